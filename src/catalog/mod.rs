@@ -1,0 +1,10 @@
+//! The checked model of a definition: types, relations, sources, fetches. Knows no SQL, no HTTP and no served GraphQL.
+//!
+//! [`build`](fn@build) turns a `Definition` into a `Valid<Catalog>` or into every fault at once; what comes after takes
+//! the brand and checks nothing again.
+
+pub mod jq;
+mod model;
+pub mod template;
+
+pub use model::*;

@@ -1,0 +1,399 @@
+//! The types of the catalog. Plain data; positions ([`EntityId`], [`FieldId`]) instead of names.
+
+use std::time::Duration;
+
+use crate::value::Scalar;
+
+use super::{jq::Filter, template::Template};
+
+/// A checked `T`; only this module makes one.
+#[derive(Clone, Debug)]
+pub struct Valid<T>(pub(super) T);
+
+impl<T> std::ops::Deref for Valid<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+macro_rules! position {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+        pub struct $name(pub u32);
+
+        impl $name {
+            pub fn index(self) -> usize {
+                self.0 as usize
+            }
+        }
+    };
+}
+
+position!(
+    /// A position in [`Catalog::entities`].
+    EntityId
+);
+position!(
+    /// A position in [`Entity::fields`] (or [`ValueType::fields`]).
+    FieldId
+);
+position!(
+    /// A position in [`Catalog::values`].
+    ValueId
+);
+position!(
+    /// A position in [`Catalog::enums`].
+    EnumId
+);
+position!(
+    /// A position in [`Catalog::sources`].
+    SourceId
+);
+position!(
+    /// A position in [`Catalog::fetches`].
+    FetchId
+);
+
+/// Everything a definition says.
+#[derive(Debug, Default)]
+pub struct Catalog {
+    pub sources: Vec<Source>,
+    pub entities: Vec<Entity>,
+    pub values: Vec<ValueType>,
+    pub enums: Vec<EnumType>,
+    pub fetches: Vec<Fetch>,
+    /// A hash of the definition's text: what was stored under another one is not trusted to be unchanged.
+    pub fingerprint: String,
+}
+
+/// A type with a key: it has a table.
+#[derive(Debug)]
+pub struct Entity {
+    /// The name in SDL: `QuestItem`.
+    pub name: String,
+    pub description: Option<String>,
+    pub names: Names,
+    /// The fields of the key, in the order in which they were declared. A nested type's begins with its owner reference;
+    /// of a nested type without `@id` it is that alone, and `positional` is set.
+    pub key: Vec<FieldId>,
+    /// A nested type without an `@id` of its own: its rows are told apart by their position in the owner's list.
+    pub positional: bool,
+    pub fields: Vec<Field>,
+    /// Set for a nested type.
+    pub owner: Option<Owner>,
+    /// The scan that fills the table, if one is declared.
+    pub fetch: Option<FetchId>,
+}
+
+/// The names derived from an entity's name.
+#[derive(Clone, Debug)]
+pub struct Names {
+    /// `quest_item`: the table.
+    pub table: String,
+    /// `questItem`: the root field for one.
+    pub single: String,
+    /// `questItems`: the root field for many.
+    pub many: String,
+    /// `questItemBy`: the root field for one by any unique field.
+    pub by: String,
+}
+
+/// Where a nested type's rows live.
+#[derive(Clone, Copy, Debug)]
+pub struct Owner {
+    pub entity: EntityId,
+    /// The owner's `@nested` field.
+    pub field: FieldId,
+    /// The nested type's own reference to its owner; a hidden field when the definition declares none.
+    pub parent: FieldId,
+}
+
+/// A field of an entity.
+#[derive(Debug)]
+pub struct Field {
+    pub name: String,
+    pub description: Option<String>,
+    /// The reason given by `@deprecated`.
+    pub deprecated: Option<String>,
+    pub kind: FieldKind,
+    /// `!`: for leaves and values, a record without it is refused.
+    pub required: bool,
+    /// How to take the value from a record. Unused for inverses and owner references.
+    pub selection: Selection,
+    pub unique: bool,
+    pub indexed: bool,
+    /// False only for a hidden owner reference.
+    pub served: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum FieldKind {
+    /// A scalar or enum, or a list of them (a JSON column).
+    Leaf { leaf: Leaf, list: Option<List> },
+    /// A value object, or a list of them (a JSON column).
+    Value { value: ValueId, list: Option<List> },
+    /// A link to one row of `target`, kept here as the values of its `by` fields (its key, or one `@unique` field).
+    Reference { target: EntityId, by: Vec<FieldId> },
+    /// Links to many rows of `target`, kept in a join table in the upstream's order.
+    Links { target: EntityId, by: Vec<FieldId> },
+    /// The other direction of `field` of `source`, which is a `Reference` or `Links`.
+    Inverse {
+        source: EntityId,
+        field: FieldId,
+        many: bool,
+    },
+    /// Child rows owned by this row.
+    Nested { child: EntityId },
+}
+
+impl FieldKind {
+    /// The entity on the other side, for the kinds that lead to one.
+    pub fn target(&self) -> Option<EntityId> {
+        match self {
+            FieldKind::Reference { target, .. } | FieldKind::Links { target, .. } => Some(*target),
+            FieldKind::Inverse { source, .. } => Some(*source),
+            FieldKind::Nested { child } => Some(*child),
+            FieldKind::Leaf { .. } | FieldKind::Value { .. } => None,
+        }
+    }
+
+    /// Whether it leads to a list of rows.
+    pub fn is_to_many(&self) -> bool {
+        matches!(
+            self,
+            FieldKind::Links { .. } | FieldKind::Nested { .. } | FieldKind::Inverse { many: true, .. }
+        )
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leaf {
+    Scalar(Scalar),
+    Enum(EnumId),
+}
+
+/// Marks a list; `item_required` for `[String!]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct List {
+    pub item_required: bool,
+}
+
+/// How a value is taken from a record.
+#[derive(Clone, Debug)]
+pub enum Selection {
+    /// The first of these keys that the record has; a record with none of them gives null.
+    Names(Vec<String>),
+    /// The outputs of a jq filter.
+    Jq(Filter),
+}
+
+/// An object type without a key: stored inside its owner as JSON, its leaves in wire form under their served names.
+#[derive(Debug)]
+pub struct ValueType {
+    pub name: String,
+    pub description: Option<String>,
+    pub fields: Vec<ValueField>,
+}
+
+/// A field of a value type.
+#[derive(Debug)]
+pub struct ValueField {
+    pub name: String,
+    pub description: Option<String>,
+    pub deprecated: Option<String>,
+    pub kind: ValueFieldKind,
+    pub required: bool,
+    pub selection: Selection,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum ValueFieldKind {
+    Leaf { leaf: Leaf, list: Option<List> },
+    Value { value: ValueId, list: Option<List> },
+}
+
+/// An enum; a record may hold a value's name or one of its aliases.
+#[derive(Debug)]
+pub struct EnumType {
+    pub name: String,
+    pub description: Option<String>,
+    pub values: Vec<EnumValue>,
+}
+
+#[derive(Debug)]
+pub struct EnumValue {
+    pub name: String,
+    pub description: Option<String>,
+    pub deprecated: Option<String>,
+    /// From `@alias(options:)`.
+    pub aliases: Vec<String>,
+}
+
+impl EnumType {
+    /// The value that an upstream's text names, by its own name or an alias.
+    pub fn value_of(&self, text: &str) -> Option<&EnumValue> {
+        self.values
+            .iter()
+            .find(|value| value.name == text || value.aliases.iter().any(|alias| alias == text))
+    }
+}
+
+/// An upstream (`@source`).
+#[derive(Debug)]
+pub struct Source {
+    pub name: String,
+    /// `http(s):` or `file:`; `$env` is the only variable. A relative `file:` is relative to the definition's folder.
+    pub url: Template,
+    pub headers: Vec<(String, Template)>,
+    /// At most this many requests in that time; none: no limit.
+    pub rate: Option<Rate>,
+    /// Requests under way at once, over all fetches of the source.
+    pub concurrency: usize,
+}
+
+/// `20/s`: 20 requests in one second.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rate {
+    pub count: u32,
+    pub per: Duration,
+}
+
+/// A scan of one entity's table (`@fetch` on a type).
+#[derive(Debug)]
+pub struct Fetch {
+    pub entity: EntityId,
+    pub source: SourceId,
+    pub method: Method,
+    /// The path (HTTP) or file that is joined to the source's URL.
+    pub path: Template,
+    pub format: Format,
+    /// From a page's JSON to the records; `.` when not given (of NDJSON: from each line).
+    pub rows: Filter,
+    pub paging: Paging,
+    /// None: harvested only by hand and at the first start.
+    pub schedule: Option<Schedule>,
+    pub missing: Missing,
+    /// The part of the stored rows that one run may delete, 0 to 1; one row is always allowed.
+    pub missing_max: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    Get,
+    File,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    Json,
+    NdJson,
+}
+
+/// How a fetch goes from page to page.
+#[derive(Debug, Default)]
+pub struct Paging {
+    pub advance: Advance,
+    /// jq: the number of the last page.
+    pub last: Option<Filter>,
+    /// jq: the number of rows in all; the run is complete only if as many arrived.
+    pub total: Option<Filter>,
+    /// Rows of a full page, by declaration: a shorter one is the last.
+    pub size: Option<u64>,
+    /// Pages at most; more is an error, never a silent end.
+    pub max: u64,
+}
+
+/// What changes from one request to the next.
+#[derive(Debug, Default)]
+pub enum Advance {
+    /// One request is the whole.
+    #[default]
+    Single,
+    /// `{$page}`: 1, 2, 3 …
+    Page,
+    /// `{$offset}`: the number of rows so far.
+    Offset,
+    /// `{$cursor}`: what this filter found in the page before; empty in the first request. The end: null or empty.
+    Cursor(Filter),
+    /// The next page's URL is what this filter finds (`pages: {next:}` without `{$cursor}`).
+    NextUrl(Filter),
+    /// The next page's URL is in the `Link` header, `rel="next"`.
+    LinkHeader,
+}
+
+/// When a fetch is due.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Schedule {
+    Every(Duration),
+    /// A cron expression of five fields, in UTC.
+    Cron(String),
+}
+
+/// What becomes of rows that a complete run did not see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    Keep,
+    Delete,
+}
+
+impl Catalog {
+    pub fn entity(&self, id: EntityId) -> &Entity {
+        &self.entities[id.index()]
+    }
+
+    pub fn entity_ids(&self) -> impl Iterator<Item = EntityId> {
+        (0..self.entities.len() as u32).map(EntityId)
+    }
+
+    pub fn entity_named(&self, name: &str) -> Option<EntityId> {
+        self.entity_ids().find(|id| self.entity(*id).name == name)
+    }
+
+    pub fn value(&self, id: ValueId) -> &ValueType {
+        &self.values[id.index()]
+    }
+
+    pub fn enumeration(&self, id: EnumId) -> &EnumType {
+        &self.enums[id.index()]
+    }
+
+    pub fn source(&self, id: SourceId) -> &Source {
+        &self.sources[id.index()]
+    }
+
+    pub fn fetch(&self, id: FetchId) -> &Fetch {
+        &self.fetches[id.index()]
+    }
+
+    /// The leaves that make up `fields` of an entity: a reference among them counts as the leaves it holds.
+    ///
+    /// Recursion ends because the catalog builder refuses keys that contain themselves.
+    pub fn leaves_of(&self, entity: EntityId, fields: &[FieldId]) -> Vec<Leaf> {
+        let entity = self.entity(entity);
+        fields
+            .iter()
+            .flat_map(|field| match &entity.field(*field).kind {
+                FieldKind::Leaf { leaf, .. } => vec![*leaf],
+                FieldKind::Reference { target, by } => self.leaves_of(*target, by),
+                _ => Vec::new(),
+            })
+            .collect()
+    }
+}
+
+impl Entity {
+    pub fn field(&self, id: FieldId) -> &Field {
+        &self.fields[id.index()]
+    }
+
+    pub fn field_ids(&self) -> impl Iterator<Item = FieldId> + use<> {
+        (0..self.fields.len() as u32).map(FieldId)
+    }
+
+    pub fn field_named(&self, name: &str) -> Option<FieldId> {
+        self.field_ids().find(|id| self.field(*id).name == name)
+    }
+}

@@ -1,0 +1,19 @@
+//! Hayloft harvests linked data into a database and serves it as one GraphQL API.
+//!
+//! The modules are listed in the order in which the data passes through them; `docs/ARCHITECTURE.md` is the map.
+
+pub mod config;
+
+pub mod value;
+
+pub mod definition;
+
+pub mod catalog;
+
+pub mod layout;
+
+pub mod query;
+
+pub mod change;
+
+pub mod store;

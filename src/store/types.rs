@@ -1,0 +1,220 @@
+//! What goes in and out of the store. Plain data.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use crate::{
+    catalog::{EntityId, Missing},
+    value::Row,
+};
+
+/// A checkpoint older than this is not resumed: an upstream's pages will have shifted.
+pub const RESUME_MAX: Duration = Duration::from_secs(15 * 60);
+
+/// Whether a handle may write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    Write,
+    Read,
+}
+
+/// A failure of the store. The text is public; the cause is for the log.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// Another process holds the writer's lock.
+    #[error("{0}")]
+    Locked(String),
+    /// The path cannot be opened or written, or the URL is of another database.
+    #[error("{0}")]
+    Unusable(String),
+    /// The stored tables belong to another definition.
+    #[error("{0}")]
+    LayoutDiffers(String),
+    /// This run was taken over by another process; its writes are refused.
+    #[error("this run was taken over by another process")]
+    Fenced,
+    /// The statement ran longer than its limit.
+    #[error("the query took longer than {0:?}; ask for less, or raise the statement timeout")]
+    Timeout(Duration),
+    /// Anything else the database said.
+    #[error("the database failed; the log has the cause")]
+    Database(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// A compiled read.
+#[derive(Clone, Debug)]
+pub struct Statement {
+    pub sql: std::sync::Arc<str>,
+    // being written: binds, how to put the answer together
+}
+
+/// A compiled load by key.
+#[derive(Clone, Debug)]
+pub struct KeyedStatement {
+    pub sql: std::sync::Arc<str>,
+}
+
+/// The answer to a read.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The `data` object as JSON text.
+    pub json: String,
+    /// The change log's head in the same snapshot.
+    pub head: i64,
+}
+
+/// How the database runs a statement.
+#[derive(Clone, Debug)]
+pub struct Explanation {
+    pub sql: String,
+    /// One line per step, indented by depth.
+    pub plan: Vec<String>,
+}
+
+/// Why a run started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    Schedule,
+    Start,
+    Hand,
+    Retry,
+}
+
+#[derive(Clone, Debug)]
+pub struct StartRun {
+    /// The fetch's name: its entity's.
+    pub fetch: String,
+    pub entity: EntityId,
+    /// The instant the run stands for; at most one run per fetch and slot.
+    pub slot: DateTime<Utc>,
+    pub reason: Reason,
+}
+
+/// A claimed run.
+#[derive(Clone, Debug)]
+pub struct Run {
+    pub id: i64,
+    pub fetch: String,
+    pub entity: EntityId,
+    /// Raised by each claim; every transaction of the run checks it.
+    pub fence: i64,
+    /// Set when an interrupted run is resumed.
+    pub checkpoint: Option<Checkpoint>,
+}
+
+/// Where to go on. `next` is the harvest's own JSON.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checkpoint {
+    pub next: String,
+    pub pages: u64,
+    pub rows: u64,
+}
+
+/// What one transaction writes: a page, or a part of a large one.
+#[derive(Clone, Debug, Default)]
+pub struct Group {
+    pub rows: Vec<Row>,
+    /// The request (as in [`RequestState::request`]) whose stored rows are all seen again: an unchanged page.
+    pub unchanged: Option<String>,
+    pub refused: Vec<Refused>,
+    /// Bytes received since the last group.
+    pub bytes: u64,
+    /// Pages finished with this group: 0 or 1.
+    pub pages: u64,
+    /// Remembers this request's validators and the rows of all its groups; given with the last group of a page.
+    pub request: Option<RequestState>,
+    /// Where a resumed run would go on after this group; none in the middle of a page.
+    pub checkpoint: Option<Checkpoint>,
+}
+
+/// What is remembered of a request, so that an unchanged page costs nothing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RequestState {
+    /// The request's identity: its URL after placeholders, or the file's path.
+    pub request: String,
+    pub etag: Option<String>,
+    pub last_modified: Option<String>,
+    /// A hash of the body.
+    pub body_hash: Option<String>,
+    /// What paging took from the page; the harvest's own JSON.
+    pub page: String,
+    /// Rows of the page, refused ones included.
+    pub rows: u64,
+}
+
+/// A record that did not become a row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refused {
+    /// The key, as far as it could be read.
+    pub key: Option<String>,
+    /// `price: expected a Float (a finite number), found the text "cheap"`.
+    pub reason: String,
+    /// The record as JSON, cut at 64 KiB (the reason then says so).
+    pub record: String,
+}
+
+/// What a commit did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GroupOutcome {
+    pub new: u64,
+    pub changed: u64,
+    pub same: u64,
+    /// Rows whose key was already seen in this run: pages that shifted while being read.
+    pub repeated: u64,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug)]
+pub enum Finish {
+    /// Every page was read without error and the count matched the declared total.
+    Complete {
+        missing: Missing,
+        /// The part of the stored rows that may be deleted, 0 to 1.
+        missing_max: f64,
+    },
+    /// With an error's public text. Nothing is deleted.
+    Failed { error: String },
+    /// Stopped by a shutdown; the checkpoint stays usable.
+    Interrupted,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunState {
+    Running,
+    Complete,
+    Failed,
+    Interrupted,
+}
+
+/// A row of the ledger.
+#[derive(Clone, Debug)]
+pub struct RunSummary {
+    pub id: i64,
+    pub fetch: String,
+    pub slot: DateTime<Utc>,
+    pub state: RunState,
+    pub started_at: DateTime<Utc>,
+    pub finished_at: Option<DateTime<Utc>>,
+    pub pages: u64,
+    pub bytes: u64,
+    pub new: u64,
+    pub changed: u64,
+    pub same: u64,
+    pub gone: u64,
+    pub refused: u64,
+    /// Rows whose deletion is held because they were too many.
+    pub held: u64,
+    pub error: Option<String>,
+}
+
+/// What is known of a fetch.
+#[derive(Clone, Debug)]
+pub struct FetchStatus {
+    pub fetch: String,
+    pub last: Option<RunSummary>,
+    pub last_complete: Option<RunSummary>,
+    /// Failures since the last complete run.
+    pub failures: u32,
+}

@@ -1,0 +1,16 @@
+//! Typed scalars and what a row is made of. Knows JSON values and text forms; knows no database, schema or protocol.
+
+mod decimal;
+mod input;
+mod row;
+mod scalar;
+mod time;
+mod upstream;
+mod wire;
+
+pub use decimal::{Decimal, compare_decimal_text};
+pub use input::InputError;
+pub use row::{Key, Row, Value};
+pub use scalar::{MICROS_PER_SECOND, Scalar};
+pub use time::duration_micros;
+pub use upstream::{Misfit, describe};

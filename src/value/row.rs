@@ -1,0 +1,116 @@
+//! A value, a key and a row as they pass from `harvest` to `store`. Knows no names: positions come from the catalog.
+
+/// One stored value. Which variant a column holds follows from its [`crate::value::Scalar`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    Text(String),
+}
+
+impl Value {
+    pub fn is_null(&self) -> bool {
+        matches!(self, Value::Null)
+    }
+
+    /// Feeds the value to a hash so that no two different values, nor two different splits of them, give the same bytes.
+    pub fn hash_into(&self, hash: &mut xxhash_rust::xxh3::Xxh3) {
+        match self {
+            Value::Null => hash.update(&[0]),
+            Value::Bool(value) => hash.update(&[1, u8::from(*value)]),
+            Value::Int(value) => {
+                hash.update(&[2]);
+                hash.update(&value.to_le_bytes());
+            }
+            Value::Float(value) => {
+                hash.update(&[3]);
+                hash.update(&value.to_bits().to_le_bytes());
+            }
+            Value::Text(value) => {
+                hash.update(&[4]);
+                hash.update(&(value.len() as u64).to_le_bytes());
+                hash.update(value.as_bytes());
+            }
+        }
+    }
+}
+
+/// The values of a key's fields, in the catalog's order; never null.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Key(pub Vec<Value>);
+
+impl Key {
+    /// A key of one text value, the common case.
+    pub fn text(value: impl Into<String>) -> Key {
+        Key(vec![Value::Text(value.into())])
+    }
+}
+
+impl Eq for Key {}
+
+impl std::hash::Hash for Key {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        for value in &self.0 {
+            match value {
+                Value::Null => 0u8.hash(state),
+                Value::Bool(value) => value.hash(state),
+                Value::Int(value) => value.hash(state),
+                Value::Float(value) => value.to_bits().hash(state),
+                Value::Text(value) => value.hash(state),
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Key {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (position, value) in self.0.iter().enumerate() {
+            if position > 0 {
+                out.write_str(" / ")?;
+            }
+            write!(out, "{value}")?;
+        }
+        Ok(())
+    }
+}
+
+/// One shaped record, ready to be stored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// One value per data column of the type's table (`layout::Table::columns`), in that order.
+    pub values: Vec<Value>,
+    /// One list per join table of the type (`layout::EntityTables::joins`), in that order: the targets in the upstream's order.
+    pub links: Vec<Vec<Key>>,
+    /// One list per nested field of the type (`layout::EntityTables::nested`), in that order: the child rows in the upstream's order.
+    pub children: Vec<Vec<Row>>,
+    /// A hash of all of the above, children included: equal hash, nothing to write.
+    pub hash: i64,
+}
+
+impl Row {
+    /// Builds a row and its hash.
+    pub fn new(values: Vec<Value>, links: Vec<Vec<Key>>, children: Vec<Vec<Row>>) -> Row {
+        let mut hash = xxhash_rust::xxh3::Xxh3::new();
+        for value in &values {
+            value.hash_into(&mut hash);
+        }
+        for list in &links {
+            hash.update(&(list.len() as u64).to_le_bytes());
+            list.iter()
+                .flat_map(|key| &key.0)
+                .for_each(|value| value.hash_into(&mut hash));
+        }
+        for list in &children {
+            hash.update(&(list.len() as u64).to_le_bytes());
+            list.iter().for_each(|row| hash.update(&row.hash.to_le_bytes()));
+        }
+        Row {
+            values,
+            links,
+            children,
+            hash: hash.digest() as i64,
+        }
+    }
+}
