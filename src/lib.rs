@@ -17,3 +17,7 @@ pub mod query;
 pub mod change;
 
 pub mod store;
+
+pub mod graphql;
+
+pub mod server;

@@ -1,0 +1,147 @@
+//! An error as a client sees it. Knows GraphQL's error format; knows no cause that is not meant for the public.
+
+use apollo_compiler::{
+    parser::{SourceMap, SourceSpan},
+    request::RequestError,
+    response::GraphQLError,
+    validation::DiagnosticList,
+};
+use serde_json::json;
+
+use crate::store::StoreError;
+
+/// Diagnostics shown of one document: more would only repeat its first mistakes.
+const DIAGNOSTICS_MAX: usize = 20;
+
+/// What kind of failure it was: `extensions.code`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Code {
+    ParseFailed,
+    ValidationFailed,
+    BadUserInput,
+    TooComplex,
+    OperationResolution,
+    MethodNotAllowed,
+    TooManySubscriptions,
+    Timeout,
+    Internal,
+}
+
+impl Code {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Code::ParseFailed => "GRAPHQL_PARSE_FAILED",
+            Code::ValidationFailed => "GRAPHQL_VALIDATION_FAILED",
+            Code::BadUserInput => "BAD_USER_INPUT",
+            Code::TooComplex => "TOO_COMPLEX",
+            Code::OperationResolution => "OPERATION_RESOLUTION_FAILURE",
+            Code::MethodNotAllowed => "METHOD_NOT_ALLOWED",
+            Code::TooManySubscriptions => "TOO_MANY_SUBSCRIPTIONS",
+            Code::Timeout => "TIMEOUT",
+            Code::Internal => "INTERNAL",
+        }
+    }
+
+    /// Whether it was found while running: the answer then has `data: null` instead of no `data`.
+    pub fn is_execution(self) -> bool {
+        matches!(self, Code::Timeout | Code::Internal)
+    }
+}
+
+/// One entry of `errors`.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("{message}")]
+pub struct ApiError {
+    pub message: String,
+    pub code: Code,
+    /// Line and column in the query's text, from 1.
+    pub locations: Vec<(usize, usize)>,
+    /// Response keys, for an error of one field.
+    pub path: Vec<String>,
+}
+
+impl ApiError {
+    pub fn new(code: Code, message: impl Into<String>) -> ApiError {
+        ApiError {
+            message: message.into(),
+            code,
+            locations: Vec::new(),
+            path: Vec::new(),
+        }
+    }
+
+    /// Over a bound of [`super::Limits`]: says which, and how far.
+    pub fn over(what: &str, found: impl std::fmt::Display, limit: impl std::fmt::Display, knob: &str) -> ApiError {
+        let message = format!("{what}: {found}, at most {limit} are allowed (limit `{knob}`)");
+        ApiError::new(Code::TooComplex, message)
+    }
+
+    /// An argument or operand that does not fit; `place` is the path to it, such as `items.where.price.eq`.
+    pub fn input(place: impl std::fmt::Display, message: impl std::fmt::Display) -> ApiError {
+        ApiError::new(Code::BadUserInput, format!("{place}: {message}"))
+    }
+
+    #[must_use]
+    pub fn at(mut self, span: Option<SourceSpan>, sources: &SourceMap) -> ApiError {
+        if self.locations.is_empty() {
+            let place = span.and_then(|span| span.line_column(sources));
+            self.locations = place.map(|place| (place.line, place.column)).into_iter().collect();
+        }
+        self
+    }
+
+    pub(super) fn from_graphql(code: Code, error: GraphQLError) -> ApiError {
+        let places = error.locations.iter();
+        ApiError {
+            message: error.message,
+            code,
+            locations: places.map(|place| (place.line, place.column)).collect(),
+            path: Vec::new(),
+        }
+    }
+
+    pub(super) fn from_request(code: Code, error: &RequestError, sources: &SourceMap) -> ApiError {
+        ApiError::from_graphql(code, error.to_graphql_error(sources))
+    }
+
+    pub(super) fn from_diagnostics(code: Code, list: &DiagnosticList) -> Vec<ApiError> {
+        let found = list.iter().take(DIAGNOSTICS_MAX);
+        let mut errors: Vec<ApiError> = found
+            .map(|diagnostic| ApiError::from_graphql(code, diagnostic.to_json()))
+            .collect();
+        if let Some(rest) = list.len().checked_sub(DIAGNOSTICS_MAX).filter(|rest| *rest > 0) {
+            errors.push(ApiError::new(code, format!("and {rest} more errors")));
+        }
+        errors
+    }
+
+    /// The public side of a store's failure; the cause goes to the log.
+    pub(super) fn from_store(error: &StoreError) -> ApiError {
+        let code = match error {
+            StoreError::Timeout(_) => Code::Timeout,
+            _ => Code::Internal,
+        };
+        let cause = std::error::Error::source(error).map(ToString::to_string);
+        tracing::error!(error = %error, cause, "a read failed");
+        ApiError::new(code, error.to_string())
+    }
+
+    /// In the form of the specification.
+    pub fn to_json(&self) -> serde_json::Value {
+        let mut entry = json!({ "message": self.message });
+        if let Some(object) = entry.as_object_mut() {
+            if !self.locations.is_empty() {
+                let places = self.locations.iter();
+                let places: Vec<_> = places
+                    .map(|(line, column)| json!({ "line": line, "column": column }))
+                    .collect();
+                object.insert("locations".to_owned(), places.into());
+            }
+            if !self.path.is_empty() {
+                object.insert("path".to_owned(), self.path.clone().into());
+            }
+            object.insert("extensions".to_owned(), json!({ "code": self.code.as_str() }));
+        }
+        entry
+    }
+}

@@ -1,0 +1,221 @@
+//! Live queries: run again when their rows change, pushed only when the answer differs. Knows the bus; knows no socket.
+//!
+//! Equal live queries (same plan, same parameters) form a group, which runs once per change however many listen. A slow
+//! listener sees the latest answer, never a queue of old ones. A group ends with its last listener.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use futures_util::{
+    StreamExt,
+    stream::{self, BoxStream},
+};
+use tokio::sync::{
+    OwnedSemaphorePermit, Semaphore,
+    broadcast::{self, error::RecvError, error::TryRecvError},
+    watch,
+};
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::change::Commit;
+
+use super::{
+    ApiError, ApiRequest, ApiResponse, Code, DataApi,
+    execute::{Bound, PlanId},
+};
+
+/// The groups of live queries, and how many more listeners there may be.
+pub(super) struct Live {
+    groups: Arc<Mutex<HashMap<GroupId, Answers>>>,
+    free: Arc<Semaphore>,
+    limit: usize,
+}
+
+/// The newest answer of a group; none before its first run.
+type Answers = Arc<watch::Sender<Option<Answer>>>;
+type Answer = Arc<Result<String, ApiError>>;
+type GroupId = (PlanId, u128);
+
+impl Live {
+    pub fn new(limit: usize) -> Live {
+        Live {
+            groups: Arc::default(),
+            free: Arc::new(Semaphore::new(limit)),
+            limit,
+        }
+    }
+
+    fn permit(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+        self.free.clone().try_acquire_owned().map_err(|_| {
+            let message = format!(
+                "{} live queries are open, more are not allowed (limit `subscriptions`)",
+                self.limit
+            );
+            ApiError::new(Code::TooManySubscriptions, message)
+        })
+    }
+
+    fn groups(&self) -> MutexGuard<'_, HashMap<GroupId, Answers>> {
+        lock(&self.groups)
+    }
+}
+
+impl DataApi {
+    /// The answers to a request: one for a query, one and then one per change for a subscription.
+    pub fn answers(&self, request: ApiRequest) -> BoxStream<'static, ApiResponse> {
+        let api = self.clone();
+        let started = async move {
+            match api.start(request).await {
+                Ok(answers) => answers,
+                Err(errors) => stream::iter([ApiResponse(Err(errors))]).boxed(),
+            }
+        };
+        stream::once(started).flatten().boxed()
+    }
+
+    async fn start(&self, request: ApiRequest) -> Result<BoxStream<'static, ApiResponse>, Vec<ApiError>> {
+        let bound = self.bind(request.clone()).await?;
+        if !bound.is_subscription {
+            let answer = self.execute(request).await;
+            return Ok(stream::iter([answer]).boxed());
+        }
+        let permit = self.0.live.permit().map_err(|error| vec![error])?;
+        let listener = self.join(bound);
+        Ok(stream::unfold((listener, permit), next_answer).boxed())
+    }
+
+    /// Joins the group of a live query, or starts it.
+    fn join(&self, bound: Bound) -> watch::Receiver<Option<Answer>> {
+        let id = (bound.prepared.id, hash_params(&bound));
+        let mut groups = self.0.live.groups();
+        if let Some(answers) = groups.get(&id) {
+            let mut listener = answers.subscribe();
+            if listener.borrow().is_some() {
+                listener.mark_changed();
+            }
+            return listener;
+        }
+        let (sender, listener) = watch::channel(None);
+        let answers = Arc::new(sender);
+        groups.insert(id, answers.clone());
+        let group = Group {
+            api: self.clone(),
+            // Listening begins before the first run, so that no commit falls between.
+            commits: self.0.store.bus().listen(),
+            bound,
+            answers,
+            id,
+        };
+        tokio::spawn(group.serve());
+        listener
+    }
+}
+
+async fn next_answer(
+    (mut listener, permit): (watch::Receiver<Option<Answer>>, OwnedSemaphorePermit),
+) -> Option<(ApiResponse, (watch::Receiver<Option<Answer>>, OwnedSemaphorePermit))> {
+    loop {
+        listener.changed().await.ok()?;
+        let answer = listener.borrow_and_update().clone();
+        if let Some(answer) = answer {
+            let response = answer.as_ref().clone().map_err(|error| vec![error]);
+            return Some((ApiResponse(response), (listener, permit)));
+        }
+    }
+}
+
+fn hash_params(bound: &Bound) -> u128 {
+    let mut hash = Xxh3::new();
+    bound.params.iter().for_each(|value| value.hash_into(&mut hash));
+    hash.digest128()
+}
+
+/// One live query and everybody who listens to it.
+struct Group {
+    api: DataApi,
+    commits: broadcast::Receiver<Commit>,
+    bound: Bound,
+    answers: Answers,
+    id: GroupId,
+}
+
+impl Group {
+    async fn serve(mut self) {
+        loop {
+            self.run().await;
+            loop {
+                tokio::select! {
+                    () = self.answers.closed() => {
+                        if self.leave_if_unheard() {
+                            return;
+                        }
+                    }
+                    touched = touched(&mut self.commits, &self.bound) => match touched {
+                        Some(true) => break,
+                        Some(false) => {}
+                        // The store is closed; nothing will change any more.
+                        None => return,
+                    },
+                }
+            }
+            tokio::time::sleep(self.api.0.limits.live_pause).await;
+            // What was committed during the pause is in the next run already.
+            while !matches!(self.commits.try_recv(), Err(TryRecvError::Empty | TryRecvError::Closed)) {}
+        }
+    }
+
+    /// Runs once and publishes the answer if it differs from the last.
+    async fn run(&self) {
+        let limit = self.api.0.limits.request_timeout;
+        let run = tokio::time::timeout(limit, self.api.run(&self.bound)).await;
+        let answer = run.unwrap_or_else(|_| {
+            let message = format!("the live query took longer than {limit:?}; ask for less");
+            Err(ApiError::new(Code::Timeout, message))
+        });
+        self.answers.send_if_modified(|last| {
+            let differs = last.as_deref() != Some(&answer);
+            if differs {
+                *last = Some(Arc::new(answer));
+            }
+            differs
+        });
+    }
+
+    /// Ends the group unless somebody joined in the meantime; joining takes the same lock.
+    fn leave_if_unheard(&self) -> bool {
+        let mut groups = self.api.0.live.groups();
+        let unheard = self.answers.receiver_count() == 0;
+        if unheard {
+            groups.remove(&self.id);
+        }
+        unheard
+    }
+}
+
+/// However a group ends, nobody can join it afterwards; who still listens sees the end of the stream.
+impl Drop for Group {
+    fn drop(&mut self) {
+        let mut groups = self.api.0.live.groups();
+        if groups
+            .get(&self.id)
+            .is_some_and(|answers| Arc::ptr_eq(answers, &self.answers))
+        {
+            groups.remove(&self.id);
+        }
+    }
+}
+
+/// Whether the next commit touches the live query's rows; none when there will be no more commits.
+async fn touched(commits: &mut broadcast::Receiver<Commit>, bound: &Bound) -> Option<bool> {
+    match commits.recv().await {
+        Ok(commit) => Some(!commit.entities.is_disjoint(&bound.prepared.entities)),
+        Err(RecvError::Lagged(_)) => Some(true),
+        Err(RecvError::Closed) => None,
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,25 @@
+//! The data API: the catalog served as GraphQL. Knows GraphQL and the store's contract; knows no SQL, no HTTP, no harvest.
+//!
+//! The way of a request: [`gate`] refuses what is too large, `plan` turns an operation into a `query::Read`, `execute`
+//! runs it as one statement, `keyed` joins loads by key into one statement, `live` runs it again when its rows change.
+
+mod error;
+mod execute;
+mod executor;
+pub mod gate;
+mod keyed;
+mod limits;
+mod live;
+mod names;
+mod plan;
+mod respond;
+pub mod schema;
+mod statistics;
+#[cfg(test)]
+mod testing;
+
+pub use error::{ApiError, Code};
+pub use execute::{ApiRequest, DataApi};
+pub use limits::Limits;
+pub use respond::{ApiResponse, Kind};
+pub use schema::{SchemaError, Served};

@@ -1,0 +1,118 @@
+//! Names that the served schema derives from the catalog's. Knows the catalog; builds no text of a schema.
+
+use crate::catalog::{Catalog, Entity, EntityId, EnumId, FieldId, FieldKind, Leaf};
+
+pub(super) fn filter_input(entity: &Entity) -> String {
+    format!("{}Where", entity.name)
+}
+
+pub(super) fn list_filter_input(entity: &Entity) -> String {
+    format!("{}ListWhere", entity.name)
+}
+
+pub(super) fn order_input(entity: &Entity) -> String {
+    format!("{}Order", entity.name)
+}
+
+pub(super) fn key_input(entity: &Entity) -> String {
+    format!("{}Key", entity.name)
+}
+
+/// The name of a leaf's type: `Float`, `Rarity`.
+pub(super) fn leaf_type(catalog: &Catalog, leaf: Leaf) -> &str {
+    match leaf {
+        Leaf::Scalar(scalar) => scalar.name(),
+        Leaf::Enum(id) => enum_name(catalog, id),
+    }
+}
+
+fn enum_name(catalog: &Catalog, id: EnumId) -> &str {
+    &catalog.enumeration(id).name
+}
+
+pub(super) fn operators_input(type_name: &str) -> String {
+    format!("{type_name}Filter")
+}
+
+pub(super) fn list_operators_input(type_name: &str) -> String {
+    format!("{type_name}ListFilter")
+}
+
+/// An argument of `item(id:)`, or a member of `ItemKey`.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct KeyArgument {
+    pub name: String,
+    pub leaf: Leaf,
+}
+
+/// The arguments that make up a key, in the order of its leaves; none when a row has no key that a client could know:
+/// a positional nested row, or one whose owner reference is hidden.
+pub(super) fn key_arguments(catalog: &Catalog, id: EntityId) -> Vec<KeyArgument> {
+    let entity = catalog.entity(id);
+    let hidden = entity.key.iter().any(|field| !entity.field(*field).served);
+    if entity.positional || hidden {
+        return Vec::new();
+    }
+    entity
+        .key
+        .iter()
+        .flat_map(|field| field_arguments(catalog, entity, *field))
+        .collect()
+}
+
+/// One argument named like the field, or, for a reference of several leaves, one for each: `questId`, `questPart`.
+fn field_arguments(catalog: &Catalog, entity: &Entity, id: FieldId) -> Vec<KeyArgument> {
+    let field = entity.field(id);
+    let leaves = named_leaves(catalog, entity, id);
+    let single = leaves.len() == 1;
+    leaves
+        .into_iter()
+        .map(|(path, leaf)| KeyArgument {
+            name: if single { field.name.clone() } else { path },
+            leaf,
+        })
+        .collect()
+}
+
+fn named_leaves(catalog: &Catalog, entity: &Entity, id: FieldId) -> Vec<(String, Leaf)> {
+    let field = entity.field(id);
+    match &field.kind {
+        FieldKind::Leaf { leaf, .. } => vec![(field.name.clone(), *leaf)],
+        FieldKind::Reference { target, by } => {
+            let target = catalog.entity(*target);
+            let inner = by.iter().flat_map(|id| named_leaves(catalog, target, *id));
+            inner
+                .map(|(name, leaf)| (format!("{}{}", field.name, capitalised(&name)), leaf))
+                .collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn capitalised(name: &str) -> String {
+    let mut letters = name.chars();
+    letters
+        .next()
+        .map(|first| first.to_uppercase().chain(letters).collect())
+        .unwrap_or_default()
+}
+
+/// The keys of one column by which `itemBy` finds a row: every `@unique` field and, beside those, the key itself.
+pub(super) fn unique_keys(catalog: &Catalog, id: EntityId) -> Vec<(FieldId, KeyArgument)> {
+    let entity = catalog.entity(id);
+    let is_key = |field: FieldId| entity.key == [field] && !entity.positional;
+    let served = entity.field_ids().filter(|field| entity.field(*field).served);
+    let keys = served.filter(|field| entity.field(*field).unique || is_key(*field));
+    let found: Vec<_> = keys
+        .filter_map(|field| {
+            let [leaf] = catalog.leaves_of(id, &[field])[..] else {
+                return None;
+            };
+            let is_list = matches!(entity.field(field).kind, FieldKind::Leaf { list: Some(_), .. });
+            let name = entity.field(field).name.clone();
+            (!is_list).then_some((field, KeyArgument { name, leaf }))
+        })
+        .collect();
+    let beside_the_key = found.iter().any(|(field, _)| !is_key(*field));
+    if beside_the_key { found } else { Vec::new() }
+}

@@ -1,0 +1,253 @@
+//! `where`. Knows what each operator means; a null operand is an error, an empty object matches everything.
+
+use std::fmt;
+
+use crate::{
+    catalog::{EntityId, FieldId, FieldKind, Leaf},
+    query::{Compare, Filter, Operand, Quantifier, TextTest},
+    value::Scalar,
+};
+
+use super::{Planner, input::Input, internal};
+use crate::graphql::ApiError;
+
+/// The path to an argument or a part of it, for errors: `items.where.price.eq`.
+pub(super) struct Trail<'a> {
+    parent: Option<&'a Trail<'a>>,
+    name: &'a str,
+}
+
+impl<'a> Trail<'a> {
+    pub fn root(name: &'a str) -> Trail<'a> {
+        Trail { parent: None, name }
+    }
+
+    pub fn then(&'a self, name: &'a str) -> Trail<'a> {
+        Trail {
+            parent: Some(self),
+            name,
+        }
+    }
+}
+
+impl fmt::Display for Trail<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(parent) = self.parent {
+            write!(out, "{parent}.")?;
+        }
+        out.write_str(self.name)
+    }
+}
+
+impl<'a> Planner<'a> {
+    /// A `Where` input: all its members must hold.
+    pub(super) fn filter(&mut self, entity: EntityId, input: Input<'a>, place: &Trail) -> Result<Filter, ApiError> {
+        if input.is_null() {
+            let message =
+                "null is no filter; leave it out or give {} to match every row, or ask not: {…: {}} for a missing link";
+            return Err(ApiError::input(place, message));
+        }
+        let mut all = Vec::new();
+        for (name, input) in self.members(&input) {
+            self.conditions += 1;
+            if self.conditions > self.limits.conditions {
+                let limit = self.limits.conditions;
+                return Err(ApiError::over(
+                    "conditions of the filters",
+                    self.conditions,
+                    limit,
+                    "conditions",
+                ));
+            }
+            let place = place.then(name);
+            all.push(match name {
+                "and" => Filter::And(self.filters(entity, input, &place)?),
+                "or" => Filter::Or(self.filters(entity, input, &place)?),
+                "not" => Filter::Not(Box::new(self.filter(entity, input, &place)?)),
+                name => self.condition(entity, name, input, &place)?,
+            });
+        }
+        Ok(joined(all))
+    }
+
+    fn filters(&mut self, entity: EntityId, input: Input<'a>, place: &Trail) -> Result<Vec<Filter>, ApiError> {
+        if input.is_null() {
+            return Err(ApiError::input(place, "null is no list of filters; leave it out"));
+        }
+        let items = self.items(&input);
+        items.into_iter().map(|item| self.filter(entity, item, place)).collect()
+    }
+
+    /// A member that names a field.
+    fn condition(&mut self, entity: EntityId, name: &str, input: Input<'a>, place: &Trail) -> Result<Filter, ApiError> {
+        let catalog = self.catalog;
+        let found = catalog.entity(entity).field_named(name);
+        let field = found.ok_or_else(|| internal("a filter by a field that the catalog does not have"))?;
+        let kind = &catalog.entity(entity).field(field).kind;
+        match (kind, kind.target()) {
+            (FieldKind::Leaf { leaf, list: None }, _) => self.operators(field, *leaf, input, place),
+            (FieldKind::Leaf { leaf, list: Some(_) }, _) => self.list_operators(field, *leaf, input, place),
+            (kind, Some(target)) if kind.is_to_many() => self.quantified(field, target, input, place),
+            (_, Some(target)) => {
+                let filter = Box::new(self.filter(target, input, place)?);
+                Ok(Filter::One { field, filter })
+            }
+            (_, None) => Err(internal("a filter by a value object")),
+        }
+    }
+
+    fn quantified(
+        &mut self,
+        field: FieldId,
+        target: EntityId,
+        input: Input<'a>,
+        place: &Trail,
+    ) -> Result<Filter, ApiError> {
+        let mut all = Vec::new();
+        for (name, input) in self.given(&input, place)? {
+            let quantifier = match name {
+                "some" => Quantifier::Some,
+                "every" => Quantifier::Every,
+                "none" => Quantifier::None,
+                _ => return Err(internal("an unknown quantifier")),
+            };
+            let filter = Box::new(self.filter(target, input, &place.then(name))?);
+            all.push(Filter::Many {
+                field,
+                quantifier,
+                filter,
+            });
+        }
+        Ok(joined(all))
+    }
+
+    fn operators(&mut self, field: FieldId, leaf: Leaf, input: Input<'a>, place: &Trail) -> Result<Filter, ApiError> {
+        let mut all = Vec::new();
+        for (name, input) in self.given(&input, place)? {
+            let place = place.then(name);
+            all.push(match name {
+                "in" | "notIn" => {
+                    let operands = self.operands(leaf, &input, &place)?;
+                    negated(name == "notIn", Filter::In { field, operands })
+                }
+                "isNull" => is_null(field, &input, &place)?,
+                name => self.comparison(field, leaf, name, input, &place)?,
+            });
+        }
+        Ok(joined(all))
+    }
+
+    fn comparison(
+        &mut self,
+        field: FieldId,
+        leaf: Leaf,
+        name: &str,
+        input: Input<'a>,
+        place: &Trail,
+    ) -> Result<Filter, ApiError> {
+        if let Some(test) = text_test(name) {
+            // The operand of a text predicate is any text, whatever the column's scalar asks of whole values.
+            let operand = self.operand(Leaf::Scalar(Scalar::String), Some(input), place)?;
+            return Ok(Filter::Text { field, test, operand });
+        }
+        let compare = compare(name).ok_or_else(|| internal("an unknown operator"))?;
+        let operand = self.operand(leaf, Some(input), place)?;
+        let filter = Filter::Compare {
+            field,
+            compare,
+            operand,
+        };
+        Ok(negated(name == "ne", filter))
+    }
+
+    fn list_operators(
+        &mut self,
+        field: FieldId,
+        leaf: Leaf,
+        input: Input<'a>,
+        place: &Trail,
+    ) -> Result<Filter, ApiError> {
+        let mut all = Vec::new();
+        for (name, input) in self.given(&input, place)? {
+            let place = place.then(name);
+            all.push(match name {
+                "isNull" => is_null(field, &input, &place)?,
+                "has" => Filter::Has {
+                    field,
+                    all: true,
+                    operands: vec![self.operand(leaf, Some(input), &place)?],
+                },
+                name => Filter::Has {
+                    field,
+                    all: name == "hasEvery",
+                    operands: self.operands(leaf, &input, &place)?,
+                },
+            });
+        }
+        Ok(joined(all))
+    }
+
+    /// The members of an operators object, which itself must not be null.
+    fn given(&self, input: &Input<'a>, place: &Trail) -> Result<Vec<(&'a str, Input<'a>)>, ApiError> {
+        if input.is_null() {
+            let message = "null is no condition; leave it out, or use isNull";
+            return Err(ApiError::input(place, message));
+        }
+        Ok(self.members(input))
+    }
+
+    fn operands(&mut self, leaf: Leaf, input: &Input<'a>, place: &Trail) -> Result<Vec<Operand>, ApiError> {
+        if input.is_null() {
+            return Err(ApiError::input(place, "null is no list of values; use isNull"));
+        }
+        let items = self.items(input);
+        items
+            .into_iter()
+            .map(|item| self.operand(leaf, Some(item), place))
+            .collect()
+    }
+}
+
+/// One filter needs no `And` around it.
+fn joined(mut filters: Vec<Filter>) -> Filter {
+    match (filters.len(), filters.pop()) {
+        (1, Some(only)) => only,
+        (_, last) => {
+            filters.extend(last);
+            Filter::And(filters)
+        }
+    }
+}
+
+fn negated(negate: bool, filter: Filter) -> Filter {
+    if negate { Filter::Not(Box::new(filter)) } else { filter }
+}
+
+fn is_null(field: FieldId, input: &Input, place: &Trail) -> Result<Filter, ApiError> {
+    match input.as_bool() {
+        Some(wanted) => Ok(negated(!wanted, Filter::IsNull { field })),
+        None => Err(ApiError::input(place, "expected true or false, found null")),
+    }
+}
+
+fn compare(name: &str) -> Option<Compare> {
+    match name {
+        "eq" | "ne" => Some(Compare::Eq),
+        "gt" => Some(Compare::Gt),
+        "gte" => Some(Compare::Gte),
+        "lt" => Some(Compare::Lt),
+        "lte" => Some(Compare::Lte),
+        _ => None,
+    }
+}
+
+fn text_test(name: &str) -> Option<TextTest> {
+    match name {
+        "contains" => Some(TextTest::Contains),
+        "startsWith" => Some(TextTest::StartsWith),
+        "endsWith" => Some(TextTest::EndsWith),
+        "like" => Some(TextTest::Like),
+        "ilike" => Some(TextTest::ILike),
+        _ => None,
+    }
+}

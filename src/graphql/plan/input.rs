@@ -1,0 +1,213 @@
+//! Arguments, whether written in the query or given by variables, behind one face. Knows coercion; knows no filter.
+
+use apollo_compiler::{
+    Node,
+    ast::Value as Literal,
+    response::{JsonValue, serde_json_bytes::serde_json},
+};
+use serde_json::Value as Json;
+
+use crate::{catalog::Leaf, query::Operand, value::Scalar, value::Value};
+
+use super::{
+    Planner,
+    filter::Trail,
+    params::{Param, ParamKind, Step},
+};
+use crate::graphql::ApiError;
+
+/// An argument's value, or a part of one. Variables are resolved: never a `Literal::Variable`.
+#[derive(Clone, Debug)]
+pub(super) enum Input<'a> {
+    Literal(&'a Node<Literal>),
+    Variable { value: &'a JsonValue, origin: Origin<'a> },
+}
+
+/// Where in the variables a value stands.
+#[derive(Clone, Debug)]
+pub(super) struct Origin<'a> {
+    pub variable: &'a str,
+    pub steps: Vec<Step>,
+}
+
+impl Origin<'_> {
+    fn then(&self, step: Step) -> Self {
+        let mut next = self.clone();
+        next.steps.push(step);
+        next
+    }
+}
+
+impl Input<'_> {
+    pub fn is_null(&self) -> bool {
+        match self {
+            Input::Literal(node) => node.is_null(),
+            Input::Variable { value, .. } => value.is_null(),
+        }
+    }
+
+    pub fn as_bool(&self) -> Option<bool> {
+        match self {
+            Input::Literal(node) => node.to_bool(),
+            Input::Variable { value, .. } => value.as_bool(),
+        }
+    }
+
+    /// The name of an enum's value.
+    pub fn as_enum(&self) -> Option<&str> {
+        match self {
+            Input::Literal(node) => node.as_enum().map(|name| name.as_str()),
+            Input::Variable { value, .. } => value.as_str(),
+        }
+    }
+}
+
+impl<'a> Planner<'a> {
+    /// A value with its variable looked up; none when that variable was left out.
+    pub(super) fn resolve(&self, node: &'a Node<Literal>) -> Option<Input<'a>> {
+        let Some(variable) = node.as_variable() else {
+            return Some(Input::Literal(node));
+        };
+        let variable = variable.as_str();
+        let value = self.variables.get(variable)?;
+        let origin = Origin {
+            variable,
+            steps: Vec::new(),
+        };
+        Some(Input::Variable { value, origin })
+    }
+
+    /// The members of an input object, those left out through a variable without.
+    pub(super) fn members(&self, input: &Input<'a>) -> Vec<(&'a str, Input<'a>)> {
+        match input {
+            Input::Literal(node) => {
+                let members = node.as_object().unwrap_or_default().iter();
+                members
+                    .filter_map(|(name, node)| Some((name.as_str(), self.resolve(node)?)))
+                    .collect()
+            }
+            Input::Variable { value, origin } => {
+                let members = value.as_object().into_iter().flatten();
+                members
+                    .map(|(name, value)| {
+                        let origin = origin.then(Step::Member(name.as_str().to_owned()));
+                        (name.as_str(), Input::Variable { value, origin })
+                    })
+                    .collect()
+            }
+        }
+    }
+
+    /// The items of a list; a single value stands for a list of itself.
+    pub(super) fn items(&self, input: &Input<'a>) -> Vec<Input<'a>> {
+        match input {
+            Input::Literal(node) => match node.as_list() {
+                Some(nodes) => nodes.iter().filter_map(|node| self.resolve(node)).collect(),
+                None => vec![input.clone()],
+            },
+            Input::Variable { value, origin } => match value.as_array() {
+                Some(values) => values
+                    .iter()
+                    .enumerate()
+                    .map(|(at, value)| {
+                        let origin = origin.then(Step::Item(at));
+                        Input::Variable { value, origin }
+                    })
+                    .collect(),
+                None => vec![input.clone()],
+            },
+        }
+    }
+
+    /// The only member of a `@oneOf` input.
+    pub(super) fn only_member(&self, input: &Input<'a>, place: &Trail) -> Result<(&'a str, Input<'a>), ApiError> {
+        let mut members = self.members(input);
+        match (members.len(), members.pop()) {
+            (1, Some((name, value))) if !value.is_null() => Ok((name, value)),
+            (found, _) => {
+                let message = format!("exactly one member with a value must be given, found {found}");
+                Err(ApiError::input(place, message))
+            }
+        }
+    }
+
+    /// An operand: a constant, or the number of a parameter for a scalar that a variable gives.
+    pub(super) fn operand(&mut self, leaf: Leaf, input: Option<Input<'a>>, place: &Trail) -> Result<Operand, ApiError> {
+        self.operands += 1;
+        if self.operands > self.limits.operands {
+            let limit = self.limits.operands;
+            return Err(ApiError::over(
+                "operands of the filters",
+                self.operands,
+                limit,
+                "operands",
+            ));
+        }
+        let Some(input) = input.filter(|input| !input.is_null()) else {
+            return Err(ApiError::input(place, "null is no value to compare with; use isNull"));
+        };
+        match (leaf, input) {
+            (Leaf::Enum(_), input) => match input.as_enum() {
+                Some(name) => Ok(Operand::Value(Value::Text(name.to_owned()))),
+                None => Err(ApiError::input(place, "expected an enum value")),
+            },
+            (Leaf::Scalar(Scalar::Boolean), input) => match input.as_bool() {
+                Some(value) => Ok(Operand::Value(Value::Bool(value))),
+                None => Err(ApiError::input(place, "expected a Boolean")),
+            },
+            (Leaf::Scalar(scalar), Input::Variable { origin, .. }) => {
+                Ok(self.param(origin, ParamKind::Scalar(scalar), place))
+            }
+            (Leaf::Scalar(scalar), Input::Literal(node)) => {
+                let json = literal_json(scalar, node).ok_or_else(|| ApiError::input(place, "expected one value"))?;
+                let value = scalar
+                    .from_input(&json)
+                    .map_err(|error| ApiError::input(place, error))?;
+                Ok(Operand::Value(value))
+            }
+        }
+    }
+
+    /// `first` or `offset`: no operand when left out or null, an error when negative.
+    pub(super) fn count(&mut self, input: Option<Input<'a>>, place: &Trail) -> Result<Option<Operand>, ApiError> {
+        match input.filter(|input| !input.is_null()) {
+            None => Ok(None),
+            Some(Input::Variable { origin, .. }) => Ok(Some(self.param(origin, ParamKind::Count, place))),
+            Some(Input::Literal(node)) => {
+                let value = node.to_i32().map(i64::from);
+                let checked = ParamKind::Count.check(value.map(Value::Int), place)?;
+                Ok(Some(Operand::Value(checked)))
+            }
+        }
+    }
+
+    /// The number of the parameter for a place in the variables; one place used twice alike is one parameter.
+    fn param(&mut self, origin: Origin<'a>, kind: ParamKind, place: &Trail) -> Operand {
+        let same =
+            |param: &Param| param.kind == kind && param.variable == origin.variable && param.steps == origin.steps;
+        let position = self.params.iter().position(same).unwrap_or_else(|| {
+            self.params.push(Param {
+                variable: origin.variable.to_owned(),
+                steps: origin.steps,
+                kind,
+                place: place.to_string(),
+            });
+            self.params.len() - 1
+        });
+        Operand::Param(position)
+    }
+}
+
+/// A literal as the JSON that a variable would carry. Numbers for exact scalars keep their text.
+fn literal_json(scalar: Scalar, node: &Literal) -> Option<Json> {
+    let exact = matches!(scalar, Scalar::Decimal | Scalar::BigInt | Scalar::Id);
+    match node {
+        Literal::String(text) => Some(Json::from(text.as_str())),
+        Literal::Int(number) if exact => Some(Json::from(number.as_str())),
+        Literal::Float(number) if exact && scalar != Scalar::Id => Some(Json::from(number.as_str())),
+        Literal::Int(number) => serde_json::from_str(number.as_str()).ok(),
+        Literal::Float(number) => serde_json::from_str(number.as_str()).ok(),
+        Literal::Boolean(value) => Some(Json::from(*value)),
+        _ => None,
+    }
+}

@@ -1,0 +1,151 @@
+//! From a validated operation and its variables to a `query::Read`. Knows GraphQL's execution rules; knows no SQL.
+//!
+//! Scalar variables become numbered parameters, so one plan serves every request that differs only in them. Everything
+//! else in the variables (which members a filter has, how long a list is, Booleans, enums, nulls) shapes the plan; its
+//! [`shape`] is part of the plan's identity.
+
+mod filter;
+mod input;
+mod order;
+mod params;
+mod select;
+mod shape;
+
+use apollo_compiler::{
+    ExecutableDocument,
+    executable::{Field, Operation},
+    introspection,
+    response::JsonMap,
+    validation::Valid as ValidGraphql,
+};
+
+use crate::{
+    catalog::{Catalog, Valid},
+    query::{Read, Root as ReadRoot, RootValue},
+};
+
+pub(super) use self::{params::Param, shape::shape};
+use super::{ApiError, Code, Limits, Served, schema::Root};
+
+/// A planned operation.
+#[derive(Debug, PartialEq)]
+pub(super) struct Plan {
+    pub read: Read,
+    /// Where the values of the read's numbered parameters come from.
+    pub params: Vec<Param>,
+}
+
+/// Plans an operation; `variables` are the coerced ones.
+pub(super) fn plan(
+    catalog: &Valid<Catalog>,
+    served: &Served,
+    limits: &Limits,
+    document: &ValidGraphql<ExecutableDocument>,
+    operation: &Operation,
+    variables: &ValidGraphql<JsonMap>,
+) -> Result<Plan, ApiError> {
+    let mut planner = Planner {
+        catalog,
+        served,
+        limits,
+        document,
+        operation,
+        variables,
+        params: Vec::new(),
+        conditions: 0,
+        operands: 0,
+        introspected: None,
+    };
+    let read = planner.read()?;
+    Ok(Plan {
+        read,
+        params: planner.params,
+    })
+}
+
+/// The state of one planning.
+struct Planner<'a> {
+    catalog: &'a Valid<Catalog>,
+    served: &'a Served,
+    limits: &'a Limits,
+    document: &'a ValidGraphql<ExecutableDocument>,
+    operation: &'a Operation,
+    variables: &'a ValidGraphql<JsonMap>,
+    params: Vec<Param>,
+    conditions: usize,
+    operands: usize,
+    introspected: Option<JsonMap>,
+}
+
+impl<'a> Planner<'a> {
+    fn read(&mut self) -> Result<Read, ApiError> {
+        let set = &self.operation.selection_set;
+        let mut roots = Vec::new();
+        for (key, fields) in self.collect(set.ty.as_str(), &[set]) {
+            let value = self.root(key, &fields)?;
+            roots.push(ReadRoot {
+                key: key.to_owned(),
+                value,
+            });
+        }
+        Ok(Read { roots })
+    }
+
+    fn root(&mut self, key: &str, fields: &[&'a Field]) -> Result<RootValue, ApiError> {
+        let Some(field) = fields.first() else {
+            return Err(internal("a root without a field"));
+        };
+        match field.name.as_str() {
+            "__typename" => Ok(RootValue::Json(quoted(self.operation.object_type()))),
+            "__schema" | "__type" => self.introspect(key),
+            name => match self.served.root(name) {
+                Some(Root::Single(entity)) => self.single(entity, fields).map(RootValue::One),
+                Some(Root::By(entity)) => self.by_unique(entity, fields).map(RootValue::One),
+                Some(Root::Many(entity)) => self.many(entity, fields, key).map(RootValue::Many),
+                None => Err(internal("a root field that the catalog does not have")),
+            },
+        }
+    }
+
+    /// One introspection root; all of an operation's are executed together, once.
+    fn introspect(&mut self, key: &str) -> Result<RootValue, ApiError> {
+        if self.introspected.is_none() {
+            self.introspected = Some(self.execute_introspection()?);
+        }
+        let found = self.introspected.as_ref().and_then(|data| data.get(key));
+        let json = found.map_or_else(|| Ok("null".to_owned()), serde_json::to_string);
+        json.map(RootValue::Json)
+            .map_err(|_| internal("introspection gave no JSON"))
+    }
+
+    fn execute_introspection(&self) -> Result<JsonMap, ApiError> {
+        let sources = &self.document.sources;
+        let refuse = |error| ApiError::from_request(Code::TooComplex, &error, sources);
+        introspection::check_max_depth(self.document, self.operation).map_err(refuse)?;
+        let response = introspection::partial_execute(
+            &self.served.schema,
+            &self.served.implementers,
+            self.document,
+            self.operation,
+            self.variables,
+        )
+        .map_err(|error| ApiError::from_request(Code::BadUserInput, &error, sources))?;
+        match response.errors.into_iter().next() {
+            Some(error) => Err(ApiError::from_graphql(Code::BadUserInput, error)),
+            None => response.data.ok_or_else(|| internal("introspection gave no data")),
+        }
+    }
+}
+
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// What validation rules out; said to the client without detail, and to the log with it.
+fn internal(cause: &'static str) -> ApiError {
+    tracing::error!(cause, "planning met what validation should have refused");
+    ApiError::new(Code::Internal, "the query could not be planned; the log has the cause")
+}
+
+#[cfg(test)]
+mod tests;

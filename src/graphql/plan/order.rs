@@ -1,0 +1,63 @@
+//! `orderBy`. Knows how a chain of to-one fields ends in a leaf.
+
+use crate::{
+    catalog::{EntityId, FieldKind},
+    query::{Direction, Nulls, Order},
+};
+
+use super::{Planner, filter::Trail, input::Input, internal};
+use crate::graphql::ApiError;
+
+/// Orders in one list, and to-one fields in one order: each is a join, and nobody sorts by more.
+const ORDERS_MAX: usize = 10;
+const PATH_MAX: usize = 5;
+
+impl<'a> Planner<'a> {
+    pub(super) fn order(&mut self, entity: EntityId, input: Input<'a>, place: &Trail) -> Result<Vec<Order>, ApiError> {
+        let items = self.items(&input);
+        if items.len() > ORDERS_MAX {
+            let message = format!("{} orders, at most {ORDERS_MAX} are allowed", items.len());
+            return Err(ApiError::input(place, message));
+        }
+        items.iter().map(|item| self.one_order(entity, item, place)).collect()
+    }
+
+    fn one_order(&self, entity: EntityId, input: &Input<'a>, place: &Trail) -> Result<Order, ApiError> {
+        let mut entity = entity;
+        let mut input = input.clone();
+        let mut path = Vec::new();
+        while path.len() <= PATH_MAX {
+            let (name, value) = self.only_member(&input, place)?;
+            let id = self.catalog.entity(entity).field_named(name);
+            let id = id.ok_or_else(|| internal("an order by a field that the catalog does not have"))?;
+            match &self.catalog.entity(entity).field(id).kind {
+                FieldKind::Leaf { .. } => {
+                    let (direction, nulls) = sort(&value).ok_or_else(|| internal("an unknown sort direction"))?;
+                    return Ok(Order {
+                        path,
+                        field: id,
+                        direction,
+                        nulls,
+                    });
+                }
+                kind => {
+                    entity = kind.target().ok_or_else(|| internal("an order by a value"))?;
+                    path.push(id);
+                    input = value;
+                }
+            }
+        }
+        let message = format!("an order may follow at most {PATH_MAX} links");
+        Err(ApiError::input(place, message))
+    }
+}
+
+fn sort(input: &Input) -> Option<(Direction, Nulls)> {
+    match input.as_enum()? {
+        "ASC" | "ASC_NULLS_LAST" => Some((Direction::Ascending, Nulls::Last)),
+        "DESC" | "DESC_NULLS_LAST" => Some((Direction::Descending, Nulls::Last)),
+        "ASC_NULLS_FIRST" => Some((Direction::Ascending, Nulls::First)),
+        "DESC_NULLS_FIRST" => Some((Direction::Descending, Nulls::First)),
+        _ => None,
+    }
+}

@@ -1,0 +1,85 @@
+//! Numbered parameters: where their values are found in the variables, and the checks that each must pass.
+
+use apollo_compiler::response::{JsonMap, JsonValue};
+
+use crate::value::{Scalar, Value};
+
+use crate::graphql::ApiError;
+
+/// A way into a variable's value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::graphql) enum Step {
+    Member(String),
+    Item(usize),
+}
+
+/// A parameter of a plan.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::graphql) struct Param {
+    pub variable: String,
+    pub steps: Vec<Step>,
+    pub kind: ParamKind,
+    /// The argument it was first used for, for errors: `items.where.price.gt`.
+    pub place: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::graphql) enum ParamKind {
+    Scalar(Scalar),
+    /// `first` or `offset`.
+    Count,
+}
+
+impl ParamKind {
+    /// A count must not be negative.
+    pub fn check(self, value: Option<Value>, place: &impl std::fmt::Display) -> Result<Value, ApiError> {
+        match (self, value) {
+            (ParamKind::Count, Some(Value::Int(count))) if count < 0 => {
+                Err(ApiError::input(place, format!("{count} is negative; give 0 or more")))
+            }
+            (_, Some(value)) => Ok(value),
+            (_, None) => Err(ApiError::input(place, "the value is missing")),
+        }
+    }
+}
+
+impl Param {
+    /// Its value in these variables.
+    pub fn bind(&self, variables: &JsonMap) -> Result<Value, ApiError> {
+        let found = variables.get(self.variable.as_str());
+        let found = self.steps.iter().fold(found, |value, step| step.follow(value?));
+        let Some(json) = found else {
+            return self.kind.check(None, &self.place);
+        };
+        let scalar = match self.kind {
+            ParamKind::Scalar(scalar) => scalar,
+            ParamKind::Count => Scalar::Int,
+        };
+        let value = scalar
+            .from_input(&to_json(json))
+            .map_err(|error| ApiError::input(&self.place, error))?;
+        self.kind.check(Some(value), &self.place)
+    }
+}
+
+impl Step {
+    fn follow<'v>(&self, value: &'v JsonValue) -> Option<&'v JsonValue> {
+        match self {
+            Step::Member(name) => value.as_object()?.get(name.as_str()),
+            // A single value stands for a list of itself; coercion has already wrapped it.
+            Step::Item(at) => value.as_array()?.get(*at),
+        }
+    }
+}
+
+/// Operands are scalars; whatever else a client sends in their place is shown as text in the error.
+fn to_json(value: &JsonValue) -> serde_json::Value {
+    match value {
+        JsonValue::Null => serde_json::Value::Null,
+        JsonValue::Bool(value) => (*value).into(),
+        JsonValue::Number(number) => number.clone().into(),
+        JsonValue::String(text) => text.as_str().into(),
+        JsonValue::Array(_) => serde_json::json!([]),
+        JsonValue::Object(_) => serde_json::json!({}),
+    }
+}

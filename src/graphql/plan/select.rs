@@ -1,0 +1,250 @@
+//! Selections: fields merged and ordered as the specification says, then resolved against the catalog.
+
+use std::collections::HashSet;
+
+use apollo_compiler::{
+    executable::{DirectiveList, Field, Selection, SelectionSet},
+    response::JsonValue,
+};
+use indexmap::IndexMap;
+
+use crate::{
+    catalog::{EntityId, FieldId, FieldKind, ValueFieldKind, ValueId},
+    query::{Filter, Output, OutputValue, Select, ValueOutput, ValueOutputValue},
+};
+
+use super::{super::names, Planner, filter::Trail, input::Input, internal};
+use crate::graphql::ApiError;
+
+/// The fields under each response key, in the order in which the keys first appear.
+type Collected<'a> = IndexMap<&'a str, Vec<&'a Field>>;
+
+impl<'a> Planner<'a> {
+    /// `CollectFields` of the specification. All our types are objects, so a type condition matches by name alone.
+    pub(super) fn collect(&self, type_name: &str, sets: &[&'a SelectionSet]) -> Collected<'a> {
+        let mut collected = IndexMap::new();
+        let mut visited = HashSet::new();
+        for set in sets {
+            self.collect_into(type_name, set, &mut collected, &mut visited);
+        }
+        collected
+    }
+
+    fn collect_into(
+        &self,
+        type_name: &str,
+        set: &'a SelectionSet,
+        collected: &mut Collected<'a>,
+        visited: &mut HashSet<&'a str>,
+    ) {
+        for selection in &set.selections {
+            if !self.is_included(selection.directives()) {
+                continue;
+            }
+            match selection {
+                Selection::Field(field) => collected.entry(field.response_key().as_str()).or_default().push(field),
+                Selection::InlineFragment(inline) => {
+                    if inline.type_condition.as_ref().is_none_or(|name| name == type_name) {
+                        self.collect_into(type_name, &inline.selection_set, collected, visited);
+                    }
+                }
+                Selection::FragmentSpread(spread) => {
+                    let fragment = self.document.fragments.get(&spread.fragment_name);
+                    let Some(fragment) = fragment.filter(|found| found.type_condition() == type_name) else {
+                        continue;
+                    };
+                    if visited.insert(spread.fragment_name.as_str()) {
+                        self.collect_into(type_name, &fragment.selection_set, collected, visited);
+                    }
+                }
+            }
+        }
+    }
+
+    fn is_included(&self, directives: &DirectiveList) -> bool {
+        let holds = |name: &str| {
+            let directive = directives.get(name)?;
+            let value = directive.specified_argument_by_name("if")?;
+            match value.as_variable() {
+                Some(variable) => self.variables.get(variable.as_str()).and_then(JsonValue::as_bool),
+                None => value.to_bool(),
+            }
+        };
+        holds("skip") != Some(true) && holds("include") != Some(false)
+    }
+
+    /// `item(id:)`: the row with that key.
+    pub(super) fn single(&mut self, entity: EntityId, fields: &[&'a Field]) -> Result<Select, ApiError> {
+        let field = first(fields)?;
+        let mut operands = Vec::new();
+        let root = Trail::root(field.response_key());
+        for argument in names::key_arguments(self.catalog, entity) {
+            let place = root.then(&argument.name);
+            let input = self.argument(field, &argument.name);
+            operands.push(self.operand(argument.leaf, input, &place)?);
+        }
+        let filter = Filter::Key {
+            fields: self.catalog.entity(entity).key.clone(),
+            operands,
+        };
+        self.select(entity, fields, Some(filter))
+    }
+
+    /// `itemBy(key:)`: the row with that unique value.
+    pub(super) fn by_unique(&mut self, entity: EntityId, fields: &[&'a Field]) -> Result<Select, ApiError> {
+        let field = first(fields)?;
+        let root = Trail::root(field.response_key());
+        let place = root.then("key");
+        let Some(key) = self.argument(field, "key") else {
+            return Err(ApiError::input(&place, "it is missing"));
+        };
+        let (name, input) = self.only_member(&key, &place)?;
+        let keys = names::unique_keys(self.catalog, entity);
+        let Some((id, argument)) = keys.into_iter().find(|(_, argument)| argument.name == name) else {
+            return Err(internal("a unique key that the catalog does not have"));
+        };
+        let operand = self.operand(argument.leaf, Some(input), &place.then(name))?;
+        let filter = Filter::Key {
+            fields: vec![id],
+            operands: vec![operand],
+        };
+        self.select(entity, fields, Some(filter))
+    }
+
+    fn select(&mut self, entity: EntityId, fields: &[&'a Field], filter: Option<Filter>) -> Result<Select, ApiError> {
+        Ok(Select {
+            entity,
+            filter,
+            order: Vec::new(),
+            first: None,
+            offset: None,
+            output: self.output(entity, fields)?,
+        })
+    }
+
+    /// A list of rows, with its arguments.
+    pub(super) fn many(&mut self, entity: EntityId, fields: &[&'a Field], key: &str) -> Result<Select, ApiError> {
+        let field = first(fields)?;
+        let root = Trail::root(key);
+        let filter = match self.argument(field, "where") {
+            Some(input) => Some(self.filter(entity, input, &root.then("where"))?),
+            None => None,
+        };
+        let order = match self.argument(field, "orderBy").filter(|input| !input.is_null()) {
+            Some(input) => self.order(entity, input, &root.then("orderBy"))?,
+            None => Vec::new(),
+        };
+        Ok(Select {
+            entity,
+            filter,
+            order,
+            first: self.count(self.argument(field, "first"), &root.then("first"))?,
+            offset: self.count(self.argument(field, "offset"), &root.then("offset"))?,
+            output: self.output(entity, fields)?,
+        })
+    }
+
+    /// A field's argument as given, or its variable's value; none when it was left out.
+    fn argument(&self, field: &'a Field, name: &str) -> Option<Input<'a>> {
+        let value = field.specified_argument_by_name(name)?;
+        self.resolve(value)
+    }
+
+    /// The members selected of a row.
+    fn output(&mut self, id: EntityId, fields: &[&'a Field]) -> Result<Vec<Output>, ApiError> {
+        let catalog = self.catalog;
+        let entity = catalog.entity(id);
+        let sets: Vec<&SelectionSet> = fields.iter().map(|field| &field.selection_set).collect();
+        let mut output = Vec::new();
+        for (key, fields) in self.collect(&entity.name, &sets) {
+            let field = first(&fields)?;
+            let value = match field.name.as_str() {
+                "__typename" => OutputValue::Text(entity.name.clone()),
+                name => {
+                    let found = entity.field_named(name).filter(|id| entity.field(*id).served);
+                    let member = found.ok_or_else(|| internal("a field that the catalog does not have"))?;
+                    self.member(&entity.field(member).kind, member, &fields, key)?
+                }
+            };
+            output.push(Output {
+                key: key.to_owned(),
+                value,
+            });
+        }
+        Ok(output)
+    }
+
+    fn member(
+        &mut self,
+        kind: &FieldKind,
+        field: FieldId,
+        fields: &[&'a Field],
+        key: &str,
+    ) -> Result<OutputValue, ApiError> {
+        match kind {
+            FieldKind::Leaf { .. } => Ok(OutputValue::Leaf(field)),
+            FieldKind::Value { value, .. } => {
+                let output = self.value_output(*value, fields)?;
+                Ok(OutputValue::Value { field, output })
+            }
+            FieldKind::Reference { target, .. }
+            | FieldKind::Inverse {
+                source: target,
+                many: false,
+                ..
+            } => {
+                let output = self.output(*target, fields)?;
+                Ok(OutputValue::One { field, output })
+            }
+            FieldKind::Links { target, .. }
+            | FieldKind::Nested { child: target }
+            | FieldKind::Inverse { source: target, .. } => {
+                let select = self.many(*target, fields, key)?;
+                Ok(OutputValue::Many { field, select })
+            }
+        }
+    }
+
+    /// The members selected of a value object.
+    fn value_output(&mut self, id: ValueId, fields: &[&'a Field]) -> Result<Vec<ValueOutput>, ApiError> {
+        let catalog = self.catalog;
+        let value_type = catalog.value(id);
+        let sets: Vec<&SelectionSet> = fields.iter().map(|field| &field.selection_set).collect();
+        let mut output = Vec::new();
+        for (key, fields) in self.collect(&value_type.name, &sets) {
+            let name = first(&fields)?.name.as_str();
+            let position = value_type.fields.iter().position(|field| field.name == name);
+            let value = match (name, position) {
+                ("__typename", _) => ValueOutputValue::Text(value_type.name.clone()),
+                (_, Some(position)) => self.value_member(id, position, &fields)?,
+                (_, None) => return Err(internal("a value's field that the catalog does not have")),
+            };
+            output.push(ValueOutput {
+                key: key.to_owned(),
+                value,
+            });
+        }
+        Ok(output)
+    }
+
+    fn value_member(&mut self, id: ValueId, at: usize, fields: &[&'a Field]) -> Result<ValueOutputValue, ApiError> {
+        let catalog = self.catalog;
+        let field = FieldId(at as u32);
+        match catalog.value(id).fields.get(at).map(|field| &field.kind) {
+            Some(ValueFieldKind::Value { value, .. }) => Ok(ValueOutputValue::Value {
+                field,
+                output: self.value_output(*value, fields)?,
+            }),
+            Some(ValueFieldKind::Leaf { .. }) => Ok(ValueOutputValue::Leaf(field)),
+            None => Err(internal("a value's field that the catalog does not have")),
+        }
+    }
+}
+
+/// Fields under one response key are equal but for their selections: validation made sure.
+fn first<'a>(fields: &[&'a Field]) -> Result<&'a Field, ApiError> {
+    fields
+        .first()
+        .copied()
+        .ok_or_else(|| internal("a response key without a field"))
+}

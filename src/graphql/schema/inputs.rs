@@ -1,0 +1,264 @@
+//! Filter, order and key inputs, and the custom scalars. Knows which operators a leaf has; `plan` gives them meaning.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    catalog::{Catalog, Entity, EntityId, Field, FieldKind, Leaf},
+    value::Scalar,
+};
+
+use super::{
+    names,
+    text::{Sdl, quoted},
+};
+
+pub(super) fn write(sdl: &mut Sdl, catalog: &Catalog) {
+    for id in catalog.entity_ids() {
+        write_filter(sdl, catalog, catalog.entity(id));
+        write_order(sdl, catalog, catalog.entity(id));
+        write_key(sdl, catalog, id);
+    }
+    for id in many_targets(catalog) {
+        write_list_filter(sdl, catalog.entity(id));
+    }
+    write_operators(sdl, catalog);
+    write_sort(sdl);
+    write_scalars(sdl, catalog);
+}
+
+const FILTER_DESCRIPTION: &str = "All given members must hold; `{}` matches every row. A member that leads to one row \
+asks that the row exists and matches, so `not: {seller: {}}` finds rows without a seller.";
+
+fn write_filter(sdl: &mut Sdl, catalog: &Catalog, entity: &Entity) {
+    let name = names::filter_input(entity);
+    sdl.block(Some(FILTER_DESCRIPTION), &format!("input {name}"), |sdl| {
+        sdl.line(&format!("and: [{name}!]"));
+        sdl.line(&format!("or: [{name}!]"));
+        sdl.line(&format!("not: {name}"));
+        for field in entity.fields.iter().filter(|field| field.served) {
+            if let Some(input) = filter_of(catalog, field) {
+                sdl.line(&format!("{}: {input}", field.name));
+            }
+        }
+    });
+}
+
+/// The input that filters by a field; value objects have none.
+fn filter_of(catalog: &Catalog, field: &Field) -> Option<String> {
+    match &field.kind {
+        FieldKind::Leaf { leaf, list: None } => Some(names::operators_input(names::leaf_type(catalog, *leaf))),
+        FieldKind::Leaf { leaf, list: Some(_) } => Some(names::list_operators_input(names::leaf_type(catalog, *leaf))),
+        FieldKind::Value { .. } => None,
+        kind => {
+            let target = catalog.entity(kind.target()?);
+            let many = kind.is_to_many();
+            Some(if many {
+                names::list_filter_input(target)
+            } else {
+                names::filter_input(target)
+            })
+        }
+    }
+}
+
+fn write_list_filter(sdl: &mut Sdl, entity: &Entity) {
+    let filter = names::filter_input(entity);
+    let head = format!("input {}", names::list_filter_input(entity));
+    sdl.block(None, &head, |sdl| {
+        sdl.member(Some("At least one row matches."), &format!("some: {filter}"), None);
+        sdl.member(
+            Some("No row fails to match; true of an empty list."),
+            &format!("every: {filter}"),
+            None,
+        );
+        sdl.member(
+            Some("No row matches; true of an empty list."),
+            &format!("none: {filter}"),
+            None,
+        );
+    });
+}
+
+/// The entities that some to-many field leads to.
+fn many_targets(catalog: &Catalog) -> Vec<EntityId> {
+    let fields = catalog.entities.iter().flat_map(|entity| &entity.fields);
+    let targets: std::collections::BTreeSet<EntityId> = fields
+        .filter(|field| field.served && field.kind.is_to_many())
+        .filter_map(|field| field.kind.target())
+        .collect();
+    targets.into_iter().collect()
+}
+
+/// Whether rows can be ordered by a leaf.
+pub(in crate::graphql) fn is_ordered(leaf: Leaf) -> bool {
+    match leaf {
+        Leaf::Scalar(scalar) => scalar.is_ordered(),
+        Leaf::Enum(_) => true,
+    }
+}
+
+fn write_order(sdl: &mut Sdl, catalog: &Catalog, entity: &Entity) {
+    let head = format!("input {} @oneOf", names::order_input(entity));
+    let description = "Exactly one member. Nulls come last unless the direction says otherwise; the key breaks ties.";
+    sdl.block(Some(description), &head, |sdl| {
+        for field in entity.fields.iter().filter(|field| field.served) {
+            match &field.kind {
+                FieldKind::Leaf { leaf, list: None } if is_ordered(*leaf) => sdl.line(&format!("{}: Sort", field.name)),
+                FieldKind::Reference { .. } | FieldKind::Inverse { many: false, .. } => {
+                    if let Some(target) = field.kind.target() {
+                        sdl.line(&format!(
+                            "{}: {}",
+                            field.name,
+                            names::order_input(catalog.entity(target))
+                        ));
+                    }
+                }
+                _ => {}
+            }
+        }
+    });
+}
+
+fn write_key(sdl: &mut Sdl, catalog: &Catalog, id: EntityId) {
+    let keys = names::unique_keys(catalog, id);
+    if keys.is_empty() {
+        return;
+    }
+    let head = format!("input {} @oneOf", names::key_input(catalog.entity(id)));
+    sdl.block(Some("Exactly one member."), &head, |sdl| {
+        for (_, key) in &keys {
+            sdl.line(&format!("{}: {}", key.name, names::leaf_type(catalog, key.leaf)));
+        }
+    });
+}
+
+/// One filter per leaf type in use, and one per type that is used in lists.
+fn write_operators(sdl: &mut Sdl, catalog: &Catalog) {
+    let mut single: BTreeMap<&str, Leaf> = BTreeMap::new();
+    let mut lists: BTreeMap<&str, Leaf> = BTreeMap::new();
+    let fields = catalog.entities.iter().flat_map(|entity| &entity.fields);
+    for field in fields.filter(|field| field.served) {
+        if let FieldKind::Leaf { leaf, list } = &field.kind {
+            let types = if list.is_some() { &mut lists } else { &mut single };
+            types.insert(names::leaf_type(catalog, *leaf), *leaf);
+        }
+    }
+    for (name, leaf) in single {
+        let head = format!("input {}", names::operators_input(name));
+        sdl.block(Some("All given members must hold."), &head, |sdl| {
+            write_operators_of(sdl, name, leaf)
+        });
+    }
+    for (name, leaf) in lists {
+        let head = format!("input {}", names::list_operators_input(name));
+        sdl.block(Some("All given members must hold."), &head, |sdl| {
+            write_list_operators(sdl, name, leaf)
+        });
+    }
+}
+
+fn write_operators_of(sdl: &mut Sdl, name: &str, leaf: Leaf) {
+    let scalar = match leaf {
+        Leaf::Scalar(scalar) => Some(scalar),
+        Leaf::Enum(_) => None,
+    };
+    if scalar != Some(Scalar::Json) {
+        sdl.line(&format!("eq: {name}"));
+        sdl.member(Some("Not equal; true of null."), &format!("ne: {name}"), None);
+        sdl.line(&format!("in: [{name}!]"));
+        sdl.member(Some("None of these; true of null."), &format!("notIn: [{name}!]"), None);
+    }
+    if scalar.is_some_and(Scalar::is_ordered) {
+        for operator in ["gt", "gte", "lt", "lte"] {
+            sdl.line(&format!("{operator}: {name}"));
+        }
+    }
+    if scalar.is_some_and(Scalar::is_textual) {
+        for operator in ["contains", "startsWith", "endsWith"] {
+            sdl.line(&format!("{operator}: String"));
+        }
+        sdl.member(
+            Some("`%` any text, `_` one character, `\\` before either for itself."),
+            "like: String",
+            None,
+        );
+        sdl.member(
+            Some("`like` without regard to the case of a to z."),
+            "ilike: String",
+            None,
+        );
+    }
+    sdl.line("isNull: Boolean");
+}
+
+fn write_list_operators(sdl: &mut Sdl, name: &str, leaf: Leaf) {
+    if leaf != Leaf::Scalar(Scalar::Json) {
+        sdl.line(&format!("has: {name}"));
+        sdl.line(&format!("hasSome: [{name}!]"));
+        sdl.line(&format!("hasEvery: [{name}!]"));
+    }
+    sdl.line("isNull: Boolean");
+}
+
+fn write_sort(sdl: &mut Sdl) {
+    sdl.block(None, "enum Sort", |sdl| {
+        for direction in [
+            "ASC",
+            "DESC",
+            "ASC_NULLS_FIRST",
+            "ASC_NULLS_LAST",
+            "DESC_NULLS_FIRST",
+            "DESC_NULLS_LAST",
+        ] {
+            sdl.line(direction);
+        }
+    });
+    sdl.description(Some("Exactly one member of the input must be given."));
+    sdl.line("directive @oneOf on INPUT_OBJECT");
+}
+
+/// The custom scalars in use, wherever: in objects, values and keys.
+fn write_scalars(sdl: &mut Sdl, catalog: &Catalog) {
+    let mut used = sdl.leaf_types.clone();
+    for id in catalog.entity_ids() {
+        let keys = names::key_arguments(catalog, id);
+        used.extend(keys.iter().map(|key| names::leaf_type(catalog, key.leaf).to_owned()));
+    }
+    let custom = Scalar::ALL.into_iter().filter(|scalar| !scalar.is_builtin());
+    for scalar in custom.filter(|scalar| used.contains(scalar.name())) {
+        let (description, specification) = about(scalar);
+        sdl.description(description);
+        let specified = specification.map(|url| format!(" @specifiedBy(url: {})", quoted(url)));
+        sdl.line(&format!("scalar {}{}", scalar.name(), specified.unwrap_or_default()));
+    }
+}
+
+fn about(scalar: Scalar) -> (Option<&'static str>, Option<&'static str>) {
+    match scalar {
+        Scalar::BigInt => (Some("A signed 64-bit integer, as a string."), None),
+        Scalar::Decimal => (Some("An exact decimal number, as a string."), None),
+        Scalar::DateTime => (
+            Some("An instant, RFC 3339 in UTC: `2026-11-21T03:20:00Z`."),
+            Some("https://www.rfc-editor.org/rfc/rfc3339#section-5.6"),
+        ),
+        Scalar::Date => (
+            Some("A calendar day: `2026-11-21`."),
+            Some("https://www.rfc-editor.org/rfc/rfc3339#section-5.6"),
+        ),
+        Scalar::Time => (
+            Some("A time of day: `03:20:00`."),
+            Some("https://www.rfc-editor.org/rfc/rfc3339#section-5.6"),
+        ),
+        Scalar::Duration => (
+            Some("A length of time, ISO 8601: `PT90S`."),
+            Some("https://www.rfc-editor.org/rfc/rfc3339#appendix-A"),
+        ),
+        Scalar::Uuid => (
+            Some("A UUID, lower case."),
+            Some("https://www.rfc-editor.org/rfc/rfc9562"),
+        ),
+        Scalar::Url => (Some("An absolute URL."), Some("https://www.rfc-editor.org/rfc/rfc3986")),
+        Scalar::Json => (Some("Any JSON value."), Some("https://www.rfc-editor.org/rfc/rfc8259")),
+        Scalar::Id | Scalar::String | Scalar::Int | Scalar::Float | Scalar::Boolean => (None, None),
+    }
+}

@@ -1,0 +1,132 @@
+//! The served schema of a catalog. Knows SDL and the catalog; knows no operation and no row.
+
+mod inputs;
+mod objects;
+mod text;
+
+use std::collections::HashMap;
+
+use apollo_compiler::{Name, Schema, schema::Implementers, validation::Valid as ValidGraphql};
+
+use crate::catalog::{Catalog, EntityId, Valid, ValueId};
+
+use self::text::Sdl;
+use super::names;
+
+/// The served schema cannot be built: two of its types would have one name.
+#[derive(Debug, thiserror::Error)]
+#[error("the definition gives no valid GraphQL schema; rename one of the types that the messages name:\n{0}")]
+pub struct SchemaError(String);
+
+/// The served schema, and what its names stand for.
+pub struct Served {
+    pub schema: ValidGraphql<Schema>,
+    pub(super) implementers: apollo_compiler::collections::HashMap<Name, Implementers>,
+    roots: HashMap<String, Root>,
+    objects: HashMap<String, Object>,
+    sdl: String,
+}
+
+/// What a root field (of `Query` and of `Subscription`) gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Root {
+    /// `item(id:)`
+    Single(EntityId),
+    /// `itemBy(key:)`
+    By(EntityId),
+    /// `items(…)`
+    Many(EntityId),
+}
+
+/// What an object type stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Object {
+    Entity(EntityId),
+    Value(ValueId),
+}
+
+impl Served {
+    /// Builds and validates the served schema of a catalog.
+    pub fn of(catalog: &Valid<Catalog>) -> Result<Served, SchemaError> {
+        let text = write(catalog);
+        let schema = Schema::parse_and_validate(text, "served.graphql")
+            .map_err(|found| SchemaError(found.errors.to_string()))?;
+        let sdl = schema.serialize().to_string();
+        Ok(Served {
+            implementers: schema.implementers_map(),
+            roots: roots(catalog),
+            objects: objects_of(catalog),
+            sdl,
+            schema,
+        })
+    }
+
+    /// The served schema as text.
+    pub fn sdl(&self) -> &str {
+        &self.sdl
+    }
+
+    pub fn root(&self, field: &str) -> Option<Root> {
+        self.roots.get(field).copied()
+    }
+
+    pub fn object(&self, type_name: &str) -> Option<Object> {
+        self.objects.get(type_name).copied()
+    }
+}
+
+fn roots(catalog: &Catalog) -> HashMap<String, Root> {
+    let mut roots = HashMap::new();
+    for id in catalog.entity_ids() {
+        let names = &catalog.entity(id).names;
+        if !names::key_arguments(catalog, id).is_empty() {
+            roots.insert(names.single.clone(), Root::Single(id));
+        }
+        if !names::unique_keys(catalog, id).is_empty() {
+            roots.insert(names.by.clone(), Root::By(id));
+        }
+        roots.insert(names.many.clone(), Root::Many(id));
+    }
+    roots
+}
+
+fn objects_of(catalog: &Catalog) -> HashMap<String, Object> {
+    let entities = catalog
+        .entity_ids()
+        .map(|id| (catalog.entity(id).name.clone(), Object::Entity(id)));
+    let values = (0..catalog.values.len() as u32)
+        .map(ValueId)
+        .map(|id| (catalog.value(id).name.clone(), Object::Value(id)));
+    entities.chain(values).collect()
+}
+
+/// The whole schema as SDL, in the order in which a reader would ask: roots, types, enums, inputs, scalars.
+fn write(catalog: &Catalog) -> String {
+    let mut sdl = Sdl::default();
+    objects::write_root(&mut sdl, catalog, "Query", "What can be asked.");
+    let live = "The same fields as live queries: the answer now, and again whenever it has changed.";
+    objects::write_root(&mut sdl, catalog, "Subscription", live);
+    for id in catalog.entity_ids() {
+        objects::write_entity(&mut sdl, catalog, id);
+    }
+    for value in &catalog.values {
+        objects::write_value(&mut sdl, catalog, value);
+    }
+    for enumeration in &catalog.enums {
+        objects::write_enum(&mut sdl, enumeration);
+    }
+    inputs::write(&mut sdl, catalog);
+    sdl.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graphql::testing;
+
+    #[test]
+    fn the_farm() {
+        let served = Served::of(&testing::farm()).expect("the farm's schema");
+        testing::golden("farm.graphql", served.sdl());
+    }
+}

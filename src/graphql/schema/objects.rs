@@ -1,0 +1,122 @@
+//! Root, object and enum types of the served schema. Knows the catalog; inputs are beside it.
+
+use crate::catalog::{
+    Catalog, Entity, EntityId, EnumType, Field, FieldKind, Leaf, List, ValueField, ValueFieldKind, ValueId, ValueType,
+};
+
+use super::{names, text::Sdl};
+
+pub(super) fn write_root(sdl: &mut Sdl, catalog: &Catalog, name: &str, description: &str) {
+    sdl.block(Some(description), &format!("type {name}"), |sdl| {
+        for id in catalog.entity_ids() {
+            write_root_fields(sdl, catalog, id);
+        }
+    });
+}
+
+fn write_root_fields(sdl: &mut Sdl, catalog: &Catalog, id: EntityId) {
+    let entity = catalog.entity(id);
+    let arguments: Vec<String> = names::key_arguments(catalog, id)
+        .iter()
+        .map(|argument| format!("{}: {}!", argument.name, names::leaf_type(catalog, argument.leaf)))
+        .collect();
+    if !arguments.is_empty() {
+        let field = format!("{}({}): {}", entity.names.single, arguments.join(", "), entity.name);
+        sdl.member(Some("One row by its key, or null."), &field, None);
+    }
+    if !names::unique_keys(catalog, id).is_empty() {
+        let field = format!(
+            "{}(key: {}!): {}",
+            entity.names.by,
+            names::key_input(entity),
+            entity.name
+        );
+        sdl.member(Some("One row by any of its unique fields, or null."), &field, None);
+    }
+    let field = format!("{}{}: [{}!]!", entity.names.many, list_arguments(entity), entity.name);
+    sdl.member(entity.description.as_deref(), &field, None);
+}
+
+/// The arguments that every list of rows has.
+fn list_arguments(entity: &Entity) -> String {
+    let (filter, order) = (names::filter_input(entity), names::order_input(entity));
+    format!("(where: {filter}, orderBy: [{order}!], first: Int, offset: Int)")
+}
+
+pub(super) fn write_entity(sdl: &mut Sdl, catalog: &Catalog, id: EntityId) {
+    let entity = catalog.entity(id);
+    let head = format!("type {}", entity.name);
+    sdl.block(entity.description.as_deref(), &head, |sdl| {
+        for field in entity.fields.iter().filter(|field| field.served) {
+            write_field(sdl, catalog, field);
+        }
+    });
+}
+
+fn write_field(sdl: &mut Sdl, catalog: &Catalog, field: &Field) {
+    let name = &field.name;
+    let rows = |target: EntityId| {
+        let target = catalog.entity(target);
+        format!("{name}{}: [{}!]!", list_arguments(target), target.name)
+    };
+    let row = |target: EntityId| format!("{name}: {}{}", catalog.entity(target).name, bang(field.required));
+    let member = match &field.kind {
+        FieldKind::Leaf { leaf, list } => leaf_member(sdl, catalog, name, *leaf, *list, field.required),
+        FieldKind::Value { value, list } => value_member(catalog, name, *value, *list, field.required),
+        FieldKind::Reference { target, .. } => row(*target),
+        FieldKind::Links { target, .. } => rows(*target),
+        FieldKind::Nested { child } => rows(*child),
+        FieldKind::Inverse { source, many: true, .. } => rows(*source),
+        FieldKind::Inverse {
+            source, many: false, ..
+        } => row(*source),
+    };
+    sdl.member(field.description.as_deref(), &member, field.deprecated.as_deref());
+}
+
+pub(super) fn write_value(sdl: &mut Sdl, catalog: &Catalog, value: &ValueType) {
+    let head = format!("type {}", value.name);
+    sdl.block(value.description.as_deref(), &head, |sdl| {
+        for field in &value.fields {
+            let member = value_field_member(sdl, catalog, field);
+            sdl.member(field.description.as_deref(), &member, field.deprecated.as_deref());
+        }
+    });
+}
+
+fn value_field_member(sdl: &mut Sdl, catalog: &Catalog, field: &ValueField) -> String {
+    match &field.kind {
+        ValueFieldKind::Leaf { leaf, list } => leaf_member(sdl, catalog, &field.name, *leaf, *list, field.required),
+        ValueFieldKind::Value { value, list } => value_member(catalog, &field.name, *value, *list, field.required),
+    }
+}
+
+fn leaf_member(sdl: &mut Sdl, catalog: &Catalog, name: &str, leaf: Leaf, list: Option<List>, required: bool) -> String {
+    let type_name = names::leaf_type(catalog, leaf);
+    sdl.leaf_types.insert(type_name.to_owned());
+    format!("{name}: {}", wrapped(type_name, list, required))
+}
+
+fn value_member(catalog: &Catalog, name: &str, value: ValueId, list: Option<List>, required: bool) -> String {
+    format!("{name}: {}", wrapped(&catalog.value(value).name, list, required))
+}
+
+fn wrapped(type_name: &str, list: Option<List>, required: bool) -> String {
+    match list {
+        Some(list) => format!("[{type_name}{}]{}", bang(list.item_required), bang(required)),
+        None => format!("{type_name}{}", bang(required)),
+    }
+}
+
+fn bang(required: bool) -> &'static str {
+    if required { "!" } else { "" }
+}
+
+pub(super) fn write_enum(sdl: &mut Sdl, enumeration: &EnumType) {
+    let head = format!("enum {}", enumeration.name);
+    sdl.block(enumeration.description.as_deref(), &head, |sdl| {
+        for value in &enumeration.values {
+            sdl.member(value.description.as_deref(), &value.name, value.deprecated.as_deref());
+        }
+    });
+}
