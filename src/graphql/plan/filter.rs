@@ -75,7 +75,13 @@ impl<'a> Planner<'a> {
             return Err(ApiError::input(place, "null is no list of filters; leave it out"));
         }
         let items = self.items(&input);
-        items.into_iter().map(|item| self.filter(entity, item, place)).collect()
+        items
+            .into_iter()
+            .map(|item| {
+                let item = item.ok_or_else(|| ApiError::input(place, "a variable in the list was not given"))?;
+                self.filter(entity, item, place)
+            })
+            .collect()
     }
 
     /// A member that names a field.
@@ -201,10 +207,7 @@ impl<'a> Planner<'a> {
             return Err(ApiError::input(place, "null is no list of values; use isNull"));
         }
         let items = self.items(input);
-        items
-            .into_iter()
-            .map(|item| self.operand(leaf, Some(item), place))
-            .collect()
+        items.into_iter().map(|item| self.operand(leaf, item, place)).collect()
     }
 }
 

@@ -98,12 +98,12 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// The items of a list; a single value stands for a list of itself.
-    pub(super) fn items(&self, input: &Input<'a>) -> Vec<Input<'a>> {
+    /// The items of a list, none for a variable that was left out; a single value stands for a list of itself.
+    pub(super) fn items(&self, input: &Input<'a>) -> Vec<Option<Input<'a>>> {
         match input {
             Input::Literal(node) => match node.as_list() {
-                Some(nodes) => nodes.iter().filter_map(|node| self.resolve(node)).collect(),
-                None => vec![input.clone()],
+                Some(nodes) => nodes.iter().map(|node| self.resolve(node)).collect(),
+                None => vec![Some(input.clone())],
             },
             Input::Variable { value, origin } => match value.as_array() {
                 Some(values) => values
@@ -111,10 +111,10 @@ impl<'a> Planner<'a> {
                     .enumerate()
                     .map(|(at, value)| {
                         let origin = origin.then(Step::Item(at));
-                        Input::Variable { value, origin }
+                        Some(Input::Variable { value, origin })
                     })
                     .collect(),
-                None => vec![input.clone()],
+                None => vec![Some(input.clone())],
             },
         }
     }

@@ -19,7 +19,13 @@ impl<'a> Planner<'a> {
             let message = format!("{} orders, at most {ORDERS_MAX} are allowed", items.len());
             return Err(ApiError::input(place, message));
         }
-        items.iter().map(|item| self.one_order(entity, item, place)).collect()
+        items
+            .iter()
+            .map(|item| match item {
+                Some(item) => self.one_order(entity, item, place),
+                None => Err(ApiError::input(place, "a variable in the list was not given")),
+            })
+            .collect()
     }
 
     fn one_order(&self, entity: EntityId, input: &Input<'a>, place: &Trail) -> Result<Order, ApiError> {

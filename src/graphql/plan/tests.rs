@@ -144,6 +144,11 @@ fn refused_inputs_name_their_place() {
             "{}",
             "items.where.requiredFor.some.item.seller: null",
         ),
+        (
+            "query($w: ItemWhere) { items(where: {and: [$w]}) { id } }",
+            "{}",
+            "items.where.and: a variable in the list was not given",
+        ),
     ];
     for (query, variables, want) in cases {
         let got = outcome(query, variables);

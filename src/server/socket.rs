@@ -1,0 +1,154 @@
+//! One WebSocket: frames in and out, deadlines, shutdown. Knows axum's socket and async-graphql's engine; the rules of the
+//! protocol are in `protocol`.
+
+use std::time::Duration;
+
+use async_graphql::http::{WebSocket as Engine, WebSocketProtocols, WsMessage};
+use axum::{
+    extract::{
+        WebSocketUpgrade,
+        ws::{CloseFrame, Message, WebSocket},
+    },
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use futures_util::{
+    SinkExt, StreamExt,
+    stream::{SplitSink, SplitStream},
+};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, MissedTickBehavior},
+};
+use tokio_stream::wrappers::ReceiverStream;
+
+use super::{
+    protocol::{Protocol, Verdict},
+    router::Shared,
+};
+
+const SUBPROTOCOL: &str = "graphql-transport-ws";
+/// Bytes of a buffer in each direction. The default of 128 KiB would cost ten thousand sockets 2.5 GB. The write buffer
+/// has no upper bound of its own, because one message must fit into it: each is flushed before the next is made.
+const BUFFER: usize = 4 * 1024;
+/// Bytes of a message from a client: as much as of a request body.
+const MESSAGE_MAX: usize = 1024 * 1024;
+/// How long a client may take to send `connection_init`.
+const INIT_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a message may take to leave; a client that does not read is gone.
+const SEND_PATIENCE: Duration = Duration::from_secs(10);
+/// Pings keep proxies from closing idle sockets and find out dead ones: after two without an answer.
+const PING_EVERY: Duration = Duration::from_secs(25);
+/// Messages read and not yet taken by the engine, which is always asked first.
+const QUEUE: usize = 16;
+
+/// Answers the handshake.
+pub(super) fn accept(upgrade: WebSocketUpgrade, shared: Shared) -> Response {
+    let upgrade = upgrade.protocols([SUBPROTOCOL]);
+    if upgrade.selected_protocol().is_none() {
+        let message = "the subprotocol graphql-transport-ws must be offered (Sec-WebSocket-Protocol)";
+        return (StatusCode::BAD_REQUEST, message).into_response();
+    }
+    let Ok(permit) = shared.sockets.clone().try_acquire_owned() else {
+        return (StatusCode::SERVICE_UNAVAILABLE, "too many sockets are open").into_response();
+    };
+    upgrade
+        .read_buffer_size(BUFFER)
+        .write_buffer_size(BUFFER)
+        .max_message_size(MESSAGE_MAX)
+        .max_frame_size(MESSAGE_MAX)
+        .on_upgrade(move |socket| async move {
+            serve(socket, shared).await;
+            drop(permit);
+        })
+}
+
+/// The reason why a socket ends: a close frame to send, or none when the peer is gone.
+type End = Option<CloseFrame>;
+
+async fn serve(socket: WebSocket, shared: Shared) {
+    let (mut sink, stream) = socket.split();
+    let end = converse(&mut sink, stream, &shared).await;
+    if let Some(frame) = end {
+        let close = sink.send(Message::Close(Some(frame)));
+        // The peer may be gone already; then there is nobody to tell.
+        let _ = tokio::time::timeout(SEND_PATIENCE, close).await;
+    }
+}
+
+async fn converse(sink: &mut Sender, mut stream: SplitStream<WebSocket>, shared: &Shared) -> End {
+    let api = &shared.context.api;
+    let (forward, received) = mpsc::channel::<String>(QUEUE);
+    let mut engine = Engine::new(
+        api.clone(),
+        ReceiverStream::new(received),
+        WebSocketProtocols::GraphQLWS,
+    );
+    let mut protocol = Protocol::new(api.limits().socket_operations);
+    let init_deadline = Instant::now() + INIT_PATIENCE;
+    let mut pings = tokio::time::interval_at(Instant::now() + PING_EVERY, PING_EVERY);
+    pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut unanswered = 0;
+    loop {
+        let verdict = tokio::select! {
+            // The engine before the client: it takes all that was forwarded, so that the queue is empty again.
+            biased;
+            () = shared.shutdown.cancelled() => close(1001, "the server is stopping"),
+            () = tokio::time::sleep_until(init_deadline), if !protocol.is_initialised() => {
+                close(4408, "Connection initialisation timeout")
+            }
+            message = engine.next() => match message {
+                Some(WsMessage::Text(text)) => protocol.outgoing(text),
+                Some(WsMessage::Close(code, reason)) => close(code, &reason),
+                None => return None,
+            },
+            _ = pings.tick() => {
+                unanswered += 1;
+                if unanswered > 2 {
+                    return None;
+                }
+                send(sink, Message::Ping(Default::default())).await?;
+                continue;
+            }
+            frame = stream.next() => {
+                unanswered = 0;
+                match frame {
+                    Some(Ok(Message::Text(text))) => protocol.incoming(&text),
+                    Some(Ok(Message::Binary(_))) => close(4400, "Messages are text"),
+                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
+                    Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
+                }
+            }
+        };
+        match verdict {
+            Verdict::Ignore => {}
+            Verdict::Send(text) => send(sink, Message::Text(text.into())).await?,
+            Verdict::Forward(text) => {
+                if forward.try_send(text).is_err() {
+                    return Some(frame_of(4429, "Too many messages"));
+                }
+            }
+            Verdict::Close(code, reason) => return Some(frame_of(code, &reason)),
+        }
+    }
+}
+
+type Sender = SplitSink<WebSocket, Message>;
+
+/// Sends a message; none when the client does not take it.
+async fn send(sink: &mut Sender, message: Message) -> Option<()> {
+    tokio::time::timeout(SEND_PATIENCE, sink.send(message)).await.ok()?.ok()
+}
+
+fn close(code: u16, reason: &str) -> Verdict {
+    Verdict::Close(code, reason.to_owned())
+}
+
+/// A close frame holds 125 bytes: two for the code, the rest for the reason.
+fn frame_of(code: u16, reason: &str) -> CloseFrame {
+    let reason = &reason[..reason.floor_char_boundary(123)];
+    CloseFrame {
+        code,
+        reason: reason.into(),
+    }
+}
