@@ -1,37 +1,22 @@
 //! Requests to answers: admit, plan, bind, run. Knows the store's contract; knows no SQL and no transport.
 
-use std::{
-    collections::BTreeSet,
-    num::NonZeroUsize,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::Arc;
 
-use apollo_compiler::{
-    ExecutableDocument, Node, executable::Operation, request::coerce_variable_values, response::JsonMap,
-    validation::Valid as ValidGraphql,
-};
-use lru::LruCache;
+use apollo_compiler::response::JsonMap;
 
 use crate::{
-    catalog::{Catalog, EntityId, Valid},
-    query::{Read, RootValue},
-    store::{Statement, Store, StoreError},
-    value::Value,
+    catalog::{Catalog, Valid},
+    query::RootValue,
+    store::{Store, StoreError},
 };
 
 use super::{
     ApiError, ApiResponse, Code, Limits, SchemaError, Served, gate,
     keyed::{self, KeyedRoot, LoadKey, Rows},
     live::Live,
-    plan::{self, Plan},
+    prepare::{Bound, Caches, Way},
     statistics::Statistics,
 };
-
-/// Answers without any row (introspection) larger than this are kept in a cache of their own, of [`LARGE_PLANS`].
-const LARGE_ANSWER: usize = 64 * 1_024;
-const LARGE_PLANS: NonZeroUsize = NonZeroUsize::new(8).unwrap();
-/// Parsed documents that are kept; at most 32 KiB of text each, and about ten times as much parsed.
-const DOCUMENTS: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 
 /// A GraphQL request, however it arrived.
 #[derive(Clone, Debug, Default, serde::Deserialize)]
@@ -62,54 +47,18 @@ pub(super) struct Inner {
     pub live: Live,
     rows: Rows,
     statistics: Statistics,
-    documents: Cache<u128, ValidGraphql<ExecutableDocument>>,
-    plans: Cache<PlanId, Prepared>,
-    large_plans: Cache<PlanId, Prepared>,
-}
-
-type Cache<K, V> = Mutex<LruCache<K, Arc<V>>>;
-
-/// A document, an operation of it, and the shape of its variables.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct PlanId(u128, u128, u128);
-
-/// A planned and compiled operation.
-pub(super) struct Prepared {
-    pub id: PlanId,
-    pub entities: BTreeSet<EntityId>,
-    plan: Plan,
-    way: Way,
-}
-
-/// How an operation is answered.
-enum Way {
-    /// No row is needed.
-    Constant(String),
-    /// Loads by key, joined with those of other requests.
-    Keyed(Vec<Option<KeyedRoot>>),
-    Statement(Statement),
-}
-
-/// A prepared operation with the values of its parameters.
-#[derive(Clone)]
-pub(super) struct Bound {
-    pub prepared: Arc<Prepared>,
-    pub params: Arc<[Value]>,
-    pub is_subscription: bool,
+    pub caches: Caches,
 }
 
 impl DataApi {
     /// Builds the served schema; nothing is read from the store yet.
     pub fn new(catalog: Arc<Valid<Catalog>>, store: Store, limits: Limits) -> Result<DataApi, SchemaError> {
-        let plans = NonZeroUsize::new(limits.plans).unwrap_or(NonZeroUsize::MIN);
         Ok(DataApi(Arc::new(Inner {
             served: Served::of(&catalog)?,
             live: Live::new(limits.subscriptions),
             rows: keyed::loader(store.clone()),
             statistics: Statistics::default(),
-            documents: Mutex::new(LruCache::new(DOCUMENTS)),
-            plans: Mutex::new(LruCache::new(plans)),
-            large_plans: Mutex::new(LruCache::new(LARGE_PLANS)),
+            caches: Caches::new(&limits),
             catalog,
             store,
             limits,
@@ -240,131 +189,8 @@ impl DataApi {
     }
 }
 
-impl Inner {
-    /// The bound request if its document and plan are known already.
-    fn known(&self, request: &ApiRequest) -> Option<Result<Bound, Vec<ApiError>>> {
-        let hash = document_hash(&request.query);
-        let document = lock(&self.documents).get(&hash).cloned()?;
-        let ready = self.resolve(hash, &document, request);
-        let (id, operation, variables) = match ready {
-            Ok(ready) => ready,
-            Err(errors) => return Some(Err(errors)),
-        };
-        let prepared = lock(&self.plans).get(&id).cloned();
-        let prepared = prepared.or_else(|| lock(&self.large_plans).get(&id).cloned())?;
-        Some(bound(prepared, operation, &variables))
-    }
-
-    fn prepare(&self, request: &ApiRequest) -> Result<Bound, Vec<ApiError>> {
-        let hash = document_hash(&request.query);
-        let found = lock(&self.documents).get(&hash).cloned();
-        let document = match found {
-            Some(document) => document,
-            None => {
-                let document = Arc::new(gate::admit(&self.served, &self.limits, &request.query)?);
-                lock(&self.documents).put(hash, document.clone());
-                document
-            }
-        };
-        let (id, operation, variables) = self.resolve(hash, &document, request)?;
-        let planned = self.compile(id, &document, operation, &variables);
-        let prepared = Arc::new(planned.map_err(|error| vec![error.at(operation.location(), &document.sources)])?);
-        match &prepared.way {
-            Way::Constant(json) if json.len() > LARGE_ANSWER => lock(&self.large_plans).put(id, prepared.clone()),
-            _ => lock(&self.plans).put(id, prepared.clone()),
-        };
-        bound(prepared, operation, &variables)
-    }
-
-    /// The operation asked for, its coerced variables and the identity of its plan.
-    fn resolve<'d>(
-        &self,
-        hash: u128,
-        document: &'d ValidGraphql<ExecutableDocument>,
-        request: &ApiRequest,
-    ) -> Result<(PlanId, &'d Node<Operation>, ValidGraphql<JsonMap>), Vec<ApiError>> {
-        let refuse = |code, error| vec![ApiError::from_request(code, &error, &document.sources)];
-        let name = request.operation_name.as_deref();
-        let operation = document
-            .operations
-            .get(name)
-            .map_err(|error| refuse(Code::OperationResolution, error))?;
-        if request.query_only && !operation.is_query() {
-            let message = "only queries are answered to GET; send a subscription over a WebSocket";
-            return Err(vec![ApiError::new(Code::MethodNotAllowed, message)]);
-        }
-        let empty = JsonMap::new();
-        let given = request.variables.as_ref().unwrap_or(&empty);
-        let variables = coerce_variable_values(&self.served.schema, operation, given)
-            .map_err(|error| refuse(Code::BadUserInput, error))?;
-        let introspects = operation
-            .root_fields(document)
-            .any(|field| field.name.starts_with("__") && field.name != "__typename");
-        let shape = plan::shape(&self.served.schema, operation, &variables, introspects);
-        let id = PlanId(hash, document_hash(name.unwrap_or_default()), shape);
-        Ok((id, operation, variables))
-    }
-
-    fn compile(
-        &self,
-        id: PlanId,
-        document: &ValidGraphql<ExecutableDocument>,
-        operation: &Operation,
-        variables: &ValidGraphql<JsonMap>,
-    ) -> Result<Prepared, ApiError> {
-        let plan = plan::plan(
-            &self.catalog,
-            &self.served,
-            &self.limits,
-            document,
-            operation,
-            variables,
-        )?;
-        let way = match constant(&plan.read) {
-            Some(json) => Way::Constant(json),
-            None => self.way(&plan.read).map_err(|error| ApiError::from_store(&error))?,
-        };
-        Ok(Prepared {
-            id,
-            entities: plan.read.entities(&self.catalog),
-            plan,
-            way,
-        })
-    }
-
-    fn way(&self, read: &Read) -> Result<Way, StoreError> {
-        Ok(match keyed::keyed_roots(&self.store, read)? {
-            Some(roots) => Way::Keyed(roots),
-            None => Way::Statement(self.store.compile(read)?),
-        })
-    }
-}
-
-fn bound(prepared: Arc<Prepared>, operation: &Operation, variables: &JsonMap) -> Result<Bound, Vec<ApiError>> {
-    let params = prepared.plan.params.iter().map(|param| param.bind(variables));
-    let params = params.collect::<Result<_, _>>().map_err(|error| vec![error])?;
-    Ok(Bound {
-        prepared,
-        params,
-        is_subscription: operation.is_subscription(),
-    })
-}
-
-/// The answer of a read that needs no row.
-fn constant(read: &Read) -> Option<String> {
-    let members: Option<Vec<_>> = read
-        .roots
-        .iter()
-        .map(|root| match &root.value {
-            RootValue::Json(json) => Some((root.key.as_str(), json.clone())),
-            _ => None,
-        })
-        .collect();
-    members.map(|members| object(members.into_iter()))
-}
-
 /// A JSON object of members that are JSON already.
-fn object<'k>(members: impl Iterator<Item = (&'k str, String)>) -> String {
+pub(super) fn object<'k>(members: impl Iterator<Item = (&'k str, String)>) -> String {
     let mut json = String::from("{");
     for (position, (key, value)) in members.enumerate() {
         if position > 0 {
@@ -375,12 +201,4 @@ fn object<'k>(members: impl Iterator<Item = (&'k str, String)>) -> String {
     }
     json.push('}');
     json
-}
-
-fn document_hash(text: &str) -> u128 {
-    xxhash_rust::xxh3::xxh3_128(text.as_bytes())
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -9,9 +9,10 @@ use std::{
 
 use async_graphql::dataloader::{DataLoader, Loader};
 
+use super::fingerprint::fingerprint;
 use crate::{
-    catalog::{EntityId, FieldId},
-    query::{Filter, Operand, Output, Read, RootValue, Select},
+    catalog::FieldId,
+    query::{Filter, Operand, Read, RootValue, Select},
     store::{KeyedStatement, Store, StoreError},
     value::{Key, Value},
 };
@@ -36,15 +37,10 @@ pub(super) struct KeyedRoot {
     pub operands: Vec<Operand>,
 }
 
-/// What makes a load: the parts of a root's selection, if it is nothing but a lookup by key.
-fn lookup(select: &Select) -> Option<(EntityId, &[FieldId], &[Operand], &[Output])> {
-    match select {
-        Select {
-            entity,
-            filter: Some(Filter::Key { fields, operands }),
-            output,
-            ..
-        } => Some((*entity, fields, operands, output)),
+/// The fields and operands of a selection that is nothing but a lookup by key.
+fn lookup(select: &Select) -> Option<(&[FieldId], &[Operand])> {
+    match &select.filter {
+        Some(Filter::Key { fields, operands }) => Some((fields, operands)),
         _ => None,
     }
 }
@@ -63,16 +59,17 @@ pub(super) fn keyed_roots(store: &Store, read: &Read) -> Result<Option<Vec<Optio
             RootValue::One(select) => select,
             RootValue::Many(_) => return Ok(None),
         };
-        let Some((entity, by, operands, output)) = lookup(select) else {
+        let Some((by, operands)) = lookup(select) else {
             return Ok(None);
         };
-        let id = xxhash_rust::xxh3::xxh3_128(format!("{entity:?}{by:?}{output:?}").as_bytes());
+        let Select { entity, output, .. } = select;
+        let id = fingerprint(format!("{entity:?}{by:?}{output:?}").as_bytes());
         let shared = match plan.take() {
             Some(known) if known.id == id => known,
             Some(_) => return Ok(None),
             None => Arc::new(KeyedPlan {
                 id,
-                statement: store.compile_keyed(entity, by, output)?,
+                statement: store.compile_keyed(*entity, by, output)?,
             }),
         };
         plan = Some(shared.clone());

@@ -17,13 +17,12 @@ use tokio::sync::{
     broadcast::{self, error::RecvError, error::TryRecvError},
     watch,
 };
-use xxhash_rust::xxh3::Xxh3;
 
-use crate::change::Commit;
+use crate::{change::Commit, value::Key};
 
 use super::{
     ApiError, ApiRequest, ApiResponse, Code, DataApi,
-    execute::{Bound, PlanId},
+    prepare::{Bound, PlanId},
 };
 
 /// The groups of live queries, and how many more listeners there may be.
@@ -36,7 +35,7 @@ pub(super) struct Live {
 /// The newest answer of a group; none before its first run.
 type Answers = Arc<watch::Sender<Option<Answer>>>;
 type Answer = Arc<Result<String, ApiError>>;
-type GroupId = (PlanId, u128);
+type GroupId = (PlanId, Key);
 
 impl Live {
     pub fn new(limit: usize) -> Live {
@@ -88,7 +87,7 @@ impl DataApi {
 
     /// Joins the group of a live query, or starts it.
     fn join(&self, bound: Bound) -> watch::Receiver<Option<Answer>> {
-        let id = (bound.prepared.id, hash_params(&bound));
+        let id = (bound.prepared.id, Key(bound.params.to_vec()));
         let mut groups = self.0.live.groups();
         if let Some(answers) = groups.get(&id) {
             let mut listener = answers.subscribe();
@@ -99,7 +98,7 @@ impl DataApi {
         }
         let (sender, listener) = watch::channel(None);
         let answers = Arc::new(sender);
-        groups.insert(id, answers.clone());
+        groups.insert(id.clone(), answers.clone());
         let group = Group {
             api: self.clone(),
             // Listening begins before the first run, so that no commit falls between.
@@ -124,12 +123,6 @@ async fn next_answer(
             return Some((ApiResponse(response), (listener, permit)));
         }
     }
-}
-
-fn hash_params(bound: &Bound) -> u128 {
-    let mut hash = Xxh3::new();
-    bound.params.iter().for_each(|value| value.hash_into(&mut hash));
-    hash.digest128()
 }
 
 /// One live query and everybody who listens to it.

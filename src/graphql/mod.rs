@@ -6,12 +6,14 @@
 mod error;
 mod execute;
 mod executor;
+mod fingerprint;
 pub mod gate;
 mod keyed;
 mod limits;
 mod live;
 mod names;
 mod plan;
+mod prepare;
 mod respond;
 pub mod schema;
 mod statistics;

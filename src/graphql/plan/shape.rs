@@ -7,7 +7,8 @@ use apollo_compiler::{
     response::{JsonMap, JsonValue},
     schema::ExtendedType,
 };
-use xxhash_rust::xxh3::Xxh3;
+
+use crate::graphql::fingerprint::fingerprint;
 
 /// A hash of everything in the variables but the values of their scalars; `exact` takes those in too, for operations
 /// with introspection, whose answers are part of the plan.
@@ -15,7 +16,7 @@ pub(in crate::graphql) fn shape(schema: &Schema, operation: &Operation, variable
     let mut shape = Shape {
         schema,
         exact,
-        hash: Xxh3::new(),
+        bytes: Vec::new(),
     };
     for definition in &operation.variables {
         shape.text("$", definition.name.as_str());
@@ -24,26 +25,26 @@ pub(in crate::graphql) fn shape(schema: &Schema, operation: &Operation, variable
             None => shape.mark("absent"),
         }
     }
-    shape.hash.digest128()
+    fingerprint(&shape.bytes)
 }
 
 struct Shape<'a> {
     schema: &'a Schema,
     exact: bool,
-    hash: Xxh3,
+    bytes: Vec<u8>,
 }
 
 impl Shape<'_> {
     fn mark(&mut self, mark: &str) {
-        self.hash.update(mark.as_bytes());
-        self.hash.update(&[0]);
+        self.bytes.extend_from_slice(mark.as_bytes());
+        self.bytes.push(0);
     }
 
     /// Length first, so that no text can imitate another's end.
     fn text(&mut self, mark: &str, text: &str) {
         self.mark(mark);
-        self.hash.update(&(text.len() as u64).to_le_bytes());
-        self.hash.update(text.as_bytes());
+        self.bytes.extend_from_slice(&(text.len() as u64).to_le_bytes());
+        self.bytes.extend_from_slice(text.as_bytes());
     }
 
     fn value(&mut self, ty: &Type, value: &JsonValue) {
