@@ -30,9 +30,9 @@ pub struct ApiRequest {
     /// Accepted and not used, as the specification allows.
     #[serde(default)]
     pub extensions: Option<JsonMap>,
-    /// Set for requests that must not do anything but read once (GET): other operations are then refused.
+    /// Whether whoever asks can take more than one answer; subscriptions are else refused.
     #[serde(skip)]
-    pub query_only: bool,
+    pub(super) streams: bool,
 }
 
 /// The data API; cloning gives another handle to the same one.
@@ -82,10 +82,6 @@ impl DataApi {
     pub async fn execute(&self, request: ApiRequest) -> ApiResponse {
         let work = async {
             let bound = self.bind(request).await?;
-            if bound.is_subscription {
-                let message = "a subscription needs a WebSocket (graphql-transport-ws), see the Upgrade header";
-                return Err(vec![ApiError::new(Code::MethodNotAllowed, message)]);
-            }
             self.run(&bound).await.map_err(|error| vec![error])
         };
         let limit = self.0.limits.request_timeout;
@@ -171,6 +167,7 @@ impl DataApi {
         let request = ApiRequest {
             query: query.to_owned(),
             variables,
+            streams: true,
             ..ApiRequest::default()
         };
         let bound = self.bind(request).await?;

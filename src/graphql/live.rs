@@ -65,6 +65,10 @@ impl DataApi {
     /// The answers to a request: one for a query, one and then one per change for a subscription.
     pub fn answers(&self, request: ApiRequest) -> BoxStream<'static, ApiResponse> {
         let api = self.clone();
+        let request = ApiRequest {
+            streams: true,
+            ..request
+        };
         let started = async move {
             match api.start(request).await {
                 Ok(answers) => answers,

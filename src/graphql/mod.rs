@@ -18,7 +18,7 @@ mod respond;
 pub mod schema;
 mod statistics;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub use error::{ApiError, Code};
 pub use execute::{ApiRequest, DataApi};

@@ -140,8 +140,8 @@ impl Inner {
             .operations
             .get(name)
             .map_err(|error| refuse(Code::OperationResolution, error))?;
-        if request.query_only && !operation.is_query() {
-            let message = "only queries are answered to GET; send a subscription over a WebSocket";
+        if operation.is_subscription() && !request.streams {
+            let message = "a subscription needs a WebSocket (graphql-transport-ws) on this path";
             return Err(vec![ApiError::new(Code::MethodNotAllowed, message)]);
         }
         let empty = JsonMap::new();

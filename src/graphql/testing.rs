@@ -206,6 +206,15 @@ fn enum_value(name: &str) -> EnumValue {
     }
 }
 
+/// A data API over the farm, for operations that need no row.
+pub(crate) fn api() -> crate::graphql::DataApi {
+    let store = crate::store::Store {
+        bus: crate::change::Bus::default(),
+    };
+    let catalog = std::sync::Arc::new(farm());
+    crate::graphql::DataApi::new(catalog, store, crate::graphql::Limits::default()).expect("the farm's schema")
+}
+
 /// Where the golden files are.
 pub(super) fn cases() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/graphql")

@@ -3,7 +3,7 @@
 use axum::{
     body::Body,
     extract::{FromRequestParts, Query, Request, State, WebSocketUpgrade},
-    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use serde_json::json;
@@ -34,7 +34,7 @@ pub(super) async fn get(State(shared): State<Shared>, request: Request) -> Respo
         Ok(request) => request,
         Err(message) => return refused(StatusCode::BAD_REQUEST, media, &message),
     };
-    answer(&shared, request, media).await
+    answer(&shared, request, media, Method::GET).await
 }
 
 async fn upgrade_to_socket(shared: Shared, parts: &mut Parts) -> Response {
@@ -69,11 +69,7 @@ fn query_parameters(parts: &Parts) -> Result<ApiRequest, String> {
         "variables": json_parameter("variables", given.variables)?,
         "extensions": json_parameter("extensions", given.extensions)?,
     });
-    let request = serde_json::from_value::<ApiRequest>(body).map_err(|error| error.to_string())?;
-    Ok(ApiRequest {
-        query_only: true,
-        ..request
-    })
+    serde_json::from_value(body).map_err(|error| error.to_string())
 }
 
 fn json_parameter(name: &str, text: Option<String>) -> Result<serde_json::Value, String> {
@@ -109,7 +105,7 @@ pub(super) async fn post(State(shared): State<Shared>, request: Request) -> Resp
         return refused(StatusCode::BAD_REQUEST, media, message);
     }
     match serde_json::from_slice::<ApiRequest>(&body) {
-        Ok(request) => answer(&shared, request, media).await,
+        Ok(request) => answer(&shared, request, media, Method::POST).await,
         Err(error) => refused(
             StatusCode::BAD_REQUEST,
             media,
@@ -127,7 +123,7 @@ pub(super) async fn other(headers: HeaderMap) -> Response {
     response
 }
 
-async fn answer(shared: &Shared, request: ApiRequest, media: Media) -> Response {
+async fn answer(shared: &Shared, request: ApiRequest, media: Media, method: Method) -> Response {
     let Ok(_permit) = shared.requests.try_acquire() else {
         let message = "too many requests are under way; try again in a second";
         let mut response = refused(StatusCode::SERVICE_UNAVAILABLE, media, message);
@@ -136,9 +132,8 @@ async fn answer(shared: &Shared, request: ApiRequest, media: Media) -> Response 
             .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         return response;
     };
-    let by_get = request.query_only;
     let answer = shared.context.api.execute(request).await;
-    let mut response = with_body(status(&answer, media, by_get), media, Body::from(answer.body()));
+    let mut response = with_body(status(&answer, media, &method), media, Body::from(answer.body()));
     if response.status() == StatusCode::METHOD_NOT_ALLOWED {
         let allowed = HeaderValue::from_static("POST");
         response.headers_mut().insert(header::ALLOW, allowed);
@@ -146,9 +141,9 @@ async fn answer(shared: &Shared, request: ApiRequest, media: Media) -> Response 
     response
 }
 
-fn status(answer: &ApiResponse, media: Media, by_get: bool) -> StatusCode {
+fn status(answer: &ApiResponse, media: Media, method: &Method) -> StatusCode {
     match (answer.kind(), media) {
-        (Kind::NotAllowed, _) if by_get => StatusCode::METHOD_NOT_ALLOWED,
+        (Kind::NotAllowed, _) if method == Method::GET => StatusCode::METHOD_NOT_ALLOWED,
         (Kind::RequestError | Kind::NotAllowed, Media::GraphqlResponse) => StatusCode::BAD_REQUEST,
         (_, Media::Json) | (Kind::Ok | Kind::Failed, _) => StatusCode::OK,
     }

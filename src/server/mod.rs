@@ -9,6 +9,8 @@ mod origin;
 mod protocol;
 mod router;
 mod socket;
+#[cfg(test)]
+mod tests;
 
 use std::{future::IntoFuture, io, time::Duration};
 

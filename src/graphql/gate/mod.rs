@@ -25,8 +25,10 @@ pub fn admit(served: &Served, limits: &Limits, query: &str) -> Result<Valid<Exec
         .parse_ast(query, "query.graphql")
         .map_err(|found| ApiError::from_diagnostics(Code::ParseFailed, &found.errors))?;
     measure::check_source(&parsed, limits).map_err(|error| vec![error])?;
+    // In two steps: a field that does not exist would else be followed by complaints about what it leaves empty.
     let document = parsed
-        .to_executable_validate(&served.schema)
+        .to_executable(&served.schema)
+        .and_then(|document| document.validate(&served.schema))
         .map_err(|found| ApiError::from_diagnostics(Code::ValidationFailed, &found.errors))?;
     measure::check_expanded(&document, limits).map_err(|error| vec![error])?;
     Ok(document)

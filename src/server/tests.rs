@@ -1,0 +1,280 @@
+//! The server as a client sees it: statuses and media types over HTTP, messages and close codes over WebSocket.
+
+use std::time::Duration;
+
+use axum::{
+    body::Body,
+    http::{Request, Response, header},
+};
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream, connect_async,
+    tungstenite::{Message, client::IntoClientRequest},
+};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+use super::{ServerContext, router, router::Shared, serve};
+use crate::graphql::testing;
+
+const GRAPHQL: &str = "application/graphql-response+json";
+const JSON: &str = "application/json";
+
+async fn send(request: Request<Body>) -> Response<Body> {
+    let context = ServerContext { api: testing::api() };
+    let router = router::router(Shared::new(context, CancellationToken::new()));
+    router.oneshot(request).await.expect("an answer")
+}
+
+fn post(accept: &str, content_type: &str, body: &str) -> Request<Body> {
+    let mut request = Request::post("/graphql");
+    for (name, value) in [(header::ACCEPT, accept), (header::CONTENT_TYPE, content_type)] {
+        if !value.is_empty() {
+            request = request.header(name, value);
+        }
+    }
+    request.body(Body::from(body.to_owned())).expect("a request")
+}
+
+async fn body(response: Response<Body>) -> Value {
+    let bytes = axum::body::to_bytes(response.into_body(), 1 << 20)
+        .await
+        .expect("a body");
+    serde_json::from_slice(&bytes).expect("a body of JSON")
+}
+
+#[tokio::test]
+async fn posts() {
+    let good = r#"{"query":"{ __typename }","variables":null,"operationName":null,"extensions":null}"#;
+    let invalid = r#"{"query":"{ nope }"}"#;
+    let unparsable = r#"{"query":"{"}"#;
+    let coerced = r#"{"query":"query($n: Int!) { items(first: $n) { id } }","variables":{"n":"1"}}"#;
+    let subscription = r#"{"query":"subscription { items { id } }"}"#;
+    let unnamed = r#"{"query":"query A { __typename } query B { __typename }"}"#;
+    let cases = [
+        ("", JSON, good, 200),
+        ("*/*", JSON, good, 200),
+        (GRAPHQL, JSON, good, 200),
+        (JSON, "application/json; charset=utf-8", good, 200),
+        (JSON, JSON, invalid, 200),
+        (GRAPHQL, JSON, invalid, 400),
+        (JSON, JSON, unparsable, 200),
+        (GRAPHQL, JSON, unparsable, 400),
+        (JSON, JSON, coerced, 200),
+        (GRAPHQL, JSON, coerced, 400),
+        (GRAPHQL, JSON, subscription, 400),
+        (GRAPHQL, JSON, unnamed, 400),
+        (JSON, JSON, "{", 400),
+        (JSON, JSON, "[]", 400),
+        (JSON, JSON, " [{\"query\":\"{ __typename }\"}]", 400),
+        (JSON, JSON, "\"{ __typename }\"", 400),
+        (JSON, JSON, "{}", 400),
+        (GRAPHQL, JSON, r#"{"query":7}"#, 400),
+        (JSON, JSON, r#"{"query":"{ __typename }","variables":"x"}"#, 400),
+        (JSON, JSON, r#"{"query":"{ __typename }","variables":[]}"#, 400),
+        (JSON, JSON, r#"{"query":"{ __typename }","operationName":7}"#, 400),
+        (JSON, JSON, r#"{"query":"{ __typename }","extensions":"x"}"#, 400),
+        (JSON, "text/plain", good, 415),
+        (JSON, "", good, 415),
+        (JSON, "application/x-www-form-urlencoded", "query={__typename}", 415),
+        ("text/html", JSON, good, 406),
+    ];
+    for (accept, content_type, text, want) in cases {
+        let response = send(post(accept, content_type, text)).await;
+        assert_eq!(response.status(), want, "{accept} {content_type} {text}");
+        let media = if accept == GRAPHQL { GRAPHQL } else { JSON };
+        let got = response.headers()[header::CONTENT_TYPE].to_str().expect("text");
+        assert_eq!(got, format!("{media}; charset=utf-8"));
+        let is_good = text == good && want == 200;
+        let got = body(response).await;
+        assert_eq!(got.get("data").is_some(), is_good, "{text} {got}");
+        assert_eq!(got.get("errors").is_some(), !is_good, "{text} {got}");
+    }
+}
+
+#[tokio::test]
+async fn gets_and_other_methods() {
+    let cases = [
+        ("GET", "/graphql?query=%7B__typename%7D", 200),
+        (
+            "GET",
+            "/graphql?query=query+A%7B__typename%7D+query+B%7Ba:__typename%7D&operationName=B",
+            200,
+        ),
+        (
+            "GET",
+            "/graphql?query=query($n:String!)%7B__type(name:$n)%7Bname%7D%7D&variables=%7B%22n%22:%22Item%22%7D",
+            200,
+        ),
+        ("GET", "/graphql?query=%7B__typename%7D&variables=&operationName=", 200),
+        ("GET", "/graphql", 400),
+        ("GET", "/graphql?query=%7B__typename%7D&variables=%7B", 400),
+        ("GET", "/graphql?query=%7B__typename%7D&variables=%5B%5D", 400),
+        ("GET", "/graphql?query=subscription%7Bitems%7Bid%7D%7D", 405),
+        ("GET", "/graphql?query=mutation%7Bitems%7Bid%7D%7D", 400),
+        ("PUT", "/graphql", 405),
+        ("DELETE", "/graphql", 405),
+        ("GET", "/healthz", 200),
+        ("GET", "/", 200),
+        ("GET", "/nothing.here", 404),
+    ];
+    for (method, path, want) in cases {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::ACCEPT, GRAPHQL);
+        let response = send(request.body(Body::empty()).expect("a request")).await;
+        assert_eq!(response.status(), want, "{method} {path}");
+        let headers = response.headers();
+        assert!(headers.contains_key(header::CONTENT_SECURITY_POLICY), "{path}");
+        assert_eq!(headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
+        assert_eq!(headers.contains_key(header::ALLOW), want == 405, "{method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn errors_follow_the_specification() {
+    let response = send(post(GRAPHQL, JSON, r#"{"query":"{\n  items { nope } }"}"#)).await;
+    let error = &body(response).await["errors"][0];
+    assert_eq!(error["message"], "type `Item` does not have a field `nope`");
+    assert_eq!(error["locations"], json!([{ "line": 2, "column": 11 }]));
+    assert_eq!(error["extensions"], json!({ "code": "GRAPHQL_VALIDATION_FAILED" }));
+}
+
+#[tokio::test]
+async fn a_large_body_is_refused() {
+    let text = format!(
+        "{{\"query\":\"{{ __typename }}\",\"variables\":{{\"x\":\"{}\"}}}}",
+        "x".repeat(1 << 20)
+    );
+    assert_eq!(send(post(JSON, JSON, &text)).await.status(), 413);
+    let text = format!("{{\"query\":\"{{ __typename {} }}\"}}", "#".repeat(40_000));
+    let response = send(post(GRAPHQL, JSON, &text)).await;
+    assert_eq!(response.status(), 400);
+    let message = body(response).await["errors"][0]["message"].to_string();
+    assert!(message.contains("query_bytes"), "{message}");
+}
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// A server on a free port, and the means to stop it.
+async fn start() -> (String, CancellationToken, tokio::task::JoinHandle<std::io::Result<()>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address").to_string();
+    let shutdown = CancellationToken::new();
+    let context = ServerContext { api: testing::api() };
+    let server = tokio::spawn(serve(listener, context, shutdown.clone()));
+    (address, shutdown, server)
+}
+
+async fn connect(address: &str, path: &str) -> Socket {
+    let mut request = format!("ws://{address}{path}")
+        .into_client_request()
+        .expect("a request");
+    let protocol = "graphql-transport-ws".parse().expect("a header");
+    request.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, protocol);
+    connect_async(request).await.expect("a socket").0
+}
+
+async fn say(socket: &mut Socket, message: Value) {
+    socket
+        .send(Message::text(message.to_string()))
+        .await
+        .expect("a message is sent");
+}
+
+/// The next message, or the code of the close frame.
+async fn hear(socket: &mut Socket) -> Result<Value, u16> {
+    let patience = Duration::from_secs(20);
+    loop {
+        let next = tokio::time::timeout(patience, socket.next())
+            .await
+            .expect("a message in time");
+        match next.expect("an open socket").expect("a frame") {
+            Message::Text(text) => return Ok(serde_json::from_str(&text).expect("JSON")),
+            Message::Close(frame) => return Err(frame.expect("a code").code.into()),
+            _ => {}
+        }
+    }
+}
+
+async fn greeted(address: &str) -> Socket {
+    let mut socket = connect(address, "/graphql").await;
+    say(&mut socket, json!({ "type": "connection_init" })).await;
+    assert_eq!(hear(&mut socket).await, Ok(json!({ "type": "connection_ack" })));
+    socket
+}
+
+#[tokio::test]
+async fn a_socket_answers_queries() {
+    let (address, shutdown, server) = start().await;
+    let mut socket = greeted(&address).await;
+    say(&mut socket, json!({ "type": "ping" })).await;
+    assert_eq!(hear(&mut socket).await, Ok(json!({ "type": "pong" })));
+    let query = json!({ "query": "query($n: String!) { __typename t: __type(name: $n) { name } }", "variables": { "n": "Item" } });
+    say(&mut socket, json!({ "type": "subscribe", "id": "a", "payload": query })).await;
+    let data = json!({ "data": { "__typename": "Query", "t": { "name": "Item" } } });
+    let want = json!({ "type": "next", "id": "a", "payload": data });
+    assert_eq!(hear(&mut socket).await, Ok(want));
+    assert_eq!(hear(&mut socket).await, Ok(json!({ "type": "complete", "id": "a" })));
+
+    say(
+        &mut socket,
+        json!({ "type": "subscribe", "id": "b", "payload": { "query": "subscription { nope }" } }),
+    )
+    .await;
+    let error = hear(&mut socket).await.expect("a message");
+    assert_eq!(error["type"], "error");
+    assert_eq!(error["payload"][0]["extensions"]["code"], "GRAPHQL_VALIDATION_FAILED");
+
+    shutdown.cancel();
+    assert_eq!(hear(&mut socket).await, Err(1001));
+    server.await.expect("no panic").expect("a clean end");
+}
+
+#[tokio::test]
+async fn sockets_are_closed_for_their_reasons() {
+    let (address, shutdown, _server) = start().await;
+    let mut early = connect(&address, "/graphql/ws").await;
+    say(
+        &mut early,
+        json!({ "type": "subscribe", "id": "a", "payload": { "query": "{ __typename }" } }),
+    )
+    .await;
+    assert_eq!(hear(&mut early).await, Err(4401));
+    let mut twice = greeted(&address).await;
+    say(&mut twice, json!({ "type": "connection_init" })).await;
+    assert_eq!(hear(&mut twice).await, Err(4429));
+    let mut garbage = greeted(&address).await;
+    garbage
+        .send(Message::text("nonsense"))
+        .await
+        .expect("a message is sent");
+    assert_eq!(hear(&mut garbage).await, Err(4400));
+    shutdown.cancel();
+}
+
+#[tokio::test]
+async fn handshakes_are_refused() {
+    let (address, shutdown, _server) = start().await;
+    let status = async |name: header::HeaderName, value: &'static str| {
+        let mut request = format!("ws://{address}/graphql")
+            .into_client_request()
+            .expect("a request");
+        let headers = request.headers_mut();
+        headers.insert(
+            header::SEC_WEBSOCKET_PROTOCOL,
+            "graphql-transport-ws".parse().expect("a header"),
+        );
+        headers.insert(name, value.parse().expect("a header"));
+        match connect_async(request).await {
+            Err(tokio_tungstenite::tungstenite::Error::Http(response)) => response.status().as_u16(),
+            other => panic!("expected a refusal, found {other:?}"),
+        }
+    };
+    assert_eq!(status(header::ORIGIN, "http://evil.example").await, 403);
+    assert_eq!(status(header::SEC_WEBSOCKET_PROTOCOL, "graphql-ws").await, 400);
+    shutdown.cancel();
+}
