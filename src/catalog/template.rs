@@ -1,13 +1,30 @@
 //! Texts with `{…}` placeholders: URLs, paths, headers. Knows jq filters and percent-encoding.
 
 use jaq_json::Val;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::jq::{JqError, JqFault};
+use super::jq::{Filter, JqError, JqFault};
+use crate::value::describe;
+
+/// Everything but the unreserved characters of RFC 3986.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// Placeholders of one template: more is a mistake.
+const PLACEHOLDERS_MAX: usize = 32;
 
 /// A checked template, such as `/items?page={$page}`.
 #[derive(Clone, Debug)]
 pub struct Template {
     text: String,
+    parts: Vec<Part>,
+    variables: Vec<String>,
+    env: Vec<String>,
+    encoding: Encoding,
+}
+
+#[derive(Clone, Debug)]
+enum Part {
+    Text(String),
+    Placeholder(Filter),
 }
 
 /// Whether values are percent-encoded (in URLs) or put in as they are (in headers and file names).
@@ -18,9 +35,63 @@ pub enum Encoding {
 }
 
 impl Template {
-    /// Parses a template whose placeholders may use these variables.
-    pub fn parse(text: &str, _variables: &[&str], _encoding: Encoding) -> Result<Template, JqFault> {
-        Ok(Template { text: text.to_owned() })
+    /// Parses a template whose placeholders may use these variables. `{{` is a brace that opens nothing.
+    pub fn parse(text: &str, variables: &[&str], encoding: Encoding) -> Result<Template, JqFault> {
+        let mut template = Template {
+            text: text.to_owned(),
+            parts: Vec::new(),
+            variables: variables.iter().map(|name| (*name).to_owned()).collect(),
+            env: Vec::new(),
+            encoding,
+        };
+        let mut literal = String::new();
+        let mut rest = text;
+        while let Some(open) = rest.find('{') {
+            let at = text.len() - rest.len() + open;
+            literal.push_str(&rest[..open]);
+            let inside = &rest[open + 1..];
+            if let Some(after) = inside.strip_prefix('{') {
+                literal.push('{');
+                rest = after;
+                continue;
+            }
+            let close = closing(inside).ok_or_else(|| JqFault {
+                message: "this `{` is never closed; write `{{` for a brace".to_owned(),
+                at: Some(at),
+            })?;
+            template.text_part(&mut literal);
+            template.placeholder(&inside[..close], at + 1, variables)?;
+            rest = &inside[close + 1..];
+        }
+        literal.push_str(rest);
+        template.text_part(&mut literal);
+        Ok(template)
+    }
+
+    fn text_part(&mut self, literal: &mut String) {
+        if !literal.is_empty() {
+            self.parts.push(Part::Text(std::mem::take(literal)));
+        }
+    }
+
+    fn placeholder(&mut self, jq: &str, at: usize, variables: &[&str]) -> Result<(), JqFault> {
+        if self.parts.len() >= 2 * PLACEHOLDERS_MAX {
+            return Err(JqFault {
+                message: format!("a text has at most {PLACEHOLDERS_MAX} placeholders"),
+                at: Some(at),
+            });
+        }
+        let filter = Filter::compile(jq, variables).map_err(|fault| JqFault {
+            message: fault.message,
+            at: Some(at + fault.at.unwrap_or(0)),
+        })?;
+        for name in filter.env_names() {
+            if !self.env.contains(name) {
+                self.env.push(name.clone());
+            }
+        }
+        self.parts.push(Part::Placeholder(filter));
+        Ok(())
     }
 
     /// The template as it was written.
@@ -29,17 +100,159 @@ impl Template {
     }
 
     /// Whether a placeholder uses `$variable`.
-    pub fn uses(&self, _variable: &str) -> bool {
-        unimplemented!()
+    pub fn uses(&self, variable: &str) -> bool {
+        self.parts
+            .iter()
+            .any(|part| matches!(part, Part::Placeholder(filter) if filter.uses(variable)))
     }
 
     /// The names in `$env.NAME`, in order of appearance.
     pub fn env_names(&self) -> &[String] {
-        unimplemented!()
+        &self.env
+    }
+
+    /// The text before the first placeholder.
+    pub fn prefix(&self) -> &str {
+        match self.parts.first() {
+            Some(Part::Text(text)) => text,
+            _ => "",
+        }
     }
 
     /// Fills the placeholders in; `lookup` gives the variables by name (`env` as an object of the used names).
-    pub fn render(&self, _lookup: &dyn Fn(&str) -> Option<Val>) -> Result<String, JqError> {
-        unimplemented!()
+    pub fn render(&self, lookup: &dyn Fn(&str) -> Option<Val>) -> Result<String, JqError> {
+        let mut out = String::with_capacity(self.text.len() + 16);
+        for part in &self.parts {
+            match part {
+                Part::Text(text) => out.push_str(text),
+                Part::Placeholder(filter) => {
+                    let value = self.evaluate(filter, lookup)?;
+                    match self.encoding {
+                        Encoding::Raw => out.push_str(&value),
+                        Encoding::Percent => out.extend(utf8_percent_encode(&value, RESERVED)),
+                    }
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    fn evaluate(&self, filter: &Filter, lookup: &dyn Fn(&str) -> Option<Val>) -> Result<String, JqError> {
+        let error = |message: String| JqError {
+            message: format!("placeholder {{{}}}: {message}", filter.text()),
+        };
+        let mut values = Vec::with_capacity(self.variables.len());
+        for name in &self.variables {
+            let value = if filter.uses(name) {
+                lookup(name).ok_or_else(|| error(format!("${name} has no value here")))?
+            } else {
+                Val::Null
+            };
+            values.push(value);
+        }
+        let outputs = filter.run(&Val::Null, &values)?;
+        match &outputs[..] {
+            [output] => text_of(output).ok_or_else(|| {
+                error(format!(
+                    "expected a text, number or boolean, found {}",
+                    describe(output)
+                ))
+            }),
+            _ => Err(error(format!("expected one value, found {}", outputs.len()))),
+        }
+    }
+}
+
+fn text_of(value: &Val) -> Option<String> {
+    match value {
+        Val::TStr(bytes) => std::str::from_utf8(bytes).ok().map(str::to_owned),
+        Val::Num(_) | Val::Bool(_) => Some(value.to_string()),
+        Val::Null | Val::BStr(_) | Val::Arr(_) | Val::Obj(_) => None,
+    }
+}
+
+/// The place of the brace that closes a placeholder: braces of jq objects and texts inside do not count.
+fn closing(text: &str) -> Option<usize> {
+    let mut open = 0usize;
+    let (mut quoted, mut escaped) = (false, false);
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b'{' if !quoted => open += 1,
+            b'}' if !quoted && open == 0 => return Some(at),
+            b'}' if !quoted => open -= 1,
+            _ => {}
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lookup(name: &str) -> Option<Val> {
+        let json = match name {
+            "page" => "2",
+            "cursor" => r#""a/b c""#,
+            "env" => r#"{"HOST":"http://h:1","NONE":null}"#,
+            "offset" => "[1]",
+            _ => return None,
+        };
+        jaq_json::read::parse_single(json.as_bytes()).ok()
+    }
+
+    const ALL: &[&str] = &["page", "cursor", "offset", "env", "gone"];
+
+    fn render(text: &str, encoding: Encoding) -> Result<String, String> {
+        let template = Template::parse(text, ALL, encoding).map_err(|fault| fault.message)?;
+        template.render(&lookup).map_err(|error| error.message)
+    }
+
+    #[test]
+    fn rendering() {
+        for (text, want) in [
+            ("/items", "/items"),
+            ("/items?page={$page}&x=1", "/items?page=2&x=1"),
+            ("?c={$cursor}", "?c=a%2Fb%20c"),
+            ("?c={$cursor|@uri}", "?c=a%252Fb%2520c"),
+            ("{{literal}", "{literal}"),
+            ("/{\"}{\"}/{{$page}/{$page + 1}", "/%7D%7B/{$page}/3"),
+            ("/{{a: $page}.a}", "/{a: $page}.a}"),
+            ("/{ {a: $page}.a }", "/2"),
+        ] {
+            assert_eq!(render(text, Encoding::Percent).as_deref(), Ok(want), "{text}");
+        }
+        assert_eq!(render("{$env.HOST}/a", Encoding::Raw).as_deref(), Ok("http://h:1/a"));
+    }
+
+    #[test]
+    fn errors() {
+        for (text, want) in [
+            ("{$page", "never closed"),
+            ("{$nosuch}", "no variable"),
+            ("{$env}", "$env.NAME"),
+            ("{$env.NONE}", "found null"),
+            ("{$offset}", "found the array"),
+            ("{$gone}", "$gone has no value"),
+            ("{empty}", "found 0"),
+            ("{1,2}", "found 2"),
+            ("{env}", "reaches outside"),
+            ("{}", "expected term"),
+        ] {
+            let error = render(text, Encoding::Raw).expect_err(text);
+            assert!(error.contains(want), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_it_uses() {
+        let template = Template::parse("/{$env.A}/{$env.B + $env.A}/{$page}", ALL, Encoding::Percent).expect("parses");
+        assert_eq!(template.env_names(), ["A", "B"]);
+        assert!(template.uses("page") && template.uses("env") && !template.uses("cursor"));
+        let fault = Template::parse("/x/{$page|env}", ALL, Encoding::Percent).expect_err("env");
+        assert_eq!(fault.at, Some(10));
     }
 }

@@ -1,0 +1,164 @@
+//! Checked jq filters. Knows jaq and its limits; knows no record's meaning.
+//!
+//! A filter is parsed, checked against an own list of names, and then either walked directly (plain paths such as
+//! `.a.b[]`, the hot path of a harvest) or given to jaq.
+
+mod check;
+mod engine;
+mod names;
+mod path;
+
+use std::{ops::ControlFlow, sync::Arc};
+
+use jaq_json::Val;
+
+use engine::Engine;
+use path::Path;
+
+/// Outputs of one run: a selection that yields more is a mistake.
+const OUTPUTS_MAX: usize = 10_000;
+/// Rows of one page: larger pages do not fit the bounded memory of a harvest.
+const ROWS_MAX: usize = 100_000;
+/// Characters of a jaq message that an error repeats: it may contain the whole input.
+const MESSAGE_CHARS: usize = 200;
+
+/// Why a filter was refused at load.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("{message}")]
+pub struct JqFault {
+    pub message: String,
+    /// The byte of the filter's text that it is about, when known.
+    pub at: Option<usize>,
+}
+
+/// Why a filter failed on a value.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("{message}")]
+pub struct JqError {
+    pub message: String,
+}
+
+/// A compiled filter; cloning is cheap, running needs no lock.
+#[derive(Clone, Debug)]
+pub struct Filter {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    text: String,
+    program: Program,
+    /// Names of the variables that the text uses, without `$`.
+    used: Vec<String>,
+    /// Names in `$env.NAME`.
+    env: Vec<String>,
+    limit: usize,
+}
+
+#[derive(Debug)]
+enum Program {
+    Path(Path),
+    Jaq(Box<Engine>),
+}
+
+impl Filter {
+    /// Compiles and checks a filter that may use these variables (`$page` as `"page"`).
+    ///
+    /// Refused: syntax errors, unknown names, filters that reach outside (`env`, `input`, `halt`, …), recursive
+    /// definitions and generators that need not end.
+    pub fn compile(text: &str, variables: &[&str]) -> Result<Filter, JqFault> {
+        Filter::with_limit(text, variables, OUTPUTS_MAX)
+    }
+
+    /// The same for `rows`, whose outputs may be as many as a page may hold.
+    pub fn compile_rows(text: &str, variables: &[&str]) -> Result<Filter, JqFault> {
+        Filter::with_limit(text, variables, ROWS_MAX)
+    }
+
+    fn with_limit(text: &str, variables: &[&str], limit: usize) -> Result<Filter, JqFault> {
+        let checked = check::check(text, variables)?;
+        let program = match Path::of(&checked.term) {
+            Some(path) => Program::Path(path),
+            None => Program::Jaq(Box::new(Engine::compile(&checked.term, variables)?)),
+        };
+        let inner = Inner {
+            text: text.to_owned(),
+            program,
+            used: checked.used,
+            env: checked.env,
+            limit,
+        };
+        Ok(Filter { inner: Arc::new(inner) })
+    }
+
+    /// The filter as it was written.
+    pub fn text(&self) -> &str {
+        &self.inner.text
+    }
+
+    /// Whether the text uses `$variable`.
+    pub fn uses(&self, variable: &str) -> bool {
+        self.inner.used.iter().any(|used| used == variable)
+    }
+
+    /// The names in `$env.NAME`, in order of appearance.
+    pub fn env_names(&self) -> &[String] {
+        &self.inner.env
+    }
+
+    /// The key, when the filter is just `.key`.
+    pub fn as_key(&self) -> Option<&str> {
+        match &self.inner.program {
+            Program::Path(path) => path.as_key(),
+            Program::Jaq(_) => None,
+        }
+    }
+
+    /// All outputs for one input; `variables` in the order given to [`Filter::compile`]. Capped in number.
+    pub fn run(&self, input: &Val, variables: &[Val]) -> Result<Vec<Val>, JqError> {
+        let mut outputs = Vec::new();
+        self.run_each(input, variables, &mut |output| {
+            outputs.push(output.clone());
+            ControlFlow::Continue(())
+        })?;
+        Ok(outputs)
+    }
+
+    /// Gives each output to `each` until it breaks. A plain path lends the values of the input and copies nothing.
+    pub fn run_each(
+        &self,
+        input: &Val,
+        variables: &[Val],
+        each: &mut dyn FnMut(&Val) -> ControlFlow<()>,
+    ) -> Result<(), JqError> {
+        let mut count = 0;
+        let mut over = false;
+        let mut counted = |output: &Val| {
+            count += 1;
+            over = count > self.inner.limit;
+            if over { ControlFlow::Break(()) } else { each(output) }
+        };
+        let ran = match &self.inner.program {
+            Program::Path(path) => path.run(input, &mut counted),
+            Program::Jaq(engine) => engine.run(input, variables, &mut counted),
+        };
+        ran.map_err(|message| self.error(&message))?;
+        if over {
+            return Err(self.error(&format!("more than {} outputs for one input", self.inner.limit)));
+        }
+        Ok(())
+    }
+
+    fn error(&self, message: &str) -> JqError {
+        let shown = match message.char_indices().nth(MESSAGE_CHARS) {
+            Some((at, _)) => format!("{}…", &message[..at]),
+            None => message.to_owned(),
+        };
+        JqError {
+            message: format!("jq `{}`: {shown}", self.inner.text),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,199 @@
+use super::*;
+
+fn json(text: &str) -> Val {
+    jaq_json::read::parse_single(text.as_bytes()).expect("test JSON")
+}
+
+fn run(filter: &str, input: &str) -> Result<Vec<String>, String> {
+    let filter = Filter::compile(filter, &[]).map_err(|fault| fault.message)?;
+    let outputs = filter.run(&json(input), &[]).map_err(|error| error.message)?;
+    Ok(outputs.iter().map(Val::to_string).collect())
+}
+
+#[test]
+fn outputs() {
+    let cases: &[(&str, &str, &[&str])] = &[
+        (".", "1", &["1"]),
+        (".a", r#"{"a":1}"#, &["1"]),
+        (".a", "{}", &["null"]),
+        (".a.b", r#"{"a":null}"#, &["null"]),
+        (".a[0].b", r#"{"a":[{"b":2}]}"#, &["2"]),
+        (".a[-1]", r#"{"a":[1,2]}"#, &["2"]),
+        (".a[5]", r#"{"a":[1,2]}"#, &["null"]),
+        (".a[]", r#"{"a":[1,2]}"#, &["1", "2"]),
+        (".[]", r#"{"a":1,"b":2}"#, &["1", "2"]),
+        (".a[]?", r#"{"a":null}"#, &[]),
+        (".\"x y\"", r#"{"x y":1}"#, &["1"]),
+        (".a | .b", r#"{"a":{"b":3}}"#, &["3"]),
+        (".a // 0", "{}", &["0"]),
+        (".a * 2", r#"{"a":21}"#, &["42"]),
+        ("def double: . * 2; .a | double", r#"{"a":2}"#, &["4"]),
+        ("def f(g): g | g; .a | f(.b)", r#"{"a":{"b":{"b":1}}}"#, &["1"]),
+        (".[] | select(.ok) | .id", r#"[{"ok":true,"id":1},{"id":2}]"#, &["1"]),
+        (
+            "to_entries[] | {code: .key, name: .value}",
+            r#"{"fra":"French"}"#,
+            &[r#"{"code":"fra","name":"French"}"#],
+        ),
+        ("\"\\(.a)-\\(.b)\"", r#"{"a":1,"b":"x"}"#, &["\"1-x\""]),
+        ("[range(3)]", "null", &["[0,1,2]"]),
+        (".a | tonumber", r#"{"a":"12"}"#, &["12"]),
+        (".a | gsub(\",\"; \"\")", r#"{"a":"1,2"}"#, &["\"12\""]),
+        (". as [$x, $y] | $x + $y", "[1,2]", &["3"]),
+        ("@uri", "\"a b\"", &["\"a%20b\""]),
+        ("keys", r#"{"b":1,"a":2}"#, &[r#"["a","b"]"#]),
+        ("add", "[1,2]", &["3"]),
+        ("join(\"-\")", r#"["a","b"]"#, &["\"a-b\""]),
+        ("flatten", "[[1],[2]]", &["[1,2]"]),
+        ("first(.[])", "[1,2]", &["1"]),
+        ("[..]", "[1]", &["[[1],1]"]),
+    ];
+    for (filter, input, want) in cases {
+        let want: Vec<String> = want.iter().map(|text| (*text).to_owned()).collect();
+        assert_eq!(run(filter, input), Ok(want), "{filter}");
+    }
+}
+
+#[test]
+fn direct_paths_agree_with_jaq() {
+    let paths = [
+        ".a", ".a.b", ".a[]", ".a[]?", ".[]", ".[]?", ".[0]", ".[-1]?", ".a?", ".a[0].b", ".a?.b?",
+    ];
+    let inputs = [
+        "null",
+        "1",
+        "\"x\"",
+        "[]",
+        "[1,2]",
+        "{}",
+        r#"{"a":1}"#,
+        r#"{"a":[{"b":1},2]}"#,
+        r#"{"a":{"b":[]}}"#,
+    ];
+    for path in paths {
+        for input in inputs {
+            // The parentheses and the pipe into a call keep the second form from being a plain path.
+            let jaq = run(&format!("({path}) | select(true)"), input);
+            let direct = run(path, input);
+            assert_eq!(direct.is_ok(), jaq.is_ok(), "{path} on {input}: {direct:?} {jaq:?}");
+            if let (Ok(direct), Ok(jaq)) = (direct, jaq) {
+                assert_eq!(direct, jaq, "{path} on {input}");
+            }
+        }
+    }
+}
+
+#[test]
+fn refusals() {
+    let cases = [
+        ("env", "reaches outside"),
+        ("env.HOME", "reaches outside"),
+        ("$ENV.HOME", "no variable $ENV"),
+        ("$__loc__", "no variable"),
+        ("input", "reaches outside"),
+        ("[inputs]", "reaches outside"),
+        ("halt", "reaches outside"),
+        (". | debug", "reaches outside"),
+        ("now", "reaches outside"),
+        ("def f: f; f", "calls itself"),
+        ("def f: def g: f; g; f", "calls itself"),
+        ("repeat(.)", "need not end"),
+        ("while(true; .)", "need not end"),
+        ("until(false; .)", "need not end"),
+        ("recurse(.a)", "need not end"),
+        ("walk(.)", "need not end"),
+        (".. |= [.]", "without bound"),
+        (".a *= 2", "`*=`"),
+        ("reduce .[] as $x (0; . + $x)", "not allowed"),
+        ("foreach .[] as $x (0; . + $x)", "not allowed"),
+        ("nosuch", "no filter `nosuch`"),
+        ("map", "takes 1 arguments"),
+        ("include \"x\"; .", "expected"),
+        (".a |", "expected term"),
+        ("(.a", "closing parenthesis"),
+        ("", "expected term"),
+        ("label $out | break $other", "cannot be compiled"),
+    ];
+    for (filter, want) in cases {
+        let fault = Filter::compile(filter, &[]).expect_err(filter).message;
+        assert!(fault.contains(want), "{filter}: {fault}");
+    }
+    let deep = "[".repeat(3_000);
+    assert!(Filter::compile(&deep, &[]).is_err());
+    assert!(Filter::compile(&"-".repeat(3_000), &[]).is_err());
+    assert!(Filter::compile(&".|".repeat(2_000), &[]).is_err());
+    assert!(Filter::compile(&"try ".repeat(500), &[]).is_err());
+}
+
+#[test]
+fn places_of_faults() {
+    for (filter, at) in [(".a | env", 5), (".a |", 4), (".a $", 4), ("[.x | map(nosuch)]", 10)] {
+        assert_eq!(Filter::compile(filter, &[]).expect_err(filter).at, Some(at), "{filter}");
+    }
+}
+
+#[test]
+fn bombs_are_defused_at_run_time() {
+    let cases = [
+        ("[range(infinite)]", "null"),
+        ("range(0; 10; 0)", "null"),
+        (". * 1000000000", "\"abc\""),
+        ("1e9 * .", "\"abc\""),
+        ("range(20000)", "null"),
+        ("[limit(3; range(infinite))] | length | error", "null"),
+    ];
+    for (filter, input) in cases {
+        assert!(run(filter, input).is_err(), "{filter}");
+    }
+    let deep = format!("\"{}\"", "[".repeat(100_000));
+    assert!(run("fromjson", &deep).is_err());
+    assert!(run("tonumber", &deep).is_err());
+    assert_eq!(run(". * 3", "\"ab\""), Ok(vec!["\"ababab\"".to_owned()]));
+}
+
+#[test]
+fn variables_and_keys() {
+    let filter = Filter::compile("$page + 1", &["page", "env"]).expect("compiles");
+    assert!(filter.uses("page") && !filter.uses("env"));
+    let out = filter.run(&Val::Null, &[Val::from(2usize), Val::Null]).expect("runs");
+    assert_eq!(out[0].to_string(), "3");
+    let filter = Filter::compile("$env.KEY", &["page", "env"]).expect("compiles");
+    assert_eq!(filter.env_names(), ["KEY"]);
+    let out = filter
+        .run(&Val::Null, &[Val::Null, json(r#"{"KEY":"k"}"#)])
+        .expect("runs");
+    assert_eq!(out[0].to_string(), "\"k\"");
+    assert!(Filter::compile("$env", &["env"]).is_err());
+    assert!(Filter::compile("$page", &["env"]).is_err());
+    assert_eq!(Filter::compile(".name", &[]).expect("compiles").as_key(), Some("name"));
+    assert_eq!(Filter::compile(".name?", &[]).expect("compiles").as_key(), None);
+    assert_eq!(Filter::compile(".a.b", &[]).expect("compiles").as_key(), None);
+}
+
+#[test]
+fn errors_name_the_filter_and_stay_short() {
+    let input = format!("[\"{}\"]", "x".repeat(10_000));
+    let filter = Filter::compile(".a.b", &[]).expect("compiles");
+    let error = filter.run(&json(&input), &[]).expect_err("not an object").message;
+    assert!(error.starts_with("jq `.a.b`: expected an object with \"a\""), "{error}");
+    assert!(error.len() < 500);
+}
+
+#[test]
+fn every_allowed_name_compiles() {
+    for (name, counts) in names::ALLOWED {
+        for count in *counts {
+            let arguments = vec!["."; *count].join("; ");
+            let text = if *count == 0 {
+                (*name).to_owned()
+            } else {
+                format!("{name}({arguments})")
+            };
+            assert!(
+                Filter::compile(&text, &[]).is_ok(),
+                "{text}: {:?}",
+                Filter::compile(&text, &[])
+            );
+        }
+    }
+}
