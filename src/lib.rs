@@ -17,3 +17,5 @@ pub mod query;
 pub mod change;
 
 pub mod store;
+
+pub mod harvest;

@@ -18,6 +18,14 @@ impl<T> std::ops::Deref for Valid<T> {
     }
 }
 
+#[cfg(test)]
+impl<T> Valid<T> {
+    /// Brands a value that a test made by hand.
+    pub(crate) fn trust(value: T) -> Valid<T> {
+        Valid(value)
+    }
+}
+
 macro_rules! position {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
