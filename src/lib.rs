@@ -18,6 +18,8 @@ pub mod change;
 
 pub mod store;
 
+pub mod harvest;
+
 pub mod graphql;
 
 pub mod server;

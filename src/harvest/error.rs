@@ -1,0 +1,104 @@
+//! What can go wrong in a harvest, each with what to do. Knows the texts; knows no cause's details, which go to the log.
+
+use std::time::Duration;
+
+use crate::store::StoreError;
+
+use super::limits::{BODY_MAX, LINE_MAX, RETRY_AFTER_MAX};
+
+/// A harvest that could not be set up, or whose store failed. A failed page is no such error: the run then ends as failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HarvestError {
+    /// Variables in `$env` that are not set, each with who uses it.
+    #[error("these environment variables are not set: {0}; set them, or change the definition")]
+    Environment(String),
+    /// A source or a fetch whose address cannot be used.
+    #[error("{place}: {message}")]
+    Address { place: String, message: String },
+    /// The HTTP client could not be made.
+    #[error("the HTTP client cannot be made on this machine; the log has the cause")]
+    Client,
+    /// The slot or the fetch is already taken by another run.
+    #[error("{0} is being harvested already; wait until that run ends")]
+    Busy(String),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why a page, and so its run, failed. The text is public: it is kept in the ledger and shown.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PageFault {
+    #[error("{place}: cannot connect; is the upstream running, and its address right?")]
+    Connect { place: String },
+    #[error("{place}: no answer within {after:?}; the upstream is too slow or stuck")]
+    Timeout { place: String, after: Duration },
+    #[error("{place}: the answer broke off; the upstream or the network closed it early")]
+    CutOff { place: String },
+    #[error("{place}: the request failed; the log has the cause")]
+    Request { place: String },
+    #[error("{place}: answered {status}{hint}")]
+    Status {
+        place: String,
+        status: u16,
+        hint: &'static str,
+    },
+    #[error(
+        "{place}: asks to wait {asked:?}, and at most {RETRY_AFTER_MAX:?} is waited; harvest less often, or lower the source's rate"
+    )]
+    RetryAfter { place: String, asked: Duration },
+    #[error(
+        "{place}: redirects from {from} to {to}; another host is never followed: if it is meant, make it the source's url"
+    )]
+    RedirectHost { place: String, from: String, to: String },
+    #[error("{place}: redirects again and again; try its URL in a browser")]
+    RedirectLoop { place: String },
+    #[error(
+        "{place}: an HTML page instead of data; it may be a login or an error page: check the path and the credentials"
+    )]
+    Html { place: String },
+    #[error("{place}: the body is empty")]
+    Empty { place: String },
+    #[error("{place}: not JSON ({message}); it begins {begin}")]
+    NotJson {
+        place: String,
+        message: String,
+        begin: String,
+    },
+    #[error("{place}: JSON that breaks off ({message}); the upstream or the network closed it early")]
+    CutOffJson { place: String, message: String },
+    #[error("{place}: larger than {BODY_MAX} bytes; ask for smaller pages, or harvest NDJSON from a file")]
+    TooLarge { place: String },
+    #[error("{place}: line {line} is longer than {LINE_MAX} bytes; is it NDJSON?")]
+    LongLine { place: String, line: u64 },
+    #[error("{place}: {message}")]
+    Rows { place: String, message: String },
+    #[error("{place}: pages: {{{argument}}}: {message}")]
+    Paging {
+        place: String,
+        argument: &'static str,
+        message: String,
+    },
+    #[error("{place}: more than {max} pages; raise `pages: {{max}}` if so many are meant")]
+    TooManyPages { place: String, max: u64 },
+    #[error(
+        "{place}: the same page again; does the URL use the paging placeholder, and the upstream know the parameter?"
+    )]
+    RepeatedPage { place: String },
+    #[error("{place}: leads back to a page that was read already; the upstream's paging runs in a circle")]
+    RepeatedNext { place: String },
+    #[error("{place}: the next page is on {to}, not on {from}; another host is never followed")]
+    NextHost { place: String, from: String, to: String },
+    #[error("{place}: the next page's address is no URL: {found}")]
+    NextUrl { place: String, found: String },
+    #[error("{seen} rows arrived, but the upstream says that there are {total}; nothing is deleted, harvest again")]
+    Incomplete { seen: u64, total: u64 },
+    #[error("{place}: {message}")]
+    File { place: String, message: String },
+    #[error("{place}: {message}")]
+    Template { place: String, message: String },
+    /// An invariant broke in the process itself; a shutdown in the middle of a page is no fault.
+    #[error("the harvest stopped unexpectedly; the log has the cause")]
+    Internal,
+}

@@ -1,0 +1,173 @@
+//! Strict JSON to jq values. Knows RFC 8259 and a depth limit; knows no record's meaning.
+//!
+//! jaq's own reader accepts a superset (comments, `NaN`, byte strings) and recurses without limit, so an upstream's
+//! mistake would pass as data. Numbers keep every digit.
+
+use bytes::Bytes;
+use hifijson::{
+    SliceLexer,
+    num::LexWrite as _,
+    str::LexAlloc as _,
+    token::{Expect, Lex as _},
+};
+use jaq_json::{Map, Num, Val};
+
+/// Nesting beyond this is no data but an attack on the stack.
+const DEPTH_MAX: usize = 128;
+
+/// Why a text is not JSON.
+#[derive(Debug, PartialEq, thiserror::Error)]
+#[error("byte {at}: {message}")]
+pub(super) struct JsonError {
+    pub at: usize,
+    pub message: String,
+    /// The text ended where something was still open.
+    pub cut_off: bool,
+}
+
+/// Parses exactly one JSON value.
+pub(super) fn parse(text: &[u8]) -> Result<Val, JsonError> {
+    // Byte order marks are not JSON, but editors put them into files.
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    let mut lexer = SliceLexer::new(text);
+    let parsed = match lexer.ws_peek() {
+        Some(next) => value(DEPTH_MAX, next, &mut lexer),
+        None => Err(Expect::Value.into()),
+    };
+    let trailing = parsed.is_ok() && lexer.ws_peek().is_some();
+    let at = text.len() - lexer.as_slice().len();
+    let error = |message: String| JsonError {
+        at,
+        message,
+        cut_off: at >= text.len(),
+    };
+    match parsed {
+        Ok(_) if trailing => Err(error("something follows the value".to_owned())),
+        Ok(value) => Ok(value),
+        Err(hifijson::Error::Depth) => Err(error(format!("nested deeper than {DEPTH_MAX}"))),
+        Err(cause) => Err(error(cause.to_string())),
+    }
+}
+
+fn value(depth: usize, next: u8, lexer: &mut SliceLexer<'_>) -> Result<Val, hifijson::Error> {
+    let depth = depth.checked_sub(1).ok_or(hifijson::Error::Depth)?;
+    match next {
+        b'a'..=b'z' => {
+            let word = lexer.null_or_bool().ok_or(Expect::Value)?;
+            Ok(word.map_or(Val::Null, Val::Bool))
+        }
+        b'0'..=b'9' | b'-' => number(lexer),
+        b'"' => {
+            let text = lexer.discarded().str_string()?;
+            Ok(Val::utf8_str(Bytes::copy_from_slice(text.as_bytes())))
+        }
+        b'[' => array(depth, lexer),
+        b'{' => object(depth, lexer),
+        _ => Err(Expect::Value.into()),
+    }
+}
+
+fn number(lexer: &mut SliceLexer<'_>) -> Result<Val, hifijson::Error> {
+    let (text, parts) = lexer.num_string().validated()?;
+    let text: &str = text;
+    let whole = parts.is_int().then(|| Num::from_str_radix(text, 10)).flatten();
+    Ok(Val::Num(whole.unwrap_or_else(|| Num::Dec(text.to_owned().into()))))
+}
+
+fn array(depth: usize, lexer: &mut SliceLexer<'_>) -> Result<Val, hifijson::Error> {
+    let mut items = Vec::new();
+    lexer.discarded().seq(b']', SliceLexer::ws_peek, |next, lexer| {
+        items.push(value(depth, next, lexer)?);
+        Ok::<_, hifijson::Error>(())
+    })?;
+    Ok(Val::Arr(items.into()))
+}
+
+fn object(depth: usize, lexer: &mut SliceLexer<'_>) -> Result<Val, hifijson::Error> {
+    let mut fields = Map::default();
+    lexer.discarded().seq(b'}', SliceLexer::ws_peek, |next, lexer| {
+        lexer.expect(|_| Some(next), b'"').ok_or(Expect::String)?;
+        let key = lexer.str_string()?;
+        let key = Val::utf8_str(Bytes::copy_from_slice(key.as_bytes()));
+        lexer.expect(SliceLexer::ws_peek, b':').ok_or(Expect::Colon)?;
+        let next = lexer.ws_peek().ok_or(Expect::Value)?;
+        // Of a repeated key the last value counts, as in every common parser.
+        fields.insert(key, value(depth, next, lexer)?);
+        Ok::<_, hifijson::Error>(())
+    })?;
+    Ok(Val::obj(fields))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accepts() {
+        for text in [
+            "null",
+            " true ",
+            "-0.5e3",
+            "\"a\\u00e9\\n\"",
+            "[1,[],{}]",
+            "{\"a\":{\"b\":[null]},\"c\":1.50}",
+            "123456789012345678901234567890",
+        ] {
+            let parsed = parse(text.as_bytes());
+            assert!(parsed.is_ok(), "{text}: {parsed:?}");
+        }
+        let exact = parse(b"[0.10000000000000000000001,123456789012345678901234567890]").map(|value| value.to_string());
+        assert_eq!(
+            exact.as_deref(),
+            Ok("[0.10000000000000000000001,123456789012345678901234567890]")
+        );
+    }
+
+    #[test]
+    fn refuses() {
+        for text in [
+            "",
+            "  ",
+            "nul",
+            "NaN",
+            "Infinity",
+            "+1",
+            "01",
+            "1.",
+            "[1,]",
+            "{\"a\":1,}",
+            "{a:1}",
+            "{1:2}",
+            "# x\n1",
+            "b\"x\"",
+            "'a'",
+            "\"a",
+            "[1",
+            "1 2",
+            "\"\u{1}\"",
+            "\"\\ud800\"",
+        ] {
+            assert!(parse(text.as_bytes()).is_err(), "{text}");
+        }
+        assert!(parse(b"\"\xff\"").is_err(), "UTF-8 is checked");
+    }
+
+    #[test]
+    fn depth_is_limited() {
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(parse(nested(DEPTH_MAX).as_bytes()).is_ok());
+        assert!(parse(nested(DEPTH_MAX + 1).as_bytes()).is_err());
+        assert!(parse("[".repeat(1_000_000).as_bytes()).is_err());
+    }
+
+    #[test]
+    fn knows_a_cut_off_text() {
+        for (text, cut_off) in [("{\"a\":[1,", true), ("{\"a\":\"b", true), ("{\"a\"}", false)] {
+            assert_eq!(
+                parse(text.as_bytes()).map_err(|error| error.cut_off),
+                Err(cut_off),
+                "{text}"
+            );
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! The bounds of a harvest, each with its reason. Knows numbers only.
+
+use std::time::Duration;
+
+/// Rows of one transaction: large enough to spread the cost of a commit, small enough that readers and a shutdown wait little.
+pub(super) const GROUP_ROWS: usize = 2_000;
+/// Input of one transaction: wide rows end a group earlier, so that memory stays bounded.
+pub(super) const GROUP_BYTES: u64 = 4 << 20;
+/// Refused rows of one transaction: each may carry a record of [`RECORD_MAX`].
+pub(super) const GROUP_REFUSED: usize = 100;
+/// Bytes of a refused record that are kept: enough to see what is wrong.
+pub(super) const RECORD_MAX: usize = 64 << 10;
+/// Pages waiting between fetch and shape: one in hand, one ready.
+pub(super) const PAGE_QUEUE: usize = 1;
+/// Groups waiting between shape and load: one in hand, one ready.
+pub(super) const GROUP_QUEUE: usize = 2;
+/// Pages fetched ahead of the one being shaped: four times [`BODY_MAX`] is the most that a run may hold.
+pub(super) const AHEAD_MAX: usize = 4;
+/// A page's body after decompression: its parsed form takes several times as much.
+pub(super) const BODY_MAX: u64 = 64 << 20;
+/// One line of NDJSON: a record larger than this is no record.
+pub(super) const LINE_MAX: usize = 16 << 20;
+/// Bytes read from a file at once: large against a system call, small against the memory.
+pub(super) const CHUNK: usize = 1 << 20;
+/// Connecting takes milliseconds, or never happens.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Silence in the middle of an answer: longer than a slow query behind it should take.
+pub(super) const READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// A whole page: an upstream that drips is as good as down.
+pub(super) const PAGE_TIMEOUT: Duration = Duration::from_secs(120);
+/// Redirects within a host: one for a slash, one for a version, and some.
+pub(super) const REDIRECTS_MAX: usize = 5;
+/// Tries of one request: more belongs to the next run.
+pub(super) const TRIES: u32 = 4;
+/// The first wait before a further try is at most this long. Tests of retries need not wait.
+pub(super) const BACKOFF_BASE: Duration = Duration::from_millis(if cfg!(test) { 5 } else { 500 });
+/// No wait of our own choice is longer.
+pub(super) const BACKOFF_CAP: Duration = Duration::from_secs(30);
+/// A `Retry-After` beyond this fails the run: the schedule comes back anyway.
+pub(super) const RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
+/// Between heartbeats of a run: a third of a lease.
+pub(super) const HEARTBEAT: Duration = Duration::from_secs(10);
+/// Runs under way at once in one process: each holds a page or more in memory.
+pub(super) const RUNS_MAX: usize = 8;
+/// The reconciler looks at the ledger at least this often.
+pub(super) const RECONCILE: Duration = Duration::from_secs(5);
+/// And at most this often: hints may come in bursts.
+pub(super) const RECONCILE_MIN: Duration = Duration::from_millis(200);
+/// The first wait after a failed run; it doubles.
+pub(super) const RETRY_BASE: Duration = Duration::from_secs(5);
+/// No failed run waits longer for its retry.
+pub(super) const RETRY_CAP: Duration = Duration::from_secs(300);

@@ -1,0 +1,88 @@
+//! The load stage: one transaction per group, in order. Knows the ledger's calls and what a watcher is told.
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    ledger::Ledger,
+    progress::{Committed, Progress},
+    work::Batch,
+};
+use crate::store::{Run, StoreError};
+
+/// Commits the groups of one run.
+pub(super) struct Load<'r> {
+    run: &'r Run,
+    ledger: &'r dyn Ledger,
+    progress: &'r dyn Progress,
+    done: Committed,
+}
+
+impl<'r> Load<'r> {
+    pub(super) fn new(
+        run: &'r Run,
+        ledger: &'r dyn Ledger,
+        progress: &'r dyn Progress,
+        pages: u64,
+        rows: u64,
+    ) -> Load<'r> {
+        let done = Committed {
+            pages,
+            rows,
+            ..Committed::default()
+        };
+        Load {
+            run,
+            ledger,
+            progress,
+            done,
+        }
+    }
+
+    /// Commits until the worker is done or the run is stopped; a commit under way is always finished.
+    ///
+    /// Dropping the queue then tells the worker that nobody listens. The store itself announces each commit on its bus.
+    pub(super) async fn all(
+        mut self,
+        mut groups: mpsc::Receiver<Batch>,
+        stop: &CancellationToken,
+    ) -> Result<(), StoreError> {
+        loop {
+            let batch = tokio::select! {
+                biased;
+                () = stop.cancelled() => return Ok(()),
+                batch = groups.recv() => batch,
+            };
+            match batch {
+                Some(batch) => self.commit(batch).await?,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    async fn commit(&mut self, batch: Batch) -> Result<(), StoreError> {
+        let Batch {
+            group,
+            pages_total,
+            rows_total,
+        } = batch;
+        let done = &mut self.done;
+        done.pages += group.pages;
+        done.bytes += group.bytes;
+        done.refused += group.refused.len() as u64;
+        done.rows += (group.rows.len() + group.refused.len()) as u64;
+        // At the end of a page the exact count is known; unchanged pages bring no rows with them.
+        if let Some(checkpoint) = &group.checkpoint {
+            done.rows = checkpoint.rows;
+        }
+        done.pages_total = pages_total.or(done.pages_total);
+        done.rows_total = rows_total.or(done.rows_total);
+        let outcome = self.ledger.commit_group(self.run, group).await?;
+        done.outcome.new += outcome.new;
+        done.outcome.changed += outcome.changed;
+        done.outcome.same += outcome.same;
+        done.outcome.repeated += outcome.repeated;
+        self.progress.committed(done);
+        Ok(())
+    }
+}

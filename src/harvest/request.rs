@@ -1,0 +1,285 @@
+//! Requests: addresses, headers, identities. Knows templates, URLs and folders; calls nobody.
+
+use std::path::{Component, Path, PathBuf};
+
+use bytes::Bytes;
+use jaq_json::{Map, Val};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use url::Url;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::{
+    error::{HarvestError, PageFault},
+    page::Position,
+};
+use crate::{
+    catalog::{Catalog, Fetch, Method, Source, template::Template},
+    config::Environment,
+};
+
+/// A source's address.
+#[derive(Clone, Debug)]
+pub(super) enum Base {
+    Http(Url),
+    Folder(PathBuf),
+}
+
+/// One request of a run.
+#[derive(Clone, Debug)]
+pub(super) struct Request {
+    pub target: Target,
+    /// Its identity in the store: holds no secret.
+    pub identity: String,
+    /// How errors name it: holds no secret.
+    pub place: String,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Target {
+    Http(Url),
+    File(PathBuf),
+}
+
+fn text(value: &str) -> Val {
+    Val::utf8_str(Bytes::copy_from_slice(value.as_bytes()))
+}
+
+/// `$env` as jq sees it: an object of the names that the template uses.
+fn environment_object(template: &Template, environment: &Environment) -> Val {
+    let names = template.env_names().iter();
+    let fields: Map = names
+        .map(|name| (text(name), environment.get(name).map_or(Val::Null, text)))
+        .collect();
+    Val::obj(fields)
+}
+
+/// Fills in a template that knows `$env` alone.
+pub(super) fn render_static(template: &Template, environment: &Environment) -> Result<String, String> {
+    let lookup = |name: &str| (name == "env").then(|| environment_object(template, environment));
+    template.render(&lookup).map_err(|error| error.message)
+}
+
+/// The variables of `$env` that are used and not set, each with who uses it; all of them at once.
+pub(super) fn missing_environment(catalog: &Catalog, environment: &Environment) -> Vec<String> {
+    let mut missing = Vec::new();
+    let mut check = |template: &Template, user: &str| {
+        for name in template.env_names() {
+            let entry = format!("{name} (used by {user})");
+            if environment.get(name).is_none() && !missing.contains(&entry) {
+                missing.push(entry);
+            }
+        }
+    };
+    for source in &catalog.sources {
+        let user = format!("source {}", source.name);
+        check(&source.url, &user);
+        source.headers.iter().for_each(|(_, value)| check(value, &user));
+    }
+    for fetch in &catalog.fetches {
+        check(&fetch.path, &format!("type {}", catalog.entity(fetch.entity).name));
+    }
+    missing
+}
+
+/// Reads a source's address; its text is not repeated in errors, for it may hold a secret.
+pub(super) fn base(source: &Source, environment: &Environment, folder: &Path) -> Result<Base, HarvestError> {
+    let error = |message: &str| HarvestError::Address {
+        place: format!("source {}", source.name),
+        message: format!("url `{}`: {message}", source.url.text()),
+    };
+    let rendered = render_static(&source.url, environment).map_err(|message| error(&message))?;
+    if let Some(path) = rendered.strip_prefix("file:") {
+        let path = path.strip_prefix("//").unwrap_or(path);
+        return Ok(Base::Folder(folder.join(path)));
+    }
+    let url = Url::parse(&rendered).map_err(|_| error("is no URL; write http://host, https://host or file:folder"))?;
+    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+        return Err(error("only http:, https: and file: are supported"));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(error(
+            "a source's url has no query and no fragment; put them into the fetch's path",
+        ));
+    }
+    Ok(Base::Http(url))
+}
+
+/// Reads a source's headers.
+pub(super) fn headers(source: &Source, environment: &Environment) -> Result<HeaderMap, HarvestError> {
+    let mut headers = HeaderMap::new();
+    for (name, template) in &source.headers {
+        let error = |message: &str| HarvestError::Address {
+            place: format!("source {}", source.name),
+            message: format!("header {name}: {message}"),
+        };
+        let value = render_static(template, environment).map_err(|message| error(&message))?;
+        let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| error("is no name of a header"))?;
+        let mut value = HeaderValue::from_str(&value).map_err(|_| error("its value cannot be sent in a header"))?;
+        value.set_sensitive(true);
+        headers.append(header, value);
+    }
+    Ok(headers)
+}
+
+/// Everything that a fetch's requests are made of.
+#[derive(Clone, Copy)]
+pub(super) struct Maker<'a> {
+    pub fetch: &'a Fetch,
+    pub base: &'a Base,
+    pub headers: &'a HeaderMap,
+    pub environment: &'a Environment,
+}
+
+impl Maker<'_> {
+    /// The request at a position; `before` is the URL of the page that gave a [`Position::Url`].
+    pub(super) fn request(&self, position: &Position) -> Result<Request, PageFault> {
+        let path = self.path(position)?;
+        match (self.base, self.fetch.method) {
+            (Base::Folder(folder), Method::File) => self.file(folder, &path),
+            (Base::Http(base), Method::Get) => {
+                let joined = self.fault(join(base, &path))?;
+                let url = match position {
+                    Position::Url(next) => self.next(&joined, base, next)?,
+                    _ => joined,
+                };
+                Ok(self.http(url))
+            }
+            (Base::Folder(_), Method::Get) => self.fault(Err("GET needs an http source; use FILE".to_owned())),
+            (Base::Http(_), Method::File) => self.fault(Err("FILE needs a file: source; use GET".to_owned())),
+        }
+    }
+
+    fn fault<T>(&self, result: Result<T, String>) -> Result<T, PageFault> {
+        result.map_err(|message| PageFault::Template {
+            place: format!("`{}`", self.fetch.path.text()),
+            message,
+        })
+    }
+
+    fn path(&self, position: &Position) -> Result<String, PageFault> {
+        let number = |number: u64| text_or_number(number);
+        let lookup = |name: &str| match (name, position) {
+            ("env", _) => Some(environment_object(&self.fetch.path, self.environment)),
+            ("page", Position::Page(page)) => Some(number(*page)),
+            ("offset", Position::Offset(offset)) => Some(number(*offset)),
+            ("cursor", Position::Cursor(cursor)) => Some(text(cursor)),
+            _ => None,
+        };
+        self.fault(self.fetch.path.render(&lookup).map_err(|error| error.message))
+    }
+
+    /// The next page's URL; it stays on the source's host.
+    fn next(&self, current: &Url, base: &Url, next: &str) -> Result<Url, PageFault> {
+        let place = self.place(current);
+        let Ok(url) = current.join(next) else {
+            return Err(PageFault::NextUrl {
+                place,
+                found: next.chars().take(80).collect(),
+            });
+        };
+        if url.origin() != base.origin() {
+            return Err(PageFault::NextHost {
+                place,
+                from: host_of(base),
+                to: host_of(&url),
+            });
+        }
+        Ok(url)
+    }
+
+    fn http(&self, mut url: Url) -> Request {
+        url.set_fragment(None);
+        let place = self.place(&url);
+        // The identity distinguishes addresses and credentials, and tells neither.
+        let mut secret = Vec::from(url.as_str());
+        for (name, value) in self.headers {
+            secret.extend_from_slice(name.as_str().as_bytes());
+            secret.extend_from_slice(value.as_bytes());
+        }
+        Request {
+            identity: format!("{place} #{:016x}", xxh3_64(&secret)),
+            place,
+            target: Target::Http(url),
+        }
+    }
+
+    fn file(&self, folder: &Path, path: &str) -> Result<Request, PageFault> {
+        let relative = Path::new(path.trim_start_matches('/'));
+        let inside = |part: Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
+        if path.is_empty() || !relative.components().all(inside) {
+            return self.fault(Err("a file stays inside its source's folder: no `..`".to_owned()));
+        }
+        Ok(Request {
+            identity: path.to_owned(),
+            place: format!("FILE {path}"),
+            target: Target::File(folder.join(relative)),
+        })
+    }
+
+    /// `GET http://host/items?page=2`; without what came from the environment, which may be secret.
+    fn place(&self, url: &Url) -> String {
+        let origin = url.origin().ascii_serialization();
+        if !self.fetch.path.env_names().is_empty() {
+            return format!("GET {origin}{}", self.fetch.path.text());
+        }
+        // The base's own path is left out: with `$env` in the source's url it may be secret.
+        let base = match self.base {
+            Base::Http(base) => base.path().trim_end_matches('/'),
+            Base::Folder(_) => "",
+        };
+        let path = url.path();
+        let path = path.strip_prefix(base).unwrap_or(path);
+        match url.query() {
+            Some(query) => format!("GET {origin}{path}?{query}"),
+            None => format!("GET {origin}{path}"),
+        }
+    }
+}
+
+fn text_or_number(number: u64) -> Val {
+    // Pages and offsets beyond the machine's integers cannot be counted to.
+    isize::try_from(number).map_or_else(
+        |_| text(&number.to_string()),
+        |number| Val::Num(jaq_json::Num::Int(number)),
+    )
+}
+
+fn host_of(url: &Url) -> String {
+    url.origin().ascii_serialization()
+}
+
+/// Joins a fetch's path to the source's url: appended, so that a base's own path stays.
+fn join(base: &Url, path: &str) -> Result<Url, String> {
+    let start = base.as_str().trim_end_matches('/');
+    let slash = if path.is_empty() || path.starts_with(['/', '?']) {
+        ""
+    } else {
+        "/"
+    };
+    let url = Url::parse(&format!("{start}{slash}{path}")).map_err(|error| format!("makes no URL: {error}"))?;
+    if url.origin() != base.origin() {
+        return Err("leads to another host than the source's".to_owned());
+    }
+    Ok(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn joins() {
+        for (base, path, want) in [
+            ("http://h", "/items?page=2", "http://h/items?page=2"),
+            ("http://h/api/", "/items", "http://h/api/items"),
+            ("http://h/api", "items", "http://h/api/items"),
+            ("http://h/api", "?a=b", "http://h/api?a=b"),
+            ("http://h:8080/api", "", "http://h:8080/api"),
+        ] {
+            let base = Url::parse(base).expect("base");
+            assert_eq!(join(&base, path).map(String::from).as_deref(), Ok(want));
+        }
+        let bare = Url::parse("http://h").expect("base");
+        assert!(join(&bare, "@evil/x").is_ok_and(|url| url.host_str() == Some("h")));
+    }
+}

@@ -1,0 +1,378 @@
+//! One run: claim, pages, groups, end. Knows how the stages are joined; each stage knows its own work.
+
+use std::{
+    sync::Arc,
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
+
+use futures_util::{StreamExt as _, stream::FuturesOrdered};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+
+use super::{
+    Inner, SourceHandle,
+    error::{HarvestError, PageFault},
+    fetch::{Fetched, hash_text},
+    limits::{AHEAD_MAX, BODY_MAX, GROUP_QUEUE, HEARTBEAT, PAGE_QUEUE},
+    load::Load,
+    page::{Place, Position},
+    progress::{Progress, RunReport},
+    request::{Maker, Request, Target},
+    work::{Content, Job, Page, Step, Worked, file_fault},
+};
+use crate::{
+    catalog::{Advance, Fetch, FetchId, Format, Missing},
+    store::{Finish, RequestState, Run, StoreError},
+};
+
+/// How the pages of a run ended.
+enum Outcome {
+    Whole { refused: u64 },
+    Failed(PageFault),
+    Interrupted,
+}
+
+/// Harvests one fetch within a claimed run, and ends the run in the ledger.
+pub(super) async fn execute(
+    inner: &Arc<Inner>,
+    id: FetchId,
+    run: Run,
+    progress: &dyn Progress,
+    cancel: &CancellationToken,
+) -> Result<RunReport, HarvestError> {
+    let started = Instant::now();
+    let outcome = pages_with_heartbeat(inner, id, &run, progress, cancel).await;
+    let fetch = inner.catalog.fetch(id);
+    let finish = match outcome {
+        Ok(Outcome::Whole { refused }) => complete(fetch, &run, refused, progress),
+        Ok(Outcome::Failed(fault)) => Finish::Failed {
+            error: fault.to_string(),
+        },
+        Ok(Outcome::Interrupted) => Finish::Interrupted,
+        // Whoever took the run over ends it.
+        Err(StoreError::Fenced) => return Err(StoreError::Fenced.into()),
+        Err(error) => Finish::Failed {
+            error: error.to_string(),
+        },
+    };
+    let summary = inner.ledger.finish_run(&run, finish).await?;
+    let elapsed = started.elapsed();
+    tracing::info!(
+        fetch = run.fetch,
+        state = ?summary.state,
+        pages = summary.pages,
+        new = summary.new,
+        changed = summary.changed,
+        same = summary.same,
+        gone = summary.gone,
+        refused = summary.refused,
+        held = summary.held,
+        error = summary.error,
+        ?elapsed,
+        "a run ended"
+    );
+    Ok(RunReport { summary, elapsed })
+}
+
+/// Absence deletes only after an error-free run: a refused row may stand for one that is stored.
+fn complete(fetch: &Fetch, run: &Run, refused: u64, progress: &dyn Progress) -> Finish {
+    let keep = refused > 0 && fetch.missing == Missing::Delete;
+    if keep {
+        tracing::warn!(fetch = run.fetch, refused, "rows were refused, so nothing is deleted");
+        progress.message(&format!("{refused} rows were refused, so nothing is deleted"));
+    }
+    Finish::Complete {
+        missing: if keep { Missing::Keep } else { fetch.missing },
+        missing_max: fetch.missing_max,
+    }
+}
+
+/// The pages beside a heartbeat, which ends them when another process has taken the run.
+async fn pages_with_heartbeat(
+    inner: &Arc<Inner>,
+    id: FetchId,
+    run: &Run,
+    progress: &dyn Progress,
+    cancel: &CancellationToken,
+) -> Result<Outcome, StoreError> {
+    // A child token: the end of this run stops its worker, and no other run.
+    let stop = cancel.child_token();
+    let _guard = stop.clone().drop_guard();
+    let beat = async {
+        let mut ticks = tokio::time::interval(HEARTBEAT);
+        loop {
+            ticks.tick().await;
+            match inner.ledger.heartbeat(run).await {
+                Err(StoreError::Fenced) => return StoreError::Fenced,
+                // A missed beat is no lost run: the next may succeed, and every commit checks the fence.
+                Err(error) => tracing::warn!(%error, "a heartbeat failed"),
+                Ok(()) => {}
+            }
+        }
+    };
+    tokio::select! {
+        outcome = stages(inner, id, run, progress, &stop) => outcome,
+        error = beat => Err(error),
+    }
+}
+
+/// Joins the three stages by bounded queues and waits for all of them.
+async fn stages(
+    inner: &Arc<Inner>,
+    id: FetchId,
+    run: &Run,
+    progress: &dyn Progress,
+    stop: &CancellationToken,
+) -> Result<Outcome, StoreError> {
+    let fetch = inner.catalog.fetch(id);
+    let (pages, rows, start) = match start_of(fetch, run) {
+        Ok(start) => start,
+        Err(fault) => return Ok(Outcome::Failed(fault)),
+    };
+    if pages > 0 {
+        progress.message(&format!("goes on after {pages} pages of an interrupted run"));
+    }
+    let (page_sender, page_receiver) = mpsc::channel(PAGE_QUEUE);
+    let (group_sender, group_receiver) = mpsc::channel(GROUP_QUEUE);
+    let job = Job {
+        catalog: Arc::clone(&inner.catalog),
+        shaper: Arc::clone(&inner.shaper),
+        fetch: id.index(),
+        start: start.clone(),
+        pages,
+        rows,
+        input: page_receiver,
+        output: group_sender,
+        cancel: stop.clone(),
+    };
+    let worker = tokio::task::spawn_blocking(move || job.work());
+    let fetching = Fetching {
+        inner: Arc::clone(inner),
+        id,
+        run: run.fetch.clone(),
+    };
+    let fetched = async {
+        tokio::select! {
+            fetched = fetching.all(start.position, page_sender) => fetched,
+            () = stop.cancelled() => Ok(()),
+        }
+    };
+    let load = Load::new(run, inner.ledger.as_ref(), progress, pages, rows);
+    let (fetched, loaded) = tokio::join!(fetched, load.all(group_receiver, stop));
+    let worked = worker.await.unwrap_or_else(|error| {
+        tracing::error!(%error, "the worker of a run broke");
+        Err(PageFault::Internal)
+    });
+    loaded?;
+    Ok(match (fetched, worked) {
+        (Err(fault), _) | (Ok(()), Err(fault)) => Outcome::Failed(fault),
+        (Ok(()), Ok(Worked::Whole { refused })) => Outcome::Whole { refused },
+        (Ok(()), Ok(Worked::Stopped)) => Outcome::Interrupted,
+    })
+}
+
+/// Where a run begins: at the first page, or where its checkpoint says.
+fn start_of(fetch: &Fetch, run: &Run) -> Result<(u64, u64, Place), PageFault> {
+    let Some(checkpoint) = &run.checkpoint else {
+        let place = Place {
+            position: Position::first(&fetch.paging.advance),
+            refused: 0,
+            total: None,
+        };
+        return Ok((0, 0, place));
+    };
+    let place = serde_json::from_str(&checkpoint.next).map_err(|error| {
+        tracing::error!(%error, "a checkpoint cannot be read");
+        PageFault::Internal
+    })?;
+    Ok((checkpoint.pages, checkpoint.rows, place))
+}
+
+/// The fetch stage of one run.
+#[derive(Clone)]
+struct Fetching {
+    inner: Arc<Inner>,
+    id: FetchId,
+    run: String,
+}
+
+type Ahead = FuturesOrdered<AbortOnDropHandle<Result<(Page, oneshot::Receiver<Step>), PageFault>>>;
+
+impl Fetching {
+    /// Fetches page after page and hands them to the worker in order, some ahead when their addresses are known.
+    async fn all(&self, start: Position, pages: mpsc::Sender<Page>) -> Result<(), PageFault> {
+        if start == Position::End {
+            return Ok(());
+        }
+        let mut ahead = Ahead::new();
+        let mut next_to_start = self.begin(&mut ahead, start);
+        while let Some(fetched) = ahead.next().await {
+            let fetched = fetched.unwrap_or_else(|error| {
+                tracing::error!(%error, "a fetch broke");
+                Err(PageFault::Internal)
+            });
+            let (page, reply) = fetched?;
+            // A worker that is gone says itself why.
+            if pages.send(page).await.is_err() {
+                return Ok(());
+            }
+            let Ok(step) = reply.await else { return Ok(()) };
+            if step.next == Position::End {
+                return Ok(());
+            }
+            if ahead.is_empty() {
+                next_to_start = self.begin(&mut ahead, step.next.clone());
+            }
+            next_to_start = self.prefetch(&mut ahead, &step, next_to_start);
+        }
+        Ok(())
+    }
+
+    /// Starts one fetch; gives the page number after it, if pages are numbered.
+    fn begin(&self, ahead: &mut Ahead, position: Position) -> Option<u64> {
+        let following = match &position {
+            Position::Page(page) => page.checked_add(1),
+            _ => None,
+        };
+        let task = self.clone();
+        let handle = tokio::spawn(async move { task.one(position).await });
+        ahead.push_back(AbortOnDropHandle::new(handle));
+        following
+    }
+
+    /// Starts further pages up to the last one that the upstream declared.
+    fn prefetch(&self, ahead: &mut Ahead, step: &Step, mut page: Option<u64>) -> Option<u64> {
+        let fetch = self.inner.catalog.fetch(self.id);
+        let last = step.last.filter(|_| matches!(fetch.paging.advance, Advance::Page));
+        let last = last.unwrap_or(0).min(fetch.paging.max);
+        let most = self.inner.catalog.source(fetch.source).concurrency.min(AHEAD_MAX);
+        while ahead.len() < most {
+            match page {
+                Some(number) if number <= last => page = self.begin(ahead, Position::Page(number)),
+                _ => break,
+            }
+        }
+        page
+    }
+
+    async fn one(&self, position: Position) -> Result<(Page, oneshot::Receiver<Step>), PageFault> {
+        let fetch = self.inner.catalog.fetch(self.id);
+        let source = self
+            .inner
+            .sources
+            .get(fetch.source.index())
+            .ok_or(PageFault::Internal)?;
+        let maker = Maker {
+            fetch,
+            base: &source.base,
+            headers: &source.headers,
+            environment: &self.inner.environment,
+        };
+        let request = maker.request(&position)?;
+        let before = self.inner.ledger.request_state(&self.run, &request.identity).await;
+        let before = before.unwrap_or_else(|error| {
+            tracing::warn!(%error, "what is remembered of a request cannot be read; it is made without");
+            None
+        });
+        match &request.target {
+            Target::Http(url) => http(source, url, &request, before).await,
+            Target::File(path) => file(fetch, path, &request, before).await,
+        }
+    }
+}
+
+async fn http(
+    source: &SourceHandle,
+    url: &url::Url,
+    request: &Request,
+    before: Option<RequestState>,
+) -> Result<(Page, oneshot::Receiver<Step>), PageFault> {
+    let upstream = source.upstream.as_ref().ok_or(PageFault::Internal)?;
+    match (upstream.get(url, &request.place, before.as_ref()).await?, before) {
+        (Fetched::Unchanged { bytes }, Some(state)) => Ok(unchanged(request, state, bytes)),
+        (Fetched::Unchanged { .. }, None) => Err(PageFault::Internal),
+        (Fetched::Body(body), _) => {
+            let mut state = fresh(request);
+            state.etag = body.etag;
+            state.last_modified = body.last_modified;
+            state.body_hash = Some(hash_text(body.hash));
+            Ok(page(
+                request,
+                state,
+                Content::Bytes(body.bytes),
+                Some(body.hash),
+                body.link,
+            ))
+        }
+    }
+}
+
+/// A file: its size and time are its validator. NDJSON is read by the worker in pieces, JSON here as a whole.
+async fn file(
+    fetch: &Fetch,
+    path: &std::path::Path,
+    request: &Request,
+    before: Option<RequestState>,
+) -> Result<(Page, oneshot::Receiver<Step>), PageFault> {
+    let fault = |error: std::io::Error| file_fault(&request.place, &error);
+    let metadata = tokio::fs::metadata(path).await.map_err(fault)?;
+    if !metadata.is_file() {
+        return Err(fault(std::io::ErrorKind::IsADirectory.into()));
+    }
+    let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+    let nanos = modified.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
+    let validator = format!("{}-{nanos}", metadata.len());
+    if let Some(state) = before.filter(|before| before.etag.as_ref() == Some(&validator)) {
+        return Ok(unchanged(request, state, 0));
+    }
+    let mut state = fresh(request);
+    state.etag = Some(validator);
+    if fetch.format == Format::NdJson {
+        return Ok(page(request, state, Content::Lines(path.to_owned()), None, None));
+    }
+    if metadata.len() > BODY_MAX {
+        return Err(PageFault::TooLarge {
+            place: request.place.clone(),
+        });
+    }
+    let bytes = tokio::fs::read(path).await.map_err(fault)?;
+    Ok(page(request, state, Content::Bytes(bytes.into()), None, None))
+}
+
+fn fresh(request: &Request) -> RequestState {
+    RequestState {
+        request: request.identity.clone(),
+        etag: None,
+        last_modified: None,
+        body_hash: None,
+        page: String::new(),
+        rows: 0,
+    }
+}
+
+fn unchanged(request: &Request, state: RequestState, bytes: u64) -> (Page, oneshot::Receiver<Step>) {
+    let hash = state
+        .body_hash
+        .as_deref()
+        .and_then(|hash| u64::from_str_radix(hash, 16).ok());
+    page(request, state, Content::Unchanged(bytes), hash, None)
+}
+
+fn page(
+    request: &Request,
+    state: RequestState,
+    content: Content,
+    hash: Option<u64>,
+    link: Option<String>,
+) -> (Page, oneshot::Receiver<Step>) {
+    let (reply, answer) = oneshot::channel();
+    let page = Page {
+        content,
+        place: request.place.clone(),
+        state,
+        hash,
+        link,
+        reply,
+    };
+    (page, answer)
+}

@@ -1,0 +1,102 @@
+//! Taking a field's value out of a record. Knows plain keys and jq; knows no types.
+
+use bytes::Bytes;
+use jaq_json::Val;
+
+use crate::{
+    catalog::{Selection, jq::Filter},
+    value::describe,
+};
+
+/// A compiled selection. Plain keys, the common case, are looked up without jq and without a copy.
+#[derive(Debug)]
+pub(super) enum Take {
+    Keys(Vec<Val>),
+    Jq(Filter),
+}
+
+/// What a selection found.
+pub(super) enum Found<'r> {
+    /// The value under a key; null when the record has none of the keys.
+    One(&'r Val),
+    /// The outputs of a filter.
+    Outputs(Vec<Val>),
+}
+
+const NULL: &Val = &Val::Null;
+
+impl Take {
+    pub(super) fn new(selection: &Selection) -> Take {
+        let key = |name: &str| Val::utf8_str(Bytes::copy_from_slice(name.as_bytes()));
+        match selection {
+            Selection::Names(names) => Take::Keys(names.iter().map(|name| key(name)).collect()),
+            Selection::Jq(filter) => match filter.as_key() {
+                Some(name) => Take::Keys(vec![key(name)]),
+                None => Take::Jq(filter.clone()),
+            },
+        }
+    }
+
+    /// The value or values in a record; the error is the beginning of a reason.
+    pub(super) fn find<'r>(&self, record: &'r Val) -> Result<Found<'r>, String> {
+        match self {
+            Take::Keys(keys) => match record {
+                Val::Obj(fields) => Ok(Found::One(keys.iter().find_map(|key| fields.get(key)).unwrap_or(NULL))),
+                other => Err(format!("expected an object to take it from, found {}", describe(other))),
+            },
+            Take::Jq(filter) => {
+                let outputs = filter.run(record, &[]).map_err(|error| error.message)?;
+                Ok(Found::Outputs(outputs))
+            }
+        }
+    }
+
+    /// What an error says was looked at: `looked for fullName`.
+    pub(super) fn sought(&self) -> String {
+        match self {
+            Take::Keys(keys) => {
+                let names: Vec<String> = keys.iter().map(|key| key.to_string().replace('"', "`")).collect();
+                format!("looked for {}", names.join(", then "))
+            }
+            Take::Jq(filter) => format!("jq `{}` gave none", filter.text()),
+        }
+    }
+}
+
+impl Found<'_> {
+    /// The one value of a field that is no list.
+    pub(super) fn one(&self) -> Result<&Val, String> {
+        match self {
+            Found::One(value) => Ok(value),
+            Found::Outputs(outputs) => match &outputs[..] {
+                [] => Ok(NULL),
+                [one] => Ok(one),
+                [_, second, ..] => Err(format!(
+                    "expected one value, found {}, the second of them {}",
+                    outputs.len(),
+                    describe(second)
+                )),
+            },
+        }
+    }
+
+    /// The items of a list; `None` when there is no list (null). A filter's outputs are the items, and so are those of
+    /// the one array that it gives.
+    pub(super) fn items(&self) -> Result<Option<&[Val]>, String> {
+        match self {
+            Found::One(value) => array_or_null(value),
+            Found::Outputs(outputs) => match &outputs[..] {
+                [one @ (Val::Null | Val::Arr(_))] => array_or_null(one),
+                items => Ok(Some(items)),
+            },
+        }
+    }
+}
+
+fn array_or_null(value: &Val) -> Result<Option<&[Val]>, String> {
+    match value {
+        Val::Null => Ok(None),
+        Val::Arr(items) => Ok(Some(items)),
+        other => Err(format!("expected an array, found {}", describe(other))),
+    }
+}

@@ -1,0 +1,405 @@
+//! From a record to a row, exactly as the layout lays it out. Knows catalog and layout; pure, and knows no network or database.
+
+use std::collections::HashSet;
+
+use jaq_json::Val;
+use serde_json::Value as Json;
+
+use super::{
+    leaf::{Document, Item, LeafShape, Values},
+    limits::RECORD_MAX,
+    select::{Found, Take},
+};
+use crate::{
+    catalog::{Catalog, EntityId, Field, FieldId, FieldKind, Leaf},
+    layout::{EntityTables, Layout},
+    store::Refused,
+    value::{Key, Row, Value, describe},
+};
+
+/// The compiled shapes of a whole catalog; made once, used by every run.
+#[derive(Debug)]
+pub(super) struct Shaper {
+    entities: Vec<EntityShape>,
+    values: Values,
+}
+
+#[derive(Debug)]
+struct EntityShape {
+    columns: usize,
+    joins: usize,
+    nested: usize,
+    fields: Vec<FieldShape>,
+    /// Positions of the key's columns.
+    key: Vec<usize>,
+    /// Columns of the reference to the owner, in the order of the owner's key.
+    parent: Vec<usize>,
+    /// Child rows are told apart by position alone.
+    positional: bool,
+    /// Some field is taken by its key, so that a record must be an object.
+    needs_object: bool,
+}
+
+#[derive(Debug)]
+struct FieldShape {
+    name: String,
+    required: bool,
+    in_key: bool,
+    take: Take,
+    what: What,
+}
+
+#[derive(Debug)]
+enum What {
+    Leaf {
+        column: usize,
+        leaf: LeafShape,
+    },
+    Document {
+        column: usize,
+        document: Document,
+    },
+    Reference {
+        columns: Vec<usize>,
+        leaves: Vec<LeafShape>,
+    },
+    Links {
+        join: usize,
+        leaves: Vec<LeafShape>,
+    },
+    Nested {
+        list: usize,
+        child: EntityId,
+    },
+}
+
+/// The row of a record, if it became one, and every refused record: the record itself or children of it.
+pub(super) type Shaped = (Option<Row>, Vec<Refused>);
+
+impl Shaper {
+    pub(super) fn new(catalog: &Catalog, layout: &Layout) -> Shaper {
+        let entities = catalog.entity_ids();
+        Shaper {
+            entities: entities
+                .map(|id| entity_shape(catalog, id, layout.entity(id)))
+                .collect(),
+            values: Values::new(catalog),
+        }
+    }
+
+    /// Whether an array (or null) can be no record of this entity: the mistake is then the page's, not the record's.
+    pub(super) fn needs_object(&self, entity: EntityId) -> bool {
+        self.shape(entity).is_ok_and(|shape| shape.needs_object)
+    }
+
+    /// Shapes one record of a fetched entity.
+    pub(super) fn record(&self, entity: EntityId, record: &Val) -> Shaped {
+        let mut refused = Vec::new();
+        let row = match self.row(entity, record, &[], &mut refused) {
+            Ok(row) => Some(row),
+            Err((key, reason)) => {
+                // Children go with their owner: refusing them apart would say the same twice.
+                refused.clear();
+                refused.push(refusal(key, reason, record));
+                None
+            }
+        };
+        (row, refused)
+    }
+
+    fn shape(&self, entity: EntityId) -> Result<&EntityShape, (Option<String>, String)> {
+        let missing = || (None, "its type is not in the definition".to_owned());
+        self.entities.get(entity.index()).ok_or_else(missing)
+    }
+
+    /// Recursion ends with the record's own depth, which the parser limits. The error is the key, if it could be read, and the reason.
+    fn row(
+        &self,
+        entity: EntityId,
+        record: &Val,
+        parent: &[Value],
+        refused: &mut Vec<Refused>,
+    ) -> Result<Row, (Option<String>, String)> {
+        let shape = self.shape(entity)?;
+        let mut values = vec![Value::Null; shape.columns];
+        for (column, value) in shape.parent.iter().zip(parent) {
+            put(&mut values, *column, value.clone());
+        }
+        let mut links = vec![Vec::new(); shape.joins];
+        for field in &shape.fields {
+            self.field(field, record, &mut values, &mut links).map_err(|reason| {
+                let key = shape.readable_key(&self.values, record);
+                (key, format!("{}{reason}", field.name))
+            })?;
+        }
+        let key: Vec<Value> = shape
+            .key
+            .iter()
+            .filter_map(|column| values.get(*column))
+            .cloned()
+            .collect();
+        let mut children = vec![Vec::new(); shape.nested];
+        for field in &shape.fields {
+            if let What::Nested { list, child } = &field.what {
+                let rows = self
+                    .children(field, *child, record, &key, refused)
+                    .map_err(|reason| (Some(Key(key.clone()).to_string()), format!("{}: {reason}", field.name)))?;
+                if let Some(slot) = children.get_mut(*list) {
+                    *slot = rows;
+                }
+            }
+        }
+        Ok(Row::new(values, links, children))
+    }
+
+    fn field(
+        &self,
+        field: &FieldShape,
+        record: &Val,
+        values: &mut [Value],
+        links: &mut [Vec<Key>],
+    ) -> Result<(), String> {
+        if matches!(field.what, What::Nested { .. }) {
+            return Ok(());
+        }
+        let colon = |reason: String| format!(": {reason}");
+        let found = field.take.find(record).map_err(colon)?;
+        match &field.what {
+            What::Leaf { column, leaf } => {
+                let value = leaf.convert(found.one().map_err(colon)?).map_err(colon)?;
+                put(values, *column, field.checked(value)?);
+            }
+            What::Document { column, document } => {
+                let value = match self.values.document(document, &found)? {
+                    Json::Null => Value::Null,
+                    json => Value::Text(json.to_string()),
+                };
+                put(values, *column, field.checked(value)?);
+            }
+            What::Reference { columns, leaves } => {
+                let target = reference(leaves, found.one().map_err(colon)?).map_err(colon)?;
+                field.checked(target.as_ref().map_or(Value::Null, |_| Value::Bool(true)))?;
+                let target = target.map_or_else(Vec::new, |key| key.0);
+                for (column, value) in columns.iter().zip(target) {
+                    put(values, *column, value);
+                }
+            }
+            What::Links { join, leaves } => {
+                if let Some(slot) = links.get_mut(*join) {
+                    *slot = targets(leaves, &found)?;
+                }
+            }
+            What::Nested { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// The child rows under a field; a bad child is refused alone.
+    fn children(
+        &self,
+        field: &FieldShape,
+        child: EntityId,
+        record: &Val,
+        parent: &[Value],
+        refused: &mut Vec<Refused>,
+    ) -> Result<Vec<Row>, String> {
+        let found = field.take.find(record)?;
+        let items = found.items()?.unwrap_or(&[]);
+        let shape = self.shape(child).map_err(|(_, reason)| reason)?;
+        let mut rows = Vec::with_capacity(items.len());
+        let mut seen = HashSet::new();
+        for (position, item) in items.iter().enumerate() {
+            let place = format!("{}[{position}]", field.name);
+            let owner = || format!(" (of {})", Key(parent.to_vec()));
+            match self.row(child, item, parent, refused) {
+                Ok(row) if !shape.positional && !seen.insert(shape.key_of(&row)) => {
+                    let key = shape.key_of(&row).to_string();
+                    let reason = format!("{place}: the key {key} appears twice{}", owner());
+                    refused.push(refusal(Some(key), reason, item));
+                }
+                Ok(row) => rows.push(row),
+                Err((key, reason)) => refused.push(refusal(key, format!("{place}.{reason}{}", owner()), item)),
+            }
+        }
+        Ok(rows)
+    }
+}
+
+impl EntityShape {
+    fn key_of(&self, row: &Row) -> Key {
+        Key(self
+            .key
+            .iter()
+            .filter_map(|column| row.values.get(*column))
+            .cloned()
+            .collect())
+    }
+
+    /// The key of a record that was refused, as far as it can be read.
+    fn readable_key(&self, values: &Values, record: &Val) -> Option<String> {
+        let parts = self.fields.iter().filter(|field| field.in_key).filter_map(|field| {
+            let found = field.take.find(record).ok()?;
+            let one = found.one().ok()?;
+            match &field.what {
+                What::Leaf { leaf, .. } => leaf.convert(one).ok().map(|value| value.to_string()),
+                What::Reference { leaves, .. } => reference(leaves, one).ok()?.map(|key| key.to_string()),
+                What::Document { document, .. } => values.document(document, &found).ok().map(|json| json.to_string()),
+                What::Links { .. } | What::Nested { .. } => None,
+            }
+        });
+        let parts: Vec<String> = parts.collect();
+        (!parts.is_empty()).then(|| parts.join(" / "))
+    }
+}
+
+impl FieldShape {
+    /// A null where the definition allows none is a reason.
+    fn checked(&self, value: Value) -> Result<Value, String> {
+        match value {
+            Value::Null if self.in_key => Err(format!(": the key is missing or null ({})", self.take.sought())),
+            Value::Null if self.required => Err(format!(": required, but missing or null ({})", self.take.sought())),
+            value => Ok(value),
+        }
+    }
+}
+
+fn put(values: &mut [Value], column: usize, value: Value) {
+    if let Some(slot) = values.get_mut(column) {
+        *slot = value;
+    }
+}
+
+/// The key that a reference holds, or `None` for null.
+fn reference(leaves: &[LeafShape], value: &Val) -> Result<Option<Key>, String> {
+    match (leaves, value) {
+        (_, Val::Null) => Ok(None),
+        // A record where its key was meant.
+        ([_], Val::Obj(_) | Val::Arr(_)) => Err(format!(
+            "expected a key, found {}; take the key out of it, such as @ref(jq: \".seller.id\")",
+            describe(value)
+        )),
+        ([leaf], value) => Ok(Some(Key(vec![leaf.convert(value)?]))),
+        (leaves, Val::Arr(parts)) if parts.len() == leaves.len() => {
+            let pairs = leaves.iter().zip(parts.iter());
+            let key: Vec<Value> = pairs.map(|(leaf, part)| leaf.convert(part)).collect::<Result<_, _>>()?;
+            if key.iter().any(Value::is_null) {
+                return Err(format!("expected a key without null, found {}", describe(value)));
+            }
+            Ok(Some(Key(key)))
+        }
+        (leaves, value) => Err(format!(
+            "expected a key of {} parts as an array, such as @ref(jq: \"[.a, .b]\"), found {}",
+            leaves.len(),
+            describe(value)
+        )),
+    }
+}
+
+/// The keys that a to-many reference holds; of a repeated one the first counts.
+fn targets(leaves: &[LeafShape], found: &Found<'_>) -> Result<Vec<Key>, String> {
+    let items = match found {
+        // One output that is a composite key, not a list of keys.
+        Found::Outputs(outputs) if leaves.len() > 1 && is_one_composite(outputs) => Some(&outputs[..]),
+        found => found.items().map_err(|reason| format!(": {reason}"))?,
+    };
+    let items = items.unwrap_or(&[]);
+    let mut keys = Vec::with_capacity(items.len());
+    let mut seen = HashSet::with_capacity(items.len());
+    for (position, item) in items.iter().enumerate() {
+        let key = reference(leaves, item).map_err(|reason| format!("[{position}]: {reason}"))?;
+        let key = key.ok_or_else(|| format!("[{position}]: expected a key, found null"))?;
+        if seen.insert(key.clone()) {
+            keys.push(key);
+        }
+    }
+    Ok(keys)
+}
+
+fn is_one_composite(outputs: &[Val]) -> bool {
+    matches!(outputs, [Val::Arr(parts)] if !matches!(parts.first(), None | Some(Val::Arr(_))))
+}
+
+fn refusal(key: Option<String>, mut reason: String, record: &Val) -> Refused {
+    let mut text = record.to_string();
+    if text.len() > RECORD_MAX {
+        let mut end = RECORD_MAX;
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        text.truncate(end);
+        reason.push_str(" (the record is cut at 64 KiB)");
+    }
+    Refused {
+        key,
+        reason,
+        record: text,
+    }
+}
+
+fn entity_shape(catalog: &Catalog, id: EntityId, tables: &EntityTables) -> EntityShape {
+    let entity = catalog.entity(id);
+    let parent = entity.owner.map(|owner| owner.parent);
+    let fields: Vec<FieldShape> = entity
+        .field_ids()
+        .filter(|field| Some(*field) != parent)
+        .filter_map(|field| field_shape(catalog, id, field, tables))
+        .collect();
+    EntityShape {
+        columns: tables.table.columns.len(),
+        joins: tables.joins.len(),
+        nested: tables.nested.len(),
+        needs_object: fields.iter().any(|field| matches!(field.take, Take::Keys(_))),
+        fields,
+        key: tables.table.key.clone(),
+        parent: parent.map(|field| tables.columns_of(field)).unwrap_or_default(),
+        positional: entity.positional,
+    }
+}
+
+/// `None` for fields that no record fills: inverses.
+fn field_shape(catalog: &Catalog, id: EntityId, field_id: FieldId, tables: &EntityTables) -> Option<FieldShape> {
+    let entity = catalog.entity(id);
+    let field: &Field = entity.field(field_id);
+    let columns = tables.columns_of(field_id);
+    let leaves = |leaves: Vec<Leaf>| leaves.into_iter().map(|leaf| LeafShape::new(catalog, leaf)).collect();
+    let what = match &field.kind {
+        FieldKind::Leaf { leaf, list: None } => What::Leaf {
+            column: *columns.first()?,
+            leaf: LeafShape::new(catalog, *leaf),
+        },
+        FieldKind::Leaf { leaf, list } => What::Document {
+            column: *columns.first()?,
+            document: Document {
+                item: Item::Leaf(LeafShape::new(catalog, *leaf)),
+                list: *list,
+            },
+        },
+        FieldKind::Value { value, list } => What::Document {
+            column: *columns.first()?,
+            document: Document {
+                item: Item::Value(*value),
+                list: *list,
+            },
+        },
+        FieldKind::Reference { target, by } => What::Reference {
+            columns,
+            leaves: leaves(catalog.leaves_of(*target, by)),
+        },
+        FieldKind::Links { target, by } => What::Links {
+            join: tables.joins.iter().position(|join| join.field == field_id)?,
+            leaves: leaves(catalog.leaves_of(*target, by)),
+        },
+        FieldKind::Nested { child } => What::Nested {
+            list: tables.nested.iter().position(|nested| nested.field == field_id)?,
+            child: *child,
+        },
+        FieldKind::Inverse { .. } => return None,
+    };
+    Some(FieldShape {
+        name: field.name.clone(),
+        required: field.required,
+        in_key: entity.key.contains(&field_id),
+        take: Take::new(&field.selection),
+        what,
+    })
+}

@@ -1,0 +1,465 @@
+//! The stage between fetch and load: parse, select, shape, on a thread of its own. Knows pages and rows; knows no HTTP or store.
+
+use std::{
+    fs::File,
+    io::Read as _,
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use jaq_json::Val;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    error::PageFault,
+    fetch::begins_html,
+    json,
+    limits::{CHUNK, GROUP_BYTES, GROUP_REFUSED, GROUP_ROWS, LINE_MAX},
+    page::{PageInfo, Pager, Place, Position},
+    shape::Shaper,
+};
+use crate::{
+    catalog::{Catalog, Fetch, Format, Valid},
+    store::{Checkpoint, Group, RequestState},
+    value::describe,
+};
+
+/// A page on its way to the worker.
+#[derive(Debug)]
+pub(super) struct Page {
+    pub content: Content,
+    /// How errors name it.
+    pub place: String,
+    /// What will be remembered of it; `page` and `rows` are filled in here.
+    pub state: RequestState,
+    /// A hash of the body, to know a repeated page.
+    pub hash: Option<u64>,
+    /// The `Link` header's next page.
+    pub link: Option<String>,
+    /// Told where to go next as soon as the page is read, before its rows are shaped.
+    pub reply: oneshot::Sender<Step>,
+}
+
+#[derive(Debug)]
+pub(super) enum Content {
+    Bytes(Bytes),
+    /// A file of NDJSON, read here in pieces.
+    Lines(PathBuf),
+    /// Nothing changed since `state` was remembered; the bytes that were received to know that.
+    Unchanged(u64),
+}
+
+/// Where to go next.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Step {
+    pub next: Position,
+    /// The number of the last page, when the upstream says it.
+    pub last: Option<u64>,
+}
+
+/// A group on its way to the load, with what a watcher is told.
+#[derive(Debug)]
+pub(super) struct Batch {
+    pub group: Group,
+    pub pages_total: Option<u64>,
+    pub rows_total: Option<u64>,
+}
+
+/// How the worker ended, when without a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Worked {
+    /// Every page was read; so many records were refused.
+    Whole { refused: u64 },
+    /// The other stages stopped first.
+    Stopped,
+}
+
+/// Why a page was left in the middle.
+enum Stop {
+    Fault(PageFault),
+    /// The load has gone, or the run is cancelled.
+    Gone,
+}
+
+impl From<PageFault> for Stop {
+    fn from(fault: PageFault) -> Stop {
+        Stop::Fault(fault)
+    }
+}
+
+/// What the worker of one run is given.
+pub(super) struct Job {
+    pub catalog: Arc<Valid<Catalog>>,
+    pub shaper: Arc<Shaper>,
+    pub fetch: usize,
+    pub start: Place,
+    pub pages: u64,
+    pub rows: u64,
+    pub input: mpsc::Receiver<Page>,
+    pub output: mpsc::Sender<Batch>,
+    pub cancel: CancellationToken,
+}
+
+impl Job {
+    /// Works until the last page, a fault or a stop. Blocks: for a thread of its own.
+    pub(super) fn work(mut self) -> Result<Worked, PageFault> {
+        let catalog = Arc::clone(&self.catalog);
+        let Some(fetch) = catalog.fetches.get(self.fetch) else {
+            return Err(PageFault::Internal);
+        };
+        let mut worker = Worker {
+            fetch,
+            shaper: Arc::clone(&self.shaper),
+            pager: Pager::new(fetch, &self.start, self.pages, self.rows),
+            output: self.output,
+            cancel: self.cancel,
+            group: Group::default(),
+            since: 0,
+            info: PageInfo::default(),
+        };
+        if self.start.position != Position::End {
+            loop {
+                let Some(page) = self.input.blocking_recv() else {
+                    return Ok(Worked::Stopped);
+                };
+                match worker.page(page) {
+                    Ok(true) => break,
+                    Ok(false) => {}
+                    Err(Stop::Gone) => return Ok(Worked::Stopped),
+                    Err(Stop::Fault(fault)) => return Err(fault),
+                }
+            }
+        }
+        worker.pager.check_total()?;
+        Ok(Worked::Whole {
+            refused: worker.pager.refused,
+        })
+    }
+}
+
+struct Worker<'c> {
+    fetch: &'c Fetch,
+    shaper: Arc<Shaper>,
+    pager: Pager<'c>,
+    output: mpsc::Sender<Batch>,
+    cancel: CancellationToken,
+    group: Group,
+    /// Input bytes of the rows in `group`.
+    since: u64,
+    info: PageInfo,
+}
+
+impl Worker<'_> {
+    /// Works one page off; true after the last.
+    fn page(&mut self, page: Page) -> Result<bool, Stop> {
+        let Page {
+            content,
+            place,
+            mut state,
+            hash,
+            link,
+            reply,
+        } = page;
+        self.info = PageInfo::default();
+        match content {
+            Content::Unchanged(bytes) => {
+                self.info = serde_json::from_str(&state.page).map_err(|_| PageFault::Internal)?;
+                self.pager.check_body(hash, self.info.rows, &place)?;
+                self.group.bytes += bytes;
+                self.group.unchanged = Some(state.request.clone());
+                self.step(&place, reply)?;
+            }
+            Content::Bytes(bytes) if self.fetch.format == Format::Json => {
+                self.json(&bytes, link, hash, &place, reply)?;
+            }
+            Content::Bytes(bytes) => {
+                self.group.bytes += bytes.len() as u64;
+                self.info.link_next(self.fetch, link);
+                let mut lines = Lines::default();
+                self.lines(&mut lines, &bytes, &place)?;
+                self.last_line(lines, &place)?;
+                self.pager.check_body(hash, self.info.rows, &place)?;
+                self.step(&place, reply)?;
+            }
+            Content::Lines(path) => {
+                self.file(&path, &place)?;
+                self.step(&place, reply)?;
+            }
+        }
+        self.pager.refused += self.info.refused;
+        state.rows = self.info.rows;
+        state.page = serde_json::to_string(&self.info).map_err(|_| PageFault::Internal)?;
+        self.finish_page(state)
+    }
+
+    /// Counts the page and tells the fetch stage where to go on. It may have gone: then the load tells why.
+    fn step(&mut self, place: &str, reply: oneshot::Sender<Step>) -> Result<(), PageFault> {
+        let next = self.pager.advance(&self.info, place)?.clone();
+        let _ = reply.send(Step {
+            next,
+            last: self.info.last,
+        });
+        Ok(())
+    }
+
+    fn json(
+        &mut self,
+        bytes: &Bytes,
+        link: Option<String>,
+        hash: Option<u64>,
+        place: &str,
+        reply: oneshot::Sender<Step>,
+    ) -> Result<(), Stop> {
+        self.group.bytes += bytes.len() as u64;
+        let page = parse(bytes, place)?;
+        self.info = PageInfo::read(&self.fetch.paging, &page, link, place)?;
+        self.info.rows = self.count(&page, place)?;
+        self.pager.check_body(hash, self.info.rows, place)?;
+        self.step(place, reply)?;
+        let share = bytes.len() as u64 / self.info.rows.max(1);
+        let fetch = self.fetch;
+        let mut stop = None;
+        let each = &mut |record: &Val| match self.record(record, share) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(gone) => {
+                stop = Some(gone);
+                ControlFlow::Break(())
+            }
+        };
+        let rows = fetch.rows.run_each(&page, &[], each);
+        rows.map_err(|error| rows_fault(place, error.message))?;
+        stop.map_or(Ok(()), Err)
+    }
+
+    /// The records of a page, before any is shaped: the fetch stage need not wait for the shaping.
+    fn count(&self, page: &Val, place: &str) -> Result<u64, PageFault> {
+        let mut count = 0;
+        let mut wrong = None;
+        let needs_object = self.shaper.needs_object(self.fetch.entity);
+        let each = &mut |record: &Val| {
+            count += 1;
+            if needs_object && matches!(record, Val::Arr(_) | Val::Null) {
+                wrong = Some(describe(record));
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        };
+        let ran = self.fetch.rows.run_each(page, &[], each);
+        ran.map_err(|error| rows_fault(place, format!("rows: {}", error.message)))?;
+        match wrong {
+            Some(found) => Err(rows_fault(
+                place,
+                format!(
+                    "rows: jq `{}` gave {found} where each row should be an object; does it lack `[]`, or a key?",
+                    self.fetch.rows.text()
+                ),
+            )),
+            None => Ok(count),
+        }
+    }
+
+    fn record(&mut self, record: &Val, bytes: u64) -> Result<(), Stop> {
+        let (row, refused) = self.shaper.record(self.fetch.entity, record);
+        self.info.refused += refused.len() as u64;
+        self.group.rows.extend(row);
+        self.group.refused.extend(refused);
+        self.since += bytes;
+        let full = self.group.rows.len() >= GROUP_ROWS
+            || self.group.refused.len() >= GROUP_REFUSED
+            || self.since >= GROUP_BYTES;
+        if full { self.send() } else { Ok(()) }
+    }
+
+    fn file(&mut self, path: &Path, place: &str) -> Result<(), Stop> {
+        let fault = |error: std::io::Error| file_fault(place, &error);
+        let mut file = File::open(path).map_err(fault)?;
+        let before = file.metadata().map_err(fault)?;
+        let mut chunk = vec![0; CHUNK];
+        let mut lines = Lines::default();
+        loop {
+            let read = file.read(&mut chunk).map_err(fault)?;
+            let Some(bytes) = chunk.get(..read).filter(|bytes| !bytes.is_empty()) else {
+                break;
+            };
+            self.group.bytes += read as u64;
+            self.lines(&mut lines, bytes, place)?;
+            if self.cancel.is_cancelled() {
+                return Err(Stop::Gone);
+            }
+        }
+        self.last_line(lines, place)?;
+        let after = std::fs::metadata(path).map_err(fault)?;
+        if (before.len(), before.modified().ok()) != (after.len(), after.modified().ok()) {
+            return Err(Stop::Fault(PageFault::File {
+                place: place.to_owned(),
+                message: "it changed while it was read; replace it by renaming, and harvest again".to_owned(),
+            }));
+        }
+        Ok(())
+    }
+
+    /// Works off the whole lines of a piece and keeps its rest.
+    fn lines(&mut self, lines: &mut Lines, mut piece: &[u8], place: &str) -> Result<(), Stop> {
+        while let Some(end) = piece.iter().position(|byte| *byte == b'\n') {
+            let (line, rest) = piece.split_at(end);
+            piece = rest.get(1..).unwrap_or_default();
+            if lines.open.is_empty() {
+                lines.number += 1;
+                self.line(line, lines.number, place)?;
+            } else {
+                lines.keep(line, place)?;
+                let whole = std::mem::take(&mut lines.open);
+                lines.number += 1;
+                self.line(&whole, lines.number, place)?;
+            }
+        }
+        lines.keep(piece, place)?;
+        Ok(())
+    }
+
+    fn last_line(&mut self, lines: Lines, place: &str) -> Result<(), Stop> {
+        match lines.open.is_empty() {
+            true => Ok(()),
+            false => self.line(&lines.open, lines.number + 1, place),
+        }
+    }
+
+    fn line(&mut self, line: &[u8], number: u64, place: &str) -> Result<(), Stop> {
+        if line.trim_ascii().is_empty() {
+            return Ok(());
+        }
+        if number == 1 && begins_html(line) {
+            return Err(Stop::Fault(PageFault::Html {
+                place: place.to_owned(),
+            }));
+        }
+        let place = || format!("{place}, line {number}");
+        let parsed = json::parse(line).map_err(|error| not_json(line, &error, place()))?;
+        let fetch = self.fetch;
+        let mut stop = None;
+        let bytes = line.len() as u64;
+        let each = &mut |record: &Val| {
+            self.info.rows += 1;
+            match self.record(record, bytes) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(gone) => {
+                    stop = Some(gone);
+                    ControlFlow::Break(())
+                }
+            }
+        };
+        let ran = fetch.rows.run_each(&parsed, &[], each);
+        ran.map_err(|error| rows_fault(&place(), format!("rows: {}", error.message)))?;
+        stop.map_or(Ok(()), Err)
+    }
+
+    fn finish_page(&mut self, state: RequestState) -> Result<bool, Stop> {
+        let place = self.pager.place();
+        let last = place.position == Position::End;
+        self.group.pages = 1;
+        if self.group.unchanged.is_none() {
+            self.group.request = Some(state);
+        }
+        self.group.checkpoint = Some(Checkpoint {
+            next: serde_json::to_string(&place).map_err(|_| PageFault::Internal)?,
+            pages: self.pager.pages,
+            rows: self.pager.rows,
+        });
+        self.send()?;
+        Ok(last)
+    }
+
+    fn send(&mut self) -> Result<(), Stop> {
+        if self.cancel.is_cancelled() {
+            return Err(Stop::Gone);
+        }
+        self.since = 0;
+        let batch = Batch {
+            group: std::mem::take(&mut self.group),
+            pages_total: self.info.last,
+            rows_total: self.pager.total.or(self.info.total),
+        };
+        self.output.blocking_send(batch).map_err(|_| Stop::Gone)
+    }
+}
+
+impl PageInfo {
+    /// NDJSON has no JSON around its rows; a `Link` header is all it can say.
+    fn link_next(&mut self, fetch: &Fetch, link: Option<String>) {
+        if matches!(fetch.paging.advance, crate::catalog::Advance::LinkHeader) {
+            self.next = link;
+        }
+    }
+}
+
+/// Where a text of lines stands: lines so far, and the beginning of the one that is still open.
+#[derive(Default)]
+struct Lines {
+    number: u64,
+    open: Vec<u8>,
+}
+
+impl Lines {
+    fn keep(&mut self, piece: &[u8], place: &str) -> Result<(), PageFault> {
+        if self.open.len() + piece.len() > LINE_MAX {
+            return Err(PageFault::LongLine {
+                place: place.to_owned(),
+                line: self.number + 1,
+            });
+        }
+        self.open.extend_from_slice(piece);
+        Ok(())
+    }
+}
+
+fn rows_fault(place: &str, message: String) -> PageFault {
+    PageFault::Rows {
+        place: place.to_owned(),
+        message,
+    }
+}
+
+fn parse(bytes: &[u8], place: &str) -> Result<Val, PageFault> {
+    let place = place.to_owned();
+    if bytes.trim_ascii().is_empty() {
+        return Err(PageFault::Empty { place });
+    }
+    if begins_html(bytes) {
+        return Err(PageFault::Html { place });
+    }
+    json::parse(bytes).map_err(|error| not_json(bytes, &error, place))
+}
+
+fn not_json(bytes: &[u8], error: &json::JsonError, place: String) -> PageFault {
+    let message = error.to_string();
+    if error.cut_off && matches!(bytes.trim_ascii_start().first(), Some(b'{' | b'[')) {
+        return PageFault::CutOffJson { place, message };
+    }
+    let begin = String::from_utf8_lossy(bytes.get(..200).unwrap_or(bytes))
+        .chars()
+        .take(60)
+        .collect::<String>();
+    PageFault::NotJson {
+        place,
+        message,
+        begin: format!("{begin:?}"),
+    }
+}
+
+/// What went wrong with a file, without its full path.
+pub(super) fn file_fault(place: &str, error: &std::io::Error) -> PageFault {
+    let message = match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file in the source's folder",
+        std::io::ErrorKind::PermissionDenied => "it may not be read by this process",
+        std::io::ErrorKind::IsADirectory => "is a folder, not a file",
+        _ => "cannot be read; the log has the cause",
+    };
+    tracing::debug!(%error, place, "a file cannot be read");
+    PageFault::File {
+        place: place.to_owned(),
+        message: message.to_owned(),
+    }
+}
