@@ -32,8 +32,8 @@ export function farmTabs(sampleId = "1"): Tab[] {
   ];
 }
 
-const ITEMS = `# Everything a player can own, and the quests that need it.
-# The whole answer is one SQL statement, so it is one snapshot.
+const ITEMS = `# What a player can own, and the quests that need it.
+# The answer is one SQL statement, so one snapshot.
 # Ctrl-Enter runs it, Ctrl-Space completes.
 query Items {
   items {
@@ -50,13 +50,13 @@ query Items {
 }
 `;
 
-const BARGAINS = `# Filters reach through links: rare things under 500 gold
-# that some quest asks for in twos or more, the dearest first.
+const BARGAINS = `# Filters reach through links: rare things that some
+# quest asks for in twos or more, the dearest first.
 query Bargains {
   items(
     where: {
       rarity: { in: [RARE, EPIC] }
-      price: { lt: 500 }
+      price: { isNull: false }
       requiredFor: { some: { quantity: { gte: 2 } } }
     }
     orderBy: [{ price: DESC }]
@@ -76,8 +76,8 @@ query Bargains {
 }
 `;
 
-const PRICES = `# A live query: the answer comes again whenever a harvest changes it.
-# Prices move every few seconds. Run it, and watch.
+const PRICES = `# A live query: the answer comes again whenever a
+# harvest changes it. Run it, and watch the prices.
 subscription Prices {
   items(orderBy: [{ price: DESC }], first: 10) {
     id
@@ -87,7 +87,7 @@ subscription Prices {
 }
 `;
 
-const BY_KEY = `# One row by its key; the key is in the variables below.
+const BY_KEY = `# One row by its key; the key is in the variables.
 query ByKey($id: ID!) {
   item(id: $id) {
     name

@@ -61,7 +61,8 @@ function listQuery(outline: Outline, list: OutlineField): string {
 function liveQuery(outline: Outline, list: OutlineField): string {
   const lines = leaves(typeNamed(outline, unwrap(list.type).name), LEAVES_MAX);
   return [
-    "# The same rows, live: the answer comes again whenever a harvest changes it.",
+    "# The same rows, live: the answer comes again",
+    "# whenever a harvest changes it.",
     `subscription Live${capitalised(list.name)} {`,
     `  ${list.name}${page(list)} {`,
     ...(lines.length ? lines : ["__typename"]).map((line) => `    ${line}`),
