@@ -23,3 +23,11 @@ pub mod harvest;
 pub mod graphql;
 
 pub mod server;
+
+pub mod demo;
+
+pub mod app;
+
+pub mod command;
+
+pub mod telemetry;

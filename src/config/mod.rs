@@ -2,6 +2,8 @@
 
 mod database;
 mod environment;
+mod settings;
 
 pub use database::{DatabaseUrl, DatabaseUrlError};
 pub use environment::Environment;
+pub use settings::{DatabaseSetting, DefinitionSetting, ListenSetting, LogForm, LogSetting};

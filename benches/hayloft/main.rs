@@ -1,0 +1,191 @@
+//! `make bench`: every figure that the documentation claims, each as a ratio measured in this run.
+//!
+//! The program under test is the real release binary, as a process of its own, over HTTP and files. What it is compared
+//! with is written by hand against rusqlite, in this process, over the same database file or the same rows.
+
+mod data;
+mod hand;
+mod process;
+
+use std::{path::Path, time::Instant};
+
+use process::{Server, harvest};
+
+/// A target of the project: the figure must stay on its good side.
+enum Target {
+    AtMost(f64),
+    AtLeast(f64),
+}
+
+/// Prints one figure with its target.
+fn figure(name: &str, value: f64, unit: &str, target: &Target) {
+    let (word, limit, good) = match target {
+        Target::AtMost(limit) => ("at most", *limit, value <= *limit),
+        Target::AtLeast(limit) => ("at least", *limit, value >= *limit),
+    };
+    let verdict = if good { "ok" } else { "MISSED" };
+    println!("{name:<58} {value:>12.2} {unit:<8} {word} {limit:<10} {verdict}");
+}
+
+fn main() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let folder = folder.path();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    println!("{cores} cores, {}", process::memory());
+    binary_size();
+    reads(folder);
+    harvests(folder);
+    hostile_documents();
+}
+
+fn binary_size() {
+    let size = std::fs::metadata(process::BINARY).map_or(0, |meta| meta.len());
+    figure("binary, stripped", size as f64 / 1e6, "MB", &Target::AtMost(40.0));
+}
+
+/// Design section 11: 100,000 items, 100,000 quests, 500,000 links.
+fn reads(folder: &Path) {
+    data::write_farm(folder);
+    let loaded = harvest(folder, &[]);
+    println!(
+        "(the farm of 100,000 + 100,000 + 500,000 rows: harvested in {:.1} s)",
+        loaded.seconds
+    );
+    let database = hand::open(&folder.join("schema.db"));
+
+    let nested = "{ items(first: 100) { id name price requiredFor { quantity quest { id title } } } }";
+    let flat = "{ items(first: 5000) { id name price rarity weight stock active updated } }";
+    let server = Server::start(folder);
+    let wanted: serde_json::Value = serde_json::from_str(&hand::nested(&database)).expect("JSON by hand");
+    assert_eq!(server.json(nested)["data"], wanted, "both give the same answer");
+    let wanted: serde_json::Value = serde_json::from_str(&hand::flat(&database)).expect("JSON by hand");
+    assert_eq!(server.json(flat)["data"], wanted, "both give the same answer");
+
+    let pairs = [
+        (
+            "nested read, CPU through HTTP ÷ rusqlite by hand",
+            nested,
+            hand::nested as fn(&_) -> String,
+            3.0,
+        ),
+        (
+            "5,000 rows × 8 columns, CPU through HTTP ÷ by hand",
+            flat,
+            hand::flat,
+            2.0,
+        ),
+    ];
+    for (name, query, by_hand, limit) in pairs {
+        compare(name, &server, query, &|| by_hand(&database), limit);
+    }
+    drop(server);
+    start_to_first_answer(folder);
+}
+
+/// Alternates between the two in blocks, so that a machine that changes its speed changes it for both.
+fn compare(name: &str, server: &Server, query: &str, by_hand: &dyn Fn() -> String, limit: f64) {
+    const BLOCKS: usize = 7;
+    const REQUESTS: u32 = 60;
+    let mut ratios = Vec::new();
+    let (mut ours, mut theirs) = (0.0, 0.0);
+    for block in 0..=BLOCKS {
+        let before = server.cpu_seconds();
+        (0..REQUESTS).for_each(|_| server.ask(query));
+        let served = (server.cpu_seconds() - before) / f64::from(REQUESTS);
+        let before = process::own_cpu_seconds();
+        let bytes: usize = (0..REQUESTS).map(|_| by_hand().len()).sum();
+        let hand = (process::own_cpu_seconds() - before) / f64::from(REQUESTS);
+        assert!(bytes > 0);
+        // The first block warms both up.
+        if block > 0 {
+            ratios.push(served / hand);
+            (ours, theirs) = (served, hand);
+        }
+    }
+    ratios.sort_by(f64::total_cmp);
+    println!(
+        "({:.2} ms against {:.2} ms of CPU in the last block)",
+        ours * 1e3,
+        theirs * 1e3
+    );
+    figure(name, ratios[ratios.len() / 2], "×", &Target::AtMost(limit));
+}
+
+fn start_to_first_answer(folder: &Path) {
+    let mut times: Vec<f64> = (0..7)
+        .map(|_| {
+            let began = Instant::now();
+            let server = Server::start(folder);
+            server.ask("{ items(first: 1) { id } }");
+            began.elapsed().as_secs_f64() * 1e3
+        })
+        .collect();
+    times.sort_by(f64::total_cmp);
+    figure(
+        "start to first answer, harvested database",
+        times[times.len() / 2],
+        "ms",
+        &Target::AtMost(150.0),
+    );
+}
+
+/// A file of 1,000,000 rows of 8 columns: all new, then unchanged.
+fn harvests(folder: &Path) {
+    const ROWS: f64 = 1e6;
+    let folder = folder.join("million");
+    data::write_million(&folder);
+    let by_hand = hand::load(&folder);
+    let new = harvest(&folder, &["Row"]);
+    assert!(new.out.contains("1,000,000"), "{}", new.out);
+    figure(
+        "harvest of 1,000,000 new rows",
+        ROWS / new.seconds,
+        "rows/s",
+        &Target::AtLeast(100_000.0),
+    );
+    println!(
+        "({:.2} × the time of rusqlite by hand, one thread, the same rows and commits)",
+        new.seconds / by_hand
+    );
+    figure("its peak resident memory", new.peak_mb, "MB", &Target::AtMost(128.0));
+    // Written again, so that the file is new to the harvest but its rows are not.
+    data::write_million(&folder);
+    let same = harvest(&folder, &["Row"]);
+    assert!(same.out.contains("1,000,000"), "{}", same.out);
+    figure(
+        "harvest of 1,000,000 unchanged rows",
+        ROWS / same.seconds,
+        "rows/s",
+        &Target::AtLeast(250_000.0),
+    );
+    figure("its peak resident memory", same.peak_mb, "MB", &Target::AtMost(128.0));
+    let untouched = harvest(&folder, &["Row"]);
+    println!(
+        "(an untouched file, known by its time and size: {:.3} s)",
+        untouched.seconds
+    );
+}
+
+/// How long the gate takes to refuse what must not reach the planner.
+fn hostile_documents() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    data::write_empty(folder.path());
+    let server = Server::start(folder.path());
+    for (name, document) in data::hostile() {
+        let mut times: Vec<f64> = (0..5)
+            .map(|_| {
+                let began = Instant::now();
+                let answer = server.json(&document);
+                assert!(answer["errors"].is_array(), "{name} is refused");
+                began.elapsed().as_secs_f64() * 1e3
+            })
+            .collect();
+        times.sort_by(f64::total_cmp);
+        figure(
+            &format!("hostile: {name}"),
+            times[times.len() / 2],
+            "ms",
+            &Target::AtMost(50.0),
+        );
+    }
+}

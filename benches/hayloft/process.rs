@@ -1,0 +1,151 @@
+//! The program under test as a process: its time, its memory, its answers.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+
+pub const BINARY: &str = env!("CARGO_BIN_EXE_hayloft");
+
+/// What a harvest cost.
+pub struct Harvested {
+    pub seconds: f64,
+    pub peak_mb: f64,
+    pub out: String,
+}
+
+/// Runs `hayloft harvest` in a folder; panics when it fails.
+pub fn harvest(folder: &Path, arguments: &[&str]) -> Harvested {
+    let began = Instant::now();
+    let mut command = Command::new(BINARY);
+    command.arg("harvest").args(arguments).current_dir(folder);
+    let mut child = command.stdout(Stdio::piped()).spawn().expect("the program");
+    let mut peak_mb = 0.0_f64;
+    // The kernel keeps the high-water mark, so looking often only matters for the last moments.
+    while child.try_wait().expect("its state").is_none() {
+        peak_mb = peak_mb.max(high_water_mb(child.id()));
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    let output = child.wait_with_output().expect("its output");
+    let out = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{out}");
+    Harvested { seconds, peak_mb, out }
+}
+
+fn high_water_mb(process: u32) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<f64>().ok());
+    kilobytes.unwrap_or(0.0) * 1_024.0 / 1e6
+}
+
+/// The machine's memory, for the head of the report.
+pub fn memory() -> String {
+    let info = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let kilobytes = info
+        .lines()
+        .next()
+        .and_then(|line| line.split_whitespace().nth(1)?.parse::<f64>().ok());
+    kilobytes.map_or_else(
+        || "memory unknown".to_owned(),
+        |size| format!("{:.0} GiB of memory", size / f64::from(1 << 20)),
+    )
+}
+
+/// CPU time of this thread.
+pub fn own_cpu_seconds() -> f64 {
+    scheduled_seconds(Path::new("/proc/thread-self"))
+}
+
+/// Nanoseconds on a processor: the first number of the kernel's schedstat.
+fn scheduled_seconds(task: &Path) -> f64 {
+    let text = std::fs::read_to_string(task.join("schedstat")).unwrap_or_default();
+    let nanoseconds = text.split(' ').next().and_then(|number| number.parse::<f64>().ok());
+    nanoseconds.unwrap_or(0.0) / 1e9
+}
+
+/// A serving process with one connection kept open to it.
+pub struct Server {
+    child: Child,
+    connection: Mutex<BufReader<TcpStream>>,
+}
+
+impl Server {
+    pub fn start(folder: &Path) -> Server {
+        let mut command = Command::new(BINARY);
+        command.args(["serve", "--listen", "127.0.0.1:0"]).current_dir(folder);
+        let mut child = command.stderr(Stdio::piped()).spawn().expect("the program");
+        let mut lines = BufReader::new(child.stderr.take().expect("its stderr")).lines();
+        let address = lines
+            .by_ref()
+            .map_while(Result::ok)
+            .find_map(|line| Some(line.split_once("open http://")?.1.split('/').next()?.to_owned()))
+            .expect("the address");
+        // Somebody must go on reading, or the program would block on a full pipe.
+        std::thread::spawn(move || lines.for_each(drop));
+        let connection = TcpStream::connect(address).expect("a connection");
+        connection.set_nodelay(true).expect("no delay");
+        Server {
+            child,
+            connection: Mutex::new(BufReader::with_capacity(1 << 20, connection)),
+        }
+    }
+
+    /// CPU time of all threads so far.
+    pub fn cpu_seconds(&self) -> f64 {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("its threads");
+        tasks.flatten().map(|task| scheduled_seconds(&task.path())).sum()
+    }
+
+    /// Asks and reads the whole answer.
+    pub fn ask(&self, query: &str) {
+        assert!(!self.body(query).is_empty());
+    }
+
+    pub fn json(&self, query: &str) -> Value {
+        serde_json::from_slice(&self.body(query)).expect("JSON")
+    }
+
+    fn body(&self, query: &str) -> Vec<u8> {
+        let body = json!({ "query": query }).to_string();
+        let mut connection = self.connection.lock().expect("the connection");
+        let head = format!(
+            "POST /graphql HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\naccept: application/json\r\n\
+             content-length: {}\r\n\r\n",
+            body.len()
+        );
+        let stream = connection.get_mut();
+        stream
+            .write_all([head.as_bytes(), body.as_bytes()].concat().as_slice())
+            .expect("send");
+        let mut length = 0;
+        loop {
+            let mut line = String::new();
+            connection.read_line(&mut line).expect("a header");
+            let line = line.trim().to_ascii_lowercase();
+            if let Some(number) = line.strip_prefix("content-length:") {
+                length = number.trim().parse().expect("a length");
+            }
+            if line.is_empty() {
+                break;
+            }
+        }
+        let mut answer = vec![0; length];
+        connection.read_exact(&mut answer).expect("the body");
+        answer
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

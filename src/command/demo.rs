@@ -1,0 +1,50 @@
+//! `hayloft demo`.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use crate::{
+    app::{self, Loaded, Serving},
+    config::{DatabaseSetting, Environment, ListenSetting},
+    definition::SourceFile,
+    demo::{FARM_DEFINITION, TICK, Upstream},
+};
+
+use super::Failure;
+
+/// The seed of the demo's world: everybody sees the same farm.
+const SEED: u64 = 20_261_121;
+
+/// Starts a stand-in of a game's API, harvests it, and serves it: the whole of Hayloft in one command
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  hayloft demo --listen 127.0.0.1:4000 --database sqlite:farm.db")]
+pub struct Demo {
+    #[command(flatten)]
+    database: DatabaseSetting,
+
+    #[command(flatten)]
+    listen: ListenSetting,
+}
+
+impl Demo {
+    pub async fn run(self) -> Result<(), Failure> {
+        let shutdown = app::shutdown_on_signals()?;
+        let definition = SourceFile {
+            path: PathBuf::from("schema.graphql"),
+            text: FARM_DEFINITION.to_owned(),
+        };
+        let loaded = Loaded::of(&definition, PathBuf::from("."))?;
+        let upstream = Upstream::start(SEED, Some(TICK), shutdown.clone())
+            .await
+            .map_err(|error| Failure::setup(format!("error: the stand-in of the game's API cannot start: {error}")))?;
+        tracing::info!("a stand-in of a game's API is on {}", upstream.url());
+        let serving = Serving {
+            loaded,
+            database: self.database.or_beside(Path::new("schema.graphql")),
+            listen: self.listen.listen,
+            environment: Environment::of_process().with("FARM_URL", upstream.url()),
+        };
+        serving.run(shutdown).await
+    }
+}

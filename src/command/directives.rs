@@ -1,0 +1,16 @@
+//! `hayloft directives`.
+
+use clap::Args;
+
+use super::{Failure, text};
+
+/// Prints the SDL of the directives, for editors and other GraphQL tools
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  hayloft directives > directives.graphql")]
+pub struct Directives {}
+
+impl Directives {
+    pub fn run(self) -> Result<(), Failure> {
+        text::print(crate::definition::DIRECTIVES)
+    }
+}

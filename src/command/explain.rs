@@ -1,0 +1,53 @@
+//! `hayloft explain`.
+
+use clap::Args;
+
+use crate::{
+    app::Loaded,
+    config::{DatabaseSetting, DefinitionSetting},
+    graphql::ApiError,
+    store::Access,
+};
+
+use super::{Failure, text};
+
+/// Shows how a query is answered: its plan, its SQL, and the database's own plan
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  hayloft explain '{ items(first: 3) { name requiredFor { quest { title } } } }'")]
+pub struct Explain {
+    /// The GraphQL operation
+    query: String,
+
+    /// Its variables, as a JSON object
+    #[arg(long, value_name = "JSON")]
+    variables: Option<String>,
+
+    #[command(flatten)]
+    definition: DefinitionSetting,
+
+    #[command(flatten)]
+    database: DatabaseSetting,
+}
+
+impl Explain {
+    pub async fn run(self) -> Result<(), Failure> {
+        let variables = match &self.variables {
+            None => None,
+            Some(text) => serde_json::from_str(text)
+                .map(Some)
+                .map_err(|error| Failure::setup(format!("error: --variables is not a JSON object: {error}")))?,
+        };
+        let loaded = Loaded::read(&self.definition.schema)?;
+        let url = self.database.or_beside(&self.definition.schema);
+        let store = loaded.open(&url, Access::Read).await?;
+        let explained = loaded.api(&store)?.explain(&self.query, variables).await;
+        store.close().await;
+        text::print(&explained.map_err(refused)?)
+    }
+}
+
+/// The errors that a client would get, a line each.
+fn refused(errors: Vec<ApiError>) -> Failure {
+    let lines: Vec<String> = errors.iter().map(|error| format!("error: {}", error.message)).collect();
+    Failure::setup(lines.join("\n"))
+}

@@ -1,0 +1,160 @@
+//! Upstreams that misbehave: each fault fails its run with a reason of its own, deletes nothing, and serving goes on.
+
+use serde_json::{Value, json};
+
+use crate::harness::{Program, Reply, Scratch, Upstream};
+
+const THINGS: &str = "extend schema @source(name: \"up\", url: \"{$env.UP}\")\n\
+    type Thing @fetch(source: \"up\", every: \"1s\", GET: \"/things\", rows: \".[]\", missing: DELETE, maxMissing: 0.1) {\n\
+      id: ID! n: Int! }\n";
+
+fn things(count: usize) -> Value {
+    (1..=count).map(|id| json!({ "id": id, "n": id })).collect()
+}
+
+fn number_of_things(data: &Value) -> usize {
+    data["things"].as_array().map_or(0, Vec::len)
+}
+
+async fn serving(upstream: &Upstream, scratch: &Scratch) -> Program {
+    scratch.serve(&[("UP", &upstream.url())]).await
+}
+
+#[tokio::test]
+async fn a_faulty_page_fails_the_run_and_nothing_else() {
+    let page = things(20).to_string();
+    let login = "<!doctype html><html><body>Please log in</body></html>";
+    let cases = [
+        (
+            "not JSON",
+            Reply::text(200, "application/json", "{\"things\": oops}"),
+            "JSON",
+        ),
+        (
+            "cut off",
+            Reply::text(200, "application/json", page.clone()).cut_off(),
+            "cut off",
+        ),
+        (
+            "half",
+            Reply::text(200, "application/json", &page[..page.len() / 2]),
+            "JSON",
+        ),
+        ("a login page", Reply::text(200, "text/html", login), "HTML"),
+        ("empty", Reply::text(200, "application/json", ""), "empty"),
+        ("forbidden", Reply::text(403, "text/plain", "no"), "403"),
+        (
+            "elsewhere",
+            Reply::text(302, "text/plain", "").header("location", "http://192.0.2.1/x"),
+            "192.0.2.1",
+        ),
+    ];
+    for (name, reply, reason) in cases {
+        let upstream = Upstream::start().await;
+        upstream.set("/things", Reply::json(&things(20)));
+        let scratch = Scratch::new(THINGS);
+        let program = serving(&upstream, &scratch).await;
+        program
+            .eventually("harvested", "{ things { n } }", |data| number_of_things(data) == 20)
+            .await;
+        upstream.set("/things", reply);
+        let environment = [("UP", upstream.url())];
+        let environment = environment.each_ref().map(|(name, value)| (*name, value.as_str()));
+        let told = crate::harness::eventually(&format!("{name}: status tells"), || async {
+            let status = scratch.run(&["status"], &environment).await;
+            status.out.contains("failed").then_some(status.out)
+        })
+        .await;
+        assert!(told.contains(reason), "{name}: {told}");
+        assert_eq!(number_of_things(&program.query("{ things { n } }").await), 20, "{name}");
+        // It recovers by itself.
+        upstream.set("/things", Reply::json(&things(21)));
+        program
+            .eventually("recovered", "{ things { n } }", |data| number_of_things(data) == 21)
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn an_upstream_that_is_down_at_start_is_tried_again() {
+    let reserved = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = reserved.local_addr().expect("its address");
+    drop(reserved);
+    let scratch = Scratch::new(THINGS);
+    let program = scratch.serve(&[("UP", &format!("http://{address}"))]).await;
+    assert_eq!(number_of_things(&program.query("{ things { n } }").await), 0);
+    let upstream = Upstream::on(address).await;
+    upstream.set("/things", Reply::json(&things(5)));
+    program
+        .eventually("harvested at last", "{ things { n } }", |data| {
+            number_of_things(data) == 5
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_row_that_does_not_fit_is_refused_and_the_rest_is_loaded() {
+    let upstream = Upstream::start().await;
+    let rows = json!([{ "id": 1, "n": 1 }, { "id": 2, "n": "many" }, { "id": null, "n": 3 }, { "id": 4, "n": 4 }, 5]);
+    upstream.set("/things", Reply::json(&rows));
+    let scratch = Scratch::new(THINGS);
+    let url = upstream.url();
+    let harvest = scratch.run(&["harvest"], &[("UP", &url)]).await;
+    assert_eq!(harvest.code, Some(0), "{harvest:?}");
+    let status = scratch.run(&["status"], &[("UP", &url)]).await;
+    for part in ["3 rows refused", "n: expected an Int", "many"] {
+        assert!(status.out.contains(part), "{part}: {}", status.out);
+    }
+    let program = serving(&upstream, &scratch).await;
+    let data = program
+        .eventually("loaded", "{ things { id } }", |data| number_of_things(data) == 2)
+        .await;
+    assert_eq!(data["things"], json!([{ "id": "1" }, { "id": "4" }]));
+}
+
+#[tokio::test]
+async fn a_source_that_shrinks_suddenly_deletes_nothing() {
+    let upstream = Upstream::start().await;
+    upstream.set("/things", Reply::json(&things(300)));
+    let scratch = Scratch::new(THINGS);
+    let url = upstream.url();
+    let environment = [("UP", url.as_str())];
+    assert_eq!(scratch.run(&["harvest"], &environment).await.code, Some(0));
+    upstream.set("/things", Reply::json(&things(3)));
+    let harvest = scratch.run(&["harvest"], &environment).await;
+    assert!(harvest.out.contains("297 rows held"), "{harvest:?}");
+    let status = scratch.run(&["status"], &environment).await;
+    assert!(
+        status.out.contains("held: 297 rows") && status.out.contains("maxMissing"),
+        "{}",
+        status.out
+    );
+    // Within the limit rows do go.
+    upstream.set("/things", Reply::json(&things(290)));
+    assert_eq!(scratch.run(&["harvest"], &environment).await.code, Some(0));
+    let status = scratch.run(&["status"], &environment).await;
+    assert!(
+        status.out.contains("10 gone") && !status.out.contains("held"),
+        "{}",
+        status.out
+    );
+}
+
+#[tokio::test]
+async fn an_unchanged_upstream_costs_no_rows() {
+    let upstream = Upstream::start().await;
+    upstream.set("/things", Reply::json(&things(50)));
+    let scratch = Scratch::new(THINGS);
+    let url = upstream.url();
+    let environment = [("UP", url.as_str())];
+    assert_eq!(scratch.run(&["harvest"], &environment).await.code, Some(0));
+    let again = scratch.run(&["harvest"], &environment).await;
+    let line = again
+        .out
+        .lines()
+        .nth(1)
+        .expect("a row")
+        .split_whitespace()
+        .collect::<Vec<_>>();
+    assert_eq!(line[..7], ["Thing", "1", "0", "0", "50", "0", "0"], "{}", again.out);
+}

@@ -1,0 +1,33 @@
+//! What every test needs: a folder of its own, the real program, an upstream with a script, a GraphQL client.
+
+mod program;
+mod socket;
+mod upstream;
+
+use std::time::Duration;
+
+pub use program::{Program, Scratch};
+pub use socket::Socket;
+pub use upstream::{Reply, Upstream};
+
+/// The end of all patience. Tests wait for what they need and fail only when it never comes.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often a condition is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(25);
+
+/// Waits until `look` finds something; panics with `what` when it never does.
+pub async fn eventually<T, F, Fut>(what: &str, mut look: F) -> T
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Option<T>>,
+{
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "never happened: {what}");
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}

@@ -1,0 +1,76 @@
+//! A graphql-transport-ws client of the test's own, so that every message on the wire is seen.
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream, connect_async,
+    tungstenite::{Message, client::IntoClientRequest},
+};
+
+use super::PATIENCE;
+
+pub struct Socket {
+    stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
+}
+
+impl Socket {
+    /// Connects without saying anything yet.
+    pub async fn connect(url: &str) -> Socket {
+        let mut request = url.replacen("http", "ws", 1).into_client_request().expect("a request");
+        let protocol = "graphql-transport-ws".parse().expect("a header");
+        request.headers_mut().insert("sec-websocket-protocol", protocol);
+        let (stream, _) = connect_async(request).await.expect("a socket");
+        Socket { stream }
+    }
+
+    /// Connects and is acknowledged.
+    pub async fn open(url: &str) -> Socket {
+        let mut socket = Socket::connect(url).await;
+        socket.send(json!({ "type": "connection_init" })).await;
+        assert_eq!(socket.next().await["type"], "connection_ack");
+        socket
+    }
+
+    pub async fn send(&mut self, message: Value) {
+        let text = Message::text(message.to_string());
+        self.stream.send(text).await.expect("send");
+    }
+
+    pub async fn subscribe(&mut self, id: &str, query: &str) {
+        self.send(json!({ "id": id, "type": "subscribe", "payload": { "query": query } }))
+            .await;
+    }
+
+    /// The next message that is no ping.
+    pub async fn next(&mut self) -> Value {
+        loop {
+            match self.frame().await {
+                Message::Text(text) => {
+                    let message: Value = serde_json::from_str(&text).expect("JSON");
+                    if message["type"] != "ping" {
+                        return message;
+                    }
+                }
+                Message::Ping(_) | Message::Pong(_) => {}
+                other => panic!("expected a message, got {other:?}"),
+            }
+        }
+    }
+
+    /// The code with which the server closes.
+    pub async fn close_code(&mut self) -> u16 {
+        loop {
+            if let Message::Close(Some(frame)) = self.frame().await {
+                return frame.code.into();
+            }
+        }
+    }
+
+    async fn frame(&mut self) -> Message {
+        let next = tokio::time::timeout(PATIENCE, self.stream.next()).await;
+        next.expect("a frame in time")
+            .expect("an open socket")
+            .expect("a frame")
+    }
+}

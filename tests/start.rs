@@ -1,0 +1,129 @@
+//! Starting wrongly and stopping rightly: exit codes and texts.
+
+use hayloft::demo::FARM_DEFINITION;
+
+use crate::harness::{Reply, Scratch, Upstream};
+
+const LIST: &str = "extend schema @source(name: \"up\", url: \"{$env.UP}\")\n\
+    type Thing @fetch(source: \"up\", every: \"1s\", GET: \"/things\", rows: \".[]\", missing: DELETE) { id: ID! n: Int }\n";
+
+#[tokio::test]
+async fn a_faulty_definition_is_refused_with_every_fault() {
+    let scratch = Scratch::new("type A { id: ID! b: B c: [A!]! }\ntype Query { a: A }\n");
+    for command in [&["check"][..], &["serve", "--listen", "127.0.0.1:0"], &["print"]] {
+        let output = scratch.run(command, &[]).await;
+        assert_eq!(output.code, Some(2), "{output:?}");
+        for part in ["schema.graphql:1", "schema.graphql:2", "^"] {
+            assert!(output.err.contains(part), "{part}: {}", output.err);
+        }
+    }
+    let output = scratch.run(&["check", "--schema", "absent.graphql"], &[]).await;
+    assert_eq!(output.code, Some(2));
+    assert!(
+        output.err.contains("absent.graphql") && output.err.contains("--schema"),
+        "{}",
+        output.err
+    );
+}
+
+#[tokio::test]
+async fn settings_that_cannot_work_say_what_to_do() {
+    let scratch = Scratch::new(LIST);
+    let missing = scratch.run(&["serve", "--listen", "127.0.0.1:0"], &[]).await;
+    assert_eq!(missing.code, Some(2), "{missing:?}");
+    assert!(missing.err.contains("UP"), "{}", missing.err);
+
+    let busy = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = busy.local_addr().expect("its address").to_string();
+    let port = scratch
+        .run(&["serve", "--listen", &address], &[("UP", "http://127.0.0.1:9")])
+        .await;
+    assert_eq!(port.code, Some(2), "{port:?}");
+    assert!(
+        port.err.contains(&address) && port.err.contains("--listen"),
+        "{}",
+        port.err
+    );
+
+    let nowhere = [
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--database",
+        "sqlite:no/such/folder/x.db",
+    ];
+    let unwritable = scratch.run(&nowhere, &[("UP", "http://127.0.0.1:9")]).await;
+    assert_eq!(unwritable.code, Some(2), "{unwritable:?}");
+    assert!(unwritable.err.contains("no/such/folder"), "{}", unwritable.err);
+
+    scratch.write("text.db", &"this is no database ".repeat(500));
+    let text = ["harvest", "--database", "sqlite:text.db"];
+    let not_a_database = scratch.run(&text, &[("UP", "http://127.0.0.1:9")]).await;
+    assert_eq!(not_a_database.code, Some(2), "{not_a_database:?}");
+    assert!(not_a_database.err.contains("text.db"), "{}", not_a_database.err);
+
+    for (url, word) in [
+        ("postgres://me:hunter2@db/x", "PostgreSQL"),
+        ("mysql://db/x", "mysql"),
+        ("sqlite:", "path"),
+    ] {
+        let output = scratch
+            .run(&["harvest", "--database", url], &[("UP", "http://127.0.0.1:9")])
+            .await;
+        assert_eq!(output.code, Some(2), "{output:?}");
+        assert!(output.err.contains(word), "{}", output.err);
+    }
+    let absent = scratch.run(&["status"], &[]).await;
+    assert_eq!(absent.code, Some(2), "{absent:?}");
+}
+
+#[tokio::test]
+async fn sigterm_ends_it_cleanly_in_the_middle_of_a_harvest() {
+    let upstream = Upstream::start().await;
+    let slow = Reply::json(&serde_json::json!([{ "id": 1, "n": 1 }])).after(std::time::Duration::from_secs(30));
+    upstream.set("/things", slow);
+    let scratch = Scratch::new(LIST);
+    let program = scratch.serve(&[("UP", &upstream.url())]).await;
+    crate::harness::eventually("the harvest asks", || async {
+        (!upstream.asked().is_empty()).then_some(())
+    })
+    .await;
+    assert_eq!(program.terminate().await, Some(0));
+    // The file is whole and free again.
+    upstream.set("/things", Reply::json(&serde_json::json!([{ "id": 1, "n": 1 }])));
+    let harvest = scratch.run(&["harvest"], &[("UP", &upstream.url())]).await;
+    assert_eq!(harvest.code, Some(0), "{harvest:?}");
+}
+
+#[tokio::test]
+async fn every_command_has_help_with_an_example() {
+    let scratch = Scratch::new(FARM_DEFINITION);
+    for command in [
+        "demo",
+        "serve",
+        "check",
+        "harvest",
+        "print",
+        "explain",
+        "status",
+        "directives",
+    ] {
+        let output = scratch.run(&[command, "--help"], &[]).await;
+        assert_eq!(output.code, Some(0));
+        assert!(output.out.contains("Example"), "{command}: {}", output.out);
+    }
+}
+
+#[tokio::test]
+async fn printed_texts_are_graphql() {
+    let scratch = Scratch::new(FARM_DEFINITION);
+    let print = scratch.run(&["print"], &[]).await;
+    assert_eq!(print.code, Some(0), "{print:?}");
+    apollo_compiler::Schema::parse_and_validate(&print.out, "served.graphql").expect("the served schema is valid");
+    assert!(
+        print.out.contains("Something a player can own."),
+        "descriptions are carried"
+    );
+    let directives = scratch.run(&["directives"], &[]).await;
+    assert!(directives.out.contains("directive @fetch"), "{}", directives.out);
+}
