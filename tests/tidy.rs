@@ -306,7 +306,7 @@ fn nothing_panics_on_purpose() {
     for source in production() {
         for (at, line) in source.code.lines().enumerate() {
             let place = format!("{}:{}: {}", source.path, at + 1, line.trim());
-            if line.contains(".unwrap()") || line.contains(".expect(") {
+            if unwraps_at_run_time(line) {
                 unwraps.push(place);
             } else if ["panic!", "todo!", "unimplemented!", "dbg!"]
                 .iter()
@@ -328,6 +328,16 @@ fn nothing_panics_on_purpose() {
         Vec::new()
     };
     assert_none(&over, why, "return an error, or use a form that cannot fail");
+}
+
+/// `.unwrap()`, and `.expect(…)` of a text, whose contents are blanked by now: a lexer may have an `expect` of its own. In a
+/// constant it is the compiler that would stop.
+fn unwraps_at_run_time(line: &str) -> bool {
+    let mut expects = line.split(".expect(").skip(1).map(str::trim_start);
+    let is_constant = ["const ", "static ", "pub const "]
+        .iter()
+        .any(|word| line.trim_start().starts_with(word));
+    !is_constant && (line.contains(".unwrap()") || expects.any(|rest| rest.is_empty() || rest.starts_with(')')))
 }
 
 #[test]
