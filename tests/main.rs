@@ -1,5 +1,8 @@
 //! The one integration binary: real processes, real HTTP, real SQLite, a real browser.
 
+// A test that cannot go on has to stop, and says why in the panic.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod harness;
 
 mod browser;

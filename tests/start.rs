@@ -73,7 +73,7 @@ async fn settings_that_cannot_work_say_what_to_do() {
         assert_eq!(output.code, Some(2), "{output:?}");
         assert!(output.err.contains(word), "{}", output.err);
     }
-    let absent = scratch.run(&["status"], &[]).await;
+    let absent = scratch.run(&["status", "--database", "sqlite:absent.db"], &[]).await;
     assert_eq!(absent.code, Some(2), "{absent:?}");
 }
 

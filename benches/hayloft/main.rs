@@ -3,6 +3,9 @@
 //! The program under test is the real release binary, as a process of its own, over HTTP and files. What it is compared
 //! with is written by hand against rusqlite, in this process, over the same database file or the same rows.
 
+// A bench that cannot go on has to stop, and says why in the panic.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod data;
 mod hand;
 mod process;

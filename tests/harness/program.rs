@@ -87,6 +87,12 @@ fn command(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> C
     command
 }
 
+/// An HTTP client; like the program's, it must be told which provider of cryptography to use, even for plain HTTP.
+fn client() -> reqwest::Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().no_proxy().build().expect("an HTTP client")
+}
+
 impl Program {
     pub async fn start(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Program {
         let mut command = command(folder, arguments, environment);
@@ -106,7 +112,7 @@ impl Program {
             child,
             log,
             url: String::new(),
-            client: reqwest::Client::builder().no_proxy().build().expect("an HTTP client"),
+            client: client(),
         };
         program.url = program.announced().await;
         program
