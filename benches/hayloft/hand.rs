@@ -39,7 +39,7 @@ pub fn nested(database: &Connection) -> String {
         let name = row.get_ref(1).expect("name").as_str().expect("text");
         let price: Option<f64> = row.get(2).expect("price");
         let comma = if std::mem::take(&mut first) { "" } else { "," };
-        let price = price.map_or_else(|| "null".to_owned(), |price| price.to_string());
+        let price = price.map_or_else(|| "null".to_owned(), |price| format!("{price:?}"));
         let _ = write!(
             out,
             "{comma}{{\"id\":{},\"name\":{},\"price\":{price},\"requiredFor\":[",

@@ -60,9 +60,12 @@ fn reads(folder: &Path) {
     let flat = "{ items(first: 5000) { id name price rarity weight stock active updated } }";
     let server = Server::start(folder);
     let wanted: serde_json::Value = serde_json::from_str(&hand::nested(&database)).expect("JSON by hand");
-    assert_eq!(server.json(nested)["data"], wanted, "both give the same answer");
+    assert!(
+        server.json(nested)["data"] == wanted,
+        "both give the same nested answer"
+    );
     let wanted: serde_json::Value = serde_json::from_str(&hand::flat(&database)).expect("JSON by hand");
-    assert_eq!(server.json(flat)["data"], wanted, "both give the same answer");
+    assert!(server.json(flat)["data"] == wanted, "both give the same flat answer");
 
     let pairs = [
         (
