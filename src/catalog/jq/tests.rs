@@ -129,14 +129,14 @@ fn refusals() {
 #[test]
 fn the_deepest_accepted_filters_run() {
     let deepest = [
-        format!("{}1", "-".repeat(510)),
-        format!("{}.", "try ".repeat(511)),
-        format!("{}not", "not | ".repeat(255)),
-        format!("{}1", "1 + ".repeat(255)),
-        format!("{}1", "1 as $x | ".repeat(100)),
+        format!("{}1", "-".repeat(32)),
+        format!("{}.", "try ".repeat(32)),
+        format!("{}not", "not | ".repeat(127)),
+        format!("{}1", "1 + ".repeat(127)),
+        format!("{}1", "1 as $x | ".repeat(63)),
         format!("{}.{}", "[".repeat(60), "]".repeat(60)),
-        format!("{}1{}", "if 1 then ".repeat(120), " end".repeat(120)),
-        format!("{}1", "def f: 1; ".repeat(90)),
+        format!("{}1{}", "if 1 then ".repeat(60), " end".repeat(60)),
+        format!("{}1", "def f: 1; ".repeat(50)),
     ];
     for text in deepest {
         let filter = Filter::compile(&text, &[]).unwrap_or_else(|fault| panic!("{text}: {fault}"));
