@@ -216,3 +216,45 @@ fn every_allowed_name_compiles() {
         }
     }
 }
+
+/// Whatever a record holds, a filter answers or fails; it never panics or hangs.
+#[test]
+fn odd_values_do_not_panic() {
+    let inputs = [
+        "null",
+        "true",
+        "-1",
+        "1e308",
+        "99999999999999999999999999",
+        "\"\"",
+        "\"é,a\"",
+        "[]",
+        "[null,1,\"a\",[],{}]",
+        "[[1,2],[\"a\"]]",
+        "{}",
+        "{\"a\":[1],\"key\":null}",
+        "[2024,13,45,99,99,99,9,999]",
+        "[{\"key\":\"a\",\"value\":1}]",
+    ];
+    let arguments = [".", "\"\"", "\"%\"", "-1", "infinite"];
+    for (name, counts) in names::ALLOWED {
+        for count in *counts {
+            for argument in arguments {
+                let given = vec![argument; *count].join("; ");
+                let text = if *count == 0 {
+                    (*name).to_owned()
+                } else {
+                    format!("{name}({given})")
+                };
+                let filter = Filter::compile(&text, &[]).unwrap_or_else(|fault| panic!("{text}: {fault}"));
+                for input in inputs {
+                    let outcome = std::panic::catch_unwind(|| filter.run(&json(input), &[]).is_ok());
+                    assert!(outcome.is_ok(), "{text} on {input}");
+                }
+                if *count == 0 {
+                    break;
+                }
+            }
+        }
+    }
+}
