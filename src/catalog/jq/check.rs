@@ -15,7 +15,9 @@ use super::{JqFault, names};
 /// Bytes of a filter's text: far beyond what a person writes into a definition.
 const TEXT_MAX: usize = 4_096;
 /// Tokens of a filter: they bound its depth, and so the stack that parsing and running it need.
-const TOKENS_MAX: usize = 512;
+const TOKENS_MAX: usize = 256;
+/// Signs and words that open another level without a bracket (`-`, `try`), for the same reason: each costs several calls.
+const PREFIXES_MAX: usize = 32;
 /// Brackets open at once; the same reason, before there are tokens.
 const BRACKETS_MAX: usize = 64;
 
@@ -60,8 +62,11 @@ fn parse(text: &str) -> Result<Term<&str>, JqFault> {
         Some((expected, rest)) => fault(format!("expected {}", expected.as_str()), span(text, rest).start),
         None => fault("this is not jq".to_owned(), 0),
     })?;
-    if count(&tokens) > TOKENS_MAX {
+    if count(&tokens, |_| true) > TOKENS_MAX {
         return Err(fault(format!("a filter has at most {TOKENS_MAX} words and signs"), 0));
+    }
+    if count(&tokens, |text| matches!(text, "-" | "try")) > PREFIXES_MAX {
+        return Err(fault(format!("a filter has at most {PREFIXES_MAX} `-` and `try`"), 0));
     }
     Parser::new(&tokens)
         .parse(|parser| parser.term())
@@ -99,19 +104,23 @@ fn too_deep(text: &str) -> Option<usize> {
     None
 }
 
-fn count(tokens: &[Token<&str>]) -> usize {
+/// The tokens, at any depth, whose text satisfies a test.
+fn count(tokens: &[Token<&str>], test: fn(&str) -> bool) -> usize {
     let inner = |token: &Token<&str>| match &token.1 {
-        Tok::Block(tokens) => count(tokens),
+        Tok::Block(tokens) => count(tokens, test),
         Tok::Str(parts) => parts
             .iter()
             .map(|part| match part {
-                StrPart::Term(Token(_, Tok::Block(tokens))) => 1 + count(tokens),
-                _ => 1,
+                StrPart::Term(Token(_, Tok::Block(tokens))) => count(tokens, test),
+                _ => 0,
             })
             .sum(),
         _ => 0,
     };
-    tokens.iter().map(|token| 1 + inner(token)).sum()
+    tokens
+        .iter()
+        .map(|token| usize::from(test(token.0)) + inner(token))
+        .sum()
 }
 
 struct Checker<'s, 'v> {
@@ -145,13 +154,13 @@ impl<'s> Checker<'s, '_> {
                 }
                 Term::Str(format, self.parts(parts)?)
             }
-            Term::Arr(inner) => Term::Arr(inner.map(|inner| self.boxed(inner)).transpose()?),
+            Term::Arr(inner) => Term::Arr(inner.map(|inner| self.boxed(*inner)).transpose()?),
             Term::Obj(entries) => Term::Obj(self.each(entries, |checker, (key, value)| {
                 Ok((checker.term(key)?, value.map(|value| checker.term(value)).transpose()?))
             })?),
-            Term::Neg(inner) => Term::Neg(self.boxed(inner)?),
+            Term::Neg(inner) => Term::Neg(self.boxed(*inner)?),
             Term::BinOp(left, operator, right) => self.operation(*left, operator, *right)?,
-            Term::Label(name, inner) => Term::Label(name, self.boxed(inner)?),
+            Term::Label(name, inner) => Term::Label(name, self.boxed(*inner)?),
             Term::Fold(word, ..) => {
                 return self.fault(
                     word,
@@ -159,13 +168,13 @@ impl<'s> Checker<'s, '_> {
                 );
             }
             Term::TryCatch(inner, catch) => {
-                Term::TryCatch(self.boxed(inner)?, catch.map(|catch| self.boxed(catch)).transpose()?)
+                Term::TryCatch(self.boxed(*inner)?, catch.map(|catch| self.boxed(*catch)).transpose()?)
             }
             Term::IfThenElse(branches, otherwise) => Term::IfThenElse(
                 self.each(branches, |checker, (condition, then)| {
                     Ok((checker.term(condition)?, checker.term(then)?))
                 })?,
-                otherwise.map(|otherwise| self.boxed(otherwise)).transpose()?,
+                otherwise.map(|otherwise| self.boxed(*otherwise)).transpose()?,
             ),
             Term::Def(definitions, inner) => self.definitions(definitions, *inner)?,
             Term::Call(name, arguments) => {
@@ -180,8 +189,8 @@ impl<'s> Checker<'s, '_> {
         })
     }
 
-    fn boxed(&mut self, term: Box<Term<&'s str>>) -> Checks<Box<Term<&'s str>>> {
-        self.term(*term).map(Box::new)
+    fn boxed(&mut self, term: Term<&'s str>) -> Checks<Box<Term<&'s str>>> {
+        self.term(term).map(Box::new)
     }
 
     fn each<A, B>(&mut self, items: Vec<A>, mut check: impl FnMut(&mut Self, A) -> Checks<B>) -> Checks<Vec<B>> {
