@@ -18,14 +18,6 @@ impl<T> std::ops::Deref for Valid<T> {
     }
 }
 
-#[cfg(test)]
-impl<T> Valid<T> {
-    /// For tests of what comes after the catalog, which need not write a definition.
-    pub(crate) fn for_test(value: T) -> Valid<T> {
-        Valid(value)
-    }
-}
-
 macro_rules! position {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
