@@ -25,6 +25,8 @@ pub struct Limits {
     pub fields: usize,
     /// Conditions in the filters of an operation; SQLite's expressions nest at most 1,000 deep.
     pub conditions: usize,
+    /// Steps from an argument to the innermost part of a filter; a database's parser has a stack of its own.
+    pub filter_depth: usize,
     /// Operands of all conditions; SQLite binds at most 32,766 parameters.
     pub operands: usize,
     /// Rows that an operation is estimated to read. An answer is built in memory, at some hundred bytes a row.
@@ -54,6 +56,7 @@ impl Default for Limits {
             operations: 50,
             fields: 2_000,
             conditions: 500,
+            filter_depth: 32,
             operands: 5_000,
             rows: 1_000_000,
             plans: 512,

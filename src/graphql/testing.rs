@@ -2,12 +2,17 @@
 
 use std::{path::Path, sync::Arc};
 
+use apollo_compiler::{request::coerce_variable_values, response::JsonMap};
+
 use crate::{
     catalog::{self, Catalog, Valid},
     definition::SourceFile,
 };
 
-use super::{DataApi, Limits};
+use super::{
+    DataApi, Limits, Served, gate,
+    plan::{self, Plan},
+};
 
 /// The repository's farm, with a list of leaves, a deprecated field and more scalars added.
 pub(super) fn farm() -> Valid<Catalog> {
@@ -23,6 +28,18 @@ pub(crate) fn api() -> DataApi {
         bus: crate::change::Bus::default(),
     };
     DataApi::new(Arc::new(farm()), store, Limits::default()).expect("the farm's schema")
+}
+
+/// Plans a query without variables.
+pub(super) fn plan(query: &str) -> (Valid<Catalog>, Plan) {
+    let catalog = farm();
+    let served = Served::of(&catalog).expect("the farm's schema");
+    let limits = Limits::default();
+    let document = gate::admit(&served, &limits, query).expect("a good query");
+    let operation = document.operations.get(None).expect("one operation");
+    let variables = coerce_variable_values(&served.schema, operation, &JsonMap::new()).expect("no variables");
+    let planned = plan::plan(&catalog, &served, &limits, &document, operation, &variables).expect("a plan");
+    (catalog, planned)
 }
 
 /// Where the golden files are.

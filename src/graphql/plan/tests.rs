@@ -158,6 +158,31 @@ fn refused_inputs_name_their_place() {
 }
 
 #[test]
+fn filters_are_bounded() {
+    let nots = |count: usize| format!("{}{{}}{}", "{\"not\":".repeat(count), "}".repeat(count));
+    let many = |count: usize| vec!["{\"id\":{\"isNull\":true}}"; count].join(",");
+    let ids = |count: usize| vec!["\"a\""; count].join(",");
+    let cases = [
+        (format!("{{\"w\": {}}}", nots(20)), None),
+        (format!("{{\"w\": {}}}", nots(60)), Some("filter_depth")),
+        (format!("{{\"w\": {{\"or\":[{}]}}}}", many(400)), None),
+        (format!("{{\"w\": {{\"or\":[{}]}}}}", many(1_000)), Some("conditions")),
+        (format!("{{\"w\": {{\"id\":{{\"in\":[{}]}}}}}}", ids(4_000)), None),
+        (
+            format!("{{\"w\": {{\"id\":{{\"in\":[{}]}}}}}}", ids(6_000)),
+            Some("operands"),
+        ),
+    ];
+    for (variables, knob) in cases {
+        let got = outcome("query($w: ItemWhere) { items(where: $w) { id } }", &variables);
+        match knob {
+            Some(knob) => assert!(got.starts_with("TOO_COMPLEX") && got.contains(knob), "{knob}: {got}"),
+            None => assert!(got.starts_with("Read"), "{got}"),
+        }
+    }
+}
+
+#[test]
 fn one_plan_serves_other_scalars_but_not_other_shapes() {
     let query = "query($id: ID, $where: ItemWhere, $deep: Boolean = true) {
         items(where: {and: [$where], id: {eq: $id}}) { id seller @include(if: $deep) { id } } }";
