@@ -7,7 +7,11 @@ mod estimate;
 mod lexer;
 mod measure;
 
-use apollo_compiler::{ExecutableDocument, parser::Parser, validation::Valid};
+use apollo_compiler::{
+    ExecutableDocument,
+    parser::Parser,
+    validation::{DiagnosticList, Valid},
+};
 
 pub(super) use estimate::estimate;
 
@@ -26,10 +30,11 @@ pub fn admit(served: &Served, limits: &Limits, query: &str) -> Result<Valid<Exec
         .map_err(|found| ApiError::from_diagnostics(Code::ParseFailed, &found.errors))?;
     measure::check_source(&parsed, limits).map_err(|error| vec![error])?;
     // In two steps: a field that does not exist would else be followed by complaints about what it leaves empty.
-    let document = parsed
+    let refuse = |list: &DiagnosticList| ApiError::from_diagnostics(Code::ValidationFailed, list);
+    let built = parsed
         .to_executable(&served.schema)
-        .and_then(|document| document.validate(&served.schema))
-        .map_err(|found| ApiError::from_diagnostics(Code::ValidationFailed, &found.errors))?;
+        .map_err(|found| refuse(&found.errors))?;
+    let document = built.validate(&served.schema).map_err(|found| refuse(&found.errors))?;
     measure::check_expanded(&document, limits).map_err(|error| vec![error])?;
     Ok(document)
 }
