@@ -18,6 +18,14 @@ impl<T> std::ops::Deref for Valid<T> {
     }
 }
 
+impl<T> Valid<T> {
+    /// For tests and benches of what comes after the catalog, which need not write a definition.
+    #[doc(hidden)]
+    pub fn trusted(value: T) -> Valid<T> {
+        Valid(value)
+    }
+}
+
 macro_rules! position {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
