@@ -2,6 +2,8 @@
 //!
 //! `HAYLOFT_BLESS=1` writes the `.txt` files anew.
 
+mod language;
+
 use std::{
     collections::BTreeSet,
     fmt::Write,

@@ -37,6 +37,13 @@ pub enum Encoding {
 impl Template {
     /// Parses a template whose placeholders may use these variables. `{{` is a brace that opens nothing.
     pub fn parse(text: &str, variables: &[&str], encoding: Encoding) -> Result<Template, JqFault> {
+        let (template, faults) = Template::parse_partly(text, variables, encoding);
+        faults.into_iter().next().map_or(Ok(template), Err)
+    }
+
+    /// Parses what can be parsed; the template is of use only when there are no faults.
+    pub(super) fn parse_partly(text: &str, variables: &[&str], encoding: Encoding) -> (Template, Vec<JqFault>) {
+        let mut faults = Vec::new();
         let mut template = Template {
             text: text.to_owned(),
             parts: Vec::new(),
@@ -55,17 +62,20 @@ impl Template {
                 rest = after;
                 continue;
             }
-            let close = closing(inside).ok_or_else(|| JqFault {
-                message: "this `{` is never closed; write `{{` for a brace".to_owned(),
-                at: Some(at),
-            })?;
+            let Some(close) = closing(inside) else {
+                faults.push(JqFault {
+                    message: "this `{` is never closed; write `{{` for a brace".to_owned(),
+                    at: Some(at),
+                });
+                return (template, faults);
+            };
             template.text_part(&mut literal);
-            template.placeholder(&inside[..close], at + 1, variables)?;
+            faults.extend(template.placeholder(&inside[..close], at + 1, variables).err());
             rest = &inside[close + 1..];
         }
         literal.push_str(rest);
         template.text_part(&mut literal);
-        Ok(template)
+        (template, faults)
     }
 
     fn text_part(&mut self, literal: &mut String) {

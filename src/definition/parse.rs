@@ -60,9 +60,33 @@ fn syntax_faults(errors: &apollo_compiler::validation::DiagnosticList, text: &st
         });
         let message = diagnostic.error.to_string();
         let message = message.strip_prefix("syntax error: ").unwrap_or(&message);
-        Fault::at(at, format!("this is not GraphQL: {message}"))
+        if message == "Unexpected <EOF>." {
+            return Fault::at(at, "the file holds no definition")
+                .hint("declare a type, such as `type Item @fetch(…) { id: ID! }`");
+        }
+        Fault::at(at, format!("this is not GraphQL: {}", plainly(message)))
     });
     in_file_order(faults.collect())
+}
+
+/// The parser's names of tokens, as they are written.
+fn plainly(message: &str) -> String {
+    const TOKENS: [(&str, &str); 10] = [
+        ("L_CURLY", "`{`"),
+        ("R_CURLY", "`}`"),
+        ("L_PAREN", "`(`"),
+        ("R_PAREN", "`)`"),
+        ("L_BRACK", "`[`"),
+        ("R_BRACK", "`]`"),
+        ("COLON", "`:`"),
+        ("BANG", "`!`"),
+        ("EOF", "the end"),
+        ("EQ", "`=`"),
+    ];
+    let plain = TOKENS
+        .iter()
+        .fold(message.to_owned(), |text, (token, sign)| text.replace(token, sign));
+    plain.trim_end_matches('.').to_owned()
 }
 
 struct Reader<'d> {

@@ -16,25 +16,30 @@ pub fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str
         .map(|(_, name)| name)
 }
 
-/// Letters to insert, remove or change (Levenshtein).
+/// Letters to insert, remove, change, or swap with a neighbour.
 fn distance(left: &str, right: &str) -> usize {
+    let left: Vec<char> = left.chars().collect();
     let right: Vec<char> = right.chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (at, letter) in left.chars().enumerate() {
-        let mut diagonal = at;
-        let mut last = at + 1;
-        for (cell, other) in row.iter_mut().skip(1).zip(&right) {
-            let best = (diagonal + usize::from(letter != *other)).min(*cell + 1).min(last + 1);
-            diagonal = *cell;
-            *cell = best;
-            last = best;
+    let width = right.len() + 1;
+    let mut table = vec![0usize; (left.len() + 1) * width];
+    for row in 0..=left.len() {
+        for column in 0..width {
+            let at = |up: usize, back: usize| table[(row - up) * width + column - back];
+            table[row * width + column] = match (row, column) {
+                (0, count) | (count, 0) => count,
+                _ => {
+                    let same = left[row - 1] == right[column - 1];
+                    let swapped = row > 1
+                        && column > 1
+                        && left[row - 1] == right[column - 2]
+                        && left[row - 2] == right[column - 1];
+                    let best = (at(1, 1) + usize::from(!same)).min(at(1, 0) + 1).min(at(0, 1) + 1);
+                    if swapped { best.min(at(2, 2) + 1) } else { best }
+                }
+            };
         }
     }
-    if left.is_empty() {
-        right.len()
-    } else {
-        row.last().copied().map_or(0, |cell| cell)
-    }
+    table.last().copied().unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -49,6 +54,7 @@ mod tests {
             ("Select", Some("select")),
             ("souce", Some("source")),
             ("inverze", Some("inverse")),
+            ("ftech", Some("fetch")),
             ("banana", None),
             ("", None),
         ] {
@@ -56,5 +62,6 @@ mod tests {
         }
         assert_eq!(distance("kitten", "sitting"), 3);
         assert_eq!(distance("", "ab"), 2);
+        assert_eq!(distance("fram", "farm"), 1);
     }
 }

@@ -29,7 +29,7 @@ impl Builder<'_> {
     }
 
     fn enum_value(&mut self, declared: &EnumDefinition, value: &EnumValueDefinition) -> EnumValue {
-        if value.name.value.starts_with("__") || ["true", "false", "null"].contains(&value.name.value.as_str()) {
+        if value.name.value.starts_with("__") {
             let message = format!("an enum value cannot be named `{}`", value.name.value);
             self.fault(
                 Fault::at(value.name.span.clone(), message)

@@ -85,19 +85,18 @@ impl Builder<'_> {
     fn fetch_source(&mut self, directive: &Directive) -> Option<SourceId> {
         let name = directive.text("source")?;
         let declared = self.definition.sources.iter().filter(|source| source.name == "source");
-        let names: Vec<&str> = declared
-            .filter_map(|source| source.text("name"))
-            .map(|name| name.value)
+        let names: Vec<Option<&str>> = declared
+            .map(|source| source.text("name").map(|name| name.value))
             .collect();
-        if let Some(at) = names.iter().position(|known| *known == name.value) {
+        if let Some(at) = names.iter().position(|known| *known == Some(name.value)) {
             return Some(SourceId(at as u32));
         }
         // A source whose own name is faulty may be the one that is meant.
-        if names.len() < self.definition.sources.len() {
+        if names.contains(&None) {
             return None;
         }
         let fault = Fault::at(name.span, format!("there is no source `{}`", name.value));
-        self.fault(match did_you_mean(name.value, names) {
+        self.fault(match did_you_mean(name.value, names.into_iter().flatten()) {
             Some(near) => fault.hint(format!("did you mean `{near}`?")),
             None => fault.hint(format!(
                 "declare it: `extend schema @source(name: \"{}\", url: …)`",
@@ -193,7 +192,7 @@ impl Builder<'_> {
         let fields = cron.value.split_whitespace().count();
         let wrong = match parser.parse(cron.value) {
             Ok(_) if fields == 5 => return Some(Some(Schedule::Cron(cron.value.to_owned()))),
-            Ok(_) => format!("it has {fields} fields"),
+            Ok(_) => format!("it has {fields} instead of 5 fields"),
             Err(error) => error.to_string(),
         };
         let message = format!(

@@ -144,8 +144,8 @@ impl Builder<'_> {
             Meaning::Entity(target) => {
                 self.one_link_directive(field)?;
                 match list {
-                    Some(_) => self.to_many(entity, target, field),
-                    None => self.to_one(entity, target, field),
+                    Some(_) => self.link_to_many(entity, target, field),
+                    None => self.link_to_one(entity, target, field),
                 }
             }
         }
@@ -183,7 +183,7 @@ impl Builder<'_> {
         Some(())
     }
 
-    fn to_many(&mut self, entity: EntityId, target: EntityId, field: &FieldDefinition) -> Option<FieldKind> {
+    fn link_to_many(&mut self, entity: EntityId, target: EntityId, field: &FieldDefinition) -> Option<FieldKind> {
         let name = &field.ty.name;
         if !field.ty.required || field.ty.list != Some(true) {
             let message = "a list of rows is never null and holds no nulls".to_owned();
@@ -210,7 +210,7 @@ impl Builder<'_> {
         }
     }
 
-    fn to_one(&mut self, entity: EntityId, target: EntityId, field: &FieldDefinition) -> Option<FieldKind> {
+    fn link_to_one(&mut self, entity: EntityId, target: EntityId, field: &FieldDefinition) -> Option<FieldKind> {
         let name = &field.ty.name;
         if let Some(nested) = field.directive("nested") {
             let message = "`@nested` needs a list".to_owned();
@@ -220,8 +220,7 @@ impl Builder<'_> {
             return None;
         }
         if field.ty.required {
-            let message = format!("a link may lead to a row that is not there yet, so `{name}!` cannot be promised");
-            self.fault(Fault::at(field.ty.span.clone(), message).hint(format!("write `{name}`")));
+            self.required_link(entity, target, field);
             return None;
         }
         if let Shape::Inverse(_) = self.plan.shape(field) {
@@ -231,7 +230,32 @@ impl Builder<'_> {
         Some(FieldKind::Reference { target, by })
     }
 
+    fn required_link(&mut self, entity: EntityId, target: EntityId, field: &FieldDefinition) {
+        let planned = self.plan.entity(entity);
+        let here = &planned.definition.name.value;
+        let name = &field.ty.name;
+        if planned.owner.is_none() && self.plan.may_be_nested(here) {
+            return;
+        }
+        let fault = match &planned.owner {
+            Some(owner) if owner.entity == target && owner.declared => Fault::at(
+                field.name.span.clone(),
+                format!("`{here}` has two references to its owner `{name}`"),
+            )
+            .hint(format!("keep one; a link to another `{name}` is nullable and has @ref")),
+            _ => {
+                let message =
+                    format!("a link may lead to a row that is not there yet, so `{name}!` cannot be promised");
+                Fault::at(field.ty.span.clone(), message).hint(format!("write `{name}`"))
+            }
+        };
+        self.fault(fault);
+    }
+
     fn nested(&mut self, owner: EntityId, child: EntityId, field: &FieldDefinition) -> Option<FieldKind> {
+        if self.plan.entity(owner).cyclic {
+            return None;
+        }
         if self.plan.entity(owner).positional {
             self.no_identity(
                 field,

@@ -35,6 +35,8 @@ pub(super) struct PlannedEntity<'d> {
     pub key: Vec<FieldId>,
     pub owner: Option<PlannedOwner>,
     pub positional: bool,
+    /// It is nested in itself, which is reported; what follows from that is not.
+    pub cyclic: bool,
 }
 
 pub(super) struct PlannedOwner {
@@ -49,6 +51,8 @@ pub(super) struct Plan<'d> {
     pub entities: Vec<PlannedEntity<'d>>,
     pub values: Vec<&'d TypeDefinition>,
     meanings: HashMap<&'d str, Meaning>,
+    /// Types of lists with a fault: one of them may be the `@nested` that a type misses.
+    suspects: HashSet<&'d str>,
 }
 
 /// The key fields that a type declares: `@id`, else `id: ID!`.
@@ -79,10 +83,14 @@ impl<'d> Plan<'d> {
             .flat_map(|ty| ty.fields.iter().filter(|field| field.has("nested")))
             .map(|field| field.ty.name.as_str())
             .collect();
+        let all_fields = definition.types.iter().flat_map(|ty| &ty.fields);
+        let suspects = all_fields.filter(|field| field.broken && field.ty.list.is_some());
+        let suspects = suspects.map(|field| field.ty.name.as_str()).collect();
         let mut plan = Plan {
             entities: Vec::new(),
             values: Vec::new(),
             meanings: HashMap::new(),
+            suspects,
         };
         for (at, declared) in definition.enums.iter().enumerate() {
             let meaning = Meaning::Leaf(Leaf::Enum(EnumId(at as u32)));
@@ -92,7 +100,7 @@ impl<'d> Plan<'d> {
             let key = declared_key(declared);
             let is_nested = nested.contains(declared.name.value.as_str());
             let meaning = if !key.is_empty() || is_nested || needs_key(declared) {
-                if key.is_empty() && !is_nested {
+                if key.is_empty() && !is_nested && !plan.may_be_nested(&declared.name.value) {
                     faults.push(no_key(declared));
                 }
                 plan.entities.push(PlannedEntity {
@@ -100,6 +108,7 @@ impl<'d> Plan<'d> {
                     key,
                     owner: None,
                     positional: false,
+                    cyclic: false,
                 });
                 Meaning::Entity(EntityId(plan.entities.len() as u32 - 1))
             } else {
@@ -116,6 +125,11 @@ impl<'d> Plan<'d> {
     pub(super) fn meaning(&self, name: &str) -> Option<Meaning> {
         let scalar = || Scalar::from_name(name).map(|scalar| Meaning::Leaf(Leaf::Scalar(scalar)));
         self.meanings.get(name).copied().or_else(scalar)
+    }
+
+    /// Whether a fault is known about a list that may nest this type.
+    pub(super) fn may_be_nested(&self, name: &str) -> bool {
+        self.suspects.contains(name)
     }
 
     pub(super) fn entity(&self, id: EntityId) -> &PlannedEntity<'d> {
@@ -168,6 +182,7 @@ impl<'d> Plan<'d> {
                 seen.push(current);
             }
             if current == id && self.entity(id).owner.is_some() {
+                self.entities[id.index()].cyclic = true;
                 let declared = &self.entity(id).definition.name;
                 let message = format!("`{}` is nested in itself", declared.value);
                 faults.push(
@@ -208,14 +223,6 @@ impl<'d> Plan<'d> {
             };
             fields.filter(|(_, field)| is_parent(field)).map(|(at, _)| at).collect()
         };
-        if let [_, second, ..] = &parents[..] {
-            let second = &self.entity(child).definition.fields[*second];
-            let message = format!("`{child_name}` has two references to its owner `{owner_name}`");
-            faults.push(
-                Fault::at(second.name.span.clone(), message)
-                    .hint("keep one; other references are nullable and have @ref"),
-            );
-        }
         let count = self.entity(child).definition.fields.len();
         let parent = FieldId(parents.first().copied().unwrap_or(count) as u32);
         let entity = &mut self.entities[child.index()];
@@ -240,7 +247,7 @@ impl<'d> Plan<'d> {
             .map(|field| field.ty.name.as_str())
             .collect();
         for value in &self.values {
-            if !used.contains(value.name.value.as_str()) {
+            if !used.contains(value.name.value.as_str()) && !value.fields.is_empty() {
                 let message = format!("`{}` has no key, and no other type uses it", value.name.value);
                 faults.push(
                     Fault::at(value.name.span.clone(), message)

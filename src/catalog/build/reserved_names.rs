@@ -101,7 +101,7 @@ impl Builder<'_> {
                 Some((format!("root field `{root}`"), *other))
             });
             let clash = clash.or_else(|| Some((format!("table `{table}`"), *tables.get(&table)?)));
-            if let Some((what, other)) = clash {
+            if let Some((what, other)) = clash.filter(|_| !TYPES.contains(&name.value.as_str())) {
                 let message = match other {
                     "" => format!("the name `{}` gives the {what}, which the API has already", name.value),
                     other => format!("`{}` and `{other}` give the same {what}", name.value),

@@ -13,13 +13,13 @@ impl Builder<'_> {
     /// Compiles a filter that sees a record or a page.
     pub(super) fn filter(&mut self, jq: &Spanned<&str>) -> Option<Filter> {
         let compiled = Filter::compile(jq.value, &[]);
-        self.compiled("jq", jq, compiled)
+        self.compiled(jq, compiled)
     }
 
     /// Compiles the filter from a page to its records.
     pub(super) fn rows_filter(&mut self, jq: &Spanned<&str>) -> Option<Filter> {
         let compiled = Filter::compile_rows(jq.value, &[]);
-        self.compiled("jq", jq, compiled)
+        self.compiled(jq, compiled)
     }
 
     pub(super) fn template(
@@ -28,12 +28,15 @@ impl Builder<'_> {
         variables: &[&str],
         encoding: Encoding,
     ) -> Option<Template> {
-        let parsed = Template::parse(text.value, variables, encoding);
-        self.compiled("placeholder", text, parsed)
+        let (template, faults) = Template::parse_partly(text.value, variables, encoding);
+        faults
+            .iter()
+            .for_each(|fault| self.text_fault("placeholder", text, fault));
+        faults.is_empty().then_some(template)
     }
 
-    fn compiled<T>(&mut self, kind: &str, text: &Spanned<&str>, result: Result<T, JqFault>) -> Option<T> {
-        result.map_err(|fault| self.text_fault(kind, text, &fault)).ok()
+    fn compiled(&mut self, text: &Spanned<&str>, result: Result<Filter, JqFault>) -> Option<Filter> {
+        result.map_err(|fault| self.text_fault("jq", text, &fault)).ok()
     }
 
     fn text_fault(&mut self, kind: &str, text: &Spanned<&str>, fault: &JqFault) {

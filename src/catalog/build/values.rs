@@ -55,7 +55,7 @@ impl Builder<'_> {
         let kind = match self.plan.meaning(&field.ty.name) {
             Some(Meaning::Leaf(leaf)) => ValueFieldKind::Leaf { leaf, list },
             Some(Meaning::Value(value)) => ValueFieldKind::Value { value, list },
-            Some(Meaning::Entity(_)) if !field.broken => {
+            Some(Meaning::Entity(_)) if !field.broken && !self.plan.may_be_nested(&owner.name.value) => {
                 let message = format!(
                     "`{}` has no key, so it cannot link to `{}`",
                     owner.name.value, field.ty.name

@@ -145,13 +145,13 @@ impl<'s> Checker<'s, '_> {
                 }
                 Term::Str(format, self.parts(parts)?)
             }
-            Term::Arr(inner) => Term::Arr(inner.map(|inner| self.boxed(inner)).transpose()?),
+            Term::Arr(inner) => Term::Arr(inner.map(|inner| self.boxed(*inner)).transpose()?),
             Term::Obj(entries) => Term::Obj(self.each(entries, |checker, (key, value)| {
                 Ok((checker.term(key)?, value.map(|value| checker.term(value)).transpose()?))
             })?),
-            Term::Neg(inner) => Term::Neg(self.boxed(inner)?),
+            Term::Neg(inner) => Term::Neg(self.boxed(*inner)?),
             Term::BinOp(left, operator, right) => self.operation(*left, operator, *right)?,
-            Term::Label(name, inner) => Term::Label(name, self.boxed(inner)?),
+            Term::Label(name, inner) => Term::Label(name, self.boxed(*inner)?),
             Term::Fold(word, ..) => {
                 return self.fault(
                     word,
@@ -159,13 +159,13 @@ impl<'s> Checker<'s, '_> {
                 );
             }
             Term::TryCatch(inner, catch) => {
-                Term::TryCatch(self.boxed(inner)?, catch.map(|catch| self.boxed(catch)).transpose()?)
+                Term::TryCatch(self.boxed(*inner)?, catch.map(|catch| self.boxed(*catch)).transpose()?)
             }
             Term::IfThenElse(branches, otherwise) => Term::IfThenElse(
                 self.each(branches, |checker, (condition, then)| {
                     Ok((checker.term(condition)?, checker.term(then)?))
                 })?,
-                otherwise.map(|otherwise| self.boxed(otherwise)).transpose()?,
+                otherwise.map(|otherwise| self.boxed(*otherwise)).transpose()?,
             ),
             Term::Def(definitions, inner) => self.definitions(definitions, *inner)?,
             Term::Call(name, arguments) => {
@@ -180,8 +180,8 @@ impl<'s> Checker<'s, '_> {
         })
     }
 
-    fn boxed(&mut self, term: Box<Term<&'s str>>) -> Checks<Box<Term<&'s str>>> {
-        self.term(*term).map(Box::new)
+    fn boxed(&mut self, term: Term<&'s str>) -> Checks<Box<Term<&'s str>>> {
+        self.term(term).map(Box::new)
     }
 
     fn each<A, B>(&mut self, items: Vec<A>, mut check: impl FnMut(&mut Self, A) -> Checks<B>) -> Checks<Vec<B>> {

@@ -38,6 +38,11 @@ pub struct JqError {
     pub message: String,
 }
 
+/// The names that a filter may call, for the reference page.
+pub fn allowed() -> impl Iterator<Item = &'static str> {
+    names::ALLOWED.iter().map(|(name, _)| *name)
+}
+
 /// A compiled filter; cloning is cheap, running needs no lock.
 #[derive(Clone, Debug)]
 pub struct Filter {

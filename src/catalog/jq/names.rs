@@ -167,6 +167,6 @@ pub(super) fn refusal(name: &str, arguments: usize) -> Option<String> {
             let counts: Vec<String> = counts.iter().map(usize::to_string).collect();
             format!("`{name}` takes {} arguments, not {arguments}", counts.join(" or "))
         }
-        None => format!("jq has no filter `{name}` here; docs/language.md lists those that may be used"),
+        None => format!("there is no filter `{name}` here; docs/language.md lists those that may be used"),
     })
 }

@@ -125,6 +125,25 @@ fn refusals() {
     assert!(Filter::compile(&"try ".repeat(500), &[]).is_err());
 }
 
+/// The deepest filters that are accepted neither overflow a test thread's stack nor take long.
+#[test]
+fn the_deepest_accepted_filters_run() {
+    let deepest = [
+        format!("{}1", "-".repeat(510)),
+        format!("{}.", "try ".repeat(511)),
+        format!("{}not", "not | ".repeat(255)),
+        format!("{}1", "1 + ".repeat(255)),
+        format!("{}1", "1 as $x | ".repeat(100)),
+        format!("{}.{}", "[".repeat(60), "]".repeat(60)),
+        format!("{}1{}", "if 1 then ".repeat(120), " end".repeat(120)),
+        format!("{}1", "def f: 1; ".repeat(90)),
+    ];
+    for text in deepest {
+        let filter = Filter::compile(&text, &[]).unwrap_or_else(|fault| panic!("{text}: {fault}"));
+        assert!(filter.run(&Val::Null, &[]).is_ok(), "{text}");
+    }
+}
+
 #[test]
 fn places_of_faults() {
     for (filter, at) in [(".a | env", 5), (".a |", 4), (".a $", 4), ("[.x | map(nosuch)]", 10)] {
