@@ -1,12 +1,16 @@
-//! A small farm and golden files, for the tests of this folder and of the server.
+//! A small farm with a few rows, and golden files, for the tests of this folder and of the server.
 
 use std::{path::Path, sync::Arc};
 
 use apollo_compiler::{request::coerce_variable_values, response::JsonMap};
 
 use crate::{
-    catalog::{self, Catalog, Valid},
+    catalog::{self, Catalog, EntityId, Missing, Valid},
+    config::DatabaseUrl,
     definition::SourceFile,
+    layout::Layout,
+    store::{Access, Finish, Group, Reason, StartRun, Store},
+    value::{Key, Row, Value},
 };
 
 use super::{
@@ -15,24 +19,123 @@ use super::{
 };
 
 /// The repository's farm, with a list of leaves, a deprecated field and more scalars added.
-pub(super) fn farm() -> Valid<Catalog> {
+pub(super) fn catalog() -> Valid<Catalog> {
     let path = cases().join("definition.graphql");
     let text = std::fs::read_to_string(&path).expect("the farm's definition");
     let file = SourceFile { path, text };
     catalog::load(&file).unwrap_or_else(|faults| panic!("the farm's definition is refused: {faults:#?}"))
 }
 
-/// A data API over the farm, for operations that need no row.
-pub(crate) fn api() -> DataApi {
-    let store = crate::store::Store {
-        bus: crate::change::Bus::default(),
-    };
-    DataApi::new(Arc::new(farm()), store, Limits::default()).expect("the farm's schema")
+/// A data API over a database of its own, deleted at the end.
+pub(crate) struct Farm {
+    pub api: DataApi,
+    _folder: tempfile::TempDir,
+}
+
+impl Farm {
+    /// Without rows.
+    pub async fn empty(limits: Limits) -> Farm {
+        let folder = tempfile::tempdir().expect("a folder");
+        let catalog = Arc::new(catalog());
+        let layout = Arc::new(Layout::of(&catalog));
+        let url = DatabaseUrl::Sqlite(folder.path().join("farm.db"));
+        let store = Store::open(&url, Access::Write, catalog.clone(), layout).await;
+        let api = DataApi::new(catalog, store.expect("a database"), limits).expect("the farm's schema");
+        Farm { api, _folder: folder }
+    }
+
+    /// Two characters, two tags, three items, one quest with two lines.
+    pub async fn stocked(limits: Limits) -> Farm {
+        let farm = Farm::empty(limits).await;
+        farm.load("Tag", vec![row(&["t1", "sharp"]), row(&["t2", "old"])]).await;
+        let npcs = vec![row(&["n1", "smith", "Ada", "Mill"]), row(&["n2", "baker", "Bo", ""])];
+        farm.load("Npc", npcs).await;
+        let items = vec![
+            item("i1", "Axe", Some(10.5), &["t1", "t2"]),
+            item("i2", "Bow", Some(20.0), &["t2"]),
+            item("i3", "Cup \"x\"", None, &[]),
+        ];
+        farm.load("Item", items).await;
+        let lines = vec![line("i1", 2), line("i2", 1)];
+        let quest = [
+            text("q1"),
+            text("Mend"),
+            text("{\"gold\":5,\"title\":null}"),
+            text("smith"),
+        ];
+        farm.load("Quest", vec![Row::new(quest.into(), vec![], vec![lines])])
+            .await;
+        farm
+    }
+
+    /// One run with these rows; rows that are not among them stay.
+    pub async fn load(&self, entity: &str, rows: Vec<Row>) {
+        let store = self.api.store();
+        let start = StartRun {
+            fetch: entity.to_owned(),
+            entity: self.entity(entity),
+            slot: chrono::Utc::now(),
+            reason: Reason::Hand,
+        };
+        let run = store.start_run(&start).await.expect("a ledger").expect("a free slot");
+        let group = Group {
+            rows,
+            pages: 1,
+            ..Group::default()
+        };
+        store.commit_group(&run, group).await.expect("a commit");
+        let finish = Finish::Complete {
+            missing: Missing::Keep,
+            missing_max: 0.0,
+        };
+        store.finish_run(&run, finish).await.expect("an end");
+    }
+
+    fn entity(&self, name: &str) -> EntityId {
+        catalog().entity_named(name).expect("a type of the farm")
+    }
+}
+
+fn text(text: &str) -> Value {
+    if text.is_empty() {
+        Value::Null
+    } else {
+        Value::Text(text.to_owned())
+    }
+}
+
+/// A row of texts; an empty one is null.
+pub(crate) fn row(values: &[&str]) -> Row {
+    Row::new(values.iter().map(|value| text(value)).collect(), vec![], vec![])
+}
+
+/// An item in the order of its columns; `n1` sells it.
+pub(crate) fn item(id: &str, name: &str, price: Option<f64>, tags: &[&str]) -> Row {
+    let values = vec![
+        text(id),
+        text(name),
+        Value::Null,
+        price.map_or(Value::Null, Value::Float),
+        text("RARE"),
+        text("n1"),
+        Value::Null,
+        text("[\"a\",\"b\"]"),
+        text("12.5"),
+        text("2026-11-21T03:20:00.000000Z"),
+        Value::Null,
+        Value::Bool(true),
+    ];
+    let tags = tags.iter().map(|tag| Key::text(*tag)).collect();
+    Row::new(values, vec![tags], vec![])
+}
+
+fn line(item: &str, quantity: i64) -> Row {
+    Row::new(vec![text("q1"), text(item), Value::Int(quantity)], vec![], vec![])
 }
 
 /// Plans a query without variables.
 pub(super) fn plan(query: &str) -> (Valid<Catalog>, Plan) {
-    let catalog = farm();
+    let catalog = catalog();
     let served = Served::of(&catalog).expect("the farm's schema");
     let limits = Limits::default();
     let document = gate::admit(&served, &limits, query).expect("a good query");

@@ -45,7 +45,7 @@ mod tests {
     use crate::graphql::testing;
 
     fn code_of(query: &str) -> Option<Code> {
-        let served = Served::of(&testing::farm()).expect("the farm's schema");
+        let served = Served::of(&testing::catalog()).expect("the farm's schema");
         let refused = admit(&served, &Limits::default(), query).err()?;
         refused.first().map(|error| error.code)
     }

@@ -12,7 +12,7 @@ struct Case {
 }
 
 fn run(query: &str, variables: &str) -> Result<Case, Vec<ApiError>> {
-    let catalog = testing::farm();
+    let catalog = testing::catalog();
     let served = Served::of(&catalog).expect("the farm's schema");
     let limits = Limits::default();
     let document = gate::admit(&served, &limits, query)?;
