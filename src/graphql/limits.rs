@@ -17,6 +17,8 @@ pub struct Limits {
     pub aliases: usize,
     /// Root fields of an operation, fragments expanded: each is a subquery of its own.
     pub root_fields: usize,
+    /// `__schema` fields of an operation: each may print the whole schema, megabytes of it for a thousand types.
+    pub schema_fields: usize,
     /// Directives in the whole document.
     pub directives: usize,
     /// Operations in one document.
@@ -52,6 +54,7 @@ impl Default for Limits {
             depth: 16,
             aliases: 100,
             root_fields: 20,
+            schema_fields: 2,
             directives: 50,
             operations: 50,
             fields: 2_000,

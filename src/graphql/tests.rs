@@ -196,3 +196,32 @@ async fn live_queries_are_bounded_and_end_with_their_listeners() {
         tokio::task::yield_now().await;
     }
 }
+
+#[tokio::test]
+async fn hostile_variables_are_refused() {
+    let farm = Farm::stocked(Limits::default()).await;
+    let query = "query($w: ItemWhere) { items(where: $w) { id } }";
+    let nested = (0..100).fold(json!({}), |inner, _| json!({ "not": inner }));
+    let many: Vec<Json> = (0..20_000).map(|at| json!(at.to_string())).collect();
+    for variables in [json!({ "w": nested }), json!({ "w": { "id": { "in": many } } })] {
+        let answer = ask(&farm, query, variables).await;
+        assert_eq!(answer["errors"][0]["extensions"]["code"], "TOO_COMPLEX");
+        assert_eq!(answer.get("data"), None);
+    }
+    let most = (0..14).fold(json!({}), |inner, _| json!({ "not": { "seller": inner } }));
+    let answer = ask(&farm, query, json!({ "w": most })).await;
+    assert!(
+        answer["errors"][0]["message"]
+            .as_str()
+            .is_some_and(|text| text.contains("Npc")),
+        "{answer}"
+    );
+    let deep = (0..9).fold(
+        json!({}),
+        |inner, _| json!({ "seller": { "sells": { "some": inner } } }),
+    );
+    assert!(ask(&farm, query, json!({ "w": deep })).await["data"]["items"].is_array());
+    let ids: Vec<Json> = (0..4_900).map(|at| json!(format!("i{at}"))).collect();
+    let found = ask(&farm, query, json!({ "w": { "id": { "in": ids } } })).await;
+    assert_eq!(found["data"]["items"].as_array().map(Vec::len), Some(3));
+}

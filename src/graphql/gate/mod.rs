@@ -93,7 +93,7 @@ mod tests {
             ("50,000 nested lists", nested("[", 50_000), Code::TooComplex),
             ("1,500 nested objects", nested("{a:", 1_500), Code::TooComplex),
             ("50,000 nested objects", nested("{not:", 50_000), Code::TooComplex),
-            ("60 closed nots", closed("{not:", "{}", "}", 100), Code::TooComplex),
+            ("100 closed nots", closed("{not:", "{}", "}", 100), Code::TooComplex),
             ("fragments 7 x 10", repeated_bomb(7, 10), Code::TooComplex),
             ("fragments 9 x 10", repeated_bomb(9, 10), Code::TooComplex),
             ("fragments 30 x 2", repeated_bomb(30, 2), Code::TooComplex),
@@ -103,6 +103,11 @@ mod tests {
             (
                 "21 root fields",
                 format!("{{ {} }}", "__typename ".repeat(21)),
+                Code::TooComplex,
+            ),
+            (
+                "3 schemas",
+                "{ a: __schema { description } b: __schema { description } c: __schema { description } }".to_owned(),
                 Code::TooComplex,
             ),
             ("circular fragments", circular.to_owned(), Code::ValidationFailed),
