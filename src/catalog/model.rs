@@ -21,7 +21,7 @@ impl<T> std::ops::Deref for Valid<T> {
 #[cfg(test)]
 impl<T> Valid<T> {
     /// For tests of what comes after the catalog, which need not write a definition.
-    pub(crate) fn for_test(value: T) -> Valid<T> {
+    pub(crate) fn trusted(value: T) -> Valid<T> {
         Valid(value)
     }
 }

@@ -119,6 +119,7 @@ impl ApiError {
     pub(super) fn from_store(error: &StoreError) -> ApiError {
         let code = match error {
             StoreError::Timeout(_) => Code::Timeout,
+            StoreError::TooLarge(_) => Code::TooComplex,
             _ => Code::Internal,
         };
         let cause = std::error::Error::source(error).map(ToString::to_string);

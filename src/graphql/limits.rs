@@ -17,6 +17,8 @@ pub struct Limits {
     pub aliases: usize,
     /// Root fields of an operation, fragments expanded: each is a subquery of its own.
     pub root_fields: usize,
+    /// `__schema` fields of an operation: each may print the whole schema, megabytes of it for a thousand types.
+    pub schema_fields: usize,
     /// Directives in the whole document.
     pub directives: usize,
     /// Operations in one document.
@@ -25,6 +27,8 @@ pub struct Limits {
     pub fields: usize,
     /// Conditions in the filters of an operation; SQLite's expressions nest at most 1,000 deep.
     pub conditions: usize,
+    /// Steps from an argument to the innermost part of a filter; a database's parser has a stack of its own.
+    pub filter_depth: usize,
     /// Operands of all conditions; SQLite binds at most 32,766 parameters.
     pub operands: usize,
     /// Rows that an operation is estimated to read. An answer is built in memory, at some hundred bytes a row.
@@ -50,10 +54,12 @@ impl Default for Limits {
             depth: 16,
             aliases: 100,
             root_fields: 20,
+            schema_fields: 2,
             directives: 50,
             operations: 50,
             fields: 2_000,
             conditions: 500,
+            filter_depth: 32,
             operands: 5_000,
             rows: 1_000_000,
             plans: 512,

@@ -56,6 +56,11 @@ impl Live {
         })
     }
 
+    #[cfg(test)]
+    pub fn open_groups(&self) -> usize {
+        self.groups().len()
+    }
+
     fn groups(&self) -> MutexGuard<'_, HashMap<GroupId, Answers>> {
         lock(&self.groups)
     }

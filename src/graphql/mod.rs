@@ -19,6 +19,8 @@ pub mod schema;
 mod statistics;
 #[cfg(test)]
 pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use error::{ApiError, Code};
 pub use execute::{ApiRequest, DataApi};

@@ -1,218 +1,148 @@
-//! The farm's catalog by hand, and golden files, for the tests of this folder.
+//! A small farm with a few rows, and golden files, for the tests of this folder and of the server.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
+
+use apollo_compiler::{request::coerce_variable_values, response::JsonMap};
 
 use crate::{
-    catalog::{
-        Catalog, Entity, EntityId, EnumId, EnumType, EnumValue, Field, FieldId, FieldKind, Leaf, List, Names, Owner,
-        Selection, Valid, ValueField, ValueFieldKind, ValueId, ValueType,
-    },
-    value::Scalar,
+    catalog::{self, Catalog, EntityId, Missing, Valid},
+    config::DatabaseUrl,
+    definition::SourceFile,
+    layout::Layout,
+    store::{Access, Finish, Group, Reason, StartRun, Store},
+    value::{Key, Row, Value},
 };
 
-const ITEM: EntityId = EntityId(0);
-const QUEST: EntityId = EntityId(1);
-const QUEST_ITEM: EntityId = EntityId(2);
-const NPC: EntityId = EntityId(3);
-const TAG: EntityId = EntityId(4);
+use super::{
+    DataApi, Limits, Served, gate,
+    plan::{self, Plan},
+};
 
-/// The repository's definition, with a list of leaves, a deprecated field and every kind of scalar added.
-pub(super) fn farm() -> Valid<Catalog> {
-    Valid::for_test(Catalog {
-        entities: vec![item(), quest(), quest_item(), npc(), tag()],
-        values: vec![ValueType {
-            name: "Reward".to_owned(),
-            description: Some("What a quest pays.".to_owned()),
-            fields: vec![value("gold", Scalar::Int, true), value("title", Scalar::String, false)],
-        }],
-        enums: vec![EnumType {
-            name: "Rarity".to_owned(),
-            description: None,
-            values: ["COMMON", "RARE", "EPIC"].map(enum_value).into(),
-        }],
-        fingerprint: "farm".to_owned(),
-        ..Catalog::default()
-    })
+/// The repository's farm, with a list of leaves, a deprecated field and more scalars added.
+pub(super) fn catalog() -> Valid<Catalog> {
+    let path = cases().join("definition.graphql");
+    let text = std::fs::read_to_string(&path).expect("the farm's definition");
+    let file = SourceFile { path, text };
+    catalog::load(&file).unwrap_or_else(|faults| panic!("the farm's definition is refused: {faults:#?}"))
 }
 
-fn item() -> Entity {
-    let mut price = leaf("price", Scalar::Float, false);
-    price.description = Some("What the market asks for it now, \"in gold\".".to_owned());
-    let mut old_name = leaf("title", Scalar::String, false);
-    old_name.deprecated = Some("Use `name`.".to_owned());
-    let mut aliases = leaf("aliases", Scalar::String, true);
-    aliases.kind = FieldKind::Leaf {
-        leaf: Leaf::Scalar(Scalar::String),
-        list: Some(List { item_required: true }),
-    };
-    let mut rarity = leaf("rarity", Scalar::String, false);
-    rarity.kind = FieldKind::Leaf {
-        leaf: Leaf::Enum(EnumId(0)),
-        list: None,
-    };
-    let fields = vec![
-        leaf("id", Scalar::Id, true),
-        leaf("name", Scalar::String, true),
-        leaf("image", Scalar::Url, false),
-        price,
-        rarity,
-        reference("seller", NPC, 0),
-        field(
-            "tags",
-            FieldKind::Links {
-                target: TAG,
-                by: vec![FieldId(0)],
-            },
-        ),
-        inverse("requiredFor", QUEST_ITEM, 1),
-        old_name,
-        aliases,
-        leaf("worth", Scalar::Decimal, false),
-        leaf("soldAt", Scalar::DateTime, false),
-        leaf("extra", Scalar::Json, false),
-        leaf("isRare", Scalar::Boolean, false),
+/// A data API over a database of its own, deleted at the end.
+pub(crate) struct Farm {
+    pub api: DataApi,
+    _folder: tempfile::TempDir,
+}
+
+impl Farm {
+    /// Without rows.
+    pub async fn empty(limits: Limits) -> Farm {
+        let folder = tempfile::tempdir().expect("a folder");
+        let catalog = Arc::new(catalog());
+        let layout = Arc::new(Layout::of(&catalog));
+        let url = DatabaseUrl::Sqlite(folder.path().join("farm.db"));
+        let store = Store::open(&url, Access::Write, catalog.clone(), layout).await;
+        let api = DataApi::new(catalog, store.expect("a database"), limits).expect("the farm's schema");
+        Farm { api, _folder: folder }
+    }
+
+    /// Two characters, two tags, three items, one quest with two lines.
+    pub async fn stocked(limits: Limits) -> Farm {
+        let farm = Farm::empty(limits).await;
+        farm.load("Tag", vec![row(&["t1", "sharp"]), row(&["t2", "old"])]).await;
+        let npcs = vec![row(&["n1", "smith", "Ada", "Mill"]), row(&["n2", "baker", "Bo", ""])];
+        farm.load("Npc", npcs).await;
+        let items = vec![
+            item("i1", "Axe", Some(10.5), &["t1", "t2"]),
+            item("i2", "Bow", Some(20.0), &["t2"]),
+            item("i3", "Cup \"x\"", None, &[]),
+        ];
+        farm.load("Item", items).await;
+        let lines = vec![line("i1", 2), line("i2", 1)];
+        let quest = [
+            text("q1"),
+            text("Mend"),
+            text("{\"gold\":5,\"title\":null}"),
+            text("smith"),
+        ];
+        farm.load("Quest", vec![Row::new(quest.into(), vec![], vec![lines])])
+            .await;
+        farm
+    }
+
+    /// One run with these rows; rows that are not among them stay.
+    pub async fn load(&self, entity: &str, rows: Vec<Row>) {
+        let store = self.api.store();
+        let start = StartRun {
+            fetch: entity.to_owned(),
+            entity: self.entity(entity),
+            slot: chrono::Utc::now(),
+            reason: Reason::Hand,
+        };
+        let run = store.start_run(&start).await.expect("a ledger").expect("a free slot");
+        let group = Group {
+            rows,
+            pages: 1,
+            ..Group::default()
+        };
+        store.commit_group(&run, group).await.expect("a commit");
+        let finish = Finish::Complete {
+            missing: Missing::Keep,
+            missing_max: 0.0,
+        };
+        store.finish_run(&run, finish).await.expect("an end");
+    }
+
+    fn entity(&self, name: &str) -> EntityId {
+        catalog().entity_named(name).expect("a type of the farm")
+    }
+}
+
+fn text(text: &str) -> Value {
+    if text.is_empty() {
+        Value::Null
+    } else {
+        Value::Text(text.to_owned())
+    }
+}
+
+/// A row of texts; an empty one is null.
+pub(crate) fn row(values: &[&str]) -> Row {
+    Row::new(values.iter().map(|value| text(value)).collect(), vec![], vec![])
+}
+
+/// An item in the order of its columns; `n1` sells it.
+pub(crate) fn item(id: &str, name: &str, price: Option<f64>, tags: &[&str]) -> Row {
+    let values = vec![
+        text(id),
+        text(name),
+        Value::Null,
+        price.map_or(Value::Null, Value::Float),
+        text("RARE"),
+        text("n1"),
+        Value::Null,
+        text("[\"a\",\"b\"]"),
+        text("12.5"),
+        text("2026-11-21T03:20:00.000000Z"),
+        Value::Null,
+        Value::Bool(true),
     ];
-    entity("Item", "Something a player can own.", fields)
+    let tags = tags.iter().map(|tag| Key::text(*tag)).collect();
+    Row::new(values, vec![tags], vec![])
 }
 
-fn quest() -> Entity {
-    let reward = FieldKind::Value {
-        value: ValueId(0),
-        list: None,
-    };
-    let fields = vec![
-        leaf("id", Scalar::Id, true),
-        leaf("title", Scalar::String, true),
-        field("reward", reward),
-        reference("giver", NPC, 1),
-        field("items", FieldKind::Nested { child: QUEST_ITEM }),
-    ];
-    entity("Quest", "A task; quests come and go.", fields)
+fn line(item: &str, quantity: i64) -> Row {
+    Row::new(vec![text("q1"), text(item), Value::Int(quantity)], vec![], vec![])
 }
 
-fn quest_item() -> Entity {
-    let mut owner = reference("quest", QUEST, 0);
-    owner.required = true;
-    let fields = vec![owner, reference("item", ITEM, 0), leaf("quantity", Scalar::Int, true)];
-    let mut entity = entity("QuestItem", "One line of a quest's list of needs.", fields);
-    entity.key = vec![FieldId(0), FieldId(1)];
-    entity.owner = Some(Owner {
-        entity: QUEST,
-        field: FieldId(4),
-        parent: FieldId(0),
-    });
-    entity
-}
-
-fn npc() -> Entity {
-    let mut slug = leaf("slug", Scalar::String, true);
-    slug.unique = true;
-    let fields = vec![
-        leaf("id", Scalar::Id, true),
-        slug,
-        leaf("name", Scalar::String, true),
-        leaf("home", Scalar::String, false),
-        inverse("sells", ITEM, 5),
-        inverse("gives", QUEST, 3),
-    ];
-    entity("Npc", "A character.", fields)
-}
-
-fn tag() -> Entity {
-    let fields = vec![
-        leaf("id", Scalar::Id, true),
-        leaf("name", Scalar::String, true),
-        inverse("items", ITEM, 6),
-    ];
-    entity("Tag", "A word about items.", fields)
-}
-
-fn entity(name: &str, description: &str, fields: Vec<Field>) -> Entity {
-    let mut single = name.to_owned();
-    single[..1].make_ascii_lowercase();
-    Entity {
-        name: name.to_owned(),
-        description: Some(description.to_owned()),
-        names: Names {
-            table: crate::layout::snake_case(name),
-            many: format!("{single}s"),
-            by: format!("{single}By"),
-            single,
-        },
-        key: vec![FieldId(0)],
-        positional: false,
-        fields,
-        owner: None,
-        fetch: None,
-    }
-}
-
-fn field(name: &str, kind: FieldKind) -> Field {
-    Field {
-        name: name.to_owned(),
-        description: None,
-        deprecated: None,
-        required: false,
-        kind,
-        selection: Selection::Names(vec![name.to_owned()]),
-        unique: false,
-        indexed: false,
-        served: true,
-    }
-}
-
-fn leaf(name: &str, scalar: Scalar, required: bool) -> Field {
-    let leaf = Leaf::Scalar(scalar);
-    Field {
-        required,
-        ..field(name, FieldKind::Leaf { leaf, list: None })
-    }
-}
-
-fn reference(name: &str, target: EntityId, by: u32) -> Field {
-    let by = vec![FieldId(by)];
-    field(name, FieldKind::Reference { target, by })
-}
-
-fn inverse(name: &str, source: EntityId, of: u32) -> Field {
-    let kind = FieldKind::Inverse {
-        source,
-        field: FieldId(of),
-        many: true,
-    };
-    field(name, kind)
-}
-
-fn value(name: &str, scalar: Scalar, required: bool) -> ValueField {
-    ValueField {
-        name: name.to_owned(),
-        description: None,
-        deprecated: None,
-        kind: ValueFieldKind::Leaf {
-            leaf: Leaf::Scalar(scalar),
-            list: None,
-        },
-        required,
-        selection: Selection::Names(vec![name.to_owned()]),
-    }
-}
-
-fn enum_value(name: &str) -> EnumValue {
-    EnumValue {
-        name: name.to_owned(),
-        description: None,
-        deprecated: None,
-        aliases: Vec::new(),
-    }
-}
-
-/// A data API over the farm, for operations that need no row.
-pub(crate) fn api() -> crate::graphql::DataApi {
-    let store = crate::store::Store {
-        bus: crate::change::Bus::default(),
-    };
-    let catalog = std::sync::Arc::new(farm());
-    crate::graphql::DataApi::new(catalog, store, crate::graphql::Limits::default()).expect("the farm's schema")
+/// Plans a query without variables.
+pub(super) fn plan(query: &str) -> (Valid<Catalog>, Plan) {
+    let catalog = catalog();
+    let served = Served::of(&catalog).expect("the farm's schema");
+    let limits = Limits::default();
+    let document = gate::admit(&served, &limits, query).expect("a good query");
+    let operation = document.operations.get(None).expect("one operation");
+    let variables = coerce_variable_values(&served.schema, operation, &JsonMap::new()).expect("no variables");
+    let planned = plan::plan(&catalog, &served, &limits, &document, operation, &variables).expect("a plan");
+    (catalog, planned)
 }
 
 /// Where the golden files are.

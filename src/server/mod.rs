@@ -14,6 +14,7 @@ mod tests;
 
 use std::{future::IntoFuture, io, time::Duration};
 
+use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -36,6 +37,12 @@ pub async fn serve(listener: TcpListener, context: ServerContext, shutdown: Canc
     let shared = Shared::new(context, shutdown.clone());
     let router = router::router(shared.clone());
     let stopping = shutdown.clone();
+    // Answers go out at once: each is one write, and waiting to fill a packet would only delay it.
+    let listener = listener.tap_io(|connection| {
+        if let Err(error) = connection.set_nodelay(true) {
+            tracing::debug!(%error, "a connection keeps its delay");
+        }
+    });
     let server = axum::serve(listener, router).with_graceful_shutdown(stopping.cancelled_owned());
     let all = async {
         let ended = server.into_future().await;

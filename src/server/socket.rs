@@ -112,12 +112,7 @@ async fn converse(sink: &mut Sender, mut stream: SplitStream<WebSocket>, shared:
             }
             frame = stream.next() => {
                 unanswered = 0;
-                match frame {
-                    Some(Ok(Message::Text(text))) => protocol.incoming(&text),
-                    Some(Ok(Message::Binary(_))) => close(4400, "Messages are text"),
-                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
-                    Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
-                }
+                heard(frame, &mut protocol)?
             }
         };
         match verdict {
@@ -130,6 +125,16 @@ async fn converse(sink: &mut Sender, mut stream: SplitStream<WebSocket>, shared:
             }
             Verdict::Close(code, reason) => return Some(frame_of(code, &reason)),
         }
+    }
+}
+
+/// What becomes of a frame from the client; none when it is gone.
+fn heard(frame: Option<Result<Message, axum::Error>>, protocol: &mut Protocol) -> Option<Verdict> {
+    match frame?.ok()? {
+        Message::Text(text) => Some(protocol.incoming(&text)),
+        Message::Binary(_) => Some(close(4400, "Messages are text")),
+        Message::Ping(_) | Message::Pong(_) => Some(Verdict::Ignore),
+        Message::Close(_) => None,
     }
 }
 

@@ -16,15 +16,19 @@ use tokio_tungstenite::{
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use super::{ServerContext, router, router::Shared, serve};
-use crate::graphql::testing;
+use super::{ServerContext, router::Shared, serve};
+use crate::graphql::{
+    Limits,
+    testing::{Farm, item},
+};
 
 const GRAPHQL: &str = "application/graphql-response+json";
 const JSON: &str = "application/json";
 
 async fn send(request: Request<Body>) -> Response<Body> {
-    let context = ServerContext { api: testing::api() };
-    let router = router::router(Shared::new(context, CancellationToken::new()));
+    let farm = Farm::empty(Limits::default()).await;
+    let context = ServerContext { api: farm.api.clone() };
+    let router = super::router::router(Shared::new(context, CancellationToken::new()));
     router.oneshot(request).await.expect("an answer")
 }
 
@@ -159,14 +163,27 @@ async fn a_large_body_is_refused() {
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-/// A server on a free port, and the means to stop it.
-async fn start() -> (String, CancellationToken, tokio::task::JoinHandle<std::io::Result<()>>) {
+/// A server on a free port, the means to stop it, and its rows.
+struct Running {
+    address: String,
+    shutdown: CancellationToken,
+    server: tokio::task::JoinHandle<std::io::Result<()>>,
+    farm: Farm,
+}
+
+async fn start() -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address").to_string();
     let shutdown = CancellationToken::new();
-    let context = ServerContext { api: testing::api() };
+    let farm = Farm::stocked(Limits::default()).await;
+    let context = ServerContext { api: farm.api.clone() };
     let server = tokio::spawn(serve(listener, context, shutdown.clone()));
-    (address, shutdown, server)
+    Running {
+        address,
+        shutdown,
+        server,
+        farm,
+    }
 }
 
 async fn connect(address: &str, path: &str) -> Socket {
@@ -209,7 +226,12 @@ async fn greeted(address: &str) -> Socket {
 
 #[tokio::test]
 async fn a_socket_answers_queries() {
-    let (address, shutdown, server) = start().await;
+    let Running {
+        address,
+        shutdown,
+        server,
+        farm,
+    } = start().await;
     let mut socket = greeted(&address).await;
     say(&mut socket, json!({ "type": "ping" })).await;
     assert_eq!(hear(&mut socket).await, Ok(json!({ "type": "pong" })));
@@ -229,6 +251,16 @@ async fn a_socket_answers_queries() {
     assert_eq!(error["type"], "error");
     assert_eq!(error["payload"][0]["extensions"]["code"], "GRAPHQL_VALIDATION_FAILED");
 
+    let live = json!({ "query": "subscription { items(first: 1) { price } }" });
+    say(&mut socket, json!({ "type": "subscribe", "id": "c", "payload": live })).await;
+    let answer = |price: f64| {
+        let data = json!({ "data": { "items": [{ "price": price }] } });
+        Ok(json!({ "type": "next", "id": "c", "payload": data }))
+    };
+    assert_eq!(hear(&mut socket).await, answer(10.5));
+    farm.load("Item", vec![item("i1", "Axe", Some(12.25), &[])]).await;
+    assert_eq!(hear(&mut socket).await, answer(12.25));
+
     shutdown.cancel();
     assert_eq!(hear(&mut socket).await, Err(1001));
     server.await.expect("no panic").expect("a clean end");
@@ -236,18 +268,18 @@ async fn a_socket_answers_queries() {
 
 #[tokio::test]
 async fn sockets_are_closed_for_their_reasons() {
-    let (address, shutdown, _server) = start().await;
-    let mut early = connect(&address, "/graphql/ws").await;
+    let Running { address, shutdown, .. } = &start().await;
+    let mut early = connect(address, "/graphql/ws").await;
     say(
         &mut early,
         json!({ "type": "subscribe", "id": "a", "payload": { "query": "{ __typename }" } }),
     )
     .await;
     assert_eq!(hear(&mut early).await, Err(4401));
-    let mut twice = greeted(&address).await;
+    let mut twice = greeted(address).await;
     say(&mut twice, json!({ "type": "connection_init" })).await;
     assert_eq!(hear(&mut twice).await, Err(4429));
-    let mut garbage = greeted(&address).await;
+    let mut garbage = greeted(address).await;
     garbage
         .send(Message::text("nonsense"))
         .await
@@ -258,7 +290,7 @@ async fn sockets_are_closed_for_their_reasons() {
 
 #[tokio::test]
 async fn handshakes_are_refused() {
-    let (address, shutdown, _server) = start().await;
+    let Running { address, shutdown, .. } = &start().await;
     let status = async |name: header::HeaderName, value: &'static str| {
         let mut request = format!("ws://{address}/graphql")
             .into_client_request()

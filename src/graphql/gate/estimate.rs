@@ -126,3 +126,67 @@ fn keys_named(filter: &Filter, is_unique: &dyn Fn(crate::catalog::FieldId) -> bo
         _ => u64::MAX,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graphql::testing;
+
+    #[test]
+    fn rows_of_lists() {
+        // Items, quests, lines of quests, characters, tags; in the order of the definition.
+        let counts = [1_000, 100, 5_000, 10, 50];
+        let cases = [
+            ("{ items { id } }", 1_000),
+            ("{ items(first: 7) { id } }", 7),
+            ("{ items(first: 5000) { id } }", 1_000),
+            ("{ items(where: {id: {eq: \"1\"}}) { id } }", 1),
+            (
+                "{ items(where: {id: {in: [\"1\", \"2\"]}, name: {eq: \"x\"}}) { id } }",
+                2,
+            ),
+            (
+                "{ items(where: {or: [{id: {eq: \"1\"}}, {name: {eq: \"x\"}}]}) { id } }",
+                1_000,
+            ),
+            ("{ item(id: \"1\") { requiredFor { quantity } } }", 5),
+            (
+                "{ items { requiredFor { quest { items { quantity } } } } }",
+                1_000 + 5_000 + 5_000 * 50,
+            ),
+            (
+                "{ items(first: 10) { tags(first: 3) { items { id } } } }",
+                10 + 30 + 300,
+            ),
+            (
+                "{ npcs { sells { seller { sells(first: 2147483647) { id } } } } }",
+                10 + 1_000 + 100_000,
+            ),
+            ("{ __typename }", 0),
+        ];
+        let mut wanted: Vec<String> = Vec::new();
+        let mut got: Vec<String> = Vec::new();
+        for (query, want) in cases {
+            let (catalog, plan) = testing::plan(query);
+            wanted.push(format!("{query} {want}"));
+            got.push(format!(
+                "{query} {}",
+                estimate(&catalog, &plan.read, &[], Some(&counts))
+            ));
+        }
+        assert_eq!(wanted, got);
+    }
+
+    #[test]
+    fn without_counts_only_first_and_keys_bound() {
+        for (query, want) in [
+            ("{ items(first: 7) { id } }", 7),
+            ("{ items(where: {id: {eq: \"1\"}}) { seller { name } } }", 1),
+            ("{ items { id } }", u64::MAX),
+            ("{ items(first: 1) { tags { id } } }", u64::MAX),
+        ] {
+            let (catalog, plan) = testing::plan(query);
+            assert_eq!(estimate(&catalog, &plan.read, &[], None), want, "{query}");
+        }
+    }
+}

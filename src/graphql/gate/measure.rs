@@ -100,12 +100,19 @@ pub(super) fn check_expanded(document: &ExecutableDocument, limits: &Limits) -> 
     let mut measured = HashMap::new();
     for operation in document.operations.iter() {
         let found = expand(document, &operation.selection_set, &mut measured);
+        let schemas = operation.root_fields(document).filter(|field| field.name == "__schema");
         let counts = [
             (
                 "root fields of the operation",
                 found.width,
                 limits.root_fields,
                 "root_fields",
+            ),
+            (
+                "__schema fields of the operation",
+                schemas.count(),
+                limits.schema_fields,
+                "schema_fields",
             ),
             (
                 "fields of the operation with its fragments expanded",

@@ -7,7 +7,11 @@ mod estimate;
 mod lexer;
 mod measure;
 
-use apollo_compiler::{ExecutableDocument, parser::Parser, validation::Valid};
+use apollo_compiler::{
+    ExecutableDocument,
+    parser::Parser,
+    validation::{DiagnosticList, Valid},
+};
 
 pub(super) use estimate::estimate;
 
@@ -26,10 +30,11 @@ pub fn admit(served: &Served, limits: &Limits, query: &str) -> Result<Valid<Exec
         .map_err(|found| ApiError::from_diagnostics(Code::ParseFailed, &found.errors))?;
     measure::check_source(&parsed, limits).map_err(|error| vec![error])?;
     // In two steps: a field that does not exist would else be followed by complaints about what it leaves empty.
-    let document = parsed
+    let refuse = |list: &DiagnosticList| ApiError::from_diagnostics(Code::ValidationFailed, list);
+    let built = parsed
         .to_executable(&served.schema)
-        .and_then(|document| document.validate(&served.schema))
-        .map_err(|found| ApiError::from_diagnostics(Code::ValidationFailed, &found.errors))?;
+        .map_err(|found| refuse(&found.errors))?;
+    let document = built.validate(&served.schema).map_err(|found| refuse(&found.errors))?;
     measure::check_expanded(&document, limits).map_err(|error| vec![error])?;
     Ok(document)
 }
@@ -40,7 +45,7 @@ mod tests {
     use crate::graphql::testing;
 
     fn code_of(query: &str) -> Option<Code> {
-        let served = Served::of(&testing::farm()).expect("the farm's schema");
+        let served = Served::of(&testing::catalog()).expect("the farm's schema");
         let refused = admit(&served, &Limits::default(), query).err()?;
         refused.first().map(|error| error.code)
     }
@@ -88,7 +93,7 @@ mod tests {
             ("50,000 nested lists", nested("[", 50_000), Code::TooComplex),
             ("1,500 nested objects", nested("{a:", 1_500), Code::TooComplex),
             ("50,000 nested objects", nested("{not:", 50_000), Code::TooComplex),
-            ("60 closed nots", closed("{not:", "{}", "}", 100), Code::TooComplex),
+            ("100 closed nots", closed("{not:", "{}", "}", 100), Code::TooComplex),
             ("fragments 7 x 10", repeated_bomb(7, 10), Code::TooComplex),
             ("fragments 9 x 10", repeated_bomb(9, 10), Code::TooComplex),
             ("fragments 30 x 2", repeated_bomb(30, 2), Code::TooComplex),
@@ -98,6 +103,11 @@ mod tests {
             (
                 "21 root fields",
                 format!("{{ {} }}", "__typename ".repeat(21)),
+                Code::TooComplex,
+            ),
+            (
+                "3 schemas",
+                "{ a: __schema { description } b: __schema { description } c: __schema { description } }".to_owned(),
                 Code::TooComplex,
             ),
             ("circular fragments", circular.to_owned(), Code::ValidationFailed),

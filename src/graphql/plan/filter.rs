@@ -28,6 +28,11 @@ impl<'a> Trail<'a> {
             name,
         }
     }
+
+    /// Steps from the root.
+    fn depth(&self) -> usize {
+        std::iter::successors(Some(self), |trail| trail.parent).count()
+    }
 }
 
 impl fmt::Display for Trail<'_> {
@@ -46,6 +51,10 @@ impl<'a> Planner<'a> {
             let message =
                 "null is no filter; leave it out or give {} to match every row, or ask not: {…: {}} for a missing link";
             return Err(ApiError::input(place, message));
+        }
+        let (depth, limit) = (place.depth(), self.limits.filter_depth);
+        if depth > limit {
+            return Err(ApiError::over("steps into a filter", depth, limit, "filter_depth"));
         }
         let mut all = Vec::new();
         for (name, input) in self.members(&input) {

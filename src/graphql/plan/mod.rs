@@ -82,7 +82,9 @@ impl<'a> Planner<'a> {
         let set = &self.operation.selection_set;
         let mut roots = Vec::new();
         for (key, fields) in self.collect(set.ty.as_str(), &[set]) {
-            let value = self.root(key, &fields)?;
+            let place = fields.first().and_then(|field| field.name.location());
+            let value = self.root(key, &fields);
+            let value = value.map_err(|error| error.at(place, &self.document.sources))?;
             roots.push(ReadRoot {
                 key: key.to_owned(),
                 value,

@@ -12,7 +12,7 @@ struct Case {
 }
 
 fn run(query: &str, variables: &str) -> Result<Case, Vec<ApiError>> {
-    let catalog = testing::farm();
+    let catalog = testing::catalog();
     let served = Served::of(&catalog).expect("the farm's schema");
     let limits = Limits::default();
     let document = gate::admit(&served, &limits, query)?;
@@ -154,6 +154,31 @@ fn refused_inputs_name_their_place() {
         let got = outcome(query, variables);
         let want = format!("BAD_USER_INPUT: {want}");
         assert!(got.starts_with(&want), "{query}\n got {got}\nwant {want}");
+    }
+}
+
+#[test]
+fn filters_are_bounded() {
+    let nots = |count: usize| format!("{}{{}}{}", "{\"not\":".repeat(count), "}".repeat(count));
+    let many = |count: usize| vec!["{\"id\":{\"isNull\":true}}"; count].join(",");
+    let ids = |count: usize| vec!["\"a\""; count].join(",");
+    let cases = [
+        (format!("{{\"w\": {}}}", nots(20)), None),
+        (format!("{{\"w\": {}}}", nots(60)), Some("filter_depth")),
+        (format!("{{\"w\": {{\"or\":[{}]}}}}", many(400)), None),
+        (format!("{{\"w\": {{\"or\":[{}]}}}}", many(1_000)), Some("conditions")),
+        (format!("{{\"w\": {{\"id\":{{\"in\":[{}]}}}}}}", ids(4_000)), None),
+        (
+            format!("{{\"w\": {{\"id\":{{\"in\":[{}]}}}}}}", ids(6_000)),
+            Some("operands"),
+        ),
+    ];
+    for (variables, knob) in cases {
+        let got = outcome("query($w: ItemWhere) { items(where: $w) { id } }", &variables);
+        match knob {
+            Some(knob) => assert!(got.starts_with("TOO_COMPLEX") && got.contains(knob), "{knob}: {got}"),
+            None => assert!(got.starts_with("Read"), "{got}"),
+        }
     }
 }
 

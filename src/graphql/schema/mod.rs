@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn the_farm() {
-        let served = Served::of(&testing::farm()).expect("the farm's schema");
+        let served = Served::of(&testing::catalog()).expect("the farm's schema");
         testing::golden("farm.graphql", served.sdl());
     }
 }

@@ -63,7 +63,7 @@ async fn layouts_may_only_grow_by_types() {
     let open = |change: fn(&mut Catalog)| {
         let mut catalog = catalog("x");
         change(&mut catalog);
-        let catalog = Arc::new(Valid::for_test(catalog));
+        let catalog = Arc::new(Valid::trusted(catalog));
         let layout = Arc::new(Layout::of(&catalog));
         let url = DatabaseUrl::Sqlite(path.clone());
         async move { Store::open(&url, Access::Write, catalog, layout).await }

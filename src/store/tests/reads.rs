@@ -474,7 +474,7 @@ async fn loads_by_key() {
 #[tokio::test]
 async fn statements_time_out() {
     let folder = tempfile::tempdir().expect("a folder");
-    let catalog = Arc::new(Valid::for_test(catalog("one")));
+    let catalog = Arc::new(Valid::trusted(catalog("one")));
     let layout = Arc::new(Layout::of(&catalog));
     let limit = Duration::from_millis(50);
     let store = Store::open_sqlite(&folder.path().join("farm.db"), Access::Write, catalog, layout, limit)

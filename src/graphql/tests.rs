@@ -1,0 +1,227 @@
+//! The data API over a database: answers, loads joined into one statement, live queries.
+
+use std::time::Duration;
+
+use futures_util::{StreamExt, future::join_all, stream::BoxStream};
+use serde_json::{Value as Json, json};
+
+use super::{
+    ApiRequest, ApiResponse, Kind, Limits,
+    testing::{Farm, item},
+};
+
+fn request(query: &str, variables: Json) -> ApiRequest {
+    serde_json::from_value(json!({ "query": query, "variables": variables })).expect("a request")
+}
+
+fn json_of(response: &ApiResponse) -> Json {
+    serde_json::from_slice(&response.body()).expect("a body of JSON")
+}
+
+async fn ask(farm: &Farm, query: &str, variables: Json) -> Json {
+    json_of(&farm.api.execute(request(query, variables)).await)
+}
+
+#[tokio::test]
+async fn answers() {
+    let farm = Farm::stocked(Limits::default()).await;
+    let cases = [
+        (
+            "{ items { name price requiredFor { quantity quest { title reward { gold } } } } }",
+            json!({}),
+            json!({ "items": [
+                { "name": "Axe", "price": 10.5, "requiredFor": [{ "quantity": 2, "quest": { "title": "Mend", "reward": { "gold": 5 } } }] },
+                { "name": "Bow", "price": 20.0, "requiredFor": [{ "quantity": 1, "quest": { "title": "Mend", "reward": { "gold": 5 } } }] },
+                { "name": "Cup \"x\"", "price": null, "requiredFor": [] },
+            ] }),
+        ),
+        (
+            "query($id: ID!) { item(id: $id) { id tags { name } seller { slug __typename } } none: item(id: \"x\") { id } }",
+            json!({ "id": "i1" }),
+            json!({
+                "item": { "id": "i1", "tags": [{ "name": "sharp" }, { "name": "old" }], "seller": { "slug": "smith", "__typename": "Npc" } },
+                "none": null,
+            }),
+        ),
+        (
+            "{ npcBy(key: {slug: \"smith\"}) { name sells(first: 1, orderBy: {price: DESC}) { name } } questItem(quest: \"q1\", item: \"i2\") { quantity } }",
+            json!({}),
+            json!({ "npcBy": { "name": "Ada", "sells": [{ "name": "Bow" }] }, "questItem": { "quantity": 1 } }),
+        ),
+        (
+            "query($w: ItemWhere, $n: Int) { items(where: $w, first: $n, orderBy: {name: DESC}) { id } }",
+            json!({ "w": { "price": { "gte": 10.5 }, "tags": { "some": { "name": { "eq": "old" } } }, "aliases": { "has": "a" } }, "n": 1 }),
+            json!({ "items": [{ "id": "i2" }] }),
+        ),
+        (
+            "{ items(where: {not: {price: {gt: 15}}}) { id worth soldAt rarity isRare aliases } }",
+            json!({}),
+            json!({ "items": [
+                { "id": "i1", "worth": "12.5", "soldAt": "2026-11-21T03:20:00Z", "rarity": "RARE", "isRare": true, "aliases": ["a", "b"] },
+                { "id": "i3", "worth": "12.5", "soldAt": "2026-11-21T03:20:00Z", "rarity": "RARE", "isRare": true, "aliases": ["a", "b"] },
+            ] }),
+        ),
+        (
+            "{ __typename quests { t: __typename giver { slug } } t: __type(name: \"Tag\") { name } }",
+            json!({}),
+            json!({ "__typename": "Query", "quests": [{ "t": "Quest", "giver": { "slug": "smith" } }], "t": { "name": "Tag" } }),
+        ),
+    ];
+    for (query, variables, want) in cases {
+        assert_eq!(ask(&farm, query, variables).await, json!({ "data": want }), "{query}");
+    }
+}
+
+#[tokio::test]
+async fn keys_of_an_answer_are_in_the_order_of_the_query() {
+    let farm = Farm::stocked(Limits::default()).await;
+    let query = "{ b: item(id: \"i1\") { name id } a: __typename tag(id: \"t1\") { id } }";
+    let answer = farm.api.execute(request(query, json!({}))).await;
+    let want = r#"{"data":{"b":{"name":"Axe","id":"i1"},"a":"Query","tag":{"id":"t1"}}}"#;
+    assert_eq!(String::from_utf8_lossy(&answer.body()), want);
+}
+
+#[tokio::test]
+async fn lookups_of_many_requests_are_answered_together() {
+    let farm = Farm::stocked(Limits::default()).await;
+    let query = "query($id: ID!) { item(id: $id) { id name } }";
+    let asked = (0..50).map(|at| ask(&farm, query, json!({ "id": format!("i{}", at % 5) })));
+    for (at, answer) in join_all(asked).await.into_iter().enumerate() {
+        let want = match at % 5 {
+            1 => json!({ "id": "i1", "name": "Axe" }),
+            2 => json!({ "id": "i2", "name": "Bow" }),
+            3 => json!({ "id": "i3", "name": "Cup \"x\"" }),
+            _ => Json::Null,
+        };
+        assert_eq!(answer, json!({ "data": { "item": want } }));
+    }
+}
+
+#[tokio::test]
+async fn too_many_rows_are_refused_with_their_number() {
+    let limits = Limits {
+        rows: 2,
+        ..Limits::default()
+    };
+    let farm = Farm::stocked(limits).await;
+    let refused = farm.api.execute(request("{ items { id } }", json!({}))).await;
+    assert_eq!(refused.kind(), Kind::RequestError);
+    let want = "estimated rows of the answer: 3, at most 2 are allowed (limit `rows`); cut the lists with first, or filter by key";
+    assert_eq!(refused.errors()[0].message, want);
+    for query in [
+        "{ items(first: 2) { id } }",
+        "{ items(where: {id: {in: [\"i1\", \"i3\"]}}) { id } }",
+    ] {
+        assert_eq!(farm.api.execute(request(query, json!({}))).await.kind(), Kind::Ok);
+    }
+}
+
+#[tokio::test]
+async fn explain_shows_the_statement() {
+    let farm = Farm::stocked(Limits::default()).await;
+    let text = farm
+        .api
+        .explain("{ items(first: 3) { name } }", None)
+        .await
+        .expect("an explanation");
+    for part in ["Many(", "SELECT", "item"] {
+        assert!(text.contains(part), "{part} is missing in {text}");
+    }
+}
+
+/// The next answer of a live query.
+async fn next(answers: &mut BoxStream<'static, ApiResponse>) -> Json {
+    let answer = tokio::time::timeout(Duration::from_secs(20), answers.next()).await;
+    json_of(&answer.expect("an answer in time").expect("a live stream"))
+}
+
+fn prices(prices: &[f64]) -> Json {
+    let items: Vec<Json> = prices.iter().map(|price| json!({ "price": price })).collect();
+    json!({ "data": { "items": items } })
+}
+
+#[tokio::test]
+async fn live_queries_follow_changes() {
+    let farm = Farm::stocked(Limits::default()).await;
+    let query = "subscription($least: Float) { items(where: {price: {gt: $least}}, orderBy: {price: ASC}) { price } }";
+    let mut all = farm.api.answers(request(query, json!({ "least": 0 })));
+    let mut same = farm.api.answers(request(query, json!({ "least": 0 })));
+    let mut dear = farm.api.answers(request(query, json!({ "least": 15 })));
+    assert_eq!(next(&mut all).await, prices(&[10.5, 20.0]));
+    assert_eq!(next(&mut same).await, prices(&[10.5, 20.0]));
+    assert_eq!(next(&mut dear).await, prices(&[20.0]));
+
+    farm.load("Item", vec![item("i1", "Axe", Some(11.0), &["t1"])]).await;
+    assert_eq!(next(&mut all).await, prices(&[11.0, 20.0]));
+    assert_eq!(next(&mut same).await, prices(&[11.0, 20.0]));
+    // The dear ones have not changed: the next answer there is that of the next change to them.
+    farm.load("Item", vec![item("i2", "Bow", Some(30.0), &["t1"])]).await;
+    assert_eq!(next(&mut dear).await, prices(&[30.0]));
+    assert_eq!(next(&mut all).await, prices(&[11.0, 30.0]));
+
+    // A late listener of the same live query gets the answer at once.
+    let mut late = farm.api.answers(request(query, json!({ "least": 15 })));
+    assert_eq!(next(&mut late).await, prices(&[30.0]));
+}
+
+#[tokio::test]
+async fn live_lookups_and_links() {
+    let farm = Farm::stocked(Limits::default()).await;
+    let query = "subscription { item(id: \"i9\") { name tags { name } } }";
+    let mut answers = farm.api.answers(request(query, json!({})));
+    assert_eq!(next(&mut answers).await, json!({ "data": { "item": null } }));
+    farm.load("Item", vec![item("i9", "Dig", None, &["t1"])]).await;
+    let found = json!({ "data": { "item": { "name": "Dig", "tags": [{ "name": "sharp" }] } } });
+    assert_eq!(next(&mut answers).await, found);
+}
+
+#[tokio::test]
+async fn live_queries_are_bounded_and_end_with_their_listeners() {
+    let limits = Limits {
+        subscriptions: 1,
+        ..Limits::default()
+    };
+    let farm = Farm::stocked(limits).await;
+    let query = "subscription { items { id } }";
+    let mut first = farm.api.answers(request(query, json!({})));
+    next(&mut first).await;
+    let mut second = farm.api.answers(request(query, json!({})));
+    let refused = next(&mut second).await;
+    assert_eq!(refused["errors"][0]["extensions"]["code"], "TOO_MANY_SUBSCRIPTIONS");
+    drop(first);
+    let mut third = farm.api.answers(request(query, json!({})));
+    assert!(next(&mut third).await["data"]["items"].is_array());
+    drop(third);
+    while farm.api.0.live.open_groups() > 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn hostile_variables_are_refused() {
+    let farm = Farm::stocked(Limits::default()).await;
+    let query = "query($w: ItemWhere) { items(where: $w) { id } }";
+    let nested = (0..100).fold(json!({}), |inner, _| json!({ "not": inner }));
+    let many: Vec<Json> = (0..20_000).map(|at| json!(at.to_string())).collect();
+    for variables in [json!({ "w": nested }), json!({ "w": { "id": { "in": many } } })] {
+        let answer = ask(&farm, query, variables).await;
+        assert_eq!(answer["errors"][0]["extensions"]["code"], "TOO_COMPLEX");
+        assert_eq!(answer.get("data"), None);
+    }
+    let most = (0..14).fold(json!({}), |inner, _| json!({ "not": { "seller": inner } }));
+    let answer = ask(&farm, query, json!({ "w": most })).await;
+    assert!(
+        answer["errors"][0]["message"]
+            .as_str()
+            .is_some_and(|text| text.contains("Npc")),
+        "{answer}"
+    );
+    let deep = (0..9).fold(
+        json!({}),
+        |inner, _| json!({ "seller": { "sells": { "some": inner } } }),
+    );
+    assert!(ask(&farm, query, json!({ "w": deep })).await["data"]["items"].is_array());
+    let ids: Vec<Json> = (0..4_900).map(|at| json!(format!("i{at}"))).collect();
+    let found = ask(&farm, query, json!({ "w": { "id": { "in": ids } } })).await;
+    assert_eq!(found["data"]["items"].as_array().map(Vec::len), Some(3));
+}
