@@ -3,8 +3,12 @@
 //! [`build`](fn@build) turns a `Definition` into a `Valid<Catalog>` or into every fault at once; what comes after takes
 //! the brand and checks nothing again.
 
+mod build;
 pub mod jq;
 mod model;
+mod names;
 pub mod template;
 
+pub use build::{build, load};
 pub use model::*;
+pub use names::snake_case;

@@ -22,3 +22,32 @@ pub struct Fault {
     /// What to do about it.
     pub hint: Option<String>,
 }
+
+impl Fault {
+    /// A fault at a place.
+    pub fn at(span: Range<usize>, message: impl Into<String>) -> Fault {
+        Fault {
+            message: message.into(),
+            span: Some(span),
+            label: None,
+            hint: None,
+        }
+    }
+
+    pub fn label(mut self, label: impl Into<String>) -> Fault {
+        self.label = Some(label.into());
+        self
+    }
+
+    pub fn hint(mut self, hint: impl Into<String>) -> Fault {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// Sorts faults by their place; those about the whole file come last.
+pub fn in_file_order(mut faults: Vec<Fault>) -> Vec<Fault> {
+    faults.sort_by_key(|fault| fault.span.as_ref().map_or(usize::MAX, |span| span.start));
+    faults.dedup();
+    faults
+}

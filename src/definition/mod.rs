@@ -1,5 +1,20 @@
 //! SDL text to a `Definition` with spans, and the vocabulary of directives. Knows GraphQL syntax; knows no tables, no HTTP.
 
 mod fault;
+mod model;
+mod parse;
+mod render;
+pub mod reserved;
+mod suggest;
+mod values;
+mod vocabulary;
 
-pub use fault::{Fault, SourceFile};
+pub use fault::{Fault, SourceFile, in_file_order};
+pub use model::{
+    Definition, Directive, EnumDefinition, EnumValueDefinition, FieldDefinition, FieldType, Literal, LiteralKind, Span,
+    Spanned, TypeDefinition,
+};
+pub use parse::{parse, parse_partly};
+pub use render::render;
+pub use suggest::did_you_mean;
+pub use vocabulary::{DIRECTIVES, Entry, entries};

@@ -8,6 +8,8 @@ use crate::{
     value::Scalar,
 };
 
+pub use crate::catalog::snake_case;
+
 /// Columns of every entity's table beside the data: a row number that never changes or returns, and the row's hash.
 pub const ROW_COLUMN: &str = "_row";
 pub const HASH_COLUMN: &str = "_hash";
@@ -238,39 +240,4 @@ fn nested(entity: &Entity) -> Vec<NestedTable> {
             _ => None,
         })
         .collect()
-}
-
-/// `requiredFor` as `required_for`, `HTTPServer` as `http_server`, `QuestItem` as `quest_item`.
-pub fn snake_case(name: &str) -> String {
-    let letters: Vec<char> = name.chars().collect();
-    let mut out = String::with_capacity(name.len() + 4);
-    for (at, letter) in letters.iter().enumerate() {
-        let after_lower = at > 0 && (letters[at - 1].is_lowercase() || letters[at - 1].is_ascii_digit());
-        let ends_capitals =
-            at > 0 && letters[at - 1].is_uppercase() && letters.get(at + 1).is_some_and(|next| next.is_lowercase());
-        if letter.is_uppercase() && (after_lower || ends_capitals) && !out.ends_with('_') {
-            out.push('_');
-        }
-        out.extend(letter.to_lowercase());
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::snake_case;
-
-    #[test]
-    fn snake_cases() {
-        for (name, want) in [
-            ("Item", "item"),
-            ("requiredFor", "required_for"),
-            ("HTTPServer", "http_server"),
-            ("cca3", "cca3"),
-            ("a1B", "a1_b"),
-            ("already_snake", "already_snake"),
-        ] {
-            assert_eq!(snake_case(name), want);
-        }
-    }
 }

@@ -1,0 +1,242 @@
+//! Fetches. Knows what goes with GET and FILE, and when runs may be due.
+
+use croner::parser::{CronParser, Seconds, Year};
+
+use super::{
+    Builder, intervals,
+    plan::PlannedEntity,
+    sources::{Scheme, scheme},
+};
+use crate::{
+    catalog::{
+        Catalog, EntityId, Fetch, FetchId, Format, Method, Missing, Schedule, Source, SourceId,
+        jq::Filter,
+        template::{Encoding, Template},
+    },
+    definition::{Directive, Fault, Literal, LiteralKind, Span, Spanned, did_you_mean},
+};
+
+/// The part of the rows that one run may delete when the definition says nothing.
+const MISSING_DEFAULT: f64 = 0.1;
+
+impl Builder<'_> {
+    pub(super) fn fetches(&mut self, sources: &[Option<Source>], catalog: &mut Catalog) {
+        for id in self.plan.entity_ids() {
+            let PlannedEntity { definition, owner, .. } = self.plan.entity(id);
+            let Some(directive) = definition.directive("fetch") else {
+                continue;
+            };
+            if let Some(owner) = owner {
+                let message = format!(
+                    "`{}` is nested in `{}`, which fills it",
+                    definition.name.value,
+                    self.plan.name(owner.entity)
+                );
+                self.fault(
+                    Fault::at(directive.span.clone(), message)
+                        .hint("leave @fetch out, or replace @nested by @ref or @inverse"),
+                );
+                continue;
+            }
+            if let Some(fetch) = self.fetch(id, directive, sources) {
+                let fetch_id = FetchId(catalog.fetches.len() as u32);
+                catalog.fetches.push(fetch);
+                if let Some(entity) = catalog.entities.get_mut(id.index()) {
+                    entity.fetch = Some(fetch_id);
+                }
+            }
+        }
+    }
+
+    fn fetch(&mut self, entity: EntityId, directive: &Directive, sources: &[Option<Source>]) -> Option<Fetch> {
+        let source = self.fetch_source(directive);
+        let known = source.and_then(|source| sources.get(source.index())?.as_ref());
+        let path = self.path(directive, known);
+        let format = match directive.text("format").map(|format| format.value) {
+            Some("NDJSON") => Format::NdJson,
+            _ => Format::Json,
+        };
+        let rows = match directive.text("rows") {
+            Some(rows) => self.rows_filter(&rows),
+            None => Filter::compile_rows(".", &[]).ok(),
+        };
+        let schedule = self.schedule(directive);
+        let missing = match directive.text("missing").map(|missing| missing.value) {
+            Some("DELETE") => Missing::Delete,
+            _ => Missing::Keep,
+        };
+        let missing_max = self.missing_max(directive, missing);
+        let (method, path, path_span) = path?;
+        let paging = self.paging(directive, &path, &path_span, method, format)?;
+        Some(Fetch {
+            entity,
+            source: source?,
+            method,
+            path,
+            format,
+            rows: rows?,
+            paging,
+            schedule: schedule?,
+            missing,
+            missing_max,
+        })
+    }
+
+    fn fetch_source(&mut self, directive: &Directive) -> Option<SourceId> {
+        let name = directive.text("source")?;
+        let declared = self.definition.sources.iter().filter(|source| source.name == "source");
+        let names: Vec<&str> = declared
+            .filter_map(|source| source.text("name"))
+            .map(|name| name.value)
+            .collect();
+        if let Some(at) = names.iter().position(|known| *known == name.value) {
+            return Some(SourceId(at as u32));
+        }
+        // A source whose own name is faulty may be the one that is meant.
+        if names.len() < self.definition.sources.len() {
+            return None;
+        }
+        let fault = Fault::at(name.span, format!("there is no source `{}`", name.value));
+        self.fault(match did_you_mean(name.value, names) {
+            Some(near) => fault.hint(format!("did you mean `{near}`?")),
+            None => fault.hint(format!(
+                "declare it: `extend schema @source(name: \"{}\", url: …)`",
+                name.value
+            )),
+        });
+        None
+    }
+
+    fn path(&mut self, directive: &Directive, source: Option<&Source>) -> Option<(Method, Template, Span)> {
+        let (method, text) = match (directive.text("GET"), directive.text("FILE")) {
+            (Some(path), None) => (Method::Get, path),
+            (None, Some(path)) => (Method::File, path),
+            (Some(_), Some(file)) => {
+                self.fault(Fault::at(file.span, "`GET` and `FILE` exclude each other").hint("keep one of them"));
+                return None;
+            }
+            (None, None) => {
+                if !directive.broken {
+                    let fault = Fault::at(directive.span.clone(), "`@fetch` needs `GET` or `FILE`");
+                    self.fault(fault.hint("name the path of a request, or a file"));
+                }
+                return None;
+            }
+        };
+        let fits = self.check_path(method, &text, source);
+        let encoding = if method == Method::Get {
+            Encoding::Percent
+        } else {
+            Encoding::Raw
+        };
+        let template = self.template(&text, &["page", "offset", "cursor", "env"], encoding)?;
+        fits.then_some((method, template, text.span))
+    }
+
+    fn check_path(&mut self, method: Method, text: &Spanned<&str>, source: Option<&Source>) -> bool {
+        let scheme = source
+            .and_then(|source| scheme(&source.url).ok())
+            .unwrap_or(Scheme::Unknown);
+        let at = text.span.clone();
+        let fault = match (method, scheme) {
+            (Method::Get, Scheme::File) => {
+                Fault::at(at, "`GET` needs an http(s) source, but this one is a folder").hint("write `FILE`")
+            }
+            (Method::File, Scheme::Http) => {
+                Fault::at(at, "`FILE` needs a `file:` source, but this one is an http(s) one").hint("write `GET`")
+            }
+            (Method::Get, _) if !text.value.is_empty() && !text.value.starts_with(['/', '?']) => {
+                Fault::at(at, "a path begins with `/` or `?`: it is joined to the source's URL")
+                    .hint("requests never leave their source; declare another source for another host")
+            }
+            (Method::Get, _) if text.value.contains('#') => {
+                Fault::at(at, "`#` and what follows is never sent to a server").hint("leave it out, or write %23")
+            }
+            (Method::File, _) if text.value.is_empty() => Fault::at(at, "`FILE` names no file"),
+            (Method::File, _) if text.value.starts_with('/') => {
+                Fault::at(at, "a file is named relative to its source's folder").hint("leave the first `/` out")
+            }
+            (Method::File, _) if text.value.split('/').any(|part| part == "..") => {
+                Fault::at(at, "a file lies inside its source's folder, so `..` cannot be used")
+                    .hint("declare a source for the other folder")
+            }
+            _ => return true,
+        };
+        self.fault(fault);
+        false
+    }
+
+    /// The outer `None` is a fault, the inner one no schedule.
+    fn schedule(&mut self, directive: &Directive) -> Option<Option<Schedule>> {
+        match (directive.text("every"), directive.text("cron")) {
+            (None, None) => Some(None),
+            (Some(_), Some(cron)) => {
+                self.fault(Fault::at(cron.span, "`every` and `cron` exclude each other").hint("keep one of them"));
+                None
+            }
+            (Some(every), None) => match intervals::interval(every.value) {
+                Ok(interval) => Some(Some(Schedule::Every(interval))),
+                Err(message) => {
+                    self.fault(Fault::at(every.span, message));
+                    None
+                }
+            },
+            (None, Some(cron)) => self.cron(&cron),
+        }
+    }
+
+    fn cron(&mut self, cron: &Spanned<&str>) -> Option<Option<Schedule>> {
+        let parser = CronParser::builder()
+            .seconds(Seconds::Disallowed)
+            .year(Year::Disallowed)
+            .build();
+        let fields = cron.value.split_whitespace().count();
+        let wrong = match parser.parse(cron.value) {
+            Ok(_) if fields == 5 => return Some(Some(Schedule::Cron(cron.value.to_owned()))),
+            Ok(_) => format!("it has {fields} fields"),
+            Err(error) => error.to_string(),
+        };
+        let message = format!(
+            "`{}` is not a cron expression: {}",
+            cron.value,
+            wrong.trim_end_matches('.')
+        );
+        let hint = "five fields: minute, hour, day, month, weekday, such as `0 6 * * *`";
+        self.fault(Fault::at(cron.span.clone(), message).hint(hint));
+        None
+    }
+
+    fn missing_max(&mut self, directive: &Directive, missing: Missing) -> f64 {
+        let Some(literal) = directive.argument("maxMissing") else {
+            return MISSING_DEFAULT;
+        };
+        if missing == Missing::Keep && !directive.broken {
+            let fault = Fault::at(
+                argument_span(directive, "maxMissing", literal),
+                "`maxMissing` limits deletions, but nothing is deleted",
+            );
+            self.fault(fault.hint("add `missing: DELETE`, or leave `maxMissing` out"));
+        }
+        match literal.as_float() {
+            Some(part) if (0.0..=1.0).contains(&part) => part,
+            _ => {
+                let fault = Fault::at(literal.span.clone(), "`maxMissing` is a part of the rows, 0 to 1");
+                self.fault(match literal.kind {
+                    LiteralKind::Float(percent) if percent <= 100.0 && percent > 1.0 => {
+                        fault.hint(format!("for {percent} % write {}", percent / 100.0))
+                    }
+                    _ => fault,
+                });
+                MISSING_DEFAULT
+            }
+        }
+    }
+}
+
+/// An argument with its name.
+fn argument_span(directive: &Directive, name: &str, literal: &Literal) -> Span {
+    let named = directive.arguments.iter().find(|(argument, _)| argument.value == name);
+    named.map_or(literal.span.clone(), |(argument, _)| {
+        argument.span.start..literal.span.end
+    })
+}

@@ -1,0 +1,88 @@
+//! From a `Definition` to a `Valid<Catalog>`, or to every fault at once. Knows the rules of the language.
+//!
+//! First the types are planned (which have keys, who owns whom), then everything else is built on the plan. A thing
+//! about which a fault is known takes part as a stand-in, so that one fault is not followed by others.
+
+mod columns;
+mod enums;
+mod fetches;
+mod fields;
+mod intervals;
+mod keys;
+mod paging;
+mod plan;
+mod reserved_names;
+mod sources;
+mod texts;
+mod values;
+
+use super::{Catalog, Valid};
+use crate::definition::{Definition, Fault, SourceFile, in_file_order, parse_partly};
+
+use plan::Plan;
+
+/// Checks a definition.
+pub fn build(definition: &Definition) -> Result<Valid<Catalog>, Vec<Fault>> {
+    let (catalog, faults) = build_partly(definition);
+    if faults.is_empty() {
+        Ok(Valid(catalog))
+    } else {
+        Err(in_file_order(faults))
+    }
+}
+
+/// Reads and checks a definition; faults of both come together, in file order.
+pub fn load(file: &SourceFile) -> Result<Valid<Catalog>, Vec<Fault>> {
+    let (definition, mut faults) = parse_partly(file);
+    let Some(definition) = definition else {
+        return Err(faults);
+    };
+    let (catalog, more) = build_partly(&definition);
+    faults.extend(more);
+    if faults.is_empty() {
+        Ok(Valid(catalog))
+    } else {
+        Err(in_file_order(faults))
+    }
+}
+
+/// What all parts of the build share.
+struct Builder<'d> {
+    definition: &'d Definition,
+    plan: Plan<'d>,
+    faults: Vec<Fault>,
+}
+
+impl Builder<'_> {
+    fn fault(&mut self, fault: Fault) {
+        self.faults.push(fault);
+    }
+}
+
+fn build_partly(definition: &Definition) -> (Catalog, Vec<Fault>) {
+    let (plan, faults) = Plan::of(definition);
+    let mut builder = Builder {
+        definition,
+        plan,
+        faults,
+    };
+    builder.check_size();
+    builder.check_names();
+    builder.check_keys();
+    let sources = builder.sources();
+    let mut catalog = Catalog {
+        enums: builder.enums(),
+        values: builder.values(),
+        entities: builder.entities(),
+        fetches: Vec::new(),
+        fingerprint: format!("{:032x}", xxhash_rust::xxh3::xxh3_128(definition.text.as_bytes())),
+        sources: Vec::new(),
+    };
+    builder.fetches(&sources, &mut catalog);
+    catalog.sources = sources.into_iter().flatten().collect();
+    // Names of columns are only looked at when all kinds are known.
+    if builder.faults.is_empty() {
+        builder.check_columns(&catalog);
+    }
+    (catalog, builder.faults)
+}

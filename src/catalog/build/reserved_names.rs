@@ -1,0 +1,118 @@
+//! Names that are taken: by the served API, by tables, by each other. Knows which types and fields the API adds.
+
+use std::collections::HashMap;
+
+use super::Builder;
+use crate::{
+    catalog::Names,
+    definition::{Fault, Spanned},
+    value::Scalar,
+};
+
+/// Types that the API has beside those of the definition.
+const TYPES: &[&str] = &[
+    "Query",
+    "Mutation",
+    "Subscription",
+    "Sort",
+    "Node",
+    "PageInfo",
+    "Freshness",
+];
+/// What is added to the name of a type with a key.
+const OF_ENTITIES: &[&str] = &["Where", "ListWhere", "Key", "Order"];
+/// What is added to the name of a scalar or enum.
+const OF_LEAVES: &[&str] = &["Filter", "ListFilter"];
+/// Root fields beside those of the types.
+const ROOTS: &[&str] = &["node", "freshness"];
+/// Field names that mean something else in `where`.
+const FIELDS: &[&str] = &["and", "or", "not"];
+/// Beginnings of the names of tables that are not the definition's.
+const TABLES: &[&str] = &["_", "sqlite_", "seaql_", "hayloft_", "pg_"];
+
+impl Builder<'_> {
+    pub(super) fn check_names(&mut self) {
+        self.check_type_names();
+        self.check_roots();
+        let types = &self.definition.types;
+        for field in types.iter().flat_map(|declared| &declared.fields) {
+            if FIELDS.contains(&field.name.value.as_str()) {
+                let message = format!("a field cannot be named `{}`", field.name.value);
+                let hint = format!(
+                    "`where` uses the word; choose another and add `@select(jq: \".{}\")`",
+                    field.name.value
+                );
+                self.faults.push(Fault::at(field.name.span.clone(), message).hint(hint));
+            } else if field.name.value.starts_with('_') {
+                let message = format!("a field's name cannot begin with `_`, as `{}` does", field.name.value);
+                let hint = format!("choose another and add `@select(jq: \".{}\")`", field.name.value);
+                self.faults.push(Fault::at(field.name.span.clone(), message).hint(hint));
+            }
+        }
+    }
+
+    fn check_type_names(&mut self) {
+        let mut taken: HashMap<String, String> = HashMap::new();
+        let mut take = |name: &str, suffixes: &[&str]| {
+            for suffix in suffixes {
+                taken.insert(format!("{name}{suffix}"), name.to_owned());
+            }
+        };
+        self.plan
+            .entities
+            .iter()
+            .for_each(|entity| take(&entity.definition.name.value, OF_ENTITIES));
+        self.definition
+            .enums
+            .iter()
+            .for_each(|declared| take(&declared.name.value, OF_LEAVES));
+        Scalar::ALL.iter().for_each(|scalar| take(scalar.name(), OF_LEAVES));
+        let definition = self.definition;
+        let names = definition.types.iter().map(|declared| &declared.name);
+        for name in names.chain(definition.enums.iter().map(|declared| &declared.name)) {
+            let message = format!("a type cannot be named `{}`", name.value);
+            let fault = Fault::at(name.span.clone(), message);
+            if TYPES.contains(&name.value.as_str()) {
+                self.fault(fault.hint("the served API has a type of that name; choose another"));
+            } else if let Some(of) = taken.get(&name.value) {
+                self.fault(fault.hint(format!(
+                    "the served API has a type of that name for `{of}`; choose another"
+                )));
+            } else if TABLES.iter().any(|start| name.value.to_lowercase().starts_with(start)) {
+                self.fault(fault.hint("names that begin so are kept for the system; choose another"));
+            }
+        }
+    }
+
+    fn check_roots(&mut self) {
+        let mut taken: HashMap<String, &str> = ROOTS.iter().map(|root| ((*root).to_owned(), "")).collect();
+        let mut tables: HashMap<String, &str> = HashMap::new();
+        let mut faults = Vec::new();
+        for entity in &self.plan.entities {
+            let name: &Spanned<String> = &entity.definition.name;
+            let Names {
+                table,
+                single,
+                many,
+                by,
+            } = Names::of(&name.value);
+            let clash = [&single, &many, &by].into_iter().find_map(|root| {
+                let other = taken.get(root.as_str())?;
+                Some((format!("root field `{root}`"), *other))
+            });
+            let clash = clash.or_else(|| Some((format!("table `{table}`"), *tables.get(&table)?)));
+            if let Some((what, other)) = clash {
+                let message = match other {
+                    "" => format!("the name `{}` gives the {what}, which the API has already", name.value),
+                    other => format!("`{}` and `{other}` give the same {what}", name.value),
+                };
+                faults.push(Fault::at(name.span.clone(), message).hint("rename one of them"));
+            }
+            for root in [single, many, by] {
+                taken.entry(root).or_insert(&name.value);
+            }
+            tables.entry(table).or_insert(&name.value);
+        }
+        self.faults.extend(faults);
+    }
+}

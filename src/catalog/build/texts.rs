@@ -1,0 +1,81 @@
+//! jq filters and templates of a definition, with faults at the very place in the text. Knows how GraphQL quotes texts.
+
+use super::Builder;
+use crate::{
+    catalog::{
+        jq::{Filter, JqFault},
+        template::{Encoding, Template},
+    },
+    definition::{Fault, Span, Spanned, reserved},
+};
+
+impl Builder<'_> {
+    /// Compiles a filter that sees a record or a page.
+    pub(super) fn filter(&mut self, jq: &Spanned<&str>) -> Option<Filter> {
+        let compiled = Filter::compile(jq.value, &[]);
+        self.compiled("jq", jq, compiled)
+    }
+
+    /// Compiles the filter from a page to its records.
+    pub(super) fn rows_filter(&mut self, jq: &Spanned<&str>) -> Option<Filter> {
+        let compiled = Filter::compile_rows(jq.value, &[]);
+        self.compiled("jq", jq, compiled)
+    }
+
+    pub(super) fn template(
+        &mut self,
+        text: &Spanned<&str>,
+        variables: &[&str],
+        encoding: Encoding,
+    ) -> Option<Template> {
+        let parsed = Template::parse(text.value, variables, encoding);
+        self.compiled("placeholder", text, parsed)
+    }
+
+    fn compiled<T>(&mut self, kind: &str, text: &Spanned<&str>, result: Result<T, JqFault>) -> Option<T> {
+        result.map_err(|fault| self.text_fault(kind, text, &fault)).ok()
+    }
+
+    fn text_fault(&mut self, kind: &str, text: &Spanned<&str>, fault: &JqFault) {
+        let variable = fault
+            .at
+            .and_then(|at| text.value.get(at..))
+            .map(word)
+            .unwrap_or_default();
+        let span = place(&self.definition.text, text, fault.at);
+        if let Some(hint) = reserved::way_out(variable) {
+            let message = format!("`{variable}` is not supported in this version");
+            self.fault(Fault::at(span, message).hint(hint));
+            return;
+        }
+        self.fault(Fault::at(span, format!("{kind}: {}", fault.message)));
+    }
+}
+
+/// The name, with its `$` or `@`, with which a text begins; at most one sign when there is none.
+fn word(text: &str) -> &str {
+    let sign = usize::from(text.starts_with(['$', '@']));
+    let rest = text.get(sign..).unwrap_or("");
+    let letters = rest
+        .find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_')
+        .unwrap_or(rest.len());
+    let end = match sign + letters {
+        0 => text.chars().next().map_or(0, char::len_utf8),
+        end => end,
+    };
+    text.get(..end).unwrap_or("")
+}
+
+/// The place in the file of a byte of a quoted text; the whole text when it has escapes or several lines.
+fn place(file: &str, text: &Spanned<&str>, at: Option<usize>) -> Span {
+    let quoted = file.get(text.span.clone()).unwrap_or("");
+    let plain = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) == Some(text.value);
+    match at {
+        Some(at) if plain => {
+            let start = text.span.start + 1 + at;
+            let length = text.value.get(at..).map_or(0, |rest| word(rest).len());
+            start..start + length.max(1)
+        }
+        _ => text.span.clone(),
+    }
+}

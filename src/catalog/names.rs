@@ -1,0 +1,95 @@
+//! Names derived from other names: tables, root fields. Knows English plurals; knows no catalog.
+
+use super::Names;
+
+/// `requiredFor` as `required_for`, `HTTPServer` as `http_server`, `QuestItem` as `quest_item`.
+pub fn snake_case(name: &str) -> String {
+    let letters: Vec<char> = name.chars().collect();
+    let is = |at: Option<usize>, test: fn(&char) -> bool| at.and_then(|at| letters.get(at)).is_some_and(test);
+    let mut out = String::with_capacity(name.len() + 4);
+    for (at, letter) in letters.iter().enumerate() {
+        let before = at.checked_sub(1);
+        let after_lower = is(before, |letter| letter.is_lowercase() || letter.is_ascii_digit());
+        let ends_capitals =
+            is(before, |letter| letter.is_uppercase()) && is(Some(at + 1), |letter| letter.is_lowercase());
+        if letter.is_uppercase() && (after_lower || ends_capitals) && !out.ends_with('_') {
+            out.push('_');
+        }
+        out.extend(letter.to_lowercase());
+    }
+    out
+}
+
+impl Names {
+    /// The names of a type.
+    pub fn of(name: &str) -> Names {
+        let table = snake_case(name);
+        let single = lower_camel(&table);
+        Names {
+            many: plural(&single),
+            by: format!("{single}By"),
+            table,
+            single,
+        }
+    }
+}
+
+/// `quest_item` as `questItem`.
+fn lower_camel(snake: &str) -> String {
+    let mut words = snake.split('_').filter(|word| !word.is_empty());
+    let first = words.next().unwrap_or("").to_owned();
+    words.fold(first, |mut out, word| {
+        let mut letters = word.chars();
+        out.extend(letters.next().map(|letter| letter.to_ascii_uppercase()));
+        out.push_str(letters.as_str());
+        out
+    })
+}
+
+/// `quest` as `quests`, `category` as `categories`, `box` as `boxes`.
+fn plural(word: &str) -> String {
+    let vowel_y = ["ay", "ey", "iy", "oy", "uy"].iter().any(|end| word.ends_with(end));
+    match word.strip_suffix('y') {
+        Some(stem) if !vowel_y && !stem.is_empty() => return format!("{stem}ies"),
+        _ => {}
+    }
+    let hissing = ["s", "x", "z", "ch", "sh"].iter().any(|end| word.ends_with(end));
+    format!("{word}{}", if hissing { "es" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn snake_cases() {
+        for (name, want) in [
+            ("Item", "item"),
+            ("requiredFor", "required_for"),
+            ("HTTPServer", "http_server"),
+            ("cca3", "cca3"),
+            ("a1B", "a1_b"),
+            ("already_snake", "already_snake"),
+        ] {
+            assert_eq!(snake_case(name), want);
+        }
+    }
+
+    #[test]
+    fn names_of_types() {
+        for (name, table, single, many) in [
+            ("Item", "item", "item", "items"),
+            ("QuestItem", "quest_item", "questItem", "questItems"),
+            ("Category", "category", "category", "categories"),
+            ("Day", "day", "day", "days"),
+            ("Box", "box", "box", "boxes"),
+            ("Branch", "branch", "branch", "branches"),
+            ("NPC", "npc", "npc", "npcs"),
+            ("HTTPStatus", "http_status", "httpStatus", "httpStatuses"),
+        ] {
+            let names = Names::of(name);
+            assert_eq!((&*names.table, &*names.single, &*names.many), (table, single, many));
+            assert_eq!(names.by, format!("{single}By"));
+        }
+    }
+}
