@@ -1,11 +1,13 @@
 //! Tests of the harvest against a scripted upstream on loopback and a ledger in memory.
 
 mod catalogs;
+mod farm;
 mod faults;
 mod memory;
 mod paging;
 mod schedules;
 mod shapes;
+
 mod upstream;
 
 use std::{path::PathBuf, sync::Arc};
