@@ -1,1 +1,24 @@
-//! x
+//! The system tables: runs, rows seen, request states, quarantine, change log, layouts. Knows no table of a definition.
+
+mod m20261121_000001_system_tables;
+
+pub use sea_orm_migration::MigratorTrait;
+use sea_orm_migration::{
+    MigrationTrait, async_trait,
+    sea_orm::{DynIden, sea_query::IntoIden},
+};
+
+/// Brings the system tables up to date.
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(m20261121_000001_system_tables::Migration)]
+    }
+
+    /// All names of the system begin alike, so that none meets a table of a definition.
+    fn migration_table_name() -> DynIden {
+        "hayloft_migration".into_iden()
+    }
+}

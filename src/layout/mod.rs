@@ -32,6 +32,9 @@ pub struct EntityTables {
     pub nested: Vec<NestedTable>,
     /// Whether rows carry [`POSITION_COLUMN`]: the entity is nested.
     pub positioned: bool,
+    /// Whether the position is the last part of the key.
+    #[serde(default)]
+    pub positional: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -146,6 +149,7 @@ fn entity_tables(catalog: &Catalog, id: EntityId) -> EntityTables {
         joins: joins(catalog, id),
         nested: nested(entity),
         positioned: entity.owner.is_some(),
+        positional: entity.positional,
         table: Table {
             name: entity.names.table.clone(),
             columns,

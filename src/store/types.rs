@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 
 use crate::{
     catalog::{EntityId, Missing},
-    value::Row,
+    query::Operand,
+    value::{Row, Scalar},
 };
 
 /// A checkpoint older than this is not resumed: an upstream's pages will have shifted.
@@ -38,6 +39,12 @@ pub enum StoreError {
     /// The statement ran longer than its limit.
     #[error("the query took longer than {0:?}; ask for less, or raise the statement timeout")]
     Timeout(Duration),
+    /// The query is beyond what the database can take in one statement.
+    #[error("the query is too large for the database: {0}; ask for less at once")]
+    TooLarge(String),
+    /// Something that the caller may not ask for.
+    #[error("{0}")]
+    Refused(String),
     /// Anything else the database said.
     #[error("the database failed; the log has the cause")]
     Database(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -47,13 +54,53 @@ pub enum StoreError {
 #[derive(Clone, Debug)]
 pub struct Statement {
     pub sql: std::sync::Arc<str>,
-    // being written: binds, how to put the answer together
+    /// The operands in the order of their numbers in the statement.
+    pub(super) binds: std::sync::Arc<[Bind]>,
+    /// How the rows of the statement become the answer's object.
+    pub(super) roots: std::sync::Arc<[RootShape]>,
+}
+
+/// An operand and the form in which it is bound.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Bind {
+    pub operand: Operand,
+    pub form: BindForm,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum BindForm {
+    Plain,
+    /// A `LIKE` pattern as the dialect's case-sensitive pattern.
+    Pattern,
+    /// The wire form, as list columns hold it.
+    Wire(Scalar),
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct RootShape {
+    /// The response key as JSON text with its colon.
+    pub key: String,
+    pub kind: RootKind,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum RootKind {
+    One,
+    Many,
+    Json(String),
 }
 
 /// A compiled load by key.
 #[derive(Clone, Debug)]
 pub struct KeyedStatement {
+    /// The statement for one key.
     pub sql: std::sync::Arc<str>,
+    /// What follows the list of keys.
+    pub(super) tail: std::sync::Arc<str>,
+    /// Constants of the statement; the keys' values are numbered after them.
+    pub(super) binds: std::sync::Arc<[Bind]>,
+    /// Values in one key.
+    pub(super) width: usize,
 }
 
 /// The answer to a read.
@@ -80,6 +127,17 @@ pub enum Reason {
     Start,
     Hand,
     Retry,
+}
+
+impl Reason {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Reason::Schedule => "schedule",
+            Reason::Start => "start",
+            Reason::Hand => "hand",
+            Reason::Retry => "retry",
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -186,6 +244,26 @@ pub enum RunState {
     Complete,
     Failed,
     Interrupted,
+}
+
+impl RunState {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            RunState::Running => "running",
+            RunState::Complete => "complete",
+            RunState::Failed => "failed",
+            RunState::Interrupted => "interrupted",
+        }
+    }
+
+    pub(super) fn from_name(name: &str) -> RunState {
+        match name {
+            "running" => RunState::Running,
+            "complete" => RunState::Complete,
+            "failed" => RunState::Failed,
+            _ => RunState::Interrupted,
+        }
+    }
 }
 
 /// A row of the ledger.

@@ -9,10 +9,12 @@ use super::{
     upstream::{Answer, Upstream},
 };
 use crate::{
-    catalog, definition,
+    catalog,
+    config::DatabaseUrl,
+    definition,
     harvest::{HarvestSettings, Harvester, Silent},
     layout::Layout,
-    store::{Reason, RunState},
+    store::{Access, Reason, RunState, Store},
     value::{Key, Value},
 };
 
@@ -33,24 +35,77 @@ fn answer(path: &str) -> Answer {
     })
 }
 
-#[tokio::test]
-async fn every_type_of_the_farm() {
-    let upstream = Upstream::start(|asked, _| answer(&asked.path)).await;
+fn farm() -> Arc<catalog::Valid<catalog::Catalog>> {
     let file = definition::SourceFile {
         path: "schema.graphql".into(),
         text: include_str!("../../../schema.graphql").to_owned(),
     };
     let definition = definition::parse(&file).expect("a definition");
-    let catalog = Arc::new(catalog::build(&definition).expect("a catalog"));
+    Arc::new(catalog::build(&definition).expect("a catalog"))
+}
+
+fn settings(upstream: &Upstream) -> HarvestSettings {
+    HarvestSettings {
+        environment: crate::config::Environment::default().with("FARM_URL", &upstream.url),
+        ..HarvestSettings::default()
+    }
+}
+
+/// The same through the real store: twice, so that the second harvest changes nothing.
+#[tokio::test]
+async fn the_farm_in_a_database() {
+    let upstream = Upstream::start(|asked, _| answer(&asked.path)).await;
+    let folder = tempfile::tempdir().expect("folder");
+    let catalog = farm();
+    let layout = Arc::new(Layout::of(&catalog));
+    let url = DatabaseUrl::Sqlite(folder.path().join("farm.db"));
+    let store = Store::open(&url, Access::Write, catalog.clone(), layout.clone()).await;
+    let store = store.expect("a store");
+    let harvester = Harvester::new(catalog.clone(), layout, store.clone(), settings(&upstream)).expect("harvester");
+    for round in 0..2 {
+        for fetch in (0..catalog.fetches.len() as u32).map(catalog::FetchId) {
+            let run = harvester
+                .run(fetch, Reason::Hand, &Silent, &CancellationToken::new())
+                .await;
+            let summary = run.expect("a run").summary;
+            assert_eq!(
+                summary.state,
+                RunState::Complete,
+                "{}: {:?}",
+                summary.fetch,
+                summary.error
+            );
+            assert_eq!((summary.refused, summary.gone, summary.changed), (0, 0, 0));
+            assert_eq!(
+                (summary.new == 0, summary.same > 0),
+                (round == 1, round == 1),
+                "{}",
+                summary.fetch
+            );
+        }
+    }
+    let counts = store.row_counts().await.expect("counts");
+    let rows: Vec<(&str, u64)> = counts
+        .iter()
+        .map(|(id, rows)| (catalog.entity(*id).name.as_str(), *rows))
+        .collect();
+    assert_eq!(
+        rows,
+        [("Item", 2), ("Quest", 1), ("QuestItem", 1), ("Npc", 2), ("Tag", 1)]
+    );
+    store.close().await;
+}
+
+#[tokio::test]
+async fn every_type_of_the_farm() {
+    let upstream = Upstream::start(|asked, _| answer(&asked.path)).await;
+    let catalog = farm();
     let layout = Layout::of(&catalog);
     let mut stored = Vec::new();
     for fetch in (0..catalog.fetches.len() as u32).map(catalog::FetchId) {
-        let settings = HarvestSettings {
-            environment: crate::config::Environment::default().with("FARM_URL", &upstream.url),
-            ..HarvestSettings::default()
-        };
         let ledger = Arc::new(Memory::default());
-        let harvester = Harvester::with_ledger(catalog.clone(), &layout, ledger.clone(), settings).expect("harvester");
+        let harvester =
+            Harvester::with_ledger(catalog.clone(), &layout, ledger.clone(), settings(&upstream)).expect("harvester");
         let run = harvester
             .run(fetch, Reason::Hand, &Silent, &CancellationToken::new())
             .await;

@@ -218,7 +218,7 @@ async fn files_outside_and_broken() {
 }
 
 fn refused_at_start(catalog: Catalog) -> String {
-    let catalog = Arc::new(Valid::trust(catalog));
+    let catalog = Arc::new(Valid::trusted(catalog));
     let layout = Layout::of(&catalog);
     let settings = HarvestSettings {
         environment: Environment::default().with("URL", "ftp://secret@host"),

@@ -7,7 +7,6 @@ mod memory;
 mod paging;
 mod schedules;
 mod shapes;
-
 mod upstream;
 
 use std::{path::PathBuf, sync::Arc};
@@ -23,7 +22,7 @@ use crate::{
 };
 
 fn harvester(catalog: Catalog, ledger: &Arc<Memory>, folder: PathBuf) -> Harvester {
-    let catalog = Arc::new(Valid::trust(catalog));
+    let catalog = Arc::new(Valid::trusted(catalog));
     let layout = Layout::of(&catalog);
     let settings = HarvestSettings {
         definition_dir: folder,

@@ -12,7 +12,7 @@ use crate::{
 };
 
 fn shape(record: &str) -> (Option<Row>, Vec<Refused>) {
-    let catalog = Valid::trust(quests());
+    let catalog = Valid::trusted(quests());
     let layout = Layout::of(&catalog);
     let shaper = Shaper::new(&catalog, &layout);
     let record = json::parse(record.as_bytes()).expect("JSON");

@@ -1,0 +1,390 @@
+//! One transaction per page group: rows that differ, rows seen, change log, quarantine, request state, checkpoint.
+//! Knows the order of the steps; the SQL of tables is in `work` and `write`.
+
+mod batch;
+pub(super) mod seen;
+mod work;
+mod write;
+
+use std::sync::Arc;
+
+use crate::{
+    catalog::{EntityId, Missing},
+    change::Commit,
+    layout::ROW_COLUMN,
+};
+
+use super::{
+    Inner,
+    bind::{Params, get},
+    dialect::Dialect,
+    failed,
+    ledger::{LEASE_SECONDS, RunMemory},
+    types::{Checkpoint, Group, GroupOutcome, Refused, RequestState, Run, StoreError},
+};
+use work::{Fate, Item, Work, distinct};
+
+/// Rows deleted by one round of statements.
+const DELETE_CHUNK: usize = 5_000;
+/// Entries that the change log keeps; who is further behind reads everything again.
+const LOG_KEPT: i64 = 1_000_000;
+
+/// Commits a group; the run's memory changes only when the commit succeeded.
+pub(super) async fn commit_group(inner: &Inner, run: &Run, group: Group) -> Result<GroupOutcome, StoreError> {
+    let memory = inner.memory(run)?;
+    let mut memory = memory.lock().await;
+    let mut work = Work::begin(inner).await?;
+    check_fence(&mut work, run).await?;
+    let items: Vec<Item<'_>> = group.rows.iter().map(|row| Item { row, position: 0 }).collect();
+    let (items, mut repeated) = distinct(&work, run.entity, items);
+    let fates = work.upsert(run.entity, &items, false).await?;
+    let mut outcome = GroupOutcome::default();
+    let mut rows = Vec::with_capacity(fates.len());
+    let mut unfit = false;
+    for fate in fates {
+        match fate {
+            Fate::New(_) => outcome.new += 1,
+            Fate::Changed(_) => outcome.changed += 1,
+            Fate::Same(_) => outcome.same += 1,
+            Fate::Refused(_) => unfit = true,
+        }
+        if let Some(row) = fate.row() {
+            repeated += u64::from(memory.seen.contains(row));
+            rows.push(row);
+        }
+    }
+    let mut page_rows = std::mem::take(&mut memory.page_rows);
+    page_rows.extend(&rows);
+    let unfit_page = memory.unfit || unfit;
+    let kept = match &group.unchanged {
+        Some(request) => unchanged(&mut work, run, request).await?,
+        None => Vec::new(),
+    };
+    outcome.same += kept.len() as u64;
+    repeated += kept.iter().filter(|row| memory.seen.contains(**row)).count() as u64;
+    rows.extend(&kept);
+    outcome.repeated = repeated;
+    let part = memory.part + 1;
+    if !rows.is_empty() {
+        insert_seen(&mut work, run, part, &mut rows).await?;
+    }
+    if let Some(request) = &group.request {
+        // A page with a refused row is read again in full: the value that stood in its way may be free by then.
+        if unfit_page {
+            forget(&mut work, run, &request.request).await?;
+        } else {
+            remember(&mut work, run, request, &mut page_rows).await?;
+        }
+    }
+    let stored = std::mem::take(&mut work.refused);
+    let refused = group.refused.len() + stored.len();
+    for record in group.refused.iter().chain(&stored) {
+        insert_refused(&mut work, run, record).await?;
+    }
+    update_run(&mut work, run, &group, &outcome, refused as u64, part).await?;
+    let commit = finish(work, run).await;
+    let commit = match commit {
+        Ok(commit) => commit,
+        Err(error) => {
+            page_rows.clear();
+            return Err(error);
+        }
+    };
+    memory.part = part;
+    for row in rows {
+        memory.seen.insert(row);
+    }
+    let page_ended = group.request.is_some() || group.checkpoint.is_some();
+    memory.unfit = unfit_page && !page_ended;
+    memory.page_rows = if page_ended { Vec::new() } else { page_rows };
+    announce(inner, commit);
+    Ok(outcome)
+}
+
+/// Refuses the writes of a run that was taken over or has ended.
+pub(super) async fn check_fence(work: &mut Work<'_>, run: &Run) -> Result<(), StoreError> {
+    let mut params = Params::default();
+    params.add(run.id)?;
+    params.add(run.fence)?;
+    let sql = "SELECT 1 FROM hayloft_run WHERE id=?1 AND fence=?2 AND state='running'".to_owned();
+    if work.all(params, sql).await?.is_empty() {
+        return Err(StoreError::Fenced);
+    }
+    Ok(())
+}
+
+/// The rows that an unchanged request brought when it was last read.
+async fn unchanged(work: &mut Work<'_>, run: &Run, request: &str) -> Result<Vec<i64>, StoreError> {
+    let mut params = Params::default();
+    params.add(run.fetch.clone())?;
+    params.add(request.to_owned())?;
+    params.add(work.inner.catalog.fingerprint.clone())?;
+    params.add(run.id)?;
+    let sql = "UPDATE hayloft_request_state SET run=?4 WHERE fetch=?1 AND request=?2 AND definition=?3 RETURNING seen";
+    let rows = work.all(params, sql.to_owned()).await?;
+    let Some(row) = rows.first() else {
+        return Err(StoreError::Refused(
+            "an unchanged page is not known from an earlier run; read it again in full".to_owned(),
+        ));
+    };
+    let bytes: Vec<u8> = get(row, 0)?;
+    seen::unpack(&bytes).ok_or_else(|| StoreError::Refused("a stored request state is damaged".to_owned()))
+}
+
+async fn insert_seen(work: &mut Work<'_>, run: &Run, part: i64, rows: &mut Vec<i64>) -> Result<(), StoreError> {
+    let mut params = Params::default();
+    params.add(run.id)?;
+    params.add(part)?;
+    params.add(seen::pack(rows))?;
+    work.run(
+        params,
+        "INSERT INTO hayloft_run_seen(run,part,rows) VALUES (?,?,?)".to_owned(),
+    )
+    .await?;
+    Ok(())
+}
+
+async fn remember(work: &mut Work<'_>, run: &Run, state: &RequestState, rows: &mut Vec<i64>) -> Result<(), StoreError> {
+    let mut params = Params::default();
+    params.add(run.fetch.clone())?;
+    params.add(state.request.clone())?;
+    params.add(work.inner.catalog.fingerprint.clone())?;
+    params.add(run.id)?;
+    params.add(state.etag.clone())?;
+    params.add(state.last_modified.clone())?;
+    params.add(state.body_hash.clone())?;
+    params.add(state.page.clone())?;
+    params.add(state.rows.cast_signed())?;
+    params.add(seen::pack(rows))?;
+    let sql = "INSERT OR REPLACE INTO hayloft_request_state\
+               (fetch,request,definition,run,etag,last_modified,body_hash,page,rows,seen) VALUES (?,?,?,?,?,?,?,?,?,?)";
+    work.run(params, sql.to_owned()).await?;
+    Ok(())
+}
+
+async fn forget(work: &mut Work<'_>, run: &Run, request: &str) -> Result<(), StoreError> {
+    let mut params = Params::default();
+    params.add(run.fetch.clone())?;
+    params.add(request.to_owned())?;
+    work.run(
+        params,
+        "DELETE FROM hayloft_request_state WHERE fetch=? AND request=?".to_owned(),
+    )
+    .await?;
+    Ok(())
+}
+
+async fn insert_refused(work: &mut Work<'_>, run: &Run, refused: &Refused) -> Result<(), StoreError> {
+    let mut params = Params::default();
+    params.add(run.id)?;
+    params.add(run.fetch.clone())?;
+    params.add(refused.key.clone())?;
+    params.add(refused.reason.clone())?;
+    params.add(refused.record.clone())?;
+    let now = work.inner.dialect.now(0);
+    let sql = format!("INSERT INTO hayloft_quarantine(run,fetch,row_key,reason,record,at) VALUES (?,?,?,?,?,{now})");
+    work.run(params, sql).await?;
+    Ok(())
+}
+
+async fn update_run(
+    work: &mut Work<'_>,
+    run: &Run,
+    group: &Group,
+    outcome: &GroupOutcome,
+    refused: u64,
+    part: i64,
+) -> Result<(), StoreError> {
+    let mut params = Params::default();
+    params.add(run.id)?;
+    for count in [
+        group.pages,
+        group.bytes,
+        outcome.new,
+        outcome.changed,
+        outcome.same,
+        refused,
+    ] {
+        params.add(count.cast_signed())?;
+    }
+    let mut sql = format!(
+        "UPDATE hayloft_run SET pages=pages+?2,bytes=bytes+?3,new_rows=new_rows+?4,changed_rows=changed_rows+?5,\
+         same_rows=same_rows+?6,refused_rows=refused_rows+?7,heartbeat_at={},lease_until={}",
+        work.inner.dialect.now(0),
+        work.inner.dialect.now(LEASE_SECONDS)
+    );
+    if let Some(Checkpoint { next, pages, rows }) = &group.checkpoint {
+        params.add(next.clone())?;
+        params.add(pages.cast_signed())?;
+        params.add(rows.cast_signed())?;
+        params.add(part)?;
+        sql.push_str(",checkpoint=?8,checkpoint_pages=?9,checkpoint_rows=?10,checkpoint_part=?11");
+    }
+    sql.push_str(" WHERE id=?1");
+    work.run(params, sql).await?;
+    Ok(())
+}
+
+/// Writes the change log, whose numbers are taken as the last step, and commits.
+pub(super) async fn finish(mut work: Work<'_>, run: &Run) -> Result<Option<Commit>, StoreError> {
+    let entities = work.touched();
+    let changes = std::mem::take(&mut work.changes);
+    let count: usize = changes.values().map(Vec::len).sum();
+    let mut head = 0;
+    if count > 0 {
+        let mut params = Params::default();
+        params.add(count as i64)?;
+        let sql = "UPDATE hayloft_feed_head SET seq=seq+?1 WHERE one=1 RETURNING seq".to_owned();
+        head = work.all(params, sql).await?.first().map_or(Ok(0), |row| get(row, 0))?;
+        let mut seq = head - count as i64;
+        for ((entity, op), keys) in changes {
+            let name = work.inner.catalog.entity(entity).name.clone();
+            let mut keys = keys.into_iter();
+            for size in batch::sizes(keys.len(), 1, &work.inner.dialect) {
+                let mut params = Params::with_capacity(size + 4);
+                params.add(seq + 1)?;
+                params.add(name.clone())?;
+                params.add(op.name())?;
+                params.add(run.id)?;
+                keys.by_ref().take(size).try_for_each(|key| params.add(key))?;
+                work.run(params, log_sql(size, &work.inner.dialect)).await?;
+                seq += size as i64;
+            }
+        }
+    }
+    work.tx.commit().await.map_err(failed)?;
+    Ok((count > 0).then(|| Commit {
+        head,
+        entities: Arc::new(entities),
+    }))
+}
+
+fn log_sql(size: usize, dialect: &dyn Dialect) -> String {
+    let now = dialect.now(0);
+    let rows: Vec<String> = (0..size)
+        .map(|at| format!("(?1+{at},?2,?{},?3,?4,{now})", at + 5))
+        .collect();
+    format!(
+        "INSERT INTO hayloft_change_log(seq,type,row_key,op,run,at) VALUES {}",
+        rows.join(",")
+    )
+}
+
+/// Tells the listeners of a commit that changed something.
+pub(super) fn announce(inner: &Inner, commit: Option<Commit>) {
+    if let Some(commit) = commit {
+        inner.bus.announce(commit);
+    }
+}
+
+/// What a complete run deleted, or holds back.
+#[derive(Default)]
+pub(super) struct Absent {
+    pub gone: u64,
+    pub held: u64,
+}
+
+/// Deletes the rows that a complete run did not see, unless they are too many.
+pub(super) async fn absent(
+    work: &mut Work<'_>,
+    run: &Run,
+    memory: &RunMemory,
+    missing: Missing,
+    missing_max: f64,
+) -> Result<Absent, StoreError> {
+    if missing == Missing::Keep {
+        return Ok(Absent::default());
+    }
+    let stored = count(work, run.entity).await?;
+    // What was seen is stored, so the rest is what was not seen.
+    let unseen = stored.saturating_sub(memory.seen.len());
+    if unseen == 0 {
+        return Ok(Absent::default());
+    }
+    // Rows that this run added are no part of what was stored before it.
+    let before = stored.saturating_sub(added(work, run).await?);
+    let allowed = ((before as f64 * missing_max).floor() as u64).max(1);
+    if unseen > allowed {
+        return Ok(Absent { gone: 0, held: unseen });
+    }
+    let mut gone = 0;
+    let mut after = i64::MIN;
+    loop {
+        let (rows, last) = unseen_after(work, run.entity, memory, after).await?;
+        gone += rows.len() as u64;
+        write::delete(work, run.entity, rows).await?;
+        match last {
+            Some(last) => after = last,
+            None => break,
+        }
+    }
+    forget_unvisited(work, run).await?;
+    Ok(Absent { gone, held: 0 })
+}
+
+async fn count(work: &mut Work<'_>, entity: EntityId) -> Result<u64, StoreError> {
+    let sql = format!("SELECT count(*) FROM {}", work.quote(&work.tables(entity).table.name));
+    let rows = work.all(Params::default(), sql).await?;
+    let count: i64 = rows.first().map_or(Ok(0), |row| get(row, 0))?;
+    Ok(count.unsigned_abs())
+}
+
+async fn added(work: &mut Work<'_>, run: &Run) -> Result<u64, StoreError> {
+    let mut params = Params::default();
+    params.add(run.id)?;
+    let rows = work
+        .all(params, "SELECT new_rows FROM hayloft_run WHERE id=?".to_owned())
+        .await?;
+    let count: i64 = rows.first().map_or(Ok(0), |row| get(row, 0))?;
+    Ok(count.unsigned_abs())
+}
+
+type Keyed = Vec<(i64, Vec<crate::value::Value>)>;
+
+/// The unseen among the next rows of the table, and the last row looked at.
+async fn unseen_after(
+    work: &mut Work<'_>,
+    entity: EntityId,
+    memory: &RunMemory,
+    after: i64,
+) -> Result<(Keyed, Option<i64>), StoreError> {
+    let row = work.quote(ROW_COLUMN);
+    let key = batch::names(&work.inner.dialect, work.key_names(entity));
+    let table = work.quote(&work.tables(entity).table.name);
+    let mut params = Params::default();
+    params.add(after)?;
+    let sql = format!("SELECT {row},{key} FROM {table} WHERE {row}>? ORDER BY {row} LIMIT {DELETE_CHUNK}");
+    let mut unseen = Vec::new();
+    let mut last = None;
+    for line in work.all(params, sql).await? {
+        let row: i64 = get(&line, 0)?;
+        last = Some(row);
+        if !memory.seen.contains(row) {
+            unseen.push((row, work.read_key(entity, &line, 1)?));
+        }
+    }
+    Ok((unseen, last))
+}
+
+/// A page that this run did not visit may list rows that are gone now: its validators would hide that.
+async fn forget_unvisited(work: &mut Work<'_>, run: &Run) -> Result<(), StoreError> {
+    let mut params = Params::default();
+    params.add(run.fetch.clone())?;
+    params.add(run.id)?;
+    work.run(
+        params,
+        "DELETE FROM hayloft_request_state WHERE fetch=? AND run<>?".to_owned(),
+    )
+    .await?;
+    Ok(())
+}
+
+/// Cuts the change log to its bound.
+pub(super) async fn prune_log(work: &mut Work<'_>) -> Result<(), StoreError> {
+    let sql =
+        format!("DELETE FROM hayloft_change_log WHERE seq<=(SELECT seq FROM hayloft_feed_head WHERE one=1)-{LOG_KEPT}");
+    work.run(Params::default(), sql).await?;
+    Ok(())
+}
+
+pub(super) use work::Work as Writing;

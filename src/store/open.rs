@@ -1,0 +1,206 @@
+//! Opening a database file: the writer's lock, pragmas, pools. Knows SQLite files and their errors; no tables.
+
+use std::{
+    fs::{File, OpenOptions, TryLockError},
+    io::{Read, Seek, Write},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use sea_orm::{DatabaseConnection, SqlxSqliteConnector};
+use sqlx::{
+    ConnectOptions, SqlitePool,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use super::{
+    reader::{Clock, Deadline},
+    sqlite::DECIMAL_COLLATION,
+    types::StoreError,
+};
+
+/// How long a statement waits for another connection's lock: only a checkpoint or a reader beside us can hold one.
+const BUSY: Duration = Duration::from_secs(10);
+/// How long a commit waits for the one writer connection; groups are short, so this is reached only when the disk hangs.
+const WRITER_WAIT: Duration = Duration::from_secs(120);
+/// Prepared statements kept per connection: plans in use beside the statements of loads.
+const STATEMENTS: usize = 512;
+/// Rows handed over from the database's thread before it waits.
+const ROW_BUFFER: usize = 1_024;
+/// Virtual machine steps between two looks at a statement's deadline: some tens of microseconds.
+const STEPS_PER_LOOK: i32 = 10_000;
+/// Bytes of the file that readers map into memory instead of copying pages; a limit of address space, not of memory.
+const MMAP_BYTES: u64 = 1 << 30;
+/// Kibibytes of pages that each connection keeps; negative is SQLite's way of saying kibibytes.
+const CACHE_KIB: i64 = -16_384;
+
+/// The writer's lock: held until dropped, and released by the kernel however the process ends.
+pub struct WriterLock {
+    _file: File,
+}
+
+impl WriterLock {
+    /// Takes the lock beside the database file, or says who has it.
+    pub fn take(database: &Path) -> Result<WriterLock, StoreError> {
+        let path = beside(database, "-lock");
+        let opened = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path);
+        let mut file = opened.map_err(|error| unwritable(database, &error))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(locked(database, &mut file)),
+            Err(TryLockError::Error(error)) => return Err(unwritable(database, &error)),
+        }
+        let pid = std::process::id().to_string();
+        let written = file
+            .set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| file.write_all(pid.as_bytes()));
+        written.map_err(|error| unwritable(database, &error))?;
+        Ok(WriterLock { _file: file })
+    }
+}
+
+fn beside(database: &Path, suffix: &str) -> PathBuf {
+    let mut path = database.as_os_str().to_owned();
+    path.push(suffix);
+    PathBuf::from(path)
+}
+
+fn shown(database: &Path) -> String {
+    database.display().to_string()
+}
+
+fn locked(database: &Path, file: &mut File) -> StoreError {
+    let mut pid = String::new();
+    let read = file.take(20).read_to_string(&mut pid);
+    let who = match read {
+        Ok(_) if !pid.is_empty() && pid.bytes().all(|byte| byte.is_ascii_digit()) => format!(" (pid {pid})"),
+        _ => String::new(),
+    };
+    StoreError::Locked(format!(
+        "another hayloft process{who} is using {}; stop it, or give another --database",
+        shown(database)
+    ))
+}
+
+fn unwritable(database: &Path, error: &std::io::Error) -> StoreError {
+    StoreError::Unusable(format!(
+        "the database {} cannot be written: {}; give another --database, or correct the permissions",
+        shown(database),
+        error.kind()
+    ))
+}
+
+/// Checks the path before SQLite does, whose message is the same for every cause.
+pub fn check_path(database: &Path, write: bool) -> Result<(), StoreError> {
+    let folder = match database.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    if !folder.is_dir() {
+        let text = format!(
+            "the folder of the database {} does not exist; create it, or give another --database",
+            shown(database)
+        );
+        return Err(StoreError::Unusable(text));
+    }
+    if database.is_dir() {
+        let text = format!("the database {} is a folder; give the path of a file", shown(database));
+        return Err(StoreError::Unusable(text));
+    }
+    if !database.exists() && !write {
+        let text = format!(
+            "the database {} does not exist yet; `hayloft serve` or `hayloft harvest` creates it",
+            shown(database)
+        );
+        return Err(StoreError::Unusable(text));
+    }
+    if write {
+        let opened = OpenOptions::new().append(true).create(true).open(database);
+        opened.map_err(|error| unwritable(database, &error))?;
+    }
+    Ok(())
+}
+
+fn options(database: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(database)
+        .busy_timeout(BUSY)
+        .statement_cache_capacity(STATEMENTS)
+        .row_buffer_size(ROW_BUFFER)
+        .collation(DECIMAL_COLLATION, crate::value::compare_decimal_text)
+        .pragma("mmap_size", MMAP_BYTES.to_string())
+        .pragma("cache_size", CACHE_KIB.to_string())
+        .pragma("temp_store", "memory")
+        .disable_statement_logging()
+}
+
+/// The one connection that writes.
+pub async fn writer(database: &Path) -> Result<DatabaseConnection, StoreError> {
+    let options = options(database)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(false);
+    let pool = pool_options().acquire_timeout(WRITER_WAIT).connect_with(options).await;
+    Ok(SqlxSqliteConnector::from_sqlx_sqlite_pool(
+        pool.map_err(|error| cannot_open(database, error))?,
+    ))
+}
+
+/// A connection that only reads and gives up at its deadline; opened when it is first used.
+pub fn reader(database: &Path, clock: Clock, deadline: Arc<Deadline>) -> DatabaseConnection {
+    let options = options(database).read_only(true).pragma("query_only", "on");
+    let pool = pool_options()
+        .after_connect(move |connection, _| {
+            let (clock, deadline) = (clock, Arc::clone(&deadline));
+            Box::pin(async move {
+                let mut handle = connection.lock_handle().await?;
+                handle.set_progress_handler(STEPS_PER_LOOK, move || !deadline.is_over(clock));
+                Ok(())
+            })
+        })
+        .connect_lazy_with(options);
+    SqlxSqliteConnector::from_sqlx_sqlite_pool(pool)
+}
+
+fn pool_options() -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(1)
+        .min_connections(0)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+}
+
+/// What the database said at opening, in words.
+pub fn cannot_open(database: &Path, error: sqlx::Error) -> StoreError {
+    let code = error
+        .as_database_error()
+        .and_then(|error| error.code())
+        .map(|code| code.into_owned());
+    match code.as_deref() {
+        // SQLITE_NOTADB, SQLITE_CORRUPT
+        Some("26" | "11") => StoreError::Unusable(format!(
+            "{} is not a database, or is damaged; give another --database",
+            shown(database)
+        )),
+        // SQLITE_READONLY and SQLITE_CANTOPEN with their extended codes
+        Some("8" | "14" | "1032" | "1544" | "270" | "526") => StoreError::Unusable(format!(
+            "the database {} cannot be opened for writing; correct the permissions of it and its folder, or give another --database",
+            shown(database)
+        )),
+        _ => StoreError::Database(Box::new(error)),
+    }
+}
+
+/// The pool behind a connection; every connection of this module is one of SQLite.
+pub fn pool(connection: &DatabaseConnection) -> &SqlitePool {
+    connection.get_sqlite_connection_pool()
+}

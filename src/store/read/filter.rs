@@ -1,0 +1,182 @@
+//! Conditions. Two-valued: what compares with null is false, and `Not` is the exact complement. Knows no output.
+
+use crate::{
+    catalog::{EntityId, FieldId, FieldKind, Leaf},
+    query::{Compare, Filter, Operand, Quantifier},
+    value::Scalar,
+};
+
+use super::{ColumnAt, Compiler};
+use crate::{
+    query::TextTest,
+    store::types::{BindForm, StoreError},
+};
+
+impl Compiler<'_> {
+    /// The condition on the row under `alias`; in `WHERE`, SQL null counts as false.
+    pub fn filter(&mut self, entity: EntityId, alias: &str, filter: &Filter) -> Result<String, StoreError> {
+        Ok(match filter {
+            Filter::And(filters) => self.all_of(entity, alias, filters, " AND ", "1")?,
+            Filter::Or(filters) => self.all_of(entity, alias, filters, " OR ", "0")?,
+            Filter::Not(filter) => format!("({}) IS NOT TRUE", self.filter(entity, alias, filter)?),
+            Filter::Compare {
+                field,
+                compare,
+                operand,
+            } => {
+                let column = self.column(entity, *field, alias)?;
+                self.compare(&column, *compare, operand)
+            }
+            Filter::In { operands, .. } if operands.is_empty() => "0".to_owned(),
+            Filter::In { field, operands } => {
+                let column = self.column(entity, *field, alias)?;
+                let params: Vec<String> = operands
+                    .iter()
+                    .map(|operand| self.bind(operand, BindForm::Plain))
+                    .collect();
+                format!(
+                    "{}{} IN ({})",
+                    column.sql,
+                    self.dialect.collate(column.kind),
+                    params.join(",")
+                )
+            }
+            Filter::IsNull { field } => self.is_null(entity, alias, *field)?,
+            Filter::Text { field, test, operand } => {
+                let column = self.column(entity, *field, alias)?;
+                let form = if *test == TextTest::Like {
+                    BindForm::Pattern
+                } else {
+                    BindForm::Plain
+                };
+                let param = self.bind(operand, form);
+                self.dialect.text_test(&column.sql, *test, &param)
+            }
+            Filter::Has { field, all, operands } => self.has(entity, alias, *field, *all, operands)?,
+            Filter::One { field, filter } => self.exists(entity, alias, *field, Quantifier::Some, filter)?,
+            Filter::Many {
+                field,
+                quantifier,
+                filter,
+            } => self.exists(entity, alias, *field, *quantifier, filter)?,
+            Filter::Key { fields, operands } => {
+                let columns = self.columns(entity, fields, alias);
+                if columns.len() != operands.len() {
+                    let text = format!("the key of {} has {} parts", self.entity(entity).name, columns.len());
+                    return Err(StoreError::Refused(text));
+                }
+                let pairs = columns.iter().zip(operands);
+                let parts: Vec<String> = pairs
+                    .map(|(column, operand)| self.compare(column, Compare::Eq, operand))
+                    .collect();
+                format!("({})", parts.join(" AND "))
+            }
+        })
+    }
+
+    fn all_of(
+        &mut self,
+        entity: EntityId,
+        alias: &str,
+        filters: &[Filter],
+        between: &str,
+        empty: &str,
+    ) -> Result<String, StoreError> {
+        let parts: Result<Vec<String>, StoreError> = filters
+            .iter()
+            .map(|filter| self.filter(entity, alias, filter))
+            .collect();
+        let parts = parts?;
+        Ok(if parts.is_empty() {
+            empty.to_owned()
+        } else {
+            format!("({})", parts.join(between))
+        })
+    }
+
+    fn compare(&mut self, column: &ColumnAt, compare: Compare, operand: &Operand) -> String {
+        let sign = match compare {
+            Compare::Eq => "=",
+            Compare::Gt => ">",
+            Compare::Gte => ">=",
+            Compare::Lt => "<",
+            Compare::Lte => "<=",
+        };
+        let param = self.bind(operand, BindForm::Plain);
+        format!("{}{}{sign}{param}", column.sql, self.dialect.collate(column.kind))
+    }
+
+    /// A value or link that is not stated; of the other side's relations, one without rows.
+    fn is_null(&mut self, entity: EntityId, alias: &str, field: FieldId) -> Result<String, StoreError> {
+        let columns = self.columns(entity, &[field], alias);
+        if columns.is_empty() {
+            let step = self.step(entity, field, alias)?;
+            return Ok(format!(
+                "NOT EXISTS (SELECT 1 FROM {} WHERE {})",
+                step.from,
+                step.conditions.join(" AND ")
+            ));
+        }
+        let parts: Vec<String> = columns.iter().map(|column| format!("{} IS NULL", column.sql)).collect();
+        Ok(format!("({})", parts.join(" OR ")))
+    }
+
+    fn has(
+        &mut self,
+        entity: EntityId,
+        alias: &str,
+        field: FieldId,
+        all: bool,
+        operands: &[Operand],
+    ) -> Result<String, StoreError> {
+        let column = self.column(entity, field, alias)?;
+        let FieldKind::Leaf { leaf, .. } = &self.entity(entity).field(field).kind else {
+            return Err(StoreError::Refused(
+                "only a list of leaves can be searched for values".to_owned(),
+            ));
+        };
+        let scalar = match leaf {
+            Leaf::Scalar(scalar) => *scalar,
+            Leaf::Enum(_) => Scalar::String,
+        };
+        let element = self.alias();
+        let elements = self.dialect.elements(&column.sql, &element);
+        let mut parts = vec![];
+        for operand in operands {
+            let param = self.bind(operand, BindForm::Wire(scalar));
+            parts.push(format!(
+                "EXISTS (SELECT 1 FROM {elements} WHERE {element}.value={param})"
+            ));
+        }
+        Ok(match (parts.is_empty(), all) {
+            (true, true) => format!("{} IS NOT NULL", column.sql),
+            (true, false) => "0".to_owned(),
+            (false, true) => format!("({})", parts.join(" AND ")),
+            (false, false) => format!("({})", parts.join(" OR ")),
+        })
+    }
+
+    fn exists(
+        &mut self,
+        entity: EntityId,
+        alias: &str,
+        field: FieldId,
+        quantifier: Quantifier,
+        filter: &Filter,
+    ) -> Result<String, StoreError> {
+        let step = self.step(entity, field, alias)?;
+        let mut conditions = step.conditions;
+        let inner = self.filter(step.entity, &step.alias, filter)?;
+        let (not, inner) = match quantifier {
+            Quantifier::Some => ("", inner),
+            Quantifier::None => ("NOT ", inner),
+            Quantifier::Every => ("NOT ", format!("({inner}) IS NOT TRUE")),
+        };
+        conditions.push(inner);
+        Ok(format!(
+            "{not}EXISTS (SELECT 1 FROM {} WHERE {})",
+            step.from,
+            conditions.join(" AND ")
+        ))
+    }
+}

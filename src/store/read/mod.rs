@@ -1,0 +1,342 @@
+//! Compiles reads to SQL that returns JSON text. Knows catalog, layout and dialect; opens no connection.
+//!
+//! One statement gives rows `(root, json)`: the change log's head first (root -1), then each root's rows in order. Nested
+//! rows are correlated subqueries, so `first` and `offset` apply to each parent and one snapshot answers everything.
+
+mod filter;
+mod output;
+mod relation;
+
+use std::sync::Arc;
+
+use crate::{
+    catalog::{Catalog, Entity, EntityId, FieldId},
+    layout::{ColumnKind, EntityTables, Layout, POSITION_COLUMN},
+    query::{Direction, Nulls, Operand, Order, Output, Read, Root, RootValue, Select},
+};
+
+use super::{
+    dialect::Dialect,
+    types::{Bind, BindForm, KeyedStatement, RootKind, RootShape, Statement, StoreError},
+};
+
+/// Bytes of one statement's text; a legitimate one has a few thousand.
+const SQL_MAX: usize = 1_000_000;
+
+/// One column of a table under an alias.
+#[derive(Clone)]
+pub(super) struct ColumnAt {
+    pub sql: String,
+    pub kind: ColumnKind,
+    pub nullable: bool,
+}
+
+/// What the parts of the compiler share: the model, and the binds so far.
+pub(super) struct Compiler<'a> {
+    pub catalog: &'a Catalog,
+    pub layout: &'a Layout,
+    pub dialect: &'a dyn Dialect,
+    binds: Vec<Bind>,
+    aliases: usize,
+}
+
+/// Compiles a read.
+pub(super) fn compile(
+    catalog: &Catalog,
+    layout: &Layout,
+    dialect: &dyn Dialect,
+    read: &Read,
+) -> Result<Statement, StoreError> {
+    let mut compiler = Compiler::new(catalog, layout, dialect);
+    let mut sql = format!(
+        "SELECT -1 AS root,CAST(seq AS TEXT) AS json FROM {} WHERE one=1",
+        dialect.quote("hayloft_feed_head")
+    );
+    let mut roots = Vec::with_capacity(read.roots.len());
+    for (number, root) in read.roots.iter().enumerate() {
+        let (kind, select) = match &root.value {
+            RootValue::One(select) => (RootKind::One, Some(select)),
+            RootValue::Many(select) => (RootKind::Many, Some(select)),
+            RootValue::Json(json) => (RootKind::Json(json.clone()), None),
+        };
+        if let Some(select) = select {
+            let rows = compiler.root(select, matches!(kind, RootKind::One))?;
+            sql.push_str(&format!(" UNION ALL SELECT {number},json FROM ({rows})"));
+        }
+        roots.push(shape(root, kind));
+    }
+    Ok(Statement {
+        sql: compiler.checked(sql)?,
+        binds: compiler.binds.into(),
+        roots: roots.into(),
+    })
+}
+
+fn shape(root: &Root, kind: RootKind) -> RootShape {
+    RootShape {
+        key: output::member_key(&root.key),
+        kind,
+    }
+}
+
+/// Compiles a load by key: `WITH wanted(n,k0…) AS (VALUES …) SELECT n, json …`.
+pub(super) fn compile_keyed(
+    catalog: &Catalog,
+    layout: &Layout,
+    dialect: &dyn Dialect,
+    entity: EntityId,
+    by: &[FieldId],
+    output: &[Output],
+) -> Result<KeyedStatement, StoreError> {
+    let mut compiler = Compiler::new(catalog, layout, dialect);
+    let alias = compiler.alias();
+    let columns = compiler.columns(entity, by, &alias);
+    let object = compiler.object(entity, &alias, output)?;
+    let conditions: Vec<String> = columns
+        .iter()
+        .enumerate()
+        .map(|(at, column)| format!("{}=wanted.k{at}", column.sql))
+        .collect();
+    let tail = format!(
+        " SELECT wanted.n AS root,{object} AS json FROM wanted CROSS JOIN {} AS {alias} ON {}",
+        dialect.quote(&compiler.tables(entity).table.name),
+        conditions.join(" AND ")
+    );
+    let sql = keyed_sql(dialect, &tail, compiler.binds.len(), columns.len(), 1);
+    compiler.checked(sql.clone())?;
+    Ok(KeyedStatement {
+        sql: sql.into(),
+        tail: tail.into(),
+        width: columns.len(),
+        binds: compiler.binds.into(),
+    })
+}
+
+/// The text of a load of `count` keys.
+pub(super) fn keyed_sql(dialect: &dyn Dialect, tail: &str, constants: usize, width: usize, count: usize) -> String {
+    let names: Vec<String> = (0..width).map(|at| format!("k{at}")).collect();
+    let rows: Vec<String> = (0..count)
+        .map(|row| {
+            let values: Vec<String> = (0..width)
+                .map(|at| dialect.param(constants + row * width + at + 1))
+                .collect();
+            format!("({row},{})", values.join(","))
+        })
+        .collect();
+    format!(
+        "WITH wanted(n,{}) AS (VALUES {}){tail}",
+        names.join(","),
+        rows.join(",")
+    )
+}
+
+impl<'a> Compiler<'a> {
+    fn new(catalog: &'a Catalog, layout: &'a Layout, dialect: &'a dyn Dialect) -> Self {
+        Compiler {
+            catalog,
+            layout,
+            dialect,
+            binds: Vec::new(),
+            aliases: 0,
+        }
+    }
+
+    fn checked(&self, sql: String) -> Result<Arc<str>, StoreError> {
+        if self.binds.len() > self.dialect.max_params() {
+            let text = format!(
+                "{} operands, at most {} fit",
+                self.binds.len(),
+                self.dialect.max_params()
+            );
+            return Err(StoreError::TooLarge(text));
+        }
+        if sql.len() > SQL_MAX {
+            return Err(StoreError::TooLarge(format!(
+                "a statement of {} bytes, at most {SQL_MAX} fit",
+                sql.len()
+            )));
+        }
+        Ok(sql.into())
+    }
+
+    pub fn entity(&self, id: EntityId) -> &'a Entity {
+        self.catalog.entity(id)
+    }
+
+    pub fn tables(&self, id: EntityId) -> &'a EntityTables {
+        self.layout.entity(id)
+    }
+
+    /// A table alias that no other part of the statement uses.
+    pub fn alias(&mut self) -> String {
+        self.aliases += 1;
+        format!("t{}", self.aliases)
+    }
+
+    /// The placeholder of an operand; equal ones share one.
+    pub fn bind(&mut self, operand: &Operand, form: BindForm) -> String {
+        let bind = Bind {
+            operand: operand.clone(),
+            form,
+        };
+        let number = match self.binds.iter().position(|known| *known == bind) {
+            Some(at) => at + 1,
+            None => {
+                self.binds.push(bind);
+                self.binds.len()
+            }
+        };
+        self.dialect.param(number)
+    }
+
+    /// `alias."name"`.
+    pub fn name(&self, alias: &str, name: &str) -> String {
+        format!("{alias}.{}", self.dialect.quote(name))
+    }
+
+    /// The columns of fields of an entity's table, in order.
+    pub fn columns(&self, entity: EntityId, fields: &[FieldId], alias: &str) -> Vec<ColumnAt> {
+        let tables = self.tables(entity);
+        fields
+            .iter()
+            .flat_map(|field| tables.table.columns.iter().filter(move |column| column.field == *field))
+            .map(|column| ColumnAt {
+                sql: self.name(alias, &column.name),
+                kind: column.kind,
+                nullable: column.nullable,
+            })
+            .collect()
+    }
+
+    /// The one column of a leaf or document field.
+    pub fn column(&self, entity: EntityId, field: FieldId, alias: &str) -> Result<ColumnAt, StoreError> {
+        self.columns(entity, &[field], alias).into_iter().next().ok_or_else(|| {
+            let entity = self.entity(entity);
+            StoreError::Refused(format!(
+                "{}.{} holds no value of its own",
+                entity.name,
+                entity.field(field).name
+            ))
+        })
+    }
+
+    fn root(&mut self, select: &Select, one: bool) -> Result<String, StoreError> {
+        let alias = self.alias();
+        let from = format!(
+            "{} AS {alias}",
+            self.dialect.quote(&self.tables(select.entity).table.name)
+        );
+        let limit = if one { Some(" LIMIT 1".to_owned()) } else { None };
+        self.rows(select, &alias, &from, Vec::new(), None, limit)
+    }
+
+    /// `SELECT json FROM … WHERE … ORDER BY … LIMIT …` of one select. `position` is the default order of links and nested rows.
+    pub fn rows(
+        &mut self,
+        select: &Select,
+        alias: &str,
+        from: &str,
+        mut conditions: Vec<String>,
+        position: Option<String>,
+        limit: Option<String>,
+    ) -> Result<String, StoreError> {
+        let object = self.object(select.entity, alias, &select.output)?;
+        if let Some(filter) = &select.filter {
+            conditions.push(self.filter(select.entity, alias, filter)?);
+        }
+        let mut sql = format!("SELECT {object} AS json FROM {from}");
+        if !conditions.is_empty() {
+            sql.push_str(" WHERE ");
+            sql.push_str(&conditions.join(" AND "));
+        }
+        let limit = match limit {
+            Some(limit) => limit,
+            None => {
+                sql.push_str(" ORDER BY ");
+                sql.push_str(&self.order(select, alias, position)?);
+                self.limit(select)
+            }
+        };
+        sql.push_str(&limit);
+        Ok(sql)
+    }
+
+    fn order(&mut self, select: &Select, alias: &str, position: Option<String>) -> Result<String, StoreError> {
+        let mut terms = Vec::new();
+        for order in &select.order {
+            terms.push(self.order_term(select.entity, alias, order)?);
+        }
+        if let (true, Some(position)) = (select.order.is_empty(), position) {
+            terms.push(position);
+        }
+        terms.extend(self.key_order(select.entity, alias));
+        Ok(terms.join(","))
+    }
+
+    /// The columns of the key, position included; they break every tie.
+    fn key_order(&self, entity: EntityId, alias: &str) -> Vec<String> {
+        let columns = self.columns(entity, &self.entity(entity).key, alias);
+        let mut terms: Vec<String> = columns
+            .iter()
+            .map(|column| format!("{}{}", column.sql, self.dialect.collate(column.kind)))
+            .collect();
+        if self.entity(entity).positional {
+            terms.push(self.name(alias, POSITION_COLUMN));
+        }
+        terms
+    }
+
+    fn order_term(&mut self, entity: EntityId, alias: &str, order: &Order) -> Result<String, StoreError> {
+        let column = self.order_column(entity, alias, &order.path, order.field)?;
+        let direction = match order.direction {
+            Direction::Ascending => "",
+            Direction::Descending => " DESC",
+        };
+        let nulls = match order.nulls {
+            _ if !column.nullable => "",
+            Nulls::First => " NULLS FIRST",
+            Nulls::Last => " NULLS LAST",
+        };
+        Ok(format!(
+            "{}{}{direction}{nulls}",
+            column.sql,
+            self.dialect.collate(column.kind)
+        ))
+    }
+
+    /// A leaf of the entity, or of the row behind a chain of to-one fields as a scalar subquery.
+    fn order_column(
+        &mut self,
+        entity: EntityId,
+        alias: &str,
+        path: &[FieldId],
+        field: FieldId,
+    ) -> Result<ColumnAt, StoreError> {
+        let Some((first, rest)) = path.split_first() else {
+            return self.column(entity, field, alias);
+        };
+        let step = self.step(entity, *first, alias)?;
+        let inner = self.order_column(step.entity, &step.alias, rest, field)?;
+        let sql = format!(
+            "(SELECT {} FROM {} WHERE {} LIMIT 1)",
+            inner.sql,
+            step.from,
+            step.conditions.join(" AND ")
+        );
+        Ok(ColumnAt {
+            sql,
+            nullable: true,
+            ..inner
+        })
+    }
+
+    fn limit(&mut self, select: &Select) -> String {
+        let first = select.first.as_ref().map(|first| self.bind(first, BindForm::Plain));
+        let offset = select.offset.as_ref().map(|offset| self.bind(offset, BindForm::Plain));
+        match (first, offset) {
+            (None, None) => String::new(),
+            (Some(first), None) => format!(" LIMIT {first}"),
+            (first, Some(offset)) => format!(" LIMIT {} OFFSET {offset}", first.unwrap_or_else(|| "-1".to_owned())),
+        }
+    }
+}

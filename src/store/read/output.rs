@@ -1,0 +1,175 @@
+//! Output as JSON text built inside the database. Knows wire forms by the dialect; no filters.
+
+use crate::{
+    catalog::{EntityId, FieldId, FieldKind, List, ValueFieldKind, ValueId},
+    query::{Output, OutputValue, ValueOutput, ValueOutputValue},
+};
+
+use super::Compiler;
+use crate::store::types::StoreError;
+
+/// `"key":` as JSON text.
+pub(super) fn member_key(key: &str) -> String {
+    format!("{}:", json_text(key))
+}
+
+fn json_text(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// Texts and expressions of an object, neighbouring texts joined.
+struct Pieces {
+    parts: Vec<String>,
+    text: String,
+}
+
+impl Pieces {
+    fn new() -> Self {
+        Pieces {
+            parts: Vec::new(),
+            text: "{".to_owned(),
+        }
+    }
+
+    fn key(&mut self, key: &str) {
+        if !(self.parts.is_empty() && self.text == "{") {
+            self.text.push(',');
+        }
+        self.text.push_str(&member_key(key));
+    }
+
+    fn expression(&mut self, compiler: &Compiler<'_>, sql: String) {
+        let text = std::mem::take(&mut self.text);
+        self.parts.push(compiler.dialect.literal(&text));
+        self.parts.push(sql);
+    }
+
+    fn finish(mut self, compiler: &Compiler<'_>) -> String {
+        self.text.push('}');
+        self.parts.push(compiler.dialect.literal(&self.text));
+        compiler.dialect.concat(&self.parts)
+    }
+}
+
+impl Compiler<'_> {
+    /// The JSON object of the row under `alias`.
+    pub fn object(&mut self, entity: EntityId, alias: &str, output: &[Output]) -> Result<String, StoreError> {
+        let mut pieces = Pieces::new();
+        for member in output {
+            pieces.key(&member.key);
+            let sql = match &member.value {
+                OutputValue::Text(text) => {
+                    pieces.text.push_str(&json_text(text));
+                    continue;
+                }
+                OutputValue::Leaf(field) => {
+                    let column = self.column(entity, *field, alias)?;
+                    self.dialect.wire(&column.sql, column.kind, column.nullable)
+                }
+                OutputValue::Value { field, output } => self.value_column(entity, *field, alias, output)?,
+                OutputValue::One { field, output } => self.one(entity, *field, alias, output)?,
+                OutputValue::Many { field, select } => {
+                    let step = self.step(entity, *field, alias)?;
+                    let rows = self.rows(select, &step.alias, &step.from, step.conditions, step.position, None)?;
+                    self.dialect.array("json", &rows)
+                }
+            };
+            pieces.expression(self, sql);
+        }
+        Ok(pieces.finish(self))
+    }
+
+    fn one(&mut self, entity: EntityId, field: FieldId, alias: &str, output: &[Output]) -> Result<String, StoreError> {
+        let step = self.step(entity, field, alias)?;
+        let object = self.object(step.entity, &step.alias, output)?;
+        Ok(format!(
+            "coalesce((SELECT {object} FROM {} WHERE {} LIMIT 1),'null')",
+            step.from,
+            step.conditions.join(" AND ")
+        ))
+    }
+
+    fn value_column(
+        &mut self,
+        entity: EntityId,
+        field: FieldId,
+        alias: &str,
+        output: &[ValueOutput],
+    ) -> Result<String, StoreError> {
+        let column = self.column(entity, field, alias)?;
+        match &self.entity(entity).field(field).kind {
+            FieldKind::Value { value, list } => self.value(*value, list.as_ref(), &column.sql, output),
+            _ => Err(StoreError::Refused(format!(
+                "{} is no value object",
+                self.entity(entity).field(field).name
+            ))),
+        }
+    }
+
+    /// A value object (or a list of them) selected from JSON text that may be SQL null or JSON `null`.
+    fn value(
+        &mut self,
+        value: ValueId,
+        list: Option<&List>,
+        document: &str,
+        output: &[ValueOutput],
+    ) -> Result<String, StoreError> {
+        if list.is_none() {
+            let object = self.value_object(value, document, output)?;
+            return Ok(format!(
+                "CASE WHEN coalesce({document},'null')='null' THEN 'null' ELSE {object} END"
+            ));
+        }
+        let alias = self.alias();
+        let element = format!("{alias}.value");
+        let object = self.value_object(value, &element, output)?;
+        let elements = self.dialect.elements(document, &alias);
+        let rows = format!(
+            "SELECT CASE WHEN {element} IS NULL THEN 'null' ELSE {object} END AS json FROM {elements} ORDER BY {alias}.key"
+        );
+        let array = self.dialect.array("json", &rows);
+        Ok(format!(
+            "CASE WHEN coalesce({document},'null')='null' THEN 'null' ELSE {array} END"
+        ))
+    }
+
+    fn value_object(&mut self, value: ValueId, document: &str, output: &[ValueOutput]) -> Result<String, StoreError> {
+        let mut pieces = Pieces::new();
+        for member in output {
+            pieces.key(&member.key);
+            let sql = match &member.value {
+                ValueOutputValue::Text(text) => {
+                    pieces.text.push_str(&json_text(text));
+                    continue;
+                }
+                ValueOutputValue::Leaf(field) => {
+                    format!("coalesce({},'null')", self.value_member(value, *field, document)?)
+                }
+                ValueOutputValue::Value { field, output } => {
+                    let inner = self.value_member(value, *field, document)?;
+                    match self
+                        .catalog
+                        .value(value)
+                        .fields
+                        .get(field.index())
+                        .map(|field| &field.kind)
+                    {
+                        Some(ValueFieldKind::Value { value, list }) => {
+                            self.value(*value, list.as_ref(), &inner, output)?
+                        }
+                        _ => return Err(StoreError::Refused("a leaf has no members".to_owned())),
+                    }
+                }
+            };
+            pieces.expression(self, sql);
+        }
+        Ok(pieces.finish(self))
+    }
+
+    fn value_member(&self, value: ValueId, field: FieldId, document: &str) -> Result<String, StoreError> {
+        let kind = self.catalog.value(value);
+        let field = kind.fields.get(field.index());
+        let field = field.ok_or_else(|| StoreError::Refused(format!("{} has no such field", kind.name)))?;
+        Ok(self.dialect.member(document, &field.name))
+    }
+}

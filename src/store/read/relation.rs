@@ -1,0 +1,140 @@
+//! How one row leads to others: the tables and conditions behind a relation. Knows no output and no filter.
+
+use crate::{
+    catalog::{EntityId, FieldId, FieldKind},
+    layout::{Column, JoinTable, POSITION_COLUMN},
+};
+
+use super::{ColumnAt, Compiler};
+use crate::store::types::StoreError;
+
+/// The rows on the other side of a relation, seen from the row `alias` of the owner.
+pub(super) struct Step {
+    pub entity: EntityId,
+    /// The alias of the other side's table.
+    pub alias: String,
+    /// The `FROM` of a correlated subquery.
+    pub from: String,
+    pub conditions: Vec<String>,
+    /// The default order of links and nested rows.
+    pub position: Option<String>,
+}
+
+impl<'a> Compiler<'a> {
+    /// Follows a relation of `entity` from the row under `alias`.
+    pub(super) fn step(&mut self, entity: EntityId, field: FieldId, alias: &str) -> Result<Step, StoreError> {
+        match &self.entity(entity).field(field).kind {
+            FieldKind::Reference { target, by } => {
+                let own = self.columns(entity, &[field], alias);
+                Ok(self.direct(*target, by, &own))
+            }
+            FieldKind::Inverse {
+                source, field: back, ..
+            } => self.inverse(entity, *source, *back, alias),
+            FieldKind::Links { target, by } => {
+                let join = self.join(entity, field)?;
+                let own = self.columns(entity, &self.entity(entity).key, alias);
+                Ok(self.through(join, &join.owner, &own, &join.targets, (*target, by)))
+            }
+            FieldKind::Nested { child } => {
+                let own = self.columns(entity, &self.entity(entity).key, alias);
+                let Some(owner) = self.entity(*child).owner else {
+                    return Err(self.no_relation(entity, field));
+                };
+                let mut step = self.direct(*child, &[owner.parent], &own);
+                step.position = Some(self.name(&step.alias, POSITION_COLUMN));
+                Ok(step)
+            }
+            FieldKind::Leaf { .. } | FieldKind::Value { .. } => Err(self.no_relation(entity, field)),
+        }
+    }
+
+    fn no_relation(&self, entity: EntityId, field: FieldId) -> StoreError {
+        let entity = self.entity(entity);
+        StoreError::Refused(format!(
+            "{}.{} leads to no other rows",
+            entity.name,
+            entity.field(field).name
+        ))
+    }
+
+    fn join(&self, entity: EntityId, field: FieldId) -> Result<&'a JoinTable, StoreError> {
+        let found = self.layout.entity(entity).join_of(field);
+        found.ok_or_else(|| self.no_relation(entity, field))
+    }
+
+    /// Rows of `target` whose columns of `by` equal `values`.
+    fn direct(&mut self, target: EntityId, by: &[FieldId], values: &[ColumnAt]) -> Step {
+        let alias = self.alias();
+        let theirs = self.columns(target, by, &alias);
+        Step {
+            entity: target,
+            from: format!("{} AS {alias}", self.dialect.quote(&self.tables(target).table.name)),
+            conditions: equal(&theirs, values),
+            alias,
+            position: None,
+        }
+    }
+
+    fn inverse(&mut self, entity: EntityId, source: EntityId, back: FieldId, alias: &str) -> Result<Step, StoreError> {
+        match &self.entity(source).field(back).kind {
+            FieldKind::Reference { by, .. } => {
+                let own = self.columns(entity, by, alias);
+                Ok(self.direct(source, &[back], &own))
+            }
+            FieldKind::Links { by, .. } => {
+                let join = self.layout.entity(source).join_of(back);
+                let join = join.ok_or_else(|| self.no_relation(source, back))?;
+                let own = self.columns(entity, by, alias);
+                let key = &self.entity(source).key;
+                let mut step = self.through(join, &join.targets, &own, &join.owner, (source, key));
+                // The position orders a list of the source, not ours.
+                step.position = None;
+                Ok(step)
+            }
+            _ => Err(self.no_relation(source, back)),
+        }
+    }
+
+    /// Rows of `far` through a join table that is entered by `near` columns. `CROSS JOIN` keeps SQLite's planner on that way.
+    fn through(
+        &mut self,
+        join: &JoinTable,
+        near: &[Column],
+        own: &[ColumnAt],
+        far: &[Column],
+        (target, by): (EntityId, &[FieldId]),
+    ) -> Step {
+        let (link, alias) = (self.alias(), self.alias());
+        let columns = |columns: &[Column]| -> Vec<ColumnAt> {
+            columns
+                .iter()
+                .map(|column| ColumnAt {
+                    sql: self.name(&link, &column.name),
+                    kind: column.kind,
+                    nullable: false,
+                })
+                .collect()
+        };
+        let mut conditions = equal(&columns(near), own);
+        conditions.extend(equal(&self.columns(target, by, &alias), &columns(far)));
+        Step {
+            entity: target,
+            from: format!(
+                "{} AS {link} CROSS JOIN {} AS {alias}",
+                self.dialect.quote(&join.name),
+                self.dialect.quote(&self.tables(target).table.name)
+            ),
+            conditions,
+            position: Some(self.name(&link, POSITION_COLUMN)),
+            alias,
+        }
+    }
+}
+
+fn equal(left: &[ColumnAt], right: &[ColumnAt]) -> Vec<String> {
+    left.iter()
+        .zip(right)
+        .map(|(left, right)| format!("{}={}", left.sql, right.sql))
+        .collect()
+}

@@ -1,0 +1,149 @@
+//! What a commit writes, logs and announces.
+
+use super::*;
+
+fn outcome(new: u64, changed: u64, same: u64, repeated: u64) -> GroupOutcome {
+    GroupOutcome {
+        new,
+        changed,
+        same,
+        repeated,
+    }
+}
+
+#[tokio::test]
+async fn writes_only_what_differs() {
+    let bench = bench().await;
+    let store = &bench.store;
+    farm(store).await;
+    let head = number(store, "SELECT seq FROM hayloft_feed_head").await;
+    let mut bus = store.bus().listen();
+    let quests = vec![
+        quest("q1", "First", &[("i1", 1), ("i2", 3)]),
+        quest("q2", "Second", &[("i1", 4)]),
+    ];
+    let (done, _) = harvest(store, "Quest", QUEST, 1, quests).await;
+    assert_eq!(done, outcome(0, 1, 1, 0));
+    let commit = bus.try_recv().expect("announced");
+    assert_eq!(commit.entities.iter().copied().collect::<Vec<_>>(), [QUEST, QUEST_ITEM]);
+    // q1 itself, i1 (moved), i2 (moved, other quantity), i9 (gone).
+    assert_eq!(commit.head, head + 4);
+    assert_eq!(
+        number(store, "SELECT count(*) FROM hayloft_change_log").await,
+        commit.head
+    );
+    assert_eq!(
+        number(store, "SELECT max(seq) FROM hayloft_change_log").await,
+        commit.head
+    );
+    assert_eq!(number(store, "SELECT count(*) FROM quest_item").await, 3);
+    assert_eq!(
+        number(
+            store,
+            "SELECT count(*) FROM hayloft_change_log WHERE op='gone' AND row_key='[\"q1\",\"i9\"]'"
+        )
+        .await,
+        1
+    );
+    let (done, _) = harvest(
+        store,
+        "Item",
+        ITEM,
+        1,
+        vec![item("i1", "Sword", 9.5, Some("n1"), &["a"])],
+    )
+    .await;
+    assert_eq!(done, outcome(0, 1, 0, 0));
+    assert_eq!(number(store, "SELECT count(*) FROM item_tags").await, 1);
+}
+
+#[tokio::test]
+async fn the_last_of_equal_keys_wins() {
+    let bench = bench().await;
+    let run = start(&bench.store, "Tag", TAG, 0).await;
+    let mut other = tag("a");
+    other = Row::new(vec![other.values[0].clone(), text("second")], vec![], vec![]);
+    let done = bench
+        .store
+        .commit_group(&run, rows(vec![tag("a"), other.clone()]))
+        .await
+        .expect("a commit");
+    assert_eq!(done, outcome(1, 0, 0, 1));
+    let done = bench
+        .store
+        .commit_group(&run, rows(vec![other]))
+        .await
+        .expect("a commit");
+    assert_eq!(done, outcome(0, 0, 1, 1));
+    assert_eq!(
+        number(&bench.store, "SELECT count(*) FROM tag WHERE name='second'").await,
+        1
+    );
+}
+
+#[tokio::test]
+async fn a_taken_unique_value_refuses_one_row() {
+    let bench = bench().await;
+    let store = &bench.store;
+    let run = start(store, "Npc", NPC, 0).await;
+    let all = vec![npc("n1", "ann"), npc("n2", "bob"), npc("n3", "ann"), npc("n4", "cid")];
+    let done = store.commit_group(&run, rows(all)).await.expect("a commit");
+    assert_eq!(done, outcome(3, 0, 0, 0));
+    let refused = store.quarantine("Npc", 10).await.expect("refused rows");
+    assert_eq!(refused.len(), 1);
+    assert_eq!(refused[0].key.as_deref(), Some("n3"));
+    assert_eq!(
+        refused[0].reason,
+        "slug: another Npc already has the value \"ann\", and the field is @unique"
+    );
+    // Two rows exchange their values: no one's fault.
+    let done = store
+        .commit_group(&run, rows(vec![npc("n1", "bob"), npc("n2", "ann")]))
+        .await
+        .expect("a commit");
+    assert_eq!(
+        (done.changed, store.quarantine("Npc", 10).await.expect("refused").len()),
+        (2, 1)
+    );
+    let summary = store.finish_run(&run, complete(0.0)).await.expect("an end");
+    assert_eq!((summary.new, summary.changed, summary.refused), (3, 2, 1));
+}
+
+#[tokio::test]
+async fn many_rows_in_statements_of_every_size() {
+    let bench = bench().await;
+    let all: Vec<Row> = (0..1_235)
+        .map(|n| item(&format!("i{n}"), "x", f64::from(n), None, &["a", "b"]))
+        .collect();
+    let (done, _) = harvest(&bench.store, "Item", ITEM, 0, all.clone()).await;
+    assert_eq!(done, outcome(1_235, 0, 0, 0));
+    let (done, _) = harvest(&bench.store, "Item", ITEM, 1, all).await;
+    assert_eq!(done, outcome(0, 0, 1_235, 0));
+    assert_eq!(number(&bench.store, "SELECT count(*) FROM item_tags").await, 2_470);
+    assert_eq!(number(&bench.store, "SELECT max(_row) FROM item").await, 1_235);
+}
+
+#[tokio::test]
+async fn absent_rows_go_with_all_that_is_theirs() {
+    let bench = bench().await;
+    let store = &bench.store;
+    farm(store).await;
+    let (_, summary) = harvest(store, "Quest", QUEST, 1, vec![quest("q2", "Second", &[("i1", 4)])]).await;
+    assert_eq!((summary.gone, summary.held, summary.state), (1, 0, RunState::Complete));
+    assert_eq!(number(store, "SELECT count(*) FROM quest_item").await, 1);
+    let run = start(store, "Item", ITEM, 1).await;
+    store
+        .commit_group(&run, rows(vec![item("i2", "Shield", 3.0, Some("n9"), &[])]))
+        .await
+        .expect("a commit");
+    let summary = store.finish_run(&run, complete(0.5)).await.expect("an end");
+    assert_eq!((summary.gone, summary.held), (0, 2));
+    assert_eq!(number(store, "SELECT count(*) FROM item").await, 3);
+    let status = store.row_counts().await.expect("counts");
+    assert!(status.contains(&(ITEM, 3)));
+    // A number is never given twice.
+    harvest(store, "Item", ITEM, 2, vec![item("i2", "Shield", 3.0, Some("n9"), &[])]).await;
+    harvest(store, "Item", ITEM, 3, vec![item("i7", "New", 3.0, None, &[])]).await;
+    assert_eq!(number(store, "SELECT _row FROM item").await, 4);
+    assert_eq!(number(store, "SELECT count(*) FROM item_tags").await, 0);
+}

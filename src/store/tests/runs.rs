@@ -1,0 +1,136 @@
+//! The ledger: slots, fences, resuming, unchanged pages.
+
+use super::*;
+
+fn state(request: &str) -> RequestState {
+    RequestState {
+        request: request.to_owned(),
+        etag: Some("\"1\"".to_owned()),
+        last_modified: None,
+        body_hash: None,
+        page: "{}".to_owned(),
+        rows: 2,
+    }
+}
+
+#[tokio::test]
+async fn a_slot_is_taken_once() {
+    let bench = bench().await;
+    let run = start(&bench.store, "Tag", TAG, 0).await;
+    let again = |minute| StartRun {
+        fetch: "Tag".to_owned(),
+        entity: TAG,
+        slot: slot(minute),
+        reason: Reason::Schedule,
+    };
+    assert!(
+        bench.store.start_run(&again(1)).await.expect("answers").is_none(),
+        "one is running"
+    );
+    bench.store.heartbeat(&run).await.expect("alive");
+    let failed = Finish::Failed { error: "no".to_owned() };
+    bench.store.finish_run(&run, failed).await.expect("an end");
+    assert!(
+        bench.store.start_run(&again(0)).await.expect("answers").is_none(),
+        "the slot is taken"
+    );
+    assert!(bench.store.start_run(&again(1)).await.expect("answers").is_some());
+    assert!(matches!(bench.store.heartbeat(&run).await, Err(StoreError::Fenced)));
+    assert!(matches!(
+        bench.store.commit_group(&run, rows(vec![])).await,
+        Err(StoreError::Fenced)
+    ));
+}
+
+#[tokio::test]
+async fn an_unchanged_page_keeps_its_rows() {
+    let bench = bench().await;
+    let store = &bench.store;
+    let run = start(store, "Tag", TAG, 0).await;
+    store.commit_group(&run, rows(vec![tag("a")])).await.expect("a commit");
+    let group = Group {
+        request: Some(state("/tags?page=1")),
+        pages: 1,
+        ..rows(vec![tag("b")])
+    };
+    store.commit_group(&run, group).await.expect("a commit");
+    store.finish_run(&run, complete(0.0)).await.expect("an end");
+    let known = store.request_state("Tag", "/tags?page=1").await.expect("answers");
+    assert_eq!(known, Some(state("/tags?page=1")));
+    let run = start(store, "Tag", TAG, 1).await;
+    let group = Group {
+        unchanged: Some("/tags?page=1".to_owned()),
+        pages: 1,
+        ..Group::default()
+    };
+    let done = store.commit_group(&run, group).await.expect("a commit");
+    assert_eq!(done.same, 2);
+    let summary = store.finish_run(&run, complete(1.0)).await.expect("an end");
+    assert_eq!((summary.gone, summary.same), (0, 2));
+    // A page that a complete run did not visit is forgotten when rows went.
+    harvest(store, "Tag", TAG, 2, vec![tag("a")]).await;
+    assert_eq!(store.request_state("Tag", "/tags?page=1").await.expect("answers"), None);
+}
+
+#[tokio::test]
+async fn an_interrupted_run_goes_on() {
+    let bench = bench().await;
+    let path = bench.folder.path().join("farm.db");
+    let run = start(&bench.store, "Tag", TAG, 0).await;
+    let checkpoint = Checkpoint {
+        next: "2".to_owned(),
+        pages: 1,
+        rows: 1,
+    };
+    let group = Group {
+        checkpoint: Some(checkpoint.clone()),
+        ..rows(vec![tag("a")])
+    };
+    bench.store.commit_group(&run, group).await.expect("a commit");
+    bench
+        .store
+        .commit_group(&run, rows(vec![tag("b")]))
+        .await
+        .expect("a commit");
+    bench.store.clone().close().await;
+    drop(bench.store);
+    let store = open_at(&path, "one", Access::Write).await.expect("opens again");
+    let resumed = start(&store, "Tag", TAG, 0).await;
+    assert_eq!(
+        (resumed.id, resumed.fence, &resumed.checkpoint),
+        (run.id, run.fence + 1, &Some(checkpoint))
+    );
+    assert!(matches!(store.heartbeat(&run).await, Err(StoreError::Fenced)));
+    let done = store
+        .commit_group(&resumed, rows(vec![tag("b")]))
+        .await
+        .expect("a commit");
+    assert_eq!((done.same, done.repeated), (1, 0));
+    let summary = store.finish_run(&resumed, complete(0.0)).await.expect("an end");
+    assert_eq!((summary.gone, summary.held), (0, 0));
+}
+
+#[tokio::test]
+async fn an_interrupted_run_of_another_definition_does_not() {
+    let bench = bench().await;
+    let path = bench.folder.path().join("farm.db");
+    let run = start(&bench.store, "Tag", TAG, 0).await;
+    let checkpoint = Some(Checkpoint {
+        next: "2".to_owned(),
+        pages: 1,
+        rows: 1,
+    });
+    let group = Group {
+        checkpoint,
+        request: Some(state("/tags")),
+        ..rows(vec![tag("a")])
+    };
+    bench.store.commit_group(&run, group).await.expect("a commit");
+    bench.store.finish_run(&run, Finish::Interrupted).await.expect("an end");
+    bench.store.clone().close().await;
+    drop(bench.store);
+    let store = open_at(&path, "two", Access::Write).await.expect("opens again");
+    assert_eq!(store.request_state("Tag", "/tags").await.expect("answers"), None);
+    let other = start(&store, "Tag", TAG, 1).await;
+    assert!(other.id > run.id && other.checkpoint.is_none());
+}
