@@ -289,13 +289,16 @@ fn status_fault(status: StatusCode, place: &str) -> PageFault {
 
 /// Reads a body up to its limit, counted after decompression.
 async fn body(mut response: Response, place: &str) -> Result<Bytes, Failure> {
+    let too_large = || PageFault::TooLarge {
+        place: place.to_owned(),
+    };
+    if response.content_length().is_some_and(|length| length > BODY_MAX) {
+        return Err(too_large().into());
+    }
     let mut whole = BytesMut::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| failure_of(&error, place))? {
         if whole.len() as u64 + chunk.len() as u64 > BODY_MAX {
-            return Err(PageFault::TooLarge {
-                place: place.to_owned(),
-            }
-            .into());
+            return Err(too_large().into());
         }
         whole.extend_from_slice(&chunk);
     }

@@ -39,23 +39,23 @@ impl<'r> Load<'r> {
         }
     }
 
-    /// Commits until the worker is done or the run is stopped; a commit under way is always finished.
+    /// Commits until the worker is done (true) or the run is stopped (false); a commit under way is always finished.
     ///
     /// Dropping the queue then tells the worker that nobody listens. The store itself announces each commit on its bus.
     pub(super) async fn all(
         mut self,
         mut groups: mpsc::Receiver<Batch>,
         stop: &CancellationToken,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         loop {
             let batch = tokio::select! {
                 biased;
-                () = stop.cancelled() => return Ok(()),
+                () = stop.cancelled() => return Ok(false),
                 batch = groups.recv() => batch,
             };
             match batch {
                 Some(batch) => self.commit(batch).await?,
-                None => return Ok(()),
+                None => return Ok(true),
             }
         }
     }

@@ -163,8 +163,10 @@ async fn stages(
         tracing::error!(%error, "the worker of a run broke");
         Err(PageFault::Internal)
     });
-    loaded?;
+    // Groups that were left behind by a stop are no part of the run, whatever the worker says of its own end.
+    let drained = loaded?;
     Ok(match (fetched, worked) {
+        _ if !drained => Outcome::Interrupted,
         (Err(fault), _) | (Ok(()), Err(fault)) => Outcome::Failed(fault),
         (Ok(()), Ok(Worked::Whole { refused })) => Outcome::Whole { refused },
         (Ok(()), Ok(Worked::Stopped)) => Outcome::Interrupted,

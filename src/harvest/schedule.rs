@@ -10,7 +10,7 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use croner::Cron;
-use tokio::{sync::Notify, task::JoinSet};
+use tokio::{sync::Notify, task::JoinSet, time::Instant};
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 use tokio_util::sync::CancellationToken;
 
@@ -108,8 +108,10 @@ pub(super) async fn reconcile(harvester: &Harvester, notify: &Notify, cancel: &C
 /// The runs under way in this process: a fetch never overlaps itself.
 #[derive(Default)]
 struct Runs {
-    tasks: JoinSet<FetchId>,
+    tasks: JoinSet<(FetchId, bool)>,
     busy: HashSet<FetchId>,
+    /// Fetches whose last start left no run in the ledger: asking again at once would ask for ever.
+    resting: HashMap<FetchId, Instant>,
 }
 
 impl Runs {
@@ -119,19 +121,23 @@ impl Runs {
         self.tasks.spawn(async move {
             let name = harvester.inner.name(fetch);
             tracing::info!(fetch = name, reason = ?due.reason, slot = %due.slot, "a run starts");
-            match harvester.run_in(fetch, due.slot, due.reason, &Silent, &cancel).await {
+            let ran = harvester.run_in(fetch, due.slot, due.reason, &Silent, &cancel).await;
+            match &ran {
                 Ok(Some(_)) => {}
                 Ok(None) => tracing::debug!(fetch = name, "the slot is taken"),
                 Err(error) => tracing::error!(fetch = name, %error, "a run could not be recorded"),
             }
-            fetch
+            (fetch, matches!(ran, Ok(Some(_))))
         });
     }
 
-    fn ended(&mut self, ended: Result<FetchId, tokio::task::JoinError>) {
+    fn ended(&mut self, ended: Result<(FetchId, bool), tokio::task::JoinError>) {
         match ended {
-            Ok(fetch) => {
+            Ok((fetch, recorded)) => {
                 self.busy.remove(&fetch);
+                if !recorded {
+                    self.resting.insert(fetch, Instant::now() + RETRY_BASE);
+                }
             }
             Err(error) => {
                 tracing::error!(%error, "a run broke");
@@ -144,6 +150,16 @@ impl Runs {
     }
 }
 
+impl Runs {
+    fn rests(&mut self, fetch: FetchId) -> bool {
+        let rests = self.resting.get(&fetch).is_some_and(|until| *until > Instant::now());
+        if !rests {
+            self.resting.remove(&fetch);
+        }
+        rests
+    }
+}
+
 /// Starts what is due, and tells how long until something may be.
 async fn look(harvester: &Harvester, runs: &mut Runs, cancel: &CancellationToken) -> Result<Duration, HarvestError> {
     let inner = &harvester.inner;
@@ -152,7 +168,7 @@ async fn look(harvester: &Harvester, runs: &mut Runs, cancel: &CancellationToken
     let status: HashMap<&str, &FetchStatus> = status.iter().map(|status| (status.fetch.as_str(), status)).collect();
     let mut wait = RECONCILE;
     for id in inner.fetches() {
-        if runs.busy.contains(&id) {
+        if runs.busy.contains(&id) || runs.rests(id) {
             continue;
         }
         let schedule = inner.catalog.fetch(id).schedule.as_ref();

@@ -241,7 +241,10 @@ impl EntityShape {
             let found = field.take.find(record).ok()?;
             let one = found.one().ok()?;
             match &field.what {
-                What::Leaf { leaf, .. } => leaf.convert(one).ok().map(|value| value.to_string()),
+                What::Leaf { leaf, .. } => {
+                    let value = leaf.convert(one).ok().filter(|value| !value.is_null());
+                    value.map(|value| value.to_string())
+                }
                 What::Reference { leaves, .. } => reference(leaves, one).ok()?.map(|key| key.to_string()),
                 What::Document { document, .. } => values.document(document, &found).ok().map(|json| json.to_string()),
                 What::Links { .. } | What::Nested { .. } => None,

@@ -1,0 +1,38 @@
+//! Tests of the harvest against a scripted upstream on loopback and a ledger in memory.
+
+mod catalogs;
+mod farm;
+mod faults;
+mod memory;
+mod paging;
+mod schedules;
+mod shapes;
+mod upstream;
+
+use std::{path::PathBuf, sync::Arc};
+
+use tokio_util::sync::CancellationToken;
+
+use self::memory::Memory;
+use super::{HarvestSettings, Harvester, RunReport, Silent};
+use crate::{
+    catalog::{Catalog, FetchId, Valid},
+    layout::Layout,
+    store::Reason,
+};
+
+fn harvester(catalog: Catalog, ledger: &Arc<Memory>, folder: PathBuf) -> Harvester {
+    let catalog = Arc::new(Valid::trusted(catalog));
+    let layout = Layout::of(&catalog);
+    let settings = HarvestSettings {
+        definition_dir: folder,
+        ..HarvestSettings::default()
+    };
+    Harvester::with_ledger(catalog, &layout, ledger.clone(), settings).expect("harvester")
+}
+
+async fn run(harvester: &Harvester) -> RunReport {
+    let cancel = CancellationToken::new();
+    let run = harvester.run(FetchId(0), Reason::Hand, &Silent, &cancel);
+    run.await.expect("a recorded run")
+}

@@ -1,0 +1,141 @@
+//! From records to rows.
+
+use super::{
+    super::{json, shape::Shaper},
+    catalogs::quests,
+};
+use crate::{
+    catalog::{EntityId, Valid},
+    layout::Layout,
+    store::Refused,
+    value::{Key, Row, Value},
+};
+
+fn shape(record: &str) -> (Option<Row>, Vec<Refused>) {
+    let catalog = Valid::trusted(quests());
+    let layout = Layout::of(&catalog);
+    let shaper = Shaper::new(&catalog, &layout);
+    let record = json::parse(record.as_bytes()).expect("JSON");
+    shaper.record(EntityId(0), &record)
+}
+
+fn text(text: &str) -> Value {
+    Value::Text(text.to_owned())
+}
+
+#[test]
+fn a_whole_record() {
+    let (row, refused) = shape(
+        r#"{"id":7,"fullTitle":"T","rarity":2,"reward":{"gold":"9007199254740993","more":1},"words":["a","b"],
+            "npc":{"slug":"bob"},"tag_ids":["x","y","x"],
+            "items":[{"item":"i1","quantity":2},{"item":"i2","quantity":"3"}],"notes":[{"text":"n"},{"text":"n"}]}"#,
+    );
+    assert_eq!(refused, []);
+    let row = row.expect("a row");
+    let want = [
+        text("7"),
+        text("T"),
+        text("RARE"),
+        text("{\"gold\":\"9007199254740993\",\"title\":null}"),
+        text("[\"a\",\"b\"]"),
+        text("bob"),
+    ];
+    assert_eq!(row.values, want);
+    assert_eq!(row.links, [vec![Key::text("x"), Key::text("y")]]);
+    let items: Vec<&[Value]> = row.children[0].iter().map(|row| &row.values[..]).collect();
+    assert_eq!(items[0], [text("7"), text("i1"), Value::Int(2)]);
+    assert_eq!(items[1], [text("7"), text("i2"), Value::Int(3)]);
+    assert_eq!(row.children[1].len(), 2, "positional children may be alike");
+}
+
+#[test]
+fn what_is_missing_is_null_or_empty() {
+    let (row, refused) = shape(r#"{"id":"q","fullTitle":"T"}"#);
+    assert_eq!(refused, []);
+    let row = row.expect("a row");
+    assert!(row.values[2..].iter().all(Value::is_null));
+    assert_eq!((row.links[0].len(), row.children.len()), (0, 2));
+}
+
+#[test]
+fn refused_records() {
+    for (record, reason, key) in [
+        (r#"{"id":null,"fullTitle":"T"}"#, "id: the key is missing or null", None),
+        (r#"{"id":"q"}"#, "title: required, but missing or null", Some("q")),
+        (
+            r#"{"id":"q","fullTitle":"a\u0000b"}"#,
+            "title: the text holds a NUL",
+            Some("q"),
+        ),
+        (
+            r#"{"id":"q","fullTitle":"T","rarity":"?"}"#,
+            "rarity: expected a value of Rarity",
+            Some("q"),
+        ),
+        (
+            r#"{"id":"q","fullTitle":"T","reward":{}}"#,
+            "reward.gold: required",
+            Some("q"),
+        ),
+        (
+            r#"{"id":"q","fullTitle":"T","reward":[]}"#,
+            "reward: expected an object",
+            Some("q"),
+        ),
+        (
+            r#"{"id":"q","fullTitle":"T","words":["a",null]}"#,
+            "words[1]: required, found null",
+            Some("q"),
+        ),
+        (
+            r#"{"id":"q","fullTitle":"T","words":"a"}"#,
+            "words: expected an array",
+            Some("q"),
+        ),
+        (
+            r#"{"id":"q","fullTitle":"T","npc":{"slug":{"id":1}}}"#,
+            "giver: expected a key, found the object",
+            Some("q"),
+        ),
+        (
+            r#"{"id":"q","fullTitle":"T","tag_ids":["a",null]}"#,
+            "tags[1]: expected a key, found null",
+            Some("q"),
+        ),
+        (
+            r#"{"id":"q","fullTitle":"T","notes":3}"#,
+            "notes: expected an array",
+            Some("q"),
+        ),
+        ("3", "id: expected an object", None),
+    ] {
+        let (row, refused) = shape(record);
+        assert_eq!(row, None, "{record}");
+        assert_eq!(refused.len(), 1);
+        assert!(refused[0].reason.starts_with(reason), "{reason}: {}", refused[0].reason);
+        assert_eq!(refused[0].key.as_deref(), key, "{record}");
+    }
+}
+
+#[test]
+fn a_bad_child_is_refused_alone() {
+    let (row, refused) = shape(
+        r#"{"id":"q","fullTitle":"T","items":[{"item":"a","quantity":1},{"item":"a","quantity":2},{"item":null},
+            {"item":"b","quantity":"x"}]}"#,
+    );
+    assert_eq!(row.expect("the parent is loaded").children[0].len(), 1);
+    let reasons: Vec<&str> = refused.iter().map(|refused| refused.reason.as_str()).collect();
+    assert!(
+        reasons[0].starts_with("items[1]: the key q / a appears twice"),
+        "{reasons:?}"
+    );
+    assert!(reasons[1].starts_with("items[2].item: the key is missing or null"));
+    assert!(reasons[2].starts_with("items[3].quantity: expected an Int") && reasons[2].ends_with("(of q)"));
+}
+
+#[test]
+fn large_records_are_cut() {
+    let (_, refused) = shape(&format!(r#"{{"id":"q","more":"{}"}}"#, "é".repeat(50_000)));
+    assert!(refused[0].record.len() <= 64 << 10);
+    assert!(refused[0].reason.ends_with("(the record is cut at 64 KiB)"));
+}

@@ -1,0 +1,132 @@
+//! A scripted HTTP server on loopback: raw answers, also broken ones.
+
+use std::sync::{Arc, Mutex};
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+};
+
+/// A request as it arrived: its path with query, and its head.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    pub path: String,
+    pub head: String,
+}
+
+#[derive(Clone, Debug)]
+pub struct Answer {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+    /// Bytes of the body that are left out, though the length promises them.
+    cut: usize,
+    silent: bool,
+}
+
+impl Answer {
+    pub fn json(body: impl Into<String>) -> Answer {
+        Answer {
+            status: 200,
+            headers: Vec::new(),
+            body: body.into().into_bytes(),
+            cut: 0,
+            silent: false,
+        }
+    }
+
+    pub fn status(status: u16) -> Answer {
+        Answer {
+            status,
+            ..Answer::json("")
+        }
+    }
+
+    pub fn header(mut self, name: &str, value: impl Into<String>) -> Answer {
+        self.headers.push((name.to_owned(), value.into()));
+        self
+    }
+
+    pub fn cut(mut self, bytes: usize) -> Answer {
+        self.cut = bytes;
+        self
+    }
+
+    /// Never answers.
+    pub fn silent() -> Answer {
+        Answer {
+            silent: true,
+            ..Answer::json("")
+        }
+    }
+}
+
+pub struct Upstream {
+    pub url: String,
+    pub asked: Arc<Mutex<Vec<Asked>>>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Upstream {
+    /// Answers each request by the script, which is told how many came before.
+    pub async fn start(script: impl Fn(&Asked, usize) -> Answer + Send + Sync + 'static) -> Upstream {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
+        let url = format!("http://{}", listener.local_addr().expect("address"));
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let (script, log) = (Arc::new(script), Arc::clone(&asked));
+        let task = tokio::spawn(async move {
+            while let Ok((socket, _)) = listener.accept().await {
+                let (script, log) = (Arc::clone(&script), Arc::clone(&log));
+                tokio::spawn(async move {
+                    let _ = serve(socket, script.as_ref(), &log).await;
+                });
+            }
+        });
+        Upstream { url, asked, task }
+    }
+
+    pub fn paths(&self) -> Vec<String> {
+        let asked = self.asked.lock().expect("log");
+        asked.iter().map(|asked| asked.path.clone()).collect()
+    }
+}
+
+async fn serve(
+    mut socket: TcpStream,
+    script: &(impl Fn(&Asked, usize) -> Answer + Send + Sync),
+    log: &Mutex<Vec<Asked>>,
+) -> std::io::Result<()> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(socket.read_u8().await?);
+    }
+    let head = String::from_utf8_lossy(&head).to_lowercase();
+    let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
+    let asked = Asked { path, head };
+    let answer = {
+        let mut log = log.lock().expect("log");
+        log.push(asked.clone());
+        script(&asked, log.len() - 1)
+    };
+    if answer.silent {
+        std::future::pending::<()>().await;
+    }
+    let mut out = format!(
+        "HTTP/1.1 {} X\r\nconnection: close\r\ncontent-length: {}\r\n",
+        answer.status,
+        answer.body.len()
+    );
+    for (name, value) in &answer.headers {
+        out.push_str(&format!("{name}: {value}\r\n"));
+    }
+    out.push_str("\r\n");
+    socket.write_all(out.as_bytes()).await?;
+    socket.write_all(&answer.body[..answer.body.len() - answer.cut]).await?;
+    socket.shutdown().await
+}
