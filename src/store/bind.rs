@@ -24,7 +24,7 @@ impl Params {
         &mut self,
         value: T,
     ) -> Result<(), StoreError> {
-        self.0.add(value).map_err(|error| StoreError::Database(error))
+        self.0.add(value).map_err(StoreError::Database)
     }
 
     pub fn value(&mut self, value: &Value) -> Result<(), StoreError> {
