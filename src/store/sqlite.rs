@@ -62,9 +62,13 @@ impl Dialect for Sqlite {
             }
             ColumnKind::Scalar(Scalar::Time) => or_null(format!("'\"'||rtrim(rtrim({column},'0'),'.')||'\"'")),
             // The parts are taken apart before `abs`, which fails on the smallest integer.
-            ColumnKind::Scalar(Scalar::Duration) => or_null(format!(
-                "CASE WHEN {column}<0 THEN '\"-PT' ELSE '\"PT' END||rtrim(rtrim(printf('%d.%06d',abs({column}/1000000),abs({column}%1000000)),'0'),'.')||'S\"'"
-            )),
+            ColumnKind::Scalar(Scalar::Duration) => format!(
+                "CASE WHEN {column} IS NULL THEN 'null' ELSE CASE WHEN {column}<0 THEN '\"-PT' ELSE '\"PT' END||rtrim(rtrim(printf('%d.%06d',abs({column}/1000000),abs({column}%1000000)),'0'),'.')||'S\"' END"
+            ),
+            // SQLite prints 15 digits, which is the short form of most numbers; those that it changes get 17.
+            ColumnKind::Scalar(Scalar::Float) => format!(
+                "CASE WHEN {column} IS NULL OR CAST(json_quote({column}) AS REAL)={column} THEN json_quote({column}) ELSE printf('%!.17g',{column}) END"
+            ),
             // What an upstream's JSON filter printed may be no JSON (NaN): it is then served as text.
             ColumnKind::Scalar(Scalar::Json) => {
                 format!("CASE WHEN json_valid({column}) THEN {column} ELSE json_quote({column}) END")
