@@ -15,7 +15,9 @@ use super::{JqFault, names};
 /// Bytes of a filter's text: far beyond what a person writes into a definition.
 const TEXT_MAX: usize = 4_096;
 /// Tokens of a filter: they bound its depth, and so the stack that parsing and running it need.
-const TOKENS_MAX: usize = 512;
+const TOKENS_MAX: usize = 256;
+/// Signs and words that open another level without a bracket (`-`, `try`), for the same reason: each costs several calls.
+const PREFIXES_MAX: usize = 32;
 /// Brackets open at once; the same reason, before there are tokens.
 const BRACKETS_MAX: usize = 64;
 
@@ -60,8 +62,11 @@ fn parse(text: &str) -> Result<Term<&str>, JqFault> {
         Some((expected, rest)) => fault(format!("expected {}", expected.as_str()), span(text, rest).start),
         None => fault("this is not jq".to_owned(), 0),
     })?;
-    if count(&tokens) > TOKENS_MAX {
+    if count(&tokens, |_| true) > TOKENS_MAX {
         return Err(fault(format!("a filter has at most {TOKENS_MAX} words and signs"), 0));
+    }
+    if count(&tokens, |text| matches!(text, "-" | "try")) > PREFIXES_MAX {
+        return Err(fault(format!("a filter has at most {PREFIXES_MAX} `-` and `try`"), 0));
     }
     Parser::new(&tokens)
         .parse(|parser| parser.term())
@@ -99,19 +104,23 @@ fn too_deep(text: &str) -> Option<usize> {
     None
 }
 
-fn count(tokens: &[Token<&str>]) -> usize {
+/// The tokens, at any depth, whose text satisfies a test.
+fn count(tokens: &[Token<&str>], test: fn(&str) -> bool) -> usize {
     let inner = |token: &Token<&str>| match &token.1 {
-        Tok::Block(tokens) => count(tokens),
+        Tok::Block(tokens) => count(tokens, test),
         Tok::Str(parts) => parts
             .iter()
             .map(|part| match part {
-                StrPart::Term(Token(_, Tok::Block(tokens))) => 1 + count(tokens),
-                _ => 1,
+                StrPart::Term(Token(_, Tok::Block(tokens))) => count(tokens, test),
+                _ => 0,
             })
             .sum(),
         _ => 0,
     };
-    tokens.iter().map(|token| 1 + inner(token)).sum()
+    tokens
+        .iter()
+        .map(|token| usize::from(test(token.0)) + inner(token))
+        .sum()
 }
 
 struct Checker<'s, 'v> {
