@@ -31,7 +31,7 @@ impl Scalar {
             (Scalar::Decimal, Json::Number(number)) => decimal(&number.to_string()),
             (Scalar::Decimal, Json::String(text)) => decimal(text),
             (Scalar::Json, input) if !input.is_null() => Some(Value::Text(input.to_string())),
-            (scalar, Json::String(text)) => scalar.from_text(text),
+            (scalar, Json::String(text)) => scalar.parse_text(text),
             _ => None,
         };
         converted.ok_or_else(|| InputError {

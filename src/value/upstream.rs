@@ -66,13 +66,13 @@ impl Scalar {
             Scalar::Decimal => number_text(value)
                 .and_then(|text| Decimal::parse(text.trim()))
                 .map(|decimal| Value::Text(decimal.into_string())),
-            _ => text(value).and_then(|text| self.from_text(text.trim())),
+            _ => text(value).and_then(|text| self.parse_text(text.trim())),
         };
         converted.ok_or_else(|| Misfit::new(self.expectation(), value))
     }
 
     /// Reads the text form of a scalar that is written as text: times, UUID, URL.
-    pub(super) fn from_text(self, text: &str) -> Option<Value> {
+    pub(super) fn parse_text(self, text: &str) -> Option<Value> {
         match self {
             Scalar::DateTime => time::date_time(text).map(Value::Text),
             Scalar::Date => time::date(text).map(Value::Text),

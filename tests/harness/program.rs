@@ -146,14 +146,6 @@ impl Program {
         self.child.id().expect("it runs")
     }
 
-    /// Waits until the log contains a text.
-    pub async fn says(&self, text: &str) {
-        eventually(&format!("the log says `{text}`"), || async {
-            self.log().contains(text).then_some(())
-        })
-        .await;
-    }
-
     /// Posts an operation; gives the whole response.
     pub async fn post(&self, query: &str, variables: Value) -> Value {
         let body = json!({ "query": query, "variables": variables });

@@ -1,3 +1,5 @@
+//! Filters on values: what they give, what is refused. Knows the module's own door only.
+
 use super::*;
 
 fn json(text: &str) -> Val {
