@@ -28,7 +28,10 @@ pub fn harvest(folder: &Path, arguments: &[&str]) -> Harvested {
     let mut child = command.stdout(Stdio::piped()).spawn().expect("the program");
     let mut peak_mb = 0.0_f64;
     // The kernel keeps the high-water mark, so looking often only matters for the last moments.
-    #[allow(clippy::disallowed_methods, reason = "nothing here is asynchronous, and the process does not tell when it grows")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "nothing here is asynchronous, and the process does not tell when it grows"
+    )]
     while child.try_wait().expect("its state").is_none() {
         peak_mb = peak_mb.max(high_water_mb(child.id()));
         std::thread::sleep(Duration::from_millis(2));

@@ -1,6 +1,9 @@
 //! The first system tables. Knows their columns; times are RFC 3339 text in UTC, so that text order is time order.
 
-use sea_orm_migration::{prelude::*, schema::*};
+use sea_orm_migration::{
+    prelude::*,
+    schema::{big_integer, blob, text, text_null},
+};
 
 pub struct Migration;
 

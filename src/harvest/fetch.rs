@@ -6,11 +6,8 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use reqwest::{
-    Client, Response, StatusCode,
-    header::{self, HeaderMap, HeaderValue},
-    redirect,
-};
+pub(super) use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Client, Response, StatusCode, header, redirect};
 use tokio::sync::Semaphore;
 use url::Url;
 use xxhash_rust::xxh3::xxh3_64;

@@ -24,7 +24,6 @@ mod work;
 
 use std::{path::PathBuf, sync::Arc};
 
-use reqwest::header::HeaderMap;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -37,7 +36,7 @@ use crate::{
 pub use error::{HarvestError, PageFault};
 pub use progress::{Committed, Progress, RunReport, Silent};
 
-use fetch::Upstream;
+use fetch::{HeaderMap, Upstream};
 use ledger::Ledger;
 use request::Base;
 use shape::Shaper;

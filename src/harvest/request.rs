@@ -4,12 +4,13 @@ use std::path::{Component, Path, PathBuf};
 
 use bytes::Bytes;
 use jaq_json::{Map, Val};
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+
 use url::Url;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
     error::{HarvestError, PageFault},
+    fetch::{HeaderMap, HeaderName, HeaderValue},
     page::Position,
 };
 use crate::{

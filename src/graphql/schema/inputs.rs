@@ -146,13 +146,13 @@ fn write_operators(sdl: &mut Sdl, catalog: &Catalog) {
     for (name, leaf) in single {
         let head = format!("input {}", names::operators_input(name));
         sdl.block(Some("All given members must hold."), &head, |sdl| {
-            write_operators_of(sdl, name, leaf)
+            write_operators_of(sdl, name, leaf);
         });
     }
     for (name, leaf) in lists {
         let head = format!("input {}", names::list_operators_input(name));
         sdl.block(Some("All given members must hold."), &head, |sdl| {
-            write_list_operators(sdl, name, leaf)
+            write_list_operators(sdl, name, leaf);
         });
     }
 }

@@ -69,7 +69,7 @@ async fn farm(store: &Store) {
 
 /// One value of the first row and column of a statement on the writer.
 async fn number(store: &Store, sql: &str) -> i64 {
-    let row = bind::Params::default()
+    let row = Params::default()
         .query(sql)
         .fetch_one(store.inner.writer().expect("a writer"))
         .await;

@@ -301,16 +301,16 @@ async fn wire_forms() {
         2.2250738585072014e-308,
     ];
     let sample = |scalar: Scalar, n: usize| -> Value {
-        let texts = |a: &str, b: &str| super::text(if n % 2 == 0 { a } else { b });
+        let texts = |a: &str, b: &str| text(if n.is_multiple_of(2) { a } else { b });
         match scalar {
             Scalar::Int => Value::Int(n as i64 - 5),
-            Scalar::BigInt => Value::Int(if n % 2 == 0 { i64::MIN } else { i64::MAX }),
+            Scalar::BigInt => Value::Int(if n.is_multiple_of(2) { i64::MIN } else { i64::MAX }),
             Scalar::Duration => [i64::MIN, i64::MAX, -500_000, 90_000_000, 0]
                 .get(n)
                 .copied()
                 .map_or(Value::Null, Value::Int),
             Scalar::Float => Value::Float(floats[n]),
-            Scalar::Boolean => Value::Bool(n % 2 == 0),
+            Scalar::Boolean => Value::Bool(n.is_multiple_of(2)),
             Scalar::Decimal => texts("-12.5", "100"),
             Scalar::DateTime => texts("2026-11-21T03:20:00.000000Z", "2026-11-21T03:20:10.120000Z"),
             Scalar::Date => texts("2026-11-21", "1999-01-01"),
@@ -323,7 +323,7 @@ async fn wire_forms() {
     for n in 0..floats.len() {
         let mut values = vec![Value::Int(n as i64)];
         values.extend(Scalar::ALL.iter().map(|scalar| sample(*scalar, n)));
-        values.extend([super::text("[\"7\",\"8\"]"), Value::Null]);
+        values.extend([text("[\"7\",\"8\"]"), Value::Null]);
         all.push(Row::new(values, vec![], vec![]));
     }
     all.push(Row::new(
@@ -419,13 +419,13 @@ async fn value_objects() {
             vec![],
         )
     };
-    let list = super::text(r#"[{"gold":1,"title":"a\"b"},{"gold":2,"title":null}]"#);
+    let list = text(r#"[{"gold":1,"title":"a\"b"},{"gold":2,"title":null}]"#);
     harvest(
         &bench.store,
         "Thing",
         THING,
         0,
-        vec![thing(1, list), thing(2, Value::Null), thing(3, super::text("[]"))],
+        vec![thing(1, list), thing(2, Value::Null), thing(3, text("[]"))],
     )
     .await;
     let rewards = Output {
@@ -463,7 +463,7 @@ async fn loads_by_key() {
         .store
         .compile_keyed(QUEST_ITEM, &[f(0), f(1)], &[leaf("n", 2)])
         .expect("compiles");
-    let key = Key(vec![super::text("q1"), super::text("i2")]);
+    let key = Key(vec![text("q1"), text("i2")]);
     let found = bench
         .store
         .load(&statement, std::slice::from_ref(&key))
