@@ -37,6 +37,11 @@ impl Socket {
         self.stream.send(text).await.expect("send");
     }
 
+    /// Sends a text as it is, which need be no message.
+    pub async fn send_text(&mut self, text: &str) {
+        self.stream.send(Message::text(text)).await.expect("send");
+    }
+
     pub async fn subscribe(&mut self, id: &str, query: &str) {
         self.send(json!({ "id": id, "type": "subscribe", "payload": { "query": query } }))
             .await;
