@@ -93,6 +93,16 @@ async fn operations_end_one_by_one_and_leave_the_socket_open() {
 }
 
 #[tokio::test]
+async fn the_newer_protocol_is_spoken_to_who_offers_both() {
+    let farm = Farm::harvested().await;
+    let mut socket = Socket::offering(&address(&farm), "graphql-ws, graphql-transport-ws").await;
+    socket.send(json!({ "type": "connection_init" })).await;
+    assert_eq!(socket.next().await["type"], "connection_ack");
+    socket.subscribe("a", PRICE).await;
+    price_of(&socket.next().await);
+}
+
+#[tokio::test]
 async fn a_socket_holds_a_bounded_number_of_operations() {
     let farm = Farm::harvested().await;
     let mut socket = Socket::open(&address(&farm)).await;
