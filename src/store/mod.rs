@@ -4,6 +4,7 @@ mod answer;
 mod applied;
 mod bind;
 mod dialect;
+mod functions;
 mod ledger;
 mod load;
 mod open;
