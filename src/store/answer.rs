@@ -11,8 +11,9 @@ use super::{
     types::{Answer, Explanation, KeyedStatement, RootShape, Statement, StoreError},
 };
 
-/// Keys of one statement. Counts are rounded up to a power of two, so that few texts are ever prepared.
-const KEYS_MAX: usize = 256;
+/// Keys of one statement: more than a loader ever joins, so that the rows of one operation are never read by two. Counts are
+/// rounded up to a power of two, so that few texts are ever prepared.
+const KEYS_MAX: usize = 1_024;
 
 pub(super) async fn read(inner: &Inner, statement: &Statement, values: &[Value]) -> Result<Answer, StoreError> {
     let params = Params::operands(&statement.binds, values, &inner.dialect)?;
