@@ -306,20 +306,36 @@ async fn many_lookups_at_once_get_their_own_answers() {
     let farm = Farm::harvested().await;
     let wanted: Vec<(String, Value)> = {
         let world = farm.upstream.world();
-        let of = |at: u32| {
-            let id = at * 37 % 330 + 1;
-            let npc = &world.npcs[&(at % 48 + 1)];
+        let item = |id: u32| {
             // Ten of the identifiers belong to no item.
             let item = world.items.get(&id);
-            let item = item.map_or(
+            item.map_or(
                 Value::Null,
                 |item| json!({ "id": id.to_string(), "name": item["fullName"] }),
-            );
-            let slug = npc["slug"].as_str().expect("a slug");
-            let query = format!("{{ item(id: \"{id}\") {{ id name }} npcBy(key: {{slug: \"{slug}\"}}) {{ name }} }}");
-            (query, json!({ "item": item, "npcBy": { "name": npc["name"] } }))
+            )
         };
-        (0..200).map(of).collect()
+        // Lookups with one plan are joined, also those of one operation; there are two plans here.
+        let of = |at: u32| {
+            let (id, other) = (at * 37 % 330 + 1, at * 53 % 330 + 1);
+            let npc = &world.npcs[&(at % 48 + 1)];
+            match at % 3 {
+                0 => {
+                    let slug = npc["slug"].as_str().expect("a slug");
+                    let query = format!("{{ npcBy(key: {{slug: \"{slug}\"}}) {{ name }} }}");
+                    (query, json!({ "npcBy": { "name": npc["name"] } }))
+                }
+                1 => {
+                    let query = format!("{{ item(id: \"{id}\") {{ id name }} }}");
+                    (query, json!({ "item": item(id) }))
+                }
+                _ => {
+                    let query =
+                        format!("{{ a: item(id: \"{id}\") {{ id name }} b: item(id: \"{other}\") {{ id name }} }}");
+                    (query, json!({ "a": item(id), "b": item(other) }))
+                }
+            }
+        };
+        (0..400).map(of).collect()
     };
     let program = &farm.program;
     let lookups = wanted.iter().map(|(query, want)| async move {
