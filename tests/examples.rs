@@ -92,3 +92,18 @@ fn the_readme_can_be_copied() {
     validate(&served, query);
     validate(&served, &format!("subscription {query}"));
 }
+
+#[test]
+fn the_queries_of_the_tutorial_fit_its_definition() {
+    let served = served("examples/countries", &text_of("examples/countries/schema.graphql"));
+    let page = blocks(&text_of("examples/countries/README.md"));
+    let queries = page
+        .iter()
+        .filter(|(mark, code)| mark == "graphql" && code.starts_with(['{', 'q', 's']));
+    let mut count = 0;
+    for (_, query) in queries {
+        validate(&served, query);
+        count += 1;
+    }
+    assert!(count >= 2, "{count} queries");
+}
