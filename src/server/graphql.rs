@@ -13,7 +13,7 @@ use crate::graphql::{ApiRequest, ApiResponse, Kind};
 use super::{
     negotiate::{self, Media},
     origin,
-    router::Shared,
+    shared::Shared,
     socket,
 };
 

@@ -8,6 +8,7 @@ mod negotiate;
 mod origin;
 mod protocol;
 mod router;
+mod shared;
 mod socket;
 #[cfg(test)]
 mod tests;
@@ -18,7 +19,7 @@ use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use self::router::Shared;
+use self::shared::Shared;
 use crate::graphql::DataApi;
 
 /// How long requests under way may take after the shutdown began; together with closing, less than a second.

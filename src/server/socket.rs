@@ -25,7 +25,7 @@ use tokio_util::sync::PollSender;
 
 use super::{
     protocol::{Protocol, Verdict},
-    router::Shared,
+    shared::Shared,
 };
 
 const SUBPROTOCOL: &str = "graphql-transport-ws";

@@ -16,7 +16,7 @@ use tokio_tungstenite::{
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use super::{ServerContext, router::Shared, serve};
+use super::{ServerContext, serve, shared::Shared};
 use crate::graphql::{
     Limits,
     testing::{Farm, item},
