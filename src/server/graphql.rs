@@ -46,7 +46,7 @@ async fn upgrade_to_socket(shared: Shared, parts: &mut Parts) -> Response {
         );
     }
     match WebSocketUpgrade::from_request_parts(parts, &()).await {
-        Ok(upgrade) => socket::accept(upgrade, shared),
+        Ok(upgrade) => socket::accept(upgrade, parts.extensions.get().cloned(), shared),
         Err(rejection) => rejection.into_response(),
     }
 }

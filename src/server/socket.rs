@@ -23,6 +23,7 @@ use tokio::{
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::{
+    connections::Place,
     protocol::{Protocol, Verdict},
     router::Shared,
 };
@@ -42,8 +43,8 @@ const PING_EVERY: Duration = Duration::from_secs(25);
 /// Messages read and not yet taken by the engine, which is always asked first.
 const QUEUE: usize = 16;
 
-/// Answers the handshake.
-pub(super) fn accept(upgrade: WebSocketUpgrade, shared: Shared) -> Response {
+/// Answers the handshake; the socket keeps its connection's place.
+pub(super) fn accept(upgrade: WebSocketUpgrade, place: Option<Place>, shared: Shared) -> Response {
     let upgrade = upgrade.protocols([SUBPROTOCOL]);
     if upgrade.selected_protocol().is_none() {
         let message = "the subprotocol graphql-transport-ws must be offered (Sec-WebSocket-Protocol)";
@@ -59,7 +60,7 @@ pub(super) fn accept(upgrade: WebSocketUpgrade, shared: Shared) -> Response {
         .max_frame_size(MESSAGE_MAX)
         .on_upgrade(move |socket| async move {
             serve(socket, shared).await;
-            drop(permit);
+            drop((permit, place));
         })
 }
 
