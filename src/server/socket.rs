@@ -24,6 +24,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::PollSender;
 
 use super::{
+    connections::Place,
     protocol::{Protocol, Verdict},
     shared::Shared,
 };
@@ -43,12 +44,13 @@ const PING_EVERY: Duration = Duration::from_secs(25);
 /// Messages read and not yet taken by the engine, which is always asked first.
 const QUEUE: usize = 16;
 
-/// Answers the handshake.
+/// Answers the handshake; the socket keeps its connection's place.
 pub(super) async fn accept(parts: &mut Parts, shared: Shared) -> Response {
     let upgrade = match WebSocketUpgrade::from_request_parts(parts, &()).await {
         Ok(upgrade) => upgrade.protocols([SUBPROTOCOL]),
         Err(rejection) => return rejection.into_response(),
     };
+    let place: Option<Place> = parts.extensions.get().cloned();
     let Some(agreed) = agreed(&upgrade, parts).await else {
         let message = "the subprotocol graphql-transport-ws must be offered (Sec-WebSocket-Protocol)";
         return (StatusCode::BAD_REQUEST, message).into_response();
@@ -63,7 +65,7 @@ pub(super) async fn accept(parts: &mut Parts, shared: Shared) -> Response {
         .max_frame_size(MESSAGE_MAX)
         .on_upgrade(move |socket| async move {
             serve(socket, agreed, shared).await;
-            drop(permit);
+            drop((permit, place));
         })
 }
 

@@ -167,11 +167,18 @@ impl<'a> Planner<'a> {
         Ok(joined(all))
     }
 
-    /// The members of an operators object, which itself must not be null.
+    /// The members of an operators object: neither it nor one of its variables may be missing.
     fn given(&self, input: &Input<'a>, place: &Trail) -> Result<Vec<(&'a str, Input<'a>)>, ApiError> {
         if input.is_null() {
             let message = "null is no condition; leave it out, or use isNull";
             return Err(ApiError::input(place, message));
+        }
+        // GraphQL would leave the operator out, and a condition without operators is true of every row.
+        if let Some((name, variable)) = self.left_out(input) {
+            let message = format!(
+                "${variable} was not given, and without it every row would match; give it, or leave the operator out"
+            );
+            return Err(ApiError::input(place.then(name), message));
         }
         Ok(self.members(input))
     }
