@@ -3,7 +3,7 @@
 mod catalogs;
 mod farm;
 mod faults;
-mod memory;
+pub(super) mod memory;
 mod paging;
 mod schedules;
 mod shapes;
