@@ -103,6 +103,7 @@ impl Serving {
         let store = self.loaded.open(&self.database, Access::Write).await?;
         let result = self.serve_with(&store, listener, address, shutdown).await;
         store.close().await;
+        tracing::debug!("the database is closed");
         result
     }
 
@@ -125,8 +126,10 @@ impl Serving {
             async move { harvester.serve(&shutdown).await }
         });
         let served = server::serve(listener, context, shutdown).await;
+        tracing::debug!("the server has ended");
         drop(guard);
         let harvested = harvest.await;
+        tracing::debug!("the harvest has ended");
         served.map_err(|error| Failure::work(format!("error: the server stopped: {error}")))?;
         harvested.map_err(|error| {
             tracing::error!(%error, "the harvest's task ended");

@@ -67,8 +67,8 @@ const HOMES: &[(&str, &[&str], &str)] = &[
     ),
     (
         "rusqlite",
-        &[],
-        "it is the yardstick of the benches; the program goes through SeaORM",
+        &["src/store/functions"],
+        "its door is SQL functions of our own, which sqlx has no interface for; all else goes through SeaORM's pools",
     ),
     (
         "reqwest",

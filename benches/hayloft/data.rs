@@ -104,13 +104,6 @@ pub fn write_million(folder: &Path) {
     (0..1_000_000).for_each(|number| row(&mut rows, number));
 }
 
-/// The farm's definition with nothing to harvest.
-pub fn write_empty(folder: &Path) {
-    fs::write(folder.join("schema.graphql"), FARM).expect("write");
-    fs::write(folder.join("items.ndjson"), "").expect("write");
-    fs::write(folder.join("quests.ndjson"), "").expect("write");
-}
-
 /// Documents that overflow, explode or drown a careless server.
 pub fn hostile() -> Vec<(&'static str, String)> {
     let bomb = |fragments: usize, spreads: usize| {

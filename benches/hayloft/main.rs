@@ -38,7 +38,6 @@ fn main() {
     binary_size();
     reads(folder);
     harvests(folder);
-    hostile_documents();
 }
 
 fn binary_size() {
@@ -84,6 +83,7 @@ fn reads(folder: &Path) {
     for (name, query, by_hand, limit) in pairs {
         compare(name, &server, query, &|| by_hand(&database), limit);
     }
+    hostile_documents(&server);
     drop(server);
     start_to_first_answer(folder);
 }
@@ -173,10 +173,7 @@ fn harvests(folder: &Path) {
 }
 
 /// How long the gate takes to refuse what must not reach the planner.
-fn hostile_documents() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    data::write_empty(folder.path());
-    let server = Server::start(folder.path());
+fn hostile_documents(server: &Server) {
     for (name, document) in data::hostile() {
         let mut times: Vec<f64> = (0..5)
             .map(|_| {

@@ -5,6 +5,7 @@ use clap::Args;
 
 use crate::{
     app::Loaded,
+    catalog::{Catalog, EntityId},
     config::{DatabaseSetting, DefinitionSetting},
     store::{Access, FetchStatus, RunState, RunSummary, Store},
 };
@@ -53,7 +54,7 @@ async fn tell(loaded: &Loaded, store: &Store) -> Result<String, Failure> {
         rows.push(vec![
             name.clone(),
             text::grouped(count),
-            complete.map_or_else(|| "never".to_owned(), |run| ago(run.finished_at, now)),
+            complete.map_or_else(|| not_yet(&loaded.catalog, entity), |run| ago(run.finished_at, now)),
             status
                 .and_then(|status| status.last.as_ref())
                 .map_or_else(String::new, state),
@@ -68,6 +69,16 @@ async fn tell(loaded: &Loaded, store: &Store) -> Result<String, Failure> {
         format!("\n{}\n", notes.join("\n"))
     };
     Ok(format!("{}{notes}", text::table(&rows)))
+}
+
+/// What stands where no complete harvest can be told.
+fn not_yet(catalog: &Catalog, id: EntityId) -> String {
+    let entity = catalog.entity(id);
+    match (entity.fetch, &entity.owner) {
+        (Some(_), _) => "never".to_owned(),
+        (None, Some(owner)) => format!("with {}", catalog.entity(owner.entity).name),
+        (None, None) => "has no @fetch".to_owned(),
+    }
 }
 
 fn ago(instant: Option<DateTime<Utc>>, now: DateTime<Utc>) -> String {

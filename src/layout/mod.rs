@@ -141,7 +141,11 @@ fn entity_tables(catalog: &Catalog, id: EntityId) -> EntityTables {
         }
         if entity.field(field).unique {
             unique.push(set);
-        } else if (entity.field(field).indexed || is_reference) && !key.starts_with(&set) {
+        } else if is_reference && !key.starts_with(&set) {
+            // The rows behind an inverse come in the order of their key, which the index then has already.
+            let rest = key.iter().filter(|column| !set.contains(column));
+            indexes.push(set.iter().chain(rest).copied().collect());
+        } else if entity.field(field).indexed && !key.starts_with(&set) {
             indexes.push(set);
         }
     }

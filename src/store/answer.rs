@@ -1,8 +1,6 @@
-//! Runs compiled reads and puts the rows together to one JSON text. Knows row shapes; compiles nothing.
+//! Runs compiled reads and puts their roots together to one JSON text. Compiles nothing.
 
-use std::collections::HashMap;
-
-use futures_util::TryStreamExt;
+use std::{collections::HashMap, sync::Arc};
 
 use crate::value::{Key, Value};
 
@@ -10,100 +8,58 @@ use super::{
     Inner,
     bind::{Params, get},
     read,
-    types::{Answer, Explanation, KeyedStatement, RootKind, RootShape, Statement, StoreError},
+    types::{Answer, Explanation, KeyedStatement, RootShape, Statement, StoreError},
 };
 
-/// Keys of one statement. Counts are rounded up to a power of two, so that few texts are ever prepared.
-const KEYS_MAX: usize = 256;
-
-/// The answer under way: roots come in order, so one text grows.
-struct Assembly<'a> {
-    roots: &'a [RootShape],
-    json: String,
-    /// The root that is open, and how many rows it has.
-    at: usize,
-    rows: usize,
-}
-
-impl<'a> Assembly<'a> {
-    fn new(roots: &'a [RootShape]) -> Self {
-        let mut assembly = Assembly {
-            roots,
-            json: String::with_capacity(4_096),
-            at: 0,
-            rows: 0,
-        };
-        assembly.json.push('{');
-        assembly.open();
-        assembly
-    }
-
-    fn open(&mut self) {
-        let Some(root) = self.roots.get(self.at) else { return };
-        if self.at > 0 {
-            self.json.push(',');
-        }
-        self.json.push_str(&root.key);
-        match &root.kind {
-            RootKind::Many => self.json.push('['),
-            RootKind::Json(json) => self.json.push_str(json),
-            RootKind::One => {}
-        }
-        self.rows = 0;
-    }
-
-    fn close(&mut self) {
-        match self.roots.get(self.at).map(|root| &root.kind) {
-            Some(RootKind::Many) => self.json.push(']'),
-            Some(RootKind::One) if self.rows == 0 => self.json.push_str("null"),
-            _ => {}
-        }
-        self.at += 1;
-        self.open();
-    }
-
-    fn row(&mut self, root: usize, json: &str) {
-        while self.at < root && self.at < self.roots.len() {
-            self.close();
-        }
-        if self.rows > 0 {
-            self.json.push(',');
-        }
-        self.json.push_str(json);
-        self.rows += 1;
-    }
-
-    fn finish(mut self) -> String {
-        while self.at < self.roots.len() {
-            self.close();
-        }
-        self.json.push('}');
-        self.json
-    }
-}
+/// Keys of one statement: more than a batch of lookups has, so that those of one request share a snapshot. Counts are
+/// rounded up to a power of two, so that few texts are ever prepared.
+const KEYS_MAX: usize = 2_048;
 
 pub(super) async fn read(inner: &Inner, statement: &Statement, values: &[Value]) -> Result<Answer, StoreError> {
     let params = Params::operands(&statement.binds, values, &inner.dialect)?;
     let reader = inner.readers.take().await?;
+    let rows = reader.fetch(params.query(Arc::clone(&statement.sql))).await?;
     let mut head = 0;
-    let mut assembly = Assembly::new(&statement.roots);
-    {
-        let mut rows = params
-            .query(std::sync::Arc::clone(&statement.sql))
-            .fetch(reader.pool()?);
-        while let Some(row) = rows.try_next().await.map_err(|error| reader.error(error))? {
-            let root: i64 = get(&row, 0)?;
-            let json: &str = get(&row, 1)?;
-            match usize::try_from(root) {
-                Ok(root) => assembly.row(root, json),
-                Err(_) => head = json.parse().unwrap_or_default(),
+    let mut found: Vec<Option<&str>> = vec![None; statement.roots.len()];
+    for row in &rows {
+        let json: &str = get(row, 1)?;
+        match usize::try_from(get::<i64>(row, 0)?) {
+            Ok(root) => {
+                if let Some(place) = found.get_mut(root) {
+                    *place = Some(json);
+                }
             }
+            Err(_) => head = json.parse().unwrap_or_default(),
         }
     }
     Ok(Answer {
-        json: assembly.finish(),
+        json: assemble(&statement.roots, &found),
         head,
     })
+}
+
+/// The answer's object: each root's JSON under its key; `null` for a row that was not found.
+fn assemble(roots: &[RootShape], found: &[Option<&str>]) -> String {
+    let values = roots
+        .iter()
+        .zip(found)
+        .map(|(root, found)| root.constant.as_deref().or(*found).unwrap_or("null"));
+    let size: usize = roots
+        .iter()
+        .zip(values.clone())
+        .map(|(root, value)| root.key.len() + value.len() + 1)
+        .sum();
+    let mut json = String::with_capacity(size + 2);
+    json.push('{');
+    for (at, (root, value)) in roots.iter().zip(values).enumerate() {
+        if at > 0 {
+            json.push(',');
+        }
+        json.push_str(&root.key);
+        json.push_str(value);
+    }
+    json.push('}');
+    json
 }
 
 pub(super) async fn load(
@@ -118,7 +74,7 @@ pub(super) async fn load(
     for chunk in keys.chunks(KEYS_MAX) {
         let count = chunk.len().next_power_of_two();
         let sql = match count {
-            1 => std::sync::Arc::clone(&statement.sql),
+            1 => Arc::clone(&statement.sql),
             _ => read::keyed_sql(
                 &inner.dialect,
                 &statement.tail,
@@ -134,9 +90,8 @@ pub(super) async fn load(
         for value in chunk.iter().chain(padding).flat_map(|key| &key.0) {
             params.value(value)?;
         }
-        let reader = inner.readers.take().await?;
-        let rows = params.query(sql).fetch_all(reader.pool()?).await;
-        for row in rows.map_err(|error| reader.error(error))? {
+        let reader = inner.lookups.take().await?;
+        for row in reader.fetch(params.query(sql)).await? {
             let place = usize::try_from(get::<i64>(&row, 0)?).unwrap_or(usize::MAX);
             if let Some(key) = chunk.get(place) {
                 found.insert(key.clone(), get(&row, 1)?);
@@ -149,13 +104,12 @@ pub(super) async fn load(
 pub(super) async fn explain(inner: &Inner, statement: &Statement, values: &[Value]) -> Result<Explanation, StoreError> {
     let params = Params::operands(&statement.binds, values, &inner.dialect)?;
     let reader = inner.readers.take().await?;
-    let rows = params
-        .query(format!("EXPLAIN QUERY PLAN {}", statement.sql))
-        .fetch_all(reader.pool()?)
-        .await;
+    let rows = reader
+        .fetch(params.query(format!("EXPLAIN QUERY PLAN {}", statement.sql)))
+        .await?;
     let mut depths: HashMap<i64, usize> = HashMap::new();
     let mut plan = Vec::new();
-    for row in rows.map_err(|error| reader.error(error))? {
+    for row in rows {
         let (id, parent): (i64, i64) = (get(&row, 0)?, get(&row, 1)?);
         let depth = depths.get(&parent).map_or(0, |depth| depth + 1);
         depths.insert(id, depth);

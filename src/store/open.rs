@@ -15,6 +15,7 @@ use sqlx::{
 };
 
 use super::{
+    functions,
     reader::{Clock, Deadline},
     sqlite::DECIMAL_COLLATION,
     types::StoreError,
@@ -166,7 +167,7 @@ pub fn reader(database: &Path, clock: Clock, deadline: Arc<Deadline>) -> Databas
             Box::pin(async move {
                 let mut handle = connection.lock_handle().await?;
                 handle.set_progress_handler(STEPS_PER_LOOK, move || !deadline.is_over(clock));
-                Ok(())
+                functions::install(&mut handle)
             })
         })
         .connect_lazy_with(options);

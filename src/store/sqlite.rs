@@ -2,7 +2,7 @@
 
 use crate::{layout::ColumnKind, query::TextTest, value::Scalar};
 
-use super::dialect::Dialect;
+use super::{dialect::Dialect, functions};
 
 /// The collation of decimal columns, registered on every connection.
 pub const DECIMAL_COLLATION: &str = "hayloft_decimal";
@@ -57,18 +57,12 @@ impl Dialect for Sqlite {
             ColumnKind::Scalar(Scalar::Boolean) => {
                 format!("CASE {column} WHEN 0 THEN 'false' WHEN 1 THEN 'true' ELSE 'null' END")
             }
-            ColumnKind::Scalar(Scalar::DateTime) => {
-                or_null(format!("'\"'||rtrim(rtrim(rtrim({column},'Z'),'0'),'.')||'Z\"'"))
-            }
-            ColumnKind::Scalar(Scalar::Time) => or_null(format!("'\"'||rtrim(rtrim({column},'0'),'.')||'\"'")),
+            ColumnKind::Scalar(Scalar::DateTime | Scalar::Time) => format!("{}({column})", functions::TIME),
             // The parts are taken apart before `abs`, which fails on the smallest integer.
             ColumnKind::Scalar(Scalar::Duration) => format!(
                 "CASE WHEN {column} IS NULL THEN 'null' ELSE CASE WHEN {column}<0 THEN '\"-PT' ELSE '\"PT' END||rtrim(rtrim(printf('%d.%06d',abs({column}/1000000),abs({column}%1000000)),'0'),'.')||'S\"' END"
             ),
-            // SQLite prints 15 digits, which is the short form of most numbers; those that it changes get 17.
-            ColumnKind::Scalar(Scalar::Float) => format!(
-                "CASE WHEN {column} IS NULL OR CAST(json_quote({column}) AS REAL)={column} THEN json_quote({column}) ELSE printf('%!.17g',{column}) END"
-            ),
+            ColumnKind::Scalar(Scalar::Float) => format!("{}({column})", functions::FLOAT),
             // What an upstream's JSON filter printed may be no JSON (NaN): it is then served as text.
             ColumnKind::Scalar(Scalar::Json) => {
                 format!("CASE WHEN json_valid({column}) THEN {column} ELSE json_quote({column}) END")

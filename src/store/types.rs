@@ -56,7 +56,7 @@ pub struct Statement {
     pub sql: std::sync::Arc<str>,
     /// The operands in the order of their numbers in the statement.
     pub(super) binds: std::sync::Arc<[Bind]>,
-    /// How the rows of the statement become the answer's object.
+    /// The members of the answer's object.
     pub(super) roots: std::sync::Arc<[RootShape]>,
 }
 
@@ -80,14 +80,8 @@ pub(super) enum BindForm {
 pub(super) struct RootShape {
     /// The response key as JSON text with its colon.
     pub key: String,
-    pub kind: RootKind,
-}
-
-#[derive(Clone, Debug)]
-pub(super) enum RootKind {
-    One,
-    Many,
-    Json(String),
+    /// JSON that needs no row; everything else comes from the statement.
+    pub constant: Option<String>,
 }
 
 /// A compiled load by key.

@@ -1,7 +1,8 @@
 //! Compiles reads to SQL that returns JSON text. Knows catalog, layout and dialect; opens no connection.
 //!
-//! One statement gives rows `(root, json)`: the change log's head first (root -1), then each root's rows in order. Nested
-//! rows are correlated subqueries, so `first` and `offset` apply to each parent and one snapshot answers everything.
+//! One statement gives rows `(root, json)`: the change log's head first (root -1), then each root in order, a list as one
+//! array. Nested rows are correlated subqueries, so `first` and `offset` apply to each parent and one snapshot answers
+//! everything.
 
 mod filter;
 mod output;
@@ -17,7 +18,7 @@ use crate::{
 
 use super::{
     dialect::Dialect,
-    types::{Bind, BindForm, KeyedStatement, RootKind, RootShape, Statement, StoreError},
+    types::{Bind, BindForm, KeyedStatement, RootShape, Statement, StoreError},
 };
 
 /// Bytes of one statement's text; a legitimate one has a few thousand.
@@ -54,16 +55,20 @@ pub(super) fn compile(
     );
     let mut roots = Vec::with_capacity(read.roots.len());
     for (number, root) in read.roots.iter().enumerate() {
-        let (kind, select) = match &root.value {
-            RootValue::One(select) => (RootKind::One, Some(select)),
-            RootValue::Many(select) => (RootKind::Many, Some(select)),
-            RootValue::Json(json) => (RootKind::Json(json.clone()), None),
+        let rows = match &root.value {
+            RootValue::One(select) => compiler.root(select, true)?,
+            // A list is one value: handing over thousands of rows costs more than putting them together here.
+            RootValue::Many(select) => {
+                let rows = compiler.root(select, false)?;
+                format!("SELECT {} AS json", dialect.array("json", &rows))
+            }
+            RootValue::Json(json) => {
+                roots.push(shape(root, Some(json.clone())));
+                continue;
+            }
         };
-        if let Some(select) = select {
-            let rows = compiler.root(select, matches!(kind, RootKind::One))?;
-            sql.push_str(&format!(" UNION ALL SELECT {number},json FROM ({rows})"));
-        }
-        roots.push(shape(root, kind));
+        sql.push_str(&format!(" UNION ALL SELECT {number},json FROM ({rows})"));
+        roots.push(shape(root, None));
     }
     Ok(Statement {
         sql: compiler.checked(sql)?,
@@ -72,10 +77,10 @@ pub(super) fn compile(
     })
 }
 
-fn shape(root: &Root, kind: RootKind) -> RootShape {
+fn shape(root: &Root, constant: Option<String>) -> RootShape {
     RootShape {
         key: output::member_key(&root.key),
-        kind,
+        constant,
     }
 }
 

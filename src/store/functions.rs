@@ -1,0 +1,73 @@
+//! SQL functions of our own on the readers' connections: wire forms that SQL alone writes slowly or not exactly. Knows
+//! SQLite's function interface (through rusqlite); no tables.
+
+use rusqlite::{
+    Connection, Error, ToSql,
+    functions::{Context, FunctionFlags},
+    types::{ToSqlOutput, ValueRef},
+};
+use sqlx::sqlite::LockedSqliteHandle;
+
+/// `hayloft_float(x)`: a double as JSON, the shortest text that reads back as the same double; `null` for SQL null.
+///
+/// SQLite's own printing keeps 15 digits, or 17 that are not always the nearest ones.
+pub const FLOAT: &str = "hayloft_float";
+
+/// `hayloft_time(x)`: a stored DateTime or Time as JSON, without the zeros that end its fraction; `null` for SQL null.
+pub const TIME: &str = "hayloft_time";
+
+/// Registers the functions on a connection; they live as long as it does.
+pub fn install(handle: &mut LockedSqliteHandle<'_>) -> Result<(), sqlx::Error> {
+    // SAFETY: the handle is open and locked for as long as this borrow of it lives, and a `Connection` made from a handle
+    // does not close it when dropped. Both crates link the same SQLite, or the types would differ.
+    #[allow(
+        unsafe_code,
+        reason = "sqlx has no interface for functions; rusqlite's is safe but for taking the handle"
+    )]
+    let connection = unsafe { Connection::from_handle(handle.as_raw_handle().as_ptr()) };
+    let registered = connection.and_then(|connection| {
+        let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
+        connection.create_scalar_function(FLOAT, 1, flags, float)?;
+        connection.create_scalar_function(TIME, 1, flags, time)
+    });
+    registered.map_err(|error| sqlx::Error::Configuration(Box::new(error)))
+}
+
+/// A text that SQLite copies, or the literal `null`.
+enum Json {
+    Text(String),
+    Null,
+}
+
+impl ToSql for Json {
+    fn to_sql(&self) -> Result<ToSqlOutput<'_>, Error> {
+        let text = match self {
+            Json::Text(text) => text.as_str(),
+            Json::Null => "null",
+        };
+        Ok(ToSqlOutput::from(text))
+    }
+}
+
+fn float(context: &Context<'_>) -> Result<Json, Error> {
+    let number = match context.get_raw(0) {
+        ValueRef::Null => return Ok(Json::Null),
+        ValueRef::Integer(int) => int as f64,
+        other => other.as_f64()?,
+    };
+    // JSON has no infinities; none can be stored, and an expression's would be no number of ours.
+    let number = serde_json::Number::from_f64(number);
+    Ok(number.map_or(Json::Null, |number| Json::Text(number.to_string())))
+}
+
+fn time(context: &Context<'_>) -> Result<Json, Error> {
+    let Some(text) = context.get_raw(0).as_str_or_null()? else {
+        return Ok(Json::Null);
+    };
+    let (digits, zone) = match text.strip_suffix('Z') {
+        Some(digits) => (digits, "Z"),
+        None => (text, ""),
+    };
+    let digits = digits.trim_end_matches('0').trim_end_matches('.');
+    Ok(Json::Text(["\"", digits, zone, "\""].concat()))
+}
