@@ -85,7 +85,7 @@ pub(super) async fn check(inner: &Inner, path: &Path) -> Result<(), StoreError> 
             path.display()
         )));
     };
-    let stored = parse(&get::<String>(&newest, 0)?)?;
+    let stored = parse(&get::<String>(newest, 0)?)?;
     let mut differences = tables::differences(&stored, &inner.layout);
     let known = |name: &str| stored.entities.iter().any(|old| old.table.name == name);
     let missing = inner
