@@ -135,8 +135,8 @@ pub fn hostile() -> Vec<(&'static str, String)> {
             format!("{{ {} id {} }}", "items { ".repeat(5_000), "}".repeat(5_000)),
         ),
         (
-            "first: 1000000 nested",
-            "{ items(first: 1000000) { requiredFor(first: 1000000) { quantity } } }".to_owned(),
+            "first: 1000000, three lists deep",
+            "{ items(first: 1000000) { requiredFor { quest { items { quantity } } } } }".to_owned(),
         ),
     ]
 }
