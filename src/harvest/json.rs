@@ -3,6 +3,8 @@
 //! jaq's own reader accepts a superset (comments, `NaN`, byte strings) and recurses without limit, so an upstream's
 //! mistake would pass as data. Numbers keep every digit.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use hifijson::{
     SliceLexer,
@@ -25,13 +27,14 @@ pub(super) struct JsonError {
     pub cut_off: bool,
 }
 
-/// Parses exactly one JSON value.
-pub(super) fn parse(text: &[u8]) -> Result<Val, JsonError> {
+/// Parses exactly one JSON value. Its texts are parts of `source`, as far as they hold no escapes: a copy of each would be
+/// half the cost of reading.
+pub(super) fn parse(source: &Bytes) -> Result<Val, JsonError> {
     // Byte order marks are not JSON, but editors put them into files.
-    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    let text = source.strip_prefix(b"\xef\xbb\xbf").unwrap_or(source);
     let mut lexer = SliceLexer::new(text);
     let parsed = match lexer.ws_peek() {
-        Some(next) => value(DEPTH_MAX, next, &mut lexer),
+        Some(next) => value(DEPTH_MAX, next, &mut lexer, source),
         None => Err(Expect::Value.into()),
     };
     let trailing = parsed.is_ok() && lexer.ws_peek().is_some();
@@ -49,7 +52,7 @@ pub(super) fn parse(text: &[u8]) -> Result<Val, JsonError> {
     }
 }
 
-fn value(depth: usize, next: u8, lexer: &mut SliceLexer<'_>) -> Result<Val, hifijson::Error> {
+fn value(depth: usize, next: u8, lexer: &mut SliceLexer<'_>, source: &Bytes) -> Result<Val, hifijson::Error> {
     let depth = depth.checked_sub(1).ok_or(hifijson::Error::Depth)?;
     match next {
         b'a'..=b'z' => {
@@ -59,11 +62,19 @@ fn value(depth: usize, next: u8, lexer: &mut SliceLexer<'_>) -> Result<Val, hifi
         b'0'..=b'9' | b'-' => number(lexer),
         b'"' => {
             let text = lexer.discarded().str_string()?;
-            Ok(Val::utf8_str(Bytes::copy_from_slice(text.as_bytes())))
+            Ok(Val::utf8_str(shared(text, source)))
         }
-        b'[' => array(depth, lexer),
-        b'{' => object(depth, lexer),
+        b'[' => array(depth, lexer, source),
+        b'{' => object(depth, lexer, source),
         _ => Err(Expect::Value.into()),
+    }
+}
+
+/// The lexer borrows from the source what it need not unescape.
+fn shared(text: Cow<'_, str>, source: &Bytes) -> Bytes {
+    match text {
+        Cow::Borrowed(text) => source.slice_ref(text.as_bytes()),
+        Cow::Owned(text) => text.into_bytes().into(),
     }
 }
 
@@ -74,26 +85,25 @@ fn number(lexer: &mut SliceLexer<'_>) -> Result<Val, hifijson::Error> {
     Ok(Val::Num(whole.unwrap_or_else(|| Num::Dec(text.to_owned().into()))))
 }
 
-fn array(depth: usize, lexer: &mut SliceLexer<'_>) -> Result<Val, hifijson::Error> {
+fn array(depth: usize, lexer: &mut SliceLexer<'_>, source: &Bytes) -> Result<Val, hifijson::Error> {
     let mut items = Vec::new();
     lexer.discarded().seq(b']', SliceLexer::ws_peek, |next, lexer| {
-        items.push(value(depth, next, lexer)?);
+        items.push(value(depth, next, lexer, source)?);
         Ok::<_, hifijson::Error>(())
     })?;
     Ok(Val::Arr(items.into()))
 }
 
-fn object(depth: usize, lexer: &mut SliceLexer<'_>) -> Result<Val, hifijson::Error> {
+fn object(depth: usize, lexer: &mut SliceLexer<'_>, source: &Bytes) -> Result<Val, hifijson::Error> {
     // Most records have a handful of fields: one allocation instead of three.
     let mut fields = Map::with_capacity_and_hasher(8, Default::default());
     lexer.discarded().seq(b'}', SliceLexer::ws_peek, |next, lexer| {
         lexer.expect(|_| Some(next), b'"').ok_or(Expect::String)?;
-        let key = lexer.str_string()?;
-        let key = Val::utf8_str(Bytes::copy_from_slice(key.as_bytes()));
+        let key = Val::utf8_str(shared(lexer.str_string()?, source));
         lexer.expect(SliceLexer::ws_peek, b':').ok_or(Expect::Colon)?;
         let next = lexer.ws_peek().ok_or(Expect::Value)?;
         // Of a repeated key the last value counts, as in every common parser.
-        fields.insert(key, value(depth, next, lexer)?);
+        fields.insert(key, value(depth, next, lexer, source)?);
         Ok::<_, hifijson::Error>(())
     })?;
     Ok(Val::obj(fields))
@@ -102,6 +112,10 @@ fn object(depth: usize, lexer: &mut SliceLexer<'_>) -> Result<Val, hifijson::Err
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn parse(text: &[u8]) -> Result<Val, JsonError> {
+        super::parse(&Bytes::copy_from_slice(text))
+    }
 
     #[test]
     fn accepts() {

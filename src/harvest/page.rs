@@ -43,8 +43,8 @@ impl Position {
 pub(super) struct PageInfo {
     /// Records, refused ones included.
     pub rows: u64,
-    /// Records that were refused.
-    pub refused: u64,
+    /// Records that were refused without a key that could be read.
+    pub nameless: u64,
     pub last: Option<u64>,
     pub total: Option<u64>,
     /// The cursor or URL of the next page.
@@ -55,7 +55,8 @@ pub(super) struct PageInfo {
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub(super) struct Place {
     pub position: Position,
-    pub refused: u64,
+    #[serde(default)]
+    pub nameless: u64,
     pub total: Option<u64>,
 }
 
@@ -138,7 +139,8 @@ pub(super) struct Pager<'f> {
     position: Position,
     pub pages: u64,
     pub rows: u64,
-    pub refused: u64,
+    /// Records that may stand for any stored row, so that none can be said to be absent.
+    pub nameless: u64,
     pub total: Option<u64>,
     body_before: Option<u64>,
     /// Hashes of the positions read; as many as pages, which `max` bounds.
@@ -152,7 +154,7 @@ impl<'f> Pager<'f> {
             position: place.position.clone(),
             pages,
             rows,
-            refused: place.refused,
+            nameless: place.nameless,
             total: place.total,
             body_before: None,
             read: HashSet::new(),
@@ -163,7 +165,7 @@ impl<'f> Pager<'f> {
     pub(super) fn place(&self) -> Place {
         Place {
             position: self.position.clone(),
-            refused: self.refused,
+            nameless: self.nameless,
             total: self.total,
         }
     }

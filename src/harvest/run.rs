@@ -27,7 +27,7 @@ use crate::{
 
 /// How the pages of a run ended.
 enum Outcome {
-    Whole { refused: u64 },
+    Whole { nameless: u64 },
     Failed(PageFault),
     Interrupted,
 }
@@ -44,7 +44,7 @@ pub(super) async fn execute(
     let outcome = pages_with_heartbeat(inner, id, &run, progress, cancel).await;
     let fetch = inner.catalog.fetch(id);
     let finish = match outcome {
-        Ok(Outcome::Whole { refused }) => complete(fetch, &run, refused, progress),
+        Ok(Outcome::Whole { nameless }) => complete(fetch, &run, nameless, progress),
         Ok(Outcome::Failed(fault)) => Finish::Failed {
             error: fault.to_string(),
         },
@@ -74,12 +74,15 @@ pub(super) async fn execute(
     Ok(RunReport { summary, elapsed })
 }
 
-/// Absence deletes only after an error-free run: a refused row may stand for one that is stored.
-fn complete(fetch: &Fetch, run: &Run, refused: u64, progress: &dyn Progress) -> Finish {
-    let keep = refused > 0 && fetch.missing == Missing::Delete;
+/// Absence deletes only when it is known what was there. A refused row with a key stands for the row stored under it;
+/// one without may stand for any.
+fn complete(fetch: &Fetch, run: &Run, nameless: u64, progress: &dyn Progress) -> Finish {
+    let keep = nameless > 0 && fetch.missing == Missing::Delete;
     if keep {
-        tracing::warn!(fetch = run.fetch, refused, "rows were refused, so nothing is deleted");
-        progress.message(&format!("{refused} rows were refused, so nothing is deleted"));
+        let rows = if nameless == 1 { "row" } else { "rows" };
+        let text = format!("{nameless} refused {rows} had no key that could be read, so nothing is deleted");
+        tracing::warn!(fetch = run.fetch, "{}: {text}", run.fetch);
+        progress.message(&text);
     }
     Finish::Complete {
         missing: if keep { Missing::Keep } else { fetch.missing },
@@ -168,7 +171,7 @@ async fn stages(
     Ok(match (fetched, worked) {
         _ if !drained => Outcome::Interrupted,
         (Err(fault), _) | (Ok(()), Err(fault)) => Outcome::Failed(fault),
-        (Ok(()), Ok(Worked::Whole { refused })) => Outcome::Whole { refused },
+        (Ok(()), Ok(Worked::Whole { nameless })) => Outcome::Whole { nameless },
         (Ok(()), Ok(Worked::Stopped)) => Outcome::Interrupted,
     })
 }
@@ -178,7 +181,7 @@ fn start_of(fetch: &Fetch, run: &Run) -> Result<(u64, u64, Place), PageFault> {
     let Some(checkpoint) = &run.checkpoint else {
         let place = Place {
             position: Position::first(&fetch.paging.advance),
-            refused: 0,
+            nameless: 0,
             total: None,
         };
         return Ok((0, 0, place));

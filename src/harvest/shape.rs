@@ -73,6 +73,14 @@ enum What {
     },
 }
 
+/// Why a record is no row, and its key: as far as it could be read, and whole.
+#[derive(Debug, Default)]
+struct Unfit {
+    key: Option<String>,
+    id: Option<Key>,
+    reason: String,
+}
+
 /// The row of a record, if it became one, and every refused record: the record itself or children of it.
 pub(super) type Shaped = (Option<Row>, Vec<Refused>);
 
@@ -97,29 +105,26 @@ impl Shaper {
         let mut refused = Vec::new();
         let row = match self.row(entity, record, &[], &mut refused) {
             Ok(row) => Some(row),
-            Err((key, reason)) => {
+            Err(unfit) => {
                 // Children go with their owner: refusing them apart would say the same twice.
                 refused.clear();
-                refused.push(refusal(key, reason, record));
+                refused.push(refusal(unfit, record));
                 None
             }
         };
         (row, refused)
     }
 
-    fn shape(&self, entity: EntityId) -> Result<&EntityShape, (Option<String>, String)> {
-        let missing = || (None, "its type is not in the definition".to_owned());
+    fn shape(&self, entity: EntityId) -> Result<&EntityShape, Unfit> {
+        let missing = || Unfit {
+            reason: "its type is not in the definition".to_owned(),
+            ..Unfit::default()
+        };
         self.entities.get(entity.index()).ok_or_else(missing)
     }
 
-    /// Recursion ends with the record's own depth, which the parser limits. The error is the key, if it could be read, and the reason.
-    fn row(
-        &self,
-        entity: EntityId,
-        record: &Val,
-        parent: &[Value],
-        refused: &mut Vec<Refused>,
-    ) -> Result<Row, (Option<String>, String)> {
+    /// Recursion ends with the record's own depth, which the parser limits.
+    fn row(&self, entity: EntityId, record: &Val, parent: &[Value], refused: &mut Vec<Refused>) -> Result<Row, Unfit> {
         let shape = self.shape(entity)?;
         let mut values = vec![Value::Null; shape.columns];
         for (column, value) in shape.parent.iter().zip(parent) {
@@ -128,8 +133,9 @@ impl Shaper {
         let mut links = vec![Vec::new(); shape.joins];
         for field in &shape.fields {
             self.field(field, record, &mut values, &mut links).map_err(|reason| {
-                let key = shape.readable_key(&self.values, record);
-                (key, format!("{}{reason}", field.name))
+                let (key, id) = shape.readable_key(&self.values, record);
+                let reason = format!("{}{reason}", field.name);
+                Unfit { key, id, reason }
             })?;
         }
         let key: Vec<Value> = shape
@@ -143,7 +149,11 @@ impl Shaper {
             if let What::Nested { list, child } = &field.what {
                 let rows = self
                     .children(field, *child, record, &key, refused)
-                    .map_err(|reason| (Some(Key(key.clone()).to_string()), format!("{}: {reason}", field.name)))?;
+                    .map_err(|reason| Unfit {
+                        key: Some(Key(key.clone()).to_string()),
+                        id: (!shape.positional).then(|| Key(key.clone())),
+                        reason: format!("{}: {reason}", field.name),
+                    })?;
                 if let Some(slot) = children.get_mut(*list) {
                     *slot = rows;
                 }
@@ -205,7 +215,7 @@ impl Shaper {
     ) -> Result<Vec<Row>, String> {
         let found = field.take.find(record)?;
         let items = found.items()?.unwrap_or(&[]);
-        let shape = self.shape(child).map_err(|(_, reason)| reason)?;
+        let shape = self.shape(child).map_err(|unfit| unfit.reason)?;
         let mut rows = Vec::with_capacity(items.len());
         let mut seen = HashSet::new();
         for (position, item) in items.iter().enumerate() {
@@ -215,10 +225,24 @@ impl Shaper {
                 Ok(row) if !shape.positional && !seen.insert(shape.key_of(&row)) => {
                     let key = shape.key_of(&row).to_string();
                     let reason = format!("{place}: the key {key} appears twice{}", owner());
-                    refused.push(refusal(Some(key), reason, item));
+                    let unfit = Unfit {
+                        key: Some(key),
+                        id: None,
+                        reason,
+                    };
+                    refused.push(refusal(unfit, item));
                 }
                 Ok(row) => rows.push(row),
-                Err((key, reason)) => refused.push(refusal(key, format!("{place}.{reason}{}", owner()), item)),
+                Err(unfit) => {
+                    let reason = format!("{place}.{}{}", unfit.reason, owner());
+                    // Its owner arrived: no row of the fetched type is at stake.
+                    let unfit = Unfit {
+                        id: None,
+                        reason,
+                        ..unfit
+                    };
+                    refused.push(refusal(unfit, item));
+                }
             }
         }
         Ok(rows)
@@ -235,27 +259,47 @@ impl EntityShape {
             .collect())
     }
 
-    /// The key of a record that was refused, as far as it can be read.
-    fn readable_key(&self, values: &Values, record: &Val) -> Option<String> {
-        let parts = self.fields.iter().filter(|field| field.in_key).filter_map(|field| {
-            let found = field.take.find(record).ok()?;
-            let one = found.one().ok()?;
-            match &field.what {
-                What::Leaf { leaf, .. } => {
-                    let value = leaf.convert(one).ok().filter(|value| !value.is_null());
-                    value.map(|value| value.to_string())
+    /// The key of a record that was refused: what could be read of it as text, and all of it if that was possible.
+    fn readable_key(&self, values: &Values, record: &Val) -> (Option<String>, Option<Key>) {
+        let mut columns = vec![Value::Null; self.columns];
+        let mut shown: Vec<String> = Vec::new();
+        for field in self.fields.iter().filter(|field| field.in_key) {
+            for (column, value) in field.key_part(values, record).unwrap_or_default() {
+                if !value.is_null() {
+                    shown.push(value.to_string());
+                    put(&mut columns, column, value);
                 }
-                What::Reference { leaves, .. } => reference(leaves, one).ok()?.map(|key| key.to_string()),
-                What::Document { document, .. } => values.document(document, &found).ok().map(|json| json.to_string()),
-                What::Links { .. } | What::Nested { .. } => None,
             }
-        });
-        let parts: Vec<String> = parts.collect();
-        (!parts.is_empty()).then(|| parts.join(" / "))
+        }
+        let parts = self.key.iter().filter_map(|column| columns.get(*column));
+        let parts: Vec<Value> = parts.filter(|value| !value.is_null()).cloned().collect();
+        let whole = !parts.is_empty() && parts.len() == self.key.len() && !self.positional;
+        (
+            (!shown.is_empty()).then(|| shown.join(" / ")),
+            whole.then_some(Key(parts)),
+        )
     }
 }
 
 impl FieldShape {
+    /// The columns that this field of a key fills; `None` when it cannot be read.
+    fn key_part(&self, values: &Values, record: &Val) -> Option<Vec<(usize, Value)>> {
+        let found = self.take.find(record).ok()?;
+        let one = found.one().ok()?;
+        match &self.what {
+            What::Leaf { column, leaf } => Some(vec![(*column, leaf.convert(one).ok()?)]),
+            What::Reference { columns, leaves } => {
+                let key = reference(leaves, one).ok()??;
+                Some(columns.iter().copied().zip(key.0).collect())
+            }
+            What::Document { column, document } => match values.document(document, &found).ok()? {
+                Json::Null => None,
+                json => Some(vec![(*column, Value::Text(json.to_string()))]),
+            },
+            What::Links { .. } | What::Nested { .. } => None,
+        }
+    }
+
     /// A null where the definition allows none is a reason.
     fn checked(&self, value: Value) -> Result<Value, String> {
         match value {
@@ -322,7 +366,8 @@ fn is_one_composite(outputs: &[Val]) -> bool {
     matches!(outputs, [Val::Arr(parts)] if !matches!(parts.first(), None | Some(Val::Arr(_))))
 }
 
-fn refusal(key: Option<String>, mut reason: String, record: &Val) -> Refused {
+fn refusal(unfit: Unfit, record: &Val) -> Refused {
+    let Unfit { key, id, mut reason } = unfit;
     let mut text = record.to_string();
     if text.len() > RECORD_MAX {
         let mut end = RECORD_MAX;
@@ -334,6 +379,7 @@ fn refusal(key: Option<String>, mut reason: String, record: &Val) -> Refused {
     }
     Refused {
         key,
+        id,
         reason,
         record: text,
     }

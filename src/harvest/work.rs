@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 use jaq_json::Val;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -71,8 +71,8 @@ pub(super) struct Batch {
 /// How the worker ended, when without a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Worked {
-    /// Every page was read; so many records were refused.
-    Whole { refused: u64 },
+    /// Every page was read; so many records were refused without a key that could be read.
+    Whole { nameless: u64 },
     /// The other stages stopped first.
     Stopped,
 }
@@ -135,7 +135,7 @@ impl Job {
         }
         worker.pager.check_total()?;
         Ok(Worked::Whole {
-            refused: worker.pager.refused,
+            nameless: worker.pager.nameless,
         })
     }
 }
@@ -179,7 +179,7 @@ impl Worker<'_> {
                 self.group.bytes += bytes.len() as u64;
                 self.info.link_next(self.fetch, link);
                 let mut lines = Lines::default();
-                self.lines(&mut lines, &bytes, &place)?;
+                self.lines(&mut lines, bytes, &place)?;
                 self.last_line(lines, &place)?;
                 self.pager.check_body(hash, self.info.rows, &place)?;
                 self.step(&place, reply)?;
@@ -189,7 +189,7 @@ impl Worker<'_> {
                 self.step(&place, reply)?;
             }
         }
-        self.pager.refused += self.info.refused;
+        self.pager.nameless += self.info.nameless;
         state.rows = self.info.rows;
         state.page = serde_json::to_string(&self.info).map_err(|_| PageFault::Internal)?;
         self.finish_page(state)
@@ -263,7 +263,9 @@ impl Worker<'_> {
 
     fn record(&mut self, record: &Val, bytes: u64) -> Result<(), Stop> {
         let (row, refused) = self.shaper.record(self.fetch.entity, record);
-        self.info.refused += refused.len() as u64;
+        if row.is_none() && refused.iter().any(|refused| refused.id.is_none()) {
+            self.info.nameless += 1;
+        }
         self.group.rows.extend(row);
         self.group.refused.extend(refused);
         self.since += bytes;
@@ -277,15 +279,16 @@ impl Worker<'_> {
         let fault = |error: std::io::Error| file_fault(place, &error);
         let mut file = File::open(path).map_err(fault)?;
         let before = file.metadata().map_err(fault)?;
-        let mut chunk = vec![0; CHUNK];
         let mut lines = Lines::default();
         loop {
+            let mut chunk = vec![0; CHUNK];
             let read = file.read(&mut chunk).map_err(fault)?;
-            let Some(bytes) = chunk.get(..read).filter(|bytes| !bytes.is_empty()) else {
+            if read == 0 {
                 break;
-            };
+            }
+            chunk.truncate(read);
             self.group.bytes += read as u64;
-            self.lines(&mut lines, bytes, place)?;
+            self.lines(&mut lines, chunk.into(), place)?;
             if self.cancel.is_cancelled() {
                 return Err(Stop::Gone);
             }
@@ -302,32 +305,29 @@ impl Worker<'_> {
     }
 
     /// Works off the whole lines of a piece and keeps its rest.
-    fn lines(&mut self, lines: &mut Lines, mut piece: &[u8], place: &str) -> Result<(), Stop> {
+    fn lines(&mut self, lines: &mut Lines, mut piece: Bytes, place: &str) -> Result<(), Stop> {
         while let Some(end) = piece.iter().position(|byte| *byte == b'\n') {
-            let (line, rest) = piece.split_at(end);
-            piece = rest.get(1..).unwrap_or_default();
-            if lines.open.is_empty() {
-                lines.number += 1;
-                self.line(line, lines.number, place)?;
-            } else {
-                lines.keep(line, place)?;
-                let whole = std::mem::take(&mut lines.open);
-                lines.number += 1;
-                self.line(&whole, lines.number, place)?;
+            let mut line = piece.split_to(end);
+            piece.advance(1);
+            if !lines.open.is_empty() {
+                lines.keep(&line, place)?;
+                line = std::mem::take(&mut lines.open).into();
             }
+            lines.number += 1;
+            self.line(&line, lines.number, place)?;
         }
-        lines.keep(piece, place)?;
+        lines.keep(&piece, place)?;
         Ok(())
     }
 
     fn last_line(&mut self, lines: Lines, place: &str) -> Result<(), Stop> {
         match lines.open.is_empty() {
             true => Ok(()),
-            false => self.line(&lines.open, lines.number + 1, place),
+            false => self.line(&lines.open.into(), lines.number + 1, place),
         }
     }
 
-    fn line(&mut self, line: &[u8], number: u64, place: &str) -> Result<(), Stop> {
+    fn line(&mut self, line: &Bytes, number: u64, place: &str) -> Result<(), Stop> {
         if line.trim_ascii().is_empty() {
             return Ok(());
         }
@@ -422,7 +422,7 @@ fn rows_fault(place: &str, message: String) -> PageFault {
     }
 }
 
-fn parse(bytes: &[u8], place: &str) -> Result<Val, PageFault> {
+fn parse(bytes: &Bytes, place: &str) -> Result<Val, PageFault> {
     let place = place.to_owned();
     if bytes.trim_ascii().is_empty() {
         return Err(PageFault::Empty { place });

@@ -1,5 +1,7 @@
 //! Values as parameters of a statement, and statements ready to run. Knows sqlx; no tables.
 
+use std::sync::Arc;
+
 use sqlx::{Arguments, AssertSqlSafe, Sqlite, query::Query, sqlite::SqliteArguments};
 
 use super::{
@@ -33,15 +35,8 @@ impl Params {
             Value::Bool(value) => self.add(i64::from(*value)),
             Value::Int(value) => self.add(*value),
             Value::Float(value) => self.add(*value),
-            Value::Text(value) => self.add(value.clone()),
-        }
-    }
-
-    /// Consumes a value, whose text is then not copied.
-    pub fn owned(&mut self, value: Value) -> Result<(), StoreError> {
-        match value {
-            Value::Text(value) => self.add(value),
-            other => self.value(&other),
+            // One allocation; a `String` would be two, as sqlx puts it behind an `Arc`.
+            Value::Text(value) => self.add(Arc::<str>::from(value.as_str())),
         }
     }
 
@@ -79,7 +74,7 @@ impl Params {
     }
 
     /// A statement of our own text with these parameters.
-    pub fn query(self, sql: impl Into<std::sync::Arc<str>>) -> Query<'static, Sqlite, SqliteArguments> {
+    pub fn query(self, sql: impl Into<Arc<str>>) -> Query<'static, Sqlite, SqliteArguments> {
         // The text comes from the catalog and our own literals; values are only ever bound.
         sqlx::query_with(AssertSqlSafe(sql.into()), self.0)
     }

@@ -31,7 +31,8 @@ const STATEMENTS: usize = 512;
 const ROW_BUFFER: usize = 1_024;
 /// Virtual machine steps between two looks at a statement's deadline: some tens of microseconds.
 const STEPS_PER_LOOK: i32 = 10_000;
-/// Bytes of the file that readers map into memory instead of copying pages; a limit of address space, not of memory.
+/// Bytes of the file that readers map into memory instead of copying pages; a limit of address space, not of memory. The
+/// writer maps nothing: a load visits the whole file once, and all of it would count as the memory of this process.
 const MMAP_BYTES: u64 = 1 << 30;
 /// Kibibytes of pages that each connection keeps; negative is SQLite's way of saying kibibytes.
 const CACHE_KIB: i64 = -16_384;
@@ -136,7 +137,6 @@ fn options(database: &Path) -> SqliteConnectOptions {
         .statement_cache_capacity(STATEMENTS)
         .row_buffer_size(ROW_BUFFER)
         .collation(DECIMAL_COLLATION, crate::value::compare_decimal_text)
-        .pragma("mmap_size", MMAP_BYTES.to_string())
         .pragma("cache_size", CACHE_KIB.to_string())
         .pragma("temp_store", "memory")
         .disable_statement_logging()
@@ -157,7 +157,10 @@ pub async fn writer(database: &Path) -> Result<DatabaseConnection, StoreError> {
 
 /// A connection that only reads and gives up at its deadline; opened when it is first used.
 pub fn reader(database: &Path, clock: Clock, deadline: Arc<Deadline>) -> DatabaseConnection {
-    let options = options(database).read_only(true).pragma("query_only", "on");
+    let options = options(database)
+        .read_only(true)
+        .pragma("query_only", "on")
+        .pragma("mmap_size", MMAP_BYTES.to_string());
     let pool = pool_options()
         .after_connect(move |connection, _| {
             let (clock, deadline) = (clock, Arc::clone(&deadline));

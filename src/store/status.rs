@@ -94,6 +94,7 @@ pub(super) async fn quarantine(inner: &Inner, fetch: &str, limit: u32) -> Result
         .map(|row| {
             Ok(Refused {
                 key: get(row, 0)?,
+                id: None,
                 reason: get(row, 1)?,
                 record: get(row, 2)?,
             })

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use crate::{
     catalog::{EntityId, Missing},
     query::Operand,
-    value::{Row, Scalar},
+    value::{Key, Row, Scalar},
 };
 
 /// A checkpoint older than this is not resumed: an upstream's pages will have shifted.
@@ -199,8 +199,10 @@ pub struct RequestState {
 /// A record that did not become a row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Refused {
-    /// The key, as far as it could be read.
+    /// The key, as far as it could be read, to be shown.
     pub key: Option<String>,
+    /// The whole key of a record that stands for a row of the fetched type: what is stored under it stays as it was.
+    pub id: Option<Key>,
     /// `price: expected a Float (a finite number), found the text "cheap"`.
     pub reason: String,
     /// The record as JSON, cut at 64 KiB (the reason then says so).

@@ -15,6 +15,18 @@ impl Value {
         matches!(self, Value::Null)
     }
 
+    /// Feeds the value to a hasher of keys in memory; what it gives is never stored.
+    pub fn hash_key<H: std::hash::Hasher>(&self, state: &mut H) {
+        use std::hash::Hash as _;
+        match self {
+            Value::Null => 0u8.hash(state),
+            Value::Bool(value) => value.hash(state),
+            Value::Int(value) => value.hash(state),
+            Value::Float(value) => value.to_bits().hash(state),
+            Value::Text(value) => value.hash(state),
+        }
+    }
+
     /// Feeds the value to a hash so that no two different values, nor two different splits of them, give the same bytes.
     pub fn hash_into(&self, hash: &mut xxhash_rust::xxh3::Xxh3) {
         match self {
@@ -52,15 +64,7 @@ impl Eq for Key {}
 
 impl std::hash::Hash for Key {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        for value in &self.0 {
-            match value {
-                Value::Null => 0u8.hash(state),
-                Value::Bool(value) => value.hash(state),
-                Value::Int(value) => value.hash(state),
-                Value::Float(value) => value.to_bits().hash(state),
-                Value::Text(value) => value.hash(state),
-            }
-        }
+        self.0.iter().for_each(|value| value.hash_key(state));
     }
 }
 

@@ -103,12 +103,16 @@ impl Ledger for Memory {
             state.seen.extend(keys);
             state.unchanged += 1;
         }
+        let refused = group.refused.len() as u64;
+        let stay = group.refused.iter().filter_map(|refused| refused.id.as_ref());
+        let stay: Vec<String> = stay.map(ToString::to_string).collect();
+        state.page.extend(stay.iter().cloned());
+        state.seen.extend(stay);
         if let Some(request) = group.request {
             let page = std::mem::take(&mut state.page);
             state.by_request.insert(request.request.clone(), page);
             state.requests.insert(request.request.clone(), request);
         }
-        let refused = group.refused.len() as u64;
         state.refused.extend(group.refused);
         if group.checkpoint.is_some() {
             state.checkpoint = group.checkpoint;

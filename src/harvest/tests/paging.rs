@@ -15,6 +15,7 @@ use crate::{
     catalog::{Advance, FetchId, Missing, Paging},
     harvest::Silent,
     store::{Reason, RunState},
+    value::Key,
 };
 
 /// A page of rows, numbered, with what the upstream says of the others.
@@ -214,26 +215,42 @@ async fn resumes_from_its_checkpoint() {
 }
 
 #[tokio::test]
-async fn refused_rows_are_kept_apart_and_stop_the_deletion() {
-    let upstream = Upstream::start(|_, count| {
-        Answer::json(match count {
-            0 => rows(0..3, ""),
-            _ => "{\"rows\":[{\"id\":0},{\"id\":null},{\"id\":1,\"name\":[]}]}".to_owned(),
+async fn refused_rows_without_a_key_stop_the_deletion() {
+    let cases = [
+        // What stands for 1 is refused, so 1 stays; 2 is gone.
+        ("{\"id\":1,\"name\":[]}", 1, 1, Missing::Delete),
+        // Which row this stands for is unknown: it may be 2.
+        ("{\"id\":null},{\"id\":1,\"name\":[]}", 2, 0, Missing::Keep),
+    ];
+    for (records, refused, gone, missing) in cases {
+        let upstream = Upstream::start(move |_, count| {
+            Answer::json(match count {
+                0 => rows(0..3, ""),
+                _ => format!("{{\"rows\":[{{\"id\":0}},{records}]}}"),
+            })
         })
-    })
-    .await;
-    let ledger = Arc::new(Memory::default());
-    let catalog = things(&upstream.url, "/t", ".rows[]", paging(Advance::Single));
-    let harvester = harvester(catalog, &ledger, "".into());
-    run(&harvester).await;
-    let summary = run(&harvester).await.summary;
-    assert_eq!(
-        (summary.state, summary.refused, summary.gone),
-        (RunState::Complete, 2, 0)
-    );
-    let state = ledger.state();
-    assert_eq!(state.missing, Some(Missing::Keep));
-    assert_eq!(state.refused[0].key, None);
-    assert_eq!(state.refused[1].key.as_deref(), Some("1"));
-    assert!(state.refused[1].reason.starts_with("name: expected a String"));
+        .await;
+        let ledger = Arc::new(Memory::default());
+        let catalog = things(&upstream.url, "/t", ".rows[]", paging(Advance::Single));
+        let harvester = harvester(catalog, &ledger, "".into());
+        run(&harvester).await;
+        let summary = run(&harvester).await.summary;
+        assert_eq!(
+            (summary.state, summary.refused, summary.gone),
+            (RunState::Complete, refused, gone)
+        );
+        let state = ledger.state();
+        assert_eq!(state.missing, Some(missing));
+        assert!(state.rows.contains_key("1"), "the last good version stays");
+        let last = state.refused.last().expect("a refused row");
+        assert_eq!((last.key.as_deref(), &last.id), (Some("1"), &Some(Key::text("1"))));
+        assert!(last.reason.starts_with("name: expected a String"));
+        assert!(
+            state
+                .refused
+                .iter()
+                .filter(|refused| refused.key.is_none())
+                .all(|refused| refused.id.is_none())
+        );
+    }
 }

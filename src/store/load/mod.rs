@@ -12,6 +12,7 @@ use crate::{
     catalog::{EntityId, Missing},
     change::Commit,
     layout::ROW_COLUMN,
+    value::Key,
 };
 
 use super::{
@@ -53,6 +54,7 @@ pub(super) async fn commit_group(inner: &Inner, run: &Run, group: Group) -> Resu
             rows.push(row);
         }
     }
+    rows.extend(stays(&mut work, run, &group.refused).await?);
     let mut page_rows = std::mem::take(&mut memory.page_rows);
     page_rows.extend(&rows);
     let unfit_page = memory.unfit || unfit;
@@ -111,6 +113,12 @@ pub(super) async fn check_fence(work: &mut Work<'_>, run: &Run) -> Result<(), St
         return Err(StoreError::Fenced);
     }
     Ok(())
+}
+
+/// The stored rows that refused records stand for: their last good versions, which are not absent.
+async fn stays(work: &mut Work<'_>, run: &Run, refused: &[Refused]) -> Result<Vec<i64>, StoreError> {
+    let keys: Vec<&Key> = refused.iter().filter_map(|refused| refused.id.as_ref()).collect();
+    work.rows_of(run.entity, &keys).await
 }
 
 /// The rows that an unchanged request brought when it was last read.
@@ -242,7 +250,7 @@ pub(super) async fn finish(mut work: Work<'_>, run: &Run) -> Result<Option<Commi
             let mut keys = keys.into_iter();
             for size in batch::sizes(keys.len(), 1, &work.inner.dialect) {
                 let mut params = Params::with_capacity(size + 4);
-                params.add(seq + 1)?;
+                params.add(seq)?;
                 params.add(name.clone())?;
                 params.add(op.name())?;
                 params.add(run.id)?;
@@ -259,14 +267,14 @@ pub(super) async fn finish(mut work: Work<'_>, run: &Run) -> Result<Option<Commi
     }))
 }
 
+/// What the entries share stands once; numbered parameters would be looked up by name, one by one, at every binding.
 fn log_sql(size: usize, dialect: &dyn Dialect) -> String {
-    let now = dialect.now(0);
-    let rows: Vec<String> = (0..size)
-        .map(|at| format!("(?1+{at},?2,?{},?3,?4,{now})", at + 5))
-        .collect();
     format!(
-        "INSERT INTO hayloft_change_log(seq,type,row_key,op,run,at) VALUES {}",
-        rows.join(",")
+        "WITH all_of(seq,type,op,run,at) AS MATERIALIZED (VALUES (?,?,?,?,{})),one(n,row_key) AS (VALUES {}) \
+         INSERT INTO hayloft_change_log(seq,type,row_key,op,run,at) \
+         SELECT all_of.seq+1+one.n,all_of.type,one.row_key,all_of.op,all_of.run,all_of.at FROM all_of CROSS JOIN one",
+        dialect.now(0),
+        batch::values(size, 1, true)
     )
 }
 

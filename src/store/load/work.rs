@@ -1,8 +1,12 @@
 //! One transaction's writing: looks up, inserts, updates, deletes, and notes every change. Knows tables; no runs.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, hash_map::Entry},
+    hash::{Hash, Hasher},
+};
 
 use futures_util::future::BoxFuture;
+use serde_json::Value as Json;
 use sqlx::{Sqlite, Transaction, sqlite::SqliteRow};
 
 use crate::{
@@ -15,10 +19,13 @@ use crate::{
         failed,
         types::{Refused, StoreError},
     },
-    value::{Key, Row, Value},
+    value::{Key, Row, Scalar, Value},
 };
 
 use super::batch;
+
+/// Room for a common key, so that noting it allocates once.
+const KEY_BYTES: usize = 32;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Op {
@@ -75,10 +82,53 @@ pub struct Work<'a> {
 }
 
 /// A stored row as the lookup finds it.
+#[derive(Clone, Copy)]
 struct Found {
     row: i64,
-    hash: i64,
-    position: i64,
+    /// Hash and position are those of the item.
+    same: bool,
+}
+
+/// The key of an item, compared where it lies.
+struct KeyOf<'r> {
+    row: &'r Row,
+    columns: &'r [usize],
+    position: Option<i64>,
+}
+
+impl<'r> KeyOf<'r> {
+    fn new(tables: &'r EntityTables, item: Item<'r>) -> KeyOf<'r> {
+        KeyOf {
+            row: item.row,
+            columns: &tables.table.key,
+            position: tables.positional.then_some(item.position),
+        }
+    }
+
+    fn values(&self) -> impl Iterator<Item = &'r Value> {
+        let row = self.row;
+        self.columns.iter().filter_map(|at| row.values.get(*at))
+    }
+
+    fn bind(&self, params: &mut Params) -> Result<(), StoreError> {
+        self.values().try_for_each(|value| params.value(value))?;
+        self.position.map_or(Ok(()), |position| params.add(position))
+    }
+}
+
+impl PartialEq for KeyOf<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.position == other.position && self.values().eq(other.values())
+    }
+}
+
+impl Eq for KeyOf<'_> {}
+
+impl Hash for KeyOf<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.position.hash(state);
+        self.values().for_each(|value| value.hash_key(state));
+    }
 }
 
 impl<'a> Work<'a> {
@@ -151,20 +201,23 @@ impl<'a> Work<'a> {
     }
 
     /// Notes a change for the log.
-    pub fn note(&mut self, entity: EntityId, op: Op, key: &[Value]) {
+    pub fn note<'v>(&mut self, entity: EntityId, op: Op, key: impl Iterator<Item = &'v Value>) {
         let tables = self.tables(entity);
-        let kinds = tables
-            .table
-            .key
-            .iter()
-            .filter_map(|at| tables.table.columns.get(*at))
-            .map(|column| scalar_of(column.kind));
-        let kinds = kinds.chain(tables.positional.then_some(crate::value::Scalar::Int));
-        let json: Vec<serde_json::Value> = kinds.zip(key).map(|(kind, value)| kind.to_wire(value)).collect();
-        self.changes
-            .entry((entity, op))
-            .or_default()
-            .push(serde_json::Value::Array(json).to_string());
+        let columns = tables.table.key.iter().filter_map(|at| tables.table.columns.get(*at));
+        let kinds = columns.map(|column| scalar_of(column.kind)).chain([Scalar::Int]);
+        let mut json = String::with_capacity(KEY_BYTES);
+        json.push('[');
+        for (at, (kind, value)) in kinds.zip(key).enumerate() {
+            if at > 0 {
+                json.push(',');
+            }
+            match kind.to_wire(value) {
+                Json::String(text) if is_plain(&text) => json.extend(["\"", &text, "\""]),
+                other => json.push_str(&other.to_string()),
+            }
+        }
+        json.push(']');
+        self.changes.entry((entity, op)).or_default().push(json);
     }
 
     /// The types with changes so far.
@@ -188,16 +241,15 @@ impl<'a> Work<'a> {
                 );
                 return Err(StoreError::Refused(text));
             }
-            let found = if fresh {
-                HashMap::new()
-            } else {
-                self.find(entity, items).await?
+            let found = match fresh {
+                true => vec![None; items.len()],
+                false => self.find(entity, items).await?,
             };
             let mut fates = Vec::with_capacity(items.len());
             let mut next = self.next_row(entity).await?;
-            for (at, item) in items.iter().enumerate() {
-                fates.push(match found.get(&at) {
-                    Some(old) if old.hash == item.row.hash && old.position == item.position => Fate::Same(old.row),
+            for found in found {
+                fates.push(match found {
+                    Some(old) if old.same => Fate::Same(old.row),
                     Some(old) => Fate::Changed(old.row),
                     None => {
                         next += 1;
@@ -213,8 +265,9 @@ impl<'a> Work<'a> {
                     Fate::Changed(_) => Op::Changed,
                     Fate::Same(_) | Fate::Refused(_) => continue,
                 };
-                let key = self.key_of(entity, *item);
-                self.note(entity, op, &key);
+                let tables = self.tables(entity);
+                let position = tables.positional.then_some(Value::Int(item.position));
+                self.note(entity, op, KeyOf::new(tables, *item).values().chain(&position));
             }
             super::write::links(self, entity, items, &fates).await?;
             super::write::children(self, entity, items, &fates).await?;
@@ -223,46 +276,89 @@ impl<'a> Work<'a> {
     }
 
     /// The stored rows with the keys of these, by their place in `items`.
-    async fn find(&mut self, entity: EntityId, items: &[Item<'_>]) -> Result<HashMap<usize, Found>, StoreError> {
+    async fn find(&mut self, entity: EntityId, items: &[Item<'_>]) -> Result<Vec<Option<Found>>, StoreError> {
+        let tables = self.tables(entity);
+        let parameters = self.key_names(entity).len() + 1 + usize::from(tables.positioned);
+        let mut found = Vec::with_capacity(items.len());
+        let mut from = 0;
+        for size in batch::sizes(items.len(), parameters, &self.inner.dialect) {
+            let sql = self.find_sql(entity, size);
+            let mut params = Params::with_capacity(size * parameters);
+            for item in items.iter().skip(from).take(size) {
+                params.add(item.row.hash)?;
+                if tables.positioned {
+                    params.add(item.position)?;
+                }
+                KeyOf::new(tables, *item).bind(&mut params)?;
+            }
+            let lines = self.all(params, sql).await?;
+            let text: Option<&str> = lines.first().map_or(Ok(None), |line| get(line, 0))?;
+            found.resize(from + size, None);
+            let part = found.get_mut(from..).unwrap_or_default();
+            read_found(text.unwrap_or_default(), part).ok_or_else(|| {
+                StoreError::Refused("the database gave a list of rows that cannot be read".to_owned())
+            })?;
+            from += size;
+        }
+        Ok(found)
+    }
+
+    /// Gives one text for all rows, `place:row,…`, the row negative when it differs: a result row each would cost more
+    /// than the whole lookup.
+    fn find_sql(&self, entity: EntityId, size: usize) -> String {
         let names = self.key_names(entity);
-        let table = self.quote(&self.tables(entity).table.name);
-        let position = if self.tables(entity).positioned {
-            self.quote(POSITION_COLUMN)
-        } else {
-            "0".to_owned()
-        };
-        let wanted: Vec<String> = (0..names.len()).map(|at| format!("k{at}")).collect();
+        let positioned = self.tables(entity).positioned;
+        let mut wanted = vec!["h".to_owned()];
+        let mut same = format!("t.{}=wanted.h", self.quote(HASH_COLUMN));
+        if positioned {
+            wanted.push("p".to_owned());
+            same.push_str(&format!(" AND t.{}=wanted.p", self.quote(POSITION_COLUMN)));
+        }
+        wanted.extend((0..names.len()).map(|at| format!("k{at}")));
         let conditions: Vec<String> = names
             .iter()
             .enumerate()
             .map(|(at, name)| format!("t.{}=wanted.k{at}", self.quote(name)))
             .collect();
-        let (row, hash) = (self.quote(ROW_COLUMN), self.quote(HASH_COLUMN));
-        let mut found = HashMap::with_capacity(items.len());
-        let mut from = 0;
-        for size in batch::sizes(items.len(), names.len(), &self.inner.dialect) {
-            let sql = format!(
-                "WITH wanted(n,{}) AS (VALUES {}) SELECT wanted.n,t.{row},t.{hash},{position} FROM wanted CROSS JOIN {table} AS t ON {}",
-                wanted.join(","),
-                batch::values(size, names.len(), true),
-                conditions.join(" AND ")
-            );
+        let row = self.quote(ROW_COLUMN);
+        format!(
+            "WITH wanted(n,{}) AS (VALUES {}) \
+             SELECT group_concat(wanted.n||':'||CASE WHEN {same} THEN t.{row} ELSE -t.{row} END) \
+             FROM wanted CROSS JOIN {} AS t ON {}",
+            wanted.join(","),
+            batch::values(size, wanted.len(), true),
+            self.quote(&self.tables(entity).table.name),
+            conditions.join(" AND ")
+        )
+    }
+
+    /// The numbers of the stored rows with these keys.
+    pub async fn rows_of(&mut self, entity: EntityId, keys: &[&Key]) -> Result<Vec<i64>, StoreError> {
+        let names = self.key_names(entity);
+        if keys.iter().any(|key| key.0.len() != names.len()) {
+            let name = &self.inner.catalog.entity(entity).name;
+            return Err(StoreError::Refused(format!(
+                "a key of {name} needs {} values",
+                names.len()
+            )));
+        }
+        let head = format!(
+            "SELECT {} FROM {} WHERE ({}) IN (VALUES ",
+            self.quote(ROW_COLUMN),
+            self.quote(&self.tables(entity).table.name),
+            batch::names(&self.inner.dialect, names.iter().copied())
+        );
+        let mut found = Vec::new();
+        let mut keys = keys.iter();
+        for size in batch::sizes(keys.len(), names.len(), &self.inner.dialect) {
             let mut params = Params::with_capacity(size * names.len());
-            for item in items.iter().skip(from).take(size) {
-                for value in self.key_of(entity, *item) {
-                    params.owned(value)?;
-                }
+            for value in keys.by_ref().take(size).flat_map(|key| &key.0) {
+                params.value(value)?;
             }
+            let sql = format!("{head}{})", batch::values(size, names.len(), false));
             for line in self.all(params, sql).await? {
-                let place: i64 = get(&line, 0)?;
-                let old = Found {
-                    row: get(&line, 1)?,
-                    hash: get(&line, 2)?,
-                    position: get(&line, 3)?,
-                };
-                found.insert(from + usize::try_from(place).unwrap_or_default(), old);
+                found.push(get(&line, 0)?);
             }
-            from += size;
         }
         Ok(found)
     }
@@ -282,20 +378,39 @@ impl<'a> Work<'a> {
     }
 }
 
+/// Whether a text stands in JSON as it is.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\')
+}
+
+/// Reads the text of a lookup into the places that it names.
+fn read_found(text: &str, places: &mut [Option<Found>]) -> Option<()> {
+    for entry in text.split(',').filter(|entry| !entry.is_empty()) {
+        let (place, row) = entry.split_once(':')?;
+        let row: i64 = row.parse().ok()?;
+        *places.get_mut(place.parse::<usize>().ok()?)? = Some(Found {
+            row: row.abs(),
+            same: row > 0,
+        });
+    }
+    Some(())
+}
+
 /// Items whose keys differ, the last of equal ones kept, and how many were dropped.
-pub fn distinct<'r>(work: &Work<'_>, entity: EntityId, items: Vec<Item<'r>>) -> (Vec<Item<'r>>, u64) {
-    let mut places: HashMap<Key, usize> = HashMap::with_capacity(items.len());
+pub fn distinct<'r>(work: &Work<'r>, entity: EntityId, items: Vec<Item<'r>>) -> (Vec<Item<'r>>, u64) {
+    let tables = work.tables(entity);
+    let mut places: HashMap<KeyOf<'r>, usize> = HashMap::with_capacity(items.len());
     let mut out: Vec<Item<'r>> = Vec::with_capacity(items.len());
     let mut repeated = 0;
     for item in items {
-        match places.entry(Key(work.key_of(entity, item))) {
-            std::collections::hash_map::Entry::Occupied(place) => {
+        match places.entry(KeyOf::new(tables, item)) {
+            Entry::Occupied(place) => {
                 repeated += 1;
                 if let Some(older) = out.get_mut(*place.get()) {
                     *older = item;
                 }
             }
-            std::collections::hash_map::Entry::Vacant(place) => {
+            Entry::Vacant(place) => {
                 place.insert(out.len());
                 out.push(item);
             }
@@ -305,8 +420,7 @@ pub fn distinct<'r>(work: &Work<'_>, entity: EntityId, items: Vec<Item<'r>>) -> 
 }
 
 /// A column as the value that it was stored from.
-pub fn read_value(row: &SqliteRow, at: usize, scalar: crate::value::Scalar) -> Result<Value, StoreError> {
-    use crate::value::Scalar;
+pub fn read_value(row: &SqliteRow, at: usize, scalar: Scalar) -> Result<Value, StoreError> {
     Ok(match scalar {
         Scalar::Int | Scalar::BigInt | Scalar::Duration => get::<Option<i64>>(row, at)?.map_or(Value::Null, Value::Int),
         Scalar::Boolean => get::<Option<i64>>(row, at)?.map_or(Value::Null, |value| Value::Bool(value != 0)),

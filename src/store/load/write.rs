@@ -218,6 +218,8 @@ fn refusal(work: &Work<'_>, entity: EntityId, item: &Item<'_>, message: &str) ->
     }
     Refused {
         key: Some(key),
+        // Nobody need look it up again: the fate of the row says which one stays.
+        id: None,
         reason,
         record,
     }
@@ -283,8 +285,8 @@ async fn insert_links(
     for size in batch::sizes(lines.len(), columns.len(), &work.inner.dialect) {
         let mut params = Params::with_capacity(size * columns.len());
         for (key, position, target) in lines.by_ref().take(size) {
-            for value in key {
-                params.owned(value)?;
+            for value in &key {
+                params.value(value)?;
             }
             params.add(position)?;
             for value in target {
@@ -434,7 +436,7 @@ pub fn delete<'w>(
         let table = &work.tables(entity).table.name;
         delete_where(work, table, [ROW_COLUMN].into_iter(), &numbers).await?;
         for key in keys {
-            work.note(entity, Op::Gone, &key);
+            work.note(entity, Op::Gone, key.iter());
         }
         Ok(())
     })

@@ -147,3 +147,46 @@ async fn absent_rows_go_with_all_that_is_theirs() {
     assert_eq!(number(store, "SELECT _row FROM item").await, 4);
     assert_eq!(number(store, "SELECT count(*) FROM item_tags").await, 0);
 }
+
+#[tokio::test]
+async fn a_refused_record_keeps_the_row_that_it_stands_for() {
+    let bench = bench().await;
+    let store = &bench.store;
+    let all: Vec<Row> = ["a", "b", "c"].map(tag).into();
+    harvest(store, "Tag", TAG, 0, all).await;
+    let refused = |key: Option<&str>| Refused {
+        key: key.map(str::to_owned),
+        id: key.map(Key::text),
+        reason: "name: expected a String".to_owned(),
+        record: "{}".to_owned(),
+    };
+    let run = start(store, "Tag", TAG, 1).await;
+    let group = Group {
+        refused: vec![refused(Some("b")), refused(Some("never stored")), refused(None)],
+        pages: 1,
+        request: Some(RequestState {
+            request: "/tags".to_owned(),
+            etag: None,
+            last_modified: None,
+            body_hash: None,
+            page: String::new(),
+            rows: 4,
+        }),
+        ..rows(vec![tag("a")])
+    };
+    let done = store.commit_group(&run, group).await.expect("a commit");
+    assert_eq!(done, outcome(0, 0, 1, 0));
+    let summary = store.finish_run(&run, complete(1.0)).await.expect("an end");
+    assert_eq!((summary.gone, summary.refused), (1, 3));
+    assert_eq!(number(store, "SELECT count(*) FROM tag WHERE id IN ('a','b')").await, 2);
+    // The same page unchanged: what it kept, it keeps again.
+    let run = start(store, "Tag", TAG, 2).await;
+    let group = Group {
+        unchanged: Some("/tags".to_owned()),
+        ..Group::default()
+    };
+    store.commit_group(&run, group).await.expect("a commit");
+    let summary = store.finish_run(&run, complete(1.0)).await.expect("an end");
+    assert_eq!((summary.gone, summary.same), (0, 2));
+    assert_eq!(number(store, "SELECT count(*) FROM tag").await, 2);
+}
