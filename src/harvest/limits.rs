@@ -50,3 +50,5 @@ pub(super) const RECONCILE_MIN: Duration = Duration::from_millis(200);
 pub(super) const RETRY_BASE: Duration = Duration::from_secs(5);
 /// No failed run waits longer for its retry.
 pub(super) const RETRY_CAP: Duration = Duration::from_secs(300);
+/// Pages that an interrupted run has read when reading them again costs more than a further, whole run to judge absence.
+pub(super) const RESUME_PAGES: u64 = 20;

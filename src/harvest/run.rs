@@ -77,17 +77,24 @@ pub(super) async fn execute(
 /// Absence deletes only when it is known what was there. A refused row with a key stands for the row stored under it;
 /// one without may stand for any.
 fn complete(fetch: &Fetch, run: &Run, nameless: u64, progress: &dyn Progress) -> Finish {
-    let keep = nameless > 0 && fetch.missing == Missing::Delete;
-    if keep {
-        let rows = if nameless == 1 { "row" } else { "rows" };
-        let text = format!("{nameless} refused {rows} had no key that could be read, so nothing is deleted");
+    let keep = doubt(run, nameless).filter(|_| fetch.missing == Missing::Delete);
+    if let Some(text) = &keep {
         tracing::warn!(fetch = run.fetch, "{}: {text}", run.fetch);
-        progress.message(&text);
+        progress.message(text);
     }
     Finish::Complete {
-        missing: if keep { Missing::Keep } else { fetch.missing },
+        missing: if keep.is_some() { Missing::Keep } else { fetch.missing },
         missing_max: fetch.missing_max,
     }
+}
+
+/// Why what this run did not see may be there all the same.
+fn doubt(run: &Run, nameless: u64) -> Option<String> {
+    if run.checkpoint.is_some() {
+        return Some("went on after an interruption, so nothing is deleted; the next run judges".to_owned());
+    }
+    let rows = if nameless == 1 { "row" } else { "rows" };
+    (nameless > 0).then(|| format!("{nameless} refused {rows} had no key that could be read, so nothing is deleted"))
 }
 
 /// The pages beside a heartbeat, which ends them when another process has taken the run.

@@ -32,7 +32,7 @@ pub struct RunMemory {
 }
 
 pub(super) const SUMMARY: &str = "id,fetch,slot,state,started_at,finished_at,pages,bytes,new_rows,changed_rows,same_rows,\
-                                  gone_rows,refused_rows,held_rows,error";
+                                  gone_rows,refused_rows,held_rows,error,fence>1";
 
 pub(super) fn instant(text: &str) -> Result<DateTime<Utc>, StoreError> {
     let parsed = DateTime::parse_from_rfc3339(text);
@@ -61,6 +61,8 @@ pub(super) fn summary(row: &SqliteRow) -> Result<RunSummary, StoreError> {
         refused: count(12)?,
         held: count(13)?,
         error: get(row, 14)?,
+        // Each resuming raises the fence, which begins at one.
+        resumed: get(row, 15)?,
     })
 }
 
@@ -94,8 +96,10 @@ pub(super) async fn start(inner: &Inner, start: &StartRun) -> Result<Option<Run>
             return Ok(None);
         }
         if matches!(newest.state, RunState::Running | RunState::Interrupted) {
+            let checkpoint = newest.checkpoint.clone();
+            let worth = |done: &Checkpoint| start.resume.is_some_and(|least| done.pages >= least);
             let same = newest.definition == inner.catalog.fingerprint;
-            if let (true, true, Some(checkpoint)) = (same, newest.fresh, newest.checkpoint.clone()) {
+            if let (true, true, Some(checkpoint)) = (same, newest.fresh, checkpoint.filter(worth)) {
                 return resume(inner, work, start, newest, checkpoint).await.map(Some);
             }
             close_interrupted(&mut work, newest.id).await?;
@@ -257,6 +261,7 @@ pub(super) async fn finish(inner: &Inner, run: &Run, finish: Finish) -> Result<R
     let (state, error) = match &finish {
         Finish::Complete { missing, missing_max } => {
             absent = load::absent(&mut work, run, &memory, *missing, *missing_max).await?;
+            load::forget_unvisited(&mut work, run).await?;
             (RunState::Complete, None)
         }
         Finish::Failed { error } => (RunState::Failed, Some(error.clone())),

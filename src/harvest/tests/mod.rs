@@ -5,6 +5,7 @@ mod farm;
 mod faults;
 mod memory;
 mod paging;
+mod safety;
 mod schedules;
 mod shapes;
 mod upstream;

@@ -13,7 +13,7 @@ use super::{
     upstream::{Answer, Upstream},
 };
 use crate::{
-    catalog::{Advance, EntityId, Schedule},
+    catalog::{Advance, EntityId, Missing, Schedule},
     store::{FetchStatus, Reason, RunState, StartRun},
 };
 
@@ -27,6 +27,7 @@ fn status(slot: DateTime<Utc>, state: RunState, failures: u32) -> FetchStatus {
         entity: EntityId(0),
         slot,
         reason: Reason::Schedule,
+        resume: None,
     };
     let mut last = summary(1, &start);
     last.state = state;
@@ -100,7 +101,16 @@ fn what_is_due() {
         ),
     ];
     for (at, (schedule, status, want)) in cases.into_iter().enumerate() {
-        assert_eq!(due(schedule, status.as_ref(), now), want, "case {at}");
+        assert_eq!(due(schedule, Missing::Delete, status.as_ref(), now), want, "case {at}");
+    }
+    let resumed = |slot| {
+        let mut status = status(slot, RunState::Complete, 0);
+        status.last.as_mut().expect("a run").resumed = true;
+        Some(status)
+    };
+    for (missing, want) in [(Missing::Delete, is(now, Reason::Start)), (Missing::Keep, None)] {
+        let status = resumed(at("10:00:00"));
+        assert_eq!(due(Some(&minute), missing, status.as_ref(), now), want, "{missing:?}");
     }
 }
 

@@ -326,7 +326,6 @@ pub(super) async fn absent(
             None => break,
         }
     }
-    forget_unvisited(work, run).await?;
     Ok(Absent { gone, held: 0 })
 }
 
@@ -374,8 +373,9 @@ async fn unseen_after(
     Ok((unseen, last))
 }
 
-/// A page that this run did not visit may list rows that are gone now: its validators would hide that.
-async fn forget_unvisited(work: &mut Work<'_>, run: &Run) -> Result<(), StoreError> {
+/// Forgets the pages that a complete run did not visit: they may list rows that are gone now, which their validators would
+/// hide, and pages that are never asked for again would pile up.
+pub(super) async fn forget_unvisited(work: &mut Work<'_>, run: &Run) -> Result<(), StoreError> {
     let mut params = Params::default();
     params.add(run.fetch.clone())?;
     params.add(run.id)?;
