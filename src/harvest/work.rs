@@ -71,10 +71,19 @@ pub(super) struct Batch {
 /// How the worker ended, when without a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Worked {
-    /// Every page was read; so many records were refused without a key that could be read.
-    Whole { nameless: u64 },
+    /// Every page was read.
+    Whole(Read),
     /// The other stages stopped first.
     Stopped,
+}
+
+/// What the pages of a whole run leave open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Read {
+    /// Records that were refused without a key that could be read: each may stand for any stored row.
+    pub nameless: u64,
+    /// The upstream changed while its pages were read.
+    pub shifted: bool,
 }
 
 /// Why a page was left in the middle.
@@ -134,9 +143,10 @@ impl Job {
             }
         }
         worker.pager.check_total()?;
-        Ok(Worked::Whole {
-            nameless: worker.pager.nameless,
-        })
+        Ok(Worked::Whole(Read {
+            nameless: worker.pager.place.nameless,
+            shifted: worker.pager.place.shifted,
+        }))
     }
 }
 
@@ -189,7 +199,7 @@ impl Worker<'_> {
                 self.step(&place, reply)?;
             }
         }
-        self.pager.nameless += self.info.nameless;
+        self.pager.place.nameless += self.info.nameless;
         state.rows = self.info.rows;
         state.page = serde_json::to_string(&self.info).map_err(|_| PageFault::Internal)?;
         self.finish_page(state)
@@ -357,14 +367,14 @@ impl Worker<'_> {
     }
 
     fn finish_page(&mut self, state: RequestState) -> Result<bool, Stop> {
-        let place = self.pager.place();
+        let place = &self.pager.place;
         let last = place.position == Position::End;
         self.group.pages = 1;
         if self.group.unchanged.is_none() {
             self.group.request = Some(state);
         }
         self.group.checkpoint = Some(Checkpoint {
-            next: serde_json::to_string(&place).map_err(|_| PageFault::Internal)?,
+            next: serde_json::to_string(place).map_err(|_| PageFault::Internal)?,
             pages: self.pager.pages,
             rows: self.pager.rows,
         });
@@ -380,7 +390,7 @@ impl Worker<'_> {
         let batch = Batch {
             group: std::mem::take(&mut self.group),
             pages_total: self.info.last,
-            rows_total: self.pager.total.or(self.info.total),
+            rows_total: self.pager.place.total.or(self.info.total),
         };
         self.output.blocking_send(batch).map_err(|_| Stop::Gone)
     }

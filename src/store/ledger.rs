@@ -22,13 +22,23 @@ const QUARANTINE_RUNS_KEPT: i64 = 10;
 /// What a running run has seen; also in the database, from where a resumed run reads it.
 #[derive(Default)]
 pub struct RunMemory {
+    /// Rows of the pages that ended.
     pub seen: RowSet,
-    /// Rows of the page's groups so far.
+    /// Rows of the page under way, from its groups so far.
     pub page_rows: Vec<i64>,
     /// A row of the page was refused by the database.
     pub unfit: bool,
     /// The number of the last part of `hayloft_run_seen`.
     pub part: i64,
+}
+
+impl RunMemory {
+    /// From now on a row of this page that comes again comes from another one.
+    pub fn end_page(&mut self) {
+        for row in std::mem::take(&mut self.page_rows) {
+            self.seen.insert(row);
+        }
+    }
 }
 
 pub(super) const SUMMARY: &str = "id,fetch,slot,state,started_at,finished_at,pages,bytes,new_rows,changed_rows,same_rows,\
@@ -254,7 +264,8 @@ pub(super) async fn heartbeat(inner: &Inner, run: &Run) -> Result<(), StoreError
 
 pub(super) async fn finish(inner: &Inner, run: &Run, finish: Finish) -> Result<RunSummary, StoreError> {
     let memory = inner.memory(run)?;
-    let memory = memory.lock().await;
+    let mut memory = memory.lock().await;
+    memory.end_page();
     let mut work = Writing::begin(inner).await?;
     load::check_fence(&mut work, run).await?;
     let mut absent = load::Absent::default();

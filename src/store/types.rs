@@ -217,7 +217,7 @@ pub struct GroupOutcome {
     pub new: u64,
     pub changed: u64,
     pub same: u64,
-    /// Rows whose key was already seen in this run: pages that shifted while being read.
+    /// Rows that an earlier page of this run brought already: pages that shifted while being read.
     pub repeated: u64,
 }
 

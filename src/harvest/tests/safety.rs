@@ -169,3 +169,58 @@ async fn a_run_by_hand_after_a_kill_leaves_exactly_the_rows_of_the_upstream() {
     assert_eq!((summary.state, summary.resumed), (RunState::Complete, false));
     assert_eq!(farm.rows().await, ids.count());
 }
+
+#[tokio::test]
+async fn pages_that_shift_delete_nothing() {
+    type Change = fn(&mut Vec<u32>);
+    let total = "GET: \"/t?page={$page}\", pages: {total: \".total\"}, missing: DELETE";
+    let cases: [(&str, Change, &str); 3] = [
+        (total, |ids| drop(ids.drain(..1)), "another total"),
+        (DELETE, |ids| drop(ids.drain(..2)), "another last page"),
+        (
+            DELETE,
+            |ids| {
+                ids.insert(0, 99);
+                ids.pop();
+            },
+            "a row comes twice",
+        ),
+    ];
+    for (fetch, change, what) in cases {
+        let ids = Ids::new(0..6);
+        let (script, asked_for) = (ids.clone(), Arc::new(Mutex::new(0)));
+        let upstream = Upstream::start(move |asked, _| {
+            let mut count = asked_for.lock().expect("count");
+            *count += 1;
+            // The second run: between its first page and its second.
+            if *count == 5 {
+                script.change(change);
+            }
+            script.page(&asked.path)
+        })
+        .await;
+        let farm = Farm::new(&upstream.url, fetch).await;
+        assert_eq!(farm.run(Reason::Hand).await.0.new, 6);
+        let (summary, messages) = farm.run(Reason::Hand).await;
+        assert_eq!((summary.state, summary.gone), (RunState::Complete, 0), "{what}");
+        assert!(messages.iter().any(|text| text.contains("pages shifted")), "{what}");
+        let (summary, messages) = farm.run(Reason::Hand).await;
+        assert!(summary.gone > 0 && messages.is_empty(), "{what}: {messages:?}");
+        assert_eq!(farm.rows().await, ids.count(), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_repeats_its_own_rows_judges_all_the_same() {
+    for fetch in [DELETE, "GET: \"/t?page=1\", missing: DELETE"] {
+        let ids = Ids::new([1, 1, 2]);
+        let script = ids.clone();
+        let upstream = Upstream::start(move |asked, _| script.page(&asked.path)).await;
+        let farm = Farm::new(&upstream.url, fetch).await;
+        farm.run(Reason::Hand).await;
+        ids.change(|ids| *ids = vec![3, 3]);
+        let (summary, messages) = farm.run(Reason::Hand).await;
+        assert!(summary.gone > 0 && messages.is_empty(), "{messages:?}");
+        assert_eq!(farm.rows().await, 1);
+    }
+}

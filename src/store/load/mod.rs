@@ -37,7 +37,7 @@ pub(super) async fn commit_group(inner: &Inner, run: &Run, group: Group) -> Resu
     let mut work = Work::begin(inner).await?;
     check_fence(&mut work, run).await?;
     let items: Vec<Item<'_>> = group.rows.iter().map(|row| Item { row, position: 0 }).collect();
-    let (items, mut repeated) = distinct(&work, run.entity, items);
+    let (items, _) = distinct(&work, run.entity, items);
     let fates = work.upsert(run.entity, &items, false).await?;
     let mut outcome = GroupOutcome::default();
     let mut rows = Vec::with_capacity(fates.len());
@@ -50,7 +50,6 @@ pub(super) async fn commit_group(inner: &Inner, run: &Run, group: Group) -> Resu
             Fate::Refused(_) => unfit = true,
         }
         if let Some(row) = fate.row() {
-            repeated += u64::from(memory.seen.contains(row));
             rows.push(row);
         }
     }
@@ -63,9 +62,9 @@ pub(super) async fn commit_group(inner: &Inner, run: &Run, group: Group) -> Resu
         None => Vec::new(),
     };
     outcome.same += kept.len() as u64;
-    repeated += kept.iter().filter(|row| memory.seen.contains(**row)).count() as u64;
     rows.extend(&kept);
-    outcome.repeated = repeated;
+    // What comes twice on one page is the upstream's own way: the page is of one moment.
+    outcome.repeated = rows.iter().filter(|row| memory.seen.contains(**row)).count() as u64;
     let part = memory.part + 1;
     if !rows.is_empty() {
         insert_seen(&mut work, run, part, &mut rows).await?;
@@ -93,12 +92,13 @@ pub(super) async fn commit_group(inner: &Inner, run: &Run, group: Group) -> Resu
         }
     };
     memory.part = part;
-    for row in rows {
-        memory.seen.insert(row);
-    }
+    page_rows.extend(&kept);
+    memory.page_rows = page_rows;
     let page_ended = group.request.is_some() || group.checkpoint.is_some();
     memory.unfit = unfit_page && !page_ended;
-    memory.page_rows = if page_ended { Vec::new() } else { page_rows };
+    if page_ended {
+        memory.end_page();
+    }
     announce(inner, commit);
     Ok(outcome)
 }
