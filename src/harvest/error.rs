@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::store::StoreError;
 
+use super::json::NUMBER_MAX;
 use super::limits::{BODY_MAX, LINE_MAX, RETRY_AFTER_MAX};
 
 /// A harvest that could not be set up, or whose store failed. A failed page is no such error: the run then ends as failed.
@@ -66,6 +67,10 @@ pub enum PageFault {
         message: String,
         begin: String,
     },
+    #[error(
+        "{place}: byte {at}: a number of more than {NUMBER_MAX} characters; write it as a text, and read it as a String"
+    )]
+    LongNumber { place: String, at: usize },
     #[error("{place}: JSON that breaks off ({message}); the upstream or the network closed it early")]
     CutOffJson { place: String, message: String },
     #[error("{place}: larger than {BODY_MAX} bytes; ask for smaller pages, or harvest NDJSON from a file")]

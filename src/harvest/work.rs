@@ -445,6 +445,9 @@ fn parse(bytes: &Bytes, place: &str) -> Result<Val, PageFault> {
 
 fn not_json(bytes: &[u8], error: &json::JsonError, place: String) -> PageFault {
     let message = error.to_string();
+    if error.long_number {
+        return PageFault::LongNumber { place, at: error.at };
+    }
     if error.cut_off && matches!(bytes.trim_ascii_start().first(), Some(b'{' | b'[')) {
         return PageFault::CutOffJson { place, message };
     }

@@ -48,7 +48,12 @@ fn one() -> Paging {
 #[tokio::test]
 async fn pages_that_are_no_data() {
     type Script = fn(&str, usize) -> Answer;
-    let cases: [(Script, &str, usize); 13] = [
+    let cases: [(Script, &str, usize); 14] = [
+        (
+            |_, _| Answer::json("7".repeat(2_000_000)),
+            "a number of more than 1000",
+            1,
+        ),
         (|_, _| Answer::json("oops"), "not JSON", 1),
         (|_, _| Answer::json("{\"rows\":[{\"id\":1},"), "breaks off", 1),
         (|_, _| Answer::json(" <!DOCTYPE HTML><html>login"), "HTML page", 1),
