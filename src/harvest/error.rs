@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::store::StoreError;
 
 use super::json::NUMBER_MAX;
-use super::limits::{BODY_MAX, LINE_MAX, RETRY_AFTER_MAX};
+use super::limits::{BODY_MAX, FILTER_TIME, LINE_MAX, RETRY_AFTER_MAX};
 
 /// A harvest that could not be set up, or whose store failed. A failed page is no such error: the run then ends as failed.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +77,10 @@ pub enum PageFault {
     TooLarge { place: String },
     #[error("{place}: line {line} is longer than {LINE_MAX} bytes; is it NDJSON?")]
     LongLine { place: String, line: u64 },
+    #[error(
+        "{place}: the definition's filters took longer than {FILTER_TIME:?}; make them simpler, or ask for smaller pages"
+    )]
+    SlowFilter { place: String },
     #[error("{place}: {message}")]
     Rows { place: String, message: String },
     #[error("{place}: pages: {{{argument}}}: {message}")]

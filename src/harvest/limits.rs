@@ -20,6 +20,8 @@ pub(super) const AHEAD_MAX: usize = 4;
 pub(super) const BODY_MAX: u64 = 64 << 20;
 /// One line of NDJSON: a record larger than this is no record.
 pub(super) const LINE_MAX: usize = 16 << 20;
+/// What the filters of a definition may take for one page, or one [`CHUNK`] of lines: a mistake, or a page made to stall us.
+pub(super) const FILTER_TIME: Duration = Duration::from_secs(if cfg!(test) { 2 } else { 30 });
 /// Bytes read from a file at once: large against a system call, small against the memory.
 pub(super) const CHUNK: usize = 1 << 20;
 /// Connecting takes milliseconds, or never happens.

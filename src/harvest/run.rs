@@ -173,7 +173,13 @@ async fn stages(
     };
     let load = Load::new(run, inner.ledger.as_ref(), progress, pages, rows);
     let (fetched, loaded) = tokio::join!(fetched, load.all(group_receiver, stop));
-    let worked = worker.await.unwrap_or_else(|error| {
+    // A stopped worker is not waited for: a filter may still be at a large page, and nobody takes what it makes of it.
+    let worked = tokio::select! {
+        biased;
+        worked = worker => worked,
+        () = stop.cancelled() => Ok(Ok(Worked::Stopped)),
+    };
+    let worked = worked.unwrap_or_else(|error| {
         tracing::error!(%error, "the worker of a run broke");
         Err(PageFault::Internal)
     });

@@ -6,6 +6,7 @@ use std::{
     ops::ControlFlow,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Instant,
 };
 
 use bytes::{Buf as _, Bytes};
@@ -17,12 +18,12 @@ use super::{
     error::PageFault,
     fetch::begins_html,
     json,
-    limits::{CHUNK, GROUP_BYTES, GROUP_REFUSED, GROUP_ROWS, LINE_MAX},
+    limits::{CHUNK, FILTER_TIME, GROUP_BYTES, GROUP_REFUSED, GROUP_ROWS, LINE_MAX},
     page::{PageInfo, Pager, Place, Position},
     shape::Shaper,
 };
 use crate::{
-    catalog::{Catalog, Fetch, Format, Valid},
+    catalog::{Catalog, Fetch, Format, Valid, jq::Budget},
     store::{Checkpoint, Group, RequestState},
     value::describe,
 };
@@ -119,7 +120,10 @@ impl Job {
         let Some(fetch) = catalog.fetches.get(self.fetch) else {
             return Err(PageFault::Internal);
         };
+        let cancelled = self.cancel.clone();
         let mut worker = Worker {
+            budget: Budget::of_thread(move || cancelled.is_cancelled()),
+            place: String::new(),
             fetch,
             shaper: Arc::clone(&self.shaper),
             pager: Pager::new(fetch, &self.start, self.pages, self.rows),
@@ -156,6 +160,10 @@ struct Worker<'c> {
     pager: Pager<'c>,
     output: mpsc::Sender<Batch>,
     cancel: CancellationToken,
+    /// The time of the filters for the page in hand.
+    budget: Budget,
+    /// How errors name the page in hand.
+    place: String,
     group: Group,
     /// Input bytes of the rows in `group`.
     since: u64,
@@ -174,6 +182,8 @@ impl Worker<'_> {
             reply,
         } = page;
         self.info = PageInfo::default();
+        self.place.clone_from(&place);
+        self.budget.allow(FILTER_TIME);
         match content {
             Content::Unchanged(bytes) => {
                 self.info = serde_json::from_str(&state.page).map_err(|_| PageFault::Internal)?;
@@ -225,8 +235,11 @@ impl Worker<'_> {
     ) -> Result<(), Stop> {
         self.group.bytes += bytes.len() as u64;
         let page = parse(bytes, place)?;
-        self.info = PageInfo::read(&self.fetch.paging, &page, link, place)?;
-        self.info.rows = self.count(&page, place)?;
+        let info = PageInfo::read(&self.fetch.paging, &page, link, place);
+        let rows = self.count(&page, place);
+        self.in_time()?;
+        self.info = info?;
+        self.info.rows = rows?;
         self.pager.check_body(hash, self.info.rows, place)?;
         self.step(place, reply)?;
         let share = bytes.len() as u64 / self.info.rows.max(1);
@@ -240,6 +253,9 @@ impl Worker<'_> {
             }
         };
         let rows = fetch.rows.run_each(&page, &[], each);
+        if stop.is_none() {
+            self.in_time()?;
+        }
         rows.map_err(|error| rows_fault(place, error.message))?;
         stop.map_or(Ok(()), Err)
     }
@@ -273,6 +289,7 @@ impl Worker<'_> {
 
     fn record(&mut self, record: &Val, bytes: u64) -> Result<(), Stop> {
         let (row, refused) = self.shaper.record(self.fetch.entity, record);
+        self.in_time()?;
         if row.is_none() && refused.iter().any(|refused| refused.id.is_none()) {
             self.info.nameless += 1;
         }
@@ -316,6 +333,7 @@ impl Worker<'_> {
 
     /// Works off the whole lines of a piece and keeps its rest.
     fn lines(&mut self, lines: &mut Lines, mut piece: Bytes, place: &str) -> Result<(), Stop> {
+        self.budget.allow(FILTER_TIME);
         while let Some(end) = piece.iter().position(|byte| *byte == b'\n') {
             let mut line = piece.split_to(end);
             piece.advance(1);
@@ -362,6 +380,9 @@ impl Worker<'_> {
             }
         };
         let ran = fetch.rows.run_each(&parsed, &[], each);
+        if stop.is_none() {
+            self.in_time()?;
+        }
         ran.map_err(|error| rows_fault(&place(), format!("rows: {}", error.message)))?;
         stop.map_or(Ok(()), Err)
     }
@@ -392,7 +413,23 @@ impl Worker<'_> {
             pages_total: self.info.last,
             rows_total: self.pager.place.total.or(self.info.total),
         };
-        self.output.blocking_send(batch).map_err(|_| Stop::Gone)
+        let before = Instant::now();
+        let sent = self.output.blocking_send(batch).map_err(|_| Stop::Gone);
+        self.budget.extend(before.elapsed());
+        sent
+    }
+
+    /// What filters said after their time was over, or after a stop, means nothing.
+    fn in_time(&self) -> Result<(), Stop> {
+        if self.cancel.is_cancelled() {
+            return Err(Stop::Gone);
+        }
+        match self.budget.is_spent() {
+            true => Err(Stop::Fault(PageFault::SlowFilter {
+                place: self.place.clone(),
+            })),
+            false => Ok(()),
+        }
     }
 }
 

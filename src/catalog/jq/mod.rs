@@ -3,6 +3,7 @@
 //! A filter is parsed, checked against an own list of names, and then either walked directly (plain paths such as
 //! `.a.b[]`, the hot path of a harvest) or given to jaq.
 
+mod budget;
 mod check;
 mod engine;
 mod names;
@@ -11,6 +12,8 @@ mod path;
 use std::{ops::ControlFlow, sync::Arc};
 
 use jaq_json::Val;
+
+pub use budget::Budget;
 
 use engine::Engine;
 use path::Path;
@@ -84,7 +87,7 @@ impl Filter {
         let checked = check::check(text, variables)?;
         let program = match Path::of(&checked.term) {
             Some(path) => Program::Path(path),
-            None => Program::Jaq(Box::new(Engine::compile(&checked.term, variables)?)),
+            None => Program::Jaq(Box::new(Engine::compile(&budget::ticking(&checked.term), variables)?)),
         };
         let inner = Inner {
             text: text.to_owned(),
