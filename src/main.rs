@@ -5,6 +5,10 @@ use std::process::ExitCode;
 use clap::Parser;
 use hayloft::command::Cli;
 
+/// Rows are made on one thread and dropped on another all the time, which the system's allocator is slow at.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     hayloft::command::run(Cli::parse())
 }

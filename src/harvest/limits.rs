@@ -16,8 +16,8 @@ pub(super) const PAGE_QUEUE: usize = 1;
 pub(super) const GROUP_QUEUE: usize = 2;
 /// Pages fetched ahead of the one being shaped: four times [`BODY_MAX`] is the most that a run may hold.
 pub(super) const AHEAD_MAX: usize = 4;
-/// A page's body after decompression: its parsed form takes several times as much.
-pub(super) const BODY_MAX: u64 = 64 << 20;
+/// A page's body after decompression: its parsed form takes several times as much. Tests reach a smaller bound sooner.
+pub(super) const BODY_MAX: u64 = if cfg!(test) { 1 << 20 } else { 64 << 20 };
 /// One line of NDJSON: a record larger than this is no record.
 pub(super) const LINE_MAX: usize = 16 << 20;
 /// What the filters of a definition may take for one page, or one [`CHUNK`] of lines: a mistake, or a page made to stall us.

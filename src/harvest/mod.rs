@@ -13,6 +13,7 @@ mod load;
 mod pace;
 mod page;
 mod progress;
+mod report;
 mod request;
 mod run;
 mod schedule;
@@ -120,7 +121,10 @@ impl Harvester {
         let slot = self.inner.ledger.now().await?;
         let name = self.inner.name(fetch);
         match self.run_in(fetch, slot, reason, progress, cancel).await? {
-            Some(report) => Ok(report),
+            Some(report) => {
+                report::log_end(&report, None);
+                Ok(report)
+            }
             None => Err(HarvestError::Busy(name)),
         }
     }

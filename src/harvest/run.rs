@@ -57,20 +57,6 @@ pub(super) async fn execute(
     };
     let summary = inner.ledger.finish_run(&run, finish).await?;
     let elapsed = started.elapsed();
-    tracing::info!(
-        fetch = run.fetch,
-        state = ?summary.state,
-        pages = summary.pages,
-        new = summary.new,
-        changed = summary.changed,
-        same = summary.same,
-        gone = summary.gone,
-        refused = summary.refused,
-        held = summary.held,
-        error = summary.error,
-        ?elapsed,
-        "a run ended"
-    );
     Ok(RunReport { summary, elapsed })
 }
 

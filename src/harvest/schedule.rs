@@ -18,7 +18,8 @@ use super::{
     Harvester,
     error::HarvestError,
     limits::{RECONCILE, RECONCILE_MIN, RESUME_PAGES, RETRY_BASE, RETRY_CAP, RUNS_MAX},
-    progress::Silent,
+    progress::{RunReport, Silent},
+    report::log_end,
 };
 use crate::{
     catalog::{Fetch, FetchId, Missing, Schedule},
@@ -120,10 +121,10 @@ impl Runs {
         let (harvester, cancel) = (harvester.clone(), cancel.clone());
         self.tasks.spawn(async move {
             let name = harvester.inner.name(fetch);
-            tracing::info!(fetch = name, reason = ?due.reason, slot = %due.slot, "a run starts");
+            tracing::debug!(fetch = name, reason = ?due.reason, slot = %due.slot, "a run starts");
             let ran = harvester.run_in(fetch, due.slot, due.reason, &Silent, &cancel).await;
             match &ran {
-                Ok(Some(_)) => {}
+                Ok(Some(report)) => log_end(report, wait_after(&harvester, fetch, report).await),
                 Ok(None) => tracing::debug!(fetch = name, "the slot is taken"),
                 Err(error) => tracing::error!(fetch = name, %error, "a run could not be recorded"),
             }
@@ -158,6 +159,18 @@ impl Runs {
         }
         rests
     }
+}
+
+/// How long a failed run waits for its next try, as far as the ledger tells; `None` for runs that did not fail.
+async fn wait_after(harvester: &Harvester, fetch: FetchId, report: &RunReport) -> Option<Duration> {
+    if report.summary.state != RunState::Failed {
+        return None;
+    }
+    let ledger = &harvester.inner.ledger;
+    let (status, now) = (ledger.fetch_status().await.ok()?, ledger.now().await.ok()?);
+    let known = status.iter().find(|status| status.fetch == report.summary.fetch);
+    let schedule = harvester.inner.catalog.fetch(fetch).schedule.as_ref();
+    Some(until_next(schedule, known, now))
 }
 
 /// Starts what is due, and tells how long until something may be.

@@ -138,6 +138,9 @@ impl Shaper {
                 Unfit { key, id, reason }
             })?;
         }
+        if shape.nested == 0 {
+            return Ok(Row::new(values, links, Vec::new()));
+        }
         let key: Vec<Value> = shape
             .key
             .iter()

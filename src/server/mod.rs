@@ -1,6 +1,7 @@
 //! The HTTP server: GraphQL over HTTP and WebSocket, health, the web page. Knows axum; knows no SQL and no harvest.
 
 mod assets;
+mod connections;
 mod graphql;
 mod headers;
 mod health;
@@ -8,17 +9,17 @@ mod negotiate;
 mod origin;
 mod protocol;
 mod router;
+mod shared;
 mod socket;
 #[cfg(test)]
 mod tests;
 
-use std::{future::IntoFuture, io, time::Duration};
+use std::{io, time::Duration};
 
-use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use self::router::Shared;
+use self::{connections::Bounds, shared::Shared};
 use crate::graphql::DataApi;
 
 /// How long requests under way may take after the shutdown began; together with closing, less than a second.
@@ -34,31 +35,29 @@ pub struct ServerContext {
 ///
 /// Binding the port is the caller's part, and so is the error when it is in use.
 pub async fn serve(listener: TcpListener, context: ServerContext, shutdown: CancellationToken) -> io::Result<()> {
-    let shared = Shared::new(context, shutdown.clone());
+    serve_within(listener, context, shutdown, Bounds::of_process()).await
+}
+
+async fn serve_within(
+    listener: TcpListener,
+    context: ServerContext,
+    shutdown: CancellationToken,
+    bounds: Bounds,
+) -> io::Result<()> {
+    let shared = Shared::new(context, shutdown.clone(), bounds.connections);
     let router = router::router(shared.clone());
-    let stopping = shutdown.clone();
-    // Answers go out at once: each is one write, and waiting to fill a packet would only delay it.
-    let listener = listener.tap_io(|connection| {
-        if let Err(error) = connection.set_nodelay(true) {
-            tracing::debug!(%error, "a connection keeps its delay");
-        }
-    });
-    let server = axum::serve(listener, router).with_graceful_shutdown(stopping.cancelled_owned());
     let all = async {
-        let ended = server.into_future().await;
-        // Sockets have left axum's hands; their close frames are still to be sent.
+        connections::serve(listener, router, bounds, shutdown.clone()).await;
+        // Sockets have left hyper's hands; their close frames are still to be sent.
         shared.sockets_closed().await;
-        ended
     };
     let too_late = async {
         shutdown.cancelled().await;
         tokio::time::sleep(GRACE).await;
     };
     tokio::select! {
-        ended = all => ended,
-        () = too_late => {
-            tracing::info!("requests under way were given up at shutdown");
-            Ok(())
-        }
+        () = all => {}
+        () = too_late => tracing::info!("requests under way were given up at shutdown"),
     }
+    Ok(())
 }

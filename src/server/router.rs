@@ -1,44 +1,9 @@
 //! Routes and what wraps them. Knows every handler; does nothing itself.
 
-use std::sync::Arc;
-
 use axum::{Router, middleware, routing::get};
-use tokio::sync::Semaphore;
-use tokio_util::sync::CancellationToken;
 use tower_http::{CompressionLevel, compression::CompressionLayer};
 
-use super::{ServerContext, assets, graphql, headers, health};
-
-/// Requests to the API at once: more would only wait for the database's few connections until they time out.
-const REQUESTS_MAX: usize = 512;
-/// Open sockets; each holds two buffers of 4 KiB and its operations.
-const SOCKETS_MAX: u32 = 20_000;
-
-/// What handlers share.
-#[derive(Clone)]
-pub(super) struct Shared {
-    pub context: ServerContext,
-    pub shutdown: CancellationToken,
-    pub requests: Arc<Semaphore>,
-    pub sockets: Arc<Semaphore>,
-}
-
-impl Shared {
-    pub fn new(context: ServerContext, shutdown: CancellationToken) -> Shared {
-        Shared {
-            context,
-            shutdown,
-            requests: Arc::new(Semaphore::new(REQUESTS_MAX)),
-            sockets: Arc::new(Semaphore::new(SOCKETS_MAX as usize)),
-        }
-    }
-
-    /// Waits until no socket is open any more.
-    pub async fn sockets_closed(&self) {
-        // The semaphore is never closed, so this ends when every permit is back.
-        let _ = self.sockets.acquire_many(SOCKETS_MAX).await;
-    }
-}
+use super::{assets, graphql, headers, health, shared::Shared};
 
 pub(super) fn router(shared: Shared) -> Router {
     // The page's own files are compressed at build time; answers are worth only the fastest level.

@@ -8,7 +8,10 @@ use axum::{
 };
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
     tungstenite::{Message, client::IntoClientRequest},
@@ -16,7 +19,7 @@ use tokio_tungstenite::{
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use super::{ServerContext, router::Shared, serve};
+use super::{ServerContext, connections::Bounds, serve_within, shared::Shared};
 use crate::graphql::{
     Limits,
     testing::{Farm, item},
@@ -28,7 +31,7 @@ const JSON: &str = "application/json";
 async fn send(request: Request<Body>) -> Response<Body> {
     let farm = Farm::empty(Limits::default()).await;
     let context = ServerContext { api: farm.api.clone() };
-    let router = super::router::router(Shared::new(context, CancellationToken::new()));
+    let router = super::router::router(Shared::new(context, CancellationToken::new(), 100));
     router.oneshot(request).await.expect("an answer")
 }
 
@@ -172,12 +175,16 @@ struct Running {
 }
 
 async fn start() -> Running {
+    start_within(Bounds::of_process()).await
+}
+
+async fn start_within(bounds: Bounds) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address").to_string();
     let shutdown = CancellationToken::new();
     let farm = Farm::stocked(Limits::default()).await;
     let context = ServerContext { api: farm.api.clone() };
-    let server = tokio::spawn(serve(listener, context, shutdown.clone()));
+    let server = tokio::spawn(serve_within(listener, context, shutdown.clone(), bounds));
     Running {
         address,
         shutdown,
@@ -309,4 +316,74 @@ async fn handshakes_are_refused() {
     assert_eq!(status(header::ORIGIN, "http://evil.example").await, 403);
     assert_eq!(status(header::SEC_WEBSOCKET_PROTOCOL, "graphql-ws").await, 400);
     shutdown.cancel();
+}
+
+/// What the server sends until it closes the connection.
+async fn rest_of(mut stream: TcpStream) -> String {
+    let mut text = String::new();
+    let read = tokio::time::timeout(Duration::from_secs(20), stream.read_to_string(&mut text));
+    read.await.expect("an end in time").expect("text");
+    text
+}
+
+async fn said(address: &str, text: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.expect("a connection");
+    stream.write_all(text.as_bytes()).await.expect("bytes are sent");
+    stream
+}
+
+const HEALTH: &str = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n";
+
+#[tokio::test]
+async fn connections_that_say_nothing_are_closed() {
+    let bounds = Bounds {
+        connections: 100,
+        head_patience: Duration::from_millis(100),
+    };
+    let Running {
+        address,
+        shutdown,
+        server,
+        ..
+    } = start_within(bounds).await;
+    // Nothing, the beginning of either protocol, half a head.
+    for text in ["", "P", "PRI * HTTP/2", HEALTH] {
+        assert_eq!(rest_of(said(&address, text).await).await, "", "{text:?}");
+    }
+    // After an answer, a connection may be idle no longer.
+    let answer = rest_of(said(&address, &format!("{HEALTH}\r\n")).await).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    // A socket is no request any more, however long it is silent.
+    let mut socket = greeted(&address).await;
+    assert_eq!(rest_of(said(&address, "").await).await, "");
+    say(&mut socket, json!({ "type": "ping" })).await;
+    assert_eq!(hear(&mut socket).await, Ok(json!({ "type": "pong" })));
+    shutdown.cancel();
+    server.await.expect("no panic").expect("a clean end");
+}
+
+#[tokio::test]
+async fn more_connections_wait_for_a_place() {
+    let bounds = Bounds {
+        connections: 2,
+        head_patience: Duration::from_secs(60),
+    };
+    let Running {
+        address,
+        shutdown,
+        server,
+        ..
+    } = start_within(bounds).await;
+    let socket = greeted(&address).await;
+    let idle = said(&address, &format!("{HEALTH}\r\n")).await;
+    idle.readable().await.expect("an answer");
+    let third = said(&address, &format!("{HEALTH}Connection: close\r\n\r\n")).await;
+    let soon = tokio::time::timeout(Duration::from_millis(200), third.readable()).await;
+    assert!(soon.is_err(), "a third connection was served beside two");
+    // The place of a socket is free only when the socket is.
+    drop(socket);
+    let answer = rest_of(third).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    shutdown.cancel();
+    server.await.expect("no panic").expect("a clean end");
 }

@@ -11,8 +11,8 @@ use crate::{catalog::Leaf, query::Operand, value::Scalar, value::Value};
 
 use super::{
     Planner,
-    filter::Trail,
     params::{Param, ParamKind, Step},
+    trail::Trail,
 };
 use crate::graphql::ApiError;
 
@@ -96,6 +96,17 @@ impl<'a> Planner<'a> {
                     .collect()
             }
         }
+    }
+
+    /// The first member, and its variable, that was left out because the variable was not given.
+    pub(super) fn left_out(&self, input: &Input<'a>) -> Option<(&'a str, &'a str)> {
+        let Input::Literal(node) = input else {
+            return None;
+        };
+        node.as_object()?.iter().find_map(|(name, node)| {
+            let variable = node.as_variable()?.as_str();
+            (!self.variables.contains_key(variable)).then_some((name.as_str(), variable))
+        })
     }
 
     /// The items of a list, none for a variable that was left out; a single value stands for a list of itself.

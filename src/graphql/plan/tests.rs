@@ -149,6 +149,26 @@ fn refused_inputs_name_their_place() {
             "{}",
             "items.where.and: a variable in the list was not given",
         ),
+        (
+            "query($x: Float) { items(where: {price: {eq: $x}}) { id } }",
+            "{}",
+            "items.where.price.eq: $x was not given",
+        ),
+        (
+            "query($x: [ID!]) { items(where: {or: [{id: {ne: \"1\", in: $x}}]}) { id } }",
+            "{}",
+            "items.where.or.id.in: $x was not given",
+        ),
+        (
+            "query($x: TagWhere) { items(where: {tags: {some: $x}}) { id } }",
+            "{}",
+            "items.where.tags.some: $x was not given",
+        ),
+        (
+            "query($x: Boolean) { items(where: {price: {isNull: $x}}) { id } }",
+            "{}",
+            "items.where.price.isNull: $x was not given",
+        ),
     ];
     for (query, variables, want) in cases {
         let got = outcome(query, variables);

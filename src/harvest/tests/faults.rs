@@ -50,7 +50,7 @@ async fn pages_that_are_no_data() {
     type Script = fn(&str, usize) -> Answer;
     let cases: [(Script, &str, usize); 14] = [
         (
-            |_, _| Answer::json("7".repeat(2_000_000)),
+            |_, _| Answer::json("7".repeat(500_000)),
             "a number of more than 1000",
             1,
         ),

@@ -1,9 +1,10 @@
 //! Tests of the harvest against a scripted upstream on loopback and a ledger in memory.
 
+mod bodies;
 mod catalogs;
 mod farm;
 mod faults;
-mod memory;
+pub(super) mod memory;
 mod paging;
 mod safety;
 mod schedules;

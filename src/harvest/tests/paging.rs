@@ -221,6 +221,33 @@ async fn resumes_from_its_checkpoint() {
 }
 
 #[tokio::test]
+async fn a_file_cancelled_in_the_middle() {
+    let folder = tempfile::tempdir().expect("folder");
+    let count = 60_000;
+    let lines: String = (0..count)
+        .map(|id| format!("{{\"id\":{id},\"name\":\"n\"}}\n"))
+        .collect();
+    std::fs::write(folder.path().join("a.ndjson"), lines).expect("file");
+    let ledger = Arc::new(Memory::default());
+    let catalog = things("file:.", "a.ndjson", ".", paging(Advance::Single));
+    let harvester = harvester(catalog, &ledger, folder.path().to_owned());
+    let cancel = CancellationToken::new();
+    let stop = async {
+        ledger.committed.notified().await;
+        cancel.cancel();
+    };
+    let (report, ()) = tokio::join!(harvester.run(FetchId(0), Reason::Hand, &Silent, &cancel), stop);
+    let summary = report.expect("a run").summary;
+    assert_eq!((summary.state, summary.gone), (RunState::Interrupted, 0));
+    assert!(summary.new > 0 && summary.new < count, "{}", summary.new);
+    assert_eq!(ledger.state().missing, None, "nothing is judged absent");
+    // A page has no place inside to go on from: it is read again, and what was committed is the same.
+    let second = run(&harvester).await.summary;
+    assert_eq!((second.state, second.same), (RunState::Complete, summary.new));
+    assert_eq!(ledger.state().rows.len() as u64, count);
+}
+
+#[tokio::test]
 async fn refused_rows_without_a_key_stop_the_deletion() {
     let cases = [
         // What stands for 1 is refused, so 1 stays; 2 is gone.

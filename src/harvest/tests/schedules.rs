@@ -141,3 +141,31 @@ async fn starts_at_once_and_ends_when_cancelled() {
         "a fetch never overlaps itself"
     );
 }
+
+#[tokio::test]
+async fn a_cron_schedule_runs_once_in_its_slot() {
+    let upstream = Upstream::start(|_, _| Answer::json("[{\"id\":1}]")).await;
+    let catalog = things(&upstream.url, "/t", ".[]", paging(Advance::Single));
+    // Of a year, so that no second slot begins while this test runs.
+    let yearly = Schedule::Cron("0 0 1 1 *".to_owned());
+    let ledger = Arc::new(Memory::default());
+    let harvester = harvester(scheduled(catalog, Some(yearly.clone())), &ledger, "".into());
+    let slot = current_slot(&yearly, Utc::now());
+    let cancel = CancellationToken::new();
+    let stop = async {
+        ledger.committed.notified().await;
+        while ledger.state().runs[0].state == RunState::Running {
+            tokio::task::yield_now().await;
+        }
+        cancel.cancel();
+    };
+    tokio::join!(harvester.serve(&cancel), stop);
+    let runs: Vec<_> = ledger.state().runs.iter().map(|run| (run.slot, run.state)).collect();
+    assert_eq!(runs, [(slot.expect("a slot"), RunState::Complete)]);
+    let known = status(runs[0].0, RunState::Complete, 0);
+    assert_eq!(
+        due(Some(&yearly), Missing::Delete, Some(&known), Utc::now()),
+        None,
+        "the slot is taken"
+    );
+}

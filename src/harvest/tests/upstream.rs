@@ -26,10 +26,14 @@ pub struct Answer {
 
 impl Answer {
     pub fn json(body: impl Into<String>) -> Answer {
+        Answer::bytes(body.into().into_bytes())
+    }
+
+    pub fn bytes(body: Vec<u8>) -> Answer {
         Answer {
             status: 200,
             headers: Vec::new(),
-            body: body.into().into_bytes(),
+            body,
             cut: 0,
             silent: false,
         }

@@ -23,6 +23,7 @@ use super::{
     ledger::{LEASE_SECONDS, RunMemory},
     types::{Checkpoint, Group, GroupOutcome, Refused, RequestState, Run, StoreError},
 };
+use seen::RowSet;
 use work::{Fate, Item, Work, distinct};
 
 /// Rows deleted by one round of statements.
@@ -30,77 +31,82 @@ const DELETE_CHUNK: usize = 5_000;
 /// Entries that the change log keeps; who is further behind reads everything again.
 const LOG_KEPT: i64 = 1_000_000;
 
-/// Commits a group; the run's memory changes only when the commit succeeded.
+/// Commits a group. An error ends the run; what was seen is only what was committed.
 pub(super) async fn commit_group(inner: &Inner, run: &Run, group: Group) -> Result<GroupOutcome, StoreError> {
     let memory = inner.memory(run)?;
     let mut memory = memory.lock().await;
     let mut work = Work::begin(inner).await?;
     check_fence(&mut work, run).await?;
+    let mut written = write_rows(&mut work, run, &group, &memory.seen).await?;
+    memory.part += 1;
+    memory.unfit |= written.unfit;
+    memory.page_rows.extend(&written.rows);
+    if !written.rows.is_empty() {
+        insert_seen(&mut work, run, memory.part, &mut written.rows).await?;
+    }
+    end_page(&mut work, run, &group, &mut memory).await?;
+    let stored = std::mem::take(&mut work.refused);
+    for record in group.refused.iter().chain(&stored) {
+        insert_refused(&mut work, run, record).await?;
+    }
+    let refused = group.refused.len() + stored.len();
+    update_run(&mut work, run, &group, &written.outcome, refused as u64, memory.part).await?;
+    let commit = finish(work, run).await?;
+    announce(inner, commit);
+    Ok(written.outcome)
+}
+
+/// What a group wrote or found.
+struct Written {
+    outcome: GroupOutcome,
+    /// Every stored row that the group stands for.
+    rows: Vec<i64>,
+    /// The database refused a row.
+    unfit: bool,
+}
+
+/// Writes what differs and collects what was seen; `seen` is what earlier pages of the run brought.
+async fn write_rows(work: &mut Work<'_>, run: &Run, group: &Group, seen: &RowSet) -> Result<Written, StoreError> {
     let items: Vec<Item<'_>> = group.rows.iter().map(|row| Item { row, position: 0 }).collect();
-    let (items, _) = distinct(&work, run.entity, items);
-    let fates = work.upsert(run.entity, &items, false).await?;
+    let (items, _) = distinct(work, run.entity, items);
     let mut outcome = GroupOutcome::default();
-    let mut rows = Vec::with_capacity(fates.len());
+    let mut rows = Vec::with_capacity(items.len());
     let mut unfit = false;
-    for fate in fates {
+    for fate in work.upsert(run.entity, &items, false).await? {
         match fate {
             Fate::New(_) => outcome.new += 1,
             Fate::Changed(_) => outcome.changed += 1,
             Fate::Same(_) => outcome.same += 1,
             Fate::Refused(_) => unfit = true,
         }
-        if let Some(row) = fate.row() {
-            rows.push(row);
-        }
+        rows.extend(fate.row());
     }
-    rows.extend(stays(&mut work, run, &group.refused).await?);
-    let mut page_rows = std::mem::take(&mut memory.page_rows);
-    page_rows.extend(&rows);
-    let unfit_page = memory.unfit || unfit;
-    let kept = match &group.unchanged {
-        Some(request) => unchanged(&mut work, run, request).await?,
-        None => Vec::new(),
-    };
-    outcome.same += kept.len() as u64;
-    rows.extend(&kept);
+    if let Some(request) = &group.unchanged {
+        let kept = unchanged(work, run, request).await?;
+        outcome.same += kept.len() as u64;
+        rows.extend(kept);
+    }
+    rows.extend(stays(work, run, &group.refused).await?);
     // What comes twice on one page is the upstream's own way: the page is of one moment.
-    outcome.repeated = rows.iter().filter(|row| memory.seen.contains(**row)).count() as u64;
-    let part = memory.part + 1;
-    if !rows.is_empty() {
-        insert_seen(&mut work, run, part, &mut rows).await?;
-    }
+    outcome.repeated = rows.iter().filter(|row| seen.contains(**row)).count() as u64;
+    Ok(Written { outcome, rows, unfit })
+}
+
+/// At the end of a page: what is remembered of its request.
+async fn end_page(work: &mut Work<'_>, run: &Run, group: &Group, memory: &mut RunMemory) -> Result<(), StoreError> {
     if let Some(request) = &group.request {
         // A page with a refused row is read again in full: the value that stood in its way may be free by then.
-        if unfit_page {
-            forget(&mut work, run, &request.request).await?;
+        if memory.unfit {
+            forget(work, run, &request.request).await?;
         } else {
-            remember(&mut work, run, request, &mut page_rows).await?;
+            remember(work, run, request, &mut memory.page_rows).await?;
         }
     }
-    let stored = std::mem::take(&mut work.refused);
-    let refused = group.refused.len() + stored.len();
-    for record in group.refused.iter().chain(&stored) {
-        insert_refused(&mut work, run, record).await?;
-    }
-    update_run(&mut work, run, &group, &outcome, refused as u64, part).await?;
-    let commit = finish(work, run).await;
-    let commit = match commit {
-        Ok(commit) => commit,
-        Err(error) => {
-            page_rows.clear();
-            return Err(error);
-        }
-    };
-    memory.part = part;
-    page_rows.extend(&kept);
-    memory.page_rows = page_rows;
-    let page_ended = group.request.is_some() || group.checkpoint.is_some();
-    memory.unfit = unfit_page && !page_ended;
-    if page_ended {
+    if group.request.is_some() || group.checkpoint.is_some() {
         memory.end_page();
+        memory.unfit = false;
     }
-    announce(inner, commit);
-    Ok(outcome)
+    Ok(())
 }
 
 /// Refuses the writes of a run that was taken over or has ended.

@@ -1,9 +1,13 @@
 //! The store as its users see it, over a real file. Knows the farm's catalog.
 
+mod abandoned;
+mod keys;
 mod loads;
 mod opens;
+mod prunes;
 mod reads;
 mod runs;
+mod values;
 
 use chrono::{DateTime, Utc};
 

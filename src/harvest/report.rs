@@ -1,0 +1,141 @@
+//! What the log says of a run that ended: one line for a person. Knows counts and words; knows no stages.
+
+use std::time::Duration;
+
+use super::progress::RunReport;
+use crate::store::{RunState, RunSummary};
+
+/// Logs the end of a run; `again` is how long until a failed one is tried again, where something will.
+pub(super) fn log_end(report: &RunReport, again: Option<Duration>) {
+    let summary = &report.summary;
+    let (fetch, run) = (&summary.fetch, summary.id);
+    let text = sentence(report, again);
+    match summary.state {
+        RunState::Failed => tracing::warn!(fetch, run, "{text}"),
+        _ => tracing::info!(fetch, run, "{text}"),
+    }
+    if summary.held > 0 {
+        tracing::warn!(fetch, run, "{}", held(summary));
+    }
+    tracing::debug!(
+        fetch,
+        run,
+        state = ?summary.state,
+        pages = summary.pages,
+        bytes = summary.bytes,
+        new = summary.new,
+        changed = summary.changed,
+        same = summary.same,
+        gone = summary.gone,
+        refused = summary.refused,
+        held = summary.held,
+        seconds = report.elapsed.as_secs_f64(),
+        "the counts of a run"
+    );
+}
+
+/// `Item: 35 changed, 285 same, 7 pages in 0.4 s`.
+fn sentence(report: &RunReport, again: Option<Duration>) -> String {
+    let summary = &report.summary;
+    let counts = counts(summary);
+    let pages = if summary.pages == 1 { "page" } else { "pages" };
+    let done = format!("{counts}, {} {pages} in {}", summary.pages, seconds(report.elapsed));
+    match (summary.state, again) {
+        (RunState::Failed, again) => {
+            let error = summary.error.as_deref().unwrap_or("it failed; the log has the cause");
+            let again = again.map_or(String::new(), |wait| format!("; tried again in {}", seconds(wait)));
+            format!("{}: {error}{again}", summary.fetch)
+        }
+        (RunState::Interrupted | RunState::Running, _) => {
+            format!("{}: interrupted after {done}", summary.fetch)
+        }
+        (RunState::Complete, _) => format!("{}: {done}", summary.fetch),
+    }
+}
+
+/// The counts that are not zero.
+fn counts(summary: &RunSummary) -> String {
+    let named = [
+        (summary.new, "new"),
+        (summary.changed, "changed"),
+        (summary.same, "same"),
+        (summary.gone, "gone"),
+        (summary.refused, "refused"),
+    ];
+    let told: Vec<String> = named
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, name)| format!("{count} {name}"))
+        .collect();
+    match told.is_empty() {
+        true => "no rows".to_owned(),
+        false => told.join(", "),
+    }
+}
+
+fn held(summary: &RunSummary) -> String {
+    format!(
+        "{}: {} stored rows were not in the source, more than `maxMissing` allows, so none is deleted",
+        summary.fetch, summary.held
+    )
+}
+
+fn seconds(time: Duration) -> String {
+    match time.as_millis() {
+        0..100 => format!("{} ms", time.as_millis()),
+        100..10_000 => format!("{:.1} s", time.as_secs_f64()),
+        _ => format!("{} s", time.as_secs()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Reason, StartRun};
+
+    #[test]
+    fn sentences() {
+        let start = StartRun {
+            fetch: "Item".to_owned(),
+            entity: crate::catalog::EntityId(0),
+            slot: chrono::DateTime::UNIX_EPOCH,
+            reason: Reason::Hand,
+            resume: None,
+        };
+        let run = |state, changed, same, error: Option<&str>| RunReport {
+            summary: RunSummary {
+                state,
+                changed,
+                same,
+                pages: 7,
+                error: error.map(str::to_owned),
+                ..super::super::tests::memory::summary(1, &start)
+            },
+            elapsed: Duration::from_millis(400),
+        };
+        let failed = || run(RunState::Failed, 0, 0, Some("/items answered 500"));
+        let again = Some(Duration::from_secs(5));
+        let cases = [
+            (
+                run(RunState::Complete, 35, 285, None),
+                None,
+                "Item: 35 changed, 285 same, 7 pages in 0.4 s",
+            ),
+            (
+                run(RunState::Complete, 0, 0, None),
+                None,
+                "Item: no rows, 7 pages in 0.4 s",
+            ),
+            (failed(), again, "Item: /items answered 500; tried again in 5.0 s"),
+            (failed(), None, "Item: /items answered 500"),
+            (
+                run(RunState::Interrupted, 1, 0, None),
+                None,
+                "Item: interrupted after 1 changed, 7 pages in 0.4 s",
+            ),
+        ];
+        for (report, again, want) in cases {
+            assert_eq!(sentence(&report, again), want);
+        }
+    }
+}

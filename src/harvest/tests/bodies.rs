@@ -1,0 +1,91 @@
+//! Bodies as they travel: compressed, cut off while compressed, and larger than a page may be.
+
+use std::{io::Write as _, sync::Arc};
+
+use flate2::{Compression, write::GzEncoder};
+
+use super::{
+    super::limits::BODY_MAX,
+    catalogs::{paging, things},
+    harvester,
+    memory::Memory,
+    run,
+    upstream::{Answer, Upstream},
+};
+use crate::{
+    catalog::Advance,
+    store::{RunState, RunSummary},
+};
+
+fn gzip(text: &str) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(text.as_bytes()).expect("memory");
+    encoder.finish().expect("memory")
+}
+
+/// One row in a body of this many bytes.
+fn body(bytes: usize) -> String {
+    let frame = "[{\"id\":1}]";
+    format!("{frame}{}", " ".repeat(bytes.saturating_sub(frame.len())))
+}
+
+async fn harvested(answer: Answer) -> (RunSummary, String) {
+    let upstream = Upstream::start(move |_, _| answer.clone()).await;
+    let ledger = Arc::new(Memory::default());
+    let catalog = things(&upstream.url, "/t", ".[]", paging(Advance::Single));
+    let summary = run(&harvester(catalog, &ledger, "".into())).await.summary;
+    let head = upstream.asked.lock().expect("log")[0].head.clone();
+    (summary, head)
+}
+
+#[tokio::test]
+async fn compressed_bodies() {
+    let packed = gzip("[{\"id\":1},{\"id\":2}]");
+    let zipped = |answer: Answer| answer.header("content-encoding", "gzip");
+    let (summary, head) = harvested(zipped(Answer::bytes(packed.clone()))).await;
+    assert_eq!(
+        (summary.state, summary.new),
+        (RunState::Complete, 2),
+        "{:?}",
+        summary.error
+    );
+    let accepted = head.lines().find(|line| line.starts_with("accept-encoding:"));
+    assert!(accepted.is_some_and(|line| line.contains("gzip") && line.contains("br") && line.contains("zstd")));
+    // Half of it arrives whole, as far as HTTP can tell.
+    let half = packed[..packed.len() / 2].to_vec();
+    let (summary, _) = harvested(zipped(Answer::bytes(half))).await;
+    assert_eq!((summary.state, summary.new), (RunState::Failed, 0));
+}
+
+#[tokio::test]
+async fn bodies_beyond_the_bound() {
+    let most = BODY_MAX as usize;
+    let zipped = |text: &str| Answer::bytes(gzip(text)).header("content-encoding", "gzip");
+    let cases = [
+        ("as large as may be", Answer::json(body(most)), RunState::Complete),
+        ("said to be larger", Answer::json(body(most + 1)), RunState::Failed),
+        ("larger once unpacked", zipped(&body(most + 1)), RunState::Failed),
+        ("not larger once unpacked", zipped(&body(most)), RunState::Complete),
+    ];
+    for (name, answer, want) in cases {
+        let (summary, _) = harvested(answer).await;
+        assert_eq!(summary.state, want, "{name}: {:?}", summary.error);
+        let error = summary.error.unwrap_or_default();
+        assert!(
+            want == RunState::Complete || error.contains("larger than"),
+            "{name}: {error}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn files_beyond_the_bound() {
+    let folder = tempfile::tempdir().expect("folder");
+    std::fs::write(folder.path().join("big.json"), body(BODY_MAX as usize + 1)).expect("file");
+    let ledger = Arc::new(Memory::default());
+    let catalog = things("file:.", "big.json", ".[]", paging(Advance::Single));
+    let summary = run(&harvester(catalog, &ledger, folder.path().to_owned()))
+        .await
+        .summary;
+    assert!(summary.error.is_some_and(|error| error.contains("larger than")));
+}

@@ -1,0 +1,222 @@
+//! How values come out of the database: the wire forms of scalars, value objects and floats.
+
+use super::{
+    reads::{answer, f, leaf, select, value},
+    *,
+};
+use crate::{
+    query::{
+        Compare, Direction, Filter, Nulls, Operand, Order, OutputValue, RootValue, Select, ValueOutput,
+        ValueOutputValue,
+    },
+    value::Scalar,
+};
+
+/// Every scalar comes out of the database as `Scalar::to_wire` says, floats to the last bit.
+#[tokio::test]
+async fn wire_forms() {
+    let bench = bench().await;
+    let floats = [
+        0.1,
+        1e300,
+        1.0 / 3.0,
+        5e-324,
+        0.0,
+        -1.5,
+        1e21,
+        123456789012345680.0,
+        f64::MAX,
+        2.2250738585072014e-308,
+    ];
+    let sample = |scalar: Scalar, n: usize| -> Value {
+        let texts = |a: &str, b: &str| text(if n.is_multiple_of(2) { a } else { b });
+        match scalar {
+            Scalar::Int => Value::Int(n as i64 - 5),
+            Scalar::BigInt => Value::Int(if n.is_multiple_of(2) { i64::MIN } else { i64::MAX }),
+            Scalar::Duration => [i64::MIN, i64::MAX, -500_000, 90_000_000, 0]
+                .get(n)
+                .copied()
+                .map_or(Value::Null, Value::Int),
+            Scalar::Float => Value::Float(floats[n]),
+            Scalar::Boolean => Value::Bool(n.is_multiple_of(2)),
+            Scalar::Decimal => texts("-12.5", "100"),
+            Scalar::DateTime => texts("2026-11-21T03:20:00.000000Z", "2026-11-21T03:20:10.120000Z"),
+            Scalar::Date => texts("2026-11-21", "1999-01-01"),
+            Scalar::Time => texts("10:00:00.000000", "10:20:00.500000"),
+            Scalar::Json => texts("{\"b\":[1,2.50],\"a\":null}", "NaN"),
+            _ => texts("a\"b\\c\n\u{1f600}é\u{1}", ""),
+        }
+    };
+    let mut all = Vec::new();
+    for n in 0..floats.len() {
+        let mut values = vec![Value::Int(n as i64)];
+        values.extend(Scalar::ALL.iter().map(|scalar| sample(*scalar, n)));
+        values.extend([text("[\"7\",\"8\"]"), Value::Null]);
+        all.push(Row::new(values, vec![], vec![]));
+    }
+    all.push(Row::new(
+        [vec![Value::Int(99)], vec![Value::Null; 16]].concat(),
+        vec![],
+        vec![],
+    ));
+    harvest(&bench.store, "Thing", THING, 0, all.clone()).await;
+    let mut output = vec![leaf("id", 0)];
+    output.extend((0..Scalar::ALL.len() as u32).map(|at| leaf(Scalar::ALL[at as usize].name(), at + 1)));
+    let json = answer(&bench.store, vec![("r", RootValue::Many(select(THING, output)))], &[]).await;
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    for (row, got) in all.iter().zip(json["r"].as_array().expect("rows")) {
+        for (scalar, value) in Scalar::ALL.iter().zip(&row.values[1..]) {
+            if *scalar != Scalar::Float {
+                assert_eq!(got[scalar.name()], scalar.to_wire(value), "{scalar} {value:?}");
+            }
+        }
+    }
+    let has = |all, operands: &[i64]| Filter::Has {
+        field: f(15),
+        all,
+        operands: operands.iter().map(|n| Operand::Value(Value::Int(*n))).collect(),
+    };
+    for (filter, want) in [
+        (has(true, &[7, 8]), 10),
+        (has(true, &[7, 9]), 0),
+        (has(false, &[7, 9]), 10),
+        (has(false, &[]), 0),
+    ] {
+        let select = Select {
+            filter: Some(filter),
+            ..select(THING, vec![leaf("id", 0)])
+        };
+        let json = answer(&bench.store, vec![("r", RootValue::Many(select))], &[]).await;
+        assert_eq!(json.matches("id").count(), want);
+    }
+    let decimal = Order {
+        path: vec![],
+        field: f(7),
+        direction: Direction::Ascending,
+        nulls: Nulls::First,
+    };
+    let greater = Filter::Compare {
+        field: f(7),
+        compare: Compare::Gt,
+        operand: value("9"),
+    };
+    let select = Select {
+        filter: Some(greater),
+        order: vec![decimal],
+        first: Some(Operand::Value(Value::Int(1))),
+        ..select(THING, vec![leaf("d", 7)])
+    };
+    assert_eq!(
+        answer(&bench.store, vec![("r", RootValue::Many(select))], &[]).await,
+        r#"{"r":[{"d":"100"}]}"#
+    );
+}
+
+#[tokio::test]
+async fn value_objects() {
+    let bench = bench().await;
+    farm(&bench.store).await;
+    let members = || {
+        let member = |key: &str, value| ValueOutput {
+            key: key.to_owned(),
+            value,
+        };
+        vec![
+            member("g", ValueOutputValue::Leaf(f(0))),
+            member("__typename", ValueOutputValue::Text("Reward".to_owned())),
+            member("t", ValueOutputValue::Leaf(f(1))),
+        ]
+    };
+    let reward = Output {
+        key: "reward".to_owned(),
+        value: OutputValue::Value {
+            field: f(2),
+            output: members(),
+        },
+    };
+    let quests = Select {
+        first: Some(Operand::Value(Value::Int(1))),
+        ..select(QUEST, vec![reward])
+    };
+    let json = answer(&bench.store, vec![("r", RootValue::Many(quests))], &[]).await;
+    assert_eq!(json, r#"{"r":[{"reward":{"g":5,"__typename":"Reward","t":null}}]}"#);
+    let thing = |id: i64, rewards: Value| {
+        Row::new(
+            [vec![Value::Int(id)], vec![Value::Null; 15], vec![rewards]].concat(),
+            vec![],
+            vec![],
+        )
+    };
+    let list = text(r#"[{"gold":1,"title":"a\"b"},{"gold":2,"title":null}]"#);
+    harvest(
+        &bench.store,
+        "Thing",
+        THING,
+        0,
+        vec![thing(1, list), thing(2, Value::Null), thing(3, text("[]"))],
+    )
+    .await;
+    let rewards = Output {
+        key: "v".to_owned(),
+        value: OutputValue::Value {
+            field: f(16),
+            output: members(),
+        },
+    };
+    let json = answer(
+        &bench.store,
+        vec![("r", RootValue::Many(select(THING, vec![rewards])))],
+        &[],
+    )
+    .await;
+    assert_eq!(
+        json,
+        r#"{"r":[{"v":[{"g":1,"__typename":"Reward","t":"a\"b"},{"g":2,"__typename":"Reward","t":null}]},{"v":null},{"v":[]}]}"#
+    );
+}
+
+/// Floats come back to the last bit, in the range that upstreams' numbers have and at the ends of the scale.
+#[tokio::test]
+async fn floats_are_exact() {
+    let bench = bench().await;
+    let mut floats = vec![
+        0.1,
+        1e300,
+        f64::MAX,
+        5e-324,
+        1.0 / 3.0,
+        0.30000000000000004,
+        -0.7,
+        1e21,
+        123456789012345680.0,
+    ];
+    let mut bits = 0x9e37_79b9_7f4a_7c15_u64;
+    for n in 0..20_000 {
+        // A fixed sequence of scattered numbers (xorshift).
+        bits ^= bits << 13;
+        bits ^= bits >> 7;
+        bits ^= bits << 17;
+        let part = (bits >> 11) as f64 / (1u64 << 53) as f64;
+        floats.push(part * 10f64.powi(n % 24 - 8));
+    }
+    let row = |(id, float): (i64, &f64)| {
+        let mut values = vec![Value::Null; 17];
+        values[0] = Value::Int(id);
+        values[4] = Value::Float(*float);
+        Row::new(values, vec![], vec![])
+    };
+    harvest(&bench.store, "Thing", THING, 0, (0..).zip(&floats).map(row).collect()).await;
+    let json = answer(
+        &bench.store,
+        vec![("r", RootValue::Many(select(THING, vec![leaf("f", 4)])))],
+        &[],
+    )
+    .await;
+    let texts = json
+        .split("\"f\":")
+        .skip(1)
+        .map(|rest| rest.split('}').next().unwrap_or_default());
+    for (float, text) in floats.iter().zip(texts) {
+        assert_eq!(text.parse::<f64>().ok(), Some(*float), "{text}");
+    }
+}
