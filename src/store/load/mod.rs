@@ -317,7 +317,12 @@ pub(super) async fn absent(
     }
     // Rows that this run added are no part of what was stored before it.
     let before = stored.saturating_sub(added(work, run).await?);
-    let allowed = ((before as f64 * missing_max).floor() as u64).max(1);
+    let allowed = match memory.seen.len() {
+        _ if missing_max <= 0.0 => 0,
+        // An upstream that answers with nothing at all is more likely broken than empty.
+        0 if missing_max < 1.0 => 0,
+        _ => ((before as f64 * missing_max).floor() as u64).max(1),
+    };
     if unseen > allowed {
         return Ok(Absent { gone: 0, held: unseen });
     }

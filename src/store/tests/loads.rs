@@ -157,6 +157,36 @@ async fn absent_rows_go_with_all_that_is_theirs() {
 }
 
 #[tokio::test]
+async fn how_many_may_go() {
+    let cases = [
+        // Stored, still there, the allowed part, gone, held.
+        (3, 2, 0.0, 0, 1),
+        (3, 2, 0.1, 1, 0),
+        (3, 1, 0.1, 0, 2),
+        (1, 0, 0.1, 0, 1),
+        (3, 0, 0.99, 0, 3),
+        (3, 0, 1.0, 3, 0),
+    ];
+    for (stored, there, part, gone, held) in cases {
+        let bench = bench().await;
+        let tags = |count: usize| ["a", "b", "c"].into_iter().take(count).map(tag).collect::<Vec<Row>>();
+        harvest(&bench.store, "Tag", TAG, 0, tags(stored)).await;
+        let run = start(&bench.store, "Tag", TAG, 1).await;
+        bench
+            .store
+            .commit_group(&run, rows(tags(there)))
+            .await
+            .expect("a commit");
+        let summary = bench.store.finish_run(&run, complete(part)).await.expect("an end");
+        assert_eq!(
+            (summary.gone, summary.held),
+            (gone, held),
+            "{there} of {stored}, {part}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_refused_record_keeps_the_row_that_it_stands_for() {
     let bench = bench().await;
     let store = &bench.store;
