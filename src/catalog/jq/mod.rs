@@ -114,6 +114,21 @@ impl Filter {
         &self.inner.env
     }
 
+    /// For the items of a list: a plain path such as `.tags[]` gives none where there are no tags, instead of an error.
+    pub fn of_items(&self) -> Filter {
+        let Program::Path(path) = &self.inner.program else {
+            return self.clone();
+        };
+        let inner = Inner {
+            text: self.inner.text.clone(),
+            program: Program::Path(path.over_null()),
+            used: self.inner.used.clone(),
+            env: self.inner.env.clone(),
+            limit: self.inner.limit,
+        };
+        Filter { inner: Arc::new(inner) }
+    }
+
     /// The key, when the filter is just `.key`.
     pub fn as_key(&self) -> Option<&str> {
         match &self.inner.program {
