@@ -72,6 +72,7 @@ impl Farm {
     pub async fn load(&self, entity: &str, rows: Vec<Row>) {
         let store = self.api.store();
         let start = StartRun {
+            resume: None,
             fetch: entity.to_owned(),
             entity: self.entity(entity),
             slot: chrono::Utc::now(),

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::store::StoreError;
 
-use super::limits::{BODY_MAX, LINE_MAX, RETRY_AFTER_MAX};
+use super::json::NUMBER_MAX;
+use super::limits::{BODY_MAX, FILTER_TIME, LINE_MAX, RETRY_AFTER_MAX};
 
 /// A harvest that could not be set up, or whose store failed. A failed page is no such error: the run then ends as failed.
 #[derive(Debug, thiserror::Error)]
@@ -66,12 +67,20 @@ pub enum PageFault {
         message: String,
         begin: String,
     },
+    #[error(
+        "{place}: byte {at}: a number of more than {NUMBER_MAX} characters; write it as a text, and read it as a String"
+    )]
+    LongNumber { place: String, at: usize },
     #[error("{place}: JSON that breaks off ({message}); the upstream or the network closed it early")]
     CutOffJson { place: String, message: String },
     #[error("{place}: larger than {BODY_MAX} bytes; ask for smaller pages, or harvest NDJSON from a file")]
     TooLarge { place: String },
     #[error("{place}: line {line} is longer than {LINE_MAX} bytes; is it NDJSON?")]
     LongLine { place: String, line: u64 },
+    #[error(
+        "{place}: the definition's filters took longer than {FILTER_TIME:?}; make them simpler, or ask for smaller pages"
+    )]
+    SlowFilter { place: String },
     #[error("{place}: {message}")]
     Rows { place: String, message: String },
     #[error("{place}: pages: {{{argument}}}: {message}")]

@@ -20,6 +20,8 @@ pub(super) const AHEAD_MAX: usize = 4;
 pub(super) const BODY_MAX: u64 = if cfg!(test) { 1 << 20 } else { 64 << 20 };
 /// One line of NDJSON: a record larger than this is no record.
 pub(super) const LINE_MAX: usize = 16 << 20;
+/// What the filters of a definition may take for one page, or one [`CHUNK`] of lines: a mistake, or a page made to stall us.
+pub(super) const FILTER_TIME: Duration = Duration::from_secs(if cfg!(test) { 2 } else { 30 });
 /// Bytes read from a file at once: large against a system call, small against the memory.
 pub(super) const CHUNK: usize = 1 << 20;
 /// Connecting takes milliseconds, or never happens.
@@ -50,3 +52,5 @@ pub(super) const RECONCILE_MIN: Duration = Duration::from_millis(200);
 pub(super) const RETRY_BASE: Duration = Duration::from_secs(5);
 /// No failed run waits longer for its retry.
 pub(super) const RETRY_CAP: Duration = Duration::from_secs(300);
+/// Pages that an interrupted run has read when reading them again costs more than a further, whole run to judge absence.
+pub(super) const RESUME_PAGES: u64 = 20;

@@ -18,6 +18,15 @@ pub(super) struct Load<'r> {
     done: Committed,
 }
 
+/// How the load of a run ended.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Loaded {
+    /// All groups are committed, not only those before a stop.
+    pub drained: bool,
+    /// Rows that came again on a later page.
+    pub repeated: u64,
+}
+
 impl<'r> Load<'r> {
     pub(super) fn new(
         run: &'r Run,
@@ -39,25 +48,29 @@ impl<'r> Load<'r> {
         }
     }
 
-    /// Commits until the worker is done (true) or the run is stopped (false); a commit under way is always finished.
+    /// Commits until the worker is done or the run is stopped; a commit under way is always finished.
     ///
     /// Dropping the queue then tells the worker that nobody listens. The store itself announces each commit on its bus.
     pub(super) async fn all(
         mut self,
         mut groups: mpsc::Receiver<Batch>,
         stop: &CancellationToken,
-    ) -> Result<bool, StoreError> {
-        loop {
+    ) -> Result<Loaded, StoreError> {
+        let drained = loop {
             let batch = tokio::select! {
                 biased;
-                () = stop.cancelled() => return Ok(false),
+                () = stop.cancelled() => break false,
                 batch = groups.recv() => batch,
             };
             match batch {
                 Some(batch) => self.commit(batch).await?,
-                None => return Ok(true),
+                None => break true,
             }
-        }
+        };
+        Ok(Loaded {
+            drained,
+            repeated: self.done.outcome.repeated,
+        })
     }
 
     async fn commit(&mut self, batch: Batch) -> Result<(), StoreError> {

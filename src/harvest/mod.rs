@@ -109,7 +109,8 @@ impl Harvester {
 
     /// Harvests one fetch now and waits for its end. A page that fails ends the run as failed, in the report.
     ///
-    /// Cancelling ends the run as interrupted after the commit under way; a later run goes on from there.
+    /// Cancelling ends the run as interrupted after the commit under way. A run by hand is always a whole one: it never
+    /// goes on where an interrupted one stopped.
     pub async fn run(
         &self,
         fetch: FetchId,
@@ -147,6 +148,7 @@ impl Harvester {
             entity: self.inner.catalog.fetch(fetch).entity,
             slot,
             reason,
+            resume: schedule::resumes(self.inner.catalog.fetch(fetch), reason),
         };
         let Some(run) = self.inner.ledger.start_run(&start).await? else {
             return Ok(None);

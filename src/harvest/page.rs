@@ -12,9 +12,10 @@ use crate::{
 };
 
 /// Which request comes next.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) enum Position {
+    #[default]
     Only,
     Page(u64),
     Offset(u64),
@@ -52,12 +53,27 @@ pub(super) struct PageInfo {
 }
 
 /// Where a run stands; the store keeps it as `Checkpoint::next`.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub(super) struct Place {
     pub position: Position,
-    #[serde(default)]
     pub nameless: u64,
     pub total: Option<u64>,
+    /// The least total that a page declared.
+    pub least: Option<u64>,
+    pub last: Option<u64>,
+    /// Pages contradicted each other: the upstream changed while it was read.
+    pub shifted: bool,
+}
+
+impl Place {
+    /// Before the first request of a run.
+    pub(super) fn first(advance: &Advance) -> Place {
+        Place {
+            position: Position::first(advance),
+            ..Place::default()
+        }
+    }
 }
 
 impl PageInfo {
@@ -136,12 +152,10 @@ fn text(filter: &Filter, page: &Val, argument: &'static str, place: &str) -> Res
 #[derive(Debug)]
 pub(super) struct Pager<'f> {
     paging: &'f Paging,
-    position: Position,
+    /// Where the run stands now, for the checkpoint.
+    pub place: Place,
     pub pages: u64,
     pub rows: u64,
-    /// Records that may stand for any stored row, so that none can be said to be absent.
-    pub nameless: u64,
-    pub total: Option<u64>,
     body_before: Option<u64>,
     /// Hashes of the positions read; as many as pages, which `max` bounds.
     read: HashSet<u64>,
@@ -151,22 +165,11 @@ impl<'f> Pager<'f> {
     pub(super) fn new(fetch: &'f Fetch, place: &Place, pages: u64, rows: u64) -> Pager<'f> {
         Pager {
             paging: &fetch.paging,
-            position: place.position.clone(),
+            place: place.clone(),
             pages,
             rows,
-            nameless: place.nameless,
-            total: place.total,
             body_before: None,
             read: HashSet::new(),
-        }
-    }
-
-    /// Where the run stands now, for the checkpoint.
-    pub(super) fn place(&self) -> Place {
-        Place {
-            position: self.position.clone(),
-            nameless: self.nameless,
-            total: self.total,
         }
     }
 
@@ -186,12 +189,10 @@ impl<'f> Pager<'f> {
     pub(super) fn advance(&mut self, info: &PageInfo, place: &str) -> Result<&Position, PageFault> {
         self.pages += 1;
         self.rows += info.rows;
-        if info.total.is_some() {
-            self.total = info.total;
-        }
-        self.position = self.following(info);
-        if self.position == Position::End {
-            return Ok(&self.position);
+        self.compare(info);
+        self.place.position = self.following(info);
+        if self.place.position == Position::End {
+            return Ok(&self.place.position);
         }
         if self.pages >= self.paging.max {
             return Err(PageFault::TooManyPages {
@@ -199,18 +200,30 @@ impl<'f> Pager<'f> {
                 max: self.paging.max,
             });
         }
-        let text = format!("{:?}", self.position);
+        let text = format!("{:?}", self.place.position);
         if !self.read.insert(xxh3_64(text.as_bytes())) {
             return Err(PageFault::RepeatedNext {
                 place: place.to_owned(),
             });
         }
-        Ok(&self.position)
+        Ok(&self.place.position)
+    }
+
+    /// Notes what the page declares; pages that declare different things are of different states of the upstream.
+    fn compare(&mut self, info: &PageInfo) {
+        let place = &mut self.place;
+        for (known, said) in [(&mut place.total, info.total), (&mut place.last, info.last)] {
+            if said.is_some() {
+                place.shifted |= known.is_some() && *known != said;
+                *known = said;
+            }
+        }
+        place.least = place.least.into_iter().chain(info.total).min();
     }
 
     fn following(&self, info: &PageInfo) -> Position {
         let next = || info.next.clone();
-        match (&self.paging.advance, &self.position) {
+        match (&self.paging.advance, &self.place.position) {
             (Advance::Page, Position::Page(page)) if !self.is_last(info, *page) => Position::Page(page + 1),
             (Advance::Offset, Position::Offset(_)) if !self.is_last(info, self.pages) => Position::Offset(self.rows),
             (Advance::Cursor(_), _) => next().map_or(Position::End, Position::Cursor),
@@ -230,10 +243,13 @@ impl<'f> Pager<'f> {
         }
     }
 
-    /// At the end: whether as many rows arrived as the upstream declared.
+    /// At the end: whether as many rows arrived as the upstream declared. Where the declarations differ, fewer than the
+    /// least of them are too few, and no number is exact.
     pub(super) fn check_total(&self) -> Result<(), PageFault> {
-        match self.total {
-            Some(total) if total != self.rows => Err(PageFault::Incomplete { seen: self.rows, total }),
+        let (seen, shifted) = (self.rows, self.place.shifted);
+        match (self.place.least, self.place.total) {
+            (Some(least), _) if shifted && seen < least => Err(PageFault::Incomplete { seen, total: least }),
+            (_, Some(total)) if !shifted && seen != total => Err(PageFault::Incomplete { seen, total }),
             _ => Ok(()),
         }
     }

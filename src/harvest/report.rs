@@ -47,10 +47,7 @@ fn sentence(report: &RunReport, again: Option<Duration>) -> String {
             format!("{}: {error}{again}", summary.fetch)
         }
         (RunState::Interrupted | RunState::Running, _) => {
-            format!(
-                "{}: interrupted after {done}; the next run goes on from there",
-                summary.fetch
-            )
+            format!("{}: interrupted after {done}", summary.fetch)
         }
         (RunState::Complete, _) => format!("{}: {done}", summary.fetch),
     }
@@ -103,6 +100,7 @@ mod tests {
             entity: crate::catalog::EntityId(0),
             slot: chrono::DateTime::UNIX_EPOCH,
             reason: Reason::Hand,
+            resume: None,
         };
         let run = |state, changed, same, error: Option<&str>| RunReport {
             summary: RunSummary {
@@ -133,7 +131,7 @@ mod tests {
             (
                 run(RunState::Interrupted, 1, 0, None),
                 None,
-                "Item: interrupted after 1 changed, 7 pages in 0.4 s; the next run goes on from there",
+                "Item: interrupted after 1 changed, 7 pages in 0.4 s",
             ),
         ];
         for (report, again, want) in cases {

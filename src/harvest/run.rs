@@ -18,7 +18,7 @@ use super::{
     page::{Place, Position},
     progress::{Progress, RunReport},
     request::{Maker, Request, Target},
-    work::{Content, Job, Page, Step, Worked, file_fault},
+    work::{Content, Job, Page, Read, Step, Worked, file_fault},
 };
 use crate::{
     catalog::{Advance, Fetch, FetchId, Format, Missing},
@@ -27,7 +27,7 @@ use crate::{
 
 /// How the pages of a run ended.
 enum Outcome {
-    Whole { nameless: u64 },
+    Whole(Read),
     Failed(PageFault),
     Interrupted,
 }
@@ -44,7 +44,7 @@ pub(super) async fn execute(
     let outcome = pages_with_heartbeat(inner, id, &run, progress, cancel).await;
     let fetch = inner.catalog.fetch(id);
     let finish = match outcome {
-        Ok(Outcome::Whole { nameless }) => complete(fetch, &run, nameless, progress),
+        Ok(Outcome::Whole(read)) => complete(fetch, &run, read, progress),
         Ok(Outcome::Failed(fault)) => Finish::Failed {
             error: fault.to_string(),
         },
@@ -62,18 +62,29 @@ pub(super) async fn execute(
 
 /// Absence deletes only when it is known what was there. A refused row with a key stands for the row stored under it;
 /// one without may stand for any.
-fn complete(fetch: &Fetch, run: &Run, nameless: u64, progress: &dyn Progress) -> Finish {
-    let keep = nameless > 0 && fetch.missing == Missing::Delete;
-    if keep {
-        let rows = if nameless == 1 { "row" } else { "rows" };
-        let text = format!("{nameless} refused {rows} had no key that could be read, so nothing is deleted");
+fn complete(fetch: &Fetch, run: &Run, read: Read, progress: &dyn Progress) -> Finish {
+    let keep = doubt(run, read).filter(|_| fetch.missing == Missing::Delete);
+    if let Some(text) = &keep {
         tracing::warn!(fetch = run.fetch, "{}: {text}", run.fetch);
-        progress.message(&text);
+        progress.message(text);
     }
     Finish::Complete {
-        missing: if keep { Missing::Keep } else { fetch.missing },
+        missing: if keep.is_some() { Missing::Keep } else { fetch.missing },
         missing_max: fetch.missing_max,
     }
+}
+
+/// Why what this run did not see may be there all the same.
+fn doubt(run: &Run, read: Read) -> Option<String> {
+    if run.checkpoint.is_some() {
+        return Some("went on after an interruption, so nothing is deleted; the next run judges".to_owned());
+    }
+    if read.shifted {
+        return Some("pages shifted while being read; nothing is deleted, the next run judges".to_owned());
+    }
+    let nameless = read.nameless;
+    let rows = if nameless == 1 { "row" } else { "rows" };
+    (nameless > 0).then(|| format!("{nameless} refused {rows} had no key that could be read, so nothing is deleted"))
 }
 
 /// The pages beside a heartbeat, which ends them when another process has taken the run.
@@ -148,16 +159,26 @@ async fn stages(
     };
     let load = Load::new(run, inner.ledger.as_ref(), progress, pages, rows);
     let (fetched, loaded) = tokio::join!(fetched, load.all(group_receiver, stop));
-    let worked = worker.await.unwrap_or_else(|error| {
+    // A stopped worker is not waited for: a filter may still be at a large page, and nobody takes what it makes of it.
+    let worked = tokio::select! {
+        biased;
+        worked = worker => worked,
+        () = stop.cancelled() => Ok(Ok(Worked::Stopped)),
+    };
+    let worked = worked.unwrap_or_else(|error| {
         tracing::error!(%error, "the worker of a run broke");
         Err(PageFault::Internal)
     });
     // Groups that were left behind by a stop are no part of the run, whatever the worker says of its own end.
-    let drained = loaded?;
+    let loaded = loaded?;
     Ok(match (fetched, worked) {
-        _ if !drained => Outcome::Interrupted,
+        _ if !loaded.drained => Outcome::Interrupted,
         (Err(fault), _) | (Ok(()), Err(fault)) => Outcome::Failed(fault),
-        (Ok(()), Ok(Worked::Whole { nameless })) => Outcome::Whole { nameless },
+        // A row that comes again has moved to a later page: others may have moved to earlier ones, past the reader.
+        (Ok(()), Ok(Worked::Whole(read))) => Outcome::Whole(Read {
+            shifted: read.shifted || loaded.repeated > 0,
+            ..read
+        }),
         (Ok(()), Ok(Worked::Stopped)) => Outcome::Interrupted,
     })
 }
@@ -165,12 +186,7 @@ async fn stages(
 /// Where a run begins: at the first page, or where its checkpoint says.
 fn start_of(fetch: &Fetch, run: &Run) -> Result<(u64, u64, Place), PageFault> {
     let Some(checkpoint) = &run.checkpoint else {
-        let place = Place {
-            position: Position::first(&fetch.paging.advance),
-            nameless: 0,
-            total: None,
-        };
-        return Ok((0, 0, place));
+        return Ok((0, 0, Place::first(&fetch.paging.advance)));
     };
     let place = serde_json::from_str(&checkpoint.next).map_err(|error| {
         tracing::error!(%error, "a checkpoint cannot be read");

@@ -17,12 +17,12 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Harvester,
     error::HarvestError,
-    limits::{RECONCILE, RECONCILE_MIN, RETRY_BASE, RETRY_CAP, RUNS_MAX},
+    limits::{RECONCILE, RECONCILE_MIN, RESUME_PAGES, RETRY_BASE, RETRY_CAP, RUNS_MAX},
     progress::{RunReport, Silent},
     report::log_end,
 };
 use crate::{
-    catalog::{FetchId, Schedule},
+    catalog::{Fetch, FetchId, Missing, Schedule},
     store::{FetchStatus, Reason, RunState, RunSummary},
 };
 
@@ -184,9 +184,10 @@ async fn look(harvester: &Harvester, runs: &mut Runs, cancel: &CancellationToken
         if runs.busy.contains(&id) || runs.rests(id) {
             continue;
         }
-        let schedule = inner.catalog.fetch(id).schedule.as_ref();
+        let fetch = inner.catalog.fetch(id);
+        let schedule = fetch.schedule.as_ref();
         let known = status.get(inner.name(id).as_str()).copied();
-        match due(schedule, known, now) {
+        match due(schedule, fetch.missing, known, now) {
             // The rest comes when one of these has ended.
             Some(_) if runs.busy.len() >= RUNS_MAX => return Ok(RECONCILE),
             Some(due) => runs.start(harvester, id, due, cancel),
@@ -197,7 +198,12 @@ async fn look(harvester: &Harvester, runs: &mut Runs, cancel: &CancellationToken
 }
 
 /// Whether a fetch that is not under way here should start now.
-pub(super) fn due(schedule: Option<&Schedule>, status: Option<&FetchStatus>, now: DateTime<Utc>) -> Option<Due> {
+pub(super) fn due(
+    schedule: Option<&Schedule>,
+    missing: Missing,
+    status: Option<&FetchStatus>,
+    now: DateTime<Utc>,
+) -> Option<Due> {
     let slot = schedule.and_then(|schedule| current_slot(schedule, now));
     let Some((status, last)) = status.and_then(|status| Some((status, status.last.as_ref()?))) else {
         return Some(Due {
@@ -210,6 +216,11 @@ pub(super) fn due(schedule: Option<&Schedule>, status: Option<&FetchStatus>, now
         reason: Reason::Schedule,
     });
     match last.state {
+        // A resumed run deletes nothing: what it read first may have changed since. A whole one follows at once.
+        RunState::Complete if last.resumed && missing == Missing::Delete => Some(Due {
+            slot: now,
+            reason: Reason::Start,
+        }),
         RunState::Complete => next_slot,
         // It did not end: of this process no run is under way, so whoever ran it has gone.
         RunState::Running | RunState::Interrupted => Some(Due {
@@ -225,6 +236,18 @@ pub(super) fn due(schedule: Option<&Schedule>, status: Option<&FetchStatus>, now
             let pressing = now < failed_at(last) + delta(RETRY_BASE);
             next_slot.filter(|_| !pressing).or(retry)
         }
+    }
+}
+
+/// How many pages an interrupted run must have read for this one to go on with it; `None`: it starts at the first page.
+///
+/// Starting again is cheap (an unchanged page costs one request and no write) and sees one state of the upstream, so that
+/// absence can be judged. Long runs go on all the same: interrupted again and again, they would never end.
+pub(super) fn resumes(fetch: &Fetch, reason: Reason) -> Option<u64> {
+    match (reason, fetch.missing) {
+        (Reason::Hand, _) => None,
+        (_, Missing::Keep) => Some(1),
+        (_, Missing::Delete) => Some(RESUME_PAGES),
     }
 }
 

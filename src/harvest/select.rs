@@ -37,6 +37,14 @@ impl Take {
         }
     }
 
+    /// For a list: iterating an array that the record lacks gives no items.
+    pub(super) fn of_items(selection: &Selection) -> Take {
+        match Take::new(selection) {
+            Take::Jq(filter) => Take::Jq(filter.of_items()),
+            keys => keys,
+        }
+    }
+
     /// The value or values in a record; the error is the beginning of a reason.
     pub(super) fn find<'r>(&self, record: &'r Val) -> Result<Found<'r>, String> {
         match self {

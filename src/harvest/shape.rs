@@ -408,6 +408,14 @@ fn entity_shape(catalog: &Catalog, id: EntityId, tables: &EntityTables) -> Entit
     }
 }
 
+fn is_list(kind: &FieldKind) -> bool {
+    match kind {
+        FieldKind::Leaf { list, .. } | FieldKind::Value { list, .. } => list.is_some(),
+        FieldKind::Links { .. } | FieldKind::Nested { .. } => true,
+        FieldKind::Reference { .. } | FieldKind::Inverse { .. } => false,
+    }
+}
+
 /// `None` for fields that no record fills: inverses.
 fn field_shape(catalog: &Catalog, id: EntityId, field_id: FieldId, tables: &EntityTables) -> Option<FieldShape> {
     let entity = catalog.entity(id);
@@ -451,7 +459,11 @@ fn field_shape(catalog: &Catalog, id: EntityId, field_id: FieldId, tables: &Enti
         name: field.name.clone(),
         required: field.required,
         in_key: entity.key.contains(&field_id),
-        take: Take::new(&field.selection),
+        take: if is_list(&field.kind) {
+            Take::of_items(&field.selection)
+        } else {
+            Take::new(&field.selection)
+        },
         what,
     })
 }

@@ -6,6 +6,7 @@ use std::{
     ops::ControlFlow,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Instant,
 };
 
 use bytes::{Buf as _, Bytes};
@@ -17,12 +18,12 @@ use super::{
     error::PageFault,
     fetch::begins_html,
     json,
-    limits::{CHUNK, GROUP_BYTES, GROUP_REFUSED, GROUP_ROWS, LINE_MAX},
+    limits::{CHUNK, FILTER_TIME, GROUP_BYTES, GROUP_REFUSED, GROUP_ROWS, LINE_MAX},
     page::{PageInfo, Pager, Place, Position},
     shape::Shaper,
 };
 use crate::{
-    catalog::{Catalog, Fetch, Format, Valid},
+    catalog::{Catalog, Fetch, Format, Valid, jq::Budget},
     store::{Checkpoint, Group, RequestState},
     value::describe,
 };
@@ -71,10 +72,19 @@ pub(super) struct Batch {
 /// How the worker ended, when without a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Worked {
-    /// Every page was read; so many records were refused without a key that could be read.
-    Whole { nameless: u64 },
+    /// Every page was read.
+    Whole(Read),
     /// The other stages stopped first.
     Stopped,
+}
+
+/// What the pages of a whole run leave open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Read {
+    /// Records that were refused without a key that could be read: each may stand for any stored row.
+    pub nameless: u64,
+    /// The upstream changed while its pages were read.
+    pub shifted: bool,
 }
 
 /// Why a page was left in the middle.
@@ -110,7 +120,10 @@ impl Job {
         let Some(fetch) = catalog.fetches.get(self.fetch) else {
             return Err(PageFault::Internal);
         };
+        let cancelled = self.cancel.clone();
         let mut worker = Worker {
+            budget: Budget::of_thread(move || cancelled.is_cancelled()),
+            place: String::new(),
             fetch,
             shaper: Arc::clone(&self.shaper),
             pager: Pager::new(fetch, &self.start, self.pages, self.rows),
@@ -134,9 +147,10 @@ impl Job {
             }
         }
         worker.pager.check_total()?;
-        Ok(Worked::Whole {
-            nameless: worker.pager.nameless,
-        })
+        Ok(Worked::Whole(Read {
+            nameless: worker.pager.place.nameless,
+            shifted: worker.pager.place.shifted,
+        }))
     }
 }
 
@@ -146,6 +160,10 @@ struct Worker<'c> {
     pager: Pager<'c>,
     output: mpsc::Sender<Batch>,
     cancel: CancellationToken,
+    /// The time of the filters for the page in hand.
+    budget: Budget,
+    /// How errors name the page in hand.
+    place: String,
     group: Group,
     /// Input bytes of the rows in `group`.
     since: u64,
@@ -164,6 +182,8 @@ impl Worker<'_> {
             reply,
         } = page;
         self.info = PageInfo::default();
+        self.place.clone_from(&place);
+        self.budget.allow(FILTER_TIME);
         match content {
             Content::Unchanged(bytes) => {
                 self.info = serde_json::from_str(&state.page).map_err(|_| PageFault::Internal)?;
@@ -189,7 +209,7 @@ impl Worker<'_> {
                 self.step(&place, reply)?;
             }
         }
-        self.pager.nameless += self.info.nameless;
+        self.pager.place.nameless += self.info.nameless;
         state.rows = self.info.rows;
         state.page = serde_json::to_string(&self.info).map_err(|_| PageFault::Internal)?;
         self.finish_page(state)
@@ -215,8 +235,11 @@ impl Worker<'_> {
     ) -> Result<(), Stop> {
         self.group.bytes += bytes.len() as u64;
         let page = parse(bytes, place)?;
-        self.info = PageInfo::read(&self.fetch.paging, &page, link, place)?;
-        self.info.rows = self.count(&page, place)?;
+        let info = PageInfo::read(&self.fetch.paging, &page, link, place);
+        let rows = self.count(&page, place);
+        self.in_time()?;
+        self.info = info?;
+        self.info.rows = rows?;
         self.pager.check_body(hash, self.info.rows, place)?;
         self.step(place, reply)?;
         let share = bytes.len() as u64 / self.info.rows.max(1);
@@ -230,6 +253,9 @@ impl Worker<'_> {
             }
         };
         let rows = fetch.rows.run_each(&page, &[], each);
+        if stop.is_none() {
+            self.in_time()?;
+        }
         rows.map_err(|error| rows_fault(place, error.message))?;
         stop.map_or(Ok(()), Err)
     }
@@ -263,6 +289,7 @@ impl Worker<'_> {
 
     fn record(&mut self, record: &Val, bytes: u64) -> Result<(), Stop> {
         let (row, refused) = self.shaper.record(self.fetch.entity, record);
+        self.in_time()?;
         if row.is_none() && refused.iter().any(|refused| refused.id.is_none()) {
             self.info.nameless += 1;
         }
@@ -306,6 +333,7 @@ impl Worker<'_> {
 
     /// Works off the whole lines of a piece and keeps its rest.
     fn lines(&mut self, lines: &mut Lines, mut piece: Bytes, place: &str) -> Result<(), Stop> {
+        self.budget.allow(FILTER_TIME);
         while let Some(end) = piece.iter().position(|byte| *byte == b'\n') {
             let mut line = piece.split_to(end);
             piece.advance(1);
@@ -352,19 +380,22 @@ impl Worker<'_> {
             }
         };
         let ran = fetch.rows.run_each(&parsed, &[], each);
+        if stop.is_none() {
+            self.in_time()?;
+        }
         ran.map_err(|error| rows_fault(&place(), format!("rows: {}", error.message)))?;
         stop.map_or(Ok(()), Err)
     }
 
     fn finish_page(&mut self, state: RequestState) -> Result<bool, Stop> {
-        let place = self.pager.place();
+        let place = &self.pager.place;
         let last = place.position == Position::End;
         self.group.pages = 1;
         if self.group.unchanged.is_none() {
             self.group.request = Some(state);
         }
         self.group.checkpoint = Some(Checkpoint {
-            next: serde_json::to_string(&place).map_err(|_| PageFault::Internal)?,
+            next: serde_json::to_string(place).map_err(|_| PageFault::Internal)?,
             pages: self.pager.pages,
             rows: self.pager.rows,
         });
@@ -380,9 +411,25 @@ impl Worker<'_> {
         let batch = Batch {
             group: std::mem::take(&mut self.group),
             pages_total: self.info.last,
-            rows_total: self.pager.total.or(self.info.total),
+            rows_total: self.pager.place.total.or(self.info.total),
         };
-        self.output.blocking_send(batch).map_err(|_| Stop::Gone)
+        let before = Instant::now();
+        let sent = self.output.blocking_send(batch).map_err(|_| Stop::Gone);
+        self.budget.extend(before.elapsed());
+        sent
+    }
+
+    /// What filters said after their time was over, or after a stop, means nothing.
+    fn in_time(&self) -> Result<(), Stop> {
+        if self.cancel.is_cancelled() {
+            return Err(Stop::Gone);
+        }
+        match self.budget.is_spent() {
+            true => Err(Stop::Fault(PageFault::SlowFilter {
+                place: self.place.clone(),
+            })),
+            false => Ok(()),
+        }
     }
 }
 
@@ -435,6 +482,9 @@ fn parse(bytes: &Bytes, place: &str) -> Result<Val, PageFault> {
 
 fn not_json(bytes: &[u8], error: &json::JsonError, place: String) -> PageFault {
     let message = error.to_string();
+    if error.long_number {
+        return PageFault::LongNumber { place, at: error.at };
+    }
     if error.cut_off && matches!(bytes.trim_ascii_start().first(), Some(b'{' | b'[')) {
         return PageFault::CutOffJson { place, message };
     }

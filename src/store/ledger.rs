@@ -22,8 +22,9 @@ const QUARANTINE_RUNS_KEPT: i64 = 10;
 /// What a running run has seen; also in the database, from where a resumed run reads it.
 #[derive(Default)]
 pub struct RunMemory {
+    /// Rows of the pages that ended.
     pub seen: RowSet,
-    /// Rows of the page's groups so far.
+    /// Rows of the page under way, from its groups so far.
     pub page_rows: Vec<i64>,
     /// A row of the page was refused by the database.
     pub unfit: bool,
@@ -31,8 +32,17 @@ pub struct RunMemory {
     pub part: i64,
 }
 
+impl RunMemory {
+    /// From now on a row of this page that comes again comes from another one.
+    pub fn end_page(&mut self) {
+        for row in std::mem::take(&mut self.page_rows) {
+            self.seen.insert(row);
+        }
+    }
+}
+
 pub(super) const SUMMARY: &str = "id,fetch,slot,state,started_at,finished_at,pages,bytes,new_rows,changed_rows,same_rows,\
-                                  gone_rows,refused_rows,held_rows,error";
+                                  gone_rows,refused_rows,held_rows,error,fence>1";
 
 pub(super) fn instant(text: &str) -> Result<DateTime<Utc>, StoreError> {
     let parsed = DateTime::parse_from_rfc3339(text);
@@ -61,6 +71,8 @@ pub(super) fn summary(row: &SqliteRow) -> Result<RunSummary, StoreError> {
         refused: count(12)?,
         held: count(13)?,
         error: get(row, 14)?,
+        // Each resuming raises the fence, which begins at one.
+        resumed: get(row, 15)?,
     })
 }
 
@@ -94,8 +106,10 @@ pub(super) async fn start(inner: &Inner, start: &StartRun) -> Result<Option<Run>
             return Ok(None);
         }
         if matches!(newest.state, RunState::Running | RunState::Interrupted) {
+            let checkpoint = newest.checkpoint.clone();
+            let worth = |done: &Checkpoint| start.resume.is_some_and(|least| done.pages >= least);
             let same = newest.definition == inner.catalog.fingerprint;
-            if let (true, true, Some(checkpoint)) = (same, newest.fresh, newest.checkpoint.clone()) {
+            if let (true, true, Some(checkpoint)) = (same, newest.fresh, checkpoint.filter(worth)) {
                 return resume(inner, work, start, newest, checkpoint).await.map(Some);
             }
             close_interrupted(&mut work, newest.id).await?;
@@ -250,13 +264,15 @@ pub(super) async fn heartbeat(inner: &Inner, run: &Run) -> Result<(), StoreError
 
 pub(super) async fn finish(inner: &Inner, run: &Run, finish: Finish) -> Result<RunSummary, StoreError> {
     let memory = inner.memory(run)?;
-    let memory = memory.lock().await;
+    let mut memory = memory.lock().await;
+    memory.end_page();
     let mut work = Writing::begin(inner).await?;
     load::check_fence(&mut work, run).await?;
     let mut absent = load::Absent::default();
     let (state, error) = match &finish {
         Finish::Complete { missing, missing_max } => {
             absent = load::absent(&mut work, run, &memory, *missing, *missing_max).await?;
+            load::forget_unvisited(&mut work, run).await?;
             (RunState::Complete, None)
         }
         Finish::Failed { error } => (RunState::Failed, Some(error.clone())),

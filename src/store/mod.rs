@@ -192,8 +192,8 @@ impl Store {
 
     /// Records the start of a run in slot `slot`, or `None` when that slot was already taken.
     ///
-    /// An interrupted run of the same fetch whose last heartbeat is at most [`RESUME_MAX`] old is taken over instead:
-    /// `Run::checkpoint` is then set. An older one is closed as interrupted.
+    /// An interrupted run of the same fetch whose last heartbeat is at most [`RESUME_MAX`] old is taken over instead, if
+    /// `StartRun::resume` allows it: `Run::checkpoint` is then set. Any other is closed as interrupted.
     pub async fn start_run(&self, start: &StartRun) -> Result<Option<Run>, StoreError> {
         ledger::start(&self.inner, start).await
     }

@@ -142,6 +142,8 @@ pub struct StartRun {
     /// The instant the run stands for; at most one run per fetch and slot.
     pub slot: DateTime<Utc>,
     pub reason: Reason,
+    /// An interrupted run that has read at least so many pages is gone on with; `None`: this is always a new one.
+    pub resume: Option<u64>,
 }
 
 /// A claimed run.
@@ -215,7 +217,7 @@ pub struct GroupOutcome {
     pub new: u64,
     pub changed: u64,
     pub same: u64,
-    /// Rows whose key was already seen in this run: pages that shifted while being read.
+    /// Rows that an earlier page of this run brought already: pages that shifted while being read.
     pub repeated: u64,
 }
 
@@ -281,6 +283,8 @@ pub struct RunSummary {
     /// Rows whose deletion is held because they were too many.
     pub held: u64,
     pub error: Option<String>,
+    /// It went on after an interruption: its first pages may be older than its last ones by as much as [`RESUME_MAX`].
+    pub resumed: bool,
 }
 
 /// What is known of a fetch.

@@ -14,12 +14,18 @@ use jaq_core::{
 };
 use jaq_json::{Num, Val};
 
-use super::{JqFault, check::TIMES};
+use super::{
+    JqFault,
+    budget::{self, TICK},
+    check::TIMES,
+};
 
 /// Outputs of `range`: more than any run may yield, so that only a mistake meets it.
 const RANGE_MAX: usize = 1_000_000;
 /// Bytes of a text made by `text * number`: what a repeated separator or padding needs, not what a broken record asks for.
 const REPEAT_MAX: usize = 65_536;
+/// Bits of a product: squared again and again, a number would outgrow every memory.
+const PRODUCT_BITS_MAX: u64 = 32_768;
 /// Nesting of JSON inside a text: parsing it is recursive.
 const JSON_DEPTH_MAX: usize = 128;
 
@@ -124,7 +130,23 @@ fn natives() -> impl Iterator<Item = native::Fun<Data>> {
         .chain(jaq_std::funs::<Data>())
         .chain(jaq_json::funs::<Data>());
     let theirs = theirs.filter(|(name, ..)| !LEFT_OUT.contains(name));
-    theirs.chain(own().into_iter().map(|fun| native::run::<Data>(fun)))
+    theirs
+        .chain(own().into_iter().map(|fun| native::run::<Data>(fun)))
+        .chain([(TICK, v(0), tick())])
+}
+
+/// The identity, as a value, a path and an update, until the time is over.
+fn tick() -> Native<Data> {
+    Native::new(|cv| Box::new(std::iter::once(ticked().map(|()| cv.1))))
+        .with_paths(|cv| Box::new(std::iter::once(ticked().map(|()| cv.1))))
+        .with_update(|cv, update| match ticked() {
+            Ok(()) => update(cv.1),
+            Err(error) => Box::new(std::iter::once(Err(error))),
+        })
+}
+
+fn ticked<'a>() -> Result<(), jaq_core::Exn<'a, Val>> {
+    budget::tick().map_err(|message| jaq_core::Exn::from(failure(message)))
 }
 
 fn own() -> [native::Filter<RunPtr<Data>>; 3] {
@@ -160,7 +182,20 @@ fn times(left: Val, right: Val) -> Answer {
     if repeated.is_some_and(|bytes| bytes > REPEAT_MAX as f64) {
         return Err(failure(&format!("a text is repeated to at most {REPEAT_MAX} bytes")));
     }
+    if let (Val::Num(left), Val::Num(right)) = (&left, &right)
+        && bits_of(left) + bits_of(right) > PRODUCT_BITS_MAX
+    {
+        return Err(failure(&format!("a product has at most {PRODUCT_BITS_MAX} bits")));
+    }
     left * right
+}
+
+/// How large a whole number is; the others have a fixed size.
+fn bits_of(number: &Num) -> u64 {
+    match number {
+        Num::BigInt(int) => int.bits(),
+        _ => 64,
+    }
 }
 
 fn number_of(number: &Num) -> f64 {
@@ -187,6 +222,9 @@ fn range(from: Val, to: Val, by: Val) -> impl Iterator<Item = Answer> {
             return None;
         }
         count += 1;
+        if let Err(message) = budget::tick() {
+            return Some(Err(failure(message)));
+        }
         if by == zero || count > RANGE_MAX {
             return Some(Err(failure(&format!(
                 "range needs a step and yields at most {RANGE_MAX} numbers"

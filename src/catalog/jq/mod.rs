@@ -3,6 +3,7 @@
 //! A filter is parsed, checked against an own list of names, and then either walked directly (plain paths such as
 //! `.a.b[]`, the hot path of a harvest) or given to jaq.
 
+mod budget;
 mod check;
 mod engine;
 mod names;
@@ -11,6 +12,8 @@ mod path;
 use std::{ops::ControlFlow, sync::Arc};
 
 use jaq_json::Val;
+
+pub use budget::Budget;
 
 use engine::Engine;
 use path::Path;
@@ -84,7 +87,7 @@ impl Filter {
         let checked = check::check(text, variables)?;
         let program = match Path::of(&checked.term) {
             Some(path) => Program::Path(path),
-            None => Program::Jaq(Box::new(Engine::compile(&checked.term, variables)?)),
+            None => Program::Jaq(Box::new(Engine::compile(&budget::ticking(&checked.term), variables)?)),
         };
         let inner = Inner {
             text: text.to_owned(),
@@ -109,6 +112,21 @@ impl Filter {
     /// The names in `$env.NAME`, in order of appearance.
     pub fn env_names(&self) -> &[String] {
         &self.inner.env
+    }
+
+    /// For the items of a list: a plain path such as `.tags[]` gives none where there are no tags, instead of an error.
+    pub fn of_items(&self) -> Filter {
+        let Program::Path(path) = &self.inner.program else {
+            return self.clone();
+        };
+        let inner = Inner {
+            text: self.inner.text.clone(),
+            program: Program::Path(path.over_null()),
+            used: self.inner.used.clone(),
+            env: self.inner.env.clone(),
+            limit: self.inner.limit,
+        };
+        Filter { inner: Arc::new(inner) }
     }
 
     /// The key, when the filter is just `.key`.

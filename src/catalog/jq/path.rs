@@ -14,23 +14,28 @@ use jaq_json::Val;
 use crate::value::describe;
 
 /// `.a.b[0][]?` and pipes of such.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Path {
     steps: Vec<Step>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Step {
     kind: StepKind,
     /// `?`: nothing instead of an error.
     optional: bool,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum StepKind {
-    Key { name: String, value: Val },
+    Key {
+        name: String,
+        value: Val,
+    },
     Index(isize),
     Each,
+    /// Iterating null gives nothing.
+    EachOrNull,
 }
 
 impl Path {
@@ -51,6 +56,17 @@ impl Path {
             ] => Some(name),
             _ => None,
         }
+    }
+
+    /// The same path, but that iterating null, or what is missing, gives nothing.
+    pub(super) fn over_null(&self) -> Path {
+        let mut path = self.clone();
+        for step in &mut path.steps {
+            if matches!(step.kind, StepKind::Each) {
+                step.kind = StepKind::EachOrNull;
+            }
+        }
+        path
     }
 
     /// Lends every value that the path leads to.
@@ -128,13 +144,14 @@ fn walk(steps: &[Step], value: &Val, each: &mut dyn FnMut(&Val) -> ControlFlow<(
         }
         // jaq's objects may have numbers as keys; those read from JSON never do.
         (StepKind::Index(_), Val::Obj(_)) => walk(rest, &Val::Null, each),
-        (StepKind::Each, Val::Arr(items)) => all(items.iter(), rest, each),
-        (StepKind::Each, Val::Obj(object)) => all(object.values(), rest, each),
+        (StepKind::EachOrNull, Val::Null) => Ok(ControlFlow::Continue(())),
+        (StepKind::Each | StepKind::EachOrNull, Val::Arr(items)) => all(items.iter(), rest, each),
+        (StepKind::Each | StepKind::EachOrNull, Val::Obj(object)) => all(object.values(), rest, each),
         (StepKind::Key { name, .. }, other) => {
             refuse(format!("expected an object with \"{name}\", found {}", describe(other)))
         }
         (StepKind::Index(_), other) => refuse(format!("expected an array, found {}", describe(other))),
-        (StepKind::Each, other) => refuse(format!(
+        (StepKind::Each | StepKind::EachOrNull, other) => refuse(format!(
             "expected an array or object to iterate over, found {}",
             describe(other)
         )),

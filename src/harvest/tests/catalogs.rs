@@ -167,11 +167,11 @@ pub fn quests() -> Catalog {
                     },
                     true,
                 ),
-                ".tag_ids[]?",
+                ".tag_ids[]",
             ),
             select(
                 field("items", FieldKind::Nested { child: EntityId(1) }, true),
-                ".items[]?",
+                ".items[]",
             ),
             field("notes", FieldKind::Nested { child: EntityId(2) }, true),
         ],

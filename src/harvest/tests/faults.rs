@@ -48,7 +48,12 @@ fn one() -> Paging {
 #[tokio::test]
 async fn pages_that_are_no_data() {
     type Script = fn(&str, usize) -> Answer;
-    let cases: [(Script, &str, usize); 13] = [
+    let cases: [(Script, &str, usize); 14] = [
+        (
+            |_, _| Answer::json("7".repeat(500_000)),
+            "a number of more than 1000",
+            1,
+        ),
         (|_, _| Answer::json("oops"), "not JSON", 1),
         (|_, _| Answer::json("{\"rows\":[{\"id\":1},"), "breaks off", 1),
         (|_, _| Answer::json(" <!DOCTYPE HTML><html>login"), "HTML page", 1),
@@ -248,4 +253,49 @@ fn what_is_wrong_before_the_first_request() {
         assert!(error.starts_with("source up: url"), "{error}");
         assert!(!error.contains("secret"), "{error}");
     }
+}
+
+/// Cubic in the items of a page: a page of a few kilobytes keeps it busy for ever.
+fn slow(url: &str) -> Catalog {
+    let filter = ".rows as $r | $r[] as $a | $r[] as $b | $r[] as $c | select($a.id + $b.id + $c.id < 0)";
+    things(url, "/t", filter, one())
+}
+
+fn many() -> Answer {
+    let rows: Vec<String> = (0..5_000).map(|id| format!("{{\"id\":{id}}}")).collect();
+    Answer::json(format!("{{\"rows\":[{}]}}", rows.join(",")))
+}
+
+#[tokio::test]
+async fn a_filter_that_takes_too_long() {
+    let upstream = Upstream::start(|_, _| many()).await;
+    let ledger = Arc::new(Memory::default());
+    let summary = run(&harvester(slow(&upstream.url), &ledger, "".into())).await.summary;
+    let error = summary.error.unwrap_or_default();
+    assert!(error.contains("the definition's filters took longer"), "{error}");
+    let mut field = things(&upstream.url, "/t", ".rows[:1][]", one());
+    field.entities[0].fields[1] = super::catalogs::select(
+        super::catalogs::field("name", super::catalogs::leaf(crate::value::Scalar::String), false),
+        "[range(1000000) | range(1000000) | select(. < 0)] | length | tostring",
+    );
+    let summary = run(&harvester(field, &ledger, "".into())).await.summary;
+    let error = summary.error.unwrap_or_default();
+    assert!(error.contains("the definition's filters took longer"), "{error}");
+    assert!(ledger.state().refused.is_empty(), "the record is not to blame");
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_a_filter() {
+    let upstream = Upstream::start(|_, _| many()).await;
+    let ledger = Arc::new(Memory::default());
+    let harvester = harvester(slow(&upstream.url), &ledger, "".into());
+    let cancel = tokio_util::sync::CancellationToken::new();
+    let stop = async {
+        while upstream.paths().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        cancel.cancel();
+    };
+    let (report, ()) = tokio::join!(harvester.run(FetchId(0), Reason::Hand, &Silent, &cancel), stop);
+    assert_eq!(report.expect("a run").summary.state, RunState::Interrupted);
 }

@@ -61,12 +61,16 @@ impl Ledger for Memory {
             return Ok(None);
         }
         let resumed = state.runs.last().is_some_and(|run| run.state == RunState::Interrupted);
-        let checkpoint = if resumed { state.checkpoint.clone() } else { None };
+        let worth = |done: &Checkpoint| start.resume.is_some_and(|least| done.pages >= least);
+        let checkpoint = state.checkpoint.clone().filter(|done| resumed && worth(done));
         if checkpoint.is_none() {
             state.seen.clear();
         }
         let id = state.runs.len() as i64;
-        state.runs.push(summary(id, start));
+        state.runs.push(RunSummary {
+            resumed: checkpoint.is_some(),
+            ..summary(id, start)
+        });
         Ok(Some(Run {
             id,
             fetch: start.fetch.clone(),
@@ -192,5 +196,6 @@ pub fn summary(id: i64, start: &StartRun) -> RunSummary {
         refused: 0,
         held: 0,
         error: None,
+        resumed: false,
     }
 }

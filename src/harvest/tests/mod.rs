@@ -6,6 +6,7 @@ mod farm;
 mod faults;
 pub(super) mod memory;
 mod paging;
+mod safety;
 mod schedules;
 mod shapes;
 mod upstream;

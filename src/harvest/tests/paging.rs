@@ -189,7 +189,11 @@ async fn resumes_from_its_checkpoint() {
     })
     .await;
     let ledger = Arc::new(Memory::default());
-    let catalog = |url: &str| things(url, "/t?page={$page}", ".rows[]", with_last());
+    let catalog = |url: &str| {
+        let mut catalog = things(url, "/t?page={$page}", ".rows[]", with_last());
+        catalog.fetches[0].missing = Missing::Keep;
+        catalog
+    };
     let first = harvester(catalog(&upstream.url), &ledger, "".into());
     let cancel = CancellationToken::new();
     let stop = async {
@@ -208,7 +212,9 @@ async fn resumes_from_its_checkpoint() {
     })
     .await;
     let second = harvester(catalog(&healthy.url), &ledger, "".into());
-    let summary = run(&second).await.summary;
+    let cancel = CancellationToken::new();
+    let report = second.run(FetchId(0), Reason::Start, &Silent, &cancel).await;
+    let summary = report.expect("a run").summary;
     assert_eq!((summary.state, summary.pages, summary.gone), (RunState::Complete, 2, 0));
     assert_eq!(healthy.paths(), ["/t?page=3", "/t?page=4"]);
     assert_eq!(ledger.state().rows.len(), 8);

@@ -13,7 +13,7 @@ use super::{
     upstream::{Answer, Upstream},
 };
 use crate::{
-    catalog::{Advance, EntityId, Schedule},
+    catalog::{Advance, EntityId, Missing, Schedule},
     store::{FetchStatus, Reason, RunState, StartRun},
 };
 
@@ -27,6 +27,7 @@ fn status(slot: DateTime<Utc>, state: RunState, failures: u32) -> FetchStatus {
         entity: EntityId(0),
         slot,
         reason: Reason::Schedule,
+        resume: None,
     };
     let mut last = summary(1, &start);
     last.state = state;
@@ -100,7 +101,16 @@ fn what_is_due() {
         ),
     ];
     for (at, (schedule, status, want)) in cases.into_iter().enumerate() {
-        assert_eq!(due(schedule, status.as_ref(), now), want, "case {at}");
+        assert_eq!(due(schedule, Missing::Delete, status.as_ref(), now), want, "case {at}");
+    }
+    let resumed = |slot| {
+        let mut status = status(slot, RunState::Complete, 0);
+        status.last.as_mut().expect("a run").resumed = true;
+        Some(status)
+    };
+    for (missing, want) in [(Missing::Delete, is(now, Reason::Start)), (Missing::Keep, None)] {
+        let status = resumed(at("10:00:00"));
+        assert_eq!(due(Some(&minute), missing, status.as_ref(), now), want, "{missing:?}");
     }
 }
 
@@ -153,5 +163,9 @@ async fn a_cron_schedule_runs_once_in_its_slot() {
     let runs: Vec<_> = ledger.state().runs.iter().map(|run| (run.slot, run.state)).collect();
     assert_eq!(runs, [(slot.expect("a slot"), RunState::Complete)]);
     let known = status(runs[0].0, RunState::Complete, 0);
-    assert_eq!(due(Some(&yearly), Some(&known), Utc::now()), None, "the slot is taken");
+    assert_eq!(
+        due(Some(&yearly), Missing::Delete, Some(&known), Utc::now()),
+        None,
+        "the slot is taken"
+    );
 }

@@ -107,6 +107,11 @@ fn refused_records() {
             "notes: expected an array",
             Some("q"),
         ),
+        (
+            r#"{"id":"q","fullTitle":"T","tag_ids":3}"#,
+            "tags: jq `.tag_ids[]`: expected an array or object to iterate over",
+            Some("q"),
+        ),
         ("3", "id: expected an object", None),
     ] {
         let (row, refused) = shape(record);

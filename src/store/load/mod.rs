@@ -52,9 +52,6 @@ pub(super) async fn commit_group(inner: &Inner, run: &Run, group: Group) -> Resu
     let refused = group.refused.len() + stored.len();
     update_run(&mut work, run, &group, &written.outcome, refused as u64, memory.part).await?;
     let commit = finish(work, run).await?;
-    for row in written.rows {
-        memory.seen.insert(row);
-    }
     announce(inner, commit);
     Ok(written.outcome)
 }
@@ -68,14 +65,11 @@ struct Written {
     unfit: bool,
 }
 
-/// Writes what differs and collects what was seen; `seen` is what earlier groups of the run saw.
+/// Writes what differs and collects what was seen; `seen` is what earlier pages of the run brought.
 async fn write_rows(work: &mut Work<'_>, run: &Run, group: &Group, seen: &RowSet) -> Result<Written, StoreError> {
     let items: Vec<Item<'_>> = group.rows.iter().map(|row| Item { row, position: 0 }).collect();
-    let (items, repeated) = distinct(work, run.entity, items);
-    let mut outcome = GroupOutcome {
-        repeated,
-        ..GroupOutcome::default()
-    };
+    let (items, _) = distinct(work, run.entity, items);
+    let mut outcome = GroupOutcome::default();
     let mut rows = Vec::with_capacity(items.len());
     let mut unfit = false;
     for fate in work.upsert(run.entity, &items, false).await? {
@@ -92,8 +86,9 @@ async fn write_rows(work: &mut Work<'_>, run: &Run, group: &Group, seen: &RowSet
         outcome.same += kept.len() as u64;
         rows.extend(kept);
     }
-    outcome.repeated += rows.iter().filter(|row| seen.contains(**row)).count() as u64;
     rows.extend(stays(work, run, &group.refused).await?);
+    // What comes twice on one page is the upstream's own way: the page is of one moment.
+    outcome.repeated = rows.iter().filter(|row| seen.contains(**row)).count() as u64;
     Ok(Written { outcome, rows, unfit })
 }
 
@@ -108,7 +103,7 @@ async fn end_page(work: &mut Work<'_>, run: &Run, group: &Group, memory: &mut Ru
         }
     }
     if group.request.is_some() || group.checkpoint.is_some() {
-        memory.page_rows = Vec::new();
+        memory.end_page();
         memory.unfit = false;
     }
     Ok(())
@@ -322,7 +317,12 @@ pub(super) async fn absent(
     }
     // Rows that this run added are no part of what was stored before it.
     let before = stored.saturating_sub(added(work, run).await?);
-    let allowed = ((before as f64 * missing_max).floor() as u64).max(1);
+    let allowed = match memory.seen.len() {
+        _ if missing_max <= 0.0 => 0,
+        // An upstream that answers with nothing at all is more likely broken than empty.
+        0 if missing_max < 1.0 => 0,
+        _ => ((before as f64 * missing_max).floor() as u64).max(1),
+    };
     if unseen > allowed {
         return Ok(Absent { gone: 0, held: unseen });
     }
@@ -337,7 +337,6 @@ pub(super) async fn absent(
             None => break,
         }
     }
-    forget_unvisited(work, run).await?;
     Ok(Absent { gone, held: 0 })
 }
 
@@ -385,8 +384,9 @@ async fn unseen_after(
     Ok((unseen, last))
 }
 
-/// A page that this run did not visit may list rows that are gone now: its validators would hide that.
-async fn forget_unvisited(work: &mut Work<'_>, run: &Run) -> Result<(), StoreError> {
+/// Forgets the pages that a complete run did not visit: they may list rows that are gone now, which their validators would
+/// hide, and pages that are never asked for again would pile up.
+pub(super) async fn forget_unvisited(work: &mut Work<'_>, run: &Run) -> Result<(), StoreError> {
     let mut params = Params::default();
     params.add(run.fetch.clone())?;
     params.add(run.id)?;

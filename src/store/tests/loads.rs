@@ -68,13 +68,21 @@ async fn the_last_of_equal_keys_wins() {
         .commit_group(&run, rows(vec![tag("a"), other.clone()]))
         .await
         .expect("a commit");
-    assert_eq!(done, outcome(1, 0, 0, 1));
-    let done = bench
-        .store
-        .commit_group(&run, rows(vec![other]))
-        .await
-        .expect("a commit");
-    assert_eq!(done, outcome(0, 0, 1, 1));
+    // Twice on one page is no sign of pages that shifted; again on the next is.
+    assert_eq!(done, outcome(1, 0, 0, 0));
+    let ends = |row: Row| Group {
+        pages: 1,
+        checkpoint: Some(Checkpoint {
+            next: "2".to_owned(),
+            pages: 1,
+            rows: 1,
+        }),
+        ..rows(vec![row])
+    };
+    for (row, repeated) in [(other.clone(), 0), (other, 1)] {
+        let done = bench.store.commit_group(&run, ends(row)).await.expect("a commit");
+        assert_eq!(done, outcome(0, 0, 1, repeated));
+    }
     assert_eq!(
         number(&bench.store, "SELECT count(*) FROM tag WHERE name='second'").await,
         1
@@ -146,6 +154,36 @@ async fn absent_rows_go_with_all_that_is_theirs() {
     harvest(store, "Item", ITEM, 3, vec![item("i7", "New", 3.0, None, &[])]).await;
     assert_eq!(number(store, "SELECT _row FROM item").await, 4);
     assert_eq!(number(store, "SELECT count(*) FROM item_tags").await, 0);
+}
+
+#[tokio::test]
+async fn how_many_may_go() {
+    let cases = [
+        // Stored, still there, the allowed part, gone, held.
+        (3, 2, 0.0, 0, 1),
+        (3, 2, 0.1, 1, 0),
+        (3, 1, 0.1, 0, 2),
+        (1, 0, 0.1, 0, 1),
+        (3, 0, 0.99, 0, 3),
+        (3, 0, 1.0, 3, 0),
+    ];
+    for (stored, there, part, gone, held) in cases {
+        let bench = bench().await;
+        let tags = |count: usize| ["a", "b", "c"].into_iter().take(count).map(tag).collect::<Vec<Row>>();
+        harvest(&bench.store, "Tag", TAG, 0, tags(stored)).await;
+        let run = start(&bench.store, "Tag", TAG, 1).await;
+        bench
+            .store
+            .commit_group(&run, rows(tags(there)))
+            .await
+            .expect("a commit");
+        let summary = bench.store.finish_run(&run, complete(part)).await.expect("an end");
+        assert_eq!(
+            (summary.gone, summary.held),
+            (gone, held),
+            "{there} of {stored}, {part}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -24,6 +24,7 @@ async fn start(store: &Store, fetch: &str, entity: EntityId, minute: u32) -> Run
         entity,
         slot: slot(minute),
         reason: Reason::Hand,
+        resume: Some(1),
     };
     store.start_run(&start).await.expect("a run").expect("a free slot")
 }

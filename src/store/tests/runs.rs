@@ -22,6 +22,7 @@ async fn a_slot_is_taken_once() {
         entity: TAG,
         slot: slot(minute),
         reason: Reason::Schedule,
+        resume: Some(1),
     };
     assert!(
         bench.store.start_run(&again(1)).await.expect("answers").is_none(),
@@ -67,8 +68,8 @@ async fn an_unchanged_page_keeps_its_rows() {
     assert_eq!(done.same, 2);
     let summary = store.finish_run(&run, complete(1.0)).await.expect("an end");
     assert_eq!((summary.gone, summary.same), (0, 2));
-    // A page that a complete run did not visit is forgotten when rows went.
-    harvest(store, "Tag", TAG, 2, vec![tag("a")]).await;
+    // A page that a complete run did not visit is forgotten, though no row went.
+    harvest(store, "Tag", TAG, 2, vec![tag("a"), tag("b")]).await;
     assert_eq!(store.request_state("Tag", "/tags?page=1").await.expect("answers"), None);
 }
 

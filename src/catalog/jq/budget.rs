@@ -1,0 +1,200 @@
+//! The time that filters may take on a thread, and the places where they look at it. Knows clocks and terms; runs nothing.
+//!
+//! A filter over the page of an upstream may take polynomial time. Whatever can yield often (iteration, `..`, every call)
+//! passes by the native [`TICK`], which fails once the time is spent. A single native, such as a sort, is not interrupted.
+
+use std::{
+    cell::{Cell, RefCell},
+    time::{Duration, Instant},
+};
+
+use jaq_core::{
+    load::{
+        lex::StrPart,
+        parse::{BinaryOp, Def, Term},
+    },
+    path::{Part, Path},
+};
+
+/// The filter that passes its input on while there is time.
+pub(super) const TICK: &str = "hayloft_tick";
+/// Ticks between two looks at the clock: far below a millisecond of work.
+const TICKS: u32 = 256;
+
+/// Says that nobody needs the answer any more.
+type Stopped = Box<dyn Fn() -> bool>;
+
+thread_local! {
+    static UNTIL: Cell<Option<Instant>> = const { Cell::new(None) };
+    static STOPPED: RefCell<Option<Stopped>> = const { RefCell::new(None) };
+    static LEFT: Cell<u32> = const { Cell::new(TICKS) };
+}
+
+/// Bounds the time of all filters on this thread until it is dropped.
+#[derive(Debug)]
+pub struct Budget {
+    // What it bounds belongs to one thread.
+    _here: std::marker::PhantomData<*const ()>,
+}
+
+impl Budget {
+    /// Begins without a limit; `stopped` is asked now and then, and ends every filter.
+    pub fn of_thread(stopped: impl Fn() -> bool + 'static) -> Budget {
+        STOPPED.with_borrow_mut(|slot| *slot = Some(Box::new(stopped)));
+        Budget {
+            _here: std::marker::PhantomData,
+        }
+    }
+
+    /// From now on, so much time.
+    pub fn allow(&self, time: Duration) {
+        UNTIL.set(Instant::now().checked_add(time));
+    }
+
+    /// So much more: time that passed without filters.
+    pub fn extend(&self, time: Duration) {
+        UNTIL.set(UNTIL.get().and_then(|until| until.checked_add(time)));
+    }
+
+    /// Whether the time is over. What a filter said after that means nothing.
+    pub fn is_spent(&self) -> bool {
+        is_over()
+    }
+}
+
+impl Drop for Budget {
+    fn drop(&mut self) {
+        UNTIL.set(None);
+        STOPPED.with_borrow_mut(|slot| *slot = None);
+    }
+}
+
+fn is_over() -> bool {
+    UNTIL.get().is_some_and(|until| Instant::now() >= until)
+}
+
+/// Counts one step; the error is a message.
+pub(super) fn tick() -> Result<(), &'static str> {
+    let left = LEFT.get();
+    if left > 0 {
+        LEFT.set(left - 1);
+        return Ok(());
+    }
+    if is_over() || STOPPED.with_borrow(|stopped| stopped.as_ref().is_some_and(|stopped| stopped())) {
+        // The next tick looks again, so that an error that the filter catches is followed by the next.
+        return Err("it takes too long");
+    }
+    LEFT.set(TICKS);
+    Ok(())
+}
+
+/// The same filter, with ticks.
+pub(super) fn ticking<'s>(term: &Term<&'s str>) -> Term<&'s str> {
+    let boxed = |term: &Term<&'s str>| Box::new(ticking(term));
+    match term {
+        Term::Id | Term::Num(_) | Term::Break(_) | Term::Var(_) => term.clone(),
+        Term::Recurse => then_tick(term.clone()),
+        Term::Str(format, parts) => Term::Str(*format, parts.iter().map(part).collect()),
+        Term::Arr(inner) => Term::Arr(inner.as_deref().map(boxed)),
+        Term::Obj(entries) => Term::Obj(
+            entries
+                .iter()
+                .map(|(key, value)| (ticking(key), value.as_ref().map(ticking)))
+                .collect(),
+        ),
+        Term::Neg(inner) => Term::Neg(boxed(inner)),
+        Term::BinOp(left, operator, right) => Term::BinOp(boxed(left), operator.clone(), boxed(right)),
+        Term::Label(name, inner) => Term::Label(name, boxed(inner)),
+        Term::Fold(word, source, pattern, arguments) => Term::Fold(
+            word,
+            boxed(source),
+            pattern.clone(),
+            arguments.iter().map(ticking).collect(),
+        ),
+        Term::TryCatch(inner, catch) => Term::TryCatch(boxed(inner), catch.as_deref().map(boxed)),
+        Term::IfThenElse(branches, otherwise) => Term::IfThenElse(
+            branches
+                .iter()
+                .map(|(condition, then)| (ticking(condition), ticking(then)))
+                .collect(),
+            otherwise.as_deref().map(boxed),
+        ),
+        Term::Def(definitions, inner) => Term::Def(definitions.iter().map(definition).collect(), boxed(inner)),
+        Term::Call(name, arguments) => then_tick(Term::Call(name, arguments.iter().map(ticking).collect())),
+        Term::Path(head, path) => along(ticking(head), path),
+    }
+}
+
+fn then_tick(term: Term<&str>) -> Term<&str> {
+    let tick = Term::Call(TICK, Vec::new());
+    Term::BinOp(Box::new(term), BinaryOp::Pipe(None), Box::new(tick))
+}
+
+fn part<'s>(part: &StrPart<&'s str, Term<&'s str>>) -> StrPart<&'s str, Term<&'s str>> {
+    match part {
+        StrPart::Term(term) => StrPart::Term(ticking(term)),
+        other => other.clone(),
+    }
+}
+
+fn definition<'s>(definition: &Def<&'s str>) -> Def<&'s str> {
+    Def {
+        name: definition.name,
+        args: definition.args.clone(),
+        body: ticking(&definition.body),
+    }
+}
+
+fn along<'s>(head: Term<&'s str>, path: &Path<Term<&'s str>>) -> Term<&'s str> {
+    let iterates = path.0.iter().any(|(part, _)| matches!(part, Part::Range(None, None)));
+    let parts = path.0.iter().map(|(part, optional)| {
+        let part = match part {
+            Part::Index(index) => Part::Index(ticking(index)),
+            Part::Range(from, to) => Part::Range(from.as_ref().map(ticking), to.as_ref().map(ticking)),
+        };
+        (part, *optional)
+    });
+    let walked = Term::Path(Box::new(head), Path(parts.collect()));
+    if iterates { then_tick(walked) } else { walked }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{ops::ControlFlow, rc::Rc};
+
+    use super::*;
+    use crate::catalog::jq::Filter;
+
+    const ENDLESS: &[&str] = &[
+        "[range(1000000)] | .[] as $a | .[] as $b | .[] as $c | select($a + $b == -$c)",
+        "[range(1000000)] | map(. as $x | range(1000000) | select(. < 0)) | length",
+        "[range(1000000) as $x | range(1000000) | try error(\"x\") catch empty] | length",
+        "first(range(1000000) | range(1000000) | range(1000000) | select(. < 0))",
+    ];
+
+    #[test]
+    fn the_time_is_bounded() {
+        for text in ENDLESS {
+            let filter = Filter::compile(text, &[]).expect("a filter");
+            let budget = Budget::of_thread(|| false);
+            budget.allow(Duration::from_millis(20));
+            let _ = filter.run(&jaq_json::Val::Null, &[]);
+            assert!(budget.is_spent(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_stop_ends_it() {
+        for text in ENDLESS {
+            let filter = Filter::compile(text, &[]).expect("a filter");
+            let asked = Rc::new(Cell::new(0));
+            let count = Rc::clone(&asked);
+            let _budget = Budget::of_thread(move || {
+                count.set(count.get() + 1);
+                count.get() > 3
+            });
+            let _ = filter.run_each(&jaq_json::Val::Null, &[], &mut |_| ControlFlow::Continue(()));
+            assert!(asked.get() > 3, "{text}");
+        }
+    }
+}
