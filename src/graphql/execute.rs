@@ -112,23 +112,21 @@ impl DataApi {
         Ok(bound)
     }
 
-    /// Refuses what would return too many rows. Counts are asked for only when `first` and keys do not settle it.
+    /// Refuses what would return or look at too many rows. Counts are asked for only when `first` and keys do not settle it.
     async fn check_rows(&self, bound: &Bound) -> Result<(), ApiError> {
         let inner = &self.0;
-        let limit = inner.limits.rows;
         let read = &bound.prepared.plan.read;
-        if gate::estimate(&inner.catalog, read, &bound.params, None) <= limit {
+        let check = |counts| {
+            check_cost(
+                gate::estimate(&inner.catalog, read, &bound.params, counts),
+                &inner.limits,
+            )
+        };
+        if check(None).is_ok() {
             return Ok(());
         }
         let counts = inner.statistics.rows(&inner.store, inner.catalog.entities.len()).await;
-        let counts = counts.map_err(|error| ApiError::from_store(&error))?;
-        let rows = gate::estimate(&inner.catalog, read, &bound.params, Some(&counts));
-        if rows <= limit {
-            return Ok(());
-        }
-        let mut error = ApiError::over("estimated rows of the answer", rows, limit, "rows");
-        error.message.push_str("; cut the lists with first, or filter by key");
-        Err(error)
+        check(Some(&counts.map_err(|error| ApiError::from_store(&error))?))
     }
 
     /// Runs a bound operation: the `data` object as JSON.
@@ -184,6 +182,23 @@ impl DataApi {
         text.push_str(&format!("\n{}\n\n{}\n", explanation.sql, explanation.plan.join("\n")));
         Ok(text)
     }
+}
+
+fn check_cost(cost: gate::Cost, limits: &Limits) -> Result<(), ApiError> {
+    let advice = |mut error: ApiError, advice: &str| {
+        error.message.push_str(advice);
+        Err(error)
+    };
+    if cost.rows > limits.rows {
+        let error = ApiError::over("estimated rows of the answer", cost.rows, limits.rows, "rows");
+        return advice(error, "; cut the lists with first, or filter by key");
+    }
+    if cost.filter_rows > limits.filter_rows {
+        let what = "estimated rows that where and orderBy look at in other types";
+        let error = ApiError::over(what, cost.filter_rows, limits.filter_rows, "filter_rows");
+        return advice(error, "; take fewer steps into other types, or filter by key");
+    }
+    Ok(())
 }
 
 /// A JSON object of members that are JSON already.

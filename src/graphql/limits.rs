@@ -33,6 +33,9 @@ pub struct Limits {
     pub operands: usize,
     /// Rows that an operation is estimated to read. An answer is built in memory, at some hundred bytes a row.
     pub rows: u64,
+    /// Rows of other types that filters and orders are estimated to look at: each is a step through an index, a few
+    /// million of which fill the statement's time.
+    pub filter_rows: u64,
     /// Compiled plans that are kept; each costs some kilobytes.
     pub plans: usize,
     /// Live queries in the whole server; each holds a channel and an answer.
@@ -62,6 +65,7 @@ impl Default for Limits {
             filter_depth: 32,
             operands: 5_000,
             rows: 1_000_000,
+            filter_rows: 10_000_000,
             plans: 512,
             subscriptions: 1_000,
             socket_operations: 50,
