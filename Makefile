@@ -1,5 +1,6 @@
 # make demo    builds everything and runs the demo on http://127.0.0.1:4000/
 # make test    everything that must hold before a change is taken
+# make audit   known holes in the crates (needs cargo-deny and the internet)
 # make bench   the figures of the documentation, each with its ratio
 # make build   the web page and the release binary
 # make fmt     formats the code
@@ -7,7 +8,7 @@
 
 MAKEFLAGS += --no-print-directory --no-builtin-rules
 .DELETE_ON_ERROR:
-.PHONY: help demo build web test check bench fmt clean setup-build setup-test
+.PHONY: help demo build web test check audit bench fmt clean setup-build setup-test
 
 WEB_SOURCES := $(shell find web/src web/public web/scripts -type f 2>/dev/null) \
   web/index.html web/vite.config.ts web/tsconfig.json web/package.json
@@ -50,8 +51,12 @@ check: setup-test web/dist/index.html examples/countries/$(INSTALLED)
 	@cd web && npm test --silent
 	@cargo fmt --all --check
 	@cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
-	@if command -v cargo-deny >/dev/null; then cargo deny --log-level error check; \
+	@if command -v cargo-deny >/dev/null; then cargo deny --offline --locked --log-level error check bans licenses sources; \
 	else echo "skipped: cargo-deny is not installed (cargo install cargo-deny --locked)"; fi
+
+# Known holes in what we depend on. The list of them is fetched, so this is no part of the tests.
+audit:
+	@cargo deny --locked --log-level error check advisories
 
 bench: setup-build web/dist/index.html
 	@cargo bench --locked

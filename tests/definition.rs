@@ -2,7 +2,7 @@
 //!
 //! `HAYLOFT_BLESS=1` writes the `.txt` files anew.
 
-mod language;
+pub mod language;
 
 use std::{
     collections::BTreeSet,
@@ -16,7 +16,7 @@ use hayloft::{
     definition::{self, SourceFile, render},
 };
 
-fn root() -> PathBuf {
+pub fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 

@@ -2,38 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use hayloft::demo::{FARM_DEFINITION, Upstream};
+use hayloft::demo::Upstream;
 use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
 
-use crate::harness::{Program, Scratch, Socket};
+use crate::harness::{Farm, Socket};
 
 const WHOLE: &str = "{
   items { id name image price rarity seller { id } tags { id } }
   quests { id title reward { gold title } giver { slug } items { quantity item { id } } }
   npcs { id slug name home } tags { id name }
 }";
-
-struct Farm {
-    upstream: Upstream,
-    scratch: Scratch,
-    program: Program,
-    _stop: tokio_util::sync::DropGuard,
-}
-
-async fn farm() -> Farm {
-    let stop = CancellationToken::new();
-    let upstream = Upstream::start(7, None, stop.clone()).await.expect("the stand-in");
-    // Every second instead of every few: the test moves the world itself and waits for the next harvest.
-    let scratch = Scratch::new(&FARM_DEFINITION.replace("every: \"5s\"", "every: \"1s\""));
-    let program = scratch.serve(&[("FARM_URL", &upstream.url())]).await;
-    Farm {
-        upstream,
-        scratch,
-        program,
-        _stop: stop.drop_guard(),
-    }
-}
 
 /// The world as `WHOLE` must give it: what the definition says, worked out here by hand.
 fn expected(upstream: &Upstream) -> Value {
@@ -78,7 +56,7 @@ fn expected(upstream: &Upstream) -> Value {
 
 #[tokio::test]
 async fn every_row_of_the_upstream_is_served() {
-    let farm = farm().await;
+    let farm = Farm::start().await;
     let want = expected(&farm.upstream);
     farm.program
         .eventually("the whole farm is harvested", WHOLE, |data| *data == want)
@@ -87,7 +65,7 @@ async fn every_row_of_the_upstream_is_served() {
 
 #[tokio::test]
 async fn changes_and_deletions_follow() {
-    let farm = farm().await;
+    let farm = Farm::start().await;
     let want = expected(&farm.upstream);
     farm.program
         .eventually("the whole farm is harvested", WHOLE, |data| *data == want)
@@ -109,7 +87,7 @@ async fn changes_and_deletions_follow() {
 
 #[tokio::test]
 async fn nested_reads_go_both_ways() {
-    let farm = farm().await;
+    let farm = Farm::start().await;
     let want = expected(&farm.upstream);
     farm.program
         .eventually("the whole farm is harvested", WHOLE, |data| *data == want)
@@ -143,7 +121,7 @@ async fn nested_reads_go_both_ways() {
 
 #[tokio::test]
 async fn lookups_filters_and_orders() {
-    let farm = farm().await;
+    let farm = Farm::start().await;
     let want = expected(&farm.upstream);
     farm.program
         .eventually("the whole farm is harvested", WHOLE, |data| *data == want)
@@ -192,7 +170,7 @@ async fn lookups_filters_and_orders() {
 
 #[tokio::test]
 async fn a_subscription_pushes_only_what_changed() {
-    let farm = farm().await;
+    let farm = Farm::start().await;
     let want = expected(&farm.upstream);
     farm.program
         .eventually("the whole farm is harvested", WHOLE, |data| *data == want)
@@ -220,7 +198,7 @@ async fn a_subscription_pushes_only_what_changed() {
 
 #[tokio::test]
 async fn status_explain_and_harvest_tell_what_they_do() {
-    let farm = farm().await;
+    let farm = Farm::start().await;
     let want = expected(&farm.upstream);
     farm.program
         .eventually("the whole farm is harvested", WHOLE, |data| *data == want)

@@ -33,7 +33,7 @@ async fn a_faulty_page_fails_the_run_and_nothing_else() {
         (
             "cut off",
             Reply::text(200, "application/json", page.clone()).cut_off(),
-            "cut off",
+            "broke off",
         ),
         (
             "half",

@@ -19,7 +19,8 @@ use crate::{
 
 /// How long a load waits for others: less than a person or a network notices.
 const WAIT: Duration = Duration::from_micros(200);
-/// Keys in one statement; SQLite binds at most 32,766 values.
+/// Keys that start a statement at once. The last operation to join brings its own (limit `root_fields`) on top; the store takes
+/// 2,048 at a time, so all of them are one statement.
 const BATCH_MAX: usize = 1_000;
 
 /// A load of one entity's rows by one key with one selection.

@@ -2,7 +2,7 @@
 
 use axum::{
     body::Body,
-    extract::{FromRequestParts, Query, Request, State, WebSocketUpgrade},
+    extract::{Query, Request, State},
     http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
@@ -13,7 +13,7 @@ use crate::graphql::{ApiRequest, ApiResponse, Kind};
 use super::{
     negotiate::{self, Media},
     origin,
-    router::Shared,
+    shared::Shared,
     socket,
 };
 
@@ -45,10 +45,7 @@ async fn upgrade_to_socket(shared: Shared, parts: &mut Parts) -> Response {
             "sockets are open to pages of this server only",
         );
     }
-    match WebSocketUpgrade::from_request_parts(parts, &()).await {
-        Ok(upgrade) => socket::accept(upgrade, parts.extensions.get().cloned(), shared),
-        Err(rejection) => rejection.into_response(),
-    }
+    socket::accept(parts, shared).await
 }
 
 /// The parameters of a GET request, as the specification encodes them.

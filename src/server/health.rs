@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::{Json, extract::State, http::StatusCode};
 use serde_json::{Value, json};
 
-use super::{assets, router::Shared};
+use super::{assets, shared::Shared};
 
 /// A database that takes longer than this to tell the time will not answer queries either.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -9,6 +9,7 @@ mod negotiate;
 mod origin;
 mod protocol;
 mod router;
+mod shared;
 mod socket;
 #[cfg(test)]
 mod tests;
@@ -18,7 +19,7 @@ use std::{io, time::Duration};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use self::{connections::Bounds, router::Shared};
+use self::{connections::Bounds, shared::Shared};
 use crate::graphql::DataApi;
 
 /// How long requests under way may take after the shutdown began; together with closing, less than a second.

@@ -13,7 +13,9 @@ const ID_MAX: usize = 128;
 pub(super) enum Verdict {
     /// Give it to the engine.
     Forward(String),
-    /// Send it to the client.
+    /// Send the engine's message to the client as it is.
+    Pass,
+    /// Send this to the client.
     Send(String),
     Ignore,
     /// End the socket with this code and reason.
@@ -112,26 +114,26 @@ impl Protocol {
     }
 
     /// A message of the engine's.
-    pub fn outgoing(&mut self, text: String) -> Verdict {
+    pub fn outgoing(&mut self, text: &str) -> Verdict {
         if text.starts_with("{\"type\":\"next\"") {
             return self.outgoing_answer(text);
         }
-        match serde_json::from_str::<Incoming>(&text) {
+        match serde_json::from_str::<Incoming>(text) {
             Ok(message) if message.kind == "complete" => match message.id {
-                Some(id) if self.open.remove(&id) => Verdict::Send(text),
+                Some(id) if self.open.remove(&id) => Verdict::Pass,
                 // The client ended it itself, or has been told by an error.
                 _ => Verdict::Ignore,
             },
             Ok(message) => {
                 self.acknowledged |= message.kind == "connection_ack";
-                Verdict::Send(text)
+                Verdict::Pass
             }
             Err(_) => Verdict::Close(1011, "Internal error".to_owned()),
         }
     }
 
     /// An answer; one without data because the request was bad ends the operation as `error`.
-    fn outgoing_answer(&mut self, text: String) -> Verdict {
+    fn outgoing_answer(&mut self, text: &str) -> Verdict {
         #[derive(Deserialize)]
         struct Next {
             id: String,
@@ -143,12 +145,12 @@ impl Protocol {
             errors: Value,
         }
         // The mark stands in the first bytes, so that large answers are not read again.
-        let head = text.get(..text.len().min(2 * ID_MAX + 100)).unwrap_or(&text);
+        let head = text.get(..text.len().min(2 * ID_MAX + 100)).unwrap_or(text);
         if !head.contains("\"payload\":{\"data\":null,\"errors\":") {
-            return Verdict::Send(text);
+            return Verdict::Pass;
         }
-        let Ok(next) = serde_json::from_str::<Next>(&text) else {
-            return Verdict::Send(text);
+        let Ok(next) = serde_json::from_str::<Next>(text) else {
+            return Verdict::Pass;
         };
         let code = next
             .payload
@@ -156,7 +158,7 @@ impl Protocol {
             .pointer("/0/extensions/code")
             .and_then(Value::as_str);
         if matches!(code, Some("INTERNAL" | "TIMEOUT") | None) {
-            return Verdict::Send(text);
+            return Verdict::Pass;
         }
         self.open.remove(&next.id);
         Verdict::Send(error_message(&next.id, &next.payload.errors))
@@ -177,7 +179,7 @@ mod tests {
     fn ready(operations_max: usize) -> Protocol {
         let mut protocol = Protocol::new(operations_max);
         assert_eq!(protocol.incoming(INIT), Verdict::Forward(INIT.to_owned()));
-        assert_eq!(protocol.outgoing(ACK.to_owned()), Verdict::Send(ACK.to_owned()));
+        assert_eq!(protocol.outgoing(ACK), Verdict::Pass);
         protocol
     }
 
@@ -226,12 +228,9 @@ mod tests {
         );
         let complete = r#"{"type":"complete","id":"1"}"#;
         assert_eq!(protocol.incoming(complete), Verdict::Forward(complete.to_owned()));
-        assert_eq!(protocol.outgoing(complete.to_owned()), Verdict::Ignore);
+        assert_eq!(protocol.outgoing(complete), Verdict::Ignore);
         assert_eq!(code(protocol.incoming(&subscribe("1"))), None);
-        assert_eq!(
-            protocol.outgoing(complete.to_owned()),
-            Verdict::Send(complete.to_owned())
-        );
+        assert_eq!(protocol.outgoing(complete), Verdict::Pass);
     }
 
     #[test]
@@ -240,12 +239,9 @@ mod tests {
         protocol.incoming(&subscribe("1"));
         let bad = r#"{"type":"next","id":"1","payload":{"data":null,"errors":[{"message":"no","extensions":{"code":"BAD_USER_INPUT"}}]}}"#;
         let want = r#"{"type":"error","id":"1","payload":[{"message":"no","extensions":{"code":"BAD_USER_INPUT"}}]}"#;
-        assert_eq!(protocol.outgoing(bad.to_owned()), Verdict::Send(want.to_owned()));
-        assert_eq!(
-            protocol.outgoing(r#"{"type":"complete","id":"1"}"#.to_owned()),
-            Verdict::Ignore
-        );
+        assert_eq!(protocol.outgoing(bad), Verdict::Send(want.to_owned()));
+        assert_eq!(protocol.outgoing(r#"{"type":"complete","id":"1"}"#), Verdict::Ignore);
         let failed = bad.replace("BAD_USER_INPUT", "INTERNAL");
-        assert_eq!(protocol.outgoing(failed.clone()), Verdict::Send(failed));
+        assert_eq!(protocol.outgoing(&failed), Verdict::Pass);
     }
 }

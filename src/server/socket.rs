@@ -1,15 +1,15 @@
 //! One WebSocket: frames in and out, deadlines, shutdown. Knows axum's socket and async-graphql's engine; the rules of the
 //! protocol are in `protocol`.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
-use async_graphql::http::{WebSocket as Engine, WebSocketProtocols, WsMessage};
+use async_graphql_axum::{GraphQLProtocol, GraphQLWebSocket};
 use axum::{
     extract::{
-        WebSocketUpgrade,
+        FromRequestParts, WebSocketUpgrade,
         ws::{CloseFrame, Message, WebSocket},
     },
-    http::StatusCode,
+    http::{StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use futures_util::{
@@ -21,11 +21,12 @@ use tokio::{
     time::{Instant, MissedTickBehavior},
 };
 use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::PollSender;
 
 use super::{
     connections::Place,
     protocol::{Protocol, Verdict},
-    router::Shared,
+    shared::Shared,
 };
 
 const SUBPROTOCOL: &str = "graphql-transport-ws";
@@ -44,12 +45,16 @@ const PING_EVERY: Duration = Duration::from_secs(25);
 const QUEUE: usize = 16;
 
 /// Answers the handshake; the socket keeps its connection's place.
-pub(super) fn accept(upgrade: WebSocketUpgrade, place: Option<Place>, shared: Shared) -> Response {
-    let upgrade = upgrade.protocols([SUBPROTOCOL]);
-    if upgrade.selected_protocol().is_none() {
+pub(super) async fn accept(parts: &mut Parts, shared: Shared) -> Response {
+    let upgrade = match WebSocketUpgrade::from_request_parts(parts, &()).await {
+        Ok(upgrade) => upgrade.protocols([SUBPROTOCOL]),
+        Err(rejection) => return rejection.into_response(),
+    };
+    let Some(agreed) = agreed(&upgrade, parts).await else {
         let message = "the subprotocol graphql-transport-ws must be offered (Sec-WebSocket-Protocol)";
         return (StatusCode::BAD_REQUEST, message).into_response();
-    }
+    };
+    let place = parts.extensions.get::<Place>().cloned();
     let Ok(permit) = shared.sockets.clone().try_acquire_owned() else {
         return (StatusCode::SERVICE_UNAVAILABLE, "too many sockets are open").into_response();
     };
@@ -59,17 +64,24 @@ pub(super) fn accept(upgrade: WebSocketUpgrade, place: Option<Place>, shared: Sh
         .max_message_size(MESSAGE_MAX)
         .max_frame_size(MESSAGE_MAX)
         .on_upgrade(move |socket| async move {
-            serve(socket, shared).await;
+            serve(socket, agreed, shared).await;
             drop((permit, place));
         })
+}
+
+/// What the engine is to speak: the protocol that was agreed on, which need not be the first that the client offered.
+async fn agreed(upgrade: &WebSocketUpgrade, parts: &mut Parts) -> Option<GraphQLProtocol> {
+    let selected = upgrade.selected_protocol()?.clone();
+    parts.headers.insert(header::SEC_WEBSOCKET_PROTOCOL, selected);
+    GraphQLProtocol::from_request_parts(parts, &()).await.ok()
 }
 
 /// The reason why a socket ends: a close frame to send, or none when the peer is gone.
 type End = Option<CloseFrame>;
 
-async fn serve(socket: WebSocket, shared: Shared) {
+async fn serve(socket: WebSocket, agreed: GraphQLProtocol, shared: Shared) {
     let (mut sink, stream) = socket.split();
-    let end = converse(&mut sink, stream, &shared).await;
+    let end = converse(&mut sink, stream, agreed, &shared).await;
     if let Some(frame) = end {
         let close = sink.send(Message::Close(Some(frame)));
         // The peer may be gone already; then there is nobody to tell.
@@ -77,14 +89,21 @@ async fn serve(socket: WebSocket, shared: Shared) {
     }
 }
 
-async fn converse(sink: &mut Sender, mut stream: SplitStream<WebSocket>, shared: &Shared) -> End {
+/// async-graphql's engine hears only what the rules let through, and what it says passes them too.
+async fn converse(
+    sink: &mut Sender,
+    mut stream: SplitStream<WebSocket>,
+    agreed: GraphQLProtocol,
+    shared: &Shared,
+) -> End {
     let api = &shared.context.api;
-    let (forward, received) = mpsc::channel::<String>(QUEUE);
-    let mut engine = Engine::new(
-        api.clone(),
-        ReceiverStream::new(received),
-        WebSocketProtocols::GraphQLWS,
-    );
+    let (forward, heard_by_engine) = mpsc::channel::<Result<Message, axum::Error>>(QUEUE);
+    // One message on its way is enough: the next is made when it has left.
+    let (said, mut said_by_engine) = mpsc::channel::<Message>(1);
+    let incoming = ReceiverStream::new(heard_by_engine);
+    let engine = GraphQLWebSocket::new_with_pair(PollSender::new(said), incoming, api.clone(), agreed);
+    let mut engine = pin!(engine.serve());
+    let mut engine_runs = true;
     let mut protocol = Protocol::new(api.limits().socket_operations);
     let init_deadline = Instant::now() + INIT_PATIENCE;
     let mut pings = tokio::time::interval_at(Instant::now() + PING_EVERY, PING_EVERY);
@@ -98,10 +117,21 @@ async fn converse(sink: &mut Sender, mut stream: SplitStream<WebSocket>, shared:
             () = tokio::time::sleep_until(init_deadline), if !protocol.is_initialised() => {
                 close(4408, "Connection initialisation timeout")
             }
-            message = engine.next() => match message {
-                Some(WsMessage::Text(text)) => protocol.outgoing(text),
-                Some(WsMessage::Close(code, reason)) => close(code, &reason),
-                None => return None,
+            // What it said last is still to be sent; then the channel is at its end.
+            () = &mut engine, if engine_runs => {
+                engine_runs = false;
+                continue;
+            }
+            message = said_by_engine.recv() => match message? {
+                Message::Text(text) => match protocol.outgoing(&text) {
+                    Verdict::Pass => {
+                        send(sink, Message::Text(text)).await?;
+                        continue;
+                    }
+                    other => other,
+                },
+                Message::Close(Some(frame)) => close(frame.code, &frame.reason),
+                _ => return None,
             },
             _ = pings.tick() => {
                 unanswered += 1;
@@ -117,10 +147,10 @@ async fn converse(sink: &mut Sender, mut stream: SplitStream<WebSocket>, shared:
             }
         };
         match verdict {
-            Verdict::Ignore => {}
+            Verdict::Ignore | Verdict::Pass => {}
             Verdict::Send(text) => send(sink, Message::Text(text.into())).await?,
             Verdict::Forward(text) => {
-                if forward.try_send(text).is_err() {
+                if forward.try_send(Ok(Message::Text(text.into()))).is_err() {
                     return Some(frame_of(4429, "Too many messages"));
                 }
             }

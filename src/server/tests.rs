@@ -19,7 +19,7 @@ use tokio_tungstenite::{
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use super::{ServerContext, connections::Bounds, router::Shared, serve_within};
+use super::{ServerContext, connections::Bounds, serve_within, shared::Shared};
 use crate::graphql::{
     Limits,
     testing::{Farm, item},

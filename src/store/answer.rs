@@ -1,6 +1,6 @@
 //! Runs compiled reads and puts their roots together to one JSON text. Compiles nothing.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use crate::value::{Key, Value};
 
@@ -11,18 +11,14 @@ use super::{
     types::{Answer, Explanation, KeyedStatement, RootShape, Statement, StoreError},
 };
 
-/// Keys of one statement. Counts are rounded up to a power of two, so that few texts are ever prepared.
-const KEYS_MAX: usize = 256;
+/// Keys of one statement: more than a batch of lookups has, so that those of one request share a snapshot. Counts are
+/// rounded up to a power of two, so that few texts are ever prepared.
+const KEYS_MAX: usize = 2_048;
 
 pub(super) async fn read(inner: &Inner, statement: &Statement, values: &[Value]) -> Result<Answer, StoreError> {
     let params = Params::operands(&statement.binds, values, &inner.dialect)?;
     let reader = inner.readers.take().await?;
-    let rows = params
-        .query(std::sync::Arc::clone(&statement.sql))
-        .fetch_all(reader.pool()?)
-        .await;
-    let rows = rows.map_err(|error| reader.error(error))?;
-    drop(reader);
+    let rows = reader.fetch(params.query(Arc::clone(&statement.sql))).await?;
     let mut head = 0;
     let mut found: Vec<Option<&str>> = vec![None; statement.roots.len()];
     for row in &rows {
@@ -78,7 +74,7 @@ pub(super) async fn load(
     for chunk in keys.chunks(KEYS_MAX) {
         let count = chunk.len().next_power_of_two();
         let sql = match count {
-            1 => std::sync::Arc::clone(&statement.sql),
+            1 => Arc::clone(&statement.sql),
             _ => read::keyed_sql(
                 &inner.dialect,
                 &statement.tail,
@@ -94,9 +90,8 @@ pub(super) async fn load(
         for value in chunk.iter().chain(padding).flat_map(|key| &key.0) {
             params.value(value)?;
         }
-        let reader = inner.readers.take().await?;
-        let rows = params.query(sql).fetch_all(reader.pool()?).await;
-        for row in rows.map_err(|error| reader.error(error))? {
+        let reader = inner.lookups.take().await?;
+        for row in reader.fetch(params.query(sql)).await? {
             let place = usize::try_from(get::<i64>(&row, 0)?).unwrap_or(usize::MAX);
             if let Some(key) = chunk.get(place) {
                 found.insert(key.clone(), get(&row, 1)?);
@@ -109,13 +104,12 @@ pub(super) async fn load(
 pub(super) async fn explain(inner: &Inner, statement: &Statement, values: &[Value]) -> Result<Explanation, StoreError> {
     let params = Params::operands(&statement.binds, values, &inner.dialect)?;
     let reader = inner.readers.take().await?;
-    let rows = params
-        .query(format!("EXPLAIN QUERY PLAN {}", statement.sql))
-        .fetch_all(reader.pool()?)
-        .await;
+    let rows = reader
+        .fetch(params.query(format!("EXPLAIN QUERY PLAN {}", statement.sql)))
+        .await?;
     let mut depths: HashMap<i64, usize> = HashMap::new();
     let mut plan = Vec::new();
-    for row in rows.map_err(|error| reader.error(error))? {
+    for row in rows {
         let (id, parent): (i64, i64) = (get(&row, 0)?, get(&row, 1)?);
         let depth = depths.get(&parent).map_or(0, |depth| depth + 1);
         depths.insert(id, depth);

@@ -69,21 +69,17 @@ pub(super) async fn apply(inner: &Inner) -> Result<(), StoreError> {
 
 /// Checks a database that is only read.
 pub(super) async fn check(inner: &Inner, path: &Path) -> Result<(), StoreError> {
-    let reader = inner.readers.take().await?;
+    let mut reader = inner.own.take().await?;
     let found = Params::default().query("SELECT count(*) FROM sqlite_master WHERE name='hayloft_applied_layout'");
-    let row = found
-        .fetch_one(reader.pool()?)
-        .await
+    let found = reader
+        .run(found)
+        .await?
         .map_err(|error| open::cannot_open(path, error))?;
-    let newest = match get::<i64>(&row, 0)? {
-        0 => None,
-        _ => Params::default()
-            .query(NEWEST)
-            .fetch_optional(reader.pool()?)
-            .await
-            .map_err(|error| reader.error(error))?,
+    let newest = match found.first().map(|row| get::<i64>(row, 0)).transpose()? {
+        None | Some(0) => Vec::new(),
+        Some(_) => reader.fetch(Params::default().query(NEWEST)).await?,
     };
-    let Some(newest) = newest else {
+    let Some(newest) = newest.first() else {
         return Err(StoreError::Unusable(format!(
             "{} holds no harvested data yet; `hayloft serve` or `hayloft harvest` fills it",
             path.display()

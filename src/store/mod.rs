@@ -47,6 +47,13 @@ pub use types::*;
 /// How long one read may take when nothing else is said.
 pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Readers for operations at least, also on a machine of one core: a slow query must not hold up the fast ones.
+const READERS_MIN: usize = 4;
+/// Loads by key take microseconds; two connections saturate any machine that we know.
+const LOOKUP_READERS: usize = 2;
+/// The ledger asks little.
+const OWN_READERS: usize = 1;
+
 /// What all handles to one database share.
 struct Inner {
     catalog: Arc<Valid<Catalog>>,
@@ -54,7 +61,12 @@ struct Inner {
     dialect: Sqlite,
     /// None for `Access::Read`.
     writer: Option<DatabaseConnection>,
+    /// For the answers to operations.
     readers: Arc<reader::Readers>,
+    /// For loads by key, which are quick and must not wait behind what is slow.
+    lookups: Arc<reader::Readers>,
+    /// For the ledger and the state of health: slow operations must not stop the harvest.
+    own: Arc<reader::Readers>,
     bus: Bus,
     /// The runs that this process has under way.
     runs: Mutex<HashMap<i64, Arc<tokio::sync::Mutex<RunMemory>>>>,
@@ -109,12 +121,16 @@ impl Store {
             None
         };
         let writer = if write { Some(open::writer(path).await?) } else { None };
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let readers = |count| Arc::new(reader::Readers::new(path, timeout, count));
         let inner = Inner {
             catalog,
             layout,
             dialect: Sqlite,
             writer,
-            readers: Arc::new(reader::Readers::new(path, timeout)),
+            readers: readers(cores.max(READERS_MIN)),
+            lookups: readers(LOOKUP_READERS),
+            own: readers(OWN_READERS),
             bus: Bus::default(),
             runs: Mutex::default(),
             _lock: lock,
@@ -224,7 +240,8 @@ impl Store {
 
     /// Checkpoints and closes; commits under way are finished first.
     pub async fn close(self) {
-        self.inner.readers.close().await;
+        let inner = &self.inner;
+        tokio::join!(inner.readers.close(), inner.lookups.close(), inner.own.close());
         if let Ok(writer) = self.inner.writer() {
             // A commit under way holds the only connection, so this waits for it.
             if let Err(error) = Params::default()

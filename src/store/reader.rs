@@ -10,12 +10,21 @@ use std::{
 };
 
 use sea_orm::DatabaseConnection;
+use sqlx::{
+    Sqlite,
+    query::Query,
+    sqlite::{SqliteArguments, SqliteRow},
+};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{open, types::StoreError};
 
-/// Readers at least, also on a machine of one core: a slow query must not hold up the fast ones.
-const READERS_MIN: usize = 4;
+/// How long closing waits for statements that were interrupted.
+const CLOSE_WAIT: Duration = Duration::from_millis(300);
+/// A deadline that is over at once; 0 would mean that there is none.
+const LONG_AGO: u64 = 1;
+
+type Statement = Query<'static, Sqlite, SqliteArguments>;
 
 /// Where deadlines are counted from.
 #[derive(Clone, Copy)]
@@ -49,22 +58,24 @@ pub struct Readers {
     limit: Duration,
     free: Mutex<Vec<Reader>>,
     permits: Arc<Semaphore>,
-    count: usize,
+    /// Of all readers, those that are taken included.
+    deadlines: Vec<Arc<Deadline>>,
 }
 
-/// A reader taken for one statement; given back when dropped.
+/// A reader taken for one statement. Given back when dropped; if its statement was abandoned (a client that went away),
+/// only once that has ended.
 pub struct Taken {
     readers: Arc<Readers>,
     reader: Option<Reader>,
-    _permit: OwnedSemaphorePermit,
+    permit: Option<OwnedSemaphorePermit>,
+    /// No statement of ours is under way.
+    idle: bool,
 }
 
 impl Readers {
-    pub fn new(database: &Path, limit: Duration) -> Readers {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let count = cores.max(READERS_MIN);
+    pub fn new(database: &Path, limit: Duration, count: usize) -> Readers {
         let clock = Clock(Instant::now());
-        let free = (0..count)
+        let free: Vec<Reader> = (0..count)
             .map(|_| {
                 let deadline = Arc::new(Deadline::default());
                 Reader {
@@ -76,9 +87,9 @@ impl Readers {
         Readers {
             clock,
             limit,
+            deadlines: free.iter().map(|reader| Arc::clone(&reader.deadline)).collect(),
             free: Mutex::new(free),
             permits: Arc::new(Semaphore::new(count)),
-            count,
         }
     }
 
@@ -96,14 +107,26 @@ impl Readers {
         Ok(Taken {
             readers: Arc::clone(self),
             reader,
-            _permit: permit,
+            permit: Some(permit),
+            idle: true,
         })
     }
 
-    /// Closes the readers that are free.
+    fn give_back(&self, reader: Reader) {
+        reader.deadline.0.store(0, Ordering::Relaxed);
+        self.free.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
+    }
+
+    /// Closes the readers, those under way as soon as their statement is interrupted.
     pub async fn close(&self) {
-        let wait = tokio::time::timeout(Duration::from_millis(500), self.permits.acquire_many(self.count as u32));
-        let _all = wait.await;
+        // Nobody waits for these answers any more; a statement under way ends within some thousand steps.
+        for deadline in &self.deadlines {
+            deadline.0.store(LONG_AGO, Ordering::Relaxed);
+        }
+        let all = self.permits.acquire_many(self.deadlines.len() as u32);
+        if tokio::time::timeout(CLOSE_WAIT, all).await.is_err() {
+            tracing::debug!("a statement under way was left behind");
+        }
         self.permits.close();
         let readers = std::mem::take(&mut *self.free.lock().unwrap_or_else(PoisonError::into_inner));
         for reader in readers {
@@ -113,15 +136,25 @@ impl Readers {
 }
 
 impl Taken {
-    pub fn pool(&self) -> Result<&sqlx::SqlitePool, StoreError> {
-        let reader = self.reader.as_ref();
-        reader
-            .map(|reader| open::pool(&reader.connection))
-            .ok_or_else(|| StoreError::Refused("the store is closed".to_owned()))
+    /// Runs the statement and gives all its rows.
+    pub async fn fetch(mut self, statement: Statement) -> Result<Vec<SqliteRow>, StoreError> {
+        let rows = self.run(statement).await?;
+        rows.map_err(|error| self.error(error))
+    }
+
+    /// The same with the database's own error, for who can say more about it.
+    pub async fn run(&mut self, statement: Statement) -> Result<Result<Vec<SqliteRow>, sqlx::Error>, StoreError> {
+        let Some(reader) = &self.reader else {
+            return Err(StoreError::Refused("the store is closed".to_owned()));
+        };
+        self.idle = false;
+        let rows = statement.fetch_all(open::pool(&reader.connection)).await;
+        self.idle = true;
+        Ok(rows)
     }
 
     /// Names an error: what the deadline interrupted is a timeout.
-    pub fn error(&self, error: sqlx::Error) -> StoreError {
+    fn error(&self, error: sqlx::Error) -> StoreError {
         let code = error
             .as_database_error()
             .and_then(|error| error.code())
@@ -136,13 +169,29 @@ impl Taken {
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        if let Some(reader) = self.reader.take() {
-            reader.deadline.0.store(0, Ordering::Relaxed);
-            self.readers
-                .free
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(reader);
+        let Some(reader) = self.reader.take() else { return };
+        if self.idle {
+            self.readers.give_back(reader);
+            return;
+        }
+        reader.deadline.0.store(LONG_AGO, Ordering::Relaxed);
+        let (readers, permit) = (Arc::clone(&self.readers), self.permit.take());
+        // Without a runtime the program is ending, and the reader with it.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                reader.idle().await;
+                readers.give_back(reader);
+                drop(permit);
+            });
+        }
+    }
+}
+
+impl Reader {
+    /// Waits until the statement under way has ended: a connection does one thing after the other.
+    async fn idle(&self) {
+        if let Err(error) = sqlx::query("SELECT 1").execute(open::pool(&self.connection)).await {
+            tracing::debug!(%error, "a reader was abandoned and does not answer");
         }
     }
 }

@@ -13,9 +13,7 @@ use sqlx::sqlite::SqliteRow;
 
 /// Runs one statement on a reader.
 async fn rows(inner: &Inner, params: Params, sql: String) -> Result<Vec<SqliteRow>, StoreError> {
-    let reader = inner.readers.take().await?;
-    let rows = params.query(sql).fetch_all(reader.pool()?).await;
-    rows.map_err(|error| reader.error(error))
+    inner.own.take().await?.fetch(params.query(sql)).await
 }
 
 pub(super) async fn request_state(

@@ -1,11 +1,13 @@
 //! What every test needs: a folder of its own, the real program, an upstream with a script, a GraphQL client.
 
+mod farm;
 mod program;
 mod socket;
 mod upstream;
 
 use std::time::Duration;
 
+pub use farm::Farm;
 pub use program::{Program, Scratch};
 pub use socket::Socket;
 pub use upstream::{Reply, Upstream};

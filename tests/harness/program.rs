@@ -90,7 +90,9 @@ fn command(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> C
 /// An HTTP client; like the program's, it must be told which provider of cryptography to use, even for plain HTTP.
 fn client() -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder().no_proxy().build().expect("an HTTP client")
+    let client = reqwest::Client::builder().no_proxy();
+    // Packed files of the page arrive as they were sent, so that a test can see that they were packed.
+    client.no_brotli().build().expect("an HTTP client")
 }
 
 impl Program {
@@ -135,6 +137,11 @@ impl Program {
             assert!(tokio::time::Instant::now() < deadline, "no address:\n{}", self.log());
             tokio::time::sleep(super::LOOK_EVERY).await;
         }
+    }
+
+    /// A client of its own, for requests that are not plain operations.
+    pub fn client(&self) -> &reqwest::Client {
+        &self.client
     }
 
     /// All that it wrote to stderr so far.

@@ -17,9 +17,14 @@ pub struct Socket {
 impl Socket {
     /// Connects without saying anything yet.
     pub async fn connect(url: &str) -> Socket {
+        Socket::offering(url, "graphql-transport-ws").await
+    }
+
+    /// The same with a list of subprotocols.
+    pub async fn offering(url: &str, protocols: &str) -> Socket {
         let mut request = url.replacen("http", "ws", 1).into_client_request().expect("a request");
-        let protocol = "graphql-transport-ws".parse().expect("a header");
-        request.headers_mut().insert("sec-websocket-protocol", protocol);
+        let protocols = protocols.parse().expect("a header");
+        request.headers_mut().insert("sec-websocket-protocol", protocols);
         let (stream, _) = connect_async(request).await.expect("a socket");
         Socket { stream }
     }
@@ -35,6 +40,11 @@ impl Socket {
     pub async fn send(&mut self, message: Value) {
         let text = Message::text(message.to_string());
         self.stream.send(text).await.expect("send");
+    }
+
+    /// Sends a text as it is, which need be no message.
+    pub async fn send_text(&mut self, text: &str) {
+        self.stream.send(Message::text(text)).await.expect("send");
     }
 
     pub async fn subscribe(&mut self, id: &str, query: &str) {

@@ -1,48 +1,13 @@
 //! `where`. Knows what each operator means; a null operand is an error, an empty object matches everything.
 
-use std::fmt;
-
 use crate::{
     catalog::{EntityId, FieldId, FieldKind, Leaf},
     query::{Compare, Filter, Operand, Quantifier, TextTest},
     value::Scalar,
 };
 
-use super::{Planner, input::Input, internal};
+use super::{Planner, input::Input, internal, trail::Trail};
 use crate::graphql::ApiError;
-
-/// The path to an argument or a part of it, for errors: `items.where.price.eq`.
-pub(super) struct Trail<'a> {
-    parent: Option<&'a Trail<'a>>,
-    name: &'a str,
-}
-
-impl<'a> Trail<'a> {
-    pub fn root(name: &'a str) -> Trail<'a> {
-        Trail { parent: None, name }
-    }
-
-    pub fn then(&'a self, name: &'a str) -> Trail<'a> {
-        Trail {
-            parent: Some(self),
-            name,
-        }
-    }
-
-    /// Steps from the root.
-    fn depth(&self) -> usize {
-        std::iter::successors(Some(self), |trail| trail.parent).count()
-    }
-}
-
-impl fmt::Display for Trail<'_> {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(parent) = self.parent {
-            write!(out, "{parent}.")?;
-        }
-        out.write_str(self.name)
-    }
-}
 
 impl<'a> Planner<'a> {
     /// A `Where` input: all its members must hold.

@@ -11,8 +11,8 @@ use crate::{catalog::Leaf, query::Operand, value::Scalar, value::Value};
 
 use super::{
     Planner,
-    filter::Trail,
     params::{Param, ParamKind, Step},
+    trail::Trail,
 };
 use crate::graphql::ApiError;
 

@@ -10,6 +10,7 @@ mod order;
 mod params;
 mod select;
 mod shape;
+mod trail;
 
 use apollo_compiler::{
     ExecutableDocument,

@@ -5,7 +5,7 @@ use crate::{
     query::{Direction, Nulls, Order},
 };
 
-use super::{Planner, filter::Trail, input::Input, internal};
+use super::{Planner, input::Input, internal, trail::Trail};
 use crate::graphql::ApiError;
 
 /// Orders in one list, and to-one fields in one order: each is a join, and nobody sorts by more.

@@ -13,7 +13,7 @@ use crate::{
     query::{Filter, Output, OutputValue, Select, ValueOutput, ValueOutputValue},
 };
 
-use super::{super::names, Planner, filter::Trail, input::Input, internal};
+use super::{super::names, Planner, input::Input, internal, trail::Trail};
 use crate::graphql::ApiError;
 
 /// The fields under each response key, in the order in which the keys first appear.

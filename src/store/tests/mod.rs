@@ -1,5 +1,6 @@
 //! The store as its users see it, over a real file. Knows the farm's catalog.
 
+mod abandoned;
 mod loads;
 mod opens;
 mod reads;

@@ -1,0 +1,46 @@
+//! Clients that go away: their statements end, and the readers serve on.
+
+use std::time::Duration;
+
+use super::*;
+
+/// A statement that never ends by itself.
+const ENDLESS: &str =
+    "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM n) SELECT -1,CAST(count(*) AS TEXT) FROM n";
+
+fn statement(sql: &str) -> Statement {
+    Statement {
+        sql: sql.into(),
+        binds: Arc::new([]),
+        roots: Arc::new([]),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_abandoned_statement_is_interrupted() {
+    let bench = bench().await;
+    let endless = statement(ENDLESS);
+    // More than there are readers, each given up long before its deadline.
+    for _ in 0..16 {
+        let abandoned = tokio::time::timeout(Duration::from_millis(20), bench.store.read(&endless, &[])).await;
+        assert!(abandoned.is_err(), "it was under way");
+    }
+    let quick = statement("SELECT -1,'7'");
+    for _ in 0..16 {
+        assert_eq!(bench.store.read(&quick, &[]).await.expect("an answer").head, 7);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_answers_do_not_hold_up_the_ledger() {
+    let bench = bench().await;
+    let endless = statement(ENDLESS);
+    let slow: Vec<_> = (0..32)
+        .map(|_| {
+            let (store, endless) = (bench.store.clone(), endless.clone());
+            tokio::spawn(async move { store.read(&endless, &[]).await })
+        })
+        .collect();
+    assert_eq!(bench.store.row_counts().await.expect("counts").len(), 6);
+    slow.iter().for_each(tokio::task::JoinHandle::abort);
+}
