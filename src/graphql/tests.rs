@@ -106,7 +106,7 @@ async fn too_many_rows_are_refused_with_their_number() {
     let farm = Farm::stocked(limits).await;
     let refused = farm.api.execute(request("{ items { id } }", json!({}))).await;
     assert_eq!(refused.kind(), Kind::RequestError);
-    let want = "estimated rows of the answer: 3, at most 2 are allowed (limit `rows`); cut the lists with first, or filter by key";
+    let want = "estimated rows of the answer: 3, at most 2 are allowed; raise it with --limit rows=…, cut the lists with first, or filter by key";
     assert_eq!(refused.errors()[0].message, want);
     for query in [
         "{ items(first: 2) { id } }",
@@ -150,7 +150,7 @@ async fn explain_shows_the_statement() {
         .explain("{ items(first: 3) { name } }", None)
         .await
         .expect("an explanation");
-    for part in ["Many(", "SELECT", "item"] {
+    for part in ["items: rows of Item first 3\n  name\n", "SELECT", "item"] {
         assert!(text.contains(part), "{part} is missing in {text}");
     }
 }
