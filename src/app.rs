@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     catalog::{self, Catalog, Valid},
-    config::{DatabaseUrl, Environment},
+    config::{DatabaseUrl, Environment, LimitChange, LimitSetting},
     definition::{self, SourceFile},
     graphql::{DataApi, Limits},
     harvest::{HarvestSettings, Harvester},
@@ -78,10 +78,20 @@ impl Loaded {
     }
 
     /// The data API over this store.
-    pub fn api(&self, store: &Store) -> Result<DataApi, Failure> {
-        DataApi::new(self.catalog.clone(), store.clone(), Limits::default())
+    pub fn api(&self, store: &Store, limits: Limits) -> Result<DataApi, Failure> {
+        DataApi::new(self.catalog.clone(), store.clone(), limits)
             .map_err(|error| Failure::work(format!("error: {error}")))
     }
+}
+
+/// The limits of the API, changed as the settings say.
+pub fn limits(setting: &LimitSetting) -> Result<Limits, Failure> {
+    let mut limits = Limits::default();
+    for LimitChange { name, value } in &setting.limits {
+        let changed = limits.change(name, value);
+        changed.map_err(|error| Failure::setup(format!("error: --limit: {error}")))?;
+    }
+    Ok(limits)
 }
 
 /// What `serve` and `demo` need to run.
@@ -90,6 +100,7 @@ pub struct Serving {
     pub database: DatabaseUrl,
     pub listen: String,
     pub environment: Environment,
+    pub limits: Limits,
 }
 
 impl Serving {
@@ -115,7 +126,7 @@ impl Serving {
         shutdown: CancellationToken,
     ) -> Result<(), Failure> {
         let harvester = self.loaded.harvester(store, self.environment.clone())?;
-        let api = self.loaded.api(store)?;
+        let api = self.loaded.api(store, self.limits.clone())?;
         let context = ServerContext { api };
         tracing::info!("data in {}", self.database);
         tracing::info!("open http://{address}/ for GraphiQL; the API is http://{address}/graphql; Ctrl-C ends");

@@ -33,6 +33,19 @@ async fn settings_that_cannot_work_say_what_to_do() {
     assert_eq!(missing.code, Some(2), "{missing:?}");
     assert!(missing.err.contains("UP"), "{}", missing.err);
 
+    for (limits, want) in [
+        ("rows=9,row=1", "no limit `row`; there are query_bytes, tokens"),
+        ("rows=many", "`rows` cannot be `many`"),
+        ("rows", "NAME=VALUE"),
+    ] {
+        let flag = scratch.run(&["serve", "--limit", limits], &[]).await;
+        let variable = scratch.run(&["demo"], &[("HAYLOFT_LIMITS", limits)]).await;
+        for output in [flag, variable] {
+            assert_eq!(output.code, Some(2), "{output:?}");
+            assert!(output.err.contains(want), "{}", output.err);
+        }
+    }
+
     let busy = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = busy.local_addr().expect("its address").to_string();
     let port = scratch

@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::{
     app::{self, Loaded, Serving},
-    config::{DatabaseSetting, Environment, ListenSetting},
+    config::{DatabaseSetting, Environment, LimitSetting, ListenSetting},
     definition::SourceFile,
     demo::{FARM_DEFINITION, TICK, Upstream},
 };
@@ -25,6 +25,9 @@ pub struct Demo {
 
     #[command(flatten)]
     listen: ListenSetting,
+
+    #[command(flatten)]
+    limits: LimitSetting,
 }
 
 impl Demo {
@@ -44,6 +47,7 @@ impl Demo {
             database: self.database.or_beside(Path::new("schema.graphql")),
             listen: self.listen.listen,
             environment: Environment::of_process().with("FARM_URL", upstream.url()),
+            limits: app::limits(&self.limits)?,
         };
         serving.run(shutdown).await
     }

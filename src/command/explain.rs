@@ -3,8 +3,8 @@
 use clap::Args;
 
 use crate::{
-    app::Loaded,
-    config::{DatabaseSetting, DefinitionSetting},
+    app::{self, Loaded},
+    config::{DatabaseSetting, DefinitionSetting, LimitSetting},
     graphql::ApiError,
     store::Access,
 };
@@ -27,6 +27,9 @@ pub struct Explain {
 
     #[command(flatten)]
     database: DatabaseSetting,
+
+    #[command(flatten)]
+    limits: LimitSetting,
 }
 
 impl Explain {
@@ -37,10 +40,11 @@ impl Explain {
                 .map(Some)
                 .map_err(|error| Failure::setup(format!("error: --variables is not a JSON object: {error}")))?,
         };
+        let limits = app::limits(&self.limits)?;
         let loaded = Loaded::read(&self.definition.schema)?;
         let url = self.database.or_beside(&self.definition.schema);
         let store = loaded.open(&url, Access::Read).await?;
-        let explained = loaded.api(&store)?.explain(&self.query, variables).await;
+        let explained = loaded.api(&store, limits)?.explain(&self.query, variables).await;
         store.close().await;
         text::print(&explained.map_err(refused)?)
     }

@@ -4,7 +4,7 @@ use clap::Args;
 
 use crate::{
     app::{self, Loaded, Serving},
-    config::{DatabaseSetting, DefinitionSetting, Environment, ListenSetting},
+    config::{DatabaseSetting, DefinitionSetting, Environment, LimitSetting, ListenSetting},
 };
 
 use super::Failure;
@@ -21,6 +21,9 @@ pub struct Serve {
 
     #[command(flatten)]
     listen: ListenSetting,
+
+    #[command(flatten)]
+    limits: LimitSetting,
 }
 
 impl Serve {
@@ -30,6 +33,7 @@ impl Serve {
             database: self.database.or_beside(&self.definition.schema),
             listen: self.listen.listen,
             environment: Environment::of_process(),
+            limits: app::limits(&self.limits)?,
         };
         serving.run(app::shutdown_on_signals()?).await
     }

@@ -6,4 +6,4 @@ mod settings;
 
 pub use database::{DatabaseUrl, DatabaseUrlError};
 pub use environment::Environment;
-pub use settings::{DatabaseSetting, DefinitionSetting, ListenSetting, LogForm, LogSetting};
+pub use settings::{DatabaseSetting, DefinitionSetting, LimitChange, LimitSetting, ListenSetting, LogForm, LogSetting};

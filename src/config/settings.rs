@@ -1,6 +1,6 @@
 //! The settings that commands share, each declared once with its flag, variable and default.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, str::FromStr};
 
 use clap::{Args, ValueEnum};
 
@@ -37,6 +37,41 @@ pub struct ListenSetting {
     /// The address to serve on
     #[arg(long, env = "HAYLOFT_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:4000")]
     pub listen: String,
+}
+
+/// What one request may ask for.
+#[derive(Args, Clone, Debug)]
+pub struct LimitSetting {
+    /// A limit of the API, such as rows=5000000 or request_timeout=60s; may be given several times. Errors name the
+    /// limit that they are about
+    #[arg(
+        long = "limit",
+        env = "HAYLOFT_LIMITS",
+        value_name = "NAME=VALUE",
+        value_delimiter = ','
+    )]
+    pub limits: Vec<LimitChange>,
+}
+
+/// `NAME=VALUE`; which names there are is for others to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LimitChange {
+    pub name: String,
+    pub value: String,
+}
+
+impl FromStr for LimitChange {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<LimitChange, String> {
+        let (name, value) = text
+            .split_once('=')
+            .ok_or("a limit is written NAME=VALUE, such as rows=5000000")?;
+        Ok(LimitChange {
+            name: name.trim().to_owned(),
+            value: value.trim().to_owned(),
+        })
+    }
 }
 
 /// How to log.

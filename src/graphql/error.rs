@@ -72,7 +72,7 @@ impl ApiError {
 
     /// Over a bound of [`super::Limits`]: says which, and how far.
     pub fn over(what: &str, found: impl std::fmt::Display, limit: impl std::fmt::Display, knob: &str) -> ApiError {
-        let message = format!("{what}: {found}, at most {limit} are allowed (limit `{knob}`)");
+        let message = format!("{what}: {found}, at most {limit} are allowed; raise it with --limit {knob}=…");
         ApiError::new(Code::TooComplex, message)
     }
 

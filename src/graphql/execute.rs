@@ -11,7 +11,9 @@ use crate::{
 };
 
 use super::{
-    ApiError, ApiResponse, Code, Limits, SchemaError, Served, gate,
+    ApiError, ApiResponse, Code, Limits, SchemaError, Served,
+    describe::{self, describe},
+    gate,
     keyed::{self, KeyedRoot, LoadKey, Rows},
     live::Live,
     prepare::{Bound, Caches, Way},
@@ -86,7 +88,9 @@ impl DataApi {
         };
         let limit = self.0.limits.request_timeout;
         ApiResponse(tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
-            let message = format!("the request took longer than {limit:?}; ask for less (limit `request_timeout`)");
+            let message = format!(
+                "the request took longer than {limit:?}; ask for less, or raise it with --limit request_timeout=…"
+            );
             Err(vec![ApiError::new(Code::Timeout, message)])
         }))
     }
@@ -112,23 +116,21 @@ impl DataApi {
         Ok(bound)
     }
 
-    /// Refuses what would return too many rows. Counts are asked for only when `first` and keys do not settle it.
+    /// Refuses what would return or look at too many rows. Counts are asked for only when `first` and keys do not settle it.
     async fn check_rows(&self, bound: &Bound) -> Result<(), ApiError> {
         let inner = &self.0;
-        let limit = inner.limits.rows;
         let read = &bound.prepared.plan.read;
-        if gate::estimate(&inner.catalog, read, &bound.params, None) <= limit {
+        let check = |counts| {
+            check_cost(
+                gate::estimate(&inner.catalog, read, &bound.params, counts),
+                &inner.limits,
+            )
+        };
+        if check(None).is_ok() {
             return Ok(());
         }
         let counts = inner.statistics.rows(&inner.store, inner.catalog.entities.len()).await;
-        let counts = counts.map_err(|error| ApiError::from_store(&error))?;
-        let rows = gate::estimate(&inner.catalog, read, &bound.params, Some(&counts));
-        if rows <= limit {
-            return Ok(());
-        }
-        let mut error = ApiError::over("estimated rows of the answer", rows, limit, "rows");
-        error.message.push_str("; cut the lists with first, or filter by key");
-        Err(error)
+        check(Some(&counts.map_err(|error| ApiError::from_store(&error))?))
     }
 
     /// Runs a bound operation: the `data` object as JSON.
@@ -173,7 +175,10 @@ impl DataApi {
         let bound = self.bind(request).await?;
         let read = &bound.prepared.plan.read;
         let fail = |error: StoreError| vec![ApiError::from_store(&error)];
-        let mut text = format!("{read:#?}\n\nparameters: {:?}\n", bound.params);
+        let mut text = describe(&self.0.catalog, read);
+        for (number, param) in bound.params.iter().enumerate() {
+            text.push_str(&format!("${number} = {}\n", describe::value(param)));
+        }
         if let Way::Constant(_) = bound.prepared.way {
             text.push_str("\nNo row is needed: the answer is known from the schema.\n");
             return Ok(text);
@@ -184,6 +189,23 @@ impl DataApi {
         text.push_str(&format!("\n{}\n\n{}\n", explanation.sql, explanation.plan.join("\n")));
         Ok(text)
     }
+}
+
+fn check_cost(cost: gate::Cost, limits: &Limits) -> Result<(), ApiError> {
+    let advice = |mut error: ApiError, advice: &str| {
+        error.message.push_str(advice);
+        Err(error)
+    };
+    if cost.rows > limits.rows {
+        let error = ApiError::over("estimated rows of the answer", cost.rows, limits.rows, "rows");
+        return advice(error, ", cut the lists with first, or filter by key");
+    }
+    if cost.filter_rows > limits.filter_rows {
+        let what = "estimated rows that where and orderBy look at in other types";
+        let error = ApiError::over(what, cost.filter_rows, limits.filter_rows, "filter_rows");
+        return advice(error, ", take fewer steps into other types, or filter by key");
+    }
+    Ok(())
 }
 
 /// A JSON object of members that are JSON already.

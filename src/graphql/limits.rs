@@ -2,6 +2,13 @@
 
 use std::time::Duration;
 
+/// The most that a count may be raised to; beyond it none bounds anything.
+const COUNT_MAX: usize = 1_000_000_000;
+/// Nesting beyond this is refused by the parser, whose stack it would need.
+const NESTING_MAX: usize = 180;
+/// Room for plans is taken at once.
+const PLANS_MAX: usize = 65_536;
+
 /// What one request, one socket and one server may ask for. An error over a bound names the bound's field.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Limits {
@@ -33,6 +40,9 @@ pub struct Limits {
     pub operands: usize,
     /// Rows that an operation is estimated to read. An answer is built in memory, at some hundred bytes a row.
     pub rows: u64,
+    /// Rows of other types that filters and orders are estimated to look at: each is a step through an index, a few
+    /// million of which fill the statement's time.
+    pub filter_rows: u64,
     /// Compiled plans that are kept; each costs some kilobytes.
     pub plans: usize,
     /// Live queries in the whole server; each holds a channel and an answer.
@@ -62,11 +72,167 @@ impl Default for Limits {
             filter_depth: 32,
             operands: 5_000,
             rows: 1_000_000,
+            filter_rows: 10_000_000,
             plans: 512,
             subscriptions: 1_000,
             socket_operations: 50,
             live_pause: Duration::from_millis(50),
             request_timeout: Duration::from_secs(20),
+        }
+    }
+}
+
+/// A limit that cannot be changed so.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LimitError {
+    #[error("there is no limit `{name}`; there are {all}")]
+    Unknown { name: String, all: String },
+    #[error("the limit `{name}` cannot be `{given}`; give {wanted}")]
+    Value {
+        name: String,
+        given: String,
+        wanted: String,
+    },
+}
+
+/// Where a limit is kept, and so what its values look like.
+enum Place<'a> {
+    Count(&'a mut usize, usize),
+    Rows(&'a mut u64),
+    Time(&'a mut Duration),
+}
+
+impl Limits {
+    /// Changes a limit by its field's name; a time is written as `20s` or `50ms`.
+    pub fn change(&mut self, name: &str, given: &str) -> Result<(), LimitError> {
+        let places = self.places();
+        let all = places.each_ref().map(|(name, _)| *name).join(", ");
+        let Some((_, place)) = places.into_iter().find(|(known, _)| *known == name) else {
+            return Err(LimitError::Unknown {
+                name: name.to_owned(),
+                all,
+            });
+        };
+        place.set(given).map_err(|wanted| LimitError::Value {
+            name: name.to_owned(),
+            given: given.to_owned(),
+            wanted,
+        })
+    }
+
+    /// Every limit under its name; taken apart in full, so that none can be forgotten.
+    fn places(&mut self) -> [(&'static str, Place<'_>); 20] {
+        let Limits {
+            query_bytes,
+            tokens,
+            nesting,
+            depth,
+            aliases,
+            root_fields,
+            schema_fields,
+            directives,
+            operations,
+            fields,
+            conditions,
+            filter_depth,
+            operands,
+            rows,
+            filter_rows,
+            plans,
+            subscriptions,
+            socket_operations,
+            live_pause,
+            request_timeout,
+        } = self;
+        [
+            ("query_bytes", Place::Count(query_bytes, COUNT_MAX)),
+            ("tokens", Place::Count(tokens, COUNT_MAX)),
+            ("nesting", Place::Count(nesting, NESTING_MAX)),
+            ("depth", Place::Count(depth, NESTING_MAX)),
+            ("aliases", Place::Count(aliases, COUNT_MAX)),
+            ("root_fields", Place::Count(root_fields, COUNT_MAX)),
+            ("schema_fields", Place::Count(schema_fields, COUNT_MAX)),
+            ("directives", Place::Count(directives, COUNT_MAX)),
+            ("operations", Place::Count(operations, COUNT_MAX)),
+            ("fields", Place::Count(fields, COUNT_MAX)),
+            ("conditions", Place::Count(conditions, COUNT_MAX)),
+            ("filter_depth", Place::Count(filter_depth, NESTING_MAX)),
+            ("operands", Place::Count(operands, COUNT_MAX)),
+            ("rows", Place::Rows(rows)),
+            ("filter_rows", Place::Rows(filter_rows)),
+            ("plans", Place::Count(plans, PLANS_MAX)),
+            ("subscriptions", Place::Count(subscriptions, COUNT_MAX)),
+            ("socket_operations", Place::Count(socket_operations, COUNT_MAX)),
+            ("live_pause", Place::Time(live_pause)),
+            ("request_timeout", Place::Time(request_timeout)),
+        ]
+    }
+}
+
+impl Place<'_> {
+    /// Sets the value, or says what it should have been.
+    fn set(self, given: &str) -> Result<(), String> {
+        match self {
+            Place::Count(count, most) => {
+                let value = given.parse().ok().filter(|value| *value <= most);
+                *count = value.ok_or_else(|| format!("a number from 0 to {most}"))?;
+            }
+            Place::Rows(rows) => *rows = given.parse().map_err(|_| format!("a number from 0 to {}", u64::MAX))?,
+            Place::Time(time) => *time = duration(given).ok_or("a time above zero, such as 20s or 50ms")?,
+        }
+        Ok(())
+    }
+}
+
+fn duration(given: &str) -> Option<Duration> {
+    let number = |text: &str| text.parse::<u32>().ok().filter(|number| *number > 0).map(u64::from);
+    match given.strip_suffix("ms") {
+        Some(text) => number(text).map(Duration::from_millis),
+        None => number(given.strip_suffix('s')?).map(Duration::from_secs),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_are_changed_by_name() {
+        let mut limits = Limits::default();
+        for (name, value) in [
+            ("rows", "5000000"),
+            ("depth", "20"),
+            ("request_timeout", "60s"),
+            ("live_pause", "5ms"),
+        ] {
+            assert_eq!(limits.change(name, value), Ok(()), "{name}");
+        }
+        let want = Limits {
+            rows: 5_000_000,
+            depth: 20,
+            request_timeout: Duration::from_secs(60),
+            live_pause: Duration::from_millis(5),
+            ..Limits::default()
+        };
+        assert_eq!(limits, want);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let cases = [
+            ("row", "1", "there is no limit `row`; there are query_bytes, tokens, "),
+            ("rows", "many", "the limit `rows` cannot be `many`; give a number"),
+            ("rows", "-1", "the limit `rows` cannot be `-1`"),
+            ("plans", "4000000000", "give a number from 0 to 65536"),
+            ("nesting", "10000", "give a number from 0 to 180"),
+            ("request_timeout", "20", "give a time above zero, such as 20s or 50ms"),
+            ("request_timeout", "0s", "give a time above zero"),
+        ];
+        for (name, value, want) in cases {
+            let mut limits = Limits::default();
+            let error = limits.change(name, value).expect_err(name).to_string();
+            assert!(error.contains(want), "{error}");
+            assert_eq!(limits, Limits::default());
         }
     }
 }

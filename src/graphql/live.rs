@@ -49,7 +49,7 @@ impl Live {
     fn permit(&self) -> Result<OwnedSemaphorePermit, ApiError> {
         self.free.clone().try_acquire_owned().map_err(|_| {
             let message = format!(
-                "{} live queries are open, more are not allowed (limit `subscriptions`)",
+                "{} live queries are open, more are not allowed; raise it with --limit subscriptions=…",
                 self.limit
             );
             ApiError::new(Code::TooManySubscriptions, message)

@@ -3,6 +3,7 @@
 //! The way of a request: [`gate`] refuses what is too large, `plan` turns an operation into a `query::Read`, `execute`
 //! runs it as one statement, `keyed` joins loads by key into one statement, `live` runs it again when its rows change.
 
+mod describe;
 mod error;
 mod execute;
 mod executor;
@@ -24,6 +25,6 @@ mod tests;
 
 pub use error::{ApiError, Code};
 pub use execute::{ApiRequest, DataApi};
-pub use limits::Limits;
+pub use limits::{LimitError, Limits};
 pub use respond::{ApiResponse, Kind};
 pub use schema::{SchemaError, Served};

@@ -6,7 +6,7 @@ use futures_util::{StreamExt, future::join_all, stream::BoxStream};
 use serde_json::{Value as Json, json};
 
 use super::{
-    ApiRequest, ApiResponse, Kind, Limits,
+    ApiRequest, ApiResponse, Code, Kind, Limits,
     testing::{Farm, item},
 };
 
@@ -106,7 +106,7 @@ async fn too_many_rows_are_refused_with_their_number() {
     let farm = Farm::stocked(limits).await;
     let refused = farm.api.execute(request("{ items { id } }", json!({}))).await;
     assert_eq!(refused.kind(), Kind::RequestError);
-    let want = "estimated rows of the answer: 3, at most 2 are allowed (limit `rows`); cut the lists with first, or filter by key";
+    let want = "estimated rows of the answer: 3, at most 2 are allowed; raise it with --limit rows=…, cut the lists with first, or filter by key";
     assert_eq!(refused.errors()[0].message, want);
     for query in [
         "{ items(first: 2) { id } }",
@@ -117,6 +117,32 @@ async fn too_many_rows_are_refused_with_their_number() {
 }
 
 #[tokio::test]
+async fn filters_that_look_at_too_many_rows_are_refused() {
+    let limits = Limits {
+        filter_rows: 40,
+        ..Limits::default()
+    };
+    let farm = Farm::stocked(limits).await;
+    let levels = |levels: usize| {
+        let inner = "tags: {some: {items: {some: {".repeat(levels);
+        let outer = "}}}}".repeat(levels);
+        format!("{{ items(first: 1, where: {{{inner}{outer}}}) {{ id }} }}")
+    };
+    let refused = farm.api.execute(request(&levels(7), json!({}))).await;
+    assert_eq!(refused.errors()[0].code, Code::TooComplex);
+    let message = &refused.errors()[0].message;
+    for part in [
+        "where and orderBy look at",
+        "at most 40 are allowed",
+        "filter_rows",
+        "fewer steps",
+    ] {
+        assert!(message.contains(part), "{part} is missing in {message}");
+    }
+    assert_eq!(farm.api.execute(request(&levels(1), json!({}))).await.kind(), Kind::Ok);
+}
+
+#[tokio::test]
 async fn explain_shows_the_statement() {
     let farm = Farm::stocked(Limits::default()).await;
     let text = farm
@@ -124,7 +150,7 @@ async fn explain_shows_the_statement() {
         .explain("{ items(first: 3) { name } }", None)
         .await
         .expect("an explanation");
-    for part in ["Many(", "SELECT", "item"] {
+    for part in ["items: rows of Item first 3\n  name\n", "SELECT", "item"] {
         assert!(text.contains(part), "{part} is missing in {text}");
     }
 }

@@ -166,7 +166,7 @@ fn not_acceptable() -> Response {
 }
 
 /// A refusal before there was a GraphQL request, in the form of one's errors.
-fn refused(status: StatusCode, media: Media, message: &str) -> Response {
+pub(super) fn refused(status: StatusCode, media: Media, message: &str) -> Response {
     let body = json!({ "errors": [{ "message": message, "extensions": { "code": "BAD_REQUEST" } }] });
     with_body(status, media, Body::from(body.to_string()))
 }

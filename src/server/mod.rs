@@ -44,7 +44,8 @@ async fn serve_within(
     shutdown: CancellationToken,
     bounds: Bounds,
 ) -> io::Result<()> {
-    let shared = Shared::new(context, shutdown.clone(), bounds.connections);
+    let mut shared = Shared::new(context, shutdown.clone(), bounds.connections);
+    shared.is_loopback = listener.local_addr()?.ip().is_loopback();
     let router = router::router(shared.clone());
     let all = async {
         connections::serve(listener, router, bounds, shutdown.clone()).await;

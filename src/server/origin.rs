@@ -1,6 +1,48 @@
-//! Whether a browser's request comes from a page of this server. Knows two headers.
+//! Whether a browser's request comes from a page that may send it. Knows two headers.
 
-use axum::http::{HeaderMap, header};
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, StatusCode, header, uri::Authority},
+    middleware::Next,
+    response::Response,
+};
+
+use super::{graphql, negotiate::Media, shared::Shared};
+
+const NOT_LOCAL: &str = "this server listens on a loopback address, so it answers to localhost, 127.0.0.1 and [::1] only, in \
+    Host and in Origin; to serve other names, listen on an address that they lead to (--listen)";
+
+/// On a loopback address, refuses what was sent to another name: a page of anybody can have its own name lead here
+/// (DNS rebinding), and would then be of the same origin as we are.
+pub(super) async fn guard(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+    let host = request.uri().authority().map(Authority::as_str);
+    if shared.is_loopback && !is_local(request.headers(), host) {
+        return graphql::refused(StatusCode::FORBIDDEN, Media::Json, NOT_LOCAL);
+    }
+    next.run(request).await
+}
+
+/// Whether both headers name this machine; HTTP/2 has the host in the address. Without them it is no browser.
+fn is_local(headers: &HeaderMap, authority: Option<&str>) -> bool {
+    let text = |name: header::HeaderName| headers.get_all(name).into_iter().map(|value| value.to_str().ok());
+    let mut hosts = text(header::HOST).chain(authority.map(Some));
+    let mut origins = text(header::ORIGIN).map(|origin| origin?.split_once("://").map(|(_, host)| host));
+    let is_local = |host: Option<&str>| host.is_some_and(is_loopback_name);
+    hosts.all(is_local) && origins.all(is_local)
+}
+
+/// `host:port`; a port that is none is not looked at.
+fn is_loopback_name(authority: &str) -> bool {
+    let Ok(authority) = authority.parse::<Authority>() else {
+        return false;
+    };
+    let host = authority.host().to_ascii_lowercase();
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    match bare.parse::<std::net::IpAddr>() {
+        Ok(address) => address.is_loopback(),
+        Err(_) => host == "localhost" || host.ends_with(".localhost"),
+    }
+}
 
 /// True without an `Origin` (no browser), or when its host and port are those the request was sent to. Browsers do not
 /// ask before they open a socket to another origin, so the server has to look.
@@ -36,6 +78,29 @@ mod tests {
             origin.map(|origin| headers.insert(header::ORIGIN, origin.parse().expect("a header")));
             host.map(|host| headers.insert(header::HOST, host.parse().expect("a header")));
             assert_eq!(is_own(&headers), want, "{origin:?} {host:?}");
+        }
+    }
+
+    #[test]
+    fn loopback_names() {
+        let cases = [
+            ("localhost:4000", true),
+            ("LocalHost", true),
+            ("farm.localhost:4000", true),
+            ("127.0.0.1:4000", true),
+            ("127.8.9.10", true),
+            ("[::1]:4000", true),
+            ("evil.example:4000", false),
+            ("localhost.evil.example", false),
+            ("127.0.0.1.evil.example", false),
+            ("evillocalhost", false),
+            ("192.168.1.2", false),
+            ("[::2]", false),
+            ("", false),
+            ("localhost@evil.example", false),
+        ];
+        for (host, want) in cases {
+            assert_eq!(is_loopback_name(host), want, "{host}");
         }
     }
 }

@@ -104,7 +104,8 @@ impl Protocol {
         }
         if self.open.len() >= self.operations_max {
             let limit = self.operations_max;
-            let message = format!("{limit} operations are open on this socket (limit `socket_operations`)");
+            let message =
+                format!("{limit} operations are open on this socket; raise it with --limit socket_operations=…");
             let error = serde_json::json!([{ "message": message, "extensions": { "code": "TOO_MANY_SUBSCRIPTIONS" } }]);
             return Verdict::Send(error_message(&id, &error));
         }

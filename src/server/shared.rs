@@ -21,6 +21,8 @@ pub(super) struct Shared {
     pub requests: Arc<Semaphore>,
     pub sockets: Arc<Semaphore>,
     sockets_max: u32,
+    /// Whether only this machine can reach the server.
+    pub is_loopback: bool,
 }
 
 impl Shared {
@@ -32,6 +34,7 @@ impl Shared {
             requests: Arc::new(Semaphore::new(REQUESTS_MAX)),
             sockets: Arc::new(Semaphore::new(sockets_max)),
             sockets_max: u32::try_from(sockets_max).unwrap_or(u32::MAX),
+            is_loopback: false,
         }
     }
 

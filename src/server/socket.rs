@@ -50,11 +50,11 @@ pub(super) async fn accept(parts: &mut Parts, shared: Shared) -> Response {
         Ok(upgrade) => upgrade.protocols([SUBPROTOCOL]),
         Err(rejection) => return rejection.into_response(),
     };
-    let place: Option<Place> = parts.extensions.get().cloned();
     let Some(agreed) = agreed(&upgrade, parts).await else {
         let message = "the subprotocol graphql-transport-ws must be offered (Sec-WebSocket-Protocol)";
         return (StatusCode::BAD_REQUEST, message).into_response();
     };
+    let place = parts.extensions.get::<Place>().cloned();
     let Ok(permit) = shared.sockets.clone().try_acquire_owned() else {
         return (StatusCode::SERVICE_UNAVAILABLE, "too many sockets are open").into_response();
     };

@@ -387,3 +387,35 @@ async fn more_connections_wait_for_a_place() {
     shutdown.cancel();
     server.await.expect("no panic").expect("a clean end");
 }
+
+#[tokio::test]
+async fn a_loopback_server_answers_to_loopback_names_only() {
+    let Running { address, shutdown, .. } = &start().await;
+    let own = address.as_str();
+    let cases = [
+        (own, "", 200),
+        ("localhost", "http://localhost:3000", 200),
+        ("evil.example", "", 403),
+        ("evil.example", "http://evil.example", 403),
+        (own, "http://evil.example", 403),
+        (own, "null", 403),
+    ];
+    for (host, origin, want) in cases {
+        let origin = if origin.is_empty() {
+            String::new()
+        } else {
+            format!("Origin: {origin}\r\n")
+        };
+        let head = format!(
+            "GET /graphql?query=%7B__typename%7D HTTP/1.1\r\nHost: {host}\r\n{origin}Connection: close\r\n\r\n"
+        );
+        let answer = rest_of(said(address, &head).await).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {want}")), "{head} {answer}");
+        assert_eq!(
+            answer.contains("listens on a loopback address"),
+            want == 403,
+            "{answer}"
+        );
+    }
+    shutdown.cancel();
+}

@@ -37,7 +37,9 @@ pub enum StoreError {
     #[error("this run was taken over by another process")]
     Fenced,
     /// The statement ran longer than its limit.
-    #[error("the query took longer than {0:?}; ask for less, or raise the statement timeout")]
+    #[error(
+        "the query took longer than {0:?}; ask for fewer rows, take fewer steps in where and orderBy, or filter by key"
+    )]
     Timeout(Duration),
     /// The query is beyond what the database can take in one statement.
     #[error("the query is too large for the database: {0}; ask for less at once")]

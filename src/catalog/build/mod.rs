@@ -67,7 +67,10 @@ fn build_partly(definition: &Definition) -> (Catalog, Vec<Fault>) {
         faults,
     };
     builder.check_size();
+    let others = builder.faults.len();
     builder.check_names();
+    // A name that is taken does not keep columns from being looked at, so its faults wait outside.
+    let names = builder.faults.split_off(others);
     builder.check_keys();
     let sources = builder.sources();
     let mut catalog = Catalog {
@@ -84,5 +87,6 @@ fn build_partly(definition: &Definition) -> (Catalog, Vec<Fault>) {
     if builder.faults.is_empty() {
         builder.check_columns(&catalog);
     }
+    builder.faults.extend(names);
     (catalog, builder.faults)
 }

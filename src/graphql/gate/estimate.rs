@@ -1,4 +1,5 @@
-//! How many rows a read may return. Knows the read and rows per type; a guess, made before anything runs.
+//! How many rows a read may return, and how many its filters and orders may look at in other types. Knows the read and
+//! rows per type; a guess, made before anything runs.
 
 use crate::{
     catalog::{Catalog, EntityId, FieldKind},
@@ -12,23 +13,44 @@ const LINKS_PER_ROW: u64 = 10;
 /// Rows per type; none when they are not known yet, and every list without a bound is then endless.
 pub(in crate::graphql) type Counts<'a> = Option<&'a [u64]>;
 
-/// Rows in all lists of a read.
-pub(in crate::graphql) fn estimate(catalog: &Catalog, read: &Read, params: &[Value], counts: Counts) -> u64 {
+/// What a read is guessed to cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::graphql) struct Cost {
+    /// Rows in all lists of the answer.
+    pub rows: u64,
+    /// Rows of other types that filters and orders step to, for each row they are asked of.
+    pub filter_rows: u64,
+}
+
+impl Cost {
+    fn plus(self, other: Cost) -> Cost {
+        Cost {
+            rows: self.rows.saturating_add(other.rows),
+            filter_rows: self.filter_rows.saturating_add(other.filter_rows),
+        }
+    }
+}
+
+/// The cost of all roots together.
+pub(in crate::graphql) fn estimate(catalog: &Catalog, read: &Read, params: &[Value], counts: Counts) -> Cost {
     let estimate = Estimate {
         catalog,
         params,
         counts,
     };
     let roots = read.roots.iter();
-    let rows = roots.map(|root| match &root.value {
-        RootValue::Json(_) => 0,
-        RootValue::One(select) => estimate.members(&select.output, select.entity, 1),
+    let costs = roots.map(|root| match &root.value {
+        RootValue::Json(_) => Cost::default(),
+        RootValue::One(select) => {
+            let members = estimate.members(&select.output, select.entity, 1);
+            members.plus(estimate.conditions(select, 1))
+        }
         RootValue::Many(select) => {
             let all = estimate.stored(select.entity).min(estimate.by_key(select));
             estimate.list(select, 1, all)
         }
     });
-    rows.fold(0, u64::saturating_add)
+    costs.fold(Cost::default(), Cost::plus)
 }
 
 struct Estimate<'a> {
@@ -45,11 +67,54 @@ impl Estimate<'_> {
         }
     }
 
-    /// A list under `parents` rows, `each` long unless `first` cuts it.
-    fn list(&self, select: &Select, parents: u64, each: u64) -> u64 {
+    /// A list under `parents` rows, `each` long unless `first` cuts it. Filters and orders are asked before the cut.
+    fn list(&self, select: &Select, parents: u64, each: u64) -> Cost {
         let first = select.first.as_ref().and_then(|operand| self.count(operand));
         let rows = parents.saturating_mul(each.min(first.unwrap_or(u64::MAX)));
-        rows.saturating_add(self.members(&select.output, select.entity, rows))
+        let list = Cost {
+            rows,
+            ..self.conditions(select, parents.saturating_mul(each))
+        };
+        list.plus(self.members(&select.output, select.entity, rows))
+    }
+
+    /// The filter and the orders of a select, asked of `rows` rows.
+    fn conditions(&self, select: &Select, rows: u64) -> Cost {
+        let filter = select.filter.as_ref();
+        let filter = filter.map_or(0, |filter| self.filter(filter, select.entity, rows));
+        let steps: usize = select.order.iter().map(|order| order.path.len()).sum();
+        Cost {
+            rows: 0,
+            filter_rows: filter.saturating_add(rows.saturating_mul(steps as u64)),
+        }
+    }
+
+    /// Rows of other types that a filter looks at when it is asked of `rows` rows. The database may stop at the first
+    /// one that decides; when none does, it looks at all.
+    fn filter(&self, asked: &Filter, entity: EntityId, rows: u64) -> u64 {
+        match asked {
+            Filter::And(filters) | Filter::Or(filters) => {
+                let each = filters.iter().map(|filter| self.filter(filter, entity, rows));
+                each.fold(0, u64::saturating_add)
+            }
+            Filter::Not(filter) => self.filter(filter, entity, rows),
+            Filter::One { field, filter } | Filter::Many { field, filter, .. } => {
+                let kind = &self.catalog.entity(entity).field(*field).kind;
+                let Some(target) = kind.target() else {
+                    return 0;
+                };
+                let is_list = matches!(asked, Filter::Many { .. });
+                let each = if is_list { self.fan_out(kind, entity, target) } else { 1 };
+                let behind = rows.saturating_mul(each);
+                behind.saturating_add(self.filter(filter, target, behind))
+            }
+            Filter::Compare { .. }
+            | Filter::In { .. }
+            | Filter::IsNull { .. }
+            | Filter::Text { .. }
+            | Filter::Has { .. }
+            | Filter::Key { .. } => 0,
+        }
     }
 
     fn count(&self, operand: &Operand) -> Option<u64> {
@@ -64,7 +129,7 @@ impl Estimate<'_> {
     }
 
     /// The lists below one level; `rows` parents.
-    fn members(&self, output: &[Output], entity: EntityId, rows: u64) -> u64 {
+    fn members(&self, output: &[Output], entity: EntityId, rows: u64) -> Cost {
         let lists = output.iter().map(|member| match &member.value {
             OutputValue::Many { field, select } => {
                 let kind = &self.catalog.entity(entity).field(*field).kind;
@@ -72,11 +137,11 @@ impl Estimate<'_> {
             }
             OutputValue::One { field, output } => {
                 let target = self.catalog.entity(entity).field(*field).kind.target();
-                target.map_or(0, |target| self.members(output, target, rows))
+                target.map_or(Cost::default(), |target| self.members(output, target, rows))
             }
-            OutputValue::Text(_) | OutputValue::Leaf(_) | OutputValue::Value { .. } => 0,
+            OutputValue::Text(_) | OutputValue::Leaf(_) | OutputValue::Value { .. } => Cost::default(),
         });
-        lists.fold(0, u64::saturating_add)
+        lists.fold(Cost::default(), Cost::plus)
     }
 
     /// The mean length of a list: exact for fields whose rows belong to one parent each.
@@ -92,6 +157,21 @@ impl Estimate<'_> {
             None => u64::MAX,
             Some(_) if through_links => LINKS_PER_ROW.min(self.stored(target)),
             Some(_) => self.stored(target).div_ceil(self.stored(parent).max(1)),
+        }
+    }
+
+    /// The mean number of rows behind a step of a filter. Unlike a list, it has no `first`, so that the few rows to which
+    /// many are linked count as what they are.
+    fn fan_out(&self, kind: &FieldKind, parent: EntityId, target: EntityId) -> u64 {
+        match (kind, self.counts) {
+            (FieldKind::Inverse { source, field, .. }, Some(_))
+                if matches!(self.catalog.entity(*source).field(*field).kind, FieldKind::Links { .. }) =>
+            {
+                let links = self.stored(*source).saturating_mul(LINKS_PER_ROW);
+                let each = links.div_ceil(self.stored(parent).max(1));
+                each.min(self.stored(*source))
+            }
+            _ => self.per_parent(kind, parent, target),
         }
     }
 
@@ -171,7 +251,7 @@ mod tests {
             wanted.push(format!("{query} {want}"));
             got.push(format!(
                 "{query} {}",
-                estimate(&catalog, &plan.read, &[], Some(&counts))
+                estimate(&catalog, &plan.read, &[], Some(&counts)).rows
             ));
         }
         assert_eq!(wanted, got);
@@ -186,7 +266,51 @@ mod tests {
             ("{ items(first: 1) { tags { id } } }", u64::MAX),
         ] {
             let (catalog, plan) = testing::plan(query);
-            assert_eq!(estimate(&catalog, &plan.read, &[], None), want, "{query}");
+            assert_eq!(estimate(&catalog, &plan.read, &[], None).rows, want, "{query}");
+        }
+    }
+
+    #[test]
+    fn rows_that_filters_look_at() {
+        let nested = |levels: usize| {
+            let inner = "tags: {some: {items: {some: {".repeat(levels);
+            let outer = "}}}}".repeat(levels);
+            format!("{{ items(first: 1, where: {{{inner}{outer}}}) {{ id }} }}")
+        };
+        let by_key = |more: &str| format!("{{ items(where: {{id: {{eq: \"1\"}}, {more}}}) {{ id }} }}");
+        // Items, quests, lines of quests, characters, tags; in the order of the definition.
+        let counts = [20_000, 1_000, 40_000, 10, 50];
+        let cases = [
+            ("{ items(where: {name: {eq: \"x\"}}) { id } }".to_owned(), 0),
+            (
+                "{ items(first: 1, where: {seller: {name: {eq: \"x\"}}}) { id } }".to_owned(),
+                20_000,
+            ),
+            (
+                "{ items(where: {requiredFor: {none: {quest: {title: {eq: \"x\"}}}}}) { id } }".to_owned(),
+                40_000 + 40_000,
+            ),
+            (
+                "{ quests(where: {not: {or: [{items: {every: {item: {seller: {}}}}}]}}) { id } }".to_owned(),
+                3 * 40_000,
+            ),
+            (
+                "{ items(first: 3, orderBy: {seller: {name: ASC}}) { id } }".to_owned(),
+                20_000,
+            ),
+            (
+                "{ npcs { sells(first: 1, where: {seller: {id: {eq: \"1\"}}}) { id } } }".to_owned(),
+                20_000,
+            ),
+            (by_key("tags: {some: {}}"), 10),
+            (nested(1), 200_000 + 800_000_000),
+            (nested(2), 200_000 + 800_000_000 + 8_000_000_000 + 32_000_000_000_000),
+            (nested(5), u64::MAX),
+        ];
+        for (query, want) in cases {
+            let (catalog, plan) = testing::plan(&query);
+            let cost = estimate(&catalog, &plan.read, &[], Some(&counts));
+            assert_eq!(cost.filter_rows, want, "{query}");
         }
     }
 }

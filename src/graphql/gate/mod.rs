@@ -13,7 +13,7 @@ use apollo_compiler::{
     validation::{DiagnosticList, Valid},
 };
 
-pub(super) use estimate::estimate;
+pub(super) use estimate::{Cost, estimate};
 
 use super::{ApiError, Code, Limits, Served};
 

@@ -1,0 +1,256 @@
+//! A read in words, for `explain`: a line for each level. Knows the read and the catalog's names; knows no SQL.
+
+use crate::{
+    catalog::{Catalog, EntityId, FieldId, FieldKind},
+    query::{
+        Compare, Direction, Filter, Nulls, Operand, Order, Output, OutputValue, Quantifier, Read, RootValue, Select,
+        TextTest,
+    },
+    value::Value,
+};
+
+/// The read, ending in a new line. Parameters are `$0`, `$1`, …
+pub(super) fn describe(catalog: &Catalog, read: &Read) -> String {
+    let mut words = Words {
+        catalog,
+        text: String::new(),
+    };
+    for root in &read.roots {
+        match &root.value {
+            RootValue::Json(_) => words.line(0, &format!("{}: known from the schema", root.key)),
+            RootValue::One(select) => words.select(0, &root.key, "the row", "", select),
+            RootValue::Many(select) => words.select(0, &root.key, "rows", "", select),
+        }
+    }
+    words.text
+}
+
+struct Words<'a> {
+    catalog: &'a Catalog,
+    text: String,
+}
+
+impl Words<'_> {
+    fn line(&mut self, depth: usize, line: &str) {
+        self.text.push_str(&"  ".repeat(depth));
+        self.text.push_str(line);
+        self.text.push('\n');
+    }
+
+    fn select(&mut self, depth: usize, key: &str, what: &str, through: &str, select: &Select) {
+        let mut line = format!("{key}: {what} of {}{through}", self.catalog.entity(select.entity).name);
+        if let Some(filter) = &select.filter {
+            line.push_str(&format!(" where {}", self.filter(filter, select.entity)));
+        }
+        if !select.order.is_empty() {
+            let orders = select.order.iter().map(|order| self.order(order, select.entity));
+            line.push_str(&format!(" order by {}", joined(orders, ", ")));
+        }
+        for (word, count) in [("first", &select.first), ("offset", &select.offset)] {
+            if let Some(count) = count {
+                line.push_str(&format!(" {word} {}", operand(count)));
+            }
+        }
+        self.line(depth, &line);
+        self.output(depth + 1, &select.output, select.entity);
+    }
+
+    /// Leaves share one line, each link has its own.
+    fn output(&mut self, depth: usize, output: &[Output], entity: EntityId) {
+        let mut leaves = Vec::new();
+        for member in output {
+            match &member.value {
+                OutputValue::Text(text) => leaves.push(format!("{} = \"{text}\"", member.key)),
+                OutputValue::Leaf(field) | OutputValue::Value { field, .. } => {
+                    let name = self.field(entity, *field);
+                    let alias = if name == member.key { "" } else { &member.key };
+                    let colon = if alias.is_empty() { "" } else { ": " };
+                    leaves.push(format!("{alias}{colon}{name}"));
+                }
+                OutputValue::One { .. } | OutputValue::Many { .. } => {}
+            }
+        }
+        if !leaves.is_empty() {
+            self.line(depth, &leaves.join(", "));
+        }
+        for member in output {
+            match &member.value {
+                OutputValue::One { field, output } => {
+                    let Some(target) = self.catalog.entity(entity).field(*field).kind.target() else {
+                        continue;
+                    };
+                    let through = self.through(entity, *field);
+                    let name = &self.catalog.entity(target).name;
+                    self.line(depth, &format!("{}: the row of {name}{through}", member.key));
+                    self.output(depth + 1, output, target);
+                }
+                OutputValue::Many { field, select } => {
+                    let through = self.through(entity, *field);
+                    self.select(depth, &member.key, "rows", &through, select);
+                }
+                OutputValue::Text(_) | OutputValue::Leaf(_) | OutputValue::Value { .. } => {}
+            }
+        }
+    }
+
+    /// How a row leads to others.
+    fn through(&self, entity: EntityId, field: FieldId) -> String {
+        let owner = self.catalog.entity(entity);
+        match &owner.field(field).kind {
+            FieldKind::Inverse { source, field, .. } => format!(" by {}", self.field(*source, *field)),
+            FieldKind::Nested { .. } => format!(" in {}.{}", owner.name, owner.field(field).name),
+            _ => format!(" linked by {}.{}", owner.name, owner.field(field).name),
+        }
+    }
+
+    fn field(&self, entity: EntityId, field: FieldId) -> &str {
+        &self.catalog.entity(entity).field(field).name
+    }
+
+    fn order(&self, order: &Order, entity: EntityId) -> String {
+        let mut at = entity;
+        let mut text = String::new();
+        for step in &order.path {
+            text.push_str(&format!("{}.", self.field(at, *step)));
+            at = self.catalog.entity(at).field(*step).kind.target().unwrap_or(at);
+        }
+        text.push_str(self.field(at, order.field));
+        if order.direction == Direction::Descending {
+            text.push_str(" desc");
+        }
+        if order.nulls == Nulls::First {
+            text.push_str(" nulls first");
+        }
+        text
+    }
+
+    fn filter(&self, filter: &Filter, entity: EntityId) -> String {
+        let all = |filters: &[Filter], word: &str, empty: &str| match filters {
+            [] => empty.to_owned(),
+            [only] => self.filter(only, entity),
+            filters => {
+                let each = filters.iter().map(|filter| self.filter(filter, entity));
+                format!("({})", joined(each, word))
+            }
+        };
+        match filter {
+            Filter::And(filters) => all(filters, " and ", "true"),
+            Filter::Or(filters) => all(filters, " or ", "false"),
+            Filter::Not(filter) => format!("not {}", self.filter(filter, entity)),
+            Filter::One { field, filter } => self.step(entity, *field, "", filter),
+            Filter::Many {
+                field,
+                quantifier,
+                filter,
+            } => {
+                let word = match quantifier {
+                    Quantifier::Some => "some ",
+                    Quantifier::Every => "every ",
+                    Quantifier::None => "no ",
+                };
+                self.step(entity, *field, word, filter)
+            }
+            Filter::Key { fields, operands } => {
+                let names = joined(fields.iter().map(|field| self.field(entity, *field).to_owned()), ", ");
+                format!("({names}) = ({})", list(operands))
+            }
+            leaf => self.test(leaf, entity),
+        }
+    }
+
+    fn step(&self, entity: EntityId, field: FieldId, word: &str, filter: &Filter) -> String {
+        let target = self.catalog.entity(entity).field(field).kind.target();
+        let inner = self.filter(filter, target.unwrap_or(entity));
+        format!("{word}{} has ({inner})", self.field(entity, field))
+    }
+
+    /// A condition on one field.
+    fn test(&self, filter: &Filter, entity: EntityId) -> String {
+        match filter {
+            Filter::Compare {
+                field,
+                compare,
+                operand: with,
+            } => {
+                let sign = match compare {
+                    Compare::Eq => "=",
+                    Compare::Gt => ">",
+                    Compare::Gte => ">=",
+                    Compare::Lt => "<",
+                    Compare::Lte => "<=",
+                };
+                format!("{} {sign} {}", self.field(entity, *field), operand(with))
+            }
+            Filter::In { field, operands } => format!("{} in ({})", self.field(entity, *field), list(operands)),
+            Filter::IsNull { field } => format!("{} is null", self.field(entity, *field)),
+            Filter::Text {
+                field,
+                test,
+                operand: with,
+            } => {
+                let word = match test {
+                    TextTest::Contains => "contains",
+                    TextTest::StartsWith => "starts with",
+                    TextTest::EndsWith => "ends with",
+                    TextTest::Like => "like",
+                    TextTest::ILike => "ilike",
+                };
+                format!("{} {word} {}", self.field(entity, *field), operand(with))
+            }
+            Filter::Has { field, all, operands } => {
+                let word = if *all { "has every of" } else { "has some of" };
+                format!("{} {word} ({})", self.field(entity, *field), list(operands))
+            }
+            other => self.filter(other, entity),
+        }
+    }
+}
+
+fn joined(parts: impl Iterator<Item = String>, between: &str) -> String {
+    parts.collect::<Vec<_>>().join(between)
+}
+
+fn list(operands: &[Operand]) -> String {
+    joined(operands.iter().map(operand), ", ")
+}
+
+fn operand(operand: &Operand) -> String {
+    match operand {
+        Operand::Value(constant) => value(constant),
+        Operand::Param(number) => format!("${number}"),
+    }
+}
+
+/// As one would write it in a query.
+pub(super) fn value(value: &Value) -> String {
+    match value {
+        Value::Null => "null".to_owned(),
+        Value::Bool(value) => value.to_string(),
+        Value::Int(value) => value.to_string(),
+        Value::Float(value) => value.to_string(),
+        Value::Text(text) => format!("{text:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graphql::testing;
+
+    #[test]
+    fn a_line_for_each_level() {
+        let query = r#"{
+            items(where: {price: {gt: 2.5}, or: [{name: {like: "a%"}}, {tags: {some: {id: {in: ["x", "y"]}}}}]},
+                  orderBy: [{price: DESC}, {seller: {name: ASC}}], first: 5) {
+                id title: name
+                seller { slug }
+                requiredFor(offset: 1) { quantity quest { __typename } }
+                tags { name }
+            }
+            item(id: "1") { items: requiredFor { quantity } }
+            __typename
+        }"#;
+        let (catalog, plan) = testing::plan(query);
+        testing::golden("explained.txt", &describe(&catalog, &plan.read));
+    }
+}
