@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     catalog::{self, Catalog, Valid},
-    config::{DatabaseUrl, Environment, LimitChange, LimitSetting},
+    config::{DatabaseUrl, Environment, LimitChange, LimitSetting, ListenSetting},
     definition::{self, SourceFile},
     graphql::{DataApi, Limits},
     harvest::{HarvestSettings, Harvester},
@@ -98,7 +98,7 @@ pub fn limits(setting: &LimitSetting) -> Result<Limits, Failure> {
 pub struct Serving {
     pub loaded: Loaded,
     pub database: DatabaseUrl,
-    pub listen: String,
+    pub listen: ListenSetting,
     pub environment: Environment,
     pub limits: Limits,
 }
@@ -107,7 +107,7 @@ impl Serving {
     /// Serves and harvests until `shutdown`; both have then ended, and the database is closed.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), Failure> {
         // The port first: a second copy is told so before it waits for the database.
-        let listener = bind(&self.listen).await?;
+        let listener = bind(&self.listen.listen).await?;
         let address = listener
             .local_addr()
             .map_err(|error| Failure::setup(format!("error: {error}")))?;
@@ -127,7 +127,10 @@ impl Serving {
     ) -> Result<(), Failure> {
         let harvester = self.loaded.harvester(store, self.environment.clone())?;
         let api = self.loaded.api(store, self.limits.clone())?;
-        let context = ServerContext { api };
+        let context = ServerContext {
+            api,
+            allowed_hosts: self.listen.allow_host.as_slice().into(),
+        };
         tracing::info!("data in {}", self.database);
         tracing::info!("open http://{address}/ for GraphiQL; the API is http://{address}/graphql; Ctrl-C ends");
         // Whichever ends first ends the other: a server without a harvest would serve ageing data in silence.

@@ -121,7 +121,7 @@ impl Server {
         let body = json!({ "query": query }).to_string();
         let mut connection = self.connection.lock().expect("the connection");
         let head = format!(
-            "POST /graphql HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\naccept: application/json\r\n\
+            "POST /graphql HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\naccept: application/json\r\n\
              content-length: {}\r\n\r\n",
             body.len()
         );

@@ -45,7 +45,7 @@ impl Demo {
         let serving = Serving {
             loaded,
             database: self.database.or_beside(Path::new("schema.graphql")),
-            listen: self.listen.listen,
+            listen: self.listen,
             environment: Environment::of_process().with("FARM_URL", upstream.url()),
             limits: app::limits(&self.limits)?,
         };

@@ -31,7 +31,7 @@ impl Serve {
         let serving = Serving {
             loaded: Loaded::read(&self.definition.schema)?,
             database: self.database.or_beside(&self.definition.schema),
-            listen: self.listen.listen,
+            listen: self.listen,
             environment: Environment::of_process(),
             limits: app::limits(&self.limits)?,
         };

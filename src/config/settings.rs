@@ -37,6 +37,10 @@ pub struct ListenSetting {
     /// The address to serve on
     #[arg(long, env = "HAYLOFT_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:4000")]
     pub listen: String,
+
+    /// A host name to answer to although the address is a loopback one, for a reverse proxy; repeatable
+    #[arg(long, env = "HAYLOFT_ALLOW_HOST", value_name = "NAME", value_delimiter = ',')]
+    pub allow_host: Vec<String>,
 }
 
 /// What one request may ask for.

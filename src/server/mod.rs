@@ -14,7 +14,7 @@ mod socket;
 #[cfg(test)]
 mod tests;
 
-use std::{io, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -29,6 +29,8 @@ const GRACE: Duration = Duration::from_millis(800);
 #[derive(Clone)]
 pub struct ServerContext {
     pub api: DataApi,
+    /// Names to answer to on a loopback address, beside those of this machine.
+    pub allowed_hosts: Arc<[String]>,
 }
 
 /// Serves until `shutdown`, then ends within a second: sockets are closed with 1001, requests under way may finish.

@@ -10,33 +10,37 @@ use axum::{
 use super::{graphql, negotiate::Media, shared::Shared};
 
 const NOT_LOCAL: &str = "this server listens on a loopback address, so it answers to localhost, 127.0.0.1 and [::1] only, in \
-    Host and in Origin; to serve other names, listen on an address that they lead to (--listen)";
+    Host and in Origin; name what a reverse proxy passes on with --allow-host, or listen on another address (--listen)";
 
 /// On a loopback address, refuses what was sent to another name: a page of anybody can have its own name lead here
 /// (DNS rebinding), and would then be of the same origin as we are.
 pub(super) async fn guard(State(shared): State<Shared>, request: Request, next: Next) -> Response {
     let host = request.uri().authority().map(Authority::as_str);
-    if shared.is_loopback && !is_local(request.headers(), host) {
+    if shared.is_loopback && !is_allowed(request.headers(), host, &shared.context.allowed_hosts) {
         return graphql::refused(StatusCode::FORBIDDEN, Media::Json, NOT_LOCAL);
     }
     next.run(request).await
 }
 
-/// Whether both headers name this machine; HTTP/2 has the host in the address. Without them it is no browser.
-fn is_local(headers: &HeaderMap, authority: Option<&str>) -> bool {
+/// Whether both headers name this machine or an allowed host; HTTP/2 has the host in the address. Without them it is no
+/// browser.
+fn is_allowed(headers: &HeaderMap, authority: Option<&str>, allowed: &[String]) -> bool {
     let text = |name: header::HeaderName| headers.get_all(name).into_iter().map(|value| value.to_str().ok());
     let mut hosts = text(header::HOST).chain(authority.map(Some));
     let mut origins = text(header::ORIGIN).map(|origin| origin?.split_once("://").map(|(_, host)| host));
-    let is_local = |host: Option<&str>| host.is_some_and(is_loopback_name);
-    hosts.all(is_local) && origins.all(is_local)
+    let is_good = |host: Option<&str>| host.is_some_and(|host| is_good_name(host, allowed));
+    hosts.all(is_good) && origins.all(is_good)
 }
 
 /// `host:port`; a port that is none is not looked at.
-fn is_loopback_name(authority: &str) -> bool {
+fn is_good_name(authority: &str, allowed: &[String]) -> bool {
     let Ok(authority) = authority.parse::<Authority>() else {
         return false;
     };
     let host = authority.host().to_ascii_lowercase();
+    if allowed.iter().any(|name| name.eq_ignore_ascii_case(&host)) {
+        return true;
+    }
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     match bare.parse::<std::net::IpAddr>() {
         Ok(address) => address.is_loopback(),
@@ -82,6 +86,18 @@ mod tests {
     }
 
     #[test]
+    fn allowed_names() {
+        let allowed = ["Data.example".to_owned()];
+        for (host, want) in [
+            ("data.example:443", true),
+            ("localhost", true),
+            ("evil.data.example", false),
+        ] {
+            assert_eq!(is_good_name(host, &allowed), want, "{host}");
+        }
+    }
+
+    #[test]
     fn loopback_names() {
         let cases = [
             ("localhost:4000", true),
@@ -100,7 +116,7 @@ mod tests {
             ("localhost@evil.example", false),
         ];
         for (host, want) in cases {
-            assert_eq!(is_loopback_name(host), want, "{host}");
+            assert_eq!(is_good_name(host, &[]), want, "{host}");
         }
     }
 }

@@ -30,7 +30,10 @@ const JSON: &str = "application/json";
 
 async fn send(request: Request<Body>) -> Response<Body> {
     let farm = Farm::empty(Limits::default()).await;
-    let context = ServerContext { api: farm.api.clone() };
+    let context = ServerContext {
+        api: farm.api.clone(),
+        allowed_hosts: ["data.example".to_owned()].into(),
+    };
     let router = super::router::router(Shared::new(context, CancellationToken::new(), 100));
     router.oneshot(request).await.expect("an answer")
 }
@@ -183,7 +186,10 @@ async fn start_within(bounds: Bounds) -> Running {
     let address = listener.local_addr().expect("an address").to_string();
     let shutdown = CancellationToken::new();
     let farm = Farm::stocked(Limits::default()).await;
-    let context = ServerContext { api: farm.api.clone() };
+    let context = ServerContext {
+        api: farm.api.clone(),
+        allowed_hosts: ["data.example".to_owned()].into(),
+    };
     let server = tokio::spawn(serve_within(listener, context, shutdown.clone(), bounds));
     Running {
         address,
