@@ -1,6 +1,7 @@
 //! The system tables: runs, rows seen, request states, quarantine, change log, layouts. Knows no table of a definition.
 
 mod m20261121_000001_system_tables;
+mod m20261121_000002_quarantine_request;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::{
@@ -14,7 +15,10 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m20261121_000001_system_tables::Migration)]
+        vec![
+            Box::new(m20261121_000001_system_tables::Migration),
+            Box::new(m20261121_000002_quarantine_request::Migration),
+        ]
     }
 
     /// All names of the system begin alike, so that none meets a table of a definition.

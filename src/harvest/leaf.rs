@@ -121,7 +121,12 @@ impl Values {
         let shape = |field: &crate::catalog::ValueField| ValueFieldShape {
             name: field.name.clone(),
             required: field.required,
-            take: Take::new(&field.selection),
+            take: match &field.kind {
+                ValueFieldKind::Leaf { list: Some(_), .. } | ValueFieldKind::Value { list: Some(_), .. } => {
+                    Take::of_items(&field.selection)
+                }
+                _ => Take::new(&field.selection),
+            },
             document: match &field.kind {
                 ValueFieldKind::Leaf { leaf, list } => Document {
                     item: Item::Leaf(LeafShape::new(catalog, *leaf)),

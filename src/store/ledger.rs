@@ -28,6 +28,8 @@ pub struct RunMemory {
     pub page_rows: Vec<i64>,
     /// A row of the page was refused by the database.
     pub unfit: bool,
+    /// The page's first entry in the quarantine.
+    pub page_refused: Option<i64>,
     /// The number of the last part of `hayloft_run_seen`.
     pub part: i64,
 }

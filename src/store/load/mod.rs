@@ -44,13 +44,14 @@ pub(super) async fn commit_group(inner: &Inner, run: &Run, group: Group) -> Resu
     if !written.rows.is_empty() {
         insert_seen(&mut work, run, memory.part, &mut written.rows).await?;
     }
-    end_page(&mut work, run, &group, &mut memory).await?;
     let stored = std::mem::take(&mut work.refused);
     for record in group.refused.iter().chain(&stored) {
-        insert_refused(&mut work, run, record).await?;
+        let number = insert_refused(&mut work, run, record).await?;
+        memory.page_refused.get_or_insert(number);
     }
-    let refused = group.refused.len() + stored.len();
-    update_run(&mut work, run, &group, &written.outcome, refused as u64, memory.part).await?;
+    end_page(&mut work, run, &group, &mut memory).await?;
+    let refused = written.refused + (group.refused.len() + stored.len()) as u64;
+    update_run(&mut work, run, &group, &written.outcome, refused, memory.part).await?;
     let commit = finish(work, run).await?;
     announce(inner, commit);
     Ok(written.outcome)
@@ -63,6 +64,8 @@ struct Written {
     rows: Vec<i64>,
     /// The database refused a row.
     unfit: bool,
+    /// Records of an unchanged page that were refused when it was read.
+    refused: u64,
 }
 
 /// Writes what differs and collects what was seen; `seen` is what earlier pages of the run brought.
@@ -72,6 +75,7 @@ async fn write_rows(work: &mut Work<'_>, run: &Run, group: &Group, seen: &RowSet
     let mut outcome = GroupOutcome::default();
     let mut rows = Vec::with_capacity(items.len());
     let mut unfit = false;
+    let mut refused = 0;
     for fate in work.upsert(run.entity, &items, false).await? {
         match fate {
             Fate::New(_) => outcome.new += 1,
@@ -82,14 +86,20 @@ async fn write_rows(work: &mut Work<'_>, run: &Run, group: &Group, seen: &RowSet
         rows.extend(fate.row());
     }
     if let Some(request) = &group.unchanged {
-        let kept = unchanged(work, run, request).await?;
+        let (kept, still) = unchanged(work, run, request).await?;
+        refused = still;
         outcome.same += kept.len() as u64;
         rows.extend(kept);
     }
     rows.extend(stays(work, run, &group.refused).await?);
     // What comes twice on one page is the upstream's own way: the page is of one moment.
     outcome.repeated = rows.iter().filter(|row| seen.contains(**row)).count() as u64;
-    Ok(Written { outcome, rows, unfit })
+    Ok(Written {
+        outcome,
+        rows,
+        unfit,
+        refused,
+    })
 }
 
 /// At the end of a page: what is remembered of its request.
@@ -101,9 +111,13 @@ async fn end_page(work: &mut Work<'_>, run: &Run, group: &Group, memory: &mut Ru
         } else {
             remember(work, run, request, &mut memory.page_rows).await?;
         }
+        if let Some(first) = memory.page_refused.take() {
+            name_refused(work, run, first, &request.request).await?;
+        }
     }
     if group.request.is_some() || group.checkpoint.is_some() {
         memory.end_page();
+        memory.page_refused = None;
         memory.unfit = false;
     }
     Ok(())
@@ -127,8 +141,16 @@ async fn stays(work: &mut Work<'_>, run: &Run, refused: &[Refused]) -> Result<Ve
     work.rows_of(run.entity, &keys).await
 }
 
-/// The rows that an unchanged request brought when it was last read.
-async fn unchanged(work: &mut Work<'_>, run: &Run, request: &str) -> Result<Vec<i64>, StoreError> {
+/// The rows that an unchanged request brought when it was last read, and how many of its records were refused then: they
+/// are refused still, and go over to this run.
+async fn unchanged(work: &mut Work<'_>, run: &Run, request: &str) -> Result<(Vec<i64>, u64), StoreError> {
+    let mut params = Params::default();
+    params.add(run.fetch.clone())?;
+    params.add(request.to_owned())?;
+    params.add(run.id)?;
+    let sql = "UPDATE hayloft_quarantine SET run=?3 WHERE fetch=?1 AND request=?2 AND run=\
+               (SELECT run FROM hayloft_request_state WHERE fetch=?1 AND request=?2)";
+    let refused = work.run(params, sql.to_owned()).await?;
     let mut params = Params::default();
     params.add(run.fetch.clone())?;
     params.add(request.to_owned())?;
@@ -142,7 +164,9 @@ async fn unchanged(work: &mut Work<'_>, run: &Run, request: &str) -> Result<Vec<
         ));
     };
     let bytes: Vec<u8> = get(row, 0)?;
-    seen::unpack(&bytes).ok_or_else(|| StoreError::Refused("a stored request state is damaged".to_owned()))
+    let rows =
+        seen::unpack(&bytes).ok_or_else(|| StoreError::Refused("a stored request state is damaged".to_owned()))?;
+    Ok((rows, refused))
 }
 
 async fn insert_seen(work: &mut Work<'_>, run: &Run, part: i64, rows: &mut Vec<i64>) -> Result<(), StoreError> {
@@ -188,7 +212,8 @@ async fn forget(work: &mut Work<'_>, run: &Run, request: &str) -> Result<(), Sto
     Ok(())
 }
 
-async fn insert_refused(work: &mut Work<'_>, run: &Run, refused: &Refused) -> Result<(), StoreError> {
+/// The number of the new entry.
+async fn insert_refused(work: &mut Work<'_>, run: &Run, refused: &Refused) -> Result<i64, StoreError> {
     let mut params = Params::default();
     params.add(run.id)?;
     params.add(run.fetch.clone())?;
@@ -196,8 +221,20 @@ async fn insert_refused(work: &mut Work<'_>, run: &Run, refused: &Refused) -> Re
     params.add(refused.reason.clone())?;
     params.add(refused.record.clone())?;
     let now = work.inner.dialect.now(0);
-    let sql = format!("INSERT INTO hayloft_quarantine(run,fetch,row_key,reason,record,at) VALUES (?,?,?,?,?,{now})");
-    work.run(params, sql).await?;
+    let sql = format!(
+        "INSERT INTO hayloft_quarantine(run,fetch,row_key,reason,record,at) VALUES (?,?,?,?,?,{now}) RETURNING id"
+    );
+    work.all(params, sql).await?.first().map_or(Ok(0), |row| get(row, 0))
+}
+
+/// Notes which request brought the refused records of a page, from the first of them on.
+async fn name_refused(work: &mut Work<'_>, run: &Run, first: i64, request: &str) -> Result<(), StoreError> {
+    let mut params = Params::default();
+    params.add(request.to_owned())?;
+    params.add(first)?;
+    params.add(run.id)?;
+    let sql = "UPDATE hayloft_quarantine SET request=? WHERE id>=? AND run=?";
+    work.run(params, sql.to_owned()).await?;
     Ok(())
 }
 

@@ -227,4 +227,9 @@ async fn a_refused_record_keeps_the_row_that_it_stands_for() {
     let summary = store.finish_run(&run, complete(1.0)).await.expect("an end");
     assert_eq!((summary.gone, summary.same), (0, 2));
     assert_eq!(number(store, "SELECT count(*) FROM tag").await, 2);
+    // What was refused on it stays refused, for as many runs as it stays unchanged, and is told once.
+    assert_eq!(summary.refused, 3);
+    let last = format!("SELECT count(*) FROM hayloft_quarantine WHERE run={}", summary.id);
+    assert_eq!(number(store, &last).await, 3);
+    assert_eq!(store.quarantine("Tag", 10).await.expect("refused").len(), 3);
 }
