@@ -3,6 +3,7 @@
 //! The way of the data: [`schedule`] starts a [`run`]; `fetch` (the only module that calls out) gets a page; `work` parses,
 //! selects and shapes it on a thread of its own; `load` commits it; the store's bus announces it.
 
+mod document;
 mod error;
 mod fetch;
 mod json;

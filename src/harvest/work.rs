@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    document::{not_json, parse},
     error::PageFault,
     fetch::begins_html,
     json,
@@ -466,36 +467,6 @@ fn rows_fault(place: &str, message: String) -> PageFault {
     PageFault::Rows {
         place: place.to_owned(),
         message,
-    }
-}
-
-fn parse(bytes: &Bytes, place: &str) -> Result<Val, PageFault> {
-    let place = place.to_owned();
-    if bytes.trim_ascii().is_empty() {
-        return Err(PageFault::Empty { place });
-    }
-    if begins_html(bytes) {
-        return Err(PageFault::Html { place });
-    }
-    json::parse(bytes).map_err(|error| not_json(bytes, &error, place))
-}
-
-fn not_json(bytes: &[u8], error: &json::JsonError, place: String) -> PageFault {
-    let message = error.to_string();
-    if error.long_number {
-        return PageFault::LongNumber { place, at: error.at };
-    }
-    if error.cut_off && matches!(bytes.trim_ascii_start().first(), Some(b'{' | b'[')) {
-        return PageFault::CutOffJson { place, message };
-    }
-    let begin = String::from_utf8_lossy(bytes.get(..200).unwrap_or(bytes))
-        .chars()
-        .take(60)
-        .collect::<String>();
-    PageFault::NotJson {
-        place,
-        message,
-        begin: format!("{begin:?}"),
     }
 }
 
