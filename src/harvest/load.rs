@@ -78,6 +78,7 @@ impl<'r> Load<'r> {
             group,
             pages_total,
             rows_total,
+            bytes_total,
         } = batch;
         let done = &mut self.done;
         done.pages += group.pages;
@@ -90,6 +91,7 @@ impl<'r> Load<'r> {
         }
         done.pages_total = pages_total.or(done.pages_total);
         done.rows_total = rows_total.or(done.rows_total);
+        done.bytes_total = bytes_total.or(done.bytes_total);
         let outcome = self.ledger.commit_group(self.run, group).await?;
         done.outcome.new += outcome.new;
         done.outcome.changed += outcome.changed;

@@ -68,6 +68,8 @@ pub(super) struct Batch {
     pub group: Group,
     pub pages_total: Option<u64>,
     pub rows_total: Option<u64>,
+    /// The size of the file being read.
+    pub bytes_total: Option<u64>,
 }
 
 /// How the worker ended, when without a fault.
@@ -133,6 +135,7 @@ impl Job {
             group: Group::default(),
             since: 0,
             info: PageInfo::default(),
+            file_bytes: None,
         };
         if self.start.position != Position::End {
             loop {
@@ -169,6 +172,7 @@ struct Worker<'c> {
     /// Input bytes of the rows in `group`.
     since: u64,
     info: PageInfo,
+    file_bytes: Option<u64>,
 }
 
 impl Worker<'_> {
@@ -307,6 +311,7 @@ impl Worker<'_> {
         let fault = |error: std::io::Error| file_fault(place, &error);
         let mut file = File::open(path).map_err(fault)?;
         let before = file.metadata().map_err(fault)?;
+        self.file_bytes = Some(before.len());
         let mut lines = Lines::default();
         loop {
             let mut chunk = vec![0; CHUNK];
@@ -413,6 +418,7 @@ impl Worker<'_> {
             group: std::mem::take(&mut self.group),
             pages_total: self.info.last,
             rows_total: self.pager.place.total.or(self.info.total),
+            bytes_total: self.file_bytes,
         };
         let before = Instant::now();
         let sent = self.output.blocking_send(batch).map_err(|_| Stop::Gone);
