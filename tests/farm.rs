@@ -54,22 +54,24 @@ fn expected(upstream: &Upstream) -> Value {
     })
 }
 
+/// Waits until the whole farm is served as the upstream has it now.
+async fn all_served(farm: &Farm) {
+    let want = expected(&farm.upstream);
+    farm.program
+        .eventually("the farm is served as it is upstream", WHOLE, |data| *data == want)
+        .await;
+}
+
 #[tokio::test]
 async fn every_row_of_the_upstream_is_served() {
     let farm = Farm::start().await;
-    let want = expected(&farm.upstream);
-    farm.program
-        .eventually("the whole farm is harvested", WHOLE, |data| *data == want)
-        .await;
+    all_served(&farm).await;
 }
 
 #[tokio::test]
 async fn changes_and_deletions_follow() {
     let farm = Farm::start().await;
-    let want = expected(&farm.upstream);
-    farm.program
-        .eventually("the whole farm is harvested", WHOLE, |data| *data == want)
-        .await;
+    all_served(&farm).await;
     {
         let mut world = farm.upstream.world();
         for id in [1, 5, 320] {
@@ -79,19 +81,13 @@ async fn changes_and_deletions_follow() {
         world.end_quest();
         world.add_quest();
     }
-    let want = expected(&farm.upstream);
-    farm.program
-        .eventually("the changed farm is served", WHOLE, |data| *data == want)
-        .await;
+    all_served(&farm).await;
 }
 
 #[tokio::test]
 async fn nested_reads_go_both_ways() {
     let farm = Farm::start().await;
-    let want = expected(&farm.upstream);
-    farm.program
-        .eventually("the whole farm is harvested", WHOLE, |data| *data == want)
-        .await;
+    all_served(&farm).await;
     let data = farm
         .program
         .query("{ items { id requiredFor { quantity quest { id items { item { id } quantity } } } } }")
@@ -122,10 +118,7 @@ async fn nested_reads_go_both_ways() {
 #[tokio::test]
 async fn lookups_filters_and_orders() {
     let farm = Farm::start().await;
-    let want = expected(&farm.upstream);
-    farm.program
-        .eventually("the whole farm is harvested", WHOLE, |data| *data == want)
-        .await;
+    all_served(&farm).await;
     let data = farm
         .program
         .query(
@@ -171,10 +164,7 @@ async fn lookups_filters_and_orders() {
 #[tokio::test]
 async fn a_subscription_pushes_only_what_changed() {
     let farm = Farm::start().await;
-    let want = expected(&farm.upstream);
-    farm.program
-        .eventually("the whole farm is harvested", WHOLE, |data| *data == want)
-        .await;
+    all_served(&farm).await;
     let mut socket = Socket::open(&format!("{}/graphql", farm.program.url)).await;
     socket
         .subscribe("one", "subscription { item(id: \"1\") { price } }")
@@ -199,10 +189,7 @@ async fn a_subscription_pushes_only_what_changed() {
 #[tokio::test]
 async fn status_explain_and_harvest_tell_what_they_do() {
     let farm = Farm::start().await;
-    let want = expected(&farm.upstream);
-    farm.program
-        .eventually("the whole farm is harvested", WHOLE, |data| *data == want)
-        .await;
+    all_served(&farm).await;
     let url = farm.upstream.url();
     let environment = [("FARM_URL", url.as_str())];
     let status = farm.scratch.run(&["status"], &environment).await;
