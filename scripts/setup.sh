@@ -19,11 +19,22 @@ command_of_chromium() {
     [ -n "${CHROMIUM:-}" ] && has "$CHROMIUM" || has chromium
 }
 
+# The server's own programs, which Debian keeps out of the search path.
+has_postgresql() {
+    for bin in /usr/lib/postgresql/*/bin "$(pg_config --bindir 2>/dev/null)"; do
+        [ -x "$bin/initdb" ] && return 0
+    done
+    return 1
+}
+
 # The Debian packages that are missing for the task, in one line.
 missing() {
     has cc || printf 'build-essential '
     if [ "$1" = test ] && ! command_of_chromium; then
         printf 'chromium '
+    fi
+    if [ "$1" = test ] && ! has_postgresql; then
+        printf 'postgresql '
     fi
 }
 

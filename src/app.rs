@@ -1,6 +1,10 @@
 //! Puts the parts together: a definition read, a database opened, a harvester and a server running.
 
 mod failure;
+mod files;
+mod reload;
+mod watch;
+mod work;
 
 use std::{
     io::IsTerminal,
@@ -9,18 +13,24 @@ use std::{
 };
 
 pub use failure::Failure;
+pub use files::DefinitionFiles;
+use reload::Keeper;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use watch::Watch;
+use work::Work;
 
 use crate::{
     catalog::{self, Catalog, Valid},
-    config::{DatabaseUrl, Environment, LimitChange, LimitSetting, ListenSetting},
-    definition::{self, SourceFile},
-    graphql::{DataApi, Limits},
+    config::{
+        DatabaseUrl, DestructiveSetting, Environment, LimitChange, LimitSetting, ListenSetting, RetentionSetting,
+    },
+    definition,
+    graphql::{Current, DataApi, Limits, Served},
     harvest::{HarvestSettings, Harvester},
     layout::Layout,
     server::{self, ServerContext},
-    store::{Access, Store},
+    store::{Access, Retention, Store},
 };
 
 /// A definition that was read and has no faults.
@@ -32,34 +42,43 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// Reads a definition from a file; every fault is told at once.
+    /// Reads a definition from a file or a folder of files; every fault is told at once.
     pub fn read(path: &Path) -> Result<Loaded, Failure> {
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            Failure::setup(format!(
-                "error: cannot read the definition {}: {error}; give its place with --schema",
-                path.display()
-            ))
-        })?;
-        let file = SourceFile {
-            path: path.to_owned(),
-            text,
-        };
-        let folder = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-            _ => PathBuf::from("."),
-        };
-        Loaded::of(&file, folder)
+        Loaded::of(DefinitionFiles::read(path)?)
     }
 
-    /// The same from a text.
-    pub fn of(file: &SourceFile, folder: PathBuf) -> Result<Loaded, Failure> {
-        let color = std::io::stderr().is_terminal();
-        let catalog = catalog::load(file).map_err(|faults| Failure::setup(definition::render(file, &faults, color)))?;
+    /// The same of files that are read already.
+    pub fn of(files: DefinitionFiles) -> Result<Loaded, Failure> {
+        Loaded::shown(files, std::io::stderr().is_terminal())
+    }
+
+    /// The same with faults in plain text, for a log.
+    fn plain(files: DefinitionFiles) -> Result<Loaded, Failure> {
+        Loaded::shown(files, false)
+    }
+
+    fn shown(DefinitionFiles { files, folder }: DefinitionFiles, color: bool) -> Result<Loaded, Failure> {
+        let catalog =
+            catalog::load(&files).map_err(|faults| Failure::setup(definition::render(&files, &faults, color)))?;
         Ok(Loaded {
             layout: Arc::new(Layout::of(&catalog)),
             catalog: Arc::new(catalog),
             folder,
         })
+    }
+
+    /// Checks what else [`Loaded::harvester`] and [`Loaded::api`] could refuse.
+    fn check(&self, environment: Environment) -> Result<(), Failure> {
+        Served::of(&self.catalog).map_err(|error| Failure::setup(format!("error: {error}")))?;
+        Harvester::check(&self.catalog, &self.settings(environment))
+            .map_err(|error| Failure::setup(format!("error: {error}")))
+    }
+
+    fn settings(&self, environment: Environment) -> HarvestSettings {
+        HarvestSettings {
+            environment,
+            definition_dir: self.folder.clone(),
+        }
     }
 
     /// Opens the database for this definition.
@@ -69,10 +88,7 @@ impl Loaded {
 
     /// A harvester that fills this store.
     pub fn harvester(&self, store: &Store, environment: Environment) -> Result<Harvester, Failure> {
-        let settings = HarvestSettings {
-            environment,
-            definition_dir: self.folder.clone(),
-        };
+        let settings = self.settings(environment);
         Harvester::new(self.catalog.clone(), self.layout.clone(), store.clone(), settings)
             .map_err(|error| Failure::setup(format!("error: {error}")))
     }
@@ -94,42 +110,73 @@ pub fn limits(setting: &LimitSetting) -> Result<Limits, Failure> {
     Ok(limits)
 }
 
+/// How much of the change log the settings keep.
+pub fn retention(setting: &RetentionSetting) -> Retention {
+    Retention {
+        age: setting.keep_changes.0,
+        changes: setting.keep_changes_max,
+    }
+}
+
+/// How who writes opens the database.
+pub fn access(setting: DestructiveSetting) -> Access {
+    match setting.allow_destructive {
+        true => Access::Destructive,
+        false => Access::Write,
+    }
+}
+
 /// What `serve` and `demo` need to run.
 pub struct Serving {
-    pub loaded: Loaded,
+    pub definition: DefinitionFiles,
+    /// Where the definition's files are; watched for changes. None for a definition that is no file.
+    pub watched: Option<PathBuf>,
     pub database: DatabaseUrl,
+    pub access: Access,
     pub listen: ListenSetting,
     pub environment: Environment,
     pub limits: Limits,
+    pub keep: Retention,
 }
 
 impl Serving {
     /// Serves and harvests until `shutdown`; both have then ended, and the database is closed.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), Failure> {
+        let loaded = Loaded::of(self.definition.clone())?;
         // The port first: a second copy is told so before it waits for the database.
         let listener = bind(&self.listen.listen).await?;
         let address = listener
             .local_addr()
             .map_err(|error| Failure::setup(format!("error: {error}")))?;
-        let store = self.loaded.open(&self.database, Access::Write).await?;
-        let result = self.serve_with(&store, listener, address, shutdown).await;
+        let store = loaded.open(&self.database, self.access).await?;
+        store.keep_changes(self.keep);
+        let result = self
+            .serve_with(loaded, store.clone(), listener, address, shutdown)
+            .await;
         store.close().await;
         tracing::debug!("the database is closed");
         result
     }
 
     async fn serve_with(
-        &self,
-        store: &Store,
+        self,
+        loaded: Loaded,
+        store: Store,
         listener: TcpListener,
         address: std::net::SocketAddr,
         shutdown: CancellationToken,
     ) -> Result<(), Failure> {
-        let harvester = self.loaded.harvester(store, self.environment.clone())?;
-        let api = self.loaded.api(store, self.limits.clone())?;
+        let current = Current::new(loaded.api(&store, self.limits)?);
         let context = ServerContext {
-            api,
+            api: current.clone(),
             allowed_hosts: self.listen.allow_host.as_slice().into(),
+        };
+        let definition = self.definition;
+        let keeper = Keeper {
+            work: Work::begin(loaded, store, self.environment.clone(), &shutdown)?,
+            current,
+            environment: self.environment,
+            watch: self.watched.map(|path| Watch::start(&path, definition)),
         };
         tracing::info!("data in {}", self.database);
         tracing::info!("open http://{address}/ for GraphiQL; the API is http://{address}/graphql; Ctrl-C ends");
@@ -137,7 +184,10 @@ impl Serving {
         let guard = shutdown.clone().drop_guard();
         let harvest = tokio::spawn({
             let shutdown = shutdown.clone();
-            async move { harvester.serve(&shutdown).await }
+            async move {
+                let _ends_the_server = shutdown.clone().drop_guard();
+                keeper.run(&shutdown).await
+            }
         });
         let served = server::serve(listener, context, shutdown).await;
         tracing::debug!("the server has ended");
@@ -146,9 +196,9 @@ impl Serving {
         tracing::debug!("the harvest has ended");
         served.map_err(|error| Failure::work(format!("error: the server stopped: {error}")))?;
         harvested.map_err(|error| {
-            tracing::error!(%error, "the harvest's task ended");
+            tracing::error!(%error, "the harvest's keeper ended");
             Failure::work("error: the harvest stopped; the log has the cause")
-        })
+        })?
     }
 }
 

@@ -10,5 +10,7 @@ use hayloft::command::Cli;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // Only the tests' builds have points to fail at.
+    let _points = fail::has_failpoints().then(fail::FailScenario::setup);
     hayloft::command::run(Cli::parse())
 }

@@ -8,7 +8,12 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::harness::{Program, eventually};
+use crate::harness::{Db, Place, Program, eventually, on_both};
+
+on_both!(
+    every_country_border_and_language_is_stored,
+    neighbours_of_the_neighbours_of_france_that_speak_french
+);
 
 fn example() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/countries")
@@ -28,8 +33,8 @@ fn published() -> Vec<Value> {
     serde_json::from_str(&text).expect("JSON")
 }
 
-async fn serving(folder: &tempfile::TempDir) -> Program {
-    let database = format!("sqlite:{}", folder.path().join("countries.db").display());
+async fn serving(place: &Place, folder: &tempfile::TempDir) -> Program {
+    let database = place.url(folder.path());
     let arguments = ["serve", "--listen", "127.0.0.1:0", "--database", &database];
     let program = Program::start(&example(), &arguments, &[]).await;
     eventually("every type is harvested", || async {
@@ -58,11 +63,10 @@ fn keys(object: &Value) -> Vec<String> {
         .unwrap_or_default()
 }
 
-#[tokio::test]
-async fn every_country_border_and_language_is_stored() {
+async fn every_country_border_and_language_is_stored(db: Db) {
     let published = published();
-    let folder = tempfile::tempdir().expect("a folder");
-    let program = serving(&folder).await;
+    let (place, folder) = (Place::new(db), tempfile::tempdir().expect("a folder"));
+    let program = serving(&place, &folder).await;
     let data = program
         .query(
             "{ countries { cca3 cca2 name officialName area landlocked capital position { latitude longitude } region { name } \
@@ -146,11 +150,10 @@ async fn every_country_border_and_language_is_stored() {
     assert_eq!(languages, spoken, "every language with exactly its countries");
 }
 
-#[tokio::test]
-async fn neighbours_of_the_neighbours_of_france_that_speak_french() {
+async fn neighbours_of_the_neighbours_of_france_that_speak_french(db: Db) {
     let published = published();
-    let folder = tempfile::tempdir().expect("a folder");
-    let program = serving(&folder).await;
+    let (place, folder) = (Place::new(db), tempfile::tempdir().expect("a folder"));
+    let program = serving(&place, &folder).await;
     let data = program
         .query(
             "{ country(cca3: \"FRA\") { borders { cca3 borders(where: {languages: {some: {code: {eq: \"fra\"}}}}) { cca3 } } } }",

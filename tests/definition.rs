@@ -5,7 +5,7 @@
 pub mod language;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fmt::Write,
     fs,
     path::{Path, PathBuf},
@@ -25,37 +25,49 @@ fn read(path: &Path) -> String {
 }
 
 /// What a person sees, or a compact form of the catalog.
-fn outcome(name: &str, text: String) -> String {
-    let file = SourceFile {
-        path: name.into(),
-        text,
-    };
-    match catalog::load(&file) {
+fn outcome(files: &[SourceFile]) -> String {
+    match catalog::load(files) {
         Ok(catalog) => dump(&catalog),
-        Err(faults) => render(&file, &faults, false),
+        Err(faults) => render(files, &faults, false),
     }
+}
+
+/// The files of a case: one, or those of a folder in the order of their names.
+fn files(case: &Path) -> Vec<SourceFile> {
+    let root = case.parent().expect("the folder of cases");
+    let mut paths = vec![case.to_owned()];
+    if case.is_dir() {
+        let entries = fs::read_dir(case).expect("a folder");
+        paths = entries.map(|entry| entry.expect("an entry").path()).collect();
+        paths.sort();
+    }
+    let file = |path: &PathBuf| SourceFile {
+        path: path.strip_prefix(root).expect("a path below").to_owned(),
+        text: read(path),
+    };
+    paths.iter().map(file).collect()
 }
 
 #[test]
 fn golden_cases() {
     let folder = root().join("tests/cases/definition");
-    let mut stems: BTreeSet<String> = BTreeSet::new();
+    let mut cases: BTreeMap<String, PathBuf> = BTreeMap::new();
     let mut texts: BTreeSet<String> = BTreeSet::new();
     for entry in fs::read_dir(&folder).expect("the folder of cases") {
         let path = entry.expect("an entry").path();
         let stem = path.file_stem().expect("a name").to_string_lossy().into_owned();
         match path.extension().and_then(|extension| extension.to_str()) {
-            Some("graphql") => stems.insert(stem),
-            Some("txt") => texts.insert(stem),
+            Some("graphql") => assert!(cases.insert(stem, path).is_none(), "a file and a folder of one name"),
+            None if path.is_dir() => assert!(cases.insert(stem, path).is_none(), "a file and a folder of one name"),
+            Some("txt") => assert!(texts.insert(stem)),
             _ => panic!("{}: a file that belongs to no case", path.display()),
         };
     }
-    assert!(stems.len() >= 53, "{} cases", stems.len());
+    assert!(cases.len() >= 53, "{} cases", cases.len());
     let bless = std::env::var_os("HAYLOFT_BLESS").is_some();
     let mut wrong = Vec::new();
-    for stem in &stems {
-        let name = format!("{stem}.graphql");
-        let got = outcome(&name, read(&folder.join(&name)));
+    for (stem, case) in &cases {
+        let got = outcome(&files(case));
         let golden = folder.join(format!("{stem}.txt"));
         if bless {
             fs::write(&golden, &got).expect("write a golden file");
@@ -63,7 +75,7 @@ fn golden_cases() {
             wrong.push(format!("--- {stem} ---\n{got}"));
         }
     }
-    let left: Vec<_> = texts.difference(&stems).collect();
+    let left: Vec<_> = texts.iter().filter(|text| !cases.contains_key(*text)).collect();
     assert!(left.is_empty(), "left over: {left:?}");
     assert!(wrong.is_empty(), "{}\nHAYLOFT_BLESS=1 accepts these", wrong.join("\n"));
 }
@@ -71,12 +83,12 @@ fn golden_cases() {
 #[test]
 fn ten_faults_are_ten() {
     let path = root().join("tests/cases/definition/9000_ten_faults.graphql");
-    let file = SourceFile {
+    let files = [SourceFile {
         path: "ten.graphql".into(),
         text: read(&path),
-    };
-    let faults = catalog::load(&file).expect_err("it has faults");
-    assert_eq!(faults.len(), 10, "{}", render(&file, &faults, false));
+    }];
+    let faults = catalog::load(&files).expect_err("it has faults");
+    assert_eq!(faults.len(), 10, "{}", render(&files, &faults, false));
     let starts: Vec<_> = faults
         .iter()
         .map(|fault| fault.span.clone().expect("a place").start)
@@ -86,12 +98,12 @@ fn ten_faults_are_ten() {
 
 #[test]
 fn the_shipped_definition_has_no_faults() {
-    let file = SourceFile {
+    let files = [SourceFile {
         path: "schema.graphql".into(),
         text: read(&root().join("schema.graphql")),
-    };
-    if let Err(faults) = catalog::load(&file) {
-        panic!("{}", render(&file, &faults, false));
+    }];
+    if let Err(faults) = catalog::load(&files) {
+        panic!("{}", render(&files, &faults, false));
     }
 }
 
@@ -100,12 +112,12 @@ fn the_shipped_definition_has_no_faults() {
 fn no_prefix_panics() {
     let text = read(&root().join("schema.graphql"));
     for end in (0..text.len()).step_by(3).filter(|end| text.is_char_boundary(*end)) {
-        let file = SourceFile {
+        let files = [SourceFile {
             path: "cut.graphql".into(),
             text: text[..end].to_owned(),
-        };
-        if let Err(faults) = catalog::load(&file) {
-            assert!(!render(&file, &faults, true).is_empty());
+        }];
+        if let Err(faults) = catalog::load(&files) {
+            assert!(!render(&files, &faults, true).is_empty());
         }
     }
 }
@@ -131,21 +143,20 @@ fn every_reserved_word_is_refused_by_name() {
             ["@fetch", argument] => fetch(&format!("{argument}: \"x\"")),
             ["@fetch", argument, value] => fetch(&format!("{argument}: {value}")),
             [directive, argument] => field(&format!("{directive}({argument}: \"x\")")),
-            ["@fetch on FIELD_DEFINITION"] => field("@fetch(source: \"s\", GET: \"/\")"),
             ["exec:"] => "extend schema @source(name: \"s\", url: \"exec:ls\")".to_owned(),
             [variable] if variable.starts_with('$') => fetch("").replace("\"/\"", &format!("\"/{{{variable}}}\"")),
             [directive] => field(directive),
             _ => panic!("{word}"),
         };
-        let file = SourceFile {
+        let files = [SourceFile {
             path: "reserved.graphql".into(),
             text,
-        };
-        let faults = catalog::load(&file).expect_err(word);
+        }];
+        let faults = catalog::load(&files).expect_err(word);
         let named = faults
             .iter()
             .any(|fault| fault.message.contains("not supported in this version") && fault.hint.is_some());
-        assert!(named, "{word}: {}", render(&file, &faults, false));
+        assert!(named, "{word}: {}", render(&files, &faults, false));
     }
 }
 
@@ -198,7 +209,8 @@ fn dump(catalog: &Catalog) -> String {
         .entities
         .iter()
         .for_each(|entity| dump_entity(&mut out, catalog, entity));
-    for fetch in &catalog.fetches {
+    for id in catalog.fetch_ids() {
+        let fetch = catalog.fetch(id);
         let paging = &fetch.paging;
         let filter = |filter: &Option<catalog::jq::Filter>| {
             filter
@@ -214,7 +226,7 @@ fn dump(catalog: &Catalog) -> String {
             &mut out,
             format!(
                 "fetch {} {:?} {} {:?} rows {}",
-                catalog.entity(fetch.entity).name,
+                catalog.fetch_name(id),
                 fetch.method,
                 fetch.path.text(),
                 fetch.format,
@@ -231,10 +243,25 @@ fn dump(catalog: &Catalog) -> String {
                 paging.max
             ),
         );
+        if let Some(each) = &fetch.each {
+            let this: Vec<&str> = each
+                .this
+                .iter()
+                .map(|field| catalog.entity(each.parent).field(*field).name.as_str())
+                .collect();
+            let after: Vec<String> = each.after.iter().map(|id| catalog.fetch_name(*id)).collect();
+            line(
+                &mut out,
+                format!("  each {:?} this {this:?} after {after:?}", each.when),
+            );
+        }
         line(
             &mut out,
             format!("  {:?} {:?} {}", fetch.schedule, fetch.missing, fetch.missing_max),
         );
+        if fetch.catch_up != catalog::CatchUp::default() {
+            line(&mut out, format!("  catch up {:?}", fetch.catch_up));
+        }
     }
     out
 }
@@ -243,10 +270,14 @@ fn dump_entity(out: &mut String, catalog: &Catalog, entity: &Entity) {
     let key: Vec<&str> = entity.key.iter().map(|id| entity.field(*id).name.as_str()).collect();
     let names = &entity.names;
     let positional = if entity.positional { " positional" } else { "" };
+    let was = entity
+        .was
+        .as_ref()
+        .map_or_else(String::new, |was| format!(" was {was}"));
     line(
         out,
         format!(
-            "entity {} ({}, {}, {}, {}) key {key:?}{positional}",
+            "entity {} ({}, {}, {}, {}) key {key:?}{positional}{was}",
             entity.name, names.table, names.single, names.many, names.by
         ),
     );
@@ -288,6 +319,9 @@ fn dump_entity(out: &mut String, catalog: &Catalog, entity: &Entity) {
             (" hidden", !field.served),
         ] {
             flags.push_str(if set { flag } else { "" });
+        }
+        if let Some(was) = &field.was {
+            let _ = write!(flags, " was {was}");
         }
         if let Some(reason) = &field.deprecated {
             let _ = write!(flags, " deprecated {reason:?}");

@@ -12,8 +12,10 @@ use serde_json::Value;
 
 use crate::{
     definition::{language::blocks, root},
-    harness::Farm,
+    harness::{Db, Farm, on_both},
 };
+
+on_both!(every_query_about_the_farm_finds_something);
 
 fn text_of(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
@@ -21,11 +23,11 @@ fn text_of(path: &str) -> String {
 
 /// What is served for a definition of the documentation.
 fn served(path: &str, definition: &str) -> Served {
-    let file = SourceFile {
+    let files = [SourceFile {
         path: path.into(),
         text: definition.to_owned(),
-    };
-    let catalog = catalog::load(&file).unwrap_or_else(|faults| panic!("{}", render(&file, &faults, false)));
+    }];
+    let catalog = catalog::load(&files).unwrap_or_else(|faults| panic!("{}", render(&files, &faults, false)));
     Served::of(&catalog).expect("a served schema")
 }
 
@@ -35,9 +37,8 @@ fn validate(served: &Served, query: &str) {
     }
 }
 
-#[tokio::test]
-async fn every_query_about_the_farm_finds_something() {
-    let farm = Farm::harvested().await;
+async fn every_query_about_the_farm_finds_something(db: Db) {
+    let farm = Farm::harvested(db).await;
     let mut count = 0;
     for (mark, query) in blocks(&text_of("docs/language.md")) {
         if mark != "graphql query" {

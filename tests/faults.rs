@@ -2,7 +2,15 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Program, Reply, Scratch, Upstream};
+use crate::harness::{Db, Program, Reply, Scratch, Upstream, on_both};
+
+on_both!(
+    a_faulty_page_fails_the_run_and_nothing_else,
+    an_upstream_that_is_down_at_start_is_tried_again,
+    a_row_that_does_not_fit_is_refused_and_the_rest_is_loaded,
+    a_source_that_shrinks_suddenly_deletes_nothing,
+    an_unchanged_upstream_costs_no_rows
+);
 
 const THINGS: &str = "extend schema @source(name: \"up\", url: \"{$env.UP}\")\n\
     type Thing @fetch(source: \"up\", every: \"1s\", GET: \"/things\", rows: \".[]\", missing: DELETE, maxMissing: 0.1) {\n\
@@ -20,8 +28,7 @@ async fn serving(upstream: &Upstream, scratch: &Scratch) -> Program {
     scratch.serve(&[("UP", &upstream.url())]).await
 }
 
-#[tokio::test]
-async fn a_faulty_page_fails_the_run_and_nothing_else() {
+async fn a_faulty_page_fails_the_run_and_nothing_else(db: Db) {
     let page = things(20).to_string();
     let login = "<!doctype html><html><body>Please log in</body></html>";
     let cases = [
@@ -52,7 +59,7 @@ async fn a_faulty_page_fails_the_run_and_nothing_else() {
     for (name, reply, reason) in cases {
         let upstream = Upstream::start().await;
         upstream.set("/things", Reply::json(&things(20)));
-        let scratch = Scratch::new(THINGS);
+        let scratch = Scratch::on(db, THINGS);
         let program = serving(&upstream, &scratch).await;
         program
             .eventually("harvested", "{ things { n } }", |data| number_of_things(data) == 20)
@@ -75,12 +82,11 @@ async fn a_faulty_page_fails_the_run_and_nothing_else() {
     }
 }
 
-#[tokio::test]
-async fn an_upstream_that_is_down_at_start_is_tried_again() {
+async fn an_upstream_that_is_down_at_start_is_tried_again(db: Db) {
     let reserved = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = reserved.local_addr().expect("its address");
     drop(reserved);
-    let scratch = Scratch::new(THINGS);
+    let scratch = Scratch::on(db, THINGS);
     let program = scratch.serve(&[("UP", &format!("http://{address}"))]).await;
     assert_eq!(number_of_things(&program.query("{ things { n } }").await), 0);
     let upstream = Upstream::on(address).await;
@@ -92,12 +98,11 @@ async fn an_upstream_that_is_down_at_start_is_tried_again() {
         .await;
 }
 
-#[tokio::test]
-async fn a_row_that_does_not_fit_is_refused_and_the_rest_is_loaded() {
+async fn a_row_that_does_not_fit_is_refused_and_the_rest_is_loaded(db: Db) {
     let upstream = Upstream::start().await;
     let rows = json!([{ "id": 1, "n": 1 }, { "id": 2, "n": "many" }, { "id": null, "n": 3 }, { "id": 4, "n": 4 }, 5]);
     upstream.set("/things", Reply::json(&rows));
-    let scratch = Scratch::new(THINGS);
+    let scratch = Scratch::on(db, THINGS);
     let url = upstream.url();
     let harvest = scratch.run(&["harvest"], &[("UP", &url)]).await;
     assert_eq!(harvest.code, Some(0), "{harvest:?}");
@@ -112,14 +117,13 @@ async fn a_row_that_does_not_fit_is_refused_and_the_rest_is_loaded() {
     assert_eq!(data["things"], json!([{ "id": "1" }, { "id": "4" }]));
 }
 
-#[tokio::test]
-async fn a_source_that_shrinks_suddenly_deletes_nothing() {
+async fn a_source_that_shrinks_suddenly_deletes_nothing(db: Db) {
     let upstream = Upstream::start().await;
     upstream.set("/things", Reply::json(&things(300)));
-    let scratch = Scratch::new(THINGS);
+    let scratch = Scratch::on(db, THINGS);
     let url = upstream.url();
     let environment = [("UP", url.as_str())];
-    assert_eq!(scratch.run(&["harvest"], &environment).await.code, Some(0));
+    scratch.must(&["harvest"], &environment).await;
     upstream.set("/things", Reply::json(&things(3)));
     let harvest = scratch.run(&["harvest"], &environment).await;
     assert!(harvest.out.contains("297 rows held"), "{harvest:?}");
@@ -131,7 +135,7 @@ async fn a_source_that_shrinks_suddenly_deletes_nothing() {
     );
     // Within the limit rows do go.
     upstream.set("/things", Reply::json(&things(290)));
-    assert_eq!(scratch.run(&["harvest"], &environment).await.code, Some(0));
+    scratch.must(&["harvest"], &environment).await;
     let status = scratch.run(&["status"], &environment).await;
     assert!(
         status.out.contains("10 gone") && !status.out.contains("held"),
@@ -140,14 +144,13 @@ async fn a_source_that_shrinks_suddenly_deletes_nothing() {
     );
 }
 
-#[tokio::test]
-async fn an_unchanged_upstream_costs_no_rows() {
+async fn an_unchanged_upstream_costs_no_rows(db: Db) {
     let upstream = Upstream::start().await;
     upstream.set("/things", Reply::json(&things(50)));
-    let scratch = Scratch::new(THINGS);
+    let scratch = Scratch::on(db, THINGS);
     let url = upstream.url();
     let environment = [("UP", url.as_str())];
-    assert_eq!(scratch.run(&["harvest"], &environment).await.code, Some(0));
+    scratch.must(&["harvest"], &environment).await;
     let again = scratch.run(&["harvest"], &environment).await;
     let line = again
         .out

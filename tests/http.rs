@@ -13,7 +13,12 @@ use reqwest::{
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use crate::harness::{Farm, Program};
+use crate::harness::{Db, Farm, Program, on_both};
+
+on_both!(
+    hostile_variables_are_refused_and_the_server_goes_on,
+    many_lookups_at_once_get_their_own_answers
+);
 
 const JSON: &str = "application/json";
 const GRAPHQL: &str = "application/graphql-response+json";
@@ -53,7 +58,7 @@ async fn still_answers(program: &Program) {
 
 #[tokio::test]
 async fn statuses_and_media_types() {
-    let farm = Farm::harvested().await;
+    let farm = Farm::harvested(Db::Sqlite).await;
     let good = json!({ "query": "query A { items(first: 1) { id } } query B { tags { id } }", "operationName": "A" });
     let invalid = json!({ "query": "{ items { nope } }" });
     let batch = json!([{ "query": "{ __typename }" }, { "query": "{ __typename }" }]);
@@ -105,7 +110,7 @@ async fn statuses_and_media_types() {
 
 #[tokio::test]
 async fn gets() {
-    let farm = Farm::harvested().await;
+    let farm = Farm::harvested(Db::Sqlite).await;
     let query = "/graphql?query=query+One($id:ID!)%7Bitem(id:$id)%7Bid%7D%7D+query+Two%7B__typename%7D";
     let good = format!("{query}&operationName=One&variables=%7B%22id%22:%227%22%7D");
     let response = get(&farm.program, &good, &[(ACCEPT, GRAPHQL)]).await;
@@ -203,7 +208,7 @@ fn hostile_documents() -> Vec<(&'static str, String)> {
 
 #[tokio::test]
 async fn hostile_documents_are_refused_and_the_server_goes_on() {
-    let farm = Farm::harvested().await;
+    let farm = Farm::harvested(Db::Sqlite).await;
     for (name, query) in hostile_documents() {
         let body = json!({ "query": query }).to_string();
         let response = post(&farm.program, GRAPHQL, JSON, body).await;
@@ -221,9 +226,8 @@ async fn hostile_documents_are_refused_and_the_server_goes_on() {
     }
 }
 
-#[tokio::test]
-async fn hostile_variables_are_refused_and_the_server_goes_on() {
-    let farm = Farm::harvested().await;
+async fn hostile_variables_are_refused_and_the_server_goes_on(db: Db) {
+    let farm = Farm::harvested(db).await;
     let query = "query($w: ItemWhere) { items(where: $w) { id } }";
     let with = |variables: &str| format!("{{\"query\":{},\"variables\":{{\"w\":{variables}}}}}", json!(query));
     let many: Vec<Value> = (0..20_000).map(|at| json!(at.to_string())).collect();
@@ -258,7 +262,7 @@ async fn hostile_variables_are_refused_and_the_server_goes_on() {
 
 #[tokio::test]
 async fn the_page_and_its_headers() {
-    let farm = Farm::harvested().await;
+    let farm = Farm::harvested(Db::Sqlite).await;
     let program = &farm.program;
     let html = [(ACCEPT, "text/html,*/*;q=0.8")];
     let page = get(program, "/", &html).await;
@@ -301,9 +305,8 @@ async fn the_page_and_its_headers() {
     }
 }
 
-#[tokio::test]
-async fn many_lookups_at_once_get_their_own_answers() {
-    let farm = Farm::harvested().await;
+async fn many_lookups_at_once_get_their_own_answers(db: Db) {
+    let farm = Farm::harvested(db).await;
     let wanted: Vec<(String, Value)> = {
         let world = farm.upstream.world();
         let item = |id: u32| {
@@ -346,7 +349,7 @@ async fn many_lookups_at_once_get_their_own_answers() {
 
 #[tokio::test]
 async fn the_public_audit_finds_nothing() {
-    let farm = Farm::harvested().await;
+    let farm = Farm::harvested(Db::Sqlite).await;
     let web = Path::new(env!("CARGO_MANIFEST_DIR")).join("web");
     assert!(
         web.join("node_modules/graphql-http").exists(),

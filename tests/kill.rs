@@ -1,125 +1,175 @@
-//! `kill -9` at random moments of a harvest: after a restart and one run, the rows are the upstream's, all compared.
+//! Processes that end without warning, at random moments and at every named point: nothing is lost, nothing is there twice.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeSet,
+    os::unix::process::ExitStatusExt,
+    time::{Duration, Instant},
+};
 
-use rand::{Rng, SeedableRng, rngs::StdRng};
-use serde_json::{Value, json};
+use futures_util::future::join_all;
+use rand::{Rng, rngs::StdRng};
 
-use crate::harness::{Reply, Scratch, Upstream};
+use crate::{
+    harness::{Db, Place, Things, eventually, on_both, scale},
+    tidy::source::rust_below,
+};
 
-const KILLS: u64 = 20;
-const PAGES: usize = 12;
-const PER_PAGE: usize = 120;
+on_both!(kills_lose_and_double_nothing);
 
-const DEFINITION: &str = "extend schema @source(name: \"up\", url: \"{$env.UP}\")\n\
-    type Thing @fetch(source: \"up\", every: \"1h\", GET: \"/things?page={$page}\", rows: \".rows[]\", pages: {last: \".pages\"}, missing: DELETE, maxMissing: 1) {\n\
-      id: ID! n: Int! tags: [Tag!]! @ref(jq: \".tags[]\") parts: [Part!]! @nested(jq: \".parts[]\") }\n\
-    type Tag { id: ID! things: [Thing!]! @inverse(field: \"tags\") }\n\
-    type Part { thing: Thing! name: String! @id size: Int! }\n";
+/// Worlds that are harvested beside each other: a process under way waits most of its time.
+const LANES: u64 = 3;
 
-/// One version of the upstream: about a fifth of the rows differ from one version to the next, some come, some go.
-fn version(number: u64) -> BTreeMap<String, Value> {
-    let mut random = StdRng::seed_from_u64(number);
-    let mut rows = BTreeMap::new();
-    for id in 0..PAGES * PER_PAGE {
-        if random.random_bool(0.05) {
-            continue;
+/// Times that a point is passed before the process ends there; later ones may not come in a run.
+const PASSES_MAX: u64 = 3;
+
+/// Pages after which an interrupted run is gone on with.
+const RESUMABLE_PAGES: u64 = 21;
+
+const SIGABRT: i32 = 6;
+
+/// The points of the commit, as the store's source names them.
+fn points() -> Vec<String> {
+    const PARTS: [&str; 4] = ["load::", "commit::", "claim::", "finish::"];
+    let mut found = BTreeSet::new();
+    for source in rust_below("src") {
+        for rest in source.text.split("crash::point(\"").skip(1) {
+            found.extend(rest.split('"').next().map(str::to_owned));
         }
-        let stays = random.random_bool(0.8);
-        let n = if stays {
-            id as u64
-        } else {
-            random.random_range(0..1_000)
-        };
-        let parts: Vec<Value> = (0..n % 3)
-            .map(|part| json!({ "name": format!("p{part}"), "size": n + part }))
-            .collect();
-        let row = json!({ "id": id.to_string(), "n": n, "tags": [format!("t{}", n % 7), format!("t{}", n % 5 + 10)], "parts": parts });
-        rows.insert(format!("{id:06}"), row);
     }
-    rows
+    found.retain(|name| PARTS.iter().any(|part| name.starts_with(part)));
+    assert!(found.len() > 5, "the points of src/store were not found: {found:?}");
+    found.into_iter().collect()
 }
 
-fn publish(upstream: &Upstream, rows: &BTreeMap<String, Value>) {
-    let rows: Vec<Value> = rows.values().cloned().collect();
-    upstream.handle(move |path| {
-        let page: usize = path.strip_prefix("/things?page=")?.parse().ok()?;
-        let slice: Vec<&Value> = rows.iter().skip((page - 1) * PER_PAGE).take(PER_PAGE).collect();
-        Some(Reply::json(
-            &json!({ "rows": slice, "pages": rows.len().div_ceil(PER_PAGE) }),
-        ))
-    });
+/// One way to end a process.
+#[derive(Clone, Debug)]
+enum Kill {
+    /// When it comes to this point for the time after so many others.
+    Point(String, u64),
+    /// SIGKILL during a harvest, at this part of the time that a whole one takes.
+    Harvest(f64),
+    /// SIGKILL of a serving process, after this time.
+    Serve(Duration),
 }
 
-/// All that the database holds, read without Hayloft: rows, links and children by id.
-fn stored(scratch: &Scratch) -> BTreeMap<String, Value> {
-    let database = rusqlite::Connection::open(scratch.path("schema.db")).expect("the database");
-    let whole: String = database
-        .query_row("PRAGMA integrity_check", [], |row| row.get(0))
-        .expect("a check");
-    assert_eq!(whole, "ok");
-    let text = |sql: &str| {
-        let mut statement = database.prepare(sql).expect("SQL");
-        let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)));
-        rows.expect("rows").collect::<Result<Vec<_>, _>>().expect("texts")
-    };
-    let mut things = BTreeMap::new();
-    for (id, n) in text("SELECT id, CAST(n AS TEXT) FROM thing") {
-        let n: u64 = n.parse().expect("a number");
-        let fresh = json!({ "id": id, "n": n, "tags": [], "parts": [] });
-        assert!(things.insert(format!("{id:0>6}"), fresh).is_none(), "{id} twice");
+/// Every point once at its first passing, then random ones among random moments.
+fn plan(random: &mut StdRng, points: &[String], count: u64, lane: u64) -> Vec<Kill> {
+    let own = points.iter().skip(lane as usize).step_by(LANES as usize);
+    let mut kills: Vec<Kill> = own.map(|point| Kill::Point(point.clone(), 0)).collect();
+    while (kills.len() as u64) < count {
+        kills.push(match random.random_range(0..5) {
+            0 => {
+                let name = points[random.random_range(0..points.len())].clone();
+                Kill::Point(name, random.random_range(1..=PASSES_MAX))
+            }
+            1 => Kill::Serve(Duration::from_millis(random.random_range(0..400))),
+            _ => Kill::Harvest(random.random_range(0.0..1.1)),
+        });
     }
-    let mut append = |sql: &str, list: &str| {
-        for (id, entry) in text(sql) {
-            let thing = things
-                .get_mut(&format!("{id:0>6}"))
-                .unwrap_or_else(|| panic!("{list} of {id} without owner"));
-            let entry = serde_json::from_str(&entry).expect("JSON");
-            thing[list].as_array_mut().expect("a list").push(entry);
+    kills
+}
+
+/// A world that is harvested by processes which are killed again and again.
+struct Lane {
+    things: Things,
+    /// How long a whole harvest takes here.
+    whole: Duration,
+    /// Kills that left a run under way.
+    hits: u64,
+}
+
+impl Lane {
+    async fn new(db: Db) -> Lane {
+        let things = Things::new(Place::new(db), "1h").await;
+        let began = Instant::now();
+        things.harvest().await;
+        let whole = began.elapsed();
+        Lane { things, whole, hits: 0 }
+    }
+
+    async fn kill(&mut self, kill: &Kill) {
+        let scratch = &self.things.scratch;
+        let url = self.things.upstream.url();
+        let mut environment = vec![("UP", url.as_str())];
+        match kill {
+            Kill::Point(name, passes) => {
+                let points = format!("{name}={passes}*off->return");
+                environment.push(("FAILPOINTS", &points));
+                let output = scratch.end(&["harvest"], &environment, None).await;
+                let told = String::from_utf8_lossy(&output.stderr);
+                let aborted = output.status.signal() == Some(SIGABRT);
+                assert!(aborted || *passes > 0, "{name} was not passed: {told}");
+            }
+            Kill::Harvest(part) => {
+                let after = self.whole.mul_f64(*part);
+                scratch.end(&["harvest"], &environment, Some(after)).await;
+            }
+            Kill::Serve(after) => {
+                let program = scratch.serve(&environment).await;
+                tokio::time::sleep(*after).await;
+                program.kill().await;
+            }
         }
-    };
-    append(
-        "SELECT owner_id, json_quote(target_id) FROM thing_tags ORDER BY owner_id, _position",
-        "tags",
-    );
-    append(
-        "SELECT thing_id, json_object('name', name, 'size', size) FROM part ORDER BY thing_id, _position",
-        "parts",
-    );
-    things
+        let running = scratch.rows("SELECT id FROM hayloft_run WHERE state='running'").await;
+        self.hits += u64::from(!running.is_empty());
+    }
+
+    /// A long run that was interrupted late is gone on with by the next process that serves, and a whole one follows.
+    async fn resume(&mut self) {
+        self.things.next();
+        let late = format!("commit::after={RESUMABLE_PAGES}*off->return");
+        let url = self.things.upstream.url();
+        let environment = [("UP", url.as_str()), ("FAILPOINTS", late.as_str())];
+        self.things.scratch.end(&["harvest"], &environment, None).await;
+        self.things.scratch.bury_the_dead().await;
+        let program = self.things.serve().await;
+        let newest = "SELECT state,fence FROM hayloft_run ORDER BY id DESC LIMIT 2";
+        eventually("a resumed run and a whole one after it", || async {
+            let newest = self.things.scratch.rows(newest).await;
+            (newest == [["complete", "1"], ["complete", "2"]]).then_some(())
+        })
+        .await;
+        assert_eq!(program.terminate().await, Some(0));
+        self.things.check().await;
+    }
 }
 
-#[tokio::test]
-async fn twenty_kills_lose_and_double_nothing() {
-    let upstream = Upstream::start().await;
-    let scratch = Scratch::new(DEFINITION);
-    let url = upstream.url();
-    let environment = [("UP", url.as_str())];
-    let mut random = StdRng::seed_from_u64(20_261_121);
-    for number in 1..=KILLS {
-        let rows = version(number);
-        publish(&upstream, &rows);
-        let program = scratch.serve(&environment).await;
-        // Random moments, from before the first page to after the last.
-        tokio::time::sleep(Duration::from_millis(random.random_range(0..250))).await;
-        program.kill().await;
-        let harvest = scratch.run(&["harvest"], &environment).await;
-        assert_eq!(harvest.code, Some(0), "kill {number}: {harvest:?}");
-        let stored = stored(&scratch);
-        assert_eq!(stored.len(), rows.len(), "kill {number}");
-        assert!(
-            stored == rows,
-            "kill {number}: {:?}",
-            stored.iter().find(|(key, row)| rows.get(*key) != Some(*row))
-        );
+/// Gives how often a process was killed, and how often it was in the middle of something then.
+async fn lane(db: Db, number: u64, points: &[String], count: u64) -> (u64, u64) {
+    let mut random = scale::random(number);
+    let kills = plan(&mut random, points, count, number);
+    let mut lane = Lane::new(db).await;
+    for kill in &kills {
+        println!("lane {number}: {kill:?}");
+        lane.things.next();
+        lane.kill(kill).await;
+        // One that is killed while it takes over from one that was killed.
+        if random.random_bool(0.2) {
+            lane.things.scratch.bury_the_dead().await;
+            let again = Kill::Harvest(random.random_range(0.0..1.0));
+            lane.kill(&again).await;
+        }
+        lane.things.harvest().await;
     }
-    let database = rusqlite::Connection::open(scratch.path("schema.db")).expect("the database");
-    let (first, last, count): (i64, i64, i64) = database
-        .query_row(
-            "SELECT MIN(seq), MAX(seq), COUNT(*) FROM hayloft_change_log",
-            [],
-            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
-        )
-        .expect("the change log");
-    assert_eq!(last - first + 1, count, "the change log is dense");
+    lane.resume().await;
+    lane.things.check_file().await;
+    (kills.len() as u64, lane.hits)
+}
+
+async fn kills_lose_and_double_nothing(db: Db) {
+    let points = points();
+    let count = scale::scale("HAYLOFT_KILLS", 50);
+    println!("HAYLOFT_SEED={}", scale::seed());
+    let lanes = (0..LANES).map(|number| lane(db, number, &points, count.div_ceil(LANES)));
+    let (mut kills, mut hits) = (0, 0);
+    for (lane_kills, lane_hits) in join_all(lanes).await {
+        kills += lane_kills;
+        hits += lane_hits;
+    }
+    // A test whose kills only met processes that had nothing to do would show nothing.
+    assert!(
+        kills >= count && hits * 4 >= kills,
+        "{hits} of {kills} kills met a run under way"
+    );
+    println!("{hits} of {kills} kills met a run under way");
 }

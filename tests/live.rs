@@ -3,7 +3,13 @@
 use futures_util::future::join;
 use serde_json::{Value, json};
 
-use crate::harness::{Farm, Socket};
+use crate::harness::{Db, Farm, Socket, on_both};
+
+on_both!(
+    operations_end_one_by_one_and_leave_the_socket_open,
+    listeners_to_one_live_query_hear_the_same,
+    sigterm_closes_sockets_as_going_away
+);
 
 /// Operations that one socket may have open, as the server has it.
 const OPERATIONS_MAX: usize = 50;
@@ -31,7 +37,7 @@ fn move_price(farm: &Farm) -> f64 {
 
 #[tokio::test]
 async fn sockets_are_closed_for_their_reasons() {
-    let farm = Farm::start().await;
+    let farm = Farm::start(Db::Sqlite).await;
     let url = address(&farm);
     // Nobody may stay without a word; this one waits while the others are looked at.
     let silent = async { Socket::connect(&url).await.close_code().await };
@@ -65,9 +71,8 @@ async fn sockets_are_closed_for_their_reasons() {
     assert_eq!(code, 4408, "no connection_init");
 }
 
-#[tokio::test]
-async fn operations_end_one_by_one_and_leave_the_socket_open() {
-    let farm = Farm::harvested().await;
+async fn operations_end_one_by_one_and_leave_the_socket_open(db: Db) {
+    let farm = Farm::harvested(db).await;
     let mut socket = Socket::open(&address(&farm)).await;
     for (query, code) in [
         ("subscription { nope }", "GRAPHQL_VALIDATION_FAILED"),
@@ -94,7 +99,7 @@ async fn operations_end_one_by_one_and_leave_the_socket_open() {
 
 #[tokio::test]
 async fn the_newer_protocol_is_spoken_to_who_offers_both() {
-    let farm = Farm::harvested().await;
+    let farm = Farm::harvested(Db::Sqlite).await;
     let mut socket = Socket::offering(&address(&farm), "graphql-ws, graphql-transport-ws").await;
     socket.send(json!({ "type": "connection_init" })).await;
     assert_eq!(socket.next().await["type"], "connection_ack");
@@ -104,7 +109,7 @@ async fn the_newer_protocol_is_spoken_to_who_offers_both() {
 
 #[tokio::test]
 async fn a_socket_holds_a_bounded_number_of_operations() {
-    let farm = Farm::harvested().await;
+    let farm = Farm::harvested(Db::Sqlite).await;
     let mut socket = Socket::open(&address(&farm)).await;
     for at in 0..OPERATIONS_MAX {
         socket.subscribe(&at.to_string(), PRICE).await;
@@ -124,9 +129,8 @@ async fn a_socket_holds_a_bounded_number_of_operations() {
     assert_eq!([&answer["type"], &answer["id"]], ["next", "more"], "{answer}");
 }
 
-#[tokio::test]
-async fn listeners_to_one_live_query_hear_the_same() {
-    let farm = Farm::harvested().await;
+async fn listeners_to_one_live_query_hear_the_same(db: Db) {
+    let farm = Farm::harvested(db).await;
     let url = address(&farm);
     let mut one = Socket::open(&url).await;
     let mut two = Socket::open(&url).await;
@@ -149,9 +153,8 @@ async fn listeners_to_one_live_query_hear_the_same() {
     assert_eq!(one.next().await["id"], "after");
 }
 
-#[tokio::test]
-async fn sigterm_closes_sockets_as_going_away() {
-    let farm = Farm::harvested().await;
+async fn sigterm_closes_sockets_as_going_away(db: Db) {
+    let farm = Farm::harvested(db).await;
     let mut idle = Socket::open(&address(&farm)).await;
     let mut live = Socket::open(&address(&farm)).await;
     live.subscribe("a", PRICE).await;

@@ -1,18 +1,30 @@
-//! The one integration binary: real processes, real HTTP, real SQLite, a real browser.
+//! The one integration binary: real processes, real HTTP, both databases, a real browser.
 
 // A test that cannot go on has to stop, and says why in the panic.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod harness;
 
+mod backup;
 mod browser;
+mod changes;
+mod chaos;
+mod cluster;
 mod countries;
 mod definition;
+mod disk;
+mod edits;
+mod equal;
 mod examples;
+mod fan_out;
 mod farm;
 mod faults;
+mod follow;
 mod http;
 mod kill;
 mod live;
+mod outages;
+mod reload;
 mod start;
+mod steps;
 mod tidy;

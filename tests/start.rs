@@ -2,7 +2,9 @@
 
 use hayloft::demo::FARM_DEFINITION;
 
-use crate::harness::{Reply, Scratch, Upstream};
+use crate::harness::{Db, Reply, Scratch, Upstream, on_both};
+
+on_both!(sigterm_ends_it_cleanly_in_the_middle_of_a_harvest);
 
 const LIST: &str = "extend schema @source(name: \"up\", url: \"{$env.UP}\")\n\
     type Thing @fetch(source: \"up\", every: \"1s\", GET: \"/things\", rows: \".[]\", missing: DELETE) { id: ID! n: Int }\n";
@@ -24,6 +26,37 @@ async fn a_faulty_definition_is_refused_with_every_fault() {
         "{}",
         output.err
     );
+}
+
+/// Sources of files begin in the folder, and the database lies beside it under its name.
+#[tokio::test]
+async fn a_definition_may_be_a_folder() {
+    let scratch = Scratch::new("");
+    std::fs::create_dir(scratch.path("shop")).expect("a folder");
+    scratch.write("shop/b_items.ndjson", "{\"id\":\"a\"}\n{\"id\":\"b\"}\n");
+    scratch.write(
+        "shop/types.graphql",
+        "type Item @fetch(source: \"here\", FILE: \"b_items.ndjson\", format: NDJSON) { id: ID! }\n",
+    );
+    scratch.write(
+        "shop/sources.graphql",
+        "extend schema @source(name: \"here\", url: \"file:.\")\n",
+    );
+    let checked = scratch.run(&["check", "--schema", "shop"], &[]).await;
+    assert_eq!(
+        checked.out, "shop: no faults; 1 type, 1 fetch, 1 source\n",
+        "{checked:?}"
+    );
+    let harvested = scratch.run(&["harvest", "--schema", "shop/"], &[]).await;
+    assert_eq!(harvested.code, Some(0), "{harvested:?}");
+    assert!(scratch.path("shop.db").is_file());
+
+    scratch.write("shop/more.graphql", "\ntype Item { id: ID! }\n");
+    let clash = scratch.run(&["check", "--schema", "shop"], &[]).await;
+    assert_eq!(clash.code, Some(2), "{clash:?}");
+    for place in ["shop/types.graphql:1:6", "shop/more.graphql:2:6"] {
+        assert!(clash.err.contains(place), "{place}: {}", clash.err);
+    }
 }
 
 #[tokio::test]
@@ -76,8 +109,8 @@ async fn settings_that_cannot_work_say_what_to_do() {
     assert!(not_a_database.err.contains("text.db"), "{}", not_a_database.err);
 
     for (url, word) in [
-        ("postgres://me:hunter2@db/x", "PostgreSQL"),
-        ("mysql://db/x", "mysql"),
+        ("postgres://me:hunter2@127.0.0.1:9/x", "does not answer"),
+        ("mysql://me:hunter2@db/x", "MySQL"),
         ("sqlite:", "path"),
     ] {
         let output = scratch
@@ -85,17 +118,17 @@ async fn settings_that_cannot_work_say_what_to_do() {
             .await;
         assert_eq!(output.code, Some(2), "{output:?}");
         assert!(output.err.contains(word), "{}", output.err);
+        assert!(!output.err.contains("hunter2"), "{}", output.err);
     }
     let absent = scratch.run(&["status", "--database", "sqlite:absent.db"], &[]).await;
     assert_eq!(absent.code, Some(2), "{absent:?}");
 }
 
-#[tokio::test]
-async fn sigterm_ends_it_cleanly_in_the_middle_of_a_harvest() {
+async fn sigterm_ends_it_cleanly_in_the_middle_of_a_harvest(db: Db) {
     let upstream = Upstream::start().await;
     let slow = Reply::json(&serde_json::json!([{ "id": 1, "n": 1 }])).after(std::time::Duration::from_secs(30));
     upstream.set("/things", slow);
-    let scratch = Scratch::new(LIST);
+    let scratch = Scratch::on(db, LIST);
     let program = scratch.serve(&[("UP", &upstream.url())]).await;
     crate::harness::eventually("the harvest asks", || async {
         (!upstream.asked().is_empty()).then_some(())
@@ -119,6 +152,8 @@ async fn every_command_has_help_with_an_example() {
         "print",
         "explain",
         "status",
+        "backup",
+        "restore",
         "directives",
     ] {
         let output = scratch.run(&[command, "--help"], &[]).await;

@@ -3,7 +3,7 @@
 //! Each failure says why its rule exists and what to do. A number here may be lowered at any time; raising one is a decision, and
 //! the commit says why.
 
-mod source;
+pub mod source;
 
 use std::{collections::BTreeSet, fmt::Write, path::Path};
 
@@ -115,7 +115,7 @@ const MAIN_LINES_MAX: usize = 40;
 const UNWRAPS_MAX: usize = 0;
 
 /// Packages in `Cargo.lock`, the workspace's own included.
-const PACKAGES_MAX: usize = 501;
+const PACKAGES_MAX: usize = 543;
 
 /// Fails with all findings of a rule, the reason for it, and what to do.
 fn assert_none(findings: &[String], why: &str, what_to_do: &str) {

@@ -10,6 +10,11 @@ const ITEMS: usize = 100_000;
 const QUESTS: usize = 100_000;
 const LINKS_PER_QUEST: usize = 5;
 
+/// 100 items and the quests that need each.
+pub const NESTED: &str = "{ items(first: 100) { id name price requiredFor { quantity quest { id title } } } }";
+/// 5,000 rows of 8 columns.
+pub const FLAT: &str = "{ items(first: 5000) { id name price rarity weight stock active updated } }";
+
 const FARM: &str = r#"extend schema @source(name: "files", url: "file:.")
 
 type Item @fetch(source: "files", FILE: "items.ndjson", format: NDJSON) {

@@ -6,13 +6,22 @@
 // A bench that cannot go on has to stop, and says why in the panic.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod bulk;
+mod bulk_rows;
+#[path = "../../tests/harness/cluster.rs"]
+mod cluster;
+mod compare;
 mod data;
+mod fan_out;
 mod hand;
+mod hand_postgres;
+mod postgres;
 mod process;
 
 use std::{path::Path, time::Instant};
 
 use process::{Server, harvest};
+use serde_json::Value;
 
 /// A target of the project: the figure must stay on its good side.
 enum Target {
@@ -35,9 +44,38 @@ fn main() {
     let folder = folder.path();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     println!("{cores} cores, {}", process::memory());
-    binary_size();
-    reads(folder);
-    harvests(folder);
+    // A word after `--` chooses: `cargo bench -- postgres`. Cargo itself adds a flag.
+    let chosen: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let wanted = |name: &str| chosen.is_empty() || chosen.iter().any(|word| word == name);
+    if wanted("sqlite") {
+        binary_size();
+        reads(folder);
+        harvests(folder);
+    }
+    if wanted("postgres") {
+        postgres::all(folder);
+    }
+    if wanted("fan-out") {
+        postgres::shared(folder);
+    }
+    if wanted("bulk") {
+        postgres::bulk();
+    }
+}
+
+/// Whether two answers are the same: databases write a whole number of a Float as `5` or as `5.0`.
+fn same(ours: &Value, theirs: &Value) -> bool {
+    match (ours, theirs) {
+        (Value::Number(ours), Value::Number(theirs)) => ours.as_f64() == theirs.as_f64(),
+        (Value::Array(ours), Value::Array(theirs)) => {
+            ours.len() == theirs.len() && ours.iter().zip(theirs).all(|(ours, theirs)| same(ours, theirs))
+        }
+        (Value::Object(ours), Value::Object(theirs)) => {
+            let equal = |(name, value)| theirs.get(name).is_some_and(|other| same(value, other));
+            ours.len() == theirs.len() && ours.iter().all(equal)
+        }
+        _ => ours == theirs,
+    }
 }
 
 fn binary_size() {
@@ -48,80 +86,52 @@ fn binary_size() {
 /// Design section 11: 100,000 items, 100,000 quests, 500,000 links.
 fn reads(folder: &Path) {
     data::write_farm(folder);
-    let loaded = harvest(folder, &[]);
+    let loaded = harvest(folder, None, &[]);
     println!(
         "(the farm of 100,000 + 100,000 + 500,000 rows: harvested in {:.1} s)",
         loaded.seconds
     );
     let database = hand::open(&folder.join("schema.db"));
 
-    let nested = "{ items(first: 100) { id name price requiredFor { quantity quest { id title } } } }";
-    let flat = "{ items(first: 5000) { id name price rarity weight stock active updated } }";
-    let server = Server::start(folder);
-    let wanted: serde_json::Value = serde_json::from_str(&hand::nested(&database)).expect("JSON by hand");
+    let server = Server::start(folder, None, &[]);
+    let wanted: Value = serde_json::from_str(&hand::nested(&database)).expect("JSON by hand");
     assert!(
-        server.json(nested)["data"] == wanted,
+        same(&server.json(data::NESTED)["data"], &wanted),
         "both give the same nested answer"
     );
-    let wanted: serde_json::Value = serde_json::from_str(&hand::flat(&database)).expect("JSON by hand");
-    assert!(server.json(flat)["data"] == wanted, "both give the same flat answer");
+    let wanted: Value = serde_json::from_str(&hand::flat(&database)).expect("JSON by hand");
+    assert!(
+        same(&server.json(data::FLAT)["data"], &wanted),
+        "both give the same flat answer"
+    );
 
     let pairs = [
         (
             "nested read, CPU through HTTP ÷ rusqlite by hand",
-            nested,
+            data::NESTED,
             hand::nested as fn(&_) -> String,
             3.0,
         ),
         (
             "5,000 rows × 8 columns, CPU through HTTP ÷ by hand",
-            flat,
+            data::FLAT,
             hand::flat,
             2.0,
         ),
     ];
     for (name, query, by_hand, limit) in pairs {
-        compare(name, &server, query, &|| by_hand(&database), limit);
+        compare::cpu(name, &server, query, &|| by_hand(&database), limit);
     }
     hostile_documents(&server);
     drop(server);
     start_to_first_answer(folder);
 }
 
-/// Alternates between the two in blocks, so that a machine that changes its speed changes it for both.
-fn compare(name: &str, server: &Server, query: &str, by_hand: &dyn Fn() -> String, limit: f64) {
-    const BLOCKS: usize = 7;
-    const REQUESTS: u32 = 60;
-    let mut ratios = Vec::new();
-    let (mut ours, mut theirs) = (0.0, 0.0);
-    for block in 0..=BLOCKS {
-        let before = server.cpu_seconds();
-        (0..REQUESTS).for_each(|_| server.ask(query));
-        let served = (server.cpu_seconds() - before) / f64::from(REQUESTS);
-        let before = process::own_cpu_seconds();
-        let bytes: usize = (0..REQUESTS).map(|_| by_hand().len()).sum();
-        let hand = (process::own_cpu_seconds() - before) / f64::from(REQUESTS);
-        assert!(bytes > 0);
-        // The first block warms both up.
-        if block > 0 {
-            ratios.push(served / hand);
-            (ours, theirs) = (served, hand);
-        }
-    }
-    ratios.sort_by(f64::total_cmp);
-    println!(
-        "({:.2} ms against {:.2} ms of CPU in the last block)",
-        ours * 1e3,
-        theirs * 1e3
-    );
-    figure(name, ratios[ratios.len() / 2], "×", &Target::AtMost(limit));
-}
-
 fn start_to_first_answer(folder: &Path) {
     let mut times: Vec<f64> = (0..7)
         .map(|_| {
             let began = Instant::now();
-            let server = Server::start(folder);
+            let server = Server::start(folder, None, &[]);
             server.ask("{ items(first: 1) { id } }");
             began.elapsed().as_secs_f64() * 1e3
         })
@@ -141,7 +151,7 @@ fn harvests(folder: &Path) {
     let folder = folder.join("million");
     data::write_million(&folder);
     let by_hand = hand::load(&folder);
-    let new = harvest(&folder, &["Row"]);
+    let new = harvest(&folder, None, &["Row"]);
     assert!(new.out.contains("1,000,000"), "{}", new.out);
     figure(
         "harvest of 1,000,000 new rows",
@@ -156,7 +166,7 @@ fn harvests(folder: &Path) {
     figure("its peak resident memory", new.peak_mb, "MB", &Target::AtMost(128.0));
     // Written again, so that the file is new to the harvest but its rows are not.
     data::write_million(&folder);
-    let same = harvest(&folder, &["Row"]);
+    let same = harvest(&folder, None, &["Row"]);
     assert!(same.out.contains("1,000,000"), "{}", same.out);
     figure(
         "harvest of 1,000,000 unchanged rows",
@@ -165,7 +175,7 @@ fn harvests(folder: &Path) {
         &Target::AtLeast(250_000.0),
     );
     figure("its peak resident memory", same.peak_mb, "MB", &Target::AtMost(128.0));
-    let untouched = harvest(&folder, &["Row"]);
+    let untouched = harvest(&folder, None, &["Row"]);
     println!(
         "(an untouched file, known by its time and size: {:.3} s)",
         untouched.seconds

@@ -20,11 +20,21 @@ pub struct Harvested {
     pub out: String,
 }
 
-/// Runs `hayloft harvest` in a folder; panics when it fails.
-pub fn harvest(folder: &Path, arguments: &[&str]) -> Harvested {
-    let began = Instant::now();
+/// The program in a folder, over a database other than the one beside the definition if one is given.
+fn program(folder: &Path, database: Option<&str>) -> Command {
     let mut command = Command::new(BINARY);
-    command.arg("harvest").args(arguments).current_dir(folder);
+    command.current_dir(folder);
+    if let Some(url) = database {
+        command.env("HAYLOFT_DATABASE", url);
+    }
+    command
+}
+
+/// Runs `hayloft harvest` in a folder; panics when it fails.
+pub fn harvest(folder: &Path, database: Option<&str>, arguments: &[&str]) -> Harvested {
+    let began = Instant::now();
+    let mut command = program(folder, database);
+    command.arg("harvest").args(arguments);
     let mut child = command.stdout(Stdio::piped()).spawn().expect("the program");
     let mut peak_mb = 0.0_f64;
     // The kernel keeps the high-water mark, so looking often only matters for the last moments.
@@ -41,6 +51,20 @@ pub fn harvest(folder: &Path, arguments: &[&str]) -> Harvested {
     let out = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{out}");
     Harvested { seconds, peak_mb, out }
+}
+
+/// Looks until something is so; panics when it takes too long.
+pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    const PATIENCE: Duration = Duration::from_secs(60);
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < PATIENCE, "{what}: not in {PATIENCE:?}");
+        #[allow(
+            clippy::disallowed_methods,
+            reason = "nothing here is asynchronous, and databases do not call"
+        )]
+        std::thread::sleep(Duration::from_millis(100));
+    }
 }
 
 fn high_water_mb(process: u32) -> f64 {
@@ -82,9 +106,10 @@ pub struct Server {
 }
 
 impl Server {
-    pub fn start(folder: &Path) -> Server {
-        let mut command = Command::new(BINARY);
-        command.args(["serve", "--listen", "127.0.0.1:0"]).current_dir(folder);
+    pub fn start(folder: &Path, database: Option<&str>, environment: &[(&str, &str)]) -> Server {
+        let mut command = program(folder, database);
+        command.args(["serve", "--listen", "127.0.0.1:0"]);
+        command.envs(environment.iter().copied());
         let mut child = command.stderr(Stdio::piped()).spawn().expect("the program");
         let mut lines = BufReader::new(child.stderr.take().expect("its stderr")).lines();
         let address = lines

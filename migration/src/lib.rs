@@ -2,6 +2,11 @@
 
 mod m20261121_000001_system_tables;
 mod m20261121_000002_quarantine_request;
+mod m20261121_000003_ledger;
+mod m20261121_000004_fan_out;
+mod m20261121_000005_layout;
+mod m20261121_000006_place;
+mod m20261121_000007_row_number;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::{
@@ -18,6 +23,11 @@ impl MigratorTrait for Migrator {
         vec![
             Box::new(m20261121_000001_system_tables::Migration),
             Box::new(m20261121_000002_quarantine_request::Migration),
+            Box::new(m20261121_000003_ledger::Migration),
+            Box::new(m20261121_000004_fan_out::Migration),
+            Box::new(m20261121_000005_layout::Migration),
+            Box::new(m20261121_000006_place::Migration),
+            Box::new(m20261121_000007_row_number::Migration),
         ]
     }
 

@@ -26,9 +26,28 @@ impl Failure {
         }
     }
 
+    /// Nothing failed, but something waits for a person to decide. Exit code 3.
+    pub fn waiting(text: impl Into<String>) -> Failure {
+        Failure {
+            code: 3,
+            text: text.into(),
+        }
+    }
+
+    /// What happened and what to do.
+    pub fn text(&self) -> &str {
+        self.text.trim_end()
+    }
+
+    /// The same for a log, which says by itself that it is an error.
+    pub fn bare(&self) -> &str {
+        let text = self.text();
+        text.strip_prefix("error: ").unwrap_or(text)
+    }
+
     /// Tells it on stderr; gives the exit code.
     pub fn tell(self) -> ExitCode {
-        let text = self.text.trim_end();
+        let text = self.text();
         if !text.is_empty() {
             eprintln!("{text}");
         }

@@ -4,11 +4,14 @@
 //! the brand and checks nothing again.
 
 mod build;
+mod difference;
 pub mod jq;
 mod model;
 mod names;
+mod signature;
 pub mod template;
 
 pub use build::{build, load};
+pub use difference::Difference;
 pub use model::*;
 pub use names::snake_case;

@@ -82,6 +82,8 @@ pub struct Catalog {
 pub struct Entity {
     /// The name in SDL: `QuestItem`.
     pub name: String,
+    /// The name that it had before (`@was`).
+    pub was: Option<String>,
     pub description: Option<String>,
     pub names: Names,
     /// The fields of the key, in the order in which they were declared. A nested type's begins with its owner reference;
@@ -123,6 +125,8 @@ pub struct Owner {
 #[derive(Debug)]
 pub struct Field {
     pub name: String,
+    /// The name that it had before (`@was`).
+    pub was: Option<String>,
     pub description: Option<String>,
     /// The reason given by `@deprecated`.
     pub deprecated: Option<String>,
@@ -135,6 +139,8 @@ pub struct Field {
     pub indexed: bool,
     /// False only for a hidden owner reference.
     pub served: bool,
+    /// The requests that fill it, one per row (`@fetch` on the field); records do not.
+    pub fetch: Option<FetchId>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -269,10 +275,13 @@ pub struct Rate {
     pub per: Duration,
 }
 
-/// A scan of one entity's table (`@fetch` on a type).
+/// Where rows come from: a scan of one entity's table (`@fetch` on a type), or a request per row of another one (on a field).
 #[derive(Debug)]
 pub struct Fetch {
+    /// The entity whose rows it brings.
     pub entity: EntityId,
+    /// Set for a `@fetch` on a field.
+    pub each: Option<Each>,
     pub source: SourceId,
     pub method: Method,
     /// The path (HTTP) or file that is joined to the source's URL.
@@ -283,9 +292,33 @@ pub struct Fetch {
     pub paging: Paging,
     /// None: harvested only by hand and at the first start.
     pub schedule: Option<Schedule>,
+    /// What becomes of slots that passed while no process ran.
+    pub catch_up: CatchUp,
     pub missing: Missing,
     /// The part of the stored rows that one run may delete, 0 to 1; one row is always allowed.
     pub missing_max: f64,
+}
+
+/// One request per row of `parent`, whose `field` (of kind `Links`) leads to what the answer lists.
+#[derive(Debug)]
+pub struct Each {
+    pub parent: EntityId,
+    pub field: FieldId,
+    pub when: When,
+    /// The fields of the parent in `{$this.…}`: single leaves.
+    pub this: Vec<FieldId>,
+    /// The fetches that fill the parent: without a schedule, a run follows each complete run of one of them.
+    pub after: Vec<FetchId>,
+}
+
+/// Which rows a run of a field's fetch asks about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// Those that differ from what they were at their last good answer, new ones included.
+    Changed,
+    /// Those that never had a good answer.
+    New,
+    Always,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -340,6 +373,18 @@ pub enum Schedule {
     Cron(String),
 }
 
+/// Which of a schedule's missed slots are run once a process is there again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CatchUp {
+    /// The latest alone: a run reads everything, so one brings all up to date.
+    #[default]
+    Latest,
+    /// None: the next slot will do.
+    None,
+    /// Each, the earliest first, but only the latest `max` of them.
+    All { max: u32 },
+}
+
 /// What becomes of rows that a complete run did not see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Missing {
@@ -374,6 +419,22 @@ impl Catalog {
 
     pub fn fetch(&self, id: FetchId) -> &Fetch {
         &self.fetches[id.index()]
+    }
+
+    pub fn fetch_ids(&self) -> impl Iterator<Item = FetchId> + use<> {
+        (0..self.fetches.len() as u32).map(FetchId)
+    }
+
+    /// A fetch is named as what it stands on: `Item`, `Item.recipes`.
+    pub fn fetch_name(&self, id: FetchId) -> String {
+        let fetch = self.fetch(id);
+        match &fetch.each {
+            None => self.entity(fetch.entity).name.clone(),
+            Some(each) => {
+                let parent = self.entity(each.parent);
+                format!("{}.{}", parent.name, parent.field(each.field).name)
+            }
+        }
     }
 
     /// The leaves that make up `fields` of an entity: a reference among them counts as the leaves it holds.

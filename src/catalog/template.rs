@@ -18,6 +18,7 @@ pub struct Template {
     parts: Vec<Part>,
     variables: Vec<String>,
     env: Vec<String>,
+    this: Vec<String>,
     encoding: Encoding,
 }
 
@@ -49,6 +50,7 @@ impl Template {
             parts: Vec::new(),
             variables: variables.iter().map(|name| (*name).to_owned()).collect(),
             env: Vec::new(),
+            this: Vec::new(),
             encoding,
         };
         let mut literal = String::new();
@@ -95,9 +97,14 @@ impl Template {
             message: fault.message,
             at: Some(at + fault.at.unwrap_or(0)),
         })?;
-        for name in filter.env_names() {
-            if !self.env.contains(name) {
-                self.env.push(name.clone());
+        for (names, known) in [
+            (filter.env_names(), &mut self.env),
+            (filter.this_names(), &mut self.this),
+        ] {
+            for name in names {
+                if !known.contains(name) {
+                    known.push(name.clone());
+                }
             }
         }
         self.parts.push(Part::Placeholder(filter));
@@ -119,6 +126,11 @@ impl Template {
     /// The names in `$env.NAME`, in order of appearance.
     pub fn env_names(&self) -> &[String] {
         &self.env
+    }
+
+    /// The names in `$this.name`, in order of appearance.
+    pub fn this_names(&self) -> &[String] {
+        &self.this
     }
 
     /// The text before the first placeholder.
@@ -262,6 +274,10 @@ mod tests {
         let template = Template::parse("/{$env.A}/{$env.B + $env.A}/{$page}", ALL, Encoding::Percent).expect("parses");
         assert_eq!(template.env_names(), ["A", "B"]);
         assert!(template.uses("page") && template.uses("env") && !template.uses("cursor"));
+        let template = Template::parse("/{$this.id}/{$this[\"a b\"]}", &["this"], Encoding::Percent).expect("parses");
+        assert_eq!(template.this_names(), ["id", "a b"]);
+        let bare = Template::parse("/{$this | tojson}", &["this"], Encoding::Percent).expect_err("bare");
+        assert!(bare.message.contains("$this.id"), "{bare}");
         let fault = Template::parse("/x/{$page|env}", ALL, Encoding::Percent).expect_err("env");
         assert_eq!(fault.at, Some(10));
     }

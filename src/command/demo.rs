@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::{
-    app::{self, Loaded, Serving},
-    config::{DatabaseSetting, Environment, LimitSetting, ListenSetting},
+    app::{self, DefinitionFiles},
+    config::Environment,
     definition::SourceFile,
     demo::{FARM_DEFINITION, TICK, Upstream},
 };
 
-use super::Failure;
+use super::{Failure, serve::ServingSettings};
 
 /// The seed of the demo's world: everybody sees the same farm.
 const SEED: u64 = 20_261_121;
@@ -21,13 +21,7 @@ const SEED: u64 = 20_261_121;
 #[command(after_help = "Example:\n  hayloft demo --listen 127.0.0.1:4000 --database sqlite:farm.db")]
 pub struct Demo {
     #[command(flatten)]
-    database: DatabaseSetting,
-
-    #[command(flatten)]
-    listen: ListenSetting,
-
-    #[command(flatten)]
-    limits: LimitSetting,
+    settings: ServingSettings,
 }
 
 impl Demo {
@@ -37,18 +31,17 @@ impl Demo {
             path: PathBuf::from("schema.graphql"),
             text: FARM_DEFINITION.to_owned(),
         };
-        let loaded = Loaded::of(&definition, PathBuf::from("."))?;
+        let definition = DefinitionFiles {
+            files: vec![definition],
+            folder: PathBuf::from("."),
+        };
         let upstream = Upstream::start(SEED, Some(TICK), shutdown.clone())
             .await
             .map_err(|error| Failure::setup(format!("error: the stand-in of the game's API cannot start: {error}")))?;
         tracing::info!("a stand-in of a game's API is on {}", upstream.url());
-        let serving = Serving {
-            loaded,
-            database: self.database.or_beside(Path::new("schema.graphql")),
-            listen: self.listen,
-            environment: Environment::of_process().with("FARM_URL", upstream.url()),
-            limits: app::limits(&self.limits)?,
-        };
+        let environment = Environment::of_process().with("FARM_URL", upstream.url());
+        let path = Path::new("schema.graphql");
+        let serving = self.settings.serving(definition, path, None, environment)?;
         serving.run(shutdown).await
     }
 }

@@ -6,10 +6,10 @@ use clap::Args;
 
 use crate::{
     app::{self, Loaded},
-    catalog::FetchId,
-    config::{DatabaseSetting, DefinitionSetting, Environment},
+    catalog::{Catalog, FetchId},
+    config::{DatabaseSetting, DefinitionSetting, DestructiveSetting, Environment, RetentionSetting},
     harvest::{Harvester, RunReport},
-    store::{Access, Reason, RunState},
+    store::{Reason, RunState},
 };
 
 use super::{Failure, progress::Bars, text};
@@ -18,7 +18,7 @@ use super::{Failure, progress::Bars, text};
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  hayloft harvest --schema my.graphql\n  hayloft harvest Item --schema my.graphql")]
 pub struct Harvest {
-    /// The type to harvest [default: every type with a @fetch]
+    /// The type or field to harvest, such as Item or Item.recipes [default: everything with a @fetch]
     #[arg(value_name = "TYPE")]
     name: Option<String>,
 
@@ -27,6 +27,12 @@ pub struct Harvest {
 
     #[command(flatten)]
     database: DatabaseSetting,
+
+    #[command(flatten)]
+    retention: RetentionSetting,
+
+    #[command(flatten)]
+    destructive: DestructiveSetting,
 }
 
 impl Harvest {
@@ -34,7 +40,8 @@ impl Harvest {
         let loaded = Loaded::read(&self.definition.schema)?;
         let fetches = self.fetches(&loaded)?;
         let url = self.database.or_beside(&self.definition.schema);
-        let store = loaded.open(&url, Access::Write).await?;
+        let store = loaded.open(&url, app::access(self.destructive)).await?;
+        store.keep_changes(app::retention(&self.retention));
         let result = match loaded.harvester(&store, Environment::of_process()) {
             Ok(harvester) => run_all(&harvester, &loaded, &fetches).await,
             Err(failure) => Err(failure),
@@ -47,26 +54,37 @@ impl Harvest {
     fn fetches(&self, loaded: &Loaded) -> Result<Vec<FetchId>, Failure> {
         let catalog = &loaded.catalog;
         let Some(name) = &self.name else {
-            return Ok(catalog.entities.iter().filter_map(|entity| entity.fetch).collect());
+            return Ok(in_order(catalog));
         };
-        let entity = catalog.entities.iter().find(|entity| entity.name == *name);
-        match entity.map(|entity| entity.fetch) {
-            Some(Some(fetch)) => Ok(vec![fetch]),
-            Some(None) => Err(Failure::setup(format!(
-                "error: {name} has no @fetch of its own: its rows come with those of another type"
-            ))),
-            None => Err(Failure::setup(format!(
-                "error: the definition has no type {name}; it has {}",
-                catalog
-                    .entities
-                    .iter()
-                    .filter(|entity| entity.fetch.is_some())
-                    .map(|entity| entity.name.as_str())
-                    .collect::<Vec<_>>()
-                    .join(", ")
-            ))),
+        if let Some(fetch) = catalog.fetch_ids().find(|id| catalog.fetch_name(*id) == *name) {
+            return Ok(vec![fetch]);
         }
+        if catalog.entity_named(name).is_some() {
+            return Err(Failure::setup(format!(
+                "error: {name} has no @fetch of its own: its rows come with those of another type"
+            )));
+        }
+        let names: Vec<String> = catalog.fetch_ids().map(|id| catalog.fetch_name(id)).collect();
+        Err(Failure::setup(format!(
+            "error: the definition has no type {name}; it has {}",
+            names.join(", ")
+        )))
     }
+}
+
+/// All fetches; those of fields after those that fill the rows they ask about.
+fn in_order(catalog: &Catalog) -> Vec<FetchId> {
+    let mut left: Vec<FetchId> = catalog.fetch_ids().collect();
+    let mut ordered = Vec::with_capacity(left.len());
+    while !left.is_empty() {
+        let after = |id: &FetchId| catalog.fetch(*id).each.iter().flat_map(|each| &each.after);
+        let ready = left
+            .iter()
+            .position(|id| after(id).all(|other| other == id || !left.contains(other)));
+        // Fetches on a schedule may follow each other: any of them can begin.
+        ordered.push(left.remove(ready.unwrap_or(0)));
+    }
+    ordered
 }
 
 async fn run_all(harvester: &Harvester, loaded: &Loaded, fetches: &[FetchId]) -> Result<(), Failure> {
@@ -77,8 +95,7 @@ async fn run_all(harvester: &Harvester, loaded: &Loaded, fetches: &[FetchId]) ->
         if shutdown.is_cancelled() {
             break;
         }
-        let entity = loaded.catalog.fetch(*fetch).entity;
-        let bars = Bars::new(&loaded.catalog.entity(entity).name);
+        let bars = Bars::new(&loaded.catalog.fetch_name(*fetch));
         let report = harvester.run(*fetch, Reason::Hand, &bars, &shutdown).await;
         bars.finish();
         reports.push(report.map_err(|error| Failure::work(format!("error: {error}")))?);
@@ -132,7 +149,10 @@ fn outcome(report: &RunReport) -> String {
             "complete; {} held from deletion: more than maxMissing allows",
             text::count(run.held, "row")
         ),
-        (RunState::Complete, _) => "complete".to_owned(),
+        (RunState::Complete, _) => match report.failed_requests() {
+            Some(failed) => format!("complete; {failed}: see `hayloft status`"),
+            None => "complete".to_owned(),
+        },
         (_, Some(error)) => format!("failed: {error}"),
         (_, None) => "interrupted".to_owned(),
     }

@@ -1,12 +1,15 @@
 //! The command line: a file per command. Knows how to talk to a person; leaves the work to the modules below.
 
+mod backup;
 mod check;
 mod demo;
 mod directives;
 mod explain;
 mod harvest;
+mod plan;
 mod print;
 mod progress;
+mod restore;
 mod serve;
 mod status;
 mod text;
@@ -41,10 +44,13 @@ enum Command {
     Demo(demo::Demo),
     Serve(serve::Serve),
     Check(check::Check),
+    Plan(plan::Plan),
     Harvest(harvest::Harvest),
     Print(print::Print),
     Explain(explain::Explain),
     Status(status::Status),
+    Backup(backup::Backup),
+    Restore(restore::Restore),
     Directives(directives::Directives),
 }
 
@@ -64,10 +70,13 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Demo(command) => wait_for(command.run()),
         Command::Serve(command) => wait_for(command.run()),
         Command::Check(command) => command.run(),
+        Command::Plan(command) => wait_for(command.run()),
         Command::Harvest(command) => wait_for(command.run()),
         Command::Print(command) => command.run(),
         Command::Explain(command) => wait_for(command.run()),
         Command::Status(command) => wait_for(command.run()),
+        Command::Backup(command) => wait_for(command.run()),
+        Command::Restore(command) => wait_for(command.run()),
         Command::Directives(command) => command.run(),
     }
 }

@@ -1,13 +1,59 @@
-//! `hayloft serve`.
+//! `hayloft serve`, and what it shares with `demo`.
+
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use crate::{
-    app::{self, Loaded, Serving},
-    config::{DatabaseSetting, DefinitionSetting, Environment, LimitSetting, ListenSetting},
+    app::{self, DefinitionFiles, Serving},
+    config::{
+        DatabaseSetting, DefinitionSetting, DestructiveSetting, Environment, LimitSetting, ListenSetting,
+        RetentionSetting,
+    },
 };
 
 use super::Failure;
+
+/// How to serve, whatever the definition.
+#[derive(Args, Debug)]
+pub struct ServingSettings {
+    #[command(flatten)]
+    database: DatabaseSetting,
+
+    #[command(flatten)]
+    destructive: DestructiveSetting,
+
+    #[command(flatten)]
+    listen: ListenSetting,
+
+    #[command(flatten)]
+    limits: LimitSetting,
+
+    #[command(flatten)]
+    retention: RetentionSetting,
+}
+
+impl ServingSettings {
+    /// What is served: this definition, its database beside `path` unless the settings name one.
+    pub fn serving(
+        self,
+        definition: DefinitionFiles,
+        path: &Path,
+        watched: Option<PathBuf>,
+        environment: Environment,
+    ) -> Result<Serving, Failure> {
+        Ok(Serving {
+            definition,
+            watched,
+            database: self.database.or_beside(path),
+            access: app::access(self.destructive),
+            listen: self.listen,
+            environment,
+            limits: app::limits(&self.limits)?,
+            keep: app::retention(&self.retention),
+        })
+    }
+}
 
 /// Harvests on schedule and serves the data, until Ctrl-C
 #[derive(Args, Debug)]
@@ -17,24 +63,17 @@ pub struct Serve {
     definition: DefinitionSetting,
 
     #[command(flatten)]
-    database: DatabaseSetting,
-
-    #[command(flatten)]
-    listen: ListenSetting,
-
-    #[command(flatten)]
-    limits: LimitSetting,
+    settings: ServingSettings,
 }
 
 impl Serve {
     pub async fn run(self) -> Result<(), Failure> {
-        let serving = Serving {
-            loaded: Loaded::read(&self.definition.schema)?,
-            database: self.database.or_beside(&self.definition.schema),
-            listen: self.listen,
-            environment: Environment::of_process(),
-            limits: app::limits(&self.limits)?,
-        };
+        let path = self.definition.schema;
+        let definition = DefinitionFiles::read(&path)?;
+        let environment = Environment::of_process();
+        let serving = self
+            .settings
+            .serving(definition, &path, Some(path.clone()), environment)?;
         serving.run(app::shutdown_on_signals()?).await
     }
 }

@@ -1,13 +1,13 @@
 //! `hayloft status`.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use clap::Args;
 
 use crate::{
     app::Loaded,
     catalog::{Catalog, EntityId},
     config::{DatabaseSetting, DefinitionSetting},
-    store::{Access, FetchStatus, RunState, RunSummary, Store},
+    store::{Access, FanOutCounts, FetchStatus, LogHead, ProcessSeen, RunState, RunSummary, Store},
 };
 
 use super::{Failure, text};
@@ -60,15 +60,70 @@ async fn tell(loaded: &Loaded, store: &Store) -> Result<String, Failure> {
                 .map_or_else(String::new, state),
         ]);
         if let Some(status) = status {
+            notes.extend(waiting(status, now));
             notes.extend(attention(status, store).await?);
         }
+    }
+    for id in loaded.catalog.fetch_ids() {
+        if loaded.catalog.fetch(id).each.is_none() {
+            continue;
+        }
+        let name = loaded.catalog.fetch_name(id);
+        let Some(status) = statuses.iter().find(|status| status.fetch == name) else {
+            continue;
+        };
+        rows.push(vec![
+            name.clone(),
+            String::new(),
+            status
+                .last_complete
+                .as_ref()
+                .map_or("never".to_owned(), |run| ago(run.finished_at, now)),
+            status.last.as_ref().map_or_else(String::new, state),
+        ]);
+        notes.extend(attention(status, store).await?);
+        notes.extend(requests(&name, &store.parent_counts(&name, None).await?));
     }
     let notes = if notes.is_empty() {
         String::new()
     } else {
         format!("\n{}\n", notes.join("\n"))
     };
-    Ok(format!("{}{notes}", text::table(&rows)))
+    let processes = processes(&store.processes().await?, now);
+    let log = log(&store.log_head().await?);
+    Ok(format!("{}{notes}\n{processes}{log}\n", text::table(&rows)))
+}
+
+/// `2 processes harvest: 71-0a33f1 seen 1.2 s ago, 90-77b4c2 (by hand) seen 340 ms ago`; nothing where only one can.
+fn processes(live: &[ProcessSeen], now: DateTime<Utc>) -> String {
+    let shown = live.iter().map(|process| {
+        let hand = if process.by_hand { " (by hand)" } else { "" };
+        format!("{}{hand} seen {}", process.id, ago(Some(process.seen_at), now))
+    });
+    let shown: Vec<String> = shown.collect();
+    match live.len() {
+        0 => String::new(),
+        1 => format!("1 process harvests: {}\n", shown.join(", ")),
+        count => format!("{count} processes harvest: {}\n", shown.join(", ")),
+    }
+}
+
+/// `change log: epoch 1f0c…, 1,234 changes kept, 1 to 1,234`.
+fn log(log: &LogHead) -> String {
+    let begin: String = log.epoch.chars().take(4).collect();
+    let number = |seq: i64| text::grouped(seq.unsigned_abs());
+    match log.head - log.first + 1 {
+        0 => format!(
+            "change log: epoch {begin}…, no changes kept, {} so far",
+            number(log.head)
+        ),
+        kept => format!(
+            "change log: epoch {begin}…, {} kept, {} to {}",
+            text::count(kept.unsigned_abs(), "change"),
+            number(log.first),
+            number(log.head)
+        ),
+    }
 }
 
 /// What stands where no complete harvest can be told.
@@ -90,22 +145,56 @@ fn ago(instant: Option<DateTime<Utc>>, now: DateTime<Utc>) -> String {
 
 fn state(run: &RunSummary) -> String {
     let state = match run.state {
+        RunState::Queued => "queued",
         RunState::Running => "running",
         RunState::Complete => "complete",
         RunState::Failed => "failed",
         RunState::Interrupted => "interrupted",
     };
+    let by = run.owner.as_ref().filter(|_| run.state == RunState::Running);
+    let by = by.map_or_else(String::new, |owner| format!(" by {owner}"));
     format!(
-        "{state}: {} new, {} changed, {} same, {} gone, {} refused",
+        "{state}{by}: {} new, {} changed, {} same, {} gone, {} refused",
         run.new, run.changed, run.same, run.gone, run.refused
     )
+}
+
+/// What is to come: slots that wait, and fields whose values are on their way.
+fn waiting(status: &FetchStatus, now: DateTime<Utc>) -> Vec<String> {
+    let mut notes = Vec::new();
+    let name = &status.fetch;
+    if let Some(first) = status.queued.first() {
+        notes.push(format!(
+            "{name}: {} queued, the oldest of {}",
+            text::count(status.queued.len() as u64, "slot"),
+            first.slot.to_rfc3339_opts(SecondsFormat::Secs, true)
+        ));
+    }
+    if let Some(refill) = &status.refill {
+        let running = status.last.as_ref().filter(|run| run.state == RunState::Running);
+        let state = match running.filter(|run| run.started_at >= refill.since) {
+            Some(run) => format!("running, begun {}", ago(Some(run.started_at), now)),
+            None => format!("due for {}", ago(Some(refill.since), now).trim_end_matches(" ago")),
+        };
+        notes.push(format!(
+            "{name}: {}: filled by a full harvest that is {state}",
+            refill.fields.join(", ")
+        ));
+    }
+    notes
 }
 
 /// What a person should look at: failures, held deletions, refused rows.
 async fn attention(status: &FetchStatus, store: &Store) -> Result<Vec<String>, Failure> {
     let mut notes = Vec::new();
-    let Some(run) = &status.last else { return Ok(notes) };
     let name = &status.fetch;
+    if let Some(refill) = &status.refill {
+        notes.push(format!(
+            "{name}: the definition changed; a whole harvest is due that fills {}",
+            refill.fields.join(", ")
+        ));
+    }
+    let Some(run) = &status.last else { return Ok(notes) };
     if let Some(error) = &run.error {
         notes.push(format!("{name}: failed {}: {error}", times(status.failures)));
     }
@@ -130,9 +219,99 @@ async fn attention(status: &FetchStatus, store: &Store) -> Result<Vec<String>, F
     Ok(notes)
 }
 
+/// What became of the requests of a field's fetch, where that is not simply all of them.
+fn requests(name: &str, counts: &FanOutCounts) -> Vec<String> {
+    let all = counts.done + counts.failed + counts.left;
+    let mut notes = Vec::new();
+    if counts.left > 0 {
+        let left = text::grouped(counts.left);
+        notes.push(format!(
+            "{name}: {left} of {} still to be made",
+            text::count(all, "request")
+        ));
+    }
+    if counts.failed > 0 {
+        let failed = text::grouped(counts.failed);
+        notes.push(format!(
+            "{name}: {failed} of {} failed, for example:",
+            text::count(all, "request")
+        ));
+        notes.extend(counts.errors.iter().map(|error| format!("  {error}")));
+    }
+    notes
+}
+
 fn times(failures: u32) -> String {
     match failures {
         0 | 1 => "once".to_owned(),
         _ => format!("{failures} times in a row"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+    use crate::store::{Due, Reason, Refill};
+
+    #[test]
+    fn what_is_told_of_the_change_log() {
+        let head = |first, head| LogHead {
+            epoch: "1f0c99aa".to_owned(),
+            first,
+            head,
+        };
+        for (head, want) in [
+            (
+                head(1, 1_234),
+                "change log: epoch 1f0c…, 1,234 changes kept, 1 to 1,234",
+            ),
+            (head(7, 7), "change log: epoch 1f0c…, 1 change kept, 7 to 7"),
+            (head(8, 7), "change log: epoch 1f0c…, no changes kept, 7 so far"),
+        ] {
+            assert_eq!(log(&head), want);
+        }
+    }
+
+    #[test]
+    fn what_is_told_of_what_waits() {
+        let now: DateTime<Utc> = "2026-11-21T10:00:30Z".parse().expect("an instant");
+        let slot = |minutes| Due {
+            slot: now - TimeDelta::minutes(minutes),
+            reason: Reason::Schedule,
+        };
+        let status = FetchStatus {
+            fetch: "Item".to_owned(),
+            queued: vec![slot(2), slot(1)],
+            refill: Some(Refill {
+                fields: vec!["price".to_owned(), "tags".to_owned()],
+                since: now - TimeDelta::seconds(12),
+            }),
+            ..FetchStatus::default()
+        };
+        let want = [
+            "Item: 2 slots queued, the oldest of 2026-11-21T09:58:30Z",
+            "Item: price, tags: filled by a full harvest that is due for 12.0 s",
+        ];
+        assert_eq!(waiting(&status, now), want);
+        assert!(waiting(&FetchStatus::default(), now).is_empty());
+    }
+
+    #[test]
+    fn what_is_told_of_processes() {
+        let now: DateTime<Utc> = "2026-11-21T10:00:30Z".parse().expect("an instant");
+        let seen = |id: &str, by_hand| ProcessSeen {
+            id: id.to_owned(),
+            by_hand,
+            started_at: now,
+            seen_at: now - TimeDelta::seconds(2),
+        };
+        assert_eq!(processes(&[], now), "");
+        let two = [seen("7-aa", false), seen("9-bb", true)];
+        assert_eq!(
+            processes(&two, now),
+            "2 processes harvest: 7-aa seen 2.0 s ago, 9-bb (by hand) seen 2.0 s ago\n"
+        );
     }
 }

@@ -1,18 +1,56 @@
 //! The database's address. Knows URL forms; opens nothing.
 
-use std::{fmt, path::PathBuf, str::FromStr};
+use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
-/// Where the data lives: `sqlite:PATH`.
+/// Where the data lives: `sqlite:PATH` or `postgres://…`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DatabaseUrl {
     Sqlite(PathBuf),
+    Postgres(PostgresUrl),
+}
+
+/// A PostgreSQL address. It may hold a password, so that it shows only server and database.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PostgresUrl {
+    url: url::Url,
+    /// Our own options, which stand in the address beside the driver's: `pool=8`, `statement_timeout=10s`.
+    pub pool: Option<usize>,
+    pub statement_timeout: Option<Duration>,
+}
+
+impl PostgresUrl {
+    /// The address without our own options, password included: for the driver alone.
+    pub fn secret(&self) -> &url::Url {
+        &self.url
+    }
+}
+
+/// Connections that answer operations, at most: more would only wait for the server's processors.
+const POOL_MAX: usize = 200;
+
+impl fmt::Display for PostgresUrl {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "postgres://{}", self.url.host_str().unwrap_or_default())?;
+        if let Some(port) = self.url.port() {
+            write!(out, ":{port}")?;
+        }
+        write!(out, "{}", self.url.path())
+    }
+}
+
+impl fmt::Debug for PostgresUrl {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "PostgresUrl({self})")
+    }
 }
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DatabaseUrlError {
-    #[error("{0} is a PostgreSQL address: this version keeps its data in SQLite only; use sqlite:PATH")]
-    Postgres(String),
-    #[error("{0}: databases are sqlite:PATH")]
+    #[error("the PostgreSQL address cannot be read: {0}; it is written postgres://user:password@host:5432/database")]
+    Postgres(&'static str),
+    #[error("{0} is not a database that Hayloft can use: give sqlite:PATH or postgres://user@host/database")]
+    Other(&'static str),
+    #[error("{0}: databases are sqlite:PATH or postgres://user@host/database")]
     Unknown(String),
     #[error("sqlite: needs a path, such as sqlite:farm.db")]
     NoPath,
@@ -20,10 +58,25 @@ pub enum DatabaseUrlError {
     InMemory,
 }
 
+/// Schemes that people may try, by the names of their databases.
+const OTHERS: &[(&str, &str)] = &[
+    ("mysql", "MySQL"),
+    ("mariadb", "MariaDB"),
+    ("mssql", "Microsoft SQL Server"),
+    ("sqlserver", "Microsoft SQL Server"),
+    ("oracle", "Oracle"),
+    ("mongodb", "MongoDB"),
+    ("mongodb+srv", "MongoDB"),
+    ("redis", "Redis"),
+    ("duckdb", "DuckDB"),
+    ("libsql", "libSQL"),
+];
+
 impl FromStr for DatabaseUrl {
     type Err = DatabaseUrlError;
 
-    /// Accepts `sqlite:PATH` and `sqlite://PATH`. Of other addresses only the scheme is repeated: they can hold passwords.
+    /// Accepts `sqlite:PATH`, `sqlite://PATH`, `postgres://…` and `postgresql://…`. Of other addresses only the scheme is
+    /// repeated: they can hold passwords.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (scheme, rest) = text
             .split_once(':')
@@ -39,16 +92,68 @@ impl FromStr for DatabaseUrl {
                 }
                 Ok(DatabaseUrl::Sqlite(PathBuf::from(path)))
             }
-            "postgres" | "postgresql" => Err(DatabaseUrlError::Postgres(format!("{scheme}:…"))),
-            other => Err(DatabaseUrlError::Unknown(format!("`{other}:` is not supported"))),
+            "postgres" | "postgresql" => postgres(text).map(DatabaseUrl::Postgres),
+            other => Err(match OTHERS.iter().find(|(scheme, _)| *scheme == other) {
+                Some((_, name)) => DatabaseUrlError::Other(name),
+                None => DatabaseUrlError::Unknown(format!("`{other}:` is not supported")),
+            }),
         }
     }
+}
+
+/// Checks what can be checked without the server; the rest of the address is the driver's.
+fn postgres(text: &str) -> Result<PostgresUrl, DatabaseUrlError> {
+    let url = url::Url::parse(text).map_err(|_| DatabaseUrlError::Postgres("it is no URL"))?;
+    if url.cannot_be_a_base() {
+        return Err(DatabaseUrlError::Postgres("`//` is missing after the colon"));
+    }
+    if url.path().trim_start_matches('/').is_empty() {
+        return Err(DatabaseUrlError::Postgres(
+            "the name of a database is missing at its end",
+        ));
+    }
+    let mut read = PostgresUrl {
+        url: url.clone(),
+        pool: None,
+        statement_timeout: None,
+    };
+    read.url.set_query(None);
+    for (name, value) in url.query_pairs() {
+        match &*name {
+            "pool" => read.pool = Some(pool(&value)?),
+            "statement_timeout" => read.statement_timeout = Some(timeout(&value)?),
+            _ => {
+                read.url.query_pairs_mut().append_pair(&name, &value);
+            }
+        }
+    }
+    Ok(read)
+}
+
+fn pool(text: &str) -> Result<usize, DatabaseUrlError> {
+    let number = text.parse().ok().filter(|number| (1..=POOL_MAX).contains(number));
+    number.ok_or(DatabaseUrlError::Postgres(
+        "pool is a number of connections from 1 to 200",
+    ))
+}
+
+fn timeout(text: &str) -> Result<Duration, DatabaseUrlError> {
+    let (number, unit) = match text.strip_suffix("ms") {
+        Some(number) => (number, 1),
+        None => (text.strip_suffix('s').unwrap_or_default(), 1_000),
+    };
+    let number = number.parse::<u32>().ok().filter(|number| *number > 0);
+    let millis = number.map(|number| Duration::from_millis(u64::from(number) * unit));
+    millis.ok_or(DatabaseUrlError::Postgres(
+        "statement_timeout is a time such as 10s or 500ms",
+    ))
 }
 
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             DatabaseUrl::Sqlite(path) => write!(out, "sqlite:{}", path.display()),
+            DatabaseUrl::Postgres(url) => write!(out, "{url}"),
         }
     }
 }
@@ -67,7 +172,45 @@ mod tests {
             "sqlite::memory:".parse::<DatabaseUrl>(),
             Err(DatabaseUrlError::InMemory)
         );
-        let secret = "postgres://me:hunter2@db/x".parse::<DatabaseUrl>();
-        assert!(!secret.expect_err("refused").to_string().contains("hunter2"));
+        for other in [
+            "mysql://me:hunter2@db/x",
+            "postgres:hunter2",
+            "postgres://me:hunter2@db",
+        ] {
+            let error = other.parse::<DatabaseUrl>().expect_err("refused").to_string();
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+        let named = "mysql://db/x".parse::<DatabaseUrl>().expect_err("refused");
+        assert!(named.to_string().starts_with("MySQL "), "{named}");
+    }
+
+    #[test]
+    fn passwords_are_not_shown() {
+        let url: DatabaseUrl = "postgresql://me:hunter2@db:5433/farm?sslmode=require&password=hunter2"
+            .parse()
+            .expect("an address");
+        assert_eq!(url.to_string(), "postgres://db:5433/farm");
+        assert!(!format!("{url:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn our_own_options_are_taken_out() {
+        let url = "postgres://db/farm?pool=8&sslmode=require&statement_timeout=1500ms";
+        let Ok(DatabaseUrl::Postgres(url)) = url.parse() else {
+            panic!("an address")
+        };
+        assert_eq!(
+            (url.pool, url.statement_timeout),
+            (Some(8), Some(Duration::from_millis(1_500)))
+        );
+        assert_eq!(url.secret().query(), Some("sslmode=require"));
+        for option in ["pool=0", "pool=many", "statement_timeout=5", "statement_timeout=0s"] {
+            assert!(
+                format!("postgres://db/farm?{option}").parse::<DatabaseUrl>().is_err(),
+                "{option}"
+            );
+        }
+        let url: DatabaseUrl = "postgres://db/farm?sslmode=disable".parse().expect("an address");
+        assert!(!format!("{url:?}").contains("hunter2"));
     }
 }

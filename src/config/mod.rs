@@ -4,6 +4,9 @@ mod database;
 mod environment;
 mod settings;
 
-pub use database::{DatabaseUrl, DatabaseUrlError};
+pub use database::{DatabaseUrl, DatabaseUrlError, PostgresUrl};
 pub use environment::Environment;
-pub use settings::{DatabaseSetting, DefinitionSetting, LimitChange, LimitSetting, ListenSetting, LogForm, LogSetting};
+pub use settings::{
+    DatabaseSetting, DefinitionSetting, DestructiveSetting, LimitChange, LimitSetting, ListenSetting, LogForm,
+    LogSetting, RetentionSetting,
+};

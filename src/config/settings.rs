@@ -1,34 +1,94 @@
 //! The settings that commands share, each declared once with its flag, variable and default.
 
-use std::{path::PathBuf, str::FromStr};
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
+};
 
-use clap::{Args, ValueEnum};
+use clap::{Arg, Args, Command, ValueEnum, builder::TypedValueParser, error::ErrorKind};
 
-use super::DatabaseUrl;
+use super::{DatabaseUrl, DatabaseUrlError};
 
 /// Where the definition is.
 #[derive(Args, Clone, Debug)]
 pub struct DefinitionSetting {
-    /// The definition: your types and where their rows come from
-    #[arg(long, env = "HAYLOFT_SCHEMA", value_name = "FILE", default_value = "schema.graphql")]
+    /// The definition: your types and where their rows come from. A file, or a folder whose *.graphql files make it up
+    #[arg(long, env = "HAYLOFT_SCHEMA", value_name = "PATH", default_value = "schema.graphql")]
     pub schema: PathBuf,
 }
 
 /// Where the data lives.
 #[derive(Args, Clone, Debug)]
 pub struct DatabaseSetting {
-    /// The database, such as sqlite:farm.db [default: a file beside the definition, its name ending in .db]
-    #[arg(long, env = "HAYLOFT_DATABASE", value_name = "URL")]
+    /// The database, such as sqlite:farm.db or postgres://user@host/farm [default: beside the definition, under its
+    /// name with .db at the end]. Options of PostgreSQL follow a question mark: sslmode, sslrootcert, pool (connections
+    /// that answer operations), statement_timeout (such as 10s)
+    #[arg(
+        long,
+        env = "HAYLOFT_DATABASE",
+        value_name = "URL",
+        hide_env_values = true,
+        value_parser = DatabaseParser
+    )]
     pub database: Option<DatabaseUrl>,
+}
+
+/// Reads an address and never repeats it in an error, as clap would: it can hold a password.
+#[derive(Clone)]
+struct DatabaseParser;
+
+impl TypedValueParser for DatabaseParser {
+    type Value = DatabaseUrl;
+
+    fn parse_ref(&self, command: &Command, _: Option<&Arg>, value: &OsStr) -> Result<DatabaseUrl, clap::Error> {
+        let refused = |reason: String| {
+            let text = format!("the value of --database cannot be used: {reason}\n");
+            clap::Error::raw(ErrorKind::ValueValidation, text).with_cmd(command)
+        };
+        let text = value.to_str().ok_or_else(|| refused("it is not UTF-8".to_owned()))?;
+        text.parse()
+            .map_err(|error: DatabaseUrlError| refused(error.to_string()))
+    }
 }
 
 impl DatabaseSetting {
     /// The database that was asked for, else the file beside the definition.
-    pub fn or_beside(&self, definition: &std::path::Path) -> DatabaseUrl {
+    pub fn or_beside(&self, definition: &Path) -> DatabaseUrl {
         self.database
             .clone()
-            .unwrap_or_else(|| DatabaseUrl::Sqlite(definition.with_extension("db")))
+            .unwrap_or_else(|| DatabaseUrl::Sqlite(beside(definition)))
     }
+}
+
+/// `farm.db` for `farm.graphql` and for the folder `farm`.
+fn beside(definition: &Path) -> PathBuf {
+    if !definition.is_dir() {
+        return definition.with_extension("db");
+    }
+    // `.` and `..` have no name of their own, but the folder that they mean has.
+    let folder = match definition.file_name() {
+        Some(_) => definition.to_owned(),
+        None => definition.canonicalize().unwrap_or_else(|_| definition.to_owned()),
+    };
+    match folder.file_name() {
+        // A dot in a folder's name is no extension.
+        Some(name) => {
+            let mut name = name.to_owned();
+            name.push(".db");
+            folder.with_file_name(name)
+        }
+        None => folder.join("schema.db"),
+    }
+}
+
+/// What may be done to data that is stored.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct DestructiveSetting {
+    /// Do the steps of a changed definition although they lose data; `hayloft plan` lists them
+    #[arg(long, env = "HAYLOFT_ALLOW_DESTRUCTIVE")]
+    pub allow_destructive: bool,
 }
 
 /// Where to serve.
@@ -78,6 +138,49 @@ impl FromStr for LimitChange {
     }
 }
 
+/// How much of the change log is kept.
+#[derive(Args, Clone, Debug)]
+pub struct RetentionSetting {
+    /// How long changes are kept for those who follow them, such as 12h or 30d
+    #[arg(long, env = "HAYLOFT_KEEP_CHANGES", value_name = "AGE", default_value = "30d")]
+    pub keep_changes: Age,
+
+    /// How many changes are kept at most
+    #[arg(
+        long,
+        env = "HAYLOFT_KEEP_CHANGES_MAX",
+        value_name = "NUMBER",
+        default_value = "1000000"
+    )]
+    pub keep_changes_max: u64,
+}
+
+/// A length of time in words of one unit: `90s`, `30m`, `12h`, `30d`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Age(pub Duration);
+
+/// A hundred years: more is a mistake.
+const AGE_MAX_SECONDS: u64 = 100 * 365 * 86_400;
+
+impl FromStr for Age {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Age, Self::Err> {
+        let form = "an age is a number and a unit, such as 90s, 30m, 12h or 30d";
+        let units = [('s', 1), ('m', 60), ('h', 3_600), ('d', 86_400)];
+        let mut read = units
+            .into_iter()
+            .filter_map(|(unit, seconds)| Some((text.strip_suffix(unit)?, seconds)));
+        let (number, seconds) = read.next().ok_or(form)?;
+        let number: u64 = number.parse().map_err(|_| form)?;
+        let whole = number.checked_mul(seconds).filter(|whole| *whole <= AGE_MAX_SECONDS);
+        whole
+            .map(Duration::from_secs)
+            .map(Age)
+            .ok_or("an age is at most a hundred years")
+    }
+}
+
 /// How to log.
 #[derive(Args, Clone, Debug)]
 pub struct LogSetting {
@@ -108,4 +211,54 @@ pub enum LogForm {
     Text,
     /// One JSON object a line
     Json,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_database_lies_beside_the_definition() {
+        let scratch = tempfile::tempdir().expect("a folder");
+        let root = scratch.path().canonicalize().expect("a path");
+        std::fs::create_dir(root.join("farm.v2")).expect("a folder");
+        for (definition, database) in [
+            ("farm.graphql", "farm.db"),
+            ("farm", "farm.db"),
+            ("farm.v2", "farm.v2.db"),
+            ("farm.v2/", "farm.v2.db"),
+            ("farm.v2/.", "farm.v2.db"),
+        ] {
+            assert_eq!(beside(&root.join(definition)), root.join(database), "{definition}");
+        }
+        let parent = root.join("farm.v2/..");
+        let named = root.file_name().expect("a name").to_string_lossy().into_owned() + ".db";
+        assert_eq!(beside(&parent), root.with_file_name(named));
+        assert_eq!(beside(Path::new("/")), Path::new("/schema.db"));
+    }
+
+    #[test]
+    fn ages() {
+        for (text, seconds) in [
+            ("0s", Some(0)),
+            ("30m", Some(1_800)),
+            ("12h", Some(43_200)),
+            ("30d", Some(2_592_000)),
+        ] {
+            assert_eq!(text.parse().ok(), seconds.map(Duration::from_secs).map(Age), "{text}");
+        }
+        for text in [
+            "",
+            "d",
+            "30",
+            "30 d",
+            "-1d",
+            "1.5h",
+            "30dd",
+            "36501d",
+            "99999999999999999999d",
+        ] {
+            assert!(text.parse::<Age>().is_err(), "{text}");
+        }
+    }
 }

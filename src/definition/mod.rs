@@ -1,6 +1,7 @@
 //! SDL text to a `Definition` with spans, and the vocabulary of directives. Knows GraphQL syntax; knows no tables, no HTTP.
 
 mod fault;
+mod files;
 mod model;
 mod parse;
 mod render;
@@ -9,12 +10,13 @@ mod suggest;
 mod values;
 mod vocabulary;
 
-pub use fault::{Fault, SourceFile, in_file_order};
+pub use fault::{Fault, in_file_order};
+pub use files::SourceFile;
 pub use model::{
     Definition, Directive, EnumDefinition, EnumValueDefinition, FieldDefinition, FieldType, Literal, LiteralKind, Span,
     Spanned, TypeDefinition,
 };
-pub use parse::{parse, parse_partly};
+pub use parse::{TEXT_MAX, parse, parse_partly};
 pub use render::render;
 pub use suggest::did_you_mean;
 pub use vocabulary::{DIRECTIVES, Entry, entries};

@@ -1,6 +1,6 @@
 //! From text to a `Definition`. Knows which of GraphQL's definitions make sense here; refuses the others by name.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use apollo_compiler::{
     Name,
@@ -13,19 +13,20 @@ use super::{
     Definition, EnumDefinition, EnumValueDefinition, Fault, FieldDefinition, FieldType, SourceFile, Span, Spanned,
     TypeDefinition, did_you_mean,
     fault::in_file_order,
+    files::{joined, with_starts},
     values::{directives, span},
 };
 use crate::value::Scalar;
 
-/// Bytes of a definition; a person's are far below.
-const TEXT_MAX: usize = 1 << 20;
+/// Bytes of a definition, all files together; a person's are far below.
+pub const TEXT_MAX: usize = 1 << 20;
 /// Tokens of a definition, and nesting of its values: bounds for the parser's memory and stack.
 const TOKENS_MAX: usize = 200_000;
 const NESTING_MAX: usize = 64;
 
 /// Reads a definition, or gives every fault in file order.
-pub fn parse(file: &SourceFile) -> Result<Definition, Vec<Fault>> {
-    match parse_partly(file) {
+pub fn parse(files: &[SourceFile]) -> Result<Definition, Vec<Fault>> {
+    match parse_partly(files) {
         (Some(definition), faults) if faults.is_empty() => Ok(definition),
         (_, faults) => Err(faults),
     }
@@ -33,24 +34,47 @@ pub fn parse(file: &SourceFile) -> Result<Definition, Vec<Fault>> {
 
 /// Reads what can be read, so that the rules of the catalog can be checked too when there are faults already.
 ///
-/// Nothing is read of a text with syntax errors: what follows one is guesswork.
-pub fn parse_partly(file: &SourceFile) -> (Option<Definition>, Vec<Fault>) {
-    if file.text.len() > TEXT_MAX {
+/// Nothing is read when a file has syntax errors: what follows one is guesswork.
+pub fn parse_partly(files: &[SourceFile]) -> (Option<Definition>, Vec<Fault>) {
+    let text = joined(files);
+    if text.len() > TEXT_MAX {
         let message = format!("the definition is larger than {TEXT_MAX} bytes");
         return (None, vec![Fault::at(0..0, message)]);
     }
-    let mut parser = Parser::new().token_limit(TOKENS_MAX).recursion_limit(NESTING_MAX);
-    let document = match parser.parse_ast(file.text.as_str(), &file.path) {
+    // Each file by itself first: a brace that one leaves open must not swallow the next.
+    let broken: Vec<Fault> = with_starts(files)
+        .flat_map(|(start, file)| syntax_of(file, start))
+        .collect();
+    if !broken.is_empty() {
+        return (None, broken);
+    }
+    let document = match parser().parse_ast(text.as_str(), "definition") {
         Ok(document) => document,
-        Err(broken) => return (None, syntax_faults(&broken.errors, &file.text)),
+        Err(broken) => return (None, syntax_faults(&broken.errors, &text)),
     };
-    let mut reader = Reader::new(&document, &file.text);
+    let mut reader = Reader::new(&document, &text);
     document
         .definitions
         .iter()
         .for_each(|definition| reader.read(definition));
     reader.check_names();
     (Some(reader.definition), in_file_order(reader.faults))
+}
+
+fn parser() -> Parser {
+    Parser::new().token_limit(TOKENS_MAX).recursion_limit(NESTING_MAX)
+}
+
+/// The syntax errors of a file that begins at `start` of the definition's text.
+fn syntax_of(file: &SourceFile, start: usize) -> Vec<Fault> {
+    let Err(broken) = parser().parse_ast(file.text.as_str(), &file.path) else {
+        return Vec::new();
+    };
+    let mut faults = syntax_faults(&broken.errors, &file.text);
+    for fault in &mut faults {
+        fault.span = fault.span.take().map(|span| span.start + start..span.end + start);
+    }
+    faults
 }
 
 fn syntax_faults(errors: &apollo_compiler::validation::DiagnosticList, text: &str) -> Vec<Fault> {
@@ -309,7 +333,7 @@ impl<'d> Reader<'d> {
 
     /// Drops all but the first type of each name, and those with the name of a scalar.
     fn check_names(&mut self) {
-        let mut seen = HashSet::new();
+        let mut seen: HashMap<String, Span> = HashMap::new();
         let faults = &mut self.faults;
         let mut fresh = |name: &Spanned<String>| {
             if Scalar::from_name(&name.value).is_some() {
@@ -317,12 +341,14 @@ impl<'d> Reader<'d> {
                 faults.push(Fault::at(name.span.clone(), message).hint("choose another name"));
                 return false;
             }
-            let fresh = seen.insert(name.value.clone());
-            if !fresh {
-                let message = format!("`{}` is declared twice", name.value);
-                faults.push(Fault::at(name.span.clone(), message).hint("rename or remove one"));
-            }
-            fresh
+            let Some(first) = seen.get(&name.value) else {
+                seen.insert(name.value.clone(), name.span.clone());
+                return true;
+            };
+            let fault = Fault::at(name.span.clone(), format!("`{}` is declared twice", name.value));
+            let fault = fault.beside(first.clone(), "the first is here");
+            faults.push(fault.hint("rename or remove one"));
+            false
         };
         self.definition.types.retain(|declared| fresh(&declared.name));
         self.definition.enums.retain(|declared| fresh(&declared.name));

@@ -2,45 +2,72 @@
 
 use std::fmt::Write;
 
-use super::{Fault, SourceFile};
+use super::{Fault, SourceFile, files::locate};
 
 /// Characters of a source line that are shown: a line of megabytes would hide the message.
 const LINE_CHARS: usize = 160;
 
-/// Renders faults, one after another; `color` adds ANSI colours.
-pub fn render(file: &SourceFile, faults: &[Fault], color: bool) -> String {
+/// Renders faults of the definition that these files make, one after another; `color` adds ANSI colours.
+pub fn render(files: &[SourceFile], faults: &[Fault], color: bool) -> String {
     let mut out = String::new();
     let paint = Paint { color };
     for fault in faults {
-        one(&mut out, file, fault, &paint);
+        one(&mut out, files, fault, &paint);
         out.push('\n');
     }
     let count = match faults.len() {
         1 => "1 fault".to_owned(),
         count => format!("{count} faults"),
     };
-    let summary = format!("{}: {count}", file.path.display());
+    let summary = match named(files, faults) {
+        names if names.is_empty() => count,
+        names => format!("{names}: {count}"),
+    };
     out.push_str(&paint.bold(&summary));
     out.push('\n');
     out
 }
 
-fn one(out: &mut String, file: &SourceFile, fault: &Fault, paint: &Paint) {
+/// The files that faults are in; a definition of one file is named in any case.
+fn named(files: &[SourceFile], faults: &[Fault]) -> String {
+    if let [only] = files {
+        return only.path.display().to_string();
+    }
+    let faulty = faults
+        .iter()
+        .filter_map(|fault| Some(&locate(files, fault.span.clone()?)?.0.path));
+    let mut names: Vec<String> = faulty.map(|path| path.display().to_string()).collect();
+    names.dedup();
+    names.join(", ")
+}
+
+fn one(out: &mut String, files: &[SourceFile], fault: &Fault, paint: &Paint) {
     let head = format!("{}: {}", paint.red("error"), paint.bold(&fault.message));
     out.push_str(&head);
     out.push('\n');
-    let width = match &fault.span {
-        Some(span) => excerpt(out, file, span.clone(), fault.label.as_deref(), paint),
-        None => 1,
-    };
+    let mut width = 1;
+    if let Some((file, span)) = fault.span.clone().and_then(|span| locate(files, span)) {
+        width = excerpt(out, file, span, ("-->", fault.label.as_deref()), paint);
+    }
+    if let Some((span, label)) = &fault.other
+        && let Some((file, span)) = locate(files, span.clone())
+    {
+        width = excerpt(out, file, span, (":::", Some(label)), paint);
+    }
     if let Some(hint) = &fault.hint {
         // Writing to a String cannot fail.
         let _ = writeln!(out, "{:width$} {} hint: {hint}", "", paint.blue("="));
     }
 }
 
-/// Writes the place and its line; gives the width of the line number.
-fn excerpt(out: &mut String, file: &SourceFile, span: super::Span, label: Option<&str>, paint: &Paint) -> usize {
+/// Writes the place and its line, with an arrow before and a label at the caret; gives the width of the line number.
+fn excerpt(
+    out: &mut String,
+    file: &SourceFile,
+    span: super::Span,
+    (arrow, label): (&str, Option<&str>),
+    paint: &Paint,
+) -> usize {
     let place = Place::of(&file.text, span);
     let number = place.line.to_string();
     let width = number.len();
@@ -50,7 +77,7 @@ fn excerpt(out: &mut String, file: &SourceFile, span: super::Span, label: Option
         out,
         "{:width$}{} {path}:{number}:{}",
         "",
-        paint.blue("-->"),
+        paint.blue(arrow),
         place.column
     );
     let _ = writeln!(out, "{:width$} {bar}", "");
@@ -182,12 +209,13 @@ mod tests {
             text: "type A".to_owned(),
         };
         let faults = [Fault::at(5..6, "no fields").label("here").hint("add one")];
-        let plain = render(&file, &faults, false);
+        let files = [file];
+        let plain = render(&files, &faults, false);
         assert_eq!(
             plain,
             "error: no fields\n --> a.graphql:1:6\n  |\n1 | type A\n  |      ^ here\n  = hint: add one\n\na.graphql: 1 fault\n"
         );
-        let mut painted = render(&file, &faults, true);
+        let mut painted = render(&files, &faults, true);
         for code in ["1;31", "1;34", "1", "0"] {
             painted = painted.replace(&format!("\u{1b}[{code}m"), "");
         }

@@ -18,7 +18,6 @@ const RESERVED: &[(&str, &str)] = &[
     ("@notify", "subscribe to the data meanwhile"),
     ("@private", "leave the field out; all fields are served"),
     ("@closure", "follow the link level by level in the query"),
-    ("@was", "a renamed type or field is filled by the next run"),
     ("@history", "only the present version of a row is kept"),
     (
         "@source.auth",
@@ -39,7 +38,6 @@ const RESERVED: &[(&str, &str)] = &[
         "@fetch.if",
         "choose the records in `rows`, for example `.[] | select(.ok)`",
     ),
-    ("@fetch.when", "a run reads everything"),
     (
         "@fetch.mode",
         "choose with `missing: KEEP` or `missing: DELETE` what becomes of rows that are gone",
@@ -50,10 +48,6 @@ const RESERVED: &[(&str, &str)] = &[
     ("@fetch.format.HTML_TABLE", "only JSON and NDJSON can be read"),
     ("@fetch.format.XML", "only JSON and NDJSON can be read"),
     ("@fetch.missing.MARK", "only KEEP and DELETE can be used"),
-    (
-        "@fetch on FIELD_DEFINITION",
-        "fetch the type itself, and link it with @ref",
-    ),
     ("@select.css", "only JSON can be read, with @select(jq:)"),
     ("@select.attr", "only JSON can be read, with @select(jq:)"),
     (
@@ -72,7 +66,6 @@ const RESERVED: &[(&str, &str)] = &[
         "$until",
         "each run reads the whole; unchanged pages and rows cost little",
     ),
-    ("$this", "fetch the type itself, and link it with @ref"),
     ("$batch", "fetch the type itself, and link it with @ref"),
     ("$run", "leave it out"),
 ];

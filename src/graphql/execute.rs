@@ -55,9 +55,19 @@ pub(super) struct Inner {
 impl DataApi {
     /// Builds the served schema; nothing is read from the store yet.
     pub fn new(catalog: Arc<Valid<Catalog>>, store: Store, limits: Limits) -> Result<DataApi, SchemaError> {
+        let live = Live::new(limits.subscriptions);
+        DataApi::of(catalog, store, limits, live)
+    }
+
+    /// The API of a newer definition, under the same limits; `store` is a handle to the same database.
+    pub fn redefined(&self, catalog: Arc<Valid<Catalog>>, store: Store) -> Result<DataApi, SchemaError> {
+        DataApi::of(catalog, store, self.0.limits.clone(), Live::after(&self.0.live))
+    }
+
+    fn of(catalog: Arc<Valid<Catalog>>, store: Store, limits: Limits, live: Live) -> Result<DataApi, SchemaError> {
         Ok(DataApi(Arc::new(Inner {
             served: Served::of(&catalog)?,
-            live: Live::new(limits.subscriptions),
+            live,
             rows: keyed::loader(store.clone()),
             statistics: Statistics::default(),
             caches: Caches::new(&limits),

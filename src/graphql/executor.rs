@@ -8,15 +8,15 @@ use futures_util::{
     stream::{self, BoxStream},
 };
 
-use super::{ApiError, ApiRequest, ApiResponse, DataApi};
+use super::{ApiError, ApiRequest, ApiResponse, Current};
 
 /// The member by which serde_json marks JSON that is to be written as it is.
 const RAW_JSON: &str = "$serde_json::private::RawValue";
 
-impl Executor for DataApi {
+impl Executor for Current {
     async fn execute(&self, request: Request) -> Response {
         match own_request(request) {
-            Ok(request) => response(DataApi::execute(self, request).await),
+            Ok(request) => response(self.newest().execute(request).await),
             Err(error) => response(error.into()),
         }
     }

@@ -8,10 +8,6 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use futures_util::{
-    StreamExt,
-    stream::{self, BoxStream},
-};
 use tokio::sync::{
     OwnedSemaphorePermit, Semaphore,
     broadcast::{self, error::RecvError, error::TryRecvError},
@@ -34,7 +30,7 @@ pub(super) struct Live {
 
 /// The newest answer of a group; none before its first run.
 type Answers = Arc<watch::Sender<Option<Answer>>>;
-type Answer = Arc<Result<String, ApiError>>;
+pub(super) type Answer = Arc<Result<String, ApiError>>;
 type GroupId = (PlanId, Key);
 
 impl Live {
@@ -46,13 +42,25 @@ impl Live {
         }
     }
 
-    fn permit(&self) -> Result<OwnedSemaphorePermit, ApiError> {
-        self.free.clone().try_acquire_owned().map_err(|_| {
+    /// None open yet, of as many as the older definition's API allows: its listeners come over with their places.
+    pub fn after(older: &Live) -> Live {
+        Live {
+            groups: Arc::default(),
+            free: older.free.clone(),
+            limit: older.limit,
+        }
+    }
+
+    fn place(&self) -> Result<Place, ApiError> {
+        let permit = self.free.clone().try_acquire_owned().map_err(|_| {
             let message = format!(
                 "{} live queries are open, more are not allowed; raise it with --limit subscriptions=…",
                 self.limit
             );
             ApiError::new(Code::TooManySubscriptions, message)
+        })?;
+        Ok(Place {
+            _permit: Arc::new(permit),
         })
     }
 
@@ -66,32 +74,57 @@ impl Live {
     }
 }
 
+/// What comes of a request: one answer, or a live query that is now listened to.
+pub(super) enum Begun {
+    Once(ApiResponse),
+    Live(Listener),
+}
+
+/// One listener's part in a live query.
+pub(super) struct Listener {
+    answers: watch::Receiver<Option<Answer>>,
+    place: Place,
+}
+
+/// A listener's place among all that there may be; kept when its live query goes on under a newer definition.
+#[derive(Clone)]
+pub(super) struct Place {
+    _permit: Arc<OwnedSemaphorePermit>,
+}
+
+impl Listener {
+    /// The group's next answer that this listener has not seen; none when the group has ended.
+    pub async fn next(&mut self) -> Option<Answer> {
+        loop {
+            self.answers.changed().await.ok()?;
+            if let Some(answer) = self.answers.borrow_and_update().clone() {
+                return Some(answer);
+            }
+        }
+    }
+
+    pub fn place(&self) -> Place {
+        self.place.clone()
+    }
+}
+
 impl DataApi {
-    /// The answers to a request: one for a query, one and then one per change for a subscription.
-    pub fn answers(&self, request: ApiRequest) -> BoxStream<'static, ApiResponse> {
-        let api = self.clone();
+    /// Answers a query, or joins a live query; `place` is the one that the listener has already.
+    pub(super) async fn begin(&self, request: ApiRequest, place: Option<Place>) -> Result<Begun, Vec<ApiError>> {
         let request = ApiRequest {
             streams: true,
             ..request
         };
-        let started = async move {
-            match api.start(request).await {
-                Ok(answers) => answers,
-                Err(errors) => stream::iter([ApiResponse(Err(errors))]).boxed(),
-            }
-        };
-        stream::once(started).flatten().boxed()
-    }
-
-    async fn start(&self, request: ApiRequest) -> Result<BoxStream<'static, ApiResponse>, Vec<ApiError>> {
         let bound = self.bind(request.clone()).await?;
         if !bound.is_subscription {
-            let answer = self.execute(request).await;
-            return Ok(stream::iter([answer]).boxed());
+            return Ok(Begun::Once(self.execute(request).await));
         }
-        let permit = self.0.live.permit().map_err(|error| vec![error])?;
-        let listener = self.join(bound);
-        Ok(stream::unfold((listener, permit), next_answer).boxed())
+        let place = match place {
+            Some(place) => place,
+            None => self.0.live.place().map_err(|error| vec![error])?,
+        };
+        let answers = self.join(bound);
+        Ok(Begun::Live(Listener { answers, place }))
     }
 
     /// Joins the group of a live query, or starts it.
@@ -118,19 +151,6 @@ impl DataApi {
         };
         tokio::spawn(group.serve());
         listener
-    }
-}
-
-async fn next_answer(
-    (mut listener, permit): (watch::Receiver<Option<Answer>>, OwnedSemaphorePermit),
-) -> Option<(ApiResponse, (watch::Receiver<Option<Answer>>, OwnedSemaphorePermit))> {
-    loop {
-        listener.changed().await.ok()?;
-        let answer = listener.borrow_and_update().clone();
-        if let Some(answer) = answer {
-            let response = answer.as_ref().clone().map_err(|error| vec![error]);
-            return Some((ApiResponse(response), (listener, permit)));
-        }
     }
 }
 

@@ -1,8 +1,11 @@
 //! The data API: the catalog served as GraphQL. Knows GraphQL and the store's contract; knows no SQL, no HTTP, no harvest.
 //!
 //! The way of a request: [`gate`] refuses what is too large, `plan` turns an operation into a `query::Read`, `execute`
-//! runs it as one statement, `keyed` joins loads by key into one statement, `live` runs it again when its rows change.
+//! runs it as one statement, `keyed` joins loads by key into one statement, `live` runs it again when its rows change,
+//! `current` exchanges the whole for that of a newer definition.
 
+pub mod changes;
+mod current;
 mod describe;
 mod error;
 mod execute;
@@ -23,6 +26,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use current::Current;
 pub use error::{ApiError, Code};
 pub use execute::{ApiRequest, DataApi};
 pub use limits::{LimitError, Limits};

@@ -14,7 +14,7 @@ use crate::{
 };
 
 use super::{
-    DataApi, Limits, Served, gate,
+    Current, DataApi, Limits, Served, gate,
     plan::{self, Plan},
 };
 
@@ -22,8 +22,8 @@ use super::{
 pub(super) fn catalog() -> Valid<Catalog> {
     let path = cases().join("definition.graphql");
     let text = std::fs::read_to_string(&path).expect("the farm's definition");
-    let file = SourceFile { path, text };
-    catalog::load(&file).unwrap_or_else(|faults| panic!("the farm's definition is refused: {faults:#?}"))
+    let files = [SourceFile { path, text }];
+    catalog::load(&files).unwrap_or_else(|faults| panic!("the farm's definition is refused: {faults:#?}"))
 }
 
 /// A data API over a database of its own, deleted at the end.
@@ -66,6 +66,11 @@ impl Farm {
         farm.load("Quest", vec![Row::new(quest.into(), vec![], vec![lines])])
             .await;
         farm
+    }
+
+    /// The API as a server has it.
+    pub fn current(&self) -> Current {
+        Current::new(self.api.clone())
     }
 
     /// One run with these rows; rows that are not among them stay.

@@ -31,7 +31,7 @@ async fn answers() {
             json!({}),
             json!({ "items": [
                 { "name": "Axe", "price": 10.5, "requiredFor": [{ "quantity": 2, "quest": { "title": "Mend", "reward": { "gold": 5 } } }] },
-                { "name": "Bow", "price": 20.0, "requiredFor": [{ "quantity": 1, "quest": { "title": "Mend", "reward": { "gold": 5 } } }] },
+                { "name": "Bow", "price": 20, "requiredFor": [{ "quantity": 1, "quest": { "title": "Mend", "reward": { "gold": 5 } } }] },
                 { "name": "Cup \"x\"", "price": null, "requiredFor": [] },
             ] }),
         ),
@@ -162,7 +162,15 @@ async fn next(answers: &mut BoxStream<'static, ApiResponse>) -> Json {
 }
 
 fn prices(prices: &[f64]) -> Json {
-    let items: Vec<Json> = prices.iter().map(|price| json!({ "price": price })).collect();
+    // A float without a fraction is served without a point.
+    let number = |price: f64| {
+        if price.fract() == 0.0 {
+            json!(price as i64)
+        } else {
+            json!(price)
+        }
+    };
+    let items: Vec<Json> = prices.iter().map(|price| json!({ "price": number(*price) })).collect();
     json!({ "data": { "items": items } })
 }
 
@@ -170,9 +178,9 @@ fn prices(prices: &[f64]) -> Json {
 async fn live_queries_follow_changes() {
     let farm = Farm::stocked(Limits::default()).await;
     let query = "subscription($least: Float) { items(where: {price: {gt: $least}}, orderBy: {price: ASC}) { price } }";
-    let mut all = farm.api.answers(request(query, json!({ "least": 0 })));
-    let mut same = farm.api.answers(request(query, json!({ "least": 0 })));
-    let mut dear = farm.api.answers(request(query, json!({ "least": 15 })));
+    let mut all = farm.current().answers(request(query, json!({ "least": 0 })));
+    let mut same = farm.current().answers(request(query, json!({ "least": 0 })));
+    let mut dear = farm.current().answers(request(query, json!({ "least": 15 })));
     assert_eq!(next(&mut all).await, prices(&[10.5, 20.0]));
     assert_eq!(next(&mut same).await, prices(&[10.5, 20.0]));
     assert_eq!(next(&mut dear).await, prices(&[20.0]));
@@ -186,7 +194,7 @@ async fn live_queries_follow_changes() {
     assert_eq!(next(&mut all).await, prices(&[11.0, 30.0]));
 
     // A late listener of the same live query gets the answer at once.
-    let mut late = farm.api.answers(request(query, json!({ "least": 15 })));
+    let mut late = farm.current().answers(request(query, json!({ "least": 15 })));
     assert_eq!(next(&mut late).await, prices(&[30.0]));
 }
 
@@ -194,7 +202,7 @@ async fn live_queries_follow_changes() {
 async fn live_lookups_and_links() {
     let farm = Farm::stocked(Limits::default()).await;
     let query = "subscription { item(id: \"i9\") { name tags { name } } }";
-    let mut answers = farm.api.answers(request(query, json!({})));
+    let mut answers = farm.current().answers(request(query, json!({})));
     assert_eq!(next(&mut answers).await, json!({ "data": { "item": null } }));
     farm.load("Item", vec![item("i9", "Dig", None, &["t1"])]).await;
     let found = json!({ "data": { "item": { "name": "Dig", "tags": [{ "name": "sharp" }] } } });
@@ -209,13 +217,13 @@ async fn live_queries_are_bounded_and_end_with_their_listeners() {
     };
     let farm = Farm::stocked(limits).await;
     let query = "subscription { items { id } }";
-    let mut first = farm.api.answers(request(query, json!({})));
+    let mut first = farm.current().answers(request(query, json!({})));
     next(&mut first).await;
-    let mut second = farm.api.answers(request(query, json!({})));
+    let mut second = farm.current().answers(request(query, json!({})));
     let refused = next(&mut second).await;
     assert_eq!(refused["errors"][0]["extensions"]["code"], "TOO_MANY_SUBSCRIPTIONS");
     drop(first);
-    let mut third = farm.api.answers(request(query, json!({})));
+    let mut third = farm.current().answers(request(query, json!({})));
     assert!(next(&mut third).await["data"]["items"].is_array());
     drop(third);
     while farm.api.0.live.open_groups() > 0 {

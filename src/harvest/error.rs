@@ -111,3 +111,15 @@ pub enum PageFault {
     #[error("the harvest stopped unexpectedly; the log has the cause")]
     Internal,
 }
+
+impl PageFault {
+    /// Whether the same request may be answered soon: the upstream or the network was in trouble, not the request.
+    pub(super) fn passes(&self) -> bool {
+        match self {
+            PageFault::Connect { .. } | PageFault::Timeout { .. } | PageFault::CutOff { .. } => true,
+            PageFault::CutOffJson { .. } | PageFault::RetryAfter { .. } => true,
+            PageFault::Status { status, .. } => matches!(status, 408 | 429 | 500..),
+            _ => false,
+        }
+    }
+}

@@ -8,7 +8,6 @@ use std::{
 use bytes::{Bytes, BytesMut};
 pub(super) use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Response, StatusCode, header, redirect};
-use tokio::sync::Semaphore;
 use url::Url;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -16,6 +15,7 @@ use super::{
     error::{HarvestError, PageFault},
     limits::{BODY_MAX, CONNECT_TIMEOUT, PAGE_TIMEOUT, READ_TIMEOUT, REDIRECTS_MAX, RETRY_AFTER_MAX, TRIES},
     pace::{Pace, backoff, next_link, retry_after},
+    share::{Places, Shares},
 };
 use crate::{catalog::Source, store::RequestState};
 
@@ -25,7 +25,8 @@ pub(super) struct Upstream {
     client: Client,
     headers: HeaderMap,
     pace: Pace,
-    places: Arc<Semaphore>,
+    places: Places,
+    shares: Arc<Shares>,
 }
 
 /// What came back.
@@ -94,12 +95,13 @@ pub(super) fn client() -> Result<Client, HarvestError> {
 }
 
 impl Upstream {
-    pub(super) fn new(client: Client, source: &Source, headers: HeaderMap) -> Upstream {
+    pub(super) fn new(client: Client, source: &Source, headers: HeaderMap, shares: Arc<Shares>) -> Upstream {
         Upstream {
             client,
             headers,
             pace: Pace::new(source.rate),
-            places: Arc::new(Semaphore::new(source.concurrency.max(1))),
+            places: Places::new(source.concurrency),
+            shares,
         }
     }
 
@@ -136,9 +138,8 @@ impl Upstream {
     }
 
     async fn attempt(&self, url: &Url, place: &str, before: Option<&RequestState>) -> Result<Fetched, Failure> {
-        // The semaphore is never closed; were it, requests would only lose their bound.
-        let _place = self.places.acquire().await.ok();
-        self.pace.turn().await;
+        let _place = self.places.take(&self.shares).await;
+        self.pace.turn(&self.shares).await;
         match tokio::time::timeout(PAGE_TIMEOUT, self.exchange(url, place, before)).await {
             Ok(result) => result,
             Err(_) => Err(Failure::passing(PageFault::Timeout {

@@ -1,28 +1,90 @@
-//! The store as a harvest sees it: runs, groups, remembered requests. Knows seven calls; knows no database.
+//! The store as a harvest sees it: runs, groups, remembered requests. Knows its calls; knows no database.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use crate::store::{
-    FetchStatus, Finish, Group, GroupOutcome, RequestState, Run, RunSummary, StartRun, Store, StoreError,
+use crate::{
+    catalog::FetchId,
+    store::{
+        Attendance, Claim, FanOutCounts, FetchStatus, Finish, Group, GroupOutcome, Left, OpenFanOut, Parent,
+        ParentAnswer, PlanRule, RequestState, Run, RunSummary, StartRun, Store, StoreError,
+    },
 };
 
 /// The calls of [`Store`] that a harvest makes; each is that of the same name. Tests put a list in memory in its place.
 #[async_trait]
 pub(super) trait Ledger: Send + Sync {
     async fn start_run(&self, start: &StartRun) -> Result<Option<Run>, StoreError>;
+    async fn plan_slots(&self, fetch: &str, rule: PlanRule<'_>) -> Result<FetchStatus, StoreError>;
+    async fn claim_run(&self, claim: &Claim) -> Result<Option<Run>, StoreError>;
+    fn release_run(&self, run: &Run);
+    async fn attend(&self, by_hand: bool) -> Result<Attendance, StoreError>;
     async fn heartbeat(&self, run: &Run) -> Result<(), StoreError>;
     async fn commit_group(&self, run: &Run, group: Group) -> Result<GroupOutcome, StoreError>;
     async fn finish_run(&self, run: &Run, finish: Finish) -> Result<RunSummary, StoreError>;
     async fn request_state(&self, fetch: &str, request: &str) -> Result<Option<RequestState>, StoreError>;
     async fn fetch_status(&self) -> Result<Vec<FetchStatus>, StoreError>;
     async fn now(&self) -> Result<DateTime<Utc>, StoreError>;
+
+    /// Those of fetches on fields. A ledger without tables has no rows to ask about.
+    async fn plan_parents(&self, _run: &Run, _fetch: FetchId) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+    async fn claim_parents(
+        &self,
+        _run: &Run,
+        _fetch: FetchId,
+        _owner: &str,
+        _limit: u32,
+    ) -> Result<Vec<Parent>, StoreError> {
+        Ok(Vec::new())
+    }
+    async fn keep_parents(&self, _fetch: &str, _owner: &str) -> Result<(), StoreError> {
+        Ok(())
+    }
+    async fn let_go_parents(&self, _fetch: &str, _owner: &str) -> Result<(), StoreError> {
+        Ok(())
+    }
+    async fn commit_parents(
+        &self,
+        _run: &Run,
+        _fetch: FetchId,
+        _owner: &str,
+        _answers: &[ParentAnswer],
+    ) -> Result<GroupOutcome, StoreError> {
+        Ok(GroupOutcome::default())
+    }
+    async fn left_parents(&self, _run: &Run) -> Result<Left, StoreError> {
+        Ok(Left::None)
+    }
+    async fn parent_counts(&self, _fetch: &str, _run: Option<i64>) -> Result<FanOutCounts, StoreError> {
+        Ok(FanOutCounts::default())
+    }
+    async fn open_fan_outs(&self) -> Result<Vec<OpenFanOut>, StoreError> {
+        Ok(Vec::new())
+    }
 }
 
 #[async_trait]
 impl Ledger for Store {
     async fn start_run(&self, start: &StartRun) -> Result<Option<Run>, StoreError> {
         Store::start_run(self, start).await
+    }
+
+    async fn plan_slots(&self, fetch: &str, rule: PlanRule<'_>) -> Result<FetchStatus, StoreError> {
+        Store::plan_slots(self, fetch, rule).await
+    }
+
+    async fn claim_run(&self, claim: &Claim) -> Result<Option<Run>, StoreError> {
+        Store::claim_run(self, claim).await
+    }
+
+    fn release_run(&self, run: &Run) {
+        Store::release_run(self, run);
+    }
+
+    async fn attend(&self, by_hand: bool) -> Result<Attendance, StoreError> {
+        Store::attend(self, by_hand).await
     }
 
     async fn heartbeat(&self, run: &Run) -> Result<(), StoreError> {
@@ -47,5 +109,49 @@ impl Ledger for Store {
 
     async fn now(&self) -> Result<DateTime<Utc>, StoreError> {
         Store::now(self).await
+    }
+
+    async fn plan_parents(&self, run: &Run, fetch: FetchId) -> Result<u64, StoreError> {
+        Store::plan_parents(self, run, fetch).await
+    }
+
+    async fn claim_parents(
+        &self,
+        run: &Run,
+        fetch: FetchId,
+        owner: &str,
+        limit: u32,
+    ) -> Result<Vec<Parent>, StoreError> {
+        Store::claim_parents(self, run, fetch, owner, limit).await
+    }
+
+    async fn keep_parents(&self, fetch: &str, owner: &str) -> Result<(), StoreError> {
+        Store::keep_parents(self, fetch, owner).await
+    }
+
+    async fn let_go_parents(&self, fetch: &str, owner: &str) -> Result<(), StoreError> {
+        Store::let_go_parents(self, fetch, owner).await
+    }
+
+    async fn commit_parents(
+        &self,
+        run: &Run,
+        fetch: FetchId,
+        owner: &str,
+        answers: &[ParentAnswer],
+    ) -> Result<GroupOutcome, StoreError> {
+        Store::commit_parents(self, run, fetch, owner, answers).await
+    }
+
+    async fn left_parents(&self, run: &Run) -> Result<Left, StoreError> {
+        Store::left_parents(self, run).await
+    }
+
+    async fn parent_counts(&self, fetch: &str, run: Option<i64>) -> Result<FanOutCounts, StoreError> {
+        Store::parent_counts(self, fetch, run).await
+    }
+
+    async fn open_fan_outs(&self) -> Result<Vec<OpenFanOut>, StoreError> {
+        Store::open_fan_outs(self).await
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::store::{LEASE, PROCESS_GONE};
+
 /// Rows of one transaction: large enough to spread the cost of a commit, small enough that readers and a shutdown wait little.
 pub(super) const GROUP_ROWS: usize = 2_000;
 /// Input of one transaction: wide rows end a group earlier, so that memory stays bounded.
@@ -40,7 +42,17 @@ pub(super) const BACKOFF_BASE: Duration = Duration::from_millis(if cfg!(test) { 
 pub(super) const BACKOFF_CAP: Duration = Duration::from_secs(30);
 /// A `Retry-After` beyond this fails the run: the schedule comes back anyway.
 pub(super) const RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
-/// Between heartbeats of a run: a third of a lease.
+/// Between signs of life of this process: several, before it counts as gone.
+pub(super) const ATTEND: Duration = Duration::from_secs(3);
+/// While others are waited for, more often: a person may be waiting too.
+pub(super) const ATTEND_JOINING: Duration = Duration::from_secs(1);
+/// A wait for others that a person need not be told of.
+pub(super) const JOIN_SILENT: Duration = Duration::from_millis(500);
+/// A place among the processes is good for so long after the last sign of life: then the others may give it up.
+pub(super) const SHARE_TRUST: Duration = PROCESS_GONE.saturating_sub(Duration::from_secs(5));
+/// A run is committed to for so long after its last heartbeat: then another process may take it over soon.
+pub(super) const LEASE_TRUST: Duration = LEASE.saturating_sub(Duration::from_secs(5));
+/// Between heartbeats of a run: one may be missed within a lease.
 pub(super) const HEARTBEAT: Duration = Duration::from_secs(10);
 /// Runs under way at once in one process: each holds a page or more in memory.
 pub(super) const RUNS_MAX: usize = 8;
@@ -48,6 +60,8 @@ pub(super) const RUNS_MAX: usize = 8;
 pub(super) const RECONCILE: Duration = Duration::from_secs(5);
 /// And at most this often: hints may come in bursts.
 pub(super) const RECONCILE_MIN: Duration = Duration::from_millis(200);
+/// A schedule that was not looked at for longer than this was looked at by nobody: some looks may fail or be late.
+pub(super) const LOOK_GAP: Duration = Duration::from_secs(60);
 /// The first wait after a failed run; it doubles.
 pub(super) const RETRY_BASE: Duration = Duration::from_secs(5);
 /// No failed run waits longer for its retry.

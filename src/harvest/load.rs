@@ -4,6 +4,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    lease::Lease,
     ledger::Ledger,
     progress::{Committed, Progress},
     work::Batch,
@@ -14,6 +15,7 @@ use crate::store::{Run, StoreError};
 pub(super) struct Load<'r> {
     run: &'r Run,
     ledger: &'r dyn Ledger,
+    lease: &'r Lease<'r>,
     progress: &'r dyn Progress,
     done: Committed,
 }
@@ -31,6 +33,7 @@ impl<'r> Load<'r> {
     pub(super) fn new(
         run: &'r Run,
         ledger: &'r dyn Ledger,
+        lease: &'r Lease<'r>,
         progress: &'r dyn Progress,
         pages: u64,
         rows: u64,
@@ -43,6 +46,7 @@ impl<'r> Load<'r> {
         Load {
             run,
             ledger,
+            lease,
             progress,
             done,
         }
@@ -92,6 +96,7 @@ impl<'r> Load<'r> {
         done.pages_total = pages_total.or(done.pages_total);
         done.rows_total = rows_total.or(done.rows_total);
         done.bytes_total = bytes_total.or(done.bytes_total);
+        self.lease.sure().await?;
         let outcome = self.ledger.commit_group(self.run, group).await?;
         done.outcome.new += outcome.new;
         done.outcome.changed += outcome.changed;

@@ -5,9 +5,11 @@
 
 mod document;
 mod error;
+mod fan_out;
 mod fetch;
 mod json;
 mod leaf;
+mod lease;
 mod ledger;
 mod limits;
 mod load;
@@ -20,16 +22,21 @@ mod run;
 mod schedule;
 mod select;
 mod shape;
+mod share;
+mod slots;
 #[cfg(test)]
 mod tests;
 mod work;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+};
 
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
-    catalog::{Catalog, FetchId, Valid},
+    catalog::{Catalog, FetchId, SourceId, Valid},
     config::Environment,
     layout::Layout,
     store::{Reason, StartRun, Store},
@@ -40,8 +47,10 @@ pub use progress::{Committed, Progress, RunReport, Silent};
 
 use fetch::{HeaderMap, Upstream};
 use ledger::Ledger;
+use limits::JOIN_SILENT;
 use request::Base;
 use shape::Shaper;
+use share::Shares;
 
 /// What a harvest is told from outside the definition.
 #[derive(Clone, Debug, Default)]
@@ -65,6 +74,11 @@ struct Inner {
     environment: Environment,
     /// By `SourceId`.
     sources: Vec<SourceHandle>,
+    /// The runs with a request per row at which this process is at work.
+    helped: fan_out::help::Helped,
+    shares: Arc<Shares>,
+    /// Gives signs of life from the first run on.
+    attending: OnceLock<AbortOnDropHandle<()>>,
 }
 
 /// One source, ready to be asked.
@@ -92,20 +106,24 @@ impl Harvester {
         ledger: Arc<dyn Ledger>,
         settings: HarvestSettings,
     ) -> Result<Harvester, HarvestError> {
-        let sources = sources(&catalog, &settings)?;
+        let shares = Arc::new(Shares::new());
+        let sources = sources(&catalog, &settings, &shares)?;
         let inner = Inner {
             shaper: Arc::new(Shaper::new(&catalog, layout)),
             catalog,
             ledger,
             environment: settings.environment,
             sources,
+            helped: fan_out::help::Helped::default(),
+            shares,
+            attending: OnceLock::new(),
         };
         Ok(Harvester { inner: Arc::new(inner) })
     }
 
     /// Checks a definition's addresses without a store, for `check`: the same errors as [`Harvester::new`].
     pub fn check(catalog: &Valid<Catalog>, settings: &HarvestSettings) -> Result<(), HarvestError> {
-        sources(catalog, settings).map(|_| ())
+        sources(catalog, settings, &Arc::new(Shares::new())).map(|_| ())
     }
 
     /// Harvests one fetch now and waits for its end. A page that fails ends the run as failed, in the report.
@@ -119,50 +137,74 @@ impl Harvester {
         progress: &dyn Progress,
         cancel: &CancellationToken,
     ) -> Result<RunReport, HarvestError> {
-        let slot = self.inner.ledger.now().await?;
-        let name = self.inner.name(fetch);
-        match self.run_in(fetch, slot, reason, progress, cancel).await? {
-            Some(report) => {
-                report::log_end(&report, None);
-                Ok(report)
-            }
-            None => Err(HarvestError::Busy(name)),
-        }
+        let inner = &self.inner;
+        self.join(reason == Reason::Hand, progress).await;
+        let start = StartRun {
+            fetch: inner.name(fetch),
+            entity: inner.catalog.fetch(fetch).entity,
+            slot: inner.ledger.now().await?,
+            reason,
+            resume: (reason != Reason::Hand)
+                .then(|| slots::resumes(inner.catalog.fetch(fetch)))
+                .flatten(),
+        };
+        let Some(run) = inner.ledger.start_run(&start).await? else {
+            return Err(HarvestError::Busy(start.fetch));
+        };
+        let report = run::execute(inner, fetch, run, progress, cancel).await?;
+        report::log_end(&report, None);
+        Ok(report)
     }
 
     /// Harvests what is due, again and again, until cancelled; then the runs under way are interrupted and waited for.
     pub async fn serve(&self, cancel: &CancellationToken) {
-        schedule::serve(self, cancel).await;
+        // Beside other processes, nothing is asked for before they have made room.
+        tokio::select! {
+            () = self.join(false, &Silent) => {}
+            () = cancel.cancelled() => return,
+        }
+        tokio::join!(schedule::serve(self, cancel), fan_out::help::serve(&self.inner, cancel));
     }
 
-    /// Runs in a slot; `None` when the slot is taken.
-    async fn run_in(
-        &self,
-        fetch: FetchId,
-        slot: chrono::DateTime<chrono::Utc>,
-        reason: Reason,
-        progress: &dyn Progress,
-        cancel: &CancellationToken,
-    ) -> Result<Option<RunReport>, HarvestError> {
-        let start = StartRun {
-            fetch: self.inner.name(fetch),
-            entity: self.inner.catalog.fetch(fetch).entity,
-            slot,
-            reason,
-            resume: schedule::resumes(self.inner.catalog.fetch(fetch), reason),
-        };
-        let Some(run) = self.inner.ledger.start_run(&start).await? else {
+    /// Runs what waits or was left behind of a fetch; `None` when another process has it.
+    async fn run_next(&self, fetch: FetchId, cancel: &CancellationToken) -> Result<Option<RunReport>, HarvestError> {
+        let inner = &self.inner;
+        let claim = slots::claim(inner.catalog.fetch(fetch), inner.name(fetch));
+        let Some(run) = inner.ledger.claim_run(&claim).await? else {
             return Ok(None);
         };
-        let report = run::execute(&self.inner, fetch, run, progress, cancel).await?;
-        Ok(Some(report))
+        tracing::debug!(fetch = run.fetch, run = run.id, fence = run.fence, "a run starts");
+        run::execute(inner, fetch, run, &Silent, cancel).await.map(Some)
+    }
+
+    /// Takes a share in the sources, and waits until the other processes have made room.
+    async fn join(&self, by_hand: bool, progress: &dyn Progress) {
+        let inner = &self.inner;
+        inner.attending.get_or_init(|| {
+            let attend = share::attend(Arc::clone(&inner.ledger), Arc::clone(&inner.shares), by_hand);
+            AbortOnDropHandle::new(tokio::spawn(attend))
+        });
+        if tokio::time::timeout(JOIN_SILENT, inner.shares.ready()).await.is_err() {
+            progress.message("waits until the other processes have made room at the sources");
+            inner.shares.ready().await;
+        }
     }
 }
 
 impl Inner {
-    /// A fetch is named as its type is.
     fn name(&self, fetch: FetchId) -> String {
-        self.catalog.entity(self.catalog.fetch(fetch).entity).name.clone()
+        self.catalog.fetch_name(fetch)
+    }
+
+    /// Whether this process has a share in a source now.
+    fn may_call(&self, source: SourceId) -> bool {
+        self.places(source) > 0
+    }
+
+    /// Requests that this process may have under way at a source now.
+    fn places(&self, source: SourceId) -> usize {
+        let concurrency = self.catalog.source(source).concurrency;
+        self.shares.current().map_or(0, |share| share.places(concurrency))
     }
 
     fn fetches(&self) -> impl Iterator<Item = FetchId> + use<> {
@@ -170,7 +212,11 @@ impl Inner {
     }
 }
 
-fn sources(catalog: &Catalog, settings: &HarvestSettings) -> Result<Vec<SourceHandle>, HarvestError> {
+fn sources(
+    catalog: &Catalog,
+    settings: &HarvestSettings,
+    shares: &Arc<Shares>,
+) -> Result<Vec<SourceHandle>, HarvestError> {
     let missing = request::missing_environment(catalog, &settings.environment);
     if !missing.is_empty() {
         return Err(HarvestError::Environment(missing.join(", ")));
@@ -180,7 +226,12 @@ fn sources(catalog: &Catalog, settings: &HarvestSettings) -> Result<Vec<SourceHa
         let base = request::base(source, &settings.environment, &settings.definition_dir)?;
         let headers = request::headers(source, &settings.environment)?;
         let upstream = match base {
-            Base::Http(_) => Some(Upstream::new(client.clone(), source, headers.clone())),
+            Base::Http(_) => Some(Upstream::new(
+                client.clone(),
+                source,
+                headers.clone(),
+                Arc::clone(shares),
+            )),
             Base::Folder(_) => None,
         };
         Ok(SourceHandle {

@@ -8,10 +8,14 @@ use std::{
 use rand::Rng as _;
 use tokio::time::Instant;
 
-use super::limits::{BACKOFF_BASE, BACKOFF_CAP};
+use super::{
+    limits::{BACKOFF_BASE, BACKOFF_CAP},
+    share::{Share, Shares},
+};
 use crate::catalog::Rate;
 
-/// Spaces the requests of one source evenly (GCRA without a burst), shared by all its fetches.
+/// Spaces the requests of one source evenly (GCRA without a burst), shared by all its fetches; with several processes, each
+/// takes every so many-th turn.
 #[derive(Debug)]
 pub(super) struct Pace {
     interval: Duration,
@@ -28,15 +32,22 @@ impl Pace {
     }
 
     /// Waits for this request's turn.
-    pub(super) async fn turn(&self) {
-        tokio::time::sleep_until(self.reserve(Instant::now())).await;
+    pub(super) async fn turn(&self, shares: &Shares) {
+        loop {
+            let share = shares.ready().await;
+            tokio::time::sleep_until(self.reserve(Instant::now(), &share)).await;
+            // A process that was stopped in its sleep may have been given up by the others.
+            if shares.current().is_some() {
+                return;
+            }
+        }
     }
 
     /// The instant of the next turn, which is taken by this call.
-    fn reserve(&self, now: Instant) -> Instant {
+    fn reserve(&self, now: Instant, share: &Share) -> Instant {
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         let turn = next.map_or(now, |next| next.max(now));
-        *next = Some(turn + self.interval);
+        *next = Some(turn + share.interval(self.interval));
         turn
     }
 
@@ -159,11 +170,20 @@ mod tests {
             per: Duration::from_secs(1),
         }));
         let now = Instant::now();
-        let turns: Vec<Duration> = (0..3).map(|_| pace.reserve(now) - now).collect();
+        let of = |count| Share {
+            rank: 0,
+            count,
+            until: None,
+        };
+        let turns: Vec<Duration> = (0..3).map(|_| pace.reserve(now, &of(1)) - now).collect();
         assert_eq!(turns, [0, 50, 100].map(Duration::from_millis));
         let held = now + Duration::from_secs(9);
         pace.hold(held);
-        assert_eq!(pace.reserve(now), held);
-        assert_eq!(pace.reserve(held) - held, Duration::from_millis(50));
+        assert_eq!(pace.reserve(now, &of(3)), held);
+        assert_eq!(
+            pace.reserve(held, &of(1)) - held,
+            Duration::from_millis(150),
+            "three share the rate"
+        );
     }
 }

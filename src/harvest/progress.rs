@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::store::{GroupOutcome, RunSummary};
+use crate::store::{FanOutCounts, GroupOutcome, RunSummary};
 
 /// Watches a run. Calls come from the run's own task and must not block.
 pub trait Progress: Send + Sync {
@@ -41,4 +41,15 @@ pub struct Committed {
 pub struct RunReport {
     pub summary: RunSummary,
     pub elapsed: Duration,
+    /// Of a field's fetch: what became of its requests.
+    pub requests: Option<FanOutCounts>,
+}
+
+impl RunReport {
+    /// `3 of 320 requests failed`, where each row has one.
+    pub fn failed_requests(&self) -> Option<String> {
+        let requests = self.requests.as_ref().filter(|requests| requests.failed > 0)?;
+        let all = requests.done + requests.failed + requests.left;
+        Some(format!("{} of {all} requests failed", requests.failed))
+    }
 }

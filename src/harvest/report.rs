@@ -39,14 +39,21 @@ fn sentence(report: &RunReport, again: Option<Duration>) -> String {
     let summary = &report.summary;
     let counts = counts(summary);
     let pages = if summary.pages == 1 { "page" } else { "pages" };
-    let done = format!("{counts}, {} {pages} in {}", summary.pages, seconds(report.elapsed));
+    let failed = report
+        .failed_requests()
+        .map_or(String::new(), |failed| format!("; {failed}"));
+    let done = format!(
+        "{counts}, {} {pages} in {}{failed}",
+        summary.pages,
+        seconds(report.elapsed)
+    );
     match (summary.state, again) {
         (RunState::Failed, again) => {
             let error = summary.error.as_deref().unwrap_or("it failed; the log has the cause");
             let again = again.map_or(String::new(), |wait| format!("; tried again in {}", seconds(wait)));
             format!("{}: {error}{again}", summary.fetch)
         }
-        (RunState::Interrupted | RunState::Running, _) => {
+        (RunState::Interrupted | RunState::Running | RunState::Queued, _) => {
             format!("{}: interrupted after {done}", summary.fetch)
         }
         (RunState::Complete, _) => format!("{}: {done}", summary.fetch),
@@ -112,6 +119,7 @@ mod tests {
                 ..super::super::tests::memory::summary(1, &start)
             },
             elapsed: Duration::from_millis(400),
+            requests: None,
         };
         let failed = || run(RunState::Failed, 0, 0, Some("/items answered 500"));
         let again = Some(Duration::from_secs(5));

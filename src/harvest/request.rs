@@ -76,8 +76,10 @@ pub(super) fn missing_environment(catalog: &Catalog, environment: &Environment) 
         check(&source.url, &user);
         source.headers.iter().for_each(|(_, value)| check(value, &user));
     }
-    for fetch in &catalog.fetches {
-        check(&fetch.path, &format!("type {}", catalog.entity(fetch.entity).name));
+    for id in catalog.fetch_ids() {
+        let fetch = catalog.fetch(id);
+        let what = if fetch.each.is_some() { "field" } else { "type" };
+        check(&fetch.path, &format!("{what} {}", catalog.fetch_name(id)));
     }
     missing
 }
@@ -129,6 +131,8 @@ pub(super) struct Maker<'a> {
     pub base: &'a Base,
     pub headers: &'a HeaderMap,
     pub environment: &'a Environment,
+    /// The row that a field's request is about, as `{$this.…}` sees it.
+    pub this: Option<&'a Val>,
 }
 
 impl Maker<'_> {
@@ -161,6 +165,7 @@ impl Maker<'_> {
         let number = |number: u64| text_or_number(number);
         let lookup = |name: &str| match (name, position) {
             ("env", _) => Some(environment_object(&self.fetch.path, self.environment)),
+            ("this", _) => self.this.cloned(),
             ("page", Position::Page(page)) => Some(number(*page)),
             ("offset", Position::Offset(offset)) => Some(number(*offset)),
             ("cursor", Position::Cursor(cursor)) => Some(text(cursor)),

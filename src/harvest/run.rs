@@ -12,8 +12,10 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use super::{
     Inner, SourceHandle,
     error::{HarvestError, PageFault},
+    fan_out,
     fetch::{Fetched, hash_text},
-    limits::{AHEAD_MAX, BODY_MAX, GROUP_QUEUE, HEARTBEAT, PAGE_QUEUE},
+    lease::Lease,
+    limits::{AHEAD_MAX, BODY_MAX, GROUP_QUEUE, PAGE_QUEUE},
     load::Load,
     page::{Place, Position},
     progress::{Progress, RunReport},
@@ -26,7 +28,7 @@ use crate::{
 };
 
 /// How the pages of a run ended.
-enum Outcome {
+pub(super) enum Outcome {
     Whole(Read),
     Failed(PageFault),
     Interrupted,
@@ -41,7 +43,8 @@ pub(super) async fn execute(
     cancel: &CancellationToken,
 ) -> Result<RunReport, HarvestError> {
     let started = Instant::now();
-    let outcome = pages_with_heartbeat(inner, id, &run, progress, cancel).await;
+    let lease = Lease::new(inner.ledger.as_ref(), &run);
+    let outcome = pages_with_heartbeat(inner, id, &run, &lease, progress, cancel).await;
     let fetch = inner.catalog.fetch(id);
     let finish = match outcome {
         Ok(Outcome::Whole(read)) => complete(fetch, &run, read, progress),
@@ -55,9 +58,18 @@ pub(super) async fn execute(
             error: error.to_string(),
         },
     };
+    lease.sure().await?;
     let summary = inner.ledger.finish_run(&run, finish).await?;
+    let requests = match &fetch.each {
+        Some(_) => Some(inner.ledger.parent_counts(&run.fetch, Some(run.id)).await?),
+        None => None,
+    };
     let elapsed = started.elapsed();
-    Ok(RunReport { summary, elapsed })
+    Ok(RunReport {
+        summary,
+        elapsed,
+        requests,
+    })
 }
 
 /// Absence deletes only when it is known what was there. A refused row with a key stands for the row stored under it;
@@ -92,27 +104,16 @@ async fn pages_with_heartbeat(
     inner: &Arc<Inner>,
     id: FetchId,
     run: &Run,
+    lease: &Lease<'_>,
     progress: &dyn Progress,
     cancel: &CancellationToken,
 ) -> Result<Outcome, StoreError> {
     // A child token: the end of this run stops its worker, and no other run.
     let stop = cancel.child_token();
     let _guard = stop.clone().drop_guard();
-    let beat = async {
-        let mut ticks = tokio::time::interval(HEARTBEAT);
-        loop {
-            ticks.tick().await;
-            match inner.ledger.heartbeat(run).await {
-                Err(StoreError::Fenced) => return StoreError::Fenced,
-                // A missed beat is no lost run: the next may succeed, and every commit checks the fence.
-                Err(error) => tracing::warn!(%error, "a heartbeat failed"),
-                Ok(()) => {}
-            }
-        }
-    };
     tokio::select! {
-        outcome = stages(inner, id, run, progress, &stop) => outcome,
-        error = beat => Err(error),
+        outcome = stages(inner, id, run, lease, progress, &stop) => outcome,
+        error = lease.keep() => Err(error),
     }
 }
 
@@ -121,10 +122,14 @@ async fn stages(
     inner: &Arc<Inner>,
     id: FetchId,
     run: &Run,
+    lease: &Lease<'_>,
     progress: &dyn Progress,
     stop: &CancellationToken,
 ) -> Result<Outcome, StoreError> {
     let fetch = inner.catalog.fetch(id);
+    if fetch.each.is_some() {
+        return fan_out::run(inner, id, run, progress, stop).await;
+    }
     let (pages, rows, start) = match start_of(fetch, run) {
         Ok(start) => start,
         Err(fault) => return Ok(Outcome::Failed(fault)),
@@ -157,7 +162,7 @@ async fn stages(
             () = stop.cancelled() => Ok(()),
         }
     };
-    let load = Load::new(run, inner.ledger.as_ref(), progress, pages, rows);
+    let load = Load::new(run, inner.ledger.as_ref(), lease, progress, pages, rows);
     let (fetched, loaded) = tokio::join!(fetched, load.all(group_receiver, stop));
     // A stopped worker is not waited for: a filter may still be at a large page, and nobody takes what it makes of it.
     let worked = tokio::select! {
@@ -274,6 +279,7 @@ impl Fetching {
             base: &source.base,
             headers: &source.headers,
             environment: &self.inner.environment,
+            this: None,
         };
         let request = maker.request(&position)?;
         let before = self.inner.ledger.request_state(&self.run, &request.identity).await;
@@ -281,10 +287,20 @@ impl Fetching {
             tracing::warn!(%error, "what is remembered of a request cannot be read; it is made without");
             None
         });
-        match &request.target {
-            Target::Http(url) => http(source, url, &request, before).await,
-            Target::File(path) => file(fetch, path, &request, before).await,
-        }
+        page_of(fetch, source, &request, before).await
+    }
+}
+
+/// Gets one page; `before` is what is remembered of its last known form.
+pub(super) async fn page_of(
+    fetch: &Fetch,
+    source: &SourceHandle,
+    request: &Request,
+    before: Option<RequestState>,
+) -> Result<(Page, oneshot::Receiver<Step>), PageFault> {
+    match &request.target {
+        Target::Http(url) => http(source, url, request, before).await,
+        Target::File(path) => file(fetch, path, request, before).await,
     }
 }
 

@@ -1,6 +1,8 @@
-//! When a fetch is due. Knows schedules, back-off and the ledger's newest runs; a timer's tick is only a hint to look.
+//! The scheduler: looks at the ledger, queues the slots that it lacks, and starts what waits. Knows timers and the runs under
+//! way here; when something is due stands in `slots`.
 //!
-//! The truth is the ledger: a slot that has a run is never run again, whoever ticks how often.
+//! The truth is the ledger: a slot that has a run is never run again, whoever ticks how often. A timer's tick is only a hint
+//! to look.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -8,8 +10,6 @@ use std::{
     time::Duration,
 };
 
-use chrono::{DateTime, TimeDelta, Utc};
-use croner::Cron;
 use tokio::{sync::Notify, task::JoinSet, time::Instant};
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 use tokio_util::sync::CancellationToken;
@@ -17,21 +17,16 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Harvester,
     error::HarvestError,
-    limits::{RECONCILE, RECONCILE_MIN, RESUME_PAGES, RETRY_BASE, RETRY_CAP, RUNS_MAX},
-    progress::{RunReport, Silent},
+    fan_out::after::fed_at,
+    limits::{RECONCILE, RECONCILE_MIN, RETRY_BASE, RUNS_MAX},
+    progress::RunReport,
     report::log_end,
+    slots,
 };
 use crate::{
-    catalog::{Fetch, FetchId, Missing, Schedule},
-    store::{FetchStatus, Reason, RunState, RunSummary},
+    catalog::{FetchId, Schedule},
+    store::{FetchStatus, RunState, StoreError},
 };
-
-/// A run that should start now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Due {
-    pub slot: DateTime<Utc>,
-    pub reason: Reason,
-}
 
 /// Runs what is due until cancelled.
 pub(super) async fn serve(harvester: &Harvester, cancel: &CancellationToken) {
@@ -116,16 +111,21 @@ struct Runs {
 }
 
 impl Runs {
-    fn start(&mut self, harvester: &Harvester, fetch: FetchId, due: Due, cancel: &CancellationToken) {
+    fn start(&mut self, harvester: &Harvester, fetch: FetchId, cancel: &CancellationToken) {
         self.busy.insert(fetch);
         let (harvester, cancel) = (harvester.clone(), cancel.clone());
         self.tasks.spawn(async move {
             let name = harvester.inner.name(fetch);
-            tracing::debug!(fetch = name, reason = ?due.reason, slot = %due.slot, "a run starts");
-            let ran = harvester.run_in(fetch, due.slot, due.reason, &Silent, &cancel).await;
+            let ran = harvester.run_next(fetch, &cancel).await;
             match &ran {
                 Ok(Some(report)) => log_end(report, wait_after(&harvester, fetch, report).await),
-                Ok(None) => tracing::debug!(fetch = name, "the slot is taken"),
+                Ok(None) => tracing::debug!(fetch = name, "another process was first"),
+                Err(HarvestError::Store(StoreError::Fenced)) => {
+                    tracing::warn!(
+                        fetch = name,
+                        "a run was taken over by another process, which goes on with it"
+                    );
+                }
                 Err(error) => tracing::error!(fetch = name, %error, "a run could not be recorded"),
             }
             (fetch, matches!(ran, Ok(Some(_))))
@@ -169,11 +169,10 @@ async fn wait_after(harvester: &Harvester, fetch: FetchId, report: &RunReport) -
     let ledger = &harvester.inner.ledger;
     let (status, now) = (ledger.fetch_status().await.ok()?, ledger.now().await.ok()?);
     let known = status.iter().find(|status| status.fetch == report.summary.fetch);
-    let schedule = harvester.inner.catalog.fetch(fetch).schedule.as_ref();
-    Some(until_next(schedule, known, now))
+    Some(slots::until_next(harvester.inner.catalog.fetch(fetch), known?, now))
 }
 
-/// Starts what is due, and tells how long until something may be.
+/// Queues what is due, starts what waits and may run here, and tells how long until something may be due.
 async fn look(harvester: &Harvester, runs: &mut Runs, cancel: &CancellationToken) -> Result<Duration, HarvestError> {
     let inner = &harvester.inner;
     let now = inner.ledger.now().await?;
@@ -181,121 +180,25 @@ async fn look(harvester: &Harvester, runs: &mut Runs, cancel: &CancellationToken
     let status: HashMap<&str, &FetchStatus> = status.iter().map(|status| (status.fetch.as_str(), status)).collect();
     let mut wait = RECONCILE;
     for id in inner.fetches() {
-        if runs.busy.contains(&id) || runs.rests(id) {
+        let fetch = inner.catalog.fetch(id);
+        let name = inner.name(id);
+        let mut known = status.get(name.as_str()).copied().cloned().unwrap_or_default();
+        let fed = fetch.each.as_ref();
+        let fed = fed.and_then(|each| fed_at(&inner.catalog, each, |name| status.get(name).copied()));
+        if slots::lacks(fetch, &known, fed, now) {
+            // Decided again in the fetch's turn: another process may have come first.
+            let rule = |known: &FetchStatus, now| slots::plan_after(fetch, known, fed, now);
+            known = inner.ledger.plan_slots(&name, &rule).await?;
+        }
+        if runs.busy.contains(&id) || runs.rests(id) || !inner.may_call(fetch.source) {
             continue;
         }
-        let fetch = inner.catalog.fetch(id);
-        let schedule = fetch.schedule.as_ref();
-        let known = status.get(inner.name(id).as_str()).copied();
-        match due(schedule, fetch.missing, known, now) {
+        match slots::is_ready(&known, now) {
             // The rest comes when one of these has ended.
-            Some(_) if runs.busy.len() >= RUNS_MAX => return Ok(RECONCILE),
-            Some(due) => runs.start(harvester, id, due, cancel),
-            None => wait = wait.min(until_next(schedule, known, now)),
+            true if runs.busy.len() >= RUNS_MAX => wait = RECONCILE,
+            true => runs.start(harvester, id, cancel),
+            false => wait = wait.min(slots::until_next(fetch, &known, now)),
         }
     }
     Ok(wait)
-}
-
-/// Whether a fetch that is not under way here should start now.
-pub(super) fn due(
-    schedule: Option<&Schedule>,
-    missing: Missing,
-    status: Option<&FetchStatus>,
-    now: DateTime<Utc>,
-) -> Option<Due> {
-    let slot = schedule.and_then(|schedule| current_slot(schedule, now));
-    let Some((status, last)) = status.and_then(|status| Some((status, status.last.as_ref()?))) else {
-        return Some(Due {
-            slot: slot.unwrap_or(now),
-            reason: Reason::Start,
-        });
-    };
-    let next_slot = slot.filter(|slot| *slot > last.slot).map(|slot| Due {
-        slot,
-        reason: Reason::Schedule,
-    });
-    match last.state {
-        // A resumed run deletes nothing: what it read first may have changed since. A whole one follows at once.
-        RunState::Complete if last.resumed && missing == Missing::Delete => Some(Due {
-            slot: now,
-            reason: Reason::Start,
-        }),
-        RunState::Complete => next_slot,
-        // It did not end: of this process no run is under way, so whoever ran it has gone.
-        RunState::Running | RunState::Interrupted => Some(Due {
-            slot: now,
-            reason: Reason::Start,
-        }),
-        RunState::Failed => {
-            let retry = (now >= retry_at(last, status.failures)).then_some(Due {
-                slot: now,
-                reason: Reason::Retry,
-            });
-            // A short interval is no reason to press an upstream that is down.
-            let pressing = now < failed_at(last) + delta(RETRY_BASE);
-            next_slot.filter(|_| !pressing).or(retry)
-        }
-    }
-}
-
-/// How many pages an interrupted run must have read for this one to go on with it; `None`: it starts at the first page.
-///
-/// Starting again is cheap (an unchanged page costs one request and no write) and sees one state of the upstream, so that
-/// absence can be judged. Long runs go on all the same: interrupted again and again, they would never end.
-pub(super) fn resumes(fetch: &Fetch, reason: Reason) -> Option<u64> {
-    match (reason, fetch.missing) {
-        (Reason::Hand, _) => None,
-        (_, Missing::Keep) => Some(1),
-        (_, Missing::Delete) => Some(RESUME_PAGES),
-    }
-}
-
-/// The instant at which the current interval began; `None` for a cron expression that never matched.
-pub(super) fn current_slot(schedule: &Schedule, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    match schedule {
-        Schedule::Every(every) => {
-            let step = i64::try_from(every.as_micros()).ok().filter(|step| *step > 0)?;
-            let micros = now.timestamp_micros();
-            DateTime::from_timestamp_micros(micros - micros.rem_euclid(step))
-        }
-        Schedule::Cron(cron) => {
-            let cron: Cron = cron.parse().ok()?;
-            cron.find_previous_occurrence(&now, true).ok()
-        }
-    }
-}
-
-fn following_slot(schedule: &Schedule, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    match schedule {
-        Schedule::Every(every) => current_slot(schedule, now)?.checked_add_signed(TimeDelta::from_std(*every).ok()?),
-        Schedule::Cron(cron) => {
-            let cron: Cron = cron.parse().ok()?;
-            cron.find_next_occurrence(&now, false).ok()
-        }
-    }
-}
-
-fn failed_at(last: &RunSummary) -> DateTime<Utc> {
-    last.finished_at.unwrap_or(last.started_at)
-}
-
-fn retry_at(last: &RunSummary, failures: u32) -> DateTime<Utc> {
-    let wait = RETRY_BASE.saturating_mul(2u32.saturating_pow(failures.saturating_sub(1)));
-    failed_at(last) + delta(wait.min(RETRY_CAP))
-}
-
-fn delta(wait: Duration) -> TimeDelta {
-    TimeDelta::from_std(wait).unwrap_or(TimeDelta::MAX)
-}
-
-/// How long until the next slot or retry.
-fn until_next(schedule: Option<&Schedule>, status: Option<&FetchStatus>, now: DateTime<Utc>) -> Duration {
-    let slot = schedule.and_then(|schedule| following_slot(schedule, now));
-    let failed = status.and_then(|status| {
-        let last = status.last.as_ref().filter(|last| last.state == RunState::Failed)?;
-        Some(retry_at(last, status.failures))
-    });
-    let next = slot.into_iter().chain(failed).min();
-    next.and_then(|next| (next - now).to_std().ok()).unwrap_or(RECONCILE)
 }

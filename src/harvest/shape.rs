@@ -32,6 +32,8 @@ struct EntityShape {
     fields: Vec<FieldShape>,
     /// Positions of the key's columns.
     key: Vec<usize>,
+    /// What the values of a key are converted to.
+    key_leaves: Vec<LeafShape>,
     /// Columns of the reference to the owner, in the order of the owner's key.
     parent: Vec<usize>,
     /// Child rows are told apart by position alone.
@@ -113,6 +115,18 @@ impl Shaper {
             }
         };
         (row, refused)
+    }
+
+    /// The key that a value is, for values that are no records: a scalar, or an array of a composite key's parts.
+    pub(super) fn key(&self, entity: EntityId, value: &Val) -> Result<Key, String> {
+        let shape = self.shape(entity).map_err(|unfit| unfit.reason)?;
+        let key = reference(&shape.key_leaves, value)?;
+        key.ok_or_else(|| "expected a record or a key, found null".to_owned())
+    }
+
+    /// The key of a row that was shaped here.
+    pub(super) fn key_of(&self, entity: EntityId, row: &Row) -> Option<Key> {
+        self.shape(entity).ok().map(|shape| shape.key_of(row))
     }
 
     fn shape(&self, entity: EntityId) -> Result<&EntityShape, Unfit> {
@@ -369,6 +383,15 @@ fn is_one_composite(outputs: &[Val]) -> bool {
     matches!(outputs, [Val::Arr(parts)] if !matches!(parts.first(), None | Some(Val::Arr(_))))
 }
 
+/// A value that is neither a record nor a key.
+pub(super) fn refused_value(reason: String, value: &Val) -> Refused {
+    let unfit = Unfit {
+        reason,
+        ..Unfit::default()
+    };
+    refusal(unfit, value)
+}
+
 fn refusal(unfit: Unfit, record: &Val) -> Refused {
     let Unfit { key, id, mut reason } = unfit;
     let mut text = record.to_string();
@@ -403,6 +426,7 @@ fn entity_shape(catalog: &Catalog, id: EntityId, tables: &EntityTables) -> Entit
         needs_object: fields.iter().any(|field| matches!(field.take, Take::Keys(_))),
         fields,
         key: tables.table.key.clone(),
+        key_leaves: leaf_shapes(catalog, catalog.leaves_of(id, &entity.key)),
         parent: parent.map(|field| tables.columns_of(field)).unwrap_or_default(),
         positional: entity.positional,
     }
@@ -416,12 +440,16 @@ fn is_list(kind: &FieldKind) -> bool {
     }
 }
 
-/// `None` for fields that no record fills: inverses.
+fn leaf_shapes(catalog: &Catalog, leaves: Vec<Leaf>) -> Vec<LeafShape> {
+    leaves.into_iter().map(|leaf| LeafShape::new(catalog, leaf)).collect()
+}
+
+/// `None` for fields that no record fills: inverses, and those with requests of their own.
 fn field_shape(catalog: &Catalog, id: EntityId, field_id: FieldId, tables: &EntityTables) -> Option<FieldShape> {
     let entity = catalog.entity(id);
     let field: &Field = entity.field(field_id);
     let columns = tables.columns_of(field_id);
-    let leaves = |leaves: Vec<Leaf>| leaves.into_iter().map(|leaf| LeafShape::new(catalog, leaf)).collect();
+    let leaves = |leaves: Vec<Leaf>| leaf_shapes(catalog, leaves);
     let what = match &field.kind {
         FieldKind::Leaf { leaf, list: None } => What::Leaf {
             column: *columns.first()?,
@@ -455,6 +483,9 @@ fn field_shape(catalog: &Catalog, id: EntityId, field_id: FieldId, tables: &Enti
         },
         FieldKind::Inverse { .. } => return None,
     };
+    if field.fetch.is_some() {
+        return None;
+    }
     Some(FieldShape {
         name: field.name.clone(),
         required: field.required,

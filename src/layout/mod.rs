@@ -3,10 +3,15 @@
 //! One table per entity, snake_case; a reference is its target's leaves; to-many references are a join table with a
 //! position. Column order is the contract between `harvest` (which fills [`crate::value::Row`]) and `store`.
 
+mod meaning;
+pub mod steps;
+
 use crate::{
-    catalog::{Catalog, Entity, EntityId, FieldId, FieldKind, Leaf, Valid},
+    catalog::{Catalog, Entity, EntityId, Field, FieldId, FieldKind, Leaf, Valid},
     value::Scalar,
 };
+
+pub use meaning::Meaning;
 
 pub use crate::catalog::snake_case;
 
@@ -15,6 +20,10 @@ pub const ROW_COLUMN: &str = "_row";
 pub const HASH_COLUMN: &str = "_hash";
 /// The place in the owner's (or the upstream's) list: on nested tables and join tables.
 pub const POSITION_COLUMN: &str = "_position";
+
+/// Names that one column or table can have had: each renamed field on the way to a key's leaf doubles them, and more than
+/// four at once are not worth guessing.
+const FORMER_NAMES_MAX: usize = 16;
 
 /// The tables of a whole catalog, by [`EntityId`].
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -25,6 +34,21 @@ pub struct Layout {
 /// What one entity needs.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct EntityTables {
+    /// The type's name; layouts that were stored before names were kept have none.
+    #[serde(default)]
+    pub name: String,
+    /// The name that the type had before (`@was`).
+    #[serde(skip)]
+    pub was: Option<String>,
+    /// The names of the type's fields, by [`FieldId`].
+    #[serde(default)]
+    pub fields: Vec<String>,
+    /// The fetch whose runs bring the rows: its own, or that of the outermost owner.
+    #[serde(skip)]
+    pub filled_by: Option<String>,
+    /// The owner of a nested type.
+    #[serde(skip)]
+    pub owner: Option<EntityId>,
     pub table: Table,
     /// One per `Links` field, in field order.
     pub joins: Vec<JoinTable>,
@@ -56,6 +80,12 @@ pub struct Column {
     pub field: FieldId,
     pub kind: ColumnKind,
     pub nullable: bool,
+    /// What the values mean beside their kind.
+    #[serde(default)]
+    pub meaning: Meaning,
+    /// Names that the column can have been stored under, by `@was`.
+    #[serde(skip)]
+    pub before: Vec<String>,
 }
 
 /// What a column holds; the dialect chooses the type.
@@ -78,6 +108,12 @@ pub struct JoinTable {
     pub owner: Vec<Column>,
     /// Named `target_…`, in the order of the target's `by` leaves.
     pub targets: Vec<Column>,
+    /// Names that the table can have been stored under, by `@was`.
+    #[serde(skip)]
+    pub before: Vec<String>,
+    /// Filled by requests of its own (`@fetch` on the field): what the owner's record says leaves it alone.
+    #[serde(default)]
+    pub fetched: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -150,6 +186,11 @@ fn entity_tables(catalog: &Catalog, id: EntityId) -> EntityTables {
         }
     }
     EntityTables {
+        name: entity.name.clone(),
+        was: entity.was.clone(),
+        fields: entity.fields.iter().map(|field| field.name.clone()).collect(),
+        filled_by: filled_by(catalog, entity),
+        owner: entity.owner.map(|owner| owner.entity),
         joins: joins(catalog, id),
         nested: nested(entity),
         positioned: entity.owner.is_some(),
@@ -164,40 +205,71 @@ fn entity_tables(catalog: &Catalog, id: EntityId) -> EntityTables {
     }
 }
 
+/// Nested types end at a type that is not nested: one that is nested in itself is refused.
+fn filled_by(catalog: &Catalog, entity: &Entity) -> Option<String> {
+    let mut outermost = entity;
+    while let Some(owner) = outermost.owner {
+        outermost = catalog.entity(owner.entity);
+    }
+    outermost.fetch.map(|_| outermost.name.clone())
+}
+
 fn field_columns(catalog: &Catalog, entity: &Entity, id: FieldId) -> Vec<Column> {
     let field = entity.field(id);
-    let name = snake_case(&field.name);
     // Key columns are never null even when the reference that they hold may dangle.
     let nullable = !field.required && !entity.key.contains(&id);
-    let column = |name: String, kind| Column {
-        name,
-        field: id,
-        kind,
-        nullable,
-    };
-    match &field.kind {
+    let columns = match &field.kind {
         FieldKind::Leaf { list: Some(_), .. } | FieldKind::Value { .. } => {
-            vec![column(name, ColumnKind::Document)]
+            vec![(names_of(field), ColumnKind::Document)]
         }
-        FieldKind::Leaf { leaf, list: None } => vec![column(name, leaf_kind(*leaf))],
-        FieldKind::Reference { target, by } => leaf_columns(catalog, *target, by, &name)
-            .into_iter()
-            .map(|(name, kind)| column(name, kind))
-            .collect(),
+        FieldKind::Leaf { leaf, list: None } => vec![(names_of(field), leaf_kind(*leaf))],
+        FieldKind::Reference { target, by } => leaf_columns(catalog, *target, by, &names_of(field)),
         FieldKind::Links { .. } | FieldKind::Inverse { .. } | FieldKind::Nested { .. } => Vec::new(),
-    }
+    };
+    let meaning = Meaning::of(catalog, field);
+    let columns = columns.into_iter().filter_map(|(names, kind)| {
+        let (name, before) = names.split_first()?;
+        Some(Column {
+            name: name.clone(),
+            field: id,
+            kind,
+            nullable,
+            meaning: meaning.clone(),
+            before: before.to_vec(),
+        })
+    });
+    columns.collect()
+}
+
+/// The name of a field's column, then those it can have had.
+fn names_of(field: &Field) -> Vec<String> {
+    let names = [Some(&field.name), field.was.as_ref()].into_iter().flatten();
+    names.map(|name| snake_case(name)).collect()
+}
+
+/// Names put together, the first ones being the present name.
+fn combined(prefixes: &[String], names: &[String]) -> Vec<String> {
+    let pairs = prefixes
+        .iter()
+        .flat_map(|prefix| names.iter().map(move |name| format!("{prefix}_{name}")));
+    pairs.take(FORMER_NAMES_MAX).collect()
 }
 
 /// Names and kinds of the columns that hold `by` of `target` under a prefix: `giver_slug`, `quest_id`.
-fn leaf_columns(catalog: &Catalog, target: EntityId, by: &[FieldId], prefix: &str) -> Vec<(String, ColumnKind)> {
+fn leaf_columns(
+    catalog: &Catalog,
+    target: EntityId,
+    by: &[FieldId],
+    prefixes: &[String],
+) -> Vec<(Vec<String>, ColumnKind)> {
     let entity = catalog.entity(target);
     by.iter()
         .flat_map(|id| {
             let field = entity.field(*id);
-            let name = format!("{prefix}_{}", snake_case(&field.name));
+            let names = combined(prefixes, &names_of(field));
             match &field.kind {
-                FieldKind::Reference { target, by } => leaf_columns(catalog, *target, by, &name),
-                FieldKind::Leaf { leaf, .. } => vec![(name, leaf_kind(*leaf))],
+                FieldKind::Reference { target, by } => leaf_columns(catalog, *target, by, &names),
+                FieldKind::Leaf { leaf, .. } => vec![(names, leaf_kind(*leaf))],
                 _ => Vec::new(),
             }
         })
@@ -213,31 +285,44 @@ fn leaf_kind(leaf: Leaf) -> ColumnKind {
 
 fn joins(catalog: &Catalog, owner: EntityId) -> Vec<JoinTable> {
     let entity = catalog.entity(owner);
-    let fields = entity.field_ids();
-    fields
-        .filter_map(|id| match &entity.field(id).kind {
-            FieldKind::Links { target, by } => Some(JoinTable {
-                name: format!("{}_{}", entity.names.table, snake_case(&entity.field(id).name)),
-                field: id,
-                target: *target,
-                owner: join_columns(catalog, owner, &entity.key, "owner", id),
-                targets: join_columns(catalog, *target, by, "target", id),
-            }),
-            _ => None,
+    let tables: Vec<String> = [Some(entity.names.table.clone()), entity.was.as_deref().map(snake_case)]
+        .into_iter()
+        .flatten()
+        .collect();
+    let join = |id: FieldId| {
+        let field = entity.field(id);
+        let FieldKind::Links { target, by } = &field.kind else {
+            return None;
+        };
+        let names = combined(&tables, &names_of(field));
+        let (name, before) = names.split_first()?;
+        Some(JoinTable {
+            name: name.clone(),
+            field: id,
+            target: *target,
+            owner: join_columns(catalog, owner, &entity.key, "owner", id),
+            targets: join_columns(catalog, *target, by, "target", id),
+            before: before.to_vec(),
+            fetched: field.fetch.is_some(),
         })
-        .collect()
+    };
+    entity.field_ids().filter_map(join).collect()
 }
 
 fn join_columns(catalog: &Catalog, entity: EntityId, by: &[FieldId], prefix: &str, field: FieldId) -> Vec<Column> {
-    leaf_columns(catalog, entity, by, prefix)
-        .into_iter()
-        .map(|(name, kind)| Column {
-            name,
+    let columns = leaf_columns(catalog, entity, by, &[prefix.to_owned()]).into_iter();
+    let columns = columns.filter_map(|(names, kind)| {
+        let (name, before) = names.split_first()?;
+        Some(Column {
+            name: name.clone(),
             field,
             kind,
             nullable: false,
+            meaning: Meaning::Link(catalog.entity(entity).name.clone()),
+            before: before.to_vec(),
         })
-        .collect()
+    });
+    columns.collect()
 }
 
 fn nested(entity: &Entity) -> Vec<NestedTable> {

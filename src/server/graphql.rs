@@ -88,7 +88,7 @@ pub(super) async fn post(State(shared): State<Shared>, request: Request) -> Resp
         let message = "the body must be JSON, announced by Content-Type: application/json";
         return refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, media, message);
     }
-    let limit = shared.context.api.limits().request_timeout;
+    let limit = shared.context.api.newest().limits().request_timeout;
     let body = match tokio::time::timeout(limit, axum::body::to_bytes(body, BODY_MAX)).await {
         Ok(Ok(body)) => body,
         Ok(Err(_)) => {
@@ -129,7 +129,7 @@ async fn answer(shared: &Shared, request: ApiRequest, media: Media, method: Meth
             .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         return response;
     };
-    let answer = shared.context.api.execute(request).await;
+    let answer = shared.context.api.newest().execute(request).await;
     let mut response = with_body(status(&answer, media, &method), media, Body::from(answer.body()));
     if response.status() == StatusCode::METHOD_NOT_ALLOWED {
         let allowed = HeaderValue::from_static("POST");

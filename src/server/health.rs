@@ -15,14 +15,19 @@ pub(super) async fn healthy() -> Json<Value> {
     Json(json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION"), "ui": assets::kind() }))
 }
 
-/// `/readyz`: the database answers, and no shutdown is under way.
+/// `/readyz`: the database answers, and no shutdown is under way. Tells of a changed definition that is not in force.
 pub(super) async fn ready(State(shared): State<Shared>) -> (StatusCode, Json<Value>) {
     let unready = |reason: &str| (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": reason })));
     if shared.shutdown.is_cancelled() {
         return unready("stopping");
     }
-    match tokio::time::timeout(PATIENCE, shared.context.api.store().now()).await {
-        Ok(Ok(_)) => (StatusCode::OK, Json(json!({ "status": "ok" }))),
+    let api = &shared.context.api;
+    match tokio::time::timeout(PATIENCE, api.newest().store().now()).await {
+        // What is served is whole and right, so a definition that was refused makes nobody unready.
+        Ok(Ok(_)) => match api.refusal() {
+            None => (StatusCode::OK, Json(json!({ "status": "ok" }))),
+            Some(why) => (StatusCode::OK, Json(json!({ "status": "ok", "definition": *why }))),
+        },
         Ok(Err(error)) => {
             tracing::warn!(%error, "not ready");
             unready("the database does not answer")

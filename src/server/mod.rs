@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use self::{connections::Bounds, shared::Shared};
-use crate::graphql::DataApi;
+use crate::graphql::Current;
 
 /// How long requests under way may take after the shutdown began; together with closing, less than a second.
 const GRACE: Duration = Duration::from_millis(800);
@@ -28,7 +28,7 @@ const GRACE: Duration = Duration::from_millis(800);
 /// What the server serves.
 #[derive(Clone)]
 pub struct ServerContext {
-    pub api: DataApi,
+    pub api: Current,
     /// Names to answer to on a loopback address, beside those of this machine.
     pub allowed_hosts: Arc<[String]>,
 }

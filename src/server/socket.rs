@@ -104,7 +104,7 @@ async fn converse(
     let engine = GraphQLWebSocket::new_with_pair(PollSender::new(said), incoming, api.clone(), agreed);
     let mut engine = pin!(engine.serve());
     let mut engine_runs = true;
-    let mut protocol = Protocol::new(api.limits().socket_operations);
+    let mut protocol = Protocol::new(api.newest().limits().socket_operations);
     let init_deadline = Instant::now() + INIT_PATIENCE;
     let mut pings = tokio::time::interval_at(Instant::now() + PING_EVERY, PING_EVERY);
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);

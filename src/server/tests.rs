@@ -31,7 +31,7 @@ const JSON: &str = "application/json";
 async fn send(request: Request<Body>) -> Response<Body> {
     let farm = Farm::empty(Limits::default()).await;
     let context = ServerContext {
-        api: farm.api.clone(),
+        api: farm.current(),
         allowed_hosts: ["data.example".to_owned()].into(),
     };
     let router = super::router::router(Shared::new(context, CancellationToken::new(), 100));
@@ -187,7 +187,7 @@ async fn start_within(bounds: Bounds) -> Running {
     let shutdown = CancellationToken::new();
     let farm = Farm::stocked(Limits::default()).await;
     let context = ServerContext {
-        api: farm.api.clone(),
+        api: farm.current(),
         allowed_hosts: ["data.example".to_owned()].into(),
     };
     let server = tokio::spawn(serve_within(listener, context, shutdown.clone(), bounds));

@@ -8,6 +8,7 @@ use super::{
     Inner,
     bind::{Params, get},
     read,
+    rows::Rows,
     types::{Answer, Explanation, KeyedStatement, RootShape, Statement, StoreError},
 };
 
@@ -16,7 +17,7 @@ use super::{
 const KEYS_MAX: usize = 2_048;
 
 pub(super) async fn read(inner: &Inner, statement: &Statement, values: &[Value]) -> Result<Answer, StoreError> {
-    let params = Params::operands(&statement.binds, values, &inner.dialect)?;
+    let params = Params::operands(&statement.binds, values, inner.dialect)?;
     let reader = inner.readers.take().await?;
     let rows = reader.fetch(params.query(Arc::clone(&statement.sql))).await?;
     let mut head = 0;
@@ -67,8 +68,11 @@ pub(super) async fn load(
     statement: &KeyedStatement,
     keys: &[Key],
 ) -> Result<HashMap<Key, String>, StoreError> {
-    if keys.iter().any(|key| key.0.len() != statement.width) {
-        return Err(StoreError::Refused(format!("a key here has {} parts", statement.width)));
+    if keys.iter().any(|key| key.0.len() != statement.kinds.len()) {
+        return Err(StoreError::Refused(format!(
+            "a key here has {} parts",
+            statement.kinds.len()
+        )));
     }
     let mut found = HashMap::with_capacity(keys.len());
     for chunk in keys.chunks(KEYS_MAX) {
@@ -76,20 +80,23 @@ pub(super) async fn load(
         let sql = match count {
             1 => Arc::clone(&statement.sql),
             _ => read::keyed_sql(
-                &inner.dialect,
+                inner.dialect,
                 &statement.tail,
                 statement.binds.len(),
-                statement.width,
+                &statement.kinds,
                 count,
             )
             .into(),
         };
-        let mut params = Params::operands(&statement.binds, &[], &inner.dialect)?;
+        let params = Params::operands(&statement.binds, &[], inner.dialect)?;
+        let mut wanted = Rows::new(params, &statement.kinds, count);
         // Padding repeats the last key; its row is found twice and kept once.
         let padding = chunk.last().into_iter().cycle().take(count - chunk.len());
-        for value in chunk.iter().chain(padding).flat_map(|key| &key.0) {
-            params.value(value)?;
+        let values = chunk.iter().chain(padding).flat_map(|key| &key.0);
+        for value in values {
+            wanted.value(value)?;
         }
+        let params = wanted.bind()?;
         let reader = inner.lookups.take().await?;
         for row in reader.fetch(params.query(sql)).await? {
             let place = usize::try_from(get::<i64>(&row, 0)?).unwrap_or(usize::MAX);
@@ -102,21 +109,13 @@ pub(super) async fn load(
 }
 
 pub(super) async fn explain(inner: &Inner, statement: &Statement, values: &[Value]) -> Result<Explanation, StoreError> {
-    let params = Params::operands(&statement.binds, values, &inner.dialect)?;
+    let params = Params::operands(&statement.binds, values, inner.dialect)?;
     let reader = inner.readers.take().await?;
-    let rows = reader
-        .fetch(params.query(format!("EXPLAIN QUERY PLAN {}", statement.sql)))
+    let lines = reader
+        .fetch(params.query(inner.dialect.explain(&statement.sql)))
         .await?;
-    let mut depths: HashMap<i64, usize> = HashMap::new();
-    let mut plan = Vec::new();
-    for row in rows {
-        let (id, parent): (i64, i64) = (get(&row, 0)?, get(&row, 1)?);
-        let depth = depths.get(&parent).map_or(0, |depth| depth + 1);
-        depths.insert(id, depth);
-        plan.push(format!("{}{}", "  ".repeat(depth), get::<String>(&row, 3)?));
-    }
     Ok(Explanation {
         sql: statement.sql.to_string(),
-        plan,
+        plan: inner.dialect.plan(&lines)?,
     })
 }

@@ -1,48 +1,116 @@
-//! Values as parameters of a statement, and statements ready to run. Knows sqlx; no tables.
+//! Values as parameters of a statement, and statements ready to run. Knows sqlx's arguments; no tables.
 
 use std::sync::Arc;
 
-use sqlx::{Arguments, AssertSqlSafe, Sqlite, query::Query, sqlite::SqliteArguments};
+use sqlx::{Arguments, Encode, Postgres, Sqlite, Type, postgres::PgArguments, sqlite::SqliteArguments};
 
 use super::{
     dialect::Dialect,
-    failed,
+    driver::Command,
     types::{Bind, BindForm, StoreError},
 };
-use crate::{query::Operand, value::Value};
+use crate::{
+    layout::ColumnKind,
+    query::Operand,
+    value::{Scalar, Value},
+};
 
-/// The parameters of one statement, in the order of their numbers.
-#[derive(Default)]
-pub struct Params(SqliteArguments);
+pub use super::driver::{Line, get};
+
+/// The parameters of one statement, in the order of their numbers. Made by [`super::Inner::params`] for its database.
+pub enum Params {
+    Sqlite(SqliteArguments),
+    Postgres(PgArguments),
+}
+
+/// A value that either database takes as a parameter.
+pub trait Parameter<'q>: Encode<'q, Sqlite> + Type<Sqlite> + Encode<'q, Postgres> + Type<Postgres> + 'q {}
+
+impl<'q, T> Parameter<'q> for T where T: Encode<'q, Sqlite> + Type<Sqlite> + Encode<'q, Postgres> + Type<Postgres> + 'q {}
+
+/// The type in which a value is bound. PostgreSQL keeps prepared statements by their text, types included: so the type
+/// follows from the column, never from the value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Int,
+    Float,
+    Bool,
+    /// Text that the statement makes a number of.
+    Decimal,
+    Text,
+}
+
+impl Kind {
+    pub fn of(column: ColumnKind) -> Kind {
+        match column {
+            ColumnKind::Scalar(Scalar::Int | Scalar::BigInt | Scalar::Duration) => Kind::Int,
+            ColumnKind::Scalar(Scalar::Float) => Kind::Float,
+            ColumnKind::Scalar(Scalar::Boolean) => Kind::Bool,
+            ColumnKind::Scalar(Scalar::Decimal) => Kind::Decimal,
+            ColumnKind::Scalar(_) | ColumnKind::Enum | ColumnKind::Document => Kind::Text,
+        }
+    }
+}
+
+/// A value taken for a column of another kind: a fault of this program that must not become another value.
+pub fn unfit(value: &Value, kind: Kind) -> StoreError {
+    StoreError::Refused(format!("the value {value} does not fit its column ({kind:?})"))
+}
 
 impl Params {
-    pub fn with_capacity(count: usize) -> Params {
-        let mut arguments = SqliteArguments::default();
-        arguments.reserve(count, 0);
-        Params(arguments)
-    }
-
-    pub fn add<'q, T: sqlx::Encode<'q, Sqlite> + sqlx::Type<Sqlite> + 'q>(
-        &mut self,
-        value: T,
-    ) -> Result<(), StoreError> {
-        self.0.add(value).map_err(StoreError::Database)
-    }
-
-    pub fn value(&mut self, value: &Value) -> Result<(), StoreError> {
-        match value {
-            Value::Null => self.add(None::<i64>),
-            Value::Bool(value) => self.add(i64::from(*value)),
-            Value::Int(value) => self.add(*value),
-            Value::Float(value) => self.add(*value),
-            // One allocation; a `String` would be two, as sqlx puts it behind an `Arc`.
-            Value::Text(value) => self.add(Arc::<str>::from(value.as_str())),
+    /// Room for `count` parameters.
+    pub fn reserve(mut self, count: usize) -> Params {
+        match &mut self {
+            Params::Sqlite(arguments) => arguments.reserve(count, 0),
+            Params::Postgres(arguments) => arguments.reserve(count, 0),
         }
+        self
+    }
+
+    pub fn add<'q, T: Parameter<'q>>(&mut self, value: T) -> Result<(), StoreError> {
+        match self {
+            Params::Sqlite(arguments) => arguments.add(value),
+            Params::Postgres(arguments) => arguments.add(value),
+        }
+        .map_err(StoreError::Database)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        match self {
+            Params::Sqlite(arguments) => arguments.len(),
+            Params::Postgres(arguments) => arguments.len(),
+        }
+    }
+
+    /// A value for a column of this kind.
+    pub fn value(&mut self, value: &Value, kind: Kind) -> Result<(), StoreError> {
+        match (kind, value) {
+            (Kind::Int, Value::Int(value)) => self.add(*value),
+            (Kind::Int, Value::Null) => self.add(None::<i64>),
+            (Kind::Float, Value::Float(value)) => self.add(*value),
+            (Kind::Float, Value::Int(value)) => self.add(*value as f64),
+            (Kind::Float, Value::Null) => self.add(None::<f64>),
+            (Kind::Bool, Value::Bool(value)) => self.add(*value),
+            (Kind::Bool, Value::Null) => self.add(None::<bool>),
+            (Kind::Decimal | Kind::Text, Value::Text(value)) => self.text(value),
+            (Kind::Decimal | Kind::Text, Value::Null) => self.add(None::<String>),
+            (kind, value) => Err(unfit(value, kind)),
+        }
+    }
+
+    /// A text, copied once: a `String` would be copied twice on its way to SQLite, as sqlx puts it behind an `Arc`.
+    pub fn text(&mut self, text: &str) -> Result<(), StoreError> {
+        match self {
+            Params::Sqlite(arguments) => arguments.add(Arc::<str>::from(text)),
+            Params::Postgres(arguments) => arguments.add(text),
+        }
+        .map_err(StoreError::Database)
     }
 
     /// The operands of a compiled read, with the request's parameters put in.
     pub fn operands(binds: &[Bind], params: &[Value], dialect: &dyn Dialect) -> Result<Params, StoreError> {
-        let mut out = Params::with_capacity(binds.len());
+        let mut out = dialect.params().reserve(binds.len());
         for bind in binds {
             let value = match &bind.operand {
                 Operand::Value(value) => value,
@@ -51,16 +119,30 @@ impl Params {
                 })?,
             };
             match (bind.form, value) {
-                (BindForm::Pattern, Value::Text(text)) => out.add(dialect.pattern(text))?,
-                (BindForm::Wire(scalar), value) => out.wire(scalar.to_wire(value))?,
-                (_, value) => out.value(value)?,
+                (BindForm::Column(kind), value) => out.value(value, Kind::of(kind))?,
+                (BindForm::Count, value) => out.value(value, Kind::Int)?,
+                (BindForm::Test(test), Value::Text(text)) => out.text(&dialect.pattern(test, text))?,
+                (BindForm::Test(_), value) => out.value(value, Kind::Text)?,
+                (BindForm::Wire(scalar), value) => out.wire(scalar, value)?,
             }
         }
         Ok(out)
     }
 
-    /// A value as the elements of a list column are seen: Booleans as 0 and 1.
-    fn wire(&mut self, json: serde_json::Value) -> Result<(), StoreError> {
+    /// A value as the elements of a list column are seen: by SQLite as values, Booleans as 0 and 1; by PostgreSQL as text.
+    fn wire(&mut self, scalar: Scalar, value: &Value) -> Result<(), StoreError> {
+        let json = match (scalar, value) {
+            // As it was written into the list.
+            (Scalar::Float, Value::Int(value)) => scalar.to_wire(&Value::Float(*value as f64)),
+            (_, value) => scalar.to_wire(value),
+        };
+        if let Params::Postgres(_) = self {
+            return match json {
+                serde_json::Value::Null => self.add(None::<String>),
+                serde_json::Value::String(text) => self.add(text),
+                other => self.add(other.to_string()),
+            };
+        }
         match json {
             serde_json::Value::Null => self.add(None::<i64>),
             serde_json::Value::Bool(value) => self.add(i64::from(value)),
@@ -74,16 +156,10 @@ impl Params {
     }
 
     /// A statement of our own text with these parameters.
-    pub fn query(self, sql: impl Into<Arc<str>>) -> Query<'static, Sqlite, SqliteArguments> {
-        // The text comes from the catalog and our own literals; values are only ever bound.
-        sqlx::query_with(AssertSqlSafe(sql.into()), self.0)
+    pub fn query(self, sql: impl Into<Arc<str>>) -> Command {
+        Command {
+            sql: sql.into(),
+            params: self,
+        }
     }
-}
-
-/// Reads a column of a row.
-pub fn get<'r, T>(row: &'r sqlx::sqlite::SqliteRow, at: usize) -> Result<T, StoreError>
-where
-    T: sqlx::Decode<'r, Sqlite> + sqlx::Type<Sqlite>,
-{
-    sqlx::Row::try_get(row, at).map_err(failed)
 }

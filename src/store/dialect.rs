@@ -1,37 +1,138 @@
 //! What differs between databases in the SQL we write. Knows fragments of text; no rows, no runs, no connection.
 
-use crate::{layout::ColumnKind, value::Scalar};
+use std::borrow::Cow;
+
+use sea_orm::DbBackend;
+
+use super::{
+    bind::{Kind, Line, Params},
+    types::StoreError,
+};
+use crate::{layout::ColumnKind, query::TextTest, value::Scalar};
+
+/// Whether rows of parameters carry their place, from 0, as the first column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Numbered {
+    Yes,
+    No,
+}
+
+/// Texts of one chain, 50 pairs of a key and a value: functions of PostgreSQL take 100 arguments, those of older builds
+/// of SQLite 127, and parsers recurse over long chains of operators.
+pub(super) const CHAIN_MAX: usize = 100;
 
 /// One database's way of writing what the store needs. Small on purpose, and without any business logic.
 pub trait Dialect: Send + Sync + 'static {
+    /// Parameters for this database, none yet.
+    fn params(&self) -> Params;
     /// The most parameters that one statement may have.
     fn max_params(&self) -> usize;
+    /// Cuts `total` rows of `width` cells into statements.
+    fn row_sizes(&self, total: usize, width: usize) -> Vec<usize>;
+    /// A name as the database can keep it.
+    fn name<'n>(&self, name: &'n str) -> Cow<'n, str>;
     /// A quoted identifier.
     fn quote(&self, name: &str) -> String;
-    /// The placeholder of the parameter with this number, counted from 1.
-    fn param(&self, number: usize) -> String;
+    /// The parameter with this number, counted from 1, as a value of this kind.
+    fn param(&self, number: usize, kind: Kind) -> String;
+    /// The placeholder in statements of many rows, whose parameters stand in the order of their numbers.
+    fn bulk_param(&self, number: usize) -> String;
+    /// Rows of [`super::rows::Rows`] as a table, the first of their parameters being `first`.
+    fn rows(&self, kinds: &[Kind], first: usize, count: usize, numbered: Numbered) -> String;
+    /// The same for keys, whose parameters may stand anywhere in the statement; with their places.
+    fn keys(&self, kinds: &[Kind], first: usize, count: usize) -> String;
+    /// By which sea-query writes its statements.
+    fn backend(&self) -> DbBackend;
     /// The column's type, collation included.
     fn column_type(&self, kind: ColumnKind) -> &'static str;
+    /// The type of the column of row numbers, which are never handed out twice.
+    fn row_number_type(&self) -> &'static str;
+    /// What ends the definition of a join table.
+    fn join_table_end(&self) -> &'static str;
     /// What follows an expression that is compared or ordered, for kinds that do not compare as they are stored.
     fn collate(&self, kind: ColumnKind) -> &'static str;
     /// The wire form of a column as JSON text that is never SQL null.
     fn wire(&self, column: &str, kind: ColumnKind, nullable: bool) -> String;
-    /// A text as a SQL literal.
-    fn literal(&self, text: &str) -> String;
-    /// Texts put together; none of them is null.
-    fn concat(&self, parts: &[String]) -> String;
+    /// A text as a SQL literal. A backslash is one in both: PostgreSQL has `standard_conforming_strings` set by each
+    /// connection of ours.
+    fn literal(&self, text: &str) -> String {
+        format!("'{}'", text.replace('\'', "''"))
+    }
+    /// Several texts put together by one expression; none of them is null.
+    fn concatenation(&self, parts: &[String]) -> String;
+    /// Texts put together; none of them is null. Long lists in parts, so that no call has too many arguments and no
+    /// expression is too deep.
+    fn concat(&self, parts: &[String]) -> String {
+        match parts {
+            [] => "''".to_owned(),
+            [one] => one.clone(),
+            _ if parts.len() <= CHAIN_MAX => self.concatenation(parts),
+            _ => {
+                let chunks: Vec<String> = parts.chunks(CHAIN_MAX).map(|chunk| self.concat(chunk)).collect();
+                self.concat(&chunks)
+            }
+        }
+    }
     /// Aggregates the text expression `text` over ordered rows to a JSON array.
     fn array(&self, text: &str, from: &str) -> String;
+    /// Aggregates a text expression to one text with commas between, in any order.
+    fn join_texts(&self, text: &str) -> String;
     /// The member `name` of the JSON object `document`: JSON text or SQL null.
     fn member(&self, document: &str, name: &str) -> String;
     /// The elements of the JSON array `document` as rows of `alias` with the columns `key` and `value`.
     fn elements(&self, document: &str, alias: &str) -> String;
     /// `contains`, `startsWith`, `endsWith`, `like` and `ilike`.
-    fn text_test(&self, column: &str, test: crate::query::TextTest, param: &str) -> String;
-    /// A `LIKE` pattern in the form that [`Dialect::text_test`] expects for `Like`.
-    fn pattern(&self, like: &str) -> String;
+    fn text_test(&self, column: &str, test: TextTest, param: &str) -> String;
+    /// The operand of a test in the form that [`Dialect::text_test`] expects.
+    fn pattern(&self, test: TextTest, text: &str) -> String;
+    /// Joins a table of links with the table behind it, links first.
+    fn chain(&self) -> &'static str;
+    /// The `LIMIT` that is none, where an `OFFSET` needs one.
+    fn no_limit(&self) -> &'static str;
     /// The database's clock as RFC 3339 text in UTC with milliseconds, `seconds` from now.
     fn now(&self, seconds: i64) -> String;
+    /// Ends a `SELECT` inside a transaction whose rows nobody else may change until it ends; waits for who has them.
+    fn for_update(&self) -> &'static str;
+    /// The same, but leaves out the rows that somebody else has.
+    fn skip_locked(&self) -> &'static str;
+    /// Tells other processes of a commit when it happens; the parameter is the text to tell. None where there are none.
+    fn announce(&self) -> Option<&'static str> {
+        None
+    }
+    /// What to ask for the parts of the database's place, for those that may be restored or copied while nobody looks.
+    fn place(&self) -> Option<[&'static str; 4]> {
+        None
+    }
+    /// What lets a commit that loses nothing by a crash of the server go on before it is on the disk.
+    fn early_commit(&self) -> Option<&'static str>;
+    /// A new random text of 16 hexadecimal digits.
+    fn epoch(&self) -> &'static str;
+    /// Whether type and nullability of a column can be altered in place.
+    fn alters_columns(&self) -> bool;
+    /// What begins the steps of a layout: nobody else writes, and nobody waits for too long.
+    fn before_migration(&self) -> &'static [&'static str];
+    /// Gives the names of all usable indexes where our tables are, one per row.
+    fn index_names(&self) -> &'static str;
+    /// Gives about how many rows a table has, where an index can be built beside writers; `None`: it cannot.
+    fn rows_estimate(&self, table: &str) -> Option<String>;
+    /// What begins the transaction that holds the turn to build.
+    fn before_build(&self) -> &'static [&'static str];
+    /// Builds an index beside writers, in the place of one that was cut off.
+    fn build_beside(&self, index: &str, sql: &str) -> Vec<String>;
+    /// Before `old` is dropped for `new`: its highest row number stays known.
+    fn keep_row_numbers(&self, old: &str, new: &str) -> Vec<String>;
+    /// After a table was renamed: its highest row number stays known.
+    fn rename_row_numbers(&self, old: &str, new: &str) -> Vec<String>;
+    /// Whether the process that may write is the only one.
+    fn exclusive(&self) -> bool;
+    /// Whether a statement that failed spoils its transaction, unless a savepoint stands before it.
+    fn savepoints(&self) -> bool;
+    /// Gives the names of all tables where ours are, one per row.
+    fn table_names(&self) -> &'static str;
+    /// Asks for the plan of a statement.
+    fn explain(&self, sql: &str) -> String;
+    /// Reads what [`Dialect::explain`] gave: a line per step, indented by depth.
+    fn plan(&self, lines: &[Line]) -> Result<Vec<String>, StoreError>;
 }
 
 /// The scalar whose wire form a column's values have.
@@ -40,5 +141,14 @@ pub fn scalar_of(kind: ColumnKind) -> Scalar {
         ColumnKind::Scalar(scalar) => scalar,
         ColumnKind::Enum => Scalar::String,
         ColumnKind::Document => Scalar::Json,
+    }
+}
+
+/// A `LIKE` pattern whose escapes are whole: a backslash at its end stands for itself.
+pub fn closed_pattern(like: &str) -> String {
+    let escapes = like.bytes().rev().take_while(|byte| *byte == b'\\').count();
+    match escapes % 2 {
+        0 => like.to_owned(),
+        _ => format!("{like}\\"),
     }
 }

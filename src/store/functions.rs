@@ -8,7 +8,9 @@ use rusqlite::{
 };
 use sqlx::sqlite::LockedSqliteHandle;
 
-/// `hayloft_float(x)`: a double as JSON, the shortest text that reads back as the same double; `null` for SQL null.
+use crate::value::float_text;
+
+/// `hayloft_float(x)`: a double as JSON, as PostgreSQL prints it; `null` for SQL null.
 ///
 /// SQLite's own printing keeps 15 digits, or 17 that are not always the nearest ones.
 pub const FLOAT: &str = "hayloft_float";
@@ -56,8 +58,7 @@ fn float(context: &Context<'_>) -> Result<Json, Error> {
         other => other.as_f64()?,
     };
     // JSON has no infinities; none can be stored, and an expression's would be no number of ours.
-    let number = serde_json::Number::from_f64(number);
-    Ok(number.map_or(Json::Null, |number| Json::Text(number.to_string())))
+    Ok(float_text(number).map_or(Json::Null, Json::Text))
 }
 
 fn time(context: &Context<'_>) -> Result<Json, Error> {

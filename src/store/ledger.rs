@@ -1,20 +1,28 @@
-//! The ledger: runs begin, keep their lease and end. Knows states and fences; no rows of a definition.
+//! The ledger: runs keep their lease and end. Knows states and fences; no rows of a definition.
+//!
+//! How runs begin stands in `claim`, what waits in `slots`.
 
-use std::sync::{Arc, PoisonError};
+pub(super) mod claim;
+pub(super) mod slots;
 
-use chrono::{DateTime, SecondsFormat, Utc};
-use sqlx::sqlite::SqliteRow;
-
-use super::{
-    Inner,
-    bind::{Params, get},
-    dialect::Dialect,
-    load::{self, Writing, seen::RowSet},
-    types::{Checkpoint, Finish, RESUME_MAX, Run, RunState, RunSummary, StartRun, StoreError},
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError},
 };
 
-/// How long a run belongs to its process without a sign of life.
-pub(super) const LEASE_SECONDS: i64 = 30;
+use chrono::{DateTime, Utc};
+
+use super::{
+    Inner, applied,
+    bind::{Line, get},
+    changes, crash,
+    load::{self, Writing, seen::RowSet},
+    types::{Finish, Hold, LEASE, Run, RunState, RunSummary, StoreError},
+};
+
+pub(super) const LEASE_SECONDS: i64 = LEASE.as_secs() as i64;
+/// A lease that ends later than one taken now, and by more than this, is of a clock that was set back since.
+const CLOCK_SLACK_SECONDS: i64 = 5;
 /// Runs of one fetch that the ledger keeps, and those whose refused rows are kept.
 const RUNS_KEPT: i64 = 100;
 const QUARANTINE_RUNS_KEPT: i64 = 10;
@@ -34,6 +42,9 @@ pub struct RunMemory {
     pub part: i64,
 }
 
+/// Of the runs under way in this process, by number and fence.
+pub type Memories = HashMap<(i64, i64), Arc<tokio::sync::Mutex<RunMemory>>>;
+
 impl RunMemory {
     /// From now on a row of this page that comes again comes from another one.
     pub fn end_page(&mut self) {
@@ -43,8 +54,11 @@ impl RunMemory {
     }
 }
 
-pub(super) const SUMMARY: &str = "id,fetch,slot,state,started_at,finished_at,pages,bytes,new_rows,changed_rows,same_rows,\
-                                  gone_rows,refused_rows,held_rows,error,fence>1";
+pub(super) const SUMMARY: &str = "id,\"fetch\",slot,state,started_at,finished_at,pages,bytes,new_rows,changed_rows,same_rows,\
+                                  gone_rows,refused_rows,held_rows,error,fence>1,owner";
+
+/// Columns of [`SUMMARY`].
+pub(super) const SUMMARY_COLUMNS: usize = 17;
 
 pub(super) fn instant(text: &str) -> Result<DateTime<Utc>, StoreError> {
     let parsed = DateTime::parse_from_rfc3339(text);
@@ -54,7 +68,7 @@ pub(super) fn instant(text: &str) -> Result<DateTime<Utc>, StoreError> {
 }
 
 /// A row of [`SUMMARY`].
-pub(super) fn summary(row: &SqliteRow) -> Result<RunSummary, StoreError> {
+pub(super) fn summary(row: &Line) -> Result<RunSummary, StoreError> {
     let count = |at: usize| -> Result<u64, StoreError> { Ok(get::<i64>(row, at)?.unsigned_abs()) };
     let finished: Option<String> = get(row, 5)?;
     Ok(RunSummary {
@@ -75,6 +89,7 @@ pub(super) fn summary(row: &SqliteRow) -> Result<RunSummary, StoreError> {
         error: get(row, 14)?,
         // Each resuming raises the fence, which begins at one.
         resumed: get(row, 15)?,
+        owner: get(row, 16)?,
     })
 }
 
@@ -82,277 +97,178 @@ pub(super) fn summary(row: &SqliteRow) -> Result<RunSummary, StoreError> {
 pub(super) async fn interrupt_all(inner: &Inner) -> Result<(), StoreError> {
     let mut work = Writing::begin(inner).await?;
     work.run(
-        Params::default(),
+        work.params(),
         "UPDATE hayloft_run SET state='interrupted' WHERE state='running'".to_owned(),
     )
     .await?;
-    work.tx.commit().await.map_err(super::failed)
-}
-
-/// The newest run of a fetch, as far as resuming needs it.
-struct Newest {
-    id: i64,
-    state: RunState,
-    fence: i64,
-    definition: String,
-    fresh: bool,
-    checkpoint: Option<Checkpoint>,
-    part: i64,
-}
-
-pub(super) async fn start(inner: &Inner, start: &StartRun) -> Result<Option<Run>, StoreError> {
-    let mut work = Writing::begin(inner).await?;
-    let newest = newest(&mut work, &start.fetch).await?;
-    if let Some(newest) = &newest {
-        if newest.state == RunState::Running && inner.is_running(newest.id) {
-            return Ok(None);
-        }
-        if matches!(newest.state, RunState::Running | RunState::Interrupted) {
-            let checkpoint = newest.checkpoint.clone();
-            let worth = |done: &Checkpoint| start.resume.is_some_and(|least| done.pages >= least);
-            let same = newest.definition == inner.catalog.fingerprint;
-            if let (true, true, Some(checkpoint)) = (same, newest.fresh, checkpoint.filter(worth)) {
-                return resume(inner, work, start, newest, checkpoint).await.map(Some);
-            }
-            close_interrupted(&mut work, newest.id).await?;
-        }
-    }
-    let run = insert(&mut work, start).await?;
-    work.tx.commit().await.map_err(super::failed)?;
-    if let Some(run) = &run {
-        inner.remember(run.id, RunMemory::default());
-    }
-    Ok(run)
-}
-
-async fn newest(work: &mut Writing<'_>, fetch: &str) -> Result<Option<Newest>, StoreError> {
-    let mut params = Params::default();
-    params.add(fetch.to_owned())?;
-    let oldest = -i64::try_from(RESUME_MAX.as_secs()).unwrap_or(i64::MAX);
-    let sql = format!(
-        "SELECT id,state,fence,definition,heartbeat_at>={},checkpoint,checkpoint_pages,checkpoint_rows,checkpoint_part,\
-         finished_at IS NULL FROM hayloft_run WHERE fetch=? ORDER BY id DESC LIMIT 1",
-        work.inner.dialect.now(oldest)
-    );
-    let rows = work.all(params, sql).await?;
-    let Some(row) = rows.first() else { return Ok(None) };
-    let next: Option<String> = get(row, 5)?;
-    let (pages, rows): (i64, i64) = (get(row, 6)?, get(row, 7)?);
-    let open: bool = get(row, 9)?;
-    Ok(Some(Newest {
-        id: get(row, 0)?,
-        state: RunState::from_name(&get::<String>(row, 1)?),
-        fence: get(row, 2)?,
-        definition: get(row, 3)?,
-        fresh: get::<bool>(row, 4)? && open,
-        checkpoint: next.map(|next| Checkpoint {
-            next,
-            pages: pages.unsigned_abs(),
-            rows: rows.unsigned_abs(),
-        }),
-        part: get(row, 8)?,
-    }))
-}
-
-async fn insert(work: &mut Writing<'_>, start: &StartRun) -> Result<Option<Run>, StoreError> {
-    let mut params = Params::default();
-    params.add(start.fetch.clone())?;
-    params.add(start.slot.to_rfc3339_opts(SecondsFormat::Micros, true))?;
-    params.add(start.reason.name())?;
-    params.add(work.inner.catalog.fingerprint.clone())?;
-    let (now, lease) = (work.inner.dialect.now(0), work.inner.dialect.now(LEASE_SECONDS));
-    let sql = format!(
-        "INSERT INTO hayloft_run(fetch,slot,reason,definition,state,fence,started_at,heartbeat_at,lease_until) \
-         VALUES (?1,?2,?3,?4,'running',1,{now},{now},{lease}) ON CONFLICT(fetch,slot) DO NOTHING RETURNING id"
-    );
-    let rows = work.all(params, sql).await?;
-    let Some(row) = rows.first() else { return Ok(None) };
-    Ok(Some(Run {
-        id: get(row, 0)?,
-        fetch: start.fetch.clone(),
-        entity: start.entity,
-        fence: 1,
-        checkpoint: None,
-    }))
-}
-
-async fn resume(
-    inner: &Inner,
-    mut work: Writing<'_>,
-    start: &StartRun,
-    newest: &Newest,
-    checkpoint: Checkpoint,
-) -> Result<Run, StoreError> {
-    let mut params = Params::default();
-    params.add(newest.id)?;
-    let sql = format!(
-        "UPDATE hayloft_run SET state='running',fence=fence+1,error=NULL,finished_at=NULL,heartbeat_at={},lease_until={} WHERE id=?",
-        work.inner.dialect.now(0),
-        work.inner.dialect.now(LEASE_SECONDS)
-    );
-    work.run(params, sql).await?;
-    // What was seen of the page after the checkpoint will be read again.
-    let mut params = Params::default();
-    params.add(newest.id)?;
-    params.add(newest.part)?;
-    work.run(params, "DELETE FROM hayloft_run_seen WHERE run=? AND part>?".to_owned())
-        .await?;
-    let mut params = Params::default();
-    params.add(newest.id)?;
-    let parts = work
-        .all(params, "SELECT rows FROM hayloft_run_seen WHERE run=?".to_owned())
-        .await?;
-    let mut memory = RunMemory {
-        part: newest.part,
-        ..RunMemory::default()
-    };
-    for part in &parts {
-        let rows = load::seen::unpack(&get::<Vec<u8>>(part, 0)?);
-        let rows = rows.ok_or_else(|| StoreError::Refused("the stored rows of a run are damaged".to_owned()))?;
-        rows.into_iter().for_each(|row| {
-            memory.seen.insert(row);
-        });
-    }
-    work.tx.commit().await.map_err(super::failed)?;
-    inner.remember(newest.id, memory);
-    Ok(Run {
-        id: newest.id,
-        fetch: start.fetch.clone(),
-        entity: start.entity,
-        fence: newest.fence + 1,
-        checkpoint: Some(checkpoint),
-    })
-}
-
-async fn close_interrupted(work: &mut Writing<'_>, id: i64) -> Result<(), StoreError> {
-    let mut params = Params::default();
-    params.add(id)?;
-    let sql = format!(
-        "UPDATE hayloft_run SET state='interrupted',finished_at=coalesce(finished_at,{}) WHERE id=?",
-        work.inner.dialect.now(0)
-    );
-    work.run(params, sql).await?;
-    forget_seen(work, id).await
-}
-
-async fn forget_seen(work: &mut Writing<'_>, run: i64) -> Result<(), StoreError> {
-    let mut params = Params::default();
-    params.add(run)?;
-    work.run(params, "DELETE FROM hayloft_run_seen WHERE run=?".to_owned())
-        .await?;
-    Ok(())
+    work.commit().await
 }
 
 pub(super) async fn heartbeat(inner: &Inner, run: &Run) -> Result<(), StoreError> {
-    let mut params = Params::default();
+    let mut params = inner.params();
     params.add(run.id)?;
     params.add(run.fence)?;
     let sql = format!(
-        "UPDATE hayloft_run SET heartbeat_at={},lease_until={} WHERE id=? AND fence=? AND state='running'",
-        inner.dialect.now(0),
-        inner.dialect.now(LEASE_SECONDS)
+        "UPDATE hayloft_run SET heartbeat_at={},lease_until={} WHERE id=$1 AND fence=$2 AND state='running'",
+        inner.now(0),
+        inner.now(LEASE_SECONDS)
     );
-    let done = params
-        .query(sql)
-        .execute(inner.writer()?)
-        .await
-        .map_err(super::failed)?;
-    if done.rows_affected() == 0 {
+    let done = inner.writer()?.execute(params.query(sql)).await;
+    if done.map_err(super::failed)? == 0 {
         Err(StoreError::Fenced)
     } else {
         Ok(())
     }
 }
 
-pub(super) async fn finish(inner: &Inner, run: &Run, finish: Finish) -> Result<RunSummary, StoreError> {
+/// Refuses the writes of a run that was taken over, has ended, or whose lease is over. The row stays locked until the
+/// transaction ends, so that nobody takes the run over in between.
+pub(super) async fn check_fence(work: &mut Writing<'_>, run: &Run) -> Result<(), StoreError> {
+    let mut params = work.params();
+    params.add(run.id)?;
+    params.add(run.fence)?;
+    let (now, lock) = (work.inner.now(0), work.inner.dialect.for_update());
+    let sql =
+        format!("SELECT id FROM hayloft_run WHERE id=$1 AND fence=$2 AND state='running' AND lease_until>{now}{lock}");
+    match work.all(params, sql).await?.is_empty() {
+        true => Err(StoreError::Fenced),
+        false => Ok(()),
+    }
+}
+
+/// A condition: the lease of a running run is over.
+pub(super) fn lease_over(inner: &Inner) -> String {
+    let (now, latest) = (inner.now(0), inner.now(LEASE_SECONDS + CLOCK_SLACK_SECONDS));
+    format!("(lease_until<={now} OR lease_until>{latest})")
+}
+
+/// Who has a run in hand. `over` is what [`lease_over`] said of it.
+pub(super) fn hold(inner: &Inner, run: &RunSummary, fence: i64, over: bool) -> Hold {
+    match run.state {
+        // What this process started and still works at will itself find out that its lease is over.
+        RunState::Running if inner.is_running(run.id, fence) => Hold::Held,
+        RunState::Running if over || run.owner.as_deref() == Some(&*inner.process) => Hold::Free,
+        RunState::Running => Hold::Held,
+        RunState::Interrupted if run.finished_at.is_none() => Hold::Free,
+        _ => Hold::Ended,
+    }
+}
+
+pub(super) async fn finish(inner: &Inner, run: &Run, finish: &Finish) -> Result<RunSummary, StoreError> {
     let memory = inner.memory(run)?;
     let mut memory = memory.lock().await;
     memory.end_page();
     let mut work = Writing::begin(inner).await?;
-    load::check_fence(&mut work, run).await?;
+    check_fence(&mut work, run).await?;
+    load::take_turn(&mut work, run).await?;
     let mut absent = load::Absent::default();
-    let (state, error) = match &finish {
+    let (state, error) = match finish {
         Finish::Complete { missing, missing_max } => {
             absent = load::absent(&mut work, run, &memory, *missing, *missing_max).await?;
+            crash::point("finish::absent");
             load::forget_unvisited(&mut work, run).await?;
+            refilled(&mut work, run).await?;
             (RunState::Complete, None)
         }
         Finish::Failed { error } => (RunState::Failed, Some(error.clone())),
         Finish::Interrupted => (RunState::Interrupted, None),
     };
-    let mut params = Params::default();
+    let summary = end(&mut work, run, state, error, &absent).await?;
+    crash::point("finish::ended");
+    prune(&mut work, &run.fetch).await?;
+    let commit = load::finish(work, run).await?;
+    crash::point("finish::after");
+    inner.release(run);
+    load::announce(inner, commit);
+    changes::prune(inner).await;
+    Ok(summary)
+}
+
+/// Writes the end of a run. An interrupted run stays open: only then can it be resumed.
+async fn end(
+    work: &mut Writing<'_>,
+    run: &Run,
+    state: RunState,
+    error: Option<String>,
+    absent: &load::Absent,
+) -> Result<RunSummary, StoreError> {
+    let mut params = work.params();
     params.add(run.id)?;
     params.add(state.name())?;
     params.add(error)?;
     params.add(absent.gone.cast_signed())?;
     params.add(absent.held.cast_signed())?;
-    // An interrupted run stays open: only then can it be resumed.
-    let now = work.inner.dialect.now(0);
-    let ended = if state == RunState::Interrupted {
-        "NULL".to_owned()
-    } else {
-        now.clone()
+    let now = work.inner.now(0);
+    let ended = match state {
+        RunState::Interrupted => "NULL",
+        _ => now.as_str(),
     };
     let sql = format!(
-        "UPDATE hayloft_run SET state=?2,error=?3,gone_rows=?4,held_rows=?5,heartbeat_at={now},finished_at={ended} \
-         WHERE id=?1 RETURNING {SUMMARY}"
+        "UPDATE hayloft_run SET state=$2,error=$3,gone_rows=$4,held_rows=$5,heartbeat_at={now},finished_at={ended} \
+         WHERE id=$1 RETURNING {SUMMARY}"
     );
     let rows = work.all(params, sql).await?;
-    let summary = rows.first().map(summary).transpose()?.ok_or(StoreError::Fenced)?;
     if state != RunState::Interrupted {
-        forget_seen(&mut work, run.id).await?;
+        claim::forget_seen(work, run.id).await?;
     }
-    prune(&mut work, &run.fetch).await?;
-    let commit = load::finish(work, run).await?;
-    inner
-        .runs
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .remove(&run.id);
-    load::announce(inner, commit);
-    Ok(summary)
+    rows.first().map(summary).transpose()?.ok_or(StoreError::Fenced)
 }
 
-/// Keeps the ledger, the quarantine and the log within their bounds.
+/// A complete run that began after fields came has brought their values, unless its definition does not know them yet.
+async fn refilled(work: &mut Writing<'_>, run: &Run) -> Result<(), StoreError> {
+    if !applied::is_newest(work).await? {
+        return Ok(());
+    }
+    let mut params = work.params();
+    params.add(run.fetch.clone())?;
+    params.add(run.id)?;
+    let sql = "DELETE FROM hayloft_refill WHERE \"fetch\"=$1 AND at<=(SELECT started_at FROM hayloft_run WHERE id=$2)";
+    work.run(params, sql.to_owned()).await?;
+    Ok(())
+}
+
+/// Keeps the ledger and the quarantine within their bounds.
 async fn prune(work: &mut Writing<'_>, fetch: &str) -> Result<(), StoreError> {
-    for (table, column, kept) in [
-        ("hayloft_quarantine", "run", QUARANTINE_RUNS_KEPT),
-        ("hayloft_run", "id", RUNS_KEPT),
+    let ended = "\"fetch\"=$1 AND state NOT IN ('queued','running')";
+    for (table, column, kept, condition) in [
+        ("hayloft_quarantine", "run", QUARANTINE_RUNS_KEPT, "\"fetch\"=$1"),
+        ("hayloft_run", "id", RUNS_KEPT, ended),
     ] {
-        let mut params = Params::default();
+        let mut params = work.params();
         params.add(fetch.to_owned())?;
         params.add(kept)?;
-        // The newest complete run stays however old it is: the next slot is counted from it.
-        let complete = "SELECT max(id) FROM hayloft_run WHERE fetch=?1 AND state='complete'";
+        // The newest complete run stays however old it is: it tells when all was last right.
         let sql = format!(
-            "DELETE FROM {table} WHERE fetch=?1 AND {column}<=\
-             (SELECT id FROM hayloft_run WHERE fetch=?1 ORDER BY id DESC LIMIT 1 OFFSET ?2) \
-             AND {column} IS NOT ({complete})"
+            "DELETE FROM {table} WHERE {condition} AND {column} NOT IN \
+             (SELECT id FROM hayloft_run WHERE {ended} ORDER BY turn DESC,id DESC LIMIT $2) AND {column} NOT IN \
+             (SELECT id FROM hayloft_run WHERE \"fetch\"=$1 AND state='complete' ORDER BY turn DESC,id DESC LIMIT 1)"
         );
         work.run(params, sql).await?;
     }
-    load::prune_log(work).await
+    Ok(())
 }
 
 impl Inner {
-    fn is_running(&self, run: i64) -> bool {
-        self.runs
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains_key(&run)
+    fn is_running(&self, run: i64, fence: i64) -> bool {
+        let runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        runs.contains_key(&(run, fence))
     }
 
-    fn remember(&self, run: i64, memory: RunMemory) {
+    fn remember(&self, run: i64, fence: i64, memory: RunMemory) {
         let memory = Arc::new(tokio::sync::Mutex::new(memory));
-        self.runs
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(run, memory);
+        let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        runs.insert((run, fence), memory);
     }
 
     /// The memory of a run that this process started.
     pub(super) fn memory(&self, run: &Run) -> Result<Arc<tokio::sync::Mutex<RunMemory>>, StoreError> {
         let runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
-        runs.get(&run.id).cloned().ok_or(StoreError::Fenced)
+        runs.get(&(run.id, run.fence)).cloned().ok_or(StoreError::Fenced)
+    }
+
+    /// This process works at the run no more.
+    pub(super) fn release(&self, run: &Run) {
+        let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        runs.remove(&(run.id, run.fence));
     }
 }

@@ -2,35 +2,50 @@
 
 mod answer;
 mod applied;
+mod backup;
 mod bind;
+mod changes;
+mod connect;
+mod crash;
 mod dialect;
+mod driver;
+mod fan_out;
+mod follow;
 mod functions;
+mod in_line;
 mod ledger;
 mod load;
+mod migrate;
 mod open;
+mod parents;
+mod place;
+mod plan;
+mod postgres;
+mod processes;
 mod read;
 mod reader;
+mod redefine;
+mod rows;
+mod session;
 mod sqlite;
 mod status;
 mod tables;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod types;
 
 use std::{
     collections::HashMap,
-    path::Path,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use migration::{Migrator, MigratorTrait};
-use sea_orm::DatabaseConnection;
 
 use crate::{
-    catalog::{Catalog, EntityId, FieldId, Valid},
+    catalog::{Catalog, EntityId, FetchId, FieldId, Valid},
     change::Bus,
     config::DatabaseUrl,
     layout::Layout,
@@ -39,9 +54,15 @@ use crate::{
 };
 
 use bind::Params;
-use ledger::RunMemory;
-use sqlite::Sqlite;
+use connect::Plans;
+use dialect::Dialect;
+use driver::Pool;
+use in_line::in_line;
+use ledger::Memories;
+use open::Door;
 
+pub use parents::*;
+pub use plan::{LayoutPlan, PlannedStep};
 pub use types::*;
 
 /// How long one read may take when nothing else is said.
@@ -58,9 +79,11 @@ const OWN_READERS: usize = 1;
 struct Inner {
     catalog: Arc<Valid<Catalog>>,
     layout: Arc<Layout>,
-    dialect: Sqlite,
+    dialect: &'static dyn Dialect,
+    /// The database as errors name it.
+    place: String,
     /// None for `Access::Read`.
-    writer: Option<DatabaseConnection>,
+    writer: Option<Pool>,
     /// For the answers to operations.
     readers: Arc<reader::Readers>,
     /// For loads by key, which are quick and must not wait behind what is slow.
@@ -68,22 +91,115 @@ struct Inner {
     /// For the ledger and the state of health: slow operations must not stop the harvest.
     own: Arc<reader::Readers>,
     bus: Bus,
-    /// The runs that this process has under way.
-    runs: Mutex<HashMap<i64, Arc<tokio::sync::Mutex<RunMemory>>>>,
-    _lock: Option<open::WriterLock>,
+    /// What is known of commits that are not our own.
+    heard: follow::Heard,
+    /// The runs that this process has under way, by number and fence.
+    runs: Mutex<Memories>,
+    /// The name of this process in the ledger.
+    process: Arc<str>,
+    retention: Mutex<Retention>,
+    /// Set: no other process writes to this database.
+    lock: Option<Arc<open::WriterLock>>,
+    #[cfg(test)]
+    clock: Option<testing::Clock>,
 }
 
 impl Inner {
-    fn writer(&self) -> Result<&sqlx::SqlitePool, StoreError> {
-        let writer = self.writer.as_ref().map(open::pool);
+    /// Makes or checks the tables.
+    async fn prepare(&self, access: Access) -> Result<(), StoreError> {
+        let Some(writer) = &self.writer else {
+            return match access {
+                Access::Compare => Ok(()),
+                _ => applied::check(self).await,
+            };
+        };
+        applied::refuse_foreign(self).await?;
+        Migrator::up(&writer.connection(), None)
+            .await
+            .map_err(|error| StoreError::Database(Box::new(error)))?;
+        applied::apply(self, access == Access::Destructive).await?;
+        fan_out::forget_others(self).await?;
+        place::check(self).await?;
+        follow::begin(self).await?;
+        if self.is_alone() {
+            ledger::interrupt_all(self).await?;
+        }
+        Ok(())
+    }
+
+    /// Parameters for a statement of this database.
+    fn params(&self) -> Params {
+        self.dialect.params()
+    }
+
+    /// The database's clock as SQL, `seconds` from now. Times are compared by the database alone.
+    fn now(&self, seconds: i64) -> String {
+        #[cfg(test)]
+        if let Some(clock) = &self.clock {
+            return clock.literal(seconds);
+        }
+        self.dialect.now(seconds)
+    }
+
+    /// Whether a lock proves that no other process harvests into this database.
+    fn is_alone(&self) -> bool {
+        self.lock.is_some()
+    }
+
+    fn writer(&self) -> Result<&Pool, StoreError> {
+        let writer = self.writer.as_ref();
         writer.ok_or_else(|| StoreError::Refused("the database was opened for reading only".to_owned()))
+    }
+}
+
+/// A name that no other process has: its number for a person, and some chance for other machines.
+fn process_name() -> Arc<str> {
+    format!("{}-{:06x}", std::process::id(), rand::random_range(0..0x100_0000)).into()
+}
+
+#[cfg(test)]
+impl Store {
+    /// The same database as another process of this name would have it, at the time of this clock.
+    pub(crate) fn as_process(&self, name: &str, clock: &testing::Clock) -> Store {
+        let inner = Inner {
+            catalog: Arc::clone(&self.inner.catalog),
+            layout: Arc::clone(&self.inner.layout),
+            dialect: self.inner.dialect,
+            place: self.inner.place.clone(),
+            writer: self.inner.writer.clone(),
+            readers: Arc::clone(&self.inner.readers),
+            lookups: Arc::clone(&self.inner.lookups),
+            own: Arc::clone(&self.inner.own),
+            bus: Bus::default(),
+            heard: follow::Heard::default(),
+            runs: Mutex::default(),
+            process: name.into(),
+            retention: Mutex::default(),
+            lock: None,
+            clock: Some(clock.clone()),
+        };
+        Store { inner: Arc::new(inner) }
     }
 }
 
 /// What the database said, for the log; the public text is the variant's own.
 fn failed(error: sqlx::Error) -> StoreError {
+    if connect::is_lost(&error) {
+        tracing::warn!(%error, "the database cannot be reached");
+        return StoreError::Unreachable;
+    }
+    let code = error.as_database_error().and_then(|error| error.code());
+    // PostgreSQL's serialization_failure and deadlock_detected.
+    if matches!(code.as_deref(), Some("40001" | "40P01")) {
+        tracing::debug!(%error, "a transaction gives way to others");
+        return StoreError::Conflict;
+    }
     tracing::error!(%error, "the database failed");
-    StoreError::Database(Box::new(error))
+    // SQLITE_FULL, and PostgreSQL's disk_full.
+    match code.as_deref() {
+        Some("13" | "53100") => StoreError::Full,
+        _ => StoreError::Database(Box::new(error)),
+    }
 }
 
 /// A handle to one database; cloning gives another handle to the same pools.
@@ -102,50 +218,81 @@ impl Store {
         catalog: Arc<Valid<Catalog>>,
         layout: Arc<Layout>,
     ) -> Result<Store, StoreError> {
-        let DatabaseUrl::Sqlite(path) = url;
-        Self::open_sqlite(path, access, catalog, layout, STATEMENT_TIMEOUT).await
+        let timeout = match url {
+            DatabaseUrl::Postgres(url) => url.statement_timeout,
+            DatabaseUrl::Sqlite(_) => None,
+        };
+        Self::open_within(url, access, catalog, layout, timeout.unwrap_or(STATEMENT_TIMEOUT)).await
     }
 
-    async fn open_sqlite(
-        path: &Path,
+    async fn open_within(
+        url: &DatabaseUrl,
         access: Access,
         catalog: Arc<Valid<Catalog>>,
         layout: Arc<Layout>,
         timeout: Duration,
     ) -> Result<Store, StoreError> {
-        let write = access == Access::Write;
-        open::check_path(path, write)?;
-        let lock = if write {
-            Some(open::WriterLock::take(path)?)
-        } else {
-            None
-        };
-        let writer = if write { Some(open::writer(path).await?) } else { None };
+        let door = Door::open(url, access.writes()).await?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let readers = |count| Arc::new(reader::Readers::new(path, timeout, count));
+        let pool = match url {
+            DatabaseUrl::Postgres(url) => url.pool,
+            DatabaseUrl::Sqlite(_) => None,
+        };
+        let readers = |count, plans| Arc::new(reader::Readers::new(&door.source, plans, timeout, count));
         let inner = Inner {
             catalog,
             layout,
-            dialect: Sqlite,
-            writer,
-            readers: readers(cores.max(READERS_MIN)),
-            lookups: readers(LOOKUP_READERS),
-            own: readers(OWN_READERS),
+            dialect: door.dialect,
+            place: door.place,
+            readers: readers(pool.unwrap_or(cores.max(READERS_MIN)), Plans::ByValue),
+            lookups: readers(LOOKUP_READERS, Plans::ByKey),
+            own: readers(OWN_READERS, Plans::ByValue),
+            writer: door.writer,
             bus: Bus::default(),
+            heard: follow::Heard::default(),
             runs: Mutex::default(),
-            _lock: lock,
+            process: process_name(),
+            retention: Mutex::default(),
+            lock: door.lock.map(Arc::new),
+            #[cfg(test)]
+            clock: None,
         };
-        if let Some(writer) = &inner.writer {
-            applied::refuse_foreign(&inner, path).await?;
-            Migrator::up(writer, None)
-                .await
-                .map_err(|error| StoreError::Database(Box::new(error)))?;
-            applied::apply(&inner).await?;
-            ledger::interrupt_all(&inner).await?;
-        } else {
-            applied::check(&inner, path).await?;
+        let ready = inner.prepare(access).await;
+        if let Some(setup) = door.setup {
+            connect::close(setup).await;
         }
+        ready?;
         Ok(Store { inner: Arc::new(inner) })
+    }
+
+    /// What opening for writing would change, and what that costs; nothing is written. A database that is not there yet
+    /// is none to be opened: everything is new then.
+    pub async fn plan(
+        url: &DatabaseUrl,
+        catalog: Arc<Valid<Catalog>>,
+        layout: Arc<Layout>,
+    ) -> Result<LayoutPlan, StoreError> {
+        if let DatabaseUrl::Sqlite(path) = url
+            && open::is_new(path)
+        {
+            return Ok(applied::plan_of_new(&layout));
+        }
+        let store = Self::open(url, Access::Compare, catalog, layout).await?;
+        let plan = applied::plan(&store.inner, &store.inner.layout).await;
+        store.close().await;
+        plan
+    }
+
+    /// Builds the indexes that were too large to be built at opening, beside whoever reads and writes. What fails is told
+    /// in the log and tried again at the next start.
+    pub async fn finish_indexes(&self) -> Result<(), StoreError> {
+        for index in migrate::postponed(&self.inner).await? {
+            if !migrate::build_large(&self.inner, &index).await? {
+                tracing::info!("another process builds the indexes");
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Announces every commit that changed rows.
@@ -155,7 +302,7 @@ impl Store {
 
     /// Compiles a read to one statement. Pure; fails only beyond a database's own limits.
     pub fn compile(&self, read: &Read) -> Result<Statement, StoreError> {
-        read::compile(&self.inner.catalog, &self.inner.layout, &self.inner.dialect, read)
+        read::compile(&self.inner.catalog, &self.inner.layout, self.inner.dialect, read)
     }
 
     /// Runs a compiled read: one statement, one snapshot. `params` are the operands `Operand::Param(n)`.
@@ -173,7 +320,7 @@ impl Store {
         read::compile_keyed(
             &self.inner.catalog,
             &self.inner.layout,
-            &self.inner.dialect,
+            self.inner.dialect,
             entity,
             by,
             output,
@@ -195,22 +342,64 @@ impl Store {
     /// An interrupted run of the same fetch whose last heartbeat is at most [`RESUME_MAX`] old is taken over instead, if
     /// `StartRun::resume` allows it: `Run::checkpoint` is then set. Any other is closed as interrupted.
     pub async fn start_run(&self, start: &StartRun) -> Result<Option<Run>, StoreError> {
-        ledger::start(&self.inner, start).await
+        in_line!(ledger::claim::start(&self.inner, start).await)
+    }
+
+    /// Lets the rule say which slots of a fetch the ledger lacks, queues them, and gives what is known of the fetch then.
+    /// Whoever asks at the same time waits for his turn: the rule sees what the other wrote.
+    pub async fn plan_slots(&self, fetch: &str, rule: PlanRule<'_>) -> Result<FetchStatus, StoreError> {
+        in_line!(ledger::slots::plan(&self.inner, fetch, rule).await)
+    }
+
+    /// Starts the next run of a fetch: goes on with an interrupted one as [`Store::start_run`] does, else takes the oldest
+    /// slot that waits. `None` when there is none, or a run of the fetch is in other hands.
+    pub async fn claim_run(&self, claim: &Claim) -> Result<Option<Run>, StoreError> {
+        in_line!(ledger::claim::claim(&self.inner, claim).await)
+    }
+
+    /// Says that this process works at the run no more, however that came. Without it the run would count as under way here.
+    pub fn release_run(&self, run: &Run) {
+        self.inner.release(run);
+    }
+
+    /// The name of this process in the ledger.
+    pub fn name(&self) -> &str {
+        &self.inner.process
+    }
+
+    /// A sign of life of this process; tells its place among those that harvest from this database.
+    pub async fn attend(&self, by_hand: bool) -> Result<Attendance, StoreError> {
+        in_line!(processes::attend(&self.inner, by_hand).await)
+    }
+
+    /// The live processes that harvest, and the name of this one among them. Empty where only one can.
+    pub async fn processes(&self) -> Result<Vec<ProcessSeen>, StoreError> {
+        processes::all(&self.inner).await
+    }
+
+    /// The change log's epoch, its first change that is kept, and its newest.
+    pub async fn log_head(&self) -> Result<LogHead, StoreError> {
+        changes::head(&self.inner).await
+    }
+
+    /// How much of the change log is kept from now on.
+    pub fn keep_changes(&self, retention: Retention) {
+        *self.inner.retention.lock().unwrap_or_else(PoisonError::into_inner) = retention;
     }
 
     /// Keeps the lease of a run; an error of kind `Fenced` means that another process has taken it over.
     pub async fn heartbeat(&self, run: &Run) -> Result<(), StoreError> {
-        ledger::heartbeat(&self.inner, run).await
+        in_line!(ledger::heartbeat(&self.inner, run).await)
     }
 
     /// One transaction: rows that differ, keys seen, change log, quarantine, request state, counters, checkpoint.
     pub async fn commit_group(&self, run: &Run, group: Group) -> Result<GroupOutcome, StoreError> {
-        load::commit_group(&self.inner, run, group).await
+        load::commit_group(&self.inner, run, &group).await
     }
 
     /// Ends a run. `Finish::Complete` first deletes what was not seen, as far as the fetch's `missing` and `missing_max` allow.
     pub async fn finish_run(&self, run: &Run, finish: Finish) -> Result<RunSummary, StoreError> {
-        ledger::finish(&self.inner, run, finish).await
+        in_line!(ledger::finish(&self.inner, run, &finish).await)
     }
 
     /// What is remembered of an earlier answer to the same request under the same definition.
@@ -233,6 +422,58 @@ impl Store {
         status::quarantine(&self.inner, fetch, limit).await
     }
 
+    /// Plans the requests of a run of a field's fetch: those that an earlier run left, and those that `when` asks for.
+    pub async fn plan_parents(&self, run: &Run, fetch: FetchId) -> Result<u64, StoreError> {
+        in_line!(fan_out::plan(&self.inner, run, fetch).await)
+    }
+
+    /// Takes some of these requests for `owner`, a name that no other process has.
+    pub async fn claim_parents(
+        &self,
+        run: &Run,
+        fetch: FetchId,
+        owner: &str,
+        limit: u32,
+    ) -> Result<Vec<Parent>, StoreError> {
+        in_line!(fan_out::claim(&self.inner, run, fetch, owner, limit).await)
+    }
+
+    /// Renews the claims of `owner`, who is still at work.
+    pub async fn keep_parents(&self, fetch: &str, owner: &str) -> Result<(), StoreError> {
+        in_line!(fan_out::keep(&self.inner, fetch, owner).await)
+    }
+
+    /// Gives back what `owner` claimed and has not answered.
+    pub async fn let_go_parents(&self, fetch: &str, owner: &str) -> Result<(), StoreError> {
+        in_line!(fan_out::let_go(&self.inner, fetch, owner).await)
+    }
+
+    /// One transaction for many answers: rows, links, change log, quarantine, request states, counters.
+    pub async fn commit_parents(
+        &self,
+        run: &Run,
+        fetch: FetchId,
+        owner: &str,
+        answers: &[ParentAnswer],
+    ) -> Result<GroupOutcome, StoreError> {
+        in_line!(load::commit_parents(&self.inner, run, fetch, owner, answers).await)
+    }
+
+    /// Whether requests of a run are still to be made, by whichever process.
+    pub async fn left_parents(&self, run: &Run) -> Result<Left, StoreError> {
+        fan_out::left(&self.inner, run).await
+    }
+
+    /// Requests of a field's fetch by state; of one run, or of all.
+    pub async fn parent_counts(&self, fetch: &str, run: Option<i64>) -> Result<FanOutCounts, StoreError> {
+        fan_out::counts(&self.inner, fetch, run).await
+    }
+
+    /// The runs, in whichever process, whose requests this one may help with.
+    pub async fn open_fan_outs(&self) -> Result<Vec<OpenFanOut>, StoreError> {
+        fan_out::open(&self.inner).await
+    }
+
     /// The database's own clock.
     pub async fn now(&self) -> Result<chrono::DateTime<chrono::Utc>, StoreError> {
         status::now(&self.inner).await
@@ -241,16 +482,14 @@ impl Store {
     /// Checkpoints and closes; commits under way are finished first.
     pub async fn close(self) {
         let inner = &self.inner;
+        if inner.writer.is_some()
+            && let Err(error) = processes::leave(inner).await
+        {
+            tracing::debug!(%error, "the others will notice by themselves that this process has ended");
+        }
         tokio::join!(inner.readers.close(), inner.lookups.close(), inner.own.close());
         if let Ok(writer) = self.inner.writer() {
-            // A commit under way holds the only connection, so this waits for it.
-            if let Err(error) = Params::default()
-                .query("PRAGMA wal_checkpoint(TRUNCATE)")
-                .execute(writer)
-                .await
-            {
-                tracing::warn!(%error, "the write-ahead log could not be folded in; the next start does it");
-            }
+            open::fold(writer).await;
             writer.close().await;
         }
     }

@@ -8,18 +8,22 @@ use std::{
     time::Duration,
 };
 
-use sea_orm::{DatabaseConnection, SqlxSqliteConnector};
 use sqlx::{
-    ConnectOptions, SqlitePool,
+    ConnectOptions, PgConnection,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
 use super::{
+    connect,
+    dialect::Dialect,
+    driver::Pool,
     functions,
-    reader::{Clock, Deadline},
-    sqlite::DECIMAL_COLLATION,
+    postgres::Postgres,
+    reader::{Clock, Deadline, Source},
+    sqlite::{DECIMAL_COLLATION, Sqlite},
     types::StoreError,
 };
+use crate::config::{DatabaseUrl, PostgresUrl};
 
 /// How long a statement waits for another connection's lock: only a checkpoint or a reader beside us can hold one.
 const BUSY: Duration = Duration::from_secs(10);
@@ -36,6 +40,21 @@ const STEPS_PER_LOOK: i32 = 10_000;
 const MMAP_BYTES: u64 = 1 << 30;
 /// Kibibytes of pages that each connection keeps; negative is SQLite's way of saying kibibytes.
 const CACHE_KIB: i64 = -16_384;
+
+/// How often and how long apart the writer's lock is asked for: who had it may be about to end, as at a restart.
+const LOCK_TRIES: u32 = 20;
+const LOCK_WAIT: Duration = Duration::from_millis(50);
+
+/// Takes the writer's lock, and waits a second for one who is about to let it go.
+async fn lock(database: &Path) -> Result<WriterLock, StoreError> {
+    for _ in 1..LOCK_TRIES {
+        match WriterLock::take(database) {
+            Err(StoreError::Locked(_)) => tokio::time::sleep(LOCK_WAIT).await,
+            taken => return taken,
+        }
+    }
+    WriterLock::take(database)
+}
 
 /// The writer's lock: held until dropped, and released by the kernel however the process ends.
 pub struct WriterLock {
@@ -68,7 +87,13 @@ impl WriterLock {
     }
 }
 
-fn beside(database: &Path, suffix: &str) -> PathBuf {
+/// The folder that a file is in.
+pub fn folder_of(file: &Path) -> &Path {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or(Path::new("."))
+}
+
+pub fn beside(database: &Path, suffix: &str) -> PathBuf {
     let mut path = database.as_os_str().to_owned();
     path.push(suffix);
     PathBuf::from(path)
@@ -101,10 +126,7 @@ fn unwritable(database: &Path, error: &std::io::Error) -> StoreError {
 
 /// Checks the path before SQLite does, whose message is the same for every cause.
 pub fn check_path(database: &Path, write: bool) -> Result<(), StoreError> {
-    let folder = match database.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(database);
     if !folder.is_dir() {
         let text = format!(
             "the folder of the database {} does not exist; create it, or give another --database",
@@ -130,7 +152,13 @@ pub fn check_path(database: &Path, write: bool) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn options(database: &Path) -> SqliteConnectOptions {
+/// Whether there is no database yet where one could be.
+pub fn is_new(database: &Path) -> bool {
+    let folder = database.parent().filter(|folder| !folder.as_os_str().is_empty());
+    !database.exists() && folder.is_none_or(Path::is_dir)
+}
+
+pub fn options(database: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(database)
         .busy_timeout(BUSY)
@@ -143,20 +171,19 @@ fn options(database: &Path) -> SqliteConnectOptions {
 }
 
 /// The one connection that writes.
-pub async fn writer(database: &Path) -> Result<DatabaseConnection, StoreError> {
+pub async fn writer(database: &Path) -> Result<Pool, StoreError> {
     let options = options(database)
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(false);
     let pool = pool_options().acquire_timeout(WRITER_WAIT).connect_with(options).await;
-    Ok(SqlxSqliteConnector::from_sqlx_sqlite_pool(
-        pool.map_err(|error| cannot_open(database, error))?,
-    ))
+    pool.map(Pool::Sqlite)
+        .map_err(|error| cannot_open(&shown(database), error))
 }
 
 /// A connection that only reads and gives up at its deadline; opened when it is first used.
-pub fn reader(database: &Path, clock: Clock, deadline: Arc<Deadline>) -> DatabaseConnection {
+pub fn reader(database: &Path, clock: Clock, deadline: Arc<Deadline>) -> Pool {
     let options = options(database)
         .read_only(true)
         .pragma("query_only", "on")
@@ -171,7 +198,7 @@ pub fn reader(database: &Path, clock: Clock, deadline: Arc<Deadline>) -> Databas
             })
         })
         .connect_lazy_with(options);
-    SqlxSqliteConnector::from_sqlx_sqlite_pool(pool)
+    Pool::Sqlite(pool)
 }
 
 fn pool_options() -> SqlitePoolOptions {
@@ -183,8 +210,73 @@ fn pool_options() -> SqlitePoolOptions {
         .test_before_acquire(false)
 }
 
-/// What the database said at opening, in words.
-pub fn cannot_open(database: &Path, error: sqlx::Error) -> StoreError {
+/// An open database, as far as anything is common to both kinds.
+pub struct Door {
+    pub dialect: &'static dyn Dialect,
+    /// The database as errors name it.
+    pub place: String,
+    pub source: Source,
+    /// None for reading only.
+    pub writer: Option<Pool>,
+    pub lock: Option<WriterLock>,
+    /// Keeps other processes from making tables until it is closed.
+    pub setup: Option<PgConnection>,
+}
+
+impl Door {
+    pub async fn open(url: &DatabaseUrl, write: bool) -> Result<Door, StoreError> {
+        match url {
+            DatabaseUrl::Sqlite(path) => Self::sqlite(path, write).await,
+            DatabaseUrl::Postgres(url) => Self::postgres(url, write).await,
+        }
+    }
+
+    async fn sqlite(path: &Path, write: bool) -> Result<Door, StoreError> {
+        check_path(path, write)?;
+        let lock = if write { Some(lock(path).await?) } else { None };
+        let writer = if write { Some(writer(path).await?) } else { None };
+        Ok(Door {
+            dialect: &Sqlite,
+            place: shown(path),
+            source: Source::Sqlite(path.to_owned()),
+            writer,
+            lock,
+            setup: None,
+        })
+    }
+
+    async fn postgres(url: &PostgresUrl, write: bool) -> Result<Door, StoreError> {
+        let place = url.to_string();
+        let options = connect::options(url)?;
+        let mut setup = connect::check(&place, &options, write).await?;
+        let mut writer = None;
+        if write {
+            connect::lock_setup(&mut setup).await?;
+            writer = Some(connect::writer(&place, &options).await?);
+        }
+        Ok(Door {
+            dialect: &Postgres,
+            place,
+            source: Source::Postgres(Box::new(options)),
+            writer,
+            lock: None,
+            setup: Some(setup),
+        })
+    }
+}
+
+/// Folds SQLite's write-ahead log into the file. A commit under way holds the only connection, so this waits for it.
+pub async fn fold(writer: &Pool) {
+    if let Pool::Sqlite(pool) = writer {
+        let folded = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(pool).await;
+        if let Err(error) = folded {
+            tracing::warn!(%error, "the write-ahead log could not be folded in; the next start does it");
+        }
+    }
+}
+
+/// What a database said at opening, in words.
+pub fn cannot_open(place: &str, error: sqlx::Error) -> StoreError {
     let code = error
         .as_database_error()
         .and_then(|error| error.code())
@@ -192,19 +284,12 @@ pub fn cannot_open(database: &Path, error: sqlx::Error) -> StoreError {
     match code.as_deref() {
         // SQLITE_NOTADB, SQLITE_CORRUPT
         Some("26" | "11") => StoreError::Unusable(format!(
-            "{} is not a database, or is damaged; give another --database",
-            shown(database)
+            "{place} is not a database, or is damaged; give another --database"
         )),
         // SQLITE_READONLY and SQLITE_CANTOPEN with their extended codes
         Some("8" | "14" | "1032" | "1544" | "270" | "526") => StoreError::Unusable(format!(
-            "the database {} cannot be opened for writing; correct the permissions of it and its folder, or give another --database",
-            shown(database)
+            "the database {place} cannot be opened for writing; correct the permissions of it and its folder, or give another --database"
         )),
-        _ => StoreError::Database(Box::new(error)),
+        _ => connect::cannot_open(place, error),
     }
-}
-
-/// The pool behind a connection; every connection of this module is one of SQLite.
-pub fn pool(connection: &DatabaseConnection) -> &SqlitePool {
-    connection.get_sqlite_connection_pool()
 }

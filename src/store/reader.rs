@@ -1,7 +1,7 @@
 //! The readers: a bounded set of read-only connections, each with a deadline. Knows time and connections; no SQL.
 
 use std::{
-    path::Path,
+    path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -9,22 +9,23 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sea_orm::DatabaseConnection;
-use sqlx::{
-    Sqlite,
-    query::Query,
-    sqlite::{SqliteArguments, SqliteRow},
-};
+use sqlx::postgres::PgConnectOptions;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{open, types::StoreError};
+use super::{
+    connect::Plans,
+    dialect::Dialect,
+    driver::{Command, Line, Pool},
+    open,
+    session::Session,
+    sqlite::Sqlite,
+    types::StoreError,
+};
 
 /// How long closing waits for statements that were interrupted.
 const CLOSE_WAIT: Duration = Duration::from_millis(300);
 /// A deadline that is over at once; 0 would mean that there is none.
 const LONG_AGO: u64 = 1;
-
-type Statement = Query<'static, Sqlite, SqliteArguments>;
 
 /// Where deadlines are counted from.
 #[derive(Clone, Copy)]
@@ -48,8 +49,30 @@ impl Deadline {
 }
 
 struct Reader {
-    connection: DatabaseConnection,
+    link: Link,
     deadline: Arc<Deadline>,
+}
+
+/// A reader's one connection.
+enum Link {
+    Sqlite(Pool),
+    Postgres(Box<Session>),
+}
+
+/// Where readers connect to.
+#[derive(Clone)]
+pub enum Source {
+    Sqlite(PathBuf),
+    Postgres(Box<PgConnectOptions>),
+}
+
+impl Source {
+    fn link(&self, clock: Clock, deadline: &Arc<Deadline>, limit: Duration, plans: Plans) -> Link {
+        match self {
+            Source::Sqlite(path) => Link::Sqlite(open::reader(path, clock, Arc::clone(deadline))),
+            Source::Postgres(options) => Link::Postgres(Box::new(Session::new((**options).clone(), limit, plans))),
+        }
+    }
 }
 
 /// All readers of a store.
@@ -73,13 +96,13 @@ pub struct Taken {
 }
 
 impl Readers {
-    pub fn new(database: &Path, limit: Duration, count: usize) -> Readers {
+    pub fn new(source: &Source, plans: Plans, limit: Duration, count: usize) -> Readers {
         let clock = Clock(Instant::now());
         let free: Vec<Reader> = (0..count)
             .map(|_| {
                 let deadline = Arc::new(Deadline::default());
                 Reader {
-                    connection: open::reader(database, clock, Arc::clone(&deadline)),
+                    link: source.link(clock, &deadline, limit, plans),
                     deadline,
                 }
             })
@@ -129,26 +152,32 @@ impl Readers {
         }
         self.permits.close();
         let readers = std::mem::take(&mut *self.free.lock().unwrap_or_else(PoisonError::into_inner));
-        for reader in readers {
-            open::pool(&reader.connection).close().await;
+        for mut reader in readers {
+            match &mut reader.link {
+                Link::Sqlite(pool) => pool.close().await,
+                Link::Postgres(session) => session.close().await,
+            }
         }
     }
 }
 
 impl Taken {
     /// Runs the statement and gives all its rows.
-    pub async fn fetch(mut self, statement: Statement) -> Result<Vec<SqliteRow>, StoreError> {
-        let rows = self.run(statement).await?;
+    pub async fn fetch(mut self, command: Command) -> Result<Vec<Line>, StoreError> {
+        let rows = self.run(command).await?;
         rows.map_err(|error| self.error(error))
     }
 
     /// The same with the database's own error, for who can say more about it.
-    pub async fn run(&mut self, statement: Statement) -> Result<Result<Vec<SqliteRow>, sqlx::Error>, StoreError> {
-        let Some(reader) = &self.reader else {
+    pub async fn run(&mut self, command: Command) -> Result<Result<Vec<Line>, sqlx::Error>, StoreError> {
+        let Some(reader) = &mut self.reader else {
             return Err(StoreError::Refused("the store is closed".to_owned()));
         };
         self.idle = false;
-        let rows = statement.fetch_all(open::pool(&reader.connection)).await;
+        let rows = match &mut reader.link {
+            Link::Sqlite(pool) => pool.fetch_all(command).await,
+            Link::Postgres(session) => session.fetch_all(command).await,
+        };
         self.idle = true;
         Ok(rows)
     }
@@ -159,17 +188,17 @@ impl Taken {
             .as_database_error()
             .and_then(|error| error.code())
             .map(|code| code.into_owned());
-        // SQLITE_INTERRUPT
-        if code.as_deref() == Some("9") {
-            return StoreError::Timeout(self.readers.limit);
+        match code.as_deref() {
+            // SQLITE_INTERRUPT, and PostgreSQL's statement_timeout.
+            Some("9" | "57014") => StoreError::Timeout(self.readers.limit),
+            _ => super::failed(error),
         }
-        super::failed(error)
     }
 }
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        let Some(reader) = self.reader.take() else { return };
+        let Some(mut reader) = self.reader.take() else { return };
         if self.idle {
             self.readers.give_back(reader);
             return;
@@ -189,9 +218,14 @@ impl Drop for Taken {
 
 impl Reader {
     /// Waits until the statement under way has ended: a connection does one thing after the other.
-    async fn idle(&self) {
-        if let Err(error) = sqlx::query("SELECT 1").execute(open::pool(&self.connection)).await {
-            tracing::debug!(%error, "a reader was abandoned and does not answer");
+    async fn idle(&mut self) {
+        match &mut self.link {
+            Link::Sqlite(pool) => {
+                if let Err(error) = pool.execute(Sqlite.params().query("SELECT 1")).await {
+                    tracing::debug!(%error, "a reader was abandoned and does not answer");
+                }
+            }
+            Link::Postgres(session) => session.idle().await,
         }
     }
 }

@@ -1,29 +1,77 @@
 //! SQLite's dialect. Knows SQLite's functions and their traps; no business.
 
+use std::{borrow::Cow, collections::HashMap};
+
+use sea_orm::DbBackend;
+
 use crate::{layout::ColumnKind, query::TextTest, value::Scalar};
 
-use super::{dialect::Dialect, functions};
+use super::{
+    bind::{Kind, Line, Params, get},
+    dialect::{Dialect, Numbered, closed_pattern},
+    functions,
+    types::StoreError,
+};
 
 /// The collation of decimal columns, registered on every connection.
 pub const DECIMAL_COLLATION: &str = "hayloft_decimal";
 
-/// Arguments of one function call: builds of SQLite before 3.48 take 127.
-const ARGUMENTS_MAX: usize = 100;
+/// Rows of one statement, largest first. A remainder is put together from the smaller ones, so that few texts are ever
+/// prepared and all of them stay in the statement cache.
+const SIZES: [usize; 4] = [512, 64, 8, 1];
 
 pub struct Sqlite;
 
 impl Dialect for Sqlite {
+    fn params(&self) -> Params {
+        Params::Sqlite(sqlx::sqlite::SqliteArguments::default())
+    }
+
     fn max_params(&self) -> usize {
         // SQLITE_MAX_VARIABLE_NUMBER of the bundled build.
         32_766
+    }
+
+    fn row_sizes(&self, total: usize, width: usize) -> Vec<usize> {
+        let most = (self.max_params().saturating_sub(8) / width.max(1)).max(1);
+        let mut left = total;
+        let mut out = Vec::new();
+        while left > 0 {
+            let fits = |size: &&usize| **size <= left && **size <= most;
+            let size = SIZES.iter().find(fits).copied().unwrap_or(1);
+            out.push(size);
+            left -= size;
+        }
+        out
+    }
+
+    fn name<'n>(&self, name: &'n str) -> Cow<'n, str> {
+        Cow::Borrowed(name)
     }
 
     fn quote(&self, name: &str) -> String {
         format!("\"{}\"", name.replace('"', "\"\""))
     }
 
-    fn param(&self, number: usize) -> String {
+    fn param(&self, number: usize, _kind: Kind) -> String {
         format!("?{number}")
+    }
+
+    /// Without a number: numbered ones are looked up by name, one by one, at every binding.
+    fn bulk_param(&self, _number: usize) -> String {
+        "?".to_owned()
+    }
+
+    fn rows(&self, kinds: &[Kind], first: usize, count: usize, numbered: Numbered) -> String {
+        values(kinds.len(), count, numbered, |at| self.bulk_param(first + at))
+    }
+
+    fn keys(&self, kinds: &[Kind], first: usize, count: usize) -> String {
+        values(kinds.len(), count, Numbered::Yes, |at| format!("?{}", first + at))
+    }
+
+    fn backend(&self) -> DbBackend {
+        DbBackend::Sqlite
     }
 
     fn column_type(&self, kind: ColumnKind) -> &'static str {
@@ -33,6 +81,15 @@ impl Dialect for Sqlite {
             ColumnKind::Scalar(Scalar::Decimal) => "TEXT COLLATE hayloft_decimal",
             _ => "TEXT",
         }
+    }
+
+    fn row_number_type(&self) -> &'static str {
+        "integer NOT NULL PRIMARY KEY AUTOINCREMENT"
+    }
+
+    /// The rows themselves are then kept in the order of the key.
+    fn join_table_end(&self) -> &'static str {
+        "WITHOUT ROWID"
     }
 
     fn collate(&self, kind: ColumnKind) -> &'static str {
@@ -51,7 +108,7 @@ impl Dialect for Sqlite {
             }
         };
         match kind {
-            ColumnKind::Document => or_null(column.to_owned()),
+            ColumnKind::Document | ColumnKind::Scalar(Scalar::Json) => or_null(column.to_owned()),
             ColumnKind::Scalar(Scalar::Int) => or_null(column.to_owned()),
             ColumnKind::Scalar(Scalar::BigInt) => or_null(format!("'\"'||{column}||'\"'")),
             ColumnKind::Scalar(Scalar::Boolean) => {
@@ -63,34 +120,22 @@ impl Dialect for Sqlite {
                 "CASE WHEN {column} IS NULL THEN 'null' ELSE CASE WHEN {column}<0 THEN '\"-PT' ELSE '\"PT' END||rtrim(rtrim(printf('%d.%06d',abs({column}/1000000),abs({column}%1000000)),'0'),'.')||'S\"' END"
             ),
             ColumnKind::Scalar(Scalar::Float) => format!("{}({column})", functions::FLOAT),
-            // What an upstream's JSON filter printed may be no JSON (NaN): it is then served as text.
-            ColumnKind::Scalar(Scalar::Json) => {
-                format!("CASE WHEN json_valid({column}) THEN {column} ELSE json_quote({column}) END")
-            }
             ColumnKind::Scalar(_) | ColumnKind::Enum => format!("json_quote({column})"),
         }
     }
 
-    fn literal(&self, text: &str) -> String {
-        format!("'{}'", text.replace('\'', "''"))
-    }
-
-    /// One call of `concat` instead of a chain of `||`: one copy, and no deep expression.
-    fn concat(&self, parts: &[String]) -> String {
-        match parts {
-            [] => "''".to_owned(),
-            [one] => one.clone(),
-            _ if parts.len() <= ARGUMENTS_MAX => format!("concat({})", parts.join(",")),
-            _ => {
-                let chunks: Vec<String> = parts.chunks(ARGUMENTS_MAX).map(|chunk| self.concat(chunk)).collect();
-                self.concat(&chunks)
-            }
-        }
+    /// One call instead of a chain of `||`: one copy.
+    fn concatenation(&self, parts: &[String]) -> String {
+        format!("concat({})", parts.join(","))
     }
 
     fn array(&self, text: &str, from: &str) -> String {
         // SQLite keeps the order of a subquery for aggregates whose result depends on it; a test holds it to that.
         format!("(SELECT concat('[',group_concat({text}),']') FROM ({from}))")
+    }
+
+    fn join_texts(&self, text: &str) -> String {
+        format!("group_concat({text})")
     }
 
     fn member(&self, document: &str, name: &str) -> String {
@@ -113,32 +158,154 @@ impl Dialect for Sqlite {
         }
     }
 
-    /// `LIKE` of SQLite knows no case, `GLOB` does: `%` becomes `*`, `_` becomes `?`, what is special to `GLOB` is bracketed.
-    fn pattern(&self, like: &str) -> String {
-        let mut glob = String::with_capacity(like.len() + 4);
-        let mut letters = like.chars();
-        while let Some(letter) = letters.next() {
-            let literal = match letter {
-                '%' => {
-                    glob.push('*');
-                    continue;
-                }
-                '_' => {
-                    glob.push('?');
-                    continue;
-                }
-                '\\' => letters.next().unwrap_or('\\'),
-                other => other,
-            };
-            match literal {
-                '*' | '?' | '[' => glob.extend(['[', literal, ']']),
-                _ => glob.push(literal),
-            }
+    fn pattern(&self, test: TextTest, text: &str) -> String {
+        match test {
+            TextTest::Like => glob(text),
+            TextTest::ILike => closed_pattern(text),
+            TextTest::Contains | TextTest::StartsWith | TextTest::EndsWith => text.to_owned(),
         }
-        glob
+    }
+
+    /// Keeps SQLite's planner on that way.
+    fn chain(&self) -> &'static str {
+        "CROSS JOIN"
+    }
+
+    fn no_limit(&self) -> &'static str {
+        "-1"
     }
 
     fn now(&self, seconds: i64) -> String {
         format!("strftime('%Y-%m-%dT%H:%M:%fZ','now','{seconds} seconds')")
     }
+
+    /// A transaction that writes has the whole database.
+    fn for_update(&self) -> &'static str {
+        ""
+    }
+
+    fn skip_locked(&self) -> &'static str {
+        ""
+    }
+
+    /// The next write would wait for the disk all the same.
+    fn early_commit(&self) -> Option<&'static str> {
+        None
+    }
+
+    fn epoch(&self) -> &'static str {
+        "lower(hex(randomblob(8)))"
+    }
+
+    fn alters_columns(&self) -> bool {
+        false
+    }
+
+    /// There is one writer, and we are it.
+    fn before_migration(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    fn index_names(&self) -> &'static str {
+        "SELECT name FROM sqlite_master WHERE type='index'"
+    }
+
+    fn rows_estimate(&self, _table: &str) -> Option<String> {
+        None
+    }
+
+    fn before_build(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    fn build_beside(&self, _index: &str, sql: &str) -> Vec<String> {
+        vec![sql.to_owned()]
+    }
+
+    fn keep_row_numbers(&self, old: &str, new: &str) -> Vec<String> {
+        let (old, new) = (self.literal(old), self.literal(new));
+        vec![
+            format!("DELETE FROM sqlite_sequence WHERE name={new}"),
+            format!("UPDATE sqlite_sequence SET name={new} WHERE name={old}"),
+        ]
+    }
+
+    /// SQLite renames its own note of it.
+    fn rename_row_numbers(&self, _old: &str, _new: &str) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn exclusive(&self) -> bool {
+        true
+    }
+
+    fn savepoints(&self) -> bool {
+        false
+    }
+
+    fn table_names(&self) -> &'static str {
+        "SELECT name FROM sqlite_master WHERE type='table' AND name NOT LIKE 'sqlite%'"
+    }
+
+    fn explain(&self, sql: &str) -> String {
+        format!("EXPLAIN QUERY PLAN {sql}")
+    }
+
+    fn plan(&self, lines: &[Line]) -> Result<Vec<String>, StoreError> {
+        let mut depths: HashMap<i64, usize> = HashMap::new();
+        let mut plan = Vec::new();
+        for line in lines {
+            let (id, parent): (i64, i64) = (get(line, 0)?, get(line, 1)?);
+            let depth = depths.get(&parent).map_or(0, |depth| depth + 1);
+            depths.insert(id, depth);
+            plan.push(format!("{}{}", "  ".repeat(depth), get::<String>(line, 3)?));
+        }
+        Ok(plan)
+    }
+}
+
+/// `LIKE` of SQLite knows no case, `GLOB` does: `%` becomes `*`, `_` becomes `?`, what is special to `GLOB` is bracketed.
+fn glob(like: &str) -> String {
+    let mut glob = String::with_capacity(like.len() + 4);
+    let mut letters = like.chars();
+    while let Some(letter) = letters.next() {
+        let literal = match letter {
+            '%' => {
+                glob.push('*');
+                continue;
+            }
+            '_' => {
+                glob.push('?');
+                continue;
+            }
+            '\\' => letters.next().unwrap_or('\\'),
+            other => other,
+        };
+        match literal {
+            '*' | '?' | '[' => glob.extend(['[', literal, ']']),
+            _ => glob.push(literal),
+        }
+    }
+    glob
+}
+
+/// `VALUES (…),(…)`; `param` writes the cell with this number, from 0.
+fn values(width: usize, count: usize, numbered: Numbered, param: impl Fn(usize) -> String) -> String {
+    let mut out = String::with_capacity(count * (2 * width + 8) + 8);
+    out.push_str("VALUES ");
+    for row in 0..count {
+        out.push_str(if row == 0 { "(" } else { ",(" });
+        if numbered == Numbered::Yes {
+            out.push_str(&row.to_string());
+            out.push(',');
+        }
+        for at in 0..width {
+            if at > 0 {
+                out.push(',');
+            }
+            out.push_str(&param(row * width + at));
+        }
+        out.push(')');
+    }
+    out
 }

@@ -1,18 +1,19 @@
 //! What is asked about runs, requests and refused rows. Only reads; knows the ledger's columns.
 
+use chrono::{DateTime, Utc};
+
 use crate::catalog::EntityId;
 
 use super::{
     Inner,
-    bind::{Params, get},
-    dialect::Dialect,
-    ledger::{SUMMARY, instant, summary},
-    types::{FetchStatus, Refused, RequestState, RunSummary, StoreError},
+    bind::{Line, Params, get},
+    ledger::{SUMMARY, SUMMARY_COLUMNS, hold, instant, lease_over, summary},
+    load::Writing,
+    types::{Due, FetchStatus, Reason, Refill, Refused, RequestState, StoreError},
 };
-use sqlx::sqlite::SqliteRow;
 
 /// Runs one statement on a reader.
-async fn rows(inner: &Inner, params: Params, sql: String) -> Result<Vec<SqliteRow>, StoreError> {
+async fn rows(inner: &Inner, params: Params, sql: String) -> Result<Vec<Line>, StoreError> {
     inner.own.take().await?.fetch(params.query(sql)).await
 }
 
@@ -21,12 +22,12 @@ pub(super) async fn request_state(
     fetch: &str,
     request: &str,
 ) -> Result<Option<RequestState>, StoreError> {
-    let mut params = Params::default();
+    let mut params = inner.params();
     params.add(fetch.to_owned())?;
     params.add(request.to_owned())?;
     params.add(inner.catalog.fingerprint.clone())?;
     let sql = "SELECT request,etag,last_modified,body_hash,page,rows FROM hayloft_request_state \
-               WHERE fetch=? AND request=? AND definition=?";
+               WHERE \"fetch\"=$1 AND request=$2 AND definition=$3";
     let rows = rows(inner, params, sql.to_owned()).await?;
     let Some(row) = rows.first() else { return Ok(None) };
     Ok(Some(RequestState {
@@ -41,40 +42,105 @@ pub(super) async fn request_state(
 
 pub(super) async fn fetch_status(inner: &Inner) -> Result<Vec<FetchStatus>, StoreError> {
     let mut out = Vec::with_capacity(inner.catalog.fetches.len());
-    for fetch in &inner.catalog.fetches {
-        let name = inner.catalog.entity(fetch.entity).name.clone();
-        let last = run_where(inner, &name, "").await?;
-        let last_complete = run_where(inner, &name, " AND state='complete'").await?;
-        let mut params = Params::default();
-        params.add(name.clone())?;
-        params.add(last_complete.as_ref().map_or(0, |run| run.id))?;
-        let sql = "SELECT count(*) FROM hayloft_run WHERE fetch=? AND id>? AND state='failed'".to_owned();
-        let failures: i64 = rows(inner, params, sql)
-            .await?
-            .first()
-            .map_or(Ok(0), |row| get(row, 0))?;
-        out.push(FetchStatus {
-            fetch: name,
-            last,
-            last_complete,
-            failures: u32::try_from(failures).unwrap_or(u32::MAX),
-        });
+    for id in inner.catalog.fetch_ids() {
+        let name = inner.catalog.fetch_name(id);
+        out.push(of_fetch(&mut Asking::Reader(inner), &name).await?);
     }
     Ok(out)
 }
 
-async fn run_where(inner: &Inner, fetch: &str, condition: &str) -> Result<Option<RunSummary>, StoreError> {
-    let mut params = Params::default();
-    params.add(fetch.to_owned())?;
-    let sql = format!("SELECT {SUMMARY} FROM hayloft_run WHERE fetch=?{condition} ORDER BY id DESC LIMIT 1");
-    rows(inner, params, sql).await?.first().map(summary).transpose()
+/// The status of one fetch as a transaction sees it.
+pub(super) async fn within(work: &mut Writing<'_>, fetch: &str) -> Result<FetchStatus, StoreError> {
+    of_fetch(&mut Asking::Work(work), fetch).await
+}
+
+/// Where a question is asked: on a reader, or inside a transaction.
+enum Asking<'a, 'w> {
+    Reader(&'a Inner),
+    Work(&'a mut Writing<'w>),
+}
+
+impl Asking<'_, '_> {
+    fn inner(&self) -> &Inner {
+        match self {
+            Asking::Reader(inner) => inner,
+            Asking::Work(work) => work.inner,
+        }
+    }
+
+    /// A statement whose only parameter is the fetch's name.
+    async fn all(&mut self, fetch: &str, sql: String) -> Result<Vec<Line>, StoreError> {
+        let mut params = self.inner().params();
+        params.add(fetch.to_owned())?;
+        match self {
+            Asking::Reader(inner) => rows(inner, params, sql).await,
+            Asking::Work(work) => work.all(params, sql).await,
+        }
+    }
+}
+
+async fn of_fetch(asking: &mut Asking<'_, '_>, fetch: &str) -> Result<FetchStatus, StoreError> {
+    let over = lease_over(asking.inner());
+    let newest = |state: &str| {
+        format!(
+            "SELECT {SUMMARY},fence,{over} FROM hayloft_run WHERE \"fetch\"=$1 AND {state} ORDER BY turn DESC,id DESC LIMIT 1"
+        )
+    };
+    let last = asking.all(fetch, newest("state<>'queued'")).await?;
+    let complete = asking.all(fetch, newest("state='complete'")).await?;
+    let mut status = FetchStatus {
+        fetch: fetch.to_owned(),
+        last_complete: complete.first().map(summary).transpose()?,
+        ..FetchStatus::default()
+    };
+    if let Some(row) = last.first() {
+        let run = summary(row)?;
+        let (fence, over): (i64, bool) = (get(row, SUMMARY_COLUMNS)?, get(row, SUMMARY_COLUMNS + 1)?);
+        status.hold = hold(asking.inner(), &run, fence, over);
+        status.last = Some(run);
+    }
+    let waiting = "SELECT slot,reason FROM hayloft_run WHERE \"fetch\"=$1 AND state='queued' ORDER BY slot".to_owned();
+    for row in &asking.all(fetch, waiting).await? {
+        status.queued.push(Due {
+            slot: instant(&get::<String>(row, 0)?)?,
+            reason: Reason::from_name(&get::<String>(row, 1)?),
+        });
+    }
+    around(asking, status).await
+}
+
+/// What is known of a fetch beside its runs.
+async fn around(asking: &mut Asking<'_, '_>, mut status: FetchStatus) -> Result<FetchStatus, StoreError> {
+    let sql = "SELECT (SELECT CAST(count(*) AS BIGINT) FROM hayloft_run AS run WHERE run.fetch=$1 AND run.state='failed' \
+               AND NOT EXISTS (SELECT 1 FROM hayloft_run AS done WHERE done.fetch=$1 AND done.state='complete' \
+               AND (done.turn,done.id)>(run.turn,run.id))),(SELECT max(slot) FROM hayloft_run WHERE \"fetch\"=$1),\
+               (SELECT looked_at FROM hayloft_fetch WHERE \"fetch\"=$1),(SELECT fields FROM hayloft_refill WHERE \"fetch\"=$1),\
+               (SELECT at FROM hayloft_refill WHERE \"fetch\"=$1)";
+    let found = asking.all(&status.fetch, sql.to_owned()).await?;
+    let Some(row) = found.first() else { return Ok(status) };
+    let failures: i64 = get(row, 0)?;
+    status.failures = u32::try_from(failures).unwrap_or(u32::MAX);
+    let at = |column: usize| -> Result<Option<DateTime<Utc>>, StoreError> {
+        get::<Option<String>>(row, column)?.as_deref().map(instant).transpose()
+    };
+    (status.newest_slot, status.looked_at) = (at(1)?, at(2)?);
+    if let (Some(fields), Some(since)) = (get::<Option<String>>(row, 3)?, at(4)?) {
+        let fields = serde_json::from_str(&fields).map_err(|error| StoreError::Database(Box::new(error)))?;
+        status.refill = Some(Refill { fields, since });
+    }
+    Ok(status)
 }
 
 pub(super) async fn row_counts(inner: &Inner) -> Result<Vec<(EntityId, u64)>, StoreError> {
     let mut out = Vec::new();
     for entity in inner.catalog.entity_ids() {
         let table = inner.dialect.quote(&inner.layout.entity(entity).table.name);
-        let rows = rows(inner, Params::default(), format!("SELECT count(*) FROM {table}")).await?;
+        let rows = rows(
+            inner,
+            inner.params(),
+            format!("SELECT CAST(count(*) AS BIGINT) FROM {table}"),
+        )
+        .await?;
         let count: i64 = rows.first().map_or(Ok(0), |row| get(row, 0))?;
         out.push((entity, count.unsigned_abs()));
     }
@@ -82,10 +148,11 @@ pub(super) async fn row_counts(inner: &Inner) -> Result<Vec<(EntityId, u64)>, St
 }
 
 pub(super) async fn quarantine(inner: &Inner, fetch: &str, limit: u32) -> Result<Vec<Refused>, StoreError> {
-    let mut params = Params::default();
+    let mut params = inner.params();
     params.add(fetch.to_owned())?;
     params.add(i64::from(limit))?;
-    let sql = "SELECT row_key,reason,record FROM hayloft_quarantine WHERE fetch=? ORDER BY id DESC LIMIT ?".to_owned();
+    let sql =
+        "SELECT row_key,reason,record FROM hayloft_quarantine WHERE \"fetch\"=$1 ORDER BY id DESC LIMIT $2".to_owned();
     let found = rows(inner, params, sql).await?;
     found
         .iter()
@@ -100,8 +167,8 @@ pub(super) async fn quarantine(inner: &Inner, fetch: &str, limit: u32) -> Result
         .collect()
 }
 
-pub(super) async fn now(inner: &Inner) -> Result<chrono::DateTime<chrono::Utc>, StoreError> {
-    let found = rows(inner, Params::default(), format!("SELECT {}", inner.dialect.now(0))).await?;
+pub(super) async fn now(inner: &Inner) -> Result<DateTime<Utc>, StoreError> {
+    let found = rows(inner, inner.params(), format!("SELECT {}", inner.now(0))).await?;
     let text: String = found.first().map_or(Ok(String::new()), |row| get(row, 0))?;
     instant(&text)
 }

@@ -1,5 +1,8 @@
 //! The farm's catalog made by hand, and a store over a temporary file. For tests of the store only.
 
+#[path = "../../tests/harness/cluster.rs"]
+mod cluster;
+
 use std::sync::Arc;
 
 use crate::{
@@ -9,7 +12,10 @@ use crate::{
     },
     config::DatabaseUrl,
     layout::{Layout, snake_case},
-    store::{Access, Store, StoreError},
+    store::{
+        Access, Store, StoreError,
+        bind::{Line, get},
+    },
     value::{Key, Row, Scalar, Value},
 };
 
@@ -30,6 +36,7 @@ pub fn leaf(scalar: Scalar) -> FieldKind {
 fn field(name: &str, kind: FieldKind, flags: &str) -> Field {
     Field {
         name: name.to_owned(),
+        was: None,
         description: None,
         deprecated: None,
         kind,
@@ -38,6 +45,7 @@ fn field(name: &str, kind: FieldKind, flags: &str) -> Field {
         unique: flags.contains('u'),
         indexed: flags.contains('i'),
         served: true,
+        fetch: None,
     }
 }
 
@@ -45,6 +53,7 @@ fn entity(name: &str, key: &[u32], fields: Vec<Field>) -> Entity {
     let single = format!("{}{}", name[..1].to_lowercase(), &name[1..]);
     Entity {
         name: name.to_owned(),
+        was: None,
         description: None,
         names: Names {
             table: snake_case(name),
@@ -219,24 +228,103 @@ pub fn catalog(fingerprint: &str) -> Catalog {
     }
 }
 
-/// A store over a file that disappears with the test.
-pub struct Bench {
-    pub folder: tempfile::TempDir,
-    pub store: Store,
+/// A clock that stands until it is set, in milliseconds since 1970: in the place of the database's.
+#[derive(Clone, Default)]
+pub struct Clock(pub Arc<std::sync::atomic::AtomicI64>);
+
+impl Clock {
+    pub fn literal(&self, seconds: i64) -> String {
+        let millis = self.0.load(std::sync::atomic::Ordering::Relaxed) + seconds * 1_000;
+        let at = chrono::DateTime::from_timestamp_millis(millis).expect("an instant");
+        format!("'{}'", at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true))
+    }
 }
 
-pub async fn open_at(path: &std::path::Path, fingerprint: &str, access: Access) -> Result<Store, StoreError> {
+/// The databases that a test runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum On {
+    Sqlite,
+    Postgres,
+}
+
+/// An empty database that disappears with the test.
+pub struct Place {
+    pub url: DatabaseUrl,
+    _folder: Option<tempfile::TempDir>,
+    database: Option<cluster::Database>,
+}
+
+impl Place {
+    pub fn new(on: On) -> Place {
+        match on {
+            On::Sqlite => {
+                let folder = tempfile::tempdir().expect("a temporary folder");
+                Place {
+                    url: DatabaseUrl::Sqlite(folder.path().join("farm.db")),
+                    _folder: Some(folder),
+                    database: None,
+                }
+            }
+            On::Postgres => {
+                let database = cluster::Database::new();
+                Place {
+                    url: database.url().parse().expect("an address"),
+                    _folder: None,
+                    database: Some(database),
+                }
+            }
+        }
+    }
+}
+
+impl Place {
+    /// Runs SQL beside Hayloft.
+    pub fn sql(&self, sql: &str) {
+        if let Some(database) = &self.database {
+            database.sql(sql);
+        } else if let DatabaseUrl::Sqlite(path) = &self.url {
+            let database = rusqlite::Connection::open(path).expect("the file");
+            database.execute_batch(sql).expect("it runs");
+        }
+    }
+}
+
+/// A store over a database that disappears with the test.
+pub struct Bench {
+    pub store: Store,
+    pub place: Place,
+}
+
+/// Runs each of these tests on both databases.
+macro_rules! on_both {
+    ($($test:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                super::$test($crate::store::testing::On::Sqlite).await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                super::$test($crate::store::testing::On::Postgres).await;
+            })*
+        }
+    };
+}
+pub(super) use on_both;
+
+pub async fn open_at(url: &DatabaseUrl, fingerprint: &str, access: Access) -> Result<Store, StoreError> {
     let catalog = Arc::new(Valid::trusted(catalog(fingerprint)));
     let layout = Arc::new(Layout::of(&catalog));
-    Store::open(&DatabaseUrl::Sqlite(path.to_owned()), access, catalog, layout).await
+    Store::open(url, access, catalog, layout).await
 }
 
-pub async fn bench() -> Bench {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let store = open_at(&folder.path().join("farm.db"), "one", Access::Write)
-        .await
-        .expect("a new store");
-    Bench { folder, store }
+/// A store on this database.
+pub async fn bench_on(on: On) -> Bench {
+    let place = Place::new(on);
+    let store = open_at(&place.url, "one", Access::Write).await.expect("a new store");
+    Bench { store, place }
 }
 
 pub fn text(text: &str) -> Value {
@@ -273,4 +361,64 @@ pub fn npc(id: &str, slug: &str) -> Row {
 
 pub fn tag(id: &str) -> Row {
     Row::new(vec![text(id), text(id)], vec![], vec![])
+}
+
+/// A row of the ledger as it stands there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LedgerRow {
+    pub id: i64,
+    pub slot: String,
+    pub state: String,
+    pub fence: i64,
+    pub turn: i64,
+    pub owner: Option<String>,
+    pub lease_until: String,
+    /// It has an end.
+    pub closed: bool,
+}
+
+async fn lines(store: &Store, sql: String) -> Vec<Line> {
+    let writer = store.inner.writer().expect("a writer");
+    let found = writer.fetch_all(store.inner.params().query(sql)).await;
+    found.expect("rows")
+}
+
+/// The runs of a fetch in the order of their slots.
+pub async fn ledger(store: &Store, fetch: &str) -> Vec<LedgerRow> {
+    let sql = format!(
+        "SELECT id,slot,state,fence,turn,owner,lease_until,finished_at IS NOT NULL FROM hayloft_run WHERE \"fetch\"='{fetch}' ORDER BY slot"
+    );
+    let read = |line: &Line| LedgerRow {
+        id: get(line, 0).expect("a number"),
+        slot: get(line, 1).expect("a slot"),
+        state: get(line, 2).expect("a state"),
+        fence: get(line, 3).expect("a fence"),
+        turn: get(line, 4).expect("a turn"),
+        owner: get(line, 5).expect("an owner"),
+        lease_until: get(line, 6).expect("a lease"),
+        closed: get(line, 7).expect("an end"),
+    };
+    lines(store, sql).await.iter().map(read).collect()
+}
+
+/// The ids of the tags that begin so.
+pub async fn tags(store: &Store, prefix: &str) -> Vec<String> {
+    let sql = format!("SELECT id FROM tag WHERE id LIKE '{prefix}%' ORDER BY id");
+    let read = |line: &Line| get(line, 0).expect("an id");
+    lines(store, sql).await.iter().map(read).collect()
+}
+
+/// The changes after this one: numbers and keys.
+pub async fn log_after(store: &Store, seq: i64) -> Vec<(i64, String)> {
+    let sql = format!("SELECT seq,row_key FROM hayloft_change_log WHERE seq>{seq} ORDER BY seq");
+    let read = |line: &Line| (get(line, 0).expect("a number"), get(line, 1).expect("a key"));
+    lines(store, sql).await.iter().map(read).collect()
+}
+
+/// For tests that end with the process and have nothing to lose.
+pub async fn hurry(store: &Store) {
+    // The clusters of tests are in a hurry anyway.
+    if store.inner.is_alone() {
+        lines(store, "PRAGMA synchronous=off".to_owned()).await;
+    }
 }

@@ -1,23 +1,43 @@
 //! What goes in and out of the store. Plain data.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use chrono::{DateTime, Utc};
 
 use crate::{
     catalog::{EntityId, Missing},
-    query::Operand,
+    layout::ColumnKind,
+    query::{Operand, TextTest},
     value::{Key, Row, Scalar},
 };
 
+use super::bind::Kind;
+
 /// A checkpoint older than this is not resumed: an upstream's pages will have shifted.
 pub const RESUME_MAX: Duration = Duration::from_secs(15 * 60);
+
+/// How long a run belongs to its process without a sign of life: with one look at the ledger after it, another process goes
+/// on within thirty seconds.
+pub const LEASE: Duration = Duration::from_secs(24);
+
+/// A process that was not heard of for so long has no share in the sources any more.
+pub const PROCESS_GONE: Duration = Duration::from_secs(15);
 
 /// Whether a handle may write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     Write,
+    /// May write, and may do the steps of a changed definition that lose data.
+    Destructive,
     Read,
+    /// The same beside a definition that need not fit what is stored: only [`super::Store::plan`] asks then.
+    Compare,
+}
+
+impl Access {
+    pub fn writes(self) -> bool {
+        matches!(self, Access::Write | Access::Destructive)
+    }
 }
 
 /// A failure of the store. The text is public; the cause is for the log.
@@ -47,9 +67,25 @@ pub enum StoreError {
     /// Something that the caller may not ask for.
     #[error("{0}")]
     Refused(String),
+    /// The connection was cut, or none can be made; what was not committed is not stored.
+    #[error("the database cannot be reached; it is tried again")]
+    Unreachable,
+    /// The database could not put a transaction in line with others, however often it was tried; nothing of it is stored.
+    #[error("the database is busy with other changes of the same rows; it is tried again")]
+    Conflict,
+    /// There is no room for what was to be written.
+    #[error("the database's disk is full; free some space there, and it goes on by itself")]
+    Full,
     /// Anything else the database said.
     #[error("the database failed; the log has the cause")]
     Database(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl StoreError {
+    /// Whether a transaction was ended because it stood in the way of another one: it may begin again.
+    pub(super) fn is_conflict(&self) -> bool {
+        matches!(self, StoreError::Conflict)
+    }
 }
 
 /// A compiled read.
@@ -71,9 +107,12 @@ pub(super) struct Bind {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum BindForm {
-    Plain,
-    /// A `LIKE` pattern as the dialect's case-sensitive pattern.
-    Pattern,
+    /// A value that is compared with a column.
+    Column(ColumnKind),
+    /// A number of rows.
+    Count,
+    /// The operand of a test of text, as the dialect wants it.
+    Test(TextTest),
     /// The wire form, as list columns hold it.
     Wire(Scalar),
 }
@@ -95,8 +134,8 @@ pub struct KeyedStatement {
     pub(super) tail: std::sync::Arc<str>,
     /// Constants of the statement; the keys' values are numbered after them.
     pub(super) binds: std::sync::Arc<[Bind]>,
-    /// Values in one key.
-    pub(super) width: usize,
+    /// The columns of one key.
+    pub(super) kinds: std::sync::Arc<[Kind]>,
 }
 
 /// The answer to a read.
@@ -123,6 +162,8 @@ pub enum Reason {
     Start,
     Hand,
     Retry,
+    /// Fields came that what is stored has no values for.
+    Refill,
 }
 
 impl Reason {
@@ -132,8 +173,51 @@ impl Reason {
             Reason::Start => "start",
             Reason::Hand => "hand",
             Reason::Retry => "retry",
+            Reason::Refill => "refill",
         }
     }
+
+    pub(super) fn from_name(name: &str) -> Reason {
+        match name {
+            "start" => Reason::Start,
+            "hand" => Reason::Hand,
+            "retry" => Reason::Retry,
+            "refill" => Reason::Refill,
+            _ => Reason::Schedule,
+        }
+    }
+}
+
+/// A slot and why there is a run in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Due {
+    pub slot: DateTime<Utc>,
+    pub reason: Reason,
+}
+
+/// What the ledger lacks of a fetch's slots.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// Slots to queue, oldest first.
+    pub add: Vec<Due>,
+    /// Waiting slots to keep, the newest ones; the others are left out.
+    pub keep: usize,
+    /// Remember that the schedule was looked at.
+    pub looked: bool,
+}
+
+/// The rule that compares a fetch's schedule with what the ledger knows of it. Pure: it may be asked twice.
+pub type PlanRule<'r> = &'r (dyn Fn(&FetchStatus, DateTime<Utc>) -> Plan + Send + Sync);
+
+/// Asks for the next run of a fetch.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    pub fetch: String,
+    pub entity: EntityId,
+    /// As in [`StartRun::resume`].
+    pub resume: Option<u64>,
+    /// A slot that waits stands for an older run that is closed; otherwise that one is made due again.
+    pub newer_covers: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -240,6 +324,8 @@ pub enum Finish {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunState {
+    /// A slot that waits for a process.
+    Queued,
     Running,
     Complete,
     Failed,
@@ -249,6 +335,7 @@ pub enum RunState {
 impl RunState {
     pub(super) fn name(self) -> &'static str {
         match self {
+            RunState::Queued => "queued",
             RunState::Running => "running",
             RunState::Complete => "complete",
             RunState::Failed => "failed",
@@ -258,6 +345,7 @@ impl RunState {
 
     pub(super) fn from_name(name: &str) -> RunState {
         match name {
+            "queued" => RunState::Queued,
             "running" => RunState::Running,
             "complete" => RunState::Complete,
             "failed" => RunState::Failed,
@@ -287,14 +375,120 @@ pub struct RunSummary {
     pub error: Option<String>,
     /// It went on after an interruption: its first pages may be older than its last ones by as much as [`RESUME_MAX`].
     pub resumed: bool,
+    /// The process that claimed it last.
+    pub owner: Option<String>,
+}
+
+/// Who has the newest run of a fetch in hand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Hold {
+    /// It has ended.
+    #[default]
+    Ended,
+    /// A process whose lease is good.
+    Held,
+    /// Nobody: it was interrupted, or its process has not been heard of for a lease.
+    Free,
+}
+
+/// Fields whose values only a full harvest can bring.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refill {
+    pub fields: Vec<String>,
+    pub since: DateTime<Utc>,
+}
+
+/// A live process that harvests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProcessSeen {
+    pub id: String,
+    /// It runs a harvest by hand.
+    pub by_hand: bool,
+    pub started_at: DateTime<Utc>,
+    pub seen_at: DateTime<Utc>,
+}
+
+/// A process among those that harvest from one database, at the time of its last sign of life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attendance {
+    /// Its place, from 0.
+    pub rank: usize,
+    pub count: usize,
+    /// A lock keeps all others out for as long as the database is open.
+    pub alone: bool,
+    /// It was not known before, or was given up meanwhile: the others have not counted on it.
+    pub joined: bool,
+    pub now: DateTime<Utc>,
+    /// Of all others, the oldest last sign of life.
+    pub others_seen: Option<DateTime<Utc>>,
+}
+
+/// How much of the change log is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    pub age: Duration,
+    pub changes: u64,
+}
+
+impl Default for Retention {
+    /// A month, and a million changes: whoever is further behind reads everything again.
+    fn default() -> Retention {
+        Retention {
+            age: Duration::from_secs(30 * 86_400),
+            changes: 1_000_000,
+        }
+    }
+}
+
+/// The state of the change log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogHead {
+    /// Numbers of different epochs cannot be compared.
+    pub epoch: String,
+    /// The oldest change that is kept; one more than `head` when none is.
+    pub first: i64,
+    /// The newest change; 0 before the first.
+    pub head: i64,
 }
 
 /// What is known of a fetch.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct FetchStatus {
     pub fetch: String,
+    /// The run that began last; slots that wait have not begun.
     pub last: Option<RunSummary>,
     pub last_complete: Option<RunSummary>,
     /// Failures since the last complete run.
     pub failures: u32,
+    /// Who has `last` in hand.
+    pub hold: Hold,
+    /// Slots that wait, oldest first.
+    pub queued: Vec<Due>,
+    /// The newest slot that the ledger knows, whatever became of it.
+    pub newest_slot: Option<DateTime<Utc>>,
+    /// When the schedule was last looked at, for fetches that leave missed slots out.
+    pub looked_at: Option<DateTime<Utc>>,
+    pub refill: Option<Refill>,
+}
+
+/// A backup that was made.
+#[derive(Clone, Debug)]
+pub struct Backup {
+    pub bytes: u64,
+    pub took: Duration,
+    /// Where the change log of the copy stands.
+    pub epoch: String,
+    pub head: i64,
+}
+
+/// A database that was put back.
+#[derive(Clone, Debug)]
+pub struct Restored {
+    pub bytes: u64,
+    pub took: Duration,
+    pub epoch: String,
+    /// That of the backup: what was read in it after the backup is not to be gone on from.
+    pub old_epoch: String,
+    /// Where the older database is now, if there was one.
+    pub kept: Option<PathBuf>,
 }

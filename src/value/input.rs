@@ -15,6 +15,15 @@ pub struct InputError {
 impl Scalar {
     /// Converts one non-null operand to its stored form. `null` is an error here: it never means "match all".
     pub fn from_input(self, input: &Json) -> Result<Value, InputError> {
+        // PostgreSQL has no such text, not even to compare with.
+        if let Json::String(text) = input
+            && text.contains('\0')
+        {
+            return Err(InputError {
+                expected: "text without the character U+0000",
+                found: input.to_string(),
+            });
+        }
         let converted = match (self, input) {
             (Scalar::Id, Json::Number(number)) if number.is_i64() || number.is_u64() => {
                 Some(Value::Text(number.to_string()))
@@ -62,6 +71,7 @@ mod tests {
         for (scalar, input) in [
             (Scalar::Int, json!("7")),
             (Scalar::String, json!(7)),
+            (Scalar::String, json!("a\0")),
             (Scalar::Boolean, json!("true")),
             (Scalar::Date, json!(null)),
             (Scalar::Json, json!(null)),

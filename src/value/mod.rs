@@ -1,6 +1,7 @@
 //! Typed scalars and what a row is made of. Knows JSON values and text forms; knows no database, schema or protocol.
 
 mod decimal;
+mod float;
 mod input;
 mod row;
 mod scalar;
@@ -9,6 +10,7 @@ mod upstream;
 mod wire;
 
 pub use decimal::{Decimal, compare_decimal_text};
+pub use float::float_text;
 pub use input::InputError;
 pub use row::{Key, Row, Value};
 pub use scalar::{MICROS_PER_SECOND, Scalar};

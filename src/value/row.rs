@@ -86,6 +86,7 @@ pub struct Row {
     /// One value per data column of the type's table (`layout::Table::columns`), in that order.
     pub values: Vec<Value>,
     /// One list per join table of the type (`layout::EntityTables::joins`), in that order: the targets in the upstream's order.
+    /// Those that requests of their own fill (`layout::JoinTable::fetched`) stay empty here.
     pub links: Vec<Vec<Key>>,
     /// One list per nested field of the type (`layout::EntityTables::nested`), in that order: the child rows in the upstream's order.
     pub children: Vec<Vec<Row>>,

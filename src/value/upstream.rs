@@ -56,13 +56,19 @@ impl Scalar {
         if matches!(value, Val::Null) {
             return Ok(Value::Null);
         }
+        if holds_nul(value) {
+            return Err(Misfit::new(
+                "text without the character U+0000, which databases cannot keep",
+                value,
+            ));
+        }
         let converted = match self {
             Scalar::Id | Scalar::String => text_or_number(value).map(Value::Text),
             Scalar::Int => integer(value).filter(|int| i32::try_from(*int).is_ok()).map(Value::Int),
             Scalar::BigInt => integer(value).map(Value::Int),
             Scalar::Float => float(value).map(Value::Float),
             Scalar::Boolean => boolean(value).map(Value::Bool),
-            Scalar::Json => return Ok(Value::Text(value.to_string())),
+            Scalar::Json => json(value).map(Value::Text),
             Scalar::Decimal => number_text(value)
                 .and_then(|text| Decimal::parse(text.trim()))
                 .map(|decimal| Value::Text(decimal.into_string())),
@@ -100,7 +106,7 @@ impl Scalar {
             Scalar::Duration => "a Duration (ISO 8601 without years and months, such as PT90S)",
             Scalar::Uuid => "a UUID",
             Scalar::Url => "an absolute URL",
-            Scalar::Json => "JSON",
+            Scalar::Json => "JSON (which has no NaN and no infinity)",
         }
     }
 }
@@ -115,6 +121,36 @@ impl fmt::Display for Value {
             Value::Text(value) => out.write_str(value),
         }
     }
+}
+
+/// Whether a text in it, or a key, has the character U+0000, which no text of PostgreSQL can have.
+fn holds_nul(value: &Val) -> bool {
+    match value {
+        Val::TStr(text) | Val::BStr(text) => text.contains(&0),
+        Val::Null | Val::Bool(_) | Val::Num(_) => false,
+        Val::Arr(_) | Val::Obj(_) => holds_nul_inside(value),
+    }
+}
+
+fn holds_nul_inside(value: &Val) -> bool {
+    // The values within values that are still to be looked at: upstreams may nest as deep as they like.
+    let mut open = vec![value];
+    while let Some(value) = open.pop() {
+        match value {
+            Val::TStr(text) | Val::BStr(text) if text.contains(&0) => return true,
+            Val::Arr(values) => open.extend(values.iter()),
+            Val::Obj(members) => open.extend(members.iter().flat_map(|(key, value)| [key, value])),
+            _ => {}
+        }
+    }
+    false
+}
+
+/// Compact JSON; `None` for what a filter can make and JSON cannot say, such as NaN.
+fn json(value: &Val) -> Option<String> {
+    let text = value.to_string();
+    serde_json::from_str::<serde::de::IgnoredAny>(&text).ok()?;
+    Some(text)
 }
 
 fn text(value: &Val) -> Option<&str> {
@@ -243,6 +279,10 @@ mod tests {
             (Scalar::Uuid, "\"6ba7b8109dad11d180b400c04fd430c8\""),
             (Scalar::Url, "\"/relative\""),
             (Scalar::DateTime, "1700000000"),
+            (Scalar::String, "\"a\\u0000b\""),
+            (Scalar::Json, "{\"a\":[\"\\u0000\"]}"),
+            (Scalar::Json, "{\"\\u0000\":1}"),
+            (Scalar::Json, "[NaN]"),
         ];
         for (scalar, json) in cases {
             assert!(convert(scalar, json).is_err(), "{scalar} {json}");

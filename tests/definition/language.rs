@@ -33,7 +33,7 @@ const OPERATORS: &[&str] = &[
     "every",
     "none",
 ];
-const PLACEHOLDERS: &[&str] = &["{$page}", "{$offset}", "{$cursor}", "{$env.NAME}"];
+const PLACEHOLDERS: &[&str] = &["{$page}", "{$offset}", "{$cursor}", "{$this.id}", "{$env.NAME}"];
 
 fn page() -> String {
     super::read(&super::root().join("docs/language.md"))
@@ -116,12 +116,12 @@ fn every_definition_on_the_page_loads() {
     let definitions = blocks.iter().filter(|(mark, _)| mark == "graphql");
     let mut count = 0;
     for (_, code) in definitions {
-        let file = SourceFile {
+        let files = [SourceFile {
             path: "docs/language.md".into(),
             text: code.clone(),
-        };
-        if let Err(faults) = catalog::load(&file) {
-            panic!("{}", render(&file, &faults, false));
+        }];
+        if let Err(faults) = catalog::load(&files) {
+            panic!("{}", render(&files, &faults, false));
         }
         count += 1;
     }

@@ -3,7 +3,7 @@
 use hayloft::demo::{FARM_DEFINITION, Upstream};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::{Program, Scratch};
+use super::{Db, Program, Scratch};
 
 /// The seed of every test's world.
 const SEED: u64 = 7;
@@ -16,11 +16,11 @@ pub struct Farm {
 }
 
 impl Farm {
-    pub async fn start() -> Farm {
+    pub async fn start(db: Db) -> Farm {
         let stop = CancellationToken::new();
         let upstream = Upstream::start(SEED, None, stop.clone()).await.expect("the stand-in");
         // Every second instead of every few: the test moves the world itself and waits for the next harvest.
-        let scratch = Scratch::new(&FARM_DEFINITION.replace("every: \"5s\"", "every: \"1s\""));
+        let scratch = Scratch::on(db, &FARM_DEFINITION.replace("every: \"5s\"", "every: \"1s\""));
         let program = scratch.serve(&[("FARM_URL", &upstream.url())]).await;
         Farm {
             upstream,
@@ -31,8 +31,8 @@ impl Farm {
     }
 
     /// A farm of which every row of every type has arrived.
-    pub async fn harvested() -> Farm {
-        let farm = Farm::start().await;
+    pub async fn harvested(db: Db) -> Farm {
+        let farm = Farm::start(db).await;
         let want = {
             let world = farm.upstream.world();
             [

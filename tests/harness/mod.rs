@@ -1,15 +1,23 @@
-//! What every test needs: a folder of its own, the real program, an upstream with a script, a GraphQL client.
+//! What every test needs: a folder and a database of its own, the real program, an upstream with a script, a GraphQL client.
 
+pub mod cluster;
+mod database;
 mod farm;
 mod program;
+pub mod proxy;
+pub mod scale;
 mod socket;
+mod things;
 mod upstream;
 
 use std::time::Duration;
 
+pub(crate) use database::on_both;
+pub use database::{Db, Place, rows};
 pub use farm::Farm;
-pub use program::{Program, Scratch};
+pub use program::{Output, Program, Scratch};
 pub use socket::Socket;
+pub use things::Things;
 pub use upstream::{Reply, Upstream};
 
 /// The end of all patience. Tests wait for what they need and fail only when it never comes.

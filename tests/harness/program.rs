@@ -4,6 +4,7 @@ use std::{
     path::{Path, PathBuf},
     process::Stdio,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use serde_json::{Value, json};
@@ -12,19 +13,71 @@ use tokio::{
     process::{Child, Command},
 };
 
-use super::{PATIENCE, eventually};
+use super::{Db, PATIENCE, Place, database, eventually};
 
-/// A temporary folder with a definition in it.
+/// A temporary folder with a definition in it, and a database beside or in it.
 pub struct Scratch {
     folder: tempfile::TempDir,
+    place: Place,
 }
 
 impl Scratch {
+    /// With SQLite, for what has little to do with the database.
     pub fn new(definition: &str) -> Scratch {
+        Scratch::on(Db::Sqlite, definition)
+    }
+
+    pub fn on(db: Db, definition: &str) -> Scratch {
+        Scratch::at(Place::new(db), definition)
+    }
+
+    pub fn at(place: Place, definition: &str) -> Scratch {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let scratch = Scratch { folder };
+        let scratch = Scratch { folder, place };
         scratch.write("schema.graphql", definition);
         scratch
+    }
+
+    /// The address of its database.
+    pub fn database(&self) -> String {
+        self.place.url(self.folder.path())
+    }
+
+    /// Runs SQL beside Hayloft; gives all values as texts, null as an empty one.
+    pub async fn rows(&self, sql: &str) -> Vec<Vec<String>> {
+        database::rows(&self.database(), sql).await
+    }
+
+    /// Whoever runs something keeps its lease for a while. A test has no time for that, so it lets the time pass in the database.
+    pub async fn let_leases_end(&self) {
+        if self.shares_its_database().await {
+            let end = "UPDATE hayloft_run SET lease_until='2000-01-01T00:00:00.000Z' WHERE state='running'";
+            self.rows(end).await;
+        }
+    }
+
+    /// The same when no process lives: who comes does not wait for those that are gone.
+    pub async fn bury_the_dead(&self) {
+        if self.shares_its_database().await {
+            self.rows("DELETE FROM hayloft_process").await;
+            self.let_leases_end().await;
+        }
+    }
+
+    /// Whether several processes may use it; false also before the first start, when there is no table yet.
+    async fn shares_its_database(&self) -> bool {
+        let table = "SELECT 1 FROM pg_tables WHERE tablename='hayloft_process'";
+        self.database().starts_with("postgres") && !self.rows(table).await.is_empty()
+    }
+
+    /// What the test says, and where the database is when it is not the file that is used by default.
+    fn command(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Command {
+        let mut command = command(self.folder.path(), arguments, &[]);
+        if !matches!(self.place, Place::File) {
+            command.env("HAYLOFT_DATABASE", self.database());
+        }
+        command.envs(environment.iter().copied());
+        command
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -37,7 +90,7 @@ impl Scratch {
 
     /// Runs a command of the program to its end.
     pub async fn run(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
-        let mut command = command(self.folder.path(), arguments, environment);
+        let mut command = self.command(arguments, environment);
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let waiting = child.expect("start the program").wait_with_output();
         let output = tokio::time::timeout(PATIENCE, waiting).await;
@@ -49,9 +102,35 @@ impl Scratch {
         }
     }
 
+    /// The same of a command that must succeed.
+    pub async fn must(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+        let output = self.run(arguments, environment).await;
+        assert_eq!(output.code, Some(0), "{arguments:?}: {output:?}");
+        output
+    }
+
+    /// Runs a command until it ends by itself, or until it is killed after a time.
+    pub async fn end(
+        &self,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+        killed_after: Option<Duration>,
+    ) -> std::process::Output {
+        let mut command = self.command(arguments, environment);
+        let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
+        let mut child = child.expect("start the program");
+        if let Some(after) = killed_after {
+            tokio::time::sleep(after).await;
+            // It may have ended by itself.
+            let _ = child.start_kill();
+        }
+        let output = tokio::time::timeout(PATIENCE, child.wait_with_output()).await;
+        output.expect("the program ends").expect("its output")
+    }
+
     /// Starts `serve` on a free port and waits until it says where.
     pub async fn serve(&self, environment: &[(&str, &str)]) -> Program {
-        Program::start(self.folder.path(), &["serve", "--listen", "127.0.0.1:0"], environment).await
+        Program::spawn(self.command(&["serve", "--listen", "127.0.0.1:0"], environment)).await
     }
 }
 
@@ -97,7 +176,10 @@ fn client() -> reqwest::Client {
 
 impl Program {
     pub async fn start(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Program {
-        let mut command = command(folder, arguments, environment);
+        Program::spawn(command(folder, arguments, environment)).await
+    }
+
+    async fn spawn(mut command: Command) -> Program {
         let mut child = command.stderr(Stdio::piped()).spawn().expect("start the program");
         let log = Arc::new(Mutex::new(Vec::new()));
         let stderr = child.stderr.take().expect("its stderr");
@@ -155,14 +237,19 @@ impl Program {
 
     /// Posts an operation; gives the whole response.
     pub async fn post(&self, query: &str, variables: Value) -> Value {
+        let text = self.text(query, variables).await;
+        serde_json::from_str(&text).unwrap_or_else(|_| panic!("no JSON: {text}"))
+    }
+
+    /// The same as it was sent.
+    pub async fn text(&self, query: &str, variables: Value) -> String {
         let body = json!({ "query": query, "variables": variables });
         let request = self
             .client
             .post(format!("{}/graphql", self.url))
             .header("content-type", "application/json");
         let response = request.body(body.to_string()).send().await.expect("an answer");
-        let text = response.text().await.expect("its body");
-        serde_json::from_str(&text).unwrap_or_else(|_| panic!("no JSON: {text}"))
+        response.text().await.expect("its body")
     }
 
     /// The data of an operation that must succeed.
@@ -193,7 +280,8 @@ impl Program {
         self.child.kill().await.expect("kill");
     }
 
-    async fn signal(&self, name: &str) {
+    /// Sends it a signal, such as `STOP`.
+    pub async fn signal(&self, name: &str) {
         let status = Command::new("kill")
             .args([format!("-{name}"), self.id().to_string()])
             .status()

@@ -54,6 +54,11 @@ impl Socket {
 
     /// The next message that is no ping.
     pub async fn next(&mut self) -> Value {
+        let message = tokio::time::timeout(PATIENCE, self.message()).await;
+        message.expect("a message in time")
+    }
+
+    async fn message(&mut self) -> Value {
         loop {
             match self.frame().await {
                 Message::Text(text) => {

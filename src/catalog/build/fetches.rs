@@ -18,6 +18,8 @@ use crate::{
 
 /// The part of the rows that one run may delete when the definition says nothing.
 const MISSING_DEFAULT: f64 = 0.1;
+/// What the path of a type's requests may hold.
+const TYPE_VARIABLES: &[&str] = &["page", "offset", "cursor", "env"];
 
 impl Builder<'_> {
     pub(super) fn fetches(&mut self, sources: &[Option<Source>], catalog: &mut Catalog) {
@@ -38,7 +40,18 @@ impl Builder<'_> {
                 );
                 continue;
             }
-            if let Some(fetch) = self.fetch(id, directive, sources) {
+            self.only_on_fields(directive);
+            let missing = match directive.text("missing").map(|missing| missing.value) {
+                Some("DELETE") => Missing::Delete,
+                _ => Missing::Keep,
+            };
+            let missing_max = self.missing_max(directive, missing);
+            if let Some(fetch) = self.fetch(id, directive, sources, TYPE_VARIABLES) {
+                let fetch = Fetch {
+                    missing,
+                    missing_max,
+                    ..fetch
+                };
                 let fetch_id = FetchId(catalog.fetches.len() as u32);
                 catalog.fetches.push(fetch);
                 if let Some(entity) = catalog.entities.get_mut(id.index()) {
@@ -46,12 +59,30 @@ impl Builder<'_> {
                 }
             }
         }
+        self.field_fetches(sources, catalog);
     }
 
-    fn fetch(&mut self, entity: EntityId, directive: &Directive, sources: &[Option<Source>]) -> Option<Fetch> {
+    fn only_on_fields(&mut self, directive: &Directive) {
+        if let Some(when) = directive.argument("when") {
+            let fault = Fault::at(
+                argument_span(directive, "when", when),
+                "`when` is for a @fetch on a field",
+            );
+            self.fault(fault.hint("leave it out: a run of a type's @fetch reads everything"));
+        }
+    }
+
+    /// Reads what a `@fetch` says of its requests; `variables` are those that its path may hold.
+    pub(super) fn fetch(
+        &mut self,
+        entity: EntityId,
+        directive: &Directive,
+        sources: &[Option<Source>],
+        variables: &[&str],
+    ) -> Option<Fetch> {
         let source = self.fetch_source(directive);
         let known = source.and_then(|source| sources.get(source.index())?.as_ref());
-        let path = self.path(directive, known);
+        let path = self.path(directive, known, variables);
         let format = match directive.text("format").map(|format| format.value) {
             Some("NDJSON") => Format::NdJson,
             _ => Format::Json,
@@ -61,15 +92,12 @@ impl Builder<'_> {
             None => Filter::compile_rows(".", &[]).ok(),
         };
         let schedule = self.schedule(directive);
-        let missing = match directive.text("missing").map(|missing| missing.value) {
-            Some("DELETE") => Missing::Delete,
-            _ => Missing::Keep,
-        };
-        let missing_max = self.missing_max(directive, missing);
+        let catch_up = self.catch_up(directive);
         let (method, path, path_span) = path?;
         let paging = self.paging(directive, &path, &path_span, method, format)?;
         Some(Fetch {
             entity,
+            each: None,
             source: source?,
             method,
             path,
@@ -77,8 +105,9 @@ impl Builder<'_> {
             rows: rows?,
             paging,
             schedule: schedule?,
-            missing,
-            missing_max,
+            catch_up,
+            missing: Missing::Keep,
+            missing_max: MISSING_DEFAULT,
         })
     }
 
@@ -106,7 +135,12 @@ impl Builder<'_> {
         None
     }
 
-    fn path(&mut self, directive: &Directive, source: Option<&Source>) -> Option<(Method, Template, Span)> {
+    fn path(
+        &mut self,
+        directive: &Directive,
+        source: Option<&Source>,
+        variables: &[&str],
+    ) -> Option<(Method, Template, Span)> {
         let (method, text) = match (directive.text("GET"), directive.text("FILE")) {
             (Some(path), None) => (Method::Get, path),
             (None, Some(path)) => (Method::File, path),
@@ -128,7 +162,7 @@ impl Builder<'_> {
         } else {
             Encoding::Raw
         };
-        let template = self.template(&text, &["page", "offset", "cursor", "env"], encoding)?;
+        let template = self.template(&text, variables, encoding)?;
         fits.then_some((method, template, text.span))
     }
 
@@ -233,7 +267,7 @@ impl Builder<'_> {
 }
 
 /// An argument with its name.
-fn argument_span(directive: &Directive, name: &str, literal: &Literal) -> Span {
+pub(super) fn argument_span(directive: &Directive, name: &str, literal: &Literal) -> Span {
     let named = directive.arguments.iter().find(|(argument, _)| argument.value == name);
     named.map_or(literal.span.clone(), |(argument, _)| {
         argument.span.start..literal.span.end

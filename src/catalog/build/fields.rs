@@ -4,6 +4,7 @@ use super::{
     Builder,
     enums::deprecated,
     plan::{Meaning, PlannedOwner, Shape},
+    renames::was,
 };
 use crate::{
     catalog::{Entity, EntityId, Field, FieldId, FieldKind, Leaf, List, Names, Owner, Selection, names::snake_case},
@@ -13,6 +14,8 @@ use crate::{
 
 /// The name of the reference to the owner that a nested type does not declare; fields' own names have no `_` in front.
 const HIDDEN_PARENT: &str = "_owner";
+/// The directives that say where the rows of a link are.
+const LINKS: [&str; 4] = ["ref", "inverse", "nested", "fetch"];
 
 impl Builder<'_> {
     pub(super) fn entities(&mut self) -> Vec<Entity> {
@@ -42,6 +45,7 @@ impl Builder<'_> {
         }
         Entity {
             name: declared.name.value.clone(),
+            was: was(declared.directive("was")),
             description: declared.description.clone(),
             names: Names::of(&declared.name.value),
             key: planned.key.clone(),
@@ -55,6 +59,7 @@ impl Builder<'_> {
     fn hidden_parent(&self, owner: EntityId) -> Field {
         Field {
             name: HIDDEN_PARENT.to_owned(),
+            was: None,
             description: None,
             deprecated: None,
             kind: FieldKind::Reference {
@@ -66,6 +71,7 @@ impl Builder<'_> {
             unique: false,
             indexed: false,
             served: false,
+            fetch: None,
         }
     }
 
@@ -97,6 +103,7 @@ impl Builder<'_> {
         let is_reference = matches!(kind, FieldKind::Reference { .. });
         Field {
             name: field.name.value.clone(),
+            was: was(field.directive("was")),
             description: field.description.clone(),
             deprecated: deprecated(field.directive("deprecated")),
             kind,
@@ -105,6 +112,7 @@ impl Builder<'_> {
             unique: field.has("unique"),
             indexed: field.has("index"),
             served: true,
+            fetch: None,
         }
     }
 
@@ -152,12 +160,14 @@ impl Builder<'_> {
     }
 
     fn refuse_links(&mut self, field: &FieldDefinition, why: &str) -> Option<()> {
-        let found = ["ref", "inverse", "nested"]
-            .iter()
-            .find_map(|name| field.directive(name));
+        let found = LINKS.iter().find_map(|name| field.directive(name));
         let Some(directive) = found else { return Some(()) };
         let message = format!("`@{}` leads to rows, but {why}", directive.name);
-        self.fault(Fault::at(directive.span.clone(), message).hint("name a type with a key, or use @select(jq:)"));
+        let hint = match directive.name.as_str() {
+            "fetch" => "name a type with a key; let `rows` make records of single values, such as `.[] | {id: .}`",
+            _ => "name a type with a key, or use @select(jq:)",
+        };
+        self.fault(Fault::at(directive.span.clone(), message).hint(hint));
         None
     }
 
@@ -165,7 +175,7 @@ impl Builder<'_> {
         let links: Vec<_> = field
             .directives
             .iter()
-            .filter(|one| ["ref", "inverse", "nested"].contains(&one.name.as_str()))
+            .filter(|one| LINKS.contains(&one.name.as_str()))
             .collect();
         if let [first, second, ..] = &links[..] {
             let message = format!("`@{}` and `@{}` exclude each other", first.name, second.name);
@@ -203,7 +213,8 @@ impl Builder<'_> {
             }
             _ => {
                 let message = format!("a list of `{name}` needs to know where its rows are");
-                let hint = "add @ref (keys in this record), @inverse (a field over there leads here) or @nested (rows in this record)";
+                let hint = "add @ref (keys in this record), @inverse (a field over there leads here), @nested (rows in this \
+                            record) or @fetch (a request for each record)";
                 self.fault(Fault::at(field.name.span.clone(), message).hint(hint));
                 None
             }
@@ -217,6 +228,12 @@ impl Builder<'_> {
             let hint =
                 format!("write `[{name}!]!`; for a single object leave the key of `{name}` out, so that it is a value");
             self.fault(Fault::at(nested.span.clone(), message).hint(hint));
+            return None;
+        }
+        if let Some(fetch) = field.directive("fetch") {
+            let message = "`@fetch` on a field needs a list".to_owned();
+            let hint = format!("write `[{name}!]!`; an answer that is one object is a list of one");
+            self.fault(Fault::at(fetch.span.clone(), message).hint(hint));
             return None;
         }
         if field.ty.required {

@@ -3,14 +3,17 @@
 //! First the types are planned (which have keys, who owns whom), then everything else is built on the plan. A thing
 //! about which a fault is known takes part as a stand-in, so that one fault is not followed by others.
 
+mod catch_up;
 mod columns;
 mod enums;
 mod fetches;
+mod field_fetches;
 mod fields;
 mod intervals;
 mod keys;
 mod paging;
 mod plan;
+mod renames;
 mod reserved_names;
 mod sources;
 mod texts;
@@ -31,9 +34,9 @@ pub fn build(definition: &Definition) -> Result<Valid<Catalog>, Vec<Fault>> {
     }
 }
 
-/// Reads and checks a definition; faults of both come together, in file order.
-pub fn load(file: &SourceFile) -> Result<Valid<Catalog>, Vec<Fault>> {
-    let (definition, mut faults) = parse_partly(file);
+/// Reads and checks the files of a definition; faults of both come together, in file order.
+pub fn load(files: &[SourceFile]) -> Result<Valid<Catalog>, Vec<Fault>> {
+    let (definition, mut faults) = parse_partly(files);
     let Some(definition) = definition else {
         return Err(faults);
     };
@@ -72,6 +75,7 @@ fn build_partly(definition: &Definition) -> (Catalog, Vec<Fault>) {
     // A name that is taken does not keep columns from being looked at, so its faults wait outside.
     let names = builder.faults.split_off(others);
     builder.check_keys();
+    builder.check_renames();
     let sources = builder.sources();
     let mut catalog = Catalog {
         enums: builder.enums(),

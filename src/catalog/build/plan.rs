@@ -157,7 +157,7 @@ impl<'d> Plan<'d> {
         match field.ty.list {
             _ if field.has("inverse") => Shape::Inverse(target),
             Some(_) if field.has("nested") => Shape::Nested(target),
-            Some(_) if field.has("ref") => Shape::Links(target),
+            Some(_) if field.has("ref") || field.has("fetch") => Shape::Links(target),
             None if !field.has("nested") => Shape::Reference(target),
             _ => Shape::Broken,
         }
@@ -217,9 +217,10 @@ impl<'d> Plan<'d> {
                 field.ty.name == owner_name
                     && field.ty.required
                     && field.ty.list.is_none()
-                    && field.directives.iter().all(|directive| {
-                        directive.name == "id" || directive.name == "deprecated" || directive.name == "index"
-                    })
+                    && field
+                        .directives
+                        .iter()
+                        .all(|directive| ["id", "deprecated", "index", "was"].contains(&directive.name.as_str()))
             };
             fields.filter(|(_, field)| is_parent(field)).map(|(at, _)| at).collect()
         };
@@ -261,7 +262,7 @@ impl<'d> Plan<'d> {
 /// Whether a type does what only a type with a key can do.
 fn needs_key(definition: &TypeDefinition) -> bool {
     let relates = |field: &FieldDefinition| {
-        ["ref", "inverse", "nested", "unique", "index"]
+        ["ref", "inverse", "nested", "unique", "index", "fetch"]
             .iter()
             .any(|name| field.has(name))
     };

@@ -42,7 +42,7 @@ pub(super) enum Scheme {
 impl Builder<'_> {
     /// The sources in file order; `None` for one with a fault, so that positions stay.
     pub(super) fn sources(&mut self) -> Vec<Option<Source>> {
-        let mut names: Vec<&str> = Vec::new();
+        let mut names: Vec<Spanned<&str>> = Vec::new();
         let mut sources = Vec::new();
         for directive in self
             .definition
@@ -51,11 +51,12 @@ impl Builder<'_> {
             .filter(|directive| directive.name == "source")
         {
             if let Some(name) = directive.text("name") {
-                if names.contains(&name.value) {
+                if let Some(first) = names.iter().find(|first| first.value == name.value) {
                     let message = format!("the source `{}` is declared twice", name.value);
-                    self.fault(Fault::at(name.span, message).hint("rename or remove one"));
+                    let fault = Fault::at(name.span.clone(), message).beside(first.span.clone(), "the first is here");
+                    self.fault(fault.hint("rename or remove one"));
                 }
-                names.push(name.value);
+                names.push(name);
             }
             sources.push(self.source(directive));
         }

@@ -51,7 +51,11 @@ impl Builder<'_> {
             self.fault(Fault::at(span, message).hint(hint));
             return;
         }
-        self.fault(Fault::at(span, format!("{kind}: {}", fault.message)));
+        let fault = Fault::at(span, format!("{kind}: {}", fault.message));
+        self.fault(match variable {
+            "$this" => fault.hint("`{$this.name}` is for the path of a @fetch on a field: it is the row asked about"),
+            _ => fault,
+        });
     }
 }
 
@@ -70,7 +74,7 @@ fn word(text: &str) -> &str {
 }
 
 /// The place in the file of a byte of a quoted text; the whole text when it has escapes or several lines.
-fn place(file: &str, text: &Spanned<&str>, at: Option<usize>) -> Span {
+pub(super) fn place(file: &str, text: &Spanned<&str>, at: Option<usize>) -> Span {
     let quoted = file.get(text.span.clone()).unwrap_or("");
     let plain = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) == Some(text.value);
     match at {

@@ -29,7 +29,14 @@ pub(super) struct Checked<'s> {
     pub term: Term<&'s str>,
     pub used: Vec<String>,
     pub env: Vec<String>,
+    pub this: Vec<String>,
 }
+
+/// Variables that are objects of named values, of which only members may be used: what is used is then known beforehand.
+const OBJECTS: &[(&str, &str)] = &[
+    ("env", "write the name of one variable: $env.NAME"),
+    ("this", "write the name of one field: $this.id"),
+];
 
 /// Parses and checks a filter.
 pub(super) fn check<'s>(text: &'s str, variables: &[&str]) -> Result<Checked<'s>, JqFault> {
@@ -41,12 +48,14 @@ pub(super) fn check<'s>(text: &'s str, variables: &[&str]) -> Result<Checked<'s>
         defined: Vec::new(),
         used: Vec::new(),
         env: Vec::new(),
+        this: Vec::new(),
     };
     let term = checker.term(term)?;
     Ok(Checked {
         term,
         used: checker.used,
         env: checker.env,
+        this: checker.this,
     })
 }
 
@@ -131,7 +140,9 @@ struct Checker<'s, 'v> {
     /// Own definitions in scope, innermost last: name, arguments, whether its body is being read.
     defined: Vec<(&'s str, usize, bool)>,
     used: Vec<String>,
+    /// Members of `$env` and `$this`.
     env: Vec<String>,
+    this: Vec<String>,
 }
 
 type Checks<T> = Result<T, JqFault>;
@@ -301,8 +312,9 @@ impl<'s> Checker<'s, '_> {
             return Ok(());
         }
         let plain = name.trim_start_matches('$');
-        if plain == "env" && self.variables.contains(&"env") {
-            return self.fault(name, "write the name of one variable: $env.NAME");
+        let object = OBJECTS.iter().find(|(object, _)| *object == plain);
+        if let Some((_, help)) = object.filter(|_| self.variables.contains(&plain)) {
+            return self.fault(name, *help);
         }
         if !self.variables.contains(&plain) {
             let known: Vec<String> = self.variables.iter().map(|known| format!("${known}")).collect();
@@ -318,21 +330,10 @@ impl<'s> Checker<'s, '_> {
     }
 
     fn path(&mut self, head: Term<&'s str>, path: Path<Term<&'s str>>) -> Checks<Term<&'s str>> {
-        let env_name = match (&head, path.0.first()) {
-            (Term::Var("$env"), Some((Part::Index(Term::Str(None, parts)), _)))
-                if self.variables.contains(&"env") && !self.bound.contains(&"$env") =>
-            {
-                match &parts[..] {
-                    [StrPart::Str(name)] => Some(*name),
-                    _ => None,
-                }
-            }
-            _ => None,
-        };
-        let head = match env_name {
-            Some(name) => {
-                note(&mut self.used, "env");
-                note(&mut self.env, name);
+        let head = match self.member(&head, &path) {
+            Some((object, name)) => {
+                note(&mut self.used, object);
+                note(if object == "env" { &mut self.env } else { &mut self.this }, name);
                 head
             }
             None => self.term(head)?,
@@ -348,6 +349,20 @@ impl<'s> Checker<'s, '_> {
             Ok((part, optional))
         })?;
         Ok(Term::Path(Box::new(head), Path(parts)))
+    }
+
+    /// `$env.NAME` and `$this.name`, with a name that is written out.
+    fn member(&self, head: &Term<&'s str>, path: &Path<Term<&'s str>>) -> Option<(&'static str, &'s str)> {
+        let (Term::Var(variable), Some((Part::Index(Term::Str(None, parts)), _))) = (head, path.0.first()) else {
+            return None;
+        };
+        let plain = variable.trim_start_matches('$');
+        let (object, _) = OBJECTS.iter().find(|(object, _)| *object == plain)?;
+        let here = self.variables.contains(object) && !self.bound.contains(variable);
+        match &parts[..] {
+            [StrPart::Str(name)] if here => Some((object, name)),
+            _ => None,
+        }
     }
 }
 

@@ -60,6 +60,8 @@ struct Inner {
     used: Vec<String>,
     /// Names in `$env.NAME`.
     env: Vec<String>,
+    /// Names in `$this.name`.
+    this: Vec<String>,
     limit: usize,
 }
 
@@ -94,6 +96,7 @@ impl Filter {
             program,
             used: checked.used,
             env: checked.env,
+            this: checked.this,
             limit,
         };
         Ok(Filter { inner: Arc::new(inner) })
@@ -114,6 +117,11 @@ impl Filter {
         &self.inner.env
     }
 
+    /// The names in `$this.name`, in order of appearance.
+    pub fn this_names(&self) -> &[String] {
+        &self.inner.this
+    }
+
     /// For the items of a list: a plain path such as `.tags[]` gives none where there are no tags, instead of an error.
     pub fn of_items(&self) -> Filter {
         let Program::Path(path) = &self.inner.program else {
@@ -124,6 +132,7 @@ impl Filter {
             program: Program::Path(path.over_null()),
             used: self.inner.used.clone(),
             env: self.inner.env.clone(),
+            this: self.inner.this.clone(),
             limit: self.inner.limit,
         };
         Filter { inner: Arc::new(inner) }

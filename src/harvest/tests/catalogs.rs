@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use crate::{
     catalog::{
-        Advance, Catalog, Entity, EntityId, EnumId, EnumType, EnumValue, Fetch, FetchId, Field, FieldId, FieldKind,
-        Format, Leaf, List, Method, Missing, Names, Owner, Paging, Schedule, Selection, Source, SourceId, ValueField,
-        ValueFieldKind, ValueId, ValueType,
+        Advance, Catalog, CatchUp, Entity, EntityId, EnumId, EnumType, EnumValue, Fetch, FetchId, Field, FieldId,
+        FieldKind, Format, Leaf, List, Method, Missing, Names, Owner, Paging, Schedule, Selection, Source, SourceId,
+        ValueField, ValueFieldKind, ValueId, ValueType,
         jq::Filter,
         template::{Encoding, Template},
     },
@@ -24,6 +24,7 @@ pub fn keys(names: &[&str]) -> Selection {
 pub fn field(name: &str, kind: FieldKind, required: bool) -> Field {
     Field {
         name: name.to_owned(),
+        was: None,
         description: None,
         deprecated: None,
         kind,
@@ -32,6 +33,7 @@ pub fn field(name: &str, kind: FieldKind, required: bool) -> Field {
         unique: false,
         indexed: false,
         served: true,
+        fetch: None,
     }
 }
 
@@ -57,6 +59,7 @@ pub fn list(scalar: Scalar, item_required: bool) -> FieldKind {
 pub fn entity(name: &str, key: &[u32], fields: Vec<Field>) -> Entity {
     Entity {
         name: name.to_owned(),
+        was: None,
         description: None,
         names: Names {
             table: name.to_lowercase(),
@@ -104,6 +107,7 @@ pub fn fetch(path: &str, rows: &str, paging: Paging) -> Fetch {
     let file = path.contains("json") && !path.starts_with('/');
     Fetch {
         entity: EntityId(0),
+        each: None,
         source: SourceId(0),
         method: if file { Method::File } else { Method::Get },
         path: Template::parse(path, &["page", "offset", "cursor", "env"], Encoding::Percent).expect("path"),
@@ -115,6 +119,7 @@ pub fn fetch(path: &str, rows: &str, paging: Paging) -> Fetch {
         rows: jq(rows),
         paging,
         schedule: Some(Schedule::Every(Duration::from_secs(60))),
+        catch_up: CatchUp::default(),
         missing: Missing::Delete,
         missing_max: 0.1,
     }

@@ -36,11 +36,11 @@ fn answer(path: &str) -> Answer {
 }
 
 fn farm() -> Arc<catalog::Valid<catalog::Catalog>> {
-    let file = definition::SourceFile {
+    let files = [definition::SourceFile {
         path: "schema.graphql".into(),
         text: include_str!("../../../schema.graphql").to_owned(),
-    };
-    let definition = definition::parse(&file).expect("a definition");
+    }];
+    let definition = definition::parse(&files).expect("a definition");
     Arc::new(catalog::build(&definition).expect("a catalog"))
 }
 

@@ -13,8 +13,8 @@ use super::super::ledger::Ledger;
 use crate::{
     catalog::Missing,
     store::{
-        Checkpoint, FetchStatus, Finish, Group, GroupOutcome, Refused, RequestState, Run, RunState, RunSummary,
-        StartRun, StoreError,
+        Attendance, Checkpoint, Claim, Due, FetchStatus, Finish, Group, GroupOutcome, Hold, PlanRule, Reason, Refused,
+        RequestState, Run, RunState, RunSummary, StartRun, StoreError,
     },
     value::Row,
 };
@@ -36,6 +36,7 @@ pub struct State {
     pub refused: Vec<Refused>,
     pub groups: Vec<(usize, u64)>,
     pub runs: Vec<RunSummary>,
+    pub queued: Vec<Due>,
     pub checkpoint: Option<Checkpoint>,
     pub missing: Option<Missing>,
     pub unchanged: u64,
@@ -46,6 +47,52 @@ pub struct State {
 impl Memory {
     pub fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("no test panics while it holds the lock")
+    }
+}
+
+impl State {
+    fn begin(&mut self, start: &StartRun) -> Run {
+        let resumed = self.runs.last().is_some_and(|run| run.state == RunState::Interrupted);
+        let worth = |done: &Checkpoint| start.resume.is_some_and(|least| done.pages >= least);
+        let checkpoint = self.checkpoint.clone().filter(|done| resumed && worth(done));
+        if checkpoint.is_none() {
+            self.seen.clear();
+        }
+        let id = self.runs.len() as i64;
+        self.runs.push(RunSummary {
+            resumed: checkpoint.is_some(),
+            ..summary(id, start)
+        });
+        Run {
+            id,
+            fetch: start.fetch.clone(),
+            entity: start.entity,
+            fence: 1,
+            checkpoint,
+        }
+    }
+
+    fn status(&self, fetch: &str) -> FetchStatus {
+        let failed = self.runs.iter().rev().take_while(|run| run.state == RunState::Failed);
+        let last = self.runs.last().cloned();
+        let slots = self
+            .runs
+            .iter()
+            .map(|run| run.slot)
+            .chain(self.queued.iter().map(|due| due.slot));
+        FetchStatus {
+            fetch: fetch.to_owned(),
+            failures: failed.count() as u32,
+            hold: match last.as_ref().map(|last| last.state) {
+                Some(RunState::Running) => Hold::Held,
+                Some(RunState::Interrupted) => Hold::Free,
+                _ => Hold::Ended,
+            },
+            newest_slot: slots.max(),
+            queued: self.queued.clone(),
+            last,
+            ..FetchStatus::default()
+        }
     }
 }
 
@@ -60,24 +107,55 @@ impl Ledger for Memory {
         if state.runs.iter().any(|run| run.slot == start.slot) {
             return Ok(None);
         }
-        let resumed = state.runs.last().is_some_and(|run| run.state == RunState::Interrupted);
-        let worth = |done: &Checkpoint| start.resume.is_some_and(|least| done.pages >= least);
-        let checkpoint = state.checkpoint.clone().filter(|done| resumed && worth(done));
-        if checkpoint.is_none() {
-            state.seen.clear();
+        Ok(Some(state.begin(start)))
+    }
+
+    async fn plan_slots(&self, fetch: &str, rule: PlanRule<'_>) -> Result<FetchStatus, StoreError> {
+        let mut state = self.state();
+        let plan = rule(&state.status(fetch), Utc::now());
+        for due in plan.add {
+            if state.runs.iter().all(|run| run.slot != due.slot) && !state.queued.contains(&due) {
+                state.queued.push(due);
+            }
         }
-        let id = state.runs.len() as i64;
-        state.runs.push(RunSummary {
-            resumed: checkpoint.is_some(),
-            ..summary(id, start)
-        });
-        Ok(Some(Run {
-            id,
-            fetch: start.fetch.clone(),
-            entity: start.entity,
-            fence: 1,
-            checkpoint,
-        }))
+        let over = state.queued.len().saturating_sub(plan.keep);
+        state.queued.drain(..over);
+        Ok(state.status(fetch))
+    }
+
+    async fn claim_run(&self, claim: &Claim) -> Result<Option<Run>, StoreError> {
+        let mut state = self.state();
+        let left = state.status(&claim.fetch).hold == Hold::Free;
+        let now = Due {
+            slot: Utc::now(),
+            reason: Reason::Start,
+        };
+        let due = match left {
+            true => now,
+            false if state.queued.is_empty() => return Ok(None),
+            false => state.queued.remove(0),
+        };
+        let start = StartRun {
+            fetch: claim.fetch.clone(),
+            entity: claim.entity,
+            slot: due.slot,
+            reason: due.reason,
+            resume: claim.resume,
+        };
+        Ok(Some(state.begin(&start)))
+    }
+
+    fn release_run(&self, _run: &Run) {}
+
+    async fn attend(&self, _by_hand: bool) -> Result<Attendance, StoreError> {
+        Ok(Attendance {
+            rank: 0,
+            count: 1,
+            alone: true,
+            joined: false,
+            now: Utc::now(),
+            others_seen: None,
+        })
     }
 
     async fn heartbeat(&self, _run: &Run) -> Result<(), StoreError> {
@@ -162,16 +240,12 @@ impl Ledger for Memory {
 
     async fn fetch_status(&self) -> Result<Vec<FetchStatus>, StoreError> {
         let state = self.state();
-        let Some(last) = state.runs.last().cloned() else {
-            return Ok(Vec::new());
-        };
-        let failed = state.runs.iter().rev().take_while(|run| run.state == RunState::Failed);
-        Ok(vec![FetchStatus {
-            fetch: last.fetch.clone(),
-            failures: failed.count() as u32,
-            last_complete: None,
-            last: Some(last),
-        }])
+        Ok(state
+            .runs
+            .last()
+            .map(|last| state.status(&last.fetch))
+            .into_iter()
+            .collect())
     }
 
     async fn now(&self) -> Result<DateTime<Utc>, StoreError> {
@@ -197,5 +271,6 @@ pub fn summary(id: i64, start: &StartRun) -> RunSummary {
         held: 0,
         error: None,
         resumed: false,
+        owner: None,
     }
 }

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod catalogs;
+mod fan_out;
 mod farm;
 mod faults;
 pub(super) mod memory;
@@ -9,6 +10,7 @@ mod paging;
 mod safety;
 mod schedules;
 mod shapes;
+mod simulation;
 mod upstream;
 
 use std::{path::PathBuf, sync::Arc};

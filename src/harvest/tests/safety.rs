@@ -31,11 +31,11 @@ impl Farm {
             "extend schema @source(name: \"up\", url: \"{{$env.UP}}\", concurrency: 1)\n\
              type Thing @fetch(source: \"up\", rows: \".rows[]\", maxMissing: 1, {fetch}) {{ id: ID! name: String }}\n"
         );
-        let file = definition::SourceFile {
+        let files = [definition::SourceFile {
             path: "schema.graphql".into(),
             text,
-        };
-        let definition = definition::parse(&file).expect("a definition");
+        }];
+        let definition = definition::parse(&files).expect("a definition");
         let catalog = Arc::new(catalog::build(&definition).expect("a catalog"));
         let layout = Arc::new(Layout::of(&catalog));
         let folder = tempfile::tempdir().expect("folder");

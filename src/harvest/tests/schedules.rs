@@ -6,22 +6,27 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    super::schedule::{Due, current_slot, due},
-    catalogs::{paging, scheduled, things},
+    super::{
+        ledger::Ledger as _,
+        slots::{current_slot, is_ready, lacks, plan, plan_after},
+    },
+    catalogs::{self, paging, scheduled, things},
     harvester,
     memory::{Memory, summary},
     upstream::{Answer, Upstream},
 };
 use crate::{
-    catalog::{Advance, EntityId, Missing, Schedule},
-    store::{FetchStatus, Reason, RunState, StartRun},
+    catalog::{Advance, CatchUp, Each, EntityId, Fetch, FieldId, Missing, Schedule, When},
+    store::{Due, FetchStatus, Hold, Reason, Refill, RunState, StartRun},
 };
 
 fn at(text: &str) -> DateTime<Utc> {
     format!("2026-11-21T{text}Z").parse().expect("instant")
 }
 
-fn status(slot: DateTime<Utc>, state: RunState, failures: u32) -> FetchStatus {
+/// A fetch whose last run had this slot and this end, a second later.
+fn status(slot: &str, state: RunState, failures: u32) -> FetchStatus {
+    let slot = at(slot);
     let start = StartRun {
         fetch: "Thing".to_owned(),
         entity: EntityId(0),
@@ -35,9 +40,33 @@ fn status(slot: DateTime<Utc>, state: RunState, failures: u32) -> FetchStatus {
     FetchStatus {
         fetch: "Thing".to_owned(),
         last: Some(last),
-        last_complete: None,
         failures,
+        newest_slot: Some(slot),
+        ..FetchStatus::default()
     }
+}
+
+fn fetch(schedule: Option<Schedule>, catch_up: CatchUp, missing: Missing) -> Fetch {
+    Fetch {
+        schedule,
+        catch_up,
+        missing,
+        ..catalogs::fetch("/t", ".[]", paging(Advance::Single))
+    }
+}
+
+fn minutely(catch_up: CatchUp) -> Fetch {
+    fetch(
+        Some(Schedule::Every(Duration::from_secs(60))),
+        catch_up,
+        Missing::Delete,
+    )
+}
+
+/// What is queued: each slot with its reason.
+fn added(fetch: &Fetch, status: &FetchStatus, now: DateTime<Utc>) -> Vec<(DateTime<Utc>, Reason)> {
+    let plan = plan(fetch, status, now);
+    plan.add.iter().map(|due| (due.slot, due.reason)).collect()
 }
 
 #[test]
@@ -57,60 +86,154 @@ fn slots() {
 
 #[test]
 fn what_is_due() {
-    let minute = Schedule::Every(Duration::from_secs(60));
+    let minute = minutely(CatchUp::Latest);
+    let by_hand = fetch(None, CatchUp::Latest, Missing::Delete);
     let now = at("10:00:30");
-    let is = |slot, reason| Some(Due { slot, reason });
+    let never = FetchStatus::default();
     let cases = [
-        (Some(&minute), None, is(at("10:00:00"), Reason::Start)),
-        (None, None, is(now, Reason::Start)),
+        (&minute, never.clone(), Some((at("10:00:00"), Reason::Start))),
+        (&by_hand, never, Some((now, Reason::Start))),
         (
-            Some(&minute),
-            Some(status(at("09:59:30"), RunState::Complete, 0)),
-            is(at("10:00:00"), Reason::Schedule),
+            &minute,
+            status("09:59:30", RunState::Complete, 0),
+            Some((at("10:00:00"), Reason::Schedule)),
         ),
-        (Some(&minute), Some(status(at("10:00:00"), RunState::Complete, 0)), None),
-        (Some(&minute), Some(status(at("10:00:10"), RunState::Complete, 0)), None),
-        (None, Some(status(at("09:00:00"), RunState::Complete, 0)), None),
+        (&minute, status("10:00:00", RunState::Complete, 0), None),
+        (&minute, status("10:00:10", RunState::Complete, 0), None),
+        (&by_hand, status("09:00:00", RunState::Complete, 0), None),
         (
-            Some(&minute),
-            Some(status(at("10:00:00"), RunState::Interrupted, 0)),
-            is(now, Reason::Start),
+            &minute,
+            status("10:00:00", RunState::Interrupted, 0),
+            Some((now, Reason::Start)),
         ),
+        (&minute, status("10:00:28", RunState::Failed, 1), None),
         (
-            Some(&minute),
-            Some(status(at("10:00:00"), RunState::Running, 0)),
-            is(now, Reason::Start),
+            &minute,
+            status("10:00:20", RunState::Failed, 1),
+            Some((now, Reason::Retry)),
         ),
-        (Some(&minute), Some(status(at("10:00:28"), RunState::Failed, 1)), None),
+        (&minute, status("10:00:20", RunState::Failed, 2), None),
+        (&by_hand, status("09:57:00", RunState::Failed, 30), None),
         (
-            Some(&minute),
-            Some(status(at("10:00:20"), RunState::Failed, 1)),
-            is(now, Reason::Retry),
-        ),
-        (Some(&minute), Some(status(at("10:00:20"), RunState::Failed, 2)), None),
-        (None, Some(status(at("09:57:00"), RunState::Failed, 30)), None),
-        (
-            None,
-            Some(status(at("09:55:00"), RunState::Failed, 30)),
-            is(now, Reason::Retry),
+            &by_hand,
+            status("09:55:00", RunState::Failed, 30),
+            Some((now, Reason::Retry)),
         ),
         (
-            Some(&minute),
-            Some(status(at("09:59:30"), RunState::Failed, 30)),
-            is(at("10:00:00"), Reason::Schedule),
+            &minute,
+            status("09:59:30", RunState::Failed, 30),
+            Some((at("10:00:00"), Reason::Schedule)),
         ),
     ];
-    for (at, (schedule, status, want)) in cases.into_iter().enumerate() {
-        assert_eq!(due(schedule, Missing::Delete, status.as_ref(), now), want, "case {at}");
+    for (at, (fetch, status, want)) in cases.into_iter().enumerate() {
+        assert_eq!(added(fetch, &status, now), Vec::from_iter(want), "case {at}");
+        let lacks_it = lacks(fetch, &status, None, now);
+        assert_eq!(lacks_it, want.is_some(), "case {at}");
     }
-    let resumed = |slot| {
-        let mut status = status(slot, RunState::Complete, 0);
-        status.last.as_mut().expect("a run").resumed = true;
-        Some(status)
+}
+
+#[test]
+fn a_whole_run_follows_a_resumed_one_that_may_delete() {
+    let now = at("10:00:30");
+    let mut resumed = status("10:00:00", RunState::Complete, 0);
+    resumed.last.as_mut().expect("a run").resumed = true;
+    let every = Schedule::Every(Duration::from_secs(60));
+    for (missing, want) in [
+        (Missing::Delete, vec![(now, Reason::Start)]),
+        (Missing::Keep, Vec::new()),
+    ] {
+        let fetch = fetch(Some(every.clone()), CatchUp::Latest, missing);
+        assert_eq!(added(&fetch, &resumed, now), want, "{missing:?}");
+    }
+}
+
+#[test]
+fn fields_that_came_are_filled_at_once() {
+    let (hand, now) = (fetch(None, CatchUp::Latest, Missing::Delete), at("10:00:30"));
+    let mut owes = status("10:00:00", RunState::Complete, 0);
+    let refill = |since| Refill {
+        fields: vec!["price".to_owned()],
+        since: at(since),
     };
-    for (missing, want) in [(Missing::Delete, is(now, Reason::Start)), (Missing::Keep, None)] {
-        let status = resumed(at("10:00:00"));
-        assert_eq!(due(Some(&minute), missing, status.as_ref(), now), want, "{missing:?}");
+    owes.refill = Some(refill("10:00:20"));
+    assert_eq!(added(&hand, &owes, now), [(now, Reason::Refill)]);
+    // The run that brings them is under way, or has failed and is tried again.
+    owes.hold = Hold::Held;
+    assert_eq!(added(&hand, &owes, now), []);
+    let mut failed = status("10:00:00", RunState::Failed, 1);
+    failed.refill = Some(refill("09:59:00"));
+    assert_eq!(added(&hand, &failed, now), [(now, Reason::Retry)]);
+}
+
+#[test]
+fn what_is_caught_up() {
+    let now = at("10:05:30");
+    let slots = |texts: &[&str]| -> Vec<_> { texts.iter().map(|text| (at(text), Reason::Schedule)).collect() };
+    let cases = [
+        (CatchUp::Latest, None, slots(&["10:05:00"])),
+        (
+            CatchUp::All { max: 24 },
+            None,
+            slots(&["10:03:00", "10:04:00", "10:05:00"]),
+        ),
+        (CatchUp::All { max: 2 }, None, slots(&["10:04:00", "10:05:00"])),
+        (CatchUp::None, None, slots(&[])),
+        // Nobody looked for long before the slot; somebody did; it was judged at the last look.
+        (CatchUp::None, Some("10:02:30"), slots(&[])),
+        (CatchUp::None, Some("10:04:58"), slots(&["10:05:00"])),
+        (CatchUp::None, Some("10:05:01"), slots(&[])),
+    ];
+    for (catch_up, looked, want) in cases {
+        let mut known = status("10:02:00", RunState::Complete, 0);
+        known.looked_at = looked.map(at);
+        assert_eq!(added(&minutely(catch_up), &known, now), want, "{catch_up:?} {looked:?}");
+        // While a run goes on, the latest one is not known yet.
+        known.hold = Hold::Held;
+        let want = match catch_up {
+            CatchUp::Latest => Vec::new(),
+            _ => want,
+        };
+        assert_eq!(
+            added(&minutely(catch_up), &known, now),
+            want,
+            "held: {catch_up:?} {looked:?}"
+        );
+    }
+    let hourly = fetch(
+        Some(Schedule::Cron("0 * * * *".to_owned())),
+        CatchUp::All { max: 3 },
+        Missing::Keep,
+    );
+    let known = status("06:00:00", RunState::Complete, 0);
+    assert_eq!(
+        added(&hourly, &known, now),
+        slots(&["08:00:00", "09:00:00", "10:00:00"])
+    );
+}
+
+#[test]
+fn what_may_be_claimed() {
+    let now = at("10:00:30");
+    let waiting = |mut status: FetchStatus| {
+        status.queued.push(Due {
+            slot: at("10:00:00"),
+            reason: Reason::Schedule,
+        });
+        status
+    };
+    let held = |hold, status| FetchStatus { hold, ..status };
+    let complete = || status("09:59:00", RunState::Complete, 0);
+    for (status, want) in [
+        (complete(), false),
+        (waiting(complete()), true),
+        (waiting(FetchStatus::default()), true),
+        (waiting(held(Hold::Held, complete())), false),
+        (held(Hold::Free, complete()), true),
+        // An upstream that just failed is left alone for a moment.
+        (waiting(status("10:00:27", RunState::Failed, 1)), false),
+        (waiting(status("10:00:20", RunState::Failed, 1)), true),
+    ] {
+        assert_eq!(is_ready(&status, now), want, "{status:?}");
     }
 }
 
@@ -162,10 +285,44 @@ async fn a_cron_schedule_runs_once_in_its_slot() {
     tokio::join!(harvester.serve(&cancel), stop);
     let runs: Vec<_> = ledger.state().runs.iter().map(|run| (run.slot, run.state)).collect();
     assert_eq!(runs, [(slot.expect("a slot"), RunState::Complete)]);
-    let known = status(runs[0].0, RunState::Complete, 0);
-    assert_eq!(
-        due(Some(&yearly), Missing::Delete, Some(&known), Utc::now()),
-        None,
-        "the slot is taken"
-    );
+    let fetch = fetch(Some(yearly), CatchUp::Latest, Missing::Delete);
+    let known = ledger.fetch_status().await.expect("a status");
+    assert!(!lacks(&fetch, &known[0], None, Utc::now()), "the slot is taken");
+}
+
+/// A field's fetch without a schedule follows those that fill the rows it asks about, in the slot of their end.
+#[test]
+fn what_follows_another() {
+    let follows = Fetch {
+        each: Some(Each {
+            parent: EntityId(0),
+            field: FieldId(0),
+            when: When::Changed,
+            this: Vec::new(),
+            after: Vec::new(),
+        }),
+        ..fetch(None, CatchUp::Latest, Missing::Keep)
+    };
+    let now = at("10:00:30");
+    let (early, late) = (at("09:00:00"), at("10:00:10"));
+    for (status, fed, want) in [
+        (FetchStatus::default(), None, None),
+        (FetchStatus::default(), Some(late), Some((late, Reason::Start))),
+        (status("10:00:00", RunState::Complete, 0), Some(early), None),
+        (
+            status("10:00:00", RunState::Complete, 0),
+            Some(late),
+            Some((late, Reason::Schedule)),
+        ),
+        (status("10:00:10", RunState::Complete, 0), Some(late), None),
+        (
+            status("10:00:00", RunState::Interrupted, 0),
+            Some(early),
+            Some((now, Reason::Start)),
+        ),
+    ] {
+        let plan = plan_after(&follows, &status, fed, now);
+        let added: Vec<_> = plan.add.iter().map(|due| (due.slot, due.reason)).collect();
+        assert_eq!(added, Vec::from_iter(want), "{:?} {fed:?}", status.newest_slot);
+    }
 }

@@ -64,7 +64,7 @@ fn refused_records() {
         (r#"{"id":"q"}"#, "title: required, but missing or null", Some("q")),
         (
             r#"{"id":"q","fullTitle":"a\u0000b"}"#,
-            "title: the text holds a NUL",
+            "title: expected text without the character U+0000",
             Some("q"),
         ),
         (

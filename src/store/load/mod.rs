@@ -1,60 +1,105 @@
 //! One transaction per page group: rows that differ, rows seen, change log, quarantine, request state, checkpoint.
 //! Knows the order of the steps; the SQL of tables is in `work` and `write`.
 
+mod absent;
 mod batch;
+mod kin;
+mod numbers;
+mod parents;
 pub(super) mod seen;
 mod work;
 mod write;
 
 use std::sync::Arc;
 
-use crate::{
-    catalog::{EntityId, Missing},
-    change::Commit,
-    layout::ROW_COLUMN,
-    value::Key,
-};
+use crate::{catalog::EntityId, change::Commit, value::Key};
 
 use super::{
     Inner,
-    bind::{Params, get},
-    dialect::Dialect,
-    failed,
-    ledger::{LEASE_SECONDS, RunMemory},
+    bind::{Kind, get},
+    crash,
+    dialect::{Dialect, Numbered},
+    follow,
+    in_line::in_line,
+    ledger::{LEASE_SECONDS, RunMemory, check_fence},
+    rows::Rows,
     types::{Checkpoint, Group, GroupOutcome, Refused, RequestState, Run, StoreError},
 };
 use seen::RowSet;
 use work::{Fate, Item, Work, distinct};
 
-/// Rows deleted by one round of statements.
-const DELETE_CHUNK: usize = 5_000;
-/// Entries that the change log keeps; who is further behind reads everything again.
-const LOG_KEPT: i64 = 1_000_000;
-
 /// Commits a group. An error ends the run; what was seen is only what was committed.
-pub(super) async fn commit_group(inner: &Inner, run: &Run, group: Group) -> Result<GroupOutcome, StoreError> {
+pub(super) async fn commit_group(inner: &Inner, run: &Run, group: &Group) -> Result<GroupOutcome, StoreError> {
     let memory = inner.memory(run)?;
     let mut memory = memory.lock().await;
+    let done = in_line!(try_group(inner, run, group, &memory).await)?;
+    memory.part += 1;
+    memory.unfit |= done.unfit;
+    memory.page_refused = memory.page_refused.or(done.page_refused);
+    memory.page_rows.extend(&done.rows);
+    if ends_page(group) {
+        memory.end_page();
+        memory.page_refused = None;
+        memory.unfit = false;
+    }
+    announce(inner, done.commit);
+    Ok(done.outcome)
+}
+
+/// A group that is committed, and what its run remembers of it from now on.
+struct Done {
+    outcome: GroupOutcome,
+    rows: Vec<i64>,
+    unfit: bool,
+    /// The first entry of the group in the quarantine.
+    page_refused: Option<i64>,
+    commit: Option<Commit>,
+}
+
+/// The transaction of a group. It may be given up at any step, and so changes nothing but the database.
+async fn try_group(inner: &Inner, run: &Run, group: &Group, memory: &RunMemory) -> Result<Done, StoreError> {
     let mut work = Work::begin(inner).await?;
     check_fence(&mut work, run).await?;
-    let mut written = write_rows(&mut work, run, &group, &memory.seen).await?;
-    memory.part += 1;
-    memory.unfit |= written.unfit;
-    memory.page_rows.extend(&written.rows);
+    take_turn(&mut work, run).await?;
+    crash::point("load::fenced");
+    let mut written = write_rows(&mut work, run, group, &memory.seen).await?;
+    crash::point("load::rows");
+    let part = memory.part + 1;
     if !written.rows.is_empty() {
-        insert_seen(&mut work, run, memory.part, &mut written.rows).await?;
+        insert_seen(&mut work, run, part, &mut written.rows).await?;
     }
+    crash::point("load::seen");
     let stored = std::mem::take(&mut work.refused);
+    let mut page_refused = None;
     for record in group.refused.iter().chain(&stored) {
         let number = insert_refused(&mut work, run, record).await?;
-        memory.page_refused.get_or_insert(number);
+        page_refused.get_or_insert(number);
     }
-    end_page(&mut work, run, &group, &mut memory).await?;
+    if let Some(request) = &group.request {
+        let page = Page {
+            rows: memory.page_rows.iter().chain(&written.rows).copied().collect(),
+            unfit: memory.unfit || written.unfit,
+            refused: memory.page_refused.or(page_refused),
+        };
+        end_page(&mut work, run, request, page).await?;
+    }
     let refused = written.refused + (group.refused.len() + stored.len()) as u64;
-    update_run(&mut work, run, &group, &written.outcome, refused, memory.part).await?;
-    let commit = finish(work, run).await?;
-    announce(inner, commit);
-    Ok(written.outcome)
+    update_run(&mut work, run, group, &written.outcome, refused, part).await?;
+    crash::point("load::checkpoint");
+    // A group of rows that are all as they were says only how far the run is: without it a page is read again.
+    if work.changes.is_empty()
+        && refused == 0
+        && let Some(early) = inner.dialect.early_commit()
+    {
+        work.run(work.params(), early.to_owned()).await?;
+    }
+    Ok(Done {
+        outcome: written.outcome,
+        rows: written.rows,
+        unfit: written.unfit,
+        page_refused,
+        commit: finish(work, run).await?,
+    })
 }
 
 /// What a group wrote or found.
@@ -102,37 +147,53 @@ async fn write_rows(work: &mut Work<'_>, run: &Run, group: &Group, seen: &RowSet
     })
 }
 
+/// What a page brought, in all its groups.
+struct Page {
+    rows: Vec<i64>,
+    /// The database refused a row.
+    unfit: bool,
+    /// Its first entry in the quarantine.
+    refused: Option<i64>,
+}
+
+/// Whether what comes after a group belongs to another page.
+fn ends_page(group: &Group) -> bool {
+    group.request.is_some() || group.checkpoint.is_some()
+}
+
 /// At the end of a page: what is remembered of its request.
-async fn end_page(work: &mut Work<'_>, run: &Run, group: &Group, memory: &mut RunMemory) -> Result<(), StoreError> {
-    if let Some(request) = &group.request {
-        // A page with a refused row is read again in full: the value that stood in its way may be free by then.
-        if memory.unfit {
-            forget(work, run, &request.request).await?;
-        } else {
-            remember(work, run, request, &mut memory.page_rows).await?;
-        }
-        if let Some(first) = memory.page_refused.take() {
-            name_refused(work, run, first, &request.request).await?;
-        }
+async fn end_page(work: &mut Work<'_>, run: &Run, request: &RequestState, mut page: Page) -> Result<(), StoreError> {
+    // A page with a refused row is read again in full: the value that stood in its way may be free by then.
+    if page.unfit {
+        forget(work, run, &request.request).await?;
+    } else {
+        remember(work, run, request, &mut page.rows).await?;
     }
-    if group.request.is_some() || group.checkpoint.is_some() {
-        memory.end_page();
-        memory.page_refused = None;
-        memory.unfit = false;
+    if let Some(first) = page.refused {
+        name_refused(work, run, first, &request.request).await?;
     }
     Ok(())
 }
 
-/// Refuses the writes of a run that was taken over or has ended.
-pub(super) async fn check_fence(work: &mut Work<'_>, run: &Run) -> Result<(), StoreError> {
-    let mut params = Params::default();
-    params.add(run.id)?;
-    params.add(run.fence)?;
-    let sql = "SELECT 1 FROM hayloft_run WHERE id=?1 AND fence=?2 AND state='running'".to_owned();
-    if work.all(params, sql).await?.is_empty() {
-        return Err(StoreError::Fenced);
+/// Takes the turn of this run among all that write the same types; others wait until the transaction ends.
+pub(super) async fn take_turn(work: &mut Work<'_>, run: &Run) -> Result<(), StoreError> {
+    if work.inner.dialect.exclusive() {
+        return Ok(());
     }
-    Ok(())
+    numbers::lock(work, family(work, run.entity)).await
+}
+
+/// An entity and all that is nested in it: what a run of its fetch may write.
+fn family(work: &Work<'_>, entity: EntityId) -> Vec<EntityId> {
+    let mut all = vec![entity];
+    let mut at = 0;
+    // Nesting has no circles: each type has one owner.
+    while let Some(next) = all.get(at) {
+        let nested = &work.tables(*next).nested;
+        all.extend(nested.iter().map(|nested| nested.child));
+        at += 1;
+    }
+    all
 }
 
 /// The stored rows that refused records stand for: their last good versions, which are not absent.
@@ -144,19 +205,20 @@ async fn stays(work: &mut Work<'_>, run: &Run, refused: &[Refused]) -> Result<Ve
 /// The rows that an unchanged request brought when it was last read, and how many of its records were refused then: they
 /// are refused still, and go over to this run.
 async fn unchanged(work: &mut Work<'_>, run: &Run, request: &str) -> Result<(Vec<i64>, u64), StoreError> {
-    let mut params = Params::default();
+    let mut params = work.params();
     params.add(run.fetch.clone())?;
     params.add(request.to_owned())?;
     params.add(run.id)?;
-    let sql = "UPDATE hayloft_quarantine SET run=?3 WHERE fetch=?1 AND request=?2 AND run=\
-               (SELECT run FROM hayloft_request_state WHERE fetch=?1 AND request=?2)";
+    let sql = "UPDATE hayloft_quarantine SET run=$3 WHERE \"fetch\"=$1 AND request=$2 AND run=\
+               (SELECT run FROM hayloft_request_state WHERE \"fetch\"=$1 AND request=$2)";
     let refused = work.run(params, sql.to_owned()).await?;
-    let mut params = Params::default();
+    let mut params = work.params();
     params.add(run.fetch.clone())?;
     params.add(request.to_owned())?;
     params.add(work.inner.catalog.fingerprint.clone())?;
     params.add(run.id)?;
-    let sql = "UPDATE hayloft_request_state SET run=?4 WHERE fetch=?1 AND request=?2 AND definition=?3 RETURNING seen";
+    let sql =
+        "UPDATE hayloft_request_state SET run=$4 WHERE \"fetch\"=$1 AND request=$2 AND definition=$3 RETURNING seen";
     let rows = work.all(params, sql.to_owned()).await?;
     let Some(row) = rows.first() else {
         return Err(StoreError::Refused(
@@ -170,20 +232,20 @@ async fn unchanged(work: &mut Work<'_>, run: &Run, request: &str) -> Result<(Vec
 }
 
 async fn insert_seen(work: &mut Work<'_>, run: &Run, part: i64, rows: &mut Vec<i64>) -> Result<(), StoreError> {
-    let mut params = Params::default();
+    let mut params = work.params();
     params.add(run.id)?;
     params.add(part)?;
     params.add(seen::pack(rows))?;
     work.run(
         params,
-        "INSERT INTO hayloft_run_seen(run,part,rows) VALUES (?,?,?)".to_owned(),
+        "INSERT INTO hayloft_run_seen(run,part,rows) VALUES ($1,$2,$3)".to_owned(),
     )
     .await?;
     Ok(())
 }
 
 async fn remember(work: &mut Work<'_>, run: &Run, state: &RequestState, rows: &mut Vec<i64>) -> Result<(), StoreError> {
-    let mut params = Params::default();
+    let mut params = work.params();
     params.add(run.fetch.clone())?;
     params.add(state.request.clone())?;
     params.add(work.inner.catalog.fingerprint.clone())?;
@@ -194,19 +256,22 @@ async fn remember(work: &mut Work<'_>, run: &Run, state: &RequestState, rows: &m
     params.add(state.page.clone())?;
     params.add(state.rows.cast_signed())?;
     params.add(seen::pack(rows))?;
-    let sql = "INSERT OR REPLACE INTO hayloft_request_state\
-               (fetch,request,definition,run,etag,last_modified,body_hash,page,rows,seen) VALUES (?,?,?,?,?,?,?,?,?,?)";
+    let sql = "INSERT INTO hayloft_request_state\
+               (\"fetch\",request,definition,run,etag,last_modified,body_hash,page,rows,seen) \
+               VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10) ON CONFLICT(\"fetch\",request) DO UPDATE SET \
+               definition=excluded.definition,run=excluded.run,etag=excluded.etag,last_modified=excluded.last_modified,\
+               body_hash=excluded.body_hash,page=excluded.page,rows=excluded.rows,seen=excluded.seen";
     work.run(params, sql.to_owned()).await?;
     Ok(())
 }
 
 async fn forget(work: &mut Work<'_>, run: &Run, request: &str) -> Result<(), StoreError> {
-    let mut params = Params::default();
+    let mut params = work.params();
     params.add(run.fetch.clone())?;
     params.add(request.to_owned())?;
     work.run(
         params,
-        "DELETE FROM hayloft_request_state WHERE fetch=? AND request=?".to_owned(),
+        "DELETE FROM hayloft_request_state WHERE \"fetch\"=$1 AND request=$2".to_owned(),
     )
     .await?;
     Ok(())
@@ -214,7 +279,7 @@ async fn forget(work: &mut Work<'_>, run: &Run, request: &str) -> Result<(), Sto
 
 /// The number of the new entry.
 async fn insert_refused(work: &mut Work<'_>, run: &Run, refused: &Refused) -> Result<i64, StoreError> {
-    let mut params = Params::default();
+    let mut params = work.params();
     params.add(run.id)?;
     params.add(run.fetch.clone())?;
     params.add(refused.key.clone())?;
@@ -222,18 +287,18 @@ async fn insert_refused(work: &mut Work<'_>, run: &Run, refused: &Refused) -> Re
     params.add(refused.record.clone())?;
     let now = work.inner.dialect.now(0);
     let sql = format!(
-        "INSERT INTO hayloft_quarantine(run,fetch,row_key,reason,record,at) VALUES (?,?,?,?,?,{now}) RETURNING id"
+        "INSERT INTO hayloft_quarantine(run,\"fetch\",row_key,reason,record,at) VALUES ($1,$2,$3,$4,$5,{now}) RETURNING id"
     );
     work.all(params, sql).await?.first().map_or(Ok(0), |row| get(row, 0))
 }
 
 /// Notes which request brought the refused records of a page, from the first of them on.
 async fn name_refused(work: &mut Work<'_>, run: &Run, first: i64, request: &str) -> Result<(), StoreError> {
-    let mut params = Params::default();
+    let mut params = work.params();
     params.add(request.to_owned())?;
     params.add(first)?;
     params.add(run.id)?;
-    let sql = "UPDATE hayloft_quarantine SET request=? WHERE id>=? AND run=?";
+    let sql = "UPDATE hayloft_quarantine SET request=$1 WHERE id>=$2 AND run=$3";
     work.run(params, sql.to_owned()).await?;
     Ok(())
 }
@@ -246,7 +311,7 @@ async fn update_run(
     refused: u64,
     part: i64,
 ) -> Result<(), StoreError> {
-    let mut params = Params::default();
+    let mut params = work.params();
     params.add(run.id)?;
     for count in [
         group.pages,
@@ -259,65 +324,83 @@ async fn update_run(
         params.add(count.cast_signed())?;
     }
     let mut sql = format!(
-        "UPDATE hayloft_run SET pages=pages+?2,bytes=bytes+?3,new_rows=new_rows+?4,changed_rows=changed_rows+?5,\
-         same_rows=same_rows+?6,refused_rows=refused_rows+?7,heartbeat_at={},lease_until={}",
-        work.inner.dialect.now(0),
-        work.inner.dialect.now(LEASE_SECONDS)
+        "UPDATE hayloft_run SET pages=pages+$2,bytes=bytes+$3,new_rows=new_rows+$4,changed_rows=changed_rows+$5,\
+         same_rows=same_rows+$6,refused_rows=refused_rows+$7,heartbeat_at={},lease_until={}",
+        work.inner.now(0),
+        work.inner.now(LEASE_SECONDS)
     );
     if let Some(Checkpoint { next, pages, rows }) = &group.checkpoint {
         params.add(next.clone())?;
         params.add(pages.cast_signed())?;
         params.add(rows.cast_signed())?;
         params.add(part)?;
-        sql.push_str(",checkpoint=?8,checkpoint_pages=?9,checkpoint_rows=?10,checkpoint_part=?11");
+        sql.push_str(",checkpoint=$8,checkpoint_pages=$9,checkpoint_rows=$10,checkpoint_part=$11");
     }
-    sql.push_str(" WHERE id=?1");
+    sql.push_str(" WHERE id=$1");
     work.run(params, sql).await?;
     Ok(())
 }
 
 /// Writes the change log, whose numbers are taken as the last step, and commits.
 pub(super) async fn finish(mut work: Work<'_>, run: &Run) -> Result<Option<Commit>, StoreError> {
+    numbers::keep(&mut work).await?;
     let entities = work.touched();
     let changes = std::mem::take(&mut work.changes);
     let count: usize = changes.values().map(Vec::len).sum();
     let mut head = 0;
+    let mut own = None;
     if count > 0 {
-        let mut params = Params::default();
+        let mut params = work.params();
         params.add(count as i64)?;
-        let sql = "UPDATE hayloft_feed_head SET seq=seq+?1 WHERE one=1 RETURNING seq".to_owned();
+        let sql = "UPDATE hayloft_feed_head SET seq=seq+$1 WHERE one=1 RETURNING seq".to_owned();
         head = work.all(params, sql).await?.first().map_or(Ok(0), |row| get(row, 0))?;
+        crash::point("commit::head");
         let mut seq = head - count as i64;
         for ((entity, op), keys) in changes {
             let name = work.inner.catalog.entity(entity).name.clone();
-            let mut keys = keys.into_iter();
-            for size in batch::sizes(keys.len(), 1, &work.inner.dialect) {
-                let mut params = Params::with_capacity(size + 4);
+            let mut from = 0;
+            for size in work.inner.dialect.row_sizes(keys.len(), 1) {
+                let mut rows = Rows::new(work.params(), &[Kind::Text], size);
+                for key in keys.iter().skip(from).take(size) {
+                    rows.text(key.as_str())?;
+                }
+                let mut params = rows.bind()?;
+                let first = params.len() + 1;
                 params.add(seq)?;
                 params.add(name.clone())?;
                 params.add(op.name())?;
                 params.add(run.id)?;
-                keys.by_ref().take(size).try_for_each(|key| params.add(key))?;
-                work.run(params, log_sql(size, &work.inner.dialect)).await?;
+                work.run(params, log_sql(size, first, work.inner.dialect)).await?;
                 seq += size as i64;
+                from += size;
             }
         }
+        own = follow::tell(&mut work, head - count as i64, head).await?;
     }
-    work.tx.commit().await.map_err(failed)?;
+    crash::point("commit::before");
+    work.commit().await?;
+    if let Some(own) = own {
+        own.committed();
+    }
+    crash::point("commit::after");
     Ok((count > 0).then(|| Commit {
         head,
         entities: Arc::new(entities),
     }))
 }
 
-/// What the entries share stands once; numbered parameters would be looked up by name, one by one, at every binding.
-fn log_sql(size: usize, dialect: &dyn Dialect) -> String {
+/// What the entries share is bound once, from number `shared` on.
+fn log_sql(size: usize, shared: usize, dialect: &dyn Dialect) -> String {
+    let param = |at: usize| dialect.bulk_param(shared + at);
     format!(
-        "WITH all_of(seq,type,op,run,at) AS MATERIALIZED (VALUES (?,?,?,?,{})),one(n,row_key) AS (VALUES {}) \
-         INSERT INTO hayloft_change_log(seq,type,row_key,op,run,at) \
-         SELECT all_of.seq+1+one.n,all_of.type,one.row_key,all_of.op,all_of.run,all_of.at FROM all_of CROSS JOIN one",
-        dialect.now(0),
-        batch::values(size, 1, true)
+        "WITH one(n,row_key) AS ({}) INSERT INTO hayloft_change_log(seq,type,row_key,op,run,at) \
+         SELECT {}+1+one.n,{},one.row_key,{},{},{} FROM one",
+        dialect.rows(&[Kind::Text], 1, size, Numbered::Yes),
+        param(0),
+        param(1),
+        param(2),
+        param(3),
+        dialect.now(0)
     )
 }
 
@@ -328,119 +411,20 @@ pub(super) fn announce(inner: &Inner, commit: Option<Commit>) {
     }
 }
 
-/// What a complete run deleted, or holds back.
-#[derive(Default)]
-pub(super) struct Absent {
-    pub gone: u64,
-    pub held: u64,
-}
-
-/// Deletes the rows that a complete run did not see, unless they are too many.
-pub(super) async fn absent(
-    work: &mut Work<'_>,
-    run: &Run,
-    memory: &RunMemory,
-    missing: Missing,
-    missing_max: f64,
-) -> Result<Absent, StoreError> {
-    if missing == Missing::Keep {
-        return Ok(Absent::default());
-    }
-    let stored = count(work, run.entity).await?;
-    // What was seen is stored, so the rest is what was not seen.
-    let unseen = stored.saturating_sub(memory.seen.len());
-    if unseen == 0 {
-        return Ok(Absent::default());
-    }
-    // Rows that this run added are no part of what was stored before it.
-    let before = stored.saturating_sub(added(work, run).await?);
-    let allowed = match memory.seen.len() {
-        _ if missing_max <= 0.0 => 0,
-        // An upstream that answers with nothing at all is more likely broken than empty.
-        0 if missing_max < 1.0 => 0,
-        _ => ((before as f64 * missing_max).floor() as u64).max(1),
-    };
-    if unseen > allowed {
-        return Ok(Absent { gone: 0, held: unseen });
-    }
-    let mut gone = 0;
-    let mut after = i64::MIN;
-    loop {
-        let (rows, last) = unseen_after(work, run.entity, memory, after).await?;
-        gone += rows.len() as u64;
-        write::delete(work, run.entity, rows).await?;
-        match last {
-            Some(last) => after = last,
-            None => break,
-        }
-    }
-    Ok(Absent { gone, held: 0 })
-}
-
-async fn count(work: &mut Work<'_>, entity: EntityId) -> Result<u64, StoreError> {
-    let sql = format!("SELECT count(*) FROM {}", work.quote(&work.tables(entity).table.name));
-    let rows = work.all(Params::default(), sql).await?;
-    let count: i64 = rows.first().map_or(Ok(0), |row| get(row, 0))?;
-    Ok(count.unsigned_abs())
-}
-
-async fn added(work: &mut Work<'_>, run: &Run) -> Result<u64, StoreError> {
-    let mut params = Params::default();
-    params.add(run.id)?;
-    let rows = work
-        .all(params, "SELECT new_rows FROM hayloft_run WHERE id=?".to_owned())
-        .await?;
-    let count: i64 = rows.first().map_or(Ok(0), |row| get(row, 0))?;
-    Ok(count.unsigned_abs())
-}
-
-type Keyed = Vec<(i64, Vec<crate::value::Value>)>;
-
-/// The unseen among the next rows of the table, and the last row looked at.
-async fn unseen_after(
-    work: &mut Work<'_>,
-    entity: EntityId,
-    memory: &RunMemory,
-    after: i64,
-) -> Result<(Keyed, Option<i64>), StoreError> {
-    let row = work.quote(ROW_COLUMN);
-    let key = batch::names(&work.inner.dialect, work.key_names(entity));
-    let table = work.quote(&work.tables(entity).table.name);
-    let mut params = Params::default();
-    params.add(after)?;
-    let sql = format!("SELECT {row},{key} FROM {table} WHERE {row}>? ORDER BY {row} LIMIT {DELETE_CHUNK}");
-    let mut unseen = Vec::new();
-    let mut last = None;
-    for line in work.all(params, sql).await? {
-        let row: i64 = get(&line, 0)?;
-        last = Some(row);
-        if !memory.seen.contains(row) {
-            unseen.push((row, work.read_key(entity, &line, 1)?));
-        }
-    }
-    Ok((unseen, last))
-}
-
 /// Forgets the pages that a complete run did not visit: they may list rows that are gone now, which their validators would
 /// hide, and pages that are never asked for again would pile up.
 pub(super) async fn forget_unvisited(work: &mut Work<'_>, run: &Run) -> Result<(), StoreError> {
-    let mut params = Params::default();
+    let mut params = work.params();
     params.add(run.fetch.clone())?;
     params.add(run.id)?;
     work.run(
         params,
-        "DELETE FROM hayloft_request_state WHERE fetch=? AND run<>?".to_owned(),
+        "DELETE FROM hayloft_request_state WHERE \"fetch\"=$1 AND run<>$2".to_owned(),
     )
     .await?;
     Ok(())
 }
 
-/// Cuts the change log to its bound.
-pub(super) async fn prune_log(work: &mut Work<'_>) -> Result<(), StoreError> {
-    let sql =
-        format!("DELETE FROM hayloft_change_log WHERE seq<=(SELECT seq FROM hayloft_feed_head WHERE one=1)-{LOG_KEPT}");
-    work.run(Params::default(), sql).await?;
-    Ok(())
-}
-
-pub(super) use work::Work as Writing;
+pub(super) use absent::{Absent, absent};
+pub(super) use parents::commit_parents;
+pub(super) use work::{Work as Writing, read_value};

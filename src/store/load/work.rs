@@ -7,16 +7,18 @@ use std::{
 
 use futures_util::future::BoxFuture;
 use serde_json::Value as Json;
-use sqlx::{Sqlite, Transaction, sqlite::SqliteRow};
 
 use crate::{
     catalog::EntityId,
     layout::{EntityTables, HASH_COLUMN, POSITION_COLUMN, ROW_COLUMN},
     store::{
         Inner,
-        bind::{Params, get},
-        dialect::{Dialect, scalar_of},
+        bind::{Kind, Line, Params, get},
+        connect, crash,
+        dialect::{Numbered, scalar_of},
+        driver::Tx,
         failed,
+        rows::Rows,
         types::{Refused, StoreError},
     },
     value::{Key, Row, Scalar, Value},
@@ -73,12 +75,14 @@ pub struct Item<'a> {
 /// Writing inside one transaction.
 pub struct Work<'a> {
     pub inner: &'a Inner,
-    pub tx: Transaction<'static, Sqlite>,
+    pub tx: Tx,
     /// Keys of changed rows as JSON, in the order in which they will be numbered.
     pub changes: BTreeMap<(EntityId, Op), Vec<String>>,
     pub refused: Vec<Refused>,
     /// The next unused row number, per entity.
-    next: HashMap<EntityId, i64>,
+    pub next: HashMap<EntityId, i64>,
+    /// The same as the database keeps them, of types that are locked.
+    pub locked: HashMap<EntityId, i64>,
 }
 
 /// A stored row as the lookup finds it.
@@ -110,9 +114,9 @@ impl<'r> KeyOf<'r> {
         self.columns.iter().filter_map(|at| row.values.get(*at))
     }
 
-    fn bind(&self, params: &mut Params) -> Result<(), StoreError> {
-        self.values().try_for_each(|value| params.value(value))?;
-        self.position.map_or(Ok(()), |position| params.add(position))
+    fn bind(&self, rows: &mut Rows<'r>) -> Result<(), StoreError> {
+        self.values().try_for_each(|value| rows.value(value))?;
+        self.position.map_or(Ok(()), |position| rows.int(position))
     }
 }
 
@@ -133,13 +137,14 @@ impl Hash for KeyOf<'_> {
 
 impl<'a> Work<'a> {
     pub async fn begin(inner: &'a Inner) -> Result<Work<'a>, StoreError> {
-        let tx = inner.writer()?.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        let tx = inner.writer()?.begin().await.map_err(failed)?;
         Ok(Work {
             inner,
             tx,
             changes: BTreeMap::new(),
             refused: Vec::new(),
             next: HashMap::new(),
+            locked: HashMap::new(),
         })
     }
 
@@ -151,13 +156,42 @@ impl<'a> Work<'a> {
         self.inner.dialect.quote(name)
     }
 
-    pub async fn run(&mut self, params: Params, sql: String) -> Result<u64, StoreError> {
-        let done = params.query(sql).execute(&mut *self.tx).await.map_err(failed)?;
-        Ok(done.rows_affected())
+    /// Parameters for a statement of this transaction.
+    pub fn params(&self) -> Params {
+        self.inner.params()
     }
 
-    pub async fn all(&mut self, params: Params, sql: String) -> Result<Vec<SqliteRow>, StoreError> {
-        params.query(sql).fetch_all(&mut *self.tx).await.map_err(failed)
+    /// Rows of parameters as the table of a statement that has no others before them.
+    pub fn rows(&self, kinds: &[Kind], count: usize) -> String {
+        self.inner.dialect.rows(kinds, 1, count, Numbered::No)
+    }
+
+    /// Runs a statement; the number of rows that it changed.
+    pub async fn run(&mut self, params: Params, sql: String) -> Result<u64, StoreError> {
+        match self.tx.execute(params.query(sql)).await {
+            Ok(count) => Ok(count),
+            Err(error) => Err(self.give_up(error).await),
+        }
+    }
+
+    pub async fn all(&mut self, params: Params, sql: String) -> Result<Vec<Line>, StoreError> {
+        match self.tx.fetch_all(params.query(sql)).await {
+            Ok(lines) => Ok(lines),
+            Err(error) => Err(self.give_up(error).await),
+        }
+    }
+
+    /// Names an error. A statement that was prepared before a column's type changed is prepared anew when the transaction
+    /// begins again.
+    async fn give_up(&mut self, error: sqlx::Error) -> StoreError {
+        if connect::is_stale(&error) && self.tx.forget_statements().await.is_ok() {
+            return StoreError::Conflict;
+        }
+        failed(error)
+    }
+
+    pub async fn commit(self) -> Result<(), StoreError> {
+        self.tx.commit().await.map_err(failed)
     }
 
     /// The key of a row, position included where it belongs to the key.
@@ -186,8 +220,16 @@ impl<'a> Work<'a> {
         names.chain(tables.positional.then_some(POSITION_COLUMN)).collect()
     }
 
+    /// The kinds of the key's columns, position included.
+    pub fn key_kinds(&self, entity: EntityId) -> Vec<Kind> {
+        let tables = self.tables(entity);
+        let columns = tables.table.key.iter().filter_map(|at| tables.table.columns.get(*at));
+        let kinds = columns.map(|column| Kind::of(column.kind));
+        kinds.chain(tables.positional.then_some(Kind::Int)).collect()
+    }
+
     /// Reads a key from a result row, beginning at a column.
-    pub fn read_key(&self, entity: EntityId, row: &SqliteRow, from: usize) -> Result<Vec<Value>, StoreError> {
+    pub fn read_key(&self, entity: EntityId, row: &Line, from: usize) -> Result<Vec<Value>, StoreError> {
         let tables = self.tables(entity);
         let columns = tables.table.key.iter().filter_map(|at| tables.table.columns.get(*at));
         let mut key = Vec::new();
@@ -269,8 +311,10 @@ impl<'a> Work<'a> {
                 let position = tables.positional.then_some(Value::Int(item.position));
                 self.note(entity, op, KeyOf::new(tables, *item).values().chain(&position));
             }
-            super::write::links(self, entity, items, &fates).await?;
-            super::write::children(self, entity, items, &fates).await?;
+            crash::point("load::links");
+            super::kin::links(self, entity, items, &fates).await?;
+            crash::point("load::children");
+            super::kin::children(self, entity, items, &fates).await?;
             Ok(fates)
         })
     }
@@ -278,20 +322,22 @@ impl<'a> Work<'a> {
     /// The stored rows with the keys of these, by their place in `items`.
     async fn find(&mut self, entity: EntityId, items: &[Item<'_>]) -> Result<Vec<Option<Found>>, StoreError> {
         let tables = self.tables(entity);
-        let parameters = self.key_names(entity).len() + 1 + usize::from(tables.positioned);
+        let mut kinds = vec![Kind::Int];
+        kinds.extend(tables.positioned.then_some(Kind::Int));
+        kinds.extend(self.key_kinds(entity));
         let mut found = Vec::with_capacity(items.len());
         let mut from = 0;
-        for size in batch::sizes(items.len(), parameters, &self.inner.dialect) {
-            let sql = self.find_sql(entity, size);
-            let mut params = Params::with_capacity(size * parameters);
+        for size in self.inner.dialect.row_sizes(items.len(), kinds.len()) {
+            let sql = self.find_sql(entity, &kinds, size);
+            let mut wanted = Rows::new(self.params(), &kinds, size);
             for item in items.iter().skip(from).take(size) {
-                params.add(item.row.hash)?;
+                wanted.int(item.row.hash)?;
                 if tables.positioned {
-                    params.add(item.position)?;
+                    wanted.int(item.position)?;
                 }
-                KeyOf::new(tables, *item).bind(&mut params)?;
+                KeyOf::new(tables, *item).bind(&mut wanted)?;
             }
-            let lines = self.all(params, sql).await?;
+            let lines = self.all(wanted.bind()?, sql).await?;
             let text: Option<&str> = lines.first().map_or(Ok(None), |line| get(line, 0))?;
             found.resize(from + size, None);
             let part = found.get_mut(from..).unwrap_or_default();
@@ -305,12 +351,12 @@ impl<'a> Work<'a> {
 
     /// Gives one text for all rows, `place:row,…`, the row negative when it differs: a result row each would cost more
     /// than the whole lookup.
-    fn find_sql(&self, entity: EntityId, size: usize) -> String {
+    fn find_sql(&self, entity: EntityId, kinds: &[Kind], size: usize) -> String {
         let names = self.key_names(entity);
-        let positioned = self.tables(entity).positioned;
+        let dialect = self.inner.dialect;
         let mut wanted = vec!["h".to_owned()];
         let mut same = format!("t.{}=wanted.h", self.quote(HASH_COLUMN));
-        if positioned {
+        if self.tables(entity).positioned {
             wanted.push("p".to_owned());
             same.push_str(&format!(" AND t.{}=wanted.p", self.quote(POSITION_COLUMN)));
         }
@@ -321,12 +367,13 @@ impl<'a> Work<'a> {
             .map(|(at, name)| format!("t.{}=wanted.k{at}", self.quote(name)))
             .collect();
         let row = self.quote(ROW_COLUMN);
+        let place = format!("wanted.n||':'||CASE WHEN {same} THEN t.{row} ELSE -t.{row} END");
         format!(
-            "WITH wanted(n,{}) AS (VALUES {}) \
-             SELECT group_concat(wanted.n||':'||CASE WHEN {same} THEN t.{row} ELSE -t.{row} END) \
-             FROM wanted CROSS JOIN {} AS t ON {}",
+            "WITH wanted(n,{}) AS ({}) SELECT {} FROM wanted {} {} AS t ON {}",
             wanted.join(","),
-            batch::values(size, wanted.len(), true),
+            dialect.rows(kinds, 1, size, Numbered::Yes),
+            dialect.join_texts(&place),
+            dialect.chain(),
             self.quote(&self.tables(entity).table.name),
             conditions.join(" AND ")
         )
@@ -334,45 +381,51 @@ impl<'a> Work<'a> {
 
     /// The numbers of the stored rows with these keys.
     pub async fn rows_of(&mut self, entity: EntityId, keys: &[&Key]) -> Result<Vec<i64>, StoreError> {
-        let names = self.key_names(entity);
-        if keys.iter().any(|key| key.0.len() != names.len()) {
+        let kinds = self.key_kinds(entity);
+        if keys.iter().any(|key| key.0.len() != kinds.len()) {
             let name = &self.inner.catalog.entity(entity).name;
             return Err(StoreError::Refused(format!(
                 "a key of {name} needs {} values",
-                names.len()
+                kinds.len()
             )));
         }
         let head = format!(
-            "SELECT {} FROM {} WHERE ({}) IN (VALUES ",
+            "SELECT {} FROM {} WHERE ({}) IN (",
             self.quote(ROW_COLUMN),
             self.quote(&self.tables(entity).table.name),
-            batch::names(&self.inner.dialect, names.iter().copied())
+            batch::names(self.inner.dialect, self.key_names(entity))
         );
         let mut found = Vec::new();
-        let mut keys = keys.iter();
-        for size in batch::sizes(keys.len(), names.len(), &self.inner.dialect) {
-            let mut params = Params::with_capacity(size * names.len());
-            for value in keys.by_ref().take(size).flat_map(|key| &key.0) {
-                params.value(value)?;
+        let mut from = 0;
+        for size in self.inner.dialect.row_sizes(keys.len(), kinds.len()) {
+            let mut wanted = Rows::new(self.params(), &kinds, size);
+            for value in keys.iter().skip(from).take(size).flat_map(|key| &key.0) {
+                wanted.value(value)?;
             }
-            let sql = format!("{head}{})", batch::values(size, names.len(), false));
-            for line in self.all(params, sql).await? {
+            let sql = format!("{head}{})", self.rows(&kinds, size));
+            for line in self.all(wanted.bind()?, sql).await? {
                 found.push(get(&line, 0)?);
             }
+            from += size;
         }
         Ok(found)
     }
 
-    /// The first row number that was never used. SQLite keeps the highest one for tables with AUTOINCREMENT.
+    /// The first row number that was never used.
     async fn next_row(&mut self, entity: EntityId) -> Result<i64, StoreError> {
         if let Some(next) = self.next.get(&entity) {
             return Ok(*next);
         }
-        let mut params = Params::default();
+        if !self.inner.dialect.exclusive() {
+            return super::numbers::lock(self, [entity].into())
+                .await
+                .map(|()| self.next.get(&entity).copied().unwrap_or(1));
+        }
+        // SQLite keeps the highest one for tables with AUTOINCREMENT.
+        let mut params = self.params();
         params.add(self.tables(entity).table.name.clone())?;
-        let rows = self
-            .all(params, "SELECT seq FROM sqlite_sequence WHERE name=?".to_owned())
-            .await?;
+        let sql = "SELECT seq FROM sqlite_sequence WHERE name=$1".to_owned();
+        let rows = self.all(params, sql).await?;
         let last: i64 = rows.first().map_or(Ok(0), |row| get(row, 0))?;
         Ok(last + 1)
     }
@@ -420,10 +473,10 @@ pub fn distinct<'r>(work: &Work<'r>, entity: EntityId, items: Vec<Item<'r>>) -> 
 }
 
 /// A column as the value that it was stored from.
-pub fn read_value(row: &SqliteRow, at: usize, scalar: Scalar) -> Result<Value, StoreError> {
+pub fn read_value(row: &Line, at: usize, scalar: Scalar) -> Result<Value, StoreError> {
     Ok(match scalar {
         Scalar::Int | Scalar::BigInt | Scalar::Duration => get::<Option<i64>>(row, at)?.map_or(Value::Null, Value::Int),
-        Scalar::Boolean => get::<Option<i64>>(row, at)?.map_or(Value::Null, |value| Value::Bool(value != 0)),
+        Scalar::Boolean => get::<Option<bool>>(row, at)?.map_or(Value::Null, Value::Bool),
         Scalar::Float => get::<Option<f64>>(row, at)?.map_or(Value::Null, Value::Float),
         _ => get::<Option<String>>(row, at)?.map_or(Value::Null, Value::Text),
     })

@@ -1,23 +1,26 @@
-//! Writes rows, their links and their children in batches, and finds the culprit when a unique value is taken. Knows SQL
+//! Writes rows in batches, and finds the culprit when a unique value is taken. Knows SQL
 //! of tables; no runs.
 
-use std::collections::HashSet;
+use futures_util::future::BoxFuture;
 
 use crate::{
     catalog::EntityId,
-    layout::{HASH_COLUMN, JoinTable, POSITION_COLUMN, ROW_COLUMN},
+    layout::{Column, EntityTables, HASH_COLUMN, POSITION_COLUMN, ROW_COLUMN},
     store::{
-        bind::{Params, get},
+        bind::Kind,
         dialect::scalar_of,
+        driver::Taken,
         failed,
+        rows::Rows,
+        tables,
         types::{Refused, StoreError},
     },
-    value::{Row, Value},
+    value::Row,
 };
 
 use super::{
     batch,
-    work::{Fate, Item, Op, Work, distinct},
+    work::{Fate, Item, Work},
 };
 
 /// Bytes of a refused record that are kept.
@@ -61,45 +64,87 @@ pub async fn rows(
             .collect();
         let width = work.tables(entity).table.columns.len() + 3;
         let mut from = 0;
-        for size in batch::sizes(pending.len(), width, &work.inner.dialect) {
+        for size in work.inner.dialect.row_sizes(pending.len(), width) {
             let chunk = pending.get(from..from + size).unwrap_or_default();
             from += size;
-            if write(work, entity, items, chunk).await?.is_some() {
-                failed_rows.extend(one_by_one(work, entity, items, chunk).await?);
-            }
+            failed_rows.extend(halves(work, entity, items, chunk).await?);
         }
     }
-    for (pending, column) in settle(work, entity, items, failed_rows).await? {
+    for (pending, taken) in settle(work, entity, items, failed_rows).await? {
         let (Some(item), Some(fate)) = (items.get(pending.place), fates.get_mut(pending.place)) else {
             continue;
         };
-        let refused = refusal(work, entity, item, &column);
+        let refused = refusal(work, entity, item, &taken);
         work.refused.push(refused);
         *fate = Fate::Refused(pending.changed.then_some(pending.row));
     }
     Ok(())
 }
 
-/// Writes a chunk with one statement; `Some` names the columns of a unique value that is taken, and nothing was written.
+/// Writes a chunk with one statement; `Some` names the unique value that is taken, and nothing was written.
 async fn write(
     work: &mut Work<'_>,
     entity: EntityId,
     items: &[Item<'_>],
     chunk: &[Pending],
-) -> Result<Option<String>, StoreError> {
+) -> Result<Option<Taken>, StoreError> {
     let tables = work.tables(entity);
-    let data: Vec<&str> = tables.table.columns.iter().map(|column| column.name.as_str()).collect();
+    let kinds = row_kinds(tables);
+    let mut rows = Rows::new(work.params(), &kinds, chunk.len());
+    for pending in chunk {
+        let Some(item) = items.get(pending.place) else { continue };
+        rows.int(pending.row)?;
+        for value in &item.row.values {
+            rows.value(value)?;
+        }
+        if tables.positioned {
+            rows.int(item.position)?;
+        }
+        rows.int(item.row.hash)?;
+    }
+    let params = rows.bind()?;
+    let changed = chunk.first().is_some_and(|first| first.changed);
+    let sql = write_sql(work, tables, &kinds, chunk.len(), changed);
+    // Only rows with unique values can be refused, and only they pay for it.
+    let guarded = work.inner.dialect.savepoints() && !tables.table.unique.is_empty();
+    if guarded {
+        work.run(work.params(), "SAVEPOINT write".to_owned()).await?;
+    }
+    let taken = match work.tx.execute(params.query(sql)).await {
+        Ok(_) => None,
+        Err(error) => Some(Taken::of(&error).ok_or_else(|| failed(error))?),
+    };
+    if guarded {
+        let end = match taken {
+            Some(_) => "ROLLBACK TO SAVEPOINT write",
+            None => "RELEASE SAVEPOINT write",
+        };
+        work.run(work.params(), end.to_owned()).await?;
+    }
+    Ok(taken)
+}
+
+/// The kinds of all columns of a table, in the order of [`write_sql`].
+fn row_kinds(tables: &EntityTables) -> Vec<Kind> {
+    let mut kinds = vec![Kind::Int];
+    kinds.extend(tables.table.columns.iter().map(|column| Kind::of(column.kind)));
+    kinds.extend(tables.positioned.then_some(Kind::Int));
+    kinds.push(Kind::Int);
+    kinds
+}
+
+fn write_sql(work: &Work<'_>, tables: &EntityTables, kinds: &[Kind], count: usize, changed: bool) -> String {
     let mut columns = vec![ROW_COLUMN];
-    columns.extend(&data);
+    columns.extend(tables.table.columns.iter().map(|column| column.name.as_str()));
     columns.extend(tables.positioned.then_some(POSITION_COLUMN));
     columns.push(HASH_COLUMN);
     let mut sql = format!(
-        "INSERT INTO {}({}) VALUES {}",
+        "INSERT INTO {}({}) {}",
         work.quote(&tables.table.name),
-        batch::names(&work.inner.dialect, columns.iter().copied()),
-        batch::values(chunk.len(), columns.len(), false)
+        batch::names(work.inner.dialect, columns.iter().copied()),
+        work.rows(kinds, count)
     );
-    if chunk.first().is_some_and(|first| first.changed) {
+    if changed {
         let sets: Vec<String> = columns
             .iter()
             .skip(1)
@@ -111,37 +156,41 @@ async fn write(
             sets.join(",")
         ));
     }
-    let mut params = Params::with_capacity(chunk.len() * columns.len());
-    for pending in chunk {
-        let Some(item) = items.get(pending.place) else { continue };
-        params.add(pending.row)?;
-        for value in &item.row.values {
-            params.value(value)?;
-        }
-        if tables.positioned {
-            params.add(item.position)?;
-        }
-        params.add(item.row.hash)?;
-    }
-    match params.query(sql).execute(&mut *work.tx).await {
-        Ok(_) => Ok(None),
-        Err(error) => match error.as_database_error() {
-            Some(cause) if cause.is_unique_violation() => Ok(Some(cause.message().to_owned())),
-            _ => Err(failed(error)),
-        },
-    }
+    sql
 }
 
+/// Halves a chunk until what cannot be written stands alone; earlier rows go before later ones.
+fn halves<'w>(
+    work: &'w mut Work<'_>,
+    entity: EntityId,
+    items: &'w [Item<'_>],
+    chunk: &'w [Pending],
+) -> BoxFuture<'w, Result<Vec<(Pending, Taken)>, StoreError>> {
+    Box::pin(async move {
+        let Some(taken) = write(work, entity, items, chunk).await? else {
+            return Ok(Vec::new());
+        };
+        if let [one] = chunk {
+            return Ok(vec![(*one, taken)]);
+        }
+        let (first, second) = chunk.split_at(chunk.len() / 2);
+        let mut left = halves(work, entity, items, first).await?;
+        left.extend(halves(work, entity, items, second).await?);
+        Ok(left)
+    })
+}
+
+/// The same row by row, each in its own statement.
 async fn one_by_one(
     work: &mut Work<'_>,
     entity: EntityId,
     items: &[Item<'_>],
     chunk: &[Pending],
-) -> Result<Vec<(Pending, String)>, StoreError> {
+) -> Result<Vec<(Pending, Taken)>, StoreError> {
     let mut left = Vec::new();
     for pending in chunk {
-        if let Some(column) = write(work, entity, items, std::slice::from_ref(pending)).await? {
-            left.push((*pending, column));
+        if let Some(taken) = write(work, entity, items, std::slice::from_ref(pending)).await? {
+            left.push((*pending, taken));
         }
     }
     Ok(left)
@@ -152,8 +201,8 @@ async fn settle(
     work: &mut Work<'_>,
     entity: EntityId,
     items: &[Item<'_>],
-    mut left: Vec<(Pending, String)>,
-) -> Result<Vec<(Pending, String)>, StoreError> {
+    mut left: Vec<(Pending, Taken)>,
+) -> Result<Vec<(Pending, Taken)>, StoreError> {
     // Each round writes at least one row or is the last.
     loop {
         let before = left.len();
@@ -171,32 +220,42 @@ async fn settle(
     if exchanged.len() < 2 {
         return Ok(left);
     }
-    work.run(Params::default(), "SAVEPOINT exchange".to_owned()).await?;
+    work.run(work.params(), "SAVEPOINT exchange".to_owned()).await?;
     for pending in &exchanged {
-        let mut params = Params::default();
+        let mut params = work.params();
         params.add(pending.row)?;
         let table = work.quote(&work.tables(entity).table.name);
-        let sql = format!("DELETE FROM {table} WHERE {}=?", work.quote(ROW_COLUMN));
+        let sql = format!("DELETE FROM {table} WHERE {}=$1", work.quote(ROW_COLUMN));
         work.run(params, sql).await?;
     }
     if one_by_one(work, entity, items, &exchanged).await?.is_empty() {
         left.retain(|(pending, _)| !pending.changed);
     } else {
-        work.run(Params::default(), "ROLLBACK TO exchange".to_owned()).await?;
+        work.run(work.params(), "ROLLBACK TO SAVEPOINT exchange".to_owned())
+            .await?;
     }
-    work.run(Params::default(), "RELEASE exchange".to_owned()).await?;
+    work.run(work.params(), "RELEASE SAVEPOINT exchange".to_owned()).await?;
     Ok(left)
 }
 
-/// A row that was refused because a unique value is taken; `message` names the columns as `table.column, …`.
-fn refusal(work: &Work<'_>, entity: EntityId, item: &Item<'_>, message: &str) -> Refused {
+/// The first column of the set whose value is taken.
+fn column_of<'t>(work: &Work<'_>, tables: &'t EntityTables, taken: &Taken) -> Option<&'t Column> {
+    let table = &tables.table;
+    let first = |set: &Vec<usize>| set.first().and_then(|at| table.columns.get(*at));
+    let named = |set: &&Vec<usize>| match taken {
+        Taken::Index(name) => *name == tables::unique_index(work.inner.dialect, table, set),
+        Taken::Columns(names) => {
+            first(set).is_some_and(|column| names.contains(&format!("{}.{}", table.name, column.name)))
+        }
+    };
+    table.unique.iter().find(named).and_then(first)
+}
+
+/// A row that was refused because a unique value is taken.
+fn refusal(work: &Work<'_>, entity: EntityId, item: &Item<'_>, taken: &Taken) -> Refused {
     let model = work.inner.catalog.entity(entity);
     let tables = work.tables(entity);
-    let named = |column: &&crate::layout::Column| {
-        let suffix = format!("{}.{}", tables.table.name, column.name);
-        message.split([',', ' ']).any(|part| part == suffix)
-    };
-    let column = tables.table.columns.iter().find(named);
+    let column = column_of(work, tables, taken);
     let field = column.map_or("a unique field", |column| model.field(column.field).name.as_str());
     let value = column.and_then(|found| tables.table.columns.iter().position(|column| column.name == found.name));
     let value = value
@@ -232,212 +291,4 @@ fn as_json(work: &Work<'_>, entity: EntityId, row: &Row) -> String {
         .map(|(column, value)| (column.name.clone(), scalar_of(column.kind).to_wire(value)))
         .collect();
     serde_json::Value::Object(object).to_string()
-}
-
-/// Replaces the links of changed rows and inserts those of new ones.
-pub async fn links(
-    work: &mut Work<'_>,
-    entity: EntityId,
-    items: &[Item<'_>],
-    fates: &[Fate],
-) -> Result<(), StoreError> {
-    for (at, join) in work.tables(entity).joins.iter().enumerate() {
-        let changed = keys(work, entity, items, fates, true);
-        delete_where(
-            work,
-            &join.name,
-            join.owner.iter().map(|column| column.name.as_str()),
-            &changed,
-        )
-        .await?;
-        let mut lines: Vec<(Vec<Value>, i64, &[Value])> = Vec::new();
-        for (item, fate) in items.iter().zip(fates) {
-            if !matches!(fate, Fate::New(_) | Fate::Changed(_)) {
-                continue;
-            }
-            let key = work.key_of(entity, *item);
-            let targets = item.row.links.get(at).map(Vec::as_slice).unwrap_or_default();
-            lines.extend(
-                (0..)
-                    .zip(targets)
-                    .map(|(position, target)| (key.clone(), position, target.0.as_slice())),
-            );
-        }
-        insert_links(work, join, lines).await?;
-    }
-    Ok(())
-}
-
-async fn insert_links(
-    work: &mut Work<'_>,
-    join: &JoinTable,
-    lines: Vec<(Vec<Value>, i64, &[Value])>,
-) -> Result<(), StoreError> {
-    let owner = join.owner.iter().map(|column| column.name.as_str());
-    let targets = join.targets.iter().map(|column| column.name.as_str());
-    let columns: Vec<&str> = owner.chain([POSITION_COLUMN]).chain(targets).collect();
-    let head = format!(
-        "INSERT INTO {}({}) VALUES ",
-        work.quote(&join.name),
-        batch::names(&work.inner.dialect, columns.iter().copied())
-    );
-    let mut lines = lines.into_iter();
-    for size in batch::sizes(lines.len(), columns.len(), &work.inner.dialect) {
-        let mut params = Params::with_capacity(size * columns.len());
-        for (key, position, target) in lines.by_ref().take(size) {
-            for value in &key {
-                params.value(value)?;
-            }
-            params.add(position)?;
-            for value in target {
-                params.value(value)?;
-            }
-        }
-        let sql = format!("{head}{}", batch::values(size, columns.len(), false));
-        work.run(params, sql).await?;
-    }
-    Ok(())
-}
-
-/// The keys of written rows; only those that existed before, with `changed`.
-fn keys(work: &Work<'_>, entity: EntityId, items: &[Item<'_>], fates: &[Fate], changed: bool) -> Vec<Vec<Value>> {
-    let written = items.iter().zip(fates).filter(|(_, fate)| match fate {
-        Fate::Changed(_) => true,
-        Fate::New(_) => !changed,
-        _ => false,
-    });
-    written.map(|(item, _)| work.key_of(entity, *item)).collect()
-}
-
-/// Deletes the rows of a table whose columns have one of these values.
-async fn delete_where(
-    work: &mut Work<'_>,
-    table: &str,
-    columns: impl Iterator<Item = &str>,
-    values: &[Vec<Value>],
-) -> Result<(), StoreError> {
-    let columns: Vec<&str> = columns.collect();
-    let head = format!(
-        "DELETE FROM {} WHERE ({}) IN (VALUES ",
-        work.quote(table),
-        batch::names(&work.inner.dialect, columns.iter().copied())
-    );
-    let mut from = 0;
-    for size in batch::sizes(values.len(), columns.len(), &work.inner.dialect) {
-        let mut params = Params::with_capacity(size * columns.len());
-        for value in values.iter().skip(from).take(size).flatten() {
-            params.value(value)?;
-        }
-        from += size;
-        let sql = format!("{head}{})", batch::values(size, columns.len(), false));
-        work.run(params, sql).await?;
-    }
-    Ok(())
-}
-
-/// Brings the children of written rows to what the rows say: differing ones written, missing ones deleted.
-pub async fn children(
-    work: &mut Work<'_>,
-    entity: EntityId,
-    items: &[Item<'_>],
-    fates: &[Fate],
-) -> Result<(), StoreError> {
-    for (at, nested) in work.tables(entity).nested.iter().enumerate() {
-        let written = items
-            .iter()
-            .zip(fates)
-            .filter(|(_, fate)| matches!(fate, Fate::New(_) | Fate::Changed(_)));
-        let lists = written.filter_map(|(item, _)| item.row.children.get(at));
-        let all: Vec<Item<'_>> = lists
-            .flat_map(|list| (0..).zip(list).map(|(position, row)| Item { row, position }))
-            .collect();
-        let changed = keys(work, entity, items, fates, true);
-        let (rows, repeated) = distinct(work, nested.child, all);
-        if repeated > 0 {
-            let name = &work.inner.catalog.entity(nested.child).name;
-            tracing::warn!(entity = %name, repeated, "nested rows with the same key inside one owner: the last one is kept");
-        }
-        let written = work.upsert(nested.child, &rows, changed.is_empty()).await?;
-        if changed.is_empty() {
-            continue;
-        }
-        let kept: HashSet<i64> = written.iter().filter_map(|fate| fate.row()).collect();
-        let mut gone = owned(work, nested.child, &changed).await?;
-        gone.retain(|(row, _)| !kept.contains(row));
-        delete(work, nested.child, gone).await?;
-    }
-    Ok(())
-}
-
-/// The stored children of these owners.
-async fn owned(
-    work: &mut Work<'_>,
-    child: EntityId,
-    owners: &[Vec<Value>],
-) -> Result<Vec<(i64, Vec<Value>)>, StoreError> {
-    let tables = work.tables(child);
-    let Some(owner) = work.inner.catalog.entity(child).owner else {
-        return Ok(Vec::new());
-    };
-    let columns = tables
-        .table
-        .columns
-        .iter()
-        .filter(|column| column.field == owner.parent);
-    let columns: Vec<&str> = columns.map(|column| column.name.as_str()).collect();
-    let key = batch::names(&work.inner.dialect, work.key_names(child));
-    let head = format!(
-        "SELECT {},{key} FROM {} WHERE ({}) IN (VALUES ",
-        work.quote(ROW_COLUMN),
-        work.quote(&tables.table.name),
-        batch::names(&work.inner.dialect, columns.iter().copied())
-    );
-    let mut out = Vec::new();
-    let mut from = 0;
-    for size in batch::sizes(owners.len(), columns.len(), &work.inner.dialect) {
-        let mut params = Params::with_capacity(size * columns.len());
-        for value in owners.iter().skip(from).take(size).flatten() {
-            params.value(value)?;
-        }
-        from += size;
-        let sql = format!("{head}{})", batch::values(size, columns.len(), false));
-        for line in work.all(params, sql).await? {
-            out.push((get(&line, 0)?, work.read_key(child, &line, 1)?));
-        }
-    }
-    Ok(out)
-}
-
-/// Deletes rows with their links and children, and notes each as gone.
-pub fn delete<'w>(
-    work: &'w mut Work<'_>,
-    entity: EntityId,
-    rows: Vec<(i64, Vec<Value>)>,
-) -> futures_util::future::BoxFuture<'w, Result<(), StoreError>> {
-    Box::pin(async move {
-        if rows.is_empty() {
-            return Ok(());
-        }
-        let keys: Vec<Vec<Value>> = rows.iter().map(|(_, key)| key.clone()).collect();
-        for join in &work.tables(entity).joins {
-            delete_where(
-                work,
-                &join.name,
-                join.owner.iter().map(|column| column.name.as_str()),
-                &keys,
-            )
-            .await?;
-        }
-        for nested in &work.tables(entity).nested {
-            let gone = owned(work, nested.child, &keys).await?;
-            delete(work, nested.child, gone).await?;
-        }
-        let numbers: Vec<Vec<Value>> = rows.iter().map(|(row, _)| vec![Value::Int(*row)]).collect();
-        let table = &work.tables(entity).table.name;
-        delete_where(work, table, [ROW_COLUMN].into_iter(), &numbers).await?;
-        for key in keys {
-            work.note(entity, Op::Gone, key.iter());
-        }
-        Ok(())
-    })
 }

@@ -7,17 +7,14 @@ use crate::{
 };
 
 use super::{ColumnAt, Compiler};
-use crate::{
-    query::TextTest,
-    store::types::{BindForm, StoreError},
-};
+use crate::store::types::{BindForm, StoreError};
 
 impl Compiler<'_> {
     /// The condition on the row under `alias`; in `WHERE`, SQL null counts as false.
     pub fn filter(&mut self, entity: EntityId, alias: &str, filter: &Filter) -> Result<String, StoreError> {
         Ok(match filter {
-            Filter::And(filters) => self.all_of(entity, alias, filters, " AND ", "1")?,
-            Filter::Or(filters) => self.all_of(entity, alias, filters, " OR ", "0")?,
+            Filter::And(filters) => self.all_of(entity, alias, filters, " AND ", "TRUE")?,
+            Filter::Or(filters) => self.all_of(entity, alias, filters, " OR ", "FALSE")?,
             Filter::Not(filter) => format!("({}) IS NOT TRUE", self.filter(entity, alias, filter)?),
             Filter::Compare {
                 field,
@@ -27,12 +24,12 @@ impl Compiler<'_> {
                 let column = self.column(entity, *field, alias)?;
                 self.compare(&column, *compare, operand)
             }
-            Filter::In { operands, .. } if operands.is_empty() => "0".to_owned(),
+            Filter::In { operands, .. } if operands.is_empty() => "FALSE".to_owned(),
             Filter::In { field, operands } => {
                 let column = self.column(entity, *field, alias)?;
                 let params: Vec<String> = operands
                     .iter()
-                    .map(|operand| self.bind(operand, BindForm::Plain))
+                    .map(|operand| self.bind(operand, BindForm::Column(column.kind)))
                     .collect();
                 format!(
                     "{}{} IN ({})",
@@ -44,12 +41,7 @@ impl Compiler<'_> {
             Filter::IsNull { field } => self.is_null(entity, alias, *field)?,
             Filter::Text { field, test, operand } => {
                 let column = self.column(entity, *field, alias)?;
-                let form = if *test == TextTest::Like {
-                    BindForm::Pattern
-                } else {
-                    BindForm::Plain
-                };
-                let param = self.bind(operand, form);
+                let param = self.bind(operand, BindForm::Test(*test));
                 self.dialect.text_test(&column.sql, *test, &param)
             }
             Filter::Has { field, all, operands } => self.has(entity, alias, *field, *all, operands)?,
@@ -102,7 +94,7 @@ impl Compiler<'_> {
             Compare::Lt => "<",
             Compare::Lte => "<=",
         };
-        let param = self.bind(operand, BindForm::Plain);
+        let param = self.bind(operand, BindForm::Column(column.kind));
         format!("{}{}{sign}{param}", column.sql, self.dialect.collate(column.kind))
     }
 
@@ -150,7 +142,7 @@ impl Compiler<'_> {
         }
         Ok(match (parts.is_empty(), all) {
             (true, true) => format!("{} IS NOT NULL", column.sql),
-            (true, false) => "0".to_owned(),
+            (true, false) => "FALSE".to_owned(),
             (false, true) => format!("({})", parts.join(" AND ")),
             (false, false) => format!("({})", parts.join(" OR ")),
         })

@@ -17,6 +17,7 @@ use crate::{
 };
 
 use super::{
+    bind::Kind,
     dialect::Dialect,
     types::{Bind, BindForm, KeyedStatement, RootShape, Statement, StoreError},
 };
@@ -50,7 +51,7 @@ pub(super) fn compile(
 ) -> Result<Statement, StoreError> {
     let mut compiler = Compiler::new(catalog, layout, dialect);
     let mut sql = format!(
-        "SELECT -1 AS root,CAST(seq AS TEXT) AS json FROM {} WHERE one=1",
+        "SELECT CAST(-1 AS BIGINT) AS root,CAST(seq AS TEXT) AS json FROM {} WHERE one=1",
         dialect.quote("hayloft_feed_head")
     );
     let mut roots = Vec::with_capacity(read.roots.len());
@@ -67,7 +68,7 @@ pub(super) fn compile(
                 continue;
             }
         };
-        sql.push_str(&format!(" UNION ALL SELECT {number},json FROM ({rows})"));
+        sql.push_str(&format!(" UNION ALL SELECT {number},json FROM ({rows}) AS r{number}"));
         roots.push(shape(root, None));
     }
     Ok(Statement {
@@ -103,36 +104,27 @@ pub(super) fn compile_keyed(
         .map(|(at, column)| format!("{}=wanted.k{at}", column.sql))
         .collect();
     let tail = format!(
-        " SELECT wanted.n AS root,{object} AS json FROM wanted CROSS JOIN {} AS {alias} ON {}",
+        " SELECT CAST(wanted.n AS BIGINT) AS root,{object} AS json FROM wanted {} {} AS {alias} ON {}",
+        dialect.chain(),
         dialect.quote(&compiler.tables(entity).table.name),
         conditions.join(" AND ")
     );
-    let sql = keyed_sql(dialect, &tail, compiler.binds.len(), columns.len(), 1);
+    let kinds: Vec<Kind> = columns.iter().map(|column| Kind::of(column.kind)).collect();
+    let sql = keyed_sql(dialect, &tail, compiler.binds.len(), &kinds, 1);
     compiler.checked(sql.clone())?;
     Ok(KeyedStatement {
         sql: sql.into(),
         tail: tail.into(),
-        width: columns.len(),
+        kinds: kinds.into(),
         binds: compiler.binds.into(),
     })
 }
 
-/// The text of a load of `count` keys.
-pub(super) fn keyed_sql(dialect: &dyn Dialect, tail: &str, constants: usize, width: usize, count: usize) -> String {
-    let names: Vec<String> = (0..width).map(|at| format!("k{at}")).collect();
-    let rows: Vec<String> = (0..count)
-        .map(|row| {
-            let values: Vec<String> = (0..width)
-                .map(|at| dialect.param(constants + row * width + at + 1))
-                .collect();
-            format!("({row},{})", values.join(","))
-        })
-        .collect();
-    format!(
-        "WITH wanted(n,{}) AS (VALUES {}){tail}",
-        names.join(","),
-        rows.join(",")
-    )
+/// The text of a load of `count` keys, whose parameters follow `constants` others.
+pub(super) fn keyed_sql(dialect: &dyn Dialect, tail: &str, constants: usize, kinds: &[Kind], count: usize) -> String {
+    let names: Vec<String> = (0..kinds.len()).map(|at| format!("k{at}")).collect();
+    let keys = dialect.keys(kinds, constants + 1, count);
+    format!("WITH wanted(n,{}) AS ({keys}){tail}", names.join(","))
 }
 
 impl<'a> Compiler<'a> {
@@ -191,7 +183,12 @@ impl<'a> Compiler<'a> {
                 self.binds.len()
             }
         };
-        self.dialect.param(number)
+        let kind = match form {
+            BindForm::Column(kind) => Kind::of(kind),
+            BindForm::Count => Kind::Int,
+            BindForm::Test(_) | BindForm::Wire(_) => Kind::Text,
+        };
+        self.dialect.param(number, kind)
     }
 
     /// `alias."name"`.
@@ -336,12 +333,15 @@ impl<'a> Compiler<'a> {
     }
 
     fn limit(&mut self, select: &Select) -> String {
-        let first = select.first.as_ref().map(|first| self.bind(first, BindForm::Plain));
-        let offset = select.offset.as_ref().map(|offset| self.bind(offset, BindForm::Plain));
+        let first = select.first.as_ref().map(|first| self.bind(first, BindForm::Count));
+        let offset = select.offset.as_ref().map(|offset| self.bind(offset, BindForm::Count));
         match (first, offset) {
             (None, None) => String::new(),
             (Some(first), None) => format!(" LIMIT {first}"),
-            (first, Some(offset)) => format!(" LIMIT {} OFFSET {offset}", first.unwrap_or_else(|| "-1".to_owned())),
+            (first, Some(offset)) => format!(
+                " LIMIT {} OFFSET {offset}",
+                first.unwrap_or_else(|| self.dialect.no_limit().to_owned())
+            ),
         }
     }
 }

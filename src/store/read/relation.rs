@@ -96,7 +96,7 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    /// Rows of `far` through a join table that is entered by `near` columns. `CROSS JOIN` keeps SQLite's planner on that way.
+    /// Rows of `far` through a join table that is entered by `near` columns.
     fn through(
         &mut self,
         join: &JoinTable,
@@ -121,8 +121,9 @@ impl<'a> Compiler<'a> {
         Step {
             entity: target,
             from: format!(
-                "{} AS {link} CROSS JOIN {} AS {alias}",
+                "{} AS {link} {} {} AS {alias} ON TRUE",
                 self.dialect.quote(&join.name),
+                self.dialect.chain(),
                 self.dialect.quote(&self.tables(target).table.name)
             ),
             conditions,

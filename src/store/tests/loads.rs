@@ -2,6 +2,16 @@
 
 use super::*;
 
+on_both!(
+    writes_only_what_differs,
+    the_last_of_equal_keys_wins,
+    a_taken_unique_value_refuses_one_row,
+    many_rows_in_statements_of_every_size,
+    absent_rows_go_with_all_that_is_theirs,
+    how_many_may_go,
+    a_refused_record_keeps_the_row_that_it_stands_for,
+);
+
 fn outcome(new: u64, changed: u64, same: u64, repeated: u64) -> GroupOutcome {
     GroupOutcome {
         new,
@@ -11,9 +21,8 @@ fn outcome(new: u64, changed: u64, same: u64, repeated: u64) -> GroupOutcome {
     }
 }
 
-#[tokio::test]
-async fn writes_only_what_differs() {
-    let bench = bench().await;
+async fn writes_only_what_differs(on: On) {
+    let bench = bench_on(on).await;
     let store = &bench.store;
     farm(store).await;
     let head = number(store, "SELECT seq FROM hayloft_feed_head").await;
@@ -57,9 +66,8 @@ async fn writes_only_what_differs() {
     assert_eq!(number(store, "SELECT count(*) FROM item_tags").await, 1);
 }
 
-#[tokio::test]
-async fn the_last_of_equal_keys_wins() {
-    let bench = bench().await;
+async fn the_last_of_equal_keys_wins(on: On) {
+    let bench = bench_on(on).await;
     let run = start(&bench.store, "Tag", TAG, 0).await;
     let mut other = tag("a");
     other = Row::new(vec![other.values[0].clone(), text("second")], vec![], vec![]);
@@ -89,9 +97,8 @@ async fn the_last_of_equal_keys_wins() {
     );
 }
 
-#[tokio::test]
-async fn a_taken_unique_value_refuses_one_row() {
-    let bench = bench().await;
+async fn a_taken_unique_value_refuses_one_row(on: On) {
+    let bench = bench_on(on).await;
     let store = &bench.store;
     let run = start(store, "Npc", NPC, 0).await;
     let all = vec![npc("n1", "ann"), npc("n2", "bob"), npc("n3", "ann"), npc("n4", "cid")];
@@ -117,9 +124,8 @@ async fn a_taken_unique_value_refuses_one_row() {
     assert_eq!((summary.new, summary.changed, summary.refused), (3, 2, 1));
 }
 
-#[tokio::test]
-async fn many_rows_in_statements_of_every_size() {
-    let bench = bench().await;
+async fn many_rows_in_statements_of_every_size(on: On) {
+    let bench = bench_on(on).await;
     let all: Vec<Row> = (0..1_235)
         .map(|n| item(&format!("i{n}"), "x", f64::from(n), None, &["a", "b"]))
         .collect();
@@ -131,9 +137,8 @@ async fn many_rows_in_statements_of_every_size() {
     assert_eq!(number(&bench.store, "SELECT max(_row) FROM item").await, 1_235);
 }
 
-#[tokio::test]
-async fn absent_rows_go_with_all_that_is_theirs() {
-    let bench = bench().await;
+async fn absent_rows_go_with_all_that_is_theirs(on: On) {
+    let bench = bench_on(on).await;
     let store = &bench.store;
     farm(store).await;
     let (_, summary) = harvest(store, "Quest", QUEST, 1, vec![quest("q2", "Second", &[("i1", 4)])]).await;
@@ -156,8 +161,7 @@ async fn absent_rows_go_with_all_that_is_theirs() {
     assert_eq!(number(store, "SELECT count(*) FROM item_tags").await, 0);
 }
 
-#[tokio::test]
-async fn how_many_may_go() {
+async fn how_many_may_go(on: On) {
     let cases = [
         // Stored, still there, the allowed part, gone, held.
         (3, 2, 0.0, 0, 1),
@@ -168,7 +172,7 @@ async fn how_many_may_go() {
         (3, 0, 1.0, 3, 0),
     ];
     for (stored, there, part, gone, held) in cases {
-        let bench = bench().await;
+        let bench = bench_on(on).await;
         let tags = |count: usize| ["a", "b", "c"].into_iter().take(count).map(tag).collect::<Vec<Row>>();
         harvest(&bench.store, "Tag", TAG, 0, tags(stored)).await;
         let run = start(&bench.store, "Tag", TAG, 1).await;
@@ -186,9 +190,8 @@ async fn how_many_may_go() {
     }
 }
 
-#[tokio::test]
-async fn a_refused_record_keeps_the_row_that_it_stands_for() {
-    let bench = bench().await;
+async fn a_refused_record_keeps_the_row_that_it_stands_for(on: On) {
+    let bench = bench_on(on).await;
     let store = &bench.store;
     let all: Vec<Row> = ["a", "b", "c"].map(tag).into();
     harvest(store, "Tag", TAG, 0, all).await;

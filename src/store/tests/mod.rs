@@ -1,9 +1,14 @@
 //! The store as its users see it, over a real file. Knows the farm's catalog.
 
 mod abandoned;
+mod changes;
+mod edits;
+mod in_line;
+mod indexes;
 mod keys;
 mod loads;
 mod opens;
+mod processes;
 mod prunes;
 mod reads;
 mod runs;
@@ -74,9 +79,13 @@ async fn farm(store: &Store) {
 
 /// One value of the first row and column of a statement on the writer.
 async fn number(store: &Store, sql: &str) -> i64 {
-    let row = Params::default()
-        .query(sql)
-        .fetch_one(store.inner.writer().expect("a writer"))
-        .await;
-    bind::get(&row.expect("a row"), 0).expect("a number")
+    let writer = store.inner.writer().expect("a writer");
+    let lines = writer.fetch_all(store.inner.params().query(sql)).await;
+    bind::get(lines.expect("rows").first().expect("a row"), 0).expect("a number")
+}
+
+/// Runs a statement on the writer; the number of rows that it changed.
+async fn run(store: &Store, sql: &str) -> u64 {
+    let writer = store.inner.writer().expect("a writer");
+    writer.execute(store.inner.params().query(sql)).await.expect("it runs")
 }

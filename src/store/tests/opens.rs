@@ -2,18 +2,20 @@
 
 use super::*;
 
+on_both!(tables_of_others_are_left_alone);
+
 #[tokio::test]
 async fn one_writer_many_readers() {
-    let bench = bench().await;
+    let bench = bench_on(On::Sqlite).await;
     farm(&bench.store).await;
-    let path = bench.folder.path().join("farm.db");
-    let error = open_at(&path, "one", Access::Write).await.err().expect("refused");
+    let url = bench.place.url.clone();
+    let error = open_at(&url, "one", Access::Write).await.err().expect("refused");
     assert!(matches!(error, StoreError::Locked(_)));
     assert!(
         error.to_string().contains(&format!("(pid {})", std::process::id())),
         "{error}"
     );
-    let reader = open_at(&path, "one", Access::Read)
+    let reader = open_at(&url, "one", Access::Read)
         .await
         .expect("reads beside the writer");
     assert!(reader.row_counts().await.expect("counts").contains(&(ITEM, 3)));
@@ -24,7 +26,7 @@ async fn one_writer_many_readers() {
     reader.close().await;
     bench.store.clone().close().await;
     drop(bench.store);
-    let reader = open_at(&path, "one", Access::Read)
+    let reader = open_at(&url, "one", Access::Read)
         .await
         .expect("reads without a writer");
     assert!(reader.row_counts().await.expect("counts").contains(&(ITEM, 3)));
@@ -33,9 +35,9 @@ async fn one_writer_many_readers() {
 #[tokio::test]
 async fn paths_that_cannot_be() {
     let folder = tempfile::tempdir().expect("a folder");
-    let path = |name: &str| folder.path().join(name);
+    let url = |name: &str| DatabaseUrl::Sqlite(folder.path().join(name));
     std::fs::write(
-        path("text.db"),
+        folder.path().join("text.db"),
         "this is no database, but long enough to be looked at as one".repeat(20),
     )
     .expect("written");
@@ -47,7 +49,7 @@ async fn paths_that_cannot_be() {
         ("", Access::Write, "is a folder"),
     ];
     for (name, access, want) in cases {
-        let error = open_at(&path(name), "one", access)
+        let error = open_at(&url(name), "one", access)
             .await
             .err()
             .expect("refused")
@@ -56,33 +58,13 @@ async fn paths_that_cannot_be() {
     }
 }
 
-#[tokio::test]
-async fn layouts_may_only_grow_by_types() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("farm.db");
-    let open = |change: fn(&mut Catalog)| {
-        let mut catalog = catalog("x");
-        change(&mut catalog);
-        let catalog = Arc::new(Valid::trusted(catalog));
-        let layout = Arc::new(Layout::of(&catalog));
-        let url = DatabaseUrl::Sqlite(path.clone());
-        async move { Store::open(&url, Access::Write, catalog, layout).await }
-    };
-    drop(open(|catalog| catalog.entities.truncate(5)).await.expect("made"));
-    drop(open(|_| ()).await.expect("a type more"));
-    let error = open(|catalog| catalog.entities[4].fields[1].required = false)
-        .await
-        .err()
-        .expect("refused")
-        .to_string();
-    assert!(
-        error.contains("tag: the column name was Scalar(String)!, is Scalar(String)"),
-        "{error}"
-    );
-    let error = open(|catalog| catalog.entities.truncate(5))
-        .await
-        .err()
-        .expect("refused")
-        .to_string();
-    assert!(error.contains("thing is gone"), "{error}");
+async fn tables_of_others_are_left_alone(on: On) {
+    let place = Place::new(on);
+    place.sql("CREATE TABLE mine (id INT)");
+    let error = open_at(&place.url, "one", Access::Write).await.err().expect("refused");
+    let text = error.to_string();
+    assert!(text.contains("holds tables that Hayloft did not make"), "{text}");
+    assert!(!text.contains("hayloft@"), "no user, no password: {text}");
+    let error = open_at(&place.url, "one", Access::Read).await.err().expect("refused");
+    assert!(error.to_string().contains("holds no harvested data yet"), "{error}");
 }

@@ -5,6 +5,16 @@ use crate::query::{
     Compare, Direction, Filter, Nulls, Operand, Order, OutputValue, Quantifier, Root, RootValue, Select, TextTest,
 };
 
+on_both!(
+    nests_in_order,
+    orders_and_pages_per_parent,
+    filters_are_two_valued,
+    one_row_or_null,
+    text_is_ordered_by_code_points,
+    loads_by_key,
+    statements_time_out,
+);
+
 pub(super) fn f(field: u32) -> FieldId {
     FieldId(field)
 }
@@ -78,9 +88,8 @@ async fn ids(store: &Store, filter: Filter) -> String {
     list.collect::<Vec<_>>().join(" ")
 }
 
-#[tokio::test]
-async fn nests_in_order() {
-    let bench = bench().await;
+async fn nests_in_order(on: On) {
+    let bench = bench_on(on).await;
     farm(&bench.store).await;
     let quest = one("quest", 0, vec![leaf("title", 1)]);
     let lines = select(QUEST_ITEM, vec![leaf("quantity", 2), quest]);
@@ -120,13 +129,12 @@ async fn nests_in_order() {
         &[],
     )
     .await;
-    let want = r#"{"items":[{"id":"i1","n":"Sword","price":9.5,"__typename":"Item","seller":{"slug":"ann"},"tags":[{"id":"b"},{"id":"a"}],"requiredFor":[{"quantity":1,"quest":{"title":"First"}},{"quantity":4,"quest":{"title":"Second"}}]},{"id":"i2","n":"Shield","price":3.0,"__typename":"Item","seller":null,"tags":[],"requiredFor":[{"quantity":2,"quest":{"title":"First"}}]},{"id":"i3","n":"sw%rd_\"x\"","price":7.25,"__typename":"Item","seller":null,"tags":[{"id":"a"}],"requiredFor":[]}],"j":[1],"quests":[{"id":"q1","items":[{"quantity":2,"item":{"id":"i2"}},{"quantity":1,"item":{"id":"i1"}},{"quantity":9,"item":null}]},{"id":"q2","items":[{"quantity":4,"item":{"id":"i1"}}]}]}"#;
+    let want = r#"{"items":[{"id":"i1","n":"Sword","price":9.5,"__typename":"Item","seller":{"slug":"ann"},"tags":[{"id":"b"},{"id":"a"}],"requiredFor":[{"quantity":1,"quest":{"title":"First"}},{"quantity":4,"quest":{"title":"Second"}}]},{"id":"i2","n":"Shield","price":3,"__typename":"Item","seller":null,"tags":[],"requiredFor":[{"quantity":2,"quest":{"title":"First"}}]},{"id":"i3","n":"sw%rd_\"x\"","price":7.25,"__typename":"Item","seller":null,"tags":[{"id":"a"}],"requiredFor":[]}],"j":[1],"quests":[{"id":"q1","items":[{"quantity":2,"item":{"id":"i2"}},{"quantity":1,"item":{"id":"i1"}},{"quantity":9,"item":null}]},{"id":"q2","items":[{"quantity":4,"item":{"id":"i1"}}]}]}"#;
     assert_eq!(json, want);
 }
 
-#[tokio::test]
-async fn orders_and_pages_per_parent() {
-    let bench = bench().await;
+async fn orders_and_pages_per_parent(on: On) {
+    let bench = bench_on(on).await;
     farm(&bench.store).await;
     let order = |path: &[u32], field: u32, direction, nulls| Order {
         path: path.iter().copied().map(FieldId).collect(),
@@ -166,9 +174,8 @@ async fn orders_and_pages_per_parent() {
     );
 }
 
-#[tokio::test]
-async fn filters_are_two_valued() {
-    let bench = bench().await;
+async fn filters_are_two_valued(on: On) {
+    let bench = bench_on(on).await;
     farm(&bench.store).await;
     let not = |filter| Filter::Not(Box::new(filter));
     let test = |test, operand: &str| Filter::Text {
@@ -234,6 +241,10 @@ async fn filters_are_two_valued() {
         (test(TextTest::Like, "sw\\%r%"), "i3"),
         (test(TextTest::Like, "*"), ""),
         (test(TextTest::ILike, "s%D"), "i1 i2"),
+        // A backslash at the end stands for itself.
+        (test(TextTest::Like, "Sword\\"), ""),
+        (test(TextTest::ILike, "sword\\"), ""),
+        (test(TextTest::ILike, "sword"), "i1"),
         (home(Filter::And(vec![])), "i1"),
         (
             home(Filter::Compare {
@@ -260,9 +271,46 @@ async fn filters_are_two_valued() {
     }
 }
 
-#[tokio::test]
-async fn one_row_or_null() {
-    let bench = bench().await;
+/// The order of bytes, which is that of code points, whatever the database's own order is.
+async fn text_is_ordered_by_code_points(on: On) {
+    let bench = bench_on(on).await;
+    let names = [
+        "a",
+        "B",
+        "Z",
+        "_",
+        "é",
+        "e\u{301}",
+        "z",
+        "ß",
+        "\u{e000}",
+        "\u{1f600}",
+        "ｚ",
+        "a b",
+        "a-b",
+        "ab",
+        "A",
+    ];
+    let all = names
+        .iter()
+        .map(|name| Row::new(vec![text(name), text(name)], vec![], vec![]));
+    harvest(&bench.store, "Tag", TAG, 0, all.collect()).await;
+    let json = answer(
+        &bench.store,
+        vec![("r", RootValue::Many(select(TAG, vec![leaf("id", 0)])))],
+        &[],
+    )
+    .await;
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    let rows = json["r"].as_array().expect("rows").iter();
+    let got: Vec<&str> = rows.filter_map(|row| row["id"].as_str()).collect();
+    let mut want = names.to_vec();
+    want.sort_unstable();
+    assert_eq!(got, want);
+}
+
+async fn one_row_or_null(on: On) {
+    let bench = bench_on(on).await;
     farm(&bench.store).await;
     let by = |id: &str| Select {
         filter: Some(Filter::Key {
@@ -280,9 +328,8 @@ async fn one_row_or_null() {
     assert_eq!(json, r#"{"a":{"id":"i1"},"b":null}"#);
 }
 
-#[tokio::test]
-async fn loads_by_key() {
-    let bench = bench().await;
+async fn loads_by_key(on: On) {
+    let bench = bench_on(on).await;
     farm(&bench.store).await;
     let statement = bench
         .store
@@ -306,16 +353,15 @@ async fn loads_by_key() {
 }
 
 /// A statement over its limit is interrupted, and the reader serves on.
-#[tokio::test]
-async fn statements_time_out() {
-    let folder = tempfile::tempdir().expect("a folder");
+async fn statements_time_out(on: On) {
+    let place = Place::new(on);
     let catalog = Arc::new(Valid::trusted(catalog("one")));
     let layout = Arc::new(Layout::of(&catalog));
     let limit = Duration::from_millis(50);
-    let store = Store::open_sqlite(&folder.path().join("farm.db"), Access::Write, catalog, layout, limit)
+    let store = Store::open_within(&place.url, Access::Write, catalog, layout, limit)
         .await
         .expect("a store");
-    let slow = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM n) SELECT -1,CAST(count(*) AS TEXT) FROM n";
+    let slow = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM n) SELECT CAST(-1 AS BIGINT),CAST(count(*) AS TEXT) FROM n";
     let statement = Statement {
         sql: slow.into(),
         binds: Arc::new([]),

@@ -12,10 +12,11 @@ use crate::{
     value::Scalar,
 };
 
+on_both!(wire_forms, value_objects, floats_are_exact,);
+
 /// Every scalar comes out of the database as `Scalar::to_wire` says, floats to the last bit.
-#[tokio::test]
-async fn wire_forms() {
-    let bench = bench().await;
+async fn wire_forms(on: On) {
+    let bench = bench_on(on).await;
     let floats = [
         0.1,
         1e300,
@@ -43,7 +44,11 @@ async fn wire_forms() {
             Scalar::DateTime => texts("2026-11-21T03:20:00.000000Z", "2026-11-21T03:20:10.120000Z"),
             Scalar::Date => texts("2026-11-21", "1999-01-01"),
             Scalar::Time => texts("10:00:00.000000", "10:20:00.500000"),
-            Scalar::Json => texts("{\"b\":[1,2.50],\"a\":null}", "NaN"),
+            Scalar::Json => texts("{\"b\":[1,2.50],\"a\":null}", "\"a\""),
+            Scalar::Uuid => texts(
+                "6ba7b810-9dad-11d1-80b4-00c04fd430c8",
+                "00000000-0000-0000-0000-000000000000",
+            ),
             _ => texts("a\"b\\c\n\u{1f600}é\u{1}", ""),
         }
     };
@@ -63,7 +68,7 @@ async fn wire_forms() {
     let mut output = vec![leaf("id", 0)];
     output.extend((0..Scalar::ALL.len() as u32).map(|at| leaf(Scalar::ALL[at as usize].name(), at + 1)));
     let json = answer(&bench.store, vec![("r", RootValue::Many(select(THING, output)))], &[]).await;
-    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap_or_else(|error| panic!("{error}: {json}"));
     for (row, got) in all.iter().zip(json["r"].as_array().expect("rows")) {
         for (scalar, value) in Scalar::ALL.iter().zip(&row.values[1..]) {
             if *scalar != Scalar::Float {
@@ -112,9 +117,8 @@ async fn wire_forms() {
     );
 }
 
-#[tokio::test]
-async fn value_objects() {
-    let bench = bench().await;
+async fn value_objects(on: On) {
+    let bench = bench_on(on).await;
     farm(&bench.store).await;
     let members = || {
         let member = |key: &str, value| ValueOutput {
@@ -176,9 +180,8 @@ async fn value_objects() {
 }
 
 /// Floats come back to the last bit, whatever they are.
-#[tokio::test]
-async fn floats_are_exact() {
-    let bench = bench().await;
+async fn floats_are_exact(on: On) {
+    let bench = bench_on(on).await;
     let mut floats = vec![
         0.1,
         1e300,
@@ -187,6 +190,10 @@ async fn floats_are_exact() {
         1.0 / 3.0,
         0.30000000000000004,
         -0.7,
+        1e15,
+        9e23,
+        1e-5,
+        0.0001,
         1e21,
         123456789012345680.0,
     ];
@@ -200,6 +207,10 @@ async fn floats_are_exact() {
         floats.push(part * 10f64.powi(n % 24 - 8));
         // And any number at all, by its bits.
         floats.extend(Some(f64::from_bits(bits)).filter(|float| float.is_finite()));
+        // Whole numbers, some of which lie halfway between two doubles when they are written short.
+        let power = n % 70;
+        floats.push(((bits >> (n % 52)) as f64) * 2f64.powi(power));
+        floats.push(f64::from(n % 1_000) * 10f64.powi(15 + power / 4));
     }
     let row = |(id, float): (i64, &f64)| {
         let mut values = vec![Value::Null; 17];
@@ -220,5 +231,6 @@ async fn floats_are_exact() {
         .map(|rest| rest.split('}').next().unwrap_or_default());
     for (float, text) in floats.iter().zip(texts) {
         assert_eq!(text.parse::<f64>().ok(), Some(*float), "{text}");
+        assert_eq!(crate::value::float_text(*float).as_deref(), Some(text));
     }
 }

@@ -1,0 +1,140 @@
+//! What an answer was read by: the requests, filters and types that a `@fetch` on a field depends on, as one short text.
+//! Knows the catalog; compares nothing.
+
+use xxhash_rust::xxh3::Xxh3;
+
+use super::{
+    Advance, Catalog, EntityId, FetchId, FieldKind, Leaf, Paging, Selection, ValueFieldKind, ValueId, jq::Filter,
+};
+
+impl Catalog {
+    /// Changes when the same answer would be read otherwise, and only then: a definition may grow elsewhere.
+    pub fn signature(&self, id: FetchId) -> String {
+        let fetch = self.fetch(id);
+        let source = self.source(fetch.source);
+        let mut signature = Signature {
+            catalog: self,
+            hash: Xxh3::new(),
+            entities: Vec::new(),
+            values: Vec::new(),
+        };
+        let method = format!("{:?} {:?}", fetch.method, fetch.format);
+        for text in [&source.url, &fetch.path].map(|template| template.text()) {
+            signature.text(text);
+        }
+        source.headers.iter().for_each(|(name, value)| {
+            signature.text(name);
+            signature.text(value.text());
+        });
+        signature.text(&method);
+        signature.text(fetch.rows.text());
+        signature.paging(&fetch.paging);
+        signature.entity(fetch.entity);
+        format!("{:016x}", signature.hash.digest())
+    }
+}
+
+struct Signature<'c> {
+    catalog: &'c Catalog,
+    hash: Xxh3,
+    /// Those that are in it already.
+    entities: Vec<EntityId>,
+    values: Vec<ValueId>,
+}
+
+impl Signature<'_> {
+    fn text(&mut self, text: &str) {
+        self.hash.update(&(text.len() as u64).to_le_bytes());
+        self.hash.update(text.as_bytes());
+    }
+
+    fn paging(&mut self, paging: &Paging) {
+        let filter = |filter: &Option<Filter>| filter.as_ref().map_or(String::new(), |filter| filter.text().to_owned());
+        let advance = match &paging.advance {
+            Advance::Single => "single".to_owned(),
+            Advance::Page => "page".to_owned(),
+            Advance::Offset => "offset".to_owned(),
+            Advance::Cursor(next) => format!("cursor {}", next.text()),
+            Advance::NextUrl(next) => format!("next {}", next.text()),
+            Advance::LinkHeader => "link".to_owned(),
+        };
+        for text in [
+            advance,
+            filter(&paging.last),
+            filter(&paging.total),
+            format!("{:?}", paging.size),
+        ] {
+            self.text(&text);
+        }
+    }
+
+    fn entity(&mut self, id: EntityId) {
+        if self.entities.contains(&id) {
+            return;
+        }
+        self.entities.push(id);
+        let entity = self.catalog.entity(id);
+        self.text(&entity.name);
+        for (at, field) in entity.field_ids().map(|at| (at, entity.field(at))) {
+            if field.fetch.is_some() || matches!(field.kind, FieldKind::Inverse { .. }) {
+                continue;
+            }
+            let key = entity.key.contains(&at);
+            self.text(&format!("{} {} {key}", field.name, field.required));
+            self.selection(&field.selection);
+            match &field.kind {
+                FieldKind::Leaf { leaf, list } => self.leaf(*leaf, &format!("{list:?}")),
+                FieldKind::Value { value, list } => {
+                    self.text(&format!("{list:?}"));
+                    self.value(*value);
+                }
+                FieldKind::Reference { target, by } | FieldKind::Links { target, by } => {
+                    for leaf in self.catalog.leaves_of(*target, by) {
+                        self.leaf(leaf, "key");
+                    }
+                }
+                FieldKind::Nested { child } => self.entity(*child),
+                FieldKind::Inverse { .. } => {}
+            }
+        }
+    }
+
+    fn value(&mut self, id: ValueId) {
+        if self.values.contains(&id) {
+            return;
+        }
+        self.values.push(id);
+        let value = self.catalog.value(id);
+        for field in &value.fields {
+            self.text(&format!("{} {}", field.name, field.required));
+            self.selection(&field.selection);
+            match &field.kind {
+                ValueFieldKind::Leaf { leaf, list } => self.leaf(*leaf, &format!("{list:?}")),
+                ValueFieldKind::Value { value, list } => {
+                    self.text(&format!("{list:?}"));
+                    self.value(*value);
+                }
+            }
+        }
+    }
+
+    fn leaf(&mut self, leaf: Leaf, list: &str) {
+        self.text(list);
+        match leaf {
+            Leaf::Scalar(scalar) => self.text(scalar.name()),
+            Leaf::Enum(id) => {
+                for value in &self.catalog.enumeration(id).values {
+                    self.text(&value.name);
+                    value.aliases.iter().for_each(|alias| self.text(alias));
+                }
+            }
+        }
+    }
+
+    fn selection(&mut self, selection: &Selection) {
+        match selection {
+            Selection::Names(names) => names.iter().for_each(|name| self.text(name)),
+            Selection::Jq(filter) => self.text(filter.text()),
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! `hayloft plan`.
+
+use clap::Args;
+use serde_json::json;
+
+use crate::{
+    app::Loaded,
+    config::{DatabaseSetting, DefinitionSetting},
+    store::{LayoutPlan, PlannedStep, Store},
+};
+
+use super::{Failure, text};
+
+/// Shows what a changed definition does to the database: nothing is written
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Exit code: 0 when there is nothing to do or only steps that lose nothing, which `serve` and `harvest` do by themselves; 3 when \
+steps wait that lose data, which they do with --allow-destructive.
+
+Example:\n  hayloft plan --schema my.graphql")]
+pub struct Plan {
+    #[command(flatten)]
+    definition: DefinitionSetting,
+
+    #[command(flatten)]
+    database: DatabaseSetting,
+
+    /// Print the steps as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Plan {
+    pub async fn run(self) -> Result<(), Failure> {
+        let loaded = Loaded::read(&self.definition.schema)?;
+        let url = self.database.or_beside(&self.definition.schema);
+        let plan = Store::plan(&url, loaded.catalog.clone(), loaded.layout.clone()).await?;
+        text::print(&match self.json {
+            true => as_json(&plan),
+            false => in_words(&plan),
+        })?;
+        match plan.steps.iter().filter(|step| step.is_lossy()).count() as u64 {
+            0 => Ok(()),
+            lossy => Err(Failure::waiting(format!(
+                "{} that data is lost by: --allow-destructive does {}",
+                text::count(lossy, "step"),
+                if lossy == 1 { "it" } else { "them" }
+            ))),
+        }
+    }
+}
+
+fn in_words(plan: &LayoutPlan) -> String {
+    if plan.former {
+        return "nothing: the database has what a newer definition needs, and this one can go on with it\n".to_owned();
+    }
+    if plan.steps.is_empty() {
+        return "nothing: the database is as the definition needs it\n".to_owned();
+    }
+    let mut out: String = plan.steps.iter().map(|step| line(step) + "\n").collect();
+    let lossy = plan.steps.iter().filter(|step| step.is_lossy()).count();
+    let additive = plan.steps.len() - lossy;
+    out.push_str(&format!(
+        "\n{}: {additive} additive, {lossy} lossy\n",
+        text::count(plan.steps.len() as u64, "step")
+    ));
+    out
+}
+
+fn line(planned: &PlannedStep) -> String {
+    let step = &planned.step;
+    let mut out = format!("{} {}: {}", step.sign(), step.subject(), step.words());
+    if let Some(touch) = step.touch.as_ref().filter(|_| planned.is_lossy()) {
+        out.push_str(&format!(" (LOSSY: {})", touch.words(planned.rows)));
+    }
+    if planned.refills {
+        match step.refill.as_ref().and_then(|refill| refill.fetch.as_ref()) {
+            Some(fetch) => out.push_str(&format!(", then filled by a harvest of {fetch}")),
+            None => out.push_str(", which no @fetch fills"),
+        }
+    }
+    out
+}
+
+fn as_json(plan: &LayoutPlan) -> String {
+    let steps: Vec<serde_json::Value> = plan.steps.iter().map(step_json).collect();
+    let all = json!({ "lossy": plan.is_lossy(), "former": plan.former, "steps": steps });
+    format!("{all:#}\n")
+}
+
+fn step_json(planned: &PlannedStep) -> serde_json::Value {
+    let step = &planned.step;
+    let refill = step.refill.as_ref().filter(|_| planned.refills);
+    json!({
+        "change": step.code(),
+        "sign": step.sign(),
+        "type": step.entity,
+        "field": step.field,
+        "words": step.words(),
+        "lossy": planned.is_lossy(),
+        "rows": planned.rows,
+        "refill": refill.and_then(|refill| refill.fetch.clone()),
+    })
+}

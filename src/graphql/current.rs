@@ -1,0 +1,169 @@
+//! The API in force, exchanged for that of a newer definition while it serves. Knows that one API follows another; knows no
+//! file, no socket, and nothing of what a definition says.
+//!
+//! Requests under way end under the definition that they began with. Live queries go on: each is planned again.
+
+use std::{sync::Arc, time::Duration};
+
+use arc_swap::ArcSwapOption;
+use futures_util::{
+    StreamExt,
+    stream::{self, BoxStream},
+};
+use tokio::sync::{Semaphore, watch};
+
+use super::{
+    ApiError, ApiRequest, ApiResponse, DataApi,
+    live::{Answer, Begun, Listener},
+};
+
+/// Live queries that are planned again at a time: the first of many equal ones plans, the others then find the plan. More
+/// at once would do the same work side by side, while requests wait.
+const REPLANNED_AT_ONCE: usize = 4;
+/// Tries to plan a live query again while the database does not answer; a minute of that, and its client is better told.
+const REPLAN_TRIES: usize = 12;
+const REPLAN_PAUSE: Duration = Duration::from_secs(5);
+
+/// The newest API; cloning gives another handle to the same.
+#[derive(Clone)]
+pub struct Current {
+    newest: Arc<watch::Sender<DataApi>>,
+    refusal: Arc<ArcSwapOption<String>>,
+    replanning: Arc<Semaphore>,
+}
+
+impl Current {
+    pub fn new(api: DataApi) -> Current {
+        Current {
+            newest: Arc::new(watch::Sender::new(api)),
+            refusal: Arc::default(),
+            replanning: Arc::new(Semaphore::new(REPLANNED_AT_ONCE)),
+        }
+    }
+
+    /// The API for a request that begins now.
+    pub fn newest(&self) -> DataApi {
+        self.newest.borrow().clone()
+    }
+
+    /// Puts the API of a newer definition in force, for new requests and for the live queries that are open.
+    pub fn replace(&self, api: DataApi) {
+        self.refusal.store(None);
+        self.newest.send_replace(api);
+    }
+
+    /// Notes that there is a newer definition which is not in force, and why, in words for everybody.
+    pub fn refuse(&self, why: impl Into<String>) {
+        self.refusal.store(Some(Arc::new(why.into())));
+    }
+
+    /// Forgets a refused definition: what is in force is the newest again.
+    pub fn accept(&self) {
+        self.refusal.store(None);
+    }
+
+    /// Why a newer definition is not in force; `None` when there is none.
+    pub fn refusal(&self) -> Option<Arc<String>> {
+        self.refusal.load_full()
+    }
+
+    /// The answers to a request: one for a query, one and then one per change for a subscription.
+    pub fn answers(&self, request: ApiRequest) -> BoxStream<'static, ApiResponse> {
+        let current = self.clone();
+        let began = async move {
+            // Watching begins before the plan, so that no exchange falls between.
+            let mut apis = current.newest.subscribe();
+            let api = apis.borrow_and_update().clone();
+            match api.begin(request.clone(), None).await {
+                Ok(Begun::Once(answer)) => once(answer),
+                Ok(Begun::Live(listener)) => {
+                    let live = LiveQuery {
+                        current,
+                        apis,
+                        request,
+                        listener,
+                        last: None,
+                    };
+                    stream::unfold(Some(live), LiveQuery::next).boxed()
+                }
+                Err(errors) => once(ApiResponse(Err(errors))),
+            }
+        };
+        stream::once(began).flatten().boxed()
+    }
+}
+
+fn once(answer: ApiResponse) -> BoxStream<'static, ApiResponse> {
+    stream::iter([answer]).boxed()
+}
+
+/// A live query of one client, over all definitions that it lives to see.
+struct LiveQuery {
+    current: Current,
+    apis: watch::Receiver<DataApi>,
+    request: ApiRequest,
+    listener: Listener,
+    /// What the client was sent: the same bytes are not sent again, also not because of a newer definition.
+    last: Option<Answer>,
+}
+
+impl LiveQuery {
+    /// The next answer, and the live query if it goes on; the end when nothing will change any more.
+    async fn next(live: Option<LiveQuery>) -> Option<(ApiResponse, Option<LiveQuery>)> {
+        let mut live = live?;
+        loop {
+            let answer = tokio::select! {
+                biased;
+                changed = live.apis.changed() => {
+                    changed.ok()?;
+                    live = match live.replan().await {
+                        Ok(live) => live,
+                        Err(last) => return Some((last, None)),
+                    };
+                    continue;
+                }
+                answer = live.listener.next() => answer?,
+            };
+            if live.last.as_ref() != Some(&answer) {
+                let response = ApiResponse(answer.as_ref().clone().map_err(|error| vec![error]));
+                live.last = Some(answer);
+                return Some((response, Some(live)));
+            }
+        }
+    }
+
+    /// Goes over to the newest API; where the query does not fit any more, its last answer says why.
+    async fn replan(mut self) -> Result<LiveQuery, ApiResponse> {
+        let mut tries = 0;
+        loop {
+            // The semaphore is never closed; were it, planning at once would do no harm.
+            let turn = self.current.replanning.acquire().await.ok();
+            let api = self.apis.borrow_and_update().clone();
+            let begun = api.begin(self.request.clone(), Some(self.listener.place())).await;
+            drop(turn);
+            tries += 1;
+            match begun {
+                Ok(Begun::Live(listener)) => {
+                    self.listener = listener;
+                    return Ok(self);
+                }
+                Ok(Begun::Once(answer)) => return Err(answer),
+                // The database's fault, not the query's.
+                Err(errors) if tries < REPLAN_TRIES && errors.iter().all(|error| error.code.is_execution()) => {
+                    tokio::time::sleep(REPLAN_PAUSE).await;
+                }
+                Err(errors) => return Err(ApiResponse(Err(explained(errors)))),
+            }
+        }
+    }
+}
+
+/// Says with the first error why it comes now.
+fn explained(mut errors: Vec<ApiError>) -> Vec<ApiError> {
+    if let Some(first) = errors.first_mut() {
+        first
+            .message
+            .push_str(" (the definition has changed since this live query began)");
+    }
+    errors
+}

@@ -1,0 +1,193 @@
+//! From a page of one row's answer to the rows it brings and the links it means. Knows filters and shapes; no HTTP, no store.
+
+use std::{collections::HashSet, ops::ControlFlow, path::Path};
+
+use bytes::Bytes;
+use jaq_json::Val;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    catalog::{Advance, EntityId, Fetch, FetchId, Format, jq::Budget},
+    harvest::{
+        Inner,
+        document::{not_json, parse},
+        error::PageFault,
+        json,
+        limits::{BODY_MAX, FILTER_TIME, LINE_MAX},
+        page::PageInfo,
+        shape::{Shaper, refused_value},
+        work::{Content, file_fault},
+    },
+    store::Refused,
+    value::{Key, Row, describe},
+};
+
+/// What the records of an answer became.
+#[derive(Default)]
+pub(super) struct Records {
+    pub rows: Vec<Row>,
+    /// In the upstream's order; of a repeated one the first counts.
+    pub links: Vec<Key>,
+    pub refused: Vec<Refused>,
+}
+
+impl Records {
+    /// Adds those of the next page.
+    pub(super) fn add(&mut self, more: Records) {
+        self.rows.extend(more.rows);
+        self.refused.extend(more.refused);
+        self.links.extend(more.links);
+        let mut seen = HashSet::with_capacity(self.links.len());
+        self.links.retain(|link| seen.insert(link.clone()));
+    }
+}
+
+/// Reads a page. Blocks: for a thread of its own.
+pub(super) fn read(
+    inner: &Inner,
+    id: FetchId,
+    content: Content,
+    link: Option<String>,
+    place: &str,
+    stop: CancellationToken,
+) -> Result<(PageInfo, Records), PageFault> {
+    let budget = Budget::of_thread(move || stop.is_cancelled());
+    budget.allow(FILTER_TIME);
+    let fetch = inner.catalog.fetch(id);
+    let mut reader = Reader {
+        fetch,
+        entity: fetch.entity,
+        shaper: &inner.shaper,
+        budget,
+        place,
+        count: 0,
+        records: Records::default(),
+    };
+    let mut info = match content {
+        Content::Bytes(bytes) if fetch.format == Format::Json => reader.json(&bytes, link)?,
+        Content::Bytes(bytes) => reader.lines(&bytes, link)?,
+        Content::Lines(path) => reader.lines(&file(&path, place)?, link)?,
+        // Whoever asked knows this without reading.
+        Content::Unchanged(_) => PageInfo::default(),
+    };
+    info.rows = reader.count;
+    let mut records = Records::default();
+    records.add(reader.records);
+    Ok((info, records))
+}
+
+/// A whole file: the answer to one row is small.
+fn file(path: &Path, place: &str) -> Result<Bytes, PageFault> {
+    let fault = |error: std::io::Error| file_fault(place, &error);
+    if std::fs::metadata(path).map_err(fault)?.len() > BODY_MAX {
+        return Err(PageFault::TooLarge {
+            place: place.to_owned(),
+        });
+    }
+    Ok(std::fs::read(path).map_err(fault)?.into())
+}
+
+struct Reader<'a> {
+    fetch: &'a Fetch,
+    entity: EntityId,
+    shaper: &'a Shaper,
+    budget: Budget,
+    place: &'a str,
+    count: u64,
+    records: Records,
+}
+
+impl Reader<'_> {
+    fn json(&mut self, bytes: &Bytes, link: Option<String>) -> Result<PageInfo, PageFault> {
+        let page = parse(bytes, self.place)?;
+        let info = PageInfo::read(&self.fetch.paging, &page, link, self.place)?;
+        self.rows(&page)?;
+        Ok(info)
+    }
+
+    fn lines(&mut self, bytes: &Bytes, link: Option<String>) -> Result<PageInfo, PageFault> {
+        for (number, line) in (1u64..).zip(bytes.split(|byte| *byte == b'\n')) {
+            if line.trim_ascii().is_empty() {
+                continue;
+            }
+            if line.len() > LINE_MAX {
+                let place = self.place.to_owned();
+                return Err(PageFault::LongLine { place, line: number });
+            }
+            let line = bytes.slice_ref(line);
+            let place = || format!("{}, line {number}", self.place);
+            let record = json::parse(&line).map_err(|error| not_json(&line, &error, place()))?;
+            self.rows(&record)?;
+        }
+        Ok(PageInfo {
+            next: link.filter(|_| matches!(self.fetch.paging.advance, Advance::LinkHeader)),
+            ..PageInfo::default()
+        })
+    }
+
+    fn rows(&mut self, page: &Val) -> Result<(), PageFault> {
+        let fetch = self.fetch;
+        let mut stop = None;
+        let each = &mut |record: &Val| match self.record(record) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(fault) => {
+                stop = Some(fault);
+                ControlFlow::Break(())
+            }
+        };
+        let ran = fetch.rows.run_each(page, &[], each);
+        if let Some(fault) = stop {
+            return Err(fault);
+        }
+        self.in_time()?;
+        ran.map_err(|error| self.fault(format!("rows: {}", error.message)))
+    }
+
+    /// An object is a row and its key; anything else is a key.
+    fn record(&mut self, record: &Val) -> Result<(), PageFault> {
+        self.count += 1;
+        match record {
+            Val::Obj(_) => {
+                let (row, refused) = self.shaper.record(self.entity, record);
+                self.in_time()?;
+                // The last good version of a refused row stays, and stays linked, when its key can be read.
+                let stays = refused.iter().filter_map(|refused| refused.id.clone());
+                self.records.links.extend(stays.filter(|_| row.is_none()));
+                self.records.refused.extend(refused);
+                if let Some(row) = row {
+                    self.records.links.extend(self.shaper.key_of(self.entity, &row));
+                    self.records.rows.push(row);
+                }
+            }
+            value => match self.shaper.key(self.entity, value) {
+                Ok(key) => self.records.links.push(key),
+                Err(_) if matches!(value, Val::Arr(_)) => {
+                    return Err(self.fault(format!(
+                        "rows: jq `{}` gave {} where each row should be an object or a key; does it lack `[]`?",
+                        self.fetch.rows.text(),
+                        describe(value)
+                    )));
+                }
+                Err(reason) => self.records.refused.push(refused_value(reason, value)),
+            },
+        }
+        Ok(())
+    }
+
+    /// What filters said after their time was over means nothing.
+    fn in_time(&self) -> Result<(), PageFault> {
+        match self.budget.is_spent() {
+            true => Err(PageFault::SlowFilter {
+                place: self.place.to_owned(),
+            }),
+            false => Ok(()),
+        }
+    }
+
+    fn fault(&self, message: String) -> PageFault {
+        PageFault::Rows {
+            place: self.place.to_owned(),
+            message,
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! One row's request, page after page if it has several. Knows requests and paging; what a page holds is in `answer`.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use jaq_json::{Map, Num, Val};
+use serde_json::Value as Json;
+use tokio_util::sync::CancellationToken;
+use xxhash_rust::xxh3::Xxh3;
+
+use super::answer::{self, Records};
+use crate::{
+    catalog::{Advance, Each, Entity, Fetch, FetchId},
+    harvest::{
+        Inner, SourceHandle,
+        error::PageFault,
+        fetch::hash_text,
+        limits::BODY_MAX,
+        page::{Pager, Place, Position},
+        request::{Maker, Request},
+        run::page_of,
+        work::{Content, Page},
+    },
+    store::{Parent, ParentOutcome, RequestState},
+};
+
+/// Rows of one answer, all its pages together: it becomes one transaction.
+const ANSWER_ROWS_MAX: usize = 20_000;
+
+/// A request that was made.
+pub(super) struct Asked {
+    pub parent: Parent,
+    pub pages: u64,
+    pub bytes: u64,
+    pub outcome: Result<ParentOutcome, PageFault>,
+}
+
+/// Asks about one row. The future owns all it needs: many of them are under way at once.
+pub(super) async fn ask(inner: Arc<Inner>, id: FetchId, parent: Parent, stop: CancellationToken) -> Asked {
+    let mut series = Series {
+        inner: &inner,
+        id,
+        stop,
+        pages: 0,
+        bytes: 0,
+        hash: Xxh3::new(),
+        records: Records::default(),
+    };
+    let outcome = series.all(&parent).await;
+    let (pages, bytes) = (series.pages, series.bytes);
+    Asked {
+        parent,
+        pages,
+        bytes,
+        outcome,
+    }
+}
+
+/// The pages of one answer.
+struct Series<'a> {
+    inner: &'a Arc<Inner>,
+    id: FetchId,
+    stop: CancellationToken,
+    pages: u64,
+    bytes: u64,
+    /// Of the bodies, to know an answer of several pages again.
+    hash: Xxh3,
+    records: Records,
+}
+
+impl Series<'_> {
+    async fn all(&mut self, parent: &Parent) -> Result<ParentOutcome, PageFault> {
+        let inner = self.inner;
+        let fetch = inner.catalog.fetch(self.id);
+        let each = fetch.each.as_ref().ok_or(PageFault::Internal)?;
+        let source = inner.sources.get(fetch.source.index()).ok_or(PageFault::Internal)?;
+        let this = this(inner.catalog.entity(each.parent), each, parent);
+        let maker = maker(inner, fetch, source, &this);
+        let first = match maker.request(&Position::first(&fetch.paging.advance)) {
+            Ok(request) => request,
+            // A row without the value that the path names has nothing to ask for, and so leads nowhere.
+            Err(_) if parent.this.iter().any(|(_, value)| value.is_null()) => return Ok(self.read(None)),
+            Err(fault) => return Err(fault),
+        };
+        let before = parent.before.clone().filter(|before| before.request == first.identity);
+        if matches!(fetch.paging.advance, Advance::Single) {
+            return self.single(fetch, source, &first, before).await;
+        }
+        self.paged(fetch, source, &maker, first, before).await
+    }
+
+    /// One page: what is remembered of it can save its body.
+    async fn single(
+        &mut self,
+        fetch: &Fetch,
+        source: &SourceHandle,
+        request: &Request,
+        before: Option<RequestState>,
+    ) -> Result<ParentOutcome, PageFault> {
+        let page = match page_of(fetch, source, request, before).await {
+            Ok((page, _)) => page,
+            // No content is an answer: there is nothing.
+            Err(PageFault::Status { status: 204, .. }) => return Ok(self.read(None)),
+            Err(fault) => return Err(fault),
+        };
+        self.pages += 1;
+        if let Content::Unchanged(bytes) = page.content {
+            self.bytes += bytes;
+            return Ok(ParentOutcome::Same(page.state));
+        }
+        let state = page.state.clone();
+        let mut pager = Pager::new(fetch, &Place::first(&fetch.paging.advance), 0, 0);
+        self.page(page, &mut pager).await?;
+        pager.check_total()?;
+        Ok(self.read(Some(state)))
+    }
+
+    /// Several pages are always read whole; their bodies together say whether something changed.
+    async fn paged(
+        &mut self,
+        fetch: &Fetch,
+        source: &SourceHandle,
+        maker: &Maker<'_>,
+        first: Request,
+        before: Option<RequestState>,
+    ) -> Result<ParentOutcome, PageFault> {
+        let mut state = RequestState {
+            request: first.identity.clone(),
+            etag: None,
+            last_modified: None,
+            body_hash: None,
+            page: String::new(),
+            rows: 0,
+        };
+        let mut pager = Pager::new(fetch, &Place::first(&fetch.paging.advance), 0, 0);
+        let mut request = first;
+        loop {
+            let (page, _) = page_of(fetch, source, &request, None).await?;
+            self.pages += 1;
+            match self.page(page, &mut pager).await? {
+                Position::End => break,
+                next => request = maker.request(&next)?,
+            }
+        }
+        pager.check_total()?;
+        state.body_hash = Some(hash_text(self.hash.digest()));
+        match before {
+            Some(before) if before.body_hash == state.body_hash => Ok(ParentOutcome::Same(state)),
+            _ => Ok(self.read(Some(state))),
+        }
+    }
+
+    /// Reads a page, off the threads that wait for the network, and tells where to go next.
+    async fn page(&mut self, page: Page, pager: &mut Pager<'_>) -> Result<Position, PageFault> {
+        let Page {
+            content,
+            place,
+            hash,
+            link,
+            ..
+        } = page;
+        if let Content::Bytes(bytes) = &content {
+            self.bytes += bytes.len() as u64;
+            self.hash.update(bytes);
+        }
+        let too_large = || PageFault::TooLarge { place: place.clone() };
+        if self.bytes > BODY_MAX {
+            return Err(too_large());
+        }
+        let (inner, id, stop) = (Arc::clone(self.inner), self.id, self.stop.clone());
+        let at = place.clone();
+        let reading = tokio::task::spawn_blocking(move || answer::read(&inner, id, content, link, &at, stop));
+        let (info, records) = reading.await.map_err(|error| {
+            tracing::error!(%error, "the reading of an answer broke");
+            PageFault::Internal
+        })??;
+        pager.check_body(hash, info.rows, &place)?;
+        let next = pager.advance(&info, &place)?.clone();
+        self.records.add(records);
+        if self.records.links.len() > ANSWER_ROWS_MAX {
+            let message = format!("more than {ANSWER_ROWS_MAX} rows for one row; let a type's own @fetch read so many");
+            return Err(PageFault::Rows { place, message });
+        }
+        Ok(next)
+    }
+
+    fn read(&mut self, state: Option<RequestState>) -> ParentOutcome {
+        let Records { rows, links, refused } = std::mem::take(&mut self.records);
+        ParentOutcome::Read {
+            rows,
+            links,
+            // What was refused is looked at again: the same bytes may be read otherwise by then.
+            state: state.filter(|_| refused.is_empty()),
+            refused,
+        }
+    }
+}
+
+fn maker<'a>(inner: &'a Inner, fetch: &'a Fetch, source: &'a SourceHandle, this: &'a Val) -> Maker<'a> {
+    Maker {
+        fetch,
+        base: &source.base,
+        headers: &source.headers,
+        environment: &inner.environment,
+        this: Some(this),
+    }
+}
+
+/// `$this` as jq sees it: the fields that the path names, as they are served.
+fn this(entity: &Entity, each: &Each, parent: &Parent) -> Val {
+    let fields = each.this.iter().zip(&parent.this).map(|(field, (scalar, value))| {
+        let name = text(&entity.field(*field).name);
+        (name, jq_value(scalar.to_wire(value)))
+    });
+    Val::obj(fields.collect::<Map>())
+}
+
+fn text(text: &str) -> Val {
+    Val::utf8_str(Bytes::copy_from_slice(text.as_bytes()))
+}
+
+fn jq_value(json: Json) -> Val {
+    match json {
+        Json::Bool(value) => Val::Bool(value),
+        Json::String(value) => text(&value),
+        Json::Number(number) => match number.as_i64().and_then(|number| isize::try_from(number).ok()) {
+            Some(int) => Val::Num(Num::Int(int)),
+            None => Val::Num(Num::Dec(number.to_string().into())),
+        },
+        // Lists and objects cannot stand in a path: the catalog refuses them.
+        Json::Null | Json::Array(_) | Json::Object(_) => Val::Null,
+    }
+}

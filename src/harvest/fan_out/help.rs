@@ -1,0 +1,101 @@
+//! Help for runs that other processes hold: their requests are for whoever has hands free. Knows open runs; ends none.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::{Crew, Ended};
+use crate::{
+    harvest::{Inner, progress::Silent},
+    store::{OpenFanOut, StoreError},
+};
+
+/// How often it is looked for runs to help: short against a run that is worth helping, and one small statement.
+const LOOK: Duration = Duration::from_millis(500);
+/// After help that came to nothing, as when this process cannot reach the upstream.
+const REST: Duration = Duration::from_secs(30);
+
+/// The runs at which this process is at work, whether it holds them or helps.
+#[derive(Debug, Default)]
+pub(in crate::harvest) struct Helped(Mutex<HashSet<i64>>);
+
+/// A run in [`Helped`], until it is dropped.
+pub(in crate::harvest) struct Held<'h> {
+    helped: &'h Helped,
+    run: Option<i64>,
+}
+
+impl Helped {
+    /// Notes that this process is at work on a run.
+    pub(in crate::harvest) fn hold(&self, run: i64) -> Held<'_> {
+        let new = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(run);
+        Held {
+            helped: self,
+            run: new.then_some(run),
+        }
+    }
+
+    fn is_new(&self, run: i64) -> bool {
+        !self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&run)
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        if let Some(run) = self.run {
+            let mut runs = self.helped.0.lock().unwrap_or_else(PoisonError::into_inner);
+            runs.remove(&run);
+        }
+    }
+}
+
+/// Helps wherever requests are due, until cancelled.
+pub(in crate::harvest) async fn serve(inner: &Arc<Inner>, cancel: &CancellationToken) {
+    if inner.catalog.fetches.iter().all(|fetch| fetch.each.is_none()) {
+        return;
+    }
+    let mut helpers = JoinSet::new();
+    while !cancel.is_cancelled() {
+        match inner.ledger.open_fan_outs().await {
+            Ok(open) => {
+                for open in open.into_iter().filter(|open| inner.helped.is_new(open.run.id)) {
+                    helpers.spawn(help(Arc::clone(inner), open, cancel.clone()));
+                }
+            }
+            Err(error) => tracing::warn!(%error, "it cannot be seen whether other processes need help"),
+        }
+        tokio::select! {
+            () = cancel.cancelled() => break,
+            () = tokio::time::sleep(LOOK) => {}
+        }
+        while helpers.try_join_next().is_some() {}
+    }
+    while helpers.join_next().await.is_some() {}
+}
+
+async fn help(inner: Arc<Inner>, open: OpenFanOut, cancel: CancellationToken) {
+    let _held = inner.helped.hold(open.run.id);
+    let stop = cancel.child_token();
+    let _guard = stop.clone().drop_guard();
+    tracing::debug!(
+        fetch = open.run.fetch,
+        run = open.run.id,
+        "helps a run of another process"
+    );
+    let crew = Crew::new(&inner, open.fetch, &open.run);
+    match crew.work(None, &Silent, &stop).await {
+        // The process that holds the run has ended it, or lost it.
+        Ok(Ended::Done | Ended::Stopped) | Err(StoreError::Fenced) => return,
+        Ok(Ended::Broken(fault)) => tracing::warn!(%fault, "this process cannot help a run of another one"),
+        Err(error) => tracing::warn!(%error, "this process cannot help a run of another one"),
+    }
+    tokio::select! {
+        () = cancel.cancelled() => {}
+        () = tokio::time::sleep(REST) => {}
+    }
+}

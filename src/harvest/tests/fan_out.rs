@@ -1,0 +1,389 @@
+//! A `@fetch` on a field, from its text to rows in a database: what is asked, what is asked again, and what is left.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex},
+};
+
+use tokio_util::sync::CancellationToken;
+
+use super::upstream::{Answer, Upstream};
+use crate::{
+    catalog::{self, Catalog, FetchId, Valid},
+    config::{DatabaseUrl, Environment},
+    definition::SourceFile,
+    harvest::{Committed, HarvestSettings, Harvester, Progress, RunReport, Silent},
+    layout::Layout,
+    store::{
+        Access, FanOutCounts, Parent, ParentAnswer, ParentOutcome, Reason, Run, RunState, StartRun, Store, StoreError,
+    },
+    value::Key,
+};
+
+/// Items that are listed, each with its name; and what is said about each path.
+#[derive(Default)]
+struct World {
+    items: BTreeMap<String, String>,
+    answers: BTreeMap<String, Answer>,
+}
+
+struct Bench {
+    upstream: Upstream,
+    world: Arc<Mutex<World>>,
+    catalog: Arc<Valid<Catalog>>,
+    store: Store,
+    harvester: Harvester,
+    _folder: tempfile::TempDir,
+}
+
+const RECIPES: &str = r#"recipes: [Recipe!]! @fetch(source: "farm", GET: "/items/{$this.id}/recipes", rows: ".[]""#;
+
+impl Bench {
+    /// `more` are further arguments of the field's @fetch.
+    async fn start(more: &str) -> Bench {
+        Bench::with(&format!("{RECIPES} {more})")).await
+    }
+
+    async fn with(field: &str) -> Bench {
+        let world = Arc::new(Mutex::new(World::default()));
+        let told = Arc::clone(&world);
+        let upstream = Upstream::start(move |asked, _| answer(&told.lock().expect("world"), asked)).await;
+        let text = format!(
+            "extend schema @source(name: \"farm\", url: \"{{$env.FARM_URL}}\")\n\
+             type Item @fetch(source: \"farm\", GET: \"/items\", rows: \".[]\", missing: DELETE, maxMissing: 1) {{\n\
+             id: ID! name: String {field} }}\n\
+             type Recipe {{ id: ID! name: String items: [Item!]! @inverse(field: \"recipes\") }}"
+        );
+        let file = SourceFile {
+            path: "farm.graphql".into(),
+            text,
+        };
+        let catalog = Arc::new(catalog::load(&[file]).expect("a catalog"));
+        let layout = Arc::new(Layout::of(&catalog));
+        let folder = tempfile::tempdir().expect("folder");
+        let url = DatabaseUrl::Sqlite(folder.path().join("farm.db"));
+        let store = Store::open(&url, Access::Write, catalog.clone(), layout.clone()).await;
+        let store = store.expect("a store");
+        let settings = HarvestSettings {
+            environment: Environment::default().with("FARM_URL", &upstream.url),
+            ..HarvestSettings::default()
+        };
+        let harvester = Harvester::new(catalog.clone(), layout, store.clone(), settings).expect("harvester");
+        Bench {
+            upstream,
+            world,
+            catalog,
+            store,
+            harvester,
+            _folder: folder,
+        }
+    }
+
+    fn items(&self, items: &[(&str, &str)]) {
+        let items = items.iter().map(|(id, name)| ((*id).to_owned(), (*name).to_owned()));
+        self.world.lock().expect("world").items = items.collect();
+    }
+
+    fn answers(&self, path: &str, answer: Answer) {
+        self.world
+            .lock()
+            .expect("world")
+            .answers
+            .insert(path.to_owned(), answer);
+    }
+
+    async fn run(&self, fetch: u32) -> RunReport {
+        self.watched(fetch, &Silent, &CancellationToken::new()).await
+    }
+
+    async fn watched(&self, fetch: u32, progress: &dyn Progress, cancel: &CancellationToken) -> RunReport {
+        let run = self.harvester.run(FetchId(fetch), Reason::Hand, progress, cancel);
+        run.await.expect("a recorded run")
+    }
+
+    /// Harvests the items, then their recipes; gives the paths that were asked for the recipes, sorted.
+    async fn round(&self) -> (RunReport, Vec<String>) {
+        let items = self.run(0).await;
+        assert_eq!(items.summary.state, RunState::Complete, "{:?}", items.summary.error);
+        self.upstream.asked.lock().expect("log").clear();
+        let report = self.run(1).await;
+        let mut asked = self.upstream.paths();
+        asked.sort();
+        (report, asked)
+    }
+
+    async fn rows(&self, name: &str) -> u64 {
+        let id = self.catalog.entity_named(name).expect("a type");
+        let counts = self.store.row_counts().await.expect("counts");
+        counts
+            .iter()
+            .find(|(entity, _)| *entity == id)
+            .map_or(0, |(_, rows)| *rows)
+    }
+
+    async fn counts(&self) -> FanOutCounts {
+        self.store.parent_counts("Item.recipes", None).await.expect("counts")
+    }
+}
+
+/// `/items` lists the items; recipes are two for each item, unless something else was said.
+fn answer(world: &World, asked: &super::upstream::Asked) -> Answer {
+    if let Some(answer) = world.answers.get(&asked.path) {
+        return answer.clone();
+    }
+    if asked.path == "/items" {
+        let items: Vec<String> = world
+            .items
+            .iter()
+            .map(|(id, name)| format!(r#"{{"id":"{id}","name":"{name}"}}"#))
+            .collect();
+        return Answer::json(format!("[{}]", items.join(",")));
+    }
+    let id = asked.path.split('/').nth(2).unwrap_or_default();
+    let tag = format!("\"v{id}\"");
+    if asked.head.contains(&format!("if-none-match: {tag}")) {
+        return Answer::status(304);
+    }
+    Answer::json(format!(r#"[{{"id":"{id}a","name":"A"}},{{"id":"shared","name":"S"}}]"#)).header("etag", tag)
+}
+
+fn state(report: &RunReport) -> (RunState, u64, u64, u64, u64) {
+    let run = &report.summary;
+    (run.state, run.pages, run.new, run.changed, run.same)
+}
+
+#[tokio::test]
+async fn only_what_changed_is_asked_again() {
+    let bench = Bench::start("").await;
+    bench.items(&[("1", "one"), ("2", "two"), ("3", "three")]);
+    let (report, asked) = bench.round().await;
+    assert_eq!(asked, ["/items/1/recipes", "/items/2/recipes", "/items/3/recipes"]);
+    assert_eq!(state(&report).0, RunState::Complete);
+    assert_eq!((bench.rows("Recipe").await, bench.counts().await.done), (4, 3));
+    let (report, asked) = bench.round().await;
+    assert_eq!((state(&report), asked.len()), ((RunState::Complete, 0, 0, 0, 0), 0));
+    bench.items(&[("1", "one"), ("2", "zwei"), ("3", "three"), ("4", "four")]);
+    let (report, asked) = bench.round().await;
+    assert_eq!(asked, ["/items/2/recipes", "/items/4/recipes"]);
+    // The answer about the second is the one that is known: 304, and nothing is written.
+    assert_eq!(state(&report), (RunState::Complete, 2, 1, 0, 1));
+}
+
+#[tokio::test]
+async fn new_rows_are_asked_once() {
+    let bench = Bench::start("when: NEW").await;
+    bench.items(&[("1", "one")]);
+    assert_eq!(bench.round().await.1.len(), 1);
+    bench.items(&[("1", "eins"), ("2", "two")]);
+    assert_eq!(bench.round().await.1, ["/items/2/recipes"]);
+}
+
+#[tokio::test]
+async fn always_asks_all_and_believes_the_same_answer() {
+    let bench = Bench::start("when: ALWAYS").await;
+    bench.items(&[("1", "one"), ("2", "two")]);
+    bench.answers("/items/2/recipes", Answer::json(r#"["x"]"#));
+    bench.round().await;
+    let mut changes = bench.store.bus().listen();
+    let (report, asked) = bench.round().await;
+    assert_eq!(asked.len(), 2);
+    assert_eq!(state(&report), (RunState::Complete, 2, 0, 0, 0));
+    assert!(
+        changes.try_recv().is_err(),
+        "one 304, and the same bytes once: nothing is announced"
+    );
+}
+
+#[tokio::test]
+async fn one_bad_row_does_not_stop_the_others() {
+    let bench = Bench::start("").await;
+    bench.items(&[("1", "one"), ("2", "two"), ("3", "three"), ("4", "four")]);
+    bench.answers("/items/2/recipes", Answer::status(500));
+    bench.answers("/items/3/recipes", Answer::status(404));
+    let (report, asked) = bench.round().await;
+    assert_eq!(report.summary.state, RunState::Complete);
+    assert_eq!(report.failed_requests().as_deref(), Some("2 of 4 requests failed"));
+    let tries = |path: &str| asked.iter().filter(|asked| *asked == path).count();
+    // Four tries, and twice four again, for what may pass; one for what does not.
+    assert_eq!((tries("/items/2/recipes"), tries("/items/3/recipes")), (12, 1));
+    let counts = bench.counts().await;
+    assert_eq!((counts.done, counts.failed, counts.left), (2, 2, 0));
+    assert!(
+        counts.errors[1].starts_with("3: GET ") && counts.errors[1].contains("404"),
+        "{counts:?}"
+    );
+    bench.answers("/items/2/recipes", Answer::json("[]"));
+    let (report, asked) = bench.round().await;
+    assert_eq!(asked, ["/items/2/recipes", "/items/3/recipes"]);
+    assert_eq!(report.failed_requests().as_deref(), Some("1 of 2 requests failed"));
+}
+
+#[tokio::test]
+async fn an_upstream_in_trouble_ends_the_run() {
+    let bench = Bench::start("").await;
+    let names: Vec<String> = (0..60).map(|number| format!("i{number}")).collect();
+    let items: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "x")).collect();
+    bench.items(&items);
+    for name in &names {
+        bench.answers(&format!("/items/{name}/recipes"), Answer::status(403));
+    }
+    let (report, asked) = bench.round().await;
+    assert_eq!(report.summary.state, RunState::Failed);
+    assert!(asked.len() < 40, "{}", asked.len());
+    bench.world.lock().expect("world").answers.clear();
+    let (report, _) = bench.round().await;
+    assert_eq!(
+        (report.summary.state, bench.counts().await.done),
+        (RunState::Complete, 60)
+    );
+}
+
+/// Stops the run once so many answers are committed.
+struct StopAt(u64, CancellationToken);
+
+impl Progress for StopAt {
+    fn committed(&self, done: &Committed) {
+        if done.pages >= self.0 {
+            self.1.cancel();
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_interrupted_run_goes_on_with_what_is_left() {
+    for more in ["when: CHANGED", "when: NEW", "when: ALWAYS"] {
+        let bench = Bench::start(more).await;
+        let names: Vec<String> = (10..50).map(|number| format!("i{number}")).collect();
+        let items: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "x")).collect();
+        bench.items(&items);
+        // The second half is never answered, so that the run can only be stopped.
+        for name in names.iter().skip(20) {
+            bench.answers(&format!("/items/{name}/recipes"), Answer::silent());
+        }
+        bench.run(0).await;
+        let cancel = CancellationToken::new();
+        let report = bench.watched(1, &StopAt(20, cancel.clone()), &cancel).await;
+        assert_eq!(report.summary.state, RunState::Interrupted, "{more}");
+        let counts = bench.counts().await;
+        assert_eq!((counts.done, counts.left), (20, 20), "{more}");
+        bench.world.lock().expect("world").answers.clear();
+        let (report, asked) = bench.round().await;
+        assert_eq!(report.summary.state, RunState::Complete);
+        let want: BTreeSet<String> = names
+            .iter()
+            .skip(20)
+            .map(|name| format!("/items/{name}/recipes"))
+            .collect();
+        assert_eq!(asked.into_iter().collect::<BTreeSet<_>>(), want, "{more}");
+    }
+}
+
+#[tokio::test]
+async fn a_deleted_row_is_forgotten() {
+    let bench = Bench::start("").await;
+    bench.items(&[("1", "one"), ("2", "two")]);
+    bench.round().await;
+    bench.items(&[("1", "one")]);
+    bench.round().await;
+    let counts = bench.counts().await;
+    assert_eq!((counts.done, counts.left, bench.rows("Recipe").await), (1, 0, 3));
+    // Back again it is a new row, and asked about.
+    bench.items(&[("1", "one"), ("2", "two")]);
+    assert_eq!(bench.round().await.1, ["/items/2/recipes"]);
+}
+
+#[tokio::test]
+async fn pages_keys_and_encoding() {
+    let field = r#"recipes: [Recipe!]! @fetch(source: "farm", GET: "/of?item={$this.id}&page={$page}", rows: ".ids[]", pages: {last: ".last"})"#;
+    let bench = Bench::with(field).await;
+    bench.items(&[("a/b c", "one")]);
+    let page = |number: u64, ids: &str| {
+        let path = format!("/of?item=a%2fb%20c&page={number}");
+        bench.answers(&path, Answer::json(format!(r#"{{"last":2,"ids":{ids}}}"#)));
+    };
+    page(1, r#"["x","y","x"]"#);
+    page(2, r#"[{"id":"z"}]"#);
+    let (report, asked) = bench.round().await;
+    assert_eq!(asked.len(), 2, "{asked:?}");
+    // Keys link to what is not there yet; only the object is a row.
+    assert_eq!(
+        (state(&report), bench.rows("Recipe").await),
+        ((RunState::Complete, 2, 1, 0, 0), 1)
+    );
+    assert_eq!(bench.counts().await.done, 1);
+}
+
+#[tokio::test]
+async fn what_is_no_list_of_rows_fails_by_name() {
+    let field = r#"recipes: [Recipe!]! @fetch(source: "farm", GET: "/of/{$this.id}")"#;
+    let bench = Bench::with(field).await;
+    bench.items(&[("1", "one"), ("2", "two"), ("3", "three")]);
+    bench.answers("/of/1", Answer::json(r#"[{"id":"x"}]"#));
+    bench.answers("/of/2", Answer::status(204));
+    bench.answers("/of/3", Answer::json(r#"{"name":"no key"}"#));
+    let (report, _) = bench.round().await;
+    assert_eq!((report.summary.state, report.summary.refused), (RunState::Complete, 1));
+    let counts = bench.counts().await;
+    assert_eq!((counts.done, counts.failed), (2, 1));
+    assert!(counts.errors[0].contains("does it lack `[]`"), "{counts:?}");
+}
+
+fn answered(parents: Vec<Parent>) -> Vec<ParentAnswer> {
+    let read = |parent| ParentAnswer {
+        parent,
+        pages: 1,
+        bytes: 9,
+        outcome: ParentOutcome::Read {
+            rows: Vec::new(),
+            links: vec![Key::text("x")],
+            refused: Vec::new(),
+            state: None,
+        },
+    };
+    parents.into_iter().map(read).collect()
+}
+
+#[tokio::test]
+async fn an_answer_counts_only_while_its_claim_does() {
+    let bench = Bench::start("").await;
+    bench.items(&[("1", "one"), ("2", "two"), ("3", "three")]);
+    bench.run(0).await;
+    let (store, fetch) = (&bench.store, FetchId(1));
+    let start = StartRun {
+        fetch: "Item.recipes".to_owned(),
+        entity: bench.catalog.fetch(fetch).entity,
+        slot: store.now().await.expect("a clock"),
+        reason: Reason::Hand,
+        resume: None,
+    };
+    let run = store.start_run(&start).await.expect("a run").expect("a free slot");
+    assert_eq!(store.plan_parents(&run, fetch).await.expect("a plan"), 3);
+    let claim = |owner: &'static str, limit| store.claim_parents(&run, fetch, owner, limit);
+    let mine = answered(claim("mine", 2).await.expect("claims"));
+    let yours = answered(claim("yours", 9).await.expect("claims"));
+    assert_eq!((mine.len(), yours.len()), (2, 1));
+    assert!(claim("late", 9).await.expect("claims").is_empty());
+    store.let_go_parents(&run.fetch, "mine").await.expect("let go");
+    let theirs = answered(claim("theirs", 1).await.expect("claims"));
+    assert_eq!(theirs[0].parent.row, mine[0].parent.row);
+    for (owner, answers, done) in [
+        ("mine", &mine, 0),
+        ("yours", &yours, 1),
+        ("theirs", &theirs, 2),
+        ("theirs", &theirs, 2),
+    ] {
+        let commit = store.commit_parents(&run, fetch, owner, answers).await;
+        commit.expect("a commit");
+        assert_eq!(bench.counts().await.done, done, "{owner}");
+    }
+    let other = Run {
+        fence: run.fence + 1,
+        ..run.clone()
+    };
+    let commit = store.commit_parents(&other, fetch, "yours", &yours).await;
+    assert!(matches!(commit, Err(StoreError::Fenced)), "{commit:?}");
+    assert!(matches!(
+        store.plan_parents(&other, fetch).await,
+        Err(StoreError::Fenced)
+    ));
+}

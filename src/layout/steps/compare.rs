@@ -1,0 +1,320 @@
+//! Pairs the types of two layouts, then their links and indexes, and passes on what one change means for others. Knows
+//! layouts; the columns of one type are compared in `fields`.
+
+use std::collections::BTreeSet;
+
+use super::{
+    Change, Condition, Loss, Origin, Refill, Reshape, Step, Steps, Touch,
+    fields::{self, Columns},
+    shown,
+};
+use crate::{
+    catalog::{EntityId, FieldId, snake_case},
+    layout::{Column, EntityTables, JoinTable, Layout},
+};
+
+/// Two layouts and what was found out so far.
+pub(super) struct Comparison<'a> {
+    pub stored: &'a Layout,
+    pub new: &'a Layout,
+    /// For each new type, the stored one that it continues.
+    pairs: Vec<Option<usize>>,
+    out: Steps,
+}
+
+/// One type in both layouts.
+pub(super) struct Pair<'a> {
+    pub old: &'a EntityTables,
+    pub new: &'a EntityTables,
+}
+
+impl<'a> Comparison<'a> {
+    pub fn new(stored: &'a Layout, new: &'a Layout) -> Comparison<'a> {
+        let named = |name: &str| stored.entities.iter().position(|old| old.table.name == name);
+        let pair = |tables: &EntityTables| {
+            let was = tables.was.as_deref().map(snake_case);
+            named(&tables.table.name).or_else(|| named(&was?))
+        };
+        Comparison {
+            stored,
+            new,
+            pairs: new.entities.iter().map(pair).collect(),
+            out: Steps::default(),
+        }
+    }
+
+    pub fn run(mut self) -> Steps {
+        for (entity, (tables, pair)) in (0..)
+            .map(EntityId)
+            .zip(self.new.entities.iter().zip(self.pairs.clone()))
+        {
+            match pair.and_then(|stored| Some((stored, self.stored.entities.get(stored)?))) {
+                Some((stored, old)) => self.kept(entity, stored, Pair { old, new: tables }),
+                None => self.created(entity, tables),
+            }
+        }
+        for (stored, old) in self.stored.entities.iter().enumerate() {
+            if !self.pairs.contains(&Some(stored)) {
+                self.out.removed.push(stored);
+                let touch = all_of(&old.table.name, Loss::Row);
+                self.tell(Change::RemovedType, shown(old), None, Some(touch), None);
+            }
+        }
+        self.out
+    }
+
+    /// The name that a type of the new layout had before.
+    pub fn former(&self, name: &str) -> Option<String> {
+        let found = self.new.entities.iter().find(|tables| tables.name == name)?;
+        found.was.clone()
+    }
+
+    pub fn tell(
+        &mut self,
+        change: Change,
+        entity: &str,
+        field: Option<&str>,
+        touch: Option<Touch>,
+        refill: Option<Refill>,
+    ) {
+        let step = Step {
+            change,
+            entity: entity.to_owned(),
+            field: field.map(str::to_owned),
+            touch,
+            refill,
+        };
+        // A field with several columns says it with each of them.
+        let same = |other: &Step| other.code() == step.code() && other.subject() == step.subject();
+        if step.field.is_none() || !self.out.steps.iter().any(same) {
+            self.out.steps.push(step);
+        }
+    }
+
+    fn created(&mut self, entity: EntityId, tables: &EntityTables) {
+        self.out.created.push(entity);
+        // The rows of a nested type come with those of its owner, which may be there already.
+        let owner = tables.owner.and_then(|owner| *self.pairs.get(owner.index())?);
+        let refill = owner.and_then(|owner| {
+            let owner = self.stored.entities.get(owner)?;
+            Some(Refill {
+                fetch: tables.filled_by.clone(),
+                apart: false,
+                field: tables.name.clone(),
+                table: owner.table.name.clone(),
+            })
+        });
+        self.tell(Change::NewType, &tables.name, None, None, refill);
+    }
+
+    fn kept(&mut self, entity: EntityId, stored: usize, pair: Pair<'_>) {
+        let other_name = !pair.old.name.is_empty() && pair.old.name != pair.new.name;
+        if other_name || pair.old.table.name != pair.new.table.name {
+            let from = shown(pair.old).to_owned();
+            self.tell(Change::RenamedType { from }, &pair.new.name, None, None, None);
+        }
+        let columns = Columns::pair(&pair);
+        let emptied = self.is_new_key(&pair, &columns);
+        if emptied {
+            let touch = all_of(&pair.old.table.name, Loss::Row);
+            let refill = Some(refill(&pair, None));
+            self.tell(Change::NewKey, &pair.new.name, None, Some(touch), refill);
+        }
+        let origins = fields::compare(self, &pair, columns, emptied);
+        let joins = self.joins(&pair, emptied);
+        if !emptied {
+            self.indexes(&pair, &origins);
+        }
+        self.out.kept.push(Reshape {
+            stored,
+            entity,
+            origins: match emptied {
+                true => vec![Origin::Nothing; pair.new.table.columns.len()],
+                false => origins,
+            },
+            joins,
+            emptied,
+        });
+    }
+
+    /// Whether rows are told apart by something else than before.
+    fn is_new_key(&self, pair: &Pair<'_>, columns: &Columns) -> bool {
+        let (old, new) = (pair.old, pair.new);
+        let origins: Vec<Option<usize>> = new.table.key.iter().map(|at| columns.of(*at)).collect();
+        let stored: Vec<Option<usize>> = old.table.key.iter().copied().map(Some).collect();
+        let fits = |at: &usize| {
+            let column = new.table.columns.get(*at);
+            let from = columns.of(*at).and_then(|from| old.table.columns.get(from));
+            column
+                .zip(from)
+                .is_some_and(|(column, from)| fields::keeps(self, from, column))
+        };
+        old.positional != new.positional
+            || old.positioned != new.positioned
+            || origins != stored
+            || !new.table.key.iter().all(fits)
+    }
+
+    fn joins(&mut self, pair: &Pair<'_>, emptied: bool) -> Vec<Option<usize>> {
+        let mut used = BTreeSet::new();
+        let mut out = Vec::with_capacity(pair.new.joins.len());
+        for join in &pair.new.joins {
+            let field = field_name(pair.new, join.field);
+            let names = std::iter::once(&join.name).chain(&join.before);
+            let found = names
+                .into_iter()
+                .find_map(|name| pair.old.joins.iter().position(|old| old.name == *name));
+            let found = found.filter(|at| used.insert(*at));
+            let old = found.and_then(|at| Some((at, pair.old.joins.get(at)?)));
+            let Some((at, old)) = old else {
+                let refill = Some(link_refill(pair, join, &field));
+                self.tell(Change::NewLinks, &pair.new.name, Some(&field), None, refill);
+                out.push(None);
+                continue;
+            };
+            let from = field_name(pair.old, old.field);
+            if !emptied && !self.same_links(old, join) {
+                let touch = all_of(&old.name, Loss::Links);
+                let refill = Some(link_refill(pair, join, &field));
+                self.tell(Change::EmptiedLinks, &pair.new.name, Some(&field), Some(touch), refill);
+                out.push(None);
+                continue;
+            }
+            if old.name != join.name && from != field {
+                self.tell(Change::RenamedLinks { from }, &pair.new.name, Some(&field), None, None);
+            }
+            out.push((!emptied).then_some(at));
+        }
+        for (at, old) in pair.old.joins.iter().enumerate() {
+            if !used.contains(&at) {
+                let touch = (!emptied).then(|| all_of(&old.name, Loss::Links));
+                let field = field_name(pair.old, old.field);
+                self.tell(Change::RemovedLinks, &pair.new.name, Some(&field), touch, None);
+            }
+        }
+        out
+    }
+
+    /// Whether stored links mean the same rows, whatever they are called now.
+    fn same_links(&self, old: &JoinTable, new: &JoinTable) -> bool {
+        let pairs = |old: &[Column], new: &[Column]| {
+            old.len() == new.len()
+                && old.iter().zip(new).all(|(old, new)| {
+                    let named = new.name == old.name || new.before.contains(&old.name);
+                    named && fields::keeps(self, old, new)
+                })
+        };
+        pairs(&old.owner, &new.owner) && pairs(&old.targets, &new.targets) && old.fetched == new.fetched
+    }
+
+    /// Indexes and unique values over columns that stay; the others come and go with their fields.
+    fn indexes(&mut self, pair: &Pair<'_>, origins: &[Origin]) {
+        let came = |set: &Vec<usize>| -> Option<Vec<usize>> {
+            let from = set.iter().map(|at| match origins.get(*at) {
+                Some(Origin::Stored(from)) => Some(*from),
+                _ => None,
+            });
+            from.collect()
+        };
+        let (old, new) = (&pair.old.table, &pair.new.table);
+        let unique: Vec<Vec<usize>> = new.unique.iter().filter_map(came).collect();
+        let plain: Vec<Vec<usize>> = new.indexes.iter().filter_map(came).collect();
+        let stored_name = |set: &[usize]| -> Vec<String> {
+            let columns = set.iter().filter_map(|at| old.columns.get(*at));
+            columns.map(|column| column.name.clone()).collect()
+        };
+        let field = |set: &[usize]| {
+            let at = new
+                .columns
+                .iter()
+                .zip(origins)
+                .find(|(_, origin)| set.first().is_some_and(|first| **origin == Origin::Stored(*first)));
+            at.map(|(column, _)| field_name(pair.new, column.field))
+        };
+        for set in unique.iter().filter(|set| !old.unique.contains(set)) {
+            let touch = Touch {
+                table: old.name.clone(),
+                when: Condition::Repeated(stored_name(set)),
+                loss: Loss::Row,
+            };
+            let name = field(set);
+            let refill = Some(refill(pair, name.as_deref()));
+            self.tell(Change::Unique, &pair.new.name, name.as_deref(), Some(touch), refill);
+        }
+        for set in old.unique.iter().filter(|set| !unique.contains(set)) {
+            if let Some(name) = field(set) {
+                self.tell(Change::NotUnique, &pair.new.name, Some(&name), None, None);
+            }
+        }
+        // Where a field becomes or ceases to be unique, that says enough.
+        let leads = |sets: &[Vec<usize>], set: &[usize]| sets.iter().any(|other| other.first() == set.first());
+        for set in plain
+            .iter()
+            .filter(|set| !old.indexes.contains(set) && !leads(&old.unique, set))
+        {
+            self.tell(Change::NewIndex, &pair.new.name, field(set).as_deref(), None, None);
+        }
+        for set in old
+            .indexes
+            .iter()
+            .filter(|set| !plain.contains(set) && !leads(&unique, set))
+        {
+            if let Some(name) = field(set) {
+                self.tell(Change::RemovedIndex, &pair.new.name, Some(&name), None, None);
+            }
+        }
+    }
+}
+
+pub(super) fn all_of(table: &str, loss: Loss) -> Touch {
+    Touch {
+        table: table.to_owned(),
+        when: Condition::All,
+        loss,
+    }
+}
+
+/// The run that brings a field's values, or the type's rows, to where they are missing.
+pub(super) fn refill(pair: &Pair<'_>, field: Option<&str>) -> Refill {
+    let name = &pair.new.name;
+    let own = pair.new.filled_by.as_ref() == Some(name);
+    Refill {
+        fetch: pair.new.filled_by.clone(),
+        apart: false,
+        field: match field {
+            Some(field) if own => field.to_owned(),
+            Some(field) => format!("{name}.{field}"),
+            None => name.clone(),
+        },
+        table: pair.old.table.name.clone(),
+    }
+}
+
+/// The same for links, which requests of their own may bring: they are called by the field.
+fn link_refill(pair: &Pair<'_>, join: &JoinTable, field: &str) -> Refill {
+    match join.fetched {
+        true => Refill {
+            fetch: Some(format!("{}.{field}", pair.new.name)),
+            apart: true,
+            ..refill(pair, Some(field))
+        },
+        false => refill(pair, Some(field)),
+    }
+}
+
+/// A field's name; of layouts that were stored before names were kept, that of its column or table.
+pub(super) fn field_name(tables: &EntityTables, id: FieldId) -> String {
+    let column = || tables.table.columns.iter().find(|column| column.field == id);
+    let join = || tables.joins.iter().find(|join| join.field == id);
+    let stored = || {
+        column()
+            .map(|column| &column.name)
+            .or_else(|| join().map(|join| &join.name))
+    };
+    tables
+        .fields
+        .get(id.index())
+        .or_else(stored)
+        .cloned()
+        .unwrap_or_default()
+}

@@ -1,0 +1,97 @@
+//! Steps in words, for a person. Knows English; decides nothing.
+
+use super::{Change, Condition, Loss, Step, Touch};
+
+impl Step {
+    /// `+` something is new, `-` something goes, `~` something becomes something else.
+    pub fn sign(&self) -> char {
+        match self.change {
+            Change::NewType
+            | Change::NewField { .. }
+            | Change::NewLinks
+            | Change::NewIndex
+            | Change::Widened { .. } => '+',
+            Change::RemovedType | Change::RemovedField | Change::RemovedLinks | Change::RemovedIndex => '-',
+            _ => '~',
+        }
+    }
+
+    /// A short name of the change, for programs.
+    pub fn code(&self) -> &'static str {
+        match self.change {
+            Change::NewType => "NEW_TYPE",
+            Change::RenamedType { .. } => "RENAMED_TYPE",
+            Change::RemovedType => "REMOVED_TYPE",
+            Change::NewKey => "NEW_KEY",
+            Change::NewField { .. } => "NEW_FIELD",
+            Change::RenamedField { .. } => "RENAMED_FIELD",
+            Change::RemovedField => "REMOVED_FIELD",
+            Change::Cast { .. } => "CAST",
+            Change::Emptied { .. } => "EMPTIED",
+            Change::Narrowed { .. } => "NARROWED",
+            Change::Widened { .. } => "WIDENED",
+            Change::Required => "REQUIRED",
+            Change::Nullable => "NULLABLE",
+            Change::NewLinks => "NEW_LINKS",
+            Change::RenamedLinks { .. } => "RENAMED_LINKS",
+            Change::RemovedLinks => "REMOVED_LINKS",
+            Change::EmptiedLinks => "EMPTIED_LINKS",
+            Change::NewIndex => "NEW_INDEX",
+            Change::RemovedIndex => "REMOVED_INDEX",
+            Change::Unique => "UNIQUE",
+            Change::NotUnique => "NOT_UNIQUE",
+        }
+    }
+
+    /// The type, or the field with its type.
+    pub fn subject(&self) -> String {
+        match &self.field {
+            Some(field) => format!("{}.{field}", self.entity),
+            None => self.entity.clone(),
+        }
+    }
+
+    /// What happens, without its subject.
+    pub fn words(&self) -> String {
+        match &self.change {
+            Change::NewType => "new type".to_owned(),
+            Change::RenamedType { from } | Change::RenamedField { from } | Change::RenamedLinks { from } => {
+                format!("renamed, was {from}")
+            }
+            Change::RemovedType => "type removed".to_owned(),
+            Change::NewKey => "the key changes: all rows are harvested again".to_owned(),
+            Change::NewField { required: false } => "new field".to_owned(),
+            Change::NewField { required: true } => "new required field: rows without it are harvested again".to_owned(),
+            Change::RemovedField => "field removed".to_owned(),
+            Change::Cast { from, to } => format!("{from} becomes {to}, values are kept"),
+            Change::Emptied { from, to } if from == to => format!("{to} is stored in another way now: harvested again"),
+            Change::Emptied { from, to } => format!("{from} becomes {to}: harvested again"),
+            Change::Narrowed { gone } => format!("no longer {}", gone.join(", ")),
+            Change::Widened { new } => format!("new members {}", new.join(", ")),
+            Change::Required => "becomes required: rows without it are harvested again".to_owned(),
+            Change::Nullable => "may be null now".to_owned(),
+            Change::NewLinks => "new links".to_owned(),
+            Change::RemovedLinks => "links removed".to_owned(),
+            Change::EmptiedLinks => "the links lead elsewhere now: harvested again".to_owned(),
+            Change::NewIndex => "indexed".to_owned(),
+            Change::RemovedIndex => "no longer indexed".to_owned(),
+            Change::Unique => "becomes unique: repeated values are harvested again".to_owned(),
+            Change::NotUnique => "no longer unique".to_owned(),
+        }
+    }
+}
+
+impl Touch {
+    /// What `rows` rows lose, as in `12 rows are removed`.
+    pub fn words(&self, rows: u64) -> String {
+        let (row, are) = if rows == 1 { ("row", "is") } else { ("rows", "are") };
+        match (self.loss, &self.when) {
+            (Loss::Row, Condition::Null(_)) => format!("{rows} {row} without a value {are} removed"),
+            (Loss::Row, Condition::Repeated(_)) => format!("{rows} {row} with a repeated value {are} removed"),
+            (Loss::Row, _) => format!("{rows} {row} {are} removed"),
+            (Loss::Value, _) => format!("the value of {rows} {row} is removed"),
+            (Loss::Links, _) if rows == 1 => "1 link is removed".to_owned(),
+            (Loss::Links, _) => format!("{rows} links are removed"),
+        }
+    }
+}

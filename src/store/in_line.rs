@@ -1,0 +1,37 @@
+//! Transactions that the database gave up because it could not put them in line with others. Knows when to begin one again;
+//! knows no SQL.
+//!
+//! Such a transaction has left nothing behind, even when its commit was what failed, and each of ours is a function of what
+//! it is given and what it reads. So it is run again from its beginning, and finds what the others wrote.
+
+use std::time::Duration;
+
+/// Runs of one transaction. Who loses goes last, so each run has a better chance.
+pub const TRIES: u32 = 24;
+/// The longest pause before the second run; it doubles with each up to the last one.
+const PAUSE: Duration = Duration::from_millis(5);
+const PAUSE_MAX: Duration = Duration::from_millis(500);
+
+/// Waits for a part of a moment, chosen anew by everybody: those that met should not meet again.
+pub async fn pause(tries: u32) {
+    let longest = PAUSE.saturating_mul(1 << tries.min(16)).min(PAUSE_MAX);
+    tokio::time::sleep(longest.mul_f64(rand::random_range(0.0..1.0))).await;
+}
+
+/// Evaluates a transaction, and again while the database gives it up for the sake of others. A macro, because the future of
+/// an asynchronous closure cannot be promised to be `Send`.
+macro_rules! in_line {
+    ($transaction:expr) => {{
+        let mut tries = 1;
+        loop {
+            match $transaction {
+                Err($crate::store::types::StoreError::Conflict) if tries < $crate::store::in_line::TRIES => {
+                    $crate::store::in_line::pause(tries).await;
+                    tries += 1;
+                }
+                done => break done,
+            }
+        }
+    }};
+}
+pub(super) use in_line;

@@ -1,0 +1,112 @@
+//! What a complete run did not see: how many rows that are, whether so many may go, and their deletion. Knows no pages.
+
+use crate::{
+    catalog::{EntityId, Missing},
+    layout::ROW_COLUMN,
+    store::{
+        bind::get,
+        ledger::RunMemory,
+        types::{Run, StoreError},
+    },
+};
+
+use super::{batch, kin, work::Work};
+
+/// Rows deleted by one round of statements.
+const DELETE_CHUNK: usize = 5_000;
+
+/// What a complete run deleted, or holds back.
+#[derive(Default)]
+pub(in crate::store) struct Absent {
+    pub gone: u64,
+    pub held: u64,
+}
+
+/// Deletes the rows that a complete run did not see, unless they are too many.
+pub(in crate::store) async fn absent(
+    work: &mut Work<'_>,
+    run: &Run,
+    memory: &RunMemory,
+    missing: Missing,
+    missing_max: f64,
+) -> Result<Absent, StoreError> {
+    if missing == Missing::Keep {
+        return Ok(Absent::default());
+    }
+    let stored = count(work, run.entity).await?;
+    // What was seen is stored, so the rest is what was not seen.
+    let unseen = stored.saturating_sub(memory.seen.len());
+    if unseen == 0 {
+        return Ok(Absent::default());
+    }
+    // Rows that this run added are no part of what was stored before it.
+    let before = stored.saturating_sub(added(work, run).await?);
+    let allowed = match memory.seen.len() {
+        _ if missing_max <= 0.0 => 0,
+        // An upstream that answers with nothing at all is more likely broken than empty.
+        0 if missing_max < 1.0 => 0,
+        _ => ((before as f64 * missing_max).floor() as u64).max(1),
+    };
+    if unseen > allowed {
+        return Ok(Absent { gone: 0, held: unseen });
+    }
+    let mut gone = 0;
+    let mut after = i64::MIN;
+    loop {
+        let (rows, last) = unseen_after(work, run.entity, memory, after).await?;
+        gone += rows.len() as u64;
+        kin::delete(work, run.entity, rows).await?;
+        match last {
+            Some(last) => after = last,
+            None => break,
+        }
+    }
+    Ok(Absent { gone, held: 0 })
+}
+
+async fn count(work: &mut Work<'_>, entity: EntityId) -> Result<u64, StoreError> {
+    let sql = format!(
+        "SELECT CAST(count(*) AS BIGINT) FROM {}",
+        work.quote(&work.tables(entity).table.name)
+    );
+    let rows = work.all(work.params(), sql).await?;
+    let count: i64 = rows.first().map_or(Ok(0), |row| get(row, 0))?;
+    Ok(count.unsigned_abs())
+}
+
+async fn added(work: &mut Work<'_>, run: &Run) -> Result<u64, StoreError> {
+    let mut params = work.params();
+    params.add(run.id)?;
+    let rows = work
+        .all(params, "SELECT new_rows FROM hayloft_run WHERE id=$1".to_owned())
+        .await?;
+    let count: i64 = rows.first().map_or(Ok(0), |row| get(row, 0))?;
+    Ok(count.unsigned_abs())
+}
+
+type Keyed = Vec<(i64, Vec<crate::value::Value>)>;
+
+/// The unseen among the next rows of the table, and the last row looked at.
+async fn unseen_after(
+    work: &mut Work<'_>,
+    entity: EntityId,
+    memory: &RunMemory,
+    after: i64,
+) -> Result<(Keyed, Option<i64>), StoreError> {
+    let row = work.quote(ROW_COLUMN);
+    let key = batch::names(work.inner.dialect, work.key_names(entity));
+    let table = work.quote(&work.tables(entity).table.name);
+    let mut params = work.params();
+    params.add(after)?;
+    let sql = format!("SELECT {row},{key} FROM {table} WHERE {row}>$1 ORDER BY {row} LIMIT {DELETE_CHUNK}");
+    let mut unseen = Vec::new();
+    let mut last = None;
+    for line in work.all(params, sql).await? {
+        let row: i64 = get(&line, 0)?;
+        last = Some(row);
+        if !memory.seen.contains(row) {
+            unseen.push((row, work.read_key(entity, &line, 1)?));
+        }
+    }
+    Ok((unseen, last))
+}

@@ -1,0 +1,359 @@
+//! Commits the answers of a `@fetch` on a field: rows of the target, links of the rows asked about, and what is remembered
+//! of each request. Many answers share one transaction, which costs more than their rows. Knows the order of the steps.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::{
+    announce, batch, finish, insert_refused,
+    kin::{delete_where, insert_links, named},
+    take_turn,
+    work::{Fate, Item, Op, Work, distinct, read_value},
+};
+use crate::{
+    catalog::{EntityId, FetchId},
+    layout::{Column, JoinTable, POSITION_COLUMN},
+    store::{
+        Inner,
+        bind::{Kind, get},
+        crash,
+        dialect::scalar_of,
+        fan_out,
+        ledger::check_fence,
+        parents::{ParentAnswer, ParentOutcome},
+        rows::Rows,
+        types::{GroupOutcome, RequestState, Run, StoreError},
+    },
+    value::{Key, Row, Value},
+};
+
+/// The columns of `hayloft_fan_out` that an answer gives values to.
+const NOTED: &str = "\"fetch\",parent,run,state,hash,signature,request,etag,last_modified,body_hash,tries,error";
+const NOTED_KINDS: [Kind; 12] = [
+    Kind::Text,
+    Kind::Int,
+    Kind::Int,
+    Kind::Text,
+    Kind::Int,
+    Kind::Text,
+    Kind::Text,
+    Kind::Text,
+    Kind::Text,
+    Kind::Text,
+    Kind::Int,
+    Kind::Text,
+];
+
+/// What one row of `hayloft_fan_out` becomes.
+struct Noted<'a> {
+    answer: &'a ParentAnswer,
+    state: &'static str,
+    /// Of a good answer: what the next one is compared with.
+    good: Option<Option<&'a RequestState>>,
+    error: Option<&'a str>,
+    again_in: Option<i64>,
+}
+
+/// Writes the answers whose claims are still `owner`'s; others have been asked again elsewhere and are left out.
+pub(in crate::store) async fn commit_parents(
+    inner: &Inner,
+    run: &Run,
+    fetch: FetchId,
+    owner: &str,
+    answers: &[ParentAnswer],
+) -> Result<GroupOutcome, StoreError> {
+    let mut work = Work::begin(inner).await?;
+    check_fence(&mut work, run).await?;
+    take_turn(&mut work, run).await?;
+    let answers = claimed(&mut work, run, owner, answers).await?;
+    let (outcome, refused) = write_targets(&mut work, run, &answers).await?;
+    crash::point("parents::rows");
+    relink(&mut work, fetch, &answers).await?;
+    crash::point("parents::links");
+    let signature = inner.catalog.signature(fetch);
+    note_answers(&mut work, run, &signature, &answers).await?;
+    crash::point("parents::noted");
+    count(&mut work, run, &answers, &outcome, refused).await?;
+    let commit = finish(work, run).await?;
+    announce(inner, commit);
+    Ok(outcome)
+}
+
+/// The answers that are still waited for. The rows of their requests stay locked, so that a deletion of their parents waits.
+async fn claimed<'a>(
+    work: &mut Work<'_>,
+    run: &Run,
+    owner: &str,
+    answers: &'a [ParentAnswer],
+) -> Result<Vec<&'a ParentAnswer>, StoreError> {
+    let rows: Vec<i64> = answers.iter().map(|answer| answer.parent.row).collect();
+    let locked = lock(work, &run.fetch, &rows, Some((run.id, owner))).await?;
+    let mut seen = HashSet::with_capacity(answers.len());
+    // A row may come twice, when this process was so slow that it claimed its own request again.
+    let waited = |answer: &&ParentAnswer| locked.contains(&answer.parent.row) && seen.insert(answer.parent.row);
+    Ok(answers.iter().filter(waited).collect())
+}
+
+/// Locks the requests about some rows, in the order of the rows; of a run and an owner, those that they have claimed.
+async fn lock(
+    work: &mut Work<'_>,
+    fetch: &str,
+    rows: &[i64],
+    claim: Option<(i64, &str)>,
+) -> Result<HashSet<i64>, StoreError> {
+    let dialect = work.inner.dialect;
+    let mut locked = HashSet::with_capacity(rows.len());
+    let mut from = 0;
+    for size in dialect.row_sizes(rows.len(), 1) {
+        let mut wanted = Rows::new(work.params(), &[Kind::Int], size);
+        rows.iter().skip(from).take(size).try_for_each(|row| wanted.int(*row))?;
+        from += size;
+        let mut params = wanted.bind()?;
+        params.text(fetch)?;
+        let mut condition = format!("\"fetch\"={}", dialect.bulk_param(2));
+        if let Some((run, owner)) = claim {
+            params.add(run)?;
+            params.text(owner)?;
+            let (run, owner) = (dialect.bulk_param(3), dialect.bulk_param(4));
+            condition.push_str(&format!(" AND run={run} AND owner={owner} AND state='claimed'"));
+        }
+        let sql = format!(
+            "SELECT parent FROM hayloft_fan_out WHERE parent IN ({}) AND {condition} ORDER BY parent{}",
+            work.rows(&[Kind::Int], size),
+            dialect.for_update()
+        );
+        for line in work.all(params, sql).await? {
+            locked.insert(get(&line, 0)?);
+        }
+    }
+    Ok(locked)
+}
+
+/// Upserts the rows that the answers brought; of a row that comes in several of them the last counts.
+async fn write_targets(
+    work: &mut Work<'_>,
+    run: &Run,
+    answers: &[&ParentAnswer],
+) -> Result<(GroupOutcome, u64), StoreError> {
+    let rows = answers.iter().flat_map(|answer| rows_of(answer));
+    let items: Vec<Item<'_>> = rows.map(|row| Item { row, position: 0 }).collect();
+    let (items, _) = distinct(work, run.entity, items);
+    let mut outcome = GroupOutcome::default();
+    for fate in work.upsert(run.entity, &items, false).await? {
+        match fate {
+            Fate::New(_) => outcome.new += 1,
+            Fate::Changed(_) => outcome.changed += 1,
+            Fate::Same(_) => outcome.same += 1,
+            Fate::Refused(_) => {}
+        }
+    }
+    let stored = std::mem::take(&mut work.refused);
+    let refused = answers.iter().flat_map(|answer| match &answer.outcome {
+        ParentOutcome::Read { refused, .. } => &refused[..],
+        _ => &[],
+    });
+    let mut count = 0;
+    for record in refused.chain(&stored) {
+        insert_refused(work, run, record).await?;
+        count += 1;
+    }
+    Ok((outcome, count))
+}
+
+fn rows_of(answer: &ParentAnswer) -> &[Row] {
+    match &answer.outcome {
+        ParentOutcome::Read { rows, .. } => rows,
+        _ => &[],
+    }
+}
+
+/// Replaces the links of those parents whose lists differ, and notes these as changed.
+async fn relink(work: &mut Work<'_>, fetch: FetchId, answers: &[&ParentAnswer]) -> Result<(), StoreError> {
+    let each = fan_out::each(work.inner, fetch)?;
+    let Some(join) = work.tables(each.parent).join_of(each.field) else {
+        return Err(StoreError::Refused("a fetched field has no table of links".to_owned()));
+    };
+    let lists: Vec<(&[Value], &[Key])> = answers
+        .iter()
+        .filter_map(|answer| match &answer.outcome {
+            ParentOutcome::Read { links, .. } => Some((&answer.parent.key[..], &links[..])),
+            _ => None,
+        })
+        .collect();
+    let stored = stored_links(work, join, &lists).await?;
+    let differing: Vec<(&[Value], &[Key])> = lists
+        .into_iter()
+        .filter(|(owner, links)| stored.get(&Key(owner.to_vec())).map_or(&[][..], Vec::as_slice) != *links)
+        .collect();
+    let owners: Vec<Vec<Value>> = differing.iter().map(|(owner, _)| owner.to_vec()).collect();
+    delete_where(work, &join.name, &named(&join.owner), &owners).await?;
+    let mut lines: Vec<(Vec<Value>, i64, &[Value])> = Vec::new();
+    for (owner, links) in &differing {
+        let numbered = (0..).zip(*links);
+        lines.extend(numbered.map(|(position, link)| (owner.to_vec(), position, link.0.as_slice())));
+    }
+    insert_links(work, join, lines).await?;
+    for owner in &owners {
+        work.note(each.parent, Op::Changed, owner.iter());
+    }
+    Ok(())
+}
+
+/// The links that are stored now, by owner.
+async fn stored_links(
+    work: &mut Work<'_>,
+    join: &JoinTable,
+    lists: &[(&[Value], &[Key])],
+) -> Result<HashMap<Key, Vec<Key>>, StoreError> {
+    let dialect = work.inner.dialect;
+    let owner = batch::names(dialect, join.owner.iter().map(|column| column.name.as_str()));
+    let targets = batch::names(dialect, join.targets.iter().map(|column| column.name.as_str()));
+    let position = work.quote(POSITION_COLUMN);
+    let mut found: HashMap<Key, Vec<Key>> = HashMap::with_capacity(lists.len());
+    let mut from = 0;
+    let kinds: Vec<Kind> = join.owner.iter().map(|column| Kind::of(column.kind)).collect();
+    for size in dialect.row_sizes(lists.len(), kinds.len()) {
+        let mut wanted = Rows::new(work.params(), &kinds, size);
+        for value in lists.iter().skip(from).take(size).flat_map(|(owner, _)| owner.iter()) {
+            wanted.value(value)?;
+        }
+        from += size;
+        let sql = format!(
+            "SELECT {owner},{targets} FROM {} WHERE ({owner}) IN ({}) ORDER BY {owner},{position}",
+            work.quote(&join.name),
+            work.rows(&kinds, size)
+        );
+        for line in work.all(wanted.bind()?, sql).await? {
+            let values = |columns: &[Column], at: usize| -> Result<Key, StoreError> {
+                let read = |(place, column): (usize, &Column)| read_value(&line, at + place, scalar_of(column.kind));
+                Ok(Key(columns.iter().enumerate().map(read).collect::<Result<_, _>>()?))
+            };
+            let link = values(&join.targets, join.owner.len())?;
+            found.entry(values(&join.owner, 0)?).or_default().push(link);
+        }
+    }
+    Ok(found)
+}
+
+/// Remembers what became of each request.
+async fn note_answers(
+    work: &mut Work<'_>,
+    run: &Run,
+    signature: &str,
+    answers: &[&ParentAnswer],
+) -> Result<(), StoreError> {
+    let mut alike: BTreeMap<(bool, Option<i64>), Vec<Noted<'_>>> = BTreeMap::new();
+    for noted in answers.iter().map(|answer| noted(answer)) {
+        let kind = (noted.good.is_some(), noted.again_in);
+        alike.entry(kind).or_default().push(noted);
+    }
+    for ((good, again_in), noted) in alike {
+        let mut from = 0;
+        for size in work.inner.dialect.row_sizes(noted.len(), NOTED_KINDS.len()) {
+            let mut rows = Rows::new(work.params(), &NOTED_KINDS, size);
+            for noted in noted.iter().skip(from).take(size) {
+                noted.bind(&mut rows, run, signature)?;
+            }
+            from += size;
+            let sql = note_sql(work, size, good, again_in);
+            work.run(rows.bind()?, sql).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The rows are there: planned, claimed and locked. So this only ever updates, and an insert is how many rows fit into one
+/// statement.
+fn note_sql(work: &Work<'_>, size: usize, good: bool, again_in: Option<i64>) -> String {
+    // A failure keeps what the last good answer left.
+    let sets = match good {
+        true => {
+            "hash=excluded.hash,signature=excluded.signature,request=excluded.request,etag=excluded.etag,\
+             last_modified=excluded.last_modified,body_hash=excluded.body_hash,"
+        }
+        false => "",
+    };
+    let next = again_in.map_or("NULL".to_owned(), |seconds| work.inner.now(seconds));
+    format!(
+        "INSERT INTO hayloft_fan_out({NOTED}) {} ON CONFLICT(\"fetch\",parent) DO UPDATE SET {sets}state=excluded.state,\
+         tries=excluded.tries,error=excluded.error,next_at={next},at={},owner=NULL,until=NULL",
+        work.rows(&NOTED_KINDS, size),
+        work.inner.now(0)
+    )
+}
+
+impl<'a> Noted<'a> {
+    fn bind(&self, row: &mut Rows<'a>, run: &'a Run, signature: &'a str) -> Result<(), StoreError> {
+        row.text(run.fetch.as_str())?;
+        row.int(self.answer.parent.row)?;
+        row.int(run.id)?;
+        row.text(self.state)?;
+        row.int(self.good.map(|_| self.answer.parent.hash))?;
+        row.text(self.good.map(|_| signature))?;
+        let state = self.good.flatten();
+        row.text(state.map(|state| state.request.as_str()))?;
+        row.text(state.and_then(|state| state.etag.as_deref()))?;
+        row.text(state.and_then(|state| state.last_modified.as_deref()))?;
+        row.text(state.and_then(|state| state.body_hash.as_deref()))?;
+        row.int(self.error.map_or(0, |_| i64::from(self.answer.parent.tries) + 1))?;
+        row.text(self.error)
+    }
+}
+
+fn noted(answer: &ParentAnswer) -> Noted<'_> {
+    let (state, good, error, again_in) = match &answer.outcome {
+        ParentOutcome::Same(state) => ("done", Some(Some(state)), None, None),
+        ParentOutcome::Read { state, .. } => ("done", Some(state.as_ref()), None, None),
+        ParentOutcome::Failed { error, again_in: None } => ("failed", None, Some(error.as_str()), None),
+        ParentOutcome::Failed { error, again_in } => ("due", None, Some(error.as_str()), *again_in),
+    };
+    Noted {
+        answer,
+        state,
+        good,
+        error,
+        again_in,
+    }
+}
+
+/// Adds to the run's counts. Its lease is left alone: that is for the process that holds it.
+async fn count(
+    work: &mut Work<'_>,
+    run: &Run,
+    answers: &[&ParentAnswer],
+    outcome: &GroupOutcome,
+    refused: u64,
+) -> Result<(), StoreError> {
+    let mut params = work.params();
+    params.add(run.id)?;
+    let pages: u64 = answers.iter().map(|answer| answer.pages).sum();
+    let bytes: u64 = answers.iter().map(|answer| answer.bytes).sum();
+    for count in [pages, bytes, outcome.new, outcome.changed, outcome.same, refused] {
+        params.add(count.cast_signed())?;
+    }
+    let sql = "UPDATE hayloft_run SET pages=pages+$2,bytes=bytes+$3,new_rows=new_rows+$4,changed_rows=changed_rows+$5,\
+               same_rows=same_rows+$6,refused_rows=refused_rows+$7 WHERE id=$1";
+    work.run(params, sql.to_owned()).await?;
+    Ok(())
+}
+
+/// Forgets the requests about rows that are deleted. First of all, so that an answer on its way is waited for or refused.
+pub(super) async fn forget(work: &mut Work<'_>, parent: EntityId, rows: &[i64]) -> Result<(), StoreError> {
+    let catalog = work.inner.catalog.clone();
+    let about = |id: &FetchId| {
+        catalog
+            .fetch(*id)
+            .each
+            .as_ref()
+            .is_some_and(|each| each.parent == parent)
+    };
+    for id in catalog.fetch_ids().filter(about) {
+        let fetch = catalog.fetch_name(id);
+        // Locked in the order in which commits lock them: otherwise each could wait for the other.
+        lock(work, &fetch, rows, None).await?;
+        let name = Value::Text(fetch);
+        let gone: Vec<Vec<Value>> = rows.iter().map(|row| vec![name.clone(), Value::Int(*row)]).collect();
+        let columns = [("fetch", Kind::Text), ("parent", Kind::Int)];
+        delete_where(work, "hayloft_fan_out", &columns, &gone).await?;
+    }
+    Ok(())
+}

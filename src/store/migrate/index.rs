@@ -1,0 +1,169 @@
+//! Indexes: which go, which are missing, and which are built later because their table is large. Knows the database's own
+//! list of them, so that a build that was cut off is found and done again.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    layout::{
+        EntityTables, Layout,
+        steps::{Origin, Reshape},
+    },
+    store::{
+        Inner,
+        bind::get,
+        failed,
+        load::Writing,
+        tables::{self, IndexPlan},
+        types::StoreError,
+    },
+};
+
+use super::Migration;
+
+/// Rows, by the planner's estimate, from which on an index is not built in the transaction, during which nobody could write:
+/// this many take about a second. Tests reach a smaller number sooner.
+const LARGE_ROWS: i64 = if cfg!(test) { 1_000 } else { 100_000 };
+
+/// Drops the indexes of tables that stay when the new layout has no such index, or their columns change under them.
+pub async fn drop_old(work: &mut Writing<'_>, migration: &Migration<'_>) -> Result<(), StoreError> {
+    let dialect = work.inner.dialect;
+    for kept in &migration.steps.kept {
+        let Some(old) = migration.stored.entities.get(kept.stored) else {
+            continue;
+        };
+        let new = migration.new.entity(kept.entity);
+        let wanted = tables::indexes(dialect, new);
+        let dropped = dropped_tables(kept, old);
+        let same = same_columns(kept, old, new);
+        for index in tables::indexes(dialect, old) {
+            let untouched =
+                index.table != old.table.name || index.columns.iter().all(|name| same.contains(name.as_str()));
+            if dropped.contains(&index.table) || wanted.contains(&index) && untouched {
+                continue;
+            }
+            let sql = format!("DROP INDEX IF EXISTS {}", work.quote(&index.name));
+            work.run(work.params(), sql).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Join tables whose indexes went with them.
+fn dropped_tables(kept: &Reshape, old: &EntityTables) -> BTreeSet<String> {
+    let joins = old.joins.iter().enumerate();
+    joins
+        .filter(|(at, _)| !kept.joins.contains(&Some(*at)))
+        .map(|(_, join)| join.name.clone())
+        .collect()
+}
+
+/// Stored columns that stay under their name with their type.
+fn same_columns<'m>(kept: &Reshape, old: &'m EntityTables, new: &EntityTables) -> BTreeSet<&'m str> {
+    let pairs = new.table.columns.iter().zip(&kept.origins);
+    let mut same: BTreeSet<&str> = pairs
+        .filter_map(|(column, origin)| match origin {
+            Origin::Stored(from) => {
+                let stored = old.table.columns.get(*from)?;
+                (stored.name == column.name).then_some(stored.name.as_str())
+            }
+            Origin::Nothing => None,
+        })
+        .collect();
+    if old.positioned && new.positioned {
+        same.insert(crate::layout::POSITION_COLUMN);
+    }
+    same
+}
+
+/// Creates the indexes that are missing, but for those of large tables.
+pub async fn create_missing(work: &mut Writing<'_>, layout: &Layout) -> Result<(), StoreError> {
+    let there = names(
+        work.all(work.params(), work.inner.dialect.index_names().to_owned())
+            .await?,
+    )?;
+    for index in missing(work.inner, layout, &there) {
+        if !index.is_key && is_large(work, &index).await? {
+            continue;
+        }
+        // One of that name can be there: a build that was cut off leaves it invalid.
+        let sql = format!("DROP INDEX IF EXISTS {}", work.quote(&index.name));
+        work.run(work.params(), sql).await?;
+        work.run(work.params(), index.sql).await?;
+    }
+    Ok(())
+}
+
+fn missing(inner: &Inner, layout: &Layout, there: &BTreeSet<String>) -> Vec<IndexPlan> {
+    let all = layout
+        .entities
+        .iter()
+        .flat_map(|tables| tables::indexes(inner.dialect, tables));
+    all.filter(|index| !there.contains(&index.name)).collect()
+}
+
+fn names(lines: Vec<crate::store::bind::Line>) -> Result<BTreeSet<String>, StoreError> {
+    lines.iter().map(|line| get(line, 0)).collect()
+}
+
+async fn is_large(work: &mut Writing<'_>, index: &IndexPlan) -> Result<bool, StoreError> {
+    let Some(sql) = work.inner.dialect.rows_estimate(&index.table) else {
+        return Ok(false);
+    };
+    let lines = work.all(work.params(), sql).await?;
+    let rows: i64 = lines.first().map_or(Ok(0), |line| get(line, 0))?;
+    Ok(rows > LARGE_ROWS)
+}
+
+/// The indexes that are still to be built.
+pub async fn postponed(inner: &Inner) -> Result<Vec<IndexPlan>, StoreError> {
+    let lines = inner
+        .writer()?
+        .fetch_all(inner.params().query(inner.dialect.index_names()))
+        .await;
+    let there = names(lines.map_err(failed)?)?;
+    Ok(missing(inner, &inner.layout, &there))
+}
+
+/// Builds one index while others read and write. Who builds holds a row of the layout's locks, because another process
+/// would take an index in the making for one that was cut off; `false`: somebody else builds.
+pub async fn build_large(inner: &Inner, index: &IndexPlan) -> Result<bool, StoreError> {
+    let mut work = Writing::begin(inner).await?;
+    for statement in inner.dialect.before_build() {
+        work.run(work.params(), (*statement).to_owned()).await?;
+    }
+    let sql = format!(
+        "SELECT one FROM hayloft_layout_lock WHERE one=2{}",
+        inner.dialect.skip_locked()
+    );
+    if work.all(work.params(), sql).await?.is_empty() {
+        return Ok(false);
+    }
+    // Somebody else may have built it since it was found missing.
+    if !postponed(inner).await?.contains(index) {
+        return Ok(true);
+    }
+    let writer = inner.writer()?;
+    for statement in inner.dialect.build_beside(&work.quote(&index.name), &index.sql) {
+        if let Err(error) = writer.execute(inner.params().query(statement)).await {
+            return Err(refused(index, error));
+        }
+    }
+    tracing::info!(table = %index.table, index = %index.name, "an index was built");
+    Ok(true)
+}
+
+/// A unique index that cannot be built names the values that stand in its way; they are in the database's own words.
+fn refused(index: &IndexPlan, error: sqlx::Error) -> StoreError {
+    let Some(cause) = error.as_database_error().filter(|cause| cause.is_unique_violation()) else {
+        return failed(error);
+    };
+    let detail = cause
+        .try_downcast_ref::<sqlx::postgres::PgDatabaseError>()
+        .and_then(|cause| cause.detail())
+        .unwrap_or("some values are repeated");
+    StoreError::LayoutDiffers(format!(
+        "{} of {} should be unique, but is not: {detail}; harvest the type again, or take @unique away",
+        index.columns.join(", "),
+        index.table
+    ))
+}

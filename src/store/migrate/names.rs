@@ -1,0 +1,87 @@
+//! Types and fetches are called by name in the system tables; here they get their new ones. Knows those tables.
+
+use crate::{
+    layout::steps::Change,
+    store::{load::Writing, types::StoreError},
+};
+
+use super::Migration;
+
+/// Where the names of fetches stand: a type's name, or `Type.field`.
+const FETCHES: &[&str] = &[
+    "hayloft_run",
+    "hayloft_request_state",
+    "hayloft_quarantine",
+    "hayloft_fetch",
+    "hayloft_refill",
+    "hayloft_fan_out",
+];
+/// What is remembered for a fetch and means nothing without it; its runs are history and stay.
+const REMEMBERED: &[&str] = &[
+    "hayloft_request_state",
+    "hayloft_quarantine",
+    "hayloft_fetch",
+    "hayloft_refill",
+    "hayloft_fan_out",
+];
+
+/// Follows renamed types, and forgets removed ones.
+pub async fn types(work: &mut Writing<'_>, migration: &Migration<'_>) -> Result<(), StoreError> {
+    for planned in migration.planned {
+        let step = &planned.step;
+        match &step.change {
+            Change::RenamedType { from } => rename(work, from, &step.entity).await?,
+            Change::RenamedLinks { from } => {
+                let of = |field: &str| format!("{}.{field}", step.entity);
+                let to = step.field.as_deref().unwrap_or_default();
+                rename_fetch(work, &of(from), &of(to)).await?;
+            }
+            Change::RemovedType => {
+                for table in REMEMBERED {
+                    let mut params = work.params();
+                    params.add(step.entity.clone())?;
+                    work.run(params, format!("DELETE FROM {table} WHERE \"fetch\"=$1"))
+                        .await?;
+                }
+            }
+            _ => {}
+        }
+    }
+    for kept in &migration.steps.kept {
+        let Some(old) = migration.stored.entities.get(kept.stored) else {
+            continue;
+        };
+        let new = migration.new.entity(kept.entity);
+        if old.table.name != new.table.name {
+            for statement in work.inner.dialect.rename_row_numbers(&old.table.name, &new.table.name) {
+                work.run(work.params(), statement).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Gives a fetch its new name, and those of the type's fields with it.
+async fn rename(work: &mut Writing<'_>, from: &str, to: &str) -> Result<(), StoreError> {
+    rename_fetch(work, from, to).await?;
+    let (from, to) = (work.inner.dialect.literal(from), work.inner.dialect.literal(to));
+    let column = work.quote("type");
+    let sql = format!("UPDATE hayloft_change_log SET {column}={to} WHERE {column}={from}");
+    work.run(work.params(), sql).await.map(|_| ())
+}
+
+async fn rename_fetch(work: &mut Writing<'_>, from: &str, to: &str) -> Result<(), StoreError> {
+    let of = |name: &str| format!("\"fetch\"={name} OR substr(\"fetch\",1,length({name})+1)={name}||'.'");
+    let (from, to) = (work.inner.dialect.literal(from), work.inner.dialect.literal(to));
+    for table in FETCHES {
+        // One of this name that was removed before may have left its history.
+        work.run(work.params(), format!("DELETE FROM {table} WHERE {}", of(&to)))
+            .await?;
+        let named = format!(
+            "UPDATE {table} SET \"fetch\"={to}||substr(\"fetch\",length({from})+1) WHERE {}",
+            of(&from)
+        );
+        work.run(work.params(), named).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,210 @@
+//! One table with other names and columns: altered in place where the database can, else built anew and filled from the old
+//! one. Knows DDL of tables; no indexes.
+
+use crate::{
+    layout::{
+        Column, EntityTables, HASH_COLUMN, JoinTable, POSITION_COLUMN, ROW_COLUMN,
+        steps::{Origin, Reshape},
+    },
+    store::{dialect::Dialect, load::Writing, tables, types::StoreError},
+};
+
+use super::Migration;
+
+/// The name of a table while it is built; types cannot be named so.
+const BUILT: &str = "hayloft_rebuilt";
+
+/// One table, whatever it holds: its columns in pairs of what is stored and what they become.
+struct Columns<'m> {
+    table: &'m str,
+    pairs: Vec<(Option<&'m Column>, &'m Column)>,
+    gone: Vec<&'m str>,
+}
+
+/// Gives a table and its links their new names.
+pub async fn rename(work: &mut Writing<'_>, migration: &Migration<'_>, kept: &Reshape) -> Result<(), StoreError> {
+    let new = migration.new.entity(kept.entity);
+    let Some(old) = migration.stored.entities.get(kept.stored) else {
+        return Ok(());
+    };
+    rename_table(work, &old.table.name, &new.table.name).await?;
+    for (join, old) in joins(kept, old, new) {
+        rename_table(work, &old.name, &join.name).await?;
+    }
+    Ok(())
+}
+
+async fn rename_table(work: &mut Writing<'_>, old: &str, new: &str) -> Result<(), StoreError> {
+    if old != new {
+        let sql = format!("ALTER TABLE {} RENAME TO {}", work.quote(old), work.quote(new));
+        work.run(work.params(), sql).await?;
+    }
+    Ok(())
+}
+
+/// Links that stay, new and stored.
+fn joins<'m>(
+    kept: &'m Reshape,
+    old: &'m EntityTables,
+    new: &'m EntityTables,
+) -> impl Iterator<Item = (&'m JoinTable, &'m JoinTable)> {
+    let pairs = new.joins.iter().zip(&kept.joins);
+    pairs.filter_map(|(join, from)| Some((join, old.joins.get((*from)?)?)))
+}
+
+/// Brings the columns of a table and its links to the new layout; the names of the tables are the new ones already.
+pub async fn columns(work: &mut Writing<'_>, migration: &Migration<'_>, kept: &Reshape) -> Result<(), StoreError> {
+    let new = migration.new.entity(kept.entity);
+    let Some(old) = migration.stored.entities.get(kept.stored) else {
+        return Ok(());
+    };
+    for (join, stored) in joins(kept, old, new) {
+        let own = stored.owner.iter().chain(&stored.targets).map(Some);
+        let columns = Columns {
+            table: &join.name,
+            pairs: own.zip(join.owner.iter().chain(&join.targets)).collect(),
+            gone: Vec::new(),
+        };
+        let build = |name: &str, dialect: &dyn Dialect| tables::join_table(dialect, join, name);
+        change(work, &columns, &[POSITION_COLUMN], build, false).await?;
+    }
+    let pairs = new.table.columns.iter().zip(&kept.origins);
+    let pairs = pairs.map(|(column, origin)| match origin {
+        Origin::Stored(from) => (old.table.columns.get(*from), column),
+        Origin::Nothing => (None, column),
+    });
+    let stays = |at: &usize| kept.origins.contains(&Origin::Stored(*at));
+    let gone = (0..old.table.columns.len()).filter(|at| !stays(at));
+    let columns = Columns {
+        table: &new.table.name,
+        pairs: pairs.collect(),
+        gone: gone
+            .filter_map(|at| old.table.columns.get(at))
+            .map(|column| column.name.as_str())
+            .collect(),
+    };
+    let build = |name: &str, dialect: &dyn Dialect| tables::table(dialect, new, name);
+    let mut own = vec![ROW_COLUMN, HASH_COLUMN];
+    own.extend((old.positioned && new.positioned).then_some(POSITION_COLUMN));
+    let moved = old.positioned != new.positioned;
+    change(work, &columns, &own, build, moved).await?;
+    Ok(())
+}
+
+async fn change(
+    work: &mut Writing<'_>,
+    columns: &Columns<'_>,
+    own: &[&str],
+    build: impl Fn(&str, &dyn Dialect) -> String,
+    moved: bool,
+) -> Result<(), StoreError> {
+    let dialect = work.inner.dialect;
+    // A column of our own comes or goes with the rows, so that there is nothing to copy; building anew is then the least.
+    if moved || !dialect.alters_columns() && columns.pairs.iter().any(|pair| needs_building(dialect, pair)) {
+        return rebuild(work, columns, own, build).await;
+    }
+    for statement in alterations(dialect, columns) {
+        work.run(work.params(), statement).await?;
+    }
+    Ok(())
+}
+
+fn is_cast(dialect: &dyn Dialect, old: &Column, new: &Column) -> bool {
+    dialect.column_type(old.kind) != dialect.column_type(new.kind)
+}
+
+/// Whether a column cannot be added or altered where `ALTER TABLE` knows little.
+fn needs_building(dialect: &dyn Dialect, (old, new): &(Option<&Column>, &Column)) -> bool {
+    match old {
+        Some(old) => is_cast(dialect, old, new) || old.nullable != new.nullable,
+        None => !new.nullable,
+    }
+}
+
+/// Columns are dropped before others take their names, and renamed before others are added.
+fn alterations(dialect: &dyn Dialect, columns: &Columns<'_>) -> Vec<String> {
+    let table = dialect.quote(columns.table);
+    let mut out = Vec::new();
+    let mut alter = |what: String| out.push(format!("ALTER TABLE {table} {what}"));
+    for name in &columns.gone {
+        alter(format!("DROP COLUMN {}", dialect.quote(name)));
+    }
+    for (old, new) in &columns.pairs {
+        let Some(old) = old else { continue };
+        if old.name != new.name {
+            alter(format!(
+                "RENAME COLUMN {} TO {}",
+                dialect.quote(&old.name),
+                dialect.quote(&new.name)
+            ));
+        }
+    }
+    for (old, new) in &columns.pairs {
+        let name = dialect.quote(&new.name);
+        let ty = dialect.column_type(new.kind);
+        match old {
+            None => {
+                let null = if new.nullable { "" } else { " NOT NULL" };
+                alter(format!("ADD COLUMN {name} {ty}{null}"));
+            }
+            Some(old) => {
+                if is_cast(dialect, old, new) {
+                    alter(format!(
+                        "ALTER COLUMN {name} TYPE {ty} USING {}",
+                        cast(dialect, &new.name, new)
+                    ));
+                }
+                match (old.nullable, new.nullable) {
+                    (true, false) => alter(format!("ALTER COLUMN {name} SET NOT NULL")),
+                    (false, true) => alter(format!("ALTER COLUMN {name} DROP NOT NULL")),
+                    _ => {}
+                }
+            }
+        }
+    }
+    out
+}
+
+/// A stored value as one of another type; what the casts may be is decided in `layout::steps`.
+fn cast(dialect: &dyn Dialect, stored: &str, new: &Column) -> String {
+    let ty = dialect.column_type(new.kind);
+    let ty = ty.split(" COLLATE").next().unwrap_or(ty);
+    format!("CAST({} AS {ty})", dialect.quote(stored))
+}
+
+/// Builds the table anew and fills it from the old one.
+async fn rebuild(
+    work: &mut Writing<'_>,
+    columns: &Columns<'_>,
+    own: &[&str],
+    build: impl Fn(&str, &dyn Dialect) -> String,
+) -> Result<(), StoreError> {
+    let dialect = work.inner.dialect;
+    work.run(work.params(), build(BUILT, dialect)).await?;
+    let (built, table) = (work.quote(BUILT), work.quote(columns.table));
+    let mut into: Vec<String> = own.iter().map(|name| work.quote(name)).collect();
+    let mut from = into.clone();
+    for (old, new) in &columns.pairs {
+        let Some(old) = old else { continue };
+        into.push(work.quote(&new.name));
+        from.push(match is_cast(dialect, old, new) {
+            true => cast(dialect, &old.name, new),
+            false => work.quote(&old.name),
+        });
+    }
+    let (into, from) = (into.join(","), from.join(","));
+    // A column that is required and has no values is only there when all rows were removed.
+    let copied = columns.pairs.iter().all(|(old, new)| old.is_some() || new.nullable);
+    if copied {
+        work.run(
+            work.params(),
+            format!("INSERT INTO {built}({into}) SELECT {from} FROM {table}"),
+        )
+        .await?;
+    }
+    for statement in dialect.keep_row_numbers(columns.table, BUILT) {
+        work.run(work.params(), statement).await?;
+    }
+    work.run(work.params(), format!("DROP TABLE {table}")).await?;
+    rename_table(work, BUILT, columns.table).await
+}

@@ -1,0 +1,76 @@
+//! What goes in and out of the store for a `@fetch` on a field, whose requests are each about one row, the parent of what the
+//! answer lists. Plain data.
+
+use super::types::{Refused, RequestState, Run};
+use crate::{
+    catalog::FetchId,
+    value::{Key, Row, Scalar, Value},
+};
+
+/// A row whose request is claimed: what the request is made of, and what is remembered of the last good answer.
+#[derive(Clone, Debug)]
+pub struct Parent {
+    /// Its number, by which the request is known.
+    pub row: i64,
+    pub key: Vec<Value>,
+    /// The values that the path names, in the order of `catalog::Each::this`.
+    pub this: Vec<(Scalar, Value)>,
+    /// The row's hash when it was claimed: an answer is about this version of the row.
+    pub hash: i64,
+    /// Failures of this request in this run so far.
+    pub tries: u32,
+    /// None: never answered, or read by another definition.
+    pub before: Option<RequestState>,
+}
+
+/// What came back for one row.
+#[derive(Clone, Debug)]
+pub struct ParentAnswer {
+    pub parent: Parent,
+    pub pages: u64,
+    pub bytes: u64,
+    pub outcome: ParentOutcome,
+}
+
+#[derive(Clone, Debug)]
+pub enum ParentOutcome {
+    /// The same as last time: nothing is written but that.
+    Same(RequestState),
+    Read {
+        /// Rows of the target, whole.
+        rows: Vec<Row>,
+        /// What the field then leads to, in order.
+        links: Vec<Key>,
+        refused: Vec<Refused>,
+        /// None: it is read in full next time.
+        state: Option<RequestState>,
+    },
+    /// With an error's public text; it is tried again after so many seconds, or not in this run.
+    Failed { error: String, again_in: Option<i64> },
+}
+
+/// Whether a run has requests that nobody has answered yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Left {
+    Some,
+    None,
+    /// The run has ended, or another process has taken it over.
+    RunEnded,
+}
+
+/// A run whose requests any process may help with.
+#[derive(Clone, Debug)]
+pub struct OpenFanOut {
+    pub fetch: FetchId,
+    pub run: Run,
+}
+
+/// Requests by state: answered, failed for good, and still to be made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FanOutCounts {
+    pub done: u64,
+    pub failed: u64,
+    pub left: u64,
+    /// Some of the failures, each with the key of its row.
+    pub errors: Vec<String>,
+}

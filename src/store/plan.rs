@@ -1,0 +1,58 @@
+//! The steps to a changed definition as a caller sees them, with what each touches in the database. Plain data.
+
+use crate::layout::steps::Step;
+
+/// A step of a changed definition, with what it touches in the database.
+#[derive(Clone, Debug)]
+pub struct PlannedStep {
+    pub step: Step,
+    /// Stored rows that lose something.
+    pub rows: u64,
+    /// Rows are there that only a run brings the values for.
+    pub refills: bool,
+}
+
+impl PlannedStep {
+    /// A step of which nobody counted anything.
+    pub(super) fn uncounted(step: Step) -> PlannedStep {
+        PlannedStep {
+            step,
+            rows: 0,
+            refills: false,
+        }
+    }
+
+    /// Whether stored data is lost by it.
+    pub fn is_lossy(&self) -> bool {
+        self.rows > 0
+    }
+
+    pub(super) fn needs_refill(&self) -> bool {
+        self.refills
+    }
+
+    /// `- Item.price: field removed; the value of 12 rows is removed`.
+    pub fn words(&self) -> String {
+        let step = &self.step;
+        let mut out = format!("{} {}: {}", step.sign(), step.subject(), step.words());
+        if let Some(touch) = step.touch.as_ref().filter(|_| self.is_lossy()) {
+            out.push_str("; ");
+            out.push_str(&touch.words(self.rows));
+        }
+        out
+    }
+}
+
+/// What lies between a database and a definition.
+#[derive(Clone, Debug)]
+pub struct LayoutPlan {
+    pub steps: Vec<PlannedStep>,
+    /// The definition is an earlier one of this database, which has left room for it: nothing is to be done.
+    pub former: bool,
+}
+
+impl LayoutPlan {
+    pub fn is_lossy(&self) -> bool {
+        self.steps.iter().any(PlannedStep::is_lossy)
+    }
+}

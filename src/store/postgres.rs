@@ -1,0 +1,330 @@
+//! PostgreSQL's dialect. Knows PostgreSQL's functions and their traps; no business.
+
+use std::borrow::Cow;
+
+use sea_orm::DbBackend;
+use sqlx::postgres::PgArguments;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::{layout::ColumnKind, query::TextTest, value::Scalar};
+
+use super::{
+    bind::{Kind, Line, Params, get},
+    dialect::{Dialect, Numbered},
+    types::StoreError,
+};
+
+/// Bytes of an identifier (NAMEDATALEN less one); the server cuts longer ones, and two of them may then be one.
+const NAME_MAX: usize = 63;
+/// Bytes that a longer name keeps; an underscore and a hash of the whole follow.
+const NAME_KEPT: usize = 46;
+/// Rows of one statement: round trips are few already, and its arrays stay below some megabytes.
+const ROWS_MAX: usize = 4_096;
+
+pub struct Postgres;
+
+impl Dialect for Postgres {
+    fn params(&self) -> Params {
+        Params::Postgres(PgArguments::default())
+    }
+
+    fn max_params(&self) -> usize {
+        // The protocol counts them in 16 bits; drivers have failed beyond the signed half.
+        32_767
+    }
+
+    fn row_sizes(&self, total: usize, _width: usize) -> Vec<usize> {
+        let mut sizes = vec![ROWS_MAX; total / ROWS_MAX];
+        sizes.extend(Some(total % ROWS_MAX).filter(|rest| *rest > 0));
+        sizes
+    }
+
+    fn name<'n>(&self, name: &'n str) -> Cow<'n, str> {
+        if name.len() <= NAME_MAX {
+            return Cow::Borrowed(name);
+        }
+        let cut = (0..=NAME_KEPT).rev().find(|at| name.is_char_boundary(*at)).unwrap_or(0);
+        let (kept, _) = name.split_at(cut);
+        Cow::Owned(format!("{kept}_{:016x}", xxh3_64(name.as_bytes())))
+    }
+
+    fn quote(&self, name: &str) -> String {
+        format!("\"{}\"", self.name(name).replace('"', "\"\""))
+    }
+
+    fn param(&self, number: usize, kind: Kind) -> String {
+        match kind {
+            Kind::Decimal => format!("${number}::numeric"),
+            _ => format!("${number}"),
+        }
+    }
+
+    fn bulk_param(&self, number: usize) -> String {
+        format!("${number}")
+    }
+
+    fn rows(&self, kinds: &[Kind], first: usize, _count: usize, numbered: Numbered) -> String {
+        let mut cells = Vec::with_capacity(kinds.len() + 1);
+        let mut arrays = Vec::with_capacity(kinds.len());
+        let mut names = Vec::with_capacity(kinds.len() + 1);
+        if numbered == Numbered::Yes {
+            cells.push("u.n-1".to_owned());
+        }
+        for (at, kind) in kinds.iter().enumerate() {
+            let (array, cast) = match kind {
+                Kind::Int => ("bigint", ""),
+                Kind::Float => ("float8", ""),
+                Kind::Bool => ("boolean", ""),
+                Kind::Decimal => ("text", "::numeric"),
+                Kind::Text => ("text", ""),
+            };
+            cells.push(format!("u.c{at}{cast}"));
+            arrays.push(format!("${}::{array}[]", first + at));
+            names.push(format!("c{at}"));
+        }
+        let ordinality = match numbered {
+            Numbered::Yes => {
+                names.push("n".to_owned());
+                " WITH ORDINALITY"
+            }
+            Numbered::No => "",
+        };
+        format!(
+            "SELECT {} FROM unnest({}){ordinality} AS u({})",
+            cells.join(","),
+            arrays.join(","),
+            names.join(",")
+        )
+    }
+
+    fn keys(&self, kinds: &[Kind], first: usize, count: usize) -> String {
+        self.rows(kinds, first, count, Numbered::Yes)
+    }
+
+    fn backend(&self) -> DbBackend {
+        DbBackend::Postgres
+    }
+
+    fn column_type(&self, kind: ColumnKind) -> &'static str {
+        match Kind::of(kind) {
+            Kind::Int => "BIGINT",
+            Kind::Float => "DOUBLE PRECISION",
+            Kind::Bool => "BOOLEAN",
+            Kind::Decimal => "NUMERIC",
+            // The order of bytes, which is that of code points, and the same on every machine.
+            Kind::Text => "TEXT COLLATE \"C\"",
+        }
+    }
+
+    /// Numbers are handed out by `hayloft_row_number`, inside the transaction.
+    fn row_number_type(&self) -> &'static str {
+        "BIGINT NOT NULL PRIMARY KEY"
+    }
+
+    fn join_table_end(&self) -> &'static str {
+        ""
+    }
+
+    fn collate(&self, _kind: ColumnKind) -> &'static str {
+        ""
+    }
+
+    fn wire(&self, column: &str, kind: ColumnKind, nullable: bool) -> String {
+        let or_null = |text: String| {
+            if nullable {
+                format!("coalesce({text},'null')")
+            } else {
+                text
+            }
+        };
+        match kind {
+            ColumnKind::Document | ColumnKind::Scalar(Scalar::Json) => or_null(column.to_owned()),
+            ColumnKind::Scalar(Scalar::Int | Scalar::Float) => or_null(format!("{column}::text")),
+            ColumnKind::Scalar(Scalar::BigInt | Scalar::Decimal | Scalar::Date | Scalar::Uuid) => {
+                or_null(format!("'\"'||{column}||'\"'"))
+            }
+            ColumnKind::Scalar(Scalar::Boolean) => or_null(format!("{column}::text")),
+            ColumnKind::Scalar(Scalar::DateTime) => or_null(format!("'\"'||rtrim(rtrim({column},'Z0'),'.')||'Z\"'")),
+            ColumnKind::Scalar(Scalar::Time) => or_null(format!("'\"'||rtrim(rtrim({column},'0'),'.')||'\"'")),
+            // The parts are taken apart before `abs`, which fails on the smallest integer.
+            ColumnKind::Scalar(Scalar::Duration) => or_null(format!(
+                "(CASE WHEN {column}<0 THEN '\"-PT' ELSE '\"PT' END||rtrim(rtrim(abs({column}/1000000)||'.'||lpad(abs({column}%1000000)::text,6,'0'),'0'),'.')||'S\"')"
+            )),
+            ColumnKind::Scalar(_) | ColumnKind::Enum => or_null(format!("to_json({column})::text")),
+        }
+    }
+
+    /// A tenth faster than the function `concat`.
+    fn concatenation(&self, parts: &[String]) -> String {
+        format!("({})", parts.join("||"))
+    }
+
+    fn array(&self, text: &str, from: &str) -> String {
+        // The rows of an ordered subquery are aggregated in its order; nothing runs in parallel here, which could change that.
+        format!("(SELECT concat('[',string_agg({text},','),']') FROM ({from}) AS a)")
+    }
+
+    fn join_texts(&self, text: &str) -> String {
+        format!("string_agg({text},',')")
+    }
+
+    fn member(&self, document: &str, name: &str) -> String {
+        format!("(({document})::json->'{name}')::text")
+    }
+
+    fn elements(&self, document: &str, alias: &str) -> String {
+        format!("json_array_elements_text(({document})::json) WITH ORDINALITY AS {alias}(value,key)")
+    }
+
+    fn text_test(&self, column: &str, test: TextTest, param: &str) -> String {
+        match test {
+            TextTest::Contains => format!("position({param} in {column})>0"),
+            TextTest::StartsWith => format!("starts_with({column},{param})"),
+            TextTest::EndsWith => format!("right({column},length({param}))={param}"),
+            TextTest::Like => format!("{column} LIKE {param}"),
+            // In the collation "C" only the letters of ASCII have a case.
+            TextTest::ILike => format!("{column} COLLATE \"C\" ILIKE {param}"),
+        }
+    }
+
+    fn pattern(&self, test: TextTest, text: &str) -> String {
+        match test {
+            TextTest::Like | TextTest::ILike => super::dialect::closed_pattern(text),
+            TextTest::Contains | TextTest::StartsWith | TextTest::EndsWith => text.to_owned(),
+        }
+    }
+
+    fn chain(&self) -> &'static str {
+        "JOIN"
+    }
+
+    fn no_limit(&self) -> &'static str {
+        "ALL"
+    }
+
+    fn now(&self, seconds: i64) -> String {
+        // The collation goes over to what it is compared with: times are compared as bytes.
+        format!(
+            "to_char(statement_timestamp() AT TIME ZONE 'UTC'+interval '{seconds} seconds','YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') COLLATE \"C\""
+        )
+    }
+
+    fn early_commit(&self) -> Option<&'static str> {
+        Some("SET LOCAL synchronous_commit=off")
+    }
+
+    fn epoch(&self) -> &'static str {
+        "substr(md5(random()::text||clock_timestamp()::text||pg_backend_pid()::text),1,16)"
+    }
+
+    fn for_update(&self) -> &'static str {
+        " FOR UPDATE"
+    }
+
+    fn skip_locked(&self) -> &'static str {
+        " FOR UPDATE SKIP LOCKED"
+    }
+
+    fn announce(&self) -> Option<&'static str> {
+        Some("SELECT pg_notify('hayloft_commit',$1)")
+    }
+
+    fn place(&self) -> Option<[&'static str; 4]> {
+        Some([
+            "SELECT system_identifier::text FROM pg_control_system()",
+            // The first eight digits of a journal file's name are its timeline, from the moment of a promotion on.
+            "SELECT substr(pg_walfile_name(pg_current_wal_lsn()),1,8)",
+            "SELECT oid::text FROM pg_database WHERE datname=current_database()",
+            "SELECT 'hayloft_feed_head'::regclass::oid::text",
+        ])
+    }
+
+    fn alters_columns(&self) -> bool {
+        true
+    }
+
+    /// Loads begin with their row numbers, so that none is under way in these tables then, and none waits for another.
+    fn before_migration(&self) -> &'static [&'static str] {
+        &["LOCK TABLE hayloft_row_number IN ACCESS EXCLUSIVE MODE"]
+    }
+
+    fn index_names(&self) -> &'static str {
+        "SELECT CAST(c.relname AS TEXT) FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid=i.indexrelid \
+         JOIN pg_catalog.pg_namespace n ON n.oid=c.relnamespace WHERE n.nspname=current_schema() AND i.indisvalid"
+    }
+
+    fn rows_estimate(&self, table: &str) -> Option<String> {
+        let table = self.literal(&self.name(table));
+        Some(format!(
+            "SELECT CAST(c.reltuples AS BIGINT) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n \
+             ON n.oid=c.relnamespace WHERE n.nspname=current_schema() AND c.relname={table}"
+        ))
+    }
+
+    /// The transaction that holds the turn to build lies idle meanwhile.
+    fn before_build(&self) -> &'static [&'static str] {
+        &["SET LOCAL idle_in_transaction_session_timeout=0"]
+    }
+
+    fn build_beside(&self, index: &str, sql: &str) -> Vec<String> {
+        let beside = sql.replacen("INDEX ", "INDEX CONCURRENTLY ", 1);
+        vec![format!("DROP INDEX CONCURRENTLY IF EXISTS {index}"), beside]
+    }
+
+    /// They are kept by the name of the table.
+    fn keep_row_numbers(&self, _old: &str, _new: &str) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn rename_row_numbers(&self, old: &str, new: &str) -> Vec<String> {
+        let (old, new) = (self.literal(old), self.literal(new));
+        vec![
+            format!("DELETE FROM hayloft_row_number WHERE name={new}"),
+            format!("UPDATE hayloft_row_number SET name={new} WHERE name={old}"),
+        ]
+    }
+
+    fn exclusive(&self) -> bool {
+        false
+    }
+
+    fn savepoints(&self) -> bool {
+        true
+    }
+
+    fn table_names(&self) -> &'static str {
+        "SELECT CAST(c.relname AS TEXT) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid=c.relnamespace \
+         WHERE n.nspname=current_schema() AND c.relkind IN ('r','p','v','m','f')"
+    }
+
+    fn explain(&self, sql: &str) -> String {
+        format!("EXPLAIN {sql}")
+    }
+
+    fn plan(&self, lines: &[Line]) -> Result<Vec<String>, StoreError> {
+        lines.iter().map(|line| get(line, 0)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::dialect::CHAIN_MAX, *};
+
+    #[test]
+    fn long_names_stay_apart() {
+        let long = "ä".repeat(40);
+        let (one, other) = (format!("{long}1"), format!("{long}2"));
+        assert_eq!(Postgres.name("short"), "short");
+        assert!(Postgres.name(&one).len() <= NAME_MAX);
+        assert_ne!(Postgres.name(&one), Postgres.name(&other));
+    }
+
+    #[test]
+    fn long_chains_are_put_together_in_parts() {
+        let parts: Vec<String> = (0..120).map(|at| format!("'{at}'")).collect();
+        let text = Postgres.concat(&parts);
+        let deepest = text.split(['(', ')']).map(|part| part.matches("||").count()).max();
+        assert_eq!(deepest, Some(CHAIN_MAX - 1));
+        assert_eq!(text.matches("||").count(), 119);
+    }
+}

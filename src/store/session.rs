@@ -1,0 +1,133 @@
+//! One reading session with PostgreSQL: connects when it is needed and again when it was cut. Knows connections; no SQL of
+//! ours.
+
+use std::time::{Duration, Instant};
+
+use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection, postgres::PgConnectOptions};
+
+use super::{
+    bind::Params,
+    connect::{self, Plans},
+    driver::{Command, Line, mixed},
+};
+
+/// Beyond the server's own limit: then the server or the way to it hangs, and the connection is given up.
+const GRACE: Duration = Duration::from_secs(2);
+/// Tries of one statement, each on a new connection.
+const TRIES: usize = 3;
+/// The pause after a connection that could not be made, doubled each time up to the longest.
+const PAUSE: Duration = Duration::from_millis(20);
+const PAUSE_MAX: Duration = Duration::from_millis(500);
+/// How long an abandoned statement may take to hear that nobody waits for it.
+const CANCEL_WAIT: Duration = Duration::from_secs(2);
+
+pub struct Session {
+    options: PgConnectOptions,
+    limit: Duration,
+    plans: Plans,
+    live: Option<Live>,
+}
+
+struct Live {
+    connection: PgConnection,
+    /// The server's process, by which its statement can be cancelled.
+    process: i32,
+}
+
+impl Session {
+    /// A session that is not connected yet; its statements may take `limit`.
+    pub fn new(options: PgConnectOptions, limit: Duration, plans: Plans) -> Session {
+        Session {
+            options,
+            limit,
+            plans,
+            live: None,
+        }
+    }
+
+    /// Runs a statement that only reads; so it may be run again when the connection was cut.
+    pub async fn fetch_all(&mut self, command: Command) -> Result<Vec<Line>, sqlx::Error> {
+        let Params::Postgres(params) = command.params else {
+            return Err(mixed());
+        };
+        let until = Instant::now() + self.limit + GRACE;
+        let mut tries = 1;
+        loop {
+            let live = self.connected(until).await?;
+            let query = sqlx::query_with(AssertSqlSafe(command.sql.clone()), params.clone());
+            let limit = until.saturating_duration_since(Instant::now());
+            let done = tokio::time::timeout(limit, query.fetch_all(&mut live.connection)).await;
+            let error = match done {
+                Ok(Ok(rows)) => return Ok(rows.into_iter().map(Line::Postgres).collect()),
+                Ok(Err(error)) => error,
+                Err(_) => sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()),
+            };
+            let again = connect::is_lost(&error) || connect::is_stale(&error);
+            if again {
+                self.live = None;
+            }
+            if !again || tries >= TRIES || Instant::now() >= until {
+                return Err(error);
+            }
+            tries += 1;
+        }
+    }
+
+    /// The connection, made when there is none; a server that is away is asked again until then.
+    async fn connected(&mut self, until: Instant) -> Result<&mut Live, sqlx::Error> {
+        let mut pause = PAUSE;
+        while self.live.is_none() {
+            let limit = until.saturating_duration_since(Instant::now());
+            let connected = tokio::time::timeout(limit, self.connect()).await;
+            match connected {
+                Ok(Ok(live)) => self.live = Some(live),
+                Ok(Err(error)) if connect::is_lost(&error) && Instant::now() + pause < until => {
+                    tracing::debug!(%error, "a reader cannot connect yet");
+                    tokio::time::sleep(pause).await;
+                    pause = PAUSE_MAX.min(pause * 2);
+                }
+                Ok(Err(error)) => return Err(error),
+                Err(_) => return Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())),
+            }
+        }
+        self.live.as_mut().ok_or_else(mixed)
+    }
+
+    async fn connect(&self) -> Result<Live, sqlx::Error> {
+        let mut connection = connect::reader(&self.options, self.limit, self.plans).await?;
+        let process = sqlx::query_scalar("SELECT pg_backend_pid()");
+        Ok(Live {
+            process: process.fetch_one(&mut connection).await?,
+            connection,
+        })
+    }
+
+    /// Ends a statement that nobody waits for any more, so that the connection can serve again; or gives the connection up.
+    pub async fn idle(&mut self) {
+        let Some(live) = &mut self.live else { return };
+        let cancelled = tokio::time::timeout(CANCEL_WAIT, cancel(&self.options, live)).await;
+        if !matches!(cancelled, Ok(Ok(()))) {
+            tracing::debug!("an abandoned statement could not be cancelled");
+            self.live = None;
+        }
+    }
+
+    pub async fn close(&mut self) {
+        if let Some(live) = self.live.take() {
+            connect::close(live.connection).await;
+        }
+    }
+}
+
+async fn cancel(options: &PgConnectOptions, live: &mut Live) -> Result<(), sqlx::Error> {
+    let mut other = options.connect().await?;
+    let asked = sqlx::query("SELECT pg_cancel_backend($1)").bind(live.process);
+    asked.execute(&mut other).await?;
+    connect::close(other).await;
+    // The first may still meet the cancellation; the server forgets it with the next command.
+    let met = sqlx::query("SELECT 1").execute(&mut live.connection).await;
+    if met.is_err() {
+        sqlx::query("SELECT 1").execute(&mut live.connection).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,150 @@
+//! A definition that changes under the real program: what is new fills itself, what is renamed stays, what would be lost is
+//! refused first, and a crash in the middle leaves the old tables or the new ones.
+
+use std::{os::unix::process::ExitStatusExt, time::Duration};
+
+use serde_json::json;
+
+use crate::harness::{Db, Reply, Scratch, Upstream, on_both};
+
+on_both!(
+    a_new_field_fills_itself,
+    what_is_renamed_stays_and_what_is_lost_is_asked_for,
+    a_crash_in_the_middle_leaves_one_or_the_other,
+);
+
+const SIGABRT: i32 = 6;
+
+const SOURCE: &str = "extend schema @source(name: \"up\", url: \"{$env.UP}\")\n";
+const THING: &str = "type Thing @fetch(source: \"up\", every: \"1d\", GET: \"/things\", rows: \".[]\") { id: ID! n: Int name: String }\n";
+
+/// A database that the first definition has filled.
+struct Edited {
+    scratch: Scratch,
+    upstream: Upstream,
+    url: String,
+}
+
+impl Edited {
+    async fn new(db: Db) -> Edited {
+        let upstream = Upstream::start().await;
+        upstream.set("/things", Reply::json(&things()));
+        let url = upstream.url();
+        let scratch = Scratch::on(db, &format!("{SOURCE}{THING}"));
+        let edited = Edited { scratch, upstream, url };
+        edited.run(&["harvest"], 0).await;
+        edited
+    }
+
+    fn define(&self, types: &str) {
+        self.scratch.write("schema.graphql", &format!("{SOURCE}{types}"));
+    }
+
+    /// Runs a command that ends so; gives what it printed.
+    async fn run(&self, arguments: &[&str], code: i32) -> String {
+        let output = self.scratch.run(arguments, &[("UP", &self.url)]).await;
+        assert_eq!(output.code, Some(code), "{arguments:?}: {output:?}");
+        format!("{}{}", output.out, output.err)
+    }
+}
+
+fn things() -> serde_json::Value {
+    json!([
+        { "id": "a", "n": 1, "name": "One", "weight": 1.5 },
+        { "id": "b", "n": 2, "name": null, "weight": 2.5 },
+        { "id": "c", "n": 3, "name": "One", "weight": null },
+    ])
+}
+
+fn has(text: &str, part: &str) {
+    assert!(text.contains(part), "{part} is not in: {text}");
+}
+
+async fn a_new_field_fills_itself(db: Db) {
+    let edited = Edited::new(db).await;
+    edited.define(&THING.replace("n: Int", "n: Int weight: Float"));
+    let planned = edited.run(&["plan"], 0).await;
+    has(&planned, "+ Thing.weight: new field, then filled by a harvest of Thing");
+    has(&planned, "1 step: 1 additive, 0 lossy");
+    // The next slot of the schedule is a day away; meanwhile the old rows are served.
+    edited
+        .upstream
+        .set("/things", Reply::json(&things()).after(Duration::from_secs(2)));
+    let program = edited.scratch.serve(&[("UP", &edited.url)]).await;
+    let answer = program.query("{ things { id weight } }").await;
+    assert_eq!(answer["things"][0], json!({ "id": "a", "weight": null }), "{answer}");
+    has(&edited.run(&["status"], 0).await, "weight");
+    let filled = |answer: &serde_json::Value| answer["things"][1]["weight"] == json!(2.5);
+    program
+        .eventually("the field is filled", "{ things { id weight } }", filled)
+        .await;
+    program.terminate().await;
+    has(&edited.run(&["plan"], 0).await, "nothing");
+    let owed = edited.scratch.rows("SELECT fields FROM hayloft_refill").await;
+    assert!(owed.is_empty(), "{owed:?}");
+}
+
+async fn what_is_renamed_stays_and_what_is_lost_is_asked_for(db: Db) {
+    let edited = Edited::new(db).await;
+    let renamed = THING
+        .replace("type Thing", "type Item")
+        .replace("{ id", "@was(name: \"Thing\") { id")
+        .replace("n: Int", "size: Int @was(name: \"n\") @select(jq: \".n\")");
+    edited.define(&renamed);
+    edited.run(&["harvest"], 0).await;
+    let rows = edited.scratch.rows("SELECT id,size FROM item ORDER BY id").await;
+    assert_eq!(rows, [["a", "1"], ["b", "2"], ["c", "3"]]);
+    let written = edited
+        .scratch
+        .rows("SELECT changed_rows FROM hayloft_run ORDER BY id DESC LIMIT 1")
+        .await;
+    assert_eq!(written, [["0"]], "nothing differs");
+
+    let lossy = renamed
+        .replace("name: String ", "")
+        .replace("@select(jq: \".n\")", "@select(jq: \".n\") @unique");
+    edited.define(&lossy);
+    let refused = edited.run(&["harvest"], 2).await;
+    has(&refused, "- Item.name: field removed; the value of 2 rows is removed");
+    has(&refused, "--allow-destructive");
+    let planned = edited.run(&["plan"], 3).await;
+    has(&planned, "(LOSSY: the value of 2 rows is removed)");
+    let json: serde_json::Value = {
+        let output = edited.scratch.run(&["plan", "--json"], &[("UP", &edited.url)]).await;
+        serde_json::from_str(&output.out).expect("JSON")
+    };
+    assert_eq!(json["lossy"], json!(true), "{json}");
+    assert_eq!(json["steps"][0]["change"], "REMOVED_FIELD", "{json}");
+    assert_eq!(json["steps"][0]["rows"], 2, "{json}");
+    assert_eq!(json["steps"][1]["lossy"], json!(false), "{json}");
+    edited.run(&["harvest", "--allow-destructive"], 0).await;
+    has(&edited.run(&["plan"], 0).await, "nothing");
+}
+
+async fn a_crash_in_the_middle_leaves_one_or_the_other(db: Db) {
+    let edited = Edited::new(db).await;
+    edited.define(
+        &THING
+            .replace("type Thing", "type Item")
+            .replace("{ id", "@was(name: \"Thing\") { id")
+            .replace(
+                "n: Int name: String",
+                "n: Float! title: String! @was(name: \"name\") @select(jq: \".name // \\\"?\\\"\")",
+            ),
+    );
+    for point in ["cleared", "renamed", "reshaped", "done"] {
+        let points = format!("migrate::{point}=return");
+        let environment = [("UP", edited.url.as_str()), ("FAILPOINTS", points.as_str())];
+        let output = edited
+            .scratch
+            .end(&["harvest", "--allow-destructive"], &environment, None)
+            .await;
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.signal(), Some(SIGABRT), "{point}: {told}");
+        let rows = edited.scratch.rows("SELECT id,n,name FROM thing ORDER BY id").await;
+        assert_eq!(rows, [["a", "1", "One"], ["b", "2", ""], ["c", "3", "One"]], "{point}");
+    }
+    edited.run(&["harvest", "--allow-destructive"], 0).await;
+    let rows = edited.scratch.rows("SELECT id,title FROM item ORDER BY id").await;
+    assert_eq!(rows, [["a", "One"], ["b", "?"], ["c", "One"]]);
+}

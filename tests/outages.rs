@@ -1,0 +1,197 @@
+//! PostgreSQL that goes away and comes back, in every way that it can: nothing is lost, nothing is there twice, and the process
+//! that serves recovers by itself.
+
+use rand::Rng;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use serde_json::{Value, json};
+
+use crate::harness::{
+    Db, PATIENCE, Place, Program, Reply, Scratch, Things, Upstream,
+    cluster::{Cluster, Database, Options, USER},
+    eventually,
+    proxy::{Cut, Proxy},
+    scale,
+};
+
+const COUNT: &str = "{ things { id } }";
+
+/// Cut commits; each is followed by a whole harvest.
+const CUTS: u64 = 16;
+
+/// More commits than a harvest makes.
+const COMMITS_MAX: u64 = 30;
+
+fn durable() -> Options {
+    Options {
+        durable: true,
+        ..Options::default()
+    }
+}
+
+/// An answer or an error comes in time, and the error tells nothing that is not public.
+async fn answers_somehow(program: &Program) -> Value {
+    let answer = tokio::time::timeout(PATIENCE, program.post(COUNT, json!({}))).await;
+    let answer = answer.expect("an answer or an error in time");
+    let told = answer["errors"].to_string().to_lowercase();
+    for secret in ["select", "127.0.0.1", USER, "postgres://", "sqlx", "os error"] {
+        assert!(!told.contains(secret), "{secret}: {told}");
+    }
+    answer
+}
+
+async fn answers_again(program: &Program) {
+    eventually(&format!("it answers again; {}", program.log()), || async {
+        let answer = answers_somehow(program).await;
+        answer["data"]["things"].is_array().then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn terminated_connections_are_opened_again() {
+    let mut things = Things::new(Place::new(Db::Postgres), "1s").await;
+    let program = things.serve().await;
+    things.arrive(&program).await;
+    let mut random = scale::random(0);
+    let all = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+               WHERE datname=current_database() AND pid<>pg_backend_pid()";
+    for _ in 0..6 {
+        things.next();
+        tokio::time::sleep(std::time::Duration::from_millis(random.random_range(0..1_500))).await;
+        assert!(!things.scratch.rows(all).await.is_empty(), "it has connections");
+        answers_somehow(&program).await;
+    }
+    things.arrive(&program).await;
+    answers_again(&program).await;
+    assert_eq!(program.terminate().await, Some(0));
+}
+
+#[tokio::test]
+async fn a_stopped_cluster_is_waited_for() {
+    let cluster = Cluster::start(&durable());
+    let place = Place::Elsewhere(cluster.url(&cluster.create_database()));
+    let mut things = Things::new(place, "1s").await;
+    let program = things.serve().await;
+    things.arrive(&program).await;
+    for _ in 0..2 {
+        things.next();
+        cluster.stop_immediately();
+        assert!(answers_somehow(&program).await["errors"].is_array());
+        cluster.start_again();
+        answers_again(&program).await;
+        things.arrive(&program).await;
+    }
+    assert_eq!(program.terminate().await, Some(0));
+}
+
+#[tokio::test]
+async fn a_promoted_standby_takes_over() {
+    let primary = Cluster::start(&durable());
+    let database = primary.create_database();
+    let standby = primary.standby(&durable());
+    // From now on a commit is one only when the standby has it: what is promoted has lost nothing.
+    primary.sql("postgres", "ALTER SYSTEM SET synchronous_standby_names = '*'");
+    primary.sql("postgres", "SELECT pg_reload_conf()");
+    let proxy = Proxy::start(primary.port()).await;
+    let url = format!("postgres://{USER}@{}/{database}", proxy.address);
+    let mut things = Things::new(Place::Elsewhere(url), "1s").await;
+    let program = things.serve().await;
+    things.arrive(&program).await;
+    things.next();
+    let before: i64 = log_head(&things).await;
+    primary.stop_immediately();
+    standby.promote();
+    proxy.point_to(standby.port());
+    answers_again(&program).await;
+    assert!(log_head(&things).await >= before, "the log goes on where it was");
+    things.arrive(&program).await;
+    assert_eq!(program.terminate().await, Some(0));
+}
+
+async fn log_head(things: &Things) -> i64 {
+    let head = things.scratch.rows("SELECT seq FROM hayloft_feed_head").await;
+    head[0][0].parse().expect("a number")
+}
+
+#[tokio::test]
+async fn a_commit_whose_answer_is_lost_is_neither_lost_nor_repeated() {
+    let database = Database::new();
+    let direct = reqwest::Url::parse(&database.url()).expect("a URL");
+    let proxy = Proxy::start(direct.port().expect("a port")).await;
+    let url = format!("postgres://{USER}@{}/{}", proxy.address, database.name());
+    let mut things = Things::new(Place::Elsewhere(url), "1s").await;
+    things.harvest().await;
+    let mut random = scale::random(1);
+    let upstream = things.upstream.url();
+    for number in 0..CUTS {
+        things.next();
+        let cut = if number % 2 == 0 { Cut::After } else { Cut::Before };
+        let cuts = proxy.cuts();
+        proxy.cut_at_commit(cut, random.random_range(0..COMMITS_MAX));
+        println!("HAYLOFT_SEED={} cut {number}: {cut:?}", scale::seed());
+        // Whether this one comes to its end or says that it did not is its own affair; it must not hang.
+        things.scratch.end(&["harvest"], &[("UP", &upstream)], None).await;
+        proxy.cut_at_commit(Cut::Nothing, 0);
+        things.harvest().await;
+        assert!(proxy.cuts() <= cuts + 1);
+    }
+    assert!(proxy.cuts() >= CUTS / 2, "{} cuts", proxy.cuts());
+    // A process that serves goes on by itself.
+    let program = things.serve().await;
+    for cut in [Cut::After, Cut::Before] {
+        let cuts = proxy.cuts();
+        proxy.cut_at_commit(cut, random.random_range(0..COMMITS_MAX));
+        things.next();
+        eventually("a commit is cut", || async { (proxy.cuts() > cuts).then_some(()) }).await;
+        things.arrive(&program).await;
+    }
+    assert_eq!(program.terminate().await, Some(0));
+}
+
+/// An authority, and a certificate of it for the loopback address, in PEM.
+fn certificates() -> (String, (String, String)) {
+    let mut params = CertificateParams::new(Vec::new()).expect("parameters");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("an authority");
+    let key = KeyPair::generate().expect("a key");
+    let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).expect("parameters");
+    let certificate = params.signed_by(&key, &authority).expect("a certificate");
+    (authority.pem(), (certificate.pem(), key.serialize_pem()))
+}
+
+#[tokio::test]
+async fn the_server_must_show_the_right_certificate() {
+    let (authority, own) = certificates();
+    let (other, _) = certificates();
+    let cluster = Cluster::start(&Options {
+        tls: Some(own),
+        ..Options::default()
+    });
+    let url = cluster.url(&cluster.create_database());
+    let upstream = Upstream::start().await;
+    upstream.set("/things", Reply::json(&json!([{ "id": 1 }])));
+    let definition = "extend schema @source(name: \"up\", url: \"{$env.UP}\")\n\
+                      type Thing @fetch(source: \"up\", every: \"1h\", GET: \"/things\", rows: \".[]\") { id: ID! }\n";
+    let scratch = Scratch::new(definition);
+    scratch.write("right.pem", &authority);
+    scratch.write("wrong.pem", &other);
+    let up = upstream.url();
+    let harvest = async |query: &str| {
+        let url = format!("{url}?{query}");
+        scratch.run(&["harvest", "--database", &url], &[("UP", &up)]).await
+    };
+    for (query, words) in [
+        ("sslmode=verify-full&sslrootcert=wrong.pem", "certificate"),
+        ("sslmode=verify-full", "certificate"),
+        ("sslmode=verify-full&sslrootcert=absent.pem", "sslrootcert"),
+        ("sslmode=disable", "TLS"),
+    ] {
+        let output = harvest(query).await;
+        assert_eq!(output.code, Some(2), "{query}: {output:?}");
+        assert!(output.err.contains(words), "{query}: {}", output.err);
+    }
+    for query in ["sslmode=verify-full&sslrootcert=right.pem", "sslmode=require"] {
+        let output = harvest(query).await;
+        assert_eq!(output.code, Some(0), "{query}: {output:?}");
+    }
+}
