@@ -6,10 +6,11 @@ use hayloft::demo::{FARM_DEFINITION, TICK, Upstream};
 use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
 
-use crate::harness::Scratch;
+use crate::harness::{Db, Scratch, on_both};
 
-#[tokio::test]
-async fn the_page_answers_and_moves() {
+on_both!(the_page_answers_and_moves);
+
+async fn the_page_answers_and_moves(db: Db) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     for (path, what) in [
         ("web/dist/index.html", "the built page"),
@@ -20,7 +21,7 @@ async fn the_page_answers_and_moves() {
     let stop = CancellationToken::new();
     let _guard = stop.clone().drop_guard();
     let upstream = Upstream::start(7, Some(TICK), stop).await.expect("the stand-in");
-    let scratch = Scratch::new(&FARM_DEFINITION.replace("every: \"5s\"", "every: \"1s\""));
+    let scratch = Scratch::on(db, &FARM_DEFINITION.replace("every: \"5s\"", "every: \"1s\""));
     let program = scratch.serve(&[("FARM_URL", &upstream.url())]).await;
     program
         .eventually("the farm is harvested", "{ items { id } quests { id } }", |data| {

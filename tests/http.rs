@@ -16,8 +16,13 @@ use tokio::process::Command;
 use crate::harness::{Db, Farm, Program, on_both};
 
 on_both!(
+    statuses_and_media_types,
+    gets,
+    hostile_documents_are_refused_and_the_server_goes_on,
     hostile_variables_are_refused_and_the_server_goes_on,
-    many_lookups_at_once_get_their_own_answers
+    the_page_and_its_headers,
+    many_lookups_at_once_get_their_own_answers,
+    the_public_audit_finds_nothing
 );
 
 const JSON: &str = "application/json";
@@ -56,9 +61,8 @@ async fn still_answers(program: &Program) {
     assert_eq!(program.query("{ __typename }").await, json!({ "__typename": "Query" }));
 }
 
-#[tokio::test]
-async fn statuses_and_media_types() {
-    let farm = Farm::harvested(Db::Sqlite).await;
+async fn statuses_and_media_types(db: Db) {
+    let farm = Farm::harvested(db).await;
     let good = json!({ "query": "query A { items(first: 1) { id } } query B { tags { id } }", "operationName": "A" });
     let invalid = json!({ "query": "{ items { nope } }" });
     let batch = json!([{ "query": "{ __typename }" }, { "query": "{ __typename }" }]);
@@ -108,9 +112,8 @@ async fn statuses_and_media_types() {
     still_answers(&farm.program).await;
 }
 
-#[tokio::test]
-async fn gets() {
-    let farm = Farm::harvested(Db::Sqlite).await;
+async fn gets(db: Db) {
+    let farm = Farm::harvested(db).await;
     let query = "/graphql?query=query+One($id:ID!)%7Bitem(id:$id)%7Bid%7D%7D+query+Two%7B__typename%7D";
     let good = format!("{query}&operationName=One&variables=%7B%22id%22:%227%22%7D");
     let response = get(&farm.program, &good, &[(ACCEPT, GRAPHQL)]).await;
@@ -206,9 +209,8 @@ fn hostile_documents() -> Vec<(&'static str, String)> {
     ]
 }
 
-#[tokio::test]
-async fn hostile_documents_are_refused_and_the_server_goes_on() {
-    let farm = Farm::harvested(Db::Sqlite).await;
+async fn hostile_documents_are_refused_and_the_server_goes_on(db: Db) {
+    let farm = Farm::harvested(db).await;
     for (name, query) in hostile_documents() {
         let body = json!({ "query": query }).to_string();
         let response = post(&farm.program, GRAPHQL, JSON, body).await;
@@ -260,9 +262,8 @@ async fn hostile_variables_are_refused_and_the_server_goes_on(db: Db) {
     assert_eq!(answer, json!({ "data": { "items": [] } }));
 }
 
-#[tokio::test]
-async fn the_page_and_its_headers() {
-    let farm = Farm::harvested(Db::Sqlite).await;
+async fn the_page_and_its_headers(db: Db) {
+    let farm = Farm::harvested(db).await;
     let program = &farm.program;
     let html = [(ACCEPT, "text/html,*/*;q=0.8")];
     let page = get(program, "/", &html).await;
@@ -347,9 +348,8 @@ async fn many_lookups_at_once_get_their_own_answers(db: Db) {
     join_all(lookups).await;
 }
 
-#[tokio::test]
-async fn the_public_audit_finds_nothing() {
-    let farm = Farm::harvested(Db::Sqlite).await;
+async fn the_public_audit_finds_nothing(db: Db) {
+    let farm = Farm::harvested(db).await;
     let web = Path::new(env!("CARGO_MANIFEST_DIR")).join("web");
     assert!(
         web.join("node_modules/graphql-http").exists(),

@@ -6,7 +6,10 @@ use serde_json::{Value, json};
 use crate::harness::{Db, Farm, Socket, on_both};
 
 on_both!(
+    sockets_are_closed_for_their_reasons,
     operations_end_one_by_one_and_leave_the_socket_open,
+    the_newer_protocol_is_spoken_to_who_offers_both,
+    a_socket_holds_a_bounded_number_of_operations,
     listeners_to_one_live_query_hear_the_same,
     sigterm_closes_sockets_as_going_away
 );
@@ -35,9 +38,8 @@ fn move_price(farm: &Farm) -> f64 {
     world.items[&1]["price"].as_f64().expect("a price")
 }
 
-#[tokio::test]
-async fn sockets_are_closed_for_their_reasons() {
-    let farm = Farm::start(Db::Sqlite).await;
+async fn sockets_are_closed_for_their_reasons(db: Db) {
+    let farm = Farm::start(db).await;
     let url = address(&farm);
     // Nobody may stay without a word; this one waits while the others are looked at.
     let silent = async { Socket::connect(&url).await.close_code().await };
@@ -97,9 +99,8 @@ async fn operations_end_one_by_one_and_leave_the_socket_open(db: Db) {
     assert_eq!(socket.next().await["type"], "pong");
 }
 
-#[tokio::test]
-async fn the_newer_protocol_is_spoken_to_who_offers_both() {
-    let farm = Farm::harvested(Db::Sqlite).await;
+async fn the_newer_protocol_is_spoken_to_who_offers_both(db: Db) {
+    let farm = Farm::harvested(db).await;
     let mut socket = Socket::offering(&address(&farm), "graphql-ws, graphql-transport-ws").await;
     socket.send(json!({ "type": "connection_init" })).await;
     assert_eq!(socket.next().await["type"], "connection_ack");
@@ -107,9 +108,8 @@ async fn the_newer_protocol_is_spoken_to_who_offers_both() {
     price_of(&socket.next().await);
 }
 
-#[tokio::test]
-async fn a_socket_holds_a_bounded_number_of_operations() {
-    let farm = Farm::harvested(Db::Sqlite).await;
+async fn a_socket_holds_a_bounded_number_of_operations(db: Db) {
+    let farm = Farm::harvested(db).await;
     let mut socket = Socket::open(&address(&farm)).await;
     for at in 0..OPERATIONS_MAX {
         socket.subscribe(&at.to_string(), PRICE).await;
