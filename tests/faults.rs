@@ -8,6 +8,7 @@ on_both!(
     a_faulty_page_fails_the_run_and_nothing_else,
     an_upstream_that_is_down_at_start_is_tried_again,
     a_row_that_does_not_fit_is_refused_and_the_rest_is_loaded,
+    a_value_that_no_index_can_hold_is_refused_with_its_row,
     a_source_that_shrinks_suddenly_deletes_nothing,
     an_unchanged_upstream_costs_no_rows
 );
@@ -115,6 +116,35 @@ async fn a_row_that_does_not_fit_is_refused_and_the_rest_is_loaded(db: Db) {
         .eventually("loaded", "{ things { id } }", |data| number_of_things(data) == 2)
         .await;
     assert_eq!(data["things"], json!([{ "id": "1" }, { "id": "4" }]));
+}
+
+async fn a_value_that_no_index_can_hold_is_refused_with_its_row(db: Db) {
+    let definition = "extend schema @source(name: \"up\", url: \"{$env.UP}\")\n\
+        type Thing @fetch(source: \"up\", GET: \"/things\", rows: \".[]\") {\n\
+          id: ID! name: String @index slug: String @unique text: String other: Thing others: [Thing!]! }\n";
+    let upstream = Upstream::start().await;
+    // Of many different letters: what repeats itself would be stored compressed.
+    let long = |letters: u32| -> String {
+        let letters = (0..letters).map(|at| char::from_u32(0x4e00 + at * 7919 % 20_000));
+        letters.flatten().collect()
+    };
+    let (most, more) = (long(866), long(867));
+    let rows = json!([
+        { "id": 1, "name": most, "slug": most, "text": long(10_000), "other": most, "others": [most] },
+        { "id": 2, "name": more }, { "id": 3, "slug": more }, { "id": 4, "other": more }, { "id": 5, "others": [1, more] },
+        { "id": more }, { "id": most },
+    ]);
+    upstream.set("/things", Reply::json(&rows));
+    let scratch = Scratch::on(db, definition);
+    let environment = [("UP", upstream.url())];
+    let environment = environment.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let harvest = scratch.must(&["harvest"], &environment).await;
+    assert!(harvest.out.contains("5 refused"), "{harvest:?}");
+    let reasons = scratch.rows("SELECT reason FROM hayloft_quarantine ORDER BY id").await;
+    let reasons: Vec<&str> = reasons.iter().map(|row| row[0].as_str()).collect();
+    let wanted = ["name", "slug", "other", "others[1]", "id"];
+    let wanted = wanted.map(|field| format!("{field}: 2601 bytes are too many for an index, which holds 2600"));
+    assert_eq!(reasons, wanted);
 }
 
 async fn a_source_that_shrinks_suddenly_deletes_nothing(db: Db) {

@@ -18,6 +18,9 @@ use crate::{
     config::Environment,
 };
 
+/// Characters of a request's place that its identity shows.
+const PLACE_SHOWN: usize = 500;
+
 /// A source's address.
 #[derive(Clone, Debug)]
 pub(super) enum Base {
@@ -203,7 +206,7 @@ impl Maker<'_> {
             secret.extend_from_slice(value.as_bytes());
         }
         Request {
-            identity: format!("{place} #{:016x}", xxh3_64(&secret)),
+            identity: format!("{} #{:016x}", shown(&place), xxh3_64(&secret)),
             place,
             target: Target::Http(url),
         }
@@ -216,7 +219,7 @@ impl Maker<'_> {
             return self.fault(Err("a file stays inside its source's folder: no `..`".to_owned()));
         }
         Ok(Request {
-            identity: path.to_owned(),
+            identity: format!("{} #{:016x}", shown(path), xxh3_64(path.as_bytes())),
             place: format!("FILE {path}"),
             target: Target::File(folder.join(relative)),
         })
@@ -248,6 +251,12 @@ fn text_or_number(number: u64) -> Val {
         |_| text(&number.to_string()),
         |number| Val::Num(jaq_json::Num::Int(number)),
     )
+}
+
+/// The beginning of a place: what follows it tells requests apart, and all of it would not fit into every index.
+fn shown(place: &str) -> &str {
+    let end = place.char_indices().nth(PLACE_SHOWN).map_or(place.len(), |(at, _)| at);
+    place.get(..end).unwrap_or(place)
 }
 
 fn host_of(url: &Url) -> String {

@@ -6,15 +6,17 @@ use jaq_json::Val;
 use serde_json::Value as Json;
 
 use super::{
+    keys::{reference, targets},
     leaf::{Document, Item, LeafShape, Values},
     limits::RECORD_MAX,
-    select::{Found, Take},
+    room::{self, Room},
+    select::Take,
 };
 use crate::{
     catalog::{Catalog, EntityId, Field, FieldId, FieldKind, Leaf},
     layout::{EntityTables, Layout},
     store::Refused,
-    value::{Key, Row, Value, describe},
+    value::{Key, Row, Value},
 };
 
 /// The compiled shapes of a whole catalog; made once, used by every run.
@@ -40,6 +42,7 @@ struct EntityShape {
     positional: bool,
     /// Some field is taken by its key, so that a record must be an object.
     needs_object: bool,
+    room: Room,
 }
 
 #[derive(Debug)]
@@ -121,7 +124,9 @@ impl Shaper {
     pub(super) fn key(&self, entity: EntityId, value: &Val) -> Result<Key, String> {
         let shape = self.shape(entity).map_err(|unfit| unfit.reason)?;
         let key = reference(&shape.key_leaves, value)?;
-        key.ok_or_else(|| "expected a record or a key, found null".to_owned())
+        let key = key.ok_or_else(|| "expected a record or a key, found null".to_owned())?;
+        room::of_key(&key).map_err(|reason| format!("the key: {reason}"))?;
+        Ok(key)
     }
 
     /// The key of a row that was shaped here.
@@ -152,6 +157,10 @@ impl Shaper {
                 Unfit { key, id, reason }
             })?;
         }
+        shape.room.check(&values, &links).map_err(|reason| {
+            let (key, id) = shape.readable_key(&self.values, record);
+            Unfit { key, id, reason }
+        })?;
         if shape.nested == 0 {
             return Ok(Row::new(values, links, Vec::new()));
         }
@@ -333,56 +342,6 @@ fn put(values: &mut [Value], column: usize, value: Value) {
     }
 }
 
-/// The key that a reference holds, or `None` for null.
-fn reference(leaves: &[LeafShape], value: &Val) -> Result<Option<Key>, String> {
-    match (leaves, value) {
-        (_, Val::Null) => Ok(None),
-        // A record where its key was meant.
-        ([_], Val::Obj(_) | Val::Arr(_)) => Err(format!(
-            "expected a key, found {}; take the key out of it, such as @ref(jq: \".seller.id\")",
-            describe(value)
-        )),
-        ([leaf], value) => Ok(Some(Key(vec![leaf.convert(value)?]))),
-        (leaves, Val::Arr(parts)) if parts.len() == leaves.len() => {
-            let pairs = leaves.iter().zip(parts.iter());
-            let key: Vec<Value> = pairs.map(|(leaf, part)| leaf.convert(part)).collect::<Result<_, _>>()?;
-            if key.iter().any(Value::is_null) {
-                return Err(format!("expected a key without null, found {}", describe(value)));
-            }
-            Ok(Some(Key(key)))
-        }
-        (leaves, value) => Err(format!(
-            "expected a key of {} parts as an array, such as @ref(jq: \"[.a, .b]\"), found {}",
-            leaves.len(),
-            describe(value)
-        )),
-    }
-}
-
-/// The keys that a to-many reference holds; of a repeated one the first counts.
-fn targets(leaves: &[LeafShape], found: &Found<'_>) -> Result<Vec<Key>, String> {
-    let items = match found {
-        // One output that is a composite key, not a list of keys.
-        Found::Outputs(outputs) if leaves.len() > 1 && is_one_composite(outputs) => Some(&outputs[..]),
-        found => found.items().map_err(|reason| format!(": {reason}"))?,
-    };
-    let items = items.unwrap_or(&[]);
-    let mut keys = Vec::with_capacity(items.len());
-    let mut seen = HashSet::with_capacity(items.len());
-    for (position, item) in items.iter().enumerate() {
-        let key = reference(leaves, item).map_err(|reason| format!("[{position}]: {reason}"))?;
-        let key = key.ok_or_else(|| format!("[{position}]: expected a key, found null"))?;
-        if seen.insert(key.clone()) {
-            keys.push(key);
-        }
-    }
-    Ok(keys)
-}
-
-fn is_one_composite(outputs: &[Val]) -> bool {
-    matches!(outputs, [Val::Arr(parts)] if !matches!(parts.first(), None | Some(Val::Arr(_))))
-}
-
 /// A value that is neither a record nor a key.
 pub(super) fn refused_value(reason: String, value: &Val) -> Refused {
     let unfit = Unfit {
@@ -429,6 +388,7 @@ fn entity_shape(catalog: &Catalog, id: EntityId, tables: &EntityTables) -> Entit
         key_leaves: leaf_shapes(catalog, catalog.leaves_of(id, &entity.key)),
         parent: parent.map(|field| tables.columns_of(field)).unwrap_or_default(),
         positional: entity.positional,
+        room: Room::of(entity, tables),
     }
 }
 

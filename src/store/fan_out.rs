@@ -171,19 +171,14 @@ async fn parents(
     let tables = work.tables(each.parent);
     let this: Vec<usize> = each.this.iter().flat_map(|field| tables.columns_of(*field)).collect();
     let this_columns = this.iter().filter_map(|at| tables.table.columns.get(*at));
-    let keys = work.key_names(each.parent).into_iter();
-    let mut columns: Vec<String> = keys.map(|name| format!("p.{}", work.quote(name))).collect();
-    columns.extend(this_columns.map(|column| match Kind::of(column.kind) {
-        // Exact numbers are read as they are written.
-        Kind::Decimal => format!("CAST(p.{} AS TEXT)", work.quote(&column.name)),
-        _ => format!("p.{}", work.quote(&column.name)),
-    }));
+    let keys = work.key_names(each.parent).into_iter().zip(work.key_kinds(each.parent));
+    let this_columns = this_columns.map(|column| (column.name.as_str(), Kind::of(column.kind)));
+    let columns = load::read_names(work.inner.dialect, "p", keys.chain(this_columns));
     let sql = format!(
-        "SELECT p.{row},p.{},s.tries,s.signature,s.request,s.etag,s.last_modified,s.body_hash,{} \
+        "SELECT p.{row},p.{},s.tries,s.signature,s.request,s.etag,s.last_modified,s.body_hash,{columns} \
          FROM hayloft_fan_out AS s JOIN {} AS p ON p.{row}=s.parent \
          WHERE s.fetch=$1 AND s.owner=$2 AND s.state='claimed' AND s.parent>=$3 AND s.parent<=$4",
         work.quote(HASH_COLUMN),
-        columns.join(","),
         work.quote(&tables.table.name),
         row = work.quote(ROW_COLUMN),
     );

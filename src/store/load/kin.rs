@@ -183,7 +183,7 @@ async fn owned(
     let (columns, kinds): (Vec<&str>, Vec<Kind>) = columns
         .map(|column| (column.name.as_str(), Kind::of(column.kind)))
         .unzip();
-    let key = batch::names(work.inner.dialect, work.key_names(child));
+    let key = work.key_columns(child);
     let head = format!(
         "SELECT {},{key} FROM {} WHERE ({}) IN (",
         work.quote(ROW_COLUMN),

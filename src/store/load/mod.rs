@@ -426,5 +426,6 @@ pub(super) async fn forget_unvisited(work: &mut Work<'_>, run: &Run) -> Result<(
 }
 
 pub(super) use absent::{Absent, absent};
+pub(super) use batch::read_names;
 pub(super) use parents::commit_parents;
 pub(super) use work::{Work as Writing, read_value};

@@ -206,7 +206,8 @@ async fn stored_links(
 ) -> Result<HashMap<Key, Vec<Key>>, StoreError> {
     let dialect = work.inner.dialect;
     let owner = batch::names(dialect, join.owner.iter().map(|column| column.name.as_str()));
-    let targets = batch::names(dialect, join.targets.iter().map(|column| column.name.as_str()));
+    let columns = named(&join.owner).into_iter().chain(named(&join.targets));
+    let read = batch::read_names(dialect, &work.quote(&join.name), columns);
     let position = work.quote(POSITION_COLUMN);
     let mut found: HashMap<Key, Vec<Key>> = HashMap::with_capacity(lists.len());
     let mut from = 0;
@@ -218,7 +219,7 @@ async fn stored_links(
         }
         from += size;
         let sql = format!(
-            "SELECT {owner},{targets} FROM {} WHERE ({owner}) IN ({}) ORDER BY {owner},{position}",
+            "SELECT {read} FROM {} WHERE ({owner}) IN ({}) ORDER BY {owner},{position}",
             work.quote(&join.name),
             work.rows(&kinds, size)
         );

@@ -228,7 +228,17 @@ impl<'a> Work<'a> {
         kinds.chain(tables.positional.then_some(Kind::Int)).collect()
     }
 
-    /// Reads a key from a result row, beginning at a column.
+    /// The key's columns as [`Work::read_key`] reads them.
+    pub fn key_columns(&self, entity: EntityId) -> String {
+        let columns = self.key_names(entity).into_iter().zip(self.key_kinds(entity));
+        batch::read_names(
+            self.inner.dialect,
+            &self.quote(&self.tables(entity).table.name),
+            columns,
+        )
+    }
+
+    /// Reads a key of [`Work::key_columns`] from a result row, beginning at a column.
     pub fn read_key(&self, entity: EntityId, row: &Line, from: usize) -> Result<Vec<Value>, StoreError> {
         let tables = self.tables(entity);
         let columns = tables.table.key.iter().filter_map(|at| tables.table.columns.get(*at));

@@ -6,6 +6,7 @@ on_both!(
     keys_of_two_parts,
     links_to_keys_of_two_parts,
     children_that_only_their_place_tells_apart,
+    exact_numbers_as_keys,
 );
 
 const SDL: &str = r#"
@@ -17,10 +18,13 @@ type Party @fetch(source: "up", GET: "/parties") {
   notes: [Note!]! @nested(jq: ".notes[]")
 }
 type Note { party: Party!  text: String! }
+type Rate @fetch(source: "up", GET: "/rates", missing: DELETE) { code: Decimal! @id  steps: [Step!]! @nested(jq: ".steps[]") }
+type Step { rate: Rate!  at: Decimal! @id }
 "#;
 
 const SEAT: EntityId = EntityId(0);
 const PARTY: EntityId = EntityId(1);
+const RATE: EntityId = EntityId(3);
 
 async fn theatre(on: On) -> Bench {
     let files = [crate::definition::SourceFile {
@@ -30,7 +34,7 @@ async fn theatre(on: On) -> Bench {
     let definition = crate::definition::parse(&files).expect("a definition");
     let catalog = Arc::new(crate::catalog::build(&definition).expect("a catalog"));
     let names: Vec<&str> = catalog.entities.iter().map(|entity| entity.name.as_str()).collect();
-    assert_eq!(names, ["Seat", "Party", "Note"]);
+    assert_eq!(names, ["Seat", "Party", "Note", "Rate", "Step"]);
     let layout = Arc::new(Layout::of(&catalog));
     let place = Place::new(on);
     let store = Store::open(&place.url, Access::Write, catalog, layout).await;
@@ -150,4 +154,25 @@ async fn children_that_only_their_place_tells_apart(on: On) {
     assert_eq!(number(store, places).await, 2);
     harvest(store, "Party", PARTY, 2, vec![party("q", &[], &[])]).await;
     assert_eq!(number(store, "SELECT count(*) FROM note").await, 0);
+}
+
+async fn exact_numbers_as_keys(on: On) {
+    let bench = theatre(on).await;
+    let store = &bench.store;
+    let rate = |code: &str, steps: &[&str]| {
+        let step = |at: &&str| Row::new(vec![text(code), text(at)], vec![], vec![]);
+        Row::new(vec![text(code)], vec![], vec![steps.iter().map(step).collect()])
+    };
+    let exact = "12345678901234567890.125";
+    let all = vec![rate(exact, &["0.1", "0.25"]), rate("2", &["1"])];
+    harvest(store, "Rate", RATE, 0, all).await;
+    let (done, _) = harvest(store, "Rate", RATE, 1, vec![rate(exact, &["0.1"]), rate("2", &["1"])]).await;
+    assert_eq!((done.changed, done.same), (1, 1), "one lost a step");
+    let (_, run) = harvest(store, "Rate", RATE, 2, vec![rate("2", &["1"])]).await;
+    assert_eq!(run.gone, 1);
+    assert_eq!(number(store, "SELECT count(*) FROM step").await, 1);
+    let gone = log_after(store, 5).await;
+    let keys: Vec<&str> = gone.iter().map(|(_, key)| key.as_str()).collect();
+    let [key, first, second] = ["", ",\"0.1\"", ",\"0.25\""].map(|at| format!("[\"{exact}\"{at}]"));
+    assert_eq!(keys, [&key, &second, &key, &first]);
 }
