@@ -121,7 +121,7 @@ async fn a_row_that_does_not_fit_is_refused_and_the_rest_is_loaded(db: Db) {
 async fn a_value_that_no_index_can_hold_is_refused_with_its_row(db: Db) {
     let definition = "extend schema @source(name: \"up\", url: \"{$env.UP}\")\n\
         type Thing @fetch(source: \"up\", GET: \"/things\", rows: \".[]\") {\n\
-          id: ID! name: String @index slug: String @unique text: String other: Thing others: [Thing!]! }\n";
+          id: ID! name: String @index slug: String @unique text: String other: Thing others: [Thing!]! @ref(jq: \".others[]\") }\n";
     let upstream = Upstream::start().await;
     // Of many different letters: what repeats itself would be stored compressed.
     let long = |letters: u32| -> String {
@@ -139,7 +139,7 @@ async fn a_value_that_no_index_can_hold_is_refused_with_its_row(db: Db) {
     let environment = [("UP", upstream.url())];
     let environment = environment.each_ref().map(|(name, value)| (*name, value.as_str()));
     let harvest = scratch.must(&["harvest"], &environment).await;
-    assert!(harvest.out.contains("5 refused"), "{harvest:?}");
+    assert!(harvest.err.contains("2 new, 5 refused"), "{harvest:?}");
     let reasons = scratch.rows("SELECT reason FROM hayloft_quarantine ORDER BY id").await;
     let reasons: Vec<&str> = reasons.iter().map(|row| row[0].as_str()).collect();
     let wanted = ["name", "slug", "other", "others[1]", "id"];

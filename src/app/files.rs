@@ -60,7 +60,8 @@ fn in_folder(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(|error| unreadable(folder, &error))? {
         let path = entry.map_err(|error| unreadable(folder, &error))?.path();
-        if !belongs(&path) {
+        // A name alone makes no file: folders and pipes may have it, too. A link that leads nowhere is a fault.
+        if !belongs(&path) || path.metadata().is_ok_and(|known| !known.is_file()) {
             continue;
         }
         if paths.len() == FILES_MAX {
@@ -84,6 +85,11 @@ fn in_folder(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
 }
 
 fn file(path: &Path) -> Result<SourceFile, Failure> {
+    // Whoever opens a pipe to read waits until somebody writes.
+    let known = path.metadata().map_err(|error| unreadable(path, &error))?;
+    if !known.is_file() {
+        return Err(unreadable(path, &io::Error::other("it is neither a file nor a folder")));
+    }
     let mut bytes = Vec::new();
     let opened = File::open(path).map_err(|error| unreadable(path, &error))?;
     let most = TEXT_MAX as u64 + 1;
@@ -137,6 +143,7 @@ mod tests {
             ("notes.md", b"not ours"),
             ("graphql", b"not ours"),
         ]);
+        std::fs::create_dir(folder.path().join("c.graphql")).expect("a folder of such a name");
         std::fs::create_dir(folder.path().join("queries")).expect("a folder");
         std::fs::write(folder.path().join("queries/c.graphql"), "{ items }").expect("a file");
         let read = DefinitionFiles::read(folder.path()).expect("a definition");

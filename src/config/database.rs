@@ -48,6 +48,8 @@ impl fmt::Debug for PostgresUrl {
 pub enum DatabaseUrlError {
     #[error("the PostgreSQL address cannot be read: {0}; it is written postgres://user:password@host:5432/database")]
     Postgres(&'static str),
+    #[error("the PostgreSQL address has an option `{0}`, which Hayloft does not know; there are {known}", known = OPTIONS.join(", "))]
+    Option(String),
     #[error("{0} is not a database that Hayloft can use: give sqlite:PATH or postgres://user@host/database")]
     Other(&'static str),
     #[error("{0}: databases are sqlite:PATH or postgres://user@host/database")]
@@ -57,6 +59,22 @@ pub enum DatabaseUrlError {
     #[error("an in-memory database cannot be shared by a writer and its readers; give a file, such as sqlite:farm.db")]
     InMemory,
 }
+
+/// The options of an address: ours, and those of the driver's that make sense here. It would only warn of others, with their
+/// values in the log: and one letter less in `sslmode` is a connection without encryption.
+const OPTIONS: &[&str] = &[
+    "sslmode",
+    "sslrootcert",
+    "sslcert",
+    "sslkey",
+    "host",
+    "port",
+    "user",
+    "password",
+    "options",
+    "pool",
+    "statement_timeout",
+];
 
 /// Schemes that people may try, by the names of their databases.
 const OTHERS: &[(&str, &str)] = &[
@@ -122,12 +140,40 @@ fn postgres(text: &str) -> Result<PostgresUrl, DatabaseUrlError> {
         match &*name {
             "pool" => read.pool = Some(pool(&value)?),
             "statement_timeout" => read.statement_timeout = Some(timeout(&value)?),
-            _ => {
+            known if OPTIONS.contains(&known) => {
                 read.url.query_pairs_mut().append_pair(&name, &value);
             }
+            other => return Err(DatabaseUrlError::Option(other.to_owned())),
         }
     }
+    verify_certificates(&mut read.url)?;
     Ok(read)
+}
+
+/// Whoever gives a certificate of an authority wants the server's to be checked. As in libpq, `require` then means
+/// `verify-ca`; the modes that may go without encryption would make the certificate a decoration.
+fn verify_certificates(url: &mut url::Url) -> Result<(), DatabaseUrlError> {
+    let given = |name: &str| url.query_pairs().any(|(option, _)| option == name);
+    if !given("sslrootcert") {
+        return Ok(());
+    }
+    let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+    let mode = pairs.iter().find(|(option, _)| option == "sslmode");
+    match mode.map(|(_, mode)| mode.as_str()) {
+        Some("verify-ca" | "verify-full") => return Ok(()),
+        Some("require") => {}
+        _ => {
+            return Err(DatabaseUrlError::Postgres(
+                "sslrootcert is only looked at with sslmode=verify-full, verify-ca or require",
+            ));
+        }
+    }
+    let raised = pairs.iter().map(|(option, value)| match option.as_str() {
+        "sslmode" => (option.as_str(), "verify-ca"),
+        option => (option, value.as_str()),
+    });
+    url.query_pairs_mut().clear().extend_pairs(raised);
+    Ok(())
 }
 
 fn pool(text: &str) -> Result<usize, DatabaseUrlError> {
@@ -210,7 +256,40 @@ mod tests {
                 "{option}"
             );
         }
-        let url: DatabaseUrl = "postgres://db/farm?sslmode=disable".parse().expect("an address");
-        assert!(!format!("{url:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn unknown_options_are_refused_without_their_values() {
+        for option in ["sslmod", "passwd", "sslpassword", "dbname", "application_name"] {
+            let url = format!("postgres://db/farm?{option}=hunter2");
+            let error = url.parse::<DatabaseUrl>().expect_err(option).to_string();
+            assert!(
+                error.contains(&format!("`{option}`")) && !error.contains("hunter2"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_certificate_of_an_authority_is_always_used() {
+        let query = |options: &str| match format!("postgres://db/farm?{options}").parse() {
+            Ok(DatabaseUrl::Postgres(url)) => url.secret().query().map(str::to_owned),
+            _ => None,
+        };
+        for (options, want) in [
+            (
+                "sslmode=require&sslrootcert=ca.crt",
+                Some("sslmode=verify-ca&sslrootcert=ca.crt"),
+            ),
+            (
+                "sslrootcert=ca.crt&sslmode=verify-full",
+                Some("sslrootcert=ca.crt&sslmode=verify-full"),
+            ),
+            ("sslmode=require", Some("sslmode=require")),
+            ("sslmode=prefer&sslrootcert=ca.crt", None),
+            ("sslrootcert=ca.crt", None),
+        ] {
+            assert_eq!(query(options).as_deref(), want, "{options}");
+        }
     }
 }

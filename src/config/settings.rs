@@ -87,7 +87,7 @@ fn beside(definition: &Path) -> PathBuf {
 #[derive(Args, Clone, Copy, Debug)]
 pub struct DestructiveSetting {
     /// Do the steps of a changed definition although they lose data; `hayloft plan` lists them
-    #[arg(long, env = "HAYLOFT_ALLOW_DESTRUCTIVE")]
+    #[arg(long, env = "HAYLOFT_ALLOW_DESTRUCTIVE", value_parser = clap::builder::BoolishValueParser::new())]
     pub allow_destructive: bool,
 }
 

@@ -30,7 +30,11 @@ pub(super) async fn refuse_foreign(inner: &Inner) -> Result<(), StoreError> {
     let names = inner.params().query(inner.dialect.table_names());
     let lines = inner.writer()?.fetch_all(names).await;
     let lines = lines.map_err(|error| open::cannot_open(&inner.place, error))?;
-    if !lines.is_empty() && !names_table(&lines, "hayloft_migration")? {
+    check_ours(inner, &lines)
+}
+
+fn check_ours(inner: &Inner, tables: &[Line]) -> Result<(), StoreError> {
+    if !tables.is_empty() && !names_table(tables, "hayloft_migration")? {
         return Err(StoreError::Unusable(format!(
             "{} holds tables that Hayloft did not make; give another --database",
             inner.place
@@ -186,7 +190,7 @@ fn tell(planned: &[PlannedStep], first: bool) {
 fn refusal(planned: &[PlannedStep]) -> String {
     let lossy: Vec<&PlannedStep> = planned.iter().filter(|step| step.is_lossy()).collect();
     format!(
-        "the definition changed, and data would be lost:\n{}\n`hayloft plan` shows all steps; --allow-destructive does them; \
+        "the definition changed, and data would be lost:\n{}\n`hayloft plan` shows all steps; a start with --allow-destructive does them; \
          @was(name:) keeps the data of what was only renamed",
         listed(&lossy)
     )
@@ -220,7 +224,7 @@ pub(super) async fn check(inner: &Inner) -> Result<(), StoreError> {
     let steps: Vec<&PlannedStep> = planned.iter().collect();
     Err(StoreError::LayoutDiffers(format!(
         "the definition changed, and the database does not follow yet:\n{}\n`hayloft plan` says more; `hayloft serve` and \
-         `hayloft harvest` do these steps",
+         `hayloft harvest` do the steps that lose nothing by themselves, the others with --allow-destructive",
         listed(&steps)
     )))
 }
@@ -230,6 +234,7 @@ async fn records(inner: &Inner) -> Result<Option<Vec<String>>, StoreError> {
     let names = inner.params().query(inner.dialect.table_names());
     let lines = inner.own.take().await?.run(names).await?;
     let lines = lines.map_err(|error| open::cannot_open(&inner.place, error))?;
+    check_ours(inner, &lines)?;
     if !names_table(&lines, "hayloft_applied_layout")? {
         return Ok(None);
     }

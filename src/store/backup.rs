@@ -63,14 +63,14 @@ async fn backup(database: &Path, file: &Path) -> Result<Backup, StoreError> {
         )));
     }
     let part = part_beside(file)?;
-    let mut source = connect(database, Open::Read).await?;
+    let mut source = connect(database, database, Open::Read).await?;
     let head = look(&mut source, database).await?;
     // One statement is one snapshot, and leaves out what was deleted; `part` is there and empty, as it demands.
     let copied = sqlx::query("VACUUM INTO ?").bind(part.to_string_lossy().into_owned());
     let copied = copied.execute(&mut source).await;
     close(source).await;
     copied.map_err(|error| failed(file, &error))?;
-    let mut copy = connect(&part, Open::Read).await?;
+    let mut copy = connect(&part, file, Open::Read).await?;
     let checked = check(&mut copy, file).await;
     let seq = look(&mut copy, file).await;
     close(copy).await;
@@ -111,17 +111,19 @@ async fn restore(database: &Path, file: &Path, replace: bool) -> Result<Restored
     // Whoever serves the database holds this lock.
     let _lock = open::WriterLock::take(database)?;
     let part = part_beside(database)?;
-    fs::copy(file, &part).map_err(|error| unwritable(database, &error))?;
+    // The contents alone: a backup that may not be written has a copy that may.
+    let copied = File::open(file).and_then(|mut from| io::copy(&mut from, &mut File::create(&part)?));
+    copied.map_err(|error| unwritable(database, &error))?;
     let epochs = renew(&part, file).await?;
     let bytes = settle(&part, database)?;
     let kept = if existed {
-        Some(put_aside(database).await?)
+        Some(exchange(database, part).await?)
     } else {
         refuse_journal(database)?;
+        part.persist_noclobber(database)
+            .map_err(|error| unwritable(database, &error.error))?;
         None
     };
-    part.persist_noclobber(database)
-        .map_err(|error| unwritable(database, &error.error))?;
     settle_folder(database)?;
     Ok(Restored {
         bytes,
@@ -153,7 +155,7 @@ struct Epochs {
 
 /// Checks a copy of a backup, and makes it the beginning of an epoch of its own: nothing is under way in it.
 async fn renew(part: &Path, file: &Path) -> Result<Epochs, StoreError> {
-    let mut copy = connect(part, Open::Alone).await?;
+    let mut copy = connect(part, file, Open::Alone).await?;
     let renewed = async {
         check(&mut copy, file).await?;
         let old = look(&mut copy, file).await?.epoch;
@@ -208,10 +210,11 @@ fn closing(dialect: &dyn Dialect) -> Vec<Closing> {
     ]
 }
 
-/// Moves the older database with its journals out of the way, under a name that says when.
-async fn put_aside(database: &Path) -> Result<PathBuf, StoreError> {
+/// Puts the copy in the place of the older database, which is kept under a name that says when. At every moment one of both
+/// is there.
+async fn exchange(database: &Path, part: TempPath) -> Result<PathBuf, StoreError> {
     // Folds the journal into the file, so that one file is all of it. A damaged one may refuse; then the journals go along.
-    if let Ok(mut older) = connect(database, Open::Fold).await {
+    if let Ok(mut older) = connect(database, database, Open::Fold).await {
         let folded = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut older).await;
         if let Err(error) = folded {
             tracing::warn!(%error, "the older database's journal could not be folded in; it is kept beside it");
@@ -220,14 +223,16 @@ async fn put_aside(database: &Path) -> Result<PathBuf, StoreError> {
     }
     let stamp = chrono::Utc::now().format("%Y%m%dT%H%M%S%3fZ");
     let kept = open::beside(database, &format!(".before-{stamp}"));
-    for suffix in ["-wal", "-shm", ""] {
-        let (from, to) = (open::beside(database, suffix), open::beside(&kept, suffix));
-        match fs::rename(&from, &to) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound && !suffix.is_empty() => {}
-            Err(error) => return Err(unwritable(database, &error)),
+    // A second name for the same file; the first one is then taken over in one step.
+    fs::hard_link(database, &kept).map_err(|error| unwritable(&kept, &error))?;
+    for suffix in ["-wal", "-shm"] {
+        match fs::rename(open::beside(database, suffix), open::beside(&kept, suffix)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unwritable(database, &error)),
+            _ => {}
         }
     }
+    let taken = part.persist(database);
+    taken.map_err(|error| unwritable(database, &error.error))?;
     Ok(kept)
 }
 
@@ -289,7 +294,9 @@ enum Open {
 }
 
 /// A connection with our collation and functions, which indexes and checks need.
-async fn connect(database: &Path, how: Open) -> Result<SqliteConnection, StoreError> {
+///
+/// `shown` is the file that errors are about.
+async fn connect(database: &Path, shown: &Path, how: Open) -> Result<SqliteConnection, StoreError> {
     let options = open::options(database);
     let options = match how {
         Open::Read => options.read_only(true),
@@ -297,12 +304,9 @@ async fn connect(database: &Path, how: Open) -> Result<SqliteConnection, StoreEr
         Open::Fold => options,
     };
     let connected = options.connect().await;
-    let mut connection = connected.map_err(|error| failed(database, &error))?;
-    let mut handle = connection
-        .lock_handle()
-        .await
-        .map_err(|error| failed(database, &error))?;
-    functions::install(&mut handle).map_err(|error| failed(database, &error))?;
+    let mut connection = connected.map_err(|error| failed(shown, &error))?;
+    let mut handle = connection.lock_handle().await.map_err(|error| failed(shown, &error))?;
+    functions::install(&mut handle).map_err(|error| failed(shown, &error))?;
     drop(handle);
     Ok(connection)
 }

@@ -196,7 +196,7 @@ pub fn cannot_open(place: &str, error: sqlx::Error) -> StoreError {
             "{place}: no secure connection could be made; check sslmode and sslrootcert in --database, and the server's certificate"
         ),
         (_, sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut) => return unreachable(place),
-        _ => return StoreError::Database(Box::new(error)),
+        _ => return super::failed(error),
     };
     tracing::debug!(%error, "the database cannot be opened");
     StoreError::Unusable(text)
@@ -218,7 +218,21 @@ pub fn is_lost(error: &sqlx::Error) -> bool {
         sqlx::Error::Database(cause) => matches!(
             cause.code().as_deref(),
             // Shut down, crashed, starting; the connection's own failures.
-            Some("57P01" | "57P02" | "57P03" | "08000" | "08001" | "08003" | "08004" | "08006")
+            // Idle for too long, by limits of the server or of what stands before it.
+            Some(
+                "57P01"
+                    | "57P02"
+                    | "57P03"
+                    | "57P05"
+                    | "25P03"
+                    | "25P04"
+                    | "08000"
+                    | "08001"
+                    | "08003"
+                    | "08004"
+                    | "08006"
+                    | "08P01"
+            )
         ),
         _ => false,
     }

@@ -116,7 +116,7 @@ impl Inner {
         applied::refuse_foreign(self).await?;
         Migrator::up(&writer.connection(), None)
             .await
-            .map_err(|error| StoreError::Database(Box::new(error)))?;
+            .map_err(|error| open::cannot_migrate(&self.place, error))?;
         applied::apply(self, access == Access::Destructive).await?;
         fan_out::forget_others(self).await?;
         place::check(self).await?;
@@ -195,6 +195,14 @@ fn failed(error: sqlx::Error) -> StoreError {
         return StoreError::Conflict;
     }
     tracing::error!(%error, "the database failed");
+    // PostgreSQL's insufficient_privilege.
+    if code.as_deref() == Some("42501") {
+        return StoreError::Unusable(
+            "the database's user may not do this; grant it USAGE on the schema, and what it needs on Hayloft's tables: SELECT to \
+             read, ownership to harvest"
+                .to_owned(),
+        );
+    }
     // SQLITE_FULL, and PostgreSQL's disk_full.
     match code.as_deref() {
         Some("13" | "53100") => StoreError::Full,

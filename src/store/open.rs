@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use sea_orm::{DbErr, RuntimeErr};
 use sqlx::{
     ConnectOptions, PgConnection,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
@@ -64,7 +65,11 @@ pub struct WriterLock {
 impl WriterLock {
     /// Takes the lock beside the database file, or says who has it.
     pub fn take(database: &Path) -> Result<WriterLock, StoreError> {
-        let path = beside(database, "-lock");
+        // One file may have many paths, by links; its lock has one. A database that is not there yet has its folder's.
+        let path = match database.canonicalize() {
+            Ok(real) => beside(&real, "-lock"),
+            Err(_) => beside(database, "-lock"),
+        };
         let opened = OpenOptions::new()
             .read(true)
             .write(true)
@@ -291,5 +296,18 @@ pub fn cannot_open(place: &str, error: sqlx::Error) -> StoreError {
             "the database {place} cannot be opened for writing; correct the permissions of it and its folder, or give another --database"
         )),
         _ => connect::cannot_open(place, error),
+    }
+}
+
+/// The same of what makes the system tables.
+pub fn cannot_migrate(place: &str, error: DbErr) -> StoreError {
+    match error {
+        DbErr::Conn(RuntimeErr::SqlxError(error))
+        | DbErr::Exec(RuntimeErr::SqlxError(error))
+        | DbErr::Query(RuntimeErr::SqlxError(error)) => match Arc::try_unwrap(error) {
+            Ok(error) => cannot_open(place, error),
+            Err(shared) => StoreError::Database(Box::new(shared)),
+        },
+        other => StoreError::Database(Box::new(other)),
     }
 }

@@ -294,7 +294,8 @@ impl Dialect for Postgres {
 
     fn table_names(&self) -> &'static str {
         "SELECT CAST(c.relname AS TEXT) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid=c.relnamespace \
-         WHERE n.nspname=current_schema() AND c.relkind IN ('r','p','v','m','f')"
+         WHERE n.nspname=current_schema() AND c.relkind IN ('r','p','v','m','f') AND NOT EXISTS \
+         (SELECT 1 FROM pg_catalog.pg_depend d WHERE d.classid='pg_catalog.pg_class'::regclass AND d.objid=c.oid AND d.deptype='e')"
     }
 
     fn explain(&self, sql: &str) -> String {

@@ -5,6 +5,45 @@ use super::*;
 on_both!(tables_of_others_are_left_alone);
 
 #[tokio::test]
+async fn a_file_has_one_lock_by_whatever_path() {
+    let bench = bench_on(On::Sqlite).await;
+    let DatabaseUrl::Sqlite(path) = &bench.place.url else {
+        panic!("a file")
+    };
+    let link = path.with_file_name("link.db");
+    std::os::unix::fs::symlink(path, &link).expect("a link");
+    let error = open_at(&DatabaseUrl::Sqlite(link), "one", Access::Write).await;
+    assert!(matches!(error.err(), Some(StoreError::Locked(_))));
+}
+
+#[tokio::test]
+async fn a_role_without_rights_is_told_so() {
+    let place = Place::new(On::Postgres);
+    let DatabaseUrl::Postgres(url) = &place.url else {
+        panic!("an address")
+    };
+    let database = url.secret().path().trim_start_matches('/');
+    // Roles are the cluster's; its databases have different names, and the end of the cluster takes them along.
+    let role = format!("{database}_guest");
+    place.sql(&format!(
+        "CREATE ROLE \"{role}\" LOGIN; REVOKE ALL ON SCHEMA public FROM public"
+    ));
+    let mut guest = url.secret().clone();
+    guest.set_username(&role).expect("a name");
+    let guest: DatabaseUrl = guest.as_str().parse().expect("an address");
+    place.sql(&format!("GRANT USAGE ON SCHEMA public TO \"{role}\""));
+    let error = open_at(&guest, "one", Access::Write).await.err().expect("refused");
+    assert!(error.to_string().contains("grant CREATE on the schema"), "{error:?}");
+    open_at(&place.url, "one", Access::Write)
+        .await
+        .expect("the owner")
+        .close()
+        .await;
+    let error = open_at(&guest, "one", Access::Read).await.err().expect("refused");
+    assert!(error.to_string().contains("SELECT to read"), "{error:?}");
+}
+
+#[tokio::test]
 async fn one_writer_many_readers() {
     let bench = bench_on(On::Sqlite).await;
     farm(&bench.store).await;
@@ -66,5 +105,10 @@ async fn tables_of_others_are_left_alone(on: On) {
     assert!(text.contains("holds tables that Hayloft did not make"), "{text}");
     assert!(!text.contains("hayloft@"), "no user, no password: {text}");
     let error = open_at(&place.url, "one", Access::Read).await.err().expect("refused");
-    assert!(error.to_string().contains("holds no harvested data yet"), "{error}");
+    assert_eq!(error.to_string(), text);
+    // What an extension brought is nobody's.
+    if let On::Postgres = on {
+        place.sql("DROP TABLE mine; CREATE EXTENSION pg_stat_statements");
+        open_at(&place.url, "one", Access::Write).await.expect("a store");
+    }
 }
