@@ -6,7 +6,7 @@ use clap::Args;
 use crate::{
     app::Loaded,
     catalog::{Catalog, EntityId},
-    config::{DatabaseSetting, DefinitionSetting},
+    config::{DatabaseSetting, DefinitionSetting, StatementSetting},
     store::{Access, FanOutCounts, FetchStatus, LogHead, ProcessSeen, RunState, RunSummary, Store},
 };
 
@@ -24,13 +24,16 @@ pub struct Status {
 
     #[command(flatten)]
     database: DatabaseSetting,
+
+    #[command(flatten)]
+    statements: StatementSetting,
 }
 
 impl Status {
     pub async fn run(self) -> Result<(), Failure> {
         let loaded = Loaded::read(&self.definition.schema)?;
         let url = self.database.or_beside(&self.definition.schema);
-        let store = loaded.open(&url, Access::Read).await?;
+        let store = loaded.open(&url, Access::Read, self.statements).await?;
         let told = tell(&loaded, &store).await;
         store.close().await;
         text::print(&told?)

@@ -218,26 +218,24 @@ impl Store {
         catalog: Arc<Valid<Catalog>>,
         layout: Arc<Layout>,
     ) -> Result<Store, StoreError> {
-        let timeout = match url {
-            DatabaseUrl::Postgres(url) => url.statement_timeout,
-            DatabaseUrl::Sqlite(_) => None,
-        };
-        Self::open_within(url, access, catalog, layout, timeout.unwrap_or(STATEMENT_TIMEOUT)).await
+        Self::open_within(url, access, catalog, layout, None).await
     }
 
-    async fn open_within(
+    /// The same with a limit for each read, unless the address has one.
+    pub async fn open_within(
         url: &DatabaseUrl,
         access: Access,
         catalog: Arc<Valid<Catalog>>,
         layout: Arc<Layout>,
-        timeout: Duration,
+        timeout: Option<Duration>,
     ) -> Result<Store, StoreError> {
         let door = Door::open(url, access.writes()).await?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let pool = match url {
-            DatabaseUrl::Postgres(url) => url.pool,
-            DatabaseUrl::Sqlite(_) => None,
+        let (pool, own_timeout) = match url {
+            DatabaseUrl::Postgres(url) => (url.pool, url.statement_timeout),
+            DatabaseUrl::Sqlite(_) => (None, None),
         };
+        let timeout = own_timeout.or(timeout).unwrap_or(STATEMENT_TIMEOUT);
         let readers = |count, plans| Arc::new(reader::Readers::new(&door.source, plans, timeout, count));
         let inner = Inner {
             catalog,
@@ -271,13 +269,14 @@ impl Store {
         url: &DatabaseUrl,
         catalog: Arc<Valid<Catalog>>,
         layout: Arc<Layout>,
+        timeout: Option<Duration>,
     ) -> Result<LayoutPlan, StoreError> {
         if let DatabaseUrl::Sqlite(path) = url
             && open::is_new(path)
         {
             return Ok(applied::plan_of_new(&layout));
         }
-        let store = Self::open(url, Access::Compare, catalog, layout).await?;
+        let store = Self::open_within(url, Access::Compare, catalog, layout, timeout).await?;
         let plan = applied::plan(&store.inner, &store.inner.layout).await;
         store.close().await;
         plan

@@ -58,7 +58,8 @@ pub enum StoreError {
     Fenced,
     /// The statement ran longer than its limit.
     #[error(
-        "the query took longer than {0:?}; ask for fewer rows, take fewer steps in where and orderBy, or filter by key"
+        "the query took longer than {0:?}; ask for fewer rows, take fewer steps in where and orderBy, or filter by key; \
+         --statement-timeout sets the limit"
     )]
     Timeout(Duration),
     /// The query is beyond what the database can take in one statement.
