@@ -99,16 +99,28 @@ async fn tell(loaded: &Loaded, store: &Store) -> Result<String, Failure> {
 
 /// `2 processes harvest: 71-0a33f1 seen 1.2 s ago, 90-77b4c2 (by hand) seen 340 ms ago`; nothing where only one can.
 fn processes(live: &[ProcessSeen], now: DateTime<Utc>) -> String {
-    let shown = live.iter().map(|process| {
-        let hand = if process.by_hand { " (by hand)" } else { "" };
-        format!("{}{hand} seen {}", process.id, ago(Some(process.seen_at), now))
-    });
-    let shown: Vec<String> = shown.collect();
-    match live.len() {
+    let shown = |replaced: bool| -> Vec<String> {
+        let some = live.iter().filter(|process| process.replaced == replaced);
+        some.map(|process| {
+            let hand = if process.by_hand { " (by hand)" } else { "" };
+            format!("{}{hand} seen {}", process.id, ago(Some(process.seen_at), now))
+        })
+        .collect()
+    };
+    let (harvesting, replaced) = (shown(false), shown(true));
+    let mut told = match harvesting.len() {
         0 => String::new(),
-        1 => format!("1 process harvests: {}\n", shown.join(", ")),
-        count => format!("{count} processes harvest: {}\n", shown.join(", ")),
+        1 => format!("1 process harvests: {}\n", harvesting.join(", ")),
+        count => format!("{count} processes harvest: {}\n", harvesting.join(", ")),
+    };
+    if !replaced.is_empty() {
+        told.push_str(&format!(
+            "{} with an older definition than the one in force, harvesting nothing: {}\n",
+            text::count(replaced.len() as u64, "process"),
+            replaced.join(", ")
+        ));
     }
+    told
 }
 
 /// `change log: epoch 1f0c…, 1,234 changes kept, 1 to 1,234`.
@@ -307,6 +319,7 @@ mod tests {
         let seen = |id: &str, by_hand| ProcessSeen {
             id: id.to_owned(),
             by_hand,
+            replaced: false,
             started_at: now,
             seen_at: now - TimeDelta::seconds(2),
         };
@@ -315,6 +328,13 @@ mod tests {
         assert_eq!(
             processes(&two, now),
             "2 processes harvest: 7-aa seen 2.0 s ago, 9-bb (by hand) seen 2.0 s ago\n"
+        );
+        let [one, mut other] = two;
+        other.replaced = true;
+        assert_eq!(
+            processes(&[one, other], now),
+            "1 process harvests: 7-aa seen 2.0 s ago\n1 process with an older definition than the one in force, harvesting \
+             nothing: 9-bb (by hand) seen 2.0 s ago\n"
         );
     }
 }

@@ -28,6 +28,7 @@ mod redefine;
 mod rows;
 mod session;
 mod sqlite;
+mod standing;
 mod status;
 mod tables;
 #[cfg(test)]
@@ -63,6 +64,8 @@ use open::Door;
 
 pub use parents::*;
 pub use plan::{LayoutPlan, PlannedStep};
+pub use processes::{Attendance, ProcessSeen};
+pub use standing::Standing;
 pub use types::*;
 
 /// How long one read may take when nothing else is said.
@@ -93,6 +96,8 @@ struct Inner {
     bus: Bus,
     /// What is known of commits that are not our own.
     heard: follow::Heard,
+    /// Whether the definition is in force.
+    seen: standing::Seen,
     /// The runs that this process has under way, by number and fence.
     runs: Mutex<Memories>,
     /// The name of this process in the ledger.
@@ -157,34 +162,9 @@ fn process_name() -> Arc<str> {
     format!("{}-{:06x}", std::process::id(), rand::random_range(0..0x100_0000)).into()
 }
 
-#[cfg(test)]
-impl Store {
-    /// The same database as another process of this name would have it, at the time of this clock.
-    pub(crate) fn as_process(&self, name: &str, clock: &testing::Clock) -> Store {
-        let inner = Inner {
-            catalog: Arc::clone(&self.inner.catalog),
-            layout: Arc::clone(&self.inner.layout),
-            dialect: self.inner.dialect,
-            place: self.inner.place.clone(),
-            writer: self.inner.writer.clone(),
-            readers: Arc::clone(&self.inner.readers),
-            lookups: Arc::clone(&self.inner.lookups),
-            own: Arc::clone(&self.inner.own),
-            bus: Bus::default(),
-            heard: follow::Heard::default(),
-            runs: Mutex::default(),
-            process: name.into(),
-            retention: Mutex::default(),
-            lock: None,
-            clock: Some(clock.clone()),
-        };
-        Store { inner: Arc::new(inner) }
-    }
-}
-
 /// What the database said, for the log; the public text is the variant's own.
 fn failed(error: sqlx::Error) -> StoreError {
-    if connect::is_lost(&error) {
+    if connect::is_lost(&error) || matches!(error, sqlx::Error::PoolTimedOut) {
         tracing::warn!(%error, "the database cannot be reached");
         return StoreError::Unreachable;
     }
@@ -248,6 +228,7 @@ impl Store {
             writer: door.writer,
             bus: Bus::default(),
             heard: follow::Heard::default(),
+            seen: standing::Seen::default(),
             runs: Mutex::default(),
             process: process_name(),
             retention: Mutex::default(),
