@@ -1,11 +1,15 @@
 //! Two processes on one PostgreSQL, one of which puts a newer definition in force: the other goes on where it is left room, and
 //! otherwise writes nothing more, says why, and goes on when its own files change.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::harness::{Place, Program, Reply, Scratch, Upstream, cluster::Database, eventually};
 
 const NO_ROOM: &str = "newer definition in force, which leaves no room";
+/// Longer than a process needs to hear that it was replaced, and shorter than its lease.
+const THINKS: Duration = Duration::from_secs(20);
 const NUMBERS: &str = "{ things { id n } }";
 
 fn definition(fields: &str, more: &str) -> String {
@@ -50,9 +54,13 @@ impl Shared {
 
     /// The upstream says this number from now on.
     fn publish(&self, n: i64) {
+        self.publish_slowly(n, Duration::ZERO);
+    }
+
+    fn publish_slowly(&self, n: i64, delay: Duration) {
         let thing = |id: &str| json!({ "id": id, "n": n, "name": "One", "parts": [{ "name": "p" }, { "name": "q" }] });
-        self.upstream
-            .set("/things", Reply::json(&json!([thing("a"), thing("b")])));
+        let reply = Reply::json(&json!([thing("a"), thing("b")]));
+        self.upstream.set("/things", reply.after(delay));
     }
 
     async fn arrives(&self, program: &Program, n: i64) {
@@ -135,13 +143,19 @@ async fn who_would_leave_rows_behind_only_reads() {
     let newer = shared.beside(&nested());
     let environment = [("UP", shared.upstream.url())];
     let environment = environment.each_ref().map(|(name, value)| (*name, value.as_str()));
+    // A run waits for its page: it has nothing to commit that would be refused, and ends all the same.
+    shared.publish_slowly(1, THINKS);
+    let own = format!("FROM hayloft_run WHERE owner LIKE '{}-%'", shared.program.id());
+    let before = shared.database.sql("SELECT max(id) FROM hayloft_run").concat();
+    let under_way = format!("SELECT id {own} AND state='running' AND id>{before}");
+    let run = eventually("a run under way", || async { shared.database.sql(&under_way).pop() }).await;
     let other = newer.serve(&environment).await;
     shared.told(NO_ROOM).await;
+    shared.publish(1);
     shared.stands_aside().await;
-    let own = format!(
-        "SELECT count(*) FROM hayloft_run WHERE owner LIKE '{}-%'",
-        shared.program.id()
-    );
+    let state = format!("SELECT state FROM hayloft_run WHERE id={run}");
+    assert_eq!(shared.database.sql(&state), ["interrupted"]);
+    let own = format!("SELECT count(*) {own}");
     let begun = shared.database.sql(&own);
     let parts = "{ things { id parts { name } } }";
     other
