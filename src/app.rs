@@ -24,6 +24,7 @@ use crate::{
     catalog::{self, Catalog, Valid},
     config::{
         DatabaseUrl, DestructiveSetting, Environment, LimitChange, LimitSetting, ListenSetting, RetentionSetting,
+        StatementSetting,
     },
     definition,
     graphql::{Current, DataApi, Limits, Served},
@@ -82,8 +83,15 @@ impl Loaded {
     }
 
     /// Opens the database for this definition.
-    pub async fn open(&self, url: &DatabaseUrl, access: Access) -> Result<Store, Failure> {
-        Ok(Store::open(url, access, self.catalog.clone(), self.layout.clone()).await?)
+    pub async fn open(
+        &self,
+        url: &DatabaseUrl,
+        access: Access,
+        statements: StatementSetting,
+    ) -> Result<Store, Failure> {
+        let timeout = statements.statement_timeout.map(|timeout| timeout.0);
+        let (catalog, layout) = (self.catalog.clone(), self.layout.clone());
+        Ok(Store::open_within(url, access, catalog, layout, timeout).await?)
     }
 
     /// A harvester that fills this store.
@@ -132,6 +140,7 @@ pub struct Serving {
     /// Where the definition's files are; watched for changes. None for a definition that is no file.
     pub watched: Option<PathBuf>,
     pub database: DatabaseUrl,
+    pub statements: StatementSetting,
     pub access: Access,
     pub listen: ListenSetting,
     pub environment: Environment,
@@ -148,7 +157,7 @@ impl Serving {
         let address = listener
             .local_addr()
             .map_err(|error| Failure::setup(format!("error: {error}")))?;
-        let store = loaded.open(&self.database, self.access).await?;
+        let store = loaded.open(&self.database, self.access, self.statements).await?;
         store.keep_changes(self.keep);
         let result = self
             .serve_with(loaded, store.clone(), listener, address, shutdown)

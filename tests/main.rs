@@ -25,6 +25,7 @@ mod kill;
 mod live;
 mod outages;
 mod reload;
+mod replaced;
 mod start;
 mod steps;
 mod tidy;

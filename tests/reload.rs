@@ -12,7 +12,11 @@ use hayloft::demo::FARM_DEFINITION;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use crate::harness::{Db, Farm, Program, Reply, Scratch, Socket, Upstream, eventually, on_both};
+use crate::harness::{
+    Db, Farm, Place, Program, Reply, Scratch, Socket, Upstream,
+    cluster::{Cluster, Options},
+    eventually, on_both,
+};
 
 on_both!(
     a_change_goes_live_under_load_and_open_sockets,
@@ -249,5 +253,35 @@ async fn a_folder_of_files_is_watched() {
             data["things"][0]["n"] == 8
         })
         .await;
+    assert_eq!(program.terminate().await, Some(0));
+}
+
+#[tokio::test]
+async fn a_definition_waits_for_a_database_that_is_away() {
+    let cluster = Cluster::start(&Options {
+        durable: true,
+        ..Options::default()
+    });
+    let notes = "type Note { id: ID! }\n";
+    let scratch = Scratch::at(Place::Elsewhere(cluster.url(&cluster.create_database())), notes);
+    let program = scratch.serve(&[]).await;
+    cluster.stop_immediately();
+    let waits = "the changed definition waits";
+    scratch.write("schema.graphql", &format!("{notes}type Other {{ id: ID! }}\n"));
+    let log = told(&program, waits).await;
+    assert!(log.contains("the database cannot be reached"), "{log}");
+    // What is faulty in itself does not wait, and takes the place of what does.
+    scratch.write("schema.graphql", "type Note {");
+    told(&program, "the changed definition is refused").await;
+    scratch.write("schema.graphql", &format!("{notes}type Extra {{ id: ID! }}\n"));
+    eventually("the third waits", || async {
+        (program.log().matches(waits).count() == 2).then_some(())
+    })
+    .await;
+    cluster.start_again();
+    told(&program, "1 type added; live in").await;
+    assert_eq!(program.query("{ extras { id } }").await, json!({ "extras": [] }));
+    assert!(program.post("{ others { id } }", json!({})).await["errors"].is_array());
+    assert_eq!(ready(&program).await, json!({ "status": "ok" }));
     assert_eq!(program.terminate().await, Some(0));
 }

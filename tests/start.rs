@@ -1,10 +1,14 @@
 //! Starting wrongly and stopping rightly: exit codes and texts.
 
 use hayloft::demo::FARM_DEFINITION;
+use serde_json::json;
 
 use crate::harness::{Db, Reply, Scratch, Upstream, on_both};
 
-on_both!(sigterm_ends_it_cleanly_in_the_middle_of_a_harvest);
+on_both!(
+    sigterm_ends_it_cleanly_in_the_middle_of_a_harvest,
+    a_slow_operation_ends_at_the_limit,
+);
 
 const LIST: &str = "extend schema @source(name: \"up\", url: \"{$env.UP}\")\n\
     type Thing @fetch(source: \"up\", every: \"1s\", GET: \"/things\", rows: \".[]\", missing: DELETE) { id: ID! n: Int }\n";
@@ -174,4 +178,49 @@ async fn printed_texts_are_graphql() {
     );
     let directives = scratch.run(&["directives"], &[]).await;
     assert!(directives.out.contains("directive @fetch"), "{}", directives.out);
+}
+
+/// Rows that all share one tag: each step from tags to things multiplies an answer by their number.
+const SHARING: &str = "extend schema @source(name: \"up\", url: \"{$env.UP}\")\n\
+    type Thing @fetch(source: \"up\", every: \"1d\", GET: \"/things\", rows: \".[]\") { id: ID! tag: Tag @ref(jq: \".tag\") }\n\
+    type Tag @fetch(source: \"up\", every: \"1d\", GET: \"/tags\", rows: \".[]\") { id: ID! things: [Thing!]! @inverse(field: \"tag\") }\n";
+const SLOW: &str = "{ things { tag { things { tag { things { tag { things { id } } } } } } } }";
+
+async fn a_slow_operation_ends_at_the_limit(db: Db) {
+    let upstream = Upstream::start().await;
+    let things: Vec<_> = (0..400).map(|id| json!({ "id": id, "tag": "t" })).collect();
+    upstream.set("/things", Reply::json(&json!(things)));
+    upstream.set("/tags", Reply::json(&json!([{ "id": "t" }])));
+    let scratch = Scratch::on(db, SHARING);
+    let url = upstream.url();
+    scratch.must(&["harvest"], &[("UP", &url)]).await;
+    let address = scratch.database();
+    let mut ways = vec![(address.clone(), "1500ms", "1.5s")];
+    if db == Db::Postgres {
+        // What the address says goes before.
+        ways.push((format!("{address}?statement_timeout=1600ms"), "15s", "1.6s"));
+    }
+    for (address, flag, limit) in ways {
+        let environment = [
+            ("UP", url.as_str()),
+            ("HAYLOFT_DATABASE", &address),
+            ("HAYLOFT_STATEMENT_TIMEOUT", flag),
+            ("HAYLOFT_LIMITS", "rows=1000000000000000"),
+        ];
+        let program = scratch.serve(&environment).await;
+        let answer = program.post(SLOW, json!({})).await;
+        let error = &answer["errors"][0];
+        assert_eq!(error["extensions"]["code"], "TIMEOUT", "{answer}");
+        let told = error["message"].as_str().unwrap_or_default();
+        assert!(
+            told.contains(&format!("longer than {limit};")) && told.contains("--statement-timeout"),
+            "{told}"
+        );
+        assert_eq!(program.terminate().await, Some(0));
+    }
+    for wrong in ["5", "0s", "2d", "90000s"] {
+        let refused = scratch.run(&["status", "--statement-timeout", wrong], &[]).await;
+        assert_eq!(refused.code, Some(2), "{refused:?}");
+        assert!(refused.err.contains("such as 10s or 500ms"), "{refused:?}");
+    }
 }

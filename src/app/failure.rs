@@ -7,6 +7,7 @@ use std::process::ExitCode;
 pub struct Failure {
     code: u8,
     text: String,
+    passes: bool,
 }
 
 impl Failure {
@@ -15,6 +16,7 @@ impl Failure {
         Failure {
             code: 2,
             text: text.into(),
+            passes: false,
         }
     }
 
@@ -23,6 +25,7 @@ impl Failure {
         Failure {
             code: 1,
             text: text.into(),
+            passes: false,
         }
     }
 
@@ -31,7 +34,13 @@ impl Failure {
         Failure {
             code: 3,
             text: text.into(),
+            passes: false,
         }
+    }
+
+    /// Whether the same may succeed later although nobody changes anything.
+    pub fn passes(&self) -> bool {
+        self.passes
     }
 
     /// What happened and what to do.
@@ -61,9 +70,11 @@ impl From<crate::store::StoreError> for Failure {
         if let E::Database(cause) = &error {
             tracing::error!(%cause, "the database failed");
         }
-        match error {
+        let failure = match error {
             E::Locked(_) | E::Unusable(_) | E::LayoutDiffers(_) => Failure::setup(format!("error: {error}")),
             _ => Failure::work(format!("error: {error}")),
-        }
+        };
+        let passes = matches!(error, E::Unreachable | E::Conflict | E::Timeout(_) | E::Full);
+        Failure { passes, ..failure }
     }
 }

@@ -1,6 +1,8 @@
 //! Puts a changed definition to work while everything is served. Knows the order of the steps, and that the older
 //! definition goes on when one of them fails.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -9,6 +11,11 @@ use crate::{catalog::Difference, config::Environment, graphql::Current};
 
 /// What everybody may know of a refused definition; the log has the rest.
 const REFUSED: &str = "a changed definition was refused, the one before it is served; the log says why";
+/// The same of one that nothing is wrong with.
+const WAITING: &str = "a changed definition waits for the database, the one before it is served";
+/// Between tries of a definition that waits: doubled each time, up to the longest. Each try lets the harvest rest.
+const PAUSE: Duration = Duration::from_secs(1);
+const PAUSE_MAX: Duration = Duration::from_secs(30);
 
 /// The definition in force, and its successors.
 pub struct Keeper {
@@ -19,16 +26,32 @@ pub struct Keeper {
     pub watch: Option<Watch>,
 }
 
+/// A definition that could not be taken in for a reason that may pass.
+struct Waiting {
+    files: DefinitionFiles,
+    at: Instant,
+    pause: Duration,
+}
+
 impl Keeper {
     /// Harvests and takes in changes of the definition, one after the other, until `shutdown`.
     pub async fn run(mut self, shutdown: &CancellationToken) -> Result<(), Failure> {
+        let mut waiting: Option<Waiting> = None;
         loop {
             let changed = tokio::select! {
                 ended = self.work.ended() => return ended,
-                changed = next(&mut self.watch) => changed,
+                // What is newer takes the place of what waits.
+                changed = next(&mut self.watch) => {
+                    waiting = None;
+                    changed
+                }
+                files = due(waiting.as_ref()) => Ok(files),
             };
+            let files = changed.as_ref().ok().cloned();
             let began = Instant::now();
-            match self.take_in(changed, shutdown).await {
+            let taken_in = self.take_in(changed, shutdown).await;
+            let pause = waiting.take().map(|tried| PAUSE_MAX.min(tried.pause * 2));
+            match taken_in {
                 Ok(Some(difference)) => {
                     let millis = began.elapsed().as_millis();
                     tracing::info!("the definition changed: {difference}; live in {millis} ms");
@@ -37,15 +60,35 @@ impl Keeper {
                     self.current.accept();
                     tracing::info!("the definition is again the one that is served");
                 }
-                Err(failure) => {
-                    self.current.refuse(REFUSED);
-                    tracing::error!(
-                        "the changed definition is refused, the one before it goes on: {}",
-                        failure.bare()
-                    );
-                }
+                Err(failure) => waiting = self.put_off(failure, files, pause),
             }
         }
+    }
+
+    /// Tells of a definition that is not taken in; it waits when the reason may pass. `pause` is that of a further try.
+    fn put_off(&self, failure: Failure, files: Option<DefinitionFiles>, pause: Option<Duration>) -> Option<Waiting> {
+        let Some(files) = files.filter(|_| failure.passes()) else {
+            self.current.refuse(REFUSED);
+            tracing::error!(
+                "the changed definition is refused, the one before it goes on: {}",
+                failure.bare()
+            );
+            return None;
+        };
+        match pause {
+            None => tracing::warn!(
+                "the changed definition waits, the one before it goes on: {}",
+                failure.bare()
+            ),
+            Some(_) => tracing::debug!("the changed definition still waits: {}", failure.bare()),
+        }
+        self.current.refuse(WAITING);
+        let pause = pause.unwrap_or(PAUSE);
+        Some(Waiting {
+            files,
+            at: Instant::now() + pause,
+            pause,
+        })
     }
 
     /// Puts a definition in the place of the one in force; `None` when it is the same. An error leaves all as it was.
@@ -90,6 +133,17 @@ impl Keeper {
         self.work = Work::begin(loaded, store, self.environment.clone(), shutdown)?;
         self.current.replace(api);
         Ok(())
+    }
+}
+
+/// When it is time for another try of a definition that waits; never where none does.
+async fn due(waiting: Option<&Waiting>) -> DefinitionFiles {
+    match waiting {
+        Some(waiting) => {
+            tokio::time::sleep_until(waiting.at).await;
+            waiting.files.clone()
+        }
+        None => std::future::pending().await,
     }
 }
 

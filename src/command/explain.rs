@@ -4,7 +4,7 @@ use clap::Args;
 
 use crate::{
     app::{self, Loaded},
-    config::{DatabaseSetting, DefinitionSetting, LimitSetting},
+    config::{DatabaseSetting, DefinitionSetting, LimitSetting, StatementSetting},
     graphql::ApiError,
     store::Access,
 };
@@ -29,6 +29,9 @@ pub struct Explain {
     database: DatabaseSetting,
 
     #[command(flatten)]
+    statements: StatementSetting,
+
+    #[command(flatten)]
     limits: LimitSetting,
 }
 
@@ -43,7 +46,7 @@ impl Explain {
         let limits = app::limits(&self.limits)?;
         let loaded = Loaded::read(&self.definition.schema)?;
         let url = self.database.or_beside(&self.definition.schema);
-        let store = loaded.open(&url, Access::Read).await?;
+        let store = loaded.open(&url, Access::Read, self.statements).await?;
         let explained = loaded.api(&store, limits)?.explain(&self.query, variables).await;
         store.close().await;
         text::print(&explained.map_err(refused)?)

@@ -7,7 +7,7 @@ use clap::Args;
 use crate::{
     app::{self, Loaded},
     catalog::{Catalog, FetchId},
-    config::{DatabaseSetting, DefinitionSetting, DestructiveSetting, Environment, RetentionSetting},
+    config::{DatabaseSetting, DefinitionSetting, DestructiveSetting, Environment, RetentionSetting, StatementSetting},
     harvest::{Harvester, RunReport},
     store::{Reason, RunState},
 };
@@ -29,6 +29,9 @@ pub struct Harvest {
     database: DatabaseSetting,
 
     #[command(flatten)]
+    statements: StatementSetting,
+
+    #[command(flatten)]
     retention: RetentionSetting,
 
     #[command(flatten)]
@@ -40,7 +43,9 @@ impl Harvest {
         let loaded = Loaded::read(&self.definition.schema)?;
         let fetches = self.fetches(&loaded)?;
         let url = self.database.or_beside(&self.definition.schema);
-        let store = loaded.open(&url, app::access(self.destructive)).await?;
+        let store = loaded
+            .open(&url, app::access(self.destructive), self.statements)
+            .await?;
         store.keep_changes(app::retention(&self.retention));
         let result = match loaded.harvester(&store, Environment::of_process()) {
             Ok(harvester) => run_all(&harvester, &loaded, &fetches).await,

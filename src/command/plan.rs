@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::{
     app::Loaded,
-    config::{DatabaseSetting, DefinitionSetting},
+    config::{DatabaseSetting, DefinitionSetting, StatementSetting},
     store::{LayoutPlan, PlannedStep, Store},
 };
 
@@ -25,6 +25,9 @@ pub struct Plan {
     #[command(flatten)]
     database: DatabaseSetting,
 
+    #[command(flatten)]
+    statements: StatementSetting,
+
     /// Print the steps as JSON
     #[arg(long)]
     json: bool,
@@ -34,7 +37,8 @@ impl Plan {
     pub async fn run(self) -> Result<(), Failure> {
         let loaded = Loaded::read(&self.definition.schema)?;
         let url = self.database.or_beside(&self.definition.schema);
-        let plan = Store::plan(&url, loaded.catalog.clone(), loaded.layout.clone()).await?;
+        let timeout = self.statements.statement_timeout.map(|timeout| timeout.0);
+        let plan = Store::plan(&url, loaded.catalog.clone(), loaded.layout.clone(), timeout).await?;
         text::print(&match self.json {
             true => as_json(&plan),
             false => in_words(&plan),

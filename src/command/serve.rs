@@ -8,7 +8,7 @@ use crate::{
     app::{self, DefinitionFiles, Serving},
     config::{
         DatabaseSetting, DefinitionSetting, DestructiveSetting, Environment, LimitSetting, ListenSetting,
-        RetentionSetting,
+        RetentionSetting, StatementSetting,
     },
 };
 
@@ -19,6 +19,9 @@ use super::Failure;
 pub struct ServingSettings {
     #[command(flatten)]
     database: DatabaseSetting,
+
+    #[command(flatten)]
+    statements: StatementSetting,
 
     #[command(flatten)]
     destructive: DestructiveSetting,
@@ -46,6 +49,7 @@ impl ServingSettings {
             definition,
             watched,
             database: self.database.or_beside(path),
+            statements: self.statements,
             access: app::access(self.destructive),
             listen: self.listen,
             environment,

@@ -6,7 +6,7 @@ use clap::Args;
 use crate::{
     app::Loaded,
     catalog::{Catalog, EntityId},
-    config::{DatabaseSetting, DefinitionSetting},
+    config::{DatabaseSetting, DefinitionSetting, StatementSetting},
     store::{Access, FanOutCounts, FetchStatus, LogHead, ProcessSeen, RunState, RunSummary, Store},
 };
 
@@ -24,13 +24,16 @@ pub struct Status {
 
     #[command(flatten)]
     database: DatabaseSetting,
+
+    #[command(flatten)]
+    statements: StatementSetting,
 }
 
 impl Status {
     pub async fn run(self) -> Result<(), Failure> {
         let loaded = Loaded::read(&self.definition.schema)?;
         let url = self.database.or_beside(&self.definition.schema);
-        let store = loaded.open(&url, Access::Read).await?;
+        let store = loaded.open(&url, Access::Read, self.statements).await?;
         let told = tell(&loaded, &store).await;
         store.close().await;
         text::print(&told?)
@@ -96,16 +99,28 @@ async fn tell(loaded: &Loaded, store: &Store) -> Result<String, Failure> {
 
 /// `2 processes harvest: 71-0a33f1 seen 1.2 s ago, 90-77b4c2 (by hand) seen 340 ms ago`; nothing where only one can.
 fn processes(live: &[ProcessSeen], now: DateTime<Utc>) -> String {
-    let shown = live.iter().map(|process| {
-        let hand = if process.by_hand { " (by hand)" } else { "" };
-        format!("{}{hand} seen {}", process.id, ago(Some(process.seen_at), now))
-    });
-    let shown: Vec<String> = shown.collect();
-    match live.len() {
+    let shown = |replaced: bool| -> Vec<String> {
+        let some = live.iter().filter(|process| process.replaced == replaced);
+        some.map(|process| {
+            let hand = if process.by_hand { " (by hand)" } else { "" };
+            format!("{}{hand} seen {}", process.id, ago(Some(process.seen_at), now))
+        })
+        .collect()
+    };
+    let (harvesting, replaced) = (shown(false), shown(true));
+    let mut told = match harvesting.len() {
         0 => String::new(),
-        1 => format!("1 process harvests: {}\n", shown.join(", ")),
-        count => format!("{count} processes harvest: {}\n", shown.join(", ")),
+        1 => format!("1 process harvests: {}\n", harvesting.join(", ")),
+        count => format!("{count} processes harvest: {}\n", harvesting.join(", ")),
+    };
+    if !replaced.is_empty() {
+        told.push_str(&format!(
+            "{} with an older definition than the one in force, harvesting nothing: {}\n",
+            text::count(replaced.len() as u64, "process"),
+            replaced.join(", ")
+        ));
     }
+    told
 }
 
 /// `change log: epoch 1f0c…, 1,234 changes kept, 1 to 1,234`.
@@ -304,6 +319,7 @@ mod tests {
         let seen = |id: &str, by_hand| ProcessSeen {
             id: id.to_owned(),
             by_hand,
+            replaced: false,
             started_at: now,
             seen_at: now - TimeDelta::seconds(2),
         };
@@ -312,6 +328,13 @@ mod tests {
         assert_eq!(
             processes(&two, now),
             "2 processes harvest: 7-aa seen 2.0 s ago, 9-bb (by hand) seen 2.0 s ago\n"
+        );
+        let [one, mut other] = two;
+        other.replaced = true;
+        assert_eq!(
+            processes(&[one, other], now),
+            "1 process harvests: 7-aa seen 2.0 s ago\n1 process with an older definition than the one in force, harvesting \
+             nothing: 9-bb (by hand) seen 2.0 s ago\n"
         );
     }
 }

@@ -14,11 +14,11 @@ pub fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// `1 type`, `2 types`, `3 fetches`, `4 entries`.
+/// `1 type`, `2 types`, `3 fetches`, `4 processes`.
 pub fn count(number: u64, noun: &str) -> String {
     let plural = match number {
         1 => return format!("1 {noun}"),
-        _ if noun.ends_with("ch") => format!("{noun}es"),
+        _ if noun.ends_with("ch") || noun.ends_with("ss") => format!("{noun}es"),
         _ => format!("{noun}s"),
     };
     format!("{} {plural}", grouped(number))

@@ -27,6 +27,8 @@ impl PostgresUrl {
 
 /// Connections that answer operations, at most: more would only wait for the server's processors.
 const POOL_MAX: usize = 200;
+/// What takes longer is no question that somebody waits for.
+const STATEMENT_TIMEOUT_MAX: Duration = Duration::from_secs(86_400);
 
 impl fmt::Display for PostgresUrl {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -139,7 +141,10 @@ fn postgres(text: &str) -> Result<PostgresUrl, DatabaseUrlError> {
     for (name, value) in url.query_pairs() {
         match &*name {
             "pool" => read.pool = Some(pool(&value)?),
-            "statement_timeout" => read.statement_timeout = Some(timeout(&value)?),
+            "statement_timeout" => {
+                let timeout: StatementTimeout = value.parse().map_err(DatabaseUrlError::Postgres)?;
+                read.statement_timeout = Some(timeout.0);
+            }
             known if OPTIONS.contains(&known) => {
                 read.url.query_pairs_mut().append_pair(&name, &value);
             }
@@ -183,16 +188,25 @@ fn pool(text: &str) -> Result<usize, DatabaseUrlError> {
     ))
 }
 
-fn timeout(text: &str) -> Result<Duration, DatabaseUrlError> {
-    let (number, unit) = match text.strip_suffix("ms") {
-        Some(number) => (number, 1),
-        None => (text.strip_suffix('s').unwrap_or_default(), 1_000),
-    };
-    let number = number.parse::<u32>().ok().filter(|number| *number > 0);
-    let millis = number.map(|number| Duration::from_millis(u64::from(number) * unit));
-    millis.ok_or(DatabaseUrlError::Postgres(
-        "statement_timeout is a time such as 10s or 500ms",
-    ))
+/// The longest that one statement may read: `10s`, `500ms`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StatementTimeout(pub Duration);
+
+impl FromStr for StatementTimeout {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<StatementTimeout, Self::Err> {
+        let (number, unit) = match text.strip_suffix("ms") {
+            Some(number) => (number, 1),
+            None => (text.strip_suffix('s').unwrap_or_default(), 1_000),
+        };
+        let number = number.parse::<u32>().ok().filter(|number| *number > 0);
+        let timeout = number.map(|number| Duration::from_millis(u64::from(number) * unit));
+        let timeout = timeout.filter(|timeout| *timeout <= STATEMENT_TIMEOUT_MAX);
+        timeout
+            .map(StatementTimeout)
+            .ok_or("statement_timeout is a time such as 10s or 500ms, and at most a day (86400s)")
+    }
 }
 
 impl fmt::Display for DatabaseUrl {
@@ -250,7 +264,13 @@ mod tests {
             (Some(8), Some(Duration::from_millis(1_500)))
         );
         assert_eq!(url.secret().query(), Some("sslmode=require"));
-        for option in ["pool=0", "pool=many", "statement_timeout=5", "statement_timeout=0s"] {
+        for option in [
+            "pool=0",
+            "pool=many",
+            "statement_timeout=5",
+            "statement_timeout=0s",
+            "statement_timeout=86401s",
+        ] {
             assert!(
                 format!("postgres://db/farm?{option}").parse::<DatabaseUrl>().is_err(),
                 "{option}"

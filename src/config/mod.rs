@@ -4,9 +4,9 @@ mod database;
 mod environment;
 mod settings;
 
-pub use database::{DatabaseUrl, DatabaseUrlError, PostgresUrl};
+pub use database::{DatabaseUrl, DatabaseUrlError, PostgresUrl, StatementTimeout};
 pub use environment::Environment;
 pub use settings::{
     DatabaseSetting, DefinitionSetting, DestructiveSetting, LimitChange, LimitSetting, ListenSetting, LogForm,
-    LogSetting, RetentionSetting,
+    LogSetting, RetentionSetting, StatementSetting,
 };

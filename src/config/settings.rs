@@ -9,7 +9,7 @@ use std::{
 
 use clap::{Arg, Args, Command, ValueEnum, builder::TypedValueParser, error::ErrorKind};
 
-use super::{DatabaseUrl, DatabaseUrlError};
+use super::{DatabaseUrl, DatabaseUrlError, StatementTimeout};
 
 /// Where the definition is.
 #[derive(Args, Clone, Debug)]
@@ -81,6 +81,15 @@ fn beside(definition: &Path) -> PathBuf {
         }
         None => folder.join("schema.db"),
     }
+}
+
+/// How long the database may take.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct StatementSetting {
+    /// The longest that one operation may take in the database, such as 10s or 500ms [default: 5s]. The option
+    /// statement_timeout of a PostgreSQL address goes before it
+    #[arg(long, env = "HAYLOFT_STATEMENT_TIMEOUT", value_name = "TIME")]
+    pub statement_timeout: Option<StatementTimeout>,
 }
 
 /// What may be done to data that is stored.

@@ -24,6 +24,7 @@ pub enum Code {
     MethodNotAllowed,
     TooManySubscriptions,
     Timeout,
+    DefinitionReplaced,
     Internal,
 }
 
@@ -38,13 +39,14 @@ impl Code {
             Code::MethodNotAllowed => "METHOD_NOT_ALLOWED",
             Code::TooManySubscriptions => "TOO_MANY_SUBSCRIPTIONS",
             Code::Timeout => "TIMEOUT",
+            Code::DefinitionReplaced => "DEFINITION_REPLACED",
             Code::Internal => "INTERNAL",
         }
     }
 
     /// Whether it was found while running: the answer then has `data: null` instead of no `data`.
     pub fn is_execution(self) -> bool {
-        matches!(self, Code::Timeout | Code::Internal)
+        matches!(self, Code::Timeout | Code::DefinitionReplaced | Code::Internal)
     }
 }
 
@@ -120,8 +122,13 @@ impl ApiError {
         let code = match error {
             StoreError::Timeout(_) => Code::Timeout,
             StoreError::TooLarge(_) => Code::TooComplex,
+            StoreError::Replaced => Code::DefinitionReplaced,
             _ => Code::Internal,
         };
+        // That the store has told once.
+        if code == Code::DefinitionReplaced {
+            return ApiError::new(code, error.to_string());
+        }
         let cause = std::error::Error::source(error).map(ToString::to_string);
         tracing::error!(error = %error, cause, "a read failed");
         ApiError::new(code, error.to_string())

@@ -25,6 +25,10 @@ pub(super) trait Ledger: Send + Sync {
     async fn request_state(&self, fetch: &str, request: &str) -> Result<Option<RequestState>, StoreError>;
     async fn fetch_status(&self) -> Result<Vec<FetchStatus>, StoreError>;
     async fn now(&self) -> Result<DateTime<Utc>, StoreError>;
+    /// A ledger of one process has no other definition.
+    async fn replaced(&self) {
+        std::future::pending::<()>().await;
+    }
 
     /// Those of fetches on fields. A ledger without tables has no rows to ask about.
     async fn plan_parents(&self, _run: &Run, _fetch: FetchId) -> Result<u64, StoreError> {
@@ -109,6 +113,10 @@ impl Ledger for Store {
 
     async fn now(&self) -> Result<DateTime<Utc>, StoreError> {
         Store::now(self).await
+    }
+
+    async fn replaced(&self) {
+        Store::replaced(self).await;
     }
 
     async fn plan_parents(&self, run: &Run, fetch: FetchId) -> Result<u64, StoreError> {

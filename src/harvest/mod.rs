@@ -41,7 +41,7 @@ use crate::{
     catalog::{Catalog, FetchId, SourceId, Valid},
     config::Environment,
     layout::Layout,
-    store::{Reason, StartRun, Store},
+    store::{Reason, StartRun, Store, StoreError},
 };
 
 pub use error::{HarvestError, PageFault};
@@ -140,7 +140,11 @@ impl Harvester {
         cancel: &CancellationToken,
     ) -> Result<RunReport, HarvestError> {
         let inner = &self.inner;
-        self.join(reason == Reason::Hand, progress).await;
+        tokio::select! {
+            () = self.join(reason == Reason::Hand, progress) => {}
+            // Then there is never a place to be had.
+            () = inner.ledger.replaced() => return Err(StoreError::Replaced.into()),
+        }
         let start = StartRun {
             fetch: inner.name(fetch),
             entity: inner.catalog.fetch(fetch).entity,

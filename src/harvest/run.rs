@@ -54,12 +54,16 @@ pub(super) async fn execute(
         Ok(Outcome::Interrupted) => Finish::Interrupted,
         // Whoever took the run over ends it.
         Err(StoreError::Fenced) => return Err(StoreError::Fenced.into()),
+        Err(StoreError::Replaced) => return Err(give_up(inner, &run).await.into()),
         Err(error) => Finish::Failed {
             error: error.to_string(),
         },
     };
     lease.sure().await?;
-    let summary = inner.ledger.finish_run(&run, finish).await?;
+    let summary = match inner.ledger.finish_run(&run, finish).await {
+        Err(StoreError::Replaced) => return Err(give_up(inner, &run).await.into()),
+        ended => ended?,
+    };
     let requests = match &fetch.each {
         Some(_) => Some(inner.ledger.parent_counts(&run.fetch, Some(run.id)).await?),
         None => None,
@@ -70,6 +74,15 @@ pub(super) async fn execute(
         elapsed,
         requests,
     })
+}
+
+/// Leaves a run to the processes whose definition is in force, and gives the reason.
+async fn give_up(inner: &Inner, run: &Run) -> StoreError {
+    match inner.ledger.finish_run(run, Finish::Interrupted).await {
+        Ok(_) | Err(StoreError::Fenced) => {}
+        Err(error) => tracing::warn!(%error, "a run could not be given up; its lease ends by itself"),
+    }
+    StoreError::Replaced
 }
 
 /// Absence deletes only when it is known what was there. A refused row with a key stands for the row stored under it;
@@ -99,7 +112,7 @@ fn doubt(run: &Run, read: Read) -> Option<String> {
     (nameless > 0).then(|| format!("{nameless} refused {rows} had no key that could be read, so nothing is deleted"))
 }
 
-/// The pages beside a heartbeat, which ends them when another process has taken the run.
+/// The pages beside a heartbeat, which ends them when another process has taken the run; a newer definition in force does, too.
 async fn pages_with_heartbeat(
     inner: &Arc<Inner>,
     id: FetchId,
@@ -114,6 +127,7 @@ async fn pages_with_heartbeat(
     tokio::select! {
         outcome = stages(inner, id, run, lease, progress, &stop) => outcome,
         error = lease.keep() => Err(error),
+        () = inner.ledger.replaced() => Err(StoreError::Replaced),
     }
 }
 

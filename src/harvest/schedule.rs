@@ -78,6 +78,8 @@ pub(super) async fn reconcile(harvester: &Harvester, notify: &Notify, cancel: &C
     while !cancel.is_cancelled() {
         let wait = match look(harvester, &mut runs, cancel).await {
             Ok(wait) => wait,
+            // The store has said so once; it may find room again.
+            Err(HarvestError::Store(StoreError::Replaced)) => RECONCILE,
             Err(error) => {
                 tracing::error!(%error, "the ledger cannot be read; it is tried again");
                 RECONCILE
@@ -125,6 +127,9 @@ impl Runs {
                         fetch = name,
                         "a run was taken over by another process, which goes on with it"
                     );
+                }
+                Err(HarvestError::Store(StoreError::Replaced)) => {
+                    tracing::debug!(fetch = name, "a run is left to who has the newer definition");
                 }
                 Err(error) => tracing::error!(fetch = name, %error, "a run could not be recorded"),
             }

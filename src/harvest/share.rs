@@ -19,7 +19,7 @@ use super::{
     ledger::Ledger,
     limits::{ATTEND, ATTEND_JOINING, SHARE_TRUST},
 };
-use crate::store::Attendance;
+use crate::store::{Attendance, StoreError};
 
 /// A place among the processes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -96,6 +96,10 @@ pub(super) async fn attend(ledger: Arc<dyn Ledger>, shares: Arc<Shares>, by_hand
                 let joined = joining.has_joined(&seen);
                 shares.set(joined.then(|| share(&seen, Some(sent + SHARE_TRUST))));
                 if joined { ATTEND } else { ATTEND_JOINING }
+            }
+            Err(StoreError::Replaced) => {
+                shares.set(None);
+                ATTEND
             }
             Err(error) => {
                 tracing::warn!(%error, "a sign of life could not be given; no source is asked once the last one is old");

@@ -130,6 +130,21 @@ impl Layout {
         }
     }
 
+    /// Finds the owners of nested types where they were not recorded: each stands in its own tables alone.
+    #[must_use]
+    pub fn with_owners(mut self) -> Layout {
+        let nested = self.entities.iter().enumerate().flat_map(|(at, tables)| {
+            let owner = EntityId(at as u32);
+            tables.nested.iter().map(move |nested| (nested.child, owner))
+        });
+        for (child, owner) in nested.collect::<Vec<_>>() {
+            if let Some(tables) = self.entities.get_mut(child.index()) {
+                tables.owner = Some(owner);
+            }
+        }
+        self
+    }
+
     pub fn entity(&self, id: EntityId) -> &EntityTables {
         &self.entities[id.index()]
     }

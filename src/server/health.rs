@@ -6,6 +6,7 @@ use axum::{Json, extract::State, http::StatusCode};
 use serde_json::{Value, json};
 
 use super::{assets, shared::Shared};
+use crate::store::{Standing, StoreError};
 
 /// A database that takes longer than this to tell the time will not answer queries either.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -15,19 +16,24 @@ pub(super) async fn healthy() -> Json<Value> {
     Json(json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION"), "ui": assets::kind() }))
 }
 
-/// `/readyz`: the database answers, and no shutdown is under way. Tells of a changed definition that is not in force.
+/// `/readyz`: the database answers for this definition, and no shutdown is under way. Tells of a changed definition that is not
+/// served.
 pub(super) async fn ready(State(shared): State<Shared>) -> (StatusCode, Json<Value>) {
     let unready = |reason: &str| (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": reason })));
+    let serves = |why: &str| (StatusCode::OK, Json(json!({ "status": "ok", "definition": why })));
     if shared.shutdown.is_cancelled() {
         return unready("stopping");
     }
     let api = &shared.context.api;
-    match tokio::time::timeout(PATIENCE, api.newest().store().now()).await {
+    match tokio::time::timeout(PATIENCE, api.newest().store().standing()).await {
         // What is served is whole and right, so a definition that was refused makes nobody unready.
-        Ok(Ok(_)) => match api.refusal() {
+        Ok(Ok(Standing::InForce)) => match api.refusal() {
             None => (StatusCode::OK, Json(json!({ "status": "ok" }))),
-            Some(why) => (StatusCode::OK, Json(json!({ "status": "ok", "definition": *why }))),
+            Some(why) => serves(why.as_str()),
         },
+        // The same of one that another process has put in force, as long as all that is asked for is there.
+        Ok(Ok(Standing::ReadsOnly)) => serves(&StoreError::Replaced.to_string()),
+        Ok(Ok(Standing::Replaced)) => unready(&StoreError::Replaced.to_string()),
         Ok(Err(error)) => {
             tracing::warn!(%error, "not ready");
             unready("the database does not answer")

@@ -9,6 +9,7 @@ use super::{
     bind::{Params, get},
     read,
     rows::Rows,
+    standing,
     types::{Answer, Explanation, KeyedStatement, RootShape, Statement, StoreError},
 };
 
@@ -19,7 +20,7 @@ const KEYS_MAX: usize = 2_048;
 pub(super) async fn read(inner: &Inner, statement: &Statement, values: &[Value]) -> Result<Answer, StoreError> {
     let params = Params::operands(&statement.binds, values, inner.dialect)?;
     let reader = inner.readers.take().await?;
-    let rows = reader.fetch(params.query(Arc::clone(&statement.sql))).await?;
+    let rows = standing::read(inner, reader, params.query(Arc::clone(&statement.sql))).await?;
     let mut head = 0;
     let mut found: Vec<Option<&str>> = vec![None; statement.roots.len()];
     for row in &rows {
@@ -98,7 +99,7 @@ pub(super) async fn load(
         }
         let params = wanted.bind()?;
         let reader = inner.lookups.take().await?;
-        for row in reader.fetch(params.query(sql)).await? {
+        for row in standing::read(inner, reader, params.query(sql)).await? {
             let place = usize::try_from(get::<i64>(&row, 0)?).unwrap_or(usize::MAX);
             if let Some(key) = chunk.get(place) {
                 found.insert(key.clone(), get(&row, 1)?);
@@ -111,9 +112,8 @@ pub(super) async fn load(
 pub(super) async fn explain(inner: &Inner, statement: &Statement, values: &[Value]) -> Result<Explanation, StoreError> {
     let params = Params::operands(&statement.binds, values, inner.dialect)?;
     let reader = inner.readers.take().await?;
-    let lines = reader
-        .fetch(params.query(inner.dialect.explain(&statement.sql)))
-        .await?;
+    let asked = params.query(inner.dialect.explain(&statement.sql));
+    let lines = standing::read(inner, reader, asked).await?;
     Ok(Explanation {
         sql: statement.sql.to_string(),
         plan: inner.dialect.plan(&lines)?,

@@ -1,17 +1,16 @@
 //! Which layout a database has: applies the steps to the definition's, or says why not. Knows the record of layouts; no rows.
 
-use crate::layout::{
-    Layout,
-    steps::{Change, Steps},
-};
+use crate::layout::{Layout, steps::Steps};
 
 use super::{
     Inner,
     bind::{Line, get},
+    connect, failed,
     load::Writing,
     migrate::{self, Asks, Migration},
     open,
     plan::{LayoutPlan, PlannedStep},
+    standing::Standing,
     types::StoreError,
 };
 
@@ -23,7 +22,7 @@ const FORMER_MAX: usize = 100;
 const ATTEMPTS: usize = 5;
 
 /// The record's table and the newest record.
-const RECORDED: &str = "SELECT layout FROM hayloft_applied_layout ORDER BY id DESC";
+const RECORDED: &str = "SELECT layout,id FROM hayloft_applied_layout ORDER BY id DESC";
 
 /// Refuses a database that is someone else's before anything is written to it.
 pub(super) async fn refuse_foreign(inner: &Inner) -> Result<(), StoreError> {
@@ -58,12 +57,17 @@ struct Found {
     steps: Steps,
     /// The definition is one that the database has left behind by steps that leave room for it.
     former: bool,
+    /// The same of one that there is no room for.
+    left_behind: bool,
     /// The record says the same as the definition, also where no table differs.
     recorded: bool,
 }
 
-fn parse(text: &str) -> Result<Layout, StoreError> {
-    serde_json::from_str(text).map_err(|error| StoreError::Database(Box::new(error)))
+pub(super) fn parse(text: &str) -> Result<Layout, StoreError> {
+    let layout: Result<Layout, _> = serde_json::from_str(text);
+    layout
+        .map(Layout::with_owners)
+        .map_err(|error| StoreError::Database(Box::new(error)))
 }
 
 fn to_json(layout: &Layout) -> Result<String, StoreError> {
@@ -78,31 +82,18 @@ fn find(layout: &Layout, records: &[String]) -> Result<Found, StoreError> {
     };
     let own = to_json(layout)?;
     let steps = Steps::between(&stored, layout);
+    let earlier = records.iter().skip(1).take(FORMER_MAX).any(|record| *record == own);
     let mut former = false;
-    if !steps.is_empty() && records.iter().skip(1).take(FORMER_MAX).any(|record| *record == own) {
-        former = leaves_room(&Steps::between(layout, &stored));
+    if !steps.is_empty() && earlier {
+        former = Standing::after(&Steps::between(layout, &stored)) == Standing::InForce;
     }
     Ok(Found {
+        left_behind: !steps.is_empty() && earlier && !former,
         steps,
         former,
         recorded: records.first() == Some(&own),
         stored,
     })
-}
-
-/// Whether who does not know of these steps can go on: what is new may stay empty, and nothing that he knows has changed.
-/// Links and nested rows that he does not know of would be left behind when he deletes a row.
-fn leaves_room(since: &Steps) -> bool {
-    let harmless = |change: &Change, is_nested: bool| match change {
-        Change::NewType => !is_nested,
-        Change::NewField { required } => !required,
-        Change::NewIndex | Change::RemovedIndex => true,
-        _ => false,
-    };
-    since
-        .steps
-        .iter()
-        .all(|step| harmless(&step.change, step.refill.is_some() && step.change == Change::NewType))
 }
 
 /// Brings the tables to the definition's layout, in one transaction.
@@ -137,7 +128,7 @@ async fn apply_once(inner: &Inner, destructive: bool) -> Result<(), StoreError> 
     let found = find(&inner.layout, &records)?;
     if found.former {
         tracing::info!("the database has a newer layout than this definition, which leaves room for it");
-        return work.commit().await;
+        return commit(work, newest(&lines)?).await;
     }
     if !found.steps.is_empty() {
         for statement in inner.dialect.before_migration() {
@@ -156,10 +147,25 @@ async fn apply_once(inner: &Inner, destructive: bool) -> Result<(), StoreError> 
         migrate::perform(&mut work, &migration).await?;
         tell(&planned, records.is_empty());
     }
-    if !found.recorded {
-        record(&mut work).await?;
-    }
-    work.commit().await
+    let record = match found.recorded {
+        true => newest(&lines)?,
+        false => record(&mut work).await?,
+    };
+    commit(work, record).await
+}
+
+/// The number of the newest record.
+fn newest(lines: &[Line]) -> Result<i64, StoreError> {
+    lines.first().map_or(Ok(0), |line| get(line, 1))
+}
+
+/// Commits what leaves this definition in force under the newest record.
+async fn commit(work: Writing<'_>, record: i64) -> Result<(), StoreError> {
+    let inner = work.inner;
+    inner.seen.applying(record);
+    work.commit().await?;
+    inner.seen.applied(record);
+    Ok(())
 }
 
 /// Whether the database has the layout of this definition, and none that came after it.
@@ -169,13 +175,15 @@ pub(super) async fn is_newest(work: &mut Writing<'_>) -> Result<bool, StoreError
     Ok(newest == Some(to_json(&work.inner.layout)?))
 }
 
-async fn record(work: &mut Writing<'_>) -> Result<(), StoreError> {
+/// Writes a record; gives its number.
+async fn record(work: &mut Writing<'_>) -> Result<i64, StoreError> {
     let mut params = work.params();
     params.add(work.inner.catalog.fingerprint.clone())?;
     params.add(to_json(&work.inner.layout)?)?;
     let now = work.inner.now(0);
-    let sql = format!("INSERT INTO hayloft_applied_layout(definition,layout,at) VALUES ($1,$2,{now})");
-    work.run(params, sql).await.map(|_| ())
+    let sql = format!("INSERT INTO hayloft_applied_layout(definition,layout,at) VALUES ($1,$2,{now}) RETURNING id");
+    let lines = work.all(params, sql).await?;
+    lines.first().map_or(Ok(0), |line| get(line, 0))
 }
 
 /// What is done is told, a line a step; of a new database it goes without saying.
@@ -222,6 +230,13 @@ pub(super) async fn check(inner: &Inner) -> Result<(), StoreError> {
     }
     let planned: Vec<PlannedStep> = found.steps.steps.iter().cloned().map(PlannedStep::uncounted).collect();
     let steps: Vec<&PlannedStep> = planned.iter().collect();
+    if found.left_behind {
+        return Err(StoreError::LayoutDiffers(format!(
+            "the database has a newer definition in force, which leaves no room for this one: give the newer one with --schema. \
+             `hayloft serve` and `hayloft harvest` would go back to this one:\n{}",
+            listed(&steps)
+        )));
+    }
     Err(StoreError::LayoutDiffers(format!(
         "the definition changed, and the database does not follow yet:\n{}\n`hayloft plan` says more; `hayloft serve` and \
          `hayloft harvest` do the steps that lose nothing by themselves, the others with --allow-destructive",
@@ -233,7 +248,11 @@ pub(super) async fn check(inner: &Inner) -> Result<(), StoreError> {
 async fn records(inner: &Inner) -> Result<Option<Vec<String>>, StoreError> {
     let names = inner.params().query(inner.dialect.table_names());
     let lines = inner.own.take().await?.run(names).await?;
-    let lines = lines.map_err(|error| open::cannot_open(&inner.place, error))?;
+    let lines = lines.map_err(|error| match connect::is_lost(&error) {
+        // Of a handle that has long been open.
+        true => failed(error),
+        false => open::cannot_open(&inner.place, error),
+    })?;
     check_ours(inner, &lines)?;
     if !names_table(&lines, "hayloft_applied_layout")? {
         return Ok(None);

@@ -109,7 +109,7 @@ pub trait Dialect: Send + Sync + 'static {
     fn epoch(&self) -> &'static str;
     /// Whether type and nullability of a column can be altered in place.
     fn alters_columns(&self) -> bool;
-    /// What begins the steps of a layout: nobody else writes, and nobody waits for too long.
+    /// What begins the steps of a layout: waits until nobody writes for a definition, and keeps out who would.
     fn before_migration(&self) -> &'static [&'static str];
     /// Gives the names of all usable indexes where our tables are, one per row.
     fn index_names(&self) -> &'static str;

@@ -10,7 +10,7 @@ use crate::{
 };
 
 use super::{
-    Inner,
+    Inner, applied,
     bind::{Kind, Line, get},
     crash,
     dialect::scalar_of,
@@ -33,7 +33,7 @@ pub(super) fn each(inner: &Inner, fetch: FetchId) -> Result<&Each, StoreError> {
 
 /// Notes which requests this run is to make: those that an earlier run left, and those that the fetch's `when` asks for.
 pub(super) async fn plan(inner: &Inner, run: &Run, fetch: FetchId) -> Result<u64, StoreError> {
-    let mut work = Writing::begin(inner).await?;
+    let mut work = Writing::in_force(inner).await?;
     check_fence(&mut work, run).await?;
     let mut params = work.params();
     params.add(run.fetch.clone())?;
@@ -86,7 +86,7 @@ pub(super) async fn claim(
     owner: &str,
     limit: u32,
 ) -> Result<Vec<Parent>, StoreError> {
-    let mut work = Writing::begin(inner).await?;
+    let mut work = Writing::in_force(inner).await?;
     // Each further round has taken away what stood in its way.
     let parents = loop {
         let rows = take_due(&mut work, run, owner, limit).await?;
@@ -350,6 +350,10 @@ pub(super) async fn forget_others(inner: &Inner) -> Result<(), StoreError> {
         .map(|id| inner.catalog.fetch_name(id))
         .collect();
     let mut work = Writing::begin(inner).await?;
+    // A newer definition may have them, which leaves room for this one.
+    if !applied::is_newest(&mut work).await? {
+        return Ok(());
+    }
     let params = work.params();
     let known = work
         .all(params, "SELECT DISTINCT \"fetch\" FROM hayloft_fan_out".to_owned())

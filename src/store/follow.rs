@@ -19,7 +19,7 @@ use sqlx::{
 use tokio::{sync::Notify, time::sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::{Inner, Store, bind::get, driver::Pool, load::Writing, types::StoreError};
+use super::{Inner, Store, bind::get, driver::Pool, load::Writing, standing, types::StoreError};
 use crate::{catalog::EntityId, change::Commit};
 
 /// Where commits are told of; the payload is the change log's head.
@@ -137,7 +137,7 @@ pub(super) async fn begin(inner: &Inner) -> Result<(), StoreError> {
     if inner.is_alone() {
         return Ok(());
     }
-    inner.heard.start(head(inner).await?);
+    inner.heard.start(head(inner).await?.0);
     if let Some(sql) = inner.dialect.announce() {
         // Databases that speak PostgreSQL's language do not all have this word; it must not fail their commits.
         let mut params = inner.params();
@@ -221,9 +221,10 @@ async fn look_again(inner: &Inner, wake: &Notify) {
     }
 }
 
-/// Announces what others have committed since the last look.
+/// Announces what others have committed since the last look; hears of a newer definition, too.
 async fn look(inner: &Inner) -> Result<(), StoreError> {
-    let head = head(inner).await?;
+    let (head, layout) = head(inner).await?;
+    standing::by_number(inner, layout).await?;
     if !inner.heard.is_news(head) {
         return Ok(());
     }
@@ -265,11 +266,13 @@ async fn touched(inner: &Inner, spans: &[(i64, i64)]) -> Result<BTreeSet<EntityI
     Ok(if seen == changes { found } else { all() })
 }
 
-/// The change log's newest number.
-pub(super) async fn head(inner: &Inner) -> Result<i64, StoreError> {
-    let sql = "SELECT seq FROM hayloft_feed_head WHERE one=1";
+/// The change log's newest number, and that of the newest layout.
+async fn head(inner: &Inner) -> Result<(i64, i64), StoreError> {
+    let sql = "SELECT seq,(SELECT id FROM hayloft_applied_layout ORDER BY id DESC LIMIT 1) FROM hayloft_feed_head WHERE one=1";
     let found = inner.own.take().await?.fetch(inner.params().query(sql)).await?;
-    found.first().map_or(Ok(0), |line| get(line, 0))
+    found
+        .first()
+        .map_or(Ok((0, 0)), |line| Ok((get(line, 0)?, get(line, 1)?)))
 }
 
 #[cfg(test)]

@@ -158,12 +158,16 @@ pub(super) async fn finish(inner: &Inner, run: &Run, finish: &Finish) -> Result<
     let memory = inner.memory(run)?;
     let mut memory = memory.lock().await;
     memory.end_page();
-    let mut work = Writing::begin(inner).await?;
+    // What writes no row of the definition may also end what an older one began.
+    let mut work = match finish {
+        Finish::Complete { .. } => Writing::in_force(inner).await?,
+        Finish::Failed { .. } | Finish::Interrupted => Writing::begin(inner).await?,
+    };
     check_fence(&mut work, run).await?;
-    load::take_turn(&mut work, run).await?;
     let mut absent = load::Absent::default();
     let (state, error) = match finish {
         Finish::Complete { missing, missing_max } => {
+            load::take_turn(&mut work, run).await?;
             absent = load::absent(&mut work, run, &memory, *missing, *missing_max).await?;
             crash::point("finish::absent");
             load::forget_unvisited(&mut work, run).await?;

@@ -28,6 +28,7 @@ mod redefine;
 mod rows;
 mod session;
 mod sqlite;
+mod standing;
 mod status;
 mod tables;
 #[cfg(test)]
@@ -63,6 +64,8 @@ use open::Door;
 
 pub use parents::*;
 pub use plan::{LayoutPlan, PlannedStep};
+pub use processes::{Attendance, ProcessSeen};
+pub use standing::Standing;
 pub use types::*;
 
 /// How long one read may take when nothing else is said.
@@ -93,6 +96,8 @@ struct Inner {
     bus: Bus,
     /// What is known of commits that are not our own.
     heard: follow::Heard,
+    /// Whether the definition is in force.
+    seen: standing::Seen,
     /// The runs that this process has under way, by number and fence.
     runs: Mutex<Memories>,
     /// The name of this process in the ledger.
@@ -157,34 +162,9 @@ fn process_name() -> Arc<str> {
     format!("{}-{:06x}", std::process::id(), rand::random_range(0..0x100_0000)).into()
 }
 
-#[cfg(test)]
-impl Store {
-    /// The same database as another process of this name would have it, at the time of this clock.
-    pub(crate) fn as_process(&self, name: &str, clock: &testing::Clock) -> Store {
-        let inner = Inner {
-            catalog: Arc::clone(&self.inner.catalog),
-            layout: Arc::clone(&self.inner.layout),
-            dialect: self.inner.dialect,
-            place: self.inner.place.clone(),
-            writer: self.inner.writer.clone(),
-            readers: Arc::clone(&self.inner.readers),
-            lookups: Arc::clone(&self.inner.lookups),
-            own: Arc::clone(&self.inner.own),
-            bus: Bus::default(),
-            heard: follow::Heard::default(),
-            runs: Mutex::default(),
-            process: name.into(),
-            retention: Mutex::default(),
-            lock: None,
-            clock: Some(clock.clone()),
-        };
-        Store { inner: Arc::new(inner) }
-    }
-}
-
 /// What the database said, for the log; the public text is the variant's own.
 fn failed(error: sqlx::Error) -> StoreError {
-    if connect::is_lost(&error) {
+    if connect::is_lost(&error) || matches!(error, sqlx::Error::PoolTimedOut) {
         tracing::warn!(%error, "the database cannot be reached");
         return StoreError::Unreachable;
     }
@@ -226,26 +206,24 @@ impl Store {
         catalog: Arc<Valid<Catalog>>,
         layout: Arc<Layout>,
     ) -> Result<Store, StoreError> {
-        let timeout = match url {
-            DatabaseUrl::Postgres(url) => url.statement_timeout,
-            DatabaseUrl::Sqlite(_) => None,
-        };
-        Self::open_within(url, access, catalog, layout, timeout.unwrap_or(STATEMENT_TIMEOUT)).await
+        Self::open_within(url, access, catalog, layout, None).await
     }
 
-    async fn open_within(
+    /// The same with a limit for each read, unless the address has one.
+    pub async fn open_within(
         url: &DatabaseUrl,
         access: Access,
         catalog: Arc<Valid<Catalog>>,
         layout: Arc<Layout>,
-        timeout: Duration,
+        timeout: Option<Duration>,
     ) -> Result<Store, StoreError> {
         let door = Door::open(url, access.writes()).await?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let pool = match url {
-            DatabaseUrl::Postgres(url) => url.pool,
-            DatabaseUrl::Sqlite(_) => None,
+        let (pool, own_timeout) = match url {
+            DatabaseUrl::Postgres(url) => (url.pool, url.statement_timeout),
+            DatabaseUrl::Sqlite(_) => (None, None),
         };
+        let timeout = own_timeout.or(timeout).unwrap_or(STATEMENT_TIMEOUT);
         let readers = |count, plans| Arc::new(reader::Readers::new(&door.source, plans, timeout, count));
         let inner = Inner {
             catalog,
@@ -258,6 +236,7 @@ impl Store {
             writer: door.writer,
             bus: Bus::default(),
             heard: follow::Heard::default(),
+            seen: standing::Seen::default(),
             runs: Mutex::default(),
             process: process_name(),
             retention: Mutex::default(),
@@ -279,13 +258,14 @@ impl Store {
         url: &DatabaseUrl,
         catalog: Arc<Valid<Catalog>>,
         layout: Arc<Layout>,
+        timeout: Option<Duration>,
     ) -> Result<LayoutPlan, StoreError> {
         if let DatabaseUrl::Sqlite(path) = url
             && open::is_new(path)
         {
             return Ok(applied::plan_of_new(&layout));
         }
-        let store = Self::open(url, Access::Compare, catalog, layout).await?;
+        let store = Self::open_within(url, Access::Compare, catalog, layout, timeout).await?;
         let plan = applied::plan(&store.inner, &store.inner.layout).await;
         store.close().await;
         plan

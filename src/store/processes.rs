@@ -1,18 +1,50 @@
 //! The processes that harvest from one database: each gives signs of life and learns its place among the live ones.
 //! Knows the register; what a place is good for is known elsewhere.
 
+use chrono::{DateTime, Utc};
+
 use super::{
     Inner,
     bind::{Line, get},
     ledger::{claim, instant},
     load::Writing,
+    standing::{self, Standing},
     status,
-    types::{Attendance, PROCESS_GONE, ProcessSeen, StoreError},
+    types::{PROCESS_GONE, StoreError},
 };
+
+/// A live process that harvests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProcessSeen {
+    pub id: String,
+    /// It runs a harvest by hand.
+    pub by_hand: bool,
+    /// Its definition is not in force: it harvests nothing.
+    pub replaced: bool,
+    pub started_at: DateTime<Utc>,
+    pub seen_at: DateTime<Utc>,
+}
+
+/// A process among those that harvest from one database, at the time of its last sign of life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attendance {
+    /// Its place, from 0.
+    pub rank: usize,
+    pub count: usize,
+    /// A lock keeps all others out for as long as the database is open.
+    pub alone: bool,
+    /// It was not known before, or was given up meanwhile: the others have not counted on it.
+    pub joined: bool,
+    pub now: DateTime<Utc>,
+    /// Of all others, the oldest last sign of life.
+    pub others_seen: Option<DateTime<Utc>>,
+}
 
 const GONE_SECONDS: i64 = PROCESS_GONE.as_secs() as i64;
 /// Entries of processes that ended without a word are taken out after this: the list is shown to people.
 const FORGET_SECONDS: i64 = 3_600;
+/// The columns of a process that is seen.
+const SEEN: &str = "id,by_hand,replaced,started_at,seen_at";
 
 /// Live at the time of the database: heard of lately, and not in the future of a clock that was set back.
 fn live(inner: &Inner) -> String {
@@ -32,13 +64,19 @@ pub(super) async fn attend(inner: &Inner, by_hand: bool) -> Result<Attendance, S
             others_seen: None,
         });
     }
+    let standing = standing::look(inner).await?;
     let mut work = Writing::begin(inner).await?;
+    if standing != Standing::InForce {
+        step_aside(&mut work, by_hand).await?;
+        work.commit().await?;
+        return Err(StoreError::Replaced);
+    }
     let now = claim::now(&mut work).await?;
     let joined = beat(&mut work, by_hand).await?;
     let mut params = work.params();
     params.add(work.inner.process.to_string())?;
     let sql = format!(
-        "SELECT id,by_hand,started_at,seen_at FROM hayloft_process WHERE {} ORDER BY by_hand DESC,started_at,id",
+        "SELECT {SEEN} FROM hayloft_process WHERE {} AND replaced=0 ORDER BY by_hand DESC,started_at,id",
         live(inner)
     );
     let all = work.all(work.params(), sql).await?;
@@ -70,21 +108,33 @@ async fn beat(work: &mut Writing<'_>, by_hand: bool) -> Result<bool, StoreError>
     let mut params = work.params();
     params.add(work.inner.process.to_string())?;
     let sql = format!(
-        "UPDATE hayloft_process SET seen_at={now} WHERE id=$1 AND {}",
+        "UPDATE hayloft_process SET seen_at={now} WHERE id=$1 AND replaced=0 AND {}",
         live(work.inner)
     );
     if work.run(params, sql).await? > 0 {
         return Ok(false);
     }
+    enter(work, by_hand, false).await?;
+    Ok(true)
+}
+
+/// A sign of life without a claim to a place: the sources are for those whose definition is in force.
+async fn step_aside(work: &mut Writing<'_>, by_hand: bool) -> Result<(), StoreError> {
+    enter(work, by_hand, true).await
+}
+
+async fn enter(work: &mut Writing<'_>, by_hand: bool, replaced: bool) -> Result<(), StoreError> {
+    let now = work.inner.now(0);
     let mut params = work.params();
     params.add(work.inner.process.to_string())?;
     params.add(i64::from(by_hand))?;
+    params.add(i64::from(replaced))?;
     let sql = format!(
-        "INSERT INTO hayloft_process(id,by_hand,started_at,seen_at) VALUES ($1,$2,{now},{now}) \
-         ON CONFLICT(id) DO UPDATE SET by_hand=excluded.by_hand,started_at=excluded.started_at,seen_at=excluded.seen_at"
+        "INSERT INTO hayloft_process(id,by_hand,replaced,started_at,seen_at) VALUES ($1,$2,$3,{now},{now}) \
+         ON CONFLICT(id) DO UPDATE SET by_hand=excluded.by_hand,replaced=excluded.replaced,started_at=excluded.started_at,\
+         seen_at=excluded.seen_at"
     );
-    work.run(params, sql).await?;
-    Ok(true)
+    work.run(params, sql).await.map(|_| ())
 }
 
 /// Takes this process out of the register.
@@ -102,7 +152,7 @@ pub(super) async fn leave(inner: &Inner) -> Result<(), StoreError> {
 /// The live ones, the oldest first.
 pub(super) async fn all(inner: &Inner) -> Result<Vec<ProcessSeen>, StoreError> {
     let sql = format!(
-        "SELECT id,by_hand,started_at,seen_at FROM hayloft_process WHERE {} ORDER BY started_at,id",
+        "SELECT {SEEN} FROM hayloft_process WHERE {} ORDER BY started_at,id",
         live(inner)
     );
     let found = inner.own.take().await?.fetch(inner.params().query(sql)).await?;
@@ -113,7 +163,8 @@ fn read(line: &Line) -> Result<ProcessSeen, StoreError> {
     Ok(ProcessSeen {
         id: get(line, 0)?,
         by_hand: get::<i64>(line, 1)? != 0,
-        started_at: instant(&get::<String>(line, 2)?)?,
-        seen_at: instant(&get::<String>(line, 3)?)?,
+        replaced: get::<i64>(line, 2)? != 0,
+        started_at: instant(&get::<String>(line, 3)?)?,
+        seen_at: instant(&get::<String>(line, 4)?)?,
     })
 }

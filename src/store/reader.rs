@@ -183,7 +183,7 @@ impl Taken {
     }
 
     /// Names an error: what the deadline interrupted is a timeout.
-    fn error(&self, error: sqlx::Error) -> StoreError {
+    pub fn error(&self, error: sqlx::Error) -> StoreError {
         let code = error
             .as_database_error()
             .and_then(|error| error.code())

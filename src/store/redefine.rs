@@ -12,6 +12,7 @@ use crate::{
 use super::{
     Inner, Store, StoreError, applied, fan_out,
     follow::{self, Heard},
+    standing::Seen,
 };
 
 impl Store {
@@ -37,6 +38,7 @@ impl Store {
             own: Arc::clone(&older.own),
             bus: Bus::default(),
             heard: Heard::default(),
+            seen: Seen::beside(&older.seen),
             runs: Mutex::default(),
             process: Arc::clone(&older.process),
             retention: Mutex::new(*older.retention.lock().unwrap_or_else(PoisonError::into_inner)),

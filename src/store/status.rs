@@ -9,6 +9,7 @@ use super::{
     bind::{Line, Params, get},
     ledger::{SUMMARY, SUMMARY_COLUMNS, hold, instant, lease_over, summary},
     load::Writing,
+    standing,
     types::{Due, FetchStatus, Reason, Refill, Refused, RequestState, StoreError},
 };
 
@@ -135,12 +136,8 @@ pub(super) async fn row_counts(inner: &Inner) -> Result<Vec<(EntityId, u64)>, St
     let mut out = Vec::new();
     for entity in inner.catalog.entity_ids() {
         let table = inner.dialect.quote(&inner.layout.entity(entity).table.name);
-        let rows = rows(
-            inner,
-            inner.params(),
-            format!("SELECT CAST(count(*) AS BIGINT) FROM {table}"),
-        )
-        .await?;
+        let count = format!("SELECT CAST(count(*) AS BIGINT) FROM {table}");
+        let rows = standing::read(inner, inner.own.take().await?, inner.params().query(count)).await?;
         let count: i64 = rows.first().map_or(Ok(0), |row| get(row, 0))?;
         out.push((entity, count.unsigned_abs()));
     }

@@ -3,18 +3,21 @@
 #[path = "../../tests/harness/cluster.rs"]
 mod cluster;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use crate::{
     catalog::{
         Catalog, Entity, EntityId, EnumId, EnumType, EnumValue, Field, FieldId, FieldKind, Leaf, List, Names, Owner,
         Selection, Valid, ValueField, ValueFieldKind, ValueId, ValueType,
     },
+    change::Bus,
     config::DatabaseUrl,
     layout::{Layout, snake_case},
     store::{
-        Access, Store, StoreError,
+        Access, Inner, Store, StoreError,
         bind::{Line, get},
+        follow::Heard,
+        standing::Seen,
     },
     value::{Key, Row, Scalar, Value},
 };
@@ -237,6 +240,31 @@ impl Clock {
         let millis = self.0.load(std::sync::atomic::Ordering::Relaxed) + seconds * 1_000;
         let at = chrono::DateTime::from_timestamp_millis(millis).expect("an instant");
         format!("'{}'", at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true))
+    }
+}
+
+impl Store {
+    /// The same database as another process of this name would have it, at the time of this clock.
+    pub(crate) fn as_process(&self, name: &str, clock: &Clock) -> Store {
+        let inner = Inner {
+            catalog: Arc::clone(&self.inner.catalog),
+            layout: Arc::clone(&self.inner.layout),
+            dialect: self.inner.dialect,
+            place: self.inner.place.clone(),
+            writer: self.inner.writer.clone(),
+            readers: Arc::clone(&self.inner.readers),
+            lookups: Arc::clone(&self.inner.lookups),
+            own: Arc::clone(&self.inner.own),
+            bus: Bus::default(),
+            heard: Heard::default(),
+            seen: Seen::beside(&self.inner.seen),
+            runs: Mutex::default(),
+            process: name.into(),
+            retention: Mutex::default(),
+            lock: None,
+            clock: Some(clock.clone()),
+        };
+        Store { inner: Arc::new(inner) }
     }
 }
 

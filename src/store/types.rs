@@ -56,9 +56,16 @@ pub enum StoreError {
     /// This run was taken over by another process; its writes are refused.
     #[error("this run was taken over by another process")]
     Fenced,
+    /// Another process applied a layout that leaves no room for this handle's definition.
+    #[error(
+        "another process has put a newer definition in force, which leaves no room for the one of this process: give it the \
+         newer one, which `serve` takes in when its files change, or start it again with that"
+    )]
+    Replaced,
     /// The statement ran longer than its limit.
     #[error(
-        "the query took longer than {0:?}; ask for fewer rows, take fewer steps in where and orderBy, or filter by key"
+        "the query took longer than {0:?}; ask for fewer rows, take fewer steps in where and orderBy, or filter by key; \
+         --statement-timeout sets the limit"
     )]
     Timeout(Duration),
     /// The query is beyond what the database can take in one statement.
@@ -396,31 +403,6 @@ pub enum Hold {
 pub struct Refill {
     pub fields: Vec<String>,
     pub since: DateTime<Utc>,
-}
-
-/// A live process that harvests.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProcessSeen {
-    pub id: String,
-    /// It runs a harvest by hand.
-    pub by_hand: bool,
-    pub started_at: DateTime<Utc>,
-    pub seen_at: DateTime<Utc>,
-}
-
-/// A process among those that harvest from one database, at the time of its last sign of life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Attendance {
-    /// Its place, from 0.
-    pub rank: usize,
-    pub count: usize,
-    /// A lock keeps all others out for as long as the database is open.
-    pub alone: bool,
-    /// It was not known before, or was given up meanwhile: the others have not counted on it.
-    pub joined: bool,
-    pub now: DateTime<Utc>,
-    /// Of all others, the oldest last sign of life.
-    pub others_seen: Option<DateTime<Utc>>,
 }
 
 /// How much of the change log is kept.

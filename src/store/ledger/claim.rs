@@ -29,7 +29,7 @@ pub async fn turn(work: &mut Writing<'_>, fetch: &str) -> Result<i64, StoreError
 
 /// Starts a run in a slot of its own.
 pub async fn start(inner: &Inner, start: &StartRun) -> Result<Option<Run>, StoreError> {
-    let mut work = Writing::begin(inner).await?;
+    let mut work = Writing::in_force(inner).await?;
     let turn = turn(&mut work, &start.fetch).await?;
     let asked = Asked {
         fetch: &start.fetch,
@@ -54,7 +54,7 @@ pub async fn start(inner: &Inner, start: &StartRun) -> Result<Option<Run>, Store
 
 /// Starts the next run of a fetch: goes on with an interrupted one, or takes the oldest slot that waits.
 pub async fn claim(inner: &Inner, claim: &Claim) -> Result<Option<Run>, StoreError> {
-    let mut work = Writing::begin(inner).await?;
+    let mut work = Writing::in_force(inner).await?;
     let turn = turn(&mut work, &claim.fetch).await?;
     let asked = Asked {
         fetch: &claim.fetch,

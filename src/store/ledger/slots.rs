@@ -10,7 +10,7 @@ use super::claim;
 
 /// Asks the rule what the ledger lacks, writes it, and gives what is known of the fetch then.
 pub async fn plan(inner: &Inner, fetch: &str, rule: PlanRule<'_>) -> Result<FetchStatus, StoreError> {
-    let mut work = Writing::begin(inner).await?;
+    let mut work = Writing::in_force(inner).await?;
     claim::turn(&mut work, fetch).await?;
     let now = claim::now(&mut work).await?;
     let known = status::within(&mut work, fetch).await?;

@@ -58,7 +58,7 @@ struct Done {
 
 /// The transaction of a group. It may be given up at any step, and so changes nothing but the database.
 async fn try_group(inner: &Inner, run: &Run, group: &Group, memory: &RunMemory) -> Result<Done, StoreError> {
-    let mut work = Work::begin(inner).await?;
+    let mut work = Work::in_force(inner).await?;
     check_fence(&mut work, run).await?;
     take_turn(&mut work, run).await?;
     crash::point("load::fenced");

@@ -61,7 +61,7 @@ pub(in crate::store) async fn commit_parents(
     owner: &str,
     answers: &[ParentAnswer],
 ) -> Result<GroupOutcome, StoreError> {
-    let mut work = Work::begin(inner).await?;
+    let mut work = Work::in_force(inner).await?;
     check_fence(&mut work, run).await?;
     take_turn(&mut work, run).await?;
     let answers = claimed(&mut work, run, owner, answers).await?;

@@ -19,6 +19,7 @@ use crate::{
         driver::Tx,
         failed,
         rows::Rows,
+        standing,
         types::{Refused, StoreError},
     },
     value::{Key, Row, Scalar, Value},
@@ -146,6 +147,13 @@ impl<'a> Work<'a> {
             next: HashMap::new(),
             locked: HashMap::new(),
         })
+    }
+
+    /// The same for what only a definition in force may do, and which stays in force until the end.
+    pub async fn in_force(inner: &'a Inner) -> Result<Work<'a>, StoreError> {
+        let mut work = Work::begin(inner).await?;
+        standing::hold(&mut work).await?;
+        Ok(work)
     }
 
     pub fn tables(&self, entity: EntityId) -> &'a EntityTables {

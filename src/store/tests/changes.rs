@@ -34,7 +34,7 @@ pub async fn open(url: &DatabaseUrl, access: Access, text: &str) -> Result<Store
 async fn plan(url: &DatabaseUrl, text: &str) -> Vec<String> {
     let catalog = read(text);
     let layout = Arc::new(Layout::of(&catalog));
-    let plan = Store::plan(url, catalog, layout).await;
+    let plan = Store::plan(url, catalog, layout, None).await;
     plan.expect("a plan").steps.iter().map(PlannedStep::words).collect()
 }
 

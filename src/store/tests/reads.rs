@@ -358,7 +358,7 @@ async fn statements_time_out(on: On) {
     let catalog = Arc::new(Valid::trusted(catalog("one")));
     let layout = Arc::new(Layout::of(&catalog));
     let limit = Duration::from_millis(50);
-    let store = Store::open_within(&place.url, Access::Write, catalog, layout, limit)
+    let store = Store::open_within(&place.url, Access::Write, catalog, layout, Some(limit))
         .await
         .expect("a store");
     let slow = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM n) SELECT CAST(-1 AS BIGINT),CAST(count(*) AS TEXT) FROM n";

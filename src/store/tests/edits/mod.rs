@@ -86,7 +86,9 @@ async fn sequence(on: On, edits: &[Edit]) -> Checked {
         store.close().await;
         let catalog = read(&text);
         let layout = Arc::new(Layout::of(&catalog));
-        let plan = Store::plan(&place.url, catalog, layout.clone()).await.expect("a plan");
+        let plan = Store::plan(&place.url, catalog, layout.clone(), None)
+            .await
+            .expect("a plan");
         let opened = open(&place.url, Access::Destructive, &text).await;
         store = opened.map_err(|error| TestCaseError::fail(format!("{error:?}\n{text}")))?;
         let former = plan.former;
