@@ -54,6 +54,8 @@ pub(super) async fn execute(
         Ok(Outcome::Interrupted) => Finish::Interrupted,
         // Whoever took the run over ends it.
         Err(StoreError::Fenced) => return Err(StoreError::Fenced.into()),
+        // The store has waited for as long as a lease holds; nothing is wrong with the run, which goes on when the database is back.
+        Err(StoreError::Unreachable) => Finish::Interrupted,
         Err(error) => Finish::Failed {
             error: error.to_string(),
         },

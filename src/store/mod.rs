@@ -12,6 +12,7 @@ mod driver;
 mod fan_out;
 mod follow;
 mod functions;
+mod ground;
 mod in_line;
 mod ledger;
 mod load;
@@ -20,6 +21,7 @@ mod open;
 mod parents;
 mod place;
 mod plan;
+mod pooler;
 mod postgres;
 mod processes;
 mod read;
@@ -29,6 +31,7 @@ mod rows;
 mod session;
 mod sqlite;
 mod status;
+mod sure;
 mod tables;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -91,6 +94,7 @@ struct Inner {
     /// For the ledger and the state of health: slow operations must not stop the harvest.
     own: Arc<reader::Readers>,
     bus: Bus,
+    ground: Arc<ground::Ground>,
     /// What is known of commits that are not our own.
     heard: follow::Heard,
     /// The runs that this process has under way, by number and fence.
@@ -152,11 +156,6 @@ impl Inner {
     }
 }
 
-/// A name that no other process has: its number for a person, and some chance for other machines.
-fn process_name() -> Arc<str> {
-    format!("{}-{:06x}", std::process::id(), rand::random_range(0..0x100_0000)).into()
-}
-
 #[cfg(test)]
 impl Store {
     /// The same database as another process of this name would have it, at the time of this clock.
@@ -171,6 +170,7 @@ impl Store {
             lookups: Arc::clone(&self.inner.lookups),
             own: Arc::clone(&self.inner.own),
             bus: Bus::default(),
+            ground: Arc::clone(&self.inner.ground),
             heard: follow::Heard::default(),
             runs: Mutex::default(),
             process: name.into(),
@@ -187,6 +187,9 @@ fn failed(error: sqlx::Error) -> StoreError {
     if connect::is_lost(&error) {
         tracing::warn!(%error, "the database cannot be reached");
         return StoreError::Unreachable;
+    }
+    if let Some(lost) = ground::Lost::of(&error) {
+        return StoreError::LayoutDiffers(lost.to_string());
     }
     let code = error.as_database_error().and_then(|error| error.code());
     // PostgreSQL's serialization_failure and deadlock_detected.
@@ -249,9 +252,10 @@ impl Store {
             own: readers(OWN_READERS, Plans::ByValue),
             writer: door.writer,
             bus: Bus::default(),
+            ground: door.ground,
             heard: follow::Heard::default(),
             runs: Mutex::default(),
-            process: process_name(),
+            process: processes::name(),
             retention: Mutex::default(),
             lock: door.lock.map(Arc::new),
             #[cfg(test)]

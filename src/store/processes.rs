@@ -1,6 +1,8 @@
 //! The processes that harvest from one database: each gives signs of life and learns its place among the live ones.
 //! Knows the register; what a place is good for is known elsewhere.
 
+use std::sync::Arc;
+
 use super::{
     Inner,
     bind::{Line, get},
@@ -9,6 +11,11 @@ use super::{
     status,
     types::{Attendance, PROCESS_GONE, ProcessSeen, StoreError},
 };
+
+/// A name that no other process has: its number for a person, and some chance for other machines.
+pub(super) fn name() -> Arc<str> {
+    format!("{}-{:06x}", std::process::id(), rand::random_range(0..0x100_0000)).into()
+}
 
 const GONE_SECONDS: i64 = PROCESS_GONE.as_secs() as i64;
 /// Entries of processes that ended without a word are taken out after this: the list is shown to people.

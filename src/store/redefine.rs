@@ -12,6 +12,7 @@ use crate::{
 use super::{
     Inner, Store, StoreError, applied, fan_out,
     follow::{self, Heard},
+    place,
 };
 
 impl Store {
@@ -36,6 +37,7 @@ impl Store {
             lookups: Arc::clone(&older.lookups),
             own: Arc::clone(&older.own),
             bus: Bus::default(),
+            ground: Arc::clone(&older.ground),
             heard: Heard::default(),
             runs: Mutex::default(),
             process: Arc::clone(&older.process),
@@ -46,6 +48,7 @@ impl Store {
         };
         applied::apply(&inner, false).await?;
         fan_out::forget_others(&inner).await?;
+        place::check(&inner).await?;
         follow::begin(&inner).await?;
         Ok(Store { inner: Arc::new(inner) })
     }
