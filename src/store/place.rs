@@ -1,5 +1,6 @@
 //! Whether a database is where it was: one that was restored, copied or promoted begins a new epoch of the change log.
-//! Knows what each database tells of its place, when a process starts; `ground` asks it of each connection. No rows, no runs.
+//! Knows what PostgreSQL tells of its place; `ground` asks it of each connection. No rows. (A file of SQLite has one process, and
+//! `hayloft restore` begins the epoch.)
 
 use sqlx::{Connection as _, PgConnection, Row as _, postgres::PgRow};
 
@@ -123,10 +124,11 @@ pub(super) async fn settle(
     if !moved.is_empty() {
         let sql = format!("UPDATE hayloft_place SET cluster=$1,timeline=$2,base=$3,feed=$4,at={now} WHERE one=1");
         run(&mut tx, sql, &here.place).await?;
-        let epoch = format!("UPDATE hayloft_feed_head SET epoch={} WHERE one=1", Postgres.epoch());
-        run(&mut tx, epoch, &[]).await?;
+        // In the order of all other transactions: the head comes last.
         let runs = "UPDATE hayloft_run SET state='interrupted' WHERE state='running'".to_owned();
         run(&mut tx, runs, &[]).await?;
+        let epoch = format!("UPDATE hayloft_feed_head SET epoch={} WHERE one=1", Postgres.epoch());
+        run(&mut tx, epoch, &[]).await?;
     }
     let here = look(&mut tx, question).await?;
     tx.commit().await?;

@@ -14,11 +14,11 @@ use super::{
 };
 
 /// Tries to see a session change hands: one is enough where the pooler is idle, more are needed where others use it too.
-const ROUNDS: usize = 4;
+const ROUNDS: usize = 3;
 /// How long two sessions may take for it. A pooler that has only one keeps the second waiting.
 const WAIT: Duration = Duration::from_secs(10);
 
-/// Refuses a pooler whose clients share sessions. While a second connection is inside a transaction, the first one asks twice by which
+/// Refuses a pooler whose clients share sessions. While a second connection is inside a transaction, the first one asks again by which
 /// process of the server it is served: where sessions are its own, the same one answers, and never the second one's.
 pub async fn refuse_shared(
     place: &str,
@@ -47,22 +47,21 @@ pub async fn refuse_shared(
 
 async fn is_shared(options: &PgConnectOptions, connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
     let mut other = options.connect().await?;
+    let before = process(connection, "SELECT pg_backend_pid()").await?;
     let mut shared = false;
     for _ in 0..ROUNDS {
-        let before = process(connection).await?;
-        other.execute("BEGIN").await?;
-        let between = process(&mut other).await?;
-        let after = process(connection).await?;
+        let between = process(&mut other, "BEGIN;SELECT pg_backend_pid()").await?;
+        let after = process(connection, "SELECT pg_backend_pid()").await?;
         other.execute("ROLLBACK").await?;
-        shared |= before != after || between == before || between == after;
+        shared |= before != after || between == before;
     }
     close(other).await;
     Ok(shared)
 }
 
 /// The server's process that answers. Asked without a prepared statement, which may be gone already.
-async fn process(connection: &mut PgConnection) -> Result<i32, sqlx::Error> {
-    let row = connection.fetch_one("SELECT pg_backend_pid()").await?;
+async fn process(connection: &mut PgConnection, sql: &'static str) -> Result<i32, sqlx::Error> {
+    let row = sqlx::raw_sql(sql).fetch_one(connection).await?;
     row.try_get(0)
 }
 
