@@ -198,6 +198,9 @@ pub fn cannot_open(place: &str, error: sqlx::Error) -> StoreError {
             format!("{place} does not let this user make tables; grant CREATE on the schema and the database")
         }
         (Some("53300"), _) => format!("{place} has no connection left; raise max_connections of the server"),
+        (Some("08P01"), _) => format!(
+            "{place} is refused by a pooler on the way to it; look into its log, or give the server's own address"
+        ),
         (Some("57P03"), _) => format!("{place} is starting or stopping; try again in a moment"),
         (_, error) if is_secrecy(error) => format!(
             "{place}: no secure connection could be made; check sslmode and sslrootcert in --database, and the server's certificate"
@@ -224,8 +227,9 @@ pub fn is_lost(error: &sqlx::Error) -> bool {
         sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed | sqlx::Error::Protocol(_) | sqlx::Error::PoolTimedOut => true,
         sqlx::Error::Database(cause) => matches!(
             cause.code().as_deref(),
-            // Shut down, crashed, starting; the connection's own failures.
-            Some("57P01" | "57P02" | "57P03" | "08000" | "08001" | "08003" | "08004" | "08006")
+            // Shut down, crashed, starting; the connection's own failures, the last one also in the words of a pooler whose
+            // server is away.
+            Some("57P01" | "57P02" | "57P03" | "08000" | "08001" | "08003" | "08004" | "08006" | "08P01")
         ),
         _ => false,
     }

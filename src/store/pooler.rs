@@ -8,18 +8,16 @@ use std::time::Duration;
 
 use sqlx::{ConnectOptions as _, Executor as _, PgConnection, Row as _, postgres::PgConnectOptions};
 
-use super::{
-    connect::{cannot_open, close},
-    types::StoreError,
-};
+use super::{connect, types::StoreError};
 
 /// Tries to see a session change hands: one is enough where the pooler is idle, more are needed where others use it too.
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 2;
 /// How long two sessions may take for it. A pooler that has only one keeps the second waiting.
 const WAIT: Duration = Duration::from_secs(10);
 
-/// Refuses a pooler whose clients share sessions. While a second connection is inside a transaction, the first one asks again by which
-/// process of the server it is served: where sessions are its own, the same one answers, and never the second one's.
+/// Refuses a pooler whose clients share sessions. While one other connection, and then two, are inside a transaction, the first one asks
+/// again by which process of the server it is served: where sessions are its own, it is always the same, and nobody else's. A pooler that
+/// hands out the session used last gives it to the other; one that goes round gives the first another, or with two others meets it.
 pub async fn refuse_shared(
     place: &str,
     options: &PgConnectOptions,
@@ -28,8 +26,7 @@ pub async fn refuse_shared(
     let asked = tokio::time::timeout(WAIT, is_shared(options, connection)).await;
     let shared = match asked {
         Ok(Ok(shared)) => shared,
-        Ok(Err(error)) if is_refusal(&error) => true,
-        Ok(Err(error)) => return Err(cannot_open(place, error)),
+        Ok(Err(error)) => return Err(connect::cannot_open(place, error)),
         Err(_) => {
             return Err(StoreError::Unusable(format!(
                 "{place} gives one session and keeps the next one waiting; a pooler between needs room for all: see docs/scale.md"
@@ -46,27 +43,31 @@ pub async fn refuse_shared(
 }
 
 async fn is_shared(options: &PgConnectOptions, connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    let mut other = options.connect().await?;
-    let before = process(connection, "SELECT pg_backend_pid()").await?;
+    let mut others = [options.connect().await?, options.connect().await?];
+    let own = process(connection).await?;
     let mut shared = false;
     for _ in 0..ROUNDS {
-        let between = process(&mut other, "BEGIN;SELECT pg_backend_pid()").await?;
-        let after = process(connection, "SELECT pg_backend_pid()").await?;
-        other.execute("ROLLBACK").await?;
-        shared |= before != after || between == before;
+        for other in &mut others {
+            if let Err(error) = other.execute("BEGIN").await {
+                // In statement mode a pooler refuses transactions, in words of its own.
+                return if connect::is_lost(&error) { Ok(true) } else { Err(error) };
+            }
+            shared |= process(other).await? == own;
+            shared |= process(connection).await? != own;
+        }
+        for other in &mut others {
+            other.execute("ROLLBACK").await?;
+        }
     }
-    close(other).await;
+    for other in others {
+        connect::close(other).await;
+    }
     Ok(shared)
 }
 
-/// The server's process that answers. Asked without a prepared statement, which may be gone already.
-async fn process(connection: &mut PgConnection, sql: &'static str) -> Result<i32, sqlx::Error> {
-    let row = sqlx::raw_sql(sql).fetch_one(connection).await?;
+/// The server's process that answers.
+async fn process(connection: &mut PgConnection) -> Result<i32, sqlx::Error> {
+    // Without a prepared statement, which may be gone already.
+    let row = connection.fetch_one("SELECT pg_backend_pid()").await?;
     row.try_get(0)
-}
-
-/// In statement mode a pooler refuses transactions, in words of its own.
-fn is_refusal(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|cause| cause.code());
-    code.as_deref() == Some("08P01")
 }
