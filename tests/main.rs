@@ -24,6 +24,7 @@ mod http;
 mod kill;
 mod live;
 mod outages;
+mod places;
 mod reload;
 mod replaced;
 mod start;

@@ -55,6 +55,8 @@ pub(super) async fn execute(
         // Whoever took the run over ends it.
         Err(StoreError::Fenced) => return Err(StoreError::Fenced.into()),
         Err(StoreError::Replaced) => return Err(give_up(inner, &run).await.into()),
+        // The store has waited for as long as a lease holds; nothing is wrong with the run, which goes on when the database is back.
+        Err(StoreError::Unreachable) => Finish::Interrupted,
         Err(error) => Finish::Failed {
             error: error.to_string(),
         },

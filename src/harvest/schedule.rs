@@ -125,7 +125,7 @@ impl Runs {
                 Err(HarvestError::Store(StoreError::Fenced)) => {
                     tracing::warn!(
                         fetch = name,
-                        "a run was taken over by another process, which goes on with it"
+                        "a run was taken over by another process, or the database has moved; it goes on from what is stored"
                     );
                 }
                 Err(HarvestError::Store(StoreError::Replaced)) => {

@@ -1,13 +1,13 @@
 //! Opening a PostgreSQL database: addresses, sessions, pools, what is checked first. Knows its errors; no tables.
 
-use std::{str::FromStr, time::Duration};
+use std::{str::FromStr, sync::Arc, time::Duration};
 
 use sqlx::{
     ConnectOptions, Connection, Executor, PgConnection, Row,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use super::{driver::Pool, types::StoreError};
+use super::{driver::Pool, ground::Ground, types::StoreError};
 use crate::config::PostgresUrl;
 
 /// The oldest version that has all we use, as the server counts.
@@ -55,6 +55,8 @@ pub fn options(url: &PostgresUrl) -> Result<PgConnectOptions, StoreError> {
     })?;
     Ok(options
         .application_name("hayloft")
+        // Each session sets it itself; in the first message of a connection some poolers refuse it.
+        .extra_float_digits(None)
         .statement_cache_capacity(STATEMENTS)
         .disable_statement_logging())
 }
@@ -102,23 +104,28 @@ pub async fn reader(options: &PgConnectOptions, limit: Duration, plans: Plans) -
 }
 
 /// The connections that write.
-pub async fn writer(place: &str, options: &PgConnectOptions) -> Result<Pool, StoreError> {
+pub async fn writer(place: &str, options: &PgConnectOptions, ground: &Arc<Ground>) -> Result<Pool, StoreError> {
     let session = format!(
         "{SESSION}SET idle_in_transaction_session_timeout={};SET synchronous_commit=on;{}",
         IDLE_IN_TRANSACTION.as_millis(),
         Plans::ByValue.settings()
     );
+    let (ground, held) = (Arc::clone(ground), Arc::clone(ground));
     let pool = PgPoolOptions::new()
         .max_connections(WRITERS)
         .min_connections(0)
         .acquire_timeout(WRITER_WAIT)
-        // The server may have gone and come back since.
-        .test_before_acquire(true)
+        // The server may have gone and come back since, or another one in its place: asking for that tells both.
+        .test_before_acquire(false)
+        .before_acquire(move |connection, _| {
+            let ground = Arc::clone(&held);
+            Box::pin(async move { ground.holds(connection).await })
+        })
         .after_connect(move |connection, _| {
-            let session = session.clone();
+            let (session, ground) = (session.clone(), Arc::clone(&ground));
             Box::pin(async move {
                 connection.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(session))).await?;
-                Ok(())
+                ground.admit(connection).await.map(|_| ())
             })
         })
         .connect_lazy_with(options.clone());
@@ -194,6 +201,9 @@ pub fn cannot_open(place: &str, error: sqlx::Error) -> StoreError {
             format!("{place} does not let this user make tables; grant CREATE on the schema and the database")
         }
         (Some("53300"), _) => format!("{place} has no connection left; raise max_connections of the server"),
+        (Some("08P01"), _) => format!(
+            "{place} is refused by a pooler on the way to it; look into its log, or give the server's own address"
+        ),
         (Some("57P03"), _) => format!("{place} is starting or stopping; try again in a moment"),
         (_, error) if is_secrecy(error) => format!(
             "{place}: no secure connection could be made; check sslmode and sslrootcert in --database, and the server's certificate"
@@ -217,7 +227,7 @@ fn is_secrecy(error: &sqlx::Error) -> bool {
 /// The connection is gone, or never was: another one may succeed.
 pub fn is_lost(error: &sqlx::Error) -> bool {
     match error {
-        sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed | sqlx::Error::Protocol(_) => true,
+        sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed | sqlx::Error::Protocol(_) | sqlx::Error::PoolTimedOut => true,
         sqlx::Error::Database(cause) => matches!(
             cause.code().as_deref(),
             // Shut down, crashed, starting; the connection's own failures.

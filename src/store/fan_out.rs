@@ -17,6 +17,7 @@ use super::{
     ledger::check_fence,
     load::{self, Writing},
     parents::{FanOutCounts, Left, OpenFanOut, Parent},
+    sure::{self, Trace},
     types::{RequestState, Run, StoreError},
 };
 
@@ -87,6 +88,9 @@ pub(super) async fn claim(
     limit: u32,
 ) -> Result<Vec<Parent>, StoreError> {
     let mut work = Writing::in_force(inner).await?;
+    if work.era != run.era {
+        return Err(StoreError::Fenced);
+    }
     // Each further round has taken away what stood in its way.
     let parents = loop {
         let rows = take_due(&mut work, run, owner, limit).await?;
@@ -101,7 +105,11 @@ pub(super) async fn claim(
             break parents;
         }
     };
-    work.commit().await?;
+    let trace = match parents.first() {
+        Some(first) => Trace::Asked(run, owner, first.row),
+        None => Trace::Again,
+    };
+    sure::commit(work, trace).await?;
     crash::point("fan_out::claimed");
     Ok(parents)
 }
@@ -324,6 +332,7 @@ pub(super) async fn open(inner: &Inner) -> Result<Vec<OpenFanOut>, StoreError> {
     let sql = "SELECT r.id,r.fetch,r.fence FROM hayloft_run AS r WHERE r.state='running' AND r.definition=$1 AND \
                EXISTS(SELECT 1 FROM hayloft_fan_out AS s WHERE s.fetch=r.fetch AND s.state='due' AND s.run=r.id)";
     let mut found = Vec::new();
+    let era = inner.ground.era();
     for line in inner.own.take().await?.fetch(params.query(sql)).await? {
         let name: String = get(&line, 1)?;
         let named = |id: &FetchId| inner.catalog.fetch_name(*id) == name;
@@ -335,6 +344,7 @@ pub(super) async fn open(inner: &Inner) -> Result<Vec<OpenFanOut>, StoreError> {
             fetch: name,
             entity: inner.catalog.fetch(fetch).entity,
             fence: get(&line, 2)?,
+            era,
             checkpoint: None,
         };
         found.push(OpenFanOut { fetch, run });

@@ -19,7 +19,7 @@ use sqlx::{
 use tokio::{sync::Notify, time::sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::{Inner, Store, bind::get, driver::Pool, load::Writing, standing, types::StoreError};
+use super::{Inner, Store, bind::get, driver::Pool, ground::Ground, load::Writing, standing, types::StoreError};
 use crate::{catalog::EntityId, change::Commit};
 
 /// Where commits are told of; the payload is the change log's head.
@@ -105,6 +105,13 @@ impl Heard {
         Some(spans)
     }
 
+    /// The log is another one, or has lost what was heard of.
+    fn doubt(&self) {
+        let mut known = self.known();
+        known.unsure = true;
+        known.own.clear();
+    }
+
     fn is_news(&self, head: i64) -> bool {
         let known = self.known();
         known.unsure || known.head != head
@@ -175,19 +182,25 @@ impl Store {
         let wake = Notify::new();
         tokio::select! {
             () = cancel.cancelled() => {}
-            () = listen(pool, &wake) => {}
+            () = listen(pool, &self.inner.ground, &wake) => {}
             () = look_again(&self.inner, &wake) => {}
         }
     }
 }
 
 /// Wakes at each notification; ends only with whoever waits for it.
-async fn listen(pool: &PgPool, wake: &Notify) {
-    // A connection of its own: one of the writers' would be missing there.
+async fn listen(pool: &PgPool, ground: &Arc<Ground>, wake: &Notify) {
+    let ground = Arc::clone(ground);
+    // A connection of its own: one of the writers' would be missing there. Like theirs it is asked where it leads, which is
+    // often the first that a process without work hears of a promotion.
     let options = PgPoolOptions::new()
         .max_connections(1)
         .max_lifetime(None)
-        .idle_timeout(None);
+        .idle_timeout(None)
+        .after_connect(move |connection, _| {
+            let ground = Arc::clone(&ground);
+            Box::pin(async move { ground.admit(connection).await.map(|_| ()) })
+        });
     let own = options.connect_lazy_with((*pool.connect_options()).clone());
     let mut pause = PAUSE;
     loop {
@@ -196,7 +209,8 @@ async fn listen(pool: &PgPool, wake: &Notify) {
             listener.listen(CHANNEL).await?;
             pause = PAUSE;
             loop {
-                listener.recv().await?;
+                // None: the connection was cut, and is made again; so is everything that was told meanwhile.
+                listener.try_recv().await?;
                 wake.notify_one();
             }
         };
@@ -210,10 +224,12 @@ async fn listen(pool: &PgPool, wake: &Notify) {
 }
 
 async fn look_again(inner: &Inner, wake: &Notify) {
+    let mut eras = inner.ground.eras();
     loop {
         tokio::select! {
             () = wake.notified() => {}
             () = sleep(POLL) => {}
+            Ok(()) = eras.changed() => inner.heard.doubt(),
         }
         if let Err(error) = look(inner).await {
             tracing::debug!(%error, "the change log's head cannot be read; it is tried again");
@@ -223,7 +239,9 @@ async fn look_again(inner: &Inner, wake: &Notify) {
 
 /// Announces what others have committed since the last look; hears of a newer definition, too.
 async fn look(inner: &Inner) -> Result<(), StoreError> {
+    let era = inner.ground.era();
     let (head, layout) = head(inner).await?;
+    inner.ground.saw(era, head);
     standing::by_number(inner, layout).await?;
     if !inner.heard.is_news(head) {
         return Ok(());

@@ -17,6 +17,7 @@ use super::{
     bind::{Line, get},
     changes, crash,
     load::{self, Writing, seen::RowSet},
+    sure::Trace,
     types::{Finish, Hold, LEASE, Run, RunState, RunSummary, StoreError},
 };
 
@@ -42,8 +43,8 @@ pub struct RunMemory {
     pub part: i64,
 }
 
-/// Of the runs under way in this process, by number and fence.
-pub type Memories = HashMap<(i64, i64), Arc<tokio::sync::Mutex<RunMemory>>>;
+/// Of the runs under way in this process, by number, fence and era.
+pub type Memories = HashMap<(i64, i64, u64), Arc<tokio::sync::Mutex<RunMemory>>>;
 
 impl RunMemory {
     /// From now on a row of this page that comes again comes from another one.
@@ -105,7 +106,8 @@ pub(super) async fn interrupt_all(inner: &Inner) -> Result<(), StoreError> {
 }
 
 pub(super) async fn heartbeat(inner: &Inner, run: &Run) -> Result<(), StoreError> {
-    let mut params = inner.params();
+    let mut work = Writing::begin(inner).await?;
+    let mut params = work.params();
     params.add(run.id)?;
     params.add(run.fence)?;
     let sql = format!(
@@ -113,17 +115,19 @@ pub(super) async fn heartbeat(inner: &Inner, run: &Run) -> Result<(), StoreError
         inner.now(0),
         inner.now(LEASE_SECONDS)
     );
-    let done = inner.writer()?.execute(params.query(sql)).await;
-    if done.map_err(super::failed)? == 0 {
-        Err(StoreError::Fenced)
-    } else {
-        Ok(())
+    if work.era != run.era || work.run(params, sql).await? == 0 {
+        return Err(StoreError::Fenced);
     }
+    work.commit().await
 }
 
 /// Refuses the writes of a run that was taken over, has ended, or whose lease is over. The row stays locked until the
 /// transaction ends, so that nobody takes the run over in between.
 pub(super) async fn check_fence(work: &mut Writing<'_>, run: &Run) -> Result<(), StoreError> {
+    // Elsewhere the same numbers may be another run's.
+    if work.era != run.era {
+        return Err(StoreError::Fenced);
+    }
     let mut params = work.params();
     params.add(run.id)?;
     params.add(run.fence)?;
@@ -180,7 +184,7 @@ pub(super) async fn finish(inner: &Inner, run: &Run, finish: &Finish) -> Result<
     let summary = end(&mut work, run, state, error, &absent).await?;
     crash::point("finish::ended");
     prune(&mut work, &run.fetch).await?;
-    let commit = load::finish(work, run).await?;
+    let commit = load::finish(work, run, Trace::Ended(run)).await?;
     crash::point("finish::after");
     inner.release(run);
     load::announce(inner, commit);
@@ -255,24 +259,26 @@ async fn prune(work: &mut Writing<'_>, fetch: &str) -> Result<(), StoreError> {
 impl Inner {
     fn is_running(&self, run: i64, fence: i64) -> bool {
         let runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
-        runs.contains_key(&(run, fence))
+        runs.contains_key(&(run, fence, self.ground.era()))
     }
 
-    fn remember(&self, run: i64, fence: i64, memory: RunMemory) {
+    fn remember(&self, run: &Run, memory: RunMemory) {
         let memory = Arc::new(tokio::sync::Mutex::new(memory));
         let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
-        runs.insert((run, fence), memory);
+        runs.insert((run.id, run.fence, run.era), memory);
     }
 
     /// The memory of a run that this process started.
     pub(super) fn memory(&self, run: &Run) -> Result<Arc<tokio::sync::Mutex<RunMemory>>, StoreError> {
         let runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
-        runs.get(&(run.id, run.fence)).cloned().ok_or(StoreError::Fenced)
+        runs.get(&(run.id, run.fence, run.era))
+            .cloned()
+            .ok_or(StoreError::Fenced)
     }
 
     /// This process works at the run no more.
     pub(super) fn release(&self, run: &Run) {
         let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
-        runs.remove(&(run.id, run.fence));
+        runs.remove(&(run.id, run.fence, run.era));
     }
 }

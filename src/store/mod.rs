@@ -12,6 +12,7 @@ mod driver;
 mod fan_out;
 mod follow;
 mod functions;
+mod ground;
 mod in_line;
 mod ledger;
 mod load;
@@ -20,6 +21,7 @@ mod open;
 mod parents;
 mod place;
 mod plan;
+mod pooler;
 mod postgres;
 mod processes;
 mod read;
@@ -30,6 +32,7 @@ mod session;
 mod sqlite;
 mod standing;
 mod status;
+mod sure;
 mod tables;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -94,6 +97,7 @@ struct Inner {
     /// For the ledger and the state of health: slow operations must not stop the harvest.
     own: Arc<reader::Readers>,
     bus: Bus,
+    ground: Arc<ground::Ground>,
     /// What is known of commits that are not our own.
     heard: follow::Heard,
     /// Whether the definition is in force.
@@ -157,16 +161,14 @@ impl Inner {
     }
 }
 
-/// A name that no other process has: its number for a person, and some chance for other machines.
-fn process_name() -> Arc<str> {
-    format!("{}-{:06x}", std::process::id(), rand::random_range(0..0x100_0000)).into()
-}
-
 /// What the database said, for the log; the public text is the variant's own.
 fn failed(error: sqlx::Error) -> StoreError {
-    if connect::is_lost(&error) || matches!(error, sqlx::Error::PoolTimedOut) {
+    if connect::is_lost(&error) {
         tracing::warn!(%error, "the database cannot be reached");
         return StoreError::Unreachable;
+    }
+    if let Some(lost) = ground::Lost::of(&error) {
+        return StoreError::LayoutDiffers(lost.to_string());
     }
     let code = error.as_database_error().and_then(|error| error.code());
     // PostgreSQL's serialization_failure and deadlock_detected.
@@ -235,10 +237,11 @@ impl Store {
             own: readers(OWN_READERS, Plans::ByValue),
             writer: door.writer,
             bus: Bus::default(),
+            ground: door.ground,
             heard: follow::Heard::default(),
             seen: standing::Seen::default(),
             runs: Mutex::default(),
-            process: process_name(),
+            process: processes::name(),
             retention: Mutex::default(),
             lock: door.lock.map(Arc::new),
             #[cfg(test)]

@@ -19,6 +19,8 @@ use super::{
     dialect::Dialect,
     driver::Pool,
     functions,
+    ground::Ground,
+    pooler,
     postgres::Postgres,
     reader::{Clock, Deadline, Source},
     sqlite::{DECIMAL_COLLATION, Sqlite},
@@ -224,6 +226,7 @@ pub struct Door {
     /// None for reading only.
     pub writer: Option<Pool>,
     pub lock: Option<WriterLock>,
+    pub ground: Arc<Ground>,
     /// Keeps other processes from making tables until it is closed.
     pub setup: Option<PgConnection>,
 }
@@ -246,6 +249,7 @@ impl Door {
             source: Source::Sqlite(path.to_owned()),
             writer,
             lock,
+            ground: Arc::default(),
             setup: None,
         })
     }
@@ -254,17 +258,20 @@ impl Door {
         let place = url.to_string();
         let options = connect::options(url)?;
         let mut setup = connect::check(&place, &options, write).await?;
+        pooler::refuse_shared(&place, &options, &mut setup).await?;
+        let ground = Arc::new(Ground::default());
         let mut writer = None;
         if write {
             connect::lock_setup(&mut setup).await?;
-            writer = Some(connect::writer(&place, &options).await?);
+            writer = Some(connect::writer(&place, &options, &ground).await?);
         }
         Ok(Door {
             dialect: &Postgres,
             place,
-            source: Source::Postgres(Box::new(options)),
+            source: Source::Postgres(Box::new(options), Arc::clone(&ground)),
             writer,
             lock: None,
+            ground,
             setup: Some(setup),
         })
     }

@@ -1,7 +1,12 @@
 //! Whether a database is where it was: one that was restored, copied or promoted begins a new epoch of the change log.
-//! Knows what each database tells of its place; no rows, no runs.
+//! Knows what PostgreSQL tells of its place; `ground` asks it of each connection. No rows. (A file of SQLite has one process, and
+//! `hayloft restore` begins the epoch.)
 
-use super::{Inner, bind::get, load::Writing, types::StoreError};
+use sqlx::{Connection as _, PgConnection, Row as _, postgres::PgRow};
+
+use super::{
+    Inner, bind::get, dialect::Dialect as _, driver::Pool, failed, ground::Known, postgres::Postgres, types::StoreError,
+};
 
 /// What a place is made of: the columns of `hayloft_place`, and what a difference in each of them means.
 const PARTS: [(&str, &str); 4] = [
@@ -11,81 +16,142 @@ const PARTS: [(&str, &str); 4] = [
     ("feed", "tables that were made anew"),
 ];
 
-type Place = [String; PARTS.len()];
+/// Commits are gone and nothing else tells it: a server whose files were put back.
+const WENT_BACK: &str = "the change log went back";
+
+pub(super) type Place = [String; PARTS.len()];
+
+/// What a connection leads to, in one answer.
+pub(super) struct Seen {
+    pub place: Place,
+    pub epoch: String,
+    pub head: i64,
+    /// It is a standby as yet: where it will stand in the end is not known.
+    pub standby: bool,
+    /// The newest layout that was applied.
+    pub layout: String,
+}
 
 /// Compares the place with the one that the database remembers; begins a new epoch when they differ.
 ///
 /// What clients have read in the older epoch may never have happened here: they are told to read everything again.
 pub(super) async fn check(inner: &Inner) -> Result<(), StoreError> {
-    let Some(questions) = inner.dialect.place() else {
+    let (Some(questions), Ok(Pool::Postgres(pool))) = (inner.dialect.place(), inner.writer()) else {
         return Ok(());
     };
-    let mut here = Place::default();
-    for (part, question) in here.iter_mut().zip(questions) {
-        *part = ask(inner, question).await?;
+    let mut parts = Vec::with_capacity(PARTS.len());
+    for question in questions {
+        parts.push(match tells(inner, question).await? {
+            true => format!("({question})"),
+            false => "''".to_owned(),
+        });
     }
-    let mut work = Writing::begin(inner).await?;
-    let mut params = work.params();
-    here.iter().try_for_each(|part| params.add(part.clone()))?;
-    let now = inner.now(0);
+    let sql = format!(
+        "SELECT {},epoch,seq,pg_is_in_recovery(),\
+         coalesce((SELECT id||' '||definition FROM hayloft_applied_layout ORDER BY id DESC LIMIT 1),'') \
+         FROM hayloft_feed_head WHERE one=1",
+        parts.join(",")
+    );
+    let mut connection = pool.acquire().await.map_err(failed)?;
+    inner.ground.take(&mut connection, sql).await.map_err(failed)
+}
+
+/// A database that does not tell (a distributed engine, a role without the right) leaves that part empty.
+async fn tells(inner: &Inner, question: &'static str) -> Result<bool, StoreError> {
+    let mut reader = inner.own.take().await?;
+    match reader.run(inner.params().query(question)).await? {
+        Ok(lines) => lines
+            .first()
+            .map_or(Ok(false), |line| get::<String>(line, 0).map(|_| true)),
+        Err(error) => {
+            tracing::debug!(%error, question, "the database does not tell a part of its place");
+            Ok(false)
+        }
+    }
+}
+
+/// Asks a connection where it leads.
+pub(super) async fn look(connection: &mut PgConnection, question: &str) -> Result<Seen, sqlx::Error> {
+    let question = sqlx::raw_sql(sqlx::AssertSqlSafe(question.to_owned()));
+    read(&question.fetch_one(connection).await?)
+}
+
+fn read(row: &PgRow) -> Result<Seen, sqlx::Error> {
+    let mut place = Place::default();
+    for (at, part) in place.iter_mut().enumerate() {
+        *part = row.try_get(at)?;
+    }
+    Ok(Seen {
+        place,
+        epoch: row.try_get(PARTS.len())?,
+        head: row.try_get(PARTS.len() + 1)?,
+        standby: row.try_get(PARTS.len() + 2)?,
+        layout: row.try_get(PARTS.len() + 3)?,
+    })
+}
+
+/// Compares what a connection leads to with what the database remembers of itself, and with what this process knows of it.
+/// One process begins the epoch, those that come at the same time wait for the row and find it begun.
+///
+/// Runs that were under way in the older epoch are interrupted in the same transaction: whoever works at them remembers rows and
+/// pages that may be lost. They are claimed again, and go on from what is stored here.
+pub(super) async fn settle(
+    connection: &mut PgConnection,
+    question: &str,
+    known: Option<&Known>,
+) -> Result<Seen, sqlx::Error> {
+    // Readers' sessions begin transactions that only read.
+    let begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+    let mut tx = connection.begin_with(begin).await?;
+    let here = look(&mut tx, question).await?;
+    let now = Postgres.now(0);
     let sql = format!(
         "INSERT INTO hayloft_place(one,cluster,timeline,base,feed,at) VALUES (1,$1,$2,$3,$4,{now}) ON CONFLICT DO NOTHING"
     );
-    work.run(params, sql).await?;
-    let sql = format!(
-        "SELECT cluster,timeline,base,feed FROM hayloft_place WHERE one=1{}",
-        inner.dialect.for_update()
-    );
-    let lines = work.all(work.params(), sql).await?;
+    run(&mut tx, sql, &here.place).await?;
+    let sql = "SELECT cluster,timeline,base,feed FROM hayloft_place WHERE one=1 FOR UPDATE";
+    let row = sqlx::query(sql).fetch_one(&mut *tx).await?;
     let mut before = Place::default();
-    if let Some(line) = lines.first() {
-        for (at, part) in before.iter_mut().enumerate() {
-            *part = get(line, at)?;
-        }
+    for (at, part) in before.iter_mut().enumerate() {
+        *part = row.try_get(at)?;
     }
-    let moved = differences(&before, &here);
+    // Whoever had the row before has begun an epoch perhaps.
+    let here = look(&mut tx, question).await?;
+    let mut moved = differences(&before, &here.place);
+    if known.is_some_and(|known| known.epoch == here.epoch && here.head < known.head) {
+        moved.push(WENT_BACK);
+    }
     if !moved.is_empty() {
-        let mut params = work.params();
-        here.iter().try_for_each(|part| params.add(part.clone()))?;
         let sql = format!("UPDATE hayloft_place SET cluster=$1,timeline=$2,base=$3,feed=$4,at={now} WHERE one=1");
-        work.run(params, sql).await?;
-        begin_epoch(&mut work).await?;
+        run(&mut tx, sql, &here.place).await?;
+        // In the order of all other transactions: the head comes last.
+        let runs = "UPDATE hayloft_run SET state='interrupted' WHERE state='running'".to_owned();
+        run(&mut tx, runs, &[]).await?;
+        let epoch = format!("UPDATE hayloft_feed_head SET epoch={} WHERE one=1", Postgres.epoch());
+        run(&mut tx, epoch, &[]).await?;
     }
-    work.commit().await?;
+    let here = look(&mut tx, question).await?;
+    tx.commit().await?;
     if !moved.is_empty() {
         tracing::warn!(
             "this database was restored, copied or promoted ({}): its change log begins a new epoch, and clients read everything again",
             moved.join(", ")
         );
     }
-    Ok(())
+    Ok(here)
+}
+
+async fn run(connection: &mut PgConnection, sql: String, texts: &[String]) -> Result<(), sqlx::Error> {
+    let statement = sqlx::query(sqlx::AssertSqlSafe(sql));
+    let statement = texts.iter().fold(statement, |statement, text| statement.bind(text));
+    statement.execute(connection).await.map(|_| ())
 }
 
 /// What has changed, in words. What one of both does not tell is no difference.
-fn differences(before: &Place, here: &Place) -> Vec<&'static str> {
+pub(super) fn differences(before: &Place, here: &Place) -> Vec<&'static str> {
     let pairs = before.iter().zip(here).zip(PARTS);
     let differ = pairs.filter(|((before, here), _)| !before.is_empty() && !here.is_empty() && before != here);
     differ.map(|(_, (_, means))| means).collect()
-}
-
-/// A database that does not tell (a distributed engine, a role without the right) leaves that part empty.
-async fn ask(inner: &Inner, question: &'static str) -> Result<String, StoreError> {
-    let mut reader = inner.own.take().await?;
-    match reader.run(inner.params().query(question)).await? {
-        Ok(lines) => lines.first().map_or(Ok(String::new()), |line| get(line, 0)),
-        Err(error) => {
-            tracing::debug!(%error, question, "the database does not tell a part of its place");
-            Ok(String::new())
-        }
-    }
-}
-
-/// Makes the numbers of the change log so far incomparable with those to come.
-async fn begin_epoch(work: &mut Writing<'_>) -> Result<(), StoreError> {
-    let epoch = work.inner.dialect.epoch();
-    let sql = format!("UPDATE hayloft_feed_head SET epoch={epoch} WHERE one=1");
-    work.run(work.params(), sql).await?;
-    Ok(())
 }
 
 #[cfg(test)]

@@ -233,7 +233,8 @@ impl Dialect for Postgres {
         Some([
             "SELECT system_identifier::text FROM pg_control_system()",
             // The first eight digits of a journal file's name are its timeline, from the moment of a promotion on.
-            "SELECT substr(pg_walfile_name(pg_current_wal_lsn()),1,8)",
+            // A standby has none yet.
+            "SELECT CASE WHEN pg_is_in_recovery() THEN '' ELSE substr(pg_walfile_name(pg_current_wal_lsn()),1,8) END",
             "SELECT oid::text FROM pg_database WHERE datname=current_database()",
             "SELECT 'hayloft_feed_head'::regclass::oid::text",
         ])

@@ -1,6 +1,8 @@
 //! The processes that harvest from one database: each gives signs of life and learns its place among the live ones.
 //! Knows the register; what a place is good for is known elsewhere.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 
 use super::{
@@ -38,6 +40,11 @@ pub struct Attendance {
     pub now: DateTime<Utc>,
     /// Of all others, the oldest last sign of life.
     pub others_seen: Option<DateTime<Utc>>,
+}
+
+/// A name that no other process has: its number for a person, and some chance for other machines.
+pub(super) fn name() -> Arc<str> {
+    format!("{}-{:06x}", std::process::id(), rand::random_range(0..0x100_0000)).into()
 }
 
 const GONE_SECONDS: i64 = PROCESS_GONE.as_secs() as i64;

@@ -16,6 +16,7 @@ use super::{
     connect::Plans,
     dialect::Dialect,
     driver::{Command, Line, Pool},
+    ground::Ground,
     open,
     session::Session,
     sqlite::Sqlite,
@@ -63,14 +64,17 @@ enum Link {
 #[derive(Clone)]
 pub enum Source {
     Sqlite(PathBuf),
-    Postgres(Box<PgConnectOptions>),
+    Postgres(Box<PgConnectOptions>, Arc<Ground>),
 }
 
 impl Source {
     fn link(&self, clock: Clock, deadline: &Arc<Deadline>, limit: Duration, plans: Plans) -> Link {
         match self {
             Source::Sqlite(path) => Link::Sqlite(open::reader(path, clock, Arc::clone(deadline))),
-            Source::Postgres(options) => Link::Postgres(Box::new(Session::new((**options).clone(), limit, plans))),
+            Source::Postgres(options, ground) => {
+                let session = Session::new((**options).clone(), Arc::clone(ground), limit, plans);
+                Link::Postgres(Box::new(session))
+            }
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::{
 use super::{
     Inner, Store, StoreError, applied, fan_out,
     follow::{self, Heard},
+    place,
     standing::Seen,
 };
 
@@ -37,6 +38,7 @@ impl Store {
             lookups: Arc::clone(&older.lookups),
             own: Arc::clone(&older.own),
             bus: Bus::default(),
+            ground: Arc::clone(&older.ground),
             heard: Heard::default(),
             seen: Seen::beside(&older.seen),
             runs: Mutex::default(),
@@ -48,6 +50,7 @@ impl Store {
         };
         applied::apply(&inner, false).await?;
         fan_out::forget_others(&inner).await?;
+        place::check(&inner).await?;
         follow::begin(&inner).await?;
         Ok(Store { inner: Arc::new(inner) })
     }

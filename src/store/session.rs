@@ -1,7 +1,10 @@
 //! One reading session with PostgreSQL: connects when it is needed and again when it was cut. Knows connections; no SQL of
 //! ours.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection, postgres::PgConnectOptions};
 
@@ -9,6 +12,7 @@ use super::{
     bind::Params,
     connect::{self, Plans},
     driver::{Command, Line, mixed},
+    ground::Ground,
 };
 
 /// Beyond the server's own limit: then the server or the way to it hangs, and the connection is given up.
@@ -23,6 +27,7 @@ const CANCEL_WAIT: Duration = Duration::from_secs(2);
 
 pub struct Session {
     options: PgConnectOptions,
+    ground: Arc<Ground>,
     limit: Duration,
     plans: Plans,
     live: Option<Live>,
@@ -30,15 +35,19 @@ pub struct Session {
 
 struct Live {
     connection: PgConnection,
-    /// The server's process, by which its statement can be cancelled.
+    /// The server's process, by which its statement can be cancelled, and since when that server runs.
     process: i32,
+    server: String,
+    /// The era in which it was let in.
+    era: u64,
 }
 
 impl Session {
     /// A session that is not connected yet; its statements may take `limit`.
-    pub fn new(options: PgConnectOptions, limit: Duration, plans: Plans) -> Session {
+    pub fn new(options: PgConnectOptions, ground: Arc<Ground>, limit: Duration, plans: Plans) -> Session {
         Session {
             options,
+            ground,
             limit,
             plans,
             live: None,
@@ -76,6 +85,8 @@ impl Session {
     /// The connection, made when there is none; a server that is away is asked again until then.
     async fn connected(&mut self, until: Instant) -> Result<&mut Live, sqlx::Error> {
         let mut pause = PAUSE;
+        // What an older era asked is another place, should it still answer.
+        self.live.take_if(|live| live.era != self.ground.era());
         while self.live.is_none() {
             let limit = until.saturating_duration_since(Instant::now());
             let connected = tokio::time::timeout(limit, self.connect()).await;
@@ -95,10 +106,14 @@ impl Session {
 
     async fn connect(&self) -> Result<Live, sqlx::Error> {
         let mut connection = connect::reader(&self.options, self.limit, self.plans).await?;
-        let process = sqlx::query_scalar("SELECT pg_backend_pid()");
+        let era = self.ground.admit(&mut connection).await?;
+        let names = sqlx::query_as("SELECT pg_backend_pid(),pg_postmaster_start_time()::text");
+        let (process, server) = names.fetch_one(&mut connection).await?;
         Ok(Live {
-            process: process.fetch_one(&mut connection).await?,
             connection,
+            process,
+            server,
+            era,
         })
     }
 
@@ -121,7 +136,9 @@ impl Session {
 
 async fn cancel(options: &PgConnectOptions, live: &mut Live) -> Result<(), sqlx::Error> {
     let mut other = options.connect().await?;
-    let asked = sqlx::query("SELECT pg_cancel_backend($1)").bind(live.process);
+    // On another server the number is another's.
+    let sql = "SELECT pg_cancel_backend($1) WHERE pg_postmaster_start_time()::text=$2";
+    let asked = sqlx::query(sql).bind(live.process).bind(&live.server);
     asked.execute(&mut other).await?;
     connect::close(other).await;
     // The first may still meet the cancellation; the server forgets it with the next command.

@@ -256,6 +256,7 @@ impl Store {
             lookups: Arc::clone(&self.inner.lookups),
             own: Arc::clone(&self.inner.own),
             bus: Bus::default(),
+            ground: Arc::clone(&self.inner.ground),
             heard: Heard::default(),
             seen: Seen::beside(&self.inner.seen),
             runs: Mutex::default(),

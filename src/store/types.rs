@@ -53,8 +53,8 @@ pub enum StoreError {
     /// The stored tables belong to another definition.
     #[error("{0}")]
     LayoutDiffers(String),
-    /// This run was taken over by another process; its writes are refused.
-    #[error("this run was taken over by another process")]
+    /// This run was taken over by another process, or is of a place where the database is no more; its writes are refused.
+    #[error("this run was taken over by another process, or the database was promoted or restored since it began")]
     Fenced,
     /// Another process applied a layout that leaves no room for this handle's definition.
     #[error(
@@ -247,6 +247,8 @@ pub struct Run {
     pub entity: EntityId,
     /// Raised by each claim; every transaction of the run checks it.
     pub fence: i64,
+    /// In which era of this process's database it was claimed; it does not outlive that.
+    pub era: u64,
     /// Set when an interrupted run is resumed.
     pub checkpoint: Option<Checkpoint>,
 }

@@ -125,20 +125,47 @@ impl Cluster {
 
     /// A copy of this cluster that follows it, until it is promoted. The original needs nothing for it beyond the defaults.
     pub fn standby(&self, options: &Options) -> Cluster {
-        let mut copy = Cluster::prepare(options.within.as_deref());
+        let mut copy = self.copy(options, &["--write-recovery-conf"]);
+        copy.start_on_a_free_port();
+        copy
+    }
+
+    /// A copy of this cluster as it is now, that is not started yet.
+    pub fn base_backup(&self, options: &Options) -> Cluster {
+        self.copy(options, &[])
+    }
+
+    fn copy(&self, options: &Options, more: &[&str]) -> Cluster {
+        let copy = Cluster::prepare(options.within.as_deref());
         let mut backup = copy.tool("pg_basebackup");
         backup.args(["--pgdata", &copy.data(), "--host", &self.socket(), "--port"]);
         backup.args([&self.port.to_string(), "--username", USER]);
-        backup.args([
-            "--checkpoint=fast",
-            "--wal-method=stream",
-            "--write-recovery-conf",
-            "--no-sync",
-        ]);
-        run(&mut backup);
+        backup.args(["--checkpoint=fast", "--wal-method=stream", "--no-sync"]);
+        run(backup.args(more));
         copy.configure(options);
-        copy.start_on_a_free_port();
         copy
+    }
+
+    /// Starts a base backup as if its files had just been put in the place of the original's.
+    pub fn start_put_back(&mut self) {
+        self.start_on_a_free_port();
+    }
+
+    /// Starts a base backup by recovery to the moment of the backup, as one goes back to a point in time.
+    pub fn start_recovered(&mut self) {
+        self.place("recovery.signal", "");
+        self.set("restore_command = 'false'\nrecovery_target = 'immediate'\nrecovery_target_action = 'promote'");
+        self.start_on_a_free_port();
+    }
+
+    /// A standby hears of no more commits of its original.
+    pub fn stop_following(&self) {
+        self.sql("postgres", "ALTER SYSTEM SET primary_conninfo = ''");
+        self.sql("postgres", "SELECT pg_reload_conf()");
+        let receiver = "SELECT count(*) FROM pg_stat_wal_receiver";
+        while self.sql("postgres", receiver) != ["0"] {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
     }
 
     /// An empty folder and the supervisor that removes it.
@@ -190,9 +217,14 @@ impl Cluster {
             lines.push("ssl = on".to_owned());
         }
         lines.extend(options.settings.iter().cloned());
+        self.set(&lines.join("\n"));
+    }
+
+    /// More lines for `postgresql.conf`.
+    fn set(&self, lines: &str) {
         let path = self.folder.join("data/postgresql.conf");
         let mut file = fs::OpenOptions::new().append(true).open(path).expect("postgresql.conf");
-        writeln!(file, "{}", lines.join("\n")).expect("write postgresql.conf");
+        writeln!(file, "{lines}").expect("write postgresql.conf");
     }
 
     /// Writes a file that only the server's user may read.

@@ -3,6 +3,7 @@
 pub mod cluster;
 mod database;
 mod farm;
+pub mod pooler;
 mod program;
 pub mod proxy;
 pub mod scale;

@@ -56,6 +56,13 @@ pub struct Things {
 }
 
 impl Things {
+    pub const PER_PAGE: usize = PER_PAGE;
+
+    /// How many there are upstream.
+    pub fn rows(&self) -> usize {
+        version(self.number).len()
+    }
+
     /// A definition whose fetch runs `every` so often, and version 0 upstream; nothing is harvested yet.
     pub async fn new(place: Place, every: &str) -> Things {
         let upstream = Upstream::start().await;
@@ -85,12 +92,27 @@ impl Things {
             let page: usize = path.strip_prefix("/things?page=")?.parse().ok()?;
             let slice: Vec<&Value> = rows.iter().skip((page - 1) * PER_PAGE).take(PER_PAGE).collect();
             let pages = rows.len().div_ceil(PER_PAGE);
-            Some(Reply::json(&json!({ "rows": slice, "pages": pages })).after(delay))
+            let page_of = Reply::json(&json!({ "rows": slice, "pages": pages }));
+            Some(page_of.after(delay).behind(page))
         });
     }
 
     pub fn next(&mut self) {
         self.publish(self.number + 1);
+    }
+
+    /// Lets pages up to this one be read; who asks for another waits.
+    pub fn open(&self, page: usize) {
+        self.upstream.open(page);
+    }
+
+    /// Waits until so many pages of the first harvest are stored, and no more.
+    pub async fn reach(&self, pages: usize) {
+        let rows = (pages * PER_PAGE).to_string();
+        eventually(&format!("{pages} pages are stored"), || async {
+            (self.scratch.rows("SELECT count(*) FROM thing").await == [[rows.clone()]]).then_some(())
+        })
+        .await;
     }
 
     pub async fn serve(&self) -> Program {

@@ -11,6 +11,7 @@ use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
+    sync::watch,
 };
 
 /// What the upstream answers to one path.
@@ -23,6 +24,8 @@ pub struct Reply {
     /// Bytes promised beyond those that are sent.
     cut: usize,
     delay: Duration,
+    /// The gate that it waits for.
+    gate: usize,
 }
 
 impl Reply {
@@ -38,6 +41,7 @@ impl Reply {
             body: body.into(),
             cut: 0,
             delay: Duration::ZERO,
+            gate: 0,
         }
     }
 
@@ -49,6 +53,12 @@ impl Reply {
     /// Promises more than it sends, then closes.
     pub fn cut_off(mut self) -> Reply {
         self.cut = 100;
+        self
+    }
+
+    /// Waits until the upstream has opened this gate.
+    pub fn behind(mut self, gate: usize) -> Reply {
+        self.gate = gate;
         self
     }
 
@@ -67,6 +77,8 @@ pub struct Upstream {
     replies: Arc<Mutex<BTreeMap<String, Reply>>>,
     handler: Arc<Mutex<Option<Arc<Handler>>>>,
     asked: Arc<Mutex<Vec<String>>>,
+    /// Gates up to this one are open.
+    open: watch::Sender<usize>,
 }
 
 impl Upstream {
@@ -82,6 +94,7 @@ impl Upstream {
             replies: Arc::default(),
             handler: Arc::default(),
             asked: Arc::default(),
+            open: watch::Sender::new(usize::MAX),
         };
         let serving = upstream.clone();
         tokio::spawn(async move {
@@ -105,6 +118,11 @@ impl Upstream {
 
     pub fn handle(&self, handler: impl Fn(&str) -> Option<Reply> + Send + Sync + 'static) {
         *self.handler.lock().expect("handler") = Some(Arc::new(handler));
+    }
+
+    /// Opens the gates up to this one, and shuts the others.
+    pub fn open(&self, gate: usize) {
+        self.open.send_replace(gate);
     }
 
     /// Every path that was asked for so far.
@@ -140,6 +158,7 @@ impl Upstream {
         self.asked.lock().expect("asked").push(path.clone());
         let reply = self.reply_to(&path);
         tokio::time::sleep(reply.delay).await;
+        let _ = self.open.subscribe().wait_for(|open| *open >= reply.gate).await;
         let mut head = format!(
             "HTTP/1.1 {} X\r\ncontent-type: {}\r\ncontent-length: {}\r\nconnection: close\r\n",
             reply.status,

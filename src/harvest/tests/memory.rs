@@ -68,6 +68,7 @@ impl State {
             fetch: start.fetch.clone(),
             entity: start.entity,
             fence: 1,
+            era: 0,
             checkpoint,
         }
     }

@@ -10,6 +10,7 @@ use super::super::{
     bind::{Line, get},
     crash,
     load::{Writing, seen},
+    sure::{self, Trace},
     types::{Checkpoint, Claim, Due, Hold, RESUME_MAX, Reason, Run, StartRun, StoreError},
 };
 use super::{LEASE_SECONDS, RunMemory, SUMMARY, SUMMARY_COLUMNS, hold, instant, lease_over, summary};
@@ -48,8 +49,8 @@ pub async fn start(inner: &Inner, start: &StartRun) -> Result<Option<Run>, Store
             None => None,
         },
     };
-    commit(work).await?;
-    Ok(begun.map(|begun| begun.run(inner, start.fetch.clone(), start.entity)))
+    let era = commit(work, &asked, begun.is_some()).await?;
+    Ok(begun.map(|begun| begun.run(inner, era, start.fetch.clone(), start.entity)))
 }
 
 /// Starts the next run of a fetch: goes on with an interrupted one, or takes the oldest slot that waits.
@@ -73,15 +74,21 @@ pub async fn claim(inner: &Inner, claim: &Claim) -> Result<Option<Run>, StoreErr
             begin(&mut work, &asked, None).await?
         }
     };
-    commit(work).await?;
-    Ok(begun.map(|begun| begun.run(inner, claim.fetch.clone(), claim.entity)))
+    let era = commit(work, &asked, begun.is_some()).await?;
+    Ok(begun.map(|begun| begun.run(inner, era, claim.fetch.clone(), claim.entity)))
 }
 
-async fn commit(work: Writing<'_>) -> Result<(), StoreError> {
+/// Gives the era that the run is of.
+async fn commit(work: Writing<'_>, asked: &Asked<'_>, begun: bool) -> Result<u64, StoreError> {
+    let era = work.era;
+    let trace = match begun {
+        true => Trace::Claimed(asked.fetch, asked.turn),
+        false => Trace::Again,
+    };
     crash::point("claim::before");
-    work.commit().await?;
+    sure::commit(work, trace).await?;
     crash::point("claim::after");
-    Ok(())
+    Ok(era)
 }
 
 /// Who asks for a run.
@@ -100,15 +107,17 @@ struct Begun {
 }
 
 impl Begun {
-    fn run(self, inner: &Inner, fetch: String, entity: crate::catalog::EntityId) -> Run {
-        inner.remember(self.id, self.fence, self.memory);
-        Run {
+    fn run(self, inner: &Inner, era: u64, fetch: String, entity: crate::catalog::EntityId) -> Run {
+        let run = Run {
             id: self.id,
             fetch,
             entity,
             fence: self.fence,
+            era,
             checkpoint: self.checkpoint,
-        }
+        };
+        inner.remember(&run, self.memory);
+        run
     }
 }
 

@@ -23,6 +23,7 @@ use super::{
     in_line::in_line,
     ledger::{LEASE_SECONDS, RunMemory, check_fence},
     rows::Rows,
+    sure::{self, Trace},
     types::{Checkpoint, Group, GroupOutcome, Refused, RequestState, Run, StoreError},
 };
 use seen::RowSet;
@@ -65,9 +66,8 @@ async fn try_group(inner: &Inner, run: &Run, group: &Group, memory: &RunMemory) 
     let mut written = write_rows(&mut work, run, group, &memory.seen).await?;
     crash::point("load::rows");
     let part = memory.part + 1;
-    if !written.rows.is_empty() {
-        insert_seen(&mut work, run, part, &mut written.rows).await?;
-    }
+    // Also when there is none: by this part it is known later that the group was committed.
+    insert_seen(&mut work, run, part, &mut written.rows).await?;
     crash::point("load::seen");
     let stored = std::mem::take(&mut work.refused);
     let mut page_refused = None;
@@ -98,7 +98,7 @@ async fn try_group(inner: &Inner, run: &Run, group: &Group, memory: &RunMemory) 
         rows: written.rows,
         unfit: written.unfit,
         page_refused,
-        commit: finish(work, run).await?,
+        commit: finish(work, run, Trace::Part(run, part)).await?,
     })
 }
 
@@ -342,7 +342,7 @@ async fn update_run(
 }
 
 /// Writes the change log, whose numbers are taken as the last step, and commits.
-pub(super) async fn finish(mut work: Work<'_>, run: &Run) -> Result<Option<Commit>, StoreError> {
+pub(super) async fn finish(mut work: Work<'_>, run: &Run, trace: Trace<'_>) -> Result<Option<Commit>, StoreError> {
     numbers::keep(&mut work).await?;
     let entities = work.touched();
     let changes = std::mem::take(&mut work.changes);
@@ -378,9 +378,11 @@ pub(super) async fn finish(mut work: Work<'_>, run: &Run) -> Result<Option<Commi
         own = follow::tell(&mut work, head - count as i64, head).await?;
     }
     crash::point("commit::before");
-    work.commit().await?;
+    let (inner, era) = (work.inner, work.era);
+    sure::commit(work, trace).await?;
     if let Some(own) = own {
         own.committed();
+        inner.ground.saw(era, head);
     }
     crash::point("commit::after");
     Ok((count > 0).then(|| Commit {

@@ -21,6 +21,7 @@ use crate::{
         ledger::check_fence,
         parents::{ParentAnswer, ParentOutcome},
         rows::Rows,
+        sure::Trace,
         types::{GroupOutcome, RequestState, Run, StoreError},
     },
     value::{Key, Row, Value},
@@ -73,7 +74,7 @@ pub(in crate::store) async fn commit_parents(
     note_answers(&mut work, run, &signature, &answers).await?;
     crash::point("parents::noted");
     count(&mut work, run, &answers, &outcome, refused).await?;
-    let commit = finish(work, run).await?;
+    let commit = finish(work, run, Trace::Again).await?;
     announce(inner, commit);
     Ok(outcome)
 }

@@ -77,6 +77,8 @@ pub struct Item<'a> {
 pub struct Work<'a> {
     pub inner: &'a Inner,
     pub tx: Tx,
+    /// The era of its connection.
+    pub era: u64,
     /// Keys of changed rows as JSON, in the order in which they will be numbered.
     pub changes: BTreeMap<(EntityId, Op), Vec<String>>,
     pub refused: Vec<Refused>,
@@ -136,12 +138,25 @@ impl Hash for KeyOf<'_> {
     }
 }
 
+/// A transaction and its era: the same before and after, so that of the connection, too.
+async fn begin(inner: &Inner) -> Result<(Tx, u64), StoreError> {
+    loop {
+        inner.ground.usable()?;
+        let era = inner.ground.era();
+        let tx = inner.writer()?.begin().await.map_err(failed)?;
+        if inner.ground.era() == era {
+            return Ok((tx, era));
+        }
+    }
+}
+
 impl<'a> Work<'a> {
     pub async fn begin(inner: &'a Inner) -> Result<Work<'a>, StoreError> {
-        let tx = inner.writer()?.begin().await.map_err(failed)?;
+        let (tx, era) = begin(inner).await?;
         Ok(Work {
             inner,
             tx,
+            era,
             changes: BTreeMap::new(),
             refused: Vec::new(),
             next: HashMap::new(),
