@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sea_orm::{DatabaseConnection, SqlxPostgresConnector, SqlxSqliteConnector};
 use sqlx::{
-    AssertSqlSafe, Connection as _, PgPool, Postgres, Sqlite, SqlitePool, Transaction, postgres::PgRow,
+    AssertSqlSafe, Connection as _, PgConnection, PgPool, Postgres, Sqlite, SqlitePool, Transaction, postgres::PgRow,
     sqlite::SqliteRow,
 };
 
@@ -85,6 +85,14 @@ impl Pool {
         }
     }
 
+    /// The same by statements of the dialect's own, all sent at once.
+    pub async fn begin_with(&self, sql: &'static str) -> Result<Tx, sqlx::Error> {
+        match self {
+            Pool::Sqlite(pool) => pool.begin_with(sql).await.map(Tx::Sqlite),
+            Pool::Postgres(pool) => pool.begin_with(sql).await.map(Tx::Postgres),
+        }
+    }
+
     /// The same connections for SeaORM, whose migrations make the system tables.
     pub fn connection(&self) -> DatabaseConnection {
         match self {
@@ -114,6 +122,13 @@ async fn begin_immediate(pool: &SqlitePool) -> Result<Transaction<'static, Sqlit
     }
 }
 
+/// Sends rows after a `COPY`. When one cannot be stored, the server drops the others and says so at the end.
+async fn copy(connection: &mut PgConnection, sql: &str, rows: Vec<u8>) -> Result<u64, sqlx::Error> {
+    let mut copy = connection.copy_in_raw(sql).await?;
+    copy.send(rows).await?;
+    copy.finish().await
+}
+
 impl Tx {
     /// Runs a statement; the number of rows that it changed.
     pub async fn execute(&mut self, command: Command) -> Result<u64, sqlx::Error> {
@@ -128,6 +143,7 @@ impl Tx {
                 let done = sqlx::query_with(sql, params).execute(&mut **tx).await?;
                 Ok(done.rows_affected())
             }
+            (Tx::Postgres(tx), Params::Copy(rows)) => copy(tx, &sql.0, rows.end()).await,
             _ => Err(mixed()),
         }
     }

@@ -10,7 +10,7 @@ use crate::{
     },
 };
 
-use super::{batch, kin, work::Work};
+use super::{kin, work::Work};
 
 /// Rows deleted by one round of statements.
 const DELETE_CHUNK: usize = 5_000;
@@ -94,7 +94,7 @@ async fn unseen_after(
     after: i64,
 ) -> Result<(Keyed, Option<i64>), StoreError> {
     let row = work.quote(ROW_COLUMN);
-    let key = batch::names(work.inner.dialect, work.key_names(entity));
+    let key = work.inner.dialect.names(&work.key_names(entity));
     let table = work.quote(&work.tables(entity).table.name);
     let mut params = work.params();
     params.add(after)?;

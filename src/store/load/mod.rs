@@ -2,8 +2,8 @@
 //! Knows the order of the steps; the SQL of tables is in `work` and `write`.
 
 mod absent;
-mod batch;
 mod kin;
+mod log;
 mod numbers;
 mod parents;
 pub(super) mod seen;
@@ -16,13 +16,10 @@ use crate::{catalog::EntityId, change::Commit, value::Key};
 
 use super::{
     Inner,
-    bind::{Kind, get},
-    crash,
-    dialect::{Dialect, Numbered},
-    follow,
+    bind::get,
+    crash, follow,
     in_line::in_line,
     ledger::{LEASE_SECONDS, RunMemory, check_fence},
-    rows::Rows,
     types::{Checkpoint, Group, GroupOutcome, Refused, RequestState, Run, StoreError},
 };
 use seen::RowSet;
@@ -58,7 +55,7 @@ struct Done {
 
 /// The transaction of a group. It may be given up at any step, and so changes nothing but the database.
 async fn try_group(inner: &Inner, run: &Run, group: &Group, memory: &RunMemory) -> Result<Done, StoreError> {
-    let mut work = Work::begin(inner).await?;
+    let mut work = Work::begin_load(inner).await?;
     check_fence(&mut work, run).await?;
     take_turn(&mut work, run).await?;
     crash::point("load::fenced");
@@ -345,63 +342,21 @@ async fn update_run(
 pub(super) async fn finish(mut work: Work<'_>, run: &Run) -> Result<Option<Commit>, StoreError> {
     numbers::keep(&mut work).await?;
     let entities = work.touched();
-    let changes = std::mem::take(&mut work.changes);
-    let count: usize = changes.values().map(Vec::len).sum();
-    let mut head = 0;
-    let mut own = None;
-    if count > 0 {
-        let mut params = work.params();
-        params.add(count as i64)?;
-        let sql = "UPDATE hayloft_feed_head SET seq=seq+$1 WHERE one=1 RETURNING seq".to_owned();
-        head = work.all(params, sql).await?.first().map_or(Ok(0), |row| get(row, 0))?;
-        crash::point("commit::head");
-        let mut seq = head - count as i64;
-        for ((entity, op), keys) in changes {
-            let name = work.inner.catalog.entity(entity).name.clone();
-            let mut from = 0;
-            for size in work.inner.dialect.row_sizes(keys.len(), 1) {
-                let mut rows = Rows::new(work.params(), &[Kind::Text], size);
-                for key in keys.iter().skip(from).take(size) {
-                    rows.text(key.as_str())?;
-                }
-                let mut params = rows.bind()?;
-                let first = params.len() + 1;
-                params.add(seq)?;
-                params.add(name.clone())?;
-                params.add(op.name())?;
-                params.add(run.id)?;
-                work.run(params, log_sql(size, first, work.inner.dialect)).await?;
-                seq += size as i64;
-                from += size;
-            }
-        }
-        own = follow::tell(&mut work, head - count as i64, head).await?;
-    }
+    let logged = log::write(&mut work, run).await?;
+    let own = match &logged {
+        Some(logged) => follow::tell(&mut work, logged.after, logged.head).await?,
+        None => None,
+    };
     crash::point("commit::before");
     work.commit().await?;
     if let Some(own) = own {
         own.committed();
     }
     crash::point("commit::after");
-    Ok((count > 0).then(|| Commit {
-        head,
+    Ok(logged.map(|logged| Commit {
+        head: logged.head,
         entities: Arc::new(entities),
     }))
-}
-
-/// What the entries share is bound once, from number `shared` on.
-fn log_sql(size: usize, shared: usize, dialect: &dyn Dialect) -> String {
-    let param = |at: usize| dialect.bulk_param(shared + at);
-    format!(
-        "WITH one(n,row_key) AS ({}) INSERT INTO hayloft_change_log(seq,type,row_key,op,run,at) \
-         SELECT {}+1+one.n,{},one.row_key,{},{},{} FROM one",
-        dialect.rows(&[Kind::Text], 1, size, Numbered::Yes),
-        param(0),
-        param(1),
-        param(2),
-        param(3),
-        dialect.now(0)
-    )
 }
 
 /// Tells the listeners of a commit that changed something.

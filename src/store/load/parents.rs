@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::{
-    announce, batch, finish, insert_refused,
+    announce, finish, insert_refused,
     kin::{delete_where, insert_links, named},
     take_turn,
     work::{Fate, Item, Op, Work, distinct, read_value},
@@ -61,7 +61,7 @@ pub(in crate::store) async fn commit_parents(
     owner: &str,
     answers: &[ParentAnswer],
 ) -> Result<GroupOutcome, StoreError> {
-    let mut work = Work::begin(inner).await?;
+    let mut work = Work::begin_load(inner).await?;
     check_fence(&mut work, run).await?;
     take_turn(&mut work, run).await?;
     let answers = claimed(&mut work, run, owner, answers).await?;
@@ -205,8 +205,11 @@ async fn stored_links(
     lists: &[(&[Value], &[Key])],
 ) -> Result<HashMap<Key, Vec<Key>>, StoreError> {
     let dialect = work.inner.dialect;
-    let owner = batch::names(dialect, join.owner.iter().map(|column| column.name.as_str()));
-    let targets = batch::names(dialect, join.targets.iter().map(|column| column.name.as_str()));
+    let names = |columns: &[Column]| {
+        let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+        dialect.names(&names)
+    };
+    let (owner, targets) = (names(&join.owner), names(&join.targets));
     let position = work.quote(POSITION_COLUMN);
     let mut found: HashMap<Key, Vec<Key>> = HashMap::with_capacity(lists.len());
     let mut from = 0;

@@ -24,8 +24,6 @@ use crate::{
     value::{Key, Row, Scalar, Value},
 };
 
-use super::batch;
-
 /// Room for a common key, so that noting it allocates once.
 const KEY_BYTES: usize = 32;
 
@@ -138,14 +136,27 @@ impl Hash for KeyOf<'_> {
 impl<'a> Work<'a> {
     pub async fn begin(inner: &'a Inner) -> Result<Work<'a>, StoreError> {
         let tx = inner.writer()?.begin().await.map_err(failed)?;
-        Ok(Work {
+        Ok(Self::within(inner, tx))
+    }
+
+    /// The same for statements that find all rows by their keys.
+    pub async fn begin_load(inner: &'a Inner) -> Result<Work<'a>, StoreError> {
+        let Some(sql) = inner.dialect.begin_load() else {
+            return Self::begin(inner).await;
+        };
+        let tx = inner.writer()?.begin_with(sql).await.map_err(failed)?;
+        Ok(Self::within(inner, tx))
+    }
+
+    fn within(inner: &'a Inner, tx: Tx) -> Work<'a> {
+        Work {
             inner,
             tx,
             changes: BTreeMap::new(),
             refused: Vec::new(),
             next: HashMap::new(),
             locked: HashMap::new(),
-        })
+        }
     }
 
     pub fn tables(&self, entity: EntityId) -> &'a EntityTables {
@@ -393,7 +404,7 @@ impl<'a> Work<'a> {
             "SELECT {} FROM {} WHERE ({}) IN (",
             self.quote(ROW_COLUMN),
             self.quote(&self.tables(entity).table.name),
-            batch::names(self.inner.dialect, self.key_names(entity))
+            self.inner.dialect.names(&self.key_names(entity))
         );
         let mut found = Vec::new();
         let mut from = 0;

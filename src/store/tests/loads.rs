@@ -10,6 +10,7 @@ on_both!(
     absent_rows_go_with_all_that_is_theirs,
     how_many_may_go,
     a_refused_record_keeps_the_row_that_it_stands_for,
+    a_group_does_not_read_its_whole_table,
 );
 
 fn outcome(new: u64, changed: u64, same: u64, repeated: u64) -> GroupOutcome {
@@ -235,4 +236,31 @@ async fn a_refused_record_keeps_the_row_that_it_stands_for(on: On) {
     let last = format!("SELECT count(*) FROM hayloft_quarantine WHERE run={}", summary.id);
     assert_eq!(number(store, &last).await, 3);
     assert_eq!(store.quarantine("Tag", 10).await.expect("refused").len(), 3);
+}
+
+/// A planner that takes the table for small would read all of it for each group, and the time would grow with the square of
+/// the rows.
+async fn a_group_does_not_read_its_whole_table(on: On) {
+    let bench = bench_on(on).await;
+    let store = &bench.store;
+    let tags = |from: i64| (from..from + 2_000).map(|n| tag(&format!("t{n}"))).collect::<Vec<_>>();
+    let run = start(store, "Tag", TAG, 0).await;
+    for from in [0, 2_000, 4_000, 2_000] {
+        store.commit_group(&run, rows(tags(from))).await.expect("a commit");
+    }
+    assert_eq!(number(store, "SELECT max(seq) FROM hayloft_change_log").await, 6_000);
+    if on == On::Sqlite {
+        return;
+    }
+    // A connection tells its statistics when it ends.
+    store.clone().close().await;
+    let store = open_at(&bench.place.url, "one", Access::Write)
+        .await
+        .expect("the store");
+    let statistic =
+        |name: &str| format!("SELECT coalesce(sum({name}),0)::bigint FROM pg_stat_user_tables WHERE relname='tag'");
+    while number(&store, &statistic("n_tup_ins")).await < 6_000 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(number(&store, &statistic("seq_tup_read")).await, 0);
 }
