@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::store::{LEASE, PROCESS_GONE};
 
 /// Rows of one transaction: large enough to spread the cost of a commit, small enough that readers and a shutdown wait little.
-pub(super) const GROUP_ROWS: usize = 2_000;
+pub(super) const GROUP_ROWS: usize = 5_000;
 /// Input of one transaction: wide rows end a group earlier, so that memory stays bounded.
 pub(super) const GROUP_BYTES: u64 = 4 << 20;
 /// Refused rows of one transaction: each may carry a record of [`RECORD_MAX`].

@@ -16,8 +16,9 @@ use crate::{
 };
 
 use super::{
+    key::distinct,
     parents::forget,
-    work::{Fate, Item, Op, Work, distinct},
+    work::{Fate, Item, Op, Work},
 };
 
 /// Replaces the links of changed rows and inserts those of new ones.

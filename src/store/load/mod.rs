@@ -2,6 +2,9 @@
 //! Knows the order of the steps; the SQL of tables is in `work` and `write`.
 
 mod absent;
+pub(super) mod added;
+mod find;
+mod key;
 mod kin;
 mod log;
 mod numbers;
@@ -22,8 +25,9 @@ use super::{
     ledger::{LEASE_SECONDS, RunMemory, check_fence},
     types::{Checkpoint, Group, GroupOutcome, Refused, RequestState, Run, StoreError},
 };
+use key::{KeyOf, distinct};
 use seen::RowSet;
-use work::{Fate, Item, Work, distinct};
+use work::{Fate, Item, Work};
 
 /// Commits a group. An error ends the run; what was seen is only what was committed.
 pub(super) async fn commit_group(inner: &Inner, run: &Run, group: &Group) -> Result<GroupOutcome, StoreError> {
@@ -34,6 +38,10 @@ pub(super) async fn commit_group(inner: &Inner, run: &Run, group: &Group) -> Res
     memory.unfit |= done.unfit;
     memory.page_refused = memory.page_refused.or(done.page_refused);
     memory.page_rows.extend(&done.rows);
+    match &done.added {
+        Some((hashes, next)) => memory.added.add(hashes, *next),
+        None => memory.added.lose_track(),
+    }
     if ends_page(group) {
         memory.end_page();
         memory.page_refused = None;
@@ -50,6 +58,8 @@ struct Done {
     unfit: bool,
     /// The first entry of the group in the quarantine.
     page_refused: Option<i64>,
+    /// The keys of its rows, and the number after theirs, where the run knows all keys of the table.
+    added: Option<(Vec<u64>, i64)>,
     commit: Option<Commit>,
 }
 
@@ -59,6 +69,9 @@ async fn try_group(inner: &Inner, run: &Run, group: &Group, memory: &RunMemory) 
     check_fence(&mut work, run).await?;
     take_turn(&mut work, run).await?;
     crash::point("load::fenced");
+    if work.next_row(run.entity).await? == memory.added.next() {
+        work.added = Some((run.entity, &memory.added));
+    }
     let mut written = write_rows(&mut work, run, group, &memory.seen).await?;
     crash::point("load::rows");
     let part = memory.part + 1;
@@ -95,6 +108,7 @@ async fn try_group(inner: &Inner, run: &Run, group: &Group, memory: &RunMemory) 
         rows: written.rows,
         unfit: written.unfit,
         page_refused,
+        added: written.added,
         commit: finish(work, run).await?,
     })
 }
@@ -108,6 +122,8 @@ struct Written {
     unfit: bool,
     /// Records of an unchanged page that were refused when it was read.
     refused: u64,
+    /// As in [`Done`].
+    added: Option<(Vec<u64>, i64)>,
 }
 
 /// Writes what differs and collects what was seen; `seen` is what earlier pages of the run brought.
@@ -118,6 +134,7 @@ async fn write_rows(work: &mut Work<'_>, run: &Run, group: &Group, seen: &RowSet
     let mut rows = Vec::with_capacity(items.len());
     let mut unfit = false;
     let mut refused = 0;
+    let hashes = work.added.map(|_| hashes(work, run.entity, &items));
     for fate in work.upsert(run.entity, &items, false).await? {
         match fate {
             Fate::New(_) => outcome.new += 1,
@@ -134,6 +151,11 @@ async fn write_rows(work: &mut Work<'_>, run: &Run, group: &Group, seen: &RowSet
         rows.extend(kept);
     }
     rows.extend(stays(work, run, &group.refused).await?);
+    let added = match hashes {
+        // The number of a row that was refused is handed out again by one database, and not by the other.
+        Some(hashes) if !unfit => Some((hashes, work.next_row(run.entity).await?)),
+        _ => None,
+    };
     // What comes twice on one page is the upstream's own way: the page is of one moment.
     outcome.repeated = rows.iter().filter(|row| seen.contains(**row)).count() as u64;
     Ok(Written {
@@ -141,7 +163,14 @@ async fn write_rows(work: &mut Work<'_>, run: &Run, group: &Group, seen: &RowSet
         rows,
         unfit,
         refused,
+        added,
     })
+}
+
+fn hashes(work: &Work<'_>, entity: EntityId, items: &[Item<'_>]) -> Vec<u64> {
+    let tables = work.tables(entity);
+    let hash = |item: &Item<'_>| KeyOf::new(tables, *item).hash64();
+    items.iter().map(hash).collect()
 }
 
 /// What a page brought, in all its groups.

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::{
     announce, finish, insert_refused,
+    key::distinct,
     kin::{delete_where, insert_links, named},
     take_turn,
-    work::{Fate, Item, Op, Work, distinct, read_value},
+    work::{Fate, Item, Op, Work, read_value},
 };
 use crate::{
     catalog::{EntityId, FetchId},
