@@ -20,7 +20,7 @@ const NAME_MAX: usize = 63;
 /// Bytes that a longer name keeps; an underscore and a hash of the whole follow.
 const NAME_KEPT: usize = 46;
 /// Rows of one statement: round trips are few already, and its arrays stay below some megabytes.
-const ROWS_MAX: usize = 8_192;
+const ROWS_MAX: usize = 4_096;
 
 pub struct Postgres;
 

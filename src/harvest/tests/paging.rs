@@ -169,7 +169,7 @@ async fn files_of_both_formats() {
             "{:?}",
             first.error
         );
-        assert!(ledger.state().groups.iter().all(|(rows, _)| *rows <= 5_000));
+        assert!(ledger.state().groups.iter().all(|(rows, _)| *rows <= 4_000));
         let second = run(&harvester).await.summary;
         assert_eq!((second.same, second.bytes, second.gone), (count, 0, 0));
     }
