@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::store::{LEASE, PROCESS_GONE};
 
 /// Rows of one transaction: large enough to spread the cost of a commit, small enough that readers and a shutdown wait little.
-pub(super) const GROUP_ROWS: usize = 2_000;
+pub(super) const GROUP_ROWS: usize = 4_000;
 /// Input of one transaction: wide rows end a group earlier, so that memory stays bounded.
 pub(super) const GROUP_BYTES: u64 = 4 << 20;
 /// Refused rows of one transaction: each may carry a record of [`RECORD_MAX`].
@@ -14,8 +14,8 @@ pub(super) const GROUP_REFUSED: usize = 100;
 pub(super) const RECORD_MAX: usize = 64 << 10;
 /// Pages waiting between fetch and shape: one in hand, one ready.
 pub(super) const PAGE_QUEUE: usize = 1;
-/// Groups waiting between shape and load: one in hand, one ready.
-pub(super) const GROUP_QUEUE: usize = 2;
+/// Groups waiting between shape and load, besides the one that is being committed and the one that is being made.
+pub(super) const GROUP_QUEUE: usize = 1;
 /// Pages fetched ahead of the one being shaped: four times [`BODY_MAX`] is the most that a run may hold.
 pub(super) const AHEAD_MAX: usize = 4;
 /// A page's body after decompression: its parsed form takes several times as much. Tests reach a smaller bound sooner.

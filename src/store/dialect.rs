@@ -33,6 +33,18 @@ pub trait Dialect: Send + Sync + 'static {
     fn name<'n>(&self, name: &'n str) -> Cow<'n, str>;
     /// A quoted identifier.
     fn quote(&self, name: &str) -> String;
+    /// Quoted names with commas.
+    fn names(&self, names: &[&str]) -> String {
+        names.iter().map(|name| self.quote(name)).collect::<Vec<_>>().join(",")
+    }
+    /// The same to be read, of a table or its alias: exact numbers as the text that they are elsewhere.
+    fn read_names(&self, table: &str, columns: &[(&str, Kind)]) -> String {
+        let read = |(name, kind): &(&str, Kind)| match kind {
+            Kind::Decimal => format!("CAST({table}.{} AS TEXT)", self.quote(name)),
+            _ => format!("{table}.{}", self.quote(name)),
+        };
+        columns.iter().map(read).collect::<Vec<_>>().join(",")
+    }
     /// The parameter with this number, counted from 1, as a value of this kind.
     fn param(&self, number: usize, kind: Kind) -> String;
     /// The placeholder in statements of many rows, whose parameters stand in the order of their numbers.
@@ -41,6 +53,12 @@ pub trait Dialect: Send + Sync + 'static {
     fn rows(&self, kinds: &[Kind], first: usize, count: usize, numbered: Numbered) -> String;
     /// The same for keys, whose parameters may stand anywhere in the statement; with their places.
     fn keys(&self, kinds: &[Kind], first: usize, count: usize) -> String;
+    /// Parameters for rows that a table does not have yet, in the form that is fastest.
+    fn new_rows(&self) -> Params;
+    /// Adds such rows to a table. In the last columns, `shared` of them, all rows have the same value.
+    fn add_rows(&self, table: &str, columns: &[&str], count: usize, shared: usize) -> String;
+    /// Begins a transaction that finds rows by their keys only, where that is said.
+    fn begin_load(&self) -> Option<&'static str>;
     /// By which sea-query writes its statements.
     fn backend(&self) -> DbBackend;
     /// The column's type, collation included.

@@ -181,7 +181,8 @@ async fn parents(
     let this_columns = this.iter().filter_map(|at| tables.table.columns.get(*at));
     let keys = work.key_names(each.parent).into_iter().zip(work.key_kinds(each.parent));
     let this_columns = this_columns.map(|column| (column.name.as_str(), Kind::of(column.kind)));
-    let columns = load::read_names(work.inner.dialect, "p", keys.chain(this_columns));
+    let columns: Vec<(&str, Kind)> = keys.chain(this_columns).collect();
+    let columns = work.inner.dialect.read_names("p", &columns);
     let sql = format!(
         "SELECT p.{row},p.{},s.tries,s.signature,s.request,s.etag,s.last_modified,s.body_hash,{columns} \
          FROM hayloft_fan_out AS s JOIN {} AS p ON p.{row}=s.parent \

@@ -16,7 +16,7 @@ use super::{
     Inner, applied,
     bind::{Line, get},
     changes, crash,
-    load::{self, Writing, seen::RowSet},
+    load::{self, Writing, added::Added, seen::RowSet},
     sure::Trace,
     types::{Finish, Hold, LEASE, Run, RunState, RunSummary, StoreError},
 };
@@ -41,6 +41,8 @@ pub struct RunMemory {
     pub page_refused: Option<i64>,
     /// The number of the last part of `hayloft_run_seen`.
     pub part: i64,
+    /// What it has added to a table that was empty.
+    pub added: Added,
 }
 
 /// Of the runs under way in this process, by number, fence and era.

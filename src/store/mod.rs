@@ -6,6 +6,7 @@ mod backup;
 mod bind;
 mod changes;
 mod connect;
+mod copy;
 mod crash;
 mod dialect;
 mod driver;

@@ -7,18 +7,25 @@ use crate::value::Value;
 
 use super::{
     bind::{Kind, Params, unfit},
+    copy::Stream,
+    dialect::Dialect,
     types::StoreError,
 };
 
 /// Collects rows, cell by cell, and binds them as the database takes them fastest: for SQLite each cell is a parameter, for
-/// PostgreSQL each column is one, an array. [`super::dialect::Dialect::rows`] writes the text that reads them.
+/// PostgreSQL each column is one, an array, or all rows are a stream. [`super::dialect::Dialect::rows`] and `add_rows` write
+/// the text that reads them.
 pub struct Rows<'v> {
     params: Params,
     kinds: Vec<Kind>,
-    /// PostgreSQL's.
+    /// The arrays of PostgreSQL.
     columns: Vec<Column<'v>>,
     /// The column of the next cell.
     at: usize,
+    /// What all rows end with.
+    shared: Vec<(Value, Kind)>,
+    /// The same in the stream.
+    ends: Stream,
 }
 
 /// The cells of one column so far.
@@ -33,7 +40,7 @@ impl<'v> Rows<'v> {
     /// Rows of such columns, about `count` of them, bound after the parameters that are there already.
     pub fn new(params: Params, kinds: &[Kind], count: usize) -> Rows<'v> {
         let (params, columns) = match params {
-            Params::Sqlite(_) => (params.reserve(count * kinds.len()), Vec::new()),
+            Params::Sqlite(_) | Params::Copy(_) => (params.reserve(count * kinds.len()), Vec::new()),
             Params::Postgres(_) => (params, kinds.iter().map(|kind| Column::new(*kind, count)).collect()),
         };
         Rows {
@@ -41,7 +48,24 @@ impl<'v> Rows<'v> {
             kinds: kinds.to_vec(),
             columns,
             at: 0,
+            shared: Vec::new(),
+            ends: Stream::default(),
         }
+    }
+
+    /// Rows that a table does not have yet; each ends with the values that all of them share.
+    pub fn to_add(
+        dialect: &dyn Dialect,
+        kinds: &[Kind],
+        count: usize,
+        shared: Vec<(Value, Kind)>,
+    ) -> Result<Rows<'v>, StoreError> {
+        let mut rows = Rows::new(dialect.new_rows(), kinds, count);
+        for (value, kind) in &shared {
+            rows.ends.value(value, *kind).ok_or_else(|| unfit(value, *kind))?;
+        }
+        rows.shared = shared;
+        Ok(rows)
     }
 
     /// The next cell.
@@ -49,22 +73,23 @@ impl<'v> Rows<'v> {
         let at = self.next();
         let kind = self.kinds.get(at).copied().unwrap_or(Kind::Text);
         match self.columns.get_mut(at) {
-            None => self.params.value(value, kind),
-            Some(column) => column.push(value).ok_or_else(|| unfit(value, kind)),
+            None => self.params.value(value, kind)?,
+            Some(column) => column.push(value).ok_or_else(|| unfit(value, kind))?,
         }
+        self.end_cell();
+        Ok(())
     }
 
     /// The next cell, a number.
     pub fn int(&mut self, value: impl Into<Option<i64>>) -> Result<(), StoreError> {
         let (at, value) = (self.next(), value.into());
         match self.columns.get_mut(at) {
-            None => self.params.add(value),
-            Some(Column::Int(cells)) => {
-                cells.push(value);
-                Ok(())
-            }
-            Some(_) => Err(unfit(&value.map_or(Value::Null, Value::Int), Kind::Text)),
+            None => self.params.int(value)?,
+            Some(Column::Int(cells)) => cells.push(value),
+            Some(_) => return Err(unfit(&value.map_or(Value::Null, Value::Int), Kind::Text)),
         }
+        self.end_cell();
+        Ok(())
     }
 
     /// The next cell, a text.
@@ -72,21 +97,30 @@ impl<'v> Rows<'v> {
         let (at, value) = (self.next(), value.into());
         match self.columns.get_mut(at) {
             None => match value {
-                Some(value) => self.params.text(value),
-                None => self.params.add(None::<String>),
+                Some(value) => self.params.text(value)?,
+                None => self.params.value(&Value::Null, Kind::Text)?,
             },
-            Some(Column::Text(cells)) => {
-                cells.push(value);
-                Ok(())
-            }
-            Some(_) => Err(unfit(&Value::Null, Kind::Int)),
+            Some(Column::Text(cells)) => cells.push(value),
+            Some(_) => return Err(unfit(&Value::Null, Kind::Int)),
         }
+        self.end_cell();
+        Ok(())
     }
 
     fn next(&mut self) -> usize {
         let at = self.at;
+        if let (0, Params::Copy(stream)) = (at, &mut self.params) {
+            stream.row(self.kinds.len() + self.shared.len());
+        }
         self.at = (at + 1) % self.kinds.len().max(1);
         at
+    }
+
+    /// After the last cell of a row.
+    fn end_cell(&mut self) {
+        if let (0, Params::Copy(stream)) = (self.at, &mut self.params) {
+            stream.cells(&self.ends);
+        }
     }
 
     /// The parameters, to which more can be added.
@@ -101,6 +135,11 @@ impl<'v> Rows<'v> {
                     Column::Text(cells) => arguments.add(cells),
                 }
                 .map_err(StoreError::Database)?;
+            }
+        }
+        if !matches!(params, Params::Copy(_)) {
+            for (value, kind) in &self.shared {
+                params.value(value, *kind)?;
             }
         }
         Ok(params)

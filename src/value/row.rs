@@ -22,7 +22,8 @@ impl Value {
             Value::Null => 0u8.hash(state),
             Value::Bool(value) => value.hash(state),
             Value::Int(value) => value.hash(state),
-            Value::Float(value) => value.to_bits().hash(state),
+            // The two zeros are equal.
+            Value::Float(value) => (value + 0.0).to_bits().hash(state),
             Value::Text(value) => value.hash(state),
         }
     }
@@ -117,5 +118,20 @@ impl Row {
             children,
             hash: hash.digest() as i64,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::hash::{BuildHasher, RandomState};
+
+    use super::*;
+
+    #[test]
+    fn equal_keys_have_equal_hashes() {
+        let (zero, minus) = (Key(vec![Value::Float(0.0)]), Key(vec![Value::Float(-0.0)]));
+        let hashes = RandomState::new();
+        assert_eq!(zero, minus);
+        assert_eq!(hashes.hash_one(&zero), hashes.hash_one(&minus));
     }
 }

@@ -16,9 +16,9 @@ use crate::{
 };
 
 use super::{
-    batch,
+    key::distinct,
     parents::forget,
-    work::{Fate, Item, Op, Work, distinct},
+    work::{Fate, Item, Op, Work},
 };
 
 /// Replaces the links of changed rows and inserts those of new ones.
@@ -63,14 +63,9 @@ pub async fn insert_links(
     let owner = join.owner.iter().map(|column| Kind::of(column.kind));
     let targets = join.targets.iter().map(|column| Kind::of(column.kind));
     let kinds: Vec<Kind> = owner.chain([Kind::Int]).chain(targets).collect();
-    let head = format!(
-        "INSERT INTO {}({}) ",
-        work.quote(&join.name),
-        batch::names(work.inner.dialect, columns.iter().copied())
-    );
     let mut from = 0;
     for size in work.inner.dialect.row_sizes(lines.len(), columns.len()) {
-        let mut rows = Rows::new(work.params(), &kinds, size);
+        let mut rows = Rows::to_add(work.inner.dialect, &kinds, size, Vec::new())?;
         for (key, position, target) in lines.iter().skip(from).take(size) {
             for value in key {
                 rows.value(value)?;
@@ -81,7 +76,7 @@ pub async fn insert_links(
             }
         }
         from += size;
-        let sql = format!("{head}{}", work.rows(&kinds, size));
+        let sql = work.inner.dialect.add_rows(&join.name, &columns, size, 0);
         work.run(rows.bind()?, sql).await?;
     }
     Ok(())
@@ -104,11 +99,11 @@ pub async fn delete_where(
     columns: &[(&str, Kind)],
     values: &[Vec<Value>],
 ) -> Result<(), StoreError> {
-    let kinds: Vec<Kind> = columns.iter().map(|(_, kind)| *kind).collect();
+    let (names, kinds): (Vec<&str>, Vec<Kind>) = columns.iter().copied().unzip();
     let head = format!(
         "DELETE FROM {} WHERE ({}) IN (",
         work.quote(table),
-        batch::names(work.inner.dialect, columns.iter().map(|(name, _)| *name))
+        work.inner.dialect.names(&names)
     );
     let mut from = 0;
     for size in work.inner.dialect.row_sizes(values.len(), columns.len()) {
@@ -188,7 +183,7 @@ async fn owned(
         "SELECT {},{key} FROM {} WHERE ({}) IN (",
         work.quote(ROW_COLUMN),
         work.quote(&tables.table.name),
-        batch::names(work.inner.dialect, columns.iter().copied())
+        work.inner.dialect.names(&columns)
     );
     let mut out = Vec::new();
     let mut from = 0;

@@ -2,8 +2,11 @@
 //! Knows the order of the steps; the SQL of tables is in `work` and `write`.
 
 mod absent;
-mod batch;
+pub(super) mod added;
+mod find;
+mod key;
 mod kin;
+mod log;
 mod numbers;
 mod parents;
 pub(super) mod seen;
@@ -16,18 +19,16 @@ use crate::{catalog::EntityId, change::Commit, value::Key};
 
 use super::{
     Inner,
-    bind::{Kind, get},
-    crash,
-    dialect::{Dialect, Numbered},
-    follow,
+    bind::get,
+    crash, follow,
     in_line::in_line,
     ledger::{LEASE_SECONDS, RunMemory, check_fence},
-    rows::Rows,
     sure::{self, Trace},
     types::{Checkpoint, Group, GroupOutcome, Refused, RequestState, Run, StoreError},
 };
+use key::{KeyOf, distinct};
 use seen::RowSet;
-use work::{Fate, Item, Work, distinct};
+use work::{Fate, Item, Work};
 
 /// Commits a group. An error ends the run; what was seen is only what was committed.
 pub(super) async fn commit_group(inner: &Inner, run: &Run, group: &Group) -> Result<GroupOutcome, StoreError> {
@@ -38,6 +39,10 @@ pub(super) async fn commit_group(inner: &Inner, run: &Run, group: &Group) -> Res
     memory.unfit |= done.unfit;
     memory.page_refused = memory.page_refused.or(done.page_refused);
     memory.page_rows.extend(&done.rows);
+    match &done.added {
+        Some((hashes, next)) => memory.added.add(hashes, *next),
+        None => memory.added.lose_track(),
+    }
     if ends_page(group) {
         memory.end_page();
         memory.page_refused = None;
@@ -54,15 +59,20 @@ struct Done {
     unfit: bool,
     /// The first entry of the group in the quarantine.
     page_refused: Option<i64>,
+    /// The keys of its rows, and the number after theirs, where the run knows all keys of the table.
+    added: Option<(Vec<u64>, i64)>,
     commit: Option<Commit>,
 }
 
 /// The transaction of a group. It may be given up at any step, and so changes nothing but the database.
 async fn try_group(inner: &Inner, run: &Run, group: &Group, memory: &RunMemory) -> Result<Done, StoreError> {
-    let mut work = Work::in_force(inner).await?;
+    let mut work = Work::in_force_load(inner).await?;
     check_fence(&mut work, run).await?;
     take_turn(&mut work, run).await?;
     crash::point("load::fenced");
+    if work.next_row(run.entity).await? == memory.added.next() {
+        work.added = Some((run.entity, &memory.added));
+    }
     let mut written = write_rows(&mut work, run, group, &memory.seen).await?;
     crash::point("load::rows");
     let part = memory.part + 1;
@@ -98,6 +108,7 @@ async fn try_group(inner: &Inner, run: &Run, group: &Group, memory: &RunMemory) 
         rows: written.rows,
         unfit: written.unfit,
         page_refused,
+        added: written.added,
         commit: finish(work, run, Trace::Part(run, part)).await?,
     })
 }
@@ -111,6 +122,8 @@ struct Written {
     unfit: bool,
     /// Records of an unchanged page that were refused when it was read.
     refused: u64,
+    /// As in [`Done`].
+    added: Option<(Vec<u64>, i64)>,
 }
 
 /// Writes what differs and collects what was seen; `seen` is what earlier pages of the run brought.
@@ -121,6 +134,7 @@ async fn write_rows(work: &mut Work<'_>, run: &Run, group: &Group, seen: &RowSet
     let mut rows = Vec::with_capacity(items.len());
     let mut unfit = false;
     let mut refused = 0;
+    let hashes = work.added.map(|_| hashes(work, run.entity, &items));
     for fate in work.upsert(run.entity, &items, false).await? {
         match fate {
             Fate::New(_) => outcome.new += 1,
@@ -137,6 +151,11 @@ async fn write_rows(work: &mut Work<'_>, run: &Run, group: &Group, seen: &RowSet
         rows.extend(kept);
     }
     rows.extend(stays(work, run, &group.refused).await?);
+    let added = match hashes {
+        // The number of a row that was refused is handed out again by one database, and not by the other.
+        Some(hashes) if !unfit => Some((hashes, work.next_row(run.entity).await?)),
+        _ => None,
+    };
     // What comes twice on one page is the upstream's own way: the page is of one moment.
     outcome.repeated = rows.iter().filter(|row| seen.contains(**row)).count() as u64;
     Ok(Written {
@@ -144,7 +163,14 @@ async fn write_rows(work: &mut Work<'_>, run: &Run, group: &Group, seen: &RowSet
         rows,
         unfit,
         refused,
+        added,
     })
+}
+
+fn hashes(work: &Work<'_>, entity: EntityId, items: &[Item<'_>]) -> Vec<u64> {
+    let tables = work.tables(entity);
+    let hash = |item: &Item<'_>| KeyOf::new(tables, *item).hash64();
+    items.iter().map(hash).collect()
 }
 
 /// What a page brought, in all its groups.
@@ -345,65 +371,25 @@ async fn update_run(
 pub(super) async fn finish(mut work: Work<'_>, run: &Run, trace: Trace<'_>) -> Result<Option<Commit>, StoreError> {
     numbers::keep(&mut work).await?;
     let entities = work.touched();
-    let changes = std::mem::take(&mut work.changes);
-    let count: usize = changes.values().map(Vec::len).sum();
-    let mut head = 0;
-    let mut own = None;
-    if count > 0 {
-        let mut params = work.params();
-        params.add(count as i64)?;
-        let sql = "UPDATE hayloft_feed_head SET seq=seq+$1 WHERE one=1 RETURNING seq".to_owned();
-        head = work.all(params, sql).await?.first().map_or(Ok(0), |row| get(row, 0))?;
-        crash::point("commit::head");
-        let mut seq = head - count as i64;
-        for ((entity, op), keys) in changes {
-            let name = work.inner.catalog.entity(entity).name.clone();
-            let mut from = 0;
-            for size in work.inner.dialect.row_sizes(keys.len(), 1) {
-                let mut rows = Rows::new(work.params(), &[Kind::Text], size);
-                for key in keys.iter().skip(from).take(size) {
-                    rows.text(key.as_str())?;
-                }
-                let mut params = rows.bind()?;
-                let first = params.len() + 1;
-                params.add(seq)?;
-                params.add(name.clone())?;
-                params.add(op.name())?;
-                params.add(run.id)?;
-                work.run(params, log_sql(size, first, work.inner.dialect)).await?;
-                seq += size as i64;
-                from += size;
-            }
-        }
-        own = follow::tell(&mut work, head - count as i64, head).await?;
-    }
+    let logged = log::write(&mut work, run).await?;
+    let own = match &logged {
+        Some(logged) => follow::tell(&mut work, logged.after, logged.head).await?,
+        None => None,
+    };
     crash::point("commit::before");
     let (inner, era) = (work.inner, work.era);
     sure::commit(work, trace).await?;
     if let Some(own) = own {
         own.committed();
-        inner.ground.saw(era, head);
+        if let Some(logged) = &logged {
+            inner.ground.saw(era, logged.head);
+        }
     }
     crash::point("commit::after");
-    Ok((count > 0).then(|| Commit {
-        head,
+    Ok(logged.map(|logged| Commit {
+        head: logged.head,
         entities: Arc::new(entities),
     }))
-}
-
-/// What the entries share is bound once, from number `shared` on.
-fn log_sql(size: usize, shared: usize, dialect: &dyn Dialect) -> String {
-    let param = |at: usize| dialect.bulk_param(shared + at);
-    format!(
-        "WITH one(n,row_key) AS ({}) INSERT INTO hayloft_change_log(seq,type,row_key,op,run,at) \
-         SELECT {}+1+one.n,{},one.row_key,{},{},{} FROM one",
-        dialect.rows(&[Kind::Text], 1, size, Numbered::Yes),
-        param(0),
-        param(1),
-        param(2),
-        param(3),
-        dialect.now(0)
-    )
 }
 
 /// Tells the listeners of a commit that changed something.
@@ -428,6 +414,5 @@ pub(super) async fn forget_unvisited(work: &mut Work<'_>, run: &Run) -> Result<(
 }
 
 pub(super) use absent::{Absent, absent};
-pub(super) use batch::read_names;
 pub(super) use parents::commit_parents;
 pub(super) use work::{Work as Writing, read_value};

@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::{
-    announce, batch, finish, insert_refused,
+    announce, finish, insert_refused,
+    key::distinct,
     kin::{delete_where, insert_links, named},
     take_turn,
-    work::{Fate, Item, Op, Work, distinct, read_value},
+    work::{Fate, Item, Op, Work, read_value},
 };
 use crate::{
     catalog::{EntityId, FetchId},
@@ -62,7 +63,7 @@ pub(in crate::store) async fn commit_parents(
     owner: &str,
     answers: &[ParentAnswer],
 ) -> Result<GroupOutcome, StoreError> {
-    let mut work = Work::in_force(inner).await?;
+    let mut work = Work::in_force_load(inner).await?;
     check_fence(&mut work, run).await?;
     take_turn(&mut work, run).await?;
     let answers = claimed(&mut work, run, owner, answers).await?;
@@ -206,9 +207,10 @@ async fn stored_links(
     lists: &[(&[Value], &[Key])],
 ) -> Result<HashMap<Key, Vec<Key>>, StoreError> {
     let dialect = work.inner.dialect;
-    let owner = batch::names(dialect, join.owner.iter().map(|column| column.name.as_str()));
-    let columns = named(&join.owner).into_iter().chain(named(&join.targets));
-    let read = batch::read_names(dialect, &work.quote(&join.name), columns);
+    let owner: Vec<&str> = join.owner.iter().map(|column| column.name.as_str()).collect();
+    let owner = dialect.names(&owner);
+    let columns: Vec<(&str, Kind)> = named(&join.owner).into_iter().chain(named(&join.targets)).collect();
+    let read = dialect.read_names(&work.quote(&join.name), &columns);
     let position = work.quote(POSITION_COLUMN);
     let mut found: HashMap<Key, Vec<Key>> = HashMap::with_capacity(lists.len());
     let mut from = 0;

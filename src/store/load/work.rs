@@ -1,16 +1,13 @@
 //! One transaction's writing: looks up, inserts, updates, deletes, and notes every change. Knows tables; no runs.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, hash_map::Entry},
-    hash::{Hash, Hasher},
-};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use futures_util::future::BoxFuture;
 use serde_json::Value as Json;
 
 use crate::{
     catalog::EntityId,
-    layout::{EntityTables, HASH_COLUMN, POSITION_COLUMN, ROW_COLUMN},
+    layout::{EntityTables, POSITION_COLUMN},
     store::{
         Inner,
         bind::{Kind, Line, Params, get},
@@ -18,14 +15,13 @@ use crate::{
         dialect::{Numbered, scalar_of},
         driver::Tx,
         failed,
-        rows::Rows,
         standing,
         types::{Refused, StoreError},
     },
-    value::{Key, Row, Scalar, Value},
+    value::{Row, Scalar, Value},
 };
 
-use super::batch;
+use super::{added::Added, key::KeyOf};
 
 /// Room for a common key, so that noting it allocates once.
 const KEY_BYTES: usize = 32;
@@ -86,64 +82,21 @@ pub struct Work<'a> {
     pub next: HashMap<EntityId, i64>,
     /// The same as the database keeps them, of types that are locked.
     pub locked: HashMap<EntityId, i64>,
-}
-
-/// A stored row as the lookup finds it.
-#[derive(Clone, Copy)]
-struct Found {
-    row: i64,
-    /// Hash and position are those of the item.
-    same: bool,
-}
-
-/// The key of an item, compared where it lies.
-struct KeyOf<'r> {
-    row: &'r Row,
-    columns: &'r [usize],
-    position: Option<i64>,
-}
-
-impl<'r> KeyOf<'r> {
-    fn new(tables: &'r EntityTables, item: Item<'r>) -> KeyOf<'r> {
-        KeyOf {
-            row: item.row,
-            columns: &tables.table.key,
-            position: tables.positional.then_some(item.position),
-        }
-    }
-
-    fn values(&self) -> impl Iterator<Item = &'r Value> {
-        let row = self.row;
-        self.columns.iter().filter_map(|at| row.values.get(*at))
-    }
-
-    fn bind(&self, rows: &mut Rows<'r>) -> Result<(), StoreError> {
-        self.values().try_for_each(|value| rows.value(value))?;
-        self.position.map_or(Ok(()), |position| rows.int(position))
-    }
-}
-
-impl PartialEq for KeyOf<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        self.position == other.position && self.values().eq(other.values())
-    }
-}
-
-impl Eq for KeyOf<'_> {}
-
-impl Hash for KeyOf<'_> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.position.hash(state);
-        self.values().for_each(|value| value.hash_key(state));
-    }
+    /// All keys that the table of a type has.
+    pub added: Option<(EntityId, &'a Added)>,
 }
 
 /// A transaction and its era: the same before and after, so that of the connection, too.
-async fn begin(inner: &Inner) -> Result<(Tx, u64), StoreError> {
+async fn begin(inner: &Inner, begin_with: Option<&'static str>) -> Result<(Tx, u64), StoreError> {
+    let writer = inner.writer()?;
     loop {
         inner.ground.usable()?;
         let era = inner.ground.era();
-        let tx = inner.writer()?.begin().await.map_err(failed)?;
+        let begun = match begin_with {
+            Some(sql) => writer.begin_with(sql).await,
+            None => writer.begin().await,
+        };
+        let tx = begun.map_err(failed)?;
         if inner.ground.era() == era {
             return Ok((tx, era));
         }
@@ -152,7 +105,11 @@ async fn begin(inner: &Inner) -> Result<(Tx, u64), StoreError> {
 
 impl<'a> Work<'a> {
     pub async fn begin(inner: &'a Inner) -> Result<Work<'a>, StoreError> {
-        let (tx, era) = begin(inner).await?;
+        Self::within(inner, None).await
+    }
+
+    async fn within(inner: &'a Inner, begin_with: Option<&'static str>) -> Result<Work<'a>, StoreError> {
+        let (tx, era) = begin(inner, begin_with).await?;
         Ok(Work {
             inner,
             tx,
@@ -161,12 +118,20 @@ impl<'a> Work<'a> {
             refused: Vec::new(),
             next: HashMap::new(),
             locked: HashMap::new(),
+            added: None,
         })
     }
 
     /// The same for what only a definition in force may do, and which stays in force until the end.
     pub async fn in_force(inner: &'a Inner) -> Result<Work<'a>, StoreError> {
         let mut work = Work::begin(inner).await?;
+        standing::hold(&mut work).await?;
+        Ok(work)
+    }
+
+    /// The same for statements that find all rows by their keys.
+    pub async fn in_force_load(inner: &'a Inner) -> Result<Work<'a>, StoreError> {
+        let mut work = Self::within(inner, inner.dialect.begin_load()).await?;
         standing::hold(&mut work).await?;
         Ok(work)
     }
@@ -253,12 +218,9 @@ impl<'a> Work<'a> {
 
     /// The key's columns as [`Work::read_key`] reads them.
     pub fn key_columns(&self, entity: EntityId) -> String {
-        let columns = self.key_names(entity).into_iter().zip(self.key_kinds(entity));
-        batch::read_names(
-            self.inner.dialect,
-            &self.quote(&self.tables(entity).table.name),
-            columns,
-        )
+        let columns: Vec<(&str, Kind)> = self.key_names(entity).into_iter().zip(self.key_kinds(entity)).collect();
+        let table = self.quote(&self.tables(entity).table.name);
+        self.inner.dialect.read_names(&table, &columns)
     }
 
     /// Reads a key of [`Work::key_columns`] from a result row, beginning at a column.
@@ -352,100 +314,8 @@ impl<'a> Work<'a> {
         })
     }
 
-    /// The stored rows with the keys of these, by their place in `items`.
-    async fn find(&mut self, entity: EntityId, items: &[Item<'_>]) -> Result<Vec<Option<Found>>, StoreError> {
-        let tables = self.tables(entity);
-        let mut kinds = vec![Kind::Int];
-        kinds.extend(tables.positioned.then_some(Kind::Int));
-        kinds.extend(self.key_kinds(entity));
-        let mut found = Vec::with_capacity(items.len());
-        let mut from = 0;
-        for size in self.inner.dialect.row_sizes(items.len(), kinds.len()) {
-            let sql = self.find_sql(entity, &kinds, size);
-            let mut wanted = Rows::new(self.params(), &kinds, size);
-            for item in items.iter().skip(from).take(size) {
-                wanted.int(item.row.hash)?;
-                if tables.positioned {
-                    wanted.int(item.position)?;
-                }
-                KeyOf::new(tables, *item).bind(&mut wanted)?;
-            }
-            let lines = self.all(wanted.bind()?, sql).await?;
-            let text: Option<&str> = lines.first().map_or(Ok(None), |line| get(line, 0))?;
-            found.resize(from + size, None);
-            let part = found.get_mut(from..).unwrap_or_default();
-            read_found(text.unwrap_or_default(), part).ok_or_else(|| {
-                StoreError::Refused("the database gave a list of rows that cannot be read".to_owned())
-            })?;
-            from += size;
-        }
-        Ok(found)
-    }
-
-    /// Gives one text for all rows, `place:row,…`, the row negative when it differs: a result row each would cost more
-    /// than the whole lookup.
-    fn find_sql(&self, entity: EntityId, kinds: &[Kind], size: usize) -> String {
-        let names = self.key_names(entity);
-        let dialect = self.inner.dialect;
-        let mut wanted = vec!["h".to_owned()];
-        let mut same = format!("t.{}=wanted.h", self.quote(HASH_COLUMN));
-        if self.tables(entity).positioned {
-            wanted.push("p".to_owned());
-            same.push_str(&format!(" AND t.{}=wanted.p", self.quote(POSITION_COLUMN)));
-        }
-        wanted.extend((0..names.len()).map(|at| format!("k{at}")));
-        let conditions: Vec<String> = names
-            .iter()
-            .enumerate()
-            .map(|(at, name)| format!("t.{}=wanted.k{at}", self.quote(name)))
-            .collect();
-        let row = self.quote(ROW_COLUMN);
-        let place = format!("wanted.n||':'||CASE WHEN {same} THEN t.{row} ELSE -t.{row} END");
-        format!(
-            "WITH wanted(n,{}) AS ({}) SELECT {} FROM wanted {} {} AS t ON {}",
-            wanted.join(","),
-            dialect.rows(kinds, 1, size, Numbered::Yes),
-            dialect.join_texts(&place),
-            dialect.chain(),
-            self.quote(&self.tables(entity).table.name),
-            conditions.join(" AND ")
-        )
-    }
-
-    /// The numbers of the stored rows with these keys.
-    pub async fn rows_of(&mut self, entity: EntityId, keys: &[&Key]) -> Result<Vec<i64>, StoreError> {
-        let kinds = self.key_kinds(entity);
-        if keys.iter().any(|key| key.0.len() != kinds.len()) {
-            let name = &self.inner.catalog.entity(entity).name;
-            return Err(StoreError::Refused(format!(
-                "a key of {name} needs {} values",
-                kinds.len()
-            )));
-        }
-        let head = format!(
-            "SELECT {} FROM {} WHERE ({}) IN (",
-            self.quote(ROW_COLUMN),
-            self.quote(&self.tables(entity).table.name),
-            batch::names(self.inner.dialect, self.key_names(entity))
-        );
-        let mut found = Vec::new();
-        let mut from = 0;
-        for size in self.inner.dialect.row_sizes(keys.len(), kinds.len()) {
-            let mut wanted = Rows::new(self.params(), &kinds, size);
-            for value in keys.iter().skip(from).take(size).flat_map(|key| &key.0) {
-                wanted.value(value)?;
-            }
-            let sql = format!("{head}{})", self.rows(&kinds, size));
-            for line in self.all(wanted.bind()?, sql).await? {
-                found.push(get(&line, 0)?);
-            }
-            from += size;
-        }
-        Ok(found)
-    }
-
     /// The first row number that was never used.
-    async fn next_row(&mut self, entity: EntityId) -> Result<i64, StoreError> {
+    pub async fn next_row(&mut self, entity: EntityId) -> Result<i64, StoreError> {
         if let Some(next) = self.next.get(&entity) {
             return Ok(*next);
         }
@@ -460,6 +330,7 @@ impl<'a> Work<'a> {
         let sql = "SELECT seq FROM sqlite_sequence WHERE name=$1".to_owned();
         let rows = self.all(params, sql).await?;
         let last: i64 = rows.first().map_or(Ok(0), |row| get(row, 0))?;
+        self.next.insert(entity, last + 1);
         Ok(last + 1)
     }
 }
@@ -467,42 +338,6 @@ impl<'a> Work<'a> {
 /// Whether a text stands in JSON as it is.
 fn is_plain(text: &str) -> bool {
     text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\')
-}
-
-/// Reads the text of a lookup into the places that it names.
-fn read_found(text: &str, places: &mut [Option<Found>]) -> Option<()> {
-    for entry in text.split(',').filter(|entry| !entry.is_empty()) {
-        let (place, row) = entry.split_once(':')?;
-        let row: i64 = row.parse().ok()?;
-        *places.get_mut(place.parse::<usize>().ok()?)? = Some(Found {
-            row: row.abs(),
-            same: row > 0,
-        });
-    }
-    Some(())
-}
-
-/// Items whose keys differ, the last of equal ones kept, and how many were dropped.
-pub fn distinct<'r>(work: &Work<'r>, entity: EntityId, items: Vec<Item<'r>>) -> (Vec<Item<'r>>, u64) {
-    let tables = work.tables(entity);
-    let mut places: HashMap<KeyOf<'r>, usize> = HashMap::with_capacity(items.len());
-    let mut out: Vec<Item<'r>> = Vec::with_capacity(items.len());
-    let mut repeated = 0;
-    for item in items {
-        match places.entry(KeyOf::new(tables, item)) {
-            Entry::Occupied(place) => {
-                repeated += 1;
-                if let Some(older) = out.get_mut(*place.get()) {
-                    *older = item;
-                }
-            }
-            Entry::Vacant(place) => {
-                place.insert(out.len());
-                out.push(item);
-            }
-        }
-    }
-    (out, repeated)
 }
 
 /// A column as the value that it was stored from.

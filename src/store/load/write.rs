@@ -18,10 +18,7 @@ use crate::{
     value::Row,
 };
 
-use super::{
-    batch,
-    work::{Fate, Item, Work},
-};
+use super::work::{Fate, Item, Work};
 
 /// Bytes of a refused record that are kept.
 const RECORD_MAX: usize = 64 * 1024;
@@ -90,7 +87,11 @@ async fn write(
 ) -> Result<Option<Taken>, StoreError> {
     let tables = work.tables(entity);
     let kinds = row_kinds(tables);
-    let mut rows = Rows::new(work.params(), &kinds, chunk.len());
+    let changed = chunk.first().is_some_and(|first| first.changed);
+    let mut rows = match changed {
+        true => Rows::new(work.params(), &kinds, chunk.len()),
+        false => Rows::to_add(work.inner.dialect, &kinds, chunk.len(), Vec::new())?,
+    };
     for pending in chunk {
         let Some(item) = items.get(pending.place) else { continue };
         rows.int(pending.row)?;
@@ -103,7 +104,6 @@ async fn write(
         rows.int(item.row.hash)?;
     }
     let params = rows.bind()?;
-    let changed = chunk.first().is_some_and(|first| first.changed);
     let sql = write_sql(work, tables, &kinds, chunk.len(), changed);
     // Only rows with unique values can be refused, and only they pay for it.
     let guarded = work.inner.dialect.savepoints() && !tables.table.unique.is_empty();
@@ -138,25 +138,23 @@ fn write_sql(work: &Work<'_>, tables: &EntityTables, kinds: &[Kind], count: usiz
     columns.extend(tables.table.columns.iter().map(|column| column.name.as_str()));
     columns.extend(tables.positioned.then_some(POSITION_COLUMN));
     columns.push(HASH_COLUMN);
-    let mut sql = format!(
-        "INSERT INTO {}({}) {}",
-        work.quote(&tables.table.name),
-        batch::names(work.inner.dialect, columns.iter().copied()),
-        work.rows(kinds, count)
-    );
-    if changed {
-        let sets: Vec<String> = columns
-            .iter()
-            .skip(1)
-            .map(|name| format!("{0}=excluded.{0}", work.quote(name)))
-            .collect();
-        sql.push_str(&format!(
-            " ON CONFLICT({}) DO UPDATE SET {}",
-            work.quote(ROW_COLUMN),
-            sets.join(",")
-        ));
+    let dialect = work.inner.dialect;
+    if !changed {
+        return dialect.add_rows(&tables.table.name, &columns, count, 0);
     }
-    sql
+    let sets: Vec<String> = columns
+        .iter()
+        .skip(1)
+        .map(|name| format!("{0}=excluded.{0}", work.quote(name)))
+        .collect();
+    format!(
+        "INSERT INTO {}({}) {} ON CONFLICT({}) DO UPDATE SET {}",
+        work.quote(&tables.table.name),
+        dialect.names(&columns),
+        work.rows(kinds, count),
+        work.quote(ROW_COLUMN),
+        sets.join(",")
+    )
 }
 
 /// Halves a chunk until what cannot be written stands alone; earlier rows go before later ones.

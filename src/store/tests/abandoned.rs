@@ -46,3 +46,35 @@ async fn slow_answers_do_not_hold_up_the_ledger(on: On) {
     assert_eq!(bench.store.row_counts().await.expect("counts").len(), 6);
     slow.iter().for_each(tokio::task::JoinHandle::abort);
 }
+
+/// Rows that were being sent when nobody waited for them any more are not stored, and leave no answer behind for others.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_abandoned_load_leaves_a_clean_connection() {
+    let bench = bench_on(On::Postgres).await;
+    let store = &bench.store;
+    let run = start(store, "Tag", TAG, 0).await;
+    let mut holder = load::Writing::begin(&store.inner).await.expect("a transaction");
+    let lock = "LOCK TABLE tag IN SHARE MODE".to_owned();
+    holder.run(holder.params(), lock).await.expect("the lock");
+    let abandoned = tokio::spawn({
+        let (store, run) = (store.clone(), run.clone());
+        async move { store.commit_group(&run, rows(vec![tag("a")])).await }
+    });
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname=current_database() AND wait_event_type='Lock' AND query LIKE 'COPY%'";
+    while number(store, waits).await == 0 {
+        tokio::task::yield_now().await;
+    }
+    abandoned.abort();
+    assert!(abandoned.await.is_err_and(|error| error.is_cancelled()));
+    holder.commit().await.expect("the end of the lock");
+    for _ in 0..8 {
+        // All connections of the pool at once.
+        let answers = (0..4_i64).map(async |n| number(store, &format!("SELECT {n}::bigint FROM pg_sleep(0.01)")).await);
+        assert_eq!(futures_util::future::join_all(answers).await, [0, 1, 2, 3]);
+    }
+    let done = store
+        .commit_group(&run, rows(vec![tag("a"), tag("b")]))
+        .await
+        .expect("a commit");
+    assert_eq!((done.new, done.same), (2, 0));
+}

@@ -10,6 +10,8 @@ on_both!(
     absent_rows_go_with_all_that_is_theirs,
     how_many_may_go,
     a_refused_record_keeps_the_row_that_it_stands_for,
+    a_group_does_not_read_its_whole_table,
+    what_another_run_adds_is_found,
 );
 
 fn outcome(new: u64, changed: u64, same: u64, repeated: u64) -> GroupOutcome {
@@ -235,4 +237,60 @@ async fn a_refused_record_keeps_the_row_that_it_stands_for(on: On) {
     let last = format!("SELECT count(*) FROM hayloft_quarantine WHERE run={}", summary.id);
     assert_eq!(number(store, &last).await, 3);
     assert_eq!(store.quarantine("Tag", 10).await.expect("refused").len(), 3);
+}
+
+/// A planner that takes the table for small would read all of it for each group, and the time would grow with the square of
+/// the rows.
+async fn a_group_does_not_read_its_whole_table(on: On) {
+    let bench = bench_on(on).await;
+    let store = &bench.store;
+    let tags = |from: i64| (from..from + 2_000).map(|n| tag(&format!("t{n}"))).collect::<Vec<_>>();
+    let run = start(store, "Tag", TAG, 0).await;
+    for from in [0, 2_000, 4_000, 2_000] {
+        store.commit_group(&run, rows(tags(from))).await.expect("a commit");
+    }
+    assert_eq!(number(store, "SELECT max(seq) FROM hayloft_change_log").await, 6_000);
+    if on == On::Sqlite {
+        return;
+    }
+    // A connection tells its statistics when it ends.
+    store.clone().close().await;
+    let store = open_at(&bench.place.url, "one", Access::Write)
+        .await
+        .expect("the store");
+    let statistic =
+        |name: &str| format!("SELECT coalesce(sum({name}),0)::bigint FROM pg_stat_user_tables WHERE relname='tag'");
+    while number(&store, &statistic("n_tup_ins")).await < 6_000 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(number(&store, &statistic("seq_tup_read")).await, 0);
+}
+
+/// A run that fills an empty table need not look up what it did not add itself, as long as nobody else adds rows.
+async fn what_another_run_adds_is_found(on: On) {
+    let bench = bench_on(on).await;
+    let store = &bench.store;
+    let one = start(store, "Npc", NPC, 0).await;
+    let other = start(store, "Others", NPC, 0).await;
+    let commit = async |run: &Run, all: Vec<Row>| store.commit_group(run, rows(all)).await.expect("a commit");
+    assert_eq!(
+        commit(&one, vec![npc("n1", "ann"), npc("n2", "bob")]).await,
+        outcome(2, 0, 0, 0)
+    );
+    assert_eq!(
+        commit(&one, vec![npc("n2", "bob"), npc("n3", "cid")]).await,
+        outcome(1, 0, 1, 0)
+    );
+    // The number of a row that is refused is taken by the next one, on one of the databases.
+    assert_eq!(
+        commit(&one, vec![npc("n4", "dan"), npc("n5", "ann")]).await,
+        outcome(1, 0, 0, 0)
+    );
+    assert_eq!(commit(&other, vec![npc("n6", "eve")]).await, outcome(1, 0, 0, 0));
+    assert_eq!(
+        commit(&one, vec![npc("n6", "eva"), npc("n7", "fay")]).await,
+        outcome(1, 1, 0, 0)
+    );
+    assert_eq!(store.quarantine("Npc", 10).await.expect("refused rows").len(), 1);
+    assert_eq!(number(store, "SELECT count(*) FROM npc").await, 6);
 }

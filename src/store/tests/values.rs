@@ -12,7 +12,7 @@ use crate::{
     value::Scalar,
 };
 
-on_both!(wire_forms, value_objects, floats_are_exact,);
+on_both!(wire_forms, value_objects, floats_are_exact, decimals_are_exact,);
 
 /// Every scalar comes out of the database as `Scalar::to_wire` says, floats to the last bit.
 async fn wire_forms(on: On) {
@@ -232,5 +232,42 @@ async fn floats_are_exact(on: On) {
     for (float, text) in floats.iter().zip(texts) {
         assert_eq!(text.parse::<f64>().ok(), Some(*float), "{text}");
         assert_eq!(crate::value::float_text(*float).as_deref(), Some(text));
+    }
+}
+
+/// Decimals come back as they came, wherever their point and their zeros are.
+async fn decimals_are_exact(on: On) {
+    let bench = bench_on(on).await;
+    let mut decimals: Vec<String> = ["0", "1", "-1", "10000", "9999", "1.0001", "100000000.00000001"]
+        .map(str::to_owned)
+        .to_vec();
+    for digits in 1..=200 {
+        let (zeros, nines) = ("0".repeat(digits - 1), "9".repeat(digits));
+        let mixed: String = (0..digits).map(|at| ['3', '0', '7', '0', '0'][at % 5]).collect();
+        decimals.extend([format!("1{zeros}"), format!("-{nines}"), format!("0.{zeros}1")]);
+        decimals.extend([format!("-1{zeros}.{zeros}1"), format!("{mixed}.{nines}"), mixed]);
+    }
+    let at = Scalar::ALL.iter().position(|scalar| *scalar == Scalar::Decimal);
+    let at = at.expect("a scalar") + 1;
+    // As new rows, and as changed ones: they are written in other ways.
+    for (minute, id) in [(0, 0), (1, 1)] {
+        let row = |(number, decimal): (i64, &String)| {
+            let mut values = vec![Value::Null; 17];
+            values[0] = Value::Int(number - id);
+            values[at] = text(decimal);
+            Row::new(values, vec![], vec![])
+        };
+        let all: Vec<Row> = (1..).zip(&decimals).map(row).collect();
+        harvest(&bench.store, "Thing", THING, minute, all).await;
+        let leaves = vec![leaf("d", at as u32)];
+        let json = answer(&bench.store, vec![("r", RootValue::Many(select(THING, leaves)))], &[]).await;
+        let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+        let got: Vec<&str> = json["r"]
+            .as_array()
+            .expect("rows")
+            .iter()
+            .filter_map(|row| row["d"].as_str())
+            .collect();
+        assert_eq!(got, decimals);
     }
 }
