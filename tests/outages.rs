@@ -130,7 +130,7 @@ async fn a_commit_whose_answer_is_lost_is_neither_lost_nor_repeated() {
         proxy.cut_at_commit(cut, random.random_range(0..COMMITS_MAX));
         println!("HAYLOFT_SEED={} cut {number}: {cut:?}", scale::seed());
         // Whether this one comes to its end or says that it did not is its own affair; it must not hang.
-        things.scratch.end(&["harvest"], &[("UP", &upstream)], None).await;
+        things.scratch.end(&["harvest"], &[("UP", &upstream)]).await;
         proxy.cut_at_commit(Cut::Nothing, 0);
         things.harvest().await;
         assert!(proxy.cuts() <= cuts + 1);
