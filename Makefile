@@ -1,6 +1,6 @@
 # make demo    builds everything and runs the demo on http://127.0.0.1:4000/
 # make test    everything that must hold before a change is taken
-# make soak    the long tests: 1,000 kills per database and more, about an hour
+# make soak    the long tests: 1,000 kills per database and more, about an hour; PART=kills for one of them
 # make audit   known holes in the crates (needs cargo-deny and the internet)
 # make bench   the figures of the documentation, each with its ratio
 # make build   the web page and the release binary
@@ -47,17 +47,9 @@ test: check
 	@cargo test --quiet --locked --doc
 	@cargo test --locked --test all
 
-# The tests with random choices, only longer. Each says how to replay what fails; the scales are listed in
-# tests/harness/scale.rs, those of the unit tests beside them.
-soak: export HAYLOFT_SEED ?= $(shell date +%s)
-soak: export HAYLOFT_KILLS ?= 1000
-soak: export HAYLOFT_CHAOS_SECONDS ?= 600
-soak: export HAYLOFT_HISTORIES ?= 10000
-soak: export HAYLOFT_EDITS ?= 1000
-soak: check
-	@echo "HAYLOFT_SEED=$$HAYLOFT_SEED" >&2
-	@env -u HAYLOFT_SEED cargo test --quiet --locked --lib -- simulation edits
-	@cargo test --locked --test all -- kill:: chaos:: outages:: disk::
+# The tests with random choices, only longer. What they showed, and how to replay what fails, is said at the end.
+soak:
+	@scripts/soak.sh $(PART)
 
 # What needs no running program: the page's unit tests, formatting, lints, licences.
 check: setup-test web/dist/index.html examples/countries/$(INSTALLED)

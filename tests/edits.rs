@@ -1,7 +1,13 @@
 //! A definition that changes under the real program: what is new fills itself, what is renamed stays, what would be lost is
 //! refused first, and a crash in the middle leaves the old tables or the new ones.
 
-use std::{os::unix::process::ExitStatusExt, time::Duration};
+use std::{
+    os::unix::process::ExitStatusExt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use serde_json::json;
 
@@ -67,13 +73,17 @@ async fn a_new_field_fills_itself(db: Db) {
     has(&planned, "+ Thing.weight: new field, then filled by a harvest of Thing");
     has(&planned, "1 step: 1 additive, 0 lossy");
     // The next slot of the schedule is a day away; meanwhile the old rows are served.
-    edited
-        .upstream
-        .set("/things", Reply::json(&things()).after(Duration::from_secs(2)));
+    let looked = Arc::new(AtomicBool::new(false));
+    let held = {
+        let looked = looked.clone();
+        Reply::json(&things()).when(move || looked.load(Ordering::Relaxed))
+    };
+    edited.upstream.set("/things", held);
     let program = edited.scratch.serve(&[("UP", &edited.url)]).await;
     let answer = program.query("{ things { id weight } }").await;
     assert_eq!(answer["things"][0], json!({ "id": "a", "weight": null }), "{answer}");
     has(&edited.run(&["status"], 0).await, "weight");
+    looked.store(true, Ordering::Relaxed);
     let filled = |answer: &serde_json::Value| answer["things"][1]["weight"] == json!(2.5);
     program
         .eventually("the field is filled", "{ things { id weight } }", filled)
@@ -137,7 +147,7 @@ async fn a_crash_in_the_middle_leaves_one_or_the_other(db: Db) {
         let environment = [("UP", edited.url.as_str()), ("FAILPOINTS", points.as_str())];
         let output = edited
             .scratch
-            .end(&["harvest", "--allow-destructive"], &environment, None)
+            .end(&["harvest", "--allow-destructive"], &environment)
             .await;
         let told = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.signal(), Some(SIGABRT), "{point}: {told}");

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Db, Program, Reply, Scratch, Upstream, on_both};
+use crate::harness::{Db, Program, Reply, Reserved, Scratch, Upstream, on_both};
 
 on_both!(
     a_faulty_page_fails_the_run_and_nothing_else,
@@ -84,13 +84,11 @@ async fn a_faulty_page_fails_the_run_and_nothing_else(db: Db) {
 }
 
 async fn an_upstream_that_is_down_at_start_is_tried_again(db: Db) {
-    let reserved = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = reserved.local_addr().expect("its address");
-    drop(reserved);
+    let reserved = Reserved::new();
     let scratch = Scratch::on(db, THINGS);
-    let program = scratch.serve(&[("UP", &format!("http://{address}"))]).await;
+    let program = scratch.serve(&[("UP", &reserved.url())]).await;
     assert_eq!(number_of_things(&program.query("{ things { n } }").await), 0);
-    let upstream = Upstream::on(address).await;
+    let upstream = reserved.listen();
     upstream.set("/things", Reply::json(&things(5)));
     program
         .eventually("harvested at last", "{ things { n } }", |data| {

@@ -131,7 +131,7 @@ async fn a_commit_whose_answer_is_lost_is_neither_lost_nor_repeated() {
         proxy.cut_at_commit(cut, random.random_range(0..COMMITS_MAX));
         println!("HAYLOFT_SEED={} cut {number}: {cut:?}", scale::seed());
         // Where the cut meets its start it may say so and end; a run that was begun comes to its end.
-        things.scratch.end(&["harvest"], &[("UP", &upstream)], None).await;
+        things.scratch.end(&["harvest"], &[("UP", &upstream)]).await;
         proxy.cut_at_commit(Cut::Nothing, 0);
         assert_eq!(things.scratch.rows(unhappy).await, [[""; 0]; 0]);
         things.harvest().await;

@@ -157,7 +157,7 @@ async fn explain_shows_the_statement() {
 
 /// The next answer of a live query.
 async fn next(answers: &mut BoxStream<'static, ApiResponse>) -> Json {
-    let answer = tokio::time::timeout(Duration::from_secs(20), answers.next()).await;
+    let answer = tokio::time::timeout(Duration::from_secs(120), answers.next()).await;
     json_of(&answer.expect("an answer in time").expect("a live stream"))
 }
 

@@ -146,6 +146,8 @@ async fn converse(stream: TcpStream, visitor: Visitor, patience: Duration, stopp
     let (mut is_stopping, mut was_patient) = (false, false);
     loop {
         tokio::select! {
+            // What was said before what was waited for: a process that had no time hears both at once.
+            biased;
             ended = connection.as_mut() => {
                 if let Err(error) = ended {
                     tracing::debug!(%error, "a connection ended early");

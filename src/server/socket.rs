@@ -37,6 +37,8 @@ const BUFFER: usize = 4 * 1024;
 const MESSAGE_MAX: usize = 1024 * 1024;
 /// How long a client may take to send `connection_init`.
 const INIT_PATIENCE: Duration = Duration::from_secs(10);
+/// And how much longer a process looks for it that had no time before: it may have come long ago.
+const INIT_GRACE: Duration = Duration::from_millis(100);
 /// How long a message may take to leave; a client that does not read is gone.
 const SEND_PATIENCE: Duration = Duration::from_secs(10);
 /// Pings keep proxies from closing idle sockets and find out dead ones: after two without an answer.
@@ -105,7 +107,8 @@ async fn converse(
     let mut engine = pin!(engine.serve());
     let mut engine_runs = true;
     let mut protocol = Protocol::new(api.newest().limits().socket_operations);
-    let init_deadline = Instant::now() + INIT_PATIENCE;
+    let mut init_deadline = Instant::now() + INIT_PATIENCE;
+    let mut is_overdue = false;
     let mut pings = tokio::time::interval_at(Instant::now() + PING_EVERY, PING_EVERY);
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut unanswered = 0;
@@ -115,6 +118,11 @@ async fn converse(
             biased;
             () = shared.shutdown.cancelled() => close(1001, "the server is stopping"),
             () = tokio::time::sleep_until(init_deadline), if !protocol.is_initialised() => {
+                if !is_overdue {
+                    is_overdue = true;
+                    init_deadline = Instant::now() + INIT_GRACE;
+                    continue;
+                }
                 close(4408, "Connection initialisation timeout")
             }
             // What it said last is still to be sent; then the channel is at its end.

@@ -217,7 +217,7 @@ async fn say(socket: &mut Socket, message: Value) {
 
 /// The next message, or the code of the close frame.
 async fn hear(socket: &mut Socket) -> Result<Value, u16> {
-    let patience = Duration::from_secs(20);
+    let patience = Duration::from_secs(120);
     loop {
         let next = tokio::time::timeout(patience, socket.next())
             .await
@@ -327,7 +327,7 @@ async fn handshakes_are_refused() {
 /// What the server sends until it closes the connection.
 async fn rest_of(mut stream: TcpStream) -> String {
     let mut text = String::new();
-    let read = tokio::time::timeout(Duration::from_secs(20), stream.read_to_string(&mut text));
+    let read = tokio::time::timeout(Duration::from_secs(120), stream.read_to_string(&mut text));
     read.await.expect("an end in time").expect("text");
     text
 }
@@ -364,6 +364,48 @@ async fn connections_that_say_nothing_are_closed() {
     assert_eq!(rest_of(said(&address, "").await).await, "");
     say(&mut socket, json!({ "type": "ping" })).await;
     assert_eq!(hear(&mut socket).await, Ok(json!({ "type": "pong" })));
+    shutdown.cancel();
+    server.await.expect("no panic").expect("a clean end");
+}
+
+/// The clock passes all bounds while requests lie unread, as in a process that was stopped or had no time.
+#[tokio::test]
+async fn what_was_said_in_time_is_answered_however_late() {
+    let head_patience = Duration::from_secs(60);
+    let bounds = Bounds {
+        connections: 100,
+        head_patience,
+    };
+    let Running {
+        address,
+        shutdown,
+        server,
+        ..
+    } = start_within(bounds).await;
+    let mut streams = Vec::new();
+    for _ in 0..16 {
+        let stream = TcpStream::connect(&address).await.expect("a connection");
+        stream.writable().await.expect("an open connection");
+        streams.push(stream);
+    }
+    let request = format!("{HEALTH}Connection: close\r\n\r\n");
+    // Accepted in their order: when this one has its answer, the server waits for the words of those before.
+    let answer = rest_of(said(&address, &request).await).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let mut socket = connect(&address, "/graphql").await;
+    tokio::time::pause();
+    for stream in &streams {
+        let written = stream.try_write(request.as_bytes());
+        assert_eq!(written.expect("bytes are sent"), request.len());
+    }
+    say(&mut socket, json!({ "type": "connection_init" })).await;
+    tokio::time::advance(2 * head_patience).await;
+    tokio::time::resume();
+    for stream in streams {
+        let answer = rest_of(stream).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer:?}");
+    }
+    assert_eq!(hear(&mut socket).await, Ok(json!({ "type": "connection_ack" })));
     shutdown.cancel();
     server.await.expect("no panic").expect("a clean end");
 }

@@ -172,11 +172,20 @@ impl Cluster {
     fn prepare(within: Option<&Path>) -> Cluster {
         static FOLDERS: AtomicU32 = AtomicU32::new(0);
         let bin = binaries();
-        // Short: the path of a socket has 107 bytes at most.
-        let number = FOLDERS.fetch_add(1, Ordering::Relaxed);
-        let name = format!("hayloft-pg-{}-{number}", std::process::id());
-        let folder = within.map_or_else(std::env::temp_dir, Path::to_path_buf).join(name);
-        fs::create_dir(&folder).expect("a folder for the cluster");
+        let within = within.map_or_else(std::env::temp_dir, Path::to_path_buf);
+        let folder = loop {
+            // Short: the path of a socket has 107 bytes at most.
+            let number = FOLDERS.fetch_add(1, Ordering::Relaxed);
+            let folder = within.join(format!("hayloft-pg-{}-{number}", std::process::id()));
+            match fs::create_dir(&folder) {
+                // Of a process that had our number before, and whose supervisor was killed, too.
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                made => {
+                    made.expect("a folder for the cluster");
+                    break folder;
+                }
+            }
+        };
         if let Some((user, group)) = server_user() {
             std::os::unix::fs::chown(&folder, Some(user), Some(group)).expect("give the folder to postgres");
         }
@@ -331,7 +340,9 @@ impl Cluster {
         command
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
-            .env("LC_ALL", "C.UTF-8");
+            .env("LC_ALL", "C.UTF-8")
+            // How long its `--wait` waits: as patient as the tests are.
+            .env("PGCTLTIMEOUT", "240");
         command.current_dir("/").stdin(Stdio::null());
         command
     }

@@ -19,10 +19,11 @@ pub use farm::Farm;
 pub use program::{Output, Program, Scratch};
 pub use socket::Socket;
 pub use things::Things;
-pub use upstream::{Reply, Upstream};
+pub use upstream::{Reply, Reserved, Upstream};
 
-/// The end of all patience. Tests wait for what they need and fail only when it never comes.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+/// The end of all patience. Tests wait for what they need and fail only when it never comes: what takes seconds here may take
+/// a minute where several tests share a slow core, and leases and back-off come on top of that.
+pub const PATIENCE: Duration = Duration::from_secs(240);
 
 /// How often a condition is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(25);

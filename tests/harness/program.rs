@@ -4,7 +4,6 @@ use std::{
     path::{Path, PathBuf},
     process::Stdio,
     sync::{Arc, Mutex},
-    time::Duration,
 };
 
 use serde_json::{Value, json};
@@ -109,22 +108,32 @@ impl Scratch {
         output
     }
 
-    /// Runs a command until it ends by itself, or until it is killed after a time.
-    pub async fn end(
+    /// Runs a command until it ends by itself, or is ended by a point of `FAILPOINTS`.
+    pub async fn end(&self, arguments: &[&str], environment: &[(&str, &str)]) -> std::process::Output {
+        self.end_at(arguments, environment, std::future::pending()).await
+    }
+
+    /// The same, but it is killed at a moment, if it has not ended before.
+    pub async fn end_at(
         &self,
         arguments: &[&str],
         environment: &[(&str, &str)],
-        killed_after: Option<Duration>,
+        moment: impl Future<Output = ()>,
     ) -> std::process::Output {
         let mut command = self.command(arguments, environment);
         let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
-        let mut child = child.expect("start the program");
-        if let Some(after) = killed_after {
-            tokio::time::sleep(after).await;
-            // It may have ended by itself.
-            let _ = child.start_kill();
-        }
-        let output = tokio::time::timeout(PATIENCE, child.wait_with_output()).await;
+        let child = child.expect("start the program");
+        let id = child.id().expect("it runs");
+        let ended = tokio::time::timeout(PATIENCE, child.wait_with_output());
+        let mut ended = std::pin::pin!(ended);
+        let output = tokio::select! {
+            output = &mut ended => output,
+            () = moment => {
+                // It may have ended by itself; nobody else has its number before it is waited for.
+                let _ = send("KILL", id).await;
+                ended.await
+            }
+        };
         output.expect("the program ends").expect("its output")
     }
 
@@ -282,10 +291,15 @@ impl Program {
 
     /// Sends it a signal, such as `STOP`.
     pub async fn signal(&self, name: &str) {
-        let status = Command::new("kill")
-            .args([format!("-{name}"), self.id().to_string()])
-            .status()
-            .await;
-        assert!(status.expect("kill").success());
+        let status = send(name, self.id()).await;
+        assert!(status.expect("kill").success(), "kill -{name}");
     }
+}
+
+/// Sends a signal to a process.
+async fn send(name: &str, id: u32) -> std::io::Result<std::process::ExitStatus> {
+    let mut kill = Command::new("kill");
+    // In some languages it does not find all signals by their names.
+    kill.env("LC_ALL", "C").stderr(Stdio::null());
+    kill.args([format!("-{name}"), id.to_string()]).status().await
 }

@@ -65,8 +65,18 @@ impl Things {
 
     /// A definition whose fetch runs `every` so often, and version 0 upstream; nothing is harvested yet.
     pub async fn new(place: Place, every: &str) -> Things {
+        Things::with(place, &DEFINITION.replace("EVERY", every)).await
+    }
+
+    /// The same, where rows stay that the upstream has no more, and the schedule is a long one.
+    pub async fn keeping(place: Place) -> Things {
+        let definition = DEFINITION.replace("missing: DELETE, maxMissing: 1", "missing: KEEP");
+        Things::with(place, &definition.replace("EVERY", "1h")).await
+    }
+
+    async fn with(place: Place, definition: &str) -> Things {
         let upstream = Upstream::start().await;
-        let scratch = Scratch::at(place, &DEFINITION.replace("EVERY", every));
+        let scratch = Scratch::at(place, definition);
         let mut things = Things {
             upstream,
             scratch,

@@ -10,7 +10,7 @@ use std::{
 use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::watch,
 };
 
@@ -26,7 +26,17 @@ pub struct Reply {
     delay: Duration,
     /// The gate that it waits for.
     gate: usize,
+    held: Option<Arc<Condition>>,
 }
+
+/// What a held reply waits for.
+type Condition = dyn Fn() -> bool + Send + Sync;
+
+/// Connections that may wait to be taken, as many as a listener has by default.
+const BACKLOG: u32 = 1_024;
+
+/// Between looks at what is waited for here.
+const GLANCE: Duration = Duration::from_millis(1);
 
 impl Reply {
     pub fn json(value: &Value) -> Reply {
@@ -42,6 +52,7 @@ impl Reply {
             cut: 0,
             delay: Duration::ZERO,
             gate: 0,
+            held: None,
         }
     }
 
@@ -66,9 +77,35 @@ impl Reply {
         self.delay = delay;
         self
     }
+
+    /// Is sent when something has come to be, however long that takes.
+    pub fn when(mut self, condition: impl Fn() -> bool + Send + Sync + 'static) -> Reply {
+        self.held = Some(Arc::new(condition));
+        self
+    }
 }
 
 type Handler = dyn Fn(&str) -> Option<Reply> + Send + Sync;
+
+/// An address for an upstream that comes up later: until then connections are refused, and nobody else gets it.
+pub struct Reserved(TcpSocket);
+
+impl Reserved {
+    pub fn new() -> Reserved {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        let loopback = "127.0.0.1:0".parse().expect("an address");
+        socket.bind(loopback).expect("a loopback port");
+        Reserved(socket)
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.0.local_addr().expect("its address"))
+    }
+
+    pub fn listen(self) -> Upstream {
+        Upstream::serve(self.0.listen(BACKLOG).expect("it listens"))
+    }
+}
 
 /// A server on loopback. Paths are looked up with their query first, then without it, then by the handler.
 #[derive(Clone)]
@@ -83,12 +120,10 @@ pub struct Upstream {
 
 impl Upstream {
     pub async fn start() -> Upstream {
-        Upstream::on("127.0.0.1:0".parse().expect("an address")).await
+        Reserved::new().listen()
     }
 
-    /// On a given port, for an upstream that comes up later.
-    pub async fn on(address: SocketAddr) -> Upstream {
-        let listener = TcpListener::bind(address).await.expect("a loopback port");
+    fn serve(listener: TcpListener) -> Upstream {
         let upstream = Upstream {
             address: listener.local_addr().expect("its address"),
             replies: Arc::default(),
@@ -130,6 +165,15 @@ impl Upstream {
         self.asked.lock().expect("asked").clone()
     }
 
+    /// Waits until it was asked for so many more.
+    pub async fn asks(&self, more: usize) {
+        let count = || self.asked.lock().expect("asked").len();
+        let want = count() + more;
+        while count() < want {
+            tokio::time::sleep(GLANCE).await;
+        }
+    }
+
     fn reply_to(&self, path: &str) -> Reply {
         let bare = path.split('?').next().unwrap_or(path);
         let replies = self.replies.lock().expect("replies");
@@ -159,6 +203,9 @@ impl Upstream {
         let reply = self.reply_to(&path);
         tokio::time::sleep(reply.delay).await;
         let _ = self.open.subscribe().wait_for(|open| *open >= reply.gate).await;
+        while reply.held.as_ref().is_some_and(|condition| !condition()) {
+            tokio::time::sleep(GLANCE).await;
+        }
         let mut head = format!(
             "HTTP/1.1 {} X\r\ncontent-type: {}\r\ncontent-length: {}\r\nconnection: close\r\n",
             reply.status,

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { chromium } from "playwright-core";
 
 /** For each single step: a loaded machine takes seconds to start Monaco, never this long. */
-const STEP_MS_MAX = 60_000;
+const STEP_MS_MAX = 180_000;
 const FLAGS = [
   "--headless",
   "--no-sandbox",

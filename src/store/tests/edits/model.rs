@@ -49,7 +49,36 @@ pub struct Model {
 pub type Edit = (u8, u16, u16);
 
 /// Kinds of edits.
-pub const EDITS: u8 = 17;
+pub const EDITS: u8 = 22;
+
+/// Scalars that cannot be looked up by.
+const LISTED: &[&str] = &["JSON", "Size", "[Int!]"];
+
+fn is_links(field: &Field) -> bool {
+    matches!(field.ty, Ty::Links(_))
+}
+
+/// Whether a field may be unique or have an index.
+fn may_be_found(field: &Field) -> bool {
+    match &field.ty {
+        Ty::Plain(ty) => !LISTED.contains(ty) && !field.key,
+        Ty::Ref(_) => true,
+        Ty::Links(_) | Ty::Nested(_) => false,
+    }
+}
+
+/// A type that a field's values may become, or that makes a key another one.
+fn cast(field: &Field, how: u16) -> Option<&'static str> {
+    let Ty::Plain(ty) = &field.ty else { return None };
+    Some(match *ty {
+        "Int" if field.key => "BigInt",
+        "Int" => ["BigInt", "Float", "Decimal", "String"][usize::from(how) % 4],
+        "BigInt" if !field.key => "Decimal",
+        "ID" | "String" if field.key && how.is_multiple_of(2) => "Int",
+        "Decimal" | "URL" | "UUID" | "Date" | "Kind" | "ID" => "String",
+        _ => return None,
+    })
+}
 
 fn field(name: String, ty: Ty) -> Field {
     Field {
@@ -109,8 +138,6 @@ impl Model {
         let count = self.types.len();
         let at = usize::from(place) % count;
         let number = self.number();
-        let fields = self.types[at].fields.len();
-        let spot = usize::from(place / 7) % fields;
         let plain = SCALARS[usize::from(how) % SCALARS.len()];
         match edit % EDITS {
             0 => {
@@ -118,76 +145,135 @@ impl Model {
                 new.required = how % 5 == 0;
                 self.types[at].fields.push(new);
             }
-            1 => self.remove_field(at, spot),
-            2 | 3 => {
-                let old = &mut self.types[at].fields[spot];
-                old.was = Some(std::mem::replace(&mut old.name, format!("f{number}")));
+            1 => self.remove(place, |field| !field.key),
+            // Links come first: then there are some to take away, to rename and to empty.
+            2 | 4 if self.find(place, is_links).is_none() => self.link(at, how, number),
+            2 => self.remove(place, is_links),
+            3 | 4 => {
+                let links = edit % EDITS == 4;
+                if let Some(old) = self.pick(place, |field| !links || is_links(field)) {
+                    old.was = Some(std::mem::replace(&mut old.name, format!("f{number}")));
+                }
             }
-            4 => {
-                let old = &mut self.types[at].fields[spot];
-                if matches!(old.ty, Ty::Plain(_)) && !old.key {
+            5 => {
+                if let Some(old) = self.pick(place, |field| matches!(field.ty, Ty::Plain(_)) && !field.key) {
                     old.ty = Ty::Plain(plain);
-                    old.unique &= !["JSON", "Size", "[Int!]"].contains(&plain);
-                    old.indexed &= !["JSON", "Size", "[Int!]"].contains(&plain);
+                    old.unique &= !LISTED.contains(&plain);
+                    old.indexed &= !LISTED.contains(&plain);
                 }
             }
             // Casts are found seldom by chance.
-            5 => {
-                let old = &mut self.types[at].fields[spot];
-                if let Ty::Plain(ty) = &mut old.ty {
-                    *ty = match *ty {
-                        "Int" => {
-                            ["BigInt", "Float", "Decimal", "String"][usize::from(how) % if old.key { 1 } else { 4 }]
-                        }
-                        "BigInt" if !old.key => "Decimal",
-                        "Decimal" | "URL" | "UUID" | "Date" | "Kind" | "ID" => "String",
-                        "String" if old.key => "Int",
-                        other => other,
-                    };
-                }
-            }
             6 => {
-                let old = &mut self.types[at].fields[spot];
-                old.required = old.key || (!old.required && matches!(old.ty, Ty::Plain(_)));
-            }
-            7 | 8 => {
-                let old = &mut self.types[at].fields[spot];
-                let fits = match &old.ty {
-                    Ty::Plain(ty) => !["JSON", "Size", "[Int!]"].contains(ty) && !old.key,
-                    Ty::Ref(_) => true,
-                    _ => false,
-                };
-                match edit % EDITS {
-                    7 => old.unique = fits && !old.unique,
-                    _ => old.indexed = fits && !old.indexed,
+                if let Some(old) = self.pick(place, |field| !field.key && cast(field, how).is_some())
+                    && let Some(ty) = cast(old, how)
+                {
+                    old.ty = Ty::Plain(ty);
                 }
             }
-            9 if count < 5 => {
+            7 => self.other_key(place, how),
+            // Whoever has nothing to take back, sets.
+            8 | 9 => {
+                let plain = |field: &Field| matches!(field.ty, Ty::Plain(_)) && !field.key;
+                self.toggle(place, edit % EDITS == 9, plain, |field| &mut field.required);
+            }
+            10 | 11 => self.toggle(place, edit % EDITS == 11, may_be_found, |field| &mut field.unique),
+            12 | 13 => self.toggle(place, edit % EDITS == 13, may_be_found, |field| &mut field.indexed),
+            14 if count < 5 => {
                 self.add_type(false);
             }
-            10 if self.types.iter().filter(|ty| !ty.nested).count() > 1 => self.remove_type(at),
-            11 => {
+            15 if self.types.iter().filter(|ty| !ty.nested).count() > 1 => self.remove_type(at),
+            16 => {
                 let old = &mut self.types[at];
                 old.was = Some(std::mem::replace(&mut old.name, format!("T{number}")));
             }
-            12 | 13 => {
+            17 => {
                 let to = self.types[usize::from(how) % count].id;
-                let ty = if edit % EDITS == 12 { Ty::Ref(to) } else { Ty::Links(to) };
-                self.types[at].fields.push(field(format!("f{number}"), ty));
+                self.types[at].fields.push(field(format!("f{number}"), Ty::Ref(to)));
             }
-            14 if how % 2 == 0 && self.kinds.len() > 1 => {
+            18 => self.link(at, how, number),
+            19 if how % 2 == 0 && self.kinds.len() > 1 => {
                 self.kinds.remove(usize::from(place) % self.kinds.len());
             }
-            14 => self.kinds.push(format!("K{number}")),
-            15 if count < 5 && !self.types[at].nested => {
+            19 => self.kinds.push(format!("K{number}")),
+            20 if count < 5 && !self.types[at].nested => {
                 let child = self.add_type(true);
                 self.types[at]
                     .fields
                     .push(field(format!("f{number}"), Ty::Nested(child)));
             }
-            16 if how % 4 == 0 => self.types[at].fields.reverse(),
-            16 => self.members.push(format!("m{number}")),
+            21 if how % 4 == 0 => self.types[at].fields.reverse(),
+            21 => self.members.push(format!("m{number}")),
             _ => {}
+        }
+    }
+
+    fn link(&mut self, at: usize, how: u16, number: u32) {
+        let to = self.types[usize::from(how) % self.types.len()].id;
+        self.types[at].fields.push(field(format!("f{number}"), Ty::Links(to)));
+    }
+
+    /// A key becomes another one, that of a type to which links lead if there is one.
+    fn other_key(&mut self, place: u16, how: u16) {
+        let linked: Vec<u32> = self
+            .types
+            .iter()
+            .flat_map(|ty| &ty.fields)
+            .filter_map(|field| match field.ty {
+                Ty::Links(id) => Some(id),
+                _ => None,
+            })
+            .collect();
+        let fits = |field: &Field| field.key && cast(field, how).is_some();
+        let led_to = self
+            .types
+            .iter()
+            .position(|ty| linked.contains(&ty.id) && ty.fields.iter().any(fits));
+        let spot = match led_to {
+            Some(at) => self.types[at].fields.iter().position(fits).map(|spot| (at, spot)),
+            None => self.find(place, fits),
+        };
+        if let Some((at, spot)) = spot {
+            let key = &mut self.types[at].fields[spot];
+            key.ty = cast(key, how).map_or(key.ty.clone(), Ty::Plain);
+        }
+    }
+
+    /// One of the fields that fit, of any type.
+    fn find(&self, place: u16, fits: impl Fn(&Field) -> bool) -> Option<(usize, usize)> {
+        let all = self.types.iter().enumerate();
+        let all = all.flat_map(|(at, ty)| ty.fields.iter().enumerate().map(move |(spot, field)| (at, spot, field)));
+        let found: Vec<(usize, usize)> = all
+            .filter(|(_, _, field)| fits(field))
+            .map(|(at, spot, _)| (at, spot))
+            .collect();
+        let nth = usize::from(place).checked_rem(found.len())?;
+        found.get(nth).copied()
+    }
+
+    fn pick(&mut self, place: u16, fits: impl Fn(&Field) -> bool) -> Option<&mut Field> {
+        let (at, spot) = self.find(place, fits)?;
+        self.types[at].fields.get_mut(spot)
+    }
+
+    fn remove(&mut self, place: u16, fits: impl Fn(&Field) -> bool) {
+        if let Some((at, spot)) = self.find(place, fits) {
+            self.remove_field(at, spot);
+        }
+    }
+
+    /// Sets a flag of a field that has it not, or takes one back if there is any.
+    fn toggle(
+        &mut self,
+        place: u16,
+        back: bool,
+        fits: impl Fn(&Field) -> bool,
+        flag: impl Fn(&mut Field) -> &mut bool,
+    ) {
+        let has = |field: &Field| *flag(&mut field.clone());
+        let spot = self.find(place, |field| fits(field) && has(field) == back);
+        if let Some((at, spot)) = spot.or_else(|| self.find(place, |field| fits(field) && has(field) != back)) {
+            let flag = flag(&mut self.types[at].fields[spot]);
+            *flag = !*flag;
         }
     }
 
