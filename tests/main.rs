@@ -26,5 +26,6 @@ mod live;
 mod outages;
 mod reload;
 mod start;
+mod starts;
 mod steps;
 mod tidy;

@@ -8,10 +8,12 @@ use crate::layout::{
 use super::{
     Inner,
     bind::{Line, get},
+    failed,
     load::Writing,
     migrate::{self, Asks, Migration},
     open,
     plan::{LayoutPlan, PlannedStep},
+    system,
     types::StoreError,
 };
 
@@ -25,7 +27,7 @@ const ATTEMPTS: usize = 5;
 /// The record's table and the newest record.
 const RECORDED: &str = "SELECT layout FROM hayloft_applied_layout ORDER BY id DESC";
 
-/// Refuses a database that is someone else's before anything is written to it.
+/// Refuses a database that is someone else's, or a newer Hayloft's, before anything is written to it.
 pub(super) async fn refuse_foreign(inner: &Inner) -> Result<(), StoreError> {
     let names = inner.params().query(inner.dialect.table_names());
     let lines = inner.writer()?.fetch_all(names).await;
@@ -36,7 +38,11 @@ pub(super) async fn refuse_foreign(inner: &Inner) -> Result<(), StoreError> {
             inner.place
         )));
     }
-    Ok(())
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let versions = inner.writer()?.fetch_all(inner.params().query(system::VERSIONS)).await;
+    system::refuse_newer(&inner.place, &versions.map_err(failed)?)
 }
 
 fn names_table(lines: &[Line], name: &str) -> Result<bool, StoreError> {
@@ -233,6 +239,8 @@ async fn records(inner: &Inner) -> Result<Option<Vec<String>>, StoreError> {
     if !names_table(&lines, "hayloft_applied_layout")? {
         return Ok(None);
     }
+    let versions = inner.own.take().await?.fetch(inner.params().query(system::VERSIONS));
+    system::refuse_newer(&inner.place, &versions.await?)?;
     let reader = inner.own.take().await?;
     let sql = format!("{RECORDED} LIMIT {FORMER_MAX}");
     let lines = reader.fetch(inner.params().query(sql)).await?;

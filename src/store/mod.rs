@@ -29,6 +29,7 @@ mod rows;
 mod session;
 mod sqlite;
 mod status;
+mod system;
 mod tables;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -41,8 +42,6 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-
-use migration::{Migrator, MigratorTrait};
 
 use crate::{
     catalog::{Catalog, EntityId, FetchId, FieldId, Valid},
@@ -107,23 +106,23 @@ struct Inner {
 impl Inner {
     /// Makes or checks the tables.
     async fn prepare(&self, access: Access) -> Result<(), StoreError> {
-        let Some(writer) = &self.writer else {
+        if self.writer.is_none() {
             return match access {
                 Access::Compare => Ok(()),
                 _ => applied::check(self).await,
             };
-        };
+        }
         applied::refuse_foreign(self).await?;
-        Migrator::up(&writer.connection(), None)
-            .await
-            .map_err(|error| StoreError::Database(Box::new(error)))?;
+        system::bring_up(self).await?;
         applied::apply(self, access == Access::Destructive).await?;
+        crash::point("open::layout");
         fan_out::forget_others(self).await?;
         place::check(self).await?;
         follow::begin(self).await?;
         if self.is_alone() {
             ledger::interrupt_all(self).await?;
         }
+        crash::point("open::done");
         Ok(())
     }
 

@@ -2,7 +2,10 @@
 
 use super::*;
 
-on_both!(tables_of_others_are_left_alone);
+on_both!(
+    tables_of_others_are_left_alone,
+    tables_of_a_newer_version_are_left_alone
+);
 
 #[tokio::test]
 async fn one_writer_many_readers() {
@@ -67,4 +70,18 @@ async fn tables_of_others_are_left_alone(on: On) {
     assert!(!text.contains("hayloft@"), "no user, no password: {text}");
     let error = open_at(&place.url, "one", Access::Read).await.err().expect("refused");
     assert!(error.to_string().contains("holds no harvested data yet"), "{error}");
+}
+
+async fn tables_of_a_newer_version_are_left_alone(on: On) {
+    let bench = bench_on(on).await;
+    bench.store.close().await;
+    let newer = "INSERT INTO hayloft_migration(version,applied_at) VALUES ('m20991231_000001_later',1)";
+    bench.place.sql(newer);
+    for access in [Access::Write, Access::Destructive, Access::Read] {
+        let error = open_at(&bench.place.url, "one", access).await.err().expect("refused");
+        let text = error.to_string();
+        assert!(matches!(error, StoreError::Unusable(_)), "{text}");
+        assert!(text.contains("newer version of Hayloft"), "{text}");
+        assert!(!text.contains("m2099") && !text.contains("hayloft@"), "{text}");
+    }
 }
