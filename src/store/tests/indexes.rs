@@ -20,11 +20,11 @@ const ALIKE: &str = "type Quest @f { itemId: ID! @id itemSlug: String @unique }
     type QuestPkey @f { id: ID! }";
 
 /// A quest or an item of one, by the type's place in the definition.
-async fn two(store: &Store, at: u32, minute: u32, slugs: [&str; 2]) -> GroupOutcome {
+async fn two(store: &Store, at: u32, minute: u32, slugs: [&str; 2]) -> RunSummary {
     let name = store.inner.catalog.entity(EntityId(at)).name.clone();
     let row = |(id, slug): (&str, &str)| Row::new(vec![text(id), text(slug)], vec![], vec![]);
     let all = ["a", "b"].into_iter().zip(slugs).map(row).collect();
-    harvest(store, &name, EntityId(at), minute, all).await.0
+    harvest(store, &name, EntityId(at), minute, all).await.1
 }
 
 async fn no_two_have_one_name(on: On) {
