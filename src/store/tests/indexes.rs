@@ -2,7 +2,7 @@
 //! beside whoever reads and writes.
 
 use super::{
-    changes::{lines, open},
+    changes::{lines, open, read},
     *,
 };
 use crate::value::Value;
@@ -13,11 +13,11 @@ on_both!(
     a_lost_one_is_a_step
 );
 
-/// Table, columns and purpose of these read the same when they are put together.
+/// Table and columns of these read the same when they are put together.
 const ALIKE: &str = "type Quest @f { itemId: ID! @id itemSlug: String @unique }
-    type QuestItem @f { id: ID! slug: String @unique }
-    type QuestItemIdKey @f { id: ID! }
-    type QuestPkey @f { id: ID! }";
+    type QuestItem @f { id: ID! slug: String @unique }";
+/// Types whose tables are called as indexes could be.
+const CALLED_SO: &str = "type QuestItemIdKey @f { id: ID! } type QuestPkey @f { id: ID! }";
 
 /// A quest or an item of one, by the type's place in the definition.
 async fn two(store: &Store, at: u32, minute: u32, slugs: [&str; 2]) -> RunSummary {
@@ -29,7 +29,8 @@ async fn two(store: &Store, at: u32, minute: u32, slugs: [&str; 2]) -> RunSummar
 
 async fn no_two_have_one_name(on: On) {
     let place = Place::new(on);
-    let store = open(&place.url, Access::Write, ALIKE).await.expect("a store");
+    let all = format!("{ALIKE} {CALLED_SO}");
+    let store = open(&place.url, Access::Write, &all).await.expect("a store");
     for at in [0, 1] {
         let outcome = two(&store, at, 0, ["same", "same"]).await;
         assert_eq!((outcome.new, outcome.refused), (1, 1), "{at}");
@@ -38,21 +39,18 @@ async fn no_two_have_one_name(on: On) {
     }
 }
 
-/// Gives the indexes of the older kind, of which one took the other's name.
+/// Makes the indexes what older versions left: two of them lost theirs to others of the same name.
 fn age(place: &Place, on: On) {
-    place.sql("DROP INDEX \"quest$item_slug$unique\"");
-    for (from, to) in [
-        ("quest$item_id$key", "quest_item_id_key_of_its_own"),
-        ("quest_item$slug$unique", "quest_item_slug_unique"),
-        ("quest_item$id$key", "quest_item_id_key"),
+    for lost in ["quest$item_slug$unique", "quest$item_id$key"] {
+        place.sql(&format!("DROP INDEX \"{lost}\""));
+    }
+    for (now, then, columns) in [
+        ("quest_item$slug$unique", "quest_item_slug_unique", "quest_item(slug)"),
+        ("quest_item$id$key", "quest_item_id_key", "quest_item(id)"),
     ] {
-        place.sql(&match (on, to) {
-            (_, "quest_item_id_key_of_its_own") => format!("DROP INDEX \"{from}\""),
-            (On::Postgres, _) => format!("ALTER INDEX \"{from}\" RENAME TO {to}"),
-            (On::Sqlite, "quest_item_slug_unique") => {
-                format!("DROP INDEX \"{from}\"; CREATE UNIQUE INDEX {to} ON quest_item(slug)")
-            }
-            (On::Sqlite, _) => format!("DROP INDEX \"{from}\"; CREATE UNIQUE INDEX {to} ON quest_item(id)"),
+        place.sql(&match on {
+            On::Postgres => format!("ALTER INDEX \"{now}\" RENAME TO {then}"),
+            On::Sqlite => format!("DROP INDEX \"{now}\"; CREATE UNIQUE INDEX {then} ON {columns}"),
         });
     }
 }
@@ -82,7 +80,7 @@ async fn a_lost_one_is_a_step(on: On) {
     store.close().await;
     age(&place, on);
     place.sql("UPDATE quest SET item_slug='same'");
-    let catalog = super::changes::read(ALIKE);
+    let catalog = read(ALIKE);
     let layout = Arc::new(Layout::of(&catalog));
     let plan = Store::plan(&place.url, catalog, layout).await.expect("a plan");
     let words: Vec<String> = plan.steps.iter().map(PlannedStep::words).collect();
@@ -139,7 +137,7 @@ async fn one_of_a_large_table_is_built_after_opening_and_again_when_it_was_cut_o
         "opening does not wait"
     );
     assert_eq!(store.waiting_indexes().await.expect("a list"), ["Item.price"]);
-    let catalog = super::changes::read(INDEXED);
+    let catalog = read(INDEXED);
     let layout = Arc::new(Layout::of(&catalog));
     let plan = Store::plan(&place.url, catalog, layout).await.expect("a plan");
     assert!(plan.steps.is_empty() && plan.indexes == ["Item.price"], "{plan:?}");
