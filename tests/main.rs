@@ -28,5 +28,6 @@ mod places;
 mod reload;
 mod replaced;
 mod start;
+mod starts;
 mod steps;
 mod tidy;

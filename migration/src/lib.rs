@@ -18,6 +18,14 @@ use sea_orm_migration::{
 /// Brings the system tables up to date.
 pub struct Migrator;
 
+impl Migrator {
+    /// The versions of the system tables that this program knows.
+    pub fn names() -> Vec<String> {
+        let all = <Migrator as MigratorTrait>::migrations();
+        all.iter().map(|migration| migration.name().to_owned()).collect()
+    }
+}
+
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {

@@ -55,6 +55,11 @@ impl Plan {
 }
 
 fn in_words(plan: &LayoutPlan) -> String {
+    let waiting = plan.indexes.iter().map(|field| text::index_waits(field) + "\n");
+    steps_in_words(plan) + &waiting.collect::<String>()
+}
+
+fn steps_in_words(plan: &LayoutPlan) -> String {
     if plan.former {
         return "nothing: the database has what a newer definition needs, and this one can go on with it\n".to_owned();
     }
@@ -83,12 +88,23 @@ fn line(planned: &PlannedStep) -> String {
             None => out.push_str(", which no @fetch fills"),
         }
     }
+    if planned.holds_up {
+        out.push_str(&format!(
+            "; goes through all rows, and queries of {} wait meanwhile",
+            step.entity
+        ));
+    }
     out
 }
 
 fn as_json(plan: &LayoutPlan) -> String {
     let steps: Vec<serde_json::Value> = plan.steps.iter().map(step_json).collect();
-    let all = json!({ "lossy": plan.is_lossy(), "former": plan.former, "steps": steps });
+    let all = json!({
+        "lossy": plan.is_lossy(),
+        "former": plan.former,
+        "steps": steps,
+        "indexes": plan.indexes,
+    });
     format!("{all:#}\n")
 }
 
@@ -103,6 +119,7 @@ fn step_json(planned: &PlannedStep) -> serde_json::Value {
         "words": step.words(),
         "lossy": planned.is_lossy(),
         "rows": planned.rows,
+        "holdsUp": planned.holds_up,
         "refill": refill.and_then(|refill| refill.fetch.clone()),
     })
 }

@@ -1,16 +1,22 @@
 //! Which layout a database has: applies the steps to the definition's, or says why not. Knows the record of layouts; no rows.
 
+use std::{sync::Arc, time::Duration};
+
 use crate::layout::{Layout, steps::Steps};
 
 use super::{
     Inner,
     bind::{Line, get},
-    connect, failed,
+    connect,
+    dialect::Dialect,
+    failed, indexes,
     load::Writing,
     migrate::{self, Asks, Migration},
     open,
     plan::{LayoutPlan, PlannedStep},
+    reader::Readers,
     standing::Standing,
+    system,
     types::StoreError,
 };
 
@@ -18,13 +24,15 @@ use super::{
 const LISTED_MAX: usize = 20;
 /// Former layouts that are looked at, newest first.
 const FORMER_MAX: usize = 100;
+/// How long it may take to count what steps touch, beside whoever reads and writes: minutes for the largest tables.
+const COUNT_MAX: Duration = Duration::from_secs(3_600);
 /// Beginnings, when the database ends a transaction because it stood in the way of another one.
 const ATTEMPTS: usize = 5;
 
 /// The record's table and the newest record.
 const RECORDED: &str = "SELECT layout,id FROM hayloft_applied_layout ORDER BY id DESC";
 
-/// Refuses a database that is someone else's before anything is written to it.
+/// Refuses a database that is someone else's, or a newer Hayloft's, before anything is written to it.
 pub(super) async fn refuse_foreign(inner: &Inner) -> Result<(), StoreError> {
     let names = inner.params().query(inner.dialect.table_names());
     let lines = inner.writer()?.fetch_all(names).await;
@@ -39,7 +47,11 @@ fn check_ours(inner: &Inner, tables: &[Line]) -> Result<(), StoreError> {
             inner.place
         )));
     }
-    Ok(())
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let versions = inner.writer()?.fetch_all(inner.params().query(system::VERSIONS)).await;
+    system::refuse_newer(&inner.place, &versions.map_err(failed)?)
 }
 
 fn names_table(lines: &[Line], name: &str) -> Result<bool, StoreError> {
@@ -61,6 +73,16 @@ struct Found {
     left_behind: bool,
     /// The record says the same as the definition, also where no table differs.
     recorded: bool,
+}
+
+impl Found {
+    /// The same with what the record says and the database lost: indexes that keep values unique.
+    fn beside(mut self, layout: &Layout, dialect: &dyn Dialect, there: &[migrate::Found]) -> Found {
+        if migrate::forget_missing(dialect, &mut self.stored, there) {
+            self.steps = Steps::between(&self.stored, layout);
+        }
+        self
+    }
 }
 
 pub(super) fn parse(text: &str) -> Result<Layout, StoreError> {
@@ -126,10 +148,13 @@ async fn apply_once(inner: &Inner, destructive: bool) -> Result<(), StoreError> 
         .await?;
     let records: Vec<String> = lines.iter().map(|line| get(line, 0)).collect::<Result<_, _>>()?;
     let found = find(&inner.layout, &records)?;
+    migrate::come_over(&mut work, &found.stored).await?;
     if found.former {
         tracing::info!("the database has a newer layout than this definition, which leaves room for it");
         return commit(work, newest(&lines)?).await;
     }
+    let there = migrate::there(&mut work).await?;
+    let found = found.beside(&inner.layout, inner.dialect, &there);
     if !found.steps.is_empty() {
         for statement in inner.dialect.before_migration() {
             work.run(work.params(), (*statement).to_owned()).await?;
@@ -146,6 +171,8 @@ async fn apply_once(inner: &Inner, destructive: bool) -> Result<(), StoreError> 
         };
         migrate::perform(&mut work, &migration).await?;
         tell(&planned, records.is_empty());
+    } else {
+        migrate::restore(&mut work, &inner.layout, &there).await?;
     }
     let record = match found.recorded {
         true => newest(&lines)?,
@@ -257,6 +284,8 @@ async fn records(inner: &Inner) -> Result<Option<Vec<String>>, StoreError> {
     if !names_table(&lines, "hayloft_applied_layout")? {
         return Ok(None);
     }
+    let versions = inner.own.take().await?.fetch(inner.params().query(system::VERSIONS));
+    system::refuse_newer(&inner.place, &versions.await?)?;
     let reader = inner.own.take().await?;
     let sql = format!("{RECORDED} LIMIT {FORMER_MAX}");
     let lines = reader.fetch(inner.params().query(sql)).await?;
@@ -267,15 +296,45 @@ async fn records(inner: &Inner) -> Result<Option<Vec<String>>, StoreError> {
 /// The steps that opening for writing with this layout would do.
 pub(super) async fn plan(inner: &Inner, layout: &Layout) -> Result<LayoutPlan, StoreError> {
     let records = records(inner).await?.unwrap_or_default();
+    let there = migrate::found(&indexes::there(inner).await?)?;
     let found = find(layout, &records)?;
-    let steps = match found.former {
-        true => Vec::new(),
-        false => migrate::count(&mut OnReader(inner), inner.dialect, &found.steps).await?,
+    let waiting = waiting(inner.dialect, layout, &found, &there);
+    let found = match found.former {
+        true => found,
+        false => found.beside(layout, inner.dialect, &there),
     };
+    let mut steps = match found.former {
+        true => Vec::new(),
+        false => count_beside(inner, &found.steps).await?,
+    };
+    for planned in &mut steps {
+        planned.holds_up = migrate::holds_up(inner.dialect, &found.stored, layout, &found.steps, &planned.step);
+    }
     Ok(LayoutPlan {
         steps,
         former: found.former,
+        indexes: waiting,
     })
+}
+
+/// Counts on a connection of its own: the readers have others to serve, and a limit for them.
+async fn count_beside(inner: &Inner, steps: &Steps) -> Result<Vec<PlannedStep>, StoreError> {
+    let readers = inner.own.apart(COUNT_MAX);
+    let mut asks = OnReader {
+        inner,
+        readers: &readers,
+    };
+    let counted = migrate::count(&mut asks, inner.dialect, steps).await;
+    readers.close().await;
+    counted
+}
+
+/// Indexes that both layouts have and the database has not yet.
+fn waiting(dialect: &dyn Dialect, layout: &Layout, found: &Found, there: &[migrate::Found]) -> Vec<String> {
+    let stored = migrate::waiting(dialect, &found.stored, there);
+    let mut waiting = migrate::waiting(dialect, layout, there);
+    waiting.retain(|name| stored.contains(name));
+    waiting
 }
 
 /// Whether this layout can be applied without losing anything.
@@ -293,16 +352,20 @@ pub(super) fn plan_of_new(layout: &Layout) -> LayoutPlan {
     LayoutPlan {
         steps: steps.steps.into_iter().map(PlannedStep::uncounted).collect(),
         former: false,
+        indexes: Vec::new(),
     }
 }
 
 /// Counts beside a writer.
-struct OnReader<'a>(&'a Inner);
+struct OnReader<'a> {
+    inner: &'a Inner,
+    readers: &'a Arc<Readers>,
+}
 
 impl Asks for OnReader<'_> {
     async fn number(&mut self, sql: String) -> Result<i64, StoreError> {
-        let reader = self.0.own.take().await?;
-        let lines = reader.fetch(self.0.params().query(sql)).await?;
+        let reader = self.readers.take().await?;
+        let lines = reader.fetch(self.inner.params().query(sql)).await?;
         lines.first().map_or(Ok(0), |line| get(line, 0))
     }
 }

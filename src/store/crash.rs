@@ -7,3 +7,8 @@ pub fn point(name: &'static str) {
     let _ = name;
     fail::fail_point!(name, |_| std::process::abort());
 }
+
+/// Whether points do anything in this build.
+pub fn is_armed() -> bool {
+    fail::has_failpoints()
+}

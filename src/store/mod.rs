@@ -15,6 +15,7 @@ mod follow;
 mod functions;
 mod ground;
 mod in_line;
+mod indexes;
 mod ledger;
 mod load;
 mod migrate;
@@ -34,6 +35,7 @@ mod sqlite;
 mod standing;
 mod status;
 mod sure;
+mod system;
 mod tables;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -46,8 +48,6 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-
-use migration::{Migrator, MigratorTrait};
 
 use crate::{
     catalog::{Catalog, EntityId, FetchId, FieldId, Valid},
@@ -117,23 +117,23 @@ struct Inner {
 impl Inner {
     /// Makes or checks the tables.
     async fn prepare(&self, access: Access) -> Result<(), StoreError> {
-        let Some(writer) = &self.writer else {
+        if self.writer.is_none() {
             return match access {
                 Access::Compare => Ok(()),
                 _ => applied::check(self).await,
             };
-        };
+        }
         applied::refuse_foreign(self).await?;
-        Migrator::up(&writer.connection(), None)
-            .await
-            .map_err(|error| open::cannot_migrate(&self.place, error))?;
+        system::bring_up(self).await?;
         applied::apply(self, access == Access::Destructive).await?;
+        crash::point("open::layout");
         fan_out::forget_others(self).await?;
         place::check(self).await?;
         follow::begin(self).await?;
         if self.is_alone() {
             ledger::interrupt_all(self).await?;
         }
+        crash::point("open::done");
         Ok(())
     }
 
@@ -273,18 +273,6 @@ impl Store {
         let plan = applied::plan(&store.inner, &store.inner.layout).await;
         store.close().await;
         plan
-    }
-
-    /// Builds the indexes that were too large to be built at opening, beside whoever reads and writes. What fails is told
-    /// in the log and tried again at the next start.
-    pub async fn finish_indexes(&self) -> Result<(), StoreError> {
-        for index in migrate::postponed(&self.inner).await? {
-            if !migrate::build_large(&self.inner, &index).await? {
-                tracing::info!("another process builds the indexes");
-                break;
-            }
-        }
-        Ok(())
     }
 
     /// Announces every commit that changed rows.

@@ -10,12 +10,12 @@ use std::{
 
 use sea_orm::{DbErr, RuntimeErr};
 use sqlx::{
-    ConnectOptions, PgConnection,
+    ConnectOptions, PgConnection, SqliteConnection,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
 use super::{
-    connect,
+    connect, crash,
     dialect::Dialect,
     driver::Pool,
     functions,
@@ -184,9 +184,25 @@ pub async fn writer(database: &Path) -> Result<Pool, StoreError> {
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(false);
-    let pool = pool_options().acquire_timeout(WRITER_WAIT).connect_with(options).await;
+    let pool = pool_options()
+        .acquire_timeout(WRITER_WAIT)
+        .after_connect(|connection, _| Box::pin(point_at_commits(connection)))
+        .connect_with(options)
+        .await;
     pool.map(Pool::Sqlite)
         .map_err(|error| cannot_open(&shown(database), error))
+}
+
+/// Lets tests end the process before any commit: what is kept then is what a crash would leave.
+async fn point_at_commits(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    if crash::is_armed() {
+        let mut handle = connection.lock_handle().await?;
+        handle.set_commit_hook(|| {
+            crash::point("disk::commit");
+            true
+        });
+    }
+    Ok(())
 }
 
 /// A connection that only reads and gives up at its deadline; opened when it is first used.

@@ -10,6 +10,8 @@ pub struct PlannedStep {
     pub rows: u64,
     /// Rows are there that only a run brings the values for.
     pub refills: bool,
+    /// The database goes through all rows of the type for it, and queries of the type wait meanwhile.
+    pub holds_up: bool,
 }
 
 impl PlannedStep {
@@ -19,6 +21,7 @@ impl PlannedStep {
             step,
             rows: 0,
             refills: false,
+            holds_up: false,
         }
     }
 
@@ -49,6 +52,8 @@ pub struct LayoutPlan {
     pub steps: Vec<PlannedStep>,
     /// The definition is an earlier one of this database, which has left room for it: nothing is to be done.
     pub former: bool,
+    /// What waits for its index to be built beside whoever reads and writes, as in `Item.price`.
+    pub indexes: Vec<String>,
 }
 
 impl LayoutPlan {

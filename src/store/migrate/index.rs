@@ -10,7 +10,8 @@ use crate::{
     },
     store::{
         Inner,
-        bind::get,
+        bind::{Line, get},
+        dialect::Dialect,
         failed,
         load::Writing,
         tables::{self, IndexPlan},
@@ -23,6 +24,84 @@ use super::Migration;
 /// Rows, by the planner's estimate, from which on an index is not built in the transaction, during which nobody could write:
 /// this many take about a second. Tests reach a smaller number sooner.
 const LARGE_ROWS: i64 = if cfg!(test) { 1_000 } else { 100_000 };
+
+/// An index as the database has it.
+pub struct Found {
+    name: String,
+    table: String,
+    columns: String,
+    unique: bool,
+}
+
+impl Found {
+    fn read(line: &Line) -> Result<Found, StoreError> {
+        Ok(Found {
+            name: get(line, 0)?,
+            table: get(line, 1)?,
+            columns: get::<Option<String>>(line, 2)?.unwrap_or_default(),
+            unique: get::<i64>(line, 3)? == 1,
+        })
+    }
+
+    /// Whether it does what is planned, whatever it is called.
+    fn does(&self, dialect: &dyn Dialect, plan: &IndexPlan) -> bool {
+        let columns: Vec<_> = plan.columns.iter().map(|name| dialect.name(name)).collect();
+        self.table == dialect.name(&plan.table) && self.columns == columns.join(",") && self.unique == plan.unique
+    }
+
+    fn is(&self, dialect: &dyn Dialect, plan: &IndexPlan) -> bool {
+        self.name == plan.name && self.does(dialect, plan)
+    }
+
+    /// The same under the name that older versions gave, which the index of another table could have.
+    fn was(&self, dialect: &dyn Dialect, plan: &IndexPlan) -> bool {
+        self.name == plan.former && self.does(dialect, plan)
+    }
+}
+
+/// Reads what [`Dialect::indexes`] gave.
+pub fn found(lines: &[Line]) -> Result<Vec<Found>, StoreError> {
+    lines.iter().map(Found::read).collect()
+}
+
+/// The indexes that the database has.
+pub async fn there(work: &mut Writing<'_>) -> Result<Vec<Found>, StoreError> {
+    let sql = work.inner.dialect.indexes().to_owned();
+    found(&work.all(work.params(), sql).await?)
+}
+
+/// Gives the indexes of older databases the names that they have now.
+pub async fn come_over(work: &mut Writing<'_>, stored: &Layout) -> Result<(), StoreError> {
+    let dialect = work.inner.dialect;
+    let there = there(work).await?;
+    for plan in missing(dialect, stored, &there) {
+        if !there.iter().any(|found| found.was(dialect, &plan)) {
+            continue;
+        }
+        for statement in dialect.rename_index(&plan.former, &plan.name, &plan.sql) {
+            work.run(work.params(), statement).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes out of a stored layout what it says to be unique and no index keeps so: then it is a step to make it so, with all
+/// that comes of that. Gives whether there was any.
+pub fn forget_missing(dialect: &dyn Dialect, stored: &mut Layout, there: &[Found]) -> bool {
+    let mut forgotten = false;
+    for tables in &mut stored.entities {
+        let kept = |set: &Vec<usize>| {
+            let plan = tables::unique(dialect, &tables.table, set);
+            there
+                .iter()
+                .any(|found| found.is(dialect, &plan) || found.was(dialect, &plan))
+        };
+        let unique: Vec<Vec<usize>> = tables.table.unique.iter().filter(|set| kept(set)).cloned().collect();
+        forgotten |= unique.len() < tables.table.unique.len();
+        tables.table.unique = unique;
+    }
+    forgotten
+}
 
 /// Drops the indexes of tables that stay when the new layout has no such index, or their columns change under them.
 pub async fn drop_old(work: &mut Writing<'_>, migration: &Migration<'_>) -> Result<(), StoreError> {
@@ -75,34 +154,41 @@ fn same_columns<'m>(kept: &Reshape, old: &'m EntityTables, new: &EntityTables) -
     same
 }
 
-/// Creates the indexes that are missing, but for those of large tables.
+/// Creates the indexes that are missing, but for those of large tables that only make answers quicker. What has to be unique
+/// is so from the beginning: the run that follows would bring repeated values back.
 pub async fn create_missing(work: &mut Writing<'_>, layout: &Layout) -> Result<(), StoreError> {
-    let there = names(
-        work.all(work.params(), work.inner.dialect.index_names().to_owned())
-            .await?,
-    )?;
-    for index in missing(work.inner, layout, &there) {
-        if !index.is_key && is_large(work, &index).await? {
-            continue;
+    let there = there(work).await?;
+    for index in missing(work.inner.dialect, layout, &there) {
+        if index.unique || !is_large(work, &index).await? {
+            create(work, &index).await?;
         }
-        // One of that name can be there: a build that was cut off leaves it invalid.
-        let sql = format!("DROP INDEX IF EXISTS {}", work.quote(&index.name));
-        work.run(work.params(), sql).await?;
-        work.run(work.params(), index.sql).await?;
     }
     Ok(())
 }
 
-fn missing(inner: &Inner, layout: &Layout, there: &BTreeSet<String>) -> Vec<IndexPlan> {
+/// Creates what rows are told apart by, where an older version lost it to an index of the same name.
+pub async fn restore(work: &mut Writing<'_>, layout: &Layout, there: &[Found]) -> Result<(), StoreError> {
+    let missing = missing(work.inner.dialect, layout, there);
+    for index in missing.iter().filter(|index| index.unique) {
+        create(work, index).await?;
+    }
+    Ok(())
+}
+
+async fn create(work: &mut Writing<'_>, index: &IndexPlan) -> Result<(), StoreError> {
+    // One of that name can be there: a build that was cut off leaves it invalid.
+    let sql = format!("DROP INDEX IF EXISTS {}", work.quote(&index.name));
+    work.run(work.params(), sql).await?;
+    work.run(work.params(), index.sql.clone()).await.map(|_| ())
+}
+
+fn missing(dialect: &dyn Dialect, layout: &Layout, there: &[Found]) -> Vec<IndexPlan> {
     let all = layout
         .entities
         .iter()
-        .flat_map(|tables| tables::indexes(inner.dialect, tables));
-    all.filter(|index| !there.contains(&index.name)).collect()
-}
-
-fn names(lines: Vec<crate::store::bind::Line>) -> Result<BTreeSet<String>, StoreError> {
-    lines.iter().map(|line| get(line, 0)).collect()
+        .flat_map(|tables| tables::indexes(dialect, tables));
+    all.filter(|index| !there.iter().any(|found| found.is(dialect, index)))
+        .collect()
 }
 
 async fn is_large(work: &mut Writing<'_>, index: &IndexPlan) -> Result<bool, StoreError> {
@@ -118,10 +204,37 @@ async fn is_large(work: &mut Writing<'_>, index: &IndexPlan) -> Result<bool, Sto
 pub async fn postponed(inner: &Inner) -> Result<Vec<IndexPlan>, StoreError> {
     let lines = inner
         .writer()?
-        .fetch_all(inner.params().query(inner.dialect.index_names()))
+        .fetch_all(inner.params().query(inner.dialect.indexes()))
         .await;
-    let there = names(lines.map_err(failed)?)?;
-    Ok(missing(inner, &inner.layout, &there))
+    let there = found(&lines.map_err(failed)?)?;
+    let mut missing = missing(inner.dialect, &inner.layout, &there);
+    missing.retain(|index| !index.unique);
+    Ok(missing)
+}
+
+/// The same as a person knows them: `Item.price`.
+pub fn waiting(dialect: &dyn Dialect, layout: &Layout, there: &[Found]) -> Vec<String> {
+    let missing = missing(dialect, layout, there).into_iter();
+    let waits = |index: &IndexPlan| !index.unique && !there.iter().any(|found| found.was(dialect, index));
+    missing
+        .filter(waits)
+        .map(|index| subject(layout, &index).unwrap_or(index.table))
+        .collect()
+}
+
+/// The field that an index is for.
+fn subject(layout: &Layout, index: &IndexPlan) -> Option<String> {
+    let of = |tables: &EntityTables| {
+        let join = tables.joins.iter().find(|join| join.name == index.table);
+        let own = tables.table.columns.iter();
+        let column = || {
+            own.filter(|_| tables.table.name == index.table)
+                .find(|column| index.columns.first() == Some(&column.name))
+        };
+        let field = join.map(|join| join.field).or_else(|| Some(column()?.field))?;
+        Some(format!("{}.{}", tables.name, tables.fields.get(field.index())?))
+    };
+    layout.entities.iter().find_map(of)
 }
 
 /// Builds one index while others read and write. Who builds holds a row of the layout's locks, because another process
@@ -144,26 +257,9 @@ pub async fn build_large(inner: &Inner, index: &IndexPlan) -> Result<bool, Store
     }
     let writer = inner.writer()?;
     for statement in inner.dialect.build_beside(&work.quote(&index.name), &index.sql) {
-        if let Err(error) = writer.execute(inner.params().query(statement)).await {
-            return Err(refused(index, error));
-        }
+        let built = writer.execute(inner.params().query(statement)).await;
+        built.map_err(failed)?;
     }
     tracing::info!(table = %index.table, index = %index.name, "an index was built");
     Ok(true)
-}
-
-/// A unique index that cannot be built names the values that stand in its way; they are in the database's own words.
-fn refused(index: &IndexPlan, error: sqlx::Error) -> StoreError {
-    let Some(cause) = error.as_database_error().filter(|cause| cause.is_unique_violation()) else {
-        return failed(error);
-    };
-    let detail = cause
-        .try_downcast_ref::<sqlx::postgres::PgDatabaseError>()
-        .and_then(|cause| cause.detail())
-        .unwrap_or("some values are repeated");
-    StoreError::LayoutDiffers(format!(
-        "{} of {} should be unique, but is not: {detail}; harvest the type again, or take @unique away",
-        index.columns.join(", "),
-        index.table
-    ))
 }

@@ -2,7 +2,10 @@
 
 use super::*;
 
-on_both!(tables_of_others_are_left_alone);
+on_both!(
+    tables_of_others_are_left_alone,
+    tables_of_a_newer_version_are_left_alone
+);
 
 #[tokio::test]
 async fn a_file_has_one_lock_by_whatever_path() {
@@ -110,5 +113,19 @@ async fn tables_of_others_are_left_alone(on: On) {
     if let On::Postgres = on {
         place.sql("DROP TABLE mine; CREATE EXTENSION pg_stat_statements");
         open_at(&place.url, "one", Access::Write).await.expect("a store");
+    }
+}
+
+async fn tables_of_a_newer_version_are_left_alone(on: On) {
+    let bench = bench_on(on).await;
+    bench.store.close().await;
+    let newer = "INSERT INTO hayloft_migration(version,applied_at) VALUES ('m20991231_000001_later',1)";
+    bench.place.sql(newer);
+    for access in [Access::Write, Access::Destructive, Access::Read] {
+        let error = open_at(&bench.place.url, "one", access).await.err().expect("refused");
+        let text = error.to_string();
+        assert!(matches!(error, StoreError::Unusable(_)), "{text}");
+        assert!(text.contains("newer version of Hayloft"), "{text}");
+        assert!(!text.contains("m2099") && !text.contains("hayloft@"), "{text}");
     }
 }
