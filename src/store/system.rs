@@ -4,14 +4,14 @@
 use migration::{Migrator, MigratorTrait};
 use sea_orm::TransactionTrait;
 
-use super::{Inner, bind::get, crash, driver::Line, types::StoreError};
+use super::{Inner, bind::get, crash, driver::Line, open, types::StoreError};
 
 /// The versions that a database has.
 pub(super) const VERSIONS: &str = "SELECT version FROM hayloft_migration";
 
 /// Makes what is missing. The tool's own way is one transaction for each version, and on SQLite none.
 pub(super) async fn bring_up(inner: &Inner) -> Result<(), StoreError> {
-    let broken = |error: sea_orm::DbErr| StoreError::Database(Box::new(error));
+    let broken = |error: sea_orm::DbErr| open::cannot_migrate(&inner.place, error);
     let connection = inner.writer()?.connection();
     let transaction = connection.begin().await.map_err(broken)?;
     Migrator::up(&transaction, None).await.map_err(broken)?;
