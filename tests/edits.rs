@@ -167,7 +167,7 @@ async fn an_index_that_waits_is_told_and_built_by_a_harvest() {
     edited.scratch.rows(large).await;
     edited.define(&THING.replace("n: Int", "n: Int @index"));
     let environment = [("UP", edited.url.as_str()), ("FAILPOINTS", "open::done=return")];
-    let output = edited.scratch.end(&["harvest"], &environment, None).await;
+    let output = edited.scratch.end(&["harvest"], &environment).await;
     let told = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.signal(), Some(SIGABRT), "{told}");
     let waits = "Thing.n: its index is still to be built";
@@ -203,7 +203,7 @@ async fn a_type_is_read_while_its_rows_are_marked_for_a_new_field() {
     };
     let answer = tokio::select! {
         answer = read => answer,
-        ended = edited.scratch.end(&arguments, &environment, None) => panic!("it did not pause: {ended:?}"),
+        ended = edited.scratch.end(&arguments, &environment) => panic!("it did not pause: {ended:?}"),
     };
     assert_eq!(answer["things"][0], json!({ "id": "a", "name": "One" }));
     assert_eq!(program.terminate().await, Some(0));

@@ -56,7 +56,7 @@ fn upgraded() -> Scratch {
 /// Whether a harvest ended at this point; otherwise it must have succeeded.
 async fn ends_at(scratch: &Scratch, point: &str) -> bool {
     let points = format!("{point}->return");
-    let output = scratch.end(&["harvest"], &[("FAILPOINTS", &points)], None).await;
+    let output = scratch.end(&["harvest"], &[("FAILPOINTS", &points)]).await;
     let told = String::from_utf8_lossy(&output.stderr);
     let aborted = output.status.signal() == Some(SIGABRT);
     assert!(aborted || output.status.success(), "{point}: {told}");

@@ -37,7 +37,12 @@ pub(super) async fn refuse_foreign(inner: &Inner) -> Result<(), StoreError> {
     let names = inner.params().query(inner.dialect.table_names());
     let lines = inner.writer()?.fetch_all(names).await;
     let lines = lines.map_err(|error| open::cannot_open(&inner.place, error))?;
-    check_ours(inner, &lines)
+    check_ours(inner, &lines)?;
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let versions = inner.writer()?.fetch_all(inner.params().query(system::VERSIONS)).await;
+    system::refuse_newer(&inner.place, &versions.map_err(failed)?)
 }
 
 fn check_ours(inner: &Inner, tables: &[Line]) -> Result<(), StoreError> {
@@ -47,11 +52,7 @@ fn check_ours(inner: &Inner, tables: &[Line]) -> Result<(), StoreError> {
             inner.place
         )));
     }
-    if lines.is_empty() {
-        return Ok(());
-    }
-    let versions = inner.writer()?.fetch_all(inner.params().query(system::VERSIONS)).await;
-    system::refuse_newer(&inner.place, &versions.map_err(failed)?)
+    Ok(())
 }
 
 fn names_table(lines: &[Line], name: &str) -> Result<bool, StoreError> {

@@ -321,7 +321,7 @@ async fn steps_are_counted_beside_the_readers_and_without_their_limit() {
     let changed = Changed::new(On::Postgres, ITEM, items()).await;
     let catalog = read(ITEM);
     let layout = Arc::new(Layout::of(&catalog));
-    let store = Store::open_within(&changed.place.url, Access::Write, catalog, layout, LIMIT).await;
+    let store = Store::open_within(&changed.place.url, Access::Write, catalog, layout, Some(LIMIT)).await;
     let store = store.expect("it opens");
     let lossy = read(&ITEM.replace("name: String", "name: String @unique"));
     let layout = Layout::of(&lossy);

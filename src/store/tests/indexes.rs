@@ -82,7 +82,7 @@ async fn a_lost_one_is_a_step(on: On) {
     place.sql("UPDATE quest SET item_slug='same'");
     let catalog = read(ALIKE);
     let layout = Arc::new(Layout::of(&catalog));
-    let plan = Store::plan(&place.url, catalog, layout).await.expect("a plan");
+    let plan = Store::plan(&place.url, catalog, layout, None).await.expect("a plan");
     let words: Vec<String> = plan.steps.iter().map(PlannedStep::words).collect();
     let want =
         "~ Quest.itemSlug: becomes unique: repeated values are harvested again; 1 row with a repeated value is removed";
@@ -139,7 +139,7 @@ async fn one_of_a_large_table_is_built_after_opening_and_again_when_it_was_cut_o
     assert_eq!(store.waiting_indexes().await.expect("a list"), ["Item.price"]);
     let catalog = read(INDEXED);
     let layout = Arc::new(Layout::of(&catalog));
-    let plan = Store::plan(&place.url, catalog, layout).await.expect("a plan");
+    let plan = Store::plan(&place.url, catalog, layout, None).await.expect("a plan");
     assert!(plan.steps.is_empty() && plan.indexes == ["Item.price"], "{plan:?}");
     store.finish_indexes().await.expect("it is built");
     assert_eq!(lines(&store, STATE).await, ["true"]);
