@@ -122,4 +122,9 @@ impl PageFault {
             _ => false,
         }
     }
+
+    /// The upstream lets nobody in who asks as we do.
+    pub(super) fn is_refusal(&self) -> bool {
+        matches!(self, PageFault::Status { status: 401 | 403, .. })
+    }
 }

@@ -114,13 +114,16 @@ pub(super) async fn claim(
     Ok(parents)
 }
 
-/// Claims requests that are due, else those whose owner has gone.
+/// Claims requests that are due, else those that failed last time, else those whose owner has gone. Rows that fail for ever come
+/// after all others, or they would stand in their way in each run.
 async fn take_due(work: &mut Writing<'_>, run: &Run, owner: &str, limit: u32) -> Result<Vec<i64>, StoreError> {
     let now = work.inner.now(0);
     let due = format!("state='due' AND (next_at IS NULL OR next_at<={now})");
-    let rows = take(work, run, owner, limit, &due).await?;
-    if !rows.is_empty() {
-        return Ok(rows);
+    for which in [format!("{due} AND error IS NULL"), due] {
+        let rows = take(work, run, owner, limit, &which).await?;
+        if !rows.is_empty() {
+            return Ok(rows);
+        }
     }
     let over = format!("state='claimed' AND until<{now}");
     take(work, run, owner, limit, &over).await

@@ -129,7 +129,7 @@ impl<'a> Crew<'a> {
     async fn asking(&self, answers: mpsc::Sender<ParentAnswer>, stop: &CancellationToken) -> Result<Ended, StoreError> {
         let mut queue = Queue::default();
         let mut tasks: JoinSet<Asked> = JoinSet::new();
-        let mut failures = 0;
+        let mut streak = Streak::default();
         loop {
             // What this process may do changes when others come and go.
             let source = self.inner.catalog.fetch(self.id).source;
@@ -159,7 +159,7 @@ impl<'a> Crew<'a> {
                 Some(asked) = tasks.join_next() => asked,
                 () = self.pause(), if idle => continue,
             };
-            if let Some(ended) = self.answered(asked, &answers, &mut failures).await {
+            if let Some(ended) = self.answered(asked, &answers, &mut streak).await {
                 return Ok(ended);
             }
         }
@@ -192,7 +192,7 @@ impl<'a> Crew<'a> {
         &self,
         asked: Result<Asked, JoinError>,
         answers: &mpsc::Sender<ParentAnswer>,
-        failures: &mut u32,
+        streak: &mut Streak,
     ) -> Option<Ended> {
         let Asked {
             parent,
@@ -207,7 +207,7 @@ impl<'a> Crew<'a> {
             }
         };
         let fault = outcome.as_ref().err().cloned();
-        *failures = if fault.is_some() { *failures + 1 } else { 0 };
+        streak.add(fault.as_ref());
         let outcome = outcome.unwrap_or_else(|fault| failed(&parent, &fault));
         let answer = ParentAnswer {
             parent,
@@ -221,7 +221,40 @@ impl<'a> Crew<'a> {
         }
         let fault = fault?;
         let away = matches!(fault, PageFault::RetryAfter { .. });
-        (away || *failures >= FAILURES_MAX).then_some(Ended::Broken(fault))
+        (away || streak.is_too_long()).then_some(Ended::Broken(fault))
+    }
+}
+
+/// Answers since the last good one.
+#[derive(Default)]
+struct Streak {
+    /// Requests that failed for whatever reason.
+    failed: u32,
+    /// Those among them that say nothing of their row.
+    in_trouble: u32,
+    /// There was a good answer before.
+    answered: bool,
+}
+
+impl Streak {
+    fn add(&mut self, fault: Option<&PageFault>) {
+        match fault {
+            None => {
+                *self = Streak {
+                    answered: true,
+                    ..Streak::default()
+                }
+            }
+            Some(fault) => {
+                self.failed += 1;
+                self.in_trouble += u32::from(fault.passes() || fault.is_refusal());
+            }
+        }
+    }
+
+    /// Rows that the upstream does not know may be many, as long as it knows one.
+    fn is_too_long(&self) -> bool {
+        self.in_trouble >= FAILURES_MAX || (self.failed >= FAILURES_MAX && !self.answered)
     }
 }
 

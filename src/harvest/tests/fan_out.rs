@@ -238,6 +238,26 @@ async fn an_upstream_in_trouble_ends_the_run() {
     );
 }
 
+#[tokio::test]
+async fn rows_that_the_upstream_does_not_know_stand_in_nobodys_way() {
+    let bench = Bench::start("").await;
+    let names: Vec<String> = (100..160).map(|number| format!("i{number}")).collect();
+    let items: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "x")).collect();
+    bench.items(&items);
+    for name in names.iter().take(25) {
+        bench.answers(&format!("/items/{name}/recipes"), Answer::status(404));
+    }
+    // Nothing but failures looks like a wrong address.
+    let (report, _) = bench.round().await;
+    assert_eq!(report.summary.state, RunState::Failed);
+    let (report, _) = bench.round().await;
+    let counts = bench.counts().await;
+    assert_eq!(
+        (report.summary.state, counts.done, counts.failed),
+        (RunState::Complete, 35, 25)
+    );
+}
+
 /// Stops the run once so many answers are committed.
 struct StopAt(u64, CancellationToken);
 
