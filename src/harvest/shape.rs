@@ -14,7 +14,7 @@ use crate::{
     catalog::{Catalog, EntityId, Field, FieldId, FieldKind, Leaf},
     layout::{EntityTables, Layout},
     store::Refused,
-    value::{Key, Row, Value, describe},
+    value::{Apart, Key, Row, Value, describe},
 };
 
 /// The compiled shapes of a whole catalog; made once, used by every run.
@@ -40,6 +40,8 @@ struct EntityShape {
     positional: bool,
     /// Some field is taken by its key, so that a record must be an object.
     needs_object: bool,
+    /// What no record says.
+    apart: Apart,
 }
 
 #[derive(Debug)]
@@ -153,7 +155,7 @@ impl Shaper {
             })?;
         }
         if shape.nested == 0 {
-            return Ok(Row::new(values, links, Vec::new()));
+            return Ok(Row::beside(&shape.apart, values, links, Vec::new()));
         }
         let key: Vec<Value> = shape
             .key
@@ -176,7 +178,7 @@ impl Shaper {
                 }
             }
         }
-        Ok(Row::new(values, links, children))
+        Ok(Row::beside(&shape.apart, values, links, children))
     }
 
     fn field(
@@ -429,14 +431,7 @@ fn entity_shape(catalog: &Catalog, id: EntityId, tables: &EntityTables) -> Entit
         key_leaves: leaf_shapes(catalog, catalog.leaves_of(id, &entity.key)),
         parent: parent.map(|field| tables.columns_of(field)).unwrap_or_default(),
         positional: entity.positional,
-    }
-}
-
-fn is_list(kind: &FieldKind) -> bool {
-    match kind {
-        FieldKind::Leaf { list, .. } | FieldKind::Value { list, .. } => list.is_some(),
-        FieldKind::Links { .. } | FieldKind::Nested { .. } => true,
-        FieldKind::Reference { .. } | FieldKind::Inverse { .. } => false,
+        apart: tables.apart(),
     }
 }
 
@@ -490,7 +485,7 @@ fn field_shape(catalog: &Catalog, id: EntityId, field_id: FieldId, tables: &Enti
         name: field.name.clone(),
         required: field.required,
         in_key: entity.key.contains(&field_id),
-        take: if is_list(&field.kind) {
+        take: if field.kind.is_list() {
             Take::of_items(&field.selection)
         } else {
             Take::new(&field.selection)

@@ -2,7 +2,7 @@
 
 use crate::layout::{
     Layout,
-    steps::{Change, Steps},
+    steps::{Change, Step, Steps},
 };
 
 use super::{
@@ -87,18 +87,15 @@ fn find(layout: &Layout, records: &[String]) -> Result<Found, StoreError> {
 }
 
 /// Whether who does not know of these steps can go on: what is new may stay empty, and nothing that he knows has changed.
-/// Links and nested rows that he does not know of would be left behind when he deletes a row.
+/// Links, nested rows and requests that he does not know of would be left behind when he deletes a row.
 fn leaves_room(since: &Steps) -> bool {
-    let harmless = |change: &Change, is_nested: bool| match change {
-        Change::NewType => !is_nested,
-        Change::NewField { required } => !required,
+    let harmless = |step: &Step| match step.change {
+        Change::NewType => step.refill.is_none(),
+        Change::NewField { required } => !required && step.refill.as_ref().is_none_or(|refill| !refill.apart),
         Change::NewIndex | Change::RemovedIndex => true,
         _ => false,
     };
-    since
-        .steps
-        .iter()
-        .all(|step| harmless(&step.change, step.refill.is_some() && step.change == Change::NewType))
+    since.steps.iter().all(harmless)
 }
 
 /// Brings the tables to the definition's layout, in one transaction.

@@ -160,7 +160,7 @@ pub(super) async fn finish(inner: &Inner, run: &Run, finish: &Finish) -> Result<
     memory.end_page();
     let mut work = Writing::begin(inner).await?;
     check_fence(&mut work, run).await?;
-    load::take_turn(&mut work, run).await?;
+    load::take_turn(&mut work, run, None).await?;
     let mut absent = load::Absent::default();
     let (state, error) = match finish {
         Finish::Complete { missing, missing_max } => {
