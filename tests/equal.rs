@@ -197,6 +197,7 @@ async fn both_databases_answer_with_the_same_bytes() {
     let upstream = Upstream::start().await;
     upstream.set("/samples", Reply::json(&world::samples()));
     upstream.set("/groups", Reply::json(&world::groups()));
+    upstream.handle(|path| Some(Reply::json(&world::tariff(path.strip_prefix("/tariffs/")?))));
     let sqlite = Served::new(Db::Sqlite, &upstream);
     let (sqlite, postgres) = join(sqlite, Served::new(Db::Postgres, &upstream)).await;
     for document in matrix() {

@@ -174,6 +174,15 @@ impl FieldKind {
         }
     }
 
+    /// Whether a record has a list there.
+    pub fn is_list(&self) -> bool {
+        match self {
+            FieldKind::Leaf { list, .. } | FieldKind::Value { list, .. } => list.is_some(),
+            FieldKind::Links { .. } | FieldKind::Nested { .. } => true,
+            FieldKind::Reference { .. } | FieldKind::Inverse { .. } => false,
+        }
+    }
+
     /// Whether it leads to a list of rows.
     pub fn is_to_many(&self) -> bool {
         matches!(
@@ -299,11 +308,13 @@ pub struct Fetch {
     pub missing_max: f64,
 }
 
-/// One request per row of `parent`, whose `field` (of kind `Links`) leads to what the answer lists.
+/// One request per row of `parent`, whose `field` (of kind `Links` or `Reference`) leads to what the answer lists.
 #[derive(Debug)]
 pub struct Each {
     pub parent: EntityId,
     pub field: FieldId,
+    /// The field is one row (`Reference`): an answer may list one at most.
+    pub one: bool,
     pub when: When,
     /// The fields of the parent in `{$this.…}`: single leaves.
     pub this: Vec<FieldId>,

@@ -16,7 +16,7 @@ use crate::{
     catalog::{Catalog, EntityId, Field, FieldId, FieldKind, Leaf},
     layout::{EntityTables, Layout},
     store::Refused,
-    value::{Key, Row, Value},
+    value::{Apart, Key, Row, Value},
 };
 
 /// The compiled shapes of a whole catalog; made once, used by every run.
@@ -43,6 +43,8 @@ struct EntityShape {
     /// Some field is taken by its key, so that a record must be an object.
     needs_object: bool,
     room: Room,
+    /// What no record says.
+    apart: Apart,
 }
 
 #[derive(Debug)]
@@ -162,7 +164,7 @@ impl Shaper {
             Unfit { key, id, reason }
         })?;
         if shape.nested == 0 {
-            return Ok(Row::new(values, links, Vec::new()));
+            return Ok(Row::beside(&shape.apart, values, links, Vec::new()));
         }
         let key: Vec<Value> = shape
             .key
@@ -185,7 +187,7 @@ impl Shaper {
                 }
             }
         }
-        Ok(Row::new(values, links, children))
+        Ok(Row::beside(&shape.apart, values, links, children))
     }
 
     fn field(
@@ -389,14 +391,7 @@ fn entity_shape(catalog: &Catalog, id: EntityId, tables: &EntityTables) -> Entit
         parent: parent.map(|field| tables.columns_of(field)).unwrap_or_default(),
         positional: entity.positional,
         room: Room::of(entity, tables),
-    }
-}
-
-fn is_list(kind: &FieldKind) -> bool {
-    match kind {
-        FieldKind::Leaf { list, .. } | FieldKind::Value { list, .. } => list.is_some(),
-        FieldKind::Links { .. } | FieldKind::Nested { .. } => true,
-        FieldKind::Reference { .. } | FieldKind::Inverse { .. } => false,
+        apart: tables.apart(),
     }
 }
 
@@ -450,7 +445,7 @@ fn field_shape(catalog: &Catalog, id: EntityId, field_id: FieldId, tables: &Enti
         name: field.name.clone(),
         required: field.required,
         in_key: entity.key.contains(&field_id),
-        take: if is_list(&field.kind) {
+        take: if field.kind.is_list() {
             Take::of_items(&field.selection)
         } else {
             Take::new(&field.selection)

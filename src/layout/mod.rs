@@ -8,7 +8,7 @@ pub mod steps;
 
 use crate::{
     catalog::{Catalog, Entity, EntityId, Field, FieldId, FieldKind, Leaf, Valid},
-    value::Scalar,
+    value::{Apart, Scalar},
 };
 
 pub use meaning::Meaning;
@@ -86,6 +86,9 @@ pub struct Column {
     /// Names that the column can have been stored under, by `@was`.
     #[serde(skip)]
     pub before: Vec<String>,
+    /// A part of a link that a request of its own brings (`@fetch` on the field): what the row's record says leaves it alone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fetched: bool,
 }
 
 /// What a column holds; the dialect chooses the type.
@@ -160,6 +163,21 @@ impl EntityTables {
             .filter(|(_, column)| column.field == field)
             .map(|(position, _)| position)
             .collect()
+    }
+
+    /// The columns that requests of their own fill.
+    pub fn fetched(&self) -> impl Iterator<Item = &Column> {
+        self.table.columns.iter().filter(|column| column.fetched)
+    }
+
+    /// The places of what no record of the type says.
+    pub fn apart(&self) -> Apart {
+        let columns = self.table.columns.iter().enumerate();
+        let joins = self.joins.iter().enumerate();
+        Apart {
+            values: columns.filter(|(_, column)| column.fetched).map(|(at, _)| at).collect(),
+            links: joins.filter(|(_, join)| join.fetched).map(|(at, _)| at).collect(),
+        }
     }
 
     /// The join table of a `Links` field.
@@ -251,6 +269,7 @@ fn field_columns(catalog: &Catalog, entity: &Entity, id: FieldId) -> Vec<Column>
             nullable,
             meaning: meaning.clone(),
             before: before.to_vec(),
+            fetched: field.fetch.is_some(),
         })
     });
     columns.collect()
@@ -335,6 +354,7 @@ fn join_columns(catalog: &Catalog, entity: EntityId, by: &[FieldId], prefix: &st
             nullable: false,
             meaning: Meaning::Link(catalog.entity(entity).name.clone()),
             before: before.to_vec(),
+            fetched: false,
         })
     });
     columns.collect()

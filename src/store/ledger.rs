@@ -173,7 +173,7 @@ pub(super) async fn finish(inner: &Inner, run: &Run, finish: &Finish) -> Result<
     let mut absent = load::Absent::default();
     let (state, error) = match finish {
         Finish::Complete { missing, missing_max } => {
-            load::take_turn(&mut work, run).await?;
+            load::take_turn(&mut work, run, None).await?;
             absent = load::absent(&mut work, run, &memory, *missing, *missing_max).await?;
             crash::point("finish::absent");
             load::forget_unvisited(&mut work, run).await?;

@@ -71,12 +71,12 @@ impl Standing {
     }
 }
 
-/// Whether who does not know of a step can go on: what is new may stay empty, and nothing that he knows has changed. Links
-/// and nested rows that he does not know of would be left behind when he deletes a row.
+/// Whether who does not know of a step can go on: what is new may stay empty, and nothing that he knows has changed. Links,
+/// nested rows and requests that he does not know of would be left behind when he deletes a row.
 fn leaves_room(step: &Step) -> bool {
     match step.change {
         Change::NewType => step.refill.is_none(),
-        Change::NewField { required } => !required,
+        Change::NewField { required } => !required && step.refill.as_ref().is_none_or(|refill| !refill.apart),
         Change::NewIndex | Change::RemovedIndex => true,
         _ => false,
     }

@@ -85,24 +85,37 @@ impl std::fmt::Display for Key {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
     /// One value per data column of the type's table (`layout::Table::columns`), in that order.
+    /// Those that requests of their own fill (`layout::Column::fetched`) are null here.
     pub values: Vec<Value>,
     /// One list per join table of the type (`layout::EntityTables::joins`), in that order: the targets in the upstream's order.
     /// Those that requests of their own fill (`layout::JoinTable::fetched`) stay empty here.
     pub links: Vec<Vec<Key>>,
     /// One list per nested field of the type (`layout::EntityTables::nested`), in that order: the child rows in the upstream's order.
     pub children: Vec<Vec<Row>>,
-    /// A hash of all of the above, children included: equal hash, nothing to write.
+    /// A hash of all of the above, children included, but for what requests of their own fill: equal hash, nothing to write.
     pub hash: i64,
+}
+
+/// The parts of a type's rows that requests of their own fill, by position.
+#[derive(Clone, Debug, Default)]
+pub struct Apart {
+    pub values: Vec<usize>,
+    pub links: Vec<usize>,
 }
 
 impl Row {
     /// Builds a row and its hash.
     pub fn new(values: Vec<Value>, links: Vec<Vec<Key>>, children: Vec<Vec<Row>>) -> Row {
+        Row::beside(&Apart::default(), values, links, children)
+    }
+
+    /// The same beside parts that are no part of the record: with or without them the record is the same, and so is the hash.
+    pub fn beside(apart: &Apart, values: Vec<Value>, links: Vec<Vec<Key>>, children: Vec<Vec<Row>>) -> Row {
         let mut hash = xxhash_rust::xxh3::Xxh3::new();
-        for value in &values {
+        for value in own(&values, &apart.values) {
             value.hash_into(&mut hash);
         }
-        for list in &links {
+        for list in own(&links, &apart.links) {
             hash.update(&(list.len() as u64).to_le_bytes());
             list.iter()
                 .flat_map(|key| &key.0)
@@ -119,6 +132,12 @@ impl Row {
             hash: hash.digest() as i64,
         }
     }
+}
+
+/// What is not at one of these positions.
+fn own<'a, T>(all: &'a [T], apart: &'a [usize]) -> impl Iterator<Item = &'a T> {
+    let own = all.iter().enumerate().filter(|(at, _)| !apart.contains(at));
+    own.map(|(_, one)| one)
 }
 
 #[cfg(test)]

@@ -256,3 +256,15 @@ pub fn groups() -> Value {
     };
     (0..30).map(group).collect()
 }
+
+/// What is answered about the tariff of the groups with this number: a row, the key of one, or none.
+pub fn tariff(number: &str) -> Value {
+    let number: i64 = number.parse().expect("a number");
+    let rate = format!("{}.50", number.rem_euclid(3));
+    match number.rem_euclid(5) {
+        0 => Value::Null,
+        1 => json!(rate),
+        2 => json!(format!("{number}.125")),
+        _ => json!({ "rate": rate, "name": GROUPS[number.rem_euclid(3) as usize] }),
+    }
+}

@@ -43,8 +43,8 @@ impl Builder<'_> {
         sources: &[Option<Source>],
         catalog: &Catalog,
     ) -> Option<Fetch> {
-        // Only a list of rows with a key came this far without a fault; what else it may be is refused where it is built.
-        let Shape::Links(target) = self.plan.shape(field) else {
+        // Only rows with a key came this far without a fault; what else it may be is refused where it is built.
+        let (Shape::Links(target) | Shape::Reference(target)) = self.plan.shape(field) else {
             return None;
         };
         let before = self.faults.len();
@@ -54,10 +54,12 @@ impl Builder<'_> {
         let fetch = self.fetch(target, directive, sources, FIELD_VARIABLES)?;
         let this = self.this(parent, directive, &fetch)?;
         let links = catalog.entity(parent).field(id);
-        let whole = matches!(links.kind, FieldKind::Links { .. }) && self.faults.len() == before;
+        let one = matches!(links.kind, FieldKind::Reference { .. });
+        let whole = (one || matches!(links.kind, FieldKind::Links { .. })) && self.faults.len() == before;
         let each = Each {
             parent,
             field: id,
+            one,
             when: match directive.text("when").map(|when| when.value) {
                 Some("NEW") => When::New,
                 Some("ALWAYS") => When::Always,

@@ -230,12 +230,6 @@ impl Builder<'_> {
             self.fault(Fault::at(nested.span.clone(), message).hint(hint));
             return None;
         }
-        if let Some(fetch) = field.directive("fetch") {
-            let message = "`@fetch` on a field needs a list".to_owned();
-            let hint = format!("write `[{name}!]!`; an answer that is one object is a list of one");
-            self.fault(Fault::at(fetch.span.clone(), message).hint(hint));
-            return None;
-        }
         if field.ty.required {
             self.required_link(entity, target, field);
             return None;
@@ -243,8 +237,26 @@ impl Builder<'_> {
         if let Shape::Inverse(_) = self.plan.shape(field) {
             return self.inverse(entity, target, field, false);
         }
+        if field.has("fetch") {
+            self.one_fetched_row(entity, field)?;
+        }
         let by = self.by(target, field)?;
         Some(FieldKind::Reference { target, by })
+    }
+
+    /// A link that a request of its own brings: its row must be found again, and nobody can promise what will be answered.
+    fn one_fetched_row(&mut self, entity: EntityId, field: &FieldDefinition) -> Option<()> {
+        if self.plan.entity(entity).positional {
+            self.no_identity(field, self.plan.name(entity), "its links could not be kept apart");
+            return None;
+        }
+        let Some(unique) = field.directive("unique") else {
+            return Some(());
+        };
+        let name = &field.name.value;
+        let message = format!("`@unique` cannot stand on `{name}`: two answers may name the same row");
+        self.fault(Fault::at(unique.span.clone(), message).hint("leave it out; a link is indexed without it"));
+        None
     }
 
     fn required_link(&mut self, entity: EntityId, target: EntityId, field: &FieldDefinition) {
@@ -367,10 +379,11 @@ impl Builder<'_> {
         let only_one = shape == Shape::Reference(entity) && (other.has("unique") || planned.key == [id]);
         if !many && !only_one {
             let message = format!("many rows of `{there}` may have the same `{}`", named.value);
-            self.fault(Fault::at(field.ty.span.clone(), message).hint(format!(
-                "write `[{there}!]!`, or mark `{there}.{}` with @unique",
-                named.value
-            )));
+            let or = match other.has("fetch") {
+                true => String::new(),
+                false => format!(", or mark `{there}.{}` with @unique", named.value),
+            };
+            self.fault(Fault::at(field.ty.span.clone(), message).hint(format!("write `[{there}!]!`{or}")));
             return None;
         }
         Some(FieldKind::Inverse {

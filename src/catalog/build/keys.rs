@@ -79,6 +79,9 @@ impl Builder<'_> {
             (Shape::Leaf, _) if !field.ty.required => fault
                 .label("it may be null")
                 .hint(format!("write `{}!`; a record without it is refused", field.ty.name)),
+            (Shape::Reference(_), _) if field.has("fetch") => {
+                fault.hint("the key of a row is in its record; what a request of its own brings comes later")
+            }
             (Shape::Leaf | Shape::Reference(_), _) => return,
             _ => fault.hint("a key is made of scalars, enums and references to one row"),
         };

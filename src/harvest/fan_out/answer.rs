@@ -29,11 +29,14 @@ pub(super) struct Records {
     /// In the upstream's order; of a repeated one the first counts.
     pub links: Vec<Key>,
     pub refused: Vec<Refused>,
+    /// How many records there were, whatever became of them.
+    pub count: u64,
 }
 
 impl Records {
     /// Adds those of the next page.
     pub(super) fn add(&mut self, more: Records) {
+        self.count += more.count;
         self.rows.extend(more.rows);
         self.refused.extend(more.refused);
         self.links.extend(more.links);
@@ -57,6 +60,7 @@ pub(super) fn read(
     let mut reader = Reader {
         fetch,
         entity: fetch.entity,
+        one: fetch.each.as_ref().is_some_and(|each| each.one),
         shaper: &inner.shaper,
         budget,
         place,
@@ -90,6 +94,8 @@ fn file(path: &Path, place: &str) -> Result<Bytes, PageFault> {
 struct Reader<'a> {
     fetch: &'a Fetch,
     entity: EntityId,
+    /// The field leads to one row: null says that there is none.
+    one: bool,
     shaper: &'a Shaper,
     budget: Budget,
     place: &'a str,
@@ -146,6 +152,10 @@ impl Reader<'_> {
     /// An object is a row and its key; anything else is a key.
     fn record(&mut self, record: &Val) -> Result<(), PageFault> {
         self.count += 1;
+        if self.one && matches!(record, Val::Null) {
+            return Ok(());
+        }
+        self.records.count += 1;
         match record {
             Val::Obj(_) => {
                 let (row, refused) = self.shaper.record(self.entity, record);

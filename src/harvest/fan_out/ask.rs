@@ -174,9 +174,10 @@ impl Series<'_> {
             tracing::error!(%error, "the reading of an answer broke");
             PageFault::Internal
         })??;
+        self.records.add(records);
+        self.check_one(&place)?;
         pager.check_body(hash, info.rows, &place)?;
         let next = pager.advance(&info, &place)?.clone();
-        self.records.add(records);
         if self.records.links.len() > ANSWER_ROWS_MAX {
             let message = format!("more than {ANSWER_ROWS_MAX} rows for one row; let a type's own @fetch read so many");
             return Err(PageFault::Rows { place, message });
@@ -184,8 +185,28 @@ impl Series<'_> {
         Ok(next)
     }
 
+    /// Which of several rows a single link leads to is not for us to guess.
+    fn check_one(&self, place: &str) -> Result<(), PageFault> {
+        let one = self.inner.catalog.fetch(self.id).each.as_ref().filter(|each| each.one);
+        let Some(each) = one.filter(|_| self.records.count > 1) else {
+            return Ok(());
+        };
+        let catalog = &self.inner.catalog;
+        let target = catalog.entity(each.parent).field(each.field).kind.target();
+        let target = target.map_or("", |target| &catalog.entity(target).name);
+        let name = catalog.fetch_name(self.id);
+        Err(PageFault::Rows {
+            place: place.to_owned(),
+            message: format!(
+                "{name} leads to one row, but there are several; make it a list, `[{target}!]!`, or narrow `rows`"
+            ),
+        })
+    }
+
     fn read(&mut self, state: Option<RequestState>) -> ParentOutcome {
-        let Records { rows, links, refused } = std::mem::take(&mut self.records);
+        let Records {
+            rows, links, refused, ..
+        } = std::mem::take(&mut self.records);
         ParentOutcome::Read {
             rows,
             links,

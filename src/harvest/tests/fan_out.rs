@@ -9,11 +9,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::upstream::{Answer, Upstream};
 use crate::{
-    catalog::{self, Catalog, FetchId, Valid},
+    catalog::{self, Catalog, FetchId, FieldId, Valid},
     config::{DatabaseUrl, Environment},
     definition::SourceFile,
     harvest::{Committed, HarvestSettings, Harvester, Progress, RunReport, Silent},
     layout::Layout,
+    query::{Output, OutputValue, Read, Root, RootValue, Select},
     store::{
         Access, FanOutCounts, Parent, ParentAnswer, ParentOutcome, Reason, Run, RunState, StartRun, Store, StoreError,
     },
@@ -119,6 +120,36 @@ impl Bench {
             .iter()
             .find(|(entity, _)| *entity == id)
             .map_or(0, |(_, rows)| *rows)
+    }
+
+    /// The items, each with the rows that it leads to.
+    async fn links(&self) -> String {
+        let id = || Output {
+            key: "id".to_owned(),
+            value: OutputValue::Leaf(FieldId(0)),
+        };
+        let recipe = Output {
+            key: "recipe".to_owned(),
+            value: OutputValue::One {
+                field: FieldId(2),
+                output: vec![id()],
+            },
+        };
+        let items = Select {
+            entity: self.catalog.entity_named("Item").expect("a type"),
+            filter: None,
+            order: Vec::new(),
+            first: None,
+            offset: None,
+            output: vec![id(), recipe],
+        };
+        let root = Root {
+            key: "items".to_owned(),
+            value: RootValue::Many(items),
+        };
+        let statement = self.store.compile(&Read { roots: vec![root] }).expect("a statement");
+        let answer = self.store.read(&statement, &[]).await.expect("an answer");
+        answer.json.replace('"', "")
     }
 
     async fn counts(&self) -> FanOutCounts {
@@ -346,6 +377,78 @@ async fn what_is_no_list_of_rows_fails_by_name() {
     let counts = bench.counts().await;
     assert_eq!((counts.done, counts.failed), (2, 1));
     assert!(counts.errors[0].contains("does it lack `[]`"), "{counts:?}");
+}
+
+/// A link to one row; all that differs from a list is how many rows an answer may have.
+const ONE: &str = r#"recipes: Recipe @fetch(source: "farm", GET: "/one/{$this.id}", when: ALWAYS, rows: ".r")"#;
+
+#[tokio::test]
+async fn a_single_link_follows_its_answers() {
+    let bench = Bench::with(ONE).await;
+    bench.items(&[("1", "one"), ("2", "two"), ("3", "three"), ("4", "four")]);
+    let says = |id: &str, row: &str| bench.answers(&format!("/one/{id}"), Answer::json(format!("{{\"r\":{row}}}")));
+    says("1", r#"{"id":"a","name":"A"}"#);
+    says("2", r#""a""#);
+    says("3", "null");
+    says("4", r#""nobody""#);
+    let (report, asked) = bench.round().await;
+    assert_eq!((state(&report), asked.len()), ((RunState::Complete, 4, 1, 0, 0), 4));
+    let linked = "{items:[{id:1,recipe:{id:a}},{id:2,recipe:{id:a}},{id:3,recipe:null},{id:4,recipe:null}]}";
+    assert_eq!(bench.links().await, linked);
+    // What is answered again changes nothing, and nobody hears of it.
+    let mut changes = bench.store.bus().listen();
+    bench.round().await;
+    assert!(changes.try_recv().is_err());
+    // A key was there before its row; a link goes with an answer that has none.
+    says("1", r#"{"id":"nobody","name":"N"}"#);
+    bench.answers("/one/2", Answer::status(204));
+    bench.round().await;
+    assert_eq!(
+        bench.links().await,
+        "{items:[{id:1,recipe:{id:nobody}},{id:2,recipe:null},{id:3,recipe:null},{id:4,recipe:{id:nobody}}]}"
+    );
+    let mut told = BTreeSet::new();
+    while let Ok(commit) = changes.try_recv() {
+        told.extend(commit.entities.iter().copied());
+    }
+    let named = |name: &str| bench.catalog.entity_named(name).expect("a type");
+    assert_eq!(told, BTreeSet::from([named("Item"), named("Recipe")]));
+}
+
+#[tokio::test]
+async fn a_single_link_is_not_guessed() {
+    let bench = Bench::with(&ONE.replace("\".r\"", "\".r[]\"")).await;
+    bench.items(&[("1", "one"), ("2", "two"), ("3", "three"), ("4", "four")]);
+    let says = |id: &str, rows: &str| bench.answers(&format!("/one/{id}"), Answer::json(format!("{{\"r\":{rows}}}")));
+    for id in ["1", "2", "3", "4"] {
+        says(id, r#"[{"id":"a"}]"#);
+    }
+    bench.round().await;
+    says("1", r#"["a","b"]"#);
+    says("2", r#"[{"name":"no key"}]"#);
+    says("3", r#"[{"id":"b","name":["no text"]}]"#);
+    says("4", r#"["b",null,{"id":"b"}]"#);
+    let (report, _) = bench.round().await;
+    assert_eq!((report.summary.state, report.summary.refused), (RunState::Complete, 2));
+    let counts = bench.counts().await;
+    assert_eq!((counts.done, counts.failed), (2, 2));
+    for (error, item) in counts.errors.iter().zip(["1: GET ", "4: GET "]) {
+        assert!(error.starts_with(item), "{counts:?}");
+        assert!(
+            error.ends_with(
+                "Item.recipes leads to one row, but there are several; make it a list, `[Recipe!]!`, or narrow `rows`"
+            ),
+            "{counts:?}"
+        );
+    }
+    // Several rows, or one that cannot be told, change nothing; a row that is refused may be there in an older version.
+    bench.answers("/one/1", Answer::json(r#"{"r":[{"id":"b"}]}"#));
+    bench.answers("/one/4", Answer::json(r#"{"r":[null]}"#));
+    bench.round().await;
+    assert_eq!(
+        bench.links().await,
+        "{items:[{id:1,recipe:{id:b}},{id:2,recipe:{id:a}},{id:3,recipe:{id:b}},{id:4,recipe:null}]}"
+    );
 }
 
 fn answered(parents: Vec<Parent>) -> Vec<ParentAnswer> {

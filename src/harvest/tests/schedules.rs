@@ -297,6 +297,7 @@ fn what_follows_another() {
         each: Some(Each {
             parent: EntityId(0),
             field: FieldId(0),
+            one: false,
             when: When::Changed,
             this: Vec::new(),
             after: Vec::new(),

@@ -167,7 +167,7 @@ impl<'a> Comparison<'a> {
             let found = found.filter(|at| used.insert(*at));
             let old = found.and_then(|at| Some((at, pair.old.joins.get(at)?)));
             let Some((at, old)) = old else {
-                let refill = Some(link_refill(pair, join, &field));
+                let refill = Some(field_refill(pair, &field, join.fetched));
                 self.tell(Change::NewLinks, &pair.new.name, Some(&field), None, refill);
                 out.push(None);
                 continue;
@@ -175,7 +175,7 @@ impl<'a> Comparison<'a> {
             let from = field_name(pair.old, old.field);
             if !emptied && !self.same_links(old, join) {
                 let touch = all_of(&old.name, Loss::Links);
-                let refill = Some(link_refill(pair, join, &field));
+                let refill = Some(field_refill(pair, &field, join.fetched));
                 self.tell(Change::EmptiedLinks, &pair.new.name, Some(&field), Some(touch), refill);
                 out.push(None);
                 continue;
@@ -290,9 +290,9 @@ pub(super) fn refill(pair: &Pair<'_>, field: Option<&str>) -> Refill {
     }
 }
 
-/// The same for links, which requests of their own may bring: they are called by the field.
-fn link_refill(pair: &Pair<'_>, join: &JoinTable, field: &str) -> Refill {
-    match join.fetched {
+/// The same for a field that requests of its own may fill: they are called by the field.
+pub(super) fn field_refill(pair: &Pair<'_>, field: &str, fetched: bool) -> Refill {
+    match fetched {
         true => Refill {
             fetch: Some(format!("{}.{field}", pair.new.name)),
             apart: true,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{
     Change, Condition, Loss, Origin, Touch,
     cast::{self, Fit, fit},
-    compare::{Comparison, Pair, all_of, field_name, refill},
+    compare::{Comparison, Pair, all_of, field_name, field_refill},
 };
 use crate::{catalog::FieldId, layout::Column};
 
@@ -51,13 +51,13 @@ impl Columns {
 /// Whether all stored values can be kept as they are or by a cast.
 pub(super) fn keeps(comparison: &Comparison<'_>, old: &Column, new: &Column) -> bool {
     let fits = fit(&old.meaning, &new.meaning, |name| comparison.former(name)) == Fit::Same;
-    cast::casts(old.kind, new.kind) && fits
+    cast::casts(old.kind, new.kind) && old.fetched == new.fetched && fits
 }
 
 /// The same, but for values that are no more and are taken out.
 fn may_keep(comparison: &Comparison<'_>, old: &Column, new: &Column) -> bool {
     let fits = fit(&old.meaning, &new.meaning, |name| comparison.former(name)) != Fit::Other;
-    cast::casts(old.kind, new.kind) && fits
+    cast::casts(old.kind, new.kind) && old.fetched == new.fetched && fits
 }
 
 /// Tells the steps of a type's fields; gives where each new column comes from.
@@ -140,6 +140,15 @@ fn removed(comparison: &mut Comparison<'_>, pair: &Pair<'_>, used: &BTreeSet<usi
     }
 }
 
+/// A column's type as a person reads it, and whether its record brings the value.
+fn shown(column: &Column) -> String {
+    let name = cast::name(column.kind, &column.meaning);
+    match column.fetched {
+        true => format!("{name} @fetch"),
+        false => name,
+    }
+}
+
 /// A new column in its surroundings.
 struct Field<'a> {
     pair: &'a Pair<'a>,
@@ -152,7 +161,7 @@ struct Field<'a> {
 impl Field<'_> {
     fn tell(&self, comparison: &mut Comparison<'_>, change: Change, touch: Option<Touch>, filled: bool) {
         if !self.emptied {
-            let refill = filled.then(|| refill(self.pair, Some(&self.name)));
+            let refill = filled.then(|| field_refill(self.pair, &self.name, self.column.fetched));
             comparison.tell(change, &self.pair.new.name, Some(&self.name), touch, refill);
         }
     }
@@ -200,8 +209,8 @@ impl Field<'_> {
     fn lose(&self, comparison: &mut Comparison<'_>, old: &Column, names: Vec<String>) {
         let values = self.touch(Condition::NotNull(names), Loss::Value);
         let change = Change::Emptied {
-            from: cast::name(old.kind, &old.meaning),
-            to: cast::name(self.column.kind, &self.column.meaning),
+            from: shown(old),
+            to: shown(self.column),
         };
         self.tell(comparison, change, self.without_values().or(values), true);
     }

@@ -8,6 +8,7 @@ mod key;
 mod kin;
 mod log;
 mod numbers;
+mod one;
 mod parents;
 pub(super) mod seen;
 mod work;
@@ -68,7 +69,7 @@ struct Done {
 async fn try_group(inner: &Inner, run: &Run, group: &Group, memory: &RunMemory) -> Result<Done, StoreError> {
     let mut work = Work::in_force_load(inner).await?;
     check_fence(&mut work, run).await?;
-    take_turn(&mut work, run).await?;
+    take_turn(&mut work, run, None).await?;
     crash::point("load::fenced");
     if work.next_row(run.entity).await? == memory.added.next() {
         work.added = Some((run.entity, &memory.added));
@@ -201,12 +202,14 @@ async fn end_page(work: &mut Work<'_>, run: &Run, request: &RequestState, mut pa
     Ok(())
 }
 
-/// Takes the turn of this run among all that write the same types; others wait until the transaction ends.
-pub(super) async fn take_turn(work: &mut Work<'_>, run: &Run) -> Result<(), StoreError> {
+/// Takes the turn of this run among all that write the same types, `beside` included; others wait until the transaction ends.
+pub(super) async fn take_turn(work: &mut Work<'_>, run: &Run, beside: Option<EntityId>) -> Result<(), StoreError> {
     if work.inner.dialect.exclusive() {
         return Ok(());
     }
-    numbers::lock(work, family(work, run.entity)).await
+    let mut written = family(work, run.entity);
+    written.extend(beside);
+    numbers::lock(work, written).await
 }
 
 /// An entity and all that is nested in it: what a run of its fetch may write.

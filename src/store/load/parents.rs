@@ -7,11 +7,11 @@ use super::{
     announce, finish, insert_refused,
     key::distinct,
     kin::{delete_where, insert_links, named},
-    take_turn,
+    one, take_turn,
     work::{Fate, Item, Op, Work, read_value},
 };
 use crate::{
-    catalog::{EntityId, FetchId},
+    catalog::{Each, EntityId, FetchId},
     layout::{Column, JoinTable, POSITION_COLUMN},
     store::{
         Inner,
@@ -65,11 +65,16 @@ pub(in crate::store) async fn commit_parents(
 ) -> Result<GroupOutcome, StoreError> {
     let mut work = Work::in_force_load(inner).await?;
     check_fence(&mut work, run).await?;
-    take_turn(&mut work, run).await?;
+    let each = fan_out::each(inner, fetch)?;
+    // A single link stands in the parent's own row, which others write too.
+    take_turn(&mut work, run, each.one.then_some(each.parent)).await?;
     let answers = claimed(&mut work, run, owner, answers).await?;
     let (outcome, refused) = write_targets(&mut work, run, &answers).await?;
     crash::point("parents::rows");
-    relink(&mut work, fetch, &answers).await?;
+    match each.one {
+        true => one::relink(&mut work, each, &answers).await?,
+        false => relink(&mut work, each, &answers).await?,
+    }
     crash::point("parents::links");
     let signature = inner.catalog.signature(fetch);
     note_answers(&mut work, run, &signature, &answers).await?;
@@ -169,8 +174,7 @@ fn rows_of(answer: &ParentAnswer) -> &[Row] {
 }
 
 /// Replaces the links of those parents whose lists differ, and notes these as changed.
-async fn relink(work: &mut Work<'_>, fetch: FetchId, answers: &[&ParentAnswer]) -> Result<(), StoreError> {
-    let each = fan_out::each(work.inner, fetch)?;
+async fn relink(work: &mut Work<'_>, each: &Each, answers: &[&ParentAnswer]) -> Result<(), StoreError> {
     let Some(join) = work.tables(each.parent).join_of(each.field) else {
         return Err(StoreError::Refused("a fetched field has no table of links".to_owned()));
     };

@@ -18,7 +18,10 @@ use crate::{
     value::Row,
 };
 
-use super::work::{Fate, Item, Work};
+use super::{
+    one,
+    work::{Fate, Item, Work},
+};
 
 /// Bytes of a refused record that are kept.
 const RECORD_MAX: usize = 64 * 1024;
@@ -95,7 +98,8 @@ async fn write(
     for pending in chunk {
         let Some(item) = items.get(pending.place) else { continue };
         rows.int(pending.row)?;
-        for value in &item.row.values {
+        let own = tables.table.columns.iter().zip(&item.row.values);
+        for (_, value) in own.filter(|(column, _)| !column.fetched) {
             rows.value(value)?;
         }
         if tables.positioned {
@@ -124,10 +128,15 @@ async fn write(
     Ok(taken)
 }
 
-/// The kinds of all columns of a table, in the order of [`write_sql`].
+/// The columns that records fill; the others are left as they are.
+fn own_columns(tables: &EntityTables) -> impl Iterator<Item = &Column> {
+    tables.table.columns.iter().filter(|column| !column.fetched)
+}
+
+/// The kinds of the columns that are written, in the order of [`write_sql`].
 fn row_kinds(tables: &EntityTables) -> Vec<Kind> {
     let mut kinds = vec![Kind::Int];
-    kinds.extend(tables.table.columns.iter().map(|column| Kind::of(column.kind)));
+    kinds.extend(own_columns(tables).map(|column| Kind::of(column.kind)));
     kinds.extend(tables.positioned.then_some(Kind::Int));
     kinds.push(Kind::Int);
     kinds
@@ -135,7 +144,7 @@ fn row_kinds(tables: &EntityTables) -> Vec<Kind> {
 
 fn write_sql(work: &Work<'_>, tables: &EntityTables, kinds: &[Kind], count: usize, changed: bool) -> String {
     let mut columns = vec![ROW_COLUMN];
-    columns.extend(tables.table.columns.iter().map(|column| column.name.as_str()));
+    columns.extend(own_columns(tables).map(|column| column.name.as_str()));
     columns.extend(tables.positioned.then_some(POSITION_COLUMN));
     columns.push(HASH_COLUMN);
     let dialect = work.inner.dialect;
@@ -218,6 +227,9 @@ async fn settle(
     if exchanged.len() < 2 {
         return Ok(left);
     }
+    // What no record brings would go with the rows.
+    let numbers: Vec<i64> = exchanged.iter().map(|pending| pending.row).collect();
+    let links = one::stored(work, entity, &numbers).await?;
     work.run(work.params(), "SAVEPOINT exchange".to_owned()).await?;
     for pending in &exchanged {
         let mut params = work.params();
@@ -228,6 +240,7 @@ async fn settle(
     }
     if one_by_one(work, entity, items, &exchanged).await?.is_empty() {
         left.retain(|(pending, _)| !pending.changed);
+        one::put_back(work, entity, &links).await?;
     } else {
         work.run(work.params(), "ROLLBACK TO SAVEPOINT exchange".to_owned())
             .await?;
@@ -286,6 +299,7 @@ fn as_json(work: &Work<'_>, entity: EntityId, row: &Row) -> String {
     let columns = work.tables(entity).table.columns.iter();
     let object: serde_json::Map<String, serde_json::Value> = columns
         .zip(&row.values)
+        .filter(|(column, _)| !column.fetched)
         .map(|(column, value)| (column.name.clone(), scalar_of(column.kind).to_wire(value)))
         .collect();
     serde_json::Value::Object(object).to_string()

@@ -31,7 +31,8 @@ pub async fn types(work: &mut Writing<'_>, migration: &Migration<'_>) -> Result<
         let step = &planned.step;
         match &step.change {
             Change::RenamedType { from } => rename(work, from, &step.entity).await?,
-            Change::RenamedLinks { from } => {
+            // Most fields have no requests of their own, and nothing that could be called otherwise.
+            Change::RenamedLinks { from } | Change::RenamedField { from } => {
                 let of = |field: &str| format!("{}.{field}", step.entity);
                 let to = step.field.as_deref().unwrap_or_default();
                 rename_fetch(work, &of(from), &of(to)).await?;

@@ -12,6 +12,7 @@ mod processes;
 mod prunes;
 mod reads;
 mod runs;
+mod single;
 mod standing;
 mod values;
 

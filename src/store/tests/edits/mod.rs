@@ -336,6 +336,9 @@ async fn owed(store: &Store, plan: &LayoutPlan) -> Checked {
     for step in plan.steps.iter().filter(|step| step.refills) {
         if let Some(fetch) = step.step.refill.as_ref().and_then(|refill| refill.fetch.as_ref()) {
             prop_assert!(noted.contains(fetch), "{fetch} is not noted: {}", step.words());
+            if step.step.refill.as_ref().is_some_and(|refill| refill.apart) {
+                continue;
+            }
             let entity = store.inner.catalog.entity_named(fetch).expect("a type");
             let table = store.inner.dialect.quote(&store.inner.layout.entity(entity).table.name);
             let fresh = number(
@@ -364,6 +367,29 @@ async fn fill(store: &Store, round: u64) {
             missing_max: 1.0,
         };
         store.finish_run(&run, keep).await.expect("an end");
+    }
+    link(store).await;
+}
+
+/// What requests of their own would bring: each of these links leads to the first row of its target.
+async fn link(store: &Store) {
+    let quote = |name: &str| store.inner.dialect.quote(name);
+    let catalog = store.inner.catalog.clone();
+    for id in catalog.entity_ids() {
+        let tables = store.inner.layout.entity(id);
+        for column in tables.fetched() {
+            let target = catalog.entity(id).field(column.field).kind.target();
+            let target = &store.inner.layout.entity(target.expect("a link")).table;
+            let key = &target.columns[target.key[0]];
+            let sql = format!(
+                "UPDATE {} SET {}=(SELECT k.{} FROM {} AS k ORDER BY k._row LIMIT 1)",
+                quote(&tables.table.name),
+                quote(&column.name),
+                quote(&key.name),
+                quote(&target.name)
+            );
+            super::run(store, &sql).await;
+        }
     }
 }
 

@@ -24,6 +24,8 @@ struct Field {
 enum Ty {
     Plain(&'static str),
     Ref(u32),
+    /// A link with requests of its own.
+    One(u32),
     Links(u32),
     Nested(u32),
 }
@@ -49,7 +51,7 @@ pub struct Model {
 pub type Edit = (u8, u16, u16);
 
 /// Kinds of edits.
-pub const EDITS: u8 = 22;
+pub const EDITS: u8 = 23;
 
 /// Scalars that cannot be looked up by.
 const LISTED: &[&str] = &["JSON", "Size", "[Int!]"];
@@ -63,7 +65,7 @@ fn may_be_found(field: &Field) -> bool {
     match &field.ty {
         Ty::Plain(ty) => !LISTED.contains(ty) && !field.key,
         Ty::Ref(_) => true,
-        Ty::Links(_) | Ty::Nested(_) => false,
+        Ty::One(_) | Ty::Links(_) | Ty::Nested(_) => false,
     }
 }
 
@@ -203,6 +205,7 @@ impl Model {
             }
             21 if how % 4 == 0 => self.types[at].fields.reverse(),
             21 => self.members.push(format!("m{number}")),
+            22 => self.ask_or_select(at, how, number),
             _ => {}
         }
     }
@@ -277,6 +280,29 @@ impl Model {
         }
     }
 
+    /// Links of a record come to have requests of their own, or the other way round.
+    fn ask_or_select(&mut self, at: usize, how: u16, number: u32) {
+        let fetched: Vec<u32> = self.types.iter().filter(|ty| !ty.nested).map(|ty| ty.id).collect();
+        let links = self.types[at].fields.iter_mut();
+        let links = links.filter(|field| matches!(field.ty, Ty::Ref(id) | Ty::One(id) if fetched.contains(&id)));
+        let mut links: Vec<&mut Field> = links.collect();
+        let count = links.len();
+        match links.get_mut(usize::from(how) % (count + 1)) {
+            Some(field) => {
+                field.ty = match field.ty {
+                    Ty::One(id) => Ty::Ref(id),
+                    Ty::Ref(id) => Ty::One(id),
+                    ref other => other.clone(),
+                };
+                field.unique = false;
+            }
+            None => {
+                let to = fetched[usize::from(how) % fetched.len()];
+                self.types[at].fields.push(field(format!("f{number}"), Ty::One(to)));
+            }
+        }
+    }
+
     fn remove_field(&mut self, at: usize, spot: usize) {
         let old = self.types[at].fields[spot].clone();
         if old.key {
@@ -299,7 +325,8 @@ impl Model {
                 self.remove_type(at);
             }
         }
-        let leads = |ty: &Ty| matches!(ty, Ty::Ref(id) | Ty::Links(id) | Ty::Nested(id) if *id == gone.id);
+        let leads =
+            |ty: &Ty| matches!(ty, Ty::Ref(id) | Ty::One(id) | Ty::Links(id) | Ty::Nested(id) if *id == gone.id);
         self.types
             .iter_mut()
             .for_each(|ty| ty.fields.retain(|field| !leads(&field.ty)));
@@ -329,6 +356,15 @@ impl Model {
                 let shape = match &field.ty {
                     Ty::Plain(ty) => format!("{ty}{}", if field.required { "!" } else { "" }),
                     Ty::Ref(id) => name(*id).to_owned(),
+                    Ty::One(id) => {
+                        let key = ty
+                            .fields
+                            .iter()
+                            .find(|field| field.key)
+                            .map_or("", |key| key.name.as_str());
+                        let fetch = format!("@fetch(source: \"s\", GET: \"/{{$this.{key}}}\", every: \"1h\")");
+                        format!("{} {fetch}", name(*id))
+                    }
                     Ty::Links(id) => format!("[{}!]! @ref", name(*id)),
                     Ty::Nested(id) => format!("[{}!]! @nested", name(*id)),
                 };
