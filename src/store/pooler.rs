@@ -48,7 +48,7 @@ async fn is_shared(options: &PgConnectOptions, connection: &mut PgConnection) ->
     let mut shared = false;
     for _ in 0..ROUNDS {
         for other in &mut others {
-            if let Err(error) = other.execute("BEGIN").await {
+            if let Err(error) = say(other, "BEGIN").await {
                 // In statement mode a pooler refuses transactions, in words of its own.
                 return if connect::is_lost(&error) { Ok(true) } else { Err(error) };
             }
@@ -56,13 +56,17 @@ async fn is_shared(options: &PgConnectOptions, connection: &mut PgConnection) ->
             shared |= process(connection).await? != own;
         }
         for other in &mut others {
-            other.execute("ROLLBACK").await?;
+            say(other, "ROLLBACK").await?;
         }
     }
     for other in others {
         connect::close(other).await;
     }
     Ok(shared)
+}
+
+async fn say(connection: &mut PgConnection, sql: &'static str) -> Result<(), sqlx::Error> {
+    connection.execute(sql).await.map(|_| ())
 }
 
 /// The server's process that answers.

@@ -3,6 +3,7 @@
 mod abandoned;
 mod changes;
 mod edits;
+mod eras;
 mod in_line;
 mod indexes;
 mod keys;
