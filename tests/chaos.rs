@@ -27,6 +27,9 @@ const LOOK: Duration = Duration::from_millis(250);
 /// Looks at one who sleeps longer than its lease, before it is woken whether or not others have gone on.
 const SLEEP_LOOKS: u32 = 40;
 
+/// Tries to stop a process where it is to be stopped.
+const STOP_TRIES: u32 = 8;
+
 /// Runs before the trouble begins.
 const CALM_RUNS: u64 = 10;
 
@@ -58,7 +61,7 @@ struct Shown {
 impl Shown {
     /// Otherwise the promises were not put to the test.
     fn enough(&self, refused: usize) -> bool {
-        self.owners.len() > PROCESSES && self.cut.len() >= PROCESSES && refused > 0
+        self.owners.len() > PROCESSES && self.cut.len() >= PROCESSES && refused >= PROCESSES
     }
 }
 
@@ -117,9 +120,9 @@ impl Chaos {
     /// Who works sleeps longer than its lease, as the database sees it. It wakes up when another one has brought what the upstream
     /// has now: what it goes on to write then is old, and would show.
     async fn outlive(&mut self) {
-        let Some(held) = self.held().await else { return };
-        let program = self.processes[held.at].as_ref().expect("who holds a run lives");
-        program.signal("STOP").await;
+        let Some(held) = self.stop_between_commits().await else {
+            return;
+        };
         self.things.scratch.let_leases_end().await;
         self.things.next();
         let newer = format!("SELECT 1 FROM hayloft_run WHERE state='complete' AND id>{}", held.run);
@@ -129,7 +132,26 @@ impl Chaos {
                 break;
             }
         }
-        program.signal("CONT").await;
+        self.holder(&held).signal("CONT").await;
+    }
+
+    /// Stops who has a run in hand, between two of its transactions: nothing that it holds keeps others from its run, and a
+    /// commit is the first thing that it does when it wakes up.
+    async fn stop_between_commits(&self) -> Option<Held> {
+        for _ in 0..STOP_TRIES {
+            let held = self.held().await?;
+            self.holder(&held).signal("STOP").await;
+            tokio::time::sleep(LOOK).await;
+            if self.is_still(&held).await && !self.holds_locks().await {
+                return Some(held);
+            }
+            self.holder(&held).signal("CONT").await;
+        }
+        None
+    }
+
+    fn holder(&self, held: &Held) -> &Program {
+        self.processes[held.at].as_ref().expect("who holds a run lives")
     }
 
     /// All places are taken again.

@@ -215,29 +215,22 @@ impl Model {
         self.types[at].fields.push(field(format!("f{number}"), Ty::Links(to)));
     }
 
-    /// A key becomes another one, that of a type to which links lead if there is one.
+    /// A key becomes another one, that of a type to which links lead if there is one: these must not stay.
     fn other_key(&mut self, place: u16, how: u16) {
-        let linked: Vec<u32> = self
-            .types
-            .iter()
-            .flat_map(|ty| &ty.fields)
-            .filter_map(|field| match field.ty {
-                Ty::Links(id) => Some(id),
-                _ => None,
-            })
-            .collect();
-        let fits = |field: &Field| field.key && cast(field, how).is_some();
+        let leads = |ty: &Type, to: u32| ty.id != to && ty.fields.iter().any(|field| field.ty == Ty::Links(to));
+        let fits = |field: &Field| field.key && matches!(field.ty, Ty::Plain("ID" | "String"));
         let led_to = self
             .types
             .iter()
-            .position(|ty| linked.contains(&ty.id) && ty.fields.iter().any(fits));
+            .position(|ty| ty.fields.iter().any(fits) && self.types.iter().any(|other| leads(other, ty.id)));
         let spot = match led_to {
             Some(at) => self.types[at].fields.iter().position(fits).map(|spot| (at, spot)),
-            None => self.find(place, fits),
+            None => self.find(place, |field| field.key && cast(field, how).is_some()),
         };
         if let Some((at, spot)) = spot {
             let key = &mut self.types[at].fields[spot];
-            key.ty = cast(key, how).map_or(key.ty.clone(), Ty::Plain);
+            let ty = if led_to.is_some() { Some("Int") } else { cast(key, how) };
+            key.ty = ty.map_or(key.ty.clone(), Ty::Plain);
         }
     }
 
