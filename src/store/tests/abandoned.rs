@@ -54,8 +54,8 @@ async fn an_abandoned_load_leaves_a_clean_connection() {
     let store = &bench.store;
     let run = start(store, "Tag", TAG, 0).await;
     let mut holder = load::Writing::begin(&store.inner).await.expect("a transaction");
-    let lock = "LOCK TABLE tag IN SHARE MODE".to_owned();
-    holder.run(holder.params(), lock).await.expect("the lock");
+    let taken = "INSERT INTO tag(_row,id,name,_hash) VALUES (9,'a','a',0)".to_owned();
+    holder.run(holder.params(), taken).await.expect("a row");
     let abandoned = tokio::spawn({
         let (store, run) = (store.clone(), run.clone());
         async move { store.commit_group(&run, rows(vec![tag("a")])).await }
@@ -66,7 +66,7 @@ async fn an_abandoned_load_leaves_a_clean_connection() {
     }
     abandoned.abort();
     assert!(abandoned.await.is_err_and(|error| error.is_cancelled()));
-    holder.commit().await.expect("the end of the lock");
+    drop(holder);
     for _ in 0..8 {
         // All connections of the pool at once.
         let answers = (0..4_i64).map(async |n| number(store, &format!("SELECT {n}::bigint FROM pg_sleep(0.01)")).await);
