@@ -24,6 +24,14 @@ type Tag @fetch(source: "here", every: "1d", FILE: "tags.ndjson", format: NDJSON
 /// A database as version 0.1.0 left it.
 const FIRST_VERSION: &str = include_str!("cases/starts/0.1.0.sql");
 
+/// The indexes of its items under the names that they have now.
+const INDEXES: [&str; 4] = [
+    "item$id$key",
+    "item$price$index",
+    "item$slug$unique",
+    "item_tags$target_id$targets",
+];
+
 /// The points of a start on every database.
 const POINTS: [&str; 3] = ["open::system", "open::layout", "open::done"];
 
@@ -97,6 +105,9 @@ async fn an_upgrade_may_end_at_every_point() {
         let scratch = upgraded();
         assert!(ends_at(&scratch, &format!("{point}=0*off")).await, "{point}");
         goes_on(&scratch, point).await;
+        let indexes = "SELECT name FROM sqlite_master WHERE type='index' AND name LIKE 'item%' ORDER BY name";
+        let names = scratch.rows(indexes).await.concat();
+        assert_eq!(names, INDEXES, "{point}");
     }
     ends_before_every_commit(upgraded).await;
 }

@@ -8,6 +8,7 @@ use crate::layout::{
 use super::{
     Inner,
     bind::{Line, get},
+    dialect::Dialect,
     failed,
     load::Writing,
     migrate::{self, Asks, Migration},
@@ -62,6 +63,16 @@ struct Found {
     former: bool,
     /// The record says the same as the definition, also where no table differs.
     recorded: bool,
+}
+
+impl Found {
+    /// The same with what the record says and the database lost: indexes that keep values unique.
+    fn beside(mut self, layout: &Layout, dialect: &dyn Dialect, there: &[migrate::Found]) -> Found {
+        if migrate::forget_missing(dialect, &mut self.stored, there) {
+            self.steps = Steps::between(&self.stored, layout);
+        }
+        self
+    }
 }
 
 fn parse(text: &str) -> Result<Layout, StoreError> {
@@ -137,10 +148,13 @@ async fn apply_once(inner: &Inner, destructive: bool) -> Result<(), StoreError> 
         .await?;
     let records: Vec<String> = lines.iter().map(|line| get(line, 0)).collect::<Result<_, _>>()?;
     let found = find(&inner.layout, &records)?;
+    migrate::come_over(&mut work, &found.stored).await?;
     if found.former {
         tracing::info!("the database has a newer layout than this definition, which leaves room for it");
         return work.commit().await;
     }
+    let there = migrate::there(&mut work).await?;
+    let found = found.beside(&inner.layout, inner.dialect, &there);
     if !found.steps.is_empty() {
         for statement in inner.dialect.before_migration() {
             work.run(work.params(), (*statement).to_owned()).await?;
@@ -157,6 +171,8 @@ async fn apply_once(inner: &Inner, destructive: bool) -> Result<(), StoreError> 
         };
         migrate::perform(&mut work, &migration).await?;
         tell(&planned, records.is_empty());
+    } else {
+        migrate::restore(&mut work, &inner.layout, &there).await?;
     }
     if !found.recorded {
         record(&mut work).await?;
@@ -251,7 +267,17 @@ async fn records(inner: &Inner) -> Result<Option<Vec<String>>, StoreError> {
 /// The steps that opening for writing with this layout would do.
 pub(super) async fn plan(inner: &Inner, layout: &Layout) -> Result<LayoutPlan, StoreError> {
     let records = records(inner).await?.unwrap_or_default();
+    let there = inner
+        .own
+        .take()
+        .await?
+        .fetch(inner.params().query(inner.dialect.indexes()));
+    let there = migrate::found(&there.await?)?;
     let found = find(layout, &records)?;
+    let found = match found.former {
+        true => found,
+        false => found.beside(layout, inner.dialect, &there),
+    };
     let steps = match found.former {
         true => Vec::new(),
         false => migrate::count(&mut OnReader(inner), inner.dialect, &found.steps).await?,

@@ -45,8 +45,12 @@ pub trait Dialect: Send + Sync + 'static {
     fn backend(&self) -> DbBackend;
     /// The column's type, collation included.
     fn column_type(&self, kind: ColumnKind) -> &'static str;
-    /// The type of the column of row numbers, which are never handed out twice.
-    fn row_number_type(&self) -> &'static str;
+    /// The type of a table's column of row numbers, which are never handed out twice.
+    fn row_number_type(&self, table: &str) -> Cow<'static, str>;
+    /// The name of a table's primary key, where keys stand among the tables under a name.
+    fn key_constraint(&self, table: &str) -> Option<String>;
+    /// After a table was renamed: its primary key follows.
+    fn rename_key(&self, old: &str, new: &str) -> Option<String>;
     /// What ends the definition of a join table.
     fn join_table_end(&self) -> &'static str;
     /// What follows an expression that is compared or ordered, for kinds that do not compare as they are stored.
@@ -111,8 +115,10 @@ pub trait Dialect: Send + Sync + 'static {
     fn alters_columns(&self) -> bool;
     /// What begins the steps of a layout: nobody else writes, and nobody waits for too long.
     fn before_migration(&self) -> &'static [&'static str];
-    /// Gives the names of all usable indexes where our tables are, one per row.
-    fn index_names(&self) -> &'static str;
+    /// Gives all usable indexes where our tables are: name, table, columns with commas between, and 1 for unique ones.
+    fn indexes(&self) -> &'static str;
+    /// Gives an index another name; `sql` creates it under that.
+    fn rename_index(&self, old: &str, new: &str, sql: &str) -> Vec<String>;
     /// Gives about how many rows a table has, where an index can be built beside writers; `None`: it cannot.
     fn rows_estimate(&self, table: &str) -> Option<String>;
     /// What begins the transaction that holds the turn to build.

@@ -11,6 +11,7 @@ use crate::{layout::ColumnKind, query::TextTest, value::Scalar};
 use super::{
     bind::{Kind, Line, Params, get},
     dialect::{Dialect, Numbered},
+    tables::BETWEEN,
     types::StoreError,
 };
 
@@ -117,8 +118,20 @@ impl Dialect for Postgres {
     }
 
     /// Numbers are handed out by `hayloft_row_number`, inside the transaction.
-    fn row_number_type(&self) -> &'static str {
-        "BIGINT NOT NULL PRIMARY KEY"
+    fn row_number_type(&self, table: &str) -> Cow<'static, str> {
+        let key = self.quote(&key_name(table));
+        Cow::Owned(format!("BIGINT NOT NULL CONSTRAINT {key} PRIMARY KEY"))
+    }
+
+    /// The one that the server chooses could be that of a later table.
+    fn key_constraint(&self, table: &str) -> Option<String> {
+        Some(self.name(&key_name(table)).into_owned())
+    }
+
+    /// Older tables have a name that the server chose.
+    fn rename_key(&self, old: &str, new: &str) -> Option<String> {
+        let (old, new) = (self.quote(&key_name(old)), self.quote(&key_name(new)));
+        Some(format!("ALTER INDEX IF EXISTS {old} RENAME TO {new}"))
     }
 
     fn join_table_end(&self) -> &'static str {
@@ -248,9 +261,17 @@ impl Dialect for Postgres {
         &["LOCK TABLE hayloft_row_number IN ACCESS EXCLUSIVE MODE"]
     }
 
-    fn index_names(&self) -> &'static str {
-        "SELECT CAST(c.relname AS TEXT) FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid=i.indexrelid \
-         JOIN pg_catalog.pg_namespace n ON n.oid=c.relnamespace WHERE n.nspname=current_schema() AND i.indisvalid"
+    fn indexes(&self) -> &'static str {
+        "SELECT CAST(c.relname AS TEXT),CAST(t.relname AS TEXT),\
+         (SELECT string_agg(CAST(a.attname AS TEXT),',' ORDER BY k.n) FROM unnest(CAST(i.indkey AS INT2[])) WITH ORDINALITY AS k(at,n) \
+         JOIN pg_catalog.pg_attribute a ON a.attrelid=i.indrelid AND a.attnum=k.at),CASE WHEN i.indisunique THEN 1::bigint ELSE 0::bigint END \
+         FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid=i.indexrelid JOIN pg_catalog.pg_class t ON t.oid=i.indrelid \
+         JOIN pg_catalog.pg_namespace n ON n.oid=c.relnamespace \
+         WHERE n.nspname=current_schema() AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL"
+    }
+
+    fn rename_index(&self, old: &str, new: &str, _sql: &str) -> Vec<String> {
+        vec![format!("ALTER INDEX {} RENAME TO {}", self.quote(old), self.quote(new))]
     }
 
     fn rows_estimate(&self, table: &str) -> Option<String> {
@@ -304,6 +325,11 @@ impl Dialect for Postgres {
     fn plan(&self, lines: &[Line]) -> Result<Vec<String>, StoreError> {
         lines.iter().map(|line| get(line, 0)).collect()
     }
+}
+
+/// Primary keys stand among the tables and indexes: no table is called so, and no index of ours.
+fn key_name(table: &str) -> String {
+    format!("{table}{BETWEEN}row")
 }
 
 #[cfg(test)]

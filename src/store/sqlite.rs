@@ -83,8 +83,16 @@ impl Dialect for Sqlite {
         }
     }
 
-    fn row_number_type(&self) -> &'static str {
-        "integer NOT NULL PRIMARY KEY AUTOINCREMENT"
+    fn row_number_type(&self, _table: &str) -> Cow<'static, str> {
+        Cow::Borrowed("integer NOT NULL PRIMARY KEY AUTOINCREMENT")
+    }
+
+    fn key_constraint(&self, _table: &str) -> Option<String> {
+        None
+    }
+
+    fn rename_key(&self, _old: &str, _new: &str) -> Option<String> {
+        None
     }
 
     /// The rows themselves are then kept in the order of the key.
@@ -206,8 +214,15 @@ impl Dialect for Sqlite {
         &[]
     }
 
-    fn index_names(&self) -> &'static str {
-        "SELECT name FROM sqlite_master WHERE type='index'"
+    fn indexes(&self) -> &'static str {
+        "SELECT m.name,m.tbl_name,(SELECT group_concat(name) FROM (SELECT i.name FROM pragma_index_info(m.name) AS i ORDER BY i.seqno)),\
+         l.\"unique\" FROM sqlite_master AS m JOIN pragma_index_list(m.tbl_name) AS l ON l.name=m.name \
+         WHERE m.type='index' AND m.sql IS NOT NULL AND l.partial=0"
+    }
+
+    /// It knows no other way.
+    fn rename_index(&self, old: &str, _new: &str, sql: &str) -> Vec<String> {
+        vec![format!("DROP INDEX {}", self.quote(old)), sql.to_owned()]
     }
 
     fn rows_estimate(&self, _table: &str) -> Option<String> {

@@ -13,10 +13,11 @@ use super::dialect::Dialect;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IndexPlan {
     pub name: String,
+    /// Its name in older databases, where another index could have the same.
+    pub former: String,
     pub table: String,
     pub columns: Vec<String>,
-    /// It is what rows are told apart by.
-    pub is_key: bool,
+    pub unique: bool,
     pub sql: String,
 }
 
@@ -33,18 +34,25 @@ pub fn indexes(dialect: &dyn Dialect, tables: &EntityTables) -> Vec<IndexPlan> {
     if tables.positional {
         key.push(POSITION_COLUMN.to_owned());
     }
-    let mut indexes = vec![index(dialect, name, KEY_SUFFIX, key, true)];
+    let mut indexes = vec![index(dialect, name, "key", key)];
     for set in &tables.table.unique {
-        indexes.push(index(dialect, name, UNIQUE_SUFFIX, names(set), true));
+        indexes.push(unique(dialect, &tables.table, set));
     }
     for set in &tables.table.indexes {
-        indexes.push(index(dialect, name, "_index", names(set), false));
+        indexes.push(index(dialect, name, "index", names(set)));
     }
     for join in &tables.joins {
         let targets: Vec<String> = join.targets.iter().map(|column| column.name.clone()).collect();
-        indexes.push(index(dialect, &join.name, "_targets", targets, false));
+        indexes.push(index(dialect, &join.name, "targets", targets));
     }
     indexes
+}
+
+/// The index that keeps a set of columns unique.
+pub fn unique(dialect: &dyn Dialect, table: &layout::Table, set: &[usize]) -> IndexPlan {
+    let columns = set.iter().filter_map(|at| table.columns.get(*at));
+    let columns = columns.map(|column| column.name.clone()).collect();
+    index(dialect, &table.name, "unique", columns)
 }
 
 fn define(dialect: &dyn Dialect, column: &Column) -> ColumnDef {
@@ -59,7 +67,7 @@ fn define(dialect: &dyn Dialect, column: &Column) -> ColumnDef {
 /// Creates an entity's table, under this name.
 pub fn table(dialect: &dyn Dialect, tables: &EntityTables, under: &str) -> String {
     let mut row = ColumnDef::new(Alias::new(ROW_COLUMN));
-    row.custom(Alias::new(dialect.row_number_type()));
+    row.custom(Alias::new(dialect.row_number_type(under)));
     let mut table = Table::create();
     table.table(name(dialect, under)).col(row);
     for column in &tables.table.columns {
@@ -77,6 +85,9 @@ pub fn join_table(dialect: &dyn Dialect, join: &JoinTable, under: &str) -> Strin
     let mut table = Table::create();
     table.table(name(dialect, under));
     let mut key = Index::create();
+    if let Some(constraint) = dialect.key_constraint(under) {
+        key.name(constraint);
+    }
     for column in &join.owner {
         table.col(define(dialect, column));
         key.col(name(dialect, &column.name));
@@ -93,10 +104,9 @@ pub fn join_table(dialect: &dyn Dialect, join: &JoinTable, under: &str) -> Strin
     dialect.backend().build(&table).sql
 }
 
-/// What the names of keys' indexes end with.
-const KEY_SUFFIX: &str = "_key";
-/// What the names of indexes of `@unique` fields end with.
-const UNIQUE_SUFFIX: &str = "_unique";
+/// Stands between the parts of an index's name. Nothing that a definition names has it, so no two indexes have one name,
+/// nor an index and a table.
+pub const BETWEEN: &str = "$";
 
 fn name(dialect: &dyn Dialect, name: &str) -> Alias {
     Alias::new(dialect.name(name))
@@ -108,21 +118,11 @@ fn whole_number(dialect: &dyn Dialect, name: &str) -> ColumnDef {
     definition.not_null().to_owned()
 }
 
-fn index_name(dialect: &dyn Dialect, table: &str, columns: &[String], suffix: &str) -> String {
-    dialect
-        .name(&format!("{table}_{}{suffix}", columns.join("_")))
-        .into_owned()
-}
-
-/// The name of the index that keeps a set of columns unique.
-pub fn unique_index(dialect: &dyn Dialect, table: &layout::Table, set: &[usize]) -> String {
-    let columns = set.iter().filter_map(|at| table.columns.get(*at));
-    let columns: Vec<String> = columns.map(|column| column.name.clone()).collect();
-    index_name(dialect, &table.name, &columns, UNIQUE_SUFFIX)
-}
-
-fn index(dialect: &dyn Dialect, table: &str, suffix: &str, columns: Vec<String>, unique: bool) -> IndexPlan {
-    let index_name = index_name(dialect, table, &columns, suffix);
+/// An index whose purpose ends its name: those of `key` and `unique` refuse repeated values.
+fn index(dialect: &dyn Dialect, table: &str, purpose: &str, columns: Vec<String>) -> IndexPlan {
+    let parts = [&[table.to_owned()], &*columns, &[purpose.to_owned()]].concat();
+    let index_name = dialect.name(&parts.join(BETWEEN)).into_owned();
+    let unique = matches!(purpose, "key" | "unique");
     let mut index = Index::create();
     index.name(&index_name).table(name(dialect, table));
     if unique {
@@ -132,8 +132,9 @@ fn index(dialect: &dyn Dialect, table: &str, suffix: &str, columns: Vec<String>,
         index.col(name(dialect, column));
     }
     IndexPlan {
+        former: dialect.name(&parts.join("_")).into_owned(),
         table: table.to_owned(),
-        is_key: suffix == KEY_SUFFIX,
+        unique,
         sql: dialect.backend().build(&index).sql,
         name: index_name,
         columns,

@@ -243,7 +243,7 @@ fn column_of<'t>(work: &Work<'_>, tables: &'t EntityTables, taken: &Taken) -> Op
     let table = &tables.table;
     let first = |set: &Vec<usize>| set.first().and_then(|at| table.columns.get(*at));
     let named = |set: &&Vec<usize>| match taken {
-        Taken::Index(name) => *name == tables::unique_index(work.inner.dialect, table, set),
+        Taken::Index(name) => *name == tables::unique(work.inner.dialect, table, set).name,
         Taken::Columns(names) => {
             first(set).is_some_and(|column| names.contains(&format!("{}.{}", table.name, column.name)))
         }

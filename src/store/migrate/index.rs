@@ -10,7 +10,8 @@ use crate::{
     },
     store::{
         Inner,
-        bind::get,
+        bind::{Line, get},
+        dialect::Dialect,
         failed,
         load::Writing,
         tables::{self, IndexPlan},
@@ -23,6 +24,84 @@ use super::Migration;
 /// Rows, by the planner's estimate, from which on an index is not built in the transaction, during which nobody could write:
 /// this many take about a second. Tests reach a smaller number sooner.
 const LARGE_ROWS: i64 = if cfg!(test) { 1_000 } else { 100_000 };
+
+/// An index as the database has it.
+pub struct Found {
+    name: String,
+    table: String,
+    columns: String,
+    unique: bool,
+}
+
+impl Found {
+    fn read(line: &Line) -> Result<Found, StoreError> {
+        Ok(Found {
+            name: get(line, 0)?,
+            table: get(line, 1)?,
+            columns: get::<Option<String>>(line, 2)?.unwrap_or_default(),
+            unique: get::<i64>(line, 3)? == 1,
+        })
+    }
+
+    /// Whether it does what is planned, whatever it is called.
+    fn does(&self, dialect: &dyn Dialect, plan: &IndexPlan) -> bool {
+        let columns: Vec<_> = plan.columns.iter().map(|name| dialect.name(name)).collect();
+        self.table == dialect.name(&plan.table) && self.columns == columns.join(",") && self.unique == plan.unique
+    }
+
+    fn is(&self, dialect: &dyn Dialect, plan: &IndexPlan) -> bool {
+        self.name == plan.name && self.does(dialect, plan)
+    }
+
+    /// The same under the name that older versions gave, which the index of another table could have.
+    fn was(&self, dialect: &dyn Dialect, plan: &IndexPlan) -> bool {
+        self.name == plan.former && self.does(dialect, plan)
+    }
+}
+
+/// Reads what [`Dialect::indexes`] gave.
+pub fn found(lines: &[Line]) -> Result<Vec<Found>, StoreError> {
+    lines.iter().map(Found::read).collect()
+}
+
+/// The indexes that the database has.
+pub async fn there(work: &mut Writing<'_>) -> Result<Vec<Found>, StoreError> {
+    let sql = work.inner.dialect.indexes().to_owned();
+    found(&work.all(work.params(), sql).await?)
+}
+
+/// Gives the indexes of older databases the names that they have now.
+pub async fn come_over(work: &mut Writing<'_>, stored: &Layout) -> Result<(), StoreError> {
+    let dialect = work.inner.dialect;
+    let there = there(work).await?;
+    for plan in missing(dialect, stored, &there) {
+        if !there.iter().any(|found| found.was(dialect, &plan)) {
+            continue;
+        }
+        for statement in dialect.rename_index(&plan.former, &plan.name, &plan.sql) {
+            work.run(work.params(), statement).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes out of a stored layout what it says to be unique and no index keeps so: then it is a step to make it so, with all
+/// that comes of that. Gives whether there was any.
+pub fn forget_missing(dialect: &dyn Dialect, stored: &mut Layout, there: &[Found]) -> bool {
+    let mut forgotten = false;
+    for tables in &mut stored.entities {
+        let kept = |set: &Vec<usize>| {
+            let plan = tables::unique(dialect, &tables.table, set);
+            there
+                .iter()
+                .any(|found| found.is(dialect, &plan) || found.was(dialect, &plan))
+        };
+        let unique: Vec<Vec<usize>> = tables.table.unique.iter().filter(|set| kept(set)).cloned().collect();
+        forgotten |= unique.len() < tables.table.unique.len();
+        tables.table.unique = unique;
+    }
+    forgotten
+}
 
 /// Drops the indexes of tables that stay when the new layout has no such index, or their columns change under them.
 pub async fn drop_old(work: &mut Writing<'_>, migration: &Migration<'_>) -> Result<(), StoreError> {
@@ -77,32 +156,38 @@ fn same_columns<'m>(kept: &Reshape, old: &'m EntityTables, new: &EntityTables) -
 
 /// Creates the indexes that are missing, but for those of large tables.
 pub async fn create_missing(work: &mut Writing<'_>, layout: &Layout) -> Result<(), StoreError> {
-    let there = names(
-        work.all(work.params(), work.inner.dialect.index_names().to_owned())
-            .await?,
-    )?;
-    for index in missing(work.inner, layout, &there) {
-        if !index.is_key && is_large(work, &index).await? {
-            continue;
+    let there = there(work).await?;
+    for index in missing(work.inner.dialect, layout, &there) {
+        if index.unique || !is_large(work, &index).await? {
+            create(work, &index).await?;
         }
-        // One of that name can be there: a build that was cut off leaves it invalid.
-        let sql = format!("DROP INDEX IF EXISTS {}", work.quote(&index.name));
-        work.run(work.params(), sql).await?;
-        work.run(work.params(), index.sql).await?;
     }
     Ok(())
 }
 
-fn missing(inner: &Inner, layout: &Layout, there: &BTreeSet<String>) -> Vec<IndexPlan> {
+/// Creates what rows are told apart by, where an older version lost it to an index of the same name.
+pub async fn restore(work: &mut Writing<'_>, layout: &Layout, there: &[Found]) -> Result<(), StoreError> {
+    let missing = missing(work.inner.dialect, layout, there);
+    for index in missing.iter().filter(|index| index.unique) {
+        create(work, index).await?;
+    }
+    Ok(())
+}
+
+async fn create(work: &mut Writing<'_>, index: &IndexPlan) -> Result<(), StoreError> {
+    // One of that name can be there: a build that was cut off leaves it invalid.
+    let sql = format!("DROP INDEX IF EXISTS {}", work.quote(&index.name));
+    work.run(work.params(), sql).await?;
+    work.run(work.params(), index.sql.clone()).await.map(|_| ())
+}
+
+fn missing(dialect: &dyn Dialect, layout: &Layout, there: &[Found]) -> Vec<IndexPlan> {
     let all = layout
         .entities
         .iter()
-        .flat_map(|tables| tables::indexes(inner.dialect, tables));
-    all.filter(|index| !there.contains(&index.name)).collect()
-}
-
-fn names(lines: Vec<crate::store::bind::Line>) -> Result<BTreeSet<String>, StoreError> {
-    lines.iter().map(|line| get(line, 0)).collect()
+        .flat_map(|tables| tables::indexes(dialect, tables));
+    all.filter(|index| !there.iter().any(|found| found.is(dialect, index)))
+        .collect()
 }
 
 async fn is_large(work: &mut Writing<'_>, index: &IndexPlan) -> Result<bool, StoreError> {
@@ -118,10 +203,10 @@ async fn is_large(work: &mut Writing<'_>, index: &IndexPlan) -> Result<bool, Sto
 pub async fn postponed(inner: &Inner) -> Result<Vec<IndexPlan>, StoreError> {
     let lines = inner
         .writer()?
-        .fetch_all(inner.params().query(inner.dialect.index_names()))
+        .fetch_all(inner.params().query(inner.dialect.indexes()))
         .await;
-    let there = names(lines.map_err(failed)?)?;
-    Ok(missing(inner, &inner.layout, &there))
+    let there = found(&lines.map_err(failed)?)?;
+    Ok(missing(inner.dialect, &inner.layout, &there))
 }
 
 /// Builds one index while others read and write. Who builds holds a row of the layout's locks, because another process

@@ -38,6 +38,9 @@ async fn rename_table(work: &mut Writing<'_>, old: &str, new: &str) -> Result<()
     if old != new {
         let sql = format!("ALTER TABLE {} RENAME TO {}", work.quote(old), work.quote(new));
         work.run(work.params(), sql).await?;
+        if let Some(sql) = work.inner.dialect.rename_key(old, new) {
+            work.run(work.params(), sql).await?;
+        }
     }
     Ok(())
 }

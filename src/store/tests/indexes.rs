@@ -1,10 +1,102 @@
-//! Indexes of large tables on PostgreSQL: built after opening, beside whoever reads and writes.
+//! Indexes: their names, those of older databases, and on PostgreSQL those of large tables, which are built after opening,
+//! beside whoever reads and writes.
 
 use super::{
-    changes::{lines, open},
+    changes::{lines, open, read},
     *,
 };
 use crate::value::Value;
+
+on_both!(
+    no_two_have_one_name,
+    those_of_older_databases_come_over,
+    a_lost_one_is_a_step
+);
+
+/// Table and columns of these read the same when they are put together.
+const ALIKE: &str = "type Quest @f { itemId: ID! @id itemSlug: String @unique }
+    type QuestItem @f { id: ID! slug: String @unique }";
+/// Types whose tables are called as indexes could be.
+const CALLED_SO: &str = "type QuestItemIdKey @f { id: ID! } type QuestPkey @f { id: ID! }";
+
+/// A quest or an item of one, by the type's place in the definition.
+async fn two(store: &Store, at: u32, minute: u32, slugs: [&str; 2]) -> RunSummary {
+    let name = store.inner.catalog.entity(EntityId(at)).name.clone();
+    let row = |(id, slug): (&str, &str)| Row::new(vec![text(id), text(slug)], vec![], vec![]);
+    let all = ["a", "b"].into_iter().zip(slugs).map(row).collect();
+    harvest(store, &name, EntityId(at), minute, all).await.1
+}
+
+async fn no_two_have_one_name(on: On) {
+    let place = Place::new(on);
+    let all = format!("{ALIKE} {CALLED_SO}");
+    let store = open(&place.url, Access::Write, &all).await.expect("a store");
+    for at in [0, 1] {
+        let outcome = two(&store, at, 0, ["same", "same"]).await;
+        assert_eq!((outcome.new, outcome.refused), (1, 1), "{at}");
+        let outcome = two(&store, at, 1, ["same", "other"]).await;
+        assert_eq!((outcome.new, outcome.same), (1, 1), "{at}");
+    }
+}
+
+/// Makes the indexes what older versions left: two of them lost theirs to others of the same name.
+fn age(place: &Place, on: On) {
+    for lost in ["quest$item_slug$unique", "quest$item_id$key"] {
+        place.sql(&format!("DROP INDEX \"{lost}\""));
+    }
+    for (now, then, columns) in [
+        ("quest_item$slug$unique", "quest_item_slug_unique", "quest_item(slug)"),
+        ("quest_item$id$key", "quest_item_id_key", "quest_item(id)"),
+    ] {
+        place.sql(&match on {
+            On::Postgres => format!("ALTER INDEX \"{now}\" RENAME TO {then}"),
+            On::Sqlite => format!("DROP INDEX \"{now}\"; CREATE UNIQUE INDEX {then} ON {columns}"),
+        });
+    }
+}
+
+async fn those_of_older_databases_come_over(on: On) {
+    let place = Place::new(on);
+    let store = open(&place.url, Access::Write, ALIKE).await.expect("a store");
+    let sql = store.inner.dialect.indexes();
+    let mut names = lines(&store, sql).await;
+    names.sort();
+    two(&store, 0, 0, ["x", "y"]).await;
+    store.close().await;
+    age(&place, on);
+    let store = open(&place.url, Access::Write, ALIKE).await.expect("it comes over");
+    let mut now = lines(&store, sql).await;
+    now.sort();
+    assert_eq!(now, names);
+    assert_eq!(two(&store, 0, 1, ["x", "x"]).await.refused, 1);
+    let outcome = two(&store, 1, 1, ["x", "x"]).await;
+    assert_eq!((outcome.new, outcome.refused), (1, 1));
+}
+
+async fn a_lost_one_is_a_step(on: On) {
+    let place = Place::new(on);
+    let store = open(&place.url, Access::Write, ALIKE).await.expect("a store");
+    two(&store, 0, 0, ["x", "y"]).await;
+    store.close().await;
+    age(&place, on);
+    place.sql("UPDATE quest SET item_slug='same'");
+    let catalog = read(ALIKE);
+    let layout = Arc::new(Layout::of(&catalog));
+    let plan = Store::plan(&place.url, catalog, layout).await.expect("a plan");
+    let words: Vec<String> = plan.steps.iter().map(PlannedStep::words).collect();
+    let want =
+        "~ Quest.itemSlug: becomes unique: repeated values are harvested again; 1 row with a repeated value is removed";
+    assert_eq!(words, [want]);
+    let refused = open(&place.url, Access::Write, ALIKE).await.err().expect("refused");
+    assert!(refused.to_string().contains(want), "{refused}");
+    let store = open(&place.url, Access::Destructive, ALIKE).await.expect("it opens");
+    assert_eq!(lines(&store, "SELECT item_id FROM quest").await, ["a"]);
+    assert_eq!(
+        lines(&store, "SELECT fields FROM hayloft_refill").await,
+        ["[\"itemSlug\"]"]
+    );
+    assert_eq!(two(&store, 0, 1, ["same", "same"]).await.refused, 1);
+}
 
 const PLAIN: &str = "type Item @f { id: ID! name: String price: Int }";
 const INDEXED: &str = "type Item @f { id: ID! name: String price: Int @index }";
@@ -14,7 +106,7 @@ const ROWS: i64 = 1_500;
 
 /// What the server knows of an index of the type: whether it is of use.
 const STATE: &str = "SELECT i.indisvalid::text FROM pg_index i JOIN pg_class c ON c.oid=i.indexrelid \
-                     WHERE c.relname='item_price_index'";
+                     WHERE c.relname='item$price$index'";
 
 /// A large table of which the planner knows that it is large.
 async fn large(names: impl Fn(i64) -> String) -> Place {
@@ -42,7 +134,7 @@ async fn one_of_a_large_table_is_built_after_opening_and_again_when_it_was_cut_o
     store.finish_indexes().await.expect("it is built");
     assert_eq!(lines(&store, STATE).await, ["true"]);
     // What a build leaves behind whose process was killed.
-    place.sql("UPDATE pg_index SET indisvalid=false WHERE indexrelid='item_price_index'::regclass");
+    place.sql("UPDATE pg_index SET indisvalid=false WHERE indexrelid='item$price$index'::regclass");
     store.finish_indexes().await.expect("it is built again");
     assert_eq!(lines(&store, STATE).await, ["true"]);
 }
@@ -56,6 +148,6 @@ async fn a_unique_one_is_built_where_no_value_stands_twice() {
     let store = open(&place.url, Access::Destructive, UNIQUE).await.expect("it opens");
     store.finish_indexes().await.expect("it is built");
     let unique = "SELECT i.indisunique::text FROM pg_index i JOIN pg_class c ON c.oid=i.indexrelid \
-                  WHERE c.relname='item_name_unique' AND i.indisvalid";
+                  WHERE c.relname='item$name$unique' AND i.indisvalid";
     assert_eq!(lines(&store, unique).await, ["true"]);
 }
