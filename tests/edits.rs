@@ -148,3 +148,27 @@ async fn a_crash_in_the_middle_leaves_one_or_the_other(db: Db) {
     let rows = edited.scratch.rows("SELECT id,title FROM item ORDER BY id").await;
     assert_eq!(rows, [["a", "One"], ["b", "?"], ["c", "One"]]);
 }
+
+/// Large is what the planner counts as such.
+#[tokio::test]
+async fn an_index_that_waits_is_told_and_built_by_a_harvest() {
+    let edited = Edited::new(Db::Postgres).await;
+    let large = "UPDATE pg_class SET reltuples=1000000 WHERE relname='thing'";
+    edited.scratch.rows(large).await;
+    edited.define(&THING.replace("n: Int", "n: Int @index"));
+    let environment = [("UP", edited.url.as_str()), ("FAILPOINTS", "open::done=return")];
+    let output = edited.scratch.end(&["harvest"], &environment, None).await;
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.signal(), Some(SIGABRT), "{told}");
+    let waits = "Thing.n: its index is still to be built";
+    for command in ["plan", "status"] {
+        has(&edited.run(&[command], 0).await, waits);
+    }
+    edited.run(&["harvest"], 0).await;
+    let built = "SELECT 1 FROM pg_indexes WHERE indexname='thing$n$index'";
+    assert_eq!(edited.scratch.rows(built).await, [["1"]]);
+    for command in ["plan", "status"] {
+        let told = edited.run(&[command], 0).await;
+        assert!(!told.contains(waits), "{told}");
+    }
+}

@@ -3,13 +3,14 @@
 use std::time::Instant;
 
 use clap::Args;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     app::{self, Loaded},
     catalog::{Catalog, FetchId},
     config::{DatabaseSetting, DefinitionSetting, DestructiveSetting, Environment, RetentionSetting},
     harvest::{Harvester, RunReport},
-    store::{Reason, RunState},
+    store::{Reason, RunState, Store},
 };
 
 use super::{Failure, progress::Bars, text};
@@ -43,7 +44,7 @@ impl Harvest {
         let store = loaded.open(&url, app::access(self.destructive)).await?;
         store.keep_changes(app::retention(&self.retention));
         let result = match loaded.harvester(&store, Environment::of_process()) {
-            Ok(harvester) => run_all(&harvester, &loaded, &fetches).await,
+            Ok(harvester) => work(&harvester, &loaded, &fetches, &store).await,
             Err(failure) => Err(failure),
         };
         store.close().await;
@@ -87,8 +88,21 @@ fn in_order(catalog: &Catalog) -> Vec<FetchId> {
     ordered
 }
 
-async fn run_all(harvester: &Harvester, loaded: &Loaded, fetches: &[FetchId]) -> Result<(), Failure> {
+/// The runs, and then the indexes that are too large to be built before anybody reads.
+async fn work(harvester: &Harvester, loaded: &Loaded, fetches: &[FetchId], store: &Store) -> Result<(), Failure> {
     let shutdown = app::shutdown_on_signals()?;
+    let ran = run_all(harvester, loaded, fetches, &shutdown).await;
+    let built = shutdown.run_until_cancelled(store.finish_indexes()).await;
+    ran?;
+    Ok(built.unwrap_or(Ok(()))?)
+}
+
+async fn run_all(
+    harvester: &Harvester,
+    loaded: &Loaded,
+    fetches: &[FetchId],
+    shutdown: &CancellationToken,
+) -> Result<(), Failure> {
     let started = Instant::now();
     let mut reports = Vec::new();
     for fetch in fetches {
@@ -96,7 +110,7 @@ async fn run_all(harvester: &Harvester, loaded: &Loaded, fetches: &[FetchId]) ->
             break;
         }
         let bars = Bars::new(&loaded.catalog.fetch_name(*fetch));
-        let report = harvester.run(*fetch, Reason::Hand, &bars, &shutdown).await;
+        let report = harvester.run(*fetch, Reason::Hand, &bars, shutdown).await;
         bars.finish();
         reports.push(report.map_err(|error| Failure::work(format!("error: {error}")))?);
     }

@@ -51,6 +51,11 @@ impl Plan {
 }
 
 fn in_words(plan: &LayoutPlan) -> String {
+    let waiting = plan.indexes.iter().map(|field| text::index_waits(field) + "\n");
+    steps_in_words(plan) + &waiting.collect::<String>()
+}
+
+fn steps_in_words(plan: &LayoutPlan) -> String {
     if plan.former {
         return "nothing: the database has what a newer definition needs, and this one can go on with it\n".to_owned();
     }
@@ -84,7 +89,12 @@ fn line(planned: &PlannedStep) -> String {
 
 fn as_json(plan: &LayoutPlan) -> String {
     let steps: Vec<serde_json::Value> = plan.steps.iter().map(step_json).collect();
-    let all = json!({ "lossy": plan.is_lossy(), "former": plan.former, "steps": steps });
+    let all = json!({
+        "lossy": plan.is_lossy(),
+        "former": plan.former,
+        "steps": steps,
+        "indexes": plan.indexes,
+    });
     format!("{all:#}\n")
 }
 

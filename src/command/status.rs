@@ -84,6 +84,8 @@ async fn tell(loaded: &Loaded, store: &Store) -> Result<String, Failure> {
         notes.extend(attention(status, store).await?);
         notes.extend(requests(&name, &store.parent_counts(&name, None).await?));
     }
+    let waiting = store.waiting_indexes().await?;
+    notes.extend(waiting.iter().map(|field| text::index_waits(field)));
     let notes = if notes.is_empty() {
         String::new()
     } else {

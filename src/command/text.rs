@@ -14,6 +14,14 @@ pub fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
+/// What is said of a field whose index is not there yet.
+pub fn index_waits(field: &str) -> String {
+    format!(
+        "{field}: its index is still to be built, beside whoever reads and writes; `serve` and `harvest` do it, and answers \
+         are right without it"
+    )
+}
+
 /// `1 type`, `2 types`, `3 fetches`, `4 entries`.
 pub fn count(number: u64, noun: &str) -> String {
     let plural = match number {

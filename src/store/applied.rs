@@ -9,7 +9,7 @@ use super::{
     Inner,
     bind::{Line, get},
     dialect::Dialect,
-    failed,
+    failed, indexes,
     load::Writing,
     migrate::{self, Asks, Migration},
     open,
@@ -267,13 +267,9 @@ async fn records(inner: &Inner) -> Result<Option<Vec<String>>, StoreError> {
 /// The steps that opening for writing with this layout would do.
 pub(super) async fn plan(inner: &Inner, layout: &Layout) -> Result<LayoutPlan, StoreError> {
     let records = records(inner).await?.unwrap_or_default();
-    let there = inner
-        .own
-        .take()
-        .await?
-        .fetch(inner.params().query(inner.dialect.indexes()));
-    let there = migrate::found(&there.await?)?;
+    let there = migrate::found(&indexes::there(inner).await?)?;
     let found = find(layout, &records)?;
+    let waiting = waiting(inner.dialect, layout, &found, &there);
     let found = match found.former {
         true => found,
         false => found.beside(layout, inner.dialect, &there),
@@ -285,7 +281,16 @@ pub(super) async fn plan(inner: &Inner, layout: &Layout) -> Result<LayoutPlan, S
     Ok(LayoutPlan {
         steps,
         former: found.former,
+        indexes: waiting,
     })
+}
+
+/// Indexes that both layouts have and the database has not yet.
+fn waiting(dialect: &dyn Dialect, layout: &Layout, found: &Found, there: &[migrate::Found]) -> Vec<String> {
+    let stored = migrate::waiting(dialect, &found.stored, there);
+    let mut waiting = migrate::waiting(dialect, layout, there);
+    waiting.retain(|name| stored.contains(name));
+    waiting
 }
 
 /// Whether this layout can be applied without losing anything.
@@ -303,6 +308,7 @@ pub(super) fn plan_of_new(layout: &Layout) -> LayoutPlan {
     LayoutPlan {
         steps: steps.steps.into_iter().map(PlannedStep::uncounted).collect(),
         former: false,
+        indexes: Vec::new(),
     }
 }
 

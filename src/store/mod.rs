@@ -13,6 +13,7 @@ mod fan_out;
 mod follow;
 mod functions;
 mod in_line;
+mod indexes;
 mod ledger;
 mod load;
 mod migrate;
@@ -280,18 +281,6 @@ impl Store {
         let plan = applied::plan(&store.inner, &store.inner.layout).await;
         store.close().await;
         plan
-    }
-
-    /// Builds the indexes that were too large to be built at opening, beside whoever reads and writes. What fails is told
-    /// in the log and tried again at the next start.
-    pub async fn finish_indexes(&self) -> Result<(), StoreError> {
-        for index in migrate::postponed(&self.inner).await? {
-            if !migrate::build_large(&self.inner, &index).await? {
-                tracing::info!("another process builds the indexes");
-                break;
-            }
-        }
-        Ok(())
     }
 
     /// Announces every commit that changed rows.

@@ -49,6 +49,8 @@ pub struct LayoutPlan {
     pub steps: Vec<PlannedStep>,
     /// The definition is an earlier one of this database, which has left room for it: nothing is to be done.
     pub former: bool,
+    /// What waits for its index to be built beside whoever reads and writes, as in `Item.price`.
+    pub indexes: Vec<String>,
 }
 
 impl LayoutPlan {

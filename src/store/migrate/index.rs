@@ -154,7 +154,8 @@ fn same_columns<'m>(kept: &Reshape, old: &'m EntityTables, new: &EntityTables) -
     same
 }
 
-/// Creates the indexes that are missing, but for those of large tables.
+/// Creates the indexes that are missing, but for those of large tables that only make answers quicker. What has to be unique
+/// is so from the beginning: the run that follows would bring repeated values back.
 pub async fn create_missing(work: &mut Writing<'_>, layout: &Layout) -> Result<(), StoreError> {
     let there = there(work).await?;
     for index in missing(work.inner.dialect, layout, &there) {
@@ -206,7 +207,34 @@ pub async fn postponed(inner: &Inner) -> Result<Vec<IndexPlan>, StoreError> {
         .fetch_all(inner.params().query(inner.dialect.indexes()))
         .await;
     let there = found(&lines.map_err(failed)?)?;
-    Ok(missing(inner.dialect, &inner.layout, &there))
+    let mut missing = missing(inner.dialect, &inner.layout, &there);
+    missing.retain(|index| !index.unique);
+    Ok(missing)
+}
+
+/// The same as a person knows them: `Item.price`.
+pub fn waiting(dialect: &dyn Dialect, layout: &Layout, there: &[Found]) -> Vec<String> {
+    let missing = missing(dialect, layout, there).into_iter();
+    let waits = |index: &IndexPlan| !index.unique && !there.iter().any(|found| found.was(dialect, index));
+    missing
+        .filter(waits)
+        .map(|index| subject(layout, &index).unwrap_or(index.table))
+        .collect()
+}
+
+/// The field that an index is for.
+fn subject(layout: &Layout, index: &IndexPlan) -> Option<String> {
+    let of = |tables: &EntityTables| {
+        let join = tables.joins.iter().find(|join| join.name == index.table);
+        let own = tables.table.columns.iter();
+        let column = || {
+            own.filter(|_| tables.table.name == index.table)
+                .find(|column| index.columns.first() == Some(&column.name))
+        };
+        let field = join.map(|join| join.field).or_else(|| Some(column()?.field))?;
+        Some(format!("{}.{}", tables.name, tables.fields.get(field.index())?))
+    };
+    layout.entities.iter().find_map(of)
 }
 
 /// Builds one index while others read and write. Who builds holds a row of the layout's locks, because another process
@@ -229,26 +257,9 @@ pub async fn build_large(inner: &Inner, index: &IndexPlan) -> Result<bool, Store
     }
     let writer = inner.writer()?;
     for statement in inner.dialect.build_beside(&work.quote(&index.name), &index.sql) {
-        if let Err(error) = writer.execute(inner.params().query(statement)).await {
-            return Err(refused(index, error));
-        }
+        let built = writer.execute(inner.params().query(statement)).await;
+        built.map_err(failed)?;
     }
     tracing::info!(table = %index.table, index = %index.name, "an index was built");
     Ok(true)
-}
-
-/// A unique index that cannot be built names the values that stand in its way; they are in the database's own words.
-fn refused(index: &IndexPlan, error: sqlx::Error) -> StoreError {
-    let Some(cause) = error.as_database_error().filter(|cause| cause.is_unique_violation()) else {
-        return failed(error);
-    };
-    let detail = cause
-        .try_downcast_ref::<sqlx::postgres::PgDatabaseError>()
-        .and_then(|cause| cause.detail())
-        .unwrap_or("some values are repeated");
-    StoreError::LayoutDiffers(format!(
-        "{} of {} should be unique, but is not: {detail}; harvest the type again, or take @unique away",
-        index.columns.join(", "),
-        index.table
-    ))
 }

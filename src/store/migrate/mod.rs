@@ -21,7 +21,7 @@ use crate::layout::{
 use super::{bind::get, crash, load::Writing, plan::PlannedStep, tables, types::StoreError};
 
 pub use count::{Asks, count};
-pub use index::{Found, build_large, come_over, forget_missing, found, postponed, restore, there};
+pub use index::{Found, build_large, come_over, forget_missing, found, postponed, restore, there, waiting};
 
 /// Two layouts, and what lies between them.
 pub struct Migration<'a> {

@@ -1,0 +1,30 @@
+//! The indexes that are built beside whoever reads and writes, because their tables are large. Knows which are missing and
+//! when they are built; how is told in `migrate`.
+
+use super::{Inner, Store, StoreError, driver::Line, migrate};
+
+impl Store {
+    /// Builds the indexes that were too large to be built at opening, beside whoever reads and writes. What fails is tried
+    /// again at the next start.
+    pub async fn finish_indexes(&self) -> Result<(), StoreError> {
+        for index in migrate::postponed(&self.inner).await? {
+            if !migrate::build_large(&self.inner, &index).await? {
+                tracing::info!("another process builds the indexes");
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// What waits for its index to be built, as in `Item.price`. Answers are right without it, and slower.
+    pub async fn waiting_indexes(&self) -> Result<Vec<String>, StoreError> {
+        let there = migrate::found(&there(&self.inner).await?)?;
+        Ok(migrate::waiting(self.inner.dialect, &self.inner.layout, &there))
+    }
+}
+
+/// The indexes that the database has, as a reader sees them.
+pub(super) async fn there(inner: &Inner) -> Result<Vec<Line>, StoreError> {
+    let reader = inner.own.take().await?;
+    reader.fetch(inner.params().query(inner.dialect.indexes())).await
+}
