@@ -5,7 +5,7 @@ use std::{os::unix::process::ExitStatusExt, time::Duration};
 
 use serde_json::json;
 
-use crate::harness::{Db, Reply, Scratch, Upstream, on_both};
+use crate::harness::{Db, Reply, Scratch, Upstream, eventually, on_both};
 
 on_both!(
     a_new_field_fills_itself,
@@ -170,5 +170,48 @@ async fn an_index_that_waits_is_told_and_built_by_a_harvest() {
     for command in ["plan", "status"] {
         let told = edited.run(&[command], 0).await;
         assert!(!told.contains(waits), "{told}");
+    }
+}
+
+/// All rows of the type are marked for the run that fills the field; only what comes after that keeps others from reading.
+#[tokio::test]
+async fn a_type_is_read_while_its_rows_are_marked_for_a_new_field() {
+    let edited = Edited::new(Db::Postgres).await;
+    let program = edited.scratch.serve(&[("UP", &edited.url)]).await;
+    let with = THING.replace("n: Int", "n: Int weight: Float");
+    edited.scratch.write("later.graphql", &format!("{SOURCE}{with}"));
+    let environment = [("UP", edited.url.as_str()), ("FAILPOINTS", "migrate::cleared=pause")];
+    let arguments = ["harvest", "--schema", "later.graphql"];
+    let read = async {
+        let marked = "SELECT 1 FROM pg_locks l JOIN pg_class c ON c.oid=l.relation \
+                      WHERE c.relname='thing' AND l.mode='RowExclusiveLock' AND l.granted";
+        eventually("the rows are marked", || async {
+            (!edited.scratch.rows(marked).await.is_empty()).then_some(())
+        })
+        .await;
+        program.query("{ things { id name } }").await
+    };
+    let answer = tokio::select! {
+        answer = read => answer,
+        ended = edited.scratch.end(&arguments, &environment, None) => panic!("it did not pause: {ended:?}"),
+    };
+    assert_eq!(answer["things"][0], json!({ "id": "a", "name": "One" }));
+    assert_eq!(program.terminate().await, Some(0));
+}
+
+/// On PostgreSQL, and said before it is done.
+#[tokio::test]
+async fn what_holds_up_readers_is_told() {
+    let edited = Edited::new(Db::Postgres).await;
+    let wait = "goes through all rows, and queries of Thing wait meanwhile";
+    for (to, waits) in [
+        ("n: Int weight: Float", false),
+        ("n: Int @unique", false),
+        ("n: BigInt", false),
+        ("n: Decimal", true),
+        ("n: Int!", true),
+    ] {
+        edited.define(&THING.replace("n: Int", to));
+        assert_eq!(edited.run(&["plan"], 0).await.contains(wait), waits, "{to}");
     }
 }

@@ -84,6 +84,12 @@ fn line(planned: &PlannedStep) -> String {
             None => out.push_str(", which no @fetch fills"),
         }
     }
+    if planned.holds_up {
+        out.push_str(&format!(
+            "; goes through all rows, and queries of {} wait meanwhile",
+            step.entity
+        ));
+    }
     out
 }
 
@@ -109,6 +115,7 @@ fn step_json(planned: &PlannedStep) -> serde_json::Value {
         "words": step.words(),
         "lossy": planned.is_lossy(),
         "rows": planned.rows,
+        "holdsUp": planned.holds_up,
         "refill": refill.and_then(|refill| refill.fetch.clone()),
     })
 }

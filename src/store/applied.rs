@@ -274,10 +274,13 @@ pub(super) async fn plan(inner: &Inner, layout: &Layout) -> Result<LayoutPlan, S
         true => found,
         false => found.beside(layout, inner.dialect, &there),
     };
-    let steps = match found.former {
+    let mut steps = match found.former {
         true => Vec::new(),
         false => migrate::count(&mut OnReader(inner), inner.dialect, &found.steps).await?,
     };
+    for planned in &mut steps {
+        planned.holds_up = migrate::holds_up(inner.dialect, &found.stored, layout, &found.steps, &planned.step);
+    }
     Ok(LayoutPlan {
         steps,
         former: found.former,

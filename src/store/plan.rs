@@ -10,6 +10,8 @@ pub struct PlannedStep {
     pub rows: u64,
     /// Rows are there that only a run brings the values for.
     pub refills: bool,
+    /// The database goes through all rows of the type for it, and queries of the type wait meanwhile.
+    pub holds_up: bool,
 }
 
 impl PlannedStep {
@@ -19,6 +21,7 @@ impl PlannedStep {
             step,
             rows: 0,
             refills: false,
+            holds_up: false,
         }
     }
 

@@ -50,6 +50,7 @@ async fn one(asks: &mut impl Asks, dialect: &dyn Dialect, step: &Step) -> Result
         step: step.clone(),
         rows: touched.unsigned_abs(),
         refills: filled > 0,
+        holds_up: false,
     })
 }
 

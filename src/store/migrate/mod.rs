@@ -2,8 +2,9 @@
 //! beside this one; what the changes are is decided in `layout::steps`.
 //!
 //! Everything happens in the caller's transaction, so that a crash leaves the old tables or the new ones. The order:
-//! rows that cannot stay are removed while the tables are still what they were; then what nobody needs is dropped, so that
-//! its names are free; then names change, then columns; then new tables and indexes are made.
+//! rows that cannot stay are removed, and those that wait for values are marked, while the tables are still what they were:
+//! that takes long, and everybody can read meanwhile. From then on PostgreSQL lets nobody read what is altered: what nobody
+//! needs is dropped, so that its names are free; then names change, then columns; then new tables and indexes are made.
 
 mod clear;
 mod count;
@@ -22,6 +23,7 @@ use super::{bind::get, crash, load::Writing, plan::PlannedStep, tables, types::S
 
 pub use count::{Asks, count};
 pub use index::{Found, build_large, come_over, forget_missing, found, postponed, restore, there, waiting};
+pub use reshape::holds_up;
 
 /// Two layouts, and what lies between them.
 pub struct Migration<'a> {
@@ -35,6 +37,7 @@ pub struct Migration<'a> {
 /// Does every step. The indexes that are left for later are those that [`postponed`] finds.
 pub async fn perform(work: &mut Writing<'_>, migration: &Migration<'_>) -> Result<(), StoreError> {
     clear::rows(work, migration).await?;
+    mark_stale(work, migration).await?;
     crash::point("migrate::cleared");
     clear::tables(work, migration).await?;
     index::drop_old(work, migration).await?;
@@ -48,7 +51,6 @@ pub async fn perform(work: &mut Writing<'_>, migration: &Migration<'_>) -> Resul
     crash::point("migrate::reshaped");
     create(work, migration).await?;
     index::create_missing(work, migration.new).await?;
-    mark_stale(work, migration).await?;
     names::types(work, migration).await?;
     owe(work, migration).await?;
     if migration.planned.iter().any(ends_epoch) {
@@ -101,8 +103,12 @@ fn owing<'m>(migration: &'m Migration<'_>) -> impl Iterator<Item = &'m Step> {
 
 /// A hash says that nothing differs from what an upstream sends. Where something is missing, it must not say so.
 async fn mark_stale(work: &mut Writing<'_>, migration: &Migration<'_>) -> Result<(), StoreError> {
-    for entity in stale(migration.new, owing(migration)) {
-        let table = work.quote(&migration.new.entity(entity).table.name);
+    let stale = stale(migration.new, owing(migration));
+    for kept in migration.steps.kept.iter().filter(|kept| stale.contains(&kept.entity)) {
+        let Some(tables) = migration.stored.entities.get(kept.stored) else {
+            continue;
+        };
+        let table = work.quote(&tables.table.name);
         let hash = work.quote(HASH_COLUMN);
         // No hash is 0, but for one row in 2⁶⁴.
         work.run(work.params(), format!("UPDATE {table} SET {hash}=0 WHERE {hash}<>0"))

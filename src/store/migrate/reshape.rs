@@ -3,8 +3,8 @@
 
 use crate::{
     layout::{
-        Column, EntityTables, HASH_COLUMN, JoinTable, POSITION_COLUMN, ROW_COLUMN,
-        steps::{Origin, Reshape},
+        Column, EntityTables, HASH_COLUMN, JoinTable, Layout, POSITION_COLUMN, ROW_COLUMN,
+        steps::{Change, Origin, Reshape, Step, Steps},
     },
     store::{dialect::Dialect, load::Writing, tables, types::StoreError},
 };
@@ -110,6 +110,29 @@ async fn change(
         work.run(work.params(), statement).await?;
     }
     Ok(())
+}
+
+/// Whether the database goes through all rows of a type for this step, and lets nobody read them until the steps are done: a
+/// column that gets another type is written anew with its table, one that becomes required is looked at.
+pub fn holds_up(dialect: &dyn Dialect, stored: &Layout, new: &Layout, steps: &Steps, step: &Step) -> bool {
+    if !dialect.alters_columns() || !matches!(step.change, Change::Cast { .. } | Change::Required) {
+        return false;
+    }
+    let goes_through = |kept: &Reshape| {
+        let tables = new.entity(kept.entity);
+        let Some(old) = stored.entities.get(kept.stored) else {
+            return false;
+        };
+        let mut pairs = tables.table.columns.iter().zip(&kept.origins);
+        tables.name == step.entity
+            && pairs.any(|(column, origin)| {
+                let Origin::Stored(from) = origin else { return false };
+                let own = tables.fields.get(column.field.index()) == step.field.as_ref();
+                let altered = |old: &Column| is_cast(dialect, old, column) || old.nullable && !column.nullable;
+                own && old.table.columns.get(*from).is_some_and(altered)
+            })
+    };
+    steps.kept.iter().any(goes_through)
 }
 
 fn is_cast(dialect: &dyn Dialect, old: &Column, new: &Column) -> bool {
