@@ -1,5 +1,7 @@
 //! Which layout a database has: applies the steps to the definition's, or says why not. Knows the record of layouts; no rows.
 
+use std::{sync::Arc, time::Duration};
+
 use crate::layout::{
     Layout,
     steps::{Change, Steps},
@@ -14,6 +16,7 @@ use super::{
     migrate::{self, Asks, Migration},
     open,
     plan::{LayoutPlan, PlannedStep},
+    reader::Readers,
     system,
     types::StoreError,
 };
@@ -22,6 +25,8 @@ use super::{
 const LISTED_MAX: usize = 20;
 /// Former layouts that are looked at, newest first.
 const FORMER_MAX: usize = 100;
+/// How long it may take to count what steps touch, beside whoever reads and writes: minutes for the largest tables.
+const COUNT_MAX: Duration = Duration::from_secs(3_600);
 /// Beginnings, when the database ends a transaction because it stood in the way of another one.
 const ATTEMPTS: usize = 5;
 
@@ -276,7 +281,7 @@ pub(super) async fn plan(inner: &Inner, layout: &Layout) -> Result<LayoutPlan, S
     };
     let mut steps = match found.former {
         true => Vec::new(),
-        false => migrate::count(&mut OnReader(inner), inner.dialect, &found.steps).await?,
+        false => count_beside(inner, &found.steps).await?,
     };
     for planned in &mut steps {
         planned.holds_up = migrate::holds_up(inner.dialect, &found.stored, layout, &found.steps, &planned.step);
@@ -286,6 +291,18 @@ pub(super) async fn plan(inner: &Inner, layout: &Layout) -> Result<LayoutPlan, S
         former: found.former,
         indexes: waiting,
     })
+}
+
+/// Counts on a connection of its own: the readers have others to serve, and a limit for them.
+async fn count_beside(inner: &Inner, steps: &Steps) -> Result<Vec<PlannedStep>, StoreError> {
+    let readers = inner.own.apart(COUNT_MAX);
+    let mut asks = OnReader {
+        inner,
+        readers: &readers,
+    };
+    let counted = migrate::count(&mut asks, inner.dialect, steps).await;
+    readers.close().await;
+    counted
 }
 
 /// Indexes that both layouts have and the database has not yet.
@@ -316,12 +333,15 @@ pub(super) fn plan_of_new(layout: &Layout) -> LayoutPlan {
 }
 
 /// Counts beside a writer.
-struct OnReader<'a>(&'a Inner);
+struct OnReader<'a> {
+    inner: &'a Inner,
+    readers: &'a Arc<Readers>,
+}
 
 impl Asks for OnReader<'_> {
     async fn number(&mut self, sql: String) -> Result<i64, StoreError> {
-        let reader = self.0.own.take().await?;
-        let lines = reader.fetch(self.0.params().query(sql)).await?;
+        let reader = self.readers.take().await?;
+        let lines = reader.fetch(self.inner.params().query(sql)).await?;
         lines.first().map_or(Ok(0), |line| get(line, 0))
     }
 }

@@ -77,6 +77,7 @@ impl Source {
 
 /// All readers of a store.
 pub struct Readers {
+    source: Source,
     clock: Clock,
     limit: Duration,
     free: Mutex<Vec<Reader>>,
@@ -108,12 +109,18 @@ impl Readers {
             })
             .collect();
         Readers {
+            source: source.clone(),
             clock,
             limit,
             deadlines: free.iter().map(|reader| Arc::clone(&reader.deadline)).collect(),
             free: Mutex::new(free),
             permits: Arc::new(Semaphore::new(count)),
         }
+    }
+
+    /// A reader apart from these, for what may take longer; to be closed by whoever asked for it.
+    pub fn apart(&self, limit: Duration) -> Arc<Readers> {
+        Arc::new(Readers::new(&self.source, Plans::ByValue, limit, 1))
     }
 
     /// Waits for a free reader and sets its deadline; the wait counts.

@@ -313,3 +313,36 @@ async fn readers_are_told_that_the_database_does_not_follow_yet(on: On) {
         "{error}"
     );
 }
+
+/// Counting waits here for a lock as it would for a large table: longer than any reader may take.
+#[tokio::test(flavor = "multi_thread")]
+async fn steps_are_counted_beside_the_readers_and_without_their_limit() {
+    const LIMIT: Duration = Duration::from_secs(1);
+    let changed = Changed::new(On::Postgres, ITEM, items()).await;
+    let catalog = read(ITEM);
+    let layout = Arc::new(Layout::of(&catalog));
+    let store = Store::open_within(&changed.place.url, Access::Write, catalog, layout, LIMIT).await;
+    let store = store.expect("it opens");
+    let lossy = read(&ITEM.replace("name: String", "name: String @unique"));
+    let layout = Layout::of(&lossy);
+    let mut lock = store
+        .inner
+        .writer()
+        .expect("a writer")
+        .begin()
+        .await
+        .expect("a transaction");
+    let exclusive = store.inner.params().query("LOCK TABLE item IN ACCESS EXCLUSIVE MODE");
+    lock.execute(exclusive).await.expect("the lock");
+    let longer = async {
+        let until = std::time::Instant::now() + LIMIT + Duration::from_millis(500);
+        while std::time::Instant::now() < until {
+            store.now().await.expect("the ledger has its reader");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        lock.commit().await.expect("the lock's end");
+    };
+    let (accepted, ()) = tokio::join!(store.accepts(&layout), longer);
+    let refused = accepted.expect_err("a value stands twice").to_string();
+    assert!(refused.contains("1 row with a repeated value is removed"), "{refused}");
+}
