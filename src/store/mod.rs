@@ -122,8 +122,7 @@ impl Inner {
         Migrator::up(&writer.connection(), None)
             .await
             .map_err(|error| StoreError::Database(Box::new(error)))?;
-        applied::apply(self, access == Access::Destructive).await?;
-        fan_out::forget_others(self).await?;
+        applied::apply(self, access == Access::Destructive, &|| {}).await?;
         place::check(self).await?;
         follow::begin(self).await?;
         if self.is_alone() {
@@ -168,13 +167,12 @@ fn failed(error: sqlx::Error) -> StoreError {
         tracing::warn!(%error, "the database cannot be reached");
         return StoreError::Unreachable;
     }
-    let code = error.as_database_error().and_then(|error| error.code());
-    // PostgreSQL's serialization_failure and deadlock_detected.
-    if matches!(code.as_deref(), Some("40001" | "40P01")) {
+    if connect::gives_way(&error) {
         tracing::debug!(%error, "a transaction gives way to others");
         return StoreError::Conflict;
     }
     tracing::error!(%error, "the database failed");
+    let code = error.as_database_error().and_then(|error| error.code());
     // SQLITE_FULL, and PostgreSQL's disk_full.
     match code.as_deref() {
         Some("13" | "53100") => StoreError::Full,
