@@ -181,8 +181,9 @@ impl Serving {
             allowed_hosts: self.listen.allow_host.as_slice().into(),
         };
         let definition = self.definition;
+        let harvester = loaded.harvester(&store, self.environment.clone())?;
         let keeper = Keeper {
-            work: Work::begin(loaded, store, self.environment.clone(), &shutdown)?,
+            work: Work::begin(loaded, store, harvester, &shutdown),
             current,
             environment: self.environment,
             watch: self.watched.map(|path| Watch::start(&path, definition)),
@@ -237,8 +238,9 @@ pub fn shutdown_on_signals() -> Result<CancellationToken, Failure> {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        tracing::info!("stopping");
+        // First what was asked for: a log that cannot be written must not keep anybody from it.
         cancelled.cancel();
+        tracing::info!("stopping");
     });
     Ok(token)
 }

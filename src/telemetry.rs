@@ -14,7 +14,12 @@ const QUIET: &str = "hyper=warn,h2=warn,reqwest=warn,rustls=warn,sqlx=warn,sea_o
 pub fn start(setting: &LogSetting) -> Result<(), String> {
     let filter = EnvFilter::try_new(format!("{QUIET},{}", setting.log_level))
         .map_err(|error| format!("--log-level `{}`: {error}", setting.log_level))?;
-    let log = fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A line that cannot be written would be told by `eprintln!`, which panics when nobody takes that either: the log must not end
+    // the task that logs.
+    let log = fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .log_internal_errors(false);
     match setting.log {
         LogForm::Json => log.json().flatten_event(true).init(),
         LogForm::Text => log

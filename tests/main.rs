@@ -16,6 +16,7 @@ mod disk;
 mod edits;
 mod equal;
 mod examples;
+mod exchange;
 mod fan_out;
 mod farm;
 mod faults;

@@ -145,6 +145,38 @@ async fn sigterm_ends_it_cleanly_in_the_middle_of_a_harvest(db: Db) {
     assert_eq!(harvest.code, Some(0), "{harvest:?}");
 }
 
+/// As under `2> >(head -2)`, or when the terminal that it was started from has gone.
+#[tokio::test]
+async fn a_log_that_nobody_takes_stops_nothing() {
+    let upstream = Upstream::start().await;
+    let number = |n: i64| Reply::json(&serde_json::json!([{ "id": 1, "n": n }]));
+    let is = |n: i64| move |data: &serde_json::Value| data["things"][0]["n"] == n;
+    upstream.set("/things", number(1));
+    let scratch = Scratch::new(LIST);
+    let mut program = scratch.serve(&[("UP", &upstream.url())]).await;
+    program.eventually("the first harvest", "{ things { n } }", is(1)).await;
+    program.close_log().await;
+    // What fails is told, and so is what comes back.
+    upstream.set("/things", Reply::text(500, "text/plain", "no"));
+    let asked = upstream.asked().len();
+    crate::harness::eventually("it asks again", || async {
+        (upstream.asked().len() > asked).then_some(())
+    })
+    .await;
+    for n in 2..5 {
+        upstream.set("/things", number(n));
+        program
+            .eventually("the harvest goes on", "{ things { n } }", is(n))
+            .await;
+    }
+    assert_eq!(program.terminate().await, Some(0));
+
+    let idle = Scratch::new("type Note { id: ID! }\n");
+    let mut program = idle.serve(&[]).await;
+    program.close_log().await;
+    assert_eq!(program.terminate().await, Some(0));
+}
+
 #[tokio::test]
 async fn every_command_has_help_with_an_example() {
     let scratch = Scratch::new(FARM_DEFINITION);

@@ -1,6 +1,6 @@
 //! How a command fails: the text and the exit code.
 
-use std::process::ExitCode;
+use std::{io::Write, process::ExitCode};
 
 /// A failure that ends the program.
 #[derive(Debug)]
@@ -58,7 +58,8 @@ impl Failure {
     pub fn tell(self) -> ExitCode {
         let text = self.text();
         if !text.is_empty() {
-            eprintln!("{text}");
+            // Nobody may be there to read it; the exit code is told anyway.
+            let _ = writeln!(std::io::stderr(), "{text}");
         }
         ExitCode::from(self.code)
     }

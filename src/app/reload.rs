@@ -1,7 +1,7 @@
 //! Puts a changed definition to work while everything is served. Knows the order of the steps, and that the older
 //! definition goes on when one of them fails.
 
-use std::time::Duration;
+use std::{sync::OnceLock, time::Duration};
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -124,14 +124,22 @@ impl Keeper {
         }
     }
 
-    /// The exchange itself, while no harvest runs.
+    /// The exchange itself, while no harvest runs. All that can fail comes before the tables move.
     async fn exchange(&mut self, loaded: Loaded, shutdown: &CancellationToken) -> Result<(), Failure> {
         let store = &self.work.store;
-        let store = store.redefine(loaded.catalog.clone(), loaded.layout.clone()).await?;
+        let store = store.redefined(loaded.catalog.clone(), loaded.layout.clone());
         let api = self.current.newest().redefined(loaded.catalog.clone(), store.clone());
         let api = api.map_err(|error| Failure::work(format!("error: {error}")))?;
-        self.work = Work::begin(loaded, store, self.environment.clone(), shutdown)?;
+        let harvester = loaded.harvester(&store, self.environment.clone())?;
+        let exchange = OnceLock::new();
+        let committing = || {
+            exchange.get_or_init(|| self.current.exchange());
+        };
+        let moved = shutdown.run_until_cancelled(store.come_into_force(&committing)).await;
+        moved.ok_or_else(|| Failure::work("error: the program stops; its next start takes the definition in"))??;
+        self.work = Work::begin(loaded, store, harvester, shutdown);
         self.current.replace(api);
+        drop(exchange);
         Ok(())
     }
 }

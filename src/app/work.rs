@@ -4,7 +4,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{Failure, Loaded};
-use crate::{config::Environment, harvest::Harvester, store::Store};
+use crate::{harvest::Harvester, store::Store};
 
 /// A definition that is harvested.
 pub struct Work {
@@ -21,20 +21,14 @@ struct Running {
 }
 
 impl Work {
-    /// Begins to harvest, until `shutdown`.
-    pub fn begin(
-        loaded: Loaded,
-        store: Store,
-        environment: Environment,
-        shutdown: &CancellationToken,
-    ) -> Result<Work, Failure> {
-        let harvester = loaded.harvester(&store, environment)?;
-        Ok(Work {
+    /// Begins to harvest, until `shutdown`. The parts are made by whoever can still turn back; from here on nothing fails.
+    pub fn begin(loaded: Loaded, store: Store, harvester: Harvester, shutdown: &CancellationToken) -> Work {
+        Work {
             running: Running::start(&harvester, &store, shutdown),
             loaded,
             store,
             harvester,
-        })
+        }
     }
 
     /// Waits until the harvest has ended; before a shutdown it ends only when it breaks.

@@ -1,7 +1,8 @@
 //! The API in force, exchanged for that of a newer definition while it serves. Knows that one API follows another; knows no
 //! file, no socket, and nothing of what a definition says.
 //!
-//! Requests under way end under the definition that they began with. Live queries go on: each is planned again.
+//! A request whose run an exchange falls into is run again under the API that is then in force, because the tables may have
+//! moved under it. Live queries go on: each is planned again.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,8 +14,9 @@ use futures_util::{
 use tokio::sync::{Semaphore, watch};
 
 use super::{
-    ApiError, ApiRequest, ApiResponse, DataApi,
-    live::{Answer, Begun, Listener},
+    ApiError, ApiRequest, ApiResponse, Code, DataApi, Exchange,
+    exchange::Exchanges,
+    live::{Answer, Begun, Listener, Place},
 };
 
 /// Live queries that are planned again at a time: the first of many equal ones plans, the others then find the plan. More
@@ -28,6 +30,7 @@ const REPLAN_PAUSE: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub struct Current {
     newest: Arc<watch::Sender<DataApi>>,
+    exchanges: Exchanges,
     refusal: Arc<ArcSwapOption<String>>,
     replanning: Arc<Semaphore>,
 }
@@ -36,14 +39,21 @@ impl Current {
     pub fn new(api: DataApi) -> Current {
         Current {
             newest: Arc::new(watch::Sender::new(api)),
+            exchanges: Exchanges::default(),
             refusal: Arc::default(),
             replanning: Arc::new(Semaphore::new(REPLANNED_AT_ONCE)),
         }
     }
 
-    /// The API for a request that begins now.
+    /// The API in force. What reads through it by itself may meet tables that have just moved; see [`Current::execute`].
     pub fn newest(&self) -> DataApi {
         self.newest.borrow().clone()
+    }
+
+    /// From now on the tables may be another definition's, until the guard goes: requests wait for that, and those under way
+    /// are run again. For the commit and [`Current::replace`], and for nothing that takes long.
+    pub fn exchange(&self) -> Exchange {
+        self.exchanges.begin()
     }
 
     /// Puts the API of a newer definition in force, for new requests and for the live queries that are open.
@@ -67,14 +77,27 @@ impl Current {
         self.refusal.load_full()
     }
 
+    /// Answers a query. A subscription is refused: it needs a transport that can go on answering.
+    pub async fn execute(&self, request: ApiRequest) -> ApiResponse {
+        let request = Arc::new(request);
+        let run = || {
+            let (api, request) = (self.newest(), request.clone());
+            async move { api.execute(request).await }
+        };
+        self.exchanges.settled(run).await.unwrap_or_else(|| unsettled().into())
+    }
+
     /// The answers to a request: one for a query, one and then one per change for a subscription.
     pub fn answers(&self, request: ApiRequest) -> BoxStream<'static, ApiResponse> {
         let current = self.clone();
+        let request = Arc::new(ApiRequest {
+            streams: true,
+            ..request
+        });
         let began = async move {
             // Watching begins before the plan, so that no exchange falls between.
-            let mut apis = current.newest.subscribe();
-            let api = apis.borrow_and_update().clone();
-            match api.begin(request.clone(), None).await {
+            let apis = current.newest.subscribe();
+            match current.begin(&request, None).await {
                 Ok(Begun::Once(answer)) => once(answer),
                 Ok(Begun::Live(listener)) => {
                     let live = LiveQuery {
@@ -91,6 +114,24 @@ impl Current {
         };
         stream::once(began).flatten().boxed()
     }
+
+    /// Begins a request under the API in force; `place` is the one that a live query has already.
+    async fn begin(&self, request: &Arc<ApiRequest>, place: Option<Place>) -> Result<Begun, Vec<ApiError>> {
+        let run = || {
+            let (api, request, place) = (self.newest(), request.clone(), place.clone());
+            async move { api.begin(request, place).await }
+        };
+        let settled = self.exchanges.settled(run).await;
+        settled.unwrap_or_else(|| Err(vec![unsettled()]))
+    }
+}
+
+/// The database went away in the middle of an exchange, or definitions change faster than they can be read under.
+fn unsettled() -> ApiError {
+    ApiError::new(
+        Code::Timeout,
+        "the definition is just being changed, which takes longer than it should; ask again",
+    )
 }
 
 fn once(answer: ApiResponse) -> BoxStream<'static, ApiResponse> {
@@ -101,7 +142,7 @@ fn once(answer: ApiResponse) -> BoxStream<'static, ApiResponse> {
 struct LiveQuery {
     current: Current,
     apis: watch::Receiver<DataApi>,
-    request: ApiRequest,
+    request: Arc<ApiRequest>,
     listener: Listener,
     /// What the client was sent: the same bytes are not sent again, also not because of a newer definition.
     last: Option<Answer>,
@@ -124,6 +165,11 @@ impl LiveQuery {
                 }
                 answer = live.listener.next() => answer?,
             };
+            // It may have been read while the tables moved: then it is read again after the plan.
+            live.current.exchanges.over().await;
+            if live.apis.has_changed().ok()? {
+                continue;
+            }
             if live.last.as_ref() != Some(&answer) {
                 let response = ApiResponse(answer.as_ref().clone().map_err(|error| vec![error]));
                 live.last = Some(answer);
@@ -138,8 +184,8 @@ impl LiveQuery {
         loop {
             // The semaphore is never closed; were it, planning at once would do no harm.
             let turn = self.current.replanning.acquire().await.ok();
-            let api = self.apis.borrow_and_update().clone();
-            let begun = api.begin(self.request.clone(), Some(self.listener.place())).await;
+            self.apis.mark_unchanged();
+            let begun = self.current.begin(&self.request, Some(self.listener.place())).await;
             drop(turn);
             tries += 1;
             match begun {

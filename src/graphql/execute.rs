@@ -91,7 +91,8 @@ impl DataApi {
     }
 
     /// Answers a query. A subscription is refused: it needs a transport that can go on answering.
-    pub async fn execute(&self, request: ApiRequest) -> ApiResponse {
+    pub async fn execute(&self, request: impl Into<Arc<ApiRequest>>) -> ApiResponse {
+        let request = request.into();
         let work = async {
             let bound = self.bind(request).await?;
             self.run(&bound).await.map_err(|error| vec![error])
@@ -106,7 +107,7 @@ impl DataApi {
     }
 
     /// Everything before the run: gate, plan, parameters, estimate.
-    pub(super) async fn bind(&self, request: ApiRequest) -> Result<Bound, Vec<ApiError>> {
+    pub(super) async fn bind(&self, request: Arc<ApiRequest>) -> Result<Bound, Vec<ApiError>> {
         let inner = self.0.clone();
         // Parsing, validation and planning take up to some hundred milliseconds (a large schema introspected), so they
         // run beside the async threads unless all their results are known.
@@ -182,7 +183,7 @@ impl DataApi {
             streams: true,
             ..ApiRequest::default()
         };
-        let bound = self.bind(request).await?;
+        let bound = self.bind(request.into()).await?;
         let read = &bound.prepared.plan.read;
         let fail = |error: StoreError| vec![ApiError::from_store(&error)];
         let mut text = describe(&self.0.catalog, read);

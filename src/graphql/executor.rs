@@ -16,7 +16,7 @@ const RAW_JSON: &str = "$serde_json::private::RawValue";
 impl Executor for Current {
     async fn execute(&self, request: Request) -> Response {
         match own_request(request) {
-            Ok(request) => response(self.newest().execute(request).await),
+            Ok(request) => response(Current::execute(self, request).await),
             Err(error) => response(error.into()),
         }
     }

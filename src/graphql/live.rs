@@ -110,11 +110,7 @@ impl Listener {
 
 impl DataApi {
     /// Answers a query, or joins a live query; `place` is the one that the listener has already.
-    pub(super) async fn begin(&self, request: ApiRequest, place: Option<Place>) -> Result<Begun, Vec<ApiError>> {
-        let request = ApiRequest {
-            streams: true,
-            ..request
-        };
+    pub(super) async fn begin(&self, request: Arc<ApiRequest>, place: Option<Place>) -> Result<Begun, Vec<ApiError>> {
         let bound = self.bind(request.clone()).await?;
         if !bound.is_subscription {
             return Ok(Begun::Once(self.execute(request).await));

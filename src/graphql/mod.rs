@@ -2,12 +2,13 @@
 //!
 //! The way of a request: [`gate`] refuses what is too large, `plan` turns an operation into a `query::Read`, `execute`
 //! runs it as one statement, `keyed` joins loads by key into one statement, `live` runs it again when its rows change,
-//! `current` exchanges the whole for that of a newer definition.
+//! `current` exchanges the whole for that of a newer definition, `exchange` says which answers one fell into.
 
 pub mod changes;
 mod current;
 mod describe;
 mod error;
+mod exchange;
 mod execute;
 mod executor;
 mod fingerprint;
@@ -28,6 +29,7 @@ mod tests;
 
 pub use current::Current;
 pub use error::{ApiError, Code};
+pub use exchange::Exchange;
 pub use execute::{ApiRequest, DataApi};
 pub use limits::{LimitError, Limits};
 pub use respond::{ApiResponse, Kind};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use futures_util::{StreamExt, future::join_all, stream::BoxStream};
+use futures_util::{FutureExt, StreamExt, future::join_all, stream::BoxStream};
 use serde_json::{Value as Json, json};
 
 use super::{
@@ -207,6 +207,27 @@ async fn live_lookups_and_links() {
     farm.load("Item", vec![item("i9", "Dig", None, &["t1"])]).await;
     let found = json!({ "data": { "item": { "name": "Dig", "tags": [{ "name": "sharp" }] } } });
     assert_eq!(next(&mut answers).await, found);
+}
+
+#[tokio::test]
+async fn what_is_read_during_an_exchange_is_held_until_its_end() {
+    let farm = Farm::stocked(Limits::default()).await;
+    // The other one has the same live query, and nothing to hold it.
+    let (current, other) = (farm.current(), farm.current());
+    let query = "{ item(id: \"i1\") { price } }";
+    let live = format!("subscription {query}");
+    let mut held = current.answers(request(&live, json!({})));
+    let mut free = other.answers(request(&live, json!({})));
+    assert_eq!(next(&mut held).await, next(&mut free).await);
+    let exchange = current.exchange();
+    farm.load("Item", vec![item("i1", "Axe", Some(11.0), &["t1"])]).await;
+    let changed = next(&mut free).await;
+    assert!(held.next().now_or_never().is_none());
+    let mut asked = Box::pin(current.execute(request(query, json!({}))));
+    assert!((&mut asked).now_or_never().is_none());
+    drop(exchange);
+    assert_eq!(next(&mut held).await, changed);
+    assert_eq!(json_of(&asked.await), changed);
 }
 
 #[tokio::test]

@@ -129,7 +129,7 @@ async fn answer(shared: &Shared, request: ApiRequest, media: Media, method: Meth
             .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         return response;
     };
-    let answer = shared.context.api.newest().execute(request).await;
+    let answer = shared.context.api.execute(request).await;
     let mut response = with_body(status(&answer, media, &method), media, Body::from(answer.body()));
     if response.status() == StatusCode::METHOD_NOT_ALLOWED {
         let allowed = HeaderValue::from_static("POST");

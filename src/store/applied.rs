@@ -9,7 +9,7 @@ use super::{
     bind::{Line, get},
     connect,
     dialect::Dialect,
-    failed, indexes,
+    failed, fan_out, indexes,
     load::Writing,
     migrate::{self, Asks, Migration},
     open,
@@ -119,11 +119,14 @@ fn find(layout: &Layout, records: &[String]) -> Result<Found, StoreError> {
     })
 }
 
+/// Who wants to know that the commit comes next.
+pub type Committing<'a> = &'a (dyn Fn() + Send + Sync);
+
 /// Brings the tables to the definition's layout, in one transaction.
-pub(super) async fn apply(inner: &Inner, destructive: bool) -> Result<(), StoreError> {
+pub(super) async fn apply(inner: &Inner, destructive: bool, committing: Committing<'_>) -> Result<(), StoreError> {
     let mut attempt = 1;
     loop {
-        match apply_once(inner, destructive).await {
+        match apply_once(inner, destructive, committing).await {
             Err(error) if attempt < ATTEMPTS && error.is_conflict() => {
                 tracing::warn!(attempt, "the layout's steps met another transaction; they begin again");
                 attempt += 1;
@@ -133,7 +136,7 @@ pub(super) async fn apply(inner: &Inner, destructive: bool) -> Result<(), StoreE
     }
 }
 
-async fn apply_once(inner: &Inner, destructive: bool) -> Result<(), StoreError> {
+async fn apply_once(inner: &Inner, destructive: bool, committing: Committing<'_>) -> Result<(), StoreError> {
     let mut work = Writing::begin(inner).await?;
     // One process applies; another that starts at the same time waits here, and finds it done.
     let sql = format!(
@@ -152,7 +155,7 @@ async fn apply_once(inner: &Inner, destructive: bool) -> Result<(), StoreError> 
     migrate::come_over(&mut work, &found.stored).await?;
     if found.former {
         tracing::info!("the database has a newer layout than this definition, which leaves room for it");
-        return commit(work, newest(&lines)?).await;
+        return commit(work, newest(&lines)?, committing).await;
     }
     let there = migrate::there(&mut work).await?;
     let found = found.beside(&inner.layout, inner.dialect, &there);
@@ -179,7 +182,8 @@ async fn apply_once(inner: &Inner, destructive: bool) -> Result<(), StoreError> 
         true => newest(&lines)?,
         false => record(&mut work).await?,
     };
-    commit(work, record).await
+    fan_out::forget_others(&mut work).await?;
+    commit(work, record, committing).await
 }
 
 /// The number of the newest record.
@@ -188,8 +192,9 @@ fn newest(lines: &[Line]) -> Result<i64, StoreError> {
 }
 
 /// Commits what leaves this definition in force under the newest record.
-async fn commit(work: Writing<'_>, record: i64) -> Result<(), StoreError> {
+async fn commit(work: Writing<'_>, record: i64, committing: Committing<'_>) -> Result<(), StoreError> {
     let inner = work.inner;
+    committing();
     inner.seen.applying(record);
     work.commit().await?;
     inner.seen.applied(record);

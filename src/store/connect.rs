@@ -251,6 +251,12 @@ pub fn is_lost(error: &sqlx::Error) -> bool {
     }
 }
 
+/// PostgreSQL's serialization_failure and deadlock_detected: who begins again finds what the others wrote.
+pub fn gives_way(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|cause| cause.code());
+    matches!(code.as_deref(), Some("40001" | "40P01"))
+}
+
 /// A prepared statement whose tables changed since: it is prepared anew on another connection.
 pub fn is_stale(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|cause| cause.code());

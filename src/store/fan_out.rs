@@ -10,7 +10,7 @@ use crate::{
 };
 
 use super::{
-    Inner, applied,
+    Inner,
     bind::{Kind, Line, get},
     crash,
     dialect::scalar_of,
@@ -357,17 +357,10 @@ pub(super) async fn open(inner: &Inner) -> Result<Vec<OpenFanOut>, StoreError> {
 }
 
 /// Forgets the requests of fields that the definition has no more: should one come back, its links are not there.
-pub(super) async fn forget_others(inner: &Inner) -> Result<(), StoreError> {
-    let names: Vec<String> = inner
-        .catalog
-        .fetch_ids()
-        .map(|id| inner.catalog.fetch_name(id))
-        .collect();
-    let mut work = Writing::begin(inner).await?;
-    // A newer definition may have them, which leaves room for this one.
-    if !applied::is_newest(&mut work).await? {
-        return Ok(());
-    }
+/// Not for a former definition: the newer one, which leaves room for it, may have them.
+pub(super) async fn forget_others(work: &mut Writing<'_>) -> Result<(), StoreError> {
+    let catalog = &work.inner.catalog;
+    let names: Vec<String> = catalog.fetch_ids().map(|id| catalog.fetch_name(id)).collect();
     let params = work.params();
     let known = work
         .all(params, "SELECT DISTINCT \"fetch\" FROM hayloft_fan_out".to_owned())
@@ -382,5 +375,5 @@ pub(super) async fn forget_others(inner: &Inner) -> Result<(), StoreError> {
         work.run(params, "DELETE FROM hayloft_fan_out WHERE \"fetch\"=$1".to_owned())
             .await?;
     }
-    work.commit().await
+    Ok(())
 }

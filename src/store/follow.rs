@@ -42,7 +42,7 @@ pub(super) struct Heard {
     mute: AtomicBool,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Known {
     head: i64,
     /// Numbers of our own commits after `head`: after the first, up to the second.
@@ -59,6 +59,14 @@ pub(super) struct Own<'a> {
 }
 
 impl Heard {
+    /// What another handle of the same process has heard, for one that goes on after it.
+    pub fn beside(older: &Heard) -> Heard {
+        Heard {
+            known: Mutex::new(older.known().clone()),
+            mute: AtomicBool::new(older.mute.load(Ordering::Relaxed)),
+        }
+    }
+
     fn start(&self, head: i64) {
         self.known().head = head;
     }

@@ -125,9 +125,8 @@ impl Inner {
         }
         applied::refuse_foreign(self).await?;
         system::bring_up(self).await?;
-        applied::apply(self, access == Access::Destructive).await?;
+        applied::apply(self, access == Access::Destructive, &|| {}).await?;
         crash::point("open::layout");
-        fan_out::forget_others(self).await?;
         place::check(self).await?;
         follow::begin(self).await?;
         if self.is_alone() {
@@ -171,13 +170,12 @@ fn failed(error: sqlx::Error) -> StoreError {
     if let Some(lost) = ground::Lost::of(&error) {
         return StoreError::LayoutDiffers(lost.to_string());
     }
-    let code = error.as_database_error().and_then(|error| error.code());
-    // PostgreSQL's serialization_failure and deadlock_detected.
-    if matches!(code.as_deref(), Some("40001" | "40P01")) {
+    if connect::gives_way(&error) {
         tracing::debug!(%error, "a transaction gives way to others");
         return StoreError::Conflict;
     }
     tracing::error!(%error, "the database failed");
+    let code = error.as_database_error().and_then(|error| error.code());
     // PostgreSQL's insufficient_privilege.
     if code.as_deref() == Some("42501") {
         return StoreError::Unusable(

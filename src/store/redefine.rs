@@ -1,7 +1,13 @@
 //! A store goes over to a newer definition without closing a connection. Knows which parts of a handle belong to a
-//! definition and which to the database.
+//! definition and which to the database, and how to learn what became of a commit.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use crate::{
     catalog::{Catalog, Valid},
@@ -10,23 +16,27 @@ use crate::{
 };
 
 use super::{
-    Inner, Store, StoreError, applied, fan_out,
-    follow::{self, Heard},
+    Inner, Store, StoreError,
+    applied::{self, Committing},
+    follow::Heard,
     place,
     standing::Seen,
 };
 
+/// Pauses before the database is asked again what became of a commit: doubled each time, up to the longest.
+const PAUSE: Duration = Duration::from_millis(100);
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+
 impl Store {
-    /// Whether [`Store::redefine`] would accept this layout; changes nothing.
+    /// Whether [`Store::come_into_force`] would accept this layout; changes nothing.
     pub async fn accepts(&self, layout: &Layout) -> Result<(), StoreError> {
         applied::accepts(&self.inner, layout).await
     }
 
-    /// A handle for a newer definition over the same connections, after what it adds was applied.
-    ///
-    /// The older handle goes on answering reads, and is as it was when this fails. It must not harvest any more: commits
-    /// through the one are announced on its own bus only, as positions of types mean something else in each definition.
-    pub async fn redefine(&self, catalog: Arc<Valid<Catalog>>, layout: Arc<Layout>) -> Result<Store, StoreError> {
+    /// A handle for a newer definition over the same connections, of no use before [`Store::come_into_force`]. It harvests
+    /// only after the older one has come to rest: commits through the one are announced on its own bus only, as positions
+    /// of types mean something else in each definition.
+    pub fn redefined(&self, catalog: Arc<Valid<Catalog>>, layout: Arc<Layout>) -> Store {
         let older = &self.inner;
         let inner = Inner {
             catalog,
@@ -39,7 +49,7 @@ impl Store {
             own: Arc::clone(&older.own),
             bus: Bus::default(),
             ground: Arc::clone(&older.ground),
-            heard: Heard::default(),
+            heard: Heard::beside(&older.heard),
             seen: Seen::beside(&older.seen),
             runs: Mutex::default(),
             process: Arc::clone(&older.process),
@@ -48,10 +58,35 @@ impl Store {
             #[cfg(test)]
             clock: older.clock.clone(),
         };
-        applied::apply(&inner, false).await?;
-        fan_out::forget_others(&inner).await?;
-        place::check(&inner).await?;
-        follow::begin(&inner).await?;
-        Ok(Store { inner: Arc::new(inner) })
+        Store { inner: Arc::new(inner) }
+    }
+
+    /// Brings the tables to the definition of this handle, without losing anything: all of it, or none when it fails.
+    /// `committing` is called before each commit that may do so; from then until the end, the tables may be those of either.
+    ///
+    /// A commit whose answer is lost may have happened. So what fails for that is tried until the database says; what was
+    /// done already is then not done again.
+    pub async fn come_into_force(&self, committing: Committing<'_>) -> Result<(), StoreError> {
+        let committed = AtomicBool::new(false);
+        let committing = || {
+            committed.store(true, Ordering::Relaxed);
+            committing();
+        };
+        let mut pause = PAUSE;
+        loop {
+            let applied = async {
+                applied::apply(&self.inner, false, &committing).await?;
+                // What connections are asked about from now on.
+                place::check(&self.inner).await
+            };
+            match applied.await {
+                Err(StoreError::Unreachable) if committed.load(Ordering::Relaxed) => {
+                    tracing::warn!("the database went away while a definition came into force; it is asked again");
+                    tokio::time::sleep(pause).await;
+                    pause = PAUSE_MAX.min(pause * 2);
+                }
+                done => return done,
+            }
+        }
     }
 }

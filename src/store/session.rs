@@ -54,7 +54,7 @@ impl Session {
         }
     }
 
-    /// Runs a statement that only reads; so it may be run again when the connection was cut.
+    /// Runs a statement that only reads; so it may be run again when the connection was cut, or it had to give way.
     pub async fn fetch_all(&mut self, command: Command) -> Result<Vec<Line>, sqlx::Error> {
         let Params::Postgres(params) = command.params else {
             return Err(mixed());
@@ -71,10 +71,12 @@ impl Session {
                 Ok(Err(error)) => error,
                 Err(_) => sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()),
             };
-            let again = connect::is_lost(&error) || connect::is_stale(&error);
-            if again {
+            let cut = connect::is_lost(&error) || connect::is_stale(&error);
+            if cut {
                 self.live = None;
             }
+            // Who moves tables may have locked one while this waited for another: the server ends either of the two.
+            let again = cut || connect::gives_way(&error);
             if !again || tries >= TRIES || Instant::now() >= until {
                 return Err(error);
             }

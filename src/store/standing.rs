@@ -235,10 +235,15 @@ pub async fn read(inner: &Inner, mut reader: Taken, command: Command) -> Result<
     }
 }
 
-/// PostgreSQL's class of errors about names and types: our statements are right by the layout that they were made for.
+/// PostgreSQL's class of errors about names and types, and SQLite's words for the former: our statements are right by the
+/// layout that they were made for.
 fn is_of_tables(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|cause| cause.code());
-    code.is_some_and(|code| code.len() == 5 && code.starts_with("42"))
+    let Some(cause) = error.as_database_error() else {
+        return false;
+    };
+    let is_class = |code: &str| code.len() == 5 && code.starts_with("42");
+    let gone = ["no such column", "no such table"];
+    cause.code().as_deref().is_some_and(is_class) || gone.iter().any(|words| cause.message().starts_with(words))
 }
 
 impl Store {

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},
+    task::JoinHandle,
 };
 
 use super::{Db, PATIENCE, Place, database, eventually};
@@ -155,6 +156,8 @@ pub struct Output {
 pub struct Program {
     child: Child,
     log: Arc<Mutex<Vec<String>>>,
+    /// Reads what it says on stderr.
+    reading: JoinHandle<()>,
     /// `http://127.0.0.1:4000`
     pub url: String,
     client: reqwest::Client,
@@ -192,7 +195,7 @@ impl Program {
         let mut child = command.stderr(Stdio::piped()).spawn().expect("start the program");
         let log = Arc::new(Mutex::new(Vec::new()));
         let stderr = child.stderr.take().expect("its stderr");
-        tokio::spawn({
+        let reading = tokio::spawn({
             let log = log.clone();
             async move {
                 let mut lines = BufReader::new(stderr).lines();
@@ -204,6 +207,7 @@ impl Program {
         let mut program = Program {
             child,
             log,
+            reading,
             url: String::new(),
             client: client(),
         };
@@ -238,6 +242,13 @@ impl Program {
     /// All that it wrote to stderr so far.
     pub fn log(&self) -> String {
         self.log.lock().expect("the log").join("\n")
+    }
+
+    /// Reads no more of its stderr, and closes that: what it writes from now on fails.
+    pub async fn close_log(&mut self) {
+        self.reading.abort();
+        let ended = (&mut self.reading).await;
+        assert!(ended.is_err_and(|error| error.is_cancelled()), "it was still heard");
     }
 
     pub fn id(&self) -> u32 {

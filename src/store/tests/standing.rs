@@ -42,9 +42,16 @@ async fn newer(bench: &Bench, definition: &str) -> Store {
         let opened = open(&bench.place.url, Access::Destructive, definition).await;
         return opened.expect("a newer store");
     }
+    redefine(&bench.store, definition).await
+}
+
+/// The same handle's successor, in force.
+async fn redefine(older: &Store, definition: &str) -> Store {
     let catalog = read(definition);
     let layout = Arc::new(Layout::of(&catalog));
-    bench.store.redefine(catalog, layout).await.expect("a newer store")
+    let newer = older.redefined(catalog, layout);
+    newer.come_into_force(&|| {}).await.expect("a newer store");
+    newer
 }
 
 fn next() -> Claim {
@@ -194,9 +201,7 @@ async fn who_is_replaced_has_no_part_in_the_sources() {
     };
     assert_eq!((aside(store.name()), aside(newer.name())), (Some(true), Some(false)));
     // With the newer definition it comes back, and the others have to count it again.
-    let catalog = read(NESTED);
-    let layout = Arc::new(Layout::of(&catalog));
-    let back = store.redefine(catalog, layout).await.expect("the newer definition");
+    let back = redefine(store, NESTED).await;
     let place = back.attend(false).await.expect("a place");
     assert_eq!((place.count, place.joined), (2, true));
 }
