@@ -11,6 +11,7 @@ on_both!(
     a_new_field_fills_itself,
     what_is_renamed_stays_and_what_is_lost_is_asked_for,
     a_crash_in_the_middle_leaves_one_or_the_other,
+    a_type_that_comes_back_is_harvested_once,
 );
 
 const SIGABRT: i32 = 6;
@@ -147,4 +148,22 @@ async fn a_crash_in_the_middle_leaves_one_or_the_other(db: Db) {
     edited.run(&["harvest", "--allow-destructive"], 0).await;
     let rows = edited.scratch.rows("SELECT id,title FROM item ORDER BY id").await;
     assert_eq!(rows, [["a", "One"], ["b", "?"], ["c", "One"]]);
+}
+
+async fn a_type_that_comes_back_is_harvested_once(db: Db) {
+    let edited = Edited::new(db).await;
+    for _ in 0..2 {
+        edited.run(&["harvest"], 0).await;
+    }
+    edited.upstream.set("/others", Reply::json(&json!([{ "id": "o" }])));
+    edited.define("type Other @fetch(source: \"up\", every: \"1d\", GET: \"/others\", rows: \".[]\") { id: ID! }\n");
+    edited.run(&["harvest", "--allow-destructive"], 0).await;
+    edited.define(&format!("{THING}type Other {{ id: ID! }}\n"));
+    let program = edited.scratch.serve(&[("UP", &edited.url)]).await;
+    let all = |answer: &serde_json::Value| answer["things"].as_array().is_some_and(|things| things.len() == 3);
+    program.eventually("the rows are there", "{ things { id } }", all).await;
+    program.terminate().await;
+    let runs = "SELECT state,turn FROM hayloft_run WHERE \"fetch\"='Thing'";
+    let runs = edited.scratch.rows(runs).await;
+    assert!(runs.len() == 1 && runs[0][0] == "complete", "{runs:?}");
 }
