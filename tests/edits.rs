@@ -11,6 +11,7 @@ on_both!(
     a_new_field_fills_itself,
     what_is_renamed_stays_and_what_is_lost_is_asked_for,
     a_crash_in_the_middle_leaves_one_or_the_other,
+    a_type_that_only_a_field_fills_is_filled,
     a_type_that_comes_back_is_harvested_once,
 );
 
@@ -148,6 +149,31 @@ async fn a_crash_in_the_middle_leaves_one_or_the_other(db: Db) {
     edited.run(&["harvest", "--allow-destructive"], 0).await;
     let rows = edited.scratch.rows("SELECT id,title FROM item ORDER BY id").await;
     assert_eq!(rows, [["a", "One"], ["b", "?"], ["c", "One"]]);
+}
+
+const BANDS: &str = "type Band @fetch(source: \"up\", every: \"1d\", GET: \"/bands\", rows: \".[]\") { id: ID!
+    songs: [Song!]! @fetch(source: \"up\", GET: \"/bands/{$this.id}/songs\", rows: \".[]\", when: NEW) }
+    type Song { id: ID! name: String }\n";
+
+async fn a_type_that_only_a_field_fills_is_filled(db: Db) {
+    let edited = Edited::new(db).await;
+    edited.upstream.set("/bands", Reply::json(&json!([{ "id": "b" }])));
+    let songs = json!([{ "id": "s", "name": "One", "title": "Sir" }]);
+    edited.upstream.set("/bands/b/songs", Reply::json(&songs));
+    edited.define(BANDS);
+    edited.run(&["harvest", "--allow-destructive"], 0).await;
+    edited.define(&BANDS.replace("name: String", "name: String title: String"));
+    let planned = edited.run(&["plan"], 0).await;
+    has(
+        &planned,
+        "+ Song.title: new field, then filled by a harvest of Band.songs",
+    );
+    let program = edited.scratch.serve(&[("UP", &edited.url)]).await;
+    let filled = |answer: &serde_json::Value| answer["songs"][0]["title"] == json!("Sir");
+    program
+        .eventually("the field is filled", "{ songs { id title } }", filled)
+        .await;
+    program.terminate().await;
 }
 
 async fn a_type_that_comes_back_is_harvested_once(db: Db) {

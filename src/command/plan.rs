@@ -74,9 +74,9 @@ fn line(planned: &PlannedStep) -> String {
         out.push_str(&format!(" (LOSSY: {})", touch.words(planned.rows)));
     }
     if planned.refills {
-        match step.refill.as_ref().and_then(|refill| refill.fetch.as_ref()) {
-            Some(fetch) => out.push_str(&format!(", then filled by a harvest of {fetch}")),
-            None => out.push_str(", which no @fetch fills"),
+        match step.refill.as_ref().map(|refill| refill.fetches.join(", ")) {
+            Some(fetches) if !fetches.is_empty() => out.push_str(&format!(", then filled by a harvest of {fetches}")),
+            _ => out.push_str(", which no @fetch fills"),
         }
     }
     out
@@ -99,6 +99,6 @@ fn step_json(planned: &PlannedStep) -> serde_json::Value {
         "words": step.words(),
         "lossy": planned.is_lossy(),
         "rows": planned.rows,
-        "refill": refill.and_then(|refill| refill.fetch.clone()),
+        "refill": refill.map(|refill| &refill.fetches),
     })
 }
