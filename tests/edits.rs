@@ -13,6 +13,7 @@ on_both!(
     a_crash_in_the_middle_leaves_one_or_the_other,
     a_type_that_only_a_field_fills_is_filled,
     a_type_that_comes_back_is_harvested_once,
+    what_is_read_in_another_way_is_read_at_once,
 );
 
 const SIGABRT: i32 = 6;
@@ -192,4 +193,20 @@ async fn a_type_that_comes_back_is_harvested_once(db: Db) {
     let runs = "SELECT state,turn FROM hayloft_run WHERE \"fetch\"='Thing'";
     let runs = edited.scratch.rows(runs).await;
     assert!(runs.len() == 1 && runs[0][0] == "complete", "{runs:?}");
+}
+
+async fn what_is_read_in_another_way_is_read_at_once(db: Db) {
+    let edited = Edited::new(db).await;
+    edited.define(&THING.replace("name: String", "name: String @select(jq: \".weight | tostring\")"));
+    let planned = edited.run(&["plan"], 0).await;
+    has(&planned, "~ Thing: read in another way: harvested again");
+    let program = edited.scratch.serve(&[("UP", &edited.url)]).await;
+    let read = |answer: &serde_json::Value| answer["things"][1]["name"] == json!("2.5");
+    program
+        .eventually("the other value is served", "{ things { id name } }", read)
+        .await;
+    program.terminate().await;
+    has(&edited.run(&["plan"], 0).await, "nothing");
+    let told = edited.run(&["status"], 0).await;
+    assert!(!told.contains("another way"), "{told}");
 }

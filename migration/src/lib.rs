@@ -7,6 +7,7 @@ mod m20261121_000004_fan_out;
 mod m20261121_000005_layout;
 mod m20261121_000006_place;
 mod m20261121_000007_row_number;
+mod m20261121_000009_reading;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::{
@@ -28,6 +29,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000005_layout::Migration),
             Box::new(m20261121_000006_place::Migration),
             Box::new(m20261121_000007_row_number::Migration),
+            Box::new(m20261121_000009_reading::Migration),
         ]
     }
 

@@ -9,7 +9,7 @@ use croner::Cron;
 use super::limits::{LOOK_GAP, RECONCILE, RESUME_PAGES, RETRY_BASE, RETRY_CAP};
 use crate::{
     catalog::{CatchUp, Fetch, Missing, Schedule},
-    store::{Claim, Due, FetchStatus, Hold, Plan, Reason, RunState, RunSummary},
+    store::{Claim, Due, FetchStatus, Hold, Plan, Reading, Reason, Refill, RunState, RunSummary},
 };
 
 /// Whether the ledger lacks anything, so that [`plan`] is worth the turn of the fetch.
@@ -28,12 +28,14 @@ pub(super) fn plan(fetch: &Fetch, status: &FetchStatus, now: DateTime<Utc>) -> P
 pub(super) fn plan_after(fetch: &Fetch, status: &FetchStatus, fed: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Plan {
     Plan {
         add: match (&fetch.each, fed) {
+            // Who reads as the definition in force does decides.
+            _ if status.reading == Reading::Others => Vec::new(),
             // Nothing has brought rows to ask about yet.
             (Some(_), None) => Vec::new(),
             _ => due(fetch, status, fed, now),
         },
         keep: most_waiting(fetch),
-        looked: fetch.catch_up == CatchUp::None && fetch.schedule.is_some(),
+        looked: fetch.catch_up == CatchUp::None && fetch.schedule.is_some() && status.reading != Reading::Others,
     }
 }
 
@@ -78,11 +80,12 @@ fn due(fetch: &Fetch, status: &FetchStatus, fed: Option<DateTime<Utc>>, now: Dat
     if !missed.is_empty() || !status.queued.is_empty() || status.hold != Hold::Ended {
         return missed;
     }
-    let owes = |refill: &crate::store::Refill| last.started_at < refill.since;
+    let unfilled = |refill: &Refill| last.started_at < refill.since;
+    let owes = status.reading == Reading::Changed || status.refill.as_ref().is_some_and(unfilled);
     match last.state {
         // A resumed run deletes nothing: what it read first may have changed since. A whole one follows at once.
         RunState::Complete if last.resumed && fetch.missing == Missing::Delete => one(now, Reason::Start),
-        RunState::Complete if status.refill.as_ref().is_some_and(owes) => one(now, Reason::Refill),
+        RunState::Complete if owes => one(now, Reason::Refill),
         RunState::Complete => Vec::new(),
         // Closed without a successor.
         RunState::Queued | RunState::Running | RunState::Interrupted => one(now, Reason::Start),
@@ -94,6 +97,8 @@ fn due(fetch: &Fetch, status: &FetchStatus, fed: Option<DateTime<Utc>>, now: Dat
 /// Whether a run may be claimed: one waits, or one was left behind.
 pub(super) fn is_ready(status: &FetchStatus, now: DateTime<Utc>) -> bool {
     match status.hold {
+        // What waits is of a definition that this process does not have.
+        _ if status.reading == Reading::Others => false,
         Hold::Held => false,
         Hold::Free => true,
         Hold::Ended => !status.queued.is_empty() && !status.last.as_ref().is_some_and(|last| presses(last, now)),

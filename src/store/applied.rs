@@ -12,6 +12,7 @@ use super::{
     migrate::{self, Asks, Migration},
     open,
     plan::{LayoutPlan, PlannedStep},
+    reading,
     types::StoreError,
 };
 
@@ -131,8 +132,11 @@ async fn apply_once(inner: &Inner, destructive: bool) -> Result<(), StoreError> 
         .await?;
     let records: Vec<String> = lines.iter().map(|line| get(line, 0)).collect::<Result<_, _>>()?;
     let found = find(&inner.layout, &records)?;
-    if found.former {
-        tracing::info!("the database has a newer layout than this definition, which leaves room for it");
+    // Who allows it goes back to it; otherwise what came since stays, unserved.
+    if found.former && !destructive {
+        tracing::info!(
+            "the database has a newer layout than this definition, which leaves room for it; `hayloft plan` says more"
+        );
         return work.commit().await;
     }
     if !found.steps.is_empty() {
@@ -155,14 +159,8 @@ async fn apply_once(inner: &Inner, destructive: bool) -> Result<(), StoreError> 
     if !found.recorded {
         record(&mut work).await?;
     }
+    reading::put_in_force(&mut work).await?;
     work.commit().await
-}
-
-/// Whether the database has the layout of this definition, and none that came after it.
-pub(super) async fn is_newest(work: &mut Writing<'_>) -> Result<bool, StoreError> {
-    let lines = work.all(work.params(), format!("{RECORDED} LIMIT 1")).await?;
-    let newest: Option<String> = lines.first().map(|line| get(line, 0)).transpose()?;
-    Ok(newest == Some(to_json(&work.inner.layout)?))
 }
 
 async fn record(work: &mut Writing<'_>) -> Result<(), StoreError> {
@@ -244,14 +242,29 @@ async fn records(inner: &Inner) -> Result<Option<Vec<String>>, StoreError> {
 pub(super) async fn plan(inner: &Inner, layout: &Layout) -> Result<LayoutPlan, StoreError> {
     let records = records(inner).await?.unwrap_or_default();
     let found = find(layout, &records)?;
-    let steps = match found.former {
-        true => Vec::new(),
-        false => migrate::count(&mut OnReader(inner), inner.dialect, &found.steps).await?,
-    };
     Ok(LayoutPlan {
-        steps,
+        steps: migrate::count(&mut OnReader(inner), inner.dialect, &found.steps).await?,
         former: found.former,
+        rereads: Vec::new(),
     })
+}
+
+/// The same for the definition of this handle, with the fetches that no step says anything of and that are read in another
+/// way now.
+pub(super) async fn plan_own(inner: &Inner) -> Result<LayoutPlan, StoreError> {
+    let mut plan = plan(inner, &inner.layout).await?;
+    let names = inner.params().query(inner.dialect.table_names());
+    let lines = inner.own.take().await?.fetch(names).await?;
+    // A database that an earlier version made has noted nothing of that.
+    if names_table(&lines, "hayloft_reading")? {
+        let told = |fetch: &String| plan.refilled().any(|told| told == fetch);
+        plan.rereads = reading::changed(inner)
+            .await?
+            .into_iter()
+            .filter(|fetch| !told(fetch))
+            .collect();
+    }
+    Ok(plan)
 }
 
 /// Whether this layout can be applied without losing anything.
@@ -269,6 +282,7 @@ pub(super) fn plan_of_new(layout: &Layout) -> LayoutPlan {
     LayoutPlan {
         steps: steps.steps.into_iter().map(PlannedStep::uncounted).collect(),
         former: false,
+        rereads: Vec::new(),
     }
 }
 

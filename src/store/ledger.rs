@@ -13,10 +13,11 @@ use std::{
 use chrono::{DateTime, Utc};
 
 use super::{
-    Inner, applied,
+    Inner,
     bind::{Line, get},
     changes, crash,
     load::{self, Writing, seen::RowSet},
+    reading,
     types::{Finish, Hold, LEASE, Run, RunState, RunSummary, StoreError},
 };
 
@@ -214,9 +215,9 @@ async fn end(
     rows.first().map(summary).transpose()?.ok_or(StoreError::Fenced)
 }
 
-/// A complete run that began after fields came has brought their values, unless its definition does not know them yet.
+/// A complete run that began after fields came has brought their values, if it read as the definition in force does.
 async fn refilled(work: &mut Writing<'_>, run: &Run) -> Result<(), StoreError> {
-    if !applied::is_newest(work).await? {
+    if !reading::note_complete(work, &run.fetch).await? {
         return Ok(());
     }
     let mut params = work.params();

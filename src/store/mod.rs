@@ -24,6 +24,7 @@ mod postgres;
 mod processes;
 mod read;
 mod reader;
+mod reading;
 mod redefine;
 mod rows;
 mod session;
@@ -63,6 +64,7 @@ use open::Door;
 
 pub use parents::*;
 pub use plan::{LayoutPlan, PlannedStep};
+pub use reading::Reading;
 pub use types::*;
 
 /// How long one read may take when nothing else is said.
@@ -278,7 +280,7 @@ impl Store {
             return Ok(applied::plan_of_new(&layout));
         }
         let store = Self::open(url, Access::Compare, catalog, layout).await?;
-        let plan = applied::plan(&store.inner, &store.inner.layout).await;
+        let plan = applied::plan_own(&store.inner).await;
         store.close().await;
         plan
     }

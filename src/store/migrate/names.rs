@@ -15,6 +15,7 @@ const FETCHES: &[&str] = &[
     "hayloft_fetch",
     "hayloft_refill",
     "hayloft_fan_out",
+    "hayloft_reading",
 ];
 
 /// Forgets removed types, follows renamed ones, and lets new ones begin without a past.

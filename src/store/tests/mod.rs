@@ -8,6 +8,7 @@ mod indexes;
 mod keys;
 mod loads;
 mod opens;
+mod owed;
 mod processes;
 mod prunes;
 mod reads;
