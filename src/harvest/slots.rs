@@ -12,6 +12,9 @@ use crate::{
     store::{Claim, Due, FetchStatus, Hold, Plan, Reading, Reason, Refill, RunState, RunSummary},
 };
 
+/// A clock may be set back by so little and still mean what it said.
+const CLOCK_SLACK: TimeDelta = TimeDelta::seconds(5);
+
 /// Whether the ledger lacks anything, so that [`plan`] is worth the turn of the fetch.
 pub(super) fn lacks(fetch: &Fetch, status: &FetchStatus, fed: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
     let plan = plan_after(fetch, status, fed, now);
@@ -89,7 +92,7 @@ fn due(fetch: &Fetch, status: &FetchStatus, fed: Option<DateTime<Utc>>, now: Dat
         RunState::Complete => Vec::new(),
         // Closed without a successor.
         RunState::Queued | RunState::Running | RunState::Interrupted => one(now, Reason::Start),
-        RunState::Failed if now >= retry_at(last, status.failures) => one(now, Reason::Retry),
+        RunState::Failed if now >= retry_at(last, status.failures, now) => one(now, Reason::Retry),
         RunState::Failed => Vec::new(),
     }
 }
@@ -107,7 +110,7 @@ pub(super) fn is_ready(status: &FetchStatus, now: DateTime<Utc>) -> bool {
 
 /// A short interval is no reason to press an upstream that is down.
 fn presses(last: &RunSummary, now: DateTime<Utc>) -> bool {
-    last.state == RunState::Failed && now < failed_at(last) + delta(RETRY_BASE)
+    last.state == RunState::Failed && now < failed_at(last, now) + delta(RETRY_BASE)
 }
 
 /// The slots that passed since the newest one in the ledger, as far as they are caught up; oldest first.
@@ -187,13 +190,18 @@ fn following_slot(schedule: &Schedule, now: DateTime<Utc>) -> Option<DateTime<Ut
     }
 }
 
-fn failed_at(last: &RunSummary) -> DateTime<Utc> {
-    last.finished_at.unwrap_or(last.started_at)
+/// When a run failed; long ago if that is in the future, which a clock that was set back says of it.
+fn failed_at(last: &RunSummary, now: DateTime<Utc>) -> DateTime<Utc> {
+    let at = last.finished_at.unwrap_or(last.started_at);
+    match at > now + CLOCK_SLACK {
+        true => DateTime::UNIX_EPOCH,
+        false => at,
+    }
 }
 
-fn retry_at(last: &RunSummary, failures: u32) -> DateTime<Utc> {
+fn retry_at(last: &RunSummary, failures: u32, now: DateTime<Utc>) -> DateTime<Utc> {
     let wait = RETRY_BASE.saturating_mul(2u32.saturating_pow(failures.saturating_sub(1)));
-    failed_at(last) + delta(wait.min(RETRY_CAP))
+    failed_at(last, now) + delta(wait.min(RETRY_CAP))
 }
 
 fn delta(wait: Duration) -> TimeDelta {
@@ -209,8 +217,8 @@ pub(super) fn until_next(fetch: &Fetch, status: &FetchStatus, now: DateTime<Utc>
     let failed = status.last.as_ref().filter(|last| last.state == RunState::Failed);
     let pressed = failed
         .filter(|last| presses(last, now))
-        .map(|last| failed_at(last) + delta(RETRY_BASE));
-    let failed = failed.map(|last| retry_at(last, status.failures));
+        .map(|last| failed_at(last, now) + delta(RETRY_BASE));
+    let failed = failed.map(|last| retry_at(last, status.failures, now));
     let next = slot.into_iter().chain(failed).chain(pressed).min();
     next.and_then(|next| (next - now).to_std().ok()).unwrap_or(RECONCILE)
 }

@@ -220,11 +220,16 @@ async fn refilled(work: &mut Writing<'_>, run: &Run) -> Result<(), StoreError> {
     if !reading::note_complete(work, &run.fetch).await? {
         return Ok(());
     }
+    // An instant in the future is of a clock that ran ahead.
+    let latest = work.inner.now(CLOCK_SLACK_SECONDS);
     let mut params = work.params();
     params.add(run.fetch.clone())?;
     params.add(run.id)?;
-    let sql = "DELETE FROM hayloft_refill WHERE \"fetch\"=$1 AND at<=(SELECT started_at FROM hayloft_run WHERE id=$2)";
-    work.run(params, sql.to_owned()).await?;
+    let sql = format!(
+        "DELETE FROM hayloft_refill WHERE \"fetch\"=$1 \
+         AND (at<=(SELECT started_at FROM hayloft_run WHERE id=$2) OR at>{latest})"
+    );
+    work.run(params, sql).await?;
     Ok(())
 }
 

@@ -112,11 +112,12 @@ async fn of_fetch(asking: &mut Asking<'_, '_>, fetch: &str) -> Result<FetchStatu
 
 /// What is known of a fetch beside its runs.
 async fn around(asking: &mut Asking<'_, '_>, mut status: FetchStatus) -> Result<FetchStatus, StoreError> {
-    let reading = reading::columns(asking.inner());
+    // What a clock that ran ahead once left in the future says nothing about the slots before it.
+    let (latest, reading) = (asking.inner().now(0), reading::columns(asking.inner()));
     let sql = format!(
         "SELECT (SELECT CAST(count(*) AS BIGINT) FROM hayloft_run AS run WHERE run.fetch=$1 AND run.state='failed' \
                AND NOT EXISTS (SELECT 1 FROM hayloft_run AS done WHERE done.fetch=$1 AND done.state='complete' \
-               AND (done.turn,done.id)>(run.turn,run.id))),(SELECT max(slot) FROM hayloft_run WHERE \"fetch\"=$1),\
+               AND (done.turn,done.id)>(run.turn,run.id))),(SELECT max(slot) FROM hayloft_run WHERE \"fetch\"=$1 AND slot<={latest}),\
                (SELECT looked_at FROM hayloft_fetch WHERE \"fetch\"=$1),(SELECT fields FROM hayloft_refill WHERE \"fetch\"=$1),\
                (SELECT at FROM hayloft_refill WHERE \"fetch\"=$1),{reading}"
     );

@@ -188,6 +188,21 @@ fn what_is_read_in_another_way() {
     assert!(is_ready(&others, now));
 }
 
+/// A clock ran ahead, and a run failed in what is now the future: nobody waits for that.
+#[test]
+fn a_failure_in_the_future_is_tried_again_now() {
+    let now = at("10:00:30");
+    let by_hand = fetch(None, CatchUp::Latest, Missing::Delete);
+    let mut failed = status("10:00:00", RunState::Failed, 3);
+    failed.last.as_mut().expect("a run").finished_at = Some(now + TimeDelta::days(9));
+    assert_eq!(added(&by_hand, &failed, now), [(now, Reason::Retry)]);
+    failed.queued.push(Due {
+        slot: now,
+        reason: Reason::Retry,
+    });
+    assert!(is_ready(&failed, now));
+}
+
 #[test]
 fn what_is_caught_up() {
     let now = at("10:05:30");

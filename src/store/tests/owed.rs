@@ -12,6 +12,7 @@ on_both!(
     a_process_leaves_what_another_one_reads_otherwise,
     what_is_read_in_another_way_is_owed,
     going_back_is_told_and_done_when_it_is_allowed,
+    a_slot_in_the_future_stops_nothing,
 );
 
 const SONGS: &str = "type Band @f { id: ID! songs: [Song!]! @fetch(source: \"s\", GET: \"/b/{$this.id}\", when: NEW) }\n\
@@ -229,4 +230,12 @@ async fn going_back_is_told_and_done_when_it_is_allowed(on: On) {
     let planned = plan(&place.url, ITEM).await;
     assert!(!planned.former && planned.steps.is_empty());
     assert_eq!(plan(&place.url, TITLED).await.steps.len(), 1);
+}
+
+async fn a_slot_in_the_future_stops_nothing(on: On) {
+    let (_place, store) = filled(on, ITEM).await;
+    let before = known(&store, "Item").await.newest_slot;
+    run(&store, "UPDATE hayloft_run SET slot='2099-01-01T00:00:00.000000Z'").await;
+    assert_eq!(known(&store, "Item").await.newest_slot, None);
+    assert_eq!(before, Some(slot(0)));
 }
