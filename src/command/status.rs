@@ -174,11 +174,14 @@ fn waiting(status: &FetchStatus, now: DateTime<Utc>) -> Vec<String> {
     if let Some(refill) = &status.refill {
         let running = status.last.as_ref().filter(|run| run.state == RunState::Running);
         let state = match running.filter(|run| run.started_at >= refill.since) {
-            Some(run) => format!("running, begun {}", ago(Some(run.started_at), now)),
-            None => format!("due for {}", ago(Some(refill.since), now).trim_end_matches(" ago")),
+            Some(run) => format!("is running, begun {}", ago(Some(run.started_at), now)),
+            None => format!(
+                "has been due for {}",
+                ago(Some(refill.since), now).trim_end_matches(" ago")
+            ),
         };
         notes.push(format!(
-            "{name}: {}: filled by a full harvest that is {state}",
+            "{name}: {}: filled by a full harvest that {state}",
             refill.fields.join(", ")
         ));
     }
@@ -298,7 +301,7 @@ mod tests {
         };
         let want = [
             "Item: 2 slots queued, the oldest of 2026-11-21T09:58:30Z",
-            "Item: price, tags: filled by a full harvest that is due for 12.0 s",
+            "Item: price, tags: filled by a full harvest that has been due for 12.0 s",
         ];
         assert_eq!(waiting(&status, now), want);
         for (reading, want) in [
