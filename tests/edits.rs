@@ -17,6 +17,9 @@ on_both!(
     a_new_field_fills_itself,
     what_is_renamed_stays_and_what_is_lost_is_asked_for,
     a_crash_in_the_middle_leaves_one_or_the_other,
+    a_type_that_only_a_field_fills_is_filled,
+    a_type_that_comes_back_is_harvested_once,
+    what_is_read_in_another_way_is_read_at_once,
 );
 
 const SIGABRT: i32 = 6;
@@ -224,4 +227,63 @@ async fn what_holds_up_readers_is_told() {
         edited.define(&THING.replace("n: Int", to));
         assert_eq!(edited.run(&["plan"], 0).await.contains(wait), waits, "{to}");
     }
+}
+
+const BANDS: &str = "type Band @fetch(source: \"up\", every: \"1d\", GET: \"/bands\", rows: \".[]\") { id: ID!
+    songs: [Song!]! @fetch(source: \"up\", GET: \"/bands/{$this.id}/songs\", rows: \".[]\", when: NEW) }
+    type Song { id: ID! name: String }\n";
+
+async fn a_type_that_only_a_field_fills_is_filled(db: Db) {
+    let edited = Edited::new(db).await;
+    edited.upstream.set("/bands", Reply::json(&json!([{ "id": "b" }])));
+    let songs = json!([{ "id": "s", "name": "One", "title": "Sir" }]);
+    edited.upstream.set("/bands/b/songs", Reply::json(&songs));
+    edited.define(BANDS);
+    edited.run(&["harvest", "--allow-destructive"], 0).await;
+    edited.define(&BANDS.replace("name: String", "name: String title: String"));
+    let planned = edited.run(&["plan"], 0).await;
+    has(
+        &planned,
+        "+ Song.title: new field, then filled by a harvest of Band.songs",
+    );
+    let program = edited.scratch.serve(&[("UP", &edited.url)]).await;
+    let filled = |answer: &serde_json::Value| answer["songs"][0]["title"] == json!("Sir");
+    program
+        .eventually("the field is filled", "{ songs { id title } }", filled)
+        .await;
+    program.terminate().await;
+}
+
+async fn a_type_that_comes_back_is_harvested_once(db: Db) {
+    let edited = Edited::new(db).await;
+    for _ in 0..2 {
+        edited.run(&["harvest"], 0).await;
+    }
+    edited.upstream.set("/others", Reply::json(&json!([{ "id": "o" }])));
+    edited.define("type Other @fetch(source: \"up\", every: \"1d\", GET: \"/others\", rows: \".[]\") { id: ID! }\n");
+    edited.run(&["harvest", "--allow-destructive"], 0).await;
+    edited.define(&format!("{THING}type Other {{ id: ID! }}\n"));
+    let program = edited.scratch.serve(&[("UP", &edited.url)]).await;
+    let all = |answer: &serde_json::Value| answer["things"].as_array().is_some_and(|things| things.len() == 3);
+    program.eventually("the rows are there", "{ things { id } }", all).await;
+    program.terminate().await;
+    let runs = "SELECT state,turn FROM hayloft_run WHERE \"fetch\"='Thing'";
+    let runs = edited.scratch.rows(runs).await;
+    assert!(runs.len() == 1 && runs[0][0] == "complete", "{runs:?}");
+}
+
+async fn what_is_read_in_another_way_is_read_at_once(db: Db) {
+    let edited = Edited::new(db).await;
+    edited.define(&THING.replace("name: String", "name: String @select(jq: \".weight | tostring\")"));
+    let planned = edited.run(&["plan"], 0).await;
+    has(&planned, "~ Thing: read in another way: harvested again");
+    let program = edited.scratch.serve(&[("UP", &edited.url)]).await;
+    let read = |answer: &serde_json::Value| answer["things"][1]["name"] == json!("2.5");
+    program
+        .eventually("the other value is served", "{ things { id name } }", read)
+        .await;
+    program.terminate().await;
+    has(&edited.run(&["plan"], 0).await, "nothing");
+    let told = edited.run(&["status"], 0).await;
+    assert!(!told.contains("another way"), "{told}");
 }

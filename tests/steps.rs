@@ -47,7 +47,10 @@ fn line(step: &Step) -> String {
         let _ = write!(
             out,
             "\n    {} fills {} of {}",
-            refill.fetch.as_deref().unwrap_or("nothing"),
+            match refill.fetches.is_empty() {
+                true => "nothing".to_owned(),
+                false => refill.fetches.join(", "),
+            },
             refill.field,
             refill.table
         );

@@ -8,6 +8,7 @@ mod m20261121_000005_layout;
 mod m20261121_000006_place;
 mod m20261121_000007_row_number;
 mod m20261121_000008_replaced;
+mod m20261121_000009_reading;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::{
@@ -38,6 +39,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000006_place::Migration),
             Box::new(m20261121_000007_row_number::Migration),
             Box::new(m20261121_000008_replaced::Migration),
+            Box::new(m20261121_000009_reading::Migration),
         ]
     }
 

@@ -73,14 +73,16 @@ impl Signature<'_> {
             return;
         }
         self.entities.push(id);
+        // Its name is nobody's who answers.
         let entity = self.catalog.entity(id);
-        self.text(&entity.name);
+        self.text("type");
         for (at, field) in entity.field_ids().map(|at| (at, entity.field(at))) {
             if field.fetch.is_some() || matches!(field.kind, FieldKind::Inverse { .. }) {
                 continue;
             }
             let key = entity.key.contains(&at);
-            self.text(&format!("{} {} {key}", field.name, field.required));
+            // Rows with a repeated value are refused.
+            self.text(&format!("{} {} {key} {}", field.name, field.required, field.unique));
             self.selection(&field.selection);
             match &field.kind {
                 FieldKind::Leaf { leaf, list } => self.leaf(*leaf, &format!("{list:?}")),

@@ -43,8 +43,9 @@ impl Plan {
             true => as_json(&plan),
             false => in_words(&plan),
         })?;
-        match plan.steps.iter().filter(|step| step.is_lossy()).count() as u64 {
+        match plan.lossy() as u64 {
             0 => Ok(()),
+            _ if plan.former => Ok(()),
             lossy => Err(Failure::waiting(format!(
                 "{} that data is lost by: --allow-destructive does {}",
                 text::count(lossy, "step"),
@@ -60,20 +61,37 @@ fn in_words(plan: &LayoutPlan) -> String {
 }
 
 fn steps_in_words(plan: &LayoutPlan) -> String {
+    let rereads = plan.rereads.iter();
+    let rereads: String = rereads
+        .map(|fetch| format!("~ {fetch}: read in another way: harvested again\n"))
+        .collect();
     if plan.former {
-        return "nothing: the database has what a newer definition needs, and this one can go on with it\n".to_owned();
+        return former(plan) + &rereads;
     }
-    if plan.steps.is_empty() {
+    if plan.steps.is_empty() && rereads.is_empty() {
         return "nothing: the database is as the definition needs it\n".to_owned();
     }
+    if plan.steps.is_empty() {
+        return format!("{rereads}\nno step: the tables are as the definition needs them\n");
+    }
     let mut out: String = plan.steps.iter().map(|step| line(step) + "\n").collect();
-    let lossy = plan.steps.iter().filter(|step| step.is_lossy()).count();
+    out.push_str(&rereads);
+    let lossy = plan.lossy();
     let additive = plan.steps.len() - lossy;
     out.push_str(&format!(
         "\n{}: {additive} additive, {lossy} lossy\n",
         text::count(plan.steps.len() as u64, "step")
     ));
     out
+}
+
+/// What stays of a newer definition, and what going back would do.
+fn former(plan: &LayoutPlan) -> String {
+    let steps: String = plan.steps.iter().map(|step| format!("  {}\n", line(step))).collect();
+    format!(
+        "nothing: the database has what a newer definition needs, which leaves room for this one. It stays, and what only the newer \
+         one names is not served. --allow-destructive goes back to this one:\n{steps}"
+    )
 }
 
 fn line(planned: &PlannedStep) -> String {
@@ -83,9 +101,9 @@ fn line(planned: &PlannedStep) -> String {
         out.push_str(&format!(" (LOSSY: {})", touch.words(planned.rows)));
     }
     if planned.refills {
-        match step.refill.as_ref().and_then(|refill| refill.fetch.as_ref()) {
-            Some(fetch) => out.push_str(&format!(", then filled by a harvest of {fetch}")),
-            None => out.push_str(", which no @fetch fills"),
+        match step.refill.as_ref().map(|refill| refill.fetches.join(", ")) {
+            Some(fetches) if !fetches.is_empty() => out.push_str(&format!(", then filled by a harvest of {fetches}")),
+            _ => out.push_str(", which no @fetch fills"),
         }
     }
     if planned.holds_up {
@@ -103,6 +121,7 @@ fn as_json(plan: &LayoutPlan) -> String {
         "lossy": plan.is_lossy(),
         "former": plan.former,
         "steps": steps,
+        "rereads": plan.rereads,
         "indexes": plan.indexes,
     });
     format!("{all:#}\n")
@@ -120,6 +139,6 @@ fn step_json(planned: &PlannedStep) -> serde_json::Value {
         "lossy": planned.is_lossy(),
         "rows": planned.rows,
         "holdsUp": planned.holds_up,
-        "refill": refill.and_then(|refill| refill.fetch.clone()),
+        "refill": refill.map(|refill| &refill.fetches),
     })
 }

@@ -7,7 +7,7 @@ use crate::{
     app::Loaded,
     catalog::{Catalog, EntityId},
     config::{DatabaseSetting, DefinitionSetting, StatementSetting},
-    store::{Access, FanOutCounts, FetchStatus, LogHead, ProcessSeen, RunState, RunSummary, Store},
+    store::{Access, FanOutCounts, FetchStatus, LogHead, ProcessSeen, Reading, RunState, RunSummary, Store},
 };
 
 use super::{Failure, text};
@@ -84,6 +84,7 @@ async fn tell(loaded: &Loaded, store: &Store) -> Result<String, Failure> {
                 .map_or("never".to_owned(), |run| ago(run.finished_at, now)),
             status.last.as_ref().map_or_else(String::new, state),
         ]);
+        notes.extend(waiting(status, now));
         notes.extend(attention(status, store).await?);
         notes.extend(requests(&name, &store.parent_counts(&name, None).await?));
     }
@@ -190,13 +191,27 @@ fn waiting(status: &FetchStatus, now: DateTime<Utc>) -> Vec<String> {
     if let Some(refill) = &status.refill {
         let running = status.last.as_ref().filter(|run| run.state == RunState::Running);
         let state = match running.filter(|run| run.started_at >= refill.since) {
-            Some(run) => format!("running, begun {}", ago(Some(run.started_at), now)),
-            None => format!("due for {}", ago(Some(refill.since), now).trim_end_matches(" ago")),
+            Some(run) => format!("is running, begun {}", ago(Some(run.started_at), now)),
+            None => format!(
+                "has been due for {}",
+                ago(Some(refill.since), now).trim_end_matches(" ago")
+            ),
         };
         notes.push(format!(
-            "{name}: {}: filled by a full harvest that is {state}",
+            "{name}: {}: filled by a full harvest that {state}",
             refill.fields.join(", ")
         ));
+    }
+    match status.reading {
+        // Told above, with the fields.
+        Reading::Changed if status.refill.is_some() => {}
+        Reading::Changed => notes.push(format!(
+            "{name}: the definition reads it in another way than the last complete run did; a full harvest is due"
+        )),
+        Reading::Others => notes.push(format!(
+            "{name}: harvested by the processes that have the newer definition, which reads it in another way"
+        )),
+        Reading::Same => {}
     }
     notes
 }
@@ -205,12 +220,6 @@ fn waiting(status: &FetchStatus, now: DateTime<Utc>) -> Vec<String> {
 async fn attention(status: &FetchStatus, store: &Store) -> Result<Vec<String>, Failure> {
     let mut notes = Vec::new();
     let name = &status.fetch;
-    if let Some(refill) = &status.refill {
-        notes.push(format!(
-            "{name}: the definition changed; a whole harvest is due that fills {}",
-            refill.fields.join(", ")
-        ));
-    }
     let Some(run) = &status.last else { return Ok(notes) };
     if let Some(error) = &run.error {
         notes.push(format!("{name}: failed {}: {error}", times(status.failures)));
@@ -309,9 +318,24 @@ mod tests {
         };
         let want = [
             "Item: 2 slots queued, the oldest of 2026-11-21T09:58:30Z",
-            "Item: price, tags: filled by a full harvest that is due for 12.0 s",
+            "Item: price, tags: filled by a full harvest that has been due for 12.0 s",
         ];
         assert_eq!(waiting(&status, now), want);
+        for (reading, want) in [
+            (Reading::Changed, "Item: the definition reads it in another way"),
+            (
+                Reading::Others,
+                "Item: harvested by the processes that have the newer definition",
+            ),
+        ] {
+            let status = FetchStatus {
+                fetch: "Item".to_owned(),
+                reading,
+                ..FetchStatus::default()
+            };
+            let told = waiting(&status, now);
+            assert!(told.len() == 1 && told[0].starts_with(want), "{told:?}");
+        }
         assert!(waiting(&FetchStatus::default(), now).is_empty());
     }
 

@@ -9,8 +9,11 @@ use croner::Cron;
 use super::limits::{LOOK_GAP, RECONCILE, RESUME_PAGES, RETRY_BASE, RETRY_CAP};
 use crate::{
     catalog::{CatchUp, Fetch, Missing, Schedule},
-    store::{Claim, Due, FetchStatus, Hold, Plan, Reason, RunState, RunSummary},
+    store::{Claim, Due, FetchStatus, Hold, Plan, Reading, Reason, Refill, RunState, RunSummary},
 };
+
+/// A clock may be set back by so little and still mean what it said.
+const CLOCK_SLACK: TimeDelta = TimeDelta::seconds(5);
 
 /// Whether the ledger lacks anything, so that [`plan`] is worth the turn of the fetch.
 pub(super) fn lacks(fetch: &Fetch, status: &FetchStatus, fed: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
@@ -28,12 +31,14 @@ pub(super) fn plan(fetch: &Fetch, status: &FetchStatus, now: DateTime<Utc>) -> P
 pub(super) fn plan_after(fetch: &Fetch, status: &FetchStatus, fed: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Plan {
     Plan {
         add: match (&fetch.each, fed) {
+            // Who reads as the definition in force does decides.
+            _ if status.reading == Reading::Others => Vec::new(),
             // Nothing has brought rows to ask about yet.
             (Some(_), None) => Vec::new(),
             _ => due(fetch, status, fed, now),
         },
         keep: most_waiting(fetch),
-        looked: fetch.catch_up == CatchUp::None && fetch.schedule.is_some(),
+        looked: fetch.catch_up == CatchUp::None && fetch.schedule.is_some() && status.reading != Reading::Others,
     }
 }
 
@@ -78,15 +83,16 @@ fn due(fetch: &Fetch, status: &FetchStatus, fed: Option<DateTime<Utc>>, now: Dat
     if !missed.is_empty() || !status.queued.is_empty() || status.hold != Hold::Ended {
         return missed;
     }
-    let owes = |refill: &crate::store::Refill| last.started_at < refill.since;
+    let unfilled = |refill: &Refill| last.started_at < refill.since;
+    let owes = status.reading == Reading::Changed || status.refill.as_ref().is_some_and(unfilled);
     match last.state {
         // A resumed run deletes nothing: what it read first may have changed since. A whole one follows at once.
         RunState::Complete if last.resumed && fetch.missing == Missing::Delete => one(now, Reason::Start),
-        RunState::Complete if status.refill.as_ref().is_some_and(owes) => one(now, Reason::Refill),
+        RunState::Complete if owes => one(now, Reason::Refill),
         RunState::Complete => Vec::new(),
         // Closed without a successor.
         RunState::Queued | RunState::Running | RunState::Interrupted => one(now, Reason::Start),
-        RunState::Failed if now >= retry_at(last, status.failures) => one(now, Reason::Retry),
+        RunState::Failed if now >= retry_at(last, status.failures, now) => one(now, Reason::Retry),
         RunState::Failed => Vec::new(),
     }
 }
@@ -94,6 +100,8 @@ fn due(fetch: &Fetch, status: &FetchStatus, fed: Option<DateTime<Utc>>, now: Dat
 /// Whether a run may be claimed: one waits, or one was left behind.
 pub(super) fn is_ready(status: &FetchStatus, now: DateTime<Utc>) -> bool {
     match status.hold {
+        // What waits is of a definition that this process does not have.
+        _ if status.reading == Reading::Others => false,
         Hold::Held => false,
         Hold::Free => true,
         Hold::Ended => !status.queued.is_empty() && !status.last.as_ref().is_some_and(|last| presses(last, now)),
@@ -102,7 +110,7 @@ pub(super) fn is_ready(status: &FetchStatus, now: DateTime<Utc>) -> bool {
 
 /// A short interval is no reason to press an upstream that is down.
 fn presses(last: &RunSummary, now: DateTime<Utc>) -> bool {
-    last.state == RunState::Failed && now < failed_at(last) + delta(RETRY_BASE)
+    last.state == RunState::Failed && now < failed_at(last, now) + delta(RETRY_BASE)
 }
 
 /// The slots that passed since the newest one in the ledger, as far as they are caught up; oldest first.
@@ -182,13 +190,18 @@ fn following_slot(schedule: &Schedule, now: DateTime<Utc>) -> Option<DateTime<Ut
     }
 }
 
-fn failed_at(last: &RunSummary) -> DateTime<Utc> {
-    last.finished_at.unwrap_or(last.started_at)
+/// When a run failed; long ago if that is in the future, which a clock that was set back says of it.
+fn failed_at(last: &RunSummary, now: DateTime<Utc>) -> DateTime<Utc> {
+    let at = last.finished_at.unwrap_or(last.started_at);
+    match at > now + CLOCK_SLACK {
+        true => DateTime::UNIX_EPOCH,
+        false => at,
+    }
 }
 
-fn retry_at(last: &RunSummary, failures: u32) -> DateTime<Utc> {
+fn retry_at(last: &RunSummary, failures: u32, now: DateTime<Utc>) -> DateTime<Utc> {
     let wait = RETRY_BASE.saturating_mul(2u32.saturating_pow(failures.saturating_sub(1)));
-    failed_at(last) + delta(wait.min(RETRY_CAP))
+    failed_at(last, now) + delta(wait.min(RETRY_CAP))
 }
 
 fn delta(wait: Duration) -> TimeDelta {
@@ -204,8 +217,8 @@ pub(super) fn until_next(fetch: &Fetch, status: &FetchStatus, now: DateTime<Utc>
     let failed = status.last.as_ref().filter(|last| last.state == RunState::Failed);
     let pressed = failed
         .filter(|last| presses(last, now))
-        .map(|last| failed_at(last) + delta(RETRY_BASE));
-    let failed = failed.map(|last| retry_at(last, status.failures));
+        .map(|last| failed_at(last, now) + delta(RETRY_BASE));
+    let failed = failed.map(|last| retry_at(last, status.failures, now));
     let next = slot.into_iter().chain(failed).chain(pressed).min();
     next.and_then(|next| (next - now).to_std().ok()).unwrap_or(RECONCILE)
 }

@@ -43,9 +43,9 @@ pub struct EntityTables {
     /// The names of the type's fields, by [`FieldId`].
     #[serde(default)]
     pub fields: Vec<String>,
-    /// The fetch whose runs bring the rows: its own, or that of the outermost owner.
+    /// The fetches whose runs bring the rows: its own or that of the outermost owner first, then those of fields that lead there.
     #[serde(skip)]
-    pub filled_by: Option<String>,
+    pub filled_by: Vec<String>,
     /// The owner of a nested type.
     #[serde(skip)]
     pub owner: Option<EntityId>,
@@ -222,7 +222,7 @@ fn entity_tables(catalog: &Catalog, id: EntityId) -> EntityTables {
         name: entity.name.clone(),
         was: entity.was.clone(),
         fields: entity.fields.iter().map(|field| field.name.clone()).collect(),
-        filled_by: filled_by(catalog, entity),
+        filled_by: filled_by(catalog, id),
         owner: entity.owner.map(|owner| owner.entity),
         joins: joins(catalog, id),
         nested: nested(entity),
@@ -239,12 +239,17 @@ fn entity_tables(catalog: &Catalog, id: EntityId) -> EntityTables {
 }
 
 /// Nested types end at a type that is not nested: one that is nested in itself is refused.
-fn filled_by(catalog: &Catalog, entity: &Entity) -> Option<String> {
+fn filled_by(catalog: &Catalog, entity: EntityId) -> Vec<String> {
     let mut outermost = entity;
-    while let Some(owner) = outermost.owner {
-        outermost = catalog.entity(owner.entity);
+    while let Some(owner) = catalog.entity(outermost).owner {
+        outermost = owner.entity;
     }
-    outermost.fetch.map(|_| outermost.name.clone())
+    let mut fetches: Vec<_> = catalog
+        .fetch_ids()
+        .filter(|id| catalog.fetch(*id).entity == outermost)
+        .collect();
+    fetches.sort_by_key(|id| catalog.fetch(*id).each.is_some());
+    fetches.into_iter().map(|id| catalog.fetch_name(id)).collect()
 }
 
 fn field_columns(catalog: &Catalog, entity: &Entity, id: FieldId) -> Vec<Column> {

@@ -15,6 +15,7 @@ use super::{
     open,
     plan::{LayoutPlan, PlannedStep},
     reader::Readers,
+    reading,
     standing::Standing,
     system,
     types::StoreError,
@@ -153,8 +154,11 @@ async fn apply_once(inner: &Inner, destructive: bool, committing: Committing<'_>
     let records: Vec<String> = lines.iter().map(|line| get(line, 0)).collect::<Result<_, _>>()?;
     let found = find(&inner.layout, &records)?;
     migrate::come_over(&mut work, &found.stored).await?;
-    if found.former {
-        tracing::info!("the database has a newer layout than this definition, which leaves room for it");
+    // Who allows it goes back to it; otherwise what came since stays, unserved.
+    if found.former && !destructive {
+        tracing::info!(
+            "the database has a newer layout than this definition, which leaves room for it; `hayloft plan` says more"
+        );
         return commit(work, newest(&lines)?, committing).await;
     }
     let there = migrate::there(&mut work).await?;
@@ -183,6 +187,7 @@ async fn apply_once(inner: &Inner, destructive: bool, committing: Committing<'_>
         false => record(&mut work).await?,
     };
     fan_out::forget_others(&mut work).await?;
+    reading::put_in_force(&mut work).await?;
     commit(work, record, committing).await
 }
 
@@ -199,13 +204,6 @@ async fn commit(work: Writing<'_>, record: i64, committing: Committing<'_>) -> R
     work.commit().await?;
     inner.seen.applied(record);
     Ok(())
-}
-
-/// Whether the database has the layout of this definition, and none that came after it.
-pub(super) async fn is_newest(work: &mut Writing<'_>) -> Result<bool, StoreError> {
-    let lines = work.all(work.params(), format!("{RECORDED} LIMIT 1")).await?;
-    let newest: Option<String> = lines.first().map(|line| get(line, 0)).transpose()?;
-    Ok(newest == Some(to_json(&work.inner.layout)?))
 }
 
 /// Writes a record; gives its number.
@@ -309,10 +307,7 @@ pub(super) async fn plan(inner: &Inner, layout: &Layout) -> Result<LayoutPlan, S
         true => found,
         false => found.beside(layout, inner.dialect, &there),
     };
-    let mut steps = match found.former {
-        true => Vec::new(),
-        false => count_beside(inner, &found.steps).await?,
-    };
+    let mut steps = count_beside(inner, &found.steps).await?;
     for planned in &mut steps {
         planned.holds_up = migrate::holds_up(inner.dialect, &found.stored, layout, &found.steps, &planned.step);
     }
@@ -320,6 +315,7 @@ pub(super) async fn plan(inner: &Inner, layout: &Layout) -> Result<LayoutPlan, S
         steps,
         former: found.former,
         indexes: waiting,
+        rereads: Vec::new(),
     })
 }
 
@@ -343,6 +339,24 @@ fn waiting(dialect: &dyn Dialect, layout: &Layout, found: &Found, there: &[migra
     waiting
 }
 
+/// The same for the definition of this handle, with the fetches that no step says anything of and that are read in another
+/// way now.
+pub(super) async fn plan_own(inner: &Inner) -> Result<LayoutPlan, StoreError> {
+    let mut plan = plan(inner, &inner.layout).await?;
+    let names = inner.params().query(inner.dialect.table_names());
+    let lines = inner.own.take().await?.fetch(names).await?;
+    // A database that an earlier version made has noted nothing of that.
+    if names_table(&lines, "hayloft_reading")? {
+        let told = |fetch: &String| plan.refilled().any(|told| told == fetch);
+        plan.rereads = reading::changed(inner)
+            .await?
+            .into_iter()
+            .filter(|fetch| !told(fetch))
+            .collect();
+    }
+    Ok(plan)
+}
+
 /// Whether this layout can be applied without losing anything.
 pub(super) async fn accepts(inner: &Inner, layout: &Layout) -> Result<(), StoreError> {
     let plan = plan(inner, layout).await?;
@@ -359,6 +373,7 @@ pub(super) fn plan_of_new(layout: &Layout) -> LayoutPlan {
         steps: steps.steps.into_iter().map(PlannedStep::uncounted).collect(),
         former: false,
         indexes: Vec::new(),
+        rereads: Vec::new(),
     }
 }
 

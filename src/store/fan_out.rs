@@ -58,7 +58,8 @@ async fn plan_new(work: &mut Writing<'_>, run: &Run, fetch: FetchId, resumes: bo
     let (row, hash) = (work.quote(ROW_COLUMN), work.quote(HASH_COLUMN));
     let changed = format!("s.hash IS NULL OR s.hash<>p.{hash} OR s.signature IS NULL OR s.signature<>$3");
     let rule = match each.when {
-        When::New => "s.hash IS NULL".to_owned(),
+        // An answer that was read in another way is none to this request.
+        When::New => "s.hash IS NULL OR s.signature IS NULL OR s.signature<>$3".to_owned(),
         // A run that was cut short is brought to its end before all begins again.
         When::Always if resumes => changed,
         When::Always => "s.hash IS NULL OR s.hash IS NOT NULL".to_owned(),

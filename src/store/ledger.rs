@@ -13,10 +13,11 @@ use std::{
 use chrono::{DateTime, Utc};
 
 use super::{
-    Inner, applied,
+    Inner,
     bind::{Line, get},
     changes, crash,
     load::{self, Writing, added::Added, seen::RowSet},
+    reading,
     sure::Trace,
     types::{Finish, Hold, LEASE, Run, RunState, RunSummary, StoreError},
 };
@@ -224,16 +225,21 @@ async fn end(
     rows.first().map(summary).transpose()?.ok_or(StoreError::Fenced)
 }
 
-/// A complete run that began after fields came has brought their values, unless its definition does not know them yet.
+/// A complete run that began after fields came has brought their values, if it read as the definition in force does.
 async fn refilled(work: &mut Writing<'_>, run: &Run) -> Result<(), StoreError> {
-    if !applied::is_newest(work).await? {
+    if !reading::note_complete(work, &run.fetch).await? {
         return Ok(());
     }
+    // An instant in the future is of a clock that ran ahead.
+    let latest = work.inner.now(CLOCK_SLACK_SECONDS);
     let mut params = work.params();
     params.add(run.fetch.clone())?;
     params.add(run.id)?;
-    let sql = "DELETE FROM hayloft_refill WHERE \"fetch\"=$1 AND at<=(SELECT started_at FROM hayloft_run WHERE id=$2)";
-    work.run(params, sql.to_owned()).await?;
+    let sql = format!(
+        "DELETE FROM hayloft_refill WHERE \"fetch\"=$1 \
+         AND (at<=(SELECT started_at FROM hayloft_run WHERE id=$2) OR at>{latest})"
+    );
+    work.run(params, sql).await?;
     Ok(())
 }
 

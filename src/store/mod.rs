@@ -28,6 +28,7 @@ mod postgres;
 mod processes;
 mod read;
 mod reader;
+mod reading;
 mod redefine;
 mod rows;
 mod session;
@@ -69,6 +70,7 @@ use open::Door;
 pub use parents::*;
 pub use plan::{LayoutPlan, PlannedStep};
 pub use processes::{Attendance, ProcessSeen};
+pub use reading::Reading;
 pub use standing::Standing;
 pub use types::*;
 
@@ -268,7 +270,7 @@ impl Store {
             return Ok(applied::plan_of_new(&layout));
         }
         let store = Self::open_within(url, Access::Compare, catalog, layout, timeout).await?;
-        let plan = applied::plan(&store.inner, &store.inner.layout).await;
+        let plan = applied::plan_own(&store.inner).await;
         store.close().await;
         plan
     }

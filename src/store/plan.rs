@@ -50,14 +50,29 @@ impl PlannedStep {
 #[derive(Clone, Debug)]
 pub struct LayoutPlan {
     pub steps: Vec<PlannedStep>,
-    /// The definition is an earlier one of this database, which has left room for it: nothing is to be done.
+    /// The definition is an earlier one of this database, which has left room for it: nothing is to be done. The steps are
+    /// those of going back to it, which only who allows what is destructive wants.
     pub former: bool,
     /// What waits for its index to be built beside whoever reads and writes, as in `Item.price`.
     pub indexes: Vec<String>,
+    /// Fetches that are read in another way now, by no step of the layout, and so harvested again.
+    pub rereads: Vec<String>,
 }
 
 impl LayoutPlan {
+    /// Whether data is lost unless someone refuses.
     pub fn is_lossy(&self) -> bool {
-        self.steps.iter().any(PlannedStep::is_lossy)
+        !self.former && self.lossy() > 0
+    }
+
+    /// How many steps lose data.
+    pub fn lossy(&self) -> usize {
+        self.steps.iter().filter(|step| step.is_lossy()).count()
+    }
+
+    /// The fetches that steps owe a run.
+    pub(super) fn refilled(&self) -> impl Iterator<Item = &String> {
+        let owing = self.steps.iter().filter(|step| step.refills);
+        owing.flat_map(|step| step.step.refill.iter().flat_map(|refill| &refill.fetches))
     }
 }

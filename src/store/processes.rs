@@ -54,7 +54,7 @@ const FORGET_SECONDS: i64 = 3_600;
 const SEEN: &str = "id,by_hand,replaced,started_at,seen_at";
 
 /// Live at the time of the database: heard of lately, and not in the future of a clock that was set back.
-fn live(inner: &Inner) -> String {
+pub(super) fn live(inner: &Inner) -> String {
     let (oldest, newest) = (inner.now(-GONE_SECONDS), inner.now(GONE_SECONDS));
     format!("seen_at>{oldest} AND seen_at<={newest}")
 }
@@ -114,8 +114,9 @@ async fn beat(work: &mut Writing<'_>, by_hand: bool) -> Result<bool, StoreError>
     let now = work.inner.now(0);
     let mut params = work.params();
     params.add(work.inner.process.to_string())?;
+    params.add(work.inner.catalog.fingerprint.clone())?;
     let sql = format!(
-        "UPDATE hayloft_process SET seen_at={now} WHERE id=$1 AND replaced=0 AND {}",
+        "UPDATE hayloft_process SET seen_at={now},definition=$2 WHERE id=$1 AND replaced=0 AND {}",
         live(work.inner)
     );
     if work.run(params, sql).await? > 0 {
@@ -136,9 +137,11 @@ async fn enter(work: &mut Writing<'_>, by_hand: bool, replaced: bool) -> Result<
     params.add(work.inner.process.to_string())?;
     params.add(i64::from(by_hand))?;
     params.add(i64::from(replaced))?;
+    params.add(work.inner.catalog.fingerprint.clone())?;
     let sql = format!(
-        "INSERT INTO hayloft_process(id,by_hand,replaced,started_at,seen_at) VALUES ($1,$2,$3,{now},{now}) \
-         ON CONFLICT(id) DO UPDATE SET by_hand=excluded.by_hand,replaced=excluded.replaced,started_at=excluded.started_at,\
+        "INSERT INTO hayloft_process(id,by_hand,replaced,definition,started_at,seen_at) VALUES ($1,$2,$3,$4,{now},{now}) \
+         ON CONFLICT(id) DO UPDATE SET by_hand=excluded.by_hand,replaced=excluded.replaced,definition=excluded.definition,\
+         started_at=excluded.started_at,\
          seen_at=excluded.seen_at"
     );
     work.run(params, sql).await.map(|_| ())

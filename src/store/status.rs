@@ -9,6 +9,7 @@ use super::{
     bind::{Line, Params, get},
     ledger::{SUMMARY, SUMMARY_COLUMNS, hold, instant, lease_over, summary},
     load::Writing,
+    reading::{self, Signatures},
     standing,
     types::{Due, FetchStatus, Reason, Refill, Refused, RequestState, StoreError},
 };
@@ -112,12 +113,16 @@ async fn of_fetch(asking: &mut Asking<'_, '_>, fetch: &str) -> Result<FetchStatu
 
 /// What is known of a fetch beside its runs.
 async fn around(asking: &mut Asking<'_, '_>, mut status: FetchStatus) -> Result<FetchStatus, StoreError> {
-    let sql = "SELECT (SELECT CAST(count(*) AS BIGINT) FROM hayloft_run AS run WHERE run.fetch=$1 AND run.state='failed' \
+    // What a clock that ran ahead once left in the future says nothing about the slots before it.
+    let (latest, reading) = (asking.inner().now(0), reading::columns(asking.inner()));
+    let sql = format!(
+        "SELECT (SELECT CAST(count(*) AS BIGINT) FROM hayloft_run AS run WHERE run.fetch=$1 AND run.state='failed' \
                AND NOT EXISTS (SELECT 1 FROM hayloft_run AS done WHERE done.fetch=$1 AND done.state='complete' \
-               AND (done.turn,done.id)>(run.turn,run.id))),(SELECT max(slot) FROM hayloft_run WHERE \"fetch\"=$1),\
+               AND (done.turn,done.id)>(run.turn,run.id))),(SELECT max(slot) FROM hayloft_run WHERE \"fetch\"=$1 AND slot<={latest}),\
                (SELECT looked_at FROM hayloft_fetch WHERE \"fetch\"=$1),(SELECT fields FROM hayloft_refill WHERE \"fetch\"=$1),\
-               (SELECT at FROM hayloft_refill WHERE \"fetch\"=$1)";
-    let found = asking.all(&status.fetch, sql.to_owned()).await?;
+               (SELECT at FROM hayloft_refill WHERE \"fetch\"=$1),{reading}"
+    );
+    let found = asking.all(&status.fetch, sql).await?;
     let Some(row) = found.first() else { return Ok(status) };
     let failures: i64 = get(row, 0)?;
     status.failures = u32::try_from(failures).unwrap_or(u32::MAX);
@@ -129,6 +134,12 @@ async fn around(asking: &mut Asking<'_, '_>, mut status: FetchStatus) -> Result<
         let fields = serde_json::from_str(&fields).map_err(|error| StoreError::Database(Box::new(error)))?;
         status.refill = Some(Refill { fields, since });
     }
+    let known = Signatures {
+        wanted: get(row, 5)?,
+        done: get(row, 6)?,
+        others: get::<i64>(row, 7)? != 0,
+    };
+    status.reading = reading::judge(asking.inner(), &status.fetch, &known);
     Ok(status)
 }
 

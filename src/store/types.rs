@@ -11,7 +11,7 @@ use crate::{
     value::{Key, Row, Scalar},
 };
 
-use super::bind::Kind;
+use super::{bind::Kind, reading::Reading};
 
 /// A checkpoint older than this is not resumed: an upstream's pages will have shifted.
 pub const RESUME_MAX: Duration = Duration::from_secs(15 * 60);
@@ -453,6 +453,7 @@ pub struct FetchStatus {
     /// When the schedule was last looked at, for fetches that leave missed slots out.
     pub looked_at: Option<DateTime<Utc>>,
     pub refill: Option<Refill>,
+    pub reading: Reading,
 }
 
 /// A backup that was made.

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     catalog::{Advance, CatchUp, Each, EntityId, Fetch, FieldId, Missing, Schedule, When},
-    store::{Due, FetchStatus, Hold, Reason, Refill, RunState, StartRun},
+    store::{Due, FetchStatus, Hold, Reading, Reason, Refill, RunState, StartRun},
 };
 
 fn at(text: &str) -> DateTime<Utc> {
@@ -163,6 +163,44 @@ fn fields_that_came_are_filled_at_once() {
     let mut failed = status("10:00:00", RunState::Failed, 1);
     failed.refill = Some(refill("09:59:00"));
     assert_eq!(added(&hand, &failed, now), [(now, Reason::Retry)]);
+}
+
+/// What was read in another way is read anew at once; what others have to read is left to them, however much waits.
+#[test]
+fn what_is_read_in_another_way() {
+    let (minute, now) = (minutely(CatchUp::Latest), at("10:00:30"));
+    let mut known = status("10:00:00", RunState::Complete, 0);
+    known.reading = Reading::Changed;
+    assert_eq!(added(&minute, &known, now), [(now, Reason::Refill)]);
+    let mut others = status("09:00:00", RunState::Complete, 0);
+    others.reading = Reading::Others;
+    others.refill = Some(Refill {
+        fields: vec!["price".to_owned()],
+        since: now,
+    });
+    assert_eq!(added(&minute, &others, now), []);
+    others.queued.push(Due {
+        slot: now,
+        reason: Reason::Refill,
+    });
+    assert!(!is_ready(&others, now));
+    others.reading = Reading::Same;
+    assert!(is_ready(&others, now));
+}
+
+/// A clock ran ahead, and a run failed in what is now the future: nobody waits for that.
+#[test]
+fn a_failure_in_the_future_is_tried_again_now() {
+    let now = at("10:00:30");
+    let by_hand = fetch(None, CatchUp::Latest, Missing::Delete);
+    let mut failed = status("10:00:00", RunState::Failed, 3);
+    failed.last.as_mut().expect("a run").finished_at = Some(now + TimeDelta::days(9));
+    assert_eq!(added(&by_hand, &failed, now), [(now, Reason::Retry)]);
+    failed.queued.push(Due {
+        slot: now,
+        reason: Reason::Retry,
+    });
+    assert!(is_ready(&failed, now));
 }
 
 #[test]

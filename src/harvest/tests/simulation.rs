@@ -70,6 +70,8 @@ struct Simulation {
     commits: usize,
     head: i64,
     set_back: bool,
+    /// By so much the clock runs ahead for a while.
+    ahead: i64,
     trace: Vec<String>,
     met: Met,
 }
@@ -123,6 +125,7 @@ impl Simulation {
             commits: 0,
             head: world.log_head().await.expect("a head").head,
             set_back: false,
+            ahead: 0,
             trace: Vec::new(),
             met: Met::new(),
             random,
@@ -197,6 +200,8 @@ impl Simulation {
         let millis = match self.random.random_range(0..20) {
             // A step of the clock, also back.
             0 => self.random.random_range(-60_000..60_000),
+            // It runs far ahead, and is set right again.
+            4 => self.run_ahead(),
             1..4 => self.random.random_range(20_000..90_000),
             _ => self.random.random_range(100..12_000),
         };
@@ -467,7 +472,14 @@ async fn promises(on: On, part: u64, least: u64) {
         }
     }
     println!("shown: {on:?}: histories {begin} to {}: {met:?}", end - 1);
-    for what in ["taken over", "resumed", "fenced", "came too late", "several wait"] {
+    for what in [
+        "taken over",
+        "resumed",
+        "fenced",
+        "came too late",
+        "several wait",
+        "set right",
+    ] {
         assert!(met.contains_key(what), "no history came to this: {what}; {met:?}");
     }
 }

@@ -98,7 +98,7 @@ impl<'a> Comparison<'a> {
         let refill = owner.and_then(|owner| {
             let owner = self.stored.entities.get(owner)?;
             Some(Refill {
-                fetch: tables.filled_by.clone(),
+                fetches: tables.filled_by.clone(),
                 apart: false,
                 field: tables.name.clone(),
                 table: owner.table.name.clone(),
@@ -277,9 +277,9 @@ pub(super) fn all_of(table: &str, loss: Loss) -> Touch {
 /// The run that brings a field's values, or the type's rows, to where they are missing.
 pub(super) fn refill(pair: &Pair<'_>, field: Option<&str>) -> Refill {
     let name = &pair.new.name;
-    let own = pair.new.filled_by.as_ref() == Some(name);
+    let own = pair.new.filled_by.iter().eq([name]);
     Refill {
-        fetch: pair.new.filled_by.clone(),
+        fetches: pair.new.filled_by.clone(),
         apart: false,
         field: match field {
             Some(field) if own => field.to_owned(),
@@ -294,7 +294,7 @@ pub(super) fn refill(pair: &Pair<'_>, field: Option<&str>) -> Refill {
 pub(super) fn field_refill(pair: &Pair<'_>, field: &str, fetched: bool) -> Refill {
     match fetched {
         true => Refill {
-            fetch: Some(format!("{}.{field}", pair.new.name)),
+            fetches: vec![format!("{}.{field}", pair.new.name)],
             apart: true,
             ..refill(pair, Some(field))
         },

@@ -125,11 +125,11 @@ pub enum Loss {
     Links,
 }
 
-/// Values that only a full run of a fetch can bring.
+/// Values that only a full run of each of these fetches can bring.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Refill {
     /// None: no fetch fills the type.
-    pub fetch: Option<String>,
+    pub fetches: Vec<String>,
     /// Requests of its own bring the values: the owner's record, and so its row's hash, has nothing to do with them.
     pub apart: bool,
     /// What it fills, as `status` tells it: `price`, or `QuestItem.quantity` for a nested type.

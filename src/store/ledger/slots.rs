@@ -27,14 +27,17 @@ pub async fn plan(inner: &Inner, fetch: &str, rule: PlanRule<'_>) -> Result<Fetc
     Ok(known)
 }
 
-/// Takes the oldest waiting slots out again.
+/// Takes the oldest waiting slots out again, and those of a clock that ran ahead: they come again when it is time.
 async fn leave_out(work: &mut Writing<'_>, fetch: &str, keep: usize) -> Result<(), StoreError> {
     let mut params = work.params();
     params.add(fetch.to_owned())?;
     params.add(i64::try_from(keep).unwrap_or(i64::MAX))?;
-    let sql = "DELETE FROM hayloft_run WHERE \"fetch\"=$1 AND state='queued' AND id NOT IN \
-               (SELECT id FROM hayloft_run WHERE \"fetch\"=$1 AND state='queued' ORDER BY slot DESC LIMIT $2)";
-    work.run(params, sql.to_owned()).await?;
+    let now = work.inner.now(0);
+    let sql = format!(
+        "DELETE FROM hayloft_run WHERE \"fetch\"=$1 AND state='queued' AND (slot>{now} OR id NOT IN \
+         (SELECT id FROM hayloft_run WHERE \"fetch\"=$1 AND state='queued' AND slot<={now} ORDER BY slot DESC LIMIT $2))"
+    );
+    work.run(params, sql).await?;
     Ok(())
 }
 

@@ -121,7 +121,7 @@ async fn mark_stale(work: &mut Writing<'_>, migration: &Migration<'_>) -> Result
 async fn owe(work: &mut Writing<'_>, migration: &Migration<'_>) -> Result<(), StoreError> {
     let mut owed: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for refill in owing(migration).filter_map(|step| step.refill.as_ref()) {
-        if let Some(fetch) = &refill.fetch {
+        for fetch in &refill.fetches {
             owed.entry(fetch).or_default().insert(refill.field.clone());
         }
     }

@@ -15,18 +15,12 @@ const FETCHES: &[&str] = &[
     "hayloft_fetch",
     "hayloft_refill",
     "hayloft_fan_out",
-];
-/// What is remembered for a fetch and means nothing without it; its runs are history and stay.
-const REMEMBERED: &[&str] = &[
-    "hayloft_request_state",
-    "hayloft_quarantine",
-    "hayloft_fetch",
-    "hayloft_refill",
-    "hayloft_fan_out",
+    "hayloft_reading",
 ];
 
-/// Follows renamed types, and forgets removed ones.
+/// Forgets removed types, follows renamed ones, and lets new ones begin without a past.
 pub async fn types(work: &mut Writing<'_>, migration: &Migration<'_>) -> Result<(), StoreError> {
+    forget(work, migration, &Change::RemovedType).await?;
     for planned in migration.planned {
         let step = &planned.step;
         match &step.change {
@@ -37,17 +31,11 @@ pub async fn types(work: &mut Writing<'_>, migration: &Migration<'_>) -> Result<
                 let to = step.field.as_deref().unwrap_or_default();
                 rename_fetch(work, &of(from), &of(to)).await?;
             }
-            Change::RemovedType => {
-                for table in REMEMBERED {
-                    let mut params = work.params();
-                    params.add(step.entity.clone())?;
-                    work.run(params, format!("DELETE FROM {table} WHERE \"fetch\"=$1"))
-                        .await?;
-                }
-            }
             _ => {}
         }
     }
+    // One of this name that an earlier version removed may have left its runs.
+    forget(work, migration, &Change::NewType).await?;
     for kept in &migration.steps.kept {
         let Some(old) = migration.stored.entities.get(kept.stored) else {
             continue;
@@ -71,8 +59,32 @@ async fn rename(work: &mut Writing<'_>, from: &str, to: &str) -> Result<(), Stor
     work.run(work.params(), sql).await.map(|_| ())
 }
 
+/// Forgets all that is known of the fetches of types that a change befalls, runs and turns together: a schedule that knew of the
+/// one but not of the other would skip slots, or never end.
+async fn forget(work: &mut Writing<'_>, migration: &Migration<'_>, change: &Change) -> Result<(), StoreError> {
+    let steps = migration.planned.iter().map(|planned| &planned.step);
+    for step in steps.filter(|step| step.change == *change) {
+        let name = work.inner.dialect.literal(&step.entity);
+        let runs = format!("SELECT id FROM hayloft_run WHERE {}", of(&name));
+        work.run(
+            work.params(),
+            format!("DELETE FROM hayloft_run_seen WHERE run IN ({runs})"),
+        )
+        .await?;
+        for table in FETCHES {
+            work.run(work.params(), format!("DELETE FROM {table} WHERE {}", of(&name)))
+                .await?;
+        }
+    }
+    Ok(())
+}
+
+/// A condition: a fetch is that of a type (its name as a literal), or of one of its fields.
+fn of(name: &str) -> String {
+    format!("\"fetch\"={name} OR substr(\"fetch\",1,length({name})+1)={name}||'.'")
+}
+
 async fn rename_fetch(work: &mut Writing<'_>, from: &str, to: &str) -> Result<(), StoreError> {
-    let of = |name: &str| format!("\"fetch\"={name} OR substr(\"fetch\",1,length({name})+1)={name}||'.'");
     let (from, to) = (work.inner.dialect.literal(from), work.inner.dialect.literal(to));
     for table in FETCHES {
         // One of this name that was removed before may have left its history.

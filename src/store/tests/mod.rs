@@ -9,6 +9,7 @@ mod indexes;
 mod keys;
 mod loads;
 mod opens;
+mod owed;
 mod processes;
 mod prunes;
 mod reads;

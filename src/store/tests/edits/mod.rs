@@ -139,6 +139,7 @@ async fn sequence(on: On, edits: &[Edit], met: &RefCell<Met>) -> Checked {
     let mut model = Model::new();
     let mut store = open(&place.url, Access::Write, &model.text()).await.expect("a store");
     fill(&store, 0).await;
+    let mut served = model.text();
     for (step, edit) in (1..).zip(edits) {
         let last = model.clone();
         model.edit(*edit);
@@ -148,19 +149,18 @@ async fn sequence(on: On, edits: &[Edit], met: &RefCell<Met>) -> Checked {
         }
         let before = Snapshot::of(&store).await;
         let old = serde_json::to_string(&*store.inner.layout).expect("JSON");
+        store.close().await;
+        let left = std::mem::replace(&mut served, text.clone());
         let catalog = read(&text);
         let layout = Arc::new(Layout::of(&catalog));
-        store.close().await;
         let plan = Store::plan(&place.url, catalog, layout.clone(), None)
             .await
             .expect("a plan");
         if plan.former {
-            // Back to a definition that was left by additions: the tables stay as they are, and so it is not gone back to.
-            model = last;
-            store = open(&place.url, Access::Write, &model.text())
-                .await
-                .expect("the same store");
-            continue;
+            // Back to a definition that was left by additions: the tables stay as they are, until someone allows more.
+            store = open(&place.url, Access::Write, &text).await.expect("room");
+            same_schema(on, &store, &left).await?;
+            store.close().await;
         }
         for step in &plan.steps {
             *met.borrow_mut().entry(step.step.code()).or_default() += 1;
@@ -337,12 +337,15 @@ fn links(
 async fn owed(store: &Store, plan: &LayoutPlan) -> Checked {
     let noted = lines(store, "SELECT \"fetch\" FROM hayloft_refill").await;
     for step in plan.steps.iter().filter(|step| step.refills) {
-        if let Some(fetch) = step.step.refill.as_ref().and_then(|refill| refill.fetch.as_ref()) {
+        for fetch in step.step.refill.iter().flat_map(|refill| &refill.fetches) {
             prop_assert!(noted.contains(fetch), "{fetch} is not noted: {}", step.words());
             if step.step.refill.as_ref().is_some_and(|refill| refill.apart) {
                 continue;
             }
-            let entity = store.inner.catalog.entity_named(fetch).expect("a type");
+            // What requests of its own bring stands in no row of the type.
+            let Some(entity) = store.inner.catalog.entity_named(fetch) else {
+                continue;
+            };
             let table = store.inner.dialect.quote(&store.inner.layout.entity(entity).table.name);
             let fresh = number(
                 store,
