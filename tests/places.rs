@@ -63,10 +63,7 @@ impl Servers {
         }
         let standby = self.primary.standby(&durable());
         let at = self.primary.sql("postgres", "SELECT pg_current_wal_lsn()").concat();
-        let behind = format!("SELECT pg_last_wal_replay_lsn()>='{at}'");
-        while standby.sql("postgres", &behind) != ["t"] {
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
+        standby.comes_true(&format!("pg_last_wal_replay_lsn()>='{at}'"));
         standby.stop_following();
         standby
     }

@@ -162,10 +162,15 @@ impl Cluster {
     pub fn stop_following(&self) {
         self.sql("postgres", "ALTER SYSTEM SET primary_conninfo = ''");
         self.sql("postgres", "SELECT pg_reload_conf()");
-        let receiver = "SELECT count(*) FROM pg_stat_wal_receiver";
-        while self.sql("postgres", receiver) != ["0"] {
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
+        self.comes_true("NOT EXISTS (SELECT 1 FROM pg_stat_wal_receiver)");
+    }
+
+    /// Waits until a condition holds; the server itself pauses between two looks.
+    pub fn comes_true(&self, condition: &str) {
+        const LOOKS: usize = 1_000;
+        let look = format!("SELECT pg_sleep(0.02); SELECT {condition}");
+        let holds = (0..LOOKS).any(|_| self.sql("postgres", &look).last().is_some_and(|line| line == "t"));
+        assert!(holds, "never happened: {condition}");
     }
 
     /// An empty folder and the supervisor that removes it.
