@@ -23,7 +23,7 @@ const TITLED: &str = "type Item @f { id: ID! name: String title: String }";
 async fn plan(url: &DatabaseUrl, text: &str) -> LayoutPlan {
     let catalog = read(text);
     let layout = Arc::new(Layout::of(&catalog));
-    Store::plan(url, catalog, layout).await.expect("a plan")
+    Store::plan(url, catalog, layout, None).await.expect("a plan")
 }
 
 fn named(id: &str, name: &str) -> Row {
@@ -153,7 +153,8 @@ async fn a_process_leaves_what_another_one_reads_otherwise(on: On) {
     let (_place, older) = filled(on, &format!("{ITEM}\n{same}")).await;
     let catalog = read(&format!("{TITLED}\n{same}"));
     let layout = Arc::new(Layout::of(&catalog));
-    let newer = older.redefine(catalog, layout).await.expect("it goes over");
+    let newer = older.redefined(catalog, layout);
+    newer.come_into_force(&|| {}).await.expect("it goes over");
     let clock = Clock::default();
     let now = Utc::now().timestamp_millis() + 1_000;
     clock.0.store(now, std::sync::atomic::Ordering::Relaxed);
