@@ -95,6 +95,8 @@ pub enum PageFault {
         "{place}: the same page again; does the URL use the paging placeholder, and the upstream know the parameter?"
     )]
     RepeatedPage { place: String },
+    #[error("{place}: the pages shifted while they were read, so that a row may be missing; they are read again")]
+    Shifted { place: String },
     #[error("{place}: leads back to a page that was read already; the upstream's paging runs in a circle")]
     RepeatedNext { place: String },
     #[error("{place}: the next page is on {to}, not on {from}; another host is never followed")]
@@ -117,7 +119,7 @@ impl PageFault {
     pub(super) fn passes(&self) -> bool {
         match self {
             PageFault::Connect { .. } | PageFault::Timeout { .. } | PageFault::CutOff { .. } => true,
-            PageFault::CutOffJson { .. } | PageFault::RetryAfter { .. } => true,
+            PageFault::CutOffJson { .. } | PageFault::RetryAfter { .. } | PageFault::Shifted { .. } => true,
             PageFault::Status { status, .. } => matches!(status, 408 | 429 | 500..),
             _ => false,
         }

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use sqlx::{Arguments, Encode, Postgres, Sqlite, Type, postgres::PgArguments, sqlite::SqliteArguments};
 
 use super::{
-    copy::Stream,
     dialect::Dialect,
-    driver::{Command, mixed},
+    driver::Command,
     types::{Bind, BindForm, StoreError},
 };
 use crate::{
@@ -22,8 +21,6 @@ pub use super::driver::{Line, get};
 pub enum Params {
     Sqlite(SqliteArguments),
     Postgres(PgArguments),
-    /// Rows that follow a `COPY` of PostgreSQL, which has no parameters.
-    Copy(Stream),
 }
 
 /// A value that either database takes as a parameter.
@@ -66,7 +63,6 @@ impl Params {
         match &mut self {
             Params::Sqlite(arguments) => arguments.reserve(count, 0),
             Params::Postgres(arguments) => arguments.reserve(count, 0),
-            Params::Copy(stream) => stream.reserve(count),
         }
         self
     }
@@ -75,16 +71,12 @@ impl Params {
         match self {
             Params::Sqlite(arguments) => arguments.add(value),
             Params::Postgres(arguments) => arguments.add(value),
-            Params::Copy(_) => Err(mixed().into()),
         }
         .map_err(StoreError::Database)
     }
 
     /// A value for a column of this kind.
     pub fn value(&mut self, value: &Value, kind: Kind) -> Result<(), StoreError> {
-        if let Params::Copy(stream) = self {
-            return stream.value(value, kind).ok_or_else(|| unfit(value, kind));
-        }
         match (kind, value) {
             (Kind::Int, Value::Int(value)) => self.add(*value),
             (Kind::Int, Value::Null) => self.add(None::<i64>),
@@ -104,23 +96,8 @@ impl Params {
         match self {
             Params::Sqlite(arguments) => arguments.add(Arc::<str>::from(text)),
             Params::Postgres(arguments) => arguments.add(text),
-            Params::Copy(stream) => {
-                stream.text(text);
-                Ok(())
-            }
         }
         .map_err(StoreError::Database)
-    }
-
-    /// A number, or none.
-    pub fn int(&mut self, value: Option<i64>) -> Result<(), StoreError> {
-        match self {
-            Params::Copy(stream) => {
-                stream.int(value);
-                Ok(())
-            }
-            _ => self.add(value),
-        }
     }
 
     /// The operands of a compiled read, with the request's parameters put in.

@@ -53,10 +53,19 @@ pub trait Dialect: Send + Sync + 'static {
     fn rows(&self, kinds: &[Kind], first: usize, count: usize, numbered: Numbered) -> String;
     /// The same for keys, whose parameters may stand anywhere in the statement; with their places.
     fn keys(&self, kinds: &[Kind], first: usize, count: usize) -> String;
-    /// Parameters for rows that a table does not have yet, in the form that is fastest.
-    fn new_rows(&self) -> Params;
-    /// Adds such rows to a table. In the last columns, `shared` of them, all rows have the same value.
-    fn add_rows(&self, table: &str, columns: &[&str], count: usize, shared: usize) -> String;
+    /// Adds rows of [`super::rows::Rows::to_add`] to a table: `kinds` are those of its first columns; in the others all rows have
+    /// the same value.
+    fn add_rows(&self, table: &str, columns: &[&str], kinds: &[Kind], count: usize) -> String {
+        let (table, names) = (self.quote(table), self.names(columns));
+        let rows = self.rows(kinds, 1, count, Numbered::No);
+        if columns.len() == kinds.len() {
+            return format!("INSERT INTO {table}({names}) {rows}");
+        }
+        let own: Vec<String> = (0..kinds.len()).map(|at| format!("c{at}")).collect();
+        let ends: Vec<String> = (kinds.len()..columns.len()).map(|at| self.bulk_param(at + 1)).collect();
+        let (own, ends) = (own.join(","), ends.join(","));
+        format!("WITH one({own}) AS ({rows}) INSERT INTO {table}({names}) SELECT {own},{ends} FROM one")
+    }
     /// Begins a transaction that finds rows by their keys only, where that is said.
     fn begin_load(&self) -> Option<&'static str>;
     /// By which sea-query writes its statements.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sea_orm::{DatabaseConnection, SqlxPostgresConnector, SqlxSqliteConnector};
 use sqlx::{
-    AssertSqlSafe, Connection as _, PgConnection, PgPool, Postgres, Sqlite, SqlitePool, Transaction, postgres::PgRow,
+    AssertSqlSafe, Connection as _, PgPool, Postgres, Sqlite, SqlitePool, Transaction, postgres::PgRow,
     sqlite::SqliteRow,
 };
 
@@ -20,8 +20,7 @@ pub enum Pool {
 /// A transaction; rolled back when dropped.
 pub enum Tx {
     Sqlite(Transaction<'static, Sqlite>),
-    /// None after a task of ours was lost with it.
-    Postgres(Option<Transaction<'static, Postgres>>),
+    Postgres(Transaction<'static, Postgres>),
 }
 
 /// A row of a result.
@@ -82,7 +81,7 @@ impl Pool {
         match self {
             // Deferred, the lock would be asked for in the middle, where the answer "busy" loses the work done so far.
             Pool::Sqlite(pool) => begin_immediate(pool).await.map(Tx::Sqlite),
-            Pool::Postgres(pool) => pool.begin().await.map(Some).map(Tx::Postgres),
+            Pool::Postgres(pool) => pool.begin().await.map(Tx::Postgres),
         }
     }
 
@@ -90,7 +89,7 @@ impl Pool {
     pub async fn begin_with(&self, sql: &'static str) -> Result<Tx, sqlx::Error> {
         match self {
             Pool::Sqlite(pool) => pool.begin_with(sql).await.map(Tx::Sqlite),
-            Pool::Postgres(pool) => pool.begin_with(sql).await.map(Some).map(Tx::Postgres),
+            Pool::Postgres(pool) => pool.begin_with(sql).await.map(Tx::Postgres),
         }
     }
 
@@ -123,31 +122,6 @@ async fn begin_immediate(pool: &SqlitePool) -> Result<Transaction<'static, Sqlit
     }
 }
 
-/// Sends rows after a `COPY`. When one cannot be stored, the server drops the others and says so at the end.
-///
-/// A task of its own sees it through, with the transaction in its hands: the driver forgets what it still has to read when it
-/// is left in the middle, and whoever had the connection next would read that as his answer.
-async fn copy(
-    place: &mut Option<Transaction<'static, Postgres>>,
-    sql: Arc<str>,
-    rows: Vec<u8>,
-) -> Result<u64, sqlx::Error> {
-    let mut tx = place.take().ok_or_else(mixed)?;
-    let sent = tokio::spawn(async move {
-        let sent = send(&mut tx, &sql, rows).await;
-        (tx, sent)
-    });
-    let (tx, sent) = sent.await.map_err(|_| sqlx::Error::WorkerCrashed)?;
-    *place = Some(tx);
-    sent
-}
-
-async fn send(connection: &mut PgConnection, sql: &str, rows: Vec<u8>) -> Result<u64, sqlx::Error> {
-    let mut copy = connection.copy_in_raw(sql).await?;
-    copy.send(rows).await?;
-    copy.finish().await
-}
-
 impl Tx {
     /// Runs a statement; the number of rows that it changed.
     pub async fn execute(&mut self, command: Command) -> Result<u64, sqlx::Error> {
@@ -158,11 +132,10 @@ impl Tx {
                 let done = sqlx::query_with(sql, params).execute(&mut **tx).await?;
                 Ok(done.rows_affected())
             }
-            (Tx::Postgres(Some(tx)), Params::Postgres(params)) => {
+            (Tx::Postgres(tx), Params::Postgres(params)) => {
                 let done = sqlx::query_with(sql, params).execute(&mut **tx).await?;
                 Ok(done.rows_affected())
             }
-            (Tx::Postgres(tx), Params::Copy(rows)) => copy(tx, sql.0, rows.end()).await,
             _ => Err(mixed()),
         }
     }
@@ -176,7 +149,7 @@ impl Tx {
                 let rows = sqlx::query_with(sql, params).fetch_all(&mut **tx).await?;
                 Ok(rows.into_iter().map(Line::Sqlite).collect())
             }
-            (Tx::Postgres(Some(tx)), Params::Postgres(params)) => {
+            (Tx::Postgres(tx), Params::Postgres(params)) => {
                 let rows = sqlx::query_with(sql, params).fetch_all(&mut **tx).await?;
                 Ok(rows.into_iter().map(Line::Postgres).collect())
             }
@@ -188,16 +161,14 @@ impl Tx {
     pub async fn forget_statements(&mut self) -> Result<(), sqlx::Error> {
         match self {
             Tx::Sqlite(tx) => tx.clear_cached_statements().await,
-            Tx::Postgres(Some(tx)) => tx.clear_cached_statements().await,
-            Tx::Postgres(None) => Err(mixed()),
+            Tx::Postgres(tx) => tx.clear_cached_statements().await,
         }
     }
 
     pub async fn commit(self) -> Result<(), sqlx::Error> {
         match self {
             Tx::Sqlite(tx) => tx.commit().await,
-            Tx::Postgres(Some(tx)) => tx.commit().await,
-            Tx::Postgres(None) => Err(mixed()),
+            Tx::Postgres(tx) => tx.commit().await,
         }
     }
 }

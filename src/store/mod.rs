@@ -6,7 +6,6 @@ mod backup;
 mod bind;
 mod changes;
 mod connect;
-mod copy;
 mod crash;
 mod dialect;
 mod driver;

@@ -10,7 +10,6 @@ use crate::{layout::ColumnKind, query::TextTest, value::Scalar};
 
 use super::{
     bind::{Kind, Line, Params, get},
-    copy::Stream,
     dialect::{Dialect, Numbered},
     tables::BETWEEN,
     types::StoreError,
@@ -101,18 +100,6 @@ impl Dialect for Postgres {
 
     fn keys(&self, kinds: &[Kind], first: usize, count: usize) -> String {
         self.rows(kinds, first, count, Numbered::Yes)
-    }
-
-    fn new_rows(&self) -> Params {
-        Params::Copy(Stream::default())
-    }
-
-    fn add_rows(&self, table: &str, columns: &[&str], _count: usize, _shared: usize) -> String {
-        format!(
-            "COPY {}({}) FROM STDIN (FORMAT binary)",
-            self.quote(table),
-            self.names(columns)
-        )
     }
 
     /// One plan for all values, by indexes: the planner does not know how many rows an array holds, nor that those of a table

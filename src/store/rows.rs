@@ -7,14 +7,11 @@ use crate::value::Value;
 
 use super::{
     bind::{Kind, Params, unfit},
-    copy::Stream,
-    dialect::Dialect,
     types::StoreError,
 };
 
 /// Collects rows, cell by cell, and binds them as the database takes them fastest: for SQLite each cell is a parameter, for
-/// PostgreSQL each column is one, an array, or all rows are a stream. [`super::dialect::Dialect::rows`] and `add_rows` write
-/// the text that reads them.
+/// PostgreSQL each column is one, an array. [`super::dialect::Dialect::rows`] and `add_rows` write the text that reads them.
 pub struct Rows<'v> {
     params: Params,
     kinds: Vec<Kind>,
@@ -24,8 +21,6 @@ pub struct Rows<'v> {
     at: usize,
     /// What all rows end with.
     shared: Vec<(Value, Kind)>,
-    /// The same in the stream.
-    ends: Stream,
 }
 
 /// The cells of one column so far.
@@ -40,7 +35,7 @@ impl<'v> Rows<'v> {
     /// Rows of such columns, about `count` of them, bound after the parameters that are there already.
     pub fn new(params: Params, kinds: &[Kind], count: usize) -> Rows<'v> {
         let (params, columns) = match params {
-            Params::Sqlite(_) | Params::Copy(_) => (params.reserve(count * kinds.len()), Vec::new()),
+            Params::Sqlite(_) => (params.reserve(count * kinds.len()), Vec::new()),
             Params::Postgres(_) => (params, kinds.iter().map(|kind| Column::new(*kind, count)).collect()),
         };
         Rows {
@@ -49,23 +44,15 @@ impl<'v> Rows<'v> {
             columns,
             at: 0,
             shared: Vec::new(),
-            ends: Stream::default(),
         }
     }
 
     /// Rows that a table does not have yet; each ends with the values that all of them share.
-    pub fn to_add(
-        dialect: &dyn Dialect,
-        kinds: &[Kind],
-        count: usize,
-        shared: Vec<(Value, Kind)>,
-    ) -> Result<Rows<'v>, StoreError> {
-        let mut rows = Rows::new(dialect.new_rows(), kinds, count);
-        for (value, kind) in &shared {
-            rows.ends.value(value, *kind).ok_or_else(|| unfit(value, *kind))?;
+    pub fn to_add(params: Params, kinds: &[Kind], count: usize, shared: Vec<(Value, Kind)>) -> Rows<'v> {
+        Rows {
+            shared,
+            ..Rows::new(params, kinds, count)
         }
-        rows.shared = shared;
-        Ok(rows)
     }
 
     /// The next cell.
@@ -76,7 +63,6 @@ impl<'v> Rows<'v> {
             None => self.params.value(value, kind)?,
             Some(column) => column.push(value).ok_or_else(|| unfit(value, kind))?,
         }
-        self.end_cell();
         Ok(())
     }
 
@@ -84,11 +70,10 @@ impl<'v> Rows<'v> {
     pub fn int(&mut self, value: impl Into<Option<i64>>) -> Result<(), StoreError> {
         let (at, value) = (self.next(), value.into());
         match self.columns.get_mut(at) {
-            None => self.params.int(value)?,
+            None => self.params.add(value)?,
             Some(Column::Int(cells)) => cells.push(value),
             Some(_) => return Err(unfit(&value.map_or(Value::Null, Value::Int), Kind::Text)),
         }
-        self.end_cell();
         Ok(())
     }
 
@@ -103,24 +88,13 @@ impl<'v> Rows<'v> {
             Some(Column::Text(cells)) => cells.push(value),
             Some(_) => return Err(unfit(&Value::Null, Kind::Int)),
         }
-        self.end_cell();
         Ok(())
     }
 
     fn next(&mut self) -> usize {
         let at = self.at;
-        if let (0, Params::Copy(stream)) = (at, &mut self.params) {
-            stream.row(self.kinds.len() + self.shared.len());
-        }
         self.at = (at + 1) % self.kinds.len().max(1);
         at
-    }
-
-    /// After the last cell of a row.
-    fn end_cell(&mut self) {
-        if let (0, Params::Copy(stream)) = (self.at, &mut self.params) {
-            stream.cells(&self.ends);
-        }
     }
 
     /// The parameters, to which more can be added.
@@ -137,10 +111,8 @@ impl<'v> Rows<'v> {
                 .map_err(StoreError::Database)?;
             }
         }
-        if !matches!(params, Params::Copy(_)) {
-            for (value, kind) in &self.shared {
-                params.value(value, *kind)?;
-            }
+        for (value, kind) in &self.shared {
+            params.value(value, *kind)?;
         }
         Ok(params)
     }

@@ -70,23 +70,6 @@ impl Dialect for Sqlite {
         values(kinds.len(), count, Numbered::Yes, |at| format!("?{}", first + at))
     }
 
-    fn new_rows(&self) -> Params {
-        self.params()
-    }
-
-    fn add_rows(&self, table: &str, columns: &[&str], count: usize, shared: usize) -> String {
-        let (table, names) = (self.quote(table), self.names(columns));
-        let width = columns.len() - shared;
-        let rows = values(width, count, Numbered::No, |_| self.bulk_param(0));
-        if shared == 0 {
-            return format!("INSERT INTO {table}({names}) {rows}");
-        }
-        let own: Vec<String> = (0..width).map(|at| format!("c{at}")).collect();
-        let own = own.join(",");
-        let ends = vec![self.bulk_param(0); shared].join(",");
-        format!("WITH one({own}) AS ({rows}) INSERT INTO {table}({names}) SELECT {own},{ends} FROM one")
-    }
-
     /// Its planner goes by what it knows of the indexes, and the statements say the rest.
     fn begin_load(&self) -> Option<&'static str> {
         None

@@ -45,6 +45,7 @@ pub(super) async fn ask(inner: Arc<Inner>, id: FetchId, parent: Parent, stop: Ca
         bytes: 0,
         hash: Xxh3::new(),
         records: Records::default(),
+        repeated: false,
     };
     let outcome = series.all(&parent).await;
     let (pages, bytes) = (series.pages, series.bytes);
@@ -66,6 +67,8 @@ struct Series<'a> {
     /// Of the bodies, to know an answer of several pages again.
     hash: Xxh3,
     records: Records,
+    /// A row came on two pages.
+    repeated: bool,
 }
 
 impl Series<'_> {
@@ -135,9 +138,20 @@ impl Series<'_> {
         let mut pager = Pager::new(fetch, &Place::first(&fetch.paging.advance), 0, 0);
         let mut request = first;
         loop {
-            let (page, _) = page_of(fetch, source, &request, None).await?;
+            let page = match page_of(fetch, source, &request, None).await {
+                Ok((page, _)) => page,
+                // No content is the end of the list.
+                Err(PageFault::Status { status: 204, .. }) => break,
+                Err(fault) => return Err(fault),
+            };
             self.pages += 1;
-            match self.page(page, &mut pager).await? {
+            let place = page.place.clone();
+            let next = self.page(page, &mut pager).await?;
+            // A row that slid over the edge of a page comes twice or not at all.
+            if self.repeated || pager.place.shifted {
+                return Err(PageFault::Shifted { place });
+            }
+            match next {
                 Position::End => break,
                 next => request = maker.request(&next)?,
             }

@@ -65,7 +65,7 @@ pub async fn insert_links(
     let kinds: Vec<Kind> = owner.chain([Kind::Int]).chain(targets).collect();
     let mut from = 0;
     for size in work.inner.dialect.row_sizes(lines.len(), columns.len()) {
-        let mut rows = Rows::to_add(work.inner.dialect, &kinds, size, Vec::new())?;
+        let mut rows = Rows::to_add(work.params(), &kinds, size, Vec::new());
         for (key, position, target) in lines.iter().skip(from).take(size) {
             for value in key {
                 rows.value(value)?;
@@ -76,7 +76,7 @@ pub async fn insert_links(
             }
         }
         from += size;
-        let sql = work.inner.dialect.add_rows(&join.name, &columns, size, 0);
+        let sql = work.inner.dialect.add_rows(&join.name, &columns, &kinds, size);
         work.run(rows.bind()?, sql).await?;
     }
     Ok(())

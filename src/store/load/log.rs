@@ -57,7 +57,7 @@ pub async fn write(work: &mut Work<'_>, run: &Run) -> Result<Option<Logged>, Sto
         ];
         let mut from = 0;
         for size in work.inner.dialect.row_sizes(keys.len(), KINDS.len()) {
-            let mut rows = Rows::to_add(work.inner.dialect, &KINDS, size, shared.to_vec())?;
+            let mut rows = Rows::to_add(work.params(), &KINDS, size, shared.to_vec());
             for key in keys.iter().skip(from).take(size) {
                 seq += 1;
                 rows.int(seq)?;
@@ -67,7 +67,7 @@ pub async fn write(work: &mut Work<'_>, run: &Run) -> Result<Option<Logged>, Sto
             let sql = work
                 .inner
                 .dialect
-                .add_rows("hayloft_change_log", &COLUMNS, size, shared.len());
+                .add_rows("hayloft_change_log", &COLUMNS, &KINDS, size);
             work.run(rows.bind()?, sql).await?;
         }
     }

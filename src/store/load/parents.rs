@@ -53,6 +53,8 @@ struct Noted<'a> {
     good: Option<Option<&'a RequestState>>,
     error: Option<&'a str>,
     again_in: Option<i64>,
+    /// The next run asks again and reads all of it: the value that stood in a row's way may be free by then.
+    unfit: bool,
 }
 
 /// Writes the answers whose claims are still `owner`'s; others have been asked again elsewhere and are left out.
@@ -69,7 +71,11 @@ pub(in crate::store) async fn commit_parents(
     // A single link stands in the parent's own row, which others write too.
     take_turn(&mut work, run, each.one.then_some(each.parent)).await?;
     let answers = claimed(&mut work, run, owner, answers).await?;
-    let (outcome, refused) = write_targets(&mut work, run, &answers).await?;
+    let Targets {
+        outcome,
+        refused,
+        unfit,
+    } = write_targets(&mut work, run, &answers).await?;
     crash::point("parents::rows");
     match each.one {
         true => one::relink(&mut work, each, &answers).await?,
@@ -77,7 +83,7 @@ pub(in crate::store) async fn commit_parents(
     }
     crash::point("parents::links");
     let signature = inner.catalog.signature(fetch);
-    note_answers(&mut work, run, &signature, &answers).await?;
+    note_answers(&mut work, run, &signature, &answers, &unfit).await?;
     crash::point("parents::noted");
     count(&mut work, run, &answers, &outcome, refused).await?;
     let commit = finish(work, run, Trace::Again).await?;
@@ -135,22 +141,36 @@ async fn lock(
     Ok(locked)
 }
 
+/// What became of the rows that answers brought.
+struct Targets {
+    outcome: GroupOutcome,
+    refused: u64,
+    /// Rows asked about whose answers had a row that the database refused.
+    unfit: HashSet<i64>,
+}
+
 /// Upserts the rows that the answers brought; of a row that comes in several of them the last counts.
-async fn write_targets(
-    work: &mut Work<'_>,
-    run: &Run,
-    answers: &[&ParentAnswer],
-) -> Result<(GroupOutcome, u64), StoreError> {
+async fn write_targets(work: &mut Work<'_>, run: &Run, answers: &[&ParentAnswer]) -> Result<Targets, StoreError> {
     let rows = answers.iter().flat_map(|answer| rows_of(answer));
     let items: Vec<Item<'_>> = rows.map(|row| Item { row, position: 0 }).collect();
     let (items, _) = distinct(work, run.entity, items);
     let mut outcome = GroupOutcome::default();
-    for fate in work.upsert(run.entity, &items, false).await? {
+    let mut kept_out: HashSet<Key> = HashSet::new();
+    for (item, fate) in items.iter().zip(work.upsert(run.entity, &items, false).await?) {
         match fate {
             Fate::New(_) => outcome.new += 1,
             Fate::Changed(_) => outcome.changed += 1,
             Fate::Same(_) => outcome.same += 1,
-            Fate::Refused(_) => {}
+            Fate::Refused(_) => {
+                kept_out.insert(Key(work.key_of(run.entity, *item)));
+            }
+        }
+    }
+    let mut unfit = HashSet::new();
+    for answer in answers.iter().filter(|_| !kept_out.is_empty()) {
+        let key = |row| Key(work.key_of(run.entity, Item { row, position: 0 }));
+        if rows_of(answer).iter().any(|row| kept_out.contains(&key(row))) {
+            unfit.insert(answer.parent.row);
         }
     }
     let stored = std::mem::take(&mut work.refused);
@@ -163,7 +183,11 @@ async fn write_targets(
         insert_refused(work, run, record).await?;
         count += 1;
     }
-    Ok((outcome, count))
+    Ok(Targets {
+        outcome,
+        refused: count,
+        unfit,
+    })
 }
 
 fn rows_of(answer: &ParentAnswer) -> &[Row] {
@@ -248,9 +272,13 @@ async fn note_answers(
     run: &Run,
     signature: &str,
     answers: &[&ParentAnswer],
+    unfit: &HashSet<i64>,
 ) -> Result<(), StoreError> {
     let mut alike: BTreeMap<(bool, Option<i64>), Vec<Noted<'_>>> = BTreeMap::new();
-    for noted in answers.iter().map(|answer| noted(answer)) {
+    let noted = answers
+        .iter()
+        .map(|answer| noted(answer, unfit.contains(&answer.parent.row)));
+    for noted in noted {
         let kind = (noted.good.is_some(), noted.again_in);
         alike.entry(kind).or_default().push(noted);
     }
@@ -295,9 +323,9 @@ impl<'a> Noted<'a> {
         row.int(self.answer.parent.row)?;
         row.int(run.id)?;
         row.text(self.state)?;
-        row.int(self.good.map(|_| self.answer.parent.hash))?;
+        row.int(self.good.filter(|_| !self.unfit).map(|_| self.answer.parent.hash))?;
         row.text(self.good.map(|_| signature))?;
-        let state = self.good.flatten();
+        let state = self.good.flatten().filter(|_| !self.unfit);
         row.text(state.map(|state| state.request.as_str()))?;
         row.text(state.and_then(|state| state.etag.as_deref()))?;
         row.text(state.and_then(|state| state.last_modified.as_deref()))?;
@@ -307,7 +335,7 @@ impl<'a> Noted<'a> {
     }
 }
 
-fn noted(answer: &ParentAnswer) -> Noted<'_> {
+fn noted(answer: &ParentAnswer, unfit: bool) -> Noted<'_> {
     let (state, good, error, again_in) = match &answer.outcome {
         ParentOutcome::Same(state) => ("done", Some(Some(state)), None, None),
         ParentOutcome::Read { state, .. } => ("done", Some(state.as_ref()), None, None),
@@ -320,6 +348,7 @@ fn noted(answer: &ParentAnswer) -> Noted<'_> {
         good,
         error,
         again_in,
+        unfit,
     }
 }
 

@@ -93,7 +93,7 @@ async fn write(
     let changed = chunk.first().is_some_and(|first| first.changed);
     let mut rows = match changed {
         true => Rows::new(work.params(), &kinds, chunk.len()),
-        false => Rows::to_add(work.inner.dialect, &kinds, chunk.len(), Vec::new())?,
+        false => Rows::to_add(work.params(), &kinds, chunk.len(), Vec::new()),
     };
     for pending in chunk {
         let Some(item) = items.get(pending.place) else { continue };
@@ -149,7 +149,7 @@ fn write_sql(work: &Work<'_>, tables: &EntityTables, kinds: &[Kind], count: usiz
     columns.push(HASH_COLUMN);
     let dialect = work.inner.dialect;
     if !changed {
-        return dialect.add_rows(&tables.table.name, &columns, count, 0);
+        return dialect.add_rows(&tables.table.name, &columns, kinds, count);
     }
     let sets: Vec<String> = columns
         .iter()

@@ -60,7 +60,7 @@ async fn an_abandoned_load_leaves_a_clean_connection() {
         let (store, run) = (store.clone(), run.clone());
         async move { store.commit_group(&run, rows(vec![tag("a")])).await }
     });
-    let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname=current_database() AND wait_event_type='Lock' AND query LIKE 'COPY%'";
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname=current_database() AND wait_event_type='Lock' AND query LIKE 'INSERT INTO \"tag\"%'";
     while number(store, waits).await == 0 {
         tokio::task::yield_now().await;
     }

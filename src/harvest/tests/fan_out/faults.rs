@@ -1,0 +1,84 @@
+//! What goes wrong with single requests of a field, and what is made of it.
+
+use super::*;
+
+#[tokio::test]
+async fn an_upstream_in_trouble_ends_the_run() {
+    let bench = Bench::start("").await;
+    let names: Vec<String> = (0..60).map(|number| format!("i{number}")).collect();
+    let items: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "x")).collect();
+    bench.items(&items);
+    for name in &names {
+        bench.answers(&format!("/items/{name}/recipes"), Answer::status(403));
+    }
+    let (report, asked) = bench.round().await;
+    assert_eq!(report.summary.state, RunState::Failed);
+    assert!(asked.len() < 40, "{}", asked.len());
+    bench.world.lock().expect("world").answers.clear();
+    let (report, _) = bench.round().await;
+    assert_eq!(
+        (report.summary.state, bench.counts().await.done),
+        (RunState::Complete, 60)
+    );
+}
+
+#[tokio::test]
+async fn rows_that_the_upstream_does_not_know_stand_in_nobodys_way() {
+    let bench = Bench::start("").await;
+    let names: Vec<String> = (100..160).map(|number| format!("i{number}")).collect();
+    let items: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "x")).collect();
+    bench.items(&items);
+    for name in names.iter().take(25) {
+        bench.answers(&format!("/items/{name}/recipes"), Answer::status(404));
+    }
+    // Nothing but failures looks like a wrong address.
+    let (report, _) = bench.round().await;
+    assert_eq!(report.summary.state, RunState::Failed);
+    let (report, _) = bench.round().await;
+    let counts = bench.counts().await;
+    assert_eq!(
+        (report.summary.state, counts.done, counts.failed),
+        (RunState::Complete, 35, 25)
+    );
+}
+
+#[tokio::test]
+async fn an_answer_with_a_row_that_the_database_refused_is_read_again() {
+    for more in ["when: CHANGED", "when: NEW", "when: ALWAYS"] {
+        let bench = Bench::start(more).await;
+        bench.items(&[("a", "x"), ("b", "x")]);
+        let recipe = |id: &str, slug: &str| Answer::json(format!(r#"[{{"id":"{id}","slug":"{slug}"}}]"#));
+        bench.answers("/items/a/recipes", recipe("r1", "s"));
+        bench.answers("/items/b/recipes", recipe("r2", "s"));
+        let (report, _) = bench.round().await;
+        assert_eq!((report.summary.new, report.summary.refused), (1, 1), "{more}");
+        // Whichever came second is asked about again, though its row is the same.
+        bench.answers("/items/a/recipes", recipe("r1", "t"));
+        bench.answers("/items/b/recipes", recipe("r2", "u"));
+        let (_, asked) = bench.round().await;
+        assert_eq!(asked.len(), if more == "when: ALWAYS" { 2 } else { 1 }, "{more}");
+        assert_eq!(bench.rows("Recipe").await, 2, "{more}");
+    }
+}
+
+#[tokio::test]
+async fn pages_that_shift_are_read_again_and_no_content_ends_them() {
+    let more = "pages: {next: \".next\", total: \".total\"}";
+    let field = RECIPES.replace("rows: \".[]\"", "rows: \".rows[]\"");
+    let bench = Bench::with(&format!("{field}, {more})")).await;
+    bench.items(&[("a", "x"), ("b", "x")]);
+    let page = |rows: &str, total: u32, next: &str| {
+        Answer::json(format!(r#"{{"rows":[{rows}],"total":{total},"next":{next}}}"#))
+    };
+    bench.answers("/items/a/recipes", page(r#""r1","r2""#, 4, "\"/a2\""));
+    bench.answers("/a2", page(r#""r4""#, 3, "null"));
+    bench.answers("/items/b/recipes", page(r#""r5""#, 1, "\"/b2\""));
+    bench.answers("/b2", Answer::status(204));
+    bench.round().await;
+    let counts = bench.counts().await;
+    assert_eq!((counts.done, counts.failed), (1, 1));
+    assert!(counts.errors[0].contains("pages shifted"), "{:?}", counts.errors);
+    bench.answers("/a2", page(r#""r3","r4""#, 4, "null"));
+    bench.round().await;
+    assert_eq!(bench.counts().await.done, 2);
+}
