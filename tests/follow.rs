@@ -1,8 +1,13 @@
 //! Several processes on one database: who did not harvest hears of what was harvested, at once and without notifications.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
 use serde_json::{Value, json};
 
-use crate::harness::{Place, Program, Reply, Scratch, Socket, Upstream, cluster::Database};
+use crate::harness::{Db, Place, Program, Reply, Scratch, Socket, Upstream, cluster::Database, eventually};
 
 const SOURCE: &str = "extend schema @source(name: \"up\", url: \"{$env.UP}\")\n";
 const HARVESTED: &str = "type Thing @fetch(source: \"up\", every: \"1s\", GET: \"/things\", rows: \".[]\") { id: ID! n: Int }\n\
@@ -124,4 +129,37 @@ async fn tool(name: &str, arguments: &[&str]) {
         "{name}: {}",
         String::from_utf8_lossy(&done.stderr)
     );
+}
+
+/// A process that serves has one fetch in hand; the others are harvested all the same.
+#[tokio::test]
+async fn a_harvest_by_hand_goes_round_what_is_under_way() {
+    let upstream = Upstream::start().await;
+    let rows = || Reply::json(&json!([{ "id": 1 }]));
+    let released = Arc::new(AtomicBool::new(false));
+    let free = Arc::clone(&released);
+    upstream.set("/a", rows());
+    upstream.set("/b", rows().when(move || free.load(Ordering::Relaxed)));
+    upstream.set("/c", rows());
+    let types = ["A", "B", "C"].map(|name| {
+        let path = name.to_lowercase();
+        format!("type {name} @fetch(source: \"up\", every: \"1d\", GET: \"/{path}\", rows: \".[]\") {{ id: ID! }}\n")
+    });
+    let source = "extend schema @source(name: \"up\", url: \"{$env.UP}\")\n";
+    let scratch = Scratch::on(Db::Postgres, &format!("{source}{}", types.concat()));
+    let url = upstream.url();
+    let program = scratch.serve(&[("UP", &url)]).await;
+    let states = "SELECT state FROM hayloft_run ORDER BY 1";
+    eventually("two are done, one is under way", || async {
+        (scratch.rows(states).await.concat() == ["complete", "complete", "running"]).then_some(())
+    })
+    .await;
+    let harvest = scratch.run(&["harvest"], &[("UP", &url)]).await;
+    assert_eq!(harvest.code, Some(1), "{harvest:?}");
+    assert!(harvest.err.contains("B is being harvested already"), "{harvest:?}");
+    for name in ["A", "C"] {
+        assert!(harvest.out.lines().any(|line| line.starts_with(name)), "{harvest:?}");
+    }
+    released.store(true, Ordering::Relaxed);
+    assert_eq!(program.terminate().await, Some(0));
 }

@@ -9,7 +9,7 @@ use crate::{
     app::{self, Loaded},
     catalog::{Catalog, FetchId},
     config::{DatabaseSetting, DefinitionSetting, DestructiveSetting, Environment, RetentionSetting, StatementSetting},
-    harvest::{Harvester, RunReport},
+    harvest::{HarvestError, Harvester, RunReport},
     store::{Reason, RunState, Store},
 };
 
@@ -110,6 +110,7 @@ async fn run_all(
 ) -> Result<(), Failure> {
     let started = Instant::now();
     let mut reports = Vec::new();
+    let mut busy = 0;
     for fetch in fetches {
         if shutdown.is_cancelled() {
             break;
@@ -117,18 +118,26 @@ async fn run_all(
         let bars = Bars::new(&loaded.catalog.fetch_name(*fetch));
         let report = harvester.run(*fetch, Reason::Hand, &bars, shutdown).await;
         bars.finish();
-        reports.push(report.map_err(|error| Failure::work(format!("error: {error}")))?);
+        match report {
+            Ok(report) => reports.push(report),
+            // A serving process has that one in hand; the others are still asked for.
+            Err(error @ HarvestError::Busy(_)) => {
+                eprintln!("{error}");
+                busy += 1;
+            }
+            Err(error) => return Err(Failure::work(format!("error: {error}"))),
+        }
     }
     text::print(&summary(&reports, started.elapsed()))?;
     let failed = reports
         .iter()
         .filter(|report| report.summary.state != RunState::Complete)
         .count();
-    match failed {
+    match failed + busy {
         0 => Ok(()),
         _ => Err(Failure::work(format!(
             "{} did not finish; what is stored stays as it was",
-            text::count(failed as u64, "fetch")
+            text::count((failed + busy) as u64, "fetch")
         ))),
     }
 }
