@@ -15,8 +15,10 @@ mod data;
 mod fan_out;
 mod hand;
 mod hand_postgres;
+mod pages;
 mod postgres;
 mod process;
+mod upstream;
 
 use std::{path::Path, time::Instant};
 
@@ -55,6 +57,9 @@ fn main() {
     if wanted("postgres") {
         postgres::all(folder);
     }
+    if wanted("pages") {
+        pages::figures(&folder.join("pages"));
+    }
     if wanted("fan-out") {
         postgres::shared(folder);
     }
@@ -86,7 +91,7 @@ fn binary_size() {
 /// Design section 11: 100,000 items, 100,000 quests, 500,000 links.
 fn reads(folder: &Path) {
     data::write_farm(folder);
-    let loaded = harvest(folder, None, &[]);
+    let loaded = harvest(folder, None, &[], &[]);
     println!(
         "(the farm of 100,000 + 100,000 + 500,000 rows: harvested in {:.1} s)",
         loaded.seconds
@@ -151,7 +156,7 @@ fn harvests(folder: &Path) {
     let folder = folder.join("million");
     data::write_million(&folder);
     let by_hand = hand::load(&folder);
-    let new = harvest(&folder, None, &["Row"]);
+    let new = harvest(&folder, None, &[], &["Row"]);
     assert!(new.out.contains("1,000,000"), "{}", new.out);
     figure(
         "harvest of 1,000,000 new rows",
@@ -166,7 +171,7 @@ fn harvests(folder: &Path) {
     figure("its peak resident memory", new.peak_mb, "MB", &Target::AtMost(128.0));
     // Written again, so that the file is new to the harvest but its rows are not.
     data::write_million(&folder);
-    let same = harvest(&folder, None, &["Row"]);
+    let same = harvest(&folder, None, &[], &["Row"]);
     assert!(same.out.contains("1,000,000"), "{}", same.out);
     figure(
         "harvest of 1,000,000 unchanged rows",
@@ -175,7 +180,7 @@ fn harvests(folder: &Path) {
         &Target::AtLeast(250_000.0),
     );
     figure("its peak resident memory", same.peak_mb, "MB", &Target::AtMost(128.0));
-    let untouched = harvest(&folder, None, &["Row"]);
+    let untouched = harvest(&folder, None, &[], &["Row"]);
     println!(
         "(an untouched file, known by its time and size: {:.3} s)",
         untouched.seconds

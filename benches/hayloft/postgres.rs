@@ -43,7 +43,7 @@ fn reads(folder: &Path, cluster: &Cluster) {
     std::fs::create_dir_all(folder).expect("a folder");
     data::write_farm(folder);
     let url = cluster.url(&cluster.create_database());
-    let loaded = harvest(folder, Some(&url), &[]);
+    let loaded = harvest(folder, Some(&url), &[], &[]);
     println!(
         "(the farm of 100,000 + 100,000 + 500,000 rows on PostgreSQL: harvested in {:.1} s)",
         loaded.seconds
@@ -85,7 +85,7 @@ fn harvests(folder: &Path, cluster: &Cluster) {
     println!("(COPY of the same rows by tokio-postgres: {:.0} rows/s)", ROWS / copied);
     // The copy lies in a database of its own: the program refuses one that holds tables of others.
     let url = cluster.url(&cluster.create_database());
-    let new = harvest(folder, Some(&url), &["Row"]);
+    let new = harvest(folder, Some(&url), &[], &["Row"]);
     assert!(new.out.contains("1,000,000"), "{}", new.out);
     figure(
         "PostgreSQL: harvest of 1,000,000 new rows",
@@ -99,7 +99,7 @@ fn harvests(folder: &Path, cluster: &Cluster) {
     );
     figure("its peak resident memory", new.peak_mb, "MB", &Target::AtMost(128.0));
     data::write_million(folder);
-    let same = harvest(folder, Some(&url), &["Row"]);
+    let same = harvest(folder, Some(&url), &[], &["Row"]);
     assert!(same.out.contains("1,000,000"), "{}", same.out);
     figure(
         "PostgreSQL: harvest of 1,000,000 unchanged rows",

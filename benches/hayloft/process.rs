@@ -31,10 +31,10 @@ fn program(folder: &Path, database: Option<&str>) -> Command {
 }
 
 /// Runs `hayloft harvest` in a folder; panics when it fails.
-pub fn harvest(folder: &Path, database: Option<&str>, arguments: &[&str]) -> Harvested {
+pub fn harvest(folder: &Path, database: Option<&str>, environment: &[(&str, &str)], arguments: &[&str]) -> Harvested {
     let began = Instant::now();
     let mut command = program(folder, database);
-    command.arg("harvest").args(arguments);
+    command.arg("harvest").args(arguments).envs(environment.iter().copied());
     let mut child = command.stdout(Stdio::piped()).spawn().expect("the program");
     let mut peak_mb = 0.0_f64;
     // The kernel keeps the high-water mark, so looking often only matters for the last moments.

@@ -16,8 +16,13 @@ pub(super) const RECORD_MAX: usize = 64 << 10;
 pub(super) const PAGE_QUEUE: usize = 1;
 /// Groups waiting between shape and load, besides the one that is being committed and the one that is being made.
 pub(super) const GROUP_QUEUE: usize = 1;
-/// Pages fetched ahead of the one being shaped: four times [`BODY_MAX`] is the most that a run may hold.
-pub(super) const AHEAD_MAX: usize = 4;
+/// Answers that are under way or wait to be read, of all runs of a process together: what `concurrency` asks for at once is
+/// bounded by this alone. An answer counts as what is expected of it until it has come.
+pub(super) const WAITING_MAX: u64 = 64 << 20;
+/// What an answer is expected to take before the first has come: so many as a source may allow at once have room.
+pub(super) const WAITING_FIRST: u64 = 1 << 20;
+/// What any answer takes beside its bytes.
+pub(super) const WAITING_LEAST: u64 = 4 << 10;
 /// A page's body after decompression: its parsed form takes several times as much. Tests reach a smaller bound sooner.
 pub(super) const BODY_MAX: u64 = if cfg!(test) { 1 << 20 } else { 64 << 20 };
 /// One line of NDJSON: a record larger than this is no record.

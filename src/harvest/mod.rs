@@ -3,6 +3,8 @@
 //! The way of the data: [`schedule`] starts a [`run`]; `fetch` (the only module that calls out) gets a page; `work` parses,
 //! selects and shapes it on a thread of its own; `load` commits it; the store's bus announces it.
 
+mod ahead;
+mod buffer;
 mod document;
 mod error;
 mod fan_out;
@@ -47,9 +49,10 @@ use crate::{
 pub use error::{HarvestError, PageFault};
 pub use progress::{Committed, Progress, RunReport, Silent};
 
+use buffer::Buffer;
 use fetch::{HeaderMap, Upstream};
 use ledger::Ledger;
-use limits::JOIN_SILENT;
+use limits::{JOIN_SILENT, WAITING_MAX};
 use request::Base;
 use shape::Shaper;
 use share::Shares;
@@ -79,6 +82,8 @@ struct Inner {
     /// The runs with a request per row at which this process is at work.
     helped: fan_out::help::Helped,
     shares: Arc<Shares>,
+    /// Room for answers that wait to be read.
+    buffer: Arc<Buffer>,
     /// Gives signs of life from the first run on.
     attending: OnceLock<AbortOnDropHandle<()>>,
 }
@@ -118,6 +123,7 @@ impl Harvester {
             sources,
             helped: fan_out::help::Helped::default(),
             shares,
+            buffer: Buffer::new(WAITING_MAX),
             attending: OnceLock::new(),
         };
         Ok(Harvester { inner: Arc::new(inner) })

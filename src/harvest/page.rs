@@ -38,6 +38,25 @@ impl Position {
     }
 }
 
+/// Positions that are known before the pages between them are read: one in each `step`, up to the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Known {
+    step: u64,
+    last: u64,
+}
+
+impl Known {
+    /// The position that follows another one.
+    pub(super) fn after(&self, position: &Position) -> Option<Position> {
+        let following = |at: u64| at.checked_add(self.step).filter(|next| *next <= self.last);
+        match position {
+            Position::Page(page) => following(*page).map(Position::Page),
+            Position::Offset(offset) => following(*offset).map(Position::Offset),
+            _ => None,
+        }
+    }
+}
+
 /// What a page says; kept with the request, so that an unchanged page says it again.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
@@ -229,6 +248,28 @@ impl<'f> Pager<'f> {
             (Advance::Cursor(_), _) => next().map_or(Position::End, Position::Cursor),
             (Advance::NextUrl(_) | Advance::LinkHeader, _) => next().map_or(Position::End, Position::Url),
             _ => Position::End,
+        }
+    }
+
+    /// The positions after the current one, once `info` is counted: as many as the upstream declares, and as may be read.
+    pub(super) fn known(&self, info: &PageInfo) -> Option<Known> {
+        let more = self.paging.max.checked_sub(self.pages + 1)?;
+        let left = info.total.map(|total| total.saturating_sub(self.rows));
+        match self.place.position {
+            Position::Page(next) => {
+                let pages = left.and_then(|left| left.checked_add(info.rows.checked_sub(1)?)?.checked_div(info.rows));
+                let by_total = pages.map(|pages| next.saturating_add(pages).saturating_sub(1));
+                let last = info.last.or(by_total)?;
+                Some(Known {
+                    step: 1,
+                    last: last.min(next.saturating_add(more)),
+                })
+            }
+            Position::Offset(next) if info.rows > 0 => Some(Known {
+                step: info.rows,
+                last: (next + left?.checked_sub(1)?).min(next.saturating_add(more.saturating_mul(info.rows))),
+            }),
+            _ => None,
         }
     }
 

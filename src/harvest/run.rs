@@ -5,25 +5,25 @@ use std::{
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
-use futures_util::{StreamExt as _, stream::FuturesOrdered};
 use tokio::sync::{mpsc, oneshot};
-use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     Inner, SourceHandle,
+    ahead::Fetching,
     error::{HarvestError, PageFault},
     fan_out,
     fetch::{Fetched, hash_text},
     lease::Lease,
-    limits::{AHEAD_MAX, BODY_MAX, GROUP_QUEUE, PAGE_QUEUE},
+    limits::{BODY_MAX, GROUP_QUEUE, PAGE_QUEUE},
     load::Load,
-    page::{Place, Position},
+    page::Place,
     progress::{Progress, RunReport},
-    request::{Maker, Request, Target},
+    request::{Request, Target},
     work::{Content, Job, Page, Read, Step, Worked, file_fault},
 };
 use crate::{
-    catalog::{Advance, Fetch, FetchId, Format, Missing},
+    catalog::{Fetch, FetchId, Format, Missing},
     store::{Finish, RequestState, Run, StoreError},
 };
 
@@ -216,97 +216,6 @@ fn start_of(fetch: &Fetch, run: &Run) -> Result<(u64, u64, Place), PageFault> {
     Ok((checkpoint.pages, checkpoint.rows, place))
 }
 
-/// The fetch stage of one run.
-#[derive(Clone)]
-struct Fetching {
-    inner: Arc<Inner>,
-    id: FetchId,
-    run: String,
-}
-
-type Ahead = FuturesOrdered<AbortOnDropHandle<Result<(Page, oneshot::Receiver<Step>), PageFault>>>;
-
-impl Fetching {
-    /// Fetches page after page and hands them to the worker in order, some ahead when their addresses are known.
-    async fn all(&self, start: Position, pages: mpsc::Sender<Page>) -> Result<(), PageFault> {
-        if start == Position::End {
-            return Ok(());
-        }
-        let mut ahead = Ahead::new();
-        let mut next_to_start = self.begin(&mut ahead, start);
-        while let Some(fetched) = ahead.next().await {
-            let fetched = fetched.unwrap_or_else(|error| {
-                tracing::error!(%error, "a fetch broke");
-                Err(PageFault::Internal)
-            });
-            let (page, reply) = fetched?;
-            // A worker that is gone says itself why.
-            if pages.send(page).await.is_err() {
-                return Ok(());
-            }
-            let Ok(step) = reply.await else { return Ok(()) };
-            if step.next == Position::End {
-                return Ok(());
-            }
-            if ahead.is_empty() {
-                next_to_start = self.begin(&mut ahead, step.next.clone());
-            }
-            next_to_start = self.prefetch(&mut ahead, &step, next_to_start);
-        }
-        Ok(())
-    }
-
-    /// Starts one fetch; gives the page number after it, if pages are numbered.
-    fn begin(&self, ahead: &mut Ahead, position: Position) -> Option<u64> {
-        let following = match &position {
-            Position::Page(page) => page.checked_add(1),
-            _ => None,
-        };
-        let task = self.clone();
-        let handle = tokio::spawn(async move { task.one(position).await });
-        ahead.push_back(AbortOnDropHandle::new(handle));
-        following
-    }
-
-    /// Starts further pages up to the last one that the upstream declared.
-    fn prefetch(&self, ahead: &mut Ahead, step: &Step, mut page: Option<u64>) -> Option<u64> {
-        let fetch = self.inner.catalog.fetch(self.id);
-        let last = step.last.filter(|_| matches!(fetch.paging.advance, Advance::Page));
-        let last = last.unwrap_or(0).min(fetch.paging.max);
-        let most = self.inner.catalog.source(fetch.source).concurrency.min(AHEAD_MAX);
-        while ahead.len() < most {
-            match page {
-                Some(number) if number <= last => page = self.begin(ahead, Position::Page(number)),
-                _ => break,
-            }
-        }
-        page
-    }
-
-    async fn one(&self, position: Position) -> Result<(Page, oneshot::Receiver<Step>), PageFault> {
-        let fetch = self.inner.catalog.fetch(self.id);
-        let source = self
-            .inner
-            .sources
-            .get(fetch.source.index())
-            .ok_or(PageFault::Internal)?;
-        let maker = Maker {
-            fetch,
-            base: &source.base,
-            headers: &source.headers,
-            environment: &self.inner.environment,
-            this: None,
-        };
-        let request = maker.request(&position)?;
-        let before = self.inner.ledger.request_state(&self.run, &request.identity).await;
-        let before = before.unwrap_or_else(|error| {
-            tracing::warn!(%error, "what is remembered of a request cannot be read; it is made without");
-            None
-        });
-        page_of(fetch, source, &request, before).await
-    }
-}
-
 /// Gets one page; `before` is what is remembered of its last known form.
 pub(super) async fn page_of(
     fetch: &Fetch,
@@ -411,6 +320,7 @@ fn page(
         state,
         hash,
         link,
+        held: None,
         reply,
     };
     (page, answer)

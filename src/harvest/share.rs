@@ -171,6 +171,9 @@ impl Places {
         let mut changes = shares.current.subscribe();
         loop {
             let freed = self.freed.notified();
+            tokio::pin!(freed);
+            // Heard from here on: two places that are freed before anybody waits would be heard of once.
+            freed.as_mut().enable();
             changes.mark_unchanged();
             if let Some(place) = self.try_take(shares.current()) {
                 return place;

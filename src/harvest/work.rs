@@ -15,12 +15,13 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    buffer::Held,
     document::{not_json, parse},
     error::PageFault,
     fetch::begins_html,
     json,
     limits::{CHUNK, FILTER_TIME, GROUP_BYTES, GROUP_REFUSED, GROUP_ROWS, LINE_MAX},
-    page::{PageInfo, Pager, Place, Position},
+    page::{Known, PageInfo, Pager, Place, Position},
     shape::Shaper,
 };
 use crate::{
@@ -41,6 +42,8 @@ pub(super) struct Page {
     pub hash: Option<u64>,
     /// The `Link` header's next page.
     pub link: Option<String>,
+    /// Its room among what waits, given back once the page is worked off.
+    pub held: Option<Held>,
     /// Told where to go next as soon as the page is read, before its rows are shaped.
     pub reply: oneshot::Sender<Step>,
 }
@@ -58,8 +61,8 @@ pub(super) enum Content {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Step {
     pub next: Position,
-    /// The number of the last page, when the upstream says it.
-    pub last: Option<u64>,
+    /// The positions after it, as far as the upstream tells.
+    pub known: Option<Known>,
 }
 
 /// A group on its way to the load, with what a watcher is told.
@@ -184,6 +187,7 @@ impl Worker<'_> {
             mut state,
             hash,
             link,
+            held: _held,
             reply,
         } = page;
         self.info = PageInfo::default();
@@ -225,7 +229,7 @@ impl Worker<'_> {
         let next = self.pager.advance(&self.info, place)?.clone();
         let _ = reply.send(Step {
             next,
-            last: self.info.last,
+            known: self.pager.known(&self.info),
         });
         Ok(())
     }

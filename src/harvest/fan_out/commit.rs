@@ -4,25 +4,24 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::Crew;
+use super::{Answered, Crew};
 use crate::{
     harvest::{
+        buffer::Held,
         limits::{GROUP_BYTES, GROUP_ROWS},
         progress::{Committed, Progress},
     },
     store::{ParentAnswer, ParentOutcome, StoreError},
 };
 
-/// Answers of one transaction.
-const GROUP_ANSWERS: usize = 256;
 /// How long the first answer of a group waits for others: a commit costs more than most answers, and nobody sees the wait.
-const LINGER: Duration = Duration::from_millis(100);
+const LINGER: Duration = Duration::from_millis(if cfg!(test) { 100 } else { 2_000 });
 
 impl Crew<'_> {
     /// Commits until there are no more answers.
     pub(super) async fn committing(
         &self,
-        mut answers: mpsc::Receiver<ParentAnswer>,
+        mut answers: mpsc::UnboundedReceiver<Answered>,
         planned: Option<u64>,
         progress: &dyn Progress,
     ) -> Result<(), StoreError> {
@@ -31,14 +30,17 @@ impl Crew<'_> {
             ..Committed::default()
         };
         while let Some(first) = answers.recv().await {
-            let group = gather(first, &mut answers).await;
+            // Its room is given back when it is committed.
+            let group = self.gather(first, &mut answers).await;
             let ledger = &self.inner.ledger;
-            let outcome = ledger.commit_parents(self.run, self.id, &self.owner, &group).await?;
+            let outcome = ledger
+                .commit_parents(self.run, self.id, &self.owner, &group.answers)
+                .await?;
             self.committed.notify_one();
             done.outcome.new += outcome.new;
             done.outcome.changed += outcome.changed;
             done.outcome.same += outcome.same;
-            for answer in &group {
+            for answer in &group.answers {
                 done.pages += 1;
                 done.bytes += answer.bytes;
                 if let ParentOutcome::Read { rows, refused, .. } = &answer.outcome {
@@ -50,35 +52,55 @@ impl Crew<'_> {
         }
         Ok(())
     }
-}
 
-/// The first answer and those that follow it soon, as far as a transaction should hold them.
-async fn gather(first: ParentAnswer, answers: &mut mpsc::Receiver<ParentAnswer>) -> Vec<ParentAnswer> {
-    let over = tokio::time::sleep(LINGER);
-    tokio::pin!(over);
-    let mut group = vec![first];
-    while !is_full(&group) {
-        let next = tokio::select! {
-            next = answers.recv() => next,
-            () = &mut over => None,
-        };
-        match next {
-            Some(answer) => group.push(answer),
-            None => break,
+    /// The first answer and those that follow it, as far as a transaction should hold them.
+    async fn gather(&self, first: Answered, answers: &mut mpsc::UnboundedReceiver<Answered>) -> Gathered {
+        let over = tokio::time::sleep(LINGER);
+        tokio::pin!(over);
+        let mut group = Gathered::default();
+        group.add(first);
+        while !group.is_full() {
+            let next = tokio::select! {
+                biased;
+                next = answers.recv() => next,
+                () = self.idle.notified() => None,
+                () = &mut over => None,
+            };
+            match next {
+                Some(answer) => group.add(answer),
+                None => break,
+            }
         }
+        group
     }
-    group
 }
 
-fn is_full(group: &[ParentAnswer]) -> bool {
-    let rows: usize = group.iter().map(rows_of).sum();
-    let bytes: u64 = group.iter().map(|answer| answer.bytes).sum();
-    group.len() >= GROUP_ANSWERS || rows >= GROUP_ROWS || bytes >= GROUP_BYTES
+/// The answers of one transaction.
+#[derive(Default)]
+struct Gathered {
+    answers: Vec<ParentAnswer>,
+    held: Vec<Held>,
+    rows: usize,
+    bytes: u64,
 }
 
+impl Gathered {
+    fn add(&mut self, (answer, held): Answered) {
+        self.rows += rows_of(&answer);
+        self.bytes += answer.bytes;
+        self.answers.push(answer);
+        self.held.push(held);
+    }
+
+    fn is_full(&self) -> bool {
+        self.rows >= GROUP_ROWS || self.bytes >= GROUP_BYTES
+    }
+}
+
+/// Each answer is a row of its own beside those that it brings and the links to them.
 fn rows_of(answer: &ParentAnswer) -> usize {
     match &answer.outcome {
-        ParentOutcome::Read { rows, links, .. } => rows.len().max(links.len()),
-        _ => 0,
+        ParentOutcome::Read { rows, links, .. } => 1 + rows.len() + links.len(),
+        _ => 1,
     }
 }

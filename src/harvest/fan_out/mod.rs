@@ -12,6 +12,7 @@ pub(super) mod help;
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
+use futures_util::{FutureExt as _, future::BoxFuture};
 use tokio::{
     sync::{Notify, mpsc},
     task::{JoinError, JoinSet},
@@ -19,21 +20,24 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Inner, error::PageFault, progress::Progress, run::Outcome, work::Read};
+use super::{
+    Inner,
+    buffer::{Held, Part},
+    error::PageFault,
+    progress::Progress,
+    run::Outcome,
+    work::Read,
+};
 use crate::{
     catalog::FetchId,
     store::{Left, Parent, ParentAnswer, ParentOutcome, Run, StoreError},
 };
 use ask::Asked;
 
-/// Requests under way at once in one process, whatever the source allows: each may hold a whole answer in memory.
-const IN_HAND_MAX: usize = 16;
 /// Requests claimed at once, while they are answered so fast that claiming would cost more than asking.
-const CLAIM_MAX: usize = 256;
+const CLAIM_MAX: usize = 1_024;
 /// A batch that is used up faster than this was too small; one that lasts much longer keeps others from helping at the end.
-const CLAIM_TIME: Duration = Duration::from_millis(200);
-/// Answers that wait for the commit under way.
-const ANSWERS_QUEUE: usize = 16;
+const CLAIM_TIME: Duration = Duration::from_millis(500);
 /// How often it is looked whether requests that wait, or that others claimed, are free again.
 const LOOK: Duration = Duration::from_millis(250);
 /// Between renewals of claims: a third of their time.
@@ -82,8 +86,17 @@ struct Crew<'a> {
     run: &'a Run,
     /// The name under which requests are claimed: no other crew has it.
     owner: String,
+    /// Room for answers, until they are committed.
+    room: Arc<Part>,
     committed: Notify,
+    /// Nothing is under way, so that nothing is to be waited for with what is gathered.
+    idle: Notify,
 }
+
+/// An answer on its way to its commit, with the room that it takes.
+type Answered = (ParentAnswer, Held);
+/// A claim under way.
+type Claiming<'c> = Option<BoxFuture<'c, Result<Vec<Parent>, StoreError>>>;
 
 impl<'a> Crew<'a> {
     fn new(inner: &'a Arc<Inner>, id: FetchId, run: &'a Run) -> Crew<'a> {
@@ -92,7 +105,9 @@ impl<'a> Crew<'a> {
             id,
             run,
             owner: format!("{:032x}", rand::random::<u128>()),
+            room: inner.buffer.part(),
             committed: Notify::new(),
+            idle: Notify::new(),
         }
     }
 
@@ -102,7 +117,8 @@ impl<'a> Crew<'a> {
         progress: &dyn Progress,
         stop: &CancellationToken,
     ) -> Result<Ended, StoreError> {
-        let (sender, receiver) = mpsc::channel(ANSWERS_QUEUE);
+        // Bounded by the room that the answers hold.
+        let (sender, receiver) = mpsc::unbounded_channel();
         let both = async { tokio::try_join!(self.asking(sender, stop), self.committing(receiver, planned, progress)) };
         let worked = tokio::select! {
             worked = both => worked.map(|(ended, ())| ended),
@@ -126,42 +142,75 @@ impl<'a> Crew<'a> {
     }
 
     /// Claims requests and makes them, until none is left; answers go to the commits.
-    async fn asking(&self, answers: mpsc::Sender<ParentAnswer>, stop: &CancellationToken) -> Result<Ended, StoreError> {
+    async fn asking(
+        &self,
+        answers: mpsc::UnboundedSender<Answered>,
+        stop: &CancellationToken,
+    ) -> Result<Ended, StoreError> {
+        let mut claiming = None;
+        let ended = self.ask_all(&mut claiming, &answers, stop).await;
+        // A claim is not left in the middle: what it takes is given back.
+        if let Some(claim) = claiming {
+            let _ = claim.await;
+        }
+        ended
+    }
+
+    async fn ask_all<'c>(
+        &'c self,
+        claiming: &mut Claiming<'c>,
+        answers: &mpsc::UnboundedSender<Answered>,
+        stop: &CancellationToken,
+    ) -> Result<Ended, StoreError> {
         let mut queue = Queue::default();
-        let mut tasks: JoinSet<Asked> = JoinSet::new();
+        let mut tasks: JoinSet<(Asked, Held)> = JoinSet::new();
         let mut streak = Streak::default();
+        let source = self.inner.catalog.fetch(self.id).source;
         loop {
             // What this process may do changes when others come and go.
-            let source = self.inner.catalog.fetch(self.id).source;
-            let most = self.inner.places(source).min(IN_HAND_MAX);
-            while tasks.len() < most
-                && let Some(parent) = queue.parents.pop_front()
-            {
-                tasks.spawn(ask::ask(Arc::clone(self.inner), self.id, parent, stop.clone()));
+            let most = self.inner.places(source);
+            self.begin(&mut queue, &mut tasks, most, stop);
+            if claiming.is_none() && queue.wants(most) {
+                *claiming = Some(self.claim(queue.batch(most)).boxed());
             }
-            let hungry = tasks.len() < most;
-            if hungry {
-                let batch = queue.batch(most);
-                if queue.extend(self.claim(batch).await?) {
-                    continue;
-                }
-            }
-            if tasks.is_empty() {
-                self.let_go(&mut queue).await?;
+            if tasks.is_empty() && claiming.is_none() {
+                self.idle.notify_one();
+                self.let_go(&mut queue, most).await?;
                 if self.inner.ledger.left_parents(self.run).await? != Left::Some {
                     return Ok(Ended::Done);
                 }
             }
-            let idle = hungry || tasks.is_empty();
-            let asked = tokio::select! {
+            let hungry = tasks.len() < most || tasks.is_empty();
+            tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(Ended::Stopped),
-                Some(asked) = tasks.join_next() => asked,
-                () = self.pause(), if idle => continue,
-            };
-            if let Some(ended) = self.answered(asked, &answers, &mut streak).await {
-                return Ok(ended);
+                claimed = of(claiming) => {
+                    *claiming = None;
+                    queue.extend(claimed?);
+                }
+                Some(asked) = tasks.join_next() => {
+                    if let Some(ended) = self.answered(asked, answers, &mut streak) {
+                        return Ok(ended);
+                    }
+                }
+                () = self.pause(), if hungry => queue.dry = false,
             }
+        }
+    }
+
+    /// Makes claimed requests, as many at once as this process has places at the source and room for the answers.
+    fn begin(&self, queue: &mut Queue, tasks: &mut JoinSet<(Asked, Held)>, most: usize, stop: &CancellationToken) {
+        while tasks.len() < most && !queue.parents.is_empty() {
+            let Some(mut held) = self.room.try_hold() else { return };
+            let Some(parent) = queue.parents.pop_front() else {
+                return;
+            };
+            let asking = ask::ask(Arc::clone(self.inner), self.id, parent, stop.clone());
+            tasks.spawn(async move {
+                let asked = asking.await;
+                held.settle(asked.bytes);
+                (asked, held)
+            });
         }
     }
 
@@ -171,8 +220,8 @@ impl<'a> Crew<'a> {
     }
 
     /// Gives claimed requests back that this process may not make: it has no part in the source any more.
-    async fn let_go(&self, queue: &mut Queue) -> Result<(), StoreError> {
-        if queue.parents.is_empty() {
+    async fn let_go(&self, queue: &mut Queue, most: usize) -> Result<(), StoreError> {
+        if most > 0 || queue.parents.is_empty() {
             return Ok(());
         }
         queue.parents.clear();
@@ -188,24 +237,25 @@ impl<'a> Crew<'a> {
     }
 
     /// Hands an answer on; an end when failures follow each other.
-    async fn answered(
+    fn answered(
         &self,
-        asked: Result<Asked, JoinError>,
-        answers: &mpsc::Sender<ParentAnswer>,
+        asked: Result<(Asked, Held), JoinError>,
+        answers: &mpsc::UnboundedSender<Answered>,
         streak: &mut Streak,
     ) -> Option<Ended> {
-        let Asked {
-            parent,
-            pages,
-            bytes,
-            outcome,
-        } = match asked {
+        let (asked, held) = match asked {
             Ok(asked) => asked,
             Err(error) => {
                 tracing::error!(%error, "a request broke");
                 return Some(Ended::Broken(PageFault::Internal));
             }
         };
+        let Asked {
+            parent,
+            pages,
+            bytes,
+            outcome,
+        } = asked;
         let fault = outcome.as_ref().err().cloned();
         streak.add(fault.as_ref());
         let outcome = outcome.unwrap_or_else(|fault| failed(&parent, &fault));
@@ -216,7 +266,7 @@ impl<'a> Crew<'a> {
             outcome,
         };
         // Commits that have ended say themselves why.
-        if answers.send(answer).await.is_err() {
+        if answers.send((answer, held)).is_err() {
             return Some(Ended::Stopped);
         }
         let fault = fault?;
@@ -271,15 +321,31 @@ fn failed(parent: &Parent, fault: &PageFault) -> ParentOutcome {
     }
 }
 
+/// The claim under way; never, when there is none.
+async fn of(claiming: &mut Claiming<'_>) -> Result<Vec<Parent>, StoreError> {
+    match claiming {
+        Some(claim) => claim.await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Claimed requests that nobody makes yet, and how many to claim next.
 #[derive(Default)]
 struct Queue {
     parents: VecDeque<Parent>,
     batch: usize,
     claimed: Option<Instant>,
+    /// The last claim found nothing, and nothing has happened since.
+    dry: bool,
 }
 
 impl Queue {
+    /// Whether it is time for the next claim: before the last one is used up, where batches are used up fast.
+    fn wants(&self, most: usize) -> bool {
+        let low = if self.batch > most { self.batch / 2 } else { 0 };
+        most > 0 && !self.dry && self.parents.len() <= low
+    }
+
     /// Fast answers are claimed by the hundred, slow ones by the handful, so that others find some too.
     fn batch(&mut self, least: usize) -> u32 {
         self.batch = match self.claimed.map(|at| at.elapsed() < CLAIM_TIME) {
@@ -291,13 +357,11 @@ impl Queue {
         u32::try_from(self.batch).unwrap_or(u32::MAX)
     }
 
-    /// False when nothing was claimed.
-    fn extend(&mut self, parents: Vec<Parent>) -> bool {
-        if parents.is_empty() {
-            return false;
+    fn extend(&mut self, parents: Vec<Parent>) {
+        self.dry = parents.is_empty();
+        if !self.dry {
+            self.claimed = Some(Instant::now());
+            self.parents.extend(parents);
         }
-        self.claimed = Some(Instant::now());
-        self.parents.extend(parents);
-        true
     }
 }

@@ -1,5 +1,6 @@
 //! A `@fetch` on a field, from its text to rows in a database: what is asked, what is asked again, and what is left.
 
+mod at_once;
 mod faults;
 
 use std::{
@@ -48,11 +49,15 @@ impl Bench {
     }
 
     async fn with(field: &str) -> Bench {
+        Bench::of(field, 4).await
+    }
+
+    async fn of(field: &str, concurrency: usize) -> Bench {
         let world = Arc::new(Mutex::new(World::default()));
         let told = Arc::clone(&world);
         let upstream = Upstream::start(move |asked, _| answer(&told.lock().expect("world"), asked)).await;
         let text = format!(
-            "extend schema @source(name: \"farm\", url: \"{{$env.FARM_URL}}\")\n\
+            "extend schema @source(name: \"farm\", url: \"{{$env.FARM_URL}}\", concurrency: {concurrency})\n\
              type Item @fetch(source: \"farm\", GET: \"/items\", rows: \".[]\", missing: DELETE, maxMissing: 1) {{\n\
              id: ID! name: String {field} }}\n\
              type Recipe {{ id: ID! name: String slug: String @unique items: [Item!]! @inverse(field: \"recipes\") }}"

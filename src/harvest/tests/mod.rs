@@ -1,5 +1,6 @@
 //! Tests of the harvest against a scripted upstream on loopback and a ledger in memory.
 
+mod ahead;
 mod bodies;
 mod catalogs;
 mod fan_out;

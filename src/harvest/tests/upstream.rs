@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
+    sync::Barrier,
 };
 
 /// A request as it arrived: its path with query, and its head.
@@ -22,6 +23,8 @@ pub struct Answer {
     /// Bytes of the body that are left out, though the length promises them.
     cut: usize,
     silent: bool,
+    /// Others that it waits for: it is sent when so many requests are under way at once.
+    together: Option<Arc<Barrier>>,
 }
 
 impl Answer {
@@ -36,6 +39,7 @@ impl Answer {
             body,
             cut: 0,
             silent: false,
+            together: None,
         }
     }
 
@@ -53,6 +57,12 @@ impl Answer {
 
     pub fn cut(mut self, bytes: usize) -> Answer {
         self.cut = bytes;
+        self
+    }
+
+    /// Is sent only when as many requests are under way as the barrier wants.
+    pub fn together(mut self, barrier: &Arc<Barrier>) -> Answer {
+        self.together = Some(Arc::clone(barrier));
         self
     }
 
@@ -120,6 +130,9 @@ async fn serve(
     };
     if answer.silent {
         std::future::pending::<()>().await;
+    }
+    if let Some(barrier) = &answer.together {
+        barrier.wait().await;
     }
     let mut out = format!(
         "HTTP/1.1 {} X\r\nconnection: close\r\ncontent-length: {}\r\n",

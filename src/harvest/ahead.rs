@@ -1,0 +1,216 @@
+//! The fetch stage of a run: which pages are asked for, and when. Knows positions, places and room; how a page is got stands
+//! in `run`, what it says in `page`.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
+
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinSet,
+};
+
+use super::{
+    Inner,
+    buffer::Part,
+    error::PageFault,
+    page::{Known, Position},
+    request::Maker,
+    run::page_of,
+    work::{Content, Page, Step},
+};
+use crate::catalog::FetchId;
+
+/// The fetch stage of one run.
+#[derive(Clone)]
+pub(super) struct Fetching {
+    pub inner: Arc<Inner>,
+    pub id: FetchId,
+    pub run: String,
+}
+
+/// A page and where the worker says how to go on.
+type Got = Result<(Page, oneshot::Receiver<Step>), PageFault>;
+
+impl Fetching {
+    /// Fetches page after page and hands them to the worker in order; where their addresses are known, as many at once as the
+    /// source allows.
+    pub(super) async fn all(&self, start: Position, pages: mpsc::Sender<Page>) -> Result<(), PageFault> {
+        if start == Position::End {
+            return Ok(());
+        }
+        let mut ahead = Ahead::new(self, start);
+        loop {
+            let (page, reply) = ahead.first().await?;
+            let step = ahead.beside(async {
+                // A worker that is gone says itself why.
+                pages.send(page).await.ok()?;
+                reply.await.ok()
+            });
+            match step.await {
+                None => return Ok(()),
+                Some(step) if step.next == Position::End => return Ok(()),
+                Some(step) => ahead.go_on(step),
+            }
+        }
+    }
+
+    async fn one(&self, position: Position) -> Got {
+        let fetch = self.inner.catalog.fetch(self.id);
+        let source = self
+            .inner
+            .sources
+            .get(fetch.source.index())
+            .ok_or(PageFault::Internal)?;
+        let maker = Maker {
+            fetch,
+            base: &source.base,
+            headers: &source.headers,
+            environment: &self.inner.environment,
+            this: None,
+        };
+        let request = maker.request(&position)?;
+        let before = self.inner.ledger.request_state(&self.run, &request.identity).await;
+        let before = before.unwrap_or_else(|error| {
+            tracing::warn!(%error, "what is remembered of a request cannot be read; it is made without");
+            None
+        });
+        page_of(fetch, source, &request, before).await
+    }
+}
+
+/// What a page takes in memory.
+fn bytes_in(content: &Content) -> u64 {
+    match content {
+        Content::Bytes(bytes) => bytes.len() as u64,
+        Content::Lines(_) | Content::Unchanged(_) => 0,
+    }
+}
+
+/// Pages that were asked for and that the worker does not have yet.
+struct Ahead<'f> {
+    fetching: &'f Fetching,
+    room: Arc<Part>,
+    /// Their positions, the next one of the run first.
+    asked: VecDeque<Position>,
+    /// The number of the first of them, counted over the run.
+    first: u64,
+    tasks: JoinSet<(u64, Got)>,
+    done: BTreeMap<u64, Got>,
+    /// The one to be asked for next.
+    next: Option<Position>,
+    known: Option<Known>,
+    /// Positions turned out as they were known.
+    steady: bool,
+}
+
+impl<'f> Ahead<'f> {
+    fn new(fetching: &'f Fetching, start: Position) -> Ahead<'f> {
+        Ahead {
+            fetching,
+            room: fetching.inner.buffer.part(),
+            asked: VecDeque::new(),
+            first: 0,
+            tasks: JoinSet::new(),
+            done: BTreeMap::new(),
+            next: Some(start),
+            known: None,
+            steady: true,
+        }
+    }
+
+    /// The next page of the run.
+    async fn first(&mut self) -> Got {
+        loop {
+            if let Some(got) = self.done.remove(&self.first) {
+                self.first += 1;
+                self.asked.pop_front();
+                return got;
+            }
+            self.progress().await;
+        }
+    }
+
+    /// Goes on asking while something else is waited for.
+    async fn beside<T>(&mut self, other: impl Future<Output = T>) -> T {
+        tokio::pin!(other);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut other => return done,
+                () = self.progress() => {}
+            }
+        }
+    }
+
+    /// Asks for what may be asked for, and waits until something has changed.
+    async fn progress(&mut self) {
+        let room = Arc::clone(&self.room);
+        let freed = room.freed();
+        tokio::pin!(freed);
+        // Heard from here on: room may be given back while it is looked at.
+        freed.as_mut().enable();
+        self.begin();
+        tokio::select! {
+            Some(ended) = self.tasks.join_next() => match ended {
+                Ok((number, got)) => {
+                    self.done.insert(number, got);
+                }
+                Err(error) => {
+                    tracing::error!(%error, "a fetch broke");
+                    self.done.insert(self.first, Err(PageFault::Internal));
+                }
+            },
+            () = freed => {}
+        }
+    }
+
+    /// Asks for as many of the known pages as there are places at the source, and room for their answers.
+    fn begin(&mut self) {
+        let inner = &self.fetching.inner;
+        let places = inner.places(inner.catalog.fetch(self.fetching.id).source).max(1);
+        while self.tasks.len() < places
+            && let Some(position) = self.next.take()
+        {
+            let Some(mut held) = self.room.try_hold() else {
+                self.next = Some(position);
+                return;
+            };
+            self.next = self.known.and_then(|known| known.after(&position));
+            let number = self.first + self.asked.len() as u64;
+            self.asked.push_back(position.clone());
+            let task = self.fetching.clone();
+            self.tasks.spawn(async move {
+                let mut got = task.one(position).await;
+                if let Ok((page, _)) = &mut got {
+                    held.settle(bytes_in(&page.content));
+                    page.held = Some(held);
+                }
+                (number, got)
+            });
+        }
+    }
+
+    /// Goes where the page before says; what was asked for another way is given up.
+    fn go_on(&mut self, step: Step) {
+        self.known = step.known.filter(|_| self.steady);
+        if self.asked.front().is_some_and(|first| *first != step.next) {
+            // Where the pages are of many sizes, each guess would cost the upstream a request.
+            tracing::info!(
+                fetch = self.fetching.run,
+                "pages are not as long as the others, so they are asked for one after the other"
+            );
+            self.steady = false;
+            self.known = None;
+            self.first += self.asked.len() as u64;
+            self.asked.clear();
+            self.done.clear();
+            self.tasks = JoinSet::new();
+        }
+        self.next = match self.asked.back() {
+            Some(last) => self.known.and_then(|known| known.after(last)),
+            None => Some(step.next),
+        };
+    }
+}
