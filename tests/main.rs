@@ -31,4 +31,5 @@ mod replaced;
 mod start;
 mod starts;
 mod steps;
+mod taken;
 mod tidy;

@@ -16,7 +16,7 @@ use crate::{
     catalog::{Catalog, EntityId, Field, FieldId, FieldKind, Leaf},
     layout::{EntityTables, Layout},
     store::Refused,
-    value::{Apart, Key, Row, Value},
+    value::{Apart, Kept, Key, Row, Value},
 };
 
 /// The compiled shapes of a whole catalog; made once, used by every run.
@@ -154,13 +154,13 @@ impl Shaper {
         let mut links = vec![Vec::new(); shape.joins];
         for field in &shape.fields {
             self.field(field, record, &mut values, &mut links).map_err(|reason| {
-                let (key, id) = shape.readable_key(&self.values, record);
+                let (key, id) = shape.readable_key(&self.values, record, parent);
                 let reason = format!("{}{reason}", field.name);
                 Unfit { key, id, reason }
             })?;
         }
         shape.room.check(&values, &links).map_err(|reason| {
-            let (key, id) = shape.readable_key(&self.values, record);
+            let (key, id) = shape.readable_key(&self.values, record, parent);
             Unfit { key, id, reason }
         })?;
         if shape.nested == 0 {
@@ -173,21 +173,22 @@ impl Shaper {
             .cloned()
             .collect();
         let mut children = vec![Vec::new(); shape.nested];
+        let mut kept = vec![Vec::new(); shape.nested];
         for field in &shape.fields {
             if let What::Nested { list, child } = &field.what {
-                let rows = self
+                let (rows, refused) = self
                     .children(field, *child, record, &key, refused)
                     .map_err(|reason| Unfit {
                         key: Some(Key(key.clone()).to_string()),
                         id: (!shape.positional).then(|| Key(key.clone())),
                         reason: format!("{}: {reason}", field.name),
                     })?;
-                if let Some(slot) = children.get_mut(*list) {
-                    *slot = rows;
+                if let (Some(slot), Some(kept)) = (children.get_mut(*list), kept.get_mut(*list)) {
+                    (*slot, *kept) = (rows, refused);
                 }
             }
         }
-        Ok(Row::beside(&shape.apart, values, links, children))
+        Ok(Row::beside(&shape.apart, values, links, children).keeping(kept))
     }
 
     fn field(
@@ -232,7 +233,7 @@ impl Shaper {
         Ok(())
     }
 
-    /// The child rows under a field; a bad child is refused alone.
+    /// The child rows under a field, and those that are bad: each is refused alone, and what is stored of it stays.
     fn children(
         &self,
         field: &FieldShape,
@@ -240,11 +241,12 @@ impl Shaper {
         record: &Val,
         parent: &[Value],
         refused: &mut Vec<Refused>,
-    ) -> Result<Vec<Row>, String> {
+    ) -> Result<(Vec<Row>, Vec<Kept>), String> {
         let found = field.take.find(record)?;
         let items = found.items()?.unwrap_or(&[]);
         let shape = self.shape(child).map_err(|unfit| unfit.reason)?;
         let mut rows = Vec::with_capacity(items.len());
+        let mut kept = Vec::new();
         let mut seen = HashSet::new();
         for (position, item) in items.iter().enumerate() {
             let place = format!("{}[{position}]", field.name);
@@ -263,17 +265,21 @@ impl Shaper {
                 Ok(row) => rows.push(row),
                 Err(unfit) => {
                     let reason = format!("{place}.{}{}", unfit.reason, owner());
+                    kept.push(Kept {
+                        position,
+                        key: unfit.id,
+                    });
                     // Its owner arrived: no row of the fetched type is at stake.
                     let unfit = Unfit {
                         id: None,
+                        key: unfit.key,
                         reason,
-                        ..unfit
                     };
                     refused.push(refusal(unfit, item));
                 }
             }
         }
-        Ok(rows)
+        Ok((rows, kept))
     }
 }
 
@@ -287,9 +293,13 @@ impl EntityShape {
             .collect())
     }
 
-    /// The key of a record that was refused: what could be read of it as text, and all of it if that was possible.
-    fn readable_key(&self, values: &Values, record: &Val) -> (Option<String>, Option<Key>) {
+    /// The key of a record that was refused: what could be read of it as text, and all of it, its owner's with it, if that was
+    /// possible.
+    fn readable_key(&self, values: &Values, record: &Val, parent: &[Value]) -> (Option<String>, Option<Key>) {
         let mut columns = vec![Value::Null; self.columns];
+        for (column, value) in self.parent.iter().zip(parent) {
+            put(&mut columns, *column, value.clone());
+        }
         let mut shown: Vec<String> = Vec::new();
         for field in self.fields.iter().filter(|field| field.in_key) {
             for (column, value) in field.key_part(values, record).unwrap_or_default() {

@@ -12,11 +12,13 @@ use std::{
 
 use chrono::{DateTime, Utc};
 
+use crate::catalog::Missing;
+
 use super::{
     Inner,
     bind::{Line, get},
     changes, crash,
-    load::{self, Writing, added::Added, seen::RowSet},
+    load::{self, Writing, added::Added, again::Later, seen::RowSet},
     reading,
     sure::Trace,
     types::{Finish, Hold, LEASE, Run, RunState, RunSummary, StoreError},
@@ -44,6 +46,8 @@ pub struct RunMemory {
     pub part: i64,
     /// What it has added to a table that was empty.
     pub added: Added,
+    /// What was refused because a value is taken, and is tried again at the end.
+    pub later: Later,
 }
 
 /// Of the runs under way in this process, by number, fence and era.
@@ -175,7 +179,7 @@ pub(super) async fn finish(inner: &Inner, run: &Run, finish: &Finish) -> Result<
     let (state, error) = match finish {
         Finish::Complete { missing, missing_max } => {
             load::take_turn(&mut work, run, None).await?;
-            absent = load::absent(&mut work, run, &memory, *missing, *missing_max).await?;
+            absent = judge(&mut work, run, &memory, (*missing, *missing_max)).await?;
             crash::point("finish::absent");
             load::forget_unvisited(&mut work, run).await?;
             refilled(&mut work, run).await?;
@@ -193,6 +197,29 @@ pub(super) async fn finish(inner: &Inner, run: &Run, finish: &Finish) -> Result<
     load::announce(inner, commit);
     changes::prune(inner).await;
     Ok(summary)
+}
+
+/// Deletes what a complete run did not see. What was refused for a taken value is tried again before, as values move between
+/// rows, and afterwards, as rows that go give theirs up.
+async fn judge(
+    work: &mut Writing<'_>,
+    run: &Run,
+    memory: &RunMemory,
+    (missing, missing_max): (Missing, f64),
+) -> Result<load::Absent, StoreError> {
+    if memory.later.is_empty() {
+        return load::absent(work, run, &memory.seen, missing, missing_max).await;
+    }
+    let mut again = load::Again::new(&memory.later);
+    // The transaction may be given up, and the memory then is as it was.
+    let mut seen = memory.seen.clone();
+    again.write(work, run, &mut seen).await?;
+    let absent = load::absent(work, run, &seen, missing, missing_max).await?;
+    if absent.gone > 0 {
+        again.write(work, run, &mut seen).await?;
+    }
+    again.tell(work, run).await?;
+    Ok(absent)
 }
 
 /// Writes the end of a run. An interrupted run stays open: only then can it be resumed.

@@ -12,7 +12,7 @@ mod wire;
 pub use decimal::{Decimal, compare_decimal_text};
 pub use float::float_text;
 pub use input::InputError;
-pub use row::{Apart, Key, Row, Value};
+pub use row::{Apart, Kept, Key, Row, Value};
 pub use scalar::{MICROS_PER_SECOND, Scalar};
 pub use time::duration_micros;
 pub use upstream::{Misfit, describe};

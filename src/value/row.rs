@@ -92,8 +92,19 @@ pub struct Row {
     pub links: Vec<Vec<Key>>,
     /// One list per nested field of the type (`layout::EntityTables::nested`), in that order: the child rows in the upstream's order.
     pub children: Vec<Vec<Row>>,
+    /// One list per nested field, or none at all: the children that were refused, whose last good versions stay.
+    pub kept: Vec<Vec<Kept>>,
     /// A hash of all of the above, children included, but for what requests of their own fill: equal hash, nothing to write.
     pub hash: i64,
+}
+
+/// A child row that was refused: what is stored of it stays as it was.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Kept {
+    /// Its place in the upstream's list.
+    pub position: usize,
+    /// Its whole key; without it, or a place that is the key, it may be any of its owner's children.
+    pub key: Option<Key>,
 }
 
 /// The parts of a type's rows that requests of their own fill, by position.
@@ -129,8 +140,54 @@ impl Row {
             values,
             links,
             children,
+            kept: Vec::new(),
             hash: hash.digest() as i64,
         }
+    }
+
+    /// The same with children that were refused. They are part of the hash: a row that has lost them is another one.
+    #[must_use]
+    pub fn keeping(mut self, kept: Vec<Vec<Kept>>) -> Row {
+        if kept.iter().all(Vec::is_empty) {
+            return self;
+        }
+        let mut hash = xxhash_rust::xxh3::Xxh3::new();
+        hash.update(&self.hash.to_le_bytes());
+        for list in &kept {
+            hash.update(&(list.len() as u64).to_le_bytes());
+            for kept in list {
+                hash.update(&(kept.position as u64).to_le_bytes());
+                let key = kept.key.as_ref().map_or(&[][..], |key| &key.0);
+                key.iter().for_each(|value| value.hash_into(&mut hash));
+            }
+        }
+        self.hash = hash.digest() as i64;
+        self.kept = kept;
+        self
+    }
+
+    /// The refused children of a nested field.
+    pub fn kept_of(&self, list: usize) -> &[Kept] {
+        self.kept.get(list).map_or(&[], Vec::as_slice)
+    }
+
+    /// The child rows of a nested field with their places in the upstream's list, where refused ones leave gaps.
+    pub fn children_of(&self, list: usize) -> impl Iterator<Item = (usize, &Row)> {
+        let kept = self.kept_of(list);
+        let free = (0..).filter(move |place| kept.iter().all(|kept| kept.position != *place));
+        free.zip(self.children.get(list).into_iter().flatten())
+    }
+
+    /// About how many bytes it takes in memory.
+    pub fn size(&self) -> usize {
+        let text = |value: &Value| match value {
+            Value::Text(text) => text.len(),
+            _ => 0,
+        };
+        let values = |values: &[Value]| size_of_val(values) + values.iter().map(text).sum::<usize>();
+        let links = self.links.iter().flatten().map(|key| values(&key.0));
+        let children = self.children.iter().flatten().map(Row::size);
+        size_of::<Row>() + values(&self.values) + links.sum::<usize>() + children.sum::<usize>()
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{
     catalog::{EntityId, Valid},
     layout::Layout,
     store::Refused,
-    value::{Key, Row, Value},
+    value::{Kept, Key, Row, Value},
 };
 
 fn shape(record: &str) -> (Option<Row>, Vec<Refused>) {
@@ -136,6 +136,33 @@ fn a_bad_child_is_refused_alone() {
     );
     assert!(reasons[1].starts_with("items[2].item: the key is missing or null"));
     assert!(reasons[2].starts_with("items[3].quantity: expected an Int") && reasons[2].ends_with("(of q)"));
+}
+
+#[test]
+fn what_is_stored_of_a_bad_child_stays() {
+    let (row, _) = shape(
+        r#"{"id":"q","fullTitle":"T","items":[{"item":"a","quantity":"x"},{"item":"b","quantity":1},{"quantity":2}],
+            "notes":[{"text":"m"},{"text":[]},{"text":"n"}]}"#,
+    );
+    let row = row.expect("the parent is loaded");
+    let kept = |position: usize, key: Option<[&str; 2]>| Kept {
+        position,
+        key: key.map(|key| Key(key.map(text).into())),
+    };
+    // A key has the owner's in front; a note's is its place; without one it may be any.
+    assert_eq!(
+        row.kept,
+        [vec![kept(0, Some(["q", "a"])), kept(2, None)], vec![kept(1, None)]]
+    );
+    let places = |list: usize| row.children_of(list).map(|(place, _)| place).collect::<Vec<_>>();
+    assert_eq!((places(0), places(1)), (vec![1], vec![0, 2]));
+    let (without, _) =
+        shape(r#"{"id":"q","fullTitle":"T","items":[{"item":"b","quantity":1}],"notes":[{"text":"m"},{"text":"n"}]}"#);
+    assert_ne!(
+        without.expect("a row").hash,
+        row.hash,
+        "a row that has lost them is another one"
+    );
 }
 
 #[test]

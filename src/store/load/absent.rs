@@ -5,12 +5,11 @@ use crate::{
     layout::ROW_COLUMN,
     store::{
         bind::get,
-        ledger::RunMemory,
         types::{Run, StoreError},
     },
 };
 
-use super::{kin, work::Work};
+use super::{kin, seen::RowSet, work::Work};
 
 /// Rows deleted by one round of statements.
 const DELETE_CHUNK: usize = 5_000;
@@ -26,7 +25,7 @@ pub(in crate::store) struct Absent {
 pub(in crate::store) async fn absent(
     work: &mut Work<'_>,
     run: &Run,
-    memory: &RunMemory,
+    seen: &RowSet,
     missing: Missing,
     missing_max: f64,
 ) -> Result<Absent, StoreError> {
@@ -35,13 +34,13 @@ pub(in crate::store) async fn absent(
     }
     let stored = count(work, run.entity).await?;
     // What was seen is stored, so the rest is what was not seen.
-    let unseen = stored.saturating_sub(memory.seen.len());
+    let unseen = stored.saturating_sub(seen.len());
     if unseen == 0 {
         return Ok(Absent::default());
     }
     // Rows that this run added are no part of what was stored before it.
     let before = stored.saturating_sub(added(work, run).await?);
-    let allowed = match memory.seen.len() {
+    let allowed = match seen.len() {
         _ if missing_max <= 0.0 => 0,
         // An upstream that answers with nothing at all is more likely broken than empty.
         0 if missing_max < 1.0 => 0,
@@ -53,7 +52,7 @@ pub(in crate::store) async fn absent(
     let mut gone = 0;
     let mut after = i64::MIN;
     loop {
-        let (rows, last) = unseen_after(work, run.entity, memory, after).await?;
+        let (rows, last) = unseen_after(work, run.entity, seen, after).await?;
         gone += rows.len() as u64;
         kin::delete(work, run.entity, rows).await?;
         match last {
@@ -90,7 +89,7 @@ type Keyed = Vec<(i64, Vec<crate::value::Value>)>;
 async fn unseen_after(
     work: &mut Work<'_>,
     entity: EntityId,
-    memory: &RunMemory,
+    seen: &RowSet,
     after: i64,
 ) -> Result<(Keyed, Option<i64>), StoreError> {
     let row = work.quote(ROW_COLUMN);
@@ -104,7 +103,7 @@ async fn unseen_after(
     for line in work.all(params, sql).await? {
         let row: i64 = get(&line, 0)?;
         last = Some(row);
-        if !memory.seen.contains(row) {
+        if !seen.contains(row) {
             unseen.push((row, work.read_key(entity, &line, 1)?));
         }
     }

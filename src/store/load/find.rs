@@ -23,6 +23,8 @@ pub struct Found {
     pub row: i64,
     /// Hash and position are those of the item.
     pub same: bool,
+    /// They would be, if all its children could have been written.
+    pub open: bool,
 }
 
 impl Work<'_> {
@@ -73,8 +75,8 @@ impl Work<'_> {
         Ok(found)
     }
 
-    /// Gives one text for all rows, `place:row,…`, the row negative when it differs: a result row each would cost more
-    /// than the whole lookup.
+    /// Gives one text for all rows, `place:row,…`, the row negative when it differs, `~` before it when it is open: a result
+    /// row each would cost more than the whole lookup.
     fn find_sql(&self, entity: EntityId, kinds: &[Kind], size: usize) -> String {
         let names = self.key_names(entity);
         let dialect = self.inner.dialect;
@@ -91,7 +93,13 @@ impl Work<'_> {
             .map(|(at, name)| format!("t.{}=wanted.k{at}", self.quote(name)))
             .collect();
         let row = self.quote(ROW_COLUMN);
-        let place = format!("wanted.n||':'||CASE WHEN {same} THEN t.{row} ELSE -t.{row} END");
+        let open = same.replace("wanted.h", &open_hash("wanted.h"));
+        let place = match self.tables(entity).nested.is_empty() {
+            true => format!("wanted.n||':'||CASE WHEN {same} THEN t.{row} ELSE -t.{row} END"),
+            false => format!(
+                "wanted.n||CASE WHEN {open} THEN '~' ELSE ':' END||CASE WHEN {same} THEN t.{row} ELSE -t.{row} END"
+            ),
+        };
         format!(
             "WITH wanted(n,{}) AS ({}) SELECT {} FROM wanted {} {} AS t ON {}",
             wanted.join(","),
@@ -136,14 +144,24 @@ impl Work<'_> {
     }
 }
 
+/// The hash, as SQL, of a row some of whose children could not be written: never that of the row itself, so that it is
+/// looked at again, and still one by which its record is known.
+pub fn open_hash(hash: &str) -> String {
+    format!("(-1-{hash})")
+}
+
 /// Reads the text of a lookup into the places that it names.
 fn read_found(text: &str, places: &mut [Option<Found>]) -> Option<()> {
     for entry in text.split(',').filter(|entry| !entry.is_empty()) {
-        let (place, row) = entry.split_once(':')?;
+        let (open, (place, row)) = match entry.split_once(':') {
+            Some(parts) => (false, parts),
+            None => (true, entry.split_once('~')?),
+        };
         let row: i64 = row.parse().ok()?;
         *places.get_mut(place.parse::<usize>().ok()?)? = Some(Found {
             row: row.abs(),
             same: row > 0,
+            open,
         });
     }
     Some(())

@@ -3,6 +3,7 @@
 
 mod absent;
 pub(super) mod added;
+pub(super) mod again;
 mod find;
 mod key;
 mod kin;
@@ -27,8 +28,8 @@ use super::{
     sure::{self, Trace},
     types::{Checkpoint, Group, GroupOutcome, Refused, RequestState, Run, StoreError},
 };
+use again::Rest;
 use key::{KeyOf, distinct};
-use seen::RowSet;
 use work::{Fate, Item, Work};
 
 /// Commits a group. An error ends the run; what was seen is only what was committed.
@@ -40,6 +41,7 @@ pub(super) async fn commit_group(inner: &Inner, run: &Run, group: &Group) -> Res
     memory.unfit |= done.unfit;
     memory.page_refused = memory.page_refused.or(done.page_refused);
     memory.page_rows.extend(&done.rows);
+    memory.later.add(done.rest);
     match &done.added {
         Some((hashes, next)) => memory.added.add(hashes, *next),
         None => memory.added.lose_track(),
@@ -62,6 +64,8 @@ struct Done {
     page_refused: Option<i64>,
     /// The keys of its rows, and the number after theirs, where the run knows all keys of the table.
     added: Option<(Vec<u64>, i64)>,
+    /// What the run tries again at its end.
+    rest: Rest,
     commit: Option<Commit>,
 }
 
@@ -74,7 +78,7 @@ async fn try_group(inner: &Inner, run: &Run, group: &Group, memory: &RunMemory) 
     if work.next_row(run.entity).await? == memory.added.next() {
         work.added = Some((run.entity, &memory.added));
     }
-    let mut written = write_rows(&mut work, run, group, &memory.seen).await?;
+    let mut written = write_rows(&mut work, run, group, memory).await?;
     crash::point("load::rows");
     let part = memory.part + 1;
     // Also when there is none: by this part it is known later that the group was committed.
@@ -82,9 +86,14 @@ async fn try_group(inner: &Inner, run: &Run, group: &Group, memory: &RunMemory) 
     crash::point("load::seen");
     let stored = std::mem::take(&mut work.refused);
     let mut page_refused = None;
-    for record in group.refused.iter().chain(&stored) {
+    for record in &group.refused {
         let number = insert_refused(&mut work, run, record).await?;
         page_refused.get_or_insert(number);
+    }
+    for record in &stored {
+        let number = insert_refused(&mut work, run, record).await?;
+        page_refused.get_or_insert(number);
+        written.rest.tell(number, record);
     }
     if let Some(request) = &group.request {
         let page = Page {
@@ -110,6 +119,7 @@ async fn try_group(inner: &Inner, run: &Run, group: &Group, memory: &RunMemory) 
         unfit: written.unfit,
         page_refused,
         added: written.added,
+        rest: written.rest,
         commit: finish(work, run, Trace::Part(run, part)).await?,
     })
 }
@@ -119,32 +129,31 @@ struct Written {
     outcome: GroupOutcome,
     /// Every stored row that the group stands for.
     rows: Vec<i64>,
-    /// The database refused a row.
+    /// The database refused a row, or a row nested in one.
     unfit: bool,
     /// Records of an unchanged page that were refused when it was read.
     refused: u64,
     /// As in [`Done`].
     added: Option<(Vec<u64>, i64)>,
+    rest: Rest,
 }
 
-/// Writes what differs and collects what was seen; `seen` is what earlier pages of the run brought.
-async fn write_rows(work: &mut Work<'_>, run: &Run, group: &Group, seen: &RowSet) -> Result<Written, StoreError> {
+/// Writes what differs and collects what was seen; the memory knows what earlier pages of the run brought.
+async fn write_rows(work: &mut Work<'_>, run: &Run, group: &Group, memory: &RunMemory) -> Result<Written, StoreError> {
     let items: Vec<Item<'_>> = group.rows.iter().map(|row| Item { row, position: 0 }).collect();
     let (items, _) = distinct(work, run.entity, items);
     let mut outcome = GroupOutcome::default();
     let mut rows = Vec::with_capacity(items.len());
-    let mut unfit = false;
     let mut refused = 0;
     let hashes = work.added.map(|_| hashes(work, run.entity, &items));
-    for fate in work.upsert(run.entity, &items, false).await? {
-        match fate {
-            Fate::New(_) => outcome.new += 1,
-            Fate::Changed(_) => outcome.changed += 1,
-            Fate::Same(_) => outcome.same += 1,
-            Fate::Refused(_) => unfit = true,
-        }
+    let fates = work.upsert(run.entity, &items).await?;
+    let taken = fates.iter().any(|fate| matches!(fate, Fate::Refused(_)));
+    let unfit = !fates.iter().all(|fate| work.is_whole(run.entity, *fate));
+    for fate in &fates {
+        outcome.count(*fate);
         rows.extend(fate.row());
     }
+    let rest = Rest::of(work, run.entity, &items, &fates, &memory.later);
     if let Some(request) = &group.unchanged {
         let (kept, still) = unchanged(work, run, request).await?;
         refused = still;
@@ -154,17 +163,18 @@ async fn write_rows(work: &mut Work<'_>, run: &Run, group: &Group, seen: &RowSet
     rows.extend(stays(work, run, &group.refused).await?);
     let added = match hashes {
         // The number of a row that was refused is handed out again by one database, and not by the other.
-        Some(hashes) if !unfit => Some((hashes, work.next_row(run.entity).await?)),
+        Some(hashes) if !taken => Some((hashes, work.next_row(run.entity).await?)),
         _ => None,
     };
     // What comes twice on one page is the upstream's own way: the page is of one moment.
-    outcome.repeated = rows.iter().filter(|row| seen.contains(**row)).count() as u64;
+    outcome.repeated = rows.iter().filter(|row| memory.seen.contains(**row)).count() as u64;
     Ok(Written {
         outcome,
         rows,
         unfit,
         refused,
         added,
+        rest,
     })
 }
 
@@ -172,6 +182,18 @@ fn hashes(work: &Work<'_>, entity: EntityId, items: &[Item<'_>]) -> Vec<u64> {
     let tables = work.tables(entity);
     let hash = |item: &Item<'_>| KeyOf::new(tables, *item).hash64();
     items.iter().map(hash).collect()
+}
+
+impl GroupOutcome {
+    /// Counts what became of a row.
+    fn count(&mut self, fate: Fate) {
+        match fate {
+            Fate::New(_) => self.new += 1,
+            Fate::Changed(_) => self.changed += 1,
+            Fate::Same(_) | Fate::Open(_) => self.same += 1,
+            Fate::Refused(_) => {}
+        }
+    }
 }
 
 /// What a page brought, in all its groups.
@@ -417,5 +439,6 @@ pub(super) async fn forget_unvisited(work: &mut Work<'_>, run: &Run) -> Result<(
 }
 
 pub(super) use absent::{Absent, absent};
+pub(super) use again::Again;
 pub(super) use parents::commit_parents;
 pub(super) use work::{Work as Writing, read_value};

@@ -4,11 +4,12 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::{
+    again::{Later, Rest},
     announce, finish, insert_refused,
     key::distinct,
     kin::{delete_where, insert_links, named},
     one, take_turn,
-    work::{Fate, Item, Op, Work, read_value},
+    work::{Item, Op, Work, read_value},
 };
 use crate::{
     catalog::{Each, EntityId, FetchId},
@@ -65,6 +66,9 @@ pub(in crate::store) async fn commit_parents(
     owner: &str,
     answers: &[ParentAnswer],
 ) -> Result<GroupOutcome, StoreError> {
+    // A process that only helps has none: there the next run tries again.
+    let memory = inner.memory(run).unwrap_or_default();
+    let mut memory = memory.lock().await;
     let mut work = Work::in_force_load(inner).await?;
     check_fence(&mut work, run).await?;
     let each = fan_out::each(inner, fetch)?;
@@ -75,7 +79,8 @@ pub(in crate::store) async fn commit_parents(
         outcome,
         refused,
         unfit,
-    } = write_targets(&mut work, run, &answers).await?;
+        rest,
+    } = write_targets(&mut work, run, &answers, &memory.later).await?;
     crash::point("parents::rows");
     match each.one {
         true => one::relink(&mut work, each, &answers).await?,
@@ -87,6 +92,7 @@ pub(in crate::store) async fn commit_parents(
     crash::point("parents::noted");
     count(&mut work, run, &answers, &outcome, refused).await?;
     let commit = finish(work, run, Trace::Again).await?;
+    memory.later.add(rest);
     announce(inner, commit);
     Ok(outcome)
 }
@@ -147,25 +153,30 @@ struct Targets {
     refused: u64,
     /// Rows asked about whose answers had a row that the database refused.
     unfit: HashSet<i64>,
+    /// What the run tries again at its end.
+    rest: Rest,
 }
 
 /// Upserts the rows that the answers brought; of a row that comes in several of them the last counts.
-async fn write_targets(work: &mut Work<'_>, run: &Run, answers: &[&ParentAnswer]) -> Result<Targets, StoreError> {
+async fn write_targets(
+    work: &mut Work<'_>,
+    run: &Run,
+    answers: &[&ParentAnswer],
+    later: &Later,
+) -> Result<Targets, StoreError> {
     let rows = answers.iter().flat_map(|answer| rows_of(answer));
     let items: Vec<Item<'_>> = rows.map(|row| Item { row, position: 0 }).collect();
     let (items, _) = distinct(work, run.entity, items);
     let mut outcome = GroupOutcome::default();
     let mut kept_out: HashSet<Key> = HashSet::new();
-    for (item, fate) in items.iter().zip(work.upsert(run.entity, &items, false).await?) {
-        match fate {
-            Fate::New(_) => outcome.new += 1,
-            Fate::Changed(_) => outcome.changed += 1,
-            Fate::Same(_) => outcome.same += 1,
-            Fate::Refused(_) => {
-                kept_out.insert(Key(work.key_of(run.entity, *item)));
-            }
+    let fates = work.upsert(run.entity, &items).await?;
+    for (item, fate) in items.iter().zip(&fates) {
+        outcome.count(*fate);
+        if !work.is_whole(run.entity, *fate) {
+            kept_out.insert(Key(work.key_of(run.entity, *item)));
         }
     }
+    let mut rest = Rest::of(work, run.entity, &items, &fates, later);
     let mut unfit = HashSet::new();
     for answer in answers.iter().filter(|_| !kept_out.is_empty()) {
         let key = |row| Key(work.key_of(run.entity, Item { row, position: 0 }));
@@ -179,14 +190,20 @@ async fn write_targets(work: &mut Work<'_>, run: &Run, answers: &[&ParentAnswer]
         _ => &[],
     });
     let mut count = 0;
-    for record in refused.chain(&stored) {
+    for record in refused {
         insert_refused(work, run, record).await?;
+        count += 1;
+    }
+    for record in &stored {
+        let number = insert_refused(work, run, record).await?;
+        rest.tell(number, record);
         count += 1;
     }
     Ok(Targets {
         outcome,
         refused: count,
         unfit,
+        rest,
     })
 }
 

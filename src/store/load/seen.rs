@@ -7,7 +7,7 @@ const BLOCK_BITS: u64 = 1 << 16;
 const BLOCK_WORDS: usize = (BLOCK_BITS / 64) as usize;
 
 /// A set of row numbers; neighbouring numbers cost a bit each.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct RowSet {
     blocks: BTreeMap<u64, Box<[u64]>>,
     count: u64,

@@ -1,6 +1,6 @@
 //! One transaction's writing: looks up, inserts, updates, deletes, and notes every change. Knows tables; no runs.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use futures_util::future::BoxFuture;
 use serde_json::Value as Json;
@@ -20,7 +20,7 @@ use crate::{
     value::{Row, Scalar, Value},
 };
 
-use super::{added::Added, key::KeyOf};
+use super::{added::Added, find::Found, key::KeyOf};
 
 /// Room for a common key, so that noting it allocates once.
 const KEY_BYTES: usize = 32;
@@ -48,6 +48,8 @@ pub enum Fate {
     New(i64),
     Changed(i64),
     Same(i64),
+    /// Stored as it is to be, but for children that were refused when it was written; they have been tried again.
+    Open(i64),
     /// Refused; the number is that of the older row that stays, if there is one.
     Refused(Option<i64>),
 }
@@ -55,7 +57,7 @@ pub enum Fate {
 impl Fate {
     pub fn row(self) -> Option<i64> {
         match self {
-            Fate::New(row) | Fate::Changed(row) | Fate::Same(row) => Some(row),
+            Fate::New(row) | Fate::Changed(row) | Fate::Same(row) | Fate::Open(row) => Some(row),
             Fate::Refused(row) => row,
         }
     }
@@ -77,6 +79,8 @@ pub struct Work<'a> {
     /// Keys of changed rows as JSON, in the order in which they will be numbered.
     pub changes: BTreeMap<(EntityId, Op), Vec<String>>,
     pub refused: Vec<Refused>,
+    /// Rows with a child, or a child's child, that was refused.
+    pub open: HashSet<(EntityId, i64)>,
     /// The next unused row number, per entity.
     pub next: HashMap<EntityId, i64>,
     /// The same as the database keeps them, of types that are locked.
@@ -115,6 +119,7 @@ impl<'a> Work<'a> {
             era,
             changes: BTreeMap::new(),
             refused: Vec::new(),
+            open: HashSet::new(),
             next: HashMap::new(),
             locked: HashMap::new(),
             added: None,
@@ -261,30 +266,38 @@ impl<'a> Work<'a> {
         self.changes.keys().map(|(entity, _)| *entity).collect()
     }
 
-    /// Writes rows whose keys differ among themselves. `fresh`: none of them can be stored already.
-    pub fn upsert<'w>(
+    /// Writes rows whose keys differ among themselves.
+    pub async fn upsert(&mut self, entity: EntityId, items: &[Item<'_>]) -> Result<Vec<Fate>, StoreError> {
+        self.fits(entity, items)?;
+        let found = self.find(entity, items).await?;
+        self.put(entity, items, found).await
+    }
+
+    /// Refuses rows that are of another layout.
+    pub fn fits(&self, entity: EntityId, items: &[Item<'_>]) -> Result<(), StoreError> {
+        let width = self.tables(entity).table.columns.len();
+        match items.iter().all(|item| item.row.values.len() == width) {
+            true => Ok(()),
+            false => Err(StoreError::Refused(format!(
+                "a row of {} needs {width} values",
+                self.inner.catalog.entity(entity).name
+            ))),
+        }
+    }
+
+    /// The same for rows that were looked for already.
+    pub fn put<'w>(
         &'w mut self,
         entity: EntityId,
         items: &'w [Item<'w>],
-        fresh: bool,
+        found: Vec<Option<Found>>,
     ) -> BoxFuture<'w, Result<Vec<Fate>, StoreError>> {
         Box::pin(async move {
-            let width = self.tables(entity).table.columns.len();
-            if items.iter().any(|item| item.row.values.len() != width) {
-                let text = format!(
-                    "a row of {} needs {width} values",
-                    self.inner.catalog.entity(entity).name
-                );
-                return Err(StoreError::Refused(text));
-            }
-            let found = match fresh {
-                true => vec![None; items.len()],
-                false => self.find(entity, items).await?,
-            };
             let mut fates = Vec::with_capacity(items.len());
             let mut next = self.next_row(entity).await?;
             for found in found {
                 fates.push(match found {
+                    Some(old) if old.open => Fate::Open(old.row),
                     Some(old) if old.same => Fate::Same(old.row),
                     Some(old) => Fate::Changed(old.row),
                     None => {
@@ -295,22 +308,30 @@ impl<'a> Work<'a> {
             }
             self.next.insert(entity, next);
             super::write::rows(self, entity, items, &mut fates).await?;
+            crash::point("load::links");
+            super::kin::links(self, entity, items, &fates).await?;
+            crash::point("load::children");
+            super::kin::children(self, entity, items, &mut fates).await?;
             for (item, fate) in items.iter().zip(&fates) {
                 let op = match fate {
                     Fate::New(_) => Op::New,
                     Fate::Changed(_) => Op::Changed,
-                    Fate::Same(_) | Fate::Refused(_) => continue,
+                    Fate::Same(_) | Fate::Open(_) | Fate::Refused(_) => continue,
                 };
                 let tables = self.tables(entity);
                 let position = tables.positional.then_some(Value::Int(item.position));
                 self.note(entity, op, KeyOf::new(tables, *item).values().chain(&position));
             }
-            crash::point("load::links");
-            super::kin::links(self, entity, items, &fates).await?;
-            crash::point("load::children");
-            super::kin::children(self, entity, items, &fates).await?;
             Ok(fates)
         })
+    }
+
+    /// Whether all that a row brings is stored: itself and all rows nested in it.
+    pub fn is_whole(&self, entity: EntityId, fate: Fate) -> bool {
+        match fate {
+            Fate::Refused(_) => false,
+            fate => fate.row().is_none_or(|row| !self.open.contains(&(entity, row))),
+        }
     }
 
     /// The first row number that was never used.

@@ -1,6 +1,8 @@
 //! Writes rows in batches, and finds the culprit when a unique value is taken. Knows SQL
 //! of tables; no runs.
 
+use std::collections::HashSet;
+
 use futures_util::future::BoxFuture;
 
 use crate::{
@@ -15,16 +17,18 @@ use crate::{
         tables,
         types::{Refused, StoreError},
     },
-    value::Row,
+    value::{Row, Value},
 };
 
 use super::{
-    one,
+    kin, one,
     work::{Fate, Item, Work},
 };
 
 /// Bytes of a refused record that are kept.
 const RECORD_MAX: usize = 64 * 1024;
+/// Rounds of [`settle`]: each drops the rows that failed, and those behind them in a chain fail in the next one.
+const EXCHANGES_MAX: usize = 32;
 
 /// A row to be written, by its place in `items`.
 #[derive(Clone, Copy)]
@@ -62,13 +66,7 @@ pub async fn rows(
                 _ => None,
             })
             .collect();
-        let width = work.tables(entity).table.columns.len() + 3;
-        let mut from = 0;
-        for size in work.inner.dialect.row_sizes(pending.len(), width) {
-            let chunk = pending.get(from..from + size).unwrap_or_default();
-            from += size;
-            failed_rows.extend(halves(work, entity, items, chunk).await?);
-        }
+        failed_rows.extend(chunks(work, entity, items, &pending).await?);
     }
     for (pending, taken) in settle(work, entity, items, failed_rows).await? {
         let (Some(item), Some(fate)) = (items.get(pending.place), fates.get_mut(pending.place)) else {
@@ -187,66 +185,85 @@ fn halves<'w>(
     })
 }
 
-/// The same row by row, each in its own statement.
-async fn one_by_one(
-    work: &mut Work<'_>,
-    entity: EntityId,
-    items: &[Item<'_>],
-    chunk: &[Pending],
-) -> Result<Vec<(Pending, Taken)>, StoreError> {
-    let mut left = Vec::new();
-    for pending in chunk {
-        if let Some(taken) = write(work, entity, items, std::slice::from_ref(pending)).await? {
-            left.push((*pending, taken));
-        }
-    }
-    Ok(left)
-}
-
-/// Tries again what failed while others of the group still held the value, then rows that exchange values among themselves.
+/// Tries again what failed while others of the group still held its value: the changed rows give theirs up together, then all
+/// are written anew. Who fails even so keeps his old version, which may be in the way of others: so without him, once more.
 async fn settle(
     work: &mut Work<'_>,
     entity: EntityId,
     items: &[Item<'_>],
-    mut left: Vec<(Pending, Taken)>,
+    left: Vec<(Pending, Taken)>,
 ) -> Result<Vec<(Pending, Taken)>, StoreError> {
-    // Each round writes at least one row or is the last.
-    loop {
-        let before = left.len();
-        let chunk: Vec<Pending> = left.iter().map(|(pending, _)| *pending).collect();
-        left = one_by_one(work, entity, items, &chunk).await?;
-        if left.is_empty() || left.len() == before {
+    let mut refused = Vec::new();
+    let mut trying = left;
+    for _ in 0..EXCHANGES_MAX {
+        // New rows give up nothing.
+        if !trying.iter().any(|(pending, _)| pending.changed) {
             break;
         }
+        let (changed, new): (Vec<Pending>, Vec<Pending>) = trying
+            .iter()
+            .map(|(pending, _)| *pending)
+            .partition(|pending| pending.changed);
+        work.run(work.params(), "SAVEPOINT exchange".to_owned()).await?;
+        let failed = exchange(work, entity, items, &changed, &new).await?;
+        let done = failed.iter().all(|(pending, _)| !pending.changed);
+        if !done {
+            work.run(work.params(), "ROLLBACK TO SAVEPOINT exchange".to_owned())
+                .await?;
+        }
+        work.run(work.params(), "RELEASE SAVEPOINT exchange".to_owned()).await?;
+        if done {
+            refused.extend(failed);
+            return Ok(refused);
+        }
+        let failed = failed.iter().filter(|(pending, _)| pending.changed);
+        let failed: HashSet<usize> = failed.map(|(pending, _)| pending.place).collect();
+        let (out, still): (Vec<_>, Vec<_>) = trying
+            .into_iter()
+            .partition(|(pending, _)| failed.contains(&pending.place));
+        refused.extend(out);
+        trying = still;
     }
-    let exchanged: Vec<Pending> = left
-        .iter()
-        .map(|(pending, _)| *pending)
-        .filter(|pending| pending.changed)
-        .collect();
-    if exchanged.len() < 2 {
-        return Ok(left);
-    }
+    refused.extend(trying);
+    Ok(refused)
+}
+
+/// Deletes changed rows and writes them anew, then the new ones; gives those that could not be written.
+async fn exchange(
+    work: &mut Work<'_>,
+    entity: EntityId,
+    items: &[Item<'_>],
+    changed: &[Pending],
+    new: &[Pending],
+) -> Result<Vec<(Pending, Taken)>, StoreError> {
     // What no record brings would go with the rows.
-    let numbers: Vec<i64> = exchanged.iter().map(|pending| pending.row).collect();
+    let numbers: Vec<i64> = changed.iter().map(|pending| pending.row).collect();
     let links = one::stored(work, entity, &numbers).await?;
-    work.run(work.params(), "SAVEPOINT exchange".to_owned()).await?;
-    for pending in &exchanged {
-        let mut params = work.params();
-        params.add(pending.row)?;
-        let table = work.quote(&work.tables(entity).table.name);
-        let sql = format!("DELETE FROM {table} WHERE {}=$1", work.quote(ROW_COLUMN));
-        work.run(params, sql).await?;
+    let numbers: Vec<Vec<Value>> = numbers.iter().map(|row| vec![Value::Int(*row)]).collect();
+    let table = &work.tables(entity).table.name;
+    kin::delete_where(work, table, &[(ROW_COLUMN, Kind::Int)], &numbers).await?;
+    let mut failed = chunks(work, entity, items, changed).await?;
+    one::put_back(work, entity, &links).await?;
+    failed.extend(chunks(work, entity, items, new).await?);
+    Ok(failed)
+}
+
+/// Writes rows in statements of the right size; gives those that could not be written.
+async fn chunks(
+    work: &mut Work<'_>,
+    entity: EntityId,
+    items: &[Item<'_>],
+    pending: &[Pending],
+) -> Result<Vec<(Pending, Taken)>, StoreError> {
+    let width = work.tables(entity).table.columns.len() + 3;
+    let mut failed = Vec::new();
+    let mut from = 0;
+    for size in work.inner.dialect.row_sizes(pending.len(), width) {
+        let chunk = pending.get(from..from + size).unwrap_or_default();
+        from += size;
+        failed.extend(halves(work, entity, items, chunk).await?);
     }
-    if one_by_one(work, entity, items, &exchanged).await?.is_empty() {
-        left.retain(|(pending, _)| !pending.changed);
-        one::put_back(work, entity, &links).await?;
-    } else {
-        work.run(work.params(), "ROLLBACK TO SAVEPOINT exchange".to_owned())
-            .await?;
-    }
-    work.run(work.params(), "RELEASE SAVEPOINT exchange".to_owned()).await?;
-    Ok(left)
+    Ok(failed)
 }
 
 /// The first column of the set whose value is taken.

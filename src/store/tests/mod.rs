@@ -16,6 +16,7 @@ mod reads;
 mod runs;
 mod single;
 mod standing;
+mod taken;
 mod values;
 
 use chrono::{DateTime, Utc};
