@@ -33,3 +33,4 @@ mod starts;
 mod steps;
 mod taken;
 mod tidy;
+mod unchanged;

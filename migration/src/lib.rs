@@ -9,6 +9,7 @@ mod m20261121_000006_place;
 mod m20261121_000007_row_number;
 mod m20261121_000008_replaced;
 mod m20261121_000009_reading;
+mod m20261129_000025_prints;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::{
@@ -40,6 +41,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000007_row_number::Migration),
             Box::new(m20261121_000008_replaced::Migration),
             Box::new(m20261121_000009_reading::Migration),
+            Box::new(m20261129_000025_prints::Migration),
         ]
     }
 

@@ -10,6 +10,7 @@ use tokio::{
     sync::{mpsc, oneshot},
     task::JoinSet,
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{
     Inner,
@@ -18,7 +19,7 @@ use super::{
     page::{Known, Position},
     request::Maker,
     run::page_of,
-    work::{Content, Page, Step},
+    stage::{Again, Content, Page, Step},
 };
 use crate::catalog::FetchId;
 
@@ -77,6 +78,25 @@ impl Fetching {
             None
         });
         page_of(fetch, source, &request, before).await
+    }
+
+    /// How the worker gets a page in full whose unchanged form may not vouch for its rows.
+    pub(super) fn again(self, stop: CancellationToken) -> Again {
+        let runtime = tokio::runtime::Handle::current();
+        Box::new(move |request| {
+            let whole = async {
+                let fetch = self.inner.catalog.fetch(self.id);
+                let source = self.inner.sources.get(fetch.source.index());
+                page_of(fetch, source.ok_or(PageFault::Internal)?, request, None).await
+            };
+            runtime.block_on(async {
+                tokio::select! {
+                    page = whole => page.map(|(page, _)| page),
+                    // The worker sees the stop by itself.
+                    () = stop.cancelled() => Err(PageFault::Internal),
+                }
+            })
+        })
     }
 }
 

@@ -7,7 +7,7 @@ use super::{
     lease::Lease,
     ledger::Ledger,
     progress::{Committed, Progress},
-    work::Batch,
+    stage::Batch,
 };
 use crate::store::{Run, StoreError};
 
@@ -83,9 +83,10 @@ impl<'r> Load<'r> {
             pages_total,
             rows_total,
             bytes_total,
+            stale,
         } = batch;
         let done = &mut self.done;
-        done.pages += group.pages;
+        let pages = group.pages;
         done.bytes += group.bytes;
         done.refused += group.refused.len() as u64;
         done.rows += (group.rows.len() + group.refused.len()) as u64;
@@ -98,11 +99,19 @@ impl<'r> Load<'r> {
         done.bytes_total = bytes_total.or(done.bytes_total);
         self.lease.sure().await?;
         let outcome = self.ledger.commit_group(self.run, group).await?;
+        // A page that has to be read again has not ended.
+        if outcome.stale.is_empty() {
+            done.pages += pages;
+        }
         done.outcome.new += outcome.new;
         done.outcome.changed += outcome.changed;
         done.outcome.same += outcome.same;
         done.outcome.repeated += outcome.repeated;
         self.progress.committed(done);
+        if let Some(asks) = stale {
+            // A worker that is gone was stopped.
+            let _ = asks.send(outcome.stale);
+        }
         Ok(())
     }
 }

@@ -28,6 +28,7 @@ mod select;
 mod shape;
 mod share;
 mod slots;
+mod stage;
 #[cfg(test)]
 mod tests;
 mod work;

@@ -228,6 +228,12 @@ impl<'f> Pager<'f> {
         Ok(&self.place.position)
     }
 
+    /// Takes back the rows of a page that is read a second time.
+    pub(super) fn take_back(&mut self, info: &PageInfo) {
+        self.rows = self.rows.saturating_sub(info.rows);
+        self.place.nameless = self.place.nameless.saturating_sub(info.nameless);
+    }
+
     /// Notes what the page declares; pages that declare different things are of different states of the upstream.
     fn compare(&mut self, info: &PageInfo) {
         let place = &mut self.place;

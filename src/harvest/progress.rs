@@ -20,7 +20,7 @@ pub struct Silent;
 impl Progress for Silent {}
 
 /// The sums of a run after a commit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Committed {
     pub pages: u64,
     /// Pages in all, when the upstream says so.

@@ -20,7 +20,8 @@ use super::{
     page::Place,
     progress::{Progress, RunReport},
     request::{Request, Target},
-    work::{Content, Job, Page, Read, Step, Worked, file_fault},
+    stage::{Content, Page, Read, Step, Worked},
+    work::{Job, file_fault},
 };
 use crate::{
     catalog::{Fetch, FetchId, Format, Missing},
@@ -155,6 +156,11 @@ async fn stages(
     }
     let (page_sender, page_receiver) = mpsc::channel(PAGE_QUEUE);
     let (group_sender, group_receiver) = mpsc::channel(GROUP_QUEUE);
+    let fetching = Fetching {
+        inner: Arc::clone(inner),
+        id,
+        run: run.fetch.clone(),
+    };
     let job = Job {
         catalog: Arc::clone(&inner.catalog),
         shaper: Arc::clone(&inner.shaper),
@@ -164,14 +170,10 @@ async fn stages(
         rows,
         input: page_receiver,
         output: group_sender,
+        again: fetching.clone().again(stop.clone()),
         cancel: stop.clone(),
     };
     let worker = tokio::task::spawn_blocking(move || job.work());
-    let fetching = Fetching {
-        inner: Arc::clone(inner),
-        id,
-        run: run.fetch.clone(),
-    };
     let fetched = async {
         tokio::select! {
             fetched = fetching.all(start.position, page_sender) => fetched,
@@ -316,7 +318,7 @@ fn page(
     let (reply, answer) = oneshot::channel();
     let page = Page {
         content,
-        place: request.place.clone(),
+        request: request.clone(),
         state,
         hash,
         link,

@@ -1,13 +1,6 @@
 //! The stage between fetch and load: parse, select, shape, on a thread of its own. Knows pages and rows; knows no HTTP or store.
 
-use std::{
-    fs::File,
-    io::Read as _,
-    ops::ControlFlow,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Instant,
-};
+use std::{fs::File, io::Read as _, ops::ControlFlow, path::Path, sync::Arc, time::Instant};
 
 use bytes::{Buf as _, Bytes};
 use jaq_json::Val;
@@ -15,83 +8,21 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    buffer::Held,
     document::{not_json, parse},
     error::PageFault,
     fetch::begins_html,
     json,
     limits::{CHUNK, FILTER_TIME, GROUP_BYTES, GROUP_REFUSED, GROUP_ROWS, LINE_MAX},
-    page::{Known, PageInfo, Pager, Place, Position},
+    page::{PageInfo, Pager, Place, Position},
+    request::Request,
     shape::Shaper,
+    stage::{Again, Batch, Content, Page, Read, Step, Worked},
 };
 use crate::{
     catalog::{Catalog, Fetch, Format, Valid, jq::Budget},
     store::{Checkpoint, Group, RequestState},
     value::describe,
 };
-
-/// A page on its way to the worker.
-#[derive(Debug)]
-pub(super) struct Page {
-    pub content: Content,
-    /// How errors name it.
-    pub place: String,
-    /// What will be remembered of it; `page` and `rows` are filled in here.
-    pub state: RequestState,
-    /// A hash of the body, to know a repeated page.
-    pub hash: Option<u64>,
-    /// The `Link` header's next page.
-    pub link: Option<String>,
-    /// Its room among what waits, given back once the page is worked off.
-    pub held: Option<Held>,
-    /// Told where to go next as soon as the page is read, before its rows are shaped.
-    pub reply: oneshot::Sender<Step>,
-}
-
-#[derive(Debug)]
-pub(super) enum Content {
-    Bytes(Bytes),
-    /// A file of NDJSON, read here in pieces.
-    Lines(PathBuf),
-    /// Nothing changed since `state` was remembered; the bytes that were received to know that.
-    Unchanged(u64),
-}
-
-/// Where to go next.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Step {
-    pub next: Position,
-    /// The positions after it, as far as the upstream tells.
-    pub known: Option<Known>,
-}
-
-/// A group on its way to the load, with what a watcher is told.
-#[derive(Debug)]
-pub(super) struct Batch {
-    pub group: Group,
-    pub pages_total: Option<u64>,
-    pub rows_total: Option<u64>,
-    /// The size of the file being read.
-    pub bytes_total: Option<u64>,
-}
-
-/// How the worker ended, when without a fault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Worked {
-    /// Every page was read.
-    Whole(Read),
-    /// The other stages stopped first.
-    Stopped,
-}
-
-/// What the pages of a whole run leave open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Read {
-    /// Records that were refused without a key that could be read: each may stand for any stored row.
-    pub nameless: u64,
-    /// The upstream changed while its pages were read.
-    pub shifted: bool,
-}
 
 /// Why a page was left in the middle.
 enum Stop {
@@ -116,6 +47,7 @@ pub(super) struct Job {
     pub rows: u64,
     pub input: mpsc::Receiver<Page>,
     pub output: mpsc::Sender<Batch>,
+    pub again: Again,
     pub cancel: CancellationToken,
 }
 
@@ -134,6 +66,8 @@ impl Job {
             shaper: Arc::clone(&self.shaper),
             pager: Pager::new(fetch, &self.start, self.pages, self.rows),
             output: self.output,
+            again: self.again,
+            stale: false,
             cancel: self.cancel,
             group: Group::default(),
             since: 0,
@@ -166,6 +100,9 @@ struct Worker<'c> {
     shaper: Arc<Shaper>,
     pager: Pager<'c>,
     output: mpsc::Sender<Batch>,
+    again: Again,
+    /// The unchanged page that was sent last may not vouch for its rows.
+    stale: bool,
     cancel: CancellationToken,
     /// The time of the filters for the page in hand.
     budget: Budget,
@@ -183,23 +120,59 @@ impl Worker<'_> {
     fn page(&mut self, page: Page) -> Result<bool, Stop> {
         let Page {
             content,
-            place,
-            mut state,
+            request,
+            state,
             hash,
             link,
             held: _held,
             reply,
         } = page;
+        self.place.clone_from(&request.place);
+        let last = self.read(content, state, hash, link, Some(reply))?;
+        if std::mem::take(&mut self.stale) {
+            self.again(&request)?;
+        }
+        Ok(last)
+    }
+
+    /// Reads a page in full that may not vouch for its rows. What it says of paging was counted and told before.
+    fn again(&mut self, request: &Request) -> Result<(), Stop> {
+        let known = std::mem::take(&mut self.info);
+        let page = (self.again)(request);
+        if self.cancel.is_cancelled() {
+            return Err(Stop::Gone);
+        }
+        let Page {
+            content,
+            state,
+            hash,
+            link,
+            ..
+        } = page?;
+        self.pager.take_back(&known);
+        self.read(content, state, hash, link, None)?;
+        self.pager.place.shifted |= self.info != known;
+        Ok(())
+    }
+
+    /// Reads one form of the page in hand. Without a reply it is read a second time.
+    fn read(
+        &mut self,
+        content: Content,
+        mut state: RequestState,
+        hash: Option<u64>,
+        link: Option<String>,
+        reply: Option<oneshot::Sender<Step>>,
+    ) -> Result<bool, Stop> {
+        let place = self.place.clone();
         self.info = PageInfo::default();
-        self.place.clone_from(&place);
         self.budget.allow(FILTER_TIME);
         match content {
             Content::Unchanged(bytes) => {
                 self.info = serde_json::from_str(&state.page).map_err(|_| PageFault::Internal)?;
-                self.pager.check_body(hash, self.info.rows, &place)?;
                 self.group.bytes += bytes;
                 self.group.unchanged = Some(state.request.clone());
-                self.step(&place, reply)?;
+                self.step(hash, &place, reply)?;
             }
             Content::Bytes(bytes) if self.fetch.format == Format::Json => {
                 self.json(&bytes, link, hash, &place, reply)?;
@@ -210,12 +183,11 @@ impl Worker<'_> {
                 let mut lines = Lines::default();
                 self.lines(&mut lines, bytes, &place)?;
                 self.last_line(lines, &place)?;
-                self.pager.check_body(hash, self.info.rows, &place)?;
-                self.step(&place, reply)?;
+                self.step(hash, &place, reply)?;
             }
             Content::Lines(path) => {
                 self.file(&path, &place)?;
-                self.step(&place, reply)?;
+                self.step(hash, &place, reply)?;
             }
         }
         self.pager.place.nameless += self.info.nameless;
@@ -224,8 +196,14 @@ impl Worker<'_> {
         self.finish_page(state)
     }
 
-    /// Counts the page and tells the fetch stage where to go on. It may have gone: then the load tells why.
-    fn step(&mut self, place: &str, reply: oneshot::Sender<Step>) -> Result<(), PageFault> {
+    /// Counts the page and tells the fetch stage where to go on. It may have gone: then the load tells why. A page that is
+    /// read a second time has only its rows counted anew.
+    fn step(&mut self, hash: Option<u64>, place: &str, reply: Option<oneshot::Sender<Step>>) -> Result<(), PageFault> {
+        let Some(reply) = reply else {
+            self.pager.rows += self.info.rows;
+            return Ok(());
+        };
+        self.pager.check_body(hash, self.info.rows, place)?;
         let next = self.pager.advance(&self.info, place)?.clone();
         let _ = reply.send(Step {
             next,
@@ -240,7 +218,7 @@ impl Worker<'_> {
         link: Option<String>,
         hash: Option<u64>,
         place: &str,
-        reply: oneshot::Sender<Step>,
+        reply: Option<oneshot::Sender<Step>>,
     ) -> Result<(), Stop> {
         self.group.bytes += bytes.len() as u64;
         let page = parse(bytes, place)?;
@@ -249,8 +227,7 @@ impl Worker<'_> {
         self.in_time()?;
         self.info = info?;
         self.info.rows = rows?;
-        self.pager.check_body(hash, self.info.rows, place)?;
-        self.step(place, reply)?;
+        self.step(hash, place, reply)?;
         let share = bytes.len() as u64 / self.info.rows.max(1);
         let fetch = self.fetch;
         let mut stop = None;
@@ -418,16 +395,25 @@ impl Worker<'_> {
             return Err(Stop::Gone);
         }
         self.since = 0;
+        let (asks, stale) = match self.group.unchanged {
+            Some(_) => Some(oneshot::channel()).unzip(),
+            None => (None, None),
+        };
         let batch = Batch {
             group: std::mem::take(&mut self.group),
             pages_total: self.info.last,
             rows_total: self.pager.place.total.or(self.info.total),
             bytes_total: self.file_bytes,
+            stale: asks,
         };
         let before = Instant::now();
         let sent = self.output.blocking_send(batch).map_err(|_| Stop::Gone);
         self.budget.extend(before.elapsed());
-        sent
+        sent?;
+        if let Some(stale) = stale {
+            self.stale = !stale.blocking_recv().map_err(|_| Stop::Gone)?.is_empty();
+        }
+        Ok(())
     }
 
     /// What filters said after their time was over, or after a stop, means nothing.

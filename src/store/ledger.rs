@@ -18,7 +18,7 @@ use super::{
     Inner,
     bind::{Line, get},
     changes, crash,
-    load::{self, Writing, added::Added, again::Later, seen::RowSet},
+    load::{self, Writing, added::Added, again::Later, print::Print, seen::RowSet},
     reading,
     sure::Trace,
     types::{Finish, Hold, LEASE, Run, RunState, RunSummary, StoreError},
@@ -38,6 +38,8 @@ pub struct RunMemory {
     pub seen: RowSet,
     /// Rows of the page under way, from its groups so far.
     pub page_rows: Vec<i64>,
+    /// Of those that it wrote or found to be the same.
+    pub page_print: Print,
     /// A row of the page was refused by the database.
     pub unfit: bool,
     /// The page's first entry in the quarantine.
@@ -56,6 +58,7 @@ pub type Memories = HashMap<(i64, i64, u64), Arc<tokio::sync::Mutex<RunMemory>>>
 impl RunMemory {
     /// From now on a row of this page that comes again comes from another one.
     pub fn end_page(&mut self) {
+        self.page_print = Print::default();
         for row in std::mem::take(&mut self.page_rows) {
             self.seen.insert(row);
         }

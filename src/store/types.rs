@@ -307,13 +307,15 @@ pub struct Refused {
 }
 
 /// What a commit did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GroupOutcome {
     pub new: u64,
     pub changed: u64,
     pub same: u64,
     /// Rows that an earlier page of this run brought already: pages that shifted while being read.
     pub repeated: u64,
+    /// Requests of unchanged pages whose rows are not what they wrote any more: each has to be read in full, and sent again.
+    pub stale: Vec<String>,
 }
 
 /// How a run ended.

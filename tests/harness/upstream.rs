@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
     net::SocketAddr,
     sync::{Arc, Mutex},
     time::Duration,
@@ -27,6 +28,7 @@ pub struct Reply {
     /// The gate that it waits for.
     gate: usize,
     held: Option<Arc<Condition>>,
+    other: Option<Box<Reply>>,
 }
 
 /// What a held reply waits for.
@@ -53,12 +55,37 @@ impl Reply {
             delay: Duration::ZERO,
             gate: 0,
             held: None,
+            other: None,
         }
     }
 
     pub fn header(mut self, name: &str, value: &str) -> Reply {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// With an ETag of its own body, so that who has it is told that nothing changed.
+    pub fn tagged(self) -> Reply {
+        let tag = format!(
+            "\"{:016x}\"",
+            BuildHasherDefault::<DefaultHasher>::default().hash_one(&self.body)
+        );
+        self.header("etag", &tag)
+    }
+
+    /// What those get who have not this one's ETag.
+    pub fn else_for_others(mut self, other: Reply) -> Reply {
+        self.other = Some(Box::new(other));
+        self
+    }
+
+    fn for_one_with(mut self, tag: &str) -> Reply {
+        if self.headers.iter().any(|(name, value)| name == "etag" && value == tag) {
+            self.status = 304;
+            self.body.clear();
+            return self;
+        }
+        self.other.take().map_or(self, |other| *other)
     }
 
     /// Promises more than it sends, then closes.
@@ -187,6 +214,7 @@ impl Upstream {
     async fn answer(&self, socket: TcpStream) -> std::io::Result<()> {
         let mut socket = BufReader::new(socket);
         let mut path = String::new();
+        let mut known = String::new();
         loop {
             let mut line = String::new();
             if socket.read_line(&mut line).await? == 0 {
@@ -195,12 +223,15 @@ impl Upstream {
             if path.is_empty() {
                 path = line.split(' ').nth(1).unwrap_or("/").to_owned();
             }
+            if let Some(tag) = line.to_lowercase().strip_prefix("if-none-match: ") {
+                known = tag.trim().to_owned();
+            }
             if line.trim().is_empty() {
                 break;
             }
         }
         self.asked.lock().expect("asked").push(path.clone());
-        let reply = self.reply_to(&path);
+        let reply = self.reply_to(&path).for_one_with(&known);
         tokio::time::sleep(reply.delay).await;
         let _ = self.open.subscribe().wait_for(|open| *open >= reply.gate).await;
         while reply.held.as_ref().is_some_and(|condition| !condition()) {

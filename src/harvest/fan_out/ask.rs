@@ -19,7 +19,7 @@ use crate::{
         page::{Pager, Place, Position},
         request::{Maker, Request},
         run::page_of,
-        work::{Content, Page},
+        stage::{Content, Page},
     },
     store::{Parent, ParentOutcome, RequestState},
 };
@@ -145,7 +145,7 @@ impl Series<'_> {
                 Err(fault) => return Err(fault),
             };
             self.pages += 1;
-            let place = page.place.clone();
+            let place = page.request.place.clone();
             let next = self.page(page, &mut pager).await?;
             // A row that slid over the edge of a page comes twice or not at all.
             if self.repeated || pager.place.shifted {
@@ -168,11 +168,12 @@ impl Series<'_> {
     async fn page(&mut self, page: Page, pager: &mut Pager<'_>) -> Result<Position, PageFault> {
         let Page {
             content,
-            place,
+            request,
             hash,
             link,
             ..
         } = page;
+        let place = request.place;
         if let Content::Bytes(bytes) = &content {
             self.bytes += bytes.len() as u64;
             self.hash.update(bytes);

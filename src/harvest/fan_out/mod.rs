@@ -26,7 +26,7 @@ use super::{
     error::PageFault,
     progress::Progress,
     run::Outcome,
-    work::Read,
+    stage::Read,
 };
 use crate::{
     catalog::FetchId,

@@ -10,7 +10,9 @@ mod kin;
 mod log;
 mod numbers;
 mod one;
+mod page;
 mod parents;
+pub(super) mod print;
 pub(super) mod seen;
 mod work;
 mod write;
@@ -30,6 +32,7 @@ use super::{
 };
 use again::Rest;
 use key::{KeyOf, distinct};
+use print::Print;
 use work::{Fate, Item, Work};
 
 /// Commits a group. An error ends the run; what was seen is only what was committed.
@@ -42,6 +45,7 @@ pub(super) async fn commit_group(inner: &Inner, run: &Run, group: &Group) -> Res
     memory.page_refused = memory.page_refused.or(done.page_refused);
     memory.page_rows.extend(&done.rows);
     memory.later.add(done.rest);
+    memory.page_print.plus(done.print);
     match &done.added {
         Some((hashes, next)) => memory.added.add(hashes, *next),
         None => memory.added.lose_track(),
@@ -59,6 +63,7 @@ pub(super) async fn commit_group(inner: &Inner, run: &Run, group: &Group) -> Res
 struct Done {
     outcome: GroupOutcome,
     rows: Vec<i64>,
+    print: Print,
     unfit: bool,
     /// The first entry of the group in the quarantine.
     page_refused: Option<i64>,
@@ -98,6 +103,7 @@ async fn try_group(inner: &Inner, run: &Run, group: &Group, memory: &RunMemory) 
     if let Some(request) = &group.request {
         let page = Page {
             rows: memory.page_rows.iter().chain(&written.rows).copied().collect(),
+            print: memory.page_print.with(written.print),
             unfit: memory.unfit || written.unfit,
             refused: memory.page_refused.or(page_refused),
         };
@@ -116,6 +122,7 @@ async fn try_group(inner: &Inner, run: &Run, group: &Group, memory: &RunMemory) 
     Ok(Done {
         outcome: written.outcome,
         rows: written.rows,
+        print: written.print,
         unfit: written.unfit,
         page_refused,
         added: written.added,
@@ -129,6 +136,8 @@ struct Written {
     outcome: GroupOutcome,
     /// Every stored row that the group stands for.
     rows: Vec<i64>,
+    /// Of those that it wrote or found to be the same.
+    print: Print,
     /// The database refused a row, or a row nested in one.
     unfit: bool,
     /// Records of an unchanged page that were refused when it was read.
@@ -144,21 +153,29 @@ async fn write_rows(work: &mut Work<'_>, run: &Run, group: &Group, memory: &RunM
     let (items, _) = distinct(work, run.entity, items);
     let mut outcome = GroupOutcome::default();
     let mut rows = Vec::with_capacity(items.len());
+    let mut print = Print::default();
     let mut refused = 0;
     let hashes = work.added.map(|_| hashes(work, run.entity, &items));
     let fates = work.upsert(run.entity, &items).await?;
     let taken = fates.iter().any(|fate| matches!(fate, Fate::Refused(_)));
     let unfit = !fates.iter().all(|fate| work.is_whole(run.entity, *fate));
-    for fate in &fates {
+    for (item, fate) in items.iter().zip(&fates) {
         outcome.count(*fate);
+        if work.is_whole(run.entity, *fate) {
+            print.add(item.row.hash);
+        }
         rows.extend(fate.row());
     }
     let rest = Rest::of(work, run.entity, &items, &fates, &memory.later);
     if let Some(request) = &group.unchanged {
-        let (kept, still) = unchanged(work, run, request).await?;
-        refused = still;
-        outcome.same += kept.len() as u64;
-        rows.extend(kept);
+        match page::unchanged(work, run, request).await? {
+            Some((kept, still)) => {
+                refused = still;
+                outcome.same += kept.len() as u64;
+                rows.extend(kept);
+            }
+            None => outcome.stale.push(request.clone()),
+        }
     }
     rows.extend(stays(work, run, &group.refused).await?);
     let added = match hashes {
@@ -171,6 +188,7 @@ async fn write_rows(work: &mut Work<'_>, run: &Run, group: &Group, memory: &RunM
     Ok(Written {
         outcome,
         rows,
+        print,
         unfit,
         refused,
         added,
@@ -199,6 +217,8 @@ impl GroupOutcome {
 /// What a page brought, in all its groups.
 struct Page {
     rows: Vec<i64>,
+    /// Of those that it wrote or found to be the same.
+    print: Print,
     /// The database refused a row.
     unfit: bool,
     /// Its first entry in the quarantine.
@@ -211,14 +231,20 @@ fn ends_page(group: &Group) -> bool {
 }
 
 /// At the end of a page: what is remembered of its request.
-async fn end_page(work: &mut Work<'_>, run: &Run, request: &RequestState, mut page: Page) -> Result<(), StoreError> {
+async fn end_page(work: &mut Work<'_>, run: &Run, request: &RequestState, mut brought: Page) -> Result<(), StoreError> {
     // A page with a refused row is read again in full: the value that stood in its way may be free by then.
-    if page.unfit {
-        forget(work, run, &request.request).await?;
+    if brought.unfit {
+        page::forget(work, run, &request.request).await?;
     } else {
-        remember(work, run, request, &mut page.rows).await?;
+        let seen = seen::pack(&mut brought.rows);
+        // A row that came twice was counted twice, and one that stays was not written.
+        let print = match brought.print.is_of(brought.rows.len()) {
+            true => brought.print,
+            false => work.print(run.entity, &print::spans(&brought.rows)).await?,
+        };
+        page::remember(work, run, request, seen, print).await?;
     }
-    if let Some(first) = page.refused {
+    if let Some(first) = brought.refused {
         name_refused(work, run, first, &request.request).await?;
     }
     Ok(())
@@ -253,35 +279,6 @@ async fn stays(work: &mut Work<'_>, run: &Run, refused: &[Refused]) -> Result<Ve
     work.rows_of(run.entity, &keys).await
 }
 
-/// The rows that an unchanged request brought when it was last read, and how many of its records were refused then: they
-/// are refused still, and go over to this run.
-async fn unchanged(work: &mut Work<'_>, run: &Run, request: &str) -> Result<(Vec<i64>, u64), StoreError> {
-    let mut params = work.params();
-    params.add(run.fetch.clone())?;
-    params.add(request.to_owned())?;
-    params.add(run.id)?;
-    let sql = "UPDATE hayloft_quarantine SET run=$3 WHERE \"fetch\"=$1 AND request=$2 AND run=\
-               (SELECT run FROM hayloft_request_state WHERE \"fetch\"=$1 AND request=$2)";
-    let refused = work.run(params, sql.to_owned()).await?;
-    let mut params = work.params();
-    params.add(run.fetch.clone())?;
-    params.add(request.to_owned())?;
-    params.add(work.inner.catalog.fingerprint.clone())?;
-    params.add(run.id)?;
-    let sql =
-        "UPDATE hayloft_request_state SET run=$4 WHERE \"fetch\"=$1 AND request=$2 AND definition=$3 RETURNING seen";
-    let rows = work.all(params, sql.to_owned()).await?;
-    let Some(row) = rows.first() else {
-        return Err(StoreError::Refused(
-            "an unchanged page is not known from an earlier run; read it again in full".to_owned(),
-        ));
-    };
-    let bytes: Vec<u8> = get(row, 0)?;
-    let rows =
-        seen::unpack(&bytes).ok_or_else(|| StoreError::Refused("a stored request state is damaged".to_owned()))?;
-    Ok((rows, refused))
-}
-
 async fn insert_seen(work: &mut Work<'_>, run: &Run, part: i64, rows: &mut Vec<i64>) -> Result<(), StoreError> {
     let mut params = work.params();
     params.add(run.id)?;
@@ -290,39 +287,6 @@ async fn insert_seen(work: &mut Work<'_>, run: &Run, part: i64, rows: &mut Vec<i
     work.run(
         params,
         "INSERT INTO hayloft_run_seen(run,part,rows) VALUES ($1,$2,$3)".to_owned(),
-    )
-    .await?;
-    Ok(())
-}
-
-async fn remember(work: &mut Work<'_>, run: &Run, state: &RequestState, rows: &mut Vec<i64>) -> Result<(), StoreError> {
-    let mut params = work.params();
-    params.add(run.fetch.clone())?;
-    params.add(state.request.clone())?;
-    params.add(work.inner.catalog.fingerprint.clone())?;
-    params.add(run.id)?;
-    params.add(state.etag.clone())?;
-    params.add(state.last_modified.clone())?;
-    params.add(state.body_hash.clone())?;
-    params.add(state.page.clone())?;
-    params.add(state.rows.cast_signed())?;
-    params.add(seen::pack(rows))?;
-    let sql = "INSERT INTO hayloft_request_state\
-               (\"fetch\",request,definition,run,etag,last_modified,body_hash,page,rows,seen) \
-               VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10) ON CONFLICT(\"fetch\",request) DO UPDATE SET \
-               definition=excluded.definition,run=excluded.run,etag=excluded.etag,last_modified=excluded.last_modified,\
-               body_hash=excluded.body_hash,page=excluded.page,rows=excluded.rows,seen=excluded.seen";
-    work.run(params, sql.to_owned()).await?;
-    Ok(())
-}
-
-async fn forget(work: &mut Work<'_>, run: &Run, request: &str) -> Result<(), StoreError> {
-    let mut params = work.params();
-    params.add(run.fetch.clone())?;
-    params.add(request.to_owned())?;
-    work.run(
-        params,
-        "DELETE FROM hayloft_request_state WHERE \"fetch\"=$1 AND request=$2".to_owned(),
     )
     .await?;
     Ok(())
@@ -364,8 +328,10 @@ async fn update_run(
 ) -> Result<(), StoreError> {
     let mut params = work.params();
     params.add(run.id)?;
+    // A page that has to be read again has not ended.
+    let ended = outcome.stale.is_empty();
     for count in [
-        group.pages,
+        if ended { group.pages } else { 0 },
         group.bytes,
         outcome.new,
         outcome.changed,
@@ -380,7 +346,7 @@ async fn update_run(
         work.inner.now(0),
         work.inner.now(LEASE_SECONDS)
     );
-    if let Some(Checkpoint { next, pages, rows }) = &group.checkpoint {
+    if let Some(Checkpoint { next, pages, rows }) = group.checkpoint.as_ref().filter(|_| ended) {
         params.add(next.clone())?;
         params.add(pages.cast_signed())?;
         params.add(rows.cast_signed())?;

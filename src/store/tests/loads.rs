@@ -20,6 +20,7 @@ fn outcome(new: u64, changed: u64, same: u64, repeated: u64) -> GroupOutcome {
         changed,
         same,
         repeated,
+        stale: Vec::new(),
     }
 }
 

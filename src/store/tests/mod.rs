@@ -17,6 +17,7 @@ mod runs;
 mod single;
 mod standing;
 mod taken;
+mod unchanged;
 mod values;
 
 use chrono::{DateTime, Utc};

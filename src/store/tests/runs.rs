@@ -9,7 +9,7 @@ on_both!(
     an_interrupted_run_of_another_definition_does_not,
 );
 
-fn state(request: &str) -> RequestState {
+pub fn state(request: &str) -> RequestState {
     RequestState {
         request: request.to_owned(),
         etag: Some("\"1\"".to_owned()),

@@ -1,0 +1,81 @@
+//! What passes between the stages of a run: pages, where to go next, groups. Plain data.
+
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use super::{
+    buffer::Held,
+    error::PageFault,
+    page::{Known, Position},
+    request::Request,
+};
+use crate::store::{Group, RequestState};
+
+/// A page on its way to the worker.
+#[derive(Debug)]
+pub(super) struct Page {
+    pub content: Content,
+    pub request: Request,
+    /// What will be remembered of it; `page` and `rows` are filled in here.
+    pub state: RequestState,
+    /// A hash of the body, to know a repeated page.
+    pub hash: Option<u64>,
+    /// The `Link` header's next page.
+    pub link: Option<String>,
+    /// Its room among what waits, given back once the page is worked off.
+    pub held: Option<Held>,
+    /// Told where to go next as soon as the page is read, before its rows are shaped.
+    pub reply: oneshot::Sender<Step>,
+}
+
+#[derive(Debug)]
+pub(super) enum Content {
+    Bytes(Bytes),
+    /// A file of NDJSON, read here in pieces.
+    Lines(PathBuf),
+    /// Nothing changed since `state` was remembered; the bytes that were received to know that.
+    Unchanged(u64),
+}
+
+/// Where to go next.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Step {
+    pub next: Position,
+    /// The positions after it, as far as the upstream tells.
+    pub known: Option<Known>,
+}
+
+/// A group on its way to the load, with what a watcher is told.
+#[derive(Debug)]
+pub(super) struct Batch {
+    pub group: Group,
+    pub pages_total: Option<u64>,
+    pub rows_total: Option<u64>,
+    /// The size of the file being read.
+    pub bytes_total: Option<u64>,
+    /// Of a group with an unchanged page: told of the requests that may not vouch for their rows.
+    pub stale: Option<oneshot::Sender<Vec<String>>>,
+}
+
+/// Gets a page in full, whatever is remembered of it. Blocks.
+pub(super) type Again = Box<dyn Fn(&Request) -> Result<Page, PageFault> + Send>;
+
+/// How the worker ended, when without a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Worked {
+    /// Every page was read.
+    Whole(Read),
+    /// The other stages stopped first.
+    Stopped,
+}
+
+/// What the pages of a whole run leave open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Read {
+    /// Records that were refused without a key that could be read: each may stand for any stored row.
+    pub nameless: u64,
+    /// The upstream changed while its pages were read.
+    pub shifted: bool,
+}
