@@ -56,7 +56,7 @@ type Row @fetch(source: "files", FILE: "rows.ndjson", format: NDJSON) {
 }
 "#;
 
-fn file(folder: &Path, name: &str) -> BufWriter<File> {
+pub fn file(folder: &Path, name: &str) -> BufWriter<File> {
     BufWriter::with_capacity(1 << 20, File::create(folder.join(name)).expect("a file"))
 }
 

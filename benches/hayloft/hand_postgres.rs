@@ -119,6 +119,12 @@ pub fn number(url: &str, sql: &str) -> i64 {
     runtime.block_on(client.query_one(sql, &[])).expect("a number").get(0)
 }
 
+/// Runs statements that give nothing.
+pub fn execute(url: &str, sql: &str) {
+    let (runtime, client) = connect(url);
+    runtime.block_on(client.batch_execute(sql)).expect("SQL");
+}
+
 /// Copies the million rows, parsed beforehand, into a table with the same columns and key. Gives the seconds.
 pub fn copy(folder: &Path, url: &str) -> f64 {
     let rows = as_copy_text(folder);

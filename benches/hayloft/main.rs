@@ -15,6 +15,9 @@ mod data;
 mod fan_out;
 mod hand;
 mod hand_postgres;
+mod linked;
+mod linked_data;
+mod linked_hand;
 mod pages;
 mod postgres;
 mod process;
@@ -62,6 +65,10 @@ fn main() {
     }
     if wanted("fan-out") {
         postgres::shared(folder);
+    }
+    if wanted("linked") {
+        linked::sqlite(folder);
+        postgres::linked(folder);
     }
     if wanted("bulk") {
         postgres::bulk();

@@ -7,6 +7,7 @@ use crate::{
     cluster::{Cluster, Options},
     compare, data, fan_out, figure,
     hand_postgres::{self, Hand},
+    linked,
     process::{Server, harvest},
     same,
 };
@@ -37,6 +38,11 @@ pub fn shared(folder: &Path) {
 /// The ways to write rows that the program could have taken.
 pub fn bulk() {
     bulk::figures(&cluster());
+}
+
+/// Rows with links.
+pub fn linked(folder: &Path) {
+    linked::postgres(folder, &cluster());
 }
 
 fn reads(folder: &Path, cluster: &Cluster) {

@@ -74,6 +74,33 @@ fn high_water_mb(process: u32) -> f64 {
     kilobytes.unwrap_or(0.0) * 1_024.0 / 1e6
 }
 
+/// Bytes that this process and its children that ended have written to disk.
+pub fn own_written() -> u64 {
+    written("self")
+}
+
+/// The same of the parent of a process and of all that it has started.
+pub fn written_by(child: &str) -> u64 {
+    let parent = parent_of(child).expect("the server's own process");
+    let processes = std::fs::read_dir("/proc").expect("processes").flatten();
+    let names = processes.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let children = names.filter(|name| parent_of(name).as_ref() == Some(&parent));
+    written(&parent) + children.map(|child| written(&child)).sum::<u64>()
+}
+
+/// The fourth word of its state; the second may hold anything in parentheses.
+fn parent_of(process: &str) -> Option<String> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    let (_, words) = stat.rsplit_once(')')?;
+    words.split_whitespace().nth(1).map(str::to_owned)
+}
+
+fn written(process: &str) -> u64 {
+    let io = std::fs::read_to_string(format!("/proc/{process}/io")).unwrap_or_default();
+    let line = io.lines().find_map(|line| line.strip_prefix("write_bytes:"));
+    line.and_then(|line| line.trim().parse().ok()).unwrap_or(0)
+}
+
 /// The machine's memory, for the head of the report.
 pub fn memory() -> String {
     let info = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
@@ -125,6 +152,13 @@ impl Server {
             child,
             connection: Mutex::new(BufReader::with_capacity(1 << 20, connection)),
         }
+    }
+
+    /// Ends it in order, so that nobody waits for a sign of life from it.
+    pub fn stop(mut self) {
+        let asked = Command::new("kill").arg(self.child.id().to_string()).status();
+        assert!(asked.expect("kill").success());
+        self.child.wait().expect("its end");
     }
 
     /// CPU time of all threads so far.
