@@ -9,7 +9,8 @@ use crate::{
     catalog::EntityId,
     layout::{Column, EntityTables, HASH_COLUMN, POSITION_COLUMN, ROW_COLUMN},
     store::{
-        bind::Kind,
+        Inner,
+        bind::{Kind, Params},
         dialect::scalar_of,
         driver::Taken,
         failed,
@@ -86,12 +87,17 @@ async fn write(
     items: &[Item<'_>],
     chunk: &[Pending],
 ) -> Result<Option<Taken>, StoreError> {
-    let tables = work.tables(entity);
+    let params = bind(work.inner, work.tables(entity), items, chunk)?;
+    send(work, entity, chunk, params).await
+}
+
+/// The parameters of [`send`].
+fn bind(inner: &Inner, tables: &EntityTables, items: &[Item<'_>], chunk: &[Pending]) -> Result<Params, StoreError> {
     let kinds = row_kinds(tables);
     let changed = chunk.first().is_some_and(|first| first.changed);
     let mut rows = match changed {
-        true => Rows::new(work.params(), &kinds, chunk.len()),
-        false => Rows::to_add(work.params(), &kinds, chunk.len(), Vec::new()),
+        true => Rows::new(inner.params(), &kinds, chunk.len()),
+        false => Rows::to_add(inner.params(), &kinds, chunk.len(), Vec::new()),
     };
     for pending in chunk {
         let Some(item) = items.get(pending.place) else { continue };
@@ -105,8 +111,18 @@ async fn write(
         }
         rows.int(item.row.hash)?;
     }
-    let params = rows.bind()?;
-    let sql = write_sql(work, tables, &kinds, chunk.len(), changed);
+    rows.bind()
+}
+
+async fn send(
+    work: &mut Work<'_>,
+    entity: EntityId,
+    chunk: &[Pending],
+    params: Params,
+) -> Result<Option<Taken>, StoreError> {
+    let tables = work.tables(entity);
+    let changed = chunk.first().is_some_and(|first| first.changed);
+    let sql = write_sql(work, tables, &row_kinds(tables), chunk.len(), changed);
     // Only rows with unique values can be refused, and only they pay for it.
     let guarded = work.inner.dialect.savepoints() && !tables.table.unique.is_empty();
     if guarded {
@@ -172,17 +188,28 @@ fn halves<'w>(
     chunk: &'w [Pending],
 ) -> BoxFuture<'w, Result<Vec<(Pending, Taken)>, StoreError>> {
     Box::pin(async move {
-        let Some(taken) = write(work, entity, items, chunk).await? else {
-            return Ok(Vec::new());
-        };
-        if let [one] = chunk {
-            return Ok(vec![(*one, taken)]);
+        match write(work, entity, items, chunk).await? {
+            Some(taken) => apart(work, entity, items, chunk, taken).await,
+            None => Ok(Vec::new()),
         }
-        let (first, second) = chunk.split_at(chunk.len() / 2);
-        let mut left = halves(work, entity, items, first).await?;
-        left.extend(halves(work, entity, items, second).await?);
-        Ok(left)
     })
+}
+
+/// What is left of a chunk that could not be written as a whole.
+async fn apart(
+    work: &mut Work<'_>,
+    entity: EntityId,
+    items: &[Item<'_>],
+    chunk: &[Pending],
+    taken: Taken,
+) -> Result<Vec<(Pending, Taken)>, StoreError> {
+    if let [one] = chunk {
+        return Ok(vec![(*one, taken)]);
+    }
+    let (first, second) = chunk.split_at(chunk.len() / 2);
+    let mut left = halves(work, entity, items, first).await?;
+    left.extend(halves(work, entity, items, second).await?);
+    Ok(left)
 }
 
 /// Tries again what failed while others of the group still held its value: the changed rows give theirs up together, then all
@@ -255,13 +282,24 @@ async fn chunks(
     items: &[Item<'_>],
     pending: &[Pending],
 ) -> Result<Vec<(Pending, Taken)>, StoreError> {
-    let width = work.tables(entity).table.columns.len() + 3;
+    let (inner, tables) = (work.inner, work.tables(entity));
+    let mut rest = pending;
+    let sizes = inner.dialect.row_sizes(pending.len(), tables.table.columns.len() + 3);
+    let parts: Vec<&[Pending]> = sizes
+        .into_iter()
+        .map(|size| rest.split_off(..size.min(rest.len())).unwrap_or_default())
+        .collect();
     let mut failed = Vec::new();
-    let mut from = 0;
-    for size in work.inner.dialect.row_sizes(pending.len(), width) {
-        let chunk = pending.get(from..from + size).unwrap_or_default();
-        from += size;
-        failed.extend(halves(work, entity, items, chunk).await?);
+    let mut ready = None;
+    for (at, part) in parts.iter().enumerate() {
+        let params = ready.take().unwrap_or_else(|| bind(inner, tables, items, part))?;
+        // The next rows are made ready while the database writes these.
+        let next = async { parts.get(at + 1).map(|part| bind(inner, tables, items, part)) };
+        let (taken, next) = tokio::join!(send(work, entity, part, params), next);
+        ready = next;
+        if let Some(taken) = taken? {
+            failed.extend(apart(work, entity, items, part, taken).await?);
+        }
     }
     Ok(failed)
 }
