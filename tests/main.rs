@@ -24,6 +24,7 @@ mod follow;
 mod http;
 mod kill;
 mod live;
+mod loads;
 mod outages;
 mod places;
 mod reload;

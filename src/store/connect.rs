@@ -257,6 +257,12 @@ pub fn gives_way(error: &sqlx::Error) -> bool {
     matches!(code.as_deref(), Some("40001" | "40P01"))
 }
 
+/// PostgreSQL's lock_not_available: somebody else has what was asked for, for longer than was to be waited.
+pub fn is_locked(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|cause| cause.code());
+    code.as_deref() == Some("55P03")
+}
+
 /// A prepared statement whose tables changed since: it is prepared anew on another connection.
 pub fn is_stale(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|cause| cause.code());

@@ -148,10 +148,29 @@ pub trait Dialect: Send + Sync + 'static {
     fn rename_index(&self, old: &str, new: &str, sql: &str) -> Vec<String>;
     /// Gives about how many rows a table has, where an index can be built beside writers; `None`: it cannot.
     fn rows_estimate(&self, table: &str) -> Option<String>;
+    /// What makes a transaction wait for a lock only for some seconds.
+    fn before_turn(&self) -> &'static [&'static str] {
+        &[]
+    }
     /// What begins the transaction that holds the turn to build.
     fn before_build(&self) -> &'static [&'static str];
-    /// Builds an index beside writers, in the place of one that was cut off.
-    fn build_beside(&self, index: &str, sql: &str) -> Vec<String>;
+    /// Builds an index beside writers, in the place of one that was cut off; `None`: only in a transaction like any other.
+    fn build_beside(&self, index: &str, sql: &str) -> Option<[String; 2]>;
+    /// Gives the bytes of a table, where an index can be built beside writers.
+    fn table_bytes(&self, _table: &str) -> Option<String> {
+        None
+    }
+    /// What lets the connection that writes sort more than fits into its memory, and what forbids it again: then it would use files
+    /// for what is small, too.
+    fn spill(&self) -> Option<[&'static str; 2]> {
+        None
+    }
+    /// What begins a transaction that drops indexes: it does not wait for long for who reads.
+    fn before_drop(&self) -> &'static [&'static str];
+    /// Gives the rows that a table had when its statistics were made: none, nothing or a negative number when there are none.
+    fn known_rows(&self, table: &str) -> String;
+    /// Makes the statistics of these tables, whose names are quoted, and lets readers know.
+    fn analyze(&self, tables: &[String]) -> Vec<String>;
     /// Before `old` is dropped for `new`: its highest row number stays known.
     fn keep_row_numbers(&self, old: &str, new: &str) -> Vec<String>;
     /// After a table was renamed: its highest row number stays known.

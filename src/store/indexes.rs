@@ -1,18 +1,24 @@
-//! The indexes that are built beside whoever reads and writes, because their tables are large. Knows which are missing and
-//! when they are built; how is told in `migrate`.
+//! The indexes that are still to be built at a start: of large tables, and those that a load left for its end. Knows which are
+//! missing; how they are built is told in `migrate`.
 
-use super::{Inner, Store, StoreError, driver::Line, migrate};
+use super::{
+    Inner, Store, StoreError,
+    driver::Line,
+    migrate::{self, Turn},
+};
 
 impl Store {
     /// Builds the indexes that were too large to be built at opening, beside whoever reads and writes. What fails is tried
     /// again at the next start.
     pub async fn finish_indexes(&self) -> Result<(), StoreError> {
-        for index in migrate::postponed(&self.inner).await? {
-            if !migrate::build_large(&self.inner, &index).await? {
+        let waiting = self.inner.deferred.waiting();
+        for index in migrate::postponed(&self.inner, None).await? {
+            if !migrate::build(&self.inner, &index, Turn::IfFree).await? {
                 tracing::info!("another process builds the indexes");
-                break;
+                return Ok(());
             }
         }
+        self.inner.deferred.end(&waiting);
         Ok(())
     }
 

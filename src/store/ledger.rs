@@ -17,9 +17,9 @@ use crate::catalog::Missing;
 use super::{
     Inner,
     bind::{Line, get},
-    changes, crash,
+    changes, crash, deferred,
     load::{self, Writing, added::Added, again::Later, print::Print, seen::RowSet},
-    reading,
+    reading, statistics,
     sure::Trace,
     types::{Finish, Hold, LEASE, Run, RunState, RunSummary, StoreError},
 };
@@ -50,6 +50,9 @@ pub struct RunMemory {
     pub added: Added,
     /// What was refused because a value is taken, and is tried again at the end.
     pub later: Later,
+    /// Indexes of what the run writes are missing, as far as that is known.
+    pub lacks_indexes: bool,
+    pub indexes_known: bool,
 }
 
 /// Of the runs under way in this process, by number, fence and era.
@@ -199,6 +202,11 @@ pub(super) async fn finish(inner: &Inner, run: &Run, finish: &Finish) -> Result<
     inner.release(run);
     load::announce(inner, commit);
     changes::prune(inner).await;
+    // A shutdown does not wait for what the next start does.
+    if !matches!(finish, Finish::Interrupted) {
+        deferred::end(inner, run, memory.lacks_indexes).await;
+        statistics::renew(inner, run).await;
+    }
     Ok(summary)
 }
 

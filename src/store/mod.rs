@@ -7,6 +7,7 @@ mod bind;
 mod changes;
 mod connect;
 mod crash;
+mod deferred;
 mod dialect;
 mod driver;
 mod fan_out;
@@ -33,6 +34,7 @@ mod rows;
 mod session;
 mod sqlite;
 mod standing;
+mod statistics;
 mod status;
 mod sure;
 mod system;
@@ -104,6 +106,10 @@ struct Inner {
     heard: follow::Heard,
     /// Whether the definition is in force.
     seen: standing::Seen,
+    /// The types whose indexes are built later.
+    deferred: deferred::Deferred,
+    /// What was written since statistics were made.
+    changed: statistics::Changed,
     /// The runs that this process has under way, by number and fence.
     runs: Mutex<Memories>,
     /// The name of this process in the ledger.
@@ -132,6 +138,7 @@ impl Inner {
         follow::begin(self).await?;
         if self.is_alone() {
             ledger::interrupt_all(self).await?;
+            deferred::find(self).await?;
         }
         crash::point("open::done");
         Ok(())
@@ -240,6 +247,8 @@ impl Store {
             ground: door.ground,
             heard: follow::Heard::default(),
             seen: standing::Seen::default(),
+            deferred: deferred::Deferred::default(),
+            changed: statistics::Changed::default(),
             runs: Mutex::default(),
             process: processes::name(),
             retention: Mutex::default(),
@@ -286,6 +295,7 @@ impl Store {
 
     /// Runs a compiled read: one statement, one snapshot. `params` are the operands `Operand::Param(n)`.
     pub async fn read(&self, statement: &Statement, params: &[Value]) -> Result<Answer, StoreError> {
+        self.ready(&statement.types).await;
         answer::read(&self.inner, statement, params).await
     }
 
@@ -308,6 +318,7 @@ impl Store {
 
     /// Loads many rows by key in one statement: each found key with the JSON object of its row.
     pub async fn load(&self, statement: &KeyedStatement, keys: &[Key]) -> Result<HashMap<Key, String>, StoreError> {
+        self.ready(&statement.types).await;
         answer::load(&self.inner, statement, keys).await
     }
 

@@ -72,13 +72,7 @@ impl Dialect for Postgres {
             cells.push("u.n-1".to_owned());
         }
         for (at, kind) in kinds.iter().enumerate() {
-            let (array, cast) = match kind {
-                Kind::Int => ("bigint", ""),
-                Kind::Float => ("float8", ""),
-                Kind::Bool => ("boolean", ""),
-                Kind::Decimal => ("text", "::numeric"),
-                Kind::Text => ("text", ""),
-            };
+            let (array, cast) = array_of(*kind);
             cells.push(format!("u.c{at}{cast}"));
             arrays.push(format!("${}::{array}[]", first + at));
             names.push(format!("c{at}"));
@@ -100,6 +94,22 @@ impl Dialect for Postgres {
 
     fn keys(&self, kinds: &[Kind], first: usize, count: usize) -> String {
         self.rows(kinds, first, count, Numbered::Yes)
+    }
+
+    /// The arrays are unnested among the columns and not as a table, of which the server makes a copy first: a fifth quicker.
+    fn add_rows(&self, table: &str, columns: &[&str], kinds: &[Kind], _count: usize) -> String {
+        let cells = kinds.iter().enumerate().map(|(at, kind)| {
+            let (array, cast) = array_of(*kind);
+            format!("unnest(${}::{array}[]){cast}", at + 1)
+        });
+        let ends = (kinds.len()..columns.len()).map(|at| self.bulk_param(at + 1));
+        let cells: Vec<String> = cells.chain(ends).collect();
+        format!(
+            "INSERT INTO {}({}) SELECT {}",
+            self.quote(table),
+            self.names(columns),
+            cells.join(",")
+        )
     }
 
     /// One plan for all values, by indexes: the planner does not know how many rows an array holds, nor that those of a table
@@ -297,9 +307,31 @@ impl Dialect for Postgres {
         &["SET LOCAL idle_in_transaction_session_timeout=0"]
     }
 
-    fn build_beside(&self, index: &str, sql: &str) -> Vec<String> {
+    fn before_turn(&self) -> &'static [&'static str] {
+        &["SET LOCAL lock_timeout='10s'"]
+    }
+
+    fn build_beside(&self, index: &str, sql: &str) -> Option<[String; 2]> {
         let beside = sql.replacen("INDEX ", "INDEX CONCURRENTLY ", 1);
-        vec![format!("DROP INDEX CONCURRENTLY IF EXISTS {index}"), beside]
+        Some([format!("DROP INDEX CONCURRENTLY IF EXISTS {index}"), beside])
+    }
+
+    fn table_bytes(&self, table: &str) -> Option<String> {
+        let table = self.literal(&self.quote(table));
+        Some(format!("SELECT pg_relation_size(to_regclass({table}))"))
+    }
+
+    fn before_drop(&self) -> &'static [&'static str] {
+        &["SET LOCAL lock_timeout='200ms'"]
+    }
+
+    fn known_rows(&self, table: &str) -> String {
+        self.rows_estimate(table).unwrap_or_default()
+    }
+
+    /// Who vacuums or looks at the same table already is not waited for.
+    fn analyze(&self, tables: &[String]) -> Vec<String> {
+        vec![format!("ANALYZE (SKIP_LOCKED) {}", tables.join(","))]
     }
 
     /// They are kept by the name of the table.
@@ -335,6 +367,17 @@ impl Dialect for Postgres {
 
     fn plan(&self, lines: &[Line]) -> Result<Vec<String>, StoreError> {
         lines.iter().map(|line| get(line, 0)).collect()
+    }
+}
+
+/// The elements of the array that carries a column of many rows, and what makes values of them.
+fn array_of(kind: Kind) -> (&'static str, &'static str) {
+    match kind {
+        Kind::Int => ("bigint", ""),
+        Kind::Float => ("float8", ""),
+        Kind::Bool => ("boolean", ""),
+        Kind::Decimal => ("text", "::numeric"),
+        Kind::Text => ("text", ""),
     }
 }
 

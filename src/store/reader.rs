@@ -122,6 +122,11 @@ impl Readers {
         }
     }
 
+    /// How long one statement may take.
+    pub fn limit(&self) -> Duration {
+        self.limit
+    }
+
     /// A reader apart from these, for what may take longer; to be closed by whoever asked for it.
     pub fn apart(&self, limit: Duration) -> Arc<Readers> {
         Arc::new(Readers::new(&self.source, Plans::ByValue, limit, 1))

@@ -18,9 +18,11 @@ use crate::{
 use super::{
     Inner, Store, StoreError,
     applied::{self, Committing},
+    deferred::Deferred,
     follow::Heard,
     place,
     standing::Seen,
+    statistics::Changed,
 };
 
 /// Pauses before the database is asked again what became of a commit: doubled each time, up to the longest.
@@ -51,6 +53,8 @@ impl Store {
             ground: Arc::clone(&older.ground),
             heard: Heard::beside(&older.heard),
             seen: Seen::beside(&older.seen),
+            deferred: Deferred::default(),
+            changed: Changed::default(),
             runs: Mutex::default(),
             process: Arc::clone(&older.process),
             retention: Mutex::new(*older.retention.lock().unwrap_or_else(PoisonError::into_inner)),

@@ -238,8 +238,29 @@ impl Dialect for Sqlite {
         &[]
     }
 
-    fn build_beside(&self, _index: &str, sql: &str) -> Vec<String> {
-        vec![sql.to_owned()]
+    fn build_beside(&self, _index: &str, _sql: &str) -> Option<[String; 2]> {
+        None
+    }
+
+    fn spill(&self) -> Option<[&'static str; 2]> {
+        Some(["PRAGMA temp_store=file", "PRAGMA temp_store=memory"])
+    }
+
+    fn before_drop(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// The text begins with the number of rows.
+    fn known_rows(&self, table: &str) -> String {
+        let table = self.literal(table);
+        format!("SELECT max(CAST(stat AS INTEGER)) FROM sqlite_stat1 WHERE tbl={table}")
+    }
+
+    /// Other connections read statistics with the schema only, and that only when it has changed.
+    fn analyze(&self, tables: &[String]) -> Vec<String> {
+        let analyze = tables.iter().map(|table| format!("ANALYZE {table}"));
+        let changes = ["CREATE VIEW hayloft_analyzed AS SELECT 1", "DROP VIEW hayloft_analyzed"];
+        analyze.chain(changes.map(str::to_owned)).collect()
     }
 
     fn keep_row_numbers(&self, old: &str, new: &str) -> Vec<String> {

@@ -16,8 +16,10 @@ use crate::{
     store::{
         Access, Inner, Store, StoreError,
         bind::{Line, get},
+        deferred::Deferred,
         follow::Heard,
         standing::Seen,
+        statistics::Changed,
     },
     value::{Key, Row, Scalar, Value},
 };
@@ -259,6 +261,8 @@ impl Store {
             ground: Arc::clone(&self.inner.ground),
             heard: Heard::default(),
             seen: Seen::beside(&self.inner.seen),
+            deferred: Deferred::default(),
+            changed: Changed::default(),
             runs: Mutex::default(),
             process: name.into(),
             retention: Mutex::default(),

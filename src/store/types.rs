@@ -103,6 +103,8 @@ pub struct Statement {
     pub(super) binds: std::sync::Arc<[Bind]>,
     /// The members of the answer's object.
     pub(super) roots: std::sync::Arc<[RootShape]>,
+    /// The types whose rows it reads or goes by.
+    pub(super) types: std::sync::Arc<[EntityId]>,
 }
 
 /// An operand and the form in which it is bound.
@@ -143,6 +145,8 @@ pub struct KeyedStatement {
     pub(super) binds: std::sync::Arc<[Bind]>,
     /// The columns of one key.
     pub(super) kinds: std::sync::Arc<[Kind]>,
+    /// The types whose rows it reads or goes by.
+    pub(super) types: std::sync::Arc<[EntityId]>,
 }
 
 /// The answer to a read.

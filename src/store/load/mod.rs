@@ -19,12 +19,12 @@ mod write;
 
 use std::sync::Arc;
 
-use crate::{catalog::EntityId, change::Commit, value::Key};
+use crate::{catalog::EntityId, change::Commit, layout::Layout, value::Key};
 
 use super::{
     Inner,
     bind::get,
-    crash, follow,
+    crash, deferred, follow,
     in_line::in_line,
     ledger::{LEASE_SECONDS, RunMemory, check_fence},
     sure::{self, Trace},
@@ -39,6 +39,7 @@ use work::{Fate, Item, Work};
 pub(super) async fn commit_group(inner: &Inner, run: &Run, group: &Group) -> Result<GroupOutcome, StoreError> {
     let memory = inner.memory(run)?;
     let mut memory = memory.lock().await;
+    deferred::before(inner, run, group, &mut memory).await?;
     let done = in_line!(try_group(inner, run, group, &memory).await)?;
     memory.part += 1;
     memory.unfit |= done.unfit;
@@ -56,6 +57,7 @@ pub(super) async fn commit_group(inner: &Inner, run: &Run, group: &Group) -> Res
         memory.unfit = false;
     }
     announce(inner, done.commit);
+    deferred::after(inner, run, group).await;
     Ok(done.outcome)
 }
 
@@ -255,18 +257,18 @@ pub(super) async fn take_turn(work: &mut Work<'_>, run: &Run, beside: Option<Ent
     if work.inner.dialect.exclusive() {
         return Ok(());
     }
-    let mut written = family(work, run.entity);
+    let mut written = family(&work.inner.layout, run.entity);
     written.extend(beside);
     numbers::lock(work, written).await
 }
 
 /// An entity and all that is nested in it: what a run of its fetch may write.
-fn family(work: &Work<'_>, entity: EntityId) -> Vec<EntityId> {
+pub(super) fn family(layout: &Layout, entity: EntityId) -> Vec<EntityId> {
     let mut all = vec![entity];
     let mut at = 0;
     // Nesting has no circles: each type has one owner.
     while let Some(next) = all.get(at) {
-        let nested = &work.tables(*next).nested;
+        let nested = &layout.entity(*next).nested;
         all.extend(nested.iter().map(|nested| nested.child));
         at += 1;
     }
@@ -361,7 +363,7 @@ async fn update_run(
 /// Writes the change log, whose numbers are taken as the last step, and commits.
 pub(super) async fn finish(mut work: Work<'_>, run: &Run, trace: Trace<'_>) -> Result<Option<Commit>, StoreError> {
     numbers::keep(&mut work).await?;
-    let entities = work.touched();
+    let (entities, counts) = (work.touched(), work.counts());
     let logged = log::write(&mut work, run).await?;
     let own = match &logged {
         Some(logged) => follow::tell(&mut work, logged.after, logged.head).await?,
@@ -377,6 +379,7 @@ pub(super) async fn finish(mut work: Work<'_>, run: &Run, trace: Trace<'_>) -> R
         }
     }
     crash::point("commit::after");
+    inner.changed.note(&counts);
     Ok(logged.map(|logged| Commit {
         head: logged.head,
         entities: Arc::new(entities),

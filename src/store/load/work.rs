@@ -243,27 +243,21 @@ impl<'a> Work<'a> {
 
     /// Notes a change for the log.
     pub fn note<'v>(&mut self, entity: EntityId, op: Op, key: impl Iterator<Item = &'v Value>) {
-        let tables = self.tables(entity);
-        let columns = tables.table.key.iter().filter_map(|at| tables.table.columns.get(*at));
-        let kinds = columns.map(|column| scalar_of(column.kind)).chain([Scalar::Int]);
-        let mut json = String::with_capacity(KEY_BYTES);
-        json.push('[');
-        for (at, (kind, value)) in kinds.zip(key).enumerate() {
-            if at > 0 {
-                json.push(',');
-            }
-            match kind.to_wire(value) {
-                Json::String(text) if is_plain(&text) => json.extend(["\"", &text, "\""]),
-                other => json.push_str(&other.to_string()),
-            }
-        }
-        json.push(']');
+        let json = key_json(self.tables(entity), key);
         self.changes.entry((entity, op)).or_default().push(json);
     }
 
     /// The types with changes so far.
     pub fn touched(&self) -> BTreeSet<EntityId> {
         self.changes.keys().map(|(entity, _)| *entity).collect()
+    }
+
+    /// The same with their numbers.
+    pub fn counts(&self) -> Vec<(EntityId, u64)> {
+        let changes = self.changes.iter();
+        changes
+            .map(|((entity, _), keys)| (*entity, keys.len() as u64))
+            .collect()
     }
 
     /// Writes rows whose keys differ among themselves.
@@ -307,20 +301,25 @@ impl<'a> Work<'a> {
                 });
             }
             self.next.insert(entity, next);
-            super::write::rows(self, entity, items, &mut fates).await?;
+            let (tables, hopes) = (self.tables(entity), fates.clone());
+            // The database writes the rows meanwhile.
+            let keys = async { log_keys(tables, items, &hopes) };
+            let (written, mut keys) = tokio::join!(super::write::rows(self, entity, items, &mut fates), keys);
+            written?;
             crash::point("load::links");
             super::kin::links(self, entity, items, &fates).await?;
             crash::point("load::children");
             super::kin::children(self, entity, items, &mut fates).await?;
-            for (item, fate) in items.iter().zip(&fates) {
+            for (at, (item, fate)) in items.iter().zip(&fates).enumerate() {
                 let op = match fate {
                     Fate::New(_) => Op::New,
                     Fate::Changed(_) => Op::Changed,
                     Fate::Same(_) | Fate::Open(_) | Fate::Refused(_) => continue,
                 };
-                let tables = self.tables(entity);
-                let position = tables.positional.then_some(Value::Int(item.position));
-                self.note(entity, op, KeyOf::new(tables, *item).values().chain(&position));
+                // An owner that was open is a changed one only now.
+                let json = keys.get_mut(at).and_then(Option::take);
+                let json = json.unwrap_or_else(|| log_key(tables, *item));
+                self.changes.entry((entity, op)).or_default().push(json);
             }
             Ok(fates)
         })
@@ -353,6 +352,39 @@ impl<'a> Work<'a> {
         self.next.insert(entity, last + 1);
         Ok(last + 1)
     }
+}
+
+/// The keys of rows that are to be written, as the log has them.
+fn log_keys(tables: &EntityTables, items: &[Item<'_>], fates: &[Fate]) -> Vec<Option<String>> {
+    let is_written = |fate: &Fate| matches!(fate, Fate::New(_) | Fate::Changed(_));
+    let pairs = items.iter().zip(fates);
+    pairs
+        .map(|(item, fate)| is_written(fate).then(|| log_key(tables, *item)))
+        .collect()
+}
+
+fn log_key(tables: &EntityTables, item: Item<'_>) -> String {
+    let position = tables.positional.then_some(Value::Int(item.position));
+    key_json(tables, KeyOf::new(tables, item).values().chain(&position))
+}
+
+/// A key as a JSON array.
+fn key_json<'v>(tables: &EntityTables, key: impl Iterator<Item = &'v Value>) -> String {
+    let columns = tables.table.key.iter().filter_map(|at| tables.table.columns.get(*at));
+    let kinds = columns.map(|column| scalar_of(column.kind)).chain([Scalar::Int]);
+    let mut json = String::with_capacity(KEY_BYTES);
+    json.push('[');
+    for (at, (kind, value)) in kinds.zip(key).enumerate() {
+        if at > 0 {
+            json.push(',');
+        }
+        match kind.to_wire(value) {
+            Json::String(text) if is_plain(&text) => json.extend(["\"", &text, "\""]),
+            other => json.push_str(&other.to_string()),
+        }
+    }
+    json.push(']');
+    json
 }
 
 /// Whether a text stands in JSON as it is.

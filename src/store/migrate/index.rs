@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
+    catalog::EntityId,
     layout::{
         EntityTables, Layout,
         steps::{Origin, Reshape},
@@ -49,7 +50,7 @@ impl Found {
         self.table == dialect.name(&plan.table) && self.columns == columns.join(",") && self.unique == plan.unique
     }
 
-    fn is(&self, dialect: &dyn Dialect, plan: &IndexPlan) -> bool {
+    pub(super) fn is(&self, dialect: &dyn Dialect, plan: &IndexPlan) -> bool {
         self.name == plan.name && self.does(dialect, plan)
     }
 
@@ -175,7 +176,7 @@ pub async fn restore(work: &mut Writing<'_>, layout: &Layout, there: &[Found]) -
     Ok(())
 }
 
-async fn create(work: &mut Writing<'_>, index: &IndexPlan) -> Result<(), StoreError> {
+pub(super) async fn create(work: &mut Writing<'_>, index: &IndexPlan) -> Result<(), StoreError> {
     // One of that name can be there: a build that was cut off leaves it invalid.
     let sql = format!("DROP INDEX IF EXISTS {}", work.quote(&index.name));
     work.run(work.params(), sql).await?;
@@ -200,16 +201,27 @@ async fn is_large(work: &mut Writing<'_>, index: &IndexPlan) -> Result<bool, Sto
     Ok(rows > LARGE_ROWS)
 }
 
-/// The indexes that are still to be built.
-pub async fn postponed(inner: &Inner) -> Result<Vec<IndexPlan>, StoreError> {
+/// The indexes that are still to be built; with `of`, those of these types.
+pub async fn postponed(inner: &Inner, of: Option<&[EntityId]>) -> Result<Vec<IndexPlan>, StoreError> {
     let lines = inner
         .writer()?
         .fetch_all(inner.params().query(inner.dialect.indexes()))
         .await;
     let there = found(&lines.map_err(failed)?)?;
-    let mut missing = missing(inner.dialect, &inner.layout, &there);
-    missing.retain(|index| !index.unique);
+    let mut missing = match of {
+        Some(of) => secondary(inner.dialect, &inner.layout, of),
+        None => missing(inner.dialect, &inner.layout, &there),
+    };
+    missing.retain(|index| !index.unique && !there.iter().any(|found| found.is(inner.dialect, index)));
     Ok(missing)
+}
+
+/// The indexes of these types that only make answers quicker.
+pub fn secondary(dialect: &dyn Dialect, layout: &Layout, of: &[EntityId]) -> Vec<IndexPlan> {
+    let all = of
+        .iter()
+        .flat_map(|entity| tables::indexes(dialect, layout.entity(*entity)));
+    all.filter(|index| !index.unique).collect()
 }
 
 /// The same as a person knows them: `Item.price`.
@@ -235,31 +247,4 @@ fn subject(layout: &Layout, index: &IndexPlan) -> Option<String> {
         Some(format!("{}.{}", tables.name, tables.fields.get(field.index())?))
     };
     layout.entities.iter().find_map(of)
-}
-
-/// Builds one index while others read and write. Who builds holds a row of the layout's locks, because another process
-/// would take an index in the making for one that was cut off; `false`: somebody else builds.
-pub async fn build_large(inner: &Inner, index: &IndexPlan) -> Result<bool, StoreError> {
-    let mut work = Writing::begin(inner).await?;
-    for statement in inner.dialect.before_build() {
-        work.run(work.params(), (*statement).to_owned()).await?;
-    }
-    let sql = format!(
-        "SELECT one FROM hayloft_layout_lock WHERE one=2{}",
-        inner.dialect.skip_locked()
-    );
-    if work.all(work.params(), sql).await?.is_empty() {
-        return Ok(false);
-    }
-    // Somebody else may have built it since it was found missing.
-    if !postponed(inner).await?.contains(index) {
-        return Ok(true);
-    }
-    let writer = inner.writer()?;
-    for statement in inner.dialect.build_beside(&work.quote(&index.name), &index.sql) {
-        let built = writer.execute(inner.params().query(statement)).await;
-        built.map_err(failed)?;
-    }
-    tracing::info!(table = %index.table, index = %index.name, "an index was built");
-    Ok(true)
 }

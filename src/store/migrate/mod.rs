@@ -6,6 +6,7 @@
 //! that takes long, and everybody can read meanwhile. From then on PostgreSQL lets nobody read what is altered: what nobody
 //! needs is dropped, so that its names are free; then names change, then columns; then new tables and indexes are made.
 
+mod build;
 mod clear;
 mod count;
 mod index;
@@ -21,8 +22,9 @@ use crate::layout::{
 
 use super::{bind::get, crash, load::Writing, plan::PlannedStep, tables, types::StoreError};
 
+pub use build::{Turn, build};
 pub use count::{Asks, count};
-pub use index::{Found, build_large, come_over, forget_missing, found, postponed, restore, there, waiting};
+pub use index::{Found, come_over, forget_missing, found, postponed, restore, secondary, there, waiting};
 pub use reshape::holds_up;
 
 /// Two layouts, and what lies between them.

@@ -8,7 +8,7 @@ mod filter;
 mod output;
 mod relation;
 
-use std::sync::Arc;
+use std::{cell::RefCell, collections::BTreeSet, sync::Arc};
 
 use crate::{
     catalog::{Catalog, Entity, EntityId, FieldId},
@@ -40,6 +40,8 @@ pub(super) struct Compiler<'a> {
     pub dialect: &'a dyn Dialect,
     binds: Vec<Bind>,
     aliases: usize,
+    /// The types whose tables the statement reads.
+    types: RefCell<BTreeSet<EntityId>>,
 }
 
 /// Compiles a read.
@@ -73,6 +75,7 @@ pub(super) fn compile(
     }
     Ok(Statement {
         sql: compiler.checked(sql)?,
+        types: compiler.types(),
         binds: compiler.binds.into(),
         roots: roots.into(),
     })
@@ -116,6 +119,7 @@ pub(super) fn compile_keyed(
         sql: sql.into(),
         tail: tail.into(),
         kinds: kinds.into(),
+        types: compiler.types(),
         binds: compiler.binds.into(),
     })
 }
@@ -135,6 +139,7 @@ impl<'a> Compiler<'a> {
             dialect,
             binds: Vec::new(),
             aliases: 0,
+            types: RefCell::default(),
         }
     }
 
@@ -161,7 +166,12 @@ impl<'a> Compiler<'a> {
     }
 
     pub fn tables(&self, id: EntityId) -> &'a EntityTables {
+        self.types.borrow_mut().insert(id);
         self.layout.entity(id)
+    }
+
+    fn types(&self) -> Arc<[EntityId]> {
+        self.types.borrow().iter().copied().collect()
     }
 
     /// A table alias that no other part of the statement uses.

@@ -17,6 +17,7 @@ fn statement(sql: &str) -> Statement {
         sql: sql.into(),
         binds: Arc::new([]),
         roots: Arc::new([]),
+        types: Arc::new([]),
     }
 }
 

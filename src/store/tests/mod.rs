@@ -2,6 +2,7 @@
 
 mod abandoned;
 mod changes;
+mod deferred;
 mod edits;
 mod eras;
 mod in_line;

@@ -40,16 +40,16 @@ impl Two {
     }
 }
 
-fn next(resume: Option<u64>) -> Claim {
+pub fn next(fetch: &str, entity: EntityId, resume: Option<u64>) -> Claim {
     Claim {
-        fetch: "Tag".to_owned(),
-        entity: TAG,
+        fetch: fetch.to_owned(),
+        entity,
         resume,
         newer_covers: true,
     }
 }
 
-async fn queue(store: &Store, minutes: &[u32], keep: usize) -> FetchStatus {
+pub async fn queue(store: &Store, fetch: &str, minutes: &[u32], keep: usize) -> FetchStatus {
     let add = minutes.iter().map(|minute| Due {
         slot: slot(*minute),
         reason: Reason::Schedule,
@@ -59,7 +59,7 @@ async fn queue(store: &Store, minutes: &[u32], keep: usize) -> FetchStatus {
         keep,
         looked: true,
     };
-    store.plan_slots("Tag", &|_, _| plan.clone()).await.expect("a plan")
+    store.plan_slots(fetch, &|_, _| plan.clone()).await.expect("a plan")
 }
 
 fn page(number: u64, name: &str) -> Group {
@@ -75,37 +75,55 @@ fn page(number: u64, name: &str) -> Group {
 
 async fn waiting_slots_are_claimed_once_and_in_order(on: On) {
     let two = two(on).await;
-    let known = queue(&two.one, &[1, 2, 3], 2).await;
+    let known = queue(&two.one, "Tag", &[1, 2, 3], 2).await;
     let waiting: Vec<_> = known.queued.iter().map(|due| due.slot).collect();
     assert_eq!(waiting, [slot(2), slot(3)], "the oldest is left out");
     assert_eq!((known.newest_slot, known.looked_at), (Some(slot(3)), Some(slot(10))));
-    let run = two.one.claim_run(&next(None)).await.expect("answers").expect("a run");
+    let run = two
+        .one
+        .claim_run(&next("Tag", TAG, None))
+        .await
+        .expect("answers")
+        .expect("a run");
     assert!(
-        two.other.claim_run(&next(None)).await.expect("answers").is_none(),
+        two.other
+            .claim_run(&next("Tag", TAG, None))
+            .await
+            .expect("answers")
+            .is_none(),
         "no overlap"
     );
     let summary = two.one.finish_run(&run, complete(1.0)).await.expect("an end");
     assert_eq!((summary.slot, summary.owner.as_deref()), (slot(2), Some("one")));
-    let run = two.other.claim_run(&next(None)).await.expect("answers").expect("a run");
+    let run = two
+        .other
+        .claim_run(&next("Tag", TAG, None))
+        .await
+        .expect("answers")
+        .expect("a run");
     let summary = two.other.finish_run(&run, complete(1.0)).await.expect("an end");
     assert_eq!((summary.slot, summary.owner.as_deref()), (slot(3), Some("other")));
     // A slot that is known is not queued again.
-    assert_eq!(queue(&two.one, &[2, 3], 2).await.queued, []);
+    assert_eq!(queue(&two.one, "Tag", &[2, 3], 2).await.queued, []);
 }
 
 async fn a_lease_is_respected_until_it_is_over(on: On) {
     let two = two(on).await;
-    queue(&two.one, &[1], 1).await;
+    queue(&two.one, "Tag", &[1], 1).await;
     let run = two
         .one
-        .claim_run(&next(Some(1)))
+        .claim_run(&next("Tag", TAG, Some(1)))
         .await
         .expect("answers")
         .expect("a run");
     two.one.commit_group(&run, page(1, "a")).await.expect("a commit");
     two.pass(23);
     assert!(
-        two.other.claim_run(&next(Some(1))).await.expect("answers").is_none(),
+        two.other
+            .claim_run(&next("Tag", TAG, Some(1)))
+            .await
+            .expect("answers")
+            .is_none(),
         "it is alive"
     );
     two.one.heartbeat(&run).await.expect("alive");
@@ -119,7 +137,7 @@ async fn a_lease_is_respected_until_it_is_over(on: On) {
     assert!(matches!(late, Err(StoreError::Fenced)), "its lease is over");
     let taken = two
         .other
-        .claim_run(&next(Some(1)))
+        .claim_run(&next("Tag", TAG, Some(1)))
         .await
         .expect("answers")
         .expect("a run");
@@ -132,8 +150,13 @@ async fn a_lease_is_respected_until_it_is_over(on: On) {
 
 async fn a_run_that_nobody_missed_goes_on(on: On) {
     let two = two(on).await;
-    queue(&two.one, &[1], 1).await;
-    let run = two.one.claim_run(&next(None)).await.expect("answers").expect("a run");
+    queue(&two.one, "Tag", &[1], 1).await;
+    let run = two
+        .one
+        .claim_run(&next("Tag", TAG, None))
+        .await
+        .expect("answers")
+        .expect("a run");
     two.pass(100);
     two.one.heartbeat(&run).await.expect("still its own");
     two.one.commit_group(&run, page(1, "a")).await.expect("a commit");
@@ -141,10 +164,20 @@ async fn a_run_that_nobody_missed_goes_on(on: On) {
 
 async fn a_clock_set_back_keeps_no_dead_process_alive(on: On) {
     let two = two(on).await;
-    queue(&two.one, &[1], 1).await;
-    let run = two.one.claim_run(&next(None)).await.expect("answers").expect("a run");
+    queue(&two.one, "Tag", &[1], 1).await;
+    let run = two
+        .one
+        .claim_run(&next("Tag", TAG, None))
+        .await
+        .expect("answers")
+        .expect("a run");
     two.pass(-3_600);
-    let taken = two.other.claim_run(&next(None)).await.expect("answers").expect("a run");
+    let taken = two
+        .other
+        .claim_run(&next("Tag", TAG, None))
+        .await
+        .expect("answers")
+        .expect("a run");
     assert_ne!(taken.id, run.id, "closed, and made due again");
     let known = two
         .other
@@ -162,17 +195,17 @@ async fn a_closed_run_is_made_due_again_unless_a_newer_slot_stands_for_it(on: On
         let two = two(on).await;
         let claim = Claim {
             newer_covers,
-            ..next(None)
+            ..next("Tag", TAG, None)
         };
-        queue(&two.one, &[1], 2).await;
+        queue(&two.one, "Tag", &[1], 2).await;
         two.one.claim_run(&claim).await.expect("answers").expect("a run");
         two.pass(60);
-        queue(&two.other, &[2], 2).await;
+        queue(&two.other, "Tag", &[2], 2).await;
         let taken = two.other.claim_run(&claim).await.expect("answers").expect("a run");
         let again = slot(1) + chrono::TimeDelta::microseconds(1);
         let taken = two.other.finish_run(&taken, complete(1.0)).await.expect("an end");
         assert_eq!(taken.slot, if newer_covers { slot(2) } else { again });
-        assert_eq!(queue(&two.other, &[], 2).await.queued.len(), want);
+        assert_eq!(queue(&two.other, "Tag", &[], 2).await.queued.len(), want);
     }
 }
 
@@ -224,7 +257,7 @@ async fn owed_values_are_paid_by_a_complete_run_that_began_later(on: On) {
     two.pass(1_200);
     two.one.heartbeat(&run).await.expect("alive");
     two.one.finish_run(&run, complete(1.0)).await.expect("an end");
-    let known = queue(&two.one, &[], 1).await;
+    let known = queue(&two.one, "Tag", &[], 1).await;
     let owed = known.refill.expect("it began before the fields came");
     assert_eq!(owed.fields, ["name"]);
     let run = two.one.start_run(&by_hand(2)).await.expect("answers").expect("a run");
@@ -233,12 +266,12 @@ async fn owed_values_are_paid_by_a_complete_run_that_began_later(on: On) {
         .await
         .expect("an end");
     assert!(
-        queue(&two.one, &[], 1).await.refill.is_some(),
+        queue(&two.one, "Tag", &[], 1).await.refill.is_some(),
         "a failed run pays nothing"
     );
     let run = two.one.start_run(&by_hand(3)).await.expect("answers").expect("a run");
     two.one.finish_run(&run, complete(1.0)).await.expect("an end");
-    assert_eq!(queue(&two.one, &[], 1).await.refill, None);
+    assert_eq!(queue(&two.one, "Tag", &[], 1).await.refill, None);
 }
 
 fn instant(text: &str) -> DateTime<Utc> {

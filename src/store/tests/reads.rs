@@ -366,6 +366,7 @@ async fn statements_time_out(on: On) {
         sql: slow.into(),
         binds: Arc::new([]),
         roots: Arc::new([]),
+        types: Arc::new([]),
     };
     for _ in 0..8 {
         let error = store.read(&statement, &[]).await.expect_err("too slow");

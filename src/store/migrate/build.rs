@@ -1,0 +1,112 @@
+//! Builds an index of a table that is in use. Knows how each database does that best; not which indexes are missing.
+
+use crate::store::{Inner, bind::get, connect, crash, failed, load::Writing, tables::IndexPlan, types::StoreError};
+
+use super::index::{create, there};
+
+/// Bytes of a table up to which its index is built in one transaction, during which nobody writes to it: a second or two. To build
+/// it beside writers takes twice as long.
+const QUICK_BYTES: i64 = 512 << 20;
+
+/// Whose turn it is, and who may be kept waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Only if nobody else builds; whoever writes goes on.
+    IfFree,
+    /// After whoever builds; who writes to the table waits for it for a moment, as it is the load that it is for.
+    Waited,
+}
+
+/// Builds one index. Who builds holds a row of the layout's locks, because another process would take an index in the making for
+/// one that was cut off; `false`: somebody else builds.
+pub async fn build(inner: &Inner, index: &IndexPlan, turn: Turn) -> Result<bool, StoreError> {
+    let built = build_within(inner, index, turn, inner.dialect.spill()).await;
+    put_back(inner).await?;
+    match (built, inner.dialect.spill()) {
+        // Where there is no folder for temporary files, there is the memory.
+        (Err(StoreError::Database(_)), Some(_)) => build_within(inner, index, turn, None).await,
+        (built, _) => built,
+    }
+}
+
+/// Sorts in memory again what fits there.
+async fn put_back(inner: &Inner) -> Result<(), StoreError> {
+    if let Some([_, back]) = inner.dialect.spill() {
+        let done = inner.writer()?.execute(inner.params().query(back)).await;
+        done.map_err(failed)?;
+    }
+    Ok(())
+}
+
+async fn build_within(
+    inner: &Inner,
+    index: &IndexPlan,
+    turn: Turn,
+    spill: Option<[&'static str; 2]>,
+) -> Result<bool, StoreError> {
+    if let Some([spill, _]) = spill {
+        // Not possible inside a transaction; there is one connection that writes.
+        let done = inner.writer()?.execute(inner.params().query(spill)).await;
+        done.map_err(failed)?;
+    }
+    let mut work = Writing::begin(inner).await?;
+    for statement in inner.dialect.before_build() {
+        work.run(work.params(), (*statement).to_owned()).await?;
+    }
+    if !take_turn(&mut work, turn).await? {
+        return Ok(false);
+    }
+    // Somebody else may have built it since it was found missing.
+    let there = there(&mut work).await?;
+    if there.iter().any(|found| found.is(inner.dialect, index)) {
+        work.commit().await?;
+        return Ok(true);
+    }
+    crash::point("indexes::building");
+    let beside = inner.dialect.build_beside(&work.quote(&index.name), &index.sql);
+    match beside {
+        Some(statements) if turn == Turn::IfFree || !is_quick(&mut work, index).await? => {
+            let writer = inner.writer()?;
+            for statement in statements {
+                let built = writer.execute(inner.params().query(statement)).await;
+                built.map_err(failed)?;
+            }
+        }
+        _ => create(&mut work, index).await?,
+    }
+    crash::point("indexes::made");
+    // Also where nothing of it is to be kept: the next one's turn is after this.
+    work.commit().await?;
+    crash::point("indexes::built");
+    tracing::info!(table = %index.table, index = %index.name, "an index was built");
+    Ok(true)
+}
+
+/// Takes the turn of those who build. Who has it may be a session whose process has ended, and which will notice that: so also
+/// who would not wait for others waits for a moment.
+async fn take_turn(work: &mut Writing<'_>, turn: Turn) -> Result<bool, StoreError> {
+    let dialect = work.inner.dialect;
+    if turn == Turn::IfFree {
+        for statement in dialect.before_turn() {
+            work.run(work.params(), (*statement).to_owned()).await?;
+        }
+    }
+    let sql = format!(
+        "SELECT one FROM hayloft_layout_lock WHERE one=2{}",
+        dialect.for_update()
+    );
+    match work.tx.fetch_all(work.params().query(sql)).await {
+        Ok(_) => Ok(true),
+        Err(error) if connect::is_locked(&error) => Ok(false),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+async fn is_quick(work: &mut Writing<'_>, index: &IndexPlan) -> Result<bool, StoreError> {
+    let Some(sql) = work.inner.dialect.table_bytes(&index.table) else {
+        return Ok(true);
+    };
+    let lines = work.all(work.params(), sql).await?;
+    let bytes: i64 = lines.first().map_or(Ok(0), |line| get(line, 0))?;
+    Ok(bytes <= QUICK_BYTES)
+}
