@@ -40,7 +40,7 @@ fn conditions() -> Vec<(String, String)> {
         let ordered = ["eq", "ne", "in", "notIn", "gt", "gte", "lt", "lte"].as_slice();
         let operators: &[&str] = match field {
             "place" | "json" => &[],
-            "strings" | "ints" => &["has", "hasSome", "hasEvery"],
+            "strings" | "ints" | "floats" | "lengths" => &["has", "hasSome", "hasEvery"],
             "boolean" | "kind" => &ordered[..4],
             "string" | "url" => &[
                 "eq",
@@ -83,7 +83,7 @@ fn literal(field: &str, value: &Value) -> String {
 
 fn operands(field: &str, operator: &str) -> Vec<String> {
     let mut values = world::values(field);
-    if matches!(field, "strings" | "ints") {
+    if matches!(field, "strings" | "ints" | "floats" | "lengths") {
         values = values
             .iter()
             .flat_map(|list| list.as_array().expect("a list"))
@@ -153,10 +153,12 @@ fn matrix() -> Vec<String> {
             format!("{{{} }}", chunk.iter().enumerate().map(both).collect::<String>())
         })
         .collect();
-    for field in world::FIELDS
-        .iter()
-        .filter(|field| !matches!(**field, "boolean" | "json" | "strings" | "ints" | "place"))
-    {
+    for field in world::FIELDS.iter().filter(|field| {
+        !matches!(
+            **field,
+            "boolean" | "json" | "strings" | "ints" | "floats" | "lengths" | "place"
+        )
+    }) {
         for sort in [
             "ASC",
             "DESC",

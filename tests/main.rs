@@ -25,6 +25,7 @@ mod http;
 mod kill;
 mod live;
 mod loads;
+mod numbers;
 mod outages;
 mod places;
 mod reload;

@@ -6,6 +6,7 @@ use xxhash_rust::xxh3::Xxh3;
 use super::{
     Advance, Catalog, EntityId, FetchId, FieldKind, Leaf, Paging, Selection, ValueFieldKind, ValueId, jq::Filter,
 };
+use crate::value::Scalar;
 
 impl Catalog {
     /// Changes when the same answer would be read otherwise, and only then: a definition may grow elsewhere.
@@ -85,7 +86,8 @@ impl Signature<'_> {
             self.text(&format!("{} {} {key} {}", field.name, field.required, field.unique));
             self.selection(&field.selection);
             match &field.kind {
-                FieldKind::Leaf { leaf, list } => self.leaf(*leaf, &format!("{list:?}")),
+                FieldKind::Leaf { leaf, list: None } => self.leaf(*leaf, "None"),
+                FieldKind::Leaf { leaf, list } => self.inner_leaf(*leaf, &format!("{list:?}")),
                 FieldKind::Value { value, list } => {
                     self.text(&format!("{list:?}"));
                     self.value(*value);
@@ -101,6 +103,15 @@ impl Signature<'_> {
         }
     }
 
+    /// A leaf inside a document, whose text is stored as it is served.
+    fn inner_leaf(&mut self, leaf: Leaf, list: &str) {
+        if let Leaf::Scalar(Scalar::Float | Scalar::Duration | Scalar::Json) = leaf {
+            // Earlier versions wrote them in other forms.
+            self.text("in one form");
+        }
+        self.leaf(leaf, list);
+    }
+
     fn value(&mut self, id: ValueId) {
         if self.values.contains(&id) {
             return;
@@ -111,7 +122,7 @@ impl Signature<'_> {
             self.text(&format!("{} {}", field.name, field.required));
             self.selection(&field.selection);
             match &field.kind {
-                ValueFieldKind::Leaf { leaf, list } => self.leaf(*leaf, &format!("{list:?}")),
+                ValueFieldKind::Leaf { leaf, list } => self.inner_leaf(*leaf, &format!("{list:?}")),
                 ValueFieldKind::Value { value, list } => {
                     self.text(&format!("{list:?}"));
                     self.value(*value);
@@ -123,6 +134,8 @@ impl Signature<'_> {
     fn leaf(&mut self, leaf: Leaf, list: &str) {
         self.text(list);
         match leaf {
+            // What earlier versions read from the same answer in another way: a whole number of another spelling.
+            Leaf::Scalar(Scalar::Id) => self.text("ID of digits"),
             Leaf::Scalar(scalar) => self.text(scalar.name()),
             Leaf::Enum(id) => {
                 for value in &self.catalog.enumeration(id).values {

@@ -7,6 +7,7 @@
 pub mod changes;
 mod current;
 mod describe;
+mod digits;
 mod error;
 mod exchange;
 mod execute;
@@ -28,6 +29,7 @@ pub(crate) mod testing;
 mod tests;
 
 pub use current::Current;
+pub use digits::keep_digits;
 pub use error::{ApiError, Code};
 pub use exchange::Exchange;
 pub use execute::{ApiRequest, DataApi};

@@ -21,7 +21,7 @@ use crate::{
 };
 
 use super::{
-    ApiError, ApiRequest, Code, Limits,
+    ApiError, ApiRequest, Code, Limits, digits,
     execute::{Inner, object},
     fingerprint::fingerprint,
     gate,
@@ -146,7 +146,8 @@ impl Inner {
         }
         let empty = JsonMap::new();
         let given = request.variables.as_ref().unwrap_or(&empty);
-        let variables = coerce_variable_values(&self.served.schema, operation, given)
+        let given = digits::settled(&self.served.schema, operation, given);
+        let variables = coerce_variable_values(&self.served.schema, operation, &given)
             .map_err(|error| refuse(Code::BadUserInput, error))?;
         let introspects = operation
             .root_fields(document)

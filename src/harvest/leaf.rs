@@ -2,14 +2,12 @@
 
 use std::collections::HashMap;
 
-use jaq_json::Val;
-use serde_json::{Map as JsonMap, Value as Json};
-
 use super::select::{Found, Take};
 use crate::{
     catalog::{Catalog, Leaf, List, ValueFieldKind, ValueId},
-    value::{Misfit, Scalar, Value, describe},
+    value::{Misfit, Scalar, Value, describe, whole_number},
 };
+use jaq_json::Val;
 
 /// How one leaf is converted.
 #[derive(Debug)]
@@ -64,10 +62,10 @@ impl LeafShape {
     }
 
     /// The form that a client sees, for documents.
-    fn wire(&self, value: &Value) -> Json {
+    fn wire(&self, value: &Value) -> String {
         match self {
-            LeafShape::Scalar(scalar) => scalar.to_wire(value),
-            LeafShape::Enum { .. } => Scalar::String.to_wire(value),
+            LeafShape::Scalar(scalar) => scalar.to_wire_text(value),
+            LeafShape::Enum { .. } => Scalar::String.to_wire_text(value),
         }
     }
 }
@@ -77,7 +75,10 @@ fn enum_value(expected: &str, names: &HashMap<String, String>, value: &Val) -> R
         Val::Null => return Ok(Value::Null),
         // Upstreams also number their kinds: `@alias(options: ["1"])`.
         Val::TStr(text) => std::str::from_utf8(text).ok().and_then(|text| names.get(text)),
-        Val::Num(_) => names.get(&value.to_string()),
+        Val::Num(_) => {
+            let whole = || whole_number(value).and_then(|digits| names.get(&digits));
+            names.get(&value.to_string()).or_else(whole)
+        }
         _ => None,
     };
     match name {
@@ -148,62 +149,78 @@ impl Values {
         )
     }
 
-    /// The JSON of a document, or `Json::Null`; a reason begins with the path inside the document.
-    pub(super) fn document(&self, document: &Document, found: &Found<'_>) -> Result<Json, String> {
-        let Some(list) = document.list else {
-            return self.item(&document.item, found.one().map_err(|reason| format!(": {reason}"))?);
-        };
-        let Some(items) = found.items().map_err(|reason| format!(": {reason}"))? else {
-            return Ok(Json::Null);
-        };
-        let mut array = Vec::with_capacity(items.len());
-        for (position, item) in items.iter().enumerate() {
-            let item = self.item(&document.item, item);
-            match item.map_err(|reason| format!("[{position}]{reason}"))? {
-                Json::Null if list.item_required => return Err(format!("[{position}]: required, found null")),
-                item => array.push(item),
-            }
-        }
-        Ok(Json::Array(array))
+    /// The JSON text of a document, none for null; a reason begins with the path inside the document.
+    pub(super) fn document(&self, document: &Document, found: &Found<'_>) -> Result<Option<String>, String> {
+        let mut out = String::new();
+        Ok(self.write(document, found, &mut out)?.then_some(out))
     }
 
-    fn item(&self, item: &Item, value: &Val) -> Result<Json, String> {
+    /// Writes a document; whether it is anything but null.
+    fn write(&self, document: &Document, found: &Found<'_>, out: &mut String) -> Result<bool, String> {
+        let Some(list) = document.list else {
+            let one = found.one().map_err(|reason| format!(": {reason}"))?;
+            return self.item(&document.item, one, out);
+        };
+        let Some(items) = found.items().map_err(|reason| format!(": {reason}"))? else {
+            out.push_str("null");
+            return Ok(false);
+        };
+        out.push('[');
+        for (position, item) in items.iter().enumerate() {
+            if position > 0 {
+                out.push(',');
+            }
+            let written = self.item(&document.item, item, out);
+            if !written.map_err(|reason| format!("[{position}]{reason}"))? && list.item_required {
+                return Err(format!("[{position}]: required, found null"));
+            }
+        }
+        out.push(']');
+        Ok(true)
+    }
+
+    fn item(&self, item: &Item, value: &Val, out: &mut String) -> Result<bool, String> {
         match item {
             Item::Leaf(leaf) => {
                 let stored = leaf.convert(value).map_err(|reason| format!(": {reason}"))?;
-                Ok(leaf.wire(&stored))
+                out.push_str(&leaf.wire(&stored));
+                Ok(!stored.is_null())
             }
-            Item::Value(id) => self.object(*id, value),
+            Item::Value(id) => self.object(*id, value, out),
         }
     }
 
     /// Recursion ends with the record's own depth, which the parser limits.
-    fn object(&self, id: ValueId, record: &Val) -> Result<Json, String> {
+    fn object(&self, id: ValueId, record: &Val, out: &mut String) -> Result<bool, String> {
         match record {
-            Val::Null => return Ok(Json::Null),
+            Val::Null => {
+                out.push_str("null");
+                return Ok(false);
+            }
             Val::Obj(_) => {}
             other => return Err(format!(": expected an object, found {}", describe(other))),
         }
         let Some(shape) = self.0.get(id.index()) else {
             return Err(": its type is not in the definition".to_owned());
         };
-        let mut object = JsonMap::with_capacity(shape.fields.len());
-        for field in &shape.fields {
+        out.push('{');
+        for (position, field) in shape.fields.iter().enumerate() {
             let inside = |reason: String| format!(".{}{reason}", field.name);
             let found = field
                 .take
                 .find(record)
                 .map_err(|reason| inside(format!(": {reason}")))?;
-            match self.document(&field.document, &found).map_err(inside)? {
-                Json::Null if field.required => {
-                    return Err(inside(format!(
-                        ": required, but missing or null ({})",
-                        field.take.sought()
-                    )));
-                }
-                json => object.insert(field.name.clone(), json),
-            };
+            // Names of GraphQL need no escapes.
+            let comma = if position > 0 { "," } else { "" };
+            out.extend([comma, "\"", &field.name, "\":"]);
+            if !self.write(&field.document, &found, out).map_err(inside)? && field.required {
+                return Err(inside(format!(
+                    ": required, but missing or null ({})",
+                    field.take.sought()
+                )));
+            }
         }
-        Ok(Json::Object(object))
+        out.push('}');
+        Ok(true)
     }
 }

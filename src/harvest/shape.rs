@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 
 use jaq_json::Val;
-use serde_json::Value as Json;
 
 use super::{
     keys::{reference, targets},
@@ -209,10 +208,8 @@ impl Shaper {
                 put(values, *column, field.checked(value)?);
             }
             What::Document { column, document } => {
-                let value = match self.values.document(document, &found)? {
-                    Json::Null => Value::Null,
-                    json => Value::Text(json.to_string()),
-                };
+                let value = self.values.document(document, &found)?;
+                let value = value.map_or(Value::Null, Value::Text);
                 put(values, *column, field.checked(value)?);
             }
             What::Reference { columns, leaves } => {
@@ -330,10 +327,10 @@ impl FieldShape {
                 let key = reference(leaves, one).ok()??;
                 Some(columns.iter().copied().zip(key.0).collect())
             }
-            What::Document { column, document } => match values.document(document, &found).ok()? {
-                Json::Null => None,
-                json => Some(vec![(*column, Value::Text(json.to_string()))]),
-            },
+            What::Document { column, document } => {
+                let json = values.document(document, &found).ok()??;
+                Some(vec![(*column, Value::Text(json))])
+            }
             What::Links { .. } | What::Nested { .. } => None,
         }
     }

@@ -8,7 +8,7 @@ use axum::{
 };
 use serde_json::json;
 
-use crate::graphql::{ApiRequest, ApiResponse, Kind};
+use crate::graphql::{ApiRequest, ApiResponse, Kind, keep_digits};
 
 use super::{
     negotiate::{self, Media},
@@ -71,9 +71,8 @@ fn query_parameters(parts: &Parts) -> Result<ApiRequest, String> {
 
 fn json_parameter(name: &str, text: Option<String>) -> Result<serde_json::Value, String> {
     match text.filter(|text| !text.is_empty()) {
-        Some(text) => {
-            serde_json::from_str(&text).map_err(|error| format!("the parameter `{name}` is no JSON: {error}"))
-        }
+        Some(text) => serde_json::from_slice(&keep_digits(text.as_bytes()))
+            .map_err(|error| format!("the parameter `{name}` is no JSON: {error}")),
         None => Ok(serde_json::Value::Null),
     }
 }
@@ -101,7 +100,7 @@ pub(super) async fn post(State(shared): State<Shared>, request: Request) -> Resp
         let message = "batches are not supported; send one request, it may have several root fields";
         return refused(StatusCode::BAD_REQUEST, media, message);
     }
-    match serde_json::from_slice::<ApiRequest>(&body) {
+    match serde_json::from_slice::<ApiRequest>(&keep_digits(&body)) {
         Ok(request) => answer(&shared, request, media, Method::POST).await,
         Err(error) => refused(
             StatusCode::BAD_REQUEST,

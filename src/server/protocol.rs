@@ -5,6 +5,8 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 
+use crate::graphql::keep_digits;
+
 /// Characters of an operation's id; clients use a counter or a UUID.
 const ID_MAX: usize = 128;
 
@@ -95,7 +97,8 @@ impl Protocol {
         if !self.acknowledged {
             return Verdict::Close(4401, "Unauthorized".to_owned());
         }
-        let payload = payload.and_then(|payload| serde_json::from_str::<Subscribe>(payload.get()).ok());
+        let payload = payload
+            .and_then(|payload| serde_json::from_slice::<Subscribe>(&keep_digits(payload.get().as_bytes())).ok());
         let Some(payload) = payload else {
             return Verdict::Close(4400, "Invalid payload of subscribe".to_owned());
         };

@@ -123,27 +123,19 @@ impl Params {
 
     /// A value as the elements of a list column are seen: by SQLite as values, Booleans as 0 and 1; by PostgreSQL as text.
     fn wire(&mut self, scalar: Scalar, value: &Value) -> Result<(), StoreError> {
-        let json = match (scalar, value) {
+        let is_text = matches!(self, Params::Postgres(_));
+        match (scalar, value) {
             // As it was written into the list.
-            (Scalar::Float, Value::Int(value)) => scalar.to_wire(&Value::Float(*value as f64)),
-            (_, value) => scalar.to_wire(value),
-        };
-        if let Params::Postgres(_) = self {
-            return match json {
+            (Scalar::Float, Value::Int(value)) => self.wire(scalar, &Value::Float(*value as f64)),
+            (_, Value::Float(value)) if !is_text => self.add(*value),
+            (_, Value::Float(_)) => self.add(scalar.to_wire_text(value)),
+            _ => match scalar.to_wire(value) {
                 serde_json::Value::Null => self.add(None::<String>),
                 serde_json::Value::String(text) => self.add(text),
+                serde_json::Value::Bool(value) if !is_text => self.add(i64::from(value)),
+                serde_json::Value::Number(number) if !is_text => self.add(number.as_i64()),
                 other => self.add(other.to_string()),
-            };
-        }
-        match json {
-            serde_json::Value::Null => self.add(None::<i64>),
-            serde_json::Value::Bool(value) => self.add(i64::from(value)),
-            serde_json::Value::Number(number) => match number.as_i64() {
-                Some(int) => self.add(int),
-                None => self.add(number.as_f64()),
             },
-            serde_json::Value::String(text) => self.add(text),
-            other => self.add(other.to_string()),
         }
     }
 

@@ -8,7 +8,7 @@ use rusqlite::{
 };
 use sqlx::sqlite::LockedSqliteHandle;
 
-use crate::value::float_text;
+use crate::value::{duration_text, float_text};
 
 /// `hayloft_float(x)`: a double as JSON, as PostgreSQL prints it; `null` for SQL null.
 ///
@@ -17,6 +17,9 @@ pub const FLOAT: &str = "hayloft_float";
 
 /// `hayloft_time(x)`: a stored DateTime or Time as JSON, without the zeros that end its fraction; `null` for SQL null.
 pub const TIME: &str = "hayloft_time";
+
+/// `hayloft_duration(x)`: a stored Duration as JSON; `null` for SQL null.
+pub const DURATION: &str = "hayloft_duration";
 
 /// Registers the functions on a connection; they live as long as it does.
 pub fn install(handle: &mut LockedSqliteHandle<'_>) -> Result<(), sqlx::Error> {
@@ -30,7 +33,8 @@ pub fn install(handle: &mut LockedSqliteHandle<'_>) -> Result<(), sqlx::Error> {
     let registered = connection.and_then(|connection| {
         let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
         connection.create_scalar_function(FLOAT, 1, flags, float)?;
-        connection.create_scalar_function(TIME, 1, flags, time)
+        connection.create_scalar_function(TIME, 1, flags, time)?;
+        connection.create_scalar_function(DURATION, 1, flags, duration)
     });
     registered.map_err(|error| sqlx::Error::Configuration(Box::new(error)))
 }
@@ -59,6 +63,13 @@ fn float(context: &Context<'_>) -> Result<Json, Error> {
     };
     // JSON has no infinities; none can be stored, and an expression's would be no number of ours.
     Ok(float_text(number).map_or(Json::Null, Json::Text))
+}
+
+fn duration(context: &Context<'_>) -> Result<Json, Error> {
+    let micros = context.get_raw(0).as_i64_or_null()?;
+    Ok(micros.map_or(Json::Null, |micros| {
+        Json::Text(["\"", &duration_text(micros), "\""].concat())
+    }))
 }
 
 fn time(context: &Context<'_>) -> Result<Json, Error> {

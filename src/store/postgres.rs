@@ -178,10 +178,7 @@ impl Dialect for Postgres {
             ColumnKind::Scalar(Scalar::Boolean) => or_null(format!("{column}::text")),
             ColumnKind::Scalar(Scalar::DateTime) => or_null(format!("'\"'||rtrim(rtrim({column},'Z0'),'.')||'Z\"'")),
             ColumnKind::Scalar(Scalar::Time) => or_null(format!("'\"'||rtrim(rtrim({column},'0'),'.')||'\"'")),
-            // The parts are taken apart before `abs`, which fails on the smallest integer.
-            ColumnKind::Scalar(Scalar::Duration) => or_null(format!(
-                "(CASE WHEN {column}<0 THEN '\"-PT' ELSE '\"PT' END||rtrim(rtrim(abs({column}/1000000)||'.'||lpad(abs({column}%1000000)::text,6,'0'),'0'),'.')||'S\"')"
-            )),
+            ColumnKind::Scalar(Scalar::Duration) => or_null(duration(column)),
             ColumnKind::Scalar(_) | ColumnKind::Enum => or_null(format!("to_json({column})::text")),
         }
     }
@@ -379,6 +376,21 @@ fn array_of(kind: Kind) -> (&'static str, &'static str) {
         Kind::Decimal => ("text", "::numeric"),
         Kind::Text => ("text", ""),
     }
+}
+
+/// What `value::duration_text` gives, as JSON. The parts are taken apart before `abs`, which fails on the smallest integer.
+fn duration(column: &str) -> String {
+    let part = |count: &str, unit: &str| format!("CASE WHEN {count}=0 THEN '' ELSE abs({count})||'{unit}' END");
+    let days = part(&format!("({column}/86400000000)"), "D");
+    let hours = part(&format!("({column}/3600000000%24)"), "H");
+    let minutes = part(&format!("({column}/60000000%60)"), "M");
+    let seconds = format!(
+        "CASE WHEN {column}%60000000=0 AND {column}<>0 THEN '' ELSE \
+         rtrim(rtrim(abs({column}/1000000%60)||'.'||lpad(abs({column}%1000000)::text,6,'0'),'0'),'.')||'S' END"
+    );
+    let clock =
+        format!("CASE WHEN {column}%86400000000=0 AND {column}<>0 THEN '' ELSE 'T'||{hours}||{minutes}||{seconds} END");
+    format!("(CASE WHEN {column}<0 THEN '\"-P' ELSE '\"P' END||{days}||{clock}||'\"')")
 }
 
 /// Primary keys stand among the tables and indexes: no table is called so, and no index of ours.

@@ -128,10 +128,7 @@ impl Dialect for Sqlite {
                 format!("CASE {column} WHEN 0 THEN 'false' WHEN 1 THEN 'true' ELSE 'null' END")
             }
             ColumnKind::Scalar(Scalar::DateTime | Scalar::Time) => format!("{}({column})", functions::TIME),
-            // The parts are taken apart before `abs`, which fails on the smallest integer.
-            ColumnKind::Scalar(Scalar::Duration) => format!(
-                "CASE WHEN {column} IS NULL THEN 'null' ELSE CASE WHEN {column}<0 THEN '\"-PT' ELSE '\"PT' END||rtrim(rtrim(printf('%d.%06d',abs({column}/1000000),abs({column}%1000000)),'0'),'.')||'S\"' END"
-            ),
+            ColumnKind::Scalar(Scalar::Duration) => format!("{}({column})", functions::DURATION),
             ColumnKind::Scalar(Scalar::Float) => format!("{}({column})", functions::FLOAT),
             ColumnKind::Scalar(_) | ColumnKind::Enum => format!("json_quote({column})"),
         }

@@ -15,4 +15,5 @@ pub use input::InputError;
 pub use row::{Apart, Kept, Key, Row, Value};
 pub use scalar::{MICROS_PER_SECOND, Scalar};
 pub use time::duration_micros;
-pub use upstream::{Misfit, describe};
+pub use upstream::{Misfit, describe, whole_number};
+pub use wire::duration_text;

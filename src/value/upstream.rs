@@ -63,7 +63,8 @@ impl Scalar {
             ));
         }
         let converted = match self {
-            Scalar::Id | Scalar::String => text_or_number(value).map(Value::Text),
+            Scalar::Id => identifier(value).map(Value::Text),
+            Scalar::String => text_or_number(value).map(Value::Text),
             Scalar::Int => integer(value).filter(|int| i32::try_from(*int).is_ok()).map(Value::Int),
             Scalar::BigInt => integer(value).map(Value::Int),
             Scalar::Float => float(value).map(Value::Float),
@@ -171,6 +172,26 @@ fn number_text(value: &Val) -> Option<String> {
     text_or_number(value)
 }
 
+/// A text as it is; of a number its digits, in whatever spelling it came.
+fn identifier(value: &Val) -> Option<String> {
+    match value {
+        Val::Num(_) => whole_number(value),
+        _ => text(value).map(str::to_owned),
+    }
+}
+
+/// The digits of a number without a fraction: `1`, `1.0` and `1e0` are one number, of which exports write any spelling.
+pub fn whole_number(value: &Val) -> Option<String> {
+    match value {
+        Val::Num(Num::Int(_) | Num::BigInt(_)) => Some(value.to_string()),
+        Val::Num(_) => {
+            let decimal = Decimal::parse(&value.to_string())?.into_string();
+            Some(decimal).filter(|decimal| !decimal.contains('.'))
+        }
+        _ => None,
+    }
+}
+
 fn integer(value: &Val) -> Option<i64> {
     match value {
         Val::Num(Num::Int(int)) => i64::try_from(*int).ok(),
@@ -231,6 +252,15 @@ mod tests {
         let text = |text: &str| Value::Text(text.to_owned());
         let cases = [
             (Scalar::Id, "42", text("42")),
+            (Scalar::Id, "42.0", text("42")),
+            (Scalar::Id, "4.2e1", text("42")),
+            (Scalar::Id, "-0.0", text("0")),
+            (Scalar::Id, "738529527931269425", text("738529527931269425")),
+            (Scalar::Id, "738529527931269425.0", text("738529527931269425")),
+            (Scalar::Id, "12345678901234567890123", text("12345678901234567890123")),
+            // A text is nobody's number.
+            (Scalar::Id, "\"42.0\"", text("42.0")),
+            (Scalar::Id, "\" 42\"", text(" 42")),
             (Scalar::String, "\"a\\u00e9\"", text("aé")),
             (Scalar::String, "1.50", text("1.50")),
             (Scalar::Int, "\"42\"", Value::Int(42)),
@@ -276,6 +306,9 @@ mod tests {
             (Scalar::Boolean, "1"),
             (Scalar::String, "{}"),
             (Scalar::Id, "true"),
+            (Scalar::Id, "14.5"),
+            (Scalar::Id, "1e-1"),
+            (Scalar::Id, "NaN"),
             (Scalar::Uuid, "\"6ba7b8109dad11d180b400c04fd430c8\""),
             (Scalar::Url, "\"/relative\""),
             (Scalar::DateTime, "1700000000"),

@@ -200,6 +200,16 @@ pub fn values(field: &str) -> Vec<Value> {
             ["1"]
         ]),
         "ints" => json!([[], [0], [1, 2], [null], [2, null, 1], [2147483647], [1, 1]]),
+        "floats" => json!([
+            [],
+            [1.0],
+            [0.1, null],
+            [1e21, 1e-7, 1e15, 123456789012345680.0],
+            [5e-324, 1.7976931348623157e308, 1e23, -0.0],
+            [9007199254740993.0, 0.30000000000000004],
+            [2.2250738585072014e-308, 3.4028234663852886e38]
+        ]),
+        "lengths" => json!([["PT90S"], [], ["P1D", "PT24H", "-PT0.000001S"], ["P106751991D", "PT0S"]]),
         "place" => json!([
             {"latitude": 52.52, "longitude": 13.405, "names": ["Berlin", "ベルリン"], "inner": {"when": "2026-11-21T03:20:00.5Z", "amount": "1.50", "kind": "big"}},
             {"latitude": -0.0, "names": []}, {"inner": {}}, {}, {"inner": {"amount": "1e3"}}
@@ -209,9 +219,9 @@ pub fn values(field: &str) -> Vec<Value> {
     serde_json::from_value(list).expect("a list")
 }
 
-pub const FIELDS: [&str; 17] = [
+pub const FIELDS: [&str; 19] = [
     "string", "int", "float", "boolean", "bigInt", "decimal", "dateTime", "date", "time", "duration", "uuid", "url",
-    "json", "kind", "strings", "ints", "place",
+    "json", "kind", "strings", "ints", "place", "floats", "lengths",
 ];
 
 /// Names of groups, in no order of any locale.

@@ -3,7 +3,7 @@
 use apollo_compiler::{request::coerce_variable_values, response::JsonMap};
 
 use super::{Plan, plan, shape};
-use crate::graphql::{ApiError, Limits, Served, gate, testing};
+use crate::graphql::{ApiError, Limits, Served, digits, gate, keep_digits, testing};
 
 struct Case {
     plan: Result<Plan, ApiError>,
@@ -17,7 +17,9 @@ fn run(query: &str, variables: &str) -> Result<Case, Vec<ApiError>> {
     let limits = Limits::default();
     let document = gate::admit(&served, &limits, query)?;
     let operation = document.operations.get(None).expect("one operation");
-    let variables: JsonMap = serde_json::from_str(variables).expect("variables as JSON");
+    let variables = keep_digits(variables.as_bytes());
+    let variables: JsonMap = serde_json::from_slice(&variables).expect("variables as JSON");
+    let variables = digits::settled(&served.schema, operation, &variables);
     let variables = coerce_variable_values(&served.schema, operation, &variables).map_err(|error| {
         vec![ApiError::new(
             crate::graphql::Code::BadUserInput,

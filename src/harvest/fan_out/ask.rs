@@ -22,6 +22,7 @@ use crate::{
         stage::{Content, Page},
     },
     store::{Parent, ParentOutcome, RequestState},
+    value::Value,
 };
 
 /// Rows of one answer, all its pages together: it becomes one transaction.
@@ -246,7 +247,11 @@ fn maker<'a>(inner: &'a Inner, fetch: &'a Fetch, source: &'a SourceHandle, this:
 fn this(entity: &Entity, each: &Each, parent: &Parent) -> Val {
     let fields = each.this.iter().zip(&parent.this).map(|(field, (scalar, value))| {
         let name = text(&entity.field(*field).name);
-        (name, jq_value(scalar.to_wire(value)))
+        let value = match value {
+            Value::Float(_) => Val::Num(Num::Dec(scalar.to_wire_text(value).into())),
+            value => jq_value(scalar.to_wire(value)),
+        };
+        (name, value)
     });
     Val::obj(fields.collect::<Map>())
 }
