@@ -148,11 +148,12 @@ fn first_query(folder: &Path, on: &On<'_>) {
         server.stop();
         let first = all[0];
         all.sort_by(f64::total_cmp);
-        (first, all[all.len() / 2])
+        // What the plan makes of it; all else that goes on here only adds to that.
+        (first, all[0])
     };
-    let (first, after_load) = ask(9);
+    let (first, after_load) = ask(15);
     analyze(folder, on);
-    let (_, analyzed) = ask(9);
+    let (_, analyzed) = ask(15);
     println!(
         "({}, a filter through four tables: the first time {first:.1} ms)",
         on.name
@@ -163,7 +164,7 @@ fn first_query(folder: &Path, on: &On<'_>) {
         "×",
         &Target::AtMost(1.5),
     );
-    println!("({after_load:.2} ms against {analyzed:.2} ms, medians)");
+    println!("({after_load:.2} ms against {analyzed:.2} ms, the shortest of 15)");
 }
 
 fn analyze(folder: &Path, on: &On<'_>) {
