@@ -110,7 +110,7 @@ pub(super) async fn before(inner: &Inner, run: &Run, group: &Group, memory: &mut
 /// After a commit: a load that turns out to be slow needs its indexes more than room for more rows.
 pub(super) async fn after(inner: &Inner, run: &Run, group: &Group) {
     if inner.deferred.is_slow(run.entity, group.rows.len() as u64) {
-        build(inner, &family(&inner.layout, run.entity), Turn::Waited).await;
+        build(inner, &family(&inner.layout, run.entity), Turn::IfFree).await;
     }
 }
 

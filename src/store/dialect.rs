@@ -148,9 +148,9 @@ pub trait Dialect: Send + Sync + 'static {
     fn rename_index(&self, old: &str, new: &str, sql: &str) -> Vec<String>;
     /// Gives about how many rows a table has, where an index can be built beside writers; `None`: it cannot.
     fn rows_estimate(&self, table: &str) -> Option<String>;
-    /// What makes a transaction wait for a lock only for some seconds.
-    fn before_turn(&self) -> &'static [&'static str] {
-        &[]
+    /// Makes a transaction wait for each of its locks only for so long, where it waits for any.
+    fn lock_wait(&self, _seconds: u32) -> Option<String> {
+        None
     }
     /// What begins the transaction that holds the turn to build.
     fn before_build(&self) -> &'static [&'static str];

@@ -304,8 +304,8 @@ impl Dialect for Postgres {
         &["SET LOCAL idle_in_transaction_session_timeout=0"]
     }
 
-    fn before_turn(&self) -> &'static [&'static str] {
-        &["SET LOCAL lock_timeout='10s'"]
+    fn lock_wait(&self, seconds: u32) -> Option<String> {
+        Some(format!("SET LOCAL lock_timeout='{seconds}s'"))
     }
 
     fn build_beside(&self, index: &str, sql: &str) -> Option<[String; 2]> {

@@ -8,6 +8,11 @@ use super::index::{create, there};
 /// it beside writers takes twice as long.
 const QUICK_BYTES: i64 = 512 << 20;
 
+/// Seconds that who builds waits for his turn: as long as a server needs to notice that a process has ended, and as long as a build
+/// of many takes. A run that ends, and so a shutdown, is not kept for longer.
+const FREE_WAIT: u32 = 10;
+const TURN_WAIT: u32 = 60;
+
 /// Whose turn it is, and who may be kept waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Turn {
@@ -86,10 +91,12 @@ async fn build_within(
 /// who would not wait for others waits for a moment.
 async fn take_turn(work: &mut Writing<'_>, turn: Turn) -> Result<bool, StoreError> {
     let dialect = work.inner.dialect;
-    if turn == Turn::IfFree {
-        for statement in dialect.before_turn() {
-            work.run(work.params(), (*statement).to_owned()).await?;
-        }
+    let seconds = match turn {
+        Turn::IfFree => FREE_WAIT,
+        Turn::Waited => TURN_WAIT,
+    };
+    if let Some(wait) = dialect.lock_wait(seconds) {
+        work.run(work.params(), wait).await?;
     }
     let sql = format!(
         "SELECT one FROM hayloft_layout_lock WHERE one=2{}",
