@@ -75,6 +75,18 @@ impl Loaded {
             .map_err(|error| Failure::setup(format!("error: {error}")))
     }
 
+    /// What is said of each type that no fetch brings rows of.
+    pub fn unfilled(&self) -> impl Iterator<Item = String> {
+        let empty = self.layout.entities.iter().filter(|tables| tables.filled_by.is_empty());
+        empty.map(|tables| {
+            format!(
+                "{}: nothing fills it, so it stays empty: give it a @fetch, name it in a @nested list, or let a @fetch on a \
+                 field lead to it",
+                tables.name
+            )
+        })
+    }
+
     fn settings(&self, environment: Environment) -> HarvestSettings {
         HarvestSettings {
             environment,
@@ -180,6 +192,7 @@ impl Serving {
             api: current.clone(),
             allowed_hosts: self.listen.allow_host.as_slice().into(),
         };
+        loaded.unfilled().for_each(|told| tracing::warn!("{told}"));
         let definition = self.definition;
         let harvester = loaded.harvester(&store, self.environment.clone())?;
         let keeper = Keeper {
@@ -189,6 +202,12 @@ impl Serving {
             watch: self.watched.map(|path| Watch::start(&path, definition)),
         };
         tracing::info!("data in {}", self.database);
+        if !address.ip().is_loopback() {
+            tracing::warn!(
+                "{address} is no loopback address: whoever reaches it can read all that is served; a reverse proxy that \
+                 asks who it is, or --listen 127.0.0.1:4000, keeps others out"
+            );
+        }
         tracing::info!("open http://{address}/ for GraphiQL; the API is http://{address}/graphql; Ctrl-C ends");
         // Whichever ends first ends the other: a server without a harvest would serve ageing data in silence.
         let guard = shutdown.clone().drop_guard();

@@ -3,7 +3,7 @@
 use hayloft::demo::FARM_DEFINITION;
 use serde_json::json;
 
-use crate::harness::{Db, Reply, Scratch, Upstream, on_both};
+use crate::harness::{Db, Program, Reply, Scratch, Upstream, on_both};
 
 on_both!(
     sigterm_ends_it_cleanly_in_the_middle_of_a_harvest,
@@ -113,6 +113,7 @@ async fn settings_that_cannot_work_say_what_to_do() {
     assert!(not_a_database.err.contains("text.db"), "{}", not_a_database.err);
 
     for (url, word) in [
+        ("farm.db", "for a file write sqlite:farm.db"),
         ("postgres://me:hunter2@127.0.0.1:9/x", "does not answer"),
         ("mysql://me:hunter2@db/x", "MySQL"),
         ("sqlite:", "path"),
@@ -126,6 +127,49 @@ async fn settings_that_cannot_work_say_what_to_do() {
     }
     let absent = scratch.run(&["status", "--database", "sqlite:absent.db"], &[]).await;
     assert_eq!(absent.code, Some(2), "{absent:?}");
+}
+
+/// What stands in a clone needs one thing from outside, and one line says which.
+#[tokio::test]
+async fn the_repository_s_definition_says_what_it_needs() {
+    let scratch = Scratch::new(FARM_DEFINITION);
+    let served = scratch.run(&["serve", "--listen", "127.0.0.1:0"], &[]).await;
+    assert_eq!(served.code, Some(2), "{served:?}");
+    assert_eq!(served.err.trim_end().lines().count(), 1, "{}", served.err);
+    assert!(
+        served.err.contains("FARM_URL") && served.err.contains("hayloft serve"),
+        "{}",
+        served.err
+    );
+}
+
+/// A type without rows is no fault, and yet nobody means it for long.
+#[tokio::test]
+async fn types_that_nothing_fills_are_told() {
+    let scratch = Scratch::new(&format!(
+        "{LIST}type Note {{ id: ID! lines: [Line!]! @nested }}\ntype Line {{ note: Note! text: String }}\n"
+    ));
+    let checked = scratch.run(&["check"], &[]).await;
+    assert_eq!(checked.code, Some(0), "{checked:?}");
+    let told: Vec<&str> = checked
+        .out
+        .lines()
+        .skip(1)
+        .filter_map(|line| line.split_once(':'))
+        .map(|told| told.0)
+        .collect();
+    assert_eq!(told, ["Note", "Line"], "{}", checked.out);
+}
+
+#[tokio::test]
+async fn an_address_that_others_reach_is_told() {
+    let scratch = Scratch::new("type Note { id: ID! }\n");
+    for (address, warned) in [("0.0.0.0:0", true), ("127.0.0.1:0", false)] {
+        let program = Program::start(&scratch.path(""), &["serve", "--listen", address], &[]).await;
+        let log = program.log();
+        assert_eq!(log.contains("is no loopback address"), warned, "{address}: {log}");
+        program.kill().await;
+    }
 }
 
 async fn sigterm_ends_it_cleanly_in_the_middle_of_a_harvest(db: Db) {

@@ -24,6 +24,8 @@ impl Check {
             text::count(catalog.entities.len() as u64, "type"),
             text::count(catalog.fetches.len() as u64, "fetch"),
             text::count(catalog.sources.len() as u64, "source"),
-        ))
+        ))?;
+        // No fault: a definition may be written type by type.
+        loaded.unfilled().try_for_each(|told| text::print(&format!("{told}\n")))
     }
 }

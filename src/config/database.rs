@@ -54,6 +54,10 @@ pub enum DatabaseUrlError {
     Option(String),
     #[error("{0} is not a database that Hayloft can use: give sqlite:PATH or postgres://user@host/database")]
     Other(&'static str),
+    #[error(
+        "`{0}` does not say which database it is: for a file write sqlite:{0}, for a server postgres://user@host/database"
+    )]
+    NoScheme(String),
     #[error("{0}: databases are sqlite:PATH or postgres://user@host/database")]
     Unknown(String),
     #[error("sqlite: needs a path, such as sqlite:farm.db")]
@@ -100,7 +104,7 @@ impl FromStr for DatabaseUrl {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (scheme, rest) = text
             .split_once(':')
-            .ok_or_else(|| DatabaseUrlError::Unknown(format!("`{text}` has no scheme")))?;
+            .ok_or_else(|| DatabaseUrlError::NoScheme(text.to_owned()))?;
         match scheme {
             "sqlite" => {
                 let path = rest.strip_prefix("//").unwrap_or(rest);

@@ -23,6 +23,8 @@ pub const TEXT_MAX: usize = 1 << 20;
 /// Tokens of a definition, and nesting of its values: bounds for the parser's memory and stack.
 const TOKENS_MAX: usize = 200_000;
 const NESTING_MAX: usize = 64;
+/// Syntax errors that are told: of a file that is no definition nearly every word is one.
+const SYNTAX_FAULTS_MAX: usize = 20;
 
 /// Reads a definition, or gives every fault in file order.
 pub fn parse(files: &[SourceFile]) -> Result<Definition, Vec<Fault>> {
@@ -46,11 +48,11 @@ pub fn parse_partly(files: &[SourceFile]) -> (Option<Definition>, Vec<Fault>) {
         .flat_map(|(start, file)| syntax_of(file, start))
         .collect();
     if !broken.is_empty() {
-        return (None, broken);
+        return (None, first_of(broken));
     }
     let document = match parser().parse_ast(text.as_str(), "definition") {
         Ok(document) => document,
-        Err(broken) => return (None, syntax_faults(&broken.errors, &text)),
+        Err(broken) => return (None, first_of(syntax_faults(&broken.errors, &text))),
     };
     let mut reader = Reader::new(&document, &text);
     document
@@ -91,6 +93,19 @@ fn syntax_faults(errors: &apollo_compiler::validation::DiagnosticList, text: &st
         Fault::at(at, format!("this is not GraphQL: {}", plainly(message)))
     });
     in_file_order(faults.collect())
+}
+
+/// The first faults of many; the last of them says how many are left out.
+fn first_of(mut faults: Vec<Fault>) -> Vec<Fault> {
+    let more = faults.len().saturating_sub(SYNTAX_FAULTS_MAX);
+    faults.truncate(SYNTAX_FAULTS_MAX);
+    if let Some(last) = faults.last_mut().filter(|_| more > 0) {
+        let noun = if more == 1 { "fault is" } else { "faults are" };
+        last.hint = Some(format!(
+            "{more} more {noun} not shown; is this a definition? It is GraphQL text, such as `type Item {{ id: ID! }}`"
+        ));
+    }
+    faults
 }
 
 /// The parser's names of tokens, as they are written.

@@ -12,7 +12,9 @@ use super::limits::{BODY_MAX, FILTER_TIME, LINE_MAX, RETRY_AFTER_MAX};
 #[non_exhaustive]
 pub enum HarvestError {
     /// Variables in `$env` that are not set, each with who uses it.
-    #[error("these environment variables are not set: {0}; set them, or change the definition")]
+    #[error(
+        "these environment variables are not set: {0}; set them, such as `NAME=value hayloft serve`, or change the definition"
+    )]
     Environment(String),
     /// A source or a fetch whose address cannot be used.
     #[error("{place}: {message}")]
