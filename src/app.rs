@@ -1,7 +1,9 @@
 //! Puts the parts together: a definition read, a database opened, a harvester and a server running.
 
+pub mod control;
 mod failure;
 mod files;
+pub mod operate;
 mod reload;
 mod watch;
 mod work;
@@ -12,10 +14,12 @@ use std::{
     sync::Arc,
 };
 
+use control::Control;
 pub use failure::Failure;
 pub use files::DefinitionFiles;
+use operate::Operator;
 use reload::Keeper;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync};
 use tokio_util::sync::CancellationToken;
 use watch::Watch;
 use work::Work;
@@ -193,10 +197,13 @@ impl Serving {
             allowed_hosts: self.listen.allow_host.as_slice().into(),
         };
         loaded.unfilled().for_each(|told| tracing::warn!("{told}"));
+        let (desk, operators) = sync::watch::channel(None);
+        let control = control(&self.database, operators, &shutdown);
         let definition = self.definition;
         let harvester = loaded.harvester(&store, self.environment.clone())?;
         let keeper = Keeper {
             work: Work::begin(loaded, store, harvester, &shutdown),
+            desk,
             current,
             environment: self.environment,
             watch: self.watched.map(|path| Watch::start(&path, definition)),
@@ -223,11 +230,32 @@ impl Serving {
         drop(guard);
         let harvested = harvest.await;
         tracing::debug!("the harvest has ended");
+        if let Some(control) = control {
+            let _ = control.await;
+        }
         served.map_err(|error| Failure::work(format!("error: the server stopped: {error}")))?;
         harvested.map_err(|error| {
             tracing::error!(%error, "the harvest's keeper ended");
             Failure::work("error: the harvest stopped; the log has the cause")
         })?
+    }
+}
+
+/// Opens the door for commands, where this process alone has the database; without it they are told who has it.
+fn control(
+    database: &DatabaseUrl,
+    operators: sync::watch::Receiver<Option<Operator>>,
+    shutdown: &CancellationToken,
+) -> Option<tokio::task::JoinHandle<()>> {
+    let DatabaseUrl::Sqlite(path) = database else {
+        return None;
+    };
+    match Control::open(path) {
+        Ok(control) => Some(tokio::spawn(control.serve(operators, shutdown.clone()))),
+        Err(error) => {
+            tracing::warn!(%error, "no socket can be made beside the database; commands must wait until this process ends");
+            None
+        }
     }
 }
 

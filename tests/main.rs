@@ -10,6 +10,7 @@ mod browser;
 mod changes;
 mod chaos;
 mod cluster;
+mod control;
 mod countries;
 mod definition;
 mod disk;

@@ -43,6 +43,20 @@ impl Failure {
         self.passes
     }
 
+    /// As another process told it.
+    pub(super) fn told(code: u8, text: String) -> Failure {
+        Failure {
+            code,
+            text,
+            passes: false,
+        }
+    }
+
+    /// The exit code.
+    pub fn code(&self) -> u8 {
+        self.code
+    }
+
     /// What happened and what to do.
     pub fn text(&self) -> &str {
         self.text.trim_end()

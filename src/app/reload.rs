@@ -3,10 +3,10 @@
 
 use std::{sync::OnceLock, time::Duration};
 
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::{DefinitionFiles, Failure, Loaded, watch::Watch, work::Work};
+use super::{DefinitionFiles, Failure, Loaded, operate::Operator, watch::Watch, work::Work};
 use crate::{catalog::Difference, config::Environment, graphql::Current};
 
 /// What everybody may know of a refused definition; the log has the rest.
@@ -20,6 +20,8 @@ const PAUSE_MAX: Duration = Duration::from_secs(30);
 /// The definition in force, and its successors.
 pub struct Keeper {
     pub work: Work,
+    /// Where operators find the definition that is at work; nobody while one is exchanged.
+    pub desk: watch::Sender<Option<Operator>>,
     pub current: Current,
     pub environment: Environment,
     /// None for a definition that is no file.
@@ -37,6 +39,7 @@ impl Keeper {
     /// Harvests and takes in changes of the definition, one after the other, until `shutdown`.
     pub async fn run(mut self, shutdown: &CancellationToken) -> Result<(), Failure> {
         let mut waiting: Option<Waiting> = None;
+        self.desk.send_replace(Some(self.work.operator()));
         loop {
             let changed = tokio::select! {
                 ended = self.work.ended() => return ended,
@@ -114,14 +117,14 @@ impl Keeper {
         // What can be refused is refused before the harvest is disturbed.
         self.work.store.accepts(&loaded.layout).await?;
         let difference = Difference::between(&self.work.loaded.catalog, &loaded.catalog);
+        self.desk.send_replace(None);
         self.work.rest().await;
-        match self.exchange(loaded, shutdown).await {
-            Ok(()) => Ok(Some(difference)),
-            Err(failure) => {
-                self.work.resume(shutdown);
-                Err(failure)
-            }
+        let exchanged = self.exchange(loaded, shutdown).await;
+        if exchanged.is_err() {
+            self.work.resume(shutdown);
         }
+        self.desk.send_replace(Some(self.work.operator()));
+        exchanged.map(|()| Some(difference))
     }
 
     /// The exchange itself, while no harvest runs. All that can fail comes before the tables move.

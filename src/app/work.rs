@@ -1,9 +1,9 @@
 //! One definition at work: its handle of the store and the harvest under it. Knows how to rest it; not when.
 
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{Failure, Loaded};
+use super::{Failure, Loaded, operate::Operator};
 use crate::{harvest::Harvester, store::Store};
 
 /// A definition that is harvested.
@@ -18,6 +18,8 @@ pub struct Work {
 struct Running {
     stop: CancellationToken,
     task: JoinHandle<()>,
+    /// What operators began.
+    begun: TaskTracker,
 }
 
 impl Work {
@@ -28,6 +30,17 @@ impl Work {
             loaded,
             store,
             harvester,
+        }
+    }
+
+    /// This definition, to operators.
+    pub fn operator(&self) -> Operator {
+        Operator {
+            catalog: self.loaded.catalog.clone(),
+            store: self.store.clone(),
+            harvester: self.harvester.clone(),
+            stop: self.running.stop.clone(),
+            begun: self.running.begun.clone(),
         }
     }
 
@@ -47,6 +60,8 @@ impl Work {
         self.running.stop.cancel();
         // A harvest that broke is told of in the log, and at rest like any other.
         let _ = self.ended().await;
+        self.running.begun.close();
+        self.running.begun.wait().await;
     }
 
     /// Goes on after a rest.
@@ -62,7 +77,11 @@ impl Running {
         let task = tokio::spawn(async move {
             tokio::join!(harvester.serve(&token), store.follow(&token), indexes(&store, &token));
         });
-        Running { stop, task }
+        Running {
+            stop,
+            task,
+            begun: TaskTracker::new(),
+        }
     }
 }
 

@@ -1,14 +1,18 @@
 //! The command line: a file per command. Knows how to talk to a person; leaves the work to the modules below.
 
+mod approve;
 mod backup;
 mod check;
 mod demo;
 mod directives;
 mod explain;
 mod harvest;
+mod operate;
 mod plan;
 mod print;
 mod progress;
+mod reject;
+mod replay;
 mod restore;
 mod serve;
 mod status;
@@ -49,6 +53,9 @@ enum Command {
     Print(print::Print),
     Explain(explain::Explain),
     Status(status::Status),
+    Approve(approve::Approve),
+    Reject(reject::Reject),
+    Replay(replay::Replay),
     Backup(backup::Backup),
     Restore(restore::Restore),
     Directives(directives::Directives),
@@ -75,6 +82,9 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Print(command) => command.run(),
         Command::Explain(command) => wait_for(command.run()),
         Command::Status(command) => wait_for(command.run()),
+        Command::Approve(command) => wait_for(command.run()),
+        Command::Reject(command) => wait_for(command.run()),
+        Command::Replay(command) => wait_for(command.run()),
         Command::Backup(command) => wait_for(command.run()),
         Command::Restore(command) => wait_for(command.run()),
         Command::Directives(command) => command.run(),

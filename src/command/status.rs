@@ -224,12 +224,11 @@ async fn attention(status: &FetchStatus, store: &Store) -> Result<Vec<String>, F
     if let Some(error) = &run.error {
         notes.push(format!("{name}: failed {}: {error}", times(status.failures)));
     }
-    let held = status.last_complete.as_ref().map_or(0, |run| run.held);
-    if held > 0 {
+    if let Some(held) = store.held_deletions().await?.iter().find(|held| held.fetch == *name) {
         notes.push(format!(
-            "{name}: held: {} missing upstream, more than maxMissing allows, so nothing was deleted. If that is right, \
-             raise maxMissing and harvest again.",
-            text::count(held, "row")
+            "{name}: held: {} missing upstream, more than maxMissing allows, so nothing was deleted. If that is right: \
+             `hayloft approve {name}`; if they shall stay: `hayloft reject {name}`",
+            text::count(held.rows, "row")
         ));
     }
     if run.refused > 0 {

@@ -20,7 +20,7 @@ pub struct Silent;
 impl Progress for Silent {}
 
 /// The sums of a run after a commit.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Committed {
     pub pages: u64,
     /// Pages in all, when the upstream says so.
@@ -37,7 +37,7 @@ pub struct Committed {
 }
 
 /// How a run went.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct RunReport {
     pub summary: RunSummary,
     pub elapsed: Duration,

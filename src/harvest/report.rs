@@ -82,7 +82,8 @@ fn counts(summary: &RunSummary) -> String {
 
 fn held(summary: &RunSummary) -> String {
     format!(
-        "{}: {} stored rows were not in the source, more than `maxMissing` allows, so none is deleted",
+        "{0}: {1} stored rows were not in the source, more than `maxMissing` allows, so none is deleted; `hayloft approve {0}` \
+         deletes them, `hayloft reject {0}` keeps them",
         summary.fetch, summary.held
     )
 }

@@ -14,6 +14,7 @@ mod fan_out;
 mod follow;
 mod functions;
 mod ground;
+mod held;
 mod in_line;
 mod indexes;
 mod ledger;
@@ -30,6 +31,7 @@ mod read;
 mod reader;
 mod reading;
 mod redefine;
+mod replay;
 mod rows;
 mod session;
 mod sqlite;
@@ -68,6 +70,7 @@ use in_line::in_line;
 use ledger::Memories;
 use open::Door;
 
+pub use held::{Decision, HeldDeletion};
 pub use parents::*;
 pub use plan::{LayoutPlan, PlannedStep};
 pub use processes::{Attendance, ProcessSeen};
@@ -400,6 +403,24 @@ impl Store {
     /// The newest run of each fetch, and the newest complete one: what `status` and the scheduler read.
     pub async fn fetch_status(&self) -> Result<Vec<FetchStatus>, StoreError> {
         status::fetch_status(&self.inner).await
+    }
+
+    /// Deletions that were too many and wait for a decision.
+    pub async fn held_deletions(&self) -> Result<Vec<HeldDeletion>, StoreError> {
+        held::open(&self.inner).await
+    }
+
+    /// Decides about the rows that are held of a fetch, and gives how many they are: 0 when none is. Approved rows go with the
+    /// next complete run that misses them, too; kept ones stay until the upstream has them again.
+    pub async fn decide_held(&self, fetch: &str, decision: Decision) -> Result<u64, StoreError> {
+        in_line!(held::decide(&self.inner, fetch, decision).await)
+    }
+
+    /// Makes the next run read again, in full, what had rejected records; gives how many of these there are.
+    pub async fn forget_rejected(&self, fetch: FetchId) -> Result<u64, StoreError> {
+        let catalog = &self.inner.catalog;
+        let (name, on_field) = (catalog.fetch_name(fetch), catalog.fetch(fetch).each.is_some());
+        in_line!(replay::forget(&self.inner, &name, on_field).await)
     }
 
     /// Rows per entity.

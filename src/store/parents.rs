@@ -66,7 +66,7 @@ pub struct OpenFanOut {
 }
 
 /// Requests by state: answered, failed for good, and still to be made.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct FanOutCounts {
     pub done: u64,
     pub failed: u64,

@@ -311,7 +311,7 @@ pub struct Refused {
 }
 
 /// What a commit did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct GroupOutcome {
     pub new: u64,
     pub changed: u64,
@@ -337,7 +337,7 @@ pub enum Finish {
     Interrupted,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum RunState {
     /// A slot that waits for a process.
     Queued,
@@ -370,7 +370,7 @@ impl RunState {
 }
 
 /// A row of the ledger.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct RunSummary {
     pub id: i64,
     pub fetch: String,

@@ -5,6 +5,7 @@ use crate::{
     layout::ROW_COLUMN,
     store::{
         bind::get,
+        held::{self, Held},
         types::{Run, StoreError},
     },
 };
@@ -35,7 +36,11 @@ pub(in crate::store) async fn absent(
     let stored = count(work, run.entity).await?;
     // What was seen is stored, so the rest is what was not seen.
     let unseen = stored.saturating_sub(seen.len());
+    let decided = held::of(work, &run.fetch).await?;
     if unseen == 0 {
+        if !decided.is_empty() {
+            held::put(work, &run.fetch, run.id, Held::default()).await?;
+        }
         return Ok(Absent::default());
     }
     // Rows that this run added are no part of what was stored before it.
@@ -46,13 +51,18 @@ pub(in crate::store) async fn absent(
         0 if missing_max < 1.0 => 0,
         _ => ((before as f64 * missing_max).floor() as u64).max(1),
     };
-    if unseen > allowed {
-        return Ok(Absent { gone: 0, held: unseen });
-    }
+    let kept = match unseen > allowed || !decided.is_empty() {
+        true => match judge(work, run, seen, allowed, decided).await? {
+            Judged::Delete { kept } => kept,
+            Judged::Hold(held) => return Ok(Absent { gone: 0, held }),
+        },
+        false => RowSet::default(),
+    };
     let mut gone = 0;
     let mut after = i64::MIN;
     loop {
-        let (rows, last) = unseen_after(work, run.entity, seen, after).await?;
+        let (mut rows, last) = unseen_after(work, run.entity, seen, after).await?;
+        rows.retain(|(row, _)| !kept.contains(*row));
         gone += rows.len() as u64;
         kin::delete(work, run.entity, rows).await?;
         match last {
@@ -61,6 +71,52 @@ pub(in crate::store) async fn absent(
         }
     }
     Ok(Absent { gone, held: 0 })
+}
+
+/// What is to be done with rows that are missing.
+enum Judged {
+    /// They go, but for these.
+    Delete { kept: RowSet },
+    /// So many wait for a decision, and none goes.
+    Hold(u64),
+}
+
+/// Compares what is missing with what a person has decided, and remembers what is open now.
+async fn judge(
+    work: &mut Work<'_>,
+    run: &Run,
+    seen: &RowSet,
+    allowed: u64,
+    decided: Held,
+) -> Result<Judged, StoreError> {
+    let mut missing = Vec::new();
+    let mut after = i64::MIN;
+    loop {
+        let (rows, last) = unseen_after(work, run.entity, seen, after).await?;
+        missing.extend(rows.iter().map(|(row, _)| *row));
+        match last {
+            Some(last) => after = last,
+            None => break,
+        }
+    }
+    let (kept, approved) = (held::set(&decided.kept), held::set(&decided.approved));
+    let (stay, open): (Vec<i64>, Vec<i64>) = missing.into_iter().partition(|row| kept.contains(*row));
+    // What nobody has seen yet is judged like in any run.
+    let undecided = open.iter().filter(|row| !approved.contains(**row)).count() as u64;
+    let hold = undecided > allowed;
+    let held = open.len() as u64;
+    let kept = held::set(&stay);
+    let now = Held {
+        open: if hold { open } else { Vec::new() },
+        approved: Vec::new(),
+        kept: stay,
+    };
+    held::put(work, &run.fetch, run.id, now).await?;
+    Ok(if hold {
+        Judged::Hold(held)
+    } else {
+        Judged::Delete { kept }
+    })
 }
 
 async fn count(work: &mut Work<'_>, entity: EntityId) -> Result<u64, StoreError> {

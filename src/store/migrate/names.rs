@@ -16,6 +16,7 @@ const FETCHES: &[&str] = &[
     "hayloft_refill",
     "hayloft_fan_out",
     "hayloft_reading",
+    "hayloft_held",
 ];
 
 /// Forgets removed types, follows renamed ones, and lets new ones begin without a past.

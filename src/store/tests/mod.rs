@@ -5,6 +5,7 @@ mod changes;
 mod deferred;
 mod edits;
 mod eras;
+mod held;
 mod in_line;
 mod indexes;
 mod keys;

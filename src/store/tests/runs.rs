@@ -5,6 +5,7 @@ use super::*;
 on_both!(
     a_slot_is_taken_once,
     an_unchanged_page_keeps_its_rows,
+    what_had_rejected_records_is_read_again,
     an_interrupted_run_goes_on,
     an_interrupted_run_of_another_definition_does_not,
 );
@@ -76,6 +77,31 @@ async fn an_unchanged_page_keeps_its_rows(on: On) {
     // A page that a complete run did not visit is forgotten, though no row went.
     harvest(store, "Tag", TAG, 2, vec![tag("a"), tag("b")]).await;
     assert_eq!(store.request_state("Tag", "/tags?page=1").await.expect("answers"), None);
+}
+
+async fn what_had_rejected_records_is_read_again(on: On) {
+    let bench = bench_on(on).await;
+    let store = &bench.store;
+    let run = start(store, "Tag", TAG, 0).await;
+    let rejected = Refused {
+        key: Some("b".to_owned()),
+        id: None,
+        reason: "no".to_owned(),
+        record: "{}".to_owned(),
+    };
+    for (page, refused) in [("/tags?page=1", vec![]), ("/tags?page=2", vec![rejected])] {
+        let group = Group {
+            request: Some(state(page)),
+            refused,
+            pages: 1,
+            ..rows(vec![tag(page)])
+        };
+        store.commit_group(&run, group).await.expect("a commit");
+    }
+    store.finish_run(&run, complete(0.0)).await.expect("an end");
+    assert_eq!(replay::forget(&store.inner, "Tag", false).await.expect("an answer"), 1);
+    let known = async |page| store.request_state("Tag", page).await.expect("an answer").is_some();
+    assert!(known("/tags?page=1").await && !known("/tags?page=2").await);
 }
 
 async fn an_interrupted_run_goes_on(on: On) {

@@ -1,0 +1,182 @@
+//! What `harvest`, `approve`, `reject` and `replay` share: the way to the process that has the database, and what is shown. Knows
+//! a terminal; leaves the work to `app::operate`.
+
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use tokio::sync::mpsc;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    app::{
+        self, Loaded,
+        control::{self, EVENTS},
+        operate::{Event, Operator, Order},
+    },
+    config::{
+        DatabaseSetting, DatabaseUrl, DefinitionSetting, DestructiveSetting, Environment, RetentionSetting,
+        StatementSetting,
+    },
+    harvest::{Progress as _, RunReport},
+    store::{RunState, Store},
+};
+
+use super::{Failure, progress::Bars, text};
+
+/// How the database is opened when no process has it.
+#[derive(Args, Debug)]
+pub struct OperateSettings {
+    #[command(flatten)]
+    definition: DefinitionSetting,
+
+    #[command(flatten)]
+    database: DatabaseSetting,
+
+    #[command(flatten)]
+    statements: StatementSetting,
+
+    #[command(flatten)]
+    retention: RetentionSetting,
+
+    #[command(flatten)]
+    destructive: DestructiveSetting,
+}
+
+impl OperateSettings {
+    /// Has an order done by the process that serves the SQLite database, or else by this one, and shows what happens.
+    pub async fn perform(self, order: Order) -> Result<(), Failure> {
+        let loaded = Loaded::read(&self.definition.schema)?;
+        let url = self.database.or_beside(&self.definition.schema);
+        let stop = app::shutdown_on_signals()?;
+        let (events, waiting) = mpsc::channel(EVENTS);
+        let asked = async {
+            let definition = &loaded.catalog.fingerprint;
+            let there = match &url {
+                DatabaseUrl::Sqlite(path) => control::call(path, definition, &order, &events, &stop).await,
+                DatabaseUrl::Postgres(_) => None,
+            };
+            let done = match there {
+                Some(done) => done,
+                None => self.here(&loaded, &url, &order, &events, &stop).await,
+            };
+            drop(events);
+            done
+        };
+        let (done, shown) = tokio::join!(asked, show(waiting));
+        shown?;
+        done
+    }
+
+    async fn here(
+        &self,
+        loaded: &Loaded,
+        url: &DatabaseUrl,
+        order: &Order,
+        events: &mpsc::Sender<Event>,
+        stop: &CancellationToken,
+    ) -> Result<(), Failure> {
+        let store = loaded.open(url, app::access(self.destructive), self.statements).await?;
+        store.keep_changes(app::retention(&self.retention));
+        let result = with(loaded, &store, order, events, stop).await;
+        store.close().await;
+        result
+    }
+}
+
+/// The order, and then the indexes that are too large to be built before anybody reads.
+async fn with(
+    loaded: &Loaded,
+    store: &Store,
+    order: &Order,
+    events: &mpsc::Sender<Event>,
+    stop: &CancellationToken,
+) -> Result<(), Failure> {
+    let operator = Operator {
+        catalog: loaded.catalog.clone(),
+        store: store.clone(),
+        harvester: loaded.harvester(store, Environment::of_process())?,
+        stop: stop.clone(),
+        begun: TaskTracker::new(),
+    };
+    let done = operator.perform(order, events, stop).await;
+    let built = stop.run_until_cancelled(store.finish_indexes()).await;
+    done?;
+    Ok(built.unwrap_or(Ok(()))?)
+}
+
+/// Shows what happens until all has, and a table of the runs at the end.
+async fn show(mut events: mpsc::Receiver<Event>) -> Result<(), Failure> {
+    let started = Instant::now();
+    let mut reports = Vec::new();
+    let mut bars: Option<Bars> = None;
+    let mut ran = false;
+    while let Some(event) = events.recv().await {
+        match event {
+            Event::Begins(name) => {
+                ran = true;
+                bars = Some(Bars::new(&name));
+            }
+            Event::Committed(done) => bars.iter().for_each(|bars| bars.committed(&done)),
+            Event::Message(text) => bars.iter().for_each(|bars| bars.message(&text)),
+            Event::Ran(report) => {
+                bars.take().iter().for_each(Bars::finish);
+                reports.push(*report);
+            }
+            Event::Busy(told) => {
+                bars.take().iter().for_each(Bars::finish);
+                eprintln!("{told}");
+            }
+            Event::Told(told) => text::print(&format!("{told}\n"))?,
+        }
+    }
+    bars.iter().for_each(Bars::finish);
+    match ran {
+        true => text::print(&summary(&reports, started.elapsed())),
+        false => Ok(()),
+    }
+}
+
+/// The table that ends a harvest.
+fn summary(reports: &[RunReport], elapsed: Duration) -> String {
+    let head = [
+        "type", "pages", "new", "changed", "same", "gone", "refused", "bytes", "time", "outcome",
+    ];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    for report in reports {
+        let run = &report.summary;
+        let counts = [run.pages, run.new, run.changed, run.same, run.gone, run.refused];
+        let mut row = vec![run.fetch.clone()];
+        row.extend(counts.map(text::grouped));
+        row.push(text::bytes(run.bytes));
+        row.push(text::duration(report.elapsed));
+        row.push(outcome(report));
+        rows.push(row);
+    }
+    let total: u64 = reports
+        .iter()
+        .map(|report| report.summary.new + report.summary.changed + report.summary.same)
+        .sum();
+    format!(
+        "{}{} in {}\n",
+        text::table(&rows),
+        text::count(total, "row"),
+        text::duration(elapsed)
+    )
+}
+
+fn outcome(report: &RunReport) -> String {
+    let run = &report.summary;
+    match (run.state, &run.error) {
+        (RunState::Complete, _) if run.held > 0 => format!(
+            "complete; {} held from deletion, more than maxMissing allows: `hayloft approve {}` deletes them",
+            text::count(run.held, "row"),
+            run.fetch
+        ),
+        (RunState::Complete, _) => match report.failed_requests() {
+            Some(failed) => format!("complete; {failed}: see `hayloft status`"),
+            None => "complete".to_owned(),
+        },
+        (_, Some(error)) => format!("failed: {error}"),
+        (_, None) => "interrupted".to_owned(),
+    }
+}

@@ -1,0 +1,35 @@
+//! Makes the next run read again, in full, what had rejected records. Knows the quarantine and what is remembered of requests.
+
+use super::{Inner, bind::get, load::Writing, types::StoreError};
+
+/// Forgets what would vouch for the answers that had rejected records; gives how many such records there are.
+pub(super) async fn forget(inner: &Inner, fetch: &str, on_field: bool) -> Result<u64, StoreError> {
+    let mut work = Writing::begin(inner).await?;
+    let mut params = work.params();
+    params.add(fetch.to_owned())?;
+    let sql = "SELECT CAST(count(*) AS BIGINT) FROM hayloft_quarantine WHERE \"fetch\"=$1".to_owned();
+    let rejected: i64 = work
+        .all(params, sql)
+        .await?
+        .first()
+        .map_or(Ok(0), |line| get(line, 0))?;
+    if rejected == 0 {
+        return Ok(0);
+    }
+    let forget = match on_field {
+        false => {
+            "DELETE FROM hayloft_request_state WHERE \"fetch\"=$1 AND request IN \
+             (SELECT request FROM hayloft_quarantine WHERE \"fetch\"=$1)"
+        }
+        // Which of the answers had them is not known, so all are asked for again.
+        true => {
+            "UPDATE hayloft_fan_out SET hash=NULL,request=NULL,etag=NULL,last_modified=NULL,body_hash=NULL \
+             WHERE \"fetch\"=$1 AND state='done'"
+        }
+    };
+    let mut params = work.params();
+    params.add(fetch.to_owned())?;
+    work.run(params, forget.to_owned()).await?;
+    work.commit().await?;
+    Ok(rejected.unsigned_abs())
+}
