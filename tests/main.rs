@@ -28,6 +28,7 @@ mod live;
 mod loads;
 mod numbers;
 mod outages;
+mod parts;
 mod places;
 mod reload;
 mod replaced;

@@ -9,6 +9,14 @@ use super::{
 use crate::value::Scalar;
 
 impl Catalog {
+    /// Whether several fetches bring rows of a type: then a record writes what it has, and leaves what the others have brought.
+    pub fn is_shared(&self, entity: EntityId) -> bool {
+        self.fetch_ids()
+            .filter(|id| self.fetch(*id).entity == entity)
+            .nth(1)
+            .is_some()
+    }
+
     /// Changes when the same answer would be read otherwise, and only then: a definition may grow elsewhere.
     pub fn signature(&self, id: FetchId) -> String {
         let fetch = self.fetch(id);
@@ -31,6 +39,9 @@ impl Catalog {
         signature.text(fetch.rows.text());
         signature.paging(&fetch.paging);
         signature.entity(fetch.entity);
+        if self.is_shared(fetch.entity) {
+            signature.text("parts");
+        }
         format!("{:016x}", signature.hash.digest())
     }
 }

@@ -59,6 +59,31 @@ impl Take {
         }
     }
 
+    /// The same in a record that is a part of a row; `None` when it does not say anything of the field: it has none of the keys
+    /// at which the selection begins, or one of them is missing and nothing comes out. `strict`: an error is one all the same.
+    pub(super) fn find_in_part<'r>(&self, record: &'r Val, strict: bool) -> Result<Option<Found<'r>>, String> {
+        let Val::Obj(fields) = record else {
+            return self.find(record).map(Some);
+        };
+        let has = |key: &Val| fields.contains_key(key);
+        let (some, all) = match self {
+            // Each is another name for the same.
+            Take::Keys(keys) => (keys.iter().any(has), true),
+            Take::Jq(filter) => match filter.keys() {
+                Some(keys) => (keys.is_empty() || keys.iter().any(has), keys.iter().all(has)),
+                None => (true, false),
+            },
+        };
+        if !some {
+            return Ok(None);
+        }
+        match self.find(record) {
+            found if all => found.map(Some),
+            Err(reason) if strict => Err(reason),
+            found => Ok(found.ok().filter(|found| !found.is_nothing())),
+        }
+    }
+
     /// What an error says was looked at: `looked for fullName`.
     pub(super) fn sought(&self) -> String {
         match self {
@@ -72,6 +97,13 @@ impl Take {
 }
 
 impl Found<'_> {
+    fn is_nothing(&self) -> bool {
+        match self {
+            Found::One(value) => matches!(value, Val::Null),
+            Found::Outputs(outputs) => matches!(&outputs[..], [] | [Val::Null]),
+        }
+    }
+
     /// The one value of a field that is no list.
     pub(super) fn one(&self) -> Result<&Val, String> {
         match self {

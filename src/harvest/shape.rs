@@ -5,17 +5,18 @@ use std::collections::HashSet;
 use jaq_json::Val;
 
 use super::{
+    extent::Extent,
     keys::{reference, targets},
     leaf::{Document, Item, LeafShape, Values},
-    limits::RECORD_MAX,
+    refusal::{Unfit, refusal},
     room::{self, Room},
-    select::Take,
+    select::{Found, Take},
 };
 use crate::{
     catalog::{Catalog, EntityId, Field, FieldId, FieldKind, Leaf},
     layout::{EntityTables, Layout},
     store::Refused,
-    value::{Apart, Kept, Key, Row, Value},
+    value::{Absent, Apart, Kept, Key, Row, Value},
 };
 
 /// The compiled shapes of a whole catalog; made once, used by every run.
@@ -41,6 +42,8 @@ struct EntityShape {
     positional: bool,
     /// Some field is taken by its key, so that a record must be an object.
     needs_object: bool,
+    /// Several fetches bring its rows.
+    shared: bool,
     room: Room,
     /// What no record says.
     apart: Apart,
@@ -79,14 +82,6 @@ enum What {
     },
 }
 
-/// Why a record is no row, and its key: as far as it could be read, and whole.
-#[derive(Debug, Default)]
-struct Unfit {
-    key: Option<String>,
-    id: Option<Key>,
-    reason: String,
-}
-
 /// The row of a record, if it became one, and every refused record: the record itself or children of it.
 pub(super) type Shaped = (Option<Row>, Vec<Refused>);
 
@@ -108,8 +103,19 @@ impl Shaper {
 
     /// Shapes one record of a fetched entity.
     pub(super) fn record(&self, entity: EntityId, record: &Val) -> Shaped {
+        self.shaped(entity, record, Extent::OwnPart)
+    }
+
+    /// The same for a record that comes another way than by the type's own fetch.
+    pub(super) fn part(&self, entity: EntityId, record: &Val) -> Shaped {
+        self.shaped(entity, record, Extent::Part)
+    }
+
+    fn shaped(&self, entity: EntityId, record: &Val, extent: Extent) -> Shaped {
         let mut refused = Vec::new();
-        let row = match self.row(entity, record, &[], &mut refused) {
+        let shared = self.entities.get(entity.index()).is_some_and(|shape| shape.shared);
+        let extent = if shared { extent } else { Extent::Whole };
+        let row = match self.row(entity, record, extent, &[], &mut refused) {
             Ok(row) => Some(row),
             Err(unfit) => {
                 // Children go with their owner: refusing them apart would say the same twice.
@@ -144,26 +150,38 @@ impl Shaper {
     }
 
     /// Recursion ends with the record's own depth, which the parser limits.
-    fn row(&self, entity: EntityId, record: &Val, parent: &[Value], refused: &mut Vec<Refused>) -> Result<Row, Unfit> {
+    fn row(
+        &self,
+        entity: EntityId,
+        record: &Val,
+        extent: Extent,
+        parent: &[Value],
+        refused: &mut Vec<Refused>,
+    ) -> Result<Row, Unfit> {
         let shape = self.shape(entity)?;
         let mut values = vec![Value::Null; shape.columns];
         for (column, value) in shape.parent.iter().zip(parent) {
             put(&mut values, *column, value.clone());
         }
         let mut links = vec![Vec::new(); shape.joins];
+        let mut absent = Absent::default();
         for field in &shape.fields {
-            self.field(field, record, &mut values, &mut links).map_err(|reason| {
+            let found = self.field(field, record, extent, &mut values, &mut links);
+            let is_there = found.map_err(|reason| {
                 let (key, id) = shape.readable_key(&self.values, record, parent);
                 let reason = format!("{}{reason}", field.name);
                 Unfit { key, id, reason }
             })?;
+            if !is_there {
+                field.leave_out(&mut absent);
+            }
         }
         shape.room.check(&values, &links).map_err(|reason| {
             let (key, id) = shape.readable_key(&self.values, record, parent);
             Unfit { key, id, reason }
         })?;
         if shape.nested == 0 {
-            return Ok(Row::beside(&shape.apart, values, links, Vec::new()));
+            return Ok(extent.of(Row::beside(&shape.apart, values, links, Vec::new()), absent));
         }
         let key: Vec<Value> = shape
             .key
@@ -175,33 +193,39 @@ impl Shaper {
         let mut kept = vec![Vec::new(); shape.nested];
         for field in &shape.fields {
             if let What::Nested { list, child } = &field.what {
-                let (rows, refused) = self
-                    .children(field, *child, record, &key, refused)
+                let found = self
+                    .children(field, *child, record, extent, &key, refused)
                     .map_err(|reason| Unfit {
                         key: Some(Key(key.clone()).to_string()),
                         id: (!shape.positional).then(|| Key(key.clone())),
                         reason: format!("{}: {reason}", field.name),
                     })?;
-                if let (Some(slot), Some(kept)) = (children.get_mut(*list), kept.get_mut(*list)) {
-                    (*slot, *kept) = (rows, refused);
+                match (found, children.get_mut(*list), kept.get_mut(*list)) {
+                    (Some(found), Some(slot), Some(kept)) => (*slot, *kept) = found,
+                    _ => field.leave_out(&mut absent),
                 }
             }
         }
-        Ok(Row::beside(&shape.apart, values, links, children).keeping(kept))
+        let row = Row::beside(&shape.apart, values, links, children).keeping(kept);
+        Ok(extent.of(row, absent))
     }
 
+    /// Fills in what a record says of a field; false when it says nothing.
     fn field(
         &self,
         field: &FieldShape,
         record: &Val,
+        extent: Extent,
         values: &mut [Value],
         links: &mut [Vec<Key>],
-    ) -> Result<(), String> {
+    ) -> Result<bool, String> {
         if matches!(field.what, What::Nested { .. }) {
-            return Ok(());
+            return Ok(true);
         }
         let colon = |reason: String| format!(": {reason}");
-        let found = field.take.find(record).map_err(colon)?;
+        let Some(found) = field.find(record, extent).map_err(colon)? else {
+            return Ok(false);
+        };
         match &field.what {
             What::Leaf { column, leaf } => {
                 let value = leaf.convert(found.one().map_err(colon)?).map_err(colon)?;
@@ -227,19 +251,23 @@ impl Shaper {
             }
             What::Nested { .. } => {}
         }
-        Ok(())
+        Ok(true)
     }
 
-    /// The child rows under a field, and those that are bad: each is refused alone, and what is stored of it stays.
+    /// The child rows under a field, if the record has it, and those that are bad: each is refused alone, and what is stored of
+    /// it stays.
     fn children(
         &self,
         field: &FieldShape,
         child: EntityId,
         record: &Val,
+        extent: Extent,
         parent: &[Value],
         refused: &mut Vec<Refused>,
-    ) -> Result<(Vec<Row>, Vec<Kept>), String> {
-        let found = field.take.find(record)?;
+    ) -> Result<Option<(Vec<Row>, Vec<Kept>)>, String> {
+        let Some(found) = field.find(record, extent)? else {
+            return Ok(None);
+        };
         let items = found.items()?.unwrap_or(&[]);
         let shape = self.shape(child).map_err(|unfit| unfit.reason)?;
         let mut rows = Vec::with_capacity(items.len());
@@ -248,7 +276,7 @@ impl Shaper {
         for (position, item) in items.iter().enumerate() {
             let place = format!("{}[{position}]", field.name);
             let owner = || format!(" (of {})", Key(parent.to_vec()));
-            match self.row(child, item, parent, refused) {
+            match self.row(child, item, extent, parent, refused) {
                 Ok(row) if !shape.positional && !seen.insert(shape.key_of(&row)) => {
                     let key = shape.key_of(&row).to_string();
                     let reason = format!("{place}: the key {key} appears twice{}", owner());
@@ -276,7 +304,7 @@ impl Shaper {
                 }
             }
         }
-        Ok((rows, kept))
+        Ok(Some((rows, kept)))
     }
 }
 
@@ -317,6 +345,25 @@ impl EntityShape {
 }
 
 impl FieldShape {
+    /// What a record has of the field; `None` when it is a part of a row that says nothing of it. A key is never left out.
+    fn find<'r>(&self, record: &'r Val, extent: Extent) -> Result<Option<Found<'r>>, String> {
+        match extent {
+            Extent::Part if !self.in_key => self.take.find_in_part(record, false),
+            // The owner has to have what is required.
+            Extent::OwnPart if !self.in_key && !self.required => self.take.find_in_part(record, true),
+            _ => self.take.find(record).map(Some),
+        }
+    }
+
+    fn leave_out(&self, absent: &mut Absent) {
+        match &self.what {
+            What::Leaf { column, .. } | What::Document { column, .. } => absent.values.push(*column),
+            What::Reference { columns, .. } => absent.values.extend(columns),
+            What::Links { join, .. } => absent.links.push(*join),
+            What::Nested { list, .. } => absent.children.push(*list),
+        }
+    }
+
     /// The columns that this field of a key fills; `None` when it cannot be read.
     fn key_part(&self, values: &Values, record: &Val) -> Option<Vec<(usize, Value)>> {
         let found = self.take.find(record).ok()?;
@@ -351,34 +398,6 @@ fn put(values: &mut [Value], column: usize, value: Value) {
     }
 }
 
-/// A value that is neither a record nor a key.
-pub(super) fn refused_value(reason: String, value: &Val) -> Refused {
-    let unfit = Unfit {
-        reason,
-        ..Unfit::default()
-    };
-    refusal(unfit, value)
-}
-
-fn refusal(unfit: Unfit, record: &Val) -> Refused {
-    let Unfit { key, id, mut reason } = unfit;
-    let mut text = record.to_string();
-    if text.len() > RECORD_MAX {
-        let mut end = RECORD_MAX;
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
-        text.truncate(end);
-        reason.push_str(" (the record is cut at 64 KiB)");
-    }
-    Refused {
-        key,
-        id,
-        reason,
-        record: text,
-    }
-}
-
 fn entity_shape(catalog: &Catalog, id: EntityId, tables: &EntityTables) -> EntityShape {
     let entity = catalog.entity(id);
     let parent = entity.owner.map(|owner| owner.parent);
@@ -391,6 +410,7 @@ fn entity_shape(catalog: &Catalog, id: EntityId, tables: &EntityTables) -> Entit
         columns: tables.table.columns.len(),
         joins: tables.joins.len(),
         nested: tables.nested.len(),
+        shared: catalog.is_shared(id),
         needs_object: fields.iter().any(|field| matches!(field.take, Take::Keys(_))),
         fields,
         key: tables.table.key.clone(),

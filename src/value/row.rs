@@ -96,6 +96,28 @@ pub struct Row {
     pub kept: Vec<Vec<Kept>>,
     /// A hash of all of the above, children included, but for what requests of their own fill: equal hash, nothing to write.
     pub hash: i64,
+    /// Set when others bring this row, too: it is what one of them knows of it.
+    pub part: Option<Box<Part>>,
+}
+
+/// The bit of a stored row's hash by which it is known that it is not the row as its owner wrote it: others have added to it.
+pub const SHARED_BIT: i64 = 1;
+
+/// What one of several who bring a row knows of it. It writes what it has. What it does not have is null in a new row; in a
+/// stored one it stays, unless the owner brings the row and nobody else has added to it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Part {
+    pub absent: Absent,
+    /// It comes by the type's own `@fetch`.
+    pub owner: bool,
+}
+
+/// What a record does not have at all, which is not the same as null. Positions as in [`Row`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Absent {
+    pub values: Vec<usize>,
+    pub links: Vec<usize>,
+    pub children: Vec<usize>,
 }
 
 /// A child row that was refused: what is stored of it stays as it was.
@@ -142,6 +164,7 @@ impl Row {
             children,
             kept: Vec::new(),
             hash: hash.digest() as i64,
+            part: None,
         }
     }
 
@@ -189,6 +212,69 @@ impl Row {
         let children = self.children.iter().flatten().map(Row::size);
         size_of::<Row>() + values(&self.values) + links.sum::<usize>() + children.sum::<usize>()
     }
+
+    /// The same as what one of several knows of the row.
+    #[must_use]
+    pub fn as_part(self, part: Part) -> Row {
+        Row {
+            hash: self.hash & !SHARED_BIT,
+            part: Some(Box::new(part)),
+            ..self
+        }
+    }
+
+    /// Whether another row has all that this one says.
+    pub fn says_the_same(&self, other: &Row) -> bool {
+        let none = Absent::default();
+        let absent = self.part.as_ref().map_or(&none, |part| &part.absent);
+        own(&self.values, &absent.values).eq(own(&other.values, &absent.values))
+            && own(&self.links, &absent.links).eq(own(&other.links, &absent.links))
+            && own(&self.children, &absent.children).eq(own(&other.children, &absent.children))
+    }
+
+    /// Two parts of one row together, this one being the newer; `apart` is as in [`Row::beside`].
+    #[must_use]
+    pub fn over(&self, older: &Row, apart: &Apart) -> Row {
+        let (Some(part), Some(before)) = (&self.part, &older.part) else {
+            return self.clone();
+        };
+        let (absent, still) = (&part.absent, &before.absent);
+        let both = Absent {
+            values: common(&absent.values, &still.values),
+            links: common(&absent.links, &still.links),
+            children: common(&absent.children, &still.children),
+        };
+        let values = taken(&self.values, &older.values, &absent.values);
+        let links = taken(&self.links, &older.links, &absent.links);
+        let children = taken(&self.children, &older.children, &absent.children);
+        let part = Part {
+            absent: both,
+            owner: part.owner,
+        };
+        let kept = (0..children.len()).map(|at| match absent.children.contains(&at) {
+            true => older.kept_of(at).to_vec(),
+            false => self.kept_of(at).to_vec(),
+        });
+        let kept = kept.collect();
+        Row::beside(apart, values, links, children).keeping(kept).as_part(part)
+    }
+
+    /// Whether it is a part of a row that does not have these children.
+    pub fn lacks_children(&self, list: usize) -> bool {
+        let part = self.part.as_ref();
+        part.is_some_and(|part| part.absent.children.contains(&list))
+    }
+}
+
+fn common(one: &[usize], other: &[usize]) -> Vec<usize> {
+    one.iter().filter(|at| other.contains(at)).copied().collect()
+}
+
+/// The newer ones, but at these positions the older.
+fn taken<T: Clone>(newer: &[T], older: &[T], positions: &[usize]) -> Vec<T> {
+    let pairs = newer.iter().zip(older).enumerate();
+    let pick = |(at, (newer, older)): (usize, (&T, &T))| if positions.contains(&at) { older } else { newer }.clone();
+    pairs.map(pick).collect()
 }
 
 /// What is not at one of these positions.
@@ -202,6 +288,29 @@ mod tests {
     use std::hash::{BuildHasher, RandomState};
 
     use super::*;
+
+    #[test]
+    fn parts_make_a_row() {
+        let value = |text: &str| match text {
+            "" => Value::Null,
+            text => Value::Text(text.to_owned()),
+        };
+        let part = |values: [&str; 3], absent: &[usize]| {
+            let absent = Absent {
+                values: absent.to_vec(),
+                ..Absent::default()
+            };
+            Row::new(values.map(value).to_vec(), vec![], vec![]).as_part(Part { absent, owner: false })
+        };
+        let (older, newer) = (part(["1", "a", ""], &[2]), part(["1", "", ""], &[1]));
+        // Null is a value like any other.
+        let over = |newer: &Row, older: &Row| newer.over(older, &Apart::default());
+        assert_eq!(over(&newer, &older), part(["1", "a", ""], &[]));
+        assert_eq!(over(&older, &part(["1", "", "z"], &[])), part(["1", "a", "z"], &[]));
+        assert_eq!(over(&part(["1", "", ""], &[1, 2]), &older), part(["1", "a", ""], &[2]));
+        assert!(older.says_the_same(&part(["1", "a", "z"], &[])) && !newer.says_the_same(&older));
+        assert_eq!(over(&part(["1", "b", ""], &[]), &older), part(["1", "b", ""], &[]));
+    }
 
     #[test]
     fn equal_keys_have_equal_hashes() {

@@ -8,6 +8,7 @@ mod check;
 mod engine;
 mod names;
 mod path;
+mod reads;
 
 use std::{ops::ControlFlow, sync::Arc};
 
@@ -62,6 +63,8 @@ struct Inner {
     env: Vec<String>,
     /// Names in `$this.name`.
     this: Vec<String>,
+    /// The keys of the input at which it begins, when they are known.
+    keys: Option<Vec<Val>>,
     limit: usize,
 }
 
@@ -91,12 +94,14 @@ impl Filter {
             Some(path) => Program::Path(path),
             None => Program::Jaq(Box::new(Engine::compile(&budget::ticking(&checked.term), variables)?)),
         };
+        let keys = reads::keys(&checked.term);
         let inner = Inner {
             text: text.to_owned(),
             program,
             used: checked.used,
             env: checked.env,
             this: checked.this,
+            keys,
             limit,
         };
         Ok(Filter { inner: Arc::new(inner) })
@@ -122,6 +127,11 @@ impl Filter {
         &self.inner.this
     }
 
+    /// The keys of its input at which the filter's paths begin; `None` when it looks at the input as a whole.
+    pub fn keys(&self) -> Option<&[Val]> {
+        self.inner.keys.as_deref()
+    }
+
     /// For the items of a list: a plain path such as `.tags[]` gives none where there are no tags, instead of an error.
     pub fn of_items(&self) -> Filter {
         let Program::Path(path) = &self.inner.program else {
@@ -133,6 +143,7 @@ impl Filter {
             used: self.inner.used.clone(),
             env: self.inner.env.clone(),
             this: self.inner.this.clone(),
+            keys: self.inner.keys.clone(),
             limit: self.inner.limit,
         };
         Filter { inner: Arc::new(inner) }

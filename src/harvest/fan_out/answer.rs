@@ -15,7 +15,8 @@ use crate::{
         json,
         limits::{BODY_MAX, FILTER_TIME, LINE_MAX},
         page::PageInfo,
-        shape::{Shaper, refused_value},
+        refusal::refused_value,
+        shape::Shaper,
         stage::Content,
         work::file_fault,
     },
@@ -159,7 +160,7 @@ impl Reader<'_> {
         self.records.count += 1;
         match record {
             Val::Obj(_) => {
-                let (row, refused) = self.shaper.record(self.entity, record);
+                let (row, refused) = self.shaper.part(self.entity, record);
                 self.in_time()?;
                 // The last good version of a refused row stays, and stays linked, when its key can be read.
                 let stays = refused.iter().filter_map(|refused| refused.id.clone());

@@ -8,6 +8,7 @@ mod farm;
 mod faults;
 pub(super) mod memory;
 mod paging;
+mod parts;
 mod safety;
 mod schedules;
 mod shapes;

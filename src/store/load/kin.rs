@@ -137,6 +137,10 @@ pub async fn children(
 ) -> Result<(), StoreError> {
     let mut open: HashSet<i64> = HashSet::new();
     for at in 0..work.tables(entity).nested.len() {
+        // A part of a row that does not have the list leaves it alone; such parts come one by one.
+        if items.iter().all(|item| item.row.lacks_children(at)) {
+            continue;
+        }
         list(work, entity, at, items, fates, &mut open).await?;
     }
     let mut turned = Vec::new();

@@ -4,6 +4,7 @@
 mod absent;
 pub(super) mod added;
 pub(super) mod again;
+mod brought;
 mod find;
 mod key;
 mod kin;
@@ -12,6 +13,7 @@ mod numbers;
 mod one;
 mod page;
 mod parents;
+mod part;
 pub(super) mod print;
 pub(super) mod seen;
 mod work;
@@ -163,7 +165,8 @@ async fn write_rows(work: &mut Work<'_>, run: &Run, group: &Group, memory: &RunM
     let unfit = !fates.iter().all(|fate| work.is_whole(run.entity, *fate));
     for (item, fate) in items.iter().zip(&fates) {
         outcome.count(*fate);
-        if work.is_whole(run.entity, *fate) {
+        // What is stored of a part of a row is not known here.
+        if item.row.part.is_none() && work.is_whole(run.entity, *fate) {
             print.add(item.row.hash);
         }
         rows.extend(fate.row());

@@ -1,11 +1,16 @@
 //! Commits the answers of a `@fetch` on a field: rows of the target, links of the rows asked about, and what is remembered
 //! of each request. Many answers share one transaction, which costs more than their rows. Knows the order of the steps.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap, HashSet, hash_map::Entry},
+};
 
 use super::{
     again::{Later, Rest},
-    announce, finish, insert_refused,
+    announce,
+    brought::{self, Brought},
+    finish, insert_refused,
     key::distinct,
     kin::{delete_where, insert_links, named},
     one, take_turn,
@@ -30,8 +35,9 @@ use crate::{
 };
 
 /// The columns of `hayloft_fan_out` that an answer gives values to.
-const NOTED: &str = "\"fetch\",parent,run,state,hash,signature,request,etag,last_modified,body_hash,tries,error";
-const NOTED_KINDS: [Kind; 12] = [
+const NOTED: &str =
+    "\"fetch\",parent,run,state,hash,signature,request,etag,last_modified,body_hash,brought,print,tries,error";
+const NOTED_KINDS: [Kind; 14] = [
     Kind::Text,
     Kind::Int,
     Kind::Int,
@@ -42,6 +48,8 @@ const NOTED_KINDS: [Kind; 12] = [
     Kind::Text,
     Kind::Text,
     Kind::Text,
+    Kind::Text,
+    Kind::Int,
     Kind::Int,
     Kind::Text,
 ];
@@ -52,6 +60,10 @@ struct Noted<'a> {
     state: &'static str,
     /// Of a good answer: what the next one is compared with.
     good: Option<Option<&'a RequestState>>,
+    /// The rows that it stands for. None: it is read in full next time.
+    brought: Option<&'a Brought>,
+    /// It says that nothing changed, and something has: it is asked again at once, as if nothing was known of it.
+    stale: bool,
     error: Option<&'a str>,
     again_in: Option<i64>,
     /// The next run asks again and reads all of it: the value that stood in a row's way may be free by then.
@@ -75,11 +87,13 @@ pub(in crate::store) async fn commit_parents(
     // A single link stands in the parent's own row, which others write too.
     take_turn(&mut work, run, each.one.then_some(each.parent)).await?;
     let answers = claimed(&mut work, run, owner, answers).await?;
+    let mut known = brought::known(&mut work, run, &answers).await?;
     let Targets {
         outcome,
         refused,
         unfit,
         rest,
+        brought,
     } = write_targets(&mut work, run, &answers, &memory.later).await?;
     crash::point("parents::rows");
     match each.one {
@@ -88,7 +102,9 @@ pub(in crate::store) async fn commit_parents(
     }
     crash::point("parents::links");
     let signature = inner.catalog.signature(fetch);
-    note_answers(&mut work, run, &signature, &answers, &unfit).await?;
+    known.brought.extend(brought);
+    let noted = answers.iter().map(|answer| noted(answer, &unfit, &known)).collect();
+    note_answers(&mut work, run, &signature, noted).await?;
     crash::point("parents::noted");
     count(&mut work, run, &answers, &outcome, refused).await?;
     let commit = finish(work, run, Trace::Again).await?;
@@ -155,23 +171,29 @@ struct Targets {
     unfit: HashSet<i64>,
     /// What the run tries again at its end.
     rest: Rest,
+    /// What is remembered of the others.
+    brought: HashMap<i64, Brought>,
 }
 
-/// Upserts the rows that the answers brought; of a row that comes in several of them the last counts.
+/// Upserts the rows that the answers brought; of a row that comes in several of them the last counts, of parts of it all.
 async fn write_targets(
     work: &mut Work<'_>,
     run: &Run,
     answers: &[&ParentAnswer],
     later: &Later,
 ) -> Result<Targets, StoreError> {
-    let rows = answers.iter().flat_map(|answer| rows_of(answer));
-    let items: Vec<Item<'_>> = rows.map(|row| Item { row, position: 0 }).collect();
+    let rows = together(work, run.entity, answers.iter().flat_map(|answer| rows_of(answer)));
+    let items: Vec<Item<'_>> = rows.iter().map(|row| Item { row, position: 0 }).collect();
     let (items, _) = distinct(work, run.entity, items);
     let mut outcome = GroupOutcome::default();
     let mut kept_out: HashSet<Key> = HashSet::new();
     let fates = work.upsert(run.entity, &items).await?;
+    let mut written: HashMap<Key, (&Row, i64)> = HashMap::with_capacity(items.len());
     for (item, fate) in items.iter().zip(&fates) {
         outcome.count(*fate);
+        if let Some(row) = fate.row() {
+            written.insert(Key(work.key_of(run.entity, *item)), (item.row, row));
+        }
         if !work.is_whole(run.entity, *fate) {
             kept_out.insert(Key(work.key_of(run.entity, *item)));
         }
@@ -184,6 +206,7 @@ async fn write_targets(
             unfit.insert(answer.parent.row);
         }
     }
+    let brought = brought::of_answers(work, run, answers, &written).await?;
     let stored = std::mem::take(&mut work.refused);
     let refused = answers.iter().flat_map(|answer| match &answer.outcome {
         ParentOutcome::Read { refused, .. } => &refused[..],
@@ -204,7 +227,32 @@ async fn write_targets(
         refused: count,
         unfit,
         rest,
+        brought,
     })
+}
+
+/// The rows, those parts of one row put together that are of the same.
+fn together<'r>(work: &Work<'_>, entity: EntityId, rows: impl Iterator<Item = &'r Row>) -> Vec<Cow<'r, Row>> {
+    let apart = work.tables(entity).apart();
+    let mut places: HashMap<Key, usize> = HashMap::new();
+    let mut all: Vec<Cow<'r, Row>> = Vec::new();
+    for row in rows {
+        if row.part.is_some() {
+            match places.entry(Key(work.key_of(entity, Item { row, position: 0 }))) {
+                Entry::Occupied(place) => {
+                    if let Some(older) = all.get_mut(*place.get()) {
+                        *older = Cow::Owned(row.over(older, &apart));
+                    }
+                    continue;
+                }
+                Entry::Vacant(place) => {
+                    place.insert(all.len());
+                }
+            }
+        }
+        all.push(Cow::Borrowed(row));
+    }
+    all
 }
 
 fn rows_of(answer: &ParentAnswer) -> &[Row] {
@@ -246,7 +294,7 @@ async fn relink(work: &mut Work<'_>, each: &Each, answers: &[&ParentAnswer]) -> 
 }
 
 /// The links that are stored now, by owner.
-async fn stored_links(
+pub async fn stored_links(
     work: &mut Work<'_>,
     join: &JoinTable,
     lists: &[(&[Value], &[Key])],
@@ -288,18 +336,18 @@ async fn note_answers(
     work: &mut Work<'_>,
     run: &Run,
     signature: &str,
-    answers: &[&ParentAnswer],
-    unfit: &HashSet<i64>,
+    answers: Vec<Noted<'_>>,
 ) -> Result<(), StoreError> {
-    let mut alike: BTreeMap<(bool, Option<i64>), Vec<Noted<'_>>> = BTreeMap::new();
-    let noted = answers
-        .iter()
-        .map(|answer| noted(answer, unfit.contains(&answer.parent.row)));
-    for noted in noted {
-        let kind = (noted.good.is_some(), noted.again_in);
-        alike.entry(kind).or_default().push(noted);
+    let mut alike: BTreeMap<(Kept, Option<i64>), Vec<Noted<'_>>> = BTreeMap::new();
+    for noted in answers {
+        let kept = match &noted {
+            Noted { stale: true, .. } => Kept::Answer,
+            Noted { good: Some(_), .. } => Kept::Nothing,
+            _ => Kept::All,
+        };
+        alike.entry((kept, noted.again_in)).or_default().push(noted);
     }
-    for ((good, again_in), noted) in alike {
+    for ((kept, again_in), noted) in alike {
         let mut from = 0;
         for size in work.inner.dialect.row_sizes(noted.len(), NOTED_KINDS.len()) {
             let mut rows = Rows::new(work.params(), &NOTED_KINDS, size);
@@ -307,23 +355,34 @@ async fn note_answers(
                 noted.bind(&mut rows, run, signature)?;
             }
             from += size;
-            let sql = note_sql(work, size, good, again_in);
+            let sql = note_sql(work, size, kept, again_in);
             work.run(rows.bind()?, sql).await?;
         }
     }
     Ok(())
 }
 
+/// What stays of what is remembered of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Kept {
+    /// A good answer takes the place of the one before.
+    Nothing,
+    /// That it was answered, but not how to know the answer again.
+    Answer,
+    /// A failure keeps what the last good answer left.
+    All,
+}
+
 /// The rows are there: planned, claimed and locked. So this only ever updates, and an insert is how many rows fit into one
 /// statement.
-fn note_sql(work: &Work<'_>, size: usize, good: bool, again_in: Option<i64>) -> String {
-    // A failure keeps what the last good answer left.
-    let sets = match good {
-        true => {
+fn note_sql(work: &Work<'_>, size: usize, kept: Kept, again_in: Option<i64>) -> String {
+    let sets = match kept {
+        Kept::Nothing => {
             "hash=excluded.hash,signature=excluded.signature,request=excluded.request,etag=excluded.etag,\
-             last_modified=excluded.last_modified,body_hash=excluded.body_hash,"
+             last_modified=excluded.last_modified,body_hash=excluded.body_hash,brought=excluded.brought,print=excluded.print,"
         }
-        false => "",
+        Kept::Answer => "request=NULL,etag=NULL,last_modified=NULL,body_hash=NULL,brought=NULL,print=NULL,",
+        Kept::All => "",
     };
     let next = again_in.map_or("NULL".to_owned(), |seconds| work.inner.now(seconds));
     format!(
@@ -342,18 +401,23 @@ impl<'a> Noted<'a> {
         row.text(self.state)?;
         row.int(self.good.filter(|_| !self.unfit).map(|_| self.answer.parent.hash))?;
         row.text(self.good.map(|_| signature))?;
-        let state = self.good.flatten().filter(|_| !self.unfit);
+        let state = self.good.flatten().filter(|_| !self.unfit && self.brought.is_some());
         row.text(state.map(|state| state.request.as_str()))?;
         row.text(state.and_then(|state| state.etag.as_deref()))?;
         row.text(state.and_then(|state| state.last_modified.as_deref()))?;
         row.text(state.and_then(|state| state.body_hash.as_deref()))?;
+        row.text(self.brought.map(|brought| brought.rows.as_str()))?;
+        row.int(self.brought.map(|brought| brought.print))?;
         row.int(self.error.map_or(0, |_| i64::from(self.answer.parent.tries) + 1))?;
         row.text(self.error)
     }
 }
 
-fn noted(answer: &ParentAnswer, unfit: bool) -> Noted<'_> {
+fn noted<'a>(answer: &'a ParentAnswer, unfit: &HashSet<i64>, known: &'a brought::Known) -> Noted<'a> {
+    let row = answer.parent.row;
+    let stale = known.stale.contains(&row);
     let (state, good, error, again_in) = match &answer.outcome {
+        ParentOutcome::Same(_) if stale => ("due", None, None, None),
         ParentOutcome::Same(state) => ("done", Some(Some(state)), None, None),
         ParentOutcome::Read { state, .. } => ("done", Some(state.as_ref()), None, None),
         ParentOutcome::Failed { error, again_in: None } => ("failed", None, Some(error.as_str()), None),
@@ -363,9 +427,11 @@ fn noted(answer: &ParentAnswer, unfit: bool) -> Noted<'_> {
         answer,
         state,
         good,
+        brought: known.brought.get(&row),
+        stale,
         error,
         again_in,
-        unfit,
+        unfit: unfit.contains(&row),
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{
     catalog::EntityId,
     layout::{HASH_COLUMN, ROW_COLUMN},
     store::{
-        bind::{Kind, get},
+        bind::{Kind, Line, get},
         rows::Rows,
         types::StoreError,
     },
@@ -94,28 +94,80 @@ impl Work<'_> {
             from += size;
             let sql = self.print_sql(entity, size);
             for line in self.all(wanted.bind()?, sql).await? {
-                let number = |at| get::<i64>(&line, at).map(i64::cast_unsigned);
-                print.plus(Print {
-                    rows: number(0)?,
-                    low: number(1)?,
-                    high: number(2)?,
-                });
+                print.plus(read(&line)?);
             }
         }
         Ok(print)
     }
 
+    /// The prints of several lists of spans.
+    pub async fn prints(&mut self, entity: EntityId, lists: &[Vec<(i64, i64)>]) -> Result<Vec<Print>, StoreError> {
+        const KINDS: [Kind; 3] = [Kind::Int, Kind::Int, Kind::Int];
+        let mut prints = vec![Print::default(); lists.len()];
+        let numbered = (0i64..).zip(lists);
+        let all: Vec<(i64, &(i64, i64))> = numbered
+            .flat_map(|(n, list)| list.iter().map(move |span| (n, span)))
+            .collect();
+        let mut from = 0;
+        for size in self.inner.dialect.row_sizes(all.len(), KINDS.len()) {
+            let mut wanted = Rows::new(self.params(), &KINDS, size);
+            for (list, (first, last)) in all.iter().skip(from).take(size) {
+                wanted.int(*list)?;
+                wanted.int(*first)?;
+                wanted.int(*last)?;
+            }
+            from += size;
+            let sql = format!(
+                "WITH span(n,a,z) AS ({}) SELECT {},span.n {} GROUP BY span.n",
+                self.rows(&KINDS, size),
+                self.sums(),
+                self.in_spans(entity)
+            );
+            for line in self.all(wanted.bind()?, sql).await? {
+                let list = usize::try_from(get::<i64>(&line, 3)?).ok();
+                if let Some(print) = list.and_then(|list| prints.get_mut(list)) {
+                    print.plus(read(&line)?);
+                }
+            }
+        }
+        Ok(prints)
+    }
+
     fn print_sql(&self, entity: EntityId, size: usize) -> String {
-        let dialect = self.inner.dialect;
-        let (row, hash) = (self.quote(ROW_COLUMN), self.quote(HASH_COLUMN));
+        let rows = self.rows(&KINDS, size);
         format!(
-            "WITH span(a,z) AS ({}) SELECT CAST(count(*) AS BIGINT),CAST(coalesce(sum(t.{hash}&{LOW}),0) AS BIGINT),\
-             CAST(coalesce(sum((t.{hash}>>32)&{LOW}),0) AS BIGINT) FROM span {} {} AS t ON t.{row}>=span.a AND t.{row}<=span.z",
-            self.rows(&KINDS, size),
-            dialect.chain(),
-            self.quote(&self.tables(entity).table.name),
+            "WITH span(a,z) AS ({rows}) SELECT {} {}",
+            self.sums(),
+            self.in_spans(entity)
         )
     }
+
+    /// What [`read`] reads.
+    fn sums(&self) -> String {
+        let hash = self.quote(HASH_COLUMN);
+        format!(
+            "CAST(count(*) AS BIGINT),CAST(coalesce(sum(t.{hash}&{LOW}),0) AS BIGINT),\
+             CAST(coalesce(sum((t.{hash}>>32)&{LOW}),0) AS BIGINT)"
+        )
+    }
+
+    fn in_spans(&self, entity: EntityId) -> String {
+        let row = self.quote(ROW_COLUMN);
+        format!(
+            "FROM span {} {} AS t ON t.{row}>=span.a AND t.{row}<=span.z",
+            self.inner.dialect.chain(),
+            self.quote(&self.tables(entity).table.name)
+        )
+    }
+}
+
+fn read(line: &Line) -> Result<Print, StoreError> {
+    let number = |at| get::<i64>(line, at).map(i64::cast_unsigned);
+    Ok(Print {
+        rows: number(0)?,
+        low: number(1)?,
+        high: number(2)?,
+    })
 }
 
 #[cfg(test)]

@@ -247,6 +247,11 @@ impl<'a> Work<'a> {
         self.changes.entry((entity, op)).or_default().push(json);
     }
 
+    /// How many changes are noted so far.
+    pub fn count_changes(&self) -> usize {
+        self.changes.values().map(Vec::len).sum()
+    }
+
     /// The types with changes so far.
     pub fn touched(&self) -> BTreeSet<EntityId> {
         self.changes.keys().map(|(entity, _)| *entity).collect()
@@ -287,6 +292,9 @@ impl<'a> Work<'a> {
         found: Vec<Option<Found>>,
     ) -> BoxFuture<'w, Result<Vec<Fate>, StoreError>> {
         Box::pin(async move {
+            if items.iter().any(|item| item.row.part.is_some()) {
+                return super::part::put(self, entity, items, found).await;
+            }
             let mut fates = Vec::with_capacity(items.len());
             let mut next = self.next_row(entity).await?;
             for found in found {

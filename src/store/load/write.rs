@@ -318,7 +318,7 @@ fn column_of<'t>(work: &Work<'_>, tables: &'t EntityTables, taken: &Taken) -> Op
 }
 
 /// A row that was refused because a unique value is taken.
-fn refusal(work: &Work<'_>, entity: EntityId, item: &Item<'_>, taken: &Taken) -> Refused {
+pub fn refusal(work: &Work<'_>, entity: EntityId, item: &Item<'_>, taken: &Taken) -> Refused {
     let model = work.inner.catalog.entity(entity);
     let tables = work.tables(entity);
     let column = column_of(work, tables, taken);
@@ -350,7 +350,8 @@ fn refusal(work: &Work<'_>, entity: EntityId, item: &Item<'_>, taken: &Taken) ->
     }
 }
 
-fn as_json(work: &Work<'_>, entity: EntityId, row: &Row) -> String {
+/// A row as it is kept when it is refused.
+pub fn as_json(work: &Work<'_>, entity: EntityId, row: &Row) -> String {
     let columns = work.tables(entity).table.columns.iter();
     let object: serde_json::Map<String, serde_json::Value> = columns
         .zip(&row.values)

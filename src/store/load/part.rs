@@ -1,0 +1,441 @@
+//! Rows that several fetches bring: each record writes what it has, and leaves what the others have brought. Knows the SQL of
+//! that; which records are parts of rows is told by the rows themselves.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use xxhash_rust::xxh3::Xxh3;
+
+use super::{
+    find::Found,
+    kin::{self, delete_where, insert_links, named},
+    parents::stored_links,
+    work::{Fate, Item, Op, Work},
+    write,
+};
+use crate::{
+    catalog::EntityId,
+    layout::{Column, EntityTables, HASH_COLUMN, POSITION_COLUMN, ROW_COLUMN},
+    store::{
+        bind::{Kind, get},
+        driver::Taken,
+        failed,
+        rows::Rows,
+        types::{Refused, StoreError},
+    },
+    value::{Absent, Key, Row, SHARED_BIT, Value},
+};
+
+/// A part of a row that is stored.
+#[derive(Clone, Copy)]
+struct Stored {
+    /// Its place in the items.
+    place: usize,
+    row: i64,
+    hash: i64,
+}
+
+/// As [`Work::put`], for parts of rows.
+pub async fn put(
+    work: &mut Work<'_>,
+    entity: EntityId,
+    items: &[Item<'_>],
+    found: Vec<Option<Found>>,
+) -> Result<Vec<Fate>, StoreError> {
+    let differing = found
+        .iter()
+        .flatten()
+        .filter(|found| !found.same)
+        .map(|found| found.row);
+    let hashes = hashes(work, entity, &differing.collect::<Vec<_>>()).await?;
+    let mut fates = vec![Fate::Refused(None); items.len()];
+    let (mut whole, mut parts) = (Vec::new(), Vec::new());
+    for ((place, item), (fate, found)) in items.iter().enumerate().zip(fates.iter_mut().zip(found)) {
+        let owner = item.row.part.as_ref().is_none_or(|part| part.owner);
+        let all = item
+            .row
+            .part
+            .as_ref()
+            .is_none_or(|part| part.absent == Absent::default());
+        match found {
+            Some(old) if old.same => *fate = Fate::Same(old.row),
+            Some(old) => {
+                let (row, hash) = (old.row, hashes.get(&old.row).copied().unwrap_or_default());
+                // Of a row without a hash nobody knows who wrote it.
+                let is_owners = hash != 0 && hash & SHARED_BIT == 0;
+                match old.open || owner && (all || is_owners) {
+                    true => whole.push((place, item.row.hash, found)),
+                    false => parts.push(Stored { place, row, hash }),
+                }
+            }
+            None => match lacking(work, entity, item) {
+                Some(column) => {
+                    let refused = incomplete(work, entity, item, column);
+                    work.refused.push(refused);
+                }
+                None if owner => whole.push((place, item.row.hash, None)),
+                None => whole.push((place, mixed(0, item.row.hash), None)),
+            },
+        }
+    }
+    as_whole(work, entity, items, &whole, &mut fates).await?;
+    beside(work, entity, items, &parts, &mut fates).await?;
+    Ok(fates)
+}
+
+/// Writes these as the whole rows that they are for now, each with a hash.
+async fn as_whole(
+    work: &mut Work<'_>,
+    entity: EntityId,
+    items: &[Item<'_>],
+    places: &[(usize, i64, Option<Found>)],
+    fates: &mut [Fate],
+) -> Result<(), StoreError> {
+    let picked = |(place, hash, _): &(usize, i64, Option<Found>)| {
+        let item = items.get(*place)?;
+        let row = Row {
+            hash: *hash,
+            part: None,
+            ..item.row.clone()
+        };
+        Some((row, item.position))
+    };
+    let rows: Vec<(Row, i64)> = places.iter().filter_map(picked).collect();
+    let written: Vec<Item<'_>> = rows
+        .iter()
+        .map(|(row, position)| Item {
+            row,
+            position: *position,
+        })
+        .collect();
+    if written.is_empty() {
+        return Ok(());
+    }
+    let found = places.iter().map(|(_, _, found)| *found).collect();
+    for ((place, ..), fate) in places.iter().zip(work.put(entity, &written, found).await?) {
+        settle(fates, *place, fate);
+    }
+    Ok(())
+}
+
+/// Writes what differs of what these have, and leaves the rest of their rows.
+async fn beside(
+    work: &mut Work<'_>,
+    entity: EntityId,
+    items: &[Item<'_>],
+    parts: &[Stored],
+    fates: &mut [Fate],
+) -> Result<(), StoreError> {
+    let mut changed: HashSet<i64> = parts
+        .iter()
+        .filter(|part| part.hash == 0)
+        .map(|part| part.row)
+        .collect();
+    let mut kept_out = HashSet::new();
+    for (absent, parts) in alike(items, parts) {
+        for (part, taken) in columns(work, entity, items, &absent, &parts, &mut changed).await? {
+            kept_out.insert(part.row);
+            if let Some(item) = items.get(part.place) {
+                let refused = write::refusal(work, entity, item, &taken);
+                work.refused.push(refused);
+            }
+        }
+    }
+    let fit: Vec<Stored> = parts
+        .iter()
+        .filter(|part| !kept_out.contains(&part.row))
+        .copied()
+        .collect();
+    links(work, entity, items, &fit, &mut changed).await?;
+    children(work, entity, items, &fit, &mut changed).await?;
+    // Who lacks a child that was refused got another hash for that, which is not one of several.
+    let turned = |part: &&Stored| changed.contains(&part.row) || work.open.contains(&(entity, part.row));
+    let turned: Vec<Stored> = fit.iter().filter(turned).copied().collect();
+    rehash(work, entity, items, &turned).await?;
+    for part in parts {
+        let fate = match (kept_out.contains(&part.row), changed.contains(&part.row)) {
+            (true, _) => Fate::Refused(Some(part.row)),
+            (_, true) => Fate::Changed(part.row),
+            _ => Fate::Same(part.row),
+        };
+        settle(fates, part.place, fate);
+        if let (Fate::Changed(_), Some(item)) = (fate, items.get(part.place)) {
+            let key = work.key_of(entity, *item);
+            work.note(entity, Op::Changed, key.iter());
+        }
+    }
+    Ok(())
+}
+
+fn settle(fates: &mut [Fate], place: usize, fate: Fate) {
+    if let Some(slot) = fates.get_mut(place) {
+        *slot = fate;
+    }
+}
+
+/// The hash of a row that one of several has written: no owner's row has it.
+fn mixed(stored: i64, part: i64) -> i64 {
+    let mut hash = Xxh3::new();
+    hash.update(&stored.to_le_bytes());
+    hash.update(&part.to_le_bytes());
+    hash.digest().cast_signed() | SHARED_BIT
+}
+
+/// A column that a new row needs and the record does not have.
+fn lacking<'w>(work: &Work<'w>, entity: EntityId, item: &Item<'_>) -> Option<&'w Column> {
+    let columns = &work.tables(entity).table.columns;
+    let absent = item.row.part.iter().flat_map(|part| &part.absent.values);
+    let mut absent = absent.filter_map(|at| columns.get(*at));
+    absent.find(|column| !column.nullable && !column.fetched)
+}
+
+fn incomplete(work: &Work<'_>, entity: EntityId, item: &Item<'_>, column: &Column) -> Refused {
+    let model = work.inner.catalog.entity(entity);
+    let field = &model.field(column.field).name;
+    Refused {
+        key: Some(Key(work.key_of(entity, *item)).to_string()),
+        // No row stands in its place.
+        id: None,
+        reason: format!(
+            "{field}: required, but this record of a part of {0} does not have it, and no {0} with this key is stored yet",
+            model.name
+        ),
+        record: write::as_json(work, entity, item.row),
+    }
+}
+
+/// The hashes of stored rows.
+async fn hashes(work: &mut Work<'_>, entity: EntityId, rows: &[i64]) -> Result<HashMap<i64, i64>, StoreError> {
+    let (row, hash) = (work.quote(ROW_COLUMN), work.quote(HASH_COLUMN));
+    let table = work.quote(&work.tables(entity).table.name);
+    let mut found = HashMap::with_capacity(rows.len());
+    let mut from = 0;
+    for size in work.inner.dialect.row_sizes(rows.len(), 1) {
+        let mut wanted = Rows::new(work.params(), &[Kind::Int], size);
+        rows.iter().skip(from).take(size).try_for_each(|row| wanted.int(*row))?;
+        from += size;
+        let sql = format!(
+            "SELECT {row},{hash} FROM {table} WHERE {row} IN ({})",
+            work.rows(&[Kind::Int], size)
+        );
+        for line in work.all(wanted.bind()?, sql).await? {
+            found.insert(get(&line, 0)?, get(&line, 1)?);
+        }
+    }
+    Ok(found)
+}
+
+/// Parts that lack the same columns: one statement writes them.
+fn alike(items: &[Item<'_>], parts: &[Stored]) -> BTreeMap<Vec<usize>, Vec<Stored>> {
+    let mut alike: BTreeMap<Vec<usize>, Vec<Stored>> = BTreeMap::new();
+    for part in parts {
+        let row = items.get(part.place).and_then(|item| item.row.part.as_ref());
+        let absent = row.map(|part| part.absent.values.clone()).unwrap_or_default();
+        alike.entry(absent).or_default().push(*part);
+    }
+    alike
+}
+
+/// The columns that such parts have, by position. Those of the key are what they were found by.
+fn present(tables: &EntityTables, absent: &[usize]) -> Vec<usize> {
+    let columns = tables.table.columns.iter().enumerate();
+    columns
+        .filter(|(at, column)| !column.fetched && !absent.contains(at) && !tables.table.key.contains(at))
+        .map(|(at, _)| at)
+        .collect()
+}
+
+/// Writes the columns of parts that lack the same ones, and notes the rows that differed; gives the parts whose unique value is
+/// taken.
+async fn columns(
+    work: &mut Work<'_>,
+    entity: EntityId,
+    items: &[Item<'_>],
+    absent: &[usize],
+    parts: &[Stored],
+    changed: &mut HashSet<i64>,
+) -> Result<Vec<(Stored, Taken)>, StoreError> {
+    let tables = work.tables(entity);
+    let has = present(tables, absent);
+    let width = 1 + has.len() + usize::from(tables.positioned);
+    if width == 1 {
+        return Ok(Vec::new());
+    }
+    let mut left = Vec::new();
+    let mut from = 0;
+    for size in work.inner.dialect.row_sizes(parts.len(), width) {
+        let chunk = parts.get(from..from + size).unwrap_or_default();
+        from += size;
+        match set(work, entity, items, &has, chunk).await? {
+            Ok(rows) => changed.extend(rows),
+            Err(_) => left.extend(chunk),
+        }
+    }
+    // One by one; a second time for those whose value another one gave up meanwhile.
+    let mut taken = Vec::new();
+    for _ in 0..2 {
+        taken.clear();
+        for part in std::mem::take(&mut left) {
+            match set(work, entity, items, &has, &[part]).await? {
+                Ok(rows) => changed.extend(rows),
+                Err(value) => taken.push((part, value)),
+            }
+        }
+        left.extend(taken.iter().map(|(part, _)| *part));
+    }
+    Ok(taken)
+}
+
+/// Sets columns where they differ; gives the rows that did, or the unique value that is taken.
+async fn set(
+    work: &mut Work<'_>,
+    entity: EntityId,
+    items: &[Item<'_>],
+    has: &[usize],
+    parts: &[Stored],
+) -> Result<Result<Vec<i64>, Taken>, StoreError> {
+    let tables = work.tables(entity);
+    let columns = has.iter().filter_map(|at| tables.table.columns.get(*at));
+    let mut names: Vec<&str> = columns.clone().map(|column| column.name.as_str()).collect();
+    let mut kinds = vec![Kind::Int];
+    kinds.extend(columns.map(|column| Kind::of(column.kind)));
+    names.extend(tables.positioned.then_some(POSITION_COLUMN));
+    kinds.extend(tables.positioned.then_some(Kind::Int));
+    let mut rows = Rows::new(work.params(), &kinds, parts.len());
+    for (part, item) in parts.iter().filter_map(|part| Some((part, items.get(part.place)?))) {
+        rows.int(part.row)?;
+        let values = has.iter().filter_map(|at| item.row.values.get(*at));
+        values.into_iter().try_for_each(|value| rows.value(value))?;
+        if tables.positioned {
+            rows.int(item.position)?;
+        }
+    }
+    let params = rows.bind()?;
+    let sql = set_sql(work, &tables.table.name, &names, &kinds, parts.len());
+    let guarded = work.inner.dialect.savepoints() && !tables.table.unique.is_empty();
+    if guarded {
+        work.run(work.params(), "SAVEPOINT part".to_owned()).await?;
+    }
+    let done = match work.tx.fetch_all(params.query(sql)).await {
+        Ok(lines) => Ok(lines
+            .iter()
+            .map(|line| get(line, 0))
+            .collect::<Result<Vec<i64>, StoreError>>()?),
+        Err(error) => Err(Taken::of(&error).ok_or_else(|| failed(error))?),
+    };
+    if guarded {
+        let end = match done {
+            Ok(_) => "RELEASE SAVEPOINT part",
+            Err(_) => "ROLLBACK TO SAVEPOINT part",
+        };
+        work.run(work.params(), end.to_owned()).await?;
+    }
+    Ok(done)
+}
+
+fn set_sql(work: &Work<'_>, table: &str, names: &[&str], kinds: &[Kind], count: usize) -> String {
+    let row = work.quote(ROW_COLUMN);
+    let cells: Vec<String> = (0..names.len()).map(|at| format!("c{at}")).collect();
+    let pairs = || names.iter().map(|name| work.quote(name)).zip(&cells);
+    let sets: Vec<String> = pairs().map(|(name, cell)| format!("{name}=one.{cell}")).collect();
+    let tests = pairs().map(|(name, cell)| format!("t.{name} IS DISTINCT FROM one.{cell}"));
+    let tests: Vec<String> = tests.collect();
+    format!(
+        "WITH one(r,{}) AS ({}) UPDATE {} AS t SET {} FROM one WHERE t.{row}=one.r AND ({}) RETURNING {row}",
+        cells.join(","),
+        work.rows(kinds, count),
+        work.quote(table),
+        sets.join(","),
+        tests.join(" OR ")
+    )
+}
+
+/// Replaces the lists of links that these have and that differ.
+async fn links(
+    work: &mut Work<'_>,
+    entity: EntityId,
+    items: &[Item<'_>],
+    parts: &[Stored],
+    changed: &mut HashSet<i64>,
+) -> Result<(), StoreError> {
+    for (at, join) in work
+        .tables(entity)
+        .joins
+        .iter()
+        .enumerate()
+        .filter(|(_, join)| !join.fetched)
+    {
+        let items = parts.iter().filter_map(|part| Some((part.row, items.get(part.place)?)));
+        let has = items.filter(|(_, item)| {
+            item.row
+                .part
+                .as_ref()
+                .is_none_or(|part| !part.absent.links.contains(&at))
+        });
+        let lists: Vec<(i64, Vec<Value>, &[Key])> = has
+            .map(|(row, item)| {
+                let links = item.row.links.get(at).map(Vec::as_slice).unwrap_or_default();
+                (row, work.key_of(entity, *item), links)
+            })
+            .collect();
+        let wanted: Vec<(&[Value], &[Key])> = lists.iter().map(|(_, key, links)| (&key[..], *links)).collect();
+        let stored = stored_links(work, join, &wanted).await?;
+        let mut owners = Vec::new();
+        let mut lines: Vec<(Vec<Value>, i64, &[Value])> = Vec::new();
+        for (row, key, links) in &lines_that_differ(&lists, &stored) {
+            changed.insert(*row);
+            owners.push(key.clone());
+            let numbered = (0..).zip(*links);
+            lines.extend(numbered.map(|(position, link)| (key.clone(), position, link.0.as_slice())));
+        }
+        delete_where(work, &join.name, &named(&join.owner), &owners).await?;
+        insert_links(work, join, lines).await?;
+    }
+    Ok(())
+}
+
+type List<'r> = (i64, Vec<Value>, &'r [Key]);
+
+fn lines_that_differ<'r>(lists: &[List<'r>], stored: &HashMap<Key, Vec<Key>>) -> Vec<List<'r>> {
+    let differs = |(_, key, links): &&List<'r>| stored.get(&Key(key.clone())).map_or(&[][..], Vec::as_slice) != *links;
+    lists.iter().filter(differs).cloned().collect()
+}
+
+/// Brings the children of these to what they say, where they say something.
+async fn children(
+    work: &mut Work<'_>,
+    entity: EntityId,
+    items: &[Item<'_>],
+    parts: &[Stored],
+    changed: &mut HashSet<i64>,
+) -> Result<(), StoreError> {
+    if work.tables(entity).nested.is_empty() {
+        return Ok(());
+    }
+    for part in parts {
+        let Some(item) = items.get(part.place) else { continue };
+        let before = work.count_changes();
+        kin::children(work, entity, &[*item], &mut [Fate::Changed(part.row)]).await?;
+        if work.count_changes() > before {
+            changed.insert(part.row);
+        }
+    }
+    Ok(())
+}
+
+/// Gives written rows hashes that say that they are not what their owner wrote.
+async fn rehash(work: &mut Work<'_>, entity: EntityId, items: &[Item<'_>], parts: &[Stored]) -> Result<(), StoreError> {
+    const KINDS: [Kind; 2] = [Kind::Int, Kind::Int];
+    let mut from = 0;
+    for size in work.inner.dialect.row_sizes(parts.len(), KINDS.len()) {
+        let mut rows = Rows::new(work.params(), &KINDS, size);
+        for part in parts.iter().skip(from).take(size) {
+            let hash = items.get(part.place).map_or(0, |item| item.row.hash);
+            rows.int(part.row)?;
+            rows.int(mixed(part.hash, hash))?;
+        }
+        from += size;
+        let sql = set_sql(work, &work.tables(entity).table.name, &[HASH_COLUMN], &KINDS, size);
+        work.all(rows.bind()?, sql).await?;
+    }
+    Ok(())
+}
