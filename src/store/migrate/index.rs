@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-use super::Migration;
+use super::{Migration, carry::Carried};
 
 /// Rows, by the planner's estimate, from which on an index is not built in the transaction, during which nobody could write:
 /// this many take about a second. Tests reach a smaller number sooner.
@@ -42,6 +42,10 @@ impl Found {
             columns: get::<Option<String>>(line, 2)?.unwrap_or_default(),
             unique: get::<i64>(line, 3)? == 1,
         })
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 
     /// Whether it does what is planned, whatever it is called.
@@ -105,7 +109,11 @@ pub fn forget_missing(dialect: &dyn Dialect, stored: &mut Layout, there: &[Found
 }
 
 /// Drops the indexes of tables that stay when the new layout has no such index, or their columns change under them.
-pub async fn drop_old(work: &mut Writing<'_>, migration: &Migration<'_>) -> Result<(), StoreError> {
+pub async fn drop_old(
+    work: &mut Writing<'_>,
+    migration: &Migration<'_>,
+    carried: &[Carried],
+) -> Result<(), StoreError> {
     let dialect = work.inner.dialect;
     for kept in &migration.steps.kept {
         let Some(old) = migration.stored.entities.get(kept.stored) else {
@@ -118,7 +126,8 @@ pub async fn drop_old(work: &mut Writing<'_>, migration: &Migration<'_>) -> Resu
         for index in tables::indexes(dialect, old) {
             let untouched =
                 index.table != old.table.name || index.columns.iter().all(|name| same.contains(name.as_str()));
-            if dropped.contains(&index.table) || wanted.contains(&index) && untouched {
+            let goes_over = carried.iter().any(|carried| carried.before == index);
+            if dropped.contains(&index.table) || goes_over || wanted.contains(&index) && untouched {
                 continue;
             }
             let sql = format!("DROP INDEX IF EXISTS {}", work.quote(&index.name));

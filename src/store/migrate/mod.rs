@@ -3,10 +3,11 @@
 //!
 //! Everything happens in the caller's transaction, so that a crash leaves the old tables or the new ones. The order:
 //! rows that cannot stay are removed, and those that wait for values are marked, while the tables are still what they were:
-//! that takes long, and everybody can read meanwhile. From then on PostgreSQL lets nobody read what is altered: what nobody
-//! needs is dropped, so that its names are free; then names change, then columns; then new tables and indexes are made.
+//! that takes long, and everybody can read meanwhile, as while indexes are made that have to be unique. From then on
+//! PostgreSQL lets nobody read what is altered: what nobody needs is dropped, so that its names are free; then names change, then columns; then new tables and indexes are made.
 
 mod build;
+mod carry;
 mod clear;
 mod count;
 mod index;
@@ -41,8 +42,10 @@ pub async fn perform(work: &mut Writing<'_>, migration: &Migration<'_>) -> Resul
     clear::rows(work, migration).await?;
     mark_stale(work, migration).await?;
     crash::point("migrate::cleared");
+    let carried = carry::carry(work, migration).await?;
+    crash::point("migrate::carried");
     clear::tables(work, migration).await?;
-    index::drop_old(work, migration).await?;
+    index::drop_old(work, migration, &carried).await?;
     for kept in &migration.steps.kept {
         reshape::rename(work, migration, kept).await?;
     }
@@ -52,6 +55,7 @@ pub async fn perform(work: &mut Writing<'_>, migration: &Migration<'_>) -> Resul
     }
     crash::point("migrate::reshaped");
     create(work, migration).await?;
+    carry::rename(work, &carried).await?;
     index::create_missing(work, migration.new).await?;
     names::types(work, migration).await?;
     owe(work, migration).await?;

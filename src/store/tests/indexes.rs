@@ -168,3 +168,73 @@ async fn a_unique_one_of_a_large_table_holds_from_the_beginning() {
     let twice = "SELECT name FROM item GROUP BY name HAVING count(*)>1";
     assert_eq!(lines(&store, twice).await, Vec::<String>::new());
 }
+
+/// Definitions that make a field of a large type unique, and change something else of the type; each with the query that a
+/// process of the former definition asks meanwhile.
+const MORE_THAN_UNIQUE: [&str; 3] = [
+    "type Item @f { id: ID! name: String @unique price: Int more: String }",
+    "type Item @f { id: ID! name: String @unique }",
+    "type Thing @f @was(name: \"Item\") { id: ID! label: String @unique @was(name: \"name\") price: Int }",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readers_go_on_while_a_unique_one_is_built() {
+    for definition in MORE_THAN_UNIQUE {
+        let place = large(|at| at.to_string()).await;
+        let former = open(&place.url, Access::Write, PLAIN).await.expect("a store");
+        let key = "SELECT CAST(CAST('item$id$key' AS regclass) AS oid)::text";
+        let key_before = lines(&former, key).await;
+        // Who builds an index waits for those who write, and then nobody may wait for him.
+        let mut writer = former
+            .inner
+            .writer()
+            .expect("a writer")
+            .begin()
+            .await
+            .expect("a transaction");
+        let lock = former.inner.params().query("LOCK TABLE item IN ROW EXCLUSIVE MODE");
+        writer.execute(lock).await.expect("a lock");
+        let url = place.url.clone();
+        let opening = tokio::spawn(async move { open(&url, Access::Destructive, definition).await });
+        let waits = "SELECT CAST(mode AS TEXT) FROM pg_locks WHERE NOT granted AND relation=(SELECT oid FROM pg_class WHERE relname='item')";
+        let mode = loop {
+            match lines(&former, waits).await.pop() {
+                Some(mode) => break mode,
+                None => assert!(!opening.is_finished(), "{definition}: it waits for who writes"),
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        };
+        assert_eq!(mode, "ShareLock", "{definition}");
+        let count = former.inner.params().query("SELECT CAST(count(*) AS TEXT) FROM item");
+        let read = former.inner.own.take().await.expect("a reader").fetch(count).await;
+        let count: String = bind::get(&read.expect("nobody holds readers up")[0], 0).expect("a number");
+        assert_eq!(count, ROWS.to_string(), "{definition}");
+        writer.commit().await.expect("a commit");
+        let store = opening.await.expect("no panic").expect("it opens");
+        let unique = "SELECT CAST(count(*) AS TEXT) FROM pg_index i JOIN pg_class c ON c.oid=i.indexrelid \
+                      WHERE c.relname IN ('item$name$unique','thing$label$unique') AND i.indisvalid AND i.indisunique";
+        assert_eq!(lines(&store, unique).await, ["1"], "{definition}");
+        // What its key is told apart by was not built again.
+        let key = if definition.contains("Thing") {
+            key.replace("item", "thing")
+        } else {
+            key.to_owned()
+        };
+        assert_eq!(lines(&store, &key).await, key_before, "{definition}");
+    }
+}
+
+/// A type takes the name of one that goes.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_takes_the_name_of_one_that_goes() {
+    let place = Place::new(On::Postgres);
+    let before = "type Item @f { id: ID! name: String @unique } type Tag @f { id: ID! name: String }";
+    let store = open(&place.url, Access::Write, before).await.expect("a store");
+    harvest(&store, "Item", EntityId(0), 0, vec![tag("item")]).await;
+    harvest(&store, "Tag", EntityId(1), 0, vec![tag("tag")]).await;
+    store.close().await;
+    let after = "type Tag @f @was(name: \"Item\") { id: ID! name: String @unique }";
+    let store = open(&place.url, Access::Destructive, after).await.expect("it opens");
+    let names = "SELECT indexname::text FROM pg_indexes WHERE indexname LIKE '%$%' ORDER BY 1";
+    assert_eq!(lines(&store, names).await, ["tag$id$key", "tag$name$unique"]);
+}
