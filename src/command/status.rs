@@ -64,7 +64,7 @@ async fn tell(loaded: &Loaded, store: &Store) -> Result<String, Failure> {
         ]);
         if let Some(status) = status {
             notes.extend(waiting(status, now));
-            notes.extend(attention(status, store).await?);
+            notes.extend(attention(status, None, store).await?);
         }
     }
     for id in loaded.catalog.fetch_ids() {
@@ -85,8 +85,9 @@ async fn tell(loaded: &Loaded, store: &Store) -> Result<String, Failure> {
             status.last.as_ref().map_or_else(String::new, state),
         ]);
         notes.extend(waiting(status, now));
-        notes.extend(attention(status, store).await?);
-        notes.extend(requests(&name, &store.parent_counts(&name, None).await?));
+        let counts = store.parent_counts(&name, None).await?;
+        notes.extend(attention(status, Some(&counts), store).await?);
+        notes.extend(requests(&name, &counts));
     }
     let waiting = store.waiting_indexes().await?;
     notes.extend(waiting.iter().map(|field| text::index_waits(field)));
@@ -216,8 +217,12 @@ fn waiting(status: &FetchStatus, now: DateTime<Utc>) -> Vec<String> {
     notes
 }
 
-/// What a person should look at: failures, held deletions, refused rows.
-async fn attention(status: &FetchStatus, store: &Store) -> Result<Vec<String>, Failure> {
+/// What a person should look at: failures, held deletions, refused rows; of a field's fetch those of all its last answers.
+async fn attention(
+    status: &FetchStatus,
+    requests: Option<&FanOutCounts>,
+    store: &Store,
+) -> Result<Vec<String>, Failure> {
     let mut notes = Vec::new();
     let name = &status.fetch;
     let Some(run) = &status.last else { return Ok(notes) };
@@ -231,10 +236,16 @@ async fn attention(status: &FetchStatus, store: &Store) -> Result<Vec<String>, F
             text::count(held.rows, "row")
         ));
     }
-    if run.refused > 0 {
+    let refused = requests.map_or(run.refused, |requests| requests.refused);
+    if refused > 0 {
+        let of = if requests.is_some() {
+            "of the last answers"
+        } else {
+            "by the last run"
+        };
         notes.push(format!(
-            "{name}: {} refused by the last run, for example:",
-            text::count(run.refused, "row")
+            "{name}: {} refused {of}, for example:",
+            text::count(refused, "row")
         ));
         for refused in store.quarantine(name, REFUSED_SHOWN).await? {
             let key = refused.key.as_deref().unwrap_or("(no key)");

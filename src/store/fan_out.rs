@@ -42,6 +42,7 @@ pub(super) async fn plan(inner: &Inner, run: &Run, fetch: FetchId) -> Result<u64
     let sql = "UPDATE hayloft_fan_out SET run=$2,state='due',tries=0,next_at=NULL,owner=NULL,until=NULL \
                WHERE \"fetch\"=$1 AND state IN ('due','claimed')";
     let left = work.run(params, sql.to_owned()).await?;
+    forget_refused(&mut work, run, fetch).await?;
     plan_new(&mut work, run, fetch, left > 0).await?;
     let mut params = work.params();
     params.add(run.fetch.clone())?;
@@ -51,6 +52,20 @@ pub(super) async fn plan(inner: &Inner, run: &Run, fetch: FetchId) -> Result<u64
     crash::point("fan_out::planned");
     work.commit().await?;
     Ok(due.unsigned_abs())
+}
+
+/// Forgets refused records of answers about rows that a changed definition has removed.
+async fn forget_refused(work: &mut Writing<'_>, run: &Run, fetch: FetchId) -> Result<(), StoreError> {
+    let each = each(work.inner, fetch)?;
+    let sql = format!(
+        "DELETE FROM hayloft_quarantine WHERE \"fetch\"=$1 AND parent IS NOT NULL \
+         AND NOT EXISTS (SELECT 1 FROM {} AS p WHERE p.{}=hayloft_quarantine.parent)",
+        work.quote(&work.tables(each.parent).table.name),
+        work.quote(ROW_COLUMN),
+    );
+    let mut params = work.params();
+    params.add(run.fetch.clone())?;
+    work.run(params, sql).await.map(|_| ())
 }
 
 async fn plan_new(work: &mut Writing<'_>, run: &Run, fetch: FetchId, resumes: bool) -> Result<(), StoreError> {
@@ -132,7 +147,12 @@ async fn take_due(work: &mut Writing<'_>, run: &Run, owner: &str, limit: u32) ->
 
 /// Takes away claimed requests whose row has gone without them: a changed definition deletes rows, and a run that deletes
 /// cannot see what another one is just planning. Nobody could ever answer them.
-async fn forget_orphans(work: &mut Writing<'_>, run: &Run, fetch: FetchId, owner: &str) -> Result<(), StoreError> {
+pub(super) async fn forget_orphans(
+    work: &mut Writing<'_>,
+    run: &Run,
+    fetch: FetchId,
+    owner: &str,
+) -> Result<(), StoreError> {
     let each = each(work.inner, fetch)?;
     let sql = format!(
         "DELETE FROM hayloft_fan_out WHERE \"fetch\"=$1 AND owner=$2 AND state='claimed' \
@@ -313,6 +333,12 @@ pub(super) async fn counts(inner: &Inner, fetch: &str, run: Option<i64>) -> Resu
             _ => counts.left += count,
         }
     }
+    let mut params = inner.params();
+    params.add(fetch.to_owned())?;
+    let sql = "SELECT CAST(count(*) AS BIGINT) FROM hayloft_quarantine WHERE \"fetch\"=$1 AND parent IS NOT NULL";
+    for line in inner.own.take().await?.fetch(params.query(sql)).await? {
+        counts.refused = get::<i64>(&line, 0)?.unsigned_abs();
+    }
     if counts.failed > 0 {
         let mut params = inner.params();
         params.add(fetch.to_owned())?;
@@ -372,9 +398,13 @@ pub(super) async fn forget_others(work: &mut Writing<'_>) -> Result<(), StoreErr
             continue;
         }
         let mut params = work.params();
-        params.add(name)?;
+        params.add(name.clone())?;
         work.run(params, "DELETE FROM hayloft_fan_out WHERE \"fetch\"=$1".to_owned())
             .await?;
+        let mut params = work.params();
+        params.add(name)?;
+        let sql = "DELETE FROM hayloft_quarantine WHERE \"fetch\"=$1 AND parent IS NOT NULL";
+        work.run(params, sql.to_owned()).await?;
     }
     Ok(())
 }

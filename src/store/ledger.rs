@@ -284,8 +284,10 @@ async fn refilled(work: &mut Writing<'_>, run: &Run) -> Result<(), StoreError> {
 /// Keeps the ledger and the quarantine within their bounds.
 async fn prune(work: &mut Writing<'_>, fetch: &str) -> Result<(), StoreError> {
     let ended = "\"fetch\"=$1 AND state NOT IN ('queued','running')";
+    // What is refused of an answer about a row stays with that answer.
+    let of_runs = "\"fetch\"=$1 AND parent IS NULL";
     for (table, column, kept, condition) in [
-        ("hayloft_quarantine", "run", QUARANTINE_RUNS_KEPT, "\"fetch\"=$1"),
+        ("hayloft_quarantine", "run", QUARANTINE_RUNS_KEPT, of_runs),
         ("hayloft_run", "id", RUNS_KEPT, ended),
     ] {
         let mut params = work.params();

@@ -71,6 +71,8 @@ pub struct FanOutCounts {
     pub done: u64,
     pub failed: u64,
     pub left: u64,
+    /// Records of the last good answers that were refused; of all runs.
+    pub refused: u64,
     /// Some of the failures, each with the key of its row.
     pub errors: Vec<String>,
 }

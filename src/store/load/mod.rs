@@ -15,6 +15,7 @@ mod page;
 mod parents;
 mod part;
 pub(super) mod print;
+mod rejected;
 pub(super) mod seen;
 mod work;
 mod write;
@@ -412,5 +413,7 @@ pub(super) async fn forget_unvisited(work: &mut Work<'_>, run: &Run) -> Result<(
 
 pub(super) use absent::{Absent, absent};
 pub(super) use again::Again;
+#[cfg(test)]
+pub(super) use kin::delete;
 pub(super) use parents::commit_parents;
 pub(super) use work::{Work as Writing, read_value};

@@ -10,10 +10,10 @@ use super::{
     again::{Later, Rest},
     announce,
     brought::{self, Brought},
-    finish, insert_refused,
+    finish,
     key::distinct,
     kin::{delete_where, insert_links, named},
-    one, take_turn,
+    one, rejected, take_turn,
     work::{Item, Op, Work, read_value},
 };
 use crate::{
@@ -84,8 +84,10 @@ pub(in crate::store) async fn commit_parents(
     let mut work = Work::in_force_load(inner).await?;
     check_fence(&mut work, run).await?;
     let each = fan_out::each(inner, fetch)?;
-    // A single link stands in the parent's own row, which others write too.
-    take_turn(&mut work, run, each.one.then_some(each.parent)).await?;
+    // What an answer says is written beside its parent, or into it: who deletes parents, or writes them, waits, or is waited for.
+    take_turn(&mut work, run, Some(each.parent)).await?;
+    // A deletion that just ended could not see requests that were being planned meanwhile.
+    fan_out::forget_orphans(&mut work, run, fetch, owner).await?;
     let answers = claimed(&mut work, run, owner, answers).await?;
     let mut known = brought::known(&mut work, run, &answers).await?;
     let Targets {
@@ -208,23 +210,9 @@ async fn write_targets(
     }
     let brought = brought::of_answers(work, run, answers, &written).await?;
     let stored = std::mem::take(&mut work.refused);
-    let refused = answers.iter().flat_map(|answer| match &answer.outcome {
-        ParentOutcome::Read { refused, .. } => &refused[..],
-        _ => &[],
-    });
-    let mut count = 0;
-    for record in refused {
-        insert_refused(work, run, record).await?;
-        count += 1;
-    }
-    for record in &stored {
-        let number = insert_refused(work, run, record).await?;
-        rest.tell(number, record);
-        count += 1;
-    }
     Ok(Targets {
         outcome,
-        refused: count,
+        refused: rejected::replace(work, run, answers, &stored, &mut rest).await?,
         unfit,
         rest,
         brought,
@@ -470,6 +458,7 @@ pub(super) async fn forget(work: &mut Work<'_>, parent: EntityId, rows: &[i64]) 
         let fetch = catalog.fetch_name(id);
         // Locked in the order in which commits lock them: otherwise each could wait for the other.
         lock(work, &fetch, rows, None).await?;
+        rejected::forget(work, &fetch, rows).await?;
         let name = Value::Text(fetch);
         let gone: Vec<Vec<Value>> = rows.iter().map(|row| vec![name.clone(), Value::Int(*row)]).collect();
         let columns = [("fetch", Kind::Text), ("parent", Kind::Int)];

@@ -1,6 +1,7 @@
 //! The store as its users see it, over a real file. Knows the farm's catalog.
 
 mod abandoned;
+mod answers;
 mod changes;
 mod deferred;
 mod edits;
