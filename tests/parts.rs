@@ -122,7 +122,7 @@ async fn what_only_the_others_bring_stays(db: Db) {
     let before = bench.changes().await;
     let (_, asked) = bench.harvest().await;
     assert_eq!((asked, bench.changes().await), (vec!["/items".to_owned()], before));
-    // A change in the list leaves what the list does not have.
+    // A change in the list leaves what the list does not have. The answer about the row is read in full: it is not what it wrote.
     bench.says("/items", &json!([item(1, "a", 9), item(2, "b", 2)]));
     let (output, asked) = bench.harvest().await;
     assert_eq!(
@@ -200,8 +200,7 @@ async fn an_unchanged_answer_vouches_only_for_what_it_wrote(db: Db) {
         let (output, asked) = bench.harvest().await;
         assert_eq!(output.code, Some(0), "{output:?}");
         assert_eq!(bench.scratch.rows(STORED).await, [["1", "good"]], "tagged: {tagged}");
-        let again = ["/items", "/items/1/recipes", "/items/1/recipes", "/items/2/recipes"];
-        assert_eq!(asked, again, "in the same run");
+        assert_eq!(asked, ["/items", "/items/1/recipes", "/items/2/recipes"]);
         let (_, asked) = bench.harvest().await;
         assert_eq!(asked, ["/items", "/items/1/recipes", "/items/2/recipes"]);
     }

@@ -349,10 +349,16 @@ impl FieldShape {
     fn find<'r>(&self, record: &'r Val, extent: Extent) -> Result<Option<Found<'r>>, String> {
         match extent {
             Extent::Part if !self.in_key => self.take.find_in_part(record, false),
-            // The owner has to have what is required.
-            Extent::OwnPart if !self.in_key && !self.required => self.take.find_in_part(record, true),
+            // The owner has to have what is required; lists of rows may be empty.
+            Extent::OwnPart if !self.in_key && (!self.required || self.is_of_rows()) => {
+                self.take.find_in_part(record, true)
+            }
             _ => self.take.find(record).map(Some),
         }
+    }
+
+    fn is_of_rows(&self) -> bool {
+        matches!(self.what, What::Links { .. } | What::Nested { .. })
     }
 
     fn leave_out(&self, absent: &mut Absent) {

@@ -103,7 +103,7 @@ pub(super) async fn claim(
     owner: &str,
     limit: u32,
 ) -> Result<Vec<Parent>, StoreError> {
-    let mut work = Writing::in_force(inner).await?;
+    let mut work = Writing::in_force_load(inner).await?;
     if work.era != run.era {
         return Err(StoreError::Fenced);
     }
@@ -121,12 +121,24 @@ pub(super) async fn claim(
             break parents;
         }
     };
+    let parents = vouching(&mut work, run, parents).await?;
     let trace = match parents.first() {
         Some(first) => Trace::Asked(run, owner, first.row),
         None => Trace::Again,
     };
     sure::commit(work, trace).await?;
     crash::point("fan_out::claimed");
+    Ok(parents)
+}
+
+/// Forgets how to know those answers again that may not vouch for their rows any more: they are read in full.
+async fn vouching(work: &mut Writing<'_>, run: &Run, mut parents: Vec<Parent>) -> Result<Vec<Parent>, StoreError> {
+    let known = parents.iter().filter(|parent| parent.before.is_some());
+    let known: Vec<i64> = known.map(|parent| parent.row).collect();
+    let vouched = load::vouched(work, run, &known).await?;
+    for parent in parents.iter_mut().filter(|parent| !vouched.contains_key(&parent.row)) {
+        parent.before = None;
+    }
     Ok(parents)
 }
 

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{
-    print::spans,
+    print::{Print, spans},
     work::{Item, Work},
 };
 use crate::{
@@ -38,26 +38,23 @@ pub async fn known(work: &mut Work<'_>, run: &Run, answers: &[&ParentAnswer]) ->
     let same = answers
         .iter()
         .filter(|answer| matches!(answer.outcome, ParentOutcome::Same(_)));
-    let same: Vec<i64> = same.map(|answer| answer.parent.row).collect();
-    let mut known = Known {
-        brought: remembered(work, run, &same).await?,
-        stale: same.iter().copied().collect(),
-    };
-    let parents: Vec<i64> = same.into_iter().filter(|row| known.brought.contains_key(row)).collect();
-    let lists = parents.iter().filter_map(|row| known.brought.get(row));
-    let lists: Option<Vec<Vec<(i64, i64)>>> = lists.map(|brought| unfold(&brought.rows)).collect();
+    let mut stale: HashSet<i64> = same.map(|answer| answer.parent.row).collect();
+    let asked: Vec<i64> = stale.iter().copied().collect();
+    let brought = vouched(work, run, &asked).await?;
+    stale.retain(|row| !brought.contains_key(row));
+    Ok(Known { brought, stale })
+}
+
+/// Those of the remembered answers about some rows that may vouch for what they brought.
+pub async fn vouched(work: &mut Work<'_>, run: &Run, about: &[i64]) -> Result<HashMap<i64, Brought>, StoreError> {
+    let mut found = remembered(work, run, about).await?;
+    let parents: Vec<i64> = found.keys().copied().collect();
+    let lists: Option<Vec<Vec<(i64, i64)>>> = found.values().map(|brought| unfold(&brought.rows)).collect();
     let lists = lists.ok_or_else(|| StoreError::Refused("a remembered answer is damaged".to_owned()))?;
     let prints = work.prints(run.entity, &lists).await?;
-    for (parent, print) in parents.iter().zip(prints) {
-        if known
-            .brought
-            .get(parent)
-            .is_some_and(|brought| brought.print == print.folded())
-        {
-            known.stale.remove(parent);
-        }
-    }
-    Ok(known)
+    let prints: HashMap<i64, i64> = parents.into_iter().zip(prints.into_iter().map(Print::folded)).collect();
+    found.retain(|row, brought| prints.get(row) == Some(&brought.print));
+    Ok(found)
 }
 
 async fn remembered(work: &mut Work<'_>, run: &Run, parents: &[i64]) -> Result<HashMap<i64, Brought>, StoreError> {

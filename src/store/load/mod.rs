@@ -413,6 +413,7 @@ pub(super) async fn forget_unvisited(work: &mut Work<'_>, run: &Run) -> Result<(
 
 pub(super) use absent::{Absent, absent};
 pub(super) use again::Again;
+pub(super) use brought::vouched;
 #[cfg(test)]
 pub(super) use kin::delete;
 pub(super) use parents::commit_parents;

@@ -6,7 +6,10 @@ use super::{
 };
 use crate::{catalog::FetchId, store::sure::Trace, value::Value};
 
-on_both!(what_is_refused_stays_with_its_answer);
+on_both!(
+    what_is_refused_stays_with_its_answer,
+    what_may_not_vouch_is_asked_in_full
+);
 
 const ITEM: EntityId = EntityId(0);
 const RECIPES: FetchId = FetchId(1);
@@ -75,8 +78,15 @@ fn answer(parent: Parent, says: Says) -> ParentAnswer {
 async fn claim(store: &Store, minute: u32) -> (Run, Vec<Parent>) {
     let run = start(store, "Item.recipes", EntityId(1), minute).await;
     store.plan_parents(&run, RECIPES).await.expect("a plan");
-    let parents = store.claim_parents(&run, RECIPES, "us", 9).await.expect("claims");
-    (run, parents)
+    let mut parents = Vec::new();
+    // Those that failed before are claimed after all others.
+    loop {
+        let more = store.claim_parents(&run, RECIPES, "us", 9).await.expect("claims");
+        if more.is_empty() {
+            return (run, parents);
+        }
+        parents.extend(more);
+    }
 }
 
 /// One whole run, in which this is said of each item by its id.
@@ -133,6 +143,43 @@ async fn what_is_refused_stays_with_its_answer(on: On) {
     run(&store, "DELETE FROM item").await;
     ask(&store, 17, &[]).await;
     assert_eq!(kept(&store).await, "");
+}
+
+async fn what_may_not_vouch_is_asked_in_full(on: On) {
+    let place = Place::new(on);
+    let store = open(&place.url, Access::Write, LINKED).await.expect("a store");
+    harvest(&store, "Item", ITEM, 0, vec![item("a"), item("b")]).await;
+    let good = |id: &str| Says::Rows(vec![recipe(id, None)], vec![]);
+    ask(&store, 0, &[("a", good("r")), ("b", good("s"))]).await;
+    let (run, parents) = claim(&store, 1).await;
+    assert!(parents.iter().all(|parent| parent.before.is_some()));
+    // One of the rows is written between the question and the answer.
+    super::run(&store, "UPDATE recipe SET _hash=_hash+2 WHERE id='r'").await;
+    let answers: Vec<ParentAnswer> = parents.into_iter().map(|parent| answer(parent, Says::Same)).collect();
+    store
+        .commit_parents(&run, RECIPES, "us", &answers)
+        .await
+        .expect("a commit");
+    assert_eq!(store.left_parents(&run).await.expect("an answer"), Left::Some);
+    let again = store.claim_parents(&run, RECIPES, "us", 9).await.expect("claims");
+    let [parent] = &again[..] else { panic!("{again:?}") };
+    assert_eq!((&parent.key[..], &parent.before), (&[text("a")][..], &None));
+    let answers = [answer(parent.clone(), good("r"))];
+    store
+        .commit_parents(&run, RECIPES, "us", &answers)
+        .await
+        .expect("a commit");
+    assert_eq!(store.left_parents(&run).await.expect("an answer"), Left::None);
+    // Or before it is asked.
+    super::run(&store, "DELETE FROM recipe WHERE id='s'").await;
+    let keep = Finish::Complete {
+        missing: Missing::Keep,
+        missing_max: 1.0,
+    };
+    store.finish_run(&run, keep).await.expect("an end");
+    let (_, parents) = claim(&store, 2).await;
+    let known: Vec<bool> = parents.iter().map(|parent| parent.before.is_some()).collect();
+    assert_eq!(known, [true, false]);
 }
 
 /// The deletion began before the request was planned, and so knows nothing of it.

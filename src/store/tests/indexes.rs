@@ -202,7 +202,7 @@ async fn readers_go_on_while_a_unique_one_is_built() {
                 Some(mode) => break mode,
                 None => assert!(!opening.is_finished(), "{definition}: it waits for who writes"),
             }
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
         };
         assert_eq!(mode, "ShareLock", "{definition}");
         let count = former.inner.params().query("SELECT CAST(count(*) AS TEXT) FROM item");
@@ -236,5 +236,5 @@ async fn an_index_takes_the_name_of_one_that_goes() {
     let after = "type Tag @f @was(name: \"Item\") { id: ID! name: String @unique }";
     let store = open(&place.url, Access::Destructive, after).await.expect("it opens");
     let names = "SELECT indexname::text FROM pg_indexes WHERE indexname LIKE '%$%' ORDER BY 1";
-    assert_eq!(lines(&store, names).await, ["tag$id$key", "tag$name$unique"]);
+    assert_eq!(lines(&store, names).await, ["tag$id$key", "tag$name$unique", "tag$row"]);
 }
