@@ -2,6 +2,8 @@
 //!
 //! `HAYLOFT_BLESS=1` writes `tests/cases/equal/answers.txt` anew, from SQLite's answers.
 
+mod operations;
+mod variables;
 mod world;
 
 use std::fs;
@@ -194,14 +196,26 @@ async fn both(sqlite: &Served, postgres: &Served, document: &str) -> String {
     one
 }
 
-#[tokio::test]
-async fn both_databases_answer_with_the_same_bytes() {
+/// The world in both databases, and the upstream that it is from.
+async fn world_on_both() -> (Upstream, Served, Served) {
     let upstream = Upstream::start().await;
     upstream.set("/samples", Reply::json(&world::samples()));
     upstream.set("/groups", Reply::json(&world::groups()));
     upstream.handle(|path| Some(Reply::json(&world::tariff(path.strip_prefix("/tariffs/")?))));
     let sqlite = Served::new(Db::Sqlite, &upstream);
     let (sqlite, postgres) = join(sqlite, Served::new(Db::Postgres, &upstream)).await;
+    (upstream, sqlite, postgres)
+}
+
+#[tokio::test]
+async fn literals_and_variables_are_equal() {
+    let (_upstream, sqlite, postgres) = world_on_both().await;
+    variables::literals_and_variables_are_equal(&sqlite, &postgres).await;
+}
+
+#[tokio::test]
+async fn both_databases_answer_with_the_same_bytes() {
+    let (_upstream, sqlite, postgres) = world_on_both().await;
     for document in matrix() {
         let answer = both(&sqlite, &postgres, &document).await;
         assert!(answer.starts_with("{\"data\":"), "{document}: {answer}");

@@ -14,7 +14,7 @@ use super::{
     ApiError, ApiResponse, Code, Limits, SchemaError, Served,
     describe::{self, describe},
     gate,
-    keyed::{self, KeyedRoot, LoadKey, Rows},
+    keyed::{self, KeyedRoots, Rows},
     live::Live,
     prepare::{Bound, Caches, Way},
     statistics::Statistics,
@@ -161,14 +161,15 @@ impl DataApi {
         }
     }
 
-    async fn load(&self, roots: &[Option<KeyedRoot>], bound: &Bound) -> Result<String, Arc<StoreError>> {
-        let key = |root: &KeyedRoot| LoadKey::of(root, &bound.params);
-        let rows = self.0.rows.load_many(roots.iter().flatten().map(key)).await?;
-        let members = bound.prepared.plan.read.roots.iter().zip(roots);
-        Ok(object(members.map(|(root, keyed)| {
-            let value = match (&root.value, keyed) {
+    async fn load(&self, roots: &KeyedRoots, bound: &Bound) -> Result<String, Arc<StoreError>> {
+        let wanted = roots.wanted(&bound.params);
+        let rows = self.0.rows.load_many(wanted.iter().flatten().cloned()).await?;
+        let members = bound.prepared.plan.read.roots.iter().zip(&wanted);
+        Ok(object(members.map(|(root, wanted)| {
+            let row = wanted.as_ref().and_then(|wanted| rows.get(wanted));
+            let value = match (&root.value, row) {
                 (RootValue::Json(json), _) => json.as_str(),
-                (_, Some(keyed)) => rows.get(&key(keyed)).map_or("null", |row| row.as_ref()),
+                (_, Some(row)) => row.as_ref(),
                 (_, None) => "null",
             };
             (root.key.as_str(), value.to_owned())

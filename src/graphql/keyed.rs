@@ -12,7 +12,7 @@ use async_graphql::dataloader::{DataLoader, Loader};
 use super::fingerprint::fingerprint;
 use crate::{
     catalog::FieldId,
-    query::{Filter, Operand, Read, RootValue, Select},
+    query::{Filter, Operand, Read, RootValue, Select, renumber},
     store::{KeyedStatement, Store, StoreError},
     value::{Key, Value},
 };
@@ -31,11 +31,15 @@ pub(super) struct KeyedPlan {
     statement: KeyedStatement,
 }
 
-/// A root field that is one load.
+/// An operation that is nothing but loads, all by one plan with the same values: they run in one statement, and so in one
+/// snapshot.
 #[derive(Debug)]
-pub(super) struct KeyedRoot {
-    pub plan: Arc<KeyedPlan>,
-    pub operands: Vec<Operand>,
+pub(super) struct KeyedRoots {
+    plan: Arc<KeyedPlan>,
+    /// The operation's parameters whose values the plan's own parameters have.
+    params: Vec<usize>,
+    /// The operands of each root's key; none for roots that need no row.
+    keys: Vec<Option<Vec<Operand>>>,
 }
 
 /// The fields and operands of a selection that is nothing but a lookup by key.
@@ -46,15 +50,14 @@ fn lookup(select: &Select) -> Option<(&[FieldId], &[Operand])> {
     }
 }
 
-/// The loads of a read, if it consists of loads with one plan only: such loads run in one statement, and so in one
-/// snapshot. Roots that need no row stand as none.
-pub(super) fn keyed_roots(store: &Store, read: &Read) -> Result<Option<Vec<Option<KeyedRoot>>>, StoreError> {
-    let mut plan: Option<Arc<KeyedPlan>> = None;
-    let mut roots = Vec::new();
+/// The loads of a read, if it consists of loads by one plan only.
+pub(super) fn keyed_roots(store: &Store, read: &Read) -> Result<Option<KeyedRoots>, StoreError> {
+    let mut found: Option<(Arc<KeyedPlan>, Vec<usize>)> = None;
+    let mut keys = Vec::new();
     for root in &read.roots {
         let select = match &root.value {
             RootValue::Json(_) => {
-                roots.push(None);
+                keys.push(None);
                 continue;
             }
             RootValue::One(select) => select,
@@ -63,48 +66,59 @@ pub(super) fn keyed_roots(store: &Store, read: &Read) -> Result<Option<Vec<Optio
         let Some((by, operands)) = lookup(select) else {
             return Ok(None);
         };
-        let Select { entity, output, .. } = select;
+        let entity = select.entity;
+        let mut output = select.output.clone();
+        let params = renumber(&mut output);
         let id = fingerprint(format!("{entity:?}{by:?}{output:?}").as_bytes());
-        let shared = match plan.take() {
-            Some(known) if known.id == id => known,
+        match &found {
+            Some((plan, shared)) if plan.id == id && *shared == params => {}
             Some(_) => return Ok(None),
-            None => Arc::new(KeyedPlan {
-                id,
-                statement: store.compile_keyed(*entity, by, output)?,
-            }),
-        };
-        plan = Some(shared.clone());
-        roots.push(Some(KeyedRoot {
-            plan: shared,
-            operands: operands.to_vec(),
-        }));
+            None => {
+                let Some(statement) = store.compile_keyed(entity, by, &output)? else {
+                    return Ok(None);
+                };
+                found = Some((Arc::new(KeyedPlan { id, statement }), params));
+            }
+        }
+        keys.push(Some(operands.to_vec()));
     }
-    Ok(plan.map(|_| roots))
+    Ok(found.map(|(plan, params)| KeyedRoots { plan, params, keys }))
+}
+
+impl KeyedRoots {
+    /// What each root wants with these values of the operation's parameters; none for those that need no row.
+    pub fn wanted(&self, values: &[Value]) -> Vec<Option<LoadKey>> {
+        let value = |at: &usize| values.get(*at).cloned().unwrap_or(Value::Null);
+        let operand = |operand: &Operand| match operand {
+            Operand::Value(value) => value.clone(),
+            Operand::Param(at) => value(at),
+        };
+        let shared = Arc::new(Key(self.params.iter().map(value).collect()));
+        let keys = self.keys.iter();
+        keys.map(|key| {
+            let key = key.as_ref()?;
+            Some(LoadKey {
+                plan: self.plan.clone(),
+                values: shared.clone(),
+                key: Key(key.iter().map(operand).collect()),
+            })
+        })
+        .collect()
+    }
 }
 
 /// One row wanted.
 #[derive(Clone)]
 pub(super) struct LoadKey {
     plan: Arc<KeyedPlan>,
+    /// Of the plan's parameters: the same row is another answer under other values.
+    values: Arc<Key>,
     key: Key,
-}
-
-impl LoadKey {
-    pub fn of(root: &KeyedRoot, params: &[Value]) -> LoadKey {
-        let values = root.operands.iter().map(|operand| match operand {
-            Operand::Value(value) => value.clone(),
-            Operand::Param(at) => params.get(*at).cloned().unwrap_or(Value::Null),
-        });
-        LoadKey {
-            plan: root.plan.clone(),
-            key: Key(values.collect()),
-        }
-    }
 }
 
 impl PartialEq for LoadKey {
     fn eq(&self, other: &Self) -> bool {
-        self.plan.id == other.plan.id && self.key == other.key
+        self.plan.id == other.plan.id && self.key == other.key && self.values == other.values
     }
 }
 
@@ -113,6 +127,7 @@ impl Eq for LoadKey {}
 impl Hash for LoadKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.plan.id.hash(state);
+        self.values.hash(state);
         self.key.hash(state);
     }
 }
@@ -135,19 +150,21 @@ impl Loader<LoadKey> for RowLoader {
     type Error = Arc<StoreError>;
 
     async fn load(&self, keys: &[LoadKey]) -> Result<HashMap<LoadKey, Arc<str>>, Arc<StoreError>> {
-        let mut groups: HashMap<u128, (&KeyedPlan, Vec<Key>)> = HashMap::new();
+        let mut groups: HashMap<(u128, &Key), (&KeyedPlan, Vec<Key>)> = HashMap::new();
         for wanted in keys {
-            let group = groups.entry(wanted.plan.id).or_insert((&wanted.plan, Vec::new()));
-            group.1.push(wanted.key.clone());
+            let group = groups.entry((wanted.plan.id, &wanted.values));
+            let (_, keys) = group.or_insert((&wanted.plan, Vec::new()));
+            keys.push(wanted.key.clone());
         }
-        let loads = groups.into_values().map(|(plan, keys)| async move {
-            let found = self.store.load(&plan.statement, &keys).await?;
-            Ok::<_, StoreError>((plan.id, found))
+        let loads = groups.into_iter().map(|(group, (plan, keys))| async move {
+            let found = self.store.load(&plan.statement, &group.1.0, &keys).await?;
+            Ok::<_, StoreError>((group, found))
         });
-        let found: HashMap<u128, HashMap<Key, String>> =
+        let found: HashMap<(u128, &Key), HashMap<Key, String>> =
             futures_util::future::try_join_all(loads).await?.into_iter().collect();
         let rows = keys.iter().filter_map(|wanted| {
-            let row = found.get(&wanted.plan.id)?.get(&wanted.key)?;
+            let group = (wanted.plan.id, wanted.values.as_ref());
+            let row = found.get(&group)?.get(&wanted.key)?;
             Some((wanted.clone(), Arc::from(row.as_str())))
         });
         Ok(rows.collect())

@@ -25,7 +25,7 @@ use super::{
     execute::{Inner, object},
     fingerprint::fingerprint,
     gate,
-    keyed::{self, KeyedRoot},
+    keyed::{self, KeyedRoots},
     plan::{self, Plan},
 };
 
@@ -74,7 +74,7 @@ pub(super) enum Way {
     /// No row is needed.
     Constant(String),
     /// Loads by key, joined with those of other requests.
-    Keyed(Vec<Option<KeyedRoot>>),
+    Keyed(KeyedRoots),
     Statement(Statement),
 }
 

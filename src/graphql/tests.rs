@@ -97,6 +97,102 @@ async fn lookups_of_many_requests_are_answered_together() {
     }
 }
 
+/// Each variable in its own place, and absent ones by their defaults.
+#[tokio::test]
+async fn lookups_take_variables_below_their_key() {
+    let farm = Farm::stocked(Limits::default()).await;
+    let cases = [
+        (
+            "query($id: ID!, $n: Int) { item(id: $id) { requiredFor(first: $n) { quantity } } }",
+            json!({ "id": "i1", "n": 5 }),
+            json!({ "item": { "requiredFor": [{ "quantity": 2 }] } }),
+        ),
+        (
+            "query($n: Int, $id: ID!) { item(id: $id) { requiredFor(first: $n) { quantity } } }",
+            json!({ "id": "i1", "n": 0 }),
+            json!({ "item": { "requiredFor": [] } }),
+        ),
+        (
+            "query($id: ID = \"i2\", $least: Int = 1) { item(id: $id) { requiredFor(where: {quantity: {gte: $least}}) { quantity } } }",
+            json!({}),
+            json!({ "item": { "requiredFor": [{ "quantity": 1 }] } }),
+        ),
+        (
+            "query($slug: String!, $where: ItemWhere, $n: Int) { npcBy(key: {slug: $slug}) { sells(where: $where, first: $n) { name } } }",
+            json!({ "slug": "smith", "where": { "price": { "gt": 1 } }, "n": 1 }),
+            json!({ "npcBy": { "sells": [{ "name": "Axe" }] } }),
+        ),
+        (
+            "query($a: ID!, $b: ID!, $q: Int) { a: item(id: $a) { requiredFor(where: {quantity: {eq: $q}}) { quantity } } b: item(id: $b) { requiredFor(where: {quantity: {eq: $q}}) { quantity } } }",
+            json!({ "a": "i1", "b": "i2", "q": 1 }),
+            json!({ "a": { "requiredFor": [] }, "b": { "requiredFor": [{ "quantity": 1 }] } }),
+        ),
+        (
+            "query($a: Int, $b: Int) { a: item(id: \"i1\") { requiredFor(first: $a) { quantity } } b: item(id: \"i1\") { requiredFor(first: $b) { quantity } } }",
+            json!({ "a": 1, "b": 0 }),
+            json!({ "a": { "requiredFor": [{ "quantity": 2 }] }, "b": { "requiredFor": [] } }),
+        ),
+    ];
+    for (query, variables, want) in cases {
+        let want = json!({ "data": want });
+        assert_eq!(ask(&farm, query, variables.clone()).await, want, "{query}");
+        let live = query.replacen("query", "subscription", 1);
+        // A live query has one root.
+        if want["data"].as_object().is_some_and(|roots| roots.len() == 1) {
+            let mut answers = farm.current().answers(request(&live, variables));
+            assert_eq!(next(&mut answers).await, want, "{live}");
+        }
+    }
+}
+
+/// However many ask at once: one statement for each selection with its values.
+#[tokio::test]
+async fn equal_lookups_of_many_requests_are_one_statement() {
+    let farm = Farm::stocked(Limits::default()).await;
+    // The same load from two documents, whose variables stand in another order.
+    let documents = [
+        "query($id: ID!, $n: Int) { item(id: $id) { requiredFor(first: $n) { quantity } } }",
+        "query($x: Int, $y: ID!) { item(id: $y) { requiredFor(first: $x) { quantity } } }",
+    ];
+    let asked = async |count: i64, values: i64| {
+        let requests = (0..count).map(|at: i64| {
+            let (id, n) = (format!("i{}", at % 4), at % values);
+            let document = documents[usize::from(at % 3 == 0)];
+            let variables = json!({ "id": id, "n": n, "x": n, "y": id });
+            ask(&farm, document, variables)
+        });
+        let before = farm.api.store().lookups();
+        for (at, answer) in join_all(requests).await.into_iter().enumerate() {
+            let all = match at % 4 {
+                1 => vec![json!({ "quantity": 2 })],
+                2 => vec![json!({ "quantity": 1 })],
+                3 => Vec::new(),
+                _ => {
+                    assert_eq!(answer, json!({ "data": { "item": null } }));
+                    continue;
+                }
+            };
+            let cut: Vec<Json> = all
+                .into_iter()
+                .take(at % usize::try_from(values).unwrap_or(1))
+                .collect();
+            assert_eq!(answer, json!({ "data": { "item": { "requiredFor": cut } } }), "{at}");
+        }
+        farm.api.store().lookups() - before
+    };
+    for values in [1, 3] {
+        // A slow machine may spread them over several waits of the loader, but not every time.
+        let mut fewest = u64::MAX;
+        for _ in 0..1_000 {
+            fewest = fewest.min(asked(60, values).await);
+            if fewest == values.unsigned_abs() {
+                break;
+            }
+        }
+        assert_eq!(fewest, values.unsigned_abs(), "statements for so many different loads");
+    }
+}
+
 #[tokio::test]
 async fn too_many_rows_are_refused_with_their_number() {
     let limits = Limits {

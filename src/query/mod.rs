@@ -3,6 +3,10 @@
 //! `graphql::plan` makes a [`Read`], `store::read` compiles it to one statement. Operands are constants or numbered
 //! parameters, so that one compiled statement serves every request that differs only in its scalar variables.
 
+mod params;
+
+pub use params::renumber;
+
 use crate::{
     catalog::{EntityId, FieldId},
     value::Value,

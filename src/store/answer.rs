@@ -13,10 +13,6 @@ use super::{
     types::{Answer, Explanation, KeyedStatement, RootShape, Statement, StoreError},
 };
 
-/// Keys of one statement: more than a batch of lookups has, so that those of one request share a snapshot. Counts are
-/// rounded up to a power of two, so that few texts are ever prepared.
-const KEYS_MAX: usize = 2_048;
-
 pub(super) async fn read(inner: &Inner, statement: &Statement, values: &[Value]) -> Result<Answer, StoreError> {
     let params = Params::operands(&statement.binds, values, inner.dialect)?;
     let reader = inner.readers.take().await?;
@@ -67,6 +63,7 @@ fn assemble(roots: &[RootShape], found: &[Option<&str>]) -> String {
 pub(super) async fn load(
     inner: &Inner,
     statement: &KeyedStatement,
+    values: &[Value],
     keys: &[Key],
 ) -> Result<HashMap<Key, String>, StoreError> {
     if keys.iter().any(|key| key.0.len() != statement.kinds.len()) {
@@ -76,7 +73,7 @@ pub(super) async fn load(
         )));
     }
     let mut found = HashMap::with_capacity(keys.len());
-    for chunk in keys.chunks(KEYS_MAX) {
+    for chunk in keys.chunks(read::KEYS_MAX) {
         let count = chunk.len().next_power_of_two();
         let sql = match count {
             1 => Arc::clone(&statement.sql),
@@ -89,13 +86,13 @@ pub(super) async fn load(
             )
             .into(),
         };
-        let params = Params::operands(&statement.binds, &[], inner.dialect)?;
+        let params = Params::operands(&statement.binds, values, inner.dialect)?;
         let mut wanted = Rows::new(params, &statement.kinds, count);
         // Padding repeats the last key; its row is found twice and kept once.
         let padding = chunk.last().into_iter().cycle().take(count - chunk.len());
-        let values = chunk.iter().chain(padding).flat_map(|key| &key.0);
-        for value in values {
-            wanted.value(value)?;
+        let parts = chunk.iter().chain(padding).flat_map(|key| &key.0);
+        for part in parts {
+            wanted.value(part)?;
         }
         let params = wanted.bind()?;
         let reader = inner.lookups.take().await?;

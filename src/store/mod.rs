@@ -302,13 +302,14 @@ impl Store {
         answer::read(&self.inner, statement, params).await
     }
 
-    /// Compiles a load of rows by key: `by` are the key (or one unique field) of the entity.
+    /// Compiles a load of rows by key: `by` are the key (or one unique field) of the entity. `None` when it has too many
+    /// operands to be joined with others.
     pub fn compile_keyed(
         &self,
         entity: EntityId,
         by: &[FieldId],
         output: &[Output],
-    ) -> Result<KeyedStatement, StoreError> {
+    ) -> Result<Option<KeyedStatement>, StoreError> {
         read::compile_keyed(
             &self.inner.catalog,
             &self.inner.layout,
@@ -319,10 +320,16 @@ impl Store {
         )
     }
 
-    /// Loads many rows by key in one statement: each found key with the JSON object of its row.
-    pub async fn load(&self, statement: &KeyedStatement, keys: &[Key]) -> Result<HashMap<Key, String>, StoreError> {
+    /// Loads many rows by key in one statement: each found key with the JSON object of its row. `params` are the operands
+    /// `Operand::Param(n)` of what is selected, the same for all keys.
+    pub async fn load(
+        &self,
+        statement: &KeyedStatement,
+        params: &[Value],
+        keys: &[Key],
+    ) -> Result<HashMap<Key, String>, StoreError> {
         self.ready(&statement.types).await;
-        answer::load(&self.inner, statement, keys).await
+        answer::load(&self.inner, statement, params, keys).await
     }
 
     /// The database's own plan for a statement.

@@ -88,6 +88,9 @@ pub struct Readers {
     permits: Arc<Semaphore>,
     /// Of all readers, those that are taken included.
     deadlines: Vec<Arc<Deadline>>,
+    /// Statements so far.
+    #[cfg(test)]
+    pub statements: AtomicU64,
 }
 
 /// A reader taken for one statement. Given back when dropped; if its statement was abandoned (a client that went away),
@@ -119,6 +122,8 @@ impl Readers {
             deadlines: free.iter().map(|reader| Arc::clone(&reader.deadline)).collect(),
             free: Mutex::new(free),
             permits: Arc::new(Semaphore::new(count)),
+            #[cfg(test)]
+            statements: AtomicU64::default(),
         }
     }
 
@@ -190,6 +195,8 @@ impl Taken {
             return Err(StoreError::Refused("the store is closed".to_owned()));
         };
         self.idle = false;
+        #[cfg(test)]
+        self.readers.statements.fetch_add(1, Ordering::Relaxed);
         let rows = match &mut reader.link {
             Link::Sqlite(pool) => pool.fetch_all(command).await,
             Link::Postgres(session) => session.fetch_all(command).await,

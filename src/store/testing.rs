@@ -246,6 +246,11 @@ impl Clock {
 }
 
 impl Store {
+    /// Loads by key so far, in statements.
+    pub(crate) fn lookups(&self) -> u64 {
+        self.inner.lookups.statements.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
     /// The same database as another process of this name would have it, at the time of this clock.
     pub(crate) fn as_process(&self, name: &str, clock: &Clock) -> Store {
         let inner = Inner {

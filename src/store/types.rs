@@ -141,7 +141,7 @@ pub struct KeyedStatement {
     pub sql: std::sync::Arc<str>,
     /// What follows the list of keys.
     pub(super) tail: std::sync::Arc<str>,
-    /// Constants of the statement; the keys' values are numbered after them.
+    /// Constants and parameters of the statement; the keys' values are numbered after them.
     pub(super) binds: std::sync::Arc<[Bind]>,
     /// The columns of one key.
     pub(super) kinds: std::sync::Arc<[Kind]>,

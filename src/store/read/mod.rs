@@ -24,6 +24,9 @@ use super::{
 
 /// Bytes of one statement's text; a legitimate one has a few thousand.
 const SQL_MAX: usize = 1_000_000;
+/// Keys of one load: more than a batch of lookups has, so that those of one request share a snapshot. Counts are rounded up to
+/// a power of two, so that few texts are ever prepared.
+pub(super) const KEYS_MAX: usize = 2_048;
 
 /// One column of a table under an alias.
 #[derive(Clone)]
@@ -88,7 +91,8 @@ fn shape(root: &Root, constant: Option<String>) -> RootShape {
     }
 }
 
-/// Compiles a load by key: `WITH wanted(n,k0…) AS (VALUES …) SELECT n, json …`.
+/// Compiles a load by key: `WITH wanted(n,k0…) AS (VALUES …) SELECT n, json …`. `None` where the operands leave no room for the
+/// keys of a whole statement: an operation's keys in two would be read in two snapshots.
 pub(super) fn compile_keyed(
     catalog: &Catalog,
     layout: &Layout,
@@ -96,7 +100,7 @@ pub(super) fn compile_keyed(
     entity: EntityId,
     by: &[FieldId],
     output: &[Output],
-) -> Result<KeyedStatement, StoreError> {
+) -> Result<Option<KeyedStatement>, StoreError> {
     let mut compiler = Compiler::new(catalog, layout, dialect);
     let alias = compiler.alias();
     let columns = compiler.columns(entity, by, &alias);
@@ -113,21 +117,24 @@ pub(super) fn compile_keyed(
         conditions.join(" AND ")
     );
     let kinds: Vec<Kind> = columns.iter().map(|column| Kind::of(column.kind)).collect();
+    if compiler.binds.len() + KEYS_MAX * kinds.len() > dialect.max_params() {
+        return Ok(None);
+    }
     let sql = keyed_sql(dialect, &tail, compiler.binds.len(), &kinds, 1);
-    compiler.checked(sql.clone())?;
-    Ok(KeyedStatement {
-        sql: sql.into(),
+    let sql = compiler.checked(sql)?;
+    Ok(Some(KeyedStatement {
+        sql,
         tail: tail.into(),
         kinds: kinds.into(),
         types: compiler.types(),
         binds: compiler.binds.into(),
-    })
+    }))
 }
 
-/// The text of a load of `count` keys, whose parameters follow `constants` others.
-pub(super) fn keyed_sql(dialect: &dyn Dialect, tail: &str, constants: usize, kinds: &[Kind], count: usize) -> String {
+/// The text of a load of `count` keys, whose parameters follow `others`.
+pub(super) fn keyed_sql(dialect: &dyn Dialect, tail: &str, others: usize, kinds: &[Kind], count: usize) -> String {
     let names: Vec<String> = (0..kinds.len()).map(|at| format!("k{at}")).collect();
-    let keys = dialect.keys(kinds, constants + 1, count);
+    let keys = dialect.keys(kinds, others + 1, count);
     format!("WITH wanted(n,{}) AS ({keys}){tail}", names.join(","))
 }
 

@@ -12,6 +12,7 @@ on_both!(
     one_row_or_null,
     text_is_ordered_by_code_points,
     loads_by_key,
+    loads_by_key_bind_other_values,
     statements_time_out,
 );
 
@@ -331,25 +332,64 @@ async fn one_row_or_null(on: On) {
 async fn loads_by_key(on: On) {
     let bench = bench_on(on).await;
     farm(&bench.store).await;
-    let statement = bench
-        .store
-        .compile_keyed(NPC, &[f(1)], &[leaf("id", 0)])
-        .expect("compiles");
+    let compiled = async |entity, by: &[FieldId], output: &[Output]| {
+        let statement = bench.store.compile_keyed(entity, by, output);
+        statement.expect("compiles").expect("room for keys")
+    };
+    let statement = compiled(NPC, &[f(1)], &[leaf("id", 0)]).await;
     let keys = [Key::text("ann"), Key::text("nobody"), Key::text("bob")];
-    let found = bench.store.load(&statement, &keys).await.expect("loads");
+    let found = bench.store.load(&statement, &[], &keys).await.expect("loads");
     assert_eq!(found.len(), 2);
     assert_eq!(found[&keys[2]], r#"{"id":"n2"}"#);
-    let statement = bench
-        .store
-        .compile_keyed(QUEST_ITEM, &[f(0), f(1)], &[leaf("n", 2)])
-        .expect("compiles");
-    let key = Key(vec![text("q1"), text("i2")]);
-    let found = bench
-        .store
-        .load(&statement, std::slice::from_ref(&key))
-        .await
-        .expect("loads");
-    assert_eq!(found[&key], r#"{"n":2}"#);
+    let statement = compiled(QUEST_ITEM, &[f(0), f(1)], &[leaf("n", 2)]).await;
+    let key = [Key(vec![text("q1"), text("i2")])];
+    let found = bench.store.load(&statement, &[], &key).await.expect("loads");
+    assert_eq!(found[&key[0]], r#"{"n":2}"#);
+}
+
+/// Operands of what is selected below a key come with the load, whatever their number; the keys follow them.
+async fn loads_by_key_bind_other_values(on: On) {
+    let bench = bench_on(on).await;
+    farm(&bench.store).await;
+    let dear = Select {
+        filter: Some(Filter::Compare {
+            field: f(2),
+            compare: Compare::Gte,
+            operand: Operand::Param(1),
+        }),
+        first: Some(Operand::Param(0)),
+        offset: Some(Operand::Value(Value::Int(0))),
+        ..select(QUEST_ITEM, vec![leaf("n", 2)])
+    };
+    let output = [many("lines", 7, dear)];
+    let statement = bench.store.compile_keyed(ITEM, &[f(0)], &output);
+    let statement = statement.expect("compiles").expect("room for keys");
+    let keys = ["i1", "i2", "i9", "i3"].map(Key::text);
+    for (first, least, one, two) in [
+        (9, 1, "[{\"n\":1},{\"n\":4}]", "[{\"n\":2}]"),
+        (1, 2, "[{\"n\":4}]", "[{\"n\":2}]"),
+        (0, 0, "[]", "[]"),
+    ] {
+        let params = [Value::Int(first), Value::Int(least)];
+        let found = bench.store.load(&statement, &params, &keys).await.expect("loads");
+        assert_eq!(found[&keys[0]], format!("{{\"lines\":{one}}}"), "{params:?}");
+        assert_eq!(found[&keys[1]], format!("{{\"lines\":{two}}}"), "{params:?}");
+        assert_eq!(found.get(&keys[2]), None);
+        assert_eq!(found[&keys[3]], "{\"lines\":[]}");
+    }
+    let error = bench.store.load(&statement, &[], &keys).await.expect_err("no values");
+    assert!(error.to_string().contains("needs parameter"), "{error}");
+    // More operands than leave room for the keys of a whole statement.
+    let many_ids = Filter::In {
+        field: f(0),
+        operands: (0..31_000).map(|at| value(&at.to_string())).collect(),
+    };
+    let crowded = Select {
+        filter: Some(many_ids),
+        ..select(TAG, vec![leaf("id", 0)])
+    };
+    let statement = bench.store.compile_keyed(ITEM, &[f(0)], &[many("tags", 6, crowded)]);
+    assert!(statement.expect("compiles").is_none());
 }
 
 /// A statement over its limit is interrupted, and the reader serves on.

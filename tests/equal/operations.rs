@@ -1,0 +1,292 @@
+//! Operations at random from a served schema, as data that is not written down yet. Knows which values the world has.
+
+use std::collections::HashMap;
+
+use rand::{Rng, rngs::StdRng, seq::IndexedRandom};
+use serde_json::{Value, json};
+
+use super::world;
+use crate::harness::Program;
+
+/// Levels of selections, and of links in a filter.
+const DEPTH: usize = 3;
+
+/// A type as introspection gives it.
+#[derive(Clone, Debug)]
+pub enum Type {
+    Named(String),
+    List(Box<Type>),
+    Required(Box<Type>),
+}
+
+impl Type {
+    fn of(json: &Value) -> Type {
+        let inner = || Box::new(Type::of(&json["ofType"]));
+        match json["kind"].as_str() {
+            Some("LIST") => Type::List(inner()),
+            Some("NON_NULL") => Type::Required(inner()),
+            _ => Type::Named(json["name"].as_str().expect("a name").to_owned()),
+        }
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Type::Named(name) => name,
+            Type::List(inner) | Type::Required(inner) => inner.name(),
+        }
+    }
+
+    pub fn required(self) -> Type {
+        match self {
+            Type::Required(_) => self,
+            other => Type::Required(Box::new(other)),
+        }
+    }
+}
+
+impl std::fmt::Display for Type {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Type::Named(name) => out.write_str(name),
+            Type::List(inner) => write!(out, "[{inner}]"),
+            Type::Required(inner) => write!(out, "{inner}!"),
+        }
+    }
+}
+
+/// A value in its place.
+#[derive(Clone, Debug)]
+pub struct Input {
+    pub wanted: Type,
+    pub content: Content,
+}
+
+#[derive(Clone, Debug)]
+pub enum Content {
+    Leaf(Value),
+    Enum(String),
+    /// One of a list may be written without brackets.
+    List {
+        items: Vec<Input>,
+        bare: bool,
+    },
+    Object(Vec<(String, Input)>),
+}
+
+#[derive(Clone, Debug)]
+pub struct Selected {
+    pub key: String,
+    pub name: String,
+    pub arguments: Vec<(String, Input)>,
+    /// `@include(if:)`.
+    pub included: Option<Input>,
+    pub selected: Vec<Selected>,
+}
+
+pub struct Schema {
+    types: HashMap<String, Value>,
+}
+
+impl Schema {
+    pub async fn of(program: &Program) -> Schema {
+        const TYPE: &str = "kind name ofType { kind name ofType { kind name ofType { kind name } } }";
+        let query = format!(
+            "{{ __schema {{ types {{ name kind enumValues {{ name }} inputFields {{ name type {{ {TYPE} }} }} \
+             fields {{ name type {{ {TYPE} }} args {{ name type {{ {TYPE} }} }} }} }} }} }}"
+        );
+        let found = program.query(&query).await;
+        let types = found["__schema"]["types"].as_array().expect("types").iter();
+        let named = |found: &Value| (found["name"].as_str().expect("a name").to_owned(), found.clone());
+        Schema {
+            types: types.map(named).collect(),
+        }
+    }
+
+    fn members(&self, name: &str, of: &str) -> Vec<(String, Value)> {
+        let all = self.types[name][of].as_array().expect(of).iter();
+        all.map(|member| (member["name"].as_str().expect("a name").to_owned(), member.clone()))
+            .collect()
+    }
+
+    fn kind(&self, name: &str) -> &str {
+        self.types[name]["kind"].as_str().expect("a kind")
+    }
+}
+
+/// Makes operations.
+pub struct Maker<'s> {
+    pub schema: &'s Schema,
+    pub random: StdRng,
+}
+
+impl Maker<'_> {
+    pub fn operation(&mut self) -> Vec<Selected> {
+        let roots = self.schema.members("Query", "fields");
+        // Half of them by key: these are loads that are joined.
+        let by_key = |(_, field): &&(String, Value)| field["args"][0]["name"] != "where";
+        let count = self.random.random_range(1..=2);
+        let only_keys = self.random.random_bool(0.5);
+        let chosen: Vec<_> = roots.iter().filter(|root| !only_keys || by_key(root)).collect();
+        let mut same = chosen.choose(&mut self.random).copied().expect("a root");
+        (0..count)
+            .map(|at| {
+                if self.random.random_bool(0.5) {
+                    same = chosen.choose(&mut self.random).copied().expect("a root");
+                }
+                self.field(format!("r{at}"), &same.0, &same.1, DEPTH)
+            })
+            .collect()
+    }
+
+    fn field(&mut self, key: String, name: &str, field: &Value, depth: usize) -> Selected {
+        let mut arguments = Vec::new();
+        for argument in field["args"].as_array().expect("arguments") {
+            let wanted = Type::of(&argument["type"]);
+            if matches!(wanted, Type::Required(_)) || self.random.random_bool(0.4) {
+                let name = argument["name"].as_str().expect("a name").to_owned();
+                arguments.push((name.clone(), self.input(&name, wanted, DEPTH)));
+            }
+        }
+        let target = Type::of(&field["type"]).name().to_owned();
+        let selected = match self.schema.kind(&target) {
+            "OBJECT" => self.selection(&target, depth.saturating_sub(1)),
+            _ => Vec::new(),
+        };
+        let wanted = Type::Named("Boolean".to_owned()).required();
+        let included = self.random.random_bool(0.1).then(|| Input {
+            wanted,
+            content: Content::Leaf(json!(self.random.random_bool(0.7))),
+        });
+        Selected {
+            key,
+            name: name.to_owned(),
+            arguments,
+            included,
+            selected,
+        }
+    }
+
+    fn selection(&mut self, name: &str, depth: usize) -> Vec<Selected> {
+        let fields = self.schema.members(name, "fields");
+        let is_leaf = |field: &Value| self.schema.kind(Type::of(&field["type"]).name()) != "OBJECT";
+        let fields: Vec<_> = fields
+            .into_iter()
+            .filter(|(_, field)| depth > 0 || is_leaf(field))
+            .collect();
+        let count = self.random.random_range(1..=3);
+        let mut selected: Vec<Selected> = (0..count)
+            .map(|at| {
+                let (name, field) = fields.choose(&mut self.random).expect("a field");
+                self.field(format!("f{at}"), name, field, depth)
+            })
+            .collect();
+        selected.push(Selected {
+            key: "__typename".to_owned(),
+            name: "__typename".to_owned(),
+            arguments: Vec::new(),
+            included: None,
+            selected: Vec::new(),
+        });
+        selected
+    }
+
+    /// `name` is the argument's or member's.
+    fn input(&mut self, name: &str, wanted: Type, depth: usize) -> Input {
+        let content = self.content(name, &wanted, depth);
+        Input { wanted, content }
+    }
+
+    fn content(&mut self, name: &str, wanted: &Type, depth: usize) -> Content {
+        match wanted {
+            Type::Required(inner) => self.content(name, inner, depth),
+            Type::List(inner) => {
+                let count = self.random.random_range(0..=3);
+                let items = (0..count).map(|_| self.input(name, (**inner).clone(), depth)).collect();
+                let bare = count == 1 && self.random.random_bool(0.3);
+                Content::List { items, bare }
+            }
+            Type::Named(of) => match self.schema.kind(of) {
+                "INPUT_OBJECT" => self.object(of, depth),
+                "ENUM" => {
+                    let values = self.schema.members(of, "enumValues");
+                    Content::Enum(values.choose(&mut self.random).expect("a value").0.clone())
+                }
+                _ => Content::Leaf(self.leaf(name, of)),
+            },
+        }
+    }
+
+    fn object(&mut self, of: &str, depth: usize) -> Content {
+        let members = self.schema.members(of, "inputFields");
+        let is_one_of = of.ends_with("Order") || of.ends_with("Key");
+        let count = if is_one_of { 1 } else { self.random.random_range(0..=2) };
+        let leads_on = |member: &Value| {
+            let name = Type::of(&member["type"]).name().to_owned();
+            name.ends_with("Where") || name.ends_with("Order")
+        };
+        let fit: Vec<_> = members
+            .iter()
+            .filter(|(_, member)| depth > 0 || !leads_on(member))
+            .collect();
+        let mut chosen: Vec<(String, Input)> = Vec::new();
+        for _ in 0..count {
+            let Some((name, member)) = fit.choose(&mut self.random).copied() else {
+                break;
+            };
+            if chosen.iter().all(|(known, _)| known != name) {
+                let mut wanted = Type::of(&member["type"]);
+                // A variable may stand in a member of a `@oneOf` input only if it is never null.
+                if is_one_of {
+                    wanted = wanted.required();
+                }
+                chosen.push((name.clone(), self.input(name, wanted, depth.saturating_sub(1))));
+            }
+        }
+        Content::Object(chosen)
+    }
+
+    fn leaf(&mut self, name: &str, scalar: &str) -> Value {
+        let field = match (name, scalar) {
+            ("first" | "offset", _) => return json!(self.random.random_range(0..8)),
+            ("like" | "ilike", _) => {
+                let patterns = json!(["%", "_", "a%", "%A%", "%\\_%", "%ä%", "日%", ""]);
+                return patterns
+                    .as_array()
+                    .and_then(|all| all.choose(&mut self.random))
+                    .cloned()
+                    .expect("one");
+            }
+            ("number", "Int") => return json!(self.random.random_range(-5..6)),
+            ("country" | "sample" | "name" | "id", _) | (_, "ID") => {
+                let (samples, groups) = (world::samples(), world::groups());
+                let rows = if matches!(name, "country" | "name") {
+                    groups
+                } else {
+                    samples
+                };
+                let member = if matches!(name, "country" | "name") { name } else { "id" };
+                let row = rows
+                    .as_array()
+                    .and_then(|rows| rows.choose(&mut self.random))
+                    .expect("a row");
+                return row[member].clone();
+            }
+            (_, "String") => "string",
+            (_, "Int") => "int",
+            (_, "Float") => "float",
+            (_, "Boolean") => "boolean",
+            (_, "BigInt") => "bigInt",
+            (_, "Decimal") => "decimal",
+            (_, "DateTime") => "dateTime",
+            (_, "Date") => "date",
+            (_, "Time") => "time",
+            (_, "Duration") => "duration",
+            (_, "UUID") => "uuid",
+            (_, "URL") => "url",
+            other => panic!("no values for {other:?}"),
+        };
+        let mut values = world::values(field);
+        values.retain(|value| value.as_str().is_none_or(|text| !text.contains('\u{0}')));
+        values.choose(&mut self.random).cloned().expect("a value")
+    }
+}
