@@ -1,10 +1,11 @@
 //! An error as a client sees it. Knows GraphQL's error format; knows no cause that is not meant for the public.
 
 use apollo_compiler::{
+    diagnostic::Diagnostic,
     parser::{SourceMap, SourceSpan},
     request::RequestError,
     response::GraphQLError,
-    validation::DiagnosticList,
+    validation::DiagnosticData,
 };
 use serde_json::json;
 
@@ -106,13 +107,20 @@ impl ApiError {
         ApiError::from_graphql(code, error.to_graphql_error(sources))
     }
 
-    pub(super) fn from_diagnostics(code: Code, list: &DiagnosticList) -> Vec<ApiError> {
-        let found = list.iter().take(DIAGNOSTICS_MAX);
-        let mut errors: Vec<ApiError> = found
-            .map(|diagnostic| ApiError::from_graphql(code, diagnostic.to_json()))
-            .collect();
-        if let Some(rest) = list.len().checked_sub(DIAGNOSTICS_MAX).filter(|rest| *rest > 0) {
-            errors.push(ApiError::new(code, format!("and {rest} more errors")));
+    pub(super) fn from_diagnostics<'s>(
+        code: Code,
+        found: impl Iterator<Item = Diagnostic<'s, DiagnosticData>>,
+    ) -> Vec<ApiError> {
+        let errors = found.map(|diagnostic| ApiError::from_graphql(code, diagnostic.to_json()));
+        ApiError::at_most(errors.collect(), code)
+    }
+
+    /// Not more of a document's errors than anybody reads, and how many more there are.
+    pub(super) fn at_most(mut errors: Vec<ApiError>, code: Code) -> Vec<ApiError> {
+        let more = errors.len().saturating_sub(DIAGNOSTICS_MAX);
+        errors.truncate(DIAGNOSTICS_MAX);
+        if more > 0 {
+            errors.push(ApiError::new(code, format!("and {more} more errors")));
         }
         errors
     }

@@ -11,7 +11,7 @@ use crate::{
 };
 
 use super::{
-    ApiError, ApiResponse, Code, Limits, SchemaError, Served,
+    ApiError, ApiRequest, ApiResponse, Code, Limits, SchemaError, Served,
     describe::{self, describe},
     gate,
     keyed::{self, KeyedRoots, Rows},
@@ -19,23 +19,6 @@ use super::{
     prepare::{Bound, Caches, Way},
     statistics::Statistics,
 };
-
-/// A GraphQL request, however it arrived.
-#[derive(Clone, Debug, Default, serde::Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ApiRequest {
-    pub query: String,
-    #[serde(default)]
-    pub operation_name: Option<String>,
-    #[serde(default)]
-    pub variables: Option<JsonMap>,
-    /// Accepted and not used, as the specification allows.
-    #[serde(default)]
-    pub extensions: Option<JsonMap>,
-    /// Whether whoever asks can take more than one answer; subscriptions are else refused.
-    #[serde(skip)]
-    pub(super) streams: bool,
-}
 
 /// The data API; cloning gives another handle to the same one.
 #[derive(Clone)]

@@ -5,6 +5,7 @@
 //! `current` exchanges the whole for that of a newer definition, `exchange` says which answers one fell into.
 
 pub mod changes;
+mod coerce;
 mod current;
 mod describe;
 mod digits;
@@ -20,6 +21,7 @@ mod live;
 mod names;
 mod plan;
 mod prepare;
+mod request;
 mod respond;
 pub mod schema;
 mod statistics;
@@ -27,12 +29,14 @@ mod statistics;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod trail;
 
 pub use current::Current;
 pub use digits::keep_digits;
 pub use error::{ApiError, Code};
 pub use exchange::Exchange;
-pub use execute::{ApiRequest, DataApi};
+pub use execute::DataApi;
 pub use limits::{LimitError, Limits};
+pub use request::ApiRequest;
 pub use respond::{ApiResponse, Kind};
 pub use schema::{SchemaError, Served};

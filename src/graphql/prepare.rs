@@ -7,24 +7,24 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use apollo_compiler::{
-    ExecutableDocument, Node, executable::Operation, request::coerce_variable_values, response::JsonMap,
-    validation::Valid as ValidGraphql,
-};
+use apollo_compiler::{ExecutableDocument, Node, executable::Operation, response::JsonMap};
 use lru::LruCache;
 
 use crate::{
     catalog::EntityId,
+    definition::did_you_mean,
     query::{Read, RootValue},
     store::{Statement, StoreError},
     value::Value,
 };
 
 use super::{
-    ApiError, ApiRequest, Code, Limits, digits,
+    ApiError, ApiRequest, Code, Limits,
+    coerce::coerce,
+    digits,
     execute::{Inner, object},
     fingerprint::fingerprint,
-    gate,
+    gate::{self, Admitted},
     keyed::{self, KeyedRoots},
     plan::{self, Plan},
 };
@@ -37,7 +37,7 @@ const DOCUMENTS: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 
 /// What is remembered of earlier requests.
 pub(super) struct Caches {
-    documents: Cache<u128, Document>,
+    documents: Cache<u128, Admitted>,
     plans: Cache<PlanId, Prepared>,
     large_plans: Cache<PlanId, Prepared>,
 }
@@ -52,8 +52,6 @@ impl Caches {
         }
     }
 }
-
-type Document = ValidGraphql<ExecutableDocument>;
 
 type Cache<K, V> = Mutex<LruCache<K, Arc<V>>>;
 
@@ -87,7 +85,7 @@ pub(super) struct Bound {
 }
 
 /// A request's operation: the identity of its plan, the operation, its coerced variables.
-type Resolved<'d> = (PlanId, &'d Node<Operation>, ValidGraphql<JsonMap>);
+type Resolved<'d> = (PlanId, &'d Node<Operation>, JsonMap);
 
 impl Inner {
     /// The bound request if its document and plan are known already.
@@ -117,7 +115,8 @@ impl Inner {
         };
         let (id, operation, variables) = self.resolve(hash, &document, request)?;
         let planned = self.compile(id, &document, operation, &variables);
-        let prepared = Arc::new(planned.map_err(|error| vec![error.at(operation.location(), &document.sources)])?);
+        let sources = &document.document.sources;
+        let prepared = Arc::new(planned.map_err(|error| vec![error.at(operation.location(), sources)])?);
         match &prepared.way {
             Way::Constant(json) if json.len() > LARGE_ANSWER => {
                 lock(&self.caches.large_plans).put(id, prepared.clone())
@@ -131,15 +130,12 @@ impl Inner {
     fn resolve<'d>(
         &self,
         hash: u128,
-        document: &'d Document,
+        admitted: &'d Admitted,
         request: &ApiRequest,
     ) -> Result<Resolved<'d>, Vec<ApiError>> {
-        let refuse = |code, error| vec![ApiError::from_request(code, &error, &document.sources)];
+        let document = &admitted.document;
         let name = request.operation_name.as_deref();
-        let operation = document
-            .operations
-            .get(name)
-            .map_err(|error| refuse(Code::OperationResolution, error))?;
+        let operation = operation(document, name).map_err(|error| vec![error])?;
         if operation.is_subscription() && !request.streams {
             let message = "a subscription needs a WebSocket (graphql-transport-ws) on this path";
             return Err(vec![ApiError::new(Code::MethodNotAllowed, message)]);
@@ -147,8 +143,10 @@ impl Inner {
         let empty = JsonMap::new();
         let given = request.variables.as_ref().unwrap_or(&empty);
         let given = digits::settled(&self.served.schema, operation, given);
-        let variables = coerce_variable_values(&self.served.schema, operation, &given)
-            .map_err(|error| refuse(Code::BadUserInput, error))?;
+        let variables = coerce(&self.served.schema, operation, &given, &document.sources);
+        let variables = variables.map_err(|error| vec![error])?;
+        let nulls = admitted.check_nulls(operation, &variables);
+        nulls.map_err(|error| vec![error.at(operation.location(), &document.sources)])?;
         let introspects = operation
             .root_fields(document)
             .any(|field| field.name.starts_with("__") && field.name != "__typename");
@@ -160,15 +158,15 @@ impl Inner {
     fn compile(
         &self,
         id: PlanId,
-        document: &Document,
+        admitted: &Admitted,
         operation: &Operation,
-        variables: &ValidGraphql<JsonMap>,
+        variables: &JsonMap,
     ) -> Result<Prepared, ApiError> {
         let plan = plan::plan(
             &self.catalog,
             &self.served,
             &self.limits,
-            document,
+            &admitted.document,
             operation,
             variables,
         )?;
@@ -190,6 +188,22 @@ impl Inner {
             None => Way::Statement(self.store.compile(read)?),
         })
     }
+}
+
+/// The operation of this name, or the only one.
+fn operation<'d>(document: &'d ExecutableDocument, name: Option<&str>) -> Result<&'d Node<Operation>, ApiError> {
+    let operations = &document.operations;
+    operations.get(name).map_err(|_| {
+        let message = match name {
+            Some(name) => {
+                let near = did_you_mean(name, operations.named.keys().map(|known| known.as_str()));
+                let near = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+                format!("the document has no operation `{name}`{near}")
+            }
+            None => "the document has several operations; say which one is meant by operationName".to_owned(),
+        };
+        ApiError::new(Code::OperationResolution, message)
+    })
 }
 
 fn bound(prepared: Arc<Prepared>, operation: &Operation, variables: &JsonMap) -> Result<Bound, Vec<ApiError>> {

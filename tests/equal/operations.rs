@@ -256,6 +256,8 @@ impl Maker<'_> {
                     .cloned()
                     .expect("one");
             }
+            // `true` is refused of what is never null behind a link.
+            ("isNull", _) => return json!(false),
             ("number", "Int") => return json!(self.random.random_range(-5..6)),
             ("country" | "sample" | "name" | "id", _) | (_, "ID") => {
                 let (samples, groups) = (world::samples(), world::groups());

@@ -6,11 +6,15 @@
 mod estimate;
 mod lexer;
 mod measure;
+mod rules;
 
 use apollo_compiler::{
-    ExecutableDocument,
+    ExecutableDocument, Name, Schema,
+    diagnostic::Diagnostic,
+    executable::Operation,
     parser::Parser,
-    validation::{DiagnosticList, Valid},
+    response::JsonMap,
+    validation::{DiagnosticData, Valid},
 };
 
 pub(super) use estimate::{Cost, estimate};
@@ -20,23 +24,59 @@ use super::{ApiError, Code, Limits, Served};
 /// The parser's own recursion limit: it counts more than brackets, so it lies above `Limits::nesting`.
 const PARSER_RECURSION: usize = 200;
 
-/// Checks a query's text, parses it and validates it; what comes out is safe to plan.
-pub fn admit(served: &Served, limits: &Limits, query: &str) -> Result<Valid<ExecutableDocument>, Vec<ApiError>> {
+/// A document that is safe to plan.
+#[derive(Debug)]
+pub struct Admitted {
+    pub document: Valid<ExecutableDocument>,
+    operations: Vec<(Option<Name>, Vec<rules::NeverNull>)>,
+}
+
+impl Admitted {
+    /// Refuses variables that are null where the operation takes none.
+    pub(super) fn check_nulls(&self, operation: &Operation, variables: &JsonMap) -> Result<(), ApiError> {
+        let of_it = self.operations.iter().filter(|(name, _)| *name == operation.name);
+        of_it
+            .flat_map(|(_, places)| places)
+            .try_for_each(|place| place.check(variables))
+    }
+}
+
+/// Checks a query's text, parses it and validates it.
+pub fn admit(served: &Served, limits: &Limits, query: &str) -> Result<Admitted, Vec<ApiError>> {
     lexer::check(query, limits).map_err(|error| vec![error])?;
     let parsed = Parser::new()
         .recursion_limit(PARSER_RECURSION)
         .token_limit(limits.tokens * 2)
         .parse_ast(query, "query.graphql")
-        .map_err(|found| ApiError::from_diagnostics(Code::ParseFailed, &found.errors))?;
+        .map_err(|found| ApiError::from_diagnostics(Code::ParseFailed, found.errors.iter()))?;
     measure::check_source(&parsed, limits).map_err(|error| vec![error])?;
-    // In two steps: a field that does not exist would else be followed by complaints about what it leaves empty.
-    let refuse = |list: &DiagnosticList| ApiError::from_diagnostics(Code::ValidationFailed, list);
+    let operations = rules::check(&served.schema, &parsed)?;
     let built = parsed
         .to_executable(&served.schema)
-        .map_err(|found| refuse(&found.errors))?;
-    let document = built.validate(&served.schema).map_err(|found| refuse(&found.errors))?;
+        .map_err(|found| ApiError::from_diagnostics(Code::ValidationFailed, found.errors.iter()))?;
+    let document = validated(built, &served.schema)?;
     measure::check_expanded(&document, limits).map_err(|error| vec![error])?;
-    Ok(document)
+    Ok(Admitted { document, operations })
+}
+
+/// Validates a document that has passed our own rules.
+fn validated(built: ExecutableDocument, schema: &Valid<Schema>) -> Result<Valid<ExecutableDocument>, Vec<ApiError>> {
+    let found = match built.validate(schema) {
+        Ok(document) => return Ok(document),
+        Err(found) => found,
+    };
+    let counts = |found: &Diagnostic<DiagnosticData>| !is_of_merged_roots(found.error);
+    if found.errors.iter().any(|error| counts(&error)) {
+        let errors = found.errors.iter().filter(counts);
+        return Err(ApiError::from_diagnostics(Code::ValidationFailed, errors));
+    }
+    Ok(Valid::assume_valid(found.partial))
+}
+
+/// Whether it says that a subscription has several root fields. It counts selections, and a field that is selected twice is one;
+/// `rules` counts those.
+fn is_of_merged_roots(error: &DiagnosticData) -> bool {
+    error.unstable_error_name() == Some("SubscriptionUsesMultipleFields")
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! `where`. Knows what each operator means; a null operand is an error, an empty object matches everything.
+//! `where`. Knows what each operator means. A null operand is an error; anything else that is null is as good as left out, and an
+//! empty object matches everything.
 
 use crate::{
     catalog::{EntityId, FieldId, FieldKind, Leaf},
@@ -6,23 +7,21 @@ use crate::{
     value::Scalar,
 };
 
-use super::{Planner, input::Input, internal, trail::Trail};
-use crate::graphql::ApiError;
+use super::{Planner, input::Input, internal};
+use crate::graphql::{ApiError, trail::Trail};
 
 impl<'a> Planner<'a> {
     /// A `Where` input: all its members must hold.
     pub(super) fn filter(&mut self, entity: EntityId, input: Input<'a>, place: &Trail) -> Result<Filter, ApiError> {
         if input.is_null() {
-            let message =
-                "null is no filter; leave it out or give {} to match every row, or ask not: {…: {}} for a missing link";
-            return Err(ApiError::input(place, message));
+            return Err(ApiError::input(place, "null is no filter; leave it out of the list"));
         }
         let (depth, limit) = (place.depth(), self.limits.filter_depth);
         if depth > limit {
             return Err(ApiError::over("steps into a filter", depth, limit, "filter_depth"));
         }
         let mut all = Vec::new();
-        for (name, input) in self.members(&input) {
+        for (name, input) in self.stated(&input) {
             self.conditions += 1;
             if self.conditions > self.limits.conditions {
                 let limit = self.limits.conditions;
@@ -45,17 +44,21 @@ impl<'a> Planner<'a> {
     }
 
     fn filters(&mut self, entity: EntityId, input: Input<'a>, place: &Trail) -> Result<Vec<Filter>, ApiError> {
-        if input.is_null() {
-            return Err(ApiError::input(place, "null is no list of filters; leave it out"));
-        }
-        let items = self.items(&input);
+        let items = self.items(&input).into_iter().enumerate();
         items
-            .into_iter()
-            .map(|item| {
-                let item = item.ok_or_else(|| ApiError::input(place, "a variable in the list was not given"))?;
-                self.filter(entity, item, place)
+            .map(|(at, item)| {
+                let place = place.item(at);
+                let item = item.ok_or_else(|| ApiError::input(&place, "its variable was not given"))?;
+                self.filter(entity, item, &place)
             })
             .collect()
+    }
+
+    /// The members that are not null: clients send null for what they have no wish about.
+    fn stated(&self, input: &Input<'a>) -> Vec<(&'a str, Input<'a>)> {
+        let mut members = self.members(input);
+        members.retain(|(_, input)| !input.is_null());
+        members
     }
 
     /// A member that names a field.
@@ -65,33 +68,49 @@ impl<'a> Planner<'a> {
         let field = found.ok_or_else(|| internal("a filter by a field that the catalog does not have"))?;
         let kind = &catalog.entity(entity).field(field).kind;
         match (kind, kind.target()) {
-            (FieldKind::Leaf { leaf, list: None }, _) => self.operators(field, *leaf, input, place),
-            (FieldKind::Leaf { leaf, list: Some(_) }, _) => self.list_operators(field, *leaf, input, place),
-            (kind, Some(target)) if kind.is_to_many() => self.quantified(field, target, input, place),
+            (FieldKind::Leaf { leaf, list: None }, _) => self.operators(entity, (field, *leaf), input, place),
+            (FieldKind::Leaf { leaf, list: Some(_) }, _) => self.list_operators(entity, (field, *leaf), input, place),
+            (kind, Some(target)) if kind.is_to_many() => self.quantified(name, (field, target), input, place),
             (_, Some(target)) => {
-                let filter = Box::new(self.filter(target, input, place)?);
+                let without = format!("not: {{{name}: {{}}}}");
+                let filter = Box::new(self.behind(without, target, input, place)?);
                 Ok(Filter::One { field, filter })
             }
             (_, None) => Err(internal("a filter by a value object")),
         }
     }
 
-    fn quantified(
+    /// A filter of the rows behind a link; `without` asks for rows whose link leads nowhere.
+    fn behind(
         &mut self,
-        field: FieldId,
+        without: String,
         target: EntityId,
         input: Input<'a>,
         place: &Trail,
     ) -> Result<Filter, ApiError> {
+        self.links.push(without);
+        let filter = self.filter(target, input, place);
+        self.links.pop();
+        filter
+    }
+
+    fn quantified(
+        &mut self,
+        link: &str,
+        (field, target): (FieldId, EntityId),
+        input: Input<'a>,
+        place: &Trail,
+    ) -> Result<Filter, ApiError> {
         let mut all = Vec::new();
-        for (name, input) in self.given(&input, place)? {
+        for (name, input) in self.stated(&input) {
             let quantifier = match name {
                 "some" => Quantifier::Some,
                 "every" => Quantifier::Every,
                 "none" => Quantifier::None,
                 _ => return Err(internal("an unknown quantifier")),
             };
-            let filter = Box::new(self.filter(target, input, &place.then(name))?);
+            let without = format!("{link}: {{none: {{}}}}");
+            let filter = Box::new(self.behind(without, target, input, &place.then(name))?);
             all.push(Filter::Many {
                 field,
                 quantifier,
@@ -101,7 +120,13 @@ impl<'a> Planner<'a> {
         Ok(joined(all))
     }
 
-    fn operators(&mut self, field: FieldId, leaf: Leaf, input: Input<'a>, place: &Trail) -> Result<Filter, ApiError> {
+    fn operators(
+        &mut self,
+        entity: EntityId,
+        (field, leaf): (FieldId, Leaf),
+        input: Input<'a>,
+        place: &Trail,
+    ) -> Result<Filter, ApiError> {
         let mut all = Vec::new();
         for (name, input) in self.given(&input, place)? {
             let place = place.then(name);
@@ -110,7 +135,7 @@ impl<'a> Planner<'a> {
                     let operands = self.operands(leaf, &input, &place)?;
                     negated(name == "notIn", Filter::In { field, operands })
                 }
-                "isNull" => is_null(field, &input, &place)?,
+                "isNull" => self.is_null(entity, field, &input, &place)?,
                 name => self.comparison(field, leaf, name, input, &place)?,
             });
         }
@@ -127,7 +152,10 @@ impl<'a> Planner<'a> {
     ) -> Result<Filter, ApiError> {
         if let Some(test) = text_test(name) {
             // The operand of a text predicate is any text, whatever the column's scalar asks of whole values.
-            let operand = self.operand(Leaf::Scalar(Scalar::String), Some(input), place)?;
+            let operand = match test {
+                TextTest::Like | TextTest::ILike => self.pattern(input, place)?,
+                _ => self.operand(Leaf::Scalar(Scalar::String), Some(input), place)?,
+            };
             return Ok(Filter::Text { field, test, operand });
         }
         let compare = compare(name).ok_or_else(|| internal("an unknown operator"))?;
@@ -142,8 +170,8 @@ impl<'a> Planner<'a> {
 
     fn list_operators(
         &mut self,
-        field: FieldId,
-        leaf: Leaf,
+        entity: EntityId,
+        (field, leaf): (FieldId, Leaf),
         input: Input<'a>,
         place: &Trail,
     ) -> Result<Filter, ApiError> {
@@ -151,7 +179,7 @@ impl<'a> Planner<'a> {
         for (name, input) in self.given(&input, place)? {
             let place = place.then(name);
             all.push(match name {
-                "isNull" => is_null(field, &input, &place)?,
+                "isNull" => self.is_null(entity, field, &input, &place)?,
                 "has" => Filter::Has {
                     field,
                     all: true,
@@ -167,12 +195,8 @@ impl<'a> Planner<'a> {
         Ok(joined(all))
     }
 
-    /// The members of an operators object: neither it nor one of its variables may be missing.
+    /// The members of an operators object: none of its variables may be missing.
     fn given(&self, input: &Input<'a>, place: &Trail) -> Result<Vec<(&'a str, Input<'a>)>, ApiError> {
-        if input.is_null() {
-            let message = "null is no condition; leave it out, or use isNull";
-            return Err(ApiError::input(place, message));
-        }
         // GraphQL would leave the operator out, and a condition without operators is true of every row.
         if let Some((name, variable)) = self.left_out(input) {
             let message = format!(
@@ -187,8 +211,30 @@ impl<'a> Planner<'a> {
         if input.is_null() {
             return Err(ApiError::input(place, "null is no list of values; use isNull"));
         }
-        let items = self.items(input);
-        items.into_iter().map(|item| self.operand(leaf, item, place)).collect()
+        let items = self.items(input).into_iter().enumerate();
+        items
+            .map(|(at, item)| self.operand(leaf, item, &place.item(at)))
+            .collect()
+    }
+
+    fn is_null(&self, entity: EntityId, field: FieldId, input: &Input, place: &Trail) -> Result<Filter, ApiError> {
+        let Some(wanted) = input.as_bool() else {
+            return Err(ApiError::input(place, "expected true or false, found null"));
+        };
+        let owner = self.catalog.entity(entity);
+        let never = owner.field(field).required || owner.key.contains(&field);
+        match self.links.last() {
+            // Whoever asks so means the link, not the row behind it, and would get nothing without a word.
+            Some(without) if wanted && never => {
+                let name = &owner.field(field).name;
+                let message = format!(
+                    "`{name}` of {} is never null, so nothing would match; for rows whose link leads nowhere, ask {without}",
+                    owner.name
+                );
+                Err(ApiError::input(place, message))
+            }
+            _ => Ok(negated(!wanted, Filter::IsNull { field })),
+        }
     }
 }
 
@@ -205,13 +251,6 @@ fn joined(mut filters: Vec<Filter>) -> Filter {
 
 fn negated(negate: bool, filter: Filter) -> Filter {
     if negate { Filter::Not(Box::new(filter)) } else { filter }
-}
-
-fn is_null(field: FieldId, input: &Input, place: &Trail) -> Result<Filter, ApiError> {
-    match input.as_bool() {
-        Some(wanted) => Ok(negated(!wanted, Filter::IsNull { field })),
-        None => Err(ApiError::input(place, "expected true or false, found null")),
-    }
 }
 
 fn compare(name: &str) -> Option<Compare> {

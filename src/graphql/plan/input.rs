@@ -12,9 +12,8 @@ use crate::{catalog::Leaf, query::Operand, value::Scalar, value::Value};
 use super::{
     Planner,
     params::{Param, ParamKind, Step},
-    trail::Trail,
 };
-use crate::graphql::ApiError;
+use crate::graphql::{ApiError, trail::Trail};
 
 /// An argument's value, or a part of one. Variables are resolved: never a `Literal::Variable`.
 #[derive(Clone, Debug)]
@@ -50,6 +49,13 @@ impl Input<'_> {
         match self {
             Input::Literal(node) => node.to_bool(),
             Input::Variable { value, .. } => value.as_bool(),
+        }
+    }
+
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Input::Literal(node) => node.as_str(),
+            Input::Variable { value, .. } => value.as_str(),
         }
     }
 
@@ -144,6 +150,25 @@ impl<'a> Planner<'a> {
 
     /// An operand: a constant, or the number of a parameter for a scalar that a variable gives.
     pub(super) fn operand(&mut self, leaf: Leaf, input: Option<Input<'a>>, place: &Trail) -> Result<Operand, ApiError> {
+        let kind = match leaf {
+            Leaf::Scalar(scalar) => ParamKind::Scalar(scalar),
+            Leaf::Enum(_) => ParamKind::Scalar(Scalar::String),
+        };
+        self.operand_as(kind, leaf, input, place)
+    }
+
+    /// The pattern of `like` or `ilike`.
+    pub(super) fn pattern(&mut self, input: Input<'a>, place: &Trail) -> Result<Operand, ApiError> {
+        self.operand_as(ParamKind::Pattern, Leaf::Scalar(Scalar::String), Some(input), place)
+    }
+
+    fn operand_as(
+        &mut self,
+        kind: ParamKind,
+        leaf: Leaf,
+        input: Option<Input<'a>>,
+        place: &Trail,
+    ) -> Result<Operand, ApiError> {
         self.operands += 1;
         if self.operands > self.limits.operands {
             let limit = self.limits.operands;
@@ -166,15 +191,13 @@ impl<'a> Planner<'a> {
                 Some(value) => Ok(Operand::Value(Value::Bool(value))),
                 None => Err(ApiError::input(place, "expected a Boolean")),
             },
-            (Leaf::Scalar(scalar), Input::Variable { origin, .. }) => {
-                Ok(self.param(origin, ParamKind::Scalar(scalar), place))
-            }
+            (Leaf::Scalar(_), Input::Variable { origin, .. }) => Ok(self.param(origin, kind, place)),
             (Leaf::Scalar(scalar), Input::Literal(node)) => {
                 let json = literal_json(scalar, node).ok_or_else(|| ApiError::input(place, "expected one value"))?;
                 let value = scalar
                     .from_input(&json)
                     .map_err(|error| ApiError::input(place, error))?;
-                Ok(Operand::Value(value))
+                kind.check(Some(value), place).map(Operand::Value)
             }
         }
     }

@@ -6,16 +6,15 @@
 
 mod filter;
 mod input;
+mod introspect;
 mod order;
 mod params;
 mod select;
 mod shape;
-mod trail;
 
 use apollo_compiler::{
     ExecutableDocument,
     executable::{Field, Operation},
-    introspection,
     response::JsonMap,
     validation::Valid as ValidGraphql,
 };
@@ -25,8 +24,11 @@ use crate::{
     query::{Read, Root as ReadRoot, RootValue},
 };
 
-pub(super) use self::{params::Param, shape::shape};
-use super::{ApiError, Code, Limits, Served, schema::Root};
+pub(super) use self::{
+    params::{Param, to_json},
+    shape::shape,
+};
+use super::{ApiError, Code, Limits, Served, schema::Root, trail::Trail};
 
 /// A planned operation.
 #[derive(Debug, PartialEq)]
@@ -43,7 +45,7 @@ pub(super) fn plan(
     limits: &Limits,
     document: &ValidGraphql<ExecutableDocument>,
     operation: &Operation,
-    variables: &ValidGraphql<JsonMap>,
+    variables: &JsonMap,
 ) -> Result<Plan, ApiError> {
     let mut planner = Planner {
         catalog,
@@ -55,7 +57,7 @@ pub(super) fn plan(
         params: Vec::new(),
         conditions: 0,
         operands: 0,
-        introspected: None,
+        links: Vec::new(),
     };
     let read = planner.read()?;
     Ok(Plan {
@@ -71,11 +73,12 @@ struct Planner<'a> {
     limits: &'a Limits,
     document: &'a ValidGraphql<ExecutableDocument>,
     operation: &'a Operation,
-    variables: &'a ValidGraphql<JsonMap>,
+    variables: &'a JsonMap,
     params: Vec<Param>,
     conditions: usize,
     operands: usize,
-    introspected: Option<JsonMap>,
+    /// How to ask for rows without each of the links that the filter at hand stands behind.
+    links: Vec<String>,
 }
 
 impl<'a> Planner<'a> {
@@ -98,44 +101,16 @@ impl<'a> Planner<'a> {
         let Some(field) = fields.first() else {
             return Err(internal("a root without a field"));
         };
+        let at = Trail::root(key);
         match field.name.as_str() {
             "__typename" => Ok(RootValue::Json(quoted(self.operation.object_type()))),
-            "__schema" | "__type" => self.introspect(key),
+            "__schema" | "__type" => self.introspect(fields).map(RootValue::Json),
             name => match self.served.root(name) {
-                Some(Root::Single(entity)) => self.single(entity, fields).map(RootValue::One),
-                Some(Root::By(entity)) => self.by_unique(entity, fields).map(RootValue::One),
-                Some(Root::Many(entity)) => self.many(entity, fields, key).map(RootValue::Many),
+                Some(Root::Single(entity)) => self.single(entity, fields, &at).map(RootValue::One),
+                Some(Root::By(entity)) => self.by_unique(entity, fields, &at).map(RootValue::One),
+                Some(Root::Many(entity)) => self.many(entity, fields, &at).map(RootValue::Many),
                 None => Err(internal("a root field that the catalog does not have")),
             },
-        }
-    }
-
-    /// One introspection root; all of an operation's are executed together, once.
-    fn introspect(&mut self, key: &str) -> Result<RootValue, ApiError> {
-        if self.introspected.is_none() {
-            self.introspected = Some(self.execute_introspection()?);
-        }
-        let found = self.introspected.as_ref().and_then(|data| data.get(key));
-        let json = found.map_or_else(|| Ok("null".to_owned()), serde_json::to_string);
-        json.map(RootValue::Json)
-            .map_err(|_| internal("introspection gave no JSON"))
-    }
-
-    fn execute_introspection(&self) -> Result<JsonMap, ApiError> {
-        let sources = &self.document.sources;
-        let refuse = |error| ApiError::from_request(Code::TooComplex, &error, sources);
-        introspection::check_max_depth(self.document, self.operation).map_err(refuse)?;
-        let response = introspection::partial_execute(
-            &self.served.schema,
-            &self.served.implementers,
-            self.document,
-            self.operation,
-            self.variables,
-        )
-        .map_err(|error| ApiError::from_request(Code::BadUserInput, &error, sources))?;
-        match response.errors.into_iter().next() {
-            Some(error) => Err(ApiError::from_graphql(Code::BadUserInput, error)),
-            None => response.data.ok_or_else(|| internal("introspection gave no data")),
         }
     }
 }

@@ -5,8 +5,8 @@ use crate::{
     query::{Direction, Nulls, Order},
 };
 
-use super::{Planner, input::Input, internal, trail::Trail};
-use crate::graphql::ApiError;
+use super::{Planner, input::Input, internal};
+use crate::graphql::{ApiError, trail::Trail};
 
 /// Orders in one list, and to-one fields in one order: each is a join, and nobody sorts by more.
 const ORDERS_MAX: usize = 10;
@@ -19,11 +19,11 @@ impl<'a> Planner<'a> {
             let message = format!("{} orders, at most {ORDERS_MAX} are allowed", items.len());
             return Err(ApiError::input(place, message));
         }
+        let items = items.iter().enumerate();
         items
-            .iter()
-            .map(|item| match item {
-                Some(item) => self.one_order(entity, item, place),
-                None => Err(ApiError::input(place, "a variable in the list was not given")),
+            .map(|(at, item)| match item {
+                Some(item) => self.one_order(entity, item, &place.item(at)),
+                None => Err(ApiError::input(place.item(at), "its variable was not given")),
             })
             .collect()
     }

@@ -13,8 +13,8 @@ use crate::{
     query::{Filter, Output, OutputValue, Select, ValueOutput, ValueOutputValue},
 };
 
-use super::{super::names, Planner, input::Input, internal, trail::Trail};
-use crate::graphql::ApiError;
+use super::{super::names, Planner, input::Input, internal};
+use crate::graphql::{ApiError, trail::Trail};
 
 /// The fields under each response key, in the order in which the keys first appear.
 type Collected<'a> = IndexMap<&'a str, Vec<&'a Field>>;
@@ -74,12 +74,11 @@ impl<'a> Planner<'a> {
     }
 
     /// `item(id:)`: the row with that key.
-    pub(super) fn single(&mut self, entity: EntityId, fields: &[&'a Field]) -> Result<Select, ApiError> {
+    pub(super) fn single(&mut self, entity: EntityId, fields: &[&'a Field], at: &Trail) -> Result<Select, ApiError> {
         let field = first(fields)?;
         let mut operands = Vec::new();
-        let root = Trail::root(field.response_key());
         for argument in names::key_arguments(self.catalog, entity) {
-            let place = root.then(&argument.name);
+            let place = at.then(&argument.name);
             let input = self.argument(field, &argument.name);
             operands.push(self.operand(argument.leaf, input, &place)?);
         }
@@ -87,14 +86,13 @@ impl<'a> Planner<'a> {
             fields: self.catalog.entity(entity).key.clone(),
             operands,
         };
-        self.select(entity, fields, Some(filter))
+        self.select(entity, fields, filter, at)
     }
 
     /// `itemBy(key:)`: the row with that unique value.
-    pub(super) fn by_unique(&mut self, entity: EntityId, fields: &[&'a Field]) -> Result<Select, ApiError> {
+    pub(super) fn by_unique(&mut self, entity: EntityId, fields: &[&'a Field], at: &Trail) -> Result<Select, ApiError> {
         let field = first(fields)?;
-        let root = Trail::root(field.response_key());
-        let place = root.then("key");
+        let place = at.then("key");
         let Some(key) = self.argument(field, "key") else {
             return Err(ApiError::input(&place, "it is missing"));
         };
@@ -108,50 +106,55 @@ impl<'a> Planner<'a> {
             fields: vec![id],
             operands: vec![operand],
         };
-        self.select(entity, fields, Some(filter))
+        self.select(entity, fields, filter, at)
     }
 
-    fn select(&mut self, entity: EntityId, fields: &[&'a Field], filter: Option<Filter>) -> Result<Select, ApiError> {
+    fn select(
+        &mut self,
+        entity: EntityId,
+        fields: &[&'a Field],
+        filter: Filter,
+        at: &Trail,
+    ) -> Result<Select, ApiError> {
         Ok(Select {
             entity,
-            filter,
+            filter: Some(filter),
             order: Vec::new(),
             first: None,
             offset: None,
-            output: self.output(entity, fields)?,
+            output: self.output(entity, fields, at)?,
         })
     }
 
     /// A list of rows, with its arguments.
-    pub(super) fn many(&mut self, entity: EntityId, fields: &[&'a Field], key: &str) -> Result<Select, ApiError> {
+    pub(super) fn many(&mut self, entity: EntityId, fields: &[&'a Field], at: &Trail) -> Result<Select, ApiError> {
         let field = first(fields)?;
-        let root = Trail::root(key);
-        let filter = match self.argument(field, "where") {
-            Some(input) => Some(self.filter(entity, input, &root.then("where"))?),
+        let filter = match self.argument(field, "where").filter(|input| !input.is_null()) {
+            Some(input) => Some(self.filter(entity, input, &at.then("where"))?),
             None => None,
         };
         let order = match self.argument(field, "orderBy").filter(|input| !input.is_null()) {
-            Some(input) => self.order(entity, input, &root.then("orderBy"))?,
+            Some(input) => self.order(entity, input, &at.then("orderBy"))?,
             None => Vec::new(),
         };
         Ok(Select {
             entity,
             filter,
             order,
-            first: self.count(self.argument(field, "first"), &root.then("first"))?,
-            offset: self.count(self.argument(field, "offset"), &root.then("offset"))?,
-            output: self.output(entity, fields)?,
+            first: self.count(self.argument(field, "first"), &at.then("first"))?,
+            offset: self.count(self.argument(field, "offset"), &at.then("offset"))?,
+            output: self.output(entity, fields, at)?,
         })
     }
 
     /// A field's argument as given, or its variable's value; none when it was left out.
-    fn argument(&self, field: &'a Field, name: &str) -> Option<Input<'a>> {
+    pub(super) fn argument(&self, field: &'a Field, name: &str) -> Option<Input<'a>> {
         let value = field.specified_argument_by_name(name)?;
         self.resolve(value)
     }
 
     /// The members selected of a row.
-    fn output(&mut self, id: EntityId, fields: &[&'a Field]) -> Result<Vec<Output>, ApiError> {
+    fn output(&mut self, id: EntityId, fields: &[&'a Field], at: &Trail) -> Result<Vec<Output>, ApiError> {
         let catalog = self.catalog;
         let entity = catalog.entity(id);
         let sets: Vec<&SelectionSet> = fields.iter().map(|field| &field.selection_set).collect();
@@ -163,7 +166,7 @@ impl<'a> Planner<'a> {
                 name => {
                     let found = entity.field_named(name).filter(|id| entity.field(*id).served);
                     let member = found.ok_or_else(|| internal("a field that the catalog does not have"))?;
-                    self.member(&entity.field(member).kind, member, &fields, key)?
+                    self.member(&entity.field(member).kind, member, &fields, &at.below(key))?
                 }
             };
             output.push(Output {
@@ -179,7 +182,7 @@ impl<'a> Planner<'a> {
         kind: &FieldKind,
         field: FieldId,
         fields: &[&'a Field],
-        key: &str,
+        at: &Trail,
     ) -> Result<OutputValue, ApiError> {
         match kind {
             FieldKind::Leaf { .. } => Ok(OutputValue::Leaf(field)),
@@ -193,13 +196,13 @@ impl<'a> Planner<'a> {
                 many: false,
                 ..
             } => {
-                let output = self.output(*target, fields)?;
+                let output = self.output(*target, fields, at)?;
                 Ok(OutputValue::One { field, output })
             }
             FieldKind::Links { target, .. }
             | FieldKind::Nested { child: target }
             | FieldKind::Inverse { source: target, .. } => {
-                let select = self.many(*target, fields, key)?;
+                let select = self.many(*target, fields, at)?;
                 Ok(OutputValue::Many { field, select })
             }
         }
@@ -242,7 +245,7 @@ impl<'a> Planner<'a> {
 }
 
 /// Fields under one response key are equal but for their selections: validation made sure.
-fn first<'a>(fields: &[&'a Field]) -> Result<&'a Field, ApiError> {
+pub(super) fn first<'a>(fields: &[&'a Field]) -> Result<&'a Field, ApiError> {
     fields
         .first()
         .copied()

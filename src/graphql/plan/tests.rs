@@ -1,9 +1,9 @@
 //! Golden plans: `tests/cases/graphql/plans/*.graphql`, each with its variables and what is expected of it.
 
-use apollo_compiler::{request::coerce_variable_values, response::JsonMap};
+use apollo_compiler::response::JsonMap;
 
 use super::{Plan, plan, shape};
-use crate::graphql::{ApiError, Limits, Served, digits, gate, keep_digits, testing};
+use crate::graphql::{ApiError, Limits, Served, coerce::coerce, digits, gate, keep_digits, testing};
 
 struct Case {
     plan: Result<Plan, ApiError>,
@@ -15,21 +15,19 @@ fn run(query: &str, variables: &str) -> Result<Case, Vec<ApiError>> {
     let catalog = testing::catalog();
     let served = Served::of(&catalog).expect("the farm's schema");
     let limits = Limits::default();
-    let document = gate::admit(&served, &limits, query)?;
+    let admitted = gate::admit(&served, &limits, query)?;
+    let document = &admitted.document;
     let operation = document.operations.get(None).expect("one operation");
     let variables = keep_digits(variables.as_bytes());
     let variables: JsonMap = serde_json::from_slice(&variables).expect("variables as JSON");
     let variables = digits::settled(&served.schema, operation, &variables);
-    let variables = coerce_variable_values(&served.schema, operation, &variables).map_err(|error| {
-        vec![ApiError::new(
-            crate::graphql::Code::BadUserInput,
-            error.message().to_string(),
-        )]
-    })?;
+    let variables = coerce(&served.schema, operation, &variables, &document.sources).map_err(|error| vec![error])?;
+    let nulls = admitted.check_nulls(operation, &variables);
+    nulls.map_err(|error| vec![error])?;
     Ok(Case {
-        plan: plan(&catalog, &served, &limits, &document, operation, &variables),
+        plan: plan(&catalog, &served, &limits, document, operation, &variables),
         shape: shape(&served.schema, operation, &variables, false),
-        variables: variables.into_inner(),
+        variables,
     })
 }
 
@@ -87,29 +85,14 @@ fn refused_inputs_name_their_place() {
             "a.where.price.eq: null is no value to compare with; use isNull",
         ),
         (
-            "{ items(where: null) { id } }",
-            "{}",
-            "items.where: null is no filter; leave it out or give {} to match every row, or ask not: {…: {}} for a missing link",
-        ),
-        (
-            "{ items(where: {seller: null}) { id } }",
-            "{}",
-            "items.where.seller: null is no filter; leave it out or give {} to match every row, or ask not: {…: {}} for a missing link",
-        ),
-        (
-            "{ items(where: {price: null}) { id } }",
-            "{}",
-            "items.where.price: null is no condition; leave it out, or use isNull",
-        ),
-        (
             "{ items(where: {id: {in: null}}) { id } }",
             "{}",
             "items.where.id.in: null is no list of values; use isNull",
         ),
         (
-            "{ items(where: {or: null}) { id } }",
-            "{}",
-            "items.where.or: null is no list of filters; leave it out",
+            "query($n: Boolean) { items(where: {price: {isNull: $n}}) { id } }",
+            "{\"n\": null}",
+            "items.where.price.isNull: expected true or false, found null",
         ),
         (
             "{ items(first: -1) { id } }",
@@ -117,39 +100,9 @@ fn refused_inputs_name_their_place() {
             "items.first: -1 is negative; give 0 or more",
         ),
         (
-            "query($n: Int) { items(offset: $n) { id } }",
+            "query($n: Int) { items { tags(offset: $n) { id } } }",
             "{\"n\": -5}",
-            "items.offset: -5 is negative; give 0 or more",
-        ),
-        (
-            "query($t: DateTime) { items(where: {soldAt: {gt: $t}}) { id } }",
-            "{\"t\": \"soon\"}",
-            "items.where.soldAt.gt: expected",
-        ),
-        (
-            "{ items(orderBy: {id: ASC, name: ASC}) { id } }",
-            "{}",
-            "items.orderBy: exactly one member with a value must be given, found 2",
-        ),
-        (
-            "{ items(orderBy: {}) { id } }",
-            "{}",
-            "items.orderBy: exactly one member with a value must be given, found 0",
-        ),
-        (
-            "{ npcBy(key: {id: \"1\", slug: \"a\"}) { id } }",
-            "{}",
-            "npcBy.key: exactly one member with a value must be given, found 2",
-        ),
-        (
-            "{ items(where: {requiredFor: {some: {item: {seller: null}}}}) { id } }",
-            "{}",
-            "items.where.requiredFor.some.item.seller: null",
-        ),
-        (
-            "query($w: ItemWhere) { items(where: {and: [$w]}) { id } }",
-            "{}",
-            "items.where.and: a variable in the list was not given",
+            "items.tags.offset: -5 is negative; give 0 or more",
         ),
         (
             "query($x: Float) { items(where: {price: {eq: $x}}) { id } }",
@@ -157,19 +110,39 @@ fn refused_inputs_name_their_place() {
             "items.where.price.eq: $x was not given",
         ),
         (
-            "query($x: [ID!]) { items(where: {or: [{id: {ne: \"1\", in: $x}}]}) { id } }",
+            "query($x: [ID!]) { npcs { sells(where: {or: [{id: {ne: \"1\", in: $x}}]}) { id } } }",
             "{}",
-            "items.where.or.id.in: $x was not given",
-        ),
-        (
-            "query($x: TagWhere) { items(where: {tags: {some: $x}}) { id } }",
-            "{}",
-            "items.where.tags.some: $x was not given",
+            "npcs.sells.where.or[0].id.in: $x was not given",
         ),
         (
             "query($x: Boolean) { items(where: {price: {isNull: $x}}) { id } }",
             "{}",
             "items.where.price.isNull: $x was not given",
+        ),
+        (
+            "query($like: String) { items(where: {name: {like: $like}}) { id } }",
+            &format!("{{\"like\": \"{}\"}}", "%a".repeat(10_001)),
+            "items.where.name.like: a pattern with 10001 signs of %, at most 10000 are allowed",
+        ),
+        (
+            "{ items(where: {worth: {in: [\"1\", \"x\"]}}) { id } }",
+            "{}",
+            "items.where.worth.in[1]: expected",
+        ),
+        (
+            "{ items(where: {seller: {id: {isNull: true}}}) { id } }",
+            "{}",
+            "items.where.seller.id.isNull: `id` of Npc is never null, so nothing would match; for rows whose link leads nowhere, ask not: {seller: {}}",
+        ),
+        (
+            "query($no: Boolean) { tags { items(where: {not: {seller: {name: {isNull: $no}}}}) { id } } }",
+            "{\"no\": true}",
+            "tags.items.where.not.seller.name.isNull: `name` of Npc is never null, so nothing would match; for rows whose link leads nowhere, ask not: {seller: {}}",
+        ),
+        (
+            "{ items(where: {tags: {some: {id: {isNull: true}}}}) { id } }",
+            "{}",
+            "items.where.tags.some.id.isNull: `id` of Tag is never null, so nothing would match; for rows whose link leads nowhere, ask tags: {none: {}}",
         ),
     ];
     for (query, variables, want) in cases {
@@ -177,6 +150,150 @@ fn refused_inputs_name_their_place() {
         let want = format!("BAD_USER_INPUT: {want}");
         assert!(got.starts_with(&want), "{query}\n got {got}\nwant {want}");
     }
+}
+
+/// Each variable's value has its own path, whatever it is used for.
+#[test]
+fn bad_values_of_variables_have_their_path() {
+    let filter = "query($w: ItemWhere) { items(where: $w) { id } }";
+    let cases = [
+        (
+            "query($t: DateTime) { items(where: {soldAt: {gt: $t}}) { id } }",
+            r#"{"t": "soon"}"#,
+            "$t: expected",
+        ),
+        (filter, r#"{"w": {"price": {"gt": "much"}}}"#, "$w.price.gt: expected"),
+        (
+            filter,
+            r#"{"w": {"or": [{}, {"soldAt": {"in": ["2026-11-21T03:20:00Z", 7]}}]}}"#,
+            "$w.or[1].soldAt.in[1]: expected",
+        ),
+        (
+            filter,
+            r#"{"w": {"prise": {"gt": 1}}}"#,
+            "$w: ItemWhere has no member `prise`; did you mean `price`?",
+        ),
+        (
+            filter,
+            r#"{"w": {"tags": {"sme": {}}}}"#,
+            "$w.tags: TagListWhere has no member `sme`; did you mean `some`?",
+        ),
+        (
+            filter,
+            r#"{"w": {"rarity": {"eq": "RAER"}}}"#,
+            "$w.rarity.eq: Rarity has no value `RAER`; did you mean `RARE`?",
+        ),
+        (
+            filter,
+            r#"{"w": {"rarity": {"eq": 1}}}"#,
+            "$w.rarity.eq: expected a value of type Rarity, found 1",
+        ),
+        (
+            filter,
+            r#"{"w": {"and": [null]}}"#,
+            "$w.and[0]: expected a value of type ItemWhere!, found null",
+        ),
+        (
+            filter,
+            r#"{"w": []}"#,
+            "$w: expected a value of type ItemWhere, found a list",
+        ),
+        (
+            filter,
+            r#"{"w": {"seller": "Ada"}}"#,
+            "$w.seller: expected a value of type NpcWhere, found \"Ada\"",
+        ),
+        (
+            "query($o: [ItemOrder!]) { items(orderBy: $o) { id } }",
+            r#"{"o": [{"id": "ASC"}, {"id": "ASC", "name": "ASC"}]}"#,
+            "$o[1]: exactly one member with a value must be given, found 2",
+        ),
+        (
+            "query($o: [ItemOrder!]) { items(orderBy: $o) { id } }",
+            r#"{"o": {"seller": {"name": null}}}"#,
+            "$o.seller: exactly one member with a value must be given, found 0",
+        ),
+        (
+            "query($id: ID!) { item(id: $id) { id } }",
+            "{}",
+            "$id: a value of type ID! must be given",
+        ),
+        (
+            "query($id: ID!) { item(id: $id) { id } }",
+            r#"{"id": null}"#,
+            "$id: expected a value of type ID!, found null",
+        ),
+        // Nullable types with a default are good where null is not, and null itself is refused.
+        (
+            "query($id: ID = \"1\") { item(id: $id) { id } }",
+            r#"{"id": null}"#,
+            "item.id: $id is null, and ID! is wanted here; give a value, or leave $id out",
+        ),
+        (
+            "query($x: Boolean = true) { items { id name @include(if: $x) } }",
+            r#"{"x": null}"#,
+            "items.name.@include.if: $x is null, and Boolean! is wanted here",
+        ),
+        (
+            "query($x: Boolean = true) { __schema { description @skip(if: $x) } }",
+            r#"{"x": null}"#,
+            "__schema.description.@skip.if: $x is null",
+        ),
+        (
+            "query($x: Sort = ASC) { items(orderBy: [{seller: {name: $x}}]) { id } }",
+            r#"{"x": null}"#,
+            "items.orderBy[0].seller.name: $x is null, and Sort! is wanted here",
+        ),
+        (
+            "query($x: ID = \"1\") { items(where: {id: {in: [$x]}}) { id } }",
+            r#"{"x": null}"#,
+            "items.where.id.in[0]: $x is null, and ID! is wanted here",
+        ),
+    ];
+    for (query, variables, want) in cases {
+        let got = outcome(query, variables);
+        let want = format!("BAD_USER_INPUT: {want}");
+        assert!(got.starts_with(&want), "{query}\n got {got}\nwant {want}");
+    }
+}
+
+/// What clients send for "none".
+#[test]
+fn null_is_as_good_as_left_out() {
+    let plain = outcome("{ items { id } }", "{}");
+    let filtered = outcome("{ items(where: {name: {eq: \"a\"}}) { id } }", "{}");
+    let empty = outcome("{ items(where: {}) { id } }", "{}");
+    for (filter, want) in [
+        ("null", &plain),
+        ("{and: null}", &empty),
+        ("{or: null}", &empty),
+        ("{not: null}", &empty),
+        ("{seller: null}", &empty),
+        ("{price: null, aliases: null, tags: null}", &empty),
+        (
+            "{name: {eq: \"a\"}, or: null, and: null, not: null, price: null, seller: null}",
+            &filtered,
+        ),
+        ("{and: null, name: {eq: \"a\"}}", &filtered),
+    ] {
+        let query = format!("{{ items(where: {filter}) {{ id }} }}");
+        assert_eq!(&outcome(&query, "{}"), want, "{filter}");
+    }
+    let variable = "query($w: ItemWhere) { items(where: $w) { id } }";
+    assert_eq!(outcome(variable, r#"{"w": null}"#), plain);
+    for given in [r#"{"and": null}"#, r#"{"seller": null, "tags": null, "price": null}"#] {
+        assert_eq!(outcome(variable, &format!("{{\"w\": {given}}}")), empty, "{given}");
+    }
+    let all = outcome("{ items(where: {tags: {}}) { id } }", "{}");
+    for quantified in ["{some: null}", "{every: null, none: null}"] {
+        let query = format!("{{ items(where: {{tags: {quantified}}}) {{ id }} }}");
+        assert_eq!(outcome(&query, "{}"), all, "{quantified}");
+    }
+    let given = "query($x: TagWhere, $w: ItemWhere, $o: [ItemOrder!], $n: Int) \
+        { items(where: $w, orderBy: $o, first: $n) { id } more: items(where: {tags: {some: $x}}) { id } }";
+    let nulls = r#"{"x": null, "w": null, "o": null, "n": null}"#;
+    assert_eq!(outcome(given, nulls), outcome(given, "{}"));
+    assert!(outcome(given, nulls).starts_with("Read"), "{}", outcome(given, nulls));
 }
 
 #[test]
@@ -206,7 +323,7 @@ fn filters_are_bounded() {
 
 #[test]
 fn one_plan_serves_other_scalars_but_not_other_shapes() {
-    let query = "query($id: ID, $where: ItemWhere, $deep: Boolean = true) {
+    let query = "query($id: ID, $where: ItemWhere!, $deep: Boolean = true) {
         items(where: {and: [$where], id: {eq: $id}}) { id seller @include(if: $deep) { id } } }";
     let shape_of = |variables: &str| {
         run(query, variables)

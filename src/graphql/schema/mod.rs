@@ -6,7 +6,14 @@ mod text;
 
 use std::collections::HashMap;
 
-use apollo_compiler::{Name, Schema, schema::Implementers, validation::Valid as ValidGraphql};
+use apollo_compiler::{
+    Schema,
+    ast::FieldDefinition,
+    name,
+    schema::{Component, ExtendedType},
+    ty,
+    validation::Valid as ValidGraphql,
+};
 
 use crate::catalog::{Catalog, EntityId, Valid, ValueId};
 
@@ -21,7 +28,6 @@ pub struct SchemaError(String);
 /// The served schema, and what its names stand for.
 pub struct Served {
     pub schema: ValidGraphql<Schema>,
-    pub(super) implementers: apollo_compiler::collections::HashMap<Name, Implementers>,
     roots: HashMap<String, Root>,
     objects: HashMap<String, Object>,
     sdl: String,
@@ -49,11 +55,14 @@ impl Served {
     /// Builds and validates the served schema of a catalog.
     pub fn of(catalog: &Valid<Catalog>) -> Result<Served, SchemaError> {
         let text = write(catalog);
-        let schema = Schema::parse_and_validate(text, "served.graphql")
+        let parsed = Schema::parse(text, "served.graphql");
+        let mut schema = parsed.map_err(|found| SchemaError(found.errors.to_string()))?;
+        add_is_one_of(&mut schema);
+        let schema = schema
+            .validate()
             .map_err(|found| SchemaError(found.errors.to_string()))?;
         let sdl = schema.serialize().to_string();
         Ok(Served {
-            implementers: schema.implementers_map(),
             roots: roots(catalog),
             objects: objects_of(catalog),
             sdl,
@@ -73,6 +82,22 @@ impl Served {
     pub fn object(&self, type_name: &str) -> Option<Object> {
         self.objects.get(type_name).copied()
     }
+}
+
+/// Introspection tells of `@oneOf`, as the specification has it; apollo-compiler does not know that field yet.
+fn add_is_one_of(schema: &mut Schema) {
+    let Some(ExtendedType::Object(object)) = schema.types.get_mut("__Type") else {
+        return;
+    };
+    let field = FieldDefinition {
+        description: Some("True of an input object that takes exactly one of its members.".into()),
+        name: name!("isOneOf"),
+        arguments: Vec::new(),
+        ty: ty!(Boolean),
+        directives: Default::default(),
+    };
+    let fields = &mut object.make_mut().fields;
+    fields.entry(name!("isOneOf")).or_insert_with(|| Component::new(field));
 }
 
 fn roots(catalog: &Catalog) -> HashMap<String, Root> {

@@ -1,0 +1,269 @@
+//! The names in a document, the values of its arguments, and how it uses its variables, against the served schema. Knows the
+//! grammar and the specification; knows no catalog and no row.
+//!
+//! Validation proper is apollo-compiler's. This comes before it: it says where in an argument something stands and which name
+//! was perhaps meant, it is strict where that is not (variables inside lists and input objects, `@oneOf`), and it finds the
+//! variables that must not be null although their types allow it.
+
+mod inputs;
+mod subscription;
+
+use std::collections::{HashMap, HashSet};
+
+use apollo_compiler::{
+    Name, Node, Schema, ast,
+    parser::{SourceMap, SourceSpan},
+    response::JsonMap,
+    schema::ExtendedType,
+};
+
+use crate::{
+    definition::did_you_mean,
+    graphql::{ApiError, Code, trail::Trail},
+};
+
+/// A place that takes no null, and a variable there that may be null because it has a default.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::graphql) struct NeverNull {
+    variable: Name,
+    place: String,
+    wanted: String,
+}
+
+/// The places of each operation, in the order of the document.
+pub(super) type Operations = Vec<(Option<Name>, Vec<NeverNull>)>;
+
+impl NeverNull {
+    /// Refuses a null that was given for the variable.
+    pub fn check(&self, variables: &JsonMap) -> Result<(), ApiError> {
+        if variables
+            .get(self.variable.as_str())
+            .is_none_or(|value| !value.is_null())
+        {
+            return Ok(());
+        }
+        let NeverNull {
+            variable,
+            place,
+            wanted,
+        } = self;
+        let message =
+            format!("${variable} is null, and {wanted} is wanted here; give a value, or leave ${variable} out");
+        Err(ApiError::input(place, message))
+    }
+}
+
+/// Checks a document; gives the places of each operation that take no null.
+pub(super) fn check(schema: &Schema, document: &ast::Document) -> Result<Operations, Vec<ApiError>> {
+    let mut fragments = HashMap::new();
+    for definition in &document.definitions {
+        if let ast::Definition::FragmentDefinition(fragment) = definition {
+            fragments.entry(fragment.name.as_str()).or_insert(fragment);
+        }
+    }
+    let mut faults: Vec<ApiError> = Vec::new();
+    let mut operations = Vec::new();
+    for definition in &document.definitions {
+        let ast::Definition::OperationDefinition(operation) = definition else {
+            continue;
+        };
+        let mut walk = Walk {
+            schema,
+            sources: &document.sources,
+            fragments: &fragments,
+            operation,
+            waiting: Vec::new(),
+            visited: HashSet::new(),
+            faults: Vec::new(),
+            never_null: Vec::new(),
+        };
+        walk.operation();
+        // A fragment's faults are those of each operation that spreads it.
+        walk.faults.retain(|fault| !faults.contains(fault));
+        faults.append(&mut walk.faults);
+        operations.push((operation.name.clone(), walk.never_null));
+    }
+    match faults.is_empty() {
+        true => Ok(operations),
+        false => Err(ApiError::at_most(faults, Code::ValidationFailed)),
+    }
+}
+
+/// The walk over one operation. It recurses into selections and values, whose nesting is bounded, and never from fragment to
+/// fragment: those wait for their turn.
+struct Walk<'a> {
+    schema: &'a Schema,
+    sources: &'a SourceMap,
+    fragments: &'a HashMap<&'a str, &'a Node<ast::FragmentDefinition>>,
+    operation: &'a Node<ast::OperationDefinition>,
+    /// Fragments that were met, with the place of their first spread.
+    waiting: Vec<(&'a ast::FragmentDefinition, String)>,
+    visited: HashSet<&'a str>,
+    faults: Vec<ApiError>,
+    never_null: Vec<NeverNull>,
+}
+
+impl<'a> Walk<'a> {
+    fn fault(&mut self, span: Option<SourceSpan>, message: impl Into<String>) {
+        let fault = ApiError::new(Code::ValidationFailed, message).at(span, self.sources);
+        self.faults.push(fault);
+    }
+
+    /// The same for what stands somewhere in an argument.
+    fn misplaced(&mut self, span: Option<SourceSpan>, place: &Trail, message: impl std::fmt::Display) {
+        self.fault(span, format!("{place}: {message}"));
+    }
+
+    fn operation(&mut self) {
+        let operation = self.operation;
+        for variable in &operation.variables {
+            self.variable(variable);
+        }
+        let kind = operation.operation_type.name();
+        self.directives(&operation.directives, &Trail::root(kind));
+        let Some(root) = self.schema.root_operation(operation.operation_type) else {
+            return;
+        };
+        self.selections(&operation.selection_set, root, None);
+        while let Some((fragment, place)) = self.waiting.pop() {
+            let place = (!place.is_empty()).then(|| Trail::root(&place));
+            self.directives(&fragment.directives, &Trail::root(&fragment.name));
+            if self.is_type(&fragment.type_condition) {
+                self.selections(&fragment.selection_set, &fragment.type_condition, place.as_ref());
+            }
+        }
+        self.one_root();
+    }
+
+    fn variable(&mut self, variable: &'a ast::VariableDefinition) {
+        let name = format!("${}", variable.name);
+        let place = Trail::root(&name);
+        if self.is_type(variable.ty.inner_named_type())
+            && let Some(default) = &variable.default_value
+        {
+            self.value(default, inputs::Place::plain(&variable.ty), &place);
+        }
+        self.directives(&variable.directives, &place);
+    }
+
+    /// Whether there is a type of this name; a fault if not.
+    fn is_type(&mut self, name: &'a Name) -> bool {
+        let known = self.schema.types.contains_key(name);
+        if !known {
+            let types = self.schema.types.keys().map(Name::as_str);
+            let near = near(name, types.filter(|name| !name.starts_with("__")));
+            self.fault(name.location(), format!("there is no type `{name}`{near}"));
+        }
+        known
+    }
+
+    /// `at` is the place of the field whose selection it is; none for the roots.
+    fn selections(&mut self, selections: &'a [ast::Selection], parent: &str, at: Option<&Trail>) {
+        for selection in selections {
+            match selection {
+                ast::Selection::Field(field) => self.field(field, parent, at),
+                ast::Selection::InlineFragment(inline) => {
+                    self.directives(&inline.directives, at.unwrap_or(&Trail::root("...")));
+                    match &inline.type_condition {
+                        Some(name) if !self.is_type(name) => {}
+                        Some(name) => self.selections(&inline.selection_set, name, at),
+                        None => self.selections(&inline.selection_set, parent, at),
+                    }
+                }
+                ast::Selection::FragmentSpread(spread) => self.spread(spread, at),
+            }
+        }
+    }
+
+    fn spread(&mut self, spread: &'a ast::FragmentSpread, at: Option<&Trail>) {
+        let name = &spread.fragment_name;
+        self.directives(&spread.directives, at.unwrap_or(&Trail::root(name)));
+        match self.fragments.get(name.as_str()) {
+            Some(&fragment) => {
+                if self.visited.insert(name.as_str()) {
+                    let place = at.map(ToString::to_string).unwrap_or_default();
+                    self.waiting.push((fragment.as_ref(), place));
+                }
+            }
+            None => {
+                let near = near(name, self.fragments.keys().copied());
+                self.fault(name.location(), format!("there is no fragment `{name}`{near}"));
+            }
+        }
+    }
+
+    fn field(&mut self, field: &'a ast::Field, parent: &str, at: Option<&Trail>) {
+        let key = field.response_name();
+        let place = match at {
+            Some(at) => at.below(key),
+            None => Trail::root(key),
+        };
+        self.directives(&field.directives, &place);
+        let schema = self.schema;
+        let Ok(definition) = schema.type_field(parent, &field.name) else {
+            return self.unknown_field(field, parent);
+        };
+        let of = format!("{parent}.{}", field.name);
+        self.arguments(&field.arguments, &definition.arguments, &of, &place);
+        let inner = definition.ty.inner_named_type();
+        self.selections(&field.selection_set, inner, Some(&place));
+    }
+
+    fn unknown_field(&mut self, field: &ast::Field, parent: &str) {
+        // A selection of what has no fields is for validation to refuse.
+        let Some(ExtendedType::Object(object)) = self.schema.types.get(parent) else {
+            return;
+        };
+        let fields = &object.fields;
+        let name = &field.name;
+        let near = near(name, fields.keys().map(Name::as_str));
+        self.fault(
+            name.location(),
+            format!("type `{parent}` does not have a field `{name}`{near}"),
+        );
+    }
+
+    fn directives(&mut self, directives: &'a ast::DirectiveList, at: &Trail) {
+        let schema = self.schema;
+        for directive in directives.iter() {
+            let name = &directive.name;
+            let Some(definition) = schema.directive_definitions.get(name) else {
+                let near = near(name, schema.directive_definitions.keys().map(Name::as_str));
+                self.fault(name.location(), format!("there is no directive `@{name}`{near}"));
+                continue;
+            };
+            let of = format!("@{name}");
+            self.arguments(&directive.arguments, &definition.arguments, &of, &at.below(&of));
+        }
+    }
+
+    fn arguments(
+        &mut self,
+        given: &'a [Node<ast::Argument>],
+        defined: &'a [Node<ast::InputValueDefinition>],
+        of: &str,
+        at: &Trail,
+    ) {
+        for argument in given {
+            let name = &argument.name;
+            match defined.iter().find(|definition| definition.name == *name) {
+                Some(definition) => self.value(&argument.value, inputs::Place::of(definition), &at.then(name)),
+                None => {
+                    let near = near(name, defined.iter().map(|definition| definition.name.as_str()));
+                    self.fault(
+                        name.location(),
+                        format!("`{of}` does not have an argument `{name}`{near}"),
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// `; did you mean …?` or nothing.
+fn near<'n>(word: &str, names: impl IntoIterator<Item = &'n str>) -> String {
+    did_you_mean(word, names).map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
+}
+
+#[cfg(test)]
+mod tests;
