@@ -8,6 +8,7 @@ use rusqlite::{
 };
 use sqlx::sqlite::LockedSqliteHandle;
 
+use super::like::Pattern;
 use crate::value::{duration_text, float_text};
 
 /// `hayloft_float(x)`: a double as JSON, as PostgreSQL prints it; `null` for SQL null.
@@ -20,6 +21,12 @@ pub const TIME: &str = "hayloft_time";
 
 /// `hayloft_duration(x)`: a stored Duration as JSON; `null` for SQL null.
 pub const DURATION: &str = "hayloft_duration";
+
+/// `hayloft_like(pattern,text)`: `LIKE` that knows case, for patterns that are too long for SQLite's own matching.
+pub const LIKE: &str = "hayloft_like";
+
+/// `hayloft_ilike(pattern,text)`: the same without regard to the case of ASCII letters.
+pub const ILIKE: &str = "hayloft_ilike";
 
 /// Registers the functions on a connection; they live as long as it does.
 pub fn install(handle: &mut LockedSqliteHandle<'_>) -> Result<(), sqlx::Error> {
@@ -34,7 +41,9 @@ pub fn install(handle: &mut LockedSqliteHandle<'_>) -> Result<(), sqlx::Error> {
         let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
         connection.create_scalar_function(FLOAT, 1, flags, float)?;
         connection.create_scalar_function(TIME, 1, flags, time)?;
-        connection.create_scalar_function(DURATION, 1, flags, duration)
+        connection.create_scalar_function(DURATION, 1, flags, duration)?;
+        connection.create_scalar_function(LIKE, 2, flags, |context| like(context, false))?;
+        connection.create_scalar_function(ILIKE, 2, flags, |context| like(context, true))
     });
     registered.map_err(|error| sqlx::Error::Configuration(Box::new(error)))
 }
@@ -82,4 +91,15 @@ fn time(context: &Context<'_>) -> Result<Json, Error> {
     };
     let digits = digits.trim_end_matches('0').trim_end_matches('.');
     Ok(Json::Text(["\"", digits, zone, "\""].concat()))
+}
+
+/// The pattern is taken apart once for all rows of a statement.
+fn like(context: &Context<'_>, ignores_case: bool) -> Result<Option<bool>, Error> {
+    let Some(text) = context.get_raw(1).as_str_or_null()? else {
+        return Ok(None);
+    };
+    let pattern = context.get_or_create_aux(0, |like| -> Result<Pattern, Error> {
+        Ok(Pattern::new(like.as_str()?, ignores_case))
+    })?;
+    Ok(Some(pattern.matches(text)))
 }

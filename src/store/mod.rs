@@ -18,6 +18,7 @@ mod held;
 mod in_line;
 mod indexes;
 mod ledger;
+mod like;
 mod load;
 mod migrate;
 mod open;

@@ -10,6 +10,7 @@ use super::{
     bind::{Kind, Line, Params, get},
     dialect::{Dialect, Numbered, closed_pattern},
     functions,
+    like::is_long,
     types::StoreError,
 };
 
@@ -156,24 +157,45 @@ impl Dialect for Sqlite {
         format!("json_each({document}) AS {alias}")
     }
 
-    fn text_test(&self, column: &str, test: TextTest, param: &str) -> String {
+    fn text_test(&self, column: &str, test: TextTest, param: &str, long: Option<&str>) -> String {
+        let long = |function: &str| match long {
+            Some(long) => format!(" AND ({long} IS NULL OR {function}({long},{column}))"),
+            None => String::new(),
+        };
         match test {
             TextTest::Contains => format!("instr({column},{param})>0"),
             TextTest::StartsWith => format!("substr({column},1,length({param}))={param}"),
             TextTest::EndsWith => {
                 format!("({column} IS NOT NULL AND ({param}='' OR substr({column},-length({param}))={param}))")
             }
-            TextTest::Like => format!("{column} GLOB {param}"),
-            TextTest::ILike => format!("{column} LIKE {param} ESCAPE '\\'"),
+            TextTest::Like => format!("({column} GLOB {param}{})", long(functions::LIKE)),
+            TextTest::ILike => format!("({column} LIKE {param} ESCAPE '\\'{})", long(functions::ILIKE)),
         }
     }
 
     fn pattern(&self, test: TextTest, text: &str) -> String {
-        match test {
-            TextTest::Like => glob(text),
-            TextTest::ILike => closed_pattern(text),
-            TextTest::Contains | TextTest::StartsWith | TextTest::EndsWith => text.to_owned(),
+        let (pattern, everything) = match test {
+            TextTest::Like => (glob(text), "*"),
+            TextTest::ILike => (closed_pattern(text), "%"),
+            TextTest::Contains | TextTest::StartsWith | TextTest::EndsWith => return text.to_owned(),
+        };
+        // A long one is matched by a function of ours, which knows no index.
+        match is_long(text, &pattern) {
+            true => everything.to_owned(),
+            false => pattern,
         }
+    }
+
+    fn has_long_patterns(&self, test: TextTest) -> bool {
+        matches!(test, TextTest::Like | TextTest::ILike)
+    }
+
+    fn long_pattern(&self, test: TextTest, text: &str) -> Option<String> {
+        let pattern = match test {
+            TextTest::Like => glob(text),
+            _ => closed_pattern(text),
+        };
+        is_long(text, &pattern).then(|| text.to_owned())
     }
 
     /// Keeps SQLite's planner on that way.

@@ -122,6 +122,8 @@ pub(super) enum BindForm {
     Count,
     /// The operand of a test of text, as the dialect wants it.
     Test(TextTest),
+    /// The same for an operand that is too long for the database's own test, and else null.
+    Long(TextTest),
     /// The wire form, as list columns hold it.
     Wire(Scalar),
 }

@@ -11,6 +11,7 @@ on_both!(
     filters_are_two_valued,
     one_row_or_null,
     text_is_ordered_by_code_points,
+    patterns_of_any_length,
     loads_by_key,
     loads_by_key_bind_other_values,
     statements_time_out,
@@ -327,6 +328,61 @@ async fn one_row_or_null(on: On) {
     )
     .await;
     assert_eq!(json, r#"{"a":{"id":"i1"},"b":null}"#);
+}
+
+/// SQLite's own matching takes patterns of 50,000 bytes, and those of `GLOB` are longer than they were written.
+async fn patterns_of_any_length(on: On) {
+    let bench = bench_on(on).await;
+    let store = &bench.store;
+    let names = ["ab".repeat(40_000), "*".repeat(20_000), "ab".to_owned()];
+    let items = names.iter().enumerate();
+    let items = items.map(|(at, name)| item(&format!("i{at}"), name, 1.0, None, &[]));
+    harvest(store, "Item", ITEM, 0, items.collect()).await;
+    let matching = async |test, pattern: String| {
+        let operand = value(&pattern);
+        let field = f(1);
+        let yes = ids(
+            store,
+            Filter::Text {
+                field,
+                test,
+                operand: operand.clone(),
+            },
+        )
+        .await;
+        let not = Filter::Not(Box::new(Filter::Text { field, test, operand }));
+        format!("{yes}|{}", ids(store, not).await)
+    };
+    for (pattern, want) in [
+        ("ab".repeat(40_000), "i0|i1 i2"),
+        ("a_".repeat(40_000), "i0|i1 i2"),
+        ("ab".repeat(39_999), "|i0 i1 i2"),
+        (format!("{}%", "ab".repeat(30_000)), "i0|i1 i2"),
+        (format!("%{}", "ba".repeat(30_000)), "|i0 i1 i2"),
+        (format!("%{}", "_".repeat(50_001)), "i0|i1 i2"),
+        ("%a".repeat(10_000), "|i0 i1 i2"),
+        ("%ab".repeat(10_000), "i0|i1 i2"),
+        ("*".repeat(20_000), "i1|i0 i2"),
+        ("%".repeat(10_000), "i0 i1 i2|"),
+        ("a%".to_owned(), "i0 i2|i1"),
+    ] {
+        let shown = &pattern[..4.min(pattern.len())];
+        assert_eq!(
+            matching(TextTest::Like, pattern.clone()).await,
+            want,
+            "{shown}… of {}",
+            pattern.len()
+        );
+        let upper = pattern.to_uppercase();
+        assert_eq!(
+            matching(TextTest::ILike, upper).await,
+            want,
+            "{shown}… of {}",
+            pattern.len()
+        );
+    }
+    let upper = "AB".repeat(40_000);
+    assert_eq!(matching(TextTest::Like, upper).await, "|i0 i1 i2");
 }
 
 async fn loads_by_key(on: On) {

@@ -1,0 +1,182 @@
+//! `LIKE` by hand, for patterns that SQLite's own matching does not take. Knows letters; no SQL.
+
+/// Bytes of a pattern that SQLite matches itself (`SQLITE_MAX_LIKE_PATTERN_LENGTH`).
+const BYTES_MAX: usize = 50_000;
+/// Signs of `%` up to which it does: it recurses at each, on the stack of a thread of its driver's.
+const ANY_MAX: usize = 1_000;
+
+/// Whether a pattern, as it was written and as SQLite is given it, is nothing for SQLite's own matching.
+pub fn is_long(like: &str, given: &str) -> bool {
+    given.len() > BYTES_MAX || like.bytes().filter(|byte| *byte == b'%').count() > ANY_MAX
+}
+
+/// A pattern taken apart once, to be matched with many texts.
+#[derive(Debug)]
+pub struct Pattern {
+    /// What stands between the `%`: the first begins the text, the last ends it, the others follow one another.
+    segments: Vec<Segment>,
+    ignores_case: bool,
+}
+
+/// A part without `%`.
+#[derive(Debug)]
+enum Segment {
+    Plain(String),
+    /// With `_`, which is no letter here.
+    Holes(Vec<Option<char>>),
+}
+
+impl Pattern {
+    /// `\` makes the next letter plain, and stands for itself at the end.
+    pub fn new(like: &str, ignores_case: bool) -> Pattern {
+        let like = fold(like, ignores_case);
+        let mut segments = Vec::new();
+        let mut segment = Vec::new();
+        let mut letters = like.chars();
+        while let Some(letter) = letters.next() {
+            match letter {
+                '%' => segments.push(Segment::new(std::mem::take(&mut segment))),
+                '_' => segment.push(None),
+                '\\' => segment.push(Some(letters.next().unwrap_or('\\'))),
+                other => segment.push(Some(other)),
+            }
+        }
+        segments.push(Segment::new(segment));
+        Pattern { segments, ignores_case }
+    }
+
+    /// Whether the whole text is of this pattern.
+    pub fn matches(&self, text: &str) -> bool {
+        let text = fold(text, self.ignores_case);
+        self.matched(&text) == Some(true)
+    }
+
+    /// `None` where a segment is not found.
+    fn matched(&self, text: &str) -> Option<bool> {
+        let (first, rest) = self.segments.split_first()?;
+        let at = first.length_at_begin(text)?;
+        let Some((last, between)) = rest.split_last() else {
+            return Some(at == text.len());
+        };
+        let mut text = text.get(at..)?;
+        text = text.get(..last.begin_at_end(text)?)?;
+        for segment in between {
+            text = text.get(segment.end_of_first(text)?..)?;
+        }
+        Some(true)
+    }
+}
+
+impl Segment {
+    fn new(letters: Vec<Option<char>>) -> Segment {
+        match letters.iter().copied().collect() {
+            Some(plain) => Segment::Plain(plain),
+            None => Segment::Holes(letters),
+        }
+    }
+
+    /// The bytes that it takes at the text's begin.
+    fn length_at_begin(&self, text: &str) -> Option<usize> {
+        match self {
+            Segment::Plain(plain) => text.starts_with(plain).then_some(plain.len()),
+            Segment::Holes(letters) => {
+                let mut given = text.chars();
+                for wanted in letters {
+                    let letter = given.next()?;
+                    if wanted.is_some_and(|wanted| wanted != letter) {
+                        return None;
+                    }
+                }
+                Some(text.len() - given.as_str().len())
+            }
+        }
+    }
+
+    /// Where it begins, if it ends the text.
+    fn begin_at_end(&self, text: &str) -> Option<usize> {
+        match self {
+            Segment::Plain(plain) => text.strip_suffix(plain.as_str()).map(str::len),
+            Segment::Holes(letters) => {
+                let (begin, _) = text.char_indices().rev().nth(letters.len() - 1)?;
+                self.length_at_begin(text.get(begin..)?).map(|_| begin)
+            }
+        }
+    }
+
+    /// Where the first one in the text ends.
+    fn end_of_first(&self, text: &str) -> Option<usize> {
+        match self {
+            Segment::Plain(plain) => text.find(plain.as_str()).map(|begin| begin + plain.len()),
+            Segment::Holes(_) => text.char_indices().find_map(|(begin, _)| {
+                let length = self.length_at_begin(text.get(begin..)?)?;
+                Some(begin + length)
+            }),
+        }
+    }
+}
+
+/// Only the letters of ASCII have a case here, as in the databases.
+fn fold(text: &str, ignores_case: bool) -> std::borrow::Cow<'_, str> {
+    match ignores_case {
+        true => text.to_ascii_lowercase().into(),
+        false => text.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns() {
+        for (like, text, exact, ignoring) in [
+            ("", "", true, true),
+            ("", "a", false, false),
+            ("%", "", true, true),
+            ("%%", "ab", true, true),
+            ("a%", "abc", true, true),
+            ("A%", "abc", false, true),
+            ("a%a", "a", false, false),
+            ("%b%c", "abxc", true, true),
+            ("%b%c", "abxcd", false, false),
+            ("%b_d%", "abcbcde", true, true),
+            ("%_", "", false, false),
+            ("%_", "ä", true, true),
+            ("%_ä", "xä", true, true),
+            ("_b", "äb", true, true),
+            ("__", "ä", false, false),
+            ("%ab%ab", "abab", true, true),
+            ("%ab%ab", "aba", false, false),
+            ("%aab", "aaab", true, true),
+            ("a\\%b", "a%b", true, true),
+            ("a\\%b", "axb", false, false),
+            ("a\\", "a\\", true, true),
+            ("Ä", "ä", false, false),
+            ("*[a]?", "*[a]?", true, true),
+        ] {
+            assert_eq!(Pattern::new(like, false).matches(text), exact, "{like} {text}");
+            assert_eq!(Pattern::new(like, true).matches(text), ignoring, "{like} {text}");
+        }
+    }
+
+    /// In a time that grows with the lengths, not with their product.
+    #[test]
+    fn long_ones() {
+        let text = "ba".repeat(100_000);
+        for (like, want) in [
+            ("%a".repeat(100_000), true),
+            ("%a".repeat(100_001), false),
+            (format!("%{}", "ba".repeat(60_000)), true),
+            (format!("%{}c%", "ba".repeat(60_000)), false),
+            (format!("%{}", "_".repeat(200_000)), true),
+            (format!("%{}", "_".repeat(200_001)), false),
+        ] {
+            assert_eq!(
+                Pattern::new(&like, false).matches(&text),
+                want,
+                "{} letters",
+                like.len()
+            );
+        }
+    }
+}
