@@ -195,6 +195,7 @@ impl Serving {
         let context = ServerContext {
             api: current.clone(),
             allowed_hosts: self.listen.allow_host.as_slice().into(),
+            allowed_origins: self.listen.allow_origin.as_slice().into(),
         };
         loaded.unfilled().for_each(|told| tracing::warn!("{told}"));
         let (desk, operators) = sync::watch::channel(None);

@@ -13,7 +13,7 @@ use reqwest::{
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use crate::harness::{Db, Farm, Program, on_both};
+use crate::harness::{Db, Farm, Program, Scratch, on_both};
 
 on_both!(
     statuses_and_media_types,
@@ -365,4 +365,32 @@ async fn the_public_audit_finds_nothing(db: Db) {
         .expect("node");
     let told = [audit.stdout, audit.stderr].concat();
     assert!(audit.status.success(), "{}", String::from_utf8_lossy(&told));
+}
+
+/// Asked as a browser asks before it lets a page send something.
+#[tokio::test]
+async fn origins_that_the_environment_names_may_ask() {
+    let definition = "extend schema @source(name: \"up\", url: \"http://127.0.0.1:1\")\n\
+        type Thing @fetch(source: \"up\", GET: \"/\", every: \"1d\") { id: ID! }";
+    let scratch = Scratch::new(definition);
+    let origins = ("HAYLOFT_ALLOW_ORIGIN", "https://app.example,http://my.page:8080");
+    let program = scratch.serve(&[origins]).await;
+    for (origin, status) in [
+        ("https://app.example", 204),
+        ("http://my.page:8080", 204),
+        ("http://localhost:5173", 204),
+        ("http://my.page", 403),
+        ("https://evil.example", 403),
+    ] {
+        let request = program
+            .client()
+            .request(Method::OPTIONS, format!("{}/graphql", program.url));
+        let request = request
+            .header("origin", origin)
+            .header("access-control-request-method", "POST");
+        let response = request.send().await.expect("an answer");
+        assert_eq!(response.status(), status, "{origin}");
+        let told = response.headers().get("access-control-allow-origin");
+        assert_eq!(told.is_some_and(|told| told == origin), status == 204, "{origin}");
+    }
 }

@@ -7,6 +7,6 @@ mod settings;
 pub use database::{DatabaseUrl, DatabaseUrlError, PostgresUrl, StatementTimeout};
 pub use environment::Environment;
 pub use settings::{
-    DatabaseSetting, DefinitionSetting, DestructiveSetting, LimitChange, LimitSetting, ListenSetting, LogForm,
-    LogSetting, RetentionSetting, StatementSetting,
+    AllowedOrigin, DatabaseSetting, DefinitionSetting, DestructiveSetting, LimitChange, LimitSetting, ListenSetting,
+    LogForm, LogSetting, RetentionSetting, StatementSetting,
 };

@@ -38,14 +38,10 @@ pub(super) async fn get(State(shared): State<Shared>, request: Request) -> Respo
 }
 
 async fn upgrade_to_socket(shared: Shared, parts: &mut Parts) -> Response {
-    if !origin::is_own(&parts.headers) {
-        return refused(
-            StatusCode::FORBIDDEN,
-            Media::Json,
-            "sockets are open to pages of this server only",
-        );
+    match origin::may_open(parts) {
+        Ok(()) => socket::accept(parts, shared).await,
+        Err(message) => refused(StatusCode::FORBIDDEN, Media::Json, &message),
     }
-    socket::accept(parts, shared).await
 }
 
 /// The parameters of a GET request, as the specification encodes them.

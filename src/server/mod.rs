@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use self::{connections::Bounds, shared::Shared};
-use crate::graphql::Current;
+use crate::{config::AllowedOrigin, graphql::Current};
 
 /// How long requests under way may take after the shutdown began; together with closing, less than a second.
 const GRACE: Duration = Duration::from_millis(800);
@@ -31,6 +31,8 @@ pub struct ServerContext {
     pub api: Current,
     /// Names to answer to on a loopback address, beside those of this machine.
     pub allowed_hosts: Arc<[String]>,
+    /// Whose pages may use the API, beside our own and, on a loopback address, those of this machine.
+    pub allowed_origins: Arc<[AllowedOrigin]>,
 }
 
 /// Serves until `shutdown`, then ends within a second: sockets are closed with 1001, requests under way may finish.

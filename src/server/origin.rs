@@ -1,46 +1,184 @@
-//! Whether a browser's request comes from a page that may send it. Knows two headers.
+//! Whether a browser's request comes from a page that may send it, and what its browser is told (CORS). Knows headers; knows no
+//! query.
+//!
+//! One rule serves all of it: requests, the questions that browsers ask before them, and sockets, before which they ask nothing.
 
 use axum::{
     extract::{Request, State},
-    http::{HeaderMap, StatusCode, header, uri::Authority},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts, uri::Authority},
     middleware::Next,
-    response::Response,
+    response::{IntoResponse, Response},
 };
 
 use super::{graphql, negotiate::Media, shared::Shared};
+use crate::config::AllowedOrigin;
 
-const NOT_LOCAL: &str = "this server listens on a loopback address, so it answers to localhost, 127.0.0.1 and [::1] only, in \
-    Host and in Origin; name what a reverse proxy passes on with --allow-host, or listen on another address (--listen)";
+const NOT_LOCAL: &str = "this server listens on a loopback address, so it answers to localhost, 127.0.0.1 and [::1] only; name \
+    what a reverse proxy passes on with --allow-host, or listen on another address (--listen)";
 
-/// On a loopback address, refuses what was sent to another name: a page of anybody can have its own name lead here
+/// How long a browser need not ask again, in seconds: the most that any of them keeps.
+const REMEMBERED: &str = "7200";
+const PRIVATE_NETWORK_ASKED: &str = "access-control-request-private-network";
+const PRIVATE_NETWORK: &str = "access-control-allow-private-network";
+
+/// What a request's `Origin` says of who asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Asker {
+    /// No page, or one of this server.
+    Own,
+    /// A page of another origin that may use the API; what its browser is told.
+    Guest(HeaderValue),
+    /// Any other page, of this origin.
+    Stranger(String),
+}
+
+/// Refuses what pages may not send, and tells browsers what they may.
+///
+/// On a loopback address, what was sent to another name is refused first: a page of anybody can have its own name lead here
 /// (DNS rebinding), and would then be of the same origin as we are.
-pub(super) async fn guard(State(shared): State<Shared>, request: Request, next: Next) -> Response {
-    let host = request.uri().authority().map(Authority::as_str);
-    if shared.is_loopback && !is_allowed(request.headers(), host, &shared.context.allowed_hosts) {
+pub(super) async fn guard(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {
+    let authority = request.uri().authority().map(Authority::as_str);
+    let rules = Rules::of(&shared);
+    if !rules.answers_to(request.headers(), authority) {
         return graphql::refused(StatusCode::FORBIDDEN, Media::Json, NOT_LOCAL);
     }
-    next.run(request).await
+    let asker = rules.asker(request.headers(), authority);
+    let preflight = is_preflight(&request);
+    let mut response = match &asker {
+        Asker::Stranger(origin) if preflight || shared.is_loopback => {
+            graphql::refused(StatusCode::FORBIDDEN, Media::Json, &not_allowed(origin))
+        }
+        Asker::Guest(_) if preflight => may_ask(request.headers()),
+        _ => {
+            request.extensions_mut().insert(asker.clone());
+            next.run(request).await
+        }
+    };
+    let headers = response.headers_mut();
+    if let Asker::Guest(told) = asker {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, told);
+        headers.insert(
+            header::ACCESS_CONTROL_EXPOSE_HEADERS,
+            HeaderValue::from_static("retry-after"),
+        );
+    }
+    headers.append(header::VARY, HeaderValue::from_static("Origin"));
+    response
 }
 
-/// Whether both headers name this machine or an allowed host; HTTP/2 has the host in the address. Without them it is no
-/// browser.
-fn is_allowed(headers: &HeaderMap, authority: Option<&str>, allowed: &[String]) -> bool {
-    let text = |name: header::HeaderName| headers.get_all(name).into_iter().map(|value| value.to_str().ok());
-    let mut hosts = text(header::HOST).chain(authority.map(Some));
-    let mut origins = text(header::ORIGIN).map(|origin| origin?.split_once("://").map(|(_, host)| host));
-    let is_good = |host: Option<&str>| host.is_some_and(|host| is_good_name(host, allowed));
-    hosts.all(is_good) && origins.all(is_good)
+/// Whether a page may open a socket: browsers send its origin, but do not ask before.
+pub(super) fn may_open(parts: &Parts) -> Result<(), String> {
+    match parts.extensions.get::<Asker>() {
+        Some(Asker::Own | Asker::Guest(_)) => Ok(()),
+        Some(Asker::Stranger(origin)) => Err(not_allowed(origin)),
+        None => Err(not_allowed("an unknown origin")),
+    }
 }
 
-/// `host:port`; a port that is none is not looked at.
-fn is_good_name(authority: &str, allowed: &[String]) -> bool {
+fn not_allowed(origin: &str) -> String {
+    format!(
+        "pages of {origin} may not use this API; name their origin with --allow-origin, such as --allow-origin https://my.page"
+    )
+}
+
+/// Whether a browser asks if a page may send something.
+fn is_preflight(request: &Request) -> bool {
+    request.method() == Method::OPTIONS && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+/// Yes: with any header, as none of them gives a page any right.
+fn may_ask(asked: &HeaderMap) -> Response {
+    let mut headers = HeaderMap::new();
+    headers.insert(
+        header::ACCESS_CONTROL_ALLOW_METHODS,
+        HeaderValue::from_static("GET, POST"),
+    );
+    headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(REMEMBERED));
+    if let Some(wanted) = asked.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, wanted.clone());
+    }
+    // A page of the internet asks this before it asks a machine of its reader's own network.
+    if asked.get(PRIVATE_NETWORK_ASKED).is_some_and(|value| value == "true") {
+        headers.insert(PRIVATE_NETWORK, HeaderValue::from_static("true"));
+    }
+    headers.append(header::VARY, HeaderValue::from_static("Access-Control-Request-Headers"));
+    (StatusCode::NO_CONTENT, headers).into_response()
+}
+
+struct Rules<'a> {
+    is_loopback: bool,
+    hosts: &'a [String],
+    origins: &'a [AllowedOrigin],
+}
+
+impl Rules<'_> {
+    fn of(shared: &Shared) -> Rules<'_> {
+        Rules {
+            is_loopback: shared.is_loopback,
+            hosts: &shared.context.allowed_hosts,
+            origins: &shared.context.allowed_origins,
+        }
+    }
+
+    /// Whether a request was sent to a name that we answer to; HTTP/2 has the name in the address. Without any it is no browser.
+    fn answers_to(&self, headers: &HeaderMap, authority: Option<&str>) -> bool {
+        let hosts = headers
+            .get_all(header::HOST)
+            .into_iter()
+            .map(|value| value.to_str().ok());
+        let mut hosts = hosts.chain(authority.map(Some));
+        !self.is_loopback || hosts.all(|host| host.is_some_and(|host| self.is_named(host) || is_loopback_name(host)))
+    }
+
+    fn asker(&self, headers: &HeaderMap, authority: Option<&str>) -> Asker {
+        let mut origins = headers.get_all(header::ORIGIN).iter();
+        let Some(origin) = origins.next() else {
+            return Asker::Own;
+        };
+        let text = origin.to_str().unwrap_or_default();
+        if origins.next().is_some() {
+            return Asker::Stranger("several origins".to_owned());
+        }
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let host = host.or(authority);
+        // The scheme is not looked at: a reverse proxy may speak TLS for us.
+        let page = text.split_once("://").map(|(_, page)| page);
+        let is_own = page.is_some_and(|page| {
+            let is_proxied = self.is_loopback && self.is_named(page);
+            is_proxied || host.is_some_and(|host| host.eq_ignore_ascii_case(page))
+        });
+        if is_own {
+            return Asker::Own;
+        }
+        let is_listed = |allowed: &AllowedOrigin| matches!(allowed, AllowedOrigin::Exact(known) if known.eq_ignore_ascii_case(text));
+        // What a reverse proxy shows to the world is none of this machine's pages' business.
+        let is_local = self.is_loopback && host.is_some_and(is_loopback_name) && page.is_some_and(is_loopback_name);
+        if self.origins.contains(&AllowedOrigin::Any) {
+            Asker::Guest(HeaderValue::from_static("*"))
+        } else if is_local || self.origins.iter().any(is_listed) {
+            Asker::Guest(origin.clone())
+        } else {
+            Asker::Stranger(text.to_owned())
+        }
+    }
+
+    /// Whether `host:port` is one of the hosts that were named; the port is not looked at.
+    fn is_named(&self, authority: &str) -> bool {
+        let Ok(authority) = authority.parse::<Authority>() else {
+            return false;
+        };
+        self.hosts
+            .iter()
+            .any(|name| name.eq_ignore_ascii_case(authority.host()))
+    }
+}
+
+/// `host:port`, the host being this machine; the port is not looked at.
+fn is_loopback_name(authority: &str) -> bool {
     let Ok(authority) = authority.parse::<Authority>() else {
         return false;
     };
     let host = authority.host().to_ascii_lowercase();
-    if allowed.iter().any(|name| name.eq_ignore_ascii_case(&host)) {
-        return true;
-    }
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     match bare.parse::<std::net::IpAddr>() {
         Ok(address) => address.is_loopback(),
@@ -48,52 +186,150 @@ fn is_good_name(authority: &str, allowed: &[String]) -> bool {
     }
 }
 
-/// True without an `Origin` (no browser), or when its host and port are those the request was sent to. Browsers do not
-/// ask before they open a socket to another origin, so the server has to look.
-pub(super) fn is_own(headers: &HeaderMap) -> bool {
-    let Some(origin) = headers.get(header::ORIGIN) else {
-        return true;
-    };
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let own = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
-    match (own, host) {
-        (Some((_, origin)), Some(host)) => origin.eq_ignore_ascii_case(host),
-        _ => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn same_host_or_none() {
-        let cases = [
-            (None, Some("127.0.0.1:4000"), true),
-            (Some("http://127.0.0.1:4000"), Some("127.0.0.1:4000"), true),
-            (Some("https://Data.example"), Some("data.example"), true),
-            (Some("http://127.0.0.1:4001"), Some("127.0.0.1:4000"), false),
-            (Some("http://evil.example"), Some("127.0.0.1:4000"), false),
-            (Some("null"), Some("127.0.0.1:4000"), false),
-            (Some("http://127.0.0.1:4000"), None, false),
-        ];
-        for (origin, host, want) in cases {
-            let mut headers = HeaderMap::new();
-            origin.map(|origin| headers.insert(header::ORIGIN, origin.parse().expect("a header")));
-            host.map(|host| headers.insert(header::HOST, host.parse().expect("a header")));
-            assert_eq!(is_own(&headers), want, "{origin:?} {host:?}");
+    fn rules<'a>(is_loopback: bool, hosts: &'a [String], origins: &'a [AllowedOrigin]) -> Rules<'a> {
+        Rules {
+            is_loopback,
+            hosts,
+            origins,
         }
     }
 
+    fn headers(host: &str, origins: &[&str]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        if !host.is_empty() {
+            headers.insert(header::HOST, host.parse().expect("a header"));
+        }
+        for origin in origins {
+            headers.append(header::ORIGIN, origin.parse().expect("a header"));
+        }
+        headers
+    }
+
+    /// Host, origin, and who that is on a loopback address, on a public one, with a list, with `*`.
     #[test]
-    fn allowed_names() {
-        let allowed = ["Data.example".to_owned()];
-        for (host, want) in [
+    fn who_asks() {
+        let hosts = ["Data.example".to_owned()];
+        let listed = ["https://app.example", "http://localhost:9999"].map(|origin| origin.parse().expect("an origin"));
+        let any = [AllowedOrigin::Any];
+        let cases = [
+            ("127.0.0.1:4000", "", "own own own own"),
+            ("127.0.0.1:4000", "http://127.0.0.1:4000", "own own own own"),
+            ("data.example", "https://Data.example", "own own own own"),
+            // A reverse proxy that passes on our own address.
+            ("127.0.0.1:4000", "https://data.example", "own stranger stranger guest"),
+            (
+                "127.0.0.1:4000",
+                "http://127.0.0.1:4001",
+                "guest stranger stranger guest",
+            ),
+            (
+                "localhost:4000",
+                "http://localhost:5173",
+                "guest stranger stranger guest",
+            ),
+            (
+                "[::1]:4000",
+                "http://farm.localhost:5173",
+                "guest stranger stranger guest",
+            ),
+            // Seen from the world, a page of somebody's own machine is a stranger.
+            (
+                "data.example",
+                "http://localhost:5173",
+                "stranger stranger stranger guest",
+            ),
+            ("data.example", "http://localhost:9999", "stranger stranger guest guest"),
+            ("127.0.0.1:4000", "https://app.example", "stranger stranger guest guest"),
+            ("127.0.0.1:4000", "HTTPS://APP.example", "stranger stranger guest guest"),
+            (
+                "127.0.0.1:4000",
+                "https://app.example:8443",
+                "stranger stranger stranger guest",
+            ),
+            (
+                "127.0.0.1:4000",
+                "http://app.example",
+                "stranger stranger stranger guest",
+            ),
+            (
+                "127.0.0.1:4000",
+                "https://evil.app.example",
+                "stranger stranger stranger guest",
+            ),
+            (
+                "127.0.0.1:4000",
+                "http://evil.example",
+                "stranger stranger stranger guest",
+            ),
+            (
+                "127.0.0.1:4000",
+                "http://localhost.evil.example",
+                "stranger stranger stranger guest",
+            ),
+            (
+                "127.0.0.1:4000",
+                "http://localhost@evil.example",
+                "stranger stranger stranger guest",
+            ),
+            ("127.0.0.1:4000", "null", "stranger stranger stranger guest"),
+            ("", "http://127.0.0.1:4000", "stranger stranger stranger guest"),
+        ];
+        for (host, origin, want) in cases {
+            let all = [origin];
+            let origins = if origin.is_empty() { &[] } else { all.as_slice() };
+            let headers = headers(host, origins);
+            let each = [
+                rules(true, &hosts, &[]),
+                rules(false, &hosts, &[]),
+                rules(false, &hosts, &listed),
+                rules(false, &hosts, &any),
+            ];
+            let got = each.map(|rules| match rules.asker(&headers, None) {
+                Asker::Own => "own",
+                Asker::Guest(_) => "guest",
+                Asker::Stranger(_) => "stranger",
+            });
+            assert_eq!(got.join(" "), want, "{host} {origin}");
+        }
+        let two = headers("127.0.0.1:4000", &["http://127.0.0.1:4000", "http://evil.example"]);
+        let asker = rules(true, &hosts, &listed).asker(&two, None);
+        assert_eq!(asker, Asker::Stranger("several origins".to_owned()));
+        // HTTP/2 has the host in the address.
+        let page = headers("", &["http://127.0.0.1:4000"]);
+        assert_eq!(
+            rules(true, &hosts, &[]).asker(&page, Some("127.0.0.1:4000")),
+            Asker::Own
+        );
+    }
+
+    #[test]
+    fn names_that_are_answered_to() {
+        let hosts = ["Data.example".to_owned()];
+        for (host, on_loopback) in [
+            ("", true),
             ("data.example:443", true),
             ("localhost", true),
             ("evil.data.example", false),
+            ("evil.example:4000", false),
         ] {
-            assert_eq!(is_good_name(host, &allowed), want, "{host}");
+            let headers = headers(host, &[]);
+            assert_eq!(
+                rules(true, &hosts, &[]).answers_to(&headers, None),
+                on_loopback,
+                "{host}"
+            );
+            // Whoever lets everybody's pages in still answers to its own names only.
+            let any = [AllowedOrigin::Any];
+            assert_eq!(
+                rules(true, &hosts, &any).answers_to(&headers, None),
+                on_loopback,
+                "{host}"
+            );
+            assert!(rules(false, &hosts, &[]).answers_to(&headers, None), "{host}");
         }
     }
 
@@ -116,7 +352,7 @@ mod tests {
             ("localhost@evil.example", false),
         ];
         for (host, want) in cases {
-            assert_eq!(is_good_name(host, &[]), want, "{host}");
+            assert_eq!(is_loopback_name(host), want, "{host}");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 
-use crate::graphql::keep_digits;
+use crate::graphql::{ApiRequest, keep_digits};
 
 /// Characters of an operation's id; clients use a counter or a UUID.
 const ID_MAX: usize = 128;
@@ -97,10 +97,10 @@ impl Protocol {
         if !self.acknowledged {
             return Verdict::Close(4401, "Unauthorized".to_owned());
         }
-        let payload = payload
-            .and_then(|payload| serde_json::from_slice::<Subscribe>(&keep_digits(payload.get().as_bytes())).ok());
-        let Some(payload) = payload else {
-            return Verdict::Close(4400, "Invalid payload of subscribe".to_owned());
+        let payload = payload.as_deref().map_or("{}", RawValue::get);
+        let payload = match read(payload) {
+            Ok(payload) => payload,
+            Err(error) => return Verdict::Close(4400, format!("Invalid payload of subscribe: {error}")),
         };
         if self.open.contains(&id) {
             return Verdict::Close(4409, format!("Subscriber for {id} already exists"));
@@ -167,6 +167,13 @@ impl Protocol {
         self.open.remove(&next.id);
         Verdict::Send(error_message(&next.id, &next.payload.errors))
     }
+}
+
+/// Reads a payload; the reason why not names the part that is wrong.
+fn read(payload: &str) -> serde_json::Result<Subscribe> {
+    let payload = keep_digits(payload.as_bytes());
+    serde_json::from_slice::<ApiRequest>(&payload)?;
+    serde_json::from_slice(&payload)
 }
 
 fn error_message(id: &str, errors: &Value) -> String {

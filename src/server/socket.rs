@@ -9,7 +9,7 @@ use axum::{
         FromRequestParts, WebSocketUpgrade,
         ws::{CloseFrame, Message, WebSocket},
     },
-    http::{StatusCode, header, request::Parts},
+    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use futures_util::{
@@ -48,8 +48,9 @@ const QUEUE: usize = 16;
 
 /// Answers the handshake; the socket keeps its connection's place.
 pub(super) async fn accept(parts: &mut Parts, shared: Shared) -> Response {
+    let offered = offered(&parts.headers);
     let upgrade = match WebSocketUpgrade::from_request_parts(parts, &()).await {
-        Ok(upgrade) => upgrade.protocols([SUBPROTOCOL]),
+        Ok(upgrade) => upgrade.protocols(offered),
         Err(rejection) => return rejection.into_response(),
     };
     let Some(agreed) = agreed(&upgrade, parts).await else {
@@ -71,10 +72,23 @@ pub(super) async fn accept(parts: &mut Parts, shared: Shared) -> Response {
         })
 }
 
+/// Our protocol as the client writes it: some write it with other letters, and take the answer only in their own form.
+fn offered(headers: &HeaderMap) -> Option<String> {
+    let all = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter();
+    let names = all
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|list| list.split(','));
+    let mut ours = names
+        .map(str::trim)
+        .filter(|name| name.eq_ignore_ascii_case(SUBPROTOCOL));
+    ours.next().map(str::to_owned)
+}
+
 /// What the engine is to speak: the protocol that was agreed on, which need not be the first that the client offered.
 async fn agreed(upgrade: &WebSocketUpgrade, parts: &mut Parts) -> Option<GraphQLProtocol> {
-    let selected = upgrade.selected_protocol()?.clone();
-    parts.headers.insert(header::SEC_WEBSOCKET_PROTOCOL, selected);
+    upgrade.selected_protocol()?;
+    let ours = HeaderValue::from_static(SUBPROTOCOL);
+    parts.headers.insert(header::SEC_WEBSOCKET_PROTOCOL, ours);
     GraphQLProtocol::from_request_parts(parts, &()).await.ok()
 }
 
