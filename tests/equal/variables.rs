@@ -13,10 +13,10 @@ use super::{
     Served,
     operations::{Content, Input, Maker, Schema, Selected},
 };
-use crate::harness::Socket;
+use crate::harness::{Socket, scale};
 
 /// Operations that are made; each is asked in [`WAYS`], on both databases.
-const OPERATIONS: usize = 150;
+const OPERATIONS: u64 = 150;
 /// Operations under way at once: lookups of different requests are then joined.
 const AT_ONCE: usize = 10;
 
@@ -180,14 +180,10 @@ fn written(operation: &[Selected], way: Way, kind: &str, random: &mut StdRng) ->
     )
 }
 
-fn setting(name: &str) -> Option<u64> {
-    std::env::var(name).ok()?.parse().ok()
-}
-
 /// Asks random operations in all ways; panics with what differs, and with how to replay it.
 pub(super) async fn literals_and_variables_are_equal(sqlite: &Served, postgres: &Served) {
-    let seed = setting("HAYLOFT_SEED").unwrap_or_else(|| rand::rng().random_range(0..1_000_000));
-    let count = setting("HAYLOFT_OPERATIONS").map_or(OPERATIONS, |count| count as usize);
+    let seed = scale::seed();
+    let count = usize::try_from(scale::scale("HAYLOFT_OPERATIONS", OPERATIONS)).expect("a number of operations");
     let schema = Schema::of(&sqlite.program).await;
     let mut maker = Maker {
         schema: &schema,
