@@ -243,6 +243,10 @@ fn dump(catalog: &Catalog) -> String {
                 paging.max
             ),
         );
+        if !fetch.keep.is_empty() || !paging.end.is_empty() {
+            let keep: Vec<&str> = fetch.keep.iter().map(catalog::jq::Filter::text).collect();
+            line(&mut out, format!("  keep {keep:?} end {:?}", paging.end));
+        }
         if let Some(each) = &fetch.each {
             let this: Vec<&str> = each
                 .this

@@ -28,6 +28,7 @@ mod live;
 mod loads;
 mod numbers;
 mod outages;
+mod pages;
 mod parts;
 mod places;
 mod reload;

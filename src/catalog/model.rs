@@ -296,8 +296,12 @@ pub struct Fetch {
     /// The path (HTTP) or file that is joined to the source's URL.
     pub path: Template,
     pub format: Format,
-    /// From a page's JSON to the records; `.` when not given (of NDJSON: from each line).
+    /// From a page's JSON to the records; `.` when not given (of NDJSON: from each line). Paging counts them.
     pub rows: Filter,
+    /// What a record must satisfy to be stored: `keep`, and what `rows` selects at its end.
+    pub keep: Vec<Filter>,
+    /// `rows` may yield fewer records than a page has, so that their number says nothing of the page.
+    pub hides: bool,
     pub paging: Paging,
     /// None: harvested only by hand and at the first start.
     pub schedule: Option<Schedule>,
@@ -354,6 +358,8 @@ pub struct Paging {
     pub total: Option<Filter>,
     /// Rows of a full page, by declaration: a shorter one is the last.
     pub size: Option<u64>,
+    /// Statuses of an answer that say that a page lies past the last one.
+    pub end: Vec<u16>,
     /// Pages at most; more is an error, never a silent end.
     pub max: u64,
 }

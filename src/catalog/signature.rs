@@ -37,6 +37,7 @@ impl Catalog {
         });
         signature.text(&method);
         signature.text(fetch.rows.text());
+        fetch.keep.iter().for_each(|keep| signature.text(keep.text()));
         signature.paging(&fetch.paging);
         signature.entity(fetch.entity);
         if self.is_shared(fetch.entity) {
@@ -74,7 +75,7 @@ impl Signature<'_> {
             advance,
             filter(&paging.last),
             filter(&paging.total),
-            format!("{:?}", paging.size),
+            format!("{:?} {:?}", paging.size, paging.end),
         ] {
             self.text(&text);
         }

@@ -167,16 +167,28 @@ fn summary(reports: &[RunReport], elapsed: Duration) -> String {
 fn outcome(report: &RunReport) -> String {
     let run = &report.summary;
     match (run.state, &run.error) {
-        (RunState::Complete, _) if run.held > 0 => format!(
-            "complete; {} held from deletion, more than maxMissing allows: `hayloft approve {}` deletes them",
-            text::count(run.held, "row"),
-            run.fetch
-        ),
-        (RunState::Complete, _) => match report.failed_requests() {
-            Some(failed) => format!("complete; {failed}: see `hayloft status`"),
-            None => "complete".to_owned(),
-        },
+        (RunState::Complete, _) => ended(report),
         (_, Some(error)) => format!("failed: {error}"),
         (_, None) => "interrupted".to_owned(),
     }
+}
+
+/// `complete`, and what else is to be said; a run that may not have seen all is not called so.
+fn ended(report: &RunReport) -> String {
+    let run = &report.summary;
+    let begin = match &run.told.doubt {
+        Some(doubt) => format!("in doubt: {doubt}"),
+        None => "complete".to_owned(),
+    };
+    let held = (run.held > 0).then(|| {
+        let (held, name) = (text::count(run.held, "row"), &run.fetch);
+        format!("{held} held from deletion, more than maxMissing allows: `hayloft approve {name}` deletes them")
+    });
+    let failed = report.failed_requests();
+    let failed = failed.map(|failed| format!("{failed}: see `hayloft status`"));
+    let left_out = (run.left_out > 0).then(|| format!("{} left out by keep", text::grouped(run.left_out)));
+    let told = [Some(begin), held, failed, left_out].into_iter().flatten();
+    told.chain(run.told.notes.iter().cloned())
+        .collect::<Vec<_>>()
+        .join("; ")
 }

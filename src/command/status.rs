@@ -53,11 +53,11 @@ async fn tell(loaded: &Loaded, store: &Store) -> Result<String, Failure> {
     for (entity, count) in counts {
         let name = &loaded.catalog.entity(entity).name;
         let status = statuses.iter().find(|status| status.fetch == *name);
-        let complete = status.and_then(|status| status.last_complete.as_ref());
+        let complete = status.and_then(|status| status.whole_at);
         rows.push(vec![
             name.clone(),
             text::grouped(count),
-            complete.map_or_else(|| not_yet(&loaded.catalog, entity), |run| ago(run.finished_at, now)),
+            complete.map_or_else(|| not_yet(&loaded.catalog, entity), |at| ago(Some(at), now)),
             status
                 .and_then(|status| status.last.as_ref())
                 .map_or_else(String::new, state),
@@ -78,10 +78,7 @@ async fn tell(loaded: &Loaded, store: &Store) -> Result<String, Failure> {
         rows.push(vec![
             name.clone(),
             String::new(),
-            status
-                .last_complete
-                .as_ref()
-                .map_or("never".to_owned(), |run| ago(run.finished_at, now)),
+            status.whole_at.map_or("never".to_owned(), |at| ago(Some(at), now)),
             status.last.as_ref().map_or_else(String::new, state),
         ]);
         notes.extend(waiting(status, now));
@@ -166,14 +163,19 @@ fn state(run: &RunSummary) -> String {
     let state = match run.state {
         RunState::Queued => "queued",
         RunState::Running => "running",
+        RunState::Complete if run.told.doubt.is_some() => "in doubt",
         RunState::Complete => "complete",
         RunState::Failed => "failed",
         RunState::Interrupted => "interrupted",
     };
     let by = run.owner.as_ref().filter(|_| run.state == RunState::Running);
     let by = by.map_or_else(String::new, |owner| format!(" by {owner}"));
+    let left_out = match run.left_out {
+        0 => String::new(),
+        count => format!(", {count} left out by keep"),
+    };
     format!(
-        "{state}{by}: {} new, {} changed, {} same, {} gone, {} refused",
+        "{state}{by}: {} new, {} changed, {} same, {} gone, {} refused{left_out}",
         run.new, run.changed, run.same, run.gone, run.refused
     )
 }
@@ -229,6 +231,10 @@ async fn attention(
     if let Some(error) = &run.error {
         notes.push(format!("{name}: failed {}: {error}", times(status.failures)));
     }
+    if let Some(doubt) = &run.told.doubt {
+        notes.push(format!("{name}: in doubt: {doubt}"));
+    }
+    notes.extend(run.told.notes.iter().map(|note| format!("{name}: {note}")));
     if let Some(held) = store.held_deletions().await?.iter().find(|held| held.fetch == *name) {
         notes.push(format!(
             "{name}: held: {} missing upstream, more than maxMissing allows, so nothing was deleted. If that is right: \

@@ -93,6 +93,7 @@ impl Farm {
         let finish = Finish::Complete {
             missing: Missing::Keep,
             missing_max: 0.0,
+            told: Default::default(),
         };
         store.finish_run(&run, finish).await.expect("an end");
     }

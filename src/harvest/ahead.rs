@@ -17,8 +17,9 @@ use super::{
     buffer::Part,
     error::PageFault,
     page::{Known, Position},
+    past::{beyond, is_past},
     request::Maker,
-    run::page_of,
+    run::{page_of, page_past},
     stage::{Again, Content, Page, Step},
 };
 use crate::catalog::FetchId;
@@ -57,7 +58,8 @@ impl Fetching {
         }
     }
 
-    async fn one(&self, position: Position) -> Got {
+    /// Gets the page at a position; a `probe` need not be there.
+    async fn one(&self, position: Position, probe: bool) -> Got {
         let fetch = self.inner.catalog.fetch(self.id);
         let source = self
             .inner
@@ -77,7 +79,13 @@ impl Fetching {
             tracing::warn!(%error, "what is remembered of a request cannot be read; it is made without");
             None
         });
-        page_of(fetch, source, &request, before).await
+        match page_of(fetch, source, &request, before).await {
+            Err(PageFault::Status { status, .. }) if is_past(fetch, &position, status, probe) => {
+                Ok(page_past(&request))
+            }
+            Err(fault) => Err(beyond(&position, fault)),
+            got => got,
+        }
     }
 
     /// How the worker gets a page in full whose unchanged form may not vouch for its rows.
@@ -104,7 +112,7 @@ impl Fetching {
 fn bytes_in(content: &Content) -> u64 {
     match content {
         Content::Bytes(bytes) => bytes.len() as u64,
-        Content::Lines(_) | Content::Unchanged(_) => 0,
+        Content::Lines(_) | Content::Unchanged(_) | Content::Past => 0,
     }
 }
 
@@ -120,6 +128,8 @@ struct Ahead<'f> {
     done: BTreeMap<u64, Got>,
     /// The one to be asked for next.
     next: Option<Position>,
+    /// It need not be there.
+    probe: bool,
     known: Option<Known>,
     /// Positions turned out as they were known.
     steady: bool,
@@ -135,6 +145,7 @@ impl<'f> Ahead<'f> {
             tasks: JoinSet::new(),
             done: BTreeMap::new(),
             next: Some(start),
+            probe: false,
             known: None,
             steady: true,
         }
@@ -200,9 +211,9 @@ impl<'f> Ahead<'f> {
             self.next = self.known.and_then(|known| known.after(&position));
             let number = self.first + self.asked.len() as u64;
             self.asked.push_back(position.clone());
-            let task = self.fetching.clone();
+            let (task, probe) = (self.fetching.clone(), self.probe);
             self.tasks.spawn(async move {
-                let mut got = task.one(position).await;
+                let mut got = task.one(position, probe).await;
                 if let Ok((page, _)) = &mut got {
                     held.settle(bytes_in(&page.content));
                     page.held = Some(held);
@@ -215,6 +226,7 @@ impl<'f> Ahead<'f> {
     /// Goes where the page before says; what was asked for another way is given up.
     fn go_on(&mut self, step: Step) {
         self.known = step.known.filter(|_| self.steady);
+        self.probe = step.probe;
         if self.asked.front().is_some_and(|first| *first != step.next) {
             // Where the pages are of many sizes, each guess would cost the upstream a request.
             tracing::info!(

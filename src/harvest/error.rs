@@ -48,6 +48,10 @@ pub enum PageFault {
         hint: &'static str,
     },
     #[error(
+        "{fault}; if that is how the upstream says that there are no more pages, write `pages: {{end: [{status}]}}`"
+    )]
+    Beyond { fault: Box<PageFault>, status: u16 },
+    #[error(
         "{place}: asks to wait {asked:?}, and at most {RETRY_AFTER_MAX:?} is waited; harvest less often, or lower the source's rate"
     )]
     RetryAfter { place: String, asked: Duration },
@@ -99,6 +103,8 @@ pub enum PageFault {
     RepeatedPage { place: String },
     #[error("{place}: the pages shifted while they were read, so that a row may be missing; they are read again")]
     Shifted { place: String },
+    #[error("{place}: {doubt}")]
+    Doubtful { place: String, doubt: String },
     #[error("{place}: leads back to a page that was read already; the upstream's paging runs in a circle")]
     RepeatedNext { place: String },
     #[error("{place}: the next page is on {to}, not on {from}; another host is never followed")]
@@ -121,7 +127,8 @@ impl PageFault {
     pub(super) fn passes(&self) -> bool {
         match self {
             PageFault::Connect { .. } | PageFault::Timeout { .. } | PageFault::CutOff { .. } => true,
-            PageFault::CutOffJson { .. } | PageFault::RetryAfter { .. } | PageFault::Shifted { .. } => true,
+            PageFault::CutOffJson { .. } | PageFault::RetryAfter { .. } => true,
+            PageFault::Shifted { .. } | PageFault::Doubtful { .. } => true,
             PageFault::Status { status, .. } => matches!(status, 408 | 429 | 500..),
             _ => false,
         }

@@ -89,7 +89,7 @@ impl<'r> Load<'r> {
         let pages = group.pages;
         done.bytes += group.bytes;
         done.refused += group.refused.len() as u64;
-        done.rows += (group.rows.len() + group.refused.len()) as u64;
+        done.rows += (group.rows.len() + group.refused.len()) as u64 + group.left_out;
         // At the end of a page the exact count is known; unchanged pages bring no rows with them.
         if let Some(checkpoint) = &group.checkpoint {
             done.rows = checkpoint.rows;

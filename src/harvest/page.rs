@@ -61,8 +61,10 @@ impl Known {
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
 pub(super) struct PageInfo {
-    /// Records, refused ones included.
+    /// Records: all that the upstream sent, refused ones and those that are not kept included.
     pub rows: u64,
+    /// Those among them that `keep` left out.
+    pub left_out: u64,
     /// Records that were refused without a key that could be read.
     pub nameless: u64,
     pub last: Option<u64>,
@@ -81,8 +83,33 @@ pub(super) struct Place {
     /// The least total that a page declared.
     pub least: Option<u64>,
     pub last: Option<u64>,
+    /// The greatest last page that a page declared.
+    pub furthest: u64,
     /// Pages contradicted each other: the upstream changed while it was read.
     pub shifted: bool,
+    /// Rows of a full page, where the first one had fewer than the definition says.
+    pub size: Option<u64>,
+    /// A page after such a first one had rows.
+    pub capped: bool,
+    /// Rows of the largest page.
+    pub largest: u64,
+    /// The smallest page before the declared last one, or an empty one in its place.
+    pub gap: Option<Gap>,
+}
+
+/// A page and its rows.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub(super) struct Gap {
+    page: u64,
+    rows: u64,
+}
+
+/// What the pages of a run that came to its end say of how much was seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Seen {
+    /// Why rows of the upstream may be missing.
+    pub doubt: Option<String>,
+    pub notes: Vec<String>,
 }
 
 impl Place {
@@ -171,6 +198,8 @@ fn text(filter: &Filter, page: &Val, argument: &'static str, place: &str) -> Res
 #[derive(Debug)]
 pub(super) struct Pager<'f> {
     paging: &'f Paging,
+    /// The number of records says nothing of a page.
+    hides: bool,
     /// Where the run stands now, for the checkpoint.
     pub place: Place,
     pub pages: u64,
@@ -184,6 +213,7 @@ impl<'f> Pager<'f> {
     pub(super) fn new(fetch: &'f Fetch, place: &Place, pages: u64, rows: u64) -> Pager<'f> {
         Pager {
             paging: &fetch.paging,
+            hides: fetch.hides,
             place: place.clone(),
             pages,
             rows,
@@ -209,11 +239,17 @@ impl<'f> Pager<'f> {
         self.pages += 1;
         self.rows += info.rows;
         self.compare(info);
+        self.measure(info);
         self.place.position = self.following(info);
         if self.place.position == Position::End {
             return Ok(&self.place.position);
         }
         if self.pages >= self.paging.max {
+            // By the definition's own size, the pages end here.
+            if self.probes() {
+                self.place.position = Position::End;
+                return Ok(&self.place.position);
+            }
             return Err(PageFault::TooManyPages {
                 place: place.to_owned(),
                 max: self.paging.max,
@@ -243,7 +279,37 @@ impl<'f> Pager<'f> {
                 *known = said;
             }
         }
+        place.furthest = place.furthest.max(info.last.unwrap_or(0));
         place.least = place.least.into_iter().chain(info.total).min();
+    }
+
+    /// The upstream says that there is no such page: those before it were all.
+    pub(super) fn past_the_end(&mut self) -> &Position {
+        self.pages += 1;
+        self.measure(&PageInfo::default());
+        self.place.position = Position::End;
+        &self.place.position
+    }
+
+    /// Whether the next page is only asked for because the first one had fewer rows than a full page should have.
+    pub(super) fn probes(&self) -> bool {
+        self.pages == 1 && self.place.size.is_some() && self.place.last.is_none() && self.place.total.is_none()
+    }
+
+    /// Compares a page's rows with what was expected of it.
+    fn measure(&mut self, info: &PageInfo) {
+        let place = &mut self.place;
+        place.largest = place.largest.max(info.rows);
+        match (self.paging.size, place.size) {
+            (Some(size), None) if self.pages == 1 && (1..size).contains(&info.rows) => place.size = Some(info.rows),
+            (_, Some(known)) if info.rows > 0 => (place.size, place.capped) = (Some(known.max(info.rows)), true),
+            _ => {}
+        }
+        let Position::Page(page) = place.position else { return };
+        let inside = page < place.furthest || (place.furthest > 0 && page > 1 && info.rows == 0);
+        if inside && place.gap.is_none_or(|gap| info.rows < gap.rows) {
+            place.gap = Some(Gap { page, rows: info.rows });
+        }
     }
 
     fn following(&self, info: &PageInfo) -> Position {
@@ -285,9 +351,43 @@ impl<'f> Pager<'f> {
             (Some(last), _, _) => page >= last || (info.rows == 0 && matches!(self.paging.advance, Advance::Offset)),
             // An empty page before the total ends the run, which then fails as incomplete.
             (None, Some(total), _) => self.rows >= total || info.rows == 0,
-            (None, None, Some(size)) => info.rows < size,
+            // A first page that is shorter may hold as many as the upstream gives at once: the next one tells.
+            (None, None, Some(size)) => info.rows < self.place.size.unwrap_or(size),
             (None, None, None) => info.rows == 0,
         }
+    }
+
+    /// At the end: how much of the upstream was seen, as far as it can be told.
+    pub(super) fn seen(&self) -> Seen {
+        let place = &self.place;
+        // Who counts the rows and finds as many as there are need not ask where they came from.
+        let counted = place.total == Some(self.rows) && !place.shifted;
+        Seen {
+            doubt: self.gap().filter(|_| !counted),
+            notes: self.capped().into_iter().collect(),
+        }
+    }
+
+    /// `page 7 of 20 was empty, so rows may be missing`.
+    fn gap(&self) -> Option<String> {
+        let Gap { page, rows } = self.place.gap?;
+        let (last, largest) = (self.place.furthest, self.place.largest);
+        let had = match rows {
+            0 => "was empty".to_owned(),
+            _ if rows < largest && !self.hides => format!("had {rows} rows where others had {largest}"),
+            _ => return None,
+        };
+        Some(format!("page {page} of {last} {had}, so rows may be missing"))
+    }
+
+    fn capped(&self) -> Option<String> {
+        let (declared, size) = (self.paging.size?, self.place.size.filter(|_| self.place.capped)?);
+        Some(match size < declared {
+            true => {
+                format!("pages have {size} rows, not {declared}, which `size` says: the upstream gives no more at once")
+            }
+            false => format!("the first page had fewer than {declared} rows, which `size` says, but was not the last"),
+        })
     }
 
     /// At the end: whether as many rows arrived as the upstream declared. Where the declarations differ, fewer than the

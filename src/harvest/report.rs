@@ -12,6 +12,7 @@ pub(super) fn log_end(report: &RunReport, again: Option<Duration>) {
     let text = sentence(report, again);
     match summary.state {
         RunState::Failed => tracing::warn!(fetch, run, "{text}"),
+        _ if summary.told.doubt.is_some() => tracing::warn!(fetch, run, "{text}"),
         _ => tracing::info!(fetch, run, "{text}"),
     }
     if summary.held > 0 {
@@ -56,7 +57,10 @@ fn sentence(report: &RunReport, again: Option<Duration>) -> String {
         (RunState::Interrupted | RunState::Running | RunState::Queued, _) => {
             format!("{}: interrupted after {done}", summary.fetch)
         }
-        (RunState::Complete, _) => format!("{}: {done}", summary.fetch),
+        (RunState::Complete, _) => match &summary.told.doubt {
+            Some(doubt) => format!("{}: {done}; in doubt: {doubt}", summary.fetch),
+            None => format!("{}: {done}", summary.fetch),
+        },
     }
 }
 
@@ -68,6 +72,7 @@ fn counts(summary: &RunSummary) -> String {
         (summary.same, "same"),
         (summary.gone, "gone"),
         (summary.refused, "refused"),
+        (summary.left_out, "left out by keep"),
     ];
     let told: Vec<String> = named
         .into_iter()

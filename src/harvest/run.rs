@@ -17,7 +17,7 @@ use super::{
     lease::Lease,
     limits::{BODY_MAX, GROUP_QUEUE, PAGE_QUEUE},
     load::Load,
-    page::Place,
+    page::{Place, Seen},
     progress::{Progress, RunReport},
     request::{Request, Target},
     stage::{Content, Page, Read, Step, Worked},
@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     catalog::{Fetch, FetchId, Format, Missing},
-    store::{Finish, RequestState, Run, StoreError},
+    store::{Finish, RequestState, Run, StoreError, Told},
 };
 
 /// How the pages of a run ended.
@@ -91,19 +91,28 @@ async fn give_up(inner: &Inner, run: &Run) -> StoreError {
 /// Absence deletes only when it is known what was there. A refused row with a key stands for the row stored under it;
 /// one without may stand for any.
 fn complete(fetch: &Fetch, run: &Run, read: Read, progress: &dyn Progress) -> Finish {
-    let keep = doubt(run, read).filter(|_| fetch.missing == Missing::Delete);
-    if let Some(text) = &keep {
+    let deletes = fetch.missing == Missing::Delete;
+    let unsure = unsure(run, &read).filter(|_| deletes);
+    let keep = unsure.is_some() || read.seen.doubt.is_some();
+    let Seen { doubt, mut notes } = read.seen;
+    notes.extend(unsure);
+    let doubt = doubt.map(|doubt| match deletes {
+        true => format!("{doubt}; nothing is deleted"),
+        false => doubt,
+    });
+    for text in doubt.iter().chain(&notes) {
         tracing::warn!(fetch = run.fetch, "{}: {text}", run.fetch);
         progress.message(text);
     }
     Finish::Complete {
-        missing: if keep.is_some() { Missing::Keep } else { fetch.missing },
+        missing: if keep { Missing::Keep } else { fetch.missing },
         missing_max: fetch.missing_max,
+        told: Told { doubt, notes },
     }
 }
 
-/// Why what this run did not see may be there all the same.
-fn doubt(run: &Run, read: Read) -> Option<String> {
+/// Why what this run did not see may be there all the same, though it saw the pages to their end.
+fn unsure(run: &Run, read: &Read) -> Option<String> {
     if run.checkpoint.is_some() {
         return Some("went on after an interruption, so nothing is deleted; the next run judges".to_owned());
     }
@@ -229,6 +238,11 @@ pub(super) async fn page_of(
         Target::Http(url) => http(source, url, request, before).await,
         Target::File(path) => file(fetch, path, request, before).await,
     }
+}
+
+/// A page that the upstream says it does not have.
+pub(super) fn page_past(request: &Request) -> (Page, oneshot::Receiver<Step>) {
+    page(request, fresh(request), Content::Past, None, None)
 }
 
 async fn http(

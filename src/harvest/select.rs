@@ -1,4 +1,4 @@
-//! Taking a field's value out of a record. Knows plain keys and jq; knows no types.
+//! Which records are kept, and a field's value taken out of one. Knows plain keys and jq; knows no types.
 
 use bytes::Bytes;
 use jaq_json::Val;
@@ -131,6 +131,17 @@ impl Found<'_> {
             },
         }
     }
+}
+
+/// Whether a record satisfies all conditions of `keep`; the error is a reason to refuse it.
+pub(super) fn keeps(keep: &[Filter], record: &Val) -> Result<bool, String> {
+    for condition in keep {
+        let holds = condition.holds(record, &[]);
+        if !holds.map_err(|error| format!("keep: {}", error.message))? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn array_or_null(value: &Val) -> Result<Option<&[Val]>, String> {

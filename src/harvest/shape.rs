@@ -127,6 +127,23 @@ impl Shaper {
         (row, refused)
     }
 
+    /// A record that is not stored for another reason than its fields; its key as far as it can be read.
+    pub(super) fn refuse(&self, entity: EntityId, record: &Val, reason: String) -> Refused {
+        let (row, refused) = self.record(entity, record);
+        let id = row.and_then(|row| self.key_of(entity, &row));
+        let known = refused.into_iter().next();
+        let (key, id) = match (id, known) {
+            (Some(id), _) => (Some(id.to_string()), Some(id)),
+            (None, Some(known)) => (known.key, known.id),
+            (None, None) => (None, None),
+        };
+        Refused {
+            key,
+            id,
+            ..refused_value(reason, record)
+        }
+    }
+
     /// The key that a value is, for values that are no records: a scalar, or an array of a composite key's parts.
     pub(super) fn key(&self, entity: EntityId, value: &Val) -> Result<Key, String> {
         let shape = self.shape(entity).map_err(|unfit| unfit.reason)?;

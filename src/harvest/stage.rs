@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use super::{
     buffer::Held,
     error::PageFault,
-    page::{Known, Position},
+    page::{Known, Position, Seen},
     request::Request,
 };
 use crate::store::{Group, RequestState};
@@ -37,6 +37,8 @@ pub(super) enum Content {
     Lines(PathBuf),
     /// Nothing changed since `state` was remembered; the bytes that were received to know that.
     Unchanged(u64),
+    /// The upstream says that there is no such page.
+    Past,
 }
 
 /// Where to go next.
@@ -45,6 +47,8 @@ pub(super) struct Step {
     pub next: Position,
     /// The positions after it, as far as the upstream tells.
     pub known: Option<Known>,
+    /// The next page need not be there.
+    pub probe: bool,
 }
 
 /// A group on its way to the load, with what a watcher is told.
@@ -63,7 +67,7 @@ pub(super) struct Batch {
 pub(super) type Again = Box<dyn Fn(&Request) -> Result<Page, PageFault> + Send>;
 
 /// How the worker ended, when without a fault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Worked {
     /// Every page was read.
     Whole(Read),
@@ -72,10 +76,12 @@ pub(super) enum Worked {
 }
 
 /// What the pages of a whole run leave open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Read {
     /// Records that were refused without a key that could be read: each may stand for any stored row.
     pub nameless: u64,
     /// The upstream changed while its pages were read.
     pub shifted: bool,
+    /// What the pages say of how much of the upstream was seen.
+    pub seen: Seen,
 }

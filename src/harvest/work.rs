@@ -12,9 +12,11 @@ use super::{
     error::PageFault,
     fetch::begins_html,
     json,
-    limits::{CHUNK, FILTER_TIME, GROUP_BYTES, GROUP_REFUSED, GROUP_ROWS, LINE_MAX},
+    limits::{CHUNK, FILTER_TIME, GROUP_BYTES, GROUP_REFUSED, GROUP_ROWS},
+    lines::Lines,
     page::{PageInfo, Pager, Place, Position},
     request::Request,
+    select::keeps,
     shape::Shaper,
     stage::{Again, Batch, Content, Page, Read, Step, Worked},
 };
@@ -91,6 +93,7 @@ impl Job {
         Ok(Worked::Whole(Read {
             nameless: worker.pager.place.nameless,
             shifted: worker.pager.place.shifted,
+            seen: worker.pager.seen(),
         }))
     }
 }
@@ -171,6 +174,7 @@ impl Worker<'_> {
             Content::Unchanged(bytes) => {
                 self.info = serde_json::from_str(&state.page).map_err(|_| PageFault::Internal)?;
                 self.group.bytes += bytes;
+                self.group.left_out = self.info.left_out;
                 self.group.unchanged = Some(state.request.clone());
                 self.step(hash, &place, reply)?;
             }
@@ -189,11 +193,17 @@ impl Worker<'_> {
                 self.file(&path, &place)?;
                 self.step(hash, &place, reply)?;
             }
+            // There is nothing to remember, and nobody waits to be told where to go.
+            Content::Past => {
+                self.pager.past_the_end();
+                return self.finish_page(None);
+            }
         }
         self.pager.place.nameless += self.info.nameless;
         state.rows = self.info.rows;
         state.page = serde_json::to_string(&self.info).map_err(|_| PageFault::Internal)?;
-        self.finish_page(state)
+        let read = self.group.unchanged.is_none();
+        self.finish_page(Some(state).filter(|_| read))
     }
 
     /// Counts the page and tells the fetch stage where to go on. It may have gone: then the load tells why. A page that is
@@ -208,6 +218,7 @@ impl Worker<'_> {
         let _ = reply.send(Step {
             next,
             known: self.pager.known(&self.info),
+            probe: self.pager.probes(),
         });
         Ok(())
     }
@@ -253,7 +264,8 @@ impl Worker<'_> {
         let needs_object = self.shaper.needs_object(self.fetch.entity);
         let each = &mut |record: &Val| {
             count += 1;
-            if needs_object && matches!(record, Val::Arr(_) | Val::Null) {
+            let odd = needs_object && matches!(record, Val::Arr(_) | Val::Null);
+            if odd && keeps(&self.fetch.keep, record) == Ok(true) {
                 wrong = Some(describe(record));
                 return ControlFlow::Break(());
             }
@@ -274,7 +286,16 @@ impl Worker<'_> {
     }
 
     fn record(&mut self, record: &Val, bytes: u64) -> Result<(), Stop> {
-        let (row, refused) = self.shaper.record(self.fetch.entity, record);
+        let entity = self.fetch.entity;
+        let (row, refused) = match keeps(&self.fetch.keep, record) {
+            Ok(true) => self.shaper.record(entity, record),
+            Ok(false) => {
+                self.info.left_out += 1;
+                self.group.left_out += 1;
+                (None, Vec::new())
+            }
+            Err(reason) => (None, vec![self.shaper.refuse(entity, record, reason)]),
+        };
         self.in_time()?;
         if row.is_none() && refused.iter().any(|refused| refused.id.is_none()) {
             self.info.nameless += 1;
@@ -374,13 +395,12 @@ impl Worker<'_> {
         stop.map_or(Ok(()), Err)
     }
 
-    fn finish_page(&mut self, state: RequestState) -> Result<bool, Stop> {
+    /// `state` is what is remembered of it from now on.
+    fn finish_page(&mut self, state: Option<RequestState>) -> Result<bool, Stop> {
         let place = &self.pager.place;
         let last = place.position == Position::End;
         self.group.pages = 1;
-        if self.group.unchanged.is_none() {
-            self.group.request = Some(state);
-        }
+        self.group.request = state;
         self.group.checkpoint = Some(Checkpoint {
             next: serde_json::to_string(place).map_err(|_| PageFault::Internal)?,
             pages: self.pager.pages,
@@ -436,26 +456,6 @@ impl PageInfo {
         if matches!(fetch.paging.advance, crate::catalog::Advance::LinkHeader) {
             self.next = link;
         }
-    }
-}
-
-/// Where a text of lines stands: lines so far, and the beginning of the one that is still open.
-#[derive(Default)]
-struct Lines {
-    number: u64,
-    open: Vec<u8>,
-}
-
-impl Lines {
-    fn keep(&mut self, piece: &[u8], place: &str) -> Result<(), PageFault> {
-        if self.open.len() + piece.len() > LINE_MAX {
-            return Err(PageFault::LongLine {
-                place: place.to_owned(),
-                line: self.number + 1,
-            });
-        }
-        self.open.extend_from_slice(piece);
-        Ok(())
     }
 }
 

@@ -21,7 +21,7 @@ use super::{
     load::{self, Writing, added::Added, again::Later, print::Print, seen::RowSet},
     reading, statistics,
     sure::Trace,
-    types::{Finish, Hold, LEASE, Run, RunState, RunSummary, StoreError},
+    types::{Finish, Hold, LEASE, Run, RunState, RunSummary, StoreError, Told},
 };
 
 pub(super) const LEASE_SECONDS: i64 = LEASE.as_secs() as i64;
@@ -69,10 +69,10 @@ impl RunMemory {
 }
 
 pub(super) const SUMMARY: &str = "id,\"fetch\",slot,state,started_at,finished_at,pages,bytes,new_rows,changed_rows,same_rows,\
-                                  gone_rows,refused_rows,held_rows,error,fence>1,owner";
+                                  gone_rows,refused_rows,held_rows,error,fence>1,owner,left_out_rows,doubt,notes";
 
 /// Columns of [`SUMMARY`].
-pub(super) const SUMMARY_COLUMNS: usize = 17;
+pub(super) const SUMMARY_COLUMNS: usize = 20;
 
 pub(super) fn instant(text: &str) -> Result<DateTime<Utc>, StoreError> {
     let parsed = DateTime::parse_from_rfc3339(text);
@@ -81,10 +81,15 @@ pub(super) fn instant(text: &str) -> Result<DateTime<Utc>, StoreError> {
         .map_err(|error| StoreError::Database(Box::new(error)))
 }
 
+fn texts(json: &str) -> Result<Vec<String>, StoreError> {
+    serde_json::from_str(json).map_err(|error| StoreError::Database(Box::new(error)))
+}
+
 /// A row of [`SUMMARY`].
 pub(super) fn summary(row: &Line) -> Result<RunSummary, StoreError> {
     let count = |at: usize| -> Result<u64, StoreError> { Ok(get::<i64>(row, at)?.unsigned_abs()) };
     let finished: Option<String> = get(row, 5)?;
+    let notes: Option<String> = get(row, 19)?;
     Ok(RunSummary {
         id: get(row, 0)?,
         fetch: get(row, 1)?,
@@ -100,7 +105,12 @@ pub(super) fn summary(row: &Line) -> Result<RunSummary, StoreError> {
         gone: count(11)?,
         refused: count(12)?,
         held: count(13)?,
+        left_out: count(17)?,
         error: get(row, 14)?,
+        told: Told {
+            doubt: get(row, 18)?,
+            notes: notes.as_deref().map(texts).transpose()?.unwrap_or_default(),
+        },
         // Each resuming raises the fence, which begins at one.
         resumed: get(row, 15)?,
         owner: get(row, 16)?,
@@ -183,7 +193,9 @@ pub(super) async fn finish(inner: &Inner, run: &Run, finish: &Finish) -> Result<
     check_fence(&mut work, run).await?;
     let mut absent = load::Absent::default();
     let (state, error) = match finish {
-        Finish::Complete { missing, missing_max } => {
+        Finish::Complete {
+            missing, missing_max, ..
+        } => {
             load::take_turn(&mut work, run, None).await?;
             absent = judge(&mut work, run, &memory, (*missing, *missing_max)).await?;
             crash::point("finish::absent");
@@ -194,6 +206,9 @@ pub(super) async fn finish(inner: &Inner, run: &Run, finish: &Finish) -> Result<
         Finish::Failed { error } => (RunState::Failed, Some(error.clone())),
         Finish::Interrupted => (RunState::Interrupted, None),
     };
+    if let Finish::Complete { told, .. } = finish {
+        tell(&mut work, run, told).await?;
+    }
     let summary = end(&mut work, run, state, error, &absent).await?;
     crash::point("finish::ended");
     prune(&mut work, &run.fetch).await?;
@@ -231,6 +246,21 @@ async fn judge(
     }
     again.tell(work, run).await?;
     Ok(absent)
+}
+
+/// Notes what a person should know of a run.
+async fn tell(work: &mut Writing<'_>, run: &Run, told: &Told) -> Result<(), StoreError> {
+    if *told == Told::default() {
+        return Ok(());
+    }
+    let notes = serde_json::to_string(&told.notes).map_err(|error| StoreError::Database(Box::new(error)))?;
+    let mut params = work.params();
+    params.add(run.id)?;
+    params.add(told.doubt.clone())?;
+    params.add(notes)?;
+    let sql = "UPDATE hayloft_run SET doubt=$2,notes=$3 WHERE id=$1".to_owned();
+    work.run(params, sql).await?;
+    Ok(())
 }
 
 /// Writes the end of a run. An interrupted run stays open: only then can it be resumed.
@@ -293,11 +323,18 @@ async fn prune(work: &mut Writing<'_>, fetch: &str) -> Result<(), StoreError> {
         let mut params = work.params();
         params.add(fetch.to_owned())?;
         params.add(kept)?;
-        // The newest complete run stays however old it is: it tells when all was last right.
+        // The newest complete run stays however old it is: it tells when all was last right. So does the newest without a doubt.
+        let newest = |which: &str| {
+            format!(
+                "AND {column} NOT IN (SELECT id FROM hayloft_run WHERE \"fetch\"=$1 AND state='complete'{which} \
+                 ORDER BY turn DESC,id DESC LIMIT 1)"
+            )
+        };
         let sql = format!(
             "DELETE FROM {table} WHERE {condition} AND {column} NOT IN \
-             (SELECT id FROM hayloft_run WHERE {ended} ORDER BY turn DESC,id DESC LIMIT $2) AND {column} NOT IN \
-             (SELECT id FROM hayloft_run WHERE \"fetch\"=$1 AND state='complete' ORDER BY turn DESC,id DESC LIMIT 1)"
+             (SELECT id FROM hayloft_run WHERE {ended} ORDER BY turn DESC,id DESC LIMIT $2) {} {}",
+            newest(""),
+            newest(" AND doubt IS NULL")
         );
         work.run(params, sql).await?;
     }

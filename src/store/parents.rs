@@ -29,6 +29,8 @@ pub struct ParentAnswer {
     pub parent: Parent,
     pub pages: u64,
     pub bytes: u64,
+    /// Records that the definition's `keep` left out.
+    pub left_out: u64,
     pub outcome: ParentOutcome,
 }
 

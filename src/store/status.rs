@@ -120,7 +120,9 @@ async fn around(asking: &mut Asking<'_, '_>, mut status: FetchStatus) -> Result<
                AND NOT EXISTS (SELECT 1 FROM hayloft_run AS done WHERE done.fetch=$1 AND done.state='complete' \
                AND (done.turn,done.id)>(run.turn,run.id))),(SELECT max(slot) FROM hayloft_run WHERE \"fetch\"=$1 AND slot<={latest}),\
                (SELECT looked_at FROM hayloft_fetch WHERE \"fetch\"=$1),(SELECT fields FROM hayloft_refill WHERE \"fetch\"=$1),\
-               (SELECT at FROM hayloft_refill WHERE \"fetch\"=$1),{reading}"
+               (SELECT at FROM hayloft_refill WHERE \"fetch\"=$1),\
+               (SELECT finished_at FROM hayloft_run WHERE \"fetch\"=$1 AND state='complete' AND doubt IS NULL \
+               ORDER BY turn DESC,id DESC LIMIT 1),{reading}"
     );
     let found = asking.all(&status.fetch, sql).await?;
     let Some(row) = found.first() else { return Ok(status) };
@@ -129,15 +131,15 @@ async fn around(asking: &mut Asking<'_, '_>, mut status: FetchStatus) -> Result<
     let at = |column: usize| -> Result<Option<DateTime<Utc>>, StoreError> {
         get::<Option<String>>(row, column)?.as_deref().map(instant).transpose()
     };
-    (status.newest_slot, status.looked_at) = (at(1)?, at(2)?);
+    (status.newest_slot, status.looked_at, status.whole_at) = (at(1)?, at(2)?, at(5)?);
     if let (Some(fields), Some(since)) = (get::<Option<String>>(row, 3)?, at(4)?) {
         let fields = serde_json::from_str(&fields).map_err(|error| StoreError::Database(Box::new(error)))?;
         status.refill = Some(Refill { fields, since });
     }
     let known = Signatures {
-        wanted: get(row, 5)?,
-        done: get(row, 6)?,
-        others: get::<i64>(row, 7)? != 0,
+        wanted: get(row, 6)?,
+        done: get(row, 7)?,
+        others: get::<i64>(row, 8)? != 0,
     };
     status.reading = reading::judge(asking.inner(), &status.fetch, &known);
     Ok(status)

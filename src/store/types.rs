@@ -274,6 +274,8 @@ pub struct Group {
     /// The request (as in [`RequestState::request`]) whose stored rows are all seen again: an unchanged page.
     pub unchanged: Option<String>,
     pub refused: Vec<Refused>,
+    /// Records that the definition's `keep` left out.
+    pub left_out: u64,
     /// Bytes received since the last group.
     pub bytes: u64,
     /// Pages finished with this group: 0 or 1.
@@ -332,11 +334,20 @@ pub enum Finish {
         missing: Missing,
         /// The part of the stored rows that may be deleted, 0 to 1.
         missing_max: f64,
+        told: Told,
     },
     /// With an error's public text. Nothing is deleted.
     Failed { error: String },
     /// Stopped by a shutdown; the checkpoint stays usable.
     Interrupted,
+}
+
+/// What a person should know of a run that came to its end.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Told {
+    /// Why rows of the upstream may be missing: then the run is not called complete.
+    pub doubt: Option<String>,
+    pub notes: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -389,7 +400,10 @@ pub struct RunSummary {
     pub refused: u64,
     /// Rows whose deletion is held because they were too many.
     pub held: u64,
+    /// Records that the definition's `keep` left out.
+    pub left_out: u64,
     pub error: Option<String>,
+    pub told: Told,
     /// It went on after an interruption: its first pages may be older than its last ones by as much as [`RESUME_MAX`].
     pub resumed: bool,
     /// The process that claimed it last.
@@ -450,6 +464,8 @@ pub struct FetchStatus {
     /// The run that began last; slots that wait have not begun.
     pub last: Option<RunSummary>,
     pub last_complete: Option<RunSummary>,
+    /// When a run last ended that has seen everything: complete, and without a doubt.
+    pub whole_at: Option<DateTime<Utc>>,
     /// Failures since the last complete run.
     pub failures: u32,
     /// Who has `last` in hand.

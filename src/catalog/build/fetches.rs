@@ -87,14 +87,20 @@ impl Builder<'_> {
             Some("NDJSON") => Format::NdJson,
             _ => Format::Json,
         };
-        let rows = match directive.text("rows") {
+        let records = match directive.text("rows") {
             Some(rows) => self.rows_filter(&rows),
-            None => Filter::compile_rows(".", &[]).ok(),
+            None => Filter::compile_records(".", &[]).ok(),
+        };
+        let keep = match directive.text("keep") {
+            Some(keep) => self.filter(&keep).map(|keep| vec![keep]),
+            None => Some(Vec::new()),
         };
         let schedule = self.schedule(directive);
         let catch_up = self.catch_up(directive);
         let (method, path, path_span) = path?;
         let paging = self.paging(directive, &path, &path_span, method, format)?;
+        let records = records?;
+        self.check_count(directive, records.hides, &paging);
         Some(Fetch {
             entity,
             each: None,
@@ -102,7 +108,9 @@ impl Builder<'_> {
             method,
             path,
             format,
-            rows: rows?,
+            rows: records.rows,
+            keep: records.keep.into_iter().chain(keep?).collect(),
+            hides: records.hides,
             paging,
             schedule: schedule?,
             catch_up,

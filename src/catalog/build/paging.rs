@@ -10,6 +10,8 @@ use crate::{
 const PAGES_DEFAULT: u64 = 10_000;
 /// The most: at ten pages a second this is more than a day.
 const PAGES_MAX: i64 = 1_000_000;
+/// Statuses that speak of who asks or how often, and so never of the pages.
+const NO_ENDS: [u16; 5] = [401, 403, 407, 408, 429];
 /// The placeholders that make a request differ from the one before.
 const PLACEHOLDERS: [&str; 3] = ["page", "offset", "cursor"];
 
@@ -20,6 +22,7 @@ struct Pages<'d> {
     last: Option<Spanned<&'d str>>,
     total: Option<Spanned<&'d str>>,
     size: Option<&'d Literal>,
+    end: Option<&'d Literal>,
     max: Option<&'d Literal>,
 }
 
@@ -36,6 +39,7 @@ impl<'d> Pages<'d> {
             last: text("last"),
             total: text("total"),
             size: member("size"),
+            end: member("end"),
             max: member("max"),
         }
     }
@@ -64,12 +68,14 @@ impl Builder<'_> {
         self.check_format(&pages, used, path_span, method, format);
         let max = self.count(pages.max, "max", PAGES_MAX);
         let size = self.count(pages.size, "size", PAGES_MAX);
+        let end = pages.end.map_or_else(Vec::new, |end| self.end(end));
         let advance = self.advance(&pages, used);
         let mut paging = Paging {
             advance,
             last: pages.last.and_then(|last| self.filter(&last)),
             total: pages.total.and_then(|total| self.filter(&total)),
             size,
+            end,
             max: max.unwrap_or(PAGES_DEFAULT),
         };
         if matches!(paging.advance, Advance::Single) {
@@ -123,6 +129,13 @@ impl Builder<'_> {
             );
             self.fault(fault.hint("leave it out"));
         }
+        if let (Some(end), false) = (pages.end, counted) {
+            let fault = Fault::at(
+                end.span.clone(),
+                "`end` ends paging by `{$page}` or `{$offset}`, but the path has neither",
+            );
+            self.fault(fault.hint("leave it out"));
+        }
         let single = used.is_none() && pages.next.is_none() && pages.link.is_none();
         if let (Some(max), true) = (pages.max, single) {
             let fault = Fault::at(max.span.clone(), "`max` limits the pages, but there is one only");
@@ -146,6 +159,9 @@ impl Builder<'_> {
         if method != Method::File {
             return;
         }
+        if let Some(end) = pages.end {
+            self.fault(Fault::at(end.span.clone(), "files have no status").hint("leave `end` out"));
+        }
         if let (Some(name), Format::NdJson) = (used, format) {
             let message = format!("a file of NDJSON is read in one go, so `{{${name}}}` has no meaning");
             self.fault(Fault::at(path_span.clone(), message).hint("name one file"));
@@ -157,6 +173,43 @@ impl Builder<'_> {
             let fault = Fault::at(next.span.clone(), "files lead to no next URL");
             self.fault(fault.hint("leave `next` out, or put the next file's name into the path as `{$cursor}`"));
         }
+    }
+
+    /// Refuses a filter in `rows` that hides how many records a page had, where paging goes by their number.
+    pub(super) fn check_count(&mut self, directive: &Directive, hides: bool, paging: &Paging) {
+        let Some(rows) = directive.text("rows").filter(|_| hides) else {
+            return;
+        };
+        let by = match (&paging.advance, &paging.last, &paging.total) {
+            (_, _, Some(_)) => "`total` counts them",
+            (Advance::Offset, ..) => "`{$offset}` counts them",
+            (Advance::Page, None, _) => "a page without records is the last",
+            _ => return,
+        };
+        let message = format!("`rows` leaves records out, so that it is not known how many a page had, and {by}");
+        self.fault(
+            Fault::at(rows.span, message).hint(
+                "let `rows` give every record, and choose in `keep`, as in `rows: \".items[]\", keep: \".active\"`",
+            ),
+        );
+    }
+
+    /// The statuses of `end`.
+    fn end(&mut self, literal: &Literal) -> Vec<u16> {
+        let mut statuses = Vec::new();
+        for one in literal.items() {
+            let status = one.as_int().and_then(|status| u16::try_from(status).ok());
+            match status {
+                Some(status) if status == 204 || (matches!(status, 400..=499) && !NO_ENDS.contains(&status)) => {
+                    statuses.push(status);
+                }
+                _ => {
+                    let fault = Fault::at(one.span.clone(), "no status that can mean that there are no more pages");
+                    self.fault(fault.hint("such as 404; 204 and 400 to 499 can, but not 401, 403, 407, 408 and 429"));
+                }
+            }
+        }
+        statuses
     }
 
     fn count(&mut self, literal: Option<&Literal>, name: &str, max: i64) -> Option<u64> {

@@ -3,7 +3,7 @@
 use super::Builder;
 use crate::{
     catalog::{
-        jq::{Filter, JqFault},
+        jq::{Filter, JqFault, Records},
         template::{Encoding, Template},
     },
     definition::{Fault, Span, Spanned, reserved},
@@ -17,8 +17,8 @@ impl Builder<'_> {
     }
 
     /// Compiles the filter from a page to its records.
-    pub(super) fn rows_filter(&mut self, jq: &Spanned<&str>) -> Option<Filter> {
-        let compiled = Filter::compile_rows(jq.value, &[]);
+    pub(super) fn rows_filter(&mut self, jq: &Spanned<&str>) -> Option<Records> {
+        let compiled = Filter::compile_records(jq.value, &[]);
         self.compiled(jq, compiled)
     }
 
@@ -35,7 +35,7 @@ impl Builder<'_> {
         faults.is_empty().then_some(template)
     }
 
-    fn compiled(&mut self, text: &Spanned<&str>, result: Result<Filter, JqFault>) -> Option<Filter> {
+    fn compiled<T>(&mut self, text: &Spanned<&str>, result: Result<T, JqFault>) -> Option<T> {
         result.map_err(|fault| self.text_fault("jq", text, &fault)).ok()
     }
 

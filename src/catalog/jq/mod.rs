@@ -9,6 +9,7 @@ mod engine;
 mod names;
 mod path;
 mod reads;
+mod records;
 
 use std::{ops::ControlFlow, sync::Arc};
 
@@ -16,8 +17,11 @@ use jaq_json::Val;
 
 pub use budget::Budget;
 
+use check::Checked;
 use engine::Engine;
+use jaq_core::load::parse::Term;
 use path::Path;
+use records::Condition;
 
 /// Outputs of one run: a selection that yields more is a mistake.
 const OUTPUTS_MAX: usize = 10_000;
@@ -68,6 +72,17 @@ struct Inner {
     limit: usize,
 }
 
+/// `rows`, taken apart.
+#[derive(Clone, Debug)]
+pub struct Records {
+    /// From a page to all of its records.
+    pub rows: Filter,
+    /// What a record must satisfy to be stored.
+    pub keep: Vec<Filter>,
+    /// `rows` may still yield fewer records than the page has.
+    pub hides: bool,
+}
+
 #[derive(Debug)]
 enum Program {
     Path(Path),
@@ -88,19 +103,46 @@ impl Filter {
         Filter::with_limit(text, variables, ROWS_MAX)
     }
 
+    /// Compiles `rows`, and takes the selections at its end apart: they choose among the records of a page, which are
+    /// counted before.
+    pub fn compile_records(text: &str, variables: &[&str]) -> Result<Records, JqFault> {
+        let checked = check::check(text, variables)?;
+        let (stages, conditions) = records::split(&checked.term);
+        let keep = conditions.into_iter().map(|condition| match condition {
+            Condition::Term(term) => Filter::of_term(text, term, &checked, variables, OUTPUTS_MAX),
+            Condition::Text(text) => Filter::compile(text, variables),
+        });
+        Ok(Records {
+            keep: keep.collect::<Result<_, _>>()?,
+            hides: records::hide(&stages),
+            rows: Filter::of_term(text, &records::join(&stages), &checked, variables, ROWS_MAX)?,
+        })
+    }
+
     fn with_limit(text: &str, variables: &[&str], limit: usize) -> Result<Filter, JqFault> {
         let checked = check::check(text, variables)?;
-        let program = match Path::of(&checked.term) {
+        Filter::of_term(text, &checked.term, &checked, variables, limit)
+    }
+
+    /// A checked filter, or a part of it.
+    fn of_term(
+        text: &str,
+        term: &Term<&str>,
+        checked: &Checked<'_>,
+        variables: &[&str],
+        limit: usize,
+    ) -> Result<Filter, JqFault> {
+        let program = match Path::of(term) {
             Some(path) => Program::Path(path),
-            None => Program::Jaq(Box::new(Engine::compile(&budget::ticking(&checked.term), variables)?)),
+            None => Program::Jaq(Box::new(Engine::compile(&budget::ticking(term), variables)?)),
         };
-        let keys = reads::keys(&checked.term);
+        let keys = reads::keys(term);
         let inner = Inner {
             text: text.to_owned(),
             program,
-            used: checked.used,
-            env: checked.env,
-            this: checked.this,
+            used: checked.used.clone(),
+            env: checked.env.clone(),
+            this: checked.this.clone(),
             keys,
             limit,
         };
@@ -165,6 +207,20 @@ impl Filter {
             ControlFlow::Continue(())
         })?;
         Ok(outputs)
+    }
+
+    /// Whether one of the outputs is true: neither null nor false.
+    pub fn holds(&self, input: &Val, variables: &[Val]) -> Result<bool, JqError> {
+        let mut holds = false;
+        self.run_each(input, variables, &mut |output| {
+            holds = !matches!(output, Val::Null | Val::Bool(false));
+            if holds {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        })?;
+        Ok(holds)
     }
 
     /// Gives each output to `each` until it breaks. A plain path lends the values of the input and copies nothing.

@@ -260,3 +260,73 @@ fn odd_values_do_not_panic() {
         }
     }
 }
+
+#[test]
+fn selections_at_the_end_of_rows() {
+    let page = r#"{"rows":[{"id":1,"on":true},{"id":2,"on":false},{"id":3,"on":true,"tags":["a","a"]},null]}"#;
+    let cases = [
+        (".rows[] | select(.on)", ".rows[]", &[0, 2][..]),
+        (".rows[] | select(.on) | select(.id > 1)", ".rows[]", &[2]),
+        (".rows[] | objects | select(.id != 2)", ".rows[]", &[0, 2]),
+        (".rows[] | values", ".rows[]", &[0, 1, 2]),
+        // As often as a condition holds, a record is one.
+        (".rows[] | select(.tags[]? == \"a\")", ".rows[]", &[2]),
+        (".rows | .[] | (select(.on))", ".rows[]", &[0, 2]),
+        (".rows[]", ".rows[]", &[0, 1, 2, 3]),
+    ];
+    for (text, all, want) in cases {
+        let records = Filter::compile_records(text, &[]).expect(text);
+        assert!(!records.hides, "{text}");
+        let rows = records.rows.run(&json(page), &[]).expect(text);
+        let plain = Filter::compile_rows(all, &[]).expect(all);
+        assert_eq!(rows, plain.run(&json(page), &[]).expect(all), "{text}");
+        let keeps = |record: &Val| records.keep.iter().all(|keep| keep.holds(record, &[]).expect(text));
+        let kept: Vec<usize> = (0..rows.len()).filter(|at| keeps(&rows[*at])).collect();
+        assert_eq!(kept, want, "{text}");
+    }
+    assert!(Filter::compile_records("select(.on)", &[]).is_ok_and(|records| records.rows.text() == "select(.on)"));
+}
+
+#[test]
+fn what_hides_how_many_records_there_were() {
+    let hiding = [
+        ".rows[] | select(.on) | .data",
+        ".rows[] | select(.on) | {id}",
+        ".rows | map(select(.on)) | .[]",
+        ".rows | map(select(.on))[]",
+        "[.rows[] | select(.on)][]",
+        ".rows[] | if .on then . else empty end",
+        "def on: select(.on); .rows[] | on",
+        ". as $page | .rows[] | select(.id != $page.skip)",
+        ".rows[] | values | .data",
+        "limit(3; .rows[])",
+        "first(.rows[])",
+        ".rows | unique_by(.id)[]",
+        ".rows | group_by(.id) | .[] | add",
+        ".rows |= map(select(.on)) | .rows[]",
+        "(.a[], .b[]) | .x | select(.on) | .y",
+        ".rows[] | {id: .id, name: (.name | strings)}",
+    ];
+    for text in hiding {
+        assert!(Filter::compile_records(text, &[]).expect(text).hides, "{text}");
+    }
+    let open = [
+        ".",
+        ".rows[]",
+        ".rows[]?",
+        "(.rows // empty)[]",
+        ".rows[] | {id, tags: [.tags[] | select(.on)]}",
+        ".rows[] | .tags |= map(select(.on))",
+        ".rows[] | with_entries(select(.value != null))",
+        ".rows[] | . + {many: ([.x[] | select(.)] | length)}",
+        ".a[], .b[]",
+        ".[1:][]",
+        ".data | first | .rows[]",
+        ".rows | to_entries[] | {id: .key, on: any(.value[]; select(.on))}",
+        ".rows | sort_by(.id | values)[]",
+        "select(.on)",
+    ];
+    for text in open {
+        assert!(!Filter::compile_records(text, &[]).expect(text).hides, "{text}");
+    }
+}

@@ -16,6 +16,7 @@ use crate::{
         limits::{BODY_MAX, FILTER_TIME, LINE_MAX},
         page::PageInfo,
         refusal::refused_value,
+        select::keeps,
         shape::Shaper,
         stage::Content,
         work::file_fault,
@@ -67,6 +68,7 @@ pub(super) fn read(
         budget,
         place,
         count: 0,
+        left_out: 0,
         records: Records::default(),
     };
     let mut info = match content {
@@ -74,9 +76,9 @@ pub(super) fn read(
         Content::Bytes(bytes) => reader.lines(&bytes, link)?,
         Content::Lines(path) => reader.lines(&file(&path, place)?, link)?,
         // Whoever asked knows this without reading.
-        Content::Unchanged(_) => PageInfo::default(),
+        Content::Unchanged(_) | Content::Past => PageInfo::default(),
     };
-    info.rows = reader.count;
+    (info.rows, info.left_out) = (reader.count, reader.left_out);
     let mut records = Records::default();
     records.add(reader.records);
     Ok((info, records))
@@ -102,6 +104,7 @@ struct Reader<'a> {
     budget: Budget,
     place: &'a str,
     count: u64,
+    left_out: u64,
     records: Records,
 }
 
@@ -154,6 +157,17 @@ impl Reader<'_> {
     /// An object is a row and its key; anything else is a key.
     fn record(&mut self, record: &Val) -> Result<(), PageFault> {
         self.count += 1;
+        match keeps(&self.fetch.keep, record) {
+            Ok(true) => {}
+            Ok(false) => {
+                self.left_out += 1;
+                return self.in_time();
+            }
+            Err(reason) => {
+                self.in_time()?;
+                return self.refuse(self.shaper.refuse(self.entity, record, reason));
+            }
+        }
         if self.one && matches!(record, Val::Null) {
             return Ok(());
         }
@@ -183,6 +197,14 @@ impl Reader<'_> {
                 Err(reason) => self.records.refused.push(refused_value(reason, value)),
             },
         }
+        Ok(())
+    }
+
+    /// The last good version of a refused row stays, and stays linked, when its key can be read.
+    fn refuse(&mut self, refused: Refused) -> Result<(), PageFault> {
+        self.records.count += 1;
+        self.records.links.extend(refused.id.clone());
+        self.records.refused.push(refused);
         Ok(())
     }
 

@@ -17,6 +17,7 @@ use crate::{
         fetch::hash_text,
         limits::BODY_MAX,
         page::{Pager, Place, Position},
+        past::{beyond, is_past},
         request::{Maker, Request},
         run::page_of,
         stage::{Content, Page},
@@ -33,6 +34,8 @@ pub(super) struct Asked {
     pub parent: Parent,
     pub pages: u64,
     pub bytes: u64,
+    /// Records that `keep` left out.
+    pub left_out: u64,
     pub outcome: Result<ParentOutcome, PageFault>,
 }
 
@@ -44,16 +47,18 @@ pub(super) async fn ask(inner: Arc<Inner>, id: FetchId, parent: Parent, stop: Ca
         stop,
         pages: 0,
         bytes: 0,
+        left_out: 0,
         hash: Xxh3::new(),
         records: Records::default(),
         repeated: false,
     };
     let outcome = series.all(&parent).await;
-    let (pages, bytes) = (series.pages, series.bytes);
+    let (pages, bytes, left_out) = (series.pages, series.bytes, series.left_out);
     Asked {
         parent,
         pages,
         bytes,
+        left_out,
         outcome,
     }
 }
@@ -65,6 +70,7 @@ struct Series<'a> {
     stop: CancellationToken,
     pages: u64,
     bytes: u64,
+    left_out: u64,
     /// Of the bodies, to know an answer of several pages again.
     hash: Xxh3,
     records: Records,
@@ -138,12 +144,17 @@ impl Series<'_> {
         };
         let mut pager = Pager::new(fetch, &Place::first(&fetch.paging.advance), 0, 0);
         let mut request = first;
+        let mut at = Position::first(&fetch.paging.advance);
         loop {
             let page = match page_of(fetch, source, &request, None).await {
                 Ok((page, _)) => page,
                 // No content is the end of the list.
                 Err(PageFault::Status { status: 204, .. }) => break,
-                Err(fault) => return Err(fault),
+                Err(PageFault::Status { status, .. }) if is_past(fetch, &at, status, pager.probes()) => {
+                    pager.past_the_end();
+                    break;
+                }
+                Err(fault) => return Err(beyond(&at, fault)),
             };
             self.pages += 1;
             let place = page.request.place.clone();
@@ -154,10 +165,20 @@ impl Series<'_> {
             }
             match next {
                 Position::End => break,
-                next => request = maker.request(&next)?,
+                next => {
+                    request = maker.request(&next)?;
+                    at = next;
+                }
             }
         }
         pager.check_total()?;
+        // Links that it does not list would be taken away: it is asked again.
+        if let Some(doubt) = pager.seen().doubt {
+            return Err(PageFault::Doubtful {
+                place: request.place,
+                doubt,
+            });
+        }
         state.body_hash = Some(hash_text(self.hash.digest()));
         match before {
             Some(before) if before.body_hash == state.body_hash => Ok(ParentOutcome::Same(state)),
@@ -191,6 +212,7 @@ impl Series<'_> {
             PageFault::Internal
         })??;
         self.records.add(records);
+        self.left_out += info.left_out;
         self.check_one(&place)?;
         pager.check_body(hash, info.rows, &place)?;
         let next = pager.advance(&info, &place)?.clone();

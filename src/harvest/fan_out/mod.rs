@@ -70,10 +70,7 @@ pub(super) async fn run(
     tracing::debug!(fetch = run.fetch, planned, "requests are due");
     let crew = Crew::new(inner, id, run);
     Ok(match crew.work(Some(planned), progress, stop).await? {
-        Ended::Done => Outcome::Whole(Read {
-            nameless: 0,
-            shifted: false,
-        }),
+        Ended::Done => Outcome::Whole(Read::default()),
         Ended::Broken(fault) => Outcome::Failed(fault),
         Ended::Stopped => Outcome::Interrupted,
     })
@@ -254,6 +251,7 @@ impl<'a> Crew<'a> {
             parent,
             pages,
             bytes,
+            left_out,
             outcome,
         } = asked;
         let fault = outcome.as_ref().err().cloned();
@@ -263,6 +261,7 @@ impl<'a> Crew<'a> {
             parent,
             pages,
             bytes,
+            left_out,
             outcome,
         };
         // Commits that have ended say themselves why.

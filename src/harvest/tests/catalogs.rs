@@ -105,6 +105,7 @@ pub fn source(url: &str) -> Source {
 
 pub fn fetch(path: &str, rows: &str, paging: Paging) -> Fetch {
     let file = path.contains("json") && !path.starts_with('/');
+    let records = Filter::compile_records(rows, &[]).expect("jq");
     Fetch {
         entity: EntityId(0),
         each: None,
@@ -116,7 +117,9 @@ pub fn fetch(path: &str, rows: &str, paging: Paging) -> Fetch {
         } else {
             Format::Json
         },
-        rows: jq(rows),
+        rows: records.rows,
+        keep: records.keep,
+        hides: records.hides,
         paging,
         schedule: Some(Schedule::Every(Duration::from_secs(60))),
         catch_up: CatchUp::default(),

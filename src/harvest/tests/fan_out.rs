@@ -423,6 +423,7 @@ fn answered(parents: Vec<Parent>) -> Vec<ParentAnswer> {
         parent,
         pages: 1,
         bytes: 9,
+        left_out: 0,
         outcome: ParentOutcome::Read {
             rows: Vec::new(),
             links: vec![Key::text("x")],

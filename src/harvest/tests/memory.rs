@@ -14,7 +14,7 @@ use crate::{
     catalog::Missing,
     store::{
         Attendance, Checkpoint, Claim, Due, FetchStatus, Finish, Group, GroupOutcome, Hold, PlanRule, Reason, Refused,
-        RequestState, Run, RunState, RunSummary, StartRun, StoreError,
+        RequestState, Run, RunState, RunSummary, StartRun, StoreError, Told,
     },
     value::Row,
 };
@@ -183,7 +183,8 @@ impl Ledger for Memory {
         if let Some(request) = group.unchanged {
             let keys = state.by_request.get(&request).cloned().unwrap_or_default();
             outcome.same += keys.len() as u64;
-            state.seen.extend(keys);
+            state.seen.extend(keys.iter().cloned());
+            state.page.extend(keys);
             state.unchanged += 1;
         }
         let refused = group.refused.len() as u64;
@@ -198,6 +199,7 @@ impl Ledger for Memory {
         }
         state.refused.extend(group.refused);
         if group.checkpoint.is_some() {
+            state.page.clear();
             state.checkpoint = group.checkpoint;
         }
         let summary = &mut state.runs[run.id as usize];
@@ -207,6 +209,7 @@ impl Ledger for Memory {
         summary.changed += outcome.changed;
         summary.same += outcome.same;
         summary.refused += refused;
+        summary.left_out += group.left_out;
         self.committed.notify_one();
         Ok(outcome)
     }
@@ -215,8 +218,9 @@ impl Ledger for Memory {
         let mut state = self.state();
         let before = state.rows.len();
         let (kind, error) = match finish {
-            Finish::Complete { missing, .. } => {
+            Finish::Complete { missing, told, .. } => {
                 state.missing = Some(missing);
+                state.runs[run.id as usize].told = told;
                 let seen = state.seen.clone();
                 if missing == Missing::Delete {
                     state.rows.retain(|key, _| seen.contains(key));
@@ -270,7 +274,9 @@ pub fn summary(id: i64, start: &StartRun) -> RunSummary {
         gone: 0,
         refused: 0,
         held: 0,
+        left_out: 0,
         error: None,
+        told: Told::default(),
         resumed: false,
         owner: None,
     }

@@ -3,9 +3,11 @@
 mod ahead;
 mod bodies;
 mod catalogs;
+mod ends;
 mod fan_out;
 mod farm;
 mod faults;
+mod keep;
 pub(super) mod memory;
 mod paging;
 mod parts;

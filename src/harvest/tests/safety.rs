@@ -14,11 +14,11 @@ use crate::{
     definition,
     harvest::{Committed, HarvestSettings, Harvester, Progress},
     layout::Layout,
-    store::{Access, Reason, RunState, RunSummary, Store},
+    store::{Access, Reason, Refused, RunState, RunSummary, Store},
 };
 
 /// A harvester of one type over a database of its own.
-struct Farm {
+pub(super) struct Farm {
     harvester: Harvester,
     store: Store,
     _folder: tempfile::TempDir,
@@ -26,10 +26,15 @@ struct Farm {
 
 impl Farm {
     /// `type Thing` with the arguments of its fetch that follow its path.
-    async fn new(url: &str, fetch: &str) -> Farm {
+    pub(super) async fn new(url: &str, fetch: &str) -> Farm {
+        Farm::of(url, "rows: \".rows[]\"", fetch).await
+    }
+
+    /// With its own way to the records.
+    pub(super) async fn of(url: &str, rows: &str, fetch: &str) -> Farm {
         let text = format!(
             "extend schema @source(name: \"up\", url: \"{{$env.UP}}\", concurrency: 1)\n\
-             type Thing @fetch(source: \"up\", rows: \".rows[]\", maxMissing: 1, {fetch}) {{ id: ID! name: String }}\n"
+             type Thing @fetch(source: \"up\", {rows}, maxMissing: 1, {fetch}) {{ id: ID! name: String }}\n"
         );
         let files = [definition::SourceFile {
             path: "schema.graphql".into(),
@@ -54,7 +59,7 @@ impl Farm {
         }
     }
 
-    async fn run(&self, reason: Reason) -> (RunSummary, Vec<String>) {
+    pub(super) async fn run(&self, reason: Reason) -> (RunSummary, Vec<String>) {
         let told = Told::default();
         let cancel = CancellationToken::new();
         let report = self.harvester.run(FetchId(0), reason, &told, &cancel).await;
@@ -73,8 +78,14 @@ impl Farm {
         assert_eq!(report.expect("a run").summary.state, RunState::Interrupted);
     }
 
-    async fn rows(&self) -> u64 {
+    pub(super) async fn rows(&self) -> u64 {
         self.store.row_counts().await.expect("counts")[0].1
+    }
+}
+
+impl Farm {
+    pub(super) async fn refused(&self) -> Vec<Refused> {
+        self.store.quarantine("Thing", 10).await.expect("quarantine")
     }
 }
 

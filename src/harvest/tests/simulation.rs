@@ -406,6 +406,7 @@ fn complete() -> Finish {
     Finish::Complete {
         missing: Missing::Keep,
         missing_max: 0.0,
+        told: Default::default(),
     }
 }
 

@@ -343,12 +343,13 @@ async fn update_run(
         outcome.changed,
         outcome.same,
         refused,
+        if ended { group.left_out } else { 0 },
     ] {
         params.add(count.cast_signed())?;
     }
     let mut sql = format!(
         "UPDATE hayloft_run SET pages=pages+$2,bytes=bytes+$3,new_rows=new_rows+$4,changed_rows=changed_rows+$5,\
-         same_rows=same_rows+$6,refused_rows=refused_rows+$7,heartbeat_at={},lease_until={}",
+         same_rows=same_rows+$6,refused_rows=refused_rows+$7,left_out_rows=left_out_rows+$8,heartbeat_at={},lease_until={}",
         work.inner.now(0),
         work.inner.now(LEASE_SECONDS)
     );
@@ -357,7 +358,7 @@ async fn update_run(
         params.add(pages.cast_signed())?;
         params.add(rows.cast_signed())?;
         params.add(part)?;
-        sql.push_str(",checkpoint=$8,checkpoint_pages=$9,checkpoint_rows=$10,checkpoint_part=$11");
+        sql.push_str(",checkpoint=$9,checkpoint_pages=$10,checkpoint_rows=$11,checkpoint_part=$12");
     }
     sql.push_str(" WHERE id=$1");
     work.run(params, sql).await?;

@@ -435,11 +435,20 @@ async fn count(
     params.add(run.id)?;
     let pages: u64 = answers.iter().map(|answer| answer.pages).sum();
     let bytes: u64 = answers.iter().map(|answer| answer.bytes).sum();
-    for count in [pages, bytes, outcome.new, outcome.changed, outcome.same, refused] {
+    let left_out: u64 = answers.iter().map(|answer| answer.left_out).sum();
+    for count in [
+        pages,
+        bytes,
+        outcome.new,
+        outcome.changed,
+        outcome.same,
+        refused,
+        left_out,
+    ] {
         params.add(count.cast_signed())?;
     }
     let sql = "UPDATE hayloft_run SET pages=pages+$2,bytes=bytes+$3,new_rows=new_rows+$4,changed_rows=changed_rows+$5,\
-               same_rows=same_rows+$6,refused_rows=refused_rows+$7 WHERE id=$1";
+               same_rows=same_rows+$6,refused_rows=refused_rows+$7,left_out_rows=left_out_rows+$8 WHERE id=$1";
     work.run(params, sql.to_owned()).await?;
     Ok(())
 }

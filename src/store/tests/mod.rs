@@ -54,6 +54,7 @@ fn complete(missing_max: f64) -> Finish {
     Finish::Complete {
         missing: Missing::Delete,
         missing_max,
+        told: Told::default(),
     }
 }
 

@@ -88,6 +88,7 @@ async fn rows_that_only_a_field_brings_are_owed_to_it(on: On) {
     let keep = Finish::Complete {
         missing: Missing::Keep,
         missing_max: 0.0,
+        told: Told::default(),
     };
     store.finish_run(&run, keep).await.expect("an end");
     assert!(lines(&store, owed).await.is_empty());

@@ -50,6 +50,7 @@ async fn answer(store: &Store, minute: u32, links: &[(&str, &[Key])]) {
     let keep = Finish::Complete {
         missing: Missing::Keep,
         missing_max: 1.0,
+        told: Told::default(),
     };
     store.finish_run(&run, keep).await.expect("an end");
 }
@@ -66,6 +67,7 @@ fn read(parent: Parent, links: &[(&str, &[Key])]) -> ParentAnswer {
         parent,
         pages: 1,
         bytes: 9,
+        left_out: 0,
         outcome,
     }
 }

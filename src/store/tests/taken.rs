@@ -90,6 +90,7 @@ async fn pages(store: &Store, minute: u32, missing: Missing, pages: Vec<Vec<Row>
     let finish = Finish::Complete {
         missing,
         missing_max: 1.0,
+        told: Told::default(),
     };
     store.finish_run(&run, finish).await.expect("an end")
 }
@@ -369,6 +370,7 @@ async fn children_of_rows_that_a_field_brings_are_asked_for_again(on: On) {
                 parent,
                 pages: 1,
                 bytes: 9,
+                left_out: 0,
             };
             store
                 .commit_parents(&run, fetch, "us", &[answer])
@@ -378,6 +380,7 @@ async fn children_of_rows_that_a_field_brings_are_asked_for_again(on: On) {
         let finish = Finish::Complete {
             missing: Missing::Keep,
             missing_max: 1.0,
+            told: Told::default(),
         };
         (asked, store.finish_run(&run, finish).await.expect("an end"))
     };

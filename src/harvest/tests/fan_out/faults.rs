@@ -82,3 +82,40 @@ async fn pages_that_shift_are_read_again_and_no_content_ends_them() {
     bench.round().await;
     assert_eq!(bench.counts().await.done, 2);
 }
+
+#[tokio::test]
+async fn answers_keep_what_they_choose() {
+    let field = r#"recipes: [Recipe!]! @fetch(source: "farm", GET: "/r?of={$this.id}&p={$page}", rows: ".[] | select(.on)", keep: ".id", pages: {size: 2})"#;
+    let bench = Bench::with(field).await;
+    bench.items(&[("1", "one")]);
+    bench.answers("/r?of=1&p=1", Answer::json(r#"[{"id":"a"},{"id":"b","on":true}]"#));
+    bench.answers("/r?of=1&p=2", Answer::json(r#"[{"id":"c"},{"id":"d"}]"#));
+    bench.answers("/r?of=1&p=3", Answer::json(r#"[{"id":"e","on":true}]"#));
+    let (report, _) = bench.round().await;
+    assert_eq!(
+        (report.summary.new, report.summary.left_out),
+        (2, 3),
+        "{:?}",
+        bench.counts().await.errors
+    );
+    assert_eq!(bench.rows("Recipe").await, 2);
+}
+
+#[tokio::test]
+async fn an_answer_with_a_gap_changes_nothing() {
+    let field = r#"recipes: [Recipe!]! @fetch(source: "farm", GET: "/r?of={$this.id}&p={$page}", rows: ".r[]", pages: {last: ".l"}, when: ALWAYS)"#;
+    let bench = Bench::with(field).await;
+    bench.items(&[("1", "one")]);
+    for page in 1..=3 {
+        bench.answers(
+            &format!("/r?of=1&p={page}"),
+            Answer::json(format!(r#"{{"l":3,"r":[{{"id":"{page}"}}]}}"#)),
+        );
+    }
+    bench.round().await;
+    bench.answers("/r?of=1&p=2", Answer::json(r#"{"l":3,"r":[]}"#));
+    bench.round().await;
+    let counts = bench.counts().await;
+    assert_eq!((counts.done, counts.failed), (0, 1));
+    assert!(counts.errors[0].contains("page 2 of 3 was empty"), "{counts:?}");
+}

@@ -371,6 +371,7 @@ async fn fill(store: &Store, round: u64) {
         let keep = Finish::Complete {
             missing: Missing::Keep,
             missing_max: 1.0,
+            told: Told::default(),
         };
         store.finish_run(&run, keep).await.expect("an end");
     }
