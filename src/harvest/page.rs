@@ -143,6 +143,15 @@ impl PageInfo {
     }
 }
 
+impl PageInfo {
+    /// NDJSON has no JSON around its rows; a `Link` header is all it can say.
+    pub(super) fn link_next(&mut self, paging: &Paging, link: Option<String>) {
+        if matches!(paging.advance, Advance::LinkHeader) {
+            self.next = link;
+        }
+    }
+}
+
 fn single(filter: &Filter, page: &Val, argument: &'static str, place: &str) -> Result<Val, PageFault> {
     let fault = |message: String| PageFault::Paging {
         place: place.to_owned(),

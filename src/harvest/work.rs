@@ -183,7 +183,7 @@ impl Worker<'_> {
             }
             Content::Bytes(bytes) => {
                 self.group.bytes += bytes.len() as u64;
-                self.info.link_next(self.fetch, link);
+                self.info.link_next(&self.fetch.paging, link);
                 let mut lines = Lines::default();
                 self.lines(&mut lines, bytes, &place)?;
                 self.last_line(lines, &place)?;
@@ -446,15 +446,6 @@ impl Worker<'_> {
                 place: self.place.clone(),
             })),
             false => Ok(()),
-        }
-    }
-}
-
-impl PageInfo {
-    /// NDJSON has no JSON around its rows; a `Link` header is all it can say.
-    fn link_next(&mut self, fetch: &Fetch, link: Option<String>) {
-        if matches!(fetch.paging.advance, crate::catalog::Advance::LinkHeader) {
-            self.next = link;
         }
     }
 }
