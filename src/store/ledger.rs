@@ -21,7 +21,8 @@ use super::{
     load::{self, Writing, added::Added, again::Later, print::Print, seen::RowSet},
     reading, statistics,
     sure::Trace,
-    types::{Finish, Hold, LEASE, Run, RunState, RunSummary, StoreError, Told},
+    told::Told,
+    types::{Finish, Hold, LEASE, Run, RunState, RunSummary, StoreError},
 };
 
 pub(super) const LEASE_SECONDS: i64 = LEASE.as_secs() as i64;

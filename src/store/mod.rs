@@ -46,6 +46,7 @@ mod tables;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod told;
 mod types;
 
 use std::{
@@ -77,6 +78,7 @@ pub use plan::{LayoutPlan, PlannedStep};
 pub use processes::{Attendance, ProcessSeen};
 pub use reading::Reading;
 pub use standing::Standing;
+pub use told::Told;
 pub use types::*;
 
 /// How long one read may take when nothing else is said.

@@ -11,7 +11,7 @@ use crate::{
     value::{Key, Row, Scalar},
 };
 
-use super::{bind::Kind, reading::Reading};
+use super::{bind::Kind, reading::Reading, told::Told};
 
 /// A checkpoint older than this is not resumed: an upstream's pages will have shifted.
 pub const RESUME_MAX: Duration = Duration::from_secs(15 * 60);
@@ -340,14 +340,6 @@ pub enum Finish {
     Failed { error: String },
     /// Stopped by a shutdown; the checkpoint stays usable.
     Interrupted,
-}
-
-/// What a person should know of a run that came to its end.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Told {
-    /// Why rows of the upstream may be missing: then the run is not called complete.
-    pub doubt: Option<String>,
-    pub notes: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
