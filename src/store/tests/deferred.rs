@@ -243,6 +243,7 @@ async fn statistics_are_made_after_a_load_and_after_a_tenth(on: On) {
     let keep = Finish::Complete {
         missing: Missing::Keep,
         missing_max: 0.0,
+        told: Told::default(),
     };
     // Less than a tenth more, and then, together with that, more.
     for (minute, (to, want)) in [(1_060, 1_000), (1_120, 1_120)].into_iter().enumerate() {
