@@ -16,13 +16,13 @@ use super::{
     Inner,
     buffer::Part,
     error::PageFault,
-    page::{Known, Position},
+    page::{Known, PageInfo, Position},
     past::{beyond, is_past},
     request::Maker,
     run::{page_of, page_past},
     stage::{Again, Content, Page, Step},
 };
-use crate::catalog::FetchId;
+use crate::{catalog::FetchId, store::RequestState};
 
 /// The fetch stage of one run.
 #[derive(Clone)]
@@ -33,7 +33,8 @@ pub(super) struct Fetching {
 }
 
 /// A page and where the worker says how to go on.
-type Got = Result<(Page, oneshot::Receiver<Step>), PageFault>;
+type Arrived = (Page, oneshot::Receiver<Step>);
+type Got = Result<Arrived, PageFault>;
 
 impl Fetching {
     /// Fetches page after page and hands them to the worker in order; where their addresses are known, as many at once as the
@@ -44,7 +45,8 @@ impl Fetching {
         }
         let mut ahead = Ahead::new(self, start);
         loop {
-            let (page, reply) = ahead.first().await?;
+            let (position, got) = ahead.first().await;
+            let (page, reply) = ahead.proven(position, got?).await;
             let step = ahead.beside(async {
                 // A worker that is gone says itself why.
                 pages.send(page).await.ok()?;
@@ -53,13 +55,13 @@ impl Fetching {
             match step.await {
                 None => return Ok(()),
                 Some(step) if step.next == Position::End => return Ok(()),
-                Some(step) => ahead.go_on(step),
+                Some(step) => ahead.go_on(step)?,
             }
         }
     }
 
-    /// Gets the page at a position; a `probe` need not be there.
-    async fn one(&self, position: Position, probe: bool) -> Got {
+    /// Gets the page at a position.
+    async fn one(&self, position: Position, ask: Ask) -> Got {
         let fetch = self.inner.catalog.fetch(self.id);
         let source = self
             .inner
@@ -79,8 +81,9 @@ impl Fetching {
             tracing::warn!(%error, "what is remembered of a request cannot be read; it is made without");
             None
         });
+        let before = before.map(|before| self.asked_with(before, ask));
         match page_of(fetch, source, &request, before).await {
-            Err(PageFault::Status { status, .. }) if is_past(fetch, &position, status, probe) => {
+            Err(PageFault::Status { status, .. }) if is_past(fetch, &position, status, ask == Ask::Probe) => {
                 Ok(page_past(&request))
             }
             Err(fault) => Err(beyond(&position, fault)),
@@ -108,11 +111,47 @@ impl Fetching {
     }
 }
 
+impl Fetching {
+    /// What is remembered of a page, with the validators by which it may be asked for.
+    fn asked_with(&self, mut before: RequestState, ask: Ask) -> RequestState {
+        let paging = &self.inner.catalog.fetch(self.id).paging;
+        // Where an answer 304 does not repeat the links, the pages would end where they once did.
+        let ends = || known_of(&before).is_some_and(|info| info.ends_links(paging));
+        if ask == Ask::Anew || ends() {
+            (before.etag, before.last_modified) = (None, None);
+        }
+        before
+    }
+
+    /// Where a page leads to by what is remembered of it, when the answer at hand does not say.
+    fn remembered(&self, page: &Page) -> Option<Position> {
+        let Content::Unchanged { bytes: 0, links } = &page.content else {
+            return None;
+        };
+        let paging = &self.inner.catalog.fetch(self.id).paging;
+        known_of(&page.state)?.remembered(paging, links)
+    }
+}
+
+fn known_of(state: &RequestState) -> Option<PageInfo> {
+    serde_json::from_str(&state.page).ok()
+}
+
+/// How a page is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ask {
+    Usual,
+    /// It need not be there.
+    Probe,
+    /// Without what would save the body.
+    Anew,
+}
+
 /// What a page takes in memory.
 fn bytes_in(content: &Content) -> u64 {
     match content {
         Content::Bytes(bytes) => bytes.len() as u64,
-        Content::Lines(_) | Content::Unchanged(_) | Content::Past => 0,
+        Content::Lines(_) | Content::Unchanged { .. } | Content::Past => 0,
     }
 }
 
@@ -128,11 +167,12 @@ struct Ahead<'f> {
     done: BTreeMap<u64, Got>,
     /// The one to be asked for next.
     next: Option<Position>,
-    /// It need not be there.
-    probe: bool,
+    ask: Ask,
     known: Option<Known>,
     /// Positions turned out as they were known.
     steady: bool,
+    /// Where a page led to by what was remembered of it, and what was wrong there.
+    gone: Option<(Position, PageFault)>,
 }
 
 impl<'f> Ahead<'f> {
@@ -145,22 +185,55 @@ impl<'f> Ahead<'f> {
             tasks: JoinSet::new(),
             done: BTreeMap::new(),
             next: Some(start),
-            probe: false,
+            ask: Ask::Usual,
             known: None,
             steady: true,
+            gone: None,
         }
     }
 
     /// The next page of the run.
-    async fn first(&mut self) -> Got {
+    async fn first(&mut self) -> (Position, Got) {
         loop {
             if let Some(got) = self.done.remove(&self.first) {
                 self.first += 1;
-                self.asked.pop_front();
-                return got;
+                let position = self.asked.pop_front().unwrap_or(Position::End);
+                return (position, got);
             }
             self.progress().await;
         }
+    }
+
+    /// A page that was not sent again leads on by what is remembered of it, which may be gone by now. So the page after it is
+    /// asked for first; when that fails, the page is read anew, and leads on by what it says then.
+    async fn proven(&mut self, position: Position, got: Arrived) -> Arrived {
+        let Some(next) = self.fetching.remembered(&got.0) else {
+            return got;
+        };
+        (self.next, self.ask) = (Some(next.clone()), Ask::Usual);
+        while !self.done.contains_key(&self.first) {
+            self.progress().await;
+        }
+        let Some(Err(fault)) = self.done.get(&self.first) else {
+            return got;
+        };
+        let fault = fault.clone();
+        // When that fails, too, the upstream is in trouble, and the page after it tells how.
+        let Ok(anew) = self.fetching.one(position, Ask::Anew).await else {
+            return got;
+        };
+        tracing::info!(fetch = self.fetching.run, %fault, "a page that is remembered is read anew: the one after it is gone");
+        self.give_up();
+        self.gone = Some((next, fault));
+        anew
+    }
+
+    /// Forgets what was asked for.
+    fn give_up(&mut self) {
+        self.first += self.asked.len() as u64;
+        self.asked.clear();
+        self.done.clear();
+        self.tasks = JoinSet::new();
     }
 
     /// Goes on asking while something else is waited for.
@@ -211,9 +284,9 @@ impl<'f> Ahead<'f> {
             self.next = self.known.and_then(|known| known.after(&position));
             let number = self.first + self.asked.len() as u64;
             self.asked.push_back(position.clone());
-            let (task, probe) = (self.fetching.clone(), self.probe);
+            let (task, ask) = (self.fetching.clone(), self.ask);
             self.tasks.spawn(async move {
-                let mut got = task.one(position, probe).await;
+                let mut got = task.one(position, ask).await;
                 if let Ok((page, _)) = &mut got {
                     held.settle(bytes_in(&page.content));
                     page.held = Some(held);
@@ -224,9 +297,12 @@ impl<'f> Ahead<'f> {
     }
 
     /// Goes where the page before says; what was asked for another way is given up.
-    fn go_on(&mut self, step: Step) {
+    fn go_on(&mut self, step: Step) -> Result<(), PageFault> {
+        if let Some((_, fault)) = self.gone.take().filter(|(gone, _)| *gone == step.next) {
+            return Err(fault);
+        }
         self.known = step.known.filter(|_| self.steady);
-        self.probe = step.probe;
+        self.ask = if step.probe { Ask::Probe } else { Ask::Usual };
         if self.asked.front().is_some_and(|first| *first != step.next) {
             // Where the pages are of many sizes, each guess would cost the upstream a request.
             tracing::info!(
@@ -235,14 +311,12 @@ impl<'f> Ahead<'f> {
             );
             self.steady = false;
             self.known = None;
-            self.first += self.asked.len() as u64;
-            self.asked.clear();
-            self.done.clear();
-            self.tasks = JoinSet::new();
+            self.give_up();
         }
         self.next = match self.asked.back() {
             Some(last) => self.known.and_then(|known| known.after(last)),
             None => Some(step.next),
         };
+        Ok(())
     }
 }

@@ -139,3 +139,11 @@ impl PageFault {
         matches!(self, PageFault::Status { status: 401 | 403, .. })
     }
 }
+
+/// What `rows` could not do with a page.
+pub(super) fn rows_fault(place: &str, message: String) -> PageFault {
+    PageFault::Rows {
+        place: place.to_owned(),
+        message,
+    }
+}

@@ -14,7 +14,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::{
     error::{HarvestError, PageFault},
     limits::{BODY_MAX, CONNECT_TIMEOUT, PAGE_TIMEOUT, READ_TIMEOUT, REDIRECTS_MAX, RETRY_AFTER_MAX, TRIES},
-    pace::{Pace, backoff, next_link, retry_after},
+    pace::{Pace, backoff, is_settled, next_link, retry_after},
     share::{Places, Shares},
 };
 use crate::{catalog::Source, store::RequestState};
@@ -32,11 +32,42 @@ pub(super) struct Upstream {
 /// What came back.
 #[derive(Debug)]
 pub(super) enum Fetched {
-    /// 304, or the same bytes as before.
-    Unchanged {
+    /// 304: the body was not sent again.
+    NotModified(Head),
+    /// The same bytes as before.
+    Same {
         bytes: u64,
+        head: Head,
     },
     Body(Body),
+}
+
+/// What the headers of an answer say, whatever became of its body.
+#[derive(Clone, Debug)]
+pub(super) struct Head {
+    pub etag: Option<String>,
+    /// Only when it is old enough to tell one state from the next.
+    pub last_modified: Option<String>,
+    pub links: Links,
+}
+
+/// What an answer says of the next page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Links {
+    /// There was no `Link` header. A 304 need not repeat it.
+    Silent,
+    /// The target of `Link: <…>; rel="next"`, if one of the links is that.
+    Next(Option<String>),
+}
+
+impl Links {
+    /// The next page's address, by an answer that says all it has to say.
+    pub(super) fn next(self) -> Option<String> {
+        match self {
+            Links::Silent => None,
+            Links::Next(next) => next,
+        }
+    }
 }
 
 /// A page as it arrived.
@@ -44,10 +75,7 @@ pub(super) enum Fetched {
 pub(super) struct Body {
     pub bytes: Bytes,
     pub hash: u64,
-    pub etag: Option<String>,
-    pub last_modified: Option<String>,
-    /// The target of `Link: <…>; rel="next"`.
-    pub link: Option<String>,
+    pub head: Head,
 }
 
 /// A failed try: whether another may help, and how long the upstream asks to wait.
@@ -152,20 +180,11 @@ impl Upstream {
     async fn exchange(&self, url: &Url, place: &str, before: Option<&RequestState>) -> Result<Fetched, Failure> {
         let response = self.follow(url, place, before).await?;
         if response.status() == StatusCode::NOT_MODIFIED && before.is_some() {
-            return Ok(Fetched::Unchanged { bytes: 0 });
+            return Ok(Fetched::NotModified(head(response.headers())));
         }
         check_status(&response, place)?;
         let html = is_html_type(response.headers());
-        let text = |name| {
-            response
-                .headers()
-                .get(name)
-                .and_then(|value| value.to_str().ok())
-                .map(str::to_owned)
-        };
-        let (etag, last_modified) = (text(header::ETAG), text(header::LAST_MODIFIED));
-        let links = response.headers().get_all(header::LINK).iter();
-        let link = next_link(links.filter_map(|value| value.to_str().ok()));
+        let head = head(response.headers());
         let bytes = body(response, place).await?;
         if html || begins_html(&bytes) {
             return Err(PageFault::Html {
@@ -175,17 +194,12 @@ impl Upstream {
         }
         let hash = xxh3_64(&bytes);
         if before.and_then(|before| before.body_hash.as_deref()) == Some(hash_text(hash).as_str()) {
-            return Ok(Fetched::Unchanged {
+            return Ok(Fetched::Same {
                 bytes: bytes.len() as u64,
+                head,
             });
         }
-        Ok(Fetched::Body(Body {
-            bytes,
-            hash,
-            etag,
-            last_modified,
-            link,
-        }))
+        Ok(Fetched::Body(Body { bytes, hash, head }))
     }
 
     /// Sends the request and follows redirects within its host.
@@ -221,6 +235,21 @@ impl Upstream {
             before.and_then(|before| before.last_modified.as_ref()),
         );
         headers
+    }
+}
+
+fn head(headers: &HeaderMap) -> Head {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let links = headers.get_all(header::LINK).iter();
+    Head {
+        etag: text(header::ETAG).map(str::to_owned),
+        last_modified: text(header::LAST_MODIFIED)
+            .filter(|modified| is_settled(modified, text(header::DATE), SystemTime::now()))
+            .map(str::to_owned),
+        links: match headers.contains_key(header::LINK) {
+            true => Links::Next(next_link(links.filter_map(|value| value.to_str().ok()))),
+            false => Links::Silent,
+        },
     }
 }
 

@@ -35,6 +35,8 @@ pub(super) const CHUNK: usize = 1 << 20;
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Silence in the middle of an answer: longer than a slow query behind it should take.
 pub(super) const READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// `Last-Modified` counts whole seconds of the upstream's clock: a younger one may stand for two states.
+pub(super) const MODIFIED_AGE: Duration = Duration::from_secs(5);
 /// A whole page: an upstream that drips is as good as down.
 pub(super) const PAGE_TIMEOUT: Duration = Duration::from_secs(120);
 /// Redirects within a host: one for a slash, one for a version, and some.

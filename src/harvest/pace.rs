@@ -9,7 +9,7 @@ use rand::Rng as _;
 use tokio::time::Instant;
 
 use super::{
-    limits::{BACKOFF_BASE, BACKOFF_CAP},
+    limits::{BACKOFF_BASE, BACKOFF_CAP, MODIFIED_AGE},
     share::{Share, Shares},
 };
 use crate::catalog::Rate;
@@ -72,6 +72,18 @@ pub(super) fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     }
     let date = httpdate::parse_http_date(value).ok()?;
     Some(date.duration_since(now).unwrap_or(Duration::ZERO))
+}
+
+/// Whether `Last-Modified` is old enough at the answer's `Date` to be a validator: what changes within its second, or while
+/// caches and clocks differ, would be taken for the same.
+pub(super) fn is_settled(modified: &str, date: Option<&str>, now: SystemTime) -> bool {
+    let Ok(modified) = httpdate::parse_http_date(modified) else {
+        return false;
+    };
+    let date = date.and_then(|date| httpdate::parse_http_date(date).ok());
+    // The lesser of the two: a clock that runs ahead makes nothing older.
+    let answered = date.map_or(now, |date| date.min(now));
+    answered.duration_since(modified).is_ok_and(|age| age >= MODIFIED_AGE)
 }
 
 /// The target of `rel="next"` in `Link` headers (RFC 8288).
@@ -152,6 +164,26 @@ mod tests {
             ("-1", None),
         ] {
             assert_eq!(retry_after(value, now), want.map(Duration::from_secs), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_young_time_is_no_validator() {
+        let now = httpdate::parse_http_date("Sat, 21 Nov 2026 03:00:30 GMT").expect("date");
+        let at = |second: u32| format!("Sat, 21 Nov 2026 03:00:{second:02} GMT");
+        for (modified, date, want) in [
+            (at(10), Some(at(30)), true),
+            (at(25), Some(at(30)), true),
+            (at(28), Some(at(30)), false),
+            (at(30), Some(at(30)), false),
+            (at(40), Some(at(30)), false),
+            (at(10), None, true),
+            (at(29), None, false),
+            // The upstream's clock runs ahead of ours.
+            (at(29), Some(at(50)), false),
+            ("yesterday".to_owned(), Some(at(30)), false),
+        ] {
+            assert_eq!(is_settled(&modified, date.as_deref(), now), want, "{modified} {date:?}");
         }
     }
 

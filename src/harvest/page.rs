@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use jaq_json::Val;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::error::PageFault;
+use super::{error::PageFault, fetch::Links};
 use crate::{
     catalog::{Advance, Fetch, Paging, jq::Filter},
     value::describe,
@@ -149,6 +149,29 @@ impl PageInfo {
         if matches!(paging.advance, Advance::LinkHeader) {
             self.next = link;
         }
+    }
+
+    /// Where an unchanged page leads to by the headers that came with it now.
+    pub(super) fn link_again(&mut self, paging: &Paging, links: Links) {
+        if let (Advance::LinkHeader, Links::Next(next)) = (&paging.advance, links) {
+            self.next = next;
+        }
+    }
+
+    /// Where an unchanged page leads to by what is remembered of it alone.
+    pub(super) fn remembered(&self, paging: &Paging, links: &Links) -> Option<Position> {
+        let next = self.next.clone()?;
+        match paging.advance {
+            Advance::Cursor(_) => Some(Position::Cursor(next)),
+            Advance::NextUrl(_) => Some(Position::Url(next)),
+            Advance::LinkHeader if *links == Links::Silent => Some(Position::Url(next)),
+            _ => None,
+        }
+    }
+
+    /// Whether a page without a link to the next one ended the pages: a 304 need not say that there is one by now.
+    pub(super) fn ends_links(&self, paging: &Paging) -> bool {
+        matches!(paging.advance, Advance::LinkHeader) && self.next.is_none()
     }
 }
 

@@ -13,7 +13,7 @@ use super::{
     ahead::Fetching,
     error::{HarvestError, PageFault},
     fan_out,
-    fetch::{Fetched, hash_text},
+    fetch::{Fetched, Head, Links, hash_text},
     lease::Lease,
     limits::{BODY_MAX, GROUP_QUEUE, PAGE_QUEUE},
     load::Load,
@@ -242,7 +242,7 @@ pub(super) async fn page_of(
 
 /// A page that the upstream says it does not have.
 pub(super) fn page_past(request: &Request) -> (Page, oneshot::Receiver<Step>) {
-    page(request, fresh(request), Content::Past, None, None)
+    page(request, fresh(request), Content::Past, None)
 }
 
 async fn http(
@@ -253,20 +253,17 @@ async fn http(
 ) -> Result<(Page, oneshot::Receiver<Step>), PageFault> {
     let upstream = source.upstream.as_ref().ok_or(PageFault::Internal)?;
     match (upstream.get(url, &request.place, before.as_ref()).await?, before) {
-        (Fetched::Unchanged { bytes }, Some(state)) => Ok(unchanged(request, state, bytes)),
-        (Fetched::Unchanged { .. }, None) => Err(PageFault::Internal),
+        (Fetched::NotModified(head), Some(before)) => Ok(unchanged(request, before, Same::Kept(head))),
+        (Fetched::Same { bytes, head }, Some(before)) => Ok(unchanged(request, before, Same::Sent(bytes, head))),
+        (Fetched::NotModified(_) | Fetched::Same { .. }, None) => Err(PageFault::Internal),
         (Fetched::Body(body), _) => {
             let mut state = fresh(request);
-            state.etag = body.etag;
-            state.last_modified = body.last_modified;
+            state.etag = body.head.etag;
+            state.last_modified = body.head.last_modified;
             state.body_hash = Some(hash_text(body.hash));
-            Ok(page(
-                request,
-                state,
-                Content::Bytes(body.bytes),
-                Some(body.hash),
-                body.link,
-            ))
+            let mut page = page(request, state, Content::Bytes(body.bytes), Some(body.hash));
+            page.0.link = body.head.links.next();
+            Ok(page)
         }
     }
 }
@@ -287,12 +284,12 @@ async fn file(
     let nanos = modified.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
     let validator = format!("{}-{nanos}", metadata.len());
     if let Some(state) = before.filter(|before| before.etag.as_ref() == Some(&validator)) {
-        return Ok(unchanged(request, state, 0));
+        return Ok(unchanged(request, state, Same::File));
     }
     let mut state = fresh(request);
     state.etag = Some(validator);
     if fetch.format == Format::NdJson {
-        return Ok(page(request, state, Content::Lines(path.to_owned()), None, None));
+        return Ok(page(request, state, Content::Lines(path.to_owned()), None));
     }
     if metadata.len() > BODY_MAX {
         return Err(PageFault::TooLarge {
@@ -300,7 +297,7 @@ async fn file(
         });
     }
     let bytes = tokio::fs::read(path).await.map_err(fault)?;
-    Ok(page(request, state, Content::Bytes(bytes.into()), None, None))
+    Ok(page(request, state, Content::Bytes(bytes.into()), None))
 }
 
 fn fresh(request: &Request) -> RequestState {
@@ -314,12 +311,38 @@ fn fresh(request: &Request) -> RequestState {
     }
 }
 
-fn unchanged(request: &Request, state: RequestState, bytes: u64) -> (Page, oneshot::Receiver<Step>) {
+/// How it is known that a page is as it was.
+enum Same {
+    /// By its validator; the body was not sent.
+    Kept(Head),
+    /// By the bytes that were sent, so many.
+    Sent(u64, Head),
+    File,
+}
+
+/// A page with what is remembered of it, but for what the headers at hand say anew.
+fn unchanged(request: &Request, before: RequestState, same: Same) -> (Page, oneshot::Receiver<Step>) {
+    let mut state = before.clone();
+    let (bytes, links) = match same {
+        Same::File => (0, Links::Silent),
+        Same::Kept(head) => {
+            // A 304 repeats what it pleases.
+            state.etag = head.etag.or(state.etag);
+            state.last_modified = head.last_modified.or(state.last_modified);
+            (0, head.links)
+        }
+        Same::Sent(bytes, head) => {
+            (state.etag, state.last_modified) = (head.etag, head.last_modified);
+            (bytes, Links::Next(head.links.next()))
+        }
+    };
     let hash = state
         .body_hash
         .as_deref()
         .and_then(|hash| u64::from_str_radix(hash, 16).ok());
-    page(request, state, Content::Unchanged(bytes), hash, None)
+    let mut page = page(request, state, Content::Unchanged { bytes, links }, hash);
+    page.0.before = Some(before);
+    page
 }
 
 fn page(
@@ -327,7 +350,6 @@ fn page(
     state: RequestState,
     content: Content,
     hash: Option<u64>,
-    link: Option<String>,
 ) -> (Page, oneshot::Receiver<Step>) {
     let (reply, answer) = oneshot::channel();
     let page = Page {
@@ -335,7 +357,8 @@ fn page(
         request: request.clone(),
         state,
         hash,
-        link,
+        link: None,
+        before: None,
         held: None,
         reply,
     };

@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use super::{
     buffer::Held,
     error::PageFault,
+    fetch::Links,
     page::{Known, Position, Seen},
     request::Request,
 };
@@ -24,6 +25,8 @@ pub(super) struct Page {
     pub hash: Option<u64>,
     /// The `Link` header's next page.
     pub link: Option<String>,
+    /// What was remembered of an unchanged page.
+    pub before: Option<RequestState>,
     /// Its room among what waits, given back once the page is worked off.
     pub held: Option<Held>,
     /// Told where to go next as soon as the page is read, before its rows are shaped.
@@ -35,8 +38,13 @@ pub(super) enum Content {
     Bytes(Bytes),
     /// A file of NDJSON, read here in pieces.
     Lines(PathBuf),
-    /// Nothing changed since `state` was remembered; the bytes that were received to know that.
-    Unchanged(u64),
+    /// Nothing changed since `state` was remembered.
+    Unchanged {
+        /// Received to know that.
+        bytes: u64,
+        /// What the answer at hand says of the next page.
+        links: Links,
+    },
     /// The upstream says that there is no such page.
     Past,
 }

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     document::{not_json, parse},
-    error::PageFault,
+    error::{PageFault, rows_fault},
     fetch::begins_html,
     json,
     limits::{CHUNK, FILTER_TIME, GROUP_BYTES, GROUP_REFUSED, GROUP_ROWS},
@@ -127,11 +127,12 @@ impl Worker<'_> {
             state,
             hash,
             link,
+            before,
             held: _held,
             reply,
         } = page;
         self.place.clone_from(&request.place);
-        let last = self.read(content, state, hash, link, Some(reply))?;
+        let last = self.read(content, state, before, (hash, link), Some(reply))?;
         if std::mem::take(&mut self.stale) {
             self.again(&request)?;
         }
@@ -153,7 +154,7 @@ impl Worker<'_> {
             ..
         } = page?;
         self.pager.take_back(&known);
-        self.read(content, state, hash, link, None)?;
+        self.read(content, state, None, (hash, link), None)?;
         self.pager.place.shifted |= self.info != known;
         Ok(())
     }
@@ -163,16 +164,17 @@ impl Worker<'_> {
         &mut self,
         content: Content,
         mut state: RequestState,
-        hash: Option<u64>,
-        link: Option<String>,
+        before: Option<RequestState>,
+        (hash, link): (Option<u64>, Option<String>),
         reply: Option<oneshot::Sender<Step>>,
     ) -> Result<bool, Stop> {
         let place = self.place.clone();
         self.info = PageInfo::default();
         self.budget.allow(FILTER_TIME);
         match content {
-            Content::Unchanged(bytes) => {
+            Content::Unchanged { bytes, links } => {
                 self.info = serde_json::from_str(&state.page).map_err(|_| PageFault::Internal)?;
+                self.info.link_again(&self.fetch.paging, links);
                 self.group.bytes += bytes;
                 self.group.left_out = self.info.left_out;
                 self.group.unchanged = Some(state.request.clone());
@@ -202,8 +204,11 @@ impl Worker<'_> {
         self.pager.place.nameless += self.info.nameless;
         state.rows = self.info.rows;
         state.page = serde_json::to_string(&self.info).map_err(|_| PageFault::Internal)?;
-        let read = self.group.unchanged.is_none();
-        self.finish_page(Some(state).filter(|_| read))
+        if self.info.ends_links(&self.fetch.paging) {
+            (state.etag, state.last_modified) = (None, None);
+        }
+        // What is remembered already need not be written again.
+        self.finish_page(Some(state).filter(|state| before.as_ref() != Some(state)))
     }
 
     /// Counts the page and tells the fetch stage where to go on. It may have gone: then the load tells why. A page that is
@@ -447,13 +452,6 @@ impl Worker<'_> {
             })),
             false => Ok(()),
         }
-    }
-}
-
-fn rows_fault(place: &str, message: String) -> PageFault {
-    PageFault::Rows {
-        place: place.to_owned(),
-        message,
     }
 }
 

@@ -280,7 +280,8 @@ pub struct Group {
     pub bytes: u64,
     /// Pages finished with this group: 0 or 1.
     pub pages: u64,
-    /// Remembers this request's validators and the rows of all its groups; given with the last group of a page.
+    /// Remembers this request's validators and the rows of all its groups; given with the last group of a page. With an
+    /// unchanged page: what its headers say anew.
     pub request: Option<RequestState>,
     /// Where a resumed run would go on after this group; none in the middle of a page.
     pub checkpoint: Option<Checkpoint>,

@@ -76,7 +76,7 @@ pub(super) fn read(
         Content::Bytes(bytes) => reader.lines(&bytes, link)?,
         Content::Lines(path) => reader.lines(&file(&path, place)?, link)?,
         // Whoever asked knows this without reading.
-        Content::Unchanged(_) | Content::Past => PageInfo::default(),
+        Content::Unchanged { .. } | Content::Past => PageInfo::default(),
     };
     (info.rows, info.left_out) = (reader.count, reader.left_out);
     let mut records = Records::default();

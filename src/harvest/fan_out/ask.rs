@@ -114,7 +114,7 @@ impl Series<'_> {
             Err(fault) => return Err(fault),
         };
         self.pages += 1;
-        if let Content::Unchanged(bytes) = page.content {
+        if let Content::Unchanged { bytes, .. } = page.content {
             self.bytes += bytes;
             return Ok(ParentOutcome::Same(page.state));
         }

@@ -11,6 +11,7 @@ mod keep;
 pub(super) mod memory;
 mod paging;
 mod parts;
+mod remembered;
 mod safety;
 mod schedules;
 mod shapes;

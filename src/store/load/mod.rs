@@ -105,14 +105,20 @@ async fn try_group(inner: &Inner, run: &Run, group: &Group, memory: &RunMemory) 
         page_refused.get_or_insert(number);
         written.rest.tell(number, record);
     }
-    if let Some(request) = &group.request {
-        let page = Page {
-            rows: memory.page_rows.iter().chain(&written.rows).copied().collect(),
-            print: memory.page_print.with(written.print),
-            unfit: memory.unfit || written.unfit,
-            refused: memory.page_refused.or(page_refused),
-        };
-        end_page(&mut work, run, request, page).await?;
+    match (&group.request, &group.unchanged) {
+        (Some(request), None) => {
+            let page = Page {
+                rows: memory.page_rows.iter().chain(&written.rows).copied().collect(),
+                print: memory.page_print.with(written.print),
+                unfit: memory.unfit || written.unfit,
+                refused: memory.page_refused.or(page_refused),
+            };
+            end_page(&mut work, run, request, page).await?;
+        }
+        (Some(request), Some(_)) if written.outcome.stale.is_empty() => {
+            page::refresh(&mut work, run, request).await?;
+        }
+        _ => {}
     }
     let refused = written.refused + (group.refused.len() + stored.len()) as u64;
     update_run(&mut work, run, group, &written.outcome, refused, part).await?;

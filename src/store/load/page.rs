@@ -82,6 +82,21 @@ pub async fn remember(
     Ok(())
 }
 
+/// Remembers what the headers of an unchanged page say anew; its rows are those that it had.
+pub async fn refresh(work: &mut Work<'_>, run: &Run, state: &RequestState) -> Result<(), StoreError> {
+    let mut params = work.params();
+    params.add(run.fetch.clone())?;
+    params.add(state.request.clone())?;
+    params.add(state.etag.clone())?;
+    params.add(state.last_modified.clone())?;
+    params.add(state.body_hash.clone())?;
+    params.add(state.page.clone())?;
+    let sql = "UPDATE hayloft_request_state SET etag=$3,last_modified=$4,body_hash=$5,page=$6 \
+               WHERE \"fetch\"=$1 AND request=$2";
+    work.run(params, sql.to_owned()).await?;
+    Ok(())
+}
+
 /// Forgets a page, so that it is read in full next time.
 pub async fn forget(work: &mut Work<'_>, run: &Run, request: &str) -> Result<(), StoreError> {
     let mut params = work.params();
