@@ -31,6 +31,7 @@ mod schedule;
 mod select;
 mod shape;
 mod share;
+mod signs;
 mod slots;
 mod stage;
 #[cfg(test)]

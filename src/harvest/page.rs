@@ -5,9 +5,13 @@ use std::collections::HashSet;
 use jaq_json::Val;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{error::PageFault, fetch::Links};
+use super::{
+    error::PageFault,
+    fetch::Links,
+    signs::{Extent, Signs},
+};
 use crate::{
-    catalog::{Advance, Fetch, Paging, jq::Filter},
+    catalog::{Advance, Fetch, Method, Paging, jq::Filter},
     value::describe,
 };
 
@@ -71,6 +75,9 @@ pub(super) struct PageInfo {
     pub total: Option<u64>,
     /// The cursor or URL of the next page.
     pub next: Option<String>,
+    /// What it shows of further pages beside that.
+    #[serde(skip_serializing_if = "Signs::is_none")]
+    pub signs: Signs,
 }
 
 /// Where a run stands; the store keeps it as `Checkpoint::next`.
@@ -95,6 +102,10 @@ pub(super) struct Place {
     pub largest: u64,
     /// The smallest page before the declared last one, or an empty one in its place.
     pub gap: Option<Gap>,
+    /// What the last page with an answer shows, and the rows of the page at which the run stands.
+    #[serde(skip_serializing_if = "Signs::is_none")]
+    pub signs: Signs,
+    pub here: u64,
 }
 
 /// A page and its rows.
@@ -107,8 +118,10 @@ pub(super) struct Gap {
 /// What the pages of a run that came to its end say of how much was seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Seen {
-    /// Why rows of the upstream may be missing.
-    pub doubt: Option<String>,
+    /// Pages before the last one that lack rows.
+    pub gap: Option<String>,
+    /// The pages may not have ended where the run did.
+    pub more: Option<String>,
     pub notes: Vec<String>,
 }
 
@@ -131,21 +144,32 @@ impl PageInfo {
         };
         let next = match &paging.advance {
             Advance::Cursor(filter) | Advance::NextUrl(filter) => text(filter, page, "next", place)?,
-            Advance::LinkHeader => link,
-            Advance::Single | Advance::Page | Advance::Offset => None,
+            Advance::Single | Advance::Page | Advance::Offset | Advance::LinkHeader => None,
         };
-        Ok(PageInfo {
+        let mut info = PageInfo {
             last: number(&paging.last, "last")?,
             total: number(&paging.total, "total")?,
             next,
             ..PageInfo::default()
-        })
+        };
+        info.link_next(paging, link);
+        Ok(info)
+    }
+
+    /// Notes the records of a page; `alone` is the record, where there is one only.
+    pub(super) fn count(&mut self, page: &Val, rows: u64, alone: Option<&Val>) {
+        self.rows = rows;
+        self.signs = Signs {
+            header: self.signs.header,
+            ..Signs::read(page, rows, alone)
+        };
     }
 }
 
 impl PageInfo {
     /// NDJSON has no JSON around its rows; a `Link` header is all it can say.
     pub(super) fn link_next(&mut self, paging: &Paging, link: Option<String>) {
+        self.signs.header = link.is_some();
         if matches!(paging.advance, Advance::LinkHeader) {
             self.next = link;
         }
@@ -153,8 +177,8 @@ impl PageInfo {
 
     /// Where an unchanged page leads to by the headers that came with it now.
     pub(super) fn link_again(&mut self, paging: &Paging, links: Links) {
-        if let (Advance::LinkHeader, Links::Next(next)) = (&paging.advance, links) {
-            self.next = next;
+        if let Links::Next(next) = links {
+            self.link_next(paging, next);
         }
     }
 
@@ -229,9 +253,8 @@ fn text(filter: &Filter, page: &Val, argument: &'static str, place: &str) -> Res
 /// Counts pages and rows of one run and decides where to go next.
 #[derive(Debug)]
 pub(super) struct Pager<'f> {
+    fetch: &'f Fetch,
     paging: &'f Paging,
-    /// The number of records says nothing of a page.
-    hides: bool,
     /// Where the run stands now, for the checkpoint.
     pub place: Place,
     pub pages: u64,
@@ -244,8 +267,8 @@ pub(super) struct Pager<'f> {
 impl<'f> Pager<'f> {
     pub(super) fn new(fetch: &'f Fetch, place: &Place, pages: u64, rows: u64) -> Pager<'f> {
         Pager {
+            fetch,
             paging: &fetch.paging,
-            hides: fetch.hides,
             place: place.clone(),
             pages,
             rows,
@@ -272,6 +295,8 @@ impl<'f> Pager<'f> {
         self.rows += info.rows;
         self.compare(info);
         self.measure(info);
+        self.place.signs.clone_from(&info.signs);
+        self.place.here = info.rows;
         self.place.position = self.following(info);
         if self.place.position == Position::End {
             return Ok(&self.place.position);
@@ -319,6 +344,7 @@ impl<'f> Pager<'f> {
     pub(super) fn past_the_end(&mut self) -> &Position {
         self.pages += 1;
         self.measure(&PageInfo::default());
+        self.place.here = 0;
         self.place.position = Position::End;
         &self.place.position
     }
@@ -395,9 +421,28 @@ impl<'f> Pager<'f> {
         // Who counts the rows and finds as many as there are need not ask where they came from.
         let counted = place.total == Some(self.rows) && !place.shifted;
         Seen {
-            doubt: self.gap().filter(|_| !counted),
+            gap: self.gap().filter(|_| !counted),
+            more: self.more().filter(|_| !counted),
             notes: self.capped().into_iter().collect(),
         }
+    }
+
+    /// What the last page shows that was not followed.
+    fn more(&self) -> Option<String> {
+        let fetch = self.fetch;
+        // Files are what somebody put there, whatever an upstream once said in them.
+        if fetch.method == Method::File {
+            return None;
+        }
+        let known = !fetch.hides && self.paging.total.is_none();
+        self.place.signs.doubt(&Extent {
+            pages: self.pages,
+            rows: known.then_some(self.rows),
+            here: self.place.here,
+            links: matches!(self.paging.advance, Advance::LinkHeader),
+            counted: matches!(self.paging.advance, Advance::Page | Advance::Offset),
+            path: fetch.path.text(),
+        })
     }
 
     /// `page 7 of 20 was empty, so rows may be missing`.
@@ -406,7 +451,7 @@ impl<'f> Pager<'f> {
         let (last, largest) = (self.place.furthest, self.place.largest);
         let had = match rows {
             0 => "was empty".to_owned(),
-            _ if rows < largest && !self.hides => format!("had {rows} rows where others had {largest}"),
+            _ if rows < largest && !self.fetch.hides => format!("had {rows} rows where others had {largest}"),
             _ => return None,
         };
         Some(format!("page {page} of {last} {had}, so rows may be missing"))

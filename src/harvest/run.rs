@@ -93,8 +93,10 @@ async fn give_up(inner: &Inner, run: &Run) -> StoreError {
 fn complete(fetch: &Fetch, run: &Run, read: Read, progress: &dyn Progress) -> Finish {
     let deletes = fetch.missing == Missing::Delete;
     let unsure = unsure(run, &read).filter(|_| deletes);
-    let keep = unsure.is_some() || read.seen.doubt.is_some();
-    let Seen { doubt, mut notes } = read.seen;
+    let Seen { gap, more, mut notes } = read.seen;
+    let doubts: Vec<String> = gap.into_iter().chain(more).collect();
+    let doubt = (!doubts.is_empty()).then(|| doubts.join("; "));
+    let keep = unsure.is_some() || doubt.is_some();
     notes.extend(unsure);
     let doubt = doubt.map(|doubt| match deletes {
         true => format!("{doubt}; nothing is deleted"),

@@ -241,8 +241,9 @@ impl Worker<'_> {
         let info = PageInfo::read(&self.fetch.paging, &page, link, place);
         let rows = self.count(&page, place);
         self.in_time()?;
+        let (rows, alone) = rows?;
         self.info = info?;
-        self.info.rows = rows?;
+        self.info.count(&page, rows, alone.as_ref());
         self.step(hash, place, reply)?;
         let share = bytes.len() as u64 / self.info.rows.max(1);
         let fetch = self.fetch;
@@ -262,13 +263,13 @@ impl Worker<'_> {
         stop.map_or(Ok(()), Err)
     }
 
-    /// The records of a page, before any is shaped: the fetch stage need not wait for the shaping.
-    fn count(&self, page: &Val, place: &str) -> Result<u64, PageFault> {
-        let mut count = 0;
-        let mut wrong = None;
+    /// The records of a page, and the only one, before any is shaped: the fetch stage need not wait for the shaping.
+    fn count(&self, page: &Val, place: &str) -> Result<(u64, Option<Val>), PageFault> {
+        let (mut count, mut alone, mut wrong) = (0, None, None);
         let needs_object = self.shaper.needs_object(self.fetch.entity);
         let each = &mut |record: &Val| {
             count += 1;
+            alone = (count == 1).then(|| record.clone());
             let odd = needs_object && matches!(record, Val::Arr(_) | Val::Null);
             if odd && keeps(&self.fetch.keep, record) == Ok(true) {
                 wrong = Some(describe(record));
@@ -286,7 +287,7 @@ impl Worker<'_> {
                     self.fetch.rows.text()
                 ),
             )),
-            None => Ok(count),
+            None => Ok((count, alone)),
         }
     }
 

@@ -7,7 +7,7 @@ use jaq_json::Val;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    catalog::{Advance, EntityId, Fetch, FetchId, Format, jq::Budget},
+    catalog::{EntityId, Fetch, FetchId, Format, jq::Budget},
     harvest::{
         Inner,
         document::{not_json, parse},
@@ -69,6 +69,7 @@ pub(super) fn read(
         place,
         count: 0,
         left_out: 0,
+        alone: None,
         records: Records::default(),
     };
     let mut info = match content {
@@ -105,14 +106,17 @@ struct Reader<'a> {
     place: &'a str,
     count: u64,
     left_out: u64,
+    /// The record of a page that has one only.
+    alone: Option<Val>,
     records: Records,
 }
 
 impl Reader<'_> {
     fn json(&mut self, bytes: &Bytes, link: Option<String>) -> Result<PageInfo, PageFault> {
         let page = parse(bytes, self.place)?;
-        let info = PageInfo::read(&self.fetch.paging, &page, link, self.place)?;
+        let mut info = PageInfo::read(&self.fetch.paging, &page, link, self.place)?;
         self.rows(&page)?;
+        info.count(&page, self.count, self.alone.as_ref());
         Ok(info)
     }
 
@@ -130,10 +134,9 @@ impl Reader<'_> {
             let record = json::parse(&line).map_err(|error| not_json(&line, &error, place()))?;
             self.rows(&record)?;
         }
-        Ok(PageInfo {
-            next: link.filter(|_| matches!(self.fetch.paging.advance, Advance::LinkHeader)),
-            ..PageInfo::default()
-        })
+        let mut info = PageInfo::default();
+        info.link_next(&self.fetch.paging, link);
+        Ok(info)
     }
 
     fn rows(&mut self, page: &Val) -> Result<(), PageFault> {
@@ -157,6 +160,7 @@ impl Reader<'_> {
     /// An object is a row and its key; anything else is a key.
     fn record(&mut self, record: &Val) -> Result<(), PageFault> {
         self.count += 1;
+        self.alone = (self.count == 1).then(|| record.clone());
         match keeps(&self.fetch.keep, record) {
             Ok(true) => {}
             Ok(false) => {

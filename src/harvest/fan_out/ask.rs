@@ -36,6 +36,8 @@ pub(super) struct Asked {
     pub bytes: u64,
     /// Records that `keep` left out.
     pub left_out: u64,
+    /// Why the answer may not be all of it.
+    pub more: Option<String>,
     pub outcome: Result<ParentOutcome, PageFault>,
 }
 
@@ -48,17 +50,19 @@ pub(super) async fn ask(inner: Arc<Inner>, id: FetchId, parent: Parent, stop: Ca
         pages: 0,
         bytes: 0,
         left_out: 0,
+        more: None,
         hash: Xxh3::new(),
         records: Records::default(),
         repeated: false,
     };
     let outcome = series.all(&parent).await;
-    let (pages, bytes, left_out) = (series.pages, series.bytes, series.left_out);
+    let (pages, bytes, left_out, more) = (series.pages, series.bytes, series.left_out, series.more);
     Asked {
         parent,
         pages,
         bytes,
         left_out,
+        more,
         outcome,
     }
 }
@@ -71,6 +75,8 @@ struct Series<'a> {
     pages: u64,
     bytes: u64,
     left_out: u64,
+    /// Why the answer may not be all of it.
+    more: Option<String>,
     /// Of the bodies, to know an answer of several pages again.
     hash: Xxh3,
     records: Records,
@@ -122,6 +128,7 @@ impl Series<'_> {
         let mut pager = Pager::new(fetch, &Place::first(&fetch.paging.advance), 0, 0);
         self.page(page, &mut pager).await?;
         pager.check_total()?;
+        self.more = pager.seen().more;
         Ok(self.read(Some(state)))
     }
 
@@ -173,12 +180,14 @@ impl Series<'_> {
         }
         pager.check_total()?;
         // Links that it does not list would be taken away: it is asked again.
-        if let Some(doubt) = pager.seen().doubt {
+        let seen = pager.seen();
+        if let Some(doubt) = seen.gap {
             return Err(PageFault::Doubtful {
                 place: request.place,
                 doubt,
             });
         }
+        self.more = seen.more;
         state.body_hash = Some(hash_text(self.hash.digest()));
         match before {
             Some(before) if before.body_hash == state.body_hash => Ok(ParentOutcome::Same(state)),

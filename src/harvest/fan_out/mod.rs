@@ -10,7 +10,11 @@ mod ask;
 mod commit;
 pub(super) mod help;
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use futures_util::{FutureExt as _, future::BoxFuture};
 use tokio::{
@@ -24,6 +28,7 @@ use super::{
     Inner,
     buffer::{Held, Part},
     error::PageFault,
+    page::Seen,
     progress::Progress,
     run::Outcome,
     stage::Read,
@@ -70,7 +75,13 @@ pub(super) async fn run(
     tracing::debug!(fetch = run.fetch, planned, "requests are due");
     let crew = Crew::new(inner, id, run);
     Ok(match crew.work(Some(planned), progress, stop).await? {
-        Ended::Done => Outcome::Whole(Read::default()),
+        Ended::Done => Outcome::Whole(Read {
+            seen: Seen {
+                more: crew.more(),
+                ..Seen::default()
+            },
+            ..Read::default()
+        }),
         Ended::Broken(fault) => Outcome::Failed(fault),
         Ended::Stopped => Outcome::Interrupted,
     })
@@ -88,6 +99,8 @@ struct Crew<'a> {
     committed: Notify,
     /// Nothing is under way, so that nothing is to be waited for with what is gathered.
     idle: Notify,
+    /// Answers that may not be all of it, and what is to be said of the first of them.
+    doubts: Mutex<(u64, String)>,
 }
 
 /// An answer on its way to its commit, with the room that it takes.
@@ -105,7 +118,25 @@ impl<'a> Crew<'a> {
             room: inner.buffer.part(),
             committed: Notify::new(),
             idle: Notify::new(),
+            doubts: Mutex::default(),
         }
+    }
+
+    /// Notes an answer that may not be all of it.
+    fn doubt(&self, parent: &Parent, more: String) {
+        let mut doubts = self.doubts.lock().unwrap_or_else(PoisonError::into_inner);
+        if doubts.0 == 0 {
+            doubts.1 = format!("such as that about {}: {more}", crate::value::Key(parent.key.clone()));
+            tracing::warn!(fetch = self.run.fetch, "an answer may not be all of it, {}", doubts.1);
+        }
+        doubts.0 += 1;
+    }
+
+    /// `3 answers may not be all of it, such as that about 7: …`.
+    fn more(&self) -> Option<String> {
+        let doubts = self.doubts.lock().unwrap_or_else(PoisonError::into_inner);
+        let answers = if doubts.0 == 1 { "answer" } else { "answers" };
+        (doubts.0 > 0).then(|| format!("{} {answers} may not be all of it, {}", doubts.0, doubts.1))
     }
 
     async fn work(
@@ -252,8 +283,12 @@ impl<'a> Crew<'a> {
             pages,
             bytes,
             left_out,
+            more,
             outcome,
         } = asked;
+        if let Some(more) = more {
+            self.doubt(&parent, more);
+        }
         let fault = outcome.as_ref().err().cloned();
         streak.add(fault.as_ref());
         let outcome = outcome.unwrap_or_else(|fault| failed(&parent, &fault));

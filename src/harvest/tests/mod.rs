@@ -15,6 +15,7 @@ mod remembered;
 mod safety;
 mod schedules;
 mod shapes;
+mod signs;
 mod simulation;
 mod upstream;
 
