@@ -33,6 +33,10 @@ const NEXT: &[&str] = &[
     "nextcontinuationtoken",
     "continuationtoken",
 ];
+/// Members of such an object that hold the address, or what to ask with.
+const TARGETS: &[&str] = &["href", "url", "uri", "link", "after", "cursor", "token"];
+/// Members whose own members are what to ask with.
+const BY_PARTS: &[&str] = &["continue", "lastevaluatedkey"];
 /// Members that say whether there is more.
 const MORE: &[&str] = &[
     "more",
@@ -214,8 +218,10 @@ impl Signs {
             match value {
                 Val::Bool(true) if MORE.contains(&name) || name == "next" => set(&mut self.more, at),
                 Val::Bool(false) if LAST.contains(&name) => set(&mut self.more, at),
-                // MediaWiki's: parameters of the next request.
-                Val::Obj(parameters) if name == "continue" && !parameters.is_empty() => set(&mut self.more, at),
+                // MediaWiki's and DynamoDB's: parameters of the next request.
+                Val::Obj(parameters) if BY_PARTS.contains(&name) && !parameters.is_empty() => set(&mut self.more, at),
+                // Airtable's: a text, where others give the number of rows before these.
+                Val::TStr(_) if name == "offset" && number(value).is_none() => set(&mut self.cursor, at),
                 _ if NEXT.contains(&name) => self.next(value, at),
                 _ => {
                     let counts = [
@@ -243,9 +249,10 @@ impl Signs {
                 }
             }
             Val::Obj(link) => {
-                let href = link.iter().find(|(key, _)| text(key) == Some("href"));
-                if let Some((_, Val::TStr(_))) = href {
-                    self.next(href.map_or(&Val::Null, |(_, value)| value), format!("{at}.href"));
+                let to = |name: &&str| link.iter().find(|(key, _)| text(key) == Some(name));
+                let target = TARGETS.iter().find_map(to);
+                if let Some((key, value @ Val::TStr(_))) = target {
+                    self.next(value, path(&at, text(key).unwrap_or_default()));
                 }
             }
             value => match text(value).map(str::trim) {

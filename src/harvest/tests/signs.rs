@@ -53,6 +53,15 @@ fn signs_and_what_to_write() {
             r#"{"data":{"nextToken":"x","rows":[]}}"#,
             "`pages: {next: \".data.nextToken\"}`",
         ),
+        (
+            r#"{"paging":{"next":{"after":"x"}}}"#,
+            "`pages: {next: \".paging.next.after\"}`",
+        ),
+        (
+            r#"{"offset":"itr1/rec2"}"#,
+            "`{$cursor}` in the path and `pages: {next: \".offset\"}`",
+        ),
+        (r#"{"LastEvaluatedKey":{"id":"1"}}"#, "says so in `.LastEvaluatedKey`"),
         (r#"{"next_page":2}"#, "`pages: {next: \".next_page\"}`"),
         (r#"{"has_more":true}"#, "says so in `.has_more`; page with `{$page}`"),
         (
@@ -117,7 +126,8 @@ fn what_is_no_sign() {
         r#"{"rows":[{"next":"/t?page=2","has_more":true}]}"#,
         r#"{"article":{"next":"/a/2","total":9},"comments":[]}"#,
         r#"{"meta":{"deeper":{"has_more":true}}}"#,
-        r#"{"continue":{}}"#,
+        r#"{"continue":{},"offset":4,"LastEvaluatedKey":null}"#,
+        r#"{"offset":"4","links":{"next":{"meta":{}}}}"#,
         r#"[{"next":"/t?page=2"},{"id":2}]"#,
         r#"{"next":{"href":"/t?page=2","id":1},"page":{"has_more":true,"id":2}}"#,
         "[]",

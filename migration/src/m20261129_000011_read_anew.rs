@@ -1,4 +1,5 @@
-//! Forgets times of change that may be too young to be validators: one second stood for several states. Knows their columns.
+//! Has pages read anew once: times of change may have been too young to be validators, and pages were not looked at for signs
+//! that there are more. Knows their columns.
 
 use sea_orm_migration::prelude::*;
 
@@ -6,7 +7,7 @@ pub struct Migration;
 
 impl MigrationName for Migration {
     fn name(&self) -> &str {
-        "m20261129_000011_young_times"
+        "m20261129_000011_read_anew"
     }
 }
 
@@ -16,7 +17,9 @@ impl MigrationTrait for Migration {
         for table in ["hayloft_request_state", "hayloft_fan_out"] {
             let forget = Query::update()
                 .table(table)
+                .value("etag", Option::<String>::None)
                 .value("last_modified", Option::<String>::None)
+                .value("body_hash", Option::<String>::None)
                 .to_owned();
             manager.execute(forget).await?;
         }
