@@ -4,7 +4,11 @@ use serde_json::{Value, json};
 
 use crate::harness::{Db, Reply, Scratch, Upstream, on_both};
 
-on_both!(what_is_left_out_is_told, a_run_in_doubt_is_not_called_complete);
+on_both!(
+    what_is_left_out_is_told,
+    a_run_in_doubt_is_not_called_complete,
+    a_sign_of_more_is_told
+);
 
 fn definition(fetch: &str) -> String {
     format!(
@@ -72,4 +76,24 @@ async fn a_run_in_doubt_is_not_called_complete(db: Db) {
         status.out
     );
     assert_eq!(scratch.rows("SELECT count(*) FROM thing").await, [["12"]]);
+}
+
+async fn a_sign_of_more_is_told(db: Db) {
+    let upstream = Upstream::start().await;
+    let page = json!({ "rows": [{ "id": 1 }, { "id": 2 }], "meta": { "next_cursor": "x" } });
+    upstream.set("/things", Reply::json(&page));
+    let scratch = Scratch::on(db, &definition("GET: \"/things\", rows: \".rows[]\""));
+    let url = upstream.url();
+    for _ in 0..2 {
+        let harvest = scratch.must(&["harvest"], &[("UP", &url)]).await;
+        let told = "in doubt: there may be more: the last page has `.meta.next_cursor`; follow it with `{$cursor}` in the path \
+                    and `pages: {next: \".meta.next_cursor\"}`; nothing is deleted";
+        assert!(
+            harvest.out.contains(told) && !harvest.out.contains("complete"),
+            "{}",
+            harvest.out
+        );
+        let status = scratch.must(&["status"], &[]).await;
+        assert!(status.out.contains(&format!("Thing: {told}")), "{}", status.out);
+    }
 }

@@ -119,3 +119,24 @@ async fn an_answer_with_a_gap_changes_nothing() {
     assert_eq!((counts.done, counts.failed), (0, 1));
     assert!(counts.errors[0].contains("page 2 of 3 was empty"), "{counts:?}");
 }
+
+#[tokio::test]
+async fn answers_that_show_more_put_the_run_in_doubt() {
+    let field = r#"recipes: [Recipe!]! @fetch(source: "farm", GET: "/r/{$this.id}", rows: ".r[]")"#;
+    let bench = Bench::with(field).await;
+    bench.items(&[("1", "one"), ("2", "two"), ("3", "three")]);
+    bench.answers("/r/1", Answer::json(r#"{"r":[{"id":"a"}],"next":null}"#));
+    bench.answers("/r/2", Answer::json(r#"{"r":[{"id":"b"}],"next":"/r/2?page=2"}"#));
+    bench.answers(
+        "/r/3",
+        Answer::json(r#"{"r":[{"id":"c"}]}"#).header("link", "</r/3?page=2>; rel=next"),
+    );
+    let (report, _) = bench.round().await;
+    assert_eq!((report.summary.state, report.summary.new), (RunState::Complete, 3));
+    let doubt = report.summary.told.doubt.expect("a doubt");
+    assert!(
+        doubt.starts_with("2 answers may not be all of it, such as that about "),
+        "{doubt}"
+    );
+    assert!(doubt.contains(": there may be more: the last page has "), "{doubt}");
+}
