@@ -159,10 +159,9 @@ impl PageInfo {
     /// Notes the records of a page; `alone` is the record, where there is one only.
     pub(super) fn count(&mut self, page: &Val, rows: u64, alone: Option<&Val>) {
         self.rows = rows;
-        self.signs = Signs {
-            header: self.signs.header,
-            ..Signs::read(page, rows, alone)
-        };
+        let header = self.signs.header;
+        self.signs = Signs::read(page, rows, alone);
+        self.signs.header = header;
     }
 }
 
