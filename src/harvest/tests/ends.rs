@@ -163,7 +163,12 @@ async fn a_gap_before_the_last_page_deletes_nothing() {
         (4, 0, both, None),
     ];
     for (at, rows, fetch, told) in cases {
-        let (upstream, gap) = with_gap(at, rows, ",\"last\":6,\"total\":18").await;
+        let more = if fetch == both {
+            ",\"last\":6,\"total\":18"
+        } else {
+            ",\"last\":6"
+        };
+        let (upstream, gap) = with_gap(at, rows, more).await;
         let farm = Farm::new(&upstream.url, fetch).await;
         let (first, messages) = farm.run(Reason::Hand).await;
         assert_eq!((first.new, first.told.doubt, messages.len()), (18, None, 0));
