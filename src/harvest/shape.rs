@@ -8,7 +8,7 @@ use super::{
     extent::Extent,
     keys::{reference, targets},
     leaf::{Document, Item, LeafShape, Values},
-    refusal::{Unfit, refusal},
+    refusal::{Unfit, refusal, refused_value},
     room::{self, Room},
     select::{Found, Take},
 };
@@ -131,12 +131,8 @@ impl Shaper {
     pub(super) fn refuse(&self, entity: EntityId, record: &Val, reason: String) -> Refused {
         let (row, refused) = self.record(entity, record);
         let id = row.and_then(|row| self.key_of(entity, &row));
-        let known = refused.into_iter().next();
-        let (key, id) = match (id, known) {
-            (Some(id), _) => (Some(id.to_string()), Some(id)),
-            (None, Some(known)) => (known.key, known.id),
-            (None, None) => (None, None),
-        };
+        let known = refused.into_iter().next().map(|known| (known.key, known.id));
+        let (key, id) = id.map_or(known.unwrap_or_default(), |id| (Some(id.to_string()), Some(id)));
         Refused {
             key,
             id,

@@ -71,6 +71,7 @@ fn answer(parent: Parent, says: Says) -> ParentAnswer {
         parent,
         pages: 1,
         bytes: 9,
+        left_out: 0,
         outcome,
     }
 }
@@ -104,6 +105,7 @@ async fn ask(store: &Store, minute: u32, says: &[(&str, Says)]) {
     let keep = Finish::Complete {
         missing: Missing::Keep,
         missing_max: 1.0,
+        told: Told::default(),
     };
     store.finish_run(&run, keep).await.expect("an end");
 }
@@ -175,6 +177,7 @@ async fn what_may_not_vouch_is_asked_in_full(on: On) {
     let keep = Finish::Complete {
         missing: Missing::Keep,
         missing_max: 1.0,
+        told: Told::default(),
     };
     store.finish_run(&run, keep).await.expect("an end");
     let (_, parents) = claim(&store, 2).await;
