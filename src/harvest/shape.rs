@@ -8,7 +8,7 @@ use super::{
     extent::Extent,
     keys::{reference, targets},
     leaf::{Document, Item, LeafShape, Values},
-    refusal::{Unfit, refusal, refused_value},
+    refusal::{Unfit, refusal},
     room::{self, Room},
     select::{Found, Take},
 };
@@ -133,11 +133,7 @@ impl Shaper {
         let id = row.and_then(|row| self.key_of(entity, &row));
         let known = refused.into_iter().next().map(|known| (known.key, known.id));
         let (key, id) = id.map_or(known.unwrap_or_default(), |id| (Some(id.to_string()), Some(id)));
-        Refused {
-            key,
-            id,
-            ..refused_value(reason, record)
-        }
+        refusal(Unfit { key, id, reason }, record)
     }
 
     /// The key that a value is, for values that are no records: a scalar, or an array of a composite key's parts.
