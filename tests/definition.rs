@@ -247,6 +247,9 @@ fn dump(catalog: &Catalog) -> String {
             let keep: Vec<&str> = fetch.keep.iter().map(catalog::jq::Filter::text).collect();
             line(&mut out, format!("  keep {keep:?} end {:?}", paging.end));
         }
+        if fetch.repeats != catalog::Repeats::Last {
+            line(&mut out, format!("  repeats {:?}", fetch.repeats));
+        }
         if let Some(each) = &fetch.each {
             let this: Vec<&str> = each
                 .this

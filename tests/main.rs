@@ -32,6 +32,7 @@ mod pages;
 mod parts;
 mod places;
 mod reload;
+mod repeats;
 mod replaced;
 mod start;
 mod starts;

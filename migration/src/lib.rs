@@ -11,6 +11,7 @@ mod m20261121_000008_replaced;
 mod m20261121_000009_reading;
 mod m20261129_000010_told;
 mod m20261129_000011_read_anew;
+mod m20261129_000020_repeats;
 mod m20261129_000025_prints;
 mod m20261129_000026_refused_answers;
 mod m20261129_000040_held;
@@ -47,6 +48,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000009_reading::Migration),
             Box::new(m20261129_000010_told::Migration),
             Box::new(m20261129_000011_read_anew::Migration),
+            Box::new(m20261129_000020_repeats::Migration),
             Box::new(m20261129_000025_prints::Migration),
             Box::new(m20261129_000026_refused_answers::Migration),
             Box::new(m20261129_000040_held::Migration),

@@ -307,6 +307,8 @@ pub struct Fetch {
     pub schedule: Option<Schedule>,
     /// What becomes of slots that passed while no process ran.
     pub catch_up: CatchUp,
+    /// What becomes of records whose key came before in the same run.
+    pub repeats: Repeats,
     pub missing: Missing,
     /// The part of the stored rows that one run may delete, 0 to 1; one row is always allowed.
     pub missing_max: f64,
@@ -407,6 +409,18 @@ pub enum CatchUp {
 pub enum Missing {
     Keep,
     Delete,
+}
+
+/// What becomes of records whose key came before in the same run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Repeats {
+    /// The last one counts.
+    #[default]
+    Last,
+    /// They are parts of one row.
+    Merge,
+    /// The run fails.
+    Fail,
 }
 
 impl Catalog {

@@ -4,7 +4,8 @@
 use xxhash_rust::xxh3::Xxh3;
 
 use super::{
-    Advance, Catalog, EntityId, FetchId, FieldKind, Leaf, Paging, Selection, ValueFieldKind, ValueId, jq::Filter,
+    Advance, Catalog, EntityId, FetchId, FieldKind, Leaf, Paging, Repeats, Selection, ValueFieldKind, ValueId,
+    jq::Filter,
 };
 use crate::value::Scalar;
 
@@ -39,6 +40,9 @@ impl Catalog {
         signature.text(fetch.rows.text());
         fetch.keep.iter().for_each(|keep| signature.text(keep.text()));
         signature.paging(&fetch.paging);
+        if fetch.repeats != Repeats::Last {
+            signature.text(&format!("{:?}", fetch.repeats));
+        }
         signature.entity(fetch.entity);
         if self.is_shared(fetch.entity) {
             signature.text("parts");

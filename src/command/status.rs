@@ -174,8 +174,12 @@ fn state(run: &RunSummary) -> String {
         0 => String::new(),
         count => format!(", {count} left out by keep"),
     };
+    let repeated = match run.repeated {
+        0 => String::new(),
+        count => format!(", {count} repeated"),
+    };
     format!(
-        "{state}{by}: {} new, {} changed, {} same, {} gone, {} refused{left_out}",
+        "{state}{by}: {} new, {} changed, {} same, {} gone, {} refused{left_out}{repeated}",
         run.new, run.changed, run.same, run.gone, run.refused
     )
 }

@@ -27,6 +27,8 @@ pub(super) struct Loaded {
     pub drained: bool,
     /// Rows that came again on a later page.
     pub repeated: u64,
+    /// Records whose key came before, on whatever page.
+    pub copies: u64,
 }
 
 impl<'r> Load<'r> {
@@ -74,6 +76,7 @@ impl<'r> Load<'r> {
         Ok(Loaded {
             drained,
             repeated: self.done.outcome.repeated,
+            copies: self.done.outcome.copies,
         })
     }
 
@@ -107,6 +110,7 @@ impl<'r> Load<'r> {
         done.outcome.changed += outcome.changed;
         done.outcome.same += outcome.same;
         done.outcome.repeated += outcome.repeated;
+        done.outcome.copies += outcome.copies;
         self.progress.committed(done);
         if let Some(asks) = stale {
             // A worker that is gone was stopped.

@@ -22,6 +22,7 @@ mod pace;
 mod page;
 mod past;
 mod progress;
+mod records;
 mod refusal;
 mod report;
 mod request;

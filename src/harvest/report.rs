@@ -73,6 +73,7 @@ fn counts(summary: &RunSummary) -> String {
         (summary.gone, "gone"),
         (summary.refused, "refused"),
         (summary.left_out, "left out by keep"),
+        (summary.repeated, "repeated"),
     ];
     let told: Vec<String> = named
         .into_iter()

@@ -24,7 +24,7 @@ use super::{
     work::{Job, file_fault},
 };
 use crate::{
-    catalog::{Fetch, FetchId, Format, Missing},
+    catalog::{Fetch, FetchId, Format, Missing, Repeats},
     store::{Finish, RequestState, Run, StoreError, Told},
 };
 
@@ -93,11 +93,14 @@ async fn give_up(inner: &Inner, run: &Run) -> StoreError {
 fn complete(fetch: &Fetch, run: &Run, read: Read, progress: &dyn Progress) -> Finish {
     let deletes = fetch.missing == Missing::Delete;
     let unsure = unsure(run, &read).filter(|_| deletes);
+    let copies = copies(fetch, read.copies);
+    // Where rows may go, the reason why none does says the same.
+    let shifted = (read.shifted && !deletes).then(|| SHIFTED.to_owned());
     let Seen { gap, more, mut notes } = read.seen;
-    let doubts: Vec<String> = gap.into_iter().chain(more).collect();
+    let doubts: Vec<String> = gap.into_iter().chain(more).chain(shifted).collect();
     let doubt = (!doubts.is_empty()).then(|| doubts.join("; "));
     let keep = unsure.is_some() || doubt.is_some();
-    notes.extend(unsure);
+    notes.extend(copies.into_iter().chain(unsure));
     let doubt = doubt.map(|doubt| match deletes {
         true => format!("{doubt}; nothing is deleted"),
         false => doubt,
@@ -113,13 +116,31 @@ fn complete(fetch: &Fetch, run: &Run, read: Read, progress: &dyn Progress) -> Fi
     }
 }
 
+const SHIFTED: &str = "pages shifted while being read, so rows may be missing";
+
+/// What is said of records whose key had come before.
+fn copies(fetch: &Fetch, count: u64) -> Option<String> {
+    // Who says that rows come in parts knows it.
+    let told = count > 0 && fetch.repeats == Repeats::Last;
+    let (records, have) = if count == 1 {
+        ("record", "has")
+    } else {
+        ("records", "have")
+    };
+    told.then(|| {
+        format!(
+            "{count} {records} {have} a key that came before in the same run; the last of each counts (`repeats: LAST`)"
+        )
+    })
+}
+
 /// Why what this run did not see may be there all the same, though it saw the pages to their end.
 fn unsure(run: &Run, read: &Read) -> Option<String> {
     if run.checkpoint.is_some() {
         return Some("went on after an interruption, so nothing is deleted; the next run judges".to_owned());
     }
     if read.shifted {
-        return Some("pages shifted while being read; nothing is deleted, the next run judges".to_owned());
+        return Some(format!("{SHIFTED}; nothing is deleted, the next run judges"));
     }
     let nameless = read.nameless;
     let rows = if nameless == 1 { "row" } else { "rows" };
@@ -211,6 +232,7 @@ async fn stages(
         // A row that comes again has moved to a later page: others may have moved to earlier ones, past the reader.
         (Ok(()), Ok(Worked::Whole(read))) => Outcome::Whole(Read {
             shifted: read.shifted || loaded.repeated > 0,
+            copies: loaded.copies,
             ..read
         }),
         (Ok(()), Ok(Worked::Stopped)) => Outcome::Interrupted,

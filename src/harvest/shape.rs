@@ -88,10 +88,9 @@ pub(super) type Shaped = (Option<Row>, Vec<Refused>);
 impl Shaper {
     pub(super) fn new(catalog: &Catalog, layout: &Layout) -> Shaper {
         let entities = catalog.entity_ids();
+        let entities = entities.map(|id| entity_shape(catalog, id, layout.entity(id)));
         Shaper {
-            entities: entities
-                .map(|id| entity_shape(catalog, id, layout.entity(id)))
-                .collect(),
+            entities: entities.collect(),
             values: Values::new(catalog),
         }
     }
@@ -143,6 +142,10 @@ impl Shaper {
         let key = key.ok_or_else(|| "expected a record or a key, found null".to_owned())?;
         room::of_key(&key).map_err(|reason| format!("the key: {reason}"))?;
         Ok(key)
+    }
+
+    pub(super) fn key_of_record(&self, entity: EntityId, record: &Val) -> Option<Key> {
+        self.shape(entity).ok()?.readable_key(&self.values, record, &[]).1
     }
 
     /// The key of a row that was shaped here.

@@ -12,22 +12,23 @@ use super::{
     error::{PageFault, rows_fault},
     fetch::begins_html,
     json,
-    limits::{CHUNK, FILTER_TIME, GROUP_BYTES, GROUP_REFUSED, GROUP_ROWS},
+    limits::{CHUNK, FILTER_TIME},
     lines::Lines,
     page::{PageInfo, Pager, Place, Position},
+    records::Parts,
     request::Request,
     select::keeps,
     shape::Shaper,
     stage::{Again, Batch, Content, Page, Read, Step, Worked},
 };
 use crate::{
-    catalog::{Catalog, Fetch, Format, Valid, jq::Budget},
+    catalog::{Catalog, Fetch, Format, Repeats, Valid, jq::Budget},
     store::{Checkpoint, Group, RequestState},
     value::describe,
 };
 
 /// Why a page was left in the middle.
-enum Stop {
+pub(super) enum Stop {
     Fault(PageFault),
     /// The load has gone, or the run is cancelled.
     Gone,
@@ -75,6 +76,7 @@ impl Job {
             since: 0,
             info: PageInfo::default(),
             file_bytes: None,
+            parts: Parts::default(),
         };
         if self.start.position != Position::End {
             loop {
@@ -93,14 +95,15 @@ impl Job {
         Ok(Worked::Whole(Read {
             nameless: worker.pager.place.nameless,
             shifted: worker.pager.place.shifted,
+            copies: 0,
             seen: worker.pager.seen(),
         }))
     }
 }
 
-struct Worker<'c> {
-    fetch: &'c Fetch,
-    shaper: Arc<Shaper>,
+pub(super) struct Worker<'c> {
+    pub fetch: &'c Fetch,
+    pub shaper: Arc<Shaper>,
     pager: Pager<'c>,
     output: mpsc::Sender<Batch>,
     again: Again,
@@ -108,14 +111,16 @@ struct Worker<'c> {
     stale: bool,
     cancel: CancellationToken,
     /// The time of the filters for the page in hand.
-    budget: Budget,
+    pub budget: Budget,
     /// How errors name the page in hand.
-    place: String,
-    group: Group,
+    pub place: String,
+    pub group: Group,
     /// Input bytes of the rows in `group`.
-    since: u64,
-    info: PageInfo,
+    pub since: u64,
+    pub info: PageInfo,
     file_bytes: Option<u64>,
+    /// Where rows come in parts.
+    pub parts: Parts,
 }
 
 impl Worker<'_> {
@@ -291,30 +296,6 @@ impl Worker<'_> {
         }
     }
 
-    fn record(&mut self, record: &Val, bytes: u64) -> Result<(), Stop> {
-        let entity = self.fetch.entity;
-        let (row, refused) = match keeps(&self.fetch.keep, record) {
-            Ok(true) => self.shaper.record(entity, record),
-            Ok(false) => {
-                self.info.left_out += 1;
-                self.group.left_out += 1;
-                (None, Vec::new())
-            }
-            Err(reason) => (None, vec![self.shaper.refuse(entity, record, reason)]),
-        };
-        self.in_time()?;
-        if row.is_none() && refused.iter().any(|refused| refused.id.is_none()) {
-            self.info.nameless += 1;
-        }
-        self.group.rows.extend(row);
-        self.group.refused.extend(refused);
-        self.since += bytes;
-        let full = self.group.rows.len() >= GROUP_ROWS
-            || self.group.refused.len() >= GROUP_REFUSED
-            || self.since >= GROUP_BYTES;
-        if full { self.send() } else { Ok(()) }
-    }
-
     fn file(&mut self, path: &Path, place: &str) -> Result<(), Stop> {
         let fault = |error: std::io::Error| file_fault(place, &error);
         let mut file = File::open(path).map_err(fault)?;
@@ -403,12 +384,21 @@ impl Worker<'_> {
 
     /// `state` is what is remembered of it from now on.
     fn finish_page(&mut self, state: Option<RequestState>) -> Result<bool, Stop> {
-        let place = &self.pager.place;
-        let last = place.position == Position::End;
+        let last = self.pager.place.position == Position::End;
         self.group.pages = 1;
+        if self.fetch.repeats == Repeats::Merge {
+            // What is kept here until the end is in no checkpoint, and no page stands for its rows alone.
+            if last {
+                let before = self.info.nameless;
+                self.merged()?;
+                self.pager.place.nameless += self.info.nameless - before;
+            }
+            self.send()?;
+            return Ok(last);
+        }
         self.group.request = state;
         self.group.checkpoint = Some(Checkpoint {
-            next: serde_json::to_string(place).map_err(|_| PageFault::Internal)?,
+            next: serde_json::to_string(&self.pager.place).map_err(|_| PageFault::Internal)?,
             pages: self.pager.pages,
             rows: self.pager.rows,
         });
@@ -416,7 +406,7 @@ impl Worker<'_> {
         Ok(last)
     }
 
-    fn send(&mut self) -> Result<(), Stop> {
+    pub(super) fn send(&mut self) -> Result<(), Stop> {
         if self.cancel.is_cancelled() {
             return Err(Stop::Gone);
         }
@@ -425,6 +415,7 @@ impl Worker<'_> {
             Some(_) => Some(oneshot::channel()).unzip(),
             None => (None, None),
         };
+        self.group.once = self.fetch.repeats == Repeats::Fail;
         let batch = Batch {
             group: std::mem::take(&mut self.group),
             pages_total: self.info.last,
@@ -443,7 +434,7 @@ impl Worker<'_> {
     }
 
     /// What filters said after their time was over, or after a stop, means nothing.
-    fn in_time(&self) -> Result<(), Stop> {
+    pub(super) fn in_time(&self) -> Result<(), Stop> {
         if self.cancel.is_cancelled() {
             return Err(Stop::Gone);
         }

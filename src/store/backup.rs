@@ -6,7 +6,7 @@ use std::{
     io,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row, SqliteConnection, sqlite::SqliteJournalMode};
@@ -14,16 +14,32 @@ use tempfile::{NamedTempFile, TempPath};
 
 use crate::config::DatabaseUrl;
 
-use super::{
-    Store,
-    dialect::Dialect,
-    functions, open,
-    sqlite::Sqlite,
-    types::{Backup, Restored, StoreError},
-};
+use super::{Store, dialect::Dialect, functions, open, sqlite::Sqlite, types::StoreError};
 
 /// Faults of a damaged file that are told; the first ones say enough.
 const FAULTS_MAX: usize = 5;
+
+/// A backup that was made.
+#[derive(Clone, Debug)]
+pub struct Backup {
+    pub bytes: u64,
+    pub took: Duration,
+    /// Where the change log of the copy stands.
+    pub epoch: String,
+    pub head: i64,
+}
+
+/// A database that was put back.
+#[derive(Clone, Debug)]
+pub struct Restored {
+    pub bytes: u64,
+    pub took: Duration,
+    pub epoch: String,
+    /// That of the backup: what was read in it after the backup is not to be gone on from.
+    pub old_epoch: String,
+    /// Where the older database is now, if there was one.
+    pub kept: Option<PathBuf>,
+}
 
 impl Store {
     /// Copies a database as it is at one moment into a new file; who writes to it goes on. Needs no definition.

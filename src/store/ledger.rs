@@ -18,7 +18,13 @@ use super::{
     Inner,
     bind::{Line, get},
     changes, crash, deferred,
-    load::{self, Writing, added::Added, again::Later, print::Print, seen::RowSet},
+    load::{
+        self, Writing,
+        added::Added,
+        again::Later,
+        print::Print,
+        seen::{self, RowSet},
+    },
     reading, statistics,
     sure::Trace,
     told::Told,
@@ -31,6 +37,8 @@ const CLOCK_SLACK_SECONDS: i64 = 5;
 /// Runs of one fetch that the ledger keeps, and those whose refused rows are kept.
 const RUNS_KEPT: i64 = 100;
 const QUARANTINE_RUNS_KEPT: i64 = 10;
+/// Rows that come several times in each run, and are written once for all of them: what is beyond is written each time.
+pub(super) const REPEATING_MAX: usize = 10_000;
 
 /// What a running run has seen; also in the database, from where a resumed run reads it.
 #[derive(Default)]
@@ -49,6 +57,12 @@ pub struct RunMemory {
     pub part: i64,
     /// What it has added to a table that was empty.
     pub added: Added,
+    /// Rows of the page under way, as a set.
+    pub page: RowSet,
+    /// Rows whose key came several times in the last complete run: they are written when all of this run is there.
+    pub repeating: RowSet,
+    /// Those that came several times in this one, the first [`REPEATING_MAX`].
+    pub copied: Vec<i64>,
     /// What was refused because a value is taken, and is tried again at the end.
     pub later: Later,
     /// Indexes of what the run writes are missing, as far as that is known.
@@ -66,14 +80,15 @@ impl RunMemory {
         for row in std::mem::take(&mut self.page_rows) {
             self.seen.insert(row);
         }
+        self.page = RowSet::default();
     }
 }
 
 pub(super) const SUMMARY: &str = "id,\"fetch\",slot,state,started_at,finished_at,pages,bytes,new_rows,changed_rows,same_rows,\
-                                  gone_rows,refused_rows,held_rows,error,fence>1,owner,left_out_rows,doubt,notes";
+                                  gone_rows,refused_rows,held_rows,error,fence>1,owner,left_out_rows,doubt,notes,repeated_rows";
 
 /// Columns of [`SUMMARY`].
-pub(super) const SUMMARY_COLUMNS: usize = 20;
+pub(super) const SUMMARY_COLUMNS: usize = 21;
 
 pub(super) fn instant(text: &str) -> Result<DateTime<Utc>, StoreError> {
     let parsed = DateTime::parse_from_rfc3339(text);
@@ -107,6 +122,7 @@ pub(super) fn summary(row: &Line) -> Result<RunSummary, StoreError> {
         refused: count(12)?,
         held: count(13)?,
         left_out: count(17)?,
+        repeated: count(20)?,
         error: get(row, 14)?,
         told: Told {
             doubt: get(row, 18)?,
@@ -202,6 +218,7 @@ pub(super) async fn finish(inner: &Inner, run: &Run, finish: &Finish) -> Result<
             crash::point("finish::absent");
             load::forget_unvisited(&mut work, run).await?;
             refilled(&mut work, run).await?;
+            repeating(&mut work, run, &memory.copied).await?;
             (RunState::Complete, None)
         }
         Finish::Failed { error } => (RunState::Failed, Some(error.clone())),
@@ -247,6 +264,19 @@ async fn judge(
     }
     again.tell(work, run).await?;
     Ok(absent)
+}
+
+/// Notes which rows came several times.
+async fn repeating(work: &mut Writing<'_>, run: &Run, copied: &[i64]) -> Result<(), StoreError> {
+    if copied.is_empty() {
+        return Ok(());
+    }
+    let mut params = work.params();
+    params.add(run.id)?;
+    params.add(seen::pack(&mut copied.to_vec()))?;
+    work.run(params, "UPDATE hayloft_run SET repeating=$2 WHERE id=$1".to_owned())
+        .await?;
+    Ok(())
 }
 
 /// Notes what a person should know of a run.

@@ -72,6 +72,7 @@ use in_line::in_line;
 use ledger::Memories;
 use open::Door;
 
+pub use backup::{Backup, Restored};
 pub use held::{Decision, HeldDeletion};
 pub use parents::*;
 pub use plan::{LayoutPlan, PlannedStep};

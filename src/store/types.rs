@@ -1,6 +1,6 @@
 //! What goes in and out of the store. Plain data.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
@@ -276,6 +276,10 @@ pub struct Group {
     pub refused: Vec<Refused>,
     /// Records that the definition's `keep` left out.
     pub left_out: u64,
+    /// No key may come twice in the run: the group is refused otherwise.
+    pub once: bool,
+    /// Records that were put together with others of their key, and so are no rows of their own.
+    pub copies: u64,
     /// Bytes received since the last group.
     pub bytes: u64,
     /// Pages finished with this group: 0 or 1.
@@ -325,6 +329,8 @@ pub struct GroupOutcome {
     pub repeated: u64,
     /// Requests of unchanged pages whose rows are not what they wrote any more: each has to be read in full, and sent again.
     pub stale: Vec<String>,
+    /// Records whose key came before in this run, on whatever page.
+    pub copies: u64,
 }
 
 /// How a run ended.
@@ -391,6 +397,8 @@ pub struct RunSummary {
     pub same: u64,
     pub gone: u64,
     pub refused: u64,
+    /// Records whose key had come before in the run.
+    pub repeated: u64,
     /// Rows whose deletion is held because they were too many.
     pub held: u64,
     /// Records that the definition's `keep` left out.
@@ -471,26 +479,4 @@ pub struct FetchStatus {
     pub looked_at: Option<DateTime<Utc>>,
     pub refill: Option<Refill>,
     pub reading: Reading,
-}
-
-/// A backup that was made.
-#[derive(Clone, Debug)]
-pub struct Backup {
-    pub bytes: u64,
-    pub took: Duration,
-    /// Where the change log of the copy stands.
-    pub epoch: String,
-    pub head: i64,
-}
-
-/// A database that was put back.
-#[derive(Clone, Debug)]
-pub struct Restored {
-    pub bytes: u64,
-    pub took: Duration,
-    pub epoch: String,
-    /// That of the backup: what was read in it after the backup is not to be gone on from.
-    pub old_epoch: String,
-    /// Where the older database is now, if there was one.
-    pub kept: Option<PathBuf>,
 }

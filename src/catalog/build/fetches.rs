@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     catalog::{
-        Catalog, EntityId, Fetch, FetchId, Format, Method, Missing, Schedule, Source, SourceId,
+        Catalog, EntityId, Fetch, FetchId, Format, Method, Missing, Repeats, Schedule, Source, SourceId,
         jq::Filter,
         template::{Encoding, Template},
     },
@@ -45,9 +45,15 @@ impl Builder<'_> {
                 Some("DELETE") => Missing::Delete,
                 _ => Missing::Keep,
             };
+            let repeats = match directive.text("repeats").map(|repeats| repeats.value) {
+                Some("MERGE") => Repeats::Merge,
+                Some("FAIL") => Repeats::Fail,
+                _ => Repeats::Last,
+            };
             let missing_max = self.missing_max(directive, missing);
             if let Some(fetch) = self.fetch(id, directive, sources, TYPE_VARIABLES) {
                 let fetch = Fetch {
+                    repeats,
                     missing,
                     missing_max,
                     ..fetch
@@ -114,6 +120,7 @@ impl Builder<'_> {
             paging,
             schedule: schedule?,
             catch_up,
+            repeats: Repeats::Last,
             missing: Missing::Keep,
             missing_max: MISSING_DEFAULT,
         })

@@ -75,7 +75,7 @@ impl Builder<'_> {
     }
 
     fn only_on_types(&mut self, field: &FieldDefinition, directive: &Directive) {
-        for name in ["missing", "maxMissing"] {
+        for name in ["missing", "maxMissing", "repeats"] {
             let Some(literal) = directive.argument(name) else {
                 continue;
             };

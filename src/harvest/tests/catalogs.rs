@@ -123,6 +123,7 @@ pub fn fetch(path: &str, rows: &str, paging: Paging) -> Fetch {
         paging,
         schedule: Some(Schedule::Every(Duration::from_secs(60))),
         catch_up: CatchUp::default(),
+        repeats: crate::catalog::Repeats::Last,
         missing: Missing::Delete,
         missing_max: 0.1,
     }

@@ -169,7 +169,10 @@ impl Ledger for Memory {
             return Err(StoreError::Fenced);
         }
         state.groups.push((group.rows.len(), group.pages));
-        let mut outcome = GroupOutcome::default();
+        let mut outcome = GroupOutcome {
+            copies: group.copies,
+            ..GroupOutcome::default()
+        };
         for row in group.rows {
             let key = key_of(&row);
             match state.rows.insert(key.clone(), row.clone()) {
@@ -177,7 +180,7 @@ impl Ledger for Memory {
                 Some(before) if before.hash != row.hash => outcome.changed += 1,
                 Some(_) => outcome.same += 1,
             }
-            state.seen.insert(key.clone());
+            outcome.copies += u64::from(!state.seen.insert(key.clone()));
             state.page.push(key);
         }
         if let Some(request) = group.unchanged {
@@ -209,6 +212,7 @@ impl Ledger for Memory {
         summary.changed += outcome.changed;
         summary.same += outcome.same;
         summary.refused += refused;
+        summary.repeated += outcome.copies;
         summary.left_out += group.left_out;
         self.committed.notify_one();
         Ok(outcome)
@@ -273,6 +277,7 @@ pub fn summary(id: i64, start: &StartRun) -> RunSummary {
         same: 0,
         gone: 0,
         refused: 0,
+        repeated: 0,
         held: 0,
         left_out: 0,
         error: None,

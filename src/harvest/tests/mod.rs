@@ -12,6 +12,7 @@ pub(super) mod memory;
 mod paging;
 mod parts;
 mod remembered;
+mod repeats;
 mod safety;
 mod schedules;
 mod shapes;

@@ -277,11 +277,15 @@ async fn begin(work: &mut Writing<'_>, asked: &Asked<'_>, only: Option<i64>) -> 
     );
     let rows = work.all(params, sql).await?;
     let Some(row) = rows.first() else { return Ok(None) };
+    let repeating = repeating(work, asked.fetch).await?;
     Ok(Some(Begun {
         id: get(row, 0)?,
         fence: get(row, 1)?,
         checkpoint: None,
-        memory: RunMemory::default(),
+        memory: RunMemory {
+            repeating,
+            ..RunMemory::default()
+        },
     }))
 }
 
@@ -306,8 +310,26 @@ async fn resume(
         id: newest.id,
         fence: newest.fence + 1,
         checkpoint: Some(checkpoint),
-        memory: seen_before(work, newest).await?,
+        memory: RunMemory {
+            repeating: repeating(work, asked.fetch).await?,
+            ..seen_before(work, newest).await?
+        },
     })
+}
+
+/// The rows whose key came several times in the last complete run.
+async fn repeating(work: &mut Writing<'_>, fetch: &str) -> Result<seen::RowSet, StoreError> {
+    let mut params = work.params();
+    params.add(fetch.to_owned())?;
+    let sql =
+        "SELECT repeating FROM hayloft_run WHERE \"fetch\"=$1 AND state='complete' ORDER BY turn DESC,id DESC LIMIT 1";
+    let rows = work.all(params, sql.to_owned()).await?;
+    let bytes: Option<Vec<u8>> = rows.first().map_or(Ok(None), |row| get(row, 0))?;
+    let mut repeating = seen::RowSet::default();
+    for row in bytes.and_then(|bytes| seen::unpack(&bytes)).unwrap_or_default() {
+        repeating.insert(row);
+    }
+    Ok(repeating)
 }
 
 /// What the interrupted run had seen up to its checkpoint; what it saw of the page after that will be read again.

@@ -39,7 +39,7 @@ struct Waiting {
     counted: Counted,
 }
 
-/// Among which rows of its run a row was counted.
+/// Among which rows of its run a row was counted; one that waits for its copies was not yet, as one that was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Counted {
     Refused,
@@ -77,10 +77,20 @@ pub struct Rest {
     /// Rows that it brought anew: what they were before counts no more.
     again: Vec<Key>,
     rows: Vec<(Key, Row, Counted)>,
+    /// Rows that wait for their last copy. For them there is room.
+    held: Vec<(Key, Row)>,
     told: Vec<Told>,
 }
 
 impl Rest {
+    /// Adds rows that are not written yet, as others with their keys may come.
+    pub fn hold(&mut self, work: &Work<'_>, entity: EntityId, items: &[Item<'_>]) {
+        let held = items
+            .iter()
+            .map(|item| (Key(work.key_of(entity, *item)), item.row.clone()));
+        self.held.extend(held);
+    }
+
     /// What is left of rows that were written.
     pub fn of(work: &Work<'_>, entity: EntityId, items: &[Item<'_>], fates: &[Fate], later: &Later) -> Rest {
         let mut rest = Rest::default();
@@ -112,26 +122,40 @@ impl Rest {
 impl Later {
     /// Adds what a committed group left, as long as there is room for all of it.
     pub fn add(&mut self, rest: Rest) {
-        for key in rest.again.iter().chain(rest.rows.iter().map(|(key, ..)| key)) {
+        let written = rest.rows.iter().map(|(key, ..)| key);
+        let held = rest.held.iter().map(|(key, _)| key);
+        for key in rest.again.iter().chain(written).chain(held) {
             if let Some(old) = self.rows.remove(key) {
                 self.bytes -= old.row.size();
             }
         }
-        let bytes: usize = rest.rows.iter().map(|(_, row, _)| row.size()).sum();
-        if self.rows.len() + rest.rows.len() > ROWS_MAX || self.bytes + bytes > BYTES_MAX {
+        for (key, row) in rest.held {
+            self.wait(key, row, Counted::Refused);
+        }
+        if !self.has_room(rest.rows.iter().map(|(_, row, _)| row)) {
             tracing::warn!(
                 rows = rest.rows.len(),
                 "too many rows were refused for values that are taken: these are tried again by the next run"
             );
             return;
         }
-        self.bytes += bytes;
         self.told.extend(rest.told);
         for (key, row, counted) in rest.rows {
-            self.count += 1;
-            let order = self.count;
-            self.rows.insert(key, Waiting { row, order, counted });
+            self.wait(key, row, counted);
         }
+    }
+
+    fn wait(&mut self, key: Key, row: Row, counted: Counted) {
+        self.count += 1;
+        self.bytes += row.size();
+        let order = self.count;
+        self.rows.insert(key, Waiting { row, order, counted });
+    }
+
+    /// Whether these fit in beside what waits already.
+    pub fn has_room<'r>(&self, rows: impl Iterator<Item = &'r Row>) -> bool {
+        let (count, bytes) = rows.fold((0, 0), |(count, bytes), row| (count + 1, bytes + row.size()));
+        self.rows.len() + count <= ROWS_MAX && self.bytes + bytes <= BYTES_MAX
     }
 
     pub fn is_empty(&self) -> bool {

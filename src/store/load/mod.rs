@@ -16,6 +16,7 @@ mod parents;
 mod part;
 pub(super) mod print;
 mod rejected;
+mod repeats;
 pub(super) mod seen;
 mod work;
 mod write;
@@ -29,13 +30,14 @@ use super::{
     bind::get,
     crash, deferred, follow,
     in_line::in_line,
-    ledger::{LEASE_SECONDS, RunMemory, check_fence},
+    ledger::{LEASE_SECONDS, REPEATING_MAX, RunMemory, check_fence},
     sure::{self, Trace},
     types::{Checkpoint, Group, GroupOutcome, Refused, RequestState, Run, StoreError},
 };
 use again::Rest;
 use key::{KeyOf, distinct};
 use print::Print;
+use repeats::Split;
 use work::{Fate, Item, Work};
 
 /// Commits a group. An error ends the run; what was seen is only what was committed.
@@ -48,6 +50,11 @@ pub(super) async fn commit_group(inner: &Inner, run: &Run, group: &Group) -> Res
     memory.unfit |= done.unfit;
     memory.page_refused = memory.page_refused.or(done.page_refused);
     memory.page_rows.extend(&done.rows);
+    done.rows.iter().for_each(|row| {
+        memory.page.insert(*row);
+    });
+    memory.copied.extend(done.copied);
+    memory.copied.truncate(REPEATING_MAX);
     memory.later.add(done.rest);
     memory.page_print.plus(done.print);
     match &done.added {
@@ -69,6 +76,7 @@ struct Done {
     outcome: GroupOutcome,
     rows: Vec<i64>,
     print: Print,
+    copied: Vec<i64>,
     unfit: bool,
     /// The first entry of the group in the quarantine.
     page_refused: Option<i64>,
@@ -134,6 +142,7 @@ async fn try_group(inner: &Inner, run: &Run, group: &Group, memory: &RunMemory) 
         outcome: written.outcome,
         rows: written.rows,
         print: written.print,
+        copied: written.copied,
         unfit: written.unfit,
         page_refused,
         added: written.added,
@@ -149,8 +158,10 @@ struct Written {
     rows: Vec<i64>,
     /// Of those that it wrote or found to be the same.
     print: Print,
-    /// The database refused a row, or a row nested in one.
+    /// The page is to be read in full by the next run: the database refused a row, or a row nested in one, or one waits for its last copy.
     unfit: bool,
+    /// Rows that came before in the run.
+    copied: Vec<i64>,
     /// Records of an unchanged page that were refused when it was read.
     refused: u64,
     /// As in [`Done`].
@@ -161,15 +172,26 @@ struct Written {
 /// Writes what differs and collects what was seen; the memory knows what earlier pages of the run brought.
 async fn write_rows(work: &mut Work<'_>, run: &Run, group: &Group, memory: &RunMemory) -> Result<Written, StoreError> {
     let items: Vec<Item<'_>> = group.rows.iter().map(|row| Item { row, position: 0 }).collect();
-    let (items, _) = distinct(work, run.entity, items);
-    let mut outcome = GroupOutcome::default();
+    let (items, dropped) = distinct(work, run.entity, items);
     let mut rows = Vec::with_capacity(items.len());
     let mut print = Print::default();
     let mut refused = 0;
     let hashes = work.added.map(|_| hashes(work, run.entity, &items));
-    let fates = work.upsert(run.entity, &items).await?;
+    work.fits(run.entity, &items)?;
+    let found = work.find(run.entity, &items).await?;
+    let copied = repeats::copied(&found, memory);
+    if group.once && (dropped > 0 || !copied.is_empty()) {
+        return Err(repeats::twice(work, run.entity, group, &items, &found, memory));
+    }
+    let mut outcome = GroupOutcome {
+        copies: group.copies + dropped + copied.len() as u64,
+        ..GroupOutcome::default()
+    };
+    let Split { items, found, held } = repeats::split(items, found, memory);
+    rows.extend(held.iter().map(|(_, row)| *row));
+    let fates = work.put(run.entity, &items, found).await?;
     let taken = fates.iter().any(|fate| matches!(fate, Fate::Refused(_)));
-    let unfit = !fates.iter().all(|fate| work.is_whole(run.entity, *fate));
+    let whole = fates.iter().all(|fate| work.is_whole(run.entity, *fate));
     for (item, fate) in items.iter().zip(&fates) {
         outcome.count(*fate);
         // What is stored of a part of a row is not known here.
@@ -178,9 +200,14 @@ async fn write_rows(work: &mut Work<'_>, run: &Run, group: &Group, memory: &RunM
         }
         rows.extend(fate.row());
     }
-    let rest = Rest::of(work, run.entity, &items, &fates, &memory.later);
+    let mut rest = Rest::of(work, run.entity, &items, &fates, &memory.later);
+    let waiting: Vec<Item<'_>> = held.iter().map(|(item, _)| *item).collect();
+    rest.hold(work, run.entity, &waiting);
     if let Some(request) = &group.unchanged {
+        let waits = |row: &i64| !memory.later.is_empty() && memory.repeating.contains(*row);
         match page::unchanged(work, run, request).await? {
+            // Another copy of its row waits to be written: which is the last one shows when it is read.
+            Some((kept, _)) if kept.iter().any(waits) => outcome.stale.push(request.clone()),
             Some((kept, still)) => {
                 refused = still;
                 outcome.same += kept.len() as u64;
@@ -197,12 +224,15 @@ async fn write_rows(work: &mut Work<'_>, run: &Run, group: &Group, memory: &RunM
     };
     // What comes twice on one page is the upstream's own way: the page is of one moment.
     outcome.repeated = rows.iter().filter(|row| memory.seen.contains(**row)).count() as u64;
+    // What waits for its last copy is not stored as this page says.
+    let unfit = !whole || !held.is_empty();
     Ok(Written {
         outcome,
         rows,
         print,
         unfit,
         refused,
+        copied,
         added,
         rest,
     })
@@ -350,12 +380,14 @@ async fn update_run(
         outcome.same,
         refused,
         if ended { group.left_out } else { 0 },
+        outcome.copies,
     ] {
         params.add(count.cast_signed())?;
     }
     let mut sql = format!(
         "UPDATE hayloft_run SET pages=pages+$2,bytes=bytes+$3,new_rows=new_rows+$4,changed_rows=changed_rows+$5,\
-         same_rows=same_rows+$6,refused_rows=refused_rows+$7,left_out_rows=left_out_rows+$8,heartbeat_at={},lease_until={}",
+         same_rows=same_rows+$6,refused_rows=refused_rows+$7,left_out_rows=left_out_rows+$8,\
+         repeated_rows=repeated_rows+$9,heartbeat_at={},lease_until={}",
         work.inner.now(0),
         work.inner.now(LEASE_SECONDS)
     );
@@ -364,7 +396,7 @@ async fn update_run(
         params.add(pages.cast_signed())?;
         params.add(rows.cast_signed())?;
         params.add(part)?;
-        sql.push_str(",checkpoint=$9,checkpoint_pages=$10,checkpoint_rows=$11,checkpoint_part=$12");
+        sql.push_str(",checkpoint=$10,checkpoint_pages=$11,checkpoint_rows=$12,checkpoint_part=$13");
     }
     sql.push_str(" WHERE id=$1");
     work.run(params, sql).await?;

@@ -16,6 +16,7 @@ mod owed;
 mod processes;
 mod prunes;
 mod reads;
+mod repeats;
 mod runs;
 mod single;
 mod standing;

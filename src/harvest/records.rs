@@ -1,0 +1,148 @@
+//! What becomes of a record: a row of the group in hand, or, where rows come in parts, a part that waits for the others of its
+//! row. Knows records, keys and rows; knows no pages.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use jaq_json::Val;
+
+use super::{
+    error::rows_fault,
+    json,
+    limits::{FILTER_TIME, GROUP_BYTES, GROUP_REFUSED, GROUP_ROWS},
+    select::keeps,
+    work::{Stop, Worker},
+};
+use crate::{catalog::Repeats, value::Key};
+
+/// Bytes of the records of a run that are kept until its end, where rows come in parts.
+const PARTS_BYTES_MAX: usize = 64 << 20;
+/// Records between which the filters get their time anew, when the parts are put together.
+const PARTS_AT_ONCE: usize = 1_000;
+
+/// The records of a run so far, the parts of each row put together. They are kept as text, which takes the least room.
+#[derive(Default)]
+pub(super) struct Parts {
+    places: HashMap<Key, usize>,
+    records: Vec<Bytes>,
+    bytes: usize,
+}
+
+impl Parts {
+    /// Adds a part; true when there was one of its row before.
+    fn add(&mut self, key: Key, part: &Val) -> Result<bool, String> {
+        let Some(at) = self.places.get(&key).copied() else {
+            let record = text(part);
+            self.bytes += record.len();
+            self.places.insert(key, self.records.len());
+            self.records.push(record);
+            return self.bounded(false);
+        };
+        if let Some(record) = self.records.get_mut(at) {
+            let both = text(&both(read(record)?, part));
+            self.bytes = self.bytes + both.len() - record.len();
+            *record = both;
+        }
+        self.bounded(true)
+    }
+
+    fn bounded(&self, again: bool) -> Result<bool, String> {
+        match self.bytes > PARTS_BYTES_MAX {
+            true => Err(format!(
+                "`repeats: MERGE` keeps the records of a run until its end, and they are more than {} MB; let `rows` and the \
+                 request leave out what no field needs",
+                PARTS_BYTES_MAX >> 20
+            )),
+            false => Ok(again),
+        }
+    }
+}
+
+fn text(record: &Val) -> Bytes {
+    record.to_string().into()
+}
+
+fn read(record: &Bytes) -> Result<Val, String> {
+    json::parse(record).map_err(|error| format!("a part of a row cannot be read again: {error:?}"))
+}
+
+/// An object with the members of both, the later ones where both have one. Anything else has no parts.
+fn both(earlier: Val, later: &Val) -> Val {
+    match (earlier, later) {
+        (Val::Obj(earlier), Val::Obj(later)) => {
+            let mut all = (*earlier).clone();
+            all.extend(later.iter().map(|(name, value)| (name.clone(), value.clone())));
+            Val::obj(all)
+        }
+        (_, later) => later.clone(),
+    }
+}
+
+impl Worker<'_> {
+    /// Takes a record that `rows` yielded; `bytes` is its share of the input.
+    pub(super) fn record(&mut self, record: &Val, bytes: u64) -> Result<(), Stop> {
+        let entity = self.fetch.entity;
+        match keeps(&self.fetch.keep, record) {
+            Ok(true) => {}
+            Ok(false) => {
+                self.info.left_out += 1;
+                self.group.left_out += 1;
+                self.since += bytes;
+                return self.in_time();
+            }
+            Err(reason) => {
+                let refused = self.shaper.refuse(entity, record, reason);
+                self.in_time()?;
+                self.info.nameless += u64::from(refused.id.is_none());
+                self.group.refused.push(refused);
+                return self.added(bytes);
+            }
+        }
+        if self.fetch.repeats == Repeats::Merge
+            && let Some(key) = self.shaper.key_of_record(entity, record)
+        {
+            self.in_time()?;
+            let again = self
+                .parts
+                .add(key, record)
+                .map_err(|reason| rows_fault(&self.place, reason))?;
+            self.group.copies += u64::from(again);
+            return Ok(());
+        }
+        self.row(record, bytes)
+    }
+
+    /// Makes a record a row, or refuses it.
+    fn row(&mut self, record: &Val, bytes: u64) -> Result<(), Stop> {
+        let (row, refused) = self.shaper.record(self.fetch.entity, record);
+        self.in_time()?;
+        if row.is_none() && refused.iter().any(|refused| refused.id.is_none()) {
+            self.info.nameless += 1;
+        }
+        self.group.rows.extend(row);
+        self.group.refused.extend(refused);
+        self.added(bytes)
+    }
+
+    /// Sends the group when it is full.
+    fn added(&mut self, bytes: u64) -> Result<(), Stop> {
+        self.since += bytes;
+        let full = self.group.rows.len() >= GROUP_ROWS
+            || self.group.refused.len() >= GROUP_REFUSED
+            || self.since >= GROUP_BYTES;
+        if full { self.send() } else { Ok(()) }
+    }
+
+    /// At the end of a run: the rows whose parts are all there.
+    pub(super) fn merged(&mut self) -> Result<(), Stop> {
+        let records = std::mem::take(&mut self.parts).records;
+        for (at, record) in records.into_iter().enumerate() {
+            if at % PARTS_AT_ONCE == 0 {
+                self.budget.allow(FILTER_TIME);
+            }
+            let whole = read(&record).map_err(|reason| rows_fault(&self.place, reason))?;
+            self.row(&whole, record.len() as u64)?;
+        }
+        Ok(())
+    }
+}

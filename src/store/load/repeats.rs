@@ -1,0 +1,89 @@
+//! Rows whose key comes several times in one run: found, and those that are known for it left for the run's end. Knows what a
+//! run remembers; no SQL.
+
+use crate::{
+    catalog::EntityId,
+    store::{
+        ledger::RunMemory,
+        types::{Group, StoreError},
+    },
+    value::Key,
+};
+
+use super::{
+    find::Found,
+    key::KeyOf,
+    work::{Item, Work},
+};
+
+/// The rows among these that came before in the run, on this page or an earlier one.
+pub fn copied(found: &[Option<Found>], memory: &RunMemory) -> Vec<i64> {
+    let rows = found.iter().flatten().map(|found| found.row);
+    rows.filter(|row| came_before(*row, memory)).collect()
+}
+
+fn came_before(row: i64, memory: &RunMemory) -> bool {
+    memory.seen.contains(row) || memory.page.contains(row)
+}
+
+/// Rows to be written now, and those that wait for their last copy, with their numbers.
+pub struct Split<'r> {
+    pub items: Vec<Item<'r>>,
+    pub found: Vec<Option<Found>>,
+    pub held: Vec<(Item<'r>, i64)>,
+}
+
+/// Takes out what came several times in the last run: written one after the other its values would change each time, and
+/// readers would see all of them.
+pub fn split<'r>(items: Vec<Item<'r>>, found: Vec<Option<Found>>, memory: &RunMemory) -> Split<'r> {
+    let waits = |found: &Option<Found>| found.is_some_and(|found| memory.repeating.contains(found.row));
+    let waiting = items.iter().zip(&found).filter(|(_, found)| waits(found));
+    if memory.repeating.len() == 0 || !memory.later.has_room(waiting.map(|(item, _)| item.row)) {
+        return Split {
+            items,
+            found,
+            held: Vec::new(),
+        };
+    }
+    let mut split = Split {
+        items: Vec::with_capacity(items.len()),
+        found: Vec::with_capacity(items.len()),
+        held: Vec::new(),
+    };
+    for (item, found) in items.into_iter().zip(found) {
+        match found {
+            Some(old) if memory.repeating.contains(old.row) => split.held.push((item, old.row)),
+            found => {
+                split.items.push(item);
+                split.found.push(found);
+            }
+        }
+    }
+    split
+}
+
+/// Names a key that came twice.
+pub fn twice(
+    work: &Work<'_>,
+    entity: EntityId,
+    group: &Group,
+    items: &[Item<'_>],
+    found: &[Option<Found>],
+    memory: &RunMemory,
+) -> StoreError {
+    let tables = work.tables(entity);
+    let mut keys = std::collections::HashSet::with_capacity(group.rows.len());
+    let inside = group.rows.iter().map(|row| Item { row, position: 0 });
+    let mut inside = inside.filter(|item| !keys.insert(KeyOf::new(tables, *item)));
+    let across = || {
+        let pairs = items.iter().zip(found);
+        let mut again = pairs.filter(|(_, found)| found.is_some_and(|found| came_before(found.row, memory)));
+        again.next().map(|(item, _)| *item)
+    };
+    let key = inside.next().or_else(across).map(|item| Key(work.key_of(entity, item)));
+    StoreError::Refused(format!(
+        "the key {} came more than once in one run, which `repeats: FAIL` forbids; look at what the upstream lists, or choose \
+         LAST or MERGE",
+        key.map_or_else(String::new, |key| format!("\"{key}\""))
+    ))
+}
