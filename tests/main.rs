@@ -39,4 +39,5 @@ mod starts;
 mod steps;
 mod taken;
 mod tidy;
+mod told;
 mod unchanged;

@@ -202,9 +202,11 @@ impl Operator {
         }
         match left {
             0 => Ok(()),
-            1 => Err(Failure::work("1 fetch did not finish; what is stored stays as it was")),
+            1 => Err(Failure::work(
+                "1 fetch did not finish; rows that were not seen stay as they were",
+            )),
             left => Err(Failure::work(format!(
-                "{left} fetches did not finish; what is stored stays as it was"
+                "{left} fetches did not finish; rows that were not seen stay as they were"
             ))),
         }
     }

@@ -8,6 +8,7 @@ mod difference;
 pub mod jq;
 mod model;
 mod names;
+mod schedule;
 mod signature;
 pub mod template;
 

@@ -168,7 +168,7 @@ fn outcome(report: &RunReport) -> String {
     let run = &report.summary;
     match (run.state, &run.error) {
         (RunState::Complete, _) => ended(report),
-        (_, Some(error)) => format!("failed: {error}"),
+        (_, Some(error)) => format!("failed: {error}; {}", crate::harvest::did(run)),
         (_, None) => "interrupted".to_owned(),
     }
 }

@@ -7,6 +7,7 @@ use crate::{
     app::Loaded,
     catalog::{Catalog, EntityId},
     config::{DatabaseSetting, DefinitionSetting, StatementSetting},
+    harvest,
     store::{Access, FanOutCounts, FetchStatus, LogHead, ProcessSeen, Reading, RunState, RunSummary, Store},
 };
 
@@ -233,7 +234,8 @@ async fn attention(
     let name = &status.fetch;
     let Some(run) = &status.last else { return Ok(notes) };
     if let Some(error) = &run.error {
-        notes.push(format!("{name}: failed {}: {error}", times(status.failures)));
+        let did = harvest::did(run);
+        notes.push(format!("{name}: failed {}: {error}; {did}", times(status.failures)));
     }
     if let Some(doubt) = &run.told.doubt {
         notes.push(format!("{name}: in doubt: {doubt}"));

@@ -18,6 +18,7 @@ pub(super) fn describe(catalog: &Catalog, read: &Read) -> String {
     for root in &read.roots {
         match &root.value {
             RootValue::Json(_) => words.line(0, &format!("{}: known from the schema", root.key)),
+            RootValue::Freshness(_) => words.line(0, &format!("{}: of each type, from the ledger", root.key)),
             RootValue::One(select) => words.select(0, &root.key, "the row", "", select),
             RootValue::Many(select) => words.select(0, &root.key, "rows", "", select),
         }

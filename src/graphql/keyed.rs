@@ -61,7 +61,7 @@ pub(super) fn keyed_roots(store: &Store, read: &Read) -> Result<Option<KeyedRoot
                 continue;
             }
             RootValue::One(select) => select,
-            RootValue::Many(_) => return Ok(None),
+            RootValue::Many(_) | RootValue::Freshness(_) => return Ok(None),
         };
         let Some((by, operands)) = lookup(select) else {
             return Ok(None);

@@ -8,10 +8,11 @@ use std::{
 };
 
 use apollo_compiler::{ExecutableDocument, Node, executable::Operation, response::JsonMap};
+use chrono::Utc;
 use lru::LruCache;
 
 use crate::{
-    catalog::EntityId,
+    catalog::{Catalog, EntityId},
     definition::did_you_mean,
     query::{Read, RootValue},
     store::{Statement, StoreError},
@@ -99,7 +100,7 @@ impl Inner {
         };
         let prepared = lock(&self.caches.plans).get(&id).cloned();
         let prepared = prepared.or_else(|| lock(&self.caches.large_plans).get(&id).cloned())?;
-        Some(bound(prepared, operation, &variables))
+        Some(bound(prepared, &self.catalog, operation, &variables))
     }
 
     pub(super) fn prepare(&self, request: &ApiRequest) -> Result<Bound, Vec<ApiError>> {
@@ -123,7 +124,7 @@ impl Inner {
             }
             _ => lock(&self.caches.plans).put(id, prepared.clone()),
         };
-        bound(prepared, operation, &variables)
+        bound(prepared, &self.catalog, operation, &variables)
     }
 
     /// The operation asked for, its coerced variables and the identity of its plan.
@@ -206,8 +207,15 @@ fn operation<'d>(document: &'d ExecutableDocument, name: Option<&str>) -> Result
     })
 }
 
-fn bound(prepared: Arc<Prepared>, operation: &Operation, variables: &JsonMap) -> Result<Bound, Vec<ApiError>> {
-    let params = prepared.plan.params.iter().map(|param| param.bind(variables));
+fn bound(
+    prepared: Arc<Prepared>,
+    catalog: &Catalog,
+    operation: &Operation,
+    variables: &JsonMap,
+) -> Result<Bound, Vec<ApiError>> {
+    let now = Utc::now();
+    let params = prepared.plan.params.iter();
+    let params = params.map(|param| param.bind(variables, catalog, now));
     let params = params.collect::<Result<_, _>>().map_err(|error| vec![error])?;
     Ok(Bound {
         prepared,

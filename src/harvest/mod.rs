@@ -55,6 +55,7 @@ use crate::{
 
 pub use error::{HarvestError, PageFault};
 pub use progress::{Committed, Progress, RunReport, Silent};
+pub use report::did;
 
 use buffer::Buffer;
 use fetch::{HeaderMap, Upstream};

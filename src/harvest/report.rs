@@ -52,7 +52,7 @@ fn sentence(report: &RunReport, again: Option<Duration>) -> String {
         (RunState::Failed, again) => {
             let error = summary.error.as_deref().unwrap_or("it failed; the log has the cause");
             let again = again.map_or(String::new(), |wait| format!("; tried again in {}", seconds(wait)));
-            format!("{}: {error}{again}", summary.fetch)
+            format!("{}: {error}; {}{again}", summary.fetch, did(summary))
         }
         (RunState::Interrupted | RunState::Running | RunState::Queued, _) => {
             format!("{}: interrupted after {done}", summary.fetch)
@@ -83,6 +83,28 @@ fn counts(summary: &RunSummary) -> String {
     match told.is_empty() {
         true => "no rows".to_owned(),
         false => told.join(", "),
+    }
+}
+
+/// What became of a run that did not end well: `60 rows of 6 pages are stored; rows that it did not see stay as they were`.
+pub fn did(summary: &RunSummary) -> String {
+    let rows = summary.new + summary.changed + summary.same;
+    // A field's fetch has one answer for each row, which may have several pages.
+    let page = if summary.fetch.contains('.') { "answer" } else { "page" };
+    let count = |number: u64, noun: &str| match number {
+        1 => format!("1 {noun}"),
+        _ => format!("{number} {noun}s"),
+    };
+    match rows {
+        0 => "it stored nothing; all rows stay as they were".to_owned(),
+        _ => {
+            let are = if rows == 1 { "is" } else { "are" };
+            format!(
+                "{} of {} {are} stored; rows that it did not see stay as they were",
+                count(rows, "row"),
+                count(summary.pages, page)
+            )
+        }
     }
 }
 
@@ -128,7 +150,12 @@ mod tests {
             elapsed: Duration::from_millis(400),
             requests: None,
         };
-        let failed = || run(RunState::Failed, 0, 0, Some("/items answered 500"));
+        let failed = || run(RunState::Failed, 20, 40, Some("/items answered 500"));
+        let did = "60 rows of 7 pages are stored; rows that it did not see stay as they were";
+        let with = format!("Item: /items answered 500; {did}; tried again in 5.0 s");
+        let without = format!("Item: /items answered 500; {did}");
+        let early = run(RunState::Failed, 0, 0, Some("/items answered 500"));
+        let early_want = "Item: /items answered 500; it stored nothing; all rows stay as they were";
         let again = Some(Duration::from_secs(5));
         let cases = [
             (
@@ -141,8 +168,9 @@ mod tests {
                 None,
                 "Item: no rows, 7 pages in 0.4 s",
             ),
-            (failed(), again, "Item: /items answered 500; tried again in 5.0 s"),
-            (failed(), None, "Item: /items answered 500"),
+            (failed(), again, with.as_str()),
+            (failed(), None, without.as_str()),
+            (early, None, early_want),
             (
                 run(RunState::Interrupted, 1, 0, None),
                 None,

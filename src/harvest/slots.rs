@@ -64,10 +64,7 @@ pub(super) fn claim(fetch: &Fetch, name: String) -> Claim {
 fn due(fetch: &Fetch, status: &FetchStatus, fed: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Vec<Due> {
     let one = |slot, reason| vec![Due { slot, reason }];
     let Some(last) = &status.last else {
-        let slot = fetch
-            .schedule
-            .as_ref()
-            .map_or(fed, |schedule| current_slot(schedule, now));
+        let slot = fetch.schedule.as_ref().map_or(fed, |schedule| schedule.current(now));
         return match status.queued.is_empty() {
             true => one(slot.unwrap_or(now), Reason::Start),
             false => missed(fetch, status, fed, now),
@@ -132,7 +129,7 @@ fn missed(fetch: &Fetch, status: &FetchStatus, fed: Option<DateTime<Utc>>, now: 
         CatchUp::None => (1, newest.max(status.looked_at.unwrap_or(newest))),
     };
     let mut slots = Vec::new();
-    let mut slot = current_slot(schedule, now);
+    let mut slot = schedule.current(now);
     while let Some(at) = slot.filter(|at| *at > after && slots.len() < most) {
         slots.push(at);
         slot = slot_before(schedule, at);
@@ -155,37 +152,12 @@ pub(super) fn resumes(fetch: &Fetch) -> Option<u64> {
     }
 }
 
-/// The instant at which the current interval began; `None` for a cron expression that never matched.
-pub(super) fn current_slot(schedule: &Schedule, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    match schedule {
-        Schedule::Every(every) => {
-            let step = i64::try_from(every.as_micros()).ok().filter(|step| *step > 0)?;
-            let micros = now.timestamp_micros();
-            DateTime::from_timestamp_micros(micros - micros.rem_euclid(step))
-        }
-        Schedule::Cron(cron) => {
-            let cron: Cron = cron.parse().ok()?;
-            cron.find_previous_occurrence(&now, true).ok()
-        }
-    }
-}
-
 fn slot_before(schedule: &Schedule, slot: DateTime<Utc>) -> Option<DateTime<Utc>> {
     match schedule {
         Schedule::Every(every) => slot.checked_sub_signed(TimeDelta::from_std(*every).ok()?),
         Schedule::Cron(cron) => {
             let cron: Cron = cron.parse().ok()?;
             cron.find_previous_occurrence(&slot, false).ok()
-        }
-    }
-}
-
-fn following_slot(schedule: &Schedule, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    match schedule {
-        Schedule::Every(every) => current_slot(schedule, now)?.checked_add_signed(TimeDelta::from_std(*every).ok()?),
-        Schedule::Cron(cron) => {
-            let cron: Cron = cron.parse().ok()?;
-            cron.find_next_occurrence(&now, false).ok()
         }
     }
 }
@@ -210,10 +182,7 @@ fn delta(wait: Duration) -> TimeDelta {
 
 /// How long until the next slot or retry.
 pub(super) fn until_next(fetch: &Fetch, status: &FetchStatus, now: DateTime<Utc>) -> Duration {
-    let slot = fetch
-        .schedule
-        .as_ref()
-        .and_then(|schedule| following_slot(schedule, now));
+    let slot = fetch.schedule.as_ref().and_then(|schedule| schedule.following(now));
     let failed = status.last.as_ref().filter(|last| last.state == RunState::Failed);
     let pressed = failed
         .filter(|last| presses(last, now))

@@ -3,8 +3,10 @@
 //! `graphql::plan` makes a [`Read`], `store::read` compiles it to one statement. Operands are constants or numbered
 //! parameters, so that one compiled statement serves every request that differs only in its scalar variables.
 
+mod freshness;
 mod params;
 
+pub use freshness::{FreshnessOutput, FreshnessValue};
 pub use params::renumber;
 
 use crate::{
@@ -31,6 +33,8 @@ pub enum RootValue {
     One(Select),
     /// A list of rows.
     Many(Select),
+    /// How fresh the rows of each type are, one object for each.
+    Freshness(Vec<FreshnessOutput>),
     /// JSON that needs no row: `__typename`, introspection.
     Json(String),
 }
@@ -197,7 +201,7 @@ impl Read {
         for root in &self.roots {
             match &root.value {
                 RootValue::One(select) | RootValue::Many(select) => select.collect(catalog, &mut found),
-                RootValue::Json(_) => {}
+                RootValue::Freshness(_) | RootValue::Json(_) => {}
             }
         }
         found

@@ -18,6 +18,7 @@ const TYPES: &[&str] = &[
     "Node",
     "PageInfo",
     "Freshness",
+    "HarvestState",
 ];
 /// What is added to the name of a type with a key.
 const OF_ENTITIES: &[&str] = &["Where", "ListWhere", "Key", "Order"];

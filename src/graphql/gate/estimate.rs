@@ -41,6 +41,10 @@ pub(in crate::graphql) fn estimate(catalog: &Catalog, read: &Read, params: &[Val
     let roots = read.roots.iter();
     let costs = roots.map(|root| match &root.value {
         RootValue::Json(_) => Cost::default(),
+        RootValue::Freshness(_) => Cost {
+            rows: catalog.entities.len() as u64,
+            filter_rows: 0,
+        },
         RootValue::One(select) => {
             let members = estimate.members(&select.output, select.entity, 1);
             members.plus(estimate.conditions(select, 1))

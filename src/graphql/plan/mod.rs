@@ -5,6 +5,7 @@
 //! [`shape`] is part of the plan's identity.
 
 mod filter;
+mod freshness;
 mod input;
 mod introspect;
 mod order;
@@ -108,6 +109,7 @@ impl<'a> Planner<'a> {
             name => match self.served.root(name) {
                 Some(Root::Single(entity)) => self.single(entity, fields, &at).map(RootValue::One),
                 Some(Root::By(entity)) => self.by_unique(entity, fields, &at).map(RootValue::One),
+                Some(Root::Freshness) => self.freshness(fields).map(RootValue::Freshness),
                 Some(Root::Many(entity)) => self.many(entity, fields, &at).map(RootValue::Many),
                 None => Err(internal("a root field that the catalog does not have")),
             },

@@ -2,7 +2,12 @@
 
 use apollo_compiler::response::{JsonMap, JsonValue};
 
-use crate::value::{Scalar, Value};
+use chrono::{DateTime, SecondsFormat, Utc};
+
+use crate::{
+    catalog::{Catalog, EntityId},
+    value::{Scalar, Value},
+};
 
 use crate::graphql::ApiError;
 
@@ -30,6 +35,8 @@ pub(in crate::graphql) enum ParamKind {
     Pattern,
     /// `first` or `offset`.
     Count,
+    /// When a type is harvested next: no variable, but the time of the request.
+    NextHarvest(EntityId),
 }
 
 /// Signs of `%` in a pattern: PostgreSQL's matching recurses at each, and its stack ends at about twice as many.
@@ -40,7 +47,7 @@ impl ParamKind {
         match self {
             ParamKind::Scalar(scalar) => scalar,
             ParamKind::Pattern => Scalar::String,
-            ParamKind::Count => Scalar::Int,
+            ParamKind::Count | ParamKind::NextHarvest(_) => Scalar::Int,
         }
     }
 
@@ -64,8 +71,13 @@ impl ParamKind {
 }
 
 impl Param {
-    /// Its value in these variables.
-    pub fn bind(&self, variables: &JsonMap) -> Result<Value, ApiError> {
+    /// Its value in these variables, at this time.
+    pub fn bind(&self, variables: &JsonMap, catalog: &Catalog, now: DateTime<Utc>) -> Result<Value, ApiError> {
+        if let ParamKind::NextHarvest(id) = self.kind {
+            let next = catalog.next_harvest(id, now);
+            let text = next.map(|next| next.to_rfc3339_opts(SecondsFormat::Micros, true));
+            return Ok(text.map_or(Value::Null, Value::Text));
+        }
         let found = variables.get(self.variable.as_str());
         let found = self.steps.iter().fold(found, |value, step| step.follow(value?));
         let Some(json) = found else {

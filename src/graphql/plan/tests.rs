@@ -38,7 +38,10 @@ fn outcome(query: &str, variables: &str) -> String {
         Err(errors) => return format!("{}: {}\n", errors[0].code.as_str(), errors[0].message),
     };
     let bound = case.plan.and_then(|plan| {
-        let params = plan.params.iter().map(|param| param.bind(&case.variables));
+        let params = plan
+            .params
+            .iter()
+            .map(|param| param.bind(&case.variables, &testing::catalog(), chrono::DateTime::UNIX_EPOCH));
         Ok((params.collect::<Result<Vec<_>, _>>()?, plan.read))
     });
     match bound {

@@ -1,5 +1,6 @@
 //! The served schema of a catalog. Knows SDL and the catalog; knows no operation and no row.
 
+pub(in crate::graphql) mod freshness;
 mod inputs;
 mod objects;
 mod text;
@@ -42,6 +43,8 @@ pub enum Root {
     By(EntityId),
     /// `items(…)`
     Many(EntityId),
+    /// `freshness`
+    Freshness,
 }
 
 /// What an object type stands for.
@@ -101,7 +104,7 @@ fn add_is_one_of(schema: &mut Schema) {
 }
 
 fn roots(catalog: &Catalog) -> HashMap<String, Root> {
-    let mut roots = HashMap::new();
+    let mut roots = HashMap::from([(freshness::ROOT.to_owned(), Root::Freshness)]);
     for id in catalog.entity_ids() {
         let names = &catalog.entity(id).names;
         if !names::key_arguments(catalog, id).is_empty() {
@@ -128,9 +131,9 @@ fn objects_of(catalog: &Catalog) -> HashMap<String, Object> {
 /// The whole schema as SDL, in the order in which a reader would ask: roots, types, enums, inputs, scalars.
 fn write(catalog: &Catalog) -> String {
     let mut sdl = Sdl::default();
-    objects::write_root(&mut sdl, catalog, "Query", "What can be asked.");
+    objects::write_root(&mut sdl, catalog, "Query", "What can be asked.", freshness::write_root);
     let live = "The same fields as live queries: the answer now, and again whenever it has changed.";
-    objects::write_root(&mut sdl, catalog, "Subscription", live);
+    objects::write_root(&mut sdl, catalog, "Subscription", live, |_| {});
     for id in catalog.entity_ids() {
         objects::write_entity(&mut sdl, catalog, id);
     }
@@ -140,6 +143,7 @@ fn write(catalog: &Catalog) -> String {
     for enumeration in &catalog.enums {
         objects::write_enum(&mut sdl, enumeration);
     }
+    freshness::write(&mut sdl);
     inputs::write(&mut sdl, catalog);
     sdl.finish()
 }

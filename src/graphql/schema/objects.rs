@@ -6,11 +6,13 @@ use crate::catalog::{
 
 use super::{names, text::Sdl};
 
-pub(super) fn write_root(sdl: &mut Sdl, catalog: &Catalog, name: &str, description: &str) {
+/// A root type: the fields of all types, and what else there is.
+pub(super) fn write_root(sdl: &mut Sdl, catalog: &Catalog, name: &str, description: &str, more: impl FnOnce(&mut Sdl)) {
     sdl.block(Some(description), &format!("type {name}"), |sdl| {
         for id in catalog.entity_ids() {
             write_root_fields(sdl, catalog, id);
         }
+        more(sdl);
     });
 }
 

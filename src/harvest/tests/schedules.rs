@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     super::{
         ledger::Ledger as _,
-        slots::{current_slot, is_ready, lacks, plan, plan_after},
+        slots::{is_ready, lacks, plan, plan_after},
     },
     catalogs::{self, paging, scheduled, things},
     harvester,
@@ -79,9 +79,9 @@ fn slots() {
         (cron("*/15 * * * *"), "10:44:59", "10:30:00"),
         (cron("0 6 * * *"), "06:00:00", "06:00:00"),
     ] {
-        assert_eq!(current_slot(&schedule, at(now)), Some(at(want)), "{schedule:?}");
+        assert_eq!(schedule.current(at(now)), Some(at(want)), "{schedule:?}");
     }
-    assert_eq!(current_slot(&Schedule::Every(Duration::ZERO), at("10:00:00")), None);
+    assert_eq!(Schedule::Every(Duration::ZERO).current(at("10:00:00")), None);
 }
 
 #[test]
@@ -311,7 +311,7 @@ async fn a_cron_schedule_runs_once_in_its_slot() {
     let yearly = Schedule::Cron("0 0 1 1 *".to_owned());
     let ledger = Arc::new(Memory::default());
     let harvester = harvester(scheduled(catalog, Some(yearly.clone())), &ledger, "".into());
-    let slot = current_slot(&yearly, Utc::now());
+    let slot = yearly.current(Utc::now());
     let cancel = CancellationToken::new();
     let stop = async {
         ledger.committed.notified().await;

@@ -17,7 +17,7 @@ use futures_util::FutureExt as _;
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 
 use super::{
-    super::slots::{claim, current_slot, is_ready, lacks, plan},
+    super::slots::{claim, is_ready, lacks, plan},
     catalogs::{self, paging},
 };
 use crate::{

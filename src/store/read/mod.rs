@@ -5,6 +5,7 @@
 //! everything.
 
 mod filter;
+mod freshness;
 mod output;
 mod relation;
 
@@ -68,6 +69,7 @@ pub(super) fn compile(
                 let rows = compiler.root(select, false)?;
                 format!("SELECT {} AS json", dialect.array("json", &rows))
             }
+            RootValue::Freshness(output) => compiler.freshness(output),
             RootValue::Json(json) => {
                 roots.push(shape(root, Some(json.clone())));
                 continue;

@@ -18,33 +18,38 @@ fn json_text(text: &str) -> String {
 }
 
 /// Texts and expressions of an object, neighbouring texts joined.
-struct Pieces {
+pub(super) struct Pieces {
     parts: Vec<String>,
     text: String,
 }
 
 impl Pieces {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Pieces {
             parts: Vec::new(),
             text: "{".to_owned(),
         }
     }
 
-    fn key(&mut self, key: &str) {
+    /// A constant text as the value.
+    pub fn json(&mut self, text: &str) {
+        self.text.push_str(&json_text(text));
+    }
+
+    pub fn key(&mut self, key: &str) {
         if !(self.parts.is_empty() && self.text == "{") {
             self.text.push(',');
         }
         self.text.push_str(&member_key(key));
     }
 
-    fn expression(&mut self, compiler: &Compiler<'_>, sql: String) {
+    pub fn expression(&mut self, compiler: &Compiler<'_>, sql: String) {
         let text = std::mem::take(&mut self.text);
         self.parts.push(compiler.dialect.literal(&text));
         self.parts.push(sql);
     }
 
-    fn finish(mut self, compiler: &Compiler<'_>) -> String {
+    pub fn finish(mut self, compiler: &Compiler<'_>) -> String {
         self.text.push('}');
         self.parts.push(compiler.dialect.literal(&self.text));
         compiler.dialect.concat(&self.parts)
@@ -59,7 +64,7 @@ impl Compiler<'_> {
             pieces.key(&member.key);
             let sql = match &member.value {
                 OutputValue::Text(text) => {
-                    pieces.text.push_str(&json_text(text));
+                    pieces.json(text);
                     continue;
                 }
                 OutputValue::Leaf(field) => {
@@ -139,7 +144,7 @@ impl Compiler<'_> {
             pieces.key(&member.key);
             let sql = match &member.value {
                 ValueOutputValue::Text(text) => {
-                    pieces.text.push_str(&json_text(text));
+                    pieces.json(text);
                     continue;
                 }
                 ValueOutputValue::Leaf(field) => {

@@ -3,7 +3,7 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use rand::Rng as _;
 
-use super::{Simulation, TAKEOVER, complete, current_slot};
+use super::{Simulation, TAKEOVER, complete};
 use crate::{
     catalog::{CatchUp, Schedule},
     store::testing::{LedgerRow, log_after, tags},
@@ -144,7 +144,7 @@ impl Simulation {
         let Some(Schedule::Every(every)) = &fetch.schedule else {
             return;
         };
-        let current = current_slot(&Schedule::Every(*every), self.instant()).expect("a slot");
+        let current = Schedule::Every(*every).current(self.instant()).expect("a slot");
         let first = rows.first().expect("a run");
         let slot = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Micros, true);
         match fetch.catch_up {
