@@ -12,6 +12,7 @@ mod plan;
 mod print;
 mod progress;
 mod reject;
+mod rejected;
 mod replay;
 mod restore;
 mod serve;

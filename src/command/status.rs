@@ -1,5 +1,7 @@
 //! `hayloft status`.
 
+use std::time::Duration;
+
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::Args;
 
@@ -8,17 +10,21 @@ use crate::{
     catalog::{Catalog, EntityId},
     config::{DatabaseSetting, DefinitionSetting, StatementSetting},
     harvest,
-    store::{Access, FanOutCounts, FetchStatus, LogHead, ProcessSeen, Reading, RunState, RunSummary, Store},
+    store::{Access, Dangling, FanOutCounts, FetchStatus, LogHead, ProcessSeen, Reading, RunState, RunSummary, Store},
 };
 
-use super::{Failure, text};
+use super::{Failure, rejected::RejectedOptions, text};
 
 /// Refused rows shown per fetch.
 const REFUSED_SHOWN: u32 = 5;
+/// How long links that lead nowhere are counted for at most: somebody waits.
+const COUNT_TIME: Duration = Duration::from_secs(3);
 
 /// Shows what is stored, the last harvest of each type, and what needs attention
 #[derive(Args, Debug)]
-#[command(after_help = "Example:\n  hayloft status --schema my.graphql")]
+#[command(
+    after_help = "Examples:\n  hayloft status --schema my.graphql\n  hayloft status --rejected Item --reason price --json"
+)]
 pub struct Status {
     #[command(flatten)]
     definition: DefinitionSetting,
@@ -28,16 +34,26 @@ pub struct Status {
 
     #[command(flatten)]
     statements: StatementSetting,
+
+    #[command(flatten)]
+    rejected: RejectedOptions,
 }
 
 impl Status {
     pub async fn run(self) -> Result<(), Failure> {
         let loaded = Loaded::read(&self.definition.schema)?;
+        let rejected = self.rejected.filter(&loaded)?;
         let url = self.database.or_beside(&self.definition.schema);
         let store = loaded.open(&url, Access::Read, self.statements).await?;
-        let told = tell(&loaded, &store).await;
+        let told = match self.rejected.is_wanted() {
+            true => self.rejected.print(&rejected, &store).await,
+            false => match tell(&loaded, &store).await {
+                Ok(told) => text::print(&told),
+                Err(failure) => Err(failure),
+            },
+        };
         store.close().await;
-        text::print(&told?)
+        told
     }
 }
 
@@ -87,6 +103,8 @@ async fn tell(loaded: &Loaded, store: &Store) -> Result<String, Failure> {
         notes.extend(attention(status, Some(&counts), store).await?);
         notes.extend(requests(&name, &counts));
     }
+    let dangling = store.dangling_links(COUNT_TIME).await?;
+    notes.extend(dangling.iter().map(|dangling| leads_nowhere(&loaded.catalog, dangling)));
     let waiting = store.waiting_indexes().await?;
     notes.extend(waiting.iter().map(|field| text::index_waits(field)));
     let notes = if notes.is_empty() {
@@ -97,6 +115,17 @@ async fn tell(loaded: &Loaded, store: &Store) -> Result<String, Failure> {
     let processes = processes(&store.processes().await?, now);
     let log = log(&store.log_head().await?);
     Ok(format!("{}{notes}\n{processes}{log}\n", text::table(&rows)))
+}
+
+/// `Item.seller: 3 links lead to no Npc`.
+fn leads_nowhere(catalog: &Catalog, dangling: &Dangling) -> String {
+    let (entity, target) = (catalog.entity(dangling.entity), catalog.entity(dangling.target));
+    let field = format!("{}.{}", entity.name, entity.field(dangling.field).name);
+    match dangling.links {
+        Some(1) => format!("{field}: 1 link leads to no {}", target.name),
+        Some(links) => format!("{field}: {} lead to no {}", text::count(links, "link"), target.name),
+        None => format!("{field}: its links that lead nowhere could not be counted within {COUNT_TIME:?}"),
+    }
 }
 
 /// `2 processes harvest: 71-0a33f1 seen 1.2 s ago, 90-77b4c2 (by hand) seen 340 ms ago`; nothing where only one can.
@@ -256,7 +285,7 @@ async fn attention(
             "by the last run"
         };
         notes.push(format!(
-            "{name}: {} refused {of}, for example:",
+            "{name}: {} refused {of} (`hayloft status --rejected {name}` lists all), for example:",
             text::count(refused, "row")
         ));
         for refused in store.quarantine(name, REFUSED_SHOWN).await? {

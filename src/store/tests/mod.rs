@@ -15,6 +15,7 @@ mod opens;
 mod owed;
 mod processes;
 mod prunes;
+mod quarantine;
 mod reads;
 mod repeats;
 mod runs;
