@@ -24,6 +24,7 @@ mod faults;
 mod follow;
 mod http;
 mod kill;
+mod lists;
 mod live;
 mod loads;
 mod numbers;

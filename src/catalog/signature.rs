@@ -43,6 +43,9 @@ impl Catalog {
         if fetch.repeats != Repeats::Last {
             signature.text(&format!("{:?}", fetch.repeats));
         }
+        if fetch.each.as_ref().is_some_and(|each| !each.one) {
+            signature.text("with repeats");
+        }
         signature.entity(fetch.entity);
         if self.is_shared(fetch.entity) {
             signature.text("parts");
@@ -109,6 +112,10 @@ impl Signature<'_> {
                     self.value(*value);
                 }
                 FieldKind::Reference { target, by } | FieldKind::Links { target, by } => {
+                    // Earlier versions left repeated ones out.
+                    if matches!(field.kind, FieldKind::Links { .. }) {
+                        self.text("with repeats");
+                    }
                     for leaf in self.catalog.leaves_of(*target, by) {
                         self.leaf(leaf, "key");
                     }
@@ -165,7 +172,13 @@ impl Signature<'_> {
     fn selection(&mut self, selection: &Selection) {
         match selection {
             Selection::Names(names) => names.iter().for_each(|name| self.text(name)),
-            Selection::Jq(filter) => self.text(filter.text()),
+            Selection::Jq(filter) => {
+                if filter.gives_several() {
+                    // Earlier versions took some outputs for the list itself.
+                    self.text("item by item");
+                }
+                self.text(filter.text());
+            }
         }
     }
 }

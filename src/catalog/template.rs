@@ -143,12 +143,47 @@ impl Template {
 
     /// Fills the placeholders in; `lookup` gives the variables by name (`env` as an object of the used names).
     pub fn render(&self, lookup: &dyn Fn(&str) -> Option<Val>) -> Result<String, JqError> {
+        Ok(self.fill(lookup)?.0)
+    }
+
+    /// The same for the path of a request: no value makes a part of it that is empty, `.` or `..`, by which the request would go
+    /// to another address than the one that is written. `%2E` means the same as a dot there, so nothing can be encoded.
+    pub fn render_path(&self, lookup: &dyn Fn(&str) -> Option<Val>) -> Result<String, JqError> {
+        let (out, values) = self.fill(lookup)?;
+        // Values are encoded, so what ends the path was written there; a file's name has no query.
+        let end = match self.encoding {
+            Encoding::Percent => out.find(['?', '#']).unwrap_or(out.len()),
+            Encoding::Raw => out.len(),
+        };
+        for (filter, at) in values.iter().filter(|(_, at)| *at <= end) {
+            let (before, after) = out[..end].split_at(*at);
+            let begin = before.rfind('/').map_or(0, |slash| slash + 1);
+            let length = after.find('/').unwrap_or(after.len());
+            let segment = &out[begin..*at + length];
+            // The first page of a cursor has none.
+            let leads_away = matches!(segment, "." | "..") || segment.is_empty() && !filter.uses("cursor");
+            if leads_away {
+                return Err(JqError {
+                    message: format!(
+                        "placeholder {{{}}}: with its value, a part of the path is \"{segment}\", which leads to another address",
+                        filter.text()
+                    ),
+                });
+            }
+        }
+        Ok(out)
+    }
+
+    /// The text, and where the value of each placeholder begins.
+    fn fill(&self, lookup: &dyn Fn(&str) -> Option<Val>) -> Result<(String, Vec<(&Filter, usize)>), JqError> {
         let mut out = String::with_capacity(self.text.len() + 16);
+        let mut values = Vec::new();
         for part in &self.parts {
             match part {
                 Part::Text(text) => out.push_str(text),
                 Part::Placeholder(filter) => {
                     let value = self.evaluate(filter, lookup)?;
+                    values.push((filter, out.len()));
                     match self.encoding {
                         Encoding::Raw => out.push_str(&value),
                         Encoding::Percent => out.extend(utf8_percent_encode(&value, RESERVED)),
@@ -156,7 +191,7 @@ impl Template {
                 }
             }
         }
-        Ok(out)
+        Ok((out, values))
     }
 
     fn evaluate(&self, filter: &Filter, lookup: &dyn Fn(&str) -> Option<Val>) -> Result<String, JqError> {
@@ -248,6 +283,51 @@ mod tests {
             assert_eq!(render(text, Encoding::Percent).as_deref(), Ok(want), "{text}");
         }
         assert_eq!(render("{$env.HOST}/a", Encoding::Raw).as_deref(), Ok("http://h:1/a"));
+    }
+
+    #[test]
+    fn a_value_stays_one_part_of_a_path() {
+        let render = |text: &str, encoding, value: &str| {
+            let template = Template::parse(text, &["this", "cursor"], encoding).expect("parses");
+            let value = serde_json::Value::from(value).to_string();
+            let lookup = |name: &str| {
+                let json = match name {
+                    "this" => format!("{{\"id\":{value}}}"),
+                    _ => value.clone(),
+                };
+                jaq_json::read::parse_single(json.as_bytes()).ok()
+            };
+            template.render_path(&lookup).map_err(|error| error.message)
+        };
+        let (percent, raw) = (Encoding::Percent, Encoding::Raw);
+        for (text, encoding, value, want) in [
+            ("/items/{$this.id}/x", percent, "a/../b", "/items/a%2F..%2Fb/x"),
+            ("/items/{$this.id}/x", percent, "...", "/items/.../x"),
+            ("/items/{$this.id}/x", percent, "%2e%2e", "/items/%252e%252e/x"),
+            ("/items/a{$this.id}", percent, "..", "/items/a.."),
+            ("/items?id={$this.id}", percent, "", "/items?id="),
+            ("/items?id=/{$this.id}/", percent, "..", "/items?id=/../"),
+            ("/items/{$cursor}", percent, "", "/items/"),
+            ("{$this.id}.json", raw, "..", "...json"),
+            ("a/{$this.id}", raw, "b?.json", "a/b?.json"),
+        ] {
+            assert_eq!(render(text, encoding, value).as_deref(), Ok(want), "{text} {value}");
+        }
+        for (text, encoding, value) in [
+            ("/items/{$this.id}/x", percent, ".."),
+            ("/items/{$this.id}", percent, "."),
+            ("/items/{$this.id}", percent, ""),
+            ("/items/{$this.id}?a=b", percent, ".."),
+            ("/items/.{$this.id}", percent, "."),
+            ("/items/{$this.id}{$this.id}", percent, "."),
+            ("/{$cursor}", percent, ".."),
+            ("{$this.id}", raw, ".."),
+            ("a/{$this.id}/b", raw, "."),
+            ("a/{$this.id}/b", raw, ""),
+        ] {
+            let error = render(text, encoding, value).expect_err(text);
+            assert!(error.contains("another address"), "{text} {value}: {error}");
+        }
     }
 
     #[test]

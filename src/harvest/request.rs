@@ -174,7 +174,7 @@ impl Maker<'_> {
             ("cursor", Position::Cursor(cursor)) => Some(text(cursor)),
             _ => None,
         };
-        self.fault(self.fetch.path.render(&lookup).map_err(|error| error.message))
+        self.fault(self.fetch.path.render_path(&lookup).map_err(|error| error.message))
     }
 
     /// The next page's URL; it stays on the source's host.

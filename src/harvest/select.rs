@@ -19,7 +19,9 @@ pub(super) enum Take {
 pub(super) enum Found<'r> {
     /// The value under a key; null when the record has none of the keys.
     One(&'r Val),
-    /// The outputs of a filter.
+    /// What a filter gave that gives one output at most.
+    Output(Vec<Val>),
+    /// The outputs of a filter that can give several, however many these are.
     Outputs(Vec<Val>),
 }
 
@@ -54,7 +56,10 @@ impl Take {
             },
             Take::Jq(filter) => {
                 let outputs = filter.run(record, &[]).map_err(|error| error.message)?;
-                Ok(Found::Outputs(outputs))
+                Ok(match filter.gives_several() {
+                    true => Found::Outputs(outputs),
+                    false => Found::Output(outputs),
+                })
             }
         }
     }
@@ -100,7 +105,7 @@ impl Found<'_> {
     fn is_nothing(&self) -> bool {
         match self {
             Found::One(value) => matches!(value, Val::Null),
-            Found::Outputs(outputs) => matches!(&outputs[..], [] | [Val::Null]),
+            Found::Output(outputs) | Found::Outputs(outputs) => matches!(&outputs[..], [] | [Val::Null]),
         }
     }
 
@@ -108,7 +113,7 @@ impl Found<'_> {
     pub(super) fn one(&self) -> Result<&Val, String> {
         match self {
             Found::One(value) => Ok(value),
-            Found::Outputs(outputs) => match &outputs[..] {
+            Found::Output(outputs) | Found::Outputs(outputs) => match &outputs[..] {
                 [] => Ok(NULL),
                 [one] => Ok(one),
                 [_, second, ..] => Err(format!(
@@ -120,15 +125,16 @@ impl Found<'_> {
         }
     }
 
-    /// The items of a list; `None` when there is no list (null). A filter's outputs are the items, and so are those of
-    /// the one array that it gives.
+    /// The items of a list; `None` when there is no list (null). Each output of a filter that can give several is an item,
+    /// whatever it is; any other filter gives the list, or one value in the place of a list of one.
     pub(super) fn items(&self) -> Result<Option<&[Val]>, String> {
         match self {
             Found::One(value) => array_or_null(value),
-            Found::Outputs(outputs) => match &outputs[..] {
+            Found::Output(outputs) => match &outputs[..] {
                 [one @ (Val::Null | Val::Arr(_))] => array_or_null(one),
                 items => Ok(Some(items)),
             },
+            Found::Outputs(items) => Ok(Some(items)),
         }
     }
 }

@@ -10,6 +10,7 @@ mod names;
 mod path;
 mod reads;
 mod records;
+mod several;
 
 use std::{ops::ControlFlow, sync::Arc};
 
@@ -70,6 +71,8 @@ struct Inner {
     /// The keys of the input at which it begins, when they are known.
     keys: Option<Vec<Val>>,
     limit: usize,
+    /// Whether it can give more than one output.
+    several: bool,
 }
 
 /// `rows`, taken apart.
@@ -132,6 +135,7 @@ impl Filter {
         variables: &[&str],
         limit: usize,
     ) -> Result<Filter, JqFault> {
+        let several = several::can_give_several(term);
         let program = match Path::of(term) {
             Some(path) => Program::Path(path),
             None => Program::Jaq(Box::new(Engine::compile(&budget::ticking(term), variables)?)),
@@ -145,6 +149,7 @@ impl Filter {
             this: checked.this.clone(),
             keys,
             limit,
+            several,
         };
         Ok(Filter { inner: Arc::new(inner) })
     }
@@ -157,6 +162,11 @@ impl Filter {
     /// Whether the text uses `$variable`.
     pub fn uses(&self, variable: &str) -> bool {
         self.inner.used.iter().any(|used| used == variable)
+    }
+
+    /// Whether it can give more than one output, whatever it is given: it iterates, or calls what does.
+    pub fn gives_several(&self) -> bool {
+        self.inner.several
     }
 
     /// The names in `$env.NAME`, in order of appearance.
@@ -187,6 +197,7 @@ impl Filter {
             this: self.inner.this.clone(),
             keys: self.inner.keys.clone(),
             limit: self.inner.limit,
+            several: self.inner.several,
         };
         Filter { inner: Arc::new(inner) }
     }

@@ -57,6 +57,60 @@ fn outputs() {
 }
 
 #[test]
+fn whether_there_can_be_several_outputs() {
+    for (filter, several) in [
+        (".a", false),
+        (".a.b[0]?", false),
+        (".a[2:5]", false),
+        (".a[]", true),
+        (".a[]?.b", true),
+        (".a | .[]", true),
+        ("[.a[]]", false),
+        ("[.a[] | .b] | .[1:]", false),
+        (".a, .b", true),
+        ("..", true),
+        (".a // []", false),
+        (".a // .b[]", true),
+        (".a | select(. != null)", false),
+        ("select(.a[] == 1)", true),
+        (".a | map(.b[])", false),
+        ("first(.a[])", false),
+        ("nth(2; .a[])", false),
+        ("limit(1; .a[])", true),
+        ("range(3)", true),
+        ("if .a then .b else .c[] end", true),
+        ("if .a then .b else [] end", false),
+        ("try .a catch .b[]", true),
+        ("{a: .b}", false),
+        ("{a: .b[]}", true),
+        ("\"x\\(.a)\"", false),
+        ("\"x\\(.a[])\"", true),
+        (".a | split(\",\")", false),
+        (".a | splits(\",\")", true),
+        (".a[] |= . + 1", false),
+        (".a = .b[]", true),
+        (". as [$x, $y] | [$x, $y]", false),
+        (".a[] as $x | [$x]", true),
+        ("def f(g): [g]; f(.a)", false),
+        ("def f(g): g; f(.a[])", true),
+        ("def f: .[]; .a | f", true),
+        ("def split(x): .[]; split(1)", true),
+        ("empty", false),
+        (".a * 2", false),
+    ] {
+        let compiled = Filter::compile(filter, &[]).expect(filter);
+        assert_eq!(compiled.gives_several(), several, "{filter}");
+        // What is said to give one never gives more.
+        if !several {
+            for input in ["null", "[[1,2],[3]]", r#"{"a":[1,2],"b":[1,2],"c":3}"#] {
+                let outputs = compiled.run(&json(input), &[]).unwrap_or_default();
+                assert!(outputs.len() <= 1, "{filter} {input}");
+            }
+        }
+    }
+}
+
+#[test]
 fn direct_paths_agree_with_jaq() {
     let paths = [
         ".a", ".a.b", ".a[]", ".a[]?", ".[]", ".[]?", ".[0]", ".[-1]?", ".a?", ".a[0].b", ".a?.b?",

@@ -1,6 +1,6 @@
 //! From a page of one row's answer to the rows it brings and the links it means. Knows filters and shapes; no HTTP, no store.
 
-use std::{collections::HashSet, ops::ControlFlow, path::Path};
+use std::{ops::ControlFlow, path::Path};
 
 use bytes::Bytes;
 use jaq_json::Val;
@@ -29,7 +29,7 @@ use crate::{
 #[derive(Default)]
 pub(super) struct Records {
     pub rows: Vec<Row>,
-    /// In the upstream's order; of a repeated one the first counts.
+    /// In the upstream's order, and as often as it names them.
     pub links: Vec<Key>,
     pub refused: Vec<Refused>,
     /// How many records there were, whatever became of them.
@@ -43,8 +43,6 @@ impl Records {
         self.rows.extend(more.rows);
         self.refused.extend(more.refused);
         self.links.extend(more.links);
-        let mut seen = HashSet::with_capacity(self.links.len());
-        self.links.retain(|link| seen.insert(link.clone()));
     }
 }
 

@@ -41,7 +41,7 @@ fn a_whole_record() {
         text("bob"),
     ];
     assert_eq!(row.values, want);
-    assert_eq!(row.links, [vec![Key::text("x"), Key::text("y")]]);
+    assert_eq!(row.links, [vec![Key::text("x"), Key::text("y"), Key::text("x")]]);
     let items: Vec<&[Value]> = row.children[0].iter().map(|row| &row.values[..]).collect();
     assert_eq!(items[0], [text("7"), text("i1"), Value::Int(2)]);
     assert_eq!(items[1], [text("7"), text("i2"), Value::Int(3)]);

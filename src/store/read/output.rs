@@ -75,7 +75,8 @@ impl Compiler<'_> {
                 OutputValue::One { field, output } => self.one(entity, *field, alias, output)?,
                 OutputValue::Many { field, select } => {
                     let step = self.step(entity, *field, alias)?;
-                    let rows = self.rows(select, &step.alias, &step.from, step.conditions, step.position, None)?;
+                    let (from, conditions) = step.once.unwrap_or((step.from, step.conditions));
+                    let rows = self.rows(select, &step.alias, &from, conditions, step.position, None)?;
                     self.dialect.array("json", &rows)
                 }
             };

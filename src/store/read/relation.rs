@@ -18,6 +18,8 @@ pub(super) struct Step {
     pub conditions: Vec<String>,
     /// The default order of links and nested rows.
     pub position: Option<String>,
+    /// Tables and conditions by which each row comes once, where it would come as often as it names the other side.
+    pub once: Option<(String, Vec<String>)>,
 }
 
 impl<'a> Compiler<'a> {
@@ -73,6 +75,7 @@ impl<'a> Compiler<'a> {
             conditions: equal(&theirs, values),
             alias,
             position: None,
+            once: None,
         }
     }
 
@@ -88,11 +91,55 @@ impl<'a> Compiler<'a> {
                 let own = self.columns(entity, by, alias);
                 let key = &self.entity(source).key;
                 let mut step = self.through(join, &join.targets, &own, &join.owner, (source, key));
-                // The position orders a list of the source, not ours.
+                // The position orders a list of the source, not ours, and a source may name us more than once.
                 step.position = None;
+                step.once = Some(self.named_once(join, &own, (source, key), &step.alias));
                 Ok(step)
             }
             _ => Err(self.no_relation(source, back)),
+        }
+    }
+
+    /// The owners, under `alias`, whose links in a join table lead to `own`.
+    fn named_once(
+        &mut self,
+        join: &JoinTable,
+        own: &[ColumnAt],
+        (source, key): (EntityId, &[FieldId]),
+        alias: &str,
+    ) -> (String, Vec<String>) {
+        let (inner, link) = (self.alias(), self.alias());
+        let owners: Vec<String> = join
+            .owner
+            .iter()
+            .map(|column| self.name(&inner, &column.name))
+            .collect();
+        let owner: Vec<ColumnAt> = join
+            .owner
+            .iter()
+            .map(|column| self.link_column(&link, column))
+            .collect();
+        let targets: Vec<ColumnAt> = join
+            .targets
+            .iter()
+            .map(|column| self.link_column(&inner, column))
+            .collect();
+        let from = format!(
+            "(SELECT DISTINCT {} FROM {} AS {inner} WHERE {}) AS {link} {} {} AS {alias} ON TRUE",
+            owners.join(","),
+            self.dialect.quote(&join.name),
+            equal(&targets, own).join(" AND "),
+            self.dialect.chain(),
+            self.dialect.quote(&self.tables(source).table.name)
+        );
+        (from, equal(&self.columns(source, key, alias), &owner))
+    }
+
+    fn link_column(&self, alias: &str, column: &Column) -> ColumnAt {
+        ColumnAt {
+            sql: self.name(alias, &column.name),
+            kind: column.kind,
+            nullable: false,
         }
     }
 
@@ -107,14 +154,7 @@ impl<'a> Compiler<'a> {
     ) -> Step {
         let (link, alias) = (self.alias(), self.alias());
         let columns = |columns: &[Column]| -> Vec<ColumnAt> {
-            columns
-                .iter()
-                .map(|column| ColumnAt {
-                    sql: self.name(&link, &column.name),
-                    kind: column.kind,
-                    nullable: false,
-                })
-                .collect()
+            columns.iter().map(|column| self.link_column(&link, column)).collect()
         };
         let mut conditions = equal(&columns(near), own);
         conditions.extend(equal(&self.columns(target, by, &alias), &columns(far)));
@@ -129,6 +169,7 @@ impl<'a> Compiler<'a> {
             conditions,
             position: Some(self.name(&link, POSITION_COLUMN)),
             alias,
+            once: None,
         }
     }
 }
