@@ -27,6 +27,7 @@ mod kill;
 mod lists;
 mod live;
 mod loads;
+mod names;
 mod numbers;
 mod outages;
 mod pages;

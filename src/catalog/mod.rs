@@ -15,4 +15,4 @@ pub mod template;
 pub use build::{build, load};
 pub use difference::Difference;
 pub use model::*;
-pub use names::snake_case;
+pub use names::{column_name, snake_case, table_name};

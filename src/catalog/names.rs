@@ -1,4 +1,5 @@
-//! Names derived from other names: tables, root fields. Knows English plurals; knows no catalog.
+//! Names derived from other names: tables, columns, root fields. Knows English plurals, and which names databases keep for
+//! themselves; knows no catalog.
 
 use super::Names;
 
@@ -20,15 +21,41 @@ pub fn snake_case(name: &str) -> String {
     out
 }
 
+/// Beginnings of names of tables that SQLite or PostgreSQL keeps, or that are those of our own system tables.
+const TABLES_KEPT: &[&str] = &["sqlite_", "pg_", "pragma_", "hayloft_", "seaql_"];
+/// Whole names of tables that mean something else: a function of SQLite that stands where tables do, and the row that an
+/// `INSERT` would have added.
+const TABLES_TAKEN: &[&str] = &["json_each", "excluded"];
+/// Columns that every table of PostgreSQL has.
+const COLUMNS_KEPT: &[&str] = &["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"];
+
+/// The name of a table in the database: the plain one, unless a database keeps that for itself. No plain name has a `$`.
+pub fn table_name(plain: &str) -> String {
+    let kept = TABLES_KEPT.iter().any(|start| plain.starts_with(start)) || TABLES_TAKEN.contains(&plain);
+    spelled(plain, kept)
+}
+
+/// The same of a column.
+pub fn column_name(plain: &str) -> String {
+    spelled(plain, COLUMNS_KEPT.contains(&plain))
+}
+
+fn spelled(plain: &str, kept: bool) -> String {
+    match kept {
+        true => format!("${plain}"),
+        false => plain.to_owned(),
+    }
+}
+
 impl Names {
     /// The names of a type.
     pub fn of(name: &str) -> Names {
-        let table = snake_case(name);
-        let single = lower_camel(&table);
+        let plain = snake_case(name);
+        let single = lower_camel(&plain);
         Names {
             many: plural(&single),
             by: format!("{single}By"),
-            table,
+            table: table_name(&plain),
             single,
         }
     }
@@ -76,6 +103,13 @@ mod tests {
     }
 
     #[test]
+    fn kept_columns_are_spelled_otherwise() {
+        for (plain, want) in [("xmin", "$xmin"), ("xmin_", "xmin_"), ("oid", "oid"), ("ctid", "$ctid")] {
+            assert_eq!(column_name(plain), want);
+        }
+    }
+
+    #[test]
     fn names_of_types() {
         for (name, table, single, many) in [
             ("Item", "item", "item", "items"),
@@ -86,6 +120,11 @@ mod tests {
             ("Branch", "branch", "branch", "branches"),
             ("NPC", "npc", "npc", "npcs"),
             ("HTTPStatus", "http_status", "httpStatus", "httpStatuses"),
+            ("PgClass", "$pg_class", "pgClass", "pgClasses"),
+            ("Sqlite", "sqlite", "sqlite", "sqlites"),
+            ("Sqlite_x", "$sqlite_x", "sqliteX", "sqliteXs"),
+            ("HayloftRun", "$hayloft_run", "hayloftRun", "hayloftRuns"),
+            ("Excluded", "$excluded", "excluded", "excludeds"),
         ] {
             let names = Names::of(name);
             assert_eq!((&*names.table, &*names.single, &*names.many), (table, single, many));

@@ -1,6 +1,6 @@
 //! Tables, columns and indexes for a catalog. Knows names and kinds; knows no SQL and no database.
 //!
-//! One table per entity, snake_case; a reference is its target's leaves; to-many references are a join table with a
+//! One table per entity, snake_case (with a `$` before it where a database keeps that name for itself); a reference is its target's leaves; to-many references are a join table with a
 //! position. Column order is the contract between `harvest` (which fills [`crate::value::Row`]) and `store`.
 
 mod meaning;
@@ -13,7 +13,7 @@ use crate::{
 
 pub use meaning::Meaning;
 
-pub use crate::catalog::snake_case;
+pub use crate::catalog::{column_name, snake_case, table_name};
 
 /// Columns of every entity's table beside the data: a row number that never changes or returns, and the row's hash.
 pub const ROW_COLUMN: &str = "_row";
@@ -266,14 +266,14 @@ fn field_columns(catalog: &Catalog, entity: &Entity, id: FieldId) -> Vec<Column>
     };
     let meaning = Meaning::of(catalog, field);
     let columns = columns.into_iter().filter_map(|(names, kind)| {
-        let (name, before) = names.split_first()?;
+        let (name, before) = in_database(&names, column_name)?;
         Some(Column {
-            name: name.clone(),
+            name,
             field: id,
             kind,
             nullable,
             meaning: meaning.clone(),
-            before: before.to_vec(),
+            before,
             fetched: field.fetch.is_some(),
         })
     });
@@ -284,6 +284,19 @@ fn field_columns(catalog: &Catalog, entity: &Entity, id: FieldId) -> Vec<Column>
 fn names_of(field: &Field) -> Vec<String> {
     let names = [Some(&field.name), field.was.as_ref()].into_iter().flatten();
     names.map(|name| snake_case(name)).collect()
+}
+
+/// The first of these names as databases take it, and the others that there can be: each also in its plain form, which
+/// earlier versions used for all.
+fn in_database(names: &[String], spell: fn(&str) -> String) -> Option<(String, Vec<String>)> {
+    let name = spell(names.first()?);
+    let mut before = Vec::new();
+    for other in names.iter().flat_map(|plain| [spell(plain), plain.clone()]) {
+        if other != name && !before.contains(&other) {
+            before.push(other);
+        }
+    }
+    Some((name, before))
 }
 
 /// Names put together, the first ones being the present name.
@@ -324,24 +337,21 @@ fn leaf_kind(leaf: Leaf) -> ColumnKind {
 
 fn joins(catalog: &Catalog, owner: EntityId) -> Vec<JoinTable> {
     let entity = catalog.entity(owner);
-    let tables: Vec<String> = [Some(entity.names.table.clone()), entity.was.as_deref().map(snake_case)]
-        .into_iter()
-        .flatten()
-        .collect();
+    let names = [Some(&entity.name), entity.was.as_ref()].into_iter().flatten();
+    let tables: Vec<String> = names.map(|name| snake_case(name)).collect();
     let join = |id: FieldId| {
         let field = entity.field(id);
         let FieldKind::Links { target, by } = &field.kind else {
             return None;
         };
-        let names = combined(&tables, &names_of(field));
-        let (name, before) = names.split_first()?;
+        let (name, before) = in_database(&combined(&tables, &names_of(field)), table_name)?;
         Some(JoinTable {
-            name: name.clone(),
+            name,
             field: id,
             target: *target,
             owner: join_columns(catalog, owner, &entity.key, "owner", id),
             targets: join_columns(catalog, *target, by, "target", id),
-            before: before.to_vec(),
+            before,
             fetched: field.fetch.is_some(),
         })
     };

@@ -64,7 +64,7 @@ pub trait Dialect: Send + Sync + 'static {
         let own: Vec<String> = (0..kinds.len()).map(|at| format!("c{at}")).collect();
         let ends: Vec<String> = (kinds.len()..columns.len()).map(|at| self.bulk_param(at + 1)).collect();
         let (own, ends) = (own.join(","), ends.join(","));
-        format!("WITH one({own}) AS ({rows}) INSERT INTO {table}({names}) SELECT {own},{ends} FROM one")
+        format!("WITH _one({own}) AS ({rows}) INSERT INTO {table}({names}) SELECT {own},{ends} FROM _one")
     }
     /// Begins a transaction that finds rows by their keys only, where that is said.
     fn begin_load(&self) -> Option<&'static str>;

@@ -304,7 +304,7 @@ impl Dialect for Sqlite {
     }
 
     fn table_names(&self) -> &'static str {
-        "SELECT name FROM sqlite_master WHERE type='table' AND name NOT LIKE 'sqlite%'"
+        "SELECT name FROM sqlite_master WHERE type='table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
     }
 
     fn explain(&self, sql: &str) -> String {

@@ -4,7 +4,10 @@ use std::collections::HashMap;
 
 use super::Builder;
 use crate::{
-    catalog::{Catalog, Entity, EntityId, Field, FieldId, FieldKind, names::snake_case},
+    catalog::{
+        Catalog, Entity, EntityId, Field, FieldId, FieldKind,
+        names::{column_name, snake_case, table_name},
+    },
     definition::{Fault, Span},
 };
 
@@ -29,7 +32,7 @@ impl Builder<'_> {
                     .fields
                     .get(field_id.index())
                     .map_or(&declared.name, |field| &field.name);
-                for column in columns_of(catalog, field) {
+                for column in columns_of(catalog, field).iter().map(|plain| column_name(plain)) {
                     self.check_length(&column, name.span.clone());
                     match columns.insert(column.clone(), &field.name) {
                         Some(other) => {
@@ -44,7 +47,7 @@ impl Builder<'_> {
                     }
                 }
                 if let FieldKind::Links { target, by } = &field.kind {
-                    let table = format!("{}_{}", entity.names.table, snake_case(&field.name));
+                    let table = table_name(&format!("{}_{}", snake_case(&entity.name), snake_case(&field.name)));
                     self.check_join(catalog, entity, *target, by, &table, name.span.clone());
                     let what = format!("`{}.{}`", entity.name, field.name);
                     if let Some(other) = tables.insert(table.clone(), what.clone()) {

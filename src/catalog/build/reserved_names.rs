@@ -28,8 +28,6 @@ const OF_LEAVES: &[&str] = &["Filter", "ListFilter"];
 const ROOTS: &[&str] = &["node", "freshness"];
 /// Field names that mean something else in `where`.
 const FIELDS: &[&str] = &["and", "or", "not"];
-/// Beginnings of the names of tables that are not the definition's.
-const TABLES: &[&str] = &["_", "sqlite_", "seaql_", "hayloft_", "pg_"];
 
 impl Builder<'_> {
     pub(super) fn check_names(&mut self) {
@@ -79,7 +77,7 @@ impl Builder<'_> {
                 self.fault(fault.hint(format!(
                     "the served API has a type of that name for `{of}`; choose another"
                 )));
-            } else if TABLES.iter().any(|start| name.value.to_lowercase().starts_with(start)) {
+            } else if name.value.starts_with('_') {
                 self.fault(fault.hint("names that begin so are kept for the system; choose another"));
             }
         }

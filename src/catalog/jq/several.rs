@@ -110,10 +110,8 @@ impl<'s> Scope<'s> {
     }
 
     fn call(&mut self, name: &str, arguments: &[Term<&'s str>]) -> bool {
-        let own = self.defined.iter().rev();
-        let own = own
-            .into_iter()
-            .find(|(own, count, _)| *own == name && *count == arguments.len());
+        let mut own = self.defined.iter().rev();
+        let own = own.find(|(own, count, _)| *own == name && *count == arguments.len());
         match own.map(|(_, _, several)| *several) {
             Some(several) => several || arguments.iter().any(|argument| self.several(argument)),
             None if MANY.contains(&name) => true,

@@ -9,7 +9,7 @@ use super::{
     shown,
 };
 use crate::{
-    catalog::{EntityId, FieldId, snake_case},
+    catalog::{EntityId, FieldId, snake_case, table_name},
     layout::{Column, EntityTables, JoinTable, Layout},
 };
 
@@ -32,8 +32,10 @@ impl<'a> Comparison<'a> {
     pub fn new(stored: &'a Layout, new: &'a Layout) -> Comparison<'a> {
         let named = |name: &str| stored.entities.iter().position(|old| old.table.name == name);
         let pair = |tables: &EntityTables| {
-            let was = tables.was.as_deref().map(snake_case);
-            named(&tables.table.name).or_else(|| named(&was?))
+            // A name in its plain form is that of a table from before names that databases keep were spelled otherwise.
+            let either = |name: &str| named(&table_name(&snake_case(name))).or_else(|| named(&snake_case(name)));
+            let own = named(&tables.table.name).or_else(|| either(&tables.name));
+            own.or_else(|| either(tables.was.as_deref()?))
         };
         Comparison {
             stored,
@@ -108,8 +110,11 @@ impl<'a> Comparison<'a> {
     }
 
     fn kept(&mut self, entity: EntityId, stored: usize, pair: Pair<'_>) {
-        let other_name = !pair.old.name.is_empty() && pair.old.name != pair.new.name;
-        if other_name || pair.old.table.name != pair.new.table.name {
+        let other_name = match pair.old.name.is_empty() {
+            true => ![&pair.new.table.name, &snake_case(&pair.new.name)].contains(&&pair.old.table.name),
+            false => pair.old.name != pair.new.name,
+        };
+        if other_name {
             let from = shown(pair.old).to_owned();
             self.tell(Change::RenamedType { from }, &pair.new.name, None, None, None);
         }
@@ -122,6 +127,9 @@ impl<'a> Comparison<'a> {
         }
         let origins = fields::compare(self, &pair, columns, emptied);
         let joins = self.joins(&pair, emptied);
+        if !emptied && is_respelled(&pair, &origins, &joins) {
+            self.tell(Change::Respelled, &pair.new.name, None, None, None);
+        }
         if !emptied {
             self.indexes(&pair, &origins);
         }
@@ -264,6 +272,21 @@ impl<'a> Comparison<'a> {
             }
         }
     }
+}
+
+/// Whether a table or a column that stays had the plain form of its name.
+fn is_respelled(pair: &Pair<'_>, origins: &[Origin], joins: &[Option<usize>]) -> bool {
+    let differs = |old: &str, new: &str| new.strip_prefix('$') == Some(old);
+    let columns = pair.new.table.columns.iter().zip(origins);
+    let mut columns = columns.filter_map(|(column, origin)| match origin {
+        Origin::Stored(from) => Some((pair.old.table.columns.get(*from)?, column)),
+        Origin::Nothing => None,
+    });
+    let joins = pair.new.joins.iter().zip(joins);
+    let mut joins = joins.filter_map(|(join, from)| Some((pair.old.joins.get((*from)?)?, join)));
+    differs(&pair.old.table.name, &pair.new.table.name)
+        || columns.any(|(old, new)| differs(&old.name, &new.name))
+        || joins.any(|(old, new)| differs(&old.name, &new.name))
 }
 
 pub(super) fn all_of(table: &str, loss: Loss) -> Touch {

@@ -83,6 +83,8 @@ pub enum Change {
         from: String,
     },
     RemovedLinks,
+    /// Tables or columns of the type had names that a database keeps for itself.
+    Respelled,
     /// They lead to other rows, or by other values.
     EmptiedLinks,
     NewIndex,

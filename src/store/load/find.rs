@@ -101,7 +101,7 @@ impl Work<'_> {
             ),
         };
         format!(
-            "WITH wanted(n,{}) AS ({}) SELECT {} FROM wanted {} {} AS t ON {}",
+            "WITH _wanted(n,{}) AS ({}) SELECT {} FROM _wanted AS wanted {} {} AS t ON {}",
             wanted.join(","),
             dialect.rows(kinds, 1, size, Numbered::Yes),
             dialect.join_texts(&place),

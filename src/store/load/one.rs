@@ -86,7 +86,7 @@ fn set_sql(work: &Work<'_>, entity: EntityId, columns: &[&Column], kinds: &[Kind
     let tests = pairs().map(|(name, cell)| format!("t.{name} IS DISTINCT FROM one.{cell}"));
     let tests: Vec<String> = tests.collect();
     format!(
-        "WITH one(r,{}) AS ({}) UPDATE {} AS t SET {} FROM one WHERE t.{row}=one.r AND ({}) RETURNING {row}",
+        "WITH _one(r,{}) AS ({}) UPDATE {} AS t SET {} FROM _one AS one WHERE t.{row}=one.r AND ({}) RETURNING {row}",
         cells.join(","),
         work.rows(kinds, size),
         work.quote(&work.tables(entity).table.name),

@@ -113,7 +113,7 @@ pub(super) fn compile_keyed(
         .map(|(at, column)| format!("{}=wanted.k{at}", column.sql))
         .collect();
     let tail = format!(
-        " SELECT CAST(wanted.n AS BIGINT) AS root,{object} AS json FROM wanted {} {} AS {alias} ON {}",
+        " SELECT CAST(wanted.n AS BIGINT) AS root,{object} AS json FROM _wanted AS wanted {} {} AS {alias} ON {}",
         dialect.chain(),
         dialect.quote(&compiler.tables(entity).table.name),
         conditions.join(" AND ")
@@ -137,7 +137,8 @@ pub(super) fn compile_keyed(
 pub(super) fn keyed_sql(dialect: &dyn Dialect, tail: &str, others: usize, kinds: &[Kind], count: usize) -> String {
     let names: Vec<String> = (0..kinds.len()).map(|at| format!("k{at}")).collect();
     let keys = dialect.keys(kinds, others + 1, count);
-    format!("WITH wanted(n,{}) AS ({keys}){tail}", names.join(","))
+    // No table of a definition begins with an underscore.
+    format!("WITH _wanted(n,{}) AS ({keys}){tail}", names.join(","))
 }
 
 impl<'a> Compiler<'a> {
