@@ -8,7 +8,8 @@ on_both!(
     repeats_stay_in_order,
     lists_have_one_rule,
     keys_of_nulls,
-    values_stay_in_their_place
+    values_stay_in_their_place,
+    thousands_of_operands
 );
 
 async fn served(db: Db, upstream: &Upstream, definition: &str) -> (Scratch, Program) {
@@ -20,10 +21,9 @@ async fn served(db: Db, upstream: &Upstream, definition: &str) -> (Scratch, Prog
 }
 
 async fn reasons(scratch: &Scratch) -> Vec<String> {
-    scratch
-        .rows("SELECT reason FROM hayloft_quarantine ORDER BY reason")
-        .await
-        .concat()
+    let mut reasons = scratch.rows("SELECT reason FROM hayloft_quarantine").await.concat();
+    reasons.sort();
+    reasons
 }
 
 fn ids(ids: &[&str]) -> Value {
@@ -39,7 +39,7 @@ type Tag @fetch(source: "up", GET: "/tags", rows: ".[]") {
 }
 type Holder @fetch(source: "up", GET: "/holders", rows: ".[]") {
   id: ID!
-  tags: [Tag!]!
+  tags: [Tag!]! @ref
   each: [Tag!]! @ref(jq: ".tags[]")
   fetched: [Tag!]! @fetch(source: "up", GET: "/holders/{$this.id}/tags?page={$page}", rows: ".tags[]", pages: {last: ".pages"})
 }
@@ -278,4 +278,46 @@ async fn values_stay_in_their_place(db: Db) {
     }
     let status = scratch.run(&["status"], &[("UP", &upstream.url())]).await;
     assert!(status.out.contains("3 of 6 requests failed"), "{status:?}");
+}
+
+const LABELS: &str = r#"
+extend schema @source(name: "up", url: "{$env.UP}")
+type Article @fetch(source: "up", GET: "/articles", rows: ".[]") { id: ID! labels: [String!] sizes: [Int] }
+"#;
+
+/// As many as one request may have; each list is taken apart once for all of them.
+async fn thousands_of_operands(db: Db) {
+    const OPERANDS: usize = 5_000;
+    let upstream = Upstream::start().await;
+    let label = |at: usize| format!("l{at}");
+    let all: Vec<String> = (0..OPERANDS).map(label).collect();
+    let mut articles = vec![
+        json!({"id": "all", "labels": all, "sizes": [1, 2]}),
+        json!({"id": "none"}),
+    ];
+    articles
+        .extend((0..200).map(|at| json!({"id": at.to_string(), "labels": [label(at * 100), "x"], "sizes": [at, at]})));
+    upstream.set("/articles", Reply::json(&json!(articles)));
+    let (_scratch, program) = served(db, &upstream, LABELS).await;
+    let query = "query($v: [String!]!) { some: articles(where: {labels: {hasSome: $v}}) { id } \
+                 every: articles(where: {labels: {hasEvery: $v}}) { id } }";
+    let half = &all[..OPERANDS / 2];
+    let answer = program.post(query, json!({ "v": half })).await;
+    assert_eq!(answer["data"]["every"], ids(&["all"]), "{answer}");
+    assert_eq!(answer["data"]["some"].as_array().map(Vec::len), Some(26));
+    let query = "query($v: [String!]!) { articles(where: {labels: {hasEvery: $v}}) { id } }";
+    let answer = program.post(query, json!({ "v": all })).await;
+    assert_eq!(answer["data"]["articles"], ids(&["all"]), "{answer}");
+    // Equal operands are one.
+    for (operands, want) in [("[7, 7]", 1), ("[1, 2, 1]", 1), ("[1, 1]", 2), ("[1, 3]", 0)] {
+        let answer = program
+            .query(&format!(
+                "{{ articles(where: {{sizes: {{hasEvery: {operands}}}}}) {{ id }} }}"
+            ))
+            .await;
+        assert_eq!(answer["articles"].as_array().map(Vec::len), Some(want), "{operands}");
+    }
+    let query = "query($a: Int!, $b: Int!) { articles(where: {sizes: {hasEvery: [$a, $b]}}) { id } }";
+    let answer = program.post(query, json!({ "a": 7, "b": 7 })).await;
+    assert_eq!(answer["data"]["articles"], ids(&["7"]));
 }

@@ -261,11 +261,11 @@ const LINKED: &[(&str, &str)] = &[
 async fn links_and_keys_of_kept_names(db: Db) {
     let types = LINKED.iter().map(|(name, links)| {
         format!(
-            "type {name} @fetch(source: \"up\", GET: \"/rows\", rows: \".[]\", missing: DELETE, maxMissing: 1) {{\n\
+            "type {name} @fetch(source: \"up\", GET: \"/rows\", rows: \".[]\") {{\n\
              id: ID! slug: String! @unique ctid: String @index @select(jq: \".text\") cmax: {name} @ref(jq: \".next\", by: \"slug\")\n\
              {links}: [{name}!]! @ref(jq: \".all[]\") back: [{name}!]! @inverse(field: \"{links}\")\n\
-             xmax: [{name}!]! @fetch(source: \"up\", GET: \"/rows/{{$this.id}}/more\", rows: \".[]\")\n\
-             cmin: {name} @fetch(source: \"up\", GET: \"/rows/{{$this.id}}/one\") }}\n"
+             xmax: [{name}!]! @fetch(source: \"up\", GET: \"/rows/{{$this.id}}/more\", rows: \".[]\", every: \"1d\")\n\
+             cmin: {name} @fetch(source: \"up\", GET: \"/rows/{{$this.id}}/one\", every: \"1d\") }}\n"
         )
         // A type has each field once.
         .replace("ctid: String", if *links == "ctid" { "xid: String" } else { "ctid: String" })
@@ -294,7 +294,7 @@ async fn links_and_keys_of_kept_names(db: Db) {
         ])),
     );
     harvested(&scratch, &upstream).await;
-    // Unique values change their rows, links change, and a row goes.
+    // Unique values change their rows, and links change.
     upstream.set(
         "/rows",
         Reply::json(&json!([row("1", "b", "a", &["2", "2"]), row("2", "a", "b", &["1"])])),
@@ -319,9 +319,9 @@ async fn links_and_keys_of_kept_names(db: Db) {
         assert_eq!(program.query(&query).await, json!({ "one": one, "two": two }), "{name}");
         let query = format!(
             "{{ by: {root}By(key: {{slug: \"a\"}}) {{ id }} back: {root}By(key: {{slug: \"b\"}}) {{ back(where: {{{links}: \
-             {{some: {{{text}: {{eq: \"b\"}}, cmax: {{id: {{eq: \"2\"}}}}}}}}}}, orderBy: [{{cmax: {{slug: ASC}}}}]) {{ id }} }} gone: {root}(id: \"3\") {{ id }} }}"
+             {{some: {{{text}: {{eq: \"b\"}}, cmax: {{id: {{eq: \"2\"}}}}}}}}}}, orderBy: [{{cmax: {{slug: ASC}}}}]) {{ id }} }} last: {root}(id: \"3\") {{ id }} }}"
         );
-        let want = json!({ "by": { "id": "2" }, "back": { "back": [{ "id": "2" }] }, "gone": null });
+        let want = json!({ "by": { "id": "2" }, "back": { "back": [{ "id": "2" }] }, "last": { "id": "3" } });
         assert_eq!(program.query(&query).await, want, "{name}");
     }
 }
@@ -350,7 +350,7 @@ type PgThing @fetch(source: "up", GET: "/things", rows: ".[]", missing: DELETE) 
   id: ID!
   xmin: String @index
   other: PgThing
-  all: [PgThing!]!
+  all: [PgThing!]! @ref
 }
 "#;
 

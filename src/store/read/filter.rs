@@ -135,18 +135,21 @@ impl Compiler<'_> {
         };
         let element = self.alias();
         let elements = self.dialect.elements(&column.sql, &element);
-        let mut parts = vec![];
-        for operand in operands {
-            let param = self.bind(operand, BindForm::Wire(scalar));
-            parts.push(format!(
-                "EXISTS (SELECT 1 FROM {elements} WHERE {element}.value={param})"
-            ));
-        }
-        Ok(match (parts.is_empty(), all) {
-            (true, true) => format!("{} IS NOT NULL", column.sql),
-            (true, false) => "FALSE".to_owned(),
-            (false, true) => format!("({})", parts.join(" AND ")),
-            (false, false) => format!("({})", parts.join(" OR ")),
+        let params = operands
+            .iter()
+            .map(|operand| self.bind(operand, BindForm::Wire(scalar)));
+        let params: Vec<String> = params.collect();
+        // The list is taken apart once for all operands.
+        let found = format!("FROM {elements} WHERE {element}.value IN ({})", params.join(","));
+        Ok(match (all, params.len()) {
+            (true, 0) => format!("{} IS NOT NULL", column.sql),
+            (false, 0) => "FALSE".to_owned(),
+            (false, _) | (true, 1) => format!("EXISTS (SELECT 1 {found})"),
+            // Operands may be equal, which only their values tell.
+            (true, _) => format!(
+                "(SELECT count(DISTINCT {element}.value) {found})=(SELECT count(DISTINCT column1) FROM (VALUES ({})) AS wanted)",
+                params.join("),(")
+            ),
         })
     }
 
