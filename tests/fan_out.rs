@@ -310,7 +310,7 @@ async fn killed_in_the_middle_it_goes_on_with_what_is_left(db: Db) {
         let url = upstream.url();
         let harvest = scratch.run(&["harvest", "Item"], &[("SHOP", &url)]).await;
         assert_eq!(harvest.code, Some(0), "{harvest:?}");
-        let kill = format!("{point}={passes}*off->return");
+        let kill = format!("harvest::gather=return;{point}={passes}*off->return");
         let environment = [("SHOP", url.as_str()), ("FAILPOINTS", kill.as_str())];
         scratch.end(&["harvest", &fetch], &environment).await;
         let done = "SELECT item.id FROM hayloft_fan_out JOIN item ON item._row=parent WHERE state='done'";

@@ -6,8 +6,9 @@
 use chrono::{DateTime, Utc};
 
 use super::{
-    Inner,
+    Inner, Store,
     bind::get,
+    in_line::in_line,
     ledger::instant,
     load::{
         Writing,
@@ -121,7 +122,7 @@ pub(super) async fn put(work: &mut Writing<'_>, fetch: &str, run: i64, mut held:
 }
 
 /// What waits for a decision.
-pub(super) async fn open(inner: &Inner) -> Result<Vec<HeldDeletion>, StoreError> {
+async fn open(inner: &Inner) -> Result<Vec<HeldDeletion>, StoreError> {
     let sql = "SELECT \"fetch\",rows,at FROM hayloft_held WHERE decision='open' ORDER BY \"fetch\"".to_owned();
     let lines = inner.own.take().await?.fetch(inner.params().query(sql)).await?;
     let held = lines.iter().map(|line| {
@@ -135,7 +136,7 @@ pub(super) async fn open(inner: &Inner) -> Result<Vec<HeldDeletion>, StoreError>
 }
 
 /// Decides about the rows that are held of a fetch; gives how many they are, 0 when none is.
-pub(super) async fn decide(inner: &Inner, fetch: &str, decision: Decision) -> Result<u64, StoreError> {
+async fn decide(inner: &Inner, fetch: &str, decision: Decision) -> Result<u64, StoreError> {
     let mut work = Writing::begin(inner).await?;
     // One decision at a time, and none beside a run's own end.
     let mut params = work.params();
@@ -156,4 +157,17 @@ pub(super) async fn decide(inner: &Inner, fetch: &str, decision: Decision) -> Re
     put(&mut work, fetch, run, held).await?;
     work.commit().await?;
     Ok(count)
+}
+
+impl Store {
+    /// Deletions that were too many and wait for a decision.
+    pub async fn held_deletions(&self) -> Result<Vec<HeldDeletion>, StoreError> {
+        open(&self.inner).await
+    }
+
+    /// Decides about the rows that are held of a fetch, and gives how many they are: 0 when none is. Approved rows go with the
+    /// next complete run that misses them, too; kept ones stay until the upstream has them again.
+    pub async fn decide_held(&self, fetch: &str, decision: Decision) -> Result<u64, StoreError> {
+        in_line!(decide(&self.inner, fetch, decision).await)
+    }
 }

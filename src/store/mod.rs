@@ -6,7 +6,7 @@ mod backup;
 mod bind;
 mod changes;
 mod connect;
-mod crash;
+pub mod crash;
 mod dangling;
 mod deferred;
 mod dialect;
@@ -418,34 +418,6 @@ impl Store {
     /// The newest run of each fetch, and the newest complete one: what `status` and the scheduler read.
     pub async fn fetch_status(&self) -> Result<Vec<FetchStatus>, StoreError> {
         status::fetch_status(&self.inner).await
-    }
-
-    /// Deletions that were too many and wait for a decision.
-    pub async fn held_deletions(&self) -> Result<Vec<HeldDeletion>, StoreError> {
-        held::open(&self.inner).await
-    }
-
-    /// Decides about the rows that are held of a fetch, and gives how many they are: 0 when none is. Approved rows go with the
-    /// next complete run that misses them, too; kept ones stay until the upstream has them again.
-    pub async fn decide_held(&self, fetch: &str, decision: Decision) -> Result<u64, StoreError> {
-        in_line!(held::decide(&self.inner, fetch, decision).await)
-    }
-
-    /// Makes the next run read again, in full, what had rejected records; gives how many of these there are.
-    pub async fn forget_rejected(&self, fetch: FetchId) -> Result<u64, StoreError> {
-        let catalog = &self.inner.catalog;
-        let (name, on_field) = (catalog.fetch_name(fetch), catalog.fetch(fetch).each.is_some());
-        in_line!(replay::forget(&self.inner, &name, on_field).await)
-    }
-
-    /// Rows per entity.
-    pub async fn row_counts(&self) -> Result<Vec<(EntityId, u64)>, StoreError> {
-        status::row_counts(&self.inner).await
-    }
-
-    /// The newest refused rows of a fetch.
-    pub async fn quarantine(&self, fetch: &str, limit: u32) -> Result<Vec<Refused>, StoreError> {
-        status::quarantine(&self.inner, fetch, limit).await
     }
 
     /// Plans the requests of a run of a field's fetch: those that an earlier run left, and those that `when` asks for.

@@ -1,6 +1,7 @@
 //! Makes the next run read again, in full, what had rejected records. Knows the quarantine and what is remembered of requests.
 
-use super::{Inner, bind::get, load::Writing, types::StoreError};
+use super::{Inner, Store, bind::get, in_line::in_line, load::Writing, types::StoreError};
+use crate::catalog::FetchId;
 
 /// Forgets what would vouch for the answers that had rejected records; gives how many such records there are.
 pub(super) async fn forget(inner: &Inner, fetch: &str, on_field: bool) -> Result<u64, StoreError> {
@@ -32,4 +33,13 @@ pub(super) async fn forget(inner: &Inner, fetch: &str, on_field: bool) -> Result
     work.run(params, forget.to_owned()).await?;
     work.commit().await?;
     Ok(rejected.unsigned_abs())
+}
+
+impl Store {
+    /// Makes the next run read again, in full, what had rejected records; gives how many of these there are.
+    pub async fn forget_rejected(&self, fetch: FetchId) -> Result<u64, StoreError> {
+        let catalog = &self.inner.catalog;
+        let (name, on_field) = (catalog.fetch_name(fetch), catalog.fetch(fetch).each.is_some());
+        in_line!(forget(&self.inner, &name, on_field).await)
+    }
 }

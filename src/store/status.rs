@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use crate::catalog::EntityId;
 
 use super::{
-    Inner,
+    Inner, Store,
     bind::{Line, Params, get},
     ledger::{SUMMARY, SUMMARY_COLUMNS, hold, instant, lease_over, summary},
     load::Writing,
@@ -145,7 +145,7 @@ async fn around(asking: &mut Asking<'_, '_>, mut status: FetchStatus) -> Result<
     Ok(status)
 }
 
-pub(super) async fn row_counts(inner: &Inner) -> Result<Vec<(EntityId, u64)>, StoreError> {
+async fn row_counts(inner: &Inner) -> Result<Vec<(EntityId, u64)>, StoreError> {
     let mut out = Vec::new();
     for entity in inner.catalog.entity_ids() {
         let table = inner.dialect.quote(&inner.layout.entity(entity).table.name);
@@ -157,7 +157,7 @@ pub(super) async fn row_counts(inner: &Inner) -> Result<Vec<(EntityId, u64)>, St
     Ok(out)
 }
 
-pub(super) async fn quarantine(inner: &Inner, fetch: &str, limit: u32) -> Result<Vec<Refused>, StoreError> {
+async fn quarantine(inner: &Inner, fetch: &str, limit: u32) -> Result<Vec<Refused>, StoreError> {
     let mut params = inner.params();
     params.add(fetch.to_owned())?;
     params.add(i64::from(limit))?;
@@ -181,4 +181,16 @@ pub(super) async fn now(inner: &Inner) -> Result<DateTime<Utc>, StoreError> {
     let found = rows(inner, inner.params(), format!("SELECT {}", inner.now(0))).await?;
     let text: String = found.first().map_or(Ok(String::new()), |row| get(row, 0))?;
     instant(&text)
+}
+
+impl Store {
+    /// Rows per entity.
+    pub async fn row_counts(&self) -> Result<Vec<(EntityId, u64)>, StoreError> {
+        row_counts(&self.inner).await
+    }
+
+    /// The newest refused rows of a fetch.
+    pub async fn quarantine(&self, fetch: &str, limit: u32) -> Result<Vec<Refused>, StoreError> {
+        quarantine(&self.inner, fetch, limit).await
+    }
 }

@@ -11,11 +11,21 @@ use crate::{
         limits::{GROUP_BYTES, GROUP_ROWS},
         progress::{Committed, Progress},
     },
-    store::{ParentAnswer, ParentOutcome, StoreError},
+    store::{ParentAnswer, ParentOutcome, StoreError, crash},
 };
 
 /// How long the first answer of a group waits for others: a commit costs more than most answers, and nobody sees the wait.
 const LINGER: Duration = Duration::from_millis(if cfg!(test) { 100 } else { 2_000 });
+/// The same for tests of what happens between two commits.
+const LINGER_LITTLE: Duration = Duration::from_millis(100);
+
+/// [`LINGER`], unless a test wants many commits.
+fn linger() -> Duration {
+    match crash::is_on("harvest::gather") {
+        true => LINGER_LITTLE,
+        false => LINGER,
+    }
+}
 
 impl Crew<'_> {
     /// Commits until there are no more answers.
@@ -55,7 +65,7 @@ impl Crew<'_> {
 
     /// The first answer and those that follow it, as far as a transaction should hold them.
     async fn gather(&self, first: Answered, answers: &mut mpsc::UnboundedReceiver<Answered>) -> Gathered {
-        let over = tokio::time::sleep(LINGER);
+        let over = tokio::time::sleep(linger());
         tokio::pin!(over);
         let mut group = Gathered::default();
         group.add(first);
