@@ -124,6 +124,10 @@ pub trait Dialect: Send + Sync + 'static {
     fn long_pattern(&self, _test: TextTest, _text: &str) -> Option<String> {
         None
     }
+    /// The word for "there is a row" in the filter of a statement with an `OFFSET`.
+    fn exists_beside_offset(&self) -> &'static str {
+        "EXISTS"
+    }
     /// Joins a table of links with the table behind it, links first.
     fn chain(&self) -> &'static str;
     /// The `LIMIT` that is none, where an `OFFSET` needs one.

@@ -144,7 +144,7 @@ impl Compiler<'_> {
         Ok(match (all, params.len()) {
             (true, 0) => format!("{} IS NOT NULL", column.sql),
             (false, 0) => "FALSE".to_owned(),
-            (false, _) | (true, 1) => format!("EXISTS (SELECT 1 {found})"),
+            (false, _) | (true, 1) => format!("{} (SELECT 1 {found})", self.exists_word()),
             // Operands may be equal, which only their values tell.
             (true, _) => format!(
                 "(SELECT count(DISTINCT {element}.value) {found})=(SELECT count(DISTINCT column1) FROM (VALUES ({})) AS wanted)",
@@ -164,16 +164,23 @@ impl Compiler<'_> {
         let step = self.step(entity, field, alias)?;
         let mut conditions = step.conditions;
         let inner = self.filter(step.entity, &step.alias, filter)?;
-        let (not, inner) = match quantifier {
-            Quantifier::Some => ("", inner),
-            Quantifier::None => ("NOT ", inner),
-            Quantifier::Every => ("NOT ", format!("({inner}) IS NOT TRUE")),
+        let (exists, inner) = match quantifier {
+            Quantifier::Some => (self.exists_word(), inner),
+            Quantifier::None => ("NOT EXISTS", inner),
+            Quantifier::Every => ("NOT EXISTS", format!("({inner}) IS NOT TRUE")),
         };
         conditions.push(inner);
         Ok(format!(
-            "{not}EXISTS (SELECT 1 FROM {} WHERE {})",
+            "{exists} (SELECT 1 FROM {} WHERE {})",
             step.from,
             conditions.join(" AND ")
         ))
+    }
+
+    fn exists_word(&self) -> &'static str {
+        match self.skips_rows {
+            true => self.dialect.exists_beside_offset(),
+            false => "EXISTS",
+        }
     }
 }

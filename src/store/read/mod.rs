@@ -44,6 +44,8 @@ pub(super) struct Compiler<'a> {
     pub dialect: &'a dyn Dialect,
     binds: Vec<Bind>,
     aliases: usize,
+    /// The select whose filter is being compiled has an offset.
+    skips_rows: bool,
     /// The types whose tables the statement reads.
     types: RefCell<BTreeSet<EntityId>>,
 }
@@ -149,6 +151,7 @@ impl<'a> Compiler<'a> {
             dialect,
             binds: Vec::new(),
             aliases: 0,
+            skips_rows: false,
             types: RefCell::default(),
         }
     }
@@ -264,7 +267,10 @@ impl<'a> Compiler<'a> {
     ) -> Result<String, StoreError> {
         let object = self.object(select.entity, alias, &select.output)?;
         if let Some(filter) = &select.filter {
-            conditions.push(self.filter(select.entity, alias, filter)?);
+            let outer = std::mem::replace(&mut self.skips_rows, select.offset.is_some());
+            let condition = self.filter(select.entity, alias, filter);
+            self.skips_rows = outer;
+            conditions.push(condition?);
         }
         let mut sql = format!("SELECT {object} AS json FROM {from}");
         if !conditions.is_empty() {

@@ -11,6 +11,7 @@ mod in_line;
 mod indexes;
 mod keys;
 mod loads;
+mod offsets;
 mod opens;
 mod owed;
 mod processes;
