@@ -35,6 +35,9 @@ pub enum Encoding {
     Raw,
 }
 
+/// Placeholders, and where the value of each begins in the text.
+type Placed<'t> = Vec<(&'t Filter, usize)>;
+
 impl Template {
     /// Parses a template whose placeholders may use these variables. `{{` is a brace that opens nothing.
     pub fn parse(text: &str, variables: &[&str], encoding: Encoding) -> Result<Template, JqFault> {
@@ -175,7 +178,7 @@ impl Template {
     }
 
     /// The text, and where the value of each placeholder begins.
-    fn fill(&self, lookup: &dyn Fn(&str) -> Option<Val>) -> Result<(String, Vec<(&Filter, usize)>), JqError> {
+    fn fill(&self, lookup: &dyn Fn(&str) -> Option<Val>) -> Result<(String, Placed<'_>), JqError> {
         let mut out = String::with_capacity(self.text.len() + 16);
         let mut values = Vec::new();
         for part in &self.parts {

@@ -16,7 +16,7 @@ use crate::{
     catalog::{Catalog, EntityId, Field, FieldId, FieldKind, Leaf},
     layout::{EntityTables, Layout},
     store::Refused,
-    value::{Absent, Apart, Kept, Key, Row, Value},
+    value::{Absent, Apart, Children, Kept, Key, Row, Value},
 };
 
 /// The compiled shapes of a whole catalog; made once, used by every run.
@@ -276,7 +276,7 @@ impl Shaper {
         extent: Extent,
         parent: &[Value],
         refused: &mut Vec<Refused>,
-    ) -> Result<Option<(Vec<Row>, Vec<Kept>)>, String> {
+    ) -> Result<Option<Children>, String> {
         let Some(found) = field.find(record, extent)? else {
             return Ok(None);
         };

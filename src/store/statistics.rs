@@ -83,10 +83,9 @@ async fn renew_one(inner: &Inner, entity: EntityId) -> Result<(), StoreError> {
 async fn known_rows(inner: &Inner, tables: &EntityTables) -> Result<u64, StoreError> {
     let sql = inner.dialect.known_rows(&tables.table.name);
     let mut reader = inner.own.take().await?;
-    let lines = match reader.run(inner.params().query(sql)).await? {
-        Ok(lines) => lines,
-        // SQLite has no table of statistics before the first are made.
-        Err(_) => return Ok(0),
+    // SQLite has no table of statistics before the first are made.
+    let Ok(lines) = reader.run(inner.params().query(sql)).await? else {
+        return Ok(0);
     };
     let known: Option<i64> = lines.first().map_or(Ok(None), |line| get(line, 0))?;
     Ok(known.and_then(|rows| u64::try_from(rows).ok()).unwrap_or(0))

@@ -12,7 +12,7 @@ mod wire;
 pub use decimal::{Decimal, compare_decimal_text};
 pub use float::float_text;
 pub use input::InputError;
-pub use row::{Absent, Apart, Kept, Key, Part, Row, SHARED_BIT, Value};
+pub use row::{Absent, Apart, Children, Kept, Key, Part, Row, SHARED_BIT, Value};
 pub use scalar::{MICROS_PER_SECOND, Scalar};
 pub use time::duration_micros;
 pub use upstream::{Misfit, describe, whole_number};

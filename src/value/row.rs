@@ -129,6 +129,9 @@ pub struct Kept {
     pub key: Option<Key>,
 }
 
+/// The child rows of one list, and those that were refused.
+pub type Children = (Vec<Row>, Vec<Kept>);
+
 /// The parts of a type's rows that requests of their own fill, by position.
 #[derive(Clone, Debug, Default)]
 pub struct Apart {

@@ -42,6 +42,7 @@ pub(super) fn write(sdl: &mut Sdl) {
         for (description, value) in [
             ("It is under way.", "RUNNING"),
             ("It has seen every row.", "COMPLETE"),
+            ("Its pages were read, but rows may be missing.", "DOUBTFUL"),
             ("It could not go on; what it had read is stored.", "FAILED"),
             ("It was stopped, and goes on or begins anew.", "INTERRUPTED"),
         ] {

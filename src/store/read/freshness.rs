@@ -46,7 +46,10 @@ impl Compiler<'_> {
                 FreshnessValue::CompleteAt => self.complete_at(id),
                 FreshnessValue::TriedAt => self.dialect.wire(&self.last_try(id, "started_at"), TIME, true),
                 FreshnessValue::Outcome => {
-                    let state = self.last_try(id, "upper(state)");
+                    let state = self.last_try(
+                        id,
+                        "CASE WHEN state='complete' AND doubt IS NOT NULL THEN 'DOUBTFUL' ELSE upper(state) END",
+                    );
                     format!("coalesce('\"'||{state}||'\"','null')")
                 }
                 FreshnessValue::NextAt(operands) => {
@@ -69,7 +72,7 @@ impl Compiler<'_> {
     fn complete_at(&self, id: EntityId) -> String {
         let (fetches, count) = self.fetches(id);
         let each = format!(
-            "SELECT max(finished_at) AS ended FROM hayloft_run WHERE state='complete' AND \"fetch\" IN ({fetches}) \
+            "SELECT max(finished_at) AS ended FROM hayloft_run WHERE state='complete' AND doubt IS NULL AND \"fetch\" IN ({fetches}) \
              GROUP BY \"fetch\""
         );
         let sql = format!("(SELECT CASE WHEN count(*)={count} THEN min(ended) END FROM ({each}) AS done)");

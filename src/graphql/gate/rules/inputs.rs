@@ -79,11 +79,10 @@ impl<'a> Walk<'a> {
                     self.misplaced(value.location(), at, message);
                 }
             }
+            (Some(ExtendedType::Enum(values)), ast::Value::Enum(given)) if values.values.contains_key(given) => {}
             (Some(ExtendedType::Enum(values)), ast::Value::Enum(given)) => {
-                if !values.values.contains_key(given) {
-                    let near = near(given, values.values.keys().map(Name::as_str));
-                    self.misplaced(value.location(), at, format!("{name} has no value `{given}`{near}"));
-                }
+                let near = near(given, values.values.keys().map(Name::as_str));
+                self.misplaced(value.location(), at, format!("{name} has no value `{given}`{near}"));
             }
             (Some(ExtendedType::Scalar(scalar)), given) => {
                 let fits = match (scalar.name.as_str(), given) {
