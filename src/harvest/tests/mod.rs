@@ -9,6 +9,7 @@ mod farm;
 mod faults;
 mod keep;
 pub(super) mod memory;
+mod mirror;
 mod paging;
 mod parts;
 mod remembered;
