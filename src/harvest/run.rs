@@ -97,6 +97,7 @@ fn complete(fetch: &Fetch, run: &Run, read: Read, progress: &dyn Progress) -> Fi
     // Where rows may go, the reason why none does says the same.
     let shifted = (read.shifted && !deletes).then(|| SHIFTED.to_owned());
     let Seen { gap, more, mut notes } = read.seen;
+    let reread = read.shifted || gap.is_some();
     let doubts: Vec<String> = gap.into_iter().chain(more).chain(shifted).collect();
     let doubt = (!doubts.is_empty()).then(|| doubts.join("; "));
     let keep = unsure.is_some() || doubt.is_some();
@@ -112,7 +113,7 @@ fn complete(fetch: &Fetch, run: &Run, read: Read, progress: &dyn Progress) -> Fi
     Finish::Complete {
         missing: if keep { Missing::Keep } else { fetch.missing },
         missing_max: fetch.missing_max,
-        told: Told { doubt, notes },
+        told: Told { doubt, notes, reread },
     }
 }
 

@@ -127,6 +127,7 @@ pub(super) fn summary(row: &Line) -> Result<RunSummary, StoreError> {
         told: Told {
             doubt: get(row, 18)?,
             notes: notes.as_deref().map(texts).transpose()?.unwrap_or_default(),
+            ..Told::default()
         },
         // Each resuming raises the fence, which begins at one.
         resumed: get(row, 15)?,
@@ -211,12 +212,14 @@ pub(super) async fn finish(inner: &Inner, run: &Run, finish: &Finish) -> Result<
     let mut absent = load::Absent::default();
     let (state, error) = match finish {
         Finish::Complete {
-            missing, missing_max, ..
+            missing,
+            missing_max,
+            told,
         } => {
             load::take_turn(&mut work, run, None).await?;
             absent = judge(&mut work, run, &memory, (*missing, *missing_max)).await?;
             crash::point("finish::absent");
-            load::forget_unvisited(&mut work, run).await?;
+            load::forget_unvisited(&mut work, run, told.reread).await?;
             refilled(&mut work, run).await?;
             repeating(&mut work, run, &memory.copied).await?;
             (RunState::Complete, None)

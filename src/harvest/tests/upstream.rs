@@ -144,6 +144,8 @@ async fn serve(
     }
     out.push_str("\r\n");
     socket.write_all(out.as_bytes()).await?;
-    socket.write_all(&answer.body[..answer.body.len() - answer.cut]).await?;
+    socket
+        .write_all(&answer.body[..answer.body.len().saturating_sub(answer.cut)])
+        .await?;
     socket.shutdown().await
 }

@@ -437,16 +437,14 @@ pub(super) fn announce(inner: &Inner, commit: Option<Commit>) {
 }
 
 /// Forgets the pages that a complete run did not visit: they may list rows that are gone now, which their validators would
-/// hide, and pages that are never asked for again would pile up.
-pub(super) async fn forget_unvisited(work: &mut Work<'_>, run: &Run) -> Result<(), StoreError> {
+/// hide, and pages that are never asked for again would pile up. `all` forgets those that it did visit, too.
+pub(super) async fn forget_unvisited(work: &mut Work<'_>, run: &Run, all: bool) -> Result<(), StoreError> {
     let mut params = work.params();
     params.add(run.fetch.clone())?;
     params.add(run.id)?;
-    work.run(
-        params,
-        "DELETE FROM hayloft_request_state WHERE \"fetch\"=$1 AND run<>$2".to_owned(),
-    )
-    .await?;
+    params.add(all)?;
+    let sql = "DELETE FROM hayloft_request_state WHERE \"fetch\"=$1 AND (run<>$2 OR $3)";
+    work.run(params, sql.to_owned()).await?;
     Ok(())
 }
 

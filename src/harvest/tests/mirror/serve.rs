@@ -26,7 +26,7 @@ enum Validators {
     None,
     /// Of all bytes.
     Tag,
-    /// Of the records alone: what stands beside them may change under it.
+    /// Of the records, and whether there are more: cursors and totals may change under it.
     LooseTag,
     /// In whole seconds.
     Modified,
@@ -167,12 +167,15 @@ impl State {
             return Answer::status(404);
         };
         match trouble {
-            Some(Trouble::Empty) => page.records.clear(),
+            // Only where the upstream declares how many there are can anybody tell.
+            Some(Trouble::Empty) if page.list == "items" => page.records.clear(),
             Some(Trouble::BadRecord) => spoil(&mut page.records),
             Some(Trouble::Twice) => page.records.extend(page.records.last().cloned()),
             _ => {}
         }
-        let answer = self.validated(asked, page);
+        // What is not the world's own has no date.
+        let dated = !matches!(trouble, Some(Trouble::Empty | Trouble::BadRecord | Trouble::Twice));
+        let answer = self.validated(asked, page, dated);
         match trouble {
             Some(Trouble::Cut) => answer.cut(1),
             _ => answer,
@@ -230,7 +233,7 @@ impl State {
         }
     }
 
-    fn validated(&mut self, asked: &Asked, page: Page) -> Answer {
+    fn validated(&mut self, asked: &Asked, page: Page, dated: bool) -> Answer {
         let random = &mut self.random;
         let validators = *self.validators.entry(asked.path.clone()).or_insert_with(|| {
             let kinds = [
@@ -244,7 +247,9 @@ impl State {
         });
         let records = Json::Array(page.records);
         let hash = |json: &Json| format!("\"{:x}\"", xxh3_64(json.to_string().as_bytes()));
-        let loose = format!("w/{}", hash(&records));
+        // A tag that hides that there are more pages is a lie that nobody can see through.
+        let more = (!page.around["next"].is_null(), &page.around["pages"]);
+        let loose = format!("w/{}", hash(&json!([records, more.0, more.1])));
         let body = match page.around {
             Json::Object(mut around) => {
                 around.insert(page.list.to_owned(), records);
@@ -258,7 +263,8 @@ impl State {
             _ => None,
         };
         let date = |seconds: u64| httpdate::fmt_http_date(at(seconds));
-        let modified = matches!(validators, Validators::Modified | Validators::Both).then(|| date(self.changed));
+        let modified = dated && matches!(validators, Validators::Modified | Validators::Both);
+        let modified = modified.then(|| date(self.changed));
         let header = |name: &str| {
             let mut lines = asked.head.lines();
             lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(": ").map(str::to_owned))
