@@ -153,21 +153,20 @@ async fn variables_keep_their_digits(db: Db) {
         (by("weight", "Float!"), "9223372036854775808", "12"),
         (by("weight", "Float!"), "10000000000000000000", "13"),
         (by("weight", "Float!"), "1", "10"),
-        (by("weight", "Float!"), "1e400", "variable `v`"),
+        (by("weight", "Float!"), "1e400", "$v: expected a Float"),
         (by("views", "BigInt!"), "100000", "10"),
         (by("views", "BigInt!"), "9223372036854775808", "$v: expected a BigInt"),
         (key.clone(), "12345678901234567890123", "12345678901234567890123"),
         (key.clone(), "738529527931269425", "738529527931269425"),
         (key.clone(), "1", "1"),
         // As the specification says of fractions.
-        (key.clone(), "1.0", "variable `v`"),
-        (key, "1.00000000000000000000", "variable `v`"),
+        (key.clone(), "1.0", "$v: expected an ID"),
+        (key, "1.00000000000000000000", "$v: expected an ID"),
     ] {
         let variables = match variable {
             "" => "{}".to_owned(),
             value => format!("{{\"v\": {value}}}"),
         };
-        let want = want.replace("variable `v`", "could not coerce variable v");
         for (way, answer) in answers(&program, &query, &variables).await {
             let got = match answer["errors"][0]["message"].as_str() {
                 Some(message) => message.chars().take(want.len().max(1)).collect(),

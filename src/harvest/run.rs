@@ -97,7 +97,7 @@ fn complete(fetch: &Fetch, run: &Run, read: Read, progress: &dyn Progress) -> Fi
     // Where rows may go, the reason why none does says the same.
     let shifted = (read.shifted && !deletes).then(|| SHIFTED.to_owned());
     let Seen { gap, more, mut notes } = read.seen;
-    let reread = read.shifted || gap.is_some();
+    let reread = read.contradicted || gap.is_some();
     let doubts: Vec<String> = gap.into_iter().chain(more).chain(shifted).collect();
     let doubt = (!doubts.is_empty()).then(|| doubts.join("; "));
     let keep = unsure.is_some() || doubt.is_some();

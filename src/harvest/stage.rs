@@ -90,6 +90,8 @@ pub(super) struct Read {
     pub nameless: u64,
     /// The upstream changed while its pages were read.
     pub shifted: bool,
+    /// What its pages say of them all differs from page to page; some of it may be remembered.
+    pub contradicted: bool,
     /// Records whose key had come before.
     pub copies: u64,
     /// What the pages say of how much of the upstream was seen.

@@ -95,6 +95,7 @@ impl Job {
         Ok(Worked::Whole(Read {
             nameless: worker.pager.place.nameless,
             shifted: worker.pager.place.shifted,
+            contradicted: worker.pager.place.shifted,
             copies: 0,
             seen: worker.pager.seen(),
         }))
