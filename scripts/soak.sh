@@ -10,6 +10,7 @@ export HAYLOFT_KILLS="${HAYLOFT_KILLS:-1000}"
 export HAYLOFT_CHAOS_SECONDS="${HAYLOFT_CHAOS_SECONDS:-600}"
 export HAYLOFT_HISTORIES="${HAYLOFT_HISTORIES:-10000}"
 export HAYLOFT_EDITS="${HAYLOFT_EDITS:-1000}"
+export HAYLOFT_MIRRORS="${HAYLOFT_MIRRORS:-1000}"
 export HAYLOFT_OPERATIONS="${HAYLOFT_OPERATIONS:-5000}"
 export RUST_BACKTRACE="${RUST_BACKTRACE:-0}"
 
@@ -44,6 +45,7 @@ mkdir -p "$folder"
 echo "soak: HAYLOFT_SEED=$HAYLOFT_SEED"
 cargo test --quiet --locked --no-run --lib --test all || exit 1
 part histories --lib -- simulation
+part mirrors --lib -- mirror
 part edits --lib -- edited_definitions
 part operations --test all -- literals_and_variables
 part kills --test all -- kill::
