@@ -22,10 +22,10 @@ pub(super) async fn forget(inner: &Inner, fetch: &str, on_field: bool) -> Result
             "DELETE FROM hayloft_request_state WHERE \"fetch\"=$1 AND request IN \
              (SELECT request FROM hayloft_quarantine WHERE \"fetch\"=$1)"
         }
-        // Which of the answers had them is not known, so all are asked for again.
         true => {
             "UPDATE hayloft_fan_out SET hash=NULL,request=NULL,etag=NULL,last_modified=NULL,body_hash=NULL \
-             WHERE \"fetch\"=$1 AND state='done'"
+             WHERE \"fetch\"=$1 AND state='done' AND parent IN \
+             (SELECT parent FROM hayloft_quarantine WHERE \"fetch\"=$1)"
         }
     };
     let mut params = work.params();

@@ -6,6 +6,7 @@ on_both!(
     a_slot_is_taken_once,
     an_unchanged_page_keeps_its_rows,
     what_had_rejected_records_is_read_again,
+    answers_with_rejected_records_are_asked_for_again,
     an_interrupted_run_goes_on,
     an_interrupted_run_of_another_definition_does_not,
 );
@@ -102,6 +103,25 @@ async fn what_had_rejected_records_is_read_again(on: On) {
     assert_eq!(replay::forget(&store.inner, "Tag", false).await.expect("an answer"), 1);
     let known = async |page| store.request_state("Tag", page).await.expect("an answer").is_some();
     assert!(known("/tags?page=1").await && !known("/tags?page=2").await);
+}
+
+async fn answers_with_rejected_records_are_asked_for_again(on: On) {
+    let bench = bench_on(on).await;
+    let store = &bench.store;
+    for sql in [
+        "INSERT INTO hayloft_fan_out(\"fetch\",parent,state,run,hash,tries) \
+         VALUES ('Item.parts',1,'done',1,7,0),('Item.parts',2,'done',1,7,0)",
+        "INSERT INTO hayloft_quarantine(run,\"fetch\",reason,record,at,parent) \
+         VALUES (1,'Item.parts','no','{}','2026-01-01T00:00:00.000Z',2)",
+    ] {
+        super::run(store, sql).await;
+    }
+    let known = replay::forget(&store.inner, "Item.parts", true)
+        .await
+        .expect("an answer");
+    assert_eq!(known, 1);
+    let again = "SELECT CAST(sum(parent) AS BIGINT) FROM hayloft_fan_out WHERE hash IS NULL";
+    assert_eq!(number(store, again).await, 2);
 }
 
 async fn an_interrupted_run_goes_on(on: On) {
