@@ -114,7 +114,7 @@ async fn answers_with_rejected_records_are_asked_for_again(on: On) {
         "INSERT INTO hayloft_quarantine(run,\"fetch\",reason,record,at,parent) \
          VALUES (1,'Item.parts','no','{}','2026-01-01T00:00:00.000Z',2)",
     ] {
-        super::run(store, sql).await;
+        run(store, sql).await;
     }
     let known = replay::forget(&store.inner, "Item.parts", true)
         .await

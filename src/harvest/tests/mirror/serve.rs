@@ -108,6 +108,15 @@ impl State {
         self.trace.push(format!("    {what}"));
     }
 
+    /// The same while somebody reads. Nobody can tell that pages shift in a list that says neither how long it is nor gives a
+    /// row twice, so tags come and go between two runs only.
+    fn change_in_a_run(&mut self) {
+        let before = self.world.clone();
+        self.change();
+        self.world.tags_of(before);
+        self.keep_up();
+    }
+
     /// The world is again what it was.
     pub fn revert(&mut self, world: World) {
         self.world.revert(world);
@@ -157,7 +166,7 @@ impl State {
             return Answer::status(status);
         }
         match trouble {
-            Some(Trouble::Change) => self.change(),
+            Some(Trouble::Change) => self.change_in_a_run(),
             Some(Trouble::Stop) => self.stop.cancel(),
             Some(Trouble::Page) => return Answer::bytes(b"<!doctype html><p>Log in".to_vec()),
             _ => {}

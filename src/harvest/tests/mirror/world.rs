@@ -287,6 +287,11 @@ impl World {
         self.tags = past.tags;
     }
 
+    /// Has the tags of another world.
+    pub fn tags_of(&mut self, other: World) {
+        self.tags = other.tags;
+    }
+
     /// The keys of all that is there.
     pub fn keys(&self) -> Keys {
         let mut keys = Keys::new();
