@@ -88,7 +88,7 @@ async fn a_page_vouches_only_for_what_it_wrote(db: Db) {
         bench.publish(&[CALM[0], &[("a", 5), ("b", 2)]]);
         bench.harvest().await;
         bench.publish(&CALM);
-        // A row that came twice lets neither of its pages vouch for it: both are read in full at once.
+        // That run was in doubt, as page 1 was shorter than page 2, so all of its pages are read in full at once.
         let (output, asked) = bench.harvest().await;
         assert_eq!((output.code, asked.as_str()), (Some(0), "1 2"), "{output:?}");
         assert_eq!(bench.stored().await, stored(&[("a", 1), ("b", 2)]), "tagged: {tagged}");
