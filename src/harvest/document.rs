@@ -14,7 +14,7 @@ pub(super) fn parse(bytes: &Bytes, place: &str) -> Result<Val, PageFault> {
     if begins_html(bytes) {
         return Err(PageFault::Html { place });
     }
-    json::parse(bytes).map_err(|error| not_json(bytes, &error, place))
+    json::parse(bytes, 0).map_err(|error| not_json(bytes, &error, place))
 }
 
 /// The fault of a text that is no JSON.

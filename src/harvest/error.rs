@@ -76,11 +76,13 @@ pub enum PageFault {
     #[error(
         "{place}: byte {at}: a number of more than {NUMBER_MAX} characters; write it as a text, and read it as a String"
     )]
-    LongNumber { place: String, at: usize },
+    LongNumber { place: String, at: u64 },
     #[error("{place}: JSON that breaks off ({message}); the upstream or the network closed it early")]
     CutOffJson { place: String, message: String },
     #[error("{place}: larger than {BODY_MAX} bytes; ask for smaller pages, or harvest NDJSON from a file")]
     TooLarge { place: String },
+    #[error("{place}: gzip data that is damaged or breaks off; make it anew, or harvest again when it is whole")]
+    Packed { place: String },
     #[error("{place}: line {line} is longer than {LINE_MAX} bytes; is it NDJSON?")]
     LongLine { place: String, line: u64 },
     #[error(
@@ -127,7 +129,7 @@ impl PageFault {
     pub(super) fn passes(&self) -> bool {
         match self {
             PageFault::Connect { .. } | PageFault::Timeout { .. } | PageFault::CutOff { .. } => true,
-            PageFault::CutOffJson { .. } | PageFault::RetryAfter { .. } => true,
+            PageFault::CutOffJson { .. } | PageFault::Packed { .. } | PageFault::RetryAfter { .. } => true,
             PageFault::Shifted { .. } | PageFault::Doubtful { .. } => true,
             PageFault::Status { status, .. } => matches!(status, 408 | 429 | 500..),
             _ => false,
@@ -145,5 +147,23 @@ pub(super) fn rows_fault(place: &str, message: String) -> PageFault {
     PageFault::Rows {
         place: place.to_owned(),
         message,
+    }
+}
+
+/// What went wrong with a file, without its full path.
+pub(super) fn file_fault(place: &str, error: &std::io::Error) -> PageFault {
+    let message = match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file in the source's folder",
+        std::io::ErrorKind::PermissionDenied => "it may not be read by this process",
+        std::io::ErrorKind::UnexpectedEof | std::io::ErrorKind::InvalidData | std::io::ErrorKind::InvalidInput => {
+            "is gzip data that is damaged or breaks off"
+        }
+        std::io::ErrorKind::IsADirectory => "is a folder, not a file",
+        _ => "cannot be read; the log has the cause",
+    };
+    tracing::debug!(%error, place, "a file cannot be read");
+    PageFault::File {
+        place: place.to_owned(),
+        message: message.to_owned(),
     }
 }

@@ -12,9 +12,11 @@ use url::Url;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
+    charset,
     error::{HarvestError, PageFault},
     limits::{BODY_MAX, CONNECT_TIMEOUT, PAGE_TIMEOUT, READ_TIMEOUT, REDIRECTS_MAX, RETRY_AFTER_MAX, TRIES},
     pace::{Pace, backoff, is_settled, next_link, retry_after},
+    packed,
     share::{Places, Shares},
 };
 use crate::{catalog::Source, store::RequestState};
@@ -185,6 +187,7 @@ impl Upstream {
         check_status(&response, place)?;
         let html = is_html_type(response.headers());
         let head = head(response.headers());
+        let media = response.headers().get(header::CONTENT_TYPE).cloned();
         let bytes = body(response, place).await?;
         if html || begins_html(&bytes) {
             return Err(PageFault::Html {
@@ -199,6 +202,8 @@ impl Upstream {
                 head,
             });
         }
+        let media = media.as_ref().and_then(|media| media.to_str().ok());
+        let bytes = charset::utf8(packed::unpacked(bytes, place).await?, media);
         Ok(Fetched::Body(Body { bytes, hash, head }))
     }
 

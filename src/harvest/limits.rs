@@ -27,6 +27,8 @@ pub(super) const WAITING_LEAST: u64 = 4 << 10;
 pub(super) const BODY_MAX: u64 = if cfg!(test) { 1 << 20 } else { 64 << 20 };
 /// One line of NDJSON: a record larger than this is no record.
 pub(super) const LINE_MAX: usize = 16 << 20;
+/// A text of lines of which the first so many are all no JSON is no NDJSON.
+pub(super) const LINES_TRIED: u64 = 20;
 /// What the filters of a definition may take for one page, or one [`CHUNK`] of lines: a mistake, or a page made to stall us.
 pub(super) const FILTER_TIME: Duration = Duration::from_secs(if cfg!(test) { 2 } else { 30 });
 /// Bytes read from a file at once: large against a system call, small against the memory.

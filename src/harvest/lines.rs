@@ -1,12 +1,24 @@
-//! Where a text of lines stands while it arrives in pieces. Knows lines; knows no JSON.
+//! Where a text of lines stands while it arrives in pieces, and what to think of a bad line. Knows lines; knows no rows.
 
-use super::{error::PageFault, limits::LINE_MAX};
+use bytes::Bytes;
+
+use super::{
+    document::not_json,
+    error::PageFault,
+    json::JsonError,
+    limits::{LINE_MAX, LINES_TRIED},
+    refusal::refused_text,
+};
+use crate::store::Refused;
 
 /// Lines so far, and the beginning of the one that is still open.
 #[derive(Default)]
 pub(super) struct Lines {
     pub number: u64,
     pub open: Vec<u8>,
+    /// Lines that were JSON.
+    pub good: u64,
+    bad: u64,
 }
 
 impl Lines {
@@ -20,5 +32,23 @@ impl Lines {
         }
         self.open.extend_from_slice(piece);
         Ok(())
+    }
+
+    /// A line that is no JSON is a refused record: the others are not to blame. A text whose first lines are all bad is no
+    /// NDJSON, and one that ends within a line (`open`) was cut off, so that more may be missing.
+    pub(super) fn bad(
+        &mut self,
+        line: &Bytes,
+        error: &JsonError,
+        open: bool,
+        place: String,
+    ) -> Result<Refused, PageFault> {
+        self.bad += 1;
+        let cut_off = open && error.cut_off;
+        if cut_off || (self.good == 0 && self.bad >= LINES_TRIED) {
+            return Err(not_json(line, error, place));
+        }
+        let text = String::from_utf8_lossy(line.trim_ascii()).into_owned();
+        Ok(refused_text(format!("no JSON ({error})"), text))
     }
 }

@@ -5,6 +5,7 @@
 
 mod ahead;
 mod buffer;
+mod charset;
 mod document;
 mod error;
 mod extent;
@@ -18,7 +19,10 @@ mod ledger;
 mod limits;
 mod lines;
 mod load;
+mod mend;
+mod ndjson;
 mod pace;
+mod packed;
 mod page;
 mod past;
 mod progress;

@@ -10,10 +10,15 @@ use super::{
     error::rows_fault,
     json,
     limits::{FILTER_TIME, GROUP_BYTES, GROUP_REFUSED, GROUP_ROWS},
+    refusal::in_place,
     select::keeps,
     work::{Stop, Worker},
 };
-use crate::{catalog::Repeats, value::Key};
+use crate::{
+    catalog::Repeats,
+    store::Refused,
+    value::{Key, first_broken},
+};
 
 /// Bytes of the records of a run that are kept until its end, where rows come in parts.
 const PARTS_BYTES_MAX: usize = 64 << 20;
@@ -63,7 +68,7 @@ fn text(record: &Val) -> Bytes {
 }
 
 fn read(record: &Bytes) -> Result<Val, String> {
-    json::parse(record).map_err(|error| format!("a part of a row cannot be read again: {error:?}"))
+    json::parse(record, 0).map_err(|error| format!("a part of a row cannot be read again: {error:?}"))
 }
 
 /// An object with the members of both, the later ones where both have one. Anything else has no parts.
@@ -93,12 +98,13 @@ impl Worker<'_> {
             Err(reason) => {
                 let refused = self.shaper.refuse(entity, record, reason);
                 self.in_time()?;
-                self.info.nameless += u64::from(refused.id.is_none());
-                self.group.refused.push(refused);
+                self.refuse(refused);
                 return self.added(bytes);
             }
         }
         if self.fetch.repeats == Repeats::Merge
+            // What is broken cannot be kept as a text.
+            && first_broken(record).is_none()
             && let Some(key) = self.shaper.key_of_record(entity, record)
         {
             self.in_time()?;
@@ -116,16 +122,27 @@ impl Worker<'_> {
     fn row(&mut self, record: &Val, bytes: u64) -> Result<(), Stop> {
         let (row, refused) = self.shaper.record(self.fetch.entity, record);
         self.in_time()?;
-        if row.is_none() && refused.iter().any(|refused| refused.id.is_none()) {
-            self.info.nameless += 1;
+        match row {
+            Some(row) => {
+                self.group.rows.push(row);
+                self.group.refused.extend(refused);
+            }
+            None => refused.into_iter().for_each(|refused| self.refuse(refused)),
         }
-        self.group.rows.extend(row);
-        self.group.refused.extend(refused);
         self.added(bytes)
     }
 
+    /// Puts a record into quarantine, with its place.
+    pub(super) fn refuse(&mut self, mut refused: Refused) {
+        self.info.nameless += u64::from(refused.id.is_none());
+        if self.at > 0 {
+            in_place(&mut refused, self.fetch.format, self.at);
+        }
+        self.group.refused.push(refused);
+    }
+
     /// Sends the group when it is full.
-    fn added(&mut self, bytes: u64) -> Result<(), Stop> {
+    pub(super) fn added(&mut self, bytes: u64) -> Result<(), Stop> {
         self.since += bytes;
         let full = self.group.rows.len() >= GROUP_ROWS
             || self.group.refused.len() >= GROUP_REFUSED
@@ -136,6 +153,8 @@ impl Worker<'_> {
     /// At the end of a run: the rows whose parts are all there.
     pub(super) fn merged(&mut self) -> Result<(), Stop> {
         let records = std::mem::take(&mut self.parts).records;
+        // They have no place any more.
+        self.at = 0;
         for (at, record) in records.into_iter().enumerate() {
             if at % PARTS_AT_ONCE == 0 {
                 self.budget.allow(FILTER_TIME);

@@ -3,7 +3,11 @@
 use jaq_json::Val;
 
 use super::limits::RECORD_MAX;
-use crate::{store::Refused, value::Key};
+use crate::{
+    catalog::Format,
+    store::Refused,
+    value::{Key, as_written},
+};
 
 /// Why a record is no row, and its key: as far as it could be read, and whole.
 #[derive(Debug, Default)]
@@ -24,20 +28,38 @@ pub(super) fn refused_value(reason: String, value: &Val) -> Refused {
 
 /// A record that became no row, as it is kept.
 pub(super) fn refusal(unfit: Unfit, record: &Val) -> Refused {
-    let Unfit { key, id, mut reason } = unfit;
-    let mut text = record.to_string();
-    if text.len() > RECORD_MAX {
-        let mut end = RECORD_MAX;
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
-        text.truncate(end);
-        reason.push_str(" (the record is cut at 64 KiB)");
-    }
+    let Unfit { key, id, reason } = unfit;
     Refused {
         key,
         id,
+        ..refused_text(reason, as_written(record).to_string())
+    }
+}
+
+/// A text that is no record at all.
+pub(super) fn refused_text(mut reason: String, mut text: String) -> Refused {
+    // No text of PostgreSQL can have it.
+    if text.contains('\0') {
+        text = text.replace('\0', "\u{fffd}");
+    }
+    if text.len() > RECORD_MAX {
+        text.truncate(text.floor_char_boundary(RECORD_MAX));
+        reason.push_str(" (the record is cut at 64 KiB)");
+    }
+    Refused {
+        key: None,
+        id: None,
         reason,
         record: text,
     }
+}
+
+/// Puts a refused record's place before its reason: its line, or its number on the page where no key tells it from others.
+pub(super) fn in_place(refused: &mut Refused, format: Format, at: u64) {
+    let what = match format {
+        Format::NdJson => "line",
+        Format::Json if refused.key.is_none() => "record",
+        Format::Json => return,
+    };
+    refused.reason = format!("{what} {at}: {}", refused.reason);
 }

@@ -11,17 +11,19 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Inner, SourceHandle,
     ahead::Fetching,
-    error::{HarvestError, PageFault},
+    charset,
+    error::{HarvestError, PageFault, file_fault},
     fan_out,
     fetch::{Fetched, Head, Links, hash_text},
     lease::Lease,
     limits::{BODY_MAX, GROUP_QUEUE, PAGE_QUEUE},
     load::Load,
+    packed,
     page::{Place, Seen},
     progress::{Progress, RunReport},
     request::{Request, Target},
     stage::{Content, Page, Read, Step, Worked},
-    work::{Job, file_fault},
+    work::Job,
 };
 use crate::{
     catalog::{Fetch, FetchId, Format, Missing, Repeats},
@@ -322,7 +324,8 @@ async fn file(
         });
     }
     let bytes = tokio::fs::read(path).await.map_err(fault)?;
-    Ok(page(request, state, Content::Bytes(bytes.into()), None))
+    let text = charset::utf8(packed::unpacked(bytes.into(), &request.place).await?, None);
+    Ok(page(request, state, Content::Bytes(text), None))
 }
 
 fn fresh(request: &Request) -> RequestState {

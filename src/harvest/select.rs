@@ -5,7 +5,7 @@ use jaq_json::Val;
 
 use crate::{
     catalog::{Selection, jq::Filter},
-    value::describe,
+    value::{broken_name, describe, first_broken},
 };
 
 /// A compiled selection. Plain keys, the common case, are looked up without jq and without a copy.
@@ -51,11 +51,21 @@ impl Take {
     pub(super) fn find<'r>(&self, record: &'r Val) -> Result<Found<'r>, String> {
         match self {
             Take::Keys(keys) => match record {
-                Val::Obj(fields) => Ok(Found::One(keys.iter().find_map(|key| fields.get(key)).unwrap_or(NULL))),
+                Val::Obj(fields) => match keys.iter().find_map(|key| fields.get(key)) {
+                    Some(value) => Ok(Found::One(value)),
+                    None => whole(broken_name(fields)).map(|()| Found::One(NULL)),
+                },
                 other => Err(format!("expected an object to take it from, found {}", describe(other))),
             },
             Take::Jq(filter) => {
+                // What a filter makes of a broken value may look like any other.
+                if !filter.is_path() {
+                    whole(broken_for(filter, record))?;
+                }
                 let outputs = filter.run(record, &[]).map_err(|error| error.message)?;
+                if filter.is_path() && outputs.iter().all(|output| matches!(output, Val::Null)) {
+                    whole(broken_for(filter, record))?;
+                }
                 Ok(match filter.gives_several() {
                     true => Found::Outputs(outputs),
                     false => Found::Output(outputs),
@@ -70,6 +80,10 @@ impl Take {
         let Val::Obj(fields) = record else {
             return self.find(record).map(Some);
         };
+        whole(match self {
+            Take::Keys(_) => broken_name(fields),
+            Take::Jq(filter) => broken_for(filter, record),
+        })?;
         let has = |key: &Val| fields.contains_key(key);
         let (some, all) = match self {
             // Each is another name for the same.
@@ -142,12 +156,38 @@ impl Found<'_> {
 /// Whether a record satisfies all conditions of `keep`; the error is a reason to refuse it.
 pub(super) fn keeps(keep: &[Filter], record: &Val) -> Result<bool, String> {
     for condition in keep {
+        whole(broken_for(condition, record)).map_err(|reason| format!("keep: {reason}"))?;
         let holds = condition.holds(record, &[]);
         if !holds.map_err(|error| format!("keep: {}", error.message))? {
             return Ok(false);
         }
     }
     Ok(true)
+}
+
+/// What is broken among that which a filter reads of a record.
+fn broken_for<'r>(filter: &Filter, record: &'r Val) -> Option<&'r str> {
+    match (filter.keys(), record) {
+        (Some(keys), Val::Obj(fields)) => {
+            let mut lacks = false;
+            let within = |key: &Val| match fields.get(key) {
+                Some(value) => first_broken(value),
+                None => {
+                    lacks = true;
+                    None
+                }
+            };
+            let found = keys.iter().find_map(within);
+            // One that is broken may be the one that it lacks.
+            found.or_else(|| broken_name(fields).filter(|_| lacks))
+        }
+        _ => first_broken(record),
+    }
+}
+
+/// The beginning of a reason, where something is broken.
+fn whole(broken: Option<&str>) -> Result<(), String> {
+    broken.map_or(Ok(()), |words| Err(format!("found {words}")))
 }
 
 fn array_or_null(value: &Val) -> Result<Option<&[Val]>, String> {

@@ -1,18 +1,16 @@
 //! The stage between fetch and load: parse, select, shape, on a thread of its own. Knows pages and rows; knows no HTTP or store.
 
-use std::{fs::File, io::Read as _, ops::ControlFlow, path::Path, sync::Arc, time::Instant};
+use std::{ops::ControlFlow, sync::Arc, time::Instant};
 
-use bytes::{Buf as _, Bytes};
+use bytes::Bytes;
 use jaq_json::Val;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    document::{not_json, parse},
+    document::parse,
     error::{PageFault, rows_fault},
-    fetch::begins_html,
-    json,
-    limits::{CHUNK, FILTER_TIME},
+    limits::FILTER_TIME,
     lines::Lines,
     page::{PageInfo, Pager, Place, Position},
     records::Parts,
@@ -75,6 +73,7 @@ impl Job {
             group: Group::default(),
             since: 0,
             info: PageInfo::default(),
+            at: 0,
             file_bytes: None,
             parts: Parts::default(),
         };
@@ -110,7 +109,7 @@ pub(super) struct Worker<'c> {
     again: Again,
     /// The unchanged page that was sent last may not vouch for its rows.
     stale: bool,
-    cancel: CancellationToken,
+    pub cancel: CancellationToken,
     /// The time of the filters for the page in hand.
     pub budget: Budget,
     /// How errors name the page in hand.
@@ -119,7 +118,9 @@ pub(super) struct Worker<'c> {
     /// Input bytes of the rows in `group`.
     pub since: u64,
     pub info: PageInfo,
-    file_bytes: Option<u64>,
+    /// The number of the record in hand on its page, or of its line.
+    pub at: u64,
+    pub file_bytes: Option<u64>,
     /// Where rows come in parts.
     pub parts: Parts,
 }
@@ -176,6 +177,7 @@ impl Worker<'_> {
     ) -> Result<bool, Stop> {
         let place = self.place.clone();
         self.info = PageInfo::default();
+        self.at = 0;
         self.budget.allow(FILTER_TIME);
         match content {
             Content::Unchanged { bytes, links } => {
@@ -254,11 +256,14 @@ impl Worker<'_> {
         let share = bytes.len() as u64 / self.info.rows.max(1);
         let fetch = self.fetch;
         let mut stop = None;
-        let each = &mut |record: &Val| match self.record(record, share) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(gone) => {
-                stop = Some(gone);
-                ControlFlow::Break(())
+        let each = &mut |record: &Val| {
+            self.at += 1;
+            match self.record(record, share) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(gone) => {
+                    stop = Some(gone);
+                    ControlFlow::Break(())
+                }
             }
         };
         let rows = fetch.rows.run_each(&page, &[], each);
@@ -295,92 +300,6 @@ impl Worker<'_> {
             )),
             None => Ok((count, alone)),
         }
-    }
-
-    fn file(&mut self, path: &Path, place: &str) -> Result<(), Stop> {
-        let fault = |error: std::io::Error| file_fault(place, &error);
-        let mut file = File::open(path).map_err(fault)?;
-        let before = file.metadata().map_err(fault)?;
-        self.file_bytes = Some(before.len());
-        let mut lines = Lines::default();
-        loop {
-            let mut chunk = vec![0; CHUNK];
-            let read = file.read(&mut chunk).map_err(fault)?;
-            if read == 0 {
-                break;
-            }
-            chunk.truncate(read);
-            self.group.bytes += read as u64;
-            self.lines(&mut lines, chunk.into(), place)?;
-            if self.cancel.is_cancelled() {
-                return Err(Stop::Gone);
-            }
-        }
-        self.last_line(lines, place)?;
-        let after = std::fs::metadata(path).map_err(fault)?;
-        if (before.len(), before.modified().ok()) != (after.len(), after.modified().ok()) {
-            return Err(Stop::Fault(PageFault::File {
-                place: place.to_owned(),
-                message: "it changed while it was read; replace it by renaming, and harvest again".to_owned(),
-            }));
-        }
-        Ok(())
-    }
-
-    /// Works off the whole lines of a piece and keeps its rest.
-    fn lines(&mut self, lines: &mut Lines, mut piece: Bytes, place: &str) -> Result<(), Stop> {
-        self.budget.allow(FILTER_TIME);
-        while let Some(end) = piece.iter().position(|byte| *byte == b'\n') {
-            let mut line = piece.split_to(end);
-            piece.advance(1);
-            if !lines.open.is_empty() {
-                lines.keep(&line, place)?;
-                line = std::mem::take(&mut lines.open).into();
-            }
-            lines.number += 1;
-            self.line(&line, lines.number, place)?;
-        }
-        lines.keep(&piece, place)?;
-        Ok(())
-    }
-
-    fn last_line(&mut self, lines: Lines, place: &str) -> Result<(), Stop> {
-        match lines.open.is_empty() {
-            true => Ok(()),
-            false => self.line(&lines.open.into(), lines.number + 1, place),
-        }
-    }
-
-    fn line(&mut self, line: &Bytes, number: u64, place: &str) -> Result<(), Stop> {
-        if line.trim_ascii().is_empty() {
-            return Ok(());
-        }
-        if number == 1 && begins_html(line) {
-            return Err(Stop::Fault(PageFault::Html {
-                place: place.to_owned(),
-            }));
-        }
-        let place = || format!("{place}, line {number}");
-        let parsed = json::parse(line).map_err(|error| not_json(line, &error, place()))?;
-        let fetch = self.fetch;
-        let mut stop = None;
-        let bytes = line.len() as u64;
-        let each = &mut |record: &Val| {
-            self.info.rows += 1;
-            match self.record(record, bytes) {
-                Ok(()) => ControlFlow::Continue(()),
-                Err(gone) => {
-                    stop = Some(gone);
-                    ControlFlow::Break(())
-                }
-            }
-        };
-        let ran = fetch.rows.run_each(&parsed, &[], each);
-        if stop.is_none() {
-            self.in_time()?;
-        }
-        ran.map_err(|error| rows_fault(&place(), format!("rows: {}", error.message)))?;
-        stop.map_or(Ok(()), Err)
     }
 
     /// `state` is what is remembered of it from now on.
@@ -445,20 +364,5 @@ impl Worker<'_> {
             })),
             false => Ok(()),
         }
-    }
-}
-
-/// What went wrong with a file, without its full path.
-pub(super) fn file_fault(place: &str, error: &std::io::Error) -> PageFault {
-    let message = match error.kind() {
-        std::io::ErrorKind::NotFound => "there is no such file in the source's folder",
-        std::io::ErrorKind::PermissionDenied => "it may not be read by this process",
-        std::io::ErrorKind::IsADirectory => "is a folder, not a file",
-        _ => "cannot be read; the log has the cause",
-    };
-    tracing::debug!(%error, place, "a file cannot be read");
-    PageFault::File {
-        place: place.to_owned(),
-        message: message.to_owned(),
     }
 }

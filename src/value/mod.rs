@@ -1,5 +1,6 @@
 //! Typed scalars and what a row is made of. Knows JSON values and text forms; knows no database, schema or protocol.
 
+mod broken;
 mod decimal;
 mod float;
 mod input;
@@ -9,6 +10,7 @@ mod time;
 mod upstream;
 mod wire;
 
+pub use broken::{as_broken, as_written, broken, broken_name, first_broken};
 pub use decimal::{Decimal, compare_decimal_text};
 pub use float::float_text;
 pub use input::InputError;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use jaq_json::{Num, Val};
 
-use super::{Decimal, Scalar, Value, time};
+use super::{Decimal, Scalar, Value, as_broken, first_broken, time};
 
 /// Characters of an offending value that an error repeats.
 const SHOWN_CHARS: usize = 60;
@@ -27,8 +27,11 @@ impl Misfit {
     }
 }
 
-/// A value as an error shows it: its kind and its beginning.
+/// A value as an error shows it: its kind and its beginning, or what is broken in its place.
 pub fn describe(value: &Val) -> String {
+    if let Some(words) = as_broken(value) {
+        return words.to_owned();
+    }
     let kind = match value {
         Val::Null => return "null".to_owned(),
         Val::Bool(_) => "the boolean",
@@ -75,7 +78,13 @@ impl Scalar {
                 .map(|decimal| Value::Text(decimal.into_string())),
             _ => text(value).and_then(|text| self.parse_text(text.trim())),
         };
-        converted.ok_or_else(|| Misfit::new(self.expectation(), value))
+        converted.ok_or_else(|| match first_broken(value) {
+            Some(words) => Misfit {
+                expected: self.expectation().to_owned(),
+                found: words.to_owned(),
+            },
+            None => Misfit::new(self.expectation(), value),
+        })
     }
 
     /// Reads the text form of a scalar that is written as text: times, UUID, URL.
@@ -127,8 +136,8 @@ impl fmt::Display for Value {
 /// Whether a text in it, or a key, has the character U+0000, which no text of PostgreSQL can have.
 fn holds_nul(value: &Val) -> bool {
     match value {
-        Val::TStr(text) | Val::BStr(text) => text.contains(&0),
-        Val::Null | Val::Bool(_) | Val::Num(_) => false,
+        Val::TStr(text) => text.contains(&0),
+        Val::Null | Val::Bool(_) | Val::Num(_) | Val::BStr(_) => false,
         Val::Arr(_) | Val::Obj(_) => holds_nul_inside(value),
     }
 }
@@ -138,7 +147,7 @@ fn holds_nul_inside(value: &Val) -> bool {
     let mut open = vec![value];
     while let Some(value) = open.pop() {
         match value {
-            Val::TStr(text) | Val::BStr(text) if text.contains(&0) => return true,
+            Val::TStr(text) if text.contains(&0) => return true,
             Val::Arr(values) => open.extend(values.iter()),
             Val::Obj(members) => open.extend(members.iter().flat_map(|(key, value)| [key, value])),
             _ => {}
@@ -291,6 +300,25 @@ mod tests {
         ];
         for (scalar, json, want) in cases {
             assert_eq!(convert(scalar, json), Ok(want), "{scalar} {json}");
+        }
+    }
+
+    #[test]
+    fn what_is_broken_is_nothing() {
+        let mark = || crate::value::broken("`NaN`, which is no JSON", 7, b"NaN\0");
+        let scalars = [
+            Scalar::Id,
+            Scalar::String,
+            Scalar::Float,
+            Scalar::Boolean,
+            Scalar::Date,
+            Scalar::Json,
+        ];
+        for scalar in scalars {
+            for value in [mark(), Val::Arr(vec![mark()].into())] {
+                let misfit = scalar.from_upstream(&value).expect_err("refused");
+                assert_eq!(misfit.found, "`NaN`, which is no JSON (byte 7)", "{scalar}");
+            }
         }
     }
 

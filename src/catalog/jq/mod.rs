@@ -202,6 +202,11 @@ impl Filter {
         Filter { inner: Arc::new(inner) }
     }
 
+    /// It only walks to values, and makes none of them another.
+    pub fn is_path(&self) -> bool {
+        matches!(self.inner.program, Program::Path(_))
+    }
+
     /// The key, when the filter is just `.key`.
     pub fn as_key(&self) -> Option<&str> {
         match &self.inner.program {

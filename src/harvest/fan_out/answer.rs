@@ -9,17 +9,18 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     catalog::{EntityId, Fetch, FetchId, Format, jq::Budget},
     harvest::{
-        Inner,
-        document::{not_json, parse},
-        error::PageFault,
+        Inner, charset,
+        document::parse,
+        error::{PageFault, file_fault},
         json,
         limits::{BODY_MAX, FILTER_TIME, LINE_MAX},
+        lines::Lines,
+        packed,
         page::PageInfo,
-        refusal::refused_value,
+        refusal::{in_place, refused_value},
         select::keeps,
         shape::Shaper,
         stage::Content,
-        work::file_fault,
     },
     store::Refused,
     value::{Key, Row, describe},
@@ -67,6 +68,7 @@ pub(super) fn read(
         place,
         count: 0,
         left_out: 0,
+        at: 0,
         alone: None,
         records: Records::default(),
     };
@@ -91,7 +93,8 @@ fn file(path: &Path, place: &str) -> Result<Bytes, PageFault> {
             place: place.to_owned(),
         });
     }
-    Ok(std::fs::read(path).map_err(fault)?.into())
+    let bytes = std::fs::read(path).map_err(fault)?.into();
+    Ok(charset::utf8(packed::unpack(&bytes, place.to_owned())?, None))
 }
 
 struct Reader<'a> {
@@ -104,6 +107,8 @@ struct Reader<'a> {
     place: &'a str,
     count: u64,
     left_out: u64,
+    /// The line in hand.
+    at: u64,
     /// The record of a page that has one only.
     alone: Option<Val>,
     records: Records,
@@ -119,6 +124,8 @@ impl Reader<'_> {
     }
 
     fn lines(&mut self, bytes: &Bytes, link: Option<String>) -> Result<PageInfo, PageFault> {
+        let mut lines = Lines::default();
+        let last = bytes.split(|byte| *byte == b'\n').count() as u64;
         for (number, line) in (1u64..).zip(bytes.split(|byte| *byte == b'\n')) {
             if line.trim_ascii().is_empty() {
                 continue;
@@ -129,8 +136,18 @@ impl Reader<'_> {
             }
             let line = bytes.slice_ref(line);
             let place = || format!("{}, line {number}", self.place);
-            let record = json::parse(&line).map_err(|error| not_json(&line, &error, place()))?;
-            self.rows(&record)?;
+            self.at = number;
+            match json::parse(&line, 0) {
+                Ok(record) => {
+                    lines.good += 1;
+                    self.rows(&record)?;
+                }
+                Err(error) => {
+                    self.count += 1;
+                    let refused = lines.bad(&line, &error, number == last, place())?;
+                    self.refuse(refused);
+                }
+            }
         }
         let mut info = PageInfo::default();
         info.link_next(&self.fetch.paging, link);
@@ -167,28 +184,31 @@ impl Reader<'_> {
             }
             Err(reason) => {
                 self.in_time()?;
-                return self.refuse(self.shaper.refuse(self.entity, record, reason));
+                self.refuse(self.shaper.refuse(self.entity, record, reason));
+                return Ok(());
             }
         }
         if self.one && matches!(record, Val::Null) {
             return Ok(());
         }
-        self.records.count += 1;
         match record {
             Val::Obj(_) => {
                 let (row, refused) = self.shaper.part(self.entity, record);
                 self.in_time()?;
-                // The last good version of a refused row stays, and stays linked, when its key can be read.
-                let stays = refused.iter().filter_map(|refused| refused.id.clone());
-                self.records.links.extend(stays.filter(|_| row.is_none()));
+                let Some(row) = row else {
+                    refused.into_iter().for_each(|refused| self.refuse(refused));
+                    return Ok(());
+                };
+                self.records.count += 1;
                 self.records.refused.extend(refused);
-                if let Some(row) = row {
-                    self.records.links.extend(self.shaper.key_of(self.entity, &row));
-                    self.records.rows.push(row);
-                }
+                self.records.links.extend(self.shaper.key_of(self.entity, &row));
+                self.records.rows.push(row);
             }
             value => match self.shaper.key(self.entity, value) {
-                Ok(key) => self.records.links.push(key),
+                Ok(key) => {
+                    self.records.count += 1;
+                    self.records.links.push(key);
+                }
                 Err(_) if matches!(value, Val::Arr(_)) => {
                     return Err(self.fault(format!(
                         "rows: jq `{}` gave {} where each row should be an object or a key; does it lack `[]`?",
@@ -196,18 +216,22 @@ impl Reader<'_> {
                         describe(value)
                     )));
                 }
-                Err(reason) => self.records.refused.push(refused_value(reason, value)),
+                Err(reason) => self.refuse(refused_value(reason, value)),
             },
         }
         Ok(())
     }
 
     /// The last good version of a refused row stays, and stays linked, when its key can be read.
-    fn refuse(&mut self, refused: Refused) -> Result<(), PageFault> {
+    fn refuse(&mut self, mut refused: Refused) {
         self.records.count += 1;
         self.records.links.extend(refused.id.clone());
+        let at = match self.fetch.format {
+            Format::Json => self.count,
+            Format::NdJson => self.at,
+        };
+        in_place(&mut refused, self.fetch.format, at);
         self.records.refused.push(refused);
-        Ok(())
     }
 
     /// What filters said after their time was over means nothing.

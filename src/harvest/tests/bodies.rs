@@ -89,3 +89,76 @@ async fn files_beyond_the_bound() {
         .summary;
     assert!(summary.error.is_some_and(|error| error.contains("larger than")));
 }
+
+/// Whatever no header and no name says is known by its first bytes.
+#[tokio::test]
+async fn packed_files_and_bodies() {
+    let (rows, lines) = ("[{\"id\":1},{\"id\":2}]", "{\"id\":1}\n{\"id\":2}\n");
+    let (summary, _) = harvested(Answer::bytes(gzip(rows)).header("content-type", "application/gzip")).await;
+    assert_eq!(
+        (summary.state, summary.new),
+        (RunState::Complete, 2),
+        "{:?}",
+        summary.error
+    );
+    let (summary, _) = harvested(Answer::bytes(gzip(&body(BODY_MAX as usize + 1)))).await;
+    assert!(summary.error.is_some_and(|error| error.contains("larger than")));
+    let folder = tempfile::tempdir().expect("folder");
+    // Two in one file, as tools append them.
+    let two = [gzip(lines), gzip("{\"id\":3}\n")].concat();
+    let half = gzip(rows)[..20].to_vec();
+    for (name, bytes, want) in [
+        ("x.json.gz", gzip(rows), Some(2)),
+        ("x.ndjson.gz", two, Some(3)),
+        ("half.json.gz", half.clone(), None),
+        ("half.ndjson.gz", half, None),
+    ] {
+        std::fs::write(folder.path().join(name), bytes).expect("file");
+        let ledger = Arc::new(Memory::default());
+        let filter = if name.contains("ndjson") { "." } else { ".[]" };
+        let catalog = things("file:.", name, filter, paging(Advance::Single));
+        let summary = run(&harvester(catalog, &ledger, folder.path().to_owned()))
+            .await
+            .summary;
+        let error = summary.error.unwrap_or_default();
+        match want {
+            Some(rows) => assert_eq!((summary.state, summary.new), (RunState::Complete, rows), "{error}"),
+            None => assert!(error.contains("gzip data that is damaged"), "{name}: {error}"),
+        }
+    }
+}
+
+/// A charset is told by a header or by the bytes themselves; the next run knows the same bytes again.
+#[tokio::test]
+async fn charsets() {
+    let text = "[{\"id\":\"é\"}]";
+    let utf16: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    let answers = [
+        Answer::bytes(utf16),
+        Answer::bytes(b"[{\"id\":\"\xe9\"}]".to_vec()).header("content-type", "application/json; charset=latin1"),
+        Answer::bytes(format!("\u{feff}{text}").into_bytes()),
+    ];
+    for answer in answers {
+        let upstream = Upstream::start(move |_, _| answer.clone()).await;
+        let ledger = Arc::new(Memory::default());
+        let catalog = things(&upstream.url, "/t", ".[]", paging(Advance::Single));
+        let harvester = harvester(catalog, &ledger, "".into());
+        assert_eq!(run(&harvester).await.summary.new, 1);
+        assert!(ledger.state().rows.contains_key("é"));
+        assert_eq!(run(&harvester).await.summary.same, 1);
+        assert_eq!(ledger.state().unchanged, 1);
+    }
+    let folder = tempfile::tempdir().expect("folder");
+    let lines: Vec<u8> = "\u{feff}{\"id\":\"é\"}\n"
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    std::fs::write(folder.path().join("t.ndjson"), lines).expect("file");
+    let ledger = Arc::new(Memory::default());
+    let catalog = things("file:.", "t.ndjson", ".", paging(Advance::Single));
+    let summary = run(&harvester(catalog, &ledger, folder.path().to_owned()))
+        .await
+        .summary;
+    assert_eq!(summary.state, RunState::Complete, "{:?}", summary.error);
+    assert!(ledger.state().rows.contains_key("é"));
+}

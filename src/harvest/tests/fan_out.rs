@@ -162,6 +162,14 @@ impl Bench {
     async fn counts(&self) -> FanOutCounts {
         self.store.parent_counts("Item.recipes", None).await.expect("counts")
     }
+
+    /// Why records are in quarantine, sorted.
+    async fn reasons(&self) -> Vec<String> {
+        let refused = self.store.quarantine("Item.recipes", 100).await.expect("quarantine");
+        let mut reasons: Vec<String> = refused.into_iter().map(|refused| refused.reason).collect();
+        reasons.sort();
+        reasons
+    }
 }
 
 /// `/items` lists the items; recipes are two for each item, unless something else was said.

@@ -2,6 +2,7 @@
 
 mod ahead;
 mod bodies;
+mod broken;
 mod catalogs;
 mod ends;
 mod fan_out;

@@ -45,7 +45,7 @@ fn part(record: &str, owner: bool) -> Result<(Row, String), String> {
     let layout = Layout::of(&catalog);
     let shaper = Shaper::new(&catalog, &layout);
     let id = catalog.entity_named("Thing").expect("the type");
-    let record = json::parse(&Bytes::copy_from_slice(record.as_bytes())).expect("a record");
+    let record = json::parse(&Bytes::copy_from_slice(record.as_bytes()), 0).expect("a record");
     let (row, refused) = match owner {
         true => shaper.record(id, &record),
         false => shaper.part(id, &record),

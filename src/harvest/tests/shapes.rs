@@ -15,7 +15,7 @@ fn shape(record: &str) -> (Option<Row>, Vec<Refused>) {
     let catalog = Valid::trusted(quests());
     let layout = Layout::of(&catalog);
     let shaper = Shaper::new(&catalog, &layout);
-    let record = json::parse(&record.to_owned().into()).expect("JSON");
+    let record = json::parse(&record.to_owned().into(), 0).expect("JSON");
     shaper.record(EntityId(0), &record)
 }
 

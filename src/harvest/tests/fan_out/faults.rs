@@ -140,3 +140,50 @@ async fn answers_that_show_more_put_the_run_in_doubt() {
     );
     assert!(doubt.contains(": there may be more: the last page has "), "{doubt}");
 }
+
+#[tokio::test]
+async fn broken_records_of_an_answer_cost_themselves() {
+    let bench = Bench::start("").await;
+    bench.items(&[("a", "x"), ("b", "x")]);
+    let broken = r#"[{"id":"r1"},{"id":"r2","slug":"\ud800"},"r3",NaN]"#;
+    bench.answers("/items/a/recipes", Answer::json(broken));
+    bench.answers("/items/b/recipes", Answer::json(r#"[{"id":"r4"}]"#));
+    let (report, _) = bench.round().await;
+    assert_eq!(
+        (report.summary.new, report.summary.refused),
+        (2, 2),
+        "{:?}",
+        bench.counts().await
+    );
+    let reasons = bench.reasons().await;
+    assert_eq!(
+        reasons,
+        [
+            "record 4: expected an ID (text or a whole number), found `NaN`, which is no JSON (byte 46)",
+            "slug: expected a String (text or a number), found a text with a lone surrogate (byte 32)",
+        ]
+    );
+    // What is in quarantine of an answer goes with the next good one.
+    bench.items(&[("a", "y"), ("b", "x")]);
+    bench.answers(
+        "/items/a/recipes",
+        Answer::json(r#"[{"id":"r1"},{"id":"r2","slug":"s"},"r3"]"#),
+    );
+    let (report, asked) = bench.round().await;
+    assert_eq!((report.summary.new, asked.len()), (1, 1));
+    assert!(bench.reasons().await.is_empty());
+    let lines = RECIPES.replace("rows: \".[]\"", "format: NDJSON");
+    let bench = Bench::with(&format!("{lines})")).await;
+    bench.items(&[("a", "x")]);
+    bench.answers(
+        "/items/a/recipes",
+        Answer::bytes(b"{\"id\":\"r1\"}\n{\"id\"\n{\"id\":\"r2\"}\n".to_vec()),
+    );
+    let (report, _) = bench.round().await;
+    assert_eq!((report.summary.new, report.summary.refused), (2, 1));
+    assert!(
+        bench.reasons().await[0].starts_with("line 2: no JSON (byte 5"),
+        "{:?}",
+        bench.reasons().await
+    );
+}

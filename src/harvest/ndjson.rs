@@ -1,0 +1,120 @@
+//! Texts of lines on their way through the worker: files in pieces, bodies as a whole. Knows NDJSON; what a record becomes is
+//! the worker's.
+
+use std::{fs::File, io::Read as _, ops::ControlFlow, path::Path};
+
+use bytes::{Buf as _, Bytes};
+use jaq_json::Val;
+
+use super::{
+    charset::Pieces,
+    error::{PageFault, file_fault, rows_fault},
+    fetch::begins_html,
+    json,
+    limits::{CHUNK, FILTER_TIME},
+    lines::Lines,
+    packed,
+    work::{Stop, Worker},
+};
+
+impl Worker<'_> {
+    pub(super) fn file(&mut self, path: &Path, place: &str) -> Result<(), Stop> {
+        let fault = |error: std::io::Error| file_fault(place, &error);
+        let file = File::open(path).map_err(fault)?;
+        let before = file.metadata().map_err(fault)?;
+        let mut file = packed::reader(file).map_err(fault)?;
+        self.file_bytes = Some(before.len());
+        let mut lines = Lines::default();
+        let mut pieces = Pieces::default();
+        loop {
+            let mut chunk = vec![0; CHUNK];
+            let read = file.read(&mut chunk).map_err(fault)?;
+            if read == 0 {
+                break;
+            }
+            chunk.truncate(read);
+            self.group.bytes += read as u64;
+            self.lines(&mut lines, pieces.utf8(chunk.into(), false), place)?;
+            if self.cancel.is_cancelled() {
+                return Err(Stop::Gone);
+            }
+        }
+        self.lines(&mut lines, pieces.utf8(Bytes::new(), true), place)?;
+        self.last_line(lines, place)?;
+        let after = std::fs::metadata(path).map_err(fault)?;
+        if (before.len(), before.modified().ok()) != (after.len(), after.modified().ok()) {
+            return Err(Stop::Fault(PageFault::File {
+                place: place.to_owned(),
+                message: "it changed while it was read; replace it by renaming, and harvest again".to_owned(),
+            }));
+        }
+        Ok(())
+    }
+
+    /// Works off the whole lines of a piece and keeps its rest.
+    pub(super) fn lines(&mut self, lines: &mut Lines, mut piece: Bytes, place: &str) -> Result<(), Stop> {
+        self.budget.allow(FILTER_TIME);
+        while let Some(end) = piece.iter().position(|byte| *byte == b'\n') {
+            let mut line = piece.split_to(end);
+            piece.advance(1);
+            if !lines.open.is_empty() {
+                lines.keep(&line, place)?;
+                line = std::mem::take(&mut lines.open).into();
+            }
+            lines.number += 1;
+            self.line(&line, lines, false, place)?;
+        }
+        lines.keep(&piece, place)?;
+        Ok(())
+    }
+
+    pub(super) fn last_line(&mut self, mut lines: Lines, place: &str) -> Result<(), Stop> {
+        let line = Bytes::from(std::mem::take(&mut lines.open));
+        lines.number += 1;
+        self.line(&line, &mut lines, true, place)
+    }
+
+    /// Works a line off; `open` if nothing follows it, not even its end.
+    fn line(&mut self, line: &Bytes, lines: &mut Lines, open: bool, place: &str) -> Result<(), Stop> {
+        if line.trim_ascii().is_empty() {
+            return Ok(());
+        }
+        let number = lines.number;
+        if number == 1 && begins_html(line) {
+            return Err(Stop::Fault(PageFault::Html {
+                place: place.to_owned(),
+            }));
+        }
+        self.at = number;
+        let place = || format!("{place}, line {number}");
+        let bytes = line.len() as u64;
+        let parsed = match json::parse(line, 0) {
+            Ok(parsed) => parsed,
+            Err(error) => {
+                let refused = lines.bad(line, &error, open, place())?;
+                self.info.rows += 1;
+                self.refuse(refused);
+                return self.added(bytes);
+            }
+        };
+        lines.good += 1;
+        let fetch = self.fetch;
+        let mut stop = None;
+        let each = &mut |record: &Val| {
+            self.info.rows += 1;
+            match self.record(record, bytes) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(gone) => {
+                    stop = Some(gone);
+                    ControlFlow::Break(())
+                }
+            }
+        };
+        let ran = fetch.rows.run_each(&parsed, &[], each);
+        if stop.is_none() {
+            self.in_time()?;
+        }
+        ran.map_err(|error| rows_fault(&place(), format!("rows: {}", error.message)))?;
+        stop.map_or(Ok(()), Err)
+    }
+}

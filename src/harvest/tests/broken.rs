@@ -1,0 +1,180 @@
+//! What is broken in one record costs that record, is told with its place, and costs no other.
+
+use std::sync::Arc;
+
+use super::{
+    catalogs::{field, jq, leaf, paging, things},
+    harvester,
+    memory::Memory,
+    run,
+    upstream::{Answer, Upstream},
+};
+use crate::{
+    catalog::{Advance, Catalog, Repeats, Selection},
+    store::{RunState, RunSummary},
+    value::Scalar,
+};
+
+/// `type Thing { id: ID!  name: String  price: Float  shout: String @select(jq: ".word | values | ascii_upcase") }`.
+fn priced(url: &str, path: &str, rows: &str) -> Catalog {
+    let mut catalog = things(url, path, rows, paging(Advance::Single));
+    let fields = &mut catalog.entities[0].fields;
+    fields.push(field("price", leaf(Scalar::Float), false));
+    fields.push(crate::catalog::Field {
+        selection: Selection::Jq(jq(".word | values | ascii_upcase")),
+        ..field("shout", leaf(Scalar::String), false)
+    });
+    catalog
+}
+
+/// Harvests one answer twice: what is remembered of it must say the same.
+async fn harvested(catalog: fn(&str) -> Catalog, answer: Answer) -> (RunSummary, Arc<Memory>) {
+    let upstream = Upstream::start(move |_, _| answer.clone()).await;
+    let ledger = Arc::new(Memory::default());
+    let harvester = harvester(catalog(&upstream.url), &ledger, "".into());
+    let summary = run(&harvester).await.summary;
+    let again = run(&harvester).await.summary;
+    assert_eq!((again.state, &again.error), (summary.state, &summary.error));
+    (summary, ledger)
+}
+
+fn plain(url: &str) -> Catalog {
+    priced(url, "/t", ".[]")
+}
+
+#[tokio::test]
+async fn one_bad_value_or_character() {
+    let cases = [
+        (
+            &br#"[{"id":1,"price":1.5},{"id":2,"price":NaN},{"id":3}]"#[..],
+            "price: expected a Float (a finite number), found `NaN`, which is no JSON (byte 38)",
+        ),
+        (
+            br#"[{"id":1},{"id":-Infinity},{"id":3}]"#,
+            "record 2: id: expected an ID (text or a whole number), found `-Infinity`, which is no JSON (byte 16)",
+        ),
+        (
+            br#"[{"id":1},{"id":2,"name":"cut \ud83d"},{"id":3}]"#,
+            "name: expected a String (text or a number), found a text with a lone surrogate (byte 30)",
+        ),
+        (
+            b"[{\"id\":1},{\"id\":2,\"name\":\"a\tb\"},{\"id\":3}]",
+            "name: expected a String (text or a number), found a text with a control character that is not escaped (byte 27)",
+        ),
+        (
+            b"[{\"id\":1},{\"id\":2,\"name\":\"bad \xff\"},{\"id\":3}]",
+            "name: expected a String (text or a number), found a text with bytes that are no UTF-8 (byte 30)",
+        ),
+        // A filter would make something of it.
+        (
+            b"[{\"id\":1},{\"id\":2,\"word\":\"bad \xff\"},{\"id\":3}]",
+            "shout: found a text with bytes that are no UTF-8 (byte 30)",
+        ),
+        // Nobody knows that it is not the name of a field.
+        (
+            b"[{\"id\":1,\"name\":\"a\",\"price\":1,\"word\":\"b\",\"\xff\":1},{\"id\":2,\"na\xffme\":\"x\"},{\"id\":3,\"o\":1}]",
+            "name: found a text with bytes that are no UTF-8 (byte 59)",
+        ),
+        (
+            br#"[{"id":1},NaN,{"id":3}]"#,
+            "record 2: id: expected an object to take it from, found `NaN`, which is no JSON (byte 10)",
+        ),
+    ];
+    for (body, want) in cases {
+        let (summary, ledger) = harvested(plain, Answer::bytes(body.to_vec())).await;
+        assert_eq!(summary.state, RunState::Complete, "{want}: {:?}", summary.error);
+        assert_eq!((summary.new, summary.refused), (2, 1), "{want}");
+        let state = ledger.state();
+        let keys: Vec<&String> = state.rows.keys().collect();
+        assert_eq!(keys, ["1", "3"], "{want}");
+        assert_eq!(state.refused[0].reason, want);
+    }
+}
+
+/// What nobody reads spoils nothing.
+#[tokio::test]
+async fn a_broken_value_that_no_field_needs() {
+    let body = b"[{\"id\":1,\"other\":[NaN,\"\xff\"]},{\"id\":2,\"name\":\"b\"}]";
+    let (summary, _) = harvested(plain, Answer::bytes(body.to_vec())).await;
+    assert_eq!((summary.new, summary.refused), (2, 0), "{:?}", summary.error);
+}
+
+#[tokio::test]
+async fn what_keep_and_paging_read() {
+    let kept = |url: &str| {
+        let mut catalog = priced(url, "/t", ".[]");
+        catalog.fetches[0].keep = vec![jq(".price < 10")];
+        catalog
+    };
+    let body = br#"[{"id":1,"price":1},{"id":2,"price":NaN},{"id":3,"price":99}]"#;
+    let (summary, ledger) = harvested(kept, Answer::bytes(body.to_vec())).await;
+    assert_eq!((summary.new, summary.refused, summary.left_out), (1, 1, 1));
+    assert_eq!(
+        ledger.state().refused[0].reason,
+        "keep: found `NaN`, which is no JSON (byte 36)"
+    );
+    let counted = |url: &str| {
+        let mut catalog = priced(url, "/t", ".rows[]");
+        catalog.fetches[0].paging.total = Some(jq(".total"));
+        catalog
+    };
+    let (summary, _) = harvested(counted, Answer::json(r#"{"total":NaN,"rows":[{"id":1}]}"#)).await;
+    let error = summary.error.unwrap_or_default();
+    assert!(error.contains("found `NaN`, which is no JSON (byte 9)"), "{error}");
+    // Parts wait as texts for the others of their row.
+    let merged = |url: &str| {
+        let mut catalog = priced(url, "/t", ".[]");
+        catalog.fetches[0].repeats = Repeats::Merge;
+        catalog
+    };
+    let body = r#"[{"id":1,"price":1},{"id":2,"price":NaN},{"id":1,"name":"a"}]"#;
+    let (summary, _) = harvested(merged, Answer::json(body)).await;
+    assert_eq!((summary.new, summary.refused), (1, 1), "{:?}", summary.error);
+}
+
+async fn lines(text: &[u8]) -> (RunSummary, Arc<Memory>) {
+    let folder = tempfile::tempdir().expect("folder");
+    std::fs::write(folder.path().join("t.ndjson"), text).expect("file");
+    let ledger = Arc::new(Memory::default());
+    let catalog = priced("file:.", "t.ndjson", ".");
+    let summary = run(&harvester(catalog, &ledger, folder.path().to_owned()))
+        .await
+        .summary;
+    (summary, ledger)
+}
+
+#[tokio::test]
+async fn a_bad_line_is_a_refused_record() {
+    let text = b"{\"id\":1}\n{\"id\":2,\n\n{\"id\":3}\n{\"id\":4\0}\n{\"id\":5,\"price\":NaN}\n{\"id\":6}";
+    let (summary, ledger) = lines(text).await;
+    assert_eq!(
+        (summary.state, summary.new, summary.refused),
+        (RunState::Complete, 3, 3)
+    );
+    let refused = ledger.state().refused.clone();
+    let reasons: Vec<&str> = refused.iter().map(|refused| refused.reason.as_str()).collect();
+    assert!(reasons[0].starts_with("line 2: no JSON (byte 8: "), "{reasons:?}");
+    assert!(reasons[1].starts_with("line 5: no JSON (byte 7: "), "{reasons:?}");
+    assert_eq!(
+        reasons[2],
+        "line 6: price: expected a Float (a finite number), found `NaN`, which is no JSON (byte 16)"
+    );
+    let records: Vec<&str> = refused.iter().map(|refused| refused.record.as_str()).collect();
+    assert_eq!(
+        records,
+        ["{\"id\":2,", "{\"id\":4\u{fffd}}", "{\"id\":5,\"price\":\"NaN\"}"]
+    );
+}
+
+#[tokio::test]
+async fn what_is_no_ndjson_fails_early() {
+    let pretty = "{\n".repeat(1_000);
+    let (summary, ledger) = lines(pretty.as_bytes()).await;
+    assert!(summary.error.is_some_and(|error| error.contains("line 20: ")));
+    let state = ledger.state();
+    assert!(state.refused.is_empty(), "the file is at fault, not a thousand records");
+    drop(state);
+    // More may be missing.
+    let (summary, _) = lines(b"{\"id\":1}\n{\"id\":").await;
+    assert!(summary.error.is_some_and(|error| error.contains("breaks off")));
+}
