@@ -168,7 +168,7 @@ async fn tables_of_every_name(db: Db) {
         "SELECT name FROM pragma_module_list UNION SELECT 'pragma_'||name FROM pragma_pragma_list UNION SELECT name FROM sqlite_master",
     );
     let mut words: Vec<String> = words.await;
-    let own = "json_each json_tree sqlite_master sqlite_sequence sqlite_schema sqlite_stat1 hayloft_run hayloft_change_log hayloft_rebuilt seaql_migrations";
+    let own = "json_each json_tree sqlite_master sqlite_sequence sqlite_schema sqlite_stat1 hayloft_run hayloft_change_log hayloft_change_pack hayloft_rebuilt seaql_migrations";
     words.extend(own.split(' ').map(str::to_owned));
     let words = names(words);
     for needed in [

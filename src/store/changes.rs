@@ -19,7 +19,7 @@ const AGE_MAX: i64 = 100 * 365 * 86_400;
 
 /// The epoch of the log, and the first and the last change that are kept.
 pub(super) async fn head(inner: &Inner) -> Result<LogHead, StoreError> {
-    let sql = "SELECT epoch,seq,(SELECT min(seq) FROM hayloft_change_log) FROM hayloft_feed_head WHERE one=1";
+    let sql = "SELECT epoch,seq,(SELECT min(first_seq) FROM hayloft_change_pack) FROM hayloft_feed_head WHERE one=1";
     let found = inner.own.take().await?.fetch(inner.params().query(sql)).await?;
     let Some(row) = found.first() else {
         return Err(StoreError::Refused("the database has no change log yet".to_owned()));
@@ -52,14 +52,16 @@ async fn step(inner: &Inner) -> Result<bool, StoreError> {
     let head = head(inner).await?;
     let most = i64::try_from(keep.changes).unwrap_or(i64::MAX);
     let end = head.first.saturating_add(STEP).min(head.head + 1);
-    // The first of these that stays. Times may go back where a clock did: only what lies before it may go, so that what is
-    // kept has no gaps.
+    // The first of these that stays, a whole pack of changes. Times may go back where a clock did: only what lies before it may
+    // go, so that what is kept has no gaps.
     let mut params = inner.params();
     params.add(head.first)?;
     params.add(end)?;
     params.add(head.head.saturating_sub(most))?;
     let oldest = inner.now(-i64::try_from(keep.age.as_secs()).unwrap_or(AGE_MAX).min(AGE_MAX));
-    let sql = format!("SELECT min(seq) FROM hayloft_change_log WHERE seq>=$1 AND seq<$2 AND seq>$3 AND at>={oldest}");
+    let sql = format!(
+        "SELECT min(first_seq) FROM hayloft_change_pack WHERE seq>=$1 AND seq<$2 AND first_seq>$3 AND at>={oldest}"
+    );
     let stays: Option<i64> = one(inner, params, sql).await?;
     let until = stays.unwrap_or(end);
     if until <= head.first {
@@ -68,7 +70,7 @@ async fn step(inner: &Inner) -> Result<bool, StoreError> {
     let mut work = Writing::begin(inner).await?;
     let mut params = work.params();
     params.add(until)?;
-    let sql = "DELETE FROM hayloft_change_log WHERE seq<$1".to_owned();
+    let sql = "DELETE FROM hayloft_change_pack WHERE seq<$1".to_owned();
     work.run(params, sql).await?;
     work.commit().await?;
     Ok(stays.is_none() && until <= head.head)

@@ -53,18 +53,13 @@ pub trait Dialect: Send + Sync + 'static {
     fn rows(&self, kinds: &[Kind], first: usize, count: usize, numbered: Numbered) -> String;
     /// The same for keys, whose parameters may stand anywhere in the statement; with their places.
     fn keys(&self, kinds: &[Kind], first: usize, count: usize) -> String;
-    /// Adds rows of [`super::rows::Rows::to_add`] to a table: `kinds` are those of its first columns; in the others all rows have
-    /// the same value.
+    /// Adds rows of [`super::rows::Rows`] to a table that does not have them yet; `kinds` are those of its columns.
     fn add_rows(&self, table: &str, columns: &[&str], kinds: &[Kind], count: usize) -> String {
         let (table, names) = (self.quote(table), self.names(columns));
-        let rows = self.rows(kinds, 1, count, Numbered::No);
-        if columns.len() == kinds.len() {
-            return format!("INSERT INTO {table}({names}) {rows}");
-        }
-        let own: Vec<String> = (0..kinds.len()).map(|at| format!("c{at}")).collect();
-        let ends: Vec<String> = (kinds.len()..columns.len()).map(|at| self.bulk_param(at + 1)).collect();
-        let (own, ends) = (own.join(","), ends.join(","));
-        format!("WITH _one({own}) AS ({rows}) INSERT INTO {table}({names}) SELECT {own},{ends} FROM _one")
+        format!(
+            "INSERT INTO {table}({names}) {}",
+            self.rows(kinds, 1, count, Numbered::No)
+        )
     }
     /// Begins a transaction that finds rows by their keys only, where that is said.
     fn begin_load(&self) -> Option<&'static str>;

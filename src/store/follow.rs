@@ -282,7 +282,7 @@ async fn touched(inner: &Inner, spans: &[(i64, i64)]) -> Result<BTreeSet<EntityI
         let mut params = inner.params();
         params.add(*after)?;
         params.add(*upto)?;
-        let sql = "SELECT type,CAST(count(*) AS BIGINT) FROM hayloft_change_log WHERE seq>$1 AND seq<=$2 GROUP BY type";
+        let sql = "SELECT type,CAST(sum(seq-first_seq+1) AS BIGINT) FROM hayloft_change_pack WHERE seq>$1 AND seq<=$2 GROUP BY type";
         for line in inner.own.take().await?.fetch(params.query(sql)).await? {
             seen += get::<i64>(&line, 1)?;
             found.extend(inner.catalog.entity_named(&get::<String>(&line, 0)?));

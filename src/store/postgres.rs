@@ -102,13 +102,11 @@ impl Dialect for Postgres {
             let (array, cast) = array_of(*kind);
             format!("unnest(${}::{array}[]){cast}", at + 1)
         });
-        let ends = (kinds.len()..columns.len()).map(|at| self.bulk_param(at + 1));
-        let cells: Vec<String> = cells.chain(ends).collect();
         format!(
             "INSERT INTO {}({}) SELECT {}",
             self.quote(table),
             self.names(columns),
-            cells.join(",")
+            cells.collect::<Vec<_>>().join(",")
         )
     }
 

@@ -19,8 +19,6 @@ pub struct Rows<'v> {
     columns: Vec<Column<'v>>,
     /// The column of the next cell.
     at: usize,
-    /// What all rows end with.
-    shared: Vec<(Value, Kind)>,
 }
 
 /// The cells of one column so far.
@@ -43,15 +41,6 @@ impl<'v> Rows<'v> {
             kinds: kinds.to_vec(),
             columns,
             at: 0,
-            shared: Vec::new(),
-        }
-    }
-
-    /// Rows that a table does not have yet; each ends with the values that all of them share.
-    pub fn to_add(params: Params, kinds: &[Kind], count: usize, shared: Vec<(Value, Kind)>) -> Rows<'v> {
-        Rows {
-            shared,
-            ..Rows::new(params, kinds, count)
         }
     }
 
@@ -110,9 +99,6 @@ impl<'v> Rows<'v> {
                 }
                 .map_err(StoreError::Database)?;
             }
-        }
-        for (value, kind) in &self.shared {
-            params.value(value, *kind)?;
         }
         Ok(params)
     }

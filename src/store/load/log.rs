@@ -1,20 +1,27 @@
 //! What a transaction changed, as entries of the change log. Knows that log; no rows of a definition, no readers.
 
-use crate::{
-    store::{
-        bind::{Kind, get},
-        crash,
-        rows::Rows,
-        types::{Run, StoreError},
-    },
-    value::Value,
+use crate::store::{
+    bind::{Kind, get},
+    crash,
+    rows::Rows,
+    types::{Run, StoreError},
 };
 
-use super::work::Work;
+use super::work::{Op, Work};
 
-/// The columns of the log; in those after the first two, the entries of one type and kind of change have the same.
-const COLUMNS: [&str; 6] = ["seq", "row_key", "type", "op", "run", "at"];
-const KINDS: [Kind; 2] = [Kind::Int, Kind::Text];
+/// The columns of the log. The changes of one kind to one type stand together: a row each would be a quarter of what a load costs.
+const COLUMNS: [&str; 7] = ["seq", "first_seq", "type", "op", "row_keys", "run", "at"];
+const KINDS: [Kind; 7] = [
+    Kind::Int,
+    Kind::Int,
+    Kind::Text,
+    Kind::Text,
+    Kind::Text,
+    Kind::Int,
+    Kind::Text,
+];
+/// Changes of one pack: some ten kilobytes, so that a reader who wants one of them does not read much more.
+const PACK: usize = 1_000;
 
 /// The numbers that entries got: after the first, up to the second.
 pub struct Logged {
@@ -47,29 +54,52 @@ pub async fn write(work: &mut Work<'_>, run: &Run) -> Result<Option<Logged>, Sto
         after: head - count as i64,
         head,
     };
+    let mut packs: Vec<Pack> = Vec::new();
     let mut seq = logged.after;
     for ((entity, op), keys) in changes {
-        let shared = [
-            (Value::Text(work.inner.catalog.entity(entity).name.clone()), Kind::Text),
-            (Value::Text(op.name().to_owned()), Kind::Text),
-            (Value::Int(run.id), Kind::Int),
-            (Value::Text(at.clone()), Kind::Text),
-        ];
-        let mut from = 0;
-        for size in work.inner.dialect.row_sizes(keys.len(), KINDS.len()) {
-            let mut rows = Rows::to_add(work.params(), &KINDS, size, shared.to_vec());
-            for key in keys.iter().skip(from).take(size) {
-                seq += 1;
-                rows.int(seq)?;
-                rows.text(key.as_str())?;
-            }
-            from += size;
-            let sql = work
-                .inner
-                .dialect
-                .add_rows("hayloft_change_log", &COLUMNS, &KINDS, size);
-            work.run(rows.bind()?, sql).await?;
+        for keys in keys.chunks(PACK) {
+            packs.push(Pack {
+                first: seq + 1,
+                last: seq + keys.len() as i64,
+                of: &work.inner.catalog.entity(entity).name,
+                op,
+                keys: format!("[{}]", keys.join(",")),
+            });
+            seq += keys.len() as i64;
         }
     }
+    insert(work, run, &at, &packs).await?;
     Ok(Some(logged))
+}
+
+/// Changes whose numbers follow each other.
+struct Pack<'a> {
+    first: i64,
+    last: i64,
+    of: &'a str,
+    op: Op,
+    keys: String,
+}
+
+async fn insert(work: &mut Work<'_>, run: &Run, at: &str, packs: &[Pack<'_>]) -> Result<(), StoreError> {
+    let mut from = 0;
+    for size in work.inner.dialect.row_sizes(packs.len(), KINDS.len()) {
+        let mut rows = Rows::new(work.params(), &KINDS, size);
+        for pack in packs.iter().skip(from).take(size) {
+            rows.int(pack.last)?;
+            rows.int(pack.first)?;
+            rows.text(pack.of)?;
+            rows.text(pack.op.name())?;
+            rows.text(pack.keys.as_str())?;
+            rows.int(run.id)?;
+            rows.text(at)?;
+        }
+        from += size;
+        let sql = work
+            .inner
+            .dialect
+            .add_rows("hayloft_change_pack", &COLUMNS, &KINDS, size);
+        work.run(rows.bind()?, sql).await?;
+    }
+    Ok(())
 }

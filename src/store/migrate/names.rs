@@ -56,7 +56,7 @@ async fn rename(work: &mut Writing<'_>, from: &str, to: &str) -> Result<(), Stor
     rename_fetch(work, from, to).await?;
     let (from, to) = (work.inner.dialect.literal(from), work.inner.dialect.literal(to));
     let column = work.quote("type");
-    let sql = format!("UPDATE hayloft_change_log SET {column}={to} WHERE {column}={from}");
+    let sql = format!("UPDATE hayloft_change_pack SET {column}={to} WHERE {column}={from}");
     work.run(work.params(), sql).await.map(|_| ())
 }
 

@@ -35,7 +35,7 @@ async fn a_log_that_goes_back_begins_an_epoch_and_interrupts_the_runs() {
     let before = store.log_head().await.expect("a head");
     // What a server knows that has lost the last change.
     bench.place.sql(
-        "DELETE FROM hayloft_change_log WHERE seq=2; DELETE FROM tag WHERE id='b'; UPDATE hayloft_feed_head SET seq=1",
+        "UPDATE hayloft_change_pack SET seq=1,row_keys='[[\"a\"]]'; DELETE FROM tag WHERE id='b'; UPDATE hayloft_feed_head SET seq=1",
     );
     let stale = store.commit_group(&run, rows(vec![tag("c")])).await;
     assert!(matches!(stale, Err(StoreError::Fenced)), "{stale:?}");

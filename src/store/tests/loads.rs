@@ -257,6 +257,12 @@ async fn a_group_does_not_read_its_whole_table(on: On) {
         store.commit_group(&run, rows(tags(from))).await.expect("a commit");
     }
     assert_eq!(number(store, "SELECT max(seq) FROM hayloft_change_log").await, 6_000);
+    // The log has them in packs, and shows them one by one.
+    assert_eq!(number(store, "SELECT count(*) FROM hayloft_change_pack").await, 6);
+    let each = "SELECT count(DISTINCT seq)+count(DISTINCT row_key) FROM hayloft_change_log WHERE op='new'";
+    assert_eq!(number(store, each).await, 12_000);
+    let last = "SELECT seq FROM hayloft_change_log WHERE row_key='[\"t2000\"]'";
+    assert_eq!(number(store, last).await, 2_001);
     if on == On::Sqlite {
         return;
     }
