@@ -69,6 +69,17 @@ async fn goes_on(scratch: &Scratch, point: &str) {
     assert_eq!(output.code, Some(0), "after {point}: {output:?}");
     let rows = scratch.rows("SELECT id,slug,price FROM item ORDER BY id").await;
     assert_eq!(rows, [["a", "one", "5"], ["b", "two", "7"]], "after {point}");
+    // Also the log of a version that kept each change in a row of its own.
+    let log = scratch
+        .rows("SELECT seq,type,row_key FROM hayloft_change_log WHERE seq<5 ORDER BY seq")
+        .await;
+    let changes = [
+        ["1", "Item", "[\"a\"]"],
+        ["2", "Item", "[\"b\"]"],
+        ["3", "Tag", "[\"x\"]"],
+        ["4", "Tag", "[\"y\"]"],
+    ];
+    assert_eq!(log, changes, "after {point}");
     let planned = scratch.must(&["plan"], &[]).await;
     assert!(planned.out.starts_with("nothing"), "after {point}: {}", planned.out);
 }
