@@ -36,7 +36,8 @@ pub fn sqlite(folder: &Path) {
 }
 
 pub fn postgres(folder: &Path, cluster: &Cluster) {
-    let url = || cluster.url(&cluster.create_database());
+    // On one machine a socket is the shorter way, for both.
+    let url = || cluster.socket_url(&cluster.create_database());
     let on = On {
         name: "PostgreSQL",
         cluster: Some(cluster),

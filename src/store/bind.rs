@@ -6,7 +6,7 @@ use sqlx::{Arguments, Encode, Postgres, Sqlite, Type, postgres::PgArguments, sql
 
 use super::{
     dialect::Dialect,
-    driver::Command,
+    driver::{Command, mixed},
     types::{Bind, BindForm, StoreError},
 };
 use crate::{
@@ -21,6 +21,8 @@ pub use super::driver::{Line, get};
 pub enum Params {
     Sqlite(SqliteArguments),
     Postgres(PgArguments),
+    /// The lines of a copy into a table of PostgreSQL, in place of parameters.
+    Copied(Vec<u8>),
 }
 
 /// A value that either database takes as a parameter.
@@ -63,6 +65,7 @@ impl Params {
         match &mut self {
             Params::Sqlite(arguments) => arguments.reserve(count, 0),
             Params::Postgres(arguments) => arguments.reserve(count, 0),
+            Params::Copied(_) => {}
         }
         self
     }
@@ -71,6 +74,7 @@ impl Params {
         match self {
             Params::Sqlite(arguments) => arguments.add(value),
             Params::Postgres(arguments) => arguments.add(value),
+            Params::Copied(_) => Err(mixed().into()),
         }
         .map_err(StoreError::Database)
     }
@@ -96,6 +100,7 @@ impl Params {
         match self {
             Params::Sqlite(arguments) => arguments.add(Arc::<str>::from(text)),
             Params::Postgres(arguments) => arguments.add(text),
+            Params::Copied(_) => Err(mixed().into()),
         }
         .map_err(StoreError::Database)
     }

@@ -61,6 +61,11 @@ pub fn options(url: &PostgresUrl) -> Result<PgConnectOptions, StoreError> {
         .disable_statement_logging())
 }
 
+/// Whether the server is reached by a socket of this machine. As the driver does, a host that begins like a path is one.
+pub fn is_socket(options: &PgConnectOptions) -> bool {
+    options.get_socket().is_some() || options.get_host().starts_with('/')
+}
+
 /// What each session of ours says first. Limits that the server sets for everybody are for people who forget a session: they would
 /// end connections at rest, and steps that take long on large tables.
 const SESSION: &str = "SET standard_conforming_strings=on;SET timezone='UTC';SET datestyle='ISO';SET extra_float_digits=1;\

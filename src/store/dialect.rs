@@ -53,7 +53,11 @@ pub trait Dialect: Send + Sync + 'static {
     fn rows(&self, kinds: &[Kind], first: usize, count: usize, numbered: Numbered) -> String;
     /// The same for keys, whose parameters may stand anywhere in the statement; with their places.
     fn keys(&self, kinds: &[Kind], first: usize, count: usize) -> String;
-    /// Adds rows of [`super::rows::Rows`] to a table that does not have them yet; `kinds` are those of its columns.
+    /// Whether so many new rows are copied into a table and not inserted.
+    fn copies(&self, _rows: usize) -> bool {
+        false
+    }
+    /// Adds `count` rows of [`super::rows::Rows::to_add`] to a table; `kinds` are those of its columns.
     fn add_rows(&self, table: &str, columns: &[&str], kinds: &[Kind], count: usize) -> String {
         let (table, names) = (self.quote(table), self.names(columns));
         format!(

@@ -136,6 +136,11 @@ impl Tx {
                 let done = sqlx::query_with(sql, params).execute(&mut **tx).await?;
                 Ok(done.rows_affected())
             }
+            (Tx::Postgres(tx), Params::Copied(lines)) => {
+                let mut copy = tx.copy_in_raw(&sql.0).await?;
+                copy.send(lines).await?;
+                copy.finish().await
+            }
             _ => Err(mixed()),
         }
     }

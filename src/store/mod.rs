@@ -6,6 +6,7 @@ mod backup;
 mod bind;
 mod changes;
 mod connect;
+mod copy;
 pub mod crash;
 mod dangling;
 mod deferred;

@@ -290,7 +290,10 @@ impl Door {
             writer = Some(connect::writer(&place, &options, &ground).await?);
         }
         Ok(Door {
-            dialect: &Postgres,
+            dialect: match connect::is_socket(&options) {
+                true => &Postgres::OVER_SOCKET,
+                false => &Postgres::OVER_TCP,
+            },
             place,
             source: Source::Postgres(Box::new(options), Arc::clone(&ground)),
             writer,

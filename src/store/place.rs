@@ -104,7 +104,7 @@ pub(super) async fn settle(
     let begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
     let mut tx = connection.begin_with(begin).await?;
     let here = look(&mut tx, question).await?;
-    let now = Postgres.now(0);
+    let now = Postgres::OVER_TCP.now(0);
     let sql = format!(
         "INSERT INTO hayloft_place(one,cluster,timeline,base,feed,at) VALUES (1,$1,$2,$3,$4,{now}) ON CONFLICT DO NOTHING"
     );
@@ -127,7 +127,10 @@ pub(super) async fn settle(
         // In the order of all other transactions: the head comes last.
         let runs = "UPDATE hayloft_run SET state='interrupted' WHERE state='running'".to_owned();
         run(&mut tx, runs, &[]).await?;
-        let epoch = format!("UPDATE hayloft_feed_head SET epoch={} WHERE one=1", Postgres.epoch());
+        let epoch = format!(
+            "UPDATE hayloft_feed_head SET epoch={} WHERE one=1",
+            Postgres::OVER_TCP.epoch()
+        );
         run(&mut tx, epoch, &[]).await?;
     }
     let here = look(&mut tx, question).await?;

@@ -7,16 +7,21 @@ use crate::value::Value;
 
 use super::{
     bind::{Kind, Params, unfit},
+    copy::Lines,
+    dialect::Dialect,
     types::StoreError,
 };
 
-/// Collects rows, cell by cell, and binds them as the database takes them fastest: for SQLite each cell is a parameter, for
-/// PostgreSQL each column is one, an array. [`super::dialect::Dialect::rows`] and `add_rows` write the text that reads them.
+/// Collects rows, cell by cell, and binds them as the database takes them fastest: for SQLite each cell is a parameter; for
+/// PostgreSQL each column is one, an array, or the rows are lines of a copy. [`Dialect::rows`] and [`Dialect::add_rows`] write the
+/// text that reads them.
 pub struct Rows<'v> {
     params: Params,
     kinds: Vec<Kind>,
     /// The arrays of PostgreSQL.
     columns: Vec<Column<'v>>,
+    /// What it copies, in place of all these.
+    lines: Option<Lines>,
     /// The column of the next cell.
     at: usize,
 }
@@ -33,13 +38,28 @@ impl<'v> Rows<'v> {
     /// Rows of such columns, about `count` of them, bound after the parameters that are there already.
     pub fn new(params: Params, kinds: &[Kind], count: usize) -> Rows<'v> {
         let (params, columns) = match params {
-            Params::Sqlite(_) => (params.reserve(count * kinds.len()), Vec::new()),
+            Params::Sqlite(_) | Params::Copied(_) => (params.reserve(count * kinds.len()), Vec::new()),
             Params::Postgres(_) => (params, kinds.iter().map(|kind| Column::new(*kind, count)).collect()),
         };
         Rows {
             params,
             kinds: kinds.to_vec(),
             columns,
+            lines: None,
+            at: 0,
+        }
+    }
+
+    /// Rows that a table does not have yet, exactly `count` of them, for [`Dialect::add_rows`].
+    pub fn to_add(dialect: &dyn Dialect, kinds: &[Kind], count: usize) -> Rows<'v> {
+        if !dialect.copies(count) {
+            return Rows::new(dialect.params(), kinds, count);
+        }
+        Rows {
+            params: dialect.params(),
+            kinds: kinds.to_vec(),
+            columns: Vec::new(),
+            lines: Some(Lines::new(kinds.len(), count)),
             at: 0,
         }
     }
@@ -48,6 +68,9 @@ impl<'v> Rows<'v> {
     pub fn value(&mut self, value: &'v Value) -> Result<(), StoreError> {
         let at = self.next();
         let kind = self.kinds.get(at).copied().unwrap_or(Kind::Text);
+        if let Some(lines) = &mut self.lines {
+            return lines.value(kind, value).ok_or_else(|| unfit(value, kind));
+        }
         match self.columns.get_mut(at) {
             None => self.params.value(value, kind)?,
             Some(column) => column.push(value).ok_or_else(|| unfit(value, kind))?,
@@ -58,6 +81,17 @@ impl<'v> Rows<'v> {
     /// The next cell, a number.
     pub fn int(&mut self, value: impl Into<Option<i64>>) -> Result<(), StoreError> {
         let (at, value) = (self.next(), value.into());
+        match (&mut self.lines, value) {
+            (Some(lines), Some(value)) => {
+                lines.int(value);
+                return Ok(());
+            }
+            (Some(lines), None) => {
+                lines.null();
+                return Ok(());
+            }
+            (None, _) => {}
+        }
         match self.columns.get_mut(at) {
             None => self.params.add(value)?,
             Some(Column::Int(cells)) => cells.push(value),
@@ -69,6 +103,17 @@ impl<'v> Rows<'v> {
     /// The next cell, a text.
     pub fn text(&mut self, value: impl Into<Option<&'v str>>) -> Result<(), StoreError> {
         let (at, value) = (self.next(), value.into());
+        match (&mut self.lines, value) {
+            (Some(lines), Some(value)) => {
+                lines.text(value);
+                return Ok(());
+            }
+            (Some(lines), None) => {
+                lines.null();
+                return Ok(());
+            }
+            (None, _) => {}
+        }
         match self.columns.get_mut(at) {
             None => match value {
                 Some(value) => self.params.text(value)?,
@@ -86,8 +131,11 @@ impl<'v> Rows<'v> {
         at
     }
 
-    /// The parameters, to which more can be added.
+    /// The parameters, to which more can be added but to those of [`Rows::to_add`].
     pub fn bind(self) -> Result<Params, StoreError> {
+        if let Some(lines) = self.lines {
+            return Ok(Params::Copied(lines.into_bytes()));
+        }
         let mut params = self.params;
         if let Params::Postgres(arguments) = &mut params {
             for column in self.columns {

@@ -306,7 +306,7 @@ impl Place {
             On::Postgres => {
                 let database = cluster::Database::new();
                 Place {
-                    url: database.url().parse().expect("an address"),
+                    url: database.socket_url().parse().expect("an address"),
                     _folder: None,
                     database: Some(database),
                 }

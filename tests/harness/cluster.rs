@@ -74,6 +74,11 @@ impl Database {
         self.cluster.url(&self.name)
     }
 
+    /// The same by the cluster's socket.
+    pub fn socket_url(&self) -> String {
+        self.cluster.socket_url(&self.name)
+    }
+
     /// Runs SQL; gives one text per row, its columns parted by `|`.
     pub fn sql(&self, sql: &str) -> Vec<String> {
         self.cluster.sql(&self.name, sql)
@@ -312,6 +317,15 @@ impl Cluster {
     /// `postgres://…` over TCP on loopback.
     pub fn url(&self, database: &str) -> String {
         format!("postgres://{USER}@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// The same by a socket of this machine.
+    pub fn socket_url(&self, database: &str) -> String {
+        format!(
+            "postgres://{USER}@localhost:{}/{database}?host={}",
+            self.port,
+            self.socket()
+        )
     }
 
     pub fn port(&self) -> u16 {

@@ -66,7 +66,7 @@ pub async fn insert_links(
     let kinds: Vec<Kind> = owner.chain([Kind::Int]).chain(targets).collect();
     let mut from = 0;
     for size in work.inner.dialect.row_sizes(lines.len(), columns.len()) {
-        let mut rows = Rows::new(work.params(), &kinds, size);
+        let mut rows = Rows::to_add(work.inner.dialect, &kinds, size);
         for (key, position, target) in lines.iter().skip(from).take(size) {
             for value in key {
                 rows.value(value)?;

@@ -84,7 +84,7 @@ struct Pack<'a> {
 async fn insert(work: &mut Work<'_>, run: &Run, at: &str, packs: &[Pack<'_>]) -> Result<(), StoreError> {
     let mut from = 0;
     for size in work.inner.dialect.row_sizes(packs.len(), KINDS.len()) {
-        let mut rows = Rows::new(work.params(), &KINDS, size);
+        let mut rows = Rows::to_add(work.inner.dialect, &KINDS, size);
         for pack in packs.iter().skip(from).take(size) {
             rows.int(pack.last)?;
             rows.int(pack.first)?;

@@ -94,7 +94,11 @@ async fn write(
 /// The parameters of [`send`].
 fn bind(inner: &Inner, tables: &EntityTables, items: &[Item<'_>], chunk: &[Pending]) -> Result<Params, StoreError> {
     let kinds = row_kinds(tables);
-    let mut rows = Rows::new(inner.params(), &kinds, chunk.len());
+    let changed = chunk.first().is_some_and(|first| first.changed);
+    let mut rows = match changed {
+        true => Rows::new(inner.params(), &kinds, chunk.len()),
+        false => Rows::to_add(inner.dialect, &kinds, chunk.len()),
+    };
     for pending in chunk {
         let Some(item) = items.get(pending.place) else { continue };
         rows.int(pending.row)?;

@@ -49,7 +49,7 @@ async fn wire_forms(on: On) {
                 "6ba7b810-9dad-11d1-80b4-00c04fd430c8",
                 "00000000-0000-0000-0000-000000000000",
             ),
-            _ => texts("a\"b\\c\n\u{1f600}é\u{1}", ""),
+            _ => texts("a\"b\\c\n\t\\N\r\u{1f600}é\u{1}", ""),
         }
     };
     let mut all = Vec::new();
