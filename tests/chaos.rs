@@ -316,6 +316,7 @@ fn number(text: &str) -> u64 {
 async fn four_processes_share_a_schedule_whatever_happens_to_them() {
     let mut things = Things::new(Place::new(Db::Postgres), "1s").await;
     things.slow(PAGE);
+    things.page_by_page();
     let processes = (0..PROCESSES).map(|_| None).collect();
     let mut chaos = Chaos {
         things,

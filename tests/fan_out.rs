@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::harness::{Db, Reply, Scratch, Socket, Upstream, eventually, on_both};
+use crate::harness::{Db, PAGE_BY_PAGE, Reply, Scratch, Socket, Upstream, eventually, on_both};
 
 on_both!(
     lists_follow_their_upstream,
@@ -310,7 +310,7 @@ async fn killed_in_the_middle_it_goes_on_with_what_is_left(db: Db) {
         let url = upstream.url();
         let harvest = scratch.run(&["harvest", "Item"], &[("SHOP", &url)]).await;
         assert_eq!(harvest.code, Some(0), "{harvest:?}");
-        let kill = format!("harvest::gather=return;{point}={passes}*off->return");
+        let kill = format!("{PAGE_BY_PAGE};{point}={passes}*off->return");
         let environment = [("SHOP", url.as_str()), ("FAILPOINTS", kill.as_str())];
         scratch.end(&["harvest", &fetch], &environment).await;
         let done = "SELECT item.id FROM hayloft_fan_out JOIN item ON item._row=parent WHERE state='done'";

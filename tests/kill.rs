@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use rand::{Rng, rngs::StdRng};
 
 use crate::{
-    harness::{Db, Place, Things, eventually, on_both, scale},
+    harness::{Db, PAGE_BY_PAGE, Place, Things, eventually, on_both, scale},
     tidy::source::rust_below,
 };
 
@@ -100,7 +100,7 @@ impl Lane {
         let mut environment = vec![("UP", url.as_str())];
         match kill {
             Kill::Point(name, passes) => {
-                let points = format!("{name}={passes}*off->return");
+                let points = format!("{PAGE_BY_PAGE};{name}={passes}*off->return");
                 environment.push(("FAILPOINTS", &points));
                 let output = scratch.end(&["harvest"], &environment).await;
                 let told = String::from_utf8_lossy(&output.stderr);
@@ -108,6 +108,10 @@ impl Lane {
                 assert!(aborted || *passes > 0, "{name} was not passed: {told}");
             }
             Kill::Harvest(pages, later) => {
+                // Pages are gathered, or not: both are met in the middle of their commits.
+                if pages % 2 == 0 {
+                    environment.push(("FAILPOINTS", PAGE_BY_PAGE));
+                }
                 let upstream = &self.things.upstream;
                 let moment = async {
                     upstream.asks(*pages).await;
@@ -128,7 +132,7 @@ impl Lane {
     /// A long run that was interrupted late is gone on with by the next process that serves, and a whole one follows.
     async fn resume(&mut self) {
         self.things.next();
-        let late = format!("commit::after={RESUMABLE_PAGES}*off->return");
+        let late = format!("{PAGE_BY_PAGE};commit::after={RESUMABLE_PAGES}*off->return");
         let url = self.things.upstream.url();
         let environment = [("UP", url.as_str()), ("FAILPOINTS", late.as_str())];
         self.things.scratch.end(&["harvest"], &environment).await;
@@ -206,7 +210,7 @@ async fn a_run_that_is_gone_on_with_misses_nothing(db: Db) {
 async fn go_on(db: Db, point: &str, passes: u64) {
     let things = Things::keeping(Place::new(db)).await;
     let url = things.upstream.url();
-    let kill = format!("{point}={passes}*off->return");
+    let kill = format!("{PAGE_BY_PAGE};{point}={passes}*off->return");
     println!("{kill}");
     let environment = [("UP", url.as_str()), ("FAILPOINTS", kill.as_str())];
     let output = things.scratch.end(&["harvest"], &environment).await;

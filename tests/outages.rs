@@ -6,7 +6,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Db, PATIENCE, Place, Program, Reply, Scratch, Things, Upstream,
+    Db, PAGE_BY_PAGE, PATIENCE, Place, Program, Reply, Scratch, Things, Upstream,
     cluster::{Cluster, Database, Options, USER},
     eventually,
     proxy::{Cut, Proxy},
@@ -18,7 +18,7 @@ const COUNT: &str = "{ things { id } }";
 /// Cut commits; each is followed by a whole harvest.
 const CUTS: u64 = 16;
 
-/// More commits than a harvest makes.
+/// More commits than a harvest makes of each page.
 const COMMITS_MAX: u64 = 30;
 
 fn durable() -> Options {
@@ -131,7 +131,8 @@ async fn a_commit_whose_answer_is_lost_is_neither_lost_nor_repeated() {
         proxy.cut_at_commit(cut, random.random_range(0..COMMITS_MAX));
         println!("HAYLOFT_SEED={} cut {number}: {cut:?}", scale::seed());
         // Where the cut meets its start it may say so and end; a run that was begun comes to its end.
-        things.scratch.end(&["harvest"], &[("UP", &upstream)]).await;
+        let environment = [("UP", upstream.as_str()), ("FAILPOINTS", PAGE_BY_PAGE)];
+        things.scratch.end(&["harvest"], &environment).await;
         proxy.cut_at_commit(Cut::Nothing, 0);
         assert_eq!(things.scratch.rows(unhappy).await, [[""; 0]; 0]);
         things.harvest().await;
@@ -139,6 +140,7 @@ async fn a_commit_whose_answer_is_lost_is_neither_lost_nor_repeated() {
     }
     assert!(proxy.cuts() >= CUTS / 2, "{} cuts", proxy.cuts());
     // A process that serves goes on by itself.
+    things.page_by_page();
     let program = things.serve().await;
     for number in 0..CUTS {
         let cut = if number % 2 == 0 { Cut::After } else { Cut::Before };

@@ -20,7 +20,8 @@ pub(super) trait Ledger: Send + Sync {
     fn release_run(&self, run: &Run);
     async fn attend(&self, by_hand: bool) -> Result<Attendance, StoreError>;
     async fn heartbeat(&self, run: &Run) -> Result<(), StoreError>;
-    async fn commit_group(&self, run: &Run, group: Group) -> Result<GroupOutcome, StoreError>;
+    async fn vouches(&self, run: &Run, request: &str, before: &[Group]) -> Result<bool, StoreError>;
+    async fn commit_groups(&self, run: &Run, groups: &[Group]) -> Result<GroupOutcome, StoreError>;
     async fn finish_run(&self, run: &Run, finish: Finish) -> Result<RunSummary, StoreError>;
     async fn request_state(&self, fetch: &str, request: &str) -> Result<Option<RequestState>, StoreError>;
     async fn fetch_status(&self) -> Result<Vec<FetchStatus>, StoreError>;
@@ -95,8 +96,12 @@ impl Ledger for Store {
         Store::heartbeat(self, run).await
     }
 
-    async fn commit_group(&self, run: &Run, group: Group) -> Result<GroupOutcome, StoreError> {
-        Store::commit_group(self, run, group).await
+    async fn vouches(&self, run: &Run, request: &str, before: &[Group]) -> Result<bool, StoreError> {
+        Store::vouches(self, run, request, before).await
+    }
+
+    async fn commit_groups(&self, run: &Run, groups: &[Group]) -> Result<GroupOutcome, StoreError> {
+        Store::commit_groups(self, run, groups).await
     }
 
     async fn finish_run(&self, run: &Run, finish: Finish) -> Result<RunSummary, StoreError> {

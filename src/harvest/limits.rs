@@ -6,8 +6,12 @@ use crate::store::{LEASE, PROCESS_GONE};
 
 /// Rows of one transaction: large enough to spread the cost of a commit, small enough that readers and a shutdown wait little.
 pub(super) const GROUP_ROWS: usize = 4_000;
-/// Input of one transaction: wide rows end a group earlier, so that memory stays bounded.
-pub(super) const GROUP_BYTES: u64 = 4 << 20;
+/// Input of one transaction: wide rows end it earlier, so that memory stays bounded.
+pub(super) const GROUP_BYTES: u64 = 16 << 20;
+/// Input of a part of a large page: a few of them wait and are gathered at once.
+pub(super) const PART_BYTES: u64 = 4 << 20;
+/// How long the first group of a transaction waits for others: a small source is then one commit, and nobody sees the wait.
+pub(super) const GATHER: Duration = Duration::from_millis(if cfg!(test) { 100 } else { 2_000 });
 /// Refused rows of one transaction: each may carry a record of [`RECORD_MAX`].
 pub(super) const GROUP_REFUSED: usize = 100;
 /// Bytes of a refused record that are kept: enough to see what is wrong.

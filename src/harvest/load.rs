@@ -1,17 +1,20 @@
-//! The load stage: one transaction per group, in order. Knows the ledger's calls and what a watcher is told.
+//! The load stage: groups are gathered and committed in their order. Knows the ledger's calls and what a watcher is told.
 
-use tokio::sync::mpsc;
+use std::time::Duration;
+
+use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     lease::Lease,
     ledger::Ledger,
+    limits::{GATHER, GROUP_BYTES, GROUP_REFUSED, GROUP_ROWS},
     progress::{Committed, Progress},
     stage::Batch,
 };
-use crate::store::{Run, StoreError};
+use crate::store::{Group, Run, StoreError, crash};
 
-/// Commits the groups of one run.
+/// Gathers and commits the groups of one run.
 pub(super) struct Load<'r> {
     run: &'r Run,
     ledger: &'r dyn Ledger,
@@ -54,25 +57,40 @@ impl<'r> Load<'r> {
         }
     }
 
-    /// Commits until the worker is done or the run is stopped; a commit under way is always finished.
+    /// Commits until the worker is done or the run is stopped; a commit under way is always finished, and so is what was
+    /// gathered for the next one.
     ///
     /// Dropping the queue then tells the worker that nobody listens. The store itself announces each commit on its bus.
     pub(super) async fn all(
         mut self,
-        mut groups: mpsc::Receiver<Batch>,
+        mut batches: mpsc::Receiver<Batch>,
         stop: &CancellationToken,
     ) -> Result<Loaded, StoreError> {
+        let mut gathered = Gathered::default();
         let drained = loop {
-            let batch = tokio::select! {
+            let mut batch = tokio::select! {
                 biased;
                 () = stop.cancelled() => break false,
-                batch = groups.recv() => batch,
+                batch = batches.recv() => match batch {
+                    Some(batch) => batch,
+                    None => break true,
+                },
+                () = gathered.is_due() => {
+                    self.commit(&mut gathered).await?;
+                    continue;
+                }
             };
-            match batch {
-                Some(batch) => self.commit(batch).await?,
-                None => break true,
+            self.answer(&mut batch, &gathered).await?;
+            if !gathered.has_room(&batch) {
+                self.commit(&mut gathered).await?;
+            }
+            self.note(&batch);
+            gathered.add(batch);
+            if gathered.is_full() {
+                self.commit(&mut gathered).await?;
             }
         };
+        self.commit(&mut gathered).await?;
         Ok(Loaded {
             drained,
             repeated: self.done.outcome.repeated,
@@ -80,16 +98,28 @@ impl<'r> Load<'r> {
         })
     }
 
-    async fn commit(&mut self, batch: Batch) -> Result<(), StoreError> {
-        let Batch {
-            group,
-            pages_total,
-            rows_total,
-            bytes_total,
-            stale,
-        } = batch;
+    /// Says of an unchanged page whether it may stand for its rows; one that may not leaves nothing but the bytes that it took.
+    async fn answer(&self, batch: &mut Batch, gathered: &Gathered) -> Result<(), StoreError> {
+        let (Some(asks), Some(request)) = (batch.vouches.take(), &batch.group.unchanged) else {
+            return Ok(());
+        };
+        let vouches = self.ledger.vouches(self.run, request, &gathered.groups).await?;
+        if !vouches {
+            batch.group = Group {
+                bytes: batch.group.bytes,
+                ..Group::default()
+            };
+        }
+        // A worker that is gone was stopped.
+        let _ = asks.send(vouches);
+        Ok(())
+    }
+
+    /// Counts a batch for whoever watches.
+    fn note(&mut self, batch: &Batch) {
+        let group = &batch.group;
         let done = &mut self.done;
-        let pages = group.pages;
+        done.pages += group.pages;
         done.bytes += group.bytes;
         done.refused += group.refused.len() as u64;
         done.rows += (group.rows.len() + group.refused.len()) as u64 + group.left_out;
@@ -97,25 +127,76 @@ impl<'r> Load<'r> {
         if let Some(checkpoint) = &group.checkpoint {
             done.rows = checkpoint.rows;
         }
-        done.pages_total = pages_total.or(done.pages_total);
-        done.rows_total = rows_total.or(done.rows_total);
-        done.bytes_total = bytes_total.or(done.bytes_total);
+        done.pages_total = batch.pages_total.or(done.pages_total);
+        done.rows_total = batch.rows_total.or(done.rows_total);
+        done.bytes_total = batch.bytes_total.or(done.bytes_total);
+    }
+
+    async fn commit(&mut self, gathered: &mut Gathered) -> Result<(), StoreError> {
+        let groups = std::mem::take(gathered).groups;
+        if groups.is_empty() {
+            return Ok(());
+        }
         self.lease.sure().await?;
-        let outcome = self.ledger.commit_group(self.run, group).await?;
-        // A page that has to be read again has not ended.
-        if outcome.stale.is_empty() {
-            done.pages += pages;
-        }
-        done.outcome.new += outcome.new;
-        done.outcome.changed += outcome.changed;
-        done.outcome.same += outcome.same;
-        done.outcome.repeated += outcome.repeated;
-        done.outcome.copies += outcome.copies;
-        self.progress.committed(done);
-        if let Some(asks) = stale {
-            // A worker that is gone was stopped.
-            let _ = asks.send(outcome.stale);
-        }
+        let outcome = self.ledger.commit_groups(self.run, &groups).await?;
+        self.done.outcome.add(&outcome);
+        self.progress.committed(&self.done);
         Ok(())
+    }
+}
+
+/// How long groups wait for others; tests of what happens between commits want one for each.
+pub(super) fn gather() -> Duration {
+    if crash::is_on("harvest::gather") {
+        Duration::ZERO
+    } else {
+        GATHER
+    }
+}
+
+/// Groups that wait for others: one transaction for small pages, so that a small source is seen before its harvest or after
+/// it, and a commit is paid for once.
+#[derive(Default)]
+struct Gathered {
+    groups: Vec<Group>,
+    rows: usize,
+    refused: usize,
+    bytes: u64,
+    /// When the first of them came.
+    since: Option<Instant>,
+}
+
+impl Gathered {
+    fn add(&mut self, batch: Batch) {
+        let group = batch.group;
+        self.rows += group.rows.len();
+        self.refused += group.refused.len();
+        self.bytes += group.bytes;
+        self.since.get_or_insert_with(Instant::now);
+        self.groups.push(group);
+    }
+
+    /// Whether a transaction may hold these and one more.
+    fn has_room(&self, batch: &Batch) -> bool {
+        let group = &batch.group;
+        self.rows + group.rows.len() <= GROUP_ROWS
+            && self.refused + group.refused.len() <= GROUP_REFUSED
+            && self.bytes + group.bytes <= GROUP_BYTES
+    }
+
+    /// Whether nothing more is waited for. Pages may come so quickly that no moment is left for [`Gathered::is_due`].
+    fn is_full(&self) -> bool {
+        self.rows >= GROUP_ROWS
+            || self.refused >= GROUP_REFUSED
+            || self.bytes >= GROUP_BYTES
+            || self.since.is_some_and(|since| since.elapsed() >= gather())
+    }
+
+    /// Waits until they have waited long enough; for ever while there are none.
+    async fn is_due(&self) {
+        match self.since {
+            Some(since) => tokio::time::sleep_until(since + gather()).await,
+            None => std::future::pending().await,
+        }
     }
 }

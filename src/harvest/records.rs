@@ -9,7 +9,7 @@ use jaq_json::Val;
 use super::{
     error::rows_fault,
     json,
-    limits::{FILTER_TIME, GROUP_BYTES, GROUP_REFUSED, GROUP_ROWS},
+    limits::{FILTER_TIME, GROUP_REFUSED, GROUP_ROWS, PART_BYTES},
     refusal::in_place,
     select::keeps,
     work::{Stop, Worker},
@@ -146,7 +146,7 @@ impl Worker<'_> {
         self.since += bytes;
         let full = self.group.rows.len() >= GROUP_ROWS
             || self.group.refused.len() >= GROUP_REFUSED
-            || self.since >= GROUP_BYTES;
+            || self.since >= PART_BYTES;
         if full { self.send() } else { Ok(()) }
     }
 

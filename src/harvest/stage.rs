@@ -67,8 +67,8 @@ pub(super) struct Batch {
     pub rows_total: Option<u64>,
     /// The size of the file being read.
     pub bytes_total: Option<u64>,
-    /// Of a group with an unchanged page: told of the requests that may not vouch for their rows.
-    pub stale: Option<oneshot::Sender<Vec<String>>>,
+    /// Of a group with an unchanged page: told whether it may stand for its rows. One that may not is left out, and read in full.
+    pub vouches: Option<oneshot::Sender<bool>>,
 }
 
 /// Gets a page in full, whatever is remembered of it. Blocks.

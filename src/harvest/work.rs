@@ -331,7 +331,7 @@ impl Worker<'_> {
             return Err(Stop::Gone);
         }
         self.since = 0;
-        let (asks, stale) = match self.group.unchanged {
+        let (asks, vouches) = match self.group.unchanged {
             Some(_) => Some(oneshot::channel()).unzip(),
             None => (None, None),
         };
@@ -341,14 +341,14 @@ impl Worker<'_> {
             pages_total: self.info.last,
             rows_total: self.pager.place.total.or(self.info.total),
             bytes_total: self.file_bytes,
-            stale: asks,
+            vouches: asks,
         };
         let before = Instant::now();
         let sent = self.output.blocking_send(batch).map_err(|_| Stop::Gone);
         self.budget.extend(before.elapsed());
         sent?;
-        if let Some(stale) = stale {
-            self.stale = !stale.blocking_recv().map_err(|_| Stop::Gone)?.is_empty();
+        if let Some(vouches) = vouches {
+            self.stale = !vouches.blocking_recv().map_err(|_| Stop::Gone)?;
         }
         Ok(())
     }

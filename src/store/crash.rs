@@ -8,7 +8,7 @@ pub fn point(name: &'static str) {
     fail::fail_point!(name, |_| std::process::abort());
 }
 
-/// Whether a test's build names this point: for what a test wants otherwise than it is, such as no gathering of answers.
+/// Whether a test's build names this point: for what a test wants otherwise than it is, such as a commit for each page.
 pub fn is_on(name: &'static str) -> bool {
     let _ = name;
     fail::fail_point!(name, |_| true);

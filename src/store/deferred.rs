@@ -24,7 +24,7 @@ use super::{
     ledger::{RunMemory, check_fence},
     load::{Writing, family, take_turn},
     migrate::{self, Turn},
-    types::{Group, Run, StoreError},
+    types::{Run, StoreError},
 };
 
 /// Rows of a first group from which on indexes are left for the end: fewer are no load that they would slow down.
@@ -92,11 +92,11 @@ impl Deferred {
 }
 
 /// Before the first rows of a run: a table that they fill from nothing, and quickly, gets its indexes at the end.
-pub(super) async fn before(inner: &Inner, run: &Run, group: &Group, memory: &mut RunMemory) -> Result<(), StoreError> {
-    if memory.indexes_known || group.rows.is_empty() {
+pub(super) async fn before(inner: &Inner, run: &Run, rows: usize, memory: &mut RunMemory) -> Result<(), StoreError> {
+    if memory.indexes_known || rows == 0 {
         return Ok(());
     }
-    if memory.part == 0 && group.rows.len() >= MANY_ROWS {
+    if memory.part == 0 && rows >= MANY_ROWS {
         memory.lacks_indexes = in_line!(leave(inner, run).await)?;
     }
     // Another process may have left them, and may be gone.
@@ -108,8 +108,8 @@ pub(super) async fn before(inner: &Inner, run: &Run, group: &Group, memory: &mut
 }
 
 /// After a commit: a load that turns out to be slow needs its indexes more than room for more rows.
-pub(super) async fn after(inner: &Inner, run: &Run, group: &Group) {
-    if inner.deferred.is_slow(run.entity, group.rows.len() as u64) {
+pub(super) async fn after(inner: &Inner, run: &Run, rows: usize) {
+    if inner.deferred.is_slow(run.entity, rows as u64) {
         build(inner, &family(&inner.layout, run.entity), Turn::IfFree).await;
     }
 }

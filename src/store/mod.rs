@@ -401,9 +401,22 @@ impl Store {
         in_line!(ledger::heartbeat(&self.inner, run).await)
     }
 
-    /// One transaction: rows that differ, keys seen, change log, quarantine, request state, counters, checkpoint.
+    /// Whether an unchanged page may stand for the rows that it brought when it was last read: they are as it wrote them, and
+    /// none of these groups, which are to be committed before it, has one of them. Otherwise it has to be read in full.
+    pub async fn vouches(&self, run: &Run, request: &str, before: &[Group]) -> Result<bool, StoreError> {
+        in_line!(load::vouches(&self.inner, run, request, before).await)
+    }
+
+    /// One transaction for all of these groups, in their order: rows that differ, keys seen, change log, quarantine, request
+    /// states, counters, checkpoint.
+    pub async fn commit_groups(&self, run: &Run, groups: &[Group]) -> Result<GroupOutcome, StoreError> {
+        load::commit_groups(&self.inner, run, groups).await
+    }
+
+    /// The same for one group.
+    #[cfg(test)]
     pub async fn commit_group(&self, run: &Run, group: Group) -> Result<GroupOutcome, StoreError> {
-        load::commit_group(&self.inner, run, &group).await
+        self.commit_groups(run, &[group]).await
     }
 
     /// Ends a run. `Finish::Complete` first deletes what was not seen, as far as the fetch's `missing` and `missing_max` allow.

@@ -267,11 +267,12 @@ pub struct Checkpoint {
     pub rows: u64,
 }
 
-/// What one transaction writes: a page, or a part of a large one.
+/// A page, or a part of a large one; a transaction writes one or more of them.
 #[derive(Clone, Debug, Default)]
 pub struct Group {
     pub rows: Vec<Row>,
-    /// The request (as in [`RequestState::request`]) whose stored rows are all seen again: an unchanged page.
+    /// The request (as in [`RequestState::request`]) whose stored rows are all seen again: an unchanged page, for which
+    /// [`super::Store::vouches`] said that it may stand for them.
     pub unchanged: Option<String>,
     pub refused: Vec<Refused>,
     /// Records that the definition's `keep` left out.
@@ -327,8 +328,6 @@ pub struct GroupOutcome {
     pub same: u64,
     /// Rows that an earlier page of this run brought already: pages that shifted while being read.
     pub repeated: u64,
-    /// Requests of unchanged pages whose rows are not what they wrote any more: each has to be read in full, and sent again.
-    pub stale: Vec<String>,
     /// Records whose key came before in this run, on whatever page.
     pub copies: u64,
 }

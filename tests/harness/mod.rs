@@ -18,7 +18,7 @@ pub use database::{Db, Place, rows};
 pub use farm::Farm;
 pub use program::{Output, Program, Scratch};
 pub use socket::Socket;
-pub use things::Things;
+pub use things::{PAGE_BY_PAGE, Things};
 pub use upstream::{Reply, Reserved, Upstream};
 
 /// The end of all patience. Tests wait for what they need and fail only when it never comes: what takes seconds here may take

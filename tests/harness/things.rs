@@ -15,11 +15,14 @@ use super::{Place, Program, Reply, Scratch, Upstream, eventually};
 const PAGES: usize = 24;
 const PER_PAGE: usize = 15;
 
-const DEFINITION: &str = "extend schema @source(name: \"up\", url: \"{$env.UP}\", concurrency: 16)\n\
+const DEFINITION: &str = "extend schema @source(name: \"up\", url: \"{$env.UP}\", concurrency: 4)\n\
     type Thing @fetch(source: \"up\", every: \"EVERY\", GET: \"/things?page={$page}\", rows: \".rows[]\", pages: {last: \".pages\"}, missing: DELETE, maxMissing: 1) {\n\
       id: ID! n: Int! tags: [Tag!]! @ref(jq: \".tags[]\") parts: [Part!]! @nested(jq: \".parts[]\") }\n\
     type Tag { id: ID! things: [Thing!]! @inverse(field: \"tags\") }\n\
     type Part { thing: Thing! name: String! @id size: Int! }\n";
+
+/// Of `FAILPOINTS`: each page is a commit of its own.
+pub const PAGE_BY_PAGE: &str = "harvest::gather=return";
 
 /// The rows of one version: about a fifth differ from one to the next, some come, some go.
 type Rows = BTreeMap<String, Value>;
@@ -53,6 +56,8 @@ pub struct Things {
     number: u64,
     /// How long the upstream thinks about each page.
     delay: Duration,
+    /// Each page is a commit of its own.
+    page_by_page: bool,
 }
 
 impl Things {
@@ -82,9 +87,15 @@ impl Things {
             scratch,
             number: 0,
             delay: Duration::ZERO,
+            page_by_page: false,
         };
         things.publish(0);
         things
+    }
+
+    /// Who serves from now on commits each page by itself, which else are gathered: for what is disturbed between commits.
+    pub fn page_by_page(&mut self) {
+        self.page_by_page = true;
     }
 
     /// The upstream takes its time over each page from now on.
@@ -126,7 +137,9 @@ impl Things {
     }
 
     pub async fn serve(&self) -> Program {
-        self.scratch.serve(&[("UP", &self.upstream.url())]).await
+        let url = self.upstream.url();
+        let points = if self.page_by_page { PAGE_BY_PAGE } else { "" };
+        self.scratch.serve(&[("UP", &url), ("FAILPOINTS", points)]).await
     }
 
     /// A whole harvest by hand, after which the database has what the upstream has.

@@ -47,9 +47,7 @@ impl Crew<'_> {
                 .commit_parents(self.run, self.id, &self.owner, &group.answers)
                 .await?;
             self.committed.notify_one();
-            done.outcome.new += outcome.new;
-            done.outcome.changed += outcome.changed;
-            done.outcome.same += outcome.same;
+            done.outcome.add(&outcome);
             for answer in &group.answers {
                 done.pages += 1;
                 done.bytes += answer.bytes;

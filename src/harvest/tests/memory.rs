@@ -73,6 +73,55 @@ impl State {
         }
     }
 
+    fn commit(&mut self, run: &Run, group: Group) -> GroupOutcome {
+        let mut outcome = GroupOutcome {
+            copies: group.copies,
+            ..GroupOutcome::default()
+        };
+        for row in group.rows {
+            let key = key_of(&row);
+            match self.rows.insert(key.clone(), row.clone()) {
+                None => outcome.new += 1,
+                Some(before) if before.hash != row.hash => outcome.changed += 1,
+                Some(_) => outcome.same += 1,
+            }
+            outcome.copies += u64::from(!self.seen.insert(key.clone()));
+            self.page.push(key);
+        }
+        if let Some(request) = group.unchanged {
+            let keys = self.by_request.get(&request).cloned().unwrap_or_default();
+            outcome.same += keys.len() as u64;
+            self.seen.extend(keys.iter().cloned());
+            self.page.extend(keys);
+            self.unchanged += 1;
+        }
+        let refused = group.refused.len() as u64;
+        let stay = group.refused.iter().filter_map(|refused| refused.id.as_ref());
+        let stay: Vec<String> = stay.map(ToString::to_string).collect();
+        self.page.extend(stay.iter().cloned());
+        self.seen.extend(stay);
+        if let Some(request) = group.request {
+            let page = std::mem::take(&mut self.page);
+            self.by_request.insert(request.request.clone(), page);
+            self.requests.insert(request.request.clone(), request);
+        }
+        self.refused.extend(group.refused);
+        if group.checkpoint.is_some() {
+            self.page.clear();
+            self.checkpoint = group.checkpoint;
+        }
+        let summary = &mut self.runs[run.id as usize];
+        summary.pages += group.pages;
+        summary.bytes += group.bytes;
+        summary.new += outcome.new;
+        summary.changed += outcome.changed;
+        summary.same += outcome.same;
+        summary.refused += refused;
+        summary.repeated += outcome.copies;
+        summary.left_out += group.left_out;
+        outcome
+    }
+
     fn status(&self, fetch: &str) -> FetchStatus {
         let failed = self.runs.iter().rev().take_while(|run| run.state == RunState::Failed);
         let last = self.runs.last().cloned();
@@ -163,57 +212,22 @@ impl Ledger for Memory {
         Ok(())
     }
 
-    async fn commit_group(&self, run: &Run, group: Group) -> Result<GroupOutcome, StoreError> {
+    async fn vouches(&self, _run: &Run, _request: &str, _before: &[Group]) -> Result<bool, StoreError> {
+        Ok(true)
+    }
+
+    async fn commit_groups(&self, run: &Run, groups: &[Group]) -> Result<GroupOutcome, StoreError> {
         let mut state = self.state();
         if state.fence_after.is_some_and(|after| state.groups.len() >= after) {
             return Err(StoreError::Fenced);
         }
-        state.groups.push((group.rows.len(), group.pages));
-        let mut outcome = GroupOutcome {
-            copies: group.copies,
-            ..GroupOutcome::default()
-        };
-        for row in group.rows {
-            let key = key_of(&row);
-            match state.rows.insert(key.clone(), row.clone()) {
-                None => outcome.new += 1,
-                Some(before) if before.hash != row.hash => outcome.changed += 1,
-                Some(_) => outcome.same += 1,
-            }
-            outcome.copies += u64::from(!state.seen.insert(key.clone()));
-            state.page.push(key);
+        let rows = groups.iter().map(|group| group.rows.len()).sum();
+        let pages = groups.iter().map(|group| group.pages).sum();
+        state.groups.push((rows, pages));
+        let mut outcome = GroupOutcome::default();
+        for group in groups {
+            outcome.add(&state.commit(run, group.clone()));
         }
-        if let Some(request) = group.unchanged {
-            let keys = state.by_request.get(&request).cloned().unwrap_or_default();
-            outcome.same += keys.len() as u64;
-            state.seen.extend(keys.iter().cloned());
-            state.page.extend(keys);
-            state.unchanged += 1;
-        }
-        let refused = group.refused.len() as u64;
-        let stay = group.refused.iter().filter_map(|refused| refused.id.as_ref());
-        let stay: Vec<String> = stay.map(ToString::to_string).collect();
-        state.page.extend(stay.iter().cloned());
-        state.seen.extend(stay);
-        if let Some(request) = group.request {
-            let page = std::mem::take(&mut state.page);
-            state.by_request.insert(request.request.clone(), page);
-            state.requests.insert(request.request.clone(), request);
-        }
-        state.refused.extend(group.refused);
-        if group.checkpoint.is_some() {
-            state.page.clear();
-            state.checkpoint = group.checkpoint;
-        }
-        let summary = &mut state.runs[run.id as usize];
-        summary.pages += group.pages;
-        summary.bytes += group.bytes;
-        summary.new += outcome.new;
-        summary.changed += outcome.changed;
-        summary.same += outcome.same;
-        summary.refused += refused;
-        summary.repeated += outcome.copies;
-        summary.left_out += group.left_out;
         self.committed.notify_one();
         Ok(outcome)
     }

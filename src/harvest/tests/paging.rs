@@ -97,6 +97,41 @@ async fn offsets_with_total() {
     assert_eq!(paths, ["/t?offset=0", "/t?offset=2", "/t?offset=4"]);
 }
 
+/// Small pages are committed together, in their order, whatever becomes of the run.
+#[tokio::test]
+async fn a_small_source_is_one_commit() {
+    for (bad, state, pages) in [(0, RunState::Complete, 7), (6, RunState::Failed, 5)] {
+        let upstream = Upstream::start(move |asked, _| match number(&asked.path) {
+            page if page == bad => Answer::status(404),
+            page => Answer::json(rows(page * 2..page * 2 + 2, ",\"last\":7")),
+        })
+        .await;
+        let ledger = Arc::new(Memory::default());
+        let catalog = things(&upstream.url, "/t?page={$page}", ".rows[]", with_last());
+        let summary = run(&harvester(catalog, &ledger, "".into())).await.summary;
+        assert_eq!((summary.state, summary.pages), (state, pages), "{:?}", summary.error);
+        let known = ledger.state();
+        assert_eq!(known.groups, [(2 * pages as usize, pages)]);
+        assert_eq!(known.checkpoint.as_ref().map(|done| done.pages), Some(pages));
+        assert_eq!(known.requests.len() as u64, pages);
+    }
+}
+
+/// A page is not gathered with others where a transaction would hold more rows than it may.
+#[tokio::test]
+async fn large_pages_are_commits_of_their_own() {
+    let script = |path: &str| {
+        let page = number(path);
+        Answer::json(rows(page * 3_000..page * 3_000 + 3_000, ",\"last\":3"))
+    };
+    let upstream = Upstream::start(move |asked, _| script(&asked.path)).await;
+    let ledger = Arc::new(Memory::default());
+    let catalog = things(&upstream.url, "/t?page={$page}", ".rows[]", with_last());
+    let summary = run(&harvester(catalog, &ledger, "".into())).await.summary;
+    assert_eq!(summary.state, RunState::Complete, "{:?}", summary.error);
+    assert_eq!(ledger.state().groups, [(3_000, 1); 3]);
+}
+
 #[tokio::test]
 async fn cursors() {
     let script = |path: &str| match path {
@@ -198,7 +233,7 @@ async fn resumes_from_its_checkpoint() {
     let first = harvester(catalog(&upstream.url), &ledger, "".into());
     let cancel = CancellationToken::new();
     let stop = async {
-        while ledger.state().groups.len() < 2 {
+        while ledger.state().checkpoint.as_ref().is_none_or(|done| done.pages < 2) {
             ledger.committed.notified().await;
         }
         cancel.cancel();

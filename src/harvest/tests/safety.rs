@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use tokio_util::sync::CancellationToken;
@@ -67,8 +70,9 @@ impl Farm {
         (report.expect("a run").summary, messages)
     }
 
-    /// Runs until so many pages are committed, and stops there.
-    async fn interrupted(&self, pages: u64) {
+    /// Runs until so many pages are committed, and stops there: the upstream answers no more.
+    async fn interrupted(&self, ids: &Ids, pages: u64) {
+        ids.1.store(pages, Ordering::Release);
         let cancel = CancellationToken::new();
         let told = Told {
             stop: Some((pages, cancel.clone())),
@@ -76,6 +80,7 @@ impl Farm {
         };
         let report = self.harvester.run(FetchId(0), Reason::Start, &told, &cancel).await;
         assert_eq!(report.expect("a run").summary.state, RunState::Interrupted);
+        ids.1.store(u64::MAX, Ordering::Release);
     }
 
     pub(super) async fn rows(&self) -> u64 {
@@ -110,13 +115,14 @@ impl Progress for Told {
     }
 }
 
-/// The ids of an upstream, two a page; tests change them between and during runs.
-#[derive(Clone, Default)]
-struct Ids(Arc<Mutex<Vec<u32>>>);
+/// The ids of an upstream, two a page, and the last page that it answers; tests change them between and during runs.
+#[derive(Clone)]
+struct Ids(Arc<Mutex<Vec<u32>>>, Arc<AtomicU64>);
 
 impl Ids {
     fn new(ids: impl IntoIterator<Item = u32>) -> Ids {
-        Ids(Arc::new(Mutex::new(ids.into_iter().collect())))
+        let ids = Arc::new(Mutex::new(ids.into_iter().collect()));
+        Ids(ids, Arc::new(AtomicU64::new(u64::MAX)))
     }
 
     fn change(&self, change: impl FnOnce(&mut Vec<u32>)) {
@@ -126,6 +132,9 @@ impl Ids {
     fn page(&self, path: &str) -> Answer {
         let (_, page) = path.split_once('=').expect("a parameter");
         let page: usize = page.parse().expect("a number");
+        if page as u64 > self.1.load(Ordering::Acquire) {
+            return Answer::silent();
+        }
         let ids = self.0.lock().expect("ids");
         let slice = ids.iter().skip((page - 1) * 2).take(2);
         let rows: Vec<String> = slice.map(|id| format!("{{\"id\":{id}}}")).collect();
@@ -152,7 +161,7 @@ async fn what_moved_between_a_kill_and_the_next_start_is_not_deleted() {
         let upstream = Upstream::start(move |asked, _| script.page(&asked.path)).await;
         let farm = Farm::new(&upstream.url, DELETE).await;
         farm.run(Reason::Hand).await;
-        farm.interrupted(pages).await;
+        farm.interrupted(&ids, pages).await;
         // Every row moves two pages forward: those of the pages after the checkpoint into pages before it.
         ids.change(|ids| drop(ids.drain(..4)));
         let (summary, messages) = farm.run(Reason::Start).await;
@@ -171,7 +180,7 @@ async fn a_run_by_hand_after_a_kill_leaves_exactly_the_rows_of_the_upstream() {
     let script = ids.clone();
     let upstream = Upstream::start(move |asked, _| script.page(&asked.path)).await;
     let farm = Farm::new(&upstream.url, DELETE).await;
-    farm.interrupted(25).await;
+    farm.interrupted(&ids, 25).await;
     ids.change(|ids| {
         ids.drain(..4);
         ids.push(1_000);

@@ -360,7 +360,11 @@ impl Simulation {
             ..Group::default()
         };
         let want = self.may_write(f, &work.run, true).await;
-        let done = self.processes[p].store.commit_group(&work.run, group).await.map(|_| ());
+        let done = self.processes[p]
+            .store
+            .commit_groups(&work.run, &[group])
+            .await
+            .map(|_| ());
         self.commits += 1;
         if self.outcome(p, f, "commits", done, want) {
             self.accepted.push(key);

@@ -1,7 +1,7 @@
 //! Rows that could not be written because a unique value is taken: kept until their run ends, and tried again there. The row
 //! that holds the value may have given it up by then, or go with what the run did not see. Knows runs; no SQL of tables.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use crate::{
     catalog::EntityId,
@@ -21,7 +21,7 @@ const ROWS_MAX: usize = 10_000;
 const BYTES_MAX: usize = 16 << 20;
 
 /// What a run tries again at its end.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Later {
     rows: HashMap<Key, Waiting>,
     bytes: usize,
@@ -34,7 +34,7 @@ pub struct Later {
 /// A row of the run's type that was refused, or one of its children.
 #[derive(Clone)]
 struct Waiting {
-    row: Row,
+    row: Arc<Row>,
     order: u64,
     counted: Counted,
 }
@@ -109,6 +109,10 @@ impl Rest {
         rest
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.again.is_empty() && self.rows.is_empty() && self.held.is_empty() && self.told.is_empty()
+    }
+
     /// Notes an entry of the quarantine about one of the rows.
     pub fn tell(&mut self, id: i64, refused: &Refused) {
         self.told.push(Told {
@@ -149,6 +153,7 @@ impl Later {
         self.count += 1;
         self.bytes += row.size();
         let order = self.count;
+        let row = Arc::new(row);
         self.rows.insert(key, Waiting { row, order, counted });
     }
 

@@ -34,7 +34,10 @@ impl Work<'_> {
             return self.look_up(entity, items).await;
         };
         let tables = self.tables(entity);
-        let known = |item: &Item<'_>| added.may_have(KeyOf::new(tables, *item).hash64());
+        let known = |item: &Item<'_>| {
+            let hash = KeyOf::new(tables, *item).hash64();
+            added.may_have(hash) || self.fresh.contains(&hash)
+        };
         let (places, doubtful): (Vec<usize>, Vec<Item<'_>>) =
             (0..).zip(items.iter().copied()).filter(|(_, item)| known(item)).unzip();
         let mut found = vec![None; items.len()];

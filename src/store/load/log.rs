@@ -56,7 +56,7 @@ pub async fn write(work: &mut Work<'_>, run: &Run) -> Result<Option<Logged>, Sto
     };
     let mut packs: Vec<Pack> = Vec::new();
     let mut seq = logged.after;
-    for ((entity, op), keys) in changes {
+    for ((_, entity, op), keys) in changes {
         for keys in keys.chunks(PACK) {
             packs.push(Pack {
                 first: seq + 1,

@@ -1,9 +1,10 @@
-//! One transaction per page group: rows that differ, rows seen, change log, quarantine, request state, checkpoint.
+//! One transaction for a few page groups: rows that differ, rows seen, change log, quarantine, request state, checkpoint.
 //! Knows the order of the steps; the SQL of tables is in `work` and `write`.
 
 mod absent;
 pub(super) mod added;
 pub(super) mod again;
+mod before;
 mod brought;
 mod find;
 mod key;
@@ -30,65 +31,66 @@ use super::{
     bind::get,
     crash, deferred, follow,
     in_line::in_line,
-    ledger::{LEASE_SECONDS, REPEATING_MAX, RunMemory, check_fence},
+    ledger::{LEASE_SECONDS, RunMemory, check_fence},
     sure::{self, Trace},
     types::{Checkpoint, Group, GroupOutcome, Refused, RequestState, Run, StoreError},
 };
-use again::Rest;
+use again::{Later, Rest};
+use before::{Before, Page, Part, Sums, ends_page, remember_part};
 use key::{KeyOf, distinct};
 use print::Print;
 use repeats::Split;
 use work::{Fate, Item, Work};
 
-/// Commits a group. An error ends the run; what was seen is only what was committed.
-pub(super) async fn commit_group(inner: &Inner, run: &Run, group: &Group) -> Result<GroupOutcome, StoreError> {
+/// Commits groups in their order, in one transaction. An error ends the run; what was seen is only what was committed.
+pub(super) async fn commit_groups(inner: &Inner, run: &Run, groups: &[Group]) -> Result<GroupOutcome, StoreError> {
     let memory = inner.memory(run)?;
     let mut memory = memory.lock().await;
-    deferred::before(inner, run, group, &mut memory).await?;
-    let done = in_line!(try_group(inner, run, group, &memory).await)?;
-    memory.part += 1;
-    memory.unfit |= done.unfit;
-    memory.page_refused = memory.page_refused.or(done.page_refused);
-    memory.page_rows.extend(&done.rows);
-    done.rows.iter().for_each(|row| {
-        memory.page.insert(*row);
-    });
-    memory.copied.extend(done.copied);
-    memory.copied.truncate(REPEATING_MAX);
-    memory.later.add(done.rest);
-    memory.page_print.plus(done.print);
-    match &done.added {
-        Some((hashes, next)) => memory.added.add(hashes, *next),
-        None => memory.added.lose_track(),
+    match commit(inner, run, groups, &mut memory).await {
+        // One of them is what is refused: those before it are stored all the same.
+        Err(StoreError::Refused(_)) if groups.len() > 1 => {
+            let mut outcome = GroupOutcome::default();
+            for group in groups {
+                outcome.add(&commit(inner, run, std::slice::from_ref(group), &mut memory).await?);
+            }
+            Ok(outcome)
+        }
+        done => done,
     }
-    if ends_page(group) {
-        memory.end_page();
-        memory.page_refused = None;
-        memory.unfit = false;
+}
+
+async fn commit(
+    inner: &Inner,
+    run: &Run,
+    groups: &[Group],
+    memory: &mut RunMemory,
+) -> Result<GroupOutcome, StoreError> {
+    let rows = groups.iter().map(|group| group.rows.len()).sum();
+    deferred::before(inner, run, rows, memory).await?;
+    let done = in_line!(try_groups(inner, run, groups, memory).await)?;
+    memory.part += 1;
+    if let Some(later) = done.later {
+        memory.later = later;
+    }
+    for (group, part) in groups.iter().zip(done.parts) {
+        remember_part(memory, group, part);
     }
     announce(inner, done.commit);
-    deferred::after(inner, run, group).await;
+    deferred::after(inner, run, rows).await;
     Ok(done.outcome)
 }
 
-/// A group that is committed, and what its run remembers of it from now on.
+/// Groups that are committed, and what their run remembers of each from now on.
 struct Done {
     outcome: GroupOutcome,
-    rows: Vec<i64>,
-    print: Print,
-    copied: Vec<i64>,
-    unfit: bool,
-    /// The first entry of the group in the quarantine.
-    page_refused: Option<i64>,
-    /// The keys of its rows, and the number after theirs, where the run knows all keys of the table.
-    added: Option<(Vec<u64>, i64)>,
-    /// What the run tries again at its end.
-    rest: Rest,
+    parts: Vec<Part>,
+    /// What waits for the end of the run, as all groups but the last left it.
+    later: Option<Later>,
     commit: Option<Commit>,
 }
 
-/// The transaction of a group. It may be given up at any step, and so changes nothing but the database.
-async fn try_group(inner: &Inner, run: &Run, group: &Group, memory: &RunMemory) -> Result<Done, StoreError> {
+/// The transaction of some groups. It may be given up at any step, and so changes nothing but the database.
+async fn try_groups(inner: &Inner, run: &Run, groups: &[Group], memory: &RunMemory) -> Result<Done, StoreError> {
     let mut work = Work::in_force_load(inner).await?;
     check_fence(&mut work, run).await?;
     take_turn(&mut work, run, None).await?;
@@ -96,50 +98,64 @@ async fn try_group(inner: &Inner, run: &Run, group: &Group, memory: &RunMemory) 
     if work.next_row(run.entity).await? == memory.added.next() {
         work.added = Some((run.entity, &memory.added));
     }
-    let mut written = write_rows(&mut work, run, group, memory).await?;
-    crash::point("load::rows");
+    let mut before = Before::new(memory, groups.len());
+    let mut sums = Sums::default();
+    let mut parts = Vec::with_capacity(groups.len());
+    for group in groups {
+        parts.push(write_group(&mut work, run, group, &mut before, &mut sums).await?);
+    }
+    let later = before.into_later();
     let part = memory.part + 1;
-    // Also when there is none: by this part it is known later that the group was committed.
-    insert_seen(&mut work, run, part, &mut written.rows).await?;
+    let mut rows: Vec<i64> = parts.iter().flat_map(|part| &part.rows).copied().collect();
+    // Also when there is none: by this part it is known later that the groups were committed.
+    insert_seen(&mut work, run, part, &mut rows).await?;
     crash::point("load::seen");
-    let stored = std::mem::take(&mut work.refused);
-    let mut page_refused = None;
-    for record in &group.refused {
-        let number = insert_refused(&mut work, run, record).await?;
-        page_refused.get_or_insert(number);
-    }
-    for record in &stored {
-        let number = insert_refused(&mut work, run, record).await?;
-        page_refused.get_or_insert(number);
-        written.rest.tell(number, record);
-    }
-    match (&group.request, &group.unchanged) {
-        (Some(request), None) => {
-            let page = Page {
-                rows: memory.page_rows.iter().chain(&written.rows).copied().collect(),
-                print: memory.page_print.with(written.print),
-                unfit: memory.unfit || written.unfit,
-                refused: memory.page_refused.or(page_refused),
-            };
-            end_page(&mut work, run, request, page).await?;
-        }
-        (Some(request), Some(_)) if written.outcome.stale.is_empty() => {
-            page::refresh(&mut work, run, request).await?;
-        }
-        _ => {}
-    }
-    let refused = written.refused + (group.refused.len() + stored.len()) as u64;
-    update_run(&mut work, run, group, &written.outcome, refused, part).await?;
+    update_run(&mut work, run, &sums, part).await?;
     crash::point("load::checkpoint");
-    // A group of rows that are all as they were says only how far the run is: without it a page is read again.
+    // Groups of rows that are all as they were say only how far the run is: without them pages are read again.
     if work.changes.is_empty()
-        && refused == 0
+        && sums.refused == 0
         && let Some(early) = inner.dialect.early_commit()
     {
         work.run(work.params(), early.to_owned()).await?;
     }
     Ok(Done {
-        outcome: written.outcome,
+        outcome: sums.outcome,
+        parts,
+        later,
+        commit: finish(work, run, Trace::Part(run, part)).await?,
+    })
+}
+
+/// Writes one of the groups of a transaction.
+async fn write_group<'g>(
+    work: &mut Work<'_>,
+    run: &Run,
+    group: &'g Group,
+    before: &mut Before<'_>,
+    sums: &mut Sums<'g>,
+) -> Result<Part, StoreError> {
+    // A row that an earlier page left open may be whole now.
+    work.open.clear();
+    let mut written = write_rows(work, run, group, before).await?;
+    crash::point("load::rows");
+    let stored = std::mem::take(&mut work.refused);
+    let mut page_refused = None;
+    for record in &group.refused {
+        let number = insert_refused(work, run, record).await?;
+        page_refused.get_or_insert(number);
+    }
+    for record in &stored {
+        let number = insert_refused(work, run, record).await?;
+        page_refused.get_or_insert(number);
+        written.rest.tell(number, record);
+    }
+    match &written.added {
+        // Rows of this transaction are no part of what the run has added before it.
+        Some((hashes, _)) => work.fresh.extend(hashes),
+        None => work.added = None,
+    }
+    let mut part = Part {
         rows: written.rows,
         print: written.print,
         copied: written.copied,
@@ -147,8 +163,18 @@ async fn try_group(inner: &Inner, run: &Run, group: &Group, memory: &RunMemory) 
         page_refused,
         added: written.added,
         rest: written.rest,
-        commit: finish(work, run, Trace::Part(run, part)).await?,
-    })
+    };
+    before.add(&mut part);
+    let page = ends_page(group).then(|| before.end_page());
+    match (&group.request, &group.unchanged, page) {
+        (Some(request), None, Some(page)) => end_page(work, run, request, page).await?,
+        (Some(request), Some(_), _) => page::refresh(work, run, request).await?,
+        _ => {}
+    }
+    work.step += 1;
+    let refused = written.refused + (group.refused.len() + stored.len()) as u64;
+    sums.add(group, &written.outcome, refused);
+    Ok(part)
 }
 
 /// What a group wrote or found.
@@ -164,13 +190,13 @@ struct Written {
     copied: Vec<i64>,
     /// Records of an unchanged page that were refused when it was read.
     refused: u64,
-    /// As in [`Done`].
+    /// As in [`Part`].
     added: Option<(Vec<u64>, i64)>,
     rest: Rest,
 }
 
-/// Writes what differs and collects what was seen; the memory knows what earlier pages of the run brought.
-async fn write_rows(work: &mut Work<'_>, run: &Run, group: &Group, memory: &RunMemory) -> Result<Written, StoreError> {
+/// Writes what differs and collects what was seen; `before` tells what earlier pages of the run brought.
+async fn write_rows(work: &mut Work<'_>, run: &Run, group: &Group, before: &Before<'_>) -> Result<Written, StoreError> {
     let items: Vec<Item<'_>> = group.rows.iter().map(|row| Item { row, position: 0 }).collect();
     let (items, dropped) = distinct(work, run.entity, items);
     let mut rows = Vec::with_capacity(items.len());
@@ -179,15 +205,15 @@ async fn write_rows(work: &mut Work<'_>, run: &Run, group: &Group, memory: &RunM
     let hashes = work.added.map(|_| hashes(work, run.entity, &items));
     work.fits(run.entity, &items)?;
     let found = work.find(run.entity, &items).await?;
-    let copied = repeats::copied(&found, memory);
+    let copied = repeats::copied(&found, before);
     if group.once && (dropped > 0 || !copied.is_empty()) {
-        return Err(repeats::twice(work, run.entity, group, &items, &found, memory));
+        return Err(repeats::twice(work, run.entity, group, &items, &found, before));
     }
     let mut outcome = GroupOutcome {
         copies: group.copies + dropped + copied.len() as u64,
         ..GroupOutcome::default()
     };
-    let Split { items, found, held } = repeats::split(items, found, memory);
+    let Split { items, found, held } = repeats::split(items, found, before);
     rows.extend(held.iter().map(|(_, row)| *row));
     let fates = work.put(run.entity, &items, found).await?;
     let taken = fates.iter().any(|fate| matches!(fate, Fate::Refused(_)));
@@ -200,21 +226,14 @@ async fn write_rows(work: &mut Work<'_>, run: &Run, group: &Group, memory: &RunM
         }
         rows.extend(fate.row());
     }
-    let mut rest = Rest::of(work, run.entity, &items, &fates, &memory.later);
+    let mut rest = Rest::of(work, run.entity, &items, &fates, before.later());
     let waiting: Vec<Item<'_>> = held.iter().map(|(item, _)| *item).collect();
     rest.hold(work, run.entity, &waiting);
     if let Some(request) = &group.unchanged {
-        let waits = |row: &i64| !memory.later.is_empty() && memory.repeating.contains(*row);
-        match page::unchanged(work, run, request).await? {
-            // Another copy of its row waits to be written: which is the last one shows when it is read.
-            Some((kept, _)) if kept.iter().any(waits) => outcome.stale.push(request.clone()),
-            Some((kept, still)) => {
-                refused = still;
-                outcome.same += kept.len() as u64;
-                rows.extend(kept);
-            }
-            None => outcome.stale.push(request.clone()),
-        }
+        let (kept, still) = page::unchanged(work, run, request).await?;
+        refused = still;
+        outcome.same += kept.len() as u64;
+        rows.extend(kept);
     }
     rows.extend(stays(work, run, &group.refused).await?);
     let added = match hashes {
@@ -223,7 +242,7 @@ async fn write_rows(work: &mut Work<'_>, run: &Run, group: &Group, memory: &RunM
         _ => None,
     };
     // What comes twice on one page is the upstream's own way: the page is of one moment.
-    outcome.repeated = rows.iter().filter(|row| memory.seen.contains(**row)).count() as u64;
+    outcome.repeated = rows.iter().filter(|row| before.has_seen(**row)).count() as u64;
     // What waits for its last copy is not stored as this page says.
     let unfit = !whole || !held.is_empty();
     Ok(Written {
@@ -254,22 +273,6 @@ impl GroupOutcome {
             Fate::Refused(_) => {}
         }
     }
-}
-
-/// What a page brought, in all its groups.
-struct Page {
-    rows: Vec<i64>,
-    /// Of those that it wrote or found to be the same.
-    print: Print,
-    /// The database refused a row.
-    unfit: bool,
-    /// Its first entry in the quarantine.
-    refused: Option<i64>,
-}
-
-/// Whether what comes after a group belongs to another page.
-fn ends_page(group: &Group) -> bool {
-    group.request.is_some() || group.checkpoint.is_some()
 }
 
 /// At the end of a page: what is remembered of its request.
@@ -360,26 +363,18 @@ async fn name_refused(work: &mut Work<'_>, run: &Run, first: i64, request: &str)
     Ok(())
 }
 
-async fn update_run(
-    work: &mut Work<'_>,
-    run: &Run,
-    group: &Group,
-    outcome: &GroupOutcome,
-    refused: u64,
-    part: i64,
-) -> Result<(), StoreError> {
+async fn update_run(work: &mut Work<'_>, run: &Run, sums: &Sums<'_>, part: i64) -> Result<(), StoreError> {
     let mut params = work.params();
     params.add(run.id)?;
-    // A page that has to be read again has not ended.
-    let ended = outcome.stale.is_empty();
+    let outcome = &sums.outcome;
     for count in [
-        if ended { group.pages } else { 0 },
-        group.bytes,
+        sums.pages,
+        sums.bytes,
         outcome.new,
         outcome.changed,
         outcome.same,
-        refused,
-        if ended { group.left_out } else { 0 },
+        sums.refused,
+        sums.left_out,
         outcome.copies,
     ] {
         params.add(count.cast_signed())?;
@@ -391,7 +386,7 @@ async fn update_run(
         work.inner.now(0),
         work.inner.now(LEASE_SECONDS)
     );
-    if let Some(Checkpoint { next, pages, rows }) = group.checkpoint.as_ref().filter(|_| ended) {
+    if let Some(Checkpoint { next, pages, rows }) = sums.checkpoint {
         params.add(next.clone())?;
         params.add(pages.cast_signed())?;
         params.add(rows.cast_signed())?;
@@ -453,5 +448,6 @@ pub(super) use again::Again;
 pub(super) use brought::vouched;
 #[cfg(test)]
 pub(super) use kin::delete;
+pub(super) use page::vouches;
 pub(super) use parents::commit_parents;
 pub(super) use work::{Work as Writing, read_value};

@@ -1,21 +1,54 @@
 //! What is remembered of the pages of a fetch, and for which rows an unchanged one vouches. Knows `hayloft_request_state`.
 
-use crate::store::{
-    bind::get,
-    types::{RequestState, Run, StoreError},
+use crate::{
+    store::{
+        Inner,
+        bind::get,
+        types::{Group, RequestState, Run, StoreError},
+    },
+    value::Key,
 };
 
 use super::{
     print::{Print, spans},
     seen,
-    work::Work,
+    work::{Item, Work},
 };
 
+/// Whether an unchanged request may stand for the rows that it brought when it was last read: each is stored as it wrote it, and
+/// none is among those that wait to be written before it. Otherwise it has to be read in full.
+pub async fn vouches(inner: &Inner, run: &Run, request: &str, before: &[Group]) -> Result<bool, StoreError> {
+    let memory = inner.memory(run)?;
+    let memory = memory.lock().await;
+    let mut work = Work::begin(inner).await?;
+    let Some((rows, print)) = remembered(&mut work, run, request).await? else {
+        return Ok(false);
+    };
+    // Another copy of such a row may come, or has: which is the last one shows when it is read.
+    if rows.iter().any(|row| memory.repeating.contains(*row)) {
+        return Ok(false);
+    }
+    let stored = work.print(run.entity, &spans(&rows)).await?;
+    if print != Some(stored.folded()) {
+        return Ok(false);
+    }
+    let waiting = before.iter().flat_map(|group| &group.rows);
+    let keys: Vec<Key> = waiting
+        .map(|row| Key(work.key_of(run.entity, Item { row, position: 0 })))
+        .collect();
+    let waiting = work.rows_of(run.entity, &keys.iter().collect::<Vec<_>>()).await?;
+    Ok(waiting.iter().all(|row| rows.binary_search(row).is_err()))
+}
+
 /// The rows that an unchanged request brought when it was last read, and how many of its records were refused then: they
-/// are refused still, and go over to this run. None: the rows are not what it wrote any more, so it has to be read again.
-pub async fn unchanged(work: &mut Work<'_>, run: &Run, request: &str) -> Result<Option<(Vec<i64>, u64)>, StoreError> {
-    let Some(rows) = vouched(work, run, request).await? else {
-        return Ok(None);
+/// are refused still, and go over to this run. Whether it may stand for them was asked before, by [`vouches`]: what others wrote
+/// since came after it.
+pub async fn unchanged(work: &mut Work<'_>, run: &Run, request: &str) -> Result<(Vec<i64>, u64), StoreError> {
+    let Some((rows, _)) = remembered(work, run, request).await? else {
+        return Err(StoreError::Refused(
+            "what was remembered of a page was deleted while its run was under way; the next run reads it in full"
+                .to_owned(),
+        ));
     };
     let mut params = work.params();
     params.add(run.fetch.clone())?;
@@ -30,12 +63,15 @@ pub async fn unchanged(work: &mut Work<'_>, run: &Run, request: &str) -> Result<
     params.add(run.id)?;
     let sql = "UPDATE hayloft_request_state SET run=$3 WHERE \"fetch\"=$1 AND request=$2";
     work.run(params, sql.to_owned()).await?;
-    Ok(Some((rows, refused)))
+    Ok((rows, refused))
 }
 
-/// The rows of a request that is remembered, if each of them is stored as it wrote them: another page, an earlier run that
-/// failed, a field's answer or a deletion may have come since.
-async fn vouched(work: &mut Work<'_>, run: &Run, request: &str) -> Result<Option<Vec<i64>>, StoreError> {
+/// What a request brought when it was last read, by the definition in force, and the print of its rows.
+async fn remembered(
+    work: &mut Work<'_>,
+    run: &Run,
+    request: &str,
+) -> Result<Option<(Vec<i64>, Option<i64>)>, StoreError> {
     let mut params = work.params();
     params.add(run.fetch.clone())?;
     params.add(request.to_owned())?;
@@ -43,14 +79,10 @@ async fn vouched(work: &mut Work<'_>, run: &Run, request: &str) -> Result<Option
     let sql = "SELECT seen,print FROM hayloft_request_state WHERE \"fetch\"=$1 AND request=$2 AND definition=$3";
     let lines = work.all(params, sql.to_owned()).await?;
     let Some(line) = lines.first() else { return Ok(None) };
-    let Some(print) = get::<Option<i64>>(line, 1)? else {
-        return Ok(None);
-    };
     let bytes: Vec<u8> = get(line, 0)?;
     let rows =
         seen::unpack(&bytes).ok_or_else(|| StoreError::Refused("a stored request state is damaged".to_owned()))?;
-    let stored = work.print(run.entity, &spans(&rows)).await?;
-    Ok((stored.folded() == print).then_some(rows))
+    Ok(Some((rows, get(line, 1)?)))
 }
 
 /// Remembers a page with the rows that it brought.

@@ -46,13 +46,6 @@ impl Print {
         self.high = self.high.wrapping_add(other.high);
     }
 
-    /// This one and another one together.
-    #[must_use]
-    pub fn with(mut self, other: Print) -> Print {
-        self.plus(other);
-        self
-    }
-
     /// Whether it is of so many rows.
     pub fn is_of(&self, rows: usize) -> bool {
         self.rows == rows as u64

@@ -1,29 +1,23 @@
-//! Rows whose key comes several times in one run: found, and those that are known for it left for the run's end. Knows what a
-//! run remembers; no SQL.
+//! Rows whose key comes several times in one run: found, and those that are known for it left for the run's end. Knows what came
+//! before in the run; no SQL.
 
 use crate::{
     catalog::EntityId,
-    store::{
-        ledger::RunMemory,
-        types::{Group, StoreError},
-    },
+    store::types::{Group, StoreError},
     value::Key,
 };
 
 use super::{
+    before::Before,
     find::Found,
     key::KeyOf,
     work::{Item, Work},
 };
 
 /// The rows among these that came before in the run, on this page or an earlier one.
-pub fn copied(found: &[Option<Found>], memory: &RunMemory) -> Vec<i64> {
+pub fn copied(found: &[Option<Found>], before: &Before<'_>) -> Vec<i64> {
     let rows = found.iter().flatten().map(|found| found.row);
-    rows.filter(|row| came_before(*row, memory)).collect()
-}
-
-fn came_before(row: i64, memory: &RunMemory) -> bool {
-    memory.seen.contains(row) || memory.page.contains(row)
+    rows.filter(|row| before.came(*row)).collect()
 }
 
 /// Rows to be written now, and those that wait for their last copy, with their numbers.
@@ -35,10 +29,10 @@ pub struct Split<'r> {
 
 /// Takes out what came several times in the last run: written one after the other its values would change each time, and
 /// readers would see all of them.
-pub fn split<'r>(items: Vec<Item<'r>>, found: Vec<Option<Found>>, memory: &RunMemory) -> Split<'r> {
-    let waits = |found: &Option<Found>| found.is_some_and(|found| memory.repeating.contains(found.row));
+pub fn split<'r>(items: Vec<Item<'r>>, found: Vec<Option<Found>>, before: &Before<'_>) -> Split<'r> {
+    let waits = |found: &Option<Found>| found.is_some_and(|found| before.repeats(found.row));
     let waiting = items.iter().zip(&found).filter(|(_, found)| waits(found));
-    if memory.repeating.len() == 0 || !memory.later.has_room(waiting.map(|(item, _)| item.row)) {
+    if !before.any_repeats() || !before.later().has_room(waiting.map(|(item, _)| item.row)) {
         return Split {
             items,
             found,
@@ -52,7 +46,7 @@ pub fn split<'r>(items: Vec<Item<'r>>, found: Vec<Option<Found>>, memory: &RunMe
     };
     for (item, found) in items.into_iter().zip(found) {
         match found {
-            Some(old) if memory.repeating.contains(old.row) => split.held.push((item, old.row)),
+            Some(old) if before.repeats(old.row) => split.held.push((item, old.row)),
             found => {
                 split.items.push(item);
                 split.found.push(found);
@@ -69,7 +63,7 @@ pub fn twice(
     group: &Group,
     items: &[Item<'_>],
     found: &[Option<Found>],
-    memory: &RunMemory,
+    before: &Before<'_>,
 ) -> StoreError {
     let tables = work.tables(entity);
     let mut keys = std::collections::HashSet::with_capacity(group.rows.len());
@@ -77,7 +71,7 @@ pub fn twice(
     let mut inside = inside.filter(|item| !keys.insert(KeyOf::new(tables, *item)));
     let across = || {
         let pairs = items.iter().zip(found);
-        let mut again = pairs.filter(|(_, found)| found.is_some_and(|found| came_before(found.row, memory)));
+        let mut again = pairs.filter(|(_, found)| found.is_some_and(|found| before.came(found.row)));
         again.next().map(|(item, _)| *item)
     };
     let key = inside.next().or_else(across).map(|item| Key(work.key_of(entity, item)));

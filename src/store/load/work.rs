@@ -77,7 +77,9 @@ pub struct Work<'a> {
     /// The era of its connection.
     pub era: u64,
     /// Keys of changed rows as JSON, in the order in which they will be numbered.
-    pub changes: BTreeMap<(EntityId, Op), Vec<String>>,
+    pub changes: BTreeMap<(u32, EntityId, Op), Vec<String>>,
+    /// The group that is being written: what it changes comes after what those before it changed.
+    pub step: u32,
     pub refused: Vec<Refused>,
     /// Rows with a child, or a child's child, that was refused.
     pub open: HashSet<(EntityId, i64)>,
@@ -87,6 +89,8 @@ pub struct Work<'a> {
     pub locked: HashMap<EntityId, i64>,
     /// All keys that the table of a type has.
     pub added: Option<(EntityId, &'a Added)>,
+    /// Hashes of those that this transaction has added to it.
+    pub fresh: HashSet<u64>,
 }
 
 /// A transaction and its era: the same before and after, so that of the connection, too.
@@ -118,11 +122,13 @@ impl<'a> Work<'a> {
             tx,
             era,
             changes: BTreeMap::new(),
+            step: 0,
             refused: Vec::new(),
             open: HashSet::new(),
             next: HashMap::new(),
             locked: HashMap::new(),
             added: None,
+            fresh: HashSet::new(),
         })
     }
 
@@ -244,7 +250,7 @@ impl<'a> Work<'a> {
     /// Notes a change for the log.
     pub fn note<'v>(&mut self, entity: EntityId, op: Op, key: impl Iterator<Item = &'v Value>) {
         let json = key_json(self.tables(entity), key);
-        self.changes.entry((entity, op)).or_default().push(json);
+        self.changes.entry((self.step, entity, op)).or_default().push(json);
     }
 
     /// How many changes are noted so far.
@@ -254,14 +260,14 @@ impl<'a> Work<'a> {
 
     /// The types with changes so far.
     pub fn touched(&self) -> BTreeSet<EntityId> {
-        self.changes.keys().map(|(entity, _)| *entity).collect()
+        self.changes.keys().map(|(_, entity, _)| *entity).collect()
     }
 
     /// The same with their numbers.
     pub fn counts(&self) -> Vec<(EntityId, u64)> {
         let changes = self.changes.iter();
         changes
-            .map(|((entity, _), keys)| (*entity, keys.len() as u64))
+            .map(|((_, entity, _), keys)| (*entity, keys.len() as u64))
             .collect()
     }
 
@@ -327,7 +333,7 @@ impl<'a> Work<'a> {
                 // An owner that was open is a changed one only now.
                 let json = keys.get_mut(at).and_then(Option::take);
                 let json = json.unwrap_or_else(|| log_key(tables, *item));
-                self.changes.entry((entity, op)).or_default().push(json);
+                self.changes.entry((self.step, entity, op)).or_default().push(json);
             }
             Ok(fates)
         })

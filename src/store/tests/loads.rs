@@ -21,7 +21,6 @@ fn outcome(new: u64, changed: u64, same: u64, repeated: u64) -> GroupOutcome {
         same,
         repeated,
         copies: 0,
-        stale: Vec::new(),
     }
 }
 

@@ -6,6 +6,8 @@ mod changes;
 mod deferred;
 mod edits;
 mod eras;
+mod gathered;
+mod groups;
 mod held;
 mod in_line;
 mod indexes;
