@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use crate::{
     catalog::FetchId,
     store::{
-        Attendance, Claim, FanOutCounts, FetchStatus, Finish, Group, GroupOutcome, Left, OpenFanOut, Parent,
+        Attendance, Claim, EndRule, FanOutCounts, FetchStatus, Finish, Group, GroupOutcome, Left, OpenFanOut, Parent,
         ParentAnswer, PlanRule, RequestState, Run, RunSummary, StartRun, Store, StoreError,
     },
 };
@@ -23,6 +23,12 @@ pub(super) trait Ledger: Send + Sync {
     async fn vouches(&self, run: &Run, request: &str, before: &[Group]) -> Result<bool, StoreError>;
     async fn commit_groups(&self, run: &Run, groups: &[Group]) -> Result<GroupOutcome, StoreError>;
     async fn finish_run(&self, run: &Run, finish: Finish) -> Result<RunSummary, StoreError>;
+    async fn complete_run(
+        &self,
+        run: &Run,
+        groups: &[Group],
+        rule: EndRule<'_>,
+    ) -> Result<(RunSummary, GroupOutcome), StoreError>;
     async fn request_state(&self, fetch: &str, request: &str) -> Result<Option<RequestState>, StoreError>;
     async fn fetch_status(&self) -> Result<Vec<FetchStatus>, StoreError>;
     async fn now(&self) -> Result<DateTime<Utc>, StoreError>;
@@ -106,6 +112,15 @@ impl Ledger for Store {
 
     async fn finish_run(&self, run: &Run, finish: Finish) -> Result<RunSummary, StoreError> {
         Store::finish_run(self, run, finish).await
+    }
+
+    async fn complete_run(
+        &self,
+        run: &Run,
+        groups: &[Group],
+        rule: EndRule<'_>,
+    ) -> Result<(RunSummary, GroupOutcome), StoreError> {
+        Store::complete_run(self, run, groups, rule).await
     }
 
     async fn request_state(&self, fetch: &str, request: &str) -> Result<Option<RequestState>, StoreError> {

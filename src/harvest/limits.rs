@@ -11,7 +11,7 @@ pub(super) const GROUP_BYTES: u64 = 16 << 20;
 /// Input of a part of a large page: a few of them wait and are gathered at once.
 pub(super) const PART_BYTES: u64 = 4 << 20;
 /// How long the first group of a transaction waits for others: a small source is then one commit, and nobody sees the wait.
-pub(super) const GATHER: Duration = Duration::from_millis(if cfg!(test) { 100 } else { 2_000 });
+pub(super) const GATHER: Duration = Duration::from_millis(if cfg!(test) { 1_000 } else { 2_000 });
 /// Refused rows of one transaction: each may carry a record of [`RECORD_MAX`].
 pub(super) const GROUP_REFUSED: usize = 100;
 /// Bytes of a refused record that are kept: enough to see what is wrong.

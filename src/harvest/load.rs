@@ -20,18 +20,16 @@ pub(super) struct Load<'r> {
     ledger: &'r dyn Ledger,
     lease: &'r Lease<'r>,
     progress: &'r dyn Progress,
+    gathered: Gathered,
     done: Committed,
 }
 
-/// How the load of a run ended.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Loaded {
-    /// All groups are committed, not only those before a stop.
-    pub drained: bool,
-    /// Rows that came again on a later page.
-    pub repeated: u64,
-    /// Records whose key came before, on whatever page.
-    pub copies: u64,
+/// The end of a load: groups that are committed together with the end of their run, and the sums of all.
+#[derive(Debug, Default)]
+pub(super) struct Last {
+    pub groups: Vec<Group>,
+    /// Counts these groups; `outcome` is of those before.
+    pub done: Committed,
 }
 
 impl<'r> Load<'r> {
@@ -53,57 +51,51 @@ impl<'r> Load<'r> {
             ledger,
             lease,
             progress,
+            gathered: Gathered::default(),
             done,
         }
     }
 
-    /// Commits until the worker is done or the run is stopped; a commit under way is always finished, and so is what was
-    /// gathered for the next one.
+    /// Gathers and commits until the worker is done (true) or the run is stopped; a commit under way is always finished. What was
+    /// gathered last is left for [`Load::commit`] or [`Load::last`].
     ///
     /// Dropping the queue then tells the worker that nobody listens. The store itself announces each commit on its bus.
     pub(super) async fn all(
-        mut self,
+        &mut self,
         mut batches: mpsc::Receiver<Batch>,
         stop: &CancellationToken,
-    ) -> Result<Loaded, StoreError> {
-        let mut gathered = Gathered::default();
-        let drained = loop {
+    ) -> Result<bool, StoreError> {
+        loop {
             let mut batch = tokio::select! {
                 biased;
-                () = stop.cancelled() => break false,
+                () = stop.cancelled() => return Ok(false),
                 batch = batches.recv() => match batch {
                     Some(batch) => batch,
-                    None => break true,
+                    None => return Ok(true),
                 },
-                () = gathered.is_due() => {
-                    self.commit(&mut gathered).await?;
+                () = self.gathered.is_due() => {
+                    self.commit().await?;
                     continue;
                 }
             };
-            self.answer(&mut batch, &gathered).await?;
-            if !gathered.has_room(&batch) {
-                self.commit(&mut gathered).await?;
+            self.answer(&mut batch).await?;
+            if !self.gathered.has_room(&batch) {
+                self.commit().await?;
             }
             self.note(&batch);
-            gathered.add(batch);
-            if gathered.is_full() {
-                self.commit(&mut gathered).await?;
+            self.gathered.add(batch);
+            if self.gathered.is_full() {
+                self.commit().await?;
             }
-        };
-        self.commit(&mut gathered).await?;
-        Ok(Loaded {
-            drained,
-            repeated: self.done.outcome.repeated,
-            copies: self.done.outcome.copies,
-        })
+        }
     }
 
     /// Says of an unchanged page whether it may stand for its rows; one that may not leaves nothing but the bytes that it took.
-    async fn answer(&self, batch: &mut Batch, gathered: &Gathered) -> Result<(), StoreError> {
+    async fn answer(&self, batch: &mut Batch) -> Result<(), StoreError> {
         let (Some(asks), Some(request)) = (batch.vouches.take(), &batch.group.unchanged) else {
             return Ok(());
         };
-        let vouches = self.ledger.vouches(self.run, request, &gathered.groups).await?;
+        let vouches = self.ledger.vouches(self.run, request, &self.gathered.groups).await?;
         if !vouches {
             batch.group = Group {
                 bytes: batch.group.bytes,
@@ -132,8 +124,9 @@ impl<'r> Load<'r> {
         done.bytes_total = batch.bytes_total.or(done.bytes_total);
     }
 
-    async fn commit(&mut self, gathered: &mut Gathered) -> Result<(), StoreError> {
-        let groups = std::mem::take(gathered).groups;
+    /// Commits what is gathered.
+    pub(super) async fn commit(&mut self) -> Result<(), StoreError> {
+        let groups = std::mem::take(&mut self.gathered).groups;
         if groups.is_empty() {
             return Ok(());
         }
@@ -142,6 +135,14 @@ impl<'r> Load<'r> {
         self.done.outcome.add(&outcome);
         self.progress.committed(&self.done);
         Ok(())
+    }
+
+    /// What is gathered, for the end of the run to commit.
+    pub(super) fn last(self) -> Last {
+        Last {
+            groups: self.gathered.groups,
+            done: self.done,
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use super::{
     fetch::{Fetched, Head, Links, hash_text},
     lease::Lease,
     limits::{BODY_MAX, GROUP_QUEUE, PAGE_QUEUE},
-    load::Load,
+    load::{Last, Load},
     packed,
     page::{Place, Seen},
     progress::{Progress, RunReport},
@@ -27,12 +27,12 @@ use super::{
 };
 use crate::{
     catalog::{Fetch, FetchId, Format, Missing, Repeats},
-    store::{Finish, RequestState, Run, StoreError, Told},
+    store::{Finish, GroupOutcome, RequestState, Run, RunSummary, StoreError, Told},
 };
 
 /// How the pages of a run ended.
 pub(super) enum Outcome {
-    Whole(Read),
+    Whole(Read, Last),
     Failed(PageFault),
     Interrupted,
 }
@@ -49,12 +49,19 @@ pub(super) async fn execute(
     let lease = Lease::new(inner.ledger.as_ref(), &run);
     let outcome = pages_with_heartbeat(inner, id, &run, &lease, progress, cancel).await;
     let fetch = inner.catalog.fetch(id);
-    let finish = match outcome {
-        Ok(Outcome::Whole(read)) => complete(fetch, &run, read, progress),
-        Ok(Outcome::Failed(fault)) => Finish::Failed {
-            error: fault.to_string(),
+    let ended = match outcome {
+        Ok(Outcome::Whole(read, last)) => match complete(inner, fetch, &run, (read, last), &lease, progress).await {
+            Ok(summary) => return report(inner, fetch, &run, started, summary).await,
+            Err(error) => Err(error),
         },
-        Ok(Outcome::Interrupted) => Finish::Interrupted,
+        Ok(Outcome::Failed(fault)) => Ok(Finish::Failed {
+            error: fault.to_string(),
+        }),
+        Ok(Outcome::Interrupted) => Ok(Finish::Interrupted),
+        Err(error) => Err(error),
+    };
+    let finish = match ended {
+        Ok(finish) => finish,
         // Whoever took the run over ends it.
         Err(StoreError::Fenced) => return Err(StoreError::Fenced.into()),
         Err(StoreError::Replaced) => return Err(give_up(inner, &run).await.into()),
@@ -69,6 +76,16 @@ pub(super) async fn execute(
         Err(StoreError::Replaced) => return Err(give_up(inner, &run).await.into()),
         ended => ended?,
     };
+    report(inner, fetch, &run, started, summary).await
+}
+
+async fn report(
+    inner: &Inner,
+    fetch: &Fetch,
+    run: &Run,
+    started: Instant,
+    summary: RunSummary,
+) -> Result<RunReport, HarvestError> {
     let requests = match &fetch.each {
         Some(_) => Some(inner.ledger.parent_counts(&run.fetch, Some(run.id)).await?),
         None => None,
@@ -90,9 +107,48 @@ async fn give_up(inner: &Inner, run: &Run) -> StoreError {
     StoreError::Replaced
 }
 
+/// Ends a run that read every page, together with its last groups, and says what a person should know of it.
+async fn complete(
+    inner: &Inner,
+    fetch: &Fetch,
+    run: &Run,
+    (read, last): (Read, Last),
+    lease: &Lease<'_>,
+    progress: &dyn Progress,
+) -> Result<RunSummary, StoreError> {
+    let Last { groups, mut done } = last;
+    lease.sure().await?;
+    let before = done.outcome.clone();
+    let rule = |outcome: &GroupOutcome| {
+        let mut all = before.clone();
+        all.add(outcome);
+        // A row that comes again has moved to a later page: others may have moved to earlier ones, past the reader.
+        let shifted = read.shifted || all.repeated > 0;
+        ending(
+            fetch,
+            run,
+            Read {
+                shifted,
+                copies: all.copies,
+                ..read.clone()
+            },
+        )
+    };
+    let (summary, outcome) = inner.ledger.complete_run(run, &groups, &rule).await?;
+    if !groups.is_empty() {
+        done.outcome.add(&outcome);
+        progress.committed(&done);
+    }
+    for text in summary.told.doubt.iter().chain(&summary.told.notes) {
+        tracing::warn!(fetch = run.fetch, "{}: {text}", run.fetch);
+        progress.message(text);
+    }
+    Ok(summary)
+}
+
 /// Absence deletes only when it is known what was there. A refused row with a key stands for the row stored under it;
 /// one without may stand for any.
-fn complete(fetch: &Fetch, run: &Run, read: Read, progress: &dyn Progress) -> Finish {
+fn ending(fetch: &Fetch, run: &Run, read: Read) -> Finish {
     let deletes = fetch.missing == Missing::Delete;
     let unsure = unsure(run, &read).filter(|_| deletes);
     let copies = copies(fetch, read.copies);
@@ -108,10 +164,6 @@ fn complete(fetch: &Fetch, run: &Run, read: Read, progress: &dyn Progress) -> Fi
         true => format!("{doubt}; nothing is deleted"),
         false => doubt,
     });
-    for text in doubt.iter().chain(&notes) {
-        tracing::warn!(fetch = run.fetch, "{}: {text}", run.fetch);
-        progress.message(text);
-    }
     Finish::Complete {
         missing: if keep { Missing::Keep } else { fetch.missing },
         missing_max: fetch.missing_max,
@@ -215,8 +267,8 @@ async fn stages(
             () = stop.cancelled() => Ok(()),
         }
     };
-    let load = Load::new(run, inner.ledger.as_ref(), lease, progress, pages, rows);
-    let (fetched, loaded) = tokio::join!(fetched, load.all(group_receiver, stop));
+    let mut load = Load::new(run, inner.ledger.as_ref(), lease, progress, pages, rows);
+    let (fetched, drained) = tokio::join!(fetched, load.all(group_receiver, stop));
     // A stopped worker is not waited for: a filter may still be at a large page, and nobody takes what it makes of it.
     let worked = tokio::select! {
         biased;
@@ -228,18 +280,15 @@ async fn stages(
         Err(PageFault::Internal)
     });
     // Groups that were left behind by a stop are no part of the run, whatever the worker says of its own end.
-    let loaded = loaded?;
-    Ok(match (fetched, worked) {
-        _ if !loaded.drained => Outcome::Interrupted,
+    let drained = drained?;
+    let outcome = match (fetched, worked) {
+        _ if !drained => Outcome::Interrupted,
         (Err(fault), _) | (Ok(()), Err(fault)) => Outcome::Failed(fault),
-        // A row that comes again has moved to a later page: others may have moved to earlier ones, past the reader.
-        (Ok(()), Ok(Worked::Whole(read))) => Outcome::Whole(Read {
-            shifted: read.shifted || loaded.repeated > 0,
-            copies: loaded.copies,
-            ..read
-        }),
+        (Ok(()), Ok(Worked::Whole(read))) => return Ok(Outcome::Whole(read, load.last())),
         (Ok(()), Ok(Worked::Stopped)) => Outcome::Interrupted,
-    })
+    };
+    load.commit().await?;
+    Ok(outcome)
 }
 
 /// Where a run begins: at the first page, or where its checkpoint says.

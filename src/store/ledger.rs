@@ -18,6 +18,7 @@ use super::{
     Inner,
     bind::{Line, get},
     changes, crash, deferred,
+    in_line::in_line,
     load::{
         self, Writing,
         added::Added,
@@ -28,7 +29,7 @@ use super::{
     reading, statistics,
     sure::Trace,
     told::Told,
-    types::{Finish, Hold, LEASE, Run, RunState, RunSummary, StoreError},
+    types::{EndRule, Finish, Group, GroupOutcome, Hold, LEASE, Run, RunState, RunSummary, StoreError},
 };
 
 pub(super) const LEASE_SECONDS: i64 = LEASE.as_secs() as i64;
@@ -199,16 +200,71 @@ pub(super) fn hold(inner: &Inner, run: &RunSummary, fence: i64, over: bool) -> H
     }
 }
 
-pub(super) async fn finish(inner: &Inner, run: &Run, finish: &Finish) -> Result<RunSummary, StoreError> {
+/// Ends a run whose last groups are written in the same transaction, so that nobody sees what is new beside what is gone.
+pub(super) async fn complete(
+    inner: &Inner,
+    run: &Run,
+    groups: &[Group],
+    rule: EndRule<'_>,
+) -> Result<(RunSummary, GroupOutcome), StoreError> {
+    if groups.is_empty() {
+        let outcome = GroupOutcome::default();
+        let summary = in_line!(finish(inner, run, &rule(&outcome)).await)?;
+        return Ok((summary, outcome));
+    }
+    match in_line!(finish_with(inner, run, groups, rule).await) {
+        // One of the groups is what is refused: those before it are stored all the same.
+        Err(StoreError::Refused(_)) => {
+            let outcome = load::commit_groups(inner, run, groups).await?;
+            let summary = in_line!(finish(inner, run, &rule(&outcome)).await)?;
+            Ok((summary, outcome))
+        }
+        done => done,
+    }
+}
+
+async fn finish_with(
+    inner: &Inner,
+    run: &Run,
+    groups: &[Group],
+    rule: EndRule<'_>,
+) -> Result<(RunSummary, GroupOutcome), StoreError> {
     let memory = inner.memory(run)?;
     let mut memory = memory.lock().await;
-    memory.end_page();
+    // No more rows follow that would be slowed down.
+    deferred::before(inner, run, 1, &mut memory).await?;
+    let mut work = Writing::in_force_load(inner).await?;
+    check_fence(&mut work, run).await?;
+    load::take_turn(&mut work, run, None).await?;
+    let last = load::write_groups(&mut work, run, groups, &memory).await?;
+    let outcome = last.outcome.clone();
+    let ended = load::Ended::of(&memory, Some(last));
+    let summary = end_with(work, run, &rule(&outcome), &ended, memory.lacks_indexes).await?;
+    Ok((summary, outcome))
+}
+
+pub(super) async fn finish(inner: &Inner, run: &Run, finish: &Finish) -> Result<RunSummary, StoreError> {
+    let memory = inner.memory(run)?;
+    let memory = memory.lock().await;
     // What writes no row of the definition may also end what an older one began.
     let mut work = match finish {
         Finish::Complete { .. } => Writing::in_force(inner).await?,
         Finish::Failed { .. } | Finish::Interrupted => Writing::begin(inner).await?,
     };
     check_fence(&mut work, run).await?;
+    let ended = load::Ended::of(&memory, None);
+    end_with(work, run, finish, &ended, memory.lacks_indexes).await
+}
+
+/// The end of a run, in a transaction that has checked its fence.
+async fn end_with(
+    mut work: Writing<'_>,
+    run: &Run,
+    finish: &Finish,
+    ended: &load::Ended,
+    lacks_indexes: bool,
+) -> Result<RunSummary, StoreError> {
+    let inner = work.inner;
     let mut absent = load::Absent::default();
     let (state, error) = match finish {
         Finish::Complete {
@@ -217,11 +273,11 @@ pub(super) async fn finish(inner: &Inner, run: &Run, finish: &Finish) -> Result<
             told,
         } => {
             load::take_turn(&mut work, run, None).await?;
-            absent = judge(&mut work, run, &memory, (*missing, *missing_max)).await?;
+            absent = judge(&mut work, run, ended, (*missing, *missing_max)).await?;
             crash::point("finish::absent");
             load::forget_unvisited(&mut work, run, told.reread).await?;
             refilled(&mut work, run).await?;
-            repeating(&mut work, run, &memory.copied).await?;
+            repeating(&mut work, run, &ended.copied).await?;
             (RunState::Complete, None)
         }
         Finish::Failed { error } => (RunState::Failed, Some(error.clone())),
@@ -240,7 +296,7 @@ pub(super) async fn finish(inner: &Inner, run: &Run, finish: &Finish) -> Result<
     changes::prune(inner).await;
     // A shutdown does not wait for what the next start does.
     if !matches!(finish, Finish::Interrupted) {
-        deferred::end(inner, run, memory.lacks_indexes).await;
+        deferred::end(inner, run, lacks_indexes).await;
         statistics::renew(inner, run).await;
     }
     Ok(summary)
@@ -251,15 +307,14 @@ pub(super) async fn finish(inner: &Inner, run: &Run, finish: &Finish) -> Result<
 async fn judge(
     work: &mut Writing<'_>,
     run: &Run,
-    memory: &RunMemory,
+    ended: &load::Ended,
     (missing, missing_max): (Missing, f64),
 ) -> Result<load::Absent, StoreError> {
-    if memory.later.is_empty() {
-        return load::absent(work, run, &memory.seen, missing, missing_max).await;
+    if ended.later.is_empty() {
+        return load::absent(work, run, &ended.seen, missing, missing_max).await;
     }
-    let mut again = load::Again::new(&memory.later);
-    // The transaction may be given up, and the memory then is as it was.
-    let mut seen = memory.seen.clone();
+    let mut again = load::Again::new(&ended.later);
+    let mut seen = ended.seen.clone();
     again.write(work, run, &mut seen).await?;
     let absent = load::absent(work, run, &seen, missing, missing_max).await?;
     if absent.gone > 0 {

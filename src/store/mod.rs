@@ -37,6 +37,7 @@ mod redefine;
 mod rejected;
 mod replay;
 mod rows;
+mod runs;
 mod session;
 mod sqlite;
 mod standing;
@@ -399,29 +400,6 @@ impl Store {
     /// Keeps the lease of a run; an error of kind `Fenced` means that another process has taken it over.
     pub async fn heartbeat(&self, run: &Run) -> Result<(), StoreError> {
         in_line!(ledger::heartbeat(&self.inner, run).await)
-    }
-
-    /// Whether an unchanged page may stand for the rows that it brought when it was last read: they are as it wrote them, and
-    /// none of these groups, which are to be committed before it, has one of them. Otherwise it has to be read in full.
-    pub async fn vouches(&self, run: &Run, request: &str, before: &[Group]) -> Result<bool, StoreError> {
-        in_line!(load::vouches(&self.inner, run, request, before).await)
-    }
-
-    /// One transaction for all of these groups, in their order: rows that differ, keys seen, change log, quarantine, request
-    /// states, counters, checkpoint.
-    pub async fn commit_groups(&self, run: &Run, groups: &[Group]) -> Result<GroupOutcome, StoreError> {
-        load::commit_groups(&self.inner, run, groups).await
-    }
-
-    /// The same for one group.
-    #[cfg(test)]
-    pub async fn commit_group(&self, run: &Run, group: Group) -> Result<GroupOutcome, StoreError> {
-        self.commit_groups(run, &[group]).await
-    }
-
-    /// Ends a run. `Finish::Complete` first deletes what was not seen, as far as the fetch's `missing` and `missing_max` allow.
-    pub async fn finish_run(&self, run: &Run, finish: Finish) -> Result<RunSummary, StoreError> {
-        in_line!(ledger::finish(&self.inner, run, &finish).await)
     }
 
     /// What is remembered of an earlier answer to the same request under the same definition.

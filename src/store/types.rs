@@ -222,6 +222,9 @@ pub struct Plan {
 /// The rule that compares a fetch's schedule with what the ledger knows of it. Pure: it may be asked twice.
 pub type PlanRule<'r> = &'r (dyn Fn(&FetchStatus, DateTime<Utc>) -> Plan + Send + Sync);
 
+/// The rule that says how a run ends, by what its last groups did. Pure: it may be asked twice.
+pub type EndRule<'r> = &'r (dyn Fn(&GroupOutcome) -> Finish + Send + Sync);
+
 /// Asks for the next run of a fetch.
 #[derive(Clone, Debug)]
 pub struct Claim {

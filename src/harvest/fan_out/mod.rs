@@ -28,6 +28,7 @@ use super::{
     Inner,
     buffer::{Held, Part},
     error::PageFault,
+    load::Last,
     page::Seen,
     progress::Progress,
     run::Outcome,
@@ -75,13 +76,17 @@ pub(super) async fn run(
     tracing::debug!(fetch = run.fetch, planned, "requests are due");
     let crew = Crew::new(inner, id, run);
     Ok(match crew.work(Some(planned), progress, stop).await? {
-        Ended::Done => Outcome::Whole(Read {
-            seen: Seen {
+        Ended::Done => {
+            let seen = Seen {
                 more: crew.more(),
                 ..Seen::default()
-            },
-            ..Read::default()
-        }),
+            };
+            let read = Read {
+                seen,
+                ..Read::default()
+            };
+            Outcome::Whole(read, Last::default())
+        }
         Ended::Broken(fault) => Outcome::Failed(fault),
         Ended::Stopped => Outcome::Interrupted,
     })

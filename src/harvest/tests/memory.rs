@@ -13,8 +13,8 @@ use super::super::ledger::Ledger;
 use crate::{
     catalog::Missing,
     store::{
-        Attendance, Checkpoint, Claim, Due, FetchStatus, Finish, Group, GroupOutcome, Hold, PlanRule, Reason, Refused,
-        RequestState, Run, RunState, RunSummary, StartRun, StoreError, Told,
+        Attendance, Checkpoint, Claim, Due, EndRule, FetchStatus, Finish, Group, GroupOutcome, Hold, PlanRule, Reason,
+        Refused, RequestState, Run, RunState, RunSummary, StartRun, StoreError, Told,
     },
     value::Row,
 };
@@ -230,6 +230,19 @@ impl Ledger for Memory {
         }
         self.committed.notify_one();
         Ok(outcome)
+    }
+
+    async fn complete_run(
+        &self,
+        run: &Run,
+        groups: &[Group],
+        rule: EndRule<'_>,
+    ) -> Result<(RunSummary, GroupOutcome), StoreError> {
+        let outcome = match groups {
+            [] => GroupOutcome::default(),
+            groups => self.commit_groups(run, groups).await?,
+        };
+        Ok((self.finish_run(run, rule(&outcome)).await?, outcome))
     }
 
     async fn finish_run(&self, run: &Run, finish: Finish) -> Result<RunSummary, StoreError> {

@@ -147,3 +147,29 @@ async fn a_young_time_is_not_asked_with() {
         assert_eq!(log[1].head.contains("if-modified-since"), asked, "{age}");
     }
 }
+
+/// Nobody sees a part of what a small source changed: not the pages before an unchanged one, nor what is gone beside what came.
+#[tokio::test]
+async fn a_small_harvest_is_one_commit() {
+    let pages = Arc::new(Mutex::new([vec![1, 2], vec![3, 4], vec![5, 6]]));
+    let known = Arc::clone(&pages);
+    let upstream = Upstream::start(move |asked, _| {
+        let number = asked.path.split_once('=').map_or("1", |(_, number)| number);
+        let number: usize = number.parse().expect("a number");
+        let ids = known.lock().expect("pages")[number - 1].clone();
+        let tag = format!("\"{ids:?}\"");
+        if asked.head.contains(&format!("if-none-match: {tag}")) {
+            return Answer::status(304);
+        }
+        let rows: Vec<String> = ids.iter().map(|id| format!("{{\"id\":{id}}}")).collect();
+        Answer::json(format!("{{\"rows\":[{}],\"last\":3}}", rows.join(","))).header("etag", tag)
+    })
+    .await;
+    let fetch = "GET: \"/t?page={$page}\", pages: {last: \".last\"}, missing: DELETE";
+    let farm = Farm::new(&upstream.url, fetch).await;
+    assert_eq!((farm.commits().await, farm.rows().await), (1, 6));
+    // The first and the last page change, and one row is gone.
+    *pages.lock().expect("pages") = [vec![1, 7], vec![3, 4], vec![8, 9]];
+    assert_eq!((farm.commits().await, farm.rows().await), (1, 6));
+    assert_eq!((farm.commits().await, farm.rows().await), (0, 6));
+}

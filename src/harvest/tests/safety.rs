@@ -83,6 +83,13 @@ impl Farm {
         ids.1.store(u64::MAX, Ordering::Release);
     }
 
+    /// How many commits that changed something a run makes.
+    pub(super) async fn commits(&self) -> usize {
+        let mut commits = self.store.bus().listen();
+        self.run(Reason::Hand).await;
+        std::iter::from_fn(|| commits.try_recv().ok()).count()
+    }
+
     pub(super) async fn rows(&self) -> u64 {
         self.store.row_counts().await.expect("counts")[0].1
     }

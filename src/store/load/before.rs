@@ -6,6 +6,7 @@ use std::{borrow::Cow, collections::HashSet};
 use super::{
     again::{Later, Rest},
     print::Print,
+    seen::RowSet,
 };
 use crate::store::{
     ledger::{REPEATING_MAX, RunMemory},
@@ -26,6 +27,51 @@ pub struct Part {
     pub added: Option<(Vec<u64>, i64)>,
     /// What the run tries again at its end.
     pub rest: Rest,
+}
+
+/// What the groups of a transaction left.
+pub struct Brought {
+    pub outcome: GroupOutcome,
+    pub refused: u64,
+    pub parts: Vec<Part>,
+    /// What waits for the end of the run, as all groups but the last left it.
+    pub later: Option<Later>,
+}
+
+/// What a run knows at its end.
+pub struct Ended {
+    pub seen: RowSet,
+    pub later: Later,
+    /// As in [`RunMemory::copied`].
+    pub copied: Vec<i64>,
+}
+
+impl Ended {
+    /// Of what is committed, and of the last groups, which are written together with the end.
+    pub fn of(memory: &RunMemory, last: Option<Brought>) -> Ended {
+        let mut ended = Ended {
+            seen: memory.seen.clone(),
+            later: memory.later.clone(),
+            copied: memory.copied.clone(),
+        };
+        ended.see(&memory.page_rows);
+        if let Some(last) = last {
+            ended.later = last.later.unwrap_or(ended.later);
+            for part in last.parts {
+                ended.see(&part.rows);
+                ended.later.add(part.rest);
+                ended.copied.extend(part.copied);
+            }
+        }
+        ended.copied.truncate(REPEATING_MAX);
+        ended
+    }
+
+    fn see(&mut self, rows: &[i64]) {
+        for row in rows {
+            self.seen.insert(*row);
+        }
+    }
 }
 
 /// What came before a group: in earlier transactions, and in this one. It says of each group what it would say if the groups

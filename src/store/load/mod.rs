@@ -35,8 +35,8 @@ use super::{
     sure::{self, Trace},
     types::{Checkpoint, Group, GroupOutcome, Refused, RequestState, Run, StoreError},
 };
-use again::{Later, Rest};
-use before::{Before, Page, Part, Sums, ends_page, remember_part};
+use again::Rest;
+use before::{Before, Brought, Page, Part, Sums, ends_page, remember_part};
 use key::{KeyOf, distinct};
 use print::Print;
 use repeats::Split;
@@ -69,23 +69,20 @@ async fn commit(
     deferred::before(inner, run, rows, memory).await?;
     let done = in_line!(try_groups(inner, run, groups, memory).await)?;
     memory.part += 1;
-    if let Some(later) = done.later {
+    if let Some(later) = done.brought.later {
         memory.later = later;
     }
-    for (group, part) in groups.iter().zip(done.parts) {
+    for (group, part) in groups.iter().zip(done.brought.parts) {
         remember_part(memory, group, part);
     }
     announce(inner, done.commit);
     deferred::after(inner, run, rows).await;
-    Ok(done.outcome)
+    Ok(done.brought.outcome)
 }
 
-/// Groups that are committed, and what their run remembers of each from now on.
+/// Groups that are committed.
 struct Done {
-    outcome: GroupOutcome,
-    parts: Vec<Part>,
-    /// What waits for the end of the run, as all groups but the last left it.
-    later: Option<Later>,
+    brought: Brought,
     commit: Option<Commit>,
 }
 
@@ -95,6 +92,25 @@ async fn try_groups(inner: &Inner, run: &Run, groups: &[Group], memory: &RunMemo
     check_fence(&mut work, run).await?;
     take_turn(&mut work, run, None).await?;
     crash::point("load::fenced");
+    let brought = write_groups(&mut work, run, groups, memory).await?;
+    // Groups of rows that are all as they were say only how far the run is: without them pages are read again.
+    if work.changes.is_empty()
+        && brought.refused == 0
+        && let Some(early) = inner.dialect.early_commit()
+    {
+        work.run(work.params(), early.to_owned()).await?;
+    }
+    let commit = finish(work, run, Trace::Part(run, memory.part + 1)).await?;
+    Ok(Done { brought, commit })
+}
+
+/// Writes groups in a transaction that has the turn of their run.
+pub(super) async fn write_groups<'a>(
+    work: &mut Work<'a>,
+    run: &Run,
+    groups: &[Group],
+    memory: &'a RunMemory,
+) -> Result<Brought, StoreError> {
     if work.next_row(run.entity).await? == memory.added.next() {
         work.added = Some((run.entity, &memory.added));
     }
@@ -102,28 +118,20 @@ async fn try_groups(inner: &Inner, run: &Run, groups: &[Group], memory: &RunMemo
     let mut sums = Sums::default();
     let mut parts = Vec::with_capacity(groups.len());
     for group in groups {
-        parts.push(write_group(&mut work, run, group, &mut before, &mut sums).await?);
+        parts.push(write_group(work, run, group, &mut before, &mut sums).await?);
     }
-    let later = before.into_later();
     let part = memory.part + 1;
     let mut rows: Vec<i64> = parts.iter().flat_map(|part| &part.rows).copied().collect();
     // Also when there is none: by this part it is known later that the groups were committed.
-    insert_seen(&mut work, run, part, &mut rows).await?;
+    insert_seen(work, run, part, &mut rows).await?;
     crash::point("load::seen");
-    update_run(&mut work, run, &sums, part).await?;
+    update_run(work, run, &sums, part).await?;
     crash::point("load::checkpoint");
-    // Groups of rows that are all as they were say only how far the run is: without them pages are read again.
-    if work.changes.is_empty()
-        && sums.refused == 0
-        && let Some(early) = inner.dialect.early_commit()
-    {
-        work.run(work.params(), early.to_owned()).await?;
-    }
-    Ok(Done {
+    Ok(Brought {
+        refused: sums.refused,
         outcome: sums.outcome,
         parts,
-        later,
-        commit: finish(work, run, Trace::Part(run, part)).await?,
+        later: before.into_later(),
     })
 }
 
@@ -445,6 +453,7 @@ pub(super) async fn forget_unvisited(work: &mut Work<'_>, run: &Run, all: bool) 
 
 pub(super) use absent::{Absent, absent};
 pub(super) use again::Again;
+pub(super) use before::Ended;
 pub(super) use brought::vouched;
 #[cfg(test)]
 pub(super) use kin::delete;

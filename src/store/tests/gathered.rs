@@ -180,18 +180,15 @@ impl Both {
             }
             self.met.1 += u32::from(waiting.len() > 1);
         }
-        if !waiting.is_empty() {
-            let done = self.many.store.commit_groups(&many, &waiting).await;
-            together.add(&done.expect("a commit"));
-        }
-        assert_eq!(alone, together);
         let finish = match self.random.random_range(0..5) {
             0 => Finish::Failed { error: "no".to_owned() },
             _ => complete(1.0),
         };
-        for (side, run) in [(&self.one, one), (&self.many, many)] {
-            side.store.finish_run(&run, finish.clone()).await.expect("an end");
-        }
+        self.one.store.finish_run(&one, finish.clone()).await.expect("an end");
+        // The last ones are committed together with the end.
+        let ended = self.many.store.complete_run(&many, &waiting, &|_| finish.clone()).await;
+        together.add(&ended.expect("an end").1);
+        assert_eq!(alone, together);
     }
 }
 
@@ -255,11 +252,20 @@ async fn what_comes_before_a_refused_group_is_stored(on: On) {
     let run = side.start(0).await;
     let pages = [once(1, &["a", "b"]), once(2, &["c"]), once(3, &["d", "b"])];
     let error = side.store.commit_groups(&run, &pages).await.expect_err("twice");
-    let error = error.to_string();
-    assert!(error.starts_with("the key \"b\" came more than once"), "{error}");
-    let failed = Finish::Failed { error };
-    let summary = side.store.finish_run(&run, failed).await.expect("an end");
-    assert_eq!((summary.pages, summary.new), (2, 3));
+    fails(&side, &run, error, (2, 3)).await;
+    // The same at the end of a run.
+    let run = side.start(1).await;
+    let pages = [once(1, &["a", "d"]), once(2, &["e", "d"])];
+    let ended = side.store.complete_run(&run, &pages, &|_| complete(1.0)).await;
+    fails(&side, &run, ended.expect_err("twice"), (1, 1)).await;
     let stored = lines(&side.store, "SELECT id FROM \"order\" ORDER BY id").await;
-    assert_eq!(stored, ["a", "b", "c"]);
+    assert_eq!(stored, ["a", "b", "c", "d"]);
+}
+
+async fn fails(side: &Side, run: &Run, error: StoreError, wrote: (u64, u64)) {
+    let error = error.to_string();
+    assert!(error.contains("came more than once"), "{error}");
+    let failed = Finish::Failed { error };
+    let summary = side.store.finish_run(run, failed).await.expect("an end");
+    assert_eq!((summary.pages, summary.new), wrote);
 }

@@ -1,0 +1,43 @@
+//! What a run asks of the store: whether pages may stand for their rows, groups, its end. Knows which module does each.
+
+use super::{
+    Store,
+    in_line::in_line,
+    ledger, load,
+    types::{EndRule, Finish, Group, GroupOutcome, Run, RunSummary, StoreError},
+};
+
+impl Store {
+    /// Whether an unchanged page may stand for the rows that it brought when it was last read: they are as it wrote them, and
+    /// none of these groups, which are to be committed before it, has one of them. Otherwise it has to be read in full.
+    pub async fn vouches(&self, run: &Run, request: &str, before: &[Group]) -> Result<bool, StoreError> {
+        in_line!(load::vouches(&self.inner, run, request, before).await)
+    }
+
+    /// One transaction for all of these groups, in their order: rows that differ, keys seen, change log, quarantine, request
+    /// states, counters, checkpoint.
+    pub async fn commit_groups(&self, run: &Run, groups: &[Group]) -> Result<GroupOutcome, StoreError> {
+        load::commit_groups(&self.inner, run, groups).await
+    }
+
+    /// The same for one group.
+    #[cfg(test)]
+    pub async fn commit_group(&self, run: &Run, group: Group) -> Result<GroupOutcome, StoreError> {
+        self.commit_groups(run, &[group]).await
+    }
+
+    /// Ends a run. `Finish::Complete` first deletes what was not seen, as far as the fetch's `missing` and `missing_max` allow.
+    pub async fn finish_run(&self, run: &Run, finish: Finish) -> Result<RunSummary, StoreError> {
+        in_line!(ledger::finish(&self.inner, run, &finish).await)
+    }
+
+    /// The same together with its last groups, as [`Store::commit_groups`] has them: one transaction for all of a small run.
+    pub async fn complete_run(
+        &self,
+        run: &Run,
+        groups: &[Group],
+        rule: EndRule<'_>,
+    ) -> Result<(RunSummary, GroupOutcome), StoreError> {
+        ledger::complete(&self.inner, run, groups, rule).await
+    }
+}
