@@ -36,6 +36,7 @@ mod places;
 mod reload;
 mod repeats;
 mod replaced;
+mod secrets;
 mod start;
 mod starts;
 mod steps;

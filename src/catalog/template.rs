@@ -37,6 +37,21 @@ pub enum Encoding {
 
 /// Placeholders, and where the value of each begins in the text.
 type Placed<'t> = Vec<(&'t Filter, usize)>;
+/// What a placeholder makes of `$env`.
+#[derive(Clone, Debug)]
+pub struct EnvValue {
+    /// The placeholder without its braces.
+    pub expression: String,
+    pub value: String,
+    /// The parameter of a query whose value it begins.
+    pub parameter: Option<String>,
+}
+
+/// `key` of `…&key=`.
+fn parameter(text: &str) -> Option<String> {
+    let name = text.strip_suffix('=')?.rsplit(['?', '&']).next()?;
+    (text.len() > name.len() + 1 && !name.is_empty()).then(|| name.to_owned())
+}
 
 impl Template {
     /// Parses a template whose placeholders may use these variables. `{{` is a brace that opens nothing.
@@ -187,14 +202,54 @@ impl Template {
                 Part::Placeholder(filter) => {
                     let value = self.evaluate(filter, lookup)?;
                     values.push((filter, out.len()));
-                    match self.encoding {
-                        Encoding::Raw => out.push_str(&value),
-                        Encoding::Percent => out.extend(utf8_percent_encode(&value, RESERVED)),
-                    }
+                    out.push_str(&self.encoded(&value));
                 }
             }
         }
         Ok((out, values))
+    }
+
+    /// The same for people: what comes from `$env` stays as it was written.
+    pub fn render_shown(&self, lookup: &dyn Fn(&str) -> Option<Val>) -> Result<String, JqError> {
+        let mut out = String::with_capacity(self.text.len() + 16);
+        for part in &self.parts {
+            match part {
+                Part::Text(text) => out.push_str(text),
+                Part::Placeholder(filter) if filter.uses("env") => {
+                    out.push_str(&format!("{{{}}}", filter.text()));
+                }
+                Part::Placeholder(filter) => out.push_str(&self.encoded(&self.evaluate(filter, lookup)?)),
+            }
+        }
+        Ok(out)
+    }
+
+    /// What its placeholders make of `$env` alone.
+    pub fn env_values(&self, lookup: &dyn Fn(&str) -> Option<Val>) -> Vec<EnvValue> {
+        let mut values = Vec::new();
+        let mut before = "";
+        for part in &self.parts {
+            match part {
+                Part::Text(text) => before = text,
+                Part::Placeholder(filter) => {
+                    let made = filter.uses("env").then(|| self.evaluate(filter, lookup).ok()).flatten();
+                    values.extend(made.map(|value| EnvValue {
+                        expression: filter.text().to_owned(),
+                        value,
+                        parameter: parameter(before),
+                    }));
+                    before = "";
+                }
+            }
+        }
+        values
+    }
+
+    fn encoded(&self, value: &str) -> String {
+        match self.encoding {
+            Encoding::Raw => value.to_owned(),
+            Encoding::Percent => utf8_percent_encode(value, RESERVED).to_string(),
+        }
     }
 
     fn evaluate(&self, filter: &Filter, lookup: &dyn Fn(&str) -> Option<Val>) -> Result<String, JqError> {

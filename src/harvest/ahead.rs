@@ -72,6 +72,8 @@ impl Fetching {
             fetch,
             base: &source.base,
             headers: &source.headers,
+            shown: &source.shown,
+            secrets: &source.secrets,
             environment: &self.inner.environment,
             this: None,
         };
@@ -81,7 +83,7 @@ impl Fetching {
             tracing::warn!(%error, "what is remembered of a request cannot be read; it is made without");
             None
         });
-        let before = before.map(|before| self.asked_with(before, ask));
+        let before = before.map(|before| self.asked_with(source.secrets.recall(before), ask));
         match page_of(fetch, source, &request, before).await {
             Err(PageFault::Status { status, .. }) if is_past(fetch, &position, status, ask == Ask::Probe) => {
                 Ok(page_past(&request))
@@ -222,7 +224,13 @@ impl<'f> Ahead<'f> {
         let Ok(anew) = self.fetching.one(position, Ask::Anew).await else {
             return got;
         };
-        tracing::info!(fetch = self.fetching.run, %fault, "a page that is remembered is read anew: the one after it is gone");
+        let inner = &self.fetching.inner;
+        let told = inner.masked(inner.catalog.fetch(self.fetching.id), &fault);
+        tracing::info!(
+            fetch = self.fetching.run,
+            fault = told,
+            "a page that is remembered is read anew: the one after it is gone"
+        );
         self.give_up();
         self.gone = Some((next, fault));
         anew

@@ -41,10 +41,15 @@ pub enum PageFault {
     CutOff { place: String },
     #[error("{place}: the request failed; the log has the cause")]
     Request { place: String },
-    #[error("{place}: answered {status}{hint}")]
+    /// Its TLS or its certificate cannot be accepted: trying again does not help.
+    #[error("{place}: cannot connect safely: {reason}")]
+    Tls { place: String, reason: &'static str },
+    #[error("{place}: answered {status}{}{hint}", quoted(said))]
     Status {
         place: String,
         status: u16,
+        /// The upstream's own words, cut.
+        said: String,
         hint: &'static str,
     },
     #[error(
@@ -62,10 +67,15 @@ pub enum PageFault {
     #[error("{place}: redirects again and again; try its URL in a browser")]
     RedirectLoop { place: String },
     #[error(
-        "{place}: an HTML page instead of data; it may be a login or an error page: check the path and the credentials"
+        "{place}: an HTML page instead of data; {}",
+        advice(
+            place,
+            "give the file that has the data",
+            "it may be a login or an error page: check the path and the credentials"
+        )
     )]
     Html { place: String },
-    #[error("{place}: the body is empty")]
+    #[error("{place}: {} is empty", advice(place, "the file", "the body"))]
     Empty { place: String },
     #[error("{place}: not JSON ({message}); it begins {begin}")]
     NotJson {
@@ -77,16 +87,31 @@ pub enum PageFault {
         "{place}: byte {at}: a number of more than {NUMBER_MAX} characters; write it as a text, and read it as a String"
     )]
     LongNumber { place: String, at: u64 },
-    #[error("{place}: JSON that breaks off ({message}); the upstream or the network closed it early")]
+    #[error(
+        "{place}: JSON that breaks off ({message}); {}",
+        advice(
+            place,
+            "the file is not whole: write it under another name and rename it when it is done",
+            "the upstream or the network closed it early"
+        )
+    )]
     CutOffJson { place: String, message: String },
-    #[error("{place}: larger than {BODY_MAX} bytes; ask for smaller pages, or harvest NDJSON from a file")]
+    #[error(
+        "{place}: larger than {BODY_MAX} bytes; {}",
+        advice(
+            place,
+            "split the file, or write it as NDJSON, which may be of any size",
+            "ask for smaller pages, or harvest NDJSON from a file"
+        )
+    )]
     TooLarge { place: String },
     #[error("{place}: gzip data that is damaged or breaks off; make it anew, or harvest again when it is whole")]
     Packed { place: String },
     #[error("{place}: line {line} is longer than {LINE_MAX} bytes; is it NDJSON?")]
     LongLine { place: String, line: u64 },
     #[error(
-        "{place}: the definition's filters took longer than {FILTER_TIME:?}; make them simpler, or ask for smaller pages"
+        "{place}: the definition's filters took longer than {FILTER_TIME:?}; make them simpler, or {}",
+        advice(place, "split the file", "ask for smaller pages")
     )]
     SlowFilter { place: String },
     #[error("{place}: {message}")]
@@ -124,6 +149,22 @@ pub enum PageFault {
     Internal,
 }
 
+/// What to do differs for files and for what is asked of an upstream.
+fn advice<'a>(place: &str, file: &'a str, upstream: &'a str) -> &'a str {
+    match place.starts_with("FILE ") {
+        true => file,
+        false => upstream,
+    }
+}
+
+/// ` and said: “no such key”`.
+fn quoted(said: &str) -> String {
+    match said.is_empty() {
+        true => String::new(),
+        false => format!(" and said `{said}`"),
+    }
+}
+
 impl PageFault {
     /// Whether the same request may be answered soon: the upstream or the network was in trouble, not the request.
     pub(super) fn passes(&self) -> bool {
@@ -131,7 +172,7 @@ impl PageFault {
             PageFault::Connect { .. } | PageFault::Timeout { .. } | PageFault::CutOff { .. } => true,
             PageFault::CutOffJson { .. } | PageFault::Packed { .. } | PageFault::RetryAfter { .. } => true,
             PageFault::Shifted { .. } | PageFault::Doubtful { .. } => true,
-            PageFault::Status { status, .. } => matches!(status, 408 | 429 | 500..),
+            PageFault::Status { status, .. } => matches!(status, 202 | 408 | 425 | 429 | 500..),
             _ => false,
         }
     }

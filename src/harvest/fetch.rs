@@ -1,5 +1,8 @@
 //! The only module that calls out: one request, with pace, retries, redirects and bounds. Knows HTTP; knows no rows.
 
+mod failure;
+mod wait;
+
 use std::{
     sync::Arc,
     time::{Duration, SystemTime},
@@ -14,18 +17,21 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::{
     charset,
     error::{HarvestError, PageFault},
-    limits::{BODY_MAX, CONNECT_TIMEOUT, PAGE_TIMEOUT, READ_TIMEOUT, REDIRECTS_MAX, RETRY_AFTER_MAX, TRIES},
-    pace::{Pace, backoff, is_settled, next_link, retry_after},
+    limits::{ASKED_MAX, BODY_MAX, CONNECT_TIMEOUT, PAGE_TIMEOUT, READ_TIMEOUT, REDIRECTS_MAX, RETRY_AFTER_MAX, TRIES},
+    pace::{Pace, backoff, is_settled, next_link},
     packed,
+    secrets::Secrets,
     share::{Places, Shares},
 };
 use crate::{catalog::Source, store::RequestState};
+use failure::{Failure, carries_data, chain, of_error, of_status, status_fault};
 
 /// An HTTP source: its client, credentials, pace and places.
 #[derive(Debug)]
 pub(super) struct Upstream {
     client: Client,
     headers: HeaderMap,
+    secrets: Arc<Secrets>,
     pace: Pace,
     places: Places,
     shares: Arc<Shares>,
@@ -80,33 +86,6 @@ pub(super) struct Body {
     pub head: Head,
 }
 
-/// A failed try: whether another may help, and how long the upstream asks to wait.
-struct Failure {
-    fault: PageFault,
-    again: bool,
-    after: Option<Duration>,
-}
-
-impl From<PageFault> for Failure {
-    fn from(fault: PageFault) -> Failure {
-        Failure {
-            fault,
-            again: false,
-            after: None,
-        }
-    }
-}
-
-impl Failure {
-    fn passing(fault: PageFault) -> Failure {
-        Failure {
-            fault,
-            again: true,
-            after: None,
-        }
-    }
-}
-
 /// Makes the one client that all sources share.
 pub(super) fn client() -> Result<Client, HarvestError> {
     // Another part of the process may have installed a provider first: any will do.
@@ -125,10 +104,17 @@ pub(super) fn client() -> Result<Client, HarvestError> {
 }
 
 impl Upstream {
-    pub(super) fn new(client: Client, source: &Source, headers: HeaderMap, shares: Arc<Shares>) -> Upstream {
+    pub(super) fn new(
+        client: Client,
+        source: &Source,
+        headers: HeaderMap,
+        secrets: Arc<Secrets>,
+        shares: Arc<Shares>,
+    ) -> Upstream {
         Upstream {
             client,
             headers,
+            secrets,
             pace: Pace::new(source.rate),
             places: Places::new(source.concurrency),
             shares,
@@ -142,9 +128,8 @@ impl Upstream {
         place: &str,
         before: Option<&RequestState>,
     ) -> Result<Fetched, PageFault> {
-        let mut tried = 0;
+        let (mut tried, mut asked, mut waited) = (0, 0, Duration::ZERO);
         loop {
-            tried += 1;
             let failure = match self.attempt(url, place, before).await {
                 Ok(fetched) => return Ok(fetched),
                 Err(failure) => failure,
@@ -155,11 +140,18 @@ impl Upstream {
                     asked,
                 });
             }
-            if !failure.again || tried >= TRIES {
+            // Who is asked to come back does not try in vain, but does not wait for ever either.
+            match failure.after {
+                Some(_) => asked += 1,
+                None => tried += 1,
+            }
+            let wait = backoff(tried.max(asked)).max(failure.after.unwrap_or_default());
+            waited += failure.after.map_or(Duration::ZERO, |_| wait);
+            if !failure.again || tried >= TRIES || asked >= ASKED_MAX || waited > RETRY_AFTER_MAX {
                 return Err(failure.fault);
             }
-            let wait = backoff(tried).max(failure.after.unwrap_or(Duration::ZERO));
-            tracing::warn!(fault = %failure.fault, tried, ?wait, "a request failed and is tried again");
+            let fault = self.secrets.mask(&failure.fault.to_string());
+            tracing::warn!(%fault, tried, asked, ?wait, "a request failed and is tried again");
             if let Some(after) = failure.after {
                 self.pace.hold(tokio::time::Instant::now() + after);
             }
@@ -184,17 +176,13 @@ impl Upstream {
         if response.status() == StatusCode::NOT_MODIFIED && before.is_some() {
             return Ok(Fetched::NotModified(head(response.headers())));
         }
-        check_status(&response, place)?;
+        if !carries_data(&response) {
+            return Err(of_status(response, place, &self.secrets).await);
+        }
         let html = is_html_type(response.headers());
         let head = head(response.headers());
         let media = response.headers().get(header::CONTENT_TYPE).cloned();
-        let bytes = body(response, place).await?;
-        if html || begins_html(&bytes) {
-            return Err(PageFault::Html {
-                place: place.to_owned(),
-            }
-            .into());
-        }
+        let bytes = self.body(response, place).await?;
         let hash = xxh3_64(&bytes);
         if before.and_then(|before| before.body_hash.as_deref()) == Some(hash_text(hash).as_str()) {
             return Ok(Fetched::Same {
@@ -204,6 +192,14 @@ impl Upstream {
         }
         let media = media.as_ref().and_then(|media| media.to_str().ok());
         let bytes = charset::utf8(packed::unpacked(bytes, place).await?, media);
+        // What is served as a web page may be JSON all the same; a web page begins like one.
+        if begins_html(&bytes) || (html && bytes.trim_ascii_start().starts_with(b"<")) {
+            return Err(PageFault::Html {
+                place: place.to_owned(),
+            }
+            .into());
+        }
+        let bytes = self.secrets.cover(bytes);
         Ok(Fetched::Body(Body { bytes, hash, head }))
     }
 
@@ -212,7 +208,7 @@ impl Upstream {
         let mut url = url.clone();
         for _ in 0..=REDIRECTS_MAX {
             let request = self.client.get(url.clone()).headers(self.request_headers(before));
-            let response = request.send().await.map_err(|error| failure_of(&error, place))?;
+            let response = request.send().await.map_err(|error| self.failure(&error, place))?;
             if !response.status().is_redirection() || response.status() == StatusCode::NOT_MODIFIED {
                 return Ok(response);
             }
@@ -240,6 +236,29 @@ impl Upstream {
             before.and_then(|before| before.last_modified.as_ref()),
         );
         headers
+    }
+
+    fn failure(&self, error: &reqwest::Error, place: &str) -> Failure {
+        tracing::debug!(error = self.secrets.mask(&chain(error)), place, "a request failed");
+        of_error(error, place)
+    }
+
+    /// Reads a body up to its limit, counted after decompression.
+    async fn body(&self, mut response: Response, place: &str) -> Result<Bytes, Failure> {
+        let too_large = || PageFault::TooLarge {
+            place: place.to_owned(),
+        };
+        if response.content_length().is_some_and(|length| length > BODY_MAX) {
+            return Err(too_large().into());
+        }
+        let mut whole = BytesMut::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.failure(&error, place))? {
+            if whole.len() as u64 + chunk.len() as u64 > BODY_MAX {
+                return Err(too_large().into());
+            }
+            whole.extend_from_slice(&chunk);
+        }
+        Ok(whole.freeze())
     }
 }
 
@@ -270,7 +289,7 @@ fn redirect_target(from: &Url, response: &Response, place: &str) -> Result<Url, 
         .and_then(|value| value.to_str().ok())
         .and_then(|location| from.join(location).ok());
     let Some(to) = target else {
-        return Err(status_fault(response.status(), place).into());
+        return Err(status_fault(response.status(), place, String::new()).into());
     };
     let upgraded = from.scheme() == "http" && to.scheme() == "https" && from.host_str() == to.host_str();
     if from.origin() != to.origin() && !upgraded {
@@ -282,89 +301,6 @@ fn redirect_target(from: &Url, response: &Response, place: &str) -> Result<Url, 
         .into());
     }
     Ok(to)
-}
-
-fn check_status(response: &Response, place: &str) -> Result<(), Failure> {
-    let status = response.status();
-    if status == StatusCode::OK {
-        return Ok(());
-    }
-    let again =
-        matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS) || status.is_server_error();
-    let value = response.headers().get(header::RETRY_AFTER);
-    let after = value
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| retry_after(value, SystemTime::now()));
-    Err(Failure {
-        fault: status_fault(status, place),
-        again,
-        after: after.filter(|_| again),
-    })
-}
-
-fn status_fault(status: StatusCode, place: &str) -> PageFault {
-    let hint = match status.as_u16() {
-        401 | 403 => "; check the source's headers and credentials",
-        404 | 410 => "; check the source's url and the fetch's path",
-        408 | 500.. => "; the upstream is in trouble, harvest again later",
-        429 => "; the upstream wants fewer requests: lower the source's rate",
-        204 => " (no content), which is no page",
-        300..=399 => " without an address to go to",
-        _ => "; data comes with 200 only",
-    };
-    PageFault::Status {
-        place: place.to_owned(),
-        status: status.as_u16(),
-        hint,
-    }
-}
-
-/// Reads a body up to its limit, counted after decompression.
-async fn body(mut response: Response, place: &str) -> Result<Bytes, Failure> {
-    let too_large = || PageFault::TooLarge {
-        place: place.to_owned(),
-    };
-    if response.content_length().is_some_and(|length| length > BODY_MAX) {
-        return Err(too_large().into());
-    }
-    let mut whole = BytesMut::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| failure_of(&error, place))? {
-        if whole.len() as u64 + chunk.len() as u64 > BODY_MAX {
-            return Err(too_large().into());
-        }
-        whole.extend_from_slice(&chunk);
-    }
-    Ok(whole.freeze())
-}
-
-fn failure_of(error: &reqwest::Error, place: &str) -> Failure {
-    tracing::debug!(error = chain(error), place, "a request failed");
-    let place = place.to_owned();
-    let fault = if error.is_connect() {
-        PageFault::Connect { place }
-    } else if error.is_timeout() {
-        PageFault::Timeout {
-            place,
-            after: READ_TIMEOUT,
-        }
-    } else if error.is_body() || error.is_decode() || error.is_request() {
-        PageFault::CutOff { place }
-    } else {
-        return PageFault::Request { place }.into();
-    };
-    Failure::passing(fault)
-}
-
-/// An error with its causes, for the log; without the URL, which may hold a secret.
-fn chain(error: &reqwest::Error) -> String {
-    let mut text = String::new();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 fn is_html_type(headers: &HeaderMap) -> bool {

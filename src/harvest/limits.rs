@@ -55,6 +55,12 @@ pub(super) const BACKOFF_BASE: Duration = Duration::from_millis(if cfg!(test) { 
 pub(super) const BACKOFF_CAP: Duration = Duration::from_secs(30);
 /// A `Retry-After` beyond this fails the run: the schedule comes back anyway.
 pub(super) const RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
+/// Tries that an upstream may ask for of one request, by `Retry-After`, a rate limit or 202: all together wait no longer than
+/// [`RETRY_AFTER_MAX`].
+pub(super) const ASKED_MAX: u32 = if cfg!(test) { 6 } else { 60 };
+/// What a failed answer says is read so far, and so much of it is shown: a message, not a page.
+pub(super) const WORDS_BYTES: usize = 16 << 10;
+pub(super) const WORDS_SHOWN: usize = 200;
 /// Between signs of life of this process: several, before it counts as gone.
 pub(super) const ATTEND: Duration = Duration::from_secs(3);
 /// While others are waited for, more often: a person may be waiting too.

@@ -33,6 +33,7 @@ mod request;
 mod room;
 mod run;
 mod schedule;
+mod secrets;
 mod select;
 mod shape;
 mod share;
@@ -51,7 +52,7 @@ use std::{
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
-    catalog::{Catalog, FetchId, SourceId, Valid},
+    catalog::{Catalog, Fetch, FetchId, SourceId, Valid},
     config::Environment,
     layout::Layout,
     store::{Reason, StartRun, Store, StoreError},
@@ -66,6 +67,7 @@ use fetch::{HeaderMap, Upstream};
 use ledger::Ledger;
 use limits::{JOIN_SILENT, WAITING_MAX};
 use request::Base;
+use secrets::Secrets;
 use shape::Shaper;
 use share::Shares;
 
@@ -103,7 +105,10 @@ struct Inner {
 /// One source, ready to be asked.
 struct SourceHandle {
     base: Base,
+    /// The base as people see it.
+    shown: String,
     headers: HeaderMap,
+    secrets: Arc<Secrets>,
     /// None for folders.
     upstream: Option<Upstream>,
 }
@@ -220,6 +225,17 @@ impl Inner {
         self.catalog.fetch_name(fetch)
     }
 
+    /// What the source of a fetch is told that nobody else may see.
+    fn secrets(&self, fetch: &Fetch) -> Arc<Secrets> {
+        let source = self.sources.get(fetch.source.index());
+        source.map_or_else(Arc::default, |source| Arc::clone(&source.secrets))
+    }
+
+    /// A fault as it may be kept and shown.
+    fn masked(&self, fetch: &Fetch, fault: &PageFault) -> String {
+        self.secrets(fetch).mask(&fault.to_string())
+    }
+
     /// Whether this process has a share in a source now.
     fn may_call(&self, source: SourceId) -> bool {
         self.places(source) > 0
@@ -246,7 +262,9 @@ fn sources(
         return Err(HarvestError::Environment(missing.join(", ")));
     }
     let client = fetch::client()?;
-    let handle = |source: &crate::catalog::Source| {
+    let handle = |id: SourceId| {
+        let source = catalog.source(id);
+        let secrets = Arc::new(Secrets::of(catalog, id, &settings.environment));
         let base = request::base(source, &settings.environment, &settings.definition_dir)?;
         let headers = request::headers(source, &settings.environment)?;
         let upstream = match base {
@@ -254,15 +272,18 @@ fn sources(
                 client.clone(),
                 source,
                 headers.clone(),
+                Arc::clone(&secrets),
                 Arc::clone(shares),
             )),
             Base::Folder(_) => None,
         };
         Ok(SourceHandle {
+            shown: request::shown_base(source, &base, &settings.environment),
             base,
             headers,
+            secrets,
             upstream,
         })
     };
-    catalog.sources.iter().map(handle).collect()
+    (0..catalog.sources.len() as u32).map(SourceId).map(handle).collect()
 }

@@ -64,16 +64,6 @@ pub(super) fn backoff(tried: u32) -> Duration {
     doubled.min(BACKOFF_CAP).mul_f64(rand::rng().random::<f64>())
 }
 
-/// `Retry-After` as seconds or an HTTP date.
-pub(super) fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
-    let value = value.trim();
-    if let Ok(seconds) = value.parse::<u64>() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = httpdate::parse_http_date(value).ok()?;
-    Some(date.duration_since(now).unwrap_or(Duration::ZERO))
-}
-
 /// Whether `Last-Modified` is old enough at the answer's `Date` to be a validator: what changes within its second, or while
 /// caches and clocks differ, would be taken for the same.
 pub(super) fn is_settled(modified: &str, date: Option<&str>, now: SystemTime) -> bool {
@@ -149,21 +139,6 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(next_link([header].into_iter()).as_deref(), want, "{header}");
-        }
-    }
-
-    #[test]
-    fn retry_after_forms() {
-        let now = httpdate::parse_http_date("Sat, 21 Nov 2026 03:00:00 GMT").expect("date");
-        for (value, want) in [
-            ("7", Some(7)),
-            (" 0 ", Some(0)),
-            ("Sat, 21 Nov 2026 03:01:00 GMT", Some(60)),
-            ("Sat, 21 Nov 2026 02:00:00 GMT", Some(0)),
-            ("soon", None),
-            ("-1", None),
-        ] {
-            assert_eq!(retry_after(value, now), want.map(Duration::from_secs), "{value}");
         }
     }
 

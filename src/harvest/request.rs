@@ -12,9 +12,10 @@ use super::{
     error::{HarvestError, PageFault},
     fetch::{HeaderMap, HeaderName, HeaderValue},
     page::Position,
+    secrets::Secrets,
 };
 use crate::{
-    catalog::{Catalog, Fetch, Method, Source, template::Template},
+    catalog::{Catalog, Fetch, Method, Source, jq::JqError, template::Template},
     config::Environment,
 };
 
@@ -49,7 +50,7 @@ fn text(value: &str) -> Val {
 }
 
 /// `$env` as jq sees it: an object of the names that the template uses.
-fn environment_object(template: &Template, environment: &Environment) -> Val {
+pub(super) fn environment_object(template: &Template, environment: &Environment) -> Val {
     let names = template.env_names().iter();
     let fields: Map = names
         .map(|name| (text(name), environment.get(name).map_or(Val::Null, text)))
@@ -110,6 +111,39 @@ pub(super) fn base(source: &Source, environment: &Environment, folder: &Path) ->
     Ok(Base::Http(url))
 }
 
+/// A source's address for people: of one that comes from `$env` the origin, which is no secret, and what it was written as.
+pub(super) fn shown_base(source: &Source, base: &Base, environment: &Environment) -> String {
+    let Base::Http(base) = base else {
+        return String::new();
+    };
+    let lookup = |name: &str| (name == "env").then(|| environment_object(&source.url, environment));
+    let written = source.url.render_shown(&lookup).unwrap_or_default();
+    let written = written.trim_end_matches('/');
+    if !source.url.prefix().is_empty() {
+        return without_user(written);
+    }
+    let (origin, path) = (host_of(base), base.path().trim_end_matches('/'));
+    let first = source.url.env_values(&lookup).into_iter().next();
+    let first = first.map_or(String::new(), |first| format!("{{{}}}", first.expression));
+    match written.strip_prefix(&first) {
+        // All of the path is written in the definition.
+        Some(rest) if path == rest => format!("{origin}{rest}"),
+        _ => format!("{origin}/{written}"),
+    }
+}
+
+/// `https://shop.example/api` of `https://user:password@shop.example/api`.
+fn without_user(address: &str) -> String {
+    let Some((scheme, rest)) = address.split_once("://") else {
+        return address.to_owned();
+    };
+    let end = rest.find('/').unwrap_or(rest.len());
+    match rest.get(..end).and_then(|host| host.rfind('@')) {
+        Some(at) => format!("{scheme}://{}", rest.get(at + 1..).unwrap_or_default()),
+        None => address.to_owned(),
+    }
+}
+
 /// Reads a source's headers.
 pub(super) fn headers(source: &Source, environment: &Environment) -> Result<HeaderMap, HarvestError> {
     let mut headers = HeaderMap::new();
@@ -127,12 +161,18 @@ pub(super) fn headers(source: &Source, environment: &Environment) -> Result<Head
     Ok(headers)
 }
 
+/// How a path becomes a text: for the upstream, or for people.
+type Render = fn(&Template, &dyn Fn(&str) -> Option<Val>) -> Result<String, JqError>;
+
 /// Everything that a fetch's requests are made of.
 #[derive(Clone, Copy)]
 pub(super) struct Maker<'a> {
     pub fetch: &'a Fetch,
     pub base: &'a Base,
     pub headers: &'a HeaderMap,
+    /// The base as people see it.
+    pub shown: &'a str,
+    pub secrets: &'a Secrets,
     pub environment: &'a Environment,
     /// The row that a field's request is about, as `{$this.…}` sees it.
     pub this: Option<&'a Val>,
@@ -141,16 +181,21 @@ pub(super) struct Maker<'a> {
 impl Maker<'_> {
     /// The request at a position; `before` is the URL of the page that gave a [`Position::Url`].
     pub(super) fn request(&self, position: &Position) -> Result<Request, PageFault> {
-        let path = self.path(position)?;
+        let path = self.path(position, Template::render)?;
+        let shown = self.path(position, Template::render_shown)?;
         match (self.base, self.fetch.method) {
-            (Base::Folder(folder), Method::File) => self.file(folder, &path),
+            (Base::Folder(folder), Method::File) => self.file(folder, &path, &shown),
             (Base::Http(base), Method::Get) => {
                 let joined = self.fault(join(base, &path))?;
-                let url = match position {
-                    Position::Url(next) => self.next(&joined, base, next)?,
-                    _ => joined,
-                };
-                Ok(self.http(url))
+                let place = format!("GET {}{}{shown}", self.shown, slash(&shown));
+                match position {
+                    Position::Url(next) => {
+                        let url = self.next(&joined, base, next, place)?;
+                        let place = format!("GET {}", self.shown_url(base, &url));
+                        Ok(self.http(url, place))
+                    }
+                    _ => Ok(self.http(joined, self.secrets.mask(&place))),
+                }
             }
             (Base::Folder(_), Method::Get) => self.fault(Err("GET needs an http source; use FILE".to_owned())),
             (Base::Http(_), Method::File) => self.fault(Err("FILE needs a file: source; use GET".to_owned())),
@@ -164,7 +209,7 @@ impl Maker<'_> {
         })
     }
 
-    fn path(&self, position: &Position) -> Result<String, PageFault> {
+    fn path(&self, position: &Position, render: Render) -> Result<String, PageFault> {
         let number = |number: u64| text_or_number(number);
         let lookup = |name: &str| match (name, position) {
             ("env", _) => Some(environment_object(&self.fetch.path, self.environment)),
@@ -174,16 +219,15 @@ impl Maker<'_> {
             ("cursor", Position::Cursor(cursor)) => Some(text(cursor)),
             _ => None,
         };
-        self.fault(self.fetch.path.render_path(&lookup).map_err(|error| error.message))
+        self.fault(render(&self.fetch.path, &lookup).map_err(|error| error.message))
     }
 
     /// The next page's URL; it stays on the source's host.
-    fn next(&self, current: &Url, base: &Url, next: &str) -> Result<Url, PageFault> {
-        let place = self.place(current);
+    fn next(&self, current: &Url, base: &Url, next: &str, place: String) -> Result<Url, PageFault> {
         let Ok(url) = current.join(next) else {
             return Err(PageFault::NextUrl {
                 place,
-                found: next.chars().take(80).collect(),
+                found: self.secrets.mask(next).chars().take(80).collect(),
             });
         };
         if url.origin() != base.origin() {
@@ -196,9 +240,20 @@ impl Maker<'_> {
         Ok(url)
     }
 
-    fn http(&self, mut url: Url) -> Request {
+    /// An address that the upstream gave, as people see it.
+    fn shown_url(&self, base: &Url, url: &Url) -> String {
+        let mut open = url.clone();
+        // Nobody is named in an address by these two calls: it has a host.
+        let _ = (open.set_username(""), open.set_password(None));
+        let below = url.as_str().strip_prefix(base.as_str().trim_end_matches('/'));
+        match below.filter(|below| below.is_empty() || below.starts_with(['/', '?', '#'])) {
+            Some(below) => format!("{}{}", self.shown, self.secrets.mask(below)),
+            None => self.secrets.mask(open.as_str()),
+        }
+    }
+
+    fn http(&self, mut url: Url, place: String) -> Request {
         url.set_fragment(None);
-        let place = self.place(&url);
         // The identity distinguishes addresses and credentials, and tells neither.
         let mut secret = Vec::from(url.as_str());
         for (name, value) in self.headers {
@@ -212,36 +267,17 @@ impl Maker<'_> {
         }
     }
 
-    fn file(&self, folder: &Path, path: &str) -> Result<Request, PageFault> {
+    fn file(&self, folder: &Path, path: &str, shown_path: &str) -> Result<Request, PageFault> {
         let relative = Path::new(path.trim_start_matches('/'));
         let inside = |part: Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
         if path.is_empty() || !relative.components().all(inside) {
             return self.fault(Err("a file stays inside its source's folder: no `..`".to_owned()));
         }
         Ok(Request {
-            identity: format!("{} #{:016x}", shown(path), xxh3_64(path.as_bytes())),
-            place: format!("FILE {path}"),
+            identity: format!("{} #{:016x}", shown(shown_path), xxh3_64(path.as_bytes())),
+            place: format!("FILE {shown_path}"),
             target: Target::File(folder.join(relative)),
         })
-    }
-
-    /// `GET http://host/items?page=2`; without what came from the environment, which may be secret.
-    fn place(&self, url: &Url) -> String {
-        let origin = url.origin().ascii_serialization();
-        if !self.fetch.path.env_names().is_empty() {
-            return format!("GET {origin}{}", self.fetch.path.text());
-        }
-        // The base's own path is left out: with `$env` in the source's url it may be secret.
-        let base = match self.base {
-            Base::Http(base) => base.path().trim_end_matches('/'),
-            Base::Folder(_) => "",
-        };
-        let path = url.path();
-        let path = path.strip_prefix(base).unwrap_or(path);
-        match url.query() {
-            Some(query) => format!("GET {origin}{path}?{query}"),
-            None => format!("GET {origin}{path}"),
-        }
     }
 }
 
@@ -263,15 +299,18 @@ fn host_of(url: &Url) -> String {
     url.origin().ascii_serialization()
 }
 
+/// What belongs between a base and a path.
+fn slash(path: &str) -> &'static str {
+    match path.is_empty() || path.starts_with(['/', '?']) {
+        true => "",
+        false => "/",
+    }
+}
+
 /// Joins a fetch's path to the source's url: appended, so that a base's own path stays.
 fn join(base: &Url, path: &str) -> Result<Url, String> {
     let start = base.as_str().trim_end_matches('/');
-    let slash = if path.is_empty() || path.starts_with(['/', '?']) {
-        ""
-    } else {
-        "/"
-    };
-    let url = Url::parse(&format!("{start}{slash}{path}")).map_err(|error| format!("makes no URL: {error}"))?;
+    let url = Url::parse(&format!("{start}{}{path}", slash(path))).map_err(|error| format!("makes no URL: {error}"))?;
     if url.origin() != base.origin() {
         return Err("leads to another host than the source's".to_owned());
     }
@@ -281,6 +320,32 @@ fn join(base: &Url, path: &str) -> Result<Url, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_shown_of_an_address() {
+        let environment = Environment::default()
+            .with("HOST", "http://h:1")
+            .with("API", "https://u:p@h/t0ken/api")
+            .with("TENANT", "t0ken");
+        for (url, want) in [
+            ("http://h:1/api/", "http://h:1/api"),
+            ("https://u:p@h/api", "https://h/api"),
+            ("https://h/{$env.TENANT}/api", "https://h/{$env.TENANT}/api"),
+            ("{$env.HOST}", "http://h:1"),
+            ("{$env.HOST}/api", "http://h:1/api"),
+            ("{$env.API}", "https://h/{$env.API}"),
+        ] {
+            let source = Source {
+                name: "s".to_owned(),
+                url: Template::parse(url, &["env"], crate::catalog::template::Encoding::Raw).expect("url"),
+                headers: Vec::new(),
+                rate: None,
+                concurrency: 1,
+            };
+            let base = base(&source, &environment, Path::new("")).expect("a base");
+            assert_eq!(shown_base(&source, &base, &environment), want);
+        }
+    }
 
     #[test]
     fn joins() {

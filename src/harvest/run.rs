@@ -22,6 +22,7 @@ use super::{
     page::{Place, Seen},
     progress::{Progress, RunReport},
     request::{Request, Target},
+    secrets::Secrets,
     stage::{Content, Page, Read, Step, Worked},
     work::Job,
 };
@@ -55,7 +56,7 @@ pub(super) async fn execute(
             Err(error) => Err(error),
         },
         Ok(Outcome::Failed(fault)) => Ok(Finish::Failed {
-            error: fault.to_string(),
+            error: inner.masked(fetch, &fault),
         }),
         Ok(Outcome::Interrupted) => Ok(Finish::Interrupted),
         Err(error) => Err(error),
@@ -119,6 +120,7 @@ async fn complete(
     let Last { groups, mut done } = last;
     lease.sure().await?;
     let before = done.outcome.clone();
+    let secrets = inner.secrets(fetch);
     let rule = |outcome: &GroupOutcome| {
         let mut all = before.clone();
         all.add(outcome);
@@ -127,6 +129,7 @@ async fn complete(
         ending(
             fetch,
             run,
+            &secrets,
             Read {
                 shifted,
                 copies: all.copies,
@@ -148,7 +151,7 @@ async fn complete(
 
 /// Absence deletes only when it is known what was there. A refused row with a key stands for the row stored under it;
 /// one without may stand for any.
-fn ending(fetch: &Fetch, run: &Run, read: Read) -> Finish {
+fn ending(fetch: &Fetch, run: &Run, secrets: &Secrets, read: Read) -> Finish {
     let deletes = fetch.missing == Missing::Delete;
     let unsure = unsure(run, &read).filter(|_| deletes);
     let copies = copies(fetch, read.copies);
@@ -164,6 +167,8 @@ fn ending(fetch: &Fetch, run: &Run, read: Read) -> Finish {
         true => format!("{doubt}; nothing is deleted"),
         false => doubt,
     });
+    let doubt = doubt.map(|doubt| secrets.mask(&doubt));
+    notes.iter_mut().for_each(|note| *note = secrets.mask(note));
     Finish::Complete {
         missing: if keep { Missing::Keep } else { fetch.missing },
         missing_max: fetch.missing_max,
@@ -234,7 +239,8 @@ async fn stages(
     if fetch.each.is_some() {
         return fan_out::run(inner, id, run, progress, stop).await;
     }
-    let (pages, rows, start) = match start_of(fetch, run) {
+    let secrets = inner.secrets(fetch);
+    let (pages, rows, start) = match start_of(fetch, run, &secrets) {
         Ok(start) => start,
         Err(fault) => return Ok(Outcome::Failed(fault)),
     };
@@ -251,6 +257,7 @@ async fn stages(
     let job = Job {
         catalog: Arc::clone(&inner.catalog),
         shaper: Arc::clone(&inner.shaper),
+        secrets,
         fetch: id.index(),
         start: start.clone(),
         pages,
@@ -292,11 +299,11 @@ async fn stages(
 }
 
 /// Where a run begins: at the first page, or where its checkpoint says.
-fn start_of(fetch: &Fetch, run: &Run) -> Result<(u64, u64, Place), PageFault> {
+fn start_of(fetch: &Fetch, run: &Run, secrets: &Secrets) -> Result<(u64, u64, Place), PageFault> {
     let Some(checkpoint) = &run.checkpoint else {
         return Ok((0, 0, Place::first(&fetch.paging.advance)));
     };
-    let place = serde_json::from_str(&checkpoint.next).map_err(|error| {
+    let place = serde_json::from_str(&secrets.reveal(&checkpoint.next)).map_err(|error| {
         tracing::error!(%error, "a checkpoint cannot be read");
         PageFault::Internal
     })?;

@@ -15,6 +15,7 @@ use super::{
     page::{PageInfo, Pager, Place, Position},
     records::Parts,
     request::Request,
+    secrets::Secrets,
     select::keeps,
     shape::Shaper,
     stage::{Again, Batch, Content, Page, Read, Step, Worked},
@@ -42,6 +43,7 @@ impl From<PageFault> for Stop {
 pub(super) struct Job {
     pub catalog: Arc<Valid<Catalog>>,
     pub shaper: Arc<Shaper>,
+    pub secrets: Arc<Secrets>,
     pub fetch: usize,
     pub start: Place,
     pub pages: u64,
@@ -65,6 +67,7 @@ impl Job {
             place: String::new(),
             fetch,
             shaper: Arc::clone(&self.shaper),
+            secrets: self.secrets,
             pager: Pager::new(fetch, &self.start, self.pages, self.rows),
             output: self.output,
             again: self.again,
@@ -104,6 +107,7 @@ impl Job {
 pub(super) struct Worker<'c> {
     pub fetch: &'c Fetch,
     pub shaper: Arc<Shaper>,
+    secrets: Arc<Secrets>,
     pager: Pager<'c>,
     output: mpsc::Sender<Batch>,
     again: Again,
@@ -251,6 +255,7 @@ impl Worker<'_> {
         self.in_time()?;
         let (rows, alone) = rows?;
         self.info = info?;
+        self.info.next = self.info.next.take().map(|next| self.secrets.reveal(&next));
         self.info.count(&page, rows, alone.as_ref());
         self.step(hash, place, reply)?;
         let share = bytes.len() as u64 / self.info.rows.max(1);
@@ -336,6 +341,7 @@ impl Worker<'_> {
             None => (None, None),
         };
         self.group.once = self.fetch.repeats == Repeats::Fail;
+        self.secrets.mask_group(&mut self.group);
         let batch = Batch {
             group: std::mem::take(&mut self.group),
             pages_total: self.info.last,

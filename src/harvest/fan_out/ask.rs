@@ -216,10 +216,12 @@ impl Series<'_> {
         let (inner, id, stop) = (Arc::clone(self.inner), self.id, self.stop.clone());
         let at = place.clone();
         let reading = tokio::task::spawn_blocking(move || answer::read(&inner, id, content, link, &at, stop));
-        let (info, records) = reading.await.map_err(|error| {
+        let (mut info, records) = reading.await.map_err(|error| {
             tracing::error!(%error, "the reading of an answer broke");
             PageFault::Internal
         })??;
+        let secrets = self.inner.secrets(self.inner.catalog.fetch(self.id));
+        info.next = info.next.take().map(|next| secrets.reveal(&next));
         self.records.add(records);
         self.left_out += info.left_out;
         self.check_one(&place)?;
@@ -269,6 +271,8 @@ fn maker<'a>(inner: &'a Inner, fetch: &'a Fetch, source: &'a SourceHandle, this:
         fetch,
         base: &source.base,
         headers: &source.headers,
+        shown: &source.shown,
+        secrets: &source.secrets,
         environment: &inner.environment,
         this: Some(this),
     }

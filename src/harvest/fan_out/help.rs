@@ -91,7 +91,10 @@ async fn help(inner: Arc<Inner>, open: OpenFanOut, cancel: CancellationToken) {
     match crew.work(None, &Silent, &stop).await {
         // The process that holds the run has ended it, or lost it.
         Ok(Ended::Done | Ended::Stopped) | Err(StoreError::Fenced | StoreError::Replaced) => return,
-        Ok(Ended::Broken(fault)) => tracing::warn!(%fault, "this process cannot help a run of another one"),
+        Ok(Ended::Broken(fault)) => {
+            let fault = inner.masked(inner.catalog.fetch(open.fetch), &fault);
+            tracing::warn!(%fault, "this process cannot help a run of another one");
+        }
         Err(error) => tracing::warn!(%error, "this process cannot help a run of another one"),
     }
     tokio::select! {

@@ -32,6 +32,7 @@ use super::{
     page::Seen,
     progress::Progress,
     run::Outcome,
+    secrets::Secrets,
     stage::Read,
 };
 use crate::{
@@ -104,6 +105,7 @@ struct Crew<'a> {
     committed: Notify,
     /// Nothing is under way, so that nothing is to be waited for with what is gathered.
     idle: Notify,
+    secrets: Arc<Secrets>,
     /// Answers that may not be all of it, and what is to be said of the first of them.
     doubts: Mutex<(u64, String)>,
 }
@@ -123,6 +125,7 @@ impl<'a> Crew<'a> {
             room: inner.buffer.part(),
             committed: Notify::new(),
             idle: Notify::new(),
+            secrets: inner.secrets(inner.catalog.fetch(id)),
             doubts: Mutex::default(),
         }
     }
@@ -249,7 +252,9 @@ impl<'a> Crew<'a> {
 
     async fn claim(&self, limit: u32) -> Result<Vec<Parent>, StoreError> {
         let ledger = &self.inner.ledger;
-        ledger.claim_parents(self.run, self.id, &self.owner, limit).await
+        let mut claimed = ledger.claim_parents(self.run, self.id, &self.owner, limit).await?;
+        self.secrets.recall_all(&mut claimed);
+        Ok(claimed)
     }
 
     /// Gives claimed requests back that this process may not make: it has no part in the source any more.
@@ -292,18 +297,19 @@ impl<'a> Crew<'a> {
             outcome,
         } = asked;
         if let Some(more) = more {
-            self.doubt(&parent, more);
+            self.doubt(&parent, self.secrets.mask(&more));
         }
         let fault = outcome.as_ref().err().cloned();
         streak.add(fault.as_ref());
         let outcome = outcome.unwrap_or_else(|fault| failed(&parent, &fault));
-        let answer = ParentAnswer {
+        let mut answer = ParentAnswer {
             parent,
             pages,
             bytes,
             left_out,
             outcome,
         };
+        self.secrets.mask_answer(&mut answer);
         // Commits that have ended say themselves why.
         if answers.send((answer, held)).is_err() {
             return Some(Ended::Stopped);

@@ -1,6 +1,7 @@
 //! Tests of the harvest against a scripted upstream on loopback and a ledger in memory.
 
 mod ahead;
+mod answers;
 mod bodies;
 mod broken;
 mod catalogs;
@@ -17,6 +18,7 @@ mod remembered;
 mod repeats;
 mod safety;
 mod schedules;
+mod secrets;
 mod shapes;
 mod signs;
 mod simulation;

@@ -50,6 +50,12 @@ impl Answer {
         }
     }
 
+    /// The same with another status.
+    pub fn called(mut self, status: u16) -> Answer {
+        self.status = status;
+        self
+    }
+
     pub fn header(mut self, name: &str, value: impl Into<String>) -> Answer {
         self.headers.push((name.to_owned(), value.into()));
         self
