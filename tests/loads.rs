@@ -19,14 +19,14 @@ const SIGABRT: i32 = 6;
 
 const DEFINITION: &str = "extend schema @source(name: \"files\", url: \"file:.\")\n\
     type Item @fetch(source: \"files\", FILE: \"items.ndjson\", format: NDJSON, missing: DELETE) {\n\
-      id: ID! slug: String! @unique price: Int! @index seller: Npc @ref(jq: \".seller\")\n\
+      id: ID! slug: String! @unique price: Int! @index labels: [String!] @index @select(jq: \".tags\") seller: Npc @ref(jq: \".seller\")\n\
       tags: [Tag!]! @ref(jq: \".tags[]\") parts: [Part!]! @nested(jq: \".parts[]\") }\n\
     type Part { item: Item! name: String! @id size: Int! @index }\n\
     type Npc { id: ID! sells: [Item!]! @inverse(field: \"seller\") }\n\
     type Tag { id: ID! items: [Item!]! @inverse(field: \"tags\") }\n";
 
 /// Every point at which something of the indexes has happened, and the times that it is passed before the process ends there.
-const KILLS: [(&str, u64); 7] = [
+const KILLS: [(&str, u64); 8] = [
     ("indexes::dropped", 0),
     ("load::rows", 1),
     ("indexes::building", 0),
@@ -34,6 +34,7 @@ const KILLS: [(&str, u64); 7] = [
     ("indexes::made", 1),
     ("indexes::built", 0),
     ("indexes::built", 3),
+    ("indexes::built", 4),
 ];
 
 fn items() -> String {
@@ -76,6 +77,8 @@ async fn check(scratch: &Scratch, db: Db, wanted: &[Vec<String>], kill: &str) {
         assert_eq!(count, [[rows.to_string()]], "{kill}: {table}");
     }
     if db == Db::Sqlite {
+        let items = scratch.rows("SELECT count(*) FROM \"item$labels$items\"").await;
+        assert_eq!(items, [[(2 * ITEMS).to_string()]], "{kill}");
         assert_eq!(scratch.rows("PRAGMA integrity_check").await, [["ok"]], "{kill}");
     }
 }
@@ -94,7 +97,7 @@ async fn killed_among_its_indexes_a_load_is_whole_after_the_next_harvest(db: Db)
     let whole = world(db);
     whole.must(&["harvest"], &[]).await;
     let wanted = indexes(&whole, db).await;
-    assert!(wanted.len() > 7, "{wanted:?}");
+    assert!(wanted.len() > 8, "{wanted:?}");
     check(&whole, db, &wanted, "no kill").await;
     for kill in KILLS {
         let scratch = world(db);
@@ -116,11 +119,12 @@ async fn a_start_builds_what_a_load_left(db: Db) {
     let status = scratch.must(&["status"], &[]).await.out;
     assert!(status.contains("Item.price"), "{status}");
     let program = scratch.serve(&[]).await;
-    let query = "{ items(where: {price: {eq: 3}, parts: {some: {size: {eq: 5}}}}, first: 3) { id } }";
+    let query =
+        "{ items(where: {price: {eq: 3}, labels: {has: \"t2\"}, parts: {some: {size: {eq: 5}}}}, first: 3) { id } }";
     let answer = program.query(query).await;
     assert_eq!(
         answer,
-        json!({ "items": [{ "id": "1017" }, { "id": "1160" }, { "id": "1303" }] })
+        json!({ "items": [{ "id": "1017" }, { "id": "16" }, { "id": "2018" }] })
     );
     eventually("the indexes are there", || async {
         (indexes(&scratch, db).await == wanted).then_some(())

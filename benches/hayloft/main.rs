@@ -18,6 +18,7 @@ mod hand_postgres;
 mod linked;
 mod linked_data;
 mod linked_hand;
+mod lists;
 mod pages;
 mod postgres;
 mod process;
@@ -69,6 +70,10 @@ fn main() {
     if wanted("linked") {
         linked::sqlite(folder);
         postgres::linked(folder);
+    }
+    if wanted("lists") {
+        lists::sqlite(folder);
+        postgres::lists(folder);
     }
     if wanted("bulk") {
         postgres::bulk();

@@ -7,7 +7,7 @@ use crate::{
     cluster::{Cluster, Options},
     compare, data, fan_out, figure,
     hand_postgres::{self, Hand},
-    linked,
+    linked, lists,
     process::{Server, harvest},
     same,
 };
@@ -43,6 +43,11 @@ pub fn bulk() {
 /// Rows with links.
 pub fn linked(folder: &Path) {
     linked::postgres(folder, &cluster());
+}
+
+/// Lists with an index.
+pub fn lists(folder: &Path) {
+    lists::postgres(folder, &cluster());
 }
 
 fn reads(folder: &Path, cluster: &Cluster) {

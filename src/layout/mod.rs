@@ -72,6 +72,16 @@ pub struct Table {
     pub unique: Vec<Vec<usize>>,
     /// Plain indexes: `@index` fields, and every reference that the key does not already lead with.
     pub indexes: Vec<Vec<usize>>,
+    /// Lists whose items are indexed: `@index` on a list.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lists: Vec<IndexedList>,
+}
+
+/// A list column, by position, and what its items are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct IndexedList {
+    pub column: usize,
+    pub items: ColumnKind,
 }
 
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -180,6 +190,15 @@ impl EntityTables {
         }
     }
 
+    /// The indexed list of a field.
+    pub fn list_of(&self, field: FieldId) -> Option<IndexedList> {
+        let own = |list: &&IndexedList| {
+            let column = self.table.columns.get(list.column);
+            column.is_some_and(|column| column.field == field)
+        };
+        self.table.lists.iter().find(own).copied()
+    }
+
     /// The join table of a `Links` field.
     pub fn join_of(&self, field: FieldId) -> Option<&JoinTable> {
         self.joins.iter().find(|join| join.field == field)
@@ -202,6 +221,7 @@ fn entity_tables(catalog: &Catalog, id: EntityId) -> EntityTables {
     let key: Vec<usize> = entity.key.iter().flat_map(|field| positions(*field)).collect();
     let mut unique = Vec::new();
     let mut indexes = Vec::new();
+    let mut lists = Vec::new();
     for field in entity.field_ids() {
         let set = positions(field);
         let is_reference = matches!(entity.field(field).kind, FieldKind::Reference { .. });
@@ -214,6 +234,8 @@ fn entity_tables(catalog: &Catalog, id: EntityId) -> EntityTables {
             // The rows behind an inverse come in the order of their key, which the index then has already.
             let rest = key.iter().filter(|column| !set.contains(column));
             indexes.push(set.iter().chain(rest).copied().collect());
+        } else if let Some(items) = listed(entity.field(field)) {
+            lists.extend(set.iter().map(|column| IndexedList { column: *column, items }));
         } else if entity.field(field).indexed && !key.starts_with(&set) {
             indexes.push(set);
         }
@@ -234,7 +256,16 @@ fn entity_tables(catalog: &Catalog, id: EntityId) -> EntityTables {
             key,
             unique,
             indexes,
+            lists,
         },
+    }
+}
+
+/// What the items of an indexed list are.
+fn listed(field: &Field) -> Option<ColumnKind> {
+    match &field.kind {
+        FieldKind::Leaf { leaf, list: Some(_) } if field.indexed => Some(leaf_kind(*leaf)),
+        _ => None,
     }
 }
 

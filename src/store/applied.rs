@@ -99,7 +99,7 @@ fn to_json(layout: &Layout) -> Result<String, StoreError> {
 }
 
 /// Compares the records, newest first, with the definition's layout.
-fn find(layout: &Layout, records: &[String]) -> Result<Found, StoreError> {
+fn find(layout: &Layout, records: &[String], dialect: &dyn Dialect) -> Result<Found, StoreError> {
     let stored = match records.first() {
         Some(newest) => parse(newest)?,
         None => Layout { entities: Vec::new() },
@@ -109,7 +109,7 @@ fn find(layout: &Layout, records: &[String]) -> Result<Found, StoreError> {
     let earlier = records.iter().skip(1).take(FORMER_MAX).any(|record| *record == own);
     let mut former = false;
     if !steps.is_empty() && earlier {
-        former = Standing::after(&Steps::between(layout, &stored)) == Standing::InForce;
+        former = Standing::after(&Steps::between(layout, &stored), dialect) == Standing::InForce;
     }
     Ok(Found {
         left_behind: !steps.is_empty() && earlier && !former,
@@ -152,7 +152,7 @@ async fn apply_once(inner: &Inner, destructive: bool, committing: Committing<'_>
         .all(work.params(), format!("{RECORDED} LIMIT {FORMER_MAX}"))
         .await?;
     let records: Vec<String> = lines.iter().map(|line| get(line, 0)).collect::<Result<_, _>>()?;
-    let found = find(&inner.layout, &records)?;
+    let found = find(&inner.layout, &records, inner.dialect)?;
     migrate::come_over(&mut work, &found.stored).await?;
     // Who allows it goes back to it; otherwise what came since stays, unserved.
     if found.former && !destructive {
@@ -255,7 +255,7 @@ pub(super) async fn check(inner: &Inner) -> Result<(), StoreError> {
             inner.place
         )));
     };
-    let found = find(&inner.layout, &records)?;
+    let found = find(&inner.layout, &records, inner.dialect)?;
     if found.steps.is_empty() || found.former {
         return Ok(());
     }
@@ -301,7 +301,7 @@ async fn records(inner: &Inner) -> Result<Option<Vec<String>>, StoreError> {
 pub(super) async fn plan(inner: &Inner, layout: &Layout) -> Result<LayoutPlan, StoreError> {
     let records = records(inner).await?.unwrap_or_default();
     let there = migrate::found(&indexes::there(inner).await?)?;
-    let found = find(layout, &records)?;
+    let found = find(layout, &records, inner.dialect)?;
     let waiting = waiting(inner.dialect, layout, &found, &there);
     let found = match found.former {
         true => found,

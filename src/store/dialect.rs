@@ -155,6 +155,18 @@ pub trait Dialect: Send + Sync + 'static {
     fn before_migration(&self) -> &'static [&'static str];
     /// Gives all usable indexes where our tables are: name, table, columns with commas between, and 1 for unique ones.
     fn indexes(&self) -> &'static str;
+    /// Creates the index by which [`Dialect::list_test`] finds rows by the items of a list; none where the items are kept in a table.
+    fn list_index(&self, _index: &str, _table: &str, _column: &str, _items: ColumnKind) -> Option<String> {
+        None
+    }
+    /// Whether a list has all (or any) of these texts, as such an index finds it; none where another test is better.
+    fn list_test(&self, _column: &str, _items: ColumnKind, _all: bool, _params: &[String]) -> Option<String> {
+        None
+    }
+    /// Whether the items of indexed lists are kept in a table, as [`super::items`] says.
+    fn keeps_items(&self) -> bool {
+        false
+    }
     /// Gives an index another name; `sql` creates it under that.
     fn rename_index(&self, old: &str, new: &str, sql: &str) -> Vec<String>;
     /// Gives about how many rows a table has, where an index can be built beside writers; `None`: it cannot.

@@ -19,6 +19,7 @@ mod ground;
 mod held;
 mod in_line;
 mod indexes;
+mod items;
 mod ledger;
 mod like;
 mod load;

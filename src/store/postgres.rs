@@ -22,6 +22,8 @@ const NAME_KEPT: usize = 46;
 /// Rows of one statement: round trips are few already, and its arrays stay below some megabytes.
 const ROWS_MAX: usize = 4_096;
 
+/// Operands of a test of an indexed list: where the index is not used, each is looked for in each list, item by item.
+const LISTED_MAX: usize = 50;
 /// Rows from which on a copy is worth its second round trip.
 const COPY_MIN: usize = if cfg!(test) { 2 } else { 64 };
 
@@ -298,12 +300,33 @@ impl Dialect for Postgres {
     }
 
     fn indexes(&self) -> &'static str {
-        "SELECT CAST(c.relname AS TEXT),CAST(t.relname AS TEXT),\
+        // Those of lists are of an expression, which depends on its column.
+        "SELECT CAST(c.relname AS TEXT),CAST(t.relname AS TEXT),CASE WHEN i.indexprs IS NULL THEN \
          (SELECT string_agg(CAST(a.attname AS TEXT),',' ORDER BY k.n) FROM unnest(CAST(i.indkey AS INT2[])) WITH ORDINALITY AS k(at,n) \
-         JOIN pg_catalog.pg_attribute a ON a.attrelid=i.indrelid AND a.attnum=k.at),CASE WHEN i.indisunique THEN 1::bigint ELSE 0::bigint END \
+         JOIN pg_catalog.pg_attribute a ON a.attrelid=i.indrelid AND a.attnum=k.at) ELSE \
+         (SELECT string_agg(CAST(a.attname AS TEXT),',' ORDER BY a.attnum) FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_attribute a \
+         ON a.attrelid=d.refobjid AND a.attnum=d.refobjsubid WHERE d.classid='pg_catalog.pg_class'::regclass AND d.objid=i.indexrelid \
+         AND d.refclassid='pg_catalog.pg_class'::regclass AND d.refobjid=i.indrelid AND d.refobjsubid>0) END,\
+         CASE WHEN i.indisunique THEN 1::bigint ELSE 0::bigint END \
          FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid=i.indexrelid JOIN pg_catalog.pg_class t ON t.oid=i.indrelid \
          JOIN pg_catalog.pg_namespace n ON n.oid=c.relnamespace \
-         WHERE n.nspname=current_schema() AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL"
+         WHERE n.nspname=current_schema() AND i.indisvalid AND i.indpred IS NULL"
+    }
+
+    fn list_index(&self, index: &str, table: &str, column: &str, items: ColumnKind) -> Option<String> {
+        // Without the list of what is to be put into it, through which each search would go.
+        Some(format!(
+            "CREATE INDEX {} ON {} USING gin (({})) WITH (fastupdate=off)",
+            self.quote(index),
+            self.quote(table),
+            texts(&self.quote(column), items)
+        ))
+    }
+
+    fn list_test(&self, column: &str, items: ColumnKind, all: bool, params: &[String]) -> Option<String> {
+        let sign = if all { "?&" } else { "?|" };
+        let test = format!("{} {sign} ARRAY[{}]::text[]", texts(column, items), params.join(","));
+        (params.len() <= LISTED_MAX).then_some(test)
     }
 
     fn rename_index(&self, old: &str, new: &str, _sql: &str) -> Vec<String> {
@@ -394,6 +417,17 @@ fn array_of(kind: Kind) -> (&'static str, &'static str) {
         Kind::Bool => ("boolean", ""),
         Kind::Decimal => ("text", "::numeric"),
         Kind::Text => ("text", ""),
+    }
+}
+
+/// A list of which the server can index the items: they are texts. Numbers and truth values become such, as they are compared
+/// elsewhere, too; none of them has a comma or a bracket.
+fn texts(list: &str, items: ColumnKind) -> String {
+    match items {
+        ColumnKind::Scalar(Scalar::Int | Scalar::Float | Scalar::Boolean) => {
+            format!("(replace(replace(replace({list},'[','[\"'),']','\"]'),',','\",\"')::jsonb)")
+        }
+        _ => format!("({list}::jsonb)"),
     }
 }
 

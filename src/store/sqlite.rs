@@ -250,6 +250,10 @@ impl Dialect for Sqlite {
          WHERE m.type='index' AND m.sql IS NOT NULL AND l.partial=0"
     }
 
+    fn keeps_items(&self) -> bool {
+        true
+    }
+
     /// It knows no other way.
     fn rename_index(&self, old: &str, _new: &str, sql: &str) -> Vec<String> {
         vec![format!("DROP INDEX {}", self.quote(old)), sql.to_owned()]

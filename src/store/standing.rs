@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use super::{
     Inner, Store, applied,
     bind::{Line, get},
+    dialect::Dialect,
     driver::Command,
     failed,
     load::Writing,
@@ -45,8 +46,10 @@ pub enum Standing {
 
 impl Standing {
     /// That of a definition since whose layout these steps were done.
-    pub fn after(since: &Steps) -> Standing {
-        let all = |holds: fn(&Step) -> bool| since.steps.iter().all(holds);
+    pub(super) fn after(since: &Steps, dialect: &dyn Dialect) -> Standing {
+        // Where items lie in a table, queries name it.
+        let stays = |step: &&Step| step.change == Change::RemovedListIndex && !dialect.keeps_items();
+        let all = |holds: fn(&Step) -> bool| since.steps.iter().filter(|step| !stays(step)).all(holds);
         if all(leaves_room) {
             Standing::InForce
         } else if all(is_unseen) {
@@ -209,7 +212,7 @@ fn judge(inner: &Inner, lines: &[Line]) -> Result<Standing, StoreError> {
     };
     let record = get(line, 0)?;
     let newest = applied::parse(get(line, 1)?)?;
-    let standing = Standing::after(&Steps::between(&inner.layout, &newest));
+    let standing = Standing::after(&Steps::between(&inner.layout, &newest), inner.dialect);
     if inner.dialect.exclusive() {
         inner.seen.applying(record);
     }

@@ -3,11 +3,13 @@
 use sea_orm::sea_query::{Alias, ColumnDef, Index, Table};
 
 use crate::{
-    layout::{self, Column, ColumnKind, EntityTables, HASH_COLUMN, JoinTable, POSITION_COLUMN, ROW_COLUMN},
+    layout::{
+        self, Column, ColumnKind, EntityTables, HASH_COLUMN, IndexedList, JoinTable, POSITION_COLUMN, ROW_COLUMN,
+    },
     value::Scalar,
 };
 
-use super::dialect::Dialect;
+use super::{dialect::Dialect, items};
 
 /// An index that a layout needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +20,8 @@ pub struct IndexPlan {
     pub table: String,
     pub columns: Vec<String>,
     pub unique: bool,
+    /// It is of what an expression makes of the columns, of which there are no statistics without it.
+    pub computed: bool,
     pub sql: String,
 }
 
@@ -41,6 +45,9 @@ pub fn indexes(dialect: &dyn Dialect, tables: &EntityTables) -> Vec<IndexPlan> {
     for set in &tables.table.indexes {
         indexes.push(index(dialect, name, "index", names(set)));
     }
+    for list in &tables.table.lists {
+        indexes.extend(list_index(dialect, &tables.table, *list));
+    }
     for join in &tables.joins {
         let targets: Vec<String> = join.targets.iter().map(|column| column.name.clone()).collect();
         indexes.push(index(dialect, &join.name, "targets", targets));
@@ -53,6 +60,27 @@ pub fn unique(dialect: &dyn Dialect, table: &layout::Table, set: &[usize]) -> In
     let columns = set.iter().filter_map(|at| table.columns.get(*at));
     let columns = columns.map(|column| column.name.clone()).collect();
     index(dialect, &table.name, "unique", columns)
+}
+
+/// The index of the items of a list: of the list itself, or of the table that has them.
+fn list_index(dialect: &dyn Dialect, table: &layout::Table, list: IndexedList) -> Option<IndexPlan> {
+    let column = &table.columns.get(list.column)?.name;
+    if dialect.keeps_items() {
+        let columns = [items::VALUE, ROW_COLUMN].map(str::to_owned).to_vec();
+        return Some(index(
+            dialect,
+            &items::table_name(&table.name, column),
+            "index",
+            columns,
+        ));
+    }
+    let plan = index(dialect, &table.name, "items", vec![column.clone()]);
+    let sql = dialect.list_index(&plan.name, &table.name, column, list.items)?;
+    Some(IndexPlan {
+        sql,
+        computed: true,
+        ..plan
+    })
 }
 
 fn define(dialect: &dyn Dialect, column: &Column) -> ColumnDef {
@@ -135,6 +163,7 @@ fn index(dialect: &dyn Dialect, table: &str, purpose: &str, columns: Vec<String>
         former: dialect.name(&parts.join("_")).into_owned(),
         table: table.to_owned(),
         unique,
+        computed: false,
         sql: dialect.backend().build(&index).sql,
         name: index_name,
         columns,

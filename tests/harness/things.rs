@@ -17,7 +17,7 @@ const PER_PAGE: usize = 15;
 
 const DEFINITION: &str = "extend schema @source(name: \"up\", url: \"{$env.UP}\", concurrency: 4)\n\
     type Thing @fetch(source: \"up\", every: \"EVERY\", GET: \"/things?page={$page}\", rows: \".rows[]\", pages: {last: \".pages\"}, missing: DELETE, maxMissing: 1) {\n\
-      id: ID! n: Int! tags: [Tag!]! @ref(jq: \".tags[]\") parts: [Part!]! @nested(jq: \".parts[]\") }\n\
+      id: ID! n: Int! labels: [String!] @index @select(jq: \".tags\") tags: [Tag!]! @ref(jq: \".tags[]\") parts: [Part!]! @nested(jq: \".parts[]\") }\n\
     type Tag { id: ID! things: [Thing!]! @inverse(field: \"tags\") }\n\
     type Part { thing: Thing! name: String! @id size: Int! }\n";
 
@@ -159,6 +159,7 @@ impl Things {
             (self.stored().await == want).then_some(())
         })
         .await;
+        self.check_items().await;
         self.check_log(&want).await;
     }
 
@@ -173,7 +174,18 @@ impl Things {
             stored.len(),
             rows.len()
         );
+        self.check_items().await;
         self.check_log(&rows).await;
+    }
+
+    /// What SQLite keeps of an indexed list are the items of the rows.
+    async fn check_items(&self) {
+        if self.scratch.database().starts_with("sqlite") {
+            let own = "SELECT DISTINCT thing._row,e.value FROM thing,json_each(thing.labels) AS e";
+            let kept = "SELECT _row,value FROM \"thing$labels$items\"";
+            let differs = format!("SELECT * FROM ({own} EXCEPT {kept}) UNION ALL SELECT * FROM ({kept} EXCEPT {own})");
+            assert_eq!(self.scratch.rows(&differs).await, Vec::<Vec<String>>::new());
+        }
     }
 
     /// All that the database holds, read without Hayloft: rows, links and children by id.

@@ -393,19 +393,29 @@ impl Builder<'_> {
         })
     }
 
-    /// `@unique` and `@index` need something that a database can compare.
+    /// `@unique` and `@index` need something that a database can compare; the items of a list can be found, and not be unique.
     fn check_index(&mut self, field: &FieldDefinition, kind: &FieldKind) {
-        let fits = match kind {
-            FieldKind::Leaf { leaf, list } => list.is_none() && *leaf != Leaf::Scalar(Scalar::Json),
-            FieldKind::Reference { .. } => true,
-            _ => false,
+        let (single, listed) = match kind {
+            FieldKind::Leaf { leaf, list } => {
+                let fits = *leaf != Leaf::Scalar(Scalar::Json);
+                (fits && list.is_none(), fits)
+            }
+            FieldKind::Reference { .. } => (true, true),
+            _ => (false, false),
         };
-        let directives = ["unique", "index"].iter().filter_map(|name| field.directive(name));
-        let faults = directives.filter(|_| !fits).map(|directive| {
-            let message = format!("`@{}` cannot stand on `{}`", directive.name, field.name.value);
-            Fault::at(directive.span.clone(), message).hint("it is for single scalars, enums and references")
-        });
-        let faults: Vec<Fault> = faults.collect();
-        self.faults.extend(faults);
+        let rules = [
+            ("unique", single, "it is for single scalars, enums and references"),
+            (
+                "index",
+                listed,
+                "it is for scalars, enums, lists of them, and references",
+            ),
+        ];
+        for (name, fits, hint) in rules {
+            if let Some(directive) = field.directive(name).filter(|_| !fits) {
+                let message = format!("`@{name}` cannot stand on `{}`", field.name.value);
+                self.fault(Fault::at(directive.span.clone(), message).hint(hint));
+            }
+        }
     }
 }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     catalog::{EntityId, FieldId, snake_case, table_name},
-    layout::{Column, EntityTables, JoinTable, Layout},
+    layout::{Column, EntityTables, JoinTable, Layout, Table},
 };
 
 /// Two layouts and what was found out so far.
@@ -269,6 +269,16 @@ impl<'a> Comparison<'a> {
         {
             if let Some(name) = field(set) {
                 self.tell(Change::RemovedIndex, &pair.new.name, Some(&name), None, None);
+            }
+        }
+        let lists = |table: &Table| table.lists.iter().map(|list| vec![list.column]).collect::<Vec<_>>();
+        let listed: Vec<Vec<usize>> = lists(new).iter().filter_map(came).collect();
+        for set in listed.iter().filter(|set| !lists(old).contains(set)) {
+            self.tell(Change::NewIndex, &pair.new.name, field(set).as_deref(), None, None);
+        }
+        for set in lists(old).iter().filter(|set| !listed.contains(set)) {
+            if let Some(name) = field(set) {
+                self.tell(Change::RemovedListIndex, &pair.new.name, Some(&name), None, None);
             }
         }
     }

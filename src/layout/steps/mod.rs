@@ -89,6 +89,8 @@ pub enum Change {
     EmptiedLinks,
     NewIndex,
     RemovedIndex,
+    /// The same of a list, whose items may lie in a table of their own, which goes with it.
+    RemovedListIndex,
     Unique,
     NotUnique,
 }

@@ -11,7 +11,11 @@ impl Step {
             | Change::NewLinks
             | Change::NewIndex
             | Change::Widened { .. } => '+',
-            Change::RemovedType | Change::RemovedField | Change::RemovedLinks | Change::RemovedIndex => '-',
+            Change::RemovedType
+            | Change::RemovedField
+            | Change::RemovedLinks
+            | Change::RemovedIndex
+            | Change::RemovedListIndex => '-',
             _ => '~',
         }
     }
@@ -38,7 +42,7 @@ impl Step {
             Change::Respelled => "RESPELLED",
             Change::EmptiedLinks => "EMPTIED_LINKS",
             Change::NewIndex => "NEW_INDEX",
-            Change::RemovedIndex => "REMOVED_INDEX",
+            Change::RemovedIndex | Change::RemovedListIndex => "REMOVED_INDEX",
             Change::Unique => "UNIQUE",
             Change::NotUnique => "NOT_UNIQUE",
         }
@@ -76,7 +80,7 @@ impl Step {
             Change::Respelled => "stored under names that no database keeps for itself".to_owned(),
             Change::EmptiedLinks => "the links lead elsewhere now: harvested again".to_owned(),
             Change::NewIndex => "indexed".to_owned(),
-            Change::RemovedIndex => "no longer indexed".to_owned(),
+            Change::RemovedIndex | Change::RemovedListIndex => "no longer indexed".to_owned(),
             Change::Unique => "becomes unique: repeated values are harvested again".to_owned(),
             Change::NotUnique => "no longer unique".to_owned(),
         }

@@ -2,7 +2,7 @@
 
 use crate::store::{Inner, bind::get, connect, crash, failed, load::Writing, tables::IndexPlan, types::StoreError};
 
-use super::index::{create, there};
+use super::index::{self, create, there};
 
 /// Bytes of a table up to which its index is built in one transaction, during which nobody writes to it: a second or two. To build
 /// it beside writers takes twice as long.
@@ -72,7 +72,8 @@ async fn build_within(
     match beside {
         Some(statements) if turn == Turn::IfFree || !is_quick(&mut work, index).await? => {
             let writer = inner.writer()?;
-            for statement in statements {
+            let statistics = index::statistics(inner.dialect, index);
+            for statement in statements.into_iter().chain(statistics) {
                 let built = writer.execute(inner.params().query(statement)).await;
                 built.map_err(failed)?;
             }

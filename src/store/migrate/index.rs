@@ -13,7 +13,7 @@ use crate::{
         Inner,
         bind::{Line, get},
         dialect::Dialect,
-        failed,
+        failed, items,
         load::Writing,
         tables::{self, IndexPlan},
         types::StoreError,
@@ -189,7 +189,19 @@ pub(super) async fn create(work: &mut Writing<'_>, index: &IndexPlan) -> Result<
     // One of that name can be there: a build that was cut off leaves it invalid.
     let sql = format!("DROP INDEX IF EXISTS {}", work.quote(&index.name));
     work.run(work.params(), sql).await?;
-    work.run(work.params(), index.sql.clone()).await.map(|_| ())
+    work.run(work.params(), index.sql.clone()).await?;
+    for statement in statistics(work.inner.dialect, index) {
+        work.run(work.params(), statement).await?;
+    }
+    Ok(())
+}
+
+/// What makes the statistics that an index brings with it.
+pub(super) fn statistics(dialect: &dyn Dialect, index: &IndexPlan) -> Vec<String> {
+    match index.computed {
+        true => dialect.analyze(&[dialect.quote(&index.table)]),
+        false => Vec::new(),
+    }
 }
 
 fn missing(dialect: &dyn Dialect, layout: &Layout, there: &[Found]) -> Vec<IndexPlan> {
@@ -252,7 +264,15 @@ fn subject(layout: &Layout, index: &IndexPlan) -> Option<String> {
             own.filter(|_| tables.table.name == index.table)
                 .find(|column| index.columns.first() == Some(&column.name))
         };
-        let field = join.map(|join| join.field).or_else(|| Some(column()?.field))?;
+        let list = || {
+            let mut lists = tables.table.lists.iter();
+            lists.find_map(|list| {
+                let column = tables.table.columns.get(list.column)?;
+                (items::table_name(&tables.table.name, &column.name) == index.table).then_some(column.field)
+            })
+        };
+        let field = join.map(|join| join.field);
+        let field = field.or_else(|| Some(column()?.field)).or_else(list)?;
         Some(format!("{}.{}", tables.name, tables.fields.get(field.index())?))
     };
     layout.entities.iter().find_map(of)

@@ -11,6 +11,7 @@ mod carry;
 mod clear;
 mod count;
 mod index;
+mod items;
 mod names;
 mod reshape;
 
@@ -39,6 +40,7 @@ pub struct Migration<'a> {
 
 /// Does every step. The indexes that are left for later are those that [`postponed`] finds.
 pub async fn perform(work: &mut Writing<'_>, migration: &Migration<'_>) -> Result<(), StoreError> {
+    items::drop_old(work, migration).await?;
     clear::rows(work, migration).await?;
     mark_stale(work, migration).await?;
     crash::point("migrate::cleared");
@@ -55,6 +57,7 @@ pub async fn perform(work: &mut Writing<'_>, migration: &Migration<'_>) -> Resul
     }
     crash::point("migrate::reshaped");
     create(work, migration).await?;
+    items::make(work, migration).await?;
     carry::rename(work, &carried).await?;
     index::create_missing(work, migration.new).await?;
     names::types(work, migration).await?;

@@ -1,9 +1,8 @@
 //! Conditions. Two-valued: what compares with null is false, and `Not` is the exact complement. Knows no output.
 
 use crate::{
-    catalog::{EntityId, FieldId, FieldKind, Leaf},
+    catalog::{EntityId, FieldId},
     query::{Compare, Filter, Operand, Quantifier},
-    value::Scalar,
 };
 
 use super::{ColumnAt, Compiler};
@@ -115,44 +114,6 @@ impl Compiler<'_> {
         Ok(format!("({})", parts.join(" OR ")))
     }
 
-    fn has(
-        &mut self,
-        entity: EntityId,
-        alias: &str,
-        field: FieldId,
-        all: bool,
-        operands: &[Operand],
-    ) -> Result<String, StoreError> {
-        let column = self.column(entity, field, alias)?;
-        let FieldKind::Leaf { leaf, .. } = &self.entity(entity).field(field).kind else {
-            return Err(StoreError::Refused(
-                "only a list of leaves can be searched for values".to_owned(),
-            ));
-        };
-        let scalar = match leaf {
-            Leaf::Scalar(scalar) => *scalar,
-            Leaf::Enum(_) => Scalar::String,
-        };
-        let element = self.alias();
-        let elements = self.dialect.elements(&column.sql, &element);
-        let params = operands
-            .iter()
-            .map(|operand| self.bind(operand, BindForm::Wire(scalar)));
-        let params: Vec<String> = params.collect();
-        // The list is taken apart once for all operands.
-        let found = format!("FROM {elements} WHERE {element}.value IN ({})", params.join(","));
-        Ok(match (all, params.len()) {
-            (true, 0) => format!("{} IS NOT NULL", column.sql),
-            (false, 0) => "FALSE".to_owned(),
-            (false, _) | (true, 1) => format!("{} (SELECT 1 {found})", self.exists_word()),
-            // Operands may be equal, which only their values tell.
-            (true, _) => format!(
-                "(SELECT count(DISTINCT {element}.value) {found})=(SELECT count(DISTINCT column1) FROM (VALUES ({})) AS wanted)",
-                params.join("),(")
-            ),
-        })
-    }
-
     fn exists(
         &mut self,
         entity: EntityId,
@@ -177,7 +138,7 @@ impl Compiler<'_> {
         ))
     }
 
-    fn exists_word(&self) -> &'static str {
+    pub(super) fn exists_word(&self) -> &'static str {
         match self.skips_rows {
             true => self.dialect.exists_beside_offset(),
             false => "EXISTS",

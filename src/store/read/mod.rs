@@ -6,6 +6,8 @@
 
 mod filter;
 mod freshness;
+mod has;
+mod items;
 mod output;
 mod relation;
 
@@ -46,6 +48,8 @@ pub(super) struct Compiler<'a> {
     aliases: usize,
     /// The select whose filter is being compiled has an offset.
     skips_rows: bool,
+    /// The select that is being compiled, or one around it, wants only so many rows.
+    bounded: bool,
     /// The types whose tables the statement reads.
     types: RefCell<BTreeSet<EntityId>>,
 }
@@ -106,6 +110,7 @@ pub(super) fn compile_keyed(
     output: &[Output],
 ) -> Result<Option<KeyedStatement>, StoreError> {
     let mut compiler = Compiler::new(catalog, layout, dialect);
+    compiler.bounded = true;
     let alias = compiler.alias();
     let columns = compiler.columns(entity, by, &alias);
     let object = compiler.object(entity, &alias, output)?;
@@ -152,6 +157,7 @@ impl<'a> Compiler<'a> {
             binds: Vec::new(),
             aliases: 0,
             skips_rows: false,
+            bounded: false,
             types: RefCell::default(),
         }
     }
@@ -246,17 +252,39 @@ impl<'a> Compiler<'a> {
     }
 
     fn root(&mut self, select: &Select, one: bool) -> Result<String, StoreError> {
+        let led = if one { None } else { self.led_by_items(select)? };
+        if let Some(sql) = led {
+            return Ok(sql);
+        }
         let alias = self.alias();
-        let from = format!(
-            "{} AS {alias}",
-            self.dialect.quote(&self.tables(select.entity).table.name)
-        );
+        let from = self.table(select.entity, &alias);
         let limit = if one { Some(" LIMIT 1".to_owned()) } else { None };
         self.rows(select, &alias, &from, Vec::new(), None, limit)
     }
 
+    /// The table of a type under an alias.
+    fn table(&self, entity: EntityId, alias: &str) -> String {
+        format!("{} AS {alias}", self.dialect.quote(&self.tables(entity).table.name))
+    }
+
     /// `SELECT json FROM … WHERE … ORDER BY … LIMIT …` of one select. `position` is the default order of links and nested rows.
     pub fn rows(
+        &mut self,
+        select: &Select,
+        alias: &str,
+        from: &str,
+        conditions: Vec<String>,
+        position: Option<String>,
+        limit: Option<String>,
+    ) -> Result<String, StoreError> {
+        let outside = self.bounded;
+        self.bounded |= select.first.is_some() || limit.is_some();
+        let sql = self.select(select, alias, from, conditions, position, limit);
+        self.bounded = outside;
+        sql
+    }
+
+    fn select(
         &mut self,
         select: &Select,
         alias: &str,

@@ -12,6 +12,7 @@ mod held;
 mod in_line;
 mod indexes;
 mod keys;
+mod lists;
 mod loads;
 mod offsets;
 mod opens;

@@ -18,6 +18,7 @@ use proptest::{
 
 use super::{
     changes::{lines, open, read},
+    lists::wrong_items,
     *,
 };
 use crate::{
@@ -169,6 +170,7 @@ async fn sequence(on: On, edits: &[Edit], met: &RefCell<Met>) -> Checked {
         store = opened.map_err(|error| TestCaseError::fail(format!("{error:?}\n{text}")))?;
         let old: Layout = serde_json::from_str(&old).expect("a layout");
         same_schema(on, &store, &text).await?;
+        no_wrong_items(&store).await?;
         let after = Snapshot::of(&store).await;
         let steps = Steps::between(&old, &layout);
         kept(&old, &layout, &steps, &plan, &before, &after).map_err(|error| {
@@ -179,8 +181,16 @@ async fn sequence(on: On, edits: &[Edit], met: &RefCell<Met>) -> Checked {
         })?;
         owed(&store, &plan).await?;
         fill(&store, step).await;
+        no_wrong_items(&store).await?;
     }
     store.close().await;
+    Ok(())
+}
+
+/// What is kept of lists is what they hold.
+async fn no_wrong_items(store: &Store) -> Checked {
+    let wrong = wrong_items(store).await;
+    prop_assert!(wrong.is_empty(), "{wrong:?}");
     Ok(())
 }
 
@@ -459,7 +469,7 @@ fn value(kind: ColumnKind, number: u64) -> Value {
     let scalar = match kind {
         ColumnKind::Scalar(scalar) => scalar,
         ColumnKind::Enum => Scalar::String,
-        ColumnKind::Document => return text("[1]"),
+        ColumnKind::Document => return text(&format!("[{number}]")),
     };
     match scalar {
         Scalar::Int | Scalar::BigInt | Scalar::Duration => Value::Int(int),

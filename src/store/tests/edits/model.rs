@@ -60,7 +60,12 @@ fn is_links(field: &Field) -> bool {
     matches!(field.ty, Ty::Links(_))
 }
 
-/// Whether a field may be unique or have an index.
+/// Whether a field may have an index.
+fn may_be_indexed(field: &Field) -> bool {
+    field.ty == Ty::Plain("[Int!]") || may_be_found(field)
+}
+
+/// Whether a field may be unique.
 fn may_be_found(field: &Field) -> bool {
     match &field.ty {
         Ty::Plain(ty) => !LISTED.contains(ty) && !field.key,
@@ -161,7 +166,7 @@ impl Model {
                 if let Some(old) = self.pick(place, |field| matches!(field.ty, Ty::Plain(_)) && !field.key) {
                     old.ty = Ty::Plain(plain);
                     old.unique &= !LISTED.contains(&plain);
-                    old.indexed &= !LISTED.contains(&plain);
+                    old.indexed &= may_be_indexed(old);
                 }
             }
             // Casts are found seldom by chance.
@@ -179,7 +184,7 @@ impl Model {
                 self.toggle(place, edit % EDITS == 9, plain, |field| &mut field.required);
             }
             10 | 11 => self.toggle(place, edit % EDITS == 11, may_be_found, |field| &mut field.unique),
-            12 | 13 => self.toggle(place, edit % EDITS == 13, may_be_found, |field| &mut field.indexed),
+            12 | 13 => self.toggle(place, edit % EDITS == 13, may_be_indexed, |field| &mut field.indexed),
             14 if count < 5 => {
                 self.add_type(false);
             }

@@ -1,0 +1,72 @@
+//! The tables of items of indexed lists, where a database has such: made anew for each type that changes, because their triggers go
+//! with the table of the type. Knows which; their SQL is in `store::items`.
+
+use crate::{
+    layout::{
+        Column, ColumnKind, EntityTables,
+        steps::{Origin, Reshape},
+    },
+    store::{dialect::Dialect, items, load::Writing, types::StoreError},
+};
+
+use super::Migration;
+
+/// Drops those of types that change or go, before anything else does.
+pub async fn drop_old(work: &mut Writing<'_>, migration: &Migration<'_>) -> Result<(), StoreError> {
+    let kept = migration.steps.kept.iter();
+    let stay: Vec<usize> = kept
+        .filter(|kept| stays(migration, kept))
+        .map(|kept| kept.stored)
+        .collect();
+    for (at, tables) in migration.stored.entities.iter().enumerate() {
+        if !stay.contains(&at) {
+            each(work, tables, items::drop).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes and fills those of types that changed or came.
+pub async fn make(work: &mut Writing<'_>, migration: &Migration<'_>) -> Result<(), StoreError> {
+    let changed = migration.steps.kept.iter().filter(|kept| !stays(migration, kept));
+    let changed = changed.map(|kept| kept.entity);
+    for entity in changed.chain(migration.steps.created.iter().copied()) {
+        each(work, migration.new.entity(entity), items::make).await?;
+    }
+    Ok(())
+}
+
+/// Whether nothing of a type's table changes, nor which of its lists are indexed.
+fn stays(migration: &Migration<'_>, kept: &Reshape) -> bool {
+    let new = migration.new.entity(kept.entity);
+    let Some(old) = migration.stored.entities.get(kept.stored) else {
+        return false;
+    };
+    let form = |columns: &[Column]| -> Vec<(String, ColumnKind, bool)> {
+        let form = |column: &Column| (column.name.clone(), column.kind, column.nullable);
+        columns.iter().map(form).collect()
+    };
+    let in_place = (0..new.table.columns.len()).map(Origin::Stored);
+    !migration.steps.steps.iter().any(|step| step.entity == new.name)
+        && old.table.name == new.table.name
+        && form(&old.table.columns) == form(&new.table.columns)
+        && old.table.lists == new.table.lists
+        && kept.origins.iter().cloned().eq(in_place)
+}
+
+async fn each(
+    work: &mut Writing<'_>,
+    tables: &EntityTables,
+    statements: fn(&dyn Dialect, &str, &str) -> Vec<String>,
+) -> Result<(), StoreError> {
+    let dialect = work.inner.dialect;
+    if !dialect.keeps_items() {
+        return Ok(());
+    }
+    let lists = tables.table.lists.iter();
+    let columns = lists.filter_map(|list| tables.table.columns.get(list.column));
+    for statement in columns.flat_map(|column| statements(dialect, &tables.table.name, &column.name)) {
+        work.run(work.params(), statement).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,257 @@
+//! Rows that are found by a table of the items of their lists, and what makes such a table lead a select. Knows when it pays; no
+//! other way to search lists.
+
+use super::{
+    Compiler,
+    has::{Search, wanted},
+};
+use crate::{
+    catalog::{EntityId, FieldId},
+    layout::ROW_COLUMN,
+    query::{Filter, Operand, Select},
+    store::{
+        items,
+        types::{BindForm, StoreError},
+    },
+};
+
+/// Operands that are looked for by their index. They stand in a statement several times.
+const OPERANDS_MAX: usize = 1_000;
+/// Operands among which the rarest is looked for; any of them would do.
+const RAREST_OF: usize = 8;
+
+/// Rows of a table, and how many are few of them; tests come to many sooner.
+const FEW: [(u32, u32); 5] = [
+    (1_000, if cfg!(test) { 20 } else { 100 }),
+    (10_000, 300),
+    (100_000, 700),
+    (1_000_000, 1_500),
+    (10_000_000, 5_000),
+];
+const FEW_MAX: u32 = 15_000;
+/// So many times as many are few where all rows are wanted that meet the conditions: then only those are found sooner that another
+/// condition leads to.
+const FEW_OF_ALL: u32 = 4;
+
+/// The rows behind the items of a list, as SQL.
+pub(super) struct Items {
+    /// Their numbers.
+    pub rows: String,
+    /// The same, or some more, once for each item.
+    each: String,
+    few: String,
+}
+
+impl Items {
+    /// None where there is no such table, or too many operands.
+    pub fn of(compiler: &mut Compiler<'_>, entity: EntityId, field: FieldId, search: &Search) -> Option<Items> {
+        let tables = compiler.tables(entity);
+        let column = tables.table.columns.get(tables.list_of(field)?.column)?;
+        let params = &search.params;
+        if !compiler.dialect.keeps_items() || params.is_empty() || params.len() > OPERANDS_MAX {
+            return None;
+        }
+        let table = compiler
+            .dialect
+            .quote(&items::table_name(&tables.table.name, &column.name));
+        let few = few(compiler, &tables.table.name);
+        let value = compiler.dialect.quote(items::VALUE);
+        let list = params.join(",");
+        let one = compiler.alias();
+        let row = compiler.name(&one, ROW_COLUMN);
+        // A row that has them all is behind each of them.
+        let lead = match search.all && params.len() > 1 {
+            true => format!("{one}.{value}={}", rarest(compiler, &table, &value, &few, params)),
+            false => format!("{one}.{value} IN ({list})"),
+        };
+        let each = format!("SELECT {row} FROM {table} AS {one} WHERE {lead}");
+        let rows = match search.all && params.len() > 1 {
+            true => {
+                let other = compiler.alias();
+                let same = compiler.name(&other, ROW_COLUMN);
+                let found = format!(
+                    "SELECT count(*) FROM {table} AS {other} WHERE {same}={row} AND +{other}.{value} IN ({list})"
+                );
+                format!("{each} AND ({found})={}", wanted(params))
+            }
+            false => each.clone(),
+        };
+        Some(Items { rows, each, few })
+    }
+
+    /// Whether they are more than are collected where they may be found sooner otherwise; those that are wanted beside.
+    pub fn many(&self, wanted: &[String]) -> String {
+        let wanted: String = wanted.iter().map(|count| format!("+{count}")).collect();
+        format!("({} LIMIT 1 OFFSET {}{wanted}) IS NOT NULL", self.each, self.few)
+    }
+}
+
+/// The operand with the fewest rows.
+fn rarest(compiler: &mut Compiler<'_>, table: &str, value: &str, few: &str, params: &[String]) -> String {
+    let alias = compiler.alias();
+    let some: Vec<&str> = params.iter().take(RAREST_OF).map(String::as_str).collect();
+    format!(
+        "(SELECT column1 FROM (VALUES ({})) ORDER BY \
+         (SELECT count(*) FROM (SELECT 1 FROM {table} AS {alias} WHERE {alias}.{value}=column1 LIMIT {few}+1)) LIMIT 1)",
+        some.join("),(")
+    )
+}
+
+/// Where the first rows are wanted, so many cost as much to collect and sort as the first twenty of them cost when all rows are gone through in order, about
+/// the root of twenty times the rows of the table; a bit less, because they are counted.
+fn few(compiler: &Compiler<'_>, table: &str) -> String {
+    let (row, table) = (compiler.dialect.quote(ROW_COLUMN), compiler.dialect.quote(table));
+    let times = if compiler.bounded { 1 } else { FEW_OF_ALL };
+    let steps = FEW.map(|(rows, few)| format!("WHEN max({row})<{rows} THEN {}", few * times));
+    format!(
+        "(SELECT CASE {} ELSE {} END FROM {table})",
+        steps.join(" "),
+        FEW_MAX * times
+    )
+}
+
+impl Compiler<'_> {
+    /// A list of rows of a select whose filter wants items of a list, led by the table of these; none where nothing of it is.
+    pub(super) fn led_by_items(&mut self, select: &Select) -> Result<Option<String>, StoreError> {
+        let mut conditions = Vec::new();
+        conjuncts(select.filter.as_ref(), &mut conditions);
+        let leads = |filter: &&Filter| self.leads(select.entity, filter);
+        let Some(at) = conditions.iter().position(leads) else {
+            return Ok(None);
+        };
+        let lead = conditions.remove(at);
+        let outer = (self.bounded, self.skips_rows);
+        self.bounded |= select.first.is_some();
+        self.skips_rows = select.offset.is_some();
+        let sql = match select.first.is_none() && conditions.is_empty() {
+            true => self.alone(select, lead),
+            false => self.two_ways(select, lead, &conditions),
+        };
+        (self.bounded, self.skips_rows) = outer;
+        sql
+    }
+
+    fn leads(&self, entity: EntityId, filter: &Filter) -> bool {
+        let Filter::Has { field, operands, .. } = filter else {
+            return false;
+        };
+        let is_list = self.layout.entity(entity).list_of(*field).is_some();
+        is_list && self.dialect.keeps_items() && (1..=OPERANDS_MAX).contains(&operands.len())
+    }
+
+    /// Where nothing else is asked, the rows are those that the items name, however many they are.
+    fn alone(&mut self, select: &Select, lead: &Filter) -> Result<Option<String>, StoreError> {
+        let alias = self.alias();
+        let Some(items) = self.items_of(select.entity, &alias, lead)? else {
+            return Ok(None);
+        };
+        let conditions = vec![format!("{} IN ({})", self.name(&alias, ROW_COLUMN), items.rows)];
+        let from = self.table(select.entity, &alias);
+        self.rows(&bare(select), &alias, &from, conditions, None, None)
+            .map(Some)
+    }
+
+    /// The rows are found in one of two ways, of which the other one stops before it begins.
+    fn two_ways(&mut self, select: &Select, lead: &Filter, others: &[&Filter]) -> Result<Option<String>, StoreError> {
+        let (alias, found) = (self.alias(), self.alias());
+        let Some(items) = self.items_of(select.entity, &alias, lead)? else {
+            return Ok(None);
+        };
+        let (one_by_one, first) = (self.alias(), self.alias());
+        let apart = self.apart(select.entity, &one_by_one, lead)?;
+        let of_these = format!("{} IN ({})", self.name(&first, ROW_COLUMN), items.rows);
+        let ways = [
+            self.way(select, &one_by_one, apart, others, true)?,
+            self.way(select, &first, of_these, others, false)?,
+        ];
+        let counts = [&select.first, &select.offset].map(Option::as_ref);
+        let wanted = counts.map(|count| Some(self.bind(count?, BindForm::Count)));
+        let wanted: Vec<String> = wanted.into_iter().flatten().collect();
+        let from = format!(
+            "(WITH _many(m) AS MATERIALIZED (SELECT {}) {}) AS {found} {} {} ON TRUE",
+            items.many(&wanted),
+            ways.join(" UNION ALL "),
+            self.dialect.chain(),
+            self.table(select.entity, &alias)
+        );
+        let conditions = vec![format!("{}={found}.r", self.name(&alias, ROW_COLUMN))];
+        let outer = Select {
+            first: None,
+            offset: None,
+            ..bare(select)
+        };
+        self.rows(&outer, &alias, &from, conditions, None, None).map(Some)
+    }
+
+    /// The numbers of the rows, in order, that meet a condition and the others; none unless those behind the items are (not) many.
+    fn way(
+        &mut self,
+        select: &Select,
+        alias: &str,
+        condition: String,
+        others: &[&Filter],
+        many: bool,
+    ) -> Result<String, StoreError> {
+        let mut conditions = vec![condition];
+        conditions.extend(self.each(select.entity, alias, others)?);
+        let order = self.order(select, alias, None)?;
+        let count = |operand: Option<&Operand>, compiler: &mut Self| {
+            operand.map(|operand| compiler.bind(operand, BindForm::Count))
+        };
+        let first = count(select.first.as_ref(), self).unwrap_or_else(|| self.dialect.no_limit().to_owned());
+        let (yes, no) = if many {
+            (first.as_str(), "0")
+        } else {
+            ("0", first.as_str())
+        };
+        let offset = count(select.offset.as_ref(), self).map_or(String::new(), |offset| format!(" OFFSET {offset}"));
+        Ok(format!(
+            "SELECT r FROM (SELECT {} AS r FROM {} WHERE {} ORDER BY {order} LIMIT CASE WHEN (SELECT m FROM _many) THEN {yes} ELSE {no} \
+             END{offset})",
+            self.name(alias, ROW_COLUMN),
+            self.table(select.entity, alias),
+            conditions.join(" AND "),
+        ))
+    }
+
+    fn items_of(&mut self, entity: EntityId, alias: &str, lead: &Filter) -> Result<Option<Items>, StoreError> {
+        let Filter::Has { field, all, operands } = lead else {
+            return Ok(None);
+        };
+        let search = self.search(entity, alias, *field, *all, operands)?;
+        Ok(Items::of(self, entity, *field, &search))
+    }
+
+    /// The condition that leads, as it is without an index.
+    fn apart(&mut self, entity: EntityId, alias: &str, lead: &Filter) -> Result<String, StoreError> {
+        let Filter::Has { field, all, operands } = lead else {
+            return self.filter(entity, alias, lead);
+        };
+        let search = self.search(entity, alias, *field, *all, operands)?;
+        Ok(self.taken_apart(&search))
+    }
+
+    fn each(&mut self, entity: EntityId, alias: &str, filters: &[&Filter]) -> Result<Vec<String>, StoreError> {
+        filters
+            .iter()
+            .map(|filter| self.filter(entity, alias, filter))
+            .collect()
+    }
+}
+
+/// A select whose filter is compiled apart.
+fn bare(select: &Select) -> Select {
+    Select {
+        filter: None,
+        ..select.clone()
+    }
+}
+
+/// The conditions that must all hold.
+fn conjuncts<'f>(filter: Option<&'f Filter>, into: &mut Vec<&'f Filter>) {
+    match filter {
+        Some(Filter::And(filters)) => filters.iter().for_each(|filter| conjuncts(Some(filter), into)),
+        Some(filter) => into.push(filter),
+        None => {}
+    }
+}
