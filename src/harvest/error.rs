@@ -140,6 +140,8 @@ pub enum PageFault {
     NextUrl { place: String, found: String },
     #[error("{seen} rows arrived, but the upstream says that there are {total}; nothing is deleted, harvest again")]
     Incomplete { seen: u64, total: u64 },
+    #[error("{0}")]
+    AllRefused(String),
     #[error("{place}: {message}")]
     File { place: String, message: String },
     #[error("{place}: {message}")]

@@ -2,12 +2,15 @@
 
 use jaq_json::Val;
 
-use super::limits::RECORD_MAX;
+use super::{error::PageFault, limits::RECORD_MAX};
 use crate::{
     catalog::Format,
-    store::Refused,
+    store::{AllRefused, Refused},
     value::{Key, as_written},
 };
+
+/// Characters of a reason that the end of a run repeats; all of it is in the quarantine.
+const REASON_SHOWN: usize = 300;
 
 /// Why a record is no row, and its key: as far as it could be read, and whole.
 #[derive(Debug, Default)]
@@ -52,6 +55,19 @@ pub(super) fn refused_text(mut reason: String, mut text: String) -> Refused {
         reason,
         record: text,
     }
+}
+
+/// A run, or a row's answer, of which every record was refused: it has brought nothing.
+pub(super) fn all_refused(all: &AllRefused, fetch: &str) -> PageFault {
+    let records = match all.count {
+        1 => "the only record was refused".to_owned(),
+        count => format!("all {count} records were refused"),
+    };
+    let first: String = all.first.chars().take(REASON_SHOWN).collect();
+    let cut = if first.len() < all.first.len() { "…" } else { "" };
+    PageFault::AllRefused(format!(
+        "{records}; `hayloft status --rejected {fetch}` lists why; the first: {first}{cut}"
+    ))
 }
 
 /// Puts a refused record's place before its reason: its line, or its number on the page where no key tells it from others.

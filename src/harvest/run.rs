@@ -21,6 +21,7 @@ use super::{
     packed,
     page::{Place, Seen},
     progress::{Progress, RunReport},
+    refusal::all_refused,
     request::{Request, Target},
     secrets::Secrets,
     stage::{Content, Page, Read, Step, Worked},
@@ -28,7 +29,7 @@ use super::{
 };
 use crate::{
     catalog::{Fetch, FetchId, Format, Missing, Repeats},
-    store::{Finish, GroupOutcome, RequestState, Run, RunSummary, StoreError, Told},
+    store::{AllRefused, Finish, GroupOutcome, RequestState, Run, RunSummary, StoreError, Told},
 };
 
 /// How the pages of a run ended.
@@ -121,7 +122,13 @@ async fn complete(
     lease.sure().await?;
     let before = done.outcome.clone();
     let secrets = inner.secrets(fetch);
-    let rule = |outcome: &GroupOutcome| {
+    let rule = |outcome: &GroupOutcome, refused: Option<&AllRefused>| {
+        // A run that got records and could use none of them has failed.
+        if let Some(refused) = refused.filter(|_| !read.linked) {
+            return Finish::Failed {
+                error: secrets.mask(&all_refused(refused, &run.fetch).to_string()),
+            };
+        }
         let mut all = before.clone();
         all.add(outcome);
         // A row that comes again has moved to a later page: others may have moved to earlier ones, past the reader.

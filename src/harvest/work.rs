@@ -99,6 +99,7 @@ impl Job {
             shifted: worker.pager.place.shifted,
             contradicted: worker.pager.place.shifted,
             copies: 0,
+            linked: false,
             seen: worker.pager.seen(),
         }))
     }

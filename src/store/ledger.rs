@@ -15,7 +15,7 @@ use chrono::{DateTime, Utc};
 use crate::catalog::Missing;
 
 use super::{
-    Inner,
+    Inner, all_refused,
     bind::{Line, get},
     changes, crash, deferred,
     in_line::in_line,
@@ -29,7 +29,7 @@ use super::{
     reading, statistics,
     sure::Trace,
     told::Told,
-    types::{EndRule, Finish, Group, GroupOutcome, Hold, LEASE, Run, RunState, RunSummary, StoreError},
+    types::{AllRefused, EndRule, Finish, Group, GroupOutcome, Hold, LEASE, Run, RunState, RunSummary, StoreError},
 };
 
 pub(super) const LEASE_SECONDS: i64 = LEASE.as_secs() as i64;
@@ -209,14 +209,14 @@ pub(super) async fn complete(
 ) -> Result<(RunSummary, GroupOutcome), StoreError> {
     if groups.is_empty() {
         let outcome = GroupOutcome::default();
-        let summary = in_line!(finish(inner, run, &rule(&outcome)).await)?;
+        let summary = in_line!(finish(inner, run, rule, &outcome).await)?;
         return Ok((summary, outcome));
     }
     match in_line!(finish_with(inner, run, groups, rule).await) {
         // One of the groups is what is refused: those before it are stored all the same.
         Err(StoreError::Refused(_)) => {
             let outcome = load::commit_groups(inner, run, groups).await?;
-            let summary = in_line!(finish(inner, run, &rule(&outcome)).await)?;
+            let summary = in_line!(finish(inner, run, rule, &outcome).await)?;
             Ok((summary, outcome))
         }
         done => done,
@@ -239,28 +239,53 @@ async fn finish_with(
     let last = load::write_groups(&mut work, run, groups, &memory).await?;
     let outcome = last.outcome.clone();
     let ended = load::Ended::of(&memory, Some(last));
-    let summary = end_with(work, run, &rule(&outcome), &ended, memory.lacks_indexes).await?;
+    let finish = refused_or(&mut work, run, rule, &outcome, ended.later.is_empty()).await?;
+    let again = |all: &AllRefused| rule(&outcome, Some(all));
+    let summary = end_with(work, run, (&finish, &again), &ended, memory.lacks_indexes).await?;
     Ok((summary, outcome))
 }
 
-pub(super) async fn finish(inner: &Inner, run: &Run, finish: &Finish) -> Result<RunSummary, StoreError> {
+/// Ends a run whose groups are all committed.
+pub(super) async fn finish(
+    inner: &Inner,
+    run: &Run,
+    rule: EndRule<'_>,
+    outcome: &GroupOutcome,
+) -> Result<RunSummary, StoreError> {
     let memory = inner.memory(run)?;
     let memory = memory.lock().await;
     // What writes no row of the definition may also end what an older one began.
-    let mut work = match finish {
+    let mut work = match rule(outcome, None) {
         Finish::Complete { .. } => Writing::in_force(inner).await?,
         Finish::Failed { .. } | Finish::Interrupted => Writing::begin(inner).await?,
     };
     check_fence(&mut work, run).await?;
     let ended = load::Ended::of(&memory, None);
-    end_with(work, run, finish, &ended, memory.lacks_indexes).await
+    let finish = refused_or(&mut work, run, rule, outcome, ended.later.is_empty()).await?;
+    let again = |all: &AllRefused| rule(outcome, Some(all));
+    end_with(work, run, (&finish, &again), &ended, memory.lacks_indexes).await
 }
 
-/// The end of a run, in a transaction that has checked its fence.
+/// How a run ends by its rule. What was refused for a taken value is tried again before anything is said of it.
+async fn refused_or(
+    work: &mut Writing<'_>,
+    run: &Run,
+    rule: EndRule<'_>,
+    outcome: &GroupOutcome,
+    all_is_tried: bool,
+) -> Result<Finish, StoreError> {
+    let all = match all_is_tried {
+        true => all_refused::find(work, run).await?,
+        false => None,
+    };
+    Ok(rule(outcome, all.as_ref()))
+}
+
+/// The end of a run, in a transaction that has checked its fence; and the end where, after all was tried, nothing came of it.
 async fn end_with(
     mut work: Writing<'_>,
     run: &Run,
-    finish: &Finish,
+    (finish, again): (&Finish, &(dyn Fn(&AllRefused) -> Finish + Sync)),
     ended: &load::Ended,
     lacks_indexes: bool,
 ) -> Result<RunSummary, StoreError> {
@@ -275,15 +300,26 @@ async fn end_with(
             load::take_turn(&mut work, run, None).await?;
             absent = judge(&mut work, run, ended, (*missing, *missing_max)).await?;
             crash::point("finish::absent");
-            load::forget_unvisited(&mut work, run, told.reread).await?;
-            refilled(&mut work, run).await?;
-            repeating(&mut work, run, &ended.copied).await?;
-            (RunState::Complete, None)
+            let tried = !ended.later.is_empty() && absent.gone == 0;
+            let all = if tried {
+                all_refused::find(&mut work, run).await?
+            } else {
+                None
+            };
+            match all.map(|all| again(&all)) {
+                Some(Finish::Failed { error }) => (RunState::Failed, Some(error)),
+                _ => {
+                    load::forget_unvisited(&mut work, run, told.reread).await?;
+                    refilled(&mut work, run).await?;
+                    repeating(&mut work, run, &ended.copied).await?;
+                    (RunState::Complete, None)
+                }
+            }
         }
         Finish::Failed { error } => (RunState::Failed, Some(error.clone())),
         Finish::Interrupted => (RunState::Interrupted, None),
     };
-    if let Finish::Complete { told, .. } = finish {
+    if let (Finish::Complete { told, .. }, RunState::Complete) = (finish, state) {
         tell(&mut work, run, told).await?;
     }
     let summary = end(&mut work, run, state, error, &absent).await?;

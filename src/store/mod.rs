@@ -1,5 +1,6 @@
 //! The only place that speaks SQL: layout, reads, loads, the ledger. Knows nothing of HTTP, jq or GraphQL.
 
+mod all_refused;
 mod answer;
 mod applied;
 mod backup;

@@ -47,8 +47,13 @@ pub enum ParentOutcome {
         /// None: it is read in full next time.
         state: Option<RequestState>,
     },
-    /// With an error's public text; it is tried again after so many seconds, or not in this run.
-    Failed { error: String, again_in: Option<i64> },
+    /// With an error's public text; it is tried again after so many seconds, or not in this run. Where all its records were
+    /// refused, these go into quarantine.
+    Failed {
+        error: String,
+        again_in: Option<i64>,
+        refused: Vec<Refused>,
+    },
 }
 
 /// Whether a run has requests that nobody has answered yet.

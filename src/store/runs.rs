@@ -28,7 +28,7 @@ impl Store {
 
     /// Ends a run. `Finish::Complete` first deletes what was not seen, as far as the fetch's `missing` and `missing_max` allow.
     pub async fn finish_run(&self, run: &Run, finish: Finish) -> Result<RunSummary, StoreError> {
-        in_line!(ledger::finish(&self.inner, run, &finish).await)
+        in_line!(ledger::finish(&self.inner, run, &|_, _| finish.clone(), &GroupOutcome::default()).await)
     }
 
     /// The same together with its last groups, as [`Store::commit_groups`] has them: one transaction for all of a small run.

@@ -222,8 +222,9 @@ pub struct Plan {
 /// The rule that compares a fetch's schedule with what the ledger knows of it. Pure: it may be asked twice.
 pub type PlanRule<'r> = &'r (dyn Fn(&FetchStatus, DateTime<Utc>) -> Plan + Send + Sync);
 
-/// The rule that says how a run ends, by what its last groups did. Pure: it may be asked twice.
-pub type EndRule<'r> = &'r (dyn Fn(&GroupOutcome) -> Finish + Send + Sync);
+/// The rule that says how a run ends, by what its last groups did, and whether all of its records were refused. Pure: it may be
+/// asked twice.
+pub type EndRule<'r> = &'r (dyn Fn(&GroupOutcome, Option<&AllRefused>) -> Finish + Send + Sync);
 
 /// Asks for the next run of a fetch.
 #[derive(Clone, Debug)]
@@ -333,6 +334,14 @@ pub struct GroupOutcome {
     pub repeated: u64,
     /// Records whose key came before in this run, on whatever page.
     pub copies: u64,
+}
+
+/// A run of which every record was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AllRefused {
+    pub count: u64,
+    /// The first of them, with its key and the reason.
+    pub first: String,
 }
 
 /// How a run ended.

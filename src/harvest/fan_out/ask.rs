@@ -18,11 +18,12 @@ use crate::{
         limits::BODY_MAX,
         page::{Pager, Place, Position},
         past::{beyond, is_past},
+        refusal::all_refused,
         request::{Maker, Request},
         run::page_of,
         stage::{Content, Page},
     },
-    store::{Parent, ParentOutcome, RequestState},
+    store::{AllRefused, Parent, ParentOutcome, Refused, RequestState},
     value::Value,
 };
 
@@ -38,6 +39,8 @@ pub(super) struct Asked {
     pub left_out: u64,
     /// Why the answer may not be all of it.
     pub more: Option<String>,
+    /// The records of an answer that failed because all of them were refused.
+    pub refused: Vec<Refused>,
     pub outcome: Result<ParentOutcome, PageFault>,
 }
 
@@ -57,13 +60,32 @@ pub(super) async fn ask(inner: Arc<Inner>, id: FetchId, parent: Parent, stop: Ca
     };
     let outcome = series.all(&parent).await;
     let (pages, bytes, left_out, more) = (series.pages, series.bytes, series.left_out, series.more);
+    let (outcome, refused) = of_use(&inner.catalog.fetch_name(id), outcome);
     Asked {
         parent,
         pages,
         bytes,
         left_out,
         more,
+        refused,
         outcome,
+    }
+}
+
+/// An answer of which all records were refused, and whose keys cannot be read, says nothing of where its row leads: the links
+/// stay as they were.
+fn of_use(fetch: &str, outcome: Result<ParentOutcome, PageFault>) -> (Result<ParentOutcome, PageFault>, Vec<Refused>) {
+    match outcome {
+        Ok(ParentOutcome::Read {
+            rows, links, refused, ..
+        }) if rows.is_empty() && links.is_empty() && !refused.is_empty() => {
+            let all = AllRefused {
+                count: refused.len() as u64,
+                first: refused.first().map_or(String::new(), |first| first.reason.clone()),
+            };
+            (Err(all_refused(&all, fetch)), refused)
+        }
+        outcome => (outcome, Vec::new()),
     }
 }
 

@@ -51,10 +51,13 @@ impl Crew<'_> {
             for answer in &group.answers {
                 done.pages += 1;
                 done.bytes += answer.bytes;
-                if let ParentOutcome::Read { rows, refused, .. } = &answer.outcome {
-                    done.rows += (rows.len() + refused.len()) as u64;
-                    done.refused += refused.len() as u64;
-                }
+                let (rows, refused) = match &answer.outcome {
+                    ParentOutcome::Read { rows, refused, .. } => (rows.len(), refused.len()),
+                    ParentOutcome::Failed { refused, .. } => (0, refused.len()),
+                    ParentOutcome::Same(_) => (0, 0),
+                };
+                done.rows += (rows + refused) as u64;
+                done.refused += refused as u64;
             }
             progress.committed(&done);
         }

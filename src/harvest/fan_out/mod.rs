@@ -12,7 +12,10 @@ pub(super) mod help;
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -37,7 +40,7 @@ use super::{
 };
 use crate::{
     catalog::FetchId,
-    store::{Left, Parent, ParentAnswer, ParentOutcome, Run, StoreError},
+    store::{Left, Parent, ParentAnswer, ParentOutcome, Refused, Run, StoreError},
 };
 use ask::Asked;
 
@@ -84,6 +87,7 @@ pub(super) async fn run(
             };
             let read = Read {
                 seen,
+                linked: crew.linked.load(Ordering::Relaxed),
                 ..Read::default()
             };
             Outcome::Whole(read, Last::default())
@@ -106,6 +110,8 @@ struct Crew<'a> {
     /// Nothing is under way, so that nothing is to be waited for with what is gathered.
     idle: Notify,
     secrets: Arc<Secrets>,
+    /// An answer led to rows without bringing them.
+    linked: AtomicBool,
     /// Answers that may not be all of it, and what is to be said of the first of them.
     doubts: Mutex<(u64, String)>,
 }
@@ -126,6 +132,7 @@ impl<'a> Crew<'a> {
             committed: Notify::new(),
             idle: Notify::new(),
             secrets: inner.secrets(inner.catalog.fetch(id)),
+            linked: AtomicBool::new(false),
             doubts: Mutex::default(),
         }
     }
@@ -294,14 +301,18 @@ impl<'a> Crew<'a> {
             bytes,
             left_out,
             more,
+            refused,
             outcome,
         } = asked;
         if let Some(more) = more {
             self.doubt(&parent, self.secrets.mask(&more));
         }
+        if outcome.as_ref().is_ok_and(leads_on) {
+            self.linked.store(true, Ordering::Relaxed);
+        }
         let fault = outcome.as_ref().err().cloned();
         streak.add(fault.as_ref());
-        let outcome = outcome.unwrap_or_else(|fault| failed(&parent, &fault));
+        let outcome = outcome.unwrap_or_else(|fault| failed(&parent, &fault, refused));
         let mut answer = ParentAnswer {
             parent,
             pages,
@@ -354,7 +365,7 @@ impl Streak {
 }
 
 /// A request that failed: it is made again when the reason may pass, a few times.
-fn failed(parent: &Parent, fault: &PageFault) -> ParentOutcome {
+fn failed(parent: &Parent, fault: &PageFault, refused: Vec<Refused>) -> ParentOutcome {
     let key = crate::value::Key(parent.key.clone());
     let again_in = usize::try_from(parent.tries)
         .ok()
@@ -363,6 +374,17 @@ fn failed(parent: &Parent, fault: &PageFault) -> ParentOutcome {
     ParentOutcome::Failed {
         error: format!("{key}: {fault}"),
         again_in: again_in.filter(|_| fault.passes()),
+        refused,
+    }
+}
+
+/// Whether an answer has a link that is neither a row's nor a refused record's.
+fn leads_on(outcome: &ParentOutcome) -> bool {
+    match outcome {
+        ParentOutcome::Read {
+            rows, links, refused, ..
+        } => links.len() > rows.len() + refused.iter().filter(|refused| refused.id.is_some()).count(),
+        ParentOutcome::Same(_) | ParentOutcome::Failed { .. } => false,
     }
 }
 

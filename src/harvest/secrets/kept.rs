@@ -29,7 +29,10 @@ impl Secrets {
                 refused.iter_mut().for_each(|refused| self.mask_refused(refused));
                 *state = state.take().map(|state| self.keep_state(state));
             }
-            ParentOutcome::Failed { error, .. } => *error = self.mask(error),
+            ParentOutcome::Failed { error, refused, .. } => {
+                *error = self.mask(error);
+                refused.iter_mut().for_each(|refused| self.mask_refused(refused));
+            }
         }
     }
 

@@ -10,7 +10,7 @@ use super::{
     upstream::{Answer, Upstream},
 };
 use crate::{
-    catalog::{Advance, Catalog, Repeats, Selection},
+    catalog::{Advance, Catalog, Missing, Repeats, Selection},
     store::{RunState, RunSummary},
     value::Scalar,
 };
@@ -177,4 +177,41 @@ async fn what_is_no_ndjson_fails_early() {
     // More may be missing.
     let (summary, _) = lines(b"{\"id\":1}\n{\"id\":").await;
     assert!(summary.error.is_some_and(|error| error.contains("breaks off")));
+}
+
+/// `missing: DELETE`, as a run that brought nothing must not take anything away either.
+fn deleting(url: &str) -> Catalog {
+    let mut catalog = plain(url);
+    catalog.fetches[0].missing = Missing::Delete;
+    catalog
+}
+
+#[tokio::test]
+async fn a_run_whose_records_were_all_refused_has_failed() {
+    let (summary, _) = harvested(deleting, Answer::json("[{\"name\":\"a\"},{\"name\":\"b\"}]")).await;
+    assert_eq!((summary.state, summary.refused), (RunState::Failed, 2));
+    assert_eq!(
+        summary.error.as_deref(),
+        Some(
+            "all 2 records were refused; `hayloft status --rejected Thing` lists why; the first: record 2: id: the key is missing \
+             or null (looked for `id`)"
+        )
+    );
+    // The keys can be read, so that each stands for its row, and all the others would go.
+    let upstream = Upstream::start(|_, count| match count {
+        0 => Answer::json("[{\"id\":1},{\"id\":2}]"),
+        _ => Answer::json("[{\"id\":1,\"price\":\"much\"}]"),
+    })
+    .await;
+    let ledger = Arc::new(Memory::default());
+    let harvester = harvester(deleting(&upstream.url), &ledger, "".into());
+    run(&harvester).await;
+    let summary = run(&harvester).await.summary;
+    let error = summary.error.unwrap_or_default();
+    assert!(error.starts_with("the only record was refused"), "{error}");
+    assert_eq!(ledger.state().rows.len(), 2);
+    let (summary, _) = lines(b"oops\n").await;
+    assert_eq!(summary.state, RunState::Failed);
+    let (summary, _) = harvested(deleting, Answer::json("[]")).await;
+    assert_eq!(summary.state, RunState::Complete, "nothing is not all refused");
 }

@@ -13,8 +13,8 @@ use super::super::ledger::Ledger;
 use crate::{
     catalog::Missing,
     store::{
-        Attendance, Checkpoint, Claim, Due, EndRule, FetchStatus, Finish, Group, GroupOutcome, Hold, PlanRule, Reason,
-        Refused, RequestState, Run, RunState, RunSummary, StartRun, StoreError, Told,
+        AllRefused, Attendance, Checkpoint, Claim, Due, EndRule, FetchStatus, Finish, Group, GroupOutcome, Hold,
+        PlanRule, Reason, Refused, RequestState, Run, RunState, RunSummary, StartRun, StoreError, Told,
     },
     value::Row,
 };
@@ -34,6 +34,9 @@ pub struct State {
     by_request: BTreeMap<String, Vec<String>>,
     pub requests: BTreeMap<String, RequestState>,
     pub refused: Vec<Refused>,
+    /// Refused records since the last end of a page, and by request.
+    page_refused: u64,
+    refused_by_request: BTreeMap<String, u64>,
     pub groups: Vec<(usize, u64)>,
     pub runs: Vec<RunSummary>,
     pub queued: Vec<Due>,
@@ -88,14 +91,16 @@ impl State {
             outcome.copies += u64::from(!self.seen.insert(key.clone()));
             self.page.push(key);
         }
+        let mut refused = group.refused.len() as u64;
         if let Some(request) = group.unchanged {
             let keys = self.by_request.get(&request).cloned().unwrap_or_default();
             outcome.same += keys.len() as u64;
             self.seen.extend(keys.iter().cloned());
             self.page.extend(keys);
             self.unchanged += 1;
+            refused += self.refused_by_request.get(&request).copied().unwrap_or(0);
         }
-        let refused = group.refused.len() as u64;
+        self.page_refused += refused;
         let stay = group.refused.iter().filter_map(|refused| refused.id.as_ref());
         let stay: Vec<String> = stay.map(ToString::to_string).collect();
         self.page.extend(stay.iter().cloned());
@@ -103,11 +108,14 @@ impl State {
         if let Some(request) = group.request {
             let page = std::mem::take(&mut self.page);
             self.by_request.insert(request.request.clone(), page);
+            let refused = std::mem::take(&mut self.page_refused);
+            self.refused_by_request.insert(request.request.clone(), refused);
             self.requests.insert(request.request.clone(), request);
         }
         self.refused.extend(group.refused);
         if group.checkpoint.is_some() {
             self.page.clear();
+            self.page_refused = 0;
             self.checkpoint = group.checkpoint;
         }
         let summary = &mut self.runs[run.id as usize];
@@ -120,6 +128,14 @@ impl State {
         summary.repeated += outcome.copies;
         summary.left_out += group.left_out;
         outcome
+    }
+
+    fn all_refused(&self, run: &Run) -> Option<AllRefused> {
+        let run = &self.runs[run.id as usize];
+        (run.refused > 0 && run.new + run.changed + run.same == 0).then(|| AllRefused {
+            count: run.refused,
+            first: self.refused.last().map_or(String::new(), |last| last.reason.clone()),
+        })
     }
 
     fn status(&self, fetch: &str) -> FetchStatus {
@@ -242,7 +258,8 @@ impl Ledger for Memory {
             [] => GroupOutcome::default(),
             groups => self.commit_groups(run, groups).await?,
         };
-        Ok((self.finish_run(run, rule(&outcome)).await?, outcome))
+        let all = self.state().all_refused(run);
+        Ok((self.finish_run(run, rule(&outcome, all.as_ref())).await?, outcome))
     }
 
     async fn finish_run(&self, run: &Run, finish: Finish) -> Result<RunSummary, StoreError> {

@@ -408,8 +408,10 @@ fn noted<'a>(answer: &'a ParentAnswer, unfit: &HashSet<i64>, known: &'a brought:
         ParentOutcome::Same(_) if stale => ("due", None, None, None),
         ParentOutcome::Same(state) => ("done", Some(Some(state)), None, None),
         ParentOutcome::Read { state, .. } => ("done", Some(state.as_ref()), None, None),
-        ParentOutcome::Failed { error, again_in: None } => ("failed", None, Some(error.as_str()), None),
-        ParentOutcome::Failed { error, again_in } => ("due", None, Some(error.as_str()), *again_in),
+        ParentOutcome::Failed { error, again_in, .. } => {
+            let state = if again_in.is_some() { "due" } else { "failed" };
+            (state, None, Some(error.as_str()), *again_in)
+        }
     };
     Noted {
         answer,

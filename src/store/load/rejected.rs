@@ -15,7 +15,7 @@ use crate::{
         parents::{ParentAnswer, ParentOutcome},
         types::{Refused, Run, StoreError},
     },
-    value::{Key, Value},
+    value::{Key, Row, Value},
 };
 
 /// Forgets what earlier answers about these rows had that was refused.
@@ -26,7 +26,7 @@ pub async fn forget(work: &mut Work<'_>, fetch: &str, parents: &[i64]) -> Result
     delete_where(work, "hayloft_quarantine", &columns, &of).await
 }
 
-/// Puts what is refused of good answers in the place of what was refused before; `stored` is what the database refused. Gives
+/// Puts what is refused of answers in the place of what was refused before; `stored` is what the database refused. Gives
 /// how many there are.
 pub async fn replace(
     work: &mut Work<'_>,
@@ -39,8 +39,10 @@ pub async fn replace(
     let mut refused: Vec<(Option<i64>, &Refused)> = Vec::new();
     let mut by_key: HashMap<String, i64> = HashMap::new();
     for answer in answers {
-        let ParentOutcome::Read { rows, refused: own, .. } = &answer.outcome else {
-            continue;
+        let (rows, own): (&[Row], _) = match &answer.outcome {
+            ParentOutcome::Read { rows, refused, .. } => (rows, refused),
+            ParentOutcome::Failed { refused, .. } if !refused.is_empty() => (&[], refused),
+            ParentOutcome::Failed { .. } | ParentOutcome::Same(_) => continue,
         };
         parents.push(answer.parent.row);
         refused.extend(own.iter().map(|record| (Some(answer.parent.row), record)));

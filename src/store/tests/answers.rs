@@ -65,6 +65,7 @@ fn answer(parent: Parent, says: Says) -> ParentAnswer {
         Says::Nothing => ParentOutcome::Failed {
             error: "no answer".to_owned(),
             again_in: None,
+            refused: Vec::new(),
         },
     };
     ParentAnswer {

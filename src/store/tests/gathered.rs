@@ -186,7 +186,11 @@ impl Both {
         };
         self.one.store.finish_run(&one, finish.clone()).await.expect("an end");
         // The last ones are committed together with the end.
-        let ended = self.many.store.complete_run(&many, &waiting, &|_| finish.clone()).await;
+        let ended = self
+            .many
+            .store
+            .complete_run(&many, &waiting, &|_, _| finish.clone())
+            .await;
         together.add(&ended.expect("an end").1);
         assert_eq!(alone, together);
     }
@@ -256,7 +260,7 @@ async fn what_comes_before_a_refused_group_is_stored(on: On) {
     // The same at the end of a run.
     let run = side.start(1).await;
     let pages = [once(1, &["a", "d"]), once(2, &["e", "d"])];
-    let ended = side.store.complete_run(&run, &pages, &|_| complete(1.0)).await;
+    let ended = side.store.complete_run(&run, &pages, &|_, _| complete(1.0)).await;
     fails(&side, &run, ended.expect_err("twice"), (1, 1)).await;
     let stored = lines(&side.store, "SELECT id FROM \"order\" ORDER BY id").await;
     assert_eq!(stored, ["a", "b", "c", "d"]);

@@ -2,7 +2,11 @@
 
 use super::*;
 
-on_both!(rejected_records_are_listed, links_that_lead_nowhere_are_counted);
+on_both!(
+    rejected_records_are_listed,
+    links_that_lead_nowhere_are_counted,
+    a_run_that_brought_nothing,
+);
 
 fn refused(key: Option<&str>, reason: &str) -> Refused {
     Refused {
@@ -109,6 +113,52 @@ async fn rejected_records_are_listed(on: On) {
             keys.push(next.key.unwrap_or_default());
         }
         assert_eq!(keys, want, "{filter:?}");
+    }
+}
+
+async fn a_run_that_brought_nothing(on: On) {
+    let bench = bench_on(on).await;
+    let store = &bench.store;
+    harvest(store, "Npc", NPC, 0, vec![npc("n1", "ann")]).await;
+    let bad = || refused(Some("7"), "price: much");
+    // What each group of a run brings, and whether that is nothing.
+    let cases = [
+        (vec![], vec![], false),
+        (vec![], vec![bad(), bad()], true),
+        (vec![npc("n1", "ann")], vec![bad()], false),
+        (vec![npc("n2", "bob")], vec![bad()], false),
+        // The slug is another row's: it is tried again at the end.
+        (vec![npc("n9", "ann")], vec![], true),
+        (vec![npc("n9", "ann"), npc("n1", "amy")], vec![], false),
+    ];
+    for (minute, (all, bad, nothing)) in (1..).zip(cases) {
+        let run = start(store, "Npc", NPC, minute).await;
+        let count = (all.len() + bad.len()) as u64;
+        let bad = Group {
+            refused: bad,
+            ..Group::default()
+        };
+        let mut groups: Vec<Group> = all.into_iter().map(|row| rows(vec![row])).chain([bad]).collect();
+        // In the transaction that ends the run, or before it.
+        if minute % 2 == 0 {
+            store.commit_groups(&run, &groups).await.expect("a commit");
+            groups.clear();
+        }
+        let rule = |_: &GroupOutcome, all: Option<&AllRefused>| match all {
+            Some(all) => Finish::Failed {
+                error: format!("{}, {}", all.count, all.first),
+            },
+            None => Finish::Complete {
+                missing: Missing::Keep,
+                missing_max: 1.0,
+                told: Told::default(),
+            },
+        };
+        let (summary, _) = store.complete_run(&run, &groups, &rule).await.expect("an end");
+        let error = summary.error.unwrap_or_default();
+        assert_eq!(summary.state == RunState::Failed, nothing, "{minute}: {error}");
+        let first = if minute == 2 { "7: price: much" } else { "n9: slug: " };
+        assert!(!nothing || error.starts_with(&format!("{count}, {first}")), "{error}");
     }
 }
 

@@ -187,3 +187,62 @@ async fn broken_records_of_an_answer_cost_themselves() {
         bench.reasons().await
     );
 }
+
+#[tokio::test]
+async fn answers_whose_records_were_all_refused_have_failed() {
+    let bench = Bench::start("when: ALWAYS").await;
+    bench.items(&[("a", "x"), ("b", "x")]);
+    for item in ["a", "b"] {
+        let body = format!(r#"[{{"id":"{item}1"}},{{"id":"{item}2"}}]"#);
+        bench.answers(&format!("/items/{item}/recipes"), Answer::json(body));
+    }
+    bench.round().await;
+    let before = bench.links().await;
+    assert_eq!(
+        before,
+        "{items:[{id:a,recipe:[{id:a1},{id:a2}]},{id:b,recipe:[{id:b1},{id:b2}]}]}"
+    );
+    // One says nothing of where its row leads: the links stay.
+    bench.answers("/items/a/recipes", Answer::json(r#"[{"Id":"a1"},{"Id":"a2"}]"#));
+    let (report, _) = bench.round().await;
+    assert_eq!((report.summary.state, report.summary.refused), (RunState::Complete, 2));
+    let counts = bench.counts().await;
+    assert_eq!((counts.done, counts.failed), (1, 1));
+    assert!(
+        counts.errors[0].starts_with("a: all 2 records were refused"),
+        "{counts:?}"
+    );
+    assert_eq!((bench.reasons().await.len(), bench.links().await), (2, before.clone()));
+    // All say nothing: then so does the run.
+    bench.answers("/items/b/recipes", Answer::json(r#"[{"Id":"b1"}]"#));
+    let (report, _) = bench.round().await;
+    assert_eq!(report.summary.state, RunState::Failed);
+    let error = report.summary.error.unwrap_or_default();
+    assert!(error.starts_with("all 3 records were refused"), "{error}");
+    assert_eq!((bench.reasons().await.len(), bench.links().await), (3, before));
+    // Once they are right, nothing is left of it.
+    for item in ["a", "b"] {
+        bench.answers(&format!("/items/{item}/recipes"), Answer::json(r#"["a1","b1"]"#));
+    }
+    let (report, _) = bench.round().await;
+    assert_eq!(
+        (report.summary.state, bench.reasons().await.len()),
+        (RunState::Complete, 0)
+    );
+}
+
+#[tokio::test]
+async fn answers_of_links_alone_are_of_use() {
+    let bench = Bench::start("when: ALWAYS").await;
+    bench.items(&[("a", "x")]);
+    bench.answers("/items/a/recipes", Answer::json(r#"["r1",{},"r2"]"#));
+    let (report, _) = bench.round().await;
+    assert_eq!((report.summary.state, report.summary.refused), (RunState::Complete, 1));
+    bench.answers("/items/a/recipes", Answer::json(r#"[{"id":"r1","slug":{}}]"#));
+    let (report, _) = bench.round().await;
+    assert_eq!(
+        report.summary.state,
+        RunState::Failed,
+        "its key can be read, and that is all"
+    );
+}
