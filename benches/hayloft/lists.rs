@@ -40,7 +40,7 @@ fn write(folder: &Path) {
         let spread = (at * 7_919) % ROWS;
         let tag = |nth: u64| format!("\"t{}\"", (spread / 10 + nth * 1_237) % TAGS);
         let mut tags: Vec<String> = (0..TAGS_EACH).map(tag).collect();
-        tags.extend((spread % 2 == 0).then(|| "\"half\"".to_owned()));
+        tags.extend(spread.is_multiple_of(2).then(|| "\"half\"".to_owned()));
         let price = (at * 31) % 5_003;
         writeln!(
             file,
