@@ -27,8 +27,8 @@ use work::Work;
 use crate::{
     catalog::{self, Catalog, Valid},
     config::{
-        DatabaseUrl, DestructiveSetting, Environment, LimitChange, LimitSetting, ListenSetting, RetentionSetting,
-        StatementSetting,
+        DatabaseUrl, DestructiveSetting, Environment, LimitChange, LimitSetting, ListenSetting, ReadingSetting,
+        RetentionSetting, StatementSetting,
     },
     definition,
     graphql::{Current, DataApi, Limits, Served},
@@ -95,6 +95,7 @@ impl Loaded {
         HarvestSettings {
             environment,
             definition_dir: self.folder.clone(),
+            ..HarvestSettings::default()
         }
     }
 
@@ -111,8 +112,16 @@ impl Loaded {
     }
 
     /// A harvester that fills this store.
-    pub fn harvester(&self, store: &Store, environment: Environment) -> Result<Harvester, Failure> {
-        let settings = self.settings(environment);
+    pub fn harvester(
+        &self,
+        store: &Store,
+        environment: Environment,
+        reading: ReadingSetting,
+    ) -> Result<Harvester, Failure> {
+        let settings = HarvestSettings {
+            filter_time: reading.filter_time.0,
+            ..self.settings(environment)
+        };
         Harvester::new(self.catalog.clone(), self.layout.clone(), store.clone(), settings)
             .map_err(|error| Failure::setup(format!("error: {error}")))
     }
@@ -160,6 +169,7 @@ pub struct Serving {
     pub access: Access,
     pub listen: ListenSetting,
     pub environment: Environment,
+    pub reading: ReadingSetting,
     pub limits: Limits,
     pub keep: Retention,
 }
@@ -201,12 +211,13 @@ impl Serving {
         let (desk, operators) = sync::watch::channel(None);
         let control = control(&self.database, operators, &shutdown);
         let definition = self.definition;
-        let harvester = loaded.harvester(&store, self.environment.clone())?;
+        let harvester = loaded.harvester(&store, self.environment.clone(), self.reading)?;
         let keeper = Keeper {
             work: Work::begin(loaded, store, harvester, &shutdown),
             desk,
             current,
             environment: self.environment,
+            reading: self.reading,
             watch: self.watched.map(|path| Watch::start(&path, definition)),
         };
         tracing::info!("data in {}", self.database);

@@ -1,4 +1,5 @@
-//! A scan of many pages, of an upstream that takes its time for each and says how many there are.
+//! A scan of many pages, of an upstream that takes its time for each and says how many there are; and one of a single page
+//! that no memory should hold.
 
 use std::path::Path;
 
@@ -20,8 +21,50 @@ type Item @fetch(source: "up", GET: "/items?page={$page}", rows: ".items[]", pag
 }
 "#;
 
-/// From the first request to the end of the command.
+/// Records of the large page, and letters of each.
+const LARGE_ROWS: usize = 20_000;
+const LETTERS: usize = 10_000;
+
+const LARGE: &str = r#"extend schema @source(name: "up", url: "{$env.UP}")
+
+type Item @fetch(source: "up", GET: "/items", rows: ".items[]", pages: {total: ".total"}) {
+  id: ID!
+  name: String!
+}
+"#;
+
 pub fn figures(folder: &Path) {
+    many(&folder.join("many"));
+    large(&folder.join("large"));
+}
+
+fn large(folder: &Path) {
+    std::fs::create_dir_all(folder).expect("a folder");
+    std::fs::write(folder.join("schema.graphql"), LARGE).expect("write");
+    let upstream = Upstream::start(|_| {
+        let name = "x".repeat(LETTERS);
+        let items: Vec<String> = (0..LARGE_ROWS)
+            .map(|item| format!("{{\"id\":{item},\"name\":\"{name}\"}}"))
+            .collect();
+        Answer::Slow(format!("{{\"items\":[{}],\"total\":{LARGE_ROWS}}}", items.join(",")))
+    });
+    let harvested = harvest(folder, None, &[("UP", &upstream.url)], &[]);
+    assert!(harvested.out.contains("20,000"), "{}", harvested.out);
+    println!(
+        "(one page of {} MB: {:.1} s)",
+        LARGE_ROWS * LETTERS / 1_000_000,
+        harvested.seconds
+    );
+    figure(
+        "its peak resident memory",
+        harvested.peak_mb,
+        "MB",
+        &Target::AtMost(128.0),
+    );
+}
+
+/// From the first request to the end of the command.
+fn many(folder: &Path) {
     std::fs::create_dir_all(folder).expect("a folder");
     std::fs::write(folder.join("schema.graphql"), DEFINITION).expect("write");
     let upstream = Upstream::start(answer);

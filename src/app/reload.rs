@@ -7,7 +7,11 @@ use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{DefinitionFiles, Failure, Loaded, operate::Operator, watch::Watch, work::Work};
-use crate::{catalog::Difference, config::Environment, graphql::Current};
+use crate::{
+    catalog::Difference,
+    config::{Environment, ReadingSetting},
+    graphql::Current,
+};
 
 /// What everybody may know of a refused definition; the log has the rest.
 const REFUSED: &str = "a changed definition was refused, the one before it is served; the log says why";
@@ -24,6 +28,7 @@ pub struct Keeper {
     pub desk: watch::Sender<Option<Operator>>,
     pub current: Current,
     pub environment: Environment,
+    pub reading: ReadingSetting,
     /// None for a definition that is no file.
     pub watch: Option<Watch>,
 }
@@ -133,7 +138,7 @@ impl Keeper {
         let store = store.redefined(loaded.catalog.clone(), loaded.layout.clone());
         let api = self.current.newest().redefined(loaded.catalog.clone(), store.clone());
         let api = api.map_err(|error| Failure::work(format!("error: {error}")))?;
-        let harvester = loaded.harvester(&store, self.environment.clone())?;
+        let harvester = loaded.harvester(&store, self.environment.clone(), self.reading)?;
         let exchange = OnceLock::new();
         let committing = || {
             exchange.get_or_init(|| self.current.exchange());

@@ -14,8 +14,8 @@ use crate::{
         operate::{Event, Operator, Order},
     },
     config::{
-        DatabaseSetting, DatabaseUrl, DefinitionSetting, DestructiveSetting, Environment, RetentionSetting,
-        StatementSetting,
+        DatabaseSetting, DatabaseUrl, DefinitionSetting, DestructiveSetting, Environment, ReadingSetting,
+        RetentionSetting, StatementSetting,
     },
     harvest::{Progress as _, RunReport},
     store::{RunState, Store},
@@ -34,6 +34,9 @@ pub struct OperateSettings {
 
     #[command(flatten)]
     statements: StatementSetting,
+
+    #[command(flatten)]
+    reading: ReadingSetting,
 
     #[command(flatten)]
     retention: RetentionSetting,
@@ -77,7 +80,7 @@ impl OperateSettings {
     ) -> Result<(), Failure> {
         let store = loaded.open(url, app::access(self.destructive), self.statements).await?;
         store.keep_changes(app::retention(&self.retention));
-        let result = with(loaded, &store, order, events, stop).await;
+        let result = with(loaded, &store, self.reading, order, events, stop).await;
         store.close().await;
         result
     }
@@ -87,6 +90,7 @@ impl OperateSettings {
 async fn with(
     loaded: &Loaded,
     store: &Store,
+    reading: ReadingSetting,
     order: &Order,
     events: &mpsc::Sender<Event>,
     stop: &CancellationToken,
@@ -94,7 +98,7 @@ async fn with(
     let operator = Operator {
         catalog: loaded.catalog.clone(),
         store: store.clone(),
-        harvester: loaded.harvester(store, Environment::of_process())?,
+        harvester: loaded.harvester(store, Environment::of_process(), reading)?,
         stop: stop.clone(),
         begun: TaskTracker::new(),
     };

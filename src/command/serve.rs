@@ -8,7 +8,7 @@ use crate::{
     app::{self, DefinitionFiles, Serving},
     config::{
         DatabaseSetting, DefinitionSetting, DestructiveSetting, Environment, LimitSetting, ListenSetting,
-        RetentionSetting, StatementSetting,
+        ReadingSetting, RetentionSetting, StatementSetting,
     },
 };
 
@@ -33,6 +33,9 @@ pub struct ServingSettings {
     limits: LimitSetting,
 
     #[command(flatten)]
+    reading: ReadingSetting,
+
+    #[command(flatten)]
     retention: RetentionSetting,
 }
 
@@ -53,6 +56,7 @@ impl ServingSettings {
             access: app::access(self.destructive),
             listen: self.listen,
             environment,
+            reading: self.reading,
             limits: app::limits(&self.limits)?,
             keep: app::retention(&self.retention),
         })

@@ -8,5 +8,5 @@ pub use database::{DatabaseUrl, DatabaseUrlError, PostgresUrl, StatementTimeout}
 pub use environment::Environment;
 pub use settings::{
     AllowedOrigin, DatabaseSetting, DefinitionSetting, DestructiveSetting, LimitChange, LimitSetting, ListenSetting,
-    LogForm, LogSetting, RetentionSetting, StatementSetting,
+    LogForm, LogSetting, ReadingSetting, RetentionSetting, StatementSetting,
 };

@@ -92,6 +92,30 @@ pub struct StatementSetting {
     pub statement_timeout: Option<StatementTimeout>,
 }
 
+/// How records are read.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct ReadingSetting {
+    /// The longest that the definition's filters may take for one record, such as 30s or 2m
+    #[arg(long, env = "HAYLOFT_FILTER_TIME", value_name = "TIME", default_value = "30s")]
+    pub filter_time: FilterTime,
+}
+
+/// A length of time that is not none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FilterTime(pub Duration);
+
+impl FromStr for FilterTime {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<FilterTime, Self::Err> {
+        let Age(time) = text.parse()?;
+        match time.is_zero() {
+            true => Err("filters need some time: 1s at least"),
+            false => Ok(FilterTime(time)),
+        }
+    }
+}
+
 /// What may be done to data that is stored.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct DestructiveSetting {

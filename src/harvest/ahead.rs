@@ -84,7 +84,7 @@ impl Fetching {
             None
         });
         let before = before.map(|before| self.asked_with(source.secrets.recall(before), ask));
-        match page_of(fetch, source, &request, before).await {
+        match page_of(fetch, source, &request, before, Some(&self.inner.spools)).await {
             Err(PageFault::Status { status, .. }) if is_past(fetch, &position, status, ask == Ask::Probe) => {
                 Ok(page_past(&request))
             }
@@ -100,7 +100,14 @@ impl Fetching {
             let whole = async {
                 let fetch = self.inner.catalog.fetch(self.id);
                 let source = self.inner.sources.get(fetch.source.index());
-                page_of(fetch, source.ok_or(PageFault::Internal)?, request, None).await
+                page_of(
+                    fetch,
+                    source.ok_or(PageFault::Internal)?,
+                    request,
+                    None,
+                    Some(&self.inner.spools),
+                )
+                .await
             };
             runtime.block_on(async {
                 tokio::select! {
@@ -153,7 +160,7 @@ enum Ask {
 fn bytes_in(content: &Content) -> u64 {
     match content {
         Content::Bytes(bytes) => bytes.len() as u64,
-        Content::Lines(_) | Content::Unchanged { .. } | Content::Past => 0,
+        Content::Spool { .. } | Content::File(_) | Content::Lines(_) | Content::Unchanged { .. } | Content::Past => 0,
     }
 }
 

@@ -33,11 +33,21 @@ pub(super) fn utf8(bytes: Bytes, media: Option<&str>) -> Bytes {
 #[derive(Default)]
 pub(super) struct Pieces {
     first: BytesMut,
+    /// Its `Content-Type`, where that is believed.
+    media: Option<String>,
     /// Once it is known: none for UTF-8.
     decoding: Option<Option<Decoding>>,
 }
 
 impl Pieces {
+    /// Of a text that is not UTF-8 by its bytes.
+    pub(super) fn declared(media: Option<&str>) -> Pieces {
+        Pieces {
+            media: media.map(str::to_owned),
+            ..Pieces::default()
+        }
+    }
+
     /// The next piece; `last` with an empty one at the end.
     pub(super) fn utf8(&mut self, piece: Bytes, last: bool) -> Bytes {
         let piece = match self.decoding {
@@ -67,7 +77,7 @@ impl Pieces {
             self.first.extend_from_slice(&begin);
             return None;
         }
-        self.decoding = Some(Decoding::of(&begin, None));
+        self.decoding = Some(Decoding::of(&begin, self.media.as_deref()));
         Some(begin)
     }
 }

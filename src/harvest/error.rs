@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::store::StoreError;
 
 use super::json::NUMBER_MAX;
-use super::limits::{BODY_MAX, FILTER_TIME, LINE_MAX, RETRY_AFTER_MAX};
+use super::limits::{BODY_MAX, LINE_MAX, RETRY_AFTER_MAX, SPOOL_FROM, SPOOL_MAX, SPOOLS_MAX};
 
 /// A harvest that could not be set up, or whose store failed. A failed page is no such error: the run then ends as failed.
 #[derive(Debug, thiserror::Error)]
@@ -97,12 +97,9 @@ pub enum PageFault {
     )]
     CutOffJson { place: String, message: String },
     #[error(
-        "{place}: larger than {BODY_MAX} bytes; {}",
-        advice(
-            place,
-            "split the file, or write it as NDJSON, which may be of any size",
-            "ask for smaller pages, or harvest NDJSON from a file"
-        )
+        "{place}: larger than {BODY_MAX} bytes; let `rows` begin with a plain path to the list, such as `.items[]`, and it is read \
+         record by record; or {}",
+        advice(place, "write it as NDJSON", "ask for smaller pages")
     )]
     TooLarge { place: String },
     #[error("{place}: gzip data that is damaged or breaks off; make it anew, or harvest again when it is whole")]
@@ -110,10 +107,26 @@ pub enum PageFault {
     #[error("{place}: line {line} is longer than {LINE_MAX} bytes; is it NDJSON?")]
     LongLine { place: String, line: u64 },
     #[error(
-        "{place}: the definition's filters took longer than {FILTER_TIME:?}; make them simpler, or {}",
-        advice(place, "split the file", "ask for smaller pages")
+        "{place}: the definition's filters took longer than {most:?} for one record; make them simpler, or give them more with \
+         --filter-time"
     )]
-    SlowFilter { place: String },
+    SlowFilter { place: String, most: Duration },
+    #[error("{place}, record {record}: longer than {LINE_MAX} bytes, which is more than a record may have")]
+    LongRecord { place: String, record: u64 },
+    #[error("{place}: more than {LINE_MAX} bytes beside the list of records; is the path in `rows` the right one?")]
+    LongRest { place: String },
+    #[error("{place}: larger than {SPOOL_MAX} bytes; ask for smaller pages")]
+    TooLargeForDisk { place: String },
+    #[error(
+        "{place}: all large answers together are larger than the {SPOOLS_MAX} bytes of disk that they may take; ask for smaller \
+         pages, or for fewer at once"
+    )]
+    SpoolsFull { place: String },
+    #[error(
+        "{place}: an answer of more than {SPOOL_FROM} bytes cannot be kept on disk; is there room in the folder for temporary \
+         files, and may this process write there? The log has the cause"
+    )]
+    SpoolDisk { place: String },
     #[error("{place}: {message}")]
     Rows { place: String, message: String },
     #[error("{place}: pages: {{{argument}}}: {message}")]
@@ -209,4 +222,10 @@ pub(super) fn file_fault(place: &str, error: &std::io::Error) -> PageFault {
         place: place.to_owned(),
         message: message.to_owned(),
     }
+}
+
+/// What `rows` gave is no record of anything.
+pub(super) fn no_record(place: &str, jq: &str, found: &str) -> PageFault {
+    let advice = "where each row should be an object; does it lack `[]`, or a key?";
+    rows_fault(place, format!("rows: jq `{jq}` gave {found} {advice}"))
 }

@@ -1,5 +1,6 @@
 //! The only module that calls out: one request, with pace, retries, redirects and bounds. Knows HTTP; knows no rows.
 
+mod body;
 mod failure;
 mod wait;
 
@@ -8,22 +9,21 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use bytes::{Bytes, BytesMut};
 pub(super) use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Response, StatusCode, header, redirect};
 use url::Url;
-use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
-    charset,
     error::{HarvestError, PageFault},
-    limits::{ASKED_MAX, BODY_MAX, CONNECT_TIMEOUT, PAGE_TIMEOUT, READ_TIMEOUT, REDIRECTS_MAX, RETRY_AFTER_MAX, TRIES},
+    limits::{ASKED_MAX, CONNECT_TIMEOUT, PAGE_TIMEOUT, READ_TIMEOUT, REDIRECTS_MAX, RETRY_AFTER_MAX, TRIES},
     pace::{Pace, backoff, is_settled, next_link},
-    packed,
     secrets::Secrets,
     share::{Places, Shares},
+    spool::Spools,
 };
 use crate::{catalog::Source, store::RequestState};
+pub(super) use body::Text;
+use body::Whole;
 use failure::{Failure, carries_data, chain, of_error, of_status, status_fault};
 
 /// An HTTP source: its client, credentials, pace and places.
@@ -81,7 +81,7 @@ impl Links {
 /// A page as it arrived.
 #[derive(Debug)]
 pub(super) struct Body {
-    pub bytes: Bytes,
+    pub text: Text,
     pub hash: u64,
     pub head: Head,
 }
@@ -121,16 +121,17 @@ impl Upstream {
         }
     }
 
-    /// Gets one page; `before` gives the validators of its last known form.
+    /// Gets one page; `before` gives the validators of its last known form. With spools it may be large, and is on disk then.
     pub(super) async fn get(
         &self,
         url: &Url,
         place: &str,
         before: Option<&RequestState>,
+        spools: Option<&Arc<Spools>>,
     ) -> Result<Fetched, PageFault> {
         let (mut tried, mut asked, mut waited) = (0, 0, Duration::ZERO);
         loop {
-            let failure = match self.attempt(url, place, before).await {
+            let failure = match self.attempt(url, place, before, spools).await {
                 Ok(fetched) => return Ok(fetched),
                 Err(failure) => failure,
             };
@@ -159,11 +160,17 @@ impl Upstream {
         }
     }
 
-    async fn attempt(&self, url: &Url, place: &str, before: Option<&RequestState>) -> Result<Fetched, Failure> {
+    async fn attempt(
+        &self,
+        url: &Url,
+        place: &str,
+        before: Option<&RequestState>,
+        spools: Option<&Arc<Spools>>,
+    ) -> Result<Fetched, Failure> {
         let _place = self.places.take(&self.shares).await;
         self.pace.turn(&self.shares).await;
-        match tokio::time::timeout(PAGE_TIMEOUT, self.exchange(url, place, before)).await {
-            Ok(result) => result,
+        match tokio::time::timeout(PAGE_TIMEOUT, self.follow(url, place, before)).await {
+            Ok(response) => self.read(response?, place, before, spools).await,
             Err(_) => Err(Failure::passing(PageFault::Timeout {
                 place: place.to_owned(),
                 after: PAGE_TIMEOUT,
@@ -171,8 +178,13 @@ impl Upstream {
         }
     }
 
-    async fn exchange(&self, url: &Url, place: &str, before: Option<&RequestState>) -> Result<Fetched, Failure> {
-        let response = self.follow(url, place, before).await?;
+    async fn read(
+        &self,
+        response: Response,
+        place: &str,
+        before: Option<&RequestState>,
+        spools: Option<&Arc<Spools>>,
+    ) -> Result<Fetched, Failure> {
         if response.status() == StatusCode::NOT_MODIFIED && before.is_some() {
             return Ok(Fetched::NotModified(head(response.headers())));
         }
@@ -182,25 +194,23 @@ impl Upstream {
         let html = is_html_type(response.headers());
         let head = head(response.headers());
         let media = response.headers().get(header::CONTENT_TYPE).cloned();
-        let bytes = self.body(response, place).await?;
-        let hash = xxh3_64(&bytes);
-        if before.and_then(|before| before.body_hash.as_deref()) == Some(hash_text(hash).as_str()) {
-            return Ok(Fetched::Same {
-                bytes: bytes.len() as u64,
-                head,
-            });
-        }
         let media = media.as_ref().and_then(|media| media.to_str().ok());
-        let bytes = charset::utf8(packed::unpacked(bytes, place).await?, media);
+        let Whole { text, begin, hash } = self.body(response, place, media, spools).await?;
+        if before.and_then(|before| before.body_hash.as_deref()) == Some(hash_text(hash).as_str()) {
+            let bytes = text.bytes();
+            return Ok(Fetched::Same { bytes, head });
+        }
+        let text = text.utf8(media, place).await?;
         // What is served as a web page may be JSON all the same; a web page begins like one.
-        if begins_html(&bytes) || (html && bytes.trim_ascii_start().starts_with(b"<")) {
+        let begin = text.memory().unwrap_or(&begin);
+        if begins_html(begin) || (html && begin.trim_ascii_start().starts_with(b"<")) {
             return Err(PageFault::Html {
                 place: place.to_owned(),
             }
             .into());
         }
-        let bytes = self.secrets.cover(bytes);
-        Ok(Fetched::Body(Body { bytes, hash, head }))
+        let text = text.covered(&self.secrets);
+        Ok(Fetched::Body(Body { text, hash, head }))
     }
 
     /// Sends the request and follows redirects within its host.
@@ -241,24 +251,6 @@ impl Upstream {
     fn failure(&self, error: &reqwest::Error, place: &str) -> Failure {
         tracing::debug!(error = self.secrets.mask(&chain(error)), place, "a request failed");
         of_error(error, place)
-    }
-
-    /// Reads a body up to its limit, counted after decompression.
-    async fn body(&self, mut response: Response, place: &str) -> Result<Bytes, Failure> {
-        let too_large = || PageFault::TooLarge {
-            place: place.to_owned(),
-        };
-        if response.content_length().is_some_and(|length| length > BODY_MAX) {
-            return Err(too_large().into());
-        }
-        let mut whole = BytesMut::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.failure(&error, place))? {
-            if whole.len() as u64 + chunk.len() as u64 > BODY_MAX {
-                return Err(too_large().into());
-            }
-            whole.extend_from_slice(&chunk);
-        }
-        Ok(whole.freeze())
     }
 }
 

@@ -29,11 +29,23 @@ pub(super) const WAITING_FIRST: u64 = 1 << 20;
 pub(super) const WAITING_LEAST: u64 = 4 << 10;
 /// A page's body after decompression: its parsed form takes several times as much. Tests reach a smaller bound sooner.
 pub(super) const BODY_MAX: u64 = if cfg!(test) { 1 << 20 } else { 64 << 20 };
+/// Pages of at least so many bytes are read record by record, where `rows` allows it: less than this holds fewer records than
+/// `rows` may yield at once.
+pub(super) const LONG_FROM: usize = 256 << 10;
+/// A body beyond this is kept on disk until it is read, where it is read record by record.
+pub(super) const SPOOL_FROM: usize = if cfg!(test) { 256 << 10 } else { 8 << 20 };
+/// One body that is kept on disk.
+pub(super) const SPOOL_MAX: u64 = if cfg!(test) { 4 << 20 } else { 4 << 30 };
+/// All of them together, in one process.
+pub(super) const SPOOLS_MAX: u64 = if cfg!(test) { 6 << 20 } else { 8 << 30 };
+/// Bytes in a second that a large body arrives with, at least.
+pub(super) const PAGE_RATE_MIN: u64 = 256 << 10;
 /// One line of NDJSON: a record larger than this is no record.
 pub(super) const LINE_MAX: usize = 16 << 20;
 /// A text of lines of which the first so many are all no JSON is no NDJSON.
 pub(super) const LINES_TRIED: u64 = 20;
-/// What the filters of a definition may take for one page, or one [`CHUNK`] of lines: a mistake, or a page made to stall us.
+/// What the filters of a definition may take for one record, unless the settings say otherwise: a mistake, or a record made to
+/// stall us.
 pub(super) const FILTER_TIME: Duration = Duration::from_secs(if cfg!(test) { 2 } else { 30 });
 /// Bytes read from a file at once: large against a system call, small against the memory.
 pub(super) const CHUNK: usize = 1 << 20;
@@ -43,7 +55,7 @@ pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// `Last-Modified` counts whole seconds of the upstream's clock: a younger one may stand for two states.
 pub(super) const MODIFIED_AGE: Duration = Duration::from_secs(5);
-/// A whole page: an upstream that drips is as good as down.
+/// A whole page, and more only for what arrives steadily: an upstream that drips is as good as down.
 pub(super) const PAGE_TIMEOUT: Duration = Duration::from_secs(120);
 /// Redirects within a host: one for a slash, one for a version, and some.
 pub(super) const REDIRECTS_MAX: usize = 5;

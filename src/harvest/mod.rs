@@ -39,14 +39,18 @@ mod shape;
 mod share;
 mod signs;
 mod slots;
+mod spool;
 mod stage;
+mod stream;
 #[cfg(test)]
 mod tests;
+mod text;
 mod work;
 
 use std::{
     path::PathBuf,
     sync::{Arc, OnceLock},
+    time::Duration,
 };
 
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
@@ -65,19 +69,32 @@ pub use report::did;
 use buffer::Buffer;
 use fetch::{HeaderMap, Upstream};
 use ledger::Ledger;
-use limits::{JOIN_SILENT, WAITING_MAX};
+use limits::{FILTER_TIME, JOIN_SILENT, SPOOLS_MAX, WAITING_MAX};
 use request::Base;
 use secrets::Secrets;
 use shape::Shaper;
 use share::Shares;
+use spool::Spools;
 
 /// What a harvest is told from outside the definition.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct HarvestSettings {
     /// Where `$env` comes from.
     pub environment: Environment,
     /// The folder of the definition: relative `file:` sources start there.
     pub definition_dir: PathBuf,
+    /// The longest that the definition's filters may take for one record.
+    pub filter_time: Duration,
+}
+
+impl Default for HarvestSettings {
+    fn default() -> HarvestSettings {
+        HarvestSettings {
+            environment: Environment::default(),
+            definition_dir: PathBuf::new(),
+            filter_time: FILTER_TIME,
+        }
+    }
 }
 
 /// Harvests a catalog's fetches into a store; cloning gives another handle to the same one.
@@ -91,6 +108,7 @@ struct Inner {
     shaper: Arc<Shaper>,
     ledger: Arc<dyn Ledger>,
     environment: Environment,
+    filter_time: Duration,
     /// By `SourceId`.
     sources: Vec<SourceHandle>,
     /// The runs with a request per row at which this process is at work.
@@ -98,6 +116,8 @@ struct Inner {
     shares: Arc<Shares>,
     /// Room for answers that wait to be read.
     buffer: Arc<Buffer>,
+    /// Disk space for those that are too large for it.
+    spools: Arc<Spools>,
     /// Gives signs of life from the first run on.
     attending: OnceLock<AbortOnDropHandle<()>>,
 }
@@ -137,10 +157,12 @@ impl Harvester {
             catalog,
             ledger,
             environment: settings.environment,
+            filter_time: settings.filter_time,
             sources,
             helped: fan_out::help::Helped::default(),
             shares,
             buffer: Buffer::new(WAITING_MAX),
+            spools: Spools::new(SPOOLS_MAX),
             attending: OnceLock::new(),
         };
         Ok(Harvester { inner: Arc::new(inner) })

@@ -1,46 +1,34 @@
 //! Texts of lines on their way through the worker: files in pieces, bodies as a whole. Knows NDJSON; what a record becomes is
 //! the worker's.
 
-use std::{fs::File, io::Read as _, ops::ControlFlow, path::Path};
+use std::{fs::File, ops::ControlFlow, path::Path};
 
 use bytes::{Buf as _, Bytes};
 use jaq_json::Val;
 
 use super::{
-    charset::Pieces,
     error::{PageFault, file_fault, rows_fault},
     fetch::begins_html,
     json,
-    limits::{CHUNK, FILTER_TIME},
+    limits::CHUNK,
     lines::Lines,
-    packed,
+    text::Long,
     work::{Stop, Worker},
 };
 
 impl Worker<'_> {
-    pub(super) fn file(&mut self, path: &Path, place: &str) -> Result<(), Stop> {
+    /// Reads a file where it lies; one that changes meanwhile is of no moment.
+    pub(super) fn file(
+        &mut self,
+        path: &Path,
+        place: &str,
+        read: impl FnOnce(&mut Self, &File) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
         let fault = |error: std::io::Error| file_fault(place, &error);
         let file = File::open(path).map_err(fault)?;
         let before = file.metadata().map_err(fault)?;
-        let mut file = packed::reader(file).map_err(fault)?;
         self.file_bytes = Some(before.len());
-        let mut lines = Lines::default();
-        let mut pieces = Pieces::default();
-        loop {
-            let mut chunk = vec![0; CHUNK];
-            let read = file.read(&mut chunk).map_err(fault)?;
-            if read == 0 {
-                break;
-            }
-            chunk.truncate(read);
-            self.group.bytes += read as u64;
-            self.lines(&mut lines, pieces.utf8(chunk.into(), false), place)?;
-            if self.cancel.is_cancelled() {
-                return Err(Stop::Gone);
-            }
-        }
-        self.lines(&mut lines, pieces.utf8(Bytes::new(), true), place)?;
-        self.last_line(lines, place)?;
+        read(self, &file)?;
         let after = std::fs::metadata(path).map_err(fault)?;
         if (before.len(), before.modified().ok()) != (after.len(), after.modified().ok()) {
             return Err(Stop::Fault(PageFault::File {
@@ -51,9 +39,29 @@ impl Worker<'_> {
         Ok(())
     }
 
+    /// Works off the lines of a long text.
+    pub(super) fn lines_of(&mut self, text: Long<'_>, place: &str) -> Result<(), Stop> {
+        let fault = |error: std::io::Error| file_fault(place, &error);
+        let mut reader = text.reader().map_err(fault)?;
+        let mut lines = Lines::default();
+        loop {
+            let mut piece = vec![0; CHUNK];
+            let read = reader.read(&mut piece).map_err(fault)?;
+            if read == 0 {
+                break;
+            }
+            piece.truncate(read);
+            self.group.bytes += read as u64;
+            self.lines(&mut lines, piece.into(), place)?;
+            if self.cancel.is_cancelled() {
+                return Err(Stop::Gone);
+            }
+        }
+        self.last_line(lines, place)
+    }
+
     /// Works off the whole lines of a piece and keeps its rest.
     pub(super) fn lines(&mut self, lines: &mut Lines, mut piece: Bytes, place: &str) -> Result<(), Stop> {
-        self.budget.allow(FILTER_TIME);
         while let Some(end) = piece.iter().position(|byte| *byte == b'\n') {
             let mut line = piece.split_to(end);
             piece.advance(1);
@@ -62,7 +70,7 @@ impl Worker<'_> {
                 line = std::mem::take(&mut lines.open).into();
             }
             lines.number += 1;
-            self.line(&line, lines, false, place)?;
+            self.line(line, lines, false, place)?;
         }
         lines.keep(&piece, place)?;
         Ok(())
@@ -71,23 +79,25 @@ impl Worker<'_> {
     pub(super) fn last_line(&mut self, mut lines: Lines, place: &str) -> Result<(), Stop> {
         let line = Bytes::from(std::mem::take(&mut lines.open));
         lines.number += 1;
-        self.line(&line, &mut lines, true, place)
+        self.line(line, &mut lines, true, place)
     }
 
     /// Works a line off; `open` if nothing follows it, not even its end.
-    fn line(&mut self, line: &Bytes, lines: &mut Lines, open: bool, place: &str) -> Result<(), Stop> {
+    fn line(&mut self, line: Bytes, lines: &mut Lines, open: bool, place: &str) -> Result<(), Stop> {
         if line.trim_ascii().is_empty() {
             return Ok(());
         }
         let number = lines.number;
-        if number == 1 && begins_html(line) {
+        if number == 1 && begins_html(&line) {
             return Err(Stop::Fault(PageFault::Html {
                 place: place.to_owned(),
             }));
         }
         self.at = number;
+        self.budget.allow(self.filter_time);
         let place = || format!("{place}, line {number}");
         let bytes = line.len() as u64;
+        let line = &self.covered(line);
         let parsed = match json::parse(line, 0) {
             Ok(parsed) => parsed,
             Err(error) => {

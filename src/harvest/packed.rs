@@ -4,6 +4,7 @@
 use std::{
     fs::File,
     io::{self, Read, Seek as _, SeekFrom},
+    path::Path,
 };
 
 use bytes::Bytes;
@@ -13,6 +14,18 @@ use super::{error::PageFault, limits::BODY_MAX};
 
 /// No text begins so.
 const MAGIC: [u8; 2] = [0x1f, 0x8b];
+
+/// Whether a text that begins so is packed.
+pub(super) fn is_packed(begin: &[u8]) -> bool {
+    begin.starts_with(&MAGIC)
+}
+
+/// The same of a file; whoever reads it next tells why it cannot be read.
+pub(super) fn is_packed_file(path: &Path) -> bool {
+    let mut first = Vec::with_capacity(MAGIC.len());
+    let file = File::open(path);
+    file.is_ok_and(|file| file.take(MAGIC.len() as u64).read_to_end(&mut first).is_ok()) && is_packed(&first)
+}
 
 /// A whole body or file as it was before it was packed; off the threads that wait for the network.
 pub(super) async fn unpacked(bytes: Bytes, place: &str) -> Result<Bytes, PageFault> {
@@ -43,8 +56,9 @@ pub(super) fn unpack(bytes: &Bytes, place: String) -> Result<Bytes, PageFault> {
     }
 }
 
-/// A file that is read in pieces, unpacked as it comes.
+/// A file that is read in pieces from its beginning, unpacked as it comes.
 pub(super) fn reader(mut file: File) -> io::Result<Box<dyn Read>> {
+    file.seek(SeekFrom::Start(0))?;
     let mut first = Vec::with_capacity(MAGIC.len());
     (&mut file).take(MAGIC.len() as u64).read_to_end(&mut first)?;
     file.seek(SeekFrom::Start(0))?;

@@ -9,7 +9,7 @@ use jaq_json::Val;
 use super::{
     error::rows_fault,
     json,
-    limits::{FILTER_TIME, GROUP_REFUSED, GROUP_ROWS, PART_BYTES},
+    limits::{GROUP_REFUSED, GROUP_ROWS, PART_BYTES},
     refusal::in_place,
     select::keeps,
     work::{Stop, Worker},
@@ -22,8 +22,6 @@ use crate::{
 
 /// Bytes of the records of a run that are kept until its end, where rows come in parts.
 const PARTS_BYTES_MAX: usize = 64 << 20;
-/// Records between which the filters get their time anew, when the parts are put together.
-const PARTS_AT_ONCE: usize = 1_000;
 
 /// The records of a run so far, the parts of each row put together. They are kept as text, which takes the least room.
 #[derive(Default)]
@@ -87,6 +85,7 @@ impl Worker<'_> {
     /// Takes a record that `rows` yielded; `bytes` is its share of the input.
     pub(super) fn record(&mut self, record: &Val, bytes: u64) -> Result<(), Stop> {
         let entity = self.fetch.entity;
+        self.budget.allow(self.filter_time);
         match keeps(&self.fetch.keep, record) {
             Ok(true) => {}
             Ok(false) => {
@@ -155,10 +154,8 @@ impl Worker<'_> {
         let records = std::mem::take(&mut self.parts).records;
         // They have no place any more.
         self.at = 0;
-        for (at, record) in records.into_iter().enumerate() {
-            if at % PARTS_AT_ONCE == 0 {
-                self.budget.allow(FILTER_TIME);
-            }
+        for record in records {
+            self.budget.allow(self.filter_time);
             let whole = read(&record).map_err(|reason| rows_fault(&self.place, reason))?;
             self.row(&whole, record.len() as u64)?;
         }

@@ -13,6 +13,8 @@ pub(super) fn log_end(report: &RunReport, again: Option<Duration>) {
     match summary.state {
         RunState::Failed => tracing::warn!(fetch, run, "{text}"),
         _ if summary.told.doubt.is_some() => tracing::warn!(fetch, run, "{text}"),
+        // A file that is watched by the second would fill the log with what did not happen.
+        RunState::Complete if is_quiet(summary) => tracing::debug!(fetch, run, "{text}"),
         _ => tracing::info!(fetch, run, "{text}"),
     }
     if summary.held > 0 {
@@ -33,6 +35,19 @@ pub(super) fn log_end(report: &RunReport, again: Option<Duration>) {
         seconds = report.elapsed.as_secs_f64(),
         "the counts of a run"
     );
+}
+
+/// Whether a run found all as it was, without reading any of it.
+fn is_quiet(summary: &RunSummary) -> bool {
+    let counts = [
+        summary.bytes,
+        summary.new,
+        summary.changed,
+        summary.gone,
+        summary.refused,
+        summary.held,
+    ];
+    counts == [0; 6]
 }
 
 /// `Item: 35 changed, 285 same, 7 pages in 0.4 s`.
@@ -177,6 +192,12 @@ mod tests {
                 "Item: interrupted after 1 changed, 7 pages in 0.4 s",
             ),
         ];
+        let quiet = |bytes, changed, same| {
+            let mut summary = run(RunState::Complete, changed, same, None).summary;
+            summary.bytes = bytes;
+            is_quiet(&summary)
+        };
+        assert!(quiet(0, 0, 285) && !quiet(9, 0, 285) && !quiet(0, 1, 284));
         for (report, again, want) in cases {
             assert_eq!(sentence(&report, again), want);
         }

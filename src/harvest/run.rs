@@ -14,9 +14,9 @@ use super::{
     charset,
     error::{HarvestError, PageFault, file_fault},
     fan_out,
-    fetch::{Fetched, Head, Links, hash_text},
+    fetch::{Fetched, Head, Links, Text, hash_text},
     lease::Lease,
-    limits::{BODY_MAX, GROUP_QUEUE, PAGE_QUEUE},
+    limits::{BODY_MAX, GROUP_QUEUE, LONG_FROM, PAGE_QUEUE},
     load::{Last, Load},
     packed,
     page::{Place, Seen},
@@ -24,6 +24,7 @@ use super::{
     refusal::all_refused,
     request::{Request, Target},
     secrets::Secrets,
+    spool::Spools,
     stage::{Content, Page, Read, Step, Worked},
     work::Job,
 };
@@ -264,6 +265,7 @@ async fn stages(
     let job = Job {
         catalog: Arc::clone(&inner.catalog),
         shaper: Arc::clone(&inner.shaper),
+        filter_time: inner.filter_time,
         secrets,
         fetch: id.index(),
         start: start.clone(),
@@ -317,16 +319,20 @@ fn start_of(fetch: &Fetch, run: &Run, secrets: &Secrets) -> Result<(u64, u64, Pl
     Ok((checkpoint.pages, checkpoint.rows, place))
 }
 
-/// Gets one page; `before` is what is remembered of its last known form.
+/// Gets one page; `before` is what is remembered of its last known form. With spools a page may be large that is read record by
+/// record.
 pub(super) async fn page_of(
     fetch: &Fetch,
     source: &SourceHandle,
     request: &Request,
     before: Option<RequestState>,
+    spools: Option<&Arc<Spools>>,
 ) -> Result<(Page, oneshot::Receiver<Step>), PageFault> {
+    let by_record = fetch.format == Format::NdJson || fetch.rows.items().is_some();
+    let spools = spools.filter(|_| by_record);
     match &request.target {
-        Target::Http(url) => http(source, url, request, before).await,
-        Target::File(path) => file(fetch, path, request, before).await,
+        Target::Http(url) => http(source, url, request, before, spools).await,
+        Target::File(path) => file(fetch, path, request, before, spools.is_some()).await,
     }
 }
 
@@ -340,9 +346,11 @@ async fn http(
     url: &url::Url,
     request: &Request,
     before: Option<RequestState>,
+    spools: Option<&Arc<Spools>>,
 ) -> Result<(Page, oneshot::Receiver<Step>), PageFault> {
     let upstream = source.upstream.as_ref().ok_or(PageFault::Internal)?;
-    match (upstream.get(url, &request.place, before.as_ref()).await?, before) {
+    let got = upstream.get(url, &request.place, before.as_ref(), spools).await?;
+    match (got, before) {
         (Fetched::NotModified(head), Some(before)) => Ok(unchanged(request, before, Same::Kept(head))),
         (Fetched::Same { bytes, head }, Some(before)) => Ok(unchanged(request, before, Same::Sent(bytes, head))),
         (Fetched::NotModified(_) | Fetched::Same { .. }, None) => Err(PageFault::Internal),
@@ -351,19 +359,25 @@ async fn http(
             state.etag = body.head.etag;
             state.last_modified = body.head.last_modified;
             state.body_hash = Some(hash_text(body.hash));
-            let mut page = page(request, state, Content::Bytes(body.bytes), Some(body.hash));
+            let content = match body.text {
+                Text::Memory(bytes) => Content::Bytes(bytes),
+                Text::Spool(spool, media) => Content::Spool { spool, media },
+            };
+            let mut page = page(request, state, content, Some(body.hash));
             page.0.link = body.head.links.next();
             Ok(page)
         }
     }
 }
 
-/// A file: its size and time are its validator. NDJSON is read by the worker in pieces, JSON here as a whole.
+/// A file: its size and time are its validator. NDJSON is read by the worker in pieces, and so is JSON that may be read record by
+/// record; other JSON here as a whole.
 async fn file(
     fetch: &Fetch,
     path: &std::path::Path,
     request: &Request,
     before: Option<RequestState>,
+    by_record: bool,
 ) -> Result<(Page, oneshot::Receiver<Step>), PageFault> {
     let fault = |error: std::io::Error| file_fault(&request.place, &error);
     let metadata = tokio::fs::metadata(path).await.map_err(fault)?;
@@ -380,6 +394,10 @@ async fn file(
     state.etag = Some(validator);
     if fetch.format == Format::NdJson {
         return Ok(page(request, state, Content::Lines(path.to_owned()), None));
+    }
+    // What is small may be packed, and large once it is unpacked.
+    if by_record && (metadata.len() >= LONG_FROM as u64 || packed::is_packed_file(path)) {
+        return Ok(page(request, state, Content::File(path.to_owned()), None));
     }
     if metadata.len() > BODY_MAX {
         return Err(PageFault::TooLarge {

@@ -11,6 +11,7 @@ use super::{
     fetch::Links,
     page::{Known, Position, Seen},
     request::Request,
+    spool::Spool,
 };
 use crate::store::{Group, RequestState};
 
@@ -36,6 +37,13 @@ pub(super) struct Page {
 #[derive(Debug)]
 pub(super) enum Content {
     Bytes(Bytes),
+    /// A large body that is on disk, read by the worker in pieces, and its media type, where that tells how.
+    Spool {
+        spool: Spool,
+        media: Option<String>,
+    },
+    /// A large file of JSON, read by the worker in pieces.
+    File(PathBuf),
     /// A file of NDJSON, read here in pieces.
     Lines(PathBuf),
     /// Nothing changed since `state` was remembered.

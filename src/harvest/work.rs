@@ -1,6 +1,12 @@
 //! The stage between fetch and load: parse, select, shape, on a thread of its own. Knows pages and rows; knows no HTTP or store.
 
-use std::{ops::ControlFlow, sync::Arc, time::Instant};
+mod long;
+
+use std::{
+    ops::ControlFlow,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use jaq_json::Val;
@@ -9,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     document::parse,
-    error::{PageFault, rows_fault},
-    limits::FILTER_TIME,
+    error::{PageFault, no_record, rows_fault},
+    limits::LONG_FROM,
     lines::Lines,
     page::{PageInfo, Pager, Place, Position},
     records::Parts,
@@ -19,12 +25,15 @@ use super::{
     select::keeps,
     shape::Shaper,
     stage::{Again, Batch, Content, Page, Read, Step, Worked},
+    text::Long,
 };
 use crate::{
     catalog::{Catalog, Fetch, Format, Repeats, Valid, jq::Budget},
     store::{Checkpoint, Group, RequestState},
     value::describe,
 };
+
+use long::Beside;
 
 /// Why a page was left in the middle.
 pub(super) enum Stop {
@@ -44,6 +53,8 @@ pub(super) struct Job {
     pub catalog: Arc<Valid<Catalog>>,
     pub shaper: Arc<Shaper>,
     pub secrets: Arc<Secrets>,
+    /// What filters may take for one record.
+    pub filter_time: Duration,
     pub fetch: usize,
     pub start: Place,
     pub pages: u64,
@@ -68,6 +79,8 @@ impl Job {
             fetch,
             shaper: Arc::clone(&self.shaper),
             secrets: self.secrets,
+            filter_time: self.filter_time,
+            on_disk: false,
             pager: Pager::new(fetch, &self.start, self.pages, self.rows),
             output: self.output,
             again: self.again,
@@ -109,13 +122,16 @@ pub(super) struct Worker<'c> {
     pub fetch: &'c Fetch,
     pub shaper: Arc<Shaper>,
     secrets: Arc<Secrets>,
+    pub filter_time: Duration,
+    /// The page in hand lies as it came.
+    on_disk: bool,
     pager: Pager<'c>,
     output: mpsc::Sender<Batch>,
     again: Again,
     /// The unchanged page that was sent last may not vouch for its rows.
     stale: bool,
     pub cancel: CancellationToken,
-    /// The time of the filters for the page in hand.
+    /// The time of the filters for the record in hand.
     pub budget: Budget,
     /// How errors name the page in hand.
     pub place: String,
@@ -183,7 +199,8 @@ impl Worker<'_> {
         let place = self.place.clone();
         self.info = PageInfo::default();
         self.at = 0;
-        self.budget.allow(FILTER_TIME);
+        self.on_disk = matches!(content, Content::Spool { .. });
+        self.budget.allow(self.filter_time);
         match content {
             Content::Unchanged { bytes, links } => {
                 self.info = serde_json::from_str(&state.page).map_err(|_| PageFault::Internal)?;
@@ -194,7 +211,7 @@ impl Worker<'_> {
                 self.step(hash, &place, reply)?;
             }
             Content::Bytes(bytes) if self.fetch.format == Format::Json => {
-                self.json(&bytes, link, hash, &place, reply)?;
+                self.json(&bytes, Beside { link, hash, reply }, &place)?;
             }
             Content::Bytes(bytes) => {
                 self.group.bytes += bytes.len() as u64;
@@ -204,8 +221,26 @@ impl Worker<'_> {
                 self.last_line(lines, &place)?;
                 self.step(hash, &place, reply)?;
             }
+            Content::Spool { spool, media } => {
+                let text = Long::File(spool.file(), media.as_deref());
+                if self.fetch.format == Format::Json {
+                    self.long(text, Beside { link, hash, reply }, &place)?;
+                } else {
+                    self.info.link_next(&self.fetch.paging, link);
+                    self.lines_of(text, &place)?;
+                    self.step(hash, &place, reply)?;
+                }
+            }
+            Content::File(path) => {
+                let beside = Beside { link, hash, reply };
+                self.file(&path, &place, |worker, file| {
+                    worker.long(Long::File(file, None), beside, &place)
+                })?;
+            }
             Content::Lines(path) => {
-                self.file(&path, &place)?;
+                self.file(&path, &place, |worker, file| {
+                    worker.lines_of(Long::File(file, None), &place)
+                })?;
                 self.step(hash, &place, reply)?;
             }
             // There is nothing to remember, and nobody waits to be told where to go.
@@ -241,25 +276,40 @@ impl Worker<'_> {
         Ok(())
     }
 
-    fn json(
-        &mut self,
-        bytes: &Bytes,
-        link: Option<String>,
-        hash: Option<u64>,
-        place: &str,
-        reply: Option<oneshot::Sender<Step>>,
-    ) -> Result<(), Stop> {
-        self.group.bytes += bytes.len() as u64;
+    fn json(&mut self, bytes: &Bytes, beside: Beside, place: &str) -> Result<(), Stop> {
+        if bytes.len() >= LONG_FROM && self.fetch.rows.items().is_some() {
+            return self.long(Long::Memory(bytes), beside, place);
+        }
         let page = parse(bytes, place)?;
-        let info = PageInfo::read(&self.fetch.paging, &page, link, place);
-        let rows = self.count(&page, place);
+        self.whole(&page, bytes.len() as u64, beside, place)
+    }
+
+    /// A part of the page in hand without the credentials that it repeats.
+    pub(super) fn covered(&self, part: Bytes) -> Bytes {
+        match self.on_disk {
+            true => self.secrets.cover(part),
+            false => part,
+        }
+    }
+
+    /// The next page's address is asked with what was covered in it.
+    fn reveal(&mut self) {
+        self.info.next = self.info.next.take().map(|next| self.secrets.reveal(&next));
+    }
+
+    /// Works off a page that is in memory as a whole.
+    fn whole(&mut self, page: &Val, bytes: u64, beside: Beside, place: &str) -> Result<(), Stop> {
+        self.group.bytes += bytes;
+        self.budget.allow(self.filter_time);
+        let info = PageInfo::read(&self.fetch.paging, page, beside.link, place);
+        let rows = self.count(page, place);
         self.in_time()?;
         let (rows, alone) = rows?;
         self.info = info?;
-        self.info.next = self.info.next.take().map(|next| self.secrets.reveal(&next));
-        self.info.count(&page, rows, alone.as_ref());
-        self.step(hash, place, reply)?;
-        let share = bytes.len() as u64 / self.info.rows.max(1);
+        self.reveal();
+        self.info.count(page, rows, alone.as_ref());
+        self.step(beside.hash, place, beside.reply)?;
+        let share = bytes / self.info.rows.max(1);
         let fetch = self.fetch;
         let mut stop = None;
         let each = &mut |record: &Val| {
@@ -272,7 +322,7 @@ impl Worker<'_> {
                 }
             }
         };
-        let rows = fetch.rows.run_each(&page, &[], each);
+        let rows = fetch.rows.run_each(page, &[], each);
         if stop.is_none() {
             self.in_time()?;
         }
@@ -283,28 +333,27 @@ impl Worker<'_> {
     /// The records of a page, and the only one, before any is shaped: the fetch stage need not wait for the shaping.
     fn count(&self, page: &Val, place: &str) -> Result<(u64, Option<Val>), PageFault> {
         let (mut count, mut alone, mut wrong) = (0, None, None);
-        let needs_object = self.shaper.needs_object(self.fetch.entity);
         let each = &mut |record: &Val| {
             count += 1;
+            self.budget.allow(self.filter_time);
             alone = (count == 1).then(|| record.clone());
-            let odd = needs_object && matches!(record, Val::Arr(_) | Val::Null);
-            if odd && keeps(&self.fetch.keep, record) == Ok(true) {
-                wrong = Some(describe(record));
-                return ControlFlow::Break(());
+            wrong = self.check_record(record, place).err();
+            match wrong {
+                Some(_) => ControlFlow::Break(()),
+                None => ControlFlow::Continue(()),
             }
-            ControlFlow::Continue(())
         };
         let ran = self.fetch.rows.run_each(page, &[], each);
         ran.map_err(|error| rows_fault(place, format!("rows: {}", error.message)))?;
-        match wrong {
-            Some(found) => Err(rows_fault(
-                place,
-                format!(
-                    "rows: jq `{}` gave {found} where each row should be an object; does it lack `[]`, or a key?",
-                    self.fetch.rows.text()
-                ),
-            )),
-            None => Ok((count, alone)),
+        wrong.map_or(Ok((count, alone)), Err)
+    }
+
+    /// Refuses what is no record of anything: then `rows` is wrong, and not this page's data.
+    fn check_record(&self, record: &Val, place: &str) -> Result<(), PageFault> {
+        let odd = matches!(record, Val::Arr(_) | Val::Null) && self.shaper.needs_object(self.fetch.entity);
+        match odd && keeps(&self.fetch.keep, record) == Ok(true) {
+            true => Err(no_record(place, self.fetch.rows.text(), &describe(record))),
+            false => Ok(()),
         }
     }
 
@@ -368,6 +417,7 @@ impl Worker<'_> {
         match self.budget.is_spent() {
             true => Err(Stop::Fault(PageFault::SlowFilter {
                 place: self.place.clone(),
+                most: self.filter_time,
             })),
             false => Ok(()),
         }

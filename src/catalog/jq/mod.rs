@@ -6,6 +6,7 @@
 mod budget;
 mod check;
 mod engine;
+mod items;
 mod names;
 mod path;
 mod reads;
@@ -17,6 +18,7 @@ use std::{ops::ControlFlow, sync::Arc};
 use jaq_json::Val;
 
 pub use budget::Budget;
+pub use items::Items;
 
 use check::Checked;
 use engine::Engine;
@@ -26,7 +28,7 @@ use records::Condition;
 
 /// Outputs of one run: a selection that yields more is a mistake.
 const OUTPUTS_MAX: usize = 10_000;
-/// Rows of one page: larger pages do not fit the bounded memory of a harvest.
+/// Records that `rows` may make of one page, or of one item of a list; those that are there already are bounded by its bytes.
 const ROWS_MAX: usize = 100_000;
 /// Characters of a jaq message that an error repeats: it may contain the whole input.
 const MESSAGE_CHARS: usize = 200;
@@ -73,6 +75,8 @@ struct Inner {
     limit: usize,
     /// Whether it can give more than one output.
     several: bool,
+    /// Of `rows` that look at one list item by item.
+    items: Option<Items>,
 }
 
 /// `rows`, taken apart.
@@ -101,9 +105,31 @@ impl Filter {
         Filter::with_limit(text, variables, OUTPUTS_MAX)
     }
 
-    /// The same for `rows`, whose outputs may be as many as a page may hold.
+    /// The same for `rows`, whose outputs may be as many as a page may hold, and which may be taken apart.
     pub fn compile_rows(text: &str, variables: &[&str]) -> Result<Filter, JqFault> {
-        Filter::with_limit(text, variables, ROWS_MAX)
+        let checked = check::check(text, variables)?;
+        Filter::of_rows(text, &checked.term, &checked, variables)
+    }
+
+    fn of_rows(text: &str, term: &Term<&str>, checked: &Checked<'_>, variables: &[&str]) -> Result<Filter, JqFault> {
+        let of = |term: &Term<&str>| Filter::of_term(text, term, checked, variables, ROWS_MAX);
+        let mut filter = of(term)?;
+        let items = match items::split(term) {
+            Some(split) => Some(Items {
+                each: split.each.as_ref().map(of).transpose()?,
+                keys: split.keys,
+                one_each: split.one_each,
+            }),
+            None => None,
+        };
+        if let Some(inner) = Arc::get_mut(&mut filter.inner) {
+            inner.items = items;
+            // A path lends what is there.
+            if matches!(inner.program, Program::Path(_)) {
+                inner.limit = usize::MAX;
+            }
+        }
+        Ok(filter)
     }
 
     /// Compiles `rows`, and takes the selections at its end apart: they choose among the records of a page, which are
@@ -118,7 +144,7 @@ impl Filter {
         Ok(Records {
             keep: keep.collect::<Result<_, _>>()?,
             hides: records::hide(&stages),
-            rows: Filter::of_term(text, &records::join(&stages), &checked, variables, ROWS_MAX)?,
+            rows: Filter::of_rows(text, &records::join(&stages), &checked, variables)?,
         })
     }
 
@@ -150,8 +176,14 @@ impl Filter {
             keys,
             limit,
             several,
+            items: None,
         };
         Ok(Filter { inner: Arc::new(inner) })
+    }
+
+    /// Of `rows`: the list that it leads to and what it makes of each item, if that is all that it does.
+    pub fn items(&self) -> Option<&Items> {
+        self.inner.items.as_ref()
     }
 
     /// The filter as it was written.
@@ -198,6 +230,7 @@ impl Filter {
             keys: self.inner.keys.clone(),
             limit: self.inner.limit,
             several: self.inner.several,
+            items: None,
         };
         Filter { inner: Arc::new(inner) }
     }

@@ -58,6 +58,12 @@ impl Path {
         }
     }
 
+    /// Whether it leads to one value, whatever it is given.
+    pub(super) fn gives_one(&self) -> bool {
+        let one = |step: &Step| !step.optional && matches!(step.kind, StepKind::Key { .. } | StepKind::Index(_));
+        self.steps.iter().all(one)
+    }
+
     /// The same path, but that iterating null, or what is missing, gives nothing.
     pub(super) fn over_null(&self) -> Path {
         let mut path = self.clone();

@@ -384,3 +384,48 @@ fn what_hides_how_many_records_there_were() {
         assert!(!Filter::compile_records(text, &[]).expect(text).hides, "{text}");
     }
 }
+
+/// `rows` that walk to one list are taken apart; item by item they give what they give of the whole page.
+#[test]
+fn rows_that_are_read_item_by_item() {
+    let page = r#"{"items":[{"a":[1,2],"b":3},{"a":[],"b":4}],"d":{"list":[[5],[6]]},"o":{"x":[7],"y":[8]}}"#;
+    for (text, keys, one_each) in [
+        (".items[]", Some("items"), true),
+        (".items | .[]", Some("items"), true),
+        (".[\"items\"][]", Some("items"), true),
+        (".items[] | .b", Some("items"), true),
+        (".items[].a[]", Some("items"), false),
+        (".items[] | select(.b > 3)", Some("items"), false),
+        (".items[] | {b} | .b", Some("items"), false),
+        (".d.list[]", Some("d list"), true),
+        (".d.list[][0]", Some("d list"), true),
+        (".o[]", Some("o"), true),
+        (".items[]?", Some("items"), true),
+        (".items?[]", None, false),
+        ("[.items[]] | .[]", None, false),
+        (".items[0]", None, false),
+        (".items, .d", None, false),
+        (".items[] as $x | $x.b", None, false),
+        (".items | map(.b) | .[]", None, false),
+    ] {
+        let filter = Filter::compile_rows(text, &[]).expect(text);
+        let found = filter.items().map(|items| (items.keys.join(" "), items.one_each));
+        assert_eq!(found, keys.map(|keys| (keys.to_owned(), one_each)), "{text}");
+        let Some(items) = filter.items() else { continue };
+        let mut list = json(page);
+        for key in &items.keys {
+            let inner = Filter::compile(&format!(".{key}"), &[]).expect("a key");
+            list = inner.run(&list, &[]).expect("a value").remove(0);
+        }
+        let each = Filter::compile(".[]", &[])
+            .expect("a filter")
+            .run(&list, &[])
+            .expect("items");
+        let single = |item: &Val| match &items.each {
+            Some(filter) => filter.run(item, &[]).expect("records"),
+            None => vec![item.clone()],
+        };
+        let records: Vec<Val> = each.iter().flat_map(single).collect();
+        assert_eq!(records, filter.run(&json(page), &[]).expect("records"), "{text}");
+    }
+}

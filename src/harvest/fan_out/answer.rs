@@ -1,6 +1,6 @@
 //! From a page of one row's answer to the rows it brings and the links it means. Knows filters and shapes; no HTTP, no store.
 
-use std::{ops::ControlFlow, path::Path};
+use std::{ops::ControlFlow, path::Path, time::Duration};
 
 use bytes::Bytes;
 use jaq_json::Val;
@@ -13,7 +13,7 @@ use crate::{
         document::parse,
         error::{PageFault, file_fault},
         json,
-        limits::{BODY_MAX, FILTER_TIME, LINE_MAX},
+        limits::{BODY_MAX, LINE_MAX},
         lines::Lines,
         packed,
         page::PageInfo,
@@ -57,7 +57,7 @@ pub(super) fn read(
     stop: CancellationToken,
 ) -> Result<(PageInfo, Records), PageFault> {
     let budget = Budget::of_thread(move || stop.is_cancelled());
-    budget.allow(FILTER_TIME);
+    budget.allow(inner.filter_time);
     let fetch = inner.catalog.fetch(id);
     let mut reader = Reader {
         fetch,
@@ -65,6 +65,7 @@ pub(super) fn read(
         one: fetch.each.as_ref().is_some_and(|each| each.one),
         shaper: &inner.shaper,
         budget,
+        filter_time: inner.filter_time,
         place,
         count: 0,
         left_out: 0,
@@ -76,8 +77,8 @@ pub(super) fn read(
         Content::Bytes(bytes) if fetch.format == Format::Json => reader.json(&bytes, link)?,
         Content::Bytes(bytes) => reader.lines(&bytes, link)?,
         Content::Lines(path) => reader.lines(&file(&path, place)?, link)?,
-        // Whoever asked knows this without reading.
-        Content::Unchanged { .. } | Content::Past => PageInfo::default(),
+        // Whoever asked knows this without reading, and did not ask for what is read by record.
+        Content::Unchanged { .. } | Content::Past | Content::Spool { .. } | Content::File(_) => PageInfo::default(),
     };
     (info.rows, info.left_out) = (reader.count, reader.left_out);
     let mut records = Records::default();
@@ -104,6 +105,7 @@ struct Reader<'a> {
     one: bool,
     shaper: &'a Shaper,
     budget: Budget,
+    filter_time: Duration,
     place: &'a str,
     count: u64,
     left_out: u64,
@@ -175,6 +177,7 @@ impl Reader<'_> {
     /// An object is a row and its key; anything else is a key.
     fn record(&mut self, record: &Val) -> Result<(), PageFault> {
         self.count += 1;
+        self.budget.allow(self.filter_time);
         self.alone = (self.count == 1).then(|| record.clone());
         match keeps(&self.fetch.keep, record) {
             Ok(true) => {}
@@ -239,6 +242,7 @@ impl Reader<'_> {
         match self.budget.is_spent() {
             true => Err(PageFault::SlowFilter {
                 place: self.place.to_owned(),
+                most: self.filter_time,
             }),
             false => Ok(()),
         }

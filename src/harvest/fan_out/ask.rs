@@ -135,7 +135,7 @@ impl Series<'_> {
         request: &Request,
         before: Option<RequestState>,
     ) -> Result<ParentOutcome, PageFault> {
-        let page = match page_of(fetch, source, request, before).await {
+        let page = match page_of(fetch, source, request, before, None).await {
             Ok((page, _)) => page,
             // No content is an answer: there is nothing.
             Err(PageFault::Status { status: 204, .. }) => return Ok(self.read(None)),
@@ -175,7 +175,7 @@ impl Series<'_> {
         let mut request = first;
         let mut at = Position::first(&fetch.paging.advance);
         loop {
-            let page = match page_of(fetch, source, &request, None).await {
+            let page = match page_of(fetch, source, &request, None, None).await {
                 Ok((page, _)) => page,
                 // No content is the end of the list.
                 Err(PageFault::Status { status: 204, .. }) => break,

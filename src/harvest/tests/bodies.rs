@@ -17,6 +17,9 @@ use crate::{
     store::{RunState, RunSummary},
 };
 
+/// A way to the rows for which a page has to be in memory.
+const WHOLE: &str = "[.[]] | .[]";
+
 fn gzip(text: &str) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(text.as_bytes()).expect("memory");
@@ -32,7 +35,7 @@ fn body(bytes: usize) -> String {
 async fn harvested(answer: Answer) -> (RunSummary, String) {
     let upstream = Upstream::start(move |_, _| answer.clone()).await;
     let ledger = Arc::new(Memory::default());
-    let catalog = things(&upstream.url, "/t", ".[]", paging(Advance::Single));
+    let catalog = things(&upstream.url, "/t", WHOLE, paging(Advance::Single));
     let summary = run(&harvester(catalog, &ledger, "".into())).await.summary;
     let head = upstream.asked.lock().expect("log")[0].head.clone();
     (summary, head)
@@ -83,7 +86,7 @@ async fn files_beyond_the_bound() {
     let folder = tempfile::tempdir().expect("folder");
     std::fs::write(folder.path().join("big.json"), body(BODY_MAX as usize + 1)).expect("file");
     let ledger = Arc::new(Memory::default());
-    let catalog = things("file:.", "big.json", ".[]", paging(Advance::Single));
+    let catalog = things("file:.", "big.json", WHOLE, paging(Advance::Single));
     let summary = run(&harvester(catalog, &ledger, folder.path().to_owned()))
         .await
         .summary;

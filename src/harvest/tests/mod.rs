@@ -10,6 +10,7 @@ mod fan_out;
 mod farm;
 mod faults;
 mod keep;
+mod large;
 pub(super) mod memory;
 mod mirror;
 mod paging;

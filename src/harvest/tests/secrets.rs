@@ -42,6 +42,7 @@ async fn harvested(catalog: Catalog, ledger: &Arc<Memory>, folder: std::path::Pa
     let settings = HarvestSettings {
         environment: Environment::default().with("KEY", KEY).with("TOKEN", TOKEN),
         definition_dir: folder,
+        ..HarvestSettings::default()
     };
     let harvester = Harvester::with_ledger(catalog, &layout, ledger.clone(), settings).expect("a harvester");
     let cancel = CancellationToken::new();
@@ -137,6 +138,7 @@ async fn places_show_no_secret_of_any_length() {
         let settings = HarvestSettings {
             environment: Environment::default().with("KEY", "ab"),
             definition_dir: folder.path().to_owned(),
+            ..HarvestSettings::default()
         };
         let harvester = Harvester::with_ledger(catalog, &layout, ledger, settings).expect("a harvester");
         let cancel = CancellationToken::new();
