@@ -91,6 +91,29 @@ impl Loaded {
         })
     }
 
+    /// What is said of each field whose answers may bring one key for rows of several parents: only the upstream knows whether
+    /// these are the same.
+    pub fn shared(&self) -> impl Iterator<Item = String> {
+        self.catalog.fetch_ids().filter_map(|id| {
+            let fetch = self.catalog.fetch(id);
+            let each = fetch.each.as_ref().filter(|each| !each.one)?;
+            let own = |other: &catalog::Fetch| other.entity == fetch.entity && other.each.is_none();
+            if fetch.rows.uses("this") || self.catalog.fetches.iter().any(own) {
+                return None;
+            }
+            let (parent, target) = (self.catalog.entity(each.parent), self.catalog.entity(fetch.entity));
+            let (key, this) = (target.key.first()?, fetch.path.this_names().first()?);
+            let key = &target.field(*key).name;
+            let (parent, target) = (&parent.name, &target.name);
+            Some(format!(
+                "{name}: rows of {parent} whose answers have the same `{key}` share one {target}; if these begin anew in each \
+                 {parent}, make them keys of their own: rows: \".[] | .{key} = \\\"\\\\($this.{this})/\\\\(.{key})\\\"\", by the \
+                 upstream's name of `{key}`",
+                name = self.catalog.fetch_name(id),
+            ))
+        })
+    }
+
     fn settings(&self, environment: Environment) -> HarvestSettings {
         HarvestSettings {
             environment,

@@ -322,7 +322,7 @@ pub struct Each {
     /// The field is one row (`Reference`): an answer may list one at most.
     pub one: bool,
     pub when: When,
-    /// The fields of the parent in `{$this.…}`: single leaves.
+    /// The fields of the parent in `{$this.…}`: single leaves, those of the path before those of `rows` and `keep`.
     pub this: Vec<FieldId>,
     /// The fetches that fill the parent: without a schedule, a run follows each complete run of one of them.
     pub after: Vec<FetchId>,

@@ -26,6 +26,7 @@ impl Check {
             text::count(catalog.sources.len() as u64, "source"),
         ))?;
         // No fault: a definition may be written type by type.
-        loaded.unfilled().try_for_each(|told| text::print(&format!("{told}\n")))
+        let mut told = loaded.unfilled().chain(loaded.shared());
+        told.try_for_each(|told| text::print(&format!("{told}\n")))
     }
 }

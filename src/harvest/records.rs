@@ -86,7 +86,7 @@ impl Worker<'_> {
     pub(super) fn record(&mut self, record: &Val, bytes: u64) -> Result<(), Stop> {
         let entity = self.fetch.entity;
         self.budget.allow(self.filter_time);
-        match keeps(&self.fetch.keep, record) {
+        match keeps(&self.fetch.keep, record, &[]) {
             Ok(true) => {}
             Ok(false) => {
                 self.info.left_out += 1;

@@ -154,10 +154,10 @@ impl Found<'_> {
 }
 
 /// Whether a record satisfies all conditions of `keep`; the error is a reason to refuse it.
-pub(super) fn keeps(keep: &[Filter], record: &Val) -> Result<bool, String> {
+pub(super) fn keeps(keep: &[Filter], record: &Val, variables: &[Val]) -> Result<bool, String> {
     for condition in keep {
         whole(broken_for(condition, record)).map_err(|reason| format!("keep: {reason}"))?;
-        let holds = condition.holds(record, &[]);
+        let holds = condition.holds(record, variables);
         if !holds.map_err(|error| format!("keep: {}", error.message))? {
             return Ok(false);
         }

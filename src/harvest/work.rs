@@ -351,7 +351,7 @@ impl Worker<'_> {
     /// Refuses what is no record of anything: then `rows` is wrong, and not this page's data.
     fn check_record(&self, record: &Val, place: &str) -> Result<(), PageFault> {
         let odd = matches!(record, Val::Arr(_) | Val::Null) && self.shaper.needs_object(self.fetch.entity);
-        match odd && keeps(&self.fetch.keep, record) == Ok(true) {
+        match odd && keeps(&self.fetch.keep, record, &[]) == Ok(true) {
             true => Err(no_record(place, self.fetch.rows.text(), &describe(record))),
             false => Ok(()),
         }

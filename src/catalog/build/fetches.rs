@@ -20,6 +20,8 @@ use crate::{
 const MISSING_DEFAULT: f64 = 0.1;
 /// What the path of a type's requests may hold.
 const TYPE_VARIABLES: &[&str] = &["page", "offset", "cursor", "env"];
+/// What the filters of a field's answers may use.
+const RECORD_VARIABLES: &[&str] = &["this"];
 
 impl Builder<'_> {
     pub(super) fn fetches(&mut self, sources: &[Option<Source>], catalog: &mut Catalog) {
@@ -93,12 +95,18 @@ impl Builder<'_> {
             Some("NDJSON") => Format::NdJson,
             _ => Format::Json,
         };
+        // What finds and chooses the records of an answer knows the row that it is about, too.
+        let known = if variables.contains(&"this") {
+            RECORD_VARIABLES
+        } else {
+            &[]
+        };
         let records = match directive.text("rows") {
-            Some(rows) => self.rows_filter(&rows),
+            Some(rows) => self.rows_filter(&rows, known),
             None => Filter::compile_records(".", &[]).ok(),
         };
         let keep = match directive.text("keep") {
-            Some(keep) => self.filter(&keep).map(|keep| vec![keep]),
+            Some(keep) => self.filter_with(&keep, known).map(|keep| vec![keep]),
             None => Some(Vec::new()),
         };
         let schedule = self.schedule(directive);

@@ -3,7 +3,7 @@
 use super::{Builder, fetches::argument_span, plan::Shape, texts::place};
 use crate::{
     catalog::{Catalog, Each, EntityId, Fetch, FetchId, FieldId, FieldKind, Leaf, Missing, Source, When},
-    definition::{Directive, Fault, FieldDefinition, Span, did_you_mean},
+    definition::{Directive, Fault, FieldDefinition, Span, Spanned, did_you_mean},
     value::Scalar,
 };
 
@@ -138,7 +138,8 @@ impl Builder<'_> {
         root
     }
 
-    /// The fields in `{$this.…}`; without any, all rows would get the same answer.
+    /// The fields in `{$this.…}` of the path, and then those of the filters; without any in the path, all rows would get the
+    /// same answer.
     fn this(&mut self, parent: EntityId, directive: &Directive, fetch: &Fetch) -> Option<Vec<FieldId>> {
         let path = ["GET", "FILE"].iter().find_map(|name| directive.text(name))?;
         let names = fetch.path.this_names();
@@ -148,17 +149,32 @@ impl Builder<'_> {
             return None;
         }
         let mut fields = Vec::with_capacity(names.len());
+        let before = self.faults.len();
+        self.this_fields(parent, &path, names, &mut fields);
+        if let Some(rows) = directive.text("rows") {
+            self.this_fields(parent, &rows, fetch.rows.this_names(), &mut fields);
+        }
+        let keep = directive.text("keep").or_else(|| directive.text("rows"));
+        for filter in &fetch.keep {
+            if let Some(text) = &keep {
+                self.this_fields(parent, text, filter.this_names(), &mut fields);
+            }
+        }
+        (self.faults.len() == before).then_some(fields)
+    }
+
+    fn this_fields(&mut self, parent: EntityId, text: &Spanned<&str>, names: &[String], fields: &mut Vec<FieldId>) {
         for name in names {
             match self.this_field(parent, name) {
+                Ok(field) if fields.contains(&field) => {}
                 Ok(field) => fields.push(field),
                 Err((message, hint)) => {
-                    let at = path.value.find(&format!("$this.{name}"));
-                    let span = place(&self.definition.text, &path, at);
+                    let at = text.value.find(&format!("$this.{name}"));
+                    let span = place(&self.definition.text, text, at);
                     self.fault(Fault::at(span, message).hint(hint));
                 }
             }
         }
-        (fields.len() == names.len()).then_some(fields)
     }
 
     fn this_field(&self, parent: EntityId, name: &str) -> Result<FieldId, (String, String)> {
@@ -180,7 +196,7 @@ impl Builder<'_> {
         match self.plan.shape(field) {
             Shape::Leaf if field.ty.list.is_none() && !json => Ok(FieldId(at as u32)),
             _ => Err((
-                format!("`{type_name}.{name}` is no single value that could stand in a path"),
+                format!("`{type_name}.{name}` is no single value that a request could name"),
                 format!("name a scalar or enum of `{type_name}`"),
             )),
         }

@@ -12,13 +12,18 @@ use crate::{
 impl Builder<'_> {
     /// Compiles a filter that sees a record or a page.
     pub(super) fn filter(&mut self, jq: &Spanned<&str>) -> Option<Filter> {
-        let compiled = Filter::compile(jq.value, &[]);
+        self.filter_with(jq, &[])
+    }
+
+    /// The same with variables.
+    pub(super) fn filter_with(&mut self, jq: &Spanned<&str>, variables: &[&str]) -> Option<Filter> {
+        let compiled = Filter::compile(jq.value, variables);
         self.compiled(jq, compiled)
     }
 
-    /// Compiles the filter from a page to its records.
-    pub(super) fn rows_filter(&mut self, jq: &Spanned<&str>) -> Option<Records> {
-        let compiled = Filter::compile_records(jq.value, &[]);
+    /// Compiles the filter from a page to its records, with the variables that it may use.
+    pub(super) fn rows_filter(&mut self, jq: &Spanned<&str>, variables: &[&str]) -> Option<Records> {
+        let compiled = Filter::compile_records(jq.value, variables);
         self.compiled(jq, compiled)
     }
 
@@ -53,7 +58,9 @@ impl Builder<'_> {
         }
         let fault = Fault::at(span, format!("{kind}: {}", fault.message));
         self.fault(match variable {
-            "$this" => fault.hint("`{$this.name}` is for the path of a @fetch on a field: it is the row asked about"),
+            "$this" => fault.hint(
+                "`$this.name` is for the path, `rows` and `keep` of a @fetch on a field: it is the row asked about",
+            ),
             _ => fault,
         });
     }

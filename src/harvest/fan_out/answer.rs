@@ -53,6 +53,7 @@ pub(super) fn read(
     id: FetchId,
     content: Content,
     link: Option<String>,
+    this: Val,
     place: &str,
     stop: CancellationToken,
 ) -> Result<(PageInfo, Records), PageFault> {
@@ -67,6 +68,7 @@ pub(super) fn read(
         budget,
         filter_time: inner.filter_time,
         place,
+        this: [this],
         count: 0,
         left_out: 0,
         at: 0,
@@ -107,6 +109,8 @@ struct Reader<'a> {
     budget: Budget,
     filter_time: Duration,
     place: &'a str,
+    /// The row that is asked about: the variable of the filters.
+    this: [Val; 1],
     count: u64,
     left_out: u64,
     /// The line in hand.
@@ -159,6 +163,7 @@ impl Reader<'_> {
     fn rows(&mut self, page: &Val) -> Result<(), PageFault> {
         let fetch = self.fetch;
         let mut stop = None;
+        let this = self.this.clone();
         let each = &mut |record: &Val| match self.record(record) {
             Ok(()) => ControlFlow::Continue(()),
             Err(fault) => {
@@ -166,7 +171,7 @@ impl Reader<'_> {
                 ControlFlow::Break(())
             }
         };
-        let ran = fetch.rows.run_each(page, &[], each);
+        let ran = fetch.rows.run_each(page, &this, each);
         if let Some(fault) = stop {
             return Err(fault);
         }
@@ -179,7 +184,7 @@ impl Reader<'_> {
         self.count += 1;
         self.budget.allow(self.filter_time);
         self.alone = (self.count == 1).then(|| record.clone());
-        match keeps(&self.fetch.keep, record) {
+        match keeps(&self.fetch.keep, record, &self.this) {
             Ok(true) => {}
             Ok(false) => {
                 self.left_out += 1;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use jaq_json::{Map, Num, Val};
 use serde_json::Value as Json;
 use tokio_util::sync::CancellationToken;
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::answer::{self, Records};
 use crate::{
@@ -56,6 +56,7 @@ pub(super) async fn ask(inner: Arc<Inner>, id: FetchId, parent: Parent, stop: Ca
         more: None,
         hash: Xxh3::new(),
         records: Records::default(),
+        this: Val::Null,
         repeated: false,
     };
     let outcome = series.all(&parent).await;
@@ -102,6 +103,8 @@ struct Series<'a> {
     /// Of the bodies, to know an answer of several pages again.
     hash: Xxh3,
     records: Records,
+    /// The row as filters see it.
+    this: Val,
     /// A row came on two pages.
     repeated: bool,
 }
@@ -117,9 +120,14 @@ impl Series<'_> {
         let first = match maker.request(&Position::first(&fetch.paging.advance)) {
             Ok(request) => request,
             // A row without the value that the path names has nothing to ask for, and so leads nowhere.
-            Err(_) if parent.this.iter().any(|(_, value)| value.is_null()) => return Ok(self.read(None)),
+            Err(_) if lacks_a_value(fetch, parent) => return Ok(self.read(None)),
             Err(fault) => return Err(fault),
         };
+        let first = Request {
+            identity: identity(fetch, &first, &this),
+            ..first
+        };
+        self.this = this.clone();
         let before = parent.before.clone().filter(|before| before.request == first.identity);
         if matches!(fetch.paging.advance, Advance::Single) {
             return self.single(fetch, source, &first, before).await;
@@ -236,8 +244,8 @@ impl Series<'_> {
             return Err(too_large());
         }
         let (inner, id, stop) = (Arc::clone(self.inner), self.id, self.stop.clone());
-        let at = place.clone();
-        let reading = tokio::task::spawn_blocking(move || answer::read(&inner, id, content, link, &at, stop));
+        let (at, this) = (place.clone(), self.this.clone());
+        let reading = tokio::task::spawn_blocking(move || answer::read(&inner, id, content, link, this, &at, stop));
         let (mut info, records) = reading.await.map_err(|error| {
             tracing::error!(%error, "the reading of an answer broke");
             PageFault::Internal
@@ -288,6 +296,20 @@ impl Series<'_> {
     }
 }
 
+/// Whether the row has no value for something that the path names.
+fn lacks_a_value(fetch: &Fetch, parent: &Parent) -> bool {
+    let named = parent.this.iter().take(fetch.path.this_names().len());
+    named.into_iter().any(|(_, value)| value.is_null())
+}
+
+/// What is known of an answer is good only for a row that still says the same to whoever reads it.
+fn identity(fetch: &Fetch, request: &Request, this: &Val) -> String {
+    match fetch.rows.uses("this") || fetch.keep.iter().any(|keep| keep.uses("this")) {
+        true => format!("{} {:016x}", request.identity, xxh3_64(this.to_string().as_bytes())),
+        false => request.identity.clone(),
+    }
+}
+
 fn maker<'a>(inner: &'a Inner, fetch: &'a Fetch, source: &'a SourceHandle, this: &'a Val) -> Maker<'a> {
     Maker {
         fetch,
@@ -300,7 +322,7 @@ fn maker<'a>(inner: &'a Inner, fetch: &'a Fetch, source: &'a SourceHandle, this:
     }
 }
 
-/// `$this` as jq sees it: the fields that the path names, as they are served.
+/// `$this` as jq sees it: the fields that path and filters name, as they are served.
 fn this(entity: &Entity, each: &Each, parent: &Parent) -> Val {
     let fields = each.this.iter().zip(&parent.this).map(|(field, (scalar, value))| {
         let name = text(&entity.field(*field).name);

@@ -7,6 +7,7 @@
 pub(super) mod after;
 mod answer;
 mod ask;
+mod clash;
 mod commit;
 pub(super) mod help;
 
@@ -41,8 +42,10 @@ use super::{
 use crate::{
     catalog::FetchId,
     store::{Left, Parent, ParentAnswer, ParentOutcome, Refused, Run, StoreError},
+    value::Key,
 };
 use ask::Asked;
+use clash::Clashes;
 
 /// Requests claimed at once, while they are answered so fast that claiming would cost more than asking.
 const CLAIM_MAX: usize = 1_024;
@@ -83,6 +86,7 @@ pub(super) async fn run(
         Ended::Done => {
             let seen = Seen {
                 more: crew.more(),
+                notes: crew.notes().await?,
                 ..Seen::default()
             };
             let read = Read {
@@ -95,6 +99,14 @@ pub(super) async fn run(
         Ended::Broken(fault) => Outcome::Failed(fault),
         Ended::Stopped => Outcome::Interrupted,
     })
+}
+
+/// What the last complete run told.
+async fn told_before(inner: &Inner, run: &Run) -> Vec<String> {
+    let status = inner.ledger.fetch_status().await.unwrap_or_default();
+    let last = status.into_iter().find(|status| status.fetch == run.fetch);
+    let last = last.and_then(|status| status.last_complete);
+    last.map_or(Vec::new(), |last| last.told.notes)
 }
 
 /// What one process does for one run.
@@ -114,6 +126,7 @@ struct Crew<'a> {
     linked: AtomicBool,
     /// Answers that may not be all of it, and what is to be said of the first of them.
     doubts: Mutex<(u64, String)>,
+    clashes: Mutex<Clashes>,
 }
 
 /// An answer on its way to its commit, with the room that it takes.
@@ -134,6 +147,39 @@ impl<'a> Crew<'a> {
             secrets: inner.secrets(inner.catalog.fetch(id)),
             linked: AtomicBool::new(false),
             doubts: Mutex::default(),
+            clashes: Mutex::default(),
+        }
+    }
+
+    /// What a person should know of the rows that came. What the last run told holds until all answers were read anew.
+    async fn notes(&self) -> Result<Vec<String>, StoreError> {
+        let (note, answers) = {
+            let clashes = self.clashes.lock().unwrap_or_else(PoisonError::into_inner);
+            (clashes.note(), clashes.answers)
+        };
+        if let Some(note) = note {
+            return Ok(vec![note]);
+        }
+        let all = self.inner.ledger.parent_counts(&self.run.fetch, None).await?.done;
+        Ok(match answers < all {
+            true => told_before(self.inner, self.run).await,
+            false => Vec::new(),
+        })
+    }
+
+    /// Looks whether the rows of an answer came with another one, too.
+    fn compare(&self, parent: &Parent, outcome: &ParentOutcome) {
+        let ParentOutcome::Read { rows, .. } = outcome else {
+            return;
+        };
+        let entity = self.inner.catalog.fetch(self.id).entity;
+        let asked = Key(parent.key.clone());
+        let mut clashes = self.clashes.lock().unwrap_or_else(PoisonError::into_inner);
+        clashes.answers += 1;
+        for row in rows {
+            if let Some(key) = self.inner.shaper.key_of(entity, row) {
+                clashes.add(&key, row.hash, (parent.row, &asked));
+            }
         }
     }
 
@@ -141,7 +187,7 @@ impl<'a> Crew<'a> {
     fn doubt(&self, parent: &Parent, more: String) {
         let mut doubts = self.doubts.lock().unwrap_or_else(PoisonError::into_inner);
         if doubts.0 == 0 {
-            doubts.1 = format!("such as that about {}: {more}", crate::value::Key(parent.key.clone()));
+            doubts.1 = format!("such as that about {}: {more}", Key(parent.key.clone()));
             tracing::warn!(fetch = self.run.fetch, "an answer may not be all of it, {}", doubts.1);
         }
         doubts.0 += 1;
@@ -313,6 +359,7 @@ impl<'a> Crew<'a> {
         let fault = outcome.as_ref().err().cloned();
         streak.add(fault.as_ref());
         let outcome = outcome.unwrap_or_else(|fault| failed(&parent, &fault, refused));
+        self.compare(&parent, &outcome);
         let mut answer = ParentAnswer {
             parent,
             pages,
@@ -366,7 +413,7 @@ impl Streak {
 
 /// A request that failed: it is made again when the reason may pass, a few times.
 fn failed(parent: &Parent, fault: &PageFault, refused: Vec<Refused>) -> ParentOutcome {
-    let key = crate::value::Key(parent.key.clone());
+    let key = Key(parent.key.clone());
     let again_in = usize::try_from(parent.tries)
         .ok()
         .and_then(|tries| AGAIN.get(tries))

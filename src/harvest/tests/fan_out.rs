@@ -2,6 +2,7 @@
 
 mod at_once;
 mod faults;
+mod this;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -1,0 +1,81 @@
+//! Rows that the answers of two rows bring under one key and with different values: the later one overwrites the earlier one,
+//! which is seldom meant. Knows hashes and how it is told; keeps no row.
+
+use std::collections::{HashMap, hash_map::Entry};
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::value::Key;
+
+/// Keys that are remembered of one run: a sign of trouble shows early, and memory stays bounded.
+const KEYS_MAX: usize = 100_000;
+
+/// The rows of a run's answers so far.
+#[derive(Debug, Default)]
+pub(super) struct Clashes {
+    /// By the hash of the key: that of the row, and the number and key of the row that was asked about.
+    seen: HashMap<u64, (i64, i64, String)>,
+    /// Answers that were looked at.
+    pub answers: u64,
+    count: u64,
+    first: Option<String>,
+}
+
+impl Clashes {
+    /// A row that the answer about `parent` brought.
+    pub(super) fn add(&mut self, key: &Key, hash: i64, parent: (i64, &Key)) {
+        let shown = key.to_string();
+        let full = self.seen.len() >= KEYS_MAX;
+        match self.seen.entry(xxh3_64(shown.as_bytes())) {
+            Entry::Occupied(known) => {
+                let (before, row, asked) = known.get();
+                if *before != hash && *row != parent.0 {
+                    self.count += 1;
+                    self.first
+                        .get_or_insert_with(|| format!("{shown} with those of {asked} and {}", parent.1));
+                }
+            }
+            Entry::Vacant(free) if !full => {
+                free.insert((hash, parent.0, parent.1.to_string()));
+            }
+            Entry::Vacant(_) => {}
+        }
+    }
+
+    /// What a person should know of them.
+    pub(super) fn note(&self) -> Option<String> {
+        let first = self.first.as_deref()?;
+        let rows = match self.count {
+            1 => "1 row came with several answers and with other values in each".to_owned(),
+            count => format!("{count} rows came with several answers and with other values in each"),
+        };
+        Some(format!(
+            "{rows}, so the later ones count: {first}. If keys begin anew in each row, give them a part of its key: \
+             rows: \".[] | .id = \\\"\\\\($this.id)/\\\\(.id)\\\"\""
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_two_answers_bring() {
+        let (a, b) = (Key::text("a"), Key::text("b"));
+        let mut clashes = Clashes::default();
+        clashes.add(&Key::text("1"), 10, (1, &a));
+        clashes.add(&Key::text("1"), 10, (2, &b));
+        clashes.add(&Key::text("2"), 20, (1, &a));
+        // One answer may be read twice, and a list may repeat a row.
+        clashes.add(&Key::text("2"), 21, (1, &a));
+        assert_eq!(clashes.note(), None);
+        clashes.add(&Key::text("2"), 22, (2, &b));
+        let note = clashes.note().expect("a note");
+        assert!(note.contains("count: 2 with those of a and b. If"), "{note}");
+        assert!(
+            note.ends_with(r#"rows: ".[] | .id = \"\\($this.id)/\\(.id)\"""#),
+            "{note}"
+        );
+    }
+}
