@@ -97,9 +97,10 @@ async fn whole_numbers_are_one_id(db: Db) {
     assert_eq!(
         reasons.concat(),
         [
-            "id: expected an ID (text or a whole number), found the number 14.5",
             "kind: expected a value of Kind or an alias of one, found the number 0.50",
             "maker: expected an ID (text or a whole number), found the number 1.5",
+            // It has no key to be known by.
+            "record 5: id: expected an ID (text or a whole number), found the number 14.5",
         ]
     );
     let mut asked: Vec<String> = upstream

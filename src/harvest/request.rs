@@ -181,7 +181,7 @@ pub(super) struct Maker<'a> {
 impl Maker<'_> {
     /// The request at a position; `before` is the URL of the page that gave a [`Position::Url`].
     pub(super) fn request(&self, position: &Position) -> Result<Request, PageFault> {
-        let path = self.path(position, Template::render)?;
+        let path = self.path(position, Template::render_path)?;
         let shown = self.path(position, Template::render_shown)?;
         match (self.base, self.fetch.method) {
             (Base::Folder(folder), Method::File) => self.file(folder, &path, &shown),

@@ -197,7 +197,7 @@ fn copies(fetch: &Fetch, count: u64) -> Option<String> {
     };
     told.then(|| {
         format!(
-            "{count} {records} {have} a key that came before in the same run; the last of each counts (`repeats: LAST`)"
+            "{count} {records} {have} a key that came before in the same run; the last of each counts (`repeats: LAST`; `MERGE` puts parts of a row together)"
         )
     })
 }

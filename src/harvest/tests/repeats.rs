@@ -74,7 +74,7 @@ async fn the_last_one_counts_and_the_others_are_told() {
     let farm = Farm::new(&upstream.url, &format!("{PAGED}, missing: DELETE")).await;
     let (run, messages) = farm.run(Reason::Hand).await;
     assert_eq!((run.state, run.new, run.repeated), (RunState::Complete, 3, 1));
-    let told = "1 record has a key that came before in the same run; the last of each counts (`repeats: LAST`)";
+    let told = "1 record has a key that came before in the same run; the last of each counts (`repeats: LAST`; `MERGE` puts parts of a row together)";
     assert_eq!((messages, run.told.doubt), (vec![told.to_owned()], None));
 }
 
