@@ -104,10 +104,15 @@ impl Loaded {
             let (parent, target) = (self.catalog.entity(each.parent), self.catalog.entity(fetch.entity));
             let (key, this) = (target.key.first()?, fetch.path.this_names().first()?);
             let key = &target.field(*key).name;
+            // As a record is looked at by default.
+            let given = match catalog::snake_case(key) {
+                snake if snake == *key => format!(".{key}"),
+                snake => format!(".{key} // .{snake}"),
+            };
             let (parent, target) = (&parent.name, &target.name);
             Some(format!(
                 "{name}: rows of {parent} whose answers have the same `{key}` share one {target}; if these begin anew in each \
-                 {parent}, make them keys of their own: rows: \".[] | .{key} = \\\"\\\\($this.{this})/\\\\(.{key})\\\"\", by the \
+                 {parent}, make them keys of their own: rows: \".[] | .{key} = \\\"\\\\($this.{this})/\\\\({given})\\\"\", by the \
                  upstream's name of `{key}`",
                 name = self.catalog.fetch_name(id),
             ))

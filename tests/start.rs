@@ -161,6 +161,46 @@ async fn types_that_nothing_fills_are_told() {
     assert_eq!(told, ["Note", "Line"], "{}", checked.out);
 }
 
+/// The way that is shown for keys that begin anew in each row works as it is written.
+#[tokio::test]
+async fn keys_that_answers_may_share_are_told_with_the_way() {
+    let definition = |rows: &str| {
+        format!(
+            r#"extend schema @source(name: "up", url: "{{$env.UP}}")
+type Flow @fetch(source: "up", GET: "/flows", rows: ".[]") {{
+  id: ID!
+  steps: [Step!]! @fetch(source: "up", GET: "/flows/{{$this.id}}/steps", {rows})
+}}
+type Step {{ stepId: ID! @id name: String! }}"#
+        )
+    };
+    let upstream = Upstream::start().await;
+    upstream.set("/flows", Reply::json(&serde_json::json!([{ "id": 1 }, { "id": 2 }])));
+    for (flow, name) in [(1, "one"), (2, "two")] {
+        let steps = serde_json::json!([{ "step_id": 1, "name": name }, { "step_id": 2, "name": name }]);
+        upstream.set(&format!("/flows/{flow}/steps"), Reply::json(&steps));
+    }
+    let env = [("UP", upstream.url())];
+    let env = env.each_ref().map(|(name, url)| (*name, url.as_str()));
+    let told = Scratch::new(&definition(r#"rows: ".[]""#)).run(&["check"], &env).await;
+    let told = format!("{}{}", told.out, told.err);
+    let way = told
+        .split("keys of their own: ")
+        .nth(1)
+        .and_then(|rest| rest.split(", by").next());
+    let way = way.unwrap_or_else(|| panic!("no way is shown: {told}"));
+    let scratch = Scratch::new(&definition(way));
+    let checked = scratch.run(&["check"], &env).await;
+    assert!(
+        !format!("{}{}", checked.out, checked.err).contains("share one"),
+        "{checked:?}"
+    );
+    let harvest = scratch.run(&["harvest"], &env).await;
+    assert_eq!(harvest.code, Some(0), "{harvest:?}");
+    let steps = scratch.rows("SELECT step_id,name FROM step ORDER BY step_id").await;
+    assert_eq!(steps, [["1/1", "one"], ["1/2", "one"], ["2/1", "two"], ["2/2", "two"]]);
+}
+
 #[tokio::test]
 async fn an_address_that_others_reach_is_told() {
     let scratch = Scratch::new("type Note { id: ID! }\n");
