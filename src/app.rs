@@ -1,6 +1,7 @@
 //! Puts the parts together: a definition read, a database opened, a harvester and a server running.
 
 pub mod control;
+mod exposure;
 mod failure;
 mod files;
 pub mod operate;
@@ -229,11 +230,18 @@ impl Serving {
         address: std::net::SocketAddr,
         shutdown: CancellationToken,
     ) -> Result<(), Failure> {
-        let current = Current::new(loaded.api(&store, self.limits)?);
+        let types = loaded.catalog.entities.len();
+        let limits = Limits {
+            introspection: !self.listen.no_introspection,
+            ..self.limits
+        };
+        let current = Current::new(loaded.api(&store, limits)?);
         let context = ServerContext {
             api: current.clone(),
             allowed_hosts: self.listen.allow_host.as_slice().into(),
             allowed_origins: self.listen.allow_origin.as_slice().into(),
+            trusted_proxies: self.listen.trust_proxy.as_slice().into(),
+            graphiql: !self.listen.no_graphiql,
         };
         loaded.unfilled().for_each(|told| tracing::warn!("{told}"));
         let (desk, operators) = sync::watch::channel(None);
@@ -250,12 +258,14 @@ impl Serving {
         };
         tracing::info!("data in {}", self.database);
         if !address.ip().is_loopback() {
-            tracing::warn!(
-                "{address} is no loopback address: whoever reaches it can read all that is served; a reverse proxy that \
-                 asks who it is, or --listen 127.0.0.1:4000, keeps others out"
-            );
+            tracing::warn!("{}", exposure::told(address, types, &self.listen));
         }
-        tracing::info!("open http://{address}/ for GraphiQL; the API is http://{address}/graphql; Ctrl-C ends");
+        match self.listen.no_graphiql {
+            false => {
+                tracing::info!("open http://{address}/ for GraphiQL; the API is http://{address}/graphql; Ctrl-C ends")
+            }
+            true => tracing::info!("open http://{address}/graphql for the API; GraphiQL is off; Ctrl-C ends"),
+        }
         // Whichever ends first ends the other: a server without a harvest would serve ageing data in silence.
         let guard = shutdown.clone().drop_guard();
         let harvest = tokio::spawn({

@@ -6,6 +6,7 @@
 mod harness;
 
 mod backup;
+mod bounds;
 mod browser;
 mod changes;
 mod chaos;

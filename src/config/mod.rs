@@ -2,11 +2,13 @@
 
 mod database;
 mod environment;
+mod listen;
 mod settings;
 
 pub use database::{DatabaseUrl, DatabaseUrlError, PostgresUrl, StatementTimeout};
 pub use environment::Environment;
+pub use listen::{AllowedHost, AllowedOrigin, ListenSetting, TrustedProxy};
 pub use settings::{
-    AllowedOrigin, DatabaseSetting, DefinitionSetting, DestructiveSetting, LimitChange, LimitSetting, ListenSetting,
-    LogForm, LogSetting, ReadingSetting, RetentionSetting, StatementSetting,
+    DatabaseSetting, DefinitionSetting, DestructiveSetting, LimitChange, LimitSetting, LogForm, LogSetting,
+    ReadingSetting, RetentionSetting, StatementSetting,
 };

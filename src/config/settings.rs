@@ -124,55 +124,6 @@ pub struct DestructiveSetting {
     pub allow_destructive: bool,
 }
 
-/// Where to serve.
-#[derive(Args, Clone, Debug)]
-pub struct ListenSetting {
-    /// The address to serve on
-    #[arg(long, env = "HAYLOFT_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:4000")]
-    pub listen: String,
-
-    /// A host name to answer to although the address is a loopback one, for a reverse proxy; repeatable
-    #[arg(long, env = "HAYLOFT_ALLOW_HOST", value_name = "NAME", value_delimiter = ',')]
-    pub allow_host: Vec<String>,
-
-    /// An origin whose pages may use the API (CORS, sockets), such as https://my.page, or * for all; repeatable. On a loopback
-    /// address those of this machine may, whatever their port
-    #[arg(long, env = "HAYLOFT_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
-    pub allow_origin: Vec<AllowedOrigin>,
-}
-
-/// Whose pages may use the API.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AllowedOrigin {
-    /// Everybody's.
-    Any,
-    /// Those of one origin, written as browsers do.
-    Exact(String),
-}
-
-impl FromStr for AllowedOrigin {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<AllowedOrigin, Self::Err> {
-        const FORM: &str = "an origin is written https://host or http://host:port, without a path; * stands for all";
-        if text == "*" {
-            return Ok(AllowedOrigin::Any);
-        }
-        let url = url::Url::parse(text).map_err(|_| FORM)?;
-        let is_bare = matches!(url.path(), "" | "/") && url.query().is_none() && url.fragment().is_none();
-        let is_public = url.username().is_empty() && url.password().is_none();
-        let Some(host) = url.host_str().filter(|host| !host.contains('*')) else {
-            return Err(FORM);
-        };
-        if !is_bare || !is_public {
-            return Err(FORM);
-        }
-        // Of programs with pages of their own (`app://`, `chrome-extension://`), as they call themselves.
-        let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
-        Ok(AllowedOrigin::Exact(format!("{}://{host}{port}", url.scheme())))
-    }
-}
-
 /// What one request may ask for.
 #[derive(Args, Clone, Debug)]
 pub struct LimitSetting {
@@ -305,33 +256,6 @@ mod tests {
         let named = root.file_name().expect("a name").to_string_lossy().into_owned() + ".db";
         assert_eq!(beside(&parent), root.with_file_name(named));
         assert_eq!(beside(Path::new("/")), Path::new("/schema.db"));
-    }
-
-    #[test]
-    fn origins() {
-        let exact = |origin: &str| Ok(AllowedOrigin::Exact(origin.to_owned()));
-        for (text, want) in [
-            ("*", Ok(AllowedOrigin::Any)),
-            ("https://my.page", exact("https://my.page")),
-            ("HTTPS://My.Page:443/", exact("https://my.page")),
-            ("http://localhost:5173", exact("http://localhost:5173")),
-            ("http://[::1]:80", exact("http://[::1]")),
-            ("https://b\u{fc}cher.example", exact("https://xn--bcher-kva.example")),
-            ("chrome-extension://abc", exact("chrome-extension://abc")),
-        ] {
-            assert_eq!(text.parse(), want, "{text}");
-        }
-        for text in [
-            "",
-            "my.page",
-            "https://my.page/app",
-            "https://*.my.page",
-            "https://me@my.page",
-            "null",
-            "https://a?b",
-        ] {
-            assert!(text.parse::<AllowedOrigin>().is_err(), "{text}");
-        }
     }
 
     #[test]

@@ -84,6 +84,13 @@ impl ApiError {
         ApiError::new(Code::BadUserInput, format!("{place}: {message}"))
     }
 
+    /// Takes the name away that is suggested: whoever is not told the schema could learn it name by name.
+    pub(super) fn suggest_nothing(&mut self) {
+        if let Some(at) = self.message.find("; did you mean ") {
+            self.message.truncate(at);
+        }
+    }
+
     #[must_use]
     pub fn at(mut self, span: Option<SourceSpan>, sources: &SourceMap) -> ApiError {
         if self.locations.is_empty() {

@@ -91,6 +91,14 @@ impl DataApi {
 
     /// Everything before the run: gate, plan, parameters, estimate.
     pub(super) async fn bind(&self, request: Arc<ApiRequest>) -> Result<Bound, Vec<ApiError>> {
+        let mut bound = self.bound(request).await;
+        if let (Err(errors), false) = (&mut bound, self.0.limits.introspection) {
+            errors.iter_mut().for_each(ApiError::suggest_nothing);
+        }
+        bound
+    }
+
+    async fn bound(&self, request: Arc<ApiRequest>) -> Result<Bound, Vec<ApiError>> {
         let inner = self.0.clone();
         // Parsing, validation and planning take up to some hundred milliseconds (a large schema introspected), so they
         // run beside the async threads unless all their results are known.

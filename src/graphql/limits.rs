@@ -45,6 +45,10 @@ pub struct Limits {
     pub filter_rows: u64,
     /// Compiled plans that are kept; each costs some kilobytes.
     pub plans: usize,
+    /// Requests under way in the whole server: more would only wait for the database's few connections.
+    pub requests: usize,
+    /// Sockets open in the whole server; each holds two buffers of 4 KiB and its operations.
+    pub sockets: usize,
     /// Live queries in the whole server; each holds a channel and an answer.
     pub subscriptions: usize,
     /// Operations open at once on one socket; a page of panels needs a few dozen.
@@ -53,6 +57,8 @@ pub struct Limits {
     pub live_pause: Duration,
     /// How long one request may take, its wait for a database connection included.
     pub request_timeout: Duration,
+    /// Whether the schema is told: `__schema`, `__type`, and the names that errors suggest. A setting of its own, no number.
+    pub introspection: bool,
 }
 
 impl Default for Limits {
@@ -74,10 +80,13 @@ impl Default for Limits {
             rows: 1_000_000,
             filter_rows: 10_000_000,
             plans: 512,
+            requests: 512,
+            sockets: 18_000,
             subscriptions: 1_000,
             socket_operations: 50,
             live_pause: Duration::from_millis(50),
             request_timeout: Duration::from_secs(20),
+            introspection: true,
         }
     }
 }
@@ -121,7 +130,7 @@ impl Limits {
     }
 
     /// Every limit under its name; taken apart in full, so that none can be forgotten.
-    fn places(&mut self) -> [(&'static str, Place<'_>); 20] {
+    fn places(&mut self) -> [(&'static str, Place<'_>); 22] {
         let Limits {
             query_bytes,
             tokens,
@@ -139,10 +148,13 @@ impl Limits {
             rows,
             filter_rows,
             plans,
+            requests,
+            sockets,
             subscriptions,
             socket_operations,
             live_pause,
             request_timeout,
+            introspection: _,
         } = self;
         [
             ("query_bytes", Place::Count(query_bytes, COUNT_MAX)),
@@ -161,6 +173,8 @@ impl Limits {
             ("rows", Place::Rows(rows)),
             ("filter_rows", Place::Rows(filter_rows)),
             ("plans", Place::Count(plans, PLANS_MAX)),
+            ("requests", Place::Count(requests, COUNT_MAX)),
+            ("sockets", Place::Count(sockets, COUNT_MAX)),
             ("subscriptions", Place::Count(subscriptions, COUNT_MAX)),
             ("socket_operations", Place::Count(socket_operations, COUNT_MAX)),
             ("live_pause", Place::Time(live_pause)),
@@ -170,6 +184,17 @@ impl Limits {
 }
 
 impl Place<'_> {
+    /// The value as it is written.
+    #[cfg(test)]
+    fn shown(self) -> String {
+        match self {
+            Place::Count(count, _) => count.to_string(),
+            Place::Rows(rows) => rows.to_string(),
+            Place::Time(time) if time.subsec_millis() == 0 => format!("{}s", time.as_secs()),
+            Place::Time(time) => format!("{}ms", time.as_millis()),
+        }
+    }
+
     /// Sets the value, or says what it should have been.
     fn set(self, given: &str) -> Result<(), String> {
         match self {
@@ -215,6 +240,24 @@ mod tests {
             ..Limits::default()
         };
         assert_eq!(limits, want);
+    }
+
+    /// The page of the limits has each of them, in this order, with its default.
+    #[test]
+    fn every_limit_is_documented() {
+        let page = include_str!("../../docs/serving.md");
+        let (_, table) = page.split_once("|---|---|---|\n").expect("a table");
+        let lines = table.lines().map_while(|line| line.strip_prefix("| `"));
+        let told: Vec<(&str, &str)> = lines
+            .map(|line| {
+                let (name, rest) = line.split_once("` | ").expect("a name");
+                (name, rest.split(" | ").next().expect("a default"))
+            })
+            .collect();
+        let mut limits = Limits::default();
+        let kept: Vec<(&str, String)> = limits.places().map(|(name, place)| (name, place.shown())).into();
+        let kept: Vec<(&str, &str)> = kept.iter().map(|(name, shown)| (*name, shown.as_str())).collect();
+        assert_eq!(told, kept);
     }
 
     #[test]

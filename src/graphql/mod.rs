@@ -24,6 +24,7 @@ mod prepare;
 mod request;
 mod respond;
 pub mod schema;
+mod shares;
 mod statistics;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -40,3 +41,4 @@ pub use limits::{LimitError, Limits};
 pub use request::ApiRequest;
 pub use respond::{ApiResponse, Kind};
 pub use schema::{SchemaError, Served};
+pub use shares::{Client, Denied, Share, Shares};

@@ -50,8 +50,13 @@ pub(super) async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Respo
     });
     match found {
         Some(file) => answer(file, &headers),
-        None => (StatusCode::NOT_FOUND, "not found\n").into_response(),
+        None => absent().await,
     }
+}
+
+/// Where the page is not served, its addresses are like all that there is nothing at.
+pub(super) async fn absent() -> Response {
+    (StatusCode::NOT_FOUND, "not found\n").into_response()
 }
 
 /// An address that the page itself understands: asked for by a browser, not a file's.

@@ -2,6 +2,7 @@
 
 use std::{
     io::ErrorKind,
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -22,6 +23,8 @@ use tokio::{
     time::Instant,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::client::Peer;
 
 /// Connections at once; a machine that serves more wants several processes anyway.
 const CONNECTIONS_MAX: usize = 20_000;
@@ -93,7 +96,7 @@ pub(super) async fn serve(listener: TcpListener, router: Router, bounds: Bounds,
             () = stopping.cancelled() => None,
             accepted = next => accepted,
         };
-        let Some((stream, permit)) = accepted else {
+        let Some(((stream, peer), permit)) = accepted else {
             break;
         };
         let service = Visitor {
@@ -101,6 +104,7 @@ pub(super) async fn serve(listener: TcpListener, router: Router, bounds: Bounds,
             place: Place {
                 _permit: Arc::new(permit),
             },
+            peer: Peer(peer),
             has_asked: Arc::default(),
         };
         tasks.spawn(converse(stream, service, bounds.head_patience, stopping.clone()));
@@ -112,10 +116,10 @@ pub(super) async fn serve(listener: TcpListener, router: Router, bounds: Bounds,
 }
 
 /// The next connection; failures of one connection are passed over, those of the process are waited out.
-async fn accept(listener: &TcpListener) -> TcpStream {
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return stream,
+            Ok(accepted) => return accepted,
             Err(error) if is_of_the_peer(error.kind()) => {}
             Err(error) => {
                 tracing::error!(%error, "a connection could not be accepted; the next try is in a second");
@@ -185,6 +189,7 @@ fn builder(patience: Duration) -> Builder<TokioExecutor> {
 struct Visitor {
     router: Router,
     place: Place,
+    peer: Peer,
     has_asked: Arc<AtomicBool>,
 }
 
@@ -203,6 +208,7 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         self.has_asked.store(true, Ordering::Relaxed);
         request.extensions_mut().insert(self.place.clone());
+        request.extensions_mut().insert(self.peer);
         self.router.call(request)
     }
 }

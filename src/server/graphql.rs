@@ -8,7 +8,7 @@ use axum::{
 };
 use serde_json::json;
 
-use crate::graphql::{ApiRequest, ApiResponse, Kind, keep_digits};
+use crate::graphql::{ApiRequest, ApiResponse, Denied, Kind, keep_digits};
 
 use super::{
     negotiate::{self, Media},
@@ -34,7 +34,7 @@ pub(super) async fn get(State(shared): State<Shared>, request: Request) -> Respo
         Ok(request) => request,
         Err(message) => return refused(StatusCode::BAD_REQUEST, media, &message),
     };
-    answer(&shared, request, media, Method::GET).await
+    answer(&shared, &parts, request, media).await
 }
 
 async fn upgrade_to_socket(shared: Shared, parts: &mut Parts) -> Response {
@@ -97,7 +97,7 @@ pub(super) async fn post(State(shared): State<Shared>, request: Request) -> Resp
         return refused(StatusCode::BAD_REQUEST, media, message);
     }
     match serde_json::from_slice::<ApiRequest>(&keep_digits(&body)) {
-        Ok(request) => answer(&shared, request, media, Method::POST).await,
+        Ok(request) => answer(&shared, &parts, request, media).await,
         Err(error) => refused(
             StatusCode::BAD_REQUEST,
             media,
@@ -115,17 +115,14 @@ pub(super) async fn other(headers: HeaderMap) -> Response {
     response
 }
 
-async fn answer(shared: &Shared, request: ApiRequest, media: Media, method: Method) -> Response {
-    let Ok(_permit) = shared.requests.try_acquire() else {
-        let message = "too many requests are under way; try again in a second";
-        let mut response = refused(StatusCode::SERVICE_UNAVAILABLE, media, message);
-        response
-            .headers_mut()
-            .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-        return response;
+async fn answer(shared: &Shared, parts: &Parts, request: ApiRequest, media: Media) -> Response {
+    let _share = match shared.requests.take(shared.client(parts)) {
+        Ok(share) => share,
+        Err(denied) => return busy(media, denied, "requests are under way", "requests"),
     };
     let answer = shared.context.api.execute(request).await;
-    let mut response = with_body(status(&answer, media, &method), media, Body::from(answer.body()));
+    let status = status(&answer, media, &parts.method);
+    let mut response = with_body(status, media, Body::from(answer.body()));
     if response.status() == StatusCode::METHOD_NOT_ALLOWED {
         let allowed = HeaderValue::from_static("POST");
         response.headers_mut().insert(header::ALLOW, allowed);
@@ -158,6 +155,21 @@ fn text_header(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
 fn not_acceptable() -> Response {
     let message = "Accept must allow application/json or application/graphql-response+json";
     refused(StatusCode::NOT_ACCEPTABLE, Media::Json, message)
+}
+
+/// A refusal of one too many; `what` there are too many of, and the limit that says so.
+pub(super) fn busy(media: Media, denied: Denied, what: &str, knob: &str) -> Response {
+    let message = match denied {
+        Denied::All => format!("too many {what}; try again in a second, or raise it with --limit {knob}=…"),
+        Denied::Client => format!(
+            "too many {what} of your address, what is free is for others; try again in a second, or raise it with \
+             --limit {knob}=… (behind a proxy, --trust-proxy tells its clients apart)"
+        ),
+    };
+    let mut response = refused(StatusCode::SERVICE_UNAVAILABLE, media, &message);
+    let headers = response.headers_mut();
+    headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    response
 }
 
 /// A refusal before there was a GraphQL request, in the form of one's errors.

@@ -12,8 +12,9 @@ use crate::store::{Standing, StoreError};
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// `/healthz`: the process runs.
-pub(super) async fn healthy() -> Json<Value> {
-    Json(json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION"), "ui": assets::kind() }))
+pub(super) async fn healthy(State(shared): State<Shared>) -> Json<Value> {
+    let page = if shared.context.graphiql { assets::kind() } else { "off" };
+    Json(json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION"), "ui": page }))
 }
 
 /// `/readyz`: the database answers for this definition, and no shutdown is under way. Tells of a changed definition that is not

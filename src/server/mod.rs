@@ -1,6 +1,7 @@
 //! The HTTP server: GraphQL over HTTP and WebSocket, health, the web page. Knows axum; knows no SQL and no harvest.
 
 mod assets;
+mod client;
 mod connections;
 mod graphql;
 mod headers;
@@ -20,7 +21,10 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use self::{connections::Bounds, shared::Shared};
-use crate::{config::AllowedOrigin, graphql::Current};
+use crate::{
+    config::{AllowedHost, AllowedOrigin, TrustedProxy},
+    graphql::Current,
+};
 
 /// How long requests under way may take after the shutdown began; together with closing, less than a second.
 const GRACE: Duration = Duration::from_millis(800);
@@ -29,10 +33,14 @@ const GRACE: Duration = Duration::from_millis(800);
 #[derive(Clone)]
 pub struct ServerContext {
     pub api: Current,
-    /// Names to answer to on a loopback address, beside those of this machine.
-    pub allowed_hosts: Arc<[String]>,
+    /// Names to answer to, beside those of this machine's loopback address.
+    pub allowed_hosts: Arc<[AllowedHost]>,
     /// Whose pages may use the API, beside our own and, on a loopback address, those of this machine.
     pub allowed_origins: Arc<[AllowedOrigin]>,
+    /// Whose word on who asks is taken.
+    pub trusted_proxies: Arc<[TrustedProxy]>,
+    /// Whether the page is served.
+    pub graphiql: bool,
 }
 
 /// Serves until `shutdown`, then ends within a second: sockets are closed with 1001, requests under way may finish.
@@ -54,7 +62,7 @@ async fn serve_within(
     let all = async {
         connections::serve(listener, router, bounds, shutdown.clone()).await;
         // Sockets have left hyper's hands; their close frames are still to be sent.
-        shared.sockets_closed().await;
+        shared.sockets.all_free().await;
     };
     let too_late = async {
         shutdown.cancelled().await;

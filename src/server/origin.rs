@@ -11,10 +11,12 @@ use axum::{
 };
 
 use super::{graphql, negotiate::Media, shared::Shared};
-use crate::config::AllowedOrigin;
+use crate::config::{AllowedHost, AllowedOrigin};
 
 const NOT_LOCAL: &str = "this server listens on a loopback address, so it answers to localhost, 127.0.0.1 and [::1] only; name \
     what a reverse proxy passes on with --allow-host, or listen on another address (--listen)";
+const NOT_NAMED: &str = "this server does not answer to that host name, only to addresses, to localhost, and to what --allow-host \
+    names; name the host by which it is reached, such as --allow-host data.example";
 
 /// How long a browser need not ask again, in seconds: the most that any of them keeps.
 const REMEMBERED: &str = "7200";
@@ -34,20 +36,20 @@ enum Asker {
 
 /// Refuses what pages may not send, and tells browsers what they may.
 ///
-/// On a loopback address, what was sent to another name is refused first: a page of anybody can have its own name lead here
-/// (DNS rebinding), and would then be of the same origin as we are.
+/// What was sent to another name is refused first: a page of anybody can have its own name lead here (DNS rebinding), and would
+/// then be of the same origin as we are. Nobody can make an address lead elsewhere, so beyond loopback addresses are names enough.
 pub(super) async fn guard(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {
     let authority = request.uri().authority().map(Authority::as_str);
     let rules = Rules::of(&shared);
     if !rules.answers_to(request.headers(), authority) {
-        return graphql::refused(StatusCode::FORBIDDEN, Media::Json, NOT_LOCAL);
+        let message = if shared.is_loopback { NOT_LOCAL } else { NOT_NAMED };
+        return graphql::refused(StatusCode::FORBIDDEN, Media::Json, message);
     }
     let asker = rules.asker(request.headers(), authority);
     let preflight = is_preflight(&request);
     let mut response = match &asker {
-        Asker::Stranger(origin) if preflight || shared.is_loopback => {
-            graphql::refused(StatusCode::FORBIDDEN, Media::Json, &not_allowed(origin))
-        }
+        // Its page could not read the answer, but its readers would all have us work for it.
+        Asker::Stranger(origin) => graphql::refused(StatusCode::FORBIDDEN, Media::Json, &not_allowed(origin)),
         Asker::Guest(_) if preflight => may_ask(request.headers()),
         _ => {
             request.extensions_mut().insert(asker.clone());
@@ -107,7 +109,7 @@ fn may_ask(asked: &HeaderMap) -> Response {
 
 struct Rules<'a> {
     is_loopback: bool,
-    hosts: &'a [String],
+    hosts: &'a [AllowedHost],
     origins: &'a [AllowedOrigin],
 }
 
@@ -127,7 +129,16 @@ impl Rules<'_> {
             .into_iter()
             .map(|value| value.to_str().ok());
         let mut hosts = hosts.chain(authority.map(Some));
-        !self.is_loopback || hosts.all(|host| host.is_some_and(|host| self.is_named(host) || is_loopback_name(host)))
+        let all_named = self.hosts.contains(&AllowedHost::Any);
+        let answers = |host: &str| {
+            let of_machine = if self.is_loopback {
+                is_loopback_name(host)
+            } else {
+                is_loopback_name(host) || is_address(host)
+            };
+            of_machine || self.is_named(host)
+        };
+        all_named || hosts.all(|host| host.is_some_and(answers))
     }
 
     fn asker(&self, headers: &HeaderMap, authority: Option<&str>) -> Asker {
@@ -143,10 +154,8 @@ impl Rules<'_> {
         let host = host.or(authority);
         // The scheme is not looked at: a reverse proxy may speak TLS for us.
         let page = text.split_once("://").map(|(_, page)| page);
-        let is_own = page.is_some_and(|page| {
-            let is_proxied = self.is_loopback && self.is_named(page);
-            is_proxied || host.is_some_and(|host| host.eq_ignore_ascii_case(page))
-        });
+        let is_own =
+            page.is_some_and(|page| self.is_named(page) || host.is_some_and(|host| host.eq_ignore_ascii_case(page)));
         if is_own {
             return Asker::Own;
         }
@@ -169,8 +178,17 @@ impl Rules<'_> {
         };
         self.hosts
             .iter()
-            .any(|name| name.eq_ignore_ascii_case(authority.host()))
+            .any(|known| matches!(known, AllowedHost::Name(name) if name.eq_ignore_ascii_case(authority.host())))
     }
+}
+
+/// `host:port`, the host being an IP address.
+fn is_address(authority: &str) -> bool {
+    let Ok(authority) = authority.parse::<Authority>() else {
+        return false;
+    };
+    let bare = authority.host().trim_start_matches('[').trim_end_matches(']');
+    bare.parse::<std::net::IpAddr>().is_ok()
 }
 
 /// `host:port`, the host being this machine; the port is not looked at.
@@ -190,7 +208,7 @@ fn is_loopback_name(authority: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn rules<'a>(is_loopback: bool, hosts: &'a [String], origins: &'a [AllowedOrigin]) -> Rules<'a> {
+    fn rules<'a>(is_loopback: bool, hosts: &'a [AllowedHost], origins: &'a [AllowedOrigin]) -> Rules<'a> {
         Rules {
             is_loopback,
             hosts,
@@ -212,7 +230,7 @@ mod tests {
     /// Host, origin, and who that is on a loopback address, on a public one, with a list, with `*`.
     #[test]
     fn who_asks() {
-        let hosts = ["Data.example".to_owned()];
+        let hosts = [AllowedHost::Name("Data.example".to_owned())];
         let listed = ["https://app.example", "http://localhost:9999"].map(|origin| origin.parse().expect("an origin"));
         let any = [AllowedOrigin::Any];
         let cases = [
@@ -220,7 +238,7 @@ mod tests {
             ("127.0.0.1:4000", "http://127.0.0.1:4000", "own own own own"),
             ("data.example", "https://Data.example", "own own own own"),
             // A reverse proxy that passes on our own address.
-            ("127.0.0.1:4000", "https://data.example", "own stranger stranger guest"),
+            ("127.0.0.1:4000", "https://data.example", "own own own own"),
             (
                 "127.0.0.1:4000",
                 "http://127.0.0.1:4001",
@@ -308,13 +326,18 @@ mod tests {
 
     #[test]
     fn names_that_are_answered_to() {
-        let hosts = ["Data.example".to_owned()];
-        for (host, on_loopback) in [
-            ("", true),
-            ("data.example:443", true),
-            ("localhost", true),
-            ("evil.data.example", false),
-            ("evil.example:4000", false),
+        let hosts = [AllowedHost::Name("Data.example".to_owned())];
+        let any_host = [AllowedHost::Any];
+        for (host, on_loopback, beyond) in [
+            ("", true, true),
+            ("data.example:443", true, true),
+            ("localhost", true, true),
+            ("evil.data.example", false, false),
+            ("evil.example:4000", false, false),
+            ("192.0.2.7:4000", false, true),
+            ("[2001:db8::1]:4000", false, true),
+            ("192.0.2.7.evil.example", false, false),
+            ("192.0.2.7@evil.example", false, false),
         ] {
             let headers = headers(host, &[]);
             assert_eq!(
@@ -329,7 +352,8 @@ mod tests {
                 on_loopback,
                 "{host}"
             );
-            assert!(rules(false, &hosts, &[]).answers_to(&headers, None), "{host}");
+            assert_eq!(rules(false, &hosts, &[]).answers_to(&headers, None), beyond, "{host}");
+            assert!(rules(true, &any_host, &[]).answers_to(&headers, None), "{host}");
         }
     }
 

@@ -16,11 +16,14 @@ pub(super) fn router(shared: Shared) -> Router {
         .route("/graphql/ws", get(graphql::get))
         .layer(middleware::from_fn_with_state(shared.clone(), origin::guard))
         .layer(compression);
-    Router::new()
-        .merge(api)
+    let page = if shared.context.graphiql {
+        Router::new().fallback(assets::serve)
+    } else {
+        Router::new().fallback(assets::absent)
+    };
+    page.merge(api)
         .route("/healthz", get(health::healthy))
         .route("/readyz", get(health::ready))
-        .fallback(assets::serve)
         .layer(middleware::map_response(headers::secure))
         .with_state(shared)
 }

@@ -25,6 +25,8 @@ use tokio_util::sync::PollSender;
 
 use super::{
     connections::Place,
+    graphql,
+    negotiate::Media,
     protocol::{Protocol, Verdict},
     shared::Shared,
 };
@@ -58,8 +60,9 @@ pub(super) async fn accept(parts: &mut Parts, shared: Shared) -> Response {
         return (StatusCode::BAD_REQUEST, message).into_response();
     };
     let place = parts.extensions.get::<Place>().cloned();
-    let Ok(permit) = shared.sockets.clone().try_acquire_owned() else {
-        return (StatusCode::SERVICE_UNAVAILABLE, "too many sockets are open").into_response();
+    let share = match shared.sockets.take(shared.client(parts)) {
+        Ok(share) => share,
+        Err(denied) => return graphql::busy(Media::Json, denied, "sockets are open", "sockets"),
     };
     upgrade
         .read_buffer_size(BUFFER)
@@ -68,7 +71,7 @@ pub(super) async fn accept(parts: &mut Parts, shared: Shared) -> Response {
         .max_frame_size(MESSAGE_MAX)
         .on_upgrade(move |socket| async move {
             serve(socket, agreed, shared).await;
-            drop((permit, place));
+            drop((share, place));
         })
 }
 

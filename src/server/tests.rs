@@ -34,8 +34,10 @@ async fn send(request: Request<Body>) -> Response<Body> {
     let farm = Farm::empty(Limits::default()).await;
     let context = ServerContext {
         api: farm.current(),
-        allowed_hosts: ["data.example".to_owned()].into(),
+        allowed_hosts: ["data.example".parse().expect("a name")].into(),
         allowed_origins: ["https://app.example".parse().expect("an origin")].into(),
+        trusted_proxies: [].into(),
+        graphiql: true,
     };
     let router = super::router::router(Shared::new(context, CancellationToken::new(), 100));
     router.oneshot(request).await.expect("an answer")
@@ -191,8 +193,10 @@ async fn start_within(bounds: Bounds) -> Running {
     let farm = Farm::stocked(Limits::default()).await;
     let context = ServerContext {
         api: farm.current(),
-        allowed_hosts: ["data.example".to_owned()].into(),
+        allowed_hosts: ["data.example".parse().expect("a name")].into(),
         allowed_origins: ["https://app.example".parse().expect("an origin")].into(),
+        trusted_proxies: [].into(),
+        graphiql: true,
     };
     let server = tokio::spawn(serve_within(listener, context, shutdown.clone(), bounds));
     Running {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
-    tungstenite::{Message, client::IntoClientRequest},
+    tungstenite::{Error, Message, client::IntoClientRequest, http::HeaderName},
 };
 
 use super::PATIENCE;
@@ -27,6 +27,21 @@ impl Socket {
         request.headers_mut().insert("sec-websocket-protocol", protocols);
         let (stream, _) = connect_async(request).await.expect("a socket");
         Socket { stream }
+    }
+
+    /// Connects with these headers too; the status when that is refused.
+    pub async fn handshake(url: &str, headers: &[(&str, &str)]) -> Result<Socket, u16> {
+        let mut request = url.replacen("http", "ws", 1).into_client_request().expect("a request");
+        let own = [("sec-websocket-protocol", "graphql-transport-ws")];
+        for (name, value) in own.iter().chain(headers) {
+            let name: HeaderName = name.parse().expect("a name");
+            request.headers_mut().insert(name, value.parse().expect("a header"));
+        }
+        match connect_async(request).await {
+            Ok((stream, _)) => Ok(Socket { stream }),
+            Err(Error::Http(response)) => Err(response.status().as_u16()),
+            Err(error) => panic!("no answer to the handshake: {error}"),
+        }
     }
 
     /// Connects and is acknowledged.

@@ -7,7 +7,7 @@ use apollo_compiler::{
     executable::{Selection, SelectionSet},
 };
 
-use crate::graphql::{ApiError, Limits};
+use crate::graphql::{ApiError, Code, Limits};
 
 /// Counts over the text as it was written: operations, aliases, directives.
 pub(super) fn check_source(document: &ast::Document, limits: &Limits) -> Result<(), ApiError> {
@@ -100,6 +100,11 @@ pub(super) fn check_expanded(document: &ExecutableDocument, limits: &Limits) -> 
     let mut measured = HashMap::new();
     for operation in document.operations.iter() {
         let found = expand(document, &operation.selection_set, &mut measured);
+        let mut roots = operation.root_fields(document);
+        if !limits.introspection && roots.any(|field| matches!(field.name.as_str(), "__schema" | "__type")) {
+            let message = "this server does not tell its schema (--no-introspection); ask who runs it for a copy";
+            return Err(ApiError::new(Code::ValidationFailed, message));
+        }
         let schemas = operation.root_fields(document).filter(|field| field.name == "__schema");
         let counts = [
             (

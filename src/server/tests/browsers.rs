@@ -103,14 +103,14 @@ async fn browsers_are_told_whose_pages_may_ask() {
         (405, "https://app.example".to_owned())
     );
 
-    // A stranger's page may send what any page may, but not see the answer, nor send more.
+    // What a stranger's page sends is not even answered: all its readers would have us work for it.
     let response = ask("GET", "https://evil.example", &[]).await;
     assert_eq!(
         (
             response.status().as_u16(),
             told(&response, "access-control-allow-origin")
         ),
-        (200, String::new())
+        (403, String::new())
     );
     let response = ask("OPTIONS", "https://evil.example", &asked).await;
     assert_eq!(

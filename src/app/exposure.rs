@@ -1,0 +1,83 @@
+//! What an address that others reach shows to them, in words. Knows the settings; opens nothing.
+
+use std::{fmt::Write, net::SocketAddr};
+
+use crate::config::{AllowedHost, AllowedOrigin, ListenSetting};
+
+/// Names everything that is open to who reaches the address, and how each is closed.
+pub(super) fn told(address: SocketAddr, types: usize, listen: &ListenSetting) -> String {
+    let mut open = vec![match types {
+        1 => "all rows of its type, live queries included".to_owned(),
+        types => format!("all rows of its {types} types, live queries included"),
+    }];
+    if !listen.no_introspection {
+        open.push("the schema (--no-introspection closes it)".to_owned());
+    }
+    if !listen.no_graphiql {
+        open.push("GraphiQL (--no-graphiql)".to_owned());
+    }
+    open.push("/healthz and /readyz".to_owned());
+    if listen.allow_host.contains(&AllowedHost::Any) {
+        open.push(
+            "all of it under any host name (--allow-host '*'), so also to pages whose name leads here".to_owned(),
+        );
+    }
+    if listen.allow_origin.contains(&AllowedOrigin::Any) {
+        open.push("all of it to the pages of every origin (--allow-origin '*')".to_owned());
+    }
+    let mut text = format!(
+        "{address} is no loopback address: whoever reaches it can read {}",
+        open.join(", ")
+    );
+    if !listen.trust_proxy.is_empty() {
+        let proxies: Vec<String> = listen.trust_proxy.iter().map(ToString::to_string).collect();
+        let _ = write!(text, "; who asks is what {} say", proxies.join(", "));
+    }
+    text.push_str("; a reverse proxy that asks who it is, or --listen 127.0.0.1:4000, keeps others out");
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Flags {
+        #[command(flatten)]
+        listen: ListenSetting,
+    }
+
+    #[test]
+    fn what_is_open_is_named() {
+        let cases: [(&[&str], &[&str], &[&str]); 3] = [
+            (
+                &[],
+                &[
+                    "all rows of its 3 types",
+                    "--no-introspection",
+                    "--no-graphiql",
+                    "/readyz",
+                ],
+                &["--allow-origin", "--allow-host", "who asks"],
+            ),
+            (
+                &["--no-introspection", "--no-graphiql"],
+                &["all rows"],
+                &["the schema", "GraphiQL"],
+            ),
+            (
+                &["--allow-origin=*", "--allow-host=*", "--trust-proxy"],
+                &["every origin", "any host name", "private addresses say"],
+                &[],
+            ),
+        ];
+        for (flags, said, unsaid) in cases {
+            let flags = Flags::parse_from(["serve"].iter().chain(flags));
+            let text = told("0.0.0.0:4000".parse().expect("an address"), 3, &flags.listen);
+            assert!(said.iter().all(|part| text.contains(part)), "{text}");
+            assert!(!unsaid.iter().any(|part| text.contains(part)), "{text}");
+        }
+    }
+}

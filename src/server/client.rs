@@ -1,0 +1,156 @@
+//! Who asks: the address of the connection, or what a trusted proxy says of it. Knows two headers and no limit.
+//!
+//! A proxy writes its own entry at the end of what it was given, so the entries are believed from the end, as long as they are
+//! of trusted proxies; the first that is not is the client.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::http::{HeaderMap, HeaderName, header};
+
+use crate::{config::TrustedProxy, graphql::Client};
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// Entries that are looked at: more proxies than these stand in no row.
+const ENTRIES_MAX: usize = 16;
+/// Bits of an IPv6 address that tell one client from another: each has a network of its own to take addresses from.
+const NETWORK_BITS: u32 = 64;
+
+/// The other end of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer(pub SocketAddr);
+
+/// The client of a request.
+pub(super) fn of(peer: Option<&Peer>, headers: &HeaderMap, trusted: &[TrustedProxy]) -> Client {
+    let Some(Peer(peer)) = peer else {
+        return Client::default();
+    };
+    number(address(peer.ip().to_canonical(), headers, trusted))
+}
+
+/// Its address. Where both headers are there and do not agree, neither is believed: a proxy writes one of them, and passes on
+/// the other as anybody may have written it.
+fn address(peer: IpAddr, headers: &HeaderMap, trusted: &[TrustedProxy]) -> IpAddr {
+    let forwarded = believed(peer, trusted, entries(headers, &header::FORWARDED, forwarded_for));
+    let listed = believed(peer, trusted, entries(headers, &X_FORWARDED_FOR, node));
+    match (forwarded, listed) {
+        (Some(one), Some(other)) if one != other => peer,
+        (Some(client), _) | (None, Some(client)) => client,
+        (None, None) => peer,
+    }
+}
+
+/// The last address of a row that is no trusted proxy's; none when the peer is not trusted or said nothing.
+fn believed(peer: IpAddr, trusted: &[TrustedProxy], entries: impl Iterator<Item = Option<IpAddr>>) -> Option<IpAddr> {
+    let is_trusted = |address: IpAddr| trusted.iter().any(|proxy| proxy.includes(address));
+    if !is_trusted(peer) {
+        return None;
+    }
+    let mut last = None;
+    // What cannot be read (`unknown`, a made-up name) ends the row: the proxy before it stands for its clients.
+    for entry in entries.take(ENTRIES_MAX).map_while(|entry| entry) {
+        last = Some(entry);
+        if !is_trusted(entry) {
+            break;
+        }
+    }
+    last
+}
+
+/// The entries of all headers of a name, the newest first.
+fn entries<'h>(
+    headers: &'h HeaderMap,
+    name: &HeaderName,
+    read: impl Fn(&str) -> Option<IpAddr> + 'h,
+) -> impl Iterator<Item = Option<IpAddr>> + 'h {
+    let values: Vec<_> = headers.get_all(name).iter().collect();
+    let lists = values.into_iter().rev().map(|value| value.to_str().unwrap_or_default());
+    lists
+        .flat_map(|list| list.rsplit(','))
+        .map(move |entry| read(entry.trim()))
+}
+
+/// The `for` of an entry such as `for="[2001:db8::1]:4711";proto=https`.
+fn forwarded_for(entry: &str) -> Option<IpAddr> {
+    let mut pairs = entry.split(';').filter_map(|pair| pair.split_once('='));
+    let (_, value) = pairs.find(|(name, _)| name.trim().eq_ignore_ascii_case("for"))?;
+    node(value.trim().trim_matches('"'))
+}
+
+/// `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]` or `[2001:db8::1]:80`.
+fn node(text: &str) -> Option<IpAddr> {
+    let bare = text
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+        .unwrap_or(text);
+    let address = bare.parse::<IpAddr>().ok();
+    let address = address.or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()));
+    address.map(|address| address.to_canonical())
+}
+
+fn number(address: IpAddr) -> Client {
+    Client(match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped().to_bits(),
+        IpAddr::V6(address) => address.to_bits() >> (128 - NETWORK_BITS) << (128 - NETWORK_BITS),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Peer, `Forwarded`, `X-Forwarded-For`, and the client, with private addresses trusted.
+    #[test]
+    fn who_a_proxy_says_it_is() {
+        let cases = [
+            ("8.8.8.8", "for=1.2.3.4", "1.2.3.4", "8.8.8.8"),
+            ("127.0.0.1", "", "", "127.0.0.1"),
+            ("127.0.0.1", "for=1.2.3.4", "", "1.2.3.4"),
+            (
+                "10.0.0.1",
+                "For=\"[2001:db8::1]:4711\";proto=https;by=_me",
+                "",
+                "2001:db8::1",
+            ),
+            ("10.0.0.1", "", "1.2.3.4:80", "1.2.3.4"),
+            // The client wrote the first itself.
+            ("10.0.0.1", "for=6.6.6.6, for=1.2.3.4", "", "1.2.3.4"),
+            ("10.0.0.1", "", "6.6.6.6, 1.2.3.4, 192.168.0.9", "1.2.3.4"),
+            ("10.0.0.1", "for=192.168.0.9, for=10.0.0.2", "", "192.168.0.9"),
+            ("10.0.0.1", "for=unknown, for=10.0.0.2", "", "10.0.0.2"),
+            ("10.0.0.1", "for=_hidden", "", "10.0.0.1"),
+            ("10.0.0.1", "for=1.2.3.4", "1.2.3.4", "1.2.3.4"),
+            ("10.0.0.1", "for=6.6.6.6", "1.2.3.4", "10.0.0.1"),
+        ];
+        for (peer, forwarded, listed, want) in cases {
+            let mut headers = HeaderMap::new();
+            for (name, value) in [(header::FORWARDED, forwarded), (X_FORWARDED_FOR, listed)] {
+                if !value.is_empty() {
+                    headers.insert(name, value.parse().expect("a header"));
+                }
+            }
+            let peer = peer.parse().expect("an address");
+            let got = address(peer, &headers, &[TrustedProxy::Private]);
+            assert_eq!(got.to_string(), want, "{peer} {forwarded} {listed}");
+            assert_eq!(address(peer, &headers, &[]), peer, "nobody is trusted");
+        }
+        // Several headers are one list.
+        let mut headers = HeaderMap::new();
+        headers.append(X_FORWARDED_FOR, "6.6.6.6".parse().expect("a header"));
+        headers.append(X_FORWARDED_FOR, "1.2.3.4".parse().expect("a header"));
+        let got = address(
+            "127.0.0.1".parse().expect("an address"),
+            &headers,
+            &[TrustedProxy::Private],
+        );
+        assert_eq!(got.to_string(), "1.2.3.4");
+    }
+
+    #[test]
+    fn a_network_is_one_client() {
+        let client = |text: &str| number(text.parse().expect("an address"));
+        assert_eq!(client("2001:db8::1"), client("2001:db8::2:3"));
+        assert_ne!(client("2001:db8::1"), client("2001:db8:0:1::1"));
+        assert_ne!(client("10.0.0.1"), client("10.0.0.2"));
+    }
+}
