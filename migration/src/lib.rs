@@ -16,6 +16,7 @@ mod m20261129_000025_prints;
 mod m20261129_000026_refused_answers;
 mod m20261129_000040_held;
 mod m20261129_000041_change_packs;
+mod m20261129_000050_answers;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::{
@@ -54,6 +55,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000026_refused_answers::Migration),
             Box::new(m20261129_000040_held::Migration),
             Box::new(m20261129_000041_change_packs::Migration),
+            Box::new(m20261129_000050_answers::Migration),
         ]
     }
 

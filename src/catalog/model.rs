@@ -307,7 +307,7 @@ pub struct Fetch {
     pub schedule: Option<Schedule>,
     /// What becomes of slots that passed while no process ran.
     pub catch_up: CatchUp,
-    /// What becomes of records whose key came before in the same run.
+    /// What becomes of records whose key came before in the same run, or in the same answer about a row.
     pub repeats: Repeats,
     pub missing: Missing,
     /// The part of the stored rows that one run may delete, 0 to 1; one row is always allowed.
@@ -411,7 +411,7 @@ pub enum Missing {
     Delete,
 }
 
-/// What becomes of records whose key came before in the same run.
+/// What becomes of records whose key came before in the same run, or in the same answer about a row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Repeats {
     /// The last one counts.
@@ -419,7 +419,7 @@ pub enum Repeats {
     Last,
     /// They are parts of one row.
     Merge,
-    /// The run fails.
+    /// The run, or the request, fails.
     Fail,
 }
 

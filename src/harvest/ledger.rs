@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use crate::{
     catalog::FetchId,
     store::{
-        Attendance, Claim, EndRule, FanOutCounts, FetchStatus, Finish, Group, GroupOutcome, Left, OpenFanOut, Parent,
-        ParentAnswer, PlanRule, RequestState, Run, RunSummary, StartRun, Store, StoreError,
+        AnswersTold, Attendance, Claim, EndRule, FanOutCounts, FetchStatus, Finish, Group, GroupOutcome, Left,
+        OpenFanOut, Parent, ParentAnswer, PlanRule, RequestState, Run, RunSummary, StartRun, Store, StoreError,
     },
 };
 
@@ -70,6 +70,9 @@ pub(super) trait Ledger: Send + Sync {
     }
     async fn parent_counts(&self, _fetch: &str, _run: Option<i64>) -> Result<FanOutCounts, StoreError> {
         Ok(FanOutCounts::default())
+    }
+    async fn answers_told(&self, _fetch: &str) -> Result<AnswersTold, StoreError> {
+        Ok(AnswersTold::default())
     }
     async fn open_fan_outs(&self) -> Result<Vec<OpenFanOut>, StoreError> {
         Ok(Vec::new())
@@ -177,6 +180,10 @@ impl Ledger for Store {
 
     async fn parent_counts(&self, fetch: &str, run: Option<i64>) -> Result<FanOutCounts, StoreError> {
         Store::parent_counts(self, fetch, run).await
+    }
+
+    async fn answers_told(&self, fetch: &str) -> Result<AnswersTold, StoreError> {
+        Store::answers_told(self, fetch).await
     }
 
     async fn open_fan_outs(&self) -> Result<Vec<OpenFanOut>, StoreError> {

@@ -33,7 +33,7 @@ pub(super) struct Parts {
 
 impl Parts {
     /// Adds a part; true when there was one of its row before.
-    fn add(&mut self, key: Key, part: &Val) -> Result<bool, String> {
+    pub(super) fn add(&mut self, key: Key, part: &Val) -> Result<bool, String> {
         let Some(at) = self.places.get(&key).copied() else {
             let record = text(part);
             self.bytes += record.len();
@@ -52,12 +52,21 @@ impl Parts {
     fn bounded(&self, again: bool) -> Result<bool, String> {
         match self.bytes > PARTS_BYTES_MAX {
             true => Err(format!(
-                "`repeats: MERGE` keeps the records of a run until its end, and they are more than {} MB; let `rows` and the \
-                 request leave out what no field needs",
+                "`repeats: MERGE` keeps records until all parts of a row are there, and they are more than {} MB; let `rows` and \
+                 the request leave out what no field needs",
                 PARTS_BYTES_MAX >> 20
             )),
             false => Ok(again),
         }
+    }
+}
+
+impl Parts {
+    /// The records as far as they came: the parts of each row together, in the order of the first of them.
+    pub(super) fn whole(self) -> impl Iterator<Item = Result<(Val, u64), String>> {
+        self.records
+            .into_iter()
+            .map(|record| Ok((read(&record)?, record.len() as u64)))
     }
 }
 
@@ -151,13 +160,12 @@ impl Worker<'_> {
 
     /// At the end of a run: the rows whose parts are all there.
     pub(super) fn merged(&mut self) -> Result<(), Stop> {
-        let records = std::mem::take(&mut self.parts).records;
         // They have no place any more.
         self.at = 0;
-        for record in records {
+        for record in std::mem::take(&mut self.parts).whole() {
             self.budget.allow(self.filter_time);
-            let whole = read(&record).map_err(|reason| rows_fault(&self.place, reason))?;
-            self.row(&whole, record.len() as u64)?;
+            let (whole, bytes) = record.map_err(|reason| rows_fault(&self.place, reason))?;
+            self.row(&whole, bytes)?;
         }
         Ok(())
     }

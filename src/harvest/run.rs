@@ -125,7 +125,7 @@ async fn complete(
     let secrets = inner.secrets(fetch);
     let rule = |outcome: &GroupOutcome, refused: Option<&AllRefused>| {
         // A run that got records and could use none of them has failed.
-        if let Some(refused) = refused.filter(|_| !read.linked) {
+        if let Some(refused) = refused {
             return Finish::Failed {
                 error: secrets.mask(&all_refused(refused, &run.fetch).to_string()),
             };

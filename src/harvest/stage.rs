@@ -102,8 +102,6 @@ pub(super) struct Read {
     pub contradicted: bool,
     /// Records whose key had come before.
     pub copies: u64,
-    /// An answer about a row led to rows without bringing them: that is no row in any count.
-    pub linked: bool,
     /// What the pages say of how much of the upstream was seen.
     pub seen: Seen,
 }

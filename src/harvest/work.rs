@@ -112,7 +112,6 @@ impl Job {
             shifted: worker.pager.place.shifted,
             contradicted: worker.pager.place.shifted,
             copies: 0,
-            linked: false,
             seen: worker.pager.seen(),
         }))
     }

@@ -1,21 +1,24 @@
 //! Whether all records that a run got were refused, so that it has brought nothing. Knows its counts and its quarantine; decides
 //! nothing.
 
+use std::collections::BTreeMap;
+
 use super::{
     bind::get,
-    load::Writing,
+    load::{Change, Writing},
     types::{AllRefused, Run, StoreError},
 };
 
 /// Looks within the transaction that ends the run. An answer about a row may say that there is nothing: then it has no row and
-/// nothing refused. One of which only links came is not looked at: whoever got it knows.
+/// nothing refused. One that leads to rows without bringing them has brought links, which are no rows in any count.
 pub(super) async fn find(work: &mut Writing<'_>, run: &Run) -> Result<Option<AllRefused>, StoreError> {
     let mut params = work.params();
     params.add(run.id)?;
     let sql = "SELECT refused_rows FROM hayloft_run AS r WHERE id=$1 AND refused_rows>0 \
                AND new_rows+changed_rows+same_rows=0 AND NOT EXISTS \
                (SELECT 1 FROM hayloft_fan_out AS f WHERE f.\"fetch\"=r.\"fetch\" AND f.run=r.id AND f.state='done' \
-               AND NOT EXISTS (SELECT 1 FROM hayloft_quarantine AS q WHERE q.\"fetch\"=f.\"fetch\" AND q.parent=f.parent))";
+               AND (f.leads=1 OR NOT EXISTS \
+               (SELECT 1 FROM hayloft_quarantine AS q WHERE q.\"fetch\"=f.\"fetch\" AND q.parent=f.parent)))";
     let lines = work.all(params, sql.to_owned()).await?;
     let Some(line) = lines.first() else { return Ok(None) };
     let count = get::<i64>(line, 0)?.unsigned_abs();
@@ -32,4 +35,32 @@ pub(super) async fn find(work: &mut Writing<'_>, run: &Run) -> Result<Option<All
         None => String::new(),
     };
     Ok(Some(AllRefused { count, first }))
+}
+
+/// The end of a run that has stored nothing so far: what it does is undone if nothing comes of it.
+pub(super) struct Trial {
+    changes: BTreeMap<Change, Vec<String>>,
+}
+
+/// Before what was refused is tried again and rows are deleted. None: there is something that came of the run.
+pub(super) async fn begin(work: &mut Writing<'_>, run: &Run) -> Result<Option<Trial>, StoreError> {
+    if find(work, run).await?.is_none() {
+        return Ok(None);
+    }
+    work.run(work.params(), "SAVEPOINT trial".to_owned()).await?;
+    let changes = work.changes.clone();
+    Ok(Some(Trial { changes }))
+}
+
+impl Trial {
+    /// Afterwards: if all is refused still, nothing was deleted for it.
+    pub(super) async fn end(self, work: &mut Writing<'_>, run: &Run) -> Result<Option<AllRefused>, StoreError> {
+        let all = find(work, run).await?;
+        if all.is_some() {
+            work.run(work.params(), "ROLLBACK TO SAVEPOINT trial".to_owned())
+                .await?;
+            work.changes = self.changes;
+        }
+        Ok(all)
+    }
 }

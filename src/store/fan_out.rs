@@ -16,7 +16,7 @@ use super::{
     dialect::scalar_of,
     ledger::check_fence,
     load::{self, Writing},
-    parents::{FanOutCounts, Left, OpenFanOut, Parent},
+    parents::{AnswersTold, FanOutCounts, Left, OpenFanOut, Parent},
     sure::{self, Trace},
     types::{RequestState, Run, StoreError},
 };
@@ -362,6 +362,23 @@ pub(super) async fn counts(inner: &Inner, fetch: &str, run: Option<i64>) -> Resu
         }
     }
     Ok(counts)
+}
+
+/// What is to be told of the answers that stand: a doubt stays until its answer is read anew, in whichever run.
+pub(super) async fn told(inner: &Inner, fetch: &str) -> Result<AnswersTold, StoreError> {
+    let mut params = inner.params();
+    params.add(fetch.to_owned())?;
+    let sql = "SELECT CAST(count(doubt) AS BIGINT),CAST(coalesce(sum(copies),0) AS BIGINT),(SELECT doubt FROM hayloft_fan_out \
+               WHERE \"fetch\"=$1 AND doubt IS NOT NULL ORDER BY parent LIMIT 1) FROM hayloft_fan_out WHERE \"fetch\"=$1";
+    let lines = inner.own.take().await?.fetch(params.query(sql)).await?;
+    let Some(line) = lines.first() else {
+        return Ok(AnswersTold::default());
+    };
+    Ok(AnswersTold {
+        doubts: get::<i64>(line, 0)?.unsigned_abs(),
+        copies: get::<i64>(line, 1)?.unsigned_abs(),
+        doubt: get(line, 2)?,
+    })
 }
 
 /// The runs of this definition, in whichever process, that have requests to give away.

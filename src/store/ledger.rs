@@ -298,17 +298,20 @@ async fn end_with(
             told,
         } => {
             load::take_turn(&mut work, run, None).await?;
-            absent = judge(&mut work, run, ended, (*missing, *missing_max)).await?;
+            let trial = match ended.later.is_empty() {
+                true => None,
+                false => all_refused::begin(&mut work, run).await?,
+            };
+            let judged = judge(&mut work, run, ended, (*missing, *missing_max)).await?;
             crash::point("finish::absent");
-            let tried = !ended.later.is_empty() && absent.gone == 0;
-            let all = if tried {
-                all_refused::find(&mut work, run).await?
-            } else {
-                None
+            let all = match trial {
+                Some(trial) => trial.end(&mut work, run).await?,
+                None => None,
             };
             match all.map(|all| again(&all)) {
                 Some(Finish::Failed { error }) => (RunState::Failed, Some(error)),
                 _ => {
+                    absent = judged;
                     load::forget_unvisited(&mut work, run, told.reread).await?;
                     refilled(&mut work, run).await?;
                     repeating(&mut work, run, &ended.copied).await?;

@@ -461,6 +461,11 @@ impl Store {
         fan_out::counts(&self.inner, fetch, run).await
     }
 
+    /// What is to be told of the answers of a field's fetch that stand.
+    pub async fn answers_told(&self, fetch: &str) -> Result<AnswersTold, StoreError> {
+        fan_out::told(&self.inner, fetch).await
+    }
+
     /// The runs, in whichever process, whose requests this one may help with.
     pub async fn open_fan_outs(&self) -> Result<Vec<OpenFanOut>, StoreError> {
         fan_out::open(&self.inner).await

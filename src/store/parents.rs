@@ -31,6 +31,10 @@ pub struct ParentAnswer {
     pub bytes: u64,
     /// Records that the definition's `keep` left out.
     pub left_out: u64,
+    /// Records whose key had come before in it.
+    pub copies: u64,
+    /// Why it may not be all of it. Of one that is as it was, what is known holds.
+    pub doubt: Option<String>,
     pub outcome: ParentOutcome,
 }
 
@@ -54,6 +58,28 @@ pub enum ParentOutcome {
         again_in: Option<i64>,
         refused: Vec<Refused>,
     },
+}
+
+impl ParentOutcome {
+    /// Whether an answer has a link that is neither a row's nor a refused record's.
+    pub fn leads_on(&self) -> bool {
+        match self {
+            ParentOutcome::Read {
+                rows, links, refused, ..
+            } => links.len() > rows.len() + refused.iter().filter(|refused| refused.id.is_some()).count(),
+            ParentOutcome::Same(_) | ParentOutcome::Failed { .. } => false,
+        }
+    }
+}
+
+/// What a person should know of the answers that stand, whichever run and process got them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AnswersTold {
+    /// Answers that may not be all of it, and what is to be said of the first of them.
+    pub doubts: u64,
+    pub doubt: Option<String>,
+    /// Records whose key had come before in their answer.
+    pub copies: u64,
 }
 
 /// Whether a run has requests that nobody has answered yet.

@@ -47,15 +47,9 @@ impl Builder<'_> {
                 Some("DELETE") => Missing::Delete,
                 _ => Missing::Keep,
             };
-            let repeats = match directive.text("repeats").map(|repeats| repeats.value) {
-                Some("MERGE") => Repeats::Merge,
-                Some("FAIL") => Repeats::Fail,
-                _ => Repeats::Last,
-            };
             let missing_max = self.missing_max(directive, missing);
             if let Some(fetch) = self.fetch(id, directive, sources, TYPE_VARIABLES) {
                 let fetch = Fetch {
-                    repeats,
                     missing,
                     missing_max,
                     ..fetch
@@ -128,7 +122,11 @@ impl Builder<'_> {
             paging,
             schedule: schedule?,
             catch_up,
-            repeats: Repeats::Last,
+            repeats: match directive.text("repeats").map(|repeats| repeats.value) {
+                Some("MERGE") => Repeats::Merge,
+                Some("FAIL") => Repeats::Fail,
+                _ => Repeats::Last,
+            },
             missing: Missing::Keep,
             missing_max: MISSING_DEFAULT,
         })

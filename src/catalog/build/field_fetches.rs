@@ -75,7 +75,7 @@ impl Builder<'_> {
     }
 
     fn only_on_types(&mut self, field: &FieldDefinition, directive: &Directive) {
-        for name in ["missing", "maxMissing", "repeats"] {
+        for name in ["missing", "maxMissing"] {
             let Some(literal) = directive.argument(name) else {
                 continue;
             };

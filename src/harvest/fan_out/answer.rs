@@ -1,29 +1,30 @@
 //! From a page of one row's answer to the rows it brings and the links it means. Knows filters and shapes; no HTTP, no store.
 
-use std::{ops::ControlFlow, path::Path, time::Duration};
+use std::{collections::HashMap, ops::ControlFlow, path::Path, time::Duration};
 
 use bytes::Bytes;
 use jaq_json::Val;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    catalog::{EntityId, Fetch, FetchId, Format, jq::Budget},
+    catalog::{EntityId, Fetch, FetchId, Format, Repeats, jq::Budget},
     harvest::{
         Inner, charset,
         document::parse,
-        error::{PageFault, file_fault},
+        error::{PageFault, file_fault, rows_fault},
         json,
         limits::{BODY_MAX, LINE_MAX},
         lines::Lines,
         packed,
         page::PageInfo,
+        records::Parts,
         refusal::{in_place, refused_value},
         select::keeps,
         shape::Shaper,
         stage::Content,
     },
     store::Refused,
-    value::{Key, Row, describe},
+    value::{Key, Row, describe, first_broken},
 };
 
 /// What the records of an answer became.
@@ -35,57 +36,80 @@ pub(super) struct Records {
     pub refused: Vec<Refused>,
     /// How many records there were, whatever became of them.
     pub count: u64,
+    /// Those of them that were put to an earlier part of their row.
+    pub merged: u64,
 }
 
 impl Records {
     /// Adds those of the next page.
     pub(super) fn add(&mut self, more: Records) {
         self.count += more.count;
+        self.merged += more.merged;
         self.rows.extend(more.rows);
         self.refused.extend(more.refused);
         self.links.extend(more.links);
     }
+
+    /// How often a key came again with other values than before, and the first key that came again at all.
+    pub(super) fn repeats(&self, shaper: &Shaper, entity: EntityId) -> (u64, Option<Key>) {
+        let mut last: HashMap<Key, i64> = HashMap::with_capacity(self.rows.len());
+        let (mut others, mut first) = (0, None);
+        for row in &self.rows {
+            let Some(key) = shaper.key_of(entity, row) else {
+                continue;
+            };
+            if let Some(before) = last.insert(key.clone(), row.hash) {
+                others += u64::from(before != row.hash);
+                first.get_or_insert(key);
+            }
+        }
+        (others, first)
+    }
+}
+
+/// What is read in one go: a page of an answer, or what its pages left.
+pub(super) struct Reading {
+    pub id: FetchId,
+    pub place: String,
+    /// The row that is asked about, as filters see it.
+    pub this: Val,
+    /// The rows so far that come in parts.
+    pub parts: Parts,
+    pub stop: CancellationToken,
 }
 
 /// Reads a page. Blocks: for a thread of its own.
 pub(super) fn read(
     inner: &Inner,
-    id: FetchId,
+    reading: Reading,
     content: Content,
     link: Option<String>,
-    this: Val,
-    place: &str,
-    stop: CancellationToken,
-) -> Result<(PageInfo, Records), PageFault> {
-    let budget = Budget::of_thread(move || stop.is_cancelled());
-    budget.allow(inner.filter_time);
-    let fetch = inner.catalog.fetch(id);
-    let mut reader = Reader {
-        fetch,
-        entity: fetch.entity,
-        one: fetch.each.as_ref().is_some_and(|each| each.one),
-        shaper: &inner.shaper,
-        budget,
-        filter_time: inner.filter_time,
-        place,
-        this: [this],
-        count: 0,
-        left_out: 0,
-        at: 0,
-        alone: None,
-        records: Records::default(),
-    };
+) -> Result<(PageInfo, Records, Parts), PageFault> {
+    let mut reader = Reader::new(inner, reading);
     let mut info = match content {
-        Content::Bytes(bytes) if fetch.format == Format::Json => reader.json(&bytes, link)?,
+        Content::Bytes(bytes) if reader.fetch.format == Format::Json => reader.json(&bytes, link)?,
         Content::Bytes(bytes) => reader.lines(&bytes, link)?,
-        Content::Lines(path) => reader.lines(&file(&path, place)?, link)?,
+        Content::Lines(path) => reader.lines(&file(&path, &reader.place)?, link)?,
         // Whoever asked knows this without reading, and did not ask for what is read by record.
         Content::Unchanged { .. } | Content::Past | Content::Spool { .. } | Content::File(_) => PageInfo::default(),
     };
     (info.rows, info.left_out) = (reader.count, reader.left_out);
-    let mut records = Records::default();
-    records.add(reader.records);
-    Ok((info, records))
+    Ok((info, reader.records, reader.parts))
+}
+
+/// Makes rows of what came in parts, once all are there. Blocks. Their links came with the first part of each.
+pub(super) fn whole(inner: &Inner, mut reading: Reading) -> Result<Records, PageFault> {
+    let parts = std::mem::take(&mut reading.parts);
+    let mut reader = Reader::new(inner, reading);
+    for record in parts.whole() {
+        let (record, _) = record.map_err(|reason| rows_fault(&reader.place, reason))?;
+        reader.budget.allow(reader.filter_time);
+        let (row, refused) = reader.shaper.part(reader.entity, &record);
+        reader.in_time()?;
+        reader.records.refused.extend(refused);
+        reader.records.rows.extend(row);
+    }
+    Ok(reader.records)
 }
 
 /// A whole file: the answer to one row is small.
@@ -108,7 +132,7 @@ struct Reader<'a> {
     shaper: &'a Shaper,
     budget: Budget,
     filter_time: Duration,
-    place: &'a str,
+    place: String,
     /// The row that is asked about: the variable of the filters.
     this: [Val; 1],
     count: u64,
@@ -118,12 +142,36 @@ struct Reader<'a> {
     /// The record of a page that has one only.
     alone: Option<Val>,
     records: Records,
+    parts: Parts,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    fn new(inner: &'a Inner, reading: Reading) -> Reader<'a> {
+        let stop = reading.stop;
+        let budget = Budget::of_thread(move || stop.is_cancelled());
+        budget.allow(inner.filter_time);
+        let fetch = inner.catalog.fetch(reading.id);
+        Reader {
+            fetch,
+            entity: fetch.entity,
+            one: fetch.each.as_ref().is_some_and(|each| each.one),
+            shaper: &inner.shaper,
+            budget,
+            filter_time: inner.filter_time,
+            place: reading.place,
+            this: [reading.this],
+            count: 0,
+            left_out: 0,
+            at: 0,
+            alone: None,
+            records: Records::default(),
+            parts: reading.parts,
+        }
+    }
+
     fn json(&mut self, bytes: &Bytes, link: Option<String>) -> Result<PageInfo, PageFault> {
-        let page = parse(bytes, self.place)?;
-        let mut info = PageInfo::read(&self.fetch.paging, &page, link, self.place)?;
+        let page = parse(bytes, &self.place)?;
+        let mut info = PageInfo::read(&self.fetch.paging, &page, link, &self.place)?;
         self.rows(&page)?;
         info.count(&page, self.count, self.alone.as_ref());
         Ok(info)
@@ -137,7 +185,7 @@ impl Reader<'_> {
                 continue;
             }
             if line.len() > LINE_MAX {
-                let place = self.place.to_owned();
+                let place = self.place.clone();
                 return Err(PageFault::LongLine { place, line: number });
             }
             let line = bytes.slice_ref(line);
@@ -200,6 +248,7 @@ impl Reader<'_> {
             return Ok(());
         }
         match record {
+            Val::Obj(_) if self.part(record)? => {}
             Val::Obj(_) => {
                 let (row, refused) = self.shaper.part(self.entity, record);
                 self.in_time()?;
@@ -230,6 +279,30 @@ impl Reader<'_> {
         Ok(())
     }
 
+    /// Keeps a record that is a part of a row, if rows come in parts.
+    fn part(&mut self, record: &Val) -> Result<bool, PageFault> {
+        // What is broken cannot be kept as a text.
+        if self.fetch.repeats != Repeats::Merge || first_broken(record).is_some() {
+            return Ok(false);
+        }
+        let Some(key) = self.shaper.key_of_record(self.entity, record) else {
+            return Ok(false);
+        };
+        self.in_time()?;
+        match self
+            .parts
+            .add(key.clone(), record)
+            .map_err(|reason| self.fault(reason))?
+        {
+            true => self.records.merged += 1,
+            false => {
+                self.records.count += 1;
+                self.records.links.push(key);
+            }
+        }
+        Ok(true)
+    }
+
     /// The last good version of a refused row stays, and stays linked, when its key can be read.
     fn refuse(&mut self, mut refused: Refused) {
         self.records.count += 1;
@@ -246,7 +319,7 @@ impl Reader<'_> {
     fn in_time(&self) -> Result<(), PageFault> {
         match self.budget.is_spent() {
             true => Err(PageFault::SlowFilter {
-                place: self.place.to_owned(),
+                place: self.place.clone(),
                 most: self.filter_time,
             }),
             false => Ok(()),
@@ -254,9 +327,6 @@ impl Reader<'_> {
     }
 
     fn fault(&self, message: String) -> PageFault {
-        PageFault::Rows {
-            place: self.place.to_owned(),
-            message,
-        }
+        rows_fault(&self.place, message)
     }
 }

@@ -1,6 +1,6 @@
 //! One row's request, page after page if it has several. Knows requests and paging; what a page holds is in `answer`.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use bytes::Bytes;
 use jaq_json::{Map, Num, Val};
@@ -8,23 +8,24 @@ use serde_json::Value as Json;
 use tokio_util::sync::CancellationToken;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
-use super::answer::{self, Records};
+use super::answer::{self, Reading, Records};
 use crate::{
-    catalog::{Advance, Each, Entity, Fetch, FetchId},
+    catalog::{Advance, Each, Entity, Fetch, FetchId, Repeats},
     harvest::{
         Inner, SourceHandle,
-        error::PageFault,
+        error::{PageFault, rows_fault},
         fetch::hash_text,
         limits::BODY_MAX,
         page::{Pager, Place, Position},
         past::{beyond, is_past},
+        records::Parts,
         refusal::all_refused,
         request::{Maker, Request},
         run::page_of,
         stage::{Content, Page},
     },
     store::{AllRefused, Parent, ParentOutcome, Refused, RequestState},
-    value::Value,
+    value::{Key, Value},
 };
 
 /// Rows of one answer, all its pages together: it becomes one transaction.
@@ -37,6 +38,8 @@ pub(super) struct Asked {
     pub bytes: u64,
     /// Records that `keep` left out.
     pub left_out: u64,
+    /// Records whose key had come before.
+    pub copies: u64,
     /// Why the answer may not be all of it.
     pub more: Option<String>,
     /// The records of an answer that failed because all of them were refused.
@@ -53,20 +56,25 @@ pub(super) async fn ask(inner: Arc<Inner>, id: FetchId, parent: Parent, stop: Ca
         pages: 0,
         bytes: 0,
         left_out: 0,
+        copies: 0,
         more: None,
         hash: Xxh3::new(),
         records: Records::default(),
+        parts: Parts::default(),
         this: Val::Null,
-        repeated: false,
+        came: HashSet::new(),
+        again: None,
     };
     let outcome = series.all(&parent).await;
     let (pages, bytes, left_out, more) = (series.pages, series.bytes, series.left_out, series.more);
+    let copies = series.copies;
     let (outcome, refused) = of_use(&inner.catalog.fetch_name(id), outcome);
     Asked {
         parent,
         pages,
         bytes,
         left_out,
+        copies,
         more,
         refused,
         outcome,
@@ -98,15 +106,18 @@ struct Series<'a> {
     pages: u64,
     bytes: u64,
     left_out: u64,
+    copies: u64,
     /// Why the answer may not be all of it.
     more: Option<String>,
     /// Of the bodies, to know an answer of several pages again.
     hash: Xxh3,
     records: Records,
+    parts: Parts,
     /// The row as filters see it.
     this: Val,
-    /// A row came on two pages.
-    repeated: bool,
+    /// Keys of the pages so far, and one that came on two of them.
+    came: HashSet<Key>,
+    again: Option<Key>,
 }
 
 impl Series<'_> {
@@ -120,7 +131,7 @@ impl Series<'_> {
         let first = match maker.request(&Position::first(&fetch.paging.advance)) {
             Ok(request) => request,
             // A row without the value that the path names has nothing to ask for, and so leads nowhere.
-            Err(_) if lacks_a_value(fetch, parent) => return Ok(self.read(None)),
+            Err(_) if lacks_a_value(fetch, parent) => return self.read(None, String::new()).await,
             Err(fault) => return Err(fault),
         };
         let first = Request {
@@ -146,7 +157,7 @@ impl Series<'_> {
         let page = match page_of(fetch, source, request, before, None).await {
             Ok((page, _)) => page,
             // No content is an answer: there is nothing.
-            Err(PageFault::Status { status: 204, .. }) => return Ok(self.read(None)),
+            Err(PageFault::Status { status: 204, .. }) => return self.read(None, String::new()).await,
             Err(fault) => return Err(fault),
         };
         self.pages += 1;
@@ -159,7 +170,7 @@ impl Series<'_> {
         self.page(page, &mut pager).await?;
         pager.check_total()?;
         self.more = pager.seen().more;
-        Ok(self.read(Some(state)))
+        self.read(Some(state), request.place.clone()).await
     }
 
     /// Several pages are always read whole; their bodies together say whether something changed.
@@ -196,8 +207,7 @@ impl Series<'_> {
             self.pages += 1;
             let place = page.request.place.clone();
             let next = self.page(page, &mut pager).await?;
-            // A row that slid over the edge of a page comes twice or not at all.
-            if self.repeated || pager.place.shifted {
+            if pager.place.shifted {
                 return Err(PageFault::Shifted { place });
             }
             match next {
@@ -217,11 +227,16 @@ impl Series<'_> {
                 doubt,
             });
         }
-        self.more = seen.more;
+        // A row that slid over the edge of a page comes twice or not at all.
+        let again = self
+            .again
+            .take()
+            .map(|key| format!("{key} came on two pages, so others may be missing"));
+        self.more = seen.more.or(again);
         state.body_hash = Some(hash_text(self.hash.digest()));
         match before {
             Some(before) if before.body_hash == state.body_hash => Ok(ParentOutcome::Same(state)),
-            _ => Ok(self.read(Some(state))),
+            _ => self.read(Some(state), request.place).await,
         }
     }
 
@@ -243,15 +258,12 @@ impl Series<'_> {
         if self.bytes > BODY_MAX {
             return Err(too_large());
         }
-        let (inner, id, stop) = (Arc::clone(self.inner), self.id, self.stop.clone());
-        let (at, this) = (place.clone(), self.this.clone());
-        let reading = tokio::task::spawn_blocking(move || answer::read(&inner, id, content, link, this, &at, stop));
-        let (mut info, records) = reading.await.map_err(|error| {
-            tracing::error!(%error, "the reading of an answer broke");
-            PageFault::Internal
-        })??;
+        let (inner, reading) = (Arc::clone(self.inner), self.reading(place.clone()));
+        let (mut info, records, parts) = blocking(move || answer::read(&inner, reading, content, link)).await?;
         let secrets = self.inner.secrets(self.inner.catalog.fetch(self.id));
         info.next = info.next.take().map(|next| secrets.reveal(&next));
+        self.look_for_repeats(&records);
+        self.parts = parts;
         self.records.add(records);
         self.left_out += info.left_out;
         self.check_one(&place)?;
@@ -262,6 +274,27 @@ impl Series<'_> {
             return Err(PageFault::Rows { place, message });
         }
         Ok(next)
+    }
+
+    /// What a page, or the end of the answer, is read with.
+    fn reading(&mut self, place: String) -> Reading {
+        Reading {
+            id: self.id,
+            place,
+            this: self.this.clone(),
+            parts: std::mem::take(&mut self.parts),
+            stop: self.stop.clone(),
+        }
+    }
+
+    /// Notes a key of a page that came on an earlier one.
+    fn look_for_repeats(&mut self, page: &Records) {
+        if matches!(self.inner.catalog.fetch(self.id).paging.advance, Advance::Single) {
+            return;
+        }
+        let again = || page.links.iter().find(|key| self.came.contains(*key)).cloned();
+        self.again = self.again.take().or_else(again);
+        self.came.extend(page.links.iter().cloned());
     }
 
     /// Which of several rows a single link leads to is not for us to guess.
@@ -282,18 +315,45 @@ impl Series<'_> {
         })
     }
 
-    fn read(&mut self, state: Option<RequestState>) -> ParentOutcome {
+    /// The end of an answer whose pages were all read, the last of them at `place`.
+    async fn read(&mut self, state: Option<RequestState>, place: String) -> Result<ParentOutcome, PageFault> {
+        let fetch = self.inner.catalog.fetch(self.id);
+        if fetch.repeats == Repeats::Merge {
+            let (inner, reading) = (Arc::clone(self.inner), self.reading(place.clone()));
+            self.records
+                .add(blocking(move || answer::whole(&inner, reading)).await?);
+        }
+        let records = std::mem::take(&mut self.records);
+        let (others, first) = records.repeats(&self.inner.shaper, fetch.entity);
+        if let Some(key) = first.filter(|_| fetch.repeats == Repeats::Fail) {
+            let message = format!(
+                "the key {key} came more than once in one answer, which `repeats: FAIL` forbids; look at what the upstream \
+                 lists, or choose LAST or MERGE"
+            );
+            return Err(rows_fault(&place, message));
+        }
+        self.copies = others + records.merged;
         let Records {
             rows, links, refused, ..
-        } = std::mem::take(&mut self.records);
-        ParentOutcome::Read {
+        } = records;
+        Ok(ParentOutcome::Read {
             rows,
             links,
             // What was refused is looked at again: the same bytes may be read otherwise by then.
             state: state.filter(|_| refused.is_empty()),
             refused,
-        }
+        })
     }
+}
+
+/// Does work off the threads that wait for the network.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, PageFault> + Send + 'static,
+) -> Result<T, PageFault> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| {
+        tracing::error!(%error, "the reading of an answer broke");
+        PageFault::Internal
+    })?
 }
 
 /// Whether the row has no value for something that the path names.

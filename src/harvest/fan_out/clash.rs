@@ -10,6 +10,14 @@ use crate::value::Key;
 /// Keys that are remembered of one run: a sign of trouble shows early, and memory stays bounded.
 const KEYS_MAX: usize = 100_000;
 
+/// What each of its notes says.
+const NOTE: &str = "came with several answers and with other values in each";
+
+/// Whether something that was told is a note of this kind.
+pub(super) fn is_note(told: &str) -> bool {
+    told.contains(NOTE)
+}
+
 /// The rows of a run's answers so far.
 #[derive(Debug, Default)]
 pub(super) struct Clashes {
@@ -46,8 +54,8 @@ impl Clashes {
     pub(super) fn note(&self) -> Option<String> {
         let first = self.first.as_deref()?;
         let rows = match self.count {
-            1 => "1 row came with several answers and with other values in each".to_owned(),
-            count => format!("{count} rows came with several answers and with other values in each"),
+            1 => format!("1 row {NOTE}"),
+            count => format!("{count} rows {NOTE}"),
         };
         Some(format!(
             "{rows}, so the later ones count: {first}. If keys begin anew in each row, give them a part of its key: \
@@ -72,6 +80,7 @@ mod tests {
         assert_eq!(clashes.note(), None);
         clashes.add(&Key::text("2"), 22, (2, &b));
         let note = clashes.note().expect("a note");
+        assert!(is_note(&note), "{note}");
         assert!(note.contains("count: 2 with those of a and b. If"), "{note}");
         assert!(
             note.ends_with(r#"rows: ".[] | .id = \"\\($this.id)/\\(.id)\"""#),

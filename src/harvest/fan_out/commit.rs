@@ -48,6 +48,7 @@ impl Crew<'_> {
                 .await?;
             self.committed.notify_one();
             done.outcome.add(&outcome);
+            done.outcome.copies += group.answers.iter().map(|answer| answer.copies).sum::<u64>();
             for answer in &group.answers {
                 done.pages += 1;
                 done.bytes += answer.bytes;

@@ -88,7 +88,11 @@ async fn help(inner: Arc<Inner>, open: OpenFanOut, cancel: CancellationToken) {
         "helps a run of another process"
     );
     let crew = Crew::new(&inner, open.fetch, &open.run);
-    match crew.work(None, &Silent, &stop).await {
+    let worked = crew.work(None, &Silent, &stop).await;
+    if let (Some(note), _) = crew.clashes() {
+        tracing::warn!(fetch = open.run.fetch, "{}: {note}", open.run.fetch);
+    }
+    match worked {
         // The process that holds the run has ended it, or lost it.
         Ok(Ended::Done | Ended::Stopped) | Err(StoreError::Fenced | StoreError::Replaced) => return,
         Ok(Ended::Broken(fault)) => {

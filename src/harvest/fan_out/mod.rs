@@ -13,10 +13,7 @@ pub(super) mod help;
 
 use std::{
     collections::VecDeque,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -40,7 +37,7 @@ use super::{
     stage::Read,
 };
 use crate::{
-    catalog::FetchId,
+    catalog::{FetchId, Repeats},
     store::{Left, Parent, ParentAnswer, ParentOutcome, Refused, Run, StoreError},
     value::Key,
 };
@@ -84,14 +81,8 @@ pub(super) async fn run(
     let crew = Crew::new(inner, id, run);
     Ok(match crew.work(Some(planned), progress, stop).await? {
         Ended::Done => {
-            let seen = Seen {
-                more: crew.more(),
-                notes: crew.notes().await?,
-                ..Seen::default()
-            };
             let read = Read {
-                seen,
-                linked: crew.linked.load(Ordering::Relaxed),
+                seen: crew.seen().await?,
                 ..Read::default()
             };
             Outcome::Whole(read, Last::default())
@@ -101,12 +92,12 @@ pub(super) async fn run(
     })
 }
 
-/// What the last complete run told.
-async fn told_before(inner: &Inner, run: &Run) -> Vec<String> {
+/// What the last complete run told of rows that several answers bring.
+async fn told_before(inner: &Inner, run: &Run) -> Option<String> {
     let status = inner.ledger.fetch_status().await.unwrap_or_default();
     let last = status.into_iter().find(|status| status.fetch == run.fetch);
-    let last = last.and_then(|status| status.last_complete);
-    last.map_or(Vec::new(), |last| last.told.notes)
+    let last = last.and_then(|status| status.last_complete)?;
+    last.told.notes.into_iter().find(|note| clash::is_note(note))
 }
 
 /// What one process does for one run.
@@ -122,10 +113,6 @@ struct Crew<'a> {
     /// Nothing is under way, so that nothing is to be waited for with what is gathered.
     idle: Notify,
     secrets: Arc<Secrets>,
-    /// An answer led to rows without bringing them.
-    linked: AtomicBool,
-    /// Answers that may not be all of it, and what is to be said of the first of them.
-    doubts: Mutex<(u64, String)>,
     clashes: Mutex<Clashes>,
 }
 
@@ -145,26 +132,39 @@ impl<'a> Crew<'a> {
             committed: Notify::new(),
             idle: Notify::new(),
             secrets: inner.secrets(inner.catalog.fetch(id)),
-            linked: AtomicBool::new(false),
-            doubts: Mutex::default(),
             clashes: Mutex::default(),
         }
     }
 
-    /// What a person should know of the rows that came. What the last run told holds until all answers were read anew.
-    async fn notes(&self) -> Result<Vec<String>, StoreError> {
-        let (note, answers) = {
-            let clashes = self.clashes.lock().unwrap_or_else(PoisonError::into_inner);
-            (clashes.note(), clashes.answers)
-        };
-        if let Some(note) = note {
-            return Ok(vec![note]);
+    /// What a person should know of the answers that stand: they may be of other runs and processes.
+    async fn seen(&self) -> Result<Seen, StoreError> {
+        let told = self.inner.ledger.answers_told(&self.run.fetch).await?;
+        let repeats = self.inner.catalog.fetch(self.id).repeats;
+        let copies = copies(told.copies).filter(|_| repeats == Repeats::Last);
+        Ok(Seen {
+            more: told.doubt.map(|first| more(told.doubts, &first)),
+            notes: self.clash().await?.into_iter().chain(copies).collect(),
+            ..Seen::default()
+        })
+    }
+
+    /// Rows that several answers brought. What the last run told holds until all answers were read anew.
+    async fn clash(&self) -> Result<Option<String>, StoreError> {
+        let (note, answers) = self.clashes();
+        if note.is_some() {
+            return Ok(note);
         }
         let all = self.inner.ledger.parent_counts(&self.run.fetch, None).await?.done;
         Ok(match answers < all {
             true => told_before(self.inner, self.run).await,
-            false => Vec::new(),
+            false => None,
         })
+    }
+
+    /// What is to be told of those that this process got, and how many answers it looked at.
+    fn clashes(&self) -> (Option<String>, u64) {
+        let clashes = self.clashes.lock().unwrap_or_else(PoisonError::into_inner);
+        (clashes.note(), clashes.answers)
     }
 
     /// Looks whether the rows of an answer came with another one, too.
@@ -181,23 +181,6 @@ impl<'a> Crew<'a> {
                 clashes.add(&key, row.hash, (parent.row, &asked));
             }
         }
-    }
-
-    /// Notes an answer that may not be all of it.
-    fn doubt(&self, parent: &Parent, more: String) {
-        let mut doubts = self.doubts.lock().unwrap_or_else(PoisonError::into_inner);
-        if doubts.0 == 0 {
-            doubts.1 = format!("such as that about {}: {more}", Key(parent.key.clone()));
-            tracing::warn!(fetch = self.run.fetch, "an answer may not be all of it, {}", doubts.1);
-        }
-        doubts.0 += 1;
-    }
-
-    /// `3 answers may not be all of it, such as that about 7: …`.
-    fn more(&self) -> Option<String> {
-        let doubts = self.doubts.lock().unwrap_or_else(PoisonError::into_inner);
-        let answers = if doubts.0 == 1 { "answer" } else { "answers" };
-        (doubts.0 > 0).then(|| format!("{} {answers} may not be all of it, {}", doubts.0, doubts.1))
     }
 
     async fn work(
@@ -346,16 +329,12 @@ impl<'a> Crew<'a> {
             pages,
             bytes,
             left_out,
+            copies,
             more,
             refused,
             outcome,
         } = asked;
-        if let Some(more) = more {
-            self.doubt(&parent, self.secrets.mask(&more));
-        }
-        if outcome.as_ref().is_ok_and(leads_on) {
-            self.linked.store(true, Ordering::Relaxed);
-        }
+        let doubt = more.map(|more| self.secrets.mask(&format!("{}: {more}", Key(parent.key.clone()))));
         let fault = outcome.as_ref().err().cloned();
         streak.add(fault.as_ref());
         let outcome = outcome.unwrap_or_else(|fault| failed(&parent, &fault, refused));
@@ -365,6 +344,8 @@ impl<'a> Crew<'a> {
             pages,
             bytes,
             left_out,
+            copies,
+            doubt,
             outcome,
         };
         self.secrets.mask_answer(&mut answer);
@@ -425,14 +406,25 @@ fn failed(parent: &Parent, fault: &PageFault, refused: Vec<Refused>) -> ParentOu
     }
 }
 
-/// Whether an answer has a link that is neither a row's nor a refused record's.
-fn leads_on(outcome: &ParentOutcome) -> bool {
-    match outcome {
-        ParentOutcome::Read {
-            rows, links, refused, ..
-        } => links.len() > rows.len() + refused.iter().filter(|refused| refused.id.is_some()).count(),
-        ParentOutcome::Same(_) | ParentOutcome::Failed { .. } => false,
-    }
+/// `3 answers may not be all of it, such as that about 7: …`.
+fn more(count: u64, first: &str) -> String {
+    let answers = if count == 1 { "answer" } else { "answers" };
+    format!("{count} {answers} may not be all of it, such as that about {first}")
+}
+
+/// What is said of records whose key had come before in their answer, with other values.
+fn copies(count: u64) -> Option<String> {
+    let (records, have) = if count == 1 {
+        ("record", "has")
+    } else {
+        ("records", "have")
+    };
+    (count > 0).then(|| {
+        format!(
+            "{count} {records} {have} a key that came before in the same answer with other values; the last of each counts \
+             (`repeats: LAST`; `MERGE` puts parts of a row together)"
+        )
+    })
 }
 
 /// The claim under way; never, when there is none.

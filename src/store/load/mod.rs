@@ -459,4 +459,4 @@ pub(super) use brought::vouched;
 pub(super) use kin::delete;
 pub(super) use page::vouches;
 pub(super) use parents::commit_parents;
-pub(super) use work::{Work as Writing, read_value};
+pub(super) use work::{Change, Work as Writing, read_value};

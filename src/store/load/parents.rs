@@ -35,9 +35,9 @@ use crate::{
 };
 
 /// The columns of `hayloft_fan_out` that an answer gives values to.
-const NOTED: &str =
-    "\"fetch\",parent,run,state,hash,signature,request,etag,last_modified,body_hash,brought,print,tries,error";
-const NOTED_KINDS: [Kind; 14] = [
+const NOTED: &str = "\"fetch\",parent,run,state,hash,signature,request,etag,last_modified,body_hash,brought,print,tries,error,\
+                     doubt,copies,leads";
+const NOTED_KINDS: [Kind; 17] = [
     Kind::Text,
     Kind::Int,
     Kind::Int,
@@ -52,6 +52,9 @@ const NOTED_KINDS: [Kind; 14] = [
     Kind::Int,
     Kind::Int,
     Kind::Text,
+    Kind::Text,
+    Kind::Int,
+    Kind::Int,
 ];
 
 /// What one row of `hayloft_fan_out` becomes.
@@ -330,6 +333,7 @@ async fn note_answers(
     for noted in answers {
         let kept = match &noted {
             Noted { stale: true, .. } => Kept::Answer,
+            Noted { good: Some(_), .. } if noted.is_same() => Kept::Told,
             Noted { good: Some(_), .. } => Kept::Nothing,
             _ => Kept::All,
         };
@@ -355,6 +359,8 @@ async fn note_answers(
 enum Kept {
     /// A good answer takes the place of the one before.
     Nothing,
+    /// The answer is as it was, and so is what is to be told of it.
+    Told,
     /// That it was answered, but not how to know the answer again.
     Answer,
     /// A failure keeps what the last good answer left.
@@ -364,13 +370,14 @@ enum Kept {
 /// The rows are there: planned, claimed and locked. So this only ever updates, and an insert is how many rows fit into one
 /// statement.
 fn note_sql(work: &Work<'_>, size: usize, kept: Kept, again_in: Option<i64>) -> String {
+    const READ: &str = "hash=excluded.hash,signature=excluded.signature,request=excluded.request,etag=excluded.etag,\
+                        last_modified=excluded.last_modified,body_hash=excluded.body_hash,brought=excluded.brought,\
+                        print=excluded.print,";
     let sets = match kept {
-        Kept::Nothing => {
-            "hash=excluded.hash,signature=excluded.signature,request=excluded.request,etag=excluded.etag,\
-             last_modified=excluded.last_modified,body_hash=excluded.body_hash,brought=excluded.brought,print=excluded.print,"
-        }
-        Kept::Answer => "request=NULL,etag=NULL,last_modified=NULL,body_hash=NULL,brought=NULL,print=NULL,",
-        Kept::All => "",
+        Kept::Nothing => format!("{READ}doubt=excluded.doubt,copies=excluded.copies,leads=excluded.leads,"),
+        Kept::Told => READ.to_owned(),
+        Kept::Answer => "request=NULL,etag=NULL,last_modified=NULL,body_hash=NULL,brought=NULL,print=NULL,".to_owned(),
+        Kept::All => String::new(),
     };
     let next = again_in.map_or("NULL".to_owned(), |seconds| work.inner.now(seconds));
     format!(
@@ -397,7 +404,14 @@ impl<'a> Noted<'a> {
         row.text(self.brought.map(|brought| brought.rows.as_str()))?;
         row.int(self.brought.map(|brought| brought.print))?;
         row.int(self.error.map_or(0, |_| i64::from(self.answer.parent.tries) + 1))?;
-        row.text(self.error)
+        row.text(self.error)?;
+        row.text(self.answer.doubt.as_deref())?;
+        row.int(self.answer.copies.cast_signed())?;
+        row.int(i64::from(self.answer.outcome.leads_on()))
+    }
+
+    fn is_same(&self) -> bool {
+        matches!(self.answer.outcome, ParentOutcome::Same(_))
     }
 }
 
@@ -438,6 +452,7 @@ async fn count(
     let pages: u64 = answers.iter().map(|answer| answer.pages).sum();
     let bytes: u64 = answers.iter().map(|answer| answer.bytes).sum();
     let left_out: u64 = answers.iter().map(|answer| answer.left_out).sum();
+    let copies: u64 = answers.iter().map(|answer| answer.copies).sum();
     for count in [
         pages,
         bytes,
@@ -446,11 +461,13 @@ async fn count(
         outcome.same,
         refused,
         left_out,
+        copies,
     ] {
         params.add(count.cast_signed())?;
     }
     let sql = "UPDATE hayloft_run SET pages=pages+$2,bytes=bytes+$3,new_rows=new_rows+$4,changed_rows=changed_rows+$5,\
-               same_rows=same_rows+$6,refused_rows=refused_rows+$7,left_out_rows=left_out_rows+$8 WHERE id=$1";
+               same_rows=same_rows+$6,refused_rows=refused_rows+$7,left_out_rows=left_out_rows+$8,\
+               repeated_rows=repeated_rows+$9 WHERE id=$1";
     work.run(params, sql.to_owned()).await?;
     Ok(())
 }

@@ -42,6 +42,9 @@ impl Op {
     }
 }
 
+/// Changes of one kind, by group, type and kind.
+pub type Change = (u32, EntityId, Op);
+
 /// What became of a row that was to be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
@@ -77,7 +80,7 @@ pub struct Work<'a> {
     /// The era of its connection.
     pub era: u64,
     /// Keys of changed rows as JSON, in the order in which they will be numbered.
-    pub changes: BTreeMap<(u32, EntityId, Op), Vec<String>>,
+    pub changes: BTreeMap<Change, Vec<String>>,
     /// The group that is being written: what it changes comes after what those before it changed.
     pub step: u32,
     pub refused: Vec<Refused>,

@@ -8,6 +8,7 @@ use crate::{catalog::FetchId, store::sure::Trace, value::Value};
 
 on_both!(
     what_is_refused_stays_with_its_answer,
+    links_of_another_process_are_of_use,
     what_may_not_vouch_is_asked_in_full
 );
 
@@ -73,6 +74,8 @@ fn answer(parent: Parent, says: Says) -> ParentAnswer {
         pages: 1,
         bytes: 9,
         left_out: 0,
+        copies: 0,
+        doubt: None,
         outcome,
     }
 }
@@ -146,6 +149,47 @@ async fn what_is_refused_stays_with_its_answer(on: On) {
     run(&store, "DELETE FROM item").await;
     ask(&store, 17, &[]).await;
     assert_eq!(kept(&store).await, "");
+}
+
+async fn links_of_another_process_are_of_use(on: On) {
+    let place = Place::new(on);
+    let store = open(&place.url, Access::Write, LINKED).await.expect("a store");
+    harvest(&store, "Item", ITEM, 0, vec![item("a")]).await;
+    let (run, mut parents) = claim(&store, 1).await;
+    // One that only helps knows the run by its numbers.
+    let answer = ParentAnswer {
+        outcome: ParentOutcome::Read {
+            rows: Vec::new(),
+            links: vec![Key(vec![text("r1")])],
+            refused: vec![refused("?")],
+            state: None,
+        },
+        doubt: Some("a: there is more".to_owned()),
+        copies: 2,
+        ..answer(parents.remove(0), Says::Nothing)
+    };
+    let commit = store.commit_parents(&run, RECIPES, "us", std::slice::from_ref(&answer));
+    commit.await.expect("a commit");
+    let rule = |_: &GroupOutcome, all: Option<&AllRefused>| match all {
+        Some(all) => Finish::Failed {
+            error: all.first.clone(),
+        },
+        None => Finish::Complete {
+            missing: Missing::Keep,
+            missing_max: 1.0,
+            told: Told::default(),
+        },
+    };
+    let (summary, _) = store.complete_run(&run, &[], &rule).await.expect("an end");
+    assert_eq!(
+        (summary.state, summary.refused, summary.repeated),
+        (RunState::Complete, 1, 2),
+        "{:?}",
+        summary.error
+    );
+    let told = store.answers_told("Item.recipes").await.expect("what is told");
+    assert_eq!((told.doubts, told.copies), (1, 2));
+    assert_eq!(told.doubt.as_deref(), Some("a: there is more"));
 }
 
 async fn what_may_not_vouch_is_asked_in_full(on: On) {

@@ -6,6 +6,7 @@ on_both!(
     rejected_records_are_listed,
     links_that_lead_nowhere_are_counted,
     a_run_that_brought_nothing,
+    a_run_that_brought_nothing_deletes_nothing,
 );
 
 fn refused(key: Option<&str>, reason: &str) -> Refused {
@@ -160,6 +161,62 @@ async fn a_run_that_brought_nothing(on: On) {
         let first = if minute == 2 { "7: price: much" } else { "n9: slug: " };
         assert!(!nothing || error.starts_with(&format!("{count}, {first}")), "{error}");
     }
+}
+
+/// A rule that deletes, and takes a run of which all was refused for a failure.
+fn deletes(_: &GroupOutcome, all: Option<&AllRefused>) -> Finish {
+    match all {
+        Some(all) => Finish::Failed {
+            error: format!("{}, {}", all.count, all.first),
+        },
+        None => Finish::Complete {
+            missing: Missing::Delete,
+            missing_max: 1.0,
+            told: Told::default(),
+        },
+    }
+}
+
+async fn a_run_that_brought_nothing_deletes_nothing(on: On) {
+    let bench = bench_on(on).await;
+    let store = &bench.store;
+    let all = vec![npc("n1", "ann"), npc("n2", "bob"), npc("n3", "cat")];
+    harvest(store, "Npc", NPC, 0, all).await;
+    // The slug is that of a row which stays, as its record is refused; one of the others is gone.
+    let group = |all| Group {
+        refused: vec![Refused {
+            id: Some(Key(vec![text("n3")])),
+            ..refused(Some("n3"), "price: much")
+        }],
+        ..rows(all)
+    };
+    const HEAD: &str = "SELECT seq FROM hayloft_feed_head";
+    let head = number(store, HEAD).await;
+    for minute in [1, 2] {
+        let run = start(store, "Npc", NPC, minute).await;
+        let mut groups = vec![group(vec![npc("n1", "cat")])];
+        if minute == 2 {
+            store.commit_groups(&run, &groups).await.expect("a commit");
+            groups.clear();
+        }
+        let (summary, _) = store.complete_run(&run, &groups, &deletes).await.expect("an end");
+        assert_eq!(
+            (summary.state, summary.gone),
+            (RunState::Failed, 0),
+            "{:?}",
+            summary.error
+        );
+        assert_eq!(summary.refused, 2);
+        assert_eq!(number(store, "SELECT count(*) FROM npc").await, 3);
+        let kept = format!("SELECT count(*) FROM hayloft_quarantine WHERE run={}", summary.id);
+        assert_eq!(number(store, &kept).await, 2);
+    }
+    assert_eq!(number(store, HEAD).await, head, "nothing has changed");
+    // Where something comes of it, what is gone goes: so the slug is free.
+    let run = start(store, "Npc", NPC, 3).await;
+    let groups = [rows(vec![npc("n4", "bob")])];
+    let (summary, _) = store.complete_run(&run, &groups, &deletes).await.expect("an end");
+    assert_eq!((summary.state, summary.new, summary.gone), (RunState::Complete, 1, 3));
 }
 
 async fn links_that_lead_nowhere_are_counted(on: On) {

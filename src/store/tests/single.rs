@@ -68,6 +68,8 @@ fn read(parent: Parent, links: &[(&str, &[Key])]) -> ParentAnswer {
         pages: 1,
         bytes: 9,
         left_out: 0,
+        copies: 0,
+        doubt: None,
         outcome,
     }
 }

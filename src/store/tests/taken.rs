@@ -371,6 +371,8 @@ async fn children_of_rows_that_a_field_brings_are_asked_for_again(on: On) {
                 pages: 1,
                 bytes: 9,
                 left_out: 0,
+                copies: 0,
+                doubt: None,
             };
             store
                 .commit_parents(&run, fetch, "us", &[answer])
