@@ -5,6 +5,7 @@ mod exposure;
 mod failure;
 mod files;
 pub mod operate;
+mod queue;
 mod reload;
 mod watch;
 mod work;

@@ -6,7 +6,8 @@ use crate::harness::{Db, Reply, Scratch, Upstream, on_both};
 
 on_both!(
     a_failed_run_says_what_it_did,
-    a_client_can_tell_a_type_that_never_completed
+    a_client_can_tell_a_type_that_never_completed,
+    types_are_harvested_at_once_and_told_in_their_order
 );
 
 const THINGS: &str = "extend schema @source(name: \"up\", url: \"{$env.UP}/api\")\n\
@@ -98,4 +99,37 @@ async fn a_client_can_tell_a_type_that_never_completed(db: Db) {
         json!({ "__typename": "Freshness", "t": "Line", "rows": 2 })
     );
     assert_eq!(data["as"], json!([{ "id": "1" }]));
+}
+
+/// Each answer comes only when all three have been asked for; the first type's last of all.
+async fn types_are_harvested_at_once_and_told_in_their_order(db: Db) {
+    let types: String = ["A", "B", "C"]
+        .iter()
+        .map(|name| format!("type {name} @fetch(source: \"up\", GET: \"/{name}\", rows: \".[]\") {{ id: ID! }}\n"))
+        .collect();
+    let definition = format!("extend schema @source(name: \"up\", url: \"{{$env.UP}}\")\n{types}");
+    let upstream = Upstream::start().await;
+    for name in ["A", "B", "C"] {
+        let gate = if name == "A" { 2 } else { 1 };
+        upstream.set(&format!("/{name}"), Reply::json(&json!([{ "id": name }])).behind(gate));
+    }
+    upstream.open(0);
+    let scratch = Scratch::on(db, &definition);
+    let url = upstream.url();
+    let environment = [("UP", url.as_str())];
+    let arguments = ["harvest"];
+    let harvest = scratch.run(&arguments, &environment);
+    let opens = async {
+        upstream.asks(3).await;
+        upstream.open(1);
+        upstream.open(2);
+    };
+    let (harvested, ()) = tokio::join!(harvest, opens);
+    assert_eq!(harvested.code, Some(0), "{harvested:?}");
+    let first: Vec<&str> = harvested
+        .out
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    assert_eq!(first, ["type", "A", "B", "C", "3"], "{}", harvested.out);
 }

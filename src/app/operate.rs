@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::Failure;
+use super::{Failure, queue::Queue};
 use crate::{
     catalog::{Catalog, FetchId, Valid},
     harvest::{Committed, HarvestError, Harvester, Progress, RunReport},
@@ -34,13 +34,14 @@ pub enum Order {
 pub enum Event {
     /// A run of this fetch begins.
     Begins(String),
-    /// It has come so far. Some of these may be left out when nobody reads them in time.
-    Committed(Committed),
-    Message(String),
+    /// The run of this fetch has come so far. Some of these may be left out when nobody reads them in time.
+    Committed(String, Committed),
+    /// Said of the run of this fetch.
+    Message(String, String),
     /// It ended.
     Ran(Box<RunReport>),
-    /// Somebody else has this fetch in hand, as this sentence says.
-    Busy(String),
+    /// Somebody else has this fetch in hand, as the sentence says.
+    Busy(String, String),
     Told(String),
 }
 
@@ -57,17 +58,25 @@ pub struct Operator {
 }
 
 /// Passes on how far a run has come. A watcher who does not keep up misses some of it, and never the end.
-struct Passing<'e>(&'e mpsc::Sender<Event>);
+struct Passing {
+    fetch: String,
+    events: mpsc::Sender<Event>,
+}
 
-impl Progress for Passing<'_> {
+impl Progress for Passing {
     fn committed(&self, done: &Committed) {
-        let _ = self.0.try_send(Event::Committed(done.clone()));
+        let _ = self.events.try_send(Event::Committed(self.fetch.clone(), done.clone()));
     }
 
     fn message(&self, text: &str) {
-        let _ = self.0.try_send(Event::Message(text.to_owned()));
+        let _ = self
+            .events
+            .try_send(Event::Message(self.fetch.clone(), text.to_owned()));
     }
 }
+
+/// A run of a fetch, or why there is none.
+type Ran = (FetchId, Result<RunReport, HarvestError>);
 
 impl Operator {
     /// Does it, and tells meanwhile. `stop` ends it as a shutdown would: after the commit under way.
@@ -105,7 +114,7 @@ impl Operator {
     fn fetches(&self, name: Option<&str>) -> Result<Vec<FetchId>, Failure> {
         let catalog = &self.catalog;
         let Some(name) = name else {
-            return Ok(in_order(catalog));
+            return Ok(Queue::in_order(catalog));
         };
         if let Some(fetch) = catalog.fetch_ids().find(|id| catalog.fetch_name(*id) == name) {
             return Ok(vec![fetch]);
@@ -155,7 +164,7 @@ impl Operator {
         Ok(found)
     }
 
-    /// One run after the other.
+    /// Several runs at once, each as soon as those that it follows have ended.
     async fn harvest(
         &self,
         fetches: &[FetchId],
@@ -180,54 +189,62 @@ impl Operator {
         events: &mpsc::Sender<Event>,
         stop: &CancellationToken,
     ) -> Result<(), Failure> {
-        let mut left = 0;
-        for fetch in fetches {
-            if stop.is_cancelled() {
-                break;
+        let mut queue = Queue::new(&self.catalog, fetches, self.store.writers());
+        let mut runs = JoinSet::new();
+        let (mut unfinished, mut failed) = (0, None);
+        loop {
+            while !stop.is_cancelled()
+                && let Some(fetch) = queue.begin()
+            {
+                tell(events, Event::Begins(self.catalog.fetch_name(fetch))).await;
+                runs.spawn(self.clone().run_one(fetch, events.clone(), stop.clone()));
             }
-            tell(events, Event::Begins(self.catalog.fetch_name(*fetch))).await;
-            let report = self.harvester.run(*fetch, Reason::Hand, &Passing(events), stop).await;
-            match report {
+            let Some(ended) = runs.join_next().await else { break };
+            let (fetch, result) = ended.map_err(|error| {
+                tracing::error!(%error, "a run by hand broke");
+                Failure::work("error: a run broke; the log has the cause")
+            })?;
+            queue.end(fetch);
+            match result {
                 Ok(report) => {
-                    left += u64::from(report.summary.state != RunState::Complete);
+                    unfinished += u64::from(report.summary.state != RunState::Complete);
                     tell(events, Event::Ran(Box::new(report))).await;
                 }
                 // A serving process has that one in hand; the others are still asked for.
                 Err(error @ HarvestError::Busy(_)) => {
-                    left += 1;
-                    tell(events, Event::Busy(error.to_string())).await;
+                    unfinished += 1;
+                    tell(events, Event::Busy(self.catalog.fetch_name(fetch), error.to_string())).await;
                 }
-                Err(error) => return Err(Failure::work(format!("error: {error}"))),
+                // It concerns all: no other is begun, and those under way end as at a shutdown.
+                Err(error) => {
+                    stop.cancel();
+                    failed.get_or_insert(error);
+                }
             }
         }
-        match left {
-            0 => Ok(()),
-            1 => Err(Failure::work(
+        match (failed, unfinished) {
+            (Some(error), _) => Err(Failure::work(format!("error: {error}"))),
+            (None, 0) => Ok(()),
+            (None, 1) => Err(Failure::work(
                 "1 fetch did not finish; rows that were not seen stay as they were",
             )),
-            left => Err(Failure::work(format!(
+            (None, left) => Err(Failure::work(format!(
                 "{left} fetches did not finish; rows that were not seen stay as they were"
             ))),
         }
+    }
+
+    async fn run_one(self, fetch: FetchId, events: mpsc::Sender<Event>, stop: CancellationToken) -> Ran {
+        let progress = Passing {
+            fetch: self.catalog.fetch_name(fetch),
+            events,
+        };
+        let result = self.harvester.run(fetch, Reason::Hand, &progress, &stop).await;
+        (fetch, result)
     }
 }
 
 /// Whoever asked may have gone; what was begun is then ended by their token.
 async fn tell(events: &mpsc::Sender<Event>, event: Event) {
     let _ = events.send(event).await;
-}
-
-/// All fetches; those of fields after those that fill the rows they ask about.
-fn in_order(catalog: &Catalog) -> Vec<FetchId> {
-    let mut left: Vec<FetchId> = catalog.fetch_ids().collect();
-    let mut ordered = Vec::with_capacity(left.len());
-    while !left.is_empty() {
-        let after = |id: &FetchId| catalog.fetch(*id).each.iter().flat_map(|each| &each.after);
-        let ready = left
-            .iter()
-            .position(|id| after(id).all(|other| other == id || !left.contains(other)));
-        // Fetches on a schedule may follow each other: any of them can begin.
-        ordered.push(left.remove(ready.unwrap_or(0)));
-    }
-    ordered
 }

@@ -17,7 +17,7 @@ use crate::{
         DatabaseSetting, DatabaseUrl, DefinitionSetting, DestructiveSetting, Environment, ReadingSetting,
         RetentionSetting, StatementSetting,
     },
-    harvest::{Progress as _, RunReport},
+    harvest::RunReport,
     store::{RunState, Store},
 };
 
@@ -111,32 +111,34 @@ async fn with(
 /// Shows what happens until all has, and a table of the runs at the end.
 async fn show(mut events: mpsc::Receiver<Event>) -> Result<(), Failure> {
     let started = Instant::now();
+    let mut bars = Bars::new();
+    // In the order in which they began.
+    let mut names = Vec::new();
     let mut reports = Vec::new();
-    let mut bars: Option<Bars> = None;
-    let mut ran = false;
     while let Some(event) = events.recv().await {
         match event {
             Event::Begins(name) => {
-                ran = true;
-                bars = Some(Bars::new(&name));
+                bars.begin(&name);
+                names.push(name);
             }
-            Event::Committed(done) => bars.iter().for_each(|bars| bars.committed(&done)),
-            Event::Message(text) => bars.iter().for_each(|bars| bars.message(&text)),
+            Event::Committed(name, done) => bars.committed(&name, &done),
+            Event::Message(name, text) => bars.message(&name, &text),
             Event::Ran(report) => {
-                bars.take().iter().for_each(Bars::finish);
+                bars.end(&report.summary.fetch);
                 reports.push(*report);
             }
-            Event::Busy(told) => {
-                bars.take().iter().for_each(Bars::finish);
+            Event::Busy(name, told) => {
+                bars.end(&name);
                 eprintln!("{told}");
             }
             Event::Told(told) => text::print(&format!("{told}\n"))?,
         }
     }
-    bars.iter().for_each(Bars::finish);
-    match ran {
-        true => text::print(&summary(&reports, started.elapsed())),
-        false => Ok(()),
+    bars.finish();
+    reports.sort_by_key(|report| names.iter().position(|name| *name == report.summary.fetch));
+    match names.is_empty() {
+        false => text::print(&summary(&reports, started.elapsed())),
+        true => Ok(()),
     }
 }
 

@@ -1,45 +1,58 @@
-//! A progress bar on a terminal, nothing elsewhere.
+//! Progress bars on a terminal, nothing elsewhere.
 
-use std::{io::IsTerminal, time::Duration};
+use std::{collections::HashMap, io::IsTerminal, time::Duration};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::harvest::{Committed, Progress};
+use crate::harvest::Committed;
 
 use super::text;
 
-/// The bar of one fetch.
+/// The bars of all fetches under way.
 pub struct Bars {
-    bar: ProgressBar,
-    name: String,
+    lines: MultiProgress,
+    bars: HashMap<String, ProgressBar>,
 }
 
 impl Bars {
-    pub fn new(name: &str) -> Bars {
+    pub fn new() -> Bars {
         let target = if std::io::stderr().is_terminal() {
             ProgressDrawTarget::stderr()
         } else {
             ProgressDrawTarget::hidden()
         };
-        let bar = ProgressBar::with_draw_target(None, target);
+        Bars {
+            lines: MultiProgress::with_draw_target(target),
+            bars: HashMap::new(),
+        }
+    }
+
+    /// A fetch begins.
+    pub fn begin(&mut self, name: &str) {
+        let bar = self.lines.add(ProgressBar::no_length());
         if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
             bar.set_style(style);
         }
         bar.enable_steady_tick(Duration::from_millis(100));
         bar.set_message(name.to_owned());
-        Bars {
-            bar,
-            name: name.to_owned(),
+        self.bars.insert(name.to_owned(), bar);
+    }
+
+    /// It ends.
+    pub fn end(&mut self, name: &str) {
+        if let Some(bar) = self.bars.remove(name) {
+            bar.finish_and_clear();
         }
     }
 
+    /// All end.
     pub fn finish(&self) {
-        self.bar.finish_and_clear();
+        self.bars.values().for_each(ProgressBar::finish_and_clear);
     }
-}
 
-impl Progress for Bars {
-    fn committed(&self, done: &Committed) {
+    /// It has come so far.
+    pub fn committed(&self, name: &str, done: &Committed) {
+        let Some(bar) = self.bars.get(name) else { return };
         let parts = [
             (done.bytes_total, done.bytes),
             (done.pages_total, done.pages),
@@ -47,22 +60,23 @@ impl Progress for Bars {
         ];
         // The first measure whose end is known makes a bar; without any the spinner has to do.
         if let Some((total, part)) = parts.into_iter().find_map(|(total, part)| Some((total?, part))) {
-            self.bar.set_length(total);
-            self.bar.set_position(part);
+            bar.set_length(total);
+            bar.set_position(part);
             if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {bar:24} {percent}% {elapsed}") {
-                self.bar.set_style(style);
+                bar.set_style(style);
             }
         }
-        self.bar.set_message(format!(
-            "{}: {}, {}, {}",
-            self.name,
+        bar.set_message(format!(
+            "{name}: {}, {}, {}",
             text::count(done.pages, "page"),
             text::count(done.rows, "row"),
             text::bytes(done.bytes)
         ));
     }
 
-    fn message(&self, text: &str) {
-        self.bar.println(format!("{}: {text}", self.name));
+    /// Something that a person should know.
+    pub fn message(&self, name: &str, text: &str) {
+        // Not being able to show it on a terminal ends no harvest.
+        let _ = self.lines.println(format!("{name}: {text}"));
     }
 }

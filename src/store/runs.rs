@@ -8,6 +8,14 @@ use super::{
 };
 
 impl Store {
+    /// How many can write rows of different types at once.
+    pub fn writers(&self) -> usize {
+        match self.inner.dialect.exclusive() {
+            true => 1,
+            false => usize::MAX,
+        }
+    }
+
     /// Whether an unchanged page may stand for the rows that it brought when it was last read: they are as it wrote them, and
     /// none of these groups, which are to be committed before it, has one of them. Otherwise it has to be read in full.
     pub async fn vouches(&self, run: &Run, request: &str, before: &[Group]) -> Result<bool, StoreError> {
