@@ -17,6 +17,7 @@ mod m20261129_000026_refused_answers;
 mod m20261129_000040_held;
 mod m20261129_000041_change_packs;
 mod m20261129_000050_answers;
+mod m20261129_000060_written;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::{
@@ -56,6 +57,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000040_held::Migration),
             Box::new(m20261129_000041_change_packs::Migration),
             Box::new(m20261129_000050_answers::Migration),
+            Box::new(m20261129_000060_written::Migration),
         ]
     }
 

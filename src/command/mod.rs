@@ -1,5 +1,6 @@
 //! The command line: a file per command. Knows how to talk to a person; leaves the work to the modules below.
 
+mod allocator;
 mod approve;
 mod backup;
 mod check;
@@ -24,6 +25,7 @@ use std::{future::Future, process::ExitCode, time::Duration};
 use clap::{Parser, Subcommand};
 
 pub use crate::app::Failure;
+pub use allocator::Allocator;
 
 use crate::{config::LogSetting, telemetry};
 

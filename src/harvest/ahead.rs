@@ -285,11 +285,12 @@ impl<'f> Ahead<'f> {
         }
     }
 
-    /// Asks for as many of the known pages as there are places at the source, and room for their answers.
+    /// Asks for as many of the known pages as there are places at the source, and room for their answers. As many again wait for a
+    /// place, with what is remembered of them at hand: it is looked up one after the other, which would leave places empty.
     fn begin(&mut self) {
         let inner = &self.fetching.inner;
         let places = inner.places(inner.catalog.fetch(self.fetching.id).source).max(1);
-        while self.tasks.len() < places
+        while self.tasks.len() < 2 * places
             && let Some(position) = self.next.take()
         {
             let Some(mut held) = self.room.try_hold() else {

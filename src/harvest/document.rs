@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use jaq_json::Val;
 
-use super::{error::PageFault, fetch::begins_html, json};
+use super::{error::PageFault, fetch::begins_html, json, limits::PAGE_MEMORY};
 
 /// Parses a page, and says what it is when it is no JSON.
 pub(super) fn parse(bytes: &Bytes, place: &str) -> Result<Val, PageFault> {
@@ -14,12 +14,16 @@ pub(super) fn parse(bytes: &Bytes, place: &str) -> Result<Val, PageFault> {
     if begins_html(bytes) {
         return Err(PageFault::Html { place });
     }
-    json::parse(bytes, 0).map_err(|error| not_json(bytes, &error, place))
+    let room = PAGE_MEMORY.saturating_sub(bytes.len());
+    json::parse_within(bytes, 0, room).map_err(|error| not_json(bytes, &error, place))
 }
 
 /// The fault of a text that is no JSON.
 pub(super) fn not_json(bytes: &[u8], error: &json::JsonError, place: String) -> PageFault {
     let message = error.to_string();
+    if error.too_much {
+        return PageFault::TooManyValues { place };
+    }
     if error.long_number {
         return PageFault::LongNumber { place, at: error.at };
     }

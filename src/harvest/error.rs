@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::store::StoreError;
 
 use super::json::NUMBER_MAX;
-use super::limits::{BODY_MAX, LINE_MAX, RETRY_AFTER_MAX, SPOOL_FROM, SPOOL_MAX, SPOOLS_MAX};
+use super::limits::{BODY_MAX, LINE_MAX, PAGE_MEMORY, RETRY_AFTER_MAX, SPOOL_FROM, SPOOL_MAX, SPOOLS_MAX};
 
 /// A harvest that could not be set up, or whose store failed. A failed page is no such error: the run then ends as failed.
 #[derive(Debug, thiserror::Error)]
@@ -102,6 +102,13 @@ pub enum PageFault {
         advice(place, "write it as NDJSON", "ask for smaller pages")
     )]
     TooLarge { place: String },
+    #[error(
+        "{place}: takes more than {} MB of memory with all its values; let `rows` begin with a plain path to the list, such as \
+         `.items[]`, and it is read record by record; or {}",
+        PAGE_MEMORY >> 20,
+        advice(place, "write it as NDJSON", "ask for smaller pages")
+    )]
+    TooManyValues { place: String },
     #[error("{place}: gzip data that is damaged or breaks off; make it anew, or harvest again when it is whole")]
     Packed { place: String },
     #[error("{place}: line {line} is longer than {LINE_MAX} bytes; is it NDJSON?")]

@@ -37,6 +37,11 @@ pub(super) trait Ledger: Send + Sync {
         std::future::pending::<()>().await;
     }
 
+    /// Waits until there may be work that another process has begun.
+    async fn work(&self) {
+        std::future::pending::<()>().await;
+    }
+
     /// Those of fetches on fields. A ledger without tables has no rows to ask about.
     async fn plan_parents(&self, _run: &Run, _fetch: FetchId) -> Result<u64, StoreError> {
         Ok(0)
@@ -140,6 +145,10 @@ impl Ledger for Store {
 
     async fn replaced(&self) {
         Store::replaced(self).await;
+    }
+
+    async fn work(&self) {
+        Store::work(self).await;
     }
 
     async fn plan_parents(&self, run: &Run, fetch: FetchId) -> Result<u64, StoreError> {

@@ -8,7 +8,7 @@ use crate::store::{LEASE, PROCESS_GONE};
 pub(super) const GROUP_ROWS: usize = 4_000;
 /// Input of one transaction: wide rows end it earlier, so that memory stays bounded.
 pub(super) const GROUP_BYTES: u64 = 16 << 20;
-/// Input of a part of a large page: a few of them wait and are gathered at once.
+/// Input of a part of a page: a few of them wait and are gathered at once. Of a page that no one transaction holds, each is one.
 pub(super) const PART_BYTES: u64 = 4 << 20;
 /// How long the first group of a transaction waits for others: a small source is then one commit, and nobody sees the wait.
 pub(super) const GATHER: Duration = Duration::from_millis(if cfg!(test) { 1_000 } else { 2_000 });
@@ -29,11 +29,15 @@ pub(super) const WAITING_FIRST: u64 = 1 << 20;
 pub(super) const WAITING_LEAST: u64 = 4 << 10;
 /// A page's body after decompression: its parsed form takes several times as much. Tests reach a smaller bound sooner.
 pub(super) const BODY_MAX: u64 = if cfg!(test) { 1 << 20 } else { 64 << 20 };
+/// What a page that is parsed as a whole may take with all its values: those of a list of small ones take many times its bytes.
+pub(super) const PAGE_MEMORY: usize = if cfg!(test) { 8 << 20 } else { 128 << 20 };
+/// Pages of at least so many bytes are parsed as a whole one after the other.
+pub(super) const WHOLE_FROM: usize = if cfg!(test) { 256 << 10 } else { 2 << 20 };
 /// Pages of at least so many bytes are read record by record, where `rows` allows it: less than this holds fewer records than
 /// `rows` may yield at once.
 pub(super) const LONG_FROM: usize = 256 << 10;
 /// A body beyond this is kept on disk until it is read, where it is read record by record.
-pub(super) const SPOOL_FROM: usize = if cfg!(test) { 256 << 10 } else { 8 << 20 };
+pub(super) const SPOOL_FROM: usize = if cfg!(test) { 256 << 10 } else { 2 << 20 };
 /// One body that is kept on disk.
 pub(super) const SPOOL_MAX: u64 = if cfg!(test) { 4 << 20 } else { 4 << 30 };
 /// All of them together, in one process.

@@ -49,6 +49,6 @@ impl Lines {
             return Err(not_json(line, error, place));
         }
         let text = String::from_utf8_lossy(line.trim_ascii()).into_owned();
-        Ok(refused_text(format!("no JSON ({error})"), text))
+        Ok(refused_text(error.reason(), text))
     }
 }

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     lease::Lease,
     ledger::Ledger,
-    limits::{GATHER, GROUP_BYTES, GROUP_REFUSED, GROUP_ROWS},
+    limits::{GATHER, GROUP_BYTES, GROUP_REFUSED, GROUP_ROWS, PART_BYTES},
     progress::{Committed, Progress},
     stage::Batch,
 };
@@ -162,19 +162,23 @@ struct Gathered {
     groups: Vec<Group>,
     rows: usize,
     refused: usize,
+    /// Input of the rows.
     bytes: u64,
+    /// The last of them is of a page that is larger than a transaction: several in any case, and nothing is gained by large ones.
+    of_many: bool,
     /// When the first of them came.
     since: Option<Instant>,
 }
 
 impl Gathered {
     fn add(&mut self, batch: Batch) {
-        let group = batch.group;
+        let group = &batch.group;
         self.rows += group.rows.len();
         self.refused += group.refused.len();
-        self.bytes += group.bytes;
+        self.bytes += batch.part;
+        self.of_many = batch.page > GROUP_BYTES;
         self.since.get_or_insert_with(Instant::now);
-        self.groups.push(group);
+        self.groups.push(batch.group);
     }
 
     /// Whether a transaction may hold these and one more.
@@ -182,14 +186,15 @@ impl Gathered {
         let group = &batch.group;
         self.rows + group.rows.len() <= GROUP_ROWS
             && self.refused + group.refused.len() <= GROUP_REFUSED
-            && self.bytes + group.bytes <= GROUP_BYTES
+            && self.bytes + batch.part <= GROUP_BYTES
     }
 
     /// Whether nothing more is waited for. Pages may come so quickly that no moment is left for [`Gathered::is_due`].
     fn is_full(&self) -> bool {
+        let most = if self.of_many { PART_BYTES } else { GROUP_BYTES };
         self.rows >= GROUP_ROWS
             || self.refused >= GROUP_REFUSED
-            || self.bytes >= GROUP_BYTES
+            || self.bytes >= most
             || self.since.is_some_and(|since| since.elapsed() >= gather())
     }
 
@@ -199,5 +204,43 @@ impl Gathered {
             Some(since) => tokio::time::sleep_until(since + gather()).await,
             None => std::future::pending().await,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::Row;
+
+    fn part(bytes: u64, page: u64) -> Batch {
+        Batch {
+            group: Group {
+                rows: vec![Row::new(vec![], vec![], vec![])],
+                ..Group::default()
+            },
+            pages_total: None,
+            rows_total: None,
+            bytes_total: None,
+            part: bytes,
+            page,
+            vouches: None,
+        }
+    }
+
+    #[test]
+    fn parts_are_gathered_where_one_transaction_may_hold_their_page() {
+        for (page, gathered) in [(GROUP_BYTES, GROUP_BYTES / PART_BYTES), (GROUP_BYTES + 1, 1)] {
+            let mut group = Gathered::default();
+            let mut count = 0;
+            while !group.is_full() {
+                assert!(group.has_room(&part(PART_BYTES, page)));
+                group.add(part(PART_BYTES, page));
+                count += 1;
+            }
+            assert_eq!(count, gathered, "{page}");
+        }
+        let mut group = Gathered::default();
+        group.add(part(GROUP_BYTES - 1, 0));
+        assert!(!group.has_room(&part(2, 0)));
     }
 }

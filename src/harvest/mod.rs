@@ -45,6 +45,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 mod text;
+mod turn;
 mod work;
 
 use std::{

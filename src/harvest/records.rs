@@ -17,7 +17,7 @@ use super::{
 use crate::{
     catalog::Repeats,
     store::Refused,
-    value::{Key, first_broken},
+    value::{Key, Row, first_broken},
 };
 
 /// Bytes of the records of a run that are kept until its end, where rows come in parts.
@@ -132,11 +132,21 @@ impl Worker<'_> {
         self.in_time()?;
         match row {
             Some(row) => {
-                self.group.rows.push(row);
                 self.group.refused.extend(refused);
+                self.keep(row, bytes)
             }
-            None => refused.into_iter().for_each(|refused| self.refuse(refused)),
+            None => {
+                refused.into_iter().for_each(|refused| self.refuse(refused));
+                self.added(bytes)
+            }
         }
+    }
+
+    /// Adds a row to the group.
+    pub(super) fn keep(&mut self, row: Row, bytes: u64) -> Result<(), Stop> {
+        // Many small values, or rows within it, take more than their text.
+        let bytes = bytes.max(row.size() as u64);
+        self.group.rows.push(row);
         self.added(bytes)
     }
 

@@ -25,7 +25,7 @@ pub(super) enum Found<'r> {
     Outputs(Vec<Val>),
 }
 
-const NULL: &Val = &Val::Null;
+pub(super) const NULL: &Val = &Val::Null;
 
 impl Take {
     pub(super) fn new(selection: &Selection) -> Take {
@@ -57,21 +57,24 @@ impl Take {
                 },
                 other => Err(format!("expected an object to take it from, found {}", describe(other))),
             },
-            Take::Jq(filter) => {
-                // What a filter makes of a broken value may look like any other.
-                if !filter.is_path() {
-                    whole(broken_for(filter, record))?;
-                }
-                let outputs = filter.run(record, &[]).map_err(|error| error.message)?;
-                if filter.is_path() && outputs.iter().all(|output| matches!(output, Val::Null)) {
-                    whole(broken_for(filter, record))?;
-                }
-                Ok(match filter.gives_several() {
-                    true => Found::Outputs(outputs),
-                    false => Found::Output(outputs),
-                })
-            }
+            Take::Jq(filter) => Take::outputs(filter, record),
         }
+    }
+
+    /// What its filter gives.
+    pub(super) fn outputs(filter: &Filter, record: &Val) -> Result<Found<'static>, String> {
+        // What a filter makes of a broken value may look like any other.
+        if !filter.is_path() {
+            whole(broken_for(filter, record))?;
+        }
+        let outputs = filter.run(record, &[]).map_err(|error| error.message)?;
+        if filter.is_path() && outputs.iter().all(|output| matches!(output, Val::Null)) {
+            whole(broken_for(filter, record))?;
+        }
+        Ok(match filter.gives_several() {
+            true => Found::Outputs(outputs),
+            false => Found::Output(outputs),
+        })
     }
 
     /// The same in a record that is a part of a row; `None` when it does not say anything of the field: it has none of the keys

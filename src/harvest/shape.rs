@@ -1,20 +1,24 @@
 //! From a record to a row, exactly as the layout lays it out. Knows catalog and layout; pure, and knows no network or database.
 
+mod build;
+
 use std::collections::HashSet;
 
+use bytes::Bytes;
 use jaq_json::Val;
 
 use super::{
     extent::Extent,
+    json,
     keys::{reference, targets},
-    leaf::{Document, Item, LeafShape, Values},
+    leaf::{Document, LeafShape, Values},
     refusal::{Unfit, refusal},
     room::{self, Room},
-    select::{Found, Take},
+    select::{Found, NULL, Take},
 };
 use crate::{
-    catalog::{Catalog, EntityId, Field, FieldId, FieldKind, Leaf},
-    layout::{EntityTables, Layout},
+    catalog::{Catalog, EntityId},
+    layout::Layout,
     store::Refused,
     value::{Absent, Apart, Children, Kept, Key, Row, Value},
 };
@@ -44,6 +48,8 @@ struct EntityShape {
     needs_object: bool,
     /// Several fetches bring its rows.
     shared: bool,
+    /// The names of all that a record has of a row, where nothing but names is looked for.
+    names: Option<Vec<String>>,
     room: Room,
     /// What no record says.
     apart: Apart,
@@ -54,6 +60,8 @@ struct FieldShape {
     name: String,
     required: bool,
     in_key: bool,
+    /// Of its own names among those of [`EntityShape::names`].
+    places: Vec<usize>,
     take: Take,
     what: What,
 }
@@ -82,13 +90,30 @@ enum What {
     },
 }
 
+/// A record, as far as it is read.
+#[derive(Clone, Copy)]
+enum Record<'r> {
+    Whole(&'r Val),
+    /// The values under the names of its entity; what is wrong with it, if something is, the whole tells.
+    Named(&'r [Option<Val>]),
+}
+
+impl<'r> Record<'r> {
+    fn whole(self) -> Option<&'r Val> {
+        match self {
+            Record::Whole(record) => Some(record),
+            Record::Named(_) => None,
+        }
+    }
+}
+
 /// The row of a record, if it became one, and every refused record: the record itself or children of it.
 pub(super) type Shaped = (Option<Row>, Vec<Refused>);
 
 impl Shaper {
     pub(super) fn new(catalog: &Catalog, layout: &Layout) -> Shaper {
         let entities = catalog.entity_ids();
-        let entities = entities.map(|id| entity_shape(catalog, id, layout.entity(id)));
+        let entities = entities.map(|id| build::entity_shape(catalog, id, layout.entity(id)));
         Shaper {
             entities: entities.collect(),
             values: Values::new(catalog),
@@ -110,11 +135,21 @@ impl Shaper {
         self.shaped(entity, record, Extent::Part)
     }
 
+    /// The row of a record that is not parsed as a whole, where that is all there is to it. `None`: it is to be parsed, which tells
+    /// what it is. `found` is room that is used again and again.
+    pub(super) fn plain(&self, entity: EntityId, text: &Bytes, found: &mut Vec<Option<Val>>) -> Option<Row> {
+        let names = self.entities.get(entity.index())?.names.as_ref()?;
+        json::members(text, names, found)?;
+        let mut refused = Vec::new();
+        let row = self.row(entity, Record::Named(found), Extent::Whole, &[], &mut refused);
+        row.ok().filter(|_| refused.is_empty())
+    }
+
     fn shaped(&self, entity: EntityId, record: &Val, extent: Extent) -> Shaped {
         let mut refused = Vec::new();
         let shared = self.entities.get(entity.index()).is_some_and(|shape| shape.shared);
         let extent = if shared { extent } else { Extent::Whole };
-        let row = match self.row(entity, record, extent, &[], &mut refused) {
+        let row = match self.row(entity, Record::Whole(record), extent, &[], &mut refused) {
             Ok(row) => Some(row),
             Err(unfit) => {
                 // Children go with their owner: refusing them apart would say the same twice.
@@ -165,12 +200,19 @@ impl Shaper {
     fn row(
         &self,
         entity: EntityId,
-        record: &Val,
+        record: Record<'_>,
         extent: Extent,
         parent: &[Value],
         refused: &mut Vec<Refused>,
     ) -> Result<Row, Unfit> {
         let shape = self.shape(entity)?;
+        let unfit = |reason| {
+            let key = record
+                .whole()
+                .map(|record| shape.readable_key(&self.values, record, parent));
+            let (key, id) = key.unwrap_or_default();
+            Unfit { key, id, reason }
+        };
         let mut values = vec![Value::Null; shape.columns];
         for (column, value) in shape.parent.iter().zip(parent) {
             put(&mut values, *column, value.clone());
@@ -179,19 +221,12 @@ impl Shaper {
         let mut absent = Absent::default();
         for field in &shape.fields {
             let found = self.field(field, record, extent, &mut values, &mut links);
-            let is_there = found.map_err(|reason| {
-                let (key, id) = shape.readable_key(&self.values, record, parent);
-                let reason = format!("{}{reason}", field.name);
-                Unfit { key, id, reason }
-            })?;
+            let is_there = found.map_err(|reason| unfit(format!("{}{reason}", field.name)))?;
             if !is_there {
                 field.leave_out(&mut absent);
             }
         }
-        shape.room.check(&values, &links).map_err(|reason| {
-            let (key, id) = shape.readable_key(&self.values, record, parent);
-            Unfit { key, id, reason }
-        })?;
+        shape.room.check(&values, &links).map_err(unfit)?;
         if shape.nested == 0 {
             return Ok(extent.of(Row::beside(&shape.apart, values, links, Vec::new()), absent));
         }
@@ -226,7 +261,7 @@ impl Shaper {
     fn field(
         &self,
         field: &FieldShape,
-        record: &Val,
+        record: Record<'_>,
         extent: Extent,
         values: &mut [Value],
         links: &mut [Vec<Key>],
@@ -272,7 +307,7 @@ impl Shaper {
         &self,
         field: &FieldShape,
         child: EntityId,
-        record: &Val,
+        record: Record<'_>,
         extent: Extent,
         parent: &[Value],
         refused: &mut Vec<Refused>,
@@ -288,7 +323,7 @@ impl Shaper {
         for (position, item) in items.iter().enumerate() {
             let place = format!("{}[{position}]", field.name);
             let owner = || format!(" (of {})", Key(parent.to_vec()));
-            match self.row(child, item, extent, parent, refused) {
+            match self.row(child, Record::Whole(item), extent, parent, refused) {
                 Ok(row) if !shape.positional && !seen.insert(shape.key_of(&row)) => {
                     let key = shape.key_of(&row).to_string();
                     let reason = format!("{place}: the key {key} appears twice{}", owner());
@@ -358,7 +393,11 @@ impl EntityShape {
 
 impl FieldShape {
     /// What a record has of the field; `None` when it is a part of a row that says nothing of it. A key is never left out.
-    fn find<'r>(&self, record: &'r Val, extent: Extent) -> Result<Option<Found<'r>>, String> {
+    fn find<'r>(&self, record: Record<'r>, extent: Extent) -> Result<Option<Found<'r>>, String> {
+        let record = match record {
+            Record::Whole(record) => record,
+            Record::Named(found) => return self.find_named(found).map(Some),
+        };
         match extent {
             Extent::Part if !self.in_key => self.take.find_in_part(record, false),
             // The owner has to have what is required; lists of rows may be empty.
@@ -366,6 +405,21 @@ impl FieldShape {
                 self.take.find_in_part(record, true)
             }
             _ => self.take.find(record).map(Some),
+        }
+    }
+
+    /// The same among the values under the names of its entity.
+    fn find_named<'r>(&self, found: &'r [Option<Val>]) -> Result<Found<'r>, String> {
+        let mut own = self.places.iter().map(|at| found.get(*at).and_then(Option::as_ref));
+        match &self.take {
+            Take::Keys(_) => Ok(Found::One(own.flatten().next().unwrap_or(NULL))),
+            Take::Jq(filter) => {
+                let keys = filter.keys().unwrap_or_default().iter();
+                let members = keys
+                    .zip(&mut own)
+                    .filter_map(|(key, value)| Some((key.clone(), value?.clone())));
+                Take::outputs(filter, &Val::obj(members.collect()))
+            }
         }
     }
 
@@ -414,87 +468,4 @@ fn put(values: &mut [Value], column: usize, value: Value) {
     if let Some(slot) = values.get_mut(column) {
         *slot = value;
     }
-}
-
-fn entity_shape(catalog: &Catalog, id: EntityId, tables: &EntityTables) -> EntityShape {
-    let entity = catalog.entity(id);
-    let parent = entity.owner.map(|owner| owner.parent);
-    let fields: Vec<FieldShape> = entity
-        .field_ids()
-        .filter(|field| Some(*field) != parent)
-        .filter_map(|field| field_shape(catalog, id, field, tables))
-        .collect();
-    EntityShape {
-        columns: tables.table.columns.len(),
-        joins: tables.joins.len(),
-        nested: tables.nested.len(),
-        shared: catalog.is_shared(id),
-        needs_object: fields.iter().any(|field| matches!(field.take, Take::Keys(_))),
-        fields,
-        key: tables.table.key.clone(),
-        key_leaves: leaf_shapes(catalog, catalog.leaves_of(id, &entity.key)),
-        parent: parent.map(|field| tables.columns_of(field)).unwrap_or_default(),
-        positional: entity.positional,
-        room: Room::of(entity, tables),
-        apart: tables.apart(),
-    }
-}
-
-fn leaf_shapes(catalog: &Catalog, leaves: Vec<Leaf>) -> Vec<LeafShape> {
-    leaves.into_iter().map(|leaf| LeafShape::new(catalog, leaf)).collect()
-}
-
-/// `None` for fields that no record fills: inverses, and those with requests of their own.
-fn field_shape(catalog: &Catalog, id: EntityId, field_id: FieldId, tables: &EntityTables) -> Option<FieldShape> {
-    let entity = catalog.entity(id);
-    let field: &Field = entity.field(field_id);
-    let columns = tables.columns_of(field_id);
-    let leaves = |leaves: Vec<Leaf>| leaf_shapes(catalog, leaves);
-    let what = match &field.kind {
-        FieldKind::Leaf { leaf, list: None } => What::Leaf {
-            column: *columns.first()?,
-            leaf: LeafShape::new(catalog, *leaf),
-        },
-        FieldKind::Leaf { leaf, list } => What::Document {
-            column: *columns.first()?,
-            document: Document {
-                item: Item::Leaf(LeafShape::new(catalog, *leaf)),
-                list: *list,
-            },
-        },
-        FieldKind::Value { value, list } => What::Document {
-            column: *columns.first()?,
-            document: Document {
-                item: Item::Value(*value),
-                list: *list,
-            },
-        },
-        FieldKind::Reference { target, by } => What::Reference {
-            columns,
-            leaves: leaves(catalog.leaves_of(*target, by)),
-        },
-        FieldKind::Links { target, by } => What::Links {
-            join: tables.joins.iter().position(|join| join.field == field_id)?,
-            leaves: leaves(catalog.leaves_of(*target, by)),
-        },
-        FieldKind::Nested { child } => What::Nested {
-            list: tables.nested.iter().position(|nested| nested.field == field_id)?,
-            child: *child,
-        },
-        FieldKind::Inverse { .. } => return None,
-    };
-    if field.fetch.is_some() {
-        return None;
-    }
-    Some(FieldShape {
-        name: field.name.clone(),
-        required: field.required,
-        in_key: entity.key.contains(&field_id),
-        take: if field.kind.is_list() {
-            Take::of_items(&field.selection)
-        } else {
-            Take::new(&field.selection)
-        },
-        what,
-    })
 }

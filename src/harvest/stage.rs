@@ -75,6 +75,9 @@ pub(super) struct Batch {
     pub rows_total: Option<u64>,
     /// The size of the file being read.
     pub bytes_total: Option<u64>,
+    /// Input of the rows in the group, and of the whole page that it is a part of.
+    pub part: u64,
+    pub page: u64,
     /// Of a group with an unchanged page: told whether it may stand for its rows. One that may not is left out, and read in full.
     pub vouches: Option<oneshot::Sender<bool>>,
 }

@@ -86,6 +86,7 @@ pub(super) fn walk<R: Read>(reader: R, keys: &[String], each: &mut dyn FnMut(Ite
         text: Text::new(reader),
         each,
         outline: Outline::default(),
+        length: 0,
     };
     walk.text.skip_mark()?;
     walk.along(keys)?;
@@ -99,6 +100,8 @@ struct Walk<'e, R> {
     text: Text<R>,
     each: &'e mut dyn FnMut(Item) -> bool,
     outline: Outline,
+    /// Of the last item.
+    length: usize,
 }
 
 impl<R: Read> Walk<'_, R> {
@@ -174,8 +177,10 @@ impl<R: Read> Walk<'_, R> {
     fn item(&mut self) -> Result<(), Broken> {
         self.outline.items += 1;
         let (number, at) = (self.outline.items, self.text.place());
-        let mut text = Vec::new();
+        // Records are mostly as long as the one before.
+        let mut text = Vec::with_capacity(self.length);
         self.text.value(&mut text, Some(number))?;
+        self.length = text.len();
         let text = text.into();
         match (self.each)(Item { text, number, at }) {
             true => Ok(()),
@@ -409,6 +414,7 @@ impl<R: Read> Text<R> {
             message: message.to_owned(),
             cut_off,
             long_number: false,
+            too_much: false,
         })
     }
 }

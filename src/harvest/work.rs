@@ -26,11 +26,12 @@ use super::{
     shape::Shaper,
     stage::{Again, Batch, Content, Page, Read, Step, Worked},
     text::Long,
+    turn::Turn,
 };
 use crate::{
     catalog::{Catalog, Fetch, Format, Repeats, Valid, jq::Budget},
     store::{Checkpoint, Group, RequestState},
-    value::describe,
+    value::{Row, describe},
 };
 
 use long::Beside;
@@ -90,7 +91,10 @@ impl Job {
             since: 0,
             info: PageInfo::default(),
             at: 0,
+            size: 0,
             file_bytes: None,
+            plain: is_plain(fetch),
+            named: Vec::new(),
             parts: Parts::default(),
         };
         if self.start.position != Position::End {
@@ -140,9 +144,19 @@ pub(super) struct Worker<'c> {
     pub info: PageInfo,
     /// The number of the record in hand on its page, or of its line.
     pub at: u64,
+    /// Bytes of the page in hand.
+    pub size: u64,
     pub file_bytes: Option<u64>,
     /// Where rows come in parts.
     pub parts: Parts,
+    /// A record is a row, and nothing else need be asked of it; and room for its values.
+    plain: bool,
+    named: Vec<Option<Val>>,
+}
+
+/// Whether records go through no filter on their way to rows, but for those of single fields.
+fn is_plain(fetch: &Fetch) -> bool {
+    fetch.keep.is_empty() && fetch.repeats != Repeats::Merge
 }
 
 impl Worker<'_> {
@@ -199,6 +213,7 @@ impl Worker<'_> {
         self.info = PageInfo::default();
         self.at = 0;
         self.on_disk = matches!(content, Content::Spool { .. });
+        self.size = 0;
         self.budget.allow(self.filter_time);
         match content {
             Content::Unchanged { bytes, links } => {
@@ -213,7 +228,8 @@ impl Worker<'_> {
                 self.json(&bytes, Beside { link, hash, reply }, &place)?;
             }
             Content::Bytes(bytes) => {
-                self.group.bytes += bytes.len() as u64;
+                self.size = bytes.len() as u64;
+                self.group.bytes += self.size;
                 self.info.link_next(&self.fetch.paging, link);
                 let mut lines = Lines::default();
                 self.lines(&mut lines, bytes, &place)?;
@@ -279,8 +295,16 @@ impl Worker<'_> {
         if bytes.len() >= LONG_FROM && self.fetch.rows.items().is_some() {
             return self.long(Long::Memory(bytes), beside, place);
         }
+        let cancel = self.cancel.clone();
+        let _turn = Turn::of(bytes.len(), || cancel.is_cancelled()).ok_or(Stop::Gone)?;
         let page = parse(bytes, place)?;
         self.whole(&page, bytes.len() as u64, beside, place)
+    }
+
+    /// The row of a record's text that is nothing but its members.
+    pub(super) fn plain(&mut self, text: &Bytes) -> Option<Row> {
+        let entity = self.fetch.entity;
+        self.plain.then(|| self.shaper.plain(entity, text, &mut self.named))?
     }
 
     /// A part of the page in hand without the credentials that it repeats.
@@ -298,6 +322,7 @@ impl Worker<'_> {
 
     /// Works off a page that is in memory as a whole.
     fn whole(&mut self, page: &Val, bytes: u64, beside: Beside, place: &str) -> Result<(), Stop> {
+        self.size = bytes;
         self.group.bytes += bytes;
         self.budget.allow(self.filter_time);
         let info = PageInfo::read(&self.fetch.paging, page, beside.link, place);
@@ -384,7 +409,7 @@ impl Worker<'_> {
         if self.cancel.is_cancelled() {
             return Err(Stop::Gone);
         }
-        self.since = 0;
+        let part = std::mem::take(&mut self.since);
         let (asks, vouches) = match self.group.unchanged {
             Some(_) => Some(oneshot::channel()).unzip(),
             None => (None, None),
@@ -396,6 +421,8 @@ impl Worker<'_> {
             pages_total: self.info.last,
             rows_total: self.pager.place.total.or(self.info.total),
             bytes_total: self.file_bytes,
+            part,
+            page: self.size,
             vouches: asks,
         };
         let before = Instant::now();

@@ -178,6 +178,9 @@ async fn apply_once(inner: &Inner, destructive: bool, committing: Committing<'_>
             planned: &planned,
         };
         migrate::perform(&mut work, &migration).await?;
+        // Steps may write rows.
+        let sql = "UPDATE hayloft_row_number SET written=written+1".to_owned();
+        work.run(work.params(), sql).await?;
         tell(&planned, records.is_empty());
     } else {
         migrate::restore(&mut work, &inner.layout, &there).await?;

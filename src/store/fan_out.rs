@@ -14,6 +14,7 @@ use super::{
     bind::{Kind, Line, get},
     crash,
     dialect::scalar_of,
+    follow,
     ledger::check_fence,
     load::{self, Writing},
     parents::{AnswersTold, FanOutCounts, Left, OpenFanOut, Parent},
@@ -49,6 +50,9 @@ pub(super) async fn plan(inner: &Inner, run: &Run, fetch: FetchId) -> Result<u64
     let sql = "SELECT CAST(count(*) AS BIGINT) FROM hayloft_fan_out WHERE \"fetch\"=$1 AND state='due'";
     let lines = work.all(params, sql.to_owned()).await?;
     let due: i64 = lines.first().map_or(Ok(0), |line| get(line, 0))?;
+    if due > 0 {
+        follow::tell_of_work(&mut work).await?;
+    }
     crash::point("fan_out::planned");
     work.commit().await?;
     Ok(due.unsigned_abs())

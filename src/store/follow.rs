@@ -19,7 +19,7 @@ use sqlx::{
 use tokio::{sync::Notify, time::sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::{Inner, Store, bind::get, driver::Pool, ground::Ground, load::Writing, standing, types::StoreError};
+use super::{Inner, Store, bind::get, driver::Pool, load::Writing, standing, types::StoreError};
 use crate::{catalog::EntityId, change::Commit};
 
 /// Where commits are told of; the payload is the change log's head.
@@ -40,6 +40,8 @@ pub(super) struct Heard {
     known: Mutex<Known>,
     /// The database has no notifications.
     mute: AtomicBool,
+    /// Another process has told that there is work.
+    work: Notify,
 }
 
 #[derive(Clone, Default)]
@@ -64,6 +66,7 @@ impl Heard {
         Heard {
             known: Mutex::new(older.known().clone()),
             mute: AtomicBool::new(older.mute.load(Ordering::Relaxed)),
+            work: Notify::new(),
         }
     }
 
@@ -180,7 +183,23 @@ pub(super) async fn tell<'a>(work: &mut Writing<'a>, after: i64, head: i64) -> R
     Ok(Some(own))
 }
 
+/// Lets the other processes know that there is work that they may help with; the last step of its transaction.
+pub(super) async fn tell_of_work(work: &mut Writing<'_>) -> Result<(), StoreError> {
+    let inner = work.inner;
+    if let (Some(sql), false) = (inner.dialect.announce(), inner.heard.mute.load(Ordering::Relaxed)) {
+        let mut params = work.params();
+        params.add("")?;
+        work.run(params, sql.to_owned()).await?;
+    }
+    Ok(())
+}
+
 impl Store {
+    /// Waits until another process tells of work that this one may help with; for ever where nobody listens.
+    pub async fn work(&self) {
+        self.inner.heard.work.notified().await;
+    }
+
     /// Announces what other processes commit, until cancelled. A database that only one process writes to has none.
     pub async fn follow(&self, cancel: &CancellationToken) {
         let Some(Pool::Postgres(pool)) = &self.inner.writer else {
@@ -190,15 +209,15 @@ impl Store {
         let wake = Notify::new();
         tokio::select! {
             () = cancel.cancelled() => {}
-            () = listen(pool, &self.inner.ground, &wake) => {}
+            () = listen(pool, &self.inner, &wake) => {}
             () = look_again(&self.inner, &wake) => {}
         }
     }
 }
 
 /// Wakes at each notification; ends only with whoever waits for it.
-async fn listen(pool: &PgPool, ground: &Arc<Ground>, wake: &Notify) {
-    let ground = Arc::clone(ground);
+async fn listen(pool: &PgPool, inner: &Inner, wake: &Notify) {
+    let ground = Arc::clone(&inner.ground);
     // A connection of its own: one of the writers' would be missing there. Like theirs it is asked where it leads, which is
     // often the first that a process without work hears of a promotion.
     let options = PgPoolOptions::new()
@@ -218,8 +237,11 @@ async fn listen(pool: &PgPool, ground: &Arc<Ground>, wake: &Notify) {
             pause = PAUSE;
             loop {
                 // None: the connection was cut, and is made again; so is everything that was told meanwhile.
-                listener.try_recv().await?;
-                wake.notify_one();
+                let told = listener.try_recv().await?;
+                match told.is_some_and(|told| told.payload().is_empty()) {
+                    true => inner.heard.work.notify_waiters(),
+                    false => wake.notify_one(),
+                }
             }
         };
         let ended: Result<(), sqlx::Error> = heard.await;

@@ -236,7 +236,7 @@ async fn finish_with(
     let mut work = Writing::in_force_load(inner).await?;
     check_fence(&mut work, run).await?;
     load::take_turn(&mut work, run, None).await?;
-    let last = load::write_groups(&mut work, run, groups, &memory).await?;
+    let last = load::write_last(&mut work, run, groups, &memory).await?;
     let outcome = last.outcome.clone();
     let ended = load::Ended::of(&memory, Some(last));
     let finish = refused_or(&mut work, run, rule, &outcome, ended.later.is_empty()).await?;
@@ -314,7 +314,7 @@ async fn end_with(
                     absent = judged;
                     load::forget_unvisited(&mut work, run, told.reread).await?;
                     refilled(&mut work, run).await?;
-                    repeating(&mut work, run, &ended.copied).await?;
+                    claim::note_repeating(&mut work, run, &ended.copied).await?;
                     (RunState::Complete, None)
                 }
             }
@@ -326,6 +326,9 @@ async fn end_with(
         tell(&mut work, run, told).await?;
     }
     let summary = end(&mut work, run, state, error, &absent).await?;
+    if state == RunState::Complete {
+        load::rest(&mut work, run, (finish, &summary), ended).await?;
+    }
     crash::point("finish::ended");
     prune(&mut work, &run.fetch).await?;
     let commit = load::finish(work, run, Trace::Ended(run)).await?;
@@ -349,6 +352,9 @@ async fn judge(
     ended: &load::Ended,
     (missing, missing_max): (Missing, f64),
 ) -> Result<load::Absent, StoreError> {
+    if ended.rests {
+        return Ok(load::Absent::default());
+    }
     if ended.later.is_empty() {
         return load::absent(work, run, &ended.seen, missing, missing_max).await;
     }
@@ -363,19 +369,6 @@ async fn judge(
     Ok(absent)
 }
 
-/// Notes which rows came several times.
-async fn repeating(work: &mut Writing<'_>, run: &Run, copied: &[i64]) -> Result<(), StoreError> {
-    if copied.is_empty() {
-        return Ok(());
-    }
-    let mut params = work.params();
-    params.add(run.id)?;
-    params.add(seen::pack(&mut copied.to_vec()))?;
-    work.run(params, "UPDATE hayloft_run SET repeating=$2 WHERE id=$1".to_owned())
-        .await?;
-    Ok(())
-}
-
 /// Notes what a person should know of a run.
 async fn tell(work: &mut Writing<'_>, run: &Run, told: &Told) -> Result<(), StoreError> {
     if *told == Told::default() {
@@ -387,8 +380,7 @@ async fn tell(work: &mut Writing<'_>, run: &Run, told: &Told) -> Result<(), Stor
     params.add(told.doubt.clone())?;
     params.add(notes)?;
     let sql = "UPDATE hayloft_run SET doubt=$2,notes=$3 WHERE id=$1".to_owned();
-    work.run(params, sql).await?;
-    Ok(())
+    work.run(params, sql).await.map(|_| ())
 }
 
 /// Writes the end of a run. An interrupted run stays open: only then can it be resumed.

@@ -29,7 +29,7 @@ impl Value {
     }
 
     /// Feeds the value to a hash so that no two different values, nor two different splits of them, give the same bytes.
-    pub fn hash_into(&self, hash: &mut xxhash_rust::xxh3::Xxh3) {
+    fn hash_into(&self, hash: &mut Hashing) {
         match self {
             Value::Null => hash.update(&[0]),
             Value::Bool(value) => hash.update(&[1, u8::from(*value)]),
@@ -45,6 +45,51 @@ impl Value {
                 hash.update(&[4]);
                 hash.update(&(value.len() as u64).to_le_bytes());
                 hash.update(value.as_bytes());
+            }
+        }
+    }
+}
+
+/// A hash in the making. What it is fed comes in pieces of a few bytes, which are gathered: it is that of all of them in a row.
+struct Hashing {
+    gathered: [u8; GATHERED],
+    length: usize,
+    /// Of what was fed before, where it is more than that.
+    before: Option<Box<xxhash_rust::xxh3::Xxh3>>,
+}
+
+/// As much as is hashed at once without a state; most rows are shorter.
+const GATHERED: usize = 240;
+
+impl Hashing {
+    fn new() -> Hashing {
+        Hashing {
+            gathered: [0; GATHERED],
+            length: 0,
+            before: None,
+        }
+    }
+
+    fn update(&mut self, bytes: &[u8]) {
+        let room = self.gathered.get_mut(self.length..self.length + bytes.len());
+        if let Some(room) = room {
+            room.copy_from_slice(bytes);
+            self.length += bytes.len();
+            return;
+        }
+        let before = self.before.get_or_insert_default();
+        before.update(self.gathered.get(..self.length).unwrap_or_default());
+        before.update(bytes);
+        self.length = 0;
+    }
+
+    fn digest(mut self) -> u64 {
+        let gathered = self.gathered.get(..self.length).unwrap_or_default();
+        match &mut self.before {
+            None => xxhash_rust::xxh3::xxh3_64(gathered),
+            Some(before) => {
+                before.update(gathered);
+                before.digest()
             }
         }
     }
@@ -147,7 +192,7 @@ impl Row {
 
     /// The same beside parts that are no part of the record: with or without them the record is the same, and so is the hash.
     pub fn beside(apart: &Apart, values: Vec<Value>, links: Vec<Vec<Key>>, children: Vec<Vec<Row>>) -> Row {
-        let mut hash = xxhash_rust::xxh3::Xxh3::new();
+        let mut hash = Hashing::new();
         for value in own(&values, &apart.values) {
             value.hash_into(&mut hash);
         }
@@ -177,7 +222,7 @@ impl Row {
         if kept.iter().all(Vec::is_empty) {
             return self;
         }
-        let mut hash = xxhash_rust::xxh3::Xxh3::new();
+        let mut hash = Hashing::new();
         hash.update(&self.hash.to_le_bytes());
         for list in &kept {
             hash.update(&(list.len() as u64).to_le_bytes());
@@ -313,6 +358,18 @@ mod tests {
         assert_eq!(over(&part(["1", "", ""], &[1, 2]), &older), part(["1", "a", ""], &[2]));
         assert!(older.says_the_same(&part(["1", "a", "z"], &[])) && !part(["1", "b", ""], &[2]).says_the_same(&older));
         assert_eq!(over(&part(["1", "b", ""], &[]), &older), part(["1", "b", ""], &[]));
+    }
+
+    #[test]
+    fn a_hash_is_that_of_all_bytes_in_a_row() {
+        let all: Vec<u8> = (0..2_000u32).map(|at| (at % 251) as u8).collect();
+        for length in [0, 1, 100, 239, 240, 241, 500, 2_000] {
+            for piece in [1, 7, 8, 100, 240, 241, 1_999] {
+                let (mut hash, all) = (Hashing::new(), &all[..length]);
+                all.chunks(piece).for_each(|piece| hash.update(piece));
+                assert_eq!(hash.digest(), xxhash_rust::xxh3::xxh3_64(all), "{length} in {piece}");
+            }
+        }
     }
 
     #[test]

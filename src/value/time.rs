@@ -6,6 +6,40 @@ use super::MICROS_PER_SECOND;
 
 /// Reads an RFC 3339 instant (a space for the `T` is accepted) into the stored form; digits beyond microseconds are cut.
 pub(super) fn date_time(text: &str) -> Option<String> {
+    plain_instant(text).or_else(|| any_instant(text))
+}
+
+/// The form that most upstreams write, which is all but stored already: in UTC, with a capital T and Z.
+fn plain_instant(text: &str) -> Option<String> {
+    let (second, rest) = text.split_at_checked("2026-11-21T03:20:00".len())?;
+    let fraction = match rest.strip_suffix('Z')? {
+        "" => "",
+        rest => rest.strip_prefix('.').filter(|digits| !digits.is_empty())?,
+    };
+    let forms = second.bytes().zip(*b"0000-00-00T00:00:00");
+    let fits = |(byte, form): (u8, u8)| {
+        if form == b'0' {
+            byte.is_ascii_digit()
+        } else {
+            byte == form
+        }
+    };
+    let number = |from: usize, to: usize| second.get(from..to)?.parse::<u32>().ok();
+    let day = NaiveDate::from_ymd_opt(number(0, 4)?.cast_signed(), number(5, 7)?, number(8, 10)?);
+    // A leap second is for others to judge.
+    let clock = number(11, 13)? < 24 && number(14, 16)? < 60 && number(17, 19)? < 60;
+    if !forms.into_iter().all(fits) || !fraction.bytes().all(|byte| byte.is_ascii_digit()) || day.is_none() || !clock {
+        return None;
+    }
+    let mut stored = String::with_capacity("2026-11-21T03:20:00.000000Z".len());
+    stored.push_str(second);
+    stored.push('.');
+    stored.extend(fraction.chars().chain("000000".chars()).take(6));
+    stored.push('Z');
+    Some(stored)
+}
+
+fn any_instant(text: &str) -> Option<String> {
     let instant = DateTime::parse_from_rfc3339(text)
         .or_else(|_| DateTime::parse_from_rfc3339(&text.replacen(' ', "T", 1)))
         .ok()?;
@@ -93,6 +127,35 @@ mod tests {
         for (text, want) in cases {
             assert_eq!(date_time(text).as_deref(), want, "{text}");
         }
+    }
+
+    /// What is read quickly is what is read at length.
+    #[test]
+    fn the_common_form_is_read_as_any_other() {
+        let parts = [
+            &["2026", "0000", "9999", "1900", "2000", "+026", "-001", "20a6"][..],
+            &["01", "02", "12", "00", "13", "1 "],
+            &["01", "28", "29", "30", "31", "00", "32"],
+            &["00", "23", "24"],
+            &["00", "59", "60"],
+            &["00", "59", "60", "61"],
+            &["Z", "z", ".5Z", ".123456789Z", ".Z", ".5", "+00:00", ".1aZ", "", "ZZ"],
+        ];
+        let mut texts = vec![String::new()];
+        for (at, part) in parts.iter().enumerate() {
+            let before = ["", "-", "-", "T", ":", ":", ""][at];
+            texts = texts
+                .iter()
+                .flat_map(|text| part.iter().map(move |part| format!("{text}{before}{part}")))
+                .collect();
+        }
+        let mut plain = 0;
+        for text in texts {
+            let quick = plain_instant(&text);
+            plain += usize::from(quick.is_some());
+            assert!(quick.is_none() || quick == any_instant(&text), "{text}: {quick:?}");
+        }
+        assert!(plain > 1_000);
     }
 
     #[test]

@@ -235,6 +235,11 @@ impl Filter {
         Filter { inner: Arc::new(inner) }
     }
 
+    /// It gives its input.
+    pub fn is_identity(&self) -> bool {
+        matches!(&self.inner.program, Program::Path(path) if path.is_identity())
+    }
+
     /// It only walks to values, and makes none of them another.
     pub fn is_path(&self) -> bool {
         matches!(self.inner.program, Program::Path(_))

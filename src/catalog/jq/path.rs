@@ -58,6 +58,10 @@ impl Path {
         }
     }
 
+    pub(super) fn is_identity(&self) -> bool {
+        self.steps.is_empty()
+    }
+
     /// Whether it leads to one value, whatever it is given.
     pub(super) fn gives_one(&self) -> bool {
         let one = |step: &Step| !step.optional && matches!(step.kind, StepKind::Key { .. } | StepKind::Index(_));

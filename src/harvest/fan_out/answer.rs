@@ -22,6 +22,7 @@ use crate::{
         select::keeps,
         shape::Shaper,
         stage::Content,
+        turn::Turn,
     },
     store::Refused,
     value::{Key, Row, describe, first_broken},
@@ -85,9 +86,14 @@ pub(super) fn read(
     content: Content,
     link: Option<String>,
 ) -> Result<(PageInfo, Records, Parts), PageFault> {
+    let stop = reading.stop.clone();
     let mut reader = Reader::new(inner, reading);
     let mut info = match content {
-        Content::Bytes(bytes) if reader.fetch.format == Format::Json => reader.json(&bytes, link)?,
+        Content::Bytes(bytes) if reader.fetch.format == Format::Json => {
+            let turn = Turn::of(bytes.len(), || stop.is_cancelled());
+            let _turn = turn.ok_or(PageFault::Internal)?;
+            reader.json(&bytes, link)?
+        }
         Content::Bytes(bytes) => reader.lines(&bytes, link)?,
         Content::Lines(path) => reader.lines(&file(&path, &reader.place)?, link)?,
         // Whoever asked knows this without reading, and did not ask for what is read by record.

@@ -15,7 +15,8 @@ use crate::{
     store::{OpenFanOut, StoreError},
 };
 
-/// How often it is looked for runs to help: short against a run that is worth helping, and one small statement.
+/// How often it is looked for runs to help that nobody was heard to tell of: short against a run that is worth helping, and one
+/// small statement.
 const LOOK: Duration = Duration::from_millis(500);
 /// After help that came to nothing, as when this process cannot reach the upstream.
 const REST: Duration = Duration::from_secs(30);
@@ -72,6 +73,7 @@ pub(in crate::harvest) async fn serve(inner: &Arc<Inner>, cancel: &CancellationT
         tokio::select! {
             () = cancel.cancelled() => break,
             () = tokio::time::sleep(LOOK) => {}
+            () = inner.ledger.work() => {}
         }
         while helpers.try_join_next().is_some() {}
     }

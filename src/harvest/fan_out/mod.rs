@@ -46,8 +46,9 @@ use clash::Clashes;
 
 /// Requests claimed at once, while they are answered so fast that claiming would cost more than asking.
 const CLAIM_MAX: usize = 1_024;
-/// A batch that is used up faster than this was too small; one that lasts much longer keeps others from helping at the end.
-const CLAIM_TIME: Duration = Duration::from_millis(500);
+/// A batch that is used up faster than this was too small; one that lasts much longer keeps others from helping at the end, where
+/// they would have nothing to do for as long.
+const CLAIM_TIME: Duration = Duration::from_millis(150);
 /// How often it is looked whether requests that wait, or that others claimed, are free again.
 const LOOK: Duration = Duration::from_millis(250);
 /// Between renewals of claims: a third of their time.

@@ -275,3 +275,62 @@ async fn filters_have_their_time_for_each_record() {
         assert_eq!(ledger.state().rows.len(), 40);
     }
 }
+
+/// A page that no transaction holds is several in any case: then each is small, and little is in memory.
+#[tokio::test]
+async fn what_is_large_is_committed_in_parts() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (count, letters) = (2_000, 10_000);
+    std::fs::write(folder.path().join("a.json"), format!("[{}]", records(count, letters))).expect("a file");
+    let catalog = things("file:.", "a.json", ".[]", paging(Advance::Single));
+    let (summary, ledger) = harvested(catalog, folder.path()).await;
+    assert_eq!((summary.state, summary.new), (RunState::Complete, count as u64));
+    let groups = &ledger.state().groups;
+    assert!(groups.iter().all(|(rows, _)| rows * letters <= 5 << 20), "{groups:?}");
+}
+
+/// Small values take many times their bytes: a page is refused for them, with what to do, and a record alone.
+#[tokio::test]
+async fn values_are_budgeted_and_not_bytes() {
+    let objects = |count: usize| vec!["{}"; count].join(",");
+    let (few, many) = (objects(1_000), objects(100_000));
+    for (name, rows, body, want) in [
+        (
+            "a few",
+            "[.[]] | .[1:] | .[]",
+            format!("[{{\"id\":1}},{{\"id\":2,\"of\":[{few}]}}]"),
+            None,
+        ),
+        (
+            "many",
+            "[.[]] | .[]",
+            format!("[{{\"id\":1,\"of\":[{many}]}}]"),
+            Some("takes more than 8 MB of memory"),
+        ),
+        (
+            "many numbers",
+            "[.[]] | .[]",
+            format!("[{{\"id\":1,\"of\":[{}]}}]", vec!["1.5"; 90_000].join(",")),
+            Some("`.items[]`"),
+        ),
+    ] {
+        let (summary, _) = of_page(body, rows, paging(Advance::Single)).await;
+        let error = summary.error.unwrap_or_default();
+        assert_eq!(error.contains(want.unwrap_or("-")), want.is_some(), "{name}: {error}");
+    }
+    // Read record by record, one of them spoils nothing but itself.
+    let most = objects(40_000);
+    let body = format!("[{{\"id\":1,\"of\":[{most}]}},{}]", records(300, 1_000));
+    let (summary, ledger) = of_page(body, ".[]", paging(Advance::Single)).await;
+    assert_eq!(
+        (summary.state, summary.new, summary.refused),
+        (RunState::Complete, 300, 1),
+        "{:?}",
+        summary.error
+    );
+    assert!(
+        ledger.state().refused[0]
+            .reason
+            .contains("its values take more than 4 MB of memory")
+    );
+}

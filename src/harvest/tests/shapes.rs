@@ -19,6 +19,19 @@ fn shape(record: &str) -> (Option<Row>, Vec<Refused>) {
     shaper.record(EntityId(0), &record)
 }
 
+/// Whether a record is made a row without being parsed as a whole; then it is the same row.
+fn is_plain(record: &str) -> bool {
+    let catalog = Valid::trusted(quests());
+    let layout = Layout::of(&catalog);
+    let shaper = Shaper::new(&catalog, &layout);
+    let plain = shaper.plain(EntityId(0), &record.to_owned().into(), &mut Vec::new());
+    if let Some(row) = &plain {
+        let (whole, refused) = shape(record);
+        assert_eq!((Some(row), &refused[..]), (whole.as_ref(), &[][..]), "{record}");
+    }
+    plain.is_some()
+}
+
 fn text(text: &str) -> Value {
     Value::Text(text.to_owned())
 }
@@ -170,4 +183,42 @@ fn large_records_are_cut() {
     let (_, refused) = shape(&format!(r#"{{"id":"q","more":"{}"}}"#, "é".repeat(50_000)));
     assert!(refused[0].record.len() <= 64 << 10);
     assert!(refused[0].reason.ends_with("(the record is cut at 64 KiB)"));
+}
+
+/// What is read of a record by its names alone is what all of it says, or is left to that.
+#[test]
+fn a_record_by_its_names_is_the_whole_record() {
+    for record in [
+        r#"{"id":7,"fullTitle":"T","rarity":2,"reward":{"gold":"9007199254740993","more":1},"words":["a","b"],
+            "npc":{"slug":"bob"},"tag_ids":["x","y","x"],
+            "items":[{"item":"i1","quantity":2},{"item":"i2","quantity":"3"}],"notes":[{"text":"n"},{"text":"n"}]}"#,
+        r#"{"id":"q","fullTitle":"T"}"#,
+        r#" { "fullTitle" : "\u0054\n" , "other" : [ { } , null ] , "id" : 1e2 } "#,
+        r#"{"fullTitle":"a","id":1,"fullTitle":"b","id":2}"#,
+        r#"{"\u0069d":1,"fullTitle":"T","tag_ids":null,"npc":null}"#,
+        r#"{"id":1,"fullTitle":"T","odd":NaN,"words":[]}"#,
+    ] {
+        assert!(is_plain(record), "{record}");
+    }
+    for record in [
+        r#"{"id":null,"fullTitle":"T"}"#,
+        r#"{"id":"q"}"#,
+        r#"{"id":"q","fullTitle":"a\u0000b"}"#,
+        r#"{"id":"q","fullTitle":NaN}"#,
+        r#"{"id":"q","fullTitle":"T","items":[{"item":null,"quantity":1}]}"#,
+        r#"{"id":"q","fullTitle":"T","npc":[]}"#,
+        r#"{"id":"q","fullTitle":"T",}"#,
+        r#"{"id":"q","fullTitle":"T"} 1"#,
+        r#"{"id":"q","fullTitle":"T""#,
+        r#"{"id":"q","fullTitle":"T","a":,"b":1}"#,
+        "[]",
+        "null",
+        "",
+    ] {
+        assert!(!is_plain(record), "{record}");
+    }
+    assert!(
+        !is_plain("\u{feff}{\"id\":1,\"fullTitle\":\"T\"}"),
+        "a mark is for the whole to strip"
+    );
 }

@@ -45,6 +45,7 @@ impl Worker<'_> {
             // Without its list it is a small page: what `rows` says of that is said as of any other.
             return self.whole(&rest, bytes, beside, place);
         }
+        self.size = bytes;
         self.group.bytes += bytes;
         let Beside { link, hash, reply } = beside;
         let info = PageInfo::read(&fetch.paging, &rest, link, place);
@@ -80,9 +81,14 @@ impl Worker<'_> {
             return Err(Stop::Gone);
         }
         self.at = item.number;
-        self.budget.allow(self.filter_time);
         let bytes = item.text.len() as u64;
         let text = self.covered(item.text.clone());
+        if items.each.is_none()
+            && let Some(row) = self.plain(&text)
+        {
+            return self.keep(row, bytes);
+        }
+        self.budget.allow(self.filter_time);
         let value = match json::parse(&text, item.at) {
             Ok(value) => value,
             // Where it ends is plain, so it spoils nothing but itself.
@@ -91,7 +97,7 @@ impl Worker<'_> {
                     self.info.rows += 1;
                 }
                 let text = String::from_utf8_lossy(&text).into_owned();
-                self.refuse(refused_text(format!("no JSON ({error})"), text));
+                self.refuse(refused_text(error.reason(), text));
                 return self.added(bytes);
             }
         };

@@ -317,6 +317,18 @@ async fn resume(
     })
 }
 
+/// Notes which rows came several times.
+pub async fn note_repeating(work: &mut Writing<'_>, run: &Run, copied: &[i64]) -> Result<(), StoreError> {
+    if copied.is_empty() {
+        return Ok(());
+    }
+    let mut params = work.params();
+    params.add(run.id)?;
+    params.add(seen::pack(&mut copied.to_vec()))?;
+    let sql = "UPDATE hayloft_run SET repeating=$2 WHERE id=$1".to_owned();
+    work.run(params, sql).await.map(|_| ())
+}
+
 /// The rows whose key came several times in the last complete run.
 async fn repeating(work: &mut Writing<'_>, fetch: &str) -> Result<seen::RowSet, StoreError> {
     let mut params = work.params();

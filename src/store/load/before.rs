@@ -36,6 +36,8 @@ pub struct Brought {
     pub parts: Vec<Part>,
     /// What waits for the end of the run, as all groups but the last left it.
     pub later: Option<Later>,
+    /// The only page of the run stands for its rows without a look at them.
+    pub rests: bool,
 }
 
 /// What a run knows at its end.
@@ -44,6 +46,8 @@ pub struct Ended {
     pub later: Later,
     /// As in [`RunMemory::copied`].
     pub copied: Vec<i64>,
+    /// As in [`Brought::rests`]: then nothing is known to be seen, and all is.
+    pub rests: bool,
 }
 
 impl Ended {
@@ -53,6 +57,7 @@ impl Ended {
             seen: memory.seen.clone(),
             later: memory.later.clone(),
             copied: memory.copied.clone(),
+            rests: last.as_ref().is_some_and(|last| last.rests),
         };
         ended.see(&memory.page_rows);
         if let Some(last) = last {

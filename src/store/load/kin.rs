@@ -334,6 +334,7 @@ pub fn delete<'w>(
         if rows.is_empty() {
             return Ok(());
         }
+        work.wrote.insert(entity);
         let asked: Vec<i64> = rows.iter().map(|(row, _)| *row).collect();
         forget(work, entity, &asked).await?;
         let keys: Vec<Vec<Value>> = rows.iter().map(|(_, key)| key.clone()).collect();

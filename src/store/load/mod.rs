@@ -18,6 +18,7 @@ mod part;
 pub(super) mod print;
 mod rejected;
 mod repeats;
+mod rest;
 pub(super) mod seen;
 mod work;
 mod write;
@@ -104,6 +105,19 @@ async fn try_groups(inner: &Inner, run: &Run, groups: &[Group], memory: &RunMemo
     Ok(Done { brought, commit })
 }
 
+/// The same at the end of the run: one whose only page rests looks at no row.
+pub(super) async fn write_last<'a>(
+    work: &mut Work<'a>,
+    run: &Run,
+    groups: &[Group],
+    memory: &'a RunMemory,
+) -> Result<Brought, StoreError> {
+    if memory.part == 0 {
+        work.rests = rest::alone(work, run, groups).await?;
+    }
+    write_groups(work, run, groups, memory).await
+}
+
 /// Writes groups in a transaction that has the turn of their run.
 pub(super) async fn write_groups<'a>(
     work: &mut Work<'a>,
@@ -132,6 +146,7 @@ pub(super) async fn write_groups<'a>(
         outcome: sums.outcome,
         parts,
         later: before.into_later(),
+        rests: work.rests.is_some(),
     })
 }
 
@@ -237,11 +252,18 @@ async fn write_rows(work: &mut Work<'_>, run: &Run, group: &Group, before: &Befo
     let mut rest = Rest::of(work, run.entity, &items, &fates, before.later());
     let waiting: Vec<Item<'_>> = held.iter().map(|(item, _)| *item).collect();
     rest.hold(work, run.entity, &waiting);
-    if let Some(request) = &group.unchanged {
-        let (kept, still) = page::unchanged(work, run, request).await?;
-        refused = still;
-        outcome.same += kept.len() as u64;
-        rows.extend(kept);
+    match (&group.unchanged, work.rests) {
+        (Some(request), Some(same)) => {
+            refused = page::take_over(work, run, request).await?;
+            outcome.same += same;
+        }
+        (Some(request), None) => {
+            let (kept, still) = page::unchanged(work, run, request).await?;
+            refused = still;
+            outcome.same += kept.len() as u64;
+            rows.extend(kept);
+        }
+        (None, _) => {}
     }
     rows.extend(stays(work, run, &group.refused).await?);
     let added = match hashes {
@@ -459,4 +481,5 @@ pub(super) use brought::vouched;
 pub(super) use kin::delete;
 pub(super) use page::vouches;
 pub(super) use parents::commit_parents;
+pub(super) use rest::note as rest;
 pub(super) use work::{Change, Work as Writing, read_value};

@@ -11,6 +11,7 @@ use crate::{
 
 use super::{
     print::{Print, spans},
+    rest::rests,
     seen,
     work::{Item, Work},
 };
@@ -21,6 +22,9 @@ pub async fn vouches(inner: &Inner, run: &Run, request: &str, before: &[Group]) 
     let memory = inner.memory(run)?;
     let memory = memory.lock().await;
     let mut work = Work::begin(inner).await?;
+    if before.is_empty() && rests(&mut work, run, request).await?.is_some() {
+        return Ok(true);
+    }
     let Some((rows, print)) = remembered(&mut work, run, request).await? else {
         return Ok(false);
     };
@@ -50,6 +54,11 @@ pub async fn unchanged(work: &mut Work<'_>, run: &Run, request: &str) -> Result<
                 .to_owned(),
         ));
     };
+    Ok((rows, take_over(work, run, request).await?))
+}
+
+/// Makes an unchanged request this run's; gives how many of its records are refused still.
+pub async fn take_over(work: &mut Work<'_>, run: &Run, request: &str) -> Result<u64, StoreError> {
     let mut params = work.params();
     params.add(run.fetch.clone())?;
     params.add(request.to_owned())?;
@@ -63,7 +72,7 @@ pub async fn unchanged(work: &mut Work<'_>, run: &Run, request: &str) -> Result<
     params.add(run.id)?;
     let sql = "UPDATE hayloft_request_state SET run=$3 WHERE \"fetch\"=$1 AND request=$2";
     work.run(params, sql.to_owned()).await?;
-    Ok((rows, refused))
+    Ok(refused)
 }
 
 /// What a request brought when it was last read, by the definition in force, and the print of its rows.
@@ -109,7 +118,8 @@ pub async fn remember(
                (\"fetch\",request,definition,run,etag,last_modified,body_hash,page,rows,seen,print) \
                VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11) ON CONFLICT(\"fetch\",request) DO UPDATE SET \
                definition=excluded.definition,run=excluded.run,etag=excluded.etag,last_modified=excluded.last_modified,\
-               body_hash=excluded.body_hash,page=excluded.page,rows=excluded.rows,seen=excluded.seen,print=excluded.print";
+               body_hash=excluded.body_hash,page=excluded.page,rows=excluded.rows,seen=excluded.seen,print=excluded.print,\
+               written=NULL,brought=NULL";
     work.run(params, sql.to_owned()).await?;
     Ok(())
 }

@@ -125,6 +125,9 @@ async fn beside(
     parts: &[Stored],
     fates: &mut [Fate],
 ) -> Result<(), StoreError> {
+    if !parts.is_empty() {
+        work.wrote.insert(entity);
+    }
     let mut changed: HashSet<i64> = parts
         .iter()
         .filter(|part| part.hash == 0)

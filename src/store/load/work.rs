@@ -90,6 +90,10 @@ pub struct Work<'a> {
     pub next: HashMap<EntityId, i64>,
     /// The same as the database keeps them, of types that are locked.
     pub locked: HashMap<EntityId, i64>,
+    /// The types of which rows were written, or may have been.
+    pub wrote: HashSet<EntityId>,
+    /// The only page of the run stands for so many rows, and none of them need be looked at.
+    pub rests: Option<u64>,
     /// All keys that the table of a type has.
     pub added: Option<(EntityId, &'a Added)>,
     /// Hashes of those that this transaction has added to it.
@@ -130,6 +134,8 @@ impl<'a> Work<'a> {
             open: HashSet::new(),
             next: HashMap::new(),
             locked: HashMap::new(),
+            wrote: HashSet::new(),
+            rests: None,
             added: None,
             fresh: HashSet::new(),
         })
@@ -318,6 +324,9 @@ impl<'a> Work<'a> {
                 });
             }
             self.next.insert(entity, next);
+            if fates.iter().any(|fate| !matches!(fate, Fate::Same(_))) {
+                self.wrote.insert(entity);
+            }
             let (tables, hopes) = (self.tables(entity), fates.clone());
             // The database writes the rows meanwhile.
             let keys = async { log_keys(tables, items, &hopes) };

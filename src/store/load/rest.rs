@@ -1,0 +1,75 @@
+//! A page that is all of its run and has not changed, of a type that nobody has written since: its run costs no look at any row.
+//! Knows how often a type was written; no rows.
+//!
+//! What such a page brought is stored as it was, and nothing else is: so what was seen then is seen now, and what the last run
+//! judged to be missing is judged.
+
+use crate::{
+    catalog::Missing,
+    store::{
+        bind::get,
+        types::{Finish, Group, Run, RunSummary, StoreError},
+    },
+};
+
+use super::{before::Ended, numbers, work::Work};
+
+/// Of an unchanged request that was all of the last run: how many rows it stands for, if no row of its type was written since that
+/// run ended.
+pub async fn rests(work: &mut Work<'_>, run: &Run, request: &str) -> Result<Option<u64>, StoreError> {
+    let mut params = work.params();
+    params.add(run.fetch.clone())?;
+    params.add(request.to_owned())?;
+    params.add(work.inner.catalog.fingerprint.clone())?;
+    params.text(&work.tables(run.entity).table.name)?;
+    // Rows that wait for a decision may have got one.
+    let sql = "SELECT s.brought FROM hayloft_request_state AS s JOIN hayloft_row_number AS n ON n.written=s.written \
+               WHERE s.\"fetch\"=$1 AND s.request=$2 AND s.definition=$3 AND n.name=$4 AND s.brought IS NOT NULL \
+               AND NOT EXISTS (SELECT 1 FROM hayloft_held AS h WHERE h.\"fetch\"=$1)";
+    let lines = work.all(params, sql.to_owned()).await?;
+    let brought: Option<i64> = lines.first().map(|line| get(line, 0)).transpose()?;
+    Ok(brought.map(i64::unsigned_abs))
+}
+
+/// The same where these groups are all of a run, and have nothing but such a page. Whoever writes the type waits meanwhile.
+pub async fn alone(work: &mut Work<'_>, run: &Run, groups: &[Group]) -> Result<Option<u64>, StoreError> {
+    match groups {
+        [only] if only.rows.is_empty() && only.refused.is_empty() => match &only.unchanged {
+            Some(request) => rests(work, run, request).await,
+            None => Ok(None),
+        },
+        _ => Ok(None),
+    }
+}
+
+/// Notes of the only page of a run that ends complete what [`rests`] goes by. What was not judged for a reason of this run is
+/// judged by the next one.
+pub async fn note(
+    work: &mut Work<'_>,
+    run: &Run,
+    (finish, summary): (&Finish, &RunSummary),
+    ended: &Ended,
+) -> Result<(), StoreError> {
+    let Finish::Complete { missing, told, .. } = finish else {
+        return Ok(());
+    };
+    let catalog = &work.inner.catalog;
+    let own = catalog.entity(run.entity).fetch;
+    let keeps = own.is_some_and(|own| catalog.fetch(own).missing == Missing::Keep);
+    let judged = *missing == Missing::Delete || keeps;
+    let alone = summary.pages == 1 && !summary.resumed;
+    // Where a row came twice, which copy counts shows when the page is read.
+    let whole = ended.copied.is_empty() && ended.later.is_empty() && told.doubt.is_none();
+    if ended.rests || !(judged && alone && whole) {
+        return Ok(());
+    }
+    let written = numbers::written(work, run.entity).await?;
+    let mut params = work.params();
+    params.add(run.fetch.clone())?;
+    params.add(run.id)?;
+    params.add(written)?;
+    params.add(ended.seen.len().cast_signed())?;
+    let sql = "UPDATE hayloft_request_state SET written=$3,brought=$4 WHERE \"fetch\"=$1 AND run=$2";
+    work.run(params, sql.to_owned()).await?;
+    Ok(())
+}
