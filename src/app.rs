@@ -7,13 +7,16 @@ mod files;
 pub mod operate;
 mod queue;
 mod reload;
+pub mod terminal;
 mod watch;
 mod work;
 
 use std::{
     io::IsTerminal,
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use control::Control;
@@ -39,6 +42,9 @@ use crate::{
     server::{self, ServerContext},
     store::{Access, Retention, Store},
 };
+
+/// How long an address that others reach is drained.
+const DRAIN: Duration = Duration::from_secs(5);
 
 /// A definition that was read and has no faults.
 pub struct Loaded {
@@ -66,7 +72,7 @@ impl Loaded {
 
     fn shown(DefinitionFiles { files, folder }: DefinitionFiles, color: bool) -> Result<Loaded, Failure> {
         let catalog =
-            catalog::load(&files).map_err(|faults| Failure::setup(definition::render(&files, &faults, color)))?;
+            catalog::load(&files).map_err(|faults| Failure::faults(definition::render(&files, &faults, color)))?;
         Ok(Loaded {
             layout: Arc::new(Layout::of(&catalog)),
             catalog: Arc::new(catalog),
@@ -228,7 +234,7 @@ impl Serving {
         loaded: Loaded,
         store: Store,
         listener: TcpListener,
-        address: std::net::SocketAddr,
+        address: SocketAddr,
         shutdown: CancellationToken,
     ) -> Result<(), Failure> {
         let types = loaded.catalog.entities.len();
@@ -243,6 +249,7 @@ impl Serving {
             allowed_origins: self.listen.allow_origin.as_slice().into(),
             trusted_proxies: self.listen.trust_proxy.as_slice().into(),
             graphiql: !self.listen.no_graphiql,
+            drain: drain(&self.listen, address),
         };
         loaded.unfilled().for_each(|told| tracing::warn!("{told}"));
         let (desk, operators) = sync::watch::channel(None);
@@ -308,6 +315,16 @@ fn control(
             None
         }
     }
+}
+
+/// How long the port stays open at the end: where others reach it, as long as a balancer takes to see that it ends.
+fn drain(listen: &ListenSetting, address: SocketAddr) -> Duration {
+    let usual = if address.ip().is_loopback() {
+        Duration::ZERO
+    } else {
+        DRAIN
+    };
+    listen.drain.map_or(usual, |drain| drain.0)
 }
 
 async fn bind(listen: &str) -> Result<TcpListener, Failure> {

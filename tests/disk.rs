@@ -122,6 +122,12 @@ async fn count(program: &Program) -> usize {
     data["things"].as_array().map_or(0, Vec::len)
 }
 
+async fn ready(program: &Program) -> (u16, String) {
+    let response = program.client().get(format!("{}/readyz", program.url)).send().await;
+    let response = response.expect("an answer");
+    (response.status().as_u16(), response.text().await.expect("a body"))
+}
+
 async fn a_full_disk_is_waited_for(db: Db) {
     let (place, cluster, disk) = place(db);
     let upstream = Upstream::start().await;
@@ -141,6 +147,9 @@ async fn a_full_disk_is_waited_for(db: Db) {
         log.contains("disk is full; free some space").then_some(())
     })
     .await;
+    // It is told to whoever asks how the process is, which goes on serving.
+    let (status, told) = ready(&program).await;
+    assert!(status == 200 && told.contains("disk is full"), "{status} {told}");
     // What is there is served on.
     assert!(
         (PER_PAGE..PAGES * PER_PAGE).contains(&count(&program).await),
@@ -150,6 +159,10 @@ async fn a_full_disk_is_waited_for(db: Db) {
     disk.free();
     eventually(&format!("all rows; {}", program.log()), || async {
         (count(&program).await == PAGES * PER_PAGE).then_some(())
+    })
+    .await;
+    eventually("it says no more that it cannot write", || async {
+        (!ready(&program).await.1.contains("disk is full")).then_some(())
     })
     .await;
     let stored = scratch.rows("SELECT id,text FROM thing").await;

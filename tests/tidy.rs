@@ -81,10 +81,11 @@ const HOMES: &[(&str, &[&str], &str)] = &[
         "only server knows HTTP's server side (and demo, which plays an upstream)",
     ),
     (
-        "async_graphql_axum",
+        "tokio_tungstenite",
         &["src/server"],
         "only server knows HTTP's server side",
     ),
+    ("hyper", &["src/server"], "only server knows HTTP's server side"),
     (
         "async_graphql",
         &["src/graphql", "src/server"],

@@ -2,12 +2,16 @@
 
 use std::{io::Write, process::ExitCode};
 
+use super::terminal::plain;
+
 /// A failure that ends the program.
 #[derive(Debug)]
 pub struct Failure {
     code: u8,
     text: String,
     passes: bool,
+    /// The colours in the text are our own.
+    coloured: bool,
 }
 
 impl Failure {
@@ -17,6 +21,15 @@ impl Failure {
             code: 2,
             text: text.into(),
             passes: false,
+            coloured: false,
+        }
+    }
+
+    /// The same for faults of a definition, which are shown in colours where there are any.
+    pub fn faults(text: impl Into<String>) -> Failure {
+        Failure {
+            coloured: true,
+            ..Failure::setup(text)
         }
     }
 
@@ -26,6 +39,7 @@ impl Failure {
             code: 1,
             text: text.into(),
             passes: false,
+            coloured: false,
         }
     }
 
@@ -35,6 +49,7 @@ impl Failure {
             code: 3,
             text: text.into(),
             passes: false,
+            coloured: false,
         }
     }
 
@@ -49,6 +64,7 @@ impl Failure {
             code,
             text,
             passes: false,
+            coloured: false,
         }
     }
 
@@ -70,7 +86,10 @@ impl Failure {
 
     /// Tells it on stderr; gives the exit code.
     pub fn tell(self) -> ExitCode {
-        let text = self.text();
+        let text = match self.coloured {
+            true => self.text().into(),
+            false => plain(self.text()),
+        };
         if !text.is_empty() {
             // Nobody may be there to read it; the exit code is told anyway.
             let _ = writeln!(std::io::stderr(), "{text}");

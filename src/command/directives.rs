@@ -11,6 +11,6 @@ pub struct Directives {}
 
 impl Directives {
     pub fn run(self) -> Result<(), Failure> {
-        text::print(crate::definition::DIRECTIVES)
+        text::print_as_it_is(crate::definition::DIRECTIVES)
     }
 }

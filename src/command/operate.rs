@@ -12,6 +12,7 @@ use crate::{
         self, Loaded,
         control::{self, EVENTS},
         operate::{Event, Operator, Order},
+        terminal::plain,
     },
     config::{
         DatabaseSetting, DatabaseUrl, DefinitionSetting, DestructiveSetting, Environment, ReadingSetting,
@@ -129,7 +130,7 @@ async fn show(mut events: mpsc::Receiver<Event>) -> Result<(), Failure> {
             }
             Event::Busy(name, told) => {
                 bars.end(&name);
-                eprintln!("{told}");
+                eprintln!("{}", plain(&told));
             }
             Event::Told(told) => text::print(&format!("{told}\n"))?,
         }

@@ -58,7 +58,7 @@ impl Print {
         let loaded = Loaded::read(&self.definition.schema)?;
         let served = graphql::Served::of(&loaded.catalog).map_err(|error| Failure::work(error.to_string()))?;
         let Some(path) = &self.check else {
-            return text::print(served.sdl());
+            return text::print_as_it_is(served.sdl());
         };
         let before = read(path)?;
         let before = changes::read(&path.display().to_string(), &before)

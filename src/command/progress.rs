@@ -4,7 +4,7 @@ use std::{collections::HashMap, io::IsTerminal, time::Duration};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::harvest::Committed;
+use crate::{app::terminal::plain, harvest::Committed};
 
 use super::text;
 
@@ -77,6 +77,6 @@ impl Bars {
     /// Something that a person should know.
     pub fn message(&self, name: &str, text: &str) {
         // Not being able to show it on a terminal ends no harvest.
-        let _ = self.lines.println(format!("{name}: {text}"));
+        let _ = self.lines.println(format!("{name}: {}", plain(text)));
     }
 }

@@ -3,9 +3,16 @@
 use std::{io::Write, time::Duration};
 
 use super::Failure;
+use crate::app::terminal::plain;
 
-/// Writes to stdout. A reader that went away (`hayloft print | head`) is no failure.
+/// Writes to stdout what a person reads; what upstreams wrote in it does nothing to a terminal.
 pub fn print(text: &str) -> Result<(), Failure> {
+    print_as_it_is(&plain(text))
+}
+
+/// Writes to stdout what programs read and nobody but the definition's author wrote. A reader that went away
+/// (`hayloft print | head`) is no failure.
+pub fn print_as_it_is(text: &str) -> Result<(), Failure> {
     match std::io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(Failure::work(format!("error: cannot write to stdout: {error}")))
@@ -77,6 +84,9 @@ pub fn duration(length: Duration) -> String {
 
 /// Rows of cells as aligned columns; the first row is the head. Numbers (by their first character) go to the right.
 pub fn table(rows: &[Vec<String>]) -> String {
+    // Written out before they are measured; a cell is one line, whatever it holds.
+    let written = |cell: &String| plain(cell).replace('\n', "\\n");
+    let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(written).collect()).collect();
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column));
@@ -84,7 +94,7 @@ pub fn table(rows: &[Vec<String>]) -> String {
     };
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let mut out = String::new();
-    for row in rows {
+    for row in &rows {
         let cells: Vec<String> = row
             .iter()
             .zip(&widths)
@@ -129,5 +139,7 @@ mod tests {
         let row = |cells: [&str; 2]| cells.map(str::to_owned).to_vec();
         let text = table(&[row(["type", "rows"]), row(["Item", "320"]), row(["Npc", "8"])]);
         assert_eq!(text, "type  rows\nItem   320\nNpc      8\n");
+        let text = table(&[row(["a", "b"]), row(["x\ny", "\u{1b}[2J"])]);
+        assert_eq!(text, "a     b\nx\\ny  \\u001b[2J\n");
     }
 }

@@ -4,6 +4,8 @@ use std::{convert::Infallible, fmt, net::IpAddr, str::FromStr};
 
 use clap::{Args, builder::BoolishValueParser};
 
+use super::settings::Age;
+
 /// Where to serve.
 #[derive(Args, Clone, Debug)]
 pub struct ListenSetting {
@@ -33,6 +35,11 @@ pub struct ListenSetting {
         default_missing_value = "private"
     )]
     pub trust_proxy: Vec<TrustedProxy>,
+
+    /// How long the port stays open at the end, so that balancers see it and new requests are told (503), such as 10s
+    /// [default: 5s, and 0s on a loopback address]
+    #[arg(long, env = "HAYLOFT_DRAIN", value_name = "TIME")]
+    pub drain: Option<Age>,
 
     /// Do not tell the schema: __schema and __type are refused, and errors suggest no names
     #[arg(long, env = "HAYLOFT_NO_INTROSPECTION", value_parser = BoolishValueParser::new())]

@@ -194,8 +194,8 @@ impl LiveQuery {
                     return Ok(self);
                 }
                 Ok(Begun::Once(answer)) => return Err(answer),
-                // The database's fault, not the query's.
-                Err(errors) if tries < REPLAN_TRIES && errors.iter().all(|error| error.code.is_execution()) => {
+                // The database's fault, or that of others who ask; not the query's.
+                Err(errors) if tries < REPLAN_TRIES && errors.iter().all(|error| error.code.passes()) => {
                     tokio::time::sleep(REPLAN_PAUSE).await;
                 }
                 Err(errors) => return Err(ApiResponse(Err(explained(errors)))),

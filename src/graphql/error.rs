@@ -24,6 +24,7 @@ pub enum Code {
     OperationResolution,
     MethodNotAllowed,
     TooManySubscriptions,
+    Overloaded,
     Timeout,
     DefinitionReplaced,
     Internal,
@@ -39,10 +40,16 @@ impl Code {
             Code::OperationResolution => "OPERATION_RESOLUTION_FAILURE",
             Code::MethodNotAllowed => "METHOD_NOT_ALLOWED",
             Code::TooManySubscriptions => "TOO_MANY_SUBSCRIPTIONS",
+            Code::Overloaded => "OVERLOADED",
             Code::Timeout => "TIMEOUT",
             Code::DefinitionReplaced => "DEFINITION_REPLACED",
             Code::Internal => "INTERNAL",
         }
+    }
+
+    /// Whether the same may be answered a little later.
+    pub(super) fn passes(self) -> bool {
+        self.is_execution() || self == Code::Overloaded
     }
 
     /// Whether it was found while running: the answer then has `data: null` instead of no `data`.

@@ -1,6 +1,9 @@
 //! Requests to answers: admit, plan, bind, run. Knows the store's contract; knows no SQL and no transport.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use apollo_compiler::response::JsonMap;
 
@@ -11,13 +14,15 @@ use crate::{
 };
 
 use super::{
-    ApiError, ApiRequest, ApiResponse, Code, Limits, SchemaError, Served,
+    ApiError, ApiRequest, ApiResponse, Client, Code, Limits, SchemaError, Served,
     describe::{self, describe},
     gate,
+    kept::{Data, Keeping},
     keyed::{self, KeyedRoots, Rows},
     live::Live,
     prepare::{Bound, Caches, Way},
     statistics::Statistics,
+    turns::{Turn, Turns, Work},
 };
 
 /// The data API; cloning gives another handle to the same one.
@@ -30,6 +35,11 @@ pub(super) struct Inner {
     pub store: Store,
     pub limits: Limits,
     pub live: Live,
+    keeping: Arc<Keeping>,
+    /// At the database's readers.
+    turns: Arc<Turns>,
+    /// At reading and planning documents.
+    planning: Arc<Turns>,
     rows: Rows,
     statistics: Statistics,
     pub caches: Caches,
@@ -39,18 +49,33 @@ impl DataApi {
     /// Builds the served schema; nothing is read from the store yet.
     pub fn new(catalog: Arc<Valid<Catalog>>, store: Store, limits: Limits) -> Result<DataApi, SchemaError> {
         let live = Live::new(limits.subscriptions);
-        DataApi::of(catalog, store, limits, live)
+        let keeping = Keeping::new(&limits);
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let turns = [Turns::new(store.readers()), Turns::new(cores)];
+        DataApi::of(catalog, store, limits, live, keeping, turns)
     }
 
     /// The API of a newer definition, under the same limits; `store` is a handle to the same database.
     pub fn redefined(&self, catalog: Arc<Valid<Catalog>>, store: Store) -> Result<DataApi, SchemaError> {
-        DataApi::of(catalog, store, self.0.limits.clone(), Live::after(&self.0.live))
+        let (live, keeping) = (Live::after(&self.0.live), self.0.keeping.clone());
+        let turns = [self.0.turns.clone(), self.0.planning.clone()];
+        DataApi::of(catalog, store, self.0.limits.clone(), live, keeping, turns)
     }
 
-    fn of(catalog: Arc<Valid<Catalog>>, store: Store, limits: Limits, live: Live) -> Result<DataApi, SchemaError> {
+    fn of(
+        catalog: Arc<Valid<Catalog>>,
+        store: Store,
+        limits: Limits,
+        live: Live,
+        keeping: Arc<Keeping>,
+        [turns, planning]: [Arc<Turns>; 2],
+    ) -> Result<DataApi, SchemaError> {
         Ok(DataApi(Arc::new(Inner {
             served: Served::of(&catalog)?,
             live,
+            keeping,
+            turns,
+            planning,
             rows: keyed::loader(store.clone()),
             statistics: Statistics::default(),
             caches: Caches::new(&limits),
@@ -76,9 +101,10 @@ impl DataApi {
     /// Answers a query. A subscription is refused: it needs a transport that can go on answering.
     pub async fn execute(&self, request: impl Into<Arc<ApiRequest>>) -> ApiResponse {
         let request = request.into();
+        let client = request.client;
         let work = async {
             let bound = self.bind(request).await?;
-            self.run(&bound).await.map_err(|error| vec![error])
+            self.run(&bound, client).await.map_err(|error| vec![error])
         };
         let limit = self.0.limits.request_timeout;
         ApiResponse(tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
@@ -104,15 +130,19 @@ impl DataApi {
         // run beside the async threads unless all their results are known.
         let bound = match inner.known(&request) {
             Some(bound) => bound?,
-            None => tokio::task::spawn_blocking(move || inner.prepare(&request))
-                .await
-                .map_err(|cause| {
+            None => {
+                let turn = self.turn(&inner.planning, Work::Request(request.client), inner.limits.queue_wait);
+                let turn = turn.await.map_err(|error| vec![error])?;
+                let prepare = move || (inner.prepare(&request), turn);
+                let planned = tokio::task::spawn_blocking(prepare).await.map_err(|cause| {
                     tracing::error!(%cause, "planning a request failed");
                     vec![ApiError::new(
                         Code::Internal,
                         "the query could not be planned; the log has the cause",
                     )]
-                })??,
+                });
+                planned?.0?
+            }
         };
         self.check_rows(&bound).await.map_err(|error| vec![error])?;
         Ok(bound)
@@ -135,21 +165,47 @@ impl DataApi {
         check(Some(&counts.map_err(|error| ApiError::from_store(&error))?))
     }
 
-    /// Runs a bound operation: the `data` object as JSON.
-    pub(super) async fn run(&self, bound: &Bound) -> Result<String, ApiError> {
+    /// Runs a bound operation: the `data` object as JSON, kept until it is sent.
+    pub(super) async fn run(&self, bound: &Bound, client: Client) -> Result<Data, ApiError> {
+        let work = match bound.prepared.took.is_long() {
+            true => Work::Long(client),
+            false => Work::Request(client),
+        };
+        self.run_as(bound, client, work, self.0.limits.queue_wait).await
+    }
+
+    /// The same for a live query, which waits until others have had their turn.
+    pub(super) async fn run_again(&self, bound: &Bound) -> Result<Data, ApiError> {
+        let patience = self.0.limits.request_timeout;
+        self.run_as(bound, Client::default(), Work::Live, patience).await
+    }
+
+    async fn run_as(&self, bound: &Bound, client: Client, work: Work, patience: Duration) -> Result<Data, ApiError> {
+        let fail = |error: &StoreError| ApiError::from_store(error);
+        let keep = |json: String| self.0.keeping.keep(json, client);
         match &bound.prepared.way {
-            Way::Constant(json) => Ok(json.clone()),
+            Way::Constant(json) => keep(json.clone()).await,
+            // Those of many are one statement, so they wait for no turn.
+            Way::Keyed(roots) => keep(self.load(roots, bound).await.map_err(|error| fail(&error))?).await,
             Way::Statement(statement) => {
+                // A large answer is out of the memory before the turn ends.
+                let _turn = self.turn(&self.0.turns, work, patience).await?;
+                let began = Instant::now();
                 let answer = self.0.store.read(statement, &bound.params).await;
-                answer
-                    .map(|answer| answer.json)
-                    .map_err(|error| ApiError::from_store(&error))
+                bound.prepared.took.note(began.elapsed());
+                keep(answer.map_err(|error| fail(&error))?.json).await
             }
-            Way::Keyed(roots) => self
-                .load(roots, bound)
-                .await
-                .map_err(|error| ApiError::from_store(&error)),
         }
+    }
+
+    /// A turn, or who was not called in time is told so.
+    async fn turn(&self, turns: &Arc<Turns>, work: Work, patience: Duration) -> Result<Turn, ApiError> {
+        turns.take(work, patience).await.ok_or_else(|| {
+            let message = format!(
+                "waited {patience:?} behind other operations; try again in a second, or raise it with --limit queue_wait=…"
+            );
+            ApiError::new(Code::Overloaded, message)
+        })
     }
 
     async fn load(&self, roots: &KeyedRoots, bound: &Bound) -> Result<String, Arc<StoreError>> {

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 /// The most that a count may be raised to; beyond it none bounds anything.
 const COUNT_MAX: usize = 1_000_000_000;
+/// The same for bytes.
+const BYTES_MAX: usize = 1_000_000_000_000;
 /// Nesting beyond this is refused by the parser, whose stack it would need.
 const NESTING_MAX: usize = 180;
 /// Room for plans is taken at once.
@@ -45,6 +47,14 @@ pub struct Limits {
     pub filter_rows: u64,
     /// Compiled plans that are kept; each costs some kilobytes.
     pub plans: usize,
+    /// Bytes of an answer: as much as a person waits for, and a program should not ask for at once.
+    pub answer_bytes: usize,
+    /// Bytes of all answers in memory that wait to be sent; what has no room here lies on the disk.
+    pub unsent_bytes: usize,
+    /// Bytes of all answers on the disk.
+    pub spool_bytes: usize,
+    /// Bytes of requests that are being read or worked on, values counted by what they take in memory.
+    pub received_bytes: usize,
     /// Requests under way in the whole server: more would only wait for the database's few connections.
     pub requests: usize,
     /// Sockets open in the whole server; each holds two buffers of 4 KiB and its operations.
@@ -55,6 +65,8 @@ pub struct Limits {
     pub socket_operations: usize,
     /// The pause after a commit before live queries run again: commits of one harvest come in bursts.
     pub live_pause: Duration,
+    /// How long an operation waits for its turn: who waits longer is better told to come back.
+    pub queue_wait: Duration,
     /// How long one request may take, its wait for a database connection included.
     pub request_timeout: Duration,
     /// Whether the schema is told: `__schema`, `__type`, and the names that errors suggest. A setting of its own, no number.
@@ -80,11 +92,16 @@ impl Default for Limits {
             rows: 1_000_000,
             filter_rows: 10_000_000,
             plans: 512,
+            answer_bytes: 64_000_000,
+            unsent_bytes: 128_000_000,
+            spool_bytes: 4_000_000_000,
+            received_bytes: 64_000_000,
             requests: 512,
             sockets: 18_000,
             subscriptions: 1_000,
             socket_operations: 50,
             live_pause: Duration::from_millis(50),
+            queue_wait: Duration::from_secs(1),
             request_timeout: Duration::from_secs(20),
             introspection: true,
         }
@@ -130,7 +147,7 @@ impl Limits {
     }
 
     /// Every limit under its name; taken apart in full, so that none can be forgotten.
-    fn places(&mut self) -> [(&'static str, Place<'_>); 22] {
+    fn places(&mut self) -> [(&'static str, Place<'_>); 27] {
         let Limits {
             query_bytes,
             tokens,
@@ -148,11 +165,16 @@ impl Limits {
             rows,
             filter_rows,
             plans,
+            answer_bytes,
+            unsent_bytes,
+            spool_bytes,
+            received_bytes,
             requests,
             sockets,
             subscriptions,
             socket_operations,
             live_pause,
+            queue_wait,
             request_timeout,
             introspection: _,
         } = self;
@@ -173,11 +195,16 @@ impl Limits {
             ("rows", Place::Rows(rows)),
             ("filter_rows", Place::Rows(filter_rows)),
             ("plans", Place::Count(plans, PLANS_MAX)),
+            ("answer_bytes", Place::Count(answer_bytes, BYTES_MAX)),
+            ("unsent_bytes", Place::Count(unsent_bytes, BYTES_MAX)),
+            ("spool_bytes", Place::Count(spool_bytes, BYTES_MAX)),
+            ("received_bytes", Place::Count(received_bytes, BYTES_MAX)),
             ("requests", Place::Count(requests, COUNT_MAX)),
             ("sockets", Place::Count(sockets, COUNT_MAX)),
             ("subscriptions", Place::Count(subscriptions, COUNT_MAX)),
             ("socket_operations", Place::Count(socket_operations, COUNT_MAX)),
             ("live_pause", Place::Time(live_pause)),
+            ("queue_wait", Place::Time(queue_wait)),
             ("request_timeout", Place::Time(request_timeout)),
         ]
     }

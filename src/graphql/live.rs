@@ -6,39 +6,45 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
-use tokio::sync::{
-    OwnedSemaphorePermit, Semaphore,
-    broadcast::{self, error::RecvError, error::TryRecvError},
-    watch,
+use tokio::{
+    sync::{
+        broadcast::{self, error::RecvError, error::TryRecvError},
+        watch,
+    },
+    time::Instant,
 };
 
 use crate::{change::Commit, value::Key};
 
 use super::{
-    ApiError, ApiRequest, ApiResponse, Code, DataApi,
+    ApiError, ApiRequest, ApiResponse, Client, Code, DataApi, Denied, Share, Shares,
+    kept::Data,
     prepare::{Bound, PlanId},
 };
+
+/// A live query rests so many times as long as its last run took, so that slow ones leave the database to others; but not for ever.
+const TIMES_REST: u32 = 10;
+const REST_MAX: Duration = Duration::from_secs(60);
 
 /// The groups of live queries, and how many more listeners there may be.
 pub(super) struct Live {
     groups: Arc<Mutex<HashMap<GroupId, Answers>>>,
-    free: Arc<Semaphore>,
-    limit: usize,
+    places: Arc<Shares>,
 }
 
 /// The newest answer of a group; none before its first run.
 type Answers = Arc<watch::Sender<Option<Answer>>>;
-pub(super) type Answer = Arc<Result<String, ApiError>>;
+pub(super) type Answer = Arc<Result<Data, ApiError>>;
 type GroupId = (PlanId, Key);
 
 impl Live {
     pub fn new(limit: usize) -> Live {
         Live {
             groups: Arc::default(),
-            free: Arc::new(Semaphore::new(limit)),
-            limit,
+            places: Shares::new(limit),
         }
     }
 
@@ -46,21 +52,24 @@ impl Live {
     pub fn after(older: &Live) -> Live {
         Live {
             groups: Arc::default(),
-            free: older.free.clone(),
-            limit: older.limit,
+            places: older.places.clone(),
         }
     }
 
-    fn place(&self) -> Result<Place, ApiError> {
-        let permit = self.free.clone().try_acquire_owned().map_err(|_| {
-            let message = format!(
-                "{} live queries are open, more are not allowed; raise it with --limit subscriptions=…",
-                self.limit
-            );
+    fn place(&self, client: Client) -> Result<Place, ApiError> {
+        let share = self.places.take(client).map_err(|denied| {
+            let most = self.places.most();
+            let message = match denied {
+                Denied::All => format!("{most} live queries are open, more are not allowed"),
+                Denied::Client => {
+                    format!("your address has so many of the {most} live queries that the rest is for others")
+                }
+            };
+            let message = format!("{message}; raise it with --limit subscriptions=…");
             ApiError::new(Code::TooManySubscriptions, message)
         })?;
         Ok(Place {
-            _permit: Arc::new(permit),
+            _share: Arc::new(share),
         })
     }
 
@@ -89,7 +98,7 @@ pub(super) struct Listener {
 /// A listener's place among all that there may be; kept when its live query goes on under a newer definition.
 #[derive(Clone)]
 pub(super) struct Place {
-    _permit: Arc<OwnedSemaphorePermit>,
+    _share: Arc<Share>,
 }
 
 impl Listener {
@@ -111,13 +120,18 @@ impl Listener {
 impl DataApi {
     /// Answers a query, or joins a live query; `place` is the one that the listener has already.
     pub(super) async fn begin(&self, request: Arc<ApiRequest>, place: Option<Place>) -> Result<Begun, Vec<ApiError>> {
+        let client = request.client;
         let bound = self.bind(request.clone()).await?;
+        if !bound.is_subscription && request.is_live_only {
+            let message = "too many requests are under way; try again in a second, or raise it with --limit requests=…";
+            return Err(vec![ApiError::new(Code::Overloaded, message)]);
+        }
         if !bound.is_subscription {
             return Ok(Begun::Once(self.execute(request).await));
         }
         let place = match place {
             Some(place) => place,
-            None => self.0.live.place().map_err(|error| vec![error])?,
+            None => self.0.live.place(client).map_err(|error| vec![error])?,
         };
         let answers = self.join(bound);
         Ok(Begun::Live(Listener { answers, place }))
@@ -162,7 +176,7 @@ struct Group {
 impl Group {
     async fn serve(mut self) {
         loop {
-            self.run().await;
+            let rest = self.run().await;
             loop {
                 tokio::select! {
                     () = self.answers.closed() => {
@@ -178,16 +192,17 @@ impl Group {
                     },
                 }
             }
-            tokio::time::sleep(self.api.0.limits.live_pause).await;
+            let pause = Instant::now() + self.api.0.limits.live_pause;
+            tokio::time::sleep_until(pause.max(rest)).await;
             // What was committed during the pause is in the next run already.
             while !matches!(self.commits.try_recv(), Err(TryRecvError::Empty | TryRecvError::Closed)) {}
         }
     }
 
-    /// Runs once and publishes the answer if it differs from the last.
-    async fn run(&self) {
+    /// Runs once and publishes the answer if it differs from the last; when it may run again.
+    async fn run(&self) -> Instant {
         let limit = self.api.0.limits.request_timeout;
-        let run = tokio::time::timeout(limit, self.api.run(&self.bound)).await;
+        let run = tokio::time::timeout(limit, self.api.run_again(&self.bound)).await;
         let answer = run.unwrap_or_else(|_| {
             let message = format!("the live query took longer than {limit:?}; ask for less");
             Err(ApiError::new(Code::Timeout, message))
@@ -199,6 +214,7 @@ impl Group {
             }
             differs
         });
+        Instant::now() + (self.bound.prepared.took.last() * TIMES_REST).min(REST_MAX)
     }
 
     /// Ends the group unless somebody joined in the meantime; joining takes the same lock.

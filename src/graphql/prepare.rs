@@ -4,7 +4,11 @@
 use std::{
     collections::BTreeSet,
     num::NonZeroUsize,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
 };
 
 use apollo_compiler::{ExecutableDocument, Node, executable::Operation, response::JsonMap};
@@ -36,6 +40,9 @@ const LARGE_PLANS: NonZeroUsize = NonZeroUsize::new(8).unwrap();
 /// Parsed documents that are kept; at most 32 KiB of text each, and about ten times as much parsed.
 const DOCUMENTS: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 
+/// Milliseconds from which on a run is a long one: as long as a person does not notice.
+const LONG: u32 = 100;
+
 /// What is remembered of earlier requests.
 pub(super) struct Caches {
     documents: Cache<u128, Admitted>,
@@ -66,6 +73,27 @@ pub(super) struct Prepared {
     pub entities: BTreeSet<EntityId>,
     pub plan: Plan,
     pub way: Way,
+    pub took: Took,
+}
+
+/// How long the last run of an operation took, in milliseconds.
+#[derive(Debug, Default)]
+pub(super) struct Took(AtomicU32);
+
+impl Took {
+    pub fn note(&self, length: Duration) {
+        self.0
+            .store(u32::try_from(length.as_millis()).unwrap_or(u32::MAX), Ordering::Relaxed);
+    }
+
+    pub fn last(&self) -> Duration {
+        Duration::from_millis(self.0.load(Ordering::Relaxed).into())
+    }
+
+    /// Whether it is known to be one that others should not wait behind.
+    pub fn is_long(&self) -> bool {
+        self.0.load(Ordering::Relaxed) >= LONG
+    }
 }
 
 /// How an operation is answered.
@@ -180,6 +208,7 @@ impl Inner {
             entities: plan.read.entities(&self.catalog),
             plan,
             way,
+            took: Took::default(),
         })
     }
 

@@ -3,6 +3,8 @@
 use apollo_compiler::response::{JsonMap, JsonValue};
 use serde::{Deserialize, Deserializer, de::Error};
 
+use super::Client;
+
 /// A GraphQL request, however it arrived.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -19,6 +21,29 @@ pub struct ApiRequest {
     /// Whether whoever asks can take more than one answer; subscriptions are else refused.
     #[serde(skip)]
     pub(super) streams: bool,
+    /// Who asks.
+    #[serde(skip)]
+    pub(super) client: Client,
+    /// Whether there is no room for a query now: a live query has places of its own.
+    #[serde(skip)]
+    pub(super) is_live_only: bool,
+}
+
+impl ApiRequest {
+    /// The same, asked by this client.
+    #[must_use]
+    pub fn by(self, client: Client) -> ApiRequest {
+        ApiRequest { client, ..self }
+    }
+
+    /// The same where there is no room for a query: only a live query is begun.
+    #[must_use]
+    pub fn live_only(self) -> ApiRequest {
+        ApiRequest {
+            is_live_only: true,
+            ..self
+        }
+    }
 }
 
 fn query<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {

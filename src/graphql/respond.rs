@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{ApiError, Code};
+use super::{ApiError, Code, kept::Data};
 
 /// How far a request came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,13 +13,30 @@ pub enum Kind {
     RequestError,
     /// It is of a kind that this way of asking does not serve, such as a subscription in a GET request.
     NotAllowed,
+    /// There is no room for it now: the body has no `data`.
+    Overloaded,
     /// It ran and failed: the body has `data: null`.
     Failed,
 }
 
 /// The answer to one request.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ApiResponse(pub(super) Result<String, Vec<ApiError>>);
+pub struct ApiResponse(pub(super) Result<Data, Vec<ApiError>>);
+
+/// A response's bytes: `head`, the data if there are any, `tail`.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    pub head: Bytes,
+    pub data: Option<Data>,
+    pub tail: Bytes,
+}
+
+impl Parts {
+    #[allow(clippy::len_without_is_empty)] // It never is.
+    pub fn len(&self) -> usize {
+        self.head.len() + self.data.as_ref().map_or(0, Data::len) + self.tail.len()
+    }
+}
 
 impl ApiResponse {
     pub fn kind(&self) -> Kind {
@@ -27,36 +44,61 @@ impl ApiResponse {
             Ok(_) => Kind::Ok,
             Err(errors) => match errors.first().map(|error| error.code) {
                 Some(Code::MethodNotAllowed) => Kind::NotAllowed,
+                Some(Code::Overloaded) => Kind::Overloaded,
                 Some(code) if code.is_execution() => Kind::Failed,
                 _ => Kind::RequestError,
             },
         }
     }
 
-    /// The whole response body as JSON.
-    pub fn body(&self) -> Bytes {
-        match &self.0 {
-            Ok(data) => {
-                let mut body = String::with_capacity(data.len() + 10);
-                body.push_str("{\"data\":");
-                body.push_str(data);
-                body.push('}');
-                body.into()
-            }
+    /// The response as JSON, in parts.
+    pub fn into_parts(self) -> Parts {
+        let kind = self.kind();
+        match self.0 {
+            Ok(data) => Parts {
+                head: Bytes::from_static(b"{\"data\":"),
+                data: Some(data),
+                tail: Bytes::from_static(b"}"),
+            },
             Err(errors) => {
-                let list: Vec<_> = errors.iter().map(ApiError::to_json).collect();
-                let mut body = serde_json::json!({ "errors": list });
-                if let (Kind::Failed, Some(object)) = (self.kind(), body.as_object_mut()) {
+                let mut body = serde_json::json!({ "errors": list(&errors) });
+                if let (Kind::Failed, Some(object)) = (kind, body.as_object_mut()) {
                     object.insert("data".to_owned(), serde_json::Value::Null);
                 }
-                body.to_string().into()
+                Parts {
+                    head: body.to_string().into(),
+                    data: None,
+                    tail: Bytes::new(),
+                }
             }
         }
+    }
+
+    /// The errors as JSON, when they end whatever the request began: it was refused, or will not be answered again.
+    pub fn ended_by(&self) -> Option<serde_json::Value> {
+        let errors = self.0.as_ref().err()?;
+        let passes = matches!(
+            errors.first().map(|error| error.code),
+            Some(Code::Internal | Code::Timeout) | None
+        );
+        (!passes).then(|| list(errors).into())
+    }
+
+    /// The whole response body.
+    #[cfg(test)]
+    pub fn body(&self) -> Bytes {
+        let Parts { head, data, tail } = self.clone().into_parts();
+        let data = data.map_or_else(Bytes::new, |data| data.whole());
+        [head, data, tail].concat().into()
     }
 
     pub fn errors(&self) -> &[ApiError] {
         self.0.as_ref().err().map(Vec::as_slice).unwrap_or_default()
     }
+}
+
+fn list(errors: &[ApiError]) -> Vec<serde_json::Value> {
+    errors.iter().map(ApiError::to_json).collect()
 }
 
 impl From<ApiError> for ApiResponse {

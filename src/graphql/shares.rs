@@ -1,5 +1,5 @@
-//! Fair shares of what there is a bounded number of: requests, sockets, live queries. Knows clients as numbers; knows neither
-//! addresses nor what is shared.
+//! Fair shares of what there is a bounded amount of: requests, sockets, live queries, bytes. Knows clients as numbers; knows
+//! neither addresses nor what is shared.
 //!
 //! Nobody is given a number of his own: who has few may always take more, and who has many only while much is free. So one
 //! client alone may have four fifths of all, and there is room for the next one whatever the first does.
@@ -18,7 +18,7 @@ const TIMES_FREE: usize = 4;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Client(pub u128);
 
-/// Places of one kind.
+/// All that there is of one kind.
 #[derive(Debug)]
 pub struct Shares {
     most: usize,
@@ -32,19 +32,20 @@ struct Taken {
     by: HashMap<Client, usize>,
 }
 
-/// A place that is taken; free again when dropped.
+/// What is taken of it; free again when dropped.
 #[derive(Debug)]
 pub struct Share {
     shares: Arc<Shares>,
     client: Client,
+    amount: usize,
 }
 
-/// Why there is no place.
+/// Why there is nothing left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Denied {
-    /// All are taken.
+    /// All is taken.
     All,
-    /// This client has so many that what is free is for others.
+    /// This client has so much that what is free is for others.
     Client,
 }
 
@@ -62,25 +63,23 @@ impl Shares {
         self.most
     }
 
+    /// Takes one.
     pub fn take(self: &Arc<Self>, client: Client) -> Result<Share, Denied> {
-        let mut taken = self.taken();
-        let free = self.most.saturating_sub(taken.all);
-        let own = taken.by.get(&client).copied().unwrap_or(0);
-        if free == 0 {
-            return Err(Denied::All);
-        }
-        if own >= free.saturating_mul(TIMES_FREE) {
-            return Err(Denied::Client);
-        }
-        taken.all += 1;
-        taken.by.insert(client, own + 1);
-        Ok(Share {
-            shares: Arc::clone(self),
-            client,
-        })
+        let mut share = self.none(client);
+        share.grow(1)?;
+        Ok(share)
     }
 
-    /// Waits until no place is taken.
+    /// A share of nothing, to grow.
+    pub fn none(self: &Arc<Self>, client: Client) -> Share {
+        Share {
+            shares: Arc::clone(self),
+            client,
+            amount: 0,
+        }
+    }
+
+    /// Waits until nothing is taken.
     pub async fn all_free(&self) {
         loop {
             let mut emptied = std::pin::pin!(self.emptied.notified());
@@ -98,18 +97,51 @@ impl Shares {
     }
 }
 
-impl Drop for Share {
-    fn drop(&mut self) {
+impl Share {
+    /// Takes so much more, or nothing.
+    pub fn grow(&mut self, amount: usize) -> Result<(), Denied> {
+        if amount == 0 {
+            return Ok(());
+        }
         let mut taken = self.shares.taken();
-        taken.all = taken.all.saturating_sub(1);
+        let free = self.shares.most.saturating_sub(taken.all);
+        let own = taken.by.get(&self.client).copied().unwrap_or(0);
+        if amount > free {
+            return Err(Denied::All);
+        }
+        if own >= free.saturating_mul(TIMES_FREE) {
+            return Err(Denied::Client);
+        }
+        taken.all += amount;
+        taken.by.insert(self.client, own + amount);
+        self.amount += amount;
+        Ok(())
+    }
+
+    /// How much it is.
+    pub fn amount(&self) -> usize {
+        self.amount
+    }
+
+    fn give_back(&mut self) {
+        let mut taken = self.shares.taken();
+        taken.all = taken.all.saturating_sub(self.amount);
         if let Some(own) = taken.by.get_mut(&self.client) {
-            *own = own.saturating_sub(1);
+            *own = own.saturating_sub(self.amount);
             if *own == 0 {
                 taken.by.remove(&self.client);
             }
         }
         if taken.all == 0 {
             self.shares.emptied.notify_waiters();
+        }
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        if self.amount > 0 {
+            self.give_back();
         }
     }
 }
@@ -144,6 +176,19 @@ mod tests {
         let both = take_all(&shares, 1);
         assert_eq!(both.len(), 2);
         assert_eq!(shares.take(Client(2)).err(), Some(Denied::All));
+    }
+
+    #[test]
+    fn amounts_grow() {
+        let shares = Shares::new(100);
+        let mut share = shares.none(Client(1));
+        assert_eq!(share.grow(101), Err(Denied::All));
+        assert_eq!(share.grow(60), Ok(()));
+        assert_eq!(share.grow(40), Ok(()));
+        assert_eq!((share.grow(1), share.amount()), (Err(Denied::All), 100));
+        assert_eq!(share.grow(0), Ok(()), "nothing is always there");
+        drop(share);
+        assert_eq!(shares.taken().all, 0);
     }
 
     #[tokio::test]

@@ -28,6 +28,11 @@ pub(super) fn of(peer: Option<&Peer>, headers: &HeaderMap, trusted: &[TrustedPro
     number(address(peer.ip().to_canonical(), headers, trusted))
 }
 
+/// Who is at the other end of a connection, whoever it speaks for.
+pub(super) fn of_peer(peer: SocketAddr) -> Client {
+    number(peer.ip().to_canonical())
+}
+
 /// Its address. Where both headers are there and do not agree, neither is believed: a proxy writes one of them, and passes on
 /// the other as anybody may have written it.
 fn address(peer: IpAddr, headers: &HeaderMap, trusted: &[TrustedProxy]) -> IpAddr {

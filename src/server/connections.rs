@@ -11,7 +11,11 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, http::Request};
+use axum::{
+    Router,
+    http::{Request, Version},
+};
+use futures_util::future::BoxFuture;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto::Builder,
@@ -24,12 +28,18 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::client::Peer;
+use super::{
+    client::{self, Peer},
+    meter::Meter,
+    pace::Paced,
+    shared::Shared,
+};
+use crate::graphql::{FILES_MAX, Share, Shares};
 
 /// Connections at once; a machine that serves more wants several processes anyway.
 const CONNECTIONS_MAX: usize = 20_000;
-/// Files kept for others: the database's connections with their journals, the harvest's own requests, the log.
-const FILES_KEPT: usize = 100;
+/// Files kept for others: the database's connections with their journals, the harvest's own requests, the log, large answers.
+const FILES_KEPT: usize = 100 + FILES_MAX;
 /// Connections even where files are so few that none would be left: the operating system then refuses the last ones.
 const CONNECTIONS_MIN: usize = 16;
 /// How long a request's head may take to arrive, and how long a connection may be idle between two requests. Ten
@@ -38,6 +48,19 @@ const HEAD_PATIENCE: Duration = Duration::from_secs(10);
 /// Pings find out dead HTTP/2 connections: their streams come and go, so no read is ever late.
 const PING_EVERY: Duration = Duration::from_secs(25);
 const PING_PATIENCE: Duration = Duration::from_secs(10);
+/// Bytes of a request's head, and of an answer that has left its handler and not yet the process.
+const HEAD_MAX: usize = 64 * 1024;
+/// Requests at once on an HTTP/2 connection. Each may hold a piece of an unread answer and one of a body, 16 kB in all.
+const STREAMS_MAX: u32 = 32;
+/// Bytes that an HTTP/2 client may send ahead of their reader: the least that the protocol knows, for all its requests together.
+const WINDOW: u32 = 65_535;
+/// Bytes of an answer that HTTP/2 may take on before the client wants them.
+const SEND_AHEAD: usize = 16 * 1024;
+/// Requests that an HTTP/2 client may take back before they are looked at, and faults of its streams: more end the connection.
+const RESETS_MAX: usize = 20;
+const STREAM_FAULTS_MAX: usize = 100;
+/// Bytes of a request's headers over HTTP/2.
+const HEADERS_MAX: u32 = 64 * 1024;
 /// The pause after an accept that failed for the whole process, such as for want of files: trying at once would only spin.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 /// How often it is told that no connection is free.
@@ -70,13 +93,20 @@ fn connections_of(files: Option<u64>) -> usize {
 /// A connection's place among all of them. Whoever takes a connection over (a WebSocket) keeps it with it.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
-    _permit: Arc<OwnedSemaphorePermit>,
+    _taken: Arc<(OwnedSemaphorePermit, Share)>,
 }
 
 /// Accepts and serves until `stopping`, then waits for requests under way. Whoever finds no place waits in the system's queue.
-pub(super) async fn serve(listener: TcpListener, router: Router, bounds: Bounds, stopping: CancellationToken) {
+pub(super) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    shared: Shared,
+    bounds: Bounds,
+    stopping: CancellationToken,
+) {
     let tasks = TaskTracker::new();
     let free = Arc::new(Semaphore::new(bounds.connections));
+    let shares = Shares::new(bounds.connections);
     let mut told = None;
     loop {
         if free.available_permits() == 0 && told.is_none_or(|at: Instant| at.elapsed() > TELL_EVERY) {
@@ -99,20 +129,37 @@ pub(super) async fn serve(listener: TcpListener, router: Router, bounds: Bounds,
         let Some(((stream, peer), permit)) = accepted else {
             break;
         };
-        let service = Visitor {
+        let Some(place) = place(permit, &shares, peer, &shared) else {
+            tracing::debug!(%peer, "a connection was refused: its address has so many that the rest is for others");
+            continue;
+        };
+        let visitor = Visitor {
             router: router.clone(),
-            place: Place {
-                _permit: Arc::new(permit),
-            },
+            place,
             peer: Peer(peer),
+            meter: Meter::new(shared.received.clone(), client::of_peer(peer)),
             has_asked: Arc::default(),
         };
-        tasks.spawn(converse(stream, service, bounds.head_patience, stopping.clone()));
+        tasks.spawn(converse(stream, visitor, bounds.head_patience, stopping.clone()));
     }
     // Closed before the wait, so that new clients are refused instead of left hanging.
     drop(listener);
     tasks.close();
     tasks.wait().await;
+}
+
+/// A place for a connection; none when its address has its share already. Proxies speak for many.
+fn place(permit: OwnedSemaphorePermit, shares: &Arc<Shares>, peer: SocketAddr, shared: &Shared) -> Option<Place> {
+    let proxies = &shared.context.trusted_proxies;
+    let speaks_for_many = proxies.iter().any(|proxy| proxy.includes(peer.ip().to_canonical()));
+    let client = client::of_peer(peer);
+    let share = match speaks_for_many {
+        true => shares.none(client),
+        false => shares.take(client).ok()?,
+    };
+    Some(Place {
+        _taken: Arc::new((permit, share)),
+    })
 }
 
 /// The next connection; failures of one connection are passed over, those of the process are waited out.
@@ -143,7 +190,8 @@ async fn converse(stream: TcpStream, visitor: Visitor, patience: Duration, stopp
     }
     let has_asked = visitor.has_asked.clone();
     let builder = builder(patience);
-    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(visitor));
+    let stream = TokioIo::new(Paced::new(stream, visitor.meter.clone()));
+    let connection = builder.serve_connection_with_upgrades(stream, TowerToHyperService::new(visitor));
     let mut connection = std::pin::pin!(connection);
     // hyper's own clock starts when it knows the protocol; who sends only the first bytes of it is waited for here.
     let mut first_request = std::pin::pin!(tokio::time::sleep(patience));
@@ -175,10 +223,22 @@ async fn converse(stream: TcpStream, visitor: Visitor, patience: Duration, stopp
 
 fn builder(patience: Duration) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(patience);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(patience)
+        .max_buf_size(HEAD_MAX);
+    // Answers to pings and settings need no bound of their own: the next is read when the last has left.
     builder
         .http2()
         .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW)
+        .max_send_buf_size(SEND_AHEAD)
+        .max_header_list_size(HEADERS_MAX)
+        .max_pending_accept_reset_streams(RESETS_MAX)
+        .max_local_error_reset_streams(STREAM_FAULTS_MAX)
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_PATIENCE);
     builder
@@ -190,16 +250,18 @@ struct Visitor {
     router: Router,
     place: Place,
     peer: Peer,
+    meter: Arc<Meter>,
     has_asked: Arc<AtomicBool>,
 }
 
 impl<B> tower::Service<Request<B>> for Visitor
 where
     Router: tower::Service<Request<B>>,
+    <Router as tower::Service<Request<B>>>::Future: Send + 'static,
 {
     type Response = <Router as tower::Service<Request<B>>>::Response;
     type Error = <Router as tower::Service<Request<B>>>::Error;
-    type Future = <Router as tower::Service<Request<B>>>::Future;
+    type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.router.poll_ready(context)
@@ -209,7 +271,15 @@ where
         self.has_asked.store(true, Ordering::Relaxed);
         request.extensions_mut().insert(self.place.clone());
         request.extensions_mut().insert(self.peer);
-        self.router.call(request)
+        request.extensions_mut().insert(self.meter.clone());
+        self.meter.request(request.version() == Version::HTTP_2);
+        let (answer, meter) = (self.router.call(request), self.meter.clone());
+        Box::pin(async move {
+            let answer = answer.await;
+            // Its body was read, or will not be: what comes now is the next request.
+            meter.again();
+            answer
+        })
     }
 }
 
@@ -220,8 +290,8 @@ mod tests {
     #[test]
     fn connections_leave_room_for_other_files() {
         let cases = [
-            (Some(1_024), 924),
-            (Some(20_000), 19_900),
+            (Some(1_024), 796),
+            (Some(20_000), 19_772),
             (Some(1 << 20), 20_000),
             (Some(50), 16),
             (None, 20_000),

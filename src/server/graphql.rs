@@ -3,29 +3,32 @@
 use axum::{
     body::Body,
     extract::{Query, Request, State},
-    http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use serde_json::json;
 
-use crate::graphql::{ApiRequest, ApiResponse, Denied, Kind, keep_digits};
+use crate::graphql::{ApiRequest, ApiResponse, Denied, Kind, Share, keep_digits};
 
 use super::{
+    handshake,
+    intake::{self, Fault, MESSAGE_MAX, Whole},
     negotiate::{self, Media},
     origin,
+    pace::{PATIENCE, STEP},
+    sending,
     shared::Shared,
-    socket,
 };
 
-/// Bytes of a request body: a query of 32 KiB, and variables with some thousand values.
-const BODY_MAX: usize = 1024 * 1024;
+/// When to try again, in seconds.
+const SOON: HeaderValue = HeaderValue::from_static("1");
 
 /// `GET`: one query, or the beginning of a WebSocket.
 pub(super) async fn get(State(shared): State<Shared>, request: Request) -> Response {
     let (mut parts, _) = request.into_parts();
     let upgrade = parts.headers.get(header::UPGRADE).and_then(|value| value.to_str().ok());
     if upgrade.is_some_and(|value| value.eq_ignore_ascii_case("websocket")) {
-        return upgrade_to_socket(shared, &mut parts).await;
+        return upgrade_to_socket(shared, &mut parts);
     }
     let Some(media) = answer_media(&parts.headers) else {
         return not_acceptable();
@@ -34,12 +37,13 @@ pub(super) async fn get(State(shared): State<Shared>, request: Request) -> Respo
         Ok(request) => request,
         Err(message) => return refused(StatusCode::BAD_REQUEST, media, &message),
     };
-    answer(&shared, &parts, request, media).await
+    let share = shared.received.none(shared.client(&parts));
+    answer(&shared, &parts, request, share, media).await
 }
 
-async fn upgrade_to_socket(shared: Shared, parts: &mut Parts) -> Response {
+fn upgrade_to_socket(shared: Shared, parts: &mut Parts) -> Response {
     match origin::may_open(parts) {
-        Ok(()) => socket::accept(parts, shared).await,
+        Ok(()) => handshake::accept(parts, shared),
         Err(message) => refused(StatusCode::FORBIDDEN, Media::Json, &message),
     }
 }
@@ -83,27 +87,47 @@ pub(super) async fn post(State(shared): State<Shared>, request: Request) -> Resp
         let message = "the body must be JSON, announced by Content-Type: application/json";
         return refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, media, message);
     }
-    let limit = shared.context.api.newest().limits().request_timeout;
-    let body = match tokio::time::timeout(limit, axum::body::to_bytes(body, BODY_MAX)).await {
-        Ok(Ok(body)) => body,
-        Ok(Err(_)) => {
-            let message = format!("the body could not be read, or is larger than {BODY_MAX} bytes");
-            return refused(StatusCode::PAYLOAD_TOO_LARGE, media, &message);
-        }
-        Err(_) => return refused(StatusCode::REQUEST_TIMEOUT, media, "the body did not arrive in time"),
+    let read = intake::read(body, &shared.received, shared.client(&parts)).await;
+    let Whole { bytes: body, share } = match read {
+        Ok(whole) => whole,
+        Err(fault) => return unread(media, fault),
     };
     if body.trim_ascii_start().starts_with(b"[") {
         let message = "batches are not supported; send one request, it may have several root fields";
         return refused(StatusCode::BAD_REQUEST, media, message);
     }
-    match serde_json::from_slice::<ApiRequest>(&keep_digits(&body)) {
-        Ok(request) => answer(&shared, &parts, request, media).await,
+    let request = serde_json::from_slice::<ApiRequest>(&keep_digits(&body));
+    drop(body);
+    match request {
+        Ok(request) => answer(&shared, &parts, request, share, media).await,
         Err(error) => refused(
             StatusCode::BAD_REQUEST,
             media,
             &format!("the body is no GraphQL request: {error}"),
         ),
     }
+}
+
+/// The answer to a body that was not read to its end.
+fn unread(media: Media, fault: Fault) -> Response {
+    let (status, message) = match fault {
+        Fault::TooLarge => (
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("the body is larger than {MESSAGE_MAX} bytes"),
+        ),
+        Fault::Late => (
+            StatusCode::REQUEST_TIMEOUT,
+            format!(
+                "the body did not arrive in time: {STEP} bytes of it, or its end, have to come within {PATIENCE:?}"
+            ),
+        ),
+        Fault::Broken(cause) => {
+            tracing::debug!(cause, "a body was not sent to its end");
+            (StatusCode::BAD_REQUEST, "the body was not sent to its end".to_owned())
+        }
+        Fault::Denied(denied) => return busy(media, denied, "bytes of requests are being read", "received_bytes"),
+    };
+    refused(status, media, &message)
 }
 
 /// Other methods.
@@ -115,14 +139,24 @@ pub(super) async fn other(headers: HeaderMap) -> Response {
     response
 }
 
-async fn answer(shared: &Shared, parts: &Parts, request: ApiRequest, media: Media) -> Response {
-    let _share = match shared.requests.take(shared.client(parts)) {
-        Ok(share) => share,
+/// `received` is the request's part of the budget; both it and its place are kept until the answer is sent.
+async fn answer(shared: &Shared, parts: &Parts, request: ApiRequest, received: Share, media: Media) -> Response {
+    if shared.shutdown.is_cancelled() {
+        return stopping(media);
+    }
+    let client = shared.client(parts);
+    let place = match shared.requests.take(client) {
+        Ok(place) => place,
         Err(denied) => return busy(media, denied, "requests are under way", "requests"),
     };
-    let answer = shared.context.api.execute(request).await;
+    let answer = shared.context.api.execute(request.by(client)).await;
     let status = status(&answer, media, &parts.method);
-    let mut response = with_body(status, media, Body::from(answer.body()));
+    let many = parts.version == Version::HTTP_2;
+    let body = sending::body(answer.into_parts(), [place, received], many);
+    let mut response = with_body(status, media, body);
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(header::RETRY_AFTER, SOON);
+    }
     if response.status() == StatusCode::METHOD_NOT_ALLOWED {
         let allowed = HeaderValue::from_static("POST");
         response.headers_mut().insert(header::ALLOW, allowed);
@@ -132,6 +166,7 @@ async fn answer(shared: &Shared, parts: &Parts, request: ApiRequest, media: Medi
 
 fn status(answer: &ApiResponse, media: Media, method: &Method) -> StatusCode {
     match (answer.kind(), media) {
+        (Kind::Overloaded, _) => StatusCode::SERVICE_UNAVAILABLE,
         (Kind::NotAllowed, _) if method == Method::GET => StatusCode::METHOD_NOT_ALLOWED,
         (Kind::RequestError | Kind::NotAllowed, Media::GraphqlResponse) => StatusCode::BAD_REQUEST,
         (_, Media::Json) | (Kind::Ok | Kind::Failed, _) => StatusCode::OK,
@@ -157,6 +192,19 @@ fn not_acceptable() -> Response {
     refused(StatusCode::NOT_ACCEPTABLE, Media::Json, message)
 }
 
+/// A refusal because the server ends: another one may have taken its place already.
+pub(super) fn stopping(media: Media) -> Response {
+    let mut response = refused(
+        StatusCode::SERVICE_UNAVAILABLE,
+        media,
+        "the server is stopping; ask again in a second",
+    );
+    let headers = response.headers_mut();
+    headers.insert(header::RETRY_AFTER, SOON);
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
 /// A refusal of one too many; `what` there are too many of, and the limit that says so.
 pub(super) fn busy(media: Media, denied: Denied, what: &str, knob: &str) -> Response {
     let message = match denied {
@@ -167,8 +215,7 @@ pub(super) fn busy(media: Media, denied: Denied, what: &str, knob: &str) -> Resp
         ),
     };
     let mut response = refused(StatusCode::SERVICE_UNAVAILABLE, media, &message);
-    let headers = response.headers_mut();
-    headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    response.headers_mut().insert(header::RETRY_AFTER, SOON);
     response
 }
 

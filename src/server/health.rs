@@ -18,22 +18,31 @@ pub(super) async fn healthy(State(shared): State<Shared>) -> Json<Value> {
 }
 
 /// `/readyz`: the database answers for this definition, and no shutdown is under way. Tells of a changed definition that is not
-/// served.
+/// served, and of harvests that cannot write: what is stored is served on, and a server less would not help.
 pub(super) async fn ready(State(shared): State<Shared>) -> (StatusCode, Json<Value>) {
     let unready = |reason: &str| (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": reason })));
-    let serves = |why: &str| (StatusCode::OK, Json(json!({ "status": "ok", "definition": why })));
+    let api = &shared.context.api;
+    let serves = |why: Option<&str>| {
+        let mut told = json!({ "status": "ok" });
+        let said = [
+            ("definition", why.map(str::to_owned)),
+            ("harvest", api.newest().store().cannot_write()),
+        ];
+        for (name, said) in said {
+            if let (Some(said), Some(told)) = (said, told.as_object_mut()) {
+                told.insert(name.to_owned(), said.into());
+            }
+        }
+        (StatusCode::OK, Json(told))
+    };
     if shared.shutdown.is_cancelled() {
         return unready("stopping");
     }
-    let api = &shared.context.api;
     match tokio::time::timeout(PATIENCE, api.newest().store().standing()).await {
         // What is served is whole and right, so a definition that was refused makes nobody unready.
-        Ok(Ok(Standing::InForce)) => match api.refusal() {
-            None => (StatusCode::OK, Json(json!({ "status": "ok" }))),
-            Some(why) => serves(why.as_str()),
-        },
+        Ok(Ok(Standing::InForce)) => serves(api.refusal().as_deref().map(String::as_str)),
         // The same of one that another process has put in force, as long as all that is asked for is there.
-        Ok(Ok(Standing::ReadsOnly)) => serves(&StoreError::Replaced.to_string()),
+        Ok(Ok(Standing::ReadsOnly)) => serves(Some(&StoreError::Replaced.to_string())),
         Ok(Ok(Standing::Replaced)) => unready(&StoreError::Replaced.to_string()),
         Ok(Err(error)) => {
             tracing::warn!(%error, "not ready");

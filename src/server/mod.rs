@@ -4,12 +4,18 @@ mod assets;
 mod client;
 mod connections;
 mod graphql;
+mod handshake;
 mod headers;
 mod health;
+mod intake;
+mod meter;
 mod negotiate;
+mod operations;
 mod origin;
+mod pace;
 mod protocol;
 mod router;
+mod sending;
 mod shared;
 mod socket;
 #[cfg(test)]
@@ -41,9 +47,12 @@ pub struct ServerContext {
     pub trusted_proxies: Arc<[TrustedProxy]>,
     /// Whether the page is served.
     pub graphiql: bool,
+    /// How long the port stays open at the end.
+    pub drain: Duration,
 }
 
-/// Serves until `shutdown`, then ends within a second: sockets are closed with 1001, requests under way may finish.
+/// Serves until `shutdown`, then drains: new requests are told to go elsewhere, sockets are closed with 1001. When that is over
+/// it ends within a second; requests under way may finish.
 ///
 /// Binding the port is the caller's part, and so is the error when it is in use.
 pub async fn serve(listener: TcpListener, context: ServerContext, shutdown: CancellationToken) -> io::Result<()> {
@@ -59,13 +68,22 @@ async fn serve_within(
     let mut shared = Shared::new(context, shutdown.clone(), bounds.connections);
     shared.is_loopback = listener.local_addr()?.ip().is_loopback();
     let router = router::router(shared.clone());
+    let closing = CancellationToken::new();
     let all = async {
-        connections::serve(listener, router, bounds, shutdown.clone()).await;
+        connections::serve(listener, router, shared.clone(), bounds, closing.clone()).await;
         // Sockets have left hyper's hands; their close frames are still to be sent.
         shared.sockets.all_free().await;
     };
     let too_late = async {
         shutdown.cancelled().await;
+        if !shared.context.drain.is_zero() {
+            tracing::info!(
+                "new requests are refused; the port closes in {:?}",
+                shared.context.drain
+            );
+            tokio::time::sleep(shared.context.drain).await;
+        }
+        closing.cancel();
         tokio::time::sleep(GRACE).await;
     };
     tokio::select! {

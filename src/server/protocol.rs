@@ -1,9 +1,9 @@
-//! The rules of graphql-transport-ws that async-graphql leaves open: close codes, limits, errors. Knows messages, not sockets.
+//! The rules of graphql-transport-ws: what a message may follow, close codes, limits, errors. Knows messages, not sockets.
 
 use std::collections::HashSet;
 
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, value::RawValue};
+use serde::Deserialize;
+use serde_json::{Value, json, value::RawValue};
 
 use crate::graphql::{ApiRequest, keep_digits};
 
@@ -11,15 +11,15 @@ use crate::graphql::{ApiRequest, keep_digits};
 const ID_MAX: usize = 128;
 
 /// What becomes of a message.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub(super) enum Verdict {
-    /// Give it to the engine.
-    Forward(String),
-    /// Send the engine's message to the client as it is.
-    Pass,
+    Ignore,
     /// Send this to the client.
     Send(String),
-    Ignore,
+    /// Begin an operation.
+    Start(String, Box<ApiRequest>),
+    /// End an operation that the client needs no more.
+    Stop(String),
     /// End the socket with this code and reason.
     Close(u16, String),
 }
@@ -28,7 +28,6 @@ pub(super) enum Verdict {
 pub(super) struct Protocol {
     operations_max: usize,
     initialised: bool,
-    acknowledged: bool,
     open: HashSet<String>,
 }
 
@@ -40,23 +39,11 @@ struct Incoming {
     payload: Option<Box<RawValue>>,
 }
 
-/// A subscribe message's payload; what else it holds is left behind.
-#[derive(Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Subscribe {
-    query: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    operation_name: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    variables: Option<serde_json::Map<String, Value>>,
-}
-
 impl Protocol {
     pub fn new(operations_max: usize) -> Protocol {
         Protocol {
             operations_max,
             initialised: false,
-            acknowledged: false,
             open: HashSet::new(),
         }
     }
@@ -65,41 +52,40 @@ impl Protocol {
         self.initialised
     }
 
-    /// A text frame from the client.
+    /// A message from the client.
     pub fn incoming(&mut self, text: &str) -> Verdict {
         let Ok(message) = serde_json::from_str::<Incoming>(text) else {
             return Verdict::Close(4400, "Invalid message".to_owned());
         };
         match (message.kind.as_str(), message.id) {
-            ("connection_init", _) => self.init(text),
-            ("ping" | "pong", _) => Verdict::Forward(text.to_owned()),
+            ("connection_init", _) => self.init(),
+            ("ping", _) => Verdict::Send(json!({ "type": "pong" }).to_string()),
+            ("pong", _) => Verdict::Ignore,
             ("subscribe", Some(id)) if (1..=ID_MAX).contains(&id.len()) => self.subscribe(id, message.payload),
-            ("complete", Some(id)) => {
-                if self.open.remove(&id) {
-                    Verdict::Forward(text.to_owned())
-                } else {
-                    Verdict::Ignore
-                }
-            }
+            ("complete", Some(id)) => match self.open.remove(&id) {
+                true => Verdict::Stop(id),
+                // It has just ended by itself.
+                false => Verdict::Ignore,
+            },
             ("subscribe" | "complete", _) => Verdict::Close(4400, "Invalid or missing id".to_owned()),
             _ => Verdict::Close(4400, "Unknown message type".to_owned()),
         }
     }
 
-    fn init(&mut self, text: &str) -> Verdict {
+    fn init(&mut self) -> Verdict {
         if std::mem::replace(&mut self.initialised, true) {
             return Verdict::Close(4429, "Too many initialisation requests".to_owned());
         }
-        Verdict::Forward(text.to_owned())
+        Verdict::Send(json!({ "type": "connection_ack" }).to_string())
     }
 
     fn subscribe(&mut self, id: String, payload: Option<Box<RawValue>>) -> Verdict {
-        if !self.acknowledged {
+        if !self.initialised {
             return Verdict::Close(4401, "Unauthorized".to_owned());
         }
         let payload = payload.as_deref().map_or("{}", RawValue::get);
-        let payload = match read(payload) {
-            Ok(payload) => payload,
+        let request = match serde_json::from_slice::<ApiRequest>(&keep_digits(payload.as_bytes())) {
+            Ok(request) => request,
             Err(error) => return Verdict::Close(4400, format!("Invalid payload of subscribe: {error}")),
         };
         if self.open.contains(&id) {
@@ -109,75 +95,36 @@ impl Protocol {
             let limit = self.operations_max;
             let message =
                 format!("{limit} operations are open on this socket; raise it with --limit socket_operations=…");
-            let error = serde_json::json!([{ "message": message, "extensions": { "code": "TOO_MANY_SUBSCRIPTIONS" } }]);
-            return Verdict::Send(error_message(&id, &error));
+            return Verdict::Send(refused(&id, &message, "TOO_MANY_SUBSCRIPTIONS"));
         }
-        let message = serde_json::json!({ "type": "subscribe", "id": id, "payload": payload });
-        self.open.insert(id);
-        Verdict::Forward(message.to_string())
+        self.open.insert(id.clone());
+        Verdict::Start(id, Box::new(request))
     }
 
-    /// A message of the engine's.
-    pub fn outgoing(&mut self, text: &str) -> Verdict {
-        if text.starts_with("{\"type\":\"next\"") {
-            return self.outgoing_answer(text);
-        }
-        match serde_json::from_str::<Incoming>(text) {
-            Ok(message) if message.kind == "complete" => match message.id {
-                Some(id) if self.open.remove(&id) => Verdict::Pass,
-                // The client ended it itself, or has been told by an error.
-                _ => Verdict::Ignore,
-            },
-            Ok(message) => {
-                self.acknowledged |= message.kind == "connection_ack";
-                Verdict::Pass
-            }
-            Err(_) => Verdict::Close(1011, "Internal error".to_owned()),
-        }
-    }
-
-    /// An answer; one without data because the request was bad ends the operation as `error`.
-    fn outgoing_answer(&mut self, text: &str) -> Verdict {
-        #[derive(Deserialize)]
-        struct Next {
-            id: String,
-            payload: Payload,
-        }
-        #[derive(Deserialize)]
-        struct Payload {
-            #[serde(default)]
-            errors: Value,
-        }
-        // The mark stands in the first bytes, so that large answers are not read again.
-        let head = text.get(..text.len().min(2 * ID_MAX + 100)).unwrap_or(text);
-        if !head.contains("\"payload\":{\"data\":null,\"errors\":") {
-            return Verdict::Pass;
-        }
-        let Ok(next) = serde_json::from_str::<Next>(text) else {
-            return Verdict::Pass;
-        };
-        let code = next
-            .payload
-            .errors
-            .pointer("/0/extensions/code")
-            .and_then(Value::as_str);
-        if matches!(code, Some("INTERNAL" | "TIMEOUT") | None) {
-            return Verdict::Pass;
-        }
-        self.open.remove(&next.id);
-        Verdict::Send(error_message(&next.id, &next.payload.errors))
+    /// An operation has ended by itself, or was refused; its id is free again.
+    pub fn ended(&mut self, id: &str) {
+        self.open.remove(id);
     }
 }
 
-/// Reads a payload; the reason why not names the part that is wrong.
-fn read(payload: &str) -> serde_json::Result<Subscribe> {
-    let payload = keep_digits(payload.as_bytes());
-    serde_json::from_slice::<ApiRequest>(&payload)?;
-    serde_json::from_slice(&payload)
+/// The beginning of an answer's message; the response and `}` follow.
+pub(super) fn next_head(id: &str) -> String {
+    format!("{{\"type\":\"next\",\"id\":{},\"payload\":", Value::from(id))
 }
 
-fn error_message(id: &str, errors: &Value) -> String {
-    serde_json::json!({ "type": "error", "id": id, "payload": errors }).to_string()
+/// An operation ended with errors instead of an answer.
+pub(super) fn error(id: &str, errors: &Value) -> String {
+    json!({ "type": "error", "id": id, "payload": errors }).to_string()
+}
+
+/// An operation that is not begun.
+pub(super) fn refused(id: &str, message: &str, code: &str) -> String {
+    error(id, &json!([{ "message": message, "extensions": { "code": code } }]))
+}
+
+/// An operation has come to its end.
+pub(super) fn complete(id: &str) -> String {
+    json!({ "type": "complete", "id": id }).to_string()
 }
 
 #[cfg(test)]
@@ -185,12 +132,10 @@ mod tests {
     use super::*;
 
     const INIT: &str = r#"{"type":"connection_init"}"#;
-    const ACK: &str = r#"{"type":"connection_ack"}"#;
 
     fn ready(operations_max: usize) -> Protocol {
         let mut protocol = Protocol::new(operations_max);
-        assert_eq!(protocol.incoming(INIT), Verdict::Forward(INIT.to_owned()));
-        assert_eq!(protocol.outgoing(ACK), Verdict::Pass);
+        assert!(matches!(protocol.incoming(INIT), Verdict::Send(text) if text == r#"{"type":"connection_ack"}"#));
         protocol
     }
 
@@ -217,6 +162,10 @@ mod tests {
             (r#"{"type":"subscribe"}"#, 4400),
             (r#"{"type":"subscribe","id":""}"#, 4400),
             (r#"{"type":"subscribe","id":"1","payload":{}}"#, 4400),
+            (
+                r#"{"type":"subscribe","id":"1","payload":{"query":"{ a }","variables":[]}}"#,
+                4400,
+            ),
             (r#"{"type":"start","id":"1","payload":{"query":"{ a }"}}"#, 4400),
         ] {
             assert_eq!(code(ready(1).incoming(text)), Some(want), "{text}");
@@ -229,30 +178,27 @@ mod tests {
     #[test]
     fn an_id_is_free_again_after_its_end() {
         let mut protocol = ready(1);
-        let forwarded = r#"{"type":"subscribe","id":"1","payload":{"query":"{ a }"}}"#;
-        assert_eq!(
-            protocol.incoming(&subscribe("1")),
-            Verdict::Forward(forwarded.to_owned())
-        );
-        assert!(
-            matches!(protocol.incoming(&subscribe("2")), Verdict::Send(text) if text.contains("socket_operations"))
-        );
+        let begun = protocol.incoming(&subscribe("1"));
+        assert!(matches!(begun, Verdict::Start(id, request) if id == "1" && request.query == "{ a }"));
+        let refused = protocol.incoming(&subscribe("2"));
+        assert!(matches!(refused, Verdict::Send(text) if text.contains("socket_operations")));
         let complete = r#"{"type":"complete","id":"1"}"#;
-        assert_eq!(protocol.incoming(complete), Verdict::Forward(complete.to_owned()));
-        assert_eq!(protocol.outgoing(complete), Verdict::Ignore);
-        assert_eq!(code(protocol.incoming(&subscribe("1"))), None);
-        assert_eq!(protocol.outgoing(complete), Verdict::Pass);
+        assert!(matches!(protocol.incoming(complete), Verdict::Stop(id) if id == "1"));
+        assert!(matches!(protocol.incoming(complete), Verdict::Ignore));
+        assert!(matches!(protocol.incoming(&subscribe("1")), Verdict::Start(..)));
+        protocol.ended("1");
+        assert!(matches!(protocol.incoming(&subscribe("2")), Verdict::Start(..)));
     }
 
     #[test]
-    fn bad_requests_become_errors() {
+    fn messages() {
+        assert_eq!(next_head("a\"b"), r#"{"type":"next","id":"a\"b","payload":"#);
+        assert_eq!(complete("1"), r#"{"type":"complete","id":"1"}"#);
+        let want = r#"{"type":"error","id":"1","payload":[{"message":"no","extensions":{"code":"X"}}]}"#;
+        assert_eq!(refused("1", "no", "X"), want);
         let mut protocol = ready(1);
-        protocol.incoming(&subscribe("1"));
-        let bad = r#"{"type":"next","id":"1","payload":{"data":null,"errors":[{"message":"no","extensions":{"code":"BAD_USER_INPUT"}}]}}"#;
-        let want = r#"{"type":"error","id":"1","payload":[{"message":"no","extensions":{"code":"BAD_USER_INPUT"}}]}"#;
-        assert_eq!(protocol.outgoing(bad), Verdict::Send(want.to_owned()));
-        assert_eq!(protocol.outgoing(r#"{"type":"complete","id":"1"}"#), Verdict::Ignore);
-        let failed = bad.replace("BAD_USER_INPUT", "INTERNAL");
-        assert_eq!(protocol.outgoing(&failed), Verdict::Pass);
+        let pong = protocol.incoming(r#"{"type":"ping","payload":{}}"#);
+        assert!(matches!(pong, Verdict::Send(text) if text == r#"{"type":"pong"}"#));
+        assert!(matches!(protocol.incoming(r#"{"type":"pong"}"#), Verdict::Ignore));
     }
 }

@@ -20,6 +20,8 @@ pub(super) struct Shared {
     pub requests: Arc<Shares>,
     /// Open sockets. Below the bound of connections, of which the server keeps a tenth for plain requests.
     pub sockets: Arc<Shares>,
+    /// Bytes of requests.
+    pub received: Arc<Shares>,
     /// Whether only this machine can reach the server.
     pub is_loopback: bool,
 }
@@ -32,6 +34,7 @@ impl Shared {
             shutdown,
             requests: Shares::new(limits.requests),
             sockets: Shares::new(limits.sockets.min(connections - connections / 10)),
+            received: Shares::new(limits.received_bytes),
             is_loopback: false,
         }
     }

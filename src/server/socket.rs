@@ -1,215 +1,264 @@
-//! One WebSocket: frames in and out, deadlines, shutdown. Knows axum's socket and async-graphql's engine; the rules of the
-//! protocol are in `protocol`.
+//! One WebSocket: frames in and out, deadlines, shutdown. Knows frames; the rules of the protocol are in `protocol`, what runs is
+//! in `operations`.
+//!
+//! Nothing piles up: a frame is read when all that the last one called for has left, pongs included, and one message is on its
+//! way at a time, the large ones in pieces.
 
-use std::{pin::pin, time::Duration};
+use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
-use async_graphql_axum::{GraphQLProtocol, GraphQLWebSocket};
-use axum::{
-    extract::{
-        FromRequestParts, WebSocketUpgrade,
-        ws::{CloseFrame, Message, WebSocket},
+use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt};
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
+use tokio::time::{Instant, Interval, MissedTickBehavior};
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{
+        Error, Message,
+        protocol::{
+            CloseFrame, Role, WebSocketConfig,
+            frame::{
+                Frame,
+                coding::{CloseCode, Data, OpCode},
+            },
+        },
     },
-    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
-    response::{IntoResponse, Response},
 };
-use futures_util::{
-    SinkExt, StreamExt,
-    stream::{SplitSink, SplitStream},
-};
-use tokio::{
-    sync::mpsc,
-    time::{Instant, MissedTickBehavior},
-};
-use tokio_stream::wrappers::ReceiverStream;
-use tokio_util::sync::PollSender;
 
 use super::{
-    connections::Place,
-    graphql,
-    negotiate::Media,
-    protocol::{Protocol, Verdict},
+    handshake::Agreed,
+    intake::{self, MESSAGE_MAX},
+    meter::Meter,
+    operations::{Event, Operations},
+    protocol::{self, Protocol, Verdict},
+    sending::piece_of,
     shared::Shared,
 };
+use crate::graphql::{ApiResponse, Client, Parts};
 
-const SUBPROTOCOL: &str = "graphql-transport-ws";
-/// Bytes of a buffer in each direction. The default of 128 KiB would cost ten thousand sockets 2.5 GB. The write buffer
-/// has no upper bound of its own, because one message must fit into it: each is flushed before the next is made.
+/// Bytes of a buffer in each direction. The default of 128 KiB would cost ten thousand sockets 2.5 GB.
 const BUFFER: usize = 4 * 1024;
-/// Bytes of a message from a client: as much as of a request body.
-const MESSAGE_MAX: usize = 1024 * 1024;
+/// Bytes of a piece of a large answer. The library keeps room for the largest frame as long as the socket lives.
+const PIECE: usize = 16 * 1024;
+/// Bytes that wait to be sent: a piece of an answer, and what control frames call for.
+const UNSENT_MAX: usize = 256 * 1024;
 /// How long a client may take to send `connection_init`.
 const INIT_PATIENCE: Duration = Duration::from_secs(10);
 /// And how much longer a process looks for it that had no time before: it may have come long ago.
 const INIT_GRACE: Duration = Duration::from_millis(100);
-/// How long a message may take to leave; a client that does not read is gone.
-const SEND_PATIENCE: Duration = Duration::from_secs(10);
+/// How long the end of a socket may take to leave.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(10);
 /// Pings keep proxies from closing idle sockets and find out dead ones: after two without an answer.
 const PING_EVERY: Duration = Duration::from_secs(25);
-/// Messages read and not yet taken by the engine, which is always asked first.
-const QUEUE: usize = 16;
-
-/// Answers the handshake; the socket keeps its connection's place.
-pub(super) async fn accept(parts: &mut Parts, shared: Shared) -> Response {
-    let offered = offered(&parts.headers);
-    let upgrade = match WebSocketUpgrade::from_request_parts(parts, &()).await {
-        Ok(upgrade) => upgrade.protocols(offered),
-        Err(rejection) => return rejection.into_response(),
-    };
-    let Some(agreed) = agreed(&upgrade, parts).await else {
-        let message = "the subprotocol graphql-transport-ws must be offered (Sec-WebSocket-Protocol)";
-        return (StatusCode::BAD_REQUEST, message).into_response();
-    };
-    let place = parts.extensions.get::<Place>().cloned();
-    let share = match shared.sockets.take(shared.client(parts)) {
-        Ok(share) => share,
-        Err(denied) => return graphql::busy(Media::Json, denied, "sockets are open", "sockets"),
-    };
-    upgrade
-        .read_buffer_size(BUFFER)
-        .write_buffer_size(BUFFER)
-        .max_message_size(MESSAGE_MAX)
-        .max_frame_size(MESSAGE_MAX)
-        .on_upgrade(move |socket| async move {
-            serve(socket, agreed, shared).await;
-            drop((share, place));
-        })
-}
-
-/// Our protocol as the client writes it: some write it with other letters, and take the answer only in their own form.
-fn offered(headers: &HeaderMap) -> Option<String> {
-    let all = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter();
-    let names = all
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|list| list.split(','));
-    let mut ours = names
-        .map(str::trim)
-        .filter(|name| name.eq_ignore_ascii_case(SUBPROTOCOL));
-    ours.next().map(str::to_owned)
-}
-
-/// What the engine is to speak: the protocol that was agreed on, which need not be the first that the client offered.
-async fn agreed(upgrade: &WebSocketUpgrade, parts: &mut Parts) -> Option<GraphQLProtocol> {
-    upgrade.selected_protocol()?;
-    let ours = HeaderValue::from_static(SUBPROTOCOL);
-    parts.headers.insert(header::SEC_WEBSOCKET_PROTOCOL, ours);
-    GraphQLProtocol::from_request_parts(parts, &()).await.ok()
-}
+const UNANSWERED_MAX: u32 = 2;
 
 /// The reason why a socket ends: a close frame to send, or none when the peer is gone.
 type End = Option<CloseFrame>;
+/// To go on, or to end.
+type Flow = ControlFlow<End>;
 
-async fn serve(socket: WebSocket, agreed: GraphQLProtocol, shared: Shared) {
-    let (mut sink, stream) = socket.split();
-    let end = converse(&mut sink, stream, agreed, &shared).await;
+struct Socket {
+    frames: WebSocketStream<TokioIo<Upgraded>>,
+    protocol: Protocol,
+    operations: Operations,
+    meter: Arc<Meter>,
+    client: Client,
+    shared: Shared,
+}
+
+/// Speaks until either side ends it.
+pub(super) async fn serve(agreed: Agreed, shared: Shared) {
+    let Agreed {
+        upgraded,
+        meter,
+        client,
+    } = agreed;
+    let config = WebSocketConfig::default()
+        .read_buffer_size(BUFFER)
+        .write_buffer_size(BUFFER)
+        .max_write_buffer_size(UNSENT_MAX)
+        .max_message_size(Some(MESSAGE_MAX))
+        .max_frame_size(Some(MESSAGE_MAX));
+    let operations_max = shared.context.api.newest().limits().socket_operations;
+    let stopping = shared.shutdown.clone();
+    let mut socket = Socket {
+        frames: WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await,
+        protocol: Protocol::new(operations_max),
+        operations: Operations::default(),
+        meter,
+        client,
+        shared,
+    };
+    // Also in the middle of a message: a close frame may stand between its pieces.
+    let end = tokio::select! {
+        biased;
+        () = stopping.cancelled() => Some(frame_of(1001, "the server is stopping")),
+        end = socket.converse() => end,
+    };
     if let Some(frame) = end {
-        let close = sink.send(Message::Close(Some(frame)));
         // The peer may be gone already; then there is nobody to tell.
-        let _ = tokio::time::timeout(SEND_PATIENCE, close).await;
+        let _ = tokio::time::timeout(CLOSE_PATIENCE, socket.frames.close(Some(frame))).await;
     }
 }
 
-/// async-graphql's engine hears only what the rules let through, and what it says passes them too.
-async fn converse(
-    sink: &mut Sender,
-    mut stream: SplitStream<WebSocket>,
-    agreed: GraphQLProtocol,
-    shared: &Shared,
-) -> End {
-    let api = &shared.context.api;
-    let (forward, heard_by_engine) = mpsc::channel::<Result<Message, axum::Error>>(QUEUE);
-    // One message on its way is enough: the next is made when it has left.
-    let (said, mut said_by_engine) = mpsc::channel::<Message>(1);
-    let incoming = ReceiverStream::new(heard_by_engine);
-    let engine = GraphQLWebSocket::new_with_pair(PollSender::new(said), incoming, api.clone(), agreed);
-    let mut engine = pin!(engine.serve());
-    let mut engine_runs = true;
-    let mut protocol = Protocol::new(api.newest().limits().socket_operations);
-    let mut init_deadline = Instant::now() + INIT_PATIENCE;
-    let mut is_overdue = false;
-    let mut pings = tokio::time::interval_at(Instant::now() + PING_EVERY, PING_EVERY);
-    pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut unanswered = 0;
-    loop {
-        let verdict = tokio::select! {
-            // The engine before the client: it takes all that was forwarded, so that the queue is empty again.
-            biased;
-            () = shared.shutdown.cancelled() => close(1001, "the server is stopping"),
-            () = tokio::time::sleep_until(init_deadline), if !protocol.is_initialised() => {
-                if !is_overdue {
+impl Socket {
+    async fn converse(&mut self) -> End {
+        let mut init_deadline = Instant::now() + INIT_PATIENCE;
+        let mut is_overdue = false;
+        let mut pings = pings();
+        let mut unanswered = 0;
+        loop {
+            let flow = tokio::select! {
+                () = tokio::time::sleep_until(init_deadline), if !self.protocol.is_initialised() => {
+                    if is_overdue {
+                        return Some(frame_of(4408, "Connection initialisation timeout"));
+                    }
                     is_overdue = true;
                     init_deadline = Instant::now() + INIT_GRACE;
                     continue;
                 }
-                close(4408, "Connection initialisation timeout")
-            }
-            // What it said last is still to be sent; then the channel is at its end.
-            () = &mut engine, if engine_runs => {
-                engine_runs = false;
-                continue;
-            }
-            message = said_by_engine.recv() => match message? {
-                Message::Text(text) => match protocol.outgoing(&text) {
-                    Verdict::Pass => {
-                        send(sink, Message::Text(text)).await?;
-                        continue;
+                (id, event) = self.operations.next() => self.say(id, event).await,
+                _ = pings.tick() => {
+                    if unanswered >= UNANSWERED_MAX {
+                        return None;
                     }
-                    other => other,
-                },
-                Message::Close(Some(frame)) => close(frame.code, &frame.reason),
-                _ => return None,
-            },
-            _ = pings.tick() => {
-                unanswered += 1;
-                if unanswered > 2 {
-                    return None;
+                    unanswered += 1;
+                    self.send(Message::Ping(Bytes::new())).await
                 }
-                send(sink, Message::Ping(Default::default())).await?;
-                continue;
+                frame = self.frames.next() => {
+                    unanswered = 0;
+                    self.hear(frame).await
+                }
+            };
+            if let ControlFlow::Break(end) = flow {
+                return end;
             }
-            frame = stream.next() => {
-                unanswered = 0;
-                heard(frame, &mut protocol)?
+        }
+    }
+
+    /// Does what a frame from the client calls for.
+    async fn hear(&mut self, frame: Option<Result<Message, Error>>) -> Flow {
+        let text = match frame {
+            Some(Ok(Message::Text(text))) => text,
+            Some(Ok(Message::Binary(_))) => return close(4400, "Messages are text"),
+            Some(Ok(Message::Ping(payload))) => {
+                self.meter.control(payload.len());
+                // The pong leaves before anything else is read.
+                return flow(self.frames.flush().await);
             }
+            Some(Ok(Message::Pong(payload))) => {
+                self.meter.control(payload.len());
+                return ControlFlow::Continue(());
+            }
+            Some(Ok(Message::Close(_) | Message::Frame(_)) | Err(_)) | None => return ControlFlow::Break(None),
+        };
+        self.meter.whole();
+        let mut received = self.shared.received.none(self.client);
+        let verdict = match intake::weigh_all(&mut received, text.as_bytes()) {
+            Ok(()) => self.protocol.incoming(&text),
+            Err(_) => return close(1013, "too many bytes of requests are held; try again later"),
         };
         match verdict {
-            Verdict::Ignore | Verdict::Pass => {}
-            Verdict::Send(text) => send(sink, Message::Text(text.into())).await?,
-            Verdict::Forward(text) => {
-                if forward.try_send(Ok(Message::Text(text.into()))).is_err() {
-                    return Some(frame_of(4429, "Too many messages"));
+            Verdict::Ignore => ControlFlow::Continue(()),
+            Verdict::Send(text) => self.send(Message::text(text)).await,
+            Verdict::Stop(id) => {
+                self.operations.stop(&id);
+                ControlFlow::Continue(())
+            }
+            Verdict::Close(code, reason) => close(code, &reason),
+            Verdict::Start(id, request) => {
+                let request = request.by(self.client);
+                let place = self.shared.requests.take(self.client).ok();
+                let request = if place.is_some() { request } else { request.live_only() };
+                let api = self.shared.context.api.clone();
+                self.operations.start(id, api, request, place, received);
+                ControlFlow::Continue(())
+            }
+        }
+    }
+
+    /// Tells what has come of an operation.
+    async fn say(&mut self, id: String, event: Event) -> Flow {
+        let Event::Answer(answer, place) = event else {
+            self.protocol.ended(&id);
+            return self.send(Message::text(protocol::complete(&id))).await;
+        };
+        if let Some(errors) = answer.ended_by() {
+            self.protocol.ended(&id);
+            self.operations.stop(&id);
+            return self.send(Message::text(protocol::error(&id, &errors))).await;
+        }
+        let sent = self.send_answer(&id, answer).await;
+        drop(place);
+        sent
+    }
+
+    /// Sends an answer, a large one in pieces.
+    async fn send_answer(&mut self, id: &str, answer: ApiResponse) -> Flow {
+        let Parts { head, data, tail } = answer.into_parts();
+        let parts = Parts {
+            head: [protocol::next_head(id).as_bytes(), &head].concat().into(),
+            data,
+            tail: [&tail, &b"}"[..]].concat().into(),
+        };
+        let len = parts.len();
+        let mut at = 0;
+        let mut kind = Data::Text;
+        while at < len {
+            let mut piece = Vec::new();
+            // What is small goes as one frame, whatever its parts.
+            while piece.len() < PIECE && at < len {
+                match piece_of(&parts, at, PIECE - piece.len()).await {
+                    Some(Ok(part)) => {
+                        at += part.len();
+                        piece.extend_from_slice(&part);
+                    }
+                    Some(Err(error)) => {
+                        tracing::error!(%error, "a large answer cannot be read back");
+                        return close(1011, "Internal error");
+                    }
+                    None => return close(1011, "Internal error"),
                 }
             }
-            Verdict::Close(code, reason) => return Some(frame_of(code, &reason)),
+            let frame = Frame::message(piece, OpCode::Data(kind), at == len);
+            kind = Data::Continue;
+            self.send(Message::Frame(frame)).await?;
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Sends a message, as fast as the connection gets on.
+    async fn send(&mut self, message: Message) -> Flow {
+        flow(self.frames.send(message).await)
+    }
+}
+
+fn pings() -> Interval {
+    let mut pings = tokio::time::interval_at(Instant::now() + PING_EVERY, PING_EVERY);
+    pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    pings
+}
+
+/// Goes on, unless the client is gone or does not read.
+fn flow(sent: Result<(), Error>) -> Flow {
+    match sent {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(error) => {
+            tracing::debug!(%error, "a socket ended early");
+            ControlFlow::Break(None)
         }
     }
 }
 
-/// What becomes of a frame from the client; none when it is gone.
-fn heard(frame: Option<Result<Message, axum::Error>>, protocol: &mut Protocol) -> Option<Verdict> {
-    match frame?.ok()? {
-        Message::Text(text) => Some(protocol.incoming(&text)),
-        Message::Binary(_) => Some(close(4400, "Messages are text")),
-        Message::Ping(_) | Message::Pong(_) => Some(Verdict::Ignore),
-        Message::Close(_) => None,
-    }
-}
-
-type Sender = SplitSink<WebSocket, Message>;
-
-/// Sends a message; none when the client does not take it.
-async fn send(sink: &mut Sender, message: Message) -> Option<()> {
-    tokio::time::timeout(SEND_PATIENCE, sink.send(message)).await.ok()?.ok()
-}
-
-fn close(code: u16, reason: &str) -> Verdict {
-    Verdict::Close(code, reason.to_owned())
+fn close(code: u16, reason: &str) -> Flow {
+    ControlFlow::Break(Some(frame_of(code, reason)))
 }
 
 /// A close frame holds 125 bytes: two for the code, the rest for the reason.
 fn frame_of(code: u16, reason: &str) -> CloseFrame {
     let reason = &reason[..reason.floor_char_boundary(123)];
     CloseFrame {
-        code,
+        code: CloseCode::from(code),
         reason: reason.into(),
     }
 }

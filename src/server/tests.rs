@@ -38,6 +38,7 @@ async fn send(request: Request<Body>) -> Response<Body> {
         allowed_origins: ["https://app.example".parse().expect("an origin")].into(),
         trusted_proxies: [].into(),
         graphiql: true,
+        drain: Duration::ZERO,
     };
     let router = super::router::router(Shared::new(context, CancellationToken::new(), 100));
     router.oneshot(request).await.expect("an answer")
@@ -197,6 +198,7 @@ async fn start_within(bounds: Bounds) -> Running {
         allowed_origins: ["https://app.example".parse().expect("an origin")].into(),
         trusted_proxies: [].into(),
         graphiql: true,
+        drain: Duration::ZERO,
     };
     let server = tokio::spawn(serve_within(listener, context, shutdown.clone(), bounds));
     Running {

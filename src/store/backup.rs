@@ -133,6 +133,9 @@ async fn restore(database: &Path, file: &Path, replace: bool) -> Result<Restored
     let epochs = renew(&part, file).await?;
     let bytes = settle(&part, database)?;
     let kept = if existed {
+        // Whoever could read the older one can read this one.
+        let rights = fs::metadata(database).and_then(|known| fs::set_permissions(&part, known.permissions()));
+        rights.map_err(|error| unwritable(database, &error))?;
         Some(exchange(database, part).await?)
     } else {
         refuse_journal(database)?;
@@ -337,10 +340,10 @@ async fn close(connection: SqliteConnection) {
 fn part_beside(file: &Path) -> Result<TempPath, StoreError> {
     let folder = open::folder_of(file);
     let mut builder = tempfile::Builder::new();
-    // As readable as the database itself, which the process's own mask decides.
+    // As readable as the database itself is made.
     builder
         .prefix(".hayloft-part-")
-        .permissions(fs::Permissions::from_mode(0o666));
+        .permissions(fs::Permissions::from_mode(open::PRIVATE));
     let made = builder.tempfile_in(folder);
     made.map(NamedTempFile::into_temp_path)
         .map_err(|error| unwritable(file, &error))

@@ -54,6 +54,7 @@ pub(crate) mod testing;
 mod tests;
 mod told;
 mod types;
+mod writable;
 
 use std::{
     collections::HashMap,
@@ -123,6 +124,8 @@ struct Inner {
     seen: standing::Seen,
     /// The types whose indexes are built later.
     deferred: deferred::Deferred,
+    /// Whether there was room for the last rows that were harvested.
+    writable: Arc<writable::Writable>,
     /// What was written since statistics were made.
     changed: statistics::Changed,
     /// The runs that this process has under way, by number and fence.
@@ -263,6 +266,7 @@ impl Store {
             heard: follow::Heard::default(),
             seen: standing::Seen::default(),
             deferred: deferred::Deferred::default(),
+            writable: Arc::default(),
             changed: statistics::Changed::default(),
             runs: Mutex::default(),
             process: processes::name(),
@@ -448,7 +452,8 @@ impl Store {
         owner: &str,
         answers: &[ParentAnswer],
     ) -> Result<GroupOutcome, StoreError> {
-        in_line!(load::commit_parents(&self.inner, run, fetch, owner, answers).await)
+        let done = in_line!(load::commit_parents(&self.inner, run, fetch, owner, answers).await);
+        writable::noted(&self.inner, done)
     }
 
     /// Whether requests of a run are still to be made, by whichever process.

@@ -3,6 +3,7 @@
 use std::{
     fs::{File, OpenOptions, TryLockError},
     io::{Read, Seek, Write},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -50,6 +51,9 @@ const LOG_PAGES: u32 = 8_192;
 /// Entries of an index that are looked at for its statistics: some milliseconds, whatever its size.
 const ANALYSIS_ROWS: u32 = 1_000;
 
+/// Rights of the files that are made here: their user's alone. SQLite gives its journals those of the database.
+pub const PRIVATE: u32 = 0o600;
+
 /// How often and how long apart the writer's lock is asked for: who had it may be about to end, as at a restart.
 const LOCK_TRIES: u32 = 20;
 const LOCK_WAIT: Duration = Duration::from_millis(50);
@@ -67,7 +71,8 @@ async fn lock(database: &Path) -> Result<WriterLock, StoreError> {
 
 /// The writer's lock: held until dropped, and released by the kernel however the process ends.
 pub struct WriterLock {
-    _file: File,
+    /// The lock's file, and the database itself where it was there already: whoever deletes the first still meets the second.
+    _files: [Option<File>; 2],
 }
 
 impl WriterLock {
@@ -83,6 +88,7 @@ impl WriterLock {
             .write(true)
             .create(true)
             .truncate(false)
+            .mode(PRIVATE)
             .open(&path);
         let mut file = opened.map_err(|error| unwritable(database, &error))?;
         match file.try_lock() {
@@ -90,13 +96,22 @@ impl WriterLock {
             Err(TryLockError::WouldBlock) => return Err(locked(database, &mut file)),
             Err(TryLockError::Error(error)) => return Err(unwritable(database, &error)),
         }
+        // SQLite's own locks are of another kind, and do not meet this one.
+        let itself = File::open(database).ok();
+        match itself.as_ref().map(File::try_lock) {
+            None | Some(Ok(())) => {}
+            Some(Err(TryLockError::WouldBlock)) => return Err(locked(database, &mut file)),
+            Some(Err(TryLockError::Error(error))) => return Err(unwritable(database, &error)),
+        }
         let pid = std::process::id().to_string();
         let written = file
             .set_len(0)
             .and_then(|()| file.rewind())
             .and_then(|()| file.write_all(pid.as_bytes()));
         written.map_err(|error| unwritable(database, &error))?;
-        Ok(WriterLock { _file: file })
+        Ok(WriterLock {
+            _files: [Some(file), itself],
+        })
     }
 }
 
@@ -159,7 +174,11 @@ pub fn check_path(database: &Path, write: bool) -> Result<(), StoreError> {
         return Err(StoreError::Unusable(text));
     }
     if write {
-        let opened = OpenOptions::new().append(true).create(true).open(database);
+        let opened = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(PRIVATE)
+            .open(database);
         opened.map_err(|error| unwritable(database, &error))?;
     }
     Ok(())

@@ -127,6 +127,11 @@ impl Readers {
         }
     }
 
+    /// How many statements run at once.
+    pub fn count(&self) -> usize {
+        self.deadlines.len()
+    }
+
     /// How long one statement may take.
     pub fn limit(&self) -> Duration {
         self.limit

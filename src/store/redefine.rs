@@ -54,6 +54,7 @@ impl Store {
             heard: Heard::beside(&older.heard),
             seen: Seen::beside(&older.seen),
             deferred: Deferred::default(),
+            writable: Arc::clone(&older.writable),
             changed: Changed::default(),
             runs: Mutex::default(),
             process: Arc::clone(&older.process),

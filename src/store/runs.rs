@@ -5,6 +5,7 @@ use super::{
     in_line::in_line,
     ledger, load,
     types::{EndRule, Finish, Group, GroupOutcome, Run, RunSummary, StoreError},
+    writable,
 };
 
 impl Store {
@@ -16,6 +17,11 @@ impl Store {
         }
     }
 
+    /// How many operations are read at once.
+    pub fn readers(&self) -> usize {
+        self.inner.readers.count()
+    }
+
     /// Whether an unchanged page may stand for the rows that it brought when it was last read: they are as it wrote them, and
     /// none of these groups, which are to be committed before it, has one of them. Otherwise it has to be read in full.
     pub async fn vouches(&self, run: &Run, request: &str, before: &[Group]) -> Result<bool, StoreError> {
@@ -25,7 +31,7 @@ impl Store {
     /// One transaction for all of these groups, in their order: rows that differ, keys seen, change log, quarantine, request
     /// states, counters, checkpoint.
     pub async fn commit_groups(&self, run: &Run, groups: &[Group]) -> Result<GroupOutcome, StoreError> {
-        load::commit_groups(&self.inner, run, groups).await
+        writable::noted(&self.inner, load::commit_groups(&self.inner, run, groups).await)
     }
 
     /// The same for one group.
@@ -46,6 +52,6 @@ impl Store {
         groups: &[Group],
         rule: EndRule<'_>,
     ) -> Result<(RunSummary, GroupOutcome), StoreError> {
-        ledger::complete(&self.inner, run, groups, rule).await
+        writable::noted(&self.inner, ledger::complete(&self.inner, run, groups, rule).await)
     }
 }

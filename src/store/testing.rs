@@ -267,6 +267,7 @@ impl Store {
             heard: Heard::default(),
             seen: Seen::beside(&self.inner.seen),
             deferred: Deferred::default(),
+            writable: Arc::default(),
             changed: Changed::default(),
             runs: Mutex::default(),
             process: name.into(),

@@ -172,6 +172,8 @@ fn command(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> C
         .env_remove("HAYLOFT_DATABASE")
         .env_remove("HAYLOFT_SCHEMA")
         .env_remove("HAYLOFT_LOG")
+        // Tests share slow cores: an operation may wait for its turn as long as it takes.
+        .env("HAYLOFT_LIMITS", "queue_wait=100s")
         .envs(environment.iter().copied())
         .stdin(Stdio::null())
         .kill_on_drop(true);

@@ -194,11 +194,14 @@ impl<'a> Work<'a> {
         if connect::is_stale(&error) && self.tx.forget_statements().await.is_ok() {
             return StoreError::Conflict;
         }
-        failed(error)
+        let error = failed(error);
+        self.inner.writable.failed(&error);
+        error
     }
 
     pub async fn commit(self) -> Result<(), StoreError> {
-        self.tx.commit().await.map_err(failed)
+        let done = self.tx.commit().await.map_err(failed);
+        done.inspect_err(|error| self.inner.writable.failed(error))
     }
 
     /// The key of a row, position included where it belongs to the key.

@@ -1,0 +1,215 @@
+//! The data of an answer until it is sent: in memory while it is small and there is room, else in a file without a name. Knows
+//! bytes and budgets; no JSON and no transport.
+//!
+//! Who reads an answer may take his time, and many may do so at once. So what waits counts: small answers to a budget of the
+//! process, large ones to the disk, where they hold nothing but a number of files.
+
+use std::{
+    fs::File,
+    io::{self, Write as _},
+    os::unix::fs::FileExt as _,
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::{ApiError, Client, Code, Limits, Share, Shares};
+
+/// Larger answers lie on the disk, whatever room there is.
+const MEMORY_MAX: usize = 1_000_000;
+/// Smaller ones than this are not counted: a socket's operations hold 200 kB of them at most, a request one.
+const FREE: usize = 4_096;
+/// Answers on the disk at once: each is an open file.
+pub(crate) const FILES_MAX: usize = 128;
+
+/// What all answers of a process may hold.
+pub(super) struct Keeping {
+    memory: Arc<Shares>,
+    files: Arc<Shares>,
+    disk: Arc<Shares>,
+    most: usize,
+}
+
+/// The data of an answer as JSON; cloning gives another handle to the same.
+#[derive(Clone, Debug)]
+pub struct Data(Arc<Kept>);
+
+#[derive(Debug)]
+struct Kept {
+    len: usize,
+    /// Two with the same are the same.
+    print: u128,
+    place: Place,
+}
+
+#[derive(Debug)]
+enum Place {
+    Memory { json: Bytes, _share: Share },
+    Disk { file: File, _shares: [Share; 2] },
+}
+
+impl PartialEq for Data {
+    fn eq(&self, other: &Data) -> bool {
+        (self.0.len, self.0.print) == (other.0.len, other.0.print)
+    }
+}
+
+impl Keeping {
+    pub fn new(limits: &Limits) -> Arc<Keeping> {
+        Arc::new(Keeping {
+            memory: Shares::new(limits.unsent_bytes),
+            files: Shares::new(FILES_MAX),
+            disk: Shares::new(limits.spool_bytes),
+            most: limits.answer_bytes,
+        })
+    }
+
+    /// Keeps an answer; refuses one that is too large, or for which there is no room at all.
+    pub async fn keep(&self, json: String, client: Client) -> Result<Data, ApiError> {
+        let len = json.len();
+        if len > self.most {
+            let mut error = ApiError::over("bytes of the answer", len, self.most, "answer_bytes");
+            error
+                .message
+                .push_str(", cut the lists with first, or select fewer fields");
+            return Err(error);
+        }
+        let mut share = self.memory.none(client);
+        let fits = len <= FREE || (len <= MEMORY_MAX && share.grow(len).is_ok());
+        if fits {
+            let (print, json) = (xxh3_128(json.as_bytes()), json.into());
+            let place = Place::Memory { json, _share: share };
+            return Ok(Data(Arc::new(Kept { len, print, place })));
+        }
+        let mut room = self.disk.none(client);
+        let room = room.grow(len).map(|()| room);
+        let (Ok(file), Ok(room)) = (self.files.take(client), room) else {
+            let message =
+                "too many large answers wait to be read; read those first, ask for less, or try again in a second";
+            return Err(ApiError::new(Code::Overloaded, message));
+        };
+        self.spool(json, [file, room]).await.map_err(|error| {
+            tracing::error!(%error, "a large answer could not be put on the disk for temporary files");
+            ApiError::new(
+                Code::Internal,
+                "the answer could not be kept until it is sent; the log has the cause",
+            )
+        })
+    }
+
+    async fn spool(&self, json: String, shares: [Share; 2]) -> io::Result<Data> {
+        let write = move || {
+            let mut file = tempfile::tempfile()?;
+            file.write_all(json.as_bytes())?;
+            Ok(Data(Arc::new(Kept {
+                len: json.len(),
+                print: xxh3_128(json.as_bytes()),
+                place: Place::Disk { file, _shares: shares },
+            })))
+        };
+        tokio::task::spawn_blocking(write).await.map_err(io::Error::other)?
+    }
+}
+
+impl Data {
+    #[allow(clippy::len_without_is_empty)] // It never is: the least is `{}`.
+    pub fn len(&self) -> usize {
+        self.0.len
+    }
+
+    /// The piece that begins at a byte, of so many bytes at most.
+    pub async fn piece(&self, at: usize, most: usize) -> io::Result<Bytes> {
+        let end = self.0.len.min(at.saturating_add(most));
+        if let Place::Memory { json, .. } = &self.0.place {
+            return Ok(json.slice(at.min(end)..end));
+        }
+        let kept = Arc::clone(&self.0);
+        let read = move || kept.read(at, end);
+        tokio::task::spawn_blocking(read).await.map_err(io::Error::other)?
+    }
+
+    /// The whole of it.
+    #[cfg(test)]
+    pub fn whole(&self) -> Bytes {
+        match &self.0.place {
+            Place::Memory { json, .. } => json.clone(),
+            Place::Disk { .. } => self.0.read(0, self.0.len).expect("the file"),
+        }
+    }
+}
+
+impl Kept {
+    /// Of a file, with the disk's patience.
+    fn read(&self, at: usize, end: usize) -> io::Result<Bytes> {
+        let mut piece = vec![0; end.saturating_sub(at)];
+        match &self.place {
+            Place::Memory { json, .. } => return Ok(json.slice(at..end)),
+            Place::Disk { file, .. } => file.read_exact_at(&mut piece, at as u64)?,
+        }
+        Ok(piece.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keeping(limits: &Limits) -> Arc<Keeping> {
+        Keeping::new(limits)
+    }
+
+    async fn read(data: &Data) -> String {
+        let mut text = Vec::new();
+        while text.len() < data.len() {
+            let piece = data.piece(text.len(), 1_000).await.expect("a piece");
+            assert!(!piece.is_empty() && piece.len() <= 1_000);
+            text.extend_from_slice(&piece);
+        }
+        assert_eq!(data.whole(), text);
+        String::from_utf8(text).expect("text")
+    }
+
+    #[tokio::test]
+    async fn what_is_kept_comes_back_from_wherever_it_is() {
+        let limits = Limits {
+            unsent_bytes: 10_000,
+            ..Limits::default()
+        };
+        let keeping = keeping(&limits);
+        let mut kept = Vec::new();
+        for (letter, len, on_disk) in [
+            ("a", 4_096, false),
+            ("b", 8_001, false),
+            ("c", 8_001, true),
+            ("d", MEMORY_MAX + 1, true),
+        ] {
+            let data = keeping.keep(letter.repeat(len), Client(1)).await.expect("room");
+            assert_eq!(matches!(data.0.place, Place::Disk { .. }), on_disk, "{letter}");
+            assert_eq!(read(&data).await, letter.repeat(len));
+            kept.push(data);
+        }
+        let again = keeping.keep("b".repeat(8_001), Client(2)).await.expect("room");
+        assert_eq!(again, kept[1]);
+        assert_ne!(again, kept[2]);
+    }
+
+    #[tokio::test]
+    async fn there_is_an_end_to_it() {
+        let limits = Limits {
+            answer_bytes: 9_000,
+            unsent_bytes: 0,
+            spool_bytes: 10_000,
+            ..Limits::default()
+        };
+        let keeping = keeping(&limits);
+        let refused = keeping.keep("x".repeat(9_001), Client(1)).await.expect_err("too large");
+        assert!(refused.message.contains("9001, at most 9000"), "{refused}");
+        assert!(refused.message.contains("answer_bytes"), "{refused}");
+        let held = keeping.keep("x".repeat(9_000), Client(1)).await.expect("room");
+        let refused = keeping.keep("y".repeat(9_000), Client(2)).await.expect_err("no room");
+        assert_eq!(refused.code, Code::Overloaded);
+        drop(held);
+        keeping.keep("y".repeat(9_000), Client(2)).await.expect("room again");
+    }
+}

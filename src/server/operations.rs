@@ -1,0 +1,98 @@
+//! The operations of one socket: each on a task of its own, one answer of each waiting. Knows the API and budgets; no message and
+//! no socket.
+//!
+//! A client that does not read must hold nothing that others need: so an operation runs to its answer whether the client listens
+//! or not, and its next run begins when the last answer has been taken.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use futures_util::{Stream, StreamExt};
+use tokio::sync::mpsc;
+use tokio_stream::StreamMap;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::graphql::{ApiRequest, ApiResponse, Current, Share};
+
+/// What comes of an operation.
+pub(super) enum Event {
+    /// An answer, and the place of the request that it is to, which is free when it has been sent.
+    Answer(ApiResponse, Option<Share>),
+    Ended,
+}
+
+/// All operations of a socket.
+#[derive(Default)]
+pub(super) struct Operations {
+    streams: StreamMap<String, Operation>,
+}
+
+struct Operation {
+    answers: mpsc::Receiver<(ApiResponse, Option<Share>)>,
+    /// Its part of the budget for requests.
+    _received: Share,
+    /// Ends with whoever listens.
+    _task: AbortOnDropHandle<()>,
+    is_over: bool,
+}
+
+impl Operations {
+    pub fn start(&mut self, id: String, api: Current, request: ApiRequest, place: Option<Share>, received: Share) {
+        let (said, answers) = mpsc::channel(1);
+        let operation = Operation {
+            answers,
+            _received: received,
+            _task: AbortOnDropHandle::new(tokio::spawn(run(api, request, place, said))),
+            is_over: false,
+        };
+        self.streams.insert(id, operation);
+    }
+
+    pub fn stop(&mut self, id: &str) {
+        self.streams.remove(id);
+    }
+
+    /// What comes next of any of them; never when there are none.
+    pub async fn next(&mut self) -> (String, Event) {
+        match self.streams.next().await {
+            Some(next) => next,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// The first answer is under the limit of requests; those that a change makes are not asked for by anybody.
+async fn run(
+    api: Current,
+    request: ApiRequest,
+    mut place: Option<Share>,
+    said: mpsc::Sender<(ApiResponse, Option<Share>)>,
+) {
+    let mut answers = api.answers(request);
+    loop {
+        // Room first: an answer that nobody takes is not asked for again.
+        let Ok(room) = said.reserve().await else { return };
+        let Some(answer) = answers.next().await else { return };
+        room.send((answer, place.take()));
+    }
+}
+
+/// Ends after it has said so.
+impl Stream for Operation {
+    type Item = Event;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Event>> {
+        if self.is_over {
+            return Poll::Ready(None);
+        }
+        self.answers.poll_recv(context).map(|answer| match answer {
+            Some((answer, place)) => Some(Event::Answer(answer, place)),
+            None => {
+                self.is_over = true;
+                Some(Event::Ended)
+            }
+        })
+    }
+}

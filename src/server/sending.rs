@@ -1,0 +1,175 @@
+//! Bodies of answers: sent piece by piece, with the request's place kept until they have left. Knows answers and time; no route.
+//!
+//! An HTTP/2 client may leave one answer unread and go on with others, so no connection ever stands still. Whoever takes less than
+//! a step in ten seconds loses that answer: its memory, its file and its place are free again, and the stream is reset.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll},
+};
+
+use axum::body::Body;
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt, stream};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+
+use super::pace::{PATIENCE, STEP};
+use crate::graphql::{Parts, Share};
+
+/// Bytes of a piece, so of what one unread answer holds beside its file.
+const PIECE: usize = 64 * 1024;
+/// The same of one of many on a connection: with as many as there may be, 256 KB of it.
+const PIECE_OF_MANY: usize = 8 * 1024;
+
+/// An answer on its way, and all that it holds.
+struct Held {
+    parts: Mutex<Option<(Parts, [Share; 2])>>,
+    left: AtomicUsize,
+}
+
+/// A body; `many` says that others are sent beside it on the same connection.
+pub(super) fn body(parts: Parts, shares: [Share; 2], many: bool) -> Body {
+    let len = parts.len();
+    let held = Arc::new(Held {
+        parts: Mutex::new(Some((parts, shares))),
+        left: AtomicUsize::new(len),
+    });
+    if many {
+        tokio::spawn(watch(Arc::downgrade(&held)));
+    }
+    let most = if many { PIECE_OF_MANY } else { PIECE };
+    let pieces = stream::unfold((held, 0), move |(held, at)| async move {
+        if at >= len {
+            return None;
+        }
+        let piece = held.piece(at, most).await?;
+        let at = at + piece.as_ref().map_or(len, Bytes::len);
+        held.left.store(len.saturating_sub(at), Ordering::Relaxed);
+        Some((piece, (held, at)))
+    });
+    Body::new(Sending {
+        left: len as u64,
+        pieces: pieces.fuse().boxed(),
+    })
+}
+
+impl Held {
+    /// The piece that begins at a byte; none at the end.
+    async fn piece(&self, at: usize, most: usize) -> Option<io::Result<Bytes>> {
+        let parts = self.parts().as_ref().map(|(parts, _)| parts.clone());
+        match parts {
+            Some(parts) => piece_of(&parts, at, most).await,
+            None => Some(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read"))),
+        }
+    }
+
+    fn parts(&self) -> MutexGuard<'_, Option<(Parts, [Share; 2])>> {
+        self.parts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The piece of a response that begins at a byte; none at its end.
+pub(super) async fn piece_of(Parts { head, data, tail }: &Parts, at: usize, most: usize) -> Option<io::Result<Bytes>> {
+    let of = |bytes: &Bytes, at: usize| bytes.slice(at..bytes.len().min(at + most));
+    if at < head.len() {
+        return Some(Ok(of(head, at)));
+    }
+    let (at, len) = (at - head.len(), data.as_ref().map_or(0, |data| data.len()));
+    match data {
+        Some(data) if at < len => Some(data.piece(at, most).await),
+        _ => Some(at - len).filter(|at| *at < tail.len()).map(|at| Ok(of(tail, at))),
+    }
+}
+
+/// Takes away what an answer holds when it does not get on. Ends with the answer.
+async fn watch(held: Weak<Held>) {
+    let mut before = usize::MAX;
+    loop {
+        let Some(held) = held.upgrade() else { return };
+        let left = held.left.load(Ordering::Relaxed);
+        if before.saturating_sub(left) < STEP {
+            tracing::debug!(left, "an answer was given up that is not read");
+            *held.parts() = None;
+            return;
+        }
+        before = left;
+        drop(held);
+        tokio::time::sleep(PATIENCE).await;
+    }
+}
+
+struct Sending {
+    left: u64,
+    pieces: Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>,
+}
+
+impl HttpBody for Sending {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        self.pieces.as_mut().poll_next(context).map(|piece| {
+            let piece = piece?;
+            if let Ok(piece) = &piece {
+                self.left = self.left.saturating_sub(piece.len() as u64);
+            }
+            Some(piece.map(Frame::data))
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::graphql::{Client, Shares};
+
+    fn parts(head: usize) -> Parts {
+        Parts {
+            head: vec![b'h'; head].into(),
+            data: None,
+            tail: Bytes::from_static(b"tail"),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_is_not_read_holds_nothing_for_long() {
+        let requests = Shares::new(10);
+        let shares = || [requests.take(Client(1)).expect("a place"), requests.none(Client(1))];
+        let body = |many| body(parts(200_000), shares(), many);
+        // One that is read, however slowly, as long as it is a step in ten seconds.
+        let mut pieces = body(true).into_data_stream();
+        let mut read = 0;
+        while let Some(piece) = pieces.next().await {
+            read += piece.expect("a piece").len();
+            tokio::time::sleep(Duration::from_millis(1_000)).await;
+        }
+        assert_eq!(read, 200_004);
+        drop(pieces);
+        requests.all_free().await;
+        let mut unread = body(true).into_data_stream();
+        unread.next().await.expect("a piece").expect("a piece");
+        requests.all_free().await;
+        unread.next().await.expect("an end").expect_err("it was given up");
+        // Alone on its connection, that is looked after where it is sent.
+        let alone = body(false);
+        tokio::time::sleep(Duration::from_secs(100)).await;
+        assert_eq!(alone.size_hint().exact(), Some(200_004));
+        drop(alone);
+        requests.all_free().await;
+    }
+}

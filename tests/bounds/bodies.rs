@@ -1,0 +1,59 @@
+//! Request bodies that stop half-way, come drop by drop, or hold more values than bytes.
+
+use futures_util::future::join_all;
+use tokio::io::AsyncWriteExt;
+
+use super::{MB, Peak, bystander, post, rest_of, said, serve, status_of};
+
+/// They share a budget; who has no part of it is told so, and those that do not get on are given up.
+#[tokio::test]
+async fn half_sent_bodies_have_a_budget_and_an_end() {
+    let (_scratch, program) = serve(&[]).await;
+    let peak = Peak::begin(&program);
+    let half = post(&program, 1_000_000, &" ".repeat(990_000));
+    let attacks = (0..400).map(|_| async {
+        let mut stream = said(&program, b"").await;
+        let _ = stream.write_all(&half).await;
+        stream
+    });
+    let mut streams = join_all(attacks).await;
+    bystander(&program).await;
+    let statuses = join_all(streams.iter_mut().map(|stream| async {
+        let rest = rest_of(stream).await;
+        String::from_utf8_lossy(rest.get(9..12).unwrap_or_default()).into_owned()
+    }));
+    let statuses = statuses.await;
+    let count = |status: &str| statuses.iter().filter(|found| *found == status).count();
+    assert!(count("408") > 0 && count("503") + count("") > 300, "{statuses:?}");
+    peak.stays_within(&program, 130 * MB);
+    bystander(&program).await;
+    // Now there is room again.
+    let mut whole = said(&program, &post(&program, 900_000, &" ".repeat(900_000))).await;
+    assert_eq!(status_of(&mut whole).await, 400);
+}
+
+#[tokio::test]
+async fn bodies_that_do_not_get_on_are_given_up() {
+    let (_scratch, program) = serve(&[]).await;
+    let mut stream = said(&program, &post(&program, 100, "{")).await;
+    assert_eq!(status_of(&mut stream).await, 408);
+    bystander(&program).await;
+}
+
+/// A megabyte of empty objects takes some hundred in memory; values count, not bytes.
+#[tokio::test]
+async fn dense_bodies_count_by_what_they_hold() {
+    let (_scratch, program) = serve(&[]).await;
+    let peak = Peak::begin(&program);
+    let list = format!("[{}0]", "{},".repeat(330_000));
+    let body = format!("{{\"query\":\"query($a: Int) {{ __typename }}\",\"variables\":{{\"a\":{list}}}}}");
+    let dense = post(&program, body.len(), &body);
+    let attacks = (0..16).map(|_| async {
+        let mut stream = said(&program, &dense).await;
+        status_of(&mut stream).await
+    });
+    let statuses = join_all(attacks).await;
+    assert!(statuses.contains(&503), "{statuses:?}");
+    bystander(&program).await;
+    peak.stays_within(&program, 130 * MB);
+}

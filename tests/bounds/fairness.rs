@@ -1,0 +1,60 @@
+//! One client with very much work, and another with a little.
+
+use serde_json::json;
+use tokio::{
+    io::AsyncWriteExt,
+    net::{TcpSocket, TcpStream},
+    task::JoinSet,
+};
+
+use super::{MB, address, bystander, query, rest_of, socket_on, status_of, stocked, text_frame};
+use crate::harness::Program;
+
+/// Work without an index and without a result.
+const SCAN: &str = "{ notes(where: {text: {contains: \"nowhere\"}}) { id } }";
+
+/// A connection from another address of this machine.
+async fn from(program: &Program, client: &str) -> TcpStream {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket
+        .bind(format!("{client}:0").parse().expect("an address"))
+        .expect("an address of this machine");
+    socket
+        .connect(address(program).parse().expect("an address"))
+        .await
+        .expect("a connection")
+}
+
+/// Hundreds of scans of one client, on requests and on one socket; another client's small ones go between them.
+#[tokio::test]
+async fn a_client_with_much_to_do_slows_itself() {
+    let limits = [("HAYLOFT_LIMITS", "queue_wait=5s,socket_operations=300,requests=1000")];
+    let (_scratch, program) = stocked(40 * MB, &limits).await;
+    let mut attacks = JoinSet::new();
+    let scan = query(&program, SCAN);
+    for _ in 0..300 {
+        let mut stream = from(&program, "127.0.0.2").await;
+        stream.write_all(&scan).await.expect("bytes are sent");
+        attacks.spawn(async move { status_of(&mut stream).await });
+    }
+    let mut stream = socket_on(&program, from(&program, "127.0.0.2").await).await;
+    for id in 0..300 {
+        let message = json!({ "type": "subscribe", "id": id.to_string(), "payload": { "query": SCAN } });
+        stream.write_all(&text_frame(&message)).await.expect("bytes are sent");
+    }
+    for _ in 0..20 {
+        bystander(&program).await;
+    }
+    let statuses = attacks.join_all().await;
+    // Those that waited too long were told to come back.
+    assert!(
+        statuses.iter().all(|status| [200, 503].contains(status)),
+        "{statuses:?}"
+    );
+    assert!(statuses.contains(&503), "none was shed");
+    stream.shutdown().await.expect("an end");
+    let told = rest_of(&mut stream).await;
+    let told = String::from_utf8_lossy(&told);
+    assert!(told.contains("OVERLOADED") && told.contains("queue_wait"), "{told}");
+    bystander(&program).await;
+}

@@ -1,0 +1,121 @@
+//! HTTP/2 by hand: floods of small frames, streams that are not read, streams that are taken back.
+
+use tokio::{io::AsyncWriteExt, net::TcpStream};
+
+use super::{MB, Peak, address, bystander, flood, rest_of, said, stocked};
+use crate::harness::{Program, eventually};
+
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
+const SETTINGS: u8 = 4;
+const PING: u8 = 6;
+/// Of `HEADERS`: the request has no body, and this is its whole head.
+const END: u8 = 0x5;
+
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = (payload.len() as u32).to_be_bytes();
+    let mut frame = vec![length[1], length[2], length[3], kind, flags];
+    frame.extend_from_slice(&stream.to_be_bytes());
+    frame.extend_from_slice(payload);
+    frame
+}
+
+/// A request for all there is, without Huffman and without a table.
+fn request(program: &Program, stream: u32) -> Vec<u8> {
+    let path = "/graphql?query=%7Bnotes%7Bid+text%7D%7D";
+    let host = address(program);
+    let mut head = vec![0x82, 0x86, 0x04, path.len() as u8];
+    head.extend_from_slice(path.as_bytes());
+    head.extend_from_slice(&[0x01, host.len() as u8]);
+    head.extend_from_slice(host.as_bytes());
+    frame(HEADERS, END, stream, &head)
+}
+
+/// A connection whose client wants no byte of any answer.
+async fn connect(program: &Program) -> TcpStream {
+    let no_window = [0, 4, 0, 0, 0, 0];
+    said(program, &[PREFACE, &frame(SETTINGS, 0, 0, &no_window)].concat()).await
+}
+
+#[tokio::test]
+async fn floods_of_frames_that_call_for_answers_do_not_pile_up() {
+    let (_scratch, program) = stocked(MB, &[]).await;
+    for (name, flooded) in [
+        ("pings", frame(PING, 0, 0, &[7; 8]).repeat(1_000)),
+        ("settings", frame(SETTINGS, 0, 0, &[]).repeat(1_000)),
+    ] {
+        let peak = Peak::begin(&program);
+        let mut stream = connect(&program).await;
+        let sent = flood(&mut stream, &flooded, 200 * MB).await;
+        assert!(sent < 200 * MB, "all {name} were taken");
+        bystander(&program).await;
+        peak.stays_within(&program, 24 * MB);
+    }
+}
+
+/// Requests that are taken back at once end the connection.
+#[tokio::test]
+async fn rapid_resets_end_the_connection() {
+    let (_scratch, program) = stocked(MB, &[]).await;
+    let peak = Peak::begin(&program);
+    let mut stream = connect(&program).await;
+    let mut id = 1;
+    let mut taken = 0;
+    for _ in 0..200 {
+        let mut piece = Vec::new();
+        for _ in 0..100 {
+            piece.extend(request(&program, id));
+            piece.extend(frame(RST_STREAM, 0, id, &8_u32.to_be_bytes()));
+            id += 2;
+        }
+        if stream.write_all(&piece).await.is_err() {
+            break;
+        }
+        taken += 100;
+    }
+    assert!(taken < 20_000, "all of them were taken");
+    bystander(&program).await;
+    peak.stays_within(&program, 60 * MB);
+}
+
+/// Answers of streams that nobody reads hold nothing that others need, and that not for long.
+#[tokio::test]
+async fn unread_streams_lose_their_answers() {
+    let (_scratch, program) = stocked(4 * MB, &[("HAYLOFT_LIMITS", "requests=60")]).await;
+    program.query(super::ALL).await;
+    let peak = Peak::begin(&program);
+    let mut streams = Vec::new();
+    for _ in 0..3 {
+        let mut stream = connect(&program).await;
+        for at in 0..32 {
+            stream
+                .write_all(&request(&program, 2 * at + 1))
+                .await
+                .expect("bytes are sent");
+        }
+        streams.push(stream);
+    }
+    // As many as one client may have, of all.
+    let opened = || async {
+        let again = program
+            .client()
+            .get(format!("{}/graphql?query=%7B__typename%7D", program.url));
+        again.send().await.expect("an answer").status()
+    };
+    eventually("this client has no place left", || async {
+        (opened().await == 503).then_some(())
+    })
+    .await;
+    // Their places are free again although the connections are as they were.
+    eventually("it has places again", || async {
+        (opened().await == 200).then_some(())
+    })
+    .await;
+    bystander(&program).await;
+    peak.stays_within(&program, 150 * MB);
+    for stream in &mut streams {
+        stream.shutdown().await.expect("an end");
+        rest_of(stream).await;
+    }
+}
