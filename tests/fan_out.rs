@@ -321,6 +321,8 @@ async fn killed_in_the_middle_it_goes_on_with_what_is_left(db: Db) {
             done.len()
         );
         scratch.bury_the_dead().await;
+        // What the process sent before its end is no request of the next one, however late it is read.
+        upstream.settled().await;
         let since = upstream.asked().len();
         let harvest = scratch.run(&["harvest", &fetch], &environment[..1]).await;
         assert_eq!(harvest.code, Some(0), "{point}: {harvest:?}");

@@ -213,6 +213,17 @@ pub(super) fn rows_fault(place: &str, message: String) -> PageFault {
     }
 }
 
+/// A page of which nobody can tell which of its records a broken value spoils.
+pub(super) fn spoiled_page(place: &str, jq: &str, words: &str) -> PageFault {
+    rows_fault(
+        place,
+        format!(
+            "rows: found {words}, and jq `{jq}` would make something of it; where `rows` begins with a plain path to a list, \
+             such as `.items[] | …`, only the item that has it is refused"
+        ),
+    )
+}
+
 /// What went wrong with a file, without its full path.
 pub(super) fn file_fault(place: &str, error: &std::io::Error) -> PageFault {
     let message = match error.kind() {

@@ -29,6 +29,11 @@ pub(super) fn refused_value(reason: String, value: &Val) -> Refused {
     refusal(unfit, value)
 }
 
+/// What `rows` would make records of, if it were not broken.
+pub(super) fn refused_item(words: &str, item: &Val) -> Refused {
+    refused_value(format!("rows: found {words}"), item)
+}
+
 /// A record that became no row, as it is kept.
 pub(super) fn refusal(unfit: Unfit, record: &Val) -> Refused {
     let Unfit { key, id, reason } = unfit;

@@ -168,8 +168,16 @@ pub(super) fn keeps(keep: &[Filter], record: &Val, variables: &[Val]) -> Result<
     Ok(true)
 }
 
+/// What is broken among that which a filter makes something of, so that its outputs may look like data and be none.
+pub(super) fn spoiled<'r>(filter: &Filter, input: &'r Val) -> Option<&'r str> {
+    match filter.only_moves() {
+        true => None,
+        false => broken_for(filter, input),
+    }
+}
+
 /// What is broken among that which a filter reads of a record.
-fn broken_for<'r>(filter: &Filter, record: &'r Val) -> Option<&'r str> {
+pub(super) fn broken_for<'r>(filter: &Filter, record: &'r Val) -> Option<&'r str> {
     match (filter.keys(), record) {
         (Some(keys), Val::Obj(fields)) => {
             let mut lacks = false;

@@ -15,14 +15,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     document::parse,
-    error::{PageFault, no_record, rows_fault},
+    error::{PageFault, no_record, rows_fault, spoiled_page},
     limits::LONG_FROM,
     lines::Lines,
     page::{PageInfo, Pager, Place, Position},
     records::Parts,
     request::Request,
     secrets::Secrets,
-    select::keeps,
+    select::{broken_for, keeps, spoiled},
     shape::Shaper,
     stage::{Again, Batch, Content, Page, Read, Step, Worked},
     text::Long,
@@ -298,6 +298,11 @@ impl Worker<'_> {
         let cancel = self.cancel.clone();
         let _turn = Turn::of(bytes.len(), || cancel.is_cancelled()).ok_or(Stop::Gone)?;
         let page = parse(bytes, place)?;
+        // What is made of one item must not cost the others.
+        let each = self.fetch.rows.items().is_some_and(|items| items.each.is_some());
+        if each && broken_for(&self.fetch.rows, &page).is_some() {
+            return self.long(Long::Memory(bytes), beside, place);
+        }
         self.whole(&page, bytes.len() as u64, beside, place)
     }
 
@@ -323,6 +328,9 @@ impl Worker<'_> {
     /// Works off a page that is in memory as a whole.
     fn whole(&mut self, page: &Val, bytes: u64, beside: Beside, place: &str) -> Result<(), Stop> {
         self.size = bytes;
+        if let Some(words) = spoiled(&self.fetch.rows, page) {
+            return Err(Stop::Fault(spoiled_page(place, self.fetch.rows.text(), words)));
+        }
         self.group.bytes += bytes;
         self.budget.allow(self.filter_time);
         let info = PageInfo::read(&self.fetch.paging, page, beside.link, place);

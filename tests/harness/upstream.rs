@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::Value;
 use tokio::{
-    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpSocket, TcpStream},
     sync::watch,
 };
@@ -141,6 +141,8 @@ pub struct Upstream {
     replies: Arc<Mutex<BTreeMap<String, Reply>>>,
     handler: Arc<Mutex<Option<Arc<Handler>>>>,
     asked: Arc<Mutex<Vec<String>>>,
+    /// Connections that were taken and whose request is not read yet.
+    unread: watch::Sender<usize>,
     /// Gates up to this one are open.
     open: watch::Sender<usize>,
 }
@@ -156,14 +158,21 @@ impl Upstream {
             replies: Arc::default(),
             handler: Arc::default(),
             asked: Arc::default(),
+            unread: watch::Sender::new(0),
             open: watch::Sender::new(usize::MAX),
         };
         let serving = upstream.clone();
         tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
                 let upstream = serving.clone();
+                serving.unread.send_modify(|unread| *unread += 1);
                 tokio::spawn(async move {
-                    let _ = upstream.answer(socket).await;
+                    let mut socket = BufReader::new(socket);
+                    let request = upstream.request(&mut socket).await;
+                    upstream.unread.send_modify(|unread| *unread -= 1);
+                    if let Ok(Some((path, known))) = request {
+                        let _ = upstream.answer(socket, &path, &known).await;
+                    }
                 });
             }
         });
@@ -201,6 +210,19 @@ impl Upstream {
         }
     }
 
+    /// Waits until it has seen all that was sent to it so far, also by those who have ended since.
+    pub async fn settled(&self) {
+        // Connections are taken in their order, so those before this one have been.
+        let mut socket = TcpStream::connect(self.address).await.expect("a connection");
+        socket
+            .write_all(b"GET /settled HTTP/1.1\r\n\r\n")
+            .await
+            .expect("a request");
+        let mut answer = Vec::new();
+        socket.read_to_end(&mut answer).await.expect("an answer");
+        let _ = self.unread.subscribe().wait_for(|unread| *unread == 0).await;
+    }
+
     fn reply_to(&self, path: &str) -> Reply {
         let bare = path.split('?').next().unwrap_or(path);
         let replies = self.replies.lock().expect("replies");
@@ -211,14 +233,14 @@ impl Upstream {
             .unwrap_or_else(|| Reply::text(404, "text/plain", "no such path"))
     }
 
-    async fn answer(&self, socket: TcpStream) -> std::io::Result<()> {
-        let mut socket = BufReader::new(socket);
+    /// The path of a request and the ETag that it knows; none when nothing is asked.
+    async fn request(&self, socket: &mut BufReader<TcpStream>) -> std::io::Result<Option<(String, String)>> {
         let mut path = String::new();
         let mut known = String::new();
         loop {
             let mut line = String::new();
             if socket.read_line(&mut line).await? == 0 {
-                return Ok(());
+                return Ok(None);
             }
             if path.is_empty() {
                 path = line.split(' ').nth(1).unwrap_or("/").to_owned();
@@ -231,7 +253,11 @@ impl Upstream {
             }
         }
         self.asked.lock().expect("asked").push(path.clone());
-        let reply = self.reply_to(&path).for_one_with(&known);
+        Ok(Some((path, known)))
+    }
+
+    async fn answer(&self, mut socket: BufReader<TcpStream>, path: &str, known: &str) -> std::io::Result<()> {
+        let reply = self.reply_to(path).for_one_with(known);
         tokio::time::sleep(reply.delay).await;
         let _ = self.open.subscribe().wait_for(|open| *open >= reply.gate).await;
         while reply.held.as_ref().is_some_and(|condition| !condition()) {

@@ -7,6 +7,7 @@ mod budget;
 mod check;
 mod engine;
 mod items;
+mod moves;
 mod names;
 mod path;
 mod reads;
@@ -75,6 +76,8 @@ struct Inner {
     limit: usize,
     /// Whether it can give more than one output.
     several: bool,
+    /// Whether what is broken comes out as it went in.
+    moves: bool,
     /// Of `rows` that look at one list item by item.
     items: Option<Items>,
 }
@@ -167,6 +170,8 @@ impl Filter {
             None => Program::Jaq(Box::new(Engine::compile(&budget::ticking(term), variables)?)),
         };
         let keys = reads::keys(term);
+        // A path stops at what is broken.
+        let moves = matches!(program, Program::Path(_)) || moves::only_moves(term);
         let inner = Inner {
             text: text.to_owned(),
             program,
@@ -176,6 +181,7 @@ impl Filter {
             keys,
             limit,
             several,
+            moves,
             items: None,
         };
         Ok(Filter { inner: Arc::new(inner) })
@@ -230,6 +236,7 @@ impl Filter {
             keys: self.inner.keys.clone(),
             limit: self.inner.limit,
             several: self.inner.several,
+            moves: self.inner.moves,
             items: None,
         };
         Filter { inner: Arc::new(inner) }
@@ -243,6 +250,11 @@ impl Filter {
     /// It only walks to values, and makes none of them another.
     pub fn is_path(&self) -> bool {
         matches!(self.inner.program, Program::Path(_))
+    }
+
+    /// It moves values, and looks into none of them: a broken one comes out as it went in.
+    pub fn only_moves(&self) -> bool {
+        self.inner.moves
     }
 
     /// The key, when the filter is just `.key`.

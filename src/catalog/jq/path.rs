@@ -11,7 +11,7 @@ use jaq_core::{
 };
 use jaq_json::Val;
 
-use crate::value::describe;
+use crate::value::{as_broken, describe};
 
 /// `.a.b[0][]?` and pipes of such.
 #[derive(Clone, Debug)]
@@ -135,7 +135,8 @@ fn walk(steps: &[Step], value: &Val, each: &mut dyn FnMut(&Val) -> ControlFlow<(
         return Ok(each(value));
     };
     let refuse = |message: String| {
-        if step.optional {
+        // What is broken may be what is looked for.
+        if step.optional && as_broken(value).is_none() {
             Ok(ControlFlow::Continue(()))
         } else {
             Err(message)

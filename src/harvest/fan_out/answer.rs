@@ -7,19 +7,22 @@ use jaq_json::Val;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    catalog::{EntityId, Fetch, FetchId, Format, Repeats, jq::Budget},
+    catalog::{
+        EntityId, Fetch, FetchId, Format, Repeats,
+        jq::{Budget, Filter, Items},
+    },
     harvest::{
         Inner, charset,
         document::parse,
-        error::{PageFault, file_fault, rows_fault},
+        error::{PageFault, file_fault, rows_fault, spoiled_page},
         json,
         limits::{BODY_MAX, LINE_MAX},
         lines::Lines,
         packed,
         page::PageInfo,
         records::Parts,
-        refusal::{in_place, refused_value},
-        select::keeps,
+        refusal::{in_place, refused_item, refused_value},
+        select::{broken_for, keeps, spoiled},
         shape::Shaper,
         stage::Content,
         turn::Turn,
@@ -178,7 +181,13 @@ impl<'a> Reader<'a> {
     fn json(&mut self, bytes: &Bytes, link: Option<String>) -> Result<PageInfo, PageFault> {
         let page = parse(bytes, &self.place)?;
         let mut info = PageInfo::read(&self.fetch.paging, &page, link, &self.place)?;
-        self.rows(&page)?;
+        match self.fetch.rows.items() {
+            Some(items) if broken_for(&self.fetch.rows, &page).is_some() => self.items(items, &page)?,
+            _ => match spoiled(&self.fetch.rows, &page) {
+                Some(words) => return Err(spoiled_page(&self.place, self.fetch.rows.text(), words)),
+                None => self.rows(&page)?,
+            },
+        }
         info.count(&page, self.count, self.alone.as_ref());
         Ok(info)
     }
@@ -200,7 +209,7 @@ impl<'a> Reader<'a> {
             match json::parse(&line, 0) {
                 Ok(record) => {
                     lines.good += 1;
-                    self.rows(&record)?;
+                    self.line(&record)?;
                 }
                 Err(error) => {
                     self.count += 1;
@@ -214,8 +223,50 @@ impl<'a> Reader<'a> {
         Ok(info)
     }
 
+    /// The records of a line, unless what it has broken would be made something of.
+    fn line(&mut self, line: &Val) -> Result<(), PageFault> {
+        match spoiled(&self.fetch.rows, line) {
+            Some(words) => self.refuse_item(words, line),
+            None => self.run(&self.fetch.rows, line, true)?,
+        }
+        Ok(())
+    }
+
+    /// The items of a list one by one, so that what is broken in one of them costs no other.
+    fn items(&mut self, items: &Items, page: &Val) -> Result<(), PageFault> {
+        let mut list = page;
+        for key in &items.keys {
+            match list {
+                Val::Obj(members) => {
+                    let key = Val::utf8_str(Bytes::copy_from_slice(key.as_bytes()));
+                    list = members.get(&key).unwrap_or(&Val::Null);
+                }
+                _ => return self.rows(page),
+            }
+        }
+        let (Val::Arr(values), Some(each)) = (list, &items.each) else {
+            return self.rows(page);
+        };
+        for value in values.iter() {
+            match spoiled(each, value) {
+                Some(words) => self.refuse_item(words, value),
+                None => self.run(each, value, true)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn refuse_item(&mut self, words: &str, item: &Val) {
+        self.count += 1;
+        self.refuse(refused_item(words, item));
+    }
+
     fn rows(&mut self, page: &Val) -> Result<(), PageFault> {
-        let fetch = self.fetch;
+        self.run(&self.fetch.rows, page, false)
+    }
+
+    /// The records that a filter makes of a page, or of one of its items alone.
+    fn run(&mut self, filter: &Filter, input: &Val, alone: bool) -> Result<(), PageFault> {
         let mut stop = None;
         let this = self.this.clone();
         let each = &mut |record: &Val| match self.record(record) {
@@ -225,12 +276,19 @@ impl<'a> Reader<'a> {
                 ControlFlow::Break(())
             }
         };
-        let ran = fetch.rows.run_each(page, &this, each);
+        let ran = filter.run_each(input, &this, each);
         if let Some(fault) = stop {
             return Err(fault);
         }
         self.in_time()?;
-        ran.map_err(|error| self.fault(format!("rows: {}", error.message)))
+        match (ran, first_broken(input)) {
+            (Ok(()), _) => Ok(()),
+            (Err(_), Some(words)) if alone => {
+                self.refuse_item(words, input);
+                Ok(())
+            }
+            (Err(error), _) => Err(self.fault(format!("rows: {}", error.message))),
+        }
     }
 
     /// An object is a row and its key; anything else is a key.

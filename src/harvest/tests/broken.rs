@@ -132,11 +132,86 @@ async fn what_keep_and_paging_read() {
     assert_eq!((summary.new, summary.refused), (1, 1), "{:?}", summary.error);
 }
 
+/// What `rows` makes of a broken value would look like any other.
+#[tokio::test]
+async fn what_rows_makes_something_of() {
+    let body = &br#"{"list":[{"id":1,"name":"a"},{"id":2,"name":"b\ud83d"},{"id":3,"name":"c","other":NaN}]}"#[..];
+    let found = "record 2: rows: found a text with a lone surrogate (byte 46)";
+    type Of = fn(&str) -> Catalog;
+    // With as many records as there are; and where each has what it needs, one is refused by its field.
+    let cases: [(Of, &str); 6] = [
+        (
+            |url| priced(url, "/t", ".list[] | {id, name: (.name | tostring)}"),
+            found,
+        ),
+        (|url| priced(url, "/t", ".list[] | {id, name: \"\\(.name)!\"}"), found),
+        (
+            |url| {
+                priced(
+                    url,
+                    "/t",
+                    ".list[] | {id, name: (if .name == \"b\" then \"x\" else \"y\" end)}",
+                )
+            },
+            found,
+        ),
+        (
+            |url| priced(url, "/t", ".list[] | {id, name: (.name | split(\"x\")[])}"),
+            found,
+        ),
+        (
+            |url| priced(url, "/t", ".list[] | {id, name}"),
+            "name: expected a String (text or a number), found a text with a lone surrogate (byte 46)",
+        ),
+        (
+            |url| priced(url, "/t", ".list | map(. + {price: 1})[]"),
+            "name: expected a String (text or a number), found a text with a lone surrogate (byte 46)",
+        ),
+    ];
+    for (catalog, want) in cases {
+        let (summary, ledger) = harvested(catalog, Answer::bytes(body.to_vec())).await;
+        assert_eq!(
+            (summary.state, summary.new),
+            (RunState::Complete, 2),
+            "{want} {:?}",
+            summary.error
+        );
+        let state = ledger.state();
+        assert_eq!(state.rows.keys().collect::<Vec<_>>(), ["1", "3"]);
+        assert_eq!(state.refused[0].reason, want);
+    }
+    // Nobody can tell which records it spoils.
+    let whole = |url: &str| priced(url, "/t", "[.list[] | .name = (.name | tostring)][]");
+    let (summary, _) = harvested(whole, Answer::bytes(body.to_vec())).await;
+    let error = summary.error.unwrap_or_default();
+    assert!(
+        error.contains("found a text with a lone surrogate (byte 46), and jq `"),
+        "{error}"
+    );
+    // An item that is nothing else, and a list that is none.
+    let inner = |url: &str| priced(url, "/t", ".[].data");
+    let body = r#"[{"data":{"id":1}},NaN,{"data":{"id":3}}]"#;
+    let (summary, ledger) = harvested(inner, Answer::json(body)).await;
+    assert_eq!((summary.new, summary.refused), (2, 1), "{:?}", summary.error);
+    assert_eq!(
+        ledger.state().refused[0].reason,
+        "record 2: no JSON (byte 19: value expected)"
+    );
+    let optional = |url: &str| priced(url, "/t", ".list[]?");
+    let (summary, _) = harvested(optional, Answer::json(r#"{"list":NaN}"#)).await;
+    let error = summary.error.unwrap_or_default();
+    assert!(error.contains("found `NaN`, which is no JSON (byte 8)"), "{error}");
+}
+
 async fn lines(text: &[u8]) -> (RunSummary, Arc<Memory>) {
+    lines_by(text, ".").await
+}
+
+async fn lines_by(text: &[u8], rows: &str) -> (RunSummary, Arc<Memory>) {
     let folder = tempfile::tempdir().expect("folder");
     std::fs::write(folder.path().join("t.ndjson"), text).expect("file");
     let ledger = Arc::new(Memory::default());
-    let catalog = priced("file:.", "t.ndjson", ".");
+    let catalog = priced("file:.", "t.ndjson", rows);
     let summary = run(&harvester(catalog, &ledger, folder.path().to_owned()))
         .await
         .summary;
@@ -163,6 +238,17 @@ async fn a_bad_line_is_a_refused_record() {
     assert_eq!(
         records,
         ["{\"id\":2,", "{\"id\":4\u{fffd}}", "{\"id\":5,\"price\":\"NaN\"}"]
+    );
+}
+
+#[tokio::test]
+async fn lines_that_rows_makes_something_of() {
+    let text = b"{\"id\":1,\"name\":\"a\"}\n{\"id\":2,\"name\":NaN}\n{\"id\":3,\"other\":NaN}";
+    let (summary, ledger) = lines_by(text, "{id, name: (.name | tostring)}").await;
+    assert_eq!((summary.new, summary.refused), (2, 1), "{:?}", summary.error);
+    assert_eq!(
+        ledger.state().refused[0].reason,
+        "line 2: rows: found `NaN`, which is no JSON (byte 15)"
     );
 }
 

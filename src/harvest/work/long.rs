@@ -14,10 +14,12 @@ use crate::{
         error::{PageFault, file_fault, rows_fault},
         json,
         page::PageInfo,
-        refusal::refused_text,
+        refusal::{refused_item, refused_text},
+        select::spoiled,
         stream::{Broken, Item, walk},
         text::Long,
     },
+    value::first_broken,
 };
 
 /// What a page tells beside its text.
@@ -104,6 +106,9 @@ impl Worker<'_> {
         let Some(filter) = &items.each else {
             return self.listed(&value, bytes, true, place);
         };
+        if let Some(words) = spoiled(filter, &value) {
+            return self.refuse_item(words, &value, bytes, items);
+        }
         let mut halt = None;
         let each = &mut |record: &Val| match self.listed(record, bytes, items.one_each, place) {
             Ok(()) => ControlFlow::Continue(()),
@@ -116,8 +121,23 @@ impl Worker<'_> {
         if halt.is_none() {
             self.in_time()?;
         }
-        ran.map_err(|error| rows_fault(place, format!("rows: {}", error.message)))?;
-        halt.map_or(Ok(()), Err)
+        if let Some(halt) = halt {
+            return Err(halt);
+        }
+        match (ran, first_broken(&value)) {
+            (Ok(()), _) => Ok(()),
+            (Err(_), Some(words)) => self.refuse_item(words, &value, bytes, items),
+            (Err(error), None) => Err(rows_fault(place, format!("rows: {}", error.message)).into()),
+        }
+    }
+
+    /// Refuses an item of which the records cannot be had.
+    fn refuse_item(&mut self, words: &str, item: &Val, bytes: u64, items: &Items) -> Result<(), Stop> {
+        if !items.one_each {
+            self.info.rows += 1;
+        }
+        self.refuse(refused_item(words, item));
+        self.added(bytes)
     }
 
     /// A record of the list; its number is known before where each item gives one.

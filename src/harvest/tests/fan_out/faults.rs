@@ -189,6 +189,26 @@ async fn broken_records_of_an_answer_cost_themselves() {
 }
 
 #[tokio::test]
+async fn what_rows_makes_something_of_costs_its_record() {
+    let field = r#"recipes: [Recipe!]! @fetch(source: "farm", GET: "/r/{$this.id}", rows: ".l[] | {id, name: (.name | tostring)}")"#;
+    let bench = Bench::with(field).await;
+    bench.items(&[("a", "x")]);
+    bench.answers(
+        "/r/a",
+        Answer::json(r#"{"l":[{"id":1,"name":"b"},{"id":2,"name":NaN},{"id":3}]}"#),
+    );
+    let (report, _) = bench.round().await;
+    assert_eq!(
+        (report.summary.new, report.summary.refused),
+        (2, 1),
+        "{:?}",
+        bench.counts().await
+    );
+    let reasons = bench.reasons().await;
+    assert_eq!(reasons, ["record 2: rows: found `NaN`, which is no JSON (byte 41)"]);
+}
+
+#[tokio::test]
 async fn answers_whose_records_were_all_refused_have_failed() {
     let bench = Bench::start("when: ALWAYS").await;
     bench.items(&[("a", "x"), ("b", "x")]);
