@@ -218,9 +218,12 @@ impl Word {
         let rest = text.get(from..)?;
         let whole = rest.find(&self.text).map(|at| (from + at, self.text.len()));
         let begin = self.begin.filter(|_| cut).and_then(|begin| self.text.get(..begin));
+        // Behind the first whole one none is looked for, or each of many would be looked at again and again.
+        let until = whole.map_or(text.len(), |(at, _)| at) - from;
         let mut cuts = begin
             .into_iter()
             .flat_map(|begin| rest.match_indices(begin))
+            .take_while(|(at, _)| *at < until)
             .filter_map(|(at, _)| {
                 let here = rest.get(at..)?;
                 let both = here.chars().zip(self.text.chars()).take_while(|(a, b)| a == b);

@@ -11,11 +11,12 @@ use super::{
 };
 use crate::{
     catalog::{
-        Advance, Catalog, FetchId, Valid,
+        Advance, Catalog, FetchId, Format, Valid,
+        jq::Filter,
         template::{Encoding, Template},
     },
     config::Environment,
-    harvest::{HarvestSettings, Harvester, Silent},
+    harvest::{HarvestSettings, Harvester, Silent, limits::SPOOL_FROM},
     layout::Layout,
     store::{Reason, RunState, RunSummary},
 };
@@ -113,6 +114,70 @@ async fn what_an_upstream_repeats_is_masked() {
         kept.contains("{$env.KEY|@uri lower}") && kept.contains("{$env.KEY|@uri}"),
         "{kept}"
     );
+}
+
+/// What is kept on disk is read in pieces, and each of them is looked through.
+#[tokio::test]
+async fn what_a_large_body_repeats_is_masked() {
+    let list = |from: usize| {
+        let filler = "x".repeat(900);
+        let rows = (from..from + 700).map(|id| match id % 100 {
+            7 => format!("{{\"id\":{id},\"name\":\"/t/{id}?key={CODED}\"}}"),
+            8 => format!("{{\"id\":\"{TOKEN}{id}\",\"name\":{{\"of\":\"{TOKEN}\"}}}}"),
+            9 => format!("{{\"id\":{id},\"name\":\"{TOKEN}"),
+            _ => format!("{{\"id\":{id},\"name\":\"{filler}\"}}"),
+        });
+        rows.collect::<Vec<_>>()
+    };
+    let lines = list(0).join("\n") + "\n";
+    let rows = list(0)
+        .into_iter()
+        .filter(|row| row.ends_with('}'))
+        .collect::<Vec<_>>()
+        .join(",");
+    assert!(lines.len() > SPOOL_FROM && rows.len() > SPOOL_FROM);
+    for (format, rows, first) in [
+        (Format::NdJson, ".", lines),
+        (
+            Format::Json,
+            ".rows[]",
+            format!("{{\"rows\":[{rows}],\"next\":\"/t?key={CODED}&p=2\"}}"),
+        ),
+    ] {
+        let upstream = Upstream::start(move |asked, _| match asked.path.contains(&CODED.to_lowercase()) {
+            true if asked.path.ends_with("p=2") => Answer::json("{\"rows\":[{\"id\":\"last\"}]}"),
+            true => Answer::bytes(first.clone().into_bytes()),
+            false => Answer::status(401),
+        })
+        .await;
+        let mut catalog = keyed(&upstream.url);
+        catalog.fetches[0].format = format;
+        catalog.fetches[0].rows = Filter::compile_rows(rows, &[]).expect("rows");
+        if format == Format::NdJson {
+            catalog.fetches[0].paging = paging(Advance::Single);
+        }
+        let ledger = Arc::new(Memory::default());
+        let summary = harvested(catalog, &ledger, "".into()).await;
+        assert_eq!(summary.state, RunState::Complete, "{:?}", summary.error);
+        let state = ledger.state();
+        assert_eq!(
+            state.rows.contains_key("last"),
+            format == Format::Json,
+            "the next page is asked for by what it is"
+        );
+        let kept = format!(
+            "{:?} {:?} {:?} {:?}",
+            state.rows, state.refused, state.requests, state.checkpoint
+        );
+        for secret in [KEY, CODED, TOKEN, &CODED.to_lowercase()] {
+            assert!(!kept.contains(secret), "{format:?}: {secret}");
+        }
+        assert!(
+            kept.contains("?key={$env.KEY|@uri}") && kept.contains("{$env.TOKEN}"),
+            "{format:?}"
+        );
+        assert!(state.refused.len() >= 7, "{}", state.refused.len());
+    }
 }
 
 #[tokio::test]

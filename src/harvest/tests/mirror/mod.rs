@@ -3,6 +3,7 @@
 //!
 //! A seed makes a history. A failure names it: `HAYLOFT_SEED=n` runs that one alone, `HAYLOFT_MIRRORS=n` asks for so many.
 
+mod broken;
 mod serve;
 mod world;
 
@@ -64,6 +65,11 @@ type Maker @fetch(source: "up", GET: "/makers?cursor={$cursor}", rows: ".rows[]"
   city: String
 }
 
+type Label @fetch(source: "up", GET: "/labels", format: NDJSON, missing: DELETE, maxMissing: 1) {
+  id: ID!
+  name: String!
+}
+
 type Tag @fetch(source: "up", GET: "/tags", rows: ".[]", pages: {link: true}, missing: DELETE, maxMissing: 1) {
   id: ID!
   name: String!
@@ -76,6 +82,7 @@ const QUERY: &str = "{
   }
   makers(orderBy: [{id: ASC}]) { id name slug city }
   tags(orderBy: [{id: ASC}]) { id name }
+  labels(orderBy: [{id: ASC}]) { id name }
 }";
 
 /// How often the histories came to what they are for.
@@ -169,7 +176,9 @@ impl Mirror {
             self.state().change();
         }
         let seconds = self.random.random_range(0..15);
-        match self.random.random_range(0..10) {
+        match self.random.random_range(0..13) {
+            10 | 11 => (0..seconds % 3 + 1).for_each(|_| self.state().break_one()),
+            12 => self.state().mend(),
             0 => self.state().forget_cursors(),
             1 | 2 if !past.is_empty() => {
                 let world = past.swap_remove(self.random.random_range(0..past.len()));
@@ -238,6 +247,7 @@ impl Mirror {
 
     /// The trouble ends: each fetch runs once, and then all is as the upstream has it. A further round changes nothing.
     async fn calm(&mut self) {
+        self.state().mend();
         for round in 0..2 {
             for fetch in self.catalog.fetch_ids().collect::<Vec<_>>() {
                 self.state().begin(None);
@@ -265,7 +275,7 @@ impl Mirror {
                 );
             }
             let (served, wanted) = (self.served().await, self.state().world.served());
-            for list in ["items", "makers", "tags"] {
+            for list in ["items", "makers", "tags", "labels"] {
                 assert_eq!(served[list], wanted[list], "{list}: served, and what the upstream has");
             }
         }

@@ -12,6 +12,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
     super::upstream::{Answer, Asked},
+    broken::{Broken, written},
     world::{Keys, World},
 };
 
@@ -55,6 +56,7 @@ pub enum Trouble {
 /// All that the upstream knows.
 pub struct State {
     pub world: World,
+    broken: Broken,
     random: StdRng,
     /// Seconds since [`BEGIN`].
     clock: u64,
@@ -78,6 +80,8 @@ struct Page {
     /// What stands beside the records; null for a plain array.
     around: Json,
     list: &'static str,
+    /// What the records are.
+    kind: &'static str,
     link: Option<String>,
 }
 
@@ -86,6 +90,7 @@ impl State {
         let world = World::new(&mut random);
         State {
             world,
+            broken: Broken::default(),
             random,
             clock: 0,
             changed: 0,
@@ -115,6 +120,28 @@ impl State {
         self.change();
         self.world.tags_of(before);
         self.keep_up();
+    }
+
+    /// A record breaks, and stays so.
+    pub fn break_one(&mut self) {
+        let list = ["items", "makers", "tags", "labels", "reviews"][self.random.random_range(0..5)];
+        let records = match list {
+            "reviews" => self.world.reviews(),
+            list => self.world.records(list),
+        };
+        let what = self.broken.add(&mut self.random, list, &records);
+        self.touch(&what);
+    }
+
+    pub fn mend(&mut self) {
+        self.broken.mend();
+        self.touch("what was broken is mended");
+    }
+
+    fn touch(&mut self, what: &str) {
+        self.changed = self.clock;
+        self.clock += self.random.random_range(0..3);
+        self.trace.push(format!("    {what}"));
     }
 
     /// The world is again what it was.
@@ -182,6 +209,7 @@ impl State {
             Some(Trouble::Twice) => page.records.extend(page.records.last().cloned()),
             _ => {}
         }
+        self.broken.mark(page.kind, &mut page.records);
         // What is not the world's own has no date.
         let dated = !matches!(trouble, Some(Trouble::Empty | Trouble::BadRecord | Trouble::Twice));
         let answer = self.validated(asked, page, dated);
@@ -202,6 +230,7 @@ impl State {
                     around: json!({ "pages": all.len().div_ceil(PAGE).max(1), "total": all.len() }),
                     records: all.into_iter().skip((page.max(1) - 1) * PAGE).take(PAGE).collect(),
                     list: "items",
+                    kind: "items",
                     link: None,
                 })
             }
@@ -218,6 +247,7 @@ impl State {
                     records: all.into_iter().skip(from).take(PAGE).collect(),
                     around: json!({ "next": next }),
                     list: "rows",
+                    kind: "makers",
                     link: None,
                 })
             }
@@ -229,13 +259,22 @@ impl State {
                     records: all.into_iter().skip(from).take(PAGE).collect(),
                     around: Json::Null,
                     list: "",
+                    kind: "tags",
                     link: more.then(|| format!("</tags?at={}>; rel=\"next\"", from + PAGE)),
                 })
             }
+            ["", "labels"] => Some(Page {
+                records: self.world.records("labels"),
+                around: Json::Null,
+                list: "",
+                kind: "labels",
+                link: None,
+            }),
             ["", "items", item, list] => Some(Page {
                 records: self.world.records_of(item, list)?,
                 around: Json::Null,
                 list: "",
+                kind: if list == "reviews" { "reviews" } else { "" },
                 link: None,
             }),
             _ => None,
@@ -254,6 +293,7 @@ impl State {
             ];
             kinds[random.random_range(0..kinds.len())]
         });
+        let lines: Vec<String> = page.records.iter().map(|record| format!("{record}\n")).collect();
         let records = Json::Array(page.records);
         let hash = |json: &Json| format!("\"{:x}\"", xxh3_64(json.to_string().as_bytes()));
         // A tag that hides that there are more pages is a lie that nobody can see through.
@@ -293,7 +333,8 @@ impl State {
         ));
         let mut answer = match same {
             true => Answer::status(304),
-            false => Answer::json(body.to_string()),
+            false if page.kind == "labels" => Answer::bytes(written(&lines.concat())),
+            false => Answer::bytes(written(&body.to_string())),
         };
         answer = answer.header("Date", date(self.clock));
         for (name, value) in [("ETag", tag), ("Last-Modified", modified), ("Link", page.link)] {

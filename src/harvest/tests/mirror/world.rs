@@ -304,7 +304,9 @@ impl World {
             );
         }
         keys.extend(self.makers.iter().map(|maker| ("maker", maker.id.clone())));
-        keys.extend(self.tags.iter().map(|tag| ("tag", tag.0.clone())));
+        for kind in ["tag", "label"] {
+            keys.extend(self.tags.iter().map(|tag| (kind, tag.0.clone())));
+        }
         keys
     }
 
@@ -318,6 +320,12 @@ impl World {
                 tags.map(|(id, name)| json!({ "id": id, "name": name })).collect()
             }
         }
+    }
+
+    /// The reviews of all items.
+    pub fn reviews(&self) -> Vec<Json> {
+        let of = |item: &Item| self.records_of(&item.id, "reviews");
+        self.items.iter().filter_map(of).flatten().collect()
     }
 
     /// What an address of one item gives; sellers are makers of whom only a part is told.
@@ -363,10 +371,16 @@ impl World {
                 "sellers": sellers.map(|maker| json!({ "id": maker.id })).collect::<Vec<_>>(),
             })
         });
+        let tags: Vec<Json> = tags
+            .into_iter()
+            .map(|(id, name)| json!({ "id": id, "name": name }))
+            .collect();
         json!({
             "items": items.collect::<Vec<_>>(),
             "makers": makers.into_iter().map(Maker::record).collect::<Vec<_>>(),
-            "tags": tags.into_iter().map(|(id, name)| json!({ "id": id, "name": name })).collect::<Vec<_>>(),
+            "tags": tags,
+            // Another list of the same.
+            "labels": tags,
         })
     }
 }
@@ -407,6 +421,8 @@ pub fn keys_in(answer: &Json) -> Keys {
         keys.insert(("item", id));
     }
     keys.extend(list(answer, "makers").iter().map(|maker| ("maker", text(maker, "id"))));
-    keys.extend(list(answer, "tags").iter().map(|tag| ("tag", text(tag, "id"))));
+    for (kind, name) in [("tag", "tags"), ("label", "labels")] {
+        keys.extend(list(answer, name).iter().map(|tag| (kind, text(tag, "id"))));
+    }
     keys
 }
