@@ -18,6 +18,7 @@ mod m20261129_000040_held;
 mod m20261129_000041_change_packs;
 mod m20261129_000050_answers;
 mod m20261129_000060_written;
+mod m20261129_000061_set_aside;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::{
@@ -58,6 +59,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000041_change_packs::Migration),
             Box::new(m20261129_000050_answers::Migration),
             Box::new(m20261129_000060_written::Migration),
+            Box::new(m20261129_000061_set_aside::Migration),
         ]
     }
 

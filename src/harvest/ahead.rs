@@ -16,20 +16,24 @@ use super::{
     Inner,
     buffer::Part,
     error::PageFault,
+    limits::ASIDE_FROM,
     page::{Known, PageInfo, Position},
     past::{beyond, is_past},
     request::Maker,
     run::{page_of, page_past},
     stage::{Again, Content, Page, Step},
 };
-use crate::{catalog::FetchId, store::RequestState};
+use crate::{
+    catalog::FetchId,
+    store::{RequestState, Run},
+};
 
 /// The fetch stage of one run.
 #[derive(Clone)]
 pub(super) struct Fetching {
     pub inner: Arc<Inner>,
     pub id: FetchId,
-    pub run: String,
+    pub run: Run,
 }
 
 /// A page and where the worker says how to go on.
@@ -44,9 +48,15 @@ impl Fetching {
             return Ok(());
         }
         let mut ahead = Ahead::new(self, start);
+        let mut noted = false;
         loop {
             let (position, got) = ahead.first().await;
             let (page, reply) = ahead.proven(position, got?).await;
+            let large = bytes_of(&page.content) >= ASIDE_FROM;
+            if large || noted {
+                self.note(large.then_some(page.request.place.as_str())).await;
+                noted = large;
+            }
             let step = ahead.beside(async {
                 // A worker that is gone says itself why.
                 pages.send(page).await.ok()?;
@@ -57,6 +67,13 @@ impl Fetching {
                 Some(step) if step.next == Position::End => return Ok(()),
                 Some(step) => ahead.go_on(step)?,
             }
+        }
+    }
+
+    /// Tells the ledger which large page is taken in hand: one that ends the process is not taken again at once.
+    async fn note(&self, place: Option<&str>) {
+        if let Err(error) = self.inner.ledger.working(&self.run, place).await {
+            tracing::debug!(%error, "the page in hand cannot be noted");
         }
     }
 
@@ -78,7 +95,11 @@ impl Fetching {
             this: None,
         };
         let request = maker.request(&position)?;
-        let before = self.inner.ledger.request_state(&self.run, &request.identity).await;
+        let before = self
+            .inner
+            .ledger
+            .request_state(&self.run.fetch, &request.identity)
+            .await;
         let before = before.unwrap_or_else(|error| {
             tracing::warn!(%error, "what is remembered of a request cannot be read; it is made without");
             None
@@ -154,6 +175,15 @@ enum Ask {
     Probe,
     /// Without what would save the body.
     Anew,
+}
+
+/// What there is of a page, wherever it lies.
+fn bytes_of(content: &Content) -> u64 {
+    match content {
+        Content::Spool { spool, .. } => spool.bytes(),
+        Content::File(path) | Content::Lines(path) => std::fs::metadata(path).map_or(0, |metadata| metadata.len()),
+        content => bytes_in(content),
+    }
 }
 
 /// What a page takes in memory.
@@ -234,7 +264,7 @@ impl<'f> Ahead<'f> {
         let inner = &self.fetching.inner;
         let told = inner.masked(inner.catalog.fetch(self.fetching.id), &fault);
         tracing::info!(
-            fetch = self.fetching.run,
+            fetch = self.fetching.run.fetch,
             fault = told,
             "a page that is remembered is read anew: the one after it is gone"
         );
@@ -322,7 +352,7 @@ impl<'f> Ahead<'f> {
         if self.asked.front().is_some_and(|first| *first != step.next) {
             // Where the pages are of many sizes, each guess would cost the upstream a request.
             tracing::info!(
-                fetch = self.fetching.run,
+                fetch = self.fetching.run.fetch,
                 "pages are not as long as the others, so they are asked for one after the other"
             );
             self.steady = false;

@@ -25,7 +25,7 @@ pub(super) const NUMBER_MAX: usize = 1_000;
 
 /// Memory that the values of one record may take. A text of small values takes twenty times and more of what it has in bytes,
 /// so that its length says little.
-const VALUES_MAX: usize = if cfg!(test) { 4 << 20 } else { 64 << 20 };
+const VALUES_MAX: usize = if cfg!(test) { 4 << 20 } else { 48 << 20 };
 
 /// What a text, an array and an object take beside what they hold, an object for each member, and a number that is kept as it
 /// is written.

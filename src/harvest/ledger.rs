@@ -37,6 +37,11 @@ pub(super) trait Ledger: Send + Sync {
         std::future::pending::<()>().await;
     }
 
+    /// A ledger of tests has no next start.
+    async fn working(&self, _run: &Run, _place: Option<&str>) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// Waits until there may be work that another process has begun.
     async fn work(&self) {
         std::future::pending::<()>().await;
@@ -145,6 +150,10 @@ impl Ledger for Store {
 
     async fn replaced(&self) {
         Store::replaced(self).await;
+    }
+
+    async fn working(&self, run: &Run, place: Option<&str>) -> Result<(), StoreError> {
+        Store::working(self, run, place).await
     }
 
     async fn work(&self) {

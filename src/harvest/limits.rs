@@ -31,6 +31,12 @@ pub(super) const WAITING_LEAST: u64 = 4 << 10;
 pub(super) const BODY_MAX: u64 = if cfg!(test) { 1 << 20 } else { 64 << 20 };
 /// What a page that is parsed as a whole may take with all its values: those of a list of small ones take many times its bytes.
 pub(super) const PAGE_MEMORY: usize = if cfg!(test) { 8 << 20 } else { 128 << 20 };
+/// A page of so many bytes may be why a process ended.
+pub(super) const ASIDE_FROM: u64 = 4 << 20;
+/// What a row may take in memory with all rows nested in it.
+pub(super) const ROW_MEMORY: usize = if cfg!(test) { 1 << 20 } else { 24 << 20 };
+/// Refused records that a run begins with and goes on: one that has found no row among so many would find none.
+pub(super) const REFUSED_TRIED: u64 = if cfg!(test) { 1_000 } else { 10_000 };
 /// Pages of at least so many bytes are parsed as a whole one after the other.
 pub(super) const WHOLE_FROM: usize = if cfg!(test) { 256 << 10 } else { 2 << 20 };
 /// Pages of at least so many bytes are read record by record, where `rows` allows it: less than this holds fewer records than

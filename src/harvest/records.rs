@@ -7,10 +7,10 @@ use bytes::Bytes;
 use jaq_json::Val;
 
 use super::{
-    error::rows_fault,
+    error::{PageFault, rows_fault},
     json,
-    limits::{GROUP_REFUSED, GROUP_ROWS, PART_BYTES},
-    refusal::in_place,
+    limits::{GROUP_REFUSED, GROUP_ROWS, PART_BYTES, REFUSED_TRIED, ROW_MEMORY},
+    refusal::{in_place, in_vain, too_large},
     select::keeps,
     work::{Stop, Worker},
 };
@@ -121,6 +121,7 @@ impl Worker<'_> {
                 .add(key, record)
                 .map_err(|reason| rows_fault(&self.place, reason))?;
             self.group.copies += u64::from(again);
+            self.kept += 1;
             return Ok(());
         }
         self.row(record, bytes)
@@ -131,6 +132,11 @@ impl Worker<'_> {
         let (row, refused) = self.shaper.record(self.fetch.entity, record);
         self.in_time()?;
         match row {
+            Some(row) if row.size() > ROW_MEMORY => {
+                let id = self.shaper.key_of(self.fetch.entity, &row);
+                self.refuse(too_large(id, record));
+                self.added(bytes)
+            }
             Some(row) => {
                 self.group.refused.extend(refused);
                 self.keep(row, bytes)
@@ -144,6 +150,7 @@ impl Worker<'_> {
 
     /// Adds a row to the group.
     pub(super) fn keep(&mut self, row: Row, bytes: u64) -> Result<(), Stop> {
+        self.kept += 1;
         // Many small values, or rows within it, take more than their text.
         let bytes = bytes.max(row.size() as u64);
         self.group.rows.push(row);
@@ -152,6 +159,7 @@ impl Worker<'_> {
 
     /// Puts a record into quarantine, with its place.
     pub(super) fn refuse(&mut self, mut refused: Refused) {
+        self.refused += 1;
         self.info.nameless += u64::from(refused.id.is_none());
         if self.at > 0 {
             in_place(&mut refused, self.fetch.format, self.at);
@@ -162,10 +170,19 @@ impl Worker<'_> {
     /// Sends the group when it is full.
     pub(super) fn added(&mut self, bytes: u64) -> Result<(), Stop> {
         self.since += bytes;
+        if self.kept == 0 && self.refused >= REFUSED_TRIED {
+            return Err(self.in_vain().into());
+        }
         let full = self.group.rows.len() >= GROUP_ROWS
             || self.group.refused.len() >= GROUP_REFUSED
             || self.since >= PART_BYTES;
         if full { self.send() } else { Ok(()) }
+    }
+
+    /// The run has found no row so far, and will not: each refused record is written.
+    fn in_vain(&self) -> PageFault {
+        let first = self.group.refused.first().map_or("", |refused| &refused.reason);
+        in_vain(&self.place, self.refused, first)
     }
 
     /// At the end of a run: the rows whose parts are all there.

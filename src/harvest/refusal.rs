@@ -2,7 +2,10 @@
 
 use jaq_json::Val;
 
-use super::{error::PageFault, limits::RECORD_MAX};
+use super::{
+    error::PageFault,
+    limits::{RECORD_MAX, ROW_MEMORY},
+};
 use crate::{
     catalog::Format,
     store::{AllRefused, Refused},
@@ -72,6 +75,28 @@ pub(super) fn all_refused(all: &AllRefused, fetch: &str) -> PageFault {
     let cut = if first.len() < all.first.len() { "…" } else { "" };
     PageFault::AllRefused(format!(
         "{records}; `hayloft status --rejected {fetch}` lists why; the first: {first}{cut}"
+    ))
+}
+
+/// A record with more rows in it than a row may have.
+pub(super) fn too_large(id: Option<Key>, record: &Val) -> Refused {
+    let unfit = Unfit {
+        key: id.as_ref().map(Key::to_string),
+        id,
+        reason: format!(
+            "it takes more than {} MB of memory with all rows nested in it; let them be a type of their own, with a `@fetch`",
+            ROW_MEMORY >> 20
+        ),
+    };
+    refusal(unfit, record)
+}
+
+/// A run of which so many records were refused, and none was not.
+pub(super) fn in_vain(place: &str, count: u64, first: &str) -> PageFault {
+    let first: String = first.chars().take(REASON_SHOWN).collect();
+    PageFault::AllRefused(format!(
+        "{place}: the first {count} records were all refused, so the rest is not read; `hayloft status --rejected` lists why; one \
+         of them: {first}"
     ))
 }
 

@@ -260,7 +260,7 @@ async fn stages(
     let fetching = Fetching {
         inner: Arc::clone(inner),
         id,
-        run: run.fetch.clone(),
+        run: run.clone(),
     };
     let job = Job {
         catalog: Arc::clone(&inner.catalog),

@@ -12,6 +12,7 @@ use super::{
     json,
     keys::{reference, targets},
     leaf::{Document, LeafShape, Values},
+    limits::ROW_MEMORY,
     refusal::{Unfit, refusal},
     room::{self, Room},
     select::{Found, NULL, Take},
@@ -142,7 +143,7 @@ impl Shaper {
         json::members(text, names, found)?;
         let mut refused = Vec::new();
         let row = self.row(entity, Record::Named(found), Extent::Whole, &[], &mut refused);
-        row.ok().filter(|_| refused.is_empty())
+        row.ok().filter(|row| refused.is_empty() && row.size() <= ROW_MEMORY)
     }
 
     fn shaped(&self, entity: EntityId, record: &Val, extent: Extent) -> Shaped {

@@ -93,6 +93,8 @@ impl Job {
             at: 0,
             size: 0,
             file_bytes: None,
+            kept: 0,
+            refused: 0,
             plain: is_plain(fetch),
             named: Vec::new(),
             parts: Parts::default(),
@@ -149,6 +151,9 @@ pub(super) struct Worker<'c> {
     pub file_bytes: Option<u64>,
     /// Where rows come in parts.
     pub parts: Parts,
+    /// Records of the run that became rows, and that did not.
+    pub kept: u64,
+    pub refused: u64,
     /// A record is a row, and nothing else need be asked of it; and room for its values.
     plain: bool,
     named: Vec<Option<Val>>,

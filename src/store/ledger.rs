@@ -2,6 +2,7 @@
 //!
 //! How runs begin stands in `claim`, what waits in `slots`.
 
+pub(super) mod aside;
 pub(super) mod claim;
 pub(super) mod slots;
 
@@ -322,6 +323,7 @@ async fn end_with(
     let summary = end(&mut work, run, state, error, &absent).await?;
     if state == RunState::Complete {
         load::rest(&mut work, run, (finish, &summary), ended).await?;
+        aside::forget(&mut work, &run.fetch).await?;
     }
     crash::point("finish::ended");
     prune(&mut work, &run.fetch).await?;
@@ -397,8 +399,8 @@ async fn end(
         _ => now.as_str(),
     };
     let sql = format!(
-        "UPDATE hayloft_run SET state=$2,error=$3,gone_rows=$4,held_rows=$5,heartbeat_at={now},finished_at={ended} \
-         WHERE id=$1 RETURNING {SUMMARY}"
+        "UPDATE hayloft_run SET state=$2,error=$3,gone_rows=$4,held_rows=$5,heartbeat_at={now},finished_at={ended},\
+         working=NULL WHERE id=$1 RETURNING {SUMMARY}"
     );
     let rows = work.all(params, sql).await?;
     if state != RunState::Interrupted {

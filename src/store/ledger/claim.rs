@@ -13,7 +13,7 @@ use super::super::{
     sure::{self, Trace},
     types::{Checkpoint, Claim, Due, Hold, RESUME_MAX, Reason, Run, StartRun, StoreError},
 };
-use super::{LEASE_SECONDS, RunMemory, SUMMARY, SUMMARY_COLUMNS, hold, instant, lease_over, summary};
+use super::{LEASE_SECONDS, RunMemory, SUMMARY, SUMMARY_COLUMNS, aside, hold, instant, lease_over, summary};
 
 /// Microseconds after a slot that may be taken when it is tried again; each try takes the next one, so the first is free.
 const SLOT_TRIES: i64 = 16;
@@ -36,6 +36,7 @@ pub async fn start(inner: &Inner, start: &StartRun) -> Result<Option<Run>, Store
         fetch: &start.fetch,
         turn,
         resume: start.resume,
+        by_hand: start.reason == Reason::Hand,
     };
     let due = Due {
         slot: start.slot,
@@ -61,6 +62,7 @@ pub async fn claim(inner: &Inner, claim: &Claim) -> Result<Option<Run>, StoreErr
         fetch: &claim.fetch,
         turn,
         resume: claim.resume,
+        by_hand: false,
     };
     let begun = match settle(&mut work, &asked).await? {
         Settled::Held => None,
@@ -96,6 +98,7 @@ struct Asked<'a> {
     fetch: &'a str,
     turn: i64,
     resume: Option<u64>,
+    by_hand: bool,
 }
 
 /// A run that was claimed, once the transaction is committed.
@@ -123,7 +126,7 @@ impl Begun {
 
 /// What became of the newest run.
 enum Settled {
-    /// It goes on in other hands.
+    /// It goes on in other hands, or is left alone for now.
     Held,
     Resumed(Box<Begun>),
     /// It was interrupted in this slot and is now closed.
@@ -141,6 +144,10 @@ async fn settle(work: &mut Writing<'_>, asked: &Asked<'_>) -> Result<Settled, St
         Hold::Ended => return Ok(Settled::Nothing),
         Hold::Held => return Ok(Settled::Held),
         Hold::Free => {}
+    }
+    let aside = aside::is_aside(work, asked.fetch, newest.id, newest.working.as_deref()).await?;
+    if aside && !asked.by_hand {
+        return Ok(Settled::Held);
     }
     let worth = |done: &Checkpoint| asked.resume.is_some_and(|least| done.pages >= least);
     let same = newest.definition == work.inner.catalog.fingerprint;
@@ -163,6 +170,8 @@ struct Newest {
     fresh: bool,
     checkpoint: Option<Checkpoint>,
     part: i64,
+    /// The large page that it had in hand.
+    working: Option<String>,
 }
 
 async fn newest(work: &mut Writing<'_>, fetch: &str) -> Result<Option<Newest>, StoreError> {
@@ -170,7 +179,7 @@ async fn newest(work: &mut Writing<'_>, fetch: &str) -> Result<Option<Newest>, S
     params.add(fetch.to_owned())?;
     let oldest = -i64::try_from(RESUME_MAX.as_secs()).unwrap_or(i64::MAX);
     let sql = format!(
-        "SELECT {SUMMARY},{},fence,definition,heartbeat_at>={},checkpoint,checkpoint_pages,checkpoint_rows,checkpoint_part \
+        "SELECT {SUMMARY},{},fence,definition,heartbeat_at>={},checkpoint,checkpoint_pages,checkpoint_rows,checkpoint_part,working \
          FROM hayloft_run WHERE \"fetch\"=$1 AND state<>'queued' ORDER BY turn DESC,id DESC LIMIT 1{}",
         lease_over(work.inner),
         work.inner.now(oldest),
@@ -198,6 +207,7 @@ fn read_newest(inner: &Inner, row: &Line) -> Result<Newest, StoreError> {
             rows: rows.unsigned_abs(),
         }),
         part: get(row, SUMMARY_COLUMNS + 7)?,
+        working: get(row, SUMMARY_COLUMNS + 8)?,
     })
 }
 

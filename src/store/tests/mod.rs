@@ -2,6 +2,7 @@
 
 mod abandoned;
 mod answers;
+mod aside;
 mod changes;
 mod deferred;
 mod edits;

@@ -1,0 +1,122 @@
+//! What a harvest takes in memory, whatever shape its pages and records have: the real program, with a measured peak.
+
+use std::{fmt::Write as _, process::Stdio, time::Duration};
+
+use crate::harness::Scratch;
+
+/// Resident megabytes that a harvest stays under. This is a debug build, whose own share is larger than that of a release.
+const PEAK_MAX: f64 = 256.0;
+
+const POINTS: &str = "type Point @fetch(source: \"files\", FILE: \"data.json\", rows: \"ROWS\") { id: ID! of: [Int!] @select(jq: \".of\") }";
+const LINES: &str = "type Point @fetch(source: \"files\", FILE: \"data.json\", format: NDJSON) { id: ID! of: JSON }";
+const NESTED: &str = "type Owner @fetch(source: \"files\", FILE: \"data.json\", rows: \".[]\") { id: ID! parts: [Part!]! @nested }\n\
+    type Part { owner: Owner! n: Int! @id }";
+
+struct Harvested {
+    code: Option<i32>,
+    said: String,
+    peak_mb: f64,
+}
+
+async fn harvest(types: &str, data: &str) -> (Scratch, Harvested) {
+    let scratch = Scratch::new(&format!(
+        "extend schema @source(name: \"files\", url: \"file:.\")\n{types}\n"
+    ));
+    scratch.write("data.json", data);
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_hayloft"));
+    command.arg("harvest").current_dir(scratch.path("."));
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let child = command.kill_on_drop(true).spawn().expect("start the program");
+    let id = child.id().expect("it runs");
+    let mut ended = std::pin::pin!(child.wait_with_output());
+    let mut peak_mb = 0.0_f64;
+    // The kernel keeps the high-water mark, so looking often matters for the last moments alone.
+    let output = loop {
+        tokio::select! {
+            output = &mut ended => break output.expect("its output"),
+            () = tokio::time::sleep(Duration::from_millis(5)) => peak_mb = peak_mb.max(high_water_mb(id)),
+        }
+    };
+    let said = [output.stdout, output.stderr].concat();
+    let harvested = Harvested {
+        code: output.status.code(),
+        said: String::from_utf8_lossy(&said).into_owned(),
+        peak_mb,
+    };
+    (scratch, harvested)
+}
+
+fn high_water_mb(process: u32) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<f64>().ok());
+    kilobytes.unwrap_or(0.0) * 1_024.0 / 1e6
+}
+
+/// So many of one value in a list.
+fn list(one: &str, count: usize) -> String {
+    let mut list = String::with_capacity((one.len() + 1) * count + 2);
+    list.push('[');
+    for at in 0..count {
+        list.push_str(if at == 0 { "" } else { "," });
+        list.push_str(one);
+    }
+    list.push(']');
+    list
+}
+
+fn owner(id: usize, parts: usize) -> String {
+    let mut owner = format!("{{\"id\":{id},\"parts\":[");
+    for part in 0..parts {
+        let comma = if part == 0 { "" } else { "," };
+        write!(owner, "{comma}{{\"n\":{part},\"more\":\"{part}\"}}").expect("memory");
+    }
+    owner + "]}"
+}
+
+#[tokio::test]
+async fn a_page_of_any_shape_is_read_or_refused_within_bounds() {
+    let whole = POINTS.replace("ROWS", "[.[]] | .[]");
+    let streamed = POINTS.replace("ROWS", ".[]");
+    let budget = "takes more than 128 MB of memory with all its values";
+    for (name, types, data, says) in [
+        ("objects as a whole", whole.as_str(), list("{}", 20_000_000), budget),
+        ("numbers as a whole", &whole, list("1.5", 15_000_000), budget),
+        ("points as a whole", &whole, list("[1,2]", 10_000_000), budget),
+        (
+            "objects one by one",
+            &streamed,
+            list("{}", 20_000_000),
+            "the first 10000 records were all refused",
+        ),
+        (
+            "one record of objects",
+            LINES,
+            format!("{{\"id\":1,\"of\":{}}}", list("{}", 5_000_000)),
+            "its values take more than 48 MB of memory",
+        ),
+        (
+            "one record of rows",
+            NESTED,
+            format!("[{}]", owner(1, 90_000)),
+            "rows nested in it",
+        ),
+        (
+            "records of rows",
+            NESTED,
+            format!(
+                "[{}]",
+                (0..100).map(|id| owner(id, 3_000)).collect::<Vec<_>>().join(",")
+            ),
+            "100 rows",
+        ),
+    ] {
+        let (_scratch, harvested) = harvest(types, &data).await;
+        let Harvested { code, said, peak_mb } = harvested;
+        assert!(said.contains(says), "{name}: {code:?}, {peak_mb:.0} MB: {said}");
+        assert!(peak_mb > 1.0 && peak_mb < PEAK_MAX, "{name}: {peak_mb:.0} MB: {said}");
+    }
+}
