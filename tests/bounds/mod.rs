@@ -7,6 +7,7 @@ mod ending;
 mod exposure;
 mod fairness;
 mod files;
+mod harvest;
 mod http2;
 mod sockets;
 

@@ -55,7 +55,7 @@ async fn a_page_that_ended_a_process_is_left_alone_for_a_while(on: On) {
     store.finish_run(&run, complete(1.0)).await.expect("an end");
     assert_eq!(
         (
-            number(store, "SELECT sum(ended_processes) FROM hayloft_fetch").await,
+            number(store, "SELECT CAST(sum(ended_processes) AS BIGINT) FROM hayloft_fetch").await,
             left_alone(store).await
         ),
         (0, 0)

@@ -2,7 +2,9 @@
 
 use std::{fmt::Write as _, process::Stdio, time::Duration};
 
-use crate::harness::Scratch;
+use crate::harness::{Db, Program, Scratch, eventually, on_both};
+
+on_both!(a_page_that_ended_the_process_is_left_alone);
 
 /// Resident megabytes that a harvest stays under. This is a debug build, whose own share is larger than that of a release.
 const PEAK_MAX: f64 = 256.0;
@@ -119,4 +121,48 @@ async fn a_page_of_any_shape_is_read_or_refused_within_bounds() {
         assert!(said.contains(says), "{name}: {code:?}, {peak_mb:.0} MB: {said}");
         assert!(peak_mb > 1.0 && peak_mb < PEAK_MAX, "{name}: {peak_mb:.0} MB: {said}");
     }
+}
+
+/// Larger than a page that is suspected of nothing.
+const SUSPECT: usize = 5_000;
+
+async fn a_page_that_ended_the_process_is_left_alone(db: Db) {
+    let types = "type Point @fetch(source: \"files\", FILE: \"data.json\", rows: \".[]\") { id: ID! text: String! }";
+    let scratch = Scratch::on(
+        db,
+        &format!("extend schema @source(name: \"files\", url: \"file:.\")\n{types}\n"),
+    );
+    let text = "x".repeat(1_000);
+    let rows: Vec<String> = (0..SUSPECT)
+        .map(|id| format!("{{\"id\":{id},\"text\":\"{text}\"}}"))
+        .collect();
+    scratch.write("data.json", &format!("[{}]", rows.join(",")));
+    scratch
+        .end(
+            &["serve", "--listen", "127.0.0.1:0"],
+            &[("FAILPOINTS", "load::rows=return")],
+        )
+        .await;
+    scratch.bury_the_dead().await;
+    let complete = "SELECT count(*) FROM hayloft_run WHERE state='complete'";
+    let aside = "SELECT count(*) FROM hayloft_fetch WHERE aside_until IS NOT NULL";
+    let program: Program = scratch.serve(&[]).await;
+    eventually("it is set aside", || async {
+        (scratch.rows(aside).await == [["1"]]).then_some(())
+    })
+    .await;
+    assert!(program.log().contains("Point is set aside"), "{}", program.log());
+    // Others are served meanwhile, and nobody begins.
+    assert_eq!(
+        program.query("{ points { id } }").await,
+        serde_json::json!({ "points": [] })
+    );
+    assert_eq!(scratch.rows(complete).await, [["0"]]);
+    scratch
+        .rows("UPDATE hayloft_fetch SET aside_until='2000-01-01T00:00:00.000Z'")
+        .await;
+    eventually("it is tried again", || async {
+        (scratch.rows(complete).await == [["1"]]).then_some(())
+    })
+    .await;
 }
