@@ -34,7 +34,7 @@ pub(super) const PAGE_MEMORY: usize = if cfg!(test) { 8 << 20 } else { 128 << 20
 /// A page of so many bytes may be why a process ended.
 pub(super) const ASIDE_FROM: u64 = 4 << 20;
 /// What a row may take in memory with all rows nested in it.
-pub(super) const ROW_MEMORY: usize = if cfg!(test) { 1 << 20 } else { 24 << 20 };
+pub(super) const ROW_MEMORY: usize = if cfg!(test) { 1 << 20 } else { 16 << 20 };
 /// Refused records that a run begins with and goes on: one that has found no row among so many would find none.
 pub(super) const REFUSED_TRIED: u64 = if cfg!(test) { 1_000 } else { 10_000 };
 /// Pages of at least so many bytes are parsed as a whole one after the other.

@@ -103,7 +103,7 @@ async fn a_page_of_any_shape_is_read_or_refused_within_bounds() {
         (
             "one record of rows",
             NESTED,
-            format!("[{}]", owner(1, 90_000)),
+            format!("[{}]", owner(1, 110_000)),
             "rows nested in it",
         ),
         (
