@@ -4,6 +4,7 @@
 //! the brand and checks nothing again.
 
 mod build;
+mod by_record;
 mod difference;
 pub mod jq;
 mod model;

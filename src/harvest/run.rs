@@ -328,7 +328,7 @@ pub(super) async fn page_of(
     before: Option<RequestState>,
     spools: Option<&Arc<Spools>>,
 ) -> Result<(Page, oneshot::Receiver<Step>), PageFault> {
-    let by_record = fetch.format == Format::NdJson || fetch.rows.items().is_some();
+    let by_record = fetch.format == Format::NdJson || fetch.items().is_some();
     let spools = spools.filter(|_| by_record);
     match &request.target {
         Target::Http(url) => http(source, url, request, before, spools).await,

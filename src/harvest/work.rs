@@ -29,7 +29,10 @@ use super::{
     turn::Turn,
 };
 use crate::{
-    catalog::{Catalog, Fetch, Format, Repeats, Valid, jq::Budget},
+    catalog::{
+        Catalog, Fetch, Format, Repeats, Valid,
+        jq::{Budget, Items},
+    },
     store::{Checkpoint, Group, RequestState},
     value::{Row, describe},
 };
@@ -96,6 +99,7 @@ impl Job {
             kept: 0,
             refused: 0,
             plain: is_plain(fetch),
+            items: fetch.items(),
             named: Vec::new(),
             parts: Parts::default(),
         };
@@ -125,6 +129,8 @@ impl Job {
 
 pub(super) struct Worker<'c> {
     pub fetch: &'c Fetch,
+    /// The list whose items are read one by one.
+    pub items: Option<&'c Items>,
     pub shaper: Arc<Shaper>,
     secrets: Arc<Secrets>,
     pub filter_time: Duration,
@@ -297,14 +303,14 @@ impl Worker<'_> {
     }
 
     fn json(&mut self, bytes: &Bytes, beside: Beside, place: &str) -> Result<(), Stop> {
-        if bytes.len() >= LONG_FROM && self.fetch.rows.items().is_some() {
+        if bytes.len() >= LONG_FROM && self.items.is_some() {
             return self.long(Long::Memory(bytes), beside, place);
         }
         let cancel = self.cancel.clone();
         let _turn = Turn::of(bytes.len(), || cancel.is_cancelled()).ok_or(Stop::Gone)?;
         let page = parse(bytes, place)?;
         // What is made of one item must not cost the others.
-        let each = self.fetch.rows.items().is_some_and(|items| items.each.is_some());
+        let each = self.items.is_some_and(|items| items.each.is_some());
         if each && broken_for(&self.fetch.rows, &page).is_some() {
             return self.long(Long::Memory(bytes), beside, place);
         }

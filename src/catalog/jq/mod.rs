@@ -192,6 +192,12 @@ impl Filter {
         self.inner.items.as_ref()
     }
 
+    /// Whether it may look at what stands under these keys, or at what that is a part of.
+    pub fn looks_at(&self, keys: &[String]) -> bool {
+        // What could be read once can be read again.
+        check::check(&self.inner.text, &[]).map_or(true, |checked| reads::looks_at(&checked.term, keys))
+    }
+
     /// The filter as it was written.
     pub fn text(&self) -> &str {
         &self.inner.text

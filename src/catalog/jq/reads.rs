@@ -17,15 +17,26 @@ use super::check::TIMES;
 /// Calls that look at nothing.
 const CONSTANTS: &[&str] = &["null", "true", "false", "empty", "nan", "infinite"];
 
+/// Paths of keys from the input on, as far as they are plain.
+type Paths<'s> = BTreeSet<Vec<&'s str>>;
+
 /// The keys, each once; `None`: the filter looks at the input as a whole, or at keys that are not known beforehand.
 pub(super) fn keys(term: &Term<&str>) -> Option<Vec<Val>> {
-    let mut keys = BTreeSet::new();
-    collect(term, &mut keys)?;
+    let mut paths = Paths::new();
+    collect(term, &mut paths)?;
+    let keys: BTreeSet<&str> = paths.iter().filter_map(|path| path.first().copied()).collect();
     Some(keys.into_iter().map(|key| Val::utf8_str(key.to_owned())).collect())
 }
 
+/// Whether it may look at what stands under these keys, at a part of it, or at all of which it is a part.
+pub(super) fn looks_at(term: &Term<&str>, keys: &[String]) -> bool {
+    let mut paths = Paths::new();
+    let meets = |path: &Vec<&str>| path.iter().zip(keys).all(|(one, other)| one == other);
+    collect(term, &mut paths).is_none() || paths.iter().any(meets)
+}
+
 /// Recursion ends with the term's depth, which the check of a filter bounds.
-fn collect<'s>(term: &Term<&'s str>, keys: &mut BTreeSet<&'s str>) -> Option<()> {
+fn collect<'s>(term: &Term<&'s str>, keys: &mut Paths<'s>) -> Option<()> {
     match term {
         Term::Num(_) | Term::Break(_) | Term::Var(_) => Some(()),
         Term::Str(Some(_), parts) if parts.is_empty() => None,
@@ -41,7 +52,7 @@ fn collect<'s>(term: &Term<&'s str>, keys: &mut BTreeSet<&'s str>) -> Option<()>
         Term::Obj(entries) => entries.iter().try_for_each(|(key, value)| match value {
             Some(value) => collect(key, keys).and_then(|()| collect(value, keys)),
             None => {
-                keys.insert(key_of(key)?);
+                keys.insert(vec![key_of(key)?]);
                 Some(())
             }
         }),
@@ -64,7 +75,11 @@ fn collect<'s>(term: &Term<&'s str>, keys: &mut BTreeSet<&'s str>) -> Option<()>
                 let Some(Part::Index(first)) = parts.next() else {
                     return None;
                 };
-                keys.insert(key_of(first)?);
+                let further = parts.clone().map_while(|part| match part {
+                    Part::Index(at) => key_of(at),
+                    Part::Range(..) => None,
+                });
+                keys.insert([key_of(first)?].into_iter().chain(further).collect());
             } else {
                 collect(head, keys)?;
             }
@@ -78,7 +93,7 @@ fn collect<'s>(term: &Term<&'s str>, keys: &mut BTreeSet<&'s str>) -> Option<()>
     }
 }
 
-fn all<'t, 's: 't>(mut terms: impl Iterator<Item = &'t Term<&'s str>>, keys: &mut BTreeSet<&'s str>) -> Option<()> {
+fn all<'t, 's: 't>(mut terms: impl Iterator<Item = &'t Term<&'s str>>, keys: &mut Paths<'s>) -> Option<()> {
     terms.try_for_each(|term| collect(term, keys))
 }
 

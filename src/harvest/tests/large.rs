@@ -97,6 +97,46 @@ async fn bodies_larger_than_the_memory_for_them() {
     assert_eq!(ledger.state().rows.len(), count);
 }
 
+/// What pages say may stand in the list: then it is looked at with the list.
+#[tokio::test]
+async fn the_last_record_leads_to_the_next_page() {
+    let (first, count) = (records(600, 1_000), 600);
+    let body = |list: &str| format!("{{\"items\":[{list}],\"meta\":{{}}}}");
+    let (first, last) = (body(&first), body(&records(0, 0)));
+    assert!(first.len() > 512 << 10);
+    let upstream = Upstream::start(move |asked, _| {
+        Answer::json(if asked.path.ends_with("after=") {
+            first.clone()
+        } else {
+            last.clone()
+        })
+    })
+    .await;
+    for next in [
+        ".items[-1].id",
+        ".items | last | .id",
+        "if .items == [] then null else .items[-1].id end",
+    ] {
+        let catalog = things(
+            &upstream.url,
+            "/t?after={$cursor}",
+            ".items[]",
+            paging(Advance::Cursor(jq(next))),
+        );
+        upstream.asked.lock().expect("log").clear();
+        let (summary, ledger) = harvested(catalog, "".as_ref()).await;
+        assert_eq!(summary.state, RunState::Complete, "{next}: {:?}", summary.error);
+        assert_eq!(ledger.state().rows.len(), count, "{next}");
+        assert_eq!(upstream.paths(), ["/t?after=", "/t?after=599"], "{next}");
+    }
+    let total = Paging {
+        total: Some(jq(".items | length")),
+        ..paging(Advance::Single)
+    };
+    let (summary, _) = of_page(body(&records(600, 1_000)), ".items[]", total).await;
+    assert_eq!(summary.state, RunState::Complete, "{:?}", summary.error);
+}
+
 #[tokio::test]
 async fn a_large_file_is_read_from_where_it_lies() {
     let folder = tempfile::tempdir().expect("a folder");

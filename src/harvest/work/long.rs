@@ -34,7 +34,7 @@ impl Worker<'_> {
     /// Goes through a page twice: for what stands beside the list and the number of the records, then for the records.
     pub(super) fn long(&mut self, page: Long<'_>, beside: Beside, place: &str) -> Result<(), Stop> {
         let fetch = self.fetch;
-        let items = fetch.rows.items().ok_or(PageFault::Internal)?;
+        let items = self.items.ok_or(PageFault::Internal)?;
         let io = |error: io::Error| Stop::Fault(file_fault(place, &error));
         let bytes = page.bytes().map_err(io)?;
         let cancel = self.cancel.clone();
