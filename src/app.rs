@@ -268,11 +268,10 @@ impl Serving {
         if !address.ip().is_loopback() {
             tracing::warn!("{}", exposure::told(address, types, &self.listen));
         }
-        match self.listen.no_graphiql {
-            false => {
-                tracing::info!("open http://{address}/ for GraphiQL; the API is http://{address}/graphql; Ctrl-C ends")
-            }
-            true => tracing::info!("open http://{address}/graphql for the API; GraphiQL is off; Ctrl-C ends"),
+        if self.listen.no_graphiql {
+            tracing::info!("open http://{address}/graphql for the API; GraphiQL is off; Ctrl-C ends");
+        } else {
+            tracing::info!("open http://{address}/ for GraphiQL; the API is http://{address}/graphql; Ctrl-C ends");
         }
         // Whichever ends first ends the other: a server without a harvest would serve ageing data in silence.
         let guard = shutdown.clone().drop_guard();

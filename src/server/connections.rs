@@ -49,7 +49,7 @@ const HEAD_PATIENCE: Duration = Duration::from_secs(10);
 const PING_EVERY: Duration = Duration::from_secs(25);
 const PING_PATIENCE: Duration = Duration::from_secs(10);
 /// Bytes of a request's head, and of an answer that has left its handler and not yet the process.
-const HEAD_MAX: usize = 64 * 1024;
+pub(super) const HEAD_MAX: usize = 64 * 1024;
 /// Requests at once on an HTTP/2 connection. Each may hold a piece of an unread answer and one of a body, 16 kB in all.
 const STREAMS_MAX: u32 = 32;
 /// Bytes that an HTTP/2 client may send ahead of their reader: the least that the protocol knows, for all its requests together.

@@ -11,6 +11,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
+    connections::HEAD_MAX,
     intake::MESSAGE_MAX,
     pace::{PATIENCE, STEP},
 };
@@ -39,8 +40,8 @@ struct Count {
 /// Whose bytes these are.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Counts {
-    /// This meter's.
-    Here,
+    /// This meter's: a head's or a message's, which comes to so many at most.
+    Here(usize),
     /// A body's, whose reader counts them.
     Elsewhere,
     /// Those of many requests at once, which are counted one by one.
@@ -52,7 +53,7 @@ impl Meter {
         Arc::new(Meter(Mutex::new(Count {
             budget,
             client,
-            counts: Counts::Here,
+            counts: Counts::Here(HEAD_MAX),
             bytes: 0,
             share: None,
             step: None,
@@ -62,14 +63,17 @@ impl Meter {
     /// So many bytes have come; fails where there is no room for them.
     pub fn received(&self, bytes: usize) -> io::Result<()> {
         let mut count = self.count();
-        if count.counts != Counts::Here || bytes == 0 {
+        let Counts::Here(most) = count.counts else {
+            return Ok(());
+        };
+        if bytes == 0 {
             return Ok(());
         }
         count.bytes += bytes;
         if count.bytes > FREE && count.share.is_none() {
             // All that it may come to at once: many that grow side by side would stop each other half-way.
             let mut share = count.budget.none(count.client);
-            if share.grow(MESSAGE_MAX).is_err() {
+            if share.grow(most).is_err() {
                 return Err(io::Error::new(
                     io::ErrorKind::QuotaExceeded,
                     "too many half messages are held",
@@ -106,12 +110,19 @@ impl Meter {
         count.counts = if many { Counts::Never } else { Counts::Elsewhere };
     }
 
-    /// The request is over, or the connection speaks another protocol now.
+    /// The connection is a socket now: what comes are messages.
+    pub fn messages(&self) {
+        let mut count = self.count();
+        count.clear();
+        count.counts = Counts::Here(MESSAGE_MAX);
+    }
+
+    /// The request is over; the next head may come.
     pub fn again(&self) {
         let mut count = self.count();
         count.clear();
         if count.counts == Counts::Elsewhere {
-            count.counts = Counts::Here;
+            count.counts = Counts::Here(HEAD_MAX);
         }
     }
 
@@ -144,6 +155,10 @@ mod tests {
     async fn half_messages_count_and_have_to_get_on() {
         let budget = Shares::new(MESSAGE_MAX);
         let meter = Meter::new(budget.clone(), Client(1));
+        meter.received(FREE + 1).expect("half a head");
+        assert!(budget.none(Client(2)).grow(MESSAGE_MAX - HEAD_MAX).is_ok());
+        assert!(budget.none(Client(2)).grow(MESSAGE_MAX - HEAD_MAX + 1).is_err());
+        meter.messages();
         meter.received(FREE).expect("free");
         assert!(
             budget.none(Client(2)).grow(MESSAGE_MAX).is_ok(),
@@ -153,6 +168,7 @@ mod tests {
         meter.received(70_000).expect("room");
         assert!(budget.none(Client(2)).grow(1).is_err());
         let other = Meter::new(budget.clone(), Client(2));
+        other.messages();
         assert!(other.received(FREE + 1).is_err());
         // A step of 64 KB gives it ten more seconds.
         let until = meter.deadline().expect("half a message");

@@ -188,10 +188,14 @@ async fn start() -> Running {
 }
 
 async fn start_within(bounds: Bounds) -> Running {
+    start_with(bounds, Limits::default()).await
+}
+
+async fn start_with(bounds: Bounds, limits: Limits) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address").to_string();
     let shutdown = CancellationToken::new();
-    let farm = Farm::stocked(Limits::default()).await;
+    let farm = Farm::stocked(limits).await;
     let context = ServerContext {
         api: farm.current(),
         allowed_hosts: ["data.example".parse().expect("a name")].into(),
@@ -287,6 +291,31 @@ async fn a_socket_answers_queries() {
     shutdown.cancel();
     assert_eq!(hear(&mut socket).await, Err(1001));
     server.await.expect("no panic").expect("a clean end");
+}
+
+/// Where there is no room for a request, a live query has places of its own.
+#[tokio::test]
+async fn operations_on_sockets_are_shed_like_requests() {
+    let limits = Limits {
+        requests: 0,
+        ..Limits::default()
+    };
+    let Running { address, shutdown, .. } = &start_with(Bounds::of_process(), limits).await;
+    let mut socket = greeted(address).await;
+    for (id, operation, want) in [("a", "query", "error"), ("b", "subscription", "next")] {
+        let payload = json!({ "query": format!("{operation} {{ items(first: 1) {{ id }} }}") });
+        say(
+            &mut socket,
+            json!({ "type": "subscribe", "id": id, "payload": payload }),
+        )
+        .await;
+        let heard = hear(&mut socket).await.expect("a message");
+        assert_eq!([&heard["type"], &heard["id"]], [want, id], "{heard}");
+        let code = &heard["payload"][0]["extensions"]["code"];
+        assert_eq!(code.is_string(), want == "error", "{heard}");
+        assert!(code.is_null() || code == "OVERLOADED", "{heard}");
+    }
+    shutdown.cancel();
 }
 
 #[tokio::test]
