@@ -450,18 +450,6 @@ impl Store {
         in_line!(fan_out::let_go(&self.inner, fetch, owner).await)
     }
 
-    /// One transaction for many answers: rows, links, change log, quarantine, request states, counters.
-    pub async fn commit_parents(
-        &self,
-        run: &Run,
-        fetch: FetchId,
-        owner: &str,
-        answers: &[ParentAnswer],
-    ) -> Result<GroupOutcome, StoreError> {
-        let done = in_line!(load::commit_parents(&self.inner, run, fetch, owner, answers).await);
-        writable::noted(&self.inner, done)
-    }
-
     /// Whether requests of a run are still to be made, by whichever process.
     pub async fn left_parents(&self, run: &Run) -> Result<Left, StoreError> {
         fan_out::left(&self.inner, run).await

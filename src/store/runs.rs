@@ -1,9 +1,12 @@
 //! What a run asks of the store: whether pages may stand for their rows, groups, its end. Knows which module does each.
 
+use crate::catalog::FetchId;
+
 use super::{
     Store,
     in_line::in_line,
     ledger, load,
+    parents::ParentAnswer,
     types::{EndRule, Finish, Group, GroupOutcome, Run, RunSummary, StoreError},
     writable,
 };
@@ -38,6 +41,18 @@ impl Store {
     #[cfg(test)]
     pub async fn commit_group(&self, run: &Run, group: Group) -> Result<GroupOutcome, StoreError> {
         self.commit_groups(run, &[group]).await
+    }
+
+    /// One transaction for many answers: rows, links, change log, quarantine, request states, counters.
+    pub async fn commit_parents(
+        &self,
+        run: &Run,
+        fetch: FetchId,
+        owner: &str,
+        answers: &[ParentAnswer],
+    ) -> Result<GroupOutcome, StoreError> {
+        let done = in_line!(load::commit_parents(&self.inner, run, fetch, owner, answers).await);
+        writable::noted(&self.inner, done)
     }
 
     /// Ends a run. `Finish::Complete` first deletes what was not seen, as far as the fetch's `missing` and `missing_max` allow.
