@@ -108,7 +108,10 @@ impl From<crate::store::StoreError> for Failure {
             E::Locked(_) | E::Unusable(_) | E::LayoutDiffers(_) => Failure::setup(format!("error: {error}")),
             _ => Failure::work(format!("error: {error}")),
         };
-        let passes = matches!(error, E::Unreachable | E::Conflict | E::Timeout(_) | E::Full);
+        let passes = matches!(
+            error,
+            E::Unreachable | E::Crowded | E::Conflict | E::Waited(_) | E::Timeout(_) | E::Full
+        );
         Failure { passes, ..failure }
     }
 }

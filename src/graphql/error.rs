@@ -142,7 +142,7 @@ impl ApiError {
     /// The public side of a store's failure; the cause goes to the log.
     pub(super) fn from_store(error: &StoreError) -> ApiError {
         let code = match error {
-            StoreError::Timeout(_) => Code::Timeout,
+            StoreError::Timeout(_) | StoreError::Waited(_) => Code::Timeout,
             StoreError::TooLarge(_) => Code::TooComplex,
             StoreError::Replaced => Code::DefinitionReplaced,
             _ => Code::Internal,

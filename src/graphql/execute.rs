@@ -255,6 +255,24 @@ fn check_cost(cost: gate::Cost, limits: &Limits) -> Result<(), ApiError> {
         error.message.push_str(advice);
         Err(error)
     };
+    for (what, found, limit, knob) in [
+        (
+            "letters of a text to look for",
+            cost.text_letters,
+            limits.text_letters,
+            "text_letters",
+        ),
+        (
+            "letters of a pattern",
+            cost.pattern_letters,
+            limits.pattern_letters,
+            "pattern_letters",
+        ),
+    ] {
+        if found > limit {
+            return Err(ApiError::over(what, found, limit, knob));
+        }
+    }
     if cost.rows > limits.rows {
         let error = ApiError::over("estimated rows of the answer", cost.rows, limits.rows, "rows");
         return advice(error, ", cut the lists with first, or filter by key");

@@ -40,6 +40,10 @@ pub struct Limits {
     pub filter_depth: usize,
     /// Operands of all conditions; SQLite binds at most 32,766 parameters.
     pub operands: usize,
+    /// Letters of a text that is looked for in others: each of their places is compared with it.
+    pub text_letters: usize,
+    /// Letters of a pattern for `like` and `ilike`; each may be tried at each place of a text.
+    pub pattern_letters: usize,
     /// Rows that an operation is estimated to read. An answer is built in memory, at some hundred bytes a row.
     pub rows: u64,
     /// Rows of other types that filters and orders are estimated to look at: each is a step through an index, a few
@@ -89,6 +93,8 @@ impl Default for Limits {
             conditions: 500,
             filter_depth: 32,
             operands: 5_000,
+            text_letters: 1_000,
+            pattern_letters: 200,
             rows: 1_000_000,
             filter_rows: 10_000_000,
             plans: 512,
@@ -147,7 +153,7 @@ impl Limits {
     }
 
     /// Every limit under its name; taken apart in full, so that none can be forgotten.
-    fn places(&mut self) -> [(&'static str, Place<'_>); 27] {
+    fn places(&mut self) -> [(&'static str, Place<'_>); 29] {
         let Limits {
             query_bytes,
             tokens,
@@ -162,6 +168,8 @@ impl Limits {
             conditions,
             filter_depth,
             operands,
+            text_letters,
+            pattern_letters,
             rows,
             filter_rows,
             plans,
@@ -192,6 +200,8 @@ impl Limits {
             ("conditions", Place::Count(conditions, COUNT_MAX)),
             ("filter_depth", Place::Count(filter_depth, NESTING_MAX)),
             ("operands", Place::Count(operands, COUNT_MAX)),
+            ("text_letters", Place::Count(text_letters, COUNT_MAX)),
+            ("pattern_letters", Place::Count(pattern_letters, COUNT_MAX)),
             ("rows", Place::Rows(rows)),
             ("filter_rows", Place::Rows(filter_rows)),
             ("plans", Place::Count(plans, PLANS_MAX)),

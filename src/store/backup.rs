@@ -325,7 +325,7 @@ async fn connect(database: &Path, shown: &Path, how: Open) -> Result<SqliteConne
     let connected = options.connect().await;
     let mut connection = connected.map_err(|error| failed(shown, &error))?;
     let mut handle = connection.lock_handle().await.map_err(|error| failed(shown, &error))?;
-    functions::install(&mut handle).map_err(|error| failed(shown, &error))?;
+    functions::install(&mut handle, &functions::Time::endless()).map_err(|error| failed(shown, &error))?;
     drop(handle);
     Ok(connection)
 }

@@ -119,11 +119,7 @@ impl Params {
                 (BindForm::Column(kind), value) => out.value(value, Kind::of(kind))?,
                 (BindForm::Count, value) => out.value(value, Kind::Int)?,
                 (BindForm::Test(test), Value::Text(text)) => out.text(&dialect.pattern(test, text))?,
-                (BindForm::Long(test), Value::Text(text)) => match dialect.long_pattern(test, text) {
-                    Some(pattern) => out.text(&pattern)?,
-                    None => out.value(&Value::Null, Kind::Text)?,
-                },
-                (BindForm::Test(_) | BindForm::Long(_), value) => out.value(value, Kind::Text)?,
+                (BindForm::Test(_) | BindForm::Whole, value) => out.value(value, Kind::Text)?,
                 (BindForm::Wire(scalar), value) => out.wire(scalar, value)?,
             }
         }

@@ -233,27 +233,35 @@ fn is_secrecy(error: &sqlx::Error) -> bool {
 pub fn is_lost(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed | sqlx::Error::Protocol(_) | sqlx::Error::PoolTimedOut => true,
-        sqlx::Error::Database(cause) => matches!(
-            cause.code().as_deref(),
-            // Shut down, crashed, starting; the connection's own failures.
-            // Idle for too long, by limits of the server or of what stands before it.
-            Some(
-                "57P01"
-                    | "57P02"
-                    | "57P03"
-                    | "57P05"
-                    | "25P03"
-                    | "25P04"
-                    | "08000"
-                    | "08001"
-                    | "08003"
-                    | "08004"
-                    | "08006"
-                    | "08P01"
-            )
-        ),
+        sqlx::Error::Database(cause) => {
+            matches!(
+                cause.code().as_deref(),
+                // Shut down, crashed, starting; the connection's own failures.
+                // Idle for too long, by limits of the server or of what stands before it.
+                Some(
+                    "57P01"
+                        | "57P02"
+                        | "57P03"
+                        | "57P05"
+                        | "25P03"
+                        | "25P04"
+                        | "08000"
+                        | "08001"
+                        | "08003"
+                        | "08004"
+                        | "08006"
+                        | "08P01"
+                )
+            ) || is_crowded(error)
+        }
         _ => false,
     }
+}
+
+/// PostgreSQL's too_many_connections; one of them ends some time.
+pub fn is_crowded(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|cause| cause.code());
+    code.as_deref() == Some("53300")
 }
 
 /// PostgreSQL's serialization_failure and deadlock_detected: who begins again finds what the others wrote.

@@ -53,7 +53,7 @@ async fn count(inner: &Inner, sql: String, time: Duration) -> Result<Option<u64>
             let count: i64 = lines.first().map_or(Ok(0), |line| get(line, 0))?;
             Ok(Some(count.unsigned_abs()))
         }
-        Err(StoreError::Timeout(_)) => Ok(None),
+        Err(StoreError::Timeout(_) | StoreError::Waited(_)) => Ok(None),
         Err(error) => Err(error),
     }
 }

@@ -111,17 +111,14 @@ pub trait Dialect: Send + Sync + 'static {
     fn member(&self, document: &str, name: &str) -> String;
     /// The elements of the JSON array `document` as rows of `alias` with the columns `key` and `value`.
     fn elements(&self, document: &str, alias: &str) -> String;
-    /// `contains`, `startsWith`, `endsWith`, `like` and `ilike`; `long` is the parameter of [`Dialect::long_pattern`].
-    fn text_test(&self, column: &str, test: TextTest, param: &str, long: Option<&str>) -> String;
+    /// `contains`, `startsWith`, `endsWith`, `like` and `ilike`; `whole` is the operand as it was written, where
+    /// [`Dialect::takes_whole_patterns`].
+    fn text_test(&self, column: &str, test: TextTest, param: &str, whole: Option<&str>) -> String;
     /// The operand of a test in the form that [`Dialect::text_test`] expects.
     fn pattern(&self, test: TextTest, text: &str) -> String;
-    /// Whether a test has patterns that are too long to be matched as all others.
-    fn has_long_patterns(&self, _test: TextTest) -> bool {
+    /// Whether a test is given its operand a second time, as it was written.
+    fn takes_whole_patterns(&self, _test: TextTest) -> bool {
         false
-    }
-    /// Such a pattern; none for a usual one.
-    fn long_pattern(&self, _test: TextTest, _text: &str) -> Option<String> {
-        None
     }
     /// The word for "there is a row" in the filter of a statement with an `OFFSET`.
     fn exists_beside_offset(&self) -> &'static str {

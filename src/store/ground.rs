@@ -12,6 +12,7 @@ use sqlx::{Connection as _, PgConnection, Row as _};
 use tokio::sync::watch;
 
 use super::{
+    away::Away,
     place::{self, Place, Seen},
     types::StoreError,
 };
@@ -26,6 +27,8 @@ pub(super) struct Ground {
     turn: tokio::sync::Mutex<()>,
     /// The tables of this definition are not there any more.
     lost: OnceLock<Lost>,
+    /// Whether it can be reached at all.
+    pub away: Away,
 }
 
 /// What is known of the database; `None` before its tables were made, and for who only reads.
@@ -63,6 +66,7 @@ impl Default for Ground {
             era: watch::Sender::new(0),
             turn: tokio::sync::Mutex::default(),
             lost: OnceLock::new(),
+            away: Away::default(),
         }
     }
 }

@@ -1,13 +1,42 @@
-//! `LIKE` by hand, for patterns that SQLite's own matching does not take. Knows letters; no SQL.
+//! `LIKE` by hand: SQLite's own matching takes no long pattern, and cannot be ended while it is at a long text. Knows letters; no
+//! SQL.
 
-/// Bytes of a pattern that SQLite matches itself (`SQLITE_MAX_LIKE_PATTERN_LENGTH`).
-const BYTES_MAX: usize = 50_000;
-/// Signs of `%` up to which it does: it recurses at each, on the stack of a thread of its driver's.
-const ANY_MAX: usize = 1_000;
+/// Letters of a pattern's begin by which an index finds the rows: more would find few less.
+const PREFIX_MAX: usize = 64;
+/// Places of a text at which a segment is tried before the caller is asked whether to go on: each may cost as many steps as the
+/// segment has letters.
+const TRIES: u32 = 4_096;
 
-/// Whether a pattern, as it was written and as SQLite is given it, is nothing for SQLite's own matching.
-pub fn is_long(like: &str, given: &str) -> bool {
-    given.len() > BYTES_MAX || like.bytes().filter(|byte| *byte == b'%').count() > ANY_MAX
+/// The letters with which each text begins that is of this pattern.
+pub fn prefix(like: &str) -> String {
+    let mut prefix = String::new();
+    let mut letters = like.chars();
+    while let Some(letter) = letters.next().filter(|letter| !matches!(letter, '%' | '_')) {
+        match letter {
+            '\\' => prefix.push(letters.next().unwrap_or('\\')),
+            other => prefix.push(other),
+        }
+    }
+    prefix.chars().take(PREFIX_MAX).collect()
+}
+
+/// Asks now and then whether to go on.
+struct Watch<'s> {
+    stop: &'s dyn Fn() -> bool,
+    left: u32,
+    stopped: bool,
+}
+
+impl Watch<'_> {
+    /// Counts a step; whether there may be another.
+    fn goes_on(&mut self) -> bool {
+        self.left -= 1;
+        if self.left == 0 {
+            self.left = TRIES;
+            self.stopped = (self.stop)();
+        }
+        !self.stopped
+    }
 }
 
 /// A pattern taken apart once, to be matched with many texts.
@@ -45,14 +74,20 @@ impl Pattern {
         Pattern { segments, ignores_case }
     }
 
-    /// Whether the whole text is of this pattern.
-    pub fn matches(&self, text: &str) -> bool {
+    /// Whether the whole text is of this pattern; `None` when `stop` has said that nobody needs to know.
+    pub fn matches(&self, text: &str, stop: &dyn Fn() -> bool) -> Option<bool> {
         let text = fold(text, self.ignores_case);
-        self.matched(&text) == Some(true)
+        let mut watch = Watch {
+            stop,
+            left: TRIES,
+            stopped: false,
+        };
+        let matched = self.matched(&text, &mut watch) == Some(true);
+        (!watch.stopped).then_some(matched)
     }
 
     /// `None` where a segment is not found.
-    fn matched(&self, text: &str) -> Option<bool> {
+    fn matched(&self, text: &str, watch: &mut Watch<'_>) -> Option<bool> {
         let (first, rest) = self.segments.split_first()?;
         let at = first.length_at_begin(text)?;
         let Some((last, between)) = rest.split_last() else {
@@ -61,7 +96,7 @@ impl Pattern {
         let mut text = text.get(at..)?;
         text = text.get(..last.begin_at_end(text)?)?;
         for segment in between {
-            text = text.get(segment.end_of_first(text)?..)?;
+            text = text.get(segment.end_of_first(text, watch)?..)?;
         }
         Some(true)
     }
@@ -104,13 +139,16 @@ impl Segment {
     }
 
     /// Where the first one in the text ends.
-    fn end_of_first(&self, text: &str) -> Option<usize> {
+    fn end_of_first(&self, text: &str, watch: &mut Watch<'_>) -> Option<usize> {
         match self {
             Segment::Plain(plain) => text.find(plain.as_str()).map(|begin| begin + plain.len()),
-            Segment::Holes(_) => text.char_indices().find_map(|(begin, _)| {
-                let length = self.length_at_begin(text.get(begin..)?)?;
-                Some(begin + length)
-            }),
+            Segment::Holes(_) => text
+                .char_indices()
+                .take_while(|_| watch.goes_on())
+                .find_map(|(begin, _)| {
+                    let length = self.length_at_begin(text.get(begin..)?)?;
+                    Some(begin + length)
+                }),
         }
     }
 }
@@ -154,8 +192,10 @@ mod tests {
             ("Ä", "ä", false, false),
             ("*[a]?", "*[a]?", true, true),
         ] {
-            assert_eq!(Pattern::new(like, false).matches(text), exact, "{like} {text}");
-            assert_eq!(Pattern::new(like, true).matches(text), ignoring, "{like} {text}");
+            for (ignores_case, want) in [(false, exact), (true, ignoring)] {
+                let matched = Pattern::new(like, ignores_case).matches(text, &|| false);
+                assert_eq!(matched, Some(want), "{like} {text}");
+            }
         }
     }
 
@@ -172,11 +212,33 @@ mod tests {
             (format!("%{}", "_".repeat(200_001)), false),
         ] {
             assert_eq!(
-                Pattern::new(&like, false).matches(&text),
-                want,
+                Pattern::new(&like, false).matches(&text, &|| false),
+                Some(want),
                 "{} letters",
                 like.len()
             );
         }
+    }
+
+    #[test]
+    fn begins_of_patterns() {
+        for (like, want) in [
+            ("", ""),
+            ("abc", "abc"),
+            ("ab%c", "ab"),
+            ("_b", ""),
+            ("a\\%b_", "a%b"),
+            ("ä\\", "ä\\"),
+        ] {
+            assert_eq!(prefix(like), want, "{like}");
+        }
+        assert_eq!(prefix(&"ä".repeat(100)), "ä".repeat(PREFIX_MAX));
+    }
+
+    #[test]
+    fn nobody_waits_for_a_long_text() {
+        let text = "a".repeat(1_000_000);
+        let pattern = Pattern::new(&format!("%_{}b%", "a".repeat(150)), false);
+        assert_eq!(pattern.matches(&text, &|| true), None);
     }
 }

@@ -3,6 +3,7 @@
 mod all_refused;
 mod answer;
 mod applied;
+mod away;
 mod backup;
 mod bind;
 mod changes;
@@ -191,7 +192,10 @@ impl Inner {
 fn failed(error: sqlx::Error) -> StoreError {
     if connect::is_lost(&error) {
         tracing::warn!(%error, "the database cannot be reached");
-        return StoreError::Unreachable;
+        return match connect::is_crowded(&error) {
+            true => StoreError::Crowded,
+            false => StoreError::Unreachable,
+        };
     }
     if let Some(lost) = ground::Lost::of(&error) {
         return StoreError::LayoutDiffers(lost.to_string());

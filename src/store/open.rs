@@ -243,8 +243,15 @@ pub fn reader(database: &Path, clock: Clock, deadline: Arc<Deadline>) -> Pool {
             let (clock, deadline) = (clock, Arc::clone(&deadline));
             Box::pin(async move {
                 let mut handle = connection.lock_handle().await?;
+                functions::install(
+                    &mut handle,
+                    &functions::Time {
+                        clock,
+                        deadline: Arc::clone(&deadline),
+                    },
+                )?;
                 handle.set_progress_handler(STEPS_PER_LOOK, move || !deadline.is_over(clock));
-                functions::install(&mut handle)
+                Ok(())
             })
         })
         .connect_lazy_with(options);

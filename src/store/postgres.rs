@@ -226,7 +226,7 @@ impl Dialect for Postgres {
         format!("json_array_elements_text(({document})::json) WITH ORDINALITY AS {alias}(value,key)")
     }
 
-    fn text_test(&self, column: &str, test: TextTest, param: &str, _long: Option<&str>) -> String {
+    fn text_test(&self, column: &str, test: TextTest, param: &str, _whole: Option<&str>) -> String {
         match test {
             TextTest::Contains => format!("position({param} in {column})>0"),
             TextTest::StartsWith => format!("starts_with({column},{param})"),

@@ -25,6 +25,12 @@ use super::{
 
 /// How long closing waits for statements that were interrupted.
 const CLOSE_WAIT: Duration = Duration::from_millis(300);
+/// How long a statement may go on after its deadline, and an abandoned one: then its reader hears nothing, and another takes its place.
+const HEARS: Duration = if cfg!(test) {
+    Duration::from_millis(500)
+} else {
+    Duration::from_secs(4)
+};
 /// A deadline that is over at once; 0 would mean that there is none.
 const LONG_AGO: u64 = 1;
 
@@ -33,6 +39,10 @@ const LONG_AGO: u64 = 1;
 pub struct Clock(Instant);
 
 impl Clock {
+    pub fn begin() -> Clock {
+        Clock(Instant::now())
+    }
+
     fn micros(self) -> u64 {
         u64::try_from(self.0.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
@@ -86,8 +96,10 @@ pub struct Readers {
     limit: Duration,
     free: Mutex<Vec<Reader>>,
     permits: Arc<Semaphore>,
+    plans: Plans,
+    count: usize,
     /// Of all readers, those that are taken included.
-    deadlines: Vec<Arc<Deadline>>,
+    deadlines: Mutex<Vec<Arc<Deadline>>>,
     /// Statements so far.
     #[cfg(test)]
     pub statements: AtomicU64,
@@ -105,21 +117,16 @@ pub struct Taken {
 
 impl Readers {
     pub fn new(source: &Source, plans: Plans, limit: Duration, count: usize) -> Readers {
-        let clock = Clock(Instant::now());
-        let free: Vec<Reader> = (0..count)
-            .map(|_| {
-                let deadline = Arc::new(Deadline::default());
-                Reader {
-                    link: source.link(clock, &deadline, limit, plans),
-                    deadline,
-                }
-            })
-            .collect();
+        let clock = Clock::begin();
+        let free: Vec<Reader> = (0..count).map(|_| Reader::new(source, clock, limit, plans)).collect();
+        let deadlines = free.iter().map(|reader| Arc::clone(&reader.deadline));
         Readers {
             source: source.clone(),
             clock,
             limit,
-            deadlines: free.iter().map(|reader| Arc::clone(&reader.deadline)).collect(),
+            plans,
+            count,
+            deadlines: Mutex::new(deadlines.collect()),
             free: Mutex::new(free),
             permits: Arc::new(Semaphore::new(count)),
             #[cfg(test)]
@@ -145,7 +152,7 @@ impl Readers {
     /// Waits for a free reader and sets its deadline; the wait counts.
     pub async fn take(self: &Arc<Self>) -> Result<Taken, StoreError> {
         let wait = tokio::time::timeout(self.limit, Arc::clone(&self.permits).acquire_owned());
-        let permit = wait.await.map_err(|_| StoreError::Timeout(self.limit))?;
+        let permit = wait.await.map_err(|_| StoreError::Waited(self.limit))?;
         let permit = permit.map_err(|error| StoreError::Database(Box::new(error)))?;
         // The reader used last is used next: its pages and statements are warm.
         let reader = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
@@ -166,13 +173,23 @@ impl Readers {
         self.free.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
     }
 
+    /// Puts a new reader in the place of one that hears nothing; its statement ends some time, and its connection with it.
+    fn replace(&self, lost: &Reader) {
+        tracing::warn!("a statement does not end though its time is over; its connection is given up");
+        let fresh = Reader::new(&self.source, self.clock, self.limit, self.plans);
+        let mut deadlines = self.deadlines.lock().unwrap_or_else(PoisonError::into_inner);
+        deadlines.retain(|deadline| !Arc::ptr_eq(deadline, &lost.deadline));
+        deadlines.push(Arc::clone(&fresh.deadline));
+        self.give_back(fresh);
+    }
+
     /// Closes the readers, those under way as soon as their statement is interrupted.
     pub async fn close(&self) {
         // Nobody waits for these answers any more; a statement under way ends within some thousand steps.
-        for deadline in &self.deadlines {
+        for deadline in &*self.deadlines.lock().unwrap_or_else(PoisonError::into_inner) {
             deadline.0.store(LONG_AGO, Ordering::Relaxed);
         }
-        let all = self.permits.acquire_many(self.deadlines.len() as u32);
+        let all = self.permits.acquire_many(self.count as u32);
         if tokio::time::timeout(CLOSE_WAIT, all).await.is_err() {
             tracing::debug!("a statement under way was left behind");
         }
@@ -203,11 +220,20 @@ impl Taken {
         #[cfg(test)]
         self.readers.statements.fetch_add(1, Ordering::Relaxed);
         let rows = match &mut reader.link {
-            Link::Sqlite(pool) => pool.fetch_all(command).await,
+            // It ends by itself at its deadline, if it hears of it.
+            Link::Sqlite(pool) => {
+                let ends = tokio::time::timeout(self.readers.limit + HEARS, pool.fetch_all(command));
+                ends.await.map_err(|_| StoreError::Timeout(self.readers.limit))?
+            }
             Link::Postgres(session) => session.fetch_all(command).await,
         };
         self.idle = true;
         Ok(rows)
+    }
+
+    fn is_over(&self) -> bool {
+        let reader = self.reader.as_ref();
+        reader.is_some_and(|reader| reader.deadline.is_over(self.readers.clock))
     }
 
     /// Names an error: what the deadline interrupted is a timeout.
@@ -219,6 +245,8 @@ impl Taken {
         match code.as_deref() {
             // SQLITE_INTERRUPT, and PostgreSQL's statement_timeout.
             Some("9" | "57014") => StoreError::Timeout(self.readers.limit),
+            // A function of ours was asked to go on after that.
+            Some("1") if self.is_over() => StoreError::Timeout(self.readers.limit),
             _ => super::failed(error),
         }
     }
@@ -236,8 +264,10 @@ impl Drop for Taken {
         // Without a runtime the program is ending, and the reader with it.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move {
-                reader.idle().await;
-                readers.give_back(reader);
+                match tokio::time::timeout(HEARS, reader.idle()).await {
+                    Ok(()) => readers.give_back(reader),
+                    Err(_) => readers.replace(&reader),
+                }
                 drop(permit);
             });
         }
@@ -245,6 +275,14 @@ impl Drop for Taken {
 }
 
 impl Reader {
+    fn new(source: &Source, clock: Clock, limit: Duration, plans: Plans) -> Reader {
+        let deadline = Arc::new(Deadline::default());
+        Reader {
+            link: source.link(clock, &deadline, limit, plans),
+            deadline,
+        }
+    }
+
     /// Waits until the statement under way has ended: a connection does one thing after the other.
     async fn idle(&mut self) {
         match &mut self.link {

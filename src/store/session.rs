@@ -84,24 +84,33 @@ impl Session {
         }
     }
 
-    /// The connection, made when there is none; a server that is away is asked again until then.
+    /// The connection, made when there is none; a server that has just gone is asked again until then.
     async fn connected(&mut self, until: Instant) -> Result<&mut Live, sqlx::Error> {
         let mut pause = PAUSE;
         // What an older era asked is another place, should it still answer.
         self.live.take_if(|live| live.era != self.ground.era());
         while self.live.is_none() {
+            let away = &self.ground.away;
+            if !away.may_try() {
+                return Err(sqlx::Error::Io(std::io::ErrorKind::NotConnected.into()));
+            }
             let limit = until.saturating_duration_since(Instant::now());
             let connected = tokio::time::timeout(limit, self.connect()).await;
-            match connected {
-                Ok(Ok(live)) => self.live = Some(live),
-                Ok(Err(error)) if connect::is_lost(&error) && Instant::now() + pause < until => {
-                    tracing::debug!(%error, "a reader cannot connect yet");
-                    tokio::time::sleep(pause).await;
-                    pause = PAUSE_MAX.min(pause * 2);
+            let error = match connected {
+                Ok(Ok(live)) => {
+                    away.reached();
+                    self.live = Some(live);
+                    continue;
                 }
-                Ok(Err(error)) => return Err(error),
-                Err(_) => return Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())),
+                Ok(Err(error)) => error,
+                Err(_) => sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()),
+            };
+            if !connect::is_lost(&error) || !away.missed() || Instant::now() + pause >= until {
+                return Err(error);
             }
+            tracing::debug!(%error, "a reader cannot connect yet");
+            tokio::time::sleep(pause).await;
+            pause = PAUSE_MAX.min(pause * 2);
         }
         self.live.as_mut().ok_or_else(mixed)
     }

@@ -8,9 +8,9 @@ use crate::{layout::ColumnKind, query::TextTest, value::Scalar};
 
 use super::{
     bind::{Kind, Line, Params, get},
-    dialect::{Dialect, Numbered, closed_pattern},
+    dialect::{Dialect, Numbered},
     functions,
-    like::is_long,
+    like::prefix,
     types::StoreError,
 };
 
@@ -157,45 +157,36 @@ impl Dialect for Sqlite {
         format!("json_each({document}) AS {alias}")
     }
 
-    fn text_test(&self, column: &str, test: TextTest, param: &str, long: Option<&str>) -> String {
-        let long = |function: &str| match long {
-            Some(long) => format!(" AND ({long} IS NULL OR {function}({long},{column}))"),
-            None => String::new(),
-        };
+    /// Patterns are matched by functions of ours; by the begin of its texts an index finds them.
+    fn text_test(&self, column: &str, test: TextTest, param: &str, whole: Option<&str>) -> String {
+        let whole = |function: &str| whole.map_or(String::new(), |whole| format!(" AND {function}({whole},{column})"));
         match test {
-            TextTest::Contains => format!("instr({column},{param})>0"),
+            TextTest::Contains => format!("{}({param},{column})", functions::CONTAINS),
             TextTest::StartsWith => format!("substr({column},1,length({param}))={param}"),
             TextTest::EndsWith => {
                 format!("({column} IS NOT NULL AND ({param}='' OR substr({column},-length({param}))={param}))")
             }
-            TextTest::Like => format!("({column} GLOB {param}{})", long(functions::LIKE)),
-            TextTest::ILike => format!("({column} LIKE {param} ESCAPE '\\'{})", long(functions::ILIKE)),
+            TextTest::Like => format!("({column} GLOB {param}{})", whole(functions::LIKE)),
+            TextTest::ILike => format!("({column} LIKE {param} ESCAPE '\\'{})", whole(functions::ILIKE)),
         }
     }
 
     fn pattern(&self, test: TextTest, text: &str) -> String {
-        let (pattern, everything) = match test {
-            TextTest::Like => (glob(text), "*"),
-            TextTest::ILike => (closed_pattern(text), "%"),
-            TextTest::Contains | TextTest::StartsWith | TextTest::EndsWith => return text.to_owned(),
-        };
-        // A long one is matched by a function of ours, which knows no index.
-        match is_long(text, &pattern) {
-            true => everything.to_owned(),
-            false => pattern,
+        match test {
+            TextTest::Like => begins(&prefix(text), '*', |letter| match letter {
+                '*' | '?' | '[' => Some(('[', Some(']'))),
+                _ => None,
+            }),
+            TextTest::ILike => begins(&prefix(text), '%', |letter| match letter {
+                '%' | '_' | '\\' => Some(('\\', None)),
+                _ => None,
+            }),
+            TextTest::Contains | TextTest::StartsWith | TextTest::EndsWith => text.to_owned(),
         }
     }
 
-    fn has_long_patterns(&self, test: TextTest) -> bool {
+    fn takes_whole_patterns(&self, test: TextTest) -> bool {
         matches!(test, TextTest::Like | TextTest::ILike)
-    }
-
-    fn long_pattern(&self, test: TextTest, text: &str) -> Option<String> {
-        let pattern = match test {
-            TextTest::Like => glob(text),
-            _ => closed_pattern(text),
-        };
-        is_long(text, &pattern).then(|| text.to_owned())
     }
 
     /// The sign keeps SQLite from making a join of it, as 3.51 does: each row that matches in there would count as one row to
@@ -334,29 +325,18 @@ impl Dialect for Sqlite {
     }
 }
 
-/// `LIKE` of SQLite knows no case, `GLOB` does: `%` becomes `*`, `_` becomes `?`, what is special to `GLOB` is bracketed.
-fn glob(like: &str) -> String {
-    let mut glob = String::with_capacity(like.len() + 4);
-    let mut letters = like.chars();
-    while let Some(letter) = letters.next() {
-        let literal = match letter {
-            '%' => {
-                glob.push('*');
-                continue;
-            }
-            '_' => {
-                glob.push('?');
-                continue;
-            }
-            '\\' => letters.next().unwrap_or('\\'),
-            other => other,
-        };
-        match literal {
-            '*' | '?' | '[' => glob.extend(['[', literal, ']']),
-            _ => glob.push(literal),
-        }
+/// The pattern of all texts that begin so. `LIKE` of SQLite knows no case, `GLOB` does; `special` gives what stands before and after
+/// a letter that would not stand for itself.
+fn begins(prefix: &str, any: char, special: impl Fn(char) -> Option<(char, Option<char>)>) -> String {
+    let mut pattern = String::with_capacity(prefix.len() + 4);
+    for letter in prefix.chars() {
+        let around = special(letter);
+        pattern.extend(around.map(|(before, _)| before));
+        pattern.push(letter);
+        pattern.extend(around.and_then(|(_, after)| after));
     }
-    glob
+    pattern.push(any);
+    pattern
 }
 
 /// `VALUES (…),(…)`; `param` writes the cell with this number, from 0.

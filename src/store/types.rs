@@ -62,6 +62,12 @@ pub enum StoreError {
          newer one, which `serve` takes in when its files change, or start it again with that"
     )]
     Replaced,
+    /// No connection became free in time; nothing was asked.
+    #[error(
+        "the query waited {0:.1?} for one of the database's readers, which are all busy with other queries; try again, or ask for less \
+         at a time"
+    )]
+    Waited(Duration),
     /// The statement ran longer than its limit.
     #[error(
         "the query took longer than {0:?}; ask for fewer rows, take fewer steps in where and orderBy, or filter by key; \
@@ -77,6 +83,11 @@ pub enum StoreError {
     /// The connection was cut, or none can be made; what was not committed is not stored.
     #[error("the database cannot be reached; it is tried again")]
     Unreachable,
+    /// The server has as many connections as it takes.
+    #[error(
+        "the database takes no more connections: raise max_connections of the server, or end some; it is tried again"
+    )]
+    Crowded,
     /// The database could not put a transaction in line with others, however often it was tried; nothing of it is stored.
     #[error("the database is busy with other changes of the same rows; it is tried again")]
     Conflict,
@@ -122,8 +133,8 @@ pub(super) enum BindForm {
     Count,
     /// The operand of a test of text, as the dialect wants it.
     Test(TextTest),
-    /// The same for an operand that is too long for the database's own test, and else null.
-    Long(TextTest),
+    /// The operand of a test of texts as it was written.
+    Whole,
     /// The wire form, as list columns hold it.
     Wire(Scalar),
 }

@@ -3,7 +3,7 @@
 
 use crate::{
     catalog::{Catalog, EntityId, FieldKind},
-    query::{Filter, Operand, Output, OutputValue, Read, RootValue, Select},
+    query::{Filter, Operand, Output, OutputValue, Read, RootValue, Select, TextTest},
     value::Value,
 };
 
@@ -20,6 +20,10 @@ pub(in crate::graphql) struct Cost {
     pub rows: u64,
     /// Rows of other types that filters and orders step to, for each row they are asked of.
     pub filter_rows: u64,
+    /// Letters of the longest text that `contains`, `startsWith` or `endsWith` looks for.
+    pub text_letters: usize,
+    /// The same of a pattern.
+    pub pattern_letters: usize,
 }
 
 impl Cost {
@@ -27,6 +31,8 @@ impl Cost {
         Cost {
             rows: self.rows.saturating_add(other.rows),
             filter_rows: self.filter_rows.saturating_add(other.filter_rows),
+            text_letters: self.text_letters.max(other.text_letters),
+            pattern_letters: self.pattern_letters.max(other.pattern_letters),
         }
     }
 }
@@ -43,7 +49,7 @@ pub(in crate::graphql) fn estimate(catalog: &Catalog, read: &Read, params: &[Val
         RootValue::Json(_) => Cost::default(),
         RootValue::Freshness(_) => Cost {
             rows: catalog.entities.len() as u64,
-            filter_rows: 0,
+            ..Cost::default()
         },
         RootValue::One(select) => {
             let members = estimate.members(&select.output, select.entity, 1);
@@ -87,9 +93,38 @@ impl Estimate<'_> {
         let filter = select.filter.as_ref();
         let filter = filter.map_or(0, |filter| self.filter(filter, select.entity, rows));
         let steps: usize = select.order.iter().map(|order| order.path.len()).sum();
-        Cost {
-            rows: 0,
+        let mut cost = Cost {
             filter_rows: filter.saturating_add(rows.saturating_mul(steps as u64)),
+            ..Cost::default()
+        };
+        if let Some(filter) = &select.filter {
+            self.letters(filter, &mut cost);
+        }
+        cost
+    }
+
+    /// The longest operands of a filter's tests of texts.
+    fn letters(&self, asked: &Filter, cost: &mut Cost) {
+        match asked {
+            Filter::And(filters) | Filter::Or(filters) => filters.iter().for_each(|filter| self.letters(filter, cost)),
+            Filter::Not(filter) | Filter::One { filter, .. } | Filter::Many { filter, .. } => {
+                self.letters(filter, cost)
+            }
+            Filter::Text { test, operand, .. } => {
+                let Some(Value::Text(text)) = self.operand(operand) else {
+                    return;
+                };
+                let longest = match test {
+                    TextTest::Like | TextTest::ILike => &mut cost.pattern_letters,
+                    TextTest::Contains | TextTest::StartsWith | TextTest::EndsWith => &mut cost.text_letters,
+                };
+                *longest = text.chars().count().max(*longest);
+            }
+            Filter::Compare { .. }
+            | Filter::In { .. }
+            | Filter::IsNull { .. }
+            | Filter::Has { .. }
+            | Filter::Key { .. } => {}
         }
     }
 
@@ -122,13 +157,16 @@ impl Estimate<'_> {
     }
 
     fn count(&self, operand: &Operand) -> Option<u64> {
-        let value = match operand {
-            Operand::Value(value) => Some(value),
-            Operand::Param(at) => self.params.get(*at),
-        };
-        match value {
+        match self.operand(operand) {
             Some(Value::Int(count)) => u64::try_from(*count).ok(),
             _ => None,
+        }
+    }
+
+    fn operand<'o>(&'o self, operand: &'o Operand) -> Option<&'o Value> {
+        match operand {
+            Operand::Value(value) => Some(value),
+            Operand::Param(at) => self.params.get(*at),
         }
     }
 

@@ -41,9 +41,9 @@ impl Compiler<'_> {
             Filter::Text { field, test, operand } => {
                 let column = self.column(entity, *field, alias)?;
                 let param = self.bind(operand, BindForm::Test(*test));
-                let long = self.dialect.has_long_patterns(*test);
-                let long = long.then(|| self.bind(operand, BindForm::Long(*test)));
-                self.dialect.text_test(&column.sql, *test, &param, long.as_deref())
+                let whole = self.dialect.takes_whole_patterns(*test);
+                let whole = whole.then(|| self.bind(operand, BindForm::Whole));
+                self.dialect.text_test(&column.sql, *test, &param, whole.as_deref())
             }
             Filter::Has { field, all, operands } => self.has(entity, alias, *field, *all, operands)?,
             Filter::One { field, filter } => self.exists(entity, alias, *field, Quantifier::Some, filter)?,

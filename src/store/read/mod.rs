@@ -215,7 +215,7 @@ impl<'a> Compiler<'a> {
         let kind = match form {
             BindForm::Column(kind) => Kind::of(kind),
             BindForm::Count => Kind::Int,
-            BindForm::Test(_) | BindForm::Long(_) | BindForm::Wire(_) => Kind::Text,
+            BindForm::Test(_) | BindForm::Whole | BindForm::Wire(_) => Kind::Text,
         };
         self.dialect.param(number, kind)
     }
