@@ -239,6 +239,35 @@ async fn filters_that_look_at_too_many_rows_are_refused() {
 }
 
 #[tokio::test]
+async fn long_texts_to_look_for_are_refused() {
+    let farm = Farm::stocked(Limits::default()).await;
+    let query =
+        "query($text: String) { items(where: {not: {tags: {some: {items: {some: {name: {TEST: $text}}}}}}}) { id } }";
+    for (test, most, knob) in [
+        ("contains", 1_000, "text_letters"),
+        ("startsWith", 1_000, "text_letters"),
+        ("endsWith", 1_000, "text_letters"),
+        ("like", 200, "pattern_letters"),
+        ("ilike", 200, "pattern_letters"),
+    ] {
+        let query = query.replace("TEST", test);
+        let ask = |letters| {
+            farm.api
+                .execute(request(&query, json!({ "text": "ä".repeat(letters) })))
+        };
+        assert_eq!(ask(most).await.kind(), Kind::Ok, "{test}");
+        let refused = ask(most + 1).await;
+        assert_eq!(refused.errors()[0].code, Code::TooComplex, "{test}");
+        let message = &refused.errors()[0].message;
+        let want = format!(
+            "{}, at most {most} are allowed; raise it with --limit {knob}=…",
+            most + 1
+        );
+        assert!(message.contains(&want), "{test}: {message}");
+    }
+}
+
+#[tokio::test]
 async fn explain_shows_the_statement() {
     let farm = Farm::stocked(Limits::default()).await;
     let text = farm

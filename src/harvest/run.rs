@@ -69,7 +69,7 @@ pub(super) async fn execute(
         Err(StoreError::Fenced) => return Err(StoreError::Fenced.into()),
         Err(StoreError::Replaced) => return Err(give_up(inner, &run).await.into()),
         // The store has waited for as long as a lease holds; nothing is wrong with the run, which goes on when the database is back.
-        Err(StoreError::Unreachable) => Finish::Interrupted,
+        Err(StoreError::Unreachable | StoreError::Crowded) => Finish::Interrupted,
         Err(error) => Finish::Failed {
             error: error.to_string(),
         },

@@ -35,7 +35,7 @@ macro_rules! in_line {
                     $crate::store::in_line::pause(tries).await;
                     tries += 1;
                 }
-                Err($crate::store::types::StoreError::Unreachable)
+                Err($crate::store::types::StoreError::Unreachable | $crate::store::types::StoreError::Crowded)
                     if since.elapsed() < $crate::store::in_line::AWAY_MAX =>
                 {
                     $crate::store::in_line::pause(tries).await;

@@ -14,6 +14,7 @@ mod dangling;
 mod deferred;
 mod dialect;
 mod driver;
+mod error;
 mod fan_out;
 mod follow;
 mod functions;
@@ -22,6 +23,7 @@ mod held;
 mod in_line;
 mod indexes;
 mod items;
+mod journal;
 mod ledger;
 mod like;
 mod load;
@@ -76,6 +78,7 @@ use bind::Params;
 use connect::Plans;
 use dialect::Dialect;
 use driver::Pool;
+use error::failed;
 use in_line::in_line;
 use ledger::Memories;
 use open::Door;
@@ -127,6 +130,8 @@ struct Inner {
     deferred: deferred::Deferred,
     /// Whether there was room for the last rows that were harvested.
     writable: Arc<writable::Writable>,
+    /// SQLite's, kept short.
+    journal: Arc<journal::Journal>,
     /// What was written since statistics were made.
     changed: statistics::Changed,
     /// The runs that this process has under way, by number and fence.
@@ -188,39 +193,6 @@ impl Inner {
     }
 }
 
-/// What the database said, for the log; the public text is the variant's own.
-fn failed(error: sqlx::Error) -> StoreError {
-    if connect::is_lost(&error) {
-        tracing::warn!(%error, "the database cannot be reached");
-        return match connect::is_crowded(&error) {
-            true => StoreError::Crowded,
-            false => StoreError::Unreachable,
-        };
-    }
-    if let Some(lost) = ground::Lost::of(&error) {
-        return StoreError::LayoutDiffers(lost.to_string());
-    }
-    if connect::gives_way(&error) {
-        tracing::debug!(%error, "a transaction gives way to others");
-        return StoreError::Conflict;
-    }
-    tracing::error!(%error, "the database failed");
-    let code = error.as_database_error().and_then(|error| error.code());
-    // PostgreSQL's insufficient_privilege.
-    if code.as_deref() == Some("42501") {
-        return StoreError::Unusable(
-            "the database's user may not do this; grant it USAGE on the schema, and what it needs on Hayloft's tables: SELECT to \
-             read, ownership to harvest"
-                .to_owned(),
-        );
-    }
-    // SQLITE_FULL, and PostgreSQL's disk_full.
-    match code.as_deref() {
-        Some("13" | "53100") => StoreError::Full,
-        _ => StoreError::Database(Box::new(error)),
-    }
-}
-
 /// A handle to one database; cloning gives another handle to the same pools.
 #[derive(Clone)]
 pub struct Store {
@@ -271,6 +243,7 @@ impl Store {
             seen: standing::Seen::default(),
             deferred: deferred::Deferred::default(),
             writable: Arc::default(),
+            journal: journal::Journal::of(&door.source),
             changed: statistics::Changed::default(),
             runs: Mutex::default(),
             process: processes::name(),

@@ -103,6 +103,9 @@ pub struct Readers {
     /// Statements so far.
     #[cfg(test)]
     pub statements: AtomicU64,
+    /// Readers that were given up so far.
+    #[cfg(test)]
+    pub replaced: AtomicU64,
 }
 
 /// A reader taken for one statement. Given back when dropped; if its statement was abandoned (a client that went away),
@@ -131,12 +134,14 @@ impl Readers {
             permits: Arc::new(Semaphore::new(count)),
             #[cfg(test)]
             statements: AtomicU64::default(),
+            #[cfg(test)]
+            replaced: AtomicU64::default(),
         }
     }
 
     /// How many statements run at once.
     pub fn count(&self) -> usize {
-        self.deadlines.len()
+        self.count
     }
 
     /// How long one statement may take.
@@ -181,6 +186,8 @@ impl Readers {
         deadlines.retain(|deadline| !Arc::ptr_eq(deadline, &lost.deadline));
         deadlines.push(Arc::clone(&fresh.deadline));
         self.give_back(fresh);
+        #[cfg(test)]
+        self.replaced.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Closes the readers, those under way as soon as their statement is interrupted.

@@ -55,6 +55,7 @@ impl Store {
             seen: Seen::beside(&older.seen),
             deferred: Deferred::default(),
             writable: Arc::clone(&older.writable),
+            journal: Arc::clone(&older.journal),
             changed: Changed::default(),
             runs: Mutex::default(),
             process: Arc::clone(&older.process),
@@ -85,7 +86,7 @@ impl Store {
                 place::check(&self.inner).await
             };
             match applied.await {
-                Err(StoreError::Unreachable) if committed.load(Ordering::Relaxed) => {
+                Err(StoreError::Unreachable | StoreError::Crowded) if committed.load(Ordering::Relaxed) => {
                     tracing::warn!("the database went away while a definition came into force; it is asked again");
                     tokio::time::sleep(pause).await;
                     pause = PAUSE_MAX.min(pause * 2);

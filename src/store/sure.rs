@@ -41,7 +41,9 @@ pub(super) async fn commit(work: Writing<'_>, trace: Trace<'_>) -> Result<(), St
         match happened(inner, era, trace).await {
             Ok(true) => return Ok(()),
             Ok(false) => return Err(StoreError::Conflict),
-            Err(StoreError::Unreachable | StoreError::Conflict) if since.elapsed() < AWAY_MAX => pause(tries).await,
+            Err(StoreError::Unreachable | StoreError::Crowded | StoreError::Conflict) if since.elapsed() < AWAY_MAX => {
+                pause(tries).await
+            }
             Err(error) => return Err(error),
         }
         tries += 1;

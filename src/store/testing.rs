@@ -268,6 +268,7 @@ impl Store {
             seen: Seen::beside(&self.inner.seen),
             deferred: Deferred::default(),
             writable: Arc::default(),
+            journal: Arc::clone(&self.inner.journal),
             changed: Changed::default(),
             runs: Mutex::default(),
             process: name.into(),

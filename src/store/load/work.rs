@@ -14,7 +14,7 @@ use crate::{
         connect, crash,
         dialect::{Numbered, scalar_of},
         driver::Tx,
-        failed, standing,
+        failed, journal, standing,
         types::{Refused, StoreError},
     },
     value::{Row, Scalar, Value},
@@ -103,6 +103,7 @@ pub struct Work<'a> {
 /// A transaction and its era: the same before and after, so that of the connection, too.
 async fn begin(inner: &Inner, begin_with: Option<&'static str>) -> Result<(Tx, u64), StoreError> {
     let writer = inner.writer()?;
+    journal::before_write(inner, writer).await;
     loop {
         inner.ground.usable()?;
         let era = inner.ground.era();

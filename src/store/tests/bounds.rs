@@ -1,0 +1,131 @@
+//! What nobody may make SQLite do: search on when the time is over, keep a reader for ever, keep a long log.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::{
+    reads::{f, leaf, select, value},
+    *,
+};
+use crate::query::{Filter, RootValue, TextTest};
+
+/// A store in which a statement may take so long.
+async fn within(place: &Place, limit: Duration) -> Store {
+    let catalog = Arc::new(Valid::trusted(catalog("one")));
+    let layout = Arc::new(Layout::of(&catalog));
+    let store = Store::open_within(&place.url, Access::Write, catalog, layout, Some(limit)).await;
+    store.expect("a store")
+}
+
+/// A statement of our own, with the answer that it gives.
+fn statement(sql: &str) -> Statement {
+    Statement {
+        sql: sql.into(),
+        binds: Arc::new([]),
+        roots: Arc::new([]),
+        types: Arc::new([]),
+    }
+}
+
+async fn answers(store: &Store) {
+    for _ in 0..store.readers() {
+        let one = statement("SELECT CAST(-1 AS BIGINT),CAST(1 AS TEXT)");
+        store.read(&one, &[]).await.expect("an answer");
+    }
+}
+
+/// One row is enough: its text is tried at each of its places.
+#[tokio::test]
+async fn a_search_ends_with_its_statements_time() {
+    let place = Place::new(On::Sqlite);
+    let store = within(&place, Duration::from_millis(200)).await;
+    let name = "a".repeat(3_000_000);
+    harvest(&store, "Item", ITEM, 0, vec![item("i", &name, 1.0, None, &[])]).await;
+    let search = |test, operand: &str| {
+        let filter = Filter::Text {
+            field: f(1),
+            test,
+            operand: value(operand),
+        };
+        let select = crate::query::Select {
+            filter: Some(filter),
+            ..select(ITEM, vec![leaf("id", 0)])
+        };
+        let root = crate::query::Root {
+            key: "items".to_owned(),
+            value: RootValue::Many(select),
+        };
+        store.compile(&Read { roots: vec![root] }).expect("compiles")
+    };
+    let pattern = format!("%_{}b%", "a".repeat(190));
+    for test in [TextTest::Like, TextTest::ILike] {
+        let error = store.read(&search(test, &pattern), &[]).await.expect_err("too slow");
+        assert!(matches!(error, StoreError::Timeout(_)), "{test:?}: {error:?}");
+    }
+    assert_eq!(store.inner.readers.replaced.load(Ordering::Relaxed), 0, "it was heard");
+    // The same by instr would take the product of both lengths.
+    let part = format!("{}b", "a".repeat(999));
+    let answer = store.read(&search(TextTest::Contains, &part), &[]).await;
+    assert_eq!(answer.expect("an answer").json, r#"{"items":[]}"#);
+    answers(&store).await;
+}
+
+#[tokio::test]
+async fn a_reader_that_hears_nothing_is_replaced() {
+    let place = Place::new(On::Sqlite);
+    let store = within(&place, Duration::from_millis(50)).await;
+    // A single step of SQLite's that takes seconds.
+    let deaf = statement(
+        "SELECT CAST(-1 AS BIGINT),CAST(instr(a,b) AS TEXT) FROM (SELECT replace(hex(zeroblob(400000)),'0','a') AS a,\
+         replace(hex(zeroblob(200000)),'0','a')||'b' AS b)",
+    );
+    let error = store.read(&deaf, &[]).await.expect_err("too slow");
+    assert!(matches!(error, StoreError::Timeout(_)), "{error:?}");
+    let replaced = || store.inner.readers.replaced.load(Ordering::Relaxed);
+    while replaced() == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    answers(&store).await;
+    assert_eq!(replaced(), 1);
+}
+
+/// Readers that overlap never let the log begin anew by itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_stays_short() {
+    let place = Place::new(On::Sqlite);
+    let store = within(&place, Duration::from_secs(5)).await;
+    let DatabaseUrl::Sqlite(file) = &place.url else {
+        panic!("a file");
+    };
+    let log = open::beside(file, "-wal");
+    let bytes = || log.metadata().map_or(0, |log| log.len());
+    let done = Arc::new(AtomicBool::new(false));
+    let slow = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM n WHERE x<300000) \
+                SELECT CAST(-1 AS BIGINT),CAST((SELECT count(*) FROM n)+(SELECT count(*) FROM item) AS TEXT)";
+    let readers: Vec<_> = (0..2)
+        .map(|_| {
+            let (store, done) = (store.clone(), Arc::clone(&done));
+            tokio::spawn(async move {
+                while !done.load(Ordering::Relaxed) {
+                    store.read(&statement(slow), &[]).await.expect("an answer");
+                }
+            })
+        })
+        .collect();
+    let run = start(&store, "Item", ITEM, 0).await;
+    let mut longest = 0;
+    for group in 0..40 {
+        let items = (0..200).map(|at| item(&format!("{group}-{at}"), &"x".repeat(1_000), 1.0, None, &[]));
+        store.commit_group(&run, rows(items.collect())).await.expect("a commit");
+        longest = longest.max(bytes());
+    }
+    done.store(true, Ordering::Relaxed);
+    for reader in readers {
+        reader.await.expect("it reads");
+    }
+    assert!(longest > 1 << 20, "{longest} bytes: there was nothing to fold");
+    assert!(longest < 3 << 20, "{longest} bytes");
+    // When nobody writes it is folded in.
+    while bytes() > 0 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
