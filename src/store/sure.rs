@@ -42,7 +42,7 @@ pub(super) async fn commit(work: Writing<'_>, trace: Trace<'_>) -> Result<(), St
             Ok(true) => return Ok(()),
             Ok(false) => return Err(StoreError::Conflict),
             Err(StoreError::Unreachable | StoreError::Crowded | StoreError::Conflict) if since.elapsed() < AWAY_MAX => {
-                pause(tries).await
+                pause(tries).await;
             }
             Err(error) => return Err(error),
         }

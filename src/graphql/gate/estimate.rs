@@ -108,7 +108,7 @@ impl Estimate<'_> {
         match asked {
             Filter::And(filters) | Filter::Or(filters) => filters.iter().for_each(|filter| self.letters(filter, cost)),
             Filter::Not(filter) | Filter::One { filter, .. } | Filter::Many { filter, .. } => {
-                self.letters(filter, cost)
+                self.letters(filter, cost);
             }
             Filter::Text { test, operand, .. } => {
                 let Some(Value::Text(text)) = self.operand(operand) else {
