@@ -69,15 +69,16 @@ async fn goes_on(scratch: &Scratch, point: &str) {
     assert_eq!(output.code, Some(0), "after {point}: {output:?}");
     let rows = scratch.rows("SELECT id,slug,price FROM item ORDER BY id").await;
     assert_eq!(rows, [["a", "one", "5"], ["b", "two", "7"]], "after {point}");
-    // Also the log of a version that kept each change in a row of its own.
+    // Also the log of a version that kept each change in a row of its own. Which type comes first is open: they are harvested
+    // side by side where several can write.
     let log = scratch
-        .rows("SELECT seq,type,row_key FROM hayloft_change_log WHERE seq<5 ORDER BY seq")
+        .rows("SELECT type,row_key FROM hayloft_change_log WHERE seq<5 ORDER BY type,row_key")
         .await;
     let changes = [
-        ["1", "Item", "[\"a\"]"],
-        ["2", "Item", "[\"b\"]"],
-        ["3", "Tag", "[\"x\"]"],
-        ["4", "Tag", "[\"y\"]"],
+        ["Item", "[\"a\"]"],
+        ["Item", "[\"b\"]"],
+        ["Tag", "[\"x\"]"],
+        ["Tag", "[\"y\"]"],
     ];
     assert_eq!(log, changes, "after {point}");
     let planned = scratch.must(&["plan"], &[]).await;
