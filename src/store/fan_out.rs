@@ -24,6 +24,9 @@ use super::{
 
 /// How long a claim holds without being renewed: a killed process's requests are made by another one after that.
 const CLAIM_SECONDS: i64 = 30;
+/// The part of what is left that one claim takes, and requests that are not shared any further: they are made at once.
+const SHARED: i64 = 8;
+const SHARED_MIN: i64 = 16;
 /// Failures that `status` shows as examples.
 const SHOWN: i64 = 5;
 
@@ -190,9 +193,10 @@ async fn take(
     limit: u32,
     condition: &str,
 ) -> Result<Vec<i64>, StoreError> {
+    let which = format!("FROM hayloft_fan_out WHERE \"fetch\"=$1 AND run=$2 AND {condition}");
+    let most = most(work, &which);
     let sql = format!(
-        "WITH picked AS MATERIALIZED (SELECT parent FROM hayloft_fan_out WHERE \"fetch\"=$1 AND run=$2 AND {condition} \
-         ORDER BY parent LIMIT $4 {}) \
+        "WITH picked AS MATERIALIZED (SELECT parent {which} ORDER BY parent LIMIT {most} {}) \
          UPDATE hayloft_fan_out SET state='claimed',owner=$3,until={} \
          WHERE \"fetch\"=$1 AND parent IN (SELECT parent FROM picked) RETURNING parent",
         work.inner.dialect.skip_locked(),
@@ -205,6 +209,19 @@ async fn take(
     params.add(i64::from(limit))?;
     let lines = work.all(params, sql).await?;
     lines.iter().map(|line| get(line, 0)).collect()
+}
+
+/// How many of these are taken, of the `$4` that are wanted: where several processes may be at work, a small part of what is left at
+/// most. The others would have nothing to do at the end, while one asks for all that it took.
+fn most(work: &Writing<'_>, which: &str) -> String {
+    match work.inner.dialect.skip_locked().is_empty() {
+        true => "$4".to_owned(),
+        false => {
+            format!(
+                "LEAST($4,GREATEST({SHARED_MIN},(SELECT count(*)/{SHARED} FROM (SELECT 1 {which} LIMIT {SHARED}*$4) AS few)))"
+            )
+        }
+    }
 }
 
 /// What requests are made of: the rows' keys, the values that paths name, and what is remembered of earlier answers.

@@ -385,12 +385,6 @@ impl Store {
         in_line!(ledger::heartbeat(&self.inner, run).await)
     }
 
-    /// Notes the large page that a run takes in hand; none: a small one. Should it end the process, its fetch is left alone for a
-    /// while after the next start.
-    pub async fn working(&self, run: &Run, place: Option<&str>) -> Result<(), StoreError> {
-        in_line!(ledger::aside::working(&self.inner, run, place).await)
-    }
-
     /// What is remembered of an earlier answer to the same request under the same definition.
     pub async fn request_state(&self, fetch: &str, request: &str) -> Result<Option<RequestState>, StoreError> {
         status::request_state(&self.inner, fetch, request).await

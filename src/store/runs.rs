@@ -31,6 +31,12 @@ impl Store {
         in_line!(load::vouches(&self.inner, run, request, before).await)
     }
 
+    /// Notes the large page that a run takes in hand; none: a small one. Should it end the process, its fetch is left alone for a
+    /// while after the next start.
+    pub async fn working(&self, run: &Run, place: Option<&str>) -> Result<(), StoreError> {
+        in_line!(ledger::aside::working(&self.inner, run, place).await)
+    }
+
     /// One transaction for all of these groups, in their order: rows that differ, keys seen, change log, quarantine, request
     /// states, counters, checkpoint.
     pub async fn commit_groups(&self, run: &Run, groups: &[Group]) -> Result<GroupOutcome, StoreError> {

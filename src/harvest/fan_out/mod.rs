@@ -48,7 +48,7 @@ use clash::Clashes;
 const CLAIM_MAX: usize = 1_024;
 /// A batch that is used up faster than this was too small; one that lasts much longer keeps others from helping at the end, where
 /// they would have nothing to do for as long.
-const CLAIM_TIME: Duration = Duration::from_millis(150);
+const CLAIM_TIME: Duration = Duration::from_millis(500);
 /// How often it is looked whether requests that wait, or that others claimed, are free again.
 const LOOK: Duration = Duration::from_millis(250);
 /// Between renewals of claims: a third of their time.
@@ -468,6 +468,8 @@ impl Queue {
         self.dry = parents.is_empty();
         if !self.dry {
             self.claimed = Some(Instant::now());
+            // Towards the end there are fewer than were asked for, and the rest is for others.
+            self.batch = self.batch.min(parents.len());
             self.parents.extend(parents);
         }
     }
