@@ -84,6 +84,38 @@ async fn a_stopped_cluster_is_waited_for() {
     assert_eq!(program.terminate().await, Some(0));
 }
 
+/// Who asks while a server is away for long is told so at once, and not that the query took too long.
+#[tokio::test]
+async fn a_server_that_stays_away_is_called_so_at_once() {
+    let cluster = Cluster::start(&durable());
+    let place = Place::Elsewhere(cluster.url(&cluster.create_database()));
+    let things = Things::new(place, "366d").await;
+    let program = things.serve().await;
+    things.arrive(&program).await;
+    cluster.stop_immediately();
+    let told = "the database cannot be reached; it is tried again";
+    eventually("it is known to be away", || async {
+        let began = std::time::Instant::now();
+        let answer = answers_somehow(&program).await;
+        let said = answer["errors"][0]["message"].as_str() == Some(told);
+        (said && began.elapsed() < std::time::Duration::from_millis(500)).then_some(())
+    })
+    .await;
+    // Twenty at once: one of them may try, the others know.
+    let began = std::time::Instant::now();
+    let answers = futures_util::future::join_all((0..20).map(|_| answers_somehow(&program))).await;
+    for answer in answers {
+        assert_eq!(answer["errors"][0]["message"], told, "{answer}");
+    }
+    // One after the other they would each have waited for their connection.
+    assert!(began.elapsed() < std::time::Duration::from_secs(5));
+    let ready = program.client().get(format!("{}/readyz", program.url)).send().await;
+    assert_eq!(ready.expect("an answer").status(), 503);
+    cluster.start_again();
+    answers_again(&program).await;
+    assert_eq!(program.terminate().await, Some(0));
+}
+
 #[tokio::test]
 async fn a_promoted_standby_takes_over() {
     let primary = Cluster::start(&durable());
