@@ -124,7 +124,9 @@ fn entry(one: &Rejected) -> String {
 fn line(one: &Rejected) -> String {
     // A record that was cut, or is no JSON, is a text.
     let record = match serde_json::from_str::<&RawValue>(&one.record) {
-        Ok(raw) => raw.get().to_owned(),
+        // One object is one line.
+        Ok(raw) if !raw.get().contains(['\n', '\r']) => raw.get().to_owned(),
+        Ok(raw) => Json::from(raw.get()).to_string(),
         Err(_) => Json::from(one.record.as_str()).to_string(),
     };
     let told = json!({
@@ -162,7 +164,11 @@ mod tests {
             entry(&one("{\"id\":1}")),
             "Item (no key): line 3: no JSON}\n  run 7 at 2026-11-21T10:00:30Z, GET http://h/items?page=2\n  {\"id\":1}\n"
         );
-        for (record, want) in [("{\"id\":1.50}", "{\"id\":1.50}"), ("{\"id\":", "\"{\\\"id\\\":\"")] {
+        for (record, want) in [
+            ("{\"id\":1.50}", "{\"id\":1.50}"),
+            ("{\"id\":", "\"{\\\"id\\\":\""),
+            ("[\n1]", "\"[\\n1]\""),
+        ] {
             let line = line(&one(record));
             assert!(line.ends_with(&format!(",\"record\":{want}}}\n")), "{line}");
             let parsed: Json = serde_json::from_str(&line).expect("JSON");
