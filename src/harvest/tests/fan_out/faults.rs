@@ -266,3 +266,23 @@ async fn answers_of_links_alone_are_of_use() {
         "its key can be read, and that is all"
     );
 }
+
+#[tokio::test]
+async fn an_answer_in_doubt_stays_so_while_it_is_the_same() {
+    let field = r#"recipes: [Recipe!]! @fetch(source: "farm", GET: "/r/{$this.id}", rows: ".rows[]", when: ALWAYS)"#;
+    let bench = Bench::with(field).await;
+    bench.items(&[("a", "x")]);
+    bench.answers("/r/a", Answer::json(r#"{"rows":[{"id":"r1"}],"has_more":true}"#));
+    for new in [1, 0] {
+        let (report, _) = bench.round().await;
+        assert_eq!(report.summary.new, new);
+        let doubt = report.summary.told.doubt.unwrap_or_default();
+        assert!(
+            doubt.starts_with("1 answer may not be all of it, such as that about a: "),
+            "{doubt}"
+        );
+    }
+    bench.answers("/r/a", Answer::json(r#"{"rows":[{"id":"r1"}]}"#));
+    let (report, _) = bench.round().await;
+    assert_eq!(report.summary.told.doubt, None);
+}
