@@ -442,6 +442,8 @@ struct Queue {
     parents: VecDeque<Parent>,
     batch: usize,
     claimed: Option<Instant>,
+    /// It got fewer than it asked for.
+    cut: bool,
     /// The last claim found nothing, and nothing has happened since.
     dry: bool,
 }
@@ -449,7 +451,11 @@ struct Queue {
 impl Queue {
     /// Whether it is time for the next claim: before the last one is used up, where batches are used up fast.
     fn wants(&self, most: usize) -> bool {
-        let low = if self.batch > most { self.batch / 2 } else { 0 };
+        let low = if self.batch > most || self.cut {
+            self.batch.max(most) / 2
+        } else {
+            0
+        };
         most > 0 && !self.dry && self.parents.len() <= low
     }
 
@@ -469,6 +475,7 @@ impl Queue {
         if !self.dry {
             self.claimed = Some(Instant::now());
             // Towards the end there are fewer than were asked for, and the rest is for others.
+            self.cut = parents.len() < self.batch;
             self.batch = self.batch.min(parents.len());
             self.parents.extend(parents);
         }
