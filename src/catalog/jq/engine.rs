@@ -18,6 +18,7 @@ use super::{
     JqFault,
     budget::{self, TICK},
     check::TIMES,
+    matching,
 };
 
 /// Outputs of `range`: more than any run may yield, so that only a mistake meets it.
@@ -26,10 +27,14 @@ const RANGE_MAX: usize = 1_000_000;
 const REPEAT_MAX: usize = 65_536;
 /// Bits of a product: squared again and again, a number would outgrow every memory.
 const PRODUCT_BITS_MAX: u64 = 32_768;
+/// Bytes of JSON inside a text: its values take many times as many.
+const JSON_BYTES_MAX: usize = 1 << 20;
+/// Bytes of a number in it: reading one takes a time that grows with the square.
+const NUMBER_BYTES_MAX: usize = 10_000;
 /// Nesting of JSON inside a text: parsing it is recursive.
 const JSON_DEPTH_MAX: usize = 128;
 
-type Data = JustLut<Val>;
+pub(super) type Data = JustLut<Val>;
 
 /// The name under which the checked filter is compiled.
 const MAIN: &str = "hayloft_main";
@@ -45,6 +50,9 @@ const LEFT_OUT: &[&str] = &[
     "strflocaltime",
     "range",
     "fromjson",
+    "matches",
+    "split_matches",
+    "split_",
 ];
 /// Definitions that call a native that is left out.
 const LEFT_OUT_DEFINITIONS: &[&str] = &["debug", "stderr", "halt", "halt_error"];
@@ -132,6 +140,7 @@ fn natives() -> impl Iterator<Item = native::Fun<Data>> {
     let theirs = theirs.filter(|(name, ..)| !LEFT_OUT.contains(name));
     theirs
         .chain(own().into_iter().map(|fun| native::run::<Data>(fun)))
+        .chain(matching::natives().into_iter().map(|fun| native::run::<Data>(fun)))
         .chain([(TICK, v(0), tick())])
 }
 
@@ -166,9 +175,9 @@ fn own() -> [native::Filter<RunPtr<Data>>; 3] {
     ]
 }
 
-type Answer = Result<Val, jaq_core::Error<Val>>;
+pub(super) type Answer = Result<Val, jaq_core::Error<Val>>;
 
-fn failure(message: &str) -> jaq_core::Error<Val> {
+pub(super) fn failure(message: &str) -> jaq_core::Error<Val> {
     jaq_core::Error::str(message)
 }
 
@@ -240,10 +249,22 @@ fn from_json(value: &Val) -> Answer {
     let Val::TStr(bytes) = value else {
         return Err(failure("fromjson needs a text"));
     };
+    if bytes.len() > JSON_BYTES_MAX {
+        return Err(failure(&format!("JSON in a text has at most {JSON_BYTES_MAX} bytes")));
+    }
+    if longest_number(bytes) > NUMBER_BYTES_MAX {
+        return Err(failure(&format!("a number has at most {NUMBER_BYTES_MAX} digits")));
+    }
     if json_depth(bytes) > JSON_DEPTH_MAX {
         return Err(failure(&format!("JSON in a text may be nested {JSON_DEPTH_MAX} deep")));
     }
     jaq_json::read::parse_single(bytes).map_err(|error| failure(&format!("the text is not JSON: {error}")))
+}
+
+/// The longest run of what numbers are written with, texts included: no text of sense has so many digits either.
+fn longest_number(json: &[u8]) -> usize {
+    let runs = json.split(|byte| !matches!(byte, b'0'..=b'9' | b'.' | b'-' | b'+' | b'e' | b'E'));
+    runs.map(<[u8]>::len).max().unwrap_or(0)
 }
 
 /// The deepest nesting of brackets outside of texts, without parsing.

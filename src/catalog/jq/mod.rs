@@ -7,6 +7,7 @@ mod budget;
 mod check;
 mod engine;
 mod items;
+mod matching;
 mod moves;
 mod names;
 mod path;

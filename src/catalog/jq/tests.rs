@@ -227,6 +227,73 @@ fn bombs_are_defused_at_run_time() {
 }
 
 #[test]
+fn texts_are_matched_as_jq_does() {
+    let cases: &[(&str, &str, &str)] = &[
+        ("test(\"B\"; \"i\")", "\"abc\"", "true"),
+        (
+            "[match(\"(?<x>a)(b)?\"; \"gi\") | [.offset, .length, .string, .captures[0].name]]",
+            "\"äabÄA\"",
+            r#"[[1,2,"ab","x"],[4,1,"A","x"]]"#,
+        ),
+        ("[match(\"\"; \"g\").offset]", "\"äb\"", "[0,1,2]"),
+        ("[match(\"b*\"; \"gn\").string]", "\"abba\"", r#"["bb"]"#),
+        // A group may stand before one that comes before it.
+        ("[match(\"((a)|(b))*\").captures[].offset]", "\"ab\"", "[1,0,1]"),
+        (
+            "capture(\"(?<y>\\\\d+)-(?<m>\\\\d+)\")",
+            "\"2026-11\"",
+            r#"{"y":"2026","m":"11"}"#,
+        ),
+        ("[scan(\"\\\\d\")]", "\"a1b2\"", r#"["1","2"]"#),
+        ("split(\", *\"; \"\")", "\"a, b,c\"", r#"["a","b","c"]"#),
+        ("sub(\"(?<x>.)$\"; \"<\\(.x)>\")", "\"abc\"", "\"ab<c>\""),
+        ("gsub(\"(?<x>b)|c\"; \"[\\(.x)]\")", "\"abcd\"", "\"a[b][null]d\""),
+    ];
+    for (filter, input, want) in cases {
+        assert_eq!(run(filter, input), Ok(vec![(*want).to_owned()]), "{filter}");
+    }
+    for (filter, want) in [
+        ("test(\"(\")", "invalid regex"),
+        ("test(\"a\"; \"q\")", "invalid regex flag: q"),
+        ("test(1)", "1 is no text"),
+    ] {
+        let error = run(filter, "\"a\"").expect_err(filter);
+        assert!(error.contains(want), "{error}");
+    }
+}
+
+#[test]
+fn long_texts_have_bounds() {
+    let text = |part: &str, times: usize| format!("\"{}\"", part.repeat(times));
+    let (commas, digits) = (text(",", 50_001), text("9", 10_001));
+    for (filter, input, want) in [
+        ("gsub(\",\"; \"\")", &commas, "at most 50000 matches"),
+        ("[match(\",\"; \"g\")] | length", &commas, "at most 50000 matches"),
+        ("split(\",\"; null)", &commas, "null is no text"),
+        ("tonumber", &digits, "at most 10000 digits"),
+        ("fromjson", &digits, "at most 10000 digits"),
+        ("fromjson", &text("[],", 400_000), "at most 1048576 bytes"),
+    ] {
+        let error = run(filter, input).expect_err(filter);
+        assert!(error.contains(want), "{filter}: {error}");
+    }
+    assert_eq!(
+        run("gsub(\",\"; \"\")", &text(",", 50_000)),
+        Ok(vec!["\"\"".to_owned()])
+    );
+}
+
+/// Each match is looked for to the text's end; all of them would take the square of its length.
+#[test]
+fn matching_ends_with_the_time() {
+    let budget = Budget::of_thread(|| false);
+    budget.allow(std::time::Duration::from_millis(50));
+    let input = format!("\"{}\"", "a".repeat(1_000_000));
+    let error = run("[match(\"a*b|a\"; \"g\").offset] | length", &input).expect_err("too slow");
+    assert!(error.contains("it takes too long"), "{error}");
+}
+
+#[test]
 fn variables_and_keys() {
     let filter = Filter::compile("$page + 1", &["page", "env"]).expect("compiles");
     assert!(filter.uses("page") && !filter.uses("env"));

@@ -1,0 +1,169 @@
+//! `match`, `test`, `capture`, `scan`, `split`, `sub` and `gsub` over texts: the natives on which jq defines them. Knows regular
+//! expressions; leaves what is done with their matches to jq.
+//!
+//! The engine takes a time that grows with the text for each match. Some expressions (`a*b|a`) look through the whole rest for each,
+//! so the time is looked at between two matches. What is left of a match takes room, so they are counted.
+
+use std::{cell::RefCell, rc::Rc};
+
+use jaq_core::{
+    Cv, RunPtr, ValT as _,
+    native::{self, bome, v},
+};
+use jaq_json::Val;
+use jaq_std::ValT as _;
+use regex::{Captures, Match, Regex, RegexBuilder};
+
+use super::{
+    budget,
+    engine::{Answer, Data, failure},
+};
+
+/// Matches in one text: some ten megabytes of values.
+const MATCHES_MAX: usize = 50_000;
+/// Bytes that a compiled expression may take.
+const COMPILED_MAX: usize = 1 << 20;
+/// Expressions kept by a thread: a filter rarely has more, and compiling one takes longer than using it.
+const KEPT_MAX: usize = 32;
+
+pub(super) fn natives() -> [native::Filter<RunPtr<Data>>; 3] {
+    [
+        ("matches", v(2), |cv| bome(pieces(cv, false, true))),
+        ("split_matches", v(2), |cv| bome(pieces(cv, true, true))),
+        ("split_", v(2), |cv| bome(pieces(cv, true, false))),
+    ]
+}
+
+/// An expression with its flags.
+#[derive(Clone)]
+struct Expression {
+    regex: Rc<Regex>,
+    /// `g`: all matches and not the first alone.
+    all: bool,
+    /// `n`: none that is empty.
+    filled: bool,
+}
+
+thread_local! {
+    static KEPT: RefCell<Vec<([String; 2], Expression)>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Expression {
+    fn of(text: &str, flags: &str) -> Result<Expression, String> {
+        let kept = KEPT.with_borrow(|kept| {
+            let same = |(names, _): &&([String; 2], Expression)| names[0] == text && names[1] == flags;
+            kept.iter().find(same).map(|(_, kept)| kept.clone())
+        });
+        if let Some(kept) = kept {
+            return Ok(kept);
+        }
+        let made = Expression::compile(text, flags)?;
+        KEPT.with_borrow_mut(|kept| {
+            if kept.len() >= KEPT_MAX {
+                kept.remove(0);
+            }
+            kept.push(([text.to_owned(), flags.to_owned()], made.clone()));
+        });
+        Ok(made)
+    }
+
+    fn compile(text: &str, flags: &str) -> Result<Expression, String> {
+        let mut builder = RegexBuilder::new(text);
+        builder.size_limit(COMPILED_MAX);
+        let (mut all, mut filled) = (false, false);
+        for flag in flags.chars() {
+            match flag {
+                'g' => all = true,
+                'n' => filled = true,
+                'i' => _ = builder.case_insensitive(true),
+                'm' => _ = builder.multi_line(true),
+                's' => _ = builder.dot_matches_new_line(true),
+                'p' => _ = builder.multi_line(true).dot_matches_new_line(true),
+                'l' => _ = builder.swap_greed(true),
+                'x' => _ = builder.ignore_whitespace(true),
+                other => return Err(format!("invalid regex flag: {other}")),
+            }
+        }
+        let regex = builder.build().map_err(|error| format!("invalid regex: {error}"))?;
+        Ok(Expression {
+            regex: Rc::new(regex),
+            all,
+            filled,
+        })
+    }
+}
+
+/// The matches of a text, what stands between them, or both by turns.
+fn pieces(mut cv: Cv<'_, Data>, between: bool, matches: bool) -> Answer {
+    let flags = cv.0.pop_var();
+    let expression = cv.0.pop_var();
+    let expression = Expression::of(text(&expression)?, text(&flags)?).map_err(|message| failure(&message))?;
+    let whole = text(&cv.1)?;
+    let part = |text: &str| cv.1.as_sub_str(text.as_bytes());
+    let mut pieces = Vec::new();
+    let (mut end, mut count) = (0, 0);
+    // Bytes and letters up to the last match.
+    let mut passed = (0, 0);
+    for captures in expression.regex.captures_iter(whole) {
+        budget::tick().map_err(failure)?;
+        let Some(found) = captures.get(0).filter(|found| !expression.filled || !found.is_empty()) else {
+            continue;
+        };
+        count += 1;
+        if count > MATCHES_MAX {
+            return Err(failure(&format!("a text has at most {MATCHES_MAX} matches")));
+        }
+        if between {
+            pieces.push(part(whole.get(end..found.start()).unwrap_or_default()));
+            end = found.end();
+        }
+        if matches {
+            passed.1 += letters(whole, passed.0, found.start());
+            passed.0 = found.start();
+            pieces.push(groups(&expression.regex, &captures, whole, passed, &part)?);
+        }
+        if !expression.all {
+            break;
+        }
+    }
+    if between {
+        pieces.push(part(whole.get(end..).unwrap_or_default()));
+    }
+    Ok(pieces.into_iter().collect())
+}
+
+/// A match and its groups, as `match` gives them.
+fn groups(
+    regex: &Regex,
+    captures: &Captures<'_>,
+    whole: &str,
+    (byte, letter): (usize, usize),
+    part: &dyn Fn(&str) -> Val,
+) -> Answer {
+    let group = |(found, name): (Option<Match<'_>>, Option<&str>)| {
+        let found = found?;
+        let number = |number: usize| Val::from(number);
+        let mut members = vec![
+            ("offset", number(letter + letters(whole, byte, found.start()))),
+            ("length", number(found.as_str().chars().count())),
+            ("string", part(found.as_str())),
+        ];
+        members.extend(name.map(|name| ("name", Val::from(name.to_owned()))));
+        let members = members
+            .into_iter()
+            .map(|(key, value)| (Val::from(key.to_owned()), value));
+        Some(Val::from_map(members))
+    };
+    captures.iter().zip(regex.capture_names()).filter_map(group).collect()
+}
+
+fn letters(whole: &str, from: usize, to: usize) -> usize {
+    whole.get(from..to).map_or(0, |between| between.chars().count())
+}
+
+fn text(value: &Val) -> Result<&str, jaq_core::Error<Val>> {
+    match value {
+        Val::TStr(bytes) => std::str::from_utf8(bytes).map_err(|_| failure("the text is no UTF-8")),
+        other => Err(failure(&format!("{other} is no text"))),
+    }
+}
