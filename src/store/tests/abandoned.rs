@@ -12,15 +12,6 @@ on_both!(
 /// A statement that never ends by itself.
 const ENDLESS: &str = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM n) SELECT CAST(-1 AS BIGINT),CAST(count(*) AS TEXT) FROM n";
 
-fn statement(sql: &str) -> Statement {
-    Statement {
-        sql: sql.into(),
-        binds: Arc::new([]),
-        roots: Arc::new([]),
-        types: Arc::new([]),
-    }
-}
-
 async fn an_abandoned_statement_is_interrupted(on: On) {
     let bench = bench_on(on).await;
     let endless = statement(ENDLESS);

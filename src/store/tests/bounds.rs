@@ -16,16 +16,6 @@ async fn within(place: &Place, limit: Duration) -> Store {
     store.expect("a store")
 }
 
-/// A statement of our own, with the answer that it gives.
-fn statement(sql: &str) -> Statement {
-    Statement {
-        sql: sql.into(),
-        binds: Arc::new([]),
-        roots: Arc::new([]),
-        types: Arc::new([]),
-    }
-}
-
 async fn answers(store: &Store) {
     for _ in 0..store.readers() {
         let one = statement("SELECT CAST(-1 AS BIGINT),CAST(1 AS TEXT)");

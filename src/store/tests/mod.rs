@@ -107,3 +107,13 @@ async fn run(store: &Store, sql: &str) -> u64 {
     let writer = store.inner.writer().expect("a writer");
     writer.execute(store.inner.params().query(sql)).await.expect("it runs")
 }
+
+/// A read of our own, which gives the log's position and a text.
+fn statement(sql: &str) -> Statement {
+    Statement {
+        sql: sql.into(),
+        binds: Arc::new([]),
+        roots: Arc::new([]),
+        types: Arc::new([]),
+    }
+}

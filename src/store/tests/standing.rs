@@ -149,15 +149,6 @@ async fn what_a_newer_definition_asked_is_not_forgotten(on: On) {
     assert_eq!(number(&again, "SELECT count(*) FROM hayloft_fan_out").await, 1);
 }
 
-fn statement(sql: &str) -> Statement {
-    Statement {
-        sql: sql.into(),
-        binds: Arc::new([]),
-        roots: Arc::new([]),
-        types: Arc::new([]),
-    }
-}
-
 #[tokio::test]
 async fn what_is_gone_is_named_as_replaced() {
     let bench = older(On::Postgres).await;
