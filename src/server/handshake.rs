@@ -63,7 +63,7 @@ pub(super) fn accept(parts: &mut Parts, shared: Shared) -> Response {
     tokio::spawn(async move {
         match upgrade.await {
             Ok(upgraded) => {
-                meter.messages();
+                meter.messages(client);
                 let agreed = Agreed {
                     upgraded,
                     meter,

@@ -44,7 +44,7 @@ enum Counts {
     Here(usize),
     /// A body's, whose reader counts them.
     Elsewhere,
-    /// Those of many requests at once, which are counted one by one.
+    /// Nobody's, or those of many requests at once, which are counted one by one.
     Never,
 }
 
@@ -110,11 +110,19 @@ impl Meter {
         count.counts = if many { Counts::Never } else { Counts::Elsewhere };
     }
 
-    /// The connection is a socket now: what comes are messages.
-    pub fn messages(&self) {
+    /// The connection is a socket of this client now: what comes are messages.
+    pub fn messages(&self, client: Client) {
         let mut count = self.count();
         count.clear();
+        count.client = client;
         count.counts = Counts::Here(MESSAGE_MAX);
+    }
+
+    /// What comes from now on is thrown away.
+    pub fn ignore(&self) {
+        let mut count = self.count();
+        count.clear();
+        count.counts = Counts::Never;
     }
 
     /// The request is over; the next head may come.
@@ -158,7 +166,7 @@ mod tests {
         meter.received(FREE + 1).expect("half a head");
         assert!(budget.none(Client(2)).grow(MESSAGE_MAX - HEAD_MAX).is_ok());
         assert!(budget.none(Client(2)).grow(MESSAGE_MAX - HEAD_MAX + 1).is_err());
-        meter.messages();
+        meter.messages(Client(1));
         meter.received(FREE).expect("free");
         assert!(
             budget.none(Client(2)).grow(MESSAGE_MAX).is_ok(),
@@ -168,7 +176,7 @@ mod tests {
         meter.received(70_000).expect("room");
         assert!(budget.none(Client(2)).grow(1).is_err());
         let other = Meter::new(budget.clone(), Client(2));
-        other.messages();
+        other.messages(Client(2));
         assert!(other.received(FREE + 1).is_err());
         // A step of 64 KB gives it ten more seconds.
         let until = meter.deadline().expect("half a message");

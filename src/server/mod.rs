@@ -3,6 +3,7 @@
 mod assets;
 mod client;
 mod connections;
+mod frames;
 mod graphql;
 mod handshake;
 mod headers;

@@ -4,28 +4,15 @@
 //! Nothing piles up: a frame is read when all that the last one called for has left, pongs included, and one message is on its
 //! way at a time, the large ones in pieces.
 
-use std::{ops::ControlFlow, sync::Arc, time::Duration};
+use std::{io, ops::ControlFlow, sync::Arc, time::Duration};
 
-use bytes::Bytes;
-use futures_util::{SinkExt, StreamExt};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
-use tokio_tungstenite::{
-    WebSocketStream,
-    tungstenite::{
-        Error, Message,
-        protocol::{
-            CloseFrame, Role, WebSocketConfig,
-            frame::{
-                Frame,
-                coding::{CloseCode, Data, OpCode},
-            },
-        },
-    },
-};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use super::{
+    frames::{Fault, Frames, Heard},
     handshake::Agreed,
     intake::{self, MESSAGE_MAX},
     meter::Meter,
@@ -36,29 +23,31 @@ use super::{
 };
 use crate::graphql::{ApiResponse, Client, Parts};
 
-/// Bytes of a buffer in each direction. The default of 128 KiB would cost ten thousand sockets 2.5 GB.
-const BUFFER: usize = 4 * 1024;
-/// Bytes of a piece of a large answer. The library keeps room for the largest frame as long as the socket lives.
+/// Bytes of a piece of a large answer.
 const PIECE: usize = 16 * 1024;
-/// Bytes that wait to be sent: a piece of an answer, and what control frames call for.
-const UNSENT_MAX: usize = 256 * 1024;
 /// How long a client may take to send `connection_init`.
 const INIT_PATIENCE: Duration = Duration::from_secs(10);
 /// And how much longer a process looks for it that had no time before: it may have come long ago.
 const INIT_GRACE: Duration = Duration::from_millis(100);
-/// How long the end of a socket may take to leave.
+/// How long the end of a socket may take: to leave, and to be taken note of.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(10);
 /// Pings keep proxies from closing idle sockets and find out dead ones: after two without an answer.
 const PING_EVERY: Duration = Duration::from_secs(25);
 const UNANSWERED_MAX: u32 = 2;
 
-/// The reason why a socket ends: a close frame to send, or none when the peer is gone.
-type End = Option<CloseFrame>;
+/// Why a socket ends: what to say at last, or nothing when the peer is gone.
+type End = Option<Last>;
 /// To go on, or to end.
 type Flow = ControlFlow<End>;
 
+/// The last word; without a code where the client ended it without one.
+struct Last {
+    code: Option<u16>,
+    reason: String,
+}
+
 struct Socket {
-    frames: WebSocketStream<TokioIo<Upgraded>>,
+    frames: Frames<TokioIo<Upgraded>>,
     protocol: Protocol,
     operations: Operations,
     meter: Arc<Meter>,
@@ -73,16 +62,10 @@ pub(super) async fn serve(agreed: Agreed, shared: Shared) {
         meter,
         client,
     } = agreed;
-    let config = WebSocketConfig::default()
-        .read_buffer_size(BUFFER)
-        .write_buffer_size(BUFFER)
-        .max_write_buffer_size(UNSENT_MAX)
-        .max_message_size(Some(MESSAGE_MAX))
-        .max_frame_size(Some(MESSAGE_MAX));
     let operations_max = shared.context.api.newest().limits().socket_operations;
     let stopping = shared.shutdown.clone();
     let mut socket = Socket {
-        frames: WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await,
+        frames: Frames::new(TokioIo::new(upgraded), MESSAGE_MAX),
         protocol: Protocol::new(operations_max),
         operations: Operations::default(),
         meter,
@@ -92,12 +75,21 @@ pub(super) async fn serve(agreed: Agreed, shared: Shared) {
     // Also in the middle of a message: a close frame may stand between its pieces.
     let end = tokio::select! {
         biased;
-        () = stopping.cancelled() => Some(frame_of(1001, "the server is stopping")),
+        () = stopping.cancelled() => Some(last(1001, "the server is stopping")),
         end = socket.converse() => end,
     };
-    if let Some(frame) = end {
+    let Socket {
+        mut frames,
+        meter,
+        operations,
+        ..
+    } = socket;
+    drop(operations);
+    if let Some(Last { code, reason }) = end {
+        // Nothing is kept of what is only heard out.
+        meter.ignore();
         // The peer may be gone already; then there is nobody to tell.
-        let _ = tokio::time::timeout(CLOSE_PATIENCE, socket.frames.close(Some(frame))).await;
+        let _ = tokio::time::timeout(CLOSE_PATIENCE, frames.close(code, &reason)).await;
     }
 }
 
@@ -111,7 +103,7 @@ impl Socket {
             let flow = tokio::select! {
                 () = tokio::time::sleep_until(init_deadline), if !self.protocol.is_initialised() => {
                     if is_overdue {
-                        return Some(frame_of(4408, "Connection initialisation timeout"));
+                        return Some(last(4408, "Connection initialisation timeout"));
                     }
                     is_overdue = true;
                     init_deadline = Instant::now() + INIT_GRACE;
@@ -123,11 +115,11 @@ impl Socket {
                         return None;
                     }
                     unanswered += 1;
-                    self.send(Message::Ping(Bytes::new())).await
+                    self.send(Control::Ping, &[]).await
                 }
-                frame = self.frames.next() => {
+                heard = self.frames.next() => {
                     unanswered = 0;
-                    self.hear(frame).await
+                    self.hear(heard).await
                 }
             };
             if let ControlFlow::Break(end) = flow {
@@ -136,21 +128,26 @@ impl Socket {
         }
     }
 
-    /// Does what a frame from the client calls for.
-    async fn hear(&mut self, frame: Option<Result<Message, Error>>) -> Flow {
-        let text = match frame {
-            Some(Ok(Message::Text(text))) => text,
-            Some(Ok(Message::Binary(_))) => return close(4400, "Messages are text"),
-            Some(Ok(Message::Ping(payload))) => {
+    /// Does what the client says.
+    async fn hear(&mut self, heard: Result<Heard, Fault>) -> Flow {
+        let text = match heard {
+            Ok(Heard::Text(text)) => text,
+            Ok(Heard::Ping(payload)) => {
                 self.meter.control(payload.len());
                 // The pong leaves before anything else is read.
-                return flow(self.frames.flush().await);
+                return self.send(Control::Pong, &payload).await;
             }
-            Some(Ok(Message::Pong(payload))) => {
-                self.meter.control(payload.len());
+            Ok(Heard::Pong(bytes)) => {
+                self.meter.control(bytes);
                 return ControlFlow::Continue(());
             }
-            Some(Ok(Message::Close(_) | Message::Frame(_)) | Err(_)) | None => return ControlFlow::Break(None),
+            // Its own code is the answer.
+            Ok(Heard::Close(code)) => {
+                let reason = String::new();
+                return ControlFlow::Break(Some(Last { code, reason }));
+            }
+            Err(Fault::Refused(code, reason)) => return close(code, reason),
+            Err(Fault::Gone) => return ControlFlow::Break(None),
         };
         self.meter.whole();
         let mut received = self.shared.received.none(self.client);
@@ -160,7 +157,7 @@ impl Socket {
         };
         match verdict {
             Verdict::Ignore => ControlFlow::Continue(()),
-            Verdict::Send(text) => self.send(Message::text(text)).await,
+            Verdict::Send(text) => self.say_text(&text).await,
             Verdict::Stop(id) => {
                 self.operations.stop(&id);
                 ControlFlow::Continue(())
@@ -181,12 +178,12 @@ impl Socket {
     async fn say(&mut self, id: String, event: Event) -> Flow {
         let Event::Answer(answer, place) = event else {
             self.protocol.ended(&id);
-            return self.send(Message::text(protocol::complete(&id))).await;
+            return self.say_text(&protocol::complete(&id)).await;
         };
         if let Some(errors) = answer.ended_by() {
             self.protocol.ended(&id);
             self.operations.stop(&id);
-            return self.send(Message::text(protocol::error(&id, &errors))).await;
+            return self.say_text(&protocol::error(&id, &errors)).await;
         }
         let sent = self.send_answer(&id, answer).await;
         drop(place);
@@ -220,16 +217,19 @@ impl Socket {
                     None => return close(1011, "Internal error"),
                 }
             }
-            let frame = Frame::message(piece, OpCode::Data(kind), at == len);
+            flow(self.frames.send(OpCode::Data(kind), at == len, &piece).await)?;
             kind = Data::Continue;
-            self.send(Message::Frame(frame)).await?;
         }
         ControlFlow::Continue(())
     }
 
     /// Sends a message, as fast as the connection gets on.
-    async fn send(&mut self, message: Message) -> Flow {
-        flow(self.frames.send(message).await)
+    async fn say_text(&mut self, text: &str) -> Flow {
+        flow(self.frames.send_text(text).await)
+    }
+
+    async fn send(&mut self, control: Control, payload: &[u8]) -> Flow {
+        flow(self.frames.send(OpCode::Control(control), true, payload).await)
     }
 }
 
@@ -240,7 +240,7 @@ fn pings() -> Interval {
 }
 
 /// Goes on, unless the client is gone or does not read.
-fn flow(sent: Result<(), Error>) -> Flow {
+fn flow(sent: io::Result<()>) -> Flow {
     match sent {
         Ok(()) => ControlFlow::Continue(()),
         Err(error) => {
@@ -251,14 +251,12 @@ fn flow(sent: Result<(), Error>) -> Flow {
 }
 
 fn close(code: u16, reason: &str) -> Flow {
-    ControlFlow::Break(Some(frame_of(code, reason)))
+    ControlFlow::Break(Some(last(code, reason)))
 }
 
-/// A close frame holds 125 bytes: two for the code, the rest for the reason.
-fn frame_of(code: u16, reason: &str) -> CloseFrame {
-    let reason = &reason[..reason.floor_char_boundary(123)];
-    CloseFrame {
-        code: CloseCode::from(code),
-        reason: reason.into(),
+fn last(code: u16, reason: &str) -> Last {
+    Last {
+        code: Some(code),
+        reason: reason.to_owned(),
     }
 }

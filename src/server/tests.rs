@@ -1,6 +1,7 @@
 //! The server as a client sees it: statuses and media types over HTTP, messages and close codes over WebSocket.
 
 mod browsers;
+mod sockets;
 
 use std::time::Duration;
 
@@ -192,6 +193,11 @@ async fn start_within(bounds: Bounds) -> Running {
 }
 
 async fn start_with(bounds: Bounds, limits: Limits) -> Running {
+    start_behind(bounds, limits, &[]).await
+}
+
+/// The same with proxies that are trusted.
+async fn start_behind(bounds: Bounds, limits: Limits, proxies: &[&str]) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address").to_string();
     let shutdown = CancellationToken::new();
@@ -200,7 +206,7 @@ async fn start_with(bounds: Bounds, limits: Limits) -> Running {
         api: farm.current(),
         allowed_hosts: ["data.example".parse().expect("a name")].into(),
         allowed_origins: ["https://app.example".parse().expect("an origin")].into(),
-        trusted_proxies: [].into(),
+        trusted_proxies: proxies.iter().map(|proxy| proxy.parse().expect("a proxy")).collect(),
         graphiql: true,
         drain: Duration::ZERO,
     };
@@ -214,11 +220,19 @@ async fn start_with(bounds: Bounds, limits: Limits) -> Running {
 }
 
 async fn connect(address: &str, path: &str) -> Socket {
+    connect_with(address, path, &[]).await
+}
+
+async fn connect_with(address: &str, path: &str, headers: &[(&'static str, &str)]) -> Socket {
     let mut request = format!("ws://{address}{path}")
         .into_client_request()
         .expect("a request");
     let protocol = "graphql-transport-ws".parse().expect("a header");
     request.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, protocol);
+    for (name, value) in headers {
+        let value = value.parse().expect("a header");
+        request.headers_mut().insert(*name, value);
+    }
     connect_async(request).await.expect("a socket").0
 }
 

@@ -2,10 +2,13 @@
 
 use futures_util::future::join_all;
 use serde_json::json;
-use tokio::io::AsyncWriteExt;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use super::{ALL, MB, Peak, bystander, flood, frame, rest_of, serve, socket, stocked, text_frame};
-use crate::harness::Socket;
+use crate::harness::{PATIENCE, Socket};
 
 /// Each ping calls for a pong; nobody reads them.
 #[tokio::test]
@@ -78,6 +81,32 @@ async fn a_large_answer_is_whole_on_a_socket() {
         let got = socket.next().await;
         assert!(got["payload"]["data"] == want, "another answer");
         assert_eq!(socket.next().await, json!({ "type": "complete", "id": id }));
+    }
+}
+
+/// What a large message took is free again after it, however long its socket stays open.
+#[tokio::test]
+async fn large_messages_leave_nothing_behind() {
+    let (_scratch, program) = serve(&[]).await;
+    let peak = Peak::begin(&program);
+    let ping = text_frame(&json!({ "type": "ping", "payload": "x".repeat(MB) }));
+    let mut streams = Vec::new();
+    for _ in 0..100 {
+        let mut stream = socket(&program).await;
+        stream.write_all(&ping).await.expect("bytes are sent");
+        heard(&mut stream, r#"{"type":"pong"}"#).await;
+        streams.push(stream);
+    }
+    bystander(&program).await;
+    peak.stays_within(&program, 40 * MB);
+}
+
+/// Reads until something has come.
+async fn heard(stream: &mut TcpStream, what: &str) {
+    let mut all = Vec::new();
+    while !String::from_utf8_lossy(&all).contains(what) {
+        let read = tokio::time::timeout(PATIENCE, stream.read_buf(&mut all)).await;
+        assert_ne!(read.expect("more in time").expect("more"), 0, "it ended");
     }
 }
 
