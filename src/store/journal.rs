@@ -13,12 +13,21 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Inner, driver::Pool, open::beside, reader::Source};
+use sqlx::{AssertSqlSafe, SqlitePool};
+
+use super::{
+    Inner,
+    driver::Pool,
+    open::{BUSY, beside},
+    reader::Source,
+};
 
 /// Bytes beyond which the log is folded in before the next transaction: twice what it has when nobody reads.
 const BYTES_MAX: u64 = if cfg!(test) { 1 << 20 } else { 64 << 20 };
-/// After so much time without a write it is folded in, and takes no room.
+/// After so much time without a write it is folded in, and takes no room; a reader in its way is looked for again as often.
 const REST: Duration = Duration::from_secs(2);
+/// Between two looks at whether a reader is in the way.
+const GLANCE: Duration = Duration::from_millis(10);
 /// Where a reader is allowed to take longer than others, as for a backup, nobody is to wait for it again and again.
 const PAUSE: Duration = Duration::from_secs(60);
 
@@ -31,6 +40,8 @@ pub struct Journal {
     attended: AtomicBool,
     /// When it could not be made short.
     kept: Mutex<Option<Instant>>,
+    /// How often in a row a reader was in the way while nobody wrote.
+    hindered: AtomicU64,
 }
 
 impl Journal {
@@ -43,6 +54,7 @@ impl Journal {
             writes: AtomicU64::default(),
             attended: AtomicBool::default(),
             kept: Mutex::default(),
+            hindered: AtomicU64::default(),
         })
     }
 
@@ -55,12 +67,38 @@ impl Journal {
     /// Folds it in and makes it short, unless a reader takes too long.
     async fn fold(&self, writer: &Pool) {
         let Pool::Sqlite(pool) = writer else { return };
-        let folded = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(pool).await;
-        if let Err(error) = folded {
+        if let Err(error) = fold_in_turn(pool).await {
             tracing::debug!(%error, "the write-ahead log was not folded in");
         }
         let kept = (self.bytes() > 0).then(Instant::now);
         *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = kept;
+    }
+
+    /// The same while nobody writes. It waits for no reader, as whoever writes next would wait with it: those who come when all is in
+    /// the file need the log no more, so that the others end sooner or later. True when there is nothing left to do.
+    async fn fold_at_rest(&self, writer: &Pool) -> bool {
+        let Pool::Sqlite(pool) = writer else { return true };
+        match fold_at_once(pool).await {
+            Ok(()) => {}
+            Err(sqlx::Error::PoolClosed) => return true,
+            Err(error) => tracing::debug!(%error, "the write-ahead log was not folded in"),
+        }
+        let folded = self.bytes() == 0;
+        match folded {
+            true => self.hindered.store(0, Ordering::Release),
+            // It is said once.
+            false if self.hindered.fetch_add(1, Ordering::AcqRel) == 0 => {
+                tracing::debug!("a reader needs the write-ahead log; it is folded in when that one has ended");
+            }
+            false => {}
+        }
+        folded
+    }
+
+    /// How often in a row it was not folded in at rest.
+    #[cfg(test)]
+    pub fn hindered(&self) -> u64 {
+        self.hindered.load(Ordering::Acquire)
     }
 
     fn may_fold(&self) -> bool {
@@ -84,18 +122,51 @@ pub async fn before_write(inner: &Inner, writer: &Pool) {
     }
 }
 
+/// Folds all of the log into the file, and then makes it short, which waits for those who began to read before that.
+///
+/// SQLite itself waits for the readers of one mark after the other, and new ones may take a mark on, so that it can wait in vain.
+/// Looked at again and again there is a moment without one: from then on who reads needs the file alone.
+async fn fold_in_turn(pool: &SqlitePool) -> Result<(), sqlx::Error> {
+    // Held, so that nobody writes meanwhile.
+    let mut writer = pool.acquire().await?;
+    let began = Instant::now();
+    while began.elapsed() < BUSY {
+        let passive = sqlx::query_as("PRAGMA wal_checkpoint(PASSIVE)");
+        let (_, frames, folded): (i64, i64, i64) = passive.fetch_one(&mut *writer).await?;
+        if frames == folded {
+            break;
+        }
+        tokio::time::sleep(GLANCE).await;
+    }
+    let shorten = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut *writer);
+    shorten.await.map(|_| ())
+}
+
+/// Folds the log in as far as that goes without waiting for anybody.
+async fn fold_at_once(pool: &SqlitePool) -> Result<(), sqlx::Error> {
+    let mut writer = pool.acquire().await?;
+    let patience = format!("PRAGMA busy_timeout={}", BUSY.as_millis());
+    let mut done = Ok(());
+    for sql in ["PRAGMA busy_timeout=0", "PRAGMA wal_checkpoint(TRUNCATE)", &patience] {
+        let ran = sqlx::query(AssertSqlSafe(sql.to_owned())).execute(&mut *writer).await;
+        done = done.and(ran.map(|_| ()));
+    }
+    done
+}
+
 /// Waits until nobody writes for a while, and folds the log in.
 async fn attend(journal: Arc<Journal>, writer: Pool) {
     let mut before = 0;
     loop {
         let writes = journal.writes.load(Ordering::Acquire);
         if writes == before {
-            journal.fold(&writer).await;
-            journal.attended.store(false, Ordering::Release);
-            // Somebody may have begun to write meanwhile, who took this task for awake.
-            let more = journal.writes.load(Ordering::Acquire) != before;
-            if !more || journal.attended.swap(true, Ordering::AcqRel) {
-                return;
+            if journal.fold_at_rest(&writer).await {
+                journal.attended.store(false, Ordering::Release);
+                // Somebody may have begun to write meanwhile, who took this task for awake.
+                let more = journal.writes.load(Ordering::Acquire) != before;
+                if !more || journal.attended.swap(true, Ordering::AcqRel) {
+                    return;
+                }
             }
         }
         before = writes;

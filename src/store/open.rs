@@ -30,7 +30,7 @@ use super::{
 use crate::config::{DatabaseUrl, PostgresUrl};
 
 /// How long a statement waits for another connection's lock: only a checkpoint or a reader beside us can hold one.
-const BUSY: Duration = Duration::from_secs(10);
+pub const BUSY: Duration = Duration::from_secs(10);
 /// How long a commit waits for the one writer connection; groups are short, so this is reached only when the disk hangs.
 const WRITER_WAIT: Duration = Duration::from_secs(120);
 /// Prepared statements kept per connection: plans in use beside the statements of loads.

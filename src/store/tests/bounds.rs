@@ -89,7 +89,7 @@ async fn the_log_stays_short() {
     let log = open::beside(file, "-wal");
     let bytes = || log.metadata().map_or(0, |log| log.len());
     let done = Arc::new(AtomicBool::new(false));
-    let slow = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM n WHERE x<300000) \
+    let slow = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM n WHERE x<60000) \
                 SELECT CAST(-1 AS BIGINT),CAST((SELECT count(*) FROM n)+(SELECT count(*) FROM item) AS TEXT)";
     let readers: Vec<_> = (0..2)
         .map(|_| {
@@ -115,6 +115,33 @@ async fn the_log_stays_short() {
     assert!(longest > 1 << 20, "{longest} bytes: there was nothing to fold");
     assert!(longest < 3 << 20, "{longest} bytes");
     // When nobody writes it is folded in.
+    while bytes() > 0 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// A reader in its way does not keep the log for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_is_folded_in_when_its_reader_has_ended() {
+    let place = Place::new(On::Sqlite);
+    let store = within(&place, Duration::from_secs(5)).await;
+    let DatabaseUrl::Sqlite(file) = &place.url else {
+        panic!("a file");
+    };
+    let log = open::beside(file, "-wal");
+    let bytes = || log.metadata().map_or(0, |log| log.len());
+    let reader = rusqlite::Connection::open(file).expect("a reader");
+    reader.execute_batch("BEGIN").expect("it reads");
+    let runs = reader.query_row("SELECT count(*) FROM hayloft_run", [], |row| row.get::<_, i64>(0));
+    assert_eq!(runs.ok(), Some(0));
+    harvest(&store, "Item", ITEM, 0, vec![item("i", "n", 1.0, None, &[])]).await;
+    let journal = &store.inner.journal;
+    // It was tried in vain, and more than once.
+    while journal.hindered() < 2 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(bytes() > 0);
+    drop(reader);
     while bytes() > 0 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
