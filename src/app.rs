@@ -212,7 +212,7 @@ pub struct Serving {
 
 impl Serving {
     /// Serves and harvests until `shutdown`; both have then ended, and the database is closed.
-    pub async fn run(self, shutdown: CancellationToken) -> Result<(), Failure> {
+    pub async fn run(self, shutdown: Shutdown) -> Result<(), Failure> {
         let loaded = Loaded::of(self.definition.clone())?;
         // The port first: a second copy is told so before it waits for the database.
         let listener = bind(&self.listen.listen).await?;
@@ -235,7 +235,7 @@ impl Serving {
         store: Store,
         listener: TcpListener,
         address: SocketAddr,
-        shutdown: CancellationToken,
+        Shutdown { stop: shutdown, hurry }: Shutdown,
     ) -> Result<(), Failure> {
         let types = loaded.catalog.entities.len();
         let limits = Limits {
@@ -250,6 +250,7 @@ impl Serving {
             trusted_proxies: self.listen.trust_proxy.as_slice().into(),
             graphiql: !self.listen.no_graphiql,
             drain: drain(&self.listen, address),
+            hurry,
         };
         loaded.unfilled().for_each(|told| tracing::warn!("{told}"));
         let (desk, operators) = sync::watch::channel(None);
@@ -339,22 +340,33 @@ async fn bind(listen: &str) -> Result<TcpListener, Failure> {
     })
 }
 
-/// A token that Ctrl-C and SIGTERM cancel.
-pub fn shutdown_on_signals() -> Result<CancellationToken, Failure> {
+/// How the program is asked to end.
+#[derive(Clone, Debug, Default)]
+pub struct Shutdown {
+    /// It is asked to.
+    pub stop: CancellationToken,
+    /// It is asked again: what is only waited for, for the sake of others, is waited for no longer.
+    pub hurry: CancellationToken,
+}
+
+/// The tokens that Ctrl-C and SIGTERM cancel, the first and the second of them.
+pub fn shutdown_on_signals() -> Result<Shutdown, Failure> {
     use tokio::signal::unix::{SignalKind, signal};
     let cannot = |error| Failure::work(format!("error: cannot listen for signals: {error}"));
     let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
-    let token = CancellationToken::new();
-    let cancelled = token.clone();
+    let shutdown = Shutdown::default();
+    let Shutdown { stop, hurry } = shutdown.clone();
     tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+        for (token, told) in [(stop, "stopping"), (hurry, "asked to stop again")] {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            // First what was asked for: a log that cannot be written must not keep anybody from it.
+            token.cancel();
+            tracing::info!("{told}");
         }
-        // First what was asked for: a log that cannot be written must not keep anybody from it.
-        cancelled.cancel();
-        tracing::info!("stopping");
     });
-    Ok(token)
+    Ok(shutdown)
 }

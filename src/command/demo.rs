@@ -35,7 +35,7 @@ impl Demo {
             files: vec![definition],
             folder: PathBuf::from("."),
         };
-        let upstream = Upstream::start(SEED, Some(TICK), shutdown.clone())
+        let upstream = Upstream::start(SEED, Some(TICK), shutdown.stop.clone())
             .await
             .map_err(|error| Failure::setup(format!("error: the stand-in of the game's API cannot start: {error}")))?;
         tracing::info!("a stand-in of a game's API is on {}", upstream.url());

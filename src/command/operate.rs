@@ -51,7 +51,7 @@ impl OperateSettings {
     pub async fn perform(self, order: Order) -> Result<(), Failure> {
         let loaded = Loaded::read(&self.definition.schema)?;
         let url = self.database.or_beside(&self.definition.schema);
-        let stop = app::shutdown_on_signals()?;
+        let stop = app::shutdown_on_signals()?.stop;
         let (events, waiting) = mpsc::channel(EVENTS);
         let asked = async {
             let definition = &loaded.catalog.fingerprint;

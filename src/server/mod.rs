@@ -50,6 +50,8 @@ pub struct ServerContext {
     pub graphiql: bool,
     /// How long the port stays open at the end.
     pub drain: Duration,
+    /// Ends that wait: somebody does not want to wait for it.
+    pub hurry: CancellationToken,
 }
 
 /// Serves until `shutdown`, then drains: new requests are told to go elsewhere, sockets are closed with 1001. When that is over
@@ -82,7 +84,11 @@ async fn serve_within(
                 "new requests are refused; the port closes in {:?}",
                 shared.context.drain
             );
-            tokio::time::sleep(shared.context.drain).await;
+            let context = &shared.context;
+            let waited = context.hurry.run_until_cancelled(tokio::time::sleep(context.drain));
+            if waited.await.is_none() {
+                tracing::info!("the port closes now, as it was asked for again");
+            }
         }
         closing.cancel();
         tokio::time::sleep(GRACE).await;

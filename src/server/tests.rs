@@ -40,6 +40,7 @@ async fn send(request: Request<Body>) -> Response<Body> {
         trusted_proxies: [].into(),
         graphiql: true,
         drain: Duration::ZERO,
+        hurry: CancellationToken::new(),
     };
     let router = super::router::router(Shared::new(context, CancellationToken::new(), 100));
     router.oneshot(request).await.expect("an answer")
@@ -209,6 +210,7 @@ async fn start_behind(bounds: Bounds, limits: Limits, proxies: &[&str]) -> Runni
         trusted_proxies: proxies.iter().map(|proxy| proxy.parse().expect("a proxy")).collect(),
         graphiql: true,
         drain: Duration::ZERO,
+        hurry: CancellationToken::new(),
     };
     let server = tokio::spawn(serve_within(listener, context, shutdown.clone(), bounds));
     Running {

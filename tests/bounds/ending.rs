@@ -4,7 +4,7 @@ use serde_json::json;
 use tokio::net::TcpStream;
 
 use super::{MB, address, bystander, query, said, serve, status_of, stocked};
-use crate::harness::Socket;
+use crate::harness::{Socket, eventually};
 
 async fn status(program: &crate::harness::Program, path: &str) -> (u16, String) {
     let response = program
@@ -60,6 +60,19 @@ async fn read_answer(stream: &mut TcpStream) -> usize {
             return read;
         }
     }
+}
+
+/// Who asks again does not want to wait.
+#[tokio::test]
+async fn a_second_signal_cuts_the_drain_short() {
+    let (_scratch, program) = serve(&[("HAYLOFT_DRAIN", "1h")]).await;
+    program.signal("INT").await;
+    eventually("it drains", || async {
+        (status(&program, "/readyz").await.0 == 503).then_some(())
+    })
+    .await;
+    // The harness waits for minutes, not for an hour.
+    assert_eq!(program.terminate().await, Some(0));
 }
 
 /// On a loopback address nobody waits for a balancer.
