@@ -32,6 +32,7 @@ mod names;
 mod numbers;
 mod outages;
 mod pages;
+mod panics;
 mod parts;
 mod places;
 mod reload;

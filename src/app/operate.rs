@@ -200,10 +200,16 @@ impl Operator {
                 runs.spawn(self.clone().run_one(fetch, events.clone(), stop.clone()));
             }
             let Some(ended) = runs.join_next().await else { break };
-            let (fetch, result) = ended.map_err(|error| {
-                tracing::error!(%error, "a run by hand broke");
-                Failure::work("error: a run broke; the log has the cause")
-            })?;
+            let (fetch, result) = match ended {
+                Ok(ran) => ran,
+                // Those beside it end in order: dropped, they would be nobody's until their leases are over.
+                Err(error) => {
+                    tracing::error!(%error, "a run by hand broke");
+                    stop.cancel();
+                    failed.get_or_insert_with(|| "a run broke; the log has the cause".to_owned());
+                    continue;
+                }
+            };
             queue.end(fetch);
             match result {
                 Ok(report) => {
@@ -218,7 +224,7 @@ impl Operator {
                 // It concerns all: no other is begun, and those under way end as at a shutdown.
                 Err(error) => {
                     stop.cancel();
-                    failed.get_or_insert(error);
+                    failed.get_or_insert_with(|| error.to_string());
                 }
             }
         }

@@ -7,6 +7,7 @@ mod ahead;
 mod buffer;
 mod charset;
 mod document;
+mod ending;
 mod error;
 mod extent;
 mod fan_out;

@@ -1,10 +1,12 @@
 //! One run: claim, pages, groups, end. Knows how the stages are joined; each stage knows its own work.
 
 use std::{
+    panic::AssertUnwindSafe,
     sync::Arc,
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
+use futures_util::FutureExt as _;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -12,6 +14,7 @@ use super::{
     Inner, SourceHandle,
     ahead::Fetching,
     charset,
+    ending::ending,
     error::{HarvestError, PageFault, file_fault},
     fan_out,
     fetch::{Fetched, Head, Links, Text, hash_text},
@@ -19,7 +22,7 @@ use super::{
     limits::{BODY_MAX, GROUP_QUEUE, LONG_FROM, PAGE_QUEUE},
     load::{Last, Load},
     packed,
-    page::{Place, Seen},
+    page::Place,
     progress::{Progress, RunReport},
     refusal::all_refused,
     request::{Request, Target},
@@ -29,8 +32,8 @@ use super::{
     work::Job,
 };
 use crate::{
-    catalog::{Fetch, FetchId, Format, Missing, Repeats},
-    store::{AllRefused, Finish, GroupOutcome, RequestState, Run, RunSummary, StoreError, Told},
+    catalog::{Fetch, FetchId, Format},
+    store::{AllRefused, Finish, GroupOutcome, RequestState, Run, RunSummary, StoreError},
 };
 
 /// How the pages of a run ended.
@@ -50,21 +53,16 @@ pub(super) async fn execute(
 ) -> Result<RunReport, HarvestError> {
     let started = Instant::now();
     let lease = Lease::new(inner.ledger.as_ref(), &run);
-    let outcome = pages_with_heartbeat(inner, id, &run, &lease, progress, cancel).await;
     let fetch = inner.catalog.fetch(id);
-    let ended = match outcome {
-        Ok(Outcome::Whole(read, last)) => match complete(inner, fetch, &run, (read, last), &lease, progress).await {
-            Ok(summary) => return report(inner, fetch, &run, started, summary).await,
-            Err(error) => Err(error),
-        },
-        Ok(Outcome::Failed(fault)) => Ok(Finish::Failed {
-            error: inner.masked(fetch, &fault),
-        }),
-        Ok(Outcome::Interrupted) => Ok(Finish::Interrupted),
-        Err(error) => Err(error),
-    };
+    let ended = AssertUnwindSafe(work(inner, id, &run, &lease, progress, cancel)).catch_unwind();
+    // One that broke ends like any that failed: it would be nobody's until its lease is over.
+    let ended = ended.await.unwrap_or_else(|_| {
+        tracing::error!(fetch = run.fetch, "a run broke");
+        Ok(Ended::Not(failed(inner, fetch, &PageFault::Internal)))
+    });
     let finish = match ended {
-        Ok(finish) => finish,
+        Ok(Ended::Complete(summary)) => return report(inner, fetch, &run, started, *summary).await,
+        Ok(Ended::Not(finish)) => finish,
         // Whoever took the run over ends it.
         Err(StoreError::Fenced) => return Err(StoreError::Fenced.into()),
         Err(StoreError::Replaced) => return Err(give_up(inner, &run).await.into()),
@@ -80,6 +78,42 @@ pub(super) async fn execute(
         ended => ended?,
     };
     report(inner, fetch, &run, started, summary).await
+}
+
+/// Where a run stands when its work is done.
+enum Ended {
+    /// It is complete in the ledger, too.
+    Complete(Box<RunSummary>),
+    /// It is still to be ended so.
+    Not(Finish),
+}
+
+/// Gets the pages, and ends the run in the ledger if it has seen all of them.
+async fn work(
+    inner: &Arc<Inner>,
+    id: FetchId,
+    run: &Run,
+    lease: &Lease<'_>,
+    progress: &dyn Progress,
+    cancel: &CancellationToken,
+) -> Result<Ended, StoreError> {
+    let fetch = inner.catalog.fetch(id);
+    Ok(
+        match pages_with_heartbeat(inner, id, run, lease, progress, cancel).await? {
+            Outcome::Whole(read, last) => {
+                let summary = complete(inner, fetch, run, (read, last), lease, progress).await?;
+                Ended::Complete(Box::new(summary))
+            }
+            Outcome::Failed(fault) => Ended::Not(failed(inner, fetch, &fault)),
+            Outcome::Interrupted => Ended::Not(Finish::Interrupted),
+        },
+    )
+}
+
+fn failed(inner: &Inner, fetch: &Fetch, fault: &PageFault) -> Finish {
+    Finish::Failed {
+        error: inner.masked(fetch, fault),
+    }
 }
 
 async fn report(
@@ -155,64 +189,6 @@ async fn complete(
         progress.message(text);
     }
     Ok(summary)
-}
-
-/// Absence deletes only when it is known what was there. A refused row with a key stands for the row stored under it;
-/// one without may stand for any.
-fn ending(fetch: &Fetch, run: &Run, secrets: &Secrets, read: Read) -> Finish {
-    let deletes = fetch.missing == Missing::Delete;
-    let unsure = unsure(run, &read).filter(|_| deletes);
-    let copies = copies(fetch, read.copies);
-    // Where rows may go, the reason why none does says the same.
-    let shifted = (read.shifted && !deletes).then(|| SHIFTED.to_owned());
-    let Seen { gap, more, mut notes } = read.seen;
-    let reread = read.contradicted || gap.is_some();
-    let doubts: Vec<String> = gap.into_iter().chain(more).chain(shifted).collect();
-    let doubt = (!doubts.is_empty()).then(|| doubts.join("; "));
-    let keep = unsure.is_some() || doubt.is_some();
-    notes.extend(copies.into_iter().chain(unsure));
-    let doubt = doubt.map(|doubt| match deletes {
-        true => format!("{doubt}; nothing is deleted"),
-        false => doubt,
-    });
-    let doubt = doubt.map(|doubt| secrets.mask(&doubt));
-    notes.iter_mut().for_each(|note| *note = secrets.mask(note));
-    Finish::Complete {
-        missing: if keep { Missing::Keep } else { fetch.missing },
-        missing_max: fetch.missing_max,
-        told: Told { doubt, notes, reread },
-    }
-}
-
-const SHIFTED: &str = "pages shifted while being read, so rows may be missing";
-
-/// What is said of records whose key had come before.
-fn copies(fetch: &Fetch, count: u64) -> Option<String> {
-    // Who says that rows come in parts knows it.
-    let told = count > 0 && fetch.repeats == Repeats::Last;
-    let (records, have) = if count == 1 {
-        ("record", "has")
-    } else {
-        ("records", "have")
-    };
-    told.then(|| {
-        format!(
-            "{count} {records} {have} a key that came before in the same run; the last of each counts (`repeats: LAST`; `MERGE` puts parts of a row together)"
-        )
-    })
-}
-
-/// Why what this run did not see may be there all the same, though it saw the pages to their end.
-fn unsure(run: &Run, read: &Read) -> Option<String> {
-    if run.checkpoint.is_some() {
-        return Some("went on after an interruption, so nothing is deleted; the next run judges".to_owned());
-    }
-    if read.shifted {
-        return Some(format!("{SHIFTED}; nothing is deleted, the next run judges"));
-    }
-    let nameless = read.nameless;
-    let rows = if nameless == 1 { "row" } else { "rows" };
-    (nameless > 0).then(|| format!("{nameless} refused {rows} had no key that could be read, so nothing is deleted"))
 }
 
 /// The pages beside a heartbeat, which ends them when another process has taken the run; a newer definition in force does, too.

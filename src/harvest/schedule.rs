@@ -4,13 +4,13 @@
 //! The truth is the ledger: a slot that has a run is never run again, whoever ticks how often. A timer's tick is only a hint
 //! to look.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use tokio::{sync::Notify, task::JoinSet, time::Instant};
+use tokio::{
+    sync::Notify,
+    task::{self, JoinError, JoinSet},
+    time::Instant,
+};
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 use tokio_util::sync::CancellationToken;
 
@@ -94,11 +94,11 @@ pub(super) async fn reconcile(harvester: &Harvester, notify: &Notify, cancel: &C
             () = cancel.cancelled() => break,
             () = hint => {}
             () = tokio::time::sleep(wait.clamp(RECONCILE_MIN, RECONCILE)) => {}
-            Some(ended) = runs.tasks.join_next() => runs.ended(ended),
+            Some(ended) = runs.tasks.join_next_with_id() => runs.ended(ended),
         }
     }
     // The runs saw the same token; each ends after the commit under way.
-    while let Some(ended) = runs.tasks.join_next().await {
+    while let Some(ended) = runs.tasks.join_next_with_id().await {
         runs.ended(ended);
     }
 }
@@ -106,17 +106,18 @@ pub(super) async fn reconcile(harvester: &Harvester, notify: &Notify, cancel: &C
 /// The runs under way in this process: a fetch never overlaps itself.
 #[derive(Default)]
 struct Runs {
-    tasks: JoinSet<(FetchId, bool)>,
-    busy: HashSet<FetchId>,
+    /// Each tells whether its run is in the ledger.
+    tasks: JoinSet<bool>,
+    /// What each task is at work on.
+    busy: HashMap<task::Id, FetchId>,
     /// Fetches whose last start left no run in the ledger: asking again at once would ask for ever.
     resting: HashMap<FetchId, Instant>,
 }
 
 impl Runs {
     fn start(&mut self, harvester: &Harvester, fetch: FetchId, cancel: &CancellationToken) {
-        self.busy.insert(fetch);
         let (harvester, cancel) = (harvester.clone(), cancel.clone());
-        self.tasks.spawn(async move {
+        let task = self.tasks.spawn(async move {
             let name = harvester.inner.name(fetch);
             let ran = harvester.run_next(fetch, &cancel).await;
             match &ran {
@@ -133,30 +134,28 @@ impl Runs {
                 }
                 Err(error) => tracing::error!(fetch = name, %error, "a run could not be recorded"),
             }
-            (fetch, matches!(ran, Ok(Some(_))))
+            matches!(ran, Ok(Some(_)))
         });
+        self.busy.insert(task.id(), fetch);
     }
 
-    fn ended(&mut self, ended: Result<(FetchId, bool), tokio::task::JoinError>) {
-        match ended {
-            Ok((fetch, recorded)) => {
-                self.busy.remove(&fetch);
-                if !recorded {
-                    self.resting.insert(fetch, Instant::now() + RETRY_BASE);
-                }
-            }
+    fn ended(&mut self, ended: Result<(task::Id, bool), JoinError>) {
+        let (task, recorded) = match ended {
+            Ok(ended) => ended,
             Err(error) => {
-                tracing::error!(%error, "a run broke");
-                // Which one is unknown: as none overlaps in the ledger, asking again is safe once all have ended.
-                if self.tasks.is_empty() {
-                    self.busy.clear();
-                }
+                tracing::error!(%error, "a run broke, and its end could not be recorded");
+                (error.id(), false)
             }
+        };
+        if let Some(fetch) = self.busy.remove(&task).filter(|_| !recorded) {
+            self.resting.insert(fetch, Instant::now() + RETRY_BASE);
         }
     }
-}
 
-impl Runs {
+    fn is_busy(&self, fetch: FetchId) -> bool {
+        self.busy.values().any(|busy| *busy == fetch)
+    }
+
     fn rests(&mut self, fetch: FetchId) -> bool {
         let rests = self.resting.get(&fetch).is_some_and(|until| *until > Instant::now());
         if !rests {
@@ -195,7 +194,7 @@ async fn look(harvester: &Harvester, runs: &mut Runs, cancel: &CancellationToken
             let rule = |known: &FetchStatus, now| slots::plan_after(fetch, known, fed, now);
             known = inner.ledger.plan_slots(&name, &rule).await?;
         }
-        if runs.busy.contains(&id) || runs.rests(id) || !inner.may_call(fetch.source) {
+        if runs.is_busy(id) || runs.rests(id) || !inner.may_call(fetch.source) {
             continue;
         }
         match slots::is_ready(&known, now) {
