@@ -42,8 +42,8 @@ const STEPS_PER_LOOK: i32 = 10_000;
 /// Bytes of the file that readers map into memory instead of copying pages; a limit of address space, not of memory. The
 /// writer maps nothing: a load visits the whole file once, and all of it would count as the memory of this process.
 const MMAP_BYTES: u64 = 1 << 30;
-/// Kibibytes of pages that each connection keeps; negative is SQLite's way of saying kibibytes.
-const CACHE_KIB: i64 = -16_384;
+/// Kibibytes of pages that each connection keeps; negative is SQLite's way of saying kibibytes. [`Dialect::spill`] returns to it.
+pub(super) const CACHE_KIB: i64 = -16_384;
 
 /// Pages of the write-ahead log from which on a commit folds it into the file: 32 MB, so that a page which many groups of a load write
 /// to goes there once. With every fourth megabyte, as SQLite does it by itself, the disk is waited for three times as often.

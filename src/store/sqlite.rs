@@ -262,8 +262,12 @@ impl Dialect for Sqlite {
         None
     }
 
+    /// What is sorted goes to a file whenever it is as large as the cache, so a small one is enough.
     fn spill(&self) -> Option<[&'static str; 2]> {
-        Some(["PRAGMA temp_store=file", "PRAGMA temp_store=memory"])
+        Some([
+            "PRAGMA temp_store=file;PRAGMA cache_size=-4096",
+            "PRAGMA temp_store=memory;PRAGMA cache_size=-16384",
+        ])
     }
 
     fn before_drop(&self) -> &'static [&'static str] {

@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, sync::Arc, time::Duration};
 
 use super::{
-    super::limits::{BODY_MAX, SPOOL_MAX},
+    super::limits::{BODY_MAX, GROUP_ROWS, SPOOL_MAX},
     catalogs::{jq, paging, things},
     harvester,
     memory::Memory,
@@ -84,7 +84,7 @@ async fn bodies_larger_than_the_memory_for_them() {
         let (summary, ledger) = of_page(body, rows, with_total()).await;
         assert_eq!(summary.state, RunState::Complete, "{rows}: {:?}", summary.error);
         assert_eq!(ledger.state().rows.len(), count, "{rows}");
-        assert!(ledger.state().groups.iter().all(|(rows, _)| *rows <= 4_000));
+        assert!(ledger.state().groups.iter().all(|(rows, _)| *rows <= GROUP_ROWS));
     }
     let lines = large().replace(",\n", "\n");
     let upstream = Upstream::start(move |_, _| Answer::json(lines.clone())).await;

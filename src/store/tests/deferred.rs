@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     query::{Compare, Filter, RootValue},
+    store::open::CACHE_KIB,
     value::{Key, Value},
 };
 
@@ -92,6 +93,11 @@ async fn a_first_load_builds_its_indexes_last(on: On) {
     assert_eq!(late(store).await.len(), LATE.len());
     assert_eq!(store.waiting_indexes().await.expect("a list"), Vec::<String>::new());
     assert_eq!(number(store, "SELECT count(*) FROM part").await, 2 * MANY);
+    if on == On::Sqlite {
+        // What was sorted lay in files, by a small cache; the connection is as it was.
+        let memory = "SELECT c.cache_size || ' ' || t.temp_store FROM pragma_cache_size AS c, pragma_temp_store AS t";
+        assert_eq!(lines(store, memory).await, [format!("{CACHE_KIB} 2")]);
+    }
 }
 
 async fn values_are_unique_from_the_beginning(on: On) {
