@@ -313,6 +313,7 @@ async fn killed_in_the_middle_it_goes_on_with_what_is_left(db: Db) {
         let kill = format!("{PAGE_BY_PAGE};{point}={passes}*off->return");
         let environment = [("SHOP", url.as_str()), ("FAILPOINTS", kill.as_str())];
         scratch.end(&["harvest", &fetch], &environment).await;
+        scratch.bury_the_dead().await;
         let done = "SELECT item.id FROM hayloft_fan_out JOIN item ON item._row=parent WHERE state='done'";
         let done: BTreeSet<String> = scratch.rows(done).await.into_iter().flatten().collect();
         assert!(
@@ -320,7 +321,6 @@ async fn killed_in_the_middle_it_goes_on_with_what_is_left(db: Db) {
             "{point}: {} are done",
             done.len()
         );
-        scratch.bury_the_dead().await;
         // What the process sent before its end is no request of the next one, however late it is read.
         upstream.settled().await;
         let since = upstream.asked().len();

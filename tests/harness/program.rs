@@ -59,9 +59,21 @@ impl Scratch {
     /// The same when no process lives: who comes does not wait for those that are gone.
     pub async fn bury_the_dead(&self) {
         if self.shares_its_database().await {
+            self.last_words().await;
             self.rows("DELETE FROM hayloft_process").await;
             self.let_leases_end().await;
         }
+    }
+
+    /// Waits until the server has done what the dead had asked for: a commit that was on its way is still made.
+    async fn last_words(&self) {
+        // Those of a pooler stay, and are idle.
+        let busy = "SELECT 1 FROM pg_stat_activity WHERE datname=current_database() AND backend_type='client backend' \
+                    AND state<>'idle' AND pid<>pg_backend_pid()";
+        eventually("the end of what the dead had asked for", || async {
+            self.rows(busy).await.is_empty().then_some(())
+        })
+        .await;
     }
 
     /// Whether several processes may use it; false also before the first start, when there is no table yet.
