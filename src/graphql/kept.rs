@@ -84,6 +84,11 @@ impl Keeping {
         }
         let mut room = self.disk.none(client);
         let room = room.grow(len).map(|()| room);
+        // What has no room even alone will have none later.
+        let most = self.memory.most_of_one().min(MEMORY_MAX).max(self.disk.most_of_one());
+        if len > most {
+            return Err(ApiError::over("bytes of the answer", len, most, "spool_bytes"));
+        }
         let (Ok(file), Ok(room)) = (self.files.take(client), room) else {
             let message =
                 "too many large answers wait to be read; read those first, ask for less, or try again in a second";
@@ -180,7 +185,7 @@ mod tests {
         let mut kept = Vec::new();
         for (letter, len, on_disk) in [
             ("a", 4_096, false),
-            ("b", 8_001, false),
+            ("b", 8_000, false),
             ("c", 8_001, true),
             ("d", MEMORY_MAX + 1, true),
         ] {
@@ -189,7 +194,7 @@ mod tests {
             assert_eq!(read(&data).await, letter.repeat(len));
             kept.push(data);
         }
-        let again = keeping.keep("b".repeat(8_001), Client(2)).await.expect("room");
+        let again = keeping.keep("b".repeat(8_000), Client(2)).await.expect("room");
         assert_eq!(again, kept[1]);
         assert_ne!(again, kept[2]);
     }
@@ -203,13 +208,21 @@ mod tests {
             ..Limits::default()
         };
         let keeping = keeping(&limits);
-        let refused = keeping.keep("x".repeat(9_001), Client(1)).await.expect_err("too large");
-        assert!(refused.message.contains("9001, at most 9000"), "{refused}");
-        assert!(refused.message.contains("answer_bytes"), "{refused}");
-        let held = keeping.keep("x".repeat(9_000), Client(1)).await.expect("room");
-        let refused = keeping.keep("y".repeat(9_000), Client(2)).await.expect_err("no room");
+        for (bytes, part, knob) in [
+            (9_001, "9001, at most 9000", "answer_bytes"),
+            (8_001, "8001, at most 8000", "spool_bytes"),
+        ] {
+            let refused = keeping.keep("x".repeat(bytes), Client(1)).await.expect_err("too large");
+            assert_eq!(refused.code, Code::TooComplex);
+            assert!(
+                refused.message.contains(part) && refused.message.contains(knob),
+                "{refused}"
+            );
+        }
+        let held = keeping.keep("x".repeat(8_000), Client(1)).await.expect("room");
+        let refused = keeping.keep("y".repeat(8_000), Client(2)).await.expect_err("no room");
         assert_eq!(refused.code, Code::Overloaded);
         drop(held);
-        keeping.keep("y".repeat(9_000), Client(2)).await.expect("room again");
+        keeping.keep("y".repeat(8_000), Client(2)).await.expect("room again");
     }
 }

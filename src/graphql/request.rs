@@ -15,9 +15,9 @@ pub struct ApiRequest {
     pub operation_name: Option<String>,
     #[serde(default, deserialize_with = "variables")]
     pub variables: Option<JsonMap>,
-    /// Accepted and not used, as the specification allows.
+    /// Accepted and not used, as the specification allows; so none is kept for as long as a live query lives.
     #[serde(default, deserialize_with = "extensions")]
-    pub extensions: Option<JsonMap>,
+    pub extensions: Unused,
     /// Whether whoever asks can take more than one answer; subscriptions are else refused.
     #[serde(skip)]
     pub(super) streams: bool,
@@ -28,6 +28,10 @@ pub struct ApiRequest {
     #[serde(skip)]
     pub(super) is_live_only: bool,
 }
+
+/// What a client may send and nobody reads.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unused;
 
 impl ApiRequest {
     /// The same, asked by this client.
@@ -62,8 +66,8 @@ fn variables<'de, D: Deserializer<'de>>(from: D) -> Result<Option<JsonMap>, D::E
     )
 }
 
-fn extensions<'de, D: Deserializer<'de>>(from: D) -> Result<Option<JsonMap>, D::Error> {
-    object(from, "`extensions` must be an object or null")
+fn extensions<'de, D: Deserializer<'de>>(from: D) -> Result<Unused, D::Error> {
+    object(from, "`extensions` must be an object or null").map(|_| Unused)
 }
 
 fn text<'de, D: Deserializer<'de>>(from: D, wanted: &str) -> Result<Option<String>, D::Error> {

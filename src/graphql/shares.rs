@@ -63,6 +63,17 @@ impl Shares {
         self.most
     }
 
+    /// The most that one client may have of it when nobody else has any.
+    pub fn most_of_one(&self) -> usize {
+        self.most.saturating_add(1).saturating_mul(TIMES_FREE) / (TIMES_FREE + 1)
+    }
+
+    /// What is taken of it.
+    #[cfg(test)]
+    pub fn in_use(&self) -> usize {
+        self.taken().all
+    }
+
     /// Takes one.
     pub fn take(self: &Arc<Self>, client: Client) -> Result<Share, Denied> {
         let mut share = self.none(client);
@@ -109,7 +120,8 @@ impl Share {
         if amount > free {
             return Err(Denied::All);
         }
-        if own >= free.saturating_mul(TIMES_FREE) {
+        // What is free afterwards counts: one large amount must not take what many small ones may not.
+        if own.saturating_add(amount) > (free - amount + 1).saturating_mul(TIMES_FREE) {
             return Err(Denied::Client);
         }
         taken.all += amount;
@@ -184,11 +196,29 @@ mod tests {
         let mut share = shares.none(Client(1));
         assert_eq!(share.grow(101), Err(Denied::All));
         assert_eq!(share.grow(60), Ok(()));
-        assert_eq!(share.grow(40), Ok(()));
-        assert_eq!((share.grow(1), share.amount()), (Err(Denied::All), 100));
+        assert_eq!((share.grow(21), share.amount()), (Err(Denied::Client), 60));
+        assert_eq!(share.grow(20), Ok(()));
+        assert_eq!((share.grow(1), share.amount()), (Err(Denied::Client), 80));
         assert_eq!(share.grow(0), Ok(()), "nothing is always there");
-        drop(share);
-        assert_eq!(shares.taken().all, 0);
+        let mut other = shares.none(Client(2));
+        assert_eq!(other.grow(17), Err(Denied::Client));
+        assert_eq!((other.grow(16), other.grow(5)), (Ok(()), Err(Denied::All)));
+        drop((share, other));
+        assert_eq!(shares.in_use(), 0);
+    }
+
+    /// In whatever steps it is taken, one client gets no more than its part.
+    #[test]
+    fn one_step_takes_no_more_than_many() {
+        for most in [1, 2, 3, 7, 100, 64_000_000] {
+            let (shares, part) = (Shares::new(most), Shares::new(most).most_of_one());
+            assert!(shares.none(Client(1)).grow(part + 1).is_err(), "{part} of {most}");
+            let mut share = shares.none(Client(1));
+            for step in [part / 2, part - part / 2 - 1, 1] {
+                assert_eq!(share.grow(step), Ok(()), "{part} of {most}");
+            }
+            assert!(share.grow(1).is_err(), "{part} of {most}");
+        }
     }
 
     #[tokio::test]

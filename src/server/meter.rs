@@ -161,20 +161,16 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn half_messages_count_and_have_to_get_on() {
-        let budget = Shares::new(MESSAGE_MAX);
+        let budget = Shares::new(2 * MESSAGE_MAX);
         let meter = Meter::new(budget.clone(), Client(1));
         meter.received(FREE + 1).expect("half a head");
-        assert!(budget.none(Client(2)).grow(MESSAGE_MAX - HEAD_MAX).is_ok());
-        assert!(budget.none(Client(2)).grow(MESSAGE_MAX - HEAD_MAX + 1).is_err());
+        assert_eq!(budget.in_use(), HEAD_MAX);
         meter.messages(Client(1));
         meter.received(FREE).expect("free");
-        assert!(
-            budget.none(Client(2)).grow(MESSAGE_MAX).is_ok(),
-            "nothing was taken yet"
-        );
+        assert_eq!(budget.in_use(), 0);
         assert!(meter.deadline().is_some());
         meter.received(70_000).expect("room");
-        assert!(budget.none(Client(2)).grow(1).is_err());
+        assert_eq!(budget.in_use(), MESSAGE_MAX);
         let other = Meter::new(budget.clone(), Client(2));
         other.messages(Client(2));
         assert!(other.received(FREE + 1).is_err());
@@ -185,7 +181,7 @@ mod tests {
         assert_eq!(meter.deadline(), Some(until));
         meter.whole();
         assert_eq!(meter.deadline(), None);
-        assert!(budget.none(Client(2)).grow(MESSAGE_MAX).is_ok());
+        assert_eq!(budget.in_use(), 0);
     }
 
     #[tokio::test]

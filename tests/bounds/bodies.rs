@@ -1,9 +1,10 @@
 //! Request bodies that stop half-way, come drop by drop, or hold more values than bytes.
 
 use futures_util::future::join_all;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::{MB, Peak, bystander, post, rest_of, said, serve, status_of};
+use super::{MB, Peak, bystander, fairness::from, frame, post, rest_of, said, serve, socket_on, status_of};
+use crate::harness::Socket;
 
 /// They share a budget; who has no part of it is told so, and those that do not get on are given up.
 #[tokio::test]
@@ -56,4 +57,38 @@ async fn dense_bodies_count_by_what_they_hold() {
     assert!(statuses.contains(&503), "{statuses:?}");
     bystander(&program).await;
     peak.stays_within(&program, 130 * MB);
+}
+
+/// A live query is kept as long as it lives, and with it what was sent for it: one message does not take what is there for all.
+#[tokio::test]
+async fn one_message_does_not_take_the_budget_of_all() {
+    let (_scratch, program) = serve(&[]).await;
+    let url = format!("{}/graphql", program.url);
+    // Each takes 320 bytes of 64 MB.
+    let heavy = |objects: usize| {
+        let list = "{},".repeat(objects);
+        format!("{{\"query\":\"subscription {{ notes {{ id }} }}\",\"extensions\":{{\"x\":[{list}0]}}}}")
+    };
+    let subscribe = |objects: usize| format!("{{\"type\":\"subscribe\",\"id\":\"a\",\"payload\":{}}}", heavy(objects));
+    let mut greedy = Socket::open(&url).await;
+    greedy.send_text(&subscribe(190_000)).await;
+    assert_eq!(greedy.close_code().await, 1013);
+    let mut content = Socket::open(&url).await;
+    content.send_text(&subscribe(150_000)).await;
+    assert_eq!(content.next().await["type"], "next");
+    // The part that is left is for others.
+    let mut more = Socket::open(&url).await;
+    more.send_text(&subscribe(30_000)).await;
+    assert_eq!(more.close_code().await, 1013);
+    let mut other = socket_on(&program, from(&program, "127.0.0.2").await).await;
+    let message = subscribe(20_000);
+    let message = frame(1, message.len(), message.as_bytes());
+    other.write_all(&message).await.expect("bytes are sent");
+    let mut told = [0; 100];
+    let mut heard = 0;
+    while !String::from_utf8_lossy(&told[..heard]).contains("next") {
+        heard += other.read(&mut told[heard..]).await.expect("an answer");
+        assert!(heard < told.len(), "{}", String::from_utf8_lossy(&told));
+    }
+    bystander(&program).await;
 }

@@ -14,7 +14,7 @@ use crate::harness::Program;
 const SCAN: &str = "{ notes(where: {text: {contains: \"nowhere\"}}) { id } }";
 
 /// A connection from another address of this machine.
-async fn from(program: &Program, client: &str) -> TcpStream {
+pub async fn from(program: &Program, client: &str) -> TcpStream {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket
         .bind(format!("{client}:0").parse().expect("an address"))
