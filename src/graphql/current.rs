@@ -16,7 +16,8 @@ use tokio::sync::{Semaphore, watch};
 use super::{
     ApiError, ApiRequest, ApiResponse, Code, DataApi, Exchange,
     exchange::Exchanges,
-    live::{Answer, Begun, Listener, Place},
+    listeners::{Answer, Told, told},
+    live::{Begun, Listener, Place},
 };
 
 /// Live queries that are planned again at a time: the first of many equal ones plans, the others then find the plan. More
@@ -145,7 +146,7 @@ struct LiveQuery {
     request: Arc<ApiRequest>,
     listener: Listener,
     /// What the client was sent: the same bytes are not sent again, also not because of a newer definition.
-    last: Option<Answer>,
+    last: Option<Told>,
 }
 
 impl LiveQuery {
@@ -170,11 +171,20 @@ impl LiveQuery {
             if live.apis.has_changed().ok()? {
                 continue;
             }
-            if live.last.as_ref() != Some(&answer) {
-                let response = ApiResponse(answer.as_ref().clone().map_err(|error| vec![error]));
-                live.last = Some(answer);
-                return Some((response, Some(live)));
+            if live.is_news(&answer) {
+                live.last = Some(told(&answer));
+                return Some((ApiResponse(answer.map_err(|error| vec![error])), Some(live)));
             }
+        }
+    }
+
+    /// Whether the client should hear of it. That there is no room just now ends a live query that has not begun; one that
+    /// has goes on, as it is tried again.
+    fn is_news(&self, answer: &Answer) -> bool {
+        match (&self.last, answer) {
+            (None, _) => true,
+            (Some(_), Err(error)) if error.code == Code::Overloaded => false,
+            (Some(last), answer) => *last != told(answer),
         }
     }
 

@@ -35,9 +35,9 @@ pub(super) struct Inner {
     pub store: Store,
     pub limits: Limits,
     pub live: Live,
-    keeping: Arc<Keeping>,
+    pub keeping: Arc<Keeping>,
     /// At the database's readers.
-    turns: Arc<Turns>,
+    pub turns: Arc<Turns>,
     /// At reading and planning documents.
     planning: Arc<Turns>,
     rows: Rows,
@@ -51,7 +51,8 @@ impl DataApi {
         let live = Live::new(limits.subscriptions);
         let keeping = Keeping::new(&limits);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let turns = [Turns::new(store.readers()), Turns::new(cores)];
+        // One more than there are processors: a single client may have all but one.
+        let turns = [Turns::new(store.readers()), Turns::new(cores + 1)];
         DataApi::of(catalog, store, limits, live, keeping, turns)
     }
 
@@ -174,10 +175,9 @@ impl DataApi {
         self.run_as(bound, client, work, self.0.limits.queue_wait).await
     }
 
-    /// The same for a live query, which waits until others have had their turn.
-    pub(super) async fn run_again(&self, bound: &Bound) -> Result<Data, ApiError> {
-        let patience = self.0.limits.request_timeout;
-        self.run_as(bound, Client::default(), Work::Live, patience).await
+    /// The same for a live query, which waits until others have had their turn, for as long as whoever asks for this waits.
+    pub(super) async fn run_again(&self, bound: &Bound, client: Client) -> Result<Data, ApiError> {
+        self.run_as(bound, client, Work::Live(client), Duration::MAX).await
     }
 
     async fn run_as(&self, bound: &Bound, client: Client, work: Work, patience: Duration) -> Result<Data, ApiError> {

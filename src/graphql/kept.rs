@@ -8,7 +8,7 @@ use std::{
     fs::File,
     io::{self, Write as _},
     os::unix::fs::FileExt as _,
-    sync::Arc,
+    sync::{Arc, Weak},
 };
 
 use bytes::Bytes;
@@ -18,7 +18,7 @@ use super::{ApiError, Client, Code, Limits, Share, Shares};
 
 /// Larger answers lie on the disk, whatever room there is.
 const MEMORY_MAX: usize = 1_000_000;
-/// Smaller ones than this are not counted: a socket's operations hold 200 kB of them at most, a request one.
+/// Smaller ones than this are not counted: a socket's operations hold 200 kB of them at most, a request and a live query one.
 const FREE: usize = 4_096;
 /// Answers on the disk at once: each is an open file.
 pub(crate) const FILES_MAX: usize = 128;
@@ -38,9 +38,19 @@ pub struct Data(Arc<Kept>);
 #[derive(Debug)]
 struct Kept {
     len: usize,
-    /// Two with the same are the same.
-    print: u128,
+    print: Print,
     place: Place,
+}
+
+/// Length and hash of an answer's bytes: two with the same are the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Print(usize, u128);
+
+/// An answer as long as somebody else has it, or as it is too small to count.
+#[derive(Debug, Default)]
+pub(super) struct Loan {
+    lent: Weak<Kept>,
+    _small: Option<Data>,
 }
 
 #[derive(Debug)]
@@ -51,7 +61,7 @@ enum Place {
 
 impl PartialEq for Data {
     fn eq(&self, other: &Data) -> bool {
-        (self.0.len, self.0.print) == (other.0.len, other.0.print)
+        self.print() == other.print()
     }
 }
 
@@ -63,6 +73,12 @@ impl Keeping {
             disk: Shares::new(limits.spool_bytes),
             most: limits.answer_bytes,
         })
+    }
+
+    /// Bytes that count.
+    #[cfg(test)]
+    pub fn in_memory(&self) -> usize {
+        self.memory.in_use()
     }
 
     /// Keeps an answer; refuses one that is too large, or for which there is no room at all.
@@ -78,7 +94,7 @@ impl Keeping {
         let mut share = self.memory.none(client);
         let fits = len <= FREE || (len <= MEMORY_MAX && share.grow(len).is_ok());
         if fits {
-            let (print, json) = (xxh3_128(json.as_bytes()), json.into());
+            let (print, json) = (Print::of(&json), json.into());
             let place = Place::Memory { json, _share: share };
             return Ok(Data(Arc::new(Kept { len, print, place })));
         }
@@ -109,7 +125,7 @@ impl Keeping {
             file.write_all(json.as_bytes())?;
             Ok(Data(Arc::new(Kept {
                 len: json.len(),
-                print: xxh3_128(json.as_bytes()),
+                print: Print::of(&json),
                 place: Place::Disk { file, _shares: shares },
             })))
         };
@@ -117,7 +133,30 @@ impl Keeping {
     }
 }
 
+impl Print {
+    fn of(json: &str) -> Print {
+        Print(json.len(), xxh3_128(json.as_bytes()))
+    }
+}
+
+impl Loan {
+    pub fn data(&self) -> Option<Data> {
+        self.lent.upgrade().map(Data)
+    }
+}
+
 impl Data {
+    pub(super) fn print(&self) -> Print {
+        self.0.print
+    }
+
+    pub(super) fn lend(&self) -> Loan {
+        Loan {
+            lent: Arc::downgrade(&self.0),
+            _small: (self.0.len <= FREE).then(|| self.clone()),
+        }
+    }
+
     #[allow(clippy::len_without_is_empty)] // It never is: the least is `{}`.
     pub fn len(&self) -> usize {
         self.0.len

@@ -1,43 +1,41 @@
 //! Live queries: run again when their rows change, pushed only when the answer differs. Knows the bus; knows no socket.
 //!
 //! Equal live queries (same plan, same parameters) form a group, which runs once per change however many listen. A slow
-//! listener sees the latest answer, never a queue of old ones. A group ends with its last listener.
+//! listener sees the latest answer, never a queue of old ones. A group ends with its last listener, whatever it is at, and runs
+//! again by itself after a failure that passes.
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
 use tokio::{
-    sync::{
-        broadcast::{self, error::RecvError, error::TryRecvError},
-        watch,
-    },
-    time::Instant,
+    sync::broadcast::{self, error::RecvError, error::TryRecvError},
+    time::{Instant, sleep, sleep_until},
 };
 
 use crate::{change::Commit, value::Key};
 
 use super::{
     ApiError, ApiRequest, ApiResponse, Client, Code, DataApi, Denied, Share, Shares,
-    kept::Data,
+    listeners::{Answer, Listeners, Listening},
+    lock::lock,
     prepare::{Bound, PlanId},
 };
 
 /// A live query rests so many times as long as its last run took, so that slow ones leave the database to others; but not for ever.
 const TIMES_REST: u32 = 10;
 const REST_MAX: Duration = Duration::from_secs(60);
+/// The pause before a run that failed is tried again: doubled each time, up to the longest rest.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// The groups of live queries, and how many more listeners there may be.
 pub(super) struct Live {
-    groups: Arc<Mutex<HashMap<GroupId, Answers>>>,
+    groups: Arc<Mutex<HashMap<GroupId, Arc<Listeners>>>>,
     places: Arc<Shares>,
 }
 
-/// The newest answer of a group; none before its first run.
-type Answers = Arc<watch::Sender<Option<Answer>>>;
-pub(super) type Answer = Arc<Result<Data, ApiError>>;
 type GroupId = (PlanId, Key);
 
 impl Live {
@@ -78,7 +76,7 @@ impl Live {
         self.groups().len()
     }
 
-    fn groups(&self) -> MutexGuard<'_, HashMap<GroupId, Answers>> {
+    fn groups(&self) -> MutexGuard<'_, HashMap<GroupId, Arc<Listeners>>> {
         lock(&self.groups)
     }
 }
@@ -91,7 +89,7 @@ pub(super) enum Begun {
 
 /// One listener's part in a live query.
 pub(super) struct Listener {
-    answers: watch::Receiver<Option<Answer>>,
+    answers: Listening,
     place: Place,
 }
 
@@ -102,14 +100,9 @@ pub(super) struct Place {
 }
 
 impl Listener {
-    /// The group's next answer that this listener has not seen; none when the group has ended.
+    /// The group's newest answer that this listener has not taken; none when the group has ended.
     pub async fn next(&mut self) -> Option<Answer> {
-        loop {
-            self.answers.changed().await.ok()?;
-            if let Some(answer) = self.answers.borrow_and_update().clone() {
-                return Some(answer);
-            }
-        }
+        self.answers.next().await
     }
 
     pub fn place(&self) -> Place {
@@ -133,94 +126,106 @@ impl DataApi {
             Some(place) => place,
             None => self.0.live.place(client).map_err(|error| vec![error])?,
         };
-        let answers = self.join(bound);
+        let answers = self.join(bound, client);
         Ok(Begun::Live(Listener { answers, place }))
     }
 
     /// Joins the group of a live query, or starts it.
-    fn join(&self, bound: Bound) -> watch::Receiver<Option<Answer>> {
+    fn join(&self, bound: Bound, client: Client) -> Listening {
         let id = (bound.prepared.id, Key(bound.params.to_vec()));
         let mut groups = self.0.live.groups();
-        if let Some(answers) = groups.get(&id) {
-            let mut listener = answers.subscribe();
-            if listener.borrow().is_some() {
-                listener.mark_changed();
-            }
-            return listener;
+        if let Some(listeners) = groups.get(&id) {
+            return listeners.join(client);
         }
-        let (sender, listener) = watch::channel(None);
-        let answers = Arc::new(sender);
-        groups.insert(id.clone(), answers.clone());
+        let listeners = Arc::<Listeners>::default();
+        let listening = listeners.join(client);
+        groups.insert(id.clone(), listeners.clone());
+        // Listening begins before the first run, so that no commit falls between.
+        let commits = self.0.store.bus().listen();
         let group = Group {
             api: self.clone(),
-            // Listening begins before the first run, so that no commit falls between.
-            commits: self.0.store.bus().listen(),
             bound,
-            answers,
+            listeners,
             id,
         };
-        tokio::spawn(group.serve());
-        listener
+        tokio::spawn(group.serve(commits));
+        listening
     }
 }
 
 /// One live query and everybody who listens to it.
 struct Group {
     api: DataApi,
-    commits: broadcast::Receiver<Commit>,
     bound: Bound,
-    answers: Answers,
+    listeners: Arc<Listeners>,
     id: GroupId,
 }
 
 impl Group {
-    async fn serve(mut self) {
-        loop {
-            let rest = self.run().await;
-            loop {
-                tokio::select! {
-                    () = self.answers.closed() => {
-                        if self.leave_if_unheard() {
-                            return;
-                        }
-                    }
-                    touched = touched(&mut self.commits, &self.bound) => match touched {
-                        Some(true) => break,
-                        Some(false) => {}
-                        // The store is closed; nothing will change any more.
-                        None => return,
-                    },
-                }
-            }
-            let pause = Instant::now() + self.api.0.limits.live_pause;
-            tokio::time::sleep_until(pause.max(rest)).await;
-            // What was committed during the pause is in the next run already.
-            while !matches!(self.commits.try_recv(), Err(TryRecvError::Empty | TryRecvError::Closed)) {}
+    /// A run for nobody would take a turn from others: so the end is noticed at any time.
+    async fn serve(self, commits: broadcast::Receiver<Commit>) {
+        tokio::select! {
+            () = self.left() => {}
+            () = self.follow(commits) => {}
         }
     }
 
-    /// Runs once and publishes the answer if it differs from the last; when it may run again.
-    async fn run(&self) -> Instant {
+    /// Runs, and runs again when something is new, until the store is closed.
+    async fn follow(&self, mut commits: broadcast::Receiver<Commit>) {
+        let mut failures = 0;
+        loop {
+            failures = if self.run().await { 0 } else { failures + 1 };
+            let rest = (self.bound.prepared.took.last() * TIMES_REST).min(REST_MAX);
+            let rested = Instant::now() + rest;
+            let retry = (failures > 0).then(|| Instant::now() + rest.max(retry_after(failures)));
+            tokio::select! {
+                touched = touched(&mut commits, &self.bound) => {
+                    if !touched {
+                        return;
+                    }
+                }
+                () = self.listeners.asked() => continue,
+                () = until(retry) => continue,
+            }
+            self.listeners.outdate();
+            sleep(self.api.0.limits.live_pause).await;
+            tokio::select! {
+                () = sleep_until(rested) => {}
+                // Who comes now gets no old answer, and cannot wait for so long.
+                () = self.listeners.asked() => {}
+            }
+            // What was committed during the pause is in the next run already.
+            while !matches!(commits.try_recv(), Err(TryRecvError::Empty | TryRecvError::Closed)) {}
+        }
+    }
+
+    /// Runs once and tells what came; whether that stands until something changes.
+    async fn run(&self) -> bool {
         let limit = self.api.0.limits.request_timeout;
-        let run = tokio::time::timeout(limit, self.api.run_again(&self.bound)).await;
-        let answer = run.unwrap_or_else(|_| {
-            let message = format!("the live query took longer than {limit:?}; ask for less");
+        let run = self.api.run_again(&self.bound, self.listeners.client());
+        let answer = tokio::time::timeout(limit, run).await.unwrap_or_else(|_| {
+            let message =
+                format!("the live query took longer than {limit:?}, its waiting included; it is tried again by itself");
             Err(ApiError::new(Code::Timeout, message))
         });
-        self.answers.send_if_modified(|last| {
-            let differs = last.as_deref() != Some(&answer);
-            if differs {
-                *last = Some(Arc::new(answer));
+        self.listeners.tell(&answer);
+        !matches!(&answer, Err(error) if error.code.passes())
+    }
+
+    /// Waits until nobody listens; nobody can join any more then.
+    async fn left(&self) {
+        loop {
+            self.listeners.left().await;
+            if self.leave_if_unheard() {
+                return;
             }
-            differs
-        });
-        Instant::now() + (self.bound.prepared.took.last() * TIMES_REST).min(REST_MAX)
+        }
     }
 
     /// Ends the group unless somebody joined in the meantime; joining takes the same lock.
     fn leave_if_unheard(&self) -> bool {
         let mut groups = self.api.0.live.groups();
-        let unheard = self.answers.receiver_count() == 0;
+        let unheard = self.listeners.is_empty();
         if unheard {
             groups.remove(&self.id);
         }
@@ -234,22 +239,35 @@ impl Drop for Group {
         let mut groups = self.api.0.live.groups();
         if groups
             .get(&self.id)
-            .is_some_and(|answers| Arc::ptr_eq(answers, &self.answers))
+            .is_some_and(|listeners| Arc::ptr_eq(listeners, &self.listeners))
         {
             groups.remove(&self.id);
+        }
+        drop(groups);
+        self.listeners.end();
+    }
+}
+
+/// Waits for a commit that touches the live query's rows; not so when there will be no more commits.
+async fn touched(commits: &mut broadcast::Receiver<Commit>, bound: &Bound) -> bool {
+    loop {
+        match commits.recv().await {
+            Ok(commit) if commit.entities.is_disjoint(&bound.prepared.entities) => {}
+            Ok(_) | Err(RecvError::Lagged(_)) => return true,
+            Err(RecvError::Closed) => return false,
         }
     }
 }
 
-/// Whether the next commit touches the live query's rows; none when there will be no more commits.
-async fn touched(commits: &mut broadcast::Receiver<Commit>, bound: &Bound) -> Option<bool> {
-    match commits.recv().await {
-        Ok(commit) => Some(!commit.entities.is_disjoint(&bound.prepared.entities)),
-        Err(RecvError::Lagged(_)) => Some(true),
-        Err(RecvError::Closed) => None,
-    }
+/// The pause after so many runs that failed one after the other.
+fn retry_after(failures: u32) -> Duration {
+    RETRY.saturating_mul(1 << (failures - 1).min(6)).min(REST_MAX)
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+/// Waits until then, or for ever.
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
 }

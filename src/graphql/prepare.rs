@@ -5,7 +5,7 @@ use std::{
     collections::BTreeSet,
     num::NonZeroUsize,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicU32, Ordering},
     },
     time::Duration,
@@ -31,6 +31,7 @@ use super::{
     fingerprint::fingerprint,
     gate::{self, Admitted},
     keyed::{self, KeyedRoots},
+    lock::lock,
     plan::{self, Plan},
 };
 
@@ -264,8 +265,4 @@ fn constant(read: &Read) -> Option<String> {
         })
         .collect();
     members.map(|members| object(members.into_iter()))
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -3,11 +3,10 @@
 //!
 //! Of all who wait, whoever has the least under way goes next, so that a client with a hundred operations slows itself. Some places
 //! are never one client's, nor those of work that is known to take long, so that what is quick and rare finds one. Live queries
-//! go when nobody else waits, or after a while.
+//! go when nobody else waits, or after a while before the requests of clients that have as much under way.
 
 use std::{
-    collections::{HashMap, VecDeque},
-    future::Future,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -31,7 +30,7 @@ pub(super) enum Work {
     /// The same, of which it is known that it takes long.
     Long(Client),
     /// A live query's, after a change.
-    Live,
+    Live(Client),
 }
 
 /// All turns of a kind.
@@ -47,9 +46,12 @@ struct State {
     long: usize,
     live: usize,
     by: HashMap<Client, usize>,
-    /// Those of requests, and of live queries, in the order in which they came.
+    live_by: HashMap<Client, usize>,
+    /// Those of requests, in the order in which they came.
     waiting: Vec<Waiter>,
-    waiting_live: VecDeque<Waiter>,
+    /// Those of each client's live queries, by their tickets; there may be many.
+    waiting_live: HashMap<Client, BTreeMap<u64, Waiter>>,
+    tickets: u64,
 }
 
 #[derive(Debug)]
@@ -57,6 +59,12 @@ struct Waiter {
     work: Work,
     since: Instant,
     called: oneshot::Sender<()>,
+}
+
+/// Who is called next: of the requests, by its place in their queue; or a client's live query.
+enum Next {
+    Request(usize),
+    Live(Client),
 }
 
 /// A turn; the next one's when dropped.
@@ -70,6 +78,7 @@ pub(super) struct Turn {
 struct Waiting<'t> {
     turns: &'t Arc<Turns>,
     work: Work,
+    ticket: u64,
     called: oneshot::Receiver<()>,
 }
 
@@ -92,14 +101,19 @@ impl Turns {
             let (called, heard) = oneshot::channel();
             let since = Instant::now();
             let waiter = Waiter { work, since, called };
+            state.tickets += 1;
+            let ticket = state.tickets;
             match work {
-                Work::Live => state.waiting_live.push_back(waiter),
+                Work::Live(client) => {
+                    state.waiting_live.entry(client).or_default().insert(ticket, waiter);
+                }
                 _ if state.waiting.len() >= WAITING_MAX => return None,
                 _ => state.waiting.push(waiter),
             }
             Waiting {
                 turns: self,
                 work,
+                ticket,
                 called: heard,
             }
         };
@@ -139,46 +153,100 @@ impl State {
             return false;
         }
         match work {
-            Work::Live => self.live < (places - 1).max(1),
-            Work::Long(client) => self.long < (places / 2).max(1) && self.own(client) < free * TIMES_FREE,
-            Work::Request(client) => self.own(client) < free * TIMES_FREE,
+            Work::Live(_) => self.live < (places - 1).max(1),
+            Work::Long(client) => self.long < (places / 2).max(1) && self.has_room(client, free),
+            Work::Request(client) => self.has_room(client, free),
         }
+    }
+
+    /// Whether a client may have one more. The last place is for who has none.
+    fn has_room(&self, client: Client, free: usize) -> bool {
+        let own = self.own(client);
+        own == 0 || (free > 1 && own < free * TIMES_FREE)
     }
 
     fn own(&self, client: Client) -> usize {
         self.by.get(&client).copied().unwrap_or(0)
     }
 
-    /// Who is next, by its place in the queue of requests; `None` inside is the first live query. None when nobody may.
-    fn next(&self, places: usize, now: Instant) -> Option<Option<usize>> {
-        let live = self.waiting_live.front().filter(|_| self.may(Work::Live, places));
-        if live.is_some_and(|waiter| now >= waiter.since + LIVE_PATIENCE) {
-            return Some(None);
-        }
+    /// All that a client has under way.
+    fn all_of(&self, client: Client) -> usize {
+        self.own(client) + self.live_of(client)
+    }
+
+    fn live_of(&self, client: Client) -> usize {
+        self.live_by.get(&client).copied().unwrap_or(0)
+    }
+
+    /// Who is next: a live query that has waited for long before requests of clients that have as much under way.
+    fn next(&self, places: usize, now: Instant) -> Option<Next> {
+        let request = self.next_request(places);
+        let Some((since, client)) = self.next_live(places) else {
+            return request.map(Next::Request);
+        };
+        let Some(at) = request else {
+            return Some(Next::Live(client));
+        };
+        let goes_first = now >= since + LIVE_PATIENCE
+            && self.waiting.get(at).is_some_and(|waiter| match waiter.work {
+                Work::Request(other) | Work::Long(other) | Work::Live(other) => {
+                    self.all_of(client) <= self.all_of(other)
+                }
+            });
+        Some(if goes_first {
+            Next::Live(client)
+        } else {
+            Next::Request(at)
+        })
+    }
+
+    fn next_request(&self, places: usize) -> Option<usize> {
         let own = |waiter: &Waiter| match waiter.work {
-            Work::Request(client) | Work::Long(client) => self.own(client),
-            Work::Live => 0,
+            Work::Request(client) | Work::Long(client) | Work::Live(client) => self.own(client),
         };
         let able = self.waiting.iter().enumerate();
         let able = able.filter(|(_, waiter)| self.may(waiter.work, places));
-        match able.min_by_key(|(at, waiter)| (own(waiter), *at)) {
-            Some((at, _)) => Some(Some(at)),
-            None => live.map(|_| None),
-        }
+        let next = able.min_by_key(|(at, waiter)| (own(waiter), *at));
+        next.map(|(at, _)| at)
+    }
+
+    /// Whose live query is next: of the clients that have the fewest under way, whoever has waited longest.
+    fn next_live(&self, places: usize) -> Option<(Instant, Client)> {
+        let first = |(client, queue): (&Client, &BTreeMap<u64, Waiter>)| Some((*client, queue.values().next()?.since));
+        let able = self.waiting_live.iter().filter_map(first);
+        let able = able.filter(|(client, _)| self.may(Work::Live(*client), places));
+        let next = able.min_by_key(|(client, since)| (self.live_of(*client), *since));
+        next.map(|(client, since)| (since, client))
     }
 
     /// Takes the next one out of its queue.
     fn call(&mut self, places: usize, now: Instant) -> Option<Waiter> {
         match self.next(places, now)? {
-            Some(at) => Some(self.waiting.remove(at)),
-            None => self.waiting_live.pop_front(),
+            Next::Request(at) => Some(self.waiting.remove(at)),
+            Next::Live(client) => {
+                let first = *self.waiting_live.get(&client)?.keys().next()?;
+                self.take_live(client, first)
+            }
         }
+    }
+
+    /// Takes a live query out of its client's queue, if it still waits.
+    fn take_live(&mut self, client: Client, ticket: u64) -> Option<Waiter> {
+        let queue = self.waiting_live.get_mut(&client)?;
+        let waiter = queue.remove(&ticket);
+        if queue.is_empty() {
+            self.waiting_live.remove(&client);
+        }
+        waiter
     }
 
     fn begin(&mut self, work: Work) {
         self.all += 1;
         match work {
-            Work::Live => self.live += 1,
+            Work::Live(client) => {
+                self.live += 1;
+                *self.live_by.entry(client).or_default() += 1;
+            }
             Work::Long(client) => {
                 self.long += 1;
                 *self.by.entry(client).or_default() += 1;
@@ -189,36 +257,32 @@ impl State {
 
     fn finish(&mut self, work: Work) {
         self.all = self.all.saturating_sub(1);
-        let client = match work {
-            Work::Live => {
+        let (by, client) = match work {
+            Work::Live(client) => {
                 self.live = self.live.saturating_sub(1);
-                return;
+                (&mut self.live_by, client)
             }
             Work::Long(client) => {
                 self.long = self.long.saturating_sub(1);
-                client
+                (&mut self.by, client)
             }
-            Work::Request(client) => client,
+            Work::Request(client) => (&mut self.by, client),
         };
-        if let Some(own) = self.by.get_mut(&client) {
+        if let Some(own) = by.get_mut(&client) {
             *own = own.saturating_sub(1);
             if *own == 0 {
-                self.by.remove(&client);
+                by.remove(&client);
             }
         }
     }
 }
 
 impl Waiting<'_> {
-    fn turn(&mut self) -> impl Future<Output = Turn> {
-        let (turns, work) = (self.turns, self.work);
-        let called = &mut self.called;
-        async move {
-            match called.await {
-                Ok(()) => turns.turn(work),
-                // The queue keeps who waits, and the turns live as long as this.
-                Err(_) => std::future::pending().await,
-            }
+    async fn turn(&mut self) -> Turn {
+        match (&mut self.called).await {
+            Ok(()) => self.turns.turn(self.work),
+            // The queue keeps who waits, and the turns live as long as this.
+            Err(_) => std::future::pending().await,
         }
     }
 }
@@ -230,10 +294,9 @@ impl Drop for Waiting<'_> {
             return self.turns.end(self.work);
         }
         let mut state = self.turns.state();
-        let stays = |waiter: &Waiter| !waiter.called.is_closed();
         match self.work {
-            Work::Live => state.waiting_live.retain(stays),
-            Work::Request(_) | Work::Long(_) => state.waiting.retain(stays),
+            Work::Live(client) => drop(state.take_live(client, self.ticket)),
+            Work::Request(_) | Work::Long(_) => state.waiting.retain(|waiter| !waiter.called.is_closed()),
         }
     }
 }
@@ -255,6 +318,10 @@ mod tests {
 
     fn request(client: u128) -> Work {
         Work::Request(Client(client))
+    }
+
+    fn query(client: u128) -> Work {
+        Work::Live(Client(client))
     }
 
     async fn now(turns: &Arc<Turns>, work: Work) -> Turn {
@@ -295,16 +362,16 @@ mod tests {
             now(&turns, Work::Long(Client(2))).await,
         ];
         assert!(turns.take(Work::Long(Client(3)), SOON).await.is_none());
-        let live = now(&turns, Work::Live).await;
+        let live = now(&turns, query(1)).await;
         let quick = now(&turns, request(3)).await;
         let (mut another, mut next) = (
-            Box::pin(turns.take(Work::Live, LATE)),
+            Box::pin(turns.take(query(1), LATE)),
             Box::pin(turns.take(request(3), LATE)),
         );
         assert!((&mut another).now_or_never().is_none() && (&mut next).now_or_never().is_none());
         drop(quick);
         let next = next.now_or_never().flatten().expect("before the live query");
-        let mut after = Box::pin(turns.take(request(3), LATE));
+        let mut after = Box::pin(turns.take(request(4), LATE));
         assert!((&mut after).now_or_never().is_none());
         // It has waited long enough.
         drop(live);
@@ -330,5 +397,84 @@ mod tests {
         stays.now_or_never().flatten().expect("its turn");
         now(&turns, request(1)).await;
         assert_eq!(turns.state().all, 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_last_place_is_for_who_has_none() {
+        for places in 1..=5 {
+            let turns = Turns::new(places);
+            let mut held = vec![now(&turns, request(1)).await];
+            while let Some(turn) = turns.take(request(1), SOON).await {
+                held.push(turn);
+            }
+            assert!(held.len() < places || places == 1, "{} of {places}", held.len());
+            if places > 1 {
+                now(&turns, request(2)).await;
+            }
+        }
+        // Also when others have some.
+        let turns = Turns::new(4);
+        let _held = [
+            now(&turns, request(1)).await,
+            now(&turns, request(1)).await,
+            now(&turns, request(2)).await,
+        ];
+        assert!(turns.take(request(1), SOON).await.is_none());
+        assert!(turns.take(request(2), SOON).await.is_none());
+        now(&turns, request(3)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn live_queries_of_one_client_wait_behind_those_of_others() {
+        let turns = Turns::new(4);
+        let mut first = vec![
+            now(&turns, query(1)).await,
+            now(&turns, query(1)).await,
+            now(&turns, query(1)).await,
+        ];
+        let mut more = Box::pin(turns.take(query(1), LATE));
+        let mut other = Box::pin(turns.take(query(2), LATE));
+        let mut leaves = Box::pin(turns.take(query(2), LATE));
+        for waits in [&mut more, &mut other, &mut leaves] {
+            assert!(waits.now_or_never().is_none());
+        }
+        first.pop();
+        assert!((&mut more).now_or_never().is_none(), "it has two already");
+        let second = other.now_or_never().flatten().expect("its turn");
+        drop(leaves);
+        assert_eq!(turns.state().waiting_live.len(), 1, "who leaves is forgotten");
+        drop(second);
+        more.now_or_never().flatten().expect("its turn");
+        drop(first);
+        assert_eq!(turns.state().live, 0);
+        assert!(turns.state().live_by.is_empty() && turns.state().waiting_live.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn live_queries_that_have_waited_go_before_requests_of_who_has_as_much() {
+        let turns = Turns::new(4);
+        let mut held = vec![
+            now(&turns, query(1)).await,
+            now(&turns, query(1)).await,
+            now(&turns, query(1)).await,
+        ];
+        let _quick = now(&turns, request(2)).await;
+        let mut waits = Box::pin(turns.take(query(1), LATE));
+        assert!((&mut waits).now_or_never().is_none());
+        tokio::time::advance(2 * LIVE_PATIENCE).await;
+        // However long it has waited, its client has two more under way, and this one none.
+        let mut quick = Box::pin(turns.take(request(3), LATE));
+        assert!((&mut quick).now_or_never().is_none());
+        held.pop();
+        let quick = quick.now_or_never().flatten().expect("before the live query");
+        // That of a client that has nothing goes before a request of who has nothing either.
+        let mut other = Box::pin(turns.take(query(4), LATE));
+        assert!((&mut other).now_or_never().is_none());
+        tokio::time::advance(2 * LIVE_PATIENCE).await;
+        let mut next = Box::pin(turns.take(request(5), LATE));
+        assert!((&mut next).now_or_never().is_none());
+        drop(quick);
+        other.now_or_never().flatten().expect("before the request");
+        next.now_or_never().flatten().expect("its turn");
     }
 }

@@ -9,6 +9,7 @@ mod fairness;
 mod files;
 mod harvest;
 mod http2;
+mod live;
 mod sockets;
 
 use serde_json::{Value, json};
