@@ -1,11 +1,9 @@
 //! Requests to answers: admit, plan, bind, run. Knows the store's contract; knows no SQL and no transport.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use apollo_compiler::response::JsonMap;
+use bytes::Bytes;
 
 use crate::{
     catalog::{Catalog, Valid},
@@ -18,12 +16,15 @@ use super::{
     describe::{self, describe},
     gate,
     kept::{Data, Keeping},
-    keyed::{self, KeyedRoots, Rows},
+    keyed::{KeyedRoots, Rows},
     live::Live,
     prepare::{Bound, Caches, Way},
     statistics::Statistics,
     turns::{Turn, Turns, Work},
 };
+
+/// Rows below a key, at most, of what is looked up beside the queue: as many as take no longer than a few keys more.
+const LOOKUP_ROWS: u64 = 1_000;
 
 /// The data API; cloning gives another handle to the same one.
 #[derive(Clone)]
@@ -40,7 +41,7 @@ pub(super) struct Inner {
     pub turns: Arc<Turns>,
     /// At reading and planning documents.
     planning: Arc<Turns>,
-    rows: Rows,
+    pub rows: Rows,
     statistics: Statistics,
     pub caches: Caches,
 }
@@ -77,7 +78,7 @@ impl DataApi {
             keeping,
             turns,
             planning,
-            rows: keyed::loader(store.clone()),
+            rows: Rows::of(store.clone()),
             statistics: Statistics::default(),
             caches: Caches::new(&limits),
             catalog,
@@ -107,13 +108,21 @@ impl DataApi {
             let bound = self.bind(request).await?;
             self.run(&bound, client).await.map_err(|error| vec![error])
         };
+        ApiResponse(self.in_time(work).await)
+    }
+
+    /// What comes of a request's work, in the time that one may take.
+    pub(super) async fn in_time<T>(
+        &self,
+        work: impl Future<Output = Result<T, Vec<ApiError>>>,
+    ) -> Result<T, Vec<ApiError>> {
         let limit = self.0.limits.request_timeout;
-        ApiResponse(tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
+        tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
             let message = format!(
                 "the request took longer than {limit:?}; ask for less, or raise it with --limit request_timeout=…"
             );
             Err(vec![ApiError::new(Code::Timeout, message)])
-        }))
+        })
     }
 
     /// Everything before the run: gate, plan, parameters, estimate.
@@ -145,25 +154,23 @@ impl DataApi {
                 planned?.0?
             }
         };
-        self.check_rows(&bound).await.map_err(|error| vec![error])?;
-        Ok(bound)
+        self.estimate(bound).await.map_err(|error| vec![error])
     }
 
     /// Refuses what would return or look at too many rows. Counts are asked for only when `first` and keys do not settle it.
-    async fn check_rows(&self, bound: &Bound) -> Result<(), ApiError> {
+    async fn estimate(&self, mut bound: Bound) -> Result<Bound, ApiError> {
         let inner = &self.0;
         let read = &bound.prepared.plan.read;
-        let check = |counts| {
-            check_cost(
-                gate::estimate(&inner.catalog, read, &bound.params, counts),
-                &inner.limits,
-            )
-        };
-        if check(None).is_ok() {
-            return Ok(());
+        let estimate = |counts| gate::estimate(&inner.catalog, read, &bound.params, counts);
+        let mut cost = estimate(None);
+        let is_keyed = matches!(bound.prepared.way, Way::Keyed(_));
+        if check_cost(cost, &inner.limits).is_err() || (is_keyed && cost.rows > LOOKUP_ROWS) {
+            let counts = inner.statistics.rows(&inner.store, inner.catalog.entities.len()).await;
+            cost = estimate(Some(&counts.map_err(|error| ApiError::from_store(&error))?));
         }
-        let counts = inner.statistics.rows(&inner.store, inner.catalog.entities.len()).await;
-        check(Some(&counts.map_err(|error| ApiError::from_store(&error))?))
+        check_cost(cost, &inner.limits)?;
+        bound.is_small = cost.rows <= LOOKUP_ROWS && cost.filter_rows == 0;
+        Ok(bound)
     }
 
     /// Runs a bound operation: the `data` object as JSON, kept until it is sent.
@@ -181,21 +188,26 @@ impl DataApi {
     }
 
     async fn run_as(&self, bound: &Bound, client: Client, work: Work, patience: Duration) -> Result<Data, ApiError> {
-        let fail = |error: &StoreError| ApiError::from_store(error);
-        let keep = |json: String| self.0.keeping.keep(json, client);
-        match &bound.prepared.way {
-            Way::Constant(json) => keep(json.clone()).await,
+        let keeping = &self.0.keeping;
+        let statement = match &bound.prepared.way {
+            Way::Constant(json) => return keeping.keep(json.clone(), client).await,
             // Those of many are one statement, so they wait for no turn.
-            Way::Keyed(roots) => keep(self.load(roots, bound).await.map_err(|error| fail(&error))?).await,
-            Way::Statement(statement) => {
-                // A large answer is out of the memory before the turn ends.
-                let _turn = self.turn(&self.0.turns, work, patience).await?;
-                let began = Instant::now();
-                let answer = self.0.store.read(statement, &bound.params).await;
-                bound.prepared.took.note(began.elapsed());
-                keep(answer.map_err(|error| fail(&error))?.json).await
-            }
-        }
+            Way::Keyed(roots) if bound.is_small => return keeping.keep(self.load(roots, bound).await?, client).await,
+            // With very much behind it, a row by key is no look-up that others should wait for.
+            Way::Keyed(_) => &self
+                .0
+                .store
+                .compile(&bound.prepared.plan.read)
+                .map_err(|error| ApiError::from_store(&error))?,
+            Way::Statement(statement) => statement,
+        };
+        // A large answer is out of the memory before the turn ends.
+        let _turn = self.turn(&self.0.turns, work, patience).await?;
+        let read = self.0.store.read(statement, &bound.params).await;
+        bound.note(read.as_ref().map(|answer| answer.took));
+        keeping
+            .keep(read.map_err(|error| ApiError::from_store(&error))?.json, client)
+            .await
     }
 
     /// A turn, or who was not called in time is told so.
@@ -208,18 +220,20 @@ impl DataApi {
         })
     }
 
-    async fn load(&self, roots: &KeyedRoots, bound: &Bound) -> Result<String, Arc<StoreError>> {
-        let wanted = roots.wanted(&bound.params);
-        let rows = self.0.rows.load_many(wanted.iter().flatten().cloned()).await?;
-        let members = bound.prepared.plan.read.roots.iter().zip(&wanted);
-        Ok(object(members.map(|(root, wanted)| {
-            let row = wanted.as_ref().and_then(|wanted| rows.get(wanted));
+    async fn load(&self, roots: &KeyedRoots, bound: &Bound) -> Result<Vec<Bytes>, ApiError> {
+        let (load, keys) = roots.wanted(&bound.params);
+        let found = self.0.rows.load(load, keys.iter().flatten().cloned()).await;
+        bound.note(found.as_ref().map(|found| found.took).map_err(|error| error.as_ref()));
+        let found = found.map_err(|error| ApiError::from_store(&error))?;
+        let members = bound.prepared.plan.read.roots.iter().zip(&keys);
+        Ok(object(members.map(|(root, key)| {
+            let row = key.as_ref().and_then(|key| found.rows.get(key));
             let value = match (&root.value, row) {
-                (RootValue::Json(json), _) => json.as_str(),
-                (_, Some(row)) => row.as_ref(),
-                (_, None) => "null",
+                (RootValue::Json(json), _) => json.clone().into(),
+                (_, Some(row)) => row.clone(),
+                (_, None) => Bytes::from_static(b"null"),
             };
-            (root.key.as_str(), value.to_owned())
+            (root.key.as_str(), value)
         })))
     }
 
@@ -285,16 +299,18 @@ fn check_cost(cost: gate::Cost, limits: &Limits) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// A JSON object of members that are JSON already.
-pub(super) fn object<'k>(members: impl Iterator<Item = (&'k str, String)>) -> String {
-    let mut json = String::from("{");
-    for (position, (key, value)) in members.enumerate() {
-        if position > 0 {
-            json.push(',');
-        }
+/// A JSON object of members that are JSON already, in parts: nothing is copied.
+pub(super) fn object<'k>(members: impl Iterator<Item = (&'k str, Bytes)>) -> Vec<Bytes> {
+    let mut parts = Vec::new();
+    for (key, value) in members {
+        let begin = if parts.is_empty() { '{' } else { ',' };
         // Response keys are GraphQL names: nothing in them needs an escape.
-        json.push_str(&format!("\"{key}\":{value}"));
+        parts.push(format!("{begin}\"{key}\":").into());
+        parts.push(value);
     }
-    json.push('}');
-    json
+    if parts.is_empty() {
+        parts.push(Bytes::from_static(b"{"));
+    }
+    parts.push(Bytes::from_static(b"}"));
+    parts
 }

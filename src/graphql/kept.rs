@@ -12,7 +12,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use xxhash_rust::xxh3::xxh3_128;
+use xxhash_rust::xxh3::Xxh3;
 
 use super::{ApiError, Client, Code, Limits, Share, Shares};
 
@@ -41,6 +41,10 @@ struct Kept {
     print: Print,
     place: Place,
 }
+
+/// An answer's text, in parts that others may have too.
+#[derive(Debug)]
+pub(super) struct Text(Vec<Bytes>);
 
 /// Length and hash of an answer's bytes: two with the same are the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +86,8 @@ impl Keeping {
     }
 
     /// Keeps an answer; refuses one that is too large, or for which there is no room at all.
-    pub async fn keep(&self, json: String, client: Client) -> Result<Data, ApiError> {
+    pub async fn keep(&self, json: impl Into<Text>, client: Client) -> Result<Data, ApiError> {
+        let json = json.into();
         let len = json.len();
         if len > self.most {
             let mut error = ApiError::over("bytes of the answer", len, self.most, "answer_bytes");
@@ -94,7 +99,7 @@ impl Keeping {
         let mut share = self.memory.none(client);
         let fits = len <= FREE || (len <= MEMORY_MAX && share.grow(len).is_ok());
         if fits {
-            let (print, json) = (Print::of(&json), json.into());
+            let (print, json) = (Print::of(&json), json.joined());
             let place = Place::Memory { json, _share: share };
             return Ok(Data(Arc::new(Kept { len, print, place })));
         }
@@ -119,10 +124,12 @@ impl Keeping {
         })
     }
 
-    async fn spool(&self, json: String, shares: [Share; 2]) -> io::Result<Data> {
+    async fn spool(&self, json: Text, shares: [Share; 2]) -> io::Result<Data> {
         let write = move || {
             let mut file = tempfile::tempfile()?;
-            file.write_all(json.as_bytes())?;
+            for part in &json.0 {
+                file.write_all(part)?;
+            }
             Ok(Data(Arc::new(Kept {
                 len: json.len(),
                 print: Print::of(&json),
@@ -133,9 +140,44 @@ impl Keeping {
     }
 }
 
+impl Text {
+    fn len(&self) -> usize {
+        self.0.iter().map(Bytes::len).sum()
+    }
+
+    /// In one piece, no larger than its bytes.
+    fn joined(mut self) -> Bytes {
+        match self.0.len() {
+            1 => self.0.swap_remove(0),
+            _ => self.0.concat().into(),
+        }
+    }
+}
+
+impl From<Vec<Bytes>> for Text {
+    fn from(parts: Vec<Bytes>) -> Text {
+        Text(parts)
+    }
+}
+
+impl From<Bytes> for Text {
+    fn from(whole: Bytes) -> Text {
+        Text(vec![whole])
+    }
+}
+
+impl From<String> for Text {
+    fn from(whole: String) -> Text {
+        // What a text has room for beyond its end would be held, and not counted.
+        Text(vec![whole.into_boxed_str().into_boxed_bytes().into()])
+    }
+}
+
 impl Print {
-    fn of(json: &str) -> Print {
-        Print(json.len(), xxh3_128(json.as_bytes()))
+    fn of(json: &Text) -> Print {
+        let mut hash = Xxh3::new();
+        json.0.iter().for_each(|part| hash.update(part));
+        Print(json.len(), hash.digest128())
     }
 }
 
@@ -236,6 +278,23 @@ mod tests {
         let again = keeping.keep("b".repeat(8_000), Client(2)).await.expect("room");
         assert_eq!(again, kept[1]);
         assert_ne!(again, kept[2]);
+    }
+
+    /// In whatever parts a text comes, in memory and on the disk.
+    #[tokio::test]
+    async fn parts_are_one_text() {
+        let keeping = keeping(&Limits::default());
+        for len in [10, 10_000, MEMORY_MAX] {
+            let long = Bytes::from("x".repeat(len));
+            let parts = vec![Bytes::from_static(b"{"), long.clone(), long, Bytes::from_static(b"}")];
+            let whole = format!("{{{}}}", "x".repeat(2 * len));
+            let parted = keeping.keep(parts, Client(1)).await.expect("room");
+            assert_eq!(read(&parted).await, whole);
+            assert_eq!(parted, keeping.keep(whole, Client(1)).await.expect("room"));
+        }
+        let roomy = format!("{}{}", String::with_capacity(100_000), "x");
+        let data = keeping.keep(roomy, Client(1)).await.expect("room");
+        assert_eq!(read(&data).await, "x");
     }
 
     #[tokio::test]

@@ -1,18 +1,19 @@
 //! Loads by key joined into one statement, also those of different requests. Knows keys and the store; knows no GraphQL.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     hash::{Hash, Hasher},
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
-use async_graphql::dataloader::{DataLoader, Loader};
+use bytes::Bytes;
+use tokio::sync::{Notify, watch};
 
-use super::fingerprint::fingerprint;
+use super::{fingerprint::fingerprint, lock::lock};
 use crate::{
     catalog::FieldId,
-    query::{Filter, Operand, Read, RootValue, Select, renumber},
+    query::{Filter, Operand, Output, OutputValue, Read, RootValue, Select, renumber},
     store::{KeyedStatement, Store, StoreError},
     value::{Key, Value},
 };
@@ -50,7 +51,18 @@ fn lookup(select: &Select) -> Option<(&[FieldId], &[Operand])> {
     }
 }
 
-/// The loads of a read, if it consists of loads by one plan only.
+/// Whether all that is asked below a key is there at once: no list is looked through for what fits, or put in an order.
+fn is_plain(output: &[Output]) -> bool {
+    output.iter().all(|member| match &member.value {
+        OutputValue::Many { select, .. } => {
+            select.filter.is_none() && select.order.is_empty() && select.offset.is_none() && is_plain(&select.output)
+        }
+        OutputValue::One { output, .. } => is_plain(output),
+        OutputValue::Text(_) | OutputValue::Leaf(_) | OutputValue::Value { .. } => true,
+    })
+}
+
+/// The loads of a read, if it consists of loads by one plan only, without work that takes long for one of them.
 pub(super) fn keyed_roots(store: &Store, read: &Read) -> Result<Option<KeyedRoots>, StoreError> {
     let mut found: Option<(Arc<KeyedPlan>, Vec<usize>)> = None;
     let mut keys = Vec::new();
@@ -63,7 +75,7 @@ pub(super) fn keyed_roots(store: &Store, read: &Read) -> Result<Option<KeyedRoot
             RootValue::One(select) => select,
             RootValue::Many(_) | RootValue::Freshness(_) => return Ok(None),
         };
-        let Some((by, operands)) = lookup(select) else {
+        let Some((by, operands)) = lookup(select).filter(|_| is_plain(&select.output)) else {
             return Ok(None);
         };
         let entity = select.entity;
@@ -86,87 +98,139 @@ pub(super) fn keyed_roots(store: &Store, read: &Read) -> Result<Option<KeyedRoot
 }
 
 impl KeyedRoots {
-    /// What each root wants with these values of the operation's parameters; none for those that need no row.
-    pub fn wanted(&self, values: &[Value]) -> Vec<Option<LoadKey>> {
+    /// The load with these values of the operation's parameters, and the key that each root wants; none for those that need no row.
+    pub fn wanted(&self, values: &[Value]) -> (Load, Vec<Option<Key>>) {
         let value = |at: &usize| values.get(*at).cloned().unwrap_or(Value::Null);
         let operand = |operand: &Operand| match operand {
             Operand::Value(value) => value.clone(),
             Operand::Param(at) => value(at),
         };
-        let shared = Arc::new(Key(self.params.iter().map(value).collect()));
-        let keys = self.keys.iter();
-        keys.map(|key| {
-            let key = key.as_ref()?;
-            Some(LoadKey {
-                plan: self.plan.clone(),
-                values: shared.clone(),
-                key: Key(key.iter().map(operand).collect()),
-            })
-        })
-        .collect()
+        let load = Load {
+            plan: self.plan.clone(),
+            values: Arc::new(Key(self.params.iter().map(value).collect())),
+        };
+        let key = |key: &Vec<Operand>| Key(key.iter().map(operand).collect());
+        (load, self.keys.iter().map(|wanted| wanted.as_ref().map(key)).collect())
     }
 }
 
-/// One row wanted.
+/// A plan and the values of its parameters: the same row is another answer under other values.
 #[derive(Clone)]
-pub(super) struct LoadKey {
+pub(super) struct Load {
     plan: Arc<KeyedPlan>,
-    /// Of the plan's parameters: the same row is another answer under other values.
     values: Arc<Key>,
-    key: Key,
 }
 
-impl PartialEq for LoadKey {
+impl PartialEq for Load {
     fn eq(&self, other: &Self) -> bool {
-        self.plan.id == other.plan.id && self.key == other.key && self.values == other.values
+        self.plan.id == other.plan.id && self.values == other.values
     }
 }
 
-impl Eq for LoadKey {}
+impl Eq for Load {}
 
-impl Hash for LoadKey {
+impl Hash for Load {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.plan.id.hash(state);
         self.values.hash(state);
-        self.key.hash(state);
     }
 }
 
-/// Loads by key from a store.
-pub(super) struct RowLoader {
+/// What a batch has found: each row's JSON by its key.
+pub(super) struct Found {
+    pub rows: HashMap<Key, Bytes>,
+    /// How long the statement took.
+    pub took: Duration,
+}
+
+type Outcome = Result<Arc<Found>, Arc<StoreError>>;
+
+/// Loads by key from a store. Those of equal loads are one batch; others share neither its time nor its failure.
+#[derive(Clone)]
+pub(super) struct Rows {
     store: Store,
+    /// Those that more keys may still join.
+    open: Arc<Mutex<HashMap<Load, Arc<Batch>>>>,
 }
 
-pub(super) type Rows = DataLoader<RowLoader>;
-
-pub(super) fn loader(store: Store) -> Rows {
-    DataLoader::new(RowLoader { store }, tokio::spawn)
-        .delay(WAIT)
-        .max_batch_size(BATCH_MAX)
+struct Batch {
+    keys: Mutex<HashSet<Key>>,
+    full: Notify,
+    outcome: watch::Sender<Option<Outcome>>,
 }
 
-impl Loader<LoadKey> for RowLoader {
-    type Value = Arc<str>;
-    type Error = Arc<StoreError>;
-
-    async fn load(&self, keys: &[LoadKey]) -> Result<HashMap<LoadKey, Arc<str>>, Arc<StoreError>> {
-        let mut groups: HashMap<(u128, &Key), (&KeyedPlan, Vec<Key>)> = HashMap::new();
-        for wanted in keys {
-            let group = groups.entry((wanted.plan.id, &wanted.values));
-            let (_, keys) = group.or_insert((&wanted.plan, Vec::new()));
-            keys.push(wanted.key.clone());
+impl Rows {
+    pub fn of(store: Store) -> Rows {
+        Rows {
+            store,
+            open: Arc::default(),
         }
-        let loads = groups.into_iter().map(|(group, (plan, keys))| async move {
-            let found = self.store.load(&plan.statement, &group.1.0, &keys).await?;
-            Ok::<_, StoreError>((group, found))
+    }
+
+    /// The rows of these keys, all from one statement.
+    pub async fn load(&self, load: Load, keys: impl Iterator<Item = Key>) -> Outcome {
+        let mut outcome = self.join(load, keys);
+        let found = outcome.wait_for(Option::is_some).await;
+        // It ends with its outcome, unless the runtime or its task does.
+        let found = found.ok().and_then(|found| found.clone());
+        found.unwrap_or_else(|| Err(Arc::new(StoreError::Refused("the load was given up".to_owned()))))
+    }
+
+    fn join(&self, load: Load, keys: impl Iterator<Item = Key>) -> watch::Receiver<Option<Outcome>> {
+        let mut open = lock(&self.open);
+        let batch = open.entry(load.clone()).or_insert_with(|| self.begin(&load)).clone();
+        let outcome = batch.outcome.subscribe();
+        let mut joined = lock(&batch.keys);
+        joined.extend(keys);
+        if joined.len() >= BATCH_MAX {
+            open.remove(&load);
+            batch.full.notify_one();
+        }
+        outcome
+    }
+
+    /// A batch without keys, which runs by itself after a moment.
+    fn begin(&self, load: &Load) -> Arc<Batch> {
+        let batch = Arc::new(Batch {
+            keys: Mutex::default(),
+            full: Notify::new(),
+            outcome: watch::Sender::new(None),
         });
-        let found: HashMap<(u128, &Key), HashMap<Key, String>> =
-            futures_util::future::try_join_all(loads).await?.into_iter().collect();
-        let rows = keys.iter().filter_map(|wanted| {
-            let group = (wanted.plan.id, wanted.values.as_ref());
-            let row = found.get(&group)?.get(&wanted.key)?;
-            Some((wanted.clone(), Arc::from(row.as_str())))
-        });
-        Ok(rows.collect())
+        tokio::spawn(self.clone().serve(load.clone(), batch.clone()));
+        batch
+    }
+
+    async fn serve(self, load: Load, batch: Arc<Batch>) {
+        tokio::select! {
+            () = tokio::time::sleep(WAIT) => {}
+            () = batch.full.notified() => {}
+        }
+        let keys = self.close(&load, &batch);
+        tokio::select! {
+            outcome = self.run(&load, keys) => {
+                batch.outcome.send_replace(Some(outcome));
+            }
+            // Everybody who wanted it has gone.
+            () = batch.outcome.closed() => {}
+        }
+    }
+
+    /// Ends the time in which keys may join a batch; its keys.
+    fn close(&self, load: &Load, batch: &Arc<Batch>) -> Vec<Key> {
+        let mut open = lock(&self.open);
+        // A full one has left already, and the next may have begun.
+        if open.get(load).is_some_and(|known| Arc::ptr_eq(known, batch)) {
+            open.remove(load);
+        }
+        lock(&batch.keys).drain().collect()
+    }
+
+    async fn run(&self, load: &Load, keys: Vec<Key>) -> Outcome {
+        let loaded = self.store.load(&load.plan.statement, &load.values.0, &keys).await?;
+        let rows = loaded.rows.into_iter().map(|(key, row)| (key, Bytes::from(row)));
+        Ok(Arc::new(Found {
+            rows: rows.collect(),
+            took: loaded.took,
+        }))
     }
 }

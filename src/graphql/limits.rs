@@ -130,6 +130,8 @@ pub enum LimitError {
 /// Where a limit is kept, and so what its values look like.
 enum Place<'a> {
     Count(&'a mut usize, usize),
+    /// Of which there has to be one.
+    Some(&'a mut usize, usize),
     Rows(&'a mut u64),
     Time(&'a mut Duration),
 }
@@ -204,7 +206,7 @@ impl Limits {
             ("pattern_letters", Place::Count(pattern_letters, COUNT_MAX)),
             ("rows", Place::Rows(rows)),
             ("filter_rows", Place::Rows(filter_rows)),
-            ("plans", Place::Count(plans, PLANS_MAX)),
+            ("plans", Place::Some(plans, PLANS_MAX)),
             ("answer_bytes", Place::Count(answer_bytes, BYTES_MAX)),
             ("unsent_bytes", Place::Count(unsent_bytes, BYTES_MAX)),
             ("spool_bytes", Place::Count(spool_bytes, BYTES_MAX)),
@@ -225,7 +227,7 @@ impl Place<'_> {
     #[cfg(test)]
     fn shown(self) -> String {
         match self {
-            Place::Count(count, _) => count.to_string(),
+            Place::Count(count, _) | Place::Some(count, _) => count.to_string(),
             Place::Rows(rows) => rows.to_string(),
             Place::Time(time) if time.subsec_millis() == 0 => format!("{}s", time.as_secs()),
             Place::Time(time) => format!("{}ms", time.as_millis()),
@@ -234,11 +236,13 @@ impl Place<'_> {
 
     /// Sets the value, or says what it should have been.
     fn set(self, given: &str) -> Result<(), String> {
+        let number = |least: usize, most: usize| {
+            let value = given.parse().ok().filter(|value| (least..=most).contains(value));
+            value.ok_or_else(|| format!("a number from {least} to {most}"))
+        };
         match self {
-            Place::Count(count, most) => {
-                let value = given.parse().ok().filter(|value| *value <= most);
-                *count = value.ok_or_else(|| format!("a number from 0 to {most}"))?;
-            }
+            Place::Count(count, most) => *count = number(0, most)?,
+            Place::Some(count, most) => *count = number(1, most)?,
             Place::Rows(rows) => *rows = given.parse().map_err(|_| format!("a number from 0 to {}", u64::MAX))?,
             Place::Time(time) => *time = duration(given).ok_or("a time above zero, such as 20s or 50ms")?,
         }
@@ -303,7 +307,8 @@ mod tests {
             ("row", "1", "there is no limit `row`; there are query_bytes, tokens, "),
             ("rows", "many", "the limit `rows` cannot be `many`; give a number"),
             ("rows", "-1", "the limit `rows` cannot be `-1`"),
-            ("plans", "4000000000", "give a number from 0 to 65536"),
+            ("plans", "4000000000", "give a number from 1 to 65536"),
+            ("plans", "0", "the limit `plans` cannot be `0`; give a number from 1"),
             ("nesting", "10000", "give a number from 0 to 180"),
             ("request_timeout", "20", "give a time above zero, such as 20s or 50ms"),
             ("request_timeout", "0s", "give a time above zero"),

@@ -6,6 +6,7 @@
 
 use std::{
     collections::HashMap,
+    ops::ControlFlow,
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
@@ -114,14 +115,24 @@ impl DataApi {
     /// Answers a query, or joins a live query; `place` is the one that the listener has already.
     pub(super) async fn begin(&self, request: Arc<ApiRequest>, place: Option<Place>) -> Result<Begun, Vec<ApiError>> {
         let client = request.client;
-        let bound = self.bind(request.clone()).await?;
-        if !bound.is_subscription && request.is_live_only {
-            let message = "too many requests are under way; try again in a second, or raise it with --limit requests=…";
-            return Err(vec![ApiError::new(Code::Overloaded, message)]);
-        }
-        if !bound.is_subscription {
-            return Ok(Begun::Once(self.execute(request).await));
-        }
+        let is_live_only = request.is_live_only;
+        let begun = async {
+            let bound = self.bind(request).await?;
+            if bound.is_subscription {
+                return Ok(ControlFlow::Continue(bound));
+            }
+            if is_live_only {
+                let message =
+                    "too many requests are under way; try again in a second, or raise it with --limit requests=…";
+                return Err(vec![ApiError::new(Code::Overloaded, message)]);
+            }
+            let data = self.run(&bound, client).await.map_err(|error| vec![error])?;
+            Ok(ControlFlow::Break(data))
+        };
+        let bound = match self.in_time(begun).await? {
+            ControlFlow::Break(data) => return Ok(Begun::Once(ApiResponse(Ok(data)))),
+            ControlFlow::Continue(bound) => bound,
+        };
         let place = match place {
             Some(place) => place,
             None => self.0.live.place(client).map_err(|error| vec![error])?,

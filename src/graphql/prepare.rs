@@ -12,6 +12,7 @@ use std::{
 };
 
 use apollo_compiler::{ExecutableDocument, Node, executable::Operation, response::JsonMap};
+use bytes::Bytes;
 use chrono::Utc;
 use lru::LruCache;
 
@@ -100,7 +101,7 @@ impl Took {
 /// How an operation is answered.
 pub(super) enum Way {
     /// No row is needed.
-    Constant(String),
+    Constant(Bytes),
     /// Loads by key, joined with those of other requests.
     Keyed(KeyedRoots),
     Statement(Statement),
@@ -112,6 +113,19 @@ pub(super) struct Bound {
     pub prepared: Arc<Prepared>,
     pub params: Arc<[Value]>,
     pub is_subscription: bool,
+    /// So few rows are estimated that they may be looked up beside the queue.
+    pub is_small: bool,
+}
+
+impl Bound {
+    /// Notes how long the statement took. A failure tells that only if it was one of time; who waited for a reader did not run.
+    pub fn note(&self, took: Result<Duration, &StoreError>) {
+        match took {
+            Ok(length) => self.prepared.took.note(length),
+            Err(StoreError::Timeout(limit)) => self.prepared.took.note(*limit),
+            Err(_) => {}
+        }
+    }
 }
 
 /// A request's operation: the identity of its plan, the operation, its coerced variables.
@@ -251,18 +265,19 @@ fn bound(
         prepared,
         params,
         is_subscription: operation.is_subscription(),
+        is_small: false,
     })
 }
 
 /// The answer of a read that needs no row.
-fn constant(read: &Read) -> Option<String> {
+fn constant(read: &Read) -> Option<Bytes> {
     let members: Option<Vec<_>> = read
         .roots
         .iter()
         .map(|root| match &root.value {
-            RootValue::Json(json) => Some((root.key.as_str(), json.clone())),
+            RootValue::Json(json) => Some((root.key.as_str(), json.clone().into())),
             _ => None,
         })
         .collect();
-    members.map(|members| object(members.into_iter()))
+    members.map(|members| object(members.into_iter()).concat().into())
 }

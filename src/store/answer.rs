@@ -1,6 +1,10 @@
 //! Runs compiled reads and puts their roots together to one JSON text. Compiles nothing.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use crate::value::{Key, Value};
 
@@ -10,12 +14,13 @@ use super::{
     read,
     rows::Rows,
     standing,
-    types::{Answer, Explanation, KeyedStatement, RootShape, Statement, StoreError},
+    types::{Answer, Explanation, KeyedStatement, Loaded, RootShape, Statement, StoreError},
 };
 
 pub(super) async fn read(inner: &Inner, statement: &Statement, values: &[Value]) -> Result<Answer, StoreError> {
     let params = Params::operands(&statement.binds, values, inner.dialect)?;
     let reader = inner.readers.take().await?;
+    let began = Instant::now();
     let rows = standing::read(inner, reader, params.query(Arc::clone(&statement.sql))).await?;
     let mut head = 0;
     let mut found: Vec<Option<&str>> = vec![None; statement.roots.len()];
@@ -33,6 +38,7 @@ pub(super) async fn read(inner: &Inner, statement: &Statement, values: &[Value])
     Ok(Answer {
         json: assemble(&statement.roots, &found),
         head,
+        took: began.elapsed(),
     })
 }
 
@@ -65,14 +71,15 @@ pub(super) async fn load(
     statement: &KeyedStatement,
     values: &[Value],
     keys: &[Key],
-) -> Result<HashMap<Key, String>, StoreError> {
+) -> Result<Loaded, StoreError> {
     if keys.iter().any(|key| key.0.len() != statement.kinds.len()) {
         return Err(StoreError::Refused(format!(
             "a key here has {} parts",
             statement.kinds.len()
         )));
     }
-    let mut found = HashMap::with_capacity(keys.len());
+    let mut rows = HashMap::with_capacity(keys.len());
+    let mut took = Duration::ZERO;
     for chunk in keys.chunks(read::KEYS_MAX) {
         let count = chunk.len().next_power_of_two();
         let sql = match count {
@@ -96,14 +103,16 @@ pub(super) async fn load(
         }
         let params = wanted.bind()?;
         let reader = inner.lookups.take().await?;
+        let began = Instant::now();
         for row in standing::read(inner, reader, params.query(sql)).await? {
             let place = usize::try_from(get::<i64>(&row, 0)?).unwrap_or(usize::MAX);
             if let Some(key) = chunk.get(place) {
-                found.insert(key.clone(), get(&row, 1)?);
+                rows.insert(key.clone(), get(&row, 1)?);
             }
         }
+        took += began.elapsed();
     }
-    Ok(found)
+    Ok(Loaded { rows, took })
 }
 
 pub(super) async fn explain(inner: &Inner, statement: &Statement, values: &[Value]) -> Result<Explanation, StoreError> {

@@ -60,7 +60,6 @@ mod types;
 mod writable;
 
 use std::{
-    collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -313,14 +312,9 @@ impl Store {
         )
     }
 
-    /// Loads many rows by key in one statement: each found key with the JSON object of its row. `params` are the operands
-    /// `Operand::Param(n)` of what is selected, the same for all keys.
-    pub async fn load(
-        &self,
-        statement: &KeyedStatement,
-        params: &[Value],
-        keys: &[Key],
-    ) -> Result<HashMap<Key, String>, StoreError> {
+    /// Loads many rows by key in one statement. `params` are the operands `Operand::Param(n)` of what is selected, the same for
+    /// all keys.
+    pub async fn load(&self, statement: &KeyedStatement, params: &[Value], keys: &[Key]) -> Result<Loaded, StoreError> {
         self.ready(&statement.types).await;
         answer::load(&self.inner, statement, params, keys).await
     }

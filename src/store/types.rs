@@ -1,6 +1,6 @@
 //! What goes in and out of the store. Plain data.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use chrono::{DateTime, Utc};
 
@@ -104,6 +104,17 @@ pub struct Answer {
     pub json: String,
     /// The change log's head in the same snapshot.
     pub head: i64,
+    /// How long the statement took; waiting for a reader is no part of it.
+    pub took: Duration,
+}
+
+/// Rows that were loaded by key.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// Each found key with the JSON object of its row.
+    pub rows: HashMap<Key, String>,
+    /// How long the statements took.
+    pub took: Duration,
 }
 
 /// How the database runs a statement.

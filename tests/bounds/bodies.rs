@@ -84,7 +84,7 @@ async fn one_message_does_not_take_the_budget_of_all() {
     let message = subscribe(20_000);
     let message = frame(1, message.len(), message.as_bytes());
     other.write_all(&message).await.expect("bytes are sent");
-    let mut told = [0; 100];
+    let mut told = [0; 4_096];
     let mut heard = 0;
     while !String::from_utf8_lossy(&told[..heard]).contains("next") {
         heard += other.read(&mut told[heard..]).await.expect("an answer");

@@ -394,12 +394,12 @@ async fn loads_by_key(on: On) {
     };
     let statement = compiled(NPC, &[f(1)], &[leaf("id", 0)]).await;
     let keys = [Key::text("ann"), Key::text("nobody"), Key::text("bob")];
-    let found = bench.store.load(&statement, &[], &keys).await.expect("loads");
+    let found = bench.store.load(&statement, &[], &keys).await.expect("loads").rows;
     assert_eq!(found.len(), 2);
     assert_eq!(found[&keys[2]], r#"{"id":"n2"}"#);
     let statement = compiled(QUEST_ITEM, &[f(0), f(1)], &[leaf("n", 2)]).await;
     let key = [Key(vec![text("q1"), text("i2")])];
-    let found = bench.store.load(&statement, &[], &key).await.expect("loads");
+    let found = bench.store.load(&statement, &[], &key).await.expect("loads").rows;
     assert_eq!(found[&key[0]], r#"{"n":2}"#);
 }
 
@@ -427,7 +427,7 @@ async fn loads_by_key_bind_other_values(on: On) {
         (0, 0, "[]", "[]"),
     ] {
         let params = [Value::Int(first), Value::Int(least)];
-        let found = bench.store.load(&statement, &params, &keys).await.expect("loads");
+        let found = bench.store.load(&statement, &params, &keys).await.expect("loads").rows;
         assert_eq!(found[&keys[0]], format!("{{\"lines\":{one}}}"), "{params:?}");
         assert_eq!(found[&keys[1]], format!("{{\"lines\":{two}}}"), "{params:?}");
         assert_eq!(found.get(&keys[2]), None);

@@ -1,0 +1,143 @@
+//! Live queries that are many, fail, or are given up.
+
+use std::time::Duration;
+
+use futures_util::{FutureExt, StreamExt, future::join_all};
+use serde_json::{Value as Json, json};
+
+use super::{next, request};
+use crate::graphql::{
+    Client, Limits,
+    testing::{Farm, item},
+    turns::Work,
+};
+
+/// Rows of a text that is too long for what needs no room.
+async fn named(farm: &Farm, letter: &str) {
+    let long = letter.repeat(10_000);
+    farm.load("Item", vec![item("i1", &long, None, &[])]).await;
+}
+
+/// The first letter of the first item's name.
+fn letter(answer: &Json) -> Option<char> {
+    answer["data"]["items"][0]["name"].as_str()?.chars().next()
+}
+
+const NAMES: &str = "subscription { items(first: 1) { name } }";
+
+#[tokio::test]
+async fn live_queries_that_nobody_hears_wait_for_no_turn() {
+    let limits = Limits {
+        request_timeout: Duration::from_secs(3_600),
+        ..Limits::default()
+    };
+    let farm = Farm::stocked(limits).await;
+    let turns = &farm.api.0.turns;
+    let mut held = Vec::new();
+    for client in 0..farm.api.store().readers() {
+        let work = Work::Request(Client(client as u128));
+        held.push(turns.take(work, Duration::MAX).await.expect("a turn"));
+    }
+    let mut answers = farm
+        .current()
+        .answers(request("subscription { items { id } }", json!({})));
+    while farm.api.0.live.open_groups() == 0 {
+        assert!(answers.next().now_or_never().is_none());
+        tokio::task::yield_now().await;
+    }
+    drop(answers);
+    let ended = async {
+        while farm.api.0.live.open_groups() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), ended)
+        .await
+        .expect("its end");
+    // The same while it rests.
+    let query = "subscription { quests { id } }";
+    drop(held);
+    let mut answers = farm.current().answers(request(query, json!({})));
+    next(&mut answers).await;
+    drop(answers);
+    while farm.api.0.live.open_groups() > 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn answers_that_all_have_taken_hold_no_room() {
+    let limits = Limits {
+        unsent_bytes: 30_000,
+        spool_bytes: 0,
+        ..Limits::default()
+    };
+    let farm = Farm::stocked(limits).await;
+    named(&farm, "a").await;
+    // There is room for two of them at once.
+    let mut open = Vec::new();
+    for at in 1..=10 {
+        let query = NAMES.replace("first: 1", &format!("first: {at}"));
+        let mut answers = farm.current().answers(request(&query, json!({})));
+        let answer = next(&mut answers).await;
+        assert_eq!(letter(&answer), Some('a'), "{at}");
+        open.push(answers);
+    }
+    assert_eq!(farm.api.0.keeping.in_memory(), 0);
+    // Who comes later hears the same, from a run of its own.
+    let mut late = farm.current().answers(request(NAMES, json!({})));
+    assert_eq!(letter(&next(&mut late).await), Some('a'));
+    open.push(late);
+    named(&farm, "b").await;
+    // Those for whom there is no room at once hear it a little later.
+    for answer in join_all(open.iter_mut().map(next)).await {
+        assert_eq!(letter(&answer), Some('b'));
+    }
+}
+
+#[tokio::test]
+async fn what_a_live_query_could_not_read_is_read_again() {
+    let limits = Limits {
+        unsent_bytes: 30_000,
+        spool_bytes: 0,
+        ..Limits::default()
+    };
+    let farm = Farm::stocked(limits).await;
+    named(&farm, "a").await;
+    let mut answers = farm.current().answers(request(NAMES, json!({})));
+    assert_eq!(letter(&next(&mut answers).await), Some('a'));
+    let keeping = &farm.api.0.keeping;
+    let held = [
+        keeping.keep("x".repeat(15_000), Client(1)).await.expect("room"),
+        keeping.keep("x".repeat(12_000), Client(2)).await.expect("room"),
+    ];
+    named(&farm, "b").await;
+    // Who begins now is told, and ended.
+    let mut refused = farm.current().answers(request(NAMES, json!({})));
+    let refused = next(&mut refused).await;
+    assert_eq!(refused["errors"][0]["extensions"]["code"], "OVERLOADED");
+    drop(held);
+    // Who is there already hears the change, and no word of it.
+    assert_eq!(letter(&next(&mut answers).await), Some('b'));
+}
+
+#[tokio::test]
+async fn nobody_begins_with_an_old_answer() {
+    let limits = Limits {
+        live_pause: Duration::from_secs(2),
+        ..Limits::default()
+    };
+    let farm = Farm::stocked(limits).await;
+    let query = "subscription { item(id: \"i1\") { price } }";
+    let mut first = farm.current().answers(request(query, json!({})));
+    next(&mut first).await;
+    farm.load("Item", vec![item("i1", "Axe", Some(11.0), &["t1"])]).await;
+    // The live query hears of it, and waits for more.
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    let want = json!({ "data": { "item": { "price": 11 } } });
+    let mut late = farm.current().answers(request(query, json!({})));
+    assert_eq!(next(&mut late).await, want);
+    assert_eq!(next(&mut first).await, want);
+}

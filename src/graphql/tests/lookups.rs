@@ -1,0 +1,85 @@
+//! Loads by key beside each other, and those that are none for the queue to make way for.
+
+use std::time::Duration;
+
+use futures_util::future::join;
+use serde_json::{Value as Json, json};
+
+use super::request;
+use crate::{
+    graphql::{Client, Code, Kind, Limits, keyed::Load, prepare::Way, testing::Farm, turns::Work},
+    value::Key,
+};
+
+/// The load that answers a query, and its first key.
+async fn load_of(farm: &Farm, query: &str) -> (Load, Key) {
+    let bound = farm.api.bind(request(query, Json::Null).into()).await.expect("a plan");
+    let Way::Keyed(roots) = &bound.prepared.way else {
+        panic!("no load by key: {query}");
+    };
+    let (load, keys) = roots.wanted(&bound.params);
+    (load, keys.into_iter().flatten().next().expect("a key"))
+}
+
+#[tokio::test]
+async fn a_load_that_fails_is_no_other_ones_failure() {
+    let farm = Farm::stocked(Limits::default()).await;
+    let (items, item) = load_of(&farm, "{ item(id: \"i1\") { name } }").await;
+    let (tags, tag) = load_of(&farm, "{ tag(id: \"t1\") { name } }").await;
+    let no_key = Key([item.0.clone(), item.0.clone()].concat());
+    let rows = &farm.api.0.rows;
+    let good = rows.load(items.clone(), [item].into_iter());
+    let bad = rows.load(tags.clone(), [no_key, tag.clone()].into_iter());
+    let (good, bad) = join(good, bad).await;
+    let found = good.map(|found| found.rows.len()).expect("the item");
+    assert_eq!((found, bad.is_err()), (1, true));
+    let again = rows.load(tags, [tag].into_iter()).await.expect("the tag");
+    assert_eq!(again.rows.len(), 1);
+}
+
+/// Small look-ups pass by the queue; those with much behind them, or with a search below, wait in it.
+#[tokio::test]
+async fn look_ups_with_much_behind_them_wait_for_their_turn() {
+    let limits = Limits {
+        queue_wait: Duration::from_millis(20),
+        ..Limits::default()
+    };
+    let farm = Farm::stocked(limits).await;
+    let many = (0..4).fold("id".to_owned(), |inner, _| format!("tags {{ items {{ {inner} }} }}"));
+    let queries = [
+        ("{ item(id: \"i1\") { name tags { name } } }".to_owned(), true),
+        (
+            "{ item(id: \"i1\") { tags(first: 2) { items { id } } } }".to_owned(),
+            true,
+        ),
+        (
+            "{ item(id: \"i1\") { tags(where: {name: {eq: \"old\"}}) { id } } }".to_owned(),
+            false,
+        ),
+        (
+            "{ item(id: \"i1\") { seller { sells(orderBy: {price: DESC}, first: 1) { id } } } }".to_owned(),
+            false,
+        ),
+        (format!("{{ item(id: \"i1\") {{ {many} }} }}"), false),
+    ];
+    let ask = |query: &String| farm.api.execute(request(query, json!({})));
+    for (query, _) in &queries {
+        assert_eq!(ask(query).await.kind(), Kind::Ok, "{query}");
+    }
+    let mut held = Vec::new();
+    for client in 0..farm.api.store().readers() {
+        let work = Work::Request(Client(1 + client as u128));
+        held.push(farm.api.0.turns.take(work, Duration::MAX).await.expect("a turn"));
+    }
+    for (query, passes) in &queries {
+        let answer = ask(query).await;
+        match passes {
+            true => assert_eq!(answer.kind(), Kind::Ok, "{query}"),
+            false => assert_eq!(answer.errors()[0].code, Code::Overloaded, "{query}"),
+        }
+    }
+    drop(held);
+    for (query, _) in &queries {
+        assert_eq!(ask(query).await.kind(), Kind::Ok, "{query}");
+    }
+}
