@@ -59,6 +59,8 @@ pub(super) struct Job {
     pub secrets: Arc<Secrets>,
     /// What filters may take for one record.
     pub filter_time: Duration,
+    /// What one filter may take in memory.
+    pub filter_memory: usize,
     pub fetch: usize,
     pub start: Place,
     pub pages: u64,
@@ -78,7 +80,7 @@ impl Job {
         };
         let cancelled = self.cancel.clone();
         let mut worker = Worker {
-            budget: Budget::of_thread(move || cancelled.is_cancelled()),
+            budget: Budget::of_thread(move || cancelled.is_cancelled()).with_memory(self.filter_memory),
             place: String::new(),
             fetch,
             shaper: Arc::clone(&self.shaper),
@@ -179,11 +181,13 @@ impl Worker<'_> {
             state,
             hash,
             link,
+            open,
             before,
             held: _held,
             reply,
         } = page;
         self.place.clone_from(&request.place);
+        self.pager.place.open |= open;
         let last = self.read(content, state, before, (hash, link), Some(reply))?;
         if std::mem::take(&mut self.stale) {
             self.again(&request)?;
@@ -203,8 +207,10 @@ impl Worker<'_> {
             state,
             hash,
             link,
+            open,
             ..
         } = page?;
+        self.pager.place.open |= open;
         self.pager.take_back(&known);
         self.read(content, state, None, (hash, link), None)?;
         self.pager.place.shifted |= self.info != known;

@@ -123,6 +123,49 @@ async fn a_page_of_any_shape_is_read_or_refused_within_bounds() {
     }
 }
 
+/// A text a thousand times over is little of a short one, and a gigabyte of a long one.
+#[tokio::test]
+async fn a_filter_that_wants_more_memory_costs_its_record() {
+    let filter = "[range(1000) as $n | .of] | add | length";
+    let quoted = format!("jq: \"{filter}\"");
+    let select = format!(
+        "type Point @fetch(source: \"files\", FILE: \"data.json\", rows: \".[]\") {{ id: ID! of: Int! @select({quoted}) }}"
+    );
+    let rows = format!(
+        "type Point @fetch(source: \"files\", FILE: \"data.json\", rows: \".[] | {{id, of: ({filter})}}\") {{ id: ID! of: Int! }}"
+    );
+    let lines = rows.replace("rows: \".[] |", "format: NDJSON, rows: \". |");
+    let record = |id: usize, bytes: usize| format!("{{\"id\":{id},\"of\":\"{}\"}}", "x".repeat(bytes));
+    let records = [record(1, 10), record(2, 1_000_000), record(3, 20)];
+    let list = format!("[{}]", records.join(","));
+    for (name, types, data) in [
+        ("a field", &select, &list),
+        ("items", &rows, &list),
+        ("lines", &lines, &records.join("\n")),
+    ] {
+        let (scratch, harvested) = harvest(types, data).await;
+        let Harvested { code, said, peak_mb } = harvested;
+        assert_eq!(code, Some(0), "{name}: {said}");
+        assert_eq!(
+            scratch.rows("SELECT id,\"of\" FROM point ORDER BY id").await,
+            [["1", "10000"], ["3", "20000"]]
+        );
+        let rejected = scratch.must(&["status", "--rejected"], &[]).await.out;
+        for part in [
+            filter,
+            "more than 64 MB of memory",
+            "--filter-memory",
+            "1 rejected record",
+        ] {
+            assert!(rejected.contains(part), "{name}: {part}: {rejected}");
+        }
+        assert!(peak_mb > 1.0 && peak_mb < PEAK_MAX, "{name}: {peak_mb:.0} MB: {said}");
+        // With enough of it each record is a row.
+        scratch.must(&["replay"], &[("HAYLOFT_FILTER_MEMORY", "4GB")]).await;
+        assert_eq!(scratch.rows("SELECT count(*) FROM point").await, [["3"]], "{name}");
+    }
+}
+
 /// Larger than a page that is suspected of nothing.
 const SUSPECT: usize = 5_000;
 

@@ -16,7 +16,7 @@ use regex::{Captures, Match, Regex, RegexBuilder};
 
 use super::{
     budget,
-    engine::{Answer, Data, failure},
+    engine::{Answer, Data, beginning, failure},
 };
 
 /// Matches in one text: some ten megabytes of values.
@@ -164,6 +164,6 @@ fn letters(whole: &str, from: usize, to: usize) -> usize {
 fn text(value: &Val) -> Result<&str, jaq_core::Error<Val>> {
     match value {
         Val::TStr(bytes) => std::str::from_utf8(bytes).map_err(|_| failure("the text is no UTF-8")),
-        other => Err(failure(&format!("{other} is no text"))),
+        other => Err(failure(&format!("{} is no text", beginning(other)))),
     }
 }

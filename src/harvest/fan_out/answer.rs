@@ -21,7 +21,7 @@ use crate::{
         packed,
         page::PageInfo,
         records::Parts,
-        refusal::{in_place, refused_item, refused_value},
+        refusal::{in_place, refused_costly, refused_item, refused_value},
         select::{broken_for, keeps, spoiled},
         shape::Shaper,
         stage::Content,
@@ -157,7 +157,7 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn new(inner: &'a Inner, reading: Reading) -> Reader<'a> {
         let stop = reading.stop;
-        let budget = Budget::of_thread(move || stop.is_cancelled());
+        let budget = Budget::of_thread(move || stop.is_cancelled()).with_memory(inner.filter_memory);
         budget.allow(inner.filter_time);
         let fetch = inner.catalog.fetch(reading.id);
         Reader {
@@ -285,6 +285,11 @@ impl<'a> Reader<'a> {
             (Ok(()), _) => Ok(()),
             (Err(_), Some(words)) if alone => {
                 self.refuse_item(words, input);
+                Ok(())
+            }
+            (Err(error), None) if alone && error.too_much => {
+                self.count += 1;
+                self.refuse(refused_costly(&error, input));
                 Ok(())
             }
             (Err(error), _) => Err(self.fault(format!("rows: {}", error.message))),

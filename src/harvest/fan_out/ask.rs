@@ -233,8 +233,8 @@ impl Series<'_> {
             .take()
             .map(|key| format!("{key} came on two pages, so others may be missing"));
         self.more = seen.more.or(again);
-        state.body_hash = Some(hash_text(self.hash.digest()));
-        match before {
+        state.body_hash = (!pager.place.open).then(|| hash_text(self.hash.digest()));
+        match before.filter(|_| !pager.place.open) {
             Some(before) if before.body_hash == state.body_hash => Ok(ParentOutcome::Same(state)),
             _ => self.read(Some(state), request.place).await,
         }
@@ -247,9 +247,11 @@ impl Series<'_> {
             request,
             hash,
             link,
+            open,
             ..
         } = page;
         let place = request.place;
+        pager.place.open |= open;
         if let Content::Bytes(bytes) = &content {
             self.bytes += bytes.len() as u64;
             self.hash.update(bytes);
