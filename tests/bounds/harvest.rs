@@ -4,7 +4,10 @@ use std::{fmt::Write as _, process::Stdio, time::Duration};
 
 use crate::harness::{Db, Program, Scratch, eventually, on_both};
 
-on_both!(a_page_that_ended_the_process_is_left_alone);
+on_both!(
+    a_page_that_ended_the_process_is_left_alone,
+    an_answer_that_ended_the_process_is_left_alone
+);
 
 /// Resident megabytes that a harvest stays under. This is a debug build, whose own share is larger than that of a release.
 const PEAK_MAX: f64 = 256.0;
@@ -195,6 +198,11 @@ async fn a_page_that_ended_the_process_is_left_alone(db: Db) {
     })
     .await;
     assert!(program.log().contains("Point is set aside"), "{}", program.log());
+    let status = scratch.must(&["status"], &[]).await.out;
+    assert!(
+        status.contains("Point: set aside for ") && status.contains("`hayloft harvest Point` tries at once"),
+        "{status}"
+    );
     // Others are served meanwhile, and nobody begins.
     assert_eq!(
         program.query("{ points { id } }").await,
@@ -208,4 +216,52 @@ async fn a_page_that_ended_the_process_is_left_alone(db: Db) {
         (scratch.rows(complete).await == [["1"]]).then_some(())
     })
     .await;
+}
+
+/// Only the request about the row is, and a person who asks does not wait.
+async fn an_answer_that_ended_the_process_is_left_alone(db: Db) {
+    let types = "type Owner @fetch(source: \"files\", FILE: \"owners.json\", rows: \".[]\") {\n\
+         id: ID! parts: [Part!]! @fetch(source: \"files\", FILE: \"parts-{$this.id}.json\", rows: \".[]\") }\n\
+         type Part { id: ID! text: String! }";
+    let scratch = Scratch::on(
+        db,
+        &format!("extend schema @source(name: \"files\", url: \"file:.\")\n{types}\n"),
+    );
+    let text = "x".repeat(1_000);
+    let parts: Vec<String> = (2..=SUSPECT)
+        .map(|id| format!("{{\"id\":{id},\"text\":\"{text}\"}}"))
+        .collect();
+    scratch.write("owners.json", "[{\"id\":1},{\"id\":2}]");
+    scratch.write("parts-1.json", "[{\"id\":1,\"text\":\"x\"}]");
+    scratch.write("parts-2.json", &format!("[{}]", parts.join(",")));
+    scratch
+        .end(
+            &["serve", "--listen", "127.0.0.1:0"],
+            &[("FAILPOINTS", "parents::rows=return")],
+        )
+        .await;
+    scratch.bury_the_dead().await;
+    let program: Program = scratch.serve(&[]).await;
+    let states = "SELECT state FROM hayloft_fan_out ORDER BY parent";
+    eventually("the other is answered", || async {
+        (scratch.rows(states).await == [["done"], ["failed"]]).then_some(())
+    })
+    .await;
+    assert!(
+        program.log().contains("parts-2.json: a process ended"),
+        "{}",
+        program.log()
+    );
+    let status = scratch.must(&["status"], &[]).await.out;
+    let told = "the request is set aside for 60s, and made by the next run after that; `hayloft harvest Owner.parts` makes it at once";
+    assert!(
+        status.contains("1 of 2 requests failed") && status.contains(told),
+        "{status}"
+    );
+    let parts = "SELECT count(*) FROM part";
+    assert_eq!(scratch.rows(parts).await, [["1"]]);
+    scratch.must(&["harvest", "Owner.parts"], &[]).await;
+    assert_eq!(scratch.rows(parts).await, [[SUSPECT.to_string()]]);
+    let left = "SELECT count(*) FROM hayloft_fan_out WHERE aside_until IS NOT NULL OR working IS NOT NULL OR ended_processes>0";
+    assert_eq!(scratch.rows(left).await, [["0"]]);
 }

@@ -126,7 +126,7 @@ impl Ticks {
     fn call<'s>(&self, name: &'s str, arguments: &[Term<&'s str>]) -> Term<&'s str> {
         let called = Term::Call(name, self.all(arguments));
         let called = match AT_ONCE.iter().find(|(known, _)| *known == name) {
-            Some((_, bytes)) => pipe(Term::Call(ROOM, vec![Term::Num(bytes)]), called),
+            Some((_, bytes)) => pipe(Term::Call(ROOM, vec![Term::Num(*bytes)]), called),
             None if name == WRITES => pipe(Term::Call(ROOM_JSON, vec![number(1)]), called),
             None => called,
         };
@@ -174,5 +174,5 @@ fn number<'s>(count: usize) -> Term<&'s str> {
         (usize::MAX, "256"),
     ];
     let number = NUMBERS.iter().find(|(number, _)| *number >= count);
-    Term::Num(number.map_or("256", |(_, text)| text))
+    Term::Num(number.map_or("256", |(_, text)| *text))
 }

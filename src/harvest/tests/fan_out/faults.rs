@@ -1,6 +1,7 @@
 //! What goes wrong with single requests of a field, and what is made of it.
 
-use super::*;
+use super::{super::upstream::End, *};
+use crate::harvest::limits::{REFUSED_TRIED, ROW_MEMORY};
 
 #[tokio::test]
 async fn an_upstream_in_trouble_ends_the_run() {
@@ -285,4 +286,62 @@ async fn an_answer_in_doubt_stays_so_while_it_is_the_same() {
     bench.answers("/r/a", Answer::json(r#"{"rows":[{"id":"r1"}]}"#));
     let (report, _) = bench.round().await;
     assert_eq!(report.summary.told.doubt, None);
+}
+
+#[tokio::test]
+async fn rows_and_refusals_of_answers_have_bounds() {
+    let bench = Bench::start("").await;
+    bench.items(&[("a", "x"), ("b", "x"), ("c", "x")]);
+    let large = "x".repeat(ROW_MEMORY + 1);
+    bench.answers(
+        "/items/a/recipes",
+        Answer::json(format!("[{{\"id\":\"r1\",\"name\":\"{large}\"}},{{\"id\":\"r2\"}}]")),
+    );
+    let nameless = vec!["{\"name\":\"n\"}"; REFUSED_TRIED as usize + 10].join(",");
+    bench.answers("/items/b/recipes", Answer::json(format!("[{nameless}]")));
+    bench.answers(
+        "/items/c/recipes",
+        Answer::json(format!("[{{\"id\":\"r3\"}},{nameless}]")),
+    );
+    let (report, _) = bench.round().await;
+    let counts = bench.counts().await;
+    assert_eq!(
+        (report.summary.state, counts.done, counts.failed),
+        (RunState::Complete, 2, 1)
+    );
+    let told = &counts.errors[0];
+    assert!(
+        told.contains(&format!("the first {REFUSED_TRIED} records were all refused")),
+        "{told}"
+    );
+    assert_eq!(bench.rows("Recipe").await, 2);
+    let refused = bench.store.quarantine("Item.recipes", 2_000).await.expect("quarantine");
+    assert!(
+        refused
+            .iter()
+            .any(|refused| refused.reason.contains("more than 1 MB of memory"))
+    );
+}
+
+#[tokio::test]
+async fn lines_that_end_with_the_connection_cast_doubt() {
+    let field =
+        r#"recipes: [Recipe!]! @fetch(source: "farm", GET: "/items/{$this.id}/recipes", format: NDJSON, when: ALWAYS)"#;
+    let bench = Bench::with(field).await;
+    bench.items(&[("a", "x")]);
+    let lines = |end| Answer::bytes(b"{\"id\":\"r1\"}\n{\"id\":\"r2\"}\n".to_vec()).ends(end);
+    for (end, sure) in [
+        (End::Nothing, false),
+        (End::Chunk, true),
+        (End::Nothing, true),
+        (End::Length, true),
+    ] {
+        bench.answers("/items/a/recipes", lines(end));
+        let (report, _) = bench.round().await;
+        let doubt = report.summary.told.doubt.unwrap_or_default();
+        // The same bytes as a whole answer had are that answer.
+        assert_eq!(doubt.is_empty(), sure, "{end:?}: {doubt}");
+        assert!(sure || doubt.contains("an answer ended with its connection"), "{doubt}");
+        assert_eq!(bench.rows("Recipe").await, 2);
+    }
 }
