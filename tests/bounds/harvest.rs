@@ -139,23 +139,28 @@ async fn a_filter_that_wants_more_memory_costs_its_record() {
     );
     let lines = rows.replace("rows: \".[] |", "format: NDJSON, rows: \". |");
     let record = |id: usize, bytes: usize| format!("{{\"id\":{id},\"of\":\"{}\"}}", "x".repeat(bytes));
-    let records = [record(1, 10), record(2, 1_000_000), record(3, 20)];
-    let list = format!("[{}]", records.join(","));
-    for (name, types, data) in [
-        ("a field", &select, &list),
-        ("items", &rows, &list),
-        ("lines", &lines, &records.join("\n")),
+    let records = |large| [record(1, 10), record(2, large), record(3, 20)];
+    let list = format!("[{}]", records(1_000_000).join(","));
+    // Fewer bytes, more often.
+    let (often, small) = (
+        rows.replace("1000", "10000"),
+        format!("[{}]", records(10_000).join(",")),
+    );
+    for (name, types, data, times) in [
+        ("a field", &select, &list, 1_000),
+        ("items", &rows, &list, 1_000),
+        ("items of a small page", &often, &small, 10_000),
+        ("lines", &lines, &records(1_000_000).join("\n"), 1_000),
     ] {
         let (scratch, harvested) = harvest(types, data).await;
         let Harvested { code, said, peak_mb } = harvested;
         assert_eq!(code, Some(0), "{name}: {said}");
-        assert_eq!(
-            scratch.rows("SELECT id,\"of\" FROM point ORDER BY id").await,
-            [["1", "10000"], ["3", "20000"]]
-        );
+        let stored = scratch.rows("SELECT id,\"of\" FROM point ORDER BY id").await;
+        let want = [(1, 10 * times), (3, 20 * times)].map(|(id, of)| [id.to_string(), of.to_string()]);
+        assert_eq!(stored, want, "{name}: {said}");
         let rejected = scratch.must(&["status", "--rejected"], &[]).await.out;
         for part in [
-            filter,
+            "add | length",
             "more than 64 MB of memory",
             "--filter-memory",
             "1 rejected record",

@@ -190,7 +190,10 @@ impl<'a> Reader<'a> {
         let page = parse(bytes, &self.place)?;
         let mut info = PageInfo::read(&self.fetch.paging, &page, link, &self.place)?;
         match self.fetch.rows.items() {
-            Some(items) if broken_for(&self.fetch.rows, &page).is_some() => self.items(items, &page)?,
+            // What is made of one item must not cost the others.
+            Some(items) if items.each.is_some() || broken_for(&self.fetch.rows, &page).is_some() => {
+                self.items(items, &page)?;
+            }
             _ => match spoiled(&self.fetch.rows, &page) {
                 Some(words) => return Err(spoiled_page(&self.place, self.fetch.rows.text(), words)),
                 None => self.rows(&page)?,

@@ -301,11 +301,8 @@ impl Series<'_> {
         }
         self.noted = true;
         let name = self.inner.catalog.fetch_name(self.id);
-        let secrets = self.inner.secrets(self.inner.catalog.fetch(self.id));
-        let noted = self
-            .inner
-            .ledger
-            .answering(&name, &self.owner, self.row, &secrets.mask(place));
+        let place = self.inner.secrets(self.inner.catalog.fetch(self.id)).mask(place);
+        let noted = self.inner.ledger.answering(&name, &self.owner, self.row, &place);
         if let Err(error) = noted.await {
             tracing::debug!(%error, "the answer in hand cannot be noted");
         }

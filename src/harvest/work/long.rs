@@ -46,7 +46,8 @@ impl Worker<'_> {
         let rest = parse(&self.covered(outline.rest.into()), place)?;
         if !outline.found {
             // Without its list it is a small page: what `rows` says of that is said as of any other.
-            return self.whole(&rest, bytes, beside, place);
+            let counted = self.count(&rest, place);
+            return self.whole((&rest, counted), bytes, beside, place);
         }
         self.size = bytes;
         self.group.bytes += bytes;
