@@ -17,13 +17,15 @@ use super::{
 pub(super) const ROOM: &str = "hayloft_room";
 /// Passes a value on, if it may be written as JSON so many times.
 pub(super) const ROOM_JSON: &str = "hayloft_room_json";
+/// Passes a value on, if it may be put into a text so many times: what is one goes in as it is.
+pub(super) const ROOM_TEXT: &str = "hayloft_room_text";
 /// Stands for `/`: of a text it makes a value for each part.
 pub(super) const DIVIDED: &str = "hayloft_divided";
 
 /// A part of a text, and its place in an array that grows.
 const PART: usize = 96;
 
-pub(super) fn natives() -> [native::Filter<RunPtr<Data>>; 4] {
+pub(super) fn natives() -> [native::Filter<RunPtr<Data>>; 5] {
     [
         (ROOM, v(1), |mut cv| {
             let each = count(&cv.0.pop_var());
@@ -33,6 +35,14 @@ pub(super) fn natives() -> [native::Filter<RunPtr<Data>>; 4] {
         (ROOM_JSON, v(1), |mut cv| {
             let times = count(&cv.0.pop_var()).max(1);
             let bytes = memory::json_bytes(&cv.1, memory::room() / times);
+            bome(passed(cv.1, bytes.saturating_mul(times)))
+        }),
+        (ROOM_TEXT, v(1), |mut cv| {
+            let times = count(&cv.0.pop_var()).max(1);
+            let bytes = match &cv.1 {
+                Val::TStr(text) => text.len(),
+                value => memory::json_bytes(value, memory::room() / times),
+            };
             bome(passed(cv.1, bytes.saturating_mul(times)))
         }),
         (DIVIDED, v(2), |mut cv| {

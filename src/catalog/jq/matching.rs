@@ -6,6 +6,7 @@
 
 use std::{cell::RefCell, rc::Rc};
 
+use bytes::Bytes;
 use jaq_core::{
     Cv, RunPtr, ValT as _,
     native::{self, bome, v},
@@ -149,9 +150,10 @@ fn groups(
             ("string", part(found.as_str())),
         ];
         members.extend(name.map(|name| ("name", Val::from(name.to_owned()))));
+        // There may be many of them, all with the same keys.
         let members = members
             .into_iter()
-            .map(|(key, value)| (Val::from(key.to_owned()), value));
+            .map(|(key, value)| (Val::utf8_str(Bytes::from_static(key.as_bytes())), value));
         Some(Val::from_map(members))
     };
     captures.iter().zip(regex.capture_names()).filter_map(group).collect()

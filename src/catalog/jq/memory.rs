@@ -237,7 +237,7 @@ mod tests {
             ("@base64 | length", &text, "1666668"),
             ("[range(100000) | select(. == 5)] | length", &null, "1"),
             ("\"a,b\" | split(\",\") | tojson", &null, "\"[\\\"a\\\",\\\"b\\\"]\""),
-            ("6 / 2, 5", &null, "3"),
+            ("6 / 2, 5", &null, "3.0"),
             ("\"abcb\" | indices(\"b\")", &null, "[1,3]"),
             ("[1,2,1] | indices(1)", &null, "[0,2]"),
             ("[1,2,1] | indices([2,1])", &null, "[1]"),

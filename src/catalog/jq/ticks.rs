@@ -11,7 +11,7 @@ use jaq_core::{
 };
 
 use super::{
-    bounds::{DIVIDED, ROOM, ROOM_JSON},
+    bounds::{DIVIDED, ROOM, ROOM_JSON, ROOM_TEXT},
     budget::TICK,
 };
 
@@ -101,7 +101,7 @@ impl Ticks {
     fn parts<'s>(&self, parts: &[StrPart<&'s str, Term<&'s str>>]) -> Vec<StrPart<&'s str, Term<&'s str>>> {
         let put = parts.iter().filter(|part| matches!(part, StrPart::Term(_))).count();
         let part = |part: &StrPart<&'s str, Term<&'s str>>| match part {
-            StrPart::Term(term) => StrPart::Term(pipe(self.term(term), Term::Call(ROOM_JSON, vec![number(put)]))),
+            StrPart::Term(term) => StrPart::Term(pipe(self.term(term), Term::Call(ROOM_TEXT, vec![number(put)]))),
             other => other.clone(),
         };
         parts.iter().map(part).collect()

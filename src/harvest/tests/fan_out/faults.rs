@@ -289,38 +289,58 @@ async fn an_answer_in_doubt_stays_so_while_it_is_the_same() {
 }
 
 #[tokio::test]
-async fn rows_and_refusals_of_answers_have_bounds() {
-    let bench = Bench::start("").await;
-    bench.items(&[("a", "x"), ("b", "x"), ("c", "x")]);
-    let large = "x".repeat(ROW_MEMORY + 1);
-    bench.answers(
-        "/items/a/recipes",
-        Answer::json(format!("[{{\"id\":\"r1\",\"name\":\"{large}\"}},{{\"id\":\"r2\"}}]")),
+async fn rows_of_answers_have_bounds() {
+    let bench = Bench::with(&format!(
+        "{RECIPES}) whole: Whole @fetch(source: \"farm\", GET: \"/wholes/{{$this.id}}\", rows: \".\") }}\n\
+         type Whole {{ id: ID! parts: [Part!]! @nested }}\n\
+         type Part {{ whole: Whole! n: Int! @id"
+    ))
+    .await;
+    bench.items(&[("a", "x"), ("b", "x")]);
+    let whole = |parts: usize| {
+        let parts: Vec<String> = (0..parts).map(|n| format!("{{\"n\":{n}}}")).collect();
+        Answer::json(format!(
+            "{{\"id\":\"w{}\",\"parts\":[{}]}}",
+            parts.len(),
+            parts.join(",")
+        ))
+    };
+    bench.answers("/wholes/a", whole(ROW_MEMORY / 50));
+    bench.answers("/wholes/b", whole(10));
+    bench.run(0).await;
+    let report = bench.run(2).await;
+    assert_eq!((report.summary.state, report.summary.refused), (RunState::Complete, 1));
+    assert_eq!((bench.rows("Whole").await, bench.rows("Part").await), (1, 10));
+    let refused = bench.store.quarantine("Item.whole", 10).await.expect("quarantine");
+    assert!(
+        refused[0].reason.contains("more than 1 MB of memory"),
+        "{}",
+        refused[0].reason
     );
+}
+
+#[tokio::test]
+async fn refusals_of_answers_have_bounds() {
+    let bench = Bench::start("").await;
+    bench.items(&[("a", "x"), ("b", "x")]);
     let nameless = vec!["{\"name\":\"n\"}"; REFUSED_TRIED as usize + 10].join(",");
-    bench.answers("/items/b/recipes", Answer::json(format!("[{nameless}]")));
+    bench.answers("/items/a/recipes", Answer::json(format!("[{nameless}]")));
     bench.answers(
-        "/items/c/recipes",
-        Answer::json(format!("[{{\"id\":\"r3\"}},{nameless}]")),
+        "/items/b/recipes",
+        Answer::json(format!("[{{\"id\":\"r\"}},{nameless}]")),
     );
     let (report, _) = bench.round().await;
     let counts = bench.counts().await;
     assert_eq!(
         (report.summary.state, counts.done, counts.failed),
-        (RunState::Complete, 2, 1)
+        (RunState::Complete, 1, 1)
     );
     let told = &counts.errors[0];
     assert!(
         told.contains(&format!("the first {REFUSED_TRIED} records were all refused")),
         "{told}"
     );
-    assert_eq!(bench.rows("Recipe").await, 2);
-    let refused = bench.store.quarantine("Item.recipes", 2_000).await.expect("quarantine");
-    assert!(
-        refused
-            .iter()
-            .any(|refused| refused.reason.contains("more than 1 MB of memory"))
-    );
+    assert_eq!(bench.rows("Recipe").await, 1);
 }
 
 #[tokio::test]
