@@ -156,6 +156,7 @@ impl Loaded {
     ) -> Result<Harvester, Failure> {
         let settings = HarvestSettings {
             filter_time: reading.filter_time.0,
+            filter_memory: reading.filter_memory.0,
             ..self.settings(environment)
         };
         Harvester::new(self.catalog.clone(), self.layout.clone(), store.clone(), settings)

@@ -31,3 +31,8 @@ pub mod app;
 pub mod command;
 
 pub mod telemetry;
+
+/// What bounds the memory of filters counts in the unit tests as it does in the program.
+#[cfg(test)]
+#[global_allocator]
+static ALLOCATOR: command::Allocator = command::Allocator;

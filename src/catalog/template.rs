@@ -186,6 +186,7 @@ impl Template {
                         "placeholder {{{}}}: with its value, a part of the path is \"{segment}\", which leads to another address",
                         filter.text()
                     ),
+                    too_much: false,
                 });
             }
         }
@@ -255,6 +256,7 @@ impl Template {
     fn evaluate(&self, filter: &Filter, lookup: &dyn Fn(&str) -> Option<Val>) -> Result<String, JqError> {
         let error = |message: String| JqError {
             message: format!("placeholder {{{}}}: {message}", filter.text()),
+            too_much: false,
         };
         let mut values = Vec::with_capacity(self.variables.len());
         for name in &self.variables {

@@ -1,4 +1,5 @@
-//! The allocator of the program: mimalloc, asked in the way that is quick. Knows sizes and alignments; nothing of who asks.
+//! The allocator of the program: mimalloc, asked in the way that is quick. Knows sizes and alignments, and tells the count by which
+//! filters are bounded; nothing of who asks.
 
 use std::{
     alloc::{GlobalAlloc, Layout},
@@ -6,6 +7,8 @@ use std::{
 };
 
 use mimalloc::MiMalloc;
+
+use crate::catalog::jq::count_memory;
 
 /// Rows are made on one thread and dropped on another all the time, which the system's allocator is slow at.
 ///
@@ -38,6 +41,7 @@ fn is_natural(layout: Layout) -> bool {
 // layout says: by `is_natural`, or because the crate asks for it.
 unsafe impl GlobalAlloc for Allocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count_memory(layout.size().cast_signed());
         match is_natural(layout) {
             true => unsafe { mi_malloc(layout.size()) }.cast(),
             false => unsafe { MiMalloc.alloc(layout) },
@@ -45,6 +49,7 @@ unsafe impl GlobalAlloc for Allocator {
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count_memory(layout.size().cast_signed());
         match is_natural(layout) {
             true => unsafe { mi_zalloc(layout.size()) }.cast(),
             false => unsafe { MiMalloc.alloc_zeroed(layout) },
@@ -52,10 +57,12 @@ unsafe impl GlobalAlloc for Allocator {
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        count_memory(-layout.size().cast_signed());
         unsafe { MiMalloc.dealloc(block, layout) }
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count_memory(size.cast_signed() - layout.size().cast_signed());
         match layout.align() <= NATURAL && layout.align() <= size {
             true => unsafe { mi_realloc(block.cast(), size) }.cast(),
             false => unsafe { MiMalloc.realloc(block, layout, size) },

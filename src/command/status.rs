@@ -239,6 +239,19 @@ fn waiting(status: &FetchStatus, now: DateTime<Utc>) -> Vec<String> {
             refill.fields.join(", ")
         ));
     }
+    if let Some(aside) = &status.aside {
+        let left = (aside.until - now).to_std().unwrap_or_default();
+        notes.push(format!(
+            "{name}: set aside for {} more: {} while at work on {}, which may be why; `hayloft harvest {name}` tries at once",
+            text::duration(left),
+            if aside.ended == 1 {
+                "a process ended".to_owned()
+            } else {
+                format!("{} processes ended", aside.ended)
+            },
+            aside.page
+        ));
+    }
     match status.reading {
         // Told above, with the fields.
         Reading::Changed if status.refill.is_some() => {}
@@ -330,7 +343,7 @@ mod tests {
     use chrono::TimeDelta;
 
     use super::*;
-    use crate::store::{Due, Reason, Refill};
+    use crate::store::{Aside, Due, Reason, Refill};
 
     #[test]
     fn what_is_told_of_the_change_log() {
@@ -386,6 +399,22 @@ mod tests {
             };
             let told = waiting(&status, now);
             assert!(told.len() == 1 && told[0].starts_with(want), "{told:?}");
+        }
+        let aside = |ended| FetchStatus {
+            fetch: "Item".to_owned(),
+            aside: Some(Aside {
+                until: now + TimeDelta::seconds(58),
+                page: "GET http://up/items".to_owned(),
+                ended,
+            }),
+            ..FetchStatus::default()
+        };
+        for (ended, want) in [(1, "a process ended"), (3, "3 processes ended")] {
+            let want = format!(
+                "Item: set aside for 58.0 s more: {want} while at work on GET http://up/items, which may be why; \
+                 `hayloft harvest Item` tries at once"
+            );
+            assert_eq!(waiting(&aside(ended), now), [want]);
         }
         assert!(waiting(&FetchStatus::default(), now).is_empty());
     }

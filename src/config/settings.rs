@@ -98,6 +98,10 @@ pub struct ReadingSetting {
     /// The longest that the definition's filters may take for one record, such as 30s or 2m
     #[arg(long, env = "HAYLOFT_FILTER_TIME", value_name = "TIME", default_value = "30s")]
     pub filter_time: FilterTime,
+
+    /// The most memory that one of the definition's filters may take at once, such as 64MB or 1GB
+    #[arg(long, env = "HAYLOFT_FILTER_MEMORY", value_name = "SIZE", default_value = "64MB")]
+    pub filter_memory: FilterMemory,
 }
 
 /// A length of time that is not none.
@@ -112,6 +116,32 @@ impl FromStr for FilterTime {
         match time.is_zero() {
             true => Err("filters need some time: 1s at least"),
             false => Ok(FilterTime(time)),
+        }
+    }
+}
+
+/// Bytes, a megabyte of them at least.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FilterMemory(pub usize);
+
+impl FromStr for FilterMemory {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<FilterMemory, Self::Err> {
+        let form = "a size is a number and a unit, such as 64MB or 1GB";
+        let units = [("kB", 10), ("MB", 20), ("GB", 30)];
+        let mut read = units
+            .into_iter()
+            .filter_map(|(unit, bits)| Some((text.strip_suffix(unit)?, bits)));
+        let (number, bits) = read.next().unwrap_or((text, 0));
+        let number: usize = number.trim().parse().map_err(|_| form)?;
+        let bytes = number
+            .checked_mul(1 << bits)
+            .filter(|bytes| *bytes <= isize::MAX.unsigned_abs());
+        match bytes {
+            None => Err("that is more than any machine has"),
+            Some(0..1_048_576) => Err("filters need some memory: 1MB at least"),
+            Some(bytes) => Ok(FilterMemory(bytes)),
         }
     }
 }
@@ -256,6 +286,21 @@ mod tests {
         let named = root.file_name().expect("a name").to_string_lossy().into_owned() + ".db";
         assert_eq!(beside(&parent), root.with_file_name(named));
         assert_eq!(beside(Path::new("/")), Path::new("/schema.db"));
+    }
+
+    #[test]
+    fn sizes() {
+        for (text, bytes) in [
+            ("64MB", 64 << 20),
+            ("1GB", 1 << 30),
+            ("2048kB", 2 << 20),
+            ("1048576", 1 << 20),
+        ] {
+            assert_eq!(text.parse(), Ok(FilterMemory(bytes)), "{text}");
+        }
+        for text in ["", "MB", "1.5GB", "-1MB", "64M", "0MB", "1000kB", "99999999999GB"] {
+            assert!(text.parse::<FilterMemory>().is_err(), "{text}");
+        }
     }
 
     #[test]

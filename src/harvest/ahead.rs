@@ -178,7 +178,7 @@ enum Ask {
 }
 
 /// What there is of a page, wherever it lies.
-fn bytes_of(content: &Content) -> u64 {
+pub(super) fn bytes_of(content: &Content) -> u64 {
     match content {
         Content::Spool { spool, .. } => spool.bytes(),
         Content::File(path) | Content::Lines(path) => std::fs::metadata(path).map_or(0, |metadata| metadata.len()),

@@ -10,7 +10,7 @@ use std::{
 };
 
 pub(super) use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Client, Response, StatusCode, header, redirect};
+use reqwest::{Client, ClientBuilder, Response, StatusCode, Version, header, redirect};
 use url::Url;
 
 use super::{
@@ -21,7 +21,10 @@ use super::{
     share::{Places, Shares},
     spool::Spools,
 };
-use crate::{catalog::Source, store::RequestState};
+use crate::{
+    catalog::{Format, Source},
+    store::RequestState,
+};
 pub(super) use body::Text;
 use body::Whole;
 use failure::{Failure, carries_data, chain, of_error, of_status, status_fault};
@@ -30,6 +33,8 @@ use failure::{Failure, carries_data, chain, of_error, of_status, status_fault};
 #[derive(Debug)]
 pub(super) struct Upstream {
     client: Client,
+    /// Leaves bodies as they are packed, and so the headers that say where they end.
+    plain: Client,
     headers: HeaderMap,
     secrets: Arc<Secrets>,
     pace: Pace,
@@ -57,6 +62,8 @@ pub(super) struct Head {
     /// Only when it is old enough to tell one state from the next.
     pub last_modified: Option<String>,
     pub links: Links,
+    /// The body ends with its connection, so that nothing tells a whole one from one that was cut.
+    pub open: bool,
 }
 
 /// What an answer says of the next page.
@@ -86,26 +93,40 @@ pub(super) struct Body {
     pub head: Head,
 }
 
-/// Makes the one client that all sources share.
-pub(super) fn client() -> Result<Client, HarvestError> {
-    // Another part of the process may have installed a provider first: any will do.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    Client::builder()
+/// The clients that all sources share.
+#[derive(Clone, Debug)]
+pub(super) struct Clients {
+    usual: Client,
+    plain: Client,
+}
+
+impl Clients {
+    pub(super) fn new() -> Result<Clients, HarvestError> {
+        // Another part of the process may have installed a provider first: any will do.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        Ok(Clients {
+            usual: client(|builder| builder)?,
+            plain: client(|builder| builder.no_gzip().no_brotli().no_zstd())?,
+        })
+    }
+}
+
+fn client(change: fn(ClientBuilder) -> ClientBuilder) -> Result<Client, HarvestError> {
+    let builder = Client::builder()
         .user_agent(concat!("hayloft/", env!("CARGO_PKG_VERSION")))
         .no_proxy()
         .redirect(redirect::Policy::none())
         .connect_timeout(CONNECT_TIMEOUT)
-        .read_timeout(READ_TIMEOUT)
-        .build()
-        .map_err(|error| {
-            tracing::error!(error = chain(&error), "the HTTP client cannot be made");
-            HarvestError::Client
-        })
+        .read_timeout(READ_TIMEOUT);
+    change(builder).build().map_err(|error| {
+        tracing::error!(error = chain(&error), "the HTTP client cannot be made");
+        HarvestError::Client
+    })
 }
 
 impl Upstream {
     pub(super) fn new(
-        client: Client,
+        Clients { usual: client, plain }: Clients,
         source: &Source,
         headers: HeaderMap,
         secrets: Arc<Secrets>,
@@ -113,6 +134,7 @@ impl Upstream {
     ) -> Upstream {
         Upstream {
             client,
+            plain,
             headers,
             secrets,
             pace: Pace::new(source.rate),
@@ -127,11 +149,11 @@ impl Upstream {
         url: &Url,
         place: &str,
         before: Option<&RequestState>,
-        spools: Option<&Arc<Spools>>,
+        (spools, format): (Option<&Arc<Spools>>, Format),
     ) -> Result<Fetched, PageFault> {
         let (mut tried, mut asked, mut waited) = (0, 0, Duration::ZERO);
         loop {
-            let failure = match self.attempt(url, place, before, spools).await {
+            let failure = match self.attempt(url, place, before, (spools, format)).await {
                 Ok(fetched) => return Ok(fetched),
                 Err(failure) => failure,
             };
@@ -165,12 +187,12 @@ impl Upstream {
         url: &Url,
         place: &str,
         before: Option<&RequestState>,
-        spools: Option<&Arc<Spools>>,
+        (spools, format): (Option<&Arc<Spools>>, Format),
     ) -> Result<Fetched, Failure> {
         let _place = self.places.take(&self.shares).await;
         self.pace.turn(&self.shares).await;
-        match tokio::time::timeout(PAGE_TIMEOUT, self.follow(url, place, before)).await {
-            Ok(response) => self.read(response?, place, before, spools).await,
+        match tokio::time::timeout(PAGE_TIMEOUT, self.ask(url, place, before, format)).await {
+            Ok(asked) => self.read(asked?, place, before, spools).await,
             Err(_) => Err(Failure::passing(PageFault::Timeout {
                 place: place.to_owned(),
                 after: PAGE_TIMEOUT,
@@ -180,19 +202,18 @@ impl Upstream {
 
     async fn read(
         &self,
-        response: Response,
+        (response, head): (Response, Head),
         place: &str,
         before: Option<&RequestState>,
         spools: Option<&Arc<Spools>>,
     ) -> Result<Fetched, Failure> {
         if response.status() == StatusCode::NOT_MODIFIED && before.is_some() {
-            return Ok(Fetched::NotModified(head(response.headers())));
+            return Ok(Fetched::NotModified(head));
         }
         if !carries_data(&response) {
             return Err(of_status(response, place, &self.secrets).await);
         }
         let html = is_html_type(response.headers());
-        let head = head(response.headers());
         let media = response.headers().get(header::CONTENT_TYPE).cloned();
         let media = media.as_ref().and_then(|media| media.to_str().ok());
         let Whole { text, begin, hash } = self.body(response, place, media, spools).await?;
@@ -213,11 +234,40 @@ impl Upstream {
         Ok(Fetched::Body(Body { text, hash, head }))
     }
 
+    /// Asks for a page. JSON ends with its last bracket; of lines only the headers say whether the last one has come, so they are not
+    /// unpacked on the way, which would hide these.
+    async fn ask(
+        &self,
+        url: &Url,
+        place: &str,
+        before: Option<&RequestState>,
+        format: Format,
+    ) -> Result<(Response, Head), Failure> {
+        let headers = self.request_headers(before);
+        let told = |response: Response| {
+            let head = head(response.headers());
+            (response, head)
+        };
+        if format == Format::Json {
+            return self.follow(&self.client, url, place, headers).await.map(told);
+        }
+        let mut plain = headers.clone();
+        plain.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+        let response = self.follow(&self.plain, url, place, plain).await?;
+        // It ends by itself, as each way of packing does.
+        if is_packed_otherwise(&response) {
+            return self.follow(&self.client, url, place, headers).await.map(told);
+        }
+        let open = ends_with_connection(&response);
+        let (response, head) = told(response);
+        Ok((response, Head { open, ..head }))
+    }
+
     /// Sends the request and follows redirects within its host.
-    async fn follow(&self, url: &Url, place: &str, before: Option<&RequestState>) -> Result<Response, Failure> {
+    async fn follow(&self, client: &Client, url: &Url, place: &str, headers: HeaderMap) -> Result<Response, Failure> {
         let mut url = url.clone();
         for _ in 0..=REDIRECTS_MAX {
-            let request = self.client.get(url.clone()).headers(self.request_headers(before));
+            let request = client.get(url.clone()).headers(headers.clone());
             let response = request.send().await.map_err(|error| self.failure(&error, place))?;
             if !response.status().is_redirection() || response.status() == StatusCode::NOT_MODIFIED {
                 return Ok(response);
@@ -266,7 +316,22 @@ fn head(headers: &HeaderMap) -> Head {
             true => Links::Next(next_link(links.filter_map(|value| value.to_str().ok()))),
             false => Links::Silent,
         },
+        open: false,
     }
+}
+
+/// Whether the end of a body is only that nothing more comes: before HTTP/2 without a length and without chunks, of which the last
+/// one is empty. What was unpacked on the way has lost its headers.
+fn ends_with_connection(response: &Response) -> bool {
+    let headers = response.headers();
+    let told = headers.contains_key(header::CONTENT_LENGTH) || headers.contains_key(header::TRANSFER_ENCODING);
+    response.version() <= Version::HTTP_11 && !told
+}
+
+/// Packed in another way than was asked for, as stored files may be: the other client knows it.
+fn is_packed_otherwise(response: &Response) -> bool {
+    let coding = response.headers().get(header::CONTENT_ENCODING);
+    coding.is_some_and(|coding| !matches!(coding.as_bytes(), b"gzip" | b"x-gzip" | b"identity"))
 }
 
 /// The form of a body's hash in [`RequestState::body_hash`].

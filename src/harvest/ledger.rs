@@ -42,6 +42,11 @@ pub(super) trait Ledger: Send + Sync {
         Ok(())
     }
 
+    /// The same of a request about a row.
+    async fn answering(&self, _fetch: &str, _owner: &str, _row: i64, _place: &str) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// Waits until there may be work that another process has begun.
     async fn work(&self) {
         std::future::pending::<()>().await;
@@ -154,6 +159,10 @@ impl Ledger for Store {
 
     async fn working(&self, run: &Run, place: Option<&str>) -> Result<(), StoreError> {
         Store::working(self, run, place).await
+    }
+
+    async fn answering(&self, fetch: &str, owner: &str, row: i64, place: &str) -> Result<(), StoreError> {
+        Store::answering(self, fetch, owner, row, place).await
     }
 
     async fn work(&self) {

@@ -58,7 +58,7 @@ use std::{
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
-    catalog::{Catalog, Fetch, FetchId, SourceId, Valid},
+    catalog::{Catalog, Fetch, FetchId, SourceId, Valid, jq::FILTER_MEMORY},
     config::Environment,
     layout::Layout,
     store::{Reason, StartRun, Store, StoreError},
@@ -69,7 +69,7 @@ pub use progress::{Committed, Progress, RunReport, Silent};
 pub use report::did;
 
 use buffer::Buffer;
-use fetch::{HeaderMap, Upstream};
+use fetch::{Clients, HeaderMap, Upstream};
 use ledger::Ledger;
 use limits::{FILTER_TIME, JOIN_SILENT, SPOOLS_MAX, WAITING_MAX};
 use request::Base;
@@ -87,6 +87,8 @@ pub struct HarvestSettings {
     pub definition_dir: PathBuf,
     /// The longest that the definition's filters may take for one record.
     pub filter_time: Duration,
+    /// The most memory that one of them may take at once.
+    pub filter_memory: usize,
 }
 
 impl Default for HarvestSettings {
@@ -95,6 +97,7 @@ impl Default for HarvestSettings {
             environment: Environment::default(),
             definition_dir: PathBuf::new(),
             filter_time: FILTER_TIME,
+            filter_memory: FILTER_MEMORY,
         }
     }
 }
@@ -111,6 +114,7 @@ struct Inner {
     ledger: Arc<dyn Ledger>,
     environment: Environment,
     filter_time: Duration,
+    filter_memory: usize,
     /// By `SourceId`.
     sources: Vec<SourceHandle>,
     /// The runs with a request per row at which this process is at work.
@@ -160,6 +164,7 @@ impl Harvester {
             ledger,
             environment: settings.environment,
             filter_time: settings.filter_time,
+            filter_memory: settings.filter_memory,
             sources,
             helped: fan_out::help::Helped::default(),
             shares,
@@ -285,7 +290,7 @@ fn sources(
     if !missing.is_empty() {
         return Err(HarvestError::Environment(missing.join(", ")));
     }
-    let client = fetch::client()?;
+    let clients = Clients::new()?;
     let handle = |id: SourceId| {
         let source = catalog.source(id);
         let secrets = Arc::new(Secrets::of(catalog, id, &settings.environment));
@@ -293,7 +298,7 @@ fn sources(
         let headers = request::headers(source, &settings.environment)?;
         let upstream = match base {
             Base::Http(_) => Some(Upstream::new(
-                client.clone(),
+                clients.clone(),
                 source,
                 headers.clone(),
                 Arc::clone(&secrets),

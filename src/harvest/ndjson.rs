@@ -11,12 +11,12 @@ use super::{
     fetch::begins_html,
     json,
     lines::Lines,
-    refusal::refused_item,
+    refusal::{refused_costly, refused_item},
     select::spoiled,
     text::Long,
     work::{Stop, Worker},
 };
-use crate::value::first_broken;
+use crate::{store::Refused, value::first_broken};
 
 /// Where the next line break is. The standard library's search is many times as quick as a look at each byte.
 fn end_of_line(text: &[u8]) -> Option<usize> {
@@ -120,7 +120,7 @@ impl Worker<'_> {
         lines.good += 1;
         let fetch = self.fetch;
         if let Some(words) = spoiled(&fetch.rows, &parsed) {
-            return self.refuse_line(words, &parsed, bytes);
+            return self.refuse_line(refused_item(words, &parsed), bytes);
         }
         let mut stop = None;
         let each = &mut |record: &Val| {
@@ -142,15 +142,16 @@ impl Worker<'_> {
         }
         match (ran, first_broken(&parsed)) {
             (Ok(()), _) => Ok(()),
-            (Err(_), Some(words)) => self.refuse_line(words, &parsed, bytes),
+            (Err(_), Some(words)) => self.refuse_line(refused_item(words, &parsed), bytes),
+            (Err(error), None) if error.too_much => self.refuse_line(refused_costly(&error, &parsed), bytes),
             (Err(error), None) => Err(rows_fault(&place(), format!("rows: {}", error.message)).into()),
         }
     }
 
     /// Refuses a line of which the records cannot be had.
-    fn refuse_line(&mut self, words: &str, line: &Val, bytes: u64) -> Result<(), Stop> {
+    fn refuse_line(&mut self, refused: Refused, bytes: u64) -> Result<(), Stop> {
         self.info.rows += 1;
-        self.refuse(refused_item(words, line));
+        self.refuse(refused);
         self.added(bytes)
     }
 }

@@ -15,6 +15,10 @@ use crate::{
     value::describe,
 };
 
+/// What is said of an answer whose end is only that nothing more came.
+const OPEN: &str = "an answer ended with its connection, and nothing says whether that was its end, so its last lines may be missing; \
+                    let the upstream send them with a `Content-Length`, in chunks, or over HTTP/2";
+
 /// Which request comes next.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -94,6 +98,9 @@ pub(super) struct Place {
     pub furthest: u64,
     /// Pages contradicted each other: the upstream changed while it was read.
     pub shifted: bool,
+    /// A page ended with its connection, and nothing said that this was its end.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub open: bool,
     /// Rows of a full page, where the first one had fewer than the definition says.
     pub size: Option<u64>,
     /// A page after such a first one had rows.
@@ -421,9 +428,13 @@ impl<'f> Pager<'f> {
         let counted = place.total == Some(self.rows) && !place.shifted;
         Seen {
             gap: self.gap().filter(|_| !counted),
-            more: self.more().filter(|_| !counted),
+            more: self.more().or_else(|| self.open()).filter(|_| !counted),
             notes: self.capped().into_iter().collect(),
         }
+    }
+
+    fn open(&self) -> Option<String> {
+        self.place.open.then(|| OPEN.to_owned())
     }
 
     /// What the last page shows that was not followed.

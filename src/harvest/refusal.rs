@@ -7,7 +7,7 @@ use super::{
     limits::{RECORD_MAX, ROW_MEMORY},
 };
 use crate::{
-    catalog::Format,
+    catalog::{Format, jq::JqError},
     store::{AllRefused, Refused},
     value::{Key, as_written},
 };
@@ -35,6 +35,11 @@ pub(super) fn refused_value(reason: String, value: &Val) -> Refused {
 /// What `rows` would make records of, if it were not broken.
 pub(super) fn refused_item(words: &str, item: &Val) -> Refused {
     refused_value(format!("rows: found {words}"), item)
+}
+
+/// What `rows` would make records of, if that did not take too much memory.
+pub(super) fn refused_costly(error: &JqError, item: &Val) -> Refused {
+    refused_value(format!("rows: {}", error.message), item)
 }
 
 /// A record that became no row, as it is kept.

@@ -242,6 +242,7 @@ async fn stages(
         catalog: Arc::clone(&inner.catalog),
         shaper: Arc::clone(&inner.shaper),
         filter_time: inner.filter_time,
+        filter_memory: inner.filter_memory,
         secrets,
         fetch: id.index(),
         start: start.clone(),
@@ -307,7 +308,7 @@ pub(super) async fn page_of(
     let by_record = fetch.format == Format::NdJson || fetch.items().is_some();
     let spools = spools.filter(|_| by_record);
     match &request.target {
-        Target::Http(url) => http(source, url, request, before, spools).await,
+        Target::Http(url) => http(source, url, request, before, (spools, fetch.format)).await,
         Target::File(path) => file(fetch, path, request, before, spools.is_some()).await,
     }
 }
@@ -322,25 +323,29 @@ async fn http(
     url: &url::Url,
     request: &Request,
     before: Option<RequestState>,
-    spools: Option<&Arc<Spools>>,
+    how: (Option<&Arc<Spools>>, Format),
 ) -> Result<(Page, oneshot::Receiver<Step>), PageFault> {
     let upstream = source.upstream.as_ref().ok_or(PageFault::Internal)?;
-    let got = upstream.get(url, &request.place, before.as_ref(), spools).await?;
+    let got = upstream.get(url, &request.place, before.as_ref(), how).await?;
     match (got, before) {
         (Fetched::NotModified(head), Some(before)) => Ok(unchanged(request, before, Same::Kept(head))),
         (Fetched::Same { bytes, head }, Some(before)) => Ok(unchanged(request, before, Same::Sent(bytes, head))),
         (Fetched::NotModified(_) | Fetched::Same { .. }, None) => Err(PageFault::Internal),
         (Fetched::Body(body), _) => {
             let mut state = fresh(request);
-            state.etag = body.head.etag;
-            state.last_modified = body.head.last_modified;
-            state.body_hash = Some(hash_text(body.hash));
+            // What may be a part of an answer is no form of it that could be unchanged.
+            if !body.head.open {
+                state.etag = body.head.etag;
+                state.last_modified = body.head.last_modified;
+                state.body_hash = Some(hash_text(body.hash));
+            }
             let content = match body.text {
                 Text::Memory(bytes) => Content::Bytes(bytes),
                 Text::Spool(spool, media) => Content::Spool { spool, media },
             };
             let mut page = page(request, state, content, Some(body.hash));
             page.0.link = body.head.links.next();
+            page.0.open = body.head.open;
             Ok(page)
         }
     }
@@ -443,6 +448,7 @@ fn page(
         state,
         hash,
         link: None,
+        open: false,
         before: None,
         held: None,
         reply,

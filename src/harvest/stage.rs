@@ -26,6 +26,8 @@ pub(super) struct Page {
     pub hash: Option<u64>,
     /// The `Link` header's next page.
     pub link: Option<String>,
+    /// Its body ended with the connection: its last lines may be missing.
+    pub open: bool,
     /// What was remembered of an unchanged page.
     pub before: Option<RequestState>,
     /// Its room among what waits, given back once the page is worked off.

@@ -59,6 +59,8 @@ pub(super) struct Job {
     pub secrets: Arc<Secrets>,
     /// What filters may take for one record.
     pub filter_time: Duration,
+    /// What one filter may take in memory.
+    pub filter_memory: usize,
     pub fetch: usize,
     pub start: Place,
     pub pages: u64,
@@ -78,7 +80,7 @@ impl Job {
         };
         let cancelled = self.cancel.clone();
         let mut worker = Worker {
-            budget: Budget::of_thread(move || cancelled.is_cancelled()),
+            budget: Budget::of_thread(move || cancelled.is_cancelled()).with_memory(self.filter_memory),
             place: String::new(),
             fetch,
             shaper: Arc::clone(&self.shaper),
@@ -165,6 +167,16 @@ pub(super) struct Worker<'c> {
     named: Vec<Option<Val>>,
 }
 
+/// The records of a page, and the only one.
+type Counted = Result<(u64, Option<Val>), Uncounted>;
+
+/// Why they cannot be had.
+struct Uncounted {
+    fault: PageFault,
+    /// It takes too much memory: what is made of one item may, and then it alone is at fault.
+    too_much: bool,
+}
+
 /// Whether records go through no filter on their way to rows, but for those of single fields.
 fn is_plain(fetch: &Fetch) -> bool {
     fetch.keep.is_empty() && fetch.repeats != Repeats::Merge
@@ -179,11 +191,13 @@ impl Worker<'_> {
             state,
             hash,
             link,
+            open,
             before,
             held: _held,
             reply,
         } = page;
         self.place.clone_from(&request.place);
+        self.pager.place.open |= open;
         let last = self.read(content, state, before, (hash, link), Some(reply))?;
         if std::mem::take(&mut self.stale) {
             self.again(&request)?;
@@ -203,8 +217,10 @@ impl Worker<'_> {
             state,
             hash,
             link,
+            open,
             ..
         } = page?;
+        self.pager.place.open |= open;
         self.pager.take_back(&known);
         self.read(content, state, None, (hash, link), None)?;
         self.pager.place.shifted |= self.info != known;
@@ -314,7 +330,11 @@ impl Worker<'_> {
         if each && broken_for(&self.fetch.rows, &page).is_some() {
             return self.long(Long::Memory(bytes), beside, place);
         }
-        self.whole(&page, bytes.len() as u64, beside, place)
+        let counted = self.count(&page, place);
+        if each && counted.as_ref().is_err_and(|uncounted| uncounted.too_much) {
+            return self.long(Long::Memory(bytes), beside, place);
+        }
+        self.whole((&page, counted), bytes.len() as u64, beside, place)
     }
 
     /// The row of a record's text that is nothing but its members.
@@ -337,17 +357,15 @@ impl Worker<'_> {
     }
 
     /// Works off a page that is in memory as a whole.
-    fn whole(&mut self, page: &Val, bytes: u64, beside: Beside, place: &str) -> Result<(), Stop> {
+    fn whole(&mut self, (page, counted): (&Val, Counted), bytes: u64, beside: Beside, place: &str) -> Result<(), Stop> {
         self.size = bytes;
         if let Some(words) = spoiled(&self.fetch.rows, page) {
             return Err(Stop::Fault(spoiled_page(place, self.fetch.rows.text(), words)));
         }
         self.group.bytes += bytes;
-        self.budget.allow(self.filter_time);
         let info = PageInfo::read(&self.fetch.paging, page, beside.link, place);
-        let rows = self.count(page, place);
         self.in_time()?;
-        let (rows, alone) = rows?;
+        let (rows, alone) = counted.map_err(|uncounted| uncounted.fault)?;
         self.info = info?;
         self.reveal();
         self.info.count(page, rows, alone.as_ref());
@@ -374,7 +392,8 @@ impl Worker<'_> {
     }
 
     /// The records of a page, and the only one, before any is shaped: the fetch stage need not wait for the shaping.
-    fn count(&self, page: &Val, place: &str) -> Result<(u64, Option<Val>), PageFault> {
+    fn count(&self, page: &Val, place: &str) -> Counted {
+        self.budget.allow(self.filter_time);
         let (mut count, mut alone, mut wrong) = (0, None, None);
         let each = &mut |record: &Val| {
             count += 1;
@@ -387,8 +406,12 @@ impl Worker<'_> {
             }
         };
         let ran = self.fetch.rows.run_each(page, &[], each);
-        ran.map_err(|error| rows_fault(place, format!("rows: {}", error.message)))?;
-        wrong.map_or(Ok((count, alone)), Err)
+        ran.map_err(|error| Uncounted {
+            too_much: error.too_much,
+            fault: rows_fault(place, format!("rows: {}", error.message)),
+        })?;
+        let uncounted = |fault| Uncounted { fault, too_much: false };
+        wrong.map_or(Ok((count, alone)), |fault| Err(uncounted(fault)))
     }
 
     /// Refuses what is no record of anything: then `rows` is wrong, and not this page's data.

@@ -15,7 +15,10 @@ use super::{
     crash,
     dialect::scalar_of,
     follow,
-    ledger::check_fence,
+    ledger::{
+        aside::{may_be_made, set_requests_aside},
+        check_fence,
+    },
     load::{self, Writing},
     parents::{AnswersTold, FanOutCounts, Left, OpenFanOut, Parent},
     sure::{self, Trace},
@@ -40,6 +43,8 @@ pub(super) fn each(inner: &Inner, fetch: FetchId) -> Result<&Each, StoreError> {
 pub(super) async fn plan(inner: &Inner, run: &Run, fetch: FetchId) -> Result<u64, StoreError> {
     let mut work = Writing::in_force(inner).await?;
     check_fence(&mut work, run).await?;
+    // Whoever had them has ended: no other run of the fetch goes on.
+    set_requests_aside(&mut work, &run.fetch, "1=1").await?;
     let mut params = work.params();
     params.add(run.fetch.clone())?;
     params.add(run.id)?;
@@ -90,9 +95,10 @@ async fn plan_new(work: &mut Writing<'_>, run: &Run, fetch: FetchId, resumes: bo
     let sql = format!(
         "INSERT INTO hayloft_fan_out(\"fetch\",parent,state,run) \
          SELECT $1,p.{row},'due',$2 FROM {} AS p LEFT JOIN hayloft_fan_out AS s ON s.fetch=$1 AND s.parent=p.{row} \
-         WHERE (s.state IS NULL OR s.state<>'due') AND ({rule}) AND $3 IS NOT NULL \
+         WHERE (s.state IS NULL OR s.state<>'due') AND ({rule}) AND $3 IS NOT NULL AND {} \
          ON CONFLICT(\"fetch\",parent) DO UPDATE SET state='due',run=excluded.run,tries=0,next_at=NULL",
-        work.quote(&work.tables(each.parent).table.name)
+        work.quote(&work.tables(each.parent).table.name),
+        may_be_made(work.inner, "$2"),
     );
     let mut params = work.params();
     params.add(run.fetch.clone())?;
@@ -160,6 +166,7 @@ async fn take_due(work: &mut Writing<'_>, run: &Run, owner: &str, limit: u32) ->
             return Ok(rows);
         }
     }
+    set_requests_aside(work, &run.fetch, &format!("until<{now}")).await?;
     let over = format!("state='claimed' AND until<{now}");
     take(work, run, owner, limit, &over).await
 }
@@ -316,7 +323,7 @@ pub(super) async fn keep(inner: &Inner, fetch: &str, owner: &str) -> Result<(), 
 
 /// Gives back what a process claimed and will not ask any more.
 pub(super) async fn let_go(inner: &Inner, fetch: &str, owner: &str) -> Result<(), StoreError> {
-    let sql = "UPDATE hayloft_fan_out SET state='due',owner=NULL,until=NULL WHERE \"fetch\"=$1 AND owner=$2 AND state='claimed'";
+    let sql = "UPDATE hayloft_fan_out SET state='due',owner=NULL,until=NULL,working=NULL WHERE \"fetch\"=$1 AND owner=$2 AND state='claimed'";
     of_owner(inner, fetch, owner, sql.to_owned()).await
 }
 
@@ -376,7 +383,8 @@ pub(super) async fn counts(inner: &Inner, fetch: &str, run: Option<i64>) -> Resu
         let mut params = inner.params();
         params.add(fetch.to_owned())?;
         let sql = format!(
-            "SELECT error FROM hayloft_fan_out WHERE \"fetch\"=$1 AND state='failed' AND error IS NOT NULL ORDER BY parent LIMIT {SHOWN}"
+            "SELECT error FROM hayloft_fan_out WHERE \"fetch\"=$1 AND state='failed' AND error IS NOT NULL \
+             ORDER BY CASE WHEN aside_until IS NULL THEN 1 ELSE 0 END,parent LIMIT {SHOWN}"
         );
         for line in inner.own.take().await?.fetch(params.query(sql)).await? {
             counts.errors.push(get(&line, 0)?);

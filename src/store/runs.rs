@@ -37,6 +37,11 @@ impl Store {
         in_line!(ledger::aside::working(&self.inner, run, place).await)
     }
 
+    /// Notes the large answer about a row that `owner` takes in hand. Should it end the process, its request is left alone for a while.
+    pub async fn answering(&self, fetch: &str, owner: &str, row: i64, place: &str) -> Result<(), StoreError> {
+        in_line!(ledger::aside::answering(&self.inner, fetch, owner, row, place).await)
+    }
+
     /// One transaction for all of these groups, in their order: rows that differ, keys seen, change log, quarantine, request
     /// states, counters, checkpoint.
     pub async fn commit_groups(&self, run: &Run, groups: &[Group]) -> Result<GroupOutcome, StoreError> {

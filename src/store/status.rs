@@ -7,7 +7,7 @@ use crate::catalog::EntityId;
 use super::{
     Inner, Store,
     bind::{Line, Params, get},
-    ledger::{SUMMARY, SUMMARY_COLUMNS, hold, instant, lease_over, summary},
+    ledger::{SUMMARY, SUMMARY_COLUMNS, aside, hold, instant, lease_over, summary},
     load::Writing,
     reading::{self, Signatures},
     standing,
@@ -115,6 +115,7 @@ async fn of_fetch(asking: &mut Asking<'_, '_>, fetch: &str) -> Result<FetchStatu
 async fn around(asking: &mut Asking<'_, '_>, mut status: FetchStatus) -> Result<FetchStatus, StoreError> {
     // What a clock that ran ahead once left in the future says nothing about the slots before it.
     let (latest, reading) = (asking.inner().now(0), reading::columns(asking.inner()));
+    let aside = aside::columns(asking.inner());
     let sql = format!(
         "SELECT (SELECT CAST(count(*) AS BIGINT) FROM hayloft_run AS run WHERE run.fetch=$1 AND run.state='failed' \
                AND NOT EXISTS (SELECT 1 FROM hayloft_run AS done WHERE done.fetch=$1 AND done.state='complete' \
@@ -122,7 +123,7 @@ async fn around(asking: &mut Asking<'_, '_>, mut status: FetchStatus) -> Result<
                (SELECT looked_at FROM hayloft_fetch WHERE \"fetch\"=$1),(SELECT fields FROM hayloft_refill WHERE \"fetch\"=$1),\
                (SELECT at FROM hayloft_refill WHERE \"fetch\"=$1),\
                (SELECT finished_at FROM hayloft_run WHERE \"fetch\"=$1 AND state='complete' AND doubt IS NULL \
-               ORDER BY turn DESC,id DESC LIMIT 1),{reading}"
+               ORDER BY turn DESC,id DESC LIMIT 1),{reading},{aside}"
     );
     let found = asking.all(&status.fetch, sql).await?;
     let Some(row) = found.first() else { return Ok(status) };
@@ -141,6 +142,8 @@ async fn around(asking: &mut Asking<'_, '_>, mut status: FetchStatus) -> Result<
         done: get(row, 7)?,
         others: get::<i64>(row, 8)? != 0,
     };
+    let until: Option<String> = get(row, 9)?;
+    status.aside = aside::told(until.as_deref(), get(row, 10)?, get(row, 11)?)?;
     status.reading = reading::judge(asking.inner(), &status.fetch, &known);
     Ok(status)
 }

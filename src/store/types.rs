@@ -447,4 +447,16 @@ pub struct FetchStatus {
     pub looked_at: Option<DateTime<Utc>>,
     pub refill: Option<Refill>,
     pub reading: Reading,
+    /// It is left alone for now.
+    pub aside: Option<Aside>,
+}
+
+/// Why a fetch is left alone, and until when: a process ended while it was at work on a large page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Aside {
+    pub until: DateTime<Utc>,
+    /// As people see it.
+    pub page: String,
+    /// How many processes ended so, one after the other.
+    pub ended: u64,
 }

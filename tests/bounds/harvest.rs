@@ -4,7 +4,10 @@ use std::{fmt::Write as _, process::Stdio, time::Duration};
 
 use crate::harness::{Db, Program, Scratch, eventually, on_both};
 
-on_both!(a_page_that_ended_the_process_is_left_alone);
+on_both!(
+    a_page_that_ended_the_process_is_left_alone,
+    an_answer_that_ended_the_process_is_left_alone
+);
 
 /// Resident megabytes that a harvest stays under. This is a debug build, whose own share is larger than that of a release.
 const PEAK_MAX: f64 = 256.0;
@@ -123,6 +126,54 @@ async fn a_page_of_any_shape_is_read_or_refused_within_bounds() {
     }
 }
 
+/// A text a thousand times over is little of a short one, and a gigabyte of a long one.
+#[tokio::test]
+async fn a_filter_that_wants_more_memory_costs_its_record() {
+    let filter = "[range(1000) as $n | .of] | add | length";
+    let quoted = format!("jq: \"{filter}\"");
+    let select = format!(
+        "type Point @fetch(source: \"files\", FILE: \"data.json\", rows: \".[]\") {{ id: ID! of: Int! @select({quoted}) }}"
+    );
+    let rows = format!(
+        "type Point @fetch(source: \"files\", FILE: \"data.json\", rows: \".[] | {{id, of: ({filter})}}\") {{ id: ID! of: Int! }}"
+    );
+    let lines = rows.replace("rows: \".[] |", "format: NDJSON, rows: \". |");
+    let record = |id: usize, bytes: usize| format!("{{\"id\":{id},\"of\":\"{}\"}}", "x".repeat(bytes));
+    let records = |large| [record(1, 10), record(2, large), record(3, 20)];
+    let list = format!("[{}]", records(1_000_000).join(","));
+    // Fewer bytes, more often.
+    let (often, small) = (
+        rows.replace("1000", "10000"),
+        format!("[{}]", records(10_000).join(",")),
+    );
+    for (name, types, data, times) in [
+        ("a field", &select, &list, 1_000),
+        ("items", &rows, &list, 1_000),
+        ("items of a small page", &often, &small, 10_000),
+        ("lines", &lines, &records(1_000_000).join("\n"), 1_000),
+    ] {
+        let (scratch, harvested) = harvest(types, data).await;
+        let Harvested { code, said, peak_mb } = harvested;
+        assert_eq!(code, Some(0), "{name}: {said}");
+        let stored = scratch.rows("SELECT id,\"of\" FROM point ORDER BY id").await;
+        let want = [(1, 10 * times), (3, 20 * times)].map(|(id, of)| [id.to_string(), of.to_string()]);
+        assert_eq!(stored, want, "{name}: {said}");
+        let rejected = scratch.must(&["status", "--rejected"], &[]).await.out;
+        for part in [
+            "add | length",
+            "more than 64 MB of memory",
+            "--filter-memory",
+            "1 rejected record",
+        ] {
+            assert!(rejected.contains(part), "{name}: {part}: {rejected}");
+        }
+        assert!(peak_mb > 1.0 && peak_mb < PEAK_MAX, "{name}: {peak_mb:.0} MB: {said}");
+        // With enough of it each record is a row.
+        scratch.must(&["replay"], &[("HAYLOFT_FILTER_MEMORY", "4GB")]).await;
+        assert_eq!(scratch.rows("SELECT count(*) FROM point").await, [["3"]], "{name}");
+    }
+}
+
 /// Larger than a page that is suspected of nothing.
 const SUSPECT: usize = 5_000;
 
@@ -152,6 +203,11 @@ async fn a_page_that_ended_the_process_is_left_alone(db: Db) {
     })
     .await;
     assert!(program.log().contains("Point is set aside"), "{}", program.log());
+    let status = scratch.must(&["status"], &[]).await.out;
+    assert!(
+        status.contains("Point: set aside for ") && status.contains("`hayloft harvest Point` tries at once"),
+        "{status}"
+    );
     // Others are served meanwhile, and nobody begins.
     assert_eq!(
         program.query("{ points { id } }").await,
@@ -165,4 +221,52 @@ async fn a_page_that_ended_the_process_is_left_alone(db: Db) {
         (scratch.rows(complete).await == [["1"]]).then_some(())
     })
     .await;
+}
+
+/// Only the request about the row is, and a person who asks does not wait.
+async fn an_answer_that_ended_the_process_is_left_alone(db: Db) {
+    let types = "type Owner @fetch(source: \"files\", FILE: \"owners.json\", rows: \".[]\") {\n\
+         id: ID! parts: [Part!]! @fetch(source: \"files\", FILE: \"parts-{$this.id}.json\", rows: \".[]\") }\n\
+         type Part { id: ID! text: String! }";
+    let scratch = Scratch::on(
+        db,
+        &format!("extend schema @source(name: \"files\", url: \"file:.\")\n{types}\n"),
+    );
+    let text = "x".repeat(1_000);
+    let parts: Vec<String> = (2..=SUSPECT)
+        .map(|id| format!("{{\"id\":{id},\"text\":\"{text}\"}}"))
+        .collect();
+    scratch.write("owners.json", "[{\"id\":1},{\"id\":2}]");
+    scratch.write("parts-1.json", "[{\"id\":1,\"text\":\"x\"}]");
+    scratch.write("parts-2.json", &format!("[{}]", parts.join(",")));
+    scratch
+        .end(
+            &["serve", "--listen", "127.0.0.1:0"],
+            &[("FAILPOINTS", "parents::rows=return")],
+        )
+        .await;
+    scratch.bury_the_dead().await;
+    let program: Program = scratch.serve(&[]).await;
+    let states = "SELECT state FROM hayloft_fan_out ORDER BY parent";
+    eventually("the other is answered", || async {
+        (scratch.rows(states).await == [["done"], ["failed"]]).then_some(())
+    })
+    .await;
+    assert!(
+        program.log().contains("parts-2.json: a process ended"),
+        "{}",
+        program.log()
+    );
+    let status = scratch.must(&["status"], &[]).await.out;
+    let told = "the request is set aside for 60s, and made by the next run after that; `hayloft harvest Owner.parts` makes it at once";
+    assert!(
+        status.contains("1 of 2 requests failed") && status.contains(told),
+        "{status}"
+    );
+    let parts = "SELECT count(*) FROM part";
+    assert_eq!(scratch.rows(parts).await, [["1"]]);
+    scratch.must(&["harvest", "Owner.parts"], &[]).await;
+    assert_eq!(scratch.rows(parts).await, [[SUSPECT.to_string()]]);
+    let left = "SELECT count(*) FROM hayloft_fan_out WHERE aside_until IS NOT NULL OR working IS NOT NULL OR ended_processes>0";
+    assert_eq!(scratch.rows(left).await, [["0"]]);
 }

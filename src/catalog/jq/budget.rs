@@ -1,20 +1,14 @@
-//! The time that filters may take on a thread, and the places where they look at it. Knows clocks and terms; runs nothing.
+//! What filters may take on a thread: time, and memory (`memory`). Knows clocks; runs nothing.
 //!
-//! A filter over the page of an upstream may take polynomial time. Whatever can yield often (iteration, `..`, every call)
-//! passes by the native [`TICK`], which fails once the time is spent. A single native, such as a sort, is not interrupted.
+//! A filter over the page of an upstream may take polynomial time. Whatever can yield often (`ticks`) passes by the native
+//! [`TICK`], which fails once the time is spent. A single native, such as a sort, is not interrupted.
 
 use std::{
     cell::{Cell, RefCell},
     time::{Duration, Instant},
 };
 
-use jaq_core::{
-    load::{
-        lex::StrPart,
-        parse::{BinaryOp, Def, Term},
-    },
-    path::{Part, Path},
-};
+use super::memory;
 
 /// The filter that passes its input on while there is time.
 pub(super) const TICK: &str = "hayloft_tick";
@@ -30,7 +24,7 @@ thread_local! {
     static LEFT: Cell<u32> = const { Cell::new(TICKS) };
 }
 
-/// Bounds the time of all filters on this thread until it is dropped.
+/// Bounds the time of all filters on this thread, and the memory of each, until it is dropped.
 #[derive(Debug)]
 pub struct Budget {
     // What it bounds belongs to one thread.
@@ -44,6 +38,12 @@ impl Budget {
         Budget {
             _here: std::marker::PhantomData,
         }
+    }
+
+    /// With so much memory for each filter.
+    pub fn with_memory(self, bytes: usize) -> Budget {
+        memory::allow(bytes);
+        self
     }
 
     /// From now on, so much time.
@@ -64,6 +64,7 @@ impl Budget {
 
 impl Drop for Budget {
     fn drop(&mut self) {
+        memory::allow(memory::FILTER_MEMORY);
         UNTIL.set(None);
         STOPPED.with_borrow_mut(|slot| *slot = None);
     }
@@ -75,6 +76,7 @@ fn is_over() -> bool {
 
 /// Counts one step; the error is a message.
 pub(super) fn tick() -> Result<(), &'static str> {
+    memory::look()?;
     let left = LEFT.get();
     if left > 0 {
         LEFT.set(left - 1);
@@ -86,76 +88,6 @@ pub(super) fn tick() -> Result<(), &'static str> {
     }
     LEFT.set(TICKS);
     Ok(())
-}
-
-/// The same filter, with ticks.
-pub(super) fn ticking<'s>(term: &Term<&'s str>) -> Term<&'s str> {
-    let boxed = |term: &Term<&'s str>| Box::new(ticking(term));
-    match term {
-        Term::Id | Term::Num(_) | Term::Break(_) | Term::Var(_) => term.clone(),
-        Term::Recurse => then_tick(term.clone()),
-        Term::Str(format, parts) => Term::Str(*format, parts.iter().map(part).collect()),
-        Term::Arr(inner) => Term::Arr(inner.as_deref().map(boxed)),
-        Term::Obj(entries) => Term::Obj(
-            entries
-                .iter()
-                .map(|(key, value)| (ticking(key), value.as_ref().map(ticking)))
-                .collect(),
-        ),
-        Term::Neg(inner) => Term::Neg(boxed(inner)),
-        Term::BinOp(left, operator, right) => Term::BinOp(boxed(left), operator.clone(), boxed(right)),
-        Term::Label(name, inner) => Term::Label(name, boxed(inner)),
-        Term::Fold(word, source, pattern, arguments) => Term::Fold(
-            word,
-            boxed(source),
-            pattern.clone(),
-            arguments.iter().map(ticking).collect(),
-        ),
-        Term::TryCatch(inner, catch) => Term::TryCatch(boxed(inner), catch.as_deref().map(boxed)),
-        Term::IfThenElse(branches, otherwise) => Term::IfThenElse(
-            branches
-                .iter()
-                .map(|(condition, then)| (ticking(condition), ticking(then)))
-                .collect(),
-            otherwise.as_deref().map(boxed),
-        ),
-        Term::Def(definitions, inner) => Term::Def(definitions.iter().map(definition).collect(), boxed(inner)),
-        Term::Call(name, arguments) => then_tick(Term::Call(name, arguments.iter().map(ticking).collect())),
-        Term::Path(head, path) => along(ticking(head), path),
-    }
-}
-
-fn then_tick(term: Term<&str>) -> Term<&str> {
-    let tick = Term::Call(TICK, Vec::new());
-    Term::BinOp(Box::new(term), BinaryOp::Pipe(None), Box::new(tick))
-}
-
-fn part<'s>(part: &StrPart<&'s str, Term<&'s str>>) -> StrPart<&'s str, Term<&'s str>> {
-    match part {
-        StrPart::Term(term) => StrPart::Term(ticking(term)),
-        other => other.clone(),
-    }
-}
-
-fn definition<'s>(definition: &Def<&'s str>) -> Def<&'s str> {
-    Def {
-        name: definition.name,
-        args: definition.args.clone(),
-        body: ticking(&definition.body),
-    }
-}
-
-fn along<'s>(head: Term<&'s str>, path: &Path<Term<&'s str>>) -> Term<&'s str> {
-    let iterates = path.0.iter().any(|(part, _)| matches!(part, Part::Range(None, None)));
-    let parts = path.0.iter().map(|(part, optional)| {
-        let part = match part {
-            Part::Index(index) => Part::Index(ticking(index)),
-            Part::Range(from, to) => Part::Range(from.as_ref().map(ticking), to.as_ref().map(ticking)),
-        };
-        (part, *optional)
-    });
-    let walked = Term::Path(Box::new(head), Path(parts.collect()));
-    if iterates { then_tick(walked) } else { walked }
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
 //! Filters that jaq runs, with own natives in place of those that reach outside or need not end. Knows jaq's compiler.
 
-use std::ops::ControlFlow;
+use std::{
+    fmt::{self, Write as _},
+    ops::ControlFlow,
+};
 
 use jaq_core::{
     Compiler, Ctx, Native, RunPtr, Vars,
@@ -15,10 +18,10 @@ use jaq_core::{
 use jaq_json::{Num, Val};
 
 use super::{
-    JqFault,
+    JqFault, bounds,
     budget::{self, TICK},
     check::TIMES,
-    matching,
+    matching, memory, ticks,
 };
 
 /// Outputs of `range`: more than any run may yield, so that only a mistake meets it.
@@ -36,6 +39,9 @@ const JSON_DEPTH_MAX: usize = 128;
 
 pub(super) type Data = JustLut<Val>;
 
+/// Bytes of a message: more than is shown of it.
+const BEGINNING: usize = 2_000;
+
 /// The name under which the checked filter is compiled.
 const MAIN: &str = "hayloft_main";
 
@@ -50,6 +56,7 @@ const LEFT_OUT: &[&str] = &[
     "strflocaltime",
     "range",
     "fromjson",
+    "indices",
     "matches",
     "split_matches",
     "split_",
@@ -57,12 +64,20 @@ const LEFT_OUT: &[&str] = &[
 /// Definitions that call a native that is left out.
 const LEFT_OUT_DEFINITIONS: &[&str] = &["debug", "stderr", "halt", "halt_error"];
 
+/// What becomes of the outputs of a filter while it is at work.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outputs {
+    /// They are collected for it.
+    Kept,
+    HandedOn,
+}
+
 pub(super) struct Engine {
     filter: jaq_core::Filter<Data>,
 }
 
-impl std::fmt::Debug for Engine {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Engine {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("Engine")
     }
 }
@@ -84,6 +99,7 @@ impl Engine {
         let definitions = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs());
         let definitions = definitions
             .filter(|definition| !LEFT_OUT_DEFINITIONS.contains(&definition.name))
+            .map(ticks::library)
             .map(shortened);
         let refused = |what: &str| JqFault {
             message: format!("this filter cannot be compiled: {what}"),
@@ -115,13 +131,23 @@ impl Engine {
         &self,
         input: &Val,
         variables: &[Val],
+        outputs: Outputs,
         each: &mut dyn FnMut(&Val) -> ControlFlow<()>,
     ) -> Result<(), String> {
         let ctx = Ctx::<Data>::new(&self.filter.lut, Vars::new(variables.iter().cloned()));
+        let mut bytes = 0;
         for output in self.filter.id.run((ctx, input.clone())).map(unwrap_valr) {
-            let output = output.map_err(|error| error.to_string())?;
+            let output = output.map_err(|error| beginning(&error))?;
+            // What is little here may be much once it is written out.
+            bytes += memory::json_bytes(&output, memory::most());
+            memory::look().and_then(|()| memory::all(bytes))?;
             if each(&output).is_break() {
                 break;
+            }
+            if outputs == Outputs::HandedOn {
+                drop(output);
+                bytes = 0;
+                memory::hand_on();
             }
         }
         Ok(())
@@ -141,6 +167,7 @@ fn natives() -> impl Iterator<Item = native::Fun<Data>> {
     theirs
         .chain(own().into_iter().map(|fun| native::run::<Data>(fun)))
         .chain(matching::natives().into_iter().map(|fun| native::run::<Data>(fun)))
+        .chain(bounds::natives().into_iter().map(|fun| native::run::<Data>(fun)))
         .chain([(TICK, v(0), tick())])
 }
 
@@ -181,6 +208,24 @@ pub(super) fn failure(message: &str) -> jaq_core::Error<Val> {
     jaq_core::Error::str(message)
 }
 
+/// The beginning of a text that may have all of a value in it.
+pub(super) fn beginning(text: &dyn fmt::Display) -> String {
+    let mut beginning = Beginning(String::new());
+    // It breaks off where nobody reads on.
+    let _ = write!(beginning, "{text}");
+    beginning.0
+}
+
+struct Beginning(String);
+
+impl fmt::Write for Beginning {
+    fn write_str(&mut self, more: &str) -> fmt::Result {
+        let left = BEGINNING.saturating_sub(self.0.len());
+        self.0.push_str(&more[..more.floor_char_boundary(left)]);
+        if more.len() > left { Err(fmt::Error) } else { Ok(()) }
+    }
+}
+
 /// `*`, without jaq's repetition of texts beyond a bound.
 fn times(left: Val, right: Val) -> Answer {
     let repeated = match (&left, &right) {
@@ -195,6 +240,9 @@ fn times(left: Val, right: Val) -> Answer {
         && bits_of(left) + bits_of(right) > PRODUCT_BITS_MAX
     {
         return Err(failure(&format!("a product has at most {PRODUCT_BITS_MAX} bits")));
+    }
+    if let (Val::Obj(_), Val::Obj(_)) = (&left, &right) {
+        memory::wants(memory::json_bytes(&right, memory::room())).map_err(failure)?;
     }
     left * right
 }

@@ -6,6 +6,7 @@
 
 use std::{cell::RefCell, rc::Rc};
 
+use bytes::Bytes;
 use jaq_core::{
     Cv, RunPtr, ValT as _,
     native::{self, bome, v},
@@ -16,7 +17,7 @@ use regex::{Captures, Match, Regex, RegexBuilder};
 
 use super::{
     budget,
-    engine::{Answer, Data, failure},
+    engine::{Answer, Data, beginning, failure},
 };
 
 /// Matches in one text: some ten megabytes of values.
@@ -149,9 +150,10 @@ fn groups(
             ("string", part(found.as_str())),
         ];
         members.extend(name.map(|name| ("name", Val::from(name.to_owned()))));
+        // There may be many of them, all with the same keys.
         let members = members
             .into_iter()
-            .map(|(key, value)| (Val::from(key.to_owned()), value));
+            .map(|(key, value)| (Val::utf8_str(Bytes::from_static(key.as_bytes())), value));
         Some(Val::from_map(members))
     };
     captures.iter().zip(regex.capture_names()).filter_map(group).collect()
@@ -164,6 +166,6 @@ fn letters(whole: &str, from: usize, to: usize) -> usize {
 fn text(value: &Val) -> Result<&str, jaq_core::Error<Val>> {
     match value {
         Val::TStr(bytes) => std::str::from_utf8(bytes).map_err(|_| failure("the text is no UTF-8")),
-        other => Err(failure(&format!("{other} is no text"))),
+        other => Err(failure(&format!("{} is no text", beginning(other)))),
     }
 }

@@ -3,17 +3,20 @@
 //! A filter is parsed, checked against an own list of names, and then either walked directly (plain paths such as
 //! `.a.b[]`, the hot path of a harvest) or given to jaq.
 
+mod bounds;
 mod budget;
 mod check;
 mod engine;
 mod items;
 mod matching;
+mod memory;
 mod moves;
 mod names;
 mod path;
 mod reads;
 mod records;
 mod several;
+mod ticks;
 
 use std::{ops::ControlFlow, sync::Arc};
 
@@ -21,10 +24,12 @@ use jaq_json::Val;
 
 pub use budget::Budget;
 pub use items::Items;
+pub use memory::{FILTER_MEMORY, count as count_memory};
 
 use check::Checked;
-use engine::Engine;
+use engine::{Engine, Outputs};
 use jaq_core::load::parse::Term;
+use memory::Meter;
 use path::Path;
 use records::Condition;
 
@@ -49,6 +54,8 @@ pub struct JqFault {
 #[error("{message}")]
 pub struct JqError {
     pub message: String,
+    /// It took more memory than it may: what it was given is at fault, or the filter.
+    pub too_much: bool,
 }
 
 /// The names that a filter may call, for the reference page.
@@ -168,7 +175,7 @@ impl Filter {
         let several = several::can_give_several(term);
         let program = match Path::of(term) {
             Some(path) => Program::Path(path),
-            None => Program::Jaq(Box::new(Engine::compile(&budget::ticking(term), variables)?)),
+            None => Program::Jaq(Box::new(Engine::compile(&ticks::ticking(term), variables)?)),
         };
         let keys = reads::keys(term);
         // A path stops at what is broken.
@@ -275,7 +282,7 @@ impl Filter {
     /// All outputs for one input; `variables` in the order given to [`Filter::compile`]. Capped in number.
     pub fn run(&self, input: &Val, variables: &[Val]) -> Result<Vec<Val>, JqError> {
         let mut outputs = Vec::new();
-        self.run_each(input, variables, &mut |output| {
+        self.run_for(input, variables, Outputs::Kept, &mut |output| {
             outputs.push(output.clone());
             ControlFlow::Continue(())
         })?;
@@ -303,6 +310,16 @@ impl Filter {
         variables: &[Val],
         each: &mut dyn FnMut(&Val) -> ControlFlow<()>,
     ) -> Result<(), JqError> {
+        self.run_for(input, variables, Outputs::HandedOn, each)
+    }
+
+    fn run_for(
+        &self,
+        input: &Val,
+        variables: &[Val],
+        outputs: Outputs,
+        each: &mut dyn FnMut(&Val) -> ControlFlow<()>,
+    ) -> Result<(), JqError> {
         let mut count = 0;
         let mut over = false;
         let mut counted = |output: &Val| {
@@ -312,13 +329,30 @@ impl Filter {
         };
         let ran = match &self.inner.program {
             Program::Path(path) => path.run(input, &mut counted),
-            Program::Jaq(engine) => engine.run(input, variables, &mut counted),
+            Program::Jaq(engine) => {
+                let meter = Meter::begin();
+                let ran = engine.run(input, variables, outputs, &mut counted);
+                if meter.is_over() {
+                    return Err(self.too_much());
+                }
+                ran
+            }
         };
         ran.map_err(|message| self.error(&message))?;
         if over {
             return Err(self.error(&format!("more than {} outputs for one input", self.inner.limit)));
         }
         Ok(())
+    }
+
+    fn too_much(&self) -> JqError {
+        let most = memory::most() >> 20;
+        let message =
+            format!("it takes more than {most} MB of memory; make it simpler, or give it more with --filter-memory");
+        JqError {
+            too_much: true,
+            ..self.error(&message)
+        }
     }
 
     fn error(&self, message: &str) -> JqError {
@@ -328,6 +362,7 @@ impl Filter {
         };
         JqError {
             message: format!("jq `{}`: {shown}", self.inner.text),
+            too_much: false,
         }
     }
 }

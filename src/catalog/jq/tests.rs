@@ -278,7 +278,7 @@ fn long_texts_have_bounds() {
         assert!(error.contains(want), "{filter}: {error}");
     }
     assert_eq!(
-        run("gsub(\",\"; \"\")", &text(",", 50_000)),
+        run("gsub(\",\"; \"\")", &text(",", 30_000)),
         Ok(vec!["\"\"".to_owned()])
     );
 }

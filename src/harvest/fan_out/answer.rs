@@ -16,12 +16,12 @@ use crate::{
         document::parse,
         error::{PageFault, file_fault, rows_fault, spoiled_page},
         json,
-        limits::{BODY_MAX, LINE_MAX},
+        limits::{BODY_MAX, LINE_MAX, REFUSED_TRIED, ROW_MEMORY},
         lines::Lines,
         packed,
         page::PageInfo,
         records::Parts,
-        refusal::{in_place, refused_item, refused_value},
+        refusal::{in_place, in_vain, refused_costly, refused_item, refused_value, too_large},
         select::{broken_for, keeps, spoiled},
         shape::Shaper,
         stage::Content,
@@ -116,7 +116,13 @@ pub(super) fn whole(inner: &Inner, mut reading: Reading) -> Result<Records, Page
         let (row, refused) = reader.shaper.part(reader.entity, &record);
         reader.in_time()?;
         reader.records.refused.extend(refused);
-        reader.records.rows.extend(row);
+        match row {
+            Some(row) if row.size() > ROW_MEMORY => {
+                let id = reader.shaper.key_of(reader.entity, &row);
+                reader.records.refused.push(too_large(id, &record));
+            }
+            row => reader.records.rows.extend(row),
+        }
     }
     Ok(reader.records)
 }
@@ -146,6 +152,7 @@ struct Reader<'a> {
     this: [Val; 1],
     count: u64,
     left_out: u64,
+    refused: u64,
     /// The line in hand.
     at: u64,
     /// The record of a page that has one only.
@@ -157,7 +164,7 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn new(inner: &'a Inner, reading: Reading) -> Reader<'a> {
         let stop = reading.stop;
-        let budget = Budget::of_thread(move || stop.is_cancelled());
+        let budget = Budget::of_thread(move || stop.is_cancelled()).with_memory(inner.filter_memory);
         budget.allow(inner.filter_time);
         let fetch = inner.catalog.fetch(reading.id);
         Reader {
@@ -171,6 +178,7 @@ impl<'a> Reader<'a> {
             this: [reading.this],
             count: 0,
             left_out: 0,
+            refused: 0,
             at: 0,
             alone: None,
             records: Records::default(),
@@ -182,7 +190,10 @@ impl<'a> Reader<'a> {
         let page = parse(bytes, &self.place)?;
         let mut info = PageInfo::read(&self.fetch.paging, &page, link, &self.place)?;
         match self.fetch.rows.items() {
-            Some(items) if broken_for(&self.fetch.rows, &page).is_some() => self.items(items, &page)?,
+            // What is made of one item must not cost the others.
+            Some(items) if items.each.is_some() || broken_for(&self.fetch.rows, &page).is_some() => {
+                self.items(items, &page)?;
+            }
             _ => match spoiled(&self.fetch.rows, &page) {
                 Some(words) => return Err(spoiled_page(&self.place, self.fetch.rows.text(), words)),
                 None => self.rows(&page)?,
@@ -214,7 +225,7 @@ impl<'a> Reader<'a> {
                 Err(error) => {
                     self.count += 1;
                     let refused = lines.bad(&line, &error, number == last, place())?;
-                    self.refuse(refused);
+                    self.refuse(refused)?;
                 }
             }
         }
@@ -226,10 +237,9 @@ impl<'a> Reader<'a> {
     /// The records of a line, unless what it has broken would be made something of.
     fn line(&mut self, line: &Val) -> Result<(), PageFault> {
         match spoiled(&self.fetch.rows, line) {
-            Some(words) => self.refuse_item(words, line),
-            None => self.run(&self.fetch.rows, line, true)?,
+            Some(words) => self.refuse_item(refused_item(words, line)),
+            None => self.run(&self.fetch.rows, line, true),
         }
-        Ok(())
     }
 
     /// The items of a list one by one, so that what is broken in one of them costs no other.
@@ -249,16 +259,16 @@ impl<'a> Reader<'a> {
         };
         for value in values.iter() {
             match spoiled(each, value) {
-                Some(words) => self.refuse_item(words, value),
+                Some(words) => self.refuse_item(refused_item(words, value))?,
                 None => self.run(each, value, true)?,
             }
         }
         Ok(())
     }
 
-    fn refuse_item(&mut self, words: &str, item: &Val) {
+    fn refuse_item(&mut self, refused: Refused) -> Result<(), PageFault> {
         self.count += 1;
-        self.refuse(refused_item(words, item));
+        self.refuse(refused)
     }
 
     fn rows(&mut self, page: &Val) -> Result<(), PageFault> {
@@ -283,10 +293,8 @@ impl<'a> Reader<'a> {
         self.in_time()?;
         match (ran, first_broken(input)) {
             (Ok(()), _) => Ok(()),
-            (Err(_), Some(words)) if alone => {
-                self.refuse_item(words, input);
-                Ok(())
-            }
+            (Err(_), Some(words)) if alone => self.refuse_item(refused_item(words, input)),
+            (Err(error), None) if alone && error.too_much => self.refuse_item(refused_costly(&error, input)),
             (Err(error), _) => Err(self.fault(format!("rows: {}", error.message))),
         }
     }
@@ -304,8 +312,7 @@ impl<'a> Reader<'a> {
             }
             Err(reason) => {
                 self.in_time()?;
-                self.refuse(self.shaper.refuse(self.entity, record, reason));
-                return Ok(());
+                return self.refuse(self.shaper.refuse(self.entity, record, reason));
             }
         }
         if self.one && matches!(record, Val::Null) {
@@ -317,9 +324,11 @@ impl<'a> Reader<'a> {
                 let (row, refused) = self.shaper.part(self.entity, record);
                 self.in_time()?;
                 let Some(row) = row else {
-                    refused.into_iter().for_each(|refused| self.refuse(refused));
-                    return Ok(());
+                    return refused.into_iter().try_for_each(|refused| self.refuse(refused));
                 };
+                if row.size() > ROW_MEMORY {
+                    return self.refuse(too_large(self.shaper.key_of(self.entity, &row), record));
+                }
                 self.records.count += 1;
                 self.records.refused.extend(refused);
                 self.records.links.extend(self.shaper.key_of(self.entity, &row));
@@ -337,7 +346,7 @@ impl<'a> Reader<'a> {
                         describe(value)
                     )));
                 }
-                Err(reason) => self.refuse(refused_value(reason, value)),
+                Err(reason) => self.refuse(refused_value(reason, value))?,
             },
         }
         Ok(())
@@ -368,15 +377,21 @@ impl<'a> Reader<'a> {
     }
 
     /// The last good version of a refused row stays, and stays linked, when its key can be read.
-    fn refuse(&mut self, mut refused: Refused) {
+    fn refuse(&mut self, mut refused: Refused) -> Result<(), PageFault> {
         self.records.count += 1;
+        self.refused += 1;
         self.records.links.extend(refused.id.clone());
         let at = match self.fetch.format {
             Format::Json => self.count,
             Format::NdJson => self.at,
         };
         in_place(&mut refused, self.fetch.format, at);
+        // What has found nothing among so many would find nothing.
+        if self.refused >= REFUSED_TRIED && self.refused == self.count - self.left_out {
+            return Err(in_vain(&self.place, self.refused, &refused.reason));
+        }
         self.records.refused.push(refused);
+        Ok(())
     }
 
     /// What filters said after their time was over means nothing.

@@ -13,9 +13,10 @@ use crate::{
     catalog::{Advance, Each, Entity, Fetch, FetchId, Repeats},
     harvest::{
         Inner, SourceHandle,
+        ahead::bytes_of,
         error::{PageFault, rows_fault},
         fetch::hash_text,
-        limits::BODY_MAX,
+        limits::{ASIDE_FROM, BODY_MAX},
         page::{Pager, Place, Position},
         past::{beyond, is_past},
         records::Parts,
@@ -47,11 +48,20 @@ pub(super) struct Asked {
     pub outcome: Result<ParentOutcome, PageFault>,
 }
 
-/// Asks about one row. The future owns all it needs: many of them are under way at once.
-pub(super) async fn ask(inner: Arc<Inner>, id: FetchId, parent: Parent, stop: CancellationToken) -> Asked {
+/// Asks about one row, in the name of the crew that claimed it. The future owns all it needs: many of them are under way at once.
+pub(super) async fn ask(
+    inner: Arc<Inner>,
+    id: FetchId,
+    owner: String,
+    parent: Parent,
+    stop: CancellationToken,
+) -> Asked {
     let mut series = Series {
         inner: &inner,
         id,
+        row: parent.row,
+        owner,
+        noted: false,
         stop,
         pages: 0,
         bytes: 0,
@@ -102,6 +112,11 @@ fn of_use(fetch: &str, outcome: Result<ParentOutcome, PageFault>) -> (Result<Par
 struct Series<'a> {
     inner: &'a Arc<Inner>,
     id: FetchId,
+    /// The request, as the ledger knows it, and in whose name it is made.
+    row: i64,
+    owner: String,
+    /// The ledger knows that there is a large page in hand.
+    noted: bool,
     stop: CancellationToken,
     pages: u64,
     bytes: u64,
@@ -233,8 +248,8 @@ impl Series<'_> {
             .take()
             .map(|key| format!("{key} came on two pages, so others may be missing"));
         self.more = seen.more.or(again);
-        state.body_hash = Some(hash_text(self.hash.digest()));
-        match before {
+        state.body_hash = (!pager.place.open).then(|| hash_text(self.hash.digest()));
+        match before.filter(|_| !pager.place.open) {
             Some(before) if before.body_hash == state.body_hash => Ok(ParentOutcome::Same(state)),
             _ => self.read(Some(state), request.place).await,
         }
@@ -247,13 +262,16 @@ impl Series<'_> {
             request,
             hash,
             link,
+            open,
             ..
         } = page;
         let place = request.place;
+        pager.place.open |= open;
         if let Content::Bytes(bytes) = &content {
             self.bytes += bytes.len() as u64;
             self.hash.update(bytes);
         }
+        self.note(&content, &place).await;
         let too_large = || PageFault::TooLarge { place: place.clone() };
         if self.bytes > BODY_MAX {
             return Err(too_large());
@@ -274,6 +292,20 @@ impl Series<'_> {
             return Err(PageFault::Rows { place, message });
         }
         Ok(next)
+    }
+
+    /// Tells the ledger which large page is taken in hand: one that ends the process is not taken again at once.
+    async fn note(&mut self, content: &Content, place: &str) {
+        if self.noted || bytes_of(content) < ASIDE_FROM {
+            return;
+        }
+        self.noted = true;
+        let name = self.inner.catalog.fetch_name(self.id);
+        let place = self.inner.secrets(self.inner.catalog.fetch(self.id)).mask(place);
+        let noted = self.inner.ledger.answering(&name, &self.owner, self.row, &place);
+        if let Err(error) = noted.await {
+            tracing::debug!(%error, "the answer in hand cannot be noted");
+        }
     }
 
     /// What a page, or the end of the answer, is read with.

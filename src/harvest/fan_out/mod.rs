@@ -278,7 +278,13 @@ impl<'a> Crew<'a> {
             let Some(parent) = queue.parents.pop_front() else {
                 return;
             };
-            let asking = ask::ask(Arc::clone(self.inner), self.id, parent, stop.clone());
+            let asking = ask::ask(
+                Arc::clone(self.inner),
+                self.id,
+                self.owner.clone(),
+                parent,
+                stop.clone(),
+            );
             tasks.spawn(async move {
                 let asked = asking.await;
                 held.settle(asked.bytes);

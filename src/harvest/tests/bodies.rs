@@ -10,11 +10,12 @@ use super::{
     harvester,
     memory::Memory,
     run,
-    upstream::{Answer, Upstream},
+    safety::Farm,
+    upstream::{Answer, End, Upstream},
 };
 use crate::{
     catalog::Advance,
-    store::{RunState, RunSummary},
+    store::{Reason, RunState, RunSummary},
 };
 
 /// A way to the rows for which a page has to be in memory.
@@ -164,4 +165,70 @@ async fn charsets() {
         .summary;
     assert_eq!(summary.state, RunState::Complete, "{:?}", summary.error);
     assert!(ledger.state().rows.contains_key("é"));
+}
+
+/// Lines have no bracket at their end: only what HTTP says tells whether the last of them has come.
+#[tokio::test]
+async fn lines_that_end_with_the_connection_delete_nothing() {
+    let lines = |count: usize| (0..count).map(|id| format!("{{\"id\":{id}}}\n")).collect::<String>();
+    for (end, packed, sure) in [
+        (End::Length, false, true),
+        (End::Length, true, true),
+        (End::Chunk, false, true),
+        (End::Chunk, true, true),
+        (End::Nothing, false, false),
+        (End::Nothing, true, false),
+    ] {
+        let answer = move |count: usize, end| {
+            let answer = match packed {
+                true => Answer::bytes(gzip(&lines(count))).header("content-encoding", "gzip"),
+                false => Answer::bytes(lines(count).into_bytes()),
+            };
+            answer.ends(end).header("etag", "\"1\"")
+        };
+        let upstream = Upstream::start(move |_, asked| match asked {
+            0 => answer(3, End::Length),
+            1 | 2 => answer(2, end),
+            _ => answer(2, End::Length),
+        })
+        .await;
+        let farm = Farm::of(
+            &upstream.url,
+            "rows: \".\", format: NDJSON",
+            "GET: \"/t\", missing: DELETE",
+        )
+        .await;
+        assert_eq!(farm.run(Reason::Hand).await.0.new, 3);
+        let case = format!("{end:?}, {packed}");
+        // What was in doubt is not called unchanged when it comes again.
+        for gone in [1, 0] {
+            let (summary, _) = farm.run(Reason::Hand).await;
+            assert_eq!(summary.state, RunState::Complete, "{case}: {:?}", summary.error);
+            let doubt = summary.told.doubt.unwrap_or_default();
+            match sure {
+                true => assert_eq!((summary.gone, doubt.as_str()), (gone, ""), "{case}"),
+                false => {
+                    assert_eq!(summary.gone, 0, "{case}");
+                    assert!(doubt.contains("an answer ended with its connection"), "{case}: {doubt}");
+                }
+            }
+        }
+        let (summary, _) = farm.run(Reason::Hand).await;
+        assert_eq!(summary.told.doubt, None, "{case}");
+        assert_eq!(farm.rows().await, 2, "{case}");
+    }
+}
+
+/// JSON ends where its last bracket is.
+#[tokio::test]
+async fn json_that_ends_with_the_connection_is_whole() {
+    let upstream = Upstream::start(|_, asked| match asked {
+        0 => Answer::json("{\"rows\":[{\"id\":1},{\"id\":2}]}"),
+        _ => Answer::json("{\"rows\":[{\"id\":1}]}").ends(End::Nothing),
+    })
+    .await;
+    let farm = Farm::new(&upstream.url, "GET: \"/t\", missing: DELETE").await;
+    assert_eq!(farm.run(Reason::Hand).await.0.new, 2);
+    let (summary, _) = farm.run(Reason::Hand).await;
+    assert_eq!((summary.gone, summary.told.doubt), (1, None));
 }

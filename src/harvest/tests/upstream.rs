@@ -15,6 +15,14 @@ pub struct Asked {
     pub head: String,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    Length,
+    Chunk,
+    /// Not at all: the connection ends.
+    Nothing,
+}
+
 #[derive(Clone, Debug)]
 pub struct Answer {
     status: u16,
@@ -22,6 +30,8 @@ pub struct Answer {
     body: Vec<u8>,
     /// Bytes of the body that are left out, though the length promises them.
     cut: usize,
+    /// How it says where it ends.
+    end: End,
     silent: bool,
     /// Others that it waits for: it is sent when so many requests are under way at once.
     together: Option<Arc<Barrier>>,
@@ -38,6 +48,7 @@ impl Answer {
             headers: Vec::new(),
             body,
             cut: 0,
+            end: End::Length,
             silent: false,
             together: None,
         }
@@ -63,6 +74,11 @@ impl Answer {
 
     pub fn cut(mut self, bytes: usize) -> Answer {
         self.cut = bytes;
+        self
+    }
+
+    pub fn ends(mut self, end: End) -> Answer {
+        self.end = end;
         self
     }
 
@@ -140,18 +156,25 @@ async fn serve(
     if let Some(barrier) = &answer.together {
         barrier.wait().await;
     }
-    let mut out = format!(
-        "HTTP/1.1 {} X\r\nconnection: close\r\ncontent-length: {}\r\n",
-        answer.status,
-        answer.body.len()
-    );
+    let mut out = format!("HTTP/1.1 {} X\r\nconnection: close\r\n", answer.status);
+    let (mut before, mut after) = (String::new(), "");
+    match answer.end {
+        End::Length => out.push_str(&format!("content-length: {}\r\n", answer.body.len())),
+        End::Chunk => {
+            out.push_str("transfer-encoding: chunked\r\n");
+            (before, after) = (format!("{:x}\r\n", answer.body.len()), "\r\n0\r\n\r\n");
+        }
+        End::Nothing => {}
+    }
     for (name, value) in &answer.headers {
         out.push_str(&format!("{name}: {value}\r\n"));
     }
     out.push_str("\r\n");
+    out.push_str(&before);
     socket.write_all(out.as_bytes()).await?;
     socket
         .write_all(&answer.body[..answer.body.len().saturating_sub(answer.cut)])
         .await?;
+    socket.write_all(after.as_bytes()).await?;
     socket.shutdown().await
 }

@@ -14,11 +14,12 @@ use crate::{
         error::{PageFault, file_fault, rows_fault},
         json,
         page::PageInfo,
-        refusal::{refused_item, refused_text},
+        refusal::{refused_costly, refused_item, refused_text},
         select::spoiled,
         stream::{Broken, Item, walk},
         text::Long,
     },
+    store::Refused,
     value::first_broken,
 };
 
@@ -45,7 +46,8 @@ impl Worker<'_> {
         let rest = parse(&self.covered(outline.rest.into()), place)?;
         if !outline.found {
             // Without its list it is a small page: what `rows` says of that is said as of any other.
-            return self.whole(&rest, bytes, beside, place);
+            let counted = self.count(&rest, place);
+            return self.whole((&rest, counted), bytes, beside, place);
         }
         self.size = bytes;
         self.group.bytes += bytes;
@@ -107,7 +109,7 @@ impl Worker<'_> {
             return self.listed(&value, bytes, true, place);
         };
         if let Some(words) = spoiled(filter, &value) {
-            return self.refuse_item(words, &value, bytes, items);
+            return self.refuse_item(refused_item(words, &value), bytes, items);
         }
         let mut halt = None;
         let each = &mut |record: &Val| match self.listed(record, bytes, items.one_each, place) {
@@ -126,17 +128,18 @@ impl Worker<'_> {
         }
         match (ran, first_broken(&value)) {
             (Ok(()), _) => Ok(()),
-            (Err(_), Some(words)) => self.refuse_item(words, &value, bytes, items),
+            (Err(_), Some(words)) => self.refuse_item(refused_item(words, &value), bytes, items),
+            (Err(error), None) if error.too_much => self.refuse_item(refused_costly(&error, &value), bytes, items),
             (Err(error), None) => Err(rows_fault(place, format!("rows: {}", error.message)).into()),
         }
     }
 
     /// Refuses an item of which the records cannot be had.
-    fn refuse_item(&mut self, words: &str, item: &Val, bytes: u64, items: &Items) -> Result<(), Stop> {
+    fn refuse_item(&mut self, refused: Refused, bytes: u64, items: &Items) -> Result<(), Stop> {
         if !items.one_each {
             self.info.rows += 1;
         }
-        self.refuse(refused_item(words, item));
+        self.refuse(refused);
         self.added(bytes)
     }
 

@@ -382,7 +382,7 @@ fn note_sql(work: &Work<'_>, size: usize, kept: Kept, again_in: Option<i64>) -> 
     let next = again_in.map_or("NULL".to_owned(), |seconds| work.inner.now(seconds));
     format!(
         "INSERT INTO hayloft_fan_out({NOTED}) {} ON CONFLICT(\"fetch\",parent) DO UPDATE SET {sets}state=excluded.state,\
-         tries=excluded.tries,error=excluded.error,next_at={next},at={},owner=NULL,until=NULL",
+         tries=excluded.tries,error=excluded.error,next_at={next},at={},owner=NULL,until=NULL,working=NULL,ended_processes=0,aside_until=NULL",
         work.rows(&NOTED_KINDS, size),
         work.inner.now(0)
     )

@@ -1,6 +1,7 @@
 //! What goes wrong with single requests of a field, and what is made of it.
 
-use super::*;
+use super::{super::upstream::End, *};
+use crate::harvest::limits::{REFUSED_TRIED, ROW_MEMORY};
 
 #[tokio::test]
 async fn an_upstream_in_trouble_ends_the_run() {
@@ -285,4 +286,82 @@ async fn an_answer_in_doubt_stays_so_while_it_is_the_same() {
     bench.answers("/r/a", Answer::json(r#"{"rows":[{"id":"r1"}]}"#));
     let (report, _) = bench.round().await;
     assert_eq!(report.summary.told.doubt, None);
+}
+
+#[tokio::test]
+async fn rows_of_answers_have_bounds() {
+    let bench = Bench::with(&format!(
+        "{RECIPES}) whole: Whole @fetch(source: \"farm\", GET: \"/wholes/{{$this.id}}\", rows: \".\") }}\n\
+         type Whole {{ id: ID! parts: [Part!]! @nested }}\n\
+         type Part {{ whole: Whole! n: Int! @id"
+    ))
+    .await;
+    bench.items(&[("a", "x"), ("b", "x")]);
+    let whole = |parts: usize| {
+        let parts: Vec<String> = (0..parts).map(|n| format!("{{\"n\":{n}}}")).collect();
+        Answer::json(format!(
+            "{{\"id\":\"w{}\",\"parts\":[{}]}}",
+            parts.len(),
+            parts.join(",")
+        ))
+    };
+    bench.answers("/wholes/a", whole(ROW_MEMORY / 50));
+    bench.answers("/wholes/b", whole(10));
+    bench.run(0).await;
+    let report = bench.run(2).await;
+    assert_eq!((report.summary.state, report.summary.refused), (RunState::Complete, 1));
+    assert_eq!((bench.rows("Whole").await, bench.rows("Part").await), (1, 10));
+    let refused = bench.store.quarantine("Item.whole", 10).await.expect("quarantine");
+    assert!(
+        refused[0].reason.contains("more than 1 MB of memory"),
+        "{}",
+        refused[0].reason
+    );
+}
+
+#[tokio::test]
+async fn refusals_of_answers_have_bounds() {
+    let bench = Bench::start("").await;
+    bench.items(&[("a", "x"), ("b", "x")]);
+    let nameless = vec!["{\"name\":\"n\"}"; REFUSED_TRIED as usize + 10].join(",");
+    bench.answers("/items/a/recipes", Answer::json(format!("[{nameless}]")));
+    bench.answers(
+        "/items/b/recipes",
+        Answer::json(format!("[{{\"id\":\"r\"}},{nameless}]")),
+    );
+    let (report, _) = bench.round().await;
+    let counts = bench.counts().await;
+    assert_eq!(
+        (report.summary.state, counts.done, counts.failed),
+        (RunState::Complete, 1, 1)
+    );
+    let told = &counts.errors[0];
+    assert!(
+        told.contains(&format!("the first {REFUSED_TRIED} records were all refused")),
+        "{told}"
+    );
+    assert_eq!(bench.rows("Recipe").await, 1);
+}
+
+#[tokio::test]
+async fn lines_that_end_with_the_connection_cast_doubt() {
+    let field =
+        r#"recipes: [Recipe!]! @fetch(source: "farm", GET: "/items/{$this.id}/recipes", format: NDJSON, when: ALWAYS)"#;
+    let bench = Bench::with(field).await;
+    bench.items(&[("a", "x")]);
+    let lines = |end| Answer::bytes(b"{\"id\":\"r1\"}\n{\"id\":\"r2\"}\n".to_vec()).ends(end);
+    for (end, sure) in [
+        (End::Nothing, false),
+        (End::Chunk, true),
+        (End::Nothing, true),
+        (End::Length, true),
+    ] {
+        bench.answers("/items/a/recipes", lines(end));
+        let (report, _) = bench.round().await;
+        let doubt = report.summary.told.doubt.unwrap_or_default();
+        // The same bytes as a whole answer had are that answer.
+        assert_eq!(doubt.is_empty(), sure, "{end:?}: {doubt}");
+        assert!(sure || doubt.contains("an answer ended with its connection"), "{doubt}");
+        assert_eq!(bench.rows("Recipe").await, 2);
+    }
 }
