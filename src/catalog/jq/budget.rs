@@ -88,6 +88,12 @@ pub(super) fn tick() -> Result<(), &'static str> {
     Ok(())
 }
 
+/// Looks at once, where a single step may take long.
+pub(super) fn look() -> Result<(), &'static str> {
+    LEFT.set(0);
+    tick()
+}
+
 /// The same filter, with ticks.
 pub(super) fn ticking<'s>(term: &Term<&'s str>) -> Term<&'s str> {
     let boxed = |term: &Term<&'s str>| Box::new(ticking(term));
