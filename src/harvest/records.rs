@@ -17,11 +17,13 @@ use super::{
 use crate::{
     catalog::Repeats,
     store::Refused,
-    value::{Key, Row, first_broken},
+    value::{Key, Row, Value, first_broken},
 };
 
-/// Bytes of the records of a run that are kept until its end, where rows come in parts.
-const PARTS_BYTES_MAX: usize = 64 << 20;
+/// What the records of a run take in memory that are kept until its end, where rows come in parts.
+const PARTS_BYTES_MAX: usize = if cfg!(test) { 1 << 20 } else { 128 << 20 };
+/// What a record takes beside its text and its key: its place among the others, and what each allocation rounds up.
+const RECORD: usize = 200;
 
 /// The records of a run so far, the parts of each row put together. They are kept as text, which takes the least room.
 #[derive(Default)]
@@ -36,7 +38,7 @@ impl Parts {
     pub(super) fn add(&mut self, key: Key, part: &Val) -> Result<bool, String> {
         let Some(at) = self.places.get(&key).copied() else {
             let record = text(part);
-            self.bytes += record.len();
+            self.bytes += record.len() + RECORD + size(&key);
             self.places.insert(key, self.records.len());
             self.records.push(record);
             return self.bounded(false);
@@ -52,8 +54,9 @@ impl Parts {
     fn bounded(&self, again: bool) -> Result<bool, String> {
         match self.bytes > PARTS_BYTES_MAX {
             true => Err(format!(
-                "`repeats: MERGE` keeps records until all parts of a row are there, and they are more than {} MB; let `rows` and \
-                 the request leave out what no field needs",
+                "`repeats: MERGE` keeps records until all parts of a row are there, and these {} take more than {} MB; let `rows` \
+                 and the request leave out what no field needs",
+                self.records.len(),
                 PARTS_BYTES_MAX >> 20
             )),
             false => Ok(again),
@@ -68,6 +71,15 @@ impl Parts {
             .into_iter()
             .map(|record| Ok((read(&record)?, record.len() as u64)))
     }
+}
+
+/// Bytes of a key.
+fn size(Key(values): &Key) -> usize {
+    let texts = values.iter().map(|value| match value {
+        Value::Text(text) => text.len(),
+        _ => 0,
+    });
+    size_of_val(values.as_slice()) + texts.sum::<usize>()
 }
 
 fn text(record: &Val) -> Bytes {
@@ -195,5 +207,25 @@ impl Worker<'_> {
             self.row(&whole, bytes)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A record of two bytes takes a hundred times as much.
+    #[test]
+    fn records_count_by_what_they_take() {
+        for (letters, most) in [
+            (0, PARTS_BYTES_MAX / RECORD),
+            (1_000, PARTS_BYTES_MAX / (RECORD + 1_000)),
+        ] {
+            let record = Val::from("x".repeat(letters));
+            let mut parts = Parts::default();
+            let adding = (0..).map(|at: usize| parts.add(Key::text(at.to_string()), &record));
+            let kept = adding.take_while(|added| *added == Ok(false)).count();
+            assert!((most / 2..most).contains(&kept), "{kept} of {letters} letters");
+        }
     }
 }

@@ -4,10 +4,12 @@ use std::borrow::Cow;
 
 use axum::{
     body::{Body, Bytes},
-    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
 use rust_embed::{EmbeddedFile, RustEmbed};
+
+use super::lists;
 
 #[derive(RustEmbed)]
 #[folder = "web/dist"]
@@ -64,16 +66,11 @@ fn is_within_page(path: &str, headers: &HeaderMap) -> bool {
     let first = path.split('/').next().unwrap_or_default();
     let last = path.rsplit('/').next().unwrap_or_default();
     let is_page = !NO_PAGE.contains(&first) && !last.contains('.');
-    is_page && allows(headers, header::ACCEPT, "text/html")
+    is_page && allows(headers, &header::ACCEPT, "text/html")
 }
 
-fn allows(headers: &HeaderMap, name: header::HeaderName, token: &str) -> bool {
-    let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).any(|entry| {
-        let mut parts = entry.split(';').map(str::trim);
-        let named = parts.next() == Some(token);
-        named && !parts.any(|part| matches!(part, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
-    })
+fn allows(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
+    lists::wanted(headers, name).any(|(named, quality)| named.eq_ignore_ascii_case(token) && quality > 0.0)
 }
 
 /// A file ready to be served.
@@ -90,7 +87,7 @@ fn find(path: &str, headers: &HeaderMap) -> Option<File> {
     if path.ends_with(".br") {
         return None;
     }
-    let packed = allows(headers, header::ACCEPT_ENCODING, "br").then(|| Page::get(&format!("{path}.br")));
+    let packed = allows(headers, &header::ACCEPT_ENCODING, "br").then(|| Page::get(&format!("{path}.br")));
     let cache = if path.starts_with("assets/") {
         FOREVER
     } else {
@@ -140,11 +137,8 @@ fn etag(hash: &[u8]) -> String {
 }
 
 fn answer(file: File, headers: &HeaderMap) -> Response {
-    let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    let matches = known.is_some_and(|known| {
-        let mut tags = known.split(',').map(|tag| tag.trim().trim_start_matches("W/"));
-        tags.any(|tag| tag == file.etag || tag == "*")
-    });
+    let mut known = lists::entries(headers, &header::IF_NONE_MATCH).map(|tag| tag.trim_start_matches("W/"));
+    let matches = known.any(|tag| tag == file.etag || tag == "*");
     let body = match (matches, file.content) {
         (true, _) => Body::empty(),
         (false, Cow::Borrowed(content)) => Body::from(Bytes::from_static(content)),
@@ -178,7 +172,7 @@ fn answer(file: File, headers: &HeaderMap) -> Response {
 mod tests {
     use super::*;
 
-    async fn get(path: &str, pairs: &[(header::HeaderName, &str)]) -> Response {
+    async fn get(path: &str, pairs: &[(HeaderName, &str)]) -> Response {
         let headers: HeaderMap = pairs
             .iter()
             .map(|(name, value)| (name.clone(), HeaderValue::from_str(value).expect("a header")))

@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use axum::http::{HeaderMap, HeaderName, header};
 
+use super::lists::entries;
 use crate::{config::TrustedProxy, graphql::Client};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -25,7 +26,8 @@ pub(super) fn of(peer: Option<&Peer>, headers: &HeaderMap, trusted: &[TrustedPro
     let Some(Peer(peer)) = peer else {
         return Client::default();
     };
-    number(address(peer.ip().to_canonical(), headers, trusted))
+    let peer = peer.ip().to_canonical();
+    address(peer, headers, trusted).map_or_else(|Doubtful| doubtful(peer), number)
 }
 
 /// Who is at the other end of a connection, whoever it speaks for.
@@ -33,46 +35,41 @@ pub(super) fn of_peer(peer: SocketAddr) -> Client {
     number(peer.ip().to_canonical())
 }
 
+/// A proxy says two things of who asks.
+#[derive(Debug, PartialEq)]
+struct Doubtful;
+
 /// Its address. Where both headers are there and do not agree, neither is believed: a proxy writes one of them, and passes on
 /// the other as anybody may have written it.
-fn address(peer: IpAddr, headers: &HeaderMap, trusted: &[TrustedProxy]) -> IpAddr {
-    let forwarded = believed(peer, trusted, entries(headers, &header::FORWARDED, forwarded_for));
-    let listed = believed(peer, trusted, entries(headers, &X_FORWARDED_FOR, node));
+fn address(peer: IpAddr, headers: &HeaderMap, trusted: &[TrustedProxy]) -> Result<IpAddr, Doubtful> {
+    let forwarded = believed(peer, trusted, entries(headers, &header::FORWARDED).map(forwarded_for));
+    let listed = believed(peer, trusted, entries(headers, &X_FORWARDED_FOR).map(node));
     match (forwarded, listed) {
-        (Some(one), Some(other)) if one != other => peer,
-        (Some(client), _) | (None, Some(client)) => client,
-        (None, None) => peer,
+        (Some(one), Some(other)) if one != other => Err(Doubtful),
+        (Some(client), _) | (None, Some(client)) => Ok(client),
+        (None, None) => Ok(peer),
     }
 }
 
 /// The last address of a row that is no trusted proxy's; none when the peer is not trusted or said nothing.
-fn believed(peer: IpAddr, trusted: &[TrustedProxy], entries: impl Iterator<Item = Option<IpAddr>>) -> Option<IpAddr> {
+fn believed(
+    peer: IpAddr,
+    trusted: &[TrustedProxy],
+    entries: impl DoubleEndedIterator<Item = Option<IpAddr>>,
+) -> Option<IpAddr> {
     let is_trusted = |address: IpAddr| trusted.iter().any(|proxy| proxy.includes(address));
     if !is_trusted(peer) {
         return None;
     }
     let mut last = None;
     // What cannot be read (`unknown`, a made-up name) ends the row: the proxy before it stands for its clients.
-    for entry in entries.take(ENTRIES_MAX).map_while(|entry| entry) {
+    for entry in entries.rev().take(ENTRIES_MAX).map_while(|entry| entry) {
         last = Some(entry);
         if !is_trusted(entry) {
             break;
         }
     }
     last
-}
-
-/// The entries of all headers of a name, the newest first.
-fn entries<'h>(
-    headers: &'h HeaderMap,
-    name: &HeaderName,
-    read: impl Fn(&str) -> Option<IpAddr> + 'h,
-) -> impl Iterator<Item = Option<IpAddr>> + 'h {
-    let values: Vec<_> = headers.get_all(name).iter().collect();
-    let lists = values.into_iter().rev().map(|value| value.to_str().unwrap_or_default());
-    lists
-        .flat_map(|list| list.rsplit(','))
-        .map(move |entry| read(entry.trim()))
 }
 
 /// The `for` of an entry such as `for="[2001:db8::1]:4711";proto=https`.
@@ -91,6 +88,13 @@ fn node(text: &str) -> Option<IpAddr> {
     let address = bare.parse::<IpAddr>().ok();
     let address = address.or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()));
     address.map(|address| address.to_canonical())
+}
+
+/// All of whom a proxy says two things. They are nobody else: whoever writes a header of his own takes nothing from the proxy, or
+/// from those of whom it says nothing.
+fn doubtful(proxy: IpAddr) -> Client {
+    let Client(number) = number(proxy);
+    Client(!number)
 }
 
 fn number(address: IpAddr) -> Client {
@@ -125,7 +129,7 @@ mod tests {
             ("10.0.0.1", "for=unknown, for=10.0.0.2", "", "10.0.0.2"),
             ("10.0.0.1", "for=_hidden", "", "10.0.0.1"),
             ("10.0.0.1", "for=1.2.3.4", "1.2.3.4", "1.2.3.4"),
-            ("10.0.0.1", "for=6.6.6.6", "1.2.3.4", "10.0.0.1"),
+            ("10.0.0.1", "for=6.6.6.6", "1.2.3.4", "doubtful"),
         ];
         for (peer, forwarded, listed, want) in cases {
             let mut headers = HeaderMap::new();
@@ -136,8 +140,9 @@ mod tests {
             }
             let peer = peer.parse().expect("an address");
             let got = address(peer, &headers, &[TrustedProxy::Private]);
-            assert_eq!(got.to_string(), want, "{peer} {forwarded} {listed}");
-            assert_eq!(address(peer, &headers, &[]), peer, "nobody is trusted");
+            let got = got.map_or("doubtful".to_owned(), |address| address.to_string());
+            assert_eq!(got, want, "{peer} {forwarded} {listed}");
+            assert_eq!(address(peer, &headers, &[]), Ok(peer), "nobody is trusted");
         }
         // Several headers are one list.
         let mut headers = HeaderMap::new();
@@ -148,7 +153,31 @@ mod tests {
             &headers,
             &[TrustedProxy::Private],
         );
-        assert_eq!(got.to_string(), "1.2.3.4");
+        assert_eq!(got, Ok("1.2.3.4".parse().expect("an address")));
+    }
+
+    /// Nor do they get a share for each word they make up.
+    #[test]
+    fn who_contradicts_the_proxy_shares_with_his_like() {
+        let peer = Peer("10.0.0.1:80".parse().expect("an address"));
+        let client = |headers: &[(HeaderName, &str)]| {
+            let headers = headers
+                .iter()
+                .map(|(name, value)| (name.clone(), value.parse().expect("a header")))
+                .collect();
+            of(Some(&peer), &headers, &[TrustedProxy::Private])
+        };
+        let listed = (X_FORWARDED_FOR, "1.2.3.4");
+        let [one, other] =
+            ["for=6.6.6.6", "for=7.7.7.7"].map(|word| client(&[(header::FORWARDED, word), listed.clone()]));
+        assert_eq!(one, other);
+        for distinct in [
+            client(&[]),
+            client(&[listed]),
+            client(&[(header::FORWARDED, "for=6.6.6.6")]),
+        ] {
+            assert_ne!(one, distinct);
+        }
     }
 
     #[test]

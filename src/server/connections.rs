@@ -32,6 +32,7 @@ use super::{
     client::{self, Peer},
     meter::Meter,
     pace::Paced,
+    sending::Answers,
     shared::Shared,
 };
 use crate::graphql::{FILES_MAX, Share, Shares};
@@ -138,6 +139,7 @@ pub(super) async fn serve(
             place,
             peer: Peer(peer),
             meter: Meter::new(shared.received.clone(), client::of_peer(peer)),
+            answers: Arc::default(),
             has_asked: Arc::default(),
         };
         tasks.spawn(converse(stream, visitor, bounds.head_patience, stopping.clone()));
@@ -251,6 +253,7 @@ struct Visitor {
     place: Place,
     peer: Peer,
     meter: Arc<Meter>,
+    answers: Arc<Answers>,
     has_asked: Arc<AtomicBool>,
 }
 
@@ -272,7 +275,11 @@ where
         request.extensions_mut().insert(self.place.clone());
         request.extensions_mut().insert(self.peer);
         request.extensions_mut().insert(self.meter.clone());
-        self.meter.request(request.version() == Version::HTTP_2);
+        let many = request.version() == Version::HTTP_2;
+        if many {
+            request.extensions_mut().insert(self.answers.clone());
+        }
+        self.meter.request(many);
         let (answer, meter) = (self.router.call(request), self.meter.clone());
         Box::pin(async move {
             let answer = answer.await;

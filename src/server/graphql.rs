@@ -1,9 +1,11 @@
 //! GraphQL over HTTP, to the letter of its specification. Knows methods, media types, status codes; knows no schema.
 
+use std::sync::Arc;
+
 use axum::{
     body::Body,
     extract::{Query, Request, State},
-    http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header, request::Parts},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use serde_json::json;
@@ -16,7 +18,7 @@ use super::{
     negotiate::{self, Media},
     origin,
     pace::{PATIENCE, STEP},
-    sending,
+    sending::{self, Answers},
     shared::Shared,
 };
 
@@ -30,14 +32,15 @@ pub(super) async fn get(State(shared): State<Shared>, request: Request) -> Respo
     if upgrade.is_some_and(|value| value.eq_ignore_ascii_case("websocket")) {
         return upgrade_to_socket(shared, &mut parts);
     }
-    let Some(media) = answer_media(&parts.headers) else {
+    let Some(media) = negotiate::answer_media(&parts.headers) else {
         return not_acceptable();
     };
-    let request = match query_parameters(&parts) {
+    let mut share = shared.received.none(shared.client(&parts));
+    let request = match query_parameters(&parts, &mut share) {
         Ok(request) => request,
-        Err(message) => return refused(StatusCode::BAD_REQUEST, media, &message),
+        Err(Unfit::Faulty(message)) => return refused(StatusCode::BAD_REQUEST, media, &message),
+        Err(Unfit::Denied(denied)) => return unread(media, Fault::Denied(denied)),
     };
-    let share = shared.received.none(shared.client(&parts));
     answer(&shared, &parts, request, share, media).await
 }
 
@@ -48,8 +51,14 @@ fn upgrade_to_socket(shared: Shared, parts: &mut Parts) -> Response {
     }
 }
 
-/// The parameters of a GET request, as the specification encodes them.
-fn query_parameters(parts: &Parts) -> Result<ApiRequest, String> {
+/// Why the parameters of a GET request are no request.
+enum Unfit {
+    Faulty(String),
+    Denied(Denied),
+}
+
+/// The parameters of a GET request, as the specification encodes them; `share` grows by what their values take.
+fn query_parameters(parts: &Parts, share: &mut Share) -> Result<ApiRequest, Unfit> {
     #[derive(serde::Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Parameters {
@@ -58,15 +67,20 @@ fn query_parameters(parts: &Parts) -> Result<ApiRequest, String> {
         variables: Option<String>,
         extensions: Option<String>,
     }
-    let Query(given) = Query::<Parameters>::try_from_uri(&parts.uri).map_err(|error| error.body_text())?;
-    let query = given.query.ok_or("the parameter `query` is missing")?;
+    let given = Query::<Parameters>::try_from_uri(&parts.uri);
+    let Query(given) = given.map_err(|error| Unfit::Faulty(error.body_text()))?;
+    let missing = || Unfit::Faulty("the parameter `query` is missing".to_owned());
+    let query = given.query.ok_or_else(missing)?;
+    for json in [&given.variables, &given.extensions].into_iter().flatten() {
+        intake::weigh_all(share, json.as_bytes()).map_err(Unfit::Denied)?;
+    }
     let body = json!({
         "query": query,
         "operationName": given.operation_name.filter(|name| !name.is_empty()),
-        "variables": json_parameter("variables", given.variables)?,
-        "extensions": json_parameter("extensions", given.extensions)?,
+        "variables": json_parameter("variables", given.variables).map_err(Unfit::Faulty)?,
+        "extensions": json_parameter("extensions", given.extensions).map_err(Unfit::Faulty)?,
     });
-    serde_json::from_value(body).map_err(|error| error.to_string())
+    serde_json::from_value(body).map_err(|error| Unfit::Faulty(error.to_string()))
 }
 
 fn json_parameter(name: &str, text: Option<String>) -> Result<serde_json::Value, String> {
@@ -80,7 +94,7 @@ fn json_parameter(name: &str, text: Option<String>) -> Result<serde_json::Value,
 /// `POST`: a JSON body with one request.
 pub(super) async fn post(State(shared): State<Shared>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let Some(media) = answer_media(&parts.headers) else {
+    let Some(media) = negotiate::answer_media(&parts.headers) else {
         return not_acceptable();
     };
     if !negotiate::is_json_body(text_header(&parts.headers, header::CONTENT_TYPE)) {
@@ -132,7 +146,7 @@ fn unread(media: Media, fault: Fault) -> Response {
 
 /// Other methods.
 pub(super) async fn other(headers: HeaderMap) -> Response {
-    let media = answer_media(&headers).unwrap_or(Media::Json);
+    let media = negotiate::answer_media(&headers).unwrap_or(Media::Json);
     let mut response = refused(StatusCode::METHOD_NOT_ALLOWED, media, "use GET or POST");
     let allowed = HeaderValue::from_static("GET, POST");
     response.headers_mut().insert(header::ALLOW, allowed);
@@ -151,8 +165,8 @@ async fn answer(shared: &Shared, parts: &Parts, request: ApiRequest, received: S
     };
     let answer = shared.context.api.execute(request.by(client)).await;
     let status = status(&answer, media, &parts.method);
-    let many = parts.version == Version::HTTP_2;
-    let body = sending::body(answer.into_parts(), [place, received], many);
+    let beside = parts.extensions.get::<Arc<Answers>>().cloned();
+    let body = sending::body(answer.into_parts(), [place, received], beside);
     let mut response = with_body(status, media, body);
     if status == StatusCode::SERVICE_UNAVAILABLE {
         response.headers_mut().insert(header::RETRY_AFTER, SOON);
@@ -171,16 +185,6 @@ fn status(answer: &ApiResponse, media: Media, method: &Method) -> StatusCode {
         (Kind::RequestError | Kind::NotAllowed, Media::GraphqlResponse) => StatusCode::BAD_REQUEST,
         (_, Media::Json) | (Kind::Ok | Kind::Failed, _) => StatusCode::OK,
     }
-}
-
-fn answer_media(headers: &HeaderMap) -> Option<Media> {
-    // Several Accept headers mean the same as one with commas.
-    let all: Vec<&str> = headers
-        .get_all(header::ACCEPT)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .collect();
-    negotiate::answer_media(Some(&all.join(",")))
 }
 
 fn text_header(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {

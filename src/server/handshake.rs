@@ -9,7 +9,7 @@ use axum::{
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use super::{connections::Place, graphql, meter::Meter, negotiate::Media, shared::Shared, socket};
+use super::{connections::Place, graphql, lists::entries, meter::Meter, negotiate::Media, shared::Shared, socket};
 use crate::graphql::Client;
 
 const SUBPROTOCOL: &str = "graphql-transport-ws";
@@ -92,13 +92,4 @@ fn offered(headers: &HeaderMap) -> Option<HeaderValue> {
 
 fn lists(headers: &HeaderMap, name: &HeaderName, wanted: &str) -> bool {
     entries(headers, name).any(|entry| entry.eq_ignore_ascii_case(wanted))
-}
-
-/// The entries of a header that is a list, in one line or several.
-fn entries<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'h str> {
-    let values = headers
-        .get_all(name)
-        .into_iter()
-        .filter_map(|value| value.to_str().ok());
-    values.flat_map(|list| list.split(',')).map(str::trim)
 }

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use axum::body::{Body, HttpBody};
 use futures_util::StreamExt;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 
-use super::pace::{PATIENCE, STEP};
+use super::pace::Progress;
 use crate::graphql::{Client, Denied, Share, Shares};
 
 /// Bytes of a request body or message: a query of 32 KiB, and variables with some thousand values.
 pub(super) const MESSAGE_MAX: usize = 1024 * 1024;
-/// Bytes that are not counted: most requests are smaller.
-const FREE: usize = 4_096;
+/// Bytes that are not counted: most heads and requests are smaller.
+pub(super) const FREE: usize = 4_096;
 /// Bytes of a refused body that are waited for.
 const DISCARDED_MAX: usize = 4 * MESSAGE_MAX;
 /// What a value takes in memory beside its own bytes, and what an object does; `{}` in a list is one of two bytes.
@@ -46,9 +46,9 @@ pub(super) async fn read(body: Body, budget: &Arc<Shares>, client: Client) -> Re
     let announced = body.size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok());
     let mut fault = announced.and_then(|bytes| whole.expect(bytes).err());
     let mut pieces = body.into_data_stream();
-    let (mut until, mut of_step, mut discarded) = (Instant::now() + PATIENCE, 0, 0);
+    let (mut progress, mut discarded) = (Progress::default(), 0);
     while discarded <= DISCARDED_MAX {
-        let Ok(next) = timeout_at(until, pieces.next()).await else {
+        let Ok(next) = timeout_at(progress.awaited(), pieces.next()).await else {
             return Err(fault.unwrap_or(Fault::Late));
         };
         let Some(piece) = next else { break };
@@ -58,10 +58,7 @@ pub(super) async fn read(body: Body, budget: &Arc<Shares>, client: Client) -> Re
             whole = nothing();
             discarded += piece.len();
         }
-        of_step += piece.len();
-        if of_step >= STEP {
-            (until, of_step) = (Instant::now() + PATIENCE, 0);
-        }
+        progress.moved(piece.len());
     }
     match fault {
         Some(fault) => Err(fault),
@@ -106,12 +103,24 @@ pub(super) fn weigh(share: &mut Share, json: &[u8]) -> Result<(), Denied> {
     if json.len() <= FREE {
         return Ok(());
     }
-    let weight = |byte: &u8| match byte {
-        b',' | b'[' | b':' => VALUE,
-        b'{' => OBJECT,
-        _ => 0,
-    };
-    share.grow(json.iter().map(weight).sum())
+    share.grow(weight(json))
+}
+
+/// What the values take, as their marks tell; what stands in texts marks nothing.
+fn weight(json: &[u8]) -> usize {
+    let (mut all, mut in_text, mut escaped) = (0, false, false);
+    for byte in json {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = in_text,
+            b'"' => in_text = !in_text,
+            _ if in_text => {}
+            b',' | b'[' | b':' => all += VALUE,
+            b'{' => all += OBJECT,
+            _ => {}
+        }
+    }
+    all
 }
 
 #[cfg(test)]
@@ -149,6 +158,19 @@ mod tests {
                 assert!(matches!(fault, Fault::Late), "{fault:?}");
             });
             assert_eq!(got, want, "{pieces} pieces of {bytes} bytes");
+        }
+    }
+
+    #[test]
+    fn values_weigh_and_texts_do_not() {
+        for (json, want) in [
+            ("[1,2,{}]", 3 * VALUE + OBJECT),
+            (r#"{"a":[],"b":null}"#, OBJECT + 4 * VALUE),
+            (r#"",[{:""#, 0),
+            (r#"["\",[{:","\\",1]"#, 3 * VALUE),
+            (r#""\u0022,""#, 0),
+        ] {
+            assert_eq!(weight(json.as_bytes()), want, "{json}");
         }
     }
 

@@ -12,13 +12,12 @@ use tokio::time::Instant;
 
 use super::{
     connections::HEAD_MAX,
-    intake::MESSAGE_MAX,
-    pace::{PATIENCE, STEP},
+    halves::Halves,
+    intake::{FREE, MESSAGE_MAX},
+    pace::Progress,
 };
 use crate::graphql::{Client, Share, Shares};
 
-/// Bytes that every connection may hold: most heads and messages are smaller.
-const FREE: usize = 4_096;
 /// What a control frame has beside its payload, as clients send it.
 const CONTROL_HEAD: usize = 6;
 
@@ -31,10 +30,10 @@ struct Count {
     budget: Arc<Shares>,
     client: Client,
     counts: Counts,
+    halves: Halves,
     bytes: usize,
     share: Option<Share>,
-    /// When the step under way began, and what has come of it.
-    step: Option<(Instant, usize)>,
+    progress: Progress,
 }
 
 /// Whose bytes these are.
@@ -44,7 +43,9 @@ enum Counts {
     Here(usize),
     /// A body's, whose reader counts them.
     Elsewhere,
-    /// Nobody's, or those of many requests at once, which are counted one by one.
+    /// Of many requests at once: a head that is half, which comes to so many at most.
+    Halves(usize),
+    /// Nobody's: they are thrown away.
     Never,
 }
 
@@ -54,22 +55,38 @@ impl Meter {
             budget,
             client,
             counts: Counts::Here(HEAD_MAX),
+            halves: Halves::default(),
             bytes: 0,
             share: None,
-            step: None,
+            progress: Progress::default(),
         })))
     }
 
-    /// So many bytes have come; fails where there is no room for them.
-    pub fn received(&self, bytes: usize) -> io::Result<()> {
-        let mut count = self.count();
-        let Counts::Here(most) = count.counts else {
-            return Ok(());
-        };
-        if bytes == 0 {
+    /// These bytes have come; fails where there is no room for them.
+    pub fn received(&self, bytes: &[u8]) -> io::Result<()> {
+        if bytes.is_empty() {
             return Ok(());
         }
-        count.bytes += bytes;
+        let mut count = self.count();
+        let half = count.halves.see(bytes);
+        let most = match count.counts {
+            Counts::Here(most) => {
+                count.bytes += bytes.len();
+                most
+            }
+            Counts::Halves(most) => {
+                if half.was_whole {
+                    count.clear();
+                }
+                count.bytes = half.bytes;
+                // Bodies are counted by who reads them.
+                if half.is_head { most } else { 0 }
+            }
+            Counts::Elsewhere | Counts::Never => return Ok(()),
+        };
+        if count.bytes == 0 {
+            return Ok(());
+        }
         if count.bytes > FREE && count.share.is_none() {
             // All that it may come to at once: many that grow side by side would stop each other half-way.
             let mut share = count.budget.none(count.client);
@@ -81,11 +98,8 @@ impl Meter {
             }
             count.share = Some(share);
         }
-        let (since, of_step) = count.step.unwrap_or((Instant::now(), 0));
-        count.step = Some(match of_step + bytes {
-            enough if enough >= STEP => (Instant::now(), 0),
-            few => (since, few),
-        });
+        count.progress.moved(bytes.len());
+        count.progress.awaited();
         Ok(())
     }
 
@@ -106,8 +120,18 @@ impl Meter {
     /// A request's head is whole; what follows is its body, and with `many` other requests beside it.
     pub fn request(&self, many: bool) {
         let mut count = self.count();
-        count.clear();
-        count.counts = if many { Counts::Never } else { Counts::Elsewhere };
+        match (many, count.counts) {
+            (true, Counts::Halves(_)) => {}
+            (true, _) => {
+                count.counts = Counts::Halves(HEAD_MAX);
+                let bytes = count.halves.bytes();
+                count.rest_of(bytes);
+            }
+            (false, _) => {
+                count.clear();
+                count.counts = Counts::Elsewhere;
+            }
+        }
     }
 
     /// The connection is a socket of this client now: what comes are messages.
@@ -128,16 +152,15 @@ impl Meter {
     /// The request is over; the next head may come.
     pub fn again(&self) {
         let mut count = self.count();
-        count.clear();
         if count.counts == Counts::Elsewhere {
+            count.clear();
             count.counts = Counts::Here(HEAD_MAX);
         }
     }
 
     /// When the rest of what has begun is too late; none when nothing has.
     pub fn deadline(&self) -> Option<Instant> {
-        let count = self.count();
-        count.step.map(|(since, _)| since + PATIENCE)
+        self.count().progress.deadline()
     }
 
     fn count(&self) -> MutexGuard<'_, Count> {
@@ -146,10 +169,20 @@ impl Meter {
 }
 
 impl Count {
+    /// What came is whole, but for so many bytes of the next.
+    fn rest_of(&mut self, bytes: usize) {
+        let share = self.share.take().filter(|_| bytes > FREE);
+        self.clear();
+        (self.bytes, self.share) = (bytes, share);
+        if bytes > 0 {
+            self.progress.awaited();
+        }
+    }
+
     fn clear(&mut self) {
         self.bytes = 0;
         self.share = None;
-        self.step = None;
+        self.progress.rest();
     }
 }
 
@@ -163,21 +196,21 @@ mod tests {
     async fn half_messages_count_and_have_to_get_on() {
         let budget = Shares::new(2 * MESSAGE_MAX);
         let meter = Meter::new(budget.clone(), Client(1));
-        meter.received(FREE + 1).expect("half a head");
+        meter.received(&[0; FREE + 1]).expect("half a head");
         assert_eq!(budget.in_use(), HEAD_MAX);
         meter.messages(Client(1));
-        meter.received(FREE).expect("free");
+        meter.received(&[0; FREE]).expect("free");
         assert_eq!(budget.in_use(), 0);
         assert!(meter.deadline().is_some());
-        meter.received(70_000).expect("room");
+        meter.received(&[0; 70_000]).expect("room");
         assert_eq!(budget.in_use(), MESSAGE_MAX);
         let other = Meter::new(budget.clone(), Client(2));
         other.messages(Client(2));
-        assert!(other.received(FREE + 1).is_err());
+        assert!(other.received(&[0; FREE + 1]).is_err());
         // A step of 64 KB gives it ten more seconds.
         let until = meter.deadline().expect("half a message");
         tokio::time::advance(Duration::from_secs(3)).await;
-        meter.received(10).expect("room");
+        meter.received(&[0; 10]).expect("room");
         assert_eq!(meter.deadline(), Some(until));
         meter.whole();
         assert_eq!(meter.deadline(), None);
@@ -187,20 +220,52 @@ mod tests {
     #[tokio::test]
     async fn control_frames_and_bodies_are_no_half_messages() {
         let meter = Meter::new(Shares::new(0), Client(1));
-        meter.received(131 + 50).expect("free");
+        meter.received(&[0; 131 + 50]).expect("free");
         meter.control(125);
         assert!(meter.deadline().is_some(), "half a message beside a ping");
         meter.whole();
-        meter.received(6).expect("free");
+        meter.received(&[0; 6]).expect("free");
         meter.control(0);
         assert_eq!(meter.deadline(), None);
         meter.request(false);
-        meter.received(1 << 20).expect("a body's");
+        meter.received(&vec![0; 1 << 20]).expect("a body's");
         assert_eq!(meter.deadline(), None);
         meter.again();
-        assert!(meter.received(1 << 20).is_err());
+        assert!(meter.received(&vec![0; 1 << 20]).is_err());
+    }
+
+    /// Of many requests only what is half counts, and again after the first of them.
+    #[tokio::test(start_paused = true)]
+    async fn half_heads_beside_other_requests_count() {
+        let budget = Shares::new(2 * HEAD_MAX);
+        let meter = Meter::new(budget.clone(), Client(1));
+        meter.received(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").expect("free");
+        meter.received(&[0, 0, 1, 1, 4, 0, 0, 0, 1, 7, 0]).expect("free");
         meter.request(true);
+        assert!(meter.deadline().is_some(), "the next has begun");
         meter.again();
-        meter.received(1 << 20).expect("of many requests");
+        meter.received(&[0, 0, 4, 0, 0, 0, 0, 0]).expect("free");
+        assert_eq!(meter.deadline(), None, "settings without a word");
+        let data = [&[0, 0x40, 0, 0, 0, 0, 0, 0, 1][..], &[7; 0x4000]].concat();
+        for _ in 0..10 {
+            meter.received(&data).expect("whole frames");
+            assert_eq!(meter.deadline(), None);
+        }
+        let (begin, rest) = data.split_at(5_000);
+        meter.received(begin).expect("free");
+        assert!(meter.deadline().is_some(), "half a frame");
+        assert_eq!(budget.in_use(), 0, "its body's");
+        meter.received(rest).expect("free");
+        let head = [&[0, 0x40, 0, 1, 4, 0, 0, 0, 3][..], &[7; 0x4000]].concat();
+        let (begin, rest) = head.split_at(5_000);
+        meter.received(begin).expect("room");
+        let until = meter.deadline().expect("half a head");
+        assert_eq!(budget.in_use(), HEAD_MAX);
+        tokio::time::advance(Duration::from_secs(3)).await;
+        meter.received(&rest[..10]).expect("room");
+        assert_eq!(meter.deadline(), Some(until));
+        meter.received(&rest[10..]).expect("room");
+        assert_eq!(meter.deadline(), None);
+        assert_eq!(budget.in_use(), 0);
     }
 }

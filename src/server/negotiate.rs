@@ -1,5 +1,9 @@
 //! Media types of GraphQL over HTTP: which one to answer with, and which bodies to read. Knows two headers.
 
+use axum::http::{HeaderMap, header};
+
+use super::lists;
+
 /// The two media types of a GraphQL answer. They differ in status codes too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Media {
@@ -16,39 +20,58 @@ impl Media {
             Media::Json => "application/json; charset=utf-8",
         }
     }
-}
 
-/// Entries of an `Accept` header that are looked at; browsers send a dozen.
-const ENTRIES_MAX: usize = 50;
-
-/// The best of the two media types for an `Accept` header; none when it allows neither.
-///
-/// Without a preference it is `application/json`: clients that say nothing expect that.
-pub(super) fn answer_media(accept: Option<&str>) -> Option<Media> {
-    let Some(accept) = accept.filter(|accept| !accept.trim().is_empty()) else {
-        return Some(Media::Json);
-    };
-    let mut best: Option<(f32, u8, Media)> = None;
-    for entry in accept.split(',').take(ENTRIES_MAX) {
-        let mut parts = entry.split(';').map(str::trim);
-        let name = parts.next().unwrap_or_default().to_ascii_lowercase();
-        // An exact name is worth more than a wildcard of the same quality.
-        let (media, exactness) = match name.as_str() {
-            "application/graphql-response+json" => (Media::GraphqlResponse, 2),
-            "application/json" => (Media::Json, 1),
-            "application/*" | "*/*" => (Media::Json, 0),
-            _ => continue,
-        };
-        let quality = parts
-            .find_map(|part| part.strip_prefix("q="))
-            .map_or(Ok(1.0), str::parse::<f32>);
-        let quality = quality.unwrap_or(0.0).clamp(0.0, 1.0);
-        let better = best.is_none_or(|(q, e, _)| quality > q || (quality == q && exactness > e));
-        if quality > 0.0 && better {
-            best = Some((quality, exactness, media));
+    fn nearness(self, entry: &str) -> Option<Nearness> {
+        let content_type = self.content_type();
+        let name = content_type.split(';').next().unwrap_or(content_type);
+        match entry {
+            "*/*" => Some(Nearness::Any),
+            _ if entry.eq_ignore_ascii_case("application/*") => Some(Nearness::Application),
+            _ => entry.eq_ignore_ascii_case(name).then_some(Nearness::Named),
         }
     }
-    best.map(|(_, _, media)| media)
+}
+
+/// How near an entry of `Accept` comes to a media type.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+enum Nearness {
+    Any,
+    Application,
+    Named,
+}
+
+/// The better of the two media types for the `Accept` headers; none when they allow neither.
+///
+/// Of each, the entry that comes nearest to it says how much it is wanted. Where that is the same for both, it is the one that is
+/// named, and `application/json` where neither is: clients that say nothing expect that.
+pub(super) fn answer_media(headers: &HeaderMap) -> Option<Media> {
+    let mut wishes = [(Media::Json, None), (Media::GraphqlResponse, None)];
+    let mut is_said = false;
+    for (entry, quality) in lists::wanted(headers, &header::ACCEPT) {
+        is_said = true;
+        for (media, wish) in &mut wishes {
+            let nearness = media.nearness(entry);
+            if let Some(nearness) = nearness.filter(|nearness| wish.is_none_or(|(before, _)| *nearness > before)) {
+                *wish = Some((nearness, quality));
+            }
+        }
+    }
+    if !is_said {
+        return Some(Media::Json);
+    }
+    let mut best: Option<(Media, Nearness, f32)> = None;
+    for (media, wish) in wishes {
+        let Some((nearness, quality)) = wish.filter(|(_, quality)| *quality > 0.0) else {
+            continue;
+        };
+        let is_better = best.is_none_or(|(_, near, most)| {
+            quality > most || (quality == most && (nearness > near || nearness == Nearness::Named))
+        });
+        if is_better {
+            best = Some((media, nearness, quality));
+        }
+    }
+    best.map(|(media, ..)| media)
 }
 
 /// Whether a request body is JSON in UTF-8. Every other type is refused: forms and plain text may be sent by any page
@@ -91,9 +114,26 @@ mod tests {
             (Some("text/html, */*;q=0.1"), Some(Media::Json)),
             (Some("text/html"), None),
             (Some("application/json;q=0"), None),
+            // What comes nearest to a type says how much it is wanted.
+            (Some("application/json;q=0, */*"), Some(Media::GraphqlResponse)),
+            (Some("*/*, application/json;Q=0"), Some(Media::GraphqlResponse)),
+            (Some("application/*;q=0, */*"), None),
+            (
+                Some("*/*;q=0.9, application/json;q=0.1, application/graphql-response+json;q=0.2"),
+                Some(Media::GraphqlResponse),
+            ),
+            (Some("application/json, text/plain, */*"), Some(Media::Json)),
+            (
+                Some("application/graphql-response+json, */*"),
+                Some(Media::GraphqlResponse),
+            ),
         ];
         for (accept, want) in cases {
-            assert_eq!(answer_media(accept), want, "{accept:?}");
+            let mut headers = HeaderMap::new();
+            if let Some(accept) = accept {
+                headers.insert(header::ACCEPT, accept.parse().expect("a header"));
+            }
+            assert_eq!(answer_media(&headers), want, "{accept:?}");
         }
     }
 

@@ -5,8 +5,9 @@
 //! or not, and its next run begins when the last answer has been taken.
 
 use std::{
+    future::Future,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use futures_util::{Stream, StreamExt};
@@ -21,6 +22,8 @@ pub(super) enum Event {
     /// An answer, and the place of the request that it is to, which is free when it has been sent.
     Answer(ApiResponse, Option<Share>),
     Ended,
+    /// It has broken off, for a fault of ours.
+    Broken,
 }
 
 /// All operations of a socket.
@@ -34,7 +37,7 @@ struct Operation {
     /// Its part of the budget for requests.
     _received: Share,
     /// Ends with whoever listens.
-    _task: AbortOnDropHandle<()>,
+    task: AbortOnDropHandle<()>,
     is_over: bool,
 }
 
@@ -44,7 +47,7 @@ impl Operations {
         let operation = Operation {
             answers,
             _received: received,
-            _task: AbortOnDropHandle::new(tokio::spawn(run(api, request, place, said))),
+            task: AbortOnDropHandle::new(tokio::spawn(run(api, request, place, said))),
             is_over: false,
         };
         self.streams.insert(id, operation);
@@ -87,12 +90,50 @@ impl Stream for Operation {
         if self.is_over {
             return Poll::Ready(None);
         }
-        self.answers.poll_recv(context).map(|answer| match answer {
-            Some((answer, place)) => Some(Event::Answer(answer, place)),
-            None => {
-                self.is_over = true;
-                Some(Event::Ended)
+        if let Some((answer, place)) = ready!(self.answers.poll_recv(context)) {
+            return Poll::Ready(Some(Event::Answer(answer, place)));
+        }
+        let ended = ready!(Pin::new(&mut self.task).poll(context));
+        self.is_over = true;
+        Poll::Ready(Some(match ended {
+            Ok(()) => Event::Ended,
+            Err(error) => {
+                tracing::error!(%error, "an operation of a socket broke");
+                Event::Broken
             }
-        })
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graphql::{Client, Shares};
+
+    /// What has broken off has not come to its end.
+    #[tokio::test]
+    async fn a_fault_of_ours_is_no_end() {
+        let budget = Shares::new(1);
+        let mut operations = Operations::default();
+        for (id, breaks) in [("good", false), ("bad", true)] {
+            let (said, answers) = mpsc::channel(1);
+            let task = tokio::spawn(async move {
+                let _said = said;
+                assert!(!breaks, "as the test wants it");
+            });
+            let operation = Operation {
+                answers,
+                _received: budget.none(Client(1)),
+                task: AbortOnDropHandle::new(task),
+                is_over: false,
+            };
+            operations.streams.insert(id.to_owned(), operation);
+        }
+        for _ in 0..2 {
+            let (id, event) = operations.next().await;
+            let broken = matches!(event, Event::Broken);
+            assert!(broken || matches!(event, Event::Ended));
+            assert_eq!(broken, id == "bad");
+        }
     }
 }

@@ -24,6 +24,39 @@ use super::meter::Meter;
 pub(super) const STEP: usize = 64 * 1024;
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How what has begun gets on, step by step.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    /// When the step under way began, and what has come of it.
+    since: Option<Instant>,
+    bytes: usize,
+}
+
+impl Progress {
+    /// So many bytes more.
+    pub fn moved(&mut self, bytes: usize) {
+        self.bytes += bytes;
+        if self.bytes >= STEP {
+            self.rest();
+        }
+    }
+
+    /// There is more to come, from now on if it was not so before; until when its next step may take.
+    pub fn awaited(&mut self) -> Instant {
+        *self.since.get_or_insert_with(Instant::now) + PATIENCE
+    }
+
+    /// The same of what was said to come before; none where nothing was.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.since.map(|since| since + PATIENCE)
+    }
+
+    /// Nothing is to come.
+    pub fn rest(&mut self) {
+        *self = Progress::default();
+    }
+}
+
 /// A stream under that rule.
 pub(super) struct Paced<S> {
     stream: S,
@@ -31,13 +64,6 @@ pub(super) struct Paced<S> {
     progress: Progress,
     sending: Alarm,
     receiving: Alarm,
-}
-
-/// What has left since bytes began to wait.
-#[derive(Debug, Default)]
-struct Progress {
-    since: Option<Instant>,
-    bytes: usize,
 }
 
 /// Wakes at a time that may change.
@@ -60,31 +86,12 @@ impl<S> Paced<S> {
         match tried {
             Poll::Ready(Ok(bytes)) => self.progress.moved(bytes),
             Poll::Ready(Err(_)) => {}
-            Poll::Pending => ready!(self.sending.late(context, self.progress.deadline())),
+            Poll::Pending => ready!(self.sending.late(context, self.progress.awaited())),
         }
         match tried {
             Poll::Pending => Poll::Ready(Err(io::Error::new(ErrorKind::TimedOut, "the client does not read"))),
             tried => tried,
         }
-    }
-}
-
-impl Progress {
-    fn moved(&mut self, bytes: usize) {
-        self.bytes += bytes;
-        if self.bytes >= STEP {
-            self.rest();
-        }
-    }
-
-    /// Bytes wait now, if they did not before; until when they may.
-    fn deadline(&mut self) -> Instant {
-        *self.since.get_or_insert_with(Instant::now) + PATIENCE
-    }
-
-    /// Nothing waits any more.
-    fn rest(&mut self) {
-        *self = Progress::default();
     }
 }
 
@@ -103,7 +110,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = into.filled().len();
         match Pin::new(&mut self.stream).poll_read(context, into) {
-            Poll::Ready(Ok(())) => Poll::Ready(self.meter.received(into.filled().len() - before)),
+            Poll::Ready(Ok(())) => Poll::Ready(self.meter.received(into.filled().get(before..).unwrap_or_default())),
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             Poll::Pending => {
                 let Some(deadline) = self.meter.deadline() else {

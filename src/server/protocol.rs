@@ -122,6 +122,11 @@ pub(super) fn refused(id: &str, message: &str, code: &str) -> String {
     error(id, &json!([{ "message": message, "extensions": { "code": code } }]))
 }
 
+/// An operation broke off, for a fault of ours.
+pub(super) fn broken(id: &str) -> String {
+    refused(id, "the operation broke off; the log has the cause", "INTERNAL")
+}
+
 /// An operation has come to its end.
 pub(super) fn complete(id: &str) -> String {
     json!({ "type": "complete", "id": id }).to_string()

@@ -1,7 +1,8 @@
 //! Bodies of answers: sent piece by piece, with the request's place kept until they have left. Knows answers and time; no route.
 //!
-//! An HTTP/2 client may leave one answer unread and go on with others, so no connection ever stands still. Whoever takes less than
-//! a step in ten seconds loses that answer: its memory, its file and its place are free again, and the stream is reset.
+//! An HTTP/2 client may leave one answer unread and go on with others, so no connection ever stands still. The answers under way
+//! on a connection share its step in ten seconds; one that does not come to its part is lost: its memory, its file and its place are
+//! free again, and the stream is reset.
 
 use std::{
     io,
@@ -17,6 +18,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 use http_body::{Body as HttpBody, Frame, SizeHint};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::pace::{PATIENCE, STEP};
 use crate::graphql::{Parts, Share};
@@ -26,23 +28,41 @@ const PIECE: usize = 64 * 1024;
 /// The same of one of many on a connection: with as many as there may be, 256 KB of it.
 const PIECE_OF_MANY: usize = 8 * 1024;
 
+/// How many answers are under way on a connection.
+#[derive(Debug, Default)]
+pub(super) struct Answers(AtomicUsize);
+
+/// One of them.
+struct Counted(Arc<Answers>);
+
+impl Answers {
+    fn add(self: Arc<Self>) -> Counted {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Counted(self)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// An answer on its way, and all that it holds.
 struct Held {
     parts: Mutex<Option<(Parts, [Share; 2])>>,
     left: AtomicUsize,
 }
 
-/// A body; `many` says that others are sent beside it on the same connection.
-pub(super) fn body(parts: Parts, shares: [Share; 2], many: bool) -> Body {
+/// A body; `beside` are those that are sent beside it on the same connection, where there may be others.
+pub(super) fn body(parts: Parts, shares: [Share; 2], beside: Option<Arc<Answers>>) -> Body {
     let len = parts.len();
     let held = Arc::new(Held {
         parts: Mutex::new(Some((parts, shares))),
         left: AtomicUsize::new(len),
     });
-    if many {
-        tokio::spawn(watch(Arc::downgrade(&held)));
-    }
-    let most = if many { PIECE_OF_MANY } else { PIECE };
+    let most = beside.as_ref().map_or(PIECE, |_| PIECE_OF_MANY);
+    let watch = beside.map(|beside| tokio::spawn(watch(Arc::downgrade(&held), beside.add())));
     let pieces = stream::unfold((held, 0), move |(held, at)| async move {
         if at >= len {
             return None;
@@ -55,6 +75,7 @@ pub(super) fn body(parts: Parts, shares: [Share; 2], many: bool) -> Body {
     Body::new(Sending {
         left: len as u64,
         pieces: pieces.fuse().boxed(),
+        _watch: watch.map(AbortOnDropHandle::new),
     })
 }
 
@@ -66,6 +87,11 @@ impl Held {
             Some(parts) => piece_of(&parts, at, most).await,
             None => Some(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read"))),
         }
+    }
+
+    /// Bytes that are still to be asked for.
+    fn left(&self) -> usize {
+        self.left.load(Ordering::Relaxed)
     }
 
     fn parts(&self) -> MutexGuard<'_, Option<(Parts, [Share; 2])>> {
@@ -86,26 +112,32 @@ pub(super) async fn piece_of(Parts { head, data, tail }: &Parts, at: usize, most
     }
 }
 
-/// Takes away what an answer holds when it does not get on. Ends with the answer.
-async fn watch(held: Weak<Held>) {
-    let mut before = usize::MAX;
+/// Takes away what an answer holds when it does not get on: when it is behind its part of the connection's steps by more than a
+/// piece, for the answers leave by turns and piece by piece. Ends with the answer.
+async fn watch(held: Weak<Held>, counted: Counted) {
+    let mut behind: usize = 0;
+    let Some(mut before) = held.upgrade().map(|held| held.left()) else {
+        return;
+    };
     loop {
+        tokio::time::sleep(PATIENCE).await;
         let Some(held) = held.upgrade() else { return };
-        let left = held.left.load(Ordering::Relaxed);
-        if before.saturating_sub(left) < STEP {
+        let left = held.left();
+        let due = STEP / counted.0.0.load(Ordering::Relaxed).max(1);
+        behind = (behind + due).saturating_sub(before.saturating_sub(left));
+        if behind > PIECE_OF_MANY {
             tracing::debug!(left, "an answer was given up that is not read");
             *held.parts() = None;
             return;
         }
         before = left;
-        drop(held);
-        tokio::time::sleep(PATIENCE).await;
     }
 }
 
 struct Sending {
     left: u64,
     pieces: Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>,
+    _watch: Option<AbortOnDropHandle<()>>,
 }
 
 impl HttpBody for Sending {
@@ -150,7 +182,7 @@ mod tests {
     async fn an_answer_that_is_not_read_holds_nothing_for_long() {
         let requests = Shares::new(10);
         let shares = || [requests.take(Client(1)).expect("a place"), requests.none(Client(1))];
-        let body = |many| body(parts(200_000), shares(), many);
+        let body = |many: bool| body(parts(200_000), shares(), many.then(Arc::default));
         // One that is read, however slowly, as long as it is a step in ten seconds.
         let mut pieces = body(true).into_data_stream();
         let mut read = 0;
@@ -171,5 +203,51 @@ mod tests {
         assert_eq!(alone.size_hint().exact(), Some(200_004));
         drop(alone);
         requests.all_free().await;
+    }
+    /// A slow line is shared by all that is sent on it; only what is not read at all is given up.
+    #[tokio::test(start_paused = true)]
+    async fn answers_of_one_connection_share_its_steps() {
+        let requests = Shares::new(100);
+        let beside = Arc::<Answers>::default();
+        let begin = || {
+            let shares = [requests.take(Client(1)).expect("a place"), requests.none(Client(1))];
+            body(parts(200_000), shares, Some(Arc::clone(&beside))).into_data_stream()
+        };
+        let mut unread = begin();
+        let all = (0..31).map(|_| begin()).map(|mut pieces| async move {
+            let mut read = 0;
+            while let Some(piece) = pieces.next().await {
+                read += piece.expect("a piece").len();
+                // 80 KB in ten seconds of all of them together.
+                tokio::time::sleep(Duration::from_secs(30)).await;
+            }
+            read
+        });
+        let read = futures_util::future::join_all(all).await;
+        assert_eq!(read, [200_004; 31]);
+        requests.all_free().await;
+        unread.next().await.expect("an end").expect_err("it was given up");
+    }
+
+    #[tokio::test]
+    async fn nothing_watches_an_answer_that_has_left() {
+        let requests = Shares::new(10);
+        let shares = || [requests.none(Client(1)), requests.none(Client(1))];
+        let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+        let before = tasks();
+        let bodies: Vec<_> = (0..10)
+            .map(|_| body(parts(10), shares(), Some(Arc::default())))
+            .collect();
+        let rest = async || {
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+        };
+        rest().await;
+        assert_eq!(tasks(), before + 10);
+        drop(bodies);
+        // They end at once, and not when they would look again.
+        rest().await;
+        assert_eq!(tasks(), before);
     }
 }

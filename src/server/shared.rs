@@ -33,7 +33,7 @@ impl Shared {
             context,
             shutdown,
             requests: Shares::new(limits.requests),
-            sockets: Shares::new(limits.sockets.min(connections - connections / 10)),
+            sockets: Shares::new(sockets_of(limits.sockets, connections)),
             received: Shares::new(limits.received_bytes),
             is_loopback: false,
         }
@@ -43,5 +43,27 @@ impl Shared {
     pub fn client(&self, parts: &Parts) -> Client {
         let peer = parts.extensions.get::<Peer>();
         client::of(peer, &parts.headers, &self.context.trusted_proxies)
+    }
+}
+
+/// Nine tenths of the connections at most.
+fn sockets_of(limit: usize, connections: usize) -> usize {
+    limit.min(connections * 9 / 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sockets_leave_connections_for_requests() {
+        for (limit, connections, want) in [
+            (18_000, 796, 716),
+            (18_000, 20_000, 18_000),
+            (18_000, 16, 14),
+            (50, 796, 50),
+        ] {
+            assert_eq!(sockets_of(limit, connections), want);
+        }
     }
 }

@@ -176,9 +176,16 @@ impl Socket {
 
     /// Tells what has come of an operation.
     async fn say(&mut self, id: String, event: Event) -> Flow {
-        let Event::Answer(answer, place) = event else {
-            self.protocol.ended(&id);
-            return self.say_text(&protocol::complete(&id)).await;
+        let (answer, place) = match event {
+            Event::Answer(answer, place) => (answer, place),
+            Event::Ended => {
+                self.protocol.ended(&id);
+                return self.say_text(&protocol::complete(&id)).await;
+            }
+            Event::Broken => {
+                self.protocol.ended(&id);
+                return self.say_text(&protocol::broken(&id)).await;
+            }
         };
         if let Some(errors) = answer.ended_by() {
             self.protocol.ended(&id);

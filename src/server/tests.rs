@@ -1,6 +1,7 @@
 //! The server as a client sees it: statuses and media types over HTTP, messages and close codes over WebSocket.
 
 mod browsers;
+mod requests;
 mod sockets;
 
 use std::time::Duration;

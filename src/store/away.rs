@@ -1,12 +1,14 @@
 //! Whether the server could be reached when it was last tried, for all sessions of a process. Knows time; no connections.
 //!
 //! A server that starts again is back within a second or two, and nobody need hear of it. One that stays away is tried now and then
-//! by one session; the others say at once that it is away.
+//! by one session; the others go by what comes of that.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
+
+use tokio::sync::Notify;
 
 /// How long a server may be away before requests are told so instead of waiting for it.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -14,31 +16,56 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(500);
 
 #[derive(Default)]
-pub struct Away(Mutex<Option<Since>>);
+pub struct Away {
+    since: Mutex<Option<Since>>,
+    /// A try has ended.
+    tried: Notify,
+}
 
 #[derive(Clone, Copy)]
 struct Since {
     first: Instant,
     tried: Instant,
+    /// A session tries.
+    under_way: bool,
+}
+
+/// What a session should do.
+#[derive(Debug, PartialEq)]
+enum Turn {
+    Try,
+    /// Another one tries; what comes of it holds for all.
+    Wait,
+    GiveUp,
 }
 
 impl Away {
     /// Whether a session should try to connect now; if not, the server is away.
-    pub fn may_try(&self) -> bool {
-        self.may_try_at(Instant::now())
+    pub async fn may_try(&self) -> bool {
+        let mut tried = std::pin::pin!(self.tried.notified());
+        // Before the look, so that no end of a try falls between.
+        tried.as_mut().enable();
+        match self.turn_at(Instant::now()) {
+            Turn::Try => true,
+            Turn::GiveUp => false,
+            Turn::Wait => {
+                let ended = tokio::time::timeout(PAUSE, tried).await;
+                ended.is_ok() && self.since().is_none()
+            }
+        }
     }
 
-    fn may_try_at(&self, now: Instant) -> bool {
-        let mut away = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match away.as_mut() {
+    fn turn_at(&self, now: Instant) -> Turn {
+        match self.since().as_mut() {
             Some(since) if now - since.first >= PATIENCE => {
-                let due = now - since.tried >= PAUSE;
-                if due {
+                if now - since.tried >= PAUSE {
                     since.tried = now;
+                    since.under_way = true;
+                    return Turn::Try;
                 }
-                due
+                if since.under_way { Turn::Wait } else { Turn::GiveUp }
             }
-            _ => true,
+            _ => Turn::Try,
         }
     }
 
@@ -48,15 +75,24 @@ impl Away {
     }
 
     fn missed_at(&self, now: Instant) -> bool {
-        let mut away = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let since = away.get_or_insert(Since { first: now, tried: now });
-        since.tried = now;
-        now - since.first < PATIENCE
+        let first = self.since().map_or(now, |since| since.first);
+        *self.since() = Some(Since {
+            first,
+            tried: now,
+            under_way: false,
+        });
+        self.tried.notify_waiters();
+        now - first < PATIENCE
     }
 
     /// It was reached.
     pub fn reached(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.since() = None;
+        self.tried.notify_waiters();
+    }
+
+    fn since(&self) -> MutexGuard<'_, Option<Since>> {
+        self.since.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -69,15 +105,40 @@ mod tests {
         let away = Away::default();
         let begun = Instant::now();
         let at = |millis| begun + Duration::from_millis(millis);
-        assert!(away.may_try_at(at(0)));
+        assert_eq!(away.turn_at(at(0)), Turn::Try);
         assert!(away.missed_at(at(0)), "it may be starting again");
-        assert!(away.may_try_at(at(1_900)));
+        assert_eq!(away.turn_at(at(1_900)), Turn::Try);
         assert!(!away.missed_at(at(2_100)));
-        assert!(!away.may_try_at(at(2_500)), "it was just tried");
-        assert!(away.may_try_at(at(2_600)));
-        assert!(!away.may_try_at(at(2_601)), "another session tries");
+        assert_eq!(away.turn_at(at(2_500)), Turn::GiveUp, "it was just tried");
+        assert_eq!(away.turn_at(at(2_600)), Turn::Try);
+        assert_eq!(away.turn_at(at(2_601)), Turn::Wait, "another session tries");
         away.reached();
-        assert!(away.may_try_at(at(2_602)));
+        assert_eq!(away.turn_at(at(2_602)), Turn::Try);
         assert!(away.missed_at(at(9_000)), "another time");
+    }
+
+    /// Whoever comes while one tries, as many do at once after a rest, goes by what it finds.
+    #[tokio::test]
+    async fn one_try_is_enough_for_all() {
+        for is_back in [true, false] {
+            let away = Away::default();
+            let now = Instant::now();
+            *away.since() = now.checked_sub(2 * PATIENCE).map(|long_ago| Since {
+                first: long_ago,
+                tried: long_ago,
+                under_way: false,
+            });
+            assert!(away.may_try().await, "the first");
+            let others = futures_util::future::join_all((0..10).map(|_| away.may_try()));
+            let tries = async {
+                if is_back {
+                    away.reached();
+                } else {
+                    away.missed();
+                }
+            };
+            let (found, ()) = tokio::join!(others, tries);
+            assert_eq!(found, [is_back; 10]);
+        }
     }
 }

@@ -91,7 +91,7 @@ impl Session {
         self.live.take_if(|live| live.era != self.ground.era());
         while self.live.is_none() {
             let away = &self.ground.away;
-            if !away.may_try() {
+            if !away.may_try().await {
                 return Err(sqlx::Error::Io(std::io::ErrorKind::NotConnected.into()));
             }
             let limit = until.saturating_duration_since(Instant::now());

@@ -2,7 +2,7 @@
 
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
-use super::{MB, Peak, address, bystander, flood, rest_of, said, stocked};
+use super::{MB, Peak, address, bystander, flood, post, rest_of, said, stocked};
 use crate::harness::{Program, eventually};
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -54,6 +54,50 @@ async fn floods_of_frames_that_call_for_answers_do_not_pile_up() {
     }
 }
 
+/// A request's head that never ends, after one that did.
+fn endless(program: &Program) -> Vec<u8> {
+    // A header whose value is to have 60,000 bytes: 127 and 59,873 more.
+    let begin = [0x00, 0x01, b'x', 0x7f, 0xe1, 0xd3, 0x03];
+    let parts = [1, 9, 9].map(|kind| {
+        let mut payload = if kind == HEADERS { begin.to_vec() } else { Vec::new() };
+        payload.resize(15_000, b'x');
+        // Without the flag of the last one.
+        frame(kind, END & !0x4, 3, &payload)
+    });
+    [request(program, 1), parts.concat()].concat()
+}
+
+/// They count to what is being received, and others are told so; and they have to get on.
+#[tokio::test]
+async fn heads_that_never_end_have_a_budget_and_an_end() {
+    let (_scratch, program) = stocked(MB, &[("HAYLOFT_LIMITS", "received_bytes=400000")]).await;
+    let body = " ".repeat(200_000);
+    let large = String::from_utf8(post(&program, body.len(), &body)).expect("text");
+    let large = large.replacen("\r\n", "\r\nConnection: close\r\n", 1).into_bytes();
+    // Where there is no room for its head either, the connection just ends.
+    let has_room = async || {
+        rest_of(&mut said(&program, &large).await)
+            .await
+            .starts_with(b"HTTP/1.1 400")
+    };
+    assert!(has_room().await);
+    let mut streams = Vec::new();
+    for _ in 0..8 {
+        let mut stream = connect(&program).await;
+        stream.write_all(&endless(&program)).await.expect("bytes are sent");
+        streams.push(stream);
+    }
+    eventually("there is no room for a body", || async {
+        (!has_room().await).then_some(())
+    })
+    .await;
+    bystander(&program).await;
+    for stream in &mut streams {
+        rest_of(stream).await;
+    }
+    assert!(has_room().await, "there is room again");
+}
+
 /// Requests that are taken back at once end the connection.
 #[tokio::test]
 async fn rapid_resets_end_the_connection() {
@@ -62,7 +106,7 @@ async fn rapid_resets_end_the_connection() {
     let mut stream = connect(&program).await;
     let mut id = 1;
     let mut taken = 0;
-    for _ in 0..200 {
+    for _ in 0..2_000 {
         let mut piece = Vec::new();
         for _ in 0..100 {
             piece.extend(request(&program, id));
@@ -74,7 +118,8 @@ async fn rapid_resets_end_the_connection() {
         }
         taken += 100;
     }
-    assert!(taken < 20_000, "all of them were taken");
+    // Far more than lie on their way.
+    assert!(taken < 200_000, "all of them were taken");
     bystander(&program).await;
     peak.stays_within(&program, 60 * MB);
 }

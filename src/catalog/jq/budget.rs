@@ -90,6 +90,12 @@ pub(super) fn tick() -> Result<(), &'static str> {
     Ok(())
 }
 
+/// Looks at once, where a single step may take long.
+pub(super) fn look() -> Result<(), &'static str> {
+    LEFT.set(0);
+    tick()
+}
+
 #[cfg(test)]
 mod tests {
     use std::{ops::ControlFlow, rc::Rc};

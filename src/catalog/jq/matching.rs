@@ -2,7 +2,7 @@
 //! expressions; leaves what is done with their matches to jq.
 //!
 //! The engine takes a time that grows with the text for each match. Some expressions (`a*b|a`) look through the whole rest for each,
-//! so the time is looked at between two matches. What is left of a match takes room, so they are counted.
+//! so the time is looked at before each match. What is left of a match takes room, and of each of its groups, so they are counted.
 
 use std::{cell::RefCell, rc::Rc};
 
@@ -20,7 +20,7 @@ use super::{
     engine::{Answer, Data, beginning, failure},
 };
 
-/// Matches in one text: some ten megabytes of values.
+/// Matches in one text with their groups, where these are wanted: some ten megabytes of values.
 const MATCHES_MAX: usize = 50_000;
 /// Bytes that a compiled expression may take.
 const COMPILED_MAX: usize = 1 << 20;
@@ -106,13 +106,14 @@ fn pieces(mut cv: Cv<'_, Data>, between: bool, matches: bool) -> Answer {
     // Bytes and letters up to the last match.
     let mut passed = (0, 0);
     for captures in expression.regex.captures_iter(whole) {
-        budget::tick().map_err(failure)?;
+        budget::look().map_err(failure)?;
         let Some(found) = captures.get(0).filter(|found| !expression.filled || !found.is_empty()) else {
             continue;
         };
-        count += 1;
+        count += if matches { captures.iter().flatten().count() } else { 1 };
         if count > MATCHES_MAX {
-            return Err(failure(&format!("a text has at most {MATCHES_MAX} matches")));
+            let message = format!("a text has at most {MATCHES_MAX} matches, each of their groups counted as one");
+            return Err(failure(&message));
         }
         if between {
             pieces.push(part(whole.get(end..found.start()).unwrap_or_default()));
@@ -167,5 +168,44 @@ fn text(value: &Val) -> Result<&str, jaq_core::Error<Val>> {
     match value {
         Val::TStr(bytes) => std::str::from_utf8(bytes).map_err(|_| failure("the text is no UTF-8")),
         other => Err(failure(&format!("{} is no text", beginning(other)))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::catalog::jq::{Budget, Filter};
+
+    fn count(filter: &str, text: &str) -> Result<String, String> {
+        let filter = Filter::compile(&format!("[{filter}] | length"), &[]).map_err(|fault| fault.message)?;
+        let outputs = filter.run(&Val::from(text.to_owned()), &[]);
+        let outputs = outputs.map_err(|error| error.message)?;
+        Ok(outputs.iter().map(Val::to_string).collect())
+    }
+
+    /// A group is kept like a match; one that matches nothing is none.
+    #[test]
+    fn groups_count() {
+        let most = MATCHES_MAX / 2;
+        for filter in ["match(\"(,)(x)?\"; \"g\")", "capture(\"(?<a>,)(?<b>x)?\"; \"g\")"] {
+            assert_eq!(count(filter, &",".repeat(most)), Ok(most.to_string()));
+            let error = count(filter, &",".repeat(most + 1)).expect_err("too many");
+            assert!(error.contains("at most 50000 matches"), "{error}");
+        }
+    }
+
+    /// A single match may take long, so the clock is looked at for each.
+    #[test]
+    fn the_time_is_looked_at_for_each_match() {
+        let asked = Rc::new(Cell::new(0));
+        let times = Rc::clone(&asked);
+        let _budget = Budget::of_thread(move || {
+            times.set(times.get() + 1);
+            false
+        });
+        assert_eq!(count("match(\"a\"; \"g\")", &"a".repeat(100)), Ok("100".to_owned()));
+        assert!(asked.get() >= 100, "{}", asked.get());
     }
 }

@@ -2,6 +2,7 @@
 //! sizes and time; nothing of what is in it.
 
 use std::{
+    fs::File,
     io::Read as _,
     sync::Arc,
     time::{Duration, Instant},
@@ -9,6 +10,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use reqwest::Response;
+use tokio_util::sync::CancellationToken;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::{Failure, Upstream};
@@ -166,26 +168,31 @@ impl Utf8 {
     }
 }
 
-/// Whether a packed text is UTF-8. One that cannot be unpacked is told of when it is read.
+/// Whether a packed text is UTF-8. One that cannot be unpacked is told of when it is read. A little may unpack to very much, so
+/// the look ends with whoever waits for it.
 async fn unpacked_is_utf8(spool: Spool) -> Result<(Spool, bool), Failure> {
+    let given_up = CancellationToken::new();
+    let _ends = given_up.clone().drop_guard();
     let look = tokio::task::spawn_blocking(move || {
-        let is_utf8 = || -> std::io::Result<bool> {
-            let mut reader = packed::reader(spool.file().try_clone()?)?;
-            let (mut utf8, mut piece) = (Utf8::default(), vec![0; CHUNK]);
-            loop {
-                match reader.read(&mut piece)? {
-                    0 => return Ok(utf8.is_valid()),
-                    count => utf8.see(piece.get(..count).unwrap_or_default()),
-                }
-            }
-        };
-        let valid = is_utf8().unwrap_or(false);
-        (spool, valid)
+        let valid = spool.file().try_clone().and_then(|file| is_utf8(file, &given_up));
+        (spool, valid.unwrap_or(false))
     });
     look.await.map_err(|error| {
         tracing::error!(%error, "looking at a packed answer broke");
         PageFault::Internal.into()
     })
+}
+
+fn is_utf8(file: File, given_up: &CancellationToken) -> std::io::Result<bool> {
+    let mut reader = packed::reader(file)?;
+    let (mut utf8, mut piece) = (Utf8::default(), vec![0; CHUNK]);
+    while !utf8.broken && !given_up.is_cancelled() {
+        match reader.read(&mut piece)? {
+            0 => return Ok(utf8.is_valid()),
+            count => utf8.see(piece.get(..count).unwrap_or_default()),
+        }
+    }
+    Ok(false)
 }
 
 /// An upstream that drips is as good as down; one that sends much may take long.
@@ -214,4 +221,30 @@ async fn put(spools: &Arc<Spools>, spool: Option<Spool>, piece: Bytes, place: &s
         }
     };
     Err(fault.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use flate2::{Compression, write::GzEncoder};
+
+    use super::*;
+
+    fn packed(text: &[u8]) -> File {
+        let mut packer = GzEncoder::new(tempfile::tempfile().expect("a file"), Compression::fast());
+        packer.write_all(text).expect("it is packed");
+        packer.finish().expect("it is packed")
+    }
+
+    #[test]
+    fn a_look_at_a_packed_text_ends_with_who_waits_for_it() {
+        let token = CancellationToken::new();
+        let looked = |text: &[u8], token: &CancellationToken| is_utf8(packed(text), token).expect("it is read");
+        let text = "\u{20ac}".repeat(100_000);
+        assert!(looked(text.as_bytes(), &token));
+        assert!(!looked(&[text.as_bytes(), b"\xff"].concat(), &token));
+        token.cancel();
+        assert!(!looked(text.as_bytes(), &token));
+    }
 }
