@@ -1,7 +1,7 @@
 //! Whether the server could be reached when it was last tried, for all sessions of a process. Knows time; no connections.
 //!
 //! A server that starts again is back within a second or two, and nobody need hear of it. One that stays away is tried now and then
-//! by one session; the others say at once that it is away.
+//! by one session; the others say at once what that one met.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -20,37 +20,52 @@ pub struct Away(Mutex<Option<Since>>);
 struct Since {
     first: Instant,
     tried: Instant,
+    why: Why,
+}
+
+/// What the last try met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// Nobody, or somebody who hung up.
+    Gone,
+    /// A server that has as many connections as it takes.
+    Crowded,
 }
 
 impl Away {
-    /// Whether a session should try to connect now; if not, the server is away.
-    pub fn may_try(&self) -> bool {
+    /// Whether a session should try to connect now; if not, why it could only fail.
+    pub fn may_try(&self) -> Result<(), Why> {
         self.may_try_at(Instant::now())
     }
 
-    fn may_try_at(&self, now: Instant) -> bool {
+    fn may_try_at(&self, now: Instant) -> Result<(), Why> {
         let mut away = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match away.as_mut() {
             Some(since) if now - since.first >= PATIENCE => {
                 let due = now - since.tried >= PAUSE;
-                if due {
-                    since.tried = now;
+                if !due {
+                    return Err(since.why);
                 }
-                due
+                since.tried = now;
+                Ok(())
             }
-            _ => true,
+            _ => Ok(()),
         }
     }
 
     /// It could not be reached. Gives whether it is still worth waiting for.
-    pub fn missed(&self) -> bool {
-        self.missed_at(Instant::now())
+    pub fn missed(&self, why: Why) -> bool {
+        self.missed_at(Instant::now(), why)
     }
 
-    fn missed_at(&self, now: Instant) -> bool {
+    fn missed_at(&self, now: Instant, why: Why) -> bool {
         let mut away = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let since = away.get_or_insert(Since { first: now, tried: now });
-        since.tried = now;
+        let since = away.get_or_insert(Since {
+            first: now,
+            tried: now,
+            why,
+        });
+        (since.tried, since.why) = (now, why);
         now - since.first < PATIENCE
     }
 
@@ -69,15 +84,17 @@ mod tests {
         let away = Away::default();
         let begun = Instant::now();
         let at = |millis| begun + Duration::from_millis(millis);
-        assert!(away.may_try_at(at(0)));
-        assert!(away.missed_at(at(0)), "it may be starting again");
-        assert!(away.may_try_at(at(1_900)));
-        assert!(!away.missed_at(at(2_100)));
-        assert!(!away.may_try_at(at(2_500)), "it was just tried");
-        assert!(away.may_try_at(at(2_600)));
-        assert!(!away.may_try_at(at(2_601)), "another session tries");
+        assert_eq!(away.may_try_at(at(0)), Ok(()));
+        assert!(away.missed_at(at(0), Why::Gone), "it may be starting again");
+        assert_eq!(away.may_try_at(at(1_900)), Ok(()));
+        assert!(!away.missed_at(at(2_100), Why::Gone));
+        assert_eq!(away.may_try_at(at(2_500)), Err(Why::Gone), "it was just tried");
+        assert_eq!(away.may_try_at(at(2_600)), Ok(()));
+        assert_eq!(away.may_try_at(at(2_601)), Err(Why::Gone), "another session tries");
+        assert!(!away.missed_at(at(2_700), Why::Crowded), "it is back, and full");
+        assert_eq!(away.may_try_at(at(2_800)), Err(Why::Crowded));
         away.reached();
-        assert!(away.may_try_at(at(2_602)));
-        assert!(away.missed_at(at(9_000)), "another time");
+        assert_eq!(away.may_try_at(at(2_802)), Ok(()));
+        assert!(away.missed_at(at(9_000), Why::Gone), "another time");
     }
 }
