@@ -31,17 +31,17 @@ pub async fn from(program: &Program, client: &str) -> TcpStream {
 async fn a_client_with_much_to_do_slows_itself(db: Db) {
     let limits = [("HAYLOFT_LIMITS", "queue_wait=5s,socket_operations=300,requests=1000")];
     let (_scratch, program) = stocked(db, 40 * MB, &limits).await;
+    let mut stream = socket_on(&program, from(&program, "127.0.0.2").await).await;
+    for id in 0..300 {
+        let message = json!({ "type": "subscribe", "id": id.to_string(), "payload": { "query": SCAN } });
+        stream.write_all(&text_frame(&message)).await.expect("bytes are sent");
+    }
     let mut attacks = JoinSet::new();
     let scan = query(&program, SCAN);
     for _ in 0..300 {
         let mut stream = from(&program, "127.0.0.2").await;
         stream.write_all(&scan).await.expect("bytes are sent");
         attacks.spawn(async move { status_of(&mut stream).await });
-    }
-    let mut stream = socket_on(&program, from(&program, "127.0.0.2").await).await;
-    for id in 0..300 {
-        let message = json!({ "type": "subscribe", "id": id.to_string(), "payload": { "query": SCAN } });
-        stream.write_all(&text_frame(&message)).await.expect("bytes are sent");
     }
     for _ in 0..20 {
         bystander(&program).await;
