@@ -116,6 +116,52 @@ async fn a_server_that_stays_away_is_called_so_at_once() {
     assert_eq!(program.terminate().await, Some(0));
 }
 
+/// A role that may have no connection more: the server itself is well, and who asks is told what to raise. The tests' own role may
+/// always connect, so the program has another one here.
+#[tokio::test]
+async fn a_server_without_a_free_connection_is_called_so() {
+    let database = Database::new();
+    let role = format!("plain_{}", database.name());
+    database.sql(&format!("CREATE ROLE {role} LOGIN"));
+    database.sql(&format!("ALTER DATABASE \"{}\" OWNER TO {role}", database.name()));
+    let url = database.url().replacen(USER, &role, 1);
+    let mut things = Things::new(Place::Elsewhere(url), "1s").await;
+    let program = things.serve().await;
+    things.arrive(&program).await;
+    let ready = || async {
+        let ready = program.client().get(format!("{}/readyz", program.url)).send().await;
+        ready.expect("an answer").status()
+    };
+    assert_eq!(ready().await, 200);
+    database.sql(&format!("ALTER ROLE {role} CONNECTION LIMIT 0"));
+    let cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname=current_database() AND pid<>pg_backend_pid()";
+    assert_ne!(database.sql(cut), ["0"]);
+    let told =
+        "the database takes no more connections: raise max_connections of the server, or end some; it is tried again";
+    eventually(&format!("it says that there is none; {}", program.log()), || async {
+        let answer = answers_somehow(&program).await;
+        (answer["errors"][0]["message"] == told).then_some(())
+    })
+    .await;
+    // One of them tries, the others know.
+    let answers = futures_util::future::join_all((0..20).map(|_| answers_somehow(&program))).await;
+    for answer in answers {
+        assert_eq!(answer["errors"][0]["message"], told, "{answer}");
+    }
+    assert_eq!(ready().await, 503);
+    things.next();
+    database.sql(&format!("ALTER ROLE {role} CONNECTION LIMIT -1"));
+    answers_again(&program).await;
+    assert_eq!(ready().await, 200);
+    // What could not be harvested meanwhile is.
+    things.arrive(&program).await;
+    assert_eq!(program.terminate().await, Some(0));
+    database.sql(&format!("ALTER DATABASE \"{}\" OWNER TO {USER}", database.name()));
+    database.sql(&format!(
+        "REASSIGN OWNED BY {role} TO {USER}; DROP OWNED BY {role}; DROP ROLE {role}"
+    ));
+}
+
 #[tokio::test]
 async fn a_promoted_standby_takes_over() {
     let primary = Cluster::start(&durable());

@@ -103,10 +103,15 @@ pub fn write_farm(folder: &Path) {
 
 /// 1,000,000 rows of 8 columns.
 pub fn write_million(folder: &Path) {
+    write_rows(folder, 1_000_000);
+}
+
+/// Rows of 8 columns.
+pub fn write_rows(folder: &Path, count: usize) {
     fs::create_dir_all(folder).expect("a folder");
     fs::write(folder.join("schema.graphql"), MILLION).expect("write");
     let mut rows = file(folder, "rows.ndjson");
-    (0..1_000_000).for_each(|number| row(&mut rows, number));
+    (0..count).for_each(|number| row(&mut rows, number));
 }
 
 /// Documents that overflow, explode or drown a careless server.

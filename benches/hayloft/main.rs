@@ -6,6 +6,7 @@
 // A bench that cannot go on has to stop, and says why in the panic.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod asking;
 mod bulk;
 mod bulk_rows;
 #[path = "../../tests/harness/cluster.rs"]
@@ -18,7 +19,10 @@ mod hand_postgres;
 mod linked;
 mod linked_data;
 mod linked_hand;
+mod listening;
 mod lists;
+mod live;
+mod overload;
 mod pages;
 mod postgres;
 mod process;
@@ -74,6 +78,13 @@ fn main() {
     if wanted("lists") {
         lists::sqlite(folder);
         postgres::lists(folder);
+    }
+    if wanted("overload") {
+        overload::sqlite(&folder.join("overload"));
+        postgres::overload(folder);
+    }
+    if wanted("live") {
+        live::figures(&folder.join("live"));
     }
     if wanted("bulk") {
         postgres::bulk();

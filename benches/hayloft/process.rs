@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
-    net::TcpStream,
+    net::{SocketAddr, TcpStream},
     path::Path,
     process::{Child, Command, Stdio},
     sync::Mutex,
@@ -129,6 +129,8 @@ fn scheduled_seconds(task: &Path) -> f64 {
 /// A serving process with one connection kept open to it.
 pub struct Server {
     child: Child,
+    /// Where it listens.
+    pub address: SocketAddr,
     connection: Mutex<BufReader<TcpStream>>,
 }
 
@@ -146,10 +148,12 @@ impl Server {
             .expect("the address");
         // Somebody must go on reading, or the program would block on a full pipe.
         std::thread::spawn(move || lines.for_each(drop));
+        let address = address.parse().expect("an address");
         let connection = TcpStream::connect(address).expect("a connection");
         connection.set_nodelay(true).expect("no delay");
         Server {
             child,
+            address,
             connection: Mutex::new(BufReader::with_capacity(1 << 20, connection)),
         }
     }
@@ -159,6 +163,16 @@ impl Server {
         let asked = Command::new("kill").arg(self.child.id().to_string()).status();
         assert!(asked.expect("kill").success());
         self.child.wait().expect("its end");
+    }
+
+    /// Its largest resident memory since it was last forgotten.
+    pub fn peak_mb(&self) -> f64 {
+        high_water_mb(self.child.id())
+    }
+
+    /// From now on another peak is measured.
+    pub fn forget_peak(&self) {
+        std::fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5").expect("its peak is reset");
     }
 
     /// CPU time of all threads so far.

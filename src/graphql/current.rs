@@ -113,7 +113,8 @@ impl Current {
                 Err(errors) => once(ApiResponse(Err(errors))),
             }
         };
-        stream::once(began).flatten().boxed()
+        // By itself, so that nothing is left of it while a live query rests.
+        stream::once(Box::pin(began)).flatten().boxed()
     }
 
     /// Begins a request under the API in force; `place` is the one that a live query has already.
@@ -158,7 +159,7 @@ impl LiveQuery {
                 biased;
                 changed = live.apis.changed() => {
                     changed.ok()?;
-                    live = match live.replan().await {
+                    live = match Box::pin(live.replan()).await {
                         Ok(live) => live,
                         Err(last) => return Some((last, None)),
                     };

@@ -1,7 +1,7 @@
 //! Whether the server could be reached when it was last tried, for all sessions of a process. Knows time; no connections.
 //!
 //! A server that starts again is back within a second or two, and nobody need hear of it. One that stays away is tried now and then
-//! by one session; the others go by what comes of that.
+//! by one session; the others go by what comes of that, and say what that one met.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -28,6 +28,16 @@ struct Since {
     tried: Instant,
     /// A session tries.
     under_way: bool,
+    why: Why,
+}
+
+/// What the last try met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// Nobody, or somebody who hung up.
+    Gone,
+    /// A server that has as many connections as it takes.
+    Crowded,
 }
 
 /// What a session should do.
@@ -36,21 +46,24 @@ enum Turn {
     Try,
     /// Another one tries; what comes of it holds for all.
     Wait,
-    GiveUp,
+    GiveUp(Why),
 }
 
 impl Away {
-    /// Whether a session should try to connect now; if not, the server is away.
-    pub async fn may_try(&self) -> bool {
+    /// Whether a session should try to connect now; if not, why it could only fail.
+    pub async fn may_try(&self) -> Result<(), Why> {
         let mut tried = std::pin::pin!(self.tried.notified());
         // Before the look, so that no end of a try falls between.
         tried.as_mut().enable();
         match self.turn_at(Instant::now()) {
-            Turn::Try => true,
-            Turn::GiveUp => false,
+            Turn::Try => Ok(()),
+            Turn::GiveUp(why) => Err(why),
             Turn::Wait => {
                 let ended = tokio::time::timeout(PAUSE, tried).await;
-                ended.is_ok() && self.since().is_none()
+                match (*self.since(), ended) {
+                    (None, Ok(())) => Ok(()),
+                    (since, _) => Err(since.map_or(Why::Gone, |since| since.why)),
+                }
             }
         }
     }
@@ -63,23 +76,28 @@ impl Away {
                     since.under_way = true;
                     return Turn::Try;
                 }
-                if since.under_way { Turn::Wait } else { Turn::GiveUp }
+                if since.under_way {
+                    Turn::Wait
+                } else {
+                    Turn::GiveUp(since.why)
+                }
             }
             _ => Turn::Try,
         }
     }
 
     /// It could not be reached. Gives whether it is still worth waiting for.
-    pub fn missed(&self) -> bool {
-        self.missed_at(Instant::now())
+    pub fn missed(&self, why: Why) -> bool {
+        self.missed_at(Instant::now(), why)
     }
 
-    fn missed_at(&self, now: Instant) -> bool {
+    fn missed_at(&self, now: Instant, why: Why) -> bool {
         let first = self.since().map_or(now, |since| since.first);
         *self.since() = Some(Since {
             first,
             tried: now,
             under_way: false,
+            why,
         });
         self.tried.notify_waiters();
         now - first < PATIENCE
@@ -106,15 +124,17 @@ mod tests {
         let begun = Instant::now();
         let at = |millis| begun + Duration::from_millis(millis);
         assert_eq!(away.turn_at(at(0)), Turn::Try);
-        assert!(away.missed_at(at(0)), "it may be starting again");
+        assert!(away.missed_at(at(0), Why::Gone), "it may be starting again");
         assert_eq!(away.turn_at(at(1_900)), Turn::Try);
-        assert!(!away.missed_at(at(2_100)));
-        assert_eq!(away.turn_at(at(2_500)), Turn::GiveUp, "it was just tried");
+        assert!(!away.missed_at(at(2_100), Why::Gone));
+        assert_eq!(away.turn_at(at(2_500)), Turn::GiveUp(Why::Gone), "it was just tried");
         assert_eq!(away.turn_at(at(2_600)), Turn::Try);
         assert_eq!(away.turn_at(at(2_601)), Turn::Wait, "another session tries");
+        assert!(!away.missed_at(at(2_700), Why::Crowded), "it is back, and full");
+        assert_eq!(away.turn_at(at(2_800)), Turn::GiveUp(Why::Crowded));
         away.reached();
-        assert_eq!(away.turn_at(at(2_602)), Turn::Try);
-        assert!(away.missed_at(at(9_000)), "another time");
+        assert_eq!(away.turn_at(at(2_802)), Turn::Try);
+        assert!(away.missed_at(at(9_000), Why::Gone), "another time");
     }
 
     /// Whoever comes while one tries, as many do at once after a rest, goes by what it finds.
@@ -127,18 +147,20 @@ mod tests {
                 first: long_ago,
                 tried: long_ago,
                 under_way: false,
+                why: Why::Gone,
             });
-            assert!(away.may_try().await, "the first");
+            assert_eq!(away.may_try().await, Ok(()), "the first");
             let others = futures_util::future::join_all((0..10).map(|_| away.may_try()));
             let tries = async {
                 if is_back {
                     away.reached();
                 } else {
-                    away.missed();
+                    away.missed(Why::Crowded);
                 }
             };
             let (found, ()) = tokio::join!(others, tries);
-            assert_eq!(found, [is_back; 10]);
+            let all = if is_back { Ok(()) } else { Err(Why::Crowded) };
+            assert_eq!(found, [all; 10]);
         }
     }
 }

@@ -233,6 +233,7 @@ fn is_secrecy(error: &sqlx::Error) -> bool {
 pub fn is_lost(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed | sqlx::Error::Protocol(_) | sqlx::Error::PoolTimedOut => true,
+        sqlx::Error::Configuration(_) => is_crowded(error),
         sqlx::Error::Database(cause) => {
             matches!(
                 cause.code().as_deref(),
@@ -258,8 +259,20 @@ pub fn is_lost(error: &sqlx::Error) -> bool {
     }
 }
 
+/// What is said without a try, because another session has just met it.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the server was just found to take no more connections")]
+struct Crowded;
+
+pub fn crowded() -> sqlx::Error {
+    sqlx::Error::Configuration(Crowded.into())
+}
+
 /// PostgreSQL's too_many_connections; one of them ends some time.
 pub fn is_crowded(error: &sqlx::Error) -> bool {
+    if let sqlx::Error::Configuration(cause) = error {
+        return cause.is::<Crowded>();
+    }
     let code = error.as_database_error().and_then(|cause| cause.code());
     code.as_deref() == Some("53300")
 }

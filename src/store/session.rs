@@ -9,6 +9,7 @@ use std::{
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection, postgres::PgConnectOptions};
 
 use super::{
+    away::Why,
     bind::Params,
     connect::{self, Plans},
     driver::{Command, Line, mixed},
@@ -91,9 +92,10 @@ impl Session {
         self.live.take_if(|live| live.era != self.ground.era());
         while self.live.is_none() {
             let away = &self.ground.away;
-            if !away.may_try().await {
-                return Err(sqlx::Error::Io(std::io::ErrorKind::NotConnected.into()));
-            }
+            away.may_try().await.map_err(|why| match why {
+                Why::Gone => sqlx::Error::Io(std::io::ErrorKind::NotConnected.into()),
+                Why::Crowded => connect::crowded(),
+            })?;
             let limit = until.saturating_duration_since(Instant::now());
             let connected = tokio::time::timeout(limit, self.connect()).await;
             let error = match connected {
@@ -105,7 +107,11 @@ impl Session {
                 Ok(Err(error)) => error,
                 Err(_) => sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()),
             };
-            if !connect::is_lost(&error) || !away.missed() || Instant::now() + pause >= until {
+            let why = match connect::is_crowded(&error) {
+                true => Why::Crowded,
+                false => Why::Gone,
+            };
+            if !connect::is_lost(&error) || !away.missed(why) || Instant::now() + pause >= until {
                 return Err(error);
             }
             tracing::debug!(%error, "a reader cannot connect yet");

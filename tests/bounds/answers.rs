@@ -4,11 +4,18 @@ use serde_json::json;
 use tokio::{io::AsyncReadExt, task::JoinSet};
 
 use super::{ALL, MB, Peak, bystander, query, rest_of, said, status_of, stocked};
+use crate::harness::{Db, on_both};
+
+on_both!(
+    unread_answers_hold_no_memory,
+    a_place_is_kept_until_the_answer_is_sent,
+    an_answer_that_is_too_large_is_refused_with_its_number,
+    a_large_answer_is_whole,
+);
 
 /// Sixty answers of eight megabytes that nobody reads lie on the disk, for ten seconds.
-#[tokio::test]
-async fn unread_answers_hold_no_memory() {
-    let (_scratch, program) = stocked(8 * MB, &[]).await;
+async fn unread_answers_hold_no_memory(db: Db) {
+    let (_scratch, program) = stocked(db, 8 * MB, &[]).await;
     program.query(ALL).await;
     let peak = Peak::begin(&program);
     let mut streams = Vec::new();
@@ -42,9 +49,8 @@ async fn unread_answers_hold_no_memory() {
 }
 
 /// A request has its place until its answer has been sent.
-#[tokio::test]
-async fn a_place_is_kept_until_the_answer_is_sent() {
-    let (_scratch, program) = stocked(8 * MB, &[("HAYLOFT_LIMITS", "requests=10")]).await;
+async fn a_place_is_kept_until_the_answer_is_sent(db: Db) {
+    let (_scratch, program) = stocked(db, 8 * MB, &[("HAYLOFT_LIMITS", "requests=10")]).await;
     let mut streams = Vec::new();
     let refused = loop {
         let mut stream = said(&program, &query(&program, ALL)).await;
@@ -84,9 +90,8 @@ async fn rest_of_answer(stream: &mut tokio::net::TcpStream) -> Vec<u8> {
     rest
 }
 
-#[tokio::test]
-async fn an_answer_that_is_too_large_is_refused_with_its_number() {
-    let (_scratch, program) = stocked(3 * MB, &[("HAYLOFT_LIMITS", "answer_bytes=2000000")]).await;
+async fn an_answer_that_is_too_large_is_refused_with_its_number(db: Db) {
+    let (_scratch, program) = stocked(db, 3 * MB, &[("HAYLOFT_LIMITS", "answer_bytes=2000000")]).await;
     let answer = program.post(ALL, json!({})).await;
     let message = answer["errors"][0]["message"].as_str().expect("a message");
     assert!(
@@ -98,9 +103,8 @@ async fn an_answer_that_is_too_large_is_refused_with_its_number() {
 }
 
 /// Large answers are the same as ever, packed and plain, with their length.
-#[tokio::test]
-async fn a_large_answer_is_whole() {
-    let (_scratch, program) = stocked(3 * MB, &[]).await;
+async fn a_large_answer_is_whole(db: Db) {
+    let (_scratch, program) = stocked(db, 3 * MB, &[]).await;
     let part = program.query("{ notes(first: 200) { id text } }").await;
     let whole = program.query(ALL).await;
     assert_eq!(whole["notes"].as_array().map(Vec::len), Some(750));

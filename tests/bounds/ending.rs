@@ -4,7 +4,9 @@ use serde_json::json;
 use tokio::net::TcpStream;
 
 use super::{MB, address, bystander, query, said, serve, status_of, stocked};
-use crate::harness::{Socket, eventually};
+use crate::harness::{Db, Socket, eventually, on_both};
+
+on_both!(a_server_that_ends_tells_who_comes);
 
 async fn status(program: &crate::harness::Program, path: &str) -> (u16, String) {
     let response = program
@@ -16,9 +18,8 @@ async fn status(program: &crate::harness::Program, path: &str) -> (u16, String) 
     (response.status().as_u16(), response.text().await.expect("a body"))
 }
 
-#[tokio::test]
-async fn a_server_that_ends_tells_who_comes() {
-    let (_scratch, program) = stocked(8 * MB, &[("HAYLOFT_DRAIN", "6s")]).await;
+async fn a_server_that_ends_tells_who_comes(db: Db) {
+    let (_scratch, program) = stocked(db, 8 * MB, &[("HAYLOFT_DRAIN", "6s")]).await;
     let mut socket = Socket::open(&format!("{}/graphql", program.url)).await;
     socket.subscribe("a", "subscription { notes(first: 1) { id } }").await;
     assert_eq!(socket.next().await["type"], "next");

@@ -8,7 +8,9 @@ use tokio::{
 };
 
 use super::{MB, address, bystander, query, rest_of, socket_on, status_of, stocked, text_frame};
-use crate::harness::Program;
+use crate::harness::{Db, Program, on_both};
+
+on_both!(a_client_with_much_to_do_slows_itself);
 
 /// Work without an index and without a result.
 const SCAN: &str = "{ notes(where: {text: {contains: \"nowhere\"}}) { id } }";
@@ -26,21 +28,20 @@ pub async fn from(program: &Program, client: &str) -> TcpStream {
 }
 
 /// Hundreds of scans of one client, on requests and on one socket; another client's small ones go between them.
-#[tokio::test]
-async fn a_client_with_much_to_do_slows_itself() {
+async fn a_client_with_much_to_do_slows_itself(db: Db) {
     let limits = [("HAYLOFT_LIMITS", "queue_wait=5s,socket_operations=300,requests=1000")];
-    let (_scratch, program) = stocked(40 * MB, &limits).await;
+    let (_scratch, program) = stocked(db, 40 * MB, &limits).await;
+    let mut stream = socket_on(&program, from(&program, "127.0.0.2").await).await;
+    for id in 0..300 {
+        let message = json!({ "type": "subscribe", "id": id.to_string(), "payload": { "query": SCAN } });
+        stream.write_all(&text_frame(&message)).await.expect("bytes are sent");
+    }
     let mut attacks = JoinSet::new();
     let scan = query(&program, SCAN);
     for _ in 0..300 {
         let mut stream = from(&program, "127.0.0.2").await;
         stream.write_all(&scan).await.expect("bytes are sent");
         attacks.spawn(async move { status_of(&mut stream).await });
-    }
-    let mut stream = socket_on(&program, from(&program, "127.0.0.2").await).await;
-    for id in 0..300 {
-        let message = json!({ "type": "subscribe", "id": id.to_string(), "payload": { "query": SCAN } });
-        stream.write_all(&text_frame(&message)).await.expect("bytes are sent");
     }
     for _ in 0..20 {
         bystander(&program).await;

@@ -2,7 +2,8 @@
 
 use std::{fmt::Write as _, process::Stdio, time::Duration};
 
-use crate::harness::{Db, Program, Scratch, eventually, on_both};
+use super::MEMORY;
+use crate::harness::{Db, Program, Scratch, eventually, on_both, within};
 
 on_both!(
     a_page_that_ended_the_process_is_left_alone,
@@ -30,10 +31,8 @@ async fn harvest(types: &str, data: &str) -> (Scratch, Harvested) {
     scratch.write("data.json", data);
     let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_hayloft"));
     command.arg("harvest").current_dir(scratch.path("."));
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    let mut command = within(MEMORY, &command);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.kill_on_drop(true).spawn().expect("start the program");
     let id = child.id().expect("it runs");
     let mut ended = std::pin::pin!(child.wait_with_output());

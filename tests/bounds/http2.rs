@@ -3,7 +3,9 @@
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use super::{MB, Peak, address, bystander, flood, post, rest_of, said, stocked};
-use crate::harness::{Program, eventually};
+use crate::harness::{Db, Program, eventually, on_both};
+
+on_both!(rapid_resets_end_the_connection);
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const HEADERS: u8 = 1;
@@ -40,7 +42,7 @@ async fn connect(program: &Program) -> TcpStream {
 
 #[tokio::test]
 async fn floods_of_frames_that_call_for_answers_do_not_pile_up() {
-    let (_scratch, program) = stocked(MB, &[]).await;
+    let (_scratch, program) = stocked(Db::Sqlite, MB, &[]).await;
     for (name, flooded) in [
         ("pings", frame(PING, 0, 0, &[7; 8]).repeat(1_000)),
         ("settings", frame(SETTINGS, 0, 0, &[]).repeat(1_000)),
@@ -70,7 +72,7 @@ fn endless(program: &Program) -> Vec<u8> {
 /// They count to what is being received, and others are told so; and they have to get on.
 #[tokio::test]
 async fn heads_that_never_end_have_a_budget_and_an_end() {
-    let (_scratch, program) = stocked(MB, &[("HAYLOFT_LIMITS", "received_bytes=400000")]).await;
+    let (_scratch, program) = stocked(Db::Sqlite, MB, &[("HAYLOFT_LIMITS", "received_bytes=400000")]).await;
     let body = " ".repeat(200_000);
     let large = String::from_utf8(post(&program, body.len(), &body)).expect("text");
     let large = large.replacen("\r\n", "\r\nConnection: close\r\n", 1).into_bytes();
@@ -99,9 +101,8 @@ async fn heads_that_never_end_have_a_budget_and_an_end() {
 }
 
 /// Requests that are taken back at once end the connection.
-#[tokio::test]
-async fn rapid_resets_end_the_connection() {
-    let (_scratch, program) = stocked(MB, &[]).await;
+async fn rapid_resets_end_the_connection(db: Db) {
+    let (_scratch, program) = stocked(db, MB, &[]).await;
     let peak = Peak::begin(&program);
     let mut stream = connect(&program).await;
     let mut id = 1;
@@ -127,7 +128,7 @@ async fn rapid_resets_end_the_connection() {
 /// Answers of streams that nobody reads hold nothing that others need, and that not for long.
 #[tokio::test]
 async fn unread_streams_lose_their_answers() {
-    let (_scratch, program) = stocked(4 * MB, &[("HAYLOFT_LIMITS", "requests=60")]).await;
+    let (_scratch, program) = stocked(Db::Sqlite, 4 * MB, &[("HAYLOFT_LIMITS", "requests=60")]).await;
     program.query(super::ALL).await;
     let peak = Peak::begin(&program);
     let mut streams = Vec::new();

@@ -6,13 +6,13 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use super::{ALL, MB, bystander, stocked};
-use crate::harness::Socket;
+use crate::harness::{Db, Socket};
 
 /// Answers that were sent hold nothing: forty live queries of 160 kB each, where there is room for some of them on their way.
 #[tokio::test]
 async fn live_queries_hold_no_room_that_answers_need() {
     let limits = "unsent_bytes=1000000,spool_bytes=3000000";
-    let (scratch, program) = stocked(MB, &[("HAYLOFT_LIMITS", limits)]).await;
+    let (scratch, program) = stocked(Db::Sqlite, MB, &[("HAYLOFT_LIMITS", limits)]).await;
     let mut sockets = Vec::new();
     for first in 0..40 {
         let mut socket = Socket::open(&format!("{}/graphql", program.url)).await;
@@ -41,7 +41,7 @@ async fn live_queries_hold_no_room_that_answers_need() {
 #[tokio::test]
 async fn live_queries_that_are_given_up_leave_the_queue() {
     let limits = [("HAYLOFT_LIMITS", "request_timeout=10s")];
-    let (_scratch, program) = stocked(40 * MB, &limits).await;
+    let (_scratch, program) = stocked(Db::Sqlite, 40 * MB, &limits).await;
     let mut attack = Socket::open(&format!("{}/graphql", program.url)).await;
     let scan = "subscription($n: Int!) { notes(first: $n, where: {text: {contains: \"nowhere\"}}) { id } }";
     for round in 0..50 {

@@ -8,7 +8,12 @@ use tokio::{
 };
 
 use super::{ALL, MB, Peak, bystander, flood, frame, rest_of, serve, socket, stocked, text_frame};
-use crate::harness::{PATIENCE, Socket};
+use crate::harness::{Db, PATIENCE, Socket, on_both};
+
+on_both!(
+    answers_that_a_socket_does_not_read_hold_no_memory_and_no_reader,
+    a_large_answer_is_whole_on_a_socket,
+);
 
 /// Each ping calls for a pong; nobody reads them.
 #[tokio::test]
@@ -46,9 +51,8 @@ async fn messages_of_a_client_that_reads_nothing_do_not_pile_up() {
 }
 
 /// Fifty large answers for one socket that reads none of them, while others ask for lists.
-#[tokio::test]
-async fn answers_that_a_socket_does_not_read_hold_no_memory_and_no_reader() {
-    let (_scratch, program) = stocked(6 * MB, &[]).await;
+async fn answers_that_a_socket_does_not_read_hold_no_memory_and_no_reader(db: Db) {
+    let (_scratch, program) = stocked(db, 6 * MB, &[]).await;
     program.query(ALL).await;
     let peak = Peak::begin(&program);
     let mut streams = Vec::new();
@@ -71,9 +75,8 @@ async fn answers_that_a_socket_does_not_read_hold_no_memory_and_no_reader() {
 }
 
 /// A large answer comes in pieces, and is whole.
-#[tokio::test]
-async fn a_large_answer_is_whole_on_a_socket() {
-    let (_scratch, program) = stocked(3 * MB, &[]).await;
+async fn a_large_answer_is_whole_on_a_socket(db: Db) {
+    let (_scratch, program) = stocked(db, 3 * MB, &[]).await;
     let mut socket = Socket::open(&format!("{}/graphql", program.url)).await;
     let want = program.query(ALL).await;
     for id in ["a", "b"] {

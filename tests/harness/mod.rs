@@ -16,7 +16,7 @@ use std::time::Duration;
 pub(crate) use database::on_both;
 pub use database::{Db, Place, rows};
 pub use farm::Farm;
-pub use program::{Output, Program, Scratch};
+pub use program::{Output, Program, Scratch, within};
 pub use socket::Socket;
 pub use things::{PAGE_BY_PAGE, Things};
 pub use upstream::{Reply, Reserved, Upstream};

@@ -152,8 +152,36 @@ impl Scratch {
 
     /// Starts `serve` on a free port and waits until it says where.
     pub async fn serve(&self, environment: &[(&str, &str)]) -> Program {
-        Program::spawn(self.command(&["serve", "--listen", "127.0.0.1:0"], environment)).await
+        Program::spawn(self.command(&SERVE, environment)).await
     }
+
+    /// The same where it can have no more memory than that: whoever asks for more is refused it, and ends.
+    pub async fn serve_within(&self, megabytes: usize, environment: &[(&str, &str)]) -> Program {
+        Program::spawn(within(megabytes, &self.command(&SERVE, environment))).await
+    }
+}
+
+const SERVE: [&str; 3] = ["serve", "--listen", "127.0.0.1:0"];
+
+/// The same command by a shell that sets the limit (`RLIMIT_DATA`) first, and becomes what it starts.
+pub fn within(megabytes: usize, command: &Command) -> Command {
+    let plain = command.as_std();
+    let mut limited = Command::new("/bin/sh");
+    limited.args([
+        "-c",
+        "ulimit -d \"$0\" && exec \"$@\"",
+        &(megabytes * 1_000).to_string(),
+    ]);
+    limited.arg(plain.get_program()).args(plain.get_args());
+    for (name, value) in plain.get_envs() {
+        match value {
+            Some(value) => limited.env(name, value),
+            None => limited.env_remove(name),
+        };
+    }
+    limited.current_dir(plain.get_current_dir().unwrap_or(Path::new(".")));
+    limited.stdin(Stdio::null()).kill_on_drop(true);
+    limited
 }
 
 /// What a command printed.
