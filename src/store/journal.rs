@@ -159,14 +159,12 @@ async fn attend(journal: Arc<Journal>, writer: Pool) {
     let mut before = 0;
     loop {
         let writes = journal.writes.load(Ordering::Acquire);
-        if writes == before {
-            if journal.fold_at_rest(&writer).await {
-                journal.attended.store(false, Ordering::Release);
-                // Somebody may have begun to write meanwhile, who took this task for awake.
-                let more = journal.writes.load(Ordering::Acquire) != before;
-                if !more || journal.attended.swap(true, Ordering::AcqRel) {
-                    return;
-                }
+        if writes == before && journal.fold_at_rest(&writer).await {
+            journal.attended.store(false, Ordering::Release);
+            // Somebody may have begun to write meanwhile, who took this task for awake.
+            let more = journal.writes.load(Ordering::Acquire) != before;
+            if !more || journal.attended.swap(true, Ordering::AcqRel) {
+                return;
             }
         }
         before = writes;
