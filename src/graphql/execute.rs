@@ -179,26 +179,39 @@ impl DataApi {
             true => Work::Long(client),
             false => Work::Request(client),
         };
-        self.run_as(bound, client, work, self.0.limits.queue_wait).await
+        self.run_as(bound, &[client], work, self.0.limits.queue_wait).await
     }
 
     /// The same for a live query, which waits until others have had their turn, for as long as whoever asks for this waits.
-    pub(super) async fn run_again(&self, bound: &Bound, client: Client) -> Result<Data, ApiError> {
-        self.run_as(bound, client, Work::Live(client), Duration::MAX).await
+    /// It is all its clients': the one who has least under way goes, and whoever has room keeps the answer.
+    pub(super) async fn run_again(&self, bound: &Bound, clients: &[Client]) -> Result<Data, ApiError> {
+        let work = Work::Live(self.0.turns.least_busy(clients));
+        self.run_as(bound, clients, work, Duration::MAX).await
     }
 
-    async fn run_as(&self, bound: &Bound, client: Client, work: Work, patience: Duration) -> Result<Data, ApiError> {
+    async fn run_as(
+        &self,
+        bound: &Bound,
+        clients: &[Client],
+        work: Work,
+        patience: Duration,
+    ) -> Result<Data, ApiError> {
         let keeping = &self.0.keeping;
+        let alone = || {
+            let statement = self.0.store.compile(&bound.prepared.plan.read);
+            statement.map_err(|error| ApiError::from_store(&error))
+        };
         let statement = match &bound.prepared.way {
-            Way::Constant(json) => return keeping.keep(json.clone(), client).await,
+            Way::Constant(json) => return keeping.keep(json.clone(), clients).await,
             // Those of many are one statement, so they wait for no turn.
-            Way::Keyed(roots) if bound.is_small => return keeping.keep(self.load(roots, bound).await?, client).await,
+            Way::Keyed(roots) if bound.is_small => match self.load(roots, bound).await {
+                Ok(text) => return keeping.keep(text, clients).await,
+                // Another one's key may be to blame.
+                Err(error) if matches!(*error, StoreError::Timeout(_)) => &alone()?,
+                Err(error) => return Err(ApiError::from_store(&error)),
+            },
             // With very much behind it, a row by key is no look-up that others should wait for.
-            Way::Keyed(_) => &self
-                .0
-                .store
-                .compile(&bound.prepared.plan.read)
-                .map_err(|error| ApiError::from_store(&error))?,
+            Way::Keyed(_) => &alone()?,
             Way::Statement(statement) => statement,
         };
         // A large answer is out of the memory before the turn ends.
@@ -206,7 +219,7 @@ impl DataApi {
         let read = self.0.store.read(statement, &bound.params).await;
         bound.note(read.as_ref().map(|answer| answer.took));
         keeping
-            .keep(read.map_err(|error| ApiError::from_store(&error))?.json, client)
+            .keep(read.map_err(|error| ApiError::from_store(&error))?.json, clients)
             .await
     }
 
@@ -220,11 +233,13 @@ impl DataApi {
         })
     }
 
-    async fn load(&self, roots: &KeyedRoots, bound: &Bound) -> Result<Vec<Bytes>, ApiError> {
+    async fn load(&self, roots: &KeyedRoots, bound: &Bound) -> Result<Vec<Bytes>, Arc<StoreError>> {
         let (load, keys) = roots.wanted(&bound.params);
-        let found = self.0.rows.load(load, keys.iter().flatten().cloned()).await;
-        bound.note(found.as_ref().map(|found| found.took).map_err(|error| error.as_ref()));
-        let found = found.map_err(|error| ApiError::from_store(&error))?;
+        let wanted = keys.iter().flatten();
+        let found = self.0.rows.load(load, wanted.clone().cloned()).await?;
+        // Its part of the batch: how many others come along says nothing of it.
+        let own = u32::try_from(wanted.count()).unwrap_or(u32::MAX);
+        bound.note(Ok(found.took_each.saturating_mul(own)));
         let members = bound.prepared.plan.read.roots.iter().zip(&keys);
         Ok(object(members.map(|(root, key)| {
             let row = key.as_ref().and_then(|key| found.rows.get(key));

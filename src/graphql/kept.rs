@@ -85,9 +85,10 @@ impl Keeping {
         self.memory.in_use()
     }
 
-    /// Keeps an answer; refuses one that is too large, or for which there is no room at all.
-    pub async fn keep(&self, json: impl Into<Text>, client: Client) -> Result<Data, ApiError> {
+    /// Keeps an answer for the first of its clients that has room; refuses one that is too large, or for which nobody has any.
+    pub async fn keep(&self, json: impl Into<Text>, clients: impl AsRef<[Client]>) -> Result<Data, ApiError> {
         let json = json.into();
+        let clients = clients.as_ref();
         let len = json.len();
         if len > self.most {
             let mut error = ApiError::over("bytes of the answer", len, self.most, "answer_bytes");
@@ -96,21 +97,21 @@ impl Keeping {
                 .push_str(", cut the lists with first, or select fewer fields");
             return Err(error);
         }
-        let mut share = self.memory.none(client);
-        let fits = len <= FREE || (len <= MEMORY_MAX && share.grow(len).is_ok());
-        if fits {
+        let counted = if len <= FREE { 0 } else { len };
+        let of_memory = (len <= MEMORY_MAX)
+            .then(|| room(&self.memory, clients, counted))
+            .flatten();
+        if let Some(share) = of_memory {
             let (print, json) = (Print::of(&json), json.joined());
             let place = Place::Memory { json, _share: share };
             return Ok(Data(Arc::new(Kept { len, print, place })));
         }
-        let mut room = self.disk.none(client);
-        let room = room.grow(len).map(|()| room);
         // What has no room even alone will have none later.
         let most = self.memory.most_of_one().min(MEMORY_MAX).max(self.disk.most_of_one());
         if len > most {
             return Err(ApiError::over("bytes of the answer", len, most, "spool_bytes"));
         }
-        let (Ok(file), Ok(room)) = (self.files.take(client), room) else {
+        let (Some(file), Some(room)) = (room(&self.files, clients, 1), room(&self.disk, clients, len)) else {
             let message =
                 "too many large answers wait to be read; read those first, ask for less, or try again in a second";
             return Err(ApiError::new(Code::Overloaded, message));
@@ -138,6 +139,14 @@ impl Keeping {
         };
         tokio::task::spawn_blocking(write).await.map_err(io::Error::other)?
     }
+}
+
+/// So much for the first of these clients that may have it.
+fn room(shares: &Arc<Shares>, clients: &[Client], amount: usize) -> Option<Share> {
+    clients.iter().find_map(|client| {
+        let mut share = shares.none(*client);
+        share.grow(amount).ok().map(|()| share)
+    })
 }
 
 impl Text {
@@ -270,12 +279,12 @@ mod tests {
             ("c", 8_001, true),
             ("d", MEMORY_MAX + 1, true),
         ] {
-            let data = keeping.keep(letter.repeat(len), Client(1)).await.expect("room");
+            let data = keeping.keep(letter.repeat(len), [Client(1)]).await.expect("room");
             assert_eq!(matches!(data.0.place, Place::Disk { .. }), on_disk, "{letter}");
             assert_eq!(read(&data).await, letter.repeat(len));
             kept.push(data);
         }
-        let again = keeping.keep("b".repeat(8_000), Client(2)).await.expect("room");
+        let again = keeping.keep("b".repeat(8_000), [Client(2)]).await.expect("room");
         assert_eq!(again, kept[1]);
         assert_ne!(again, kept[2]);
     }
@@ -288,13 +297,28 @@ mod tests {
             let long = Bytes::from("x".repeat(len));
             let parts = vec![Bytes::from_static(b"{"), long.clone(), long, Bytes::from_static(b"}")];
             let whole = format!("{{{}}}", "x".repeat(2 * len));
-            let parted = keeping.keep(parts, Client(1)).await.expect("room");
+            let parted = keeping.keep(parts, [Client(1)]).await.expect("room");
             assert_eq!(read(&parted).await, whole);
-            assert_eq!(parted, keeping.keep(whole, Client(1)).await.expect("room"));
+            assert_eq!(parted, keeping.keep(whole, [Client(1)]).await.expect("room"));
         }
         let roomy = format!("{}{}", String::with_capacity(100_000), "x");
-        let data = keeping.keep(roomy, Client(1)).await.expect("room");
+        let data = keeping.keep(roomy, [Client(1)]).await.expect("room");
         assert_eq!(read(&data).await, "x");
+    }
+
+    #[tokio::test]
+    async fn whoever_has_room_keeps_it_for_all() {
+        let limits = Limits {
+            unsent_bytes: 40_000,
+            spool_bytes: 0,
+            ..Limits::default()
+        };
+        let keeping = keeping(&limits);
+        let _full = keeping.keep("x".repeat(25_000), [Client(1)]).await.expect("room");
+        let text = || "y".repeat(10_000);
+        assert!(keeping.keep(text(), [Client(1)]).await.is_err());
+        let kept = keeping.keep(text(), [Client(1), Client(2)]).await;
+        assert_eq!(read(&kept.expect("room")).await, text());
     }
 
     #[tokio::test]
@@ -310,17 +334,20 @@ mod tests {
             (9_001, "9001, at most 9000", "answer_bytes"),
             (8_001, "8001, at most 8000", "spool_bytes"),
         ] {
-            let refused = keeping.keep("x".repeat(bytes), Client(1)).await.expect_err("too large");
+            let refused = keeping
+                .keep("x".repeat(bytes), [Client(1)])
+                .await
+                .expect_err("too large");
             assert_eq!(refused.code, Code::TooComplex);
             assert!(
                 refused.message.contains(part) && refused.message.contains(knob),
                 "{refused}"
             );
         }
-        let held = keeping.keep("x".repeat(8_000), Client(1)).await.expect("room");
-        let refused = keeping.keep("y".repeat(8_000), Client(2)).await.expect_err("no room");
+        let held = keeping.keep("x".repeat(8_000), [Client(1)]).await.expect("room");
+        let refused = keeping.keep("y".repeat(8_000), [Client(2)]).await.expect_err("no room");
         assert_eq!(refused.code, Code::Overloaded);
         drop(held);
-        keeping.keep("y".repeat(8_000), Client(2)).await.expect("room again");
+        keeping.keep("y".repeat(8_000), [Client(2)]).await.expect("room again");
     }
 }

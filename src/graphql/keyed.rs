@@ -139,8 +139,8 @@ impl Hash for Load {
 /// What a batch has found: each row's JSON by its key.
 pub(super) struct Found {
     pub rows: HashMap<Key, Bytes>,
-    /// How long the statement took.
-    pub took: Duration,
+    /// How long the statement took for each key.
+    pub took_each: Duration,
 }
 
 type Outcome = Result<Arc<Found>, Arc<StoreError>>;
@@ -230,7 +230,7 @@ impl Rows {
         let rows = loaded.rows.into_iter().map(|(key, row)| (key, Bytes::from(row)));
         Ok(Arc::new(Found {
             rows: rows.collect(),
-            took: loaded.took,
+            took_each: loaded.took / u32::try_from(keys.len()).unwrap_or(u32::MAX).max(1),
         }))
     }
 }

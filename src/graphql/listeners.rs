@@ -4,7 +4,7 @@
 //! need on their way. Who comes later shares what somebody still has, or asks for another run.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     sync::{Arc, Mutex},
 };
 
@@ -129,10 +129,12 @@ impl Listeners {
         lock(&self.state).slots.is_empty()
     }
 
-    /// Whose the live query is, as far as fairness goes: the first one's of those who listen.
-    pub fn client(&self) -> Client {
+    /// All whose live query it is, in the order in which they came.
+    pub fn clients(&self) -> Vec<Client> {
+        let mut seen = HashSet::new();
         let state = lock(&self.state);
-        state.slots.values().next().map(|slot| slot.client).unwrap_or_default()
+        let clients = state.slots.values().map(|slot| slot.client);
+        clients.filter(|client| seen.insert(*client)).collect()
     }
 
     /// Nothing will be told any more.
@@ -211,7 +213,7 @@ mod tests {
         }
 
         async fn tell(&self, letter: &str, bytes: usize) {
-            let data = self.keeping.keep(letter.repeat(bytes), Client(1)).await;
+            let data = self.keeping.keep(letter.repeat(bytes), [Client(1)]).await;
             self.all.tell(&data);
         }
 
@@ -277,9 +279,12 @@ mod tests {
     async fn who_leaves_and_what_ends_is_noticed() {
         let world = World::new();
         let (first, mut second) = (world.all.join(Client(7)), world.all.join(Client(8)));
-        assert_eq!(world.all.client(), Client(7));
+        let third = world.all.join(Client(7));
+        assert_eq!(world.all.clients(), [Client(7), Client(8)]);
         drop(first);
-        assert_eq!(world.all.client(), Client(8));
+        assert_eq!(world.all.clients(), [Client(8), Client(7)]);
+        drop(third);
+        assert_eq!(world.all.clients(), [Client(8)]);
         assert_eq!(world.all.left().now_or_never(), None);
         world.tell("a", 10).await;
         world.all.end();

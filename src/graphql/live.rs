@@ -213,8 +213,9 @@ impl Group {
     /// Runs once and tells what came; whether that stands until something changes.
     async fn run(&self) -> bool {
         let limit = self.api.0.limits.request_timeout;
-        // What a run needs is held while it runs, and not by each of thousands of groups that rest.
-        let run = Box::pin(self.api.run_again(&self.bound, self.listeners.client()));
+        let clients = self.listeners.clients();
+        // Apart, so that a group that rests holds nothing for it.
+        let run = Box::pin(self.api.run_again(&self.bound, &clients));
         let answer = tokio::time::timeout(limit, run).await.unwrap_or_else(|_| {
             let message =
                 format!("the live query took longer than {limit:?}, its waiting included; it is tried again by itself");

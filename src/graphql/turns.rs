@@ -3,7 +3,7 @@
 //!
 //! Of all who wait, whoever has the least under way goes next, so that a client with a hundred operations slows itself. Some places
 //! are never one client's, nor those of work that is known to take long, so that what is quick and rare finds one. Live queries
-//! go when nobody else waits, or after a while before the requests of clients that have as much under way.
+//! go when nobody else waits, or after a while; those of one client leave two places.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -120,6 +120,13 @@ impl Turns {
         tokio::time::timeout(patience, waiting.turn()).await.ok()
     }
 
+    /// The client of these that has least under way.
+    pub fn least_busy(&self, clients: &[Client]) -> Client {
+        let state = self.state();
+        let least = clients.iter().min_by_key(|client| state.all_of(**client));
+        least.copied().unwrap_or_default()
+    }
+
     fn turn(self: &Arc<Self>, work: Work) -> Turn {
         Turn {
             turns: Arc::clone(self),
@@ -153,7 +160,8 @@ impl State {
             return false;
         }
         match work {
-            Work::Live(_) => self.live < (places - 1).max(1),
+            // They leave two places: for their own client's requests, and for others.
+            Work::Live(client) => self.live < (places - 1).max(1) && (free > 2 || self.all_of(client) == 0),
             Work::Long(client) => self.long < (places / 2).max(1) && self.has_room(client, free),
             Work::Request(client) => self.has_room(client, free),
         }
@@ -161,8 +169,8 @@ impl State {
 
     /// Whether a client may have one more. The last place is for who has none.
     fn has_room(&self, client: Client, free: usize) -> bool {
-        let own = self.own(client);
-        own == 0 || (free > 1 && own < free * TIMES_FREE)
+        let all = self.all_of(client);
+        all == 0 || (free > 1 && all < free * TIMES_FREE)
     }
 
     fn own(&self, client: Client) -> usize {
@@ -178,26 +186,16 @@ impl State {
         self.live_by.get(&client).copied().unwrap_or(0)
     }
 
-    /// Who is next: a live query that has waited for long before requests of clients that have as much under way.
+    /// Who is next; a live query that has waited for long goes before requests.
     fn next(&self, places: usize, now: Instant) -> Option<Next> {
-        let request = self.next_request(places);
-        let Some((since, client)) = self.next_live(places) else {
-            return request.map(Next::Request);
-        };
-        let Some(at) = request else {
+        let live = self.next_live(places);
+        if let Some((since, client)) = live
+            && now >= since + LIVE_PATIENCE
+        {
             return Some(Next::Live(client));
-        };
-        let goes_first = now >= since + LIVE_PATIENCE
-            && self.waiting.get(at).is_some_and(|waiter| match waiter.work {
-                Work::Request(other) | Work::Long(other) | Work::Live(other) => {
-                    self.all_of(client) <= self.all_of(other)
-                }
-            });
-        Some(if goes_first {
-            Next::Live(client)
-        } else {
-            Next::Request(at)
-        })
+        }
+        let request = self.next_request(places).map(Next::Request);
+        request.or(live.map(|(_, client)| Next::Live(client)))
     }
 
     fn next_request(&self, places: usize) -> Option<usize> {
@@ -362,10 +360,10 @@ mod tests {
             now(&turns, Work::Long(Client(2))).await,
         ];
         assert!(turns.take(Work::Long(Client(3)), SOON).await.is_none());
-        let live = now(&turns, query(1)).await;
+        let live = now(&turns, query(5)).await;
         let quick = now(&turns, request(3)).await;
         let (mut another, mut next) = (
-            Box::pin(turns.take(query(1), LATE)),
+            Box::pin(turns.take(query(6), LATE)),
             Box::pin(turns.take(request(3), LATE)),
         );
         assert!((&mut another).now_or_never().is_none() && (&mut next).now_or_never().is_none());
@@ -427,23 +425,26 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn live_queries_of_one_client_wait_behind_those_of_others() {
         let turns = Turns::new(4);
-        let mut first = vec![
-            now(&turns, query(1)).await,
-            now(&turns, query(1)).await,
-            now(&turns, query(1)).await,
-        ];
+        let mut first = vec![now(&turns, query(1)).await, now(&turns, query(1)).await];
+        // Two places are for others and for requests, of which the last is for others.
+        assert!(turns.take(query(1), SOON).await.is_none());
+        let own = now(&turns, request(1)).await;
+        assert!(turns.take(request(1), SOON).await.is_none());
+        assert_eq!(turns.least_busy(&[Client(1), Client(2), Client(3)]), Client(2));
+        let second = now(&turns, query(2)).await;
+        drop(own);
         let mut more = Box::pin(turns.take(query(1), LATE));
-        let mut other = Box::pin(turns.take(query(2), LATE));
-        let mut leaves = Box::pin(turns.take(query(2), LATE));
+        let mut other = Box::pin(turns.take(query(3), LATE));
+        let mut leaves = Box::pin(turns.take(query(3), LATE));
         for waits in [&mut more, &mut other, &mut leaves] {
             assert!(waits.now_or_never().is_none());
         }
         first.pop();
-        assert!((&mut more).now_or_never().is_none(), "it has two already");
-        let second = other.now_or_never().flatten().expect("its turn");
+        assert!((&mut more).now_or_never().is_none(), "it has one already");
+        let third = other.now_or_never().flatten().expect("its turn");
         drop(leaves);
         assert_eq!(turns.state().waiting_live.len(), 1, "who leaves is forgotten");
-        drop(second);
+        drop((second, third));
         more.now_or_never().flatten().expect("its turn");
         drop(first);
         assert_eq!(turns.state().live, 0);
@@ -451,30 +452,27 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn live_queries_that_have_waited_go_before_requests_of_who_has_as_much() {
+    async fn live_queries_that_have_waited_go_before_requests() {
         let turns = Turns::new(4);
-        let mut held = vec![
-            now(&turns, query(1)).await,
-            now(&turns, query(1)).await,
-            now(&turns, query(1)).await,
-        ];
-        let _quick = now(&turns, request(2)).await;
-        let mut waits = Box::pin(turns.take(query(1), LATE));
-        assert!((&mut waits).now_or_never().is_none());
+        let mut held = vec![now(&turns, query(1)).await];
+        for client in 2..=4 {
+            held.push(now(&turns, request(client)).await);
+        }
+        let mut more = Box::pin(turns.take(query(1), LATE));
+        let mut other = Box::pin(turns.take(query(5), LATE));
+        assert!((&mut more).now_or_never().is_none() && (&mut other).now_or_never().is_none());
         tokio::time::advance(2 * LIVE_PATIENCE).await;
-        // However long it has waited, its client has two more under way, and this one none.
-        let mut quick = Box::pin(turns.take(request(3), LATE));
-        assert!((&mut quick).now_or_never().is_none());
-        held.pop();
-        let quick = quick.now_or_never().flatten().expect("before the live query");
-        // That of a client that has nothing goes before a request of who has nothing either.
-        let mut other = Box::pin(turns.take(query(4), LATE));
-        assert!((&mut other).now_or_never().is_none());
-        tokio::time::advance(2 * LIVE_PATIENCE).await;
-        let mut next = Box::pin(turns.take(request(5), LATE));
+        let mut next = Box::pin(turns.take(request(6), LATE));
         assert!((&mut next).now_or_never().is_none());
-        drop(quick);
-        other.now_or_never().flatten().expect("before the request");
+        held.pop();
+        let other = other.now_or_never().flatten().expect("before the request");
+        assert!((&mut next).now_or_never().is_none());
+        drop(other);
+        // However long the other one has waited: its client has one, and leaves two places.
         next.now_or_never().flatten().expect("its turn");
+        held.pop();
+        assert!((&mut more).now_or_never().is_none());
+        held.pop();
+        more.now_or_never().flatten().expect("its turn");
     }
 }

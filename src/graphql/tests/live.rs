@@ -108,8 +108,8 @@ async fn what_a_live_query_could_not_read_is_read_again() {
     assert_eq!(letter(&next(&mut answers).await), Some('a'));
     let keeping = &farm.api.0.keeping;
     let held = [
-        keeping.keep("x".repeat(15_000), Client(1)).await.expect("room"),
-        keeping.keep("x".repeat(12_000), Client(2)).await.expect("room"),
+        keeping.keep("x".repeat(15_000), [Client(1)]).await.expect("room"),
+        keeping.keep("x".repeat(12_000), [Client(2)]).await.expect("room"),
     ];
     named(&farm, "b").await;
     // Who begins now is told, and ended.
