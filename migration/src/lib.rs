@@ -19,6 +19,7 @@ mod m20261129_000041_change_packs;
 mod m20261129_000050_answers;
 mod m20261129_000060_written;
 mod m20261129_000061_set_aside;
+mod m20261129_000070_figures;
 mod m20261129_000073_aside;
 
 pub use sea_orm_migration::MigratorTrait;
@@ -62,6 +63,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000060_written::Migration),
             Box::new(m20261129_000061_set_aside::Migration),
             Box::new(m20261129_000073_aside::Migration),
+            Box::new(m20261129_000070_figures::Migration),
         ]
     }
 

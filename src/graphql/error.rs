@@ -86,6 +86,13 @@ impl ApiError {
         ApiError::new(Code::TooComplex, message)
     }
 
+    /// The same with some advice at its end.
+    #[must_use]
+    pub(super) fn with(mut self, advice: &str) -> ApiError {
+        self.message.push_str(advice);
+        self
+    }
+
     /// An argument or operand that does not fit; `place` is the path to it, such as `items.where.price.eq`.
     pub fn input(place: impl std::fmt::Display, message: impl std::fmt::Display) -> ApiError {
         ApiError::new(Code::BadUserInput, format!("{place}: {message}"))

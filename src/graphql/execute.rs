@@ -12,7 +12,7 @@ use crate::{
 };
 
 use super::{
-    ApiError, ApiRequest, ApiResponse, Client, Code, Limits, SchemaError, Served,
+    ApiError, ApiRequest, ApiResponse, Client, Code, Limits, SchemaError, Served, cost,
     describe::{self, describe},
     gate,
     kept::{Data, Keeping},
@@ -23,6 +23,8 @@ use super::{
     turns::{Turn, Turns, Work},
 };
 
+/// From so long on an operation is a long one: as long as a person does not notice.
+const LONG: Duration = Duration::from_millis(100);
 /// Rows below a key, at most, of what is looked up beside the queue: as many as take no longer than a few keys more.
 const LOOKUP_ROWS: u64 = 1_000;
 
@@ -157,25 +159,27 @@ impl DataApi {
         self.estimate(bound).await.map_err(|error| vec![error])
     }
 
-    /// Refuses what would return or look at too many rows. Counts are asked for only when `first` and keys do not settle it.
+    /// Refuses what would return or look at too much, and notes how long the rest may take.
     async fn estimate(&self, mut bound: Bound) -> Result<Bound, ApiError> {
         let inner = &self.0;
-        let read = &bound.prepared.plan.read;
-        let estimate = |counts| gate::estimate(&inner.catalog, read, &bound.params, counts);
-        let mut cost = estimate(None);
-        let is_keyed = matches!(bound.prepared.way, Way::Keyed(_));
-        if check_cost(cost, &inner.limits).is_err() || (is_keyed && cost.rows > LOOKUP_ROWS) {
-            let counts = inner.statistics.rows(&inner.store, inner.catalog.entities.len()).await;
-            cost = estimate(Some(&counts.map_err(|error| ApiError::from_store(&error))?));
+        let prepared = &bound.prepared;
+        // A row by its key costs what it always costs.
+        if prepared.is_settled {
+            bound.is_small = true;
+            return Ok(bound);
         }
-        check_cost(cost, &inner.limits)?;
+        let known = inner.statistics.known(&inner.store, &prepared.entities).await;
+        let known = known.map_err(|error| ApiError::from_store(&error))?;
+        let cost = gate::estimate(&inner.catalog, &prepared.plan.read, &bound.params, &known);
+        cost::check(&cost, &inner.limits)?;
+        bound.estimated = cost.time;
         bound.is_small = cost.rows <= LOOKUP_ROWS && cost.filter_rows == 0;
         Ok(bound)
     }
 
     /// Runs a bound operation: the `data` object as JSON, kept until it is sent.
     pub(super) async fn run(&self, bound: &Bound, client: Client) -> Result<Data, ApiError> {
-        let work = match bound.prepared.took.is_long() {
+        let work = match bound.expected() >= LONG {
             true => Work::Long(client),
             false => Work::Request(client),
         };
@@ -277,41 +281,6 @@ impl DataApi {
         text.push_str(&format!("\n{}\n\n{}\n", explanation.sql, explanation.plan.join("\n")));
         Ok(text)
     }
-}
-
-fn check_cost(cost: gate::Cost, limits: &Limits) -> Result<(), ApiError> {
-    let advice = |mut error: ApiError, advice: &str| {
-        error.message.push_str(advice);
-        Err(error)
-    };
-    for (what, found, limit, knob) in [
-        (
-            "letters of a text to look for",
-            cost.text_letters,
-            limits.text_letters,
-            "text_letters",
-        ),
-        (
-            "letters of a pattern",
-            cost.pattern_letters,
-            limits.pattern_letters,
-            "pattern_letters",
-        ),
-    ] {
-        if found > limit {
-            return Err(ApiError::over(what, found, limit, knob));
-        }
-    }
-    if cost.rows > limits.rows {
-        let error = ApiError::over("estimated rows of the answer", cost.rows, limits.rows, "rows");
-        return advice(error, ", cut the lists with first, or filter by key");
-    }
-    if cost.filter_rows > limits.filter_rows {
-        let what = "estimated rows that where and orderBy look at in other types";
-        let error = ApiError::over(what, cost.filter_rows, limits.filter_rows, "filter_rows");
-        return advice(error, ", take fewer steps into other types, or filter by key");
-    }
-    Ok(())
 }
 
 /// A JSON object of members that are JSON already, in parts: nothing is copied.

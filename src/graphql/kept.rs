@@ -20,6 +20,8 @@ use super::{ApiError, Client, Code, Limits, Share, Shares};
 const MEMORY_MAX: usize = 1_000_000;
 /// Smaller ones than this are not counted: a socket's operations hold 200 kB of them at most, a request and a live query one.
 const FREE: usize = 4_096;
+/// What to do about an answer that is too large.
+pub(super) const TOO_LARGE: &str = ", cut the lists with first, or select fewer fields";
 /// Answers on the disk at once: each is an open file.
 pub(crate) const FILES_MAX: usize = 128;
 
@@ -91,11 +93,8 @@ impl Keeping {
         let clients = clients.as_ref();
         let len = json.len();
         if len > self.most {
-            let mut error = ApiError::over("bytes of the answer", len, self.most, "answer_bytes");
-            error
-                .message
-                .push_str(", cut the lists with first, or select fewer fields");
-            return Err(error);
+            let error = ApiError::over("bytes of the answer", len, self.most, "answer_bytes");
+            return Err(error.with(TOO_LARGE));
         }
         let counted = if len <= FREE { 0 } else { len };
         let of_memory = (len <= MEMORY_MAX)

@@ -6,6 +6,7 @@
 
 pub mod changes;
 mod coerce;
+mod cost;
 mod current;
 mod describe;
 mod digits;

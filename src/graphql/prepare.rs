@@ -4,10 +4,7 @@
 use std::{
     collections::BTreeSet,
     num::NonZeroUsize,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
@@ -19,7 +16,7 @@ use lru::LruCache;
 use crate::{
     catalog::{Catalog, EntityId},
     definition::did_you_mean,
-    query::{Read, RootValue},
+    query::{Filter, Output, OutputValue, Read, RootValue},
     store::{Statement, StoreError},
     value::Value,
 };
@@ -41,9 +38,6 @@ const LARGE_ANSWER: usize = 64 * 1_024;
 const LARGE_PLANS: NonZeroUsize = NonZeroUsize::new(8).unwrap();
 /// Parsed documents that are kept; at most 32 KiB of text each, and about ten times as much parsed.
 const DOCUMENTS: NonZeroUsize = NonZeroUsize::new(256).unwrap();
-
-/// Milliseconds from which on a run is a long one: as long as a person does not notice.
-const LONG: u32 = 100;
 
 /// What is remembered of earlier requests.
 pub(super) struct Caches {
@@ -76,25 +70,39 @@ pub(super) struct Prepared {
     pub plan: Plan,
     pub way: Way,
     pub took: Took,
+    /// It costs the same whatever is stored: rows by their keys, and what belongs to one.
+    pub is_settled: bool,
 }
 
-/// How long the last run of an operation took, in milliseconds.
+/// How long the last run of an operation took, and how long it had been estimated to take.
 #[derive(Debug, Default)]
-pub(super) struct Took(AtomicU32);
+pub(super) struct Took(Mutex<Option<(Duration, Duration)>>);
+
+/// An estimate may be so many times too long or too short for the values of one run, and right for those of the next.
+const TIMES_MAX: f64 = 1_000.0;
 
 impl Took {
-    pub fn note(&self, length: Duration) {
-        self.0
-            .store(u32::try_from(length.as_millis()).unwrap_or(u32::MAX), Ordering::Relaxed);
+    pub fn note(&self, length: Duration, estimated: Duration) {
+        *self.both() = Some((length, estimated));
     }
 
+    /// Nothing before the first run.
     pub fn last(&self) -> Duration {
-        Duration::from_millis(self.0.load(Ordering::Relaxed).into())
+        self.both().map_or(Duration::ZERO, |(last, _)| last)
     }
 
-    /// Whether it is known to be one that others should not wait behind.
-    pub fn is_long(&self) -> bool {
-        self.0.load(Ordering::Relaxed) >= LONG
+    /// How long a run with this estimate will take: as the last one did, longer or shorter by as much as the estimates differ.
+    pub fn expected(&self, estimated: Duration) -> Duration {
+        let Some((last, before)) = *self.both() else {
+            return estimated;
+        };
+        let micros = |time: Duration| time.as_micros().max(1) as f64;
+        let times = micros(estimated) / micros(before);
+        last.mul_f64(times.clamp(1.0 / TIMES_MAX, TIMES_MAX))
+    }
+
+    fn both(&self) -> MutexGuard<'_, Option<(Duration, Duration)>> {
+        lock(&self.0)
     }
 }
 
@@ -113,18 +121,26 @@ pub(super) struct Bound {
     pub prepared: Arc<Prepared>,
     pub params: Arc<[Value]>,
     pub is_subscription: bool,
+    /// How long it may take, by its estimate.
+    pub estimated: Duration,
     /// So few rows are estimated that they may be looked up beside the queue.
     pub is_small: bool,
 }
 
 impl Bound {
+    /// How long it will take, as far as that is known.
+    pub fn expected(&self) -> Duration {
+        self.prepared.took.expected(self.estimated)
+    }
+
     /// Notes how long the statement took. A failure tells that only if it was one of time; who waited for a reader did not run.
     pub fn note(&self, took: Result<Duration, &StoreError>) {
-        match took {
-            Ok(length) => self.prepared.took.note(length),
-            Err(StoreError::Timeout(limit)) => self.prepared.took.note(*limit),
-            Err(_) => {}
-        }
+        let length = match took {
+            Ok(length) => length,
+            Err(StoreError::Timeout(limit)) => *limit,
+            Err(_) => return,
+        };
+        self.prepared.took.note(length, self.estimated);
     }
 }
 
@@ -221,6 +237,7 @@ impl Inner {
         Ok(Prepared {
             id,
             entities: plan.read.entities(&self.catalog),
+            is_settled: is_settled(&plan.read),
             plan,
             way,
             took: Took::default(),
@@ -265,7 +282,24 @@ fn bound(
         prepared,
         params,
         is_subscription: operation.is_subscription(),
+        estimated: Duration::ZERO,
         is_small: false,
+    })
+}
+
+/// Whether a read has no list, and no filter but keys.
+fn is_settled(read: &Read) -> bool {
+    fn has_list(output: &[Output]) -> bool {
+        output.iter().any(|member| match &member.value {
+            OutputValue::Many { .. } => true,
+            OutputValue::One { output, .. } => has_list(output),
+            OutputValue::Text(_) | OutputValue::Leaf(_) | OutputValue::Value { .. } => false,
+        })
+    }
+    read.roots.iter().all(|root| match &root.value {
+        RootValue::Json(_) => true,
+        RootValue::One(select) => matches!(select.filter, Some(Filter::Key { .. })) && !has_list(&select.output),
+        RootValue::Many(_) | RootValue::Freshness(_) => false,
     })
 }
 

@@ -1,51 +1,96 @@
-//! Rows per type, remembered for a while. Knows the store's counts; knows no query.
+//! What is known of the rows of each type, remembered for a while. Knows the store's figures; knows no query.
 
 use std::{
-    sync::{Arc, Mutex},
+    collections::BTreeSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-use crate::store::{Store, StoreError};
+use crate::{
+    catalog::EntityId,
+    store::{Figures, Store, StoreError},
+};
 
-/// How long counts serve: they only feed an estimate, and counting a large table takes a while.
+/// How long figures serve that another process may have made anew; those of this one serve until it does so.
 const AGE_MAX: Duration = Duration::from_secs(30);
 
-/// A cache of `Store::row_counts`.
+/// Figures by type; of those that were asked for.
+#[derive(Clone, Debug, Default)]
+pub(in crate::graphql) struct Known(Vec<Option<Arc<Figures>>>);
+
+/// A cache of `Store::figures`.
 #[derive(Default)]
 pub(super) struct Statistics {
-    known: Mutex<Option<(Instant, Arc<[u64]>)>>,
-    /// One count at a time; others wait for it.
-    counting: tokio::sync::Mutex<()>,
+    known: Mutex<Remembered>,
+    /// One asks at a time; others wait for it.
+    asking: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct Remembered {
+    /// `Store::statistics_made` when all this was read.
+    made: u64,
+    since: Vec<Option<Instant>>,
+    known: Arc<Known>,
+}
+
+impl Known {
+    pub fn of(&self, entity: EntityId) -> Option<&Figures> {
+        self.0.get(entity.index())?.as_deref()
+    }
+
+    #[cfg(test)]
+    pub fn made(figures: impl IntoIterator<Item = Figures>) -> Known {
+        Known(figures.into_iter().map(|figures| Some(Arc::new(figures))).collect())
+    }
 }
 
 impl Statistics {
-    /// Rows by entity; counted when nothing young enough is known.
-    pub async fn rows(&self, store: &Store, entities: usize) -> Result<Arc<[u64]>, StoreError> {
-        if let Some(known) = self.young() {
+    /// The figures of these types at least; read where none are known that are young enough.
+    pub async fn known(&self, store: &Store, of: &BTreeSet<EntityId>) -> Result<Arc<Known>, StoreError> {
+        if let Some(known) = self.young(store, of) {
             return Ok(known);
         }
-        let _guard = self.counting.lock().await;
-        if let Some(known) = self.young() {
-            return Ok(known);
-        }
-        let mut rows = vec![0; entities];
-        for (entity, count) in store.row_counts().await? {
-            if let Some(row) = rows.get_mut(entity.index()) {
-                *row = count;
+        let _guard = self.asking.lock().await;
+        for entity in of {
+            let made = store.statistics_made();
+            if !self.lock().is_young(made, *entity) {
+                let figures = store.figures(*entity).await?;
+                self.lock().note(made, *entity, figures);
             }
         }
-        let rows: Arc<[u64]> = rows.into();
-        *self.lock() = Some((Instant::now(), rows.clone()));
-        Ok(rows)
+        Ok(self.lock().known.clone())
     }
 
-    fn young(&self) -> Option<Arc<[u64]>> {
-        let known = self.lock();
-        let (at, rows) = known.as_ref()?;
-        (at.elapsed() < AGE_MAX).then(|| rows.clone())
+    fn young(&self, store: &Store, of: &BTreeSet<EntityId>) -> Option<Arc<Known>> {
+        let made = store.statistics_made();
+        let remembered = self.lock();
+        let all = of.iter().all(|entity| remembered.is_young(made, *entity));
+        all.then(|| remembered.known.clone())
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<(Instant, Arc<[u64]>)>> {
-        self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Remembered> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Remembered {
+    fn is_young(&self, made: u64, entity: EntityId) -> bool {
+        let since = self.since.get(entity.index()).copied().flatten();
+        self.made == made && since.is_some_and(|since| since.elapsed() < AGE_MAX)
+    }
+
+    fn note(&mut self, made: u64, entity: EntityId, figures: Figures) {
+        if self.made != made {
+            self.since.clear();
+            self.made = made;
+        }
+        let known = &mut Arc::make_mut(&mut self.known).0;
+        let least = entity.index() + 1;
+        known.resize(known.len().max(least), None);
+        self.since.resize(self.since.len().max(least), None);
+        if let (Some(place), Some(since)) = (known.get_mut(entity.index()), self.since.get_mut(entity.index())) {
+            (*place, *since) = (Some(Arc::new(figures)), Some(Instant::now()));
+        }
     }
 }

@@ -189,6 +189,11 @@ pub trait Dialect: Send + Sync + 'static {
     fn before_drop(&self) -> &'static [&'static str];
     /// Gives the rows that a table had when its statistics were made: none, nothing or a negative number when there are none.
     fn known_rows(&self, table: &str) -> String;
+    /// Asks what the database's own statistics say of these columns of a table: the name, the part of nulls, how many different values
+    /// (negative: a part of the rows), the most common ones and their parts of the rows, both as JSON. `None`: it has none.
+    fn spreads(&self, _table: &str, _columns: &[&str]) -> Option<String> {
+        None
+    }
     /// Makes the statistics of these tables, whose names are quoted, and lets readers know.
     fn analyze(&self, tables: &[String]) -> Vec<String>;
     /// Before `old` is dropped for `new`: its highest row number stays known.

@@ -1,10 +1,11 @@
-//! The indexes that are still to be built at a start: of large tables, and those that a load left for its end. Knows which are
-//! missing; how they are built is told in `migrate`.
+//! The indexes that are still to be built at a start: of large tables, and those that a load left for its end; and figures that are not
+//! there yet. Knows which are missing; how they are built is told in `migrate`.
 
 use super::{
     Inner, Store, StoreError,
     driver::Line,
     migrate::{self, Turn},
+    statistics,
 };
 
 impl Store {
@@ -19,6 +20,7 @@ impl Store {
             }
         }
         self.inner.deferred.end(&waiting);
+        statistics::complete(&self.inner).await;
         Ok(())
     }
 

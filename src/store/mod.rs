@@ -16,6 +16,7 @@ mod dialect;
 mod driver;
 mod error;
 mod fan_out;
+mod figures;
 mod follow;
 mod functions;
 mod ground;
@@ -84,6 +85,7 @@ use open::Door;
 
 pub use backup::{Backup, Restored};
 pub use dangling::Dangling;
+pub use figures::{Figures, Links, Spread};
 pub use held::{Decision, HeldDeletion};
 pub use parents::*;
 pub use plan::{LayoutPlan, PlannedStep};

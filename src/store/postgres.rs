@@ -368,6 +368,17 @@ impl Dialect for Postgres {
         self.rows_estimate(table).unwrap_or_default()
     }
 
+    fn spreads(&self, table: &str, columns: &[&str]) -> Option<String> {
+        let table = self.literal(&self.name(table));
+        let columns: Vec<String> = columns.iter().map(|name| self.literal(&self.name(name))).collect();
+        Some(format!(
+            "SELECT CAST(attname AS TEXT),CAST(null_frac AS FLOAT8),CAST(n_distinct AS FLOAT8),\
+             CAST(array_to_json(CAST(CAST(most_common_vals AS TEXT) AS TEXT[])) AS TEXT),CAST(array_to_json(most_common_freqs) AS TEXT) \
+             FROM pg_catalog.pg_stats WHERE schemaname=current_schema() AND tablename={table} AND NOT inherited AND attname IN ({})",
+            columns.join(",")
+        ))
+    }
+
     /// Who vacuums or looks at the same table already is not waited for.
     fn analyze(&self, tables: &[String]) -> Vec<String> {
         vec![format!("ANALYZE (SKIP_LOCKED) {}", tables.join(","))]

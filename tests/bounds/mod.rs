@@ -10,6 +10,7 @@ mod files;
 mod harvest;
 mod http2;
 mod live;
+mod skew;
 mod sockets;
 
 use std::time::{Duration, Instant};

@@ -61,6 +61,9 @@ pub async fn perform(work: &mut Writing<'_>, migration: &Migration<'_>) -> Resul
     carry::rename(work, &carried).await?;
     index::create_missing(work, migration.new).await?;
     names::types(work, migration).await?;
+    // They are of other tables and columns; they are measured anew by the next start or run.
+    work.run(work.params(), "DELETE FROM hayloft_figures".to_owned())
+        .await?;
     owe(work, migration).await?;
     if migration.planned.iter().any(ends_epoch) {
         // Who followed the changes could not follow these: cursors of the old epoch are told to begin anew.

@@ -8,6 +8,7 @@ mod changes;
 mod deferred;
 mod edits;
 mod eras;
+mod figures;
 mod gathered;
 mod groups;
 mod held;

@@ -1,0 +1,215 @@
+//! What filters leave over, and what they look at. Knows conditions; no lists of an answer.
+
+use crate::{
+    catalog::{EntityId, FieldId, FieldKind},
+    query::{Compare, Filter, Operand, Output, OutputValue, Quantifier, Select, TextTest},
+    value::Value,
+};
+
+use super::{Cost, Estimate, Guess, READ_BYTE, TEXT_OF_ROW, fan::Rows, steps_of};
+
+/// The part of the rows that a range of an indexed field is taken to leave.
+const RANGE: f64 = 1.0 / 3.0;
+/// Nanoseconds to call a test of a text.
+const TEST: f64 = 100.0;
+
+impl<'a> Estimate<'a> {
+    /// How many of so many rows meet a filter, at most as far as that is known.
+    pub(super) fn met(&self, filter: &'a Filter, entity: EntityId, all: f64) -> f64 {
+        match filter {
+            Filter::Many {
+                field,
+                quantifier: Quantifier::Some,
+                filter,
+            }
+            | Filter::One { field, filter } => self.linked(filter, entity, *field).map_or(all, |rows| rows.min(all)),
+            Filter::And(filters) => {
+                let each = filters.iter().map(|filter| self.met(filter, entity, all));
+                each.fold(all, f64::min)
+            }
+            Filter::Or(filters) => {
+                let each = filters.iter().map(|filter| self.met(filter, entity, all));
+                each.sum::<f64>().min(all)
+            }
+            Filter::Compare {
+                field,
+                compare: Compare::Eq,
+                operand,
+            } => self.equal(entity, *field, std::slice::from_ref(operand), all),
+            Filter::In { field, operands } => self.equal(entity, *field, operands, all),
+            Filter::IsNull { field } => match self.spread_of(entity, *field) {
+                Some(spread) => (all - spread.rows as f64).max(0.0),
+                None => all,
+            },
+            Filter::Key { .. } => all.min(1.0),
+            _ => all,
+        }
+    }
+
+    /// How many of so many rows the database looks at for a filter, if it is led by an index where one leads.
+    pub(super) fn led(&self, filter: &'a Filter, entity: EntityId, all: f64) -> f64 {
+        let leads = |field: FieldId| {
+            let own = self.catalog.entity(entity);
+            let of = own.field(field);
+            of.indexed || of.unique || own.key.first() == Some(&field)
+        };
+        match filter {
+            Filter::And(filters) => {
+                let each = filters.iter().map(|filter| self.led(filter, entity, all));
+                each.fold(all, f64::min)
+            }
+            Filter::Or(filters) => {
+                let each = filters.iter().map(|filter| self.led(filter, entity, all));
+                each.sum::<f64>().min(all)
+            }
+            Filter::Compare {
+                field,
+                compare: Compare::Eq,
+                ..
+            }
+            | Filter::In { field, .. }
+            | Filter::IsNull { field }
+                if leads(*field) =>
+            {
+                self.met(filter, entity, all)
+            }
+            Filter::Compare { field, .. } if leads(*field) => all * RANGE,
+            Filter::Key { .. } => all.min(1.0),
+            _ => all,
+        }
+    }
+
+    /// Whether [`Estimate::met`] knows how many rows a filter leaves, at least by some of its conditions.
+    pub(super) fn is_known(&self, filter: &'a Filter, entity: EntityId) -> bool {
+        const MANY: f64 = 1e15;
+        match filter {
+            // Nothing to meet, or another condition that may leave few of those.
+            Filter::And(filters) => filters.iter().all(|filter| self.is_known(filter, entity)),
+            filter => self.met(filter, entity, MANY) < MANY,
+        }
+    }
+
+    fn equal(&self, entity: EntityId, field: FieldId, operands: &'a [Operand], all: f64) -> f64 {
+        let own = self.catalog.entity(entity);
+        if own.key == [field] && !own.positional || own.field(field).unique {
+            return all.min(operands.len() as f64);
+        }
+        let Some(spread) = self.spread_of(entity, field) else {
+            return all;
+        };
+        let values = spread.values.unwrap_or(1) as f64;
+        let each = operands.iter().map(|operand| {
+            let value = self.operand(operand).unwrap_or(&Value::Null);
+            spread
+                .many_of(&[value])
+                .map_or_else(|| spread.light(values), |rows| rows as f64)
+        });
+        each.sum::<f64>().min(all)
+    }
+
+    /// The rows that are linked to those that a filter names by their keys.
+    fn linked(&self, filter: &'a Filter, entity: EntityId, field: FieldId) -> Option<f64> {
+        let kind = &self.catalog.entity(entity).field(field).kind;
+        let target = kind.target()?;
+        let keys = self.keys(filter, target)?;
+        let (spread, by) = match kind {
+            FieldKind::Reference { by, .. } => (self.spread_of(entity, field)?, by),
+            FieldKind::Links { by, .. } => {
+                let links = self.figures(entity)?.links.get(&field)?;
+                (links.by_target.as_ref()?, by)
+            }
+            _ => return None,
+        };
+        (keys.fields == by.as_slice()).then(|| keys.rows_of(spread, self.stored(target)))
+    }
+
+    /// What a filter looks at that is asked of these rows: rows of other types, and texts. The database may stop at the first one that
+    /// decides; when none does, it looks at all.
+    pub(super) fn filter(&self, asked: &Filter, entity: EntityId, rows: &Rows<'_>) -> Guess {
+        match asked {
+            Filter::And(filters) | Filter::Or(filters) => {
+                let each = filters.iter().map(|filter| self.filter(filter, entity, rows));
+                each.fold(Guess::default(), Guess::plus)
+            }
+            Filter::Not(filter) => self.filter(filter, entity, rows),
+            Filter::One { field, filter } | Filter::Many { field, filter, .. } => {
+                let Some(fan) = self.fan(entity, *field) else {
+                    return Guess::default();
+                };
+                let behind = Rows {
+                    count: self.reached(&fan, rows, 1.0, f64::INFINITY),
+                    keys: None,
+                    by: Some(fan.link),
+                    is_sure: true,
+                };
+                steps_of(behind.count).plus(self.filter(filter, fan.target, &behind))
+            }
+            Filter::Text { field, test, operand } => self.search(entity, *field, *test, operand, rows.count),
+            Filter::Compare { .. }
+            | Filter::In { .. }
+            | Filter::IsNull { .. }
+            | Filter::Has { .. }
+            | Filter::Key { .. } => Guess::default(),
+        }
+    }
+
+    /// A test of texts. Without an index each of them is read.
+    fn search(&self, entity: EntityId, field: FieldId, test: TextTest, operand: &Operand, rows: f64) -> Guess {
+        let begins = match (test, self.operand(operand)) {
+            (TextTest::StartsWith, Some(Value::Text(text))) => !text.is_empty(),
+            (TextTest::Like, Some(Value::Text(like))) => !like.is_empty() && !like.starts_with(['%', '_']),
+            _ => false,
+        };
+        if begins && self.catalog.entity(entity).field(field).indexed {
+            return Guess::default();
+        }
+        let width = self.value_width(entity, field);
+        Guess {
+            filter_rows: rows * (width / TEXT_OF_ROW).ceil().max(1.0),
+            nanos: rows * (TEST + width * READ_BYTE),
+            ..Guess::default()
+        }
+    }
+
+    /// The longest operands of all tests of texts below a select.
+    pub(super) fn letters_of(&self, select: &Select, cost: &mut Cost) {
+        if let Some(filter) = &select.filter {
+            self.letters(filter, cost);
+        }
+        self.letters_in(&select.output, cost);
+    }
+
+    fn letters_in(&self, output: &[Output], cost: &mut Cost) {
+        for member in output {
+            match &member.value {
+                OutputValue::Many { select, .. } => self.letters_of(select, cost),
+                OutputValue::One { output, .. } => self.letters_in(output, cost),
+                OutputValue::Text(_) | OutputValue::Leaf(_) | OutputValue::Value { .. } => {}
+            }
+        }
+    }
+
+    fn letters(&self, asked: &Filter, cost: &mut Cost) {
+        match asked {
+            Filter::And(filters) | Filter::Or(filters) => filters.iter().for_each(|filter| self.letters(filter, cost)),
+            Filter::Not(filter) | Filter::One { filter, .. } | Filter::Many { filter, .. } => {
+                self.letters(filter, cost);
+            }
+            Filter::Text { test, operand, .. } => {
+                let Some(Value::Text(text)) = self.operand(operand) else {
+                    return;
+                };
+                let longest = match test {
+                    TextTest::Like | TextTest::ILike => &mut cost.pattern_letters,
+                    TextTest::Contains | TextTest::StartsWith | TextTest::EndsWith => &mut cost.text_letters,
+                };
+                *longest = text.chars().count().max(*longest);
+            }
+            Filter::Compare { .. }
+            | Filter::In { .. }
+            | Filter::IsNull { .. }
+            | Filter::Has { .. }
+            | Filter::Key { .. } => {}
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! What a read may cost: rows and bytes of its answer, rows that its filters and orders look at, and the time of all that. Knows the
+//! read, the values of its parameters and the figures of the types; a guess, made before anything runs.
+//!
+//! A row that is known by its key counts as what it has; one of many counts as the mean, unless it was reached by a link: then those
+//! with many links are reached more often.
+
+mod fan;
+mod filter;
+#[cfg(test)]
+mod tests;
+mod width;
+
+use std::time::Duration;
+
+use crate::{
+    catalog::{Catalog, EntityId},
+    graphql::statistics::Known,
+    query::{Operand, Output, OutputValue, Read, RootValue, Select},
+    store::Figures,
+    value::Value,
+};
+
+use fan::{Keys, Rows};
+
+/// Links of a row when nothing better is known.
+const LINKS_PER_ROW: f64 = 10.0;
+
+/// Nanoseconds of a machine of no great speed: to look at a row, to sort it, to step to a row of another type, to make one of the answer,
+/// to read a byte of a text that is searched, and to put one into the answer.
+const LOOK: f64 = 300.0;
+const SORT: f64 = 700.0;
+const STEP: f64 = 1_500.0;
+const MAKE: f64 = 2_000.0;
+const READ_BYTE: f64 = 1.0;
+const WRITE_BYTE: f64 = 2.0;
+/// Bytes of a text that count as a row that is looked at.
+const TEXT_OF_ROW: f64 = 1_000.0;
+
+/// What a read is guessed to cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(in crate::graphql) struct Cost {
+    /// Rows in all lists of the answer.
+    pub rows: u64,
+    /// Bytes of the answer, of lists whose filters are known to leave so many rows.
+    pub bytes: u64,
+    /// Rows of other types that filters and orders step to, for each row they are asked of; and rows whose texts are searched without an
+    /// index, those of long texts several times.
+    pub filter_rows: u64,
+    /// How long all of it may take.
+    pub time: Duration,
+    /// Letters of the longest text that `contains`, `startsWith` or `endsWith` looks for.
+    pub text_letters: usize,
+    /// The same of a pattern.
+    pub pattern_letters: usize,
+}
+
+/// The same in the making.
+#[derive(Clone, Copy, Debug, Default)]
+struct Guess {
+    rows: f64,
+    bytes: f64,
+    filter_rows: f64,
+    nanos: f64,
+}
+
+impl Guess {
+    fn plus(self, other: Guess) -> Guess {
+        Guess {
+            rows: self.rows + other.rows,
+            bytes: self.bytes + other.bytes,
+            filter_rows: self.filter_rows + other.filter_rows,
+            nanos: self.nanos + other.nanos,
+        }
+    }
+}
+
+/// The cost of all roots together.
+pub(in crate::graphql) fn estimate(catalog: &Catalog, read: &Read, params: &[Value], known: &Known) -> Cost {
+    let estimate = Estimate { catalog, params, known };
+    let guesses = read.roots.iter().map(|root| match &root.value {
+        RootValue::Json(json) => Guess {
+            bytes: json.len() as f64,
+            ..Guess::default()
+        },
+        RootValue::Freshness(_) => Guess {
+            rows: catalog.entities.len() as f64,
+            ..Guess::default()
+        },
+        RootValue::One(select) => estimate.one(select),
+        RootValue::Many(select) => estimate.all(select),
+    });
+    let guess = guesses.fold(Guess::default(), Guess::plus);
+    let mut cost = Cost {
+        rows: guess.rows as u64,
+        bytes: guess.bytes as u64,
+        filter_rows: guess.filter_rows as u64,
+        time: Duration::from_nanos(guess.nanos as u64),
+        ..Cost::default()
+    };
+    for root in &read.roots {
+        if let RootValue::One(select) | RootValue::Many(select) = &root.value {
+            estimate.letters_of(select, &mut cost);
+        }
+    }
+    cost
+}
+
+struct Estimate<'a> {
+    catalog: &'a Catalog,
+    params: &'a [Value],
+    known: &'a Known,
+}
+
+impl<'a> Estimate<'a> {
+    fn figures(&self, entity: EntityId) -> Option<&'a Figures> {
+        self.known.of(entity)
+    }
+
+    fn stored(&self, entity: EntityId) -> f64 {
+        self.figures(entity).map_or(0.0, |figures| figures.rows as f64)
+    }
+
+    /// One row by its key.
+    fn one(&self, select: &'a Select) -> Guess {
+        let rows = Rows {
+            count: 1.0,
+            keys: self.keys_of(select),
+            by: None,
+            is_sure: true,
+        };
+        let own = Guess {
+            rows: 0.0,
+            ..self.made(select, 1.0, true)
+        };
+        own.plus(self.conditions(select, &Rows::some(1.0)))
+            .plus(self.members(&select.output, select.entity, &rows))
+    }
+
+    /// A list of all rows that meet the filter.
+    fn all(&self, select: &'a Select) -> Guess {
+        let stored = self.stored(select.entity);
+        let filter = select.filter.as_ref();
+        let met = filter.map_or(stored, |filter| self.met(filter, select.entity, stored));
+        let led = filter.map_or(stored, |filter| self.led(filter, select.entity, stored));
+        let first = self.first(select).unwrap_or(f64::INFINITY);
+        let rows = Rows {
+            count: met.min(first),
+            // With `first` it is some of them.
+            keys: self.keys_of(select).filter(|keys| keys.len() as f64 <= first),
+            by: None,
+            is_sure: filter.is_none_or(|filter| self.is_known(filter, select.entity)),
+        };
+        // The first rows in the order of an index are found at once.
+        let skipped = self.offset(select);
+        let looked = match filter.is_none() && self.in_order(select) {
+            true => led.min(first + skipped),
+            false => led,
+        };
+        let sorted = if self.in_order(select) { 0.0 } else { led * SORT };
+        let look = Guess {
+            nanos: looked * LOOK + sorted,
+            ..Guess::default()
+        };
+        look.plus(self.conditions(select, &Rows::some(led)))
+            .plus(self.made(select, rows.count, rows.is_sure))
+            .plus(self.members(&select.output, select.entity, &rows))
+    }
+
+    /// Rows of the answer, and their bytes but for those of lists in them, if their number is sure.
+    fn made(&self, select: &Select, rows: f64, is_sure: bool) -> Guess {
+        let bytes = rows * self.width(&select.output, select.entity);
+        Guess {
+            rows,
+            bytes: if is_sure { bytes } else { 0.0 },
+            filter_rows: 0.0,
+            nanos: rows * MAKE + bytes * WRITE_BYTE,
+        }
+    }
+
+    /// The filter and the orders of a select, asked of so many rows.
+    fn conditions(&self, select: &Select, rows: &Rows<'_>) -> Guess {
+        let filter = select.filter.as_ref();
+        let filter = filter.map_or(Guess::default(), |filter| self.filter(filter, select.entity, rows));
+        let steps: usize = select.order.iter().map(|order| order.path.len()).sum();
+        filter.plus(steps_of(rows.count * steps as f64))
+    }
+
+    /// The lists below one level.
+    fn members(&self, output: &'a [Output], entity: EntityId, rows: &Rows<'a>) -> Guess {
+        let lists = output.iter().map(|member| match &member.value {
+            OutputValue::Many { field, select } => self.below(select, entity, *field, rows),
+            OutputValue::One { field, output } => {
+                let Some(fan) = self.fan(entity, *field) else {
+                    return Guess::default();
+                };
+                let behind = Rows {
+                    count: rows.count,
+                    keys: None,
+                    by: Some(fan.link),
+                    is_sure: rows.is_sure,
+                };
+                let steps = Guess {
+                    nanos: rows.count * STEP,
+                    ..Guess::default()
+                };
+                steps.plus(self.members(output, fan.target, &behind))
+            }
+            OutputValue::Text(_) | OutputValue::Leaf(_) | OutputValue::Value { .. } => Guess::default(),
+        });
+        lists.fold(Guess::default(), Guess::plus)
+    }
+
+    /// A list in each row.
+    fn below(&self, select: &'a Select, entity: EntityId, field: crate::catalog::FieldId, rows: &Rows<'a>) -> Guess {
+        let Some(fan) = self.fan(entity, field) else {
+            return Guess::default();
+        };
+        let stored = self.stored(fan.target).max(1.0);
+        let met = select.filter.as_ref();
+        let met = met.map_or(1.0, |filter| self.met(filter, fan.target, stored) / stored);
+        let found = self.reached(&fan, rows, 1.0, f64::INFINITY);
+        let kept = self.reached(&fan, rows, met, self.first(select).unwrap_or(f64::INFINITY));
+        let filter = select.filter.as_ref();
+        let is_sure = rows.is_sure && filter.is_none_or(|filter| self.is_known(filter, fan.target));
+        let below = |count| Rows {
+            count,
+            keys: None,
+            by: Some(fan.link),
+            is_sure,
+        };
+        let look = Guess {
+            nanos: rows.count * STEP + found * STEP,
+            ..Guess::default()
+        };
+        look.plus(self.conditions(select, &below(found)))
+            .plus(self.made(select, kept, is_sure))
+            .plus(self.members(&select.output, fan.target, &below(kept)))
+    }
+
+    /// Whether an index has the order, so that nothing is sorted.
+    fn in_order(&self, select: &Select) -> bool {
+        let entity = self.catalog.entity(select.entity);
+        match select.order.as_slice() {
+            [] => true,
+            [order, ..] => {
+                let field = entity.field(order.field);
+                order.path.is_empty() && (field.indexed || field.unique || entity.key.first() == Some(&order.field))
+            }
+        }
+    }
+
+    fn first(&self, select: &Select) -> Option<f64> {
+        select.first.as_ref().and_then(|operand| self.count(operand))
+    }
+
+    fn offset(&self, select: &Select) -> f64 {
+        let offset = select.offset.as_ref();
+        offset.and_then(|operand| self.count(operand)).unwrap_or(0.0)
+    }
+
+    fn count(&self, operand: &Operand) -> Option<f64> {
+        match self.operand(operand) {
+            Some(Value::Int(count)) => u64::try_from(*count).ok().map(|count| count as f64),
+            _ => None,
+        }
+    }
+
+    fn operand<'o>(&'o self, operand: &'o Operand) -> Option<&'o Value> {
+        match operand {
+            Operand::Value(value) => Some(value),
+            Operand::Param(at) => self.params.get(*at),
+        }
+    }
+
+    fn keys_of(&self, select: &'a Select) -> Option<Keys<'a>> {
+        self.keys(select.filter.as_ref()?, select.entity)
+    }
+}
+
+/// Steps to rows of other types.
+fn steps_of(count: f64) -> Guess {
+    Guess {
+        filter_rows: count,
+        nanos: count * STEP,
+        ..Guess::default()
+    }
+}
