@@ -6,6 +6,9 @@ use super::{ApiError, Limits, gate::Cost, kept::TOO_LARGE};
 /// be small ones. What slips through is stopped while it is made.
 const BYTES_TIMES: u64 = 4;
 
+/// What to do about too many rows.
+pub(super) const TOO_MANY: &str = ", cut the lists with first, or filter by key";
+
 /// Refuses what is estimated to be too much. The error says by how much, by which limit, and how to ask for less.
 pub(super) fn check(cost: &Cost, limits: &Limits) -> Result<(), ApiError> {
     for (what, found, limit, knob) in [
@@ -28,7 +31,7 @@ pub(super) fn check(cost: &Cost, limits: &Limits) -> Result<(), ApiError> {
     }
     if cost.rows > limits.rows {
         let error = ApiError::over("estimated rows of the answer", cost.rows, limits.rows, "rows");
-        return Err(error.with(", cut the lists with first, or filter by key"));
+        return Err(error.with(TOO_MANY));
     }
     if cost.filter_rows > limits.filter_rows {
         let what =

@@ -9,7 +9,7 @@ use apollo_compiler::{
 };
 use serde_json::json;
 
-use crate::store::StoreError;
+use crate::store::{Beyond, StoreError};
 
 /// Diagnostics shown of one document: more would only repeat its first mistakes.
 const DIAGNOSTICS_MAX: usize = 20;
@@ -148,6 +148,9 @@ impl ApiError {
 
     /// The public side of a store's failure; the cause goes to the log.
     pub(super) fn from_store(error: &StoreError) -> ApiError {
+        if let StoreError::Beyond(beyond) = error {
+            return ApiError::beyond(*beyond);
+        }
         let code = match error {
             StoreError::Timeout(_) | StoreError::Waited(_) => Code::Timeout,
             StoreError::TooLarge(_) => Code::TooComplex,
@@ -161,6 +164,20 @@ impl ApiError {
         let cause = std::error::Error::source(error).map(ToString::to_string);
         tracing::error!(error = %error, cause, "a read failed");
         ApiError::new(code, error.to_string())
+    }
+
+    /// An answer that was stopped while it was made.
+    fn beyond(beyond: Beyond) -> ApiError {
+        match beyond {
+            Beyond::Rows { found, most } => {
+                let error = ApiError::over("rows when the answer was stopped", found, most, "rows");
+                error.with(super::cost::TOO_MANY)
+            }
+            Beyond::Bytes { found, most } => {
+                let error = ApiError::over("bytes of the answer when it was stopped", found, most, "answer_bytes");
+                error.with(super::kept::TOO_LARGE)
+            }
+        }
     }
 
     /// In the form of the specification.

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::{
     catalog::{Catalog, Valid},
     query::RootValue,
-    store::{Store, StoreError},
+    store::{Bounds, Store, StoreError},
 };
 
 use super::{
@@ -51,6 +51,10 @@ pub(super) struct Inner {
 impl DataApi {
     /// Builds the served schema; nothing is read from the store yet.
     pub fn new(catalog: Arc<Valid<Catalog>>, store: Store, limits: Limits) -> Result<DataApi, SchemaError> {
+        store.bound_answers(Bounds {
+            rows: limits.rows,
+            bytes: limits.answer_bytes as u64,
+        });
         let live = Live::new(limits.subscriptions);
         let keeping = Keeping::new(&limits);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -211,7 +215,7 @@ impl DataApi {
             Way::Keyed(roots) if bound.is_small => match self.load(roots, bound).await {
                 Ok(text) => return keeping.keep(text, clients).await,
                 // Another one's key may be to blame.
-                Err(error) if matches!(*error, StoreError::Timeout(_)) => &alone()?,
+                Err(error) if matches!(*error, StoreError::Timeout(_) | StoreError::Beyond(_)) => &alone()?,
                 Err(error) => return Err(ApiError::from_store(&error)),
             },
             // With very much behind it, a row by key is no look-up that others should wait for.

@@ -9,7 +9,7 @@ use crate::{
     config::DatabaseUrl,
     definition::SourceFile,
     layout::Layout,
-    store::{Access, Finish, Group, Reason, StartRun, Store},
+    store::{Access, Finish, Group, Reason, Run, StartRun, Store},
     value::{Key, Row, Value},
 };
 
@@ -75,6 +75,17 @@ impl Farm {
 
     /// One run with these rows; rows that are not among them stay.
     pub async fn load(&self, entity: &str, rows: Vec<Row>) {
+        let run = self.begin(entity, rows).await;
+        let finish = Finish::Complete {
+            missing: Missing::Keep,
+            missing_max: 0.0,
+            told: Default::default(),
+        };
+        self.api.store().finish_run(&run, finish).await.expect("an end");
+    }
+
+    /// The same before the run has ended.
+    pub async fn begin(&self, entity: &str, rows: Vec<Row>) -> Run {
         let store = self.api.store();
         let start = StartRun {
             resume: None,
@@ -90,12 +101,7 @@ impl Farm {
             ..Group::default()
         };
         store.commit_group(&run, group).await.expect("a commit");
-        let finish = Finish::Complete {
-            missing: Missing::Keep,
-            missing_max: 0.0,
-            told: Default::default(),
-        };
-        store.finish_run(&run, finish).await.expect("an end");
+        run
     }
 
     fn entity(&self, name: &str) -> EntityId {

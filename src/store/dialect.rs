@@ -6,6 +6,7 @@ use sea_orm::DbBackend;
 
 use super::{
     bind::{Kind, Line, Params},
+    made::Bounds,
     types::StoreError,
 };
 use crate::{layout::ColumnKind, query::TextTest, value::Scalar};
@@ -15,6 +16,15 @@ use crate::{layout::ColumnKind, query::TextTest, value::Scalar};
 pub enum Numbered {
     Yes,
     No,
+}
+
+/// Where a list of rows stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowsOf {
+    /// In the answer itself.
+    Answer,
+    /// In a row, or in one below.
+    Row,
 }
 
 /// Texts of one chain, 50 pairs of a key and a value: functions of PostgreSQL take 100 arguments, those of older builds
@@ -105,6 +115,12 @@ pub trait Dialect: Send + Sync + 'static {
     }
     /// Aggregates the text expression `text` over ordered rows to a JSON array.
     fn array(&self, text: &str, from: &str) -> String;
+    /// The same of rows of the answer, which ends the statement when they are too many.
+    fn rows_array(&self, text: &str, from: &str, of: RowsOf, bounds: Bounds) -> String;
+    /// How many rows such a list is to have at most, when the read says `first`; none: as many as there are.
+    fn cut(&self, first: Option<&str>, _bounds: Bounds) -> Option<String> {
+        first.map(str::to_owned)
+    }
     /// Aggregates a text expression to one text with commas between, in any order.
     fn join_texts(&self, text: &str) -> String;
     /// The member `name` of the JSON object `document`: JSON text or SQL null.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{connect, ground};
+use super::{connect, ground, made::Beyond};
 
 /// A failure of the store. The text is public; the cause is for the log.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +41,9 @@ pub enum StoreError {
     /// The query is beyond what the database can take in one statement.
     #[error("the query is too large for the database: {0}; ask for less at once")]
     TooLarge(String),
+    /// An answer grew beyond its bounds while it was made.
+    #[error("{0}")]
+    Beyond(#[from] Beyond),
     /// Something that the caller may not ask for.
     #[error("{0}")]
     Refused(String),

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use rusqlite::{
     Connection, Error, ToSql,
-    functions::{Context, FunctionFlags},
+    functions::{Aggregate, Context, FunctionFlags},
     types::{ToSqlOutput, ValueRef},
 };
 use sqlx::sqlite::LockedSqliteHandle;
 
 use super::{
     like::Pattern,
+    made::{Bounds, Made},
     reader::{Clock, Deadline},
 };
 use crate::value::{duration_text, float_text};
@@ -36,12 +37,20 @@ pub const LIKE: &str = "hayloft_like";
 /// `hayloft_ilike(pattern,text)`: the same without regard to the case of ASCII letters.
 pub const ILIKE: &str = "hayloft_ilike";
 
+/// `hayloft_rows(json)`: an aggregate, the JSON array of all its rows; it ends the statement when they are too many.
+pub const ROWS: &str = "hayloft_rows";
+
+/// `hayloft_root_rows(json)`: the same for a list of the answer itself.
+pub const ROOT_ROWS: &str = "hayloft_root_rows";
+
 /// When the statement has to end for which texts are looked at. SQLite itself asks for that between some thousand steps, and a row's
 /// whole text is one of them.
 #[derive(Clone)]
 pub struct Time {
     pub clock: Clock,
     pub deadline: Arc<Deadline>,
+    /// What the statement has made of its answer.
+    pub made: Arc<Made>,
 }
 
 impl Time {
@@ -50,10 +59,11 @@ impl Time {
         Time {
             clock: Clock::begin(),
             deadline: Arc::default(),
+            made: Arc::default(),
         }
     }
 
-    fn is_over(&self) -> bool {
+    pub fn is_over(&self) -> bool {
         self.deadline.is_over(self.clock)
     }
 
@@ -89,7 +99,12 @@ pub fn install(handle: &mut LockedSqliteHandle<'_>, time: &Time) -> Result<(), s
         let own = time.clone();
         connection.create_scalar_function(LIKE, 2, flags, move |context| like(context, false, &own))?;
         let own = time.clone();
-        connection.create_scalar_function(ILIKE, 2, flags, move |context| like(context, true, &own))
+        connection.create_scalar_function(ILIKE, 2, flags, move |context| like(context, true, &own))?;
+        for (name, is_root) in [(ROWS, false), (ROOT_ROWS, true)] {
+            let made = Arc::clone(&time.made);
+            connection.create_aggregate_function(name, 1, flags, Array { made, is_root })?;
+        }
+        Ok(())
     });
     registered.map_err(|error| sqlx::Error::Configuration(Box::new(error)))
 }
@@ -108,6 +123,65 @@ impl ToSql for Json {
         };
         Ok(ToSqlOutput::from(text))
     }
+}
+
+/// The rows of a list as JSON, while they come.
+struct Array {
+    made: Arc<Made>,
+    is_root: bool,
+}
+
+struct Rows {
+    json: Vec<u8>,
+    count: u64,
+    bounds: Bounds,
+}
+
+/// Bytes of JSON.
+struct Bytes(Vec<u8>);
+
+impl ToSql for Bytes {
+    fn to_sql(&self) -> Result<ToSqlOutput<'_>, Error> {
+        Ok(ToSqlOutput::Borrowed(ValueRef::Text(&self.0)))
+    }
+}
+
+impl Aggregate<Rows, Bytes> for Array {
+    fn init(&self, _context: &mut Context<'_>) -> Result<Rows, Error> {
+        Ok(Rows {
+            json: vec![b'['],
+            count: 0,
+            bounds: self.made.bounds(),
+        })
+    }
+
+    fn step(&self, context: &mut Context<'_>, rows: &mut Rows) -> Result<(), Error> {
+        if rows.count > 0 {
+            rows.json.push(b',');
+        }
+        rows.json.extend_from_slice(context.get_raw(0).as_bytes()?);
+        rows.count += 1;
+        match self.made.row(rows.bounds, rows.count, rows.json.len() as u64) {
+            true => Ok(()),
+            false => Err(beyond()),
+        }
+    }
+
+    fn finalize(&self, _context: &mut Context<'_>, rows: Option<Rows>) -> Result<Bytes, Error> {
+        let Some(Rows { mut json, bounds, .. }) = rows else {
+            return Ok(Bytes(b"[]".to_vec()));
+        };
+        json.push(b']');
+        match self.is_root && !self.made.list(bounds, json.len() as u64) {
+            true => Err(beyond()),
+            false => Ok(Bytes(json)),
+        }
+    }
+}
+
+/// The statement's error; what was too much is noted elsewhere.
+fn beyond() -> Error {
+    Error::UserFunctionError("the answer is too large".into())
 }
 
 fn float(context: &Context<'_>) -> Result<Json, Error> {

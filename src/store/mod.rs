@@ -28,6 +28,7 @@ mod journal;
 mod ledger;
 mod like;
 mod load;
+mod made;
 mod migrate;
 mod open;
 mod parents;
@@ -87,6 +88,7 @@ pub use backup::{Backup, Restored};
 pub use dangling::Dangling;
 pub use figures::{Figures, Links, Spread};
 pub use held::{Decision, HeldDeletion};
+pub use made::{Beyond, Bounds};
 pub use parents::*;
 pub use plan::{LayoutPlan, PlannedStep};
 pub use processes::{Attendance, ProcessSeen};
@@ -287,7 +289,7 @@ impl Store {
 
     /// Compiles a read to one statement. Pure; fails only beyond a database's own limits.
     pub fn compile(&self, read: &Read) -> Result<Statement, StoreError> {
-        read::compile(&self.inner.catalog, &self.inner.layout, self.inner.dialect, read)
+        self.compiler().compile(read)
     }
 
     /// Runs a compiled read: one statement, one snapshot. `params` are the operands `Operand::Param(n)`.
@@ -304,14 +306,22 @@ impl Store {
         by: &[FieldId],
         output: &[Output],
     ) -> Result<Option<KeyedStatement>, StoreError> {
-        read::compile_keyed(
-            &self.inner.catalog,
-            &self.inner.layout,
-            self.inner.dialect,
-            entity,
-            by,
-            output,
-        )
+        self.compiler().compile_keyed(entity, by, output)
+    }
+
+    fn compiler(&self) -> read::Base<'_> {
+        read::Base {
+            catalog: &self.inner.catalog,
+            layout: &self.inner.layout,
+            dialect: self.inner.dialect,
+            bounds: self.inner.readers.bounds(),
+        }
+    }
+
+    /// What answers may have from now on, for all handles to these connections. What is compiled before keeps to what was said then.
+    pub fn bound_answers(&self, bounds: Bounds) {
+        self.inner.readers.bound(bounds);
+        self.inner.lookups.bound(bounds);
     }
 
     /// Loads many rows by key in one statement. `params` are the operands `Operand::Param(n)` of what is selected, the same for

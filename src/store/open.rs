@@ -23,7 +23,7 @@ use super::{
     ground::Ground,
     pooler,
     postgres::Postgres,
-    reader::{Clock, Deadline, Source},
+    reader::Source,
     sqlite::{DECIMAL_COLLATION, Sqlite},
     types::StoreError,
 };
@@ -233,24 +233,18 @@ async fn point_at_commits(connection: &mut SqliteConnection) -> Result<(), sqlx:
 }
 
 /// A connection that only reads and gives up at its deadline; opened when it is first used.
-pub fn reader(database: &Path, clock: Clock, deadline: Arc<Deadline>) -> Pool {
+pub fn reader(database: &Path, time: functions::Time) -> Pool {
     let options = options(database)
         .read_only(true)
         .pragma("query_only", "on")
         .pragma("mmap_size", MMAP_BYTES.to_string());
     let pool = pool_options()
         .after_connect(move |connection, _| {
-            let (clock, deadline) = (clock, Arc::clone(&deadline));
+            let time = time.clone();
             Box::pin(async move {
                 let mut handle = connection.lock_handle().await?;
-                functions::install(
-                    &mut handle,
-                    &functions::Time {
-                        clock,
-                        deadline: Arc::clone(&deadline),
-                    },
-                )?;
-                handle.set_progress_handler(STEPS_PER_LOOK, move || !deadline.is_over(clock));
+                functions::install(&mut handle, &time)?;
+                handle.set_progress_handler(STEPS_PER_LOOK, move || !time.is_over());
                 Ok(())
             })
         })

@@ -1,5 +1,7 @@
 //! PostgreSQL's dialect. Knows PostgreSQL's functions and their traps; no business.
 
+mod texts;
+
 use std::borrow::Cow;
 
 use sea_orm::DbBackend;
@@ -10,10 +12,11 @@ use crate::{layout::ColumnKind, query::TextTest, value::Scalar};
 
 use super::{
     bind::{Kind, Line, Params, get},
-    dialect::{Dialect, Numbered},
-    tables::BETWEEN,
+    dialect::{Dialect, Numbered, RowsOf},
+    made::{BYTES_MARK, Bounds, ROWS_MARK},
     types::StoreError,
 };
+use texts::{array_of, duration, key_name, texts};
 
 /// Bytes of an identifier (NAMEDATALEN less one); the server cuts longer ones, and two of them may then be one.
 const NAME_MAX: usize = 63;
@@ -212,6 +215,30 @@ impl Dialect for Postgres {
     fn array(&self, text: &str, from: &str) -> String {
         // The rows of an ordered subquery are aggregated in its order; nothing runs in parallel here, which could change that.
         format!("(SELECT concat('[',string_agg({text},','),']') FROM ({from}) AS a)")
+    }
+
+    /// What it cannot stop by itself, it is asked to read as a number. Not as a constant: that it would do before it begins.
+    fn rows_array(&self, text: &str, from: &str, _of: RowsOf, bounds: Bounds) -> String {
+        let rows = format!("string_agg({text},',')");
+        if bounds == Bounds::ENDLESS {
+            return self.array(text, from);
+        }
+        let stop =
+            |mark: &str, count: &str, most: u64| format!("WHEN {count}>{most} THEN CAST('{mark}'||{count} AS BIGINT)");
+        format!(
+            "(SELECT concat('[',{rows},']',CASE {} {} END) FROM ({from}) AS a)",
+            stop(ROWS_MARK, "count(*)", bounds.rows),
+            stop(BYTES_MARK, &format!("octet_length({rows})"), bounds.bytes),
+        )
+    }
+
+    /// One more than may be, which is seen.
+    fn cut(&self, first: Option<&str>, bounds: Bounds) -> Option<String> {
+        let most = i64::try_from(bounds.rows).ok().and_then(|rows| rows.checked_add(1));
+        match (first, most) {
+            (Some(first), Some(most)) => Some(format!("least({first},{most})")),
+            (first, most) => first.map(str::to_owned).or(most.map(|most| most.to_string())),
+        }
     }
 
     fn join_texts(&self, text: &str) -> String {
@@ -418,48 +445,6 @@ impl Dialect for Postgres {
     fn plan(&self, lines: &[Line]) -> Result<Vec<String>, StoreError> {
         lines.iter().map(|line| get(line, 0)).collect()
     }
-}
-
-/// The elements of the array that carries a column of many rows, and what makes values of them.
-fn array_of(kind: Kind) -> (&'static str, &'static str) {
-    match kind {
-        Kind::Int => ("bigint", ""),
-        Kind::Float => ("float8", ""),
-        Kind::Bool => ("boolean", ""),
-        Kind::Decimal => ("text", "::numeric"),
-        Kind::Text => ("text", ""),
-    }
-}
-
-/// A list of which the server can index the items: they are texts. Numbers and truth values become such, as they are compared
-/// elsewhere, too; none of them has a comma or a bracket.
-fn texts(list: &str, items: ColumnKind) -> String {
-    match items {
-        ColumnKind::Scalar(Scalar::Int | Scalar::Float | Scalar::Boolean) => {
-            format!("(replace(replace(replace({list},'[','[\"'),']','\"]'),',','\",\"')::jsonb)")
-        }
-        _ => format!("({list}::jsonb)"),
-    }
-}
-
-/// What `value::duration_text` gives, as JSON. The parts are taken apart before `abs`, which fails on the smallest integer.
-fn duration(column: &str) -> String {
-    let part = |count: &str, unit: &str| format!("CASE WHEN {count}=0 THEN '' ELSE abs({count})||'{unit}' END");
-    let days = part(&format!("({column}/86400000000)"), "D");
-    let hours = part(&format!("({column}/3600000000%24)"), "H");
-    let minutes = part(&format!("({column}/60000000%60)"), "M");
-    let seconds = format!(
-        "CASE WHEN {column}%60000000=0 AND {column}<>0 THEN '' ELSE \
-         rtrim(rtrim(abs({column}/1000000%60)||'.'||lpad(abs({column}%1000000)::text,6,'0'),'0'),'.')||'S' END"
-    );
-    let clock =
-        format!("CASE WHEN {column}%86400000000=0 AND {column}<>0 THEN '' ELSE 'T'||{hours}||{minutes}||{seconds} END");
-    format!("(CASE WHEN {column}<0 THEN '\"-P' ELSE '\"P' END||{days}||{clock}||'\"')")
-}
-
-/// Primary keys stand among the tables and indexes: no table is called so, and no index of ours.
-fn key_name(table: &str) -> String {
-    format!("{table}{BETWEEN}row")
 }
 
 #[cfg(test)]

@@ -16,7 +16,9 @@ use super::{
     connect::Plans,
     dialect::Dialect,
     driver::{Command, Line, Pool},
+    functions::Time,
     ground::Ground,
+    made::{self, Beyond, Bounds, Made},
     open,
     session::Session,
     sqlite::Sqlite,
@@ -62,6 +64,7 @@ impl Deadline {
 struct Reader {
     link: Link,
     deadline: Arc<Deadline>,
+    made: Arc<Made>,
 }
 
 /// A reader's one connection.
@@ -78,9 +81,9 @@ pub enum Source {
 }
 
 impl Source {
-    fn link(&self, clock: Clock, deadline: &Arc<Deadline>, limit: Duration, plans: Plans) -> Link {
+    fn link(&self, time: Time, limit: Duration, plans: Plans) -> Link {
         match self {
-            Source::Sqlite(path) => Link::Sqlite(open::reader(path, clock, Arc::clone(deadline))),
+            Source::Sqlite(path) => Link::Sqlite(open::reader(path, time)),
             Source::Postgres(options, ground) => {
                 let session = Session::new((**options).clone(), Arc::clone(ground), limit, plans);
                 Link::Postgres(Box::new(session))
@@ -98,6 +101,8 @@ pub struct Readers {
     permits: Arc<Semaphore>,
     plans: Plans,
     count: usize,
+    /// What one statement may make.
+    bounds: Mutex<Bounds>,
     /// Of all readers, those that are taken included.
     deadlines: Mutex<Vec<Arc<Deadline>>>,
     /// Statements so far.
@@ -129,6 +134,7 @@ impl Readers {
             limit,
             plans,
             count,
+            bounds: Mutex::new(Bounds::ENDLESS),
             deadlines: Mutex::new(deadlines.collect()),
             free: Mutex::new(free),
             permits: Arc::new(Semaphore::new(count)),
@@ -149,6 +155,23 @@ impl Readers {
         self.limit
     }
 
+    /// Bytes of all texts of a statement: look-ups by key are many answers in one.
+    fn whole(&self) -> u64 {
+        match self.plans {
+            Plans::ByValue => self.bounds().bytes,
+            Plans::ByKey => u64::MAX,
+        }
+    }
+
+    /// What one statement may make from now on.
+    pub fn bound(&self, bounds: Bounds) {
+        *self.bounds.lock().unwrap_or_else(PoisonError::into_inner) = bounds;
+    }
+
+    pub fn bounds(&self) -> Bounds {
+        *self.bounds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A reader apart from these, for what may take longer; to be closed by whoever asked for it.
     pub fn apart(&self, limit: Duration) -> Arc<Readers> {
         Arc::new(Readers::new(&self.source, Plans::ByValue, limit, 1))
@@ -164,6 +187,7 @@ impl Readers {
         if let Some(reader) = &reader {
             let at = self.clock.micros() + u64::try_from(self.limit.as_micros()).unwrap_or(u64::MAX / 2);
             reader.deadline.0.store(at, Ordering::Relaxed);
+            reader.made.begin(self.bounds());
         }
         Ok(Taken {
             readers: Arc::clone(self),
@@ -232,9 +256,10 @@ impl Taken {
                 let ends = tokio::time::timeout(self.readers.limit + HEARS, pool.fetch_all(command));
                 ends.await.map_err(|_| StoreError::Timeout(self.readers.limit))?
             }
-            Link::Postgres(session) => session.fetch_all(command).await,
+            Link::Postgres(session) => session.fetch_all(command, self.readers.whole()).await,
         };
-        self.idle = true;
+        // What was left in the middle goes on until it is told to end.
+        self.idle = !matches!(&rows, Err(sqlx::Error::Decode(cause)) if cause.is::<Beyond>());
         Ok(rows)
     }
 
@@ -245,6 +270,12 @@ impl Taken {
 
     /// Names an error: what the deadline interrupted is a timeout.
     pub fn error(&self, error: sqlx::Error) -> StoreError {
+        // A list that a statement ends with when its time is over is not whole either.
+        let reader = self.reader.as_ref().filter(|_| !self.is_over());
+        let beyond = reader.and_then(|reader| reader.made.beyond());
+        if let Some(beyond) = beyond.or_else(|| made::beyond_of(&error, self.readers.bounds())) {
+            return StoreError::Beyond(beyond);
+        }
         let code = error
             .as_database_error()
             .and_then(|error| error.code())
@@ -283,10 +314,16 @@ impl Drop for Taken {
 
 impl Reader {
     fn new(source: &Source, clock: Clock, limit: Duration, plans: Plans) -> Reader {
-        let deadline = Arc::new(Deadline::default());
+        let (deadline, made) = (Arc::new(Deadline::default()), Arc::new(Made::default()));
+        let time = Time {
+            clock,
+            deadline: Arc::clone(&deadline),
+            made: Arc::clone(&made),
+        };
         Reader {
-            link: source.link(clock, &deadline, limit, plans),
+            link: source.link(time, limit, plans),
             deadline,
+            made,
         }
     }
 

@@ -6,7 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection, postgres::PgConnectOptions};
+use futures_util::{Stream, TryStreamExt as _};
+use sqlx::{
+    AssertSqlSafe, ConnectOptions, PgConnection, Row as _,
+    postgres::{PgConnectOptions, PgRow},
+};
 
 use super::{
     away::Why,
@@ -14,6 +18,7 @@ use super::{
     connect::{self, Plans},
     driver::{Command, Line, mixed},
     ground::Ground,
+    made::Beyond,
 };
 
 /// Beyond the server's own limit: then the server or the way to it hangs, and the connection is given up.
@@ -55,8 +60,9 @@ impl Session {
         }
     }
 
-    /// Runs a statement that only reads; so it may be run again when the connection was cut, or it had to give way.
-    pub async fn fetch_all(&mut self, command: Command) -> Result<Vec<Line>, sqlx::Error> {
+    /// Runs a statement that only reads; so it may be run again when the connection was cut, or it had to give way. It is left when its
+    /// texts have more than so many bytes, with [`Beyond`] as what could not be decoded.
+    pub async fn fetch_all(&mut self, command: Command, most: u64) -> Result<Vec<Line>, sqlx::Error> {
         let Params::Postgres(params) = command.params else {
             return Err(mixed());
         };
@@ -66,9 +72,9 @@ impl Session {
             let live = self.connected(until).await?;
             let query = sqlx::query_with(AssertSqlSafe(command.sql.clone()), params.clone());
             let limit = until.saturating_duration_since(Instant::now());
-            let done = tokio::time::timeout(limit, query.fetch_all(&mut live.connection)).await;
+            let done = tokio::time::timeout(limit, collect(query.fetch(&mut live.connection), most)).await;
             let error = match done {
-                Ok(Ok(rows)) => return Ok(rows.into_iter().map(Line::Postgres).collect()),
+                Ok(Ok(rows)) => return Ok(rows),
                 Ok(Err(error)) => error,
                 Err(_) => sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()),
             };
@@ -149,6 +155,23 @@ impl Session {
             connect::close(live.connection).await;
         }
     }
+}
+
+/// The rows, while those with a text in their second column do not become too many bytes.
+async fn collect(
+    mut rows: impl Stream<Item = Result<PgRow, sqlx::Error>> + Unpin,
+    most: u64,
+) -> Result<Vec<Line>, sqlx::Error> {
+    let (mut all, mut found) = (Vec::new(), 0);
+    while let Some(row) = rows.try_next().await? {
+        let text = row.try_get_raw(1).ok().and_then(|text| text.as_bytes().ok());
+        found += text.map_or(0, |text| text.len() as u64);
+        if found > most {
+            return Err(sqlx::Error::Decode(Box::new(Beyond::Bytes { found, most })));
+        }
+        all.push(Line::Postgres(row));
+    }
+    Ok(all)
 }
 
 async fn cancel(options: &PgConnectOptions, live: &mut Live) -> Result<(), sqlx::Error> {

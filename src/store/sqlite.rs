@@ -8,9 +8,10 @@ use crate::{layout::ColumnKind, query::TextTest, value::Scalar};
 
 use super::{
     bind::{Kind, Line, Params, get},
-    dialect::{Dialect, Numbered},
+    dialect::{Dialect, Numbered, RowsOf},
     functions,
     like::prefix,
+    made::Bounds,
     types::StoreError,
 };
 
@@ -143,6 +144,15 @@ impl Dialect for Sqlite {
     fn array(&self, text: &str, from: &str) -> String {
         // SQLite keeps the order of a subquery for aggregates whose result depends on it; a test holds it to that.
         format!("(SELECT concat('[',group_concat({text}),']') FROM ({from}))")
+    }
+
+    /// A function of ours, which counts as it goes.
+    fn rows_array(&self, text: &str, from: &str, of: RowsOf, _bounds: Bounds) -> String {
+        let function = match of {
+            RowsOf::Answer => functions::ROOT_ROWS,
+            RowsOf::Row => functions::ROWS,
+        };
+        format!("(SELECT {function}({text}) FROM ({from}))")
     }
 
     fn join_texts(&self, text: &str) -> String {

@@ -7,7 +7,13 @@ use serde_json::{Value as Json, json};
 
 use super::request;
 use crate::{
-    graphql::{Client, Code, Kind, Limits, keyed::Load, prepare::Way, testing::Farm, turns::Work},
+    graphql::{
+        Client, Code, Kind, Limits,
+        keyed::Load,
+        prepare::Way,
+        testing::{Farm, item},
+        turns::Work,
+    },
     value::Key,
 };
 
@@ -24,11 +30,11 @@ async fn load_of(farm: &Farm, query: &str) -> (Load, Key) {
 #[tokio::test]
 async fn a_load_that_fails_is_no_other_ones_failure() {
     let farm = Farm::stocked(Limits::default()).await;
-    let (items, item) = load_of(&farm, "{ item(id: \"i1\") { name } }").await;
+    let (items, one) = load_of(&farm, "{ item(id: \"i1\") { name } }").await;
     let (tags, tag) = load_of(&farm, "{ tag(id: \"t1\") { name } }").await;
-    let no_key = Key([item.0.clone(), item.0.clone()].concat());
+    let no_key = Key([one.0.clone(), one.0.clone()].concat());
     let rows = &farm.api.0.rows;
-    let good = rows.load(items.clone(), [item].into_iter());
+    let good = rows.load(items.clone(), [one].into_iter());
     let bad = rows.load(tags.clone(), [no_key, tag.clone()].into_iter());
     let (good, bad) = join(good, bad).await;
     let found = good.map(|found| found.rows.len()).expect("the item");
@@ -45,7 +51,10 @@ async fn look_ups_with_much_behind_them_wait_for_their_turn() {
         ..Limits::default()
     };
     let farm = Farm::stocked(limits).await;
-    let many = (0..4).fold("id".to_owned(), |inner, _| format!("tags {{ items {{ {inner} }} }}"));
+    // What is estimated is what is there: forty items have one tag.
+    let more = |at: usize| item(&format!("more{at}"), "x", None, &["t1"]);
+    farm.load("Item", (0..40).map(more).collect()).await;
+    let many = (0..2).fold("id".to_owned(), |inner, _| format!("tags {{ items {{ {inner} }} }}"));
     let queries = [
         ("{ item(id: \"i1\") { name tags { name } } }".to_owned(), true),
         (

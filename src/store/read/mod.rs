@@ -21,7 +21,8 @@ use crate::{
 
 use super::{
     bind::Kind,
-    dialect::Dialect,
+    dialect::{Dialect, RowsOf},
+    made::Bounds,
     types::{Bind, BindForm, KeyedStatement, RootShape, Statement, StoreError},
 };
 
@@ -44,6 +45,7 @@ pub(super) struct Compiler<'a> {
     pub catalog: &'a Catalog,
     pub layout: &'a Layout,
     pub dialect: &'a dyn Dialect,
+    pub bounds: Bounds,
     binds: Vec<Bind>,
     aliases: usize,
     /// The select whose filter is being compiled has an offset.
@@ -54,14 +56,36 @@ pub(super) struct Compiler<'a> {
     types: RefCell<BTreeSet<EntityId>>,
 }
 
-/// Compiles a read.
-pub(super) fn compile(
-    catalog: &Catalog,
-    layout: &Layout,
-    dialect: &dyn Dialect,
-    read: &Read,
-) -> Result<Statement, StoreError> {
-    let mut compiler = Compiler::new(catalog, layout, dialect);
+/// What statements are compiled by.
+#[derive(Clone, Copy)]
+pub(super) struct Base<'a> {
+    pub catalog: &'a Catalog,
+    pub layout: &'a Layout,
+    pub dialect: &'a dyn Dialect,
+    /// What an answer may have.
+    pub bounds: Bounds,
+}
+
+impl Base<'_> {
+    /// Compiles a read.
+    pub fn compile(self, read: &Read) -> Result<Statement, StoreError> {
+        compile(self, read)
+    }
+
+    /// Compiles a load by key.
+    pub fn compile_keyed(
+        self,
+        entity: EntityId,
+        by: &[FieldId],
+        output: &[Output],
+    ) -> Result<Option<KeyedStatement>, StoreError> {
+        compile_keyed(self, entity, by, output)
+    }
+}
+
+fn compile(base: Base<'_>, read: &Read) -> Result<Statement, StoreError> {
+    let dialect = base.dialect;
+    let mut compiler = Compiler::new(base);
     let mut sql = format!(
         "SELECT CAST(-1 AS BIGINT) AS root,CAST(seq AS TEXT) AS json FROM {} WHERE one=1",
         dialect.quote("hayloft_feed_head")
@@ -73,7 +97,10 @@ pub(super) fn compile(
             // A list is one value: handing over thousands of rows costs more than putting them together here.
             RootValue::Many(select) => {
                 let rows = compiler.root(select, false)?;
-                format!("SELECT {} AS json", dialect.array("json", &rows))
+                format!(
+                    "SELECT {} AS json",
+                    dialect.rows_array("json", &rows, RowsOf::Answer, base.bounds)
+                )
             }
             RootValue::Freshness(output) => compiler.freshness(output),
             RootValue::Json(json) => {
@@ -101,15 +128,14 @@ fn shape(root: &Root, constant: Option<String>) -> RootShape {
 
 /// Compiles a load by key: `WITH wanted(n,k0…) AS (VALUES …) SELECT n, json …`. `None` where the operands leave no room for the
 /// keys of a whole statement: an operation's keys in two would be read in two snapshots.
-pub(super) fn compile_keyed(
-    catalog: &Catalog,
-    layout: &Layout,
-    dialect: &dyn Dialect,
+fn compile_keyed(
+    base: Base<'_>,
     entity: EntityId,
     by: &[FieldId],
     output: &[Output],
 ) -> Result<Option<KeyedStatement>, StoreError> {
-    let mut compiler = Compiler::new(catalog, layout, dialect);
+    let dialect = base.dialect;
+    let mut compiler = Compiler::new(base);
     compiler.bounded = true;
     let alias = compiler.alias();
     let columns = compiler.columns(entity, by, &alias);
@@ -149,11 +175,12 @@ pub(super) fn keyed_sql(dialect: &dyn Dialect, tail: &str, others: usize, kinds:
 }
 
 impl<'a> Compiler<'a> {
-    fn new(catalog: &'a Catalog, layout: &'a Layout, dialect: &'a dyn Dialect) -> Self {
+    fn new(base: Base<'a>) -> Self {
         Compiler {
-            catalog,
-            layout,
-            dialect,
+            catalog: base.catalog,
+            layout: base.layout,
+            dialect: base.dialect,
+            bounds: base.bounds,
             binds: Vec::new(),
             aliases: 0,
             skips_rows: false,
@@ -293,7 +320,15 @@ impl<'a> Compiler<'a> {
         position: Option<String>,
         limit: Option<String>,
     ) -> Result<String, StoreError> {
-        let object = self.object(select.entity, alias, &select.output)?;
+        // Databases may make the lists of rows that are cut off then: those say nothing about the answer.
+        let cut = select.first.is_some() || select.offset.is_some();
+        let outside = self.bounds;
+        if cut {
+            self.bounds = Bounds::ENDLESS;
+        }
+        let object = self.object(select.entity, alias, &select.output);
+        self.bounds = outside;
+        let object = object?;
         if let Some(filter) = &select.filter {
             let outer = std::mem::replace(&mut self.skips_rows, select.offset.is_some());
             let condition = self.filter(select.entity, alias, filter);
@@ -389,13 +424,12 @@ impl<'a> Compiler<'a> {
     fn limit(&mut self, select: &Select) -> String {
         let first = select.first.as_ref().map(|first| self.bind(first, BindForm::Count));
         let offset = select.offset.as_ref().map(|offset| self.bind(offset, BindForm::Count));
-        match (first, offset) {
-            (None, None) => String::new(),
-            (Some(first), None) => format!(" LIMIT {first}"),
-            (first, Some(offset)) => format!(
-                " LIMIT {} OFFSET {offset}",
-                first.unwrap_or_else(|| self.dialect.no_limit().to_owned())
-            ),
-        }
+        let first = match self.dialect.cut(first.as_deref(), self.bounds) {
+            None if offset.is_some() => Some(self.dialect.no_limit().to_owned()),
+            first => first,
+        };
+        let first = first.map_or(String::new(), |first| format!(" LIMIT {first}"));
+        let offset = offset.map_or(String::new(), |offset| format!(" OFFSET {offset}"));
+        first + &offset
     }
 }

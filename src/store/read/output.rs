@@ -6,7 +6,7 @@ use crate::{
 };
 
 use super::Compiler;
-use crate::store::types::StoreError;
+use crate::store::{dialect::RowsOf, made::Bounds, types::StoreError};
 
 /// `"key":` as JSON text.
 pub(super) fn member_key(key: &str) -> String {
@@ -77,7 +77,10 @@ impl Compiler<'_> {
                     let step = self.step(entity, *field, alias)?;
                     let (from, conditions) = step.once.unwrap_or((step.from, step.conditions));
                     let rows = self.rows(select, &step.alias, &from, conditions, step.position, None)?;
-                    self.dialect.array("json", &rows)
+                    match self.bounds == Bounds::ENDLESS {
+                        true => self.dialect.array("json", &rows),
+                        false => self.dialect.rows_array("json", &rows, RowsOf::Row, self.bounds),
+                    }
                 }
             };
             pieces.expression(self, sql);

@@ -17,6 +17,7 @@ mod indexes;
 mod keys;
 mod lists;
 mod loads;
+mod made;
 mod offsets;
 mod opens;
 mod owed;

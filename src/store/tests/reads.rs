@@ -39,7 +39,7 @@ pub(super) fn select(entity: EntityId, output: Vec<Output>) -> Select {
     }
 }
 
-fn many(key: &str, field: u32, select: Select) -> Output {
+pub(super) fn many(key: &str, field: u32, select: Select) -> Output {
     Output {
         key: key.to_owned(),
         value: OutputValue::Many {

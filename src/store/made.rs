@@ -1,0 +1,186 @@
+//! How much of an answer a statement has made, and how much it may. Knows numbers, and how either database says that it was stopped.
+//!
+//! An estimate may be wrong. So a list ends its statement when it has become too long, before the rows around it are made, too.
+
+use std::sync::{
+    Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
+
+/// What one answer may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Rows of one list. All lists together may have [`TIMES`] as many: some of them may be made for rows that are cut off then.
+    pub rows: u64,
+    /// Bytes of the whole.
+    pub bytes: u64,
+}
+
+/// How many times the rows of one list all lists together may have.
+const TIMES: u64 = 4;
+
+impl Bounds {
+    /// None.
+    pub const ENDLESS: Bounds = Bounds {
+        rows: u64::MAX,
+        bytes: u64::MAX,
+    };
+}
+
+/// Why a statement was stopped: what it had made by then, and what it might have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Beyond {
+    #[error("a list of the answer has {found} rows or more, {most} are allowed")]
+    Rows { found: u64, most: u64 },
+    #[error("the answer has {found} bytes or more, {most} are allowed")]
+    Bytes { found: u64, most: u64 },
+}
+
+/// What a SQLite reader's statement has made so far.
+#[derive(Debug)]
+pub struct Made {
+    bounds: Mutex<Bounds>,
+    rows: AtomicU64,
+    /// Of lists that belong to no row.
+    bytes: AtomicU64,
+    beyond: Mutex<Option<Beyond>>,
+}
+
+impl Default for Made {
+    fn default() -> Made {
+        Made {
+            bounds: Mutex::new(Bounds::ENDLESS),
+            rows: AtomicU64::default(),
+            bytes: AtomicU64::default(),
+            beyond: Mutex::default(),
+        }
+    }
+}
+
+impl Made {
+    /// A statement begins.
+    pub fn begin(&self, bounds: Bounds) {
+        *lock(&self.bounds) = bounds;
+        *lock(&self.beyond) = None;
+        self.rows.store(0, Ordering::Relaxed);
+        self.bytes.store(0, Ordering::Relaxed);
+    }
+
+    pub fn bounds(&self) -> Bounds {
+        *lock(&self.bounds)
+    }
+
+    /// One row more, of a list that has so many rows and bytes now; whether that is not too much.
+    pub fn row(&self, bounds: Bounds, rows: u64, bytes: u64) -> bool {
+        let all = self.rows.fetch_add(1, Ordering::Relaxed) + 1;
+        let too_many = |found| Beyond::Rows {
+            found,
+            most: bounds.rows,
+        };
+        let beyond = if rows > bounds.rows {
+            too_many(rows)
+        } else if all > bounds.rows.saturating_mul(TIMES) {
+            too_many(all)
+        } else if bytes > bounds.bytes {
+            Beyond::Bytes {
+                found: bytes,
+                most: bounds.bytes,
+            }
+        } else {
+            return true;
+        };
+        *lock(&self.beyond) = Some(beyond);
+        false
+    }
+
+    /// A list that belongs to no row is whole; whether all of them are not too much.
+    pub fn list(&self, bounds: Bounds, bytes: u64) -> bool {
+        let found = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        if found <= bounds.bytes {
+            return true;
+        }
+        *lock(&self.beyond) = Some(Beyond::Bytes {
+            found,
+            most: bounds.bytes,
+        });
+        false
+    }
+
+    pub fn beyond(&self) -> Option<Beyond> {
+        *lock(&self.beyond)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Before the number of rows, or of bytes, in a text that PostgreSQL is asked to read as a number when they are too many: a statement
+/// has no other way to end itself.
+pub const ROWS_MARK: &str = "hayloft:rows:";
+pub const BYTES_MARK: &str = "hayloft:bytes:";
+
+/// Reads why PostgreSQL ended a statement.
+pub fn beyond_of(error: &sqlx::Error, bounds: Bounds) -> Option<Beyond> {
+    if let sqlx::Error::Decode(cause) = error {
+        return cause.downcast_ref::<Beyond>().copied();
+    }
+    let cause = error.as_database_error()?;
+    let (rows, bytes) = (bounds.rows, bounds.bytes);
+    let after = |mark: &str| -> Option<u64> { number_after(cause.message(), mark) };
+    match cause.code().as_deref() {
+        Some("22P02") => after(ROWS_MARK)
+            .map(|found| Beyond::Rows { found, most: rows })
+            .or_else(|| after(BYTES_MARK).map(|found| Beyond::Bytes { found, most: bytes })),
+        // A text of more than a gigabyte.
+        Some("54000") => Some(Beyond::Bytes {
+            found: 1 << 30,
+            most: bytes,
+        }),
+        _ => None,
+    }
+}
+
+/// The number behind a mark. Each language of the server has its own quotation marks around it.
+fn number_after(message: &str, mark: &str) -> Option<u64> {
+    let (_, rest) = message.split_once(mark)?;
+    let end = rest.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(rest.len());
+    rest.get(..end)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_in_any_language() {
+        for message in [
+            "invalid input syntax for type bigint: \"hayloft:rows:51\"",
+            "ungültige Eingabesyntax für Typ bigint: »hayloft:rows:51«",
+            "syntaxe en entrée invalide pour le type bigint : « hayloft:rows:51 »",
+        ] {
+            assert_eq!(number_after(message, ROWS_MARK), Some(51), "{message}");
+            assert_eq!(number_after(message, BYTES_MARK), None, "{message}");
+        }
+    }
+
+    #[test]
+    fn lists_end_at_their_bounds() {
+        let bounds = Bounds { rows: 2, bytes: 10 };
+        let made = Made::default();
+        made.begin(bounds);
+        assert!(made.row(bounds, 1, 5) && made.row(bounds, 2, 10));
+        assert!(!made.row(bounds, 3, 10));
+        assert_eq!(made.beyond(), Some(Beyond::Rows { found: 3, most: 2 }));
+        made.begin(bounds);
+        assert!(!made.row(bounds, 1, 11));
+        assert_eq!(made.beyond(), Some(Beyond::Bytes { found: 11, most: 10 }));
+        // Many short lists, some of which may be cut off.
+        made.begin(bounds);
+        assert!((0..8).all(|_| made.row(bounds, 1, 1)));
+        assert!(!made.row(bounds, 1, 1));
+        // Several in one answer.
+        made.begin(bounds);
+        assert!(made.list(bounds, 6) && made.list(bounds, 4) && !made.list(bounds, 1));
+    }
+}
