@@ -44,14 +44,15 @@ pub struct Limits {
     pub text_letters: usize,
     /// Letters of a pattern for `like` and `ilike`; each may be tried at each place of a text.
     pub pattern_letters: usize,
-    /// Rows that an operation is estimated to read. An answer is built in memory, at some hundred bytes a row.
+    /// Rows that an operation is estimated to answer with, and of one list, whatever was estimated. An answer is built in memory, at some
+    /// hundred bytes a row.
     pub rows: u64,
-    /// Rows of other types that filters and orders are estimated to look at: each is a step through an index, a few
-    /// million of which fill the statement's time.
+    /// Rows that filters and orders are estimated to look at: those of other types, each of them a step through an index, and those
+    /// whose texts are searched, each begun kilobyte a row. A few million of them fill the statement's time.
     pub filter_rows: u64,
     /// Compiled plans that are kept; each costs some kilobytes.
     pub plans: usize,
-    /// Bytes of an answer: as much as a person waits for, and a program should not ask for at once.
+    /// Bytes of an answer, which ends when it has more: as much as a person waits for, and a program should not ask for at once.
     pub answer_bytes: usize,
     /// Bytes of all answers in memory that wait to be sent; what has no room here lies on the disk.
     pub unsent_bytes: usize,

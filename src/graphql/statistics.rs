@@ -54,10 +54,20 @@ impl Statistics {
         let _guard = self.asking.lock().await;
         for entity in of {
             let made = store.statistics_made();
-            if !self.lock().is_young(made, *entity) {
-                let figures = store.figures(*entity).await?;
-                self.lock().note(made, *entity, figures);
+            if self.lock().is_young(made, *entity) {
+                continue;
             }
+            let older = self.lock().known.0.get(entity.index()).cloned().flatten();
+            let figures = match (store.figures(*entity).await, older) {
+                (Ok(figures), _) => Arc::new(figures),
+                // Whoever asks will hear from the database himself.
+                (Err(error), Some(older)) => {
+                    tracing::debug!(%error, "estimates go by older figures");
+                    older
+                }
+                (Err(error), None) => return Err(error),
+            };
+            self.lock().note(made, *entity, figures);
         }
         Ok(self.lock().known.clone())
     }
@@ -80,7 +90,7 @@ impl Remembered {
         self.made == made && since.is_some_and(|since| since.elapsed() < AGE_MAX)
     }
 
-    fn note(&mut self, made: u64, entity: EntityId, figures: Figures) {
+    fn note(&mut self, made: u64, entity: EntityId, figures: Arc<Figures>) {
         if self.made != made {
             self.since.clear();
             self.made = made;
@@ -90,7 +100,7 @@ impl Remembered {
         known.resize(known.len().max(least), None);
         self.since.resize(self.since.len().max(least), None);
         if let (Some(place), Some(since)) = (known.get_mut(entity.index()), self.since.get_mut(entity.index())) {
-            (*place, *since) = (Some(Arc::new(figures)), Some(Instant::now()));
+            (*place, *since) = (Some(figures), Some(Instant::now()));
         }
     }
 }
