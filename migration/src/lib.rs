@@ -62,8 +62,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000050_answers::Migration),
             Box::new(m20261129_000060_written::Migration),
             Box::new(m20261129_000061_set_aside::Migration),
-            Box::new(m20261129_000073_aside::Migration),
             Box::new(m20261129_000070_figures::Migration),
+            Box::new(m20261129_000073_aside::Migration),
         ]
     }
 
