@@ -27,7 +27,7 @@ async fn stocked(db: Db, limits: &str) -> (Scratch, Program) {
         (0..count).map(|at| line(at).to_string() + "\n").collect()
     };
     let note = |at: usize| {
-        let writer = if at % 10 == 0 { 2 + at % 50 } else { 1 };
+        let writer = if at.is_multiple_of(10) { 2 + at % 50 } else { 1 };
         let tags = ["1".to_owned(), (2 + at % (TAGS - 1)).to_string()];
         json!({ "id": at.to_string(), "text": "x".repeat(2_000), "writer": writer.to_string(), "tags": tags })
     };

@@ -104,7 +104,7 @@ impl Measuring<'_> {
                 match self.counted(&side).await {
                     Ok(counted) => measured.counted.push(counted),
                     Err(StoreError::Timeout(_)) => {
-                        tracing::warn!(table = side.table, "its keys could not be counted in time")
+                        tracing::warn!(table = side.table, "its keys could not be counted in time");
                     }
                     Err(error) => return Err(error),
                 }
