@@ -324,7 +324,7 @@ async fn a_slow_operation_ends_at_the_limit(db: Db) {
             ("UP", url.as_str()),
             ("HAYLOFT_DATABASE", &address),
             ("HAYLOFT_STATEMENT_TIMEOUT", flag),
-            ("HAYLOFT_LIMITS", "rows=1000000000000000"),
+            ("HAYLOFT_LIMITS", "rows=1000000000000000,answer_bytes=1000000000000"),
         ];
         let program = scratch.serve(&environment).await;
         let answer = program.post(SLOW, json!({})).await;

@@ -310,7 +310,8 @@ impl Program {
             .client
             .post(format!("{}/graphql", self.url))
             .header("content-type", "application/json");
-        let response = request.body(body.to_string()).send().await.expect("an answer");
+        let answer = request.body(body.to_string()).send().await;
+        let response = answer.unwrap_or_else(|error| panic!("no answer to {query}: {error:?}\n{}", self.log()));
         response.text().await.expect("its body")
     }
 

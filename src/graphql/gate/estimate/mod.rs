@@ -242,9 +242,11 @@ impl<'a> Estimate<'a> {
         let entity = self.catalog.entity(select.entity);
         match select.order.as_slice() {
             [] => true,
+            // Behind a link the field is another type's.
+            [order, ..] if !order.path.is_empty() => false,
             [order, ..] => {
                 let field = entity.field(order.field);
-                order.path.is_empty() && (field.indexed || field.unique || entity.key.first() == Some(&order.field))
+                field.indexed || field.unique || entity.key.first() == Some(&order.field)
             }
         }
     }
