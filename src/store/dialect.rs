@@ -201,6 +201,10 @@ pub trait Dialect: Send + Sync + 'static {
     fn spill(&self) -> Option<[&'static str; 2]> {
         None
     }
+    /// What a connection does before it goes through whole tables and indexes.
+    fn before_measure(&self) -> Option<&'static str> {
+        None
+    }
     /// What begins a transaction that drops indexes: it does not wait for long for who reads.
     fn before_drop(&self) -> &'static [&'static str];
     /// Gives the rows that a table had when its statistics were made: none, nothing or a negative number when there are none.

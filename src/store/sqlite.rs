@@ -280,6 +280,11 @@ impl Dialect for Sqlite {
         ])
     }
 
+    /// Pages that are mapped count as this process's memory once they were visited: here that would be the whole file.
+    fn before_measure(&self) -> Option<&'static str> {
+        Some("PRAGMA mmap_size=0")
+    }
+
     fn before_drop(&self) -> &'static [&'static str] {
         &[]
     }

@@ -27,8 +27,6 @@ const SAMPLE: u32 = 1_000;
 pub(super) const HEAVY: usize = 100;
 /// Fewer rows than these are not many.
 const MANY: u64 = if cfg!(test) { 4 } else { 16 };
-/// Rows from which on it is done on a connection of its own.
-const LARGE: u64 = 20_000;
 /// How long one statement may take there; what takes longer is left unknown.
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -70,17 +68,10 @@ pub async fn measure(inner: &Inner, entity: EntityId) -> Result<String, StoreErr
             ..Measured::default()
         },
         false => {
-            let rows = measuring(&inner.own)
-                .count(&inner.layout.entity(entity).table.name)
-                .await?;
-            if rows < LARGE {
-                measuring(&inner.own).all(entity, rows).await?
-            } else {
-                let reader = inner.readers.apart(LIMIT);
-                let measured = measuring(&reader).all(entity, rows).await;
-                reader.close().await;
-                measured?
-            }
+            let reader = inner.readers.apart(LIMIT);
+            let measured = measuring(&reader).all(entity).await;
+            reader.close().await;
+            measured?
         }
     };
     serde_json::to_string(&measured).map_err(|error| StoreError::Database(Box::new(error)))
@@ -93,9 +84,12 @@ struct Measuring<'m> {
 }
 
 impl Measuring<'_> {
-    async fn all(&self, entity: EntityId, rows: u64) -> Result<Measured, StoreError> {
+    async fn all(&self, entity: EntityId) -> Result<Measured, StoreError> {
+        if let Some(statement) = self.inner.dialect.before_measure() {
+            self.ask(statement.to_owned()).await?;
+        }
         let mut measured = Measured {
-            rows: Some(rows),
+            rows: Some(self.count(&self.tables.table.name).await?),
             widths: self.widths().await?,
             counted: Vec::new(),
         };
