@@ -163,12 +163,12 @@ pub(super) fn cases() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/graphql")
 }
 
-/// Compares with a golden file; built with `UPDATE_GOLDEN=1`, writes it.
+/// Compares with a golden file; with `HAYLOFT_BLESS=1`, writes it.
 pub(super) fn golden(name: &str, got: &str) {
     let path = cases().join(name);
-    if option_env!("UPDATE_GOLDEN").is_some() {
+    if std::env::var_os("HAYLOFT_BLESS").is_some() {
         std::fs::write(&path, got).expect("the golden file is writable");
     }
     let want = std::fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(want, got, "{name} differs; build with UPDATE_GOLDEN=1 to accept");
+    assert_eq!(want, got, "{name} differs; HAYLOFT_BLESS=1 accepts it");
 }
