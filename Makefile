@@ -1,4 +1,5 @@
 # make demo    builds everything and runs the demo on http://127.0.0.1:4000/
+# make quick   format, lints, unit tests but the long ones, the rules of the house: to run after each change
 # make test    everything that must hold before a change is taken
 # make soak    the long tests: 1,000 kills per database and more, about an hour; PART=kills for one of them
 # make audit   known holes in the crates (needs cargo-deny and the internet)
@@ -9,7 +10,7 @@
 
 MAKEFLAGS += --no-print-directory --no-builtin-rules
 .DELETE_ON_ERROR:
-.PHONY: help demo build web test soak check audit bench fmt clean setup-build setup-test
+.PHONY: help demo build web quick quick-lints quick-tests test soak check audit bench fmt clean setup-build setup-test
 
 WEB_SOURCES := $(shell find web/src web/public web/scripts -type f 2>/dev/null) \
   web/index.html web/vite.config.ts web/tsconfig.json web/package.json
@@ -51,11 +52,35 @@ test: check
 soak:
 	@scripts/soak.sh $(PART)
 
+# Both at once: each of them leaves one processor idle most of the time. The lints have a profile and so a folder of their own,
+# because cargo lets only one command at a time into a folder.
+quick:
+	@cargo fmt --all --check
+	@$(MAKE) --jobs=2 --output-sync=target quick-lints quick-tests
+
+quick-lints:
+	@$(CLIPPY)
+
+quick-tests:
+	@cargo test --quiet --locked --lib -- --test-threads=4 $(addprefix --skip ,$(LONG_TESTS))
+
+# Parts of the names of unit tests that `make quick` leaves to `make test`: those that need PostgreSQL, those with random choices,
+# and others that take more than two seconds.
+LONG_TESTS := postgres an_abandoned_load an_answer_waits_for_the_deletion a_role_without_rights steps_are_counted_beside \
+  store::tests::eras store::tests::in_line store::tests::indexes store::tests::standing \
+  mirror simulation store::tests::edits \
+  a_filter_has_its_memory a_filter_that_takes_too_long bombs_are_defused_at_run_time filters_are_bounded groups_count \
+  harvest::tests::large hostile_variables loads_by_key_bind_other_values long_texts_have_bounds nobody_begins_with_an_old \
+  odd_values_do_not_panic paging_counts_what the_log_is_folded the_log_stays_short thousands_of_operands together_or_one_by_one \
+  what_moved_between_a_kill
+
+CLIPPY := cargo clippy --profile lint --quiet --locked --workspace --all-targets -- -D warnings
+
 # What needs no running program: the page's unit tests, formatting, lints, licences.
 check: setup-test web/dist/index.html examples/countries/$(INSTALLED)
 	@cd web && npm test --silent
 	@cargo fmt --all --check
-	@cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
+	@$(CLIPPY)
 	@if command -v cargo-deny >/dev/null; then cargo deny --offline --locked --log-level error check bans licenses sources; \
 	else echo "skipped: cargo-deny is not installed (cargo install cargo-deny --locked)"; fi
 

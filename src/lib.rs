@@ -36,3 +36,6 @@ pub mod telemetry;
 #[cfg(test)]
 #[global_allocator]
 static ALLOCATOR: command::Allocator = command::Allocator;
+
+#[cfg(test)]
+mod tests;

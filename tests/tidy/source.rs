@@ -232,3 +232,33 @@ fn item_length(code: &str) -> usize {
     }
     code.len()
 }
+
+#[test]
+fn the_reader_of_sources_tells_code_from_the_rest() {
+    let cases = [
+        ("use crate::a; // crate::b", "use crate::a;"),
+        ("let x = \"crate::b\\\" //\"; y", "let x = ; y"),
+        ("r#\"crate::\"b\"# + 1", "+ 1"),
+        (
+            "fn f<'a>(c: &'a char) { c == '\"' || c == '\\'' }",
+            "fn f<'a>(c: &'a char) { c ==  || c ==  }",
+        ),
+        ("a /* crate::b */ c", "a  c"),
+    ];
+    for (text, code) in cases {
+        let squeezed = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(squeezed(&code_only(text)), squeezed(code), "{text}");
+    }
+    let text = "a();\n#[cfg(test)]\nmod tests {\n fn f() { b() }\n}\n#[cfg(test)]\nmod testing;\nc();";
+    assert_eq!(
+        without_tests(text).split_whitespace().collect::<Vec<_>>(),
+        ["a();", "c();"]
+    );
+    let source = Source {
+        path: "src/store/read/mod.rs".to_owned(),
+        text: String::new(),
+        code: "use crate::{query::{self, Read}, value::Row}; crate::layout::x(); mycrate::harvest".to_owned(),
+    };
+    assert_eq!(source.imports(), ["layout", "query", "value"]);
+    assert_eq!((source.module(), source.depth(), source.is_test()), ("store", 2, false));
+}

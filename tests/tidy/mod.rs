@@ -6,9 +6,9 @@
 mod docs;
 pub mod source;
 
-use std::{collections::BTreeSet, fmt::Write, path::Path};
+use std::{collections::BTreeSet, fmt::Write, path::Path, sync::LazyLock};
 
-use source::{Source, code_only, root, rust_below, walk, without_tests};
+use source::{Source, code_only, root, rust_below, walk};
 
 /// What each module may import, in the order in which the data passes through them. `ANY` may import everything.
 const IMPORTS: &[(&str, &[&str])] = &[
@@ -128,15 +128,23 @@ fn assert_none(findings: &[String], why: &str, what_to_do: &str) {
     assert!(findings.is_empty(), "\n{text}why: {why}.\nwhat to do: {what_to_do}.\n");
 }
 
-fn sources() -> Vec<Source> {
-    let sources = rust_below("src");
-    assert!(sources.len() > 10, "src/ was not found");
-    sources
+/// All of `src`, read once for all rules.
+fn sources() -> &'static [Source] {
+    static SOURCES: LazyLock<Vec<Source>> = LazyLock::new(|| rust_below("src"));
+    assert!(SOURCES.len() > 10, "src/ was not found");
+    &SOURCES
+}
+
+/// All other Rust files that people write.
+fn others() -> &'static [Source] {
+    static OTHERS: LazyLock<Vec<Source>> =
+        LazyLock::new(|| ["migration/src", "tests"].into_iter().flat_map(rust_below).collect());
+    &OTHERS
 }
 
 /// The sources that are part of the program.
-fn production() -> impl Iterator<Item = Source> {
-    sources().into_iter().filter(|source| !source.is_test())
+fn production() -> impl Iterator<Item = &'static Source> {
+    sources().iter().filter(|source| !source.is_test())
 }
 
 fn is_below(path: &str, homes: &[&str]) -> bool {
@@ -260,8 +268,7 @@ fn only_config_reads_the_environment() {
 fn every_file_says_what_it_knows() {
     let findings: Vec<String> = sources()
         .iter()
-        .chain(&rust_below("migration/src"))
-        .chain(&rust_below("tests"))
+        .chain(others())
         .filter(|source| !source.text.starts_with("//! "))
         .map(|source| source.path.clone())
         .collect();
@@ -275,10 +282,7 @@ fn every_file_says_what_it_knows() {
 #[test]
 fn files_have_one_subject() {
     let mut findings = Vec::new();
-    let mut all = sources();
-    all.extend(rust_below("migration/src"));
-    all.extend(rust_below("tests"));
-    for source in &all {
+    for source in sources().iter().chain(others()) {
         let lines = source.text.lines().count();
         let exception = LONG_FILES.iter().find(|(path, _)| *path == source.path);
         let max = exception.map_or(LINES_MAX, |(_, lines)| *lines);
@@ -386,6 +390,29 @@ fn every_test_file_is_part_of_the_one_binary() {
 }
 
 #[test]
+fn what_make_quick_leaves_out_is_there() {
+    let makefile = std::fs::read_to_string(root().join("Makefile")).expect("Makefile");
+    let (_, list) = makefile.split_once("LONG_TESTS := ").expect("LONG_TESTS");
+    let list = list.split("\n\n").next().unwrap_or_default().replace("\\\n", " ");
+    let names: Vec<&str> = list.split_whitespace().collect();
+    assert!(names.len() > 10, "{names:?}");
+    let is_there = |name: &&&str| {
+        let path = format!("src/{}", name.replace("::", "/"));
+        let is_path = |source: &Source| source.path.starts_with(&path);
+        let is_word = |source: &Source| {
+            source.text.contains(&format!("fn {name}")) || source.text.contains(&format!("mod {name}"))
+        };
+        sources().iter().any(|source| is_path(source) || is_word(source))
+    };
+    let gone = names.iter().filter(|name| !is_there(name));
+    assert_none(
+        &gone.map(|name| (*name).to_owned()).collect::<Vec<_>>(),
+        "a name in the Makefile that no test has any more leaves a long test to `make quick`",
+        "give LONG_TESTS the test's new name",
+    );
+}
+
+#[test]
 fn nothing_is_left_for_later_or_for_one_machine() {
     // Written in two halves, or this file would find itself.
     let marks = [["FIX", "ME"], ["TO", "DO:"], ["XX", "X:"], ["HA", "CK:"]].map(|halves| halves.concat());
@@ -461,34 +488,4 @@ fn dependencies_are_counted_and_come_from_anywhere() {
         "an address in a lock file ties everybody to one registry; the integrity hashes pin the packages without it",
         "put omit-lockfile-registry-resolved=true into the .npmrc beside it and run npm install again",
     );
-}
-
-#[test]
-fn the_reader_of_sources_tells_code_from_the_rest() {
-    let cases = [
-        ("use crate::a; // crate::b", "use crate::a;"),
-        ("let x = \"crate::b\\\" //\"; y", "let x = ; y"),
-        ("r#\"crate::\"b\"# + 1", "+ 1"),
-        (
-            "fn f<'a>(c: &'a char) { c == '\"' || c == '\\'' }",
-            "fn f<'a>(c: &'a char) { c ==  || c ==  }",
-        ),
-        ("a /* crate::b */ c", "a  c"),
-    ];
-    for (text, code) in cases {
-        let squeezed = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-        assert_eq!(squeezed(&code_only(text)), squeezed(code), "{text}");
-    }
-    let text = "a();\n#[cfg(test)]\nmod tests {\n fn f() { b() }\n}\n#[cfg(test)]\nmod testing;\nc();";
-    assert_eq!(
-        without_tests(text).split_whitespace().collect::<Vec<_>>(),
-        ["a();", "c();"]
-    );
-    let source = Source {
-        path: "src/store/read/mod.rs".to_owned(),
-        text: String::new(),
-        code: "use crate::{query::{self, Read}, value::Row}; crate::layout::x(); mycrate::harvest".to_owned(),
-    };
-    assert_eq!(source.imports(), ["layout", "query", "value"]);
-    assert_eq!((source.module(), source.depth(), source.is_test()), ("store", 2, false));
 }
