@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::{connect, ground, made::Beyond};
+use super::{
+    db::{made::Beyond, postgres::connect},
+    identity::guard,
+};
 
 /// A failure of the store. The text is public; the cause is for the log.
 #[derive(Debug, thiserror::Error)]
@@ -68,7 +71,7 @@ pub enum StoreError {
 
 impl StoreError {
     /// Whether a transaction was ended because it stood in the way of another one: it may begin again.
-    pub(super) fn is_conflict(&self) -> bool {
+    pub(crate) fn is_conflict(&self) -> bool {
         matches!(self, StoreError::Conflict)
     }
 }
@@ -82,7 +85,7 @@ pub fn failed(error: sqlx::Error) -> StoreError {
             false => StoreError::Unreachable,
         };
     }
-    if let Some(lost) = ground::Lost::of(&error) {
+    if let Some(lost) = guard::Lost::of(&error) {
         return StoreError::LayoutDiffers(lost.to_string());
     }
     if connect::gives_way(&error) {

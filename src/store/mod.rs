@@ -1,65 +1,43 @@
 //! The only place that speaks SQL: layout, reads, loads, the ledger. Knows nothing of HTTP, jq or GraphQL.
 
-mod all_refused;
-mod answer;
-mod applied;
-mod away;
-mod backup;
-mod bind;
-mod changes;
-mod connect;
-mod copy;
-pub mod crash;
-mod dangling;
-mod deferred;
-mod dialect;
-mod driver;
+mod cluster;
+mod commit;
+mod db;
+mod ddl;
 mod error;
-mod fan_out;
+mod facade;
+mod field_fetch;
 mod figures;
-mod follow;
-mod functions;
-mod ground;
-mod held;
-mod in_line;
-mod indexes;
-mod items;
-mod journal;
-mod ledger;
-mod like;
+mod identity;
+mod in_force;
 mod load;
-mod made;
 mod migrate;
-mod open;
-mod parents;
-mod place;
-mod plan;
-mod pooler;
-mod postgres;
-mod processes;
 mod read;
-mod reader;
-mod reading;
-mod redefine;
-mod rejected;
-mod replay;
-mod rows;
 mod runs;
-mod session;
-mod sqlite;
-mod standing;
-mod statistics;
-mod status;
-mod sure;
+mod sqlite_backup;
+mod state;
 mod system;
-mod tables;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
-mod told;
 mod types;
-mod writable;
+
+pub use db::{
+    failpoint as crash,
+    made::{Beyond, Bounds},
+};
+pub use error::StoreError;
+pub use in_force::Standing;
+pub use read::dangling::Dangling;
+pub use sqlite_backup::{Backup, Restored};
+pub use system::{
+    held::{Decision, HeldDeletion},
+    processes::{Attendance, ProcessSeen},
+    quarantine::{Rejected, RejectedFilter, RejectedRuns},
+    readings::Reading,
+};
+pub use types::*;
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -75,28 +53,33 @@ use crate::{
     value::{Key, Value},
 };
 
-use bind::Params;
-use connect::Plans;
-use dialect::Dialect;
-use driver::Pool;
-use error::failed;
-use in_line::in_line;
-use ledger::Memories;
-use open::Door;
-
-pub use backup::{Backup, Restored};
-pub use dangling::Dangling;
-pub use figures::{Figures, Links, Spread};
-pub use held::{Decision, HeldDeletion};
-pub use made::{Beyond, Bounds};
-pub use parents::*;
-pub use plan::{LayoutPlan, PlannedStep};
-pub use processes::{Attendance, ProcessSeen};
-pub use reading::Reading;
-pub use rejected::{Rejected, RejectedFilter, RejectedRuns};
-pub use standing::Standing;
-pub use told::Told;
-pub use types::*;
+use cluster::follow;
+use db::{
+    dialect::Dialect,
+    failpoint,
+    params::Params,
+    pool::Pool,
+    postgres::connect::{self, Plans},
+    readers,
+    retry::in_line,
+    sqlite::{
+        file::{self, Door},
+        journal,
+    },
+};
+use field_fetch::requests;
+use figures::statistics;
+use identity::{guard, place};
+use load::deferred;
+use migrate::apply;
+use read::{compile, run};
+use runs::{
+    claim,
+    finish::{self, Memories},
+    slots, status,
+};
+use state::writable;
+use system::{change_log, migrations, processes};
 
 /// How long one read may take when nothing else is said.
 pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -109,7 +92,7 @@ const LOOKUP_READERS: usize = 2;
 const OWN_READERS: usize = 1;
 
 /// What all handles to one database share.
-struct Inner {
+pub(crate) struct Inner {
     catalog: Arc<Valid<Catalog>>,
     layout: Arc<Layout>,
     dialect: &'static dyn Dialect,
@@ -118,17 +101,17 @@ struct Inner {
     /// None for `Access::Read`.
     writer: Option<Pool>,
     /// For the answers to operations.
-    readers: Arc<reader::Readers>,
+    readers: Arc<readers::Readers>,
     /// For loads by key, which are quick and must not wait behind what is slow.
-    lookups: Arc<reader::Readers>,
+    lookups: Arc<readers::Readers>,
     /// For the ledger and the state of health: slow operations must not stop the harvest.
-    own: Arc<reader::Readers>,
+    own: Arc<readers::Readers>,
     bus: Bus,
-    ground: Arc<ground::Ground>,
+    ground: Arc<guard::Ground>,
     /// What is known of commits that are not our own.
     heard: follow::Heard,
     /// Whether the definition is in force.
-    seen: standing::Seen,
+    seen: in_force::Seen,
     /// The types whose indexes are built later.
     deferred: deferred::Deferred,
     /// Whether there was room for the last rows that were harvested.
@@ -143,7 +126,7 @@ struct Inner {
     process: Arc<str>,
     retention: Mutex<Retention>,
     /// Set: no other process writes to this database.
-    lock: Option<Arc<open::WriterLock>>,
+    lock: Option<Arc<file::WriterLock>>,
     #[cfg(test)]
     clock: Option<testing::Clock>,
 }
@@ -154,20 +137,20 @@ impl Inner {
         if self.writer.is_none() {
             return match access {
                 Access::Compare => Ok(()),
-                _ => applied::check(self).await,
+                _ => apply::check(self).await,
             };
         }
-        applied::refuse_foreign(self).await?;
-        system::bring_up(self).await?;
-        applied::apply(self, access == Access::Destructive, &|| {}).await?;
-        crash::point("open::layout");
+        apply::refuse_foreign(self).await?;
+        migrations::bring_up(self).await?;
+        apply::apply(self, access == Access::Destructive, &|| {}).await?;
+        failpoint::point("open::layout");
         place::check(self).await?;
         follow::begin(self).await?;
         if self.is_alone() {
-            ledger::interrupt_all(self).await?;
+            finish::interrupt_all(self).await?;
             deferred::find(self).await?;
         }
-        crash::point("open::done");
+        failpoint::point("open::done");
         Ok(())
     }
 
@@ -230,7 +213,7 @@ impl Store {
             DatabaseUrl::Sqlite(_) => (None, None),
         };
         let timeout = own_timeout.or(timeout).unwrap_or(STATEMENT_TIMEOUT);
-        let readers = |count, plans| Arc::new(reader::Readers::new(&door.source, plans, timeout, count));
+        let readers = |count, plans| Arc::new(readers::Readers::new(&door.source, plans, timeout, count));
         let inner = Inner {
             catalog,
             layout,
@@ -243,7 +226,7 @@ impl Store {
             bus: Bus::default(),
             ground: door.ground,
             heard: follow::Heard::default(),
-            seen: standing::Seen::default(),
+            seen: in_force::Seen::default(),
             deferred: deferred::Deferred::default(),
             writable: Arc::default(),
             journal: journal::Journal::of(&door.source),
@@ -272,12 +255,12 @@ impl Store {
         timeout: Option<Duration>,
     ) -> Result<LayoutPlan, StoreError> {
         if let DatabaseUrl::Sqlite(path) = url
-            && open::is_new(path)
+            && file::is_new(path)
         {
-            return Ok(applied::plan_of_new(&layout));
+            return Ok(apply::plan_of_new(&layout));
         }
         let store = Self::open_within(url, Access::Compare, catalog, layout, timeout).await?;
-        let plan = applied::plan_own(&store.inner).await;
+        let plan = apply::plan_own(&store.inner).await;
         store.close().await;
         plan
     }
@@ -295,7 +278,7 @@ impl Store {
     /// Runs a compiled read: one statement, one snapshot. `params` are the operands `Operand::Param(n)`.
     pub async fn read(&self, statement: &Statement, params: &[Value]) -> Result<Answer, StoreError> {
         self.ready(&statement.types).await;
-        answer::read(&self.inner, statement, params).await
+        run::read(&self.inner, statement, params).await
     }
 
     /// Compiles a load of rows by key: `by` are the key (or one unique field) of the entity. `None` when it has too many
@@ -309,8 +292,8 @@ impl Store {
         self.compiler().compile_keyed(entity, by, output)
     }
 
-    fn compiler(&self) -> read::Base<'_> {
-        read::Base {
+    fn compiler(&self) -> compile::Base<'_> {
+        compile::Base {
             catalog: &self.inner.catalog,
             layout: &self.inner.layout,
             dialect: self.inner.dialect,
@@ -328,12 +311,12 @@ impl Store {
     /// all keys.
     pub async fn load(&self, statement: &KeyedStatement, params: &[Value], keys: &[Key]) -> Result<Loaded, StoreError> {
         self.ready(&statement.types).await;
-        answer::load(&self.inner, statement, params, keys).await
+        run::load(&self.inner, statement, params, keys).await
     }
 
     /// The database's own plan for a statement.
     pub async fn explain(&self, statement: &Statement, params: &[Value]) -> Result<Explanation, StoreError> {
-        answer::explain(&self.inner, statement, params).await
+        run::explain(&self.inner, statement, params).await
     }
 
     /// Records the start of a run in slot `slot`, or `None` when that slot was already taken.
@@ -341,19 +324,19 @@ impl Store {
     /// An interrupted run of the same fetch whose last heartbeat is at most [`RESUME_MAX`] old is taken over instead, if
     /// `StartRun::resume` allows it: `Run::checkpoint` is then set. Any other is closed as interrupted.
     pub async fn start_run(&self, start: &StartRun) -> Result<Option<Run>, StoreError> {
-        in_line!(ledger::claim::start(&self.inner, start).await)
+        in_line!(claim::start(&self.inner, start).await)
     }
 
     /// Lets the rule say which slots of a fetch the ledger lacks, queues them, and gives what is known of the fetch then.
     /// Whoever asks at the same time waits for his turn: the rule sees what the other wrote.
     pub async fn plan_slots(&self, fetch: &str, rule: PlanRule<'_>) -> Result<FetchStatus, StoreError> {
-        in_line!(ledger::slots::plan(&self.inner, fetch, rule).await)
+        in_line!(slots::plan(&self.inner, fetch, rule).await)
     }
 
     /// Starts the next run of a fetch: goes on with an interrupted one as [`Store::start_run`] does, else takes the oldest
     /// slot that waits. `None` when there is none, or a run of the fetch is in other hands.
     pub async fn claim_run(&self, claim: &Claim) -> Result<Option<Run>, StoreError> {
-        in_line!(ledger::claim::claim(&self.inner, claim).await)
+        in_line!(claim::claim(&self.inner, claim).await)
     }
 
     /// Says that this process works at the run no more, however that came. Without it the run would count as under way here.
@@ -378,7 +361,7 @@ impl Store {
 
     /// The change log's epoch, its first change that is kept, and its newest.
     pub async fn log_head(&self) -> Result<LogHead, StoreError> {
-        changes::head(&self.inner).await
+        change_log::head(&self.inner).await
     }
 
     /// How much of the change log is kept from now on.
@@ -388,7 +371,7 @@ impl Store {
 
     /// Keeps the lease of a run; an error of kind `Fenced` means that another process has taken it over.
     pub async fn heartbeat(&self, run: &Run) -> Result<(), StoreError> {
-        in_line!(ledger::heartbeat(&self.inner, run).await)
+        in_line!(finish::heartbeat(&self.inner, run).await)
     }
 
     /// What is remembered of an earlier answer to the same request under the same definition.
@@ -403,7 +386,7 @@ impl Store {
 
     /// Plans the requests of a run of a field's fetch: those that an earlier run left, and those that `when` asks for.
     pub async fn plan_parents(&self, run: &Run, fetch: FetchId) -> Result<u64, StoreError> {
-        in_line!(fan_out::plan(&self.inner, run, fetch).await)
+        in_line!(requests::plan(&self.inner, run, fetch).await)
     }
 
     /// Takes some of these requests for `owner`, a name that no other process has.
@@ -414,37 +397,37 @@ impl Store {
         owner: &str,
         limit: u32,
     ) -> Result<Vec<Parent>, StoreError> {
-        in_line!(fan_out::claim(&self.inner, run, fetch, owner, limit).await)
+        in_line!(requests::claim(&self.inner, run, fetch, owner, limit).await)
     }
 
     /// Renews the claims of `owner`, who is still at work.
     pub async fn keep_parents(&self, fetch: &str, owner: &str) -> Result<(), StoreError> {
-        in_line!(fan_out::keep(&self.inner, fetch, owner).await)
+        in_line!(requests::keep(&self.inner, fetch, owner).await)
     }
 
     /// Gives back what `owner` claimed and has not answered.
     pub async fn let_go_parents(&self, fetch: &str, owner: &str) -> Result<(), StoreError> {
-        in_line!(fan_out::let_go(&self.inner, fetch, owner).await)
+        in_line!(requests::let_go(&self.inner, fetch, owner).await)
     }
 
     /// Whether requests of a run are still to be made, by whichever process.
     pub async fn left_parents(&self, run: &Run) -> Result<Left, StoreError> {
-        fan_out::left(&self.inner, run).await
+        requests::left(&self.inner, run).await
     }
 
     /// Requests of a field's fetch by state; of one run, or of all.
     pub async fn parent_counts(&self, fetch: &str, run: Option<i64>) -> Result<FanOutCounts, StoreError> {
-        fan_out::counts(&self.inner, fetch, run).await
+        requests::counts(&self.inner, fetch, run).await
     }
 
     /// What is to be told of the answers of a field's fetch that stand.
     pub async fn answers_told(&self, fetch: &str) -> Result<AnswersTold, StoreError> {
-        fan_out::told(&self.inner, fetch).await
+        requests::told(&self.inner, fetch).await
     }
 
     /// The runs, in whichever process, whose requests this one may help with.
     pub async fn open_fan_outs(&self) -> Result<Vec<OpenFanOut>, StoreError> {
-        fan_out::open(&self.inner).await
+        requests::open(&self.inner).await
     }
 
     /// The database's own clock.
@@ -462,7 +445,7 @@ impl Store {
         }
         tokio::join!(inner.readers.close(), inner.lookups.close(), inner.own.close());
         if let Ok(writer) = self.inner.writer() {
-            open::fold(writer).await;
+            file::fold(writer).await;
             writer.close().await;
         }
     }

@@ -13,15 +13,18 @@ use crate::{
     change::Bus,
     config::DatabaseUrl,
     layout::{Layout, snake_case},
-    store::{
-        Access, Inner, Store, StoreError,
-        bind::{Line, get},
-        deferred::Deferred,
-        follow::Heard,
-        standing::Seen,
-        statistics::Changed,
-    },
     value::{Key, Row, Scalar, Value},
+};
+
+use super::{
+    Inner, Store,
+    cluster::follow::Heard,
+    db::pool::{Line, get},
+    error::StoreError,
+    figures::statistics::Changed,
+    in_force::Seen,
+    load::deferred::Deferred,
+    types::Access,
 };
 
 pub const ITEM: EntityId = EntityId(0);
@@ -352,7 +355,6 @@ macro_rules! on_both {
         }
     };
 }
-pub(super) use on_both;
 
 pub async fn open_at(url: &DatabaseUrl, fingerprint: &str, access: Access) -> Result<Store, StoreError> {
     let catalog = Arc::new(Valid::trusted(catalog(fingerprint)));
@@ -462,3 +464,4 @@ pub async fn hurry(store: &Store) {
         lines(store, "PRAGMA synchronous=off".to_owned()).await;
     }
 }
+pub(crate) use on_both;

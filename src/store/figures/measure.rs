@@ -13,9 +13,12 @@ use crate::{
     layout::{Column, EntityTables, POSITION_COLUMN, ROW_COLUMN},
     store::{
         Inner,
-        bind::{Kind, Line, get},
-        reader::Readers,
-        types::StoreError,
+        db::{
+            params::Kind,
+            pool::{Line, get},
+            readers::Readers,
+        },
+        error::StoreError,
     },
 };
 
@@ -24,7 +27,7 @@ use super::sides::{Place, Side, sides};
 /// Rows of a sample.
 const SAMPLE: u32 = 1_000;
 /// Keys that are remembered of each side.
-pub(super) const HEAVY: usize = 100;
+pub(crate) const HEAVY: usize = 100;
 /// Fewer rows than these are not many.
 const MANY: u64 = if cfg!(test) { 4 } else { 16 };
 /// How long one statement may take there; what takes longer is left unknown.

@@ -6,13 +6,13 @@ use crate::{
     catalog::EntityId,
     store::{
         Inner, Store,
-        bind::{Line, get},
-        types::StoreError,
+        db::pool::{Line, get},
+        error::StoreError,
+        types::{Figures, Links, Spread},
     },
 };
 
 use super::{
-    Figures, Links, Spread,
     measure::{Counted, Measured},
     sides::{Place, Side, sides},
 };

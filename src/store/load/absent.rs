@@ -4,26 +4,28 @@ use crate::{
     catalog::{EntityId, Missing},
     layout::ROW_COLUMN,
     store::{
-        bind::get,
-        held::{self, Held},
-        types::{Run, StoreError},
+        db::pool::get,
+        error::StoreError,
+        state::row_set::RowSet,
+        system::held::{self, Held},
+        types::Run,
     },
 };
 
-use super::{kin, seen::RowSet, work::Work};
+use super::{batch::Work, links};
 
 /// Rows deleted by one round of statements.
 const DELETE_CHUNK: usize = 5_000;
 
 /// What a complete run deleted, or holds back.
 #[derive(Default)]
-pub(in crate::store) struct Absent {
+pub(crate) struct Absent {
     pub gone: u64,
     pub held: u64,
 }
 
 /// Deletes the rows that a complete run did not see, unless they are too many.
-pub(in crate::store) async fn absent(
+pub(crate) async fn absent(
     work: &mut Work<'_>,
     run: &Run,
     seen: &RowSet,
@@ -64,7 +66,7 @@ pub(in crate::store) async fn absent(
         let (mut rows, last) = unseen_after(work, run.entity, seen, after).await?;
         rows.retain(|(row, _)| !kept.contains(*row));
         gone += rows.len() as u64;
-        kin::delete(work, run.entity, rows).await?;
+        links::delete(work, run.entity, rows).await?;
         match last {
             Some(last) => after = last,
             None => break,

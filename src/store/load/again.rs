@@ -5,14 +5,17 @@ use std::{collections::HashMap, sync::Arc};
 
 use crate::{
     catalog::EntityId,
-    store::types::{Refused, Run, StoreError},
+    store::{
+        error::StoreError,
+        state::row_set::RowSet,
+        types::{Refused, Run},
+    },
     value::{Key, Row},
 };
 
 use super::{
-    insert_refused,
-    seen::RowSet,
-    work::{Fate, Item, Work},
+    batch::{Fate, Item, Work},
+    group::insert_refused,
 };
 
 /// Rows that one run keeps, and their bytes: more than that are no matter of values that move. What is beyond stays refused
@@ -169,7 +172,7 @@ impl Later {
 }
 
 /// The end of a run: its rows tried again, and what the ledger says of them put right.
-pub(in crate::store) struct Again {
+pub(crate) struct Again {
     waiting: Vec<Waiting>,
     told: Vec<Told>,
     /// What is refused still.

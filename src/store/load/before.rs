@@ -3,14 +3,15 @@
 
 use std::{borrow::Cow, collections::HashSet};
 
+use crate::store::{
+    runs::finish::{REPEATING_MAX, RunMemory},
+    state::row_set::RowSet,
+    types::{Checkpoint, Group, GroupOutcome},
+};
+
 use super::{
     again::{Later, Rest},
     print::Print,
-    seen::RowSet,
-};
-use crate::store::{
-    ledger::{REPEATING_MAX, RunMemory},
-    types::{Checkpoint, Group, GroupOutcome},
 };
 
 /// What one of the groups of a transaction left.

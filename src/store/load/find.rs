@@ -4,17 +4,15 @@ use crate::{
     catalog::EntityId,
     layout::{HASH_COLUMN, POSITION_COLUMN, ROW_COLUMN},
     store::{
-        bind::{Kind, get},
-        dialect::Numbered,
-        rows::Rows,
-        types::StoreError,
+        db::{dialect::Numbered, params::Kind, pool::get, rows::Rows},
+        error::StoreError,
     },
     value::Key,
 };
 
 use super::{
+    batch::{Item, Work},
     key::KeyOf,
-    work::{Item, Work},
 };
 
 /// A stored row as the lookup finds it.

@@ -10,11 +10,11 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use crate::{
     catalog::EntityId,
     layout::EntityTables,
-    store::{rows::Rows, types::StoreError},
+    store::{db::rows::Rows, error::StoreError},
     value::{Row, Value},
 };
 
-use super::work::{Item, Work};
+use super::batch::{Item, Work};
 
 /// The key of an item, compared where it lies.
 pub struct KeyOf<'r> {

@@ -1,13 +1,12 @@
 //! What a transaction changed, as entries of the change log. Knows that log; no rows of a definition, no readers.
 
 use crate::store::{
-    bind::{Kind, get},
-    crash,
-    rows::Rows,
-    types::{Run, StoreError},
+    db::{failpoint, params::Kind, pool::get, rows::Rows},
+    error::StoreError,
+    types::Run,
 };
 
-use super::work::{Op, Work};
+use super::batch::{Op, Work};
 
 /// The columns of the log. The changes of one kind to one type stand together: a row each would be a quarter of what a load costs.
 const COLUMNS: [&str; 7] = ["seq", "first_seq", "type", "op", "row_keys", "run", "at"];
@@ -49,7 +48,7 @@ pub async fn write(work: &mut Work<'_>, run: &Run) -> Result<Option<Logged>, Sto
             ));
         }
     };
-    crash::point("commit::head");
+    failpoint::point("commit::head");
     let logged = Logged {
         after: head - count as i64,
         head,

@@ -3,17 +3,18 @@
 use crate::{
     store::{
         Inner,
-        bind::get,
-        types::{Group, RequestState, Run, StoreError},
+        db::pool::get,
+        error::StoreError,
+        state::row_set,
+        types::{Group, RequestState, Run},
     },
     value::Key,
 };
 
 use super::{
+    batch::{Item, Work},
     print::{Print, spans},
     rest::rests,
-    seen,
-    work::{Item, Work},
 };
 
 /// Whether an unchanged request may stand for the rows that it brought when it was last read: each is stored as it wrote it, and
@@ -90,7 +91,7 @@ async fn remembered(
     let Some(line) = lines.first() else { return Ok(None) };
     let bytes: Vec<u8> = get(line, 0)?;
     let rows =
-        seen::unpack(&bytes).ok_or_else(|| StoreError::Refused("a stored request state is damaged".to_owned()))?;
+        row_set::unpack(&bytes).ok_or_else(|| StoreError::Refused("a stored request state is damaged".to_owned()))?;
     Ok(Some((rows, get(line, 1)?)))
 }
 

@@ -5,24 +5,27 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use xxhash_rust::xxh3::Xxh3;
 
-use super::{
-    find::Found,
-    kin::{self, delete_where, insert_links, named},
-    parents::stored_links,
-    work::{Fate, Item, Op, Work},
-    write,
-};
 use crate::{
     catalog::EntityId,
     layout::{Column, EntityTables, HASH_COLUMN, POSITION_COLUMN, ROW_COLUMN},
     store::{
-        bind::{Kind, get},
-        driver::Taken,
-        failed,
-        rows::Rows,
-        types::{Refused, StoreError},
+        db::{
+            params::Kind,
+            pool::{Taken, get},
+            rows::Rows,
+        },
+        error::{StoreError, failed},
+        field_fetch::commit::stored_links,
+        types::Refused,
     },
     value::{Absent, Key, Row, SHARED_BIT, Value},
+};
+
+use super::{
+    batch::{Fate, Item, Op, Work},
+    find::Found,
+    links::{self, delete_where, insert_links, named},
+    write,
 };
 
 /// A part of a row that is stored.
@@ -417,7 +420,7 @@ async fn children(
     for part in parts {
         let Some(item) = items.get(part.place) else { continue };
         let before = work.count_changes();
-        kin::children(work, entity, &[*item], &mut [Fate::Changed(part.row)]).await?;
+        links::children(work, entity, &[*item], &mut [Fate::Changed(part.row)]).await?;
         if work.count_changes() > before {
             changed.insert(part.row);
         }

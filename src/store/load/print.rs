@@ -7,13 +7,16 @@ use crate::{
     catalog::EntityId,
     layout::{HASH_COLUMN, ROW_COLUMN},
     store::{
-        bind::{Kind, Line, get},
-        rows::Rows,
-        types::StoreError,
+        db::{
+            params::Kind,
+            pool::{Line, get},
+            rows::Rows,
+        },
+        error::StoreError,
     },
 };
 
-use super::work::Work;
+use super::batch::Work;
 
 /// The lower half of a hash.
 const LOW: u64 = 0xffff_ffff;

@@ -3,15 +3,15 @@
 
 use crate::{
     catalog::EntityId,
-    store::types::{Group, StoreError},
+    store::{error::StoreError, types::Group},
     value::Key,
 };
 
 use super::{
+    batch::{Item, Work},
     before::Before,
     find::Found,
     key::KeyOf,
-    work::{Item, Work},
 };
 
 /// The rows among these that came before in the run, on this page or an earlier one.

@@ -7,12 +7,14 @@
 use crate::{
     catalog::Missing,
     store::{
-        bind::get,
-        types::{Finish, Group, Run, RunSummary, StoreError},
+        db::pool::get,
+        error::StoreError,
+        system::row_numbers,
+        types::{Finish, Group, Run, RunSummary},
     },
 };
 
-use super::{before::Ended, numbers, work::Work};
+use super::{batch::Work, before::Ended};
 
 /// Of an unchanged request that was all of the last run: how many rows it stands for, if no row of its type was written since that
 /// run ended.
@@ -63,7 +65,7 @@ pub async fn note(
     if ended.rests || !(judged && alone && whole) {
         return Ok(());
     }
-    let written = numbers::written(work, run.entity).await?;
+    let written = row_numbers::written(work, run.entity).await?;
     let mut params = work.params();
     params.add(run.fetch.clone())?;
     params.add(run.id)?;

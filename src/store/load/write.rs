@@ -10,20 +10,22 @@ use crate::{
     layout::{Column, EntityTables, HASH_COLUMN, POSITION_COLUMN, ROW_COLUMN},
     store::{
         Inner,
-        bind::{Kind, Params},
-        dialect::scalar_of,
-        driver::Taken,
-        failed,
-        rows::Rows,
-        tables,
-        types::{Refused, StoreError},
+        db::{
+            dialect::scalar_of,
+            params::{Kind, Params},
+            pool::Taken,
+            rows::Rows,
+        },
+        ddl::tables,
+        error::{StoreError, failed},
+        types::Refused,
     },
     value::{Row, Value},
 };
 
 use super::{
-    kin, one,
-    work::{Fate, Item, Work},
+    batch::{Fate, Item, Work},
+    links, single_links,
 };
 
 /// Bytes of a refused record that are kept.
@@ -265,12 +267,12 @@ async fn exchange(
 ) -> Result<Vec<(Pending, Taken)>, StoreError> {
     // What no record brings would go with the rows.
     let numbers: Vec<i64> = changed.iter().map(|pending| pending.row).collect();
-    let links = one::stored(work, entity, &numbers).await?;
+    let links = single_links::stored(work, entity, &numbers).await?;
     let numbers: Vec<Vec<Value>> = numbers.iter().map(|row| vec![Value::Int(*row)]).collect();
     let table = &work.tables(entity).table.name;
-    kin::delete_where(work, table, &[(ROW_COLUMN, Kind::Int)], &numbers).await?;
+    links::delete_where(work, table, &[(ROW_COLUMN, Kind::Int)], &numbers).await?;
     let mut failed = chunks(work, entity, items, changed).await?;
-    one::put_back(work, entity, &links).await?;
+    single_links::put_back(work, entity, &links).await?;
     failed.extend(chunks(work, entity, items, new).await?);
     Ok(failed)
 }

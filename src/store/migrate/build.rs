@@ -1,6 +1,12 @@
 //! Builds an index of a table that is in use. Knows how each database does that best; not which indexes are missing.
 
-use crate::store::{Inner, bind::get, connect, crash, failed, load::Writing, tables::IndexPlan, types::StoreError};
+use crate::store::{
+    Inner,
+    db::{failpoint, pool::get, postgres::connect},
+    ddl::tables::IndexPlan,
+    error::{StoreError, failed},
+    load::batch::Work,
+};
 
 use super::index::{self, create, there};
 
@@ -54,7 +60,7 @@ async fn build_within(
         let done = inner.writer()?.execute(inner.params().query(spill)).await;
         done.map_err(failed)?;
     }
-    let mut work = Writing::begin(inner).await?;
+    let mut work = Work::begin(inner).await?;
     for statement in inner.dialect.before_build() {
         work.run(work.params(), (*statement).to_owned()).await?;
     }
@@ -67,7 +73,7 @@ async fn build_within(
         work.commit().await?;
         return Ok(true);
     }
-    crash::point("indexes::building");
+    failpoint::point("indexes::building");
     let beside = inner.dialect.build_beside(&work.quote(&index.name), &index.sql);
     match beside {
         Some(statements) if turn == Turn::IfFree || !is_quick(&mut work, index).await? => {
@@ -80,17 +86,17 @@ async fn build_within(
         }
         _ => create(&mut work, index).await?,
     }
-    crash::point("indexes::made");
+    failpoint::point("indexes::made");
     // Also where nothing of it is to be kept: the next one's turn is after this.
     work.commit().await?;
-    crash::point("indexes::built");
+    failpoint::point("indexes::built");
     tracing::info!(table = %index.table, index = %index.name, "an index was built");
     Ok(true)
 }
 
 /// Takes the turn of those who build. Who has it may be a session whose process has ended, and which will notice that: so also
 /// who would not wait for others waits for a moment.
-async fn take_turn(work: &mut Writing<'_>, turn: Turn) -> Result<bool, StoreError> {
+async fn take_turn(work: &mut Work<'_>, turn: Turn) -> Result<bool, StoreError> {
     let dialect = work.inner.dialect;
     let seconds = match turn {
         Turn::IfFree => FREE_WAIT,
@@ -110,7 +116,7 @@ async fn take_turn(work: &mut Writing<'_>, turn: Turn) -> Result<bool, StoreErro
     }
 }
 
-async fn is_quick(work: &mut Writing<'_>, index: &IndexPlan) -> Result<bool, StoreError> {
+async fn is_quick(work: &mut Work<'_>, index: &IndexPlan) -> Result<bool, StoreError> {
     let Some(sql) = work.inner.dialect.table_bytes(&index.table) else {
         return Ok(true);
     };

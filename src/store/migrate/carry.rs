@@ -8,16 +8,16 @@ use crate::{
         steps::{Origin, Reshape},
     },
     store::{
-        dialect::Dialect,
-        load::Writing,
-        tables::{self, IndexPlan},
-        types::StoreError,
+        db::dialect::Dialect,
+        ddl::tables::{self, IndexPlan},
+        error::StoreError,
+        load::batch::Work,
     },
 };
 
 use super::{
-    Migration,
     index::{self, Found},
+    perform::Migration,
 };
 
 /// One index, as it is until the tables have their new names, and as it is then.
@@ -27,7 +27,7 @@ pub struct Carried {
 }
 
 /// Finds the indexes that go over, and makes those that keep something unique and are not there yet.
-pub async fn carry(work: &mut Writing<'_>, migration: &Migration<'_>) -> Result<Vec<Carried>, StoreError> {
+pub async fn carry(work: &mut Work<'_>, migration: &Migration<'_>) -> Result<Vec<Carried>, StoreError> {
     let dialect = work.inner.dialect;
     let mut carried = Vec::new();
     // Where tables are built anew, everybody reads the old ones meanwhile.
@@ -99,7 +99,7 @@ fn is_same(dialect: &dyn Dialect, stored: &Column, column: &Column) -> bool {
 }
 
 /// Gives the indexes their new names; those of the tables and columns have changed.
-pub async fn rename(work: &mut Writing<'_>, carried: &[Carried]) -> Result<(), StoreError> {
+pub async fn rename(work: &mut Work<'_>, carried: &[Carried]) -> Result<(), StoreError> {
     for Carried { before, after } in carried.iter().filter(|pair| pair.before.name != pair.after.name) {
         for statement in work.inner.dialect.rename_index(&before.name, &after.name, &after.sql) {
             work.run(work.params(), statement).await?;

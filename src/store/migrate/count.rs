@@ -5,7 +5,7 @@ use crate::{
         ROW_COLUMN,
         steps::{Condition, Step, Steps, Touch},
     },
-    store::{dialect::Dialect, plan::PlannedStep, types::StoreError},
+    store::{db::dialect::Dialect, error::StoreError, types::PlannedStep},
 };
 
 /// Something that answers `SELECT`s: a transaction, or a reader.

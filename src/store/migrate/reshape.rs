@@ -6,10 +6,10 @@ use crate::{
         Column, EntityTables, HASH_COLUMN, JoinTable, Layout, POSITION_COLUMN, ROW_COLUMN,
         steps::{Change, Origin, Reshape, Step, Steps},
     },
-    store::{dialect::Dialect, load::Writing, tables, types::StoreError},
+    store::{db::dialect::Dialect, ddl::tables, error::StoreError, load::batch::Work},
 };
 
-use super::Migration;
+use super::perform::Migration;
 
 /// The name of a table while it is built; types cannot be named so.
 const BUILT: &str = "hayloft_rebuilt";
@@ -22,7 +22,7 @@ struct Columns<'m> {
 }
 
 /// Gives a table and its links their new names.
-pub async fn rename(work: &mut Writing<'_>, migration: &Migration<'_>, kept: &Reshape) -> Result<(), StoreError> {
+pub async fn rename(work: &mut Work<'_>, migration: &Migration<'_>, kept: &Reshape) -> Result<(), StoreError> {
     let new = migration.new.entity(kept.entity);
     let Some(old) = migration.stored.entities.get(kept.stored) else {
         return Ok(());
@@ -34,7 +34,7 @@ pub async fn rename(work: &mut Writing<'_>, migration: &Migration<'_>, kept: &Re
     Ok(())
 }
 
-async fn rename_table(work: &mut Writing<'_>, old: &str, new: &str) -> Result<(), StoreError> {
+async fn rename_table(work: &mut Work<'_>, old: &str, new: &str) -> Result<(), StoreError> {
     if old != new {
         let sql = format!("ALTER TABLE {} RENAME TO {}", work.quote(old), work.quote(new));
         work.run(work.params(), sql).await?;
@@ -56,7 +56,7 @@ fn joins<'m>(
 }
 
 /// Brings the columns of a table and its links to the new layout; the names of the tables are the new ones already.
-pub async fn columns(work: &mut Writing<'_>, migration: &Migration<'_>, kept: &Reshape) -> Result<(), StoreError> {
+pub async fn columns(work: &mut Work<'_>, migration: &Migration<'_>, kept: &Reshape) -> Result<(), StoreError> {
     let new = migration.new.entity(kept.entity);
     let Some(old) = migration.stored.entities.get(kept.stored) else {
         return Ok(());
@@ -95,7 +95,7 @@ pub async fn columns(work: &mut Writing<'_>, migration: &Migration<'_>, kept: &R
 }
 
 async fn change(
-    work: &mut Writing<'_>,
+    work: &mut Work<'_>,
     columns: &Columns<'_>,
     own: &[&str],
     build: impl Fn(&str, &dyn Dialect) -> String,
@@ -200,7 +200,7 @@ fn cast(dialect: &dyn Dialect, stored: &str, new: &Column) -> String {
 
 /// Builds the table anew and fills it from the old one.
 async fn rebuild(
-    work: &mut Writing<'_>,
+    work: &mut Work<'_>,
     columns: &Columns<'_>,
     own: &[&str],
     build: impl Fn(&str, &dyn Dialect) -> String,

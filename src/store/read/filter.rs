@@ -3,10 +3,10 @@
 use crate::{
     catalog::{EntityId, FieldId},
     query::{Compare, Filter, Operand, Quantifier},
+    store::{error::StoreError, types::BindForm},
 };
 
-use super::{ColumnAt, Compiler};
-use crate::store::types::{BindForm, StoreError};
+use super::compile::{ColumnAt, Compiler};
 
 impl Compiler<'_> {
     /// The condition on the row under `alias`; in `WHERE`, SQL null counts as false.
@@ -138,7 +138,7 @@ impl Compiler<'_> {
         ))
     }
 
-    pub(super) fn exists_word(&self) -> &'static str {
+    pub(crate) fn exists_word(&self) -> &'static str {
         match self.skips_rows {
             true => self.dialect.exists_beside_offset(),
             false => "EXISTS",

@@ -4,11 +4,11 @@ use crate::{
     catalog::EntityId,
     layout::ColumnKind,
     query::{FreshnessOutput, FreshnessValue, Operand},
+    store::types::BindForm,
     value::{Scalar, Value},
 };
 
-use super::{Compiler, output::Pieces};
-use crate::store::types::BindForm;
+use super::{compile::Compiler, output::Pieces};
 
 const TIME: ColumnKind = ColumnKind::Scalar(Scalar::DateTime);
 

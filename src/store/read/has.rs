@@ -4,17 +4,18 @@
 //! Where items are kept in a table, the database does not choose by how many rows an operand has, so the statement does: rows that
 //! are many are not collected first, because those that are wanted may be found sooner one by one.
 
-use super::{Compiler, items::Items};
 use crate::{
     catalog::{EntityId, FieldId, FieldKind, Leaf},
     layout::ROW_COLUMN,
     query::Operand,
-    store::types::{BindForm, StoreError},
+    store::{error::StoreError, types::BindForm},
     value::Scalar,
 };
 
+use super::{compile::Compiler, items::Items};
+
 /// A list of the row under an alias, and what it is searched for.
-pub(super) struct Search {
+pub(crate) struct Search {
     /// The column as SQL.
     pub list: String,
     /// All operands, or any.
@@ -47,7 +48,7 @@ impl Compiler<'_> {
         })
     }
 
-    pub(super) fn search(
+    pub(crate) fn search(
         &mut self,
         entity: EntityId,
         alias: &str,
@@ -72,7 +73,7 @@ impl Compiler<'_> {
     }
 
     /// The list is taken apart once for all operands.
-    pub(super) fn taken_apart(&mut self, search: &Search) -> String {
+    pub(crate) fn taken_apart(&mut self, search: &Search) -> String {
         let element = self.alias();
         let elements = self.dialect.elements(&search.list, &element);
         let params = &search.params;
@@ -94,7 +95,7 @@ impl Compiler<'_> {
 }
 
 /// How many operands there are; they may be equal, which only their values tell.
-pub(super) fn wanted(params: &[String]) -> String {
+pub(crate) fn wanted(params: &[String]) -> String {
     let rows = params.join("),(");
     format!("(SELECT count(DISTINCT column1) FROM (VALUES ({rows})) AS wanted)")
 }

@@ -1,18 +1,16 @@
 //! Rows that are found by a table of the items of their lists, and what makes such a table lead a select. Knows when it pays; no
 //! other way to search lists.
 
-use super::{
-    Compiler,
-    has::{Search, wanted},
-};
 use crate::{
     catalog::{EntityId, FieldId},
     layout::ROW_COLUMN,
     query::{Filter, Operand, Select},
-    store::{
-        items,
-        types::{BindForm, StoreError},
-    },
+    store::{ddl::items, error::StoreError, types::BindForm},
+};
+
+use super::{
+    compile::Compiler,
+    has::{Search, wanted},
 };
 
 /// Operands that are looked for by their index. They stand in a statement several times.
@@ -34,7 +32,7 @@ const FEW_MAX: u32 = 15_000;
 const FEW_OF_ALL: u32 = 4;
 
 /// The rows behind the items of a list, as SQL.
-pub(super) struct Items {
+pub(crate) struct Items {
     /// Their numbers.
     pub rows: String,
     /// The same, or some more, once for each item.
@@ -112,7 +110,7 @@ fn few(compiler: &Compiler<'_>, table: &str) -> String {
 
 impl Compiler<'_> {
     /// A list of rows of a select whose filter wants items of a list, led by the table of these; none where nothing of it is.
-    pub(super) fn led_by_items(&mut self, select: &Select) -> Result<Option<String>, StoreError> {
+    pub(crate) fn led_by_items(&mut self, select: &Select) -> Result<Option<String>, StoreError> {
         let mut conditions = Vec::new();
         conjuncts(select.filter.as_ref(), &mut conditions);
         let leads = |filter: &&Filter| self.leads(select.entity, filter);

@@ -3,13 +3,16 @@
 use crate::{
     catalog::{EntityId, FieldId, FieldKind, List, ValueFieldKind, ValueId},
     query::{Output, OutputValue, ValueOutput, ValueOutputValue},
+    store::{
+        db::{dialect::RowsOf, made::Bounds},
+        error::StoreError,
+    },
 };
 
-use super::Compiler;
-use crate::store::{dialect::RowsOf, made::Bounds, types::StoreError};
+use super::compile::Compiler;
 
 /// `"key":` as JSON text.
-pub(super) fn member_key(key: &str) -> String {
+pub(crate) fn member_key(key: &str) -> String {
     format!("{}:", json_text(key))
 }
 
@@ -18,7 +21,7 @@ fn json_text(text: &str) -> String {
 }
 
 /// Texts and expressions of an object, neighbouring texts joined.
-pub(super) struct Pieces {
+pub(crate) struct Pieces {
     parts: Vec<String>,
     text: String,
 }

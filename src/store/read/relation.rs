@@ -3,13 +3,13 @@
 use crate::{
     catalog::{EntityId, FieldId, FieldKind},
     layout::{Column, JoinTable, POSITION_COLUMN},
+    store::error::StoreError,
 };
 
-use super::{ColumnAt, Compiler};
-use crate::store::types::StoreError;
+use super::compile::{ColumnAt, Compiler};
 
 /// The rows on the other side of a relation, seen from the row `alias` of the owner.
-pub(super) struct Step {
+pub(crate) struct Step {
     pub entity: EntityId,
     /// The alias of the other side's table.
     pub alias: String,
@@ -24,7 +24,7 @@ pub(super) struct Step {
 
 impl<'a> Compiler<'a> {
     /// Follows a relation of `entity` from the row under `alias`.
-    pub(super) fn step(&mut self, entity: EntityId, field: FieldId, alias: &str) -> Result<Step, StoreError> {
+    pub(crate) fn step(&mut self, entity: EntityId, field: FieldId, alias: &str) -> Result<Step, StoreError> {
         match &self.entity(entity).field(field).kind {
             FieldKind::Reference { target, by } => {
                 let own = self.columns(entity, &[field], alias);

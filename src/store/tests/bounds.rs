@@ -2,11 +2,15 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::{
+    query::{Filter, RootValue, TextTest},
+    store::db::sqlite::file,
+};
+
 use super::{
     reads::{f, leaf, select, value},
     *,
 };
-use crate::query::{Filter, RootValue, TextTest};
 
 /// A store in which a statement may take so long.
 async fn within(place: &Place, limit: Duration) -> Store {
@@ -86,7 +90,7 @@ async fn the_log_stays_short() {
     let DatabaseUrl::Sqlite(file) = &place.url else {
         panic!("a file");
     };
-    let log = open::beside(file, "-wal");
+    let log = file::beside(file, "-wal");
     let bytes = || log.metadata().map_or(0, |log| log.len());
     let done = Arc::new(AtomicBool::new(false));
     let slow = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM n WHERE x<60000) \
@@ -128,7 +132,7 @@ async fn the_log_is_folded_in_when_its_reader_has_ended() {
     let DatabaseUrl::Sqlite(file) = &place.url else {
         panic!("a file");
     };
-    let log = open::beside(file, "-wal");
+    let log = file::beside(file, "-wal");
     let bytes = || log.metadata().map_or(0, |log| log.len());
     let reader = rusqlite::Connection::open(file).expect("a reader");
     reader.execute_batch("BEGIN").expect("it reads");

@@ -1,7 +1,8 @@
 //! Definitions that change: what is kept, what is refused, what is owed. Definitions are written as text here.
 
+use crate::{catalog, definition::SourceFile, store::db::pool, value::Value};
+
 use super::*;
-use crate::{catalog, definition::SourceFile, value::Value};
 
 on_both!(
     a_new_field_is_owed,
@@ -42,7 +43,7 @@ async fn plan(url: &DatabaseUrl, text: &str) -> Vec<String> {
 pub async fn lines(store: &Store, sql: &str) -> Vec<String> {
     let writer = store.inner.writer().expect("a writer");
     let found = writer.fetch_all(store.inner.params().query(sql)).await.expect("rows");
-    found.iter().map(|line| bind::get(line, 0).expect("a text")).collect()
+    found.iter().map(|line| pool::get(line, 0).expect("a text")).collect()
 }
 
 fn int(value: i64) -> Value {

@@ -2,16 +2,17 @@
 
 use std::collections::BTreeSet;
 
+use crate::{
+    query::{Compare, Filter, RootValue},
+    store::db::sqlite::file::CACHE_KIB,
+    value::{Key, Value},
+};
+
 use super::{
     changes::{lines, open},
     processes::{next, queue},
     reads::{answer, leaf, select},
     *,
-};
-use crate::{
-    query::{Compare, Filter, RootValue},
-    store::open::CACHE_KIB,
-    value::{Key, Value},
 };
 
 on_both!(

@@ -1,7 +1,8 @@
 //! What is known of rows after a load: heavy keys and light ones, widths, and that it is measured again where it is missing.
 
-use super::*;
 use crate::{catalog::FieldId, value::Value};
+
+use super::*;
 
 on_both!(
     heavy_keys_are_known_and_light_ones_have_the_rest,

@@ -3,11 +3,12 @@
 
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 
+use crate::value::{Key, Value};
+
 use super::{
     changes::{lines, open},
     *,
 };
-use crate::value::{Key, Value};
 
 on_both!(
     together_or_one_by_one,

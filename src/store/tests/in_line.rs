@@ -4,13 +4,15 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use tokio::sync::Barrier;
 
-use super::{load::Writing, *};
+use crate::store::load::batch::Work;
+
+use super::*;
 
 /// Changes one row, waits until the other has changed its first one too, and then wants that one.
 async fn cross(store: &Store, rows: [&str; 2], met: &Barrier, tries: &AtomicU32) -> Result<(), StoreError> {
     let [first, second] = rows;
     let change = |id: &str| format!("UPDATE tag SET name=concat(name,'+') WHERE id='{id}'");
-    let mut work = Writing::begin(&store.inner).await?;
+    let mut work = Work::begin(&store.inner).await?;
     work.run(work.params(), change(first)).await?;
     // The second time the other has gone on: nobody waits for it.
     if tries.fetch_add(1, Ordering::Relaxed) < 2 {

@@ -1,11 +1,12 @@
 //! Indexes: their names, those of older databases, and on PostgreSQL those of large tables, which are built after opening,
 //! beside whoever reads and writes.
 
+use crate::{store::db::pool, value::Value};
+
 use super::{
     changes::{lines, open, read},
     *,
 };
-use crate::value::Value;
 
 on_both!(
     no_two_have_one_name,
@@ -207,7 +208,7 @@ async fn readers_go_on_while_a_unique_one_is_built() {
         assert_eq!(mode, "ShareLock", "{definition}");
         let count = former.inner.params().query("SELECT CAST(count(*) AS TEXT) FROM item");
         let read = former.inner.own.take().await.expect("a reader").fetch(count).await;
-        let count: String = bind::get(&read.expect("nobody holds readers up")[0], 0).expect("a number");
+        let count: String = pool::get(&read.expect("nobody holds readers up")[0], 0).expect("a number");
         assert_eq!(count, ROWS.to_string(), "{definition}");
         writer.commit().await.expect("a commit");
         let store = opening.await.expect("no panic").expect("it opens");

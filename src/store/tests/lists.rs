@@ -1,15 +1,16 @@
 //! Lists with an index: answers are those of a database without one, whatever is asked and however the rows came about; and the
 //! items that SQLite keeps of them are those of the rows, always.
 
+use crate::{
+    query::{Direction, Filter, Nulls, Operand, Order, OutputValue, Quantifier, RootValue, Select},
+    store::ddl::items,
+    value::{Key, Scalar, Value},
+};
+
 use super::{
     changes::{lines, open},
     reads::{answer, f, leaf, select},
     *,
-};
-use crate::{
-    query::{Direction, Filter, Nulls, Operand, Order, OutputValue, Quantifier, RootValue, Select},
-    store::items,
-    value::{Key, Scalar, Value},
 };
 
 on_both!(

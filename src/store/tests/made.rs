@@ -1,10 +1,11 @@
 //! Answers that grow beyond their bounds are stopped while they are made, and the readers serve on.
 
+use crate::query::{Direction, Filter, Nulls, Operand, Order, Output, Root, RootValue, Select};
+
 use super::{
     reads::{leaf, many, select, value},
     *,
 };
-use crate::query::{Direction, Filter, Nulls, Operand, Order, Output, Root, RootValue, Select};
 
 on_both!(
     lists_that_are_too_long_end_their_statement,

@@ -35,8 +35,10 @@ mod values;
 
 use chrono::{DateTime, Utc};
 
-use super::{testing::*, *};
-use crate::{catalog::Missing, value::Row};
+use crate::{catalog::Missing, store::db::pool, value::Row};
+
+use super::testing::*;
+use super::*;
 
 fn slot(minute: u32) -> DateTime<Utc> {
     DateTime::from_timestamp(1_700_000_000 + i64::from(minute) * 60, 0).expect("an instant")
@@ -101,7 +103,7 @@ async fn farm(store: &Store) {
 async fn number(store: &Store, sql: &str) -> i64 {
     let writer = store.inner.writer().expect("a writer");
     let lines = writer.fetch_all(store.inner.params().query(sql)).await;
-    bind::get(lines.expect("rows").first().expect("a row"), 0).expect("a number")
+    pool::get(lines.expect("rows").first().expect("a row"), 0).expect("a number")
 }
 
 /// Runs a statement on the writer; the number of rows that it changed.

@@ -1,10 +1,11 @@
 //! Rows that are skipped, beside conditions on rows behind links: a row is one row, however many match behind it.
 
+use crate::query::{Filter, Operand, OutputValue, Quantifier, RootValue, Select};
+
 use super::{
     reads::{answer, f, leaf, select},
     *,
 };
-use crate::query::{Filter, Operand, OutputValue, Quantifier, RootValue, Select};
 
 on_both!(rows_are_skipped_once);
 

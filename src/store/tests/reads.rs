@@ -1,9 +1,10 @@
 //! What compiled reads answer.
 
-use super::*;
 use crate::query::{
     Compare, Direction, Filter, Nulls, Operand, Order, OutputValue, Quantifier, Root, RootValue, Select, TextTest,
 };
+
+use super::*;
 
 on_both!(
     nests_in_order,

@@ -1,5 +1,7 @@
 //! The ledger: slots, fences, resuming, unchanged pages.
 
+use crate::store::runs::replay;
+
 use super::*;
 
 on_both!(

@@ -1,10 +1,11 @@
 //! Links to one row that requests of their own bring: they stand in the row asked about, and its record leaves them alone.
 
+use crate::{catalog::FetchId, value::Value};
+
 use super::{
     changes::{lines, open},
     *,
 };
-use crate::{catalog::FetchId, value::Value};
 
 on_both!(
     what_differs_is_set_and_noted,

@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
+use crate::{store::load::batch, value::Value};
+
 use super::{
     changes::{open, read},
     *,
 };
-use crate::value::Value;
 
 on_both!(
     who_is_left_room_goes_on,
@@ -218,7 +219,7 @@ async fn waited_for(store: &Store, table: &str) {
 async fn a_layout_waits_for_what_is_under_way() {
     let bench = older(On::Postgres).await;
     let watcher = open(&bench.place.url, Access::Write, OLD).await.expect("a store");
-    let mut under_way = load::Writing::in_force(&bench.store.inner).await.expect("in force");
+    let mut under_way = batch::Work::in_force(&bench.store.inner).await.expect("in force");
     let url = bench.place.url.clone();
     let opening = tokio::spawn(async move { open(&url, Access::Destructive, LESS).await });
     waited_for(&watcher, "hayloft_row_number").await;
@@ -230,7 +231,7 @@ async fn a_layout_waits_for_what_is_under_way() {
         .expect("the column is there");
     under_way.commit().await.expect("a commit");
     opening.await.expect("no panic").expect("it opens");
-    is_replaced(load::Writing::in_force(&bench.store.inner).await.map(|_| ()));
+    is_replaced(batch::Work::in_force(&bench.store.inner).await.map(|_| ()));
 }
 
 #[tokio::test]
@@ -239,7 +240,7 @@ async fn who_comes_while_a_layout_is_applied_waits_and_finds_it() {
     let watcher = open(&bench.place.url, Access::Write, OLD).await.expect("a store");
     let run = start(&bench.store, "A", A, 1).await;
     // The layout is applied but for a table that somebody holds.
-    let mut holder = load::Writing::begin(&watcher.inner).await.expect("a transaction");
+    let mut holder = batch::Work::begin(&watcher.inner).await.expect("a transaction");
     let hold = "LOCK TABLE a IN ACCESS SHARE MODE".to_owned();
     holder.run(holder.params(), hold).await.expect("a lock");
     let url = bench.place.url.clone();

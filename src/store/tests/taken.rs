@@ -1,12 +1,13 @@
 //! Values that a unique field allows once: who gives one up, who takes it, and what is tried again. Definitions are text here.
 
-use super::{
-    changes::{lines, open},
-    *,
-};
 use crate::{
     catalog::FetchId,
     value::{Kept, Value},
+};
+
+use super::{
+    changes::{lines, open},
+    *,
 };
 
 on_both!(

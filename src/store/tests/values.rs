@@ -1,15 +1,16 @@
 //! How values come out of the database: the wire forms of scalars, value objects and floats.
 
-use super::{
-    reads::{answer, f, leaf, select, value},
-    *,
-};
 use crate::{
     query::{
         Compare, Direction, Filter, Nulls, Operand, Order, OutputValue, RootValue, Select, ValueOutput,
         ValueOutputValue,
     },
     value::Scalar,
+};
+
+use super::{
+    reads::{answer, f, leaf, select, value},
+    *,
 };
 
 on_both!(wire_forms, value_objects, floats_are_exact, decimals_are_exact,);

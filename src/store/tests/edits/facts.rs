@@ -2,8 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::{changes::lines, *};
-use crate::layout::{Column, POSITION_COLUMN, ROW_COLUMN};
+use crate::{
+    layout::{Column, POSITION_COLUMN, ROW_COLUMN},
+    store::tests::changes::lines,
+};
+
+use super::super::*;
 
 const PG_COLUMNS: &str = "SELECT concat_ws(' ',c.relname,a.attname,format_type(a.atttypid,a.atttypmod),a.attnotnull,co.collname) \
     FROM pg_attribute a JOIN pg_class c ON c.oid=a.attrelid JOIN pg_namespace n ON n.oid=c.relnamespace \

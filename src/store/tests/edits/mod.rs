@@ -16,19 +16,21 @@ use proptest::{
     test_runner::{Config, TestCaseError, TestRng, TestRunner},
 };
 
-use super::{
-    changes::{lines, open, read},
-    lists::wrong_items,
-    *,
-};
 use crate::{
     layout::{
         ColumnKind, EntityTables, Meaning,
         steps::{Change, Loss, Origin, Reshape, Steps},
     },
+    store::tests::{
+        changes::{lines, open, read},
+        lists::wrong_items,
+    },
     value::{Scalar, Value},
 };
+
 use model::{EDITS, Edit, Model};
+
+use super::*;
 
 /// Sequences in an ordinary run of the tests: some seconds.
 const SQLITE_CASES: u32 = 8;

@@ -1,0 +1,3 @@
+//! The processes that share one database: what they tell each other. Knows no rows of a definition.
+
+pub mod follow;

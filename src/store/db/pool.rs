@@ -1,0 +1,221 @@
+//! The drivers behind one face: pools, transactions, statements and rows of either database. Knows sqlx; no SQL, no tables.
+
+use std::sync::Arc;
+
+use sea_orm::{DatabaseConnection, SqlxPostgresConnector, SqlxSqliteConnector};
+use sqlx::{
+    AssertSqlSafe, Connection as _, PgPool, Postgres, Sqlite, SqlitePool, Transaction, postgres::PgRow,
+    sqlite::SqliteRow,
+};
+
+use crate::store::error::{StoreError, failed};
+
+use super::params::Params;
+
+/// Connections to one database.
+#[derive(Clone)]
+pub enum Pool {
+    Sqlite(SqlitePool),
+    Postgres(PgPool),
+}
+
+/// A transaction; rolled back when dropped.
+pub enum Tx {
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
+}
+
+/// A row of a result.
+pub enum Line {
+    Sqlite(SqliteRow),
+    Postgres(PgRow),
+}
+
+/// A statement with its parameters, ready to run. Its text comes from the catalog and our own literals, which is why the
+/// drivers may trust it; values are only ever bound.
+pub struct Command {
+    pub sql: Arc<str>,
+    pub params: Params,
+}
+
+/// Parameters were made for the other database: a fault of this program, never of a person.
+pub fn mixed() -> sqlx::Error {
+    sqlx::Error::Configuration("parameters of another database".into())
+}
+
+impl Pool {
+    /// Runs a statement; the number of rows that it changed.
+    pub async fn execute(&self, command: Command) -> Result<u64, sqlx::Error> {
+        let Command { sql, params } = command;
+        let sql = AssertSqlSafe(sql);
+        match (self, params) {
+            (Pool::Sqlite(pool), Params::Sqlite(params)) => {
+                let done = sqlx::query_with(sql, params).execute(pool).await?;
+                Ok(done.rows_affected())
+            }
+            (Pool::Postgres(pool), Params::Postgres(params)) => {
+                let done = sqlx::query_with(sql, params).execute(pool).await?;
+                Ok(done.rows_affected())
+            }
+            _ => Err(mixed()),
+        }
+    }
+
+    /// Runs a statement and gives all its rows.
+    pub async fn fetch_all(&self, command: Command) -> Result<Vec<Line>, sqlx::Error> {
+        let Command { sql, params } = command;
+        let sql = AssertSqlSafe(sql);
+        match (self, params) {
+            (Pool::Sqlite(pool), Params::Sqlite(params)) => {
+                let rows = sqlx::query_with(sql, params).fetch_all(pool).await?;
+                Ok(rows.into_iter().map(Line::Sqlite).collect())
+            }
+            (Pool::Postgres(pool), Params::Postgres(params)) => {
+                let rows = sqlx::query_with(sql, params).fetch_all(pool).await?;
+                Ok(rows.into_iter().map(Line::Postgres).collect())
+            }
+            _ => Err(mixed()),
+        }
+    }
+
+    /// Begins a transaction that may write at once.
+    pub async fn begin(&self) -> Result<Tx, sqlx::Error> {
+        match self {
+            // Deferred, the lock would be asked for in the middle, where the answer "busy" loses the work done so far.
+            Pool::Sqlite(pool) => begin_immediate(pool).await.map(Tx::Sqlite),
+            Pool::Postgres(pool) => pool.begin().await.map(Tx::Postgres),
+        }
+    }
+
+    /// The same by statements of the dialect's own, all sent at once.
+    pub async fn begin_with(&self, sql: &'static str) -> Result<Tx, sqlx::Error> {
+        match self {
+            Pool::Sqlite(pool) => pool.begin_with(sql).await.map(Tx::Sqlite),
+            Pool::Postgres(pool) => pool.begin_with(sql).await.map(Tx::Postgres),
+        }
+    }
+
+    /// The same connections for SeaORM, whose migrations make the system tables.
+    pub fn connection(&self) -> DatabaseConnection {
+        match self {
+            Pool::Sqlite(pool) => SqlxSqliteConnector::from_sqlx_sqlite_pool(pool.clone()),
+            Pool::Postgres(pool) => SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone()),
+        }
+    }
+
+    pub async fn close(&self) {
+        match self {
+            Pool::Sqlite(pool) => pool.close().await,
+            Pool::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+/// SQLite ends a transaction by itself when its disk is full, and the driver then counts one too many for ever: the connection
+/// that it happened to is given up for a new one.
+async fn begin_immediate(pool: &SqlitePool) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
+    const BEGIN: &str = "BEGIN IMMEDIATE";
+    match pool.begin_with(BEGIN).await {
+        Err(sqlx::Error::InvalidSavePointStatement) => {
+            pool.acquire().await?.close().await?;
+            pool.begin_with(BEGIN).await
+        }
+        begun => begun,
+    }
+}
+
+impl Tx {
+    /// Runs a statement; the number of rows that it changed.
+    pub async fn execute(&mut self, command: Command) -> Result<u64, sqlx::Error> {
+        let Command { sql, params } = command;
+        let sql = AssertSqlSafe(sql);
+        match (self, params) {
+            (Tx::Sqlite(tx), Params::Sqlite(params)) => {
+                let done = sqlx::query_with(sql, params).execute(&mut **tx).await?;
+                Ok(done.rows_affected())
+            }
+            (Tx::Postgres(tx), Params::Postgres(params)) => {
+                let done = sqlx::query_with(sql, params).execute(&mut **tx).await?;
+                Ok(done.rows_affected())
+            }
+            (Tx::Postgres(tx), Params::Copied(lines)) => {
+                let mut copy = tx.copy_in_raw(&sql.0).await?;
+                copy.send(lines).await?;
+                copy.finish().await
+            }
+            _ => Err(mixed()),
+        }
+    }
+
+    /// Runs a statement and gives all its rows.
+    pub async fn fetch_all(&mut self, command: Command) -> Result<Vec<Line>, sqlx::Error> {
+        let Command { sql, params } = command;
+        let sql = AssertSqlSafe(sql);
+        match (self, params) {
+            (Tx::Sqlite(tx), Params::Sqlite(params)) => {
+                let rows = sqlx::query_with(sql, params).fetch_all(&mut **tx).await?;
+                Ok(rows.into_iter().map(Line::Sqlite).collect())
+            }
+            (Tx::Postgres(tx), Params::Postgres(params)) => {
+                let rows = sqlx::query_with(sql, params).fetch_all(&mut **tx).await?;
+                Ok(rows.into_iter().map(Line::Postgres).collect())
+            }
+            _ => Err(mixed()),
+        }
+    }
+
+    /// Forgets the prepared statements of the connection: the types that they were prepared for are others now.
+    pub async fn forget_statements(&mut self) -> Result<(), sqlx::Error> {
+        match self {
+            Tx::Sqlite(tx) => tx.clear_cached_statements().await,
+            Tx::Postgres(tx) => tx.clear_cached_statements().await,
+        }
+    }
+
+    pub async fn commit(self) -> Result<(), sqlx::Error> {
+        match self {
+            Tx::Sqlite(tx) => tx.commit().await,
+            Tx::Postgres(tx) => tx.commit().await,
+        }
+    }
+}
+
+/// A unique value that another row has.
+#[derive(Clone, Debug)]
+pub enum Taken {
+    /// As SQLite says it: `table.column` of each.
+    Columns(Vec<String>),
+    /// As PostgreSQL says it: the name of the index.
+    Index(String),
+}
+
+impl Taken {
+    /// Reads it from the error of a statement; `None` for any other error.
+    pub fn of(error: &sqlx::Error) -> Option<Taken> {
+        let cause = error.as_database_error().filter(|cause| cause.is_unique_violation())?;
+        Some(match cause.constraint() {
+            Some(index) => Taken::Index(index.to_owned()),
+            None => Taken::Columns(cause.message().split([',', ' ']).map(str::to_owned).collect()),
+        })
+    }
+}
+
+/// A type that a column of either database can be read as.
+pub trait Cell<'r>:
+    sqlx::Decode<'r, Sqlite> + sqlx::Type<Sqlite> + sqlx::Decode<'r, Postgres> + sqlx::Type<Postgres>
+{
+}
+
+impl<'r, T> Cell<'r> for T where
+    T: sqlx::Decode<'r, Sqlite> + sqlx::Type<Sqlite> + sqlx::Decode<'r, Postgres> + sqlx::Type<Postgres>
+{
+}
+
+/// Reads a column of a row.
+pub fn get<'r, T: Cell<'r>>(line: &'r Line, at: usize) -> Result<T, StoreError> {
+    match line {
+        Line::Sqlite(row) => sqlx::Row::try_get(row, at),
+        Line::Postgres(row) => sqlx::Row::try_get(row, at),
+    }
+    .map_err(failed)
+}

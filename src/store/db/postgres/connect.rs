@@ -1,0 +1,298 @@
+//! Opening a PostgreSQL database: addresses, sessions, pools, what is checked first. Knows its errors; no tables.
+
+use std::{str::FromStr, sync::Arc, time::Duration};
+
+use sqlx::{
+    ConnectOptions, Connection, Executor, PgConnection, Row,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+use crate::{
+    config::PostgresUrl,
+    store::{db::pool::Pool, error::StoreError, identity::guard::Ground},
+};
+
+/// The oldest version that has all we use, as the server counts.
+const VERSION_MIN: i32 = 12;
+/// Prepared statements kept per connection: plans in use beside the statements of loads.
+const STATEMENTS: usize = 512;
+/// How long a first connection may take, a server that is still starting included.
+const CONNECT_WAIT: Duration = Duration::from_secs(10);
+/// How long a commit waits for a connection that writes, or for the server to come back.
+const WRITER_WAIT: Duration = Duration::from_secs(30);
+/// Connections that write: several runs commit at once, and the ledger beside them.
+const WRITERS: u32 = 4;
+/// How long a transaction of ours may lie idle before the server ends it. A process that was stopped in the middle of one
+/// must not keep its locks for longer than its lease, or nobody could take its run over in time; none of ours waits for
+/// anything but the database.
+const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(15);
+/// Who makes tables takes this lock of the database first, so that processes that start together do so one by one.
+const SETUP_LOCK: i64 = 0x6861_796c_6f66_7400;
+
+/// The files that the address names can be read; the driver only says that something was not found.
+fn check_files(url: &PostgresUrl) -> Result<(), StoreError> {
+    for (option, path) in url.secret().query_pairs() {
+        let is_file = matches!(&*option, "sslrootcert" | "sslcert" | "sslkey");
+        if !is_file || path.starts_with("-----BEGIN") {
+            continue;
+        }
+        if let Err(error) = std::fs::File::open(&*path) {
+            return Err(StoreError::Unusable(format!(
+                "{url}: {path} cannot be read: {}; correct {option} in --database",
+                error.kind()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Reads the address as the driver does.
+pub fn options(url: &PostgresUrl) -> Result<PgConnectOptions, StoreError> {
+    check_files(url)?;
+    let options = PgConnectOptions::from_str(url.secret().as_str()).map_err(|error| match error {
+        sqlx::Error::Configuration(_) => StoreError::Unusable(format!(
+            "the address of {url} has an option that cannot be read; see the documentation for sslmode, sslrootcert and others"
+        )),
+        other => StoreError::Database(Box::new(other)),
+    })?;
+    Ok(options
+        .application_name("hayloft")
+        // Each session sets it itself; in the first message of a connection some poolers refuse it.
+        .extra_float_digits(None)
+        .statement_cache_capacity(STATEMENTS)
+        .disable_statement_logging())
+}
+
+/// Whether the server is reached by a socket of this machine. As the driver does, a host that begins like a path is one.
+pub fn is_socket(options: &PgConnectOptions) -> bool {
+    options.get_socket().is_some() || options.get_host().starts_with('/')
+}
+
+/// What each session of ours says first. Limits that the server sets for everybody are for people who forget a session: they would
+/// end connections at rest, and steps that take long on large tables.
+const SESSION: &str = "SET standard_conforming_strings=on;SET timezone='UTC';SET datestyle='ISO';SET extra_float_digits=1;\
+                       SET default_transaction_isolation='read committed';SET bytea_output='hex';SET client_min_messages=warning;SET jit=off;\
+                       SELECT set_config(name,'0',false) FROM pg_catalog.pg_settings \
+                       WHERE name IN ('statement_timeout','lock_timeout','idle_session_timeout','transaction_timeout');";
+
+/// How a session plans its statements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plans {
+    /// For the values at hand: a plan that was made for all values is bad for some, and one that was made while a table
+    /// was small is bad for ever after.
+    ByValue,
+    /// Once: loads by key take less time than a plan does. They go by indexes, however small a table was at first.
+    ByKey,
+}
+
+impl Plans {
+    fn settings(self) -> &'static str {
+        match self {
+            Plans::ByValue => "SET plan_cache_mode=force_custom_plan;",
+            Plans::ByKey => {
+                "SET plan_cache_mode=force_generic_plan;SET enable_seqscan=off;SET enable_hashjoin=off;SET enable_mergejoin=off;"
+            }
+        }
+    }
+}
+
+/// A connection that only reads, with the server's own limit for its statements.
+///
+/// Nothing runs in parallel: that would not keep the order of what is put together, and answers are small.
+pub async fn reader(options: &PgConnectOptions, limit: Duration, plans: Plans) -> Result<PgConnection, sqlx::Error> {
+    let mut connection = options.connect().await?;
+    let session = format!(
+        "{SESSION}SET default_transaction_read_only=on;SET statement_timeout={};SET max_parallel_workers_per_gather=0;{}",
+        limit.as_millis(),
+        plans.settings()
+    );
+    connection.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(session))).await?;
+    Ok(connection)
+}
+
+/// The connections that write.
+pub async fn writer(place: &str, options: &PgConnectOptions, ground: &Arc<Ground>) -> Result<Pool, StoreError> {
+    let session = format!(
+        "{SESSION}SET idle_in_transaction_session_timeout={};SET synchronous_commit=on;{}",
+        IDLE_IN_TRANSACTION.as_millis(),
+        Plans::ByValue.settings()
+    );
+    let (ground, held) = (Arc::clone(ground), Arc::clone(ground));
+    let pool = PgPoolOptions::new()
+        .max_connections(WRITERS)
+        .min_connections(0)
+        .acquire_timeout(WRITER_WAIT)
+        // The server may have gone and come back since, or another one in its place: asking for that tells both.
+        .test_before_acquire(false)
+        .before_acquire(move |connection, _| {
+            let ground = Arc::clone(&held);
+            Box::pin(async move { ground.holds(connection).await })
+        })
+        .after_connect(move |connection, _| {
+            let (session, ground) = (session.clone(), Arc::clone(&ground));
+            Box::pin(async move {
+                connection.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(session))).await?;
+                ground.admit(connection).await.map(|_| ())
+            })
+        })
+        .connect_lazy_with(options.clone());
+    let connected = pool.acquire().await.map_err(|error| cannot_open(place, error))?;
+    drop(connected);
+    Ok(Pool::Postgres(pool))
+}
+
+/// Looks at a server before anything is done with it; keeps the lock of those who make tables as long as it lives.
+pub async fn check(place: &str, options: &PgConnectOptions, write: bool) -> Result<PgConnection, StoreError> {
+    let connected = tokio::time::timeout(CONNECT_WAIT, options.connect()).await;
+    let connected = connected.map_err(|_| unreachable(place))?;
+    let mut connection = connected.map_err(|error| cannot_open(place, error))?;
+    let facts = "SELECT current_setting('server_version_num')::int4/10000,current_setting('server_version'),\
+                 current_setting('server_encoding'),current_schema()::text,pg_is_in_recovery()";
+    let facts = connection.fetch_one(facts).await;
+    let facts = facts.map_err(|error| cannot_open(place, error))?;
+    let read = |error| cannot_open(place, error);
+    let version: i32 = facts.try_get(0).map_err(read)?;
+    let said: String = facts.try_get(1).map_err(read)?;
+    let encoding: String = facts.try_get(2).map_err(read)?;
+    let schema: Option<String> = facts.try_get(3).map_err(read)?;
+    let standby: bool = facts.try_get(4).map_err(read)?;
+    let fault = if version < VERSION_MIN {
+        format!("{place} is PostgreSQL {said}; version {VERSION_MIN} or newer is needed")
+    } else if encoding != "UTF8" {
+        format!("{place} keeps text as {encoding}; make a database with ENCODING 'UTF8' and give that")
+    } else if schema.is_none() {
+        format!("{place} has no schema to make tables in; create one that is on the role's search_path")
+    } else if standby && write {
+        format!("{place} is a standby, which cannot be written; give the address of its primary")
+    } else {
+        return Ok(connection);
+    };
+    close(connection).await;
+    Err(StoreError::Unusable(fault))
+}
+
+/// Waits until no other process makes tables; the lock goes with the connection.
+pub async fn lock_setup(connection: &mut PgConnection) -> Result<(), StoreError> {
+    let lock = sqlx::query("SELECT pg_advisory_lock($1)").bind(SETUP_LOCK);
+    lock.execute(connection).await.map_err(crate::store::error::failed)?;
+    Ok(())
+}
+
+/// Ends a connection in order; a server that is gone needs no goodbye.
+pub async fn close(connection: PgConnection) {
+    if let Err(error) = connection.close().await {
+        tracing::debug!(%error, "a connection was already closed");
+    }
+}
+
+fn unreachable(place: &str) -> StoreError {
+    StoreError::Unusable(format!(
+        "{place} does not answer; start the server, or correct host and port in --database"
+    ))
+}
+
+/// What the server or the way to it said, in words and without the password.
+pub fn cannot_open(place: &str, error: sqlx::Error) -> StoreError {
+    let cause = error.as_database_error();
+    let code = cause.and_then(|cause| cause.code());
+    let plain = cause.is_some_and(|cause| cause.message().contains("no encryption"));
+    let text = match (code.as_deref(), &error) {
+        (Some("28000"), _) if plain => {
+            format!("{place} refuses a connection without TLS; give sslmode=require or verify-full in --database")
+        }
+        (Some("28P01" | "28000"), _) => {
+            format!("{place} refuses this user: the name, the password or the server's pg_hba.conf does not allow it")
+        }
+        (Some("3D000"), _) => format!("{place} does not exist on this server; create it with `createdb`"),
+        (Some("42501"), _) => {
+            format!("{place} does not let this user make tables; grant CREATE on the schema and the database")
+        }
+        (Some("53300"), _) => format!("{place} has no connection left; raise max_connections of the server"),
+        (Some("08P01"), _) => format!(
+            "{place} is refused by a pooler on the way to it; look into its log, or give the server's own address"
+        ),
+        (Some("57P03"), _) => format!("{place} is starting or stopping; try again in a moment"),
+        (_, error) if is_secrecy(error) => format!(
+            "{place}: no secure connection could be made; check sslmode and sslrootcert in --database, and the server's certificate"
+        ),
+        (_, sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut) => return unreachable(place),
+        _ => return crate::store::error::failed(error),
+    };
+    tracing::debug!(%error, "the database cannot be opened");
+    StoreError::Unusable(text)
+}
+
+/// TLS failed: the driver says so, or rustls in the handshake.
+fn is_secrecy(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Tls(_) => true,
+        sqlx::Error::Io(error) => error.kind() == std::io::ErrorKind::InvalidData,
+        _ => false,
+    }
+}
+
+/// The connection is gone, or never was: another one may succeed.
+pub fn is_lost(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed | sqlx::Error::Protocol(_) | sqlx::Error::PoolTimedOut => true,
+        sqlx::Error::Configuration(_) => is_crowded(error),
+        sqlx::Error::Database(cause) => {
+            matches!(
+                cause.code().as_deref(),
+                // Shut down, crashed, starting; the connection's own failures.
+                // Idle for too long, by limits of the server or of what stands before it.
+                Some(
+                    "57P01"
+                        | "57P02"
+                        | "57P03"
+                        | "57P05"
+                        | "25P03"
+                        | "25P04"
+                        | "08000"
+                        | "08001"
+                        | "08003"
+                        | "08004"
+                        | "08006"
+                        | "08P01"
+                )
+            ) || is_crowded(error)
+        }
+        _ => false,
+    }
+}
+
+/// What is said without a try, because another session has just met it.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the server was just found to take no more connections")]
+struct Crowded;
+
+pub fn crowded() -> sqlx::Error {
+    sqlx::Error::Configuration(Crowded.into())
+}
+
+/// PostgreSQL's too_many_connections; one of them ends some time.
+pub fn is_crowded(error: &sqlx::Error) -> bool {
+    if let sqlx::Error::Configuration(cause) = error {
+        return cause.is::<Crowded>();
+    }
+    let code = error.as_database_error().and_then(|cause| cause.code());
+    code.as_deref() == Some("53300")
+}
+
+/// PostgreSQL's serialization_failure and deadlock_detected: who begins again finds what the others wrote.
+pub fn gives_way(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|cause| cause.code());
+    matches!(code.as_deref(), Some("40001" | "40P01"))
+}
+
+/// PostgreSQL's lock_not_available: somebody else has what was asked for, for longer than was to be waited.
+pub fn is_locked(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|cause| cause.code());
+    code.as_deref() == Some("55P03")
+}
+
+/// A prepared statement whose tables changed since: it is prepared anew on another connection.
+pub fn is_stale(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|cause| cause.code());
+    code.as_deref() == Some("0A000")
+}

@@ -1,0 +1,477 @@
+//! PostgreSQL's dialect. Knows PostgreSQL's functions and their traps; no business.
+
+use std::borrow::Cow;
+
+use sea_orm::DbBackend;
+use sqlx::postgres::PgArguments;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::{
+    layout::ColumnKind,
+    query::TextTest,
+    store::{
+        db::{
+            dialect::{Dialect, Numbered, RowsOf},
+            made::{BYTES_MARK, Bounds, ROWS_MARK},
+            params::{Kind, Params},
+            pool::{Line, get},
+        },
+        error::StoreError,
+    },
+    value::Scalar,
+};
+
+use super::texts::{array_of, duration, key_name, texts};
+
+/// Bytes of an identifier (NAMEDATALEN less one); the server cuts longer ones, and two of them may then be one.
+const NAME_MAX: usize = 63;
+/// Bytes that a longer name keeps; an underscore and a hash of the whole follow.
+const NAME_KEPT: usize = 46;
+/// Rows of one statement: round trips are few already, and its arrays stay below some megabytes.
+const ROWS_MAX: usize = 4_096;
+
+/// Operands of a test of an indexed list: where the index is not used, each is looked for in each list, item by item.
+const LISTED_MAX: usize = 50;
+/// Rows from which on a copy is worth its second round trip.
+const COPY_MIN: usize = if cfg!(test) { 2 } else { 64 };
+
+/// The dialect of one connection's kind.
+pub struct Postgres {
+    /// Many new rows are copied: the server then writes them by pages and not one by one, a quarter quicker.
+    copies: bool,
+}
+
+impl Postgres {
+    /// A copy is two messages in a row. The driver (sqlx 0.9.0) leaves Nagle's algorithm on, so that over TCP the second one may wait
+    /// 40 ms for the server to confirm the first.
+    pub const OVER_TCP: Postgres = Postgres { copies: false };
+    pub const OVER_SOCKET: Postgres = Postgres { copies: true };
+}
+
+impl Dialect for Postgres {
+    fn params(&self) -> Params {
+        Params::Postgres(PgArguments::default())
+    }
+
+    fn max_params(&self) -> usize {
+        // The protocol counts them in 16 bits; drivers have failed beyond the signed half.
+        32_767
+    }
+
+    fn row_sizes(&self, total: usize, _width: usize) -> Vec<usize> {
+        let mut sizes = vec![ROWS_MAX; total / ROWS_MAX];
+        sizes.extend(Some(total % ROWS_MAX).filter(|rest| *rest > 0));
+        sizes
+    }
+
+    fn name<'n>(&self, name: &'n str) -> Cow<'n, str> {
+        if name.len() <= NAME_MAX {
+            return Cow::Borrowed(name);
+        }
+        let cut = (0..=NAME_KEPT).rev().find(|at| name.is_char_boundary(*at)).unwrap_or(0);
+        let (kept, _) = name.split_at(cut);
+        Cow::Owned(format!("{kept}_{:016x}", xxh3_64(name.as_bytes())))
+    }
+
+    fn quote(&self, name: &str) -> String {
+        format!("\"{}\"", self.name(name).replace('"', "\"\""))
+    }
+
+    fn param(&self, number: usize, kind: Kind) -> String {
+        match kind {
+            Kind::Decimal => format!("${number}::numeric"),
+            _ => format!("${number}"),
+        }
+    }
+
+    fn bulk_param(&self, number: usize) -> String {
+        format!("${number}")
+    }
+
+    fn rows(&self, kinds: &[Kind], first: usize, _count: usize, numbered: Numbered) -> String {
+        let mut cells = Vec::with_capacity(kinds.len() + 1);
+        let mut arrays = Vec::with_capacity(kinds.len());
+        let mut names = Vec::with_capacity(kinds.len() + 1);
+        if numbered == Numbered::Yes {
+            cells.push("u.n-1".to_owned());
+        }
+        for (at, kind) in kinds.iter().enumerate() {
+            let (array, cast) = array_of(*kind);
+            cells.push(format!("u.c{at}{cast}"));
+            arrays.push(format!("${}::{array}[]", first + at));
+            names.push(format!("c{at}"));
+        }
+        let ordinality = match numbered {
+            Numbered::Yes => {
+                names.push("n".to_owned());
+                " WITH ORDINALITY"
+            }
+            Numbered::No => "",
+        };
+        format!(
+            "SELECT {} FROM unnest({}){ordinality} AS u({})",
+            cells.join(","),
+            arrays.join(","),
+            names.join(",")
+        )
+    }
+
+    fn keys(&self, kinds: &[Kind], first: usize, count: usize) -> String {
+        self.rows(kinds, first, count, Numbered::Yes)
+    }
+
+    fn copies(&self, rows: usize) -> bool {
+        self.copies && rows >= COPY_MIN
+    }
+
+    /// The arrays are unnested among the columns and not as a table, of which the server makes a copy first: a fifth quicker.
+    fn add_rows(&self, table: &str, columns: &[&str], kinds: &[Kind], count: usize) -> String {
+        if self.copies(count) {
+            return format!("COPY {}({}) FROM STDIN", self.quote(table), self.names(columns));
+        }
+        let cells = kinds.iter().enumerate().map(|(at, kind)| {
+            let (array, cast) = array_of(*kind);
+            format!("unnest(${}::{array}[]){cast}", at + 1)
+        });
+        format!(
+            "INSERT INTO {}({}) SELECT {}",
+            self.quote(table),
+            self.names(columns),
+            cells.collect::<Vec<_>>().join(",")
+        )
+    }
+
+    /// One plan for all values, by indexes: the planner does not know how many rows an array holds, nor that those of a table
+    /// that grows meanwhile need not all be read.
+    fn begin_load(&self) -> Option<&'static str> {
+        Some(
+            "BEGIN;SET LOCAL plan_cache_mode=force_generic_plan;SET LOCAL enable_seqscan=off;\
+             SET LOCAL enable_hashjoin=off;SET LOCAL enable_mergejoin=off",
+        )
+    }
+
+    fn backend(&self) -> DbBackend {
+        DbBackend::Postgres
+    }
+
+    fn column_type(&self, kind: ColumnKind) -> &'static str {
+        match Kind::of(kind) {
+            Kind::Int => "BIGINT",
+            Kind::Float => "DOUBLE PRECISION",
+            Kind::Bool => "BOOLEAN",
+            Kind::Decimal => "NUMERIC",
+            // The order of bytes, which is that of code points, and the same on every machine.
+            Kind::Text => "TEXT COLLATE \"C\"",
+        }
+    }
+
+    /// Numbers are handed out by `hayloft_row_number`, inside the transaction.
+    fn row_number_type(&self, table: &str) -> Cow<'static, str> {
+        let key = self.quote(&key_name(table));
+        Cow::Owned(format!("BIGINT NOT NULL CONSTRAINT {key} PRIMARY KEY"))
+    }
+
+    /// The one that the server chooses could be that of a later table.
+    fn key_constraint(&self, table: &str) -> Option<String> {
+        Some(self.name(&key_name(table)).into_owned())
+    }
+
+    /// Older tables have a name that the server chose.
+    fn rename_key(&self, old: &str, new: &str) -> Option<String> {
+        let (old, new) = (self.quote(&key_name(old)), self.quote(&key_name(new)));
+        Some(format!("ALTER INDEX IF EXISTS {old} RENAME TO {new}"))
+    }
+
+    fn join_table_end(&self) -> &'static str {
+        ""
+    }
+
+    fn collate(&self, _kind: ColumnKind) -> &'static str {
+        ""
+    }
+
+    fn wire(&self, column: &str, kind: ColumnKind, nullable: bool) -> String {
+        let or_null = |text: String| {
+            if nullable {
+                format!("coalesce({text},'null')")
+            } else {
+                text
+            }
+        };
+        match kind {
+            ColumnKind::Document | ColumnKind::Scalar(Scalar::Json) => or_null(column.to_owned()),
+            ColumnKind::Scalar(Scalar::Int | Scalar::Float) => or_null(format!("{column}::text")),
+            ColumnKind::Scalar(Scalar::BigInt | Scalar::Decimal | Scalar::Date | Scalar::Uuid) => {
+                or_null(format!("'\"'||{column}||'\"'"))
+            }
+            ColumnKind::Scalar(Scalar::Boolean) => or_null(format!("{column}::text")),
+            ColumnKind::Scalar(Scalar::DateTime) => or_null(format!("'\"'||rtrim(rtrim({column},'Z0'),'.')||'Z\"'")),
+            ColumnKind::Scalar(Scalar::Time) => or_null(format!("'\"'||rtrim(rtrim({column},'0'),'.')||'\"'")),
+            ColumnKind::Scalar(Scalar::Duration) => or_null(duration(column)),
+            ColumnKind::Scalar(_) | ColumnKind::Enum => or_null(format!("to_json({column})::text")),
+        }
+    }
+
+    /// A tenth faster than the function `concat`.
+    fn concatenation(&self, parts: &[String]) -> String {
+        format!("({})", parts.join("||"))
+    }
+
+    fn array(&self, text: &str, from: &str) -> String {
+        // The rows of an ordered subquery are aggregated in its order; nothing runs in parallel here, which could change that.
+        format!("(SELECT concat('[',string_agg({text},','),']') FROM ({from}) AS a)")
+    }
+
+    /// What it cannot stop by itself, it is asked to read as a number. Not as a constant: that it would do before it begins.
+    fn rows_array(&self, text: &str, from: &str, _of: RowsOf, bounds: Bounds) -> String {
+        let rows = format!("string_agg({text},',')");
+        if bounds == Bounds::ENDLESS {
+            return self.array(text, from);
+        }
+        let stop =
+            |mark: &str, count: &str, most: u64| format!("WHEN {count}>{most} THEN CAST('{mark}'||{count} AS BIGINT)");
+        format!(
+            "(SELECT concat('[',{rows},']',CASE {} {} END) FROM ({from}) AS a)",
+            stop(ROWS_MARK, "count(*)", bounds.rows),
+            stop(BYTES_MARK, &format!("octet_length({rows})"), bounds.bytes),
+        )
+    }
+
+    /// One more than may be, which is seen.
+    fn cut(&self, first: Option<&str>, bounds: Bounds) -> Option<String> {
+        let most = i64::try_from(bounds.rows).ok().and_then(|rows| rows.checked_add(1));
+        match (first, most) {
+            (Some(first), Some(most)) => Some(format!("least({first},{most})")),
+            (first, most) => first.map(str::to_owned).or(most.map(|most| most.to_string())),
+        }
+    }
+
+    fn join_texts(&self, text: &str) -> String {
+        format!("string_agg({text},',')")
+    }
+
+    fn member(&self, document: &str, name: &str) -> String {
+        format!("(({document})::json->'{name}')::text")
+    }
+
+    fn elements(&self, document: &str, alias: &str) -> String {
+        format!("json_array_elements_text(({document})::json) WITH ORDINALITY AS {alias}(value,key)")
+    }
+
+    fn text_test(&self, column: &str, test: TextTest, param: &str, _whole: Option<&str>) -> String {
+        match test {
+            TextTest::Contains => format!("position({param} in {column})>0"),
+            TextTest::StartsWith => format!("starts_with({column},{param})"),
+            TextTest::EndsWith => format!("right({column},length({param}))={param}"),
+            TextTest::Like => format!("{column} LIKE {param}"),
+            // In the collation "C" only the letters of ASCII have a case.
+            TextTest::ILike => format!("{column} COLLATE \"C\" ILIKE {param}"),
+        }
+    }
+
+    fn pattern(&self, test: TextTest, text: &str) -> String {
+        match test {
+            TextTest::Like | TextTest::ILike => crate::store::db::dialect::closed_pattern(text),
+            TextTest::Contains | TextTest::StartsWith | TextTest::EndsWith => text.to_owned(),
+        }
+    }
+
+    fn chain(&self) -> &'static str {
+        "JOIN"
+    }
+
+    fn no_limit(&self) -> &'static str {
+        "ALL"
+    }
+
+    fn now(&self, seconds: i64) -> String {
+        // The collation goes over to what it is compared with: times are compared as bytes.
+        format!(
+            "to_char(statement_timestamp() AT TIME ZONE 'UTC'+interval '{seconds} seconds','YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') COLLATE \"C\""
+        )
+    }
+
+    fn early_commit(&self) -> Option<&'static str> {
+        Some("SET LOCAL synchronous_commit=off")
+    }
+
+    fn epoch(&self) -> &'static str {
+        "substr(md5(random()::text||clock_timestamp()::text||pg_backend_pid()::text),1,16)"
+    }
+
+    fn for_update(&self) -> &'static str {
+        " FOR UPDATE"
+    }
+
+    fn skip_locked(&self) -> &'static str {
+        " FOR UPDATE SKIP LOCKED"
+    }
+
+    fn announce(&self) -> Option<&'static str> {
+        Some("SELECT pg_notify('hayloft_commit',$1)")
+    }
+
+    fn place(&self) -> Option<[&'static str; 4]> {
+        Some([
+            "SELECT system_identifier::text FROM pg_control_system()",
+            // The first eight digits of a journal file's name are its timeline, from the moment of a promotion on.
+            // A standby has none yet.
+            "SELECT CASE WHEN pg_is_in_recovery() THEN '' ELSE substr(pg_walfile_name(pg_current_wal_lsn()),1,8) END",
+            "SELECT oid::text FROM pg_database WHERE datname=current_database()",
+            "SELECT 'hayloft_feed_head'::regclass::oid::text",
+        ])
+    }
+
+    fn alters_columns(&self) -> bool {
+        true
+    }
+
+    /// Loads begin with their row numbers, so that none is under way in these tables then, and none waits for another.
+    fn before_migration(&self) -> &'static [&'static str] {
+        &["LOCK TABLE hayloft_row_number IN ACCESS EXCLUSIVE MODE"]
+    }
+
+    fn indexes(&self) -> &'static str {
+        // Those of lists are of an expression, which depends on its column.
+        "SELECT CAST(c.relname AS TEXT),CAST(t.relname AS TEXT),CASE WHEN i.indexprs IS NULL THEN \
+         (SELECT string_agg(CAST(a.attname AS TEXT),',' ORDER BY k.n) FROM unnest(CAST(i.indkey AS INT2[])) WITH ORDINALITY AS k(at,n) \
+         JOIN pg_catalog.pg_attribute a ON a.attrelid=i.indrelid AND a.attnum=k.at) ELSE \
+         (SELECT string_agg(CAST(a.attname AS TEXT),',' ORDER BY a.attnum) FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_attribute a \
+         ON a.attrelid=d.refobjid AND a.attnum=d.refobjsubid WHERE d.classid='pg_catalog.pg_class'::regclass AND d.objid=i.indexrelid \
+         AND d.refclassid='pg_catalog.pg_class'::regclass AND d.refobjid=i.indrelid AND d.refobjsubid>0) END,\
+         CASE WHEN i.indisunique THEN 1::bigint ELSE 0::bigint END \
+         FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid=i.indexrelid JOIN pg_catalog.pg_class t ON t.oid=i.indrelid \
+         JOIN pg_catalog.pg_namespace n ON n.oid=c.relnamespace \
+         WHERE n.nspname=current_schema() AND i.indisvalid AND i.indpred IS NULL"
+    }
+
+    fn list_index(&self, index: &str, table: &str, column: &str, items: ColumnKind) -> Option<String> {
+        // Without the list of what is to be put into it, through which each search would go.
+        Some(format!(
+            "CREATE INDEX {} ON {} USING gin (({})) WITH (fastupdate=off)",
+            self.quote(index),
+            self.quote(table),
+            texts(&self.quote(column), items)
+        ))
+    }
+
+    fn list_test(&self, column: &str, items: ColumnKind, all: bool, params: &[String]) -> Option<String> {
+        let sign = if all { "?&" } else { "?|" };
+        let test = format!("{} {sign} ARRAY[{}]::text[]", texts(column, items), params.join(","));
+        (params.len() <= LISTED_MAX).then_some(test)
+    }
+
+    fn rename_index(&self, old: &str, new: &str, _sql: &str) -> Vec<String> {
+        vec![format!("ALTER INDEX {} RENAME TO {}", self.quote(old), self.quote(new))]
+    }
+
+    fn rows_estimate(&self, table: &str) -> Option<String> {
+        let table = self.literal(&self.name(table));
+        Some(format!(
+            "SELECT CAST(c.reltuples AS BIGINT) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n \
+             ON n.oid=c.relnamespace WHERE n.nspname=current_schema() AND c.relname={table}"
+        ))
+    }
+
+    /// The transaction that holds the turn to build lies idle meanwhile.
+    fn before_build(&self) -> &'static [&'static str] {
+        &["SET LOCAL idle_in_transaction_session_timeout=0"]
+    }
+
+    fn lock_wait(&self, seconds: u32) -> Option<String> {
+        Some(format!("SET LOCAL lock_timeout='{seconds}s'"))
+    }
+
+    fn build_beside(&self, index: &str, sql: &str) -> Option<[String; 2]> {
+        let beside = sql.replacen("INDEX ", "INDEX CONCURRENTLY ", 1);
+        Some([format!("DROP INDEX CONCURRENTLY IF EXISTS {index}"), beside])
+    }
+
+    fn table_bytes(&self, table: &str) -> Option<String> {
+        let table = self.literal(&self.quote(table));
+        Some(format!("SELECT pg_relation_size(to_regclass({table}))"))
+    }
+
+    fn before_drop(&self) -> &'static [&'static str] {
+        &["SET LOCAL lock_timeout='200ms'"]
+    }
+
+    fn known_rows(&self, table: &str) -> String {
+        self.rows_estimate(table).unwrap_or_default()
+    }
+
+    fn spreads(&self, table: &str, columns: &[&str]) -> Option<String> {
+        let table = self.literal(&self.name(table));
+        let columns: Vec<String> = columns.iter().map(|name| self.literal(&self.name(name))).collect();
+        Some(format!(
+            "SELECT CAST(attname AS TEXT),CAST(null_frac AS FLOAT8),CAST(n_distinct AS FLOAT8),\
+             CAST(array_to_json(CAST(CAST(most_common_vals AS TEXT) AS TEXT[])) AS TEXT),CAST(array_to_json(most_common_freqs) AS TEXT) \
+             FROM pg_catalog.pg_stats WHERE schemaname=current_schema() AND tablename={table} AND NOT inherited AND attname IN ({})",
+            columns.join(",")
+        ))
+    }
+
+    /// Who vacuums or looks at the same table already is not waited for.
+    fn analyze(&self, tables: &[String]) -> Vec<String> {
+        vec![format!("ANALYZE (SKIP_LOCKED) {}", tables.join(","))]
+    }
+
+    /// They are kept by the name of the table.
+    fn keep_row_numbers(&self, _old: &str, _new: &str) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn rename_row_numbers(&self, old: &str, new: &str) -> Vec<String> {
+        let (old, new) = (self.literal(old), self.literal(new));
+        vec![
+            format!("DELETE FROM hayloft_row_number WHERE name={new}"),
+            format!("UPDATE hayloft_row_number SET name={new} WHERE name={old}"),
+        ]
+    }
+
+    fn exclusive(&self) -> bool {
+        false
+    }
+
+    fn savepoints(&self) -> bool {
+        true
+    }
+
+    fn table_names(&self) -> &'static str {
+        "SELECT CAST(c.relname AS TEXT) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid=c.relnamespace \
+         WHERE n.nspname=current_schema() AND c.relkind IN ('r','p','v','m','f') AND NOT EXISTS \
+         (SELECT 1 FROM pg_catalog.pg_depend d WHERE d.classid='pg_catalog.pg_class'::regclass AND d.objid=c.oid AND d.deptype='e')"
+    }
+
+    fn explain(&self, sql: &str) -> String {
+        format!("EXPLAIN {sql}")
+    }
+
+    fn plan(&self, lines: &[Line]) -> Result<Vec<String>, StoreError> {
+        lines.iter().map(|line| get(line, 0)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::db::dialect::CHAIN_MAX;
+
+    #[test]
+    fn long_names_stay_apart() {
+        let long = "ä".repeat(40);
+        let (one, other) = (format!("{long}1"), format!("{long}2"));
+        assert_eq!(Postgres::OVER_TCP.name("short"), "short");
+        assert!(Postgres::OVER_TCP.name(&one).len() <= NAME_MAX);
+        assert_ne!(Postgres::OVER_TCP.name(&one), Postgres::OVER_TCP.name(&other));
+    }
+
+    #[test]
+    fn long_chains_are_put_together_in_parts() {
+        let parts: Vec<String> = (0..120).map(|at| format!("'{at}'")).collect();
+        let text = Postgres::OVER_TCP.concat(&parts);
+        let deepest = text.split(['(', ')']).map(|part| part.matches("||").count()).max();
+        assert_eq!(deepest, Some(CHAIN_MAX - 1));
+        assert_eq!(text.matches("||").count(), 119);
+    }
+}

@@ -1,0 +1,338 @@
+//! The readers: a bounded set of read-only connections, each with a deadline. Knows time and connections; no SQL.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use sqlx::postgres::PgConnectOptions;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::store::{error::StoreError, identity::guard::Ground};
+
+use super::{
+    dialect::Dialect,
+    made::{self, Beyond, Bounds, Made},
+    pool::{Command, Line, Pool},
+    postgres::{connect::Plans, session::Session},
+    sqlite::{dialect::Sqlite, file, functions::Time},
+};
+
+/// How long closing waits for statements that were interrupted.
+const CLOSE_WAIT: Duration = Duration::from_millis(300);
+/// How long a statement may go on after its deadline, and an abandoned one: then its reader hears nothing, and another takes its place.
+const HEARS: Duration = if cfg!(test) {
+    Duration::from_millis(500)
+} else {
+    Duration::from_secs(4)
+};
+/// A deadline that is over at once; 0 would mean that there is none.
+const LONG_AGO: u64 = 1;
+
+/// Where deadlines are counted from.
+#[derive(Clone, Copy)]
+pub struct Clock(Instant);
+
+impl Clock {
+    pub fn begin() -> Clock {
+        Clock(Instant::now())
+    }
+
+    fn micros(self) -> u64 {
+        u64::try_from(self.0.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+}
+
+/// When the statement under way has to end; 0: nothing is under way.
+#[derive(Default)]
+pub struct Deadline(AtomicU64);
+
+impl Deadline {
+    pub fn is_over(&self, clock: Clock) -> bool {
+        let at = self.0.load(Ordering::Relaxed);
+        at != 0 && clock.micros() >= at
+    }
+}
+
+struct Reader {
+    link: Link,
+    deadline: Arc<Deadline>,
+    made: Arc<Made>,
+}
+
+/// A reader's one connection.
+enum Link {
+    Sqlite(Pool),
+    Postgres(Box<Session>),
+}
+
+/// Where readers connect to.
+#[derive(Clone)]
+pub enum Source {
+    Sqlite(PathBuf),
+    Postgres(Box<PgConnectOptions>, Arc<Ground>),
+}
+
+impl Source {
+    fn link(&self, time: Time, limit: Duration, plans: Plans) -> Link {
+        match self {
+            Source::Sqlite(path) => Link::Sqlite(file::reader(path, time)),
+            Source::Postgres(options, ground) => {
+                let session = Session::new((**options).clone(), Arc::clone(ground), limit, plans);
+                Link::Postgres(Box::new(session))
+            }
+        }
+    }
+}
+
+/// All readers of a store.
+pub struct Readers {
+    source: Source,
+    clock: Clock,
+    limit: Duration,
+    free: Mutex<Vec<Reader>>,
+    permits: Arc<Semaphore>,
+    plans: Plans,
+    count: usize,
+    /// What one statement may make.
+    bounds: Mutex<Bounds>,
+    /// Of all readers, those that are taken included.
+    deadlines: Mutex<Vec<Arc<Deadline>>>,
+    /// Statements so far.
+    #[cfg(test)]
+    pub statements: AtomicU64,
+    /// Readers that were given up so far.
+    #[cfg(test)]
+    pub replaced: AtomicU64,
+}
+
+/// A reader taken for one statement. Given back when dropped; if its statement was abandoned (a client that went away),
+/// only once that has ended.
+pub struct Taken {
+    readers: Arc<Readers>,
+    reader: Option<Reader>,
+    permit: Option<OwnedSemaphorePermit>,
+    /// No statement of ours is under way.
+    idle: bool,
+}
+
+impl Readers {
+    pub fn new(source: &Source, plans: Plans, limit: Duration, count: usize) -> Readers {
+        let clock = Clock::begin();
+        let free: Vec<Reader> = (0..count).map(|_| Reader::new(source, clock, limit, plans)).collect();
+        let deadlines = free.iter().map(|reader| Arc::clone(&reader.deadline));
+        Readers {
+            source: source.clone(),
+            clock,
+            limit,
+            plans,
+            count,
+            bounds: Mutex::new(Bounds::ENDLESS),
+            deadlines: Mutex::new(deadlines.collect()),
+            free: Mutex::new(free),
+            permits: Arc::new(Semaphore::new(count)),
+            #[cfg(test)]
+            statements: AtomicU64::default(),
+            #[cfg(test)]
+            replaced: AtomicU64::default(),
+        }
+    }
+
+    /// How many statements run at once.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// How long one statement may take.
+    pub fn limit(&self) -> Duration {
+        self.limit
+    }
+
+    /// Bytes of all texts of a statement: look-ups by key are many answers in one.
+    fn whole(&self) -> u64 {
+        match self.plans {
+            Plans::ByValue => self.bounds().bytes,
+            Plans::ByKey => u64::MAX,
+        }
+    }
+
+    /// What one statement may make from now on.
+    pub fn bound(&self, bounds: Bounds) {
+        *self.bounds.lock().unwrap_or_else(PoisonError::into_inner) = bounds;
+    }
+
+    pub fn bounds(&self) -> Bounds {
+        *self.bounds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A reader apart from these, for what may take longer; to be closed by whoever asked for it.
+    pub fn apart(&self, limit: Duration) -> Arc<Readers> {
+        Arc::new(Readers::new(&self.source, Plans::ByValue, limit, 1))
+    }
+
+    /// Waits for a free reader and sets its deadline; the wait counts.
+    pub async fn take(self: &Arc<Self>) -> Result<Taken, StoreError> {
+        let wait = tokio::time::timeout(self.limit, Arc::clone(&self.permits).acquire_owned());
+        let permit = wait.await.map_err(|_| StoreError::Waited(self.limit))?;
+        let permit = permit.map_err(|error| StoreError::Database(Box::new(error)))?;
+        // The reader used last is used next: its pages and statements are warm.
+        let reader = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        if let Some(reader) = &reader {
+            let at = self.clock.micros() + u64::try_from(self.limit.as_micros()).unwrap_or(u64::MAX / 2);
+            reader.deadline.0.store(at, Ordering::Relaxed);
+            reader.made.begin(self.bounds());
+        }
+        Ok(Taken {
+            readers: Arc::clone(self),
+            reader,
+            permit: Some(permit),
+            idle: true,
+        })
+    }
+
+    fn give_back(&self, reader: Reader) {
+        reader.deadline.0.store(0, Ordering::Relaxed);
+        self.free.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
+    }
+
+    /// Puts a new reader in the place of one that hears nothing; its statement ends some time, and its connection with it.
+    fn replace(&self, lost: &Reader) {
+        tracing::warn!("a statement does not end though its time is over; its connection is given up");
+        let fresh = Reader::new(&self.source, self.clock, self.limit, self.plans);
+        let mut deadlines = self.deadlines.lock().unwrap_or_else(PoisonError::into_inner);
+        deadlines.retain(|deadline| !Arc::ptr_eq(deadline, &lost.deadline));
+        deadlines.push(Arc::clone(&fresh.deadline));
+        self.give_back(fresh);
+        #[cfg(test)]
+        self.replaced.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Closes the readers, those under way as soon as their statement is interrupted.
+    pub async fn close(&self) {
+        // Nobody waits for these answers any more; a statement under way ends within some thousand steps.
+        for deadline in &*self.deadlines.lock().unwrap_or_else(PoisonError::into_inner) {
+            deadline.0.store(LONG_AGO, Ordering::Relaxed);
+        }
+        let all = self.permits.acquire_many(self.count as u32);
+        if tokio::time::timeout(CLOSE_WAIT, all).await.is_err() {
+            tracing::debug!("a statement under way was left behind");
+        }
+        self.permits.close();
+        let readers = std::mem::take(&mut *self.free.lock().unwrap_or_else(PoisonError::into_inner));
+        for mut reader in readers {
+            match &mut reader.link {
+                Link::Sqlite(pool) => pool.close().await,
+                Link::Postgres(session) => session.close().await,
+            }
+        }
+    }
+}
+
+impl Taken {
+    /// Runs the statement and gives all its rows.
+    pub async fn fetch(mut self, command: Command) -> Result<Vec<Line>, StoreError> {
+        let rows = self.run(command).await?;
+        rows.map_err(|error| self.error(error))
+    }
+
+    /// The same with the database's own error, for who can say more about it.
+    pub async fn run(&mut self, command: Command) -> Result<Result<Vec<Line>, sqlx::Error>, StoreError> {
+        let Some(reader) = &mut self.reader else {
+            return Err(StoreError::Refused("the store is closed".to_owned()));
+        };
+        self.idle = false;
+        #[cfg(test)]
+        self.readers.statements.fetch_add(1, Ordering::Relaxed);
+        let rows = match &mut reader.link {
+            // It ends by itself at its deadline, if it hears of it.
+            Link::Sqlite(pool) => {
+                let ends = tokio::time::timeout(self.readers.limit + HEARS, pool.fetch_all(command));
+                ends.await.map_err(|_| StoreError::Timeout(self.readers.limit))?
+            }
+            Link::Postgres(session) => session.fetch_all(command, self.readers.whole()).await,
+        };
+        // What was left in the middle goes on until it is told to end.
+        self.idle = !matches!(&rows, Err(sqlx::Error::Decode(cause)) if cause.is::<Beyond>());
+        Ok(rows)
+    }
+
+    fn is_over(&self) -> bool {
+        let reader = self.reader.as_ref();
+        reader.is_some_and(|reader| reader.deadline.is_over(self.readers.clock))
+    }
+
+    /// Names an error: what the deadline interrupted is a timeout.
+    pub fn error(&self, error: sqlx::Error) -> StoreError {
+        // A list that a statement ends with when its time is over is not whole either.
+        let reader = self.reader.as_ref().filter(|_| !self.is_over());
+        let beyond = reader.and_then(|reader| reader.made.beyond());
+        if let Some(beyond) = beyond.or_else(|| made::beyond_of(&error, self.readers.bounds())) {
+            return StoreError::Beyond(beyond);
+        }
+        let code = error
+            .as_database_error()
+            .and_then(|error| error.code())
+            .map(|code| code.into_owned());
+        match code.as_deref() {
+            // SQLITE_INTERRUPT, and PostgreSQL's statement_timeout.
+            Some("9" | "57014") => StoreError::Timeout(self.readers.limit),
+            // A function of ours was asked to go on after that.
+            Some("1") if self.is_over() => StoreError::Timeout(self.readers.limit),
+            _ => crate::store::error::failed(error),
+        }
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        let Some(mut reader) = self.reader.take() else { return };
+        if self.idle {
+            self.readers.give_back(reader);
+            return;
+        }
+        reader.deadline.0.store(LONG_AGO, Ordering::Relaxed);
+        let (readers, permit) = (Arc::clone(&self.readers), self.permit.take());
+        // Without a runtime the program is ending, and the reader with it.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                match tokio::time::timeout(HEARS, reader.idle()).await {
+                    Ok(()) => readers.give_back(reader),
+                    Err(_) => readers.replace(&reader),
+                }
+                drop(permit);
+            });
+        }
+    }
+}
+
+impl Reader {
+    fn new(source: &Source, clock: Clock, limit: Duration, plans: Plans) -> Reader {
+        let (deadline, made) = (Arc::new(Deadline::default()), Arc::new(Made::default()));
+        let time = Time {
+            clock,
+            deadline: Arc::clone(&deadline),
+            made: Arc::clone(&made),
+        };
+        Reader {
+            link: source.link(time, limit, plans),
+            deadline,
+            made,
+        }
+    }
+
+    /// Waits until the statement under way has ended: a connection does one thing after the other.
+    async fn idle(&mut self) {
+        match &mut self.link {
+            Link::Sqlite(pool) => {
+                if let Err(error) = pool.execute(Sqlite.params().query("SELECT 1")).await {
+                    tracing::debug!(%error, "a reader was abandoned and does not answer");
+                }
+            }
+            Link::Postgres(session) => session.idle().await,
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! SQL functions of our own on the readers' connections: wire forms that SQL alone writes slowly or not exactly, and tests of texts
+//! that end with their statement's time. Knows SQLite's function interface (through rusqlite); no tables.
+
+use std::sync::Arc;
+
+use rusqlite::{
+    Connection, Error, ToSql,
+    functions::{Aggregate, Context, FunctionFlags},
+    types::{ToSqlOutput, ValueRef},
+};
+use sqlx::sqlite::LockedSqliteHandle;
+
+use crate::{
+    store::db::{
+        made::{Bounds, Made},
+        readers::{Clock, Deadline},
+    },
+    value::{duration_text, float_text},
+};
+
+use super::like::Pattern;
+
+/// `hayloft_float(x)`: a double as JSON, as PostgreSQL prints it; `null` for SQL null.
+///
+/// SQLite's own printing keeps 15 digits, or 17 that are not always the nearest ones.
+pub const FLOAT: &str = "hayloft_float";
+
+/// `hayloft_time(x)`: a stored DateTime or Time as JSON, without the zeros that end its fraction; `null` for SQL null.
+pub const TIME: &str = "hayloft_time";
+
+/// `hayloft_duration(x)`: a stored Duration as JSON; `null` for SQL null.
+pub const DURATION: &str = "hayloft_duration";
+
+/// `hayloft_contains(part,text)`: whether the part stands in the text. SQLite's `instr` takes the product of their lengths.
+pub const CONTAINS: &str = "hayloft_contains";
+
+/// `hayloft_like(pattern,text)`: `LIKE` that knows case.
+pub const LIKE: &str = "hayloft_like";
+
+/// `hayloft_ilike(pattern,text)`: the same without regard to the case of ASCII letters.
+pub const ILIKE: &str = "hayloft_ilike";
+
+/// `hayloft_rows(json)`: an aggregate, the JSON array of all its rows; it ends the statement when they are too many.
+pub const ROWS: &str = "hayloft_rows";
+
+/// `hayloft_root_rows(json)`: the same for a list of the answer itself.
+pub const ROOT_ROWS: &str = "hayloft_root_rows";
+
+/// When the statement has to end for which texts are looked at. SQLite itself asks for that between some thousand steps, and a row's
+/// whole text is one of them.
+#[derive(Clone)]
+pub struct Time {
+    pub clock: Clock,
+    pub deadline: Arc<Deadline>,
+    /// What the statement has made of its answer.
+    pub made: Arc<Made>,
+}
+
+impl Time {
+    /// For who waits as long as it takes.
+    pub fn endless() -> Time {
+        Time {
+            clock: Clock::begin(),
+            deadline: Arc::default(),
+            made: Arc::default(),
+        }
+    }
+
+    pub fn is_over(&self) -> bool {
+        self.deadline.is_over(self.clock)
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        match self.is_over() {
+            true => Err(over()),
+            false => Ok(()),
+        }
+    }
+}
+
+/// The statement's error; who asked knows by the time what it means.
+fn over() -> Error {
+    Error::UserFunctionError("the time is over".into())
+}
+
+/// Registers the functions on a connection; they live as long as it does.
+pub fn install(handle: &mut LockedSqliteHandle<'_>, time: &Time) -> Result<(), sqlx::Error> {
+    // SAFETY: the handle is open and locked for as long as this borrow of it lives, and a `Connection` made from a handle
+    // does not close it when dropped. Both crates link the same SQLite, or the types would differ.
+    #[allow(
+        unsafe_code,
+        reason = "sqlx has no interface for functions; rusqlite's is safe but for taking the handle"
+    )]
+    let connection = unsafe { Connection::from_handle(handle.as_raw_handle().as_ptr()) };
+    let registered = connection.and_then(|connection| {
+        let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
+        connection.create_scalar_function(FLOAT, 1, flags, float)?;
+        connection.create_scalar_function(TIME, 1, flags, clock_time)?;
+        connection.create_scalar_function(DURATION, 1, flags, duration)?;
+        let own = time.clone();
+        connection.create_scalar_function(CONTAINS, 2, flags, move |context| contains(context, &own))?;
+        let own = time.clone();
+        connection.create_scalar_function(LIKE, 2, flags, move |context| like(context, false, &own))?;
+        let own = time.clone();
+        connection.create_scalar_function(ILIKE, 2, flags, move |context| like(context, true, &own))?;
+        for (name, is_root) in [(ROWS, false), (ROOT_ROWS, true)] {
+            let made = Arc::clone(&time.made);
+            connection.create_aggregate_function(name, 1, flags, Array { made, is_root })?;
+        }
+        Ok(())
+    });
+    registered.map_err(|error| sqlx::Error::Configuration(Box::new(error)))
+}
+
+/// A text that SQLite copies, or the literal `null`.
+enum Json {
+    Text(String),
+    Null,
+}
+
+impl ToSql for Json {
+    fn to_sql(&self) -> Result<ToSqlOutput<'_>, Error> {
+        let text = match self {
+            Json::Text(text) => text.as_str(),
+            Json::Null => "null",
+        };
+        Ok(ToSqlOutput::from(text))
+    }
+}
+
+/// The rows of a list as JSON, while they come.
+struct Array {
+    made: Arc<Made>,
+    is_root: bool,
+}
+
+struct Rows {
+    json: Vec<u8>,
+    count: u64,
+    bounds: Bounds,
+}
+
+/// Bytes of JSON.
+struct Bytes(Vec<u8>);
+
+impl ToSql for Bytes {
+    fn to_sql(&self) -> Result<ToSqlOutput<'_>, Error> {
+        Ok(ToSqlOutput::Borrowed(ValueRef::Text(&self.0)))
+    }
+}
+
+impl Aggregate<Rows, Bytes> for Array {
+    fn init(&self, _context: &mut Context<'_>) -> Result<Rows, Error> {
+        Ok(Rows {
+            json: vec![b'['],
+            count: 0,
+            bounds: self.made.bounds(),
+        })
+    }
+
+    fn step(&self, context: &mut Context<'_>, rows: &mut Rows) -> Result<(), Error> {
+        if rows.count > 0 {
+            rows.json.push(b',');
+        }
+        rows.json.extend_from_slice(context.get_raw(0).as_bytes()?);
+        rows.count += 1;
+        match self.made.row(rows.bounds, rows.count, rows.json.len() as u64) {
+            true => Ok(()),
+            false => Err(beyond()),
+        }
+    }
+
+    fn finalize(&self, _context: &mut Context<'_>, rows: Option<Rows>) -> Result<Bytes, Error> {
+        let Some(Rows { mut json, bounds, .. }) = rows else {
+            return Ok(Bytes(b"[]".to_vec()));
+        };
+        json.push(b']');
+        match self.is_root && !self.made.list(bounds, json.len() as u64) {
+            true => Err(beyond()),
+            false => Ok(Bytes(json)),
+        }
+    }
+}
+
+/// The statement's error; what was too much is noted elsewhere.
+fn beyond() -> Error {
+    Error::UserFunctionError("the answer is too large".into())
+}
+
+fn float(context: &Context<'_>) -> Result<Json, Error> {
+    let number = match context.get_raw(0) {
+        ValueRef::Null => return Ok(Json::Null),
+        ValueRef::Integer(int) => int as f64,
+        other => other.as_f64()?,
+    };
+    // JSON has no infinities; none can be stored, and an expression's would be no number of ours.
+    Ok(float_text(number).map_or(Json::Null, Json::Text))
+}
+
+fn duration(context: &Context<'_>) -> Result<Json, Error> {
+    let micros = context.get_raw(0).as_i64_or_null()?;
+    Ok(micros.map_or(Json::Null, |micros| {
+        Json::Text(["\"", &duration_text(micros), "\""].concat())
+    }))
+}
+
+fn clock_time(context: &Context<'_>) -> Result<Json, Error> {
+    let Some(text) = context.get_raw(0).as_str_or_null()? else {
+        return Ok(Json::Null);
+    };
+    let (digits, zone) = match text.strip_suffix('Z') {
+        Some(digits) => (digits, "Z"),
+        None => (text, ""),
+    };
+    let digits = digits.trim_end_matches('0').trim_end_matches('.');
+    Ok(Json::Text(["\"", digits, zone, "\""].concat()))
+}
+
+fn contains(context: &Context<'_>, time: &Time) -> Result<Option<bool>, Error> {
+    time.check()?;
+    let (part, text) = (
+        context.get_raw(0).as_str_or_null()?,
+        context.get_raw(1).as_str_or_null()?,
+    );
+    // In a time that grows with the lengths, not with their product.
+    Ok(part.zip(text).map(|(part, text)| text.contains(part)))
+}
+
+/// The pattern is taken apart once for all rows of a statement.
+fn like(context: &Context<'_>, ignores_case: bool, time: &Time) -> Result<Option<bool>, Error> {
+    time.check()?;
+    let Some(text) = context.get_raw(1).as_str_or_null()? else {
+        return Ok(None);
+    };
+    let pattern = context.get_or_create_aux(0, |like| -> Result<Pattern, Error> {
+        Ok(Pattern::new(like.as_str()?, ignores_case))
+    })?;
+    pattern.matches(text, &|| time.is_over()).ok_or_else(over).map(Some)
+}

@@ -1,0 +1,98 @@
+//! A store goes over to a newer definition without closing a connection. Knows which parts of a handle belong to a
+//! definition and which to the database, and how to learn what became of a commit.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use crate::{
+    catalog::{Catalog, Valid},
+    change::Bus,
+    layout::Layout,
+    store::{
+        Inner, Store,
+        cluster::follow::Heard,
+        error::StoreError,
+        figures::statistics::Changed,
+        identity::place,
+        in_force::Seen,
+        load::deferred::Deferred,
+        migrate::apply::{self, Committing},
+    },
+};
+
+/// Pauses before the database is asked again what became of a commit: doubled each time, up to the longest.
+const PAUSE: Duration = Duration::from_millis(100);
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+
+impl Store {
+    /// Whether [`Store::come_into_force`] would accept this layout; changes nothing.
+    pub async fn accepts(&self, layout: &Layout) -> Result<(), StoreError> {
+        apply::accepts(&self.inner, layout).await
+    }
+
+    /// A handle for a newer definition over the same connections, of no use before [`Store::come_into_force`]. It harvests
+    /// only after the older one has come to rest: commits through the one are announced on its own bus only, as positions
+    /// of types mean something else in each definition.
+    pub fn redefined(&self, catalog: Arc<Valid<Catalog>>, layout: Arc<Layout>) -> Store {
+        let older = &self.inner;
+        let inner = Inner {
+            catalog,
+            layout,
+            dialect: older.dialect,
+            place: older.place.clone(),
+            writer: older.writer.clone(),
+            readers: Arc::clone(&older.readers),
+            lookups: Arc::clone(&older.lookups),
+            own: Arc::clone(&older.own),
+            bus: Bus::default(),
+            ground: Arc::clone(&older.ground),
+            heard: Heard::beside(&older.heard),
+            seen: Seen::beside(&older.seen),
+            deferred: Deferred::default(),
+            writable: Arc::clone(&older.writable),
+            journal: Arc::clone(&older.journal),
+            changed: Changed::default(),
+            runs: Mutex::default(),
+            process: Arc::clone(&older.process),
+            retention: Mutex::new(*older.retention.lock().unwrap_or_else(PoisonError::into_inner)),
+            lock: older.lock.clone(),
+            #[cfg(test)]
+            clock: older.clock.clone(),
+        };
+        Store { inner: Arc::new(inner) }
+    }
+
+    /// Brings the tables to the definition of this handle, without losing anything: all of it, or none when it fails.
+    /// `committing` is called before each commit that may do so; from then until the end, the tables may be those of either.
+    ///
+    /// A commit whose answer is lost may have happened. So what fails for that is tried until the database says; what was
+    /// done already is then not done again.
+    pub async fn come_into_force(&self, committing: Committing<'_>) -> Result<(), StoreError> {
+        let committed = AtomicBool::new(false);
+        let committing = || {
+            committed.store(true, Ordering::Relaxed);
+            committing();
+        };
+        let mut pause = PAUSE;
+        loop {
+            let applied = async {
+                apply::apply(&self.inner, false, &committing).await?;
+                // What connections are asked about from now on.
+                place::check(&self.inner).await
+            };
+            match applied.await {
+                Err(StoreError::Unreachable | StoreError::Crowded) if committed.load(Ordering::Relaxed) => {
+                    tracing::warn!("the database went away while a definition came into force; it is asked again");
+                    tokio::time::sleep(pause).await;
+                    pause = PAUSE_MAX.min(pause * 2);
+                }
+                done => return done,
+            }
+        }
+    }
+}

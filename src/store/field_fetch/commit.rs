@@ -1,0 +1,495 @@
+//! Commits the answers of a `@fetch` on a field: rows of the target, links of the rows asked about, and what is remembered
+//! of each request. Many answers share one transaction, which costs more than their rows. Knows the order of the steps.
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap, HashSet, hash_map::Entry},
+};
+
+use crate::{
+    catalog::{Each, EntityId, FetchId},
+    layout::{Column, JoinTable, POSITION_COLUMN},
+    store::{
+        Inner,
+        commit::Trace,
+        db::{dialect::scalar_of, failpoint, params::Kind, pool::get, rows::Rows},
+        error::StoreError,
+        load::{
+            again::{Later, Rest},
+            batch::{Item, Op, Work, read_value},
+            group::{announce, finish, take_turn},
+            key::distinct,
+            links::{delete_where, insert_links, named},
+            single_links,
+        },
+        runs::finish::check_fence,
+        types::{GroupOutcome, ParentAnswer, ParentOutcome, RequestState, Run},
+    },
+    value::{Key, Row, Value},
+};
+
+use super::{
+    brought::{self, Brought},
+    rejected, requests,
+};
+
+/// The columns of `hayloft_fan_out` that an answer gives values to.
+const NOTED: &str = "\"fetch\",parent,run,state,hash,signature,request,etag,last_modified,body_hash,brought,print,tries,error,\
+                     doubt,copies,leads";
+const NOTED_KINDS: [Kind; 17] = [
+    Kind::Text,
+    Kind::Int,
+    Kind::Int,
+    Kind::Text,
+    Kind::Int,
+    Kind::Text,
+    Kind::Text,
+    Kind::Text,
+    Kind::Text,
+    Kind::Text,
+    Kind::Text,
+    Kind::Int,
+    Kind::Int,
+    Kind::Text,
+    Kind::Text,
+    Kind::Int,
+    Kind::Int,
+];
+
+/// What one row of `hayloft_fan_out` becomes.
+struct Noted<'a> {
+    answer: &'a ParentAnswer,
+    state: &'static str,
+    /// Of a good answer: what the next one is compared with.
+    good: Option<Option<&'a RequestState>>,
+    /// The rows that it stands for. None: it is read in full next time.
+    brought: Option<&'a Brought>,
+    /// It says that nothing changed, and something has: it is asked again at once, as if nothing was known of it.
+    stale: bool,
+    error: Option<&'a str>,
+    again_in: Option<i64>,
+    /// The next run asks again and reads all of it: the value that stood in a row's way may be free by then.
+    unfit: bool,
+}
+
+/// Writes the answers whose claims are still `owner`'s; others have been asked again elsewhere and are left out.
+pub(crate) async fn commit_parents(
+    inner: &Inner,
+    run: &Run,
+    fetch: FetchId,
+    owner: &str,
+    answers: &[ParentAnswer],
+) -> Result<GroupOutcome, StoreError> {
+    // A process that only helps has none: there the next run tries again.
+    let memory = inner.memory(run).unwrap_or_default();
+    let mut memory = memory.lock().await;
+    let mut work = Work::in_force_load(inner).await?;
+    check_fence(&mut work, run).await?;
+    let each = requests::each(inner, fetch)?;
+    // What an answer says is written beside its parent, or into it: who deletes parents, or writes them, waits, or is waited for.
+    take_turn(&mut work, run, Some(each.parent)).await?;
+    // A deletion that just ended could not see requests that were being planned meanwhile.
+    requests::forget_orphans(&mut work, run, fetch, owner).await?;
+    let answers = claimed(&mut work, run, owner, answers).await?;
+    let mut known = brought::known(&mut work, run, &answers).await?;
+    let Targets {
+        outcome,
+        refused,
+        unfit,
+        rest,
+        brought,
+    } = write_targets(&mut work, run, &answers, &memory.later).await?;
+    failpoint::point("parents::rows");
+    match each.one {
+        true => single_links::relink(&mut work, each, &answers).await?,
+        false => relink(&mut work, each, &answers).await?,
+    }
+    failpoint::point("parents::links");
+    let signature = inner.catalog.signature(fetch);
+    known.brought.extend(brought);
+    let noted = answers.iter().map(|answer| noted(answer, &unfit, &known)).collect();
+    note_answers(&mut work, run, &signature, noted).await?;
+    failpoint::point("parents::noted");
+    count(&mut work, run, &answers, &outcome, refused).await?;
+    let commit = finish(work, run, Trace::Again).await?;
+    memory.later.add(rest);
+    announce(inner, commit);
+    Ok(outcome)
+}
+
+/// The answers that are still waited for. The rows of their requests stay locked, so that a deletion of their parents waits.
+async fn claimed<'a>(
+    work: &mut Work<'_>,
+    run: &Run,
+    owner: &str,
+    answers: &'a [ParentAnswer],
+) -> Result<Vec<&'a ParentAnswer>, StoreError> {
+    let rows: Vec<i64> = answers.iter().map(|answer| answer.parent.row).collect();
+    let locked = lock(work, &run.fetch, &rows, Some((run.id, owner))).await?;
+    let mut seen = HashSet::with_capacity(answers.len());
+    // A row may come twice, when this process was so slow that it claimed its own request again.
+    let waited = |answer: &&ParentAnswer| locked.contains(&answer.parent.row) && seen.insert(answer.parent.row);
+    Ok(answers.iter().filter(waited).collect())
+}
+
+/// Locks the requests about some rows, in the order of the rows; of a run and an owner, those that they have claimed.
+async fn lock(
+    work: &mut Work<'_>,
+    fetch: &str,
+    rows: &[i64],
+    claim: Option<(i64, &str)>,
+) -> Result<HashSet<i64>, StoreError> {
+    let dialect = work.inner.dialect;
+    let mut locked = HashSet::with_capacity(rows.len());
+    let mut from = 0;
+    for size in dialect.row_sizes(rows.len(), 1) {
+        let mut wanted = Rows::new(work.params(), &[Kind::Int], size);
+        rows.iter().skip(from).take(size).try_for_each(|row| wanted.int(*row))?;
+        from += size;
+        let mut params = wanted.bind()?;
+        params.text(fetch)?;
+        let mut condition = format!("\"fetch\"={}", dialect.bulk_param(2));
+        if let Some((run, owner)) = claim {
+            params.add(run)?;
+            params.text(owner)?;
+            let (run, owner) = (dialect.bulk_param(3), dialect.bulk_param(4));
+            condition.push_str(&format!(" AND run={run} AND owner={owner} AND state='claimed'"));
+        }
+        let sql = format!(
+            "SELECT parent FROM hayloft_fan_out WHERE parent IN ({}) AND {condition} ORDER BY parent{}",
+            work.rows(&[Kind::Int], size),
+            dialect.for_update()
+        );
+        for line in work.all(params, sql).await? {
+            locked.insert(get(&line, 0)?);
+        }
+    }
+    Ok(locked)
+}
+
+/// What became of the rows that answers brought.
+struct Targets {
+    outcome: GroupOutcome,
+    refused: u64,
+    /// Rows asked about whose answers had a row that the database refused.
+    unfit: HashSet<i64>,
+    /// What the run tries again at its end.
+    rest: Rest,
+    /// What is remembered of the others.
+    brought: HashMap<i64, Brought>,
+}
+
+/// Upserts the rows that the answers brought; of a row that comes in several of them the last counts, of parts of it all.
+async fn write_targets(
+    work: &mut Work<'_>,
+    run: &Run,
+    answers: &[&ParentAnswer],
+    later: &Later,
+) -> Result<Targets, StoreError> {
+    let rows = together(work, run.entity, answers.iter().flat_map(|answer| rows_of(answer)));
+    let items: Vec<Item<'_>> = rows.iter().map(|row| Item { row, position: 0 }).collect();
+    let (items, _) = distinct(work, run.entity, items);
+    let mut outcome = GroupOutcome::default();
+    let mut kept_out: HashSet<Key> = HashSet::new();
+    let fates = work.upsert(run.entity, &items).await?;
+    let mut written: HashMap<Key, (&Row, i64)> = HashMap::with_capacity(items.len());
+    for (item, fate) in items.iter().zip(&fates) {
+        outcome.count(*fate);
+        if let Some(row) = fate.row() {
+            written.insert(Key(work.key_of(run.entity, *item)), (item.row, row));
+        }
+        if !work.is_whole(run.entity, *fate) {
+            kept_out.insert(Key(work.key_of(run.entity, *item)));
+        }
+    }
+    let mut rest = Rest::of(work, run.entity, &items, &fates, later);
+    let mut unfit = HashSet::new();
+    for answer in answers.iter().filter(|_| !kept_out.is_empty()) {
+        let key = |row| Key(work.key_of(run.entity, Item { row, position: 0 }));
+        if rows_of(answer).iter().any(|row| kept_out.contains(&key(row))) {
+            unfit.insert(answer.parent.row);
+        }
+    }
+    let brought = brought::of_answers(work, run, answers, &written).await?;
+    let stored = std::mem::take(&mut work.refused);
+    Ok(Targets {
+        outcome,
+        refused: rejected::replace(work, run, answers, &stored, &mut rest).await?,
+        unfit,
+        rest,
+        brought,
+    })
+}
+
+/// The rows, those parts of one row put together that are of the same.
+fn together<'r>(work: &Work<'_>, entity: EntityId, rows: impl Iterator<Item = &'r Row>) -> Vec<Cow<'r, Row>> {
+    let apart = work.tables(entity).apart();
+    let mut places: HashMap<Key, usize> = HashMap::new();
+    let mut all: Vec<Cow<'r, Row>> = Vec::new();
+    for row in rows {
+        if row.part.is_some() {
+            match places.entry(Key(work.key_of(entity, Item { row, position: 0 }))) {
+                Entry::Occupied(place) => {
+                    if let Some(older) = all.get_mut(*place.get()) {
+                        *older = Cow::Owned(row.over(older, &apart));
+                    }
+                    continue;
+                }
+                Entry::Vacant(place) => {
+                    place.insert(all.len());
+                }
+            }
+        }
+        all.push(Cow::Borrowed(row));
+    }
+    all
+}
+
+fn rows_of(answer: &ParentAnswer) -> &[Row] {
+    match &answer.outcome {
+        ParentOutcome::Read { rows, .. } => rows,
+        _ => &[],
+    }
+}
+
+/// Replaces the links of those parents whose lists differ, and notes these as changed.
+async fn relink(work: &mut Work<'_>, each: &Each, answers: &[&ParentAnswer]) -> Result<(), StoreError> {
+    let Some(join) = work.tables(each.parent).join_of(each.field) else {
+        return Err(StoreError::Refused("a fetched field has no table of links".to_owned()));
+    };
+    let lists: Vec<(&[Value], &[Key])> = answers
+        .iter()
+        .filter_map(|answer| match &answer.outcome {
+            ParentOutcome::Read { links, .. } => Some((&answer.parent.key[..], &links[..])),
+            _ => None,
+        })
+        .collect();
+    let stored = stored_links(work, join, &lists).await?;
+    let differing: Vec<(&[Value], &[Key])> = lists
+        .into_iter()
+        .filter(|(owner, links)| stored.get(&Key(owner.to_vec())).map_or(&[][..], Vec::as_slice) != *links)
+        .collect();
+    let owners: Vec<Vec<Value>> = differing.iter().map(|(owner, _)| owner.to_vec()).collect();
+    delete_where(work, &join.name, &named(&join.owner), &owners).await?;
+    let mut lines: Vec<(Vec<Value>, i64, &[Value])> = Vec::new();
+    for (owner, links) in &differing {
+        let numbered = (0..).zip(*links);
+        lines.extend(numbered.map(|(position, link)| (owner.to_vec(), position, link.0.as_slice())));
+    }
+    insert_links(work, join, lines).await?;
+    for owner in &owners {
+        work.note(each.parent, Op::Changed, owner.iter());
+    }
+    Ok(())
+}
+
+/// The links that are stored now, by owner.
+pub async fn stored_links(
+    work: &mut Work<'_>,
+    join: &JoinTable,
+    lists: &[(&[Value], &[Key])],
+) -> Result<HashMap<Key, Vec<Key>>, StoreError> {
+    let dialect = work.inner.dialect;
+    let owner: Vec<&str> = join.owner.iter().map(|column| column.name.as_str()).collect();
+    let owner = dialect.names(&owner);
+    let columns: Vec<(&str, Kind)> = named(&join.owner).into_iter().chain(named(&join.targets)).collect();
+    let read = dialect.read_names(&work.quote(&join.name), &columns);
+    let position = work.quote(POSITION_COLUMN);
+    let mut found: HashMap<Key, Vec<Key>> = HashMap::with_capacity(lists.len());
+    let mut from = 0;
+    let kinds: Vec<Kind> = join.owner.iter().map(|column| Kind::of(column.kind)).collect();
+    for size in dialect.row_sizes(lists.len(), kinds.len()) {
+        let mut wanted = Rows::new(work.params(), &kinds, size);
+        for value in lists.iter().skip(from).take(size).flat_map(|(owner, _)| owner.iter()) {
+            wanted.value(value)?;
+        }
+        from += size;
+        let sql = format!(
+            "SELECT {read} FROM {} WHERE ({owner}) IN ({}) ORDER BY {owner},{position}",
+            work.quote(&join.name),
+            work.rows(&kinds, size)
+        );
+        for line in work.all(wanted.bind()?, sql).await? {
+            let values = |columns: &[Column], at: usize| -> Result<Key, StoreError> {
+                let read = |(place, column): (usize, &Column)| read_value(&line, at + place, scalar_of(column.kind));
+                Ok(Key(columns.iter().enumerate().map(read).collect::<Result<_, _>>()?))
+            };
+            let link = values(&join.targets, join.owner.len())?;
+            found.entry(values(&join.owner, 0)?).or_default().push(link);
+        }
+    }
+    Ok(found)
+}
+
+/// Remembers what became of each request.
+async fn note_answers(
+    work: &mut Work<'_>,
+    run: &Run,
+    signature: &str,
+    answers: Vec<Noted<'_>>,
+) -> Result<(), StoreError> {
+    let mut alike: BTreeMap<(Kept, Option<i64>), Vec<Noted<'_>>> = BTreeMap::new();
+    for noted in answers {
+        let kept = match &noted {
+            Noted { stale: true, .. } => Kept::Answer,
+            Noted { good: Some(_), .. } if noted.is_same() => Kept::Told,
+            Noted { good: Some(_), .. } => Kept::Nothing,
+            _ => Kept::All,
+        };
+        alike.entry((kept, noted.again_in)).or_default().push(noted);
+    }
+    for ((kept, again_in), noted) in alike {
+        let mut from = 0;
+        for size in work.inner.dialect.row_sizes(noted.len(), NOTED_KINDS.len()) {
+            let mut rows = Rows::new(work.params(), &NOTED_KINDS, size);
+            for noted in noted.iter().skip(from).take(size) {
+                noted.bind(&mut rows, run, signature)?;
+            }
+            from += size;
+            let sql = note_sql(work, size, kept, again_in);
+            work.run(rows.bind()?, sql).await?;
+        }
+    }
+    Ok(())
+}
+
+/// What stays of what is remembered of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Kept {
+    /// A good answer takes the place of the one before.
+    Nothing,
+    /// The answer is as it was, and so is what is to be told of it.
+    Told,
+    /// That it was answered, but not how to know the answer again.
+    Answer,
+    /// A failure keeps what the last good answer left.
+    All,
+}
+
+/// The rows are there: planned, claimed and locked. So this only ever updates, and an insert is how many rows fit into one
+/// statement.
+fn note_sql(work: &Work<'_>, size: usize, kept: Kept, again_in: Option<i64>) -> String {
+    const READ: &str = "hash=excluded.hash,signature=excluded.signature,request=excluded.request,etag=excluded.etag,\
+                        last_modified=excluded.last_modified,body_hash=excluded.body_hash,brought=excluded.brought,\
+                        print=excluded.print,";
+    let sets = match kept {
+        Kept::Nothing => format!("{READ}doubt=excluded.doubt,copies=excluded.copies,leads=excluded.leads,"),
+        Kept::Told => READ.to_owned(),
+        Kept::Answer => "request=NULL,etag=NULL,last_modified=NULL,body_hash=NULL,brought=NULL,print=NULL,".to_owned(),
+        Kept::All => String::new(),
+    };
+    let next = again_in.map_or("NULL".to_owned(), |seconds| work.inner.now(seconds));
+    format!(
+        "INSERT INTO hayloft_fan_out({NOTED}) {} ON CONFLICT(\"fetch\",parent) DO UPDATE SET {sets}state=excluded.state,\
+         tries=excluded.tries,error=excluded.error,next_at={next},at={},owner=NULL,until=NULL,working=NULL,ended_processes=0,aside_until=NULL",
+        work.rows(&NOTED_KINDS, size),
+        work.inner.now(0)
+    )
+}
+
+impl<'a> Noted<'a> {
+    fn bind(&self, row: &mut Rows<'a>, run: &'a Run, signature: &'a str) -> Result<(), StoreError> {
+        row.text(run.fetch.as_str())?;
+        row.int(self.answer.parent.row)?;
+        row.int(run.id)?;
+        row.text(self.state)?;
+        row.int(self.good.filter(|_| !self.unfit).map(|_| self.answer.parent.hash))?;
+        row.text(self.good.map(|_| signature))?;
+        let state = self.good.flatten().filter(|_| !self.unfit && self.brought.is_some());
+        row.text(state.map(|state| state.request.as_str()))?;
+        row.text(state.and_then(|state| state.etag.as_deref()))?;
+        row.text(state.and_then(|state| state.last_modified.as_deref()))?;
+        row.text(state.and_then(|state| state.body_hash.as_deref()))?;
+        row.text(self.brought.map(|brought| brought.rows.as_str()))?;
+        row.int(self.brought.map(|brought| brought.print))?;
+        row.int(self.error.map_or(0, |_| i64::from(self.answer.parent.tries) + 1))?;
+        row.text(self.error)?;
+        row.text(self.answer.doubt.as_deref())?;
+        row.int(self.answer.copies.cast_signed())?;
+        row.int(i64::from(self.answer.outcome.leads_on()))
+    }
+
+    fn is_same(&self) -> bool {
+        matches!(self.answer.outcome, ParentOutcome::Same(_))
+    }
+}
+
+fn noted<'a>(answer: &'a ParentAnswer, unfit: &HashSet<i64>, known: &'a brought::Known) -> Noted<'a> {
+    let row = answer.parent.row;
+    let stale = known.stale.contains(&row);
+    let (state, good, error, again_in) = match &answer.outcome {
+        ParentOutcome::Same(_) if stale => ("due", None, None, None),
+        ParentOutcome::Same(state) => ("done", Some(Some(state)), None, None),
+        ParentOutcome::Read { state, .. } => ("done", Some(state.as_ref()), None, None),
+        ParentOutcome::Failed { error, again_in, .. } => {
+            let state = if again_in.is_some() { "due" } else { "failed" };
+            (state, None, Some(error.as_str()), *again_in)
+        }
+    };
+    Noted {
+        answer,
+        state,
+        good,
+        brought: known.brought.get(&row),
+        stale,
+        error,
+        again_in,
+        unfit: unfit.contains(&row),
+    }
+}
+
+/// Adds to the run's counts. Its lease is left alone: that is for the process that holds it.
+async fn count(
+    work: &mut Work<'_>,
+    run: &Run,
+    answers: &[&ParentAnswer],
+    outcome: &GroupOutcome,
+    refused: u64,
+) -> Result<(), StoreError> {
+    let mut params = work.params();
+    params.add(run.id)?;
+    let pages: u64 = answers.iter().map(|answer| answer.pages).sum();
+    let bytes: u64 = answers.iter().map(|answer| answer.bytes).sum();
+    let left_out: u64 = answers.iter().map(|answer| answer.left_out).sum();
+    let copies: u64 = answers.iter().map(|answer| answer.copies).sum();
+    for count in [
+        pages,
+        bytes,
+        outcome.new,
+        outcome.changed,
+        outcome.same,
+        refused,
+        left_out,
+        copies,
+    ] {
+        params.add(count.cast_signed())?;
+    }
+    let sql = "UPDATE hayloft_run SET pages=pages+$2,bytes=bytes+$3,new_rows=new_rows+$4,changed_rows=changed_rows+$5,\
+               same_rows=same_rows+$6,refused_rows=refused_rows+$7,left_out_rows=left_out_rows+$8,\
+               repeated_rows=repeated_rows+$9 WHERE id=$1";
+    work.run(params, sql.to_owned()).await?;
+    Ok(())
+}
+
+/// Forgets the requests about rows that are deleted. First of all, so that an answer on its way is waited for or refused.
+pub(crate) async fn forget(work: &mut Work<'_>, parent: EntityId, rows: &[i64]) -> Result<(), StoreError> {
+    let catalog = work.inner.catalog.clone();
+    let about = |id: &FetchId| {
+        catalog
+            .fetch(*id)
+            .each
+            .as_ref()
+            .is_some_and(|each| each.parent == parent)
+    };
+    for id in catalog.fetch_ids().filter(about) {
+        let fetch = catalog.fetch_name(id);
+        // Locked in the order in which commits lock them: otherwise each could wait for the other.
+        lock(work, &fetch, rows, None).await?;
+        rejected::forget(work, &fetch, rows).await?;
+        let name = Value::Text(fetch);
+        let gone: Vec<Vec<Value>> = rows.iter().map(|row| vec![name.clone(), Value::Int(*row)]).collect();
+        let columns = [("fetch", Kind::Text), ("parent", Kind::Int)];
+        delete_where(work, "hayloft_fan_out", &columns, &gone).await?;
+    }
+    Ok(())
+}

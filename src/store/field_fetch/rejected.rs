@@ -1,0 +1,75 @@
+//! Records of answers about rows that were refused: they stay for as long as the answer is the last good one and its row is
+//! there. Knows their part of `hayloft_quarantine`; no links, no requests.
+
+use std::collections::HashMap;
+
+use crate::{
+    store::{
+        db::params::Kind,
+        error::StoreError,
+        load::{
+            again::Rest,
+            batch::{Item, Work},
+            group::insert_refused,
+            links::delete_where,
+        },
+        types::{ParentAnswer, ParentOutcome, Refused, Run},
+    },
+    value::{Key, Row, Value},
+};
+
+/// Forgets what earlier answers about these rows had that was refused.
+pub async fn forget(work: &mut Work<'_>, fetch: &str, parents: &[i64]) -> Result<(), StoreError> {
+    let name = Value::Text(fetch.to_owned());
+    let of: Vec<Vec<Value>> = parents.iter().map(|row| vec![name.clone(), Value::Int(*row)]).collect();
+    let columns = [("fetch", Kind::Text), ("parent", Kind::Int)];
+    delete_where(work, "hayloft_quarantine", &columns, &of).await
+}
+
+/// Puts what is refused of answers in the place of what was refused before; `stored` is what the database refused. Gives
+/// how many there are.
+pub async fn replace(
+    work: &mut Work<'_>,
+    run: &Run,
+    answers: &[&ParentAnswer],
+    stored: &[Refused],
+    rest: &mut Rest,
+) -> Result<u64, StoreError> {
+    let mut parents: Vec<i64> = Vec::new();
+    let mut refused: Vec<(Option<i64>, &Refused)> = Vec::new();
+    let mut by_key: HashMap<String, i64> = HashMap::new();
+    for answer in answers {
+        let (rows, own): (&[Row], _) = match &answer.outcome {
+            ParentOutcome::Read { rows, refused, .. } => (rows, refused),
+            ParentOutcome::Failed { refused, .. } if !refused.is_empty() => (&[], refused),
+            ParentOutcome::Failed { .. } | ParentOutcome::Same(_) => continue,
+        };
+        parents.push(answer.parent.row);
+        refused.extend(own.iter().map(|record| (Some(answer.parent.row), record)));
+        for row in rows.iter().filter(|_| !stored.is_empty()) {
+            let key = Key(work.key_of(run.entity, Item { row, position: 0 })).to_string();
+            by_key.insert(key, answer.parent.row);
+        }
+    }
+    let parent_of = |record: &Refused| record.key.as_ref().and_then(|key| by_key.get(key)).copied();
+    forget(work, &run.fetch, &parents).await?;
+    for (parent, record) in &refused {
+        insert(work, run, *parent, record).await?;
+    }
+    for record in stored {
+        let number = insert(work, run, parent_of(record), record).await?;
+        rest.tell(number, record);
+    }
+    Ok((refused.len() + stored.len()) as u64)
+}
+
+/// The number of the new entry.
+async fn insert(work: &mut Work<'_>, run: &Run, parent: Option<i64>, record: &Refused) -> Result<i64, StoreError> {
+    let number = insert_refused(work, run, record).await?;
+    let mut params = work.params();
+    params.add(parent)?;
+    params.add(number)?;
+    let sql = "UPDATE hayloft_quarantine SET parent=$1 WHERE id=$2";
+    work.run(params, sql.to_owned()).await?;
+    Ok(number)
+}

@@ -1,0 +1,472 @@
+//! Which requests of a `@fetch` on a field are still to be made, and who makes them. Knows `hayloft_fan_out` and the rows
+//! asked about; the answers are written by `load::parents`.
+//!
+//! A run plans its requests in one statement. Then this and any other process of the database claim them in batches, each
+//! for a short time that is renewed while the process lives, until none is left.
+
+use crate::{
+    catalog::{Each, FetchId, When},
+    layout::{HASH_COLUMN, ROW_COLUMN},
+    store::{
+        Inner,
+        cluster::follow,
+        commit::{self, Trace},
+        db::{
+            dialect::scalar_of,
+            failpoint,
+            params::Kind,
+            pool::{Line, get},
+        },
+        error::StoreError,
+        load::batch::{self, Work},
+        runs::{
+            aside::{may_be_made, set_requests_aside},
+            finish::check_fence,
+        },
+        types::{AnswersTold, FanOutCounts, Left, OpenFanOut, Parent, RequestState, Run},
+    },
+};
+
+use super::brought;
+
+/// How long a claim holds without being renewed: a killed process's requests are made by another one after that.
+const CLAIM_SECONDS: i64 = 30;
+/// The part of what is left that one claim takes, and requests that are not shared any further: they are made at once.
+const SHARED: i64 = 8;
+const SHARED_MIN: i64 = 16;
+/// Failures that `status` shows as examples.
+const SHOWN: i64 = 5;
+
+/// The part of a fetch that is about the rows it asks for; only fetches on fields have one.
+pub(crate) fn each(inner: &Inner, fetch: FetchId) -> Result<&Each, StoreError> {
+    let each = inner.catalog.fetch(fetch).each.as_ref();
+    each.ok_or_else(|| StoreError::Refused(format!("{} is no @fetch on a field", inner.catalog.fetch_name(fetch))))
+}
+
+/// Notes which requests this run is to make: those that an earlier run left, and those that the fetch's `when` asks for.
+pub(crate) async fn plan(inner: &Inner, run: &Run, fetch: FetchId) -> Result<u64, StoreError> {
+    let mut work = Work::in_force(inner).await?;
+    check_fence(&mut work, run).await?;
+    // Whoever had them has ended: no other run of the fetch goes on.
+    set_requests_aside(&mut work, &run.fetch, "1=1").await?;
+    let mut params = work.params();
+    params.add(run.fetch.clone())?;
+    params.add(run.id)?;
+    let sql = "UPDATE hayloft_fan_out SET run=$2,state='due',tries=0,next_at=NULL,owner=NULL,until=NULL \
+               WHERE \"fetch\"=$1 AND state IN ('due','claimed')";
+    let left = work.run(params, sql.to_owned()).await?;
+    forget_refused(&mut work, run, fetch).await?;
+    plan_new(&mut work, run, fetch, left > 0).await?;
+    let mut params = work.params();
+    params.add(run.fetch.clone())?;
+    let sql = "SELECT CAST(count(*) AS BIGINT) FROM hayloft_fan_out WHERE \"fetch\"=$1 AND state='due'";
+    let lines = work.all(params, sql.to_owned()).await?;
+    let due: i64 = lines.first().map_or(Ok(0), |line| get(line, 0))?;
+    if due > 0 {
+        follow::tell_of_work(&mut work).await?;
+    }
+    failpoint::point("fan_out::planned");
+    work.commit().await?;
+    Ok(due.unsigned_abs())
+}
+
+/// Forgets refused records of answers about rows that a changed definition has removed.
+async fn forget_refused(work: &mut Work<'_>, run: &Run, fetch: FetchId) -> Result<(), StoreError> {
+    let each = each(work.inner, fetch)?;
+    let sql = format!(
+        "DELETE FROM hayloft_quarantine WHERE \"fetch\"=$1 AND parent IS NOT NULL \
+         AND NOT EXISTS (SELECT 1 FROM {} AS p WHERE p.{}=hayloft_quarantine.parent)",
+        work.quote(&work.tables(each.parent).table.name),
+        work.quote(ROW_COLUMN),
+    );
+    let mut params = work.params();
+    params.add(run.fetch.clone())?;
+    work.run(params, sql).await.map(|_| ())
+}
+
+async fn plan_new(work: &mut Work<'_>, run: &Run, fetch: FetchId, resumes: bool) -> Result<(), StoreError> {
+    let each = each(work.inner, fetch)?;
+    let (row, hash) = (work.quote(ROW_COLUMN), work.quote(HASH_COLUMN));
+    let changed = format!("s.hash IS NULL OR s.hash<>p.{hash} OR s.signature IS NULL OR s.signature<>$3");
+    let rule = match each.when {
+        // An answer that was read in another way is none to this request.
+        When::New => "s.hash IS NULL OR s.signature IS NULL OR s.signature<>$3".to_owned(),
+        // A run that was cut short is brought to its end before all begins again.
+        When::Always if resumes => changed,
+        When::Always => "s.hash IS NULL OR s.hash IS NOT NULL".to_owned(),
+        When::Changed => changed,
+    };
+    let sql = format!(
+        "INSERT INTO hayloft_fan_out(\"fetch\",parent,state,run) \
+         SELECT $1,p.{row},'due',$2 FROM {} AS p LEFT JOIN hayloft_fan_out AS s ON s.fetch=$1 AND s.parent=p.{row} \
+         WHERE (s.state IS NULL OR s.state<>'due') AND ({rule}) AND $3 IS NOT NULL AND {} \
+         ON CONFLICT(\"fetch\",parent) DO UPDATE SET state='due',run=excluded.run,tries=0,next_at=NULL",
+        work.quote(&work.tables(each.parent).table.name),
+        may_be_made(work.inner, "$2"),
+    );
+    let mut params = work.params();
+    params.add(run.fetch.clone())?;
+    params.add(run.id)?;
+    params.add(work.inner.catalog.signature(fetch))?;
+    work.run(params, sql).await?;
+    Ok(())
+}
+
+/// Takes some of a run's requests for `owner`. None: all are done, in other hands, or wait to be tried again.
+pub(crate) async fn claim(
+    inner: &Inner,
+    run: &Run,
+    fetch: FetchId,
+    owner: &str,
+    limit: u32,
+) -> Result<Vec<Parent>, StoreError> {
+    let mut work = Work::in_force_load(inner).await?;
+    if work.era != run.era {
+        return Err(StoreError::Fenced);
+    }
+    // Each further round has taken away what stood in its way.
+    let parents = loop {
+        let rows = take_due(&mut work, run, owner, limit).await?;
+        let parents = match rows.is_empty() {
+            true => break Vec::new(),
+            false => parents(&mut work, run, fetch, owner, &rows).await?,
+        };
+        if parents.len() < rows.len() {
+            forget_orphans(&mut work, run, fetch, owner).await?;
+        }
+        if !parents.is_empty() {
+            break parents;
+        }
+    };
+    let parents = vouching(&mut work, run, parents).await?;
+    let trace = match parents.first() {
+        Some(first) => Trace::Asked(run, owner, first.row),
+        None => Trace::Again,
+    };
+    commit::commit(work, trace).await?;
+    failpoint::point("fan_out::claimed");
+    Ok(parents)
+}
+
+/// Forgets how to know those answers again that may not vouch for their rows any more: they are read in full.
+async fn vouching(work: &mut Work<'_>, run: &Run, mut parents: Vec<Parent>) -> Result<Vec<Parent>, StoreError> {
+    let known = parents.iter().filter(|parent| parent.before.is_some());
+    let known: Vec<i64> = known.map(|parent| parent.row).collect();
+    let vouched = brought::vouched(work, run, &known).await?;
+    for parent in parents.iter_mut().filter(|parent| !vouched.contains_key(&parent.row)) {
+        parent.before = None;
+    }
+    Ok(parents)
+}
+
+/// Claims requests that are due, else those that failed last time, else those whose owner has gone. Rows that fail for ever come
+/// after all others, or they would stand in their way in each run.
+async fn take_due(work: &mut Work<'_>, run: &Run, owner: &str, limit: u32) -> Result<Vec<i64>, StoreError> {
+    let now = work.inner.now(0);
+    let due = format!("state='due' AND (next_at IS NULL OR next_at<={now})");
+    for which in [format!("{due} AND error IS NULL"), due] {
+        let rows = take(work, run, owner, limit, &which).await?;
+        if !rows.is_empty() {
+            return Ok(rows);
+        }
+    }
+    set_requests_aside(work, &run.fetch, &format!("until<{now}")).await?;
+    let over = format!("state='claimed' AND until<{now}");
+    take(work, run, owner, limit, &over).await
+}
+
+/// Takes away claimed requests whose row has gone without them: a changed definition deletes rows, and a run that deletes
+/// cannot see what another one is just planning. Nobody could ever answer them.
+pub(crate) async fn forget_orphans(
+    work: &mut Work<'_>,
+    run: &Run,
+    fetch: FetchId,
+    owner: &str,
+) -> Result<(), StoreError> {
+    let each = each(work.inner, fetch)?;
+    let sql = format!(
+        "DELETE FROM hayloft_fan_out WHERE \"fetch\"=$1 AND owner=$2 AND state='claimed' \
+         AND NOT EXISTS (SELECT 1 FROM {} AS p WHERE p.{}=hayloft_fan_out.parent)",
+        work.quote(&work.tables(each.parent).table.name),
+        work.quote(ROW_COLUMN),
+    );
+    let mut params = work.params();
+    params.add(run.fetch.clone())?;
+    params.add(owner.to_owned())?;
+    work.run(params, sql).await.map(|_| ())
+}
+
+/// Claims the first rows that satisfy a condition and that nobody else is just claiming.
+async fn take(
+    work: &mut Work<'_>,
+    run: &Run,
+    owner: &str,
+    limit: u32,
+    condition: &str,
+) -> Result<Vec<i64>, StoreError> {
+    let which = format!("FROM hayloft_fan_out WHERE \"fetch\"=$1 AND run=$2 AND {condition}");
+    let most = most(work, &which);
+    let sql = format!(
+        "WITH picked AS MATERIALIZED (SELECT parent {which} ORDER BY parent LIMIT {most} {}) \
+         UPDATE hayloft_fan_out SET state='claimed',owner=$3,until={} \
+         WHERE \"fetch\"=$1 AND parent IN (SELECT parent FROM picked) RETURNING parent",
+        work.inner.dialect.skip_locked(),
+        work.inner.now(CLAIM_SECONDS)
+    );
+    let mut params = work.params();
+    params.add(run.fetch.clone())?;
+    params.add(run.id)?;
+    params.add(owner.to_owned())?;
+    params.add(i64::from(limit))?;
+    let lines = work.all(params, sql).await?;
+    lines.iter().map(|line| get(line, 0)).collect()
+}
+
+/// How many of these are taken, of the `$4` that are wanted: where several processes may be at work, a small part of what is left at
+/// most. The others would have nothing to do at the end, while one asks for all that it took.
+fn most(work: &Work<'_>, which: &str) -> String {
+    match work.inner.dialect.skip_locked().is_empty() {
+        true => "$4".to_owned(),
+        false => {
+            format!(
+                "LEAST($4,GREATEST({SHARED_MIN},(SELECT count(*)/{SHARED} FROM (SELECT 1 {which} LIMIT {SHARED}*$4) AS few)))"
+            )
+        }
+    }
+}
+
+/// What requests are made of: the rows' keys, the values that paths name, and what is remembered of earlier answers.
+async fn parents(
+    work: &mut Work<'_>,
+    run: &Run,
+    fetch: FetchId,
+    owner: &str,
+    rows: &[i64],
+) -> Result<Vec<Parent>, StoreError> {
+    let each = each(work.inner, fetch)?;
+    let tables = work.tables(each.parent);
+    let this: Vec<usize> = each.this.iter().flat_map(|field| tables.columns_of(*field)).collect();
+    let this_columns = this.iter().filter_map(|at| tables.table.columns.get(*at));
+    let keys = work.key_names(each.parent).into_iter().zip(work.key_kinds(each.parent));
+    let this_columns = this_columns.map(|column| (column.name.as_str(), Kind::of(column.kind)));
+    let columns: Vec<(&str, Kind)> = keys.chain(this_columns).collect();
+    let columns = work.inner.dialect.read_names("p", &columns);
+    let sql = format!(
+        "SELECT p.{row},p.{},s.tries,s.signature,s.request,s.etag,s.last_modified,s.body_hash,{columns} \
+         FROM hayloft_fan_out AS s JOIN {} AS p ON p.{row}=s.parent \
+         WHERE s.fetch=$1 AND s.owner=$2 AND s.state='claimed' AND s.parent>=$3 AND s.parent<=$4",
+        work.quote(HASH_COLUMN),
+        work.quote(&tables.table.name),
+        row = work.quote(ROW_COLUMN),
+    );
+    let mut params = work.params();
+    params.add(run.fetch.clone())?;
+    params.add(owner.to_owned())?;
+    params.add(rows.iter().min().copied().unwrap_or_default())?;
+    params.add(rows.iter().max().copied().unwrap_or_default())?;
+    let signature = work.inner.catalog.signature(fetch);
+    let mut found = Vec::with_capacity(rows.len());
+    for line in work.all(params, sql).await? {
+        // Between the least and the greatest may lie some that this process claimed before.
+        if rows.contains(&get(&line, 0)?) {
+            found.push(parent(work, each, &this, &line, &signature)?);
+        }
+    }
+    Ok(found)
+}
+
+fn parent(work: &Work<'_>, each: &Each, this: &[usize], line: &Line, signature: &str) -> Result<Parent, StoreError> {
+    const VALUES: usize = 8;
+    let known: Option<String> = get(line, 3)?;
+    let request: Option<String> = get(line, 4)?;
+    let before = request.filter(|_| known.as_deref() == Some(signature));
+    let before = before
+        .map(|request| {
+            Ok::<_, StoreError>(RequestState {
+                request,
+                etag: get(line, 5)?,
+                last_modified: get(line, 6)?,
+                body_hash: get(line, 7)?,
+                page: String::new(),
+                rows: 0,
+            })
+        })
+        .transpose()?;
+    let key = work.read_key(each.parent, line, VALUES)?;
+    let tables = work.tables(each.parent);
+    let kinds = this
+        .iter()
+        .filter_map(|at| tables.table.columns.get(*at))
+        .map(|column| column.kind);
+    let values = kinds.enumerate().map(|(at, kind)| {
+        let scalar = scalar_of(kind);
+        let value = batch::read_value(line, VALUES + key.len() + at, scalar)?;
+        Ok((scalar, value))
+    });
+    Ok(Parent {
+        this: values.collect::<Result<_, StoreError>>()?,
+        key,
+        row: get(line, 0)?,
+        hash: get(line, 1)?,
+        tries: u32::try_from(get::<i64>(line, 2)?).unwrap_or(u32::MAX),
+        before,
+    })
+}
+
+/// Renews the claims of a process that is still at work.
+pub(crate) async fn keep(inner: &Inner, fetch: &str, owner: &str) -> Result<(), StoreError> {
+    let until = inner.now(CLAIM_SECONDS);
+    // Those that are being committed need no more time.
+    let open = inner.dialect.skip_locked();
+    let sql = format!(
+        "WITH held AS MATERIALIZED (SELECT parent FROM hayloft_fan_out WHERE \"fetch\"=$1 AND owner=$2 AND state='claimed' \
+         ORDER BY parent{open}) UPDATE hayloft_fan_out SET until={until} WHERE \"fetch\"=$1 AND parent IN (SELECT parent FROM held)"
+    );
+    of_owner(inner, fetch, owner, sql).await
+}
+
+/// Gives back what a process claimed and will not ask any more.
+pub(crate) async fn let_go(inner: &Inner, fetch: &str, owner: &str) -> Result<(), StoreError> {
+    let sql = "UPDATE hayloft_fan_out SET state='due',owner=NULL,until=NULL,working=NULL WHERE \"fetch\"=$1 AND owner=$2 AND state='claimed'";
+    of_owner(inner, fetch, owner, sql.to_owned()).await
+}
+
+async fn of_owner(inner: &Inner, fetch: &str, owner: &str, sql: String) -> Result<(), StoreError> {
+    let mut work = Work::begin(inner).await?;
+    let mut params = work.params();
+    params.add(fetch.to_owned())?;
+    params.add(owner.to_owned())?;
+    work.run(params, sql).await?;
+    work.commit().await
+}
+
+/// Whether requests of a run are still to be made, by whomever; and whether the run goes on at all.
+pub(crate) async fn left(inner: &Inner, run: &Run) -> Result<Left, StoreError> {
+    let mut params = inner.params();
+    params.add(run.fetch.clone())?;
+    params.add(run.id)?;
+    params.add(run.fence)?;
+    let open = "SELECT 1 FROM hayloft_fan_out WHERE \"fetch\"=$1 AND run=$2 AND state=";
+    let sql = format!(
+        "SELECT CAST(CASE WHEN EXISTS({open}'due') OR EXISTS({open}'claimed') THEN 1 ELSE 0 END AS BIGINT),\
+         CAST(CASE WHEN EXISTS(SELECT 1 FROM hayloft_run WHERE id=$2 AND fence=$3 AND state='running') THEN 1 ELSE 0 END AS BIGINT)"
+    );
+    let lines = inner.own.take().await?.fetch(params.query(sql)).await?;
+    let is = |at: usize| -> Result<bool, StoreError> {
+        Ok(lines.first().map(|line| get::<i64>(line, at)).transpose()? == Some(1))
+    };
+    Ok(match (is(1)?, is(0)?) {
+        (false, _) => Left::RunEnded,
+        (true, true) => Left::Some,
+        (true, false) => Left::None,
+    })
+}
+
+/// How many requests are in which state; `run` counts those of one run only.
+pub(crate) async fn counts(inner: &Inner, fetch: &str, run: Option<i64>) -> Result<FanOutCounts, StoreError> {
+    let mut params = inner.params();
+    params.add(fetch.to_owned())?;
+    params.add(run.unwrap_or(-1))?;
+    let sql = "SELECT state,CAST(count(*) AS BIGINT) FROM hayloft_fan_out WHERE \"fetch\"=$1 AND ($2=-1 OR run=$2) GROUP BY state";
+    let mut counts = FanOutCounts::default();
+    for line in inner.own.take().await?.fetch(params.query(sql)).await? {
+        let count = get::<i64>(&line, 1)?.unsigned_abs();
+        match get::<String>(&line, 0)?.as_str() {
+            "done" => counts.done = count,
+            "failed" => counts.failed = count,
+            _ => counts.left += count,
+        }
+    }
+    let mut params = inner.params();
+    params.add(fetch.to_owned())?;
+    let sql = "SELECT CAST(count(*) AS BIGINT) FROM hayloft_quarantine WHERE \"fetch\"=$1 AND parent IS NOT NULL";
+    for line in inner.own.take().await?.fetch(params.query(sql)).await? {
+        counts.refused = get::<i64>(&line, 0)?.unsigned_abs();
+    }
+    if counts.failed > 0 {
+        let mut params = inner.params();
+        params.add(fetch.to_owned())?;
+        let sql = format!(
+            "SELECT error FROM hayloft_fan_out WHERE \"fetch\"=$1 AND state='failed' AND error IS NOT NULL \
+             ORDER BY CASE WHEN aside_until IS NULL THEN 1 ELSE 0 END,parent LIMIT {SHOWN}"
+        );
+        for line in inner.own.take().await?.fetch(params.query(sql)).await? {
+            counts.errors.push(get(&line, 0)?);
+        }
+    }
+    Ok(counts)
+}
+
+/// What is to be told of the answers that stand: a doubt stays until its answer is read anew, in whichever run.
+pub(crate) async fn told(inner: &Inner, fetch: &str) -> Result<AnswersTold, StoreError> {
+    let mut params = inner.params();
+    params.add(fetch.to_owned())?;
+    let sql = "SELECT CAST(count(doubt) AS BIGINT),CAST(coalesce(sum(copies),0) AS BIGINT),(SELECT doubt FROM hayloft_fan_out \
+               WHERE \"fetch\"=$1 AND doubt IS NOT NULL ORDER BY parent LIMIT 1) FROM hayloft_fan_out WHERE \"fetch\"=$1";
+    let lines = inner.own.take().await?.fetch(params.query(sql)).await?;
+    let Some(line) = lines.first() else {
+        return Ok(AnswersTold::default());
+    };
+    Ok(AnswersTold {
+        doubts: get::<i64>(line, 0)?.unsigned_abs(),
+        copies: get::<i64>(line, 1)?.unsigned_abs(),
+        doubt: get(line, 2)?,
+    })
+}
+
+/// The runs of this definition, in whichever process, that have requests to give away.
+pub(crate) async fn open(inner: &Inner) -> Result<Vec<OpenFanOut>, StoreError> {
+    // Where nobody else can write, there is nobody to help.
+    if inner.dialect.skip_locked().is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut params = inner.params();
+    params.add(inner.catalog.fingerprint.clone())?;
+    let sql = "SELECT r.id,r.fetch,r.fence FROM hayloft_run AS r WHERE r.state='running' AND r.definition=$1 AND \
+               EXISTS(SELECT 1 FROM hayloft_fan_out AS s WHERE s.fetch=r.fetch AND s.state='due' AND s.run=r.id)";
+    let mut found = Vec::new();
+    let era = inner.ground.era();
+    for line in inner.own.take().await?.fetch(params.query(sql)).await? {
+        let name: String = get(&line, 1)?;
+        let named = |id: &FetchId| inner.catalog.fetch_name(*id) == name;
+        let Some(fetch) = inner.catalog.fetch_ids().find(named) else {
+            continue;
+        };
+        let run = Run {
+            id: get(&line, 0)?,
+            fetch: name,
+            entity: inner.catalog.fetch(fetch).entity,
+            fence: get(&line, 2)?,
+            era,
+            checkpoint: None,
+        };
+        found.push(OpenFanOut { fetch, run });
+    }
+    Ok(found)
+}
+
+/// Forgets the requests of fields that the definition has no more: should one come back, its links are not there.
+/// Not for a former definition: the newer one, which leaves room for it, may have them.
+pub(crate) async fn forget_others(work: &mut Work<'_>) -> Result<(), StoreError> {
+    let catalog = &work.inner.catalog;
+    let names: Vec<String> = catalog.fetch_ids().map(|id| catalog.fetch_name(id)).collect();
+    let params = work.params();
+    let known = work
+        .all(params, "SELECT DISTINCT \"fetch\" FROM hayloft_fan_out".to_owned())
+        .await?;
+    for line in &known {
+        let name: String = get(line, 0)?;
+        if names.contains(&name) {
+            continue;
+        }
+        let mut params = work.params();
+        params.add(name.clone())?;
+        work.run(params, "DELETE FROM hayloft_fan_out WHERE \"fetch\"=$1".to_owned())
+            .await?;
+        let mut params = work.params();
+        params.add(name)?;
+        let sql = "DELETE FROM hayloft_quarantine WHERE \"fetch\"=$1 AND parent IS NOT NULL";
+        work.run(params, sql.to_owned()).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,143 @@
+//! Single links that requests of their own bring (`@fetch` on a field that is one row). They stand in the row asked about,
+//! as every link to one row does; its record leaves them alone. Knows those columns; nothing else of the row.
+
+use std::collections::HashSet;
+
+use crate::{
+    catalog::{Each, EntityId},
+    layout::{Column, ROW_COLUMN},
+    store::{
+        db::{dialect::scalar_of, params::Kind, pool::get, rows::Rows},
+        error::StoreError,
+        types::{ParentAnswer, ParentOutcome},
+    },
+    value::Value,
+};
+
+use super::batch::{Op, Work, read_value};
+
+/// What the columns of a row hold, by the row's number.
+pub type Line = (i64, Vec<Value>);
+
+/// Sets the links that differ from the answers, and notes the rows asked about as changed.
+pub async fn relink(work: &mut Work<'_>, each: &Each, answers: &[&ParentAnswer]) -> Result<(), StoreError> {
+    let columns = work.tables(each.parent).fetched();
+    let columns: Vec<&Column> = columns.filter(|column| column.field == each.field).collect();
+    let mut lines: Vec<Line> = Vec::with_capacity(answers.len());
+    for answer in answers {
+        if let Some(target) = target(answer, columns.len())? {
+            lines.push((answer.parent.row, target));
+        }
+    }
+    let changed = set(work, each.parent, &columns, &lines).await?;
+    for answer in answers.iter().filter(|answer| changed.contains(&answer.parent.row)) {
+        work.note(each.parent, Op::Changed, answer.parent.key.iter());
+    }
+    Ok(())
+}
+
+/// What an answer makes of a link of so many columns; `None` leaves it as it is.
+fn target(answer: &ParentAnswer, width: usize) -> Result<Option<Vec<Value>>, StoreError> {
+    let ParentOutcome::Read { links, refused, .. } = &answer.outcome else {
+        return Ok(None);
+    };
+    match &links[..] {
+        // There is a row, and nobody can tell which.
+        [] if !refused.is_empty() => Ok(None),
+        [] => Ok(Some(vec![Value::Null; width])),
+        [link] if link.0.len() == width => Ok(Some(link.0.clone())),
+        _ => Err(StoreError::Refused("an answer does not fit a single link".to_owned())),
+    }
+}
+
+/// Writes columns of rows where they differ; gives the rows that did.
+async fn set(
+    work: &mut Work<'_>,
+    entity: EntityId,
+    columns: &[&Column],
+    lines: &[Line],
+) -> Result<HashSet<i64>, StoreError> {
+    let mut kinds = vec![Kind::Int];
+    kinds.extend(columns.iter().map(|column| Kind::of(column.kind)));
+    let mut changed = HashSet::new();
+    let mut from = 0;
+    for size in work.inner.dialect.row_sizes(lines.len(), kinds.len()) {
+        let mut rows = Rows::new(work.params(), &kinds, size);
+        for (row, values) in lines.iter().skip(from).take(size) {
+            rows.int(*row)?;
+            values.iter().try_for_each(|value| rows.value(value))?;
+        }
+        from += size;
+        let sql = set_sql(work, entity, columns, &kinds, size);
+        for line in work.all(rows.bind()?, sql).await? {
+            changed.insert(get(&line, 0)?);
+        }
+    }
+    Ok(changed)
+}
+
+fn set_sql(work: &Work<'_>, entity: EntityId, columns: &[&Column], kinds: &[Kind], size: usize) -> String {
+    let row = work.quote(ROW_COLUMN);
+    let names: Vec<String> = columns.iter().map(|column| work.quote(&column.name)).collect();
+    let cells: Vec<String> = (0..names.len()).map(|at| format!("c{at}")).collect();
+    let pairs = || names.iter().zip(&cells);
+    let sets: Vec<String> = pairs().map(|(name, cell)| format!("{name}=one.{cell}")).collect();
+    let tests = pairs().map(|(name, cell)| format!("t.{name} IS DISTINCT FROM one.{cell}"));
+    let tests: Vec<String> = tests.collect();
+    format!(
+        "WITH _one(r,{}) AS ({}) UPDATE {} AS t SET {} FROM _one AS one WHERE t.{row}=one.r AND ({}) RETURNING {row}",
+        cells.join(","),
+        work.rows(kinds, size),
+        work.quote(&work.tables(entity).table.name),
+        sets.join(","),
+        tests.join(" OR ")
+    )
+}
+
+/// All such links of some rows, to be put back when the rows were written anew.
+pub async fn stored(work: &mut Work<'_>, entity: EntityId, rows: &[i64]) -> Result<Vec<Line>, StoreError> {
+    let columns: Vec<&Column> = work.tables(entity).fetched().collect();
+    let mut lines = Vec::new();
+    if columns.is_empty() {
+        return Ok(lines);
+    }
+    let head = format!(
+        "SELECT {},{} FROM {} WHERE {} IN (",
+        work.quote(ROW_COLUMN),
+        columns
+            .iter()
+            .map(|column| exact(work, column))
+            .collect::<Vec<_>>()
+            .join(","),
+        work.quote(&work.tables(entity).table.name),
+        work.quote(ROW_COLUMN),
+    );
+    let mut from = 0;
+    for size in work.inner.dialect.row_sizes(rows.len(), 1) {
+        let mut wanted = Rows::new(work.params(), &[Kind::Int], size);
+        rows.iter().skip(from).take(size).try_for_each(|row| wanted.int(*row))?;
+        from += size;
+        let sql = format!("{head}{})", work.rows(&[Kind::Int], size));
+        for line in work.all(wanted.bind()?, sql).await? {
+            let values = (1..).zip(&columns);
+            let values = values.map(|(at, column)| read_value(&line, at, scalar_of(column.kind)));
+            lines.push((get(&line, 0)?, values.collect::<Result<_, _>>()?));
+        }
+    }
+    Ok(lines)
+}
+
+/// Exact numbers are read as they are written.
+fn exact(work: &Work<'_>, column: &Column) -> String {
+    let name = work.quote(&column.name);
+    match Kind::of(column.kind) {
+        Kind::Decimal => format!("CAST({name} AS TEXT)"),
+        _ => name,
+    }
+}
+
+/// Puts the links back that [`stored`] gave.
+pub async fn put_back(work: &mut Work<'_>, entity: EntityId, lines: &[Line]) -> Result<(), StoreError> {
+    let columns: Vec<&Column> = work.tables(entity).fetched().collect();
+    set(work, entity, &columns, lines).await.map(|_| ())
+}

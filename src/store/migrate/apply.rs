@@ -1,0 +1,417 @@
+//! Which layout a database has: applies the steps to the definition's, or says why not. Knows the record of layouts; no rows.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    layout::{Layout, steps::Steps},
+    store::{
+        Inner,
+        db::{
+            dialect::Dialect,
+            pool::{Line, get},
+            postgres::connect,
+            readers::Readers,
+            sqlite::file,
+        },
+        error::{StoreError, failed},
+        field_fetch::requests,
+        in_force::Standing,
+        load::batch::Work,
+        system::{migrations, readings},
+        types::{LayoutPlan, PlannedStep},
+    },
+};
+
+use super::{
+    count::{self, Asks},
+    index, indexes,
+    perform::{self, Migration},
+    reshape,
+};
+
+/// Steps that an error lists before it only counts.
+const LISTED_MAX: usize = 20;
+/// Former layouts that are looked at, newest first.
+const FORMER_MAX: usize = 100;
+/// How long it may take to count what steps touch, beside whoever reads and writes: minutes for the largest tables.
+const COUNT_MAX: Duration = Duration::from_secs(3_600);
+/// Beginnings, when the database ends a transaction because it stood in the way of another one.
+const ATTEMPTS: usize = 5;
+
+/// The record's table and the newest record.
+const RECORDED: &str = "SELECT layout,id FROM hayloft_applied_layout ORDER BY id DESC";
+
+/// Refuses a database that is someone else's, or a newer Hayloft's, before anything is written to it.
+pub(crate) async fn refuse_foreign(inner: &Inner) -> Result<(), StoreError> {
+    let names = inner.params().query(inner.dialect.table_names());
+    let lines = inner.writer()?.fetch_all(names).await;
+    let lines = lines.map_err(|error| file::cannot_open(&inner.place, error))?;
+    check_ours(inner, &lines)?;
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let versions = inner
+        .writer()?
+        .fetch_all(inner.params().query(migrations::VERSIONS))
+        .await;
+    migrations::refuse_newer(&inner.place, &versions.map_err(failed)?)
+}
+
+fn check_ours(inner: &Inner, tables: &[Line]) -> Result<(), StoreError> {
+    if !tables.is_empty() && !names_table(tables, "hayloft_migration")? {
+        return Err(StoreError::Unusable(format!(
+            "{} holds tables that Hayloft did not make; give another --database",
+            inner.place
+        )));
+    }
+    Ok(())
+}
+
+fn names_table(lines: &[Line], name: &str) -> Result<bool, StoreError> {
+    for line in lines {
+        if get::<&str>(line, 0)? == name {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// What the database has, and what lies between that and the definition.
+struct Found {
+    stored: Layout,
+    steps: Steps,
+    /// The definition is one that the database has left behind by steps that leave room for it.
+    former: bool,
+    /// The same of one that there is no room for.
+    left_behind: bool,
+    /// The record says the same as the definition, also where no table differs.
+    recorded: bool,
+}
+
+impl Found {
+    /// The same with what the record says and the database lost: indexes that keep values unique.
+    fn beside(mut self, layout: &Layout, dialect: &dyn Dialect, there: &[index::Found]) -> Found {
+        if index::forget_missing(dialect, &mut self.stored, there) {
+            self.steps = Steps::between(&self.stored, layout);
+        }
+        self
+    }
+}
+
+pub(crate) fn parse(text: &str) -> Result<Layout, StoreError> {
+    let layout: Result<Layout, _> = serde_json::from_str(text);
+    layout
+        .map(Layout::with_owners)
+        .map_err(|error| StoreError::Database(Box::new(error)))
+}
+
+fn to_json(layout: &Layout) -> Result<String, StoreError> {
+    serde_json::to_string(layout).map_err(|error| StoreError::Database(Box::new(error)))
+}
+
+/// Compares the records, newest first, with the definition's layout.
+fn find(layout: &Layout, records: &[String], dialect: &dyn Dialect) -> Result<Found, StoreError> {
+    let stored = match records.first() {
+        Some(newest) => parse(newest)?,
+        None => Layout { entities: Vec::new() },
+    };
+    let own = to_json(layout)?;
+    let steps = Steps::between(&stored, layout);
+    let earlier = records.iter().skip(1).take(FORMER_MAX).any(|record| *record == own);
+    let mut former = false;
+    if !steps.is_empty() && earlier {
+        former = Standing::after(&Steps::between(layout, &stored), dialect) == Standing::InForce;
+    }
+    Ok(Found {
+        left_behind: !steps.is_empty() && earlier && !former,
+        steps,
+        former,
+        recorded: records.first() == Some(&own),
+        stored,
+    })
+}
+
+/// Who wants to know that the commit comes next.
+pub type Committing<'a> = &'a (dyn Fn() + Send + Sync);
+
+/// Brings the tables to the definition's layout, in one transaction.
+pub(crate) async fn apply(inner: &Inner, destructive: bool, committing: Committing<'_>) -> Result<(), StoreError> {
+    let mut attempt = 1;
+    loop {
+        match apply_once(inner, destructive, committing).await {
+            Err(error) if attempt < ATTEMPTS && error.is_conflict() => {
+                tracing::warn!(attempt, "the layout's steps met another transaction; they begin again");
+                attempt += 1;
+            }
+            other => return other,
+        }
+    }
+}
+
+async fn apply_once(inner: &Inner, destructive: bool, committing: Committing<'_>) -> Result<(), StoreError> {
+    let mut work = Work::begin(inner).await?;
+    // One process applies; another that starts at the same time waits here, and finds it done.
+    let sql = format!(
+        "SELECT one FROM hayloft_layout_lock WHERE one=1{}",
+        inner.dialect.for_update()
+    );
+    work.all(work.params(), sql).await?;
+    let epoch = inner.dialect.epoch();
+    let head = format!("INSERT INTO hayloft_feed_head(one,epoch,seq) VALUES (1,{epoch},0) ON CONFLICT DO NOTHING");
+    work.run(work.params(), head).await?;
+    let lines = work
+        .all(work.params(), format!("{RECORDED} LIMIT {FORMER_MAX}"))
+        .await?;
+    let records: Vec<String> = lines.iter().map(|line| get(line, 0)).collect::<Result<_, _>>()?;
+    let found = find(&inner.layout, &records, inner.dialect)?;
+    index::come_over(&mut work, &found.stored).await?;
+    // Who allows it goes back to it; otherwise what came since stays, unserved.
+    if found.former && !destructive {
+        tracing::info!(
+            "the database has a newer layout than this definition, which leaves room for it; `hayloft plan` says more"
+        );
+        return commit(work, newest(&lines)?, committing).await;
+    }
+    let there = index::there(&mut work).await?;
+    let found = found.beside(&inner.layout, inner.dialect, &there);
+    if !found.steps.is_empty() {
+        for statement in inner.dialect.before_migration() {
+            work.run(work.params(), (*statement).to_owned()).await?;
+        }
+        let planned = count::count(&mut work, inner.dialect, &found.steps).await?;
+        if !destructive && planned.iter().any(PlannedStep::is_lossy) {
+            return Err(StoreError::LayoutDiffers(refusal(&planned)));
+        }
+        let migration = Migration {
+            stored: &found.stored,
+            new: &inner.layout,
+            steps: &found.steps,
+            planned: &planned,
+        };
+        perform::perform(&mut work, &migration).await?;
+        // Steps may write rows.
+        let sql = "UPDATE hayloft_row_number SET written=written+1".to_owned();
+        work.run(work.params(), sql).await?;
+        tell(&planned, records.is_empty());
+    } else {
+        index::restore(&mut work, &inner.layout, &there).await?;
+    }
+    let record = match found.recorded {
+        true => newest(&lines)?,
+        false => record(&mut work).await?,
+    };
+    requests::forget_others(&mut work).await?;
+    readings::put_in_force(&mut work).await?;
+    commit(work, record, committing).await
+}
+
+/// The number of the newest record.
+fn newest(lines: &[Line]) -> Result<i64, StoreError> {
+    lines.first().map_or(Ok(0), |line| get(line, 1))
+}
+
+/// Commits what leaves this definition in force under the newest record.
+async fn commit(work: Work<'_>, record: i64, committing: Committing<'_>) -> Result<(), StoreError> {
+    let inner = work.inner;
+    committing();
+    inner.seen.applying(record);
+    work.commit().await?;
+    inner.seen.applied(record);
+    Ok(())
+}
+
+/// Writes a record; gives its number.
+async fn record(work: &mut Work<'_>) -> Result<i64, StoreError> {
+    let mut params = work.params();
+    params.add(work.inner.catalog.fingerprint.clone())?;
+    params.add(to_json(&work.inner.layout)?)?;
+    let now = work.inner.now(0);
+    let sql = format!("INSERT INTO hayloft_applied_layout(definition,layout,at) VALUES ($1,$2,{now}) RETURNING id");
+    let lines = work.all(params, sql).await?;
+    lines.first().map_or(Ok(0), |line| get(line, 0))
+}
+
+/// What is done is told, a line a step; of a new database it goes without saying.
+fn tell(planned: &[PlannedStep], first: bool) {
+    if !first {
+        for step in planned {
+            tracing::info!("{}", step.words());
+        }
+    }
+}
+
+fn refusal(planned: &[PlannedStep]) -> String {
+    let lossy: Vec<&PlannedStep> = planned.iter().filter(|step| step.is_lossy()).collect();
+    format!(
+        "the definition changed, and data would be lost:\n{}\n`hayloft plan` shows all steps; a start with --allow-destructive does them; \
+         @was(name:) keeps the data of what was only renamed",
+        listed(&lossy)
+    )
+}
+
+fn listed(steps: &[&PlannedStep]) -> String {
+    let mut lines: Vec<String> = steps
+        .iter()
+        .take(LISTED_MAX)
+        .map(|step| format!("  {}", step.words()))
+        .collect();
+    if steps.len() > LISTED_MAX {
+        lines.push(format!("  and {} more", steps.len() - LISTED_MAX));
+    }
+    lines.join("\n")
+}
+
+/// Checks a database that is only read.
+pub(crate) async fn check(inner: &Inner) -> Result<(), StoreError> {
+    let Some(records) = records(inner).await? else {
+        return Err(StoreError::Unusable(format!(
+            "{} holds no harvested data yet; `hayloft serve` or `hayloft harvest` fills it",
+            inner.place
+        )));
+    };
+    let found = find(&inner.layout, &records, inner.dialect)?;
+    if found.steps.is_empty() || found.former {
+        return Ok(());
+    }
+    let planned: Vec<PlannedStep> = found.steps.steps.iter().cloned().map(PlannedStep::uncounted).collect();
+    let steps: Vec<&PlannedStep> = planned.iter().collect();
+    if found.left_behind {
+        return Err(StoreError::LayoutDiffers(format!(
+            "the database has a newer definition in force, which leaves no room for this one: give the newer one with --schema. \
+             `hayloft serve` and `hayloft harvest` would go back to this one:\n{}",
+            listed(&steps)
+        )));
+    }
+    Err(StoreError::LayoutDiffers(format!(
+        "the definition changed, and the database does not follow yet:\n{}\n`hayloft plan` says more; `hayloft serve` and \
+         `hayloft harvest` do the steps that lose nothing by themselves, the others with --allow-destructive",
+        listed(&steps)
+    )))
+}
+
+/// The recorded layouts, newest first; `None` when there is no database of ours yet.
+async fn records(inner: &Inner) -> Result<Option<Vec<String>>, StoreError> {
+    let names = inner.params().query(inner.dialect.table_names());
+    let lines = inner.own.take().await?.run(names).await?;
+    let lines = lines.map_err(|error| match connect::is_lost(&error) {
+        // Of a handle that has long been open.
+        true => failed(error),
+        false => file::cannot_open(&inner.place, error),
+    })?;
+    check_ours(inner, &lines)?;
+    if !names_table(&lines, "hayloft_applied_layout")? {
+        return Ok(None);
+    }
+    let versions = inner
+        .own
+        .take()
+        .await?
+        .fetch(inner.params().query(migrations::VERSIONS));
+    migrations::refuse_newer(&inner.place, &versions.await?)?;
+    let reader = inner.own.take().await?;
+    let sql = format!("{RECORDED} LIMIT {FORMER_MAX}");
+    let lines = reader.fetch(inner.params().query(sql)).await?;
+    let records: Vec<String> = lines.iter().map(|line| get(line, 0)).collect::<Result<_, _>>()?;
+    Ok((!records.is_empty()).then_some(records))
+}
+
+/// The steps that opening for writing with this layout would do.
+pub(crate) async fn plan(inner: &Inner, layout: &Layout) -> Result<LayoutPlan, StoreError> {
+    let records = records(inner).await?.unwrap_or_default();
+    let there = index::found(&indexes::there(inner).await?)?;
+    let found = find(layout, &records, inner.dialect)?;
+    let waiting = waiting(inner.dialect, layout, &found, &there);
+    let found = match found.former {
+        true => found,
+        false => found.beside(layout, inner.dialect, &there),
+    };
+    let mut steps = count_beside(inner, &found.steps).await?;
+    for planned in &mut steps {
+        planned.holds_up = reshape::holds_up(inner.dialect, &found.stored, layout, &found.steps, &planned.step);
+    }
+    Ok(LayoutPlan {
+        steps,
+        former: found.former,
+        indexes: waiting,
+        rereads: Vec::new(),
+    })
+}
+
+/// Counts on a connection of its own: the readers have others to serve, and a limit for them.
+async fn count_beside(inner: &Inner, steps: &Steps) -> Result<Vec<PlannedStep>, StoreError> {
+    let readers = inner.own.apart(COUNT_MAX);
+    let mut asks = OnReader {
+        inner,
+        readers: &readers,
+    };
+    let counted = count::count(&mut asks, inner.dialect, steps).await;
+    readers.close().await;
+    counted
+}
+
+/// Indexes that both layouts have and the database has not yet.
+fn waiting(dialect: &dyn Dialect, layout: &Layout, found: &Found, there: &[index::Found]) -> Vec<String> {
+    let stored = index::waiting(dialect, &found.stored, there);
+    let mut waiting = index::waiting(dialect, layout, there);
+    waiting.retain(|name| stored.contains(name));
+    waiting
+}
+
+/// The same for the definition of this handle, with the fetches that no step says anything of and that are read in another
+/// way now.
+pub(crate) async fn plan_own(inner: &Inner) -> Result<LayoutPlan, StoreError> {
+    let mut plan = plan(inner, &inner.layout).await?;
+    let names = inner.params().query(inner.dialect.table_names());
+    let lines = inner.own.take().await?.fetch(names).await?;
+    // A database that an earlier version made has noted nothing of that.
+    if names_table(&lines, "hayloft_reading")? {
+        let told = |fetch: &String| plan.refilled().any(|told| told == fetch);
+        plan.rereads = readings::changed(inner)
+            .await?
+            .into_iter()
+            .filter(|fetch| !told(fetch))
+            .collect();
+    }
+    Ok(plan)
+}
+
+/// Whether this layout can be applied without losing anything.
+pub(crate) async fn accepts(inner: &Inner, layout: &Layout) -> Result<(), StoreError> {
+    let plan = plan(inner, layout).await?;
+    match plan.is_lossy() {
+        true => Err(StoreError::LayoutDiffers(refusal(&plan.steps))),
+        false => Ok(()),
+    }
+}
+
+/// The plan for a database that is not there yet: everything is new.
+pub(crate) fn plan_of_new(layout: &Layout) -> LayoutPlan {
+    let steps = Steps::between(&Layout { entities: Vec::new() }, layout);
+    LayoutPlan {
+        steps: steps.steps.into_iter().map(PlannedStep::uncounted).collect(),
+        former: false,
+        indexes: Vec::new(),
+        rereads: Vec::new(),
+    }
+}
+
+/// Counts beside a writer.
+struct OnReader<'a> {
+    inner: &'a Inner,
+    readers: &'a Arc<Readers>,
+}
+
+impl Asks for OnReader<'_> {
+    async fn number(&mut self, sql: String) -> Result<i64, StoreError> {
+        let reader = self.readers.take().await?;
+        let lines = reader.fetch(self.inner.params().query(sql)).await?;
+        lines.first().map_or(Ok(0), |line| get(line, 0))
+    }
+}
+
+impl Asks for Work<'_> {
+    async fn number(&mut self, sql: String) -> Result<i64, StoreError> {
+        let lines = self.all(self.params(), sql).await?;
+        lines.first().map_or(Ok(0), |line| get(line, 0))
+    }
+}

@@ -1,0 +1,129 @@
+//! Runs compiled reads and puts their roots together to one JSON text. Compiles nothing.
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    store::{
+        Inner,
+        db::{params::Params, pool::get, rows::Rows},
+        error::StoreError,
+        in_force,
+        types::{Answer, Explanation, KeyedStatement, Loaded, RootShape, Statement},
+    },
+    value::{Key, Value},
+};
+
+use super::compile;
+
+pub(crate) async fn read(inner: &Inner, statement: &Statement, values: &[Value]) -> Result<Answer, StoreError> {
+    let params = Params::operands(&statement.binds, values, inner.dialect)?;
+    let reader = inner.readers.take().await?;
+    let began = Instant::now();
+    let rows = in_force::read(inner, reader, params.query(Arc::clone(&statement.sql))).await?;
+    let mut head = 0;
+    let mut found: Vec<Option<&str>> = vec![None; statement.roots.len()];
+    for row in &rows {
+        let json: &str = get(row, 1)?;
+        match usize::try_from(get::<i64>(row, 0)?) {
+            Ok(root) => {
+                if let Some(place) = found.get_mut(root) {
+                    *place = Some(json);
+                }
+            }
+            Err(_) => head = json.parse().unwrap_or_default(),
+        }
+    }
+    Ok(Answer {
+        json: assemble(&statement.roots, &found),
+        head,
+        took: began.elapsed(),
+    })
+}
+
+/// The answer's object: each root's JSON under its key; `null` for a row that was not found.
+fn assemble(roots: &[RootShape], found: &[Option<&str>]) -> String {
+    let values = roots
+        .iter()
+        .zip(found)
+        .map(|(root, found)| root.constant.as_deref().or(*found).unwrap_or("null"));
+    let size: usize = roots
+        .iter()
+        .zip(values.clone())
+        .map(|(root, value)| root.key.len() + value.len() + 1)
+        .sum();
+    let mut json = String::with_capacity(size + 2);
+    json.push('{');
+    for (at, (root, value)) in roots.iter().zip(values).enumerate() {
+        if at > 0 {
+            json.push(',');
+        }
+        json.push_str(&root.key);
+        json.push_str(value);
+    }
+    json.push('}');
+    json
+}
+
+pub(crate) async fn load(
+    inner: &Inner,
+    statement: &KeyedStatement,
+    values: &[Value],
+    keys: &[Key],
+) -> Result<Loaded, StoreError> {
+    if keys.iter().any(|key| key.0.len() != statement.kinds.len()) {
+        return Err(StoreError::Refused(format!(
+            "a key here has {} parts",
+            statement.kinds.len()
+        )));
+    }
+    let mut rows = HashMap::with_capacity(keys.len());
+    let mut took = Duration::ZERO;
+    for chunk in keys.chunks(compile::KEYS_MAX) {
+        let count = chunk.len().next_power_of_two();
+        let sql = match count {
+            1 => Arc::clone(&statement.sql),
+            _ => compile::keyed_sql(
+                inner.dialect,
+                &statement.tail,
+                statement.binds.len(),
+                &statement.kinds,
+                count,
+            )
+            .into(),
+        };
+        let params = Params::operands(&statement.binds, values, inner.dialect)?;
+        let mut wanted = Rows::new(params, &statement.kinds, count);
+        // Padding repeats the last key; its row is found twice and kept once.
+        let padding = chunk.last().into_iter().cycle().take(count - chunk.len());
+        let parts = chunk.iter().chain(padding).flat_map(|key| &key.0);
+        for part in parts {
+            wanted.value(part)?;
+        }
+        let params = wanted.bind()?;
+        let reader = inner.lookups.take().await?;
+        let began = Instant::now();
+        for row in in_force::read(inner, reader, params.query(sql)).await? {
+            let place = usize::try_from(get::<i64>(&row, 0)?).unwrap_or(usize::MAX);
+            if let Some(key) = chunk.get(place) {
+                rows.insert(key.clone(), get(&row, 1)?);
+            }
+        }
+        took += began.elapsed();
+    }
+    Ok(Loaded { rows, took })
+}
+
+pub(crate) async fn explain(inner: &Inner, statement: &Statement, values: &[Value]) -> Result<Explanation, StoreError> {
+    let params = Params::operands(&statement.binds, values, inner.dialect)?;
+    let reader = inner.readers.take().await?;
+    let asked = params.query(inner.dialect.explain(&statement.sql));
+    let lines = in_force::read(inner, reader, asked).await?;
+    Ok(Explanation {
+        sql: statement.sql.to_string(),
+        plan: inner.dialect.plan(&lines)?,
+    })
+}

@@ -1,0 +1,52 @@
+//! Makes the next run read again, in full, what had rejected records. Knows the quarantine and what is remembered of requests.
+
+use crate::{
+    catalog::FetchId,
+    store::{
+        Inner, Store,
+        db::{pool::get, retry::in_line},
+        error::StoreError,
+        load::batch::Work,
+    },
+};
+
+/// Forgets what would vouch for the answers that had rejected records; gives how many such records there are.
+pub(crate) async fn forget(inner: &Inner, fetch: &str, on_field: bool) -> Result<u64, StoreError> {
+    let mut work = Work::begin(inner).await?;
+    let mut params = work.params();
+    params.add(fetch.to_owned())?;
+    let sql = "SELECT CAST(count(*) AS BIGINT) FROM hayloft_quarantine WHERE \"fetch\"=$1".to_owned();
+    let rejected: i64 = work
+        .all(params, sql)
+        .await?
+        .first()
+        .map_or(Ok(0), |line| get(line, 0))?;
+    if rejected == 0 {
+        return Ok(0);
+    }
+    let forget = match on_field {
+        false => {
+            "DELETE FROM hayloft_request_state WHERE \"fetch\"=$1 AND request IN \
+             (SELECT request FROM hayloft_quarantine WHERE \"fetch\"=$1)"
+        }
+        true => {
+            "UPDATE hayloft_fan_out SET hash=NULL,request=NULL,etag=NULL,last_modified=NULL,body_hash=NULL \
+             WHERE \"fetch\"=$1 AND state='done' AND parent IN \
+             (SELECT parent FROM hayloft_quarantine WHERE \"fetch\"=$1)"
+        }
+    };
+    let mut params = work.params();
+    params.add(fetch.to_owned())?;
+    work.run(params, forget.to_owned()).await?;
+    work.commit().await?;
+    Ok(rejected.unsigned_abs())
+}
+
+impl Store {
+    /// Makes the next run read again, in full, what had rejected records; gives how many of these there are.
+    pub async fn forget_rejected(&self, fetch: FetchId) -> Result<u64, StoreError> {
+        let catalog = &self.inner.catalog;
+        let (name, on_field) = (catalog.fetch_name(fetch), catalog.fetch(fetch).each.is_some());
+        in_line!(forget(&self.inner, &name, on_field).await)
+    }
+}

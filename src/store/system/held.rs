@@ -1,0 +1,170 @@
+//! Deletions that were too many, and wait for a person: which rows, and what was decided of them. Knows `hayloft_held`; deletes
+//! nothing itself.
+//!
+//! A decision is about rows, not about a number: whoever approves 40 rows has not approved 400 that are missing next time.
+
+use chrono::{DateTime, Utc};
+
+use crate::store::{
+    Inner, Store,
+    db::{pool::get, retry::in_line},
+    error::StoreError,
+    load::batch::Work,
+    runs::finish::instant,
+    state::row_set::{RowSet, pack, unpack},
+};
+
+/// What may have been decided of held rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Nothing yet.
+    Open,
+    /// They may go, when the next complete run misses them, too.
+    Approved,
+    /// They stay, until the upstream has them again.
+    Kept,
+}
+
+impl Decision {
+    const ALL: [Decision; 3] = [Decision::Open, Decision::Approved, Decision::Kept];
+
+    fn name(self) -> &'static str {
+        match self {
+            Decision::Open => "open",
+            Decision::Approved => "approved",
+            Decision::Kept => "kept",
+        }
+    }
+}
+
+/// Rows that a complete run did not see, and that were too many to be deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldDeletion {
+    pub fetch: String,
+    pub rows: u64,
+    /// When the last run that missed them ended.
+    pub at: DateTime<Utc>,
+}
+
+/// What is stored of a fetch.
+#[derive(Default)]
+pub(crate) struct Held {
+    pub open: Vec<i64>,
+    pub approved: Vec<i64>,
+    pub kept: Vec<i64>,
+}
+
+impl Held {
+    pub fn is_empty(&self) -> bool {
+        self.open.is_empty() && self.approved.is_empty() && self.kept.is_empty()
+    }
+
+    fn of(&mut self, decision: Decision) -> &mut Vec<i64> {
+        match decision {
+            Decision::Open => &mut self.open,
+            Decision::Approved => &mut self.approved,
+            Decision::Kept => &mut self.kept,
+        }
+    }
+}
+
+pub(crate) fn set(rows: &[i64]) -> RowSet {
+    let mut set = RowSet::default();
+    for row in rows {
+        set.insert(*row);
+    }
+    set
+}
+
+/// All that is held of a fetch.
+pub(crate) async fn of(work: &mut Work<'_>, fetch: &str) -> Result<Held, StoreError> {
+    let mut params = work.params();
+    params.add(fetch.to_owned())?;
+    let sql = "SELECT decision,seen FROM hayloft_held WHERE \"fetch\"=$1".to_owned();
+    let mut held = Held::default();
+    for line in work.all(params, sql).await? {
+        let (decision, bytes): (String, Vec<u8>) = (get(&line, 0)?, get(&line, 1)?);
+        let rows = unpack(&bytes).ok_or_else(|| StoreError::Refused("a list of held rows is damaged".to_owned()))?;
+        if let Some(decision) = Decision::ALL.into_iter().find(|known| known.name() == decision) {
+            *held.of(decision) = rows;
+        }
+    }
+    Ok(held)
+}
+
+/// Puts these rows in the place of all that was held of the fetch.
+pub(crate) async fn put(work: &mut Work<'_>, fetch: &str, run: i64, mut held: Held) -> Result<(), StoreError> {
+    let mut params = work.params();
+    params.add(fetch.to_owned())?;
+    let sql = "DELETE FROM hayloft_held WHERE \"fetch\"=$1".to_owned();
+    work.run(params, sql).await?;
+    for decision in Decision::ALL {
+        let rows = held.of(decision);
+        if rows.is_empty() {
+            continue;
+        }
+        let bytes = pack(rows);
+        let mut params = work.params();
+        params.add(fetch.to_owned())?;
+        params.add(decision.name())?;
+        params.add(run)?;
+        params.add((rows.len() as u64).cast_signed())?;
+        params.add(bytes)?;
+        let now = work.inner.now(0);
+        let sql =
+            format!("INSERT INTO hayloft_held(\"fetch\",decision,run,rows,seen,at) VALUES ($1,$2,$3,$4,$5,{now})");
+        work.run(params, sql).await?;
+    }
+    Ok(())
+}
+
+/// What waits for a decision.
+async fn open(inner: &Inner) -> Result<Vec<HeldDeletion>, StoreError> {
+    let sql = "SELECT \"fetch\",rows,at FROM hayloft_held WHERE decision='open' ORDER BY \"fetch\"".to_owned();
+    let lines = inner.own.take().await?.fetch(inner.params().query(sql)).await?;
+    let held = lines.iter().map(|line| {
+        Ok(HeldDeletion {
+            fetch: get(line, 0)?,
+            rows: get::<i64>(line, 1)?.unsigned_abs(),
+            at: instant(&get::<String>(line, 2)?)?,
+        })
+    });
+    held.collect()
+}
+
+/// Decides about the rows that are held of a fetch; gives how many they are, 0 when none is.
+async fn decide(inner: &Inner, fetch: &str, decision: Decision) -> Result<u64, StoreError> {
+    let mut work = Work::begin(inner).await?;
+    // One decision at a time, and none beside a run's own end.
+    let mut params = work.params();
+    params.add(fetch.to_owned())?;
+    let lock = work.inner.dialect.for_update();
+    let sql = format!("SELECT run FROM hayloft_held WHERE \"fetch\"=$1 AND decision='open'{lock}");
+    let run: Option<i64> = work
+        .all(params, sql)
+        .await?
+        .first()
+        .map(|line| get(line, 0))
+        .transpose()?;
+    let Some(run) = run else { return Ok(0) };
+    let mut held = of(&mut work, fetch).await?;
+    let mut decided = std::mem::take(&mut held.open);
+    let count = decided.len() as u64;
+    held.of(decision).append(&mut decided);
+    put(&mut work, fetch, run, held).await?;
+    work.commit().await?;
+    Ok(count)
+}
+
+impl Store {
+    /// Deletions that were too many and wait for a decision.
+    pub async fn held_deletions(&self) -> Result<Vec<HeldDeletion>, StoreError> {
+        open(&self.inner).await
+    }
+
+    /// Decides about the rows that are held of a fetch, and gives how many they are: 0 when none is. Approved rows go with the
+    /// next complete run that misses them, too; kept ones stay until the upstream has them again.
+    pub async fn decide_held(&self, fetch: &str, decision: Decision) -> Result<u64, StoreError> {
+        in_line!(decide(&self.inner, fetch, decision).await)
+    }
+}

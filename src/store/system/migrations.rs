@@ -1,0 +1,43 @@
+//! The system tables: brought up to date in one transaction, so that a start that ends halfway has changed nothing. Knows
+//! the record of their versions; no table of a definition.
+
+use migration::{Migrator, MigratorTrait};
+use sea_orm::TransactionTrait;
+
+use crate::store::{
+    Inner,
+    db::{
+        failpoint,
+        pool::{Line, get},
+        sqlite::file,
+    },
+    error::StoreError,
+};
+
+/// The versions that a database has.
+pub(crate) const VERSIONS: &str = "SELECT version FROM hayloft_migration";
+
+/// Makes what is missing. The tool's own way is one transaction for each version, and on SQLite none.
+pub(crate) async fn bring_up(inner: &Inner) -> Result<(), StoreError> {
+    let broken = |error: sea_orm::DbErr| file::cannot_migrate(&inner.place, error);
+    let connection = inner.writer()?.connection();
+    let transaction = connection.begin().await.map_err(broken)?;
+    Migrator::up(&transaction, None).await.map_err(broken)?;
+    failpoint::point("open::system");
+    transaction.commit().await.map_err(broken)
+}
+
+/// Refuses tables that a newer Hayloft made: it knows what they mean, and we do not.
+pub(crate) fn refuse_newer(place: &str, versions: &[Line]) -> Result<(), StoreError> {
+    let known = Migrator::names();
+    for line in versions {
+        let version: String = get(line, 0)?;
+        if !known.contains(&version) {
+            return Err(StoreError::Unusable(format!(
+                "{place} was made or upgraded by a newer version of Hayloft than this one; use that version or a newer one, \
+                 or give another --database"
+            )));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,116 @@
+//! By what each fetch is read: by the definition in force, and in the last complete run. Knows their signatures; what is read
+//! is the catalog's matter, and when a run follows that of who schedules.
+//!
+//! A complete run pays all that a changed definition owes if it read as the definition in force does. Any other one, of a
+//! process with an older definition, leaves behind what that one does not know: then the fetch owes a run again.
+
+use crate::{
+    catalog::FetchId,
+    store::{Inner, db::pool::get, error::StoreError, load::batch::Work},
+};
+
+use super::processes;
+
+/// How what is stored of a fetch was read, seen from the definition of this process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reading {
+    /// As this definition does, or nobody knows.
+    #[default]
+    Same,
+    /// In another way: a whole harvest is owed.
+    Changed,
+    /// Live processes have a definition in force that reads it in another way: it is theirs to harvest.
+    Others,
+}
+
+/// The signatures that are known of a fetch.
+pub(crate) struct Signatures {
+    pub wanted: Option<String>,
+    pub done: Option<String>,
+    /// A live process has the definition that wants it so.
+    pub others: bool,
+}
+
+/// The same as columns of a `SELECT`; `$1` is the fetch.
+pub(crate) fn columns(inner: &Inner) -> String {
+    let own = inner.dialect.literal(&inner.process);
+    let live = processes::live(inner);
+    format!(
+        "(SELECT wanted FROM hayloft_reading WHERE \"fetch\"=$1),(SELECT done FROM hayloft_reading WHERE \"fetch\"=$1),\
+         CAST(CASE WHEN EXISTS(SELECT 1 FROM hayloft_reading AS r JOIN hayloft_process AS p ON p.definition=r.definition \
+         WHERE r.fetch=$1 AND p.id<>{own} AND {live}) THEN 1 ELSE 0 END AS BIGINT)"
+    )
+}
+
+/// Compares them with the definition of this process. A fetch that it does not know is not its own to judge.
+pub(crate) fn judge(inner: &Inner, fetch: &str, known: &Signatures) -> Reading {
+    let Some(own) = signature(inner, fetch) else {
+        return Reading::Same;
+    };
+    let differs = |other: &Option<String>| other.as_ref().is_some_and(|other| *other != own);
+    match (differs(&known.wanted), differs(&known.done)) {
+        (true, _) if known.others => Reading::Others,
+        (_, true) => Reading::Changed,
+        _ => Reading::Same,
+    }
+}
+
+fn signature(inner: &Inner, fetch: &str) -> Option<String> {
+    let named = |id: &FetchId| inner.catalog.fetch_name(*id) == fetch;
+    let found = inner.catalog.fetch_ids().find(named)?;
+    Some(inner.catalog.signature(found))
+}
+
+/// Notes how this definition, which is now in force, reads each of its fetches.
+pub(crate) async fn put_in_force(work: &mut Work<'_>) -> Result<(), StoreError> {
+    let catalog = &work.inner.catalog;
+    for id in catalog.fetch_ids() {
+        let (name, signature) = (catalog.fetch_name(id), catalog.signature(id));
+        let mut params = work.params();
+        params.add(name.clone())?;
+        params.add(catalog.fingerprint.clone())?;
+        params.add(signature.clone())?;
+        // Complete runs from before any reading was noted are taken to have read as this definition does.
+        let sql = "INSERT INTO hayloft_reading(\"fetch\",definition,wanted,done) VALUES ($1,$2,$3,\
+                   CASE WHEN EXISTS(SELECT 1 FROM hayloft_run WHERE \"fetch\"=$1 AND state='complete') THEN $3 END) \
+                   ON CONFLICT(\"fetch\") DO UPDATE SET definition=excluded.definition,wanted=excluded.wanted RETURNING done";
+        let lines = work.all(params, sql.to_owned()).await?;
+        let done: Option<String> = lines.first().map_or(Ok(None), |line| get(line, 0))?;
+        if done.is_some_and(|done| done != signature) {
+            tracing::info!("~ {name}: read in another way: harvested again");
+        }
+    }
+    // A process that goes over to it is known for its own from this moment on.
+    let mut params = work.params();
+    params.add(work.inner.process.to_string())?;
+    params.add(catalog.fingerprint.clone())?;
+    let sql = "UPDATE hayloft_process SET definition=$2 WHERE id=$1".to_owned();
+    work.run(params, sql).await.map(|_| ())
+}
+
+/// Notes a complete run of this process; whether it read as the definition in force does.
+pub(crate) async fn note_complete(work: &mut Work<'_>, fetch: &str) -> Result<bool, StoreError> {
+    let Some(own) = signature(work.inner, fetch) else {
+        return Ok(true);
+    };
+    let mut params = work.params();
+    params.add(fetch.to_owned())?;
+    params.add(own.clone())?;
+    let sql = "UPDATE hayloft_reading SET done=$2 WHERE \"fetch\"=$1 RETURNING wanted".to_owned();
+    let lines = work.all(params, sql).await?;
+    let wanted: Option<String> = lines.first().map(|line| get(line, 0)).transpose()?;
+    Ok(wanted.is_none_or(|wanted| wanted == own))
+}
+
+/// The fetches that the definition of this handle reads in another way than their last complete run did.
+pub(crate) async fn changed(inner: &Inner) -> Result<Vec<String>, StoreError> {
+    let sql = "SELECT \"fetch\",done FROM hayloft_reading WHERE done IS NOT NULL ORDER BY \"fetch\"".to_owned();
+    let mut changed = Vec::new();
+    for line in inner.own.take().await?.fetch(inner.params().query(sql)).await? {
+        let (fetch, done): (String, String) = (get(&line, 0)?, get(&line, 1)?);
+        if signature(inner, &fetch).is_some_and(|own| own != done) {
+            changed.push(fetch);
+        }
+    }
+    Ok(changed)
+}

@@ -1,0 +1,101 @@
+//! Row numbers where the database keeps none, the turns of the writers of one type, and how often they wrote. Knows one system
+//! table.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    catalog::EntityId,
+    store::{db::pool::get, error::StoreError, load::batch::Work},
+};
+
+/// Locks the numbers of these types until the transaction ends, so that who else writes one of them waits. Always in the
+/// order of their tables' names: two who want the same cannot wait for each other.
+pub async fn lock(work: &mut Work<'_>, entities: Vec<EntityId>) -> Result<(), StoreError> {
+    let wanted: BTreeMap<String, EntityId> = entities
+        .into_iter()
+        .filter(|entity| !work.locked.contains_key(entity))
+        .map(|entity| (work.tables(entity).table.name.clone(), entity))
+        .collect();
+    for (name, entity) in wanted {
+        let next = match number(work, &name).await? {
+            Some(next) => next,
+            None => {
+                insert(work, &name).await?;
+                number(work, &name).await?.unwrap_or(1)
+            }
+        };
+        work.next.insert(entity, next);
+        work.locked.insert(entity, next);
+    }
+    Ok(())
+}
+
+async fn number(work: &mut Work<'_>, table: &str) -> Result<Option<i64>, StoreError> {
+    let mut params = work.params();
+    params.text(table)?;
+    let lock = work.inner.dialect.for_update();
+    let sql = format!("SELECT next FROM hayloft_row_number WHERE name=$1{lock}");
+    work.all(params, sql)
+        .await?
+        .first()
+        .map(|line| get(line, 0))
+        .transpose()
+}
+
+/// The first time that a table is written. How often it was begins anywhere: a table of this name may have been counted before.
+async fn insert(work: &mut Work<'_>, table: &str) -> Result<(), StoreError> {
+    let mut params = work.params();
+    params.text(table)?;
+    params.add(rand::random_range(0..i64::MAX / 2))?;
+    let sql = "INSERT INTO hayloft_row_number(name,next,written) VALUES ($1,1,$2) ON CONFLICT DO NOTHING";
+    work.run(params, sql.to_owned()).await?;
+    Ok(())
+}
+
+/// Keeps the numbers that were handed out, and counts that the types were written.
+pub async fn keep(work: &mut Work<'_>) -> Result<(), StoreError> {
+    let mut kept: BTreeMap<String, (Option<i64>, i64)> = BTreeMap::new();
+    let moved = work.locked.iter().filter_map(|(entity, before)| {
+        let next = work.next.get(entity).filter(|next| *next != before)?;
+        Some((*entity, *next))
+    });
+    let moved: Vec<(EntityId, i64)> = moved.collect();
+    for (entity, next) in moved {
+        work.locked.insert(entity, next);
+        kept.insert(work.tables(entity).table.name.clone(), (Some(next), 0));
+    }
+    for entity in std::mem::take(&mut work.wrote) {
+        kept.entry(work.tables(entity).table.name.clone()).or_default().1 = 1;
+    }
+    for (name, (next, written)) in kept {
+        // Where the database counts the rows itself, none is there before.
+        if count(work, &name, next, written).await? == 0 {
+            insert(work, &name).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn count(work: &mut Work<'_>, table: &str, next: Option<i64>, written: i64) -> Result<u64, StoreError> {
+    let mut params = work.params();
+    params.text(table)?;
+    params.add(next)?;
+    params.add(written)?;
+    let sql = "UPDATE hayloft_row_number SET next=coalesce($2,next),written=written+$3 WHERE name=$1";
+    work.run(params, sql.to_owned()).await
+}
+
+/// How often rows of a type were written, this transaction included.
+pub async fn written(work: &mut Work<'_>, entity: EntityId) -> Result<i64, StoreError> {
+    keep(work).await?;
+    let name = work.tables(entity).table.name.clone();
+    loop {
+        let mut params = work.params();
+        params.text(&name)?;
+        let sql = "SELECT written FROM hayloft_row_number WHERE name=$1".to_owned();
+        match work.all(params, sql).await?.first() {
+            Some(line) => return get(line, 0),
+            None => insert(work, &name).await?,
+        }
+    }
+}
