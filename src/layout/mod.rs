@@ -158,6 +158,19 @@ impl Layout {
         self
     }
 
+    /// An entity and all that is nested in it: what a run of its fetch may write.
+    pub fn family(&self, entity: EntityId) -> Vec<EntityId> {
+        let mut all = vec![entity];
+        let mut at = 0;
+        // Nesting has no circles: each type has one owner.
+        while let Some(next) = all.get(at) {
+            let nested = &self.entity(*next).nested;
+            all.extend(nested.iter().map(|nested| nested.child));
+            at += 1;
+        }
+        all
+    }
+
     pub fn entity(&self, id: EntityId) -> &EntityTables {
         &self.entities[id.index()]
     }

@@ -4,17 +4,56 @@
 //! A transaction that did not happen begins again, so a connection that is cut for a moment fails no run. It goes on for as long as
 //! a lease does: after that another process may have the run, and the fence says so.
 
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, atomic::Ordering},
+};
+
+use crate::{catalog::EntityId, change::Commit};
+
 use super::{
-    Inner,
+    context::Context,
     db::{
+        failpoint,
         params::Params,
         pool::get,
         retry::{AWAY_MAX, pause},
     },
     error::StoreError,
-    load::batch::Work,
+    state::heard::Own,
+    system::{
+        change_log::{self, Changes},
+        row_numbers,
+    },
+    tx::Transaction,
     types::Run,
 };
+
+/// Notes a commit of our own, and lets the other processes know of it if it happens; the last step of its transaction.
+pub(crate) async fn tell<'a>(work: &mut Transaction<'a>, after: i64, head: i64) -> Result<Option<Own<'a>>, StoreError> {
+    let inner = work.inner;
+    if inner.is_alone() {
+        return Ok(None);
+    }
+    let own = inner.heard.expect(after, head);
+    if let (Some(sql), false) = (inner.dialect.announce(), inner.heard.mute.load(Ordering::Relaxed)) {
+        let mut params = work.params();
+        params.add(head.to_string())?;
+        work.run(params, sql.to_owned()).await?;
+    }
+    Ok(Some(own))
+}
+
+/// Lets the other processes know that there is work that they may help with; the last step of its transaction.
+pub(crate) async fn tell_of_work(work: &mut Transaction<'_>) -> Result<(), StoreError> {
+    let inner = work.inner;
+    if let (Some(sql), false) = (inner.dialect.announce(), inner.heard.mute.load(Ordering::Relaxed)) {
+        let mut params = work.params();
+        params.add("")?;
+        work.run(params, sql.to_owned()).await?;
+    }
+    Ok(())
+}
 
 /// By what a transaction is known to have happened.
 #[derive(Clone, Copy)]
@@ -32,7 +71,7 @@ pub(crate) enum Trace<'a> {
 }
 
 /// Commits. `Conflict` says that nothing of the transaction happened, though it was committed once: it may begin again.
-pub(crate) async fn commit(work: Work<'_>, trace: Trace<'_>) -> Result<(), StoreError> {
+pub(crate) async fn commit(work: Transaction<'_>, trace: Trace<'_>) -> Result<(), StoreError> {
     let (inner, era) = (work.inner, work.era);
     match (work.commit().await, trace) {
         (Err(StoreError::Unreachable), Trace::Part(..) | Trace::Ended(_) | Trace::Claimed(..) | Trace::Asked(..)) => {}
@@ -56,8 +95,8 @@ pub(crate) async fn commit(work: Work<'_>, trace: Trace<'_>) -> Result<(), Store
 
 /// Whether the trace is there. The transaction may still be under way in a session that has not noticed the cut: it holds the row
 /// that is locked here first, so it is waited for.
-async fn happened(inner: &Inner, era: u64, trace: Trace<'_>) -> Result<bool, StoreError> {
-    let mut work = Work::begin(inner).await?;
+async fn happened(inner: &Context, era: u64, trace: Trace<'_>) -> Result<bool, StoreError> {
+    let mut work = Transaction::begin(inner).await?;
     // Another place: what happened at the old one says nothing here.
     if work.era != era {
         return Ok(false);
@@ -105,7 +144,7 @@ async fn happened(inner: &Inner, era: u64, trace: Trace<'_>) -> Result<bool, Sto
     }
 }
 
-async fn lock_run(work: &mut Work<'_>, run: &Run) -> Result<(), StoreError> {
+async fn lock_run(work: &mut Transaction<'_>, run: &Run) -> Result<(), StoreError> {
     let mut params = work.params();
     params.add(run.id)?;
     let lock = work.inner.dialect.for_update();
@@ -113,12 +152,54 @@ async fn lock_run(work: &mut Work<'_>, run: &Run) -> Result<(), StoreError> {
     work.all(params, sql).await.map(|_| ())
 }
 
-fn numbers(work: &Work<'_>, numbers: [i64; 2]) -> Result<Params, StoreError> {
+fn numbers(work: &Transaction<'_>, numbers: [i64; 2]) -> Result<Params, StoreError> {
     let mut params = work.params();
     numbers.into_iter().try_for_each(|number| params.add(number))?;
     Ok(params)
 }
 
-async fn is_there(work: &mut Work<'_>, params: Params, sql: &str) -> Result<bool, StoreError> {
+async fn is_there(work: &mut Transaction<'_>, params: Params, sql: &str) -> Result<bool, StoreError> {
     Ok(!work.all(params, sql.to_owned()).await?.is_empty())
+}
+
+/// Writes the change log, whose numbers are taken as the last step, and commits.
+pub(crate) async fn finish(
+    mut work: Transaction<'_>,
+    changes: Changes,
+    run: &Run,
+    trace: Trace<'_>,
+) -> Result<Option<Commit>, StoreError> {
+    row_numbers::keep(&mut work).await?;
+    let entities: BTreeSet<EntityId> = changes.keys().map(|(_, entity, _)| *entity).collect();
+    let counts: Vec<(EntityId, u64)> = changes
+        .iter()
+        .map(|((_, entity, _), keys)| (*entity, keys.len() as u64))
+        .collect();
+    let logged = change_log::append(&mut work, run, changes).await?;
+    let own = match &logged {
+        Some(logged) => tell(&mut work, logged.after, logged.head).await?,
+        None => None,
+    };
+    failpoint::point("commit::before");
+    let (inner, era) = (work.inner, work.era);
+    commit(work, trace).await?;
+    if let Some(own) = own {
+        own.committed();
+        if let Some(logged) = &logged {
+            inner.ground.saw(era, logged.head);
+        }
+    }
+    failpoint::point("commit::after");
+    inner.changed.note(&counts);
+    Ok(logged.map(|logged| Commit {
+        head: logged.head,
+        entities: Arc::new(entities),
+    }))
+}
+
+/// Tells the listeners of a commit that changed something.
+pub(crate) fn announce(inner: &Context, commit: Option<Commit>) {
+    if let Some(commit) = commit {
+        inner.bus.announce(commit);
+    }
 }

@@ -2,10 +2,80 @@
 
 use std::time::Duration;
 
-use super::{
-    db::{made::Beyond, postgres::connect},
-    identity::guard,
-};
+/// Why a statement was stopped: what it had made by then, and what it might have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Beyond {
+    #[error("a list of the answer has {found} rows or more, {most} are allowed")]
+    Rows { found: u64, most: u64 },
+    #[error("the answer has {found} bytes or more, {most} are allowed")]
+    Bytes { found: u64, most: u64 },
+}
+
+/// The connection is gone, or never was: another one may succeed.
+pub fn is_lost(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed | sqlx::Error::Protocol(_) | sqlx::Error::PoolTimedOut => true,
+        sqlx::Error::Configuration(_) => is_crowded(error),
+        sqlx::Error::Database(cause) => {
+            matches!(
+                cause.code().as_deref(),
+                // Shut down, crashed, starting; the connection's own failures.
+                // Idle for too long, by limits of the server or of what stands before it.
+                Some(
+                    "57P01"
+                        | "57P02"
+                        | "57P03"
+                        | "57P05"
+                        | "25P03"
+                        | "25P04"
+                        | "08000"
+                        | "08001"
+                        | "08003"
+                        | "08004"
+                        | "08006"
+                        | "08P01"
+                )
+            ) || is_crowded(error)
+        }
+        _ => false,
+    }
+}
+
+/// What is said without a try, because another session has just met it.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the server was just found to take no more connections")]
+struct Crowded;
+
+pub fn crowded() -> sqlx::Error {
+    sqlx::Error::Configuration(Crowded.into())
+}
+
+/// PostgreSQL's too_many_connections; one of them ends some time.
+pub fn is_crowded(error: &sqlx::Error) -> bool {
+    if let sqlx::Error::Configuration(cause) = error {
+        return cause.is::<Crowded>();
+    }
+    let code = error.as_database_error().and_then(|cause| cause.code());
+    code.as_deref() == Some("53300")
+}
+
+/// PostgreSQL's serialization_failure and deadlock_detected: who begins again finds what the others wrote.
+pub fn gives_way(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|cause| cause.code());
+    matches!(code.as_deref(), Some("40001" | "40P01"))
+}
+
+/// PostgreSQL's lock_not_available: somebody else has what was asked for, for longer than was to be waited.
+pub fn is_locked(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|cause| cause.code());
+    code.as_deref() == Some("55P03")
+}
+
+/// A prepared statement whose tables changed since: it is prepared anew on another connection.
+pub fn is_stale(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|cause| cause.code());
+    code.as_deref() == Some("0A000")
+}
 
 /// A failure of the store. The text is public; the cause is for the log.
 #[derive(Debug, thiserror::Error)]
@@ -78,17 +148,17 @@ impl StoreError {
 
 /// What the database said, for the log; the public text is the variant's own.
 pub fn failed(error: sqlx::Error) -> StoreError {
-    if connect::is_lost(&error) {
+    if is_lost(&error) {
         tracing::warn!(%error, "the database cannot be reached");
-        return match connect::is_crowded(&error) {
+        return match is_crowded(&error) {
             true => StoreError::Crowded,
             false => StoreError::Unreachable,
         };
     }
-    if let Some(lost) = guard::Lost::of(&error) {
+    if let Some(lost) = Lost::of(&error) {
         return StoreError::LayoutDiffers(lost.to_string());
     }
-    if connect::gives_way(&error) {
+    if gives_way(&error) {
         tracing::debug!(%error, "a transaction gives way to others");
         return StoreError::Conflict;
     }
@@ -106,5 +176,21 @@ pub fn failed(error: sqlx::Error) -> StoreError {
     match code.as_deref() {
         Some("13" | "53100") => StoreError::Full,
         _ => StoreError::Database(Box::new(error)),
+    }
+}
+
+/// The database went back to a time before the definition was applied.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error(
+    "the database was restored or promoted to a moment before this definition's tables were made; start this process again, and it makes them"
+)]
+pub(crate) struct Lost;
+
+impl Lost {
+    pub fn of(error: &sqlx::Error) -> Option<&Lost> {
+        match error {
+            sqlx::Error::Configuration(cause) => cause.downcast_ref(),
+            _ => None,
+        }
     }
 }

@@ -12,10 +12,7 @@ use std::{
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row, SqliteConnection, sqlite::SqliteJournalMode};
 use tempfile::{NamedTempFile, TempPath};
 
-use crate::config::DatabaseUrl;
-
 use super::{
-    Store,
     db::{
         dialect::Dialect,
         sqlite::{dialect::Sqlite, file, functions},
@@ -48,35 +45,8 @@ pub struct Restored {
     pub kept: Option<PathBuf>,
 }
 
-impl Store {
-    /// Copies a database as it is at one moment into a new file; who writes to it goes on. Needs no definition.
-    pub async fn backup(url: &DatabaseUrl, file: &Path) -> Result<Backup, StoreError> {
-        match url {
-            DatabaseUrl::Sqlite(path) => backup(path, file).await,
-            DatabaseUrl::Postgres(url) => Err(refused(format!(
-                "{url} is kept by its server, whose own tool makes the backup: pg_dump --format=custom --file={} '{url}' \
-                 (with the user and password of --database; see docs/backup.md)",
-                file.display()
-            ))),
-        }
-    }
-
-    /// Puts a backup in the place of a database that nobody serves, in a new epoch of the change log.
-    pub async fn restore(url: &DatabaseUrl, file: &Path, replace: bool) -> Result<Restored, StoreError> {
-        match url {
-            DatabaseUrl::Sqlite(path) => restore(path, file, replace).await,
-            DatabaseUrl::Postgres(url) => Err(refused(format!(
-                "{url} is kept by its server, whose own tool restores it: stop all `hayloft serve` of it, make an empty \
-                 database, run pg_restore --no-owner --dbname='{url}' {}, and start `hayloft serve` again, which begins a new \
-                 epoch by itself; see docs/backup.md",
-                file.display()
-            ))),
-        }
-    }
-}
-
 /// Copies a database as it is at one moment into a new file; who writes to it goes on.
-async fn backup(database: &Path, file: &Path) -> Result<Backup, StoreError> {
+pub(crate) async fn backup(database: &Path, file: &Path) -> Result<Backup, StoreError> {
     let began = Instant::now();
     file::check_path(database, false)?;
     if file.exists() {
@@ -112,7 +82,7 @@ async fn backup(database: &Path, file: &Path) -> Result<Backup, StoreError> {
 }
 
 /// Puts a backup in the place of a database, in a new epoch. The older one, if there is one, is kept beside it.
-async fn restore(database: &Path, file: &Path, replace: bool) -> Result<Restored, StoreError> {
+pub(crate) async fn restore(database: &Path, file: &Path, replace: bool) -> Result<Restored, StoreError> {
     let began = Instant::now();
     if !file.is_file() {
         return Err(refused(format!("there is no file {}", file.display())));
@@ -380,7 +350,7 @@ fn code(error: &sqlx::Error) -> Option<String> {
     code.map(|code| code.into_owned())
 }
 
-fn refused(text: String) -> StoreError {
+pub(crate) fn refused(text: String) -> StoreError {
     StoreError::Unusable(text)
 }
 

@@ -17,13 +17,11 @@ use crate::{
 };
 
 use super::{
-    Inner, Store,
-    cluster::follow::Heard,
+    Store,
+    context::Context,
     db::pool::{Line, get},
     error::StoreError,
-    figures::statistics::Changed,
-    in_force::Seen,
-    load::deferred::Deferred,
+    state::{changed::Changed, deferred::Deferred, heard::Heard, in_force::Seen, run_memory::Memories},
     types::Access,
 };
 
@@ -256,7 +254,7 @@ impl Store {
 
     /// The same database as another process of this name would have it, at the time of this clock.
     pub(crate) fn as_process(&self, name: &str, clock: &Clock) -> Store {
-        let inner = Inner {
+        let inner = Context {
             catalog: Arc::clone(&self.inner.catalog),
             layout: Arc::clone(&self.inner.layout),
             dialect: self.inner.dialect,
@@ -273,7 +271,7 @@ impl Store {
             writable: Arc::default(),
             journal: Arc::clone(&self.inner.journal),
             changed: Changed::default(),
-            runs: Mutex::default(),
+            runs: Memories::default(),
             process: name.into(),
             retention: Mutex::default(),
             lock: None,

@@ -250,3 +250,7 @@ pub fn closed_pattern(like: &str) -> String {
         _ => format!("{like}\\"),
     }
 }
+
+/// Stands between the parts of an index's name. Nothing that a definition names has it, so no two indexes have one name,
+/// nor an index and a table.
+pub const BETWEEN: &str = "$";

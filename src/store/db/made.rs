@@ -7,6 +7,8 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
+use crate::store::error::Beyond;
+
 /// What one answer may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
@@ -25,15 +27,6 @@ impl Bounds {
         rows: u64::MAX,
         bytes: u64::MAX,
     };
-}
-
-/// Why a statement was stopped: what it had made by then, and what it might have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Beyond {
-    #[error("a list of the answer has {found} rows or more, {most} are allowed")]
-    Rows { found: u64, most: u64 },
-    #[error("the answer has {found} bytes or more, {most} are allowed")]
-    Bytes { found: u64, most: u64 },
 }
 
 /// What a SQLite reader's statement has made so far.

@@ -1,9 +1,12 @@
 //! The two databases behind one face: pools, transactions, rows, parameters, dialects, retries. Knows sqlx; no table of ours.
 
 pub mod away;
+pub mod deadline;
 pub mod dialect;
 pub mod failpoint;
+pub mod guard;
 pub mod made;
+pub mod open_error;
 pub mod params;
 pub mod pool;
 pub mod postgres;

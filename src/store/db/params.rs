@@ -6,20 +6,11 @@ use sqlx::{Arguments, Encode, Postgres, Sqlite, Type, postgres::PgArguments, sql
 
 use crate::{
     layout::ColumnKind,
-    query::Operand,
-    store::{
-        error::StoreError,
-        types::{Bind, BindForm},
-    },
+    store::error::StoreError,
     value::{Scalar, Value},
 };
 
-use super::{
-    dialect::Dialect,
-    pool::{Command, mixed},
-};
-
-/// The parameters of one statement, in the order of their numbers. Made by [`super::Inner::params`] for its database.
+/// The parameters of one statement, in the order of their numbers. Made by a dialect for its database.
 pub enum Params {
     Sqlite(SqliteArguments),
     Postgres(PgArguments),
@@ -107,45 +98,6 @@ impl Params {
         .map_err(StoreError::Database)
     }
 
-    /// The operands of a compiled read, with the request's parameters put in.
-    pub fn operands(binds: &[Bind], params: &[Value], dialect: &dyn Dialect) -> Result<Params, StoreError> {
-        let mut out = dialect.params().reserve(binds.len());
-        for bind in binds {
-            let value = match &bind.operand {
-                Operand::Value(value) => value,
-                Operand::Param(number) => params.get(*number).ok_or_else(|| {
-                    StoreError::Refused(format!("the statement needs parameter {number}, which was not given"))
-                })?,
-            };
-            match (bind.form, value) {
-                (BindForm::Column(kind), value) => out.value(value, Kind::of(kind))?,
-                (BindForm::Count, value) => out.value(value, Kind::Int)?,
-                (BindForm::Test(test), Value::Text(text)) => out.text(&dialect.pattern(test, text))?,
-                (BindForm::Test(_) | BindForm::Whole, value) => out.value(value, Kind::Text)?,
-                (BindForm::Wire(scalar), value) => out.wire(scalar, value)?,
-            }
-        }
-        Ok(out)
-    }
-
-    /// A value as the elements of a list column are seen: by SQLite as values, Booleans as 0 and 1; by PostgreSQL as text.
-    fn wire(&mut self, scalar: Scalar, value: &Value) -> Result<(), StoreError> {
-        let is_text = matches!(self, Params::Postgres(_));
-        match (scalar, value) {
-            // As it was written into the list.
-            (Scalar::Float, Value::Int(value)) => self.wire(scalar, &Value::Float(*value as f64)),
-            (_, Value::Float(value)) if !is_text => self.add(*value),
-            (_, Value::Float(_)) => self.add(scalar.to_wire_text(value)),
-            _ => match scalar.to_wire(value) {
-                serde_json::Value::Null => self.add(None::<String>),
-                serde_json::Value::String(text) => self.add(text),
-                serde_json::Value::Bool(value) if !is_text => self.add(i64::from(value)),
-                serde_json::Value::Number(number) if !is_text => self.add(number.as_i64()),
-                other => self.add(other.to_string()),
-            },
-        }
-    }
-
     /// A statement of our own text with these parameters.
     pub fn query(self, sql: impl Into<Arc<str>>) -> Command {
         Command {
@@ -153,4 +105,16 @@ impl Params {
             params: self,
         }
     }
+}
+
+/// A statement with its parameters, ready to run. Its text comes from the catalog and our own literals, which is why the
+/// drivers may trust it; values are only ever bound.
+pub struct Command {
+    pub sql: Arc<str>,
+    pub params: Params,
+}
+
+/// Parameters were made for the other database: a fault of this program, never of a person.
+pub fn mixed() -> sqlx::Error {
+    sqlx::Error::Configuration("parameters of another database".into())
 }

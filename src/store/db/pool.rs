@@ -1,7 +1,5 @@
 //! The drivers behind one face: pools, transactions, statements and rows of either database. Knows sqlx; no SQL, no tables.
 
-use std::sync::Arc;
-
 use sea_orm::{DatabaseConnection, SqlxPostgresConnector, SqlxSqliteConnector};
 use sqlx::{
     AssertSqlSafe, Connection as _, PgPool, Postgres, Sqlite, SqlitePool, Transaction, postgres::PgRow,
@@ -10,7 +8,7 @@ use sqlx::{
 
 use crate::store::error::{StoreError, failed};
 
-use super::params::Params;
+use super::params::{self, Command, Params};
 
 /// Connections to one database.
 #[derive(Clone)]
@@ -31,18 +29,6 @@ pub enum Line {
     Postgres(PgRow),
 }
 
-/// A statement with its parameters, ready to run. Its text comes from the catalog and our own literals, which is why the
-/// drivers may trust it; values are only ever bound.
-pub struct Command {
-    pub sql: Arc<str>,
-    pub params: Params,
-}
-
-/// Parameters were made for the other database: a fault of this program, never of a person.
-pub fn mixed() -> sqlx::Error {
-    sqlx::Error::Configuration("parameters of another database".into())
-}
-
 impl Pool {
     /// Runs a statement; the number of rows that it changed.
     pub async fn execute(&self, command: Command) -> Result<u64, sqlx::Error> {
@@ -57,7 +43,7 @@ impl Pool {
                 let done = sqlx::query_with(sql, params).execute(pool).await?;
                 Ok(done.rows_affected())
             }
-            _ => Err(mixed()),
+            _ => Err(params::mixed()),
         }
     }
 
@@ -74,7 +60,7 @@ impl Pool {
                 let rows = sqlx::query_with(sql, params).fetch_all(pool).await?;
                 Ok(rows.into_iter().map(Line::Postgres).collect())
             }
-            _ => Err(mixed()),
+            _ => Err(params::mixed()),
         }
     }
 
@@ -143,7 +129,7 @@ impl Tx {
                 copy.send(lines).await?;
                 copy.finish().await
             }
-            _ => Err(mixed()),
+            _ => Err(params::mixed()),
         }
     }
 
@@ -160,7 +146,7 @@ impl Tx {
                 let rows = sqlx::query_with(sql, params).fetch_all(&mut **tx).await?;
                 Ok(rows.into_iter().map(Line::Postgres).collect())
             }
-            _ => Err(mixed()),
+            _ => Err(params::mixed()),
         }
     }
 

@@ -2,22 +2,25 @@
 
 use std::{
     path::PathBuf,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::{Duration, Instant},
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+    time::Duration,
 };
+
+#[cfg(test)]
+use std::sync::atomic::AtomicU64;
 
 use sqlx::postgres::PgConnectOptions;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::store::{error::StoreError, identity::guard::Ground};
+use crate::store::error::{Beyond, StoreError};
 
 use super::{
+    deadline::{Clock, Deadline},
     dialect::Dialect,
-    made::{self, Beyond, Bounds, Made},
-    pool::{Command, Line, Pool},
+    guard::Guarded,
+    made::{self, Bounds, Made},
+    params::Command,
+    pool::{Line, Pool},
     postgres::{connect::Plans, session::Session},
     sqlite::{dialect::Sqlite, file, functions::Time},
 };
@@ -32,31 +35,6 @@ const HEARS: Duration = if cfg!(test) {
 };
 /// A deadline that is over at once; 0 would mean that there is none.
 const LONG_AGO: u64 = 1;
-
-/// Where deadlines are counted from.
-#[derive(Clone, Copy)]
-pub struct Clock(Instant);
-
-impl Clock {
-    pub fn begin() -> Clock {
-        Clock(Instant::now())
-    }
-
-    fn micros(self) -> u64 {
-        u64::try_from(self.0.elapsed().as_micros()).unwrap_or(u64::MAX)
-    }
-}
-
-/// When the statement under way has to end; 0: nothing is under way.
-#[derive(Default)]
-pub struct Deadline(AtomicU64);
-
-impl Deadline {
-    pub fn is_over(&self, clock: Clock) -> bool {
-        let at = self.0.load(Ordering::Relaxed);
-        at != 0 && clock.micros() >= at
-    }
-}
 
 struct Reader {
     link: Link,
@@ -74,7 +52,7 @@ enum Link {
 #[derive(Clone)]
 pub enum Source {
     Sqlite(PathBuf),
-    Postgres(Box<PgConnectOptions>, Arc<Ground>),
+    Postgres(Box<PgConnectOptions>, Guarded),
 }
 
 impl Source {

@@ -4,9 +4,10 @@
 //! Whoever writes the rows, also a process that knows nothing of the index, keeps the items with them. The table is in the order of
 //! the rows, so that a load adds at its end; its index by value is one like any other, and is left for the end of a first load.
 
-use crate::{layout::ROW_COLUMN, store::db::dialect::Dialect};
-
-use super::tables::BETWEEN;
+use crate::{
+    layout::ROW_COLUMN,
+    store::db::dialect::{BETWEEN, Dialect},
+};
 
 /// The column of an item. It has no type: items are compared as `json_each` gives them.
 pub const VALUE: &str = "value";

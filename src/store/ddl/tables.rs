@@ -6,7 +6,7 @@ use crate::{
     layout::{
         self, Column, ColumnKind, EntityTables, HASH_COLUMN, IndexedList, JoinTable, POSITION_COLUMN, ROW_COLUMN,
     },
-    store::db::dialect::Dialect,
+    store::db::dialect::{BETWEEN, Dialect},
     value::Scalar,
 };
 
@@ -132,10 +132,6 @@ pub fn join_table(dialect: &dyn Dialect, join: &JoinTable, under: &str) -> Strin
     }
     dialect.backend().build(&table).sql
 }
-
-/// Stands between the parts of an index's name. Nothing that a definition names has it, so no two indexes have one name,
-/// nor an index and a table.
-pub const BETWEEN: &str = "$";
 
 fn name(dialect: &dyn Dialect, name: &str) -> Alias {
     Alias::new(dialect.name(name))

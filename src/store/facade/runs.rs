@@ -8,13 +8,56 @@ use crate::{
         error::StoreError,
         field_fetch::commit,
         load::{group, page},
-        runs::{aside, finish},
-        state::writable,
-        types::{EndRule, Finish, Group, GroupOutcome, ParentAnswer, Run, RunSummary},
+        runs::{claim, finish, slots, status},
+        system::{field_requests, requests, runs},
+        types::{
+            Claim, EndRule, FetchStatus, Finish, Group, GroupOutcome, ParentAnswer, PlanRule, RequestState, Run,
+            RunSummary, StartRun,
+        },
     },
 };
 
 impl Store {
+    /// Records the start of a run in slot `slot`, or `None` when that slot was already taken.
+    ///
+    /// An interrupted run of the same fetch whose last heartbeat is at most [`RESUME_MAX`] old is taken over instead, if
+    /// `StartRun::resume` allows it: `Run::checkpoint` is then set. Any other is closed as interrupted.
+    pub async fn start_run(&self, start: &StartRun) -> Result<Option<Run>, StoreError> {
+        in_line!(claim::start(&self.inner, start).await)
+    }
+
+    /// Lets the rule say which slots of a fetch the ledger lacks, queues them, and gives what is known of the fetch then.
+    /// Whoever asks at the same time waits for his turn: the rule sees what the other wrote.
+    pub async fn plan_slots(&self, fetch: &str, rule: PlanRule<'_>) -> Result<FetchStatus, StoreError> {
+        in_line!(slots::plan(&self.inner, fetch, rule).await)
+    }
+
+    /// Starts the next run of a fetch: goes on with an interrupted one as [`Store::start_run`] does, else takes the oldest
+    /// slot that waits. `None` when there is none, or a run of the fetch is in other hands.
+    pub async fn claim_run(&self, claim: &Claim) -> Result<Option<Run>, StoreError> {
+        in_line!(claim::claim(&self.inner, claim).await)
+    }
+
+    /// Says that this process works at the run no more, however that came. Without it the run would count as under way here.
+    pub fn release_run(&self, run: &Run) {
+        self.inner.runs.release(run);
+    }
+
+    /// Keeps the lease of a run; an error of kind `Fenced` means that another process has taken it over.
+    pub async fn heartbeat(&self, run: &Run) -> Result<(), StoreError> {
+        in_line!(runs::heartbeat(&self.inner, run).await)
+    }
+
+    /// What is remembered of an earlier answer to the same request under the same definition.
+    pub async fn request_state(&self, fetch: &str, request: &str) -> Result<Option<RequestState>, StoreError> {
+        requests::of(&self.inner, fetch, request).await
+    }
+
+    /// The newest run of each fetch, and the newest complete one: what `status` and the scheduler read.
+    pub async fn fetch_status(&self) -> Result<Vec<FetchStatus>, StoreError> {
+        status::fetch_status(&self.inner).await
+    }
+
     /// How many can write rows of different types at once.
     pub fn writers(&self) -> usize {
         match self.inner.dialect.exclusive() {
@@ -37,18 +80,20 @@ impl Store {
     /// Notes the large page that a run takes in hand; none: a small one. Should it end the process, its fetch is left alone for a
     /// while after the next start.
     pub async fn working(&self, run: &Run, place: Option<&str>) -> Result<(), StoreError> {
-        in_line!(aside::working(&self.inner, run, place).await)
+        in_line!(runs::working(&self.inner, run, place).await)
     }
 
     /// Notes the large answer about a row that `owner` takes in hand. Should it end the process, its request is left alone for a while.
     pub async fn answering(&self, fetch: &str, owner: &str, row: i64, place: &str) -> Result<(), StoreError> {
-        in_line!(aside::answering(&self.inner, fetch, owner, row, place).await)
+        in_line!(field_requests::answering(&self.inner, fetch, owner, row, place).await)
     }
 
     /// One transaction for all of these groups, in their order: rows that differ, keys seen, change log, quarantine, request
     /// states, counters, checkpoint.
     pub async fn commit_groups(&self, run: &Run, groups: &[Group]) -> Result<GroupOutcome, StoreError> {
-        writable::noted(&self.inner, group::commit_groups(&self.inner, run, groups).await)
+        self.inner
+            .writable
+            .noted(group::commit_groups(&self.inner, run, groups).await)
     }
 
     /// The same for one group.
@@ -66,7 +111,7 @@ impl Store {
         answers: &[ParentAnswer],
     ) -> Result<GroupOutcome, StoreError> {
         let done = in_line!(commit::commit_parents(&self.inner, run, fetch, owner, answers).await);
-        writable::noted(&self.inner, done)
+        self.inner.writable.noted(done)
     }
 
     /// Ends a run. `Finish::Complete` first deletes what was not seen, as far as the fetch's `missing` and `missing_max` allow.
@@ -81,6 +126,8 @@ impl Store {
         groups: &[Group],
         rule: EndRule<'_>,
     ) -> Result<(RunSummary, GroupOutcome), StoreError> {
-        writable::noted(&self.inner, finish::complete(&self.inner, run, groups, rule).await)
+        self.inner
+            .writable
+            .noted(finish::complete(&self.inner, run, groups, rule).await)
     }
 }

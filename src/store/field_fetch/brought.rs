@@ -7,10 +7,9 @@ use crate::{
     store::{
         db::{params::Kind, pool::get, rows::Rows},
         error::StoreError,
-        load::{
-            batch::{Item, Work},
-            print::{Print, spans},
-        },
+        load::batch::{Batch, Item},
+        state::print::{Print, spans},
+        tx::Transaction,
         types::{ParentAnswer, ParentOutcome, Run},
     },
     value::{Key, Row},
@@ -33,7 +32,7 @@ pub struct Known {
 }
 
 /// Looks up what unchanged answers vouch for, and whether they may.
-pub async fn known(work: &mut Work<'_>, run: &Run, answers: &[&ParentAnswer]) -> Result<Known, StoreError> {
+pub async fn known(work: &mut Transaction<'_>, run: &Run, answers: &[&ParentAnswer]) -> Result<Known, StoreError> {
     let same = answers
         .iter()
         .filter(|answer| matches!(answer.outcome, ParentOutcome::Same(_)));
@@ -45,7 +44,11 @@ pub async fn known(work: &mut Work<'_>, run: &Run, answers: &[&ParentAnswer]) ->
 }
 
 /// Those of the remembered answers about some rows that may vouch for what they brought.
-pub async fn vouched(work: &mut Work<'_>, run: &Run, about: &[i64]) -> Result<HashMap<i64, Brought>, StoreError> {
+pub async fn vouched(
+    work: &mut Transaction<'_>,
+    run: &Run,
+    about: &[i64],
+) -> Result<HashMap<i64, Brought>, StoreError> {
     let mut found = remembered(work, run, about).await?;
     let parents: Vec<i64> = found.keys().copied().collect();
     let lists: Option<Vec<Vec<(i64, i64)>>> = found.values().map(|brought| unfold(&brought.rows)).collect();
@@ -56,7 +59,11 @@ pub async fn vouched(work: &mut Work<'_>, run: &Run, about: &[i64]) -> Result<Ha
     Ok(found)
 }
 
-async fn remembered(work: &mut Work<'_>, run: &Run, parents: &[i64]) -> Result<HashMap<i64, Brought>, StoreError> {
+async fn remembered(
+    work: &mut Transaction<'_>,
+    run: &Run,
+    parents: &[i64],
+) -> Result<HashMap<i64, Brought>, StoreError> {
     let dialect = work.inner.dialect;
     let mut found = HashMap::with_capacity(parents.len());
     let mut from = 0;
@@ -90,7 +97,7 @@ async fn remembered(work: &mut Work<'_>, run: &Run, parents: &[i64]) -> Result<H
 /// What answers brought, by the row asked about. `written` are the rows as they were written in the end, with their numbers: an
 /// answer that another one of the same commit contradicts vouches for nothing.
 pub async fn of_answers(
-    work: &mut Work<'_>,
+    work: &mut Batch<'_>,
     run: &Run,
     answers: &[&ParentAnswer],
     written: &HashMap<Key, (&Row, i64)>,

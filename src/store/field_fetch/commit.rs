@@ -8,21 +8,23 @@ use std::{
 
 use crate::{
     catalog::{Each, EntityId, FetchId},
-    layout::{Column, JoinTable, POSITION_COLUMN},
     store::{
-        Inner,
-        commit::Trace,
-        db::{dialect::scalar_of, failpoint, params::Kind, pool::get, rows::Rows},
+        bulk::{delete_where, named},
+        commit::{self, Trace},
+        context::{self, Context},
+        db::{failpoint, params::Kind, rows::Rows},
         error::StoreError,
         load::{
-            again::{Later, Rest},
-            batch::{Item, Op, Work, read_value},
-            group::{announce, finish, take_turn},
+            again,
+            batch::{Batch, Item},
             key::distinct,
-            links::{delete_where, insert_links, named},
+            links::{self, insert_links},
             single_links,
+            turns::take_turn,
         },
-        runs::finish::check_fence,
+        state::later::{Later, Rest},
+        system::{change_log::Op, field_requests, runs},
+        tx::Transaction,
         types::{GroupOutcome, ParentAnswer, ParentOutcome, RequestState, Run},
     },
     value::{Key, Row, Value},
@@ -30,7 +32,7 @@ use crate::{
 
 use super::{
     brought::{self, Brought},
-    rejected, requests,
+    rejected,
 };
 
 /// The columns of `hayloft_fan_out` that an answer gives values to.
@@ -74,22 +76,22 @@ struct Noted<'a> {
 
 /// Writes the answers whose claims are still `owner`'s; others have been asked again elsewhere and are left out.
 pub(crate) async fn commit_parents(
-    inner: &Inner,
+    inner: &Context,
     run: &Run,
     fetch: FetchId,
     owner: &str,
     answers: &[ParentAnswer],
 ) -> Result<GroupOutcome, StoreError> {
     // A process that only helps has none: there the next run tries again.
-    let memory = inner.memory(run).unwrap_or_default();
+    let memory = inner.runs.of(run).unwrap_or_default();
     let mut memory = memory.lock().await;
-    let mut work = Work::in_force_load(inner).await?;
-    check_fence(&mut work, run).await?;
-    let each = requests::each(inner, fetch)?;
+    let mut work = Batch::begin(inner).await?;
+    runs::check_fence(&mut work, run).await?;
+    let each = context::each(inner, fetch)?;
     // What an answer says is written beside its parent, or into it: who deletes parents, or writes them, waits, or is waited for.
     take_turn(&mut work, run, Some(each.parent)).await?;
     // A deletion that just ended could not see requests that were being planned meanwhile.
-    requests::forget_orphans(&mut work, run, fetch, owner).await?;
+    field_requests::forget_orphans(&mut work, run, fetch, owner).await?;
     let answers = claimed(&mut work, run, owner, answers).await?;
     let mut known = brought::known(&mut work, run, &answers).await?;
     let Targets {
@@ -111,60 +113,25 @@ pub(crate) async fn commit_parents(
     note_answers(&mut work, run, &signature, noted).await?;
     failpoint::point("parents::noted");
     count(&mut work, run, &answers, &outcome, refused).await?;
-    let commit = finish(work, run, Trace::Again).await?;
+    let commit = work.finish(run, Trace::Again).await?;
     memory.later.add(rest);
-    announce(inner, commit);
+    commit::announce(inner, commit);
     Ok(outcome)
 }
 
 /// The answers that are still waited for. The rows of their requests stay locked, so that a deletion of their parents waits.
 async fn claimed<'a>(
-    work: &mut Work<'_>,
+    work: &mut Transaction<'_>,
     run: &Run,
     owner: &str,
     answers: &'a [ParentAnswer],
 ) -> Result<Vec<&'a ParentAnswer>, StoreError> {
     let rows: Vec<i64> = answers.iter().map(|answer| answer.parent.row).collect();
-    let locked = lock(work, &run.fetch, &rows, Some((run.id, owner))).await?;
+    let locked = field_requests::lock(work, &run.fetch, &rows, Some((run.id, owner))).await?;
     let mut seen = HashSet::with_capacity(answers.len());
     // A row may come twice, when this process was so slow that it claimed its own request again.
     let waited = |answer: &&ParentAnswer| locked.contains(&answer.parent.row) && seen.insert(answer.parent.row);
     Ok(answers.iter().filter(waited).collect())
-}
-
-/// Locks the requests about some rows, in the order of the rows; of a run and an owner, those that they have claimed.
-async fn lock(
-    work: &mut Work<'_>,
-    fetch: &str,
-    rows: &[i64],
-    claim: Option<(i64, &str)>,
-) -> Result<HashSet<i64>, StoreError> {
-    let dialect = work.inner.dialect;
-    let mut locked = HashSet::with_capacity(rows.len());
-    let mut from = 0;
-    for size in dialect.row_sizes(rows.len(), 1) {
-        let mut wanted = Rows::new(work.params(), &[Kind::Int], size);
-        rows.iter().skip(from).take(size).try_for_each(|row| wanted.int(*row))?;
-        from += size;
-        let mut params = wanted.bind()?;
-        params.text(fetch)?;
-        let mut condition = format!("\"fetch\"={}", dialect.bulk_param(2));
-        if let Some((run, owner)) = claim {
-            params.add(run)?;
-            params.text(owner)?;
-            let (run, owner) = (dialect.bulk_param(3), dialect.bulk_param(4));
-            condition.push_str(&format!(" AND run={run} AND owner={owner} AND state='claimed'"));
-        }
-        let sql = format!(
-            "SELECT parent FROM hayloft_fan_out WHERE parent IN ({}) AND {condition} ORDER BY parent{}",
-            work.rows(&[Kind::Int], size),
-            dialect.for_update()
-        );
-        for line in work.all(params, sql).await? {
-            locked.insert(get(&line, 0)?);
-        }
-    }
-    Ok(locked)
 }
 
 /// What became of the rows that answers brought.
@@ -181,7 +148,7 @@ struct Targets {
 
 /// Upserts the rows that the answers brought; of a row that comes in several of them the last counts, of parts of it all.
 async fn write_targets(
-    work: &mut Work<'_>,
+    work: &mut Batch<'_>,
     run: &Run,
     answers: &[&ParentAnswer],
     later: &Later,
@@ -202,7 +169,7 @@ async fn write_targets(
             kept_out.insert(Key(work.key_of(run.entity, *item)));
         }
     }
-    let mut rest = Rest::of(work, run.entity, &items, &fates, later);
+    let mut rest = again::left(work, run.entity, &items, &fates, later);
     let mut unfit = HashSet::new();
     for answer in answers.iter().filter(|_| !kept_out.is_empty()) {
         let key = |row| Key(work.key_of(run.entity, Item { row, position: 0 }));
@@ -222,7 +189,7 @@ async fn write_targets(
 }
 
 /// The rows, those parts of one row put together that are of the same.
-fn together<'r>(work: &Work<'_>, entity: EntityId, rows: impl Iterator<Item = &'r Row>) -> Vec<Cow<'r, Row>> {
+fn together<'r>(work: &Batch<'_>, entity: EntityId, rows: impl Iterator<Item = &'r Row>) -> Vec<Cow<'r, Row>> {
     let apart = work.tables(entity).apart();
     let mut places: HashMap<Key, usize> = HashMap::new();
     let mut all: Vec<Cow<'r, Row>> = Vec::new();
@@ -253,7 +220,7 @@ fn rows_of(answer: &ParentAnswer) -> &[Row] {
 }
 
 /// Replaces the links of those parents whose lists differ, and notes these as changed.
-async fn relink(work: &mut Work<'_>, each: &Each, answers: &[&ParentAnswer]) -> Result<(), StoreError> {
+async fn relink(work: &mut Batch<'_>, each: &Each, answers: &[&ParentAnswer]) -> Result<(), StoreError> {
     let Some(join) = work.tables(each.parent).join_of(each.field) else {
         return Err(StoreError::Refused("a fetched field has no table of links".to_owned()));
     };
@@ -264,7 +231,7 @@ async fn relink(work: &mut Work<'_>, each: &Each, answers: &[&ParentAnswer]) -> 
             _ => None,
         })
         .collect();
-    let stored = stored_links(work, join, &lists).await?;
+    let stored = links::stored_links(work, join, &lists).await?;
     let differing: Vec<(&[Value], &[Key])> = lists
         .into_iter()
         .filter(|(owner, links)| stored.get(&Key(owner.to_vec())).map_or(&[][..], Vec::as_slice) != *links)
@@ -283,47 +250,9 @@ async fn relink(work: &mut Work<'_>, each: &Each, answers: &[&ParentAnswer]) -> 
     Ok(())
 }
 
-/// The links that are stored now, by owner.
-pub async fn stored_links(
-    work: &mut Work<'_>,
-    join: &JoinTable,
-    lists: &[(&[Value], &[Key])],
-) -> Result<HashMap<Key, Vec<Key>>, StoreError> {
-    let dialect = work.inner.dialect;
-    let owner: Vec<&str> = join.owner.iter().map(|column| column.name.as_str()).collect();
-    let owner = dialect.names(&owner);
-    let columns: Vec<(&str, Kind)> = named(&join.owner).into_iter().chain(named(&join.targets)).collect();
-    let read = dialect.read_names(&work.quote(&join.name), &columns);
-    let position = work.quote(POSITION_COLUMN);
-    let mut found: HashMap<Key, Vec<Key>> = HashMap::with_capacity(lists.len());
-    let mut from = 0;
-    let kinds: Vec<Kind> = join.owner.iter().map(|column| Kind::of(column.kind)).collect();
-    for size in dialect.row_sizes(lists.len(), kinds.len()) {
-        let mut wanted = Rows::new(work.params(), &kinds, size);
-        for value in lists.iter().skip(from).take(size).flat_map(|(owner, _)| owner.iter()) {
-            wanted.value(value)?;
-        }
-        from += size;
-        let sql = format!(
-            "SELECT {read} FROM {} WHERE ({owner}) IN ({}) ORDER BY {owner},{position}",
-            work.quote(&join.name),
-            work.rows(&kinds, size)
-        );
-        for line in work.all(wanted.bind()?, sql).await? {
-            let values = |columns: &[Column], at: usize| -> Result<Key, StoreError> {
-                let read = |(place, column): (usize, &Column)| read_value(&line, at + place, scalar_of(column.kind));
-                Ok(Key(columns.iter().enumerate().map(read).collect::<Result<_, _>>()?))
-            };
-            let link = values(&join.targets, join.owner.len())?;
-            found.entry(values(&join.owner, 0)?).or_default().push(link);
-        }
-    }
-    Ok(found)
-}
-
 /// Remembers what became of each request.
 async fn note_answers(
-    work: &mut Work<'_>,
+    work: &mut Transaction<'_>,
     run: &Run,
     signature: &str,
     answers: Vec<Noted<'_>>,
@@ -368,7 +297,7 @@ enum Kept {
 
 /// The rows are there: planned, claimed and locked. So this only ever updates, and an insert is how many rows fit into one
 /// statement.
-fn note_sql(work: &Work<'_>, size: usize, kept: Kept, again_in: Option<i64>) -> String {
+fn note_sql(work: &Transaction<'_>, size: usize, kept: Kept, again_in: Option<i64>) -> String {
     const READ: &str = "hash=excluded.hash,signature=excluded.signature,request=excluded.request,etag=excluded.etag,\
                         last_modified=excluded.last_modified,body_hash=excluded.body_hash,brought=excluded.brought,\
                         print=excluded.print,";
@@ -440,7 +369,7 @@ fn noted<'a>(answer: &'a ParentAnswer, unfit: &HashSet<i64>, known: &'a brought:
 
 /// Adds to the run's counts. Its lease is left alone: that is for the process that holds it.
 async fn count(
-    work: &mut Work<'_>,
+    work: &mut Transaction<'_>,
     run: &Run,
     answers: &[&ParentAnswer],
     outcome: &GroupOutcome,
@@ -468,28 +397,5 @@ async fn count(
                same_rows=same_rows+$6,refused_rows=refused_rows+$7,left_out_rows=left_out_rows+$8,\
                repeated_rows=repeated_rows+$9 WHERE id=$1";
     work.run(params, sql.to_owned()).await?;
-    Ok(())
-}
-
-/// Forgets the requests about rows that are deleted. First of all, so that an answer on its way is waited for or refused.
-pub(crate) async fn forget(work: &mut Work<'_>, parent: EntityId, rows: &[i64]) -> Result<(), StoreError> {
-    let catalog = work.inner.catalog.clone();
-    let about = |id: &FetchId| {
-        catalog
-            .fetch(*id)
-            .each
-            .as_ref()
-            .is_some_and(|each| each.parent == parent)
-    };
-    for id in catalog.fetch_ids().filter(about) {
-        let fetch = catalog.fetch_name(id);
-        // Locked in the order in which commits lock them: otherwise each could wait for the other.
-        lock(work, &fetch, rows, None).await?;
-        rejected::forget(work, &fetch, rows).await?;
-        let name = Value::Text(fetch);
-        let gone: Vec<Vec<Value>> = rows.iter().map(|row| vec![name.clone(), Value::Int(*row)]).collect();
-        let columns = [("fetch", Kind::Text), ("parent", Kind::Int)];
-        delete_where(work, "hayloft_fan_out", &columns, &gone).await?;
-    }
     Ok(())
 }

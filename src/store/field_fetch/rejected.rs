@@ -5,31 +5,20 @@ use std::collections::HashMap;
 
 use crate::{
     store::{
-        db::params::Kind,
         error::StoreError,
-        load::{
-            again::Rest,
-            batch::{Item, Work},
-            group::insert_refused,
-            links::delete_where,
-        },
+        load::batch::{Batch, Item},
+        state::later::Rest,
+        system::quarantine,
+        tx::Transaction,
         types::{ParentAnswer, ParentOutcome, Refused, Run},
     },
-    value::{Key, Row, Value},
+    value::{Key, Row},
 };
-
-/// Forgets what earlier answers about these rows had that was refused.
-pub async fn forget(work: &mut Work<'_>, fetch: &str, parents: &[i64]) -> Result<(), StoreError> {
-    let name = Value::Text(fetch.to_owned());
-    let of: Vec<Vec<Value>> = parents.iter().map(|row| vec![name.clone(), Value::Int(*row)]).collect();
-    let columns = [("fetch", Kind::Text), ("parent", Kind::Int)];
-    delete_where(work, "hayloft_quarantine", &columns, &of).await
-}
 
 /// Puts what is refused of answers in the place of what was refused before; `stored` is what the database refused. Gives
 /// how many there are.
 pub async fn replace(
-    work: &mut Work<'_>,
+    work: &mut Batch<'_>,
     run: &Run,
     answers: &[&ParentAnswer],
     stored: &[Refused],
@@ -52,7 +41,7 @@ pub async fn replace(
         }
     }
     let parent_of = |record: &Refused| record.key.as_ref().and_then(|key| by_key.get(key)).copied();
-    forget(work, &run.fetch, &parents).await?;
+    quarantine::forget_of(work, &run.fetch, &parents).await?;
     for (parent, record) in &refused {
         insert(work, run, *parent, record).await?;
     }
@@ -64,8 +53,13 @@ pub async fn replace(
 }
 
 /// The number of the new entry.
-async fn insert(work: &mut Work<'_>, run: &Run, parent: Option<i64>, record: &Refused) -> Result<i64, StoreError> {
-    let number = insert_refused(work, run, record).await?;
+async fn insert(
+    work: &mut Transaction<'_>,
+    run: &Run,
+    parent: Option<i64>,
+    record: &Refused,
+) -> Result<i64, StoreError> {
+    let number = quarantine::insert_refused(work, run, record).await?;
     let mut params = work.params();
     params.add(parent)?;
     params.add(number)?;

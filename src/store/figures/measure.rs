@@ -12,7 +12,7 @@ use crate::{
     catalog::EntityId,
     layout::{Column, EntityTables, POSITION_COLUMN, ROW_COLUMN},
     store::{
-        Inner,
+        context::Context,
         db::{
             params::Kind,
             pool::{Line, get},
@@ -58,7 +58,7 @@ pub struct Counted {
 }
 
 /// Measures a type anew, as text; beside whoever reads and writes.
-pub async fn measure(inner: &Inner, entity: EntityId) -> Result<String, StoreError> {
+pub async fn measure(inner: &Context, entity: EntityId) -> Result<String, StoreError> {
     let measuring = |reader| Measuring {
         inner,
         reader,
@@ -81,7 +81,7 @@ pub async fn measure(inner: &Inner, entity: EntityId) -> Result<String, StoreErr
 }
 
 struct Measuring<'m> {
-    inner: &'m Inner,
+    inner: &'m Context,
     reader: &'m Arc<Readers>,
     tables: &'m EntityTables,
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::{
     catalog::EntityId,
     store::{
-        Inner, Store,
+        context::Context,
         db::pool::{Line, get},
         error::StoreError,
         types::{Figures, Links, Spread},
@@ -26,7 +26,7 @@ struct Said {
     common: Vec<(String, f64)>,
 }
 
-async fn read(inner: &Inner, entity: EntityId) -> Result<Figures, StoreError> {
+pub(crate) async fn read(inner: &Context, entity: EntityId) -> Result<Figures, StoreError> {
     let tables = inner.layout.entity(entity);
     let measured = measured(inner, &tables.table.name).await?.unwrap_or_default();
     let mut figures = Figures {
@@ -66,11 +66,11 @@ async fn read(inner: &Inner, entity: EntityId) -> Result<Figures, StoreError> {
     Ok(figures)
 }
 
-async fn ask(inner: &Inner, sql: String) -> Result<Vec<Line>, StoreError> {
+async fn ask(inner: &Context, sql: String) -> Result<Vec<Line>, StoreError> {
     inner.own.take().await?.fetch(inner.params().query(sql)).await
 }
 
-async fn measured(inner: &Inner, table: &str) -> Result<Option<Measured>, StoreError> {
+async fn measured(inner: &Context, table: &str) -> Result<Option<Measured>, StoreError> {
     let table = inner.dialect.literal(table);
     let sql = format!("SELECT figures FROM hayloft_figures WHERE name={table}");
     let mut reader = inner.own.take().await?;
@@ -84,7 +84,7 @@ async fn measured(inner: &Inner, table: &str) -> Result<Option<Measured>, StoreE
 }
 
 /// As the statistics have it, or counted where there are none.
-async fn rows_of(inner: &Inner, table: &str) -> Result<u64, StoreError> {
+async fn rows_of(inner: &Context, table: &str) -> Result<u64, StoreError> {
     if let Some(sql) = inner.dialect.rows_estimate(table) {
         let lines = ask(inner, sql).await?;
         let rows: Option<i64> = lines.first().map_or(Ok(None), |line| get(line, 0))?;
@@ -110,7 +110,7 @@ fn counted_of(sides: &[Side<'_>], counted: &[Counted], times: f64) -> Vec<Option
 }
 
 /// Of a key of several columns, the one with the most different values says most.
-async fn said_of(inner: &Inner, sides: &[Side<'_>], own_rows: u64) -> Result<Vec<Option<Spread>>, StoreError> {
+async fn said_of(inner: &Context, sides: &[Side<'_>], own_rows: u64) -> Result<Vec<Option<Spread>>, StoreError> {
     let mut rows: HashMap<&str, u64> = HashMap::new();
     let mut said: HashMap<(&str, String), Said> = HashMap::new();
     for side in sides {
@@ -157,7 +157,7 @@ impl Said {
     }
 }
 
-async fn said_by(inner: &Inner, table: &str, columns: &[&str]) -> Result<Vec<(String, Said)>, StoreError> {
+async fn said_by(inner: &Context, table: &str, columns: &[&str]) -> Result<Vec<(String, Said)>, StoreError> {
     let Some(sql) = inner.dialect.spreads(table, columns) else {
         return Ok(Vec::new());
     };
@@ -174,16 +174,4 @@ async fn said_by(inner: &Inner, table: &str, columns: &[&str]) -> Result<Vec<(St
         Ok((get(line, 0)?, said))
     };
     ask(inner, sql).await?.iter().map(parsed).collect()
-}
-
-impl Store {
-    /// What is known of the rows of a type.
-    pub async fn figures(&self, entity: EntityId) -> Result<Figures, StoreError> {
-        read(&self.inner, entity).await
-    }
-
-    /// Grows whenever this process has made statistics anew.
-    pub fn statistics_made(&self) -> u64 {
-        self.inner.changed.made()
-    }
 }

@@ -1,22 +1,15 @@
 //! The database's statistics of its tables, and our own figures beside them: made anew when a tenth of a table or more has changed since,
 //! so that the first query after a load is planned and estimated as well as the thousandth. Knows how much was changed; no rows.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
-};
-
 use crate::{
     catalog::EntityId,
     layout::EntityTables,
     store::{
-        Inner,
+        context::Context,
         db::pool::get,
         error::{StoreError, failed},
-        load::{batch::Work, group::family},
+        state::changed,
+        tx::Transaction,
         types::Run,
     },
 };
@@ -26,49 +19,9 @@ use super::measure;
 /// A table of which one part in so many has changed is looked at again.
 const PART: u64 = 10;
 
-/// What this process has written or deleted since the statistics of a table were made.
-#[derive(Default)]
-pub(crate) struct Changed {
-    rows: Mutex<HashMap<EntityId, u64>>,
-    /// Types that have figures, as far as that was looked at.
-    measured: Mutex<HashSet<EntityId>>,
-    made: AtomicU64,
-}
-
-impl Changed {
-    pub fn note(&self, counts: &[(EntityId, u64)]) {
-        let mut changed = lock(&self.rows);
-        for (entity, count) in counts {
-            *changed.entry(*entity).or_default() += count;
-        }
-    }
-
-    /// How often statistics were made anew.
-    pub fn made(&self) -> u64 {
-        self.made.load(Ordering::Relaxed)
-    }
-
-    fn of(&self, entity: EntityId) -> u64 {
-        lock(&self.rows).get(&entity).copied().unwrap_or(0)
-    }
-
-    fn forget(&self, entity: EntityId) {
-        lock(&self.rows).remove(&entity);
-    }
-
-    fn measured(&self, entity: EntityId) {
-        lock(&self.measured).insert(entity);
-        self.made.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// At the end of a run. What fails here only leaves plans as they were, and is tried again by the next run.
-pub(crate) async fn renew(inner: &Inner, run: &Run) {
-    for entity in family(&inner.layout, run.entity) {
+pub(crate) async fn renew(inner: &Context, run: &Run) {
+    for entity in inner.layout.family(run.entity) {
         if let Err(error) = renew_one(inner, entity).await {
             let name = &inner.catalog.entity(entity).name;
             tracing::warn!(entity = %name, "the database's statistics are those of before: {error}");
@@ -76,7 +29,7 @@ pub(crate) async fn renew(inner: &Inner, run: &Run) {
     }
 }
 
-async fn renew_one(inner: &Inner, entity: EntityId) -> Result<(), StoreError> {
+async fn renew_one(inner: &Context, entity: EntityId) -> Result<(), StoreError> {
     let (changed, tables) = (inner.changed.of(entity), inner.layout.entity(entity));
     let due = changed > 0 && known_rows(inner, tables).await? <= changed.saturating_mul(PART);
     if due {
@@ -92,7 +45,7 @@ async fn renew_one(inner: &Inner, entity: EntityId) -> Result<(), StoreError> {
 }
 
 /// Has the database look at a type's tables.
-async fn make(inner: &Inner, tables: &EntityTables) -> Result<(), StoreError> {
+async fn make(inner: &Context, tables: &EntityTables) -> Result<(), StoreError> {
     let names: Vec<String> = [&tables.table.name]
         .into_iter()
         .chain(tables.joins.iter().map(|join| &join.name))
@@ -100,7 +53,7 @@ async fn make(inner: &Inner, tables: &EntityTables) -> Result<(), StoreError> {
         .collect();
     let statements = inner.dialect.analyze(&names);
     if inner.dialect.exclusive() {
-        let mut work = Work::begin(inner).await?;
+        let mut work = Transaction::begin(inner).await?;
         for statement in statements {
             work.run(work.params(), statement).await?;
         }
@@ -114,27 +67,27 @@ async fn make(inner: &Inner, tables: &EntityTables) -> Result<(), StoreError> {
     Ok(())
 }
 
-async fn has_figures(inner: &Inner, entity: EntityId) -> Result<bool, StoreError> {
-    if lock(&inner.changed.measured).contains(&entity) {
+async fn has_figures(inner: &Context, entity: EntityId) -> Result<bool, StoreError> {
+    if changed::lock(&inner.changed.measured).contains(&entity) {
         return Ok(true);
     }
     let table = inner.dialect.literal(&inner.layout.entity(entity).table.name);
     let sql = format!("SELECT name FROM hayloft_figures WHERE name={table}");
     let found = inner.own.take().await?.fetch(inner.params().query(sql)).await?;
     if !found.is_empty() {
-        lock(&inner.changed.measured).insert(entity);
+        changed::lock(&inner.changed.measured).insert(entity);
     }
     Ok(!found.is_empty())
 }
 
 /// Looks at its rows, and keeps what is found for all processes.
-async fn measure(inner: &Inner, entity: EntityId) -> Result<(), StoreError> {
+async fn measure(inner: &Context, entity: EntityId) -> Result<(), StoreError> {
     let figures = measure::measure(inner, entity).await?;
     let mut params = inner.params();
     params.add(inner.layout.entity(entity).table.name.clone())?;
     params.add(figures)?;
     let sql = "INSERT INTO hayloft_figures(name,figures) VALUES ($1,$2) ON CONFLICT(name) DO UPDATE SET figures=excluded.figures";
-    let mut work = Work::begin(inner).await?;
+    let mut work = Transaction::begin(inner).await?;
     work.run(params, sql.to_owned()).await?;
     work.commit().await?;
     inner.changed.measured(entity);
@@ -143,7 +96,7 @@ async fn measure(inner: &Inner, entity: EntityId) -> Result<(), StoreError> {
 
 /// Measures the types of which nothing is known: those of a database that an older version made, or whose tables were changed.
 /// What fails is tried again by the next run or start.
-pub(crate) async fn complete(inner: &Inner) {
+pub(crate) async fn complete(inner: &Context) {
     for entity in inner.catalog.entity_ids() {
         if let Err(error) = complete_one(inner, entity).await {
             let name = &inner.catalog.entity(entity).name;
@@ -152,7 +105,7 @@ pub(crate) async fn complete(inner: &Inner) {
     }
 }
 
-async fn complete_one(inner: &Inner, entity: EntityId) -> Result<(), StoreError> {
+async fn complete_one(inner: &Context, entity: EntityId) -> Result<(), StoreError> {
     let table = inner.dialect.quote(&inner.layout.entity(entity).table.name);
     let any = inner.params().query(format!("SELECT 1 FROM {table} LIMIT 1"));
     let is_empty = inner.own.take().await?.fetch(any).await?.is_empty();
@@ -163,7 +116,7 @@ async fn complete_one(inner: &Inner, entity: EntityId) -> Result<(), StoreError>
 }
 
 /// The rows that a table had when its statistics were made; none when there are none.
-async fn known_rows(inner: &Inner, tables: &EntityTables) -> Result<u64, StoreError> {
+async fn known_rows(inner: &Context, tables: &EntityTables) -> Result<u64, StoreError> {
     let sql = inner.dialect.known_rows(&tables.table.name);
     let mut reader = inner.own.take().await?;
     // SQLite has no table of statistics before the first are made.

@@ -8,12 +8,16 @@
 
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
+use futures_util::future::BoxFuture;
 use sqlx::{Connection as _, PgConnection, Row as _};
 use tokio::sync::watch;
 
-use crate::store::{db::away::Away, error::StoreError};
+use crate::store::{
+    db::{away::Away, guard::ConnectionGuard},
+    error::{Lost, StoreError},
+};
 
-use super::place::{self, Place, Seen};
+use super::place::{self, Known, Seen};
 
 pub(crate) struct Ground {
     known: Mutex<Option<Known>>,
@@ -27,33 +31,6 @@ pub(crate) struct Ground {
     lost: OnceLock<Lost>,
     /// Whether it can be reached at all.
     pub away: Away,
-}
-
-/// What is known of the database; `None` before its tables were made, and for who only reads.
-#[derive(Clone)]
-pub(crate) struct Known {
-    place: Place,
-    pub epoch: String,
-    /// The least number that the change log must have.
-    pub head: i64,
-    /// The newest layout at the time when this process applied its own.
-    layout: String,
-}
-
-/// The database went back to a time before the definition was applied.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error(
-    "the database was restored or promoted to a moment before this definition's tables were made; start this process again, and it makes them"
-)]
-pub(crate) struct Lost;
-
-impl Lost {
-    pub fn of(error: &sqlx::Error) -> Option<&Lost> {
-        match error {
-            sqlx::Error::Configuration(cause) => cause.downcast_ref(),
-            _ => None,
-        }
-    }
 }
 
 impl Default for Ground {
@@ -193,6 +170,24 @@ impl Ground {
 
     fn known(&self) -> MutexGuard<'_, Option<Known>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ConnectionGuard for Ground {
+    fn admit<'c>(&'c self, connection: &'c mut PgConnection) -> BoxFuture<'c, Result<u64, sqlx::Error>> {
+        Box::pin(Ground::admit(self, connection))
+    }
+
+    fn holds<'c>(&'c self, connection: &'c mut PgConnection) -> BoxFuture<'c, Result<bool, sqlx::Error>> {
+        Box::pin(Ground::holds(self, connection))
+    }
+
+    fn generation(&self) -> u64 {
+        self.era()
+    }
+
+    fn away(&self) -> &Away {
+        &self.away
     }
 }
 

@@ -4,20 +4,21 @@
 
 use sqlx::{Connection as _, PgConnection, Row as _, postgres::PgRow};
 
-use crate::store::{
-    Inner,
-    db::{
-        dialect::Dialect as _,
-        pool::{Pool, get},
-        postgres::dialect::Postgres,
-    },
-    error::{StoreError, failed},
-};
+use crate::store::db::{dialect::Dialect as _, postgres::dialect::Postgres};
 
-use super::guard::Known;
+/// What is known of the database; `None` before its tables were made, and for who only reads.
+#[derive(Clone)]
+pub(crate) struct Known {
+    pub place: Place,
+    pub epoch: String,
+    /// The least number that the change log must have.
+    pub head: i64,
+    /// The newest layout at the time when this process applied its own.
+    pub layout: String,
+}
 
 /// What a place is made of: the columns of `hayloft_place`, and what a difference in each of them means.
-const PARTS: [(&str, &str); 4] = [
+pub(crate) const PARTS: [(&str, &str); 4] = [
     ("cluster", "another server"),
     ("timeline", "another history of the server"),
     ("base", "another database"),
@@ -38,44 +39,6 @@ pub(crate) struct Seen {
     pub standby: bool,
     /// The newest layout that was applied.
     pub layout: String,
-}
-
-/// Compares the place with the one that the database remembers; begins a new epoch when they differ.
-///
-/// What clients have read in the older epoch may never have happened here: they are told to read everything again.
-pub(crate) async fn check(inner: &Inner) -> Result<(), StoreError> {
-    let (Some(questions), Ok(Pool::Postgres(pool))) = (inner.dialect.place(), inner.writer()) else {
-        return Ok(());
-    };
-    let mut parts = Vec::with_capacity(PARTS.len());
-    for question in questions {
-        parts.push(match tells(inner, question).await? {
-            true => format!("({question})"),
-            false => "''".to_owned(),
-        });
-    }
-    let sql = format!(
-        "SELECT {},epoch,seq,pg_is_in_recovery(),\
-         coalesce((SELECT id||' '||definition FROM hayloft_applied_layout ORDER BY id DESC LIMIT 1),'') \
-         FROM hayloft_feed_head WHERE one=1",
-        parts.join(",")
-    );
-    let mut connection = pool.acquire().await.map_err(failed)?;
-    inner.ground.take(&mut connection, sql).await.map_err(failed)
-}
-
-/// A database that does not tell (a distributed engine, a role without the right) leaves that part empty.
-async fn tells(inner: &Inner, question: &'static str) -> Result<bool, StoreError> {
-    let mut reader = inner.own.take().await?;
-    match reader.run(inner.params().query(question)).await? {
-        Ok(lines) => lines
-            .first()
-            .map_or(Ok(false), |line| get::<String>(line, 0).map(|_| true)),
-        Err(error) => {
-            tracing::debug!(%error, question, "the database does not tell a part of its place");
-            Ok(false)
-        }
-    }
 }
 
 /// Asks a connection where it leads.

@@ -12,7 +12,7 @@ use crate::{
     },
 };
 
-use super::{batch::Work, links};
+use super::{batch::Batch, delete};
 
 /// Rows deleted by one round of statements.
 const DELETE_CHUNK: usize = 5_000;
@@ -26,7 +26,7 @@ pub(crate) struct Absent {
 
 /// Deletes the rows that a complete run did not see, unless they are too many.
 pub(crate) async fn absent(
-    work: &mut Work<'_>,
+    work: &mut Batch<'_>,
     run: &Run,
     seen: &RowSet,
     missing: Missing,
@@ -66,7 +66,7 @@ pub(crate) async fn absent(
         let (mut rows, last) = unseen_after(work, run.entity, seen, after).await?;
         rows.retain(|(row, _)| !kept.contains(*row));
         gone += rows.len() as u64;
-        links::delete(work, run.entity, rows).await?;
+        delete::delete(work, run.entity, rows).await?;
         match last {
             Some(last) => after = last,
             None => break,
@@ -85,7 +85,7 @@ enum Judged {
 
 /// Compares what is missing with what a person has decided, and remembers what is open now.
 async fn judge(
-    work: &mut Work<'_>,
+    work: &mut Batch<'_>,
     run: &Run,
     seen: &RowSet,
     allowed: u64,
@@ -121,17 +121,18 @@ async fn judge(
     })
 }
 
-async fn count(work: &mut Work<'_>, entity: EntityId) -> Result<u64, StoreError> {
+async fn count(work: &mut Batch<'_>, entity: EntityId) -> Result<u64, StoreError> {
     let sql = format!(
         "SELECT CAST(count(*) AS BIGINT) FROM {}",
         work.quote(&work.tables(entity).table.name)
     );
-    let rows = work.all(work.params(), sql).await?;
+    let params = work.params();
+    let rows = work.all(params, sql).await?;
     let count: i64 = rows.first().map_or(Ok(0), |row| get(row, 0))?;
     Ok(count.unsigned_abs())
 }
 
-async fn added(work: &mut Work<'_>, run: &Run) -> Result<u64, StoreError> {
+async fn added(work: &mut Batch<'_>, run: &Run) -> Result<u64, StoreError> {
     let mut params = work.params();
     params.add(run.id)?;
     let rows = work
@@ -145,7 +146,7 @@ type Keyed = Vec<(i64, Vec<crate::value::Value>)>;
 
 /// The unseen among the next rows of the table, and the last row looked at.
 async fn unseen_after(
-    work: &mut Work<'_>,
+    work: &mut Batch<'_>,
     entity: EntityId,
     seen: &RowSet,
     after: i64,

@@ -4,14 +4,13 @@
 use std::{borrow::Cow, collections::HashSet};
 
 use crate::store::{
-    runs::finish::{REPEATING_MAX, RunMemory},
-    state::row_set::RowSet,
+    state::{
+        later::{Later, Rest},
+        print::Print,
+        row_set::RowSet,
+        run_memory::{REPEATING_MAX, RunMemory},
+    },
     types::{Checkpoint, Group, GroupOutcome},
-};
-
-use super::{
-    again::{Later, Rest},
-    print::Print,
 };
 
 /// What one of the groups of a transaction left.

@@ -11,7 +11,7 @@ use crate::{
 };
 
 use super::{
-    batch::{Item, Work},
+    batch::{Batch, Item},
     key::KeyOf,
 };
 
@@ -25,7 +25,7 @@ pub struct Found {
     pub open: bool,
 }
 
-impl Work<'_> {
+impl Batch<'_> {
     /// The stored rows with the keys of these, by their place in `items`. What the run knows to be new is not looked for.
     pub async fn find(&mut self, entity: EntityId, items: &[Item<'_>]) -> Result<Vec<Option<Found>>, StoreError> {
         let Some((_, added)) = self.added.filter(|(of, _)| *of == entity) else {

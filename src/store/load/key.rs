@@ -14,7 +14,7 @@ use crate::{
     value::{Row, Value},
 };
 
-use super::batch::{Item, Work};
+use super::batch::{Batch, Item};
 
 /// The key of an item, compared where it lies.
 pub struct KeyOf<'r> {
@@ -103,7 +103,7 @@ impl BuildHasher for Seed {
 }
 
 /// Items whose keys differ, the last of equal ones kept, and how many were dropped.
-pub fn distinct<'r>(work: &Work<'r>, entity: EntityId, items: Vec<Item<'r>>) -> (Vec<Item<'r>>, u64) {
+pub fn distinct<'r>(work: &Batch<'r>, entity: EntityId, items: Vec<Item<'r>>) -> (Vec<Item<'r>>, u64) {
     let tables = work.tables(entity);
     let mut places: HashMap<KeyOf<'r>, usize, Seed> = HashMap::with_capacity_and_hasher(items.len(), Seed::random());
     let mut out: Vec<Item<'r>> = Vec::with_capacity(items.len());

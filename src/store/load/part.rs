@@ -9,22 +9,24 @@ use crate::{
     catalog::EntityId,
     layout::{Column, EntityTables, HASH_COLUMN, POSITION_COLUMN, ROW_COLUMN},
     store::{
+        bulk::{delete_where, named},
         db::{
             params::Kind,
             pool::{Taken, get},
             rows::Rows,
         },
         error::{StoreError, failed},
-        field_fetch::commit::stored_links,
-        types::Refused,
+        system::change_log::Op,
+        types::{Refused, UpsertOutcome},
     },
     value::{Absent, Key, Row, SHARED_BIT, Value},
 };
 
 use super::{
-    batch::{Fate, Item, Op, Work},
+    batch::{Batch, Item},
+    children,
     find::Found,
-    links::{self, delete_where, insert_links, named},
+    links::{insert_links, stored_links},
     write,
 };
 
@@ -39,18 +41,18 @@ struct Stored {
 
 /// As [`Work::put`], for parts of rows.
 pub async fn put(
-    work: &mut Work<'_>,
+    work: &mut Batch<'_>,
     entity: EntityId,
     items: &[Item<'_>],
     found: Vec<Option<Found>>,
-) -> Result<Vec<Fate>, StoreError> {
+) -> Result<Vec<UpsertOutcome>, StoreError> {
     let differing = found
         .iter()
         .flatten()
         .filter(|found| !found.same)
         .map(|found| found.row);
     let hashes = hashes(work, entity, &differing.collect::<Vec<_>>()).await?;
-    let mut fates = vec![Fate::Refused(None); items.len()];
+    let mut fates = vec![UpsertOutcome::Refused(None); items.len()];
     let (mut whole, mut parts) = (Vec::new(), Vec::new());
     for ((place, item), (fate, found)) in items.iter().enumerate().zip(fates.iter_mut().zip(found)) {
         let owner = item.row.part.as_ref().is_none_or(|part| part.owner);
@@ -60,7 +62,7 @@ pub async fn put(
             .as_ref()
             .is_none_or(|part| part.absent == Absent::default());
         match found {
-            Some(old) if old.same => *fate = Fate::Same(old.row),
+            Some(old) if old.same => *fate = UpsertOutcome::Same(old.row),
             Some(old) => {
                 let (row, hash) = (old.row, hashes.get(&old.row).copied().unwrap_or_default());
                 // Of a row without a hash nobody knows who wrote it.
@@ -87,11 +89,11 @@ pub async fn put(
 
 /// Writes these as the whole rows that they are for now, each with a hash.
 async fn as_whole(
-    work: &mut Work<'_>,
+    work: &mut Batch<'_>,
     entity: EntityId,
     items: &[Item<'_>],
     places: &[(usize, i64, Option<Found>)],
-    fates: &mut [Fate],
+    fates: &mut [UpsertOutcome],
 ) -> Result<(), StoreError> {
     let picked = |(place, hash, _): &(usize, i64, Option<Found>)| {
         let item = items.get(*place)?;
@@ -122,11 +124,11 @@ async fn as_whole(
 
 /// Writes what differs of what these have, and leaves the rest of their rows.
 async fn beside(
-    work: &mut Work<'_>,
+    work: &mut Batch<'_>,
     entity: EntityId,
     items: &[Item<'_>],
     parts: &[Stored],
-    fates: &mut [Fate],
+    fates: &mut [UpsertOutcome],
 ) -> Result<(), StoreError> {
     if !parts.is_empty() {
         work.wrote.insert(entity);
@@ -159,12 +161,12 @@ async fn beside(
     rehash(work, entity, items, &turned).await?;
     for part in parts {
         let fate = match (kept_out.contains(&part.row), changed.contains(&part.row)) {
-            (true, _) => Fate::Refused(Some(part.row)),
-            (_, true) => Fate::Changed(part.row),
-            _ => Fate::Same(part.row),
+            (true, _) => UpsertOutcome::Refused(Some(part.row)),
+            (_, true) => UpsertOutcome::Changed(part.row),
+            _ => UpsertOutcome::Same(part.row),
         };
         settle(fates, part.place, fate);
-        if let (Fate::Changed(_), Some(item)) = (fate, items.get(part.place)) {
+        if let (UpsertOutcome::Changed(_), Some(item)) = (fate, items.get(part.place)) {
             let key = work.key_of(entity, *item);
             work.note(entity, Op::Changed, key.iter());
         }
@@ -172,7 +174,7 @@ async fn beside(
     Ok(())
 }
 
-fn settle(fates: &mut [Fate], place: usize, fate: Fate) {
+fn settle(fates: &mut [UpsertOutcome], place: usize, fate: UpsertOutcome) {
     if let Some(slot) = fates.get_mut(place) {
         *slot = fate;
     }
@@ -187,14 +189,14 @@ fn mixed(stored: i64, part: i64) -> i64 {
 }
 
 /// A column that a new row needs and the record does not have.
-fn lacking<'w>(work: &Work<'w>, entity: EntityId, item: &Item<'_>) -> Option<&'w Column> {
+fn lacking<'w>(work: &Batch<'w>, entity: EntityId, item: &Item<'_>) -> Option<&'w Column> {
     let columns = &work.tables(entity).table.columns;
     let absent = item.row.part.iter().flat_map(|part| &part.absent.values);
     let mut absent = absent.filter_map(|at| columns.get(*at));
     absent.find(|column| !column.nullable && !column.fetched)
 }
 
-fn incomplete(work: &Work<'_>, entity: EntityId, item: &Item<'_>, column: &Column) -> Refused {
+fn incomplete(work: &Batch<'_>, entity: EntityId, item: &Item<'_>, column: &Column) -> Refused {
     let model = work.inner.catalog.entity(entity);
     let field = &model.field(column.field).name;
     Refused {
@@ -210,7 +212,7 @@ fn incomplete(work: &Work<'_>, entity: EntityId, item: &Item<'_>, column: &Colum
 }
 
 /// The hashes of stored rows.
-async fn hashes(work: &mut Work<'_>, entity: EntityId, rows: &[i64]) -> Result<HashMap<i64, i64>, StoreError> {
+async fn hashes(work: &mut Batch<'_>, entity: EntityId, rows: &[i64]) -> Result<HashMap<i64, i64>, StoreError> {
     let (row, hash) = (work.quote(ROW_COLUMN), work.quote(HASH_COLUMN));
     let table = work.quote(&work.tables(entity).table.name);
     let mut found = HashMap::with_capacity(rows.len());
@@ -253,7 +255,7 @@ fn present(tables: &EntityTables, absent: &[usize]) -> Vec<usize> {
 /// Writes the columns of parts that lack the same ones, and notes the rows that differed; gives the parts whose unique value is
 /// taken.
 async fn columns(
-    work: &mut Work<'_>,
+    work: &mut Batch<'_>,
     entity: EntityId,
     items: &[Item<'_>],
     absent: &[usize],
@@ -293,7 +295,7 @@ async fn columns(
 
 /// Sets columns where they differ; gives the rows that did, or the unique value that is taken.
 async fn set(
-    work: &mut Work<'_>,
+    work: &mut Batch<'_>,
     entity: EntityId,
     items: &[Item<'_>],
     has: &[usize],
@@ -319,9 +321,9 @@ async fn set(
     let sql = set_sql(work, &tables.table.name, &names, &kinds, parts.len());
     let guarded = work.inner.dialect.savepoints() && !tables.table.unique.is_empty();
     if guarded {
-        work.run(work.params(), "SAVEPOINT part".to_owned()).await?;
+        work.plain("SAVEPOINT part").await?;
     }
-    let done = match work.tx.fetch_all(params.query(sql)).await {
+    let done = match work.driver.fetch_all(params.query(sql)).await {
         Ok(lines) => Ok(lines
             .iter()
             .map(|line| get(line, 0))
@@ -333,12 +335,12 @@ async fn set(
             Ok(_) => "RELEASE SAVEPOINT part",
             Err(_) => "ROLLBACK TO SAVEPOINT part",
         };
-        work.run(work.params(), end.to_owned()).await?;
+        work.plain(end).await?;
     }
     Ok(done)
 }
 
-fn set_sql(work: &Work<'_>, table: &str, names: &[&str], kinds: &[Kind], count: usize) -> String {
+fn set_sql(work: &Batch<'_>, table: &str, names: &[&str], kinds: &[Kind], count: usize) -> String {
     let row = work.quote(ROW_COLUMN);
     let cells: Vec<String> = (0..names.len()).map(|at| format!("c{at}")).collect();
     let pairs = || names.iter().map(|name| work.quote(name)).zip(&cells);
@@ -357,7 +359,7 @@ fn set_sql(work: &Work<'_>, table: &str, names: &[&str], kinds: &[Kind], count: 
 
 /// Replaces the lists of links that these have and that differ.
 async fn links(
-    work: &mut Work<'_>,
+    work: &mut Batch<'_>,
     entity: EntityId,
     items: &[Item<'_>],
     parts: &[Stored],
@@ -408,7 +410,7 @@ fn lines_that_differ<'r>(lists: &[List<'r>], stored: &HashMap<Key, Vec<Key>>) ->
 
 /// Brings the children of these to what they say, where they say something.
 async fn children(
-    work: &mut Work<'_>,
+    work: &mut Batch<'_>,
     entity: EntityId,
     items: &[Item<'_>],
     parts: &[Stored],
@@ -420,7 +422,7 @@ async fn children(
     for part in parts {
         let Some(item) = items.get(part.place) else { continue };
         let before = work.count_changes();
-        links::children(work, entity, &[*item], &mut [Fate::Changed(part.row)]).await?;
+        children::children(work, entity, &[*item], &mut [UpsertOutcome::Changed(part.row)]).await?;
         if work.count_changes() > before {
             changed.insert(part.row);
         }
@@ -429,7 +431,12 @@ async fn children(
 }
 
 /// Gives written rows hashes that say that they are not what their owner wrote.
-async fn rehash(work: &mut Work<'_>, entity: EntityId, items: &[Item<'_>], parts: &[Stored]) -> Result<(), StoreError> {
+async fn rehash(
+    work: &mut Batch<'_>,
+    entity: EntityId,
+    items: &[Item<'_>],
+    parts: &[Stored],
+) -> Result<(), StoreError> {
     const KINDS: [Kind; 2] = [Kind::Int, Kind::Int];
     let mut from = 0;
     for size in work.inner.dialect.row_sizes(parts.len(), KINDS.len()) {

@@ -8,7 +8,7 @@ use crate::{
 };
 
 use super::{
-    batch::{Item, Work},
+    batch::{Batch, Item},
     before::Before,
     find::Found,
     key::KeyOf,
@@ -58,7 +58,7 @@ pub fn split<'r>(items: Vec<Item<'r>>, found: Vec<Option<Found>>, before: &Befor
 
 /// Names a key that came twice.
 pub fn twice(
-    work: &Work<'_>,
+    work: &Batch<'_>,
     entity: EntityId,
     group: &Group,
     items: &[Item<'_>],

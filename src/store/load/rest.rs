@@ -10,15 +10,16 @@ use crate::{
         db::pool::get,
         error::StoreError,
         system::row_numbers,
+        tx::Transaction,
         types::{Finish, Group, Run, RunSummary},
     },
 };
 
-use super::{batch::Work, before::Ended};
+use super::before::Ended;
 
 /// Of an unchanged request that was all of the last run: how many rows it stands for, if no row of its type was written since that
 /// run ended.
-pub async fn rests(work: &mut Work<'_>, run: &Run, request: &str) -> Result<Option<u64>, StoreError> {
+pub async fn rests(work: &mut Transaction<'_>, run: &Run, request: &str) -> Result<Option<u64>, StoreError> {
     let mut params = work.params();
     params.add(run.fetch.clone())?;
     params.add(request.to_owned())?;
@@ -34,7 +35,7 @@ pub async fn rests(work: &mut Work<'_>, run: &Run, request: &str) -> Result<Opti
 }
 
 /// The same where these groups are all of a run, and have nothing but such a page. Whoever writes the type waits meanwhile.
-pub async fn alone(work: &mut Work<'_>, run: &Run, groups: &[Group]) -> Result<Option<u64>, StoreError> {
+pub async fn alone(work: &mut Transaction<'_>, run: &Run, groups: &[Group]) -> Result<Option<u64>, StoreError> {
     match groups {
         [only] if only.rows.is_empty() && only.refused.is_empty() => match &only.unchanged {
             Some(request) => rests(work, run, request).await,
@@ -47,7 +48,7 @@ pub async fn alone(work: &mut Work<'_>, run: &Run, groups: &[Group]) -> Result<O
 /// Notes of the only page of a run that ends complete what [`rests`] goes by. What was not judged for a reason of this run is
 /// judged by the next one.
 pub async fn note(
-    work: &mut Work<'_>,
+    work: &mut Transaction<'_>,
     run: &Run,
     (finish, summary): (&Finish, &RunSummary),
     ended: &Ended,

@@ -9,18 +9,20 @@ use crate::{
     store::{
         db::{dialect::scalar_of, params::Kind, pool::get, rows::Rows},
         error::StoreError,
+        system::change_log::Op,
+        tx::{Transaction, read_value},
         types::{ParentAnswer, ParentOutcome},
     },
     value::Value,
 };
 
-use super::batch::{Op, Work, read_value};
+use super::batch::Batch;
 
 /// What the columns of a row hold, by the row's number.
 pub type Line = (i64, Vec<Value>);
 
 /// Sets the links that differ from the answers, and notes the rows asked about as changed.
-pub async fn relink(work: &mut Work<'_>, each: &Each, answers: &[&ParentAnswer]) -> Result<(), StoreError> {
+pub async fn relink(work: &mut Batch<'_>, each: &Each, answers: &[&ParentAnswer]) -> Result<(), StoreError> {
     let columns = work.tables(each.parent).fetched();
     let columns: Vec<&Column> = columns.filter(|column| column.field == each.field).collect();
     let mut lines: Vec<Line> = Vec::with_capacity(answers.len());
@@ -52,7 +54,7 @@ fn target(answer: &ParentAnswer, width: usize) -> Result<Option<Vec<Value>>, Sto
 
 /// Writes columns of rows where they differ; gives the rows that did.
 async fn set(
-    work: &mut Work<'_>,
+    work: &mut Transaction<'_>,
     entity: EntityId,
     columns: &[&Column],
     lines: &[Line],
@@ -76,7 +78,7 @@ async fn set(
     Ok(changed)
 }
 
-fn set_sql(work: &Work<'_>, entity: EntityId, columns: &[&Column], kinds: &[Kind], size: usize) -> String {
+fn set_sql(work: &Transaction<'_>, entity: EntityId, columns: &[&Column], kinds: &[Kind], size: usize) -> String {
     let row = work.quote(ROW_COLUMN);
     let names: Vec<String> = columns.iter().map(|column| work.quote(&column.name)).collect();
     let cells: Vec<String> = (0..names.len()).map(|at| format!("c{at}")).collect();
@@ -95,7 +97,7 @@ fn set_sql(work: &Work<'_>, entity: EntityId, columns: &[&Column], kinds: &[Kind
 }
 
 /// All such links of some rows, to be put back when the rows were written anew.
-pub async fn stored(work: &mut Work<'_>, entity: EntityId, rows: &[i64]) -> Result<Vec<Line>, StoreError> {
+pub async fn stored(work: &mut Transaction<'_>, entity: EntityId, rows: &[i64]) -> Result<Vec<Line>, StoreError> {
     let columns: Vec<&Column> = work.tables(entity).fetched().collect();
     let mut lines = Vec::new();
     if columns.is_empty() {
@@ -128,7 +130,7 @@ pub async fn stored(work: &mut Work<'_>, entity: EntityId, rows: &[i64]) -> Resu
 }
 
 /// Exact numbers are read as they are written.
-fn exact(work: &Work<'_>, column: &Column) -> String {
+fn exact(work: &Transaction<'_>, column: &Column) -> String {
     let name = work.quote(&column.name);
     match Kind::of(column.kind) {
         Kind::Decimal => format!("CAST({name} AS TEXT)"),
@@ -137,7 +139,7 @@ fn exact(work: &Work<'_>, column: &Column) -> String {
 }
 
 /// Puts the links back that [`stored`] gave.
-pub async fn put_back(work: &mut Work<'_>, entity: EntityId, lines: &[Line]) -> Result<(), StoreError> {
+pub async fn put_back(work: &mut Transaction<'_>, entity: EntityId, lines: &[Line]) -> Result<(), StoreError> {
     let columns: Vec<&Column> = work.tables(entity).fetched().collect();
     set(work, entity, &columns, lines).await.map(|_| ())
 }

@@ -9,7 +9,8 @@ use crate::{
     catalog::EntityId,
     layout::{Column, EntityTables, HASH_COLUMN, POSITION_COLUMN, ROW_COLUMN},
     store::{
-        Inner,
+        bulk,
+        context::Context,
         db::{
             dialect::scalar_of,
             params::{Kind, Params},
@@ -18,14 +19,14 @@ use crate::{
         },
         ddl::tables,
         error::{StoreError, failed},
-        types::Refused,
+        types::{Refused, UpsertOutcome},
     },
     value::{Row, Value},
 };
 
 use super::{
-    batch::{Fate, Item, Work},
-    links, single_links,
+    batch::{Batch, Item},
+    single_links,
 };
 
 /// Bytes of a refused record that are kept.
@@ -44,10 +45,10 @@ struct Pending {
 
 /// Writes what is new or changed; a row whose unique value is taken becomes `Fate::Refused`.
 pub async fn rows(
-    work: &mut Work<'_>,
+    work: &mut Batch<'_>,
     entity: EntityId,
     items: &[Item<'_>],
-    fates: &mut [Fate],
+    fates: &mut [UpsertOutcome],
 ) -> Result<(), StoreError> {
     let mut failed_rows = Vec::new();
     // Changed rows first: they may give up a value that a new row takes.
@@ -56,12 +57,12 @@ pub async fn rows(
             .iter()
             .enumerate()
             .filter_map(|(place, fate)| match fate {
-                Fate::Changed(row) if changed => Some(Pending {
+                UpsertOutcome::Changed(row) if changed => Some(Pending {
                     place,
                     row: *row,
                     changed,
                 }),
-                Fate::New(row) if !changed => Some(Pending {
+                UpsertOutcome::New(row) if !changed => Some(Pending {
                     place,
                     row: *row,
                     changed,
@@ -77,14 +78,14 @@ pub async fn rows(
         };
         let refused = refusal(work, entity, item, &taken);
         work.refused.push(refused);
-        *fate = Fate::Refused(pending.changed.then_some(pending.row));
+        *fate = UpsertOutcome::Refused(pending.changed.then_some(pending.row));
     }
     Ok(())
 }
 
 /// Writes a chunk with one statement; `Some` names the unique value that is taken, and nothing was written.
 async fn write(
-    work: &mut Work<'_>,
+    work: &mut Batch<'_>,
     entity: EntityId,
     items: &[Item<'_>],
     chunk: &[Pending],
@@ -94,7 +95,7 @@ async fn write(
 }
 
 /// The parameters of [`send`].
-fn bind(inner: &Inner, tables: &EntityTables, items: &[Item<'_>], chunk: &[Pending]) -> Result<Params, StoreError> {
+fn bind(inner: &Context, tables: &EntityTables, items: &[Item<'_>], chunk: &[Pending]) -> Result<Params, StoreError> {
     let kinds = row_kinds(tables);
     let changed = chunk.first().is_some_and(|first| first.changed);
     let mut rows = match changed {
@@ -117,7 +118,7 @@ fn bind(inner: &Inner, tables: &EntityTables, items: &[Item<'_>], chunk: &[Pendi
 }
 
 async fn send(
-    work: &mut Work<'_>,
+    work: &mut Batch<'_>,
     entity: EntityId,
     chunk: &[Pending],
     params: Params,
@@ -128,9 +129,9 @@ async fn send(
     // Only rows with unique values can be refused, and only they pay for it.
     let guarded = work.inner.dialect.savepoints() && !tables.table.unique.is_empty();
     if guarded {
-        work.run(work.params(), "SAVEPOINT write".to_owned()).await?;
+        work.plain("SAVEPOINT write").await?;
     }
-    let taken = match work.tx.execute(params.query(sql)).await {
+    let taken = match work.driver.execute(params.query(sql)).await {
         Ok(_) => None,
         Err(error) => Some(Taken::of(&error).ok_or_else(|| failed(error))?),
     };
@@ -139,7 +140,7 @@ async fn send(
             Some(_) => "ROLLBACK TO SAVEPOINT write",
             None => "RELEASE SAVEPOINT write",
         };
-        work.run(work.params(), end.to_owned()).await?;
+        work.plain(end).await?;
     }
     Ok(taken)
 }
@@ -158,7 +159,7 @@ fn row_kinds(tables: &EntityTables) -> Vec<Kind> {
     kinds
 }
 
-fn write_sql(work: &Work<'_>, tables: &EntityTables, kinds: &[Kind], count: usize, changed: bool) -> String {
+fn write_sql(work: &Batch<'_>, tables: &EntityTables, kinds: &[Kind], count: usize, changed: bool) -> String {
     let mut columns = vec![ROW_COLUMN];
     columns.extend(own_columns(tables).map(|column| column.name.as_str()));
     columns.extend(tables.positioned.then_some(POSITION_COLUMN));
@@ -184,7 +185,7 @@ fn write_sql(work: &Work<'_>, tables: &EntityTables, kinds: &[Kind], count: usiz
 
 /// Halves a chunk until what cannot be written stands alone; earlier rows go before later ones.
 fn halves<'w>(
-    work: &'w mut Work<'_>,
+    work: &'w mut Batch<'_>,
     entity: EntityId,
     items: &'w [Item<'_>],
     chunk: &'w [Pending],
@@ -199,7 +200,7 @@ fn halves<'w>(
 
 /// What is left of a chunk that could not be written as a whole.
 async fn apart(
-    work: &mut Work<'_>,
+    work: &mut Batch<'_>,
     entity: EntityId,
     items: &[Item<'_>],
     chunk: &[Pending],
@@ -217,7 +218,7 @@ async fn apart(
 /// Tries again what failed while others of the group still held its value: the changed rows give theirs up together, then all
 /// are written anew. Who fails even so keeps his old version, which may be in the way of others: so without him, once more.
 async fn settle(
-    work: &mut Work<'_>,
+    work: &mut Batch<'_>,
     entity: EntityId,
     items: &[Item<'_>],
     left: Vec<(Pending, Taken)>,
@@ -233,14 +234,13 @@ async fn settle(
             .iter()
             .map(|(pending, _)| *pending)
             .partition(|pending| pending.changed);
-        work.run(work.params(), "SAVEPOINT exchange".to_owned()).await?;
+        work.plain("SAVEPOINT exchange").await?;
         let failed = exchange(work, entity, items, &changed, &new).await?;
         let done = failed.iter().all(|(pending, _)| !pending.changed);
         if !done {
-            work.run(work.params(), "ROLLBACK TO SAVEPOINT exchange".to_owned())
-                .await?;
+            work.plain("ROLLBACK TO SAVEPOINT exchange").await?;
         }
-        work.run(work.params(), "RELEASE SAVEPOINT exchange".to_owned()).await?;
+        work.plain("RELEASE SAVEPOINT exchange").await?;
         if done {
             refused.extend(failed);
             return Ok(refused);
@@ -259,7 +259,7 @@ async fn settle(
 
 /// Deletes changed rows and writes them anew, then the new ones; gives those that could not be written.
 async fn exchange(
-    work: &mut Work<'_>,
+    work: &mut Batch<'_>,
     entity: EntityId,
     items: &[Item<'_>],
     changed: &[Pending],
@@ -270,7 +270,7 @@ async fn exchange(
     let links = single_links::stored(work, entity, &numbers).await?;
     let numbers: Vec<Vec<Value>> = numbers.iter().map(|row| vec![Value::Int(*row)]).collect();
     let table = &work.tables(entity).table.name;
-    links::delete_where(work, table, &[(ROW_COLUMN, Kind::Int)], &numbers).await?;
+    bulk::delete_where(work, table, &[(ROW_COLUMN, Kind::Int)], &numbers).await?;
     let mut failed = chunks(work, entity, items, changed).await?;
     single_links::put_back(work, entity, &links).await?;
     failed.extend(chunks(work, entity, items, new).await?);
@@ -279,7 +279,7 @@ async fn exchange(
 
 /// Writes rows in statements of the right size; gives those that could not be written.
 async fn chunks(
-    work: &mut Work<'_>,
+    work: &mut Batch<'_>,
     entity: EntityId,
     items: &[Item<'_>],
     pending: &[Pending],
@@ -307,7 +307,7 @@ async fn chunks(
 }
 
 /// The first column of the set whose value is taken.
-fn column_of<'t>(work: &Work<'_>, tables: &'t EntityTables, taken: &Taken) -> Option<&'t Column> {
+fn column_of<'t>(work: &Batch<'_>, tables: &'t EntityTables, taken: &Taken) -> Option<&'t Column> {
     let table = &tables.table;
     let first = |set: &Vec<usize>| set.first().and_then(|at| table.columns.get(*at));
     let named = |set: &&Vec<usize>| match taken {
@@ -320,7 +320,7 @@ fn column_of<'t>(work: &Work<'_>, tables: &'t EntityTables, taken: &Taken) -> Op
 }
 
 /// A row that was refused because a unique value is taken.
-pub fn refusal(work: &Work<'_>, entity: EntityId, item: &Item<'_>, taken: &Taken) -> Refused {
+pub fn refusal(work: &Batch<'_>, entity: EntityId, item: &Item<'_>, taken: &Taken) -> Refused {
     let model = work.inner.catalog.entity(entity);
     let tables = work.tables(entity);
     let column = column_of(work, tables, taken);
@@ -353,7 +353,7 @@ pub fn refusal(work: &Work<'_>, entity: EntityId, item: &Item<'_>, taken: &Taken
 }
 
 /// A row as it is kept when it is refused.
-pub fn as_json(work: &Work<'_>, entity: EntityId, row: &Row) -> String {
+pub fn as_json(work: &Batch<'_>, entity: EntityId, row: &Row) -> String {
     let columns = work.tables(entity).table.columns.iter();
     let object: serde_json::Map<String, serde_json::Value> = columns
         .zip(&row.values)

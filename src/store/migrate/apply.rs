@@ -5,28 +5,29 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     layout::{Layout, steps::Steps},
     store::{
-        Inner,
+        context::Context,
         db::{
             dialect::Dialect,
+            open_error,
             pool::{Line, get},
-            postgres::connect,
             readers::Readers,
-            sqlite::file,
         },
-        error::{StoreError, failed},
-        field_fetch::requests,
-        in_force::Standing,
-        load::batch::Work,
-        system::{migrations, readings},
-        types::{LayoutPlan, PlannedStep},
+        error::{self, StoreError, failed},
+        system::{
+            field_requests,
+            layouts::{self, RECORDED},
+            migrations, readings,
+        },
+        tx::Transaction,
+        types::{LayoutPlan, PlannedStep, Standing},
     },
 };
 
 use super::{
     count::{self, Asks},
     index, indexes,
-    perform::{self, Migration},
-    reshape,
+    migration::Migration,
+    perform, reshape,
 };
 
 /// Steps that an error lists before it only counts.
@@ -38,14 +39,11 @@ const COUNT_MAX: Duration = Duration::from_secs(3_600);
 /// Beginnings, when the database ends a transaction because it stood in the way of another one.
 const ATTEMPTS: usize = 5;
 
-/// The record's table and the newest record.
-const RECORDED: &str = "SELECT layout,id FROM hayloft_applied_layout ORDER BY id DESC";
-
 /// Refuses a database that is someone else's, or a newer Hayloft's, before anything is written to it.
-pub(crate) async fn refuse_foreign(inner: &Inner) -> Result<(), StoreError> {
+pub(crate) async fn refuse_foreign(inner: &Context) -> Result<(), StoreError> {
     let names = inner.params().query(inner.dialect.table_names());
     let lines = inner.writer()?.fetch_all(names).await;
-    let lines = lines.map_err(|error| file::cannot_open(&inner.place, error))?;
+    let lines = lines.map_err(|error| open_error::cannot_open(&inner.place, error))?;
     check_ours(inner, &lines)?;
     if lines.is_empty() {
         return Ok(());
@@ -57,7 +55,7 @@ pub(crate) async fn refuse_foreign(inner: &Inner) -> Result<(), StoreError> {
     migrations::refuse_newer(&inner.place, &versions.map_err(failed)?)
 }
 
-fn check_ours(inner: &Inner, tables: &[Line]) -> Result<(), StoreError> {
+fn check_ours(inner: &Context, tables: &[Line]) -> Result<(), StoreError> {
     if !tables.is_empty() && !names_table(tables, "hayloft_migration")? {
         return Err(StoreError::Unusable(format!(
             "{} holds tables that Hayloft did not make; give another --database",
@@ -98,29 +96,18 @@ impl Found {
     }
 }
 
-pub(crate) fn parse(text: &str) -> Result<Layout, StoreError> {
-    let layout: Result<Layout, _> = serde_json::from_str(text);
-    layout
-        .map(Layout::with_owners)
-        .map_err(|error| StoreError::Database(Box::new(error)))
-}
-
-fn to_json(layout: &Layout) -> Result<String, StoreError> {
-    serde_json::to_string(layout).map_err(|error| StoreError::Database(Box::new(error)))
-}
-
 /// Compares the records, newest first, with the definition's layout.
 fn find(layout: &Layout, records: &[String], dialect: &dyn Dialect) -> Result<Found, StoreError> {
     let stored = match records.first() {
-        Some(newest) => parse(newest)?,
+        Some(newest) => layouts::parse(newest)?,
         None => Layout { entities: Vec::new() },
     };
-    let own = to_json(layout)?;
+    let own = layouts::to_json(layout)?;
     let steps = Steps::between(&stored, layout);
     let earlier = records.iter().skip(1).take(FORMER_MAX).any(|record| *record == own);
     let mut former = false;
     if !steps.is_empty() && earlier {
-        former = Standing::after(&Steps::between(layout, &stored), dialect) == Standing::InForce;
+        former = Standing::after(&Steps::between(layout, &stored), dialect.keeps_items()) == Standing::InForce;
     }
     Ok(Found {
         left_behind: !steps.is_empty() && earlier && !former,
@@ -135,7 +122,7 @@ fn find(layout: &Layout, records: &[String], dialect: &dyn Dialect) -> Result<Fo
 pub type Committing<'a> = &'a (dyn Fn() + Send + Sync);
 
 /// Brings the tables to the definition's layout, in one transaction.
-pub(crate) async fn apply(inner: &Inner, destructive: bool, committing: Committing<'_>) -> Result<(), StoreError> {
+pub(crate) async fn apply(inner: &Context, destructive: bool, committing: Committing<'_>) -> Result<(), StoreError> {
     let mut attempt = 1;
     loop {
         match apply_once(inner, destructive, committing).await {
@@ -148,8 +135,8 @@ pub(crate) async fn apply(inner: &Inner, destructive: bool, committing: Committi
     }
 }
 
-async fn apply_once(inner: &Inner, destructive: bool, committing: Committing<'_>) -> Result<(), StoreError> {
-    let mut work = Work::begin(inner).await?;
+async fn apply_once(inner: &Context, destructive: bool, committing: Committing<'_>) -> Result<(), StoreError> {
+    let mut work = Transaction::begin(inner).await?;
     // One process applies; another that starts at the same time waits here, and finds it done.
     let sql = format!(
         "SELECT one FROM hayloft_layout_lock WHERE one=1{}",
@@ -170,7 +157,7 @@ async fn apply_once(inner: &Inner, destructive: bool, committing: Committing<'_>
         tracing::info!(
             "the database has a newer layout than this definition, which leaves room for it; `hayloft plan` says more"
         );
-        return commit(work, newest(&lines)?, committing).await;
+        return commit(work, layouts::newest(&lines)?, committing).await;
     }
     let there = index::there(&mut work).await?;
     let found = found.beside(&inner.layout, inner.dialect, &there);
@@ -197,38 +184,22 @@ async fn apply_once(inner: &Inner, destructive: bool, committing: Committing<'_>
         index::restore(&mut work, &inner.layout, &there).await?;
     }
     let record = match found.recorded {
-        true => newest(&lines)?,
-        false => record(&mut work).await?,
+        true => layouts::newest(&lines)?,
+        false => layouts::record(&mut work).await?,
     };
-    requests::forget_others(&mut work).await?;
+    field_requests::forget_others(&mut work).await?;
     readings::put_in_force(&mut work).await?;
     commit(work, record, committing).await
 }
 
-/// The number of the newest record.
-fn newest(lines: &[Line]) -> Result<i64, StoreError> {
-    lines.first().map_or(Ok(0), |line| get(line, 1))
-}
-
 /// Commits what leaves this definition in force under the newest record.
-async fn commit(work: Work<'_>, record: i64, committing: Committing<'_>) -> Result<(), StoreError> {
+async fn commit(work: Transaction<'_>, record: i64, committing: Committing<'_>) -> Result<(), StoreError> {
     let inner = work.inner;
     committing();
     inner.seen.applying(record);
     work.commit().await?;
     inner.seen.applied(record);
     Ok(())
-}
-
-/// Writes a record; gives its number.
-async fn record(work: &mut Work<'_>) -> Result<i64, StoreError> {
-    let mut params = work.params();
-    params.add(work.inner.catalog.fingerprint.clone())?;
-    params.add(to_json(&work.inner.layout)?)?;
-    let now = work.inner.now(0);
-    let sql = format!("INSERT INTO hayloft_applied_layout(definition,layout,at) VALUES ($1,$2,{now}) RETURNING id");
-    let lines = work.all(params, sql).await?;
-    lines.first().map_or(Ok(0), |line| get(line, 0))
 }
 
 /// What is done is told, a line a step; of a new database it goes without saying.
@@ -262,7 +233,7 @@ fn listed(steps: &[&PlannedStep]) -> String {
 }
 
 /// Checks a database that is only read.
-pub(crate) async fn check(inner: &Inner) -> Result<(), StoreError> {
+pub(crate) async fn check(inner: &Context) -> Result<(), StoreError> {
     let Some(records) = records(inner).await? else {
         return Err(StoreError::Unusable(format!(
             "{} holds no harvested data yet; `hayloft serve` or `hayloft harvest` fills it",
@@ -290,13 +261,13 @@ pub(crate) async fn check(inner: &Inner) -> Result<(), StoreError> {
 }
 
 /// The recorded layouts, newest first; `None` when there is no database of ours yet.
-async fn records(inner: &Inner) -> Result<Option<Vec<String>>, StoreError> {
+async fn records(inner: &Context) -> Result<Option<Vec<String>>, StoreError> {
     let names = inner.params().query(inner.dialect.table_names());
     let lines = inner.own.take().await?.run(names).await?;
-    let lines = lines.map_err(|error| match connect::is_lost(&error) {
+    let lines = lines.map_err(|error| match error::is_lost(&error) {
         // Of a handle that has long been open.
         true => failed(error),
-        false => file::cannot_open(&inner.place, error),
+        false => open_error::cannot_open(&inner.place, error),
     })?;
     check_ours(inner, &lines)?;
     if !names_table(&lines, "hayloft_applied_layout")? {
@@ -316,7 +287,7 @@ async fn records(inner: &Inner) -> Result<Option<Vec<String>>, StoreError> {
 }
 
 /// The steps that opening for writing with this layout would do.
-pub(crate) async fn plan(inner: &Inner, layout: &Layout) -> Result<LayoutPlan, StoreError> {
+pub(crate) async fn plan(inner: &Context, layout: &Layout) -> Result<LayoutPlan, StoreError> {
     let records = records(inner).await?.unwrap_or_default();
     let there = index::found(&indexes::there(inner).await?)?;
     let found = find(layout, &records, inner.dialect)?;
@@ -338,7 +309,7 @@ pub(crate) async fn plan(inner: &Inner, layout: &Layout) -> Result<LayoutPlan, S
 }
 
 /// Counts on a connection of its own: the readers have others to serve, and a limit for them.
-async fn count_beside(inner: &Inner, steps: &Steps) -> Result<Vec<PlannedStep>, StoreError> {
+async fn count_beside(inner: &Context, steps: &Steps) -> Result<Vec<PlannedStep>, StoreError> {
     let readers = inner.own.apart(COUNT_MAX);
     let mut asks = OnReader {
         inner,
@@ -359,7 +330,7 @@ fn waiting(dialect: &dyn Dialect, layout: &Layout, found: &Found, there: &[index
 
 /// The same for the definition of this handle, with the fetches that no step says anything of and that are read in another
 /// way now.
-pub(crate) async fn plan_own(inner: &Inner) -> Result<LayoutPlan, StoreError> {
+pub(crate) async fn plan_own(inner: &Context) -> Result<LayoutPlan, StoreError> {
     let mut plan = plan(inner, &inner.layout).await?;
     let names = inner.params().query(inner.dialect.table_names());
     let lines = inner.own.take().await?.fetch(names).await?;
@@ -376,7 +347,7 @@ pub(crate) async fn plan_own(inner: &Inner) -> Result<LayoutPlan, StoreError> {
 }
 
 /// Whether this layout can be applied without losing anything.
-pub(crate) async fn accepts(inner: &Inner, layout: &Layout) -> Result<(), StoreError> {
+pub(crate) async fn accepts(inner: &Context, layout: &Layout) -> Result<(), StoreError> {
     let plan = plan(inner, layout).await?;
     match plan.is_lossy() {
         true => Err(StoreError::LayoutDiffers(refusal(&plan.steps))),
@@ -397,7 +368,7 @@ pub(crate) fn plan_of_new(layout: &Layout) -> LayoutPlan {
 
 /// Counts beside a writer.
 struct OnReader<'a> {
-    inner: &'a Inner,
+    inner: &'a Context,
     readers: &'a Arc<Readers>,
 }
 
@@ -409,7 +380,7 @@ impl Asks for OnReader<'_> {
     }
 }
 
-impl Asks for Work<'_> {
+impl Asks for Transaction<'_> {
     async fn number(&mut self, sql: String) -> Result<i64, StoreError> {
         let lines = self.all(self.params(), sql).await?;
         lines.first().map_or(Ok(0), |line| get(line, 0))

@@ -1,11 +1,11 @@
 //! Builds an index of a table that is in use. Knows how each database does that best; not which indexes are missing.
 
 use crate::store::{
-    Inner,
-    db::{failpoint, pool::get, postgres::connect},
+    context::Context,
+    db::{failpoint, pool::get},
     ddl::tables::IndexPlan,
-    error::{StoreError, failed},
-    load::batch::Work,
+    error::{self, StoreError, failed},
+    tx::Transaction,
 };
 
 use super::index::{self, create, there};
@@ -30,7 +30,7 @@ pub enum Turn {
 
 /// Builds one index. Who builds holds a row of the layout's locks, because another process would take an index in the making for
 /// one that was cut off; `false`: somebody else builds.
-pub async fn build(inner: &Inner, index: &IndexPlan, turn: Turn) -> Result<bool, StoreError> {
+pub async fn build(inner: &Context, index: &IndexPlan, turn: Turn) -> Result<bool, StoreError> {
     let built = build_within(inner, index, turn, inner.dialect.spill()).await;
     put_back(inner).await?;
     match (built, inner.dialect.spill()) {
@@ -41,7 +41,7 @@ pub async fn build(inner: &Inner, index: &IndexPlan, turn: Turn) -> Result<bool,
 }
 
 /// Sorts in memory again what fits there.
-async fn put_back(inner: &Inner) -> Result<(), StoreError> {
+async fn put_back(inner: &Context) -> Result<(), StoreError> {
     if let Some([_, back]) = inner.dialect.spill() {
         let done = inner.writer()?.execute(inner.params().query(back)).await;
         done.map_err(failed)?;
@@ -50,7 +50,7 @@ async fn put_back(inner: &Inner) -> Result<(), StoreError> {
 }
 
 async fn build_within(
-    inner: &Inner,
+    inner: &Context,
     index: &IndexPlan,
     turn: Turn,
     spill: Option<[&'static str; 2]>,
@@ -60,7 +60,7 @@ async fn build_within(
         let done = inner.writer()?.execute(inner.params().query(spill)).await;
         done.map_err(failed)?;
     }
-    let mut work = Work::begin(inner).await?;
+    let mut work = Transaction::begin(inner).await?;
     for statement in inner.dialect.before_build() {
         work.run(work.params(), (*statement).to_owned()).await?;
     }
@@ -96,7 +96,7 @@ async fn build_within(
 
 /// Takes the turn of those who build. Who has it may be a session whose process has ended, and which will notice that: so also
 /// who would not wait for others waits for a moment.
-async fn take_turn(work: &mut Work<'_>, turn: Turn) -> Result<bool, StoreError> {
+async fn take_turn(work: &mut Transaction<'_>, turn: Turn) -> Result<bool, StoreError> {
     let dialect = work.inner.dialect;
     let seconds = match turn {
         Turn::IfFree => FREE_WAIT,
@@ -109,14 +109,14 @@ async fn take_turn(work: &mut Work<'_>, turn: Turn) -> Result<bool, StoreError> 
         "SELECT one FROM hayloft_layout_lock WHERE one=2{}",
         dialect.for_update()
     );
-    match work.tx.fetch_all(work.params().query(sql)).await {
+    match work.driver.fetch_all(work.params().query(sql)).await {
         Ok(_) => Ok(true),
-        Err(error) if connect::is_locked(&error) => Ok(false),
+        Err(error) if error::is_locked(&error) => Ok(false),
         Err(error) => Err(failed(error)),
     }
 }
 
-async fn is_quick(work: &mut Work<'_>, index: &IndexPlan) -> Result<bool, StoreError> {
+async fn is_quick(work: &mut Transaction<'_>, index: &IndexPlan) -> Result<bool, StoreError> {
     let Some(sql) = work.inner.dialect.table_bytes(&index.table) else {
         return Ok(true);
     };

@@ -7,27 +7,16 @@ use crate::{
         Column, EntityTables,
         steps::{Origin, Reshape},
     },
-    store::{
-        db::dialect::Dialect,
-        ddl::tables::{self, IndexPlan},
-        error::StoreError,
-        load::batch::Work,
-    },
+    store::{db::dialect::Dialect, ddl::tables, error::StoreError, tx::Transaction},
 };
 
 use super::{
     index::{self, Found},
-    perform::Migration,
+    migration::{Carried, Migration},
 };
 
-/// One index, as it is until the tables have their new names, and as it is then.
-pub struct Carried {
-    pub before: IndexPlan,
-    pub after: IndexPlan,
-}
-
 /// Finds the indexes that go over, and makes those that keep something unique and are not there yet.
-pub async fn carry(work: &mut Work<'_>, migration: &Migration<'_>) -> Result<Vec<Carried>, StoreError> {
+pub async fn carry(work: &mut Transaction<'_>, migration: &Migration<'_>) -> Result<Vec<Carried>, StoreError> {
     let dialect = work.inner.dialect;
     let mut carried = Vec::new();
     // Where tables are built anew, everybody reads the old ones meanwhile.
@@ -99,7 +88,7 @@ fn is_same(dialect: &dyn Dialect, stored: &Column, column: &Column) -> bool {
 }
 
 /// Gives the indexes their new names; those of the tables and columns have changed.
-pub async fn rename(work: &mut Work<'_>, carried: &[Carried]) -> Result<(), StoreError> {
+pub async fn rename(work: &mut Transaction<'_>, carried: &[Carried]) -> Result<(), StoreError> {
     for Carried { before, after } in carried.iter().filter(|pair| pair.before.name != pair.after.name) {
         for statement in work.inner.dialect.rename_index(&before.name, &after.name, &after.sql) {
             work.run(work.params(), statement).await?;

@@ -8,16 +8,16 @@ use crate::{
         EntityTables, Layout,
         steps::{Condition, Loss, Touch},
     },
-    store::{error::StoreError, load::batch::Work},
+    store::{error::StoreError, tx::Transaction},
 };
 
-use super::{count::condition, perform::Migration};
+use super::{count::condition, migration::Migration};
 
 /// Levels of nesting that are followed: as deep as a definition may reasonably nest, and an end for one that is damaged.
 const DEPTH_MAX: usize = 100;
 
 /// Removes the rows and values that steps touch.
-pub async fn rows(work: &mut Work<'_>, migration: &Migration<'_>) -> Result<(), StoreError> {
+pub async fn rows(work: &mut Transaction<'_>, migration: &Migration<'_>) -> Result<(), StoreError> {
     for planned in migration.planned.iter().filter(|planned| planned.rows > 0) {
         let Some(touch) = &planned.step.touch else { continue };
         match (touch.loss, &touch.when) {
@@ -37,7 +37,7 @@ pub async fn rows(work: &mut Work<'_>, migration: &Migration<'_>) -> Result<(), 
     Ok(())
 }
 
-async fn forget(work: &mut Work<'_>, touch: &Touch, column: &str) -> Result<(), StoreError> {
+async fn forget(work: &mut Transaction<'_>, touch: &Touch, column: &str) -> Result<(), StoreError> {
     let sql = format!(
         "UPDATE {} SET {}=NULL WHERE {}",
         work.quote(&touch.table),
@@ -48,7 +48,7 @@ async fn forget(work: &mut Work<'_>, touch: &Touch, column: &str) -> Result<(), 
 }
 
 /// The statements that delete rows with all that belongs to them: what is owned first, because it is found by its owner.
-fn deletions(work: &Work<'_>, stored: &Layout, tables: &EntityTables, which: &str) -> Vec<String> {
+fn deletions(work: &Transaction<'_>, stored: &Layout, tables: &EntityTables, which: &str) -> Vec<String> {
     let mut out = Vec::new();
     let mut open = vec![(tables, which.to_owned(), 0)];
     while let Some((tables, which, depth)) = open.pop() {
@@ -82,13 +82,13 @@ fn key_names(tables: &EntityTables) -> Vec<&str> {
     key.map(|column| column.name.as_str()).collect()
 }
 
-fn list(work: &Work<'_>, names: &[&str]) -> String {
+fn list(work: &Transaction<'_>, names: &[&str]) -> String {
     let quoted: Vec<String> = names.iter().map(|name| work.quote(name)).collect();
     quoted.join(",")
 }
 
 /// Drops the tables of types and links that are gone, or are made anew.
-pub async fn tables(work: &mut Work<'_>, migration: &Migration<'_>) -> Result<(), StoreError> {
+pub async fn tables(work: &mut Transaction<'_>, migration: &Migration<'_>) -> Result<(), StoreError> {
     let mut gone: Vec<&str> = Vec::new();
     for tables in migration
         .steps

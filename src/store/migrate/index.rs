@@ -10,7 +10,7 @@ use crate::{
         steps::{Origin, Reshape},
     },
     store::{
-        Inner,
+        context::Context,
         db::{
             dialect::Dialect,
             pool::{Line, get},
@@ -20,11 +20,11 @@ use crate::{
             tables::{self, IndexPlan},
         },
         error::{StoreError, failed},
-        load::batch::Work,
+        tx::Transaction,
     },
 };
 
-use super::{carry::Carried, perform::Migration};
+use super::migration::{Carried, Migration};
 
 /// Rows, by the planner's estimate, from which on an index is not built in the transaction, during which nobody could write:
 /// this many take about a second. Tests reach a smaller number sooner.
@@ -74,13 +74,13 @@ pub fn found(lines: &[Line]) -> Result<Vec<Found>, StoreError> {
 }
 
 /// The indexes that the database has.
-pub async fn there(work: &mut Work<'_>) -> Result<Vec<Found>, StoreError> {
+pub async fn there(work: &mut Transaction<'_>) -> Result<Vec<Found>, StoreError> {
     let sql = work.inner.dialect.indexes().to_owned();
     found(&work.all(work.params(), sql).await?)
 }
 
 /// Gives the indexes of older databases the names that they have now.
-pub async fn come_over(work: &mut Work<'_>, stored: &Layout) -> Result<(), StoreError> {
+pub async fn come_over(work: &mut Transaction<'_>, stored: &Layout) -> Result<(), StoreError> {
     let dialect = work.inner.dialect;
     let there = there(work).await?;
     for plan in missing(dialect, stored, &there) {
@@ -113,7 +113,11 @@ pub fn forget_missing(dialect: &dyn Dialect, stored: &mut Layout, there: &[Found
 }
 
 /// Drops the indexes of tables that stay when the new layout has no such index, or their columns change under them.
-pub async fn drop_old(work: &mut Work<'_>, migration: &Migration<'_>, carried: &[Carried]) -> Result<(), StoreError> {
+pub async fn drop_old(
+    work: &mut Transaction<'_>,
+    migration: &Migration<'_>,
+    carried: &[Carried],
+) -> Result<(), StoreError> {
     let dialect = work.inner.dialect;
     for kept in &migration.steps.kept {
         let Some(old) = migration.stored.entities.get(kept.stored) else {
@@ -166,7 +170,7 @@ fn same_columns<'m>(kept: &Reshape, old: &'m EntityTables, new: &EntityTables) -
 
 /// Creates the indexes that are missing, but for those of large tables that only make answers quicker. What has to be unique
 /// is so from the beginning: the run that follows would bring repeated values back.
-pub async fn create_missing(work: &mut Work<'_>, layout: &Layout) -> Result<(), StoreError> {
+pub async fn create_missing(work: &mut Transaction<'_>, layout: &Layout) -> Result<(), StoreError> {
     let there = there(work).await?;
     for index in missing(work.inner.dialect, layout, &there) {
         if index.unique || !is_large(work, &index).await? {
@@ -177,7 +181,7 @@ pub async fn create_missing(work: &mut Work<'_>, layout: &Layout) -> Result<(), 
 }
 
 /// Creates what rows are told apart by, where an older version lost it to an index of the same name.
-pub async fn restore(work: &mut Work<'_>, layout: &Layout, there: &[Found]) -> Result<(), StoreError> {
+pub async fn restore(work: &mut Transaction<'_>, layout: &Layout, there: &[Found]) -> Result<(), StoreError> {
     let missing = missing(work.inner.dialect, layout, there);
     for index in missing.iter().filter(|index| index.unique) {
         create(work, index).await?;
@@ -185,7 +189,7 @@ pub async fn restore(work: &mut Work<'_>, layout: &Layout, there: &[Found]) -> R
     Ok(())
 }
 
-pub(crate) async fn create(work: &mut Work<'_>, index: &IndexPlan) -> Result<(), StoreError> {
+pub(crate) async fn create(work: &mut Transaction<'_>, index: &IndexPlan) -> Result<(), StoreError> {
     // One of that name can be there: a build that was cut off leaves it invalid.
     let sql = format!("DROP INDEX IF EXISTS {}", work.quote(&index.name));
     work.run(work.params(), sql).await?;
@@ -213,7 +217,7 @@ fn missing(dialect: &dyn Dialect, layout: &Layout, there: &[Found]) -> Vec<Index
         .collect()
 }
 
-async fn is_large(work: &mut Work<'_>, index: &IndexPlan) -> Result<bool, StoreError> {
+async fn is_large(work: &mut Transaction<'_>, index: &IndexPlan) -> Result<bool, StoreError> {
     let Some(sql) = work.inner.dialect.rows_estimate(&index.table) else {
         return Ok(false);
     };
@@ -223,7 +227,7 @@ async fn is_large(work: &mut Work<'_>, index: &IndexPlan) -> Result<bool, StoreE
 }
 
 /// The indexes that are still to be built; with `of`, those of these types.
-pub async fn postponed(inner: &Inner, of: Option<&[EntityId]>) -> Result<Vec<IndexPlan>, StoreError> {
+pub async fn postponed(inner: &Context, of: Option<&[EntityId]>) -> Result<Vec<IndexPlan>, StoreError> {
     let lines = inner
         .writer()?
         .fetch_all(inner.params().query(inner.dialect.indexes()))

@@ -6,13 +6,13 @@ use crate::{
         Column, ColumnKind, EntityTables,
         steps::{Origin, Reshape},
     },
-    store::{db::dialect::Dialect, ddl::items, error::StoreError, load::batch::Work},
+    store::{db::dialect::Dialect, ddl::items, error::StoreError, tx::Transaction},
 };
 
-use super::perform::Migration;
+use super::migration::Migration;
 
 /// Drops those of types that change or go, before anything else does.
-pub async fn drop_old(work: &mut Work<'_>, migration: &Migration<'_>) -> Result<(), StoreError> {
+pub async fn drop_old(work: &mut Transaction<'_>, migration: &Migration<'_>) -> Result<(), StoreError> {
     let kept = migration.steps.kept.iter();
     let stay: Vec<usize> = kept
         .filter(|kept| stays(migration, kept))
@@ -27,7 +27,7 @@ pub async fn drop_old(work: &mut Work<'_>, migration: &Migration<'_>) -> Result<
 }
 
 /// Makes and fills those of types that changed or came.
-pub async fn make(work: &mut Work<'_>, migration: &Migration<'_>) -> Result<(), StoreError> {
+pub async fn make(work: &mut Transaction<'_>, migration: &Migration<'_>) -> Result<(), StoreError> {
     let changed = migration.steps.kept.iter().filter(|kept| !stays(migration, kept));
     let changed = changed.map(|kept| kept.entity);
     for entity in changed.chain(migration.steps.created.iter().copied()) {
@@ -55,7 +55,7 @@ fn stays(migration: &Migration<'_>, kept: &Reshape) -> bool {
 }
 
 async fn each(
-    work: &mut Work<'_>,
+    work: &mut Transaction<'_>,
     tables: &EntityTables,
     statements: fn(&dyn Dialect, &str, &str) -> Vec<String>,
 ) -> Result<(), StoreError> {

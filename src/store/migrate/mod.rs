@@ -8,6 +8,7 @@ pub mod count;
 pub mod index;
 pub mod indexes;
 pub mod items;
+pub mod migration;
 pub mod names;
 pub mod perform;
 pub mod reshape;

@@ -2,10 +2,10 @@
 
 use crate::{
     layout::steps::Change,
-    store::{error::StoreError, load::batch::Work},
+    store::{error::StoreError, tx::Transaction},
 };
 
-use super::perform::Migration;
+use super::migration::Migration;
 
 /// Where the names of fetches stand: a type's name, or `Type.field`.
 const FETCHES: &[&str] = &[
@@ -20,7 +20,7 @@ const FETCHES: &[&str] = &[
 ];
 
 /// Forgets removed types, follows renamed ones, and lets new ones begin without a past.
-pub async fn types(work: &mut Work<'_>, migration: &Migration<'_>) -> Result<(), StoreError> {
+pub async fn types(work: &mut Transaction<'_>, migration: &Migration<'_>) -> Result<(), StoreError> {
     forget(work, migration, &Change::RemovedType).await?;
     for planned in migration.planned {
         let step = &planned.step;
@@ -52,7 +52,7 @@ pub async fn types(work: &mut Work<'_>, migration: &Migration<'_>) -> Result<(),
 }
 
 /// Gives a fetch its new name, and those of the type's fields with it.
-async fn rename(work: &mut Work<'_>, from: &str, to: &str) -> Result<(), StoreError> {
+async fn rename(work: &mut Transaction<'_>, from: &str, to: &str) -> Result<(), StoreError> {
     rename_fetch(work, from, to).await?;
     let (from, to) = (work.inner.dialect.literal(from), work.inner.dialect.literal(to));
     let column = work.quote("type");
@@ -62,7 +62,7 @@ async fn rename(work: &mut Work<'_>, from: &str, to: &str) -> Result<(), StoreEr
 
 /// Forgets all that is known of the fetches of types that a change befalls, runs and turns together: a schedule that knew of the
 /// one but not of the other would skip slots, or never end.
-async fn forget(work: &mut Work<'_>, migration: &Migration<'_>, change: &Change) -> Result<(), StoreError> {
+async fn forget(work: &mut Transaction<'_>, migration: &Migration<'_>, change: &Change) -> Result<(), StoreError> {
     let steps = migration.planned.iter().map(|planned| &planned.step);
     for step in steps.filter(|step| step.change == *change) {
         let name = work.inner.dialect.literal(&step.entity);
@@ -85,7 +85,7 @@ fn of(name: &str) -> String {
     format!("\"fetch\"={name} OR substr(\"fetch\",1,length({name})+1)={name}||'.'")
 }
 
-async fn rename_fetch(work: &mut Work<'_>, from: &str, to: &str) -> Result<(), StoreError> {
+async fn rename_fetch(work: &mut Transaction<'_>, from: &str, to: &str) -> Result<(), StoreError> {
     let (from, to) = (work.inner.dialect.literal(from), work.inner.dialect.literal(to));
     for table in FETCHES {
         // One of this name that was removed before may have left its history.

@@ -10,31 +10,22 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     layout::{
-        HASH_COLUMN, Layout,
-        steps::{Change, Step, Steps, stale},
+        HASH_COLUMN,
+        steps::{Change, Step, stale},
     },
     store::{
         db::{failpoint, pool::get},
         ddl::tables,
         error::StoreError,
-        load::batch::Work,
+        tx::Transaction,
         types::PlannedStep,
     },
 };
 
-use super::{carry, clear, index, items, names, reshape};
-
-/// Two layouts, and what lies between them.
-pub struct Migration<'a> {
-    pub stored: &'a Layout,
-    pub new: &'a Layout,
-    pub steps: &'a Steps,
-    /// The same steps, with what they touch.
-    pub planned: &'a [PlannedStep],
-}
+use super::{carry, clear, index, items, migration::Migration, names, reshape};
 
 /// Does every step. The indexes that are left for later are those that [`postponed`] finds.
-pub async fn perform(work: &mut Work<'_>, migration: &Migration<'_>) -> Result<(), StoreError> {
+pub async fn perform(work: &mut Transaction<'_>, migration: &Migration<'_>) -> Result<(), StoreError> {
     items::drop_old(work, migration).await?;
     clear::rows(work, migration).await?;
     mark_stale(work, migration).await?;
@@ -81,7 +72,7 @@ fn ends_epoch(step: &PlannedStep) -> bool {
         )
 }
 
-async fn create(work: &mut Work<'_>, migration: &Migration<'_>) -> Result<(), StoreError> {
+async fn create(work: &mut Transaction<'_>, migration: &Migration<'_>) -> Result<(), StoreError> {
     let dialect = work.inner.dialect;
     for entity in &migration.steps.created {
         let tables = migration.new.entity(*entity);
@@ -109,7 +100,7 @@ fn owing<'m>(migration: &'m Migration<'_>) -> impl Iterator<Item = &'m Step> {
 }
 
 /// A hash says that nothing differs from what an upstream sends. Where something is missing, it must not say so.
-async fn mark_stale(work: &mut Work<'_>, migration: &Migration<'_>) -> Result<(), StoreError> {
+async fn mark_stale(work: &mut Transaction<'_>, migration: &Migration<'_>) -> Result<(), StoreError> {
     let stale = stale(migration.new, owing(migration));
     for kept in migration.steps.kept.iter().filter(|kept| stale.contains(&kept.entity)) {
         let Some(tables) = migration.stored.entities.get(kept.stored) else {
@@ -125,7 +116,7 @@ async fn mark_stale(work: &mut Work<'_>, migration: &Migration<'_>) -> Result<()
 }
 
 /// Notes which fetches have to run soon, and what for.
-async fn owe(work: &mut Work<'_>, migration: &Migration<'_>) -> Result<(), StoreError> {
+async fn owe(work: &mut Transaction<'_>, migration: &Migration<'_>) -> Result<(), StoreError> {
     let mut owed: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for refill in owing(migration).filter_map(|step| step.refill.as_ref()) {
         for fetch in &refill.fetches {

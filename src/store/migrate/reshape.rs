@@ -6,10 +6,10 @@ use crate::{
         Column, EntityTables, HASH_COLUMN, JoinTable, Layout, POSITION_COLUMN, ROW_COLUMN,
         steps::{Change, Origin, Reshape, Step, Steps},
     },
-    store::{db::dialect::Dialect, ddl::tables, error::StoreError, load::batch::Work},
+    store::{db::dialect::Dialect, ddl::tables, error::StoreError, tx::Transaction},
 };
 
-use super::perform::Migration;
+use super::migration::Migration;
 
 /// The name of a table while it is built; types cannot be named so.
 const BUILT: &str = "hayloft_rebuilt";
@@ -22,7 +22,7 @@ struct Columns<'m> {
 }
 
 /// Gives a table and its links their new names.
-pub async fn rename(work: &mut Work<'_>, migration: &Migration<'_>, kept: &Reshape) -> Result<(), StoreError> {
+pub async fn rename(work: &mut Transaction<'_>, migration: &Migration<'_>, kept: &Reshape) -> Result<(), StoreError> {
     let new = migration.new.entity(kept.entity);
     let Some(old) = migration.stored.entities.get(kept.stored) else {
         return Ok(());
@@ -34,7 +34,7 @@ pub async fn rename(work: &mut Work<'_>, migration: &Migration<'_>, kept: &Resha
     Ok(())
 }
 
-async fn rename_table(work: &mut Work<'_>, old: &str, new: &str) -> Result<(), StoreError> {
+async fn rename_table(work: &mut Transaction<'_>, old: &str, new: &str) -> Result<(), StoreError> {
     if old != new {
         let sql = format!("ALTER TABLE {} RENAME TO {}", work.quote(old), work.quote(new));
         work.run(work.params(), sql).await?;
@@ -56,7 +56,7 @@ fn joins<'m>(
 }
 
 /// Brings the columns of a table and its links to the new layout; the names of the tables are the new ones already.
-pub async fn columns(work: &mut Work<'_>, migration: &Migration<'_>, kept: &Reshape) -> Result<(), StoreError> {
+pub async fn columns(work: &mut Transaction<'_>, migration: &Migration<'_>, kept: &Reshape) -> Result<(), StoreError> {
     let new = migration.new.entity(kept.entity);
     let Some(old) = migration.stored.entities.get(kept.stored) else {
         return Ok(());
@@ -95,7 +95,7 @@ pub async fn columns(work: &mut Work<'_>, migration: &Migration<'_>, kept: &Resh
 }
 
 async fn change(
-    work: &mut Work<'_>,
+    work: &mut Transaction<'_>,
     columns: &Columns<'_>,
     own: &[&str],
     build: impl Fn(&str, &dyn Dialect) -> String,
@@ -200,7 +200,7 @@ fn cast(dialect: &dyn Dialect, stored: &str, new: &Column) -> String {
 
 /// Builds the table anew and fills it from the old one.
 async fn rebuild(
-    work: &mut Work<'_>,
+    work: &mut Transaction<'_>,
     columns: &Columns<'_>,
     own: &[&str],
     build: impl Fn(&str, &dyn Dialect) -> String,

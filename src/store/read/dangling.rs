@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::{
     catalog::{EntityId, FieldId, FieldKind},
     layout::Column,
-    store::{Inner, Store, db::pool::get, error::StoreError, in_force},
+    store::{context::Context, db::pool::get, error::StoreError, in_force},
 };
 
 /// A field and how many of its links lead to no row.
@@ -18,15 +18,7 @@ pub struct Dangling {
     pub links: Option<u64>,
 }
 
-impl Store {
-    /// Counts the links of each field that lead nowhere; fields without any are left out. What is not counted within the
-    /// time is said to be unknown.
-    pub async fn dangling_links(&self, time: Duration) -> Result<Vec<Dangling>, StoreError> {
-        all(&self.inner, time).await
-    }
-}
-
-async fn all(inner: &Inner, time: Duration) -> Result<Vec<Dangling>, StoreError> {
+pub(crate) async fn all(inner: &Context, time: Duration) -> Result<Vec<Dangling>, StoreError> {
     let until = Instant::now() + time;
     let mut found = Vec::new();
     for (dangling, sql) in links(inner) {
@@ -41,7 +33,7 @@ async fn all(inner: &Inner, time: Duration) -> Result<Vec<Dangling>, StoreError>
     Ok(found)
 }
 
-async fn count(inner: &Inner, sql: String, time: Duration) -> Result<Option<u64>, StoreError> {
+async fn count(inner: &Context, sql: String, time: Duration) -> Result<Option<u64>, StoreError> {
     let readers = inner.readers.apart(time);
     let counted = match readers.take().await {
         Ok(reader) => in_force::read(inner, reader, inner.params().query(sql)).await,
@@ -59,7 +51,7 @@ async fn count(inner: &Inner, sql: String, time: Duration) -> Result<Option<u64>
 }
 
 /// Every field whose links may dangle, with the statement that counts them. The link to an owner never does.
-fn links(inner: &Inner) -> Vec<(Dangling, String)> {
+fn links(inner: &Context) -> Vec<(Dangling, String)> {
     let mut all = Vec::new();
     for id in inner.catalog.entity_ids() {
         let (entity, tables) = (inner.catalog.entity(id), inner.layout.entity(id));
@@ -89,7 +81,7 @@ fn links(inner: &Inner) -> Vec<(Dangling, String)> {
     all
 }
 
-fn statement(inner: &Inner, from: &str, own: &[&Column], target: EntityId, by: &[FieldId]) -> String {
+fn statement(inner: &Context, from: &str, own: &[&Column], target: EntityId, by: &[FieldId]) -> String {
     let tables = inner.layout.entity(target);
     let theirs = by.iter().flat_map(|field| tables.columns_of(*field));
     let theirs = theirs.filter_map(|at| tables.table.columns.get(at));

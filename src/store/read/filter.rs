@@ -3,10 +3,13 @@
 use crate::{
     catalog::{EntityId, FieldId},
     query::{Compare, Filter, Operand, Quantifier},
-    store::{error::StoreError, types::BindForm},
+    store::error::StoreError,
 };
 
-use super::compile::{ColumnAt, Compiler};
+use super::{
+    compiler::{ColumnAt, Compiler},
+    statement::BindForm,
+};
 
 impl Compiler<'_> {
     /// The condition on the row under `alias`; in `WHERE`, SQL null counts as false.

@@ -4,11 +4,10 @@ use crate::{
     catalog::EntityId,
     layout::ColumnKind,
     query::{FreshnessOutput, FreshnessValue, Operand},
-    store::types::BindForm,
     value::{Scalar, Value},
 };
 
-use super::{compile::Compiler, output::Pieces};
+use super::{compiler::Compiler, output::Pieces, statement::BindForm};
 
 const TIME: ColumnKind = ColumnKind::Scalar(Scalar::DateTime);
 

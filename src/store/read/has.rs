@@ -8,20 +8,15 @@ use crate::{
     catalog::{EntityId, FieldId, FieldKind, Leaf},
     layout::ROW_COLUMN,
     query::Operand,
-    store::{error::StoreError, types::BindForm},
+    store::error::StoreError,
     value::Scalar,
 };
 
-use super::{compile::Compiler, items::Items};
-
-/// A list of the row under an alias, and what it is searched for.
-pub(crate) struct Search {
-    /// The column as SQL.
-    pub list: String,
-    /// All operands, or any.
-    pub all: bool,
-    pub params: Vec<String>,
-}
+use super::{
+    compiler::Compiler,
+    items::{self, Items, Search},
+    statement::BindForm,
+};
 
 impl Compiler<'_> {
     /// Whether a list of the row under `alias` has all (or any) of the operands.
@@ -82,7 +77,10 @@ impl Compiler<'_> {
             (true, 0) => format!("{} IS NOT NULL", search.list),
             (false, 0) => "FALSE".to_owned(),
             (false, _) | (true, 1) => format!("{} (SELECT 1 {found})", self.exists_word()),
-            (true, _) => format!("(SELECT count(DISTINCT {element}.value) {found})={}", wanted(params)),
+            (true, _) => format!(
+                "(SELECT count(DISTINCT {element}.value) {found})={}",
+                items::wanted(params)
+            ),
         }
     }
 
@@ -92,10 +90,4 @@ impl Compiler<'_> {
         let (apart, row) = (self.taken_apart(search), self.name(alias, ROW_COLUMN));
         format!("CASE WHEN {many} THEN {apart} ELSE {row} IN ({rows}) END")
     }
-}
-
-/// How many operands there are; they may be equal, which only their values tell.
-pub(crate) fn wanted(params: &[String]) -> String {
-    let rows = params.join("),(");
-    format!("(SELECT count(DISTINCT column1) FROM (VALUES ({rows})) AS wanted)")
 }

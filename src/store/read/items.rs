@@ -5,13 +5,25 @@ use crate::{
     catalog::{EntityId, FieldId},
     layout::ROW_COLUMN,
     query::{Filter, Operand, Select},
-    store::{ddl::items, error::StoreError, types::BindForm},
+    store::{ddl::items, error::StoreError},
 };
 
-use super::{
-    compile::Compiler,
-    has::{Search, wanted},
-};
+use super::{compiler::Compiler, statement::BindForm};
+
+/// A list of the row under an alias, and what it is searched for.
+pub(crate) struct Search {
+    /// The column as SQL.
+    pub list: String,
+    /// All operands, or any.
+    pub all: bool,
+    pub params: Vec<String>,
+}
+
+/// How many operands there are; they may be equal, which only their values tell.
+pub(crate) fn wanted(params: &[String]) -> String {
+    let rows = params.join("),(");
+    format!("(SELECT count(DISTINCT column1) FROM (VALUES ({rows})) AS wanted)")
+}
 
 /// Operands that are looked for by their index. They stand in a statement several times.
 const OPERANDS_MAX: usize = 1_000;

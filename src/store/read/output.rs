@@ -9,7 +9,7 @@ use crate::{
     },
 };
 
-use super::compile::Compiler;
+use super::compiler::Compiler;
 
 /// `"key":` as JSON text.
 pub(crate) fn member_key(key: &str) -> String {

@@ -6,7 +6,7 @@ use crate::{
     store::error::StoreError,
 };
 
-use super::compile::{ColumnAt, Compiler};
+use super::compiler::{ColumnAt, Compiler};
 
 /// The rows on the other side of a relation, seen from the row `alias` of the owner.
 pub(crate) struct Step {

@@ -8,19 +8,22 @@ use std::{
 
 use crate::{
     store::{
-        Inner,
-        db::{params::Params, pool::get, rows::Rows},
+        context::Context,
+        db::{pool::get, rows::Rows},
         error::StoreError,
         in_force,
-        types::{Answer, Explanation, KeyedStatement, Loaded, RootShape, Statement},
+        types::{Answer, Explanation, Loaded},
     },
     value::{Key, Value},
 };
 
-use super::compile;
+use super::{
+    compile, operands,
+    statement::{KeyedStatement, RootShape, Statement},
+};
 
-pub(crate) async fn read(inner: &Inner, statement: &Statement, values: &[Value]) -> Result<Answer, StoreError> {
-    let params = Params::operands(&statement.binds, values, inner.dialect)?;
+pub(crate) async fn read(inner: &Context, statement: &Statement, values: &[Value]) -> Result<Answer, StoreError> {
+    let params = operands::operands(&statement.binds, values, inner.dialect)?;
     let reader = inner.readers.take().await?;
     let began = Instant::now();
     let rows = in_force::read(inner, reader, params.query(Arc::clone(&statement.sql))).await?;
@@ -69,7 +72,7 @@ fn assemble(roots: &[RootShape], found: &[Option<&str>]) -> String {
 }
 
 pub(crate) async fn load(
-    inner: &Inner,
+    inner: &Context,
     statement: &KeyedStatement,
     values: &[Value],
     keys: &[Key],
@@ -95,7 +98,7 @@ pub(crate) async fn load(
             )
             .into(),
         };
-        let params = Params::operands(&statement.binds, values, inner.dialect)?;
+        let params = operands::operands(&statement.binds, values, inner.dialect)?;
         let mut wanted = Rows::new(params, &statement.kinds, count);
         // Padding repeats the last key; its row is found twice and kept once.
         let padding = chunk.last().into_iter().cycle().take(count - chunk.len());
@@ -117,8 +120,12 @@ pub(crate) async fn load(
     Ok(Loaded { rows, took })
 }
 
-pub(crate) async fn explain(inner: &Inner, statement: &Statement, values: &[Value]) -> Result<Explanation, StoreError> {
-    let params = Params::operands(&statement.binds, values, inner.dialect)?;
+pub(crate) async fn explain(
+    inner: &Context,
+    statement: &Statement,
+    values: &[Value],
+) -> Result<Explanation, StoreError> {
+    let params = operands::operands(&statement.binds, values, inner.dialect)?;
     let reader = inner.readers.take().await?;
     let asked = params.query(inner.dialect.explain(&statement.sql));
     let lines = in_force::read(inner, reader, asked).await?;

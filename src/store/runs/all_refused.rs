@@ -6,13 +6,15 @@ use std::collections::BTreeMap;
 use crate::store::{
     db::pool::get,
     error::StoreError,
-    load::batch::{Change, Work},
+    load::batch::Batch,
+    system::change_log::Change,
+    tx::Transaction,
     types::{AllRefused, Run},
 };
 
 /// Looks within the transaction that ends the run. An answer about a row may say that there is nothing: then it has no row and
 /// nothing refused. One that leads to rows without bringing them has brought links, which are no rows in any count.
-pub(crate) async fn find(work: &mut Work<'_>, run: &Run) -> Result<Option<AllRefused>, StoreError> {
+pub(crate) async fn find(work: &mut Transaction<'_>, run: &Run) -> Result<Option<AllRefused>, StoreError> {
     let mut params = work.params();
     params.add(run.id)?;
     let sql = "SELECT refused_rows FROM hayloft_run AS r WHERE id=$1 AND refused_rows>0 \
@@ -44,22 +46,21 @@ pub(crate) struct Trial {
 }
 
 /// Before what was refused is tried again and rows are deleted. None: there is something that came of the run.
-pub(crate) async fn begin(work: &mut Work<'_>, run: &Run) -> Result<Option<Trial>, StoreError> {
+pub(crate) async fn begin(work: &mut Batch<'_>, run: &Run) -> Result<Option<Trial>, StoreError> {
     if find(work, run).await?.is_none() {
         return Ok(None);
     }
-    work.run(work.params(), "SAVEPOINT trial".to_owned()).await?;
+    work.plain("SAVEPOINT trial").await?;
     let changes = work.changes.clone();
     Ok(Some(Trial { changes }))
 }
 
 impl Trial {
     /// Afterwards: if all is refused still, nothing was deleted for it.
-    pub(crate) async fn end(self, work: &mut Work<'_>, run: &Run) -> Result<Option<AllRefused>, StoreError> {
+    pub(crate) async fn end(self, work: &mut Batch<'_>, run: &Run) -> Result<Option<AllRefused>, StoreError> {
         let all = find(work, run).await?;
         if all.is_some() {
-            work.run(work.params(), "ROLLBACK TO SAVEPOINT trial".to_owned())
-                .await?;
+            work.plain("ROLLBACK TO SAVEPOINT trial").await?;
             work.changes = self.changes;
         }
         Ok(all)

@@ -3,43 +3,33 @@
 //! Whoever decides about the runs of a fetch first takes its turn: a lock on one row until the transaction ends. So what a
 //! decision was made from is still so when it is written, on any database and with any number of processes.
 
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::store::{
-    Inner,
     commit::{self, Trace},
+    context::Context,
     db::{
         failpoint,
         pool::{Line, get},
     },
     error::StoreError,
-    load::batch::Work,
-    state::row_set,
+    in_force,
+    state::{row_set, run_memory::RunMemory},
+    system::{
+        clock, fetches, run_seen,
+        runs::{self, LEASE_SECONDS, SUMMARY, SUMMARY_COLUMNS},
+    },
+    tx::Transaction,
     types::{Checkpoint, Claim, Due, Hold, RESUME_MAX, Reason, Run, StartRun},
-};
-
-use super::{
-    aside,
-    finish::{LEASE_SECONDS, RunMemory, SUMMARY, SUMMARY_COLUMNS, hold, instant, lease_over, summary},
 };
 
 /// Microseconds after a slot that may be taken when it is tried again; each try takes the next one, so the first is free.
 const SLOT_TRIES: i64 = 16;
 
-/// Takes the turn of a fetch and gives its number, which counts on.
-pub async fn turn(work: &mut Work<'_>, fetch: &str) -> Result<i64, StoreError> {
-    let mut params = work.params();
-    params.add(fetch.to_owned())?;
-    let sql = "INSERT INTO hayloft_fetch(\"fetch\",turns) VALUES ($1,1) \
-               ON CONFLICT(\"fetch\") DO UPDATE SET turns=hayloft_fetch.turns+1 RETURNING turns";
-    let rows = work.all(params, sql.to_owned()).await?;
-    rows.first().map_or(Ok(0), |row| get(row, 0))
-}
-
 /// Starts a run in a slot of its own.
-pub async fn start(inner: &Inner, start: &StartRun) -> Result<Option<Run>, StoreError> {
-    let mut work = Work::in_force(inner).await?;
-    let turn = turn(&mut work, &start.fetch).await?;
+pub async fn start(inner: &Context, start: &StartRun) -> Result<Option<Run>, StoreError> {
+    let mut work = in_force::begin(inner).await?;
+    let turn = fetches::turn(&mut work, &start.fetch).await?;
     let asked = Asked {
         fetch: &start.fetch,
         turn,
@@ -63,9 +53,9 @@ pub async fn start(inner: &Inner, start: &StartRun) -> Result<Option<Run>, Store
 }
 
 /// Starts the next run of a fetch: goes on with an interrupted one, or takes the oldest slot that waits.
-pub async fn claim(inner: &Inner, claim: &Claim) -> Result<Option<Run>, StoreError> {
-    let mut work = Work::in_force(inner).await?;
-    let turn = turn(&mut work, &claim.fetch).await?;
+pub async fn claim(inner: &Context, claim: &Claim) -> Result<Option<Run>, StoreError> {
+    let mut work = in_force::begin(inner).await?;
+    let turn = fetches::turn(&mut work, &claim.fetch).await?;
     let asked = Asked {
         fetch: &claim.fetch,
         turn,
@@ -89,7 +79,7 @@ pub async fn claim(inner: &Inner, claim: &Claim) -> Result<Option<Run>, StoreErr
 }
 
 /// Gives the era that the run is of.
-async fn commit(work: Work<'_>, asked: &Asked<'_>, begun: bool) -> Result<u64, StoreError> {
+async fn commit(work: Transaction<'_>, asked: &Asked<'_>, begun: bool) -> Result<u64, StoreError> {
     let era = work.era;
     let trace = match begun {
         true => Trace::Claimed(asked.fetch, asked.turn),
@@ -118,7 +108,7 @@ struct Begun {
 }
 
 impl Begun {
-    fn run(self, inner: &Inner, era: u64, fetch: String, entity: crate::catalog::EntityId) -> Run {
+    fn run(self, inner: &Context, era: u64, fetch: String, entity: crate::catalog::EntityId) -> Run {
         let run = Run {
             id: self.id,
             fetch,
@@ -127,7 +117,7 @@ impl Begun {
             era,
             checkpoint: self.checkpoint,
         };
-        inner.remember(&run, self.memory);
+        inner.runs.remember(&run, self.memory);
         run
     }
 }
@@ -144,7 +134,7 @@ enum Settled {
 }
 
 /// Resumes or closes the newest run of the fetch if nobody has it in hand.
-async fn settle(work: &mut Work<'_>, asked: &Asked<'_>) -> Result<Settled, StoreError> {
+async fn settle(work: &mut Transaction<'_>, asked: &Asked<'_>) -> Result<Settled, StoreError> {
     let Some(newest) = newest(work, asked.fetch).await? else {
         return Ok(Settled::Nothing);
     };
@@ -153,7 +143,7 @@ async fn settle(work: &mut Work<'_>, asked: &Asked<'_>) -> Result<Settled, Store
         Hold::Held => return Ok(Settled::Held),
         Hold::Free => {}
     }
-    let aside = aside::is_aside(work, asked.fetch, newest.id, newest.working.as_deref()).await?;
+    let aside = fetches::is_aside(work, asked.fetch, newest.id, newest.working.as_deref()).await?;
     if aside && !asked.by_hand {
         return Ok(Settled::Held);
     }
@@ -182,14 +172,14 @@ struct Newest {
     working: Option<String>,
 }
 
-async fn newest(work: &mut Work<'_>, fetch: &str) -> Result<Option<Newest>, StoreError> {
+async fn newest(work: &mut Transaction<'_>, fetch: &str) -> Result<Option<Newest>, StoreError> {
     let mut params = work.params();
     params.add(fetch.to_owned())?;
     let oldest = -i64::try_from(RESUME_MAX.as_secs()).unwrap_or(i64::MAX);
     let sql = format!(
         "SELECT {SUMMARY},{},fence,definition,heartbeat_at>={},checkpoint,checkpoint_pages,checkpoint_rows,checkpoint_part,working \
          FROM hayloft_run WHERE \"fetch\"=$1 AND state<>'queued' ORDER BY turn DESC,id DESC LIMIT 1{}",
-        lease_over(work.inner),
+        runs::lease_over(work.inner),
         work.inner.now(oldest),
         work.inner.dialect.for_update()
     );
@@ -197,15 +187,15 @@ async fn newest(work: &mut Work<'_>, fetch: &str) -> Result<Option<Newest>, Stor
     rows.first().map(|row| read_newest(work.inner, row)).transpose()
 }
 
-fn read_newest(inner: &Inner, row: &Line) -> Result<Newest, StoreError> {
-    let run = summary(row)?;
+fn read_newest(inner: &Context, row: &Line) -> Result<Newest, StoreError> {
+    let run = runs::summary(row)?;
     let (over, fence): (bool, i64) = (get(row, SUMMARY_COLUMNS)?, get(row, SUMMARY_COLUMNS + 1)?);
     let next: Option<String> = get(row, SUMMARY_COLUMNS + 4)?;
     let (pages, rows): (i64, i64) = (get(row, SUMMARY_COLUMNS + 5)?, get(row, SUMMARY_COLUMNS + 6)?);
     Ok(Newest {
         id: run.id,
         slot: run.slot,
-        hold: hold(inner, &run, fence, over),
+        hold: runs::hold(inner, &run, fence, over),
         fence,
         definition: get(row, SUMMARY_COLUMNS + 2)?,
         fresh: get(row, SUMMARY_COLUMNS + 3)?,
@@ -220,10 +210,10 @@ fn read_newest(inner: &Inner, row: &Line) -> Result<Newest, StoreError> {
 }
 
 /// Puts a slot into the ledger; `None` when it is there already.
-pub async fn queue(work: &mut Work<'_>, fetch: &str, due: Due) -> Result<Option<i64>, StoreError> {
+pub async fn queue(work: &mut Transaction<'_>, fetch: &str, due: Due) -> Result<Option<i64>, StoreError> {
     let mut params = work.params();
     params.add(fetch.to_owned())?;
-    params.add(slot_text(due.slot))?;
+    params.add(clock::slot_text(due.slot))?;
     params.add(due.reason.name())?;
     params.add(work.inner.catalog.fingerprint.clone())?;
     let now = work.inner.now(0);
@@ -238,7 +228,7 @@ pub async fn queue(work: &mut Work<'_>, fetch: &str, due: Due) -> Result<Option<
 
 /// The same once more, in the first free slot after the one that was tried: it comes before all newer ones, and counts for none
 /// of them.
-async fn queue_again(work: &mut Work<'_>, fetch: &str, tried: DateTime<Utc>) -> Result<(), StoreError> {
+async fn queue_again(work: &mut Transaction<'_>, fetch: &str, tried: DateTime<Utc>) -> Result<(), StoreError> {
     for step in 1..=SLOT_TRIES {
         let due = Due {
             slot: tried + TimeDelta::microseconds(step),
@@ -253,28 +243,16 @@ async fn queue_again(work: &mut Work<'_>, fetch: &str, tried: DateTime<Utc>) -> 
     )))
 }
 
-async fn is_waiting(work: &mut Work<'_>, fetch: &str) -> Result<bool, StoreError> {
+async fn is_waiting(work: &mut Transaction<'_>, fetch: &str) -> Result<bool, StoreError> {
     let mut params = work.params();
     params.add(fetch.to_owned())?;
     let sql = "SELECT id FROM hayloft_run WHERE \"fetch\"=$1 AND state='queued' LIMIT 1".to_owned();
     Ok(!work.all(params, sql).await?.is_empty())
 }
 
-/// Slots are microseconds in text, so that text order is time order.
-pub fn slot_text(slot: DateTime<Utc>) -> String {
-    slot.to_rfc3339_opts(SecondsFormat::Micros, true)
-}
-
-/// The database's clock within a transaction.
-pub async fn now(work: &mut Work<'_>) -> Result<DateTime<Utc>, StoreError> {
-    let sql = format!("SELECT {}", work.inner.now(0));
-    let rows = work.all(work.params(), sql).await?;
-    instant(&rows.first().map_or(Ok(String::new()), |row| get(row, 0))?)
-}
-
 /// Claims a slot that waits, the oldest unless `only` names one. Nothing runs while another run of the fetch does: its turn
 /// is ours, and the index over running runs would refuse it.
-async fn begin(work: &mut Work<'_>, asked: &Asked<'_>, only: Option<i64>) -> Result<Option<Begun>, StoreError> {
+async fn begin(work: &mut Transaction<'_>, asked: &Asked<'_>, only: Option<i64>) -> Result<Option<Begun>, StoreError> {
     let mut params = work.params();
     params.add(asked.fetch.to_owned())?;
     params.add(asked.turn)?;
@@ -295,7 +273,7 @@ async fn begin(work: &mut Work<'_>, asked: &Asked<'_>, only: Option<i64>) -> Res
     );
     let rows = work.all(params, sql).await?;
     let Some(row) = rows.first() else { return Ok(None) };
-    let repeating = repeating(work, asked.fetch).await?;
+    let repeating = runs::repeating(work, asked.fetch).await?;
     Ok(Some(Begun {
         id: get(row, 0)?,
         fence: get(row, 1)?,
@@ -308,7 +286,7 @@ async fn begin(work: &mut Work<'_>, asked: &Asked<'_>, only: Option<i64>) -> Res
 }
 
 async fn resume(
-    work: &mut Work<'_>,
+    work: &mut Transaction<'_>,
     asked: &Asked<'_>,
     newest: &Newest,
     checkpoint: Checkpoint,
@@ -329,41 +307,14 @@ async fn resume(
         fence: newest.fence + 1,
         checkpoint: Some(checkpoint),
         memory: RunMemory {
-            repeating: repeating(work, asked.fetch).await?,
+            repeating: runs::repeating(work, asked.fetch).await?,
             ..seen_before(work, newest).await?
         },
     })
 }
 
-/// Notes which rows came several times.
-pub async fn note_repeating(work: &mut Work<'_>, run: &Run, copied: &[i64]) -> Result<(), StoreError> {
-    if copied.is_empty() {
-        return Ok(());
-    }
-    let mut params = work.params();
-    params.add(run.id)?;
-    params.add(row_set::pack(&mut copied.to_vec()))?;
-    let sql = "UPDATE hayloft_run SET repeating=$2 WHERE id=$1".to_owned();
-    work.run(params, sql).await.map(|_| ())
-}
-
-/// The rows whose key came several times in the last complete run.
-async fn repeating(work: &mut Work<'_>, fetch: &str) -> Result<row_set::RowSet, StoreError> {
-    let mut params = work.params();
-    params.add(fetch.to_owned())?;
-    let sql =
-        "SELECT repeating FROM hayloft_run WHERE \"fetch\"=$1 AND state='complete' ORDER BY turn DESC,id DESC LIMIT 1";
-    let rows = work.all(params, sql.to_owned()).await?;
-    let bytes: Option<Vec<u8>> = rows.first().map_or(Ok(None), |row| get(row, 0))?;
-    let mut repeating = row_set::RowSet::default();
-    for row in bytes.and_then(|bytes| row_set::unpack(&bytes)).unwrap_or_default() {
-        repeating.insert(row);
-    }
-    Ok(repeating)
-}
-
 /// What the interrupted run had seen up to its checkpoint; what it saw of the page after that will be read again.
-async fn seen_before(work: &mut Work<'_>, newest: &Newest) -> Result<RunMemory, StoreError> {
+async fn seen_before(work: &mut Transaction<'_>, newest: &Newest) -> Result<RunMemory, StoreError> {
     let mut params = work.params();
     params.add(newest.id)?;
     params.add(newest.part)?;
@@ -387,19 +338,11 @@ async fn seen_before(work: &mut Work<'_>, newest: &Newest) -> Result<RunMemory, 
 }
 
 /// Ends an interrupted run for good.
-async fn close(work: &mut Work<'_>, id: i64) -> Result<(), StoreError> {
+async fn close(work: &mut Transaction<'_>, id: i64) -> Result<(), StoreError> {
     let mut params = work.params();
     params.add(id)?;
     let now = work.inner.now(0);
     let sql = format!("UPDATE hayloft_run SET state='interrupted',finished_at=coalesce(finished_at,{now}) WHERE id=$1");
     work.run(params, sql).await?;
-    forget_seen(work, id).await
-}
-
-pub async fn forget_seen(work: &mut Work<'_>, run: i64) -> Result<(), StoreError> {
-    let mut params = work.params();
-    params.add(run)?;
-    let sql = "DELETE FROM hayloft_run_seen WHERE run=$1".to_owned();
-    work.run(params, sql).await?;
-    Ok(())
+    run_seen::forget(work, id).await
 }

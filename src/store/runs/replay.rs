@@ -1,18 +1,10 @@
 //! Makes the next run read again, in full, what had rejected records. Knows the quarantine and what is remembered of requests.
 
-use crate::{
-    catalog::FetchId,
-    store::{
-        Inner, Store,
-        db::{pool::get, retry::in_line},
-        error::StoreError,
-        load::batch::Work,
-    },
-};
+use crate::store::{context::Context, db::pool::get, error::StoreError, tx::Transaction};
 
 /// Forgets what would vouch for the answers that had rejected records; gives how many such records there are.
-pub(crate) async fn forget(inner: &Inner, fetch: &str, on_field: bool) -> Result<u64, StoreError> {
-    let mut work = Work::begin(inner).await?;
+pub(crate) async fn forget(inner: &Context, fetch: &str, on_field: bool) -> Result<u64, StoreError> {
+    let mut work = Transaction::begin(inner).await?;
     let mut params = work.params();
     params.add(fetch.to_owned())?;
     let sql = "SELECT CAST(count(*) AS BIGINT) FROM hayloft_quarantine WHERE \"fetch\"=$1".to_owned();
@@ -40,13 +32,4 @@ pub(crate) async fn forget(inner: &Inner, fetch: &str, on_field: bool) -> Result
     work.run(params, forget.to_owned()).await?;
     work.commit().await?;
     Ok(rejected.unsigned_abs())
-}
-
-impl Store {
-    /// Makes the next run read again, in full, what had rejected records; gives how many of these there are.
-    pub async fn forget_rejected(&self, fetch: FetchId) -> Result<u64, StoreError> {
-        let catalog = &self.inner.catalog;
-        let (name, on_field) = (catalog.fetch_name(fetch), catalog.fetch(fetch).each.is_some());
-        in_line!(forget(&self.inner, &name, on_field).await)
-    }
 }

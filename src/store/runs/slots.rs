@@ -1,19 +1,21 @@
 //! The slots of a fetch that wait: queued by the rule of who schedules, within the turn of the fetch. Knows slots; no runs.
 
 use crate::store::{
-    Inner,
+    context::Context,
     error::StoreError,
-    load::batch::Work,
+    in_force,
+    system::{clock, fetches},
+    tx::Transaction,
     types::{FetchStatus, Plan, PlanRule},
 };
 
 use super::{claim, status};
 
 /// Asks the rule what the ledger lacks, writes it, and gives what is known of the fetch then.
-pub async fn plan(inner: &Inner, fetch: &str, rule: PlanRule<'_>) -> Result<FetchStatus, StoreError> {
-    let mut work = Work::in_force(inner).await?;
-    claim::turn(&mut work, fetch).await?;
-    let now = claim::now(&mut work).await?;
+pub async fn plan(inner: &Context, fetch: &str, rule: PlanRule<'_>) -> Result<FetchStatus, StoreError> {
+    let mut work = in_force::begin(inner).await?;
+    fetches::turn(&mut work, fetch).await?;
+    let now = clock::now_within(&mut work).await?;
     let known = status::within(&mut work, fetch).await?;
     let Plan { add, keep, looked } = rule(&known, now);
     for due in add {
@@ -21,7 +23,7 @@ pub async fn plan(inner: &Inner, fetch: &str, rule: PlanRule<'_>) -> Result<Fetc
     }
     leave_out(&mut work, fetch, keep).await?;
     if looked {
-        note_look(&mut work, fetch).await?;
+        fetches::note_look(&mut work, fetch).await?;
     }
     let known = status::within(&mut work, fetch).await?;
     work.commit().await?;
@@ -29,7 +31,7 @@ pub async fn plan(inner: &Inner, fetch: &str, rule: PlanRule<'_>) -> Result<Fetc
 }
 
 /// Takes the oldest waiting slots out again, and those of a clock that ran ahead: they come again when it is time.
-async fn leave_out(work: &mut Work<'_>, fetch: &str, keep: usize) -> Result<(), StoreError> {
+async fn leave_out(work: &mut Transaction<'_>, fetch: &str, keep: usize) -> Result<(), StoreError> {
     let mut params = work.params();
     params.add(fetch.to_owned())?;
     params.add(i64::try_from(keep).unwrap_or(i64::MAX))?;
@@ -37,17 +39,6 @@ async fn leave_out(work: &mut Work<'_>, fetch: &str, keep: usize) -> Result<(), 
     let sql = format!(
         "DELETE FROM hayloft_run WHERE \"fetch\"=$1 AND state='queued' AND (slot>{now} OR id NOT IN \
          (SELECT id FROM hayloft_run WHERE \"fetch\"=$1 AND state='queued' AND slot<={now} ORDER BY slot DESC LIMIT $2))"
-    );
-    work.run(params, sql).await?;
-    Ok(())
-}
-
-async fn note_look(work: &mut Work<'_>, fetch: &str) -> Result<(), StoreError> {
-    let mut params = work.params();
-    params.add(fetch.to_owned())?;
-    let sql = format!(
-        "UPDATE hayloft_fetch SET looked_at={} WHERE \"fetch\"=$1",
-        work.inner.now(0)
     );
     work.run(params, sql).await?;
     Ok(())

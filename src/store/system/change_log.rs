@@ -1,14 +1,139 @@
-//! The change log as a whole: its head, and what it lets go. Knows the log's columns; no runs, no tables.
+//! `hayloft_change_pack` and `hayloft_feed_head`: what transactions changed, in order; its head, and what it lets go. Knows no rows.
 
-use std::sync::PoisonError;
+use std::{collections::BTreeMap, sync::PoisonError};
 
-use crate::store::{
-    Inner,
-    db::{params::Params, pool::get},
-    error::StoreError,
-    load::batch::Work,
-    types::LogHead,
+use crate::{
+    catalog::EntityId,
+    store::{
+        context::Context,
+        db::{
+            failpoint,
+            params::{Kind, Params},
+            pool::get,
+            rows::Rows,
+        },
+        error::StoreError,
+        tx::Transaction,
+        types::{LogHead, Run},
+    },
 };
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Op {
+    New,
+    Changed,
+    Gone,
+}
+
+impl Op {
+    pub fn name(self) -> &'static str {
+        match self {
+            Op::New => "new",
+            Op::Changed => "changed",
+            Op::Gone => "gone",
+        }
+    }
+}
+
+/// Changes of one kind, by group, type and kind.
+pub type Change = (u32, EntityId, Op);
+
+/// The changes of a transaction: the keys of rows as JSON, in the order in which they will be numbered.
+pub type Changes = BTreeMap<Change, Vec<String>>;
+
+/// The columns of the log. The changes of one kind to one type stand together: a row each would be a quarter of what a load costs.
+const COLUMNS: [&str; 7] = ["seq", "first_seq", "type", "op", "row_keys", "run", "at"];
+const KINDS: [Kind; 7] = [
+    Kind::Int,
+    Kind::Int,
+    Kind::Text,
+    Kind::Text,
+    Kind::Text,
+    Kind::Int,
+    Kind::Text,
+];
+/// Changes of one pack: some ten kilobytes, so that a reader who wants one of them does not read much more.
+const PACK: usize = 1_000;
+
+/// The numbers that entries got: after the first, up to the second.
+pub struct Logged {
+    pub after: i64,
+    pub head: i64,
+}
+
+/// Writes the changes noted so far; `None` when there are none. Who writes then waits for this transaction to end.
+pub async fn append(work: &mut Transaction<'_>, run: &Run, changes: Changes) -> Result<Option<Logged>, StoreError> {
+    let count: usize = changes.values().map(Vec::len).sum();
+    if count == 0 {
+        return Ok(None);
+    }
+    let mut params = work.params();
+    params.add(count as i64)?;
+    let now = work.inner.now(0);
+    let sql = format!("UPDATE hayloft_feed_head SET seq=seq+$1 WHERE one=1 RETURNING seq,{now}");
+    let lines = work.all(params, sql).await?;
+    let (head, at) = match lines.first() {
+        Some(line) => (get(line, 0)?, get::<String>(line, 1)?),
+        None => {
+            return Err(StoreError::Refused(
+                "the change log has no head; open the database anew".to_owned(),
+            ));
+        }
+    };
+    failpoint::point("commit::head");
+    let logged = Logged {
+        after: head - count as i64,
+        head,
+    };
+    let mut packs: Vec<Pack> = Vec::new();
+    let mut seq = logged.after;
+    for ((_, entity, op), keys) in changes {
+        for keys in keys.chunks(PACK) {
+            packs.push(Pack {
+                first: seq + 1,
+                last: seq + keys.len() as i64,
+                of: &work.inner.catalog.entity(entity).name,
+                op,
+                keys: format!("[{}]", keys.join(",")),
+            });
+            seq += keys.len() as i64;
+        }
+    }
+    insert(work, run, &at, &packs).await?;
+    Ok(Some(logged))
+}
+
+/// Changes whose numbers follow each other.
+struct Pack<'a> {
+    first: i64,
+    last: i64,
+    of: &'a str,
+    op: Op,
+    keys: String,
+}
+
+async fn insert(work: &mut Transaction<'_>, run: &Run, at: &str, packs: &[Pack<'_>]) -> Result<(), StoreError> {
+    let mut from = 0;
+    for size in work.inner.dialect.row_sizes(packs.len(), KINDS.len()) {
+        let mut rows = Rows::to_add(work.inner.dialect, &KINDS, size);
+        for pack in packs.iter().skip(from).take(size) {
+            rows.int(pack.last)?;
+            rows.int(pack.first)?;
+            rows.text(pack.of)?;
+            rows.text(pack.op.name())?;
+            rows.text(pack.keys.as_str())?;
+            rows.int(run.id)?;
+            rows.text(at)?;
+        }
+        from += size;
+        let sql = work
+            .inner
+            .dialect
+            .add_rows("hayloft_change_pack", &COLUMNS, &KINDS, size);
+        work.run(rows.bind()?, sql).await?;
+    }
+    Ok(())
+}
 
 /// Changes that one transaction takes out: some milliseconds, so that no commit waits long for it.
 const STEP: i64 = 10_000;
@@ -19,7 +144,7 @@ const STEPS_MAX: usize = 500;
 const AGE_MAX: i64 = 100 * 365 * 86_400;
 
 /// The epoch of the log, and the first and the last change that are kept.
-pub(crate) async fn head(inner: &Inner) -> Result<LogHead, StoreError> {
+pub(crate) async fn head(inner: &Context) -> Result<LogHead, StoreError> {
     let sql = "SELECT epoch,seq,(SELECT min(first_seq) FROM hayloft_change_pack) FROM hayloft_feed_head WHERE one=1";
     let found = inner.own.take().await?.fetch(inner.params().query(sql)).await?;
     let Some(row) = found.first() else {
@@ -34,7 +159,7 @@ pub(crate) async fn head(inner: &Inner) -> Result<LogHead, StoreError> {
 }
 
 /// Takes out what is older, or more, than is kept. A failure is told in the log and costs nothing: the next run goes on.
-pub(crate) async fn prune(inner: &Inner) {
+pub(crate) async fn prune(inner: &Context) {
     for _ in 0..STEPS_MAX {
         match step(inner).await {
             Ok(true) => {}
@@ -48,7 +173,7 @@ pub(crate) async fn prune(inner: &Inner) {
 }
 
 /// One step from the old end; whether there may be another.
-async fn step(inner: &Inner) -> Result<bool, StoreError> {
+async fn step(inner: &Context) -> Result<bool, StoreError> {
     let keep = *inner.retention.lock().unwrap_or_else(PoisonError::into_inner);
     let head = head(inner).await?;
     let most = i64::try_from(keep.changes).unwrap_or(i64::MAX);
@@ -68,7 +193,7 @@ async fn step(inner: &Inner) -> Result<bool, StoreError> {
     if until <= head.first {
         return Ok(false);
     }
-    let mut work = Work::begin(inner).await?;
+    let mut work = Transaction::begin(inner).await?;
     let mut params = work.params();
     params.add(until)?;
     let sql = "DELETE FROM hayloft_change_pack WHERE seq<$1".to_owned();
@@ -77,7 +202,7 @@ async fn step(inner: &Inner) -> Result<bool, StoreError> {
     Ok(stays.is_none() && until <= head.head)
 }
 
-async fn one(inner: &Inner, params: Params, sql: String) -> Result<Option<i64>, StoreError> {
+async fn one(inner: &Context, params: Params, sql: String) -> Result<Option<i64>, StoreError> {
     let found = inner.own.take().await?.fetch(params.query(sql)).await?;
     found.first().map_or(Ok(None), |row| get(row, 0))
 }

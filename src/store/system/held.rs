@@ -3,48 +3,16 @@
 //!
 //! A decision is about rows, not about a number: whoever approves 40 rows has not approved 400 that are missing next time.
 
-use chrono::{DateTime, Utc};
-
 use crate::store::{
-    Inner, Store,
-    db::{pool::get, retry::in_line},
+    context::Context,
+    db::pool::get,
     error::StoreError,
-    load::batch::Work,
-    runs::finish::instant,
     state::row_set::{RowSet, pack, unpack},
+    tx::Transaction,
+    types::{Decision, HeldDeletion},
 };
 
-/// What may have been decided of held rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decision {
-    /// Nothing yet.
-    Open,
-    /// They may go, when the next complete run misses them, too.
-    Approved,
-    /// They stay, until the upstream has them again.
-    Kept,
-}
-
-impl Decision {
-    const ALL: [Decision; 3] = [Decision::Open, Decision::Approved, Decision::Kept];
-
-    fn name(self) -> &'static str {
-        match self {
-            Decision::Open => "open",
-            Decision::Approved => "approved",
-            Decision::Kept => "kept",
-        }
-    }
-}
-
-/// Rows that a complete run did not see, and that were too many to be deleted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HeldDeletion {
-    pub fetch: String,
-    pub rows: u64,
-    /// When the last run that missed them ended.
-    pub at: DateTime<Utc>,
-}
+use super::clock;
 
 /// What is stored of a fetch.
 #[derive(Default)]
@@ -77,7 +45,7 @@ pub(crate) fn set(rows: &[i64]) -> RowSet {
 }
 
 /// All that is held of a fetch.
-pub(crate) async fn of(work: &mut Work<'_>, fetch: &str) -> Result<Held, StoreError> {
+pub(crate) async fn of(work: &mut Transaction<'_>, fetch: &str) -> Result<Held, StoreError> {
     let mut params = work.params();
     params.add(fetch.to_owned())?;
     let sql = "SELECT decision,seen FROM hayloft_held WHERE \"fetch\"=$1".to_owned();
@@ -93,7 +61,7 @@ pub(crate) async fn of(work: &mut Work<'_>, fetch: &str) -> Result<Held, StoreEr
 }
 
 /// Puts these rows in the place of all that was held of the fetch.
-pub(crate) async fn put(work: &mut Work<'_>, fetch: &str, run: i64, mut held: Held) -> Result<(), StoreError> {
+pub(crate) async fn put(work: &mut Transaction<'_>, fetch: &str, run: i64, mut held: Held) -> Result<(), StoreError> {
     let mut params = work.params();
     params.add(fetch.to_owned())?;
     let sql = "DELETE FROM hayloft_held WHERE \"fetch\"=$1".to_owned();
@@ -119,22 +87,22 @@ pub(crate) async fn put(work: &mut Work<'_>, fetch: &str, run: i64, mut held: He
 }
 
 /// What waits for a decision.
-async fn open(inner: &Inner) -> Result<Vec<HeldDeletion>, StoreError> {
+pub(crate) async fn open(inner: &Context) -> Result<Vec<HeldDeletion>, StoreError> {
     let sql = "SELECT \"fetch\",rows,at FROM hayloft_held WHERE decision='open' ORDER BY \"fetch\"".to_owned();
     let lines = inner.own.take().await?.fetch(inner.params().query(sql)).await?;
     let held = lines.iter().map(|line| {
         Ok(HeldDeletion {
             fetch: get(line, 0)?,
             rows: get::<i64>(line, 1)?.unsigned_abs(),
-            at: instant(&get::<String>(line, 2)?)?,
+            at: clock::instant(&get::<String>(line, 2)?)?,
         })
     });
     held.collect()
 }
 
 /// Decides about the rows that are held of a fetch; gives how many they are, 0 when none is.
-async fn decide(inner: &Inner, fetch: &str, decision: Decision) -> Result<u64, StoreError> {
-    let mut work = Work::begin(inner).await?;
+pub(crate) async fn decide(inner: &Context, fetch: &str, decision: Decision) -> Result<u64, StoreError> {
+    let mut work = Transaction::begin(inner).await?;
     // One decision at a time, and none beside a run's own end.
     let mut params = work.params();
     params.add(fetch.to_owned())?;
@@ -154,17 +122,4 @@ async fn decide(inner: &Inner, fetch: &str, decision: Decision) -> Result<u64, S
     put(&mut work, fetch, run, held).await?;
     work.commit().await?;
     Ok(count)
-}
-
-impl Store {
-    /// Deletions that were too many and wait for a decision.
-    pub async fn held_deletions(&self) -> Result<Vec<HeldDeletion>, StoreError> {
-        open(&self.inner).await
-    }
-
-    /// Decides about the rows that are held of a fetch, and gives how many they are: 0 when none is. Approved rows go with the
-    /// next complete run that misses them, too; kept ones stay until the upstream has them again.
-    pub async fn decide_held(&self, fetch: &str, decision: Decision) -> Result<u64, StoreError> {
-        in_line!(decide(&self.inner, fetch, decision).await)
-    }
 }

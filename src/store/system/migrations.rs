@@ -5,11 +5,10 @@ use migration::{Migrator, MigratorTrait};
 use sea_orm::TransactionTrait;
 
 use crate::store::{
-    Inner,
+    context::Context,
     db::{
-        failpoint,
+        failpoint, open_error,
         pool::{Line, get},
-        sqlite::file,
     },
     error::StoreError,
 };
@@ -18,8 +17,8 @@ use crate::store::{
 pub(crate) const VERSIONS: &str = "SELECT version FROM hayloft_migration";
 
 /// Makes what is missing. The tool's own way is one transaction for each version, and on SQLite none.
-pub(crate) async fn bring_up(inner: &Inner) -> Result<(), StoreError> {
-    let broken = |error: sea_orm::DbErr| file::cannot_migrate(&inner.place, error);
+pub(crate) async fn bring_up(inner: &Context) -> Result<(), StoreError> {
+    let broken = |error: sea_orm::DbErr| open_error::cannot_migrate(&inner.place, error);
     let connection = inner.writer()?.connection();
     let transaction = connection.begin().await.map_err(broken)?;
     Migrator::up(&transaction, None).await.map_err(broken)?;

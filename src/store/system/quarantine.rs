@@ -1,62 +1,99 @@
-//! The rejected records, all of them, as far as they are kept. Only reads; knows the quarantine's columns.
+//! `hayloft_quarantine`: records that were rejected, as far as they are kept. Knows that table; not why a record is rejected.
 
-use chrono::{DateTime, Utc};
-
-use crate::store::{
-    Inner, Store,
-    db::{
-        params::Params,
-        pool::{Line, get},
+use crate::{
+    store::{
+        bulk::delete_where,
+        context::{self, Context},
+        db::{
+            params::{Kind, Params},
+            pool::{Line, get},
+        },
+        error::StoreError,
+        tx::Transaction,
+        types::{Refused, Rejected, RejectedFilter, RejectedRuns, Run},
     },
-    error::StoreError,
-    runs::finish::instant,
+    value::Value,
 };
 
-/// Which rejected records are asked for.
-#[derive(Clone, Debug, Default)]
-pub struct RejectedFilter {
-    pub fetch: Option<String>,
-    /// A part of the reason, in any case.
-    pub reason: Option<String>,
-    /// The key as it is shown.
-    pub key: Option<String>,
-    pub runs: RejectedRuns,
+use super::clock;
+
+/// Forgets what earlier answers about these rows had that was refused.
+pub async fn forget_of(work: &mut Transaction<'_>, fetch: &str, parents: &[i64]) -> Result<(), StoreError> {
+    let name = Value::Text(fetch.to_owned());
+    let of: Vec<Vec<Value>> = parents.iter().map(|row| vec![name.clone(), Value::Int(*row)]).collect();
+    let columns = [("fetch", Kind::Text), ("parent", Kind::Int)];
+    delete_where(work, "hayloft_quarantine", &columns, &of).await
 }
 
-/// Of which runs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum RejectedRuns {
-    /// The one of each fetch that began last; of a field's fetch, the last answers.
-    #[default]
-    Last,
-    One(i64),
-    /// All whose records are kept.
-    All,
+pub(crate) async fn forget(work: &mut Transaction<'_>, id: i64) -> Result<(), StoreError> {
+    let mut params = work.params();
+    params.add(id)?;
+    work.run(params, "DELETE FROM hayloft_quarantine WHERE id=$1".to_owned())
+        .await?;
+    Ok(())
 }
 
-/// A record in the quarantine.
-#[derive(Clone, Debug)]
-pub struct Rejected {
-    /// Its number; later ones are higher.
-    pub id: i64,
-    pub run: i64,
-    pub fetch: String,
-    pub key: Option<String>,
-    pub reason: String,
-    pub record: String,
-    /// What it was asked for by, once its page has ended.
-    pub request: Option<String>,
-    pub at: DateTime<Utc>,
+/// The number of the new entry.
+pub(crate) async fn insert_refused(
+    work: &mut Transaction<'_>,
+    run: &Run,
+    refused: &Refused,
+) -> Result<i64, StoreError> {
+    let mut params = work.params();
+    params.add(run.id)?;
+    params.add(run.fetch.clone())?;
+    params.add(refused.key.clone())?;
+    params.add(refused.reason.clone())?;
+    params.add(refused.record.clone())?;
+    let now = work.inner.dialect.now(0);
+    let sql = format!(
+        "INSERT INTO hayloft_quarantine(run,\"fetch\",row_key,reason,record,at) VALUES ($1,$2,$3,$4,$5,{now}) RETURNING id"
+    );
+    work.all(params, sql).await?.first().map_or(Ok(0), |row| get(row, 0))
 }
 
-impl Store {
-    /// The rejected records of a filter in their order, at most `limit` of those after the number `after`.
-    pub async fn rejected(&self, filter: &RejectedFilter, after: i64, limit: u32) -> Result<Vec<Rejected>, StoreError> {
-        list(&self.inner, filter, after, limit).await
-    }
+/// Notes which request brought the refused records of a page, from the first of them on.
+pub(crate) async fn name_refused(
+    work: &mut Transaction<'_>,
+    run: &Run,
+    first: i64,
+    request: &str,
+) -> Result<(), StoreError> {
+    let mut params = work.params();
+    params.add(request.to_owned())?;
+    params.add(first)?;
+    params.add(run.id)?;
+    let sql = "UPDATE hayloft_quarantine SET request=$1 WHERE id>=$2 AND run=$3";
+    work.run(params, sql.to_owned()).await?;
+    Ok(())
 }
 
-async fn list(inner: &Inner, filter: &RejectedFilter, after: i64, limit: u32) -> Result<Vec<Rejected>, StoreError> {
+pub(crate) async fn newest(inner: &Context, fetch: &str, limit: u32) -> Result<Vec<Refused>, StoreError> {
+    let mut params = inner.params();
+    params.add(fetch.to_owned())?;
+    params.add(i64::from(limit))?;
+    let sql =
+        "SELECT row_key,reason,record FROM hayloft_quarantine WHERE \"fetch\"=$1 ORDER BY id DESC LIMIT $2".to_owned();
+    let found = context::ask(inner, params, sql).await?;
+    found
+        .iter()
+        .map(|row| {
+            Ok(Refused {
+                key: get(row, 0)?,
+                id: None,
+                reason: get(row, 1)?,
+                record: get(row, 2)?,
+            })
+        })
+        .collect()
+}
+
+pub(crate) async fn list(
+    inner: &Context,
+    filter: &RejectedFilter,
+    after: i64,
+    limit: u32,
+) -> Result<Vec<Rejected>, StoreError> {
     let mut asked = Asked {
         params: inner.params(),
         count: 2,
@@ -128,6 +165,6 @@ fn rejected(line: &Line) -> Result<Rejected, StoreError> {
         reason: get(line, 4)?,
         record: get(line, 5)?,
         request: get(line, 6)?,
-        at: instant(&get::<String>(line, 7)?)?,
+        at: clock::instant(&get::<String>(line, 7)?)?,
     })
 }

@@ -6,22 +6,10 @@
 
 use crate::{
     catalog::FetchId,
-    store::{Inner, db::pool::get, error::StoreError, load::batch::Work},
+    store::{context::Context, db::pool::get, error::StoreError, tx::Transaction, types::Reading},
 };
 
 use super::processes;
-
-/// How what is stored of a fetch was read, seen from the definition of this process.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Reading {
-    /// As this definition does, or nobody knows.
-    #[default]
-    Same,
-    /// In another way: a whole harvest is owed.
-    Changed,
-    /// Live processes have a definition in force that reads it in another way: it is theirs to harvest.
-    Others,
-}
 
 /// The signatures that are known of a fetch.
 pub(crate) struct Signatures {
@@ -32,7 +20,7 @@ pub(crate) struct Signatures {
 }
 
 /// The same as columns of a `SELECT`; `$1` is the fetch.
-pub(crate) fn columns(inner: &Inner) -> String {
+pub(crate) fn columns(inner: &Context) -> String {
     let own = inner.dialect.literal(&inner.process);
     let live = processes::live(inner);
     format!(
@@ -43,7 +31,7 @@ pub(crate) fn columns(inner: &Inner) -> String {
 }
 
 /// Compares them with the definition of this process. A fetch that it does not know is not its own to judge.
-pub(crate) fn judge(inner: &Inner, fetch: &str, known: &Signatures) -> Reading {
+pub(crate) fn judge(inner: &Context, fetch: &str, known: &Signatures) -> Reading {
     let Some(own) = signature(inner, fetch) else {
         return Reading::Same;
     };
@@ -55,14 +43,14 @@ pub(crate) fn judge(inner: &Inner, fetch: &str, known: &Signatures) -> Reading {
     }
 }
 
-fn signature(inner: &Inner, fetch: &str) -> Option<String> {
+fn signature(inner: &Context, fetch: &str) -> Option<String> {
     let named = |id: &FetchId| inner.catalog.fetch_name(*id) == fetch;
     let found = inner.catalog.fetch_ids().find(named)?;
     Some(inner.catalog.signature(found))
 }
 
 /// Notes how this definition, which is now in force, reads each of its fetches.
-pub(crate) async fn put_in_force(work: &mut Work<'_>) -> Result<(), StoreError> {
+pub(crate) async fn put_in_force(work: &mut Transaction<'_>) -> Result<(), StoreError> {
     let catalog = &work.inner.catalog;
     for id in catalog.fetch_ids() {
         let (name, signature) = (catalog.fetch_name(id), catalog.signature(id));
@@ -89,7 +77,7 @@ pub(crate) async fn put_in_force(work: &mut Work<'_>) -> Result<(), StoreError> 
 }
 
 /// Notes a complete run of this process; whether it read as the definition in force does.
-pub(crate) async fn note_complete(work: &mut Work<'_>, fetch: &str) -> Result<bool, StoreError> {
+pub(crate) async fn note_complete(work: &mut Transaction<'_>, fetch: &str) -> Result<bool, StoreError> {
     let Some(own) = signature(work.inner, fetch) else {
         return Ok(true);
     };
@@ -103,7 +91,7 @@ pub(crate) async fn note_complete(work: &mut Work<'_>, fetch: &str) -> Result<bo
 }
 
 /// The fetches that the definition of this handle reads in another way than their last complete run did.
-pub(crate) async fn changed(inner: &Inner) -> Result<Vec<String>, StoreError> {
+pub(crate) async fn changed(inner: &Context) -> Result<Vec<String>, StoreError> {
     let sql = "SELECT \"fetch\",done FROM hayloft_reading WHERE done IS NOT NULL ORDER BY \"fetch\"".to_owned();
     let mut changed = Vec::new();
     for line in inner.own.take().await?.fetch(inner.params().query(sql)).await? {

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 
 use crate::{
     catalog::EntityId,
-    store::{db::pool::get, error::StoreError, load::batch::Work},
+    store::{db::pool::get, error::StoreError, tx::Transaction},
 };
 
 /// Locks the numbers of these types until the transaction ends, so that who else writes one of them waits. Always in the
 /// order of their tables' names: two who want the same cannot wait for each other.
-pub async fn lock(work: &mut Work<'_>, entities: Vec<EntityId>) -> Result<(), StoreError> {
+pub async fn lock(work: &mut Transaction<'_>, entities: Vec<EntityId>) -> Result<(), StoreError> {
     let wanted: BTreeMap<String, EntityId> = entities
         .into_iter()
         .filter(|entity| !work.locked.contains_key(entity))
@@ -30,7 +30,7 @@ pub async fn lock(work: &mut Work<'_>, entities: Vec<EntityId>) -> Result<(), St
     Ok(())
 }
 
-async fn number(work: &mut Work<'_>, table: &str) -> Result<Option<i64>, StoreError> {
+async fn number(work: &mut Transaction<'_>, table: &str) -> Result<Option<i64>, StoreError> {
     let mut params = work.params();
     params.text(table)?;
     let lock = work.inner.dialect.for_update();
@@ -43,7 +43,7 @@ async fn number(work: &mut Work<'_>, table: &str) -> Result<Option<i64>, StoreEr
 }
 
 /// The first time that a table is written. How often it was begins anywhere: a table of this name may have been counted before.
-async fn insert(work: &mut Work<'_>, table: &str) -> Result<(), StoreError> {
+async fn insert(work: &mut Transaction<'_>, table: &str) -> Result<(), StoreError> {
     let mut params = work.params();
     params.text(table)?;
     params.add(rand::random_range(0..i64::MAX / 2))?;
@@ -53,7 +53,7 @@ async fn insert(work: &mut Work<'_>, table: &str) -> Result<(), StoreError> {
 }
 
 /// Keeps the numbers that were handed out, and counts that the types were written.
-pub async fn keep(work: &mut Work<'_>) -> Result<(), StoreError> {
+pub async fn keep(work: &mut Transaction<'_>) -> Result<(), StoreError> {
     let mut kept: BTreeMap<String, (Option<i64>, i64)> = BTreeMap::new();
     let moved = work.locked.iter().filter_map(|(entity, before)| {
         let next = work.next.get(entity).filter(|next| *next != before)?;
@@ -76,7 +76,7 @@ pub async fn keep(work: &mut Work<'_>) -> Result<(), StoreError> {
     Ok(())
 }
 
-async fn count(work: &mut Work<'_>, table: &str, next: Option<i64>, written: i64) -> Result<u64, StoreError> {
+async fn count(work: &mut Transaction<'_>, table: &str, next: Option<i64>, written: i64) -> Result<u64, StoreError> {
     let mut params = work.params();
     params.text(table)?;
     params.add(next)?;
@@ -86,7 +86,7 @@ async fn count(work: &mut Work<'_>, table: &str, next: Option<i64>, written: i64
 }
 
 /// How often rows of a type were written, this transaction included.
-pub async fn written(work: &mut Work<'_>, entity: EntityId) -> Result<i64, StoreError> {
+pub async fn written(work: &mut Transaction<'_>, entity: EntityId) -> Result<i64, StoreError> {
     keep(work).await?;
     let name = work.tables(entity).table.name.clone();
     loop {
@@ -98,4 +98,24 @@ pub async fn written(work: &mut Work<'_>, entity: EntityId) -> Result<i64, Store
             None => insert(work, &name).await?,
         }
     }
+}
+
+/// The first row number that was never used.
+pub async fn next_row(work: &mut Transaction<'_>, entity: EntityId) -> Result<i64, StoreError> {
+    if let Some(next) = work.next.get(&entity) {
+        return Ok(*next);
+    }
+    if !work.inner.dialect.exclusive() {
+        return lock(work, [entity].into())
+            .await
+            .map(|()| work.next.get(&entity).copied().unwrap_or(1));
+    }
+    // SQLite keeps the highest one for tables with AUTOINCREMENT.
+    let mut params = work.params();
+    params.add(work.tables(entity).table.name.clone())?;
+    let sql = "SELECT seq FROM sqlite_sequence WHERE name=$1".to_owned();
+    let rows = work.all(params, sql).await?;
+    let last: i64 = rows.first().map_or(Ok(0), |row| get(row, 0))?;
+    work.next.insert(entity, last + 1);
+    Ok(last + 1)
 }

@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use tokio::sync::Barrier;
 
-use crate::store::load::batch::Work;
+use crate::store::db::retry::in_line;
+use crate::store::tx::Transaction;
 
 use super::*;
 
@@ -12,7 +13,7 @@ use super::*;
 async fn cross(store: &Store, rows: [&str; 2], met: &Barrier, tries: &AtomicU32) -> Result<(), StoreError> {
     let [first, second] = rows;
     let change = |id: &str| format!("UPDATE tag SET name=concat(name,'+') WHERE id='{id}'");
-    let mut work = Work::begin(&store.inner).await?;
+    let mut work = Transaction::begin(&store.inner).await?;
     work.run(work.params(), change(first)).await?;
     // The second time the other has gone on: nobody waits for it.
     if tries.fetch_add(1, Ordering::Relaxed) < 2 {

@@ -35,7 +35,12 @@ mod values;
 
 use chrono::{DateTime, Utc};
 
-use crate::{catalog::Missing, store::db::pool, value::Row};
+use crate::{
+    catalog::{EntityId, FieldId, Missing},
+    query::{Output, Read},
+    store::db::pool,
+    value::{Key, Row, Value},
+};
 
 use super::testing::*;
 use super::*;

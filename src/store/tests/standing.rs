@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use crate::{store::load::batch, value::Value};
+use crate::{
+    store::{in_force, tx},
+    value::Value,
+};
 
 use super::{
     changes::{open, read},
@@ -219,7 +222,7 @@ async fn waited_for(store: &Store, table: &str) {
 async fn a_layout_waits_for_what_is_under_way() {
     let bench = older(On::Postgres).await;
     let watcher = open(&bench.place.url, Access::Write, OLD).await.expect("a store");
-    let mut under_way = batch::Work::in_force(&bench.store.inner).await.expect("in force");
+    let mut under_way = in_force::begin(&bench.store.inner).await.expect("in force");
     let url = bench.place.url.clone();
     let opening = tokio::spawn(async move { open(&url, Access::Destructive, LESS).await });
     waited_for(&watcher, "hayloft_row_number").await;
@@ -231,7 +234,7 @@ async fn a_layout_waits_for_what_is_under_way() {
         .expect("the column is there");
     under_way.commit().await.expect("a commit");
     opening.await.expect("no panic").expect("it opens");
-    is_replaced(batch::Work::in_force(&bench.store.inner).await.map(|_| ()));
+    is_replaced(in_force::begin(&bench.store.inner).await.map(|_| ()));
 }
 
 #[tokio::test]
@@ -240,7 +243,7 @@ async fn who_comes_while_a_layout_is_applied_waits_and_finds_it() {
     let watcher = open(&bench.place.url, Access::Write, OLD).await.expect("a store");
     let run = start(&bench.store, "A", A, 1).await;
     // The layout is applied but for a table that somebody holds.
-    let mut holder = batch::Work::begin(&watcher.inner).await.expect("a transaction");
+    let mut holder = tx::Transaction::begin(&watcher.inner).await.expect("a transaction");
     let hold = "LOCK TABLE a IN ACCESS SHARE MODE".to_owned();
     holder.run(holder.params(), hold).await.expect("a lock");
     let url = bench.place.url.clone();

@@ -6,7 +6,10 @@ use crate::{
     value::{Key, Row, Scalar, Value},
 };
 
-use super::run::{Refused, RequestState, Run};
+use super::{
+    group::{Refused, RequestState},
+    run::Run,
+};
 
 /// A row whose request is claimed: what the request is made of, and what is remembered of the last good answer.
 #[derive(Clone, Debug)]

@@ -9,7 +9,10 @@ use sqlx::{
 
 use crate::{
     config::PostgresUrl,
-    store::{db::pool::Pool, error::StoreError, identity::guard::Ground},
+    store::{
+        db::{guard::Guarded, open_error, pool::Pool},
+        error::StoreError,
+    },
 };
 
 /// The oldest version that has all we use, as the server counts.
@@ -111,7 +114,7 @@ pub async fn reader(options: &PgConnectOptions, limit: Duration, plans: Plans) -
 }
 
 /// The connections that write.
-pub async fn writer(place: &str, options: &PgConnectOptions, ground: &Arc<Ground>) -> Result<Pool, StoreError> {
+pub async fn writer(place: &str, options: &PgConnectOptions, ground: &Guarded) -> Result<Pool, StoreError> {
     let session = format!(
         "{SESSION}SET idle_in_transaction_session_timeout={};SET synchronous_commit=on;{}",
         IDLE_IN_TRANSACTION.as_millis(),
@@ -136,7 +139,10 @@ pub async fn writer(place: &str, options: &PgConnectOptions, ground: &Arc<Ground
             })
         })
         .connect_lazy_with(options.clone());
-    let connected = pool.acquire().await.map_err(|error| cannot_open(place, error))?;
+    let connected = pool
+        .acquire()
+        .await
+        .map_err(|error| open_error::cannot_connect(place, error))?;
     drop(connected);
     Ok(Pool::Postgres(pool))
 }
@@ -144,13 +150,13 @@ pub async fn writer(place: &str, options: &PgConnectOptions, ground: &Arc<Ground
 /// Looks at a server before anything is done with it; keeps the lock of those who make tables as long as it lives.
 pub async fn check(place: &str, options: &PgConnectOptions, write: bool) -> Result<PgConnection, StoreError> {
     let connected = tokio::time::timeout(CONNECT_WAIT, options.connect()).await;
-    let connected = connected.map_err(|_| unreachable(place))?;
-    let mut connection = connected.map_err(|error| cannot_open(place, error))?;
+    let connected = connected.map_err(|_| open_error::unreachable(place))?;
+    let mut connection = connected.map_err(|error| open_error::cannot_connect(place, error))?;
     let facts = "SELECT current_setting('server_version_num')::int4/10000,current_setting('server_version'),\
                  current_setting('server_encoding'),current_schema()::text,pg_is_in_recovery()";
     let facts = connection.fetch_one(facts).await;
-    let facts = facts.map_err(|error| cannot_open(place, error))?;
-    let read = |error| cannot_open(place, error);
+    let facts = facts.map_err(|error| open_error::cannot_connect(place, error))?;
+    let read = |error| open_error::cannot_connect(place, error);
     let version: i32 = facts.try_get(0).map_err(read)?;
     let said: String = facts.try_get(1).map_err(read)?;
     let encoding: String = facts.try_get(2).map_err(read)?;
@@ -183,116 +189,4 @@ pub async fn close(connection: PgConnection) {
     if let Err(error) = connection.close().await {
         tracing::debug!(%error, "a connection was already closed");
     }
-}
-
-fn unreachable(place: &str) -> StoreError {
-    StoreError::Unusable(format!(
-        "{place} does not answer; start the server, or correct host and port in --database"
-    ))
-}
-
-/// What the server or the way to it said, in words and without the password.
-pub fn cannot_open(place: &str, error: sqlx::Error) -> StoreError {
-    let cause = error.as_database_error();
-    let code = cause.and_then(|cause| cause.code());
-    let plain = cause.is_some_and(|cause| cause.message().contains("no encryption"));
-    let text = match (code.as_deref(), &error) {
-        (Some("28000"), _) if plain => {
-            format!("{place} refuses a connection without TLS; give sslmode=require or verify-full in --database")
-        }
-        (Some("28P01" | "28000"), _) => {
-            format!("{place} refuses this user: the name, the password or the server's pg_hba.conf does not allow it")
-        }
-        (Some("3D000"), _) => format!("{place} does not exist on this server; create it with `createdb`"),
-        (Some("42501"), _) => {
-            format!("{place} does not let this user make tables; grant CREATE on the schema and the database")
-        }
-        (Some("53300"), _) => format!("{place} has no connection left; raise max_connections of the server"),
-        (Some("08P01"), _) => format!(
-            "{place} is refused by a pooler on the way to it; look into its log, or give the server's own address"
-        ),
-        (Some("57P03"), _) => format!("{place} is starting or stopping; try again in a moment"),
-        (_, error) if is_secrecy(error) => format!(
-            "{place}: no secure connection could be made; check sslmode and sslrootcert in --database, and the server's certificate"
-        ),
-        (_, sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut) => return unreachable(place),
-        _ => return crate::store::error::failed(error),
-    };
-    tracing::debug!(%error, "the database cannot be opened");
-    StoreError::Unusable(text)
-}
-
-/// TLS failed: the driver says so, or rustls in the handshake.
-fn is_secrecy(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Tls(_) => true,
-        sqlx::Error::Io(error) => error.kind() == std::io::ErrorKind::InvalidData,
-        _ => false,
-    }
-}
-
-/// The connection is gone, or never was: another one may succeed.
-pub fn is_lost(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed | sqlx::Error::Protocol(_) | sqlx::Error::PoolTimedOut => true,
-        sqlx::Error::Configuration(_) => is_crowded(error),
-        sqlx::Error::Database(cause) => {
-            matches!(
-                cause.code().as_deref(),
-                // Shut down, crashed, starting; the connection's own failures.
-                // Idle for too long, by limits of the server or of what stands before it.
-                Some(
-                    "57P01"
-                        | "57P02"
-                        | "57P03"
-                        | "57P05"
-                        | "25P03"
-                        | "25P04"
-                        | "08000"
-                        | "08001"
-                        | "08003"
-                        | "08004"
-                        | "08006"
-                        | "08P01"
-                )
-            ) || is_crowded(error)
-        }
-        _ => false,
-    }
-}
-
-/// What is said without a try, because another session has just met it.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("the server was just found to take no more connections")]
-struct Crowded;
-
-pub fn crowded() -> sqlx::Error {
-    sqlx::Error::Configuration(Crowded.into())
-}
-
-/// PostgreSQL's too_many_connections; one of them ends some time.
-pub fn is_crowded(error: &sqlx::Error) -> bool {
-    if let sqlx::Error::Configuration(cause) = error {
-        return cause.is::<Crowded>();
-    }
-    let code = error.as_database_error().and_then(|cause| cause.code());
-    code.as_deref() == Some("53300")
-}
-
-/// PostgreSQL's serialization_failure and deadlock_detected: who begins again finds what the others wrote.
-pub fn gives_way(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|cause| cause.code());
-    matches!(code.as_deref(), Some("40001" | "40P01"))
-}
-
-/// PostgreSQL's lock_not_available: somebody else has what was asked for, for longer than was to be waited.
-pub fn is_locked(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|cause| cause.code());
-    code.as_deref() == Some("55P03")
-}
-
-/// A prepared statement whose tables changed since: it is prepared anew on another connection.
-pub fn is_stale(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|cause| cause.code());
-    code.as_deref() == Some("0A000")
 }

@@ -8,7 +8,10 @@ use std::time::Duration;
 
 use sqlx::{ConnectOptions as _, Executor as _, PgConnection, Row as _, postgres::PgConnectOptions};
 
-use crate::store::error::StoreError;
+use crate::store::{
+    db::open_error,
+    error::{self, StoreError},
+};
 
 use super::connect;
 
@@ -28,7 +31,7 @@ pub async fn refuse_shared(
     let asked = tokio::time::timeout(WAIT, is_shared(options, connection)).await;
     let shared = match asked {
         Ok(Ok(shared)) => shared,
-        Ok(Err(error)) => return Err(connect::cannot_open(place, error)),
+        Ok(Err(error)) => return Err(open_error::cannot_connect(place, error)),
         Err(_) => {
             return Err(StoreError::Unusable(format!(
                 "{place} gives one session and keeps the next one waiting; a pooler between needs room for all: see docs/scale.md"
@@ -52,7 +55,7 @@ async fn is_shared(options: &PgConnectOptions, connection: &mut PgConnection) ->
         for other in &mut others {
             if let Err(error) = say(other, "BEGIN").await {
                 // In statement mode a pooler refuses transactions, in words of its own.
-                return if connect::is_lost(&error) { Ok(true) } else { Err(error) };
+                return if error::is_lost(&error) { Ok(true) } else { Err(error) };
             }
             shared |= process(other).await? == own;
             shared |= process(connection).await? != own;

@@ -1,10 +1,7 @@
 //! One reading session with PostgreSQL: connects when it is needed and again when it was cut. Knows connections; no SQL of
 //! ours.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use futures_util::{Stream, TryStreamExt as _};
 use sqlx::{
@@ -15,11 +12,11 @@ use sqlx::{
 use crate::store::{
     db::{
         away::Why,
-        made::Beyond,
-        params::Params,
-        pool::{Command, Line, mixed},
+        guard::Guarded,
+        params::{Command, Params, mixed},
+        pool::Line,
     },
-    identity::guard::Ground,
+    error::{self, Beyond},
 };
 
 use super::connect::{self, Plans};
@@ -36,7 +33,7 @@ const CANCEL_WAIT: Duration = Duration::from_secs(2);
 
 pub struct Session {
     options: PgConnectOptions,
-    ground: Arc<Ground>,
+    ground: Guarded,
     limit: Duration,
     plans: Plans,
     live: Option<Live>,
@@ -53,7 +50,7 @@ struct Live {
 
 impl Session {
     /// A session that is not connected yet; its statements may take `limit`.
-    pub fn new(options: PgConnectOptions, ground: Arc<Ground>, limit: Duration, plans: Plans) -> Session {
+    pub fn new(options: PgConnectOptions, ground: Guarded, limit: Duration, plans: Plans) -> Session {
         Session {
             options,
             ground,
@@ -81,12 +78,12 @@ impl Session {
                 Ok(Err(error)) => error,
                 Err(_) => sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()),
             };
-            let cut = connect::is_lost(&error) || connect::is_stale(&error);
+            let cut = error::is_lost(&error) || error::is_stale(&error);
             if cut {
                 self.live = None;
             }
             // Who moves tables may have locked one while this waited for another: the server ends either of the two.
-            let again = cut || connect::gives_way(&error);
+            let again = cut || error::gives_way(&error);
             if !again || tries >= TRIES || Instant::now() >= until {
                 return Err(error);
             }
@@ -98,12 +95,12 @@ impl Session {
     async fn connected(&mut self, until: Instant) -> Result<&mut Live, sqlx::Error> {
         let mut pause = PAUSE;
         // What an older era asked is another place, should it still answer.
-        self.live.take_if(|live| live.era != self.ground.era());
+        self.live.take_if(|live| live.era != self.ground.generation());
         while self.live.is_none() {
-            let away = &self.ground.away;
+            let away = self.ground.away();
             away.may_try().await.map_err(|why| match why {
                 Why::Gone => sqlx::Error::Io(std::io::ErrorKind::NotConnected.into()),
-                Why::Crowded => connect::crowded(),
+                Why::Crowded => error::crowded(),
             })?;
             let limit = until.saturating_duration_since(Instant::now());
             let connected = tokio::time::timeout(limit, self.connect()).await;
@@ -116,11 +113,11 @@ impl Session {
                 Ok(Err(error)) => error,
                 Err(_) => sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()),
             };
-            let why = match connect::is_crowded(&error) {
+            let why = match error::is_crowded(&error) {
                 true => Why::Crowded,
                 false => Why::Gone,
             };
-            if !connect::is_lost(&error) || !away.missed(why) || Instant::now() + pause >= until {
+            if !error::is_lost(&error) || !away.missed(why) || Instant::now() + pause >= until {
                 return Err(error);
             }
             tracing::debug!(%error, "a reader cannot connect yet");

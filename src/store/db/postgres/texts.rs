@@ -2,7 +2,7 @@
 
 use crate::{
     layout::ColumnKind,
-    store::{db::params::Kind, ddl::tables::BETWEEN},
+    store::db::{dialect::BETWEEN, params::Kind},
     value::Scalar,
 };
 

@@ -5,35 +5,20 @@ use std::{
     io::{Read, Seek, Write},
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
-    sync::Arc,
     time::Duration,
 };
 
-use sea_orm::{DbErr, RuntimeErr};
 use sqlx::{
-    ConnectOptions, PgConnection, SqliteConnection,
+    ConnectOptions, SqliteConnection,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use crate::{
-    config::{DatabaseUrl, PostgresUrl},
-    store::{
-        db::{
-            dialect::Dialect,
-            failpoint,
-            pool::Pool,
-            postgres::{connect, dialect::Postgres, pooler},
-            readers::Source,
-        },
-        error::StoreError,
-        identity::guard::Ground,
-    },
+use crate::store::{
+    db::{failpoint, open_error, pool::Pool},
+    error::StoreError,
 };
 
-use super::{
-    dialect::{DECIMAL_COLLATION, Sqlite},
-    functions,
-};
+use super::{dialect::DECIMAL_COLLATION, functions};
 
 /// How long a statement waits for another connection's lock: only a checkpoint or a reader beside us can hold one.
 pub const BUSY: Duration = Duration::from_secs(10);
@@ -65,7 +50,7 @@ const LOCK_TRIES: u32 = 20;
 const LOCK_WAIT: Duration = Duration::from_millis(50);
 
 /// Takes the writer's lock, and waits a second for one who is about to let it go.
-async fn lock(database: &Path) -> Result<WriterLock, StoreError> {
+pub(crate) async fn lock(database: &Path) -> Result<WriterLock, StoreError> {
     for _ in 1..LOCK_TRIES {
         match WriterLock::take(database) {
             Err(StoreError::Locked(_)) => tokio::time::sleep(LOCK_WAIT).await,
@@ -133,7 +118,7 @@ pub fn beside(database: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(path)
 }
 
-fn shown(database: &Path) -> String {
+pub(crate) fn shown(database: &Path) -> String {
     database.display().to_string()
 }
 
@@ -223,7 +208,7 @@ pub async fn writer(database: &Path) -> Result<Pool, StoreError> {
         .connect_with(options)
         .await;
     pool.map(Pool::Sqlite)
-        .map_err(|error| cannot_open(&shown(database), error))
+        .map_err(|error| open_error::cannot_open(&shown(database), error))
 }
 
 /// Lets tests end the process before any commit: what is kept then is what a crash would leave.
@@ -267,69 +252,6 @@ fn pool_options() -> SqlitePoolOptions {
         .test_before_acquire(false)
 }
 
-/// An open database, as far as anything is common to both kinds.
-pub struct Door {
-    pub dialect: &'static dyn Dialect,
-    /// The database as errors name it.
-    pub place: String,
-    pub source: Source,
-    /// None for reading only.
-    pub writer: Option<Pool>,
-    pub lock: Option<WriterLock>,
-    pub ground: Arc<Ground>,
-    /// Keeps other processes from making tables until it is closed.
-    pub setup: Option<PgConnection>,
-}
-
-impl Door {
-    pub async fn open(url: &DatabaseUrl, write: bool) -> Result<Door, StoreError> {
-        match url {
-            DatabaseUrl::Sqlite(path) => Self::sqlite(path, write).await,
-            DatabaseUrl::Postgres(url) => Self::postgres(url, write).await,
-        }
-    }
-
-    async fn sqlite(path: &Path, write: bool) -> Result<Door, StoreError> {
-        check_path(path, write)?;
-        let lock = if write { Some(lock(path).await?) } else { None };
-        let writer = if write { Some(writer(path).await?) } else { None };
-        Ok(Door {
-            dialect: &Sqlite,
-            place: shown(path),
-            source: Source::Sqlite(path.to_owned()),
-            writer,
-            lock,
-            ground: Arc::default(),
-            setup: None,
-        })
-    }
-
-    async fn postgres(url: &PostgresUrl, write: bool) -> Result<Door, StoreError> {
-        let place = url.to_string();
-        let options = connect::options(url)?;
-        let mut setup = connect::check(&place, &options, write).await?;
-        pooler::refuse_shared(&place, &options, &mut setup).await?;
-        let ground = Arc::new(Ground::default());
-        let mut writer = None;
-        if write {
-            connect::lock_setup(&mut setup).await?;
-            writer = Some(connect::writer(&place, &options, &ground).await?);
-        }
-        Ok(Door {
-            dialect: match connect::is_socket(&options) {
-                true => &Postgres::OVER_SOCKET,
-                false => &Postgres::OVER_TCP,
-            },
-            place,
-            source: Source::Postgres(Box::new(options), Arc::clone(&ground)),
-            writer,
-            lock: None,
-            ground,
-            setup: Some(setup),
-        })
-    }
-}
-
 /// Folds SQLite's write-ahead log into the file. A commit under way holds the only connection, so this waits for it.
 pub async fn fold(writer: &Pool) {
     if let Pool::Sqlite(pool) = writer {
@@ -337,37 +259,5 @@ pub async fn fold(writer: &Pool) {
         if let Err(error) = folded {
             tracing::warn!(%error, "the write-ahead log could not be folded in; the next start does it");
         }
-    }
-}
-
-/// What a database said at opening, in words.
-pub fn cannot_open(place: &str, error: sqlx::Error) -> StoreError {
-    let code = error
-        .as_database_error()
-        .and_then(|error| error.code())
-        .map(|code| code.into_owned());
-    match code.as_deref() {
-        // SQLITE_NOTADB, SQLITE_CORRUPT
-        Some("26" | "11") => StoreError::Unusable(format!(
-            "{place} is not a database, or is damaged; give another --database"
-        )),
-        // SQLITE_READONLY and SQLITE_CANTOPEN with their extended codes
-        Some("8" | "14" | "1032" | "1544" | "270" | "526") => StoreError::Unusable(format!(
-            "the database {place} cannot be opened for writing; correct the permissions of it and its folder, or give another --database"
-        )),
-        _ => connect::cannot_open(place, error),
-    }
-}
-
-/// The same of what makes the system tables.
-pub fn cannot_migrate(place: &str, error: DbErr) -> StoreError {
-    match error {
-        DbErr::Conn(RuntimeErr::SqlxError(error))
-        | DbErr::Exec(RuntimeErr::SqlxError(error))
-        | DbErr::Query(RuntimeErr::SqlxError(error)) => match Arc::try_unwrap(error) {
-            Ok(error) => cannot_open(place, error),
-            Err(shared) => StoreError::Database(Box::new(shared)),
-        },
-        other => StoreError::Database(Box::new(other)),
     }
 }

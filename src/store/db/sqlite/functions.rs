@@ -12,8 +12,8 @@ use sqlx::sqlite::LockedSqliteHandle;
 
 use crate::{
     store::db::{
+        deadline::{Clock, Deadline},
         made::{Bounds, Made},
-        readers::{Clock, Deadline},
     },
     value::{duration_text, float_text},
 };

@@ -15,10 +15,7 @@ use std::{
 
 use sqlx::{AssertSqlSafe, SqlitePool};
 
-use crate::store::{
-    Inner,
-    db::{pool::Pool, readers::Source},
-};
+use crate::store::db::{pool::Pool, readers::Source};
 
 use super::file::{BUSY, beside};
 
@@ -108,8 +105,7 @@ impl Journal {
 }
 
 /// Before a transaction: keeps the log within its bounds.
-pub async fn before_write(inner: &Inner, writer: &Pool) {
-    let journal = &inner.journal;
+pub async fn before_write(journal: &Arc<Journal>, writer: &Pool) {
     if journal.file.is_none() {
         return;
     }

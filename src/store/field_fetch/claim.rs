@@ -8,9 +8,8 @@ use crate::{
     catalog::{Each, FetchId, When},
     layout::{HASH_COLUMN, ROW_COLUMN},
     store::{
-        Inner,
-        cluster::follow,
         commit::{self, Trace},
+        context::{self, Context},
         db::{
             dialect::scalar_of,
             failpoint,
@@ -18,37 +17,28 @@ use crate::{
             pool::{Line, get},
         },
         error::StoreError,
-        load::batch::{self, Work},
-        runs::{
-            aside::{may_be_made, set_requests_aside},
-            finish::check_fence,
+        in_force,
+        system::{
+            field_requests::{self, CLAIM_SECONDS},
+            runs,
         },
-        types::{AnswersTold, FanOutCounts, Left, OpenFanOut, Parent, RequestState, Run},
+        tx::{self, Transaction},
+        types::{OpenFanOut, Parent, RequestState, Run},
     },
 };
 
 use super::brought;
 
-/// How long a claim holds without being renewed: a killed process's requests are made by another one after that.
-const CLAIM_SECONDS: i64 = 30;
 /// The part of what is left that one claim takes, and requests that are not shared any further: they are made at once.
 const SHARED: i64 = 8;
 const SHARED_MIN: i64 = 16;
-/// Failures that `status` shows as examples.
-const SHOWN: i64 = 5;
-
-/// The part of a fetch that is about the rows it asks for; only fetches on fields have one.
-pub(crate) fn each(inner: &Inner, fetch: FetchId) -> Result<&Each, StoreError> {
-    let each = inner.catalog.fetch(fetch).each.as_ref();
-    each.ok_or_else(|| StoreError::Refused(format!("{} is no @fetch on a field", inner.catalog.fetch_name(fetch))))
-}
 
 /// Notes which requests this run is to make: those that an earlier run left, and those that the fetch's `when` asks for.
-pub(crate) async fn plan(inner: &Inner, run: &Run, fetch: FetchId) -> Result<u64, StoreError> {
-    let mut work = Work::in_force(inner).await?;
-    check_fence(&mut work, run).await?;
+pub(crate) async fn plan(inner: &Context, run: &Run, fetch: FetchId) -> Result<u64, StoreError> {
+    let mut work = in_force::begin(inner).await?;
+    runs::check_fence(&mut work, run).await?;
     // Whoever had them has ended: no other run of the fetch goes on.
-    set_requests_aside(&mut work, &run.fetch, "1=1").await?;
+    field_requests::set_requests_aside(&mut work, &run.fetch, "1=1").await?;
     let mut params = work.params();
     params.add(run.fetch.clone())?;
     params.add(run.id)?;
@@ -63,7 +53,7 @@ pub(crate) async fn plan(inner: &Inner, run: &Run, fetch: FetchId) -> Result<u64
     let lines = work.all(params, sql.to_owned()).await?;
     let due: i64 = lines.first().map_or(Ok(0), |line| get(line, 0))?;
     if due > 0 {
-        follow::tell_of_work(&mut work).await?;
+        commit::tell_of_work(&mut work).await?;
     }
     failpoint::point("fan_out::planned");
     work.commit().await?;
@@ -71,8 +61,8 @@ pub(crate) async fn plan(inner: &Inner, run: &Run, fetch: FetchId) -> Result<u64
 }
 
 /// Forgets refused records of answers about rows that a changed definition has removed.
-async fn forget_refused(work: &mut Work<'_>, run: &Run, fetch: FetchId) -> Result<(), StoreError> {
-    let each = each(work.inner, fetch)?;
+async fn forget_refused(work: &mut Transaction<'_>, run: &Run, fetch: FetchId) -> Result<(), StoreError> {
+    let each = context::each(work.inner, fetch)?;
     let sql = format!(
         "DELETE FROM hayloft_quarantine WHERE \"fetch\"=$1 AND parent IS NOT NULL \
          AND NOT EXISTS (SELECT 1 FROM {} AS p WHERE p.{}=hayloft_quarantine.parent)",
@@ -84,8 +74,8 @@ async fn forget_refused(work: &mut Work<'_>, run: &Run, fetch: FetchId) -> Resul
     work.run(params, sql).await.map(|_| ())
 }
 
-async fn plan_new(work: &mut Work<'_>, run: &Run, fetch: FetchId, resumes: bool) -> Result<(), StoreError> {
-    let each = each(work.inner, fetch)?;
+async fn plan_new(work: &mut Transaction<'_>, run: &Run, fetch: FetchId, resumes: bool) -> Result<(), StoreError> {
+    let each = context::each(work.inner, fetch)?;
     let (row, hash) = (work.quote(ROW_COLUMN), work.quote(HASH_COLUMN));
     let changed = format!("s.hash IS NULL OR s.hash<>p.{hash} OR s.signature IS NULL OR s.signature<>$3");
     let rule = match each.when {
@@ -102,7 +92,7 @@ async fn plan_new(work: &mut Work<'_>, run: &Run, fetch: FetchId, resumes: bool)
          WHERE (s.state IS NULL OR s.state<>'due') AND ({rule}) AND $3 IS NOT NULL AND {} \
          ON CONFLICT(\"fetch\",parent) DO UPDATE SET state='due',run=excluded.run,tries=0,next_at=NULL",
         work.quote(&work.tables(each.parent).table.name),
-        may_be_made(work.inner, "$2"),
+        field_requests::may_be_made(work.inner, "$2"),
     );
     let mut params = work.params();
     params.add(run.fetch.clone())?;
@@ -114,13 +104,13 @@ async fn plan_new(work: &mut Work<'_>, run: &Run, fetch: FetchId, resumes: bool)
 
 /// Takes some of a run's requests for `owner`. None: all are done, in other hands, or wait to be tried again.
 pub(crate) async fn claim(
-    inner: &Inner,
+    inner: &Context,
     run: &Run,
     fetch: FetchId,
     owner: &str,
     limit: u32,
 ) -> Result<Vec<Parent>, StoreError> {
-    let mut work = Work::in_force_load(inner).await?;
+    let mut work = in_force::begin_load(inner).await?;
     if work.era != run.era {
         return Err(StoreError::Fenced);
     }
@@ -132,7 +122,7 @@ pub(crate) async fn claim(
             false => parents(&mut work, run, fetch, owner, &rows).await?,
         };
         if parents.len() < rows.len() {
-            forget_orphans(&mut work, run, fetch, owner).await?;
+            field_requests::forget_orphans(&mut work, run, fetch, owner).await?;
         }
         if !parents.is_empty() {
             break parents;
@@ -149,7 +139,7 @@ pub(crate) async fn claim(
 }
 
 /// Forgets how to know those answers again that may not vouch for their rows any more: they are read in full.
-async fn vouching(work: &mut Work<'_>, run: &Run, mut parents: Vec<Parent>) -> Result<Vec<Parent>, StoreError> {
+async fn vouching(work: &mut Transaction<'_>, run: &Run, mut parents: Vec<Parent>) -> Result<Vec<Parent>, StoreError> {
     let known = parents.iter().filter(|parent| parent.before.is_some());
     let known: Vec<i64> = known.map(|parent| parent.row).collect();
     let vouched = brought::vouched(work, run, &known).await?;
@@ -161,7 +151,7 @@ async fn vouching(work: &mut Work<'_>, run: &Run, mut parents: Vec<Parent>) -> R
 
 /// Claims requests that are due, else those that failed last time, else those whose owner has gone. Rows that fail for ever come
 /// after all others, or they would stand in their way in each run.
-async fn take_due(work: &mut Work<'_>, run: &Run, owner: &str, limit: u32) -> Result<Vec<i64>, StoreError> {
+async fn take_due(work: &mut Transaction<'_>, run: &Run, owner: &str, limit: u32) -> Result<Vec<i64>, StoreError> {
     let now = work.inner.now(0);
     let due = format!("state='due' AND (next_at IS NULL OR next_at<={now})");
     for which in [format!("{due} AND error IS NULL"), due] {
@@ -170,35 +160,14 @@ async fn take_due(work: &mut Work<'_>, run: &Run, owner: &str, limit: u32) -> Re
             return Ok(rows);
         }
     }
-    set_requests_aside(work, &run.fetch, &format!("until<{now}")).await?;
+    field_requests::set_requests_aside(work, &run.fetch, &format!("until<{now}")).await?;
     let over = format!("state='claimed' AND until<{now}");
     take(work, run, owner, limit, &over).await
 }
 
-/// Takes away claimed requests whose row has gone without them: a changed definition deletes rows, and a run that deletes
-/// cannot see what another one is just planning. Nobody could ever answer them.
-pub(crate) async fn forget_orphans(
-    work: &mut Work<'_>,
-    run: &Run,
-    fetch: FetchId,
-    owner: &str,
-) -> Result<(), StoreError> {
-    let each = each(work.inner, fetch)?;
-    let sql = format!(
-        "DELETE FROM hayloft_fan_out WHERE \"fetch\"=$1 AND owner=$2 AND state='claimed' \
-         AND NOT EXISTS (SELECT 1 FROM {} AS p WHERE p.{}=hayloft_fan_out.parent)",
-        work.quote(&work.tables(each.parent).table.name),
-        work.quote(ROW_COLUMN),
-    );
-    let mut params = work.params();
-    params.add(run.fetch.clone())?;
-    params.add(owner.to_owned())?;
-    work.run(params, sql).await.map(|_| ())
-}
-
 /// Claims the first rows that satisfy a condition and that nobody else is just claiming.
 async fn take(
-    work: &mut Work<'_>,
+    work: &mut Transaction<'_>,
     run: &Run,
     owner: &str,
     limit: u32,
@@ -224,7 +193,7 @@ async fn take(
 
 /// How many of these are taken, of the `$4` that are wanted: where several processes may be at work, a small part of what is left at
 /// most. The others would have nothing to do at the end, while one asks for all that it took.
-fn most(work: &Work<'_>, which: &str) -> String {
+fn most(work: &Transaction<'_>, which: &str) -> String {
     match work.inner.dialect.skip_locked().is_empty() {
         true => "$4".to_owned(),
         false => {
@@ -237,13 +206,13 @@ fn most(work: &Work<'_>, which: &str) -> String {
 
 /// What requests are made of: the rows' keys, the values that paths name, and what is remembered of earlier answers.
 async fn parents(
-    work: &mut Work<'_>,
+    work: &mut Transaction<'_>,
     run: &Run,
     fetch: FetchId,
     owner: &str,
     rows: &[i64],
 ) -> Result<Vec<Parent>, StoreError> {
-    let each = each(work.inner, fetch)?;
+    let each = context::each(work.inner, fetch)?;
     let tables = work.tables(each.parent);
     let this: Vec<usize> = each.this.iter().flat_map(|field| tables.columns_of(*field)).collect();
     let this_columns = this.iter().filter_map(|at| tables.table.columns.get(*at));
@@ -275,7 +244,13 @@ async fn parents(
     Ok(found)
 }
 
-fn parent(work: &Work<'_>, each: &Each, this: &[usize], line: &Line, signature: &str) -> Result<Parent, StoreError> {
+fn parent(
+    work: &Transaction<'_>,
+    each: &Each,
+    this: &[usize],
+    line: &Line,
+    signature: &str,
+) -> Result<Parent, StoreError> {
     const VALUES: usize = 8;
     let known: Option<String> = get(line, 3)?;
     let request: Option<String> = get(line, 4)?;
@@ -300,7 +275,7 @@ fn parent(work: &Work<'_>, each: &Each, this: &[usize], line: &Line, signature: 
         .map(|column| column.kind);
     let values = kinds.enumerate().map(|(at, kind)| {
         let scalar = scalar_of(kind);
-        let value = batch::read_value(line, VALUES + key.len() + at, scalar)?;
+        let value = tx::read_value(line, VALUES + key.len() + at, scalar)?;
         Ok((scalar, value))
     });
     Ok(Parent {
@@ -313,109 +288,8 @@ fn parent(work: &Work<'_>, each: &Each, this: &[usize], line: &Line, signature: 
     })
 }
 
-/// Renews the claims of a process that is still at work.
-pub(crate) async fn keep(inner: &Inner, fetch: &str, owner: &str) -> Result<(), StoreError> {
-    let until = inner.now(CLAIM_SECONDS);
-    // Those that are being committed need no more time.
-    let open = inner.dialect.skip_locked();
-    let sql = format!(
-        "WITH held AS MATERIALIZED (SELECT parent FROM hayloft_fan_out WHERE \"fetch\"=$1 AND owner=$2 AND state='claimed' \
-         ORDER BY parent{open}) UPDATE hayloft_fan_out SET until={until} WHERE \"fetch\"=$1 AND parent IN (SELECT parent FROM held)"
-    );
-    of_owner(inner, fetch, owner, sql).await
-}
-
-/// Gives back what a process claimed and will not ask any more.
-pub(crate) async fn let_go(inner: &Inner, fetch: &str, owner: &str) -> Result<(), StoreError> {
-    let sql = "UPDATE hayloft_fan_out SET state='due',owner=NULL,until=NULL,working=NULL WHERE \"fetch\"=$1 AND owner=$2 AND state='claimed'";
-    of_owner(inner, fetch, owner, sql.to_owned()).await
-}
-
-async fn of_owner(inner: &Inner, fetch: &str, owner: &str, sql: String) -> Result<(), StoreError> {
-    let mut work = Work::begin(inner).await?;
-    let mut params = work.params();
-    params.add(fetch.to_owned())?;
-    params.add(owner.to_owned())?;
-    work.run(params, sql).await?;
-    work.commit().await
-}
-
-/// Whether requests of a run are still to be made, by whomever; and whether the run goes on at all.
-pub(crate) async fn left(inner: &Inner, run: &Run) -> Result<Left, StoreError> {
-    let mut params = inner.params();
-    params.add(run.fetch.clone())?;
-    params.add(run.id)?;
-    params.add(run.fence)?;
-    let open = "SELECT 1 FROM hayloft_fan_out WHERE \"fetch\"=$1 AND run=$2 AND state=";
-    let sql = format!(
-        "SELECT CAST(CASE WHEN EXISTS({open}'due') OR EXISTS({open}'claimed') THEN 1 ELSE 0 END AS BIGINT),\
-         CAST(CASE WHEN EXISTS(SELECT 1 FROM hayloft_run WHERE id=$2 AND fence=$3 AND state='running') THEN 1 ELSE 0 END AS BIGINT)"
-    );
-    let lines = inner.own.take().await?.fetch(params.query(sql)).await?;
-    let is = |at: usize| -> Result<bool, StoreError> {
-        Ok(lines.first().map(|line| get::<i64>(line, at)).transpose()? == Some(1))
-    };
-    Ok(match (is(1)?, is(0)?) {
-        (false, _) => Left::RunEnded,
-        (true, true) => Left::Some,
-        (true, false) => Left::None,
-    })
-}
-
-/// How many requests are in which state; `run` counts those of one run only.
-pub(crate) async fn counts(inner: &Inner, fetch: &str, run: Option<i64>) -> Result<FanOutCounts, StoreError> {
-    let mut params = inner.params();
-    params.add(fetch.to_owned())?;
-    params.add(run.unwrap_or(-1))?;
-    let sql = "SELECT state,CAST(count(*) AS BIGINT) FROM hayloft_fan_out WHERE \"fetch\"=$1 AND ($2=-1 OR run=$2) GROUP BY state";
-    let mut counts = FanOutCounts::default();
-    for line in inner.own.take().await?.fetch(params.query(sql)).await? {
-        let count = get::<i64>(&line, 1)?.unsigned_abs();
-        match get::<String>(&line, 0)?.as_str() {
-            "done" => counts.done = count,
-            "failed" => counts.failed = count,
-            _ => counts.left += count,
-        }
-    }
-    let mut params = inner.params();
-    params.add(fetch.to_owned())?;
-    let sql = "SELECT CAST(count(*) AS BIGINT) FROM hayloft_quarantine WHERE \"fetch\"=$1 AND parent IS NOT NULL";
-    for line in inner.own.take().await?.fetch(params.query(sql)).await? {
-        counts.refused = get::<i64>(&line, 0)?.unsigned_abs();
-    }
-    if counts.failed > 0 {
-        let mut params = inner.params();
-        params.add(fetch.to_owned())?;
-        let sql = format!(
-            "SELECT error FROM hayloft_fan_out WHERE \"fetch\"=$1 AND state='failed' AND error IS NOT NULL \
-             ORDER BY CASE WHEN aside_until IS NULL THEN 1 ELSE 0 END,parent LIMIT {SHOWN}"
-        );
-        for line in inner.own.take().await?.fetch(params.query(sql)).await? {
-            counts.errors.push(get(&line, 0)?);
-        }
-    }
-    Ok(counts)
-}
-
-/// What is to be told of the answers that stand: a doubt stays until its answer is read anew, in whichever run.
-pub(crate) async fn told(inner: &Inner, fetch: &str) -> Result<AnswersTold, StoreError> {
-    let mut params = inner.params();
-    params.add(fetch.to_owned())?;
-    let sql = "SELECT CAST(count(doubt) AS BIGINT),CAST(coalesce(sum(copies),0) AS BIGINT),(SELECT doubt FROM hayloft_fan_out \
-               WHERE \"fetch\"=$1 AND doubt IS NOT NULL ORDER BY parent LIMIT 1) FROM hayloft_fan_out WHERE \"fetch\"=$1";
-    let lines = inner.own.take().await?.fetch(params.query(sql)).await?;
-    let Some(line) = lines.first() else {
-        return Ok(AnswersTold::default());
-    };
-    Ok(AnswersTold {
-        doubts: get::<i64>(line, 0)?.unsigned_abs(),
-        copies: get::<i64>(line, 1)?.unsigned_abs(),
-        doubt: get(line, 2)?,
-    })
-}
-
 /// The runs of this definition, in whichever process, that have requests to give away.
-pub(crate) async fn open(inner: &Inner) -> Result<Vec<OpenFanOut>, StoreError> {
+pub(crate) async fn open(inner: &Context) -> Result<Vec<OpenFanOut>, StoreError> {
     // Where nobody else can write, there is nobody to help.
     if inner.dialect.skip_locked().is_empty() {
         return Ok(Vec::new());
@@ -443,30 +317,4 @@ pub(crate) async fn open(inner: &Inner) -> Result<Vec<OpenFanOut>, StoreError> {
         found.push(OpenFanOut { fetch, run });
     }
     Ok(found)
-}
-
-/// Forgets the requests of fields that the definition has no more: should one come back, its links are not there.
-/// Not for a former definition: the newer one, which leaves room for it, may have them.
-pub(crate) async fn forget_others(work: &mut Work<'_>) -> Result<(), StoreError> {
-    let catalog = &work.inner.catalog;
-    let names: Vec<String> = catalog.fetch_ids().map(|id| catalog.fetch_name(id)).collect();
-    let params = work.params();
-    let known = work
-        .all(params, "SELECT DISTINCT \"fetch\" FROM hayloft_fan_out".to_owned())
-        .await?;
-    for line in &known {
-        let name: String = get(line, 0)?;
-        if names.contains(&name) {
-            continue;
-        }
-        let mut params = work.params();
-        params.add(name.clone())?;
-        work.run(params, "DELETE FROM hayloft_fan_out WHERE \"fetch\"=$1".to_owned())
-            .await?;
-        let mut params = work.params();
-        params.add(name)?;
-        let sql = "DELETE FROM hayloft_quarantine WHERE \"fetch\"=$1 AND parent IS NOT NULL";
-        work.run(params, sql.to_owned()).await?;
-    }
-    Ok(())
 }

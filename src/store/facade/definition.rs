@@ -1,5 +1,4 @@
-//! A store goes over to a newer definition without closing a connection. Knows which parts of a handle belong to a
-//! definition and which to the database, and how to learn what became of a commit.
+//! What is asked about the definition of a handle, and how it comes into force.
 
 use std::{
     sync::{
@@ -14,14 +13,14 @@ use crate::{
     change::Bus,
     layout::Layout,
     store::{
-        Inner, Store,
-        cluster::follow::Heard,
+        Store,
+        cluster::place,
+        context::Context,
         error::StoreError,
-        figures::statistics::Changed,
-        identity::place,
-        in_force::Seen,
-        load::deferred::Deferred,
+        in_force,
         migrate::apply::{self, Committing},
+        state::{changed::Changed, deferred::Deferred, heard::Heard, in_force::Seen, run_memory::Memories},
+        types::Standing,
     },
 };
 
@@ -40,7 +39,7 @@ impl Store {
     /// of types mean something else in each definition.
     pub fn redefined(&self, catalog: Arc<Valid<Catalog>>, layout: Arc<Layout>) -> Store {
         let older = &self.inner;
-        let inner = Inner {
+        let inner = Context {
             catalog,
             layout,
             dialect: older.dialect,
@@ -57,7 +56,7 @@ impl Store {
             writable: Arc::clone(&older.writable),
             journal: Arc::clone(&older.journal),
             changed: Changed::default(),
-            runs: Mutex::default(),
+            runs: Memories::default(),
             process: Arc::clone(&older.process),
             retention: Mutex::new(*older.retention.lock().unwrap_or_else(PoisonError::into_inner)),
             lock: older.lock.clone(),
@@ -94,5 +93,15 @@ impl Store {
                 done => return done,
             }
         }
+    }
+
+    /// Whether the definition of this handle is in force; asks the database.
+    pub async fn standing(&self) -> Result<Standing, StoreError> {
+        in_force::look(&self.inner).await
+    }
+
+    /// Waits until it is known that the definition of this handle is not in force any more.
+    pub async fn replaced(&self) {
+        self.inner.seen.replaced().await;
     }
 }

@@ -1,0 +1,46 @@
+//! Whether the database is where it was, asked at a start. Knows how a database tells its place.
+
+use crate::store::{
+    context::Context,
+    db::pool::{Pool, get},
+    error::{StoreError, failed},
+    identity::place::PARTS,
+};
+
+/// Compares the place with the one that the database remembers; begins a new epoch when they differ.
+///
+/// What clients have read in the older epoch may never have happened here: they are told to read everything again.
+pub(crate) async fn check(inner: &Context) -> Result<(), StoreError> {
+    let (Some(questions), Ok(Pool::Postgres(pool))) = (inner.dialect.place(), inner.writer()) else {
+        return Ok(());
+    };
+    let mut parts = Vec::with_capacity(PARTS.len());
+    for question in questions {
+        parts.push(match tells(inner, question).await? {
+            true => format!("({question})"),
+            false => "''".to_owned(),
+        });
+    }
+    let sql = format!(
+        "SELECT {},epoch,seq,pg_is_in_recovery(),\
+         coalesce((SELECT id||' '||definition FROM hayloft_applied_layout ORDER BY id DESC LIMIT 1),'') \
+         FROM hayloft_feed_head WHERE one=1",
+        parts.join(",")
+    );
+    let mut connection = pool.acquire().await.map_err(failed)?;
+    inner.ground.take(&mut connection, sql).await.map_err(failed)
+}
+
+/// A database that does not tell (a distributed engine, a role without the right) leaves that part empty.
+async fn tells(inner: &Context, question: &'static str) -> Result<bool, StoreError> {
+    let mut reader = inner.own.take().await?;
+    match reader.run(inner.params().query(question)).await? {
+        Ok(lines) => lines
+            .first()
+            .map_or(Ok(false), |line| get::<String>(line, 0).map(|_| true)),
+        Err(error) => {
+            tracing::debug!(%error, question, "the database does not tell a part of its place");
+            Ok(false)
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! When a statement has to end. Knows time; no connection.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Instant,
+};
+
+/// Where deadlines are counted from.
+#[derive(Clone, Copy)]
+pub struct Clock(Instant);
+
+impl Clock {
+    pub fn begin() -> Clock {
+        Clock(Instant::now())
+    }
+
+    pub(crate) fn micros(self) -> u64 {
+        u64::try_from(self.0.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+}
+
+/// When the statement under way has to end; 0: nothing is under way.
+#[derive(Default)]
+pub struct Deadline(pub AtomicU64);
+
+impl Deadline {
+    pub fn is_over(&self, clock: Clock) -> bool {
+        let at = self.0.load(Ordering::Relaxed);
+        at != 0 && clock.micros() >= at
+    }
+}

@@ -1,0 +1,80 @@
+//! What readers ask of the store.
+
+use crate::{
+    catalog::{EntityId, FieldId},
+    query::{Output, Read},
+    store::{
+        Store,
+        db::made::Bounds,
+        error::StoreError,
+        figures::read,
+        load::deferred,
+        read::{
+            compiler, run,
+            statement::{KeyedStatement, Statement},
+        },
+        types::{Answer, Explanation, Figures, Loaded},
+    },
+    value::{Key, Value},
+};
+
+impl Store {
+    /// Compiles a read to one statement. Pure; fails only beyond a database's own limits.
+    pub fn compile(&self, read: &Read) -> Result<Statement, StoreError> {
+        self.compiler().compile(read)
+    }
+
+    /// Runs a compiled read: one statement, one snapshot. `params` are the operands `Operand::Param(n)`.
+    pub async fn read(&self, statement: &Statement, params: &[Value]) -> Result<Answer, StoreError> {
+        deferred::ready(&self.inner, &statement.types).await;
+        run::read(&self.inner, statement, params).await
+    }
+
+    /// Compiles a load of rows by key: `by` are the key (or one unique field) of the entity. `None` when it has too many
+    /// operands to be joined with others.
+    pub fn compile_keyed(
+        &self,
+        entity: EntityId,
+        by: &[FieldId],
+        output: &[Output],
+    ) -> Result<Option<KeyedStatement>, StoreError> {
+        self.compiler().compile_keyed(entity, by, output)
+    }
+
+    fn compiler(&self) -> compiler::Base<'_> {
+        compiler::Base {
+            catalog: &self.inner.catalog,
+            layout: &self.inner.layout,
+            dialect: self.inner.dialect,
+            bounds: self.inner.readers.bounds(),
+        }
+    }
+
+    /// What answers may have from now on, for all handles to these connections. What is compiled before keeps to what was said then.
+    pub fn bound_answers(&self, bounds: Bounds) {
+        self.inner.readers.bound(bounds);
+        self.inner.lookups.bound(bounds);
+    }
+
+    /// Loads many rows by key in one statement. `params` are the operands `Operand::Param(n)` of what is selected, the same for
+    /// all keys.
+    pub async fn load(&self, statement: &KeyedStatement, params: &[Value], keys: &[Key]) -> Result<Loaded, StoreError> {
+        deferred::ready(&self.inner, &statement.types).await;
+        run::load(&self.inner, statement, params, keys).await
+    }
+
+    /// The database's own plan for a statement.
+    pub async fn explain(&self, statement: &Statement, params: &[Value]) -> Result<Explanation, StoreError> {
+        run::explain(&self.inner, statement, params).await
+    }
+
+    /// What is known of the rows of a type.
+    pub async fn figures(&self, entity: EntityId) -> Result<Figures, StoreError> {
+        read::read(&self.inner, entity).await
+    }
+
+    /// Grows whenever this process has made statistics anew.
+    pub fn statistics_made(&self) -> u64 {
+        self.inner.changed.made()
+    }
+}

@@ -1,0 +1,90 @@
+//! Rows deleted with all that belongs to them: links, nested rows, requests about them.
+
+use futures_util::future::BoxFuture;
+
+use crate::{
+    catalog::EntityId,
+    layout::ROW_COLUMN,
+    store::{
+        bulk,
+        db::{params::Kind, pool::get, rows::Rows},
+        error::StoreError,
+        system::{change_log::Op, field_requests},
+        tx::Transaction,
+    },
+    value::Value,
+};
+
+use super::batch::Batch;
+
+/// The stored children of these owners.
+pub(crate) async fn owned(
+    work: &mut Transaction<'_>,
+    child: EntityId,
+    owners: &[Vec<Value>],
+) -> Result<Vec<(i64, Vec<Value>)>, StoreError> {
+    let tables = work.tables(child);
+    let Some(owner) = work.inner.catalog.entity(child).owner else {
+        return Ok(Vec::new());
+    };
+    let columns = tables
+        .table
+        .columns
+        .iter()
+        .filter(|column| column.field == owner.parent);
+    let (columns, kinds): (Vec<&str>, Vec<Kind>) = columns
+        .map(|column| (column.name.as_str(), Kind::of(column.kind)))
+        .unzip();
+    let key = work.key_columns(child);
+    let head = format!(
+        "SELECT {},{key} FROM {} WHERE ({}) IN (",
+        work.quote(ROW_COLUMN),
+        work.quote(&tables.table.name),
+        work.inner.dialect.names(&columns)
+    );
+    let mut out = Vec::new();
+    let mut from = 0;
+    for size in work.inner.dialect.row_sizes(owners.len(), columns.len()) {
+        let mut wanted = Rows::new(work.params(), &kinds, size);
+        for value in owners.iter().skip(from).take(size).flatten() {
+            wanted.value(value)?;
+        }
+        from += size;
+        let sql = format!("{head}{})", work.rows(&kinds, size));
+        for line in work.all(wanted.bind()?, sql).await? {
+            out.push((get(&line, 0)?, work.read_key(child, &line, 1)?));
+        }
+    }
+    Ok(out)
+}
+
+/// Deletes rows with their links and children, and notes each as gone.
+pub fn delete<'w>(
+    work: &'w mut Batch<'_>,
+    entity: EntityId,
+    rows: Vec<(i64, Vec<Value>)>,
+) -> BoxFuture<'w, Result<(), StoreError>> {
+    Box::pin(async move {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        work.wrote.insert(entity);
+        let asked: Vec<i64> = rows.iter().map(|(row, _)| *row).collect();
+        field_requests::forget(work, entity, &asked).await?;
+        let keys: Vec<Vec<Value>> = rows.iter().map(|(_, key)| key.clone()).collect();
+        for join in &work.tables(entity).joins {
+            bulk::delete_where(work, &join.name, &bulk::named(&join.owner), &keys).await?;
+        }
+        for nested in &work.tables(entity).nested {
+            let gone = owned(work, nested.child, &keys).await?;
+            delete(work, nested.child, gone).await?;
+        }
+        let numbers: Vec<Vec<Value>> = rows.iter().map(|(row, _)| vec![Value::Int(*row)]).collect();
+        let table = &work.tables(entity).table.name;
+        bulk::delete_where(work, table, &[(ROW_COLUMN, Kind::Int)], &numbers).await?;
+        for key in keys {
+            work.note(entity, Op::Gone, key.iter());
+        }
+        Ok(())
+    })
+}

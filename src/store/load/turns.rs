@@ -1,0 +1,20 @@
+//! The turn of those who write the same types. Knows types; no rows.
+
+use crate::{
+    catalog::EntityId,
+    store::{error::StoreError, system::row_numbers, tx::Transaction, types::Run},
+};
+
+/// Takes the turn of this run among all that write the same types, `beside` included; others wait until the transaction ends.
+pub(crate) async fn take_turn(
+    work: &mut Transaction<'_>,
+    run: &Run,
+    beside: Option<EntityId>,
+) -> Result<(), StoreError> {
+    if work.inner.dialect.exclusive() {
+        return Ok(());
+    }
+    let mut written = work.inner.layout.family(run.entity);
+    written.extend(beside);
+    row_numbers::lock(work, written).await
+}

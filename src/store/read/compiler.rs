@@ -1,0 +1,317 @@
+//! What the parts of the compiler share: the model, and the binds so far. Knows the columns of a type; no way through its rows.
+
+use std::{cell::RefCell, collections::BTreeSet, sync::Arc};
+
+use crate::{
+    catalog::{Catalog, Entity, EntityId, FieldId},
+    layout::{ColumnKind, EntityTables, Layout, POSITION_COLUMN},
+    query::{Direction, Nulls, Operand, Order, Select},
+    store::{
+        db::{dialect::Dialect, made::Bounds, params::Kind},
+        error::StoreError,
+    },
+};
+
+use super::statement::{Bind, BindForm};
+
+/// Bytes of one statement's text; a legitimate one has a few thousand.
+const SQL_MAX: usize = 1_000_000;
+
+/// One column of a table under an alias.
+#[derive(Clone)]
+pub(crate) struct ColumnAt {
+    pub sql: String,
+    pub kind: ColumnKind,
+    pub nullable: bool,
+}
+
+/// What the parts of the compiler share: the model, and the binds so far.
+pub(crate) struct Compiler<'a> {
+    pub catalog: &'a Catalog,
+    pub layout: &'a Layout,
+    pub dialect: &'a dyn Dialect,
+    pub bounds: Bounds,
+    pub(crate) binds: Vec<Bind>,
+    pub(crate) aliases: usize,
+    /// The select whose filter is being compiled has an offset.
+    pub(crate) skips_rows: bool,
+    /// The select that is being compiled, or one around it, wants only so many rows.
+    pub(crate) bounded: bool,
+    /// The types whose tables the statement reads.
+    pub(crate) types: RefCell<BTreeSet<EntityId>>,
+}
+
+/// What statements are compiled by.
+#[derive(Clone, Copy)]
+pub(crate) struct Base<'a> {
+    pub catalog: &'a Catalog,
+    pub layout: &'a Layout,
+    pub dialect: &'a dyn Dialect,
+    /// What an answer may have.
+    pub bounds: Bounds,
+}
+
+impl<'a> Compiler<'a> {
+    pub(crate) fn new(base: Base<'a>) -> Self {
+        Compiler {
+            catalog: base.catalog,
+            layout: base.layout,
+            dialect: base.dialect,
+            bounds: base.bounds,
+            binds: Vec::new(),
+            aliases: 0,
+            skips_rows: false,
+            bounded: false,
+            types: RefCell::default(),
+        }
+    }
+
+    pub(crate) fn checked(&self, sql: String) -> Result<Arc<str>, StoreError> {
+        if self.binds.len() > self.dialect.max_params() {
+            let text = format!(
+                "{} operands, at most {} fit",
+                self.binds.len(),
+                self.dialect.max_params()
+            );
+            return Err(StoreError::TooLarge(text));
+        }
+        if sql.len() > SQL_MAX {
+            return Err(StoreError::TooLarge(format!(
+                "a statement of {} bytes, at most {SQL_MAX} fit",
+                sql.len()
+            )));
+        }
+        Ok(sql.into())
+    }
+
+    pub fn entity(&self, id: EntityId) -> &'a Entity {
+        self.catalog.entity(id)
+    }
+
+    pub fn tables(&self, id: EntityId) -> &'a EntityTables {
+        self.types.borrow_mut().insert(id);
+        self.layout.entity(id)
+    }
+
+    pub(crate) fn types(&self) -> Arc<[EntityId]> {
+        self.types.borrow().iter().copied().collect()
+    }
+
+    /// A table alias that no other part of the statement uses.
+    pub fn alias(&mut self) -> String {
+        self.aliases += 1;
+        format!("t{}", self.aliases)
+    }
+
+    /// The placeholder of an operand; equal ones share one.
+    pub fn bind(&mut self, operand: &Operand, form: BindForm) -> String {
+        let bind = Bind {
+            operand: operand.clone(),
+            form,
+        };
+        let number = match self.binds.iter().position(|known| *known == bind) {
+            Some(at) => at + 1,
+            None => {
+                self.binds.push(bind);
+                self.binds.len()
+            }
+        };
+        let kind = match form {
+            BindForm::Column(kind) => Kind::of(kind),
+            BindForm::Count => Kind::Int,
+            BindForm::Test(_) | BindForm::Whole | BindForm::Wire(_) => Kind::Text,
+        };
+        self.dialect.param(number, kind)
+    }
+
+    /// `alias."name"`.
+    pub fn name(&self, alias: &str, name: &str) -> String {
+        format!("{alias}.{}", self.dialect.quote(name))
+    }
+
+    /// The columns of fields of an entity's table, in order.
+    pub fn columns(&self, entity: EntityId, fields: &[FieldId], alias: &str) -> Vec<ColumnAt> {
+        let tables = self.tables(entity);
+        fields
+            .iter()
+            .flat_map(|field| tables.table.columns.iter().filter(move |column| column.field == *field))
+            .map(|column| ColumnAt {
+                sql: self.name(alias, &column.name),
+                kind: column.kind,
+                nullable: column.nullable,
+            })
+            .collect()
+    }
+
+    /// The one column of a leaf or document field.
+    pub fn column(&self, entity: EntityId, field: FieldId, alias: &str) -> Result<ColumnAt, StoreError> {
+        self.columns(entity, &[field], alias).into_iter().next().ok_or_else(|| {
+            let entity = self.entity(entity);
+            StoreError::Refused(format!(
+                "{}.{} holds no value of its own",
+                entity.name,
+                entity.field(field).name
+            ))
+        })
+    }
+
+    pub(crate) fn root(&mut self, select: &Select, one: bool) -> Result<String, StoreError> {
+        let led = if one { None } else { self.led_by_items(select)? };
+        if let Some(sql) = led {
+            return Ok(sql);
+        }
+        let alias = self.alias();
+        let from = self.table(select.entity, &alias);
+        let limit = if one { Some(" LIMIT 1".to_owned()) } else { None };
+        self.rows(select, &alias, &from, Vec::new(), None, limit)
+    }
+
+    /// The table of a type under an alias.
+    pub(crate) fn table(&self, entity: EntityId, alias: &str) -> String {
+        format!("{} AS {alias}", self.dialect.quote(&self.tables(entity).table.name))
+    }
+
+    /// `SELECT json FROM … WHERE … ORDER BY … LIMIT …` of one select. `position` is the default order of links and nested rows.
+    pub fn rows(
+        &mut self,
+        select: &Select,
+        alias: &str,
+        from: &str,
+        conditions: Vec<String>,
+        position: Option<String>,
+        limit: Option<String>,
+    ) -> Result<String, StoreError> {
+        let outside = self.bounded;
+        self.bounded |= select.first.is_some() || limit.is_some();
+        let sql = self.select(select, alias, from, conditions, position, limit);
+        self.bounded = outside;
+        sql
+    }
+
+    pub(crate) fn select(
+        &mut self,
+        select: &Select,
+        alias: &str,
+        from: &str,
+        mut conditions: Vec<String>,
+        position: Option<String>,
+        limit: Option<String>,
+    ) -> Result<String, StoreError> {
+        // Databases may make the lists of rows that are cut off then: those say nothing about the answer.
+        let cut = select.first.is_some() || select.offset.is_some();
+        let outside = self.bounds;
+        if cut {
+            self.bounds = Bounds::ENDLESS;
+        }
+        let object = self.object(select.entity, alias, &select.output);
+        self.bounds = outside;
+        let object = object?;
+        if let Some(filter) = &select.filter {
+            let outer = std::mem::replace(&mut self.skips_rows, select.offset.is_some());
+            let condition = self.filter(select.entity, alias, filter);
+            self.skips_rows = outer;
+            conditions.push(condition?);
+        }
+        let mut sql = format!("SELECT {object} AS json FROM {from}");
+        if !conditions.is_empty() {
+            sql.push_str(" WHERE ");
+            sql.push_str(&conditions.join(" AND "));
+        }
+        let limit = match limit {
+            Some(limit) => limit,
+            None => {
+                sql.push_str(" ORDER BY ");
+                sql.push_str(&self.order(select, alias, position)?);
+                self.limit(select)
+            }
+        };
+        sql.push_str(&limit);
+        Ok(sql)
+    }
+
+    pub(crate) fn order(
+        &mut self,
+        select: &Select,
+        alias: &str,
+        position: Option<String>,
+    ) -> Result<String, StoreError> {
+        let mut terms = Vec::new();
+        for order in &select.order {
+            terms.push(self.order_term(select.entity, alias, order)?);
+        }
+        if let (true, Some(position)) = (select.order.is_empty(), position) {
+            terms.push(position);
+        }
+        terms.extend(self.key_order(select.entity, alias));
+        Ok(terms.join(","))
+    }
+
+    /// The columns of the key, position included; they break every tie.
+    pub(crate) fn key_order(&self, entity: EntityId, alias: &str) -> Vec<String> {
+        let columns = self.columns(entity, &self.entity(entity).key, alias);
+        let mut terms: Vec<String> = columns
+            .iter()
+            .map(|column| format!("{}{}", column.sql, self.dialect.collate(column.kind)))
+            .collect();
+        if self.entity(entity).positional {
+            terms.push(self.name(alias, POSITION_COLUMN));
+        }
+        terms
+    }
+
+    pub(crate) fn order_term(&mut self, entity: EntityId, alias: &str, order: &Order) -> Result<String, StoreError> {
+        let column = self.order_column(entity, alias, &order.path, order.field)?;
+        let direction = match order.direction {
+            Direction::Ascending => "",
+            Direction::Descending => " DESC",
+        };
+        let nulls = match order.nulls {
+            _ if !column.nullable => "",
+            Nulls::First => " NULLS FIRST",
+            Nulls::Last => " NULLS LAST",
+        };
+        Ok(format!(
+            "{}{}{direction}{nulls}",
+            column.sql,
+            self.dialect.collate(column.kind)
+        ))
+    }
+
+    /// A leaf of the entity, or of the row behind a chain of to-one fields as a scalar subquery.
+    pub(crate) fn order_column(
+        &mut self,
+        entity: EntityId,
+        alias: &str,
+        path: &[FieldId],
+        field: FieldId,
+    ) -> Result<ColumnAt, StoreError> {
+        let Some((first, rest)) = path.split_first() else {
+            return self.column(entity, field, alias);
+        };
+        let step = self.step(entity, *first, alias)?;
+        let inner = self.order_column(step.entity, &step.alias, rest, field)?;
+        let sql = format!(
+            "(SELECT {} FROM {} WHERE {} LIMIT 1)",
+            inner.sql,
+            step.from,
+            step.conditions.join(" AND ")
+        );
+        Ok(ColumnAt {
+            sql,
+            nullable: true,
+            ..inner
+        })
+    }
+
+    pub(crate) fn limit(&mut self, select: &Select) -> String {
+        let first = select.first.as_ref().map(|first| self.bind(first, BindForm::Count));
+        let offset = select.offset.as_ref().map(|offset| self.bind(offset, BindForm::Count));
+        let first = match self.dialect.cut(first.as_deref(), self.bounds) {
+            None if offset.is_some() => Some(self.dialect.no_limit().to_owned()),
+            first => first,
+        };
+        let first = first.map_or(String::new(), |first| format!(" LIMIT {first}"));
+        let offset = offset.map_or(String::new(), |offset| format!(" OFFSET {offset}"));
+        first + &offset
+    }
+}

@@ -1,0 +1,99 @@
+//! What a handle knows of its definition: whether it is in force. Asks nobody.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
+
+use tokio::sync::watch;
+
+use crate::store::{error::StoreError, types::Standing};
+
+/// What a handle knows of its standing.
+#[derive(Default)]
+pub struct Seen {
+    known: watch::Sender<Known>,
+    /// The newest record made by this process, whichever of its handles did.
+    own: Arc<AtomicI64>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Known {
+    /// The newest record when it was looked at last.
+    record: i64,
+    standing: Standing,
+}
+
+impl Seen {
+    /// That of another handle of the same process.
+    pub fn beside(older: &Seen) -> Seen {
+        Seen {
+            known: watch::Sender::default(),
+            own: Arc::clone(&older.own),
+        }
+    }
+
+    /// Before the commit by which this handle's definition comes into force: other handles of the process look from now on.
+    pub fn applying(&self, record: i64) {
+        self.own.store(record, Ordering::Relaxed);
+    }
+
+    /// The newest record made by this process.
+    pub fn own(&self) -> i64 {
+        self.own.load(Ordering::Relaxed)
+    }
+
+    /// As far as this handle knows.
+    pub fn standing(&self) -> Standing {
+        self.known.borrow().standing
+    }
+
+    /// Waits until it is known that the definition is not in force any more.
+    pub async fn replaced(&self) {
+        let mut known = self.known.subscribe();
+        // The sender lives as long as this handle, so there is always an answer.
+        let _ = known.wait_for(|known| known.standing != Standing::InForce).await;
+    }
+
+    /// After that commit.
+    pub fn applied(&self, record: i64) {
+        let standing = Standing::InForce;
+        self.known.send_replace(Known { record, standing });
+    }
+
+    pub(crate) fn of(&self, record: i64) -> Option<Standing> {
+        let known = *self.known.borrow();
+        (known.record == record).then_some(known.standing)
+    }
+
+    /// Remembers what was found, and tells it when it is something else than before.
+    pub(crate) fn note(&self, record: i64, standing: Standing) {
+        let before = self.known.send_replace(Known { record, standing });
+        // A newer definition of this process itself is told of by who exchanges them.
+        if before.record != record && self.own.load(Ordering::Relaxed) != record {
+            tell(before.standing, standing);
+        }
+    }
+}
+
+fn tell(before: Standing, now: Standing) {
+    match (before, now) {
+        (Standing::InForce, Standing::InForce) => {
+            tracing::info!("another process has put a newer definition in force, which leaves room for this one");
+        }
+        (_, Standing::InForce) => tracing::info!("the definition in force leaves room for this one again; it goes on"),
+        (before, now) if before == now => {}
+        (_, Standing::ReadsOnly) => {
+            tracing::error!(
+                "{}; nothing is harvested here until then, and queries are answered",
+                StoreError::Replaced
+            );
+        }
+        (_, Standing::Replaced) => {
+            tracing::error!(
+                "{}; nothing is harvested or answered here until then",
+                StoreError::Replaced
+            );
+        }
+    }
+}

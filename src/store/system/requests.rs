@@ -1,0 +1,136 @@
+//! `hayloft_request_state`: what is remembered of the pages of a fetch.
+
+use crate::store::{
+    context::{self, Context},
+    db::pool::get,
+    error::StoreError,
+    state::{print::Print, row_set},
+    tx::Transaction,
+    types::{RequestState, Run},
+};
+
+/// Forgets the pages that a complete run did not visit: they may list rows that are gone now, which their validators would
+/// hide, and pages that are never asked for again would pile up. `all` forgets those that it did visit, too.
+pub(crate) async fn forget_unvisited(work: &mut Transaction<'_>, run: &Run, all: bool) -> Result<(), StoreError> {
+    let mut params = work.params();
+    params.add(run.fetch.clone())?;
+    params.add(run.id)?;
+    params.add(all)?;
+    let sql = "DELETE FROM hayloft_request_state WHERE \"fetch\"=$1 AND (run<>$2 OR $3)";
+    work.run(params, sql.to_owned()).await?;
+    Ok(())
+}
+
+/// Makes an unchanged request this run's; gives how many of its records are refused still.
+pub async fn take_over(work: &mut Transaction<'_>, run: &Run, request: &str) -> Result<u64, StoreError> {
+    let mut params = work.params();
+    params.add(run.fetch.clone())?;
+    params.add(request.to_owned())?;
+    params.add(run.id)?;
+    let sql = "UPDATE hayloft_quarantine SET run=$3 WHERE \"fetch\"=$1 AND request=$2 AND run=\
+               (SELECT run FROM hayloft_request_state WHERE \"fetch\"=$1 AND request=$2)";
+    let refused = work.run(params, sql.to_owned()).await?;
+    let mut params = work.params();
+    params.add(run.fetch.clone())?;
+    params.add(request.to_owned())?;
+    params.add(run.id)?;
+    let sql = "UPDATE hayloft_request_state SET run=$3 WHERE \"fetch\"=$1 AND request=$2";
+    work.run(params, sql.to_owned()).await?;
+    Ok(refused)
+}
+
+/// What a request brought when it was last read, by the definition in force, and the print of its rows.
+pub(crate) async fn remembered(
+    work: &mut Transaction<'_>,
+    run: &Run,
+    request: &str,
+) -> Result<Option<(Vec<i64>, Option<i64>)>, StoreError> {
+    let mut params = work.params();
+    params.add(run.fetch.clone())?;
+    params.add(request.to_owned())?;
+    params.add(work.inner.catalog.fingerprint.clone())?;
+    let sql = "SELECT seen,print FROM hayloft_request_state WHERE \"fetch\"=$1 AND request=$2 AND definition=$3";
+    let lines = work.all(params, sql.to_owned()).await?;
+    let Some(line) = lines.first() else { return Ok(None) };
+    let bytes: Vec<u8> = get(line, 0)?;
+    let rows =
+        row_set::unpack(&bytes).ok_or_else(|| StoreError::Refused("a stored request state is damaged".to_owned()))?;
+    Ok(Some((rows, get(line, 1)?)))
+}
+
+/// Remembers a page with the rows that it brought.
+pub async fn remember(
+    work: &mut Transaction<'_>,
+    run: &Run,
+    state: &RequestState,
+    seen: Vec<u8>,
+    print: Print,
+) -> Result<(), StoreError> {
+    let mut params = work.params();
+    params.add(run.fetch.clone())?;
+    params.add(state.request.clone())?;
+    params.add(work.inner.catalog.fingerprint.clone())?;
+    params.add(run.id)?;
+    params.add(state.etag.clone())?;
+    params.add(state.last_modified.clone())?;
+    params.add(state.body_hash.clone())?;
+    params.add(state.page.clone())?;
+    params.add(state.rows.cast_signed())?;
+    params.add(seen)?;
+    params.add(print.folded())?;
+    let sql = "INSERT INTO hayloft_request_state\
+               (\"fetch\",request,definition,run,etag,last_modified,body_hash,page,rows,seen,print) \
+               VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11) ON CONFLICT(\"fetch\",request) DO UPDATE SET \
+               definition=excluded.definition,run=excluded.run,etag=excluded.etag,last_modified=excluded.last_modified,\
+               body_hash=excluded.body_hash,page=excluded.page,rows=excluded.rows,seen=excluded.seen,print=excluded.print,\
+               written=NULL,brought=NULL";
+    work.run(params, sql.to_owned()).await?;
+    Ok(())
+}
+
+/// Remembers what the headers of an unchanged page say anew; its rows are those that it had.
+pub async fn refresh(work: &mut Transaction<'_>, run: &Run, state: &RequestState) -> Result<(), StoreError> {
+    let mut params = work.params();
+    params.add(run.fetch.clone())?;
+    params.add(state.request.clone())?;
+    params.add(state.etag.clone())?;
+    params.add(state.last_modified.clone())?;
+    params.add(state.body_hash.clone())?;
+    params.add(state.page.clone())?;
+    let sql = "UPDATE hayloft_request_state SET etag=$3,last_modified=$4,body_hash=$5,page=$6 \
+               WHERE \"fetch\"=$1 AND request=$2";
+    work.run(params, sql.to_owned()).await?;
+    Ok(())
+}
+
+/// Forgets a page, so that it is read in full next time.
+pub async fn forget(work: &mut Transaction<'_>, run: &Run, request: &str) -> Result<(), StoreError> {
+    let mut params = work.params();
+    params.add(run.fetch.clone())?;
+    params.add(request.to_owned())?;
+    work.run(
+        params,
+        "DELETE FROM hayloft_request_state WHERE \"fetch\"=$1 AND request=$2".to_owned(),
+    )
+    .await?;
+    Ok(())
+}
+
+pub(crate) async fn of(inner: &Context, fetch: &str, request: &str) -> Result<Option<RequestState>, StoreError> {
+    let mut params = inner.params();
+    params.add(fetch.to_owned())?;
+    params.add(request.to_owned())?;
+    params.add(inner.catalog.fingerprint.clone())?;
+    let sql = "SELECT request,etag,last_modified,body_hash,page,rows FROM hayloft_request_state \
+               WHERE \"fetch\"=$1 AND request=$2 AND definition=$3";
+    let rows = context::ask(inner, params, sql.to_owned()).await?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    Ok(Some(RequestState {
+        request: get(row, 0)?,
+        etag: get(row, 1)?,
+        last_modified: get(row, 2)?,
+        body_hash: get(row, 3)?,
+        page: get(row, 4)?,
+        rows: get::<i64>(row, 5)?.unsigned_abs(),
+    }))
+}

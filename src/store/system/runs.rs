@@ -1,0 +1,212 @@
+//! `hayloft_run`: the ledger's rows, their fences, leases and ends. Knows states; not why a run begins or ends.
+
+use crate::store::{
+    context::Context,
+    db::pool::{Line, get},
+    error::StoreError,
+    state::row_set,
+    tx::Transaction,
+    types::{Hold, LEASE, Run, RunState, RunSummary, Told},
+};
+
+use super::clock;
+
+/// Notes the large page that a run takes in hand, as people see it; none: a small one.
+pub async fn working(inner: &Context, run: &Run, place: Option<&str>) -> Result<(), StoreError> {
+    let mut work = Transaction::begin(inner).await?;
+    let mut params = work.params();
+    params.add(run.id)?;
+    params.add(run.fence)?;
+    params.add(place.map(str::to_owned))?;
+    let sql = "UPDATE hayloft_run SET working=$3 WHERE id=$1 AND fence=$2 AND state='running'".to_owned();
+    if work.era != run.era || work.run(params, sql).await? == 0 {
+        return Err(StoreError::Fenced);
+    }
+    work.commit().await
+}
+
+/// Notes which rows came several times.
+pub async fn note_repeating(work: &mut Transaction<'_>, run: &Run, copied: &[i64]) -> Result<(), StoreError> {
+    if copied.is_empty() {
+        return Ok(());
+    }
+    let mut params = work.params();
+    params.add(run.id)?;
+    params.add(row_set::pack(&mut copied.to_vec()))?;
+    let sql = "UPDATE hayloft_run SET repeating=$2 WHERE id=$1".to_owned();
+    work.run(params, sql).await.map(|_| ())
+}
+
+/// The rows whose key came several times in the last complete run.
+pub(crate) async fn repeating(work: &mut Transaction<'_>, fetch: &str) -> Result<row_set::RowSet, StoreError> {
+    let mut params = work.params();
+    params.add(fetch.to_owned())?;
+    let sql =
+        "SELECT repeating FROM hayloft_run WHERE \"fetch\"=$1 AND state='complete' ORDER BY turn DESC,id DESC LIMIT 1";
+    let rows = work.all(params, sql.to_owned()).await?;
+    let bytes: Option<Vec<u8>> = rows.first().map_or(Ok(None), |row| get(row, 0))?;
+    let mut repeating = row_set::RowSet::default();
+    for row in bytes.and_then(|bytes| row_set::unpack(&bytes)).unwrap_or_default() {
+        repeating.insert(row);
+    }
+    Ok(repeating)
+}
+
+pub(crate) const LEASE_SECONDS: i64 = LEASE.as_secs() as i64;
+/// A lease that ends later than one taken now, and by more than this, is of a clock that was set back since.
+pub(crate) const CLOCK_SLACK_SECONDS: i64 = 5;
+/// Runs of one fetch that the ledger keeps, and those whose refused rows are kept.
+const RUNS_KEPT: i64 = 100;
+const QUARANTINE_RUNS_KEPT: i64 = 10;
+
+pub(crate) const SUMMARY: &str = "id,\"fetch\",slot,state,started_at,finished_at,pages,bytes,new_rows,changed_rows,same_rows,\
+                                  gone_rows,refused_rows,held_rows,error,fence>1,owner,left_out_rows,doubt,notes,repeated_rows";
+
+/// Columns of [`SUMMARY`].
+pub(crate) const SUMMARY_COLUMNS: usize = 21;
+
+fn texts(json: &str) -> Result<Vec<String>, StoreError> {
+    serde_json::from_str(json).map_err(|error| StoreError::Database(Box::new(error)))
+}
+
+/// A row of [`SUMMARY`].
+pub(crate) fn summary(row: &Line) -> Result<RunSummary, StoreError> {
+    let count = |at: usize| -> Result<u64, StoreError> { Ok(get::<i64>(row, at)?.unsigned_abs()) };
+    let finished: Option<String> = get(row, 5)?;
+    let notes: Option<String> = get(row, 19)?;
+    Ok(RunSummary {
+        id: get(row, 0)?,
+        fetch: get(row, 1)?,
+        slot: clock::instant(&get::<String>(row, 2)?)?,
+        state: RunState::from_name(&get::<String>(row, 3)?),
+        started_at: clock::instant(&get::<String>(row, 4)?)?,
+        finished_at: finished.as_deref().map(clock::instant).transpose()?,
+        pages: count(6)?,
+        bytes: count(7)?,
+        new: count(8)?,
+        changed: count(9)?,
+        same: count(10)?,
+        gone: count(11)?,
+        refused: count(12)?,
+        held: count(13)?,
+        left_out: count(17)?,
+        repeated: count(20)?,
+        error: get(row, 14)?,
+        told: Told {
+            doubt: get(row, 18)?,
+            notes: notes.as_deref().map(texts).transpose()?.unwrap_or_default(),
+            ..Told::default()
+        },
+        // Each resuming raises the fence, which begins at one.
+        resumed: get(row, 15)?,
+        owner: get(row, 16)?,
+    })
+}
+
+/// A process that opens the database for writing is its only one: whatever was running was interrupted.
+pub(crate) async fn interrupt_all(inner: &Context) -> Result<(), StoreError> {
+    let mut work = Transaction::begin(inner).await?;
+    work.run(
+        work.params(),
+        "UPDATE hayloft_run SET state='interrupted' WHERE state='running'".to_owned(),
+    )
+    .await?;
+    work.commit().await
+}
+
+pub(crate) async fn heartbeat(inner: &Context, run: &Run) -> Result<(), StoreError> {
+    let mut work = Transaction::begin(inner).await?;
+    let mut params = work.params();
+    params.add(run.id)?;
+    params.add(run.fence)?;
+    let sql = format!(
+        "UPDATE hayloft_run SET heartbeat_at={},lease_until={} WHERE id=$1 AND fence=$2 AND state='running'",
+        inner.now(0),
+        inner.now(LEASE_SECONDS)
+    );
+    if work.era != run.era || work.run(params, sql).await? == 0 {
+        return Err(StoreError::Fenced);
+    }
+    work.commit().await
+}
+
+/// Refuses the writes of a run that was taken over, has ended, or whose lease is over. The row stays locked until the
+/// transaction ends, so that nobody takes the run over in between.
+pub(crate) async fn check_fence(work: &mut Transaction<'_>, run: &Run) -> Result<(), StoreError> {
+    // Elsewhere the same numbers may be another run's.
+    if work.era != run.era {
+        return Err(StoreError::Fenced);
+    }
+    let mut params = work.params();
+    params.add(run.id)?;
+    params.add(run.fence)?;
+    let (now, lock) = (work.inner.now(0), work.inner.dialect.for_update());
+    let sql =
+        format!("SELECT id FROM hayloft_run WHERE id=$1 AND fence=$2 AND state='running' AND lease_until>{now}{lock}");
+    match work.all(params, sql).await?.is_empty() {
+        true => Err(StoreError::Fenced),
+        false => Ok(()),
+    }
+}
+
+/// A condition: the lease of a running run is over.
+pub(crate) fn lease_over(inner: &Context) -> String {
+    let (now, latest) = (inner.now(0), inner.now(LEASE_SECONDS + CLOCK_SLACK_SECONDS));
+    format!("(lease_until<={now} OR lease_until>{latest})")
+}
+
+/// Who has a run in hand. `over` is what [`lease_over`] said of it.
+pub(crate) fn hold(inner: &Context, run: &RunSummary, fence: i64, over: bool) -> Hold {
+    match run.state {
+        // What this process started and still works at will itself find out that its lease is over.
+        RunState::Running if inner.runs.has(run.id, fence, inner.ground.era()) => Hold::Held,
+        RunState::Running if over || run.owner.as_deref() == Some(&*inner.process) => Hold::Free,
+        RunState::Running => Hold::Held,
+        RunState::Interrupted if run.finished_at.is_none() => Hold::Free,
+        _ => Hold::Ended,
+    }
+}
+
+/// Notes what a person should know of a run.
+pub(crate) async fn tell(work: &mut Transaction<'_>, run: &Run, told: &Told) -> Result<(), StoreError> {
+    if *told == Told::default() {
+        return Ok(());
+    }
+    let notes = serde_json::to_string(&told.notes).map_err(|error| StoreError::Database(Box::new(error)))?;
+    let mut params = work.params();
+    params.add(run.id)?;
+    params.add(told.doubt.clone())?;
+    params.add(notes)?;
+    let sql = "UPDATE hayloft_run SET doubt=$2,notes=$3 WHERE id=$1".to_owned();
+    work.run(params, sql).await.map(|_| ())
+}
+
+/// Keeps the ledger and the quarantine within their bounds.
+pub(crate) async fn prune(work: &mut Transaction<'_>, fetch: &str) -> Result<(), StoreError> {
+    let ended = "\"fetch\"=$1 AND state NOT IN ('queued','running')";
+    // What is refused of an answer about a row stays with that answer.
+    let of_runs = "\"fetch\"=$1 AND parent IS NULL";
+    for (table, column, kept, condition) in [
+        ("hayloft_quarantine", "run", QUARANTINE_RUNS_KEPT, of_runs),
+        ("hayloft_run", "id", RUNS_KEPT, ended),
+    ] {
+        let mut params = work.params();
+        params.add(fetch.to_owned())?;
+        params.add(kept)?;
+        // The newest complete run stays however old it is: it tells when all was last right. So does the newest without a doubt.
+        let newest = |which: &str| {
+            format!(
+                "AND {column} NOT IN (SELECT id FROM hayloft_run WHERE \"fetch\"=$1 AND state='complete'{which} \
+                 ORDER BY turn DESC,id DESC LIMIT 1)"
+            )
+        };
+        let sql = format!(
+            "DELETE FROM {table} WHERE {condition} AND {column} NOT IN \
+             (SELECT id FROM hayloft_run WHERE {ended} ORDER BY turn DESC,id DESC LIMIT $2) {} {}",
+            newest(""),
+            newest(" AND doubt IS NULL")
+        );
+        work.run(params, sql).await?;
+    }
+    Ok(())
+}
