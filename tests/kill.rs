@@ -37,7 +37,7 @@ fn points() -> Vec<String> {
     const PARTS: [&str; 4] = ["load::", "commit::", "claim::", "finish::"];
     let mut found = BTreeSet::new();
     for source in rust_below("src") {
-        for rest in source.text.split("crash::point(\"").skip(1) {
+        for rest in source.text.split("failpoint::point(\"").skip(1) {
             found.extend(rest.split('"').next().map(str::to_owned));
         }
     }

@@ -12,7 +12,7 @@ use super::{
     progress::{Committed, Progress},
     stage::Batch,
 };
-use crate::store::{Group, Run, StoreError, crash};
+use crate::store::{Group, Run, StoreError, failpoint};
 
 /// Gathers and commits the groups of one run.
 pub(super) struct Load<'r> {
@@ -148,7 +148,7 @@ impl<'r> Load<'r> {
 
 /// How long groups wait for others; tests of what happens between commits want one for each.
 pub(super) fn gather() -> Duration {
-    if crash::is_on("harvest::gather") {
+    if failpoint::is_on("harvest::gather") {
         Duration::ZERO
     } else {
         GATHER

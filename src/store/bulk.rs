@@ -10,7 +10,7 @@ use super::{
 
 /// Deletes the rows of a table whose columns have one of these values.
 pub async fn delete_where(
-    work: &mut Transaction<'_>,
+    tx: &mut Transaction<'_>,
     table: &str,
     columns: &[(&str, Kind)],
     values: &[Vec<Value>],
@@ -18,18 +18,18 @@ pub async fn delete_where(
     let (names, kinds): (Vec<&str>, Vec<Kind>) = columns.iter().copied().unzip();
     let head = format!(
         "DELETE FROM {} WHERE ({}) IN (",
-        work.quote(table),
-        work.inner.dialect.names(&names)
+        tx.quote(table),
+        tx.context.dialect.names(&names)
     );
     let mut from = 0;
-    for size in work.inner.dialect.row_sizes(values.len(), columns.len()) {
-        let mut rows = Rows::new(work.params(), &kinds, size);
+    for size in tx.context.dialect.row_sizes(values.len(), columns.len()) {
+        let mut rows = Rows::new(tx.params(), &kinds, size);
         for value in values.iter().skip(from).take(size).flatten() {
             rows.value(value)?;
         }
         from += size;
-        let sql = format!("{head}{})", work.rows(&kinds, size));
-        work.run(rows.bind()?, sql).await?;
+        let sql = format!("{head}{})", tx.rows(&kinds, size));
+        tx.run(rows.bind()?, sql).await?;
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! Commits whose answer was lost with the connection: whether they happened is asked, never guessed. Knows what each kind of
-//! transaction leaves behind; no rows of a definition.
+//! The end of a transaction: its change log, the notice to other processes, the commit, and one whose answer was lost, which is
+//! asked about and never guessed. Knows what each kind of transaction leaves behind; no rows of a definition.
 //!
 //! A transaction that did not happen begins again, so a connection that is cut for a moment fails no run. It goes on for as long as
 //! a lease does: after that another process may have the run, and the fence says so.
@@ -30,27 +30,27 @@ use super::{
 };
 
 /// Notes a commit of our own, and lets the other processes know of it if it happens; the last step of its transaction.
-pub(crate) async fn tell<'a>(work: &mut Transaction<'a>, after: i64, head: i64) -> Result<Option<Own<'a>>, StoreError> {
-    let inner = work.inner;
-    if inner.is_alone() {
+pub(crate) async fn tell<'a>(tx: &mut Transaction<'a>, after: i64, head: i64) -> Result<Option<Own<'a>>, StoreError> {
+    let context = tx.context;
+    if context.is_alone() {
         return Ok(None);
     }
-    let own = inner.heard.expect(after, head);
-    if let (Some(sql), false) = (inner.dialect.announce(), inner.heard.mute.load(Ordering::Relaxed)) {
-        let mut params = work.params();
+    let own = context.heard.expect(after, head);
+    if let (Some(sql), false) = (context.dialect.announce(), context.heard.mute.load(Ordering::Relaxed)) {
+        let mut params = tx.params();
         params.add(head.to_string())?;
-        work.run(params, sql.to_owned()).await?;
+        tx.run(params, sql.to_owned()).await?;
     }
     Ok(Some(own))
 }
 
 /// Lets the other processes know that there is work that they may help with; the last step of its transaction.
-pub(crate) async fn tell_of_work(work: &mut Transaction<'_>) -> Result<(), StoreError> {
-    let inner = work.inner;
-    if let (Some(sql), false) = (inner.dialect.announce(), inner.heard.mute.load(Ordering::Relaxed)) {
-        let mut params = work.params();
+pub(crate) async fn tell_of_work(tx: &mut Transaction<'_>) -> Result<(), StoreError> {
+    let context = tx.context;
+    if let (Some(sql), false) = (context.dialect.announce(), context.heard.mute.load(Ordering::Relaxed)) {
+        let mut params = tx.params();
         params.add("")?;
-        work.run(params, sql.to_owned()).await?;
+        tx.run(params, sql.to_owned()).await?;
     }
     Ok(())
 }
@@ -71,9 +71,9 @@ pub(crate) enum Trace<'a> {
 }
 
 /// Commits. `Conflict` says that nothing of the transaction happened, though it was committed once: it may begin again.
-pub(crate) async fn commit(work: Transaction<'_>, trace: Trace<'_>) -> Result<(), StoreError> {
-    let (inner, era) = (work.inner, work.era);
-    match (work.commit().await, trace) {
+pub(crate) async fn commit(tx: Transaction<'_>, trace: Trace<'_>) -> Result<(), StoreError> {
+    let (context, generation) = (tx.context, tx.generation);
+    match (tx.commit().await, trace) {
         (Err(StoreError::Unreachable), Trace::Part(..) | Trace::Ended(_) | Trace::Claimed(..) | Trace::Asked(..)) => {}
         (done, _) => return done,
     }
@@ -81,7 +81,7 @@ pub(crate) async fn commit(work: Transaction<'_>, trace: Trace<'_>) -> Result<()
     let since = std::time::Instant::now();
     let mut tries = 1;
     loop {
-        match happened(inner, era, trace).await {
+        match happened(context, generation, trace).await {
             Ok(true) => return Ok(()),
             Ok(false) => return Err(StoreError::Conflict),
             Err(StoreError::Unreachable | StoreError::Crowded | StoreError::Conflict) if since.elapsed() < AWAY_MAX => {
@@ -95,102 +95,102 @@ pub(crate) async fn commit(work: Transaction<'_>, trace: Trace<'_>) -> Result<()
 
 /// Whether the trace is there. The transaction may still be under way in a session that has not noticed the cut: it holds the row
 /// that is locked here first, so it is waited for.
-async fn happened(inner: &Context, era: u64, trace: Trace<'_>) -> Result<bool, StoreError> {
-    let mut work = Transaction::begin(inner).await?;
+async fn happened(context: &Context, generation: u64, trace: Trace<'_>) -> Result<bool, StoreError> {
+    let mut tx = Transaction::begin(context).await?;
     // Another place: what happened at the old one says nothing here.
-    if work.era != era {
+    if tx.generation != generation {
         return Ok(false);
     }
-    let lock = inner.dialect.for_update();
+    let lock = context.dialect.for_update();
     match trace {
         Trace::Again => Ok(false),
         Trace::Part(run, part) => {
-            lock_run(&mut work, run).await?;
-            let params = numbers(&work, [run.id, part])?;
+            lock_run(&mut tx, run).await?;
+            let params = numbers(&tx, [run.id, part])?;
             is_there(
-                &mut work,
+                &mut tx,
                 params,
                 "SELECT run FROM hayloft_run_seen WHERE run=$1 AND part=$2",
             )
             .await
         }
         Trace::Ended(run) => {
-            lock_run(&mut work, run).await?;
-            let params = numbers(&work, [run.id, run.fence])?;
+            lock_run(&mut tx, run).await?;
+            let params = numbers(&tx, [run.id, run.fence])?;
             let sql = "SELECT id FROM hayloft_run WHERE id=$1 AND fence=$2 AND state<>'running'";
-            is_there(&mut work, params, sql).await
+            is_there(&mut tx, params, sql).await
         }
         Trace::Claimed(fetch, turn) => {
-            let mut params = work.params();
+            let mut params = tx.params();
             params.add(fetch.to_owned())?;
             let sql = format!("SELECT turns FROM hayloft_fetch WHERE \"fetch\"=$1{lock}");
-            work.all(params, sql).await?;
-            let mut params = work.params();
+            tx.all(params, sql).await?;
+            let mut params = tx.params();
             params.add(fetch.to_owned())?;
             params.add(turn)?;
-            params.add(inner.process.to_string())?;
+            params.add(context.process.to_string())?;
             let sql = "SELECT id FROM hayloft_run WHERE \"fetch\"=$1 AND turn=$2 AND owner=$3 AND state='running'";
-            is_there(&mut work, params, sql).await
+            is_there(&mut tx, params, sql).await
         }
         Trace::Asked(run, owner, parent) => {
-            let mut params = work.params();
+            let mut params = tx.params();
             params.add(run.fetch.clone())?;
             params.add(parent)?;
             let sql = format!("SELECT owner FROM hayloft_fan_out WHERE \"fetch\"=$1 AND parent=$2{lock}");
-            let lines = work.all(params, sql).await?;
+            let lines = tx.all(params, sql).await?;
             let now: Option<String> = lines.first().map_or(Ok(None), |line| get(line, 0))?;
             Ok(now.as_deref() == Some(owner))
         }
     }
 }
 
-async fn lock_run(work: &mut Transaction<'_>, run: &Run) -> Result<(), StoreError> {
-    let mut params = work.params();
+async fn lock_run(tx: &mut Transaction<'_>, run: &Run) -> Result<(), StoreError> {
+    let mut params = tx.params();
     params.add(run.id)?;
-    let lock = work.inner.dialect.for_update();
+    let lock = tx.context.dialect.for_update();
     let sql = format!("SELECT id FROM hayloft_run WHERE id=$1{lock}");
-    work.all(params, sql).await.map(|_| ())
+    tx.all(params, sql).await.map(|_| ())
 }
 
-fn numbers(work: &Transaction<'_>, numbers: [i64; 2]) -> Result<Params, StoreError> {
-    let mut params = work.params();
+fn numbers(tx: &Transaction<'_>, numbers: [i64; 2]) -> Result<Params, StoreError> {
+    let mut params = tx.params();
     numbers.into_iter().try_for_each(|number| params.add(number))?;
     Ok(params)
 }
 
-async fn is_there(work: &mut Transaction<'_>, params: Params, sql: &str) -> Result<bool, StoreError> {
-    Ok(!work.all(params, sql.to_owned()).await?.is_empty())
+async fn is_there(tx: &mut Transaction<'_>, params: Params, sql: &str) -> Result<bool, StoreError> {
+    Ok(!tx.all(params, sql.to_owned()).await?.is_empty())
 }
 
 /// Writes the change log, whose numbers are taken as the last step, and commits.
 pub(crate) async fn finish(
-    mut work: Transaction<'_>,
+    mut tx: Transaction<'_>,
     changes: Changes,
     run: &Run,
     trace: Trace<'_>,
 ) -> Result<Option<Commit>, StoreError> {
-    row_numbers::keep(&mut work).await?;
+    row_numbers::keep(&mut tx).await?;
     let entities: BTreeSet<EntityId> = changes.keys().map(|(_, entity, _)| *entity).collect();
     let counts: Vec<(EntityId, u64)> = changes
         .iter()
         .map(|((_, entity, _), keys)| (*entity, keys.len() as u64))
         .collect();
-    let logged = change_log::append(&mut work, run, changes).await?;
+    let logged = change_log::append(&mut tx, run, changes).await?;
     let own = match &logged {
-        Some(logged) => tell(&mut work, logged.after, logged.head).await?,
+        Some(logged) => tell(&mut tx, logged.after, logged.head).await?,
         None => None,
     };
     failpoint::point("commit::before");
-    let (inner, era) = (work.inner, work.era);
-    commit(work, trace).await?;
+    let (context, generation) = (tx.context, tx.generation);
+    commit(tx, trace).await?;
     if let Some(own) = own {
         own.committed();
         if let Some(logged) = &logged {
-            inner.ground.saw(era, logged.head);
+            context.guard.saw(generation, logged.head);
         }
     }
     failpoint::point("commit::after");
-    inner.changed.note(&counts);
+    context.changed.note(&counts);
     Ok(logged.map(|logged| Commit {
         head: logged.head,
         entities: Arc::new(entities),
@@ -198,8 +198,8 @@ pub(crate) async fn finish(
 }
 
 /// Tells the listeners of a commit that changed something.
-pub(crate) fn announce(inner: &Context, commit: Option<Commit>) {
+pub(crate) fn announce(context: &Context, commit: Option<Commit>) {
     if let Some(commit) = commit {
-        inner.bus.announce(commit);
+        context.bus.announce(commit);
     }
 }

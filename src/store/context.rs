@@ -41,7 +41,7 @@ pub(crate) struct Context {
     /// For the ledger and the state of health: slow operations must not stop the harvest.
     pub own: Arc<readers::Readers>,
     pub bus: Bus,
-    pub ground: Arc<guard::Ground>,
+    pub guard: Arc<guard::Guard>,
     /// What is known of commits that are not our own.
     pub heard: heard::Heard,
     /// Whether the definition is in force.
@@ -92,12 +92,12 @@ impl Context {
 }
 
 /// The part of a fetch that is about the rows it asks for; only fetches on fields have one.
-pub(crate) fn each(inner: &Context, fetch: FetchId) -> Result<&Each, StoreError> {
-    let each = inner.catalog.fetch(fetch).each.as_ref();
-    each.ok_or_else(|| StoreError::Refused(format!("{} is no @fetch on a field", inner.catalog.fetch_name(fetch))))
+pub(crate) fn each(context: &Context, fetch: FetchId) -> Result<&Each, StoreError> {
+    let each = context.catalog.fetch(fetch).each.as_ref();
+    each.ok_or_else(|| StoreError::Refused(format!("{} is no @fetch on a field", context.catalog.fetch_name(fetch))))
 }
 
 /// Runs one statement on a reader.
-pub(crate) async fn ask(inner: &Context, params: Params, sql: String) -> Result<Vec<Line>, StoreError> {
-    inner.own.take().await?.fetch(params.query(sql)).await
+pub(crate) async fn ask(context: &Context, params: Params, sql: String) -> Result<Vec<Line>, StoreError> {
+    context.own.take().await?.fetch(params.query(sql)).await
 }

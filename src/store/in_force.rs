@@ -22,67 +22,67 @@ use super::{
 };
 
 /// Begins what only a definition in force may do, and which stays in force until the end.
-pub(crate) async fn begin(inner: &Context) -> Result<Transaction<'_>, StoreError> {
-    let mut work = Transaction::begin(inner).await?;
-    hold(&mut work).await?;
-    Ok(work)
+pub(crate) async fn begin(context: &Context) -> Result<Transaction<'_>, StoreError> {
+    let mut tx = Transaction::begin(context).await?;
+    hold(&mut tx).await?;
+    Ok(tx)
 }
 
 /// The same for statements that find all rows by their keys.
-pub(crate) async fn begin_load(inner: &Context) -> Result<Transaction<'_>, StoreError> {
-    let mut work = Transaction::within(inner, inner.dialect.begin_load()).await?;
-    hold(&mut work).await?;
-    Ok(work)
+pub(crate) async fn begin_load(context: &Context) -> Result<Transaction<'_>, StoreError> {
+    let mut tx = Transaction::within(context, context.dialect.begin_load()).await?;
+    hold(&mut tx).await?;
+    Ok(tx)
 }
 
 /// Refuses to write for a definition that is not in force; otherwise it stays in force until the transaction ends.
-pub async fn hold(work: &mut Transaction<'_>) -> Result<(), StoreError> {
-    let inner = work.inner;
-    let newest = match inner.dialect.exclusive() {
+pub async fn hold(tx: &mut Transaction<'_>) -> Result<(), StoreError> {
+    let context = tx.context;
+    let newest = match context.dialect.exclusive() {
         // Only this process writes, and one transaction at a time.
-        true => inner.seen.own(),
-        false => layouts::number(&work.all(work.params(), NEWEST_HELD.to_owned()).await?)?,
+        true => context.seen.own(),
+        false => layouts::number(&tx.all(tx.params(), NEWEST_HELD.to_owned()).await?)?,
     };
-    let standing = match inner.seen.of(newest) {
+    let standing = match context.seen.of(newest) {
         Some(standing) => standing,
-        None => judge(inner, &work.all(work.params(), NEWEST_LAYOUT.to_owned()).await?)?,
+        None => judge(context, &tx.all(tx.params(), NEWEST_LAYOUT.to_owned()).await?)?,
     };
     standing.writes()
 }
 
 /// The standing at this moment.
-pub async fn look(inner: &Context) -> Result<Standing, StoreError> {
-    let newest = inner.own.take().await?.fetch(inner.params().query(NEWEST)).await?;
-    by_number(inner, layouts::number(&newest)?).await
+pub async fn look(context: &Context) -> Result<Standing, StoreError> {
+    let newest = context.own.take().await?.fetch(context.params().query(NEWEST)).await?;
+    by_number(context, layouts::number(&newest)?).await
 }
 
 /// The standing when the newest record has this number.
-pub async fn by_number(inner: &Context, newest: i64) -> Result<Standing, StoreError> {
-    if let Some(standing) = inner.seen.of(newest) {
+pub async fn by_number(context: &Context, newest: i64) -> Result<Standing, StoreError> {
+    if let Some(standing) = context.seen.of(newest) {
         return Ok(standing);
     }
-    let layout = inner.params().query(NEWEST_LAYOUT);
-    judge(inner, &inner.own.take().await?.fetch(layout).await?)
+    let layout = context.params().query(NEWEST_LAYOUT);
+    judge(context, &context.own.take().await?.fetch(layout).await?)
 }
 
 /// Compares the newest record with the handle's own layout.
-fn judge(inner: &Context, lines: &[Line]) -> Result<Standing, StoreError> {
+fn judge(context: &Context, lines: &[Line]) -> Result<Standing, StoreError> {
     let Some(line) = lines.first() else {
         return Ok(Standing::InForce);
     };
     let record = get(line, 0)?;
     let newest = layouts::parse(get(line, 1)?)?;
-    let standing = Standing::after(&Steps::between(&inner.layout, &newest), inner.dialect.keeps_items());
-    if inner.dialect.exclusive() {
-        inner.seen.applying(record);
+    let standing = Standing::after(&Steps::between(&context.layout, &newest), context.dialect.keeps_items());
+    if context.dialect.exclusive() {
+        context.seen.applying(record);
     }
-    inner.seen.note(record, standing);
+    context.seen.note(record, standing);
     Ok(standing)
 }
 
 /// Runs a statement about the rows of the definition. What fails because the tables are others now is named as that.
-pub async fn read(inner: &Context, mut reader: Taken, command: Command) -> Result<Vec<Line>, StoreError> {
-    inner.seen.standing().reads()?;
+pub async fn read(context: &Context, mut reader: Taken, command: Command) -> Result<Vec<Line>, StoreError> {
+    context.seen.standing().reads()?;
     let error = match reader.run(command).await? {
         Ok(rows) => return Ok(rows),
         Err(error) => error,
@@ -92,7 +92,7 @@ pub async fn read(inner: &Context, mut reader: Taken, command: Command) -> Resul
     }
     // The look needs a reader, which may be this one.
     drop(reader);
-    match look(inner).await? {
+    match look(context).await? {
         Standing::Replaced => Err(StoreError::Replaced),
         Standing::InForce | Standing::ReadsOnly => Err(failed(error)),
     }

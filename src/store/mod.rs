@@ -27,7 +27,7 @@ mod tests;
 mod tx;
 mod types;
 
-pub use db::{failpoint as crash, made::Bounds};
+pub use db::{failpoint, made::Bounds};
 pub use error::{Beyond, StoreError};
 pub use read::{
     dangling::Dangling,
@@ -72,7 +72,7 @@ const OWN_READERS: usize = 1;
 /// A handle to one database; cloning gives another handle to the same pools.
 #[derive(Clone)]
 pub struct Store {
-    inner: Arc<Context>,
+    context: Arc<Context>,
 }
 
 impl Store {
@@ -104,7 +104,7 @@ impl Store {
         };
         let timeout = own_timeout.or(timeout).unwrap_or(STATEMENT_TIMEOUT);
         let readers = |count, plans| Arc::new(readers::Readers::new(&door.source, plans, timeout, count));
-        let inner = Context {
+        let context = Context {
             catalog,
             layout,
             dialect: door.dialect,
@@ -114,7 +114,7 @@ impl Store {
             own: readers(OWN_READERS, Plans::ByValue),
             writer: door.writer,
             bus: Bus::default(),
-            ground: door.ground,
+            guard: door.guard,
             heard: heard::Heard::default(),
             seen: Seen::default(),
             deferred: deferred::Deferred::default(),
@@ -128,12 +128,14 @@ impl Store {
             #[cfg(test)]
             clock: None,
         };
-        let ready = open::prepare(&inner, access).await;
+        let ready = open::prepare(&context, access).await;
         if let Some(setup) = door.setup {
             connect::close(setup).await;
         }
         ready?;
-        Ok(Store { inner: Arc::new(inner) })
+        Ok(Store {
+            context: Arc::new(context),
+        })
     }
 
     /// What opening for writing would change, and what that costs; nothing is written. A database that is not there yet
@@ -150,26 +152,26 @@ impl Store {
             return Ok(apply::plan_of_new(&layout));
         }
         let store = Self::open_within(url, Access::Compare, catalog, layout, timeout).await?;
-        let plan = apply::plan_own(&store.inner).await;
+        let plan = apply::plan_own(&store.context).await;
         store.close().await;
         plan
     }
 
     /// Announces every commit that changed rows.
     pub fn bus(&self) -> &Bus {
-        &self.inner.bus
+        &self.context.bus
     }
 
     /// Checkpoints and closes; commits under way are finished first.
     pub async fn close(self) {
-        let inner = &self.inner;
-        if inner.writer.is_some()
-            && let Err(error) = processes::leave(inner).await
+        let context = &self.context;
+        if context.writer.is_some()
+            && let Err(error) = processes::leave(context).await
         {
             tracing::debug!(%error, "the others will notice by themselves that this process has ended");
         }
-        tokio::join!(inner.readers.close(), inner.lookups.close(), inner.own.close());
-        if let Ok(writer) = self.inner.writer() {
+        tokio::join!(context.readers.close(), context.lookups.close(), context.own.close());
+        if let Ok(writer) = self.context.writer() {
             file::fold(writer).await;
             writer.close().await;
         }

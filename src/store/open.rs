@@ -22,7 +22,7 @@ use super::{
         },
     },
     error::StoreError,
-    identity::guard::Ground,
+    identity::guard::Guard,
     load::deferred,
     migrate::apply,
     system::{migrations, runs},
@@ -30,22 +30,22 @@ use super::{
 };
 
 /// Makes or checks the tables.
-pub(crate) async fn prepare(inner: &Context, access: Access) -> Result<(), StoreError> {
-    if inner.writer.is_none() {
+pub(crate) async fn prepare(context: &Context, access: Access) -> Result<(), StoreError> {
+    if context.writer.is_none() {
         return match access {
             Access::Compare => Ok(()),
-            _ => apply::check(inner).await,
+            _ => apply::check(context).await,
         };
     }
-    apply::refuse_foreign(inner).await?;
-    migrations::bring_up(inner).await?;
-    apply::apply(inner, access == Access::Destructive, &|| {}).await?;
+    apply::refuse_foreign(context).await?;
+    migrations::bring_up(context).await?;
+    apply::apply(context, access == Access::Destructive, &|| {}).await?;
     failpoint::point("open::layout");
-    place::check(inner).await?;
-    follow::begin(inner).await?;
-    if inner.is_alone() {
-        runs::interrupt_all(inner).await?;
-        deferred::find(inner).await?;
+    place::check(context).await?;
+    follow::begin(context).await?;
+    if context.is_alone() {
+        runs::interrupt_all(context).await?;
+        deferred::find(context).await?;
     }
     failpoint::point("open::done");
     Ok(())
@@ -60,7 +60,7 @@ pub struct Door {
     /// None for reading only.
     pub writer: Option<Pool>,
     pub lock: Option<WriterLock>,
-    pub ground: Arc<Ground>,
+    pub guard: Arc<Guard>,
     /// Keeps other processes from making tables until it is closed.
     pub setup: Option<PgConnection>,
 }
@@ -83,7 +83,7 @@ impl Door {
             source: Source::Sqlite(path.to_owned()),
             writer,
             lock,
-            ground: Arc::default(),
+            guard: Arc::default(),
             setup: None,
         })
     }
@@ -93,8 +93,8 @@ impl Door {
         let options = connect::options(url)?;
         let mut setup = connect::check(&place, &options, write).await?;
         pooler::refuse_shared(&place, &options, &mut setup).await?;
-        let ground = Arc::new(Ground::default());
-        let guarded: Guarded = Arc::clone(&ground) as Guarded;
+        let guard = Arc::new(Guard::default());
+        let guarded: Guarded = Arc::clone(&guard) as Guarded;
         let mut writer = None;
         if write {
             connect::lock_setup(&mut setup).await?;
@@ -109,7 +109,7 @@ impl Door {
             source: Source::Postgres(Box::new(options), guarded),
             writer,
             lock: None,
-            ground,
+            guard,
             setup: Some(setup),
         })
     }

@@ -155,20 +155,17 @@ async fn renew(part: &Path, file: &Path) -> Result<Epochs, StoreError> {
     let renewed = async {
         check(&mut copy, file).await?;
         let old = look(&mut copy, file).await?.epoch;
-        let mut work = copy.begin().await.map_err(|error| failed(file, &error))?;
+        let mut tx = copy.begin().await.map_err(|error| failed(file, &error))?;
         for sql in closing(&Sqlite) {
             // An older backup lacks the newer tables; they are made, empty, when it is opened.
             let table = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM sqlite_master WHERE name=?").bind(sql.table);
-            let known = table
-                .fetch_one(&mut *work)
-                .await
-                .map_err(|error| failed(file, &error))?;
+            let known = table.fetch_one(&mut *tx).await.map_err(|error| failed(file, &error))?;
             if known > 0 {
-                let done = sqlx::query(AssertSqlSafe(sql.text)).execute(&mut *work).await;
+                let done = sqlx::query(AssertSqlSafe(sql.text)).execute(&mut *tx).await;
                 done.map_err(|error| failed(file, &error))?;
             }
         }
-        work.commit().await.map_err(|error| failed(file, &error))?;
+        tx.commit().await.map_err(|error| failed(file, &error))?;
         let new = look(&mut copy, file).await?.epoch;
         Ok(Epochs { old, new })
     };

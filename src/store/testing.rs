@@ -249,27 +249,30 @@ impl Clock {
 impl Store {
     /// Loads by key so far, in statements.
     pub(crate) fn lookups(&self) -> u64 {
-        self.inner.lookups.statements.load(std::sync::atomic::Ordering::Relaxed)
+        self.context
+            .lookups
+            .statements
+            .load(std::sync::atomic::Ordering::Relaxed)
     }
 
     /// The same database as another process of this name would have it, at the time of this clock.
     pub(crate) fn as_process(&self, name: &str, clock: &Clock) -> Store {
-        let inner = Context {
-            catalog: Arc::clone(&self.inner.catalog),
-            layout: Arc::clone(&self.inner.layout),
-            dialect: self.inner.dialect,
-            place: self.inner.place.clone(),
-            writer: self.inner.writer.clone(),
-            readers: Arc::clone(&self.inner.readers),
-            lookups: Arc::clone(&self.inner.lookups),
-            own: Arc::clone(&self.inner.own),
+        let context = Context {
+            catalog: Arc::clone(&self.context.catalog),
+            layout: Arc::clone(&self.context.layout),
+            dialect: self.context.dialect,
+            place: self.context.place.clone(),
+            writer: self.context.writer.clone(),
+            readers: Arc::clone(&self.context.readers),
+            lookups: Arc::clone(&self.context.lookups),
+            own: Arc::clone(&self.context.own),
             bus: Bus::default(),
-            ground: Arc::clone(&self.inner.ground),
+            guard: Arc::clone(&self.context.guard),
             heard: Heard::default(),
-            seen: Seen::beside(&self.inner.seen),
+            seen: Seen::beside(&self.context.seen),
             deferred: Deferred::default(),
             writable: Arc::default(),
-            journal: Arc::clone(&self.inner.journal),
+            journal: Arc::clone(&self.context.journal),
             changed: Changed::default(),
             runs: Memories::default(),
             process: name.into(),
@@ -277,7 +280,9 @@ impl Store {
             lock: None,
             clock: Some(clock.clone()),
         };
-        Store { inner: Arc::new(inner) }
+        Store {
+            context: Arc::new(context),
+        }
     }
 }
 
@@ -418,8 +423,8 @@ pub struct LedgerRow {
 }
 
 async fn lines(store: &Store, sql: String) -> Vec<Line> {
-    let writer = store.inner.writer().expect("a writer");
-    let found = writer.fetch_all(store.inner.params().query(sql)).await;
+    let writer = store.context.writer().expect("a writer");
+    let found = writer.fetch_all(store.context.params().query(sql)).await;
     found.expect("rows")
 }
 
@@ -458,7 +463,7 @@ pub async fn log_after(store: &Store, seq: i64) -> Vec<(i64, String)> {
 /// For tests that end with the process and have nothing to lose.
 pub async fn hurry(store: &Store) {
     // The clusters of tests are in a hurry anyway.
-    if store.inner.is_alone() {
+    if store.context.is_alone() {
         lines(store, "PRAGMA synchronous=off".to_owned()).await;
     }
 }

@@ -21,10 +21,10 @@ use super::{
 
 /// One transaction. Rolled back when dropped.
 pub struct Transaction<'a> {
-    pub inner: &'a Context,
+    pub context: &'a Context,
     pub driver: Tx,
-    /// The era of its connection.
-    pub era: u64,
+    /// The generation of its connection.
+    pub generation: u64,
     /// The next unused row number, per entity.
     pub next: HashMap<EntityId, i64>,
     /// The same as the database keeps them, of types that are locked.
@@ -33,37 +33,37 @@ pub struct Transaction<'a> {
     pub wrote: HashSet<EntityId>,
 }
 
-/// A transaction and its era: the same before and after, so that of the connection, too.
-async fn begin(inner: &Context, begin_with: Option<&'static str>) -> Result<(Tx, u64), StoreError> {
-    let writer = inner.writer()?;
-    journal::before_write(&inner.journal, writer).await;
+/// A transaction and its generation: the same before and after, so that of the connection, too.
+async fn begin(context: &Context, begin_with: Option<&'static str>) -> Result<(Tx, u64), StoreError> {
+    let writer = context.writer()?;
+    journal::before_write(&context.journal, writer).await;
     loop {
-        inner.ground.usable()?;
-        let era = inner.ground.era();
+        context.guard.usable()?;
+        let generation = context.guard.generation();
         let begun = match begin_with {
             Some(sql) => writer.begin_with(sql).await,
             None => writer.begin().await,
         };
         let tx = begun.map_err(failed)?;
-        if inner.ground.era() == era {
-            return Ok((tx, era));
+        if context.guard.generation() == generation {
+            return Ok((tx, generation));
         }
     }
 }
 
 impl<'a> Transaction<'a> {
     /// Begins one that may write at once.
-    pub async fn begin(inner: &'a Context) -> Result<Transaction<'a>, StoreError> {
-        Self::within(inner, None).await
+    pub async fn begin(context: &'a Context) -> Result<Transaction<'a>, StoreError> {
+        Self::within(context, None).await
     }
 
     /// The same by statements of the dialect's own.
-    pub async fn within(inner: &'a Context, begin_with: Option<&'static str>) -> Result<Transaction<'a>, StoreError> {
-        let (driver, era) = begin(inner, begin_with).await?;
+    pub async fn within(context: &'a Context, begin_with: Option<&'static str>) -> Result<Transaction<'a>, StoreError> {
+        let (driver, generation) = begin(context, begin_with).await?;
         Ok(Transaction {
-            inner,
+            context,
             driver,
-            era,
+            generation,
             next: HashMap::new(),
             locked: HashMap::new(),
             wrote: HashSet::new(),
@@ -71,21 +71,21 @@ impl<'a> Transaction<'a> {
     }
 
     pub fn tables(&self, entity: EntityId) -> &'a EntityTables {
-        self.inner.layout.entity(entity)
+        self.context.layout.entity(entity)
     }
 
     pub fn quote(&self, name: &str) -> String {
-        self.inner.dialect.quote(name)
+        self.context.dialect.quote(name)
     }
 
     /// Parameters for a statement of this transaction.
     pub fn params(&self) -> Params {
-        self.inner.params()
+        self.context.params()
     }
 
     /// Rows of parameters as the table of a statement that has no others before them.
     pub fn rows(&self, kinds: &[Kind], count: usize) -> String {
-        self.inner.dialect.rows(kinds, 1, count, Numbered::No)
+        self.context.dialect.rows(kinds, 1, count, Numbered::No)
     }
 
     /// Runs a statement; the number of rows that it changed.
@@ -115,13 +115,13 @@ impl<'a> Transaction<'a> {
             return StoreError::Conflict;
         }
         let error = failed(error);
-        self.inner.writable.failed(&error);
+        self.context.writable.failed(&error);
         error
     }
 
     pub async fn commit(self) -> Result<(), StoreError> {
         let done = self.driver.commit().await.map_err(failed);
-        done.inspect_err(|error| self.inner.writable.failed(error))
+        done.inspect_err(|error| self.context.writable.failed(error))
     }
 
     /// The names of the key's columns, position included.
@@ -148,7 +148,7 @@ impl<'a> Transaction<'a> {
     pub fn key_columns(&self, entity: EntityId) -> String {
         let columns: Vec<(&str, Kind)> = self.key_names(entity).into_iter().zip(self.key_kinds(entity)).collect();
         let table = self.quote(&self.tables(entity).table.name);
-        self.inner.dialect.read_names(&table, &columns)
+        self.context.dialect.read_names(&table, &columns)
     }
 
     /// Reads a key of [`Transaction::key_columns`] from a result row, beginning at a column.

@@ -11,7 +11,7 @@ use crate::{
         limits::{GROUP_BYTES, GROUP_ROWS},
         progress::{Committed, Progress},
     },
-    store::{ParentAnswer, ParentOutcome, StoreError, crash},
+    store::{ParentAnswer, ParentOutcome, StoreError, failpoint},
 };
 
 /// How long the first answer of a group waits for others: a commit costs more than most answers, and nobody sees the wait.
@@ -21,7 +21,7 @@ const LINGER_LITTLE: Duration = Duration::from_millis(100);
 
 /// [`LINGER`], unless a test wants many commits.
 fn linger() -> Duration {
-    match crash::is_on("harvest::gather") {
+    match failpoint::is_on("harvest::gather") {
         true => LINGER_LITTLE,
         false => LINGER,
     }

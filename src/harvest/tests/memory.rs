@@ -71,7 +71,7 @@ impl State {
             fetch: start.fetch.clone(),
             entity: start.entity,
             fence: 1,
-            era: 0,
+            generation: 0,
             checkpoint,
         }
     }

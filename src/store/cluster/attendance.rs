@@ -13,41 +13,41 @@ use crate::store::{
 };
 
 /// A sign of life of this process. Where a lock keeps others out, nothing is written: it is alone.
-pub(crate) async fn attend(inner: &Context, by_hand: bool) -> Result<Attendance, StoreError> {
-    if inner.is_alone() {
+pub(crate) async fn attend(context: &Context, by_hand: bool) -> Result<Attendance, StoreError> {
+    if context.is_alone() {
         return Ok(Attendance {
             rank: 0,
             count: 1,
             alone: true,
             joined: false,
-            now: clock::now(inner).await?,
+            now: clock::now(context).await?,
             others_seen: None,
         });
     }
-    let standing = in_force::look(inner).await?;
-    let mut work = Transaction::begin(inner).await?;
+    let standing = in_force::look(context).await?;
+    let mut tx = Transaction::begin(context).await?;
     if standing != Standing::InForce {
-        processes::step_aside(&mut work, by_hand).await?;
-        work.commit().await?;
+        processes::step_aside(&mut tx, by_hand).await?;
+        tx.commit().await?;
         return Err(StoreError::Replaced);
     }
-    let now = clock::now_within(&mut work).await?;
-    let joined = processes::beat(&mut work, by_hand).await?;
-    let mut params = work.params();
-    params.add(work.inner.process.to_string())?;
+    let now = clock::now_within(&mut tx).await?;
+    let joined = processes::beat(&mut tx, by_hand).await?;
+    let mut params = tx.params();
+    params.add(tx.context.process.to_string())?;
     let sql = format!(
         "SELECT {SEEN} FROM hayloft_process WHERE {} AND replaced=0 ORDER BY by_hand DESC,started_at,id",
-        processes::live(inner)
+        processes::live(context)
     );
-    let all = work.all(work.params(), sql).await?;
+    let all = tx.all(tx.params(), sql).await?;
     let all = all.iter().map(processes::read).collect::<Result<Vec<_>, _>>()?;
     let sql = format!(
         "DELETE FROM hayloft_process WHERE id<>$1 AND seen_at<={}",
-        inner.now(-FORGET_SECONDS)
+        context.now(-FORGET_SECONDS)
     );
-    work.run(params, sql).await?;
-    work.commit().await?;
-    let is_own = |process: &&ProcessSeen| *process.id == *inner.process;
+    tx.run(params, sql).await?;
+    tx.commit().await?;
+    let is_own = |process: &&ProcessSeen| *process.id == *context.process;
     Ok(Attendance {
         rank: all.iter().position(|process| is_own(&process)).unwrap_or(0),
         count: all.len().max(1),

@@ -16,9 +16,8 @@ use sqlx::{
 use tokio::{sync::Notify, time::sleep};
 
 use crate::{
-    catalog::EntityId,
     change::Commit,
-    store::{context::Context, db::pool::get, error::StoreError, in_force},
+    store::{context::Context, error::StoreError, in_force, system::change_log},
 };
 
 /// Where commits are told of; the payload is the change log's head.
@@ -28,31 +27,29 @@ const POLL: Duration = Duration::from_secs(1);
 /// Pauses between tries to listen: doubled each time, up to the longest.
 const PAUSE: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
-/// Changes whose types are looked up; after more of them, all types count as touched, which costs live queries one run.
-const CHANGES_MAX: i64 = 10_000;
 
 /// What is committed from now on by others will be announced.
-pub(crate) async fn begin(inner: &Context) -> Result<(), StoreError> {
-    let Ok(writer) = inner.writer() else { return Ok(()) };
-    if inner.is_alone() {
+pub(crate) async fn begin(context: &Context) -> Result<(), StoreError> {
+    let Ok(writer) = context.writer() else { return Ok(()) };
+    if context.is_alone() {
         return Ok(());
     }
-    inner.heard.start(head(inner).await?.0);
-    if let Some(sql) = inner.dialect.announce() {
+    context.heard.start(change_log::heads(context).await?.0);
+    if let Some(sql) = context.dialect.announce() {
         // Databases that speak PostgreSQL's language do not all have this word; it must not fail their commits.
-        let mut params = inner.params();
+        let mut params = context.params();
         params.add("")?;
         if let Err(error) = writer.execute(params.query(sql)).await {
             tracing::info!(%error, "the database has no notifications; commits of other processes are looked for every {POLL:?}");
-            inner.heard.mute.store(true, Ordering::Relaxed);
+            context.heard.mute.store(true, Ordering::Relaxed);
         }
     }
     Ok(())
 }
 
 /// Wakes at each notification; ends only with whoever waits for it.
-pub(crate) async fn listen(pool: &PgPool, inner: &Context, wake: &Notify) {
-    let ground = Arc::clone(&inner.ground);
+pub(crate) async fn listen(pool: &PgPool, context: &Context, wake: &Notify) {
+    let guard = Arc::clone(&context.guard);
     // A connection of its own: one of the writers' would be missing there. Like theirs it is asked where it leads, which is
     // often the first that a process without work hears of a promotion.
     let options = PgPoolOptions::new()
@@ -60,8 +57,8 @@ pub(crate) async fn listen(pool: &PgPool, inner: &Context, wake: &Notify) {
         .max_lifetime(None)
         .idle_timeout(None)
         .after_connect(move |connection, _| {
-            let ground = Arc::clone(&ground);
-            Box::pin(async move { ground.admit(connection).await.map(|_| ()) })
+            let guard = Arc::clone(&guard);
+            Box::pin(async move { guard.admit(connection).await.map(|_| ()) })
         });
     let own = options.connect_lazy_with((*pool.connect_options()).clone());
     let mut pause = PAUSE;
@@ -74,7 +71,7 @@ pub(crate) async fn listen(pool: &PgPool, inner: &Context, wake: &Notify) {
                 // None: the connection was cut, and is made again; so is everything that was told meanwhile.
                 let told = listener.try_recv().await?;
                 match told.is_some_and(|told| told.payload().is_empty()) {
-                    true => inner.heard.work.notify_waiters(),
+                    true => context.heard.work.notify_waiters(),
                     false => wake.notify_one(),
                 }
             }
@@ -88,72 +85,40 @@ pub(crate) async fn listen(pool: &PgPool, inner: &Context, wake: &Notify) {
     }
 }
 
-pub(crate) async fn look_again(inner: &Context, wake: &Notify) {
-    let mut eras = inner.ground.eras();
+pub(crate) async fn look_again(context: &Context, wake: &Notify) {
+    let mut generations = context.guard.generations();
     loop {
         tokio::select! {
             () = wake.notified() => {}
             () = sleep(POLL) => {}
-            Ok(()) = eras.changed() => inner.heard.doubt(),
+            Ok(()) = generations.changed() => context.heard.doubt(),
         }
-        if let Err(error) = look(inner).await {
+        if let Err(error) = look(context).await {
             tracing::debug!(%error, "the change log's head cannot be read; it is tried again");
         }
     }
 }
 
 /// Announces what others have committed since the last look; hears of a newer definition, too.
-async fn look(inner: &Context) -> Result<(), StoreError> {
-    let era = inner.ground.era();
-    let (head, layout) = head(inner).await?;
-    inner.ground.saw(era, head);
-    in_force::by_number(inner, layout).await?;
-    if !inner.heard.is_news(head) {
+async fn look(context: &Context) -> Result<(), StoreError> {
+    let generation = context.guard.generation();
+    let (head, layout) = change_log::heads(context).await?;
+    context.guard.saw(generation, head);
+    in_force::by_number(context, layout).await?;
+    if !context.heard.is_news(head) {
         return Ok(());
     }
-    let entities = match inner.heard.others(head) {
-        Some(spans) => touched(inner, &spans).await,
-        None => Ok(inner.catalog.entity_ids().collect()),
+    let entities = match context.heard.others(head) {
+        Some(spans) => change_log::touched(context, &spans).await,
+        None => Ok(context.catalog.entity_ids().collect()),
     };
     // What cannot be looked up any more may be anything.
-    let entities = entities.unwrap_or_else(|_| inner.catalog.entity_ids().collect::<BTreeSet<_>>());
+    let entities = entities.unwrap_or_else(|_| context.catalog.entity_ids().collect::<BTreeSet<_>>());
     if !entities.is_empty() {
-        inner.bus.announce(Commit {
+        context.bus.announce(Commit {
             head,
             entities: Arc::new(entities),
         });
     }
     Ok(())
-}
-
-/// The types that these parts of the log are about.
-async fn touched(inner: &Context, spans: &[(i64, i64)]) -> Result<BTreeSet<EntityId>, StoreError> {
-    let all = || inner.catalog.entity_ids().collect();
-    let changes: i64 = spans.iter().map(|(after, upto)| upto - after).sum();
-    if changes > CHANGES_MAX {
-        return Ok(all());
-    }
-    let mut found = BTreeSet::new();
-    let mut seen = 0;
-    for (after, upto) in spans {
-        let mut params = inner.params();
-        params.add(*after)?;
-        params.add(*upto)?;
-        let sql = "SELECT type,CAST(sum(seq-first_seq+1) AS BIGINT) FROM hayloft_change_pack WHERE seq>$1 AND seq<=$2 GROUP BY type";
-        for line in inner.own.take().await?.fetch(params.query(sql)).await? {
-            seen += get::<i64>(&line, 1)?;
-            found.extend(inner.catalog.entity_named(&get::<String>(&line, 0)?));
-        }
-    }
-    // Some are gone from the log already.
-    Ok(if seen == changes { found } else { all() })
-}
-
-/// The change log's newest number, and that of the newest layout.
-async fn head(inner: &Context) -> Result<(i64, i64), StoreError> {
-    let sql = "SELECT seq,(SELECT id FROM hayloft_applied_layout ORDER BY id DESC LIMIT 1) FROM hayloft_feed_head WHERE one=1";
-    let found = inner.own.take().await?.fetch(inner.params().query(sql)).await?;
-    found
-        .first()
-        .map_or(Ok((0, 0)), |line| Ok((get(line, 0)?, get(line, 1)?)))
 }

@@ -10,13 +10,13 @@ use crate::store::{
 /// Compares the place with the one that the database remembers; begins a new epoch when they differ.
 ///
 /// What clients have read in the older epoch may never have happened here: they are told to read everything again.
-pub(crate) async fn check(inner: &Context) -> Result<(), StoreError> {
-    let (Some(questions), Ok(Pool::Postgres(pool))) = (inner.dialect.place(), inner.writer()) else {
+pub(crate) async fn check(context: &Context) -> Result<(), StoreError> {
+    let (Some(questions), Ok(Pool::Postgres(pool))) = (context.dialect.place(), context.writer()) else {
         return Ok(());
     };
     let mut parts = Vec::with_capacity(PARTS.len());
     for question in questions {
-        parts.push(match tells(inner, question).await? {
+        parts.push(match tells(context, question).await? {
             true => format!("({question})"),
             false => "''".to_owned(),
         });
@@ -28,13 +28,13 @@ pub(crate) async fn check(inner: &Context) -> Result<(), StoreError> {
         parts.join(",")
     );
     let mut connection = pool.acquire().await.map_err(failed)?;
-    inner.ground.take(&mut connection, sql).await.map_err(failed)
+    context.guard.take(&mut connection, sql).await.map_err(failed)
 }
 
 /// A database that does not tell (a distributed engine, a role without the right) leaves that part empty.
-async fn tells(inner: &Context, question: &'static str) -> Result<bool, StoreError> {
-    let mut reader = inner.own.take().await?;
-    match reader.run(inner.params().query(question)).await? {
+async fn tells(context: &Context, question: &'static str) -> Result<bool, StoreError> {
+    let mut reader = context.own.take().await?;
+    match reader.run(context.params().query(question)).await? {
         Ok(lines) => lines
             .first()
             .map_or(Ok(false), |line| get::<String>(line, 0).map(|_| true)),

@@ -177,7 +177,7 @@ pub trait Dialect: Send + Sync + 'static {
     fn list_test(&self, _column: &str, _items: ColumnKind, _all: bool, _params: &[String]) -> Option<String> {
         None
     }
-    /// Whether the items of indexed lists are kept in a table, as [`super::items`] says.
+    /// Whether the items of indexed lists are kept in a table, as `store::ddl::items` says.
     fn keeps_items(&self) -> bool {
         false
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sea_orm::{DbErr, RuntimeErr};
 
-use crate::store::error::StoreError;
+use crate::store::error::{StoreError, failed};
 
 pub(crate) fn unreachable(place: &str) -> StoreError {
     StoreError::Unusable(format!(
@@ -37,7 +37,7 @@ pub fn cannot_connect(place: &str, error: sqlx::Error) -> StoreError {
             "{place}: no secure connection could be made; check sslmode and sslrootcert in --database, and the server's certificate"
         ),
         (_, sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut) => return unreachable(place),
-        _ => return crate::store::error::failed(error),
+        _ => return failed(error),
     };
     tracing::debug!(%error, "the database cannot be opened");
     StoreError::Unusable(text)

@@ -6,13 +6,10 @@ use std::{
     time::Duration,
 };
 
-#[cfg(test)]
-use std::sync::atomic::AtomicU64;
-
 use sqlx::postgres::PgConnectOptions;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::store::error::{Beyond, StoreError};
+use crate::store::error::{Beyond, StoreError, failed};
 
 use super::{
     deadline::{Clock, Deadline},
@@ -24,6 +21,9 @@ use super::{
     postgres::{connect::Plans, session::Session},
     sqlite::{dialect::Sqlite, file, functions::Time},
 };
+
+#[cfg(test)]
+use std::sync::atomic::AtomicU64;
 
 /// How long closing waits for statements that were interrupted.
 const CLOSE_WAIT: Duration = Duration::from_millis(300);
@@ -59,8 +59,8 @@ impl Source {
     fn link(&self, time: Time, limit: Duration, plans: Plans) -> Link {
         match self {
             Source::Sqlite(path) => Link::Sqlite(file::reader(path, time)),
-            Source::Postgres(options, ground) => {
-                let session = Session::new((**options).clone(), Arc::clone(ground), limit, plans);
+            Source::Postgres(options, guard) => {
+                let session = Session::new((**options).clone(), Arc::clone(guard), limit, plans);
                 Link::Postgres(Box::new(session))
             }
         }
@@ -260,7 +260,7 @@ impl Taken {
             Some("9" | "57014") => StoreError::Timeout(self.readers.limit),
             // A function of ours was asked to go on after that.
             Some("1") if self.is_over() => StoreError::Timeout(self.readers.limit),
-            _ => crate::store::error::failed(error),
+            _ => failed(error),
         }
     }
 }

@@ -26,7 +26,7 @@ pub async fn pause(tries: u32) {
 
 /// Evaluates a transaction, and again while the database gives it up for the sake of others or cannot be reached. A macro, because the future of
 /// an asynchronous closure cannot be promised to be `Send`.
-macro_rules! in_line {
+macro_rules! retry {
     ($transaction:expr) => {{
         let (mut tries, since) = (1, std::time::Instant::now());
         loop {
@@ -46,4 +46,4 @@ macro_rules! in_line {
         }
     }};
 }
-pub(crate) use in_line;
+pub(crate) use retry;

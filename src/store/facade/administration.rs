@@ -7,7 +7,7 @@ use crate::{
     config::DatabaseUrl,
     store::{
         Store,
-        db::retry::in_line,
+        db::retry::retry,
         error::StoreError,
         figures::statistics,
         migrate::{
@@ -29,45 +29,45 @@ impl Store {
     /// Builds the indexes that were too large to be built at opening, beside whoever reads and writes. What fails is tried
     /// again at the next start.
     pub async fn finish_indexes(&self) -> Result<(), StoreError> {
-        let waiting = self.inner.deferred.waiting();
-        for index in index::postponed(&self.inner, None).await? {
-            if !build::build(&self.inner, &index, Turn::IfFree).await? {
+        let waiting = self.context.deferred.waiting();
+        for index in index::postponed(&self.context, None).await? {
+            if !build::build(&self.context, &index, Turn::IfFree).await? {
                 tracing::info!("another process builds the indexes");
                 return Ok(());
             }
         }
-        self.inner.deferred.end(&waiting);
-        statistics::complete(&self.inner).await;
+        self.context.deferred.end(&waiting);
+        statistics::complete(&self.context).await;
         Ok(())
     }
 
     /// What waits for its index to be built, as in `Item.price`. Answers are right without it, and slower.
     pub async fn waiting_indexes(&self) -> Result<Vec<String>, StoreError> {
-        let there = index::found(&indexes::there(&self.inner).await?)?;
-        Ok(index::waiting(self.inner.dialect, &self.inner.layout, &there))
+        let there = index::found(&indexes::there(&self.context).await?)?;
+        Ok(index::waiting(self.context.dialect, &self.context.layout, &there))
     }
 
     /// Counts the links of each field that lead nowhere; fields without any are left out. What is not counted within the
     /// time is said to be unknown.
     pub async fn dangling_links(&self, time: Duration) -> Result<Vec<Dangling>, StoreError> {
-        dangling::all(&self.inner, time).await
+        dangling::all(&self.context, time).await
     }
 
     /// Makes the next run read again, in full, what had rejected records; gives how many of these there are.
     pub async fn forget_rejected(&self, fetch: FetchId) -> Result<u64, StoreError> {
-        let catalog = &self.inner.catalog;
+        let catalog = &self.context.catalog;
         let (name, on_field) = (catalog.fetch_name(fetch), catalog.fetch(fetch).each.is_some());
-        in_line!(replay::forget(&self.inner, &name, on_field).await)
+        retry!(replay::forget(&self.context, &name, on_field).await)
     }
 
     /// Rows per entity.
     pub async fn row_counts(&self) -> Result<Vec<(EntityId, u64)>, StoreError> {
-        counts::row_counts(&self.inner).await
+        counts::row_counts(&self.context).await
     }
 
     /// The newest refused rows of a fetch.
     pub async fn quarantine(&self, fetch: &str, limit: u32) -> Result<Vec<Refused>, StoreError> {
-        quarantine::newest(&self.inner, fetch, limit).await
+        quarantine::newest(&self.context, fetch, limit).await
     }
 
     /// Copies a database as it is at one moment into a new file; who writes to it goes on. Needs no definition.
@@ -97,23 +97,23 @@ impl Store {
 
     /// Why harvests cannot write, in words for everybody; none as long as they can.
     pub fn cannot_write(&self) -> Option<String> {
-        let is_full = self.inner.writable.is_full.load(Ordering::Relaxed);
+        let is_full = self.context.writable.is_full.load(Ordering::Relaxed);
         is_full.then(|| StoreError::Full.to_string())
     }
 
     /// Deletions that were too many and wait for a decision.
     pub async fn held_deletions(&self) -> Result<Vec<HeldDeletion>, StoreError> {
-        held::open(&self.inner).await
+        held::open(&self.context).await
     }
 
     /// Decides about the rows that are held of a fetch, and gives how many they are: 0 when none is. Approved rows go with the
     /// next complete run that misses them, too; kept ones stay until the upstream has them again.
     pub async fn decide_held(&self, fetch: &str, decision: Decision) -> Result<u64, StoreError> {
-        in_line!(held::decide(&self.inner, fetch, decision).await)
+        retry!(held::decide(&self.context, fetch, decision).await)
     }
 
     /// The rejected records of a filter in their order, at most `limit` of those after the number `after`.
     pub async fn rejected(&self, filter: &RejectedFilter, after: i64, limit: u32) -> Result<Vec<Rejected>, StoreError> {
-        quarantine::list(&self.inner, filter, after, limit).await
+        quarantine::list(&self.context, filter, after, limit).await
     }
 }

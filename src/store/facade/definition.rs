@@ -31,15 +31,15 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 impl Store {
     /// Whether [`Store::come_into_force`] would accept this layout; changes nothing.
     pub async fn accepts(&self, layout: &Layout) -> Result<(), StoreError> {
-        apply::accepts(&self.inner, layout).await
+        apply::accepts(&self.context, layout).await
     }
 
     /// A handle for a newer definition over the same connections, of no use before [`Store::come_into_force`]. It harvests
     /// only after the older one has come to rest: commits through the one are announced on its own bus only, as positions
     /// of types mean something else in each definition.
     pub fn redefined(&self, catalog: Arc<Valid<Catalog>>, layout: Arc<Layout>) -> Store {
-        let older = &self.inner;
-        let inner = Context {
+        let older = &self.context;
+        let context = Context {
             catalog,
             layout,
             dialect: older.dialect,
@@ -49,7 +49,7 @@ impl Store {
             lookups: Arc::clone(&older.lookups),
             own: Arc::clone(&older.own),
             bus: Bus::default(),
-            ground: Arc::clone(&older.ground),
+            guard: Arc::clone(&older.guard),
             heard: Heard::beside(&older.heard),
             seen: Seen::beside(&older.seen),
             deferred: Deferred::default(),
@@ -63,7 +63,9 @@ impl Store {
             #[cfg(test)]
             clock: older.clock.clone(),
         };
-        Store { inner: Arc::new(inner) }
+        Store {
+            context: Arc::new(context),
+        }
     }
 
     /// Brings the tables to the definition of this handle, without losing anything: all of it, or none when it fails.
@@ -80,9 +82,9 @@ impl Store {
         let mut pause = PAUSE;
         loop {
             let applied = async {
-                apply::apply(&self.inner, false, &committing).await?;
+                apply::apply(&self.context, false, &committing).await?;
                 // What connections are asked about from now on.
-                place::check(&self.inner).await
+                place::check(&self.context).await
             };
             match applied.await {
                 Err(StoreError::Unreachable | StoreError::Crowded) if committed.load(Ordering::Relaxed) => {
@@ -97,11 +99,11 @@ impl Store {
 
     /// Whether the definition of this handle is in force; asks the database.
     pub async fn standing(&self) -> Result<Standing, StoreError> {
-        in_force::look(&self.inner).await
+        in_force::look(&self.context).await
     }
 
     /// Waits until it is known that the definition of this handle is not in force any more.
     pub async fn replaced(&self) {
-        self.inner.seen.replaced().await;
+        self.context.seen.replaced().await;
     }
 }

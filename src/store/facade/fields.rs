@@ -1,10 +1,10 @@
-//! What the requests of fields ask of the store.
+//! What callers ask about the requests of fields: which are to be made, by whom, and how many are left.
 
 use crate::{
     catalog::FetchId,
     store::{
         Store,
-        db::retry::in_line,
+        db::retry::retry,
         error::StoreError,
         field_fetch::claim,
         system::field_requests,
@@ -15,7 +15,7 @@ use crate::{
 impl Store {
     /// Plans the requests of a run of a field's fetch: those that an earlier run left, and those that `when` asks for.
     pub async fn plan_parents(&self, run: &Run, fetch: FetchId) -> Result<u64, StoreError> {
-        in_line!(claim::plan(&self.inner, run, fetch).await)
+        retry!(claim::plan(&self.context, run, fetch).await)
     }
 
     /// Takes some of these requests for `owner`, a name that no other process has.
@@ -26,36 +26,36 @@ impl Store {
         owner: &str,
         limit: u32,
     ) -> Result<Vec<Parent>, StoreError> {
-        in_line!(claim::claim(&self.inner, run, fetch, owner, limit).await)
+        retry!(claim::claim(&self.context, run, fetch, owner, limit).await)
     }
 
     /// Renews the claims of `owner`, who is still at work.
     pub async fn keep_parents(&self, fetch: &str, owner: &str) -> Result<(), StoreError> {
-        in_line!(field_requests::keep(&self.inner, fetch, owner).await)
+        retry!(field_requests::keep(&self.context, fetch, owner).await)
     }
 
     /// Gives back what `owner` claimed and has not answered.
     pub async fn let_go_parents(&self, fetch: &str, owner: &str) -> Result<(), StoreError> {
-        in_line!(field_requests::let_go(&self.inner, fetch, owner).await)
+        retry!(field_requests::let_go(&self.context, fetch, owner).await)
     }
 
     /// Whether requests of a run are still to be made, by whichever process.
     pub async fn left_parents(&self, run: &Run) -> Result<Left, StoreError> {
-        field_requests::left(&self.inner, run).await
+        field_requests::left(&self.context, run).await
     }
 
     /// Requests of a field's fetch by state; of one run, or of all.
     pub async fn parent_counts(&self, fetch: &str, run: Option<i64>) -> Result<FanOutCounts, StoreError> {
-        field_requests::counts(&self.inner, fetch, run).await
+        field_requests::counts(&self.context, fetch, run).await
     }
 
     /// What is to be told of the answers of a field's fetch that stand.
     pub async fn answers_told(&self, fetch: &str) -> Result<AnswersTold, StoreError> {
-        field_requests::told(&self.inner, fetch).await
+        field_requests::told(&self.context, fetch).await
     }
 
     /// The runs, in whichever process, whose requests this one may help with.
     pub async fn open_fan_outs(&self) -> Result<Vec<OpenFanOut>, StoreError> {
-        claim::open(&self.inner).await
+        claim::open(&self.context).await
     }
 }

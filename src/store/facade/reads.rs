@@ -1,4 +1,4 @@
-//! What readers ask of the store.
+//! What callers ask for answers: statements compiled, run and explained, and figures for their estimate.
 
 use crate::{
     catalog::{EntityId, FieldId},
@@ -26,8 +26,8 @@ impl Store {
 
     /// Runs a compiled read: one statement, one snapshot. `params` are the operands `Operand::Param(n)`.
     pub async fn read(&self, statement: &Statement, params: &[Value]) -> Result<Answer, StoreError> {
-        deferred::ready(&self.inner, &statement.types).await;
-        run::read(&self.inner, statement, params).await
+        deferred::ready(&self.context, &statement.types).await;
+        run::read(&self.context, statement, params).await
     }
 
     /// Compiles a load of rows by key: `by` are the key (or one unique field) of the entity. `None` when it has too many
@@ -43,38 +43,38 @@ impl Store {
 
     fn compiler(&self) -> compiler::Base<'_> {
         compiler::Base {
-            catalog: &self.inner.catalog,
-            layout: &self.inner.layout,
-            dialect: self.inner.dialect,
-            bounds: self.inner.readers.bounds(),
+            catalog: &self.context.catalog,
+            layout: &self.context.layout,
+            dialect: self.context.dialect,
+            bounds: self.context.readers.bounds(),
         }
     }
 
     /// What answers may have from now on, for all handles to these connections. What is compiled before keeps to what was said then.
     pub fn bound_answers(&self, bounds: Bounds) {
-        self.inner.readers.bound(bounds);
-        self.inner.lookups.bound(bounds);
+        self.context.readers.bound(bounds);
+        self.context.lookups.bound(bounds);
     }
 
     /// Loads many rows by key in one statement. `params` are the operands `Operand::Param(n)` of what is selected, the same for
     /// all keys.
     pub async fn load(&self, statement: &KeyedStatement, params: &[Value], keys: &[Key]) -> Result<Loaded, StoreError> {
-        deferred::ready(&self.inner, &statement.types).await;
-        run::load(&self.inner, statement, params, keys).await
+        deferred::ready(&self.context, &statement.types).await;
+        run::load(&self.context, statement, params, keys).await
     }
 
     /// The database's own plan for a statement.
     pub async fn explain(&self, statement: &Statement, params: &[Value]) -> Result<Explanation, StoreError> {
-        run::explain(&self.inner, statement, params).await
+        run::explain(&self.context, statement, params).await
     }
 
     /// What is known of the rows of a type.
     pub async fn figures(&self, entity: EntityId) -> Result<Figures, StoreError> {
-        read::read(&self.inner, entity).await
+        read::read(&self.context, entity).await
     }
 
     /// Grows whenever this process has made statistics anew.
     pub fn statistics_made(&self) -> u64 {
-        self.inner.changed.made()
+        self.context.changed.made()
     }
 }

@@ -1,10 +1,10 @@
-//! What a run asks of the store: whether pages may stand for their rows, groups, its end. Knows which module does each.
+//! What callers ask about runs: to claim one, to load its groups, to end it, and how it went.
 
 use crate::{
     catalog::FetchId,
     store::{
         Store,
-        db::retry::in_line,
+        db::retry::retry,
         error::StoreError,
         field_fetch::commit,
         load::{group, page},
@@ -23,44 +23,44 @@ impl Store {
     /// An interrupted run of the same fetch whose last heartbeat is at most [`RESUME_MAX`] old is taken over instead, if
     /// `StartRun::resume` allows it: `Run::checkpoint` is then set. Any other is closed as interrupted.
     pub async fn start_run(&self, start: &StartRun) -> Result<Option<Run>, StoreError> {
-        in_line!(claim::start(&self.inner, start).await)
+        retry!(claim::start(&self.context, start).await)
     }
 
     /// Lets the rule say which slots of a fetch the ledger lacks, queues them, and gives what is known of the fetch then.
     /// Whoever asks at the same time waits for his turn: the rule sees what the other wrote.
     pub async fn plan_slots(&self, fetch: &str, rule: PlanRule<'_>) -> Result<FetchStatus, StoreError> {
-        in_line!(slots::plan(&self.inner, fetch, rule).await)
+        retry!(slots::plan(&self.context, fetch, rule).await)
     }
 
     /// Starts the next run of a fetch: goes on with an interrupted one as [`Store::start_run`] does, else takes the oldest
     /// slot that waits. `None` when there is none, or a run of the fetch is in other hands.
     pub async fn claim_run(&self, claim: &Claim) -> Result<Option<Run>, StoreError> {
-        in_line!(claim::claim(&self.inner, claim).await)
+        retry!(claim::claim(&self.context, claim).await)
     }
 
     /// Says that this process works at the run no more, however that came. Without it the run would count as under way here.
     pub fn release_run(&self, run: &Run) {
-        self.inner.runs.release(run);
+        self.context.runs.release(run);
     }
 
     /// Keeps the lease of a run; an error of kind `Fenced` means that another process has taken it over.
     pub async fn heartbeat(&self, run: &Run) -> Result<(), StoreError> {
-        in_line!(runs::heartbeat(&self.inner, run).await)
+        retry!(runs::heartbeat(&self.context, run).await)
     }
 
     /// What is remembered of an earlier answer to the same request under the same definition.
     pub async fn request_state(&self, fetch: &str, request: &str) -> Result<Option<RequestState>, StoreError> {
-        requests::of(&self.inner, fetch, request).await
+        requests::of(&self.context, fetch, request).await
     }
 
     /// The newest run of each fetch, and the newest complete one: what `status` and the scheduler read.
     pub async fn fetch_status(&self) -> Result<Vec<FetchStatus>, StoreError> {
-        status::fetch_status(&self.inner).await
+        status::fetch_status(&self.context).await
     }
 
     /// How many can write rows of different types at once.
     pub fn writers(&self) -> usize {
-        match self.inner.dialect.exclusive() {
+        match self.context.dialect.exclusive() {
             true => 1,
             false => usize::MAX,
         }
@@ -68,32 +68,32 @@ impl Store {
 
     /// How many operations are read at once.
     pub fn readers(&self) -> usize {
-        self.inner.readers.count()
+        self.context.readers.count()
     }
 
     /// Whether an unchanged page may stand for the rows that it brought when it was last read: they are as it wrote them, and
     /// none of these groups, which are to be committed before it, has one of them. Otherwise it has to be read in full.
     pub async fn vouches(&self, run: &Run, request: &str, before: &[Group]) -> Result<bool, StoreError> {
-        in_line!(page::vouches(&self.inner, run, request, before).await)
+        retry!(page::vouches(&self.context, run, request, before).await)
     }
 
     /// Notes the large page that a run takes in hand; none: a small one. Should it end the process, its fetch is left alone for a
     /// while after the next start.
     pub async fn working(&self, run: &Run, place: Option<&str>) -> Result<(), StoreError> {
-        in_line!(runs::working(&self.inner, run, place).await)
+        retry!(runs::working(&self.context, run, place).await)
     }
 
     /// Notes the large answer about a row that `owner` takes in hand. Should it end the process, its request is left alone for a while.
     pub async fn answering(&self, fetch: &str, owner: &str, row: i64, place: &str) -> Result<(), StoreError> {
-        in_line!(field_requests::answering(&self.inner, fetch, owner, row, place).await)
+        retry!(field_requests::answering(&self.context, fetch, owner, row, place).await)
     }
 
     /// One transaction for all of these groups, in their order: rows that differ, keys seen, change log, quarantine, request
     /// states, counters, checkpoint.
     pub async fn commit_groups(&self, run: &Run, groups: &[Group]) -> Result<GroupOutcome, StoreError> {
-        self.inner
+        self.context
             .writable
-            .noted(group::commit_groups(&self.inner, run, groups).await)
+            .noted(group::commit_groups(&self.context, run, groups).await)
     }
 
     /// The same for one group.
@@ -110,13 +110,13 @@ impl Store {
         owner: &str,
         answers: &[ParentAnswer],
     ) -> Result<GroupOutcome, StoreError> {
-        let done = in_line!(commit::commit_parents(&self.inner, run, fetch, owner, answers).await);
-        self.inner.writable.noted(done)
+        let done = retry!(commit::commit_parents(&self.context, run, fetch, owner, answers).await);
+        self.context.writable.noted(done)
     }
 
     /// Ends a run. `Finish::Complete` first deletes what was not seen, as far as the fetch's `missing` and `missing_max` allow.
     pub async fn finish_run(&self, run: &Run, finish: Finish) -> Result<RunSummary, StoreError> {
-        in_line!(finish::finish(&self.inner, run, &|_, _| finish.clone(), &GroupOutcome::default()).await)
+        retry!(finish::finish(&self.context, run, &|_, _| finish.clone(), &GroupOutcome::default()).await)
     }
 
     /// The same together with its last groups, as [`Store::commit_groups`] has them: one transaction for all of a small run.
@@ -126,8 +126,8 @@ impl Store {
         groups: &[Group],
         rule: EndRule<'_>,
     ) -> Result<(RunSummary, GroupOutcome), StoreError> {
-        self.inner
+        self.context
             .writable
-            .noted(finish::complete(&self.inner, run, groups, rule).await)
+            .noted(finish::complete(&self.context, run, groups, rule).await)
     }
 }

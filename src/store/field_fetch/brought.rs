@@ -32,43 +32,35 @@ pub struct Known {
 }
 
 /// Looks up what unchanged answers vouch for, and whether they may.
-pub async fn known(work: &mut Transaction<'_>, run: &Run, answers: &[&ParentAnswer]) -> Result<Known, StoreError> {
+pub async fn known(tx: &mut Transaction<'_>, run: &Run, answers: &[&ParentAnswer]) -> Result<Known, StoreError> {
     let same = answers
         .iter()
         .filter(|answer| matches!(answer.outcome, ParentOutcome::Same(_)));
     let mut stale: HashSet<i64> = same.map(|answer| answer.parent.row).collect();
     let asked: Vec<i64> = stale.iter().copied().collect();
-    let brought = vouched(work, run, &asked).await?;
+    let brought = vouched(tx, run, &asked).await?;
     stale.retain(|row| !brought.contains_key(row));
     Ok(Known { brought, stale })
 }
 
 /// Those of the remembered answers about some rows that may vouch for what they brought.
-pub async fn vouched(
-    work: &mut Transaction<'_>,
-    run: &Run,
-    about: &[i64],
-) -> Result<HashMap<i64, Brought>, StoreError> {
-    let mut found = remembered(work, run, about).await?;
+pub async fn vouched(tx: &mut Transaction<'_>, run: &Run, about: &[i64]) -> Result<HashMap<i64, Brought>, StoreError> {
+    let mut found = remembered(tx, run, about).await?;
     let parents: Vec<i64> = found.keys().copied().collect();
     let lists: Option<Vec<Vec<(i64, i64)>>> = found.values().map(|brought| unfold(&brought.rows)).collect();
     let lists = lists.ok_or_else(|| StoreError::Refused("a remembered answer is damaged".to_owned()))?;
-    let prints = work.prints(run.entity, &lists).await?;
+    let prints = tx.prints(run.entity, &lists).await?;
     let prints: HashMap<i64, i64> = parents.into_iter().zip(prints.into_iter().map(Print::folded)).collect();
     found.retain(|row, brought| prints.get(row) == Some(&brought.print));
     Ok(found)
 }
 
-async fn remembered(
-    work: &mut Transaction<'_>,
-    run: &Run,
-    parents: &[i64],
-) -> Result<HashMap<i64, Brought>, StoreError> {
-    let dialect = work.inner.dialect;
+async fn remembered(tx: &mut Transaction<'_>, run: &Run, parents: &[i64]) -> Result<HashMap<i64, Brought>, StoreError> {
+    let dialect = tx.context.dialect;
     let mut found = HashMap::with_capacity(parents.len());
     let mut from = 0;
     for size in dialect.row_sizes(parents.len(), 1) {
-        let mut wanted = Rows::new(work.params(), &[Kind::Int], size);
+        let mut wanted = Rows::new(tx.params(), &[Kind::Int], size);
         parents
             .iter()
             .skip(from)
@@ -80,10 +72,10 @@ async fn remembered(
         let sql = format!(
             "SELECT parent,brought,print FROM hayloft_fan_out WHERE parent IN ({}) AND \"fetch\"={} \
              AND brought IS NOT NULL AND print IS NOT NULL",
-            work.rows(&[Kind::Int], size),
+            tx.rows(&[Kind::Int], size),
             dialect.bulk_param(2)
         );
-        for line in work.all(params, sql).await? {
+        for line in tx.all(params, sql).await? {
             let brought = Brought {
                 rows: get(&line, 1)?,
                 print: get(&line, 2)?,
@@ -97,7 +89,7 @@ async fn remembered(
 /// What answers brought, by the row asked about. `written` are the rows as they were written in the end, with their numbers: an
 /// answer that another one of the same commit contradicts vouches for nothing.
 pub async fn of_answers(
-    work: &mut Batch<'_>,
+    batch: &mut Batch<'_>,
     run: &Run,
     answers: &[&ParentAnswer],
     written: &HashMap<Key, (&Row, i64)>,
@@ -111,7 +103,7 @@ pub async fn of_answers(
             continue;
         };
         let number = |row: &Row| {
-            let key = Key(work.key_of(run.entity, Item { row, position: 0 }));
+            let key = Key(batch.key_of(run.entity, Item { row, position: 0 }));
             let (last, number) = written.get(&key)?;
             row.says_the_same(last).then_some(*number)
         };
@@ -123,7 +115,7 @@ pub async fn of_answers(
             lists.push(spans(&numbers));
         }
     }
-    let prints = work.prints(run.entity, &lists).await?;
+    let prints = batch.prints(run.entity, &lists).await?;
     let brought = lists.iter().zip(prints).map(|(list, print)| Brought {
         rows: fold(list),
         print: print.folded(),

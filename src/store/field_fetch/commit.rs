@@ -76,58 +76,58 @@ struct Noted<'a> {
 
 /// Writes the answers whose claims are still `owner`'s; others have been asked again elsewhere and are left out.
 pub(crate) async fn commit_parents(
-    inner: &Context,
+    context: &Context,
     run: &Run,
     fetch: FetchId,
     owner: &str,
     answers: &[ParentAnswer],
 ) -> Result<GroupOutcome, StoreError> {
     // A process that only helps has none: there the next run tries again.
-    let memory = inner.runs.of(run).unwrap_or_default();
+    let memory = context.runs.of(run).unwrap_or_default();
     let mut memory = memory.lock().await;
-    let mut work = Batch::begin(inner).await?;
-    runs::check_fence(&mut work, run).await?;
-    let each = context::each(inner, fetch)?;
+    let mut batch = Batch::begin(context).await?;
+    runs::check_fence(&mut batch, run).await?;
+    let each = context::each(context, fetch)?;
     // What an answer says is written beside its parent, or into it: who deletes parents, or writes them, waits, or is waited for.
-    take_turn(&mut work, run, Some(each.parent)).await?;
+    take_turn(&mut batch, run, Some(each.parent)).await?;
     // A deletion that just ended could not see requests that were being planned meanwhile.
-    field_requests::forget_orphans(&mut work, run, fetch, owner).await?;
-    let answers = claimed(&mut work, run, owner, answers).await?;
-    let mut known = brought::known(&mut work, run, &answers).await?;
+    field_requests::forget_orphans(&mut batch, run, fetch, owner).await?;
+    let answers = claimed(&mut batch, run, owner, answers).await?;
+    let mut known = brought::known(&mut batch, run, &answers).await?;
     let Targets {
         outcome,
         refused,
         unfit,
         rest,
         brought,
-    } = write_targets(&mut work, run, &answers, &memory.later).await?;
+    } = write_targets(&mut batch, run, &answers, &memory.later).await?;
     failpoint::point("parents::rows");
     match each.one {
-        true => single_links::relink(&mut work, each, &answers).await?,
-        false => relink(&mut work, each, &answers).await?,
+        true => single_links::relink(&mut batch, each, &answers).await?,
+        false => relink(&mut batch, each, &answers).await?,
     }
     failpoint::point("parents::links");
-    let signature = inner.catalog.signature(fetch);
+    let signature = context.catalog.signature(fetch);
     known.brought.extend(brought);
     let noted = answers.iter().map(|answer| noted(answer, &unfit, &known)).collect();
-    note_answers(&mut work, run, &signature, noted).await?;
+    note_answers(&mut batch, run, &signature, noted).await?;
     failpoint::point("parents::noted");
-    count(&mut work, run, &answers, &outcome, refused).await?;
-    let commit = work.finish(run, Trace::Again).await?;
+    count(&mut batch, run, &answers, &outcome, refused).await?;
+    let commit = batch.finish(run, Trace::Again).await?;
     memory.later.add(rest);
-    commit::announce(inner, commit);
+    commit::announce(context, commit);
     Ok(outcome)
 }
 
 /// The answers that are still waited for. The rows of their requests stay locked, so that a deletion of their parents waits.
 async fn claimed<'a>(
-    work: &mut Transaction<'_>,
+    tx: &mut Transaction<'_>,
     run: &Run,
     owner: &str,
     answers: &'a [ParentAnswer],
 ) -> Result<Vec<&'a ParentAnswer>, StoreError> {
     let rows: Vec<i64> = answers.iter().map(|answer| answer.parent.row).collect();
-    let locked = field_requests::lock(work, &run.fetch, &rows, Some((run.id, owner))).await?;
+    let locked = field_requests::lock(tx, &run.fetch, &rows, Some((run.id, owner))).await?;
     let mut seen = HashSet::with_capacity(answers.len());
     // A row may come twice, when this process was so slow that it claimed its own request again.
     let waited = |answer: &&ParentAnswer| locked.contains(&answer.parent.row) && seen.insert(answer.parent.row);
@@ -148,40 +148,40 @@ struct Targets {
 
 /// Upserts the rows that the answers brought; of a row that comes in several of them the last counts, of parts of it all.
 async fn write_targets(
-    work: &mut Batch<'_>,
+    batch: &mut Batch<'_>,
     run: &Run,
     answers: &[&ParentAnswer],
     later: &Later,
 ) -> Result<Targets, StoreError> {
-    let rows = together(work, run.entity, answers.iter().flat_map(|answer| rows_of(answer)));
+    let rows = together(batch, run.entity, answers.iter().flat_map(|answer| rows_of(answer)));
     let items: Vec<Item<'_>> = rows.iter().map(|row| Item { row, position: 0 }).collect();
-    let (items, _) = distinct(work, run.entity, items);
+    let (items, _) = distinct(batch, run.entity, items);
     let mut outcome = GroupOutcome::default();
     let mut kept_out: HashSet<Key> = HashSet::new();
-    let fates = work.upsert(run.entity, &items).await?;
+    let fates = batch.upsert(run.entity, &items).await?;
     let mut written: HashMap<Key, (&Row, i64)> = HashMap::with_capacity(items.len());
     for (item, fate) in items.iter().zip(&fates) {
         outcome.count(*fate);
         if let Some(row) = fate.row() {
-            written.insert(Key(work.key_of(run.entity, *item)), (item.row, row));
+            written.insert(Key(batch.key_of(run.entity, *item)), (item.row, row));
         }
-        if !work.is_whole(run.entity, *fate) {
-            kept_out.insert(Key(work.key_of(run.entity, *item)));
+        if !batch.is_whole(run.entity, *fate) {
+            kept_out.insert(Key(batch.key_of(run.entity, *item)));
         }
     }
-    let mut rest = again::left(work, run.entity, &items, &fates, later);
+    let mut rest = again::left(batch, run.entity, &items, &fates, later);
     let mut unfit = HashSet::new();
     for answer in answers.iter().filter(|_| !kept_out.is_empty()) {
-        let key = |row| Key(work.key_of(run.entity, Item { row, position: 0 }));
+        let key = |row| Key(batch.key_of(run.entity, Item { row, position: 0 }));
         if rows_of(answer).iter().any(|row| kept_out.contains(&key(row))) {
             unfit.insert(answer.parent.row);
         }
     }
-    let brought = brought::of_answers(work, run, answers, &written).await?;
-    let stored = std::mem::take(&mut work.refused);
+    let brought = brought::of_answers(batch, run, answers, &written).await?;
+    let stored = std::mem::take(&mut batch.refused);
     Ok(Targets {
         outcome,
-        refused: rejected::replace(work, run, answers, &stored, &mut rest).await?,
+        refused: rejected::replace(batch, run, answers, &stored, &mut rest).await?,
         unfit,
         rest,
         brought,
@@ -189,13 +189,13 @@ async fn write_targets(
 }
 
 /// The rows, those parts of one row put together that are of the same.
-fn together<'r>(work: &Batch<'_>, entity: EntityId, rows: impl Iterator<Item = &'r Row>) -> Vec<Cow<'r, Row>> {
-    let apart = work.tables(entity).apart();
+fn together<'r>(batch: &Batch<'_>, entity: EntityId, rows: impl Iterator<Item = &'r Row>) -> Vec<Cow<'r, Row>> {
+    let apart = batch.tables(entity).apart();
     let mut places: HashMap<Key, usize> = HashMap::new();
     let mut all: Vec<Cow<'r, Row>> = Vec::new();
     for row in rows {
         if row.part.is_some() {
-            match places.entry(Key(work.key_of(entity, Item { row, position: 0 }))) {
+            match places.entry(Key(batch.key_of(entity, Item { row, position: 0 }))) {
                 Entry::Occupied(place) => {
                     if let Some(older) = all.get_mut(*place.get()) {
                         *older = Cow::Owned(row.over(older, &apart));
@@ -220,8 +220,8 @@ fn rows_of(answer: &ParentAnswer) -> &[Row] {
 }
 
 /// Replaces the links of those parents whose lists differ, and notes these as changed.
-async fn relink(work: &mut Batch<'_>, each: &Each, answers: &[&ParentAnswer]) -> Result<(), StoreError> {
-    let Some(join) = work.tables(each.parent).join_of(each.field) else {
+async fn relink(batch: &mut Batch<'_>, each: &Each, answers: &[&ParentAnswer]) -> Result<(), StoreError> {
+    let Some(join) = batch.tables(each.parent).join_of(each.field) else {
         return Err(StoreError::Refused("a fetched field has no table of links".to_owned()));
     };
     let lists: Vec<(&[Value], &[Key])> = answers
@@ -231,28 +231,28 @@ async fn relink(work: &mut Batch<'_>, each: &Each, answers: &[&ParentAnswer]) ->
             _ => None,
         })
         .collect();
-    let stored = links::stored_links(work, join, &lists).await?;
+    let stored = links::stored_links(batch, join, &lists).await?;
     let differing: Vec<(&[Value], &[Key])> = lists
         .into_iter()
         .filter(|(owner, links)| stored.get(&Key(owner.to_vec())).map_or(&[][..], Vec::as_slice) != *links)
         .collect();
     let owners: Vec<Vec<Value>> = differing.iter().map(|(owner, _)| owner.to_vec()).collect();
-    delete_where(work, &join.name, &named(&join.owner), &owners).await?;
+    delete_where(batch, &join.name, &named(&join.owner), &owners).await?;
     let mut lines: Vec<(Vec<Value>, i64, &[Value])> = Vec::new();
     for (owner, links) in &differing {
         let numbered = (0..).zip(*links);
         lines.extend(numbered.map(|(position, link)| (owner.to_vec(), position, link.0.as_slice())));
     }
-    insert_links(work, join, lines).await?;
+    insert_links(batch, join, lines).await?;
     for owner in &owners {
-        work.note(each.parent, Op::Changed, owner.iter());
+        batch.note(each.parent, Op::Changed, owner.iter());
     }
     Ok(())
 }
 
 /// Remembers what became of each request.
 async fn note_answers(
-    work: &mut Transaction<'_>,
+    tx: &mut Transaction<'_>,
     run: &Run,
     signature: &str,
     answers: Vec<Noted<'_>>,
@@ -269,14 +269,14 @@ async fn note_answers(
     }
     for ((kept, again_in), noted) in alike {
         let mut from = 0;
-        for size in work.inner.dialect.row_sizes(noted.len(), NOTED_KINDS.len()) {
-            let mut rows = Rows::new(work.params(), &NOTED_KINDS, size);
+        for size in tx.context.dialect.row_sizes(noted.len(), NOTED_KINDS.len()) {
+            let mut rows = Rows::new(tx.params(), &NOTED_KINDS, size);
             for noted in noted.iter().skip(from).take(size) {
                 noted.bind(&mut rows, run, signature)?;
             }
             from += size;
-            let sql = note_sql(work, size, kept, again_in);
-            work.run(rows.bind()?, sql).await?;
+            let sql = note_sql(tx, size, kept, again_in);
+            tx.run(rows.bind()?, sql).await?;
         }
     }
     Ok(())
@@ -297,7 +297,7 @@ enum Kept {
 
 /// The rows are there: planned, claimed and locked. So this only ever updates, and an insert is how many rows fit into one
 /// statement.
-fn note_sql(work: &Transaction<'_>, size: usize, kept: Kept, again_in: Option<i64>) -> String {
+fn note_sql(tx: &Transaction<'_>, size: usize, kept: Kept, again_in: Option<i64>) -> String {
     const READ: &str = "hash=excluded.hash,signature=excluded.signature,request=excluded.request,etag=excluded.etag,\
                         last_modified=excluded.last_modified,body_hash=excluded.body_hash,brought=excluded.brought,\
                         print=excluded.print,";
@@ -307,12 +307,12 @@ fn note_sql(work: &Transaction<'_>, size: usize, kept: Kept, again_in: Option<i6
         Kept::Answer => "request=NULL,etag=NULL,last_modified=NULL,body_hash=NULL,brought=NULL,print=NULL,".to_owned(),
         Kept::All => String::new(),
     };
-    let next = again_in.map_or("NULL".to_owned(), |seconds| work.inner.now(seconds));
+    let next = again_in.map_or("NULL".to_owned(), |seconds| tx.context.now(seconds));
     format!(
         "INSERT INTO hayloft_fan_out({NOTED}) {} ON CONFLICT(\"fetch\",parent) DO UPDATE SET {sets}state=excluded.state,\
          tries=excluded.tries,error=excluded.error,next_at={next},at={},owner=NULL,until=NULL,working=NULL,ended_processes=0,aside_until=NULL",
-        work.rows(&NOTED_KINDS, size),
-        work.inner.now(0)
+        tx.rows(&NOTED_KINDS, size),
+        tx.context.now(0)
     )
 }
 
@@ -369,13 +369,13 @@ fn noted<'a>(answer: &'a ParentAnswer, unfit: &HashSet<i64>, known: &'a brought:
 
 /// Adds to the run's counts. Its lease is left alone: that is for the process that holds it.
 async fn count(
-    work: &mut Transaction<'_>,
+    tx: &mut Transaction<'_>,
     run: &Run,
     answers: &[&ParentAnswer],
     outcome: &GroupOutcome,
     refused: u64,
 ) -> Result<(), StoreError> {
-    let mut params = work.params();
+    let mut params = tx.params();
     params.add(run.id)?;
     let pages: u64 = answers.iter().map(|answer| answer.pages).sum();
     let bytes: u64 = answers.iter().map(|answer| answer.bytes).sum();
@@ -396,6 +396,6 @@ async fn count(
     let sql = "UPDATE hayloft_run SET pages=pages+$2,bytes=bytes+$3,new_rows=new_rows+$4,changed_rows=changed_rows+$5,\
                same_rows=same_rows+$6,refused_rows=refused_rows+$7,left_out_rows=left_out_rows+$8,\
                repeated_rows=repeated_rows+$9 WHERE id=$1";
-    work.run(params, sql.to_owned()).await?;
+    tx.run(params, sql.to_owned()).await?;
     Ok(())
 }

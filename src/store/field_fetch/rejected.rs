@@ -18,7 +18,7 @@ use crate::{
 /// Puts what is refused of answers in the place of what was refused before; `stored` is what the database refused. Gives
 /// how many there are.
 pub async fn replace(
-    work: &mut Batch<'_>,
+    batch: &mut Batch<'_>,
     run: &Run,
     answers: &[&ParentAnswer],
     stored: &[Refused],
@@ -36,34 +36,29 @@ pub async fn replace(
         parents.push(answer.parent.row);
         refused.extend(own.iter().map(|record| (Some(answer.parent.row), record)));
         for row in rows.iter().filter(|_| !stored.is_empty()) {
-            let key = Key(work.key_of(run.entity, Item { row, position: 0 })).to_string();
+            let key = Key(batch.key_of(run.entity, Item { row, position: 0 })).to_string();
             by_key.insert(key, answer.parent.row);
         }
     }
     let parent_of = |record: &Refused| record.key.as_ref().and_then(|key| by_key.get(key)).copied();
-    quarantine::forget_of(work, &run.fetch, &parents).await?;
+    quarantine::forget_of(batch, &run.fetch, &parents).await?;
     for (parent, record) in &refused {
-        insert(work, run, *parent, record).await?;
+        insert(batch, run, *parent, record).await?;
     }
     for record in stored {
-        let number = insert(work, run, parent_of(record), record).await?;
+        let number = insert(batch, run, parent_of(record), record).await?;
         rest.tell(number, record);
     }
     Ok((refused.len() + stored.len()) as u64)
 }
 
 /// The number of the new entry.
-async fn insert(
-    work: &mut Transaction<'_>,
-    run: &Run,
-    parent: Option<i64>,
-    record: &Refused,
-) -> Result<i64, StoreError> {
-    let number = quarantine::insert_refused(work, run, record).await?;
-    let mut params = work.params();
+async fn insert(tx: &mut Transaction<'_>, run: &Run, parent: Option<i64>, record: &Refused) -> Result<i64, StoreError> {
+    let number = quarantine::insert_refused(tx, run, record).await?;
+    let mut params = tx.params();
     params.add(parent)?;
     params.add(number)?;
     let sql = "UPDATE hayloft_quarantine SET parent=$1 WHERE id=$2";
-    work.run(params, sql.to_owned()).await?;
+    tx.run(params, sql.to_owned()).await?;
     Ok(number)
 }

@@ -58,20 +58,20 @@ pub struct Counted {
 }
 
 /// Measures a type anew, as text; beside whoever reads and writes.
-pub async fn measure(inner: &Context, entity: EntityId) -> Result<String, StoreError> {
+pub async fn measure(context: &Context, entity: EntityId) -> Result<String, StoreError> {
     let measuring = |reader| Measuring {
-        inner,
+        context,
         reader,
-        tables: inner.layout.entity(entity),
+        tables: context.layout.entity(entity),
     };
-    let measured = match inner.dialect.spreads("", &[]).is_some() {
+    let measured = match context.dialect.spreads("", &[]).is_some() {
         // Its own statistics tell the rest.
         true => Measured {
-            widths: measuring(&inner.own).widths().await?,
+            widths: measuring(&context.own).widths().await?,
             ..Measured::default()
         },
         false => {
-            let reader = inner.readers.apart(LIMIT);
+            let reader = context.readers.apart(LIMIT);
             let measured = measuring(&reader).all(entity).await;
             reader.close().await;
             measured?
@@ -81,14 +81,14 @@ pub async fn measure(inner: &Context, entity: EntityId) -> Result<String, StoreE
 }
 
 struct Measuring<'m> {
-    inner: &'m Context,
+    context: &'m Context,
     reader: &'m Arc<Readers>,
     tables: &'m EntityTables,
 }
 
 impl Measuring<'_> {
     async fn all(&self, entity: EntityId) -> Result<Measured, StoreError> {
-        if let Some(statement) = self.inner.dialect.before_measure() {
+        if let Some(statement) = self.context.dialect.before_measure() {
             self.ask(statement.to_owned()).await?;
         }
         let mut measured = Measured {
@@ -96,7 +96,7 @@ impl Measuring<'_> {
             widths: self.widths().await?,
             counted: Vec::new(),
         };
-        for side in sides(&self.inner.catalog, &self.inner.layout, entity) {
+        for side in sides(&self.context.catalog, &self.context.layout, entity) {
             if side.indexed {
                 match self.counted(&side).await {
                     Ok(counted) => measured.counted.push(counted),
@@ -111,7 +111,7 @@ impl Measuring<'_> {
     }
 
     async fn ask(&self, sql: String) -> Result<Vec<Line>, StoreError> {
-        self.reader.take().await?.fetch(self.inner.params().query(sql)).await
+        self.reader.take().await?.fetch(self.context.params().query(sql)).await
     }
 
     async fn numbers<const N: usize>(&self, sql: String) -> Result<[u64; N], StoreError> {
@@ -125,7 +125,7 @@ impl Measuring<'_> {
     }
 
     async fn count(&self, table: &str) -> Result<u64, StoreError> {
-        let table = self.inner.dialect.quote(table);
+        let table = self.context.dialect.quote(table);
         let [rows] = self.numbers(format!("SELECT count(*) FROM {table}")).await?;
         Ok(rows)
     }
@@ -137,7 +137,7 @@ impl Measuring<'_> {
         if columns.is_empty() {
             return Ok(BTreeMap::new());
         }
-        let dialect = self.inner.dialect;
+        let dialect = self.context.dialect;
         let (table, row) = (dialect.quote(&self.tables.table.name), dialect.quote(ROW_COLUMN));
         let means = columns.iter().map(|column| {
             let column = dialect.quote(&column.name);
@@ -165,7 +165,7 @@ impl Measuring<'_> {
 
     /// Goes through an index once or twice.
     async fn counted(&self, side: &Side<'_>) -> Result<Counted, StoreError> {
-        let dialect = self.inner.dialect;
+        let dialect = self.context.dialect;
         let (table, columns) = (dialect.quote(side.table), dialect.names(&side.columns));
         let there: Vec<String> = match side.required {
             true => Vec::new(),

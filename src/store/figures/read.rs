@@ -26,11 +26,11 @@ struct Said {
     common: Vec<(String, f64)>,
 }
 
-pub(crate) async fn read(inner: &Context, entity: EntityId) -> Result<Figures, StoreError> {
-    let tables = inner.layout.entity(entity);
-    let measured = measured(inner, &tables.table.name).await?.unwrap_or_default();
+pub(crate) async fn read(context: &Context, entity: EntityId) -> Result<Figures, StoreError> {
+    let tables = context.layout.entity(entity);
+    let measured = measured(context, &tables.table.name).await?.unwrap_or_default();
     let mut figures = Figures {
-        rows: rows_of(inner, &tables.table.name).await?,
+        rows: rows_of(context, &tables.table.name).await?,
         ..Figures::default()
     };
     for column in &tables.table.columns {
@@ -38,9 +38,9 @@ pub(crate) async fn read(inner: &Context, entity: EntityId) -> Result<Figures, S
             *figures.widths.entry(column.field).or_default() += width;
         }
     }
-    let sides = sides(&inner.catalog, &inner.layout, entity);
-    let spreads = match inner.dialect.spreads("", &[]).is_some() {
-        true => said_of(inner, &sides, figures.rows).await?,
+    let sides = sides(&context.catalog, &context.layout, entity);
+    let spreads = match context.dialect.spreads("", &[]).is_some() {
+        true => said_of(context, &sides, figures.rows).await?,
         false => {
             // Counted some time ago: since then all sides are taken to have changed alike.
             let times = figures.rows as f64 / measured.rows.unwrap_or(0).max(1) as f64;
@@ -66,16 +66,16 @@ pub(crate) async fn read(inner: &Context, entity: EntityId) -> Result<Figures, S
     Ok(figures)
 }
 
-async fn ask(inner: &Context, sql: String) -> Result<Vec<Line>, StoreError> {
-    inner.own.take().await?.fetch(inner.params().query(sql)).await
+async fn ask(context: &Context, sql: String) -> Result<Vec<Line>, StoreError> {
+    context.own.take().await?.fetch(context.params().query(sql)).await
 }
 
-async fn measured(inner: &Context, table: &str) -> Result<Option<Measured>, StoreError> {
-    let table = inner.dialect.literal(table);
+async fn measured(context: &Context, table: &str) -> Result<Option<Measured>, StoreError> {
+    let table = context.dialect.literal(table);
     let sql = format!("SELECT figures FROM hayloft_figures WHERE name={table}");
-    let mut reader = inner.own.take().await?;
+    let mut reader = context.own.take().await?;
     // Who only reads may find a database without that table.
-    let Ok(lines) = reader.run(inner.params().query(sql)).await? else {
+    let Ok(lines) = reader.run(context.params().query(sql)).await? else {
         return Ok(None);
     };
     let text: Option<String> = lines.first().map_or(Ok(None), |line| get(line, 0))?;
@@ -84,16 +84,16 @@ async fn measured(inner: &Context, table: &str) -> Result<Option<Measured>, Stor
 }
 
 /// As the statistics have it, or counted where there are none.
-async fn rows_of(inner: &Context, table: &str) -> Result<u64, StoreError> {
-    if let Some(sql) = inner.dialect.rows_estimate(table) {
-        let lines = ask(inner, sql).await?;
+async fn rows_of(context: &Context, table: &str) -> Result<u64, StoreError> {
+    if let Some(sql) = context.dialect.rows_estimate(table) {
+        let lines = ask(context, sql).await?;
         let rows: Option<i64> = lines.first().map_or(Ok(None), |line| get(line, 0))?;
         if let Some(rows) = rows.and_then(|rows| u64::try_from(rows).ok()).filter(|rows| *rows > 0) {
             return Ok(rows);
         }
     }
-    let table = inner.dialect.quote(table);
-    let lines = ask(inner, format!("SELECT CAST(count(*) AS BIGINT) FROM {table}")).await?;
+    let table = context.dialect.quote(table);
+    let lines = ask(context, format!("SELECT CAST(count(*) AS BIGINT) FROM {table}")).await?;
     let rows: i64 = lines.first().map_or(Ok(0), |line| get(line, 0))?;
     Ok(rows.unsigned_abs())
 }
@@ -110,7 +110,7 @@ fn counted_of(sides: &[Side<'_>], counted: &[Counted], times: f64) -> Vec<Option
 }
 
 /// Of a key of several columns, the one with the most different values says most.
-async fn said_of(inner: &Context, sides: &[Side<'_>], own_rows: u64) -> Result<Vec<Option<Spread>>, StoreError> {
+async fn said_of(context: &Context, sides: &[Side<'_>], own_rows: u64) -> Result<Vec<Option<Spread>>, StoreError> {
     let mut rows: HashMap<&str, u64> = HashMap::new();
     let mut said: HashMap<(&str, String), Said> = HashMap::new();
     for side in sides {
@@ -119,19 +119,19 @@ async fn said_of(inner: &Context, sides: &[Side<'_>], own_rows: u64) -> Result<V
         }
         let count = match side.place {
             Place::Field(_) => own_rows,
-            Place::Owners(_) | Place::Targets(_) => rows_of(inner, side.table).await?,
+            Place::Owners(_) | Place::Targets(_) => rows_of(context, side.table).await?,
         };
         rows.insert(side.table, count);
         let all = sides.iter().filter(|other| other.table == side.table);
         let columns: Vec<&str> = all.flat_map(|other| other.columns.iter().copied()).collect();
-        for (column, of_it) in said_by(inner, side.table, &columns).await? {
+        for (column, of_it) in said_by(context, side.table, &columns).await? {
             said.insert((side.table, column), of_it);
         }
     }
     let spread = |side: &Side<'_>| {
         let rows = rows.get(side.table).copied()?;
         let of = side.columns.iter().enumerate().filter_map(|(at, column)| {
-            let said = said.get(&(side.table, inner.dialect.name(column).into_owned()))?;
+            let said = said.get(&(side.table, context.dialect.name(column).into_owned()))?;
             let spread = said.spread(rows);
             Some((at, spread))
         });
@@ -157,8 +157,8 @@ impl Said {
     }
 }
 
-async fn said_by(inner: &Context, table: &str, columns: &[&str]) -> Result<Vec<(String, Said)>, StoreError> {
-    let Some(sql) = inner.dialect.spreads(table, columns) else {
+async fn said_by(context: &Context, table: &str, columns: &[&str]) -> Result<Vec<(String, Said)>, StoreError> {
+    let Some(sql) = context.dialect.spreads(table, columns) else {
         return Ok(Vec::new());
     };
     let parsed = |line: &Line| -> Result<(String, Said), StoreError> {
@@ -173,5 +173,5 @@ async fn said_by(inner: &Context, table: &str, columns: &[&str]) -> Result<Vec<(
         };
         Ok((get(line, 0)?, said))
     };
-    ask(inner, sql).await?.iter().map(parsed).collect()
+    ask(context, sql).await?.iter().map(parsed).collect()
 }

@@ -1,10 +1,10 @@
-//! The ground under a process: the place that its database had when it was last looked at. Each connection is asked where it
-//! leads before it is used. Knows places and eras; no rows.
+//! The guard of connections: knows the place that the database had when it was last looked at. Each connection is asked where it
+//! leads before it is used. Knows places and generations; no rows.
 //!
 //! A server's session ends with the server, so a connection that was let in leads to the same place for as long as it lives.
 //! When a new one leads elsewhere (a standby was promoted, a backup restored), commits that this process knows of may be lost. Then
-//! a new epoch of the change log and a new era of this process begin before anything is asked or written there: connections, runs
-//! and claims of an older era are worth nothing, wherever they turn up.
+//! a new epoch of the change log and a new generation of this process begin before anything is asked or written there: connections, runs
+//! and claims of an older generation are worth nothing, wherever they turn up.
 
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -19,12 +19,12 @@ use crate::store::{
 
 use super::place::{self, Known, Seen};
 
-pub(crate) struct Ground {
+pub(crate) struct Guard {
     known: Mutex<Option<Known>>,
     /// What each connection is asked.
     question: OnceLock<String>,
     /// Counts the moves that this process has noticed.
-    era: watch::Sender<u64>,
+    generation: watch::Sender<u64>,
     /// One connection settles a move; the others wait and find it settled.
     turn: tokio::sync::Mutex<()>,
     /// The tables of this definition are not there any more.
@@ -33,12 +33,12 @@ pub(crate) struct Ground {
     pub away: Away,
 }
 
-impl Default for Ground {
+impl Default for Guard {
     fn default() -> Self {
-        Ground {
+        Guard {
             known: Mutex::default(),
             question: OnceLock::new(),
-            era: watch::Sender::new(0),
+            generation: watch::Sender::new(0),
             turn: tokio::sync::Mutex::default(),
             lost: OnceLock::new(),
             away: Away::default(),
@@ -46,15 +46,15 @@ impl Default for Ground {
     }
 }
 
-impl Ground {
-    /// Everything that is remembered of the database belongs to one era, and is worth nothing in the next.
-    pub fn era(&self) -> u64 {
-        *self.era.borrow()
+impl Guard {
+    /// Everything that is remembered of the database belongs to one generation, and is worth nothing in the next.
+    pub fn generation(&self) -> u64 {
+        *self.generation.borrow()
     }
 
-    /// Hears of each new era.
-    pub fn eras(&self) -> watch::Receiver<u64> {
-        self.era.subscribe()
+    /// Hears of each new generation.
+    pub fn generations(&self) -> watch::Receiver<u64> {
+        self.generation.subscribe()
     }
 
     /// An error when no connection will be let in any more.
@@ -66,9 +66,9 @@ impl Ground {
     }
 
     /// The change log has been seen to reach so far.
-    pub fn saw(&self, era: u64, head: i64) {
+    pub fn saw(&self, generation: u64, head: i64) {
         let mut known = self.known();
-        if let Some(known) = known.as_mut().filter(|_| self.era() == era) {
+        if let Some(known) = known.as_mut().filter(|_| self.generation() == generation) {
             known.head = known.head.max(head);
         }
     }
@@ -83,24 +83,24 @@ impl Ground {
         Ok(())
     }
 
-    /// Lets a new connection in; gives the era that it belongs to. Where it leads elsewhere than the others did, an epoch
+    /// Lets a new connection in; gives the generation that it belongs to. Where it leads elsewhere than the others did, an epoch
     /// begins there first.
     pub async fn admit(&self, connection: &mut PgConnection) -> Result<u64, sqlx::Error> {
-        let era = self.era();
+        let generation = self.generation();
         let (Some(question), true) = (self.question.get(), self.known().is_some()) else {
-            return Ok(era);
+            return Ok(generation);
         };
         let seen = place::look(connection, question).await;
         let seen = seen.map_err(|error| self.explain(error))?;
         if seen.standby {
             return Err(not_yet());
         }
-        if self.knows(&seen) && self.era() == era {
-            return Ok(era);
+        if self.knows(&seen) && self.generation() == generation {
+            return Ok(generation);
         }
         let _turn = self.turn.lock().await;
         let Some(known) = self.known().clone() else {
-            return Ok(era);
+            return Ok(generation);
         };
         let here = place::settle(connection, question, Some(&known)).await?;
         if known.epoch != here.epoch && !has_layout(connection, &known.layout).await? {
@@ -110,7 +110,7 @@ impl Ground {
             layout: known.layout,
             ..here
         });
-        Ok(self.era())
+        Ok(self.generation())
     }
 
     /// Whether a connection that was let in once still leads to where this process stands.
@@ -134,7 +134,7 @@ impl Ground {
         known.as_ref().is_some_and(is_same)
     }
 
-    /// Notes where this process stands from now on; a new era begins where that is elsewhere.
+    /// Notes where this process stands from now on; a new generation begins where that is elsewhere.
     fn stand(&self, here: Seen) {
         let mut known = self.known();
         let moved = known.as_ref().is_some_and(|known| known.epoch != here.epoch);
@@ -145,7 +145,7 @@ impl Ground {
             layout: here.layout,
         });
         if moved {
-            self.era.send_modify(|era| *era += 1);
+            self.generation.send_modify(|generation| *generation += 1);
         }
     }
 
@@ -173,17 +173,17 @@ impl Ground {
     }
 }
 
-impl ConnectionGuard for Ground {
+impl ConnectionGuard for Guard {
     fn admit<'c>(&'c self, connection: &'c mut PgConnection) -> BoxFuture<'c, Result<u64, sqlx::Error>> {
-        Box::pin(Ground::admit(self, connection))
+        Box::pin(Guard::admit(self, connection))
     }
 
     fn holds<'c>(&'c self, connection: &'c mut PgConnection) -> BoxFuture<'c, Result<bool, sqlx::Error>> {
-        Box::pin(Ground::holds(self, connection))
+        Box::pin(Guard::holds(self, connection))
     }
 
     fn generation(&self) -> u64 {
-        self.era()
+        self.generation()
     }
 
     fn away(&self) -> &Away {

@@ -1,5 +1,5 @@
 //! Whether a database is where it was: one that was restored, copied or promoted begins a new epoch of the change log.
-//! Knows what PostgreSQL tells of its place; `ground` asks it of each connection. No rows. (A file of SQLite has one process, and
+//! Knows what PostgreSQL tells of its place; `guard` asks it of each connection. No rows. (A file of SQLite has one process, and
 //! `hayloft restore` begins the epoch.)
 
 use sqlx::{Connection as _, PgConnection, Row as _, postgres::PgRow};

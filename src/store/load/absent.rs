@@ -7,7 +7,10 @@ use crate::{
         db::pool::get,
         error::StoreError,
         state::row_set::RowSet,
-        system::held::{self, Held},
+        system::{
+            held::{self, Held},
+            runs,
+        },
         types::Run,
     },
 };
@@ -26,7 +29,7 @@ pub(crate) struct Absent {
 
 /// Deletes the rows that a complete run did not see, unless they are too many.
 pub(crate) async fn absent(
-    work: &mut Batch<'_>,
+    batch: &mut Batch<'_>,
     run: &Run,
     seen: &RowSet,
     missing: Missing,
@@ -35,18 +38,18 @@ pub(crate) async fn absent(
     if missing == Missing::Keep {
         return Ok(Absent::default());
     }
-    let stored = count(work, run.entity).await?;
+    let stored = count(batch, run.entity).await?;
     // What was seen is stored, so the rest is what was not seen.
     let unseen = stored.saturating_sub(seen.len());
-    let decided = held::of(work, &run.fetch).await?;
+    let decided = held::of(batch, &run.fetch).await?;
     if unseen == 0 {
         if !decided.is_empty() {
-            held::put(work, &run.fetch, run.id, Held::default()).await?;
+            held::put(batch, &run.fetch, run.id, Held::default()).await?;
         }
         return Ok(Absent::default());
     }
     // Rows that this run added are no part of what was stored before it.
-    let before = stored.saturating_sub(added(work, run).await?);
+    let before = stored.saturating_sub(runs::added(batch, run).await?);
     let allowed = match seen.len() {
         _ if missing_max <= 0.0 => 0,
         // An upstream that answers with nothing at all is more likely broken than empty.
@@ -54,7 +57,7 @@ pub(crate) async fn absent(
         _ => ((before as f64 * missing_max).floor() as u64).max(1),
     };
     let kept = match unseen > allowed || !decided.is_empty() {
-        true => match judge(work, run, seen, allowed, decided).await? {
+        true => match judge(batch, run, seen, allowed, decided).await? {
             Judged::Delete { kept } => kept,
             Judged::Hold(held) => return Ok(Absent { gone: 0, held }),
         },
@@ -63,10 +66,10 @@ pub(crate) async fn absent(
     let mut gone = 0;
     let mut after = i64::MIN;
     loop {
-        let (mut rows, last) = unseen_after(work, run.entity, seen, after).await?;
+        let (mut rows, last) = unseen_after(batch, run.entity, seen, after).await?;
         rows.retain(|(row, _)| !kept.contains(*row));
         gone += rows.len() as u64;
-        delete::delete(work, run.entity, rows).await?;
+        delete::delete(batch, run.entity, rows).await?;
         match last {
             Some(last) => after = last,
             None => break,
@@ -85,7 +88,7 @@ enum Judged {
 
 /// Compares what is missing with what a person has decided, and remembers what is open now.
 async fn judge(
-    work: &mut Batch<'_>,
+    batch: &mut Batch<'_>,
     run: &Run,
     seen: &RowSet,
     allowed: u64,
@@ -94,7 +97,7 @@ async fn judge(
     let mut missing = Vec::new();
     let mut after = i64::MIN;
     loop {
-        let (rows, last) = unseen_after(work, run.entity, seen, after).await?;
+        let (rows, last) = unseen_after(batch, run.entity, seen, after).await?;
         missing.extend(rows.iter().map(|(row, _)| *row));
         match last {
             Some(last) => after = last,
@@ -113,7 +116,7 @@ async fn judge(
         approved: Vec::new(),
         kept: stay,
     };
-    held::put(work, &run.fetch, run.id, now).await?;
+    held::put(batch, &run.fetch, run.id, now).await?;
     Ok(if hold {
         Judged::Hold(held)
     } else {
@@ -121,23 +124,13 @@ async fn judge(
     })
 }
 
-async fn count(work: &mut Batch<'_>, entity: EntityId) -> Result<u64, StoreError> {
+async fn count(batch: &mut Batch<'_>, entity: EntityId) -> Result<u64, StoreError> {
     let sql = format!(
         "SELECT CAST(count(*) AS BIGINT) FROM {}",
-        work.quote(&work.tables(entity).table.name)
+        batch.quote(&batch.tables(entity).table.name)
     );
-    let params = work.params();
-    let rows = work.all(params, sql).await?;
-    let count: i64 = rows.first().map_or(Ok(0), |row| get(row, 0))?;
-    Ok(count.unsigned_abs())
-}
-
-async fn added(work: &mut Batch<'_>, run: &Run) -> Result<u64, StoreError> {
-    let mut params = work.params();
-    params.add(run.id)?;
-    let rows = work
-        .all(params, "SELECT new_rows FROM hayloft_run WHERE id=$1".to_owned())
-        .await?;
+    let params = batch.params();
+    let rows = batch.all(params, sql).await?;
     let count: i64 = rows.first().map_or(Ok(0), |row| get(row, 0))?;
     Ok(count.unsigned_abs())
 }
@@ -146,24 +139,24 @@ type Keyed = Vec<(i64, Vec<crate::value::Value>)>;
 
 /// The unseen among the next rows of the table, and the last row looked at.
 async fn unseen_after(
-    work: &mut Batch<'_>,
+    batch: &mut Batch<'_>,
     entity: EntityId,
     seen: &RowSet,
     after: i64,
 ) -> Result<(Keyed, Option<i64>), StoreError> {
-    let row = work.quote(ROW_COLUMN);
-    let key = work.key_columns(entity);
-    let table = work.quote(&work.tables(entity).table.name);
-    let mut params = work.params();
+    let row = batch.quote(ROW_COLUMN);
+    let key = batch.key_columns(entity);
+    let table = batch.quote(&batch.tables(entity).table.name);
+    let mut params = batch.params();
     params.add(after)?;
     let sql = format!("SELECT {row},{key} FROM {table} WHERE {row}>$1 ORDER BY {row} LIMIT {DELETE_CHUNK}");
     let mut unseen = Vec::new();
     let mut last = None;
-    for line in work.all(params, sql).await? {
+    for line in batch.all(params, sql).await? {
         let row: i64 = get(&line, 0)?;
         last = Some(row);
         if !seen.contains(row) {
-            unseen.push((row, work.read_key(entity, &line, 1)?));
+            unseen.push((row, batch.read_key(entity, &line, 1)?));
         }
     }
     Ok((unseen, last))

@@ -18,22 +18,22 @@ use crate::{
 use super::batch::{Batch, Item};
 
 /// Adds rows that are not written yet, as others with their keys may come.
-pub fn hold(rest: &mut Rest, work: &Batch<'_>, entity: EntityId, items: &[Item<'_>]) {
+pub fn hold(rest: &mut Rest, batch: &Batch<'_>, entity: EntityId, items: &[Item<'_>]) {
     let held = items
         .iter()
-        .map(|item| (Key(work.key_of(entity, *item)), item.row.clone()));
+        .map(|item| (Key(batch.key_of(entity, *item)), item.row.clone()));
     rest.held.extend(held);
 }
 
 /// What is left of rows that were written.
-pub fn left(work: &Batch<'_>, entity: EntityId, items: &[Item<'_>], fates: &[UpsertOutcome], later: &Later) -> Rest {
+pub fn left(batch: &Batch<'_>, entity: EntityId, items: &[Item<'_>], fates: &[UpsertOutcome], later: &Later) -> Rest {
     let mut rest = Rest::default();
     for (item, fate) in items.iter().zip(fates) {
-        let whole = work.is_whole(entity, *fate);
+        let whole = batch.is_whole(entity, *fate);
         if whole && later.rows.is_empty() {
             continue;
         }
-        let key = Key(work.key_of(entity, *item));
+        let key = Key(batch.key_of(entity, *item));
         match whole {
             true if later.rows.contains_key(&key) => rest.again.push(key),
             true => {}
@@ -63,7 +63,7 @@ impl Again {
     }
 
     /// Tries all that wait once more, all together: among themselves they may exchange values. `seen` gets the new rows.
-    pub async fn write(&mut self, work: &mut Batch<'_>, run: &Run, seen: &mut RowSet) -> Result<(), StoreError> {
+    pub async fn write(&mut self, batch: &mut Batch<'_>, run: &Run, seen: &mut RowSet) -> Result<(), StoreError> {
         if self.waiting.is_empty() {
             return Ok(());
         }
@@ -75,8 +75,8 @@ impl Again {
                 position: 0,
             })
             .collect();
-        work.open.clear();
-        let fates = work.upsert(run.entity, &items).await?;
+        batch.open.clear();
+        let fates = batch.upsert(run.entity, &items).await?;
         let mut counts = Counts::default();
         let mut still = Vec::new();
         for (waiting, fate) in self.waiting.iter().zip(fates) {
@@ -84,7 +84,7 @@ impl Again {
                 seen.insert(row);
             });
             counts.add(waiting.counted, fate);
-            if !work.is_whole(run.entity, fate) {
+            if !batch.is_whole(run.entity, fate) {
                 let counted = match (waiting.counted, Counted::of(fate)) {
                     (Counted::Written, _) => Counted::Written,
                     (_, now) => now,
@@ -96,12 +96,12 @@ impl Again {
             }
         }
         self.waiting = still;
-        self.refused = std::mem::take(&mut work.refused);
-        counts.write(work, run).await
+        self.refused = std::mem::take(&mut batch.refused);
+        counts.write(batch, run).await
     }
 
     /// Leaves in the quarantine what is refused still.
-    pub async fn tell(self, work: &mut Batch<'_>, run: &Run) -> Result<(), StoreError> {
+    pub async fn tell(self, batch: &mut Batch<'_>, run: &Run) -> Result<(), StoreError> {
         let mut refused = self.refused;
         let mut kept = 0;
         for told in &self.told {
@@ -110,18 +110,18 @@ impl Again {
                     refused.swap_remove(at);
                     kept += 1;
                 }
-                None => quarantine::forget(work, told.id).await?,
+                None => quarantine::forget(batch, told.id).await?,
             }
         }
         for refused in &refused {
-            quarantine::insert_refused(work, run, refused).await?;
+            quarantine::insert_refused(batch, run, refused).await?;
         }
         let now = kept + refused.len();
-        let mut params = work.params();
+        let mut params = batch.params();
         params.add(run.id)?;
         params.add(now as i64 - self.told.len() as i64)?;
         let sql = "UPDATE hayloft_run SET refused_rows=refused_rows+$2 WHERE id=$1".to_owned();
-        work.run(params, sql).await?;
+        batch.run(params, sql).await?;
         Ok(())
     }
 }
@@ -148,14 +148,14 @@ impl Counts {
         }
     }
 
-    pub(crate) async fn write(&self, work: &mut Batch<'_>, run: &Run) -> Result<(), StoreError> {
-        let mut params = work.params();
+    pub(crate) async fn write(&self, batch: &mut Batch<'_>, run: &Run) -> Result<(), StoreError> {
+        let mut params = batch.params();
         params.add(run.id)?;
         for count in [self.new, self.changed, self.same] {
             params.add(count)?;
         }
         let sql = "UPDATE hayloft_run SET new_rows=new_rows+$2,changed_rows=changed_rows+$3,same_rows=same_rows+$4 WHERE id=$1";
-        work.run(params, sql.to_owned()).await?;
+        batch.run(params, sql.to_owned()).await?;
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! One transaction's writing: looks up, inserts, updates, deletes, and notes every change. Knows tables; no runs.
+//! A transaction that writes rows, and what it notes of them: changes, refusals, what is known to be new. Writes none itself.
 
 use std::{
     collections::HashSet,
@@ -12,7 +12,7 @@ use crate::{
     change::Commit,
     layout::EntityTables,
     store::{
-        commit::Trace,
+        commit::{self, Trace},
         context::Context,
         db::dialect::scalar_of,
         error::StoreError,
@@ -84,13 +84,13 @@ impl<'a> From<Transaction<'a>> for Batch<'a> {
 
 impl<'a> Batch<'a> {
     /// Begins to load rows, for a definition that is in force and stays so until the end.
-    pub async fn begin(inner: &'a Context) -> Result<Batch<'a>, StoreError> {
-        in_force::begin_load(inner).await.map(Batch::from)
+    pub async fn begin(context: &'a Context) -> Result<Batch<'a>, StoreError> {
+        in_force::begin_load(context).await.map(Batch::from)
     }
 
     /// Writes the change log and commits.
     pub async fn finish(self, run: &Run, trace: Trace<'_>) -> Result<Option<Commit>, StoreError> {
-        crate::store::commit::finish(self.tx, self.changes, run, trace).await
+        commit::finish(self.tx, self.changes, run, trace).await
     }
 
     /// The key of a row, position included where it belongs to the key.
@@ -125,7 +125,7 @@ impl<'a> Batch<'a> {
             true => Ok(()),
             false => Err(StoreError::Refused(format!(
                 "a row of {} needs {width} values",
-                self.inner.catalog.entity(entity).name
+                self.context.catalog.entity(entity).name
             ))),
         }
     }

@@ -24,18 +24,18 @@ use super::{
 /// unique value which one gives up is free for another. Owners of a refused child stay open; those that were open and have all
 /// their children now become changed ones.
 pub async fn children(
-    work: &mut Batch<'_>,
+    batch: &mut Batch<'_>,
     entity: EntityId,
     items: &[Item<'_>],
     fates: &mut [UpsertOutcome],
 ) -> Result<(), StoreError> {
     let mut open: HashSet<i64> = HashSet::new();
-    for at in 0..work.tables(entity).nested.len() {
+    for at in 0..batch.tables(entity).nested.len() {
         // A part of a row that does not have the list leaves it alone; such parts come one by one.
         if items.iter().all(|item| item.row.lacks_children(at)) {
             continue;
         }
-        list(work, entity, at, items, fates, &mut open).await?;
+        list(batch, entity, at, items, fates, &mut open).await?;
     }
     let mut turned = Vec::new();
     for fate in fates.iter_mut() {
@@ -48,40 +48,40 @@ pub async fn children(
             _ => {}
         }
     }
-    work.open.extend(open.into_iter().map(|row| (entity, row)));
-    turn(work, entity, &turned).await
+    batch.open.extend(open.into_iter().map(|row| (entity, row)));
+    turn(batch, entity, &turned).await
 }
 
 /// Turns the hashes of rows into those of open ones, and back.
-async fn turn(work: &mut Batch<'_>, entity: EntityId, turned: &[i64]) -> Result<(), StoreError> {
-    let hash = work.quote(HASH_COLUMN);
+async fn turn(batch: &mut Batch<'_>, entity: EntityId, turned: &[i64]) -> Result<(), StoreError> {
+    let hash = batch.quote(HASH_COLUMN);
     let head = format!(
         "UPDATE {} SET {hash}={} WHERE {} IN (",
-        work.quote(&work.tables(entity).table.name),
+        batch.quote(&batch.tables(entity).table.name),
         open_hash(&hash),
-        work.quote(ROW_COLUMN)
+        batch.quote(ROW_COLUMN)
     );
     let mut from = 0;
-    for size in work.inner.dialect.row_sizes(turned.len(), 1) {
-        let mut rows = Rows::new(work.params(), &[Kind::Int], size);
+    for size in batch.context.dialect.row_sizes(turned.len(), 1) {
+        let mut rows = Rows::new(batch.params(), &[Kind::Int], size);
         turned.iter().skip(from).take(size).try_for_each(|row| rows.int(*row))?;
         from += size;
-        let sql = format!("{head}{})", work.rows(&[Kind::Int], size));
-        work.run(rows.bind()?, sql).await?;
+        let sql = format!("{head}{})", batch.rows(&[Kind::Int], size));
+        batch.run(rows.bind()?, sql).await?;
     }
     Ok(())
 }
 
 /// The children of one field; gives the numbers of the owners that one of them was refused to.
 async fn list(
-    work: &mut Batch<'_>,
+    batch: &mut Batch<'_>,
     entity: EntityId,
     at: usize,
     items: &[Item<'_>],
     fates: &[UpsertOutcome],
     open: &mut HashSet<i64>,
 ) -> Result<(), StoreError> {
-    let Some(child) = work.tables(entity).nested.get(at).map(|nested| nested.child) else {
+    let Some(child) = batch.tables(entity).nested.get(at).map(|nested| nested.child) else {
         return Ok(());
     };
     let looked_at = |fate: &UpsertOutcome| {
@@ -100,12 +100,12 @@ async fn list(
             position: position as i64,
         }));
     }
-    let (rows, repeated) = distinct(work, child, all);
+    let (rows, repeated) = distinct(batch, child, all);
     if repeated > 0 {
-        let name = &work.inner.catalog.entity(child).name;
+        let name = &batch.context.catalog.entity(child).name;
         tracing::warn!(entity = %name, repeated, "nested rows with the same key inside one owner: the last one is kept");
     }
-    work.fits(child, &rows)?;
+    batch.fits(child, &rows)?;
     let stored: Vec<&Item<'_>> = owners
         .iter()
         .filter(|(_, fate)| !matches!(fate, UpsertOutcome::New(_)))
@@ -114,21 +114,21 @@ async fn list(
     let found = match stored.is_empty() {
         true => vec![None; rows.len()],
         false => {
-            let found = work.find(child, &rows).await?;
+            let found = batch.find(child, &rows).await?;
             let there: HashSet<i64> = found.iter().flatten().map(|found| found.row).collect();
-            let stay = Stay::of(work, entity, at, &stored);
-            let owners: Vec<Vec<Value>> = stored.iter().map(|owner| work.key_of(entity, **owner)).collect();
-            let mut gone = delete::owned(work, child, &owners).await?;
+            let stay = Stay::of(batch, entity, at, &stored);
+            let owners: Vec<Vec<Value>> = stored.iter().map(|owner| batch.key_of(entity, **owner)).collect();
+            let mut gone = delete::owned(batch, child, &owners).await?;
             gone.retain(|(row, key)| !there.contains(row) && !stay.has(key));
-            delete::delete(work, child, gone).await?;
+            delete::delete(batch, child, gone).await?;
             found
         }
     };
-    let written = work.put(child, &rows, found).await?;
+    let written = batch.put(child, &rows, found).await?;
     let refused = rows
         .iter()
         .zip(written)
-        .filter(|(_, fate)| !work.is_whole(child, *fate));
+        .filter(|(_, fate)| !batch.is_whole(child, *fate));
     let refused: HashSet<*const Row> = refused.map(|(item, _)| std::ptr::from_ref(item.row)).collect();
     if refused.is_empty() {
         return Ok(());
@@ -153,13 +153,13 @@ struct Stay {
 }
 
 impl Stay {
-    fn of(work: &Batch<'_>, entity: EntityId, at: usize, owners: &[&Item<'_>]) -> Stay {
+    fn of(batch: &Batch<'_>, entity: EntityId, at: usize, owners: &[&Item<'_>]) -> Stay {
         let mut stay = Stay::default();
-        let nested = work.tables(entity).nested.get(at);
-        let positional = nested.is_some_and(|nested| work.tables(nested.child).positional);
+        let nested = batch.tables(entity).nested.get(at);
+        let positional = nested.is_some_and(|nested| batch.tables(nested.child).positional);
         for owner in owners {
             for kept in owner.row.kept_of(at) {
-                let mut key = work.key_of(entity, **owner);
+                let mut key = batch.key_of(entity, **owner);
                 stay.width = key.len();
                 match &kept.key {
                     Some(whole) => stay.keys.insert(whole.clone()),

@@ -19,12 +19,12 @@ use super::batch::Batch;
 
 /// The stored children of these owners.
 pub(crate) async fn owned(
-    work: &mut Transaction<'_>,
+    tx: &mut Transaction<'_>,
     child: EntityId,
     owners: &[Vec<Value>],
 ) -> Result<Vec<(i64, Vec<Value>)>, StoreError> {
-    let tables = work.tables(child);
-    let Some(owner) = work.inner.catalog.entity(child).owner else {
+    let tables = tx.tables(child);
+    let Some(owner) = tx.context.catalog.entity(child).owner else {
         return Ok(Vec::new());
     };
     let columns = tables
@@ -35,24 +35,24 @@ pub(crate) async fn owned(
     let (columns, kinds): (Vec<&str>, Vec<Kind>) = columns
         .map(|column| (column.name.as_str(), Kind::of(column.kind)))
         .unzip();
-    let key = work.key_columns(child);
+    let key = tx.key_columns(child);
     let head = format!(
         "SELECT {},{key} FROM {} WHERE ({}) IN (",
-        work.quote(ROW_COLUMN),
-        work.quote(&tables.table.name),
-        work.inner.dialect.names(&columns)
+        tx.quote(ROW_COLUMN),
+        tx.quote(&tables.table.name),
+        tx.context.dialect.names(&columns)
     );
     let mut out = Vec::new();
     let mut from = 0;
-    for size in work.inner.dialect.row_sizes(owners.len(), columns.len()) {
-        let mut wanted = Rows::new(work.params(), &kinds, size);
+    for size in tx.context.dialect.row_sizes(owners.len(), columns.len()) {
+        let mut wanted = Rows::new(tx.params(), &kinds, size);
         for value in owners.iter().skip(from).take(size).flatten() {
             wanted.value(value)?;
         }
         from += size;
-        let sql = format!("{head}{})", work.rows(&kinds, size));
-        for line in work.all(wanted.bind()?, sql).await? {
-            out.push((get(&line, 0)?, work.read_key(child, &line, 1)?));
+        let sql = format!("{head}{})", tx.rows(&kinds, size));
+        for line in tx.all(wanted.bind()?, sql).await? {
+            out.push((get(&line, 0)?, tx.read_key(child, &line, 1)?));
         }
     }
     Ok(out)
@@ -60,7 +60,7 @@ pub(crate) async fn owned(
 
 /// Deletes rows with their links and children, and notes each as gone.
 pub fn delete<'w>(
-    work: &'w mut Batch<'_>,
+    batch: &'w mut Batch<'_>,
     entity: EntityId,
     rows: Vec<(i64, Vec<Value>)>,
 ) -> BoxFuture<'w, Result<(), StoreError>> {
@@ -68,22 +68,22 @@ pub fn delete<'w>(
         if rows.is_empty() {
             return Ok(());
         }
-        work.wrote.insert(entity);
+        batch.wrote.insert(entity);
         let asked: Vec<i64> = rows.iter().map(|(row, _)| *row).collect();
-        field_requests::forget(work, entity, &asked).await?;
+        field_requests::forget(batch, entity, &asked).await?;
         let keys: Vec<Vec<Value>> = rows.iter().map(|(_, key)| key.clone()).collect();
-        for join in &work.tables(entity).joins {
-            bulk::delete_where(work, &join.name, &bulk::named(&join.owner), &keys).await?;
+        for join in &batch.tables(entity).joins {
+            bulk::delete_where(batch, &join.name, &bulk::named(&join.owner), &keys).await?;
         }
-        for nested in &work.tables(entity).nested {
-            let gone = owned(work, nested.child, &keys).await?;
-            delete(work, nested.child, gone).await?;
+        for nested in &batch.tables(entity).nested {
+            let gone = owned(batch, nested.child, &keys).await?;
+            delete(batch, nested.child, gone).await?;
         }
         let numbers: Vec<Vec<Value>> = rows.iter().map(|(row, _)| vec![Value::Int(*row)]).collect();
-        let table = &work.tables(entity).table.name;
-        bulk::delete_where(work, table, &[(ROW_COLUMN, Kind::Int)], &numbers).await?;
+        let table = &batch.tables(entity).table.name;
+        bulk::delete_where(batch, table, &[(ROW_COLUMN, Kind::Int)], &numbers).await?;
         for key in keys {
-            work.note(entity, Op::Gone, key.iter());
+            batch.note(entity, Op::Gone, key.iter());
         }
         Ok(())
     })

@@ -54,7 +54,7 @@ impl Batch<'_> {
         kinds.extend(self.key_kinds(entity));
         let mut found = Vec::with_capacity(items.len());
         let mut from = 0;
-        for size in self.inner.dialect.row_sizes(items.len(), kinds.len()) {
+        for size in self.context.dialect.row_sizes(items.len(), kinds.len()) {
             let sql = self.find_sql(entity, &kinds, size);
             let mut wanted = Rows::new(self.params(), &kinds, size);
             for item in items.iter().skip(from).take(size) {
@@ -80,7 +80,7 @@ impl Batch<'_> {
     /// row each would cost more than the whole lookup.
     fn find_sql(&self, entity: EntityId, kinds: &[Kind], size: usize) -> String {
         let names = self.key_names(entity);
-        let dialect = self.inner.dialect;
+        let dialect = self.context.dialect;
         let mut wanted = vec!["h".to_owned()];
         let mut same = format!("t.{}=wanted.h", self.quote(HASH_COLUMN));
         if self.tables(entity).positioned {
@@ -116,7 +116,7 @@ impl Batch<'_> {
     pub async fn rows_of(&mut self, entity: EntityId, keys: &[&Key]) -> Result<Vec<i64>, StoreError> {
         let kinds = self.key_kinds(entity);
         if keys.iter().any(|key| key.0.len() != kinds.len()) {
-            let name = &self.inner.catalog.entity(entity).name;
+            let name = &self.context.catalog.entity(entity).name;
             return Err(StoreError::Refused(format!(
                 "a key of {name} needs {} values",
                 kinds.len()
@@ -126,11 +126,11 @@ impl Batch<'_> {
             "SELECT {} FROM {} WHERE ({}) IN (",
             self.quote(ROW_COLUMN),
             self.quote(&self.tables(entity).table.name),
-            self.inner.dialect.names(&self.key_names(entity))
+            self.context.dialect.names(&self.key_names(entity))
         );
         let mut found = Vec::new();
         let mut from = 0;
-        for size in self.inner.dialect.row_sizes(keys.len(), kinds.len()) {
+        for size in self.context.dialect.row_sizes(keys.len(), kinds.len()) {
             let mut wanted = Rows::new(self.params(), &kinds, size);
             for value in keys.iter().skip(from).take(size).flat_map(|key| &key.0) {
                 wanted.value(value)?;

@@ -1,5 +1,5 @@
 //! One transaction for a few page groups: rows that differ, rows seen, change log, quarantine, request state, checkpoint.
-//! Knows the order of the steps; the SQL of tables is in `work` and `write`.
+//! Knows the order of the steps; the SQL of tables is in `upsert` and what it calls.
 
 use crate::{
     catalog::EntityId,
@@ -7,7 +7,7 @@ use crate::{
     store::{
         commit::{self, Trace},
         context::Context,
-        db::{failpoint, retry::in_line},
+        db::{failpoint, retry::retry},
         error::StoreError,
         state::{
             later::Rest,
@@ -37,15 +37,15 @@ use super::{
 };
 
 /// Commits groups in their order, in one transaction. An error ends the run; what was seen is only what was committed.
-pub(crate) async fn commit_groups(inner: &Context, run: &Run, groups: &[Group]) -> Result<GroupOutcome, StoreError> {
-    let memory = inner.runs.of(run)?;
+pub(crate) async fn commit_groups(context: &Context, run: &Run, groups: &[Group]) -> Result<GroupOutcome, StoreError> {
+    let memory = context.runs.of(run)?;
     let mut memory = memory.lock().await;
-    match commit(inner, run, groups, &mut memory).await {
+    match commit(context, run, groups, &mut memory).await {
         // One of them is what is refused: those before it are stored all the same.
         Err(StoreError::Refused(_)) if groups.len() > 1 => {
             let mut outcome = GroupOutcome::default();
             for group in groups {
-                outcome.add(&commit(inner, run, std::slice::from_ref(group), &mut memory).await?);
+                outcome.add(&commit(context, run, std::slice::from_ref(group), &mut memory).await?);
             }
             Ok(outcome)
         }
@@ -54,14 +54,14 @@ pub(crate) async fn commit_groups(inner: &Context, run: &Run, groups: &[Group]) 
 }
 
 async fn commit(
-    inner: &Context,
+    context: &Context,
     run: &Run,
     groups: &[Group],
     memory: &mut RunMemory,
 ) -> Result<GroupOutcome, StoreError> {
     let rows = groups.iter().map(|group| group.rows.len()).sum();
-    deferred::before(inner, run, rows, memory).await?;
-    let done = in_line!(try_groups(inner, run, groups, memory).await)?;
+    deferred::before(context, run, rows, memory).await?;
+    let done = retry!(try_groups(context, run, groups, memory).await)?;
     memory.part += 1;
     if let Some(later) = done.brought.later {
         memory.later = later;
@@ -69,8 +69,8 @@ async fn commit(
     for (group, part) in groups.iter().zip(done.brought.parts) {
         remember_part(memory, group, part);
     }
-    commit::announce(inner, done.commit);
-    deferred::after(inner, run, rows).await;
+    commit::announce(context, done.commit);
+    deferred::after(context, run, rows).await;
     Ok(done.brought.outcome)
 }
 
@@ -81,95 +81,95 @@ struct Done {
 }
 
 /// The transaction of some groups. It may be given up at any step, and so changes nothing but the database.
-async fn try_groups(inner: &Context, run: &Run, groups: &[Group], memory: &RunMemory) -> Result<Done, StoreError> {
-    let mut work = Batch::begin(inner).await?;
-    runs::check_fence(&mut work, run).await?;
-    turns::take_turn(&mut work, run, None).await?;
+async fn try_groups(context: &Context, run: &Run, groups: &[Group], memory: &RunMemory) -> Result<Done, StoreError> {
+    let mut batch = Batch::begin(context).await?;
+    runs::check_fence(&mut batch, run).await?;
+    turns::take_turn(&mut batch, run, None).await?;
     failpoint::point("load::fenced");
-    let brought = write_groups(&mut work, run, groups, memory).await?;
+    let brought = write_groups(&mut batch, run, groups, memory).await?;
     // Groups of rows that are all as they were say only how far the run is: without them pages are read again.
-    if work.changes.is_empty()
+    if batch.changes.is_empty()
         && brought.refused == 0
-        && let Some(early) = inner.dialect.early_commit()
+        && let Some(early) = context.dialect.early_commit()
     {
-        work.plain(early).await?;
+        batch.plain(early).await?;
     }
-    let commit = work.finish(run, Trace::Part(run, memory.part + 1)).await?;
+    let commit = batch.finish(run, Trace::Part(run, memory.part + 1)).await?;
     Ok(Done { brought, commit })
 }
 
 /// The same at the end of the run: one whose only page rests looks at no row.
 pub(crate) async fn write_last<'a>(
-    work: &mut Batch<'a>,
+    batch: &mut Batch<'a>,
     run: &Run,
     groups: &[Group],
     memory: &'a RunMemory,
 ) -> Result<Brought, StoreError> {
     if memory.part == 0 {
-        work.rests = rest::alone(work, run, groups).await?;
+        batch.rests = rest::alone(batch, run, groups).await?;
     }
-    write_groups(work, run, groups, memory).await
+    write_groups(batch, run, groups, memory).await
 }
 
 /// Writes groups in a transaction that has the turn of their run.
 pub(crate) async fn write_groups<'a>(
-    work: &mut Batch<'a>,
+    batch: &mut Batch<'a>,
     run: &Run,
     groups: &[Group],
     memory: &'a RunMemory,
 ) -> Result<Brought, StoreError> {
-    if row_numbers::next_row(work, run.entity).await? == memory.added.next() {
-        work.added = Some((run.entity, &memory.added));
+    if row_numbers::next_row(batch, run.entity).await? == memory.added.next() {
+        batch.added = Some((run.entity, &memory.added));
     }
     let mut before = Before::new(memory, groups.len());
     let mut sums = Sums::default();
     let mut parts = Vec::with_capacity(groups.len());
     for group in groups {
-        parts.push(write_group(work, run, group, &mut before, &mut sums).await?);
+        parts.push(write_group(batch, run, group, &mut before, &mut sums).await?);
     }
     let part = memory.part + 1;
     let mut rows: Vec<i64> = parts.iter().flat_map(|part| &part.rows).copied().collect();
     // Also when there is none: by this part it is known later that the groups were committed.
-    run_seen::insert_seen(work, run, part, &mut rows).await?;
+    run_seen::insert_seen(batch, run, part, &mut rows).await?;
     failpoint::point("load::seen");
-    update_run(work, run, &sums, part).await?;
+    update_run(batch, run, &sums, part).await?;
     failpoint::point("load::checkpoint");
     Ok(Brought {
         refused: sums.refused,
         outcome: sums.outcome,
         parts,
         later: before.into_later(),
-        rests: work.rests.is_some(),
+        rests: batch.rests.is_some(),
     })
 }
 
 /// Writes one of the groups of a transaction.
 async fn write_group<'g>(
-    work: &mut Batch<'_>,
+    batch: &mut Batch<'_>,
     run: &Run,
     group: &'g Group,
     before: &mut Before<'_>,
     sums: &mut Sums<'g>,
 ) -> Result<Part, StoreError> {
     // A row that an earlier page left open may be whole now.
-    work.open.clear();
-    let mut written = write_rows(work, run, group, before).await?;
+    batch.open.clear();
+    let mut written = write_rows(batch, run, group, before).await?;
     failpoint::point("load::rows");
-    let stored = std::mem::take(&mut work.refused);
+    let stored = std::mem::take(&mut batch.refused);
     let mut page_refused = None;
     for record in &group.refused {
-        let number = quarantine::insert_refused(work, run, record).await?;
+        let number = quarantine::insert_refused(batch, run, record).await?;
         page_refused.get_or_insert(number);
     }
     for record in &stored {
-        let number = quarantine::insert_refused(work, run, record).await?;
+        let number = quarantine::insert_refused(batch, run, record).await?;
         page_refused.get_or_insert(number);
         written.rest.tell(number, record);
     }
     match &written.added {
         // Rows of this transaction are no part of what the run has added before it.
-        Some((hashes, _)) => work.fresh.extend(hashes),
-        None => work.added = None,
+        Some((hashes, _)) => batch.fresh.extend(hashes),
+        None => batch.added = None,
     }
     let mut part = Part {
         rows: written.rows,
@@ -183,11 +183,11 @@ async fn write_group<'g>(
     before.add(&mut part);
     let page = ends_page(group).then(|| before.end_page());
     match (&group.request, &group.unchanged, page) {
-        (Some(request), None, Some(page)) => end_page(work, run, request, page).await?,
-        (Some(request), Some(_), _) => requests::refresh(work, run, request).await?,
+        (Some(request), None, Some(page)) => end_page(batch, run, request, page).await?,
+        (Some(request), Some(_), _) => requests::refresh(batch, run, request).await?,
         _ => {}
     }
-    work.step += 1;
+    batch.step += 1;
     let refused = written.refused + (group.refused.len() + stored.len()) as u64;
     sums.add(group, &written.outcome, refused);
     Ok(part)
@@ -213,22 +213,22 @@ struct Written {
 
 /// Writes what differs and collects what was seen; `before` tells what earlier pages of the run brought.
 async fn write_rows(
-    work: &mut Batch<'_>,
+    batch: &mut Batch<'_>,
     run: &Run,
     group: &Group,
     before: &Before<'_>,
 ) -> Result<Written, StoreError> {
     let items: Vec<Item<'_>> = group.rows.iter().map(|row| Item { row, position: 0 }).collect();
-    let (items, dropped) = distinct(work, run.entity, items);
+    let (items, dropped) = distinct(batch, run.entity, items);
     let mut rows = Vec::with_capacity(items.len());
     let mut print = Print::default();
     let mut refused = 0;
-    let hashes = work.added.map(|_| hashes(work, run.entity, &items));
-    work.fits(run.entity, &items)?;
-    let found = work.find(run.entity, &items).await?;
+    let hashes = batch.added.map(|_| hashes(batch, run.entity, &items));
+    batch.fits(run.entity, &items)?;
+    let found = batch.find(run.entity, &items).await?;
     let copied = repeats::copied(&found, before);
     if group.once && (dropped > 0 || !copied.is_empty()) {
-        return Err(repeats::twice(work, run.entity, group, &items, &found, before));
+        return Err(repeats::twice(batch, run.entity, group, &items, &found, before));
     }
     let mut outcome = GroupOutcome {
         copies: group.copies + dropped + copied.len() as u64,
@@ -236,37 +236,37 @@ async fn write_rows(
     };
     let Split { items, found, held } = repeats::split(items, found, before);
     rows.extend(held.iter().map(|(_, row)| *row));
-    let fates = work.put(run.entity, &items, found).await?;
+    let fates = batch.put(run.entity, &items, found).await?;
     let taken = fates.iter().any(|fate| matches!(fate, UpsertOutcome::Refused(_)));
-    let whole = fates.iter().all(|fate| work.is_whole(run.entity, *fate));
+    let whole = fates.iter().all(|fate| batch.is_whole(run.entity, *fate));
     for (item, fate) in items.iter().zip(&fates) {
         outcome.count(*fate);
         // What is stored of a part of a row is not known here.
-        if item.row.part.is_none() && work.is_whole(run.entity, *fate) {
+        if item.row.part.is_none() && batch.is_whole(run.entity, *fate) {
             print.add(item.row.hash);
         }
         rows.extend(fate.row());
     }
-    let mut rest = again::left(work, run.entity, &items, &fates, before.later());
+    let mut rest = again::left(batch, run.entity, &items, &fates, before.later());
     let waiting: Vec<Item<'_>> = held.iter().map(|(item, _)| *item).collect();
-    again::hold(&mut rest, work, run.entity, &waiting);
-    match (&group.unchanged, work.rests) {
+    again::hold(&mut rest, batch, run.entity, &waiting);
+    match (&group.unchanged, batch.rests) {
         (Some(request), Some(same)) => {
-            refused = requests::take_over(work, run, request).await?;
+            refused = requests::take_over(batch, run, request).await?;
             outcome.same += same;
         }
         (Some(request), None) => {
-            let (kept, still) = page::unchanged(work, run, request).await?;
+            let (kept, still) = page::unchanged(batch, run, request).await?;
             refused = still;
             outcome.same += kept.len() as u64;
             rows.extend(kept);
         }
         (None, _) => {}
     }
-    rows.extend(stays(work, run, &group.refused).await?);
+    rows.extend(stays(batch, run, &group.refused).await?);
     let added = match hashes {
         // The number of a row that was refused is handed out again by one database, and not by the other.
-        Some(hashes) if !taken => Some((hashes, row_numbers::next_row(work, run.entity).await?)),
+        Some(hashes) if !taken => Some((hashes, row_numbers::next_row(batch, run.entity).await?)),
         _ => None,
     };
     // What comes twice on one page is the upstream's own way: the page is of one moment.
@@ -285,8 +285,8 @@ async fn write_rows(
     })
 }
 
-fn hashes(work: &Batch<'_>, entity: EntityId, items: &[Item<'_>]) -> Vec<u64> {
-    let tables = work.tables(entity);
+fn hashes(batch: &Batch<'_>, entity: EntityId, items: &[Item<'_>]) -> Vec<u64> {
+    let tables = batch.tables(entity);
     let hash = |item: &Item<'_>| KeyOf::new(tables, *item).hash64();
     items.iter().map(hash).collect()
 }
@@ -305,37 +305,37 @@ impl GroupOutcome {
 
 /// At the end of a page: what is remembered of its request.
 async fn end_page(
-    work: &mut Batch<'_>,
+    batch: &mut Batch<'_>,
     run: &Run,
     request: &RequestState,
     mut brought: Page,
 ) -> Result<(), StoreError> {
     // A page with a refused row is read again in full: the value that stood in its way may be free by then.
     if brought.unfit {
-        requests::forget(work, run, &request.request).await?;
+        requests::forget(batch, run, &request.request).await?;
     } else {
         let seen = row_set::pack(&mut brought.rows);
         // A row that came twice was counted twice, and one that stays was not written.
         let print = match brought.print.is_of(brought.rows.len()) {
             true => brought.print,
-            false => work.print(run.entity, &print::spans(&brought.rows)).await?,
+            false => batch.print(run.entity, &print::spans(&brought.rows)).await?,
         };
-        requests::remember(work, run, request, seen, print).await?;
+        requests::remember(batch, run, request, seen, print).await?;
     }
     if let Some(first) = brought.refused {
-        quarantine::name_refused(work, run, first, &request.request).await?;
+        quarantine::name_refused(batch, run, first, &request.request).await?;
     }
     Ok(())
 }
 
 /// The stored rows that refused records stand for: their last good versions, which are not absent.
-async fn stays(work: &mut Batch<'_>, run: &Run, refused: &[Refused]) -> Result<Vec<i64>, StoreError> {
+async fn stays(batch: &mut Batch<'_>, run: &Run, refused: &[Refused]) -> Result<Vec<i64>, StoreError> {
     let keys: Vec<&Key> = refused.iter().filter_map(|refused| refused.id.as_ref()).collect();
-    work.rows_of(run.entity, &keys).await
+    batch.rows_of(run.entity, &keys).await
 }
 
-async fn update_run(work: &mut Transaction<'_>, run: &Run, sums: &Sums<'_>, part: i64) -> Result<(), StoreError> {
-    let mut params = work.params();
+async fn update_run(tx: &mut Transaction<'_>, run: &Run, sums: &Sums<'_>, part: i64) -> Result<(), StoreError> {
+    let mut params = tx.params();
     params.add(run.id)?;
     let outcome = &sums.outcome;
     for count in [
@@ -354,8 +354,8 @@ async fn update_run(work: &mut Transaction<'_>, run: &Run, sums: &Sums<'_>, part
         "UPDATE hayloft_run SET pages=pages+$2,bytes=bytes+$3,new_rows=new_rows+$4,changed_rows=changed_rows+$5,\
          same_rows=same_rows+$6,refused_rows=refused_rows+$7,left_out_rows=left_out_rows+$8,\
          repeated_rows=repeated_rows+$9,heartbeat_at={},lease_until={}",
-        work.inner.now(0),
-        work.inner.now(LEASE_SECONDS)
+        tx.context.now(0),
+        tx.context.now(LEASE_SECONDS)
     );
     if let Some(Checkpoint { next, pages, rows }) = sums.checkpoint {
         params.add(next.clone())?;
@@ -365,6 +365,6 @@ async fn update_run(work: &mut Transaction<'_>, run: &Run, sums: &Sums<'_>, part
         sql.push_str(",checkpoint=$10,checkpoint_pages=$11,checkpoint_rows=$12,checkpoint_part=$13");
     }
     sql.push_str(" WHERE id=$1");
-    work.run(params, sql).await?;
+    tx.run(params, sql).await?;
     Ok(())
 }

@@ -103,8 +103,8 @@ impl BuildHasher for Seed {
 }
 
 /// Items whose keys differ, the last of equal ones kept, and how many were dropped.
-pub fn distinct<'r>(work: &Batch<'r>, entity: EntityId, items: Vec<Item<'r>>) -> (Vec<Item<'r>>, u64) {
-    let tables = work.tables(entity);
+pub fn distinct<'r>(batch: &Batch<'r>, entity: EntityId, items: Vec<Item<'r>>) -> (Vec<Item<'r>>, u64) {
+    let tables = batch.tables(entity);
     let mut places: HashMap<KeyOf<'r>, usize, Seed> = HashMap::with_capacity_and_hasher(items.len(), Seed::random());
     let mut out: Vec<Item<'r>> = Vec::with_capacity(items.len());
     let mut repeated = 0;

@@ -1,4 +1,4 @@
-//! What belongs to rows and goes with them: links and nested rows. Knows SQL of tables; no runs, no unique values.
+//! Links of rows: read, inserted, replaced. Knows tables of links; no runs, no unique values.
 
 use std::collections::HashMap;
 
@@ -19,34 +19,34 @@ use super::batch::{Batch, Item};
 
 /// The links that are stored now, by owner.
 pub async fn stored_links(
-    work: &mut Transaction<'_>,
+    tx: &mut Transaction<'_>,
     join: &JoinTable,
     lists: &[(&[Value], &[Key])],
 ) -> Result<HashMap<Key, Vec<Key>>, StoreError> {
-    let dialect = work.inner.dialect;
+    let dialect = tx.context.dialect;
     let owner: Vec<&str> = join.owner.iter().map(|column| column.name.as_str()).collect();
     let owner = dialect.names(&owner);
     let columns: Vec<(&str, Kind)> = bulk::named(&join.owner)
         .into_iter()
         .chain(bulk::named(&join.targets))
         .collect();
-    let read = dialect.read_names(&work.quote(&join.name), &columns);
-    let position = work.quote(POSITION_COLUMN);
+    let read = dialect.read_names(&tx.quote(&join.name), &columns);
+    let position = tx.quote(POSITION_COLUMN);
     let mut found: HashMap<Key, Vec<Key>> = HashMap::with_capacity(lists.len());
     let mut from = 0;
     let kinds: Vec<Kind> = join.owner.iter().map(|column| Kind::of(column.kind)).collect();
     for size in dialect.row_sizes(lists.len(), kinds.len()) {
-        let mut wanted = Rows::new(work.params(), &kinds, size);
+        let mut wanted = Rows::new(tx.params(), &kinds, size);
         for value in lists.iter().skip(from).take(size).flat_map(|(owner, _)| owner.iter()) {
             wanted.value(value)?;
         }
         from += size;
         let sql = format!(
             "SELECT {read} FROM {} WHERE ({owner}) IN ({}) ORDER BY {owner},{position}",
-            work.quote(&join.name),
-            work.rows(&kinds, size)
+            tx.quote(&join.name),
+            tx.rows(&kinds, size)
         );
-        for line in work.all(wanted.bind()?, sql).await? {
+        for line in tx.all(wanted.bind()?, sql).await? {
             let values = |columns: &[Column], at: usize| -> Result<Key, StoreError> {
                 let read = |(place, column): (usize, &Column)| read_value(&line, at + place, scalar_of(column.kind));
                 Ok(Key(columns.iter().enumerate().map(read).collect::<Result<_, _>>()?))
@@ -60,23 +60,23 @@ pub async fn stored_links(
 
 /// Replaces the links of changed rows and inserts those of new ones.
 pub async fn links(
-    work: &mut Batch<'_>,
+    batch: &mut Batch<'_>,
     entity: EntityId,
     items: &[Item<'_>],
     fates: &[UpsertOutcome],
 ) -> Result<(), StoreError> {
-    for (at, join) in work.tables(entity).joins.iter().enumerate() {
+    for (at, join) in batch.tables(entity).joins.iter().enumerate() {
         if join.fetched {
             continue;
         }
-        let changed = changed(work, entity, items, fates);
-        bulk::delete_where(work, &join.name, &bulk::named(&join.owner), &changed).await?;
+        let changed = changed(batch, entity, items, fates);
+        bulk::delete_where(batch, &join.name, &bulk::named(&join.owner), &changed).await?;
         let mut lines: Vec<(Vec<Value>, i64, &[Value])> = Vec::new();
         for (item, fate) in items.iter().zip(fates) {
             if !matches!(fate, UpsertOutcome::New(_) | UpsertOutcome::Changed(_)) {
                 continue;
             }
-            let key = work.key_of(entity, *item);
+            let key = batch.key_of(entity, *item);
             let targets = item.row.links.get(at).map(Vec::as_slice).unwrap_or_default();
             lines.extend(
                 (0..)
@@ -84,13 +84,13 @@ pub async fn links(
                     .map(|(position, target)| (key.clone(), position, target.0.as_slice())),
             );
         }
-        insert_links(work, join, lines).await?;
+        insert_links(batch, join, lines).await?;
     }
     Ok(())
 }
 
 pub async fn insert_links(
-    work: &mut Transaction<'_>,
+    tx: &mut Transaction<'_>,
     join: &JoinTable,
     lines: Vec<(Vec<Value>, i64, &[Value])>,
 ) -> Result<(), StoreError> {
@@ -101,8 +101,8 @@ pub async fn insert_links(
     let targets = join.targets.iter().map(|column| Kind::of(column.kind));
     let kinds: Vec<Kind> = owner.chain([Kind::Int]).chain(targets).collect();
     let mut from = 0;
-    for size in work.inner.dialect.row_sizes(lines.len(), columns.len()) {
-        let mut rows = Rows::to_add(work.inner.dialect, &kinds, size);
+    for size in tx.context.dialect.row_sizes(lines.len(), columns.len()) {
+        let mut rows = Rows::to_add(tx.context.dialect, &kinds, size);
         for (key, position, target) in lines.iter().skip(from).take(size) {
             for value in key {
                 rows.value(value)?;
@@ -113,17 +113,17 @@ pub async fn insert_links(
             }
         }
         from += size;
-        let sql = work.inner.dialect.add_rows(&join.name, &columns, &kinds, size);
-        work.run(rows.bind()?, sql).await?;
+        let sql = tx.context.dialect.add_rows(&join.name, &columns, &kinds, size);
+        tx.run(rows.bind()?, sql).await?;
     }
     Ok(())
 }
 
 /// The keys of written rows that existed before.
-fn changed(work: &Batch<'_>, entity: EntityId, items: &[Item<'_>], fates: &[UpsertOutcome]) -> Vec<Vec<Value>> {
+fn changed(batch: &Batch<'_>, entity: EntityId, items: &[Item<'_>], fates: &[UpsertOutcome]) -> Vec<Vec<Value>> {
     let changed = items
         .iter()
         .zip(fates)
         .filter(|(_, fate)| matches!(fate, UpsertOutcome::Changed(_)));
-    changed.map(|(item, _)| work.key_of(entity, *item)).collect()
+    changed.map(|(item, _)| batch.key_of(entity, *item)).collect()
 }

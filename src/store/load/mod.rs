@@ -11,7 +11,6 @@ pub mod find;
 pub mod group;
 pub mod key;
 pub mod links;
-pub mod log;
 pub mod page;
 pub mod part;
 pub mod print;

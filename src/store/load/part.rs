@@ -39,9 +39,9 @@ struct Stored {
     hash: i64,
 }
 
-/// As [`Work::put`], for parts of rows.
+/// As [`Batch::put`], for parts of rows.
 pub async fn put(
-    work: &mut Batch<'_>,
+    batch: &mut Batch<'_>,
     entity: EntityId,
     items: &[Item<'_>],
     found: Vec<Option<Found>>,
@@ -51,7 +51,7 @@ pub async fn put(
         .flatten()
         .filter(|found| !found.same)
         .map(|found| found.row);
-    let hashes = hashes(work, entity, &differing.collect::<Vec<_>>()).await?;
+    let hashes = hashes(batch, entity, &differing.collect::<Vec<_>>()).await?;
     let mut fates = vec![UpsertOutcome::Refused(None); items.len()];
     let (mut whole, mut parts) = (Vec::new(), Vec::new());
     for ((place, item), (fate, found)) in items.iter().enumerate().zip(fates.iter_mut().zip(found)) {
@@ -72,24 +72,24 @@ pub async fn put(
                     false => parts.push(Stored { place, row, hash }),
                 }
             }
-            None => match lacking(work, entity, item) {
+            None => match lacking(batch, entity, item) {
                 Some(column) => {
-                    let refused = incomplete(work, entity, item, column);
-                    work.refused.push(refused);
+                    let refused = incomplete(batch, entity, item, column);
+                    batch.refused.push(refused);
                 }
                 None if owner => whole.push((place, item.row.hash, None)),
                 None => whole.push((place, mixed(0, item.row.hash), None)),
             },
         }
     }
-    as_whole(work, entity, items, &whole, &mut fates).await?;
-    beside(work, entity, items, &parts, &mut fates).await?;
+    as_whole(batch, entity, items, &whole, &mut fates).await?;
+    beside(batch, entity, items, &parts, &mut fates).await?;
     Ok(fates)
 }
 
 /// Writes these as the whole rows that they are for now, each with a hash.
 async fn as_whole(
-    work: &mut Batch<'_>,
+    batch: &mut Batch<'_>,
     entity: EntityId,
     items: &[Item<'_>],
     places: &[(usize, i64, Option<Found>)],
@@ -116,7 +116,7 @@ async fn as_whole(
         return Ok(());
     }
     let found = places.iter().map(|(_, _, found)| *found).collect();
-    for ((place, ..), fate) in places.iter().zip(work.put(entity, &written, found).await?) {
+    for ((place, ..), fate) in places.iter().zip(batch.put(entity, &written, found).await?) {
         settle(fates, *place, fate);
     }
     Ok(())
@@ -124,14 +124,14 @@ async fn as_whole(
 
 /// Writes what differs of what these have, and leaves the rest of their rows.
 async fn beside(
-    work: &mut Batch<'_>,
+    batch: &mut Batch<'_>,
     entity: EntityId,
     items: &[Item<'_>],
     parts: &[Stored],
     fates: &mut [UpsertOutcome],
 ) -> Result<(), StoreError> {
     if !parts.is_empty() {
-        work.wrote.insert(entity);
+        batch.wrote.insert(entity);
     }
     let mut changed: HashSet<i64> = parts
         .iter()
@@ -140,11 +140,11 @@ async fn beside(
         .collect();
     let mut kept_out = HashSet::new();
     for (absent, parts) in alike(items, parts) {
-        for (part, taken) in columns(work, entity, items, &absent, &parts, &mut changed).await? {
+        for (part, taken) in columns(batch, entity, items, &absent, &parts, &mut changed).await? {
             kept_out.insert(part.row);
             if let Some(item) = items.get(part.place) {
-                let refused = write::refusal(work, entity, item, &taken);
-                work.refused.push(refused);
+                let refused = write::refusal(batch, entity, item, &taken);
+                batch.refused.push(refused);
             }
         }
     }
@@ -153,12 +153,12 @@ async fn beside(
         .filter(|part| !kept_out.contains(&part.row))
         .copied()
         .collect();
-    links(work, entity, items, &fit, &mut changed).await?;
-    children(work, entity, items, &fit, &mut changed).await?;
+    links(batch, entity, items, &fit, &mut changed).await?;
+    children(batch, entity, items, &fit, &mut changed).await?;
     // Who lacks a child that was refused got another hash for that, which is not one of several.
-    let turned = |part: &&Stored| changed.contains(&part.row) || work.open.contains(&(entity, part.row));
+    let turned = |part: &&Stored| changed.contains(&part.row) || batch.open.contains(&(entity, part.row));
     let turned: Vec<Stored> = fit.iter().filter(turned).copied().collect();
-    rehash(work, entity, items, &turned).await?;
+    rehash(batch, entity, items, &turned).await?;
     for part in parts {
         let fate = match (kept_out.contains(&part.row), changed.contains(&part.row)) {
             (true, _) => UpsertOutcome::Refused(Some(part.row)),
@@ -167,8 +167,8 @@ async fn beside(
         };
         settle(fates, part.place, fate);
         if let (UpsertOutcome::Changed(_), Some(item)) = (fate, items.get(part.place)) {
-            let key = work.key_of(entity, *item);
-            work.note(entity, Op::Changed, key.iter());
+            let key = batch.key_of(entity, *item);
+            batch.note(entity, Op::Changed, key.iter());
         }
     }
     Ok(())
@@ -189,43 +189,43 @@ fn mixed(stored: i64, part: i64) -> i64 {
 }
 
 /// A column that a new row needs and the record does not have.
-fn lacking<'w>(work: &Batch<'w>, entity: EntityId, item: &Item<'_>) -> Option<&'w Column> {
-    let columns = &work.tables(entity).table.columns;
+fn lacking<'w>(batch: &Batch<'w>, entity: EntityId, item: &Item<'_>) -> Option<&'w Column> {
+    let columns = &batch.tables(entity).table.columns;
     let absent = item.row.part.iter().flat_map(|part| &part.absent.values);
     let mut absent = absent.filter_map(|at| columns.get(*at));
     absent.find(|column| !column.nullable && !column.fetched)
 }
 
-fn incomplete(work: &Batch<'_>, entity: EntityId, item: &Item<'_>, column: &Column) -> Refused {
-    let model = work.inner.catalog.entity(entity);
+fn incomplete(batch: &Batch<'_>, entity: EntityId, item: &Item<'_>, column: &Column) -> Refused {
+    let model = batch.context.catalog.entity(entity);
     let field = &model.field(column.field).name;
     Refused {
-        key: Some(Key(work.key_of(entity, *item)).to_string()),
+        key: Some(Key(batch.key_of(entity, *item)).to_string()),
         // No row stands in its place.
         id: None,
         reason: format!(
             "{field}: required, but this record of a part of {0} does not have it, and no {0} with this key is stored yet",
             model.name
         ),
-        record: write::as_json(work, entity, item.row),
+        record: write::as_json(batch, entity, item.row),
     }
 }
 
 /// The hashes of stored rows.
-async fn hashes(work: &mut Batch<'_>, entity: EntityId, rows: &[i64]) -> Result<HashMap<i64, i64>, StoreError> {
-    let (row, hash) = (work.quote(ROW_COLUMN), work.quote(HASH_COLUMN));
-    let table = work.quote(&work.tables(entity).table.name);
+async fn hashes(batch: &mut Batch<'_>, entity: EntityId, rows: &[i64]) -> Result<HashMap<i64, i64>, StoreError> {
+    let (row, hash) = (batch.quote(ROW_COLUMN), batch.quote(HASH_COLUMN));
+    let table = batch.quote(&batch.tables(entity).table.name);
     let mut found = HashMap::with_capacity(rows.len());
     let mut from = 0;
-    for size in work.inner.dialect.row_sizes(rows.len(), 1) {
-        let mut wanted = Rows::new(work.params(), &[Kind::Int], size);
+    for size in batch.context.dialect.row_sizes(rows.len(), 1) {
+        let mut wanted = Rows::new(batch.params(), &[Kind::Int], size);
         rows.iter().skip(from).take(size).try_for_each(|row| wanted.int(*row))?;
         from += size;
         let sql = format!(
             "SELECT {row},{hash} FROM {table} WHERE {row} IN ({})",
-            work.rows(&[Kind::Int], size)
+            batch.rows(&[Kind::Int], size)
         );
-        for line in work.all(wanted.bind()?, sql).await? {
+        for line in batch.all(wanted.bind()?, sql).await? {
             found.insert(get(&line, 0)?, get(&line, 1)?);
         }
     }
@@ -255,14 +255,14 @@ fn present(tables: &EntityTables, absent: &[usize]) -> Vec<usize> {
 /// Writes the columns of parts that lack the same ones, and notes the rows that differed; gives the parts whose unique value is
 /// taken.
 async fn columns(
-    work: &mut Batch<'_>,
+    batch: &mut Batch<'_>,
     entity: EntityId,
     items: &[Item<'_>],
     absent: &[usize],
     parts: &[Stored],
     changed: &mut HashSet<i64>,
 ) -> Result<Vec<(Stored, Taken)>, StoreError> {
-    let tables = work.tables(entity);
+    let tables = batch.tables(entity);
     let has = present(tables, absent);
     let width = 1 + has.len() + usize::from(tables.positioned);
     if width == 1 {
@@ -270,10 +270,10 @@ async fn columns(
     }
     let mut left = Vec::new();
     let mut from = 0;
-    for size in work.inner.dialect.row_sizes(parts.len(), width) {
+    for size in batch.context.dialect.row_sizes(parts.len(), width) {
         let chunk = parts.get(from..from + size).unwrap_or_default();
         from += size;
-        match set(work, entity, items, &has, chunk).await? {
+        match set(batch, entity, items, &has, chunk).await? {
             Ok(rows) => changed.extend(rows),
             Err(_) => left.extend(chunk),
         }
@@ -283,7 +283,7 @@ async fn columns(
     for _ in 0..2 {
         taken.clear();
         for part in std::mem::take(&mut left) {
-            match set(work, entity, items, &has, &[part]).await? {
+            match set(batch, entity, items, &has, &[part]).await? {
                 Ok(rows) => changed.extend(rows),
                 Err(value) => taken.push((part, value)),
             }
@@ -295,20 +295,20 @@ async fn columns(
 
 /// Sets columns where they differ; gives the rows that did, or the unique value that is taken.
 async fn set(
-    work: &mut Batch<'_>,
+    batch: &mut Batch<'_>,
     entity: EntityId,
     items: &[Item<'_>],
     has: &[usize],
     parts: &[Stored],
 ) -> Result<Result<Vec<i64>, Taken>, StoreError> {
-    let tables = work.tables(entity);
+    let tables = batch.tables(entity);
     let columns = has.iter().filter_map(|at| tables.table.columns.get(*at));
     let mut names: Vec<&str> = columns.clone().map(|column| column.name.as_str()).collect();
     let mut kinds = vec![Kind::Int];
     kinds.extend(columns.map(|column| Kind::of(column.kind)));
     names.extend(tables.positioned.then_some(POSITION_COLUMN));
     kinds.extend(tables.positioned.then_some(Kind::Int));
-    let mut rows = Rows::new(work.params(), &kinds, parts.len());
+    let mut rows = Rows::new(batch.params(), &kinds, parts.len());
     for (part, item) in parts.iter().filter_map(|part| Some((part, items.get(part.place)?))) {
         rows.int(part.row)?;
         let values = has.iter().filter_map(|at| item.row.values.get(*at));
@@ -318,12 +318,12 @@ async fn set(
         }
     }
     let params = rows.bind()?;
-    let sql = set_sql(work, &tables.table.name, &names, &kinds, parts.len());
-    let guarded = work.inner.dialect.savepoints() && !tables.table.unique.is_empty();
+    let sql = set_sql(batch, &tables.table.name, &names, &kinds, parts.len());
+    let guarded = batch.context.dialect.savepoints() && !tables.table.unique.is_empty();
     if guarded {
-        work.plain("SAVEPOINT part").await?;
+        batch.plain("SAVEPOINT part").await?;
     }
-    let done = match work.driver.fetch_all(params.query(sql)).await {
+    let done = match batch.driver.fetch_all(params.query(sql)).await {
         Ok(lines) => Ok(lines
             .iter()
             .map(|line| get(line, 0))
@@ -335,23 +335,23 @@ async fn set(
             Ok(_) => "RELEASE SAVEPOINT part",
             Err(_) => "ROLLBACK TO SAVEPOINT part",
         };
-        work.plain(end).await?;
+        batch.plain(end).await?;
     }
     Ok(done)
 }
 
-fn set_sql(work: &Batch<'_>, table: &str, names: &[&str], kinds: &[Kind], count: usize) -> String {
-    let row = work.quote(ROW_COLUMN);
+fn set_sql(batch: &Batch<'_>, table: &str, names: &[&str], kinds: &[Kind], count: usize) -> String {
+    let row = batch.quote(ROW_COLUMN);
     let cells: Vec<String> = (0..names.len()).map(|at| format!("c{at}")).collect();
-    let pairs = || names.iter().map(|name| work.quote(name)).zip(&cells);
+    let pairs = || names.iter().map(|name| batch.quote(name)).zip(&cells);
     let sets: Vec<String> = pairs().map(|(name, cell)| format!("{name}=one.{cell}")).collect();
     let tests = pairs().map(|(name, cell)| format!("t.{name} IS DISTINCT FROM one.{cell}"));
     let tests: Vec<String> = tests.collect();
     format!(
         "WITH one(r,{}) AS ({}) UPDATE {} AS t SET {} FROM one WHERE t.{row}=one.r AND ({}) RETURNING {row}",
         cells.join(","),
-        work.rows(kinds, count),
-        work.quote(table),
+        batch.rows(kinds, count),
+        batch.quote(table),
         sets.join(","),
         tests.join(" OR ")
     )
@@ -359,13 +359,13 @@ fn set_sql(work: &Batch<'_>, table: &str, names: &[&str], kinds: &[Kind], count:
 
 /// Replaces the lists of links that these have and that differ.
 async fn links(
-    work: &mut Batch<'_>,
+    batch: &mut Batch<'_>,
     entity: EntityId,
     items: &[Item<'_>],
     parts: &[Stored],
     changed: &mut HashSet<i64>,
 ) -> Result<(), StoreError> {
-    for (at, join) in work
+    for (at, join) in batch
         .tables(entity)
         .joins
         .iter()
@@ -382,11 +382,11 @@ async fn links(
         let lists: Vec<(i64, Vec<Value>, &[Key])> = has
             .map(|(row, item)| {
                 let links = item.row.links.get(at).map(Vec::as_slice).unwrap_or_default();
-                (row, work.key_of(entity, *item), links)
+                (row, batch.key_of(entity, *item), links)
             })
             .collect();
         let wanted: Vec<(&[Value], &[Key])> = lists.iter().map(|(_, key, links)| (&key[..], *links)).collect();
-        let stored = stored_links(work, join, &wanted).await?;
+        let stored = stored_links(batch, join, &wanted).await?;
         let mut owners = Vec::new();
         let mut lines: Vec<(Vec<Value>, i64, &[Value])> = Vec::new();
         for (row, key, links) in &lines_that_differ(&lists, &stored) {
@@ -395,8 +395,8 @@ async fn links(
             let numbered = (0..).zip(*links);
             lines.extend(numbered.map(|(position, link)| (key.clone(), position, link.0.as_slice())));
         }
-        delete_where(work, &join.name, &named(&join.owner), &owners).await?;
-        insert_links(work, join, lines).await?;
+        delete_where(batch, &join.name, &named(&join.owner), &owners).await?;
+        insert_links(batch, join, lines).await?;
     }
     Ok(())
 }
@@ -410,20 +410,20 @@ fn lines_that_differ<'r>(lists: &[List<'r>], stored: &HashMap<Key, Vec<Key>>) ->
 
 /// Brings the children of these to what they say, where they say something.
 async fn children(
-    work: &mut Batch<'_>,
+    batch: &mut Batch<'_>,
     entity: EntityId,
     items: &[Item<'_>],
     parts: &[Stored],
     changed: &mut HashSet<i64>,
 ) -> Result<(), StoreError> {
-    if work.tables(entity).nested.is_empty() {
+    if batch.tables(entity).nested.is_empty() {
         return Ok(());
     }
     for part in parts {
         let Some(item) = items.get(part.place) else { continue };
-        let before = work.count_changes();
-        children::children(work, entity, &[*item], &mut [UpsertOutcome::Changed(part.row)]).await?;
-        if work.count_changes() > before {
+        let before = batch.count_changes();
+        children::children(batch, entity, &[*item], &mut [UpsertOutcome::Changed(part.row)]).await?;
+        if batch.count_changes() > before {
             changed.insert(part.row);
         }
     }
@@ -432,23 +432,23 @@ async fn children(
 
 /// Gives written rows hashes that say that they are not what their owner wrote.
 async fn rehash(
-    work: &mut Batch<'_>,
+    batch: &mut Batch<'_>,
     entity: EntityId,
     items: &[Item<'_>],
     parts: &[Stored],
 ) -> Result<(), StoreError> {
     const KINDS: [Kind; 2] = [Kind::Int, Kind::Int];
     let mut from = 0;
-    for size in work.inner.dialect.row_sizes(parts.len(), KINDS.len()) {
-        let mut rows = Rows::new(work.params(), &KINDS, size);
+    for size in batch.context.dialect.row_sizes(parts.len(), KINDS.len()) {
+        let mut rows = Rows::new(batch.params(), &KINDS, size);
         for part in parts.iter().skip(from).take(size) {
             let hash = items.get(part.place).map_or(0, |item| item.row.hash);
             rows.int(part.row)?;
             rows.int(mixed(part.hash, hash))?;
         }
         from += size;
-        let sql = set_sql(work, &work.tables(entity).table.name, &[HASH_COLUMN], &KINDS, size);
-        work.all(rows.bind()?, sql).await?;
+        let sql = set_sql(batch, &batch.tables(entity).table.name, &[HASH_COLUMN], &KINDS, size);
+        batch.all(rows.bind()?, sql).await?;
     }
     Ok(())
 }

@@ -23,7 +23,7 @@ impl Transaction<'_> {
     pub async fn print(&mut self, entity: EntityId, spans: &[(i64, i64)]) -> Result<Print, StoreError> {
         let mut print = Print::default();
         let mut from = 0;
-        for size in self.inner.dialect.row_sizes(spans.len(), KINDS.len()) {
+        for size in self.context.dialect.row_sizes(spans.len(), KINDS.len()) {
             let mut wanted = Rows::new(self.params(), &KINDS, size);
             for (first, last) in spans.iter().skip(from).take(size) {
                 wanted.int(*first)?;
@@ -47,7 +47,7 @@ impl Transaction<'_> {
             .flat_map(|(n, list)| list.iter().map(move |span| (n, span)))
             .collect();
         let mut from = 0;
-        for size in self.inner.dialect.row_sizes(all.len(), KINDS.len()) {
+        for size in self.context.dialect.row_sizes(all.len(), KINDS.len()) {
             let mut wanted = Rows::new(self.params(), &KINDS, size);
             for (list, (first, last)) in all.iter().skip(from).take(size) {
                 wanted.int(*list)?;
@@ -93,7 +93,7 @@ impl Transaction<'_> {
         let row = self.quote(ROW_COLUMN);
         format!(
             "FROM span {} {} AS t ON t.{row}>=span.a AND t.{row}<=span.z",
-            self.inner.dialect.chain(),
+            self.context.dialect.chain(),
             self.quote(&self.tables(entity).table.name)
         )
     }

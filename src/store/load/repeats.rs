@@ -58,14 +58,14 @@ pub fn split<'r>(items: Vec<Item<'r>>, found: Vec<Option<Found>>, before: &Befor
 
 /// Names a key that came twice.
 pub fn twice(
-    work: &Batch<'_>,
+    batch: &Batch<'_>,
     entity: EntityId,
     group: &Group,
     items: &[Item<'_>],
     found: &[Option<Found>],
     before: &Before<'_>,
 ) -> StoreError {
-    let tables = work.tables(entity);
+    let tables = batch.tables(entity);
     let mut keys = std::collections::HashSet::with_capacity(group.rows.len());
     let inside = group.rows.iter().map(|row| Item { row, position: 0 });
     let mut inside = inside.filter(|item| !keys.insert(KeyOf::new(tables, *item)));
@@ -74,7 +74,10 @@ pub fn twice(
         let mut again = pairs.filter(|(_, found)| found.is_some_and(|found| before.came(found.row)));
         again.next().map(|(item, _)| *item)
     };
-    let key = inside.next().or_else(across).map(|item| Key(work.key_of(entity, item)));
+    let key = inside
+        .next()
+        .or_else(across)
+        .map(|item| Key(batch.key_of(entity, item)));
     StoreError::Refused(format!(
         "the key {} came more than once in one run, which `repeats: FAIL` forbids; look at what the upstream lists, or choose \
          LAST or MERGE",

@@ -7,9 +7,8 @@
 use crate::{
     catalog::Missing,
     store::{
-        db::pool::get,
         error::StoreError,
-        system::row_numbers,
+        system::{requests, row_numbers},
         tx::Transaction,
         types::{Finish, Group, Run, RunSummary},
     },
@@ -17,28 +16,11 @@ use crate::{
 
 use super::before::Ended;
 
-/// Of an unchanged request that was all of the last run: how many rows it stands for, if no row of its type was written since that
-/// run ended.
-pub async fn rests(work: &mut Transaction<'_>, run: &Run, request: &str) -> Result<Option<u64>, StoreError> {
-    let mut params = work.params();
-    params.add(run.fetch.clone())?;
-    params.add(request.to_owned())?;
-    params.add(work.inner.catalog.fingerprint.clone())?;
-    params.text(&work.tables(run.entity).table.name)?;
-    // Rows that wait for a decision may have got one.
-    let sql = "SELECT s.brought FROM hayloft_request_state AS s JOIN hayloft_row_number AS n ON n.written=s.written \
-               WHERE s.\"fetch\"=$1 AND s.request=$2 AND s.definition=$3 AND n.name=$4 AND s.brought IS NOT NULL \
-               AND NOT EXISTS (SELECT 1 FROM hayloft_held AS h WHERE h.\"fetch\"=$1)";
-    let lines = work.all(params, sql.to_owned()).await?;
-    let brought: Option<i64> = lines.first().map(|line| get(line, 0)).transpose()?;
-    Ok(brought.map(i64::unsigned_abs))
-}
-
 /// The same where these groups are all of a run, and have nothing but such a page. Whoever writes the type waits meanwhile.
-pub async fn alone(work: &mut Transaction<'_>, run: &Run, groups: &[Group]) -> Result<Option<u64>, StoreError> {
+pub async fn alone(tx: &mut Transaction<'_>, run: &Run, groups: &[Group]) -> Result<Option<u64>, StoreError> {
     match groups {
         [only] if only.rows.is_empty() && only.refused.is_empty() => match &only.unchanged {
-            Some(request) => rests(work, run, request).await,
+            Some(request) => requests::rests(tx, run, request).await,
             None => Ok(None),
         },
         _ => Ok(None),
@@ -48,7 +30,7 @@ pub async fn alone(work: &mut Transaction<'_>, run: &Run, groups: &[Group]) -> R
 /// Notes of the only page of a run that ends complete what [`rests`] goes by. What was not judged for a reason of this run is
 /// judged by the next one.
 pub async fn note(
-    work: &mut Transaction<'_>,
+    tx: &mut Transaction<'_>,
     run: &Run,
     (finish, summary): (&Finish, &RunSummary),
     ended: &Ended,
@@ -56,7 +38,7 @@ pub async fn note(
     let Finish::Complete { missing, told, .. } = finish else {
         return Ok(());
     };
-    let catalog = &work.inner.catalog;
+    let catalog = &tx.context.catalog;
     let own = catalog.entity(run.entity).fetch;
     let keeps = own.is_some_and(|own| catalog.fetch(own).missing == Missing::Keep);
     let judged = *missing == Missing::Delete || keeps;
@@ -66,13 +48,13 @@ pub async fn note(
     if ended.rests || !(judged && alone && whole) {
         return Ok(());
     }
-    let written = row_numbers::written(work, run.entity).await?;
-    let mut params = work.params();
+    let written = row_numbers::written(tx, run.entity).await?;
+    let mut params = tx.params();
     params.add(run.fetch.clone())?;
     params.add(run.id)?;
     params.add(written)?;
     params.add(ended.seen.len().cast_signed())?;
     let sql = "UPDATE hayloft_request_state SET written=$3,brought=$4 WHERE \"fetch\"=$1 AND run=$2";
-    work.run(params, sql.to_owned()).await?;
+    tx.run(params, sql.to_owned()).await?;
     Ok(())
 }

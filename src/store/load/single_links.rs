@@ -22,8 +22,8 @@ use super::batch::Batch;
 pub type Line = (i64, Vec<Value>);
 
 /// Sets the links that differ from the answers, and notes the rows asked about as changed.
-pub async fn relink(work: &mut Batch<'_>, each: &Each, answers: &[&ParentAnswer]) -> Result<(), StoreError> {
-    let columns = work.tables(each.parent).fetched();
+pub async fn relink(batch: &mut Batch<'_>, each: &Each, answers: &[&ParentAnswer]) -> Result<(), StoreError> {
+    let columns = batch.tables(each.parent).fetched();
     let columns: Vec<&Column> = columns.filter(|column| column.field == each.field).collect();
     let mut lines: Vec<Line> = Vec::with_capacity(answers.len());
     for answer in answers {
@@ -31,9 +31,9 @@ pub async fn relink(work: &mut Batch<'_>, each: &Each, answers: &[&ParentAnswer]
             lines.push((answer.parent.row, target));
         }
     }
-    let changed = set(work, each.parent, &columns, &lines).await?;
+    let changed = set(batch, each.parent, &columns, &lines).await?;
     for answer in answers.iter().filter(|answer| changed.contains(&answer.parent.row)) {
-        work.note(each.parent, Op::Changed, answer.parent.key.iter());
+        batch.note(each.parent, Op::Changed, answer.parent.key.iter());
     }
     Ok(())
 }
@@ -54,7 +54,7 @@ fn target(answer: &ParentAnswer, width: usize) -> Result<Option<Vec<Value>>, Sto
 
 /// Writes columns of rows where they differ; gives the rows that did.
 async fn set(
-    work: &mut Transaction<'_>,
+    tx: &mut Transaction<'_>,
     entity: EntityId,
     columns: &[&Column],
     lines: &[Line],
@@ -63,24 +63,24 @@ async fn set(
     kinds.extend(columns.iter().map(|column| Kind::of(column.kind)));
     let mut changed = HashSet::new();
     let mut from = 0;
-    for size in work.inner.dialect.row_sizes(lines.len(), kinds.len()) {
-        let mut rows = Rows::new(work.params(), &kinds, size);
+    for size in tx.context.dialect.row_sizes(lines.len(), kinds.len()) {
+        let mut rows = Rows::new(tx.params(), &kinds, size);
         for (row, values) in lines.iter().skip(from).take(size) {
             rows.int(*row)?;
             values.iter().try_for_each(|value| rows.value(value))?;
         }
         from += size;
-        let sql = set_sql(work, entity, columns, &kinds, size);
-        for line in work.all(rows.bind()?, sql).await? {
+        let sql = set_sql(tx, entity, columns, &kinds, size);
+        for line in tx.all(rows.bind()?, sql).await? {
             changed.insert(get(&line, 0)?);
         }
     }
     Ok(changed)
 }
 
-fn set_sql(work: &Transaction<'_>, entity: EntityId, columns: &[&Column], kinds: &[Kind], size: usize) -> String {
-    let row = work.quote(ROW_COLUMN);
-    let names: Vec<String> = columns.iter().map(|column| work.quote(&column.name)).collect();
+fn set_sql(tx: &Transaction<'_>, entity: EntityId, columns: &[&Column], kinds: &[Kind], size: usize) -> String {
+    let row = tx.quote(ROW_COLUMN);
+    let names: Vec<String> = columns.iter().map(|column| tx.quote(&column.name)).collect();
     let cells: Vec<String> = (0..names.len()).map(|at| format!("c{at}")).collect();
     let pairs = || names.iter().zip(&cells);
     let sets: Vec<String> = pairs().map(|(name, cell)| format!("{name}=one.{cell}")).collect();
@@ -89,38 +89,38 @@ fn set_sql(work: &Transaction<'_>, entity: EntityId, columns: &[&Column], kinds:
     format!(
         "WITH _one(r,{}) AS ({}) UPDATE {} AS t SET {} FROM _one AS one WHERE t.{row}=one.r AND ({}) RETURNING {row}",
         cells.join(","),
-        work.rows(kinds, size),
-        work.quote(&work.tables(entity).table.name),
+        tx.rows(kinds, size),
+        tx.quote(&tx.tables(entity).table.name),
         sets.join(","),
         tests.join(" OR ")
     )
 }
 
 /// All such links of some rows, to be put back when the rows were written anew.
-pub async fn stored(work: &mut Transaction<'_>, entity: EntityId, rows: &[i64]) -> Result<Vec<Line>, StoreError> {
-    let columns: Vec<&Column> = work.tables(entity).fetched().collect();
+pub async fn stored(tx: &mut Transaction<'_>, entity: EntityId, rows: &[i64]) -> Result<Vec<Line>, StoreError> {
+    let columns: Vec<&Column> = tx.tables(entity).fetched().collect();
     let mut lines = Vec::new();
     if columns.is_empty() {
         return Ok(lines);
     }
     let head = format!(
         "SELECT {},{} FROM {} WHERE {} IN (",
-        work.quote(ROW_COLUMN),
+        tx.quote(ROW_COLUMN),
         columns
             .iter()
-            .map(|column| exact(work, column))
+            .map(|column| exact(tx, column))
             .collect::<Vec<_>>()
             .join(","),
-        work.quote(&work.tables(entity).table.name),
-        work.quote(ROW_COLUMN),
+        tx.quote(&tx.tables(entity).table.name),
+        tx.quote(ROW_COLUMN),
     );
     let mut from = 0;
-    for size in work.inner.dialect.row_sizes(rows.len(), 1) {
-        let mut wanted = Rows::new(work.params(), &[Kind::Int], size);
+    for size in tx.context.dialect.row_sizes(rows.len(), 1) {
+        let mut wanted = Rows::new(tx.params(), &[Kind::Int], size);
         rows.iter().skip(from).take(size).try_for_each(|row| wanted.int(*row))?;
         from += size;
-        let sql = format!("{head}{})", work.rows(&[Kind::Int], size));
-        for line in work.all(wanted.bind()?, sql).await? {
+        let sql = format!("{head}{})", tx.rows(&[Kind::Int], size));
+        for line in tx.all(wanted.bind()?, sql).await? {
             let values = (1..).zip(&columns);
             let values = values.map(|(at, column)| read_value(&line, at, scalar_of(column.kind)));
             lines.push((get(&line, 0)?, values.collect::<Result<_, _>>()?));
@@ -130,8 +130,8 @@ pub async fn stored(work: &mut Transaction<'_>, entity: EntityId, rows: &[i64]) 
 }
 
 /// Exact numbers are read as they are written.
-fn exact(work: &Transaction<'_>, column: &Column) -> String {
-    let name = work.quote(&column.name);
+fn exact(tx: &Transaction<'_>, column: &Column) -> String {
+    let name = tx.quote(&column.name);
     match Kind::of(column.kind) {
         Kind::Decimal => format!("CAST({name} AS TEXT)"),
         _ => name,
@@ -139,7 +139,7 @@ fn exact(work: &Transaction<'_>, column: &Column) -> String {
 }
 
 /// Puts the links back that [`stored`] gave.
-pub async fn put_back(work: &mut Transaction<'_>, entity: EntityId, lines: &[Line]) -> Result<(), StoreError> {
-    let columns: Vec<&Column> = work.tables(entity).fetched().collect();
-    set(work, entity, &columns, lines).await.map(|_| ())
+pub async fn put_back(tx: &mut Transaction<'_>, entity: EntityId, lines: &[Line]) -> Result<(), StoreError> {
+    let columns: Vec<&Column> = tx.tables(entity).fetched().collect();
+    set(tx, entity, &columns, lines).await.map(|_| ())
 }

@@ -6,15 +6,11 @@ use crate::{
 };
 
 /// Takes the turn of this run among all that write the same types, `beside` included; others wait until the transaction ends.
-pub(crate) async fn take_turn(
-    work: &mut Transaction<'_>,
-    run: &Run,
-    beside: Option<EntityId>,
-) -> Result<(), StoreError> {
-    if work.inner.dialect.exclusive() {
+pub(crate) async fn take_turn(tx: &mut Transaction<'_>, run: &Run, beside: Option<EntityId>) -> Result<(), StoreError> {
+    if tx.context.dialect.exclusive() {
         return Ok(());
     }
-    let mut written = work.inner.layout.family(run.entity);
+    let mut written = tx.context.layout.family(run.entity);
     written.extend(beside);
-    row_numbers::lock(work, written).await
+    row_numbers::lock(tx, written).await
 }

@@ -45,7 +45,7 @@ struct Pending {
 
 /// Writes what is new or changed; a row whose unique value is taken becomes `Fate::Refused`.
 pub async fn rows(
-    work: &mut Batch<'_>,
+    batch: &mut Batch<'_>,
     entity: EntityId,
     items: &[Item<'_>],
     fates: &mut [UpsertOutcome],
@@ -70,14 +70,14 @@ pub async fn rows(
                 _ => None,
             })
             .collect();
-        failed_rows.extend(chunks(work, entity, items, &pending).await?);
+        failed_rows.extend(chunks(batch, entity, items, &pending).await?);
     }
-    for (pending, taken) in settle(work, entity, items, failed_rows).await? {
+    for (pending, taken) in settle(batch, entity, items, failed_rows).await? {
         let (Some(item), Some(fate)) = (items.get(pending.place), fates.get_mut(pending.place)) else {
             continue;
         };
-        let refused = refusal(work, entity, item, &taken);
-        work.refused.push(refused);
+        let refused = refusal(batch, entity, item, &taken);
+        batch.refused.push(refused);
         *fate = UpsertOutcome::Refused(pending.changed.then_some(pending.row));
     }
     Ok(())
@@ -85,22 +85,22 @@ pub async fn rows(
 
 /// Writes a chunk with one statement; `Some` names the unique value that is taken, and nothing was written.
 async fn write(
-    work: &mut Batch<'_>,
+    batch: &mut Batch<'_>,
     entity: EntityId,
     items: &[Item<'_>],
     chunk: &[Pending],
 ) -> Result<Option<Taken>, StoreError> {
-    let params = bind(work.inner, work.tables(entity), items, chunk)?;
-    send(work, entity, chunk, params).await
+    let params = bind(batch.context, batch.tables(entity), items, chunk)?;
+    send(batch, entity, chunk, params).await
 }
 
 /// The parameters of [`send`].
-fn bind(inner: &Context, tables: &EntityTables, items: &[Item<'_>], chunk: &[Pending]) -> Result<Params, StoreError> {
+fn bind(context: &Context, tables: &EntityTables, items: &[Item<'_>], chunk: &[Pending]) -> Result<Params, StoreError> {
     let kinds = row_kinds(tables);
     let changed = chunk.first().is_some_and(|first| first.changed);
     let mut rows = match changed {
-        true => Rows::new(inner.params(), &kinds, chunk.len()),
-        false => Rows::to_add(inner.dialect, &kinds, chunk.len()),
+        true => Rows::new(context.params(), &kinds, chunk.len()),
+        false => Rows::to_add(context.dialect, &kinds, chunk.len()),
     };
     for pending in chunk {
         let Some(item) = items.get(pending.place) else { continue };
@@ -118,20 +118,20 @@ fn bind(inner: &Context, tables: &EntityTables, items: &[Item<'_>], chunk: &[Pen
 }
 
 async fn send(
-    work: &mut Batch<'_>,
+    batch: &mut Batch<'_>,
     entity: EntityId,
     chunk: &[Pending],
     params: Params,
 ) -> Result<Option<Taken>, StoreError> {
-    let tables = work.tables(entity);
+    let tables = batch.tables(entity);
     let changed = chunk.first().is_some_and(|first| first.changed);
-    let sql = write_sql(work, tables, &row_kinds(tables), chunk.len(), changed);
+    let sql = write_sql(batch, tables, &row_kinds(tables), chunk.len(), changed);
     // Only rows with unique values can be refused, and only they pay for it.
-    let guarded = work.inner.dialect.savepoints() && !tables.table.unique.is_empty();
+    let guarded = batch.context.dialect.savepoints() && !tables.table.unique.is_empty();
     if guarded {
-        work.plain("SAVEPOINT write").await?;
+        batch.plain("SAVEPOINT write").await?;
     }
-    let taken = match work.driver.execute(params.query(sql)).await {
+    let taken = match batch.driver.execute(params.query(sql)).await {
         Ok(_) => None,
         Err(error) => Some(Taken::of(&error).ok_or_else(|| failed(error))?),
     };
@@ -140,7 +140,7 @@ async fn send(
             Some(_) => "ROLLBACK TO SAVEPOINT write",
             None => "RELEASE SAVEPOINT write",
         };
-        work.plain(end).await?;
+        batch.plain(end).await?;
     }
     Ok(taken)
 }
@@ -159,40 +159,40 @@ fn row_kinds(tables: &EntityTables) -> Vec<Kind> {
     kinds
 }
 
-fn write_sql(work: &Batch<'_>, tables: &EntityTables, kinds: &[Kind], count: usize, changed: bool) -> String {
+fn write_sql(batch: &Batch<'_>, tables: &EntityTables, kinds: &[Kind], count: usize, changed: bool) -> String {
     let mut columns = vec![ROW_COLUMN];
     columns.extend(own_columns(tables).map(|column| column.name.as_str()));
     columns.extend(tables.positioned.then_some(POSITION_COLUMN));
     columns.push(HASH_COLUMN);
-    let dialect = work.inner.dialect;
+    let dialect = batch.context.dialect;
     if !changed {
         return dialect.add_rows(&tables.table.name, &columns, kinds, count);
     }
     let sets: Vec<String> = columns
         .iter()
         .skip(1)
-        .map(|name| format!("{0}=excluded.{0}", work.quote(name)))
+        .map(|name| format!("{0}=excluded.{0}", batch.quote(name)))
         .collect();
     format!(
         "INSERT INTO {}({}) {} ON CONFLICT({}) DO UPDATE SET {}",
-        work.quote(&tables.table.name),
+        batch.quote(&tables.table.name),
         dialect.names(&columns),
-        work.rows(kinds, count),
-        work.quote(ROW_COLUMN),
+        batch.rows(kinds, count),
+        batch.quote(ROW_COLUMN),
         sets.join(",")
     )
 }
 
 /// Halves a chunk until what cannot be written stands alone; earlier rows go before later ones.
 fn halves<'w>(
-    work: &'w mut Batch<'_>,
+    batch: &'w mut Batch<'_>,
     entity: EntityId,
     items: &'w [Item<'_>],
     chunk: &'w [Pending],
 ) -> BoxFuture<'w, Result<Vec<(Pending, Taken)>, StoreError>> {
     Box::pin(async move {
-        match write(work, entity, items, chunk).await? {
-            Some(taken) => apart(work, entity, items, chunk, taken).await,
+        match write(batch, entity, items, chunk).await? {
+            Some(taken) => apart(batch, entity, items, chunk, taken).await,
             None => Ok(Vec::new()),
         }
     })
@@ -200,7 +200,7 @@ fn halves<'w>(
 
 /// What is left of a chunk that could not be written as a whole.
 async fn apart(
-    work: &mut Batch<'_>,
+    batch: &mut Batch<'_>,
     entity: EntityId,
     items: &[Item<'_>],
     chunk: &[Pending],
@@ -210,15 +210,15 @@ async fn apart(
         return Ok(vec![(*one, taken)]);
     }
     let (first, second) = chunk.split_at(chunk.len() / 2);
-    let mut left = halves(work, entity, items, first).await?;
-    left.extend(halves(work, entity, items, second).await?);
+    let mut left = halves(batch, entity, items, first).await?;
+    left.extend(halves(batch, entity, items, second).await?);
     Ok(left)
 }
 
 /// Tries again what failed while others of the group still held its value: the changed rows give theirs up together, then all
 /// are written anew. Who fails even so keeps his old version, which may be in the way of others: so without him, once more.
 async fn settle(
-    work: &mut Batch<'_>,
+    batch: &mut Batch<'_>,
     entity: EntityId,
     items: &[Item<'_>],
     left: Vec<(Pending, Taken)>,
@@ -234,13 +234,13 @@ async fn settle(
             .iter()
             .map(|(pending, _)| *pending)
             .partition(|pending| pending.changed);
-        work.plain("SAVEPOINT exchange").await?;
-        let failed = exchange(work, entity, items, &changed, &new).await?;
+        batch.plain("SAVEPOINT exchange").await?;
+        let failed = exchange(batch, entity, items, &changed, &new).await?;
         let done = failed.iter().all(|(pending, _)| !pending.changed);
         if !done {
-            work.plain("ROLLBACK TO SAVEPOINT exchange").await?;
+            batch.plain("ROLLBACK TO SAVEPOINT exchange").await?;
         }
-        work.plain("RELEASE SAVEPOINT exchange").await?;
+        batch.plain("RELEASE SAVEPOINT exchange").await?;
         if done {
             refused.extend(failed);
             return Ok(refused);
@@ -259,7 +259,7 @@ async fn settle(
 
 /// Deletes changed rows and writes them anew, then the new ones; gives those that could not be written.
 async fn exchange(
-    work: &mut Batch<'_>,
+    batch: &mut Batch<'_>,
     entity: EntityId,
     items: &[Item<'_>],
     changed: &[Pending],
@@ -267,26 +267,26 @@ async fn exchange(
 ) -> Result<Vec<(Pending, Taken)>, StoreError> {
     // What no record brings would go with the rows.
     let numbers: Vec<i64> = changed.iter().map(|pending| pending.row).collect();
-    let links = single_links::stored(work, entity, &numbers).await?;
+    let links = single_links::stored(batch, entity, &numbers).await?;
     let numbers: Vec<Vec<Value>> = numbers.iter().map(|row| vec![Value::Int(*row)]).collect();
-    let table = &work.tables(entity).table.name;
-    bulk::delete_where(work, table, &[(ROW_COLUMN, Kind::Int)], &numbers).await?;
-    let mut failed = chunks(work, entity, items, changed).await?;
-    single_links::put_back(work, entity, &links).await?;
-    failed.extend(chunks(work, entity, items, new).await?);
+    let table = &batch.tables(entity).table.name;
+    bulk::delete_where(batch, table, &[(ROW_COLUMN, Kind::Int)], &numbers).await?;
+    let mut failed = chunks(batch, entity, items, changed).await?;
+    single_links::put_back(batch, entity, &links).await?;
+    failed.extend(chunks(batch, entity, items, new).await?);
     Ok(failed)
 }
 
 /// Writes rows in statements of the right size; gives those that could not be written.
 async fn chunks(
-    work: &mut Batch<'_>,
+    batch: &mut Batch<'_>,
     entity: EntityId,
     items: &[Item<'_>],
     pending: &[Pending],
 ) -> Result<Vec<(Pending, Taken)>, StoreError> {
-    let (inner, tables) = (work.inner, work.tables(entity));
+    let (context, tables) = (batch.context, batch.tables(entity));
     let mut rest = pending;
-    let sizes = inner.dialect.row_sizes(pending.len(), tables.table.columns.len() + 3);
+    let sizes = context.dialect.row_sizes(pending.len(), tables.table.columns.len() + 3);
     let parts: Vec<&[Pending]> = sizes
         .into_iter()
         .map(|size| rest.split_off(..size.min(rest.len())).unwrap_or_default())
@@ -294,24 +294,24 @@ async fn chunks(
     let mut failed = Vec::new();
     let mut ready = None;
     for (at, part) in parts.iter().enumerate() {
-        let params = ready.take().unwrap_or_else(|| bind(inner, tables, items, part))?;
+        let params = ready.take().unwrap_or_else(|| bind(context, tables, items, part))?;
         // The next rows are made ready while the database writes these.
-        let next = async { parts.get(at + 1).map(|part| bind(inner, tables, items, part)) };
-        let (taken, next) = tokio::join!(send(work, entity, part, params), next);
+        let next = async { parts.get(at + 1).map(|part| bind(context, tables, items, part)) };
+        let (taken, next) = tokio::join!(send(batch, entity, part, params), next);
         ready = next;
         if let Some(taken) = taken? {
-            failed.extend(apart(work, entity, items, part, taken).await?);
+            failed.extend(apart(batch, entity, items, part, taken).await?);
         }
     }
     Ok(failed)
 }
 
 /// The first column of the set whose value is taken.
-fn column_of<'t>(work: &Batch<'_>, tables: &'t EntityTables, taken: &Taken) -> Option<&'t Column> {
+fn column_of<'t>(batch: &Batch<'_>, tables: &'t EntityTables, taken: &Taken) -> Option<&'t Column> {
     let table = &tables.table;
     let first = |set: &Vec<usize>| set.first().and_then(|at| table.columns.get(*at));
     let named = |set: &&Vec<usize>| match taken {
-        Taken::Index(name) => *name == tables::unique(work.inner.dialect, table, set).name,
+        Taken::Index(name) => *name == tables::unique(batch.context.dialect, table, set).name,
         Taken::Columns(names) => {
             first(set).is_some_and(|column| names.contains(&format!("{}.{}", table.name, column.name)))
         }
@@ -320,21 +320,21 @@ fn column_of<'t>(work: &Batch<'_>, tables: &'t EntityTables, taken: &Taken) -> O
 }
 
 /// A row that was refused because a unique value is taken.
-pub fn refusal(work: &Batch<'_>, entity: EntityId, item: &Item<'_>, taken: &Taken) -> Refused {
-    let model = work.inner.catalog.entity(entity);
-    let tables = work.tables(entity);
-    let column = column_of(work, tables, taken);
+pub fn refusal(batch: &Batch<'_>, entity: EntityId, item: &Item<'_>, taken: &Taken) -> Refused {
+    let model = batch.context.catalog.entity(entity);
+    let tables = batch.tables(entity);
+    let column = column_of(batch, tables, taken);
     let field = column.map_or("a unique field", |column| model.field(column.field).name.as_str());
     let value = column.and_then(|found| tables.table.columns.iter().position(|column| column.name == found.name));
     let value = value
         .and_then(|at| item.row.values.get(at))
         .map_or(String::new(), |value| format!(" \"{value}\""));
-    let key = crate::value::Key(work.key_of(entity, *item)).to_string();
+    let key = crate::value::Key(batch.key_of(entity, *item)).to_string();
     let mut reason = format!(
         "{field}: another {} already has the value{value}, and the field is @unique",
         model.name
     );
-    let mut record = as_json(work, entity, item.row);
+    let mut record = as_json(batch, entity, item.row);
     if record.len() > RECORD_MAX {
         let at = (0..=RECORD_MAX)
             .rev()
@@ -353,8 +353,8 @@ pub fn refusal(work: &Batch<'_>, entity: EntityId, item: &Item<'_>, taken: &Take
 }
 
 /// A row as it is kept when it is refused.
-pub fn as_json(work: &Batch<'_>, entity: EntityId, row: &Row) -> String {
-    let columns = work.tables(entity).table.columns.iter();
+pub fn as_json(batch: &Batch<'_>, entity: EntityId, row: &Row) -> String {
+    let columns = batch.tables(entity).table.columns.iter();
     let object: serde_json::Map<String, serde_json::Value> = columns
         .zip(&row.values)
         .filter(|(column, _)| !column.fetched)

@@ -1,4 +1,4 @@
-//! Which layout a database has: applies the steps to the definition's, or says why not. Knows the record of layouts; no rows.
+//! Which layout a database has: applies the steps to the definition's, or says why not. Knows layouts; no rows.
 
 use std::{sync::Arc, time::Duration};
 
@@ -40,26 +40,26 @@ const COUNT_MAX: Duration = Duration::from_secs(3_600);
 const ATTEMPTS: usize = 5;
 
 /// Refuses a database that is someone else's, or a newer Hayloft's, before anything is written to it.
-pub(crate) async fn refuse_foreign(inner: &Context) -> Result<(), StoreError> {
-    let names = inner.params().query(inner.dialect.table_names());
-    let lines = inner.writer()?.fetch_all(names).await;
-    let lines = lines.map_err(|error| open_error::cannot_open(&inner.place, error))?;
-    check_ours(inner, &lines)?;
+pub(crate) async fn refuse_foreign(context: &Context) -> Result<(), StoreError> {
+    let names = context.params().query(context.dialect.table_names());
+    let lines = context.writer()?.fetch_all(names).await;
+    let lines = lines.map_err(|error| open_error::cannot_open(&context.place, error))?;
+    check_ours(context, &lines)?;
     if lines.is_empty() {
         return Ok(());
     }
-    let versions = inner
+    let versions = context
         .writer()?
-        .fetch_all(inner.params().query(migrations::VERSIONS))
+        .fetch_all(context.params().query(migrations::VERSIONS))
         .await;
-    migrations::refuse_newer(&inner.place, &versions.map_err(failed)?)
+    migrations::refuse_newer(&context.place, &versions.map_err(failed)?)
 }
 
-fn check_ours(inner: &Context, tables: &[Line]) -> Result<(), StoreError> {
+fn check_ours(context: &Context, tables: &[Line]) -> Result<(), StoreError> {
     if !tables.is_empty() && !names_table(tables, "hayloft_migration")? {
         return Err(StoreError::Unusable(format!(
             "{} holds tables that Hayloft did not make; give another --database",
-            inner.place
+            context.place
         )));
     }
     Ok(())
@@ -122,10 +122,10 @@ fn find(layout: &Layout, records: &[String], dialect: &dyn Dialect) -> Result<Fo
 pub type Committing<'a> = &'a (dyn Fn() + Send + Sync);
 
 /// Brings the tables to the definition's layout, in one transaction.
-pub(crate) async fn apply(inner: &Context, destructive: bool, committing: Committing<'_>) -> Result<(), StoreError> {
+pub(crate) async fn apply(context: &Context, destructive: bool, committing: Committing<'_>) -> Result<(), StoreError> {
     let mut attempt = 1;
     loop {
-        match apply_once(inner, destructive, committing).await {
+        match apply_once(context, destructive, committing).await {
             Err(error) if attempt < ATTEMPTS && error.is_conflict() => {
                 tracing::warn!(attempt, "the layout's steps met another transaction; they begin again");
                 attempt += 1;
@@ -135,70 +135,68 @@ pub(crate) async fn apply(inner: &Context, destructive: bool, committing: Commit
     }
 }
 
-async fn apply_once(inner: &Context, destructive: bool, committing: Committing<'_>) -> Result<(), StoreError> {
-    let mut work = Transaction::begin(inner).await?;
+async fn apply_once(context: &Context, destructive: bool, committing: Committing<'_>) -> Result<(), StoreError> {
+    let mut tx = Transaction::begin(context).await?;
     // One process applies; another that starts at the same time waits here, and finds it done.
     let sql = format!(
         "SELECT one FROM hayloft_layout_lock WHERE one=1{}",
-        inner.dialect.for_update()
+        context.dialect.for_update()
     );
-    work.all(work.params(), sql).await?;
-    let epoch = inner.dialect.epoch();
+    tx.all(tx.params(), sql).await?;
+    let epoch = context.dialect.epoch();
     let head = format!("INSERT INTO hayloft_feed_head(one,epoch,seq) VALUES (1,{epoch},0) ON CONFLICT DO NOTHING");
-    work.run(work.params(), head).await?;
-    let lines = work
-        .all(work.params(), format!("{RECORDED} LIMIT {FORMER_MAX}"))
-        .await?;
+    tx.run(tx.params(), head).await?;
+    let lines = tx.all(tx.params(), format!("{RECORDED} LIMIT {FORMER_MAX}")).await?;
     let records: Vec<String> = lines.iter().map(|line| get(line, 0)).collect::<Result<_, _>>()?;
-    let found = find(&inner.layout, &records, inner.dialect)?;
-    index::come_over(&mut work, &found.stored).await?;
+    let found = find(&context.layout, &records, context.dialect)?;
+    index::come_over(&mut tx, &found.stored).await?;
     // Who allows it goes back to it; otherwise what came since stays, unserved.
     if found.former && !destructive {
         tracing::info!(
             "the database has a newer layout than this definition, which leaves room for it; `hayloft plan` says more"
         );
-        return commit(work, layouts::newest(&lines)?, committing).await;
+        return commit(tx, layouts::newest(&lines)?, committing).await;
     }
-    let there = index::there(&mut work).await?;
-    let found = found.beside(&inner.layout, inner.dialect, &there);
+    let there = index::there(&mut tx).await?;
+    let found = found.beside(&context.layout, context.dialect, &there);
     if !found.steps.is_empty() {
-        for statement in inner.dialect.before_migration() {
-            work.run(work.params(), (*statement).to_owned()).await?;
+        for statement in context.dialect.before_migration() {
+            tx.run(tx.params(), (*statement).to_owned()).await?;
         }
-        let planned = count::count(&mut work, inner.dialect, &found.steps).await?;
+        let planned = count::count(&mut tx, context.dialect, &found.steps).await?;
         if !destructive && planned.iter().any(PlannedStep::is_lossy) {
             return Err(StoreError::LayoutDiffers(refusal(&planned)));
         }
         let migration = Migration {
             stored: &found.stored,
-            new: &inner.layout,
+            new: &context.layout,
             steps: &found.steps,
             planned: &planned,
         };
-        perform::perform(&mut work, &migration).await?;
+        perform::perform(&mut tx, &migration).await?;
         // Steps may write rows.
         let sql = "UPDATE hayloft_row_number SET written=written+1".to_owned();
-        work.run(work.params(), sql).await?;
+        tx.run(tx.params(), sql).await?;
         tell(&planned, records.is_empty());
     } else {
-        index::restore(&mut work, &inner.layout, &there).await?;
+        index::restore(&mut tx, &context.layout, &there).await?;
     }
     let record = match found.recorded {
         true => layouts::newest(&lines)?,
-        false => layouts::record(&mut work).await?,
+        false => layouts::record(&mut tx).await?,
     };
-    field_requests::forget_others(&mut work).await?;
-    readings::put_in_force(&mut work).await?;
-    commit(work, record, committing).await
+    field_requests::forget_others(&mut tx).await?;
+    readings::put_in_force(&mut tx).await?;
+    commit(tx, record, committing).await
 }
 
 /// Commits what leaves this definition in force under the newest record.
-async fn commit(work: Transaction<'_>, record: i64, committing: Committing<'_>) -> Result<(), StoreError> {
-    let inner = work.inner;
+async fn commit(tx: Transaction<'_>, record: i64, committing: Committing<'_>) -> Result<(), StoreError> {
+    let context = tx.context;
     committing();
-    inner.seen.applying(record);
-    work.commit().await?;
-    inner.seen.applied(record);
+    context.seen.applying(record);
+    tx.commit().await?;
+    context.seen.applied(record);
     Ok(())
 }
 
@@ -233,14 +231,14 @@ fn listed(steps: &[&PlannedStep]) -> String {
 }
 
 /// Checks a database that is only read.
-pub(crate) async fn check(inner: &Context) -> Result<(), StoreError> {
-    let Some(records) = records(inner).await? else {
+pub(crate) async fn check(context: &Context) -> Result<(), StoreError> {
+    let Some(records) = records(context).await? else {
         return Err(StoreError::Unusable(format!(
             "{} holds no harvested data yet; `hayloft serve` or `hayloft harvest` fills it",
-            inner.place
+            context.place
         )));
     };
-    let found = find(&inner.layout, &records, inner.dialect)?;
+    let found = find(&context.layout, &records, context.dialect)?;
     if found.steps.is_empty() || found.former {
         return Ok(());
     }
@@ -261,44 +259,44 @@ pub(crate) async fn check(inner: &Context) -> Result<(), StoreError> {
 }
 
 /// The recorded layouts, newest first; `None` when there is no database of ours yet.
-async fn records(inner: &Context) -> Result<Option<Vec<String>>, StoreError> {
-    let names = inner.params().query(inner.dialect.table_names());
-    let lines = inner.own.take().await?.run(names).await?;
+async fn records(context: &Context) -> Result<Option<Vec<String>>, StoreError> {
+    let names = context.params().query(context.dialect.table_names());
+    let lines = context.own.take().await?.run(names).await?;
     let lines = lines.map_err(|error| match error::is_lost(&error) {
         // Of a handle that has long been open.
         true => failed(error),
-        false => open_error::cannot_open(&inner.place, error),
+        false => open_error::cannot_open(&context.place, error),
     })?;
-    check_ours(inner, &lines)?;
+    check_ours(context, &lines)?;
     if !names_table(&lines, "hayloft_applied_layout")? {
         return Ok(None);
     }
-    let versions = inner
+    let versions = context
         .own
         .take()
         .await?
-        .fetch(inner.params().query(migrations::VERSIONS));
-    migrations::refuse_newer(&inner.place, &versions.await?)?;
-    let reader = inner.own.take().await?;
+        .fetch(context.params().query(migrations::VERSIONS));
+    migrations::refuse_newer(&context.place, &versions.await?)?;
+    let reader = context.own.take().await?;
     let sql = format!("{RECORDED} LIMIT {FORMER_MAX}");
-    let lines = reader.fetch(inner.params().query(sql)).await?;
+    let lines = reader.fetch(context.params().query(sql)).await?;
     let records: Vec<String> = lines.iter().map(|line| get(line, 0)).collect::<Result<_, _>>()?;
     Ok((!records.is_empty()).then_some(records))
 }
 
 /// The steps that opening for writing with this layout would do.
-pub(crate) async fn plan(inner: &Context, layout: &Layout) -> Result<LayoutPlan, StoreError> {
-    let records = records(inner).await?.unwrap_or_default();
-    let there = index::found(&indexes::there(inner).await?)?;
-    let found = find(layout, &records, inner.dialect)?;
-    let waiting = waiting(inner.dialect, layout, &found, &there);
+pub(crate) async fn plan(context: &Context, layout: &Layout) -> Result<LayoutPlan, StoreError> {
+    let records = records(context).await?.unwrap_or_default();
+    let there = index::found(&indexes::there(context).await?)?;
+    let found = find(layout, &records, context.dialect)?;
+    let waiting = waiting(context.dialect, layout, &found, &there);
     let found = match found.former {
         true => found,
-        false => found.beside(layout, inner.dialect, &there),
+        false => found.beside(layout, context.dialect, &there),
     };
-    let mut steps = count_beside(inner, &found.steps).await?;
+    let mut steps = count_beside(context, &found.steps).await?;
     for planned in &mut steps {
-        planned.holds_up = reshape::holds_up(inner.dialect, &found.stored, layout, &found.steps, &planned.step);
+        planned.holds_up = reshape::holds_up(context.dialect, &found.stored, layout, &found.steps, &planned.step);
     }
     Ok(LayoutPlan {
         steps,
@@ -309,13 +307,13 @@ pub(crate) async fn plan(inner: &Context, layout: &Layout) -> Result<LayoutPlan,
 }
 
 /// Counts on a connection of its own: the readers have others to serve, and a limit for them.
-async fn count_beside(inner: &Context, steps: &Steps) -> Result<Vec<PlannedStep>, StoreError> {
-    let readers = inner.own.apart(COUNT_MAX);
+async fn count_beside(context: &Context, steps: &Steps) -> Result<Vec<PlannedStep>, StoreError> {
+    let readers = context.own.apart(COUNT_MAX);
     let mut asks = OnReader {
-        inner,
+        context,
         readers: &readers,
     };
-    let counted = count::count(&mut asks, inner.dialect, steps).await;
+    let counted = count::count(&mut asks, context.dialect, steps).await;
     readers.close().await;
     counted
 }
@@ -330,14 +328,14 @@ fn waiting(dialect: &dyn Dialect, layout: &Layout, found: &Found, there: &[index
 
 /// The same for the definition of this handle, with the fetches that no step says anything of and that are read in another
 /// way now.
-pub(crate) async fn plan_own(inner: &Context) -> Result<LayoutPlan, StoreError> {
-    let mut plan = plan(inner, &inner.layout).await?;
-    let names = inner.params().query(inner.dialect.table_names());
-    let lines = inner.own.take().await?.fetch(names).await?;
+pub(crate) async fn plan_own(context: &Context) -> Result<LayoutPlan, StoreError> {
+    let mut plan = plan(context, &context.layout).await?;
+    let names = context.params().query(context.dialect.table_names());
+    let lines = context.own.take().await?.fetch(names).await?;
     // A database that an earlier version made has noted nothing of that.
     if names_table(&lines, "hayloft_reading")? {
         let told = |fetch: &String| plan.refilled().any(|told| told == fetch);
-        plan.rereads = readings::changed(inner)
+        plan.rereads = readings::changed(context)
             .await?
             .into_iter()
             .filter(|fetch| !told(fetch))
@@ -347,8 +345,8 @@ pub(crate) async fn plan_own(inner: &Context) -> Result<LayoutPlan, StoreError> 
 }
 
 /// Whether this layout can be applied without losing anything.
-pub(crate) async fn accepts(inner: &Context, layout: &Layout) -> Result<(), StoreError> {
-    let plan = plan(inner, layout).await?;
+pub(crate) async fn accepts(context: &Context, layout: &Layout) -> Result<(), StoreError> {
+    let plan = plan(context, layout).await?;
     match plan.is_lossy() {
         true => Err(StoreError::LayoutDiffers(refusal(&plan.steps))),
         false => Ok(()),
@@ -368,14 +366,14 @@ pub(crate) fn plan_of_new(layout: &Layout) -> LayoutPlan {
 
 /// Counts beside a writer.
 struct OnReader<'a> {
-    inner: &'a Context,
+    context: &'a Context,
     readers: &'a Arc<Readers>,
 }
 
 impl Asks for OnReader<'_> {
     async fn number(&mut self, sql: String) -> Result<i64, StoreError> {
         let reader = self.readers.take().await?;
-        let lines = reader.fetch(self.inner.params().query(sql)).await?;
+        let lines = reader.fetch(self.context.params().query(sql)).await?;
         lines.first().map_or(Ok(0), |line| get(line, 0))
     }
 }

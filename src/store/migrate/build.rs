@@ -30,65 +30,65 @@ pub enum Turn {
 
 /// Builds one index. Who builds holds a row of the layout's locks, because another process would take an index in the making for
 /// one that was cut off; `false`: somebody else builds.
-pub async fn build(inner: &Context, index: &IndexPlan, turn: Turn) -> Result<bool, StoreError> {
-    let built = build_within(inner, index, turn, inner.dialect.spill()).await;
-    put_back(inner).await?;
-    match (built, inner.dialect.spill()) {
+pub async fn build(context: &Context, index: &IndexPlan, turn: Turn) -> Result<bool, StoreError> {
+    let built = build_within(context, index, turn, context.dialect.spill()).await;
+    put_back(context).await?;
+    match (built, context.dialect.spill()) {
         // Where there is no folder for temporary files, there is the memory.
-        (Err(StoreError::Database(_)), Some(_)) => build_within(inner, index, turn, None).await,
+        (Err(StoreError::Database(_)), Some(_)) => build_within(context, index, turn, None).await,
         (built, _) => built,
     }
 }
 
 /// Sorts in memory again what fits there.
-async fn put_back(inner: &Context) -> Result<(), StoreError> {
-    if let Some([_, back]) = inner.dialect.spill() {
-        let done = inner.writer()?.execute(inner.params().query(back)).await;
+async fn put_back(context: &Context) -> Result<(), StoreError> {
+    if let Some([_, back]) = context.dialect.spill() {
+        let done = context.writer()?.execute(context.params().query(back)).await;
         done.map_err(failed)?;
     }
     Ok(())
 }
 
 async fn build_within(
-    inner: &Context,
+    context: &Context,
     index: &IndexPlan,
     turn: Turn,
     spill: Option<[&'static str; 2]>,
 ) -> Result<bool, StoreError> {
     if let Some([spill, _]) = spill {
         // Not possible inside a transaction; there is one connection that writes.
-        let done = inner.writer()?.execute(inner.params().query(spill)).await;
+        let done = context.writer()?.execute(context.params().query(spill)).await;
         done.map_err(failed)?;
     }
-    let mut work = Transaction::begin(inner).await?;
-    for statement in inner.dialect.before_build() {
-        work.run(work.params(), (*statement).to_owned()).await?;
+    let mut tx = Transaction::begin(context).await?;
+    for statement in context.dialect.before_build() {
+        tx.run(tx.params(), (*statement).to_owned()).await?;
     }
-    if !take_turn(&mut work, turn).await? {
+    if !take_turn(&mut tx, turn).await? {
         return Ok(false);
     }
     // Somebody else may have built it since it was found missing.
-    let there = there(&mut work).await?;
-    if there.iter().any(|found| found.is(inner.dialect, index)) {
-        work.commit().await?;
+    let there = there(&mut tx).await?;
+    if there.iter().any(|found| found.is(context.dialect, index)) {
+        tx.commit().await?;
         return Ok(true);
     }
     failpoint::point("indexes::building");
-    let beside = inner.dialect.build_beside(&work.quote(&index.name), &index.sql);
+    let beside = context.dialect.build_beside(&tx.quote(&index.name), &index.sql);
     match beside {
-        Some(statements) if turn == Turn::IfFree || !is_quick(&mut work, index).await? => {
-            let writer = inner.writer()?;
-            let statistics = index::statistics(inner.dialect, index);
+        Some(statements) if turn == Turn::IfFree || !is_quick(&mut tx, index).await? => {
+            let writer = context.writer()?;
+            let statistics = index::statistics(context.dialect, index);
             for statement in statements.into_iter().chain(statistics) {
-                let built = writer.execute(inner.params().query(statement)).await;
+                let built = writer.execute(context.params().query(statement)).await;
                 built.map_err(failed)?;
             }
         }
-        _ => create(&mut work, index).await?,
+        _ => create(&mut tx, index).await?,
     }
     failpoint::point("indexes::made");
     // Also where nothing of it is to be kept: the next one's turn is after this.
-    work.commit().await?;
+    tx.commit().await?;
     failpoint::point("indexes::built");
     tracing::info!(table = %index.table, index = %index.name, "an index was built");
     Ok(true)
@@ -96,31 +96,31 @@ async fn build_within(
 
 /// Takes the turn of those who build. Who has it may be a session whose process has ended, and which will notice that: so also
 /// who would not wait for others waits for a moment.
-async fn take_turn(work: &mut Transaction<'_>, turn: Turn) -> Result<bool, StoreError> {
-    let dialect = work.inner.dialect;
+async fn take_turn(tx: &mut Transaction<'_>, turn: Turn) -> Result<bool, StoreError> {
+    let dialect = tx.context.dialect;
     let seconds = match turn {
         Turn::IfFree => FREE_WAIT,
         Turn::Waited => TURN_WAIT,
     };
     if let Some(wait) = dialect.lock_wait(seconds) {
-        work.run(work.params(), wait).await?;
+        tx.run(tx.params(), wait).await?;
     }
     let sql = format!(
         "SELECT one FROM hayloft_layout_lock WHERE one=2{}",
         dialect.for_update()
     );
-    match work.driver.fetch_all(work.params().query(sql)).await {
+    match tx.driver.fetch_all(tx.params().query(sql)).await {
         Ok(_) => Ok(true),
         Err(error) if error::is_locked(&error) => Ok(false),
         Err(error) => Err(failed(error)),
     }
 }
 
-async fn is_quick(work: &mut Transaction<'_>, index: &IndexPlan) -> Result<bool, StoreError> {
-    let Some(sql) = work.inner.dialect.table_bytes(&index.table) else {
+async fn is_quick(tx: &mut Transaction<'_>, index: &IndexPlan) -> Result<bool, StoreError> {
+    let Some(sql) = tx.context.dialect.table_bytes(&index.table) else {
         return Ok(true);
     };
-    let lines = work.all(work.params(), sql).await?;
+    let lines = tx.all(tx.params(), sql).await?;
     let bytes: i64 = lines.first().map_or(Ok(0), |line| get(line, 0))?;
     Ok(bytes <= QUICK_BYTES)
 }

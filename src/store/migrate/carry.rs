@@ -16,14 +16,14 @@ use super::{
 };
 
 /// Finds the indexes that go over, and makes those that keep something unique and are not there yet.
-pub async fn carry(work: &mut Transaction<'_>, migration: &Migration<'_>) -> Result<Vec<Carried>, StoreError> {
-    let dialect = work.inner.dialect;
+pub async fn carry(tx: &mut Transaction<'_>, migration: &Migration<'_>) -> Result<Vec<Carried>, StoreError> {
+    let dialect = tx.context.dialect;
     let mut carried = Vec::new();
     // Where tables are built anew, everybody reads the old ones meanwhile.
     if !dialect.alters_columns() {
         return Ok(carried);
     }
-    let there = index::there(work).await?;
+    let there = index::there(tx).await?;
     for kept in &migration.steps.kept {
         let Some(old) = migration.stored.entities.get(kept.stored) else {
             continue;
@@ -34,7 +34,7 @@ pub async fn carry(work: &mut Transaction<'_>, migration: &Migration<'_>) -> Res
                 continue;
             }
             if !stands {
-                index::create(work, &pair.before).await?;
+                index::create(tx, &pair.before).await?;
             }
             carried.push(pair);
         }
@@ -88,10 +88,10 @@ fn is_same(dialect: &dyn Dialect, stored: &Column, column: &Column) -> bool {
 }
 
 /// Gives the indexes their new names; those of the tables and columns have changed.
-pub async fn rename(work: &mut Transaction<'_>, carried: &[Carried]) -> Result<(), StoreError> {
+pub async fn rename(tx: &mut Transaction<'_>, carried: &[Carried]) -> Result<(), StoreError> {
     for Carried { before, after } in carried.iter().filter(|pair| pair.before.name != pair.after.name) {
-        for statement in work.inner.dialect.rename_index(&before.name, &after.name, &after.sql) {
-            work.run(work.params(), statement).await?;
+        for statement in tx.context.dialect.rename_index(&before.name, &after.name, &after.sql) {
+            tx.run(tx.params(), statement).await?;
         }
     }
     Ok(())

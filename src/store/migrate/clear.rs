@@ -17,19 +17,19 @@ use super::{count::condition, migration::Migration};
 const DEPTH_MAX: usize = 100;
 
 /// Removes the rows and values that steps touch.
-pub async fn rows(work: &mut Transaction<'_>, migration: &Migration<'_>) -> Result<(), StoreError> {
+pub async fn rows(tx: &mut Transaction<'_>, migration: &Migration<'_>) -> Result<(), StoreError> {
     for planned in migration.planned.iter().filter(|planned| planned.rows > 0) {
         let Some(touch) = &planned.step.touch else { continue };
         match (touch.loss, &touch.when) {
             (Loss::Row, _) => {
                 let stored = migration.stored.entities.iter();
                 if let Some(tables) = stored.into_iter().find(|tables| tables.table.name == touch.table) {
-                    for statement in deletions(work, migration.stored, tables, &condition(work.inner.dialect, touch)) {
-                        work.run(work.params(), statement).await?;
+                    for statement in deletions(tx, migration.stored, tables, &condition(tx.context.dialect, touch)) {
+                        tx.run(tx.params(), statement).await?;
                     }
                 }
             }
-            (Loss::Value, Condition::OneOf { column, .. }) => forget(work, touch, column).await?,
+            (Loss::Value, Condition::OneOf { column, .. }) => forget(tx, touch, column).await?,
             // These values go with their column, and links with their table.
             (Loss::Value | Loss::Links, _) => {}
         }
@@ -37,31 +37,31 @@ pub async fn rows(work: &mut Transaction<'_>, migration: &Migration<'_>) -> Resu
     Ok(())
 }
 
-async fn forget(work: &mut Transaction<'_>, touch: &Touch, column: &str) -> Result<(), StoreError> {
+async fn forget(tx: &mut Transaction<'_>, touch: &Touch, column: &str) -> Result<(), StoreError> {
     let sql = format!(
         "UPDATE {} SET {}=NULL WHERE {}",
-        work.quote(&touch.table),
-        work.quote(column),
-        condition(work.inner.dialect, touch)
+        tx.quote(&touch.table),
+        tx.quote(column),
+        condition(tx.context.dialect, touch)
     );
-    work.run(work.params(), sql).await.map(|_| ())
+    tx.run(tx.params(), sql).await.map(|_| ())
 }
 
 /// The statements that delete rows with all that belongs to them: what is owned first, because it is found by its owner.
-fn deletions(work: &Transaction<'_>, stored: &Layout, tables: &EntityTables, which: &str) -> Vec<String> {
+fn deletions(tx: &Transaction<'_>, stored: &Layout, tables: &EntityTables, which: &str) -> Vec<String> {
     let mut out = Vec::new();
     let mut open = vec![(tables, which.to_owned(), 0)];
     while let Some((tables, which, depth)) = open.pop() {
-        let table = work.quote(&tables.table.name);
+        let table = tx.quote(&tables.table.name);
         let key: Vec<&str> = key_names(tables);
-        let keys = format!("SELECT {} FROM {table} WHERE {which}", list(work, &key));
+        let keys = format!("SELECT {} FROM {table} WHERE {which}", list(tx, &key));
         out.push(format!("DELETE FROM {table} WHERE {which}"));
         for join in &tables.joins {
             let owner: Vec<&str> = join.owner.iter().map(|column| column.name.as_str()).collect();
             out.push(format!(
                 "DELETE FROM {} WHERE ({}) IN ({keys})",
-                work.quote(&join.name),
-                list(work, &owner)
+                tx.quote(&join.name),
+                list(tx, &owner)
             ));
         }
         for nested in tables.nested.iter().filter(|_| depth < DEPTH_MAX) {
@@ -70,7 +70,7 @@ fn deletions(work: &Transaction<'_>, stored: &Layout, tables: &EntityTables, whi
             };
             // The key of a nested row begins with its owner's.
             let parent: Vec<&str> = key_names(child).into_iter().take(key.len()).collect();
-            open.push((child, format!("({}) IN ({keys})", list(work, &parent)), depth + 1));
+            open.push((child, format!("({}) IN ({keys})", list(tx, &parent)), depth + 1));
         }
     }
     out.reverse();
@@ -82,13 +82,13 @@ fn key_names(tables: &EntityTables) -> Vec<&str> {
     key.map(|column| column.name.as_str()).collect()
 }
 
-fn list(work: &Transaction<'_>, names: &[&str]) -> String {
-    let quoted: Vec<String> = names.iter().map(|name| work.quote(name)).collect();
+fn list(tx: &Transaction<'_>, names: &[&str]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| tx.quote(name)).collect();
     quoted.join(",")
 }
 
 /// Drops the tables of types and links that are gone, or are made anew.
-pub async fn tables(work: &mut Transaction<'_>, migration: &Migration<'_>) -> Result<(), StoreError> {
+pub async fn tables(tx: &mut Transaction<'_>, migration: &Migration<'_>) -> Result<(), StoreError> {
     let mut gone: Vec<&str> = Vec::new();
     for tables in migration
         .steps
@@ -108,8 +108,8 @@ pub async fn tables(work: &mut Transaction<'_>, migration: &Migration<'_>) -> Re
         gone.extend(joins.map(|(_, join)| join.name.as_str()));
     }
     for table in gone {
-        let sql = format!("DROP TABLE {}", work.quote(table));
-        work.run(work.params(), sql).await?;
+        let sql = format!("DROP TABLE {}", tx.quote(table));
+        tx.run(tx.params(), sql).await?;
     }
     Ok(())
 }

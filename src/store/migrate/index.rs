@@ -74,21 +74,21 @@ pub fn found(lines: &[Line]) -> Result<Vec<Found>, StoreError> {
 }
 
 /// The indexes that the database has.
-pub async fn there(work: &mut Transaction<'_>) -> Result<Vec<Found>, StoreError> {
-    let sql = work.inner.dialect.indexes().to_owned();
-    found(&work.all(work.params(), sql).await?)
+pub async fn there(tx: &mut Transaction<'_>) -> Result<Vec<Found>, StoreError> {
+    let sql = tx.context.dialect.indexes().to_owned();
+    found(&tx.all(tx.params(), sql).await?)
 }
 
 /// Gives the indexes of older databases the names that they have now.
-pub async fn come_over(work: &mut Transaction<'_>, stored: &Layout) -> Result<(), StoreError> {
-    let dialect = work.inner.dialect;
-    let there = there(work).await?;
+pub async fn come_over(tx: &mut Transaction<'_>, stored: &Layout) -> Result<(), StoreError> {
+    let dialect = tx.context.dialect;
+    let there = there(tx).await?;
     for plan in missing(dialect, stored, &there) {
         if !there.iter().any(|found| found.was(dialect, &plan)) {
             continue;
         }
         for statement in dialect.rename_index(&plan.former, &plan.name, &plan.sql) {
-            work.run(work.params(), statement).await?;
+            tx.run(tx.params(), statement).await?;
         }
     }
     Ok(())
@@ -114,11 +114,11 @@ pub fn forget_missing(dialect: &dyn Dialect, stored: &mut Layout, there: &[Found
 
 /// Drops the indexes of tables that stay when the new layout has no such index, or their columns change under them.
 pub async fn drop_old(
-    work: &mut Transaction<'_>,
+    tx: &mut Transaction<'_>,
     migration: &Migration<'_>,
     carried: &[Carried],
 ) -> Result<(), StoreError> {
-    let dialect = work.inner.dialect;
+    let dialect = tx.context.dialect;
     for kept in &migration.steps.kept {
         let Some(old) = migration.stored.entities.get(kept.stored) else {
             continue;
@@ -134,8 +134,8 @@ pub async fn drop_old(
             if dropped.contains(&index.table) || goes_over || wanted.contains(&index) && untouched {
                 continue;
             }
-            let sql = format!("DROP INDEX IF EXISTS {}", work.quote(&index.name));
-            work.run(work.params(), sql).await?;
+            let sql = format!("DROP INDEX IF EXISTS {}", tx.quote(&index.name));
+            tx.run(tx.params(), sql).await?;
         }
     }
     Ok(())
@@ -170,32 +170,32 @@ fn same_columns<'m>(kept: &Reshape, old: &'m EntityTables, new: &EntityTables) -
 
 /// Creates the indexes that are missing, but for those of large tables that only make answers quicker. What has to be unique
 /// is so from the beginning: the run that follows would bring repeated values back.
-pub async fn create_missing(work: &mut Transaction<'_>, layout: &Layout) -> Result<(), StoreError> {
-    let there = there(work).await?;
-    for index in missing(work.inner.dialect, layout, &there) {
-        if index.unique || !is_large(work, &index).await? {
-            create(work, &index).await?;
+pub async fn create_missing(tx: &mut Transaction<'_>, layout: &Layout) -> Result<(), StoreError> {
+    let there = there(tx).await?;
+    for index in missing(tx.context.dialect, layout, &there) {
+        if index.unique || !is_large(tx, &index).await? {
+            create(tx, &index).await?;
         }
     }
     Ok(())
 }
 
 /// Creates what rows are told apart by, where an older version lost it to an index of the same name.
-pub async fn restore(work: &mut Transaction<'_>, layout: &Layout, there: &[Found]) -> Result<(), StoreError> {
-    let missing = missing(work.inner.dialect, layout, there);
+pub async fn restore(tx: &mut Transaction<'_>, layout: &Layout, there: &[Found]) -> Result<(), StoreError> {
+    let missing = missing(tx.context.dialect, layout, there);
     for index in missing.iter().filter(|index| index.unique) {
-        create(work, index).await?;
+        create(tx, index).await?;
     }
     Ok(())
 }
 
-pub(crate) async fn create(work: &mut Transaction<'_>, index: &IndexPlan) -> Result<(), StoreError> {
+pub(crate) async fn create(tx: &mut Transaction<'_>, index: &IndexPlan) -> Result<(), StoreError> {
     // One of that name can be there: a build that was cut off leaves it invalid.
-    let sql = format!("DROP INDEX IF EXISTS {}", work.quote(&index.name));
-    work.run(work.params(), sql).await?;
-    work.run(work.params(), index.sql.clone()).await?;
-    for statement in statistics(work.inner.dialect, index) {
-        work.run(work.params(), statement).await?;
+    let sql = format!("DROP INDEX IF EXISTS {}", tx.quote(&index.name));
+    tx.run(tx.params(), sql).await?;
+    tx.run(tx.params(), index.sql.clone()).await?;
+    for statement in statistics(tx.context.dialect, index) {
+        tx.run(tx.params(), statement).await?;
     }
     Ok(())
 }
@@ -217,27 +217,27 @@ fn missing(dialect: &dyn Dialect, layout: &Layout, there: &[Found]) -> Vec<Index
         .collect()
 }
 
-async fn is_large(work: &mut Transaction<'_>, index: &IndexPlan) -> Result<bool, StoreError> {
-    let Some(sql) = work.inner.dialect.rows_estimate(&index.table) else {
+async fn is_large(tx: &mut Transaction<'_>, index: &IndexPlan) -> Result<bool, StoreError> {
+    let Some(sql) = tx.context.dialect.rows_estimate(&index.table) else {
         return Ok(false);
     };
-    let lines = work.all(work.params(), sql).await?;
+    let lines = tx.all(tx.params(), sql).await?;
     let rows: i64 = lines.first().map_or(Ok(0), |line| get(line, 0))?;
     Ok(rows > LARGE_ROWS)
 }
 
 /// The indexes that are still to be built; with `of`, those of these types.
-pub async fn postponed(inner: &Context, of: Option<&[EntityId]>) -> Result<Vec<IndexPlan>, StoreError> {
-    let lines = inner
+pub async fn postponed(context: &Context, of: Option<&[EntityId]>) -> Result<Vec<IndexPlan>, StoreError> {
+    let lines = context
         .writer()?
-        .fetch_all(inner.params().query(inner.dialect.indexes()))
+        .fetch_all(context.params().query(context.dialect.indexes()))
         .await;
     let there = found(&lines.map_err(failed)?)?;
     let mut missing = match of {
-        Some(of) => secondary(inner.dialect, &inner.layout, of),
-        None => missing(inner.dialect, &inner.layout, &there),
+        Some(of) => secondary(context.dialect, &context.layout, of),
+        None => missing(context.dialect, &context.layout, &there),
     };
-    missing.retain(|index| !index.unique && !there.iter().any(|found| found.is(inner.dialect, index)));
+    missing.retain(|index| !index.unique && !there.iter().any(|found| found.is(context.dialect, index)));
     Ok(missing)
 }
 

@@ -1,5 +1,5 @@
 //! The tables of items of indexed lists, where a database has such: made anew for each type that changes, because their triggers go
-//! with the table of the type. Knows which; their SQL is in `store::items`.
+//! with the table of the type. Knows which; their SQL is in `store::ddl::items`.
 
 use crate::{
     layout::{
@@ -12,7 +12,7 @@ use crate::{
 use super::migration::Migration;
 
 /// Drops those of types that change or go, before anything else does.
-pub async fn drop_old(work: &mut Transaction<'_>, migration: &Migration<'_>) -> Result<(), StoreError> {
+pub async fn drop_old(tx: &mut Transaction<'_>, migration: &Migration<'_>) -> Result<(), StoreError> {
     let kept = migration.steps.kept.iter();
     let stay: Vec<usize> = kept
         .filter(|kept| stays(migration, kept))
@@ -20,18 +20,18 @@ pub async fn drop_old(work: &mut Transaction<'_>, migration: &Migration<'_>) -> 
         .collect();
     for (at, tables) in migration.stored.entities.iter().enumerate() {
         if !stay.contains(&at) {
-            each(work, tables, items::drop).await?;
+            each(tx, tables, items::drop).await?;
         }
     }
     Ok(())
 }
 
 /// Makes and fills those of types that changed or came.
-pub async fn make(work: &mut Transaction<'_>, migration: &Migration<'_>) -> Result<(), StoreError> {
+pub async fn make(tx: &mut Transaction<'_>, migration: &Migration<'_>) -> Result<(), StoreError> {
     let changed = migration.steps.kept.iter().filter(|kept| !stays(migration, kept));
     let changed = changed.map(|kept| kept.entity);
     for entity in changed.chain(migration.steps.created.iter().copied()) {
-        each(work, migration.new.entity(entity), items::make).await?;
+        each(tx, migration.new.entity(entity), items::make).await?;
     }
     Ok(())
 }
@@ -55,18 +55,18 @@ fn stays(migration: &Migration<'_>, kept: &Reshape) -> bool {
 }
 
 async fn each(
-    work: &mut Transaction<'_>,
+    tx: &mut Transaction<'_>,
     tables: &EntityTables,
     statements: fn(&dyn Dialect, &str, &str) -> Vec<String>,
 ) -> Result<(), StoreError> {
-    let dialect = work.inner.dialect;
+    let dialect = tx.context.dialect;
     if !dialect.keeps_items() {
         return Ok(());
     }
     let lists = tables.table.lists.iter();
     let columns = lists.filter_map(|list| tables.table.columns.get(list.column));
     for statement in columns.flat_map(|column| statements(dialect, &tables.table.name, &column.name)) {
-        work.run(work.params(), statement).await?;
+        tx.run(tx.params(), statement).await?;
     }
     Ok(())
 }

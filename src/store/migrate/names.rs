@@ -20,31 +20,31 @@ const FETCHES: &[&str] = &[
 ];
 
 /// Forgets removed types, follows renamed ones, and lets new ones begin without a past.
-pub async fn types(work: &mut Transaction<'_>, migration: &Migration<'_>) -> Result<(), StoreError> {
-    forget(work, migration, &Change::RemovedType).await?;
+pub async fn types(tx: &mut Transaction<'_>, migration: &Migration<'_>) -> Result<(), StoreError> {
+    forget(tx, migration, &Change::RemovedType).await?;
     for planned in migration.planned {
         let step = &planned.step;
         match &step.change {
-            Change::RenamedType { from } => rename(work, from, &step.entity).await?,
+            Change::RenamedType { from } => rename(tx, from, &step.entity).await?,
             // Most fields have no requests of their own, and nothing that could be called otherwise.
             Change::RenamedLinks { from } | Change::RenamedField { from } => {
                 let of = |field: &str| format!("{}.{field}", step.entity);
                 let to = step.field.as_deref().unwrap_or_default();
-                rename_fetch(work, &of(from), &of(to)).await?;
+                rename_fetch(tx, &of(from), &of(to)).await?;
             }
             _ => {}
         }
     }
     // One of this name that an earlier version removed may have left its runs.
-    forget(work, migration, &Change::NewType).await?;
+    forget(tx, migration, &Change::NewType).await?;
     for kept in &migration.steps.kept {
         let Some(old) = migration.stored.entities.get(kept.stored) else {
             continue;
         };
         let new = migration.new.entity(kept.entity);
         if old.table.name != new.table.name {
-            for statement in work.inner.dialect.rename_row_numbers(&old.table.name, &new.table.name) {
-                work.run(work.params(), statement).await?;
+            for statement in tx.context.dialect.rename_row_numbers(&old.table.name, &new.table.name) {
+                tx.run(tx.params(), statement).await?;
             }
         }
     }
@@ -52,28 +52,28 @@ pub async fn types(work: &mut Transaction<'_>, migration: &Migration<'_>) -> Res
 }
 
 /// Gives a fetch its new name, and those of the type's fields with it.
-async fn rename(work: &mut Transaction<'_>, from: &str, to: &str) -> Result<(), StoreError> {
-    rename_fetch(work, from, to).await?;
-    let (from, to) = (work.inner.dialect.literal(from), work.inner.dialect.literal(to));
-    let column = work.quote("type");
+async fn rename(tx: &mut Transaction<'_>, from: &str, to: &str) -> Result<(), StoreError> {
+    rename_fetch(tx, from, to).await?;
+    let (from, to) = (tx.context.dialect.literal(from), tx.context.dialect.literal(to));
+    let column = tx.quote("type");
     let sql = format!("UPDATE hayloft_change_pack SET {column}={to} WHERE {column}={from}");
-    work.run(work.params(), sql).await.map(|_| ())
+    tx.run(tx.params(), sql).await.map(|_| ())
 }
 
 /// Forgets all that is known of the fetches of types that a change befalls, runs and turns together: a schedule that knew of the
 /// one but not of the other would skip slots, or never end.
-async fn forget(work: &mut Transaction<'_>, migration: &Migration<'_>, change: &Change) -> Result<(), StoreError> {
+async fn forget(tx: &mut Transaction<'_>, migration: &Migration<'_>, change: &Change) -> Result<(), StoreError> {
     let steps = migration.planned.iter().map(|planned| &planned.step);
     for step in steps.filter(|step| step.change == *change) {
-        let name = work.inner.dialect.literal(&step.entity);
+        let name = tx.context.dialect.literal(&step.entity);
         let runs = format!("SELECT id FROM hayloft_run WHERE {}", of(&name));
-        work.run(
-            work.params(),
+        tx.run(
+            tx.params(),
             format!("DELETE FROM hayloft_run_seen WHERE run IN ({runs})"),
         )
         .await?;
         for table in FETCHES {
-            work.run(work.params(), format!("DELETE FROM {table} WHERE {}", of(&name)))
+            tx.run(tx.params(), format!("DELETE FROM {table} WHERE {}", of(&name)))
                 .await?;
         }
     }
@@ -85,17 +85,17 @@ fn of(name: &str) -> String {
     format!("\"fetch\"={name} OR substr(\"fetch\",1,length({name})+1)={name}||'.'")
 }
 
-async fn rename_fetch(work: &mut Transaction<'_>, from: &str, to: &str) -> Result<(), StoreError> {
-    let (from, to) = (work.inner.dialect.literal(from), work.inner.dialect.literal(to));
+async fn rename_fetch(tx: &mut Transaction<'_>, from: &str, to: &str) -> Result<(), StoreError> {
+    let (from, to) = (tx.context.dialect.literal(from), tx.context.dialect.literal(to));
     for table in FETCHES {
         // One of this name that was removed before may have left its history.
-        work.run(work.params(), format!("DELETE FROM {table} WHERE {}", of(&to)))
+        tx.run(tx.params(), format!("DELETE FROM {table} WHERE {}", of(&to)))
             .await?;
         let named = format!(
             "UPDATE {table} SET \"fetch\"={to}||substr(\"fetch\",length({from})+1) WHERE {}",
             of(&from)
         );
-        work.run(work.params(), named).await?;
+        tx.run(tx.params(), named).await?;
     }
     Ok(())
 }

@@ -22,24 +22,24 @@ struct Columns<'m> {
 }
 
 /// Gives a table and its links their new names.
-pub async fn rename(work: &mut Transaction<'_>, migration: &Migration<'_>, kept: &Reshape) -> Result<(), StoreError> {
+pub async fn rename(tx: &mut Transaction<'_>, migration: &Migration<'_>, kept: &Reshape) -> Result<(), StoreError> {
     let new = migration.new.entity(kept.entity);
     let Some(old) = migration.stored.entities.get(kept.stored) else {
         return Ok(());
     };
-    rename_table(work, &old.table.name, &new.table.name).await?;
+    rename_table(tx, &old.table.name, &new.table.name).await?;
     for (join, old) in joins(kept, old, new) {
-        rename_table(work, &old.name, &join.name).await?;
+        rename_table(tx, &old.name, &join.name).await?;
     }
     Ok(())
 }
 
-async fn rename_table(work: &mut Transaction<'_>, old: &str, new: &str) -> Result<(), StoreError> {
+async fn rename_table(tx: &mut Transaction<'_>, old: &str, new: &str) -> Result<(), StoreError> {
     if old != new {
-        let sql = format!("ALTER TABLE {} RENAME TO {}", work.quote(old), work.quote(new));
-        work.run(work.params(), sql).await?;
-        if let Some(sql) = work.inner.dialect.rename_key(old, new) {
-            work.run(work.params(), sql).await?;
+        let sql = format!("ALTER TABLE {} RENAME TO {}", tx.quote(old), tx.quote(new));
+        tx.run(tx.params(), sql).await?;
+        if let Some(sql) = tx.context.dialect.rename_key(old, new) {
+            tx.run(tx.params(), sql).await?;
         }
     }
     Ok(())
@@ -56,7 +56,7 @@ fn joins<'m>(
 }
 
 /// Brings the columns of a table and its links to the new layout; the names of the tables are the new ones already.
-pub async fn columns(work: &mut Transaction<'_>, migration: &Migration<'_>, kept: &Reshape) -> Result<(), StoreError> {
+pub async fn columns(tx: &mut Transaction<'_>, migration: &Migration<'_>, kept: &Reshape) -> Result<(), StoreError> {
     let new = migration.new.entity(kept.entity);
     let Some(old) = migration.stored.entities.get(kept.stored) else {
         return Ok(());
@@ -69,7 +69,7 @@ pub async fn columns(work: &mut Transaction<'_>, migration: &Migration<'_>, kept
             gone: Vec::new(),
         };
         let build = |name: &str, dialect: &dyn Dialect| tables::join_table(dialect, join, name);
-        change(work, &columns, &[POSITION_COLUMN], build, false).await?;
+        change(tx, &columns, &[POSITION_COLUMN], build, false).await?;
     }
     let pairs = new.table.columns.iter().zip(&kept.origins);
     let pairs = pairs.map(|(column, origin)| match origin {
@@ -90,24 +90,24 @@ pub async fn columns(work: &mut Transaction<'_>, migration: &Migration<'_>, kept
     let mut own = vec![ROW_COLUMN, HASH_COLUMN];
     own.extend((old.positioned && new.positioned).then_some(POSITION_COLUMN));
     let moved = old.positioned != new.positioned;
-    change(work, &columns, &own, build, moved).await?;
+    change(tx, &columns, &own, build, moved).await?;
     Ok(())
 }
 
 async fn change(
-    work: &mut Transaction<'_>,
+    tx: &mut Transaction<'_>,
     columns: &Columns<'_>,
     own: &[&str],
     build: impl Fn(&str, &dyn Dialect) -> String,
     moved: bool,
 ) -> Result<(), StoreError> {
-    let dialect = work.inner.dialect;
+    let dialect = tx.context.dialect;
     // A column of our own comes or goes with the rows, so that there is nothing to copy; building anew is then the least.
     if moved || !dialect.alters_columns() && columns.pairs.iter().any(|pair| needs_building(dialect, pair)) {
-        return rebuild(work, columns, own, build).await;
+        return rebuild(tx, columns, own, build).await;
     }
     for statement in alterations(dialect, columns) {
-        work.run(work.params(), statement).await?;
+        tx.run(tx.params(), statement).await?;
     }
     Ok(())
 }
@@ -200,37 +200,37 @@ fn cast(dialect: &dyn Dialect, stored: &str, new: &Column) -> String {
 
 /// Builds the table anew and fills it from the old one.
 async fn rebuild(
-    work: &mut Transaction<'_>,
+    tx: &mut Transaction<'_>,
     columns: &Columns<'_>,
     own: &[&str],
     build: impl Fn(&str, &dyn Dialect) -> String,
 ) -> Result<(), StoreError> {
-    let dialect = work.inner.dialect;
-    work.run(work.params(), build(BUILT, dialect)).await?;
-    let (built, table) = (work.quote(BUILT), work.quote(columns.table));
-    let mut into: Vec<String> = own.iter().map(|name| work.quote(name)).collect();
+    let dialect = tx.context.dialect;
+    tx.run(tx.params(), build(BUILT, dialect)).await?;
+    let (built, table) = (tx.quote(BUILT), tx.quote(columns.table));
+    let mut into: Vec<String> = own.iter().map(|name| tx.quote(name)).collect();
     let mut from = into.clone();
     for (old, new) in &columns.pairs {
         let Some(old) = old else { continue };
-        into.push(work.quote(&new.name));
+        into.push(tx.quote(&new.name));
         from.push(match is_cast(dialect, old, new) {
             true => cast(dialect, &old.name, new),
-            false => work.quote(&old.name),
+            false => tx.quote(&old.name),
         });
     }
     let (into, from) = (into.join(","), from.join(","));
     // A column that is required and has no values is only there when all rows were removed.
     let copied = columns.pairs.iter().all(|(old, new)| old.is_some() || new.nullable);
     if copied {
-        work.run(
-            work.params(),
+        tx.run(
+            tx.params(),
             format!("INSERT INTO {built}({into}) SELECT {from} FROM {table}"),
         )
         .await?;
     }
     for statement in dialect.keep_row_numbers(columns.table, BUILT) {
-        work.run(work.params(), statement).await?;
+        tx.run(tx.params(), statement).await?;
     }
-    work.run(work.params(), format!("DROP TABLE {table}")).await?;
-    rename_table(work, BUILT, columns.table).await
+    tx.run(tx.params(), format!("DROP TABLE {table}")).await?;
+    rename_table(tx, BUILT, columns.table).await
 }

@@ -18,12 +18,12 @@ pub struct Dangling {
     pub links: Option<u64>,
 }
 
-pub(crate) async fn all(inner: &Context, time: Duration) -> Result<Vec<Dangling>, StoreError> {
+pub(crate) async fn all(context: &Context, time: Duration) -> Result<Vec<Dangling>, StoreError> {
     let until = Instant::now() + time;
     let mut found = Vec::new();
-    for (dangling, sql) in links(inner) {
+    for (dangling, sql) in links(context) {
         let links = match until.checked_duration_since(Instant::now()) {
-            Some(left) if !left.is_zero() => count(inner, sql, left).await?,
+            Some(left) if !left.is_zero() => count(context, sql, left).await?,
             _ => None,
         };
         if links != Some(0) {
@@ -33,10 +33,10 @@ pub(crate) async fn all(inner: &Context, time: Duration) -> Result<Vec<Dangling>
     Ok(found)
 }
 
-async fn count(inner: &Context, sql: String, time: Duration) -> Result<Option<u64>, StoreError> {
-    let readers = inner.readers.apart(time);
+async fn count(context: &Context, sql: String, time: Duration) -> Result<Option<u64>, StoreError> {
+    let readers = context.readers.apart(time);
     let counted = match readers.take().await {
-        Ok(reader) => in_force::read(inner, reader, inner.params().query(sql)).await,
+        Ok(reader) => in_force::read(context, reader, context.params().query(sql)).await,
         Err(error) => Err(error),
     };
     readers.close().await;
@@ -51,10 +51,10 @@ async fn count(inner: &Context, sql: String, time: Duration) -> Result<Option<u6
 }
 
 /// Every field whose links may dangle, with the statement that counts them. The link to an owner never does.
-fn links(inner: &Context) -> Vec<(Dangling, String)> {
+fn links(context: &Context) -> Vec<(Dangling, String)> {
     let mut all = Vec::new();
-    for id in inner.catalog.entity_ids() {
-        let (entity, tables) = (inner.catalog.entity(id), inner.layout.entity(id));
+    for id in context.catalog.entity_ids() {
+        let (entity, tables) = (context.catalog.entity(id), context.layout.entity(id));
         let parent = entity.owner.map(|owner| owner.parent);
         for field in entity.field_ids().filter(|field| Some(*field) != parent) {
             let (from, own, target, by): (_, Vec<&Column>, _, _) = match &entity.field(field).kind {
@@ -75,17 +75,17 @@ fn links(inner: &Context) -> Vec<(Dangling, String)> {
                 target,
                 links: None,
             };
-            all.push((dangling, statement(inner, from, &own, target, by)));
+            all.push((dangling, statement(context, from, &own, target, by)));
         }
     }
     all
 }
 
-fn statement(inner: &Context, from: &str, own: &[&Column], target: EntityId, by: &[FieldId]) -> String {
-    let tables = inner.layout.entity(target);
+fn statement(context: &Context, from: &str, own: &[&Column], target: EntityId, by: &[FieldId]) -> String {
+    let tables = context.layout.entity(target);
     let theirs = by.iter().flat_map(|field| tables.columns_of(*field));
     let theirs = theirs.filter_map(|at| tables.table.columns.get(at));
-    let quote = |name: &str| inner.dialect.quote(name);
+    let quote = |name: &str| context.dialect.quote(name);
     let links = own
         .iter()
         .map(|column| format!("own.{} IS NOT NULL", quote(&column.name)));

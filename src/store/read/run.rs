@@ -22,11 +22,11 @@ use super::{
     statement::{KeyedStatement, RootShape, Statement},
 };
 
-pub(crate) async fn read(inner: &Context, statement: &Statement, values: &[Value]) -> Result<Answer, StoreError> {
-    let params = operands::operands(&statement.binds, values, inner.dialect)?;
-    let reader = inner.readers.take().await?;
+pub(crate) async fn read(context: &Context, statement: &Statement, values: &[Value]) -> Result<Answer, StoreError> {
+    let params = operands::operands(&statement.binds, values, context.dialect)?;
+    let reader = context.readers.take().await?;
     let began = Instant::now();
-    let rows = in_force::read(inner, reader, params.query(Arc::clone(&statement.sql))).await?;
+    let rows = in_force::read(context, reader, params.query(Arc::clone(&statement.sql))).await?;
     let mut head = 0;
     let mut found: Vec<Option<&str>> = vec![None; statement.roots.len()];
     for row in &rows {
@@ -72,7 +72,7 @@ fn assemble(roots: &[RootShape], found: &[Option<&str>]) -> String {
 }
 
 pub(crate) async fn load(
-    inner: &Context,
+    context: &Context,
     statement: &KeyedStatement,
     values: &[Value],
     keys: &[Key],
@@ -90,7 +90,7 @@ pub(crate) async fn load(
         let sql = match count {
             1 => Arc::clone(&statement.sql),
             _ => compile::keyed_sql(
-                inner.dialect,
+                context.dialect,
                 &statement.tail,
                 statement.binds.len(),
                 &statement.kinds,
@@ -98,7 +98,7 @@ pub(crate) async fn load(
             )
             .into(),
         };
-        let params = operands::operands(&statement.binds, values, inner.dialect)?;
+        let params = operands::operands(&statement.binds, values, context.dialect)?;
         let mut wanted = Rows::new(params, &statement.kinds, count);
         // Padding repeats the last key; its row is found twice and kept once.
         let padding = chunk.last().into_iter().cycle().take(count - chunk.len());
@@ -107,9 +107,9 @@ pub(crate) async fn load(
             wanted.value(part)?;
         }
         let params = wanted.bind()?;
-        let reader = inner.lookups.take().await?;
+        let reader = context.lookups.take().await?;
         let began = Instant::now();
-        for row in in_force::read(inner, reader, params.query(sql)).await? {
+        for row in in_force::read(context, reader, params.query(sql)).await? {
             let place = usize::try_from(get::<i64>(&row, 0)?).unwrap_or(usize::MAX);
             if let Some(key) = chunk.get(place) {
                 rows.insert(key.clone(), get(&row, 1)?);
@@ -121,16 +121,16 @@ pub(crate) async fn load(
 }
 
 pub(crate) async fn explain(
-    inner: &Context,
+    context: &Context,
     statement: &Statement,
     values: &[Value],
 ) -> Result<Explanation, StoreError> {
-    let params = operands::operands(&statement.binds, values, inner.dialect)?;
-    let reader = inner.readers.take().await?;
-    let asked = params.query(inner.dialect.explain(&statement.sql));
-    let lines = in_force::read(inner, reader, asked).await?;
+    let params = operands::operands(&statement.binds, values, context.dialect)?;
+    let reader = context.readers.take().await?;
+    let asked = params.query(context.dialect.explain(&statement.sql));
+    let lines = in_force::read(context, reader, asked).await?;
     Ok(Explanation {
         sql: statement.sql.to_string(),
-        plan: inner.dialect.plan(&lines)?,
+        plan: context.dialect.plan(&lines)?,
     })
 }

@@ -14,21 +14,21 @@ use crate::store::{
 
 /// Looks within the transaction that ends the run. An answer about a row may say that there is nothing: then it has no row and
 /// nothing refused. One that leads to rows without bringing them has brought links, which are no rows in any count.
-pub(crate) async fn find(work: &mut Transaction<'_>, run: &Run) -> Result<Option<AllRefused>, StoreError> {
-    let mut params = work.params();
+pub(crate) async fn find(tx: &mut Transaction<'_>, run: &Run) -> Result<Option<AllRefused>, StoreError> {
+    let mut params = tx.params();
     params.add(run.id)?;
     let sql = "SELECT refused_rows FROM hayloft_run AS r WHERE id=$1 AND refused_rows>0 \
                AND new_rows+changed_rows+same_rows=0 AND NOT EXISTS \
                (SELECT 1 FROM hayloft_fan_out AS f WHERE f.\"fetch\"=r.\"fetch\" AND f.run=r.id AND f.state='done' \
                AND (f.leads=1 OR NOT EXISTS \
                (SELECT 1 FROM hayloft_quarantine AS q WHERE q.\"fetch\"=f.\"fetch\" AND q.parent=f.parent)))";
-    let lines = work.all(params, sql.to_owned()).await?;
+    let lines = tx.all(params, sql.to_owned()).await?;
     let Some(line) = lines.first() else { return Ok(None) };
     let count = get::<i64>(line, 0)?.unsigned_abs();
-    let mut params = work.params();
+    let mut params = tx.params();
     params.add(run.id)?;
     let sql = "SELECT row_key,reason FROM hayloft_quarantine WHERE run=$1 ORDER BY id LIMIT 1";
-    let lines = work.all(params, sql.to_owned()).await?;
+    let lines = tx.all(params, sql.to_owned()).await?;
     let first = match lines.first() {
         Some(line) => {
             let key: Option<String> = get(line, 0)?;
@@ -46,22 +46,22 @@ pub(crate) struct Trial {
 }
 
 /// Before what was refused is tried again and rows are deleted. None: there is something that came of the run.
-pub(crate) async fn begin(work: &mut Batch<'_>, run: &Run) -> Result<Option<Trial>, StoreError> {
-    if find(work, run).await?.is_none() {
+pub(crate) async fn begin(batch: &mut Batch<'_>, run: &Run) -> Result<Option<Trial>, StoreError> {
+    if find(batch, run).await?.is_none() {
         return Ok(None);
     }
-    work.plain("SAVEPOINT trial").await?;
-    let changes = work.changes.clone();
+    batch.plain("SAVEPOINT trial").await?;
+    let changes = batch.changes.clone();
     Ok(Some(Trial { changes }))
 }
 
 impl Trial {
     /// Afterwards: if all is refused still, nothing was deleted for it.
-    pub(crate) async fn end(self, work: &mut Batch<'_>, run: &Run) -> Result<Option<AllRefused>, StoreError> {
-        let all = find(work, run).await?;
+    pub(crate) async fn end(self, batch: &mut Batch<'_>, run: &Run) -> Result<Option<AllRefused>, StoreError> {
+        let all = find(batch, run).await?;
         if all.is_some() {
-            work.plain("ROLLBACK TO SAVEPOINT trial").await?;
-            work.changes = self.changes;
+            batch.plain("ROLLBACK TO SAVEPOINT trial").await?;
+            batch.changes = self.changes;
         }
         Ok(all)
     }

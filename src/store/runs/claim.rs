@@ -8,28 +8,25 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::store::{
     commit::{self, Trace},
     context::Context,
-    db::{
-        failpoint,
-        pool::{Line, get},
-    },
+    db::{failpoint, pool::get},
     error::StoreError,
     in_force,
     state::{row_set, run_memory::RunMemory},
     system::{
-        clock, fetches, run_seen,
-        runs::{self, LEASE_SECONDS, SUMMARY, SUMMARY_COLUMNS},
+        fetches, run_seen,
+        runs::{self, LEASE_SECONDS, Newest},
     },
     tx::Transaction,
-    types::{Checkpoint, Claim, Due, Hold, RESUME_MAX, Reason, Run, StartRun},
+    types::{Checkpoint, Claim, Due, Hold, Reason, Run, StartRun},
 };
 
 /// Microseconds after a slot that may be taken when it is tried again; each try takes the next one, so the first is free.
 const SLOT_TRIES: i64 = 16;
 
 /// Starts a run in a slot of its own.
-pub async fn start(inner: &Context, start: &StartRun) -> Result<Option<Run>, StoreError> {
-    let mut work = in_force::begin(inner).await?;
-    let turn = fetches::turn(&mut work, &start.fetch).await?;
+pub async fn start(context: &Context, start: &StartRun) -> Result<Option<Run>, StoreError> {
+    let mut tx = in_force::begin(context).await?;
+    let turn = fetches::turn(&mut tx, &start.fetch).await?;
     let asked = Asked {
         fetch: &start.fetch,
         turn,
@@ -40,84 +37,90 @@ pub async fn start(inner: &Context, start: &StartRun) -> Result<Option<Run>, Sto
         slot: start.slot,
         reason: start.reason,
     };
-    let begun = match settle(&mut work, &asked).await? {
+    let begun = match settle(&mut tx, &asked).await? {
         Settled::Held => None,
         Settled::Resumed(begun) => Some(*begun),
-        Settled::Closed(_) | Settled::Nothing => match queue(&mut work, &start.fetch, due).await? {
-            Some(id) => begin(&mut work, &asked, Some(id)).await?,
+        Settled::Closed(_) | Settled::Nothing => match runs::queue(&mut tx, &start.fetch, due).await? {
+            Some(id) => begin(&mut tx, &asked, Some(id)).await?,
             None => None,
         },
     };
-    let era = commit(work, &asked, begun.is_some()).await?;
-    Ok(begun.map(|begun| begun.run(inner, era, start.fetch.clone(), start.entity)))
+    let generation = commit(tx, &asked, begun.is_some()).await?;
+    Ok(begun.map(|begun| begun.run(context, generation, start.fetch.clone(), start.entity)))
 }
 
 /// Starts the next run of a fetch: goes on with an interrupted one, or takes the oldest slot that waits.
-pub async fn claim(inner: &Context, claim: &Claim) -> Result<Option<Run>, StoreError> {
-    let mut work = in_force::begin(inner).await?;
-    let turn = fetches::turn(&mut work, &claim.fetch).await?;
+pub async fn claim(context: &Context, claim: &Claim) -> Result<Option<Run>, StoreError> {
+    let mut tx = in_force::begin(context).await?;
+    let turn = fetches::turn(&mut tx, &claim.fetch).await?;
     let asked = Asked {
         fetch: &claim.fetch,
         turn,
         resume: claim.resume,
         by_hand: false,
     };
-    let begun = match settle(&mut work, &asked).await? {
+    let begun = match settle(&mut tx, &asked).await? {
         Settled::Held => None,
         Settled::Resumed(begun) => Some(*begun),
-        Settled::Nothing => begin(&mut work, &asked, None).await?,
+        Settled::Nothing => begin(&mut tx, &asked, None).await?,
         Settled::Closed(slot) => {
             // What that run was for is still to be done.
-            if !claim.newer_covers || !is_waiting(&mut work, &claim.fetch).await? {
-                queue_again(&mut work, &claim.fetch, slot).await?;
+            if !claim.newer_covers || !runs::is_waiting(&mut tx, &claim.fetch).await? {
+                queue_again(&mut tx, &claim.fetch, slot).await?;
             }
-            begin(&mut work, &asked, None).await?
+            begin(&mut tx, &asked, None).await?
         }
     };
-    let era = commit(work, &asked, begun.is_some()).await?;
-    Ok(begun.map(|begun| begun.run(inner, era, claim.fetch.clone(), claim.entity)))
+    let generation = commit(tx, &asked, begun.is_some()).await?;
+    Ok(begun.map(|begun| begun.run(context, generation, claim.fetch.clone(), claim.entity)))
 }
 
-/// Gives the era that the run is of.
-async fn commit(work: Transaction<'_>, asked: &Asked<'_>, begun: bool) -> Result<u64, StoreError> {
-    let era = work.era;
+/// Gives the generation that the run is of.
+async fn commit(tx: Transaction<'_>, asked: &Asked<'_>, begun: bool) -> Result<u64, StoreError> {
+    let generation = tx.generation;
     let trace = match begun {
         true => Trace::Claimed(asked.fetch, asked.turn),
         false => Trace::Again,
     };
     failpoint::point("claim::before");
-    commit::commit(work, trace).await?;
+    commit::commit(tx, trace).await?;
     failpoint::point("claim::after");
-    Ok(era)
+    Ok(generation)
 }
 
 /// Who asks for a run.
 struct Asked<'a> {
-    fetch: &'a str,
-    turn: i64,
-    resume: Option<u64>,
-    by_hand: bool,
+    pub(crate) fetch: &'a str,
+    pub(crate) turn: i64,
+    pub(crate) resume: Option<u64>,
+    pub(crate) by_hand: bool,
 }
 
 /// A run that was claimed, once the transaction is committed.
 struct Begun {
-    id: i64,
-    fence: i64,
-    checkpoint: Option<Checkpoint>,
-    memory: RunMemory,
+    pub(crate) id: i64,
+    pub(crate) fence: i64,
+    pub(crate) checkpoint: Option<Checkpoint>,
+    pub(crate) memory: RunMemory,
 }
 
 impl Begun {
-    fn run(self, inner: &Context, era: u64, fetch: String, entity: crate::catalog::EntityId) -> Run {
+    pub(crate) fn run(
+        self,
+        context: &Context,
+        generation: u64,
+        fetch: String,
+        entity: crate::catalog::EntityId,
+    ) -> Run {
         let run = Run {
             id: self.id,
             fetch,
             entity,
             fence: self.fence,
-            era,
+            generation,
             checkpoint: self.checkpoint,
         };
-        inner.runs.remember(&run, self.memory);
+        context.runs.remember(&run, self.memory);
         run
     }
 }
@@ -134,8 +137,8 @@ enum Settled {
 }
 
 /// Resumes or closes the newest run of the fetch if nobody has it in hand.
-async fn settle(work: &mut Transaction<'_>, asked: &Asked<'_>) -> Result<Settled, StoreError> {
-    let Some(newest) = newest(work, asked.fetch).await? else {
+async fn settle(tx: &mut Transaction<'_>, asked: &Asked<'_>) -> Result<Settled, StoreError> {
+    let Some(newest) = runs::newest(tx, asked.fetch).await? else {
         return Ok(Settled::Nothing);
     };
     match newest.hold {
@@ -143,98 +146,29 @@ async fn settle(work: &mut Transaction<'_>, asked: &Asked<'_>) -> Result<Settled
         Hold::Held => return Ok(Settled::Held),
         Hold::Free => {}
     }
-    let aside = fetches::is_aside(work, asked.fetch, newest.id, newest.working.as_deref()).await?;
+    let aside = fetches::is_aside(tx, asked.fetch, newest.id, newest.working.as_deref()).await?;
     if aside && !asked.by_hand {
         return Ok(Settled::Held);
     }
     let worth = |done: &Checkpoint| asked.resume.is_some_and(|least| done.pages >= least);
-    let same = newest.definition == work.inner.catalog.fingerprint;
+    let same = newest.definition == tx.context.catalog.fingerprint;
     if let (true, true, Some(checkpoint)) = (same, newest.fresh, newest.checkpoint.clone().filter(worth)) {
-        let begun = resume(work, asked, &newest, checkpoint).await?;
+        let begun = resume(tx, asked, &newest, checkpoint).await?;
         return Ok(Settled::Resumed(Box::new(begun)));
     }
-    close(work, newest.id).await?;
+    close(tx, newest.id).await?;
     Ok(Settled::Closed(newest.slot))
-}
-
-/// The run of a fetch that began last, as far as taking it over needs it.
-struct Newest {
-    id: i64,
-    slot: DateTime<Utc>,
-    hold: Hold,
-    fence: i64,
-    definition: String,
-    /// Young enough to be gone on with.
-    fresh: bool,
-    checkpoint: Option<Checkpoint>,
-    part: i64,
-    /// The large page that it had in hand.
-    working: Option<String>,
-}
-
-async fn newest(work: &mut Transaction<'_>, fetch: &str) -> Result<Option<Newest>, StoreError> {
-    let mut params = work.params();
-    params.add(fetch.to_owned())?;
-    let oldest = -i64::try_from(RESUME_MAX.as_secs()).unwrap_or(i64::MAX);
-    let sql = format!(
-        "SELECT {SUMMARY},{},fence,definition,heartbeat_at>={},checkpoint,checkpoint_pages,checkpoint_rows,checkpoint_part,working \
-         FROM hayloft_run WHERE \"fetch\"=$1 AND state<>'queued' ORDER BY turn DESC,id DESC LIMIT 1{}",
-        runs::lease_over(work.inner),
-        work.inner.now(oldest),
-        work.inner.dialect.for_update()
-    );
-    let rows = work.all(params, sql).await?;
-    rows.first().map(|row| read_newest(work.inner, row)).transpose()
-}
-
-fn read_newest(inner: &Context, row: &Line) -> Result<Newest, StoreError> {
-    let run = runs::summary(row)?;
-    let (over, fence): (bool, i64) = (get(row, SUMMARY_COLUMNS)?, get(row, SUMMARY_COLUMNS + 1)?);
-    let next: Option<String> = get(row, SUMMARY_COLUMNS + 4)?;
-    let (pages, rows): (i64, i64) = (get(row, SUMMARY_COLUMNS + 5)?, get(row, SUMMARY_COLUMNS + 6)?);
-    Ok(Newest {
-        id: run.id,
-        slot: run.slot,
-        hold: runs::hold(inner, &run, fence, over),
-        fence,
-        definition: get(row, SUMMARY_COLUMNS + 2)?,
-        fresh: get(row, SUMMARY_COLUMNS + 3)?,
-        checkpoint: next.map(|next| Checkpoint {
-            next,
-            pages: pages.unsigned_abs(),
-            rows: rows.unsigned_abs(),
-        }),
-        part: get(row, SUMMARY_COLUMNS + 7)?,
-        working: get(row, SUMMARY_COLUMNS + 8)?,
-    })
-}
-
-/// Puts a slot into the ledger; `None` when it is there already.
-pub async fn queue(work: &mut Transaction<'_>, fetch: &str, due: Due) -> Result<Option<i64>, StoreError> {
-    let mut params = work.params();
-    params.add(fetch.to_owned())?;
-    params.add(clock::slot_text(due.slot))?;
-    params.add(due.reason.name())?;
-    params.add(work.inner.catalog.fingerprint.clone())?;
-    let now = work.inner.now(0);
-    let sql = format!(
-        "INSERT INTO hayloft_run(\"fetch\",slot,reason,definition,state,fence,started_at,heartbeat_at,lease_until) \
-         VALUES ($1,$2,$3,$4,'queued',0,{now},{now},{now}) ON CONFLICT(\"fetch\",slot) DO NOTHING RETURNING id"
-    );
-    let rows = work.all(params, sql).await?;
-    failpoint::point("claim::queued");
-    rows.first().map(|row| get(row, 0)).transpose()
 }
 
 /// The same once more, in the first free slot after the one that was tried: it comes before all newer ones, and counts for none
 /// of them.
-async fn queue_again(work: &mut Transaction<'_>, fetch: &str, tried: DateTime<Utc>) -> Result<(), StoreError> {
+async fn queue_again(tx: &mut Transaction<'_>, fetch: &str, tried: DateTime<Utc>) -> Result<(), StoreError> {
     for step in 1..=SLOT_TRIES {
         let due = Due {
             slot: tried + TimeDelta::microseconds(step),
             reason: Reason::Start,
         };
-        if queue(work, fetch, due).await?.is_some() {
+        if runs::queue(tx, fetch, due).await?.is_some() {
             return Ok(());
         }
     }
@@ -243,37 +177,30 @@ async fn queue_again(work: &mut Transaction<'_>, fetch: &str, tried: DateTime<Ut
     )))
 }
 
-async fn is_waiting(work: &mut Transaction<'_>, fetch: &str) -> Result<bool, StoreError> {
-    let mut params = work.params();
-    params.add(fetch.to_owned())?;
-    let sql = "SELECT id FROM hayloft_run WHERE \"fetch\"=$1 AND state='queued' LIMIT 1".to_owned();
-    Ok(!work.all(params, sql).await?.is_empty())
-}
-
 /// Claims a slot that waits, the oldest unless `only` names one. Nothing runs while another run of the fetch does: its turn
 /// is ours, and the index over running runs would refuse it.
-async fn begin(work: &mut Transaction<'_>, asked: &Asked<'_>, only: Option<i64>) -> Result<Option<Begun>, StoreError> {
-    let mut params = work.params();
+async fn begin(tx: &mut Transaction<'_>, asked: &Asked<'_>, only: Option<i64>) -> Result<Option<Begun>, StoreError> {
+    let mut params = tx.params();
     params.add(asked.fetch.to_owned())?;
     params.add(asked.turn)?;
-    params.add(work.inner.process.to_string())?;
-    params.add(work.inner.catalog.fingerprint.clone())?;
+    params.add(tx.context.process.to_string())?;
+    params.add(tx.context.catalog.fingerprint.clone())?;
     let mut which = "\"fetch\"=$1 AND state='queued'".to_owned();
     if let Some(id) = only {
         params.add(id)?;
         which.push_str(" AND id=$5");
     }
-    let (now, lease) = (work.inner.now(0), work.inner.now(LEASE_SECONDS));
+    let (now, lease) = (tx.context.now(0), tx.context.now(LEASE_SECONDS));
     let sql = format!(
         "UPDATE hayloft_run SET state='running',fence=fence+1,turn=$2,owner=$3,definition=$4,\
          started_at={now},heartbeat_at={now},lease_until={lease} WHERE id=(SELECT id FROM hayloft_run \
          WHERE {which} AND NOT EXISTS (SELECT 1 FROM hayloft_run AS other WHERE other.fetch=$1 AND other.state='running') \
          ORDER BY slot LIMIT 1{}) RETURNING id,fence",
-        work.inner.dialect.skip_locked()
+        tx.context.dialect.skip_locked()
     );
-    let rows = work.all(params, sql).await?;
+    let rows = tx.all(params, sql).await?;
     let Some(row) = rows.first() else { return Ok(None) };
-    let repeating = runs::repeating(work, asked.fetch).await?;
+    let repeating = runs::repeating(tx, asked.fetch).await?;
     Ok(Some(Begun {
         id: get(row, 0)?,
         fence: get(row, 1)?,
@@ -286,48 +213,48 @@ async fn begin(work: &mut Transaction<'_>, asked: &Asked<'_>, only: Option<i64>)
 }
 
 async fn resume(
-    work: &mut Transaction<'_>,
+    tx: &mut Transaction<'_>,
     asked: &Asked<'_>,
     newest: &Newest,
     checkpoint: Checkpoint,
 ) -> Result<Begun, StoreError> {
-    let mut params = work.params();
+    let mut params = tx.params();
     params.add(newest.id)?;
     params.add(asked.turn)?;
-    params.add(work.inner.process.to_string())?;
+    params.add(tx.context.process.to_string())?;
     let sql = format!(
         "UPDATE hayloft_run SET state='running',fence=fence+1,turn=$2,owner=$3,error=NULL,finished_at=NULL,\
          heartbeat_at={},lease_until={} WHERE id=$1",
-        work.inner.now(0),
-        work.inner.now(LEASE_SECONDS)
+        tx.context.now(0),
+        tx.context.now(LEASE_SECONDS)
     );
-    work.run(params, sql).await?;
+    tx.run(params, sql).await?;
     Ok(Begun {
         id: newest.id,
         fence: newest.fence + 1,
         checkpoint: Some(checkpoint),
         memory: RunMemory {
-            repeating: runs::repeating(work, asked.fetch).await?,
-            ..seen_before(work, newest).await?
+            repeating: runs::repeating(tx, asked.fetch).await?,
+            ..seen_before(tx, newest).await?
         },
     })
 }
 
 /// What the interrupted run had seen up to its checkpoint; what it saw of the page after that will be read again.
-async fn seen_before(work: &mut Transaction<'_>, newest: &Newest) -> Result<RunMemory, StoreError> {
-    let mut params = work.params();
+async fn seen_before(tx: &mut Transaction<'_>, newest: &Newest) -> Result<RunMemory, StoreError> {
+    let mut params = tx.params();
     params.add(newest.id)?;
     params.add(newest.part)?;
     let sql = "DELETE FROM hayloft_run_seen WHERE run=$1 AND part>$2".to_owned();
-    work.run(params, sql).await?;
-    let mut params = work.params();
+    tx.run(params, sql).await?;
+    let mut params = tx.params();
     params.add(newest.id)?;
     let sql = "SELECT rows FROM hayloft_run_seen WHERE run=$1".to_owned();
     let mut memory = RunMemory {
         part: newest.part,
         ..RunMemory::default()
     };
-    for part in &work.all(params, sql).await? {
+    for part in &tx.all(params, sql).await? {
         let rows = row_set::unpack(&get::<Vec<u8>>(part, 0)?);
         let rows = rows.ok_or_else(|| StoreError::Refused("the stored rows of a run are damaged".to_owned()))?;
         rows.into_iter().for_each(|row| {
@@ -338,11 +265,11 @@ async fn seen_before(work: &mut Transaction<'_>, newest: &Newest) -> Result<RunM
 }
 
 /// Ends an interrupted run for good.
-async fn close(work: &mut Transaction<'_>, id: i64) -> Result<(), StoreError> {
-    let mut params = work.params();
+async fn close(tx: &mut Transaction<'_>, id: i64) -> Result<(), StoreError> {
+    let mut params = tx.params();
     params.add(id)?;
-    let now = work.inner.now(0);
+    let now = tx.context.now(0);
     let sql = format!("UPDATE hayloft_run SET state='interrupted',finished_at=coalesce(finished_at,{now}) WHERE id=$1");
-    work.run(params, sql).await?;
-    run_seen::forget(work, id).await
+    tx.run(params, sql).await?;
+    run_seen::forget(tx, id).await
 }

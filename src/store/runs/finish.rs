@@ -1,13 +1,12 @@
-//! The ledger: runs keep their lease and end. Knows states and fences; no rows of a definition.
-//!
-//! How runs begin stands in `claim`, what waits in `slots`.
+//! How runs end: what they did not see is judged, what was refused is tried again, and all is committed at once. Knows the order
+//! of that; no rows of a definition.
 
 use crate::{
     catalog::Missing,
     store::{
         commit::{self, Trace},
         context::Context,
-        db::{failpoint, retry::in_line},
+        db::{failpoint, retry::retry},
         error::StoreError,
         figures::statistics,
         in_force,
@@ -25,21 +24,21 @@ use super::all_refused;
 
 /// Ends a run whose last groups are written in the same transaction, so that nobody sees what is new beside what is gone.
 pub(crate) async fn complete(
-    inner: &Context,
+    context: &Context,
     run: &Run,
     groups: &[Group],
     rule: EndRule<'_>,
 ) -> Result<(RunSummary, GroupOutcome), StoreError> {
     if groups.is_empty() {
         let outcome = GroupOutcome::default();
-        let summary = in_line!(finish(inner, run, rule, &outcome).await)?;
+        let summary = retry!(finish(context, run, rule, &outcome).await)?;
         return Ok((summary, outcome));
     }
-    match in_line!(finish_with(inner, run, groups, rule).await) {
+    match retry!(finish_with(context, run, groups, rule).await) {
         // One of the groups is what is refused: those before it are stored all the same.
         Err(StoreError::Refused(_)) => {
-            let outcome = group::commit_groups(inner, run, groups).await?;
-            let summary = in_line!(finish(inner, run, rule, &outcome).await)?;
+            let outcome = group::commit_groups(context, run, groups).await?;
+            let summary = retry!(finish(context, run, rule, &outcome).await)?;
             Ok((summary, outcome))
         }
         done => done,
@@ -47,58 +46,58 @@ pub(crate) async fn complete(
 }
 
 async fn finish_with(
-    inner: &Context,
+    context: &Context,
     run: &Run,
     groups: &[Group],
     rule: EndRule<'_>,
 ) -> Result<(RunSummary, GroupOutcome), StoreError> {
-    let memory = inner.runs.of(run)?;
+    let memory = context.runs.of(run)?;
     let mut memory = memory.lock().await;
     // No more rows follow that would be slowed down.
-    deferred::before(inner, run, 1, &mut memory).await?;
-    let mut work = Batch::begin(inner).await?;
-    runs::check_fence(&mut work, run).await?;
-    turns::take_turn(&mut work, run, None).await?;
-    let last = group::write_last(&mut work, run, groups, &memory).await?;
+    deferred::before(context, run, 1, &mut memory).await?;
+    let mut batch = Batch::begin(context).await?;
+    runs::check_fence(&mut batch, run).await?;
+    turns::take_turn(&mut batch, run, None).await?;
+    let last = group::write_last(&mut batch, run, groups, &memory).await?;
     let outcome = last.outcome.clone();
     let ended = before::Ended::of(&memory, Some(last));
-    let finish = refused_or(&mut work, run, rule, &outcome, ended.later.is_empty()).await?;
+    let finish = refused_or(&mut batch, run, rule, &outcome, ended.later.is_empty()).await?;
     let again = |all: &AllRefused| rule(&outcome, Some(all));
-    let summary = end_with(work, run, (&finish, &again), &ended, memory.lacks_indexes).await?;
+    let summary = end_with(batch, run, (&finish, &again), &ended, memory.lacks_indexes).await?;
     Ok((summary, outcome))
 }
 
 /// Ends a run whose groups are all committed.
 pub(crate) async fn finish(
-    inner: &Context,
+    context: &Context,
     run: &Run,
     rule: EndRule<'_>,
     outcome: &GroupOutcome,
 ) -> Result<RunSummary, StoreError> {
-    let memory = inner.runs.of(run)?;
+    let memory = context.runs.of(run)?;
     let memory = memory.lock().await;
     // What writes no row of the definition may also end what an older one began.
-    let mut work = match rule(outcome, None) {
-        Finish::Complete { .. } => Batch::from(in_force::begin(inner).await?),
-        Finish::Failed { .. } | Finish::Interrupted => Batch::from(Transaction::begin(inner).await?),
+    let mut tx = match rule(outcome, None) {
+        Finish::Complete { .. } => Batch::from(in_force::begin(context).await?),
+        Finish::Failed { .. } | Finish::Interrupted => Batch::from(Transaction::begin(context).await?),
     };
-    runs::check_fence(&mut work, run).await?;
+    runs::check_fence(&mut tx, run).await?;
     let ended = before::Ended::of(&memory, None);
-    let finish = refused_or(&mut work, run, rule, outcome, ended.later.is_empty()).await?;
+    let finish = refused_or(&mut tx, run, rule, outcome, ended.later.is_empty()).await?;
     let again = |all: &AllRefused| rule(outcome, Some(all));
-    end_with(work, run, (&finish, &again), &ended, memory.lacks_indexes).await
+    end_with(tx, run, (&finish, &again), &ended, memory.lacks_indexes).await
 }
 
 /// How a run ends by its rule. What was refused for a taken value is tried again before anything is said of it.
 async fn refused_or(
-    work: &mut Batch<'_>,
+    batch: &mut Batch<'_>,
     run: &Run,
     rule: EndRule<'_>,
     outcome: &GroupOutcome,
     all_is_tried: bool,
 ) -> Result<Finish, StoreError> {
     let all = match all_is_tried {
-        true => all_refused::find(work, run).await?,
+        true => all_refused::find(batch, run).await?,
         false => None,
     };
     Ok(rule(outcome, all.as_ref()))
@@ -106,13 +105,13 @@ async fn refused_or(
 
 /// The end of a run, in a transaction that has checked its fence; and the end where, after all was tried, nothing came of it.
 async fn end_with(
-    mut work: Batch<'_>,
+    mut batch: Batch<'_>,
     run: &Run,
     (finish, again): (&Finish, &(dyn Fn(&AllRefused) -> Finish + Sync)),
     ended: &before::Ended,
     lacks_indexes: bool,
 ) -> Result<RunSummary, StoreError> {
-    let inner = work.inner;
+    let context = batch.context;
     let mut absent = absent::Absent::default();
     let (state, error) = match finish {
         Finish::Complete {
@@ -120,24 +119,24 @@ async fn end_with(
             missing_max,
             told,
         } => {
-            turns::take_turn(&mut work, run, None).await?;
+            turns::take_turn(&mut batch, run, None).await?;
             let trial = match ended.later.is_empty() {
                 true => None,
-                false => all_refused::begin(&mut work, run).await?,
+                false => all_refused::begin(&mut batch, run).await?,
             };
-            let judged = judge(&mut work, run, ended, (*missing, *missing_max)).await?;
+            let judged = judge(&mut batch, run, ended, (*missing, *missing_max)).await?;
             failpoint::point("finish::absent");
             let all = match trial {
-                Some(trial) => trial.end(&mut work, run).await?,
+                Some(trial) => trial.end(&mut batch, run).await?,
                 None => None,
             };
             match all.map(|all| again(&all)) {
                 Some(Finish::Failed { error }) => (RunState::Failed, Some(error)),
                 _ => {
                     absent = judged;
-                    requests::forget_unvisited(&mut work, run, told.reread).await?;
-                    refills::paid(&mut work, run).await?;
-                    runs::note_repeating(&mut work, run, &ended.copied).await?;
+                    requests::forget_unvisited(&mut batch, run, told.reread).await?;
+                    refills::paid(&mut batch, run).await?;
+                    runs::note_repeating(&mut batch, run, &ended.copied).await?;
                     (RunState::Complete, None)
                 }
             }
@@ -146,24 +145,24 @@ async fn end_with(
         Finish::Interrupted => (RunState::Interrupted, None),
     };
     if let (Finish::Complete { told, .. }, RunState::Complete) = (finish, state) {
-        runs::tell(&mut work, run, told).await?;
+        runs::tell(&mut batch, run, told).await?;
     }
-    let summary = end(&mut work, run, state, error, &absent).await?;
+    let summary = end(&mut batch, run, state, error, &absent).await?;
     if state == RunState::Complete {
-        rest::note(&mut work, run, (finish, &summary), ended).await?;
-        fetches::forget_aside(&mut work, &run.fetch).await?;
+        rest::note(&mut batch, run, (finish, &summary), ended).await?;
+        fetches::forget_aside(&mut batch, &run.fetch).await?;
     }
     failpoint::point("finish::ended");
-    runs::prune(&mut work, &run.fetch).await?;
-    let commit = work.finish(run, Trace::Ended(run)).await?;
+    runs::prune(&mut batch, &run.fetch).await?;
+    let commit = batch.finish(run, Trace::Ended(run)).await?;
     failpoint::point("finish::after");
-    inner.runs.release(run);
-    commit::announce(inner, commit);
-    change_log::prune(inner).await;
+    context.runs.release(run);
+    commit::announce(context, commit);
+    change_log::prune(context).await;
     // A shutdown does not wait for what the next start does.
     if !matches!(finish, Finish::Interrupted) {
-        deferred::end(inner, run, lacks_indexes).await;
-        statistics::renew(inner, run).await;
+        deferred::end(context, run, lacks_indexes).await;
+        statistics::renew(context, run).await;
     }
     Ok(summary)
 }
@@ -171,7 +170,7 @@ async fn end_with(
 /// Deletes what a complete run did not see. What was refused for a taken value is tried again before, as values move between
 /// rows, and afterwards, as rows that go give theirs up.
 async fn judge(
-    work: &mut Batch<'_>,
+    batch: &mut Batch<'_>,
     run: &Run,
     ended: &before::Ended,
     (missing, missing_max): (Missing, f64),
@@ -180,34 +179,34 @@ async fn judge(
         return Ok(absent::Absent::default());
     }
     if ended.later.is_empty() {
-        return absent::absent(work, run, &ended.seen, missing, missing_max).await;
+        return absent::absent(batch, run, &ended.seen, missing, missing_max).await;
     }
     let mut again = again::Again::new(&ended.later);
     let mut seen = ended.seen.clone();
-    again.write(work, run, &mut seen).await?;
-    let absent = absent::absent(work, run, &seen, missing, missing_max).await?;
+    again.write(batch, run, &mut seen).await?;
+    let absent = absent::absent(batch, run, &seen, missing, missing_max).await?;
     if absent.gone > 0 {
-        again.write(work, run, &mut seen).await?;
+        again.write(batch, run, &mut seen).await?;
     }
-    again.tell(work, run).await?;
+    again.tell(batch, run).await?;
     Ok(absent)
 }
 
 /// Writes the end of a run. An interrupted run stays open: only then can it be resumed.
 async fn end(
-    work: &mut Transaction<'_>,
+    tx: &mut Transaction<'_>,
     run: &Run,
     state: RunState,
     error: Option<String>,
     absent: &absent::Absent,
 ) -> Result<RunSummary, StoreError> {
-    let mut params = work.params();
+    let mut params = tx.params();
     params.add(run.id)?;
     params.add(state.name())?;
     params.add(error)?;
     params.add(absent.gone.cast_signed())?;
     params.add(absent.held.cast_signed())?;
-    let now = work.inner.now(0);
+    let now = tx.context.now(0);
     let ended = match state {
         RunState::Interrupted => "NULL",
         _ => now.as_str(),
@@ -216,9 +215,9 @@ async fn end(
         "UPDATE hayloft_run SET state=$2,error=$3,gone_rows=$4,held_rows=$5,heartbeat_at={now},finished_at={ended},\
          working=NULL WHERE id=$1 RETURNING {SUMMARY}"
     );
-    let rows = work.all(params, sql).await?;
+    let rows = tx.all(params, sql).await?;
     if state != RunState::Interrupted {
-        run_seen::forget(work, run.id).await?;
+        run_seen::forget(tx, run.id).await?;
     }
     rows.first().map(runs::summary).transpose()?.ok_or(StoreError::Fenced)
 }

@@ -3,16 +3,12 @@
 use crate::store::{context::Context, db::pool::get, error::StoreError, tx::Transaction};
 
 /// Forgets what would vouch for the answers that had rejected records; gives how many such records there are.
-pub(crate) async fn forget(inner: &Context, fetch: &str, on_field: bool) -> Result<u64, StoreError> {
-    let mut work = Transaction::begin(inner).await?;
-    let mut params = work.params();
+pub(crate) async fn forget(context: &Context, fetch: &str, on_field: bool) -> Result<u64, StoreError> {
+    let mut tx = Transaction::begin(context).await?;
+    let mut params = tx.params();
     params.add(fetch.to_owned())?;
     let sql = "SELECT CAST(count(*) AS BIGINT) FROM hayloft_quarantine WHERE \"fetch\"=$1".to_owned();
-    let rejected: i64 = work
-        .all(params, sql)
-        .await?
-        .first()
-        .map_or(Ok(0), |line| get(line, 0))?;
+    let rejected: i64 = tx.all(params, sql).await?.first().map_or(Ok(0), |line| get(line, 0))?;
     if rejected == 0 {
         return Ok(0);
     }
@@ -27,9 +23,9 @@ pub(crate) async fn forget(inner: &Context, fetch: &str, on_field: bool) -> Resu
              (SELECT parent FROM hayloft_quarantine WHERE \"fetch\"=$1)"
         }
     };
-    let mut params = work.params();
+    let mut params = tx.params();
     params.add(fetch.to_owned())?;
-    work.run(params, forget.to_owned()).await?;
-    work.commit().await?;
+    tx.run(params, forget.to_owned()).await?;
+    tx.commit().await?;
     Ok(rejected.unsigned_abs())
 }

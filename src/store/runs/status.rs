@@ -1,4 +1,4 @@
-//! What is asked about runs, requests and refused rows. Only reads; knows the ledger's columns.
+//! What is told of runs and fetches. Only reads; knows the ledger's columns.
 
 use chrono::{DateTime, Utc};
 
@@ -15,18 +15,18 @@ use crate::store::{
     types::{Due, FetchStatus, Reason, Refill},
 };
 
-pub(crate) async fn fetch_status(inner: &Context) -> Result<Vec<FetchStatus>, StoreError> {
-    let mut out = Vec::with_capacity(inner.catalog.fetches.len());
-    for id in inner.catalog.fetch_ids() {
-        let name = inner.catalog.fetch_name(id);
-        out.push(of_fetch(&mut Asking::Reader(inner), &name).await?);
+pub(crate) async fn fetch_status(context: &Context) -> Result<Vec<FetchStatus>, StoreError> {
+    let mut out = Vec::with_capacity(context.catalog.fetches.len());
+    for id in context.catalog.fetch_ids() {
+        let name = context.catalog.fetch_name(id);
+        out.push(of_fetch(&mut Asking::Reader(context), &name).await?);
     }
     Ok(out)
 }
 
 /// The status of one fetch as a transaction sees it.
-pub(crate) async fn within(work: &mut Transaction<'_>, fetch: &str) -> Result<FetchStatus, StoreError> {
-    of_fetch(&mut Asking::Transaction(work), fetch).await
+pub(crate) async fn within(tx: &mut Transaction<'_>, fetch: &str) -> Result<FetchStatus, StoreError> {
+    of_fetch(&mut Asking::Transaction(tx), fetch).await
 }
 
 /// Where a question is asked: on a reader, or inside a transaction.
@@ -36,26 +36,26 @@ enum Asking<'a, 'w> {
 }
 
 impl Asking<'_, '_> {
-    fn inner(&self) -> &Context {
+    fn context(&self) -> &Context {
         match self {
-            Asking::Reader(inner) => inner,
-            Asking::Transaction(work) => work.inner,
+            Asking::Reader(context) => context,
+            Asking::Transaction(tx) => tx.context,
         }
     }
 
     /// A statement whose only parameter is the fetch's name.
     async fn all(&mut self, fetch: &str, sql: String) -> Result<Vec<Line>, StoreError> {
-        let mut params = self.inner().params();
+        let mut params = self.context().params();
         params.add(fetch.to_owned())?;
         match self {
-            Asking::Reader(inner) => context::ask(inner, params, sql).await,
-            Asking::Transaction(work) => work.all(params, sql).await,
+            Asking::Reader(context) => context::ask(context, params, sql).await,
+            Asking::Transaction(tx) => tx.all(params, sql).await,
         }
     }
 }
 
 async fn of_fetch(asking: &mut Asking<'_, '_>, fetch: &str) -> Result<FetchStatus, StoreError> {
-    let over = runs::lease_over(asking.inner());
+    let over = runs::lease_over(asking.context());
     let newest = |state: &str| {
         format!(
             "SELECT {SUMMARY},fence,{over} FROM hayloft_run WHERE \"fetch\"=$1 AND {state} ORDER BY turn DESC,id DESC LIMIT 1"
@@ -71,7 +71,7 @@ async fn of_fetch(asking: &mut Asking<'_, '_>, fetch: &str) -> Result<FetchStatu
     if let Some(row) = last.first() {
         let run = runs::summary(row)?;
         let (fence, over): (i64, bool) = (get(row, SUMMARY_COLUMNS)?, get(row, SUMMARY_COLUMNS + 1)?);
-        status.hold = runs::hold(asking.inner(), &run, fence, over);
+        status.hold = runs::hold(asking.context(), &run, fence, over);
         status.last = Some(run);
     }
     let waiting = "SELECT slot,reason FROM hayloft_run WHERE \"fetch\"=$1 AND state='queued' ORDER BY slot".to_owned();
@@ -87,8 +87,8 @@ async fn of_fetch(asking: &mut Asking<'_, '_>, fetch: &str) -> Result<FetchStatu
 /// What is known of a fetch beside its runs.
 async fn around(asking: &mut Asking<'_, '_>, mut status: FetchStatus) -> Result<FetchStatus, StoreError> {
     // What a clock that ran ahead once left in the future says nothing about the slots before it.
-    let (latest, reading) = (asking.inner().now(0), readings::columns(asking.inner()));
-    let aside = fetches::columns(asking.inner());
+    let (latest, reading) = (asking.context().now(0), readings::columns(asking.context()));
+    let aside = fetches::columns(asking.context());
     let sql = format!(
         "SELECT (SELECT CAST(count(*) AS BIGINT) FROM hayloft_run AS run WHERE run.fetch=$1 AND run.state='failed' \
                AND NOT EXISTS (SELECT 1 FROM hayloft_run AS done WHERE done.fetch=$1 AND done.state='complete' \
@@ -120,6 +120,6 @@ async fn around(asking: &mut Asking<'_, '_>, mut status: FetchStatus) -> Result<
     };
     let until: Option<String> = get(row, 9)?;
     status.aside = fetches::told(until.as_deref(), get(row, 10)?, get(row, 11)?)?;
-    status.reading = readings::judge(asking.inner(), &status.fetch, &known);
+    status.reading = readings::judge(asking.context(), &status.fetch, &known);
     Ok(status)
 }

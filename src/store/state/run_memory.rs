@@ -53,31 +53,31 @@ impl RunMemory {
     }
 }
 
-/// Of the runs under way in this process, by number, fence and era.
+/// Of the runs under way in this process, by number, fence and generation.
 #[derive(Default)]
 pub struct Memories(Mutex<HashMap<(i64, i64, u64), Arc<tokio::sync::Mutex<RunMemory>>>>);
 
 impl Memories {
     /// Whether this process works at a run.
-    pub fn has(&self, run: i64, fence: i64, era: u64) -> bool {
-        self.all().contains_key(&(run, fence, era))
+    pub fn has(&self, run: i64, fence: i64, generation: u64) -> bool {
+        self.all().contains_key(&(run, fence, generation))
     }
 
     /// From now on this process works at a run, of which it knows so much.
     pub fn remember(&self, run: &Run, memory: RunMemory) {
         let memory = Arc::new(tokio::sync::Mutex::new(memory));
-        self.all().insert((run.id, run.fence, run.era), memory);
+        self.all().insert((run.id, run.fence, run.generation), memory);
     }
 
     /// The memory of a run that this process started.
     pub fn of(&self, run: &Run) -> Result<Arc<tokio::sync::Mutex<RunMemory>>, StoreError> {
-        let memory = self.all().get(&(run.id, run.fence, run.era)).cloned();
+        let memory = self.all().get(&(run.id, run.fence, run.generation)).cloned();
         memory.ok_or(StoreError::Fenced)
     }
 
     /// This process works at the run no more.
     pub fn release(&self, run: &Run) {
-        self.all().remove(&(run.id, run.fence, run.era));
+        self.all().remove(&(run.id, run.fence, run.generation));
     }
 
     fn all(&self) -> MutexGuard<'_, HashMap<(i64, i64, u64), Arc<tokio::sync::Mutex<RunMemory>>>> {

@@ -1,6 +1,9 @@
 //! `hayloft_change_pack` and `hayloft_feed_head`: what transactions changed, in order; its head, and what it lets go. Knows no rows.
 
-use std::{collections::BTreeMap, sync::PoisonError};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::PoisonError,
+};
 
 use crate::{
     catalog::EntityId,
@@ -17,6 +20,41 @@ use crate::{
         types::{LogHead, Run},
     },
 };
+
+/// Changes whose types are looked up; after more of them, all types count as touched, which costs live queries one run.
+const CHANGES_MAX: i64 = 10_000;
+
+/// The types that these parts of the log are about.
+pub(crate) async fn touched(context: &Context, spans: &[(i64, i64)]) -> Result<BTreeSet<EntityId>, StoreError> {
+    let all = || context.catalog.entity_ids().collect();
+    let changes: i64 = spans.iter().map(|(after, upto)| upto - after).sum();
+    if changes > CHANGES_MAX {
+        return Ok(all());
+    }
+    let mut found = BTreeSet::new();
+    let mut seen = 0;
+    for (after, upto) in spans {
+        let mut params = context.params();
+        params.add(*after)?;
+        params.add(*upto)?;
+        let sql = "SELECT type,CAST(sum(seq-first_seq+1) AS BIGINT) FROM hayloft_change_pack WHERE seq>$1 AND seq<=$2 GROUP BY type";
+        for line in context.own.take().await?.fetch(params.query(sql)).await? {
+            seen += get::<i64>(&line, 1)?;
+            found.extend(context.catalog.entity_named(&get::<String>(&line, 0)?));
+        }
+    }
+    // Some are gone from the log already.
+    Ok(if seen == changes { found } else { all() })
+}
+
+/// The change log's newest number, and that of the newest layout.
+pub(crate) async fn heads(context: &Context) -> Result<(i64, i64), StoreError> {
+    let sql = "SELECT seq,(SELECT id FROM hayloft_applied_layout ORDER BY id DESC LIMIT 1) FROM hayloft_feed_head WHERE one=1";
+    let found = context.own.take().await?.fetch(context.params().query(sql)).await?;
+    found
+        .first()
+        .map_or(Ok((0, 0)), |line| Ok((get(line, 0)?, get(line, 1)?)))
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Op {
@@ -62,16 +100,16 @@ pub struct Logged {
 }
 
 /// Writes the changes noted so far; `None` when there are none. Who writes then waits for this transaction to end.
-pub async fn append(work: &mut Transaction<'_>, run: &Run, changes: Changes) -> Result<Option<Logged>, StoreError> {
+pub async fn append(tx: &mut Transaction<'_>, run: &Run, changes: Changes) -> Result<Option<Logged>, StoreError> {
     let count: usize = changes.values().map(Vec::len).sum();
     if count == 0 {
         return Ok(None);
     }
-    let mut params = work.params();
+    let mut params = tx.params();
     params.add(count as i64)?;
-    let now = work.inner.now(0);
+    let now = tx.context.now(0);
     let sql = format!("UPDATE hayloft_feed_head SET seq=seq+$1 WHERE one=1 RETURNING seq,{now}");
-    let lines = work.all(params, sql).await?;
+    let lines = tx.all(params, sql).await?;
     let (head, at) = match lines.first() {
         Some(line) => (get(line, 0)?, get::<String>(line, 1)?),
         None => {
@@ -92,14 +130,14 @@ pub async fn append(work: &mut Transaction<'_>, run: &Run, changes: Changes) -> 
             packs.push(Pack {
                 first: seq + 1,
                 last: seq + keys.len() as i64,
-                of: &work.inner.catalog.entity(entity).name,
+                of: &tx.context.catalog.entity(entity).name,
                 op,
                 keys: format!("[{}]", keys.join(",")),
             });
             seq += keys.len() as i64;
         }
     }
-    insert(work, run, &at, &packs).await?;
+    insert(tx, run, &at, &packs).await?;
     Ok(Some(logged))
 }
 
@@ -112,10 +150,10 @@ struct Pack<'a> {
     keys: String,
 }
 
-async fn insert(work: &mut Transaction<'_>, run: &Run, at: &str, packs: &[Pack<'_>]) -> Result<(), StoreError> {
+async fn insert(tx: &mut Transaction<'_>, run: &Run, at: &str, packs: &[Pack<'_>]) -> Result<(), StoreError> {
     let mut from = 0;
-    for size in work.inner.dialect.row_sizes(packs.len(), KINDS.len()) {
-        let mut rows = Rows::to_add(work.inner.dialect, &KINDS, size);
+    for size in tx.context.dialect.row_sizes(packs.len(), KINDS.len()) {
+        let mut rows = Rows::to_add(tx.context.dialect, &KINDS, size);
         for pack in packs.iter().skip(from).take(size) {
             rows.int(pack.last)?;
             rows.int(pack.first)?;
@@ -126,11 +164,11 @@ async fn insert(work: &mut Transaction<'_>, run: &Run, at: &str, packs: &[Pack<'
             rows.text(at)?;
         }
         from += size;
-        let sql = work
-            .inner
+        let sql = tx
+            .context
             .dialect
             .add_rows("hayloft_change_pack", &COLUMNS, &KINDS, size);
-        work.run(rows.bind()?, sql).await?;
+        tx.run(rows.bind()?, sql).await?;
     }
     Ok(())
 }
@@ -144,9 +182,9 @@ const STEPS_MAX: usize = 500;
 const AGE_MAX: i64 = 100 * 365 * 86_400;
 
 /// The epoch of the log, and the first and the last change that are kept.
-pub(crate) async fn head(inner: &Context) -> Result<LogHead, StoreError> {
+pub(crate) async fn head(context: &Context) -> Result<LogHead, StoreError> {
     let sql = "SELECT epoch,seq,(SELECT min(first_seq) FROM hayloft_change_pack) FROM hayloft_feed_head WHERE one=1";
-    let found = inner.own.take().await?.fetch(inner.params().query(sql)).await?;
+    let found = context.own.take().await?.fetch(context.params().query(sql)).await?;
     let Some(row) = found.first() else {
         return Err(StoreError::Refused("the database has no change log yet".to_owned()));
     };
@@ -159,9 +197,9 @@ pub(crate) async fn head(inner: &Context) -> Result<LogHead, StoreError> {
 }
 
 /// Takes out what is older, or more, than is kept. A failure is told in the log and costs nothing: the next run goes on.
-pub(crate) async fn prune(inner: &Context) {
+pub(crate) async fn prune(context: &Context) {
     for _ in 0..STEPS_MAX {
-        match step(inner).await {
+        match step(context).await {
             Ok(true) => {}
             Ok(false) => return,
             Err(error) => {
@@ -173,36 +211,36 @@ pub(crate) async fn prune(inner: &Context) {
 }
 
 /// One step from the old end; whether there may be another.
-async fn step(inner: &Context) -> Result<bool, StoreError> {
-    let keep = *inner.retention.lock().unwrap_or_else(PoisonError::into_inner);
-    let head = head(inner).await?;
+async fn step(context: &Context) -> Result<bool, StoreError> {
+    let keep = *context.retention.lock().unwrap_or_else(PoisonError::into_inner);
+    let head = head(context).await?;
     let most = i64::try_from(keep.changes).unwrap_or(i64::MAX);
     let end = head.first.saturating_add(STEP).min(head.head + 1);
     // The first of these that stays, a whole pack of changes. Times may go back where a clock did: only what lies before it may
     // go, so that what is kept has no gaps.
-    let mut params = inner.params();
+    let mut params = context.params();
     params.add(head.first)?;
     params.add(end)?;
     params.add(head.head.saturating_sub(most))?;
-    let oldest = inner.now(-i64::try_from(keep.age.as_secs()).unwrap_or(AGE_MAX).min(AGE_MAX));
+    let oldest = context.now(-i64::try_from(keep.age.as_secs()).unwrap_or(AGE_MAX).min(AGE_MAX));
     let sql = format!(
         "SELECT min(first_seq) FROM hayloft_change_pack WHERE seq>=$1 AND seq<$2 AND first_seq>$3 AND at>={oldest}"
     );
-    let stays: Option<i64> = one(inner, params, sql).await?;
+    let stays: Option<i64> = one(context, params, sql).await?;
     let until = stays.unwrap_or(end);
     if until <= head.first {
         return Ok(false);
     }
-    let mut work = Transaction::begin(inner).await?;
-    let mut params = work.params();
+    let mut tx = Transaction::begin(context).await?;
+    let mut params = tx.params();
     params.add(until)?;
     let sql = "DELETE FROM hayloft_change_pack WHERE seq<$1".to_owned();
-    work.run(params, sql).await?;
-    work.commit().await?;
+    tx.run(params, sql).await?;
+    tx.commit().await?;
     Ok(stays.is_none() && until <= head.head)
 }
 
-async fn one(inner: &Context, params: Params, sql: String) -> Result<Option<i64>, StoreError> {
-    let found = inner.own.take().await?.fetch(params.query(sql)).await?;
+async fn one(context: &Context, params: Params, sql: String) -> Result<Option<i64>, StoreError> {
+    let found = context.own.take().await?.fetch(params.query(sql)).await?;
     found.first().map_or(Ok(None), |row| get(row, 0))
 }

@@ -15,9 +15,9 @@ pub fn slot_text(slot: DateTime<Utc>) -> String {
 }
 
 /// The database's clock within a transaction.
-pub async fn now_within(work: &mut Transaction<'_>) -> Result<DateTime<Utc>, StoreError> {
-    let sql = format!("SELECT {}", work.inner.now(0));
-    let rows = work.all(work.params(), sql).await?;
+pub async fn now_within(tx: &mut Transaction<'_>) -> Result<DateTime<Utc>, StoreError> {
+    let sql = format!("SELECT {}", tx.context.now(0));
+    let rows = tx.all(tx.params(), sql).await?;
     instant(&rows.first().map_or(Ok(String::new()), |row| get(row, 0))?)
 }
 
@@ -28,8 +28,8 @@ pub(crate) fn instant(text: &str) -> Result<DateTime<Utc>, StoreError> {
         .map_err(|error| StoreError::Database(Box::new(error)))
 }
 
-pub(crate) async fn now(inner: &Context) -> Result<DateTime<Utc>, StoreError> {
-    let found = context::ask(inner, inner.params(), format!("SELECT {}", inner.now(0))).await?;
+pub(crate) async fn now(context: &Context) -> Result<DateTime<Utc>, StoreError> {
+    let found = context::ask(context, context.params(), format!("SELECT {}", context.now(0))).await?;
     let text: String = found.first().map_or(Ok(String::new()), |row| get(row, 0))?;
     instant(&text)
 }

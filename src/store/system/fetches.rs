@@ -1,8 +1,15 @@
 //! `hayloft_fetch`: the turn of a fetch, when its schedule was looked at, and until when it is left alone.
+//!
+//! Large pages that were in hand when a process ended without a word may be why. A process that is started again and takes the
+//! same page at once would end again, and again. So the fetch is left alone for a while, longer each time, until one of its runs
+//! is complete. Of a fetch on a field only the request is, which counts as failed meanwhile, until it is answered. A person who
+//! starts it does not wait.
 
 use std::time::Duration;
 
 use crate::store::{context::Context, db::pool::get, error::StoreError, tx::Transaction, types::Aside};
+
+use super::clock;
 
 /// The first time that a fetch is left alone; it doubles.
 const ASIDE: Duration = Duration::from_secs(60);
@@ -10,38 +17,38 @@ const ASIDE_MAX: Duration = Duration::from_secs(3_600);
 
 /// Whether a fetch is left alone for now. Its last run, which nobody has in hand any more, may have had such a page.
 pub async fn is_aside(
-    work: &mut Transaction<'_>,
+    tx: &mut Transaction<'_>,
     fetch: &str,
     last: i64,
     page: Option<&str>,
 ) -> Result<bool, StoreError> {
     if let Some(page) = page {
-        set_aside(work, fetch, last, page).await?;
+        set_aside(tx, fetch, last, page).await?;
     }
-    let mut params = work.params();
+    let mut params = tx.params();
     params.add(fetch.to_owned())?;
-    let now = work.inner.now(0);
+    let now = tx.context.now(0);
     let sql = format!("SELECT \"fetch\" FROM hayloft_fetch WHERE \"fetch\"=$1 AND aside_until>{now}");
-    Ok(!work.all(params, sql).await?.is_empty())
+    Ok(!tx.all(params, sql).await?.is_empty())
 }
 
-async fn set_aside(work: &mut Transaction<'_>, fetch: &str, last: i64, page: &str) -> Result<(), StoreError> {
-    let mut params = work.params();
+async fn set_aside(tx: &mut Transaction<'_>, fetch: &str, last: i64, page: &str) -> Result<(), StoreError> {
+    let mut params = tx.params();
     params.add(last)?;
     let sql = "UPDATE hayloft_run SET working=NULL WHERE id=$1".to_owned();
-    work.run(params, sql).await?;
-    let mut params = work.params();
+    tx.run(params, sql).await?;
+    let mut params = tx.params();
     params.add(fetch.to_owned())?;
     let sql = "UPDATE hayloft_fetch SET ended_processes=ended_processes+1 WHERE \"fetch\"=$1 RETURNING ended_processes";
-    let lines = work.all(params, sql.to_owned()).await?;
+    let lines = tx.all(params, sql.to_owned()).await?;
     let ended: i64 = lines.first().map_or(Ok(1), |line| get(line, 0))?;
     let wait = wait_after(ended);
-    let mut params = work.params();
+    let mut params = tx.params();
     params.add(fetch.to_owned())?;
     params.add(page.to_owned())?;
-    let until = work.inner.now(wait.as_secs().cast_signed());
+    let until = tx.context.now(wait.as_secs().cast_signed());
     let sql = format!("UPDATE hayloft_fetch SET aside_until={until},aside_page=$2 WHERE \"fetch\"=$1");
-    work.run(params, sql).await?;
+    tx.run(params, sql).await?;
     tracing::warn!(
         fetch,
         ?wait,
@@ -58,15 +65,15 @@ pub(crate) fn wait_after(ended: i64) -> Duration {
 }
 
 /// The fetch's part of its status: which page it is left alone for.
-pub fn columns(inner: &Context) -> String {
-    let now = inner.now(0);
+pub fn columns(context: &Context) -> String {
+    let now = context.now(0);
     let of = |column: &str| format!("(SELECT {column} FROM hayloft_fetch WHERE \"fetch\"=$1 AND aside_until>{now})");
     [of("aside_until"), of("aside_page"), of("ended_processes")].join(",")
 }
 
 /// What these say.
 pub fn told(until: Option<&str>, page: Option<String>, ended: Option<i64>) -> Result<Option<Aside>, StoreError> {
-    let until = until.map(crate::store::system::clock::instant).transpose()?;
+    let until = until.map(clock::instant).transpose()?;
     Ok(until.map(|until| Aside {
         until,
         page: page.unwrap_or_default(),
@@ -75,31 +82,31 @@ pub fn told(until: Option<&str>, page: Option<String>, ended: Option<i64>) -> Re
 }
 
 /// A run was complete: whatever it was is over.
-pub async fn forget_aside(work: &mut Transaction<'_>, fetch: &str) -> Result<(), StoreError> {
-    let mut params = work.params();
+pub async fn forget_aside(tx: &mut Transaction<'_>, fetch: &str) -> Result<(), StoreError> {
+    let mut params = tx.params();
     params.add(fetch.to_owned())?;
     let sql = "UPDATE hayloft_fetch SET ended_processes=0,aside_until=NULL,aside_page=NULL WHERE \"fetch\"=$1 AND ended_processes>0";
-    work.run(params, sql.to_owned()).await?;
+    tx.run(params, sql.to_owned()).await?;
     Ok(())
 }
 
 /// Takes the turn of a fetch and gives its number, which counts on.
-pub async fn turn(work: &mut Transaction<'_>, fetch: &str) -> Result<i64, StoreError> {
-    let mut params = work.params();
+pub async fn turn(tx: &mut Transaction<'_>, fetch: &str) -> Result<i64, StoreError> {
+    let mut params = tx.params();
     params.add(fetch.to_owned())?;
     let sql = "INSERT INTO hayloft_fetch(\"fetch\",turns) VALUES ($1,1) \
                ON CONFLICT(\"fetch\") DO UPDATE SET turns=hayloft_fetch.turns+1 RETURNING turns";
-    let rows = work.all(params, sql.to_owned()).await?;
+    let rows = tx.all(params, sql.to_owned()).await?;
     rows.first().map_or(Ok(0), |row| get(row, 0))
 }
 
-pub(crate) async fn note_look(work: &mut Transaction<'_>, fetch: &str) -> Result<(), StoreError> {
-    let mut params = work.params();
+pub(crate) async fn note_look(tx: &mut Transaction<'_>, fetch: &str) -> Result<(), StoreError> {
+    let mut params = tx.params();
     params.add(fetch.to_owned())?;
     let sql = format!(
         "UPDATE hayloft_fetch SET looked_at={} WHERE \"fetch\"=$1",
-        work.inner.now(0)
+        tx.context.now(0)
     );
-    work.run(params, sql).await?;
+    tx.run(params, sql).await?;
     Ok(())
 }

@@ -18,18 +18,61 @@ use crate::{
 
 use super::{fetches, quarantine};
 
+/// The part of what is left that one claim takes, and requests that are not shared any further: they are made at once.
+const SHARED: i64 = 8;
+const SHARED_MIN: i64 = 16;
+
+/// Claims the first rows that satisfy a condition and that nobody else is just claiming.
+pub(crate) async fn take(
+    tx: &mut Transaction<'_>,
+    run: &Run,
+    owner: &str,
+    limit: u32,
+    condition: &str,
+) -> Result<Vec<i64>, StoreError> {
+    let which = format!("FROM hayloft_fan_out WHERE \"fetch\"=$1 AND run=$2 AND {condition}");
+    let most = most(tx, &which);
+    let sql = format!(
+        "WITH picked AS MATERIALIZED (SELECT parent {which} ORDER BY parent LIMIT {most} {}) \
+         UPDATE hayloft_fan_out SET state='claimed',owner=$3,until={} \
+         WHERE \"fetch\"=$1 AND parent IN (SELECT parent FROM picked) RETURNING parent",
+        tx.context.dialect.skip_locked(),
+        tx.context.now(CLAIM_SECONDS)
+    );
+    let mut params = tx.params();
+    params.add(run.fetch.clone())?;
+    params.add(run.id)?;
+    params.add(owner.to_owned())?;
+    params.add(i64::from(limit))?;
+    let lines = tx.all(params, sql).await?;
+    lines.iter().map(|line| get(line, 0)).collect()
+}
+
+/// How many of these are taken, of the `$4` that are wanted: where several processes may be at work, a small part of what is left at
+/// most. The others would have nothing to do at the end, while one asks for all that it took.
+fn most(tx: &Transaction<'_>, which: &str) -> String {
+    match tx.context.dialect.skip_locked().is_empty() {
+        true => "$4".to_owned(),
+        false => {
+            format!(
+                "LEAST($4,GREATEST({SHARED_MIN},(SELECT count(*)/{SHARED} FROM (SELECT 1 {which} LIMIT {SHARED}*$4) AS few)))"
+            )
+        }
+    }
+}
+
 /// Locks the requests about some rows, in the order of the rows; of a run and an owner, those that they have claimed.
 pub(crate) async fn lock(
-    work: &mut Transaction<'_>,
+    tx: &mut Transaction<'_>,
     fetch: &str,
     rows: &[i64],
     claim: Option<(i64, &str)>,
 ) -> Result<HashSet<i64>, StoreError> {
-    let dialect = work.inner.dialect;
+    let dialect = tx.context.dialect;
     let mut locked = HashSet::with_capacity(rows.len());
     let mut from = 0;
     for size in dialect.row_sizes(rows.len(), 1) {
-        let mut wanted = Rows::new(work.params(), &[Kind::Int], size);
+        let mut wanted = Rows::new(tx.params(), &[Kind::Int], size);
         rows.iter().skip(from).take(size).try_for_each(|row| wanted.int(*row))?;
         from += size;
         let mut params = wanted.bind()?;
@@ -43,10 +86,10 @@ pub(crate) async fn lock(
         }
         let sql = format!(
             "SELECT parent FROM hayloft_fan_out WHERE parent IN ({}) AND {condition} ORDER BY parent{}",
-            work.rows(&[Kind::Int], size),
+            tx.rows(&[Kind::Int], size),
             dialect.for_update()
         );
-        for line in work.all(params, sql).await? {
+        for line in tx.all(params, sql).await? {
             locked.insert(get(&line, 0)?);
         }
     }
@@ -54,8 +97,8 @@ pub(crate) async fn lock(
 }
 
 /// Forgets the requests about rows that are deleted. First of all, so that an answer on its way is waited for or refused.
-pub(crate) async fn forget(work: &mut Transaction<'_>, parent: EntityId, rows: &[i64]) -> Result<(), StoreError> {
-    let catalog = work.inner.catalog.clone();
+pub(crate) async fn forget(tx: &mut Transaction<'_>, parent: EntityId, rows: &[i64]) -> Result<(), StoreError> {
+    let catalog = tx.context.catalog.clone();
     let about = |id: &FetchId| {
         catalog
             .fetch(*id)
@@ -66,12 +109,12 @@ pub(crate) async fn forget(work: &mut Transaction<'_>, parent: EntityId, rows: &
     for id in catalog.fetch_ids().filter(about) {
         let fetch = catalog.fetch_name(id);
         // Locked in the order in which commits lock them: otherwise each could wait for the other.
-        lock(work, &fetch, rows, None).await?;
-        quarantine::forget_of(work, &fetch, rows).await?;
+        lock(tx, &fetch, rows, None).await?;
+        quarantine::forget_of(tx, &fetch, rows).await?;
         let name = Value::Text(fetch);
         let gone: Vec<Vec<Value>> = rows.iter().map(|row| vec![name.clone(), Value::Int(*row)]).collect();
         let columns = [("fetch", Kind::Text), ("parent", Kind::Int)];
-        delete_where(work, "hayloft_fan_out", &columns, &gone).await?;
+        delete_where(tx, "hayloft_fan_out", &columns, &gone).await?;
     }
     Ok(())
 }
@@ -84,54 +127,54 @@ const SHOWN: i64 = 5;
 /// Takes away claimed requests whose row has gone without them: a changed definition deletes rows, and a run that deletes
 /// cannot see what another one is just planning. Nobody could ever answer them.
 pub(crate) async fn forget_orphans(
-    work: &mut Transaction<'_>,
+    tx: &mut Transaction<'_>,
     run: &Run,
     fetch: FetchId,
     owner: &str,
 ) -> Result<(), StoreError> {
-    let each = context::each(work.inner, fetch)?;
+    let each = context::each(tx.context, fetch)?;
     let sql = format!(
         "DELETE FROM hayloft_fan_out WHERE \"fetch\"=$1 AND owner=$2 AND state='claimed' \
          AND NOT EXISTS (SELECT 1 FROM {} AS p WHERE p.{}=hayloft_fan_out.parent)",
-        work.quote(&work.tables(each.parent).table.name),
-        work.quote(ROW_COLUMN),
+        tx.quote(&tx.tables(each.parent).table.name),
+        tx.quote(ROW_COLUMN),
     );
-    let mut params = work.params();
+    let mut params = tx.params();
     params.add(run.fetch.clone())?;
     params.add(owner.to_owned())?;
-    work.run(params, sql).await.map(|_| ())
+    tx.run(params, sql).await.map(|_| ())
 }
 
 /// Renews the claims of a process that is still at work.
-pub(crate) async fn keep(inner: &Context, fetch: &str, owner: &str) -> Result<(), StoreError> {
-    let until = inner.now(CLAIM_SECONDS);
+pub(crate) async fn keep(context: &Context, fetch: &str, owner: &str) -> Result<(), StoreError> {
+    let until = context.now(CLAIM_SECONDS);
     // Those that are being committed need no more time.
-    let open = inner.dialect.skip_locked();
+    let open = context.dialect.skip_locked();
     let sql = format!(
         "WITH held AS MATERIALIZED (SELECT parent FROM hayloft_fan_out WHERE \"fetch\"=$1 AND owner=$2 AND state='claimed' \
          ORDER BY parent{open}) UPDATE hayloft_fan_out SET until={until} WHERE \"fetch\"=$1 AND parent IN (SELECT parent FROM held)"
     );
-    of_owner(inner, fetch, owner, sql).await
+    of_owner(context, fetch, owner, sql).await
 }
 
 /// Gives back what a process claimed and will not ask any more.
-pub(crate) async fn let_go(inner: &Context, fetch: &str, owner: &str) -> Result<(), StoreError> {
+pub(crate) async fn let_go(context: &Context, fetch: &str, owner: &str) -> Result<(), StoreError> {
     let sql = "UPDATE hayloft_fan_out SET state='due',owner=NULL,until=NULL,working=NULL WHERE \"fetch\"=$1 AND owner=$2 AND state='claimed'";
-    of_owner(inner, fetch, owner, sql.to_owned()).await
+    of_owner(context, fetch, owner, sql.to_owned()).await
 }
 
-async fn of_owner(inner: &Context, fetch: &str, owner: &str, sql: String) -> Result<(), StoreError> {
-    let mut work = Transaction::begin(inner).await?;
-    let mut params = work.params();
+async fn of_owner(context: &Context, fetch: &str, owner: &str, sql: String) -> Result<(), StoreError> {
+    let mut tx = Transaction::begin(context).await?;
+    let mut params = tx.params();
     params.add(fetch.to_owned())?;
     params.add(owner.to_owned())?;
-    work.run(params, sql).await?;
-    work.commit().await
+    tx.run(params, sql).await?;
+    tx.commit().await
 }
 
 /// Whether requests of a run are still to be made, by whomever; and whether the run goes on at all.
-pub(crate) async fn left(inner: &Context, run: &Run) -> Result<Left, StoreError> {
-    let mut params = inner.params();
+pub(crate) async fn left(context: &Context, run: &Run) -> Result<Left, StoreError> {
+    let mut params = context.params();
     params.add(run.fetch.clone())?;
     params.add(run.id)?;
     params.add(run.fence)?;
@@ -140,7 +183,7 @@ pub(crate) async fn left(inner: &Context, run: &Run) -> Result<Left, StoreError>
         "SELECT CAST(CASE WHEN EXISTS({open}'due') OR EXISTS({open}'claimed') THEN 1 ELSE 0 END AS BIGINT),\
          CAST(CASE WHEN EXISTS(SELECT 1 FROM hayloft_run WHERE id=$2 AND fence=$3 AND state='running') THEN 1 ELSE 0 END AS BIGINT)"
     );
-    let lines = inner.own.take().await?.fetch(params.query(sql)).await?;
+    let lines = context.own.take().await?.fetch(params.query(sql)).await?;
     let is = |at: usize| -> Result<bool, StoreError> {
         Ok(lines.first().map(|line| get::<i64>(line, at)).transpose()? == Some(1))
     };
@@ -152,13 +195,13 @@ pub(crate) async fn left(inner: &Context, run: &Run) -> Result<Left, StoreError>
 }
 
 /// How many requests are in which state; `run` counts those of one run only.
-pub(crate) async fn counts(inner: &Context, fetch: &str, run: Option<i64>) -> Result<FanOutCounts, StoreError> {
-    let mut params = inner.params();
+pub(crate) async fn counts(context: &Context, fetch: &str, run: Option<i64>) -> Result<FanOutCounts, StoreError> {
+    let mut params = context.params();
     params.add(fetch.to_owned())?;
     params.add(run.unwrap_or(-1))?;
     let sql = "SELECT state,CAST(count(*) AS BIGINT) FROM hayloft_fan_out WHERE \"fetch\"=$1 AND ($2=-1 OR run=$2) GROUP BY state";
     let mut counts = FanOutCounts::default();
-    for line in inner.own.take().await?.fetch(params.query(sql)).await? {
+    for line in context.own.take().await?.fetch(params.query(sql)).await? {
         let count = get::<i64>(&line, 1)?.unsigned_abs();
         match get::<String>(&line, 0)?.as_str() {
             "done" => counts.done = count,
@@ -166,20 +209,20 @@ pub(crate) async fn counts(inner: &Context, fetch: &str, run: Option<i64>) -> Re
             _ => counts.left += count,
         }
     }
-    let mut params = inner.params();
+    let mut params = context.params();
     params.add(fetch.to_owned())?;
     let sql = "SELECT CAST(count(*) AS BIGINT) FROM hayloft_quarantine WHERE \"fetch\"=$1 AND parent IS NOT NULL";
-    for line in inner.own.take().await?.fetch(params.query(sql)).await? {
+    for line in context.own.take().await?.fetch(params.query(sql)).await? {
         counts.refused = get::<i64>(&line, 0)?.unsigned_abs();
     }
     if counts.failed > 0 {
-        let mut params = inner.params();
+        let mut params = context.params();
         params.add(fetch.to_owned())?;
         let sql = format!(
             "SELECT error FROM hayloft_fan_out WHERE \"fetch\"=$1 AND state='failed' AND error IS NOT NULL \
              ORDER BY CASE WHEN aside_until IS NULL THEN 1 ELSE 0 END,parent LIMIT {SHOWN}"
         );
-        for line in inner.own.take().await?.fetch(params.query(sql)).await? {
+        for line in context.own.take().await?.fetch(params.query(sql)).await? {
             counts.errors.push(get(&line, 0)?);
         }
     }
@@ -187,12 +230,12 @@ pub(crate) async fn counts(inner: &Context, fetch: &str, run: Option<i64>) -> Re
 }
 
 /// What is to be told of the answers that stand: a doubt stays until its answer is read anew, in whichever run.
-pub(crate) async fn told(inner: &Context, fetch: &str) -> Result<AnswersTold, StoreError> {
-    let mut params = inner.params();
+pub(crate) async fn told(context: &Context, fetch: &str) -> Result<AnswersTold, StoreError> {
+    let mut params = context.params();
     params.add(fetch.to_owned())?;
     let sql = "SELECT CAST(count(doubt) AS BIGINT),CAST(coalesce(sum(copies),0) AS BIGINT),(SELECT doubt FROM hayloft_fan_out \
                WHERE \"fetch\"=$1 AND doubt IS NOT NULL ORDER BY parent LIMIT 1) FROM hayloft_fan_out WHERE \"fetch\"=$1";
-    let lines = inner.own.take().await?.fetch(params.query(sql)).await?;
+    let lines = context.own.take().await?.fetch(params.query(sql)).await?;
     let Some(line) = lines.first() else {
         return Ok(AnswersTold::default());
     };
@@ -205,11 +248,11 @@ pub(crate) async fn told(inner: &Context, fetch: &str) -> Result<AnswersTold, St
 
 /// Forgets the requests of fields that the definition has no more: should one come back, its links are not there.
 /// Not for a former definition: the newer one, which leaves room for it, may have them.
-pub(crate) async fn forget_others(work: &mut Transaction<'_>) -> Result<(), StoreError> {
-    let catalog = &work.inner.catalog;
+pub(crate) async fn forget_others(tx: &mut Transaction<'_>) -> Result<(), StoreError> {
+    let catalog = &tx.context.catalog;
     let names: Vec<String> = catalog.fetch_ids().map(|id| catalog.fetch_name(id)).collect();
-    let params = work.params();
-    let known = work
+    let params = tx.params();
+    let known = tx
         .all(params, "SELECT DISTINCT \"fetch\" FROM hayloft_fan_out".to_owned())
         .await?;
     for line in &known {
@@ -217,41 +260,41 @@ pub(crate) async fn forget_others(work: &mut Transaction<'_>) -> Result<(), Stor
         if names.contains(&name) {
             continue;
         }
-        let mut params = work.params();
+        let mut params = tx.params();
         params.add(name.clone())?;
-        work.run(params, "DELETE FROM hayloft_fan_out WHERE \"fetch\"=$1".to_owned())
+        tx.run(params, "DELETE FROM hayloft_fan_out WHERE \"fetch\"=$1".to_owned())
             .await?;
-        let mut params = work.params();
+        let mut params = tx.params();
         params.add(name)?;
         let sql = "DELETE FROM hayloft_quarantine WHERE \"fetch\"=$1 AND parent IS NOT NULL";
-        work.run(params, sql.to_owned()).await?;
+        tx.run(params, sql.to_owned()).await?;
     }
     Ok(())
 }
 
 /// Notes the large answer about a row that a crew takes in hand.
-pub async fn answering(inner: &Context, fetch: &str, owner: &str, row: i64, place: &str) -> Result<(), StoreError> {
-    let mut work = Transaction::begin(inner).await?;
-    let mut params = work.params();
+pub async fn answering(context: &Context, fetch: &str, owner: &str, row: i64, place: &str) -> Result<(), StoreError> {
+    let mut tx = Transaction::begin(context).await?;
+    let mut params = tx.params();
     params.add(fetch.to_owned())?;
     params.add(owner.to_owned())?;
     params.add(row)?;
     params.add(place.to_owned())?;
     let sql = "UPDATE hayloft_fan_out SET working=$4 WHERE \"fetch\"=$1 AND owner=$2 AND parent=$3 AND state='claimed'";
-    work.run(params, sql.to_owned()).await?;
-    work.commit().await
+    tx.run(params, sql.to_owned()).await?;
+    tx.commit().await
 }
 
 /// Sets requests aside whose crew has gone with a large answer in hand: claimed ones that satisfy a condition. They count as failed.
-pub async fn set_requests_aside(work: &mut Transaction<'_>, fetch: &str, condition: &str) -> Result<(), StoreError> {
-    let mut params = work.params();
+pub async fn set_requests_aside(tx: &mut Transaction<'_>, fetch: &str, condition: &str) -> Result<(), StoreError> {
+    let mut params = tx.params();
     params.add(fetch.to_owned())?;
     let sql = format!(
         "SELECT parent,working,ended_processes FROM hayloft_fan_out WHERE \"fetch\"=$1 AND state='claimed' AND working IS NOT NULL \
          AND {condition} ORDER BY parent{}",
-        work.inner.dialect.skip_locked()
+        tx.context.dialect.skip_locked()
     );
-    for line in work.all(params, sql).await? {
+    for line in tx.all(params, sql).await? {
         let (row, place, ended): (i64, String, i64) = (get(&line, 0)?, get(&line, 1)?, get(&line, 2)?);
         let wait = fetches::wait_after(ended + 1);
         let error = format!(
@@ -259,7 +302,7 @@ pub async fn set_requests_aside(work: &mut Transaction<'_>, fetch: &str, conditi
              made by the next run after that; `hayloft harvest {fetch}` makes it at once"
         );
         tracing::warn!(fetch, "{error}");
-        let mut params = work.params();
+        let mut params = tx.params();
         params.add(fetch.to_owned())?;
         params.add(row)?;
         params.add(ended + 1)?;
@@ -267,18 +310,18 @@ pub async fn set_requests_aside(work: &mut Transaction<'_>, fetch: &str, conditi
         let sql = format!(
             "UPDATE hayloft_fan_out SET state='failed',error=$4,ended_processes=$3,aside_until={},working=NULL,owner=NULL,until=NULL,\
              next_at=NULL WHERE \"fetch\"=$1 AND parent=$2",
-            work.inner.now(wait.as_secs().cast_signed())
+            tx.context.now(wait.as_secs().cast_signed())
         );
-        work.run(params, sql).await?;
+        tx.run(params, sql).await?;
     }
     Ok(())
 }
 
 /// A condition on a request `s`: it is not left alone, or a person has begun the run.
-pub fn may_be_made(inner: &Context, run: &str) -> String {
+pub fn may_be_made(context: &Context, run: &str) -> String {
     format!(
         "(s.aside_until IS NULL OR s.aside_until<={} OR EXISTS(SELECT 1 FROM hayloft_run AS by_hand WHERE by_hand.id={run} AND \
          by_hand.reason='hand'))",
-        inner.now(0)
+        context.now(0)
     )
 }

@@ -1,4 +1,4 @@
-//! Deletions that were too many, and wait for a person: which rows, and what was decided of them. Knows `hayloft_held`; deletes
+//! `hayloft_held`: deletions that were too many, and wait for a person: which rows, and what was decided of them. Deletes
 //! nothing itself.
 //!
 //! A decision is about rows, not about a number: whoever approves 40 rows has not approved 400 that are missing next time.
@@ -45,12 +45,12 @@ pub(crate) fn set(rows: &[i64]) -> RowSet {
 }
 
 /// All that is held of a fetch.
-pub(crate) async fn of(work: &mut Transaction<'_>, fetch: &str) -> Result<Held, StoreError> {
-    let mut params = work.params();
+pub(crate) async fn of(tx: &mut Transaction<'_>, fetch: &str) -> Result<Held, StoreError> {
+    let mut params = tx.params();
     params.add(fetch.to_owned())?;
     let sql = "SELECT decision,seen FROM hayloft_held WHERE \"fetch\"=$1".to_owned();
     let mut held = Held::default();
-    for line in work.all(params, sql).await? {
+    for line in tx.all(params, sql).await? {
         let (decision, bytes): (String, Vec<u8>) = (get(&line, 0)?, get(&line, 1)?);
         let rows = unpack(&bytes).ok_or_else(|| StoreError::Refused("a list of held rows is damaged".to_owned()))?;
         if let Some(decision) = Decision::ALL.into_iter().find(|known| known.name() == decision) {
@@ -61,35 +61,35 @@ pub(crate) async fn of(work: &mut Transaction<'_>, fetch: &str) -> Result<Held, 
 }
 
 /// Puts these rows in the place of all that was held of the fetch.
-pub(crate) async fn put(work: &mut Transaction<'_>, fetch: &str, run: i64, mut held: Held) -> Result<(), StoreError> {
-    let mut params = work.params();
+pub(crate) async fn put(tx: &mut Transaction<'_>, fetch: &str, run: i64, mut held: Held) -> Result<(), StoreError> {
+    let mut params = tx.params();
     params.add(fetch.to_owned())?;
     let sql = "DELETE FROM hayloft_held WHERE \"fetch\"=$1".to_owned();
-    work.run(params, sql).await?;
+    tx.run(params, sql).await?;
     for decision in Decision::ALL {
         let rows = held.of(decision);
         if rows.is_empty() {
             continue;
         }
         let bytes = pack(rows);
-        let mut params = work.params();
+        let mut params = tx.params();
         params.add(fetch.to_owned())?;
         params.add(decision.name())?;
         params.add(run)?;
         params.add((rows.len() as u64).cast_signed())?;
         params.add(bytes)?;
-        let now = work.inner.now(0);
+        let now = tx.context.now(0);
         let sql =
             format!("INSERT INTO hayloft_held(\"fetch\",decision,run,rows,seen,at) VALUES ($1,$2,$3,$4,$5,{now})");
-        work.run(params, sql).await?;
+        tx.run(params, sql).await?;
     }
     Ok(())
 }
 
 /// What waits for a decision.
-pub(crate) async fn open(inner: &Context) -> Result<Vec<HeldDeletion>, StoreError> {
+pub(crate) async fn open(context: &Context) -> Result<Vec<HeldDeletion>, StoreError> {
     let sql = "SELECT \"fetch\",rows,at FROM hayloft_held WHERE decision='open' ORDER BY \"fetch\"".to_owned();
-    let lines = inner.own.take().await?.fetch(inner.params().query(sql)).await?;
+    let lines = context.own.take().await?.fetch(context.params().query(sql)).await?;
     let held = lines.iter().map(|line| {
         Ok(HeldDeletion {
             fetch: get(line, 0)?,
@@ -101,25 +101,25 @@ pub(crate) async fn open(inner: &Context) -> Result<Vec<HeldDeletion>, StoreErro
 }
 
 /// Decides about the rows that are held of a fetch; gives how many they are, 0 when none is.
-pub(crate) async fn decide(inner: &Context, fetch: &str, decision: Decision) -> Result<u64, StoreError> {
-    let mut work = Transaction::begin(inner).await?;
+pub(crate) async fn decide(context: &Context, fetch: &str, decision: Decision) -> Result<u64, StoreError> {
+    let mut tx = Transaction::begin(context).await?;
     // One decision at a time, and none beside a run's own end.
-    let mut params = work.params();
+    let mut params = tx.params();
     params.add(fetch.to_owned())?;
-    let lock = work.inner.dialect.for_update();
+    let lock = tx.context.dialect.for_update();
     let sql = format!("SELECT run FROM hayloft_held WHERE \"fetch\"=$1 AND decision='open'{lock}");
-    let run: Option<i64> = work
+    let run: Option<i64> = tx
         .all(params, sql)
         .await?
         .first()
         .map(|line| get(line, 0))
         .transpose()?;
     let Some(run) = run else { return Ok(0) };
-    let mut held = of(&mut work, fetch).await?;
+    let mut held = of(&mut tx, fetch).await?;
     let mut decided = std::mem::take(&mut held.open);
     let count = decided.len() as u64;
     held.of(decision).append(&mut decided);
-    put(&mut work, fetch, run, held).await?;
-    work.commit().await?;
+    put(&mut tx, fetch, run, held).await?;
+    tx.commit().await?;
     Ok(count)
 }

@@ -40,12 +40,12 @@ pub(crate) fn newest(lines: &[Line]) -> Result<i64, StoreError> {
 }
 
 /// Writes a record; gives its number.
-pub(crate) async fn record(work: &mut Transaction<'_>) -> Result<i64, StoreError> {
-    let mut params = work.params();
-    params.add(work.inner.catalog.fingerprint.clone())?;
-    params.add(to_json(&work.inner.layout)?)?;
-    let now = work.inner.now(0);
+pub(crate) async fn record(tx: &mut Transaction<'_>) -> Result<i64, StoreError> {
+    let mut params = tx.params();
+    params.add(tx.context.catalog.fingerprint.clone())?;
+    params.add(to_json(&tx.context.layout)?)?;
+    let now = tx.context.now(0);
     let sql = format!("INSERT INTO hayloft_applied_layout(definition,layout,at) VALUES ($1,$2,{now}) RETURNING id");
-    let lines = work.all(params, sql).await?;
+    let lines = tx.all(params, sql).await?;
     lines.first().map_or(Ok(0), |line| get(line, 0))
 }

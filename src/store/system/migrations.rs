@@ -1,5 +1,5 @@
-//! The system tables: brought up to date in one transaction, so that a start that ends halfway has changed nothing. Knows
-//! the record of their versions; no table of a definition.
+//! `hayloft_migration`: the system tables brought up to date in one transaction, so that a start that ends halfway has changed
+//! nothing. Knows the record of their versions; no table of a definition.
 
 use migration::{Migrator, MigratorTrait};
 use sea_orm::TransactionTrait;
@@ -17,9 +17,9 @@ use crate::store::{
 pub(crate) const VERSIONS: &str = "SELECT version FROM hayloft_migration";
 
 /// Makes what is missing. The tool's own way is one transaction for each version, and on SQLite none.
-pub(crate) async fn bring_up(inner: &Context) -> Result<(), StoreError> {
-    let broken = |error: sea_orm::DbErr| open_error::cannot_migrate(&inner.place, error);
-    let connection = inner.writer()?.connection();
+pub(crate) async fn bring_up(context: &Context) -> Result<(), StoreError> {
+    let broken = |error: sea_orm::DbErr| open_error::cannot_migrate(&context.place, error);
+    let connection = context.writer()?.connection();
     let transaction = connection.begin().await.map_err(broken)?;
     Migrator::up(&transaction, None).await.map_err(broken)?;
     failpoint::point("open::system");

@@ -1,12 +1,11 @@
-//! The processes that harvest from one database: each gives signs of life and learns its place among the live ones.
-//! Knows the register; what a place is good for is known elsewhere.
+//! `hayloft_process`: the processes that harvest from one database, by their signs of life. Knows who is live; not what for.
 
 use std::sync::Arc;
 
 use crate::store::{
     context::Context,
     db::pool::{Line, get},
-    error::StoreError,
+    error::{StoreError, failed},
     tx::Transaction,
     types::{PROCESS_GONE, ProcessSeen},
 };
@@ -25,68 +24,68 @@ pub(crate) const FORGET_SECONDS: i64 = 3_600;
 pub(crate) const SEEN: &str = "id,by_hand,replaced,started_at,seen_at";
 
 /// Live at the time of the database: heard of lately, and not in the future of a clock that was set back.
-pub(crate) fn live(inner: &Context) -> String {
-    let (oldest, newest) = (inner.now(-GONE_SECONDS), inner.now(GONE_SECONDS));
+pub(crate) fn live(context: &Context) -> String {
+    let (oldest, newest) = (context.now(-GONE_SECONDS), context.now(GONE_SECONDS));
     format!("seen_at>{oldest} AND seen_at<={newest}")
 }
 
 /// Renews the entry of this process; true when it had none that counts.
-pub(crate) async fn beat(work: &mut Transaction<'_>, by_hand: bool) -> Result<bool, StoreError> {
-    let now = work.inner.now(0);
-    let mut params = work.params();
-    params.add(work.inner.process.to_string())?;
-    params.add(work.inner.catalog.fingerprint.clone())?;
+pub(crate) async fn beat(tx: &mut Transaction<'_>, by_hand: bool) -> Result<bool, StoreError> {
+    let now = tx.context.now(0);
+    let mut params = tx.params();
+    params.add(tx.context.process.to_string())?;
+    params.add(tx.context.catalog.fingerprint.clone())?;
     let sql = format!(
         "UPDATE hayloft_process SET seen_at={now},definition=$2 WHERE id=$1 AND replaced=0 AND {}",
-        live(work.inner)
+        live(tx.context)
     );
-    if work.run(params, sql).await? > 0 {
+    if tx.run(params, sql).await? > 0 {
         return Ok(false);
     }
-    enter(work, by_hand, false).await?;
+    enter(tx, by_hand, false).await?;
     Ok(true)
 }
 
 /// A sign of life without a claim to a place: the sources are for those whose definition is in force.
-pub(crate) async fn step_aside(work: &mut Transaction<'_>, by_hand: bool) -> Result<(), StoreError> {
-    enter(work, by_hand, true).await
+pub(crate) async fn step_aside(tx: &mut Transaction<'_>, by_hand: bool) -> Result<(), StoreError> {
+    enter(tx, by_hand, true).await
 }
 
-async fn enter(work: &mut Transaction<'_>, by_hand: bool, replaced: bool) -> Result<(), StoreError> {
-    let now = work.inner.now(0);
-    let mut params = work.params();
-    params.add(work.inner.process.to_string())?;
+async fn enter(tx: &mut Transaction<'_>, by_hand: bool, replaced: bool) -> Result<(), StoreError> {
+    let now = tx.context.now(0);
+    let mut params = tx.params();
+    params.add(tx.context.process.to_string())?;
     params.add(i64::from(by_hand))?;
     params.add(i64::from(replaced))?;
-    params.add(work.inner.catalog.fingerprint.clone())?;
+    params.add(tx.context.catalog.fingerprint.clone())?;
     let sql = format!(
         "INSERT INTO hayloft_process(id,by_hand,replaced,definition,started_at,seen_at) VALUES ($1,$2,$3,$4,{now},{now}) \
          ON CONFLICT(id) DO UPDATE SET by_hand=excluded.by_hand,replaced=excluded.replaced,definition=excluded.definition,\
          started_at=excluded.started_at,\
          seen_at=excluded.seen_at"
     );
-    work.run(params, sql).await.map(|_| ())
+    tx.run(params, sql).await.map(|_| ())
 }
 
 /// Takes this process out of the register.
-pub(crate) async fn leave(inner: &Context) -> Result<(), StoreError> {
-    if inner.is_alone() {
+pub(crate) async fn leave(context: &Context) -> Result<(), StoreError> {
+    if context.is_alone() {
         return Ok(());
     }
-    let mut params = inner.params();
-    params.add(inner.process.to_string())?;
+    let mut params = context.params();
+    params.add(context.process.to_string())?;
     let sql = "DELETE FROM hayloft_process WHERE id=$1".to_owned();
-    let left = inner.writer()?.execute(params.query(sql)).await;
-    left.map_err(crate::store::error::failed).map(|_| ())
+    let left = context.writer()?.execute(params.query(sql)).await;
+    left.map_err(failed).map(|_| ())
 }
 
 /// The live ones, the oldest first.
-pub(crate) async fn all(inner: &Context) -> Result<Vec<ProcessSeen>, StoreError> {
+pub(crate) async fn all(context: &Context) -> Result<Vec<ProcessSeen>, StoreError> {
     let sql = format!(
         "SELECT {SEEN} FROM hayloft_process WHERE {} ORDER BY started_at,id",
-        live(inner)
+        live(context)
     );
-    let found = inner.own.take().await?.fetch(inner.params().query(sql)).await?;
+    let found = context.own.take().await?.fetch(context.params().query(sql)).await?;
     found.iter().map(read).collect()
 }
 

@@ -1,6 +1,8 @@
 //! `hayloft_quarantine`: records that were rejected, as far as they are kept. Knows that table; not why a record is rejected.
 
 use crate::{
+    catalog::FetchId,
+    layout::ROW_COLUMN,
     store::{
         bulk::delete_where,
         context::{self, Context},
@@ -17,64 +19,74 @@ use crate::{
 
 use super::clock;
 
+/// Forgets refused records of answers about rows that a changed definition has removed.
+pub(crate) async fn forget_refused(tx: &mut Transaction<'_>, run: &Run, fetch: FetchId) -> Result<(), StoreError> {
+    let each = context::each(tx.context, fetch)?;
+    let sql = format!(
+        "DELETE FROM hayloft_quarantine WHERE \"fetch\"=$1 AND parent IS NOT NULL \
+         AND NOT EXISTS (SELECT 1 FROM {} AS p WHERE p.{}=hayloft_quarantine.parent)",
+        tx.quote(&tx.tables(each.parent).table.name),
+        tx.quote(ROW_COLUMN),
+    );
+    let mut params = tx.params();
+    params.add(run.fetch.clone())?;
+    tx.run(params, sql).await.map(|_| ())
+}
+
 /// Forgets what earlier answers about these rows had that was refused.
-pub async fn forget_of(work: &mut Transaction<'_>, fetch: &str, parents: &[i64]) -> Result<(), StoreError> {
+pub async fn forget_of(tx: &mut Transaction<'_>, fetch: &str, parents: &[i64]) -> Result<(), StoreError> {
     let name = Value::Text(fetch.to_owned());
     let of: Vec<Vec<Value>> = parents.iter().map(|row| vec![name.clone(), Value::Int(*row)]).collect();
     let columns = [("fetch", Kind::Text), ("parent", Kind::Int)];
-    delete_where(work, "hayloft_quarantine", &columns, &of).await
+    delete_where(tx, "hayloft_quarantine", &columns, &of).await
 }
 
-pub(crate) async fn forget(work: &mut Transaction<'_>, id: i64) -> Result<(), StoreError> {
-    let mut params = work.params();
+pub(crate) async fn forget(tx: &mut Transaction<'_>, id: i64) -> Result<(), StoreError> {
+    let mut params = tx.params();
     params.add(id)?;
-    work.run(params, "DELETE FROM hayloft_quarantine WHERE id=$1".to_owned())
+    tx.run(params, "DELETE FROM hayloft_quarantine WHERE id=$1".to_owned())
         .await?;
     Ok(())
 }
 
 /// The number of the new entry.
-pub(crate) async fn insert_refused(
-    work: &mut Transaction<'_>,
-    run: &Run,
-    refused: &Refused,
-) -> Result<i64, StoreError> {
-    let mut params = work.params();
+pub(crate) async fn insert_refused(tx: &mut Transaction<'_>, run: &Run, refused: &Refused) -> Result<i64, StoreError> {
+    let mut params = tx.params();
     params.add(run.id)?;
     params.add(run.fetch.clone())?;
     params.add(refused.key.clone())?;
     params.add(refused.reason.clone())?;
     params.add(refused.record.clone())?;
-    let now = work.inner.dialect.now(0);
+    let now = tx.context.dialect.now(0);
     let sql = format!(
         "INSERT INTO hayloft_quarantine(run,\"fetch\",row_key,reason,record,at) VALUES ($1,$2,$3,$4,$5,{now}) RETURNING id"
     );
-    work.all(params, sql).await?.first().map_or(Ok(0), |row| get(row, 0))
+    tx.all(params, sql).await?.first().map_or(Ok(0), |row| get(row, 0))
 }
 
 /// Notes which request brought the refused records of a page, from the first of them on.
 pub(crate) async fn name_refused(
-    work: &mut Transaction<'_>,
+    tx: &mut Transaction<'_>,
     run: &Run,
     first: i64,
     request: &str,
 ) -> Result<(), StoreError> {
-    let mut params = work.params();
+    let mut params = tx.params();
     params.add(request.to_owned())?;
     params.add(first)?;
     params.add(run.id)?;
     let sql = "UPDATE hayloft_quarantine SET request=$1 WHERE id>=$2 AND run=$3";
-    work.run(params, sql.to_owned()).await?;
+    tx.run(params, sql.to_owned()).await?;
     Ok(())
 }
 
-pub(crate) async fn newest(inner: &Context, fetch: &str, limit: u32) -> Result<Vec<Refused>, StoreError> {
-    let mut params = inner.params();
+pub(crate) async fn newest(context: &Context, fetch: &str, limit: u32) -> Result<Vec<Refused>, StoreError> {
+    let mut params = context.params();
     params.add(fetch.to_owned())?;
     params.add(i64::from(limit))?;
     let sql =
         "SELECT row_key,reason,record FROM hayloft_quarantine WHERE \"fetch\"=$1 ORDER BY id DESC LIMIT $2".to_owned();
-    let found = context::ask(inner, params, sql).await?;
+    let found = context::ask(context, params, sql).await?;
     found
         .iter()
         .map(|row| {
@@ -89,13 +101,13 @@ pub(crate) async fn newest(inner: &Context, fetch: &str, limit: u32) -> Result<V
 }
 
 pub(crate) async fn list(
-    inner: &Context,
+    context: &Context,
     filter: &RejectedFilter,
     after: i64,
     limit: u32,
 ) -> Result<Vec<Rejected>, StoreError> {
     let mut asked = Asked {
-        params: inner.params(),
+        params: context.params(),
         count: 2,
         conditions: String::new(),
     };
@@ -128,7 +140,7 @@ pub(crate) async fn list(
          WHERE q.id>$1{} ORDER BY q.id LIMIT $2",
         asked.conditions
     );
-    let lines = inner.own.take().await?.fetch(asked.params.query(sql)).await?;
+    let lines = context.own.take().await?.fetch(asked.params.query(sql)).await?;
     lines.iter().map(rejected).collect()
 }
 

@@ -9,48 +9,65 @@ use crate::store::{
     types::{RequestState, Run},
 };
 
+/// Of an unchanged request that was all of the last run: how many rows it stands for, if no row of its type was written since that
+/// run ended.
+pub async fn rests(tx: &mut Transaction<'_>, run: &Run, request: &str) -> Result<Option<u64>, StoreError> {
+    let mut params = tx.params();
+    params.add(run.fetch.clone())?;
+    params.add(request.to_owned())?;
+    params.add(tx.context.catalog.fingerprint.clone())?;
+    params.text(&tx.tables(run.entity).table.name)?;
+    // Rows that wait for a decision may have got one.
+    let sql = "SELECT s.brought FROM hayloft_request_state AS s JOIN hayloft_row_number AS n ON n.written=s.written \
+               WHERE s.\"fetch\"=$1 AND s.request=$2 AND s.definition=$3 AND n.name=$4 AND s.brought IS NOT NULL \
+               AND NOT EXISTS (SELECT 1 FROM hayloft_held AS h WHERE h.\"fetch\"=$1)";
+    let lines = tx.all(params, sql.to_owned()).await?;
+    let brought: Option<i64> = lines.first().map(|line| get(line, 0)).transpose()?;
+    Ok(brought.map(i64::unsigned_abs))
+}
+
 /// Forgets the pages that a complete run did not visit: they may list rows that are gone now, which their validators would
 /// hide, and pages that are never asked for again would pile up. `all` forgets those that it did visit, too.
-pub(crate) async fn forget_unvisited(work: &mut Transaction<'_>, run: &Run, all: bool) -> Result<(), StoreError> {
-    let mut params = work.params();
+pub(crate) async fn forget_unvisited(tx: &mut Transaction<'_>, run: &Run, all: bool) -> Result<(), StoreError> {
+    let mut params = tx.params();
     params.add(run.fetch.clone())?;
     params.add(run.id)?;
     params.add(all)?;
     let sql = "DELETE FROM hayloft_request_state WHERE \"fetch\"=$1 AND (run<>$2 OR $3)";
-    work.run(params, sql.to_owned()).await?;
+    tx.run(params, sql.to_owned()).await?;
     Ok(())
 }
 
 /// Makes an unchanged request this run's; gives how many of its records are refused still.
-pub async fn take_over(work: &mut Transaction<'_>, run: &Run, request: &str) -> Result<u64, StoreError> {
-    let mut params = work.params();
+pub async fn take_over(tx: &mut Transaction<'_>, run: &Run, request: &str) -> Result<u64, StoreError> {
+    let mut params = tx.params();
     params.add(run.fetch.clone())?;
     params.add(request.to_owned())?;
     params.add(run.id)?;
     let sql = "UPDATE hayloft_quarantine SET run=$3 WHERE \"fetch\"=$1 AND request=$2 AND run=\
                (SELECT run FROM hayloft_request_state WHERE \"fetch\"=$1 AND request=$2)";
-    let refused = work.run(params, sql.to_owned()).await?;
-    let mut params = work.params();
+    let refused = tx.run(params, sql.to_owned()).await?;
+    let mut params = tx.params();
     params.add(run.fetch.clone())?;
     params.add(request.to_owned())?;
     params.add(run.id)?;
     let sql = "UPDATE hayloft_request_state SET run=$3 WHERE \"fetch\"=$1 AND request=$2";
-    work.run(params, sql.to_owned()).await?;
+    tx.run(params, sql.to_owned()).await?;
     Ok(refused)
 }
 
 /// What a request brought when it was last read, by the definition in force, and the print of its rows.
 pub(crate) async fn remembered(
-    work: &mut Transaction<'_>,
+    tx: &mut Transaction<'_>,
     run: &Run,
     request: &str,
 ) -> Result<Option<(Vec<i64>, Option<i64>)>, StoreError> {
-    let mut params = work.params();
+    let mut params = tx.params();
     params.add(run.fetch.clone())?;
     params.add(request.to_owned())?;
-    params.add(work.inner.catalog.fingerprint.clone())?;
+    params.add(tx.context.catalog.fingerprint.clone())?;
     let sql = "SELECT seen,print FROM hayloft_request_state WHERE \"fetch\"=$1 AND request=$2 AND definition=$3";
-    let lines = work.all(params, sql.to_owned()).await?;
+    let lines = tx.all(params, sql.to_owned()).await?;
     let Some(line) = lines.first() else { return Ok(None) };
     let bytes: Vec<u8> = get(line, 0)?;
     let rows =
@@ -60,16 +77,16 @@ pub(crate) async fn remembered(
 
 /// Remembers a page with the rows that it brought.
 pub async fn remember(
-    work: &mut Transaction<'_>,
+    tx: &mut Transaction<'_>,
     run: &Run,
     state: &RequestState,
     seen: Vec<u8>,
     print: Print,
 ) -> Result<(), StoreError> {
-    let mut params = work.params();
+    let mut params = tx.params();
     params.add(run.fetch.clone())?;
     params.add(state.request.clone())?;
-    params.add(work.inner.catalog.fingerprint.clone())?;
+    params.add(tx.context.catalog.fingerprint.clone())?;
     params.add(run.id)?;
     params.add(state.etag.clone())?;
     params.add(state.last_modified.clone())?;
@@ -84,13 +101,13 @@ pub async fn remember(
                definition=excluded.definition,run=excluded.run,etag=excluded.etag,last_modified=excluded.last_modified,\
                body_hash=excluded.body_hash,page=excluded.page,rows=excluded.rows,seen=excluded.seen,print=excluded.print,\
                written=NULL,brought=NULL";
-    work.run(params, sql.to_owned()).await?;
+    tx.run(params, sql.to_owned()).await?;
     Ok(())
 }
 
 /// Remembers what the headers of an unchanged page say anew; its rows are those that it had.
-pub async fn refresh(work: &mut Transaction<'_>, run: &Run, state: &RequestState) -> Result<(), StoreError> {
-    let mut params = work.params();
+pub async fn refresh(tx: &mut Transaction<'_>, run: &Run, state: &RequestState) -> Result<(), StoreError> {
+    let mut params = tx.params();
     params.add(run.fetch.clone())?;
     params.add(state.request.clone())?;
     params.add(state.etag.clone())?;
@@ -99,16 +116,16 @@ pub async fn refresh(work: &mut Transaction<'_>, run: &Run, state: &RequestState
     params.add(state.page.clone())?;
     let sql = "UPDATE hayloft_request_state SET etag=$3,last_modified=$4,body_hash=$5,page=$6 \
                WHERE \"fetch\"=$1 AND request=$2";
-    work.run(params, sql.to_owned()).await?;
+    tx.run(params, sql.to_owned()).await?;
     Ok(())
 }
 
 /// Forgets a page, so that it is read in full next time.
-pub async fn forget(work: &mut Transaction<'_>, run: &Run, request: &str) -> Result<(), StoreError> {
-    let mut params = work.params();
+pub async fn forget(tx: &mut Transaction<'_>, run: &Run, request: &str) -> Result<(), StoreError> {
+    let mut params = tx.params();
     params.add(run.fetch.clone())?;
     params.add(request.to_owned())?;
-    work.run(
+    tx.run(
         params,
         "DELETE FROM hayloft_request_state WHERE \"fetch\"=$1 AND request=$2".to_owned(),
     )
@@ -116,14 +133,14 @@ pub async fn forget(work: &mut Transaction<'_>, run: &Run, request: &str) -> Res
     Ok(())
 }
 
-pub(crate) async fn of(inner: &Context, fetch: &str, request: &str) -> Result<Option<RequestState>, StoreError> {
-    let mut params = inner.params();
+pub(crate) async fn of(context: &Context, fetch: &str, request: &str) -> Result<Option<RequestState>, StoreError> {
+    let mut params = context.params();
     params.add(fetch.to_owned())?;
     params.add(request.to_owned())?;
-    params.add(inner.catalog.fingerprint.clone())?;
+    params.add(context.catalog.fingerprint.clone())?;
     let sql = "SELECT request,etag,last_modified,body_hash,page,rows FROM hayloft_request_state \
                WHERE \"fetch\"=$1 AND request=$2 AND definition=$3";
-    let rows = context::ask(inner, params, sql.to_owned()).await?;
+    let rows = context::ask(context, params, sql.to_owned()).await?;
     let Some(row) = rows.first() else { return Ok(None) };
     Ok(Some(RequestState {
         request: get(row, 0)?,

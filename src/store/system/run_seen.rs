@@ -3,16 +3,16 @@
 use crate::store::{error::StoreError, state::row_set, tx::Transaction, types::Run};
 
 pub(crate) async fn insert_seen(
-    work: &mut Transaction<'_>,
+    tx: &mut Transaction<'_>,
     run: &Run,
     part: i64,
     rows: &mut Vec<i64>,
 ) -> Result<(), StoreError> {
-    let mut params = work.params();
+    let mut params = tx.params();
     params.add(run.id)?;
     params.add(part)?;
     params.add(row_set::pack(rows))?;
-    work.run(
+    tx.run(
         params,
         "INSERT INTO hayloft_run_seen(run,part,rows) VALUES ($1,$2,$3)".to_owned(),
     )
@@ -20,10 +20,10 @@ pub(crate) async fn insert_seen(
     Ok(())
 }
 
-pub async fn forget(work: &mut Transaction<'_>, run: i64) -> Result<(), StoreError> {
-    let mut params = work.params();
+pub async fn forget(tx: &mut Transaction<'_>, run: i64) -> Result<(), StoreError> {
+    let mut params = tx.params();
     params.add(run)?;
     let sql = "DELETE FROM hayloft_run_seen WHERE run=$1".to_owned();
-    work.run(params, sql).await?;
+    tx.run(params, sql).await?;
     Ok(())
 }

@@ -1,49 +1,154 @@
 //! `hayloft_run`: the ledger's rows, their fences, leases and ends. Knows states; not why a run begins or ends.
 
+use chrono::{DateTime, Utc};
+
 use crate::store::{
     context::Context,
-    db::pool::{Line, get},
+    db::{
+        failpoint,
+        pool::{Line, get},
+    },
     error::StoreError,
     state::row_set,
     tx::Transaction,
-    types::{Hold, LEASE, Run, RunState, RunSummary, Told},
+    types::{Checkpoint, Due, Hold, LEASE, RESUME_MAX, Run, RunState, RunSummary, Told},
 };
 
 use super::clock;
 
+pub(crate) async fn added(tx: &mut Transaction<'_>, run: &Run) -> Result<u64, StoreError> {
+    let mut params = tx.params();
+    params.add(run.id)?;
+    let rows = tx
+        .all(params, "SELECT new_rows FROM hayloft_run WHERE id=$1".to_owned())
+        .await?;
+    let count: i64 = rows.first().map_or(Ok(0), |row| get(row, 0))?;
+    Ok(count.unsigned_abs())
+}
+
+/// The run of a fetch that began last, as far as taking it over needs it.
+pub(crate) struct Newest {
+    pub(crate) id: i64,
+    pub(crate) slot: DateTime<Utc>,
+    pub(crate) hold: Hold,
+    pub(crate) fence: i64,
+    pub(crate) definition: String,
+    /// Young enough to be gone on with.
+    pub(crate) fresh: bool,
+    pub(crate) checkpoint: Option<Checkpoint>,
+    pub(crate) part: i64,
+    /// The large page that it had in hand.
+    pub(crate) working: Option<String>,
+}
+
+pub(crate) async fn newest(tx: &mut Transaction<'_>, fetch: &str) -> Result<Option<Newest>, StoreError> {
+    let mut params = tx.params();
+    params.add(fetch.to_owned())?;
+    let oldest = -i64::try_from(RESUME_MAX.as_secs()).unwrap_or(i64::MAX);
+    let sql = format!(
+        "SELECT {SUMMARY},{},fence,definition,heartbeat_at>={},checkpoint,checkpoint_pages,checkpoint_rows,checkpoint_part,working \
+         FROM hayloft_run WHERE \"fetch\"=$1 AND state<>'queued' ORDER BY turn DESC,id DESC LIMIT 1{}",
+        lease_over(tx.context),
+        tx.context.now(oldest),
+        tx.context.dialect.for_update()
+    );
+    let rows = tx.all(params, sql).await?;
+    rows.first().map(|row| read_newest(tx.context, row)).transpose()
+}
+
+fn read_newest(context: &Context, row: &Line) -> Result<Newest, StoreError> {
+    let run = summary(row)?;
+    let (over, fence): (bool, i64) = (get(row, SUMMARY_COLUMNS)?, get(row, SUMMARY_COLUMNS + 1)?);
+    let next: Option<String> = get(row, SUMMARY_COLUMNS + 4)?;
+    let (pages, rows): (i64, i64) = (get(row, SUMMARY_COLUMNS + 5)?, get(row, SUMMARY_COLUMNS + 6)?);
+    Ok(Newest {
+        id: run.id,
+        slot: run.slot,
+        hold: hold(context, &run, fence, over),
+        fence,
+        definition: get(row, SUMMARY_COLUMNS + 2)?,
+        fresh: get(row, SUMMARY_COLUMNS + 3)?,
+        checkpoint: next.map(|next| Checkpoint {
+            next,
+            pages: pages.unsigned_abs(),
+            rows: rows.unsigned_abs(),
+        }),
+        part: get(row, SUMMARY_COLUMNS + 7)?,
+        working: get(row, SUMMARY_COLUMNS + 8)?,
+    })
+}
+
+/// Puts a slot into the ledger; `None` when it is there already.
+pub async fn queue(tx: &mut Transaction<'_>, fetch: &str, due: Due) -> Result<Option<i64>, StoreError> {
+    let mut params = tx.params();
+    params.add(fetch.to_owned())?;
+    params.add(clock::slot_text(due.slot))?;
+    params.add(due.reason.name())?;
+    params.add(tx.context.catalog.fingerprint.clone())?;
+    let now = tx.context.now(0);
+    let sql = format!(
+        "INSERT INTO hayloft_run(\"fetch\",slot,reason,definition,state,fence,started_at,heartbeat_at,lease_until) \
+         VALUES ($1,$2,$3,$4,'queued',0,{now},{now},{now}) ON CONFLICT(\"fetch\",slot) DO NOTHING RETURNING id"
+    );
+    let rows = tx.all(params, sql).await?;
+    failpoint::point("claim::queued");
+    rows.first().map(|row| get(row, 0)).transpose()
+}
+
+pub(crate) async fn is_waiting(tx: &mut Transaction<'_>, fetch: &str) -> Result<bool, StoreError> {
+    let mut params = tx.params();
+    params.add(fetch.to_owned())?;
+    let sql = "SELECT id FROM hayloft_run WHERE \"fetch\"=$1 AND state='queued' LIMIT 1".to_owned();
+    Ok(!tx.all(params, sql).await?.is_empty())
+}
+
+/// Takes the oldest waiting slots out again, and those of a clock that ran ahead: they come again when it is time.
+pub(crate) async fn leave_out(tx: &mut Transaction<'_>, fetch: &str, keep: usize) -> Result<(), StoreError> {
+    let mut params = tx.params();
+    params.add(fetch.to_owned())?;
+    params.add(i64::try_from(keep).unwrap_or(i64::MAX))?;
+    let now = tx.context.now(0);
+    let sql = format!(
+        "DELETE FROM hayloft_run WHERE \"fetch\"=$1 AND state='queued' AND (slot>{now} OR id NOT IN \
+         (SELECT id FROM hayloft_run WHERE \"fetch\"=$1 AND state='queued' AND slot<={now} ORDER BY slot DESC LIMIT $2))"
+    );
+    tx.run(params, sql).await?;
+    Ok(())
+}
+
 /// Notes the large page that a run takes in hand, as people see it; none: a small one.
-pub async fn working(inner: &Context, run: &Run, place: Option<&str>) -> Result<(), StoreError> {
-    let mut work = Transaction::begin(inner).await?;
-    let mut params = work.params();
+pub async fn working(context: &Context, run: &Run, place: Option<&str>) -> Result<(), StoreError> {
+    let mut tx = Transaction::begin(context).await?;
+    let mut params = tx.params();
     params.add(run.id)?;
     params.add(run.fence)?;
     params.add(place.map(str::to_owned))?;
     let sql = "UPDATE hayloft_run SET working=$3 WHERE id=$1 AND fence=$2 AND state='running'".to_owned();
-    if work.era != run.era || work.run(params, sql).await? == 0 {
+    if tx.generation != run.generation || tx.run(params, sql).await? == 0 {
         return Err(StoreError::Fenced);
     }
-    work.commit().await
+    tx.commit().await
 }
 
 /// Notes which rows came several times.
-pub async fn note_repeating(work: &mut Transaction<'_>, run: &Run, copied: &[i64]) -> Result<(), StoreError> {
+pub async fn note_repeating(tx: &mut Transaction<'_>, run: &Run, copied: &[i64]) -> Result<(), StoreError> {
     if copied.is_empty() {
         return Ok(());
     }
-    let mut params = work.params();
+    let mut params = tx.params();
     params.add(run.id)?;
     params.add(row_set::pack(&mut copied.to_vec()))?;
     let sql = "UPDATE hayloft_run SET repeating=$2 WHERE id=$1".to_owned();
-    work.run(params, sql).await.map(|_| ())
+    tx.run(params, sql).await.map(|_| ())
 }
 
 /// The rows whose key came several times in the last complete run.
-pub(crate) async fn repeating(work: &mut Transaction<'_>, fetch: &str) -> Result<row_set::RowSet, StoreError> {
-    let mut params = work.params();
+pub(crate) async fn repeating(tx: &mut Transaction<'_>, fetch: &str) -> Result<row_set::RowSet, StoreError> {
+    let mut params = tx.params();
     params.add(fetch.to_owned())?;
     let sql =
         "SELECT repeating FROM hayloft_run WHERE \"fetch\"=$1 AND state='complete' ORDER BY turn DESC,id DESC LIMIT 1";
-    let rows = work.all(params, sql.to_owned()).await?;
+    let rows = tx.all(params, sql.to_owned()).await?;
     let bytes: Option<Vec<u8>> = rows.first().map_or(Ok(None), |row| get(row, 0))?;
     let mut repeating = row_set::RowSet::default();
     for row in bytes.and_then(|bytes| row_set::unpack(&bytes)).unwrap_or_default() {
@@ -104,63 +209,63 @@ pub(crate) fn summary(row: &Line) -> Result<RunSummary, StoreError> {
 }
 
 /// A process that opens the database for writing is its only one: whatever was running was interrupted.
-pub(crate) async fn interrupt_all(inner: &Context) -> Result<(), StoreError> {
-    let mut work = Transaction::begin(inner).await?;
-    work.run(
-        work.params(),
+pub(crate) async fn interrupt_all(context: &Context) -> Result<(), StoreError> {
+    let mut tx = Transaction::begin(context).await?;
+    tx.run(
+        tx.params(),
         "UPDATE hayloft_run SET state='interrupted' WHERE state='running'".to_owned(),
     )
     .await?;
-    work.commit().await
+    tx.commit().await
 }
 
-pub(crate) async fn heartbeat(inner: &Context, run: &Run) -> Result<(), StoreError> {
-    let mut work = Transaction::begin(inner).await?;
-    let mut params = work.params();
+pub(crate) async fn heartbeat(context: &Context, run: &Run) -> Result<(), StoreError> {
+    let mut tx = Transaction::begin(context).await?;
+    let mut params = tx.params();
     params.add(run.id)?;
     params.add(run.fence)?;
     let sql = format!(
         "UPDATE hayloft_run SET heartbeat_at={},lease_until={} WHERE id=$1 AND fence=$2 AND state='running'",
-        inner.now(0),
-        inner.now(LEASE_SECONDS)
+        context.now(0),
+        context.now(LEASE_SECONDS)
     );
-    if work.era != run.era || work.run(params, sql).await? == 0 {
+    if tx.generation != run.generation || tx.run(params, sql).await? == 0 {
         return Err(StoreError::Fenced);
     }
-    work.commit().await
+    tx.commit().await
 }
 
 /// Refuses the writes of a run that was taken over, has ended, or whose lease is over. The row stays locked until the
 /// transaction ends, so that nobody takes the run over in between.
-pub(crate) async fn check_fence(work: &mut Transaction<'_>, run: &Run) -> Result<(), StoreError> {
+pub(crate) async fn check_fence(tx: &mut Transaction<'_>, run: &Run) -> Result<(), StoreError> {
     // Elsewhere the same numbers may be another run's.
-    if work.era != run.era {
+    if tx.generation != run.generation {
         return Err(StoreError::Fenced);
     }
-    let mut params = work.params();
+    let mut params = tx.params();
     params.add(run.id)?;
     params.add(run.fence)?;
-    let (now, lock) = (work.inner.now(0), work.inner.dialect.for_update());
+    let (now, lock) = (tx.context.now(0), tx.context.dialect.for_update());
     let sql =
         format!("SELECT id FROM hayloft_run WHERE id=$1 AND fence=$2 AND state='running' AND lease_until>{now}{lock}");
-    match work.all(params, sql).await?.is_empty() {
+    match tx.all(params, sql).await?.is_empty() {
         true => Err(StoreError::Fenced),
         false => Ok(()),
     }
 }
 
 /// A condition: the lease of a running run is over.
-pub(crate) fn lease_over(inner: &Context) -> String {
-    let (now, latest) = (inner.now(0), inner.now(LEASE_SECONDS + CLOCK_SLACK_SECONDS));
+pub(crate) fn lease_over(context: &Context) -> String {
+    let (now, latest) = (context.now(0), context.now(LEASE_SECONDS + CLOCK_SLACK_SECONDS));
     format!("(lease_until<={now} OR lease_until>{latest})")
 }
 
 /// Who has a run in hand. `over` is what [`lease_over`] said of it.
-pub(crate) fn hold(inner: &Context, run: &RunSummary, fence: i64, over: bool) -> Hold {
+pub(crate) fn hold(context: &Context, run: &RunSummary, fence: i64, over: bool) -> Hold {
     match run.state {
         // What this process started and still works at will itself find out that its lease is over.
-        RunState::Running if inner.runs.has(run.id, fence, inner.ground.era()) => Hold::Held,
-        RunState::Running if over || run.owner.as_deref() == Some(&*inner.process) => Hold::Free,
+        RunState::Running if context.runs.has(run.id, fence, context.guard.generation()) => Hold::Held,
+        RunState::Running if over || run.owner.as_deref() == Some(&*context.process) => Hold::Free,
         RunState::Running => Hold::Held,
         RunState::Interrupted if run.finished_at.is_none() => Hold::Free,
         _ => Hold::Ended,
@@ -168,21 +273,21 @@ pub(crate) fn hold(inner: &Context, run: &RunSummary, fence: i64, over: bool) ->
 }
 
 /// Notes what a person should know of a run.
-pub(crate) async fn tell(work: &mut Transaction<'_>, run: &Run, told: &Told) -> Result<(), StoreError> {
+pub(crate) async fn tell(tx: &mut Transaction<'_>, run: &Run, told: &Told) -> Result<(), StoreError> {
     if *told == Told::default() {
         return Ok(());
     }
     let notes = serde_json::to_string(&told.notes).map_err(|error| StoreError::Database(Box::new(error)))?;
-    let mut params = work.params();
+    let mut params = tx.params();
     params.add(run.id)?;
     params.add(told.doubt.clone())?;
     params.add(notes)?;
     let sql = "UPDATE hayloft_run SET doubt=$2,notes=$3 WHERE id=$1".to_owned();
-    work.run(params, sql).await.map(|_| ())
+    tx.run(params, sql).await.map(|_| ())
 }
 
 /// Keeps the ledger and the quarantine within their bounds.
-pub(crate) async fn prune(work: &mut Transaction<'_>, fetch: &str) -> Result<(), StoreError> {
+pub(crate) async fn prune(tx: &mut Transaction<'_>, fetch: &str) -> Result<(), StoreError> {
     let ended = "\"fetch\"=$1 AND state NOT IN ('queued','running')";
     // What is refused of an answer about a row stays with that answer.
     let of_runs = "\"fetch\"=$1 AND parent IS NULL";
@@ -190,7 +295,7 @@ pub(crate) async fn prune(work: &mut Transaction<'_>, fetch: &str) -> Result<(),
         ("hayloft_quarantine", "run", QUARANTINE_RUNS_KEPT, of_runs),
         ("hayloft_run", "id", RUNS_KEPT, ended),
     ] {
-        let mut params = work.params();
+        let mut params = tx.params();
         params.add(fetch.to_owned())?;
         params.add(kept)?;
         // The newest complete run stays however old it is: it tells when all was last right. So does the newest without a doubt.
@@ -206,7 +311,7 @@ pub(crate) async fn prune(work: &mut Transaction<'_>, fetch: &str) -> Result<(),
             newest(""),
             newest(" AND doubt IS NULL")
         );
-        work.run(params, sql).await?;
+        tx.run(params, sql).await?;
     }
     Ok(())
 }

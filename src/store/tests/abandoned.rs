@@ -47,7 +47,7 @@ async fn an_abandoned_load_leaves_a_clean_connection() {
     let bench = bench_on(On::Postgres).await;
     let store = &bench.store;
     let run = start(store, "Tag", TAG, 0).await;
-    let mut holder = tx::Transaction::begin(&store.inner).await.expect("a transaction");
+    let mut holder = tx::Transaction::begin(&store.context).await.expect("a transaction");
     let taken = "INSERT INTO tag(_row,id,name,_hash) VALUES (9,'a','a',0)".to_owned();
     holder.run(holder.params(), taken).await.expect("a row");
     let abandoned = tokio::spawn({

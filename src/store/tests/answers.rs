@@ -246,10 +246,10 @@ async fn an_answer_waits_for_the_deletion_of_its_row() {
     harvest(&store, "Item", ITEM, 0, vec![item("a"), item("b")]).await;
     let row = number(&store, "SELECT _row FROM item WHERE id='a'").await;
     let deleting = start(&store, "Item", ITEM, 1).await;
-    let mut work = batch::Batch::begin(&store.inner).await.expect("a transaction");
-    turns::take_turn(&mut work, &deleting, None).await.expect("its turn");
+    let mut batch = batch::Batch::begin(&store.context).await.expect("a transaction");
+    turns::take_turn(&mut batch, &deleting, None).await.expect("its turn");
     let gone = vec![(row, vec![text("a")])];
-    delete::delete(&mut work, ITEM, gone).await.expect("a deletion");
+    delete::delete(&mut batch, ITEM, gone).await.expect("a deletion");
     let (run, parents) = claim(&store, 2).await;
     assert_eq!(parents.len(), 2, "it is not committed yet");
     let says = |parent: Parent| answer(parent, Says::Rows(vec![recipe("r", None)], vec![]));
@@ -260,7 +260,7 @@ async fn an_answer_waits_for_the_deletion_of_its_row() {
     while number(&store, waits).await == 0 && !answering.is_finished() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    work.finish(&deleting, Trace::Again).await.expect("a commit");
+    batch.finish(&deleting, Trace::Again).await.expect("a commit");
     answering.await.expect("no panic").expect("a commit");
     assert_eq!(lines(&store, "SELECT owner_id FROM item_recipes").await, ["b"]);
     let of_a = "SELECT op FROM hayloft_change_log WHERE row_key='[\"a\"]' ORDER BY seq";

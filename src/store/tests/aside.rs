@@ -23,7 +23,7 @@ async fn claimed(store: &Store) -> Option<Run> {
 /// Seconds until the fetch may begin again, about.
 async fn left_alone(store: &Store) -> i64 {
     for seconds in [3_700, 1_900, 130, 70, 10] {
-        let until = store.inner.now(seconds);
+        let until = store.context.now(seconds);
         let earlier = format!("SELECT CAST(count(*) AS BIGINT) FROM hayloft_fetch WHERE aside_until>{until}");
         if number(store, &earlier).await > 0 {
             return seconds;

@@ -55,7 +55,11 @@ async fn a_search_ends_with_its_statements_time() {
         let error = store.read(&search(test, &pattern), &[]).await.expect_err("too slow");
         assert!(matches!(error, StoreError::Timeout(_)), "{test:?}: {error:?}");
     }
-    assert_eq!(store.inner.readers.replaced.load(Ordering::Relaxed), 0, "it was heard");
+    assert_eq!(
+        store.context.readers.replaced.load(Ordering::Relaxed),
+        0,
+        "it was heard"
+    );
     // The same by instr would take the product of both lengths.
     let part = format!("{}b", "a".repeat(999));
     let answer = store.read(&search(TextTest::Contains, &part), &[]).await;
@@ -74,7 +78,7 @@ async fn a_reader_that_hears_nothing_is_replaced() {
     );
     let error = store.read(&deaf, &[]).await.expect_err("too slow");
     assert!(matches!(error, StoreError::Timeout(_)), "{error:?}");
-    let replaced = || store.inner.readers.replaced.load(Ordering::Relaxed);
+    let replaced = || store.context.readers.replaced.load(Ordering::Relaxed);
     while replaced() == 0 {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
@@ -139,7 +143,7 @@ async fn the_log_is_folded_in_when_its_reader_has_ended() {
     let runs = reader.query_row("SELECT count(*) FROM hayloft_run", [], |row| row.get::<_, i64>(0));
     assert_eq!(runs.ok(), Some(0));
     harvest(&store, "Item", ITEM, 0, vec![item("i", "n", 1.0, None, &[])]).await;
-    let journal = &store.inner.journal;
+    let journal = &store.context.journal;
     // It was tried in vain, and more than once.
     while journal.hindered() < 2 {
         tokio::time::sleep(Duration::from_millis(20)).await;

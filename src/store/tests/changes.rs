@@ -41,8 +41,8 @@ async fn plan(url: &DatabaseUrl, text: &str) -> Vec<String> {
 
 /// The rows of a statement as text, columns with `|` between.
 pub async fn lines(store: &Store, sql: &str) -> Vec<String> {
-    let writer = store.inner.writer().expect("a writer");
-    let found = writer.fetch_all(store.inner.params().query(sql)).await.expect("rows");
+    let writer = store.context.writer().expect("a writer");
+    let found = writer.fetch_all(store.context.params().query(sql)).await.expect("rows");
     found.iter().map(|line| pool::get(line, 0).expect("a text")).collect()
 }
 
@@ -60,7 +60,7 @@ impl Changed {
     async fn new(on: On, text: &str, all: Vec<Row>) -> Changed {
         let place = Place::new(on);
         let store = open(&place.url, Access::Write, text).await.expect("a store");
-        let name = store.inner.catalog.entity(EntityId(0)).name.clone();
+        let name = store.context.catalog.entity(EntityId(0)).name.clone();
         harvest(&store, &name, EntityId(0), 0, all).await;
         store.close().await;
         Changed { place }
@@ -327,13 +327,13 @@ async fn steps_are_counted_beside_the_readers_and_without_their_limit() {
     let lossy = read(&ITEM.replace("name: String", "name: String @unique"));
     let layout = Layout::of(&lossy);
     let mut lock = store
-        .inner
+        .context
         .writer()
         .expect("a writer")
         .begin()
         .await
         .expect("a transaction");
-    let exclusive = store.inner.params().query("LOCK TABLE item IN ACCESS EXCLUSIVE MODE");
+    let exclusive = store.context.params().query("LOCK TABLE item IN ACCESS EXCLUSIVE MODE");
     lock.execute(exclusive).await.expect("the lock");
     let longer = async {
         let until = std::time::Instant::now() + LIMIT + Duration::from_millis(500);

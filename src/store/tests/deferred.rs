@@ -70,7 +70,7 @@ fn many(from: i64) -> Group {
 
 /// The late ones among the indexes that are there.
 async fn late(store: &Store) -> BTreeSet<String> {
-    let mut there = BTreeSet::from_iter(lines(store, store.inner.dialect.indexes()).await);
+    let mut there = BTreeSet::from_iter(lines(store, store.context.dialect.indexes()).await);
     there.retain(|name| LATE.contains(&name.as_str()));
     there
 }
@@ -181,7 +181,7 @@ async fn an_interrupted_load_leaves_them_to_the_next_start(on: On) {
     assert_eq!(store.waiting_indexes().await.expect("a list").len(), LATE.len());
     store.finish_indexes().await.expect("they are built");
     assert_eq!(late(&store).await.len(), LATE.len());
-    assert!(!store.inner.deferred.has(&[ITEM, EntityId(1)]), "nobody waits");
+    assert!(!store.context.deferred.has(&[ITEM, EntityId(1)]), "nobody waits");
 }
 
 async fn a_load_that_is_taken_over_has_them_at_its_end(on: On) {
@@ -229,7 +229,7 @@ async fn known(store: &Store, on: On, table: &str) -> i64 {
         on == On::Sqlite && number(store, "SELECT count(*) FROM sqlite_master WHERE name='sqlite_stat1'").await == 0;
     match none {
         true => 0,
-        false => number(store, &store.inner.dialect.known_rows(table)).await.max(0),
+        false => number(store, &store.context.dialect.known_rows(table)).await.max(0),
     }
 }
 

@@ -22,7 +22,7 @@ const CALLED_SO: &str = "type QuestItemIdKey @f { id: ID! } type QuestPkey @f { 
 
 /// A quest or an item of one, by the type's place in the definition.
 async fn two(store: &Store, at: u32, minute: u32, slugs: [&str; 2]) -> RunSummary {
-    let name = store.inner.catalog.entity(EntityId(at)).name.clone();
+    let name = store.context.catalog.entity(EntityId(at)).name.clone();
     let row = |(id, slug): (&str, &str)| Row::new(vec![text(id), text(slug)], vec![], vec![]);
     let all = ["a", "b"].into_iter().zip(slugs).map(row).collect();
     harvest(store, &name, EntityId(at), minute, all).await.1
@@ -59,7 +59,7 @@ fn age(place: &Place, on: On) {
 async fn those_of_older_databases_come_over(on: On) {
     let place = Place::new(on);
     let store = open(&place.url, Access::Write, ALIKE).await.expect("a store");
-    let sql = store.inner.dialect.indexes();
+    let sql = store.context.dialect.indexes();
     let mut names = lines(&store, sql).await;
     names.sort();
     two(&store, 0, 0, ["x", "y"]).await;
@@ -187,13 +187,13 @@ async fn readers_go_on_while_a_unique_one_is_built() {
         let key_before = lines(&former, key).await;
         // Who builds an index waits for those who write, and then nobody may wait for him.
         let mut writer = former
-            .inner
+            .context
             .writer()
             .expect("a writer")
             .begin()
             .await
             .expect("a transaction");
-        let lock = former.inner.params().query("LOCK TABLE item IN ROW EXCLUSIVE MODE");
+        let lock = former.context.params().query("LOCK TABLE item IN ROW EXCLUSIVE MODE");
         writer.execute(lock).await.expect("a lock");
         let url = place.url.clone();
         let opening = tokio::spawn(async move { open(&url, Access::Destructive, definition).await });
@@ -206,8 +206,8 @@ async fn readers_go_on_while_a_unique_one_is_built() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         };
         assert_eq!(mode, "ShareLock", "{definition}");
-        let count = former.inner.params().query("SELECT CAST(count(*) AS TEXT) FROM item");
-        let read = former.inner.own.take().await.expect("a reader").fetch(count).await;
+        let count = former.context.params().query("SELECT CAST(count(*) AS TEXT) FROM item");
+        let read = former.context.own.take().await.expect("a reader").fetch(count).await;
         let count: String = pool::get(&read.expect("nobody holds readers up")[0], 0).expect("a number");
         assert_eq!(count, ROWS.to_string(), "{definition}");
         writer.commit().await.expect("a commit");

@@ -235,9 +235,9 @@ async fn ask(store: &Store, select: Select) -> String {
 
 /// Items that are kept and of no row, or of a row and not kept.
 pub(super) async fn wrong_items(store: &Store) -> Vec<String> {
-    let dialect = store.inner.dialect;
+    let dialect = store.context.dialect;
     let mut wrong = Vec::new();
-    for tables in store.inner.layout.entities.iter().filter(|_| dialect.keeps_items()) {
+    for tables in store.context.layout.entities.iter().filter(|_| dialect.keeps_items()) {
         for list in &tables.table.lists {
             let column = &tables.table.columns[list.column].name;
             let kept = dialect.quote(&items::table_name(&tables.table.name, column));
@@ -317,18 +317,18 @@ async fn an_index_comes_and_goes_with_rows_present(on: On) {
             assert_eq!(&ask(&store, select.clone()).await, want, "{select:?}");
         }
         // Rows are kept with their items from then on.
-        let name = store.inner.catalog.entity(THING).name.clone();
+        let name = store.context.catalog.entity(THING).name.clone();
         let other: Vec<Row> = (0..ROWS).map(|id| thing(id, &mut Dice(id + 1))).collect();
         for (more, rows) in [other, all.clone()].into_iter().enumerate() {
             harvest(&store, &name, THING, 2 * minute + more as u32, rows).await;
             assert_eq!(wrong_items(&store).await, Vec::<String>::new());
         }
     }
-    let kept = lines(&store, store.inner.dialect.table_names()).await;
+    let kept = lines(&store, store.context.dialect.table_names()).await;
     let kept = kept.iter().filter(|name| name.ends_with("$items")).count();
     assert_eq!(
         kept,
-        if store.inner.dialect.keeps_items() {
+        if store.context.dialect.keeps_items() {
             LISTS.len() + 1
         } else {
             0

@@ -7,12 +7,11 @@ mod bounds;
 mod changes;
 mod deferred;
 mod edits;
-mod eras;
 mod figures;
 mod gathered;
+mod generations;
 mod groups;
 mod held;
-mod in_line;
 mod indexes;
 mod keys;
 mod lists;
@@ -26,6 +25,7 @@ mod prunes;
 mod quarantine;
 mod reads;
 mod repeats;
+mod retry;
 mod runs;
 mod single;
 mod standing;
@@ -106,15 +106,18 @@ async fn farm(store: &Store) {
 
 /// One value of the first row and column of a statement on the writer.
 async fn number(store: &Store, sql: &str) -> i64 {
-    let writer = store.inner.writer().expect("a writer");
-    let lines = writer.fetch_all(store.inner.params().query(sql)).await;
+    let writer = store.context.writer().expect("a writer");
+    let lines = writer.fetch_all(store.context.params().query(sql)).await;
     pool::get(lines.expect("rows").first().expect("a row"), 0).expect("a number")
 }
 
 /// Runs a statement on the writer; the number of rows that it changed.
 async fn run(store: &Store, sql: &str) -> u64 {
-    let writer = store.inner.writer().expect("a writer");
-    writer.execute(store.inner.params().query(sql)).await.expect("it runs")
+    let writer = store.context.writer().expect("a writer");
+    writer
+        .execute(store.context.params().query(sql))
+        .await
+        .expect("it runs")
 }
 
 /// A read of our own, which gives the log's position and a text.

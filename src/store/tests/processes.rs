@@ -249,9 +249,9 @@ async fn owed_values_are_paid_by_a_complete_run_that_began_later(on: On) {
     let owe = "INSERT INTO hayloft_refill(\"fetch\",fields,at) VALUES ('Tag','[\"name\"]','2023-11-14T22:30:00.000Z')";
     assert!(slot(10) < instant("2023-11-14T22:30:00.000Z"));
     let run = two.one.start_run(&by_hand(1)).await.expect("answers").expect("a run");
-    let writer = two.bench.store.inner.writer().expect("a writer");
+    let writer = two.bench.store.context.writer().expect("a writer");
     writer
-        .execute(two.bench.store.inner.params().query(owe))
+        .execute(two.bench.store.context.params().query(owe))
         .await
         .expect("owed");
     two.pass(1_200);

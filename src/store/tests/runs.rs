@@ -102,7 +102,10 @@ async fn what_had_rejected_records_is_read_again(on: On) {
         store.commit_group(&run, group).await.expect("a commit");
     }
     store.finish_run(&run, complete(0.0)).await.expect("an end");
-    assert_eq!(replay::forget(&store.inner, "Tag", false).await.expect("an answer"), 1);
+    assert_eq!(
+        replay::forget(&store.context, "Tag", false).await.expect("an answer"),
+        1
+    );
     let known = async |page| store.request_state("Tag", page).await.expect("an answer").is_some();
     assert!(known("/tags?page=1").await && !known("/tags?page=2").await);
 }
@@ -118,7 +121,7 @@ async fn answers_with_rejected_records_are_asked_for_again(on: On) {
     ] {
         run(store, sql).await;
     }
-    let known = replay::forget(&store.inner, "Item.parts", true)
+    let known = replay::forget(&store.context, "Item.parts", true)
         .await
         .expect("an answer");
     assert_eq!(known, 1);

@@ -40,7 +40,7 @@ fn rate(value: &str, year: i64) -> Key {
 /// One whole run of the field's requests: for each item, by its id, the link that its answer means.
 async fn answer(store: &Store, minute: u32, links: &[(&str, &[Key])]) {
     let fetch = FetchId(1);
-    let run = start(store, "Item.rate", store.inner.catalog.fetch(fetch).entity, minute).await;
+    let run = start(store, "Item.rate", store.context.catalog.fetch(fetch).entity, minute).await;
     store.plan_parents(&run, fetch).await.expect("a plan");
     let parents = store.claim_parents(&run, fetch, "us", 9).await.expect("claims");
     let answers: Vec<ParentAnswer> = parents.into_iter().map(|parent| read(parent, links)).collect();

@@ -42,7 +42,7 @@ async fn older(on: On) -> Bench {
 
 /// Puts a newer definition in force: from another process, or where none can be, from this one.
 async fn newer(bench: &Bench, definition: &str) -> Store {
-    if !bench.store.inner.dialect.exclusive() {
+    if !bench.store.context.dialect.exclusive() {
         let opened = open(&bench.place.url, Access::Destructive, definition).await;
         return opened.expect("a newer store");
     }
@@ -222,7 +222,7 @@ async fn waited_for(store: &Store, table: &str) {
 async fn a_layout_waits_for_what_is_under_way() {
     let bench = older(On::Postgres).await;
     let watcher = open(&bench.place.url, Access::Write, OLD).await.expect("a store");
-    let mut under_way = in_force::begin(&bench.store.inner).await.expect("in force");
+    let mut under_way = in_force::begin(&bench.store.context).await.expect("in force");
     let url = bench.place.url.clone();
     let opening = tokio::spawn(async move { open(&url, Access::Destructive, LESS).await });
     waited_for(&watcher, "hayloft_row_number").await;
@@ -234,7 +234,7 @@ async fn a_layout_waits_for_what_is_under_way() {
         .expect("the column is there");
     under_way.commit().await.expect("a commit");
     opening.await.expect("no panic").expect("it opens");
-    is_replaced(in_force::begin(&bench.store.inner).await.map(|_| ()));
+    is_replaced(in_force::begin(&bench.store.context).await.map(|_| ()));
 }
 
 #[tokio::test]
@@ -243,7 +243,7 @@ async fn who_comes_while_a_layout_is_applied_waits_and_finds_it() {
     let watcher = open(&bench.place.url, Access::Write, OLD).await.expect("a store");
     let run = start(&bench.store, "A", A, 1).await;
     // The layout is applied but for a table that somebody holds.
-    let mut holder = tx::Transaction::begin(&watcher.inner).await.expect("a transaction");
+    let mut holder = tx::Transaction::begin(&watcher.context).await.expect("a transaction");
     let hold = "LOCK TABLE a IN ACCESS SHARE MODE".to_owned();
     holder.run(holder.params(), hold).await.expect("a lock");
     let url = bench.place.url.clone();

@@ -42,7 +42,7 @@ async fn shop(on: On) -> (Place, Store) {
     let place = Place::new(on);
     let store = open(&place.url, Access::Write, SDL).await.expect("a store");
     let names: Vec<&str> = store
-        .inner
+        .context
         .catalog
         .entities
         .iter()

@@ -1,5 +1,5 @@
 //! What is known of the rows of a type without looking at them: how many there are, how wide their values are, and how they spread
-//! over their links. Knows numbers; how they come to be is told in `measure`, and where they are found in `read`.
+//! over their links. Knows numbers; how they come to be is told in `figures`.
 
 use std::collections::HashMap;
 

@@ -15,7 +15,7 @@ pub struct Checkpoint {
 pub struct Group {
     pub rows: Vec<Row>,
     /// The request (as in [`RequestState::request`]) whose stored rows are all seen again: an unchanged page, for which
-    /// [`super::Store::vouches`] said that it may stand for them.
+    /// [`crate::store::Store::vouches`] said that it may stand for them.
     pub unchanged: Option<String>,
     pub refused: Vec<Refused>,
     /// Records that the definition's `keep` left out.

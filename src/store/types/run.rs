@@ -1,4 +1,4 @@
-//! What goes in and out of the store. Plain data.
+//! Runs as they are asked for, claimed and ended. Plain data.
 
 use std::time::Duration;
 
@@ -71,8 +71,8 @@ pub struct Run {
     pub entity: EntityId,
     /// Raised by each claim; every transaction of the run checks it.
     pub fence: i64,
-    /// In which era of this process's database it was claimed; it does not outlive that.
-    pub era: u64,
+    /// In which generation of this process's database it was claimed; it does not outlive that.
+    pub generation: u64,
     /// Set when an interrupted run is resumed.
     pub checkpoint: Option<Checkpoint>,
 }

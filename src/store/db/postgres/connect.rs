@@ -1,4 +1,4 @@
-//! Opening a PostgreSQL database: addresses, sessions, pools, what is checked first. Knows its errors; no tables.
+//! Opening a PostgreSQL database: addresses, sessions, pools, what is checked first. Knows settings; no tables.
 
 use std::{str::FromStr, sync::Arc, time::Duration};
 
@@ -11,7 +11,7 @@ use crate::{
     config::PostgresUrl,
     store::{
         db::{guard::Guarded, open_error, pool::Pool},
-        error::StoreError,
+        error::{StoreError, failed},
     },
 };
 
@@ -114,13 +114,13 @@ pub async fn reader(options: &PgConnectOptions, limit: Duration, plans: Plans) -
 }
 
 /// The connections that write.
-pub async fn writer(place: &str, options: &PgConnectOptions, ground: &Guarded) -> Result<Pool, StoreError> {
+pub async fn writer(place: &str, options: &PgConnectOptions, guard: &Guarded) -> Result<Pool, StoreError> {
     let session = format!(
         "{SESSION}SET idle_in_transaction_session_timeout={};SET synchronous_commit=on;{}",
         IDLE_IN_TRANSACTION.as_millis(),
         Plans::ByValue.settings()
     );
-    let (ground, held) = (Arc::clone(ground), Arc::clone(ground));
+    let (guard, held) = (Arc::clone(guard), Arc::clone(guard));
     let pool = PgPoolOptions::new()
         .max_connections(WRITERS)
         .min_connections(0)
@@ -128,14 +128,14 @@ pub async fn writer(place: &str, options: &PgConnectOptions, ground: &Guarded) -
         // The server may have gone and come back since, or another one in its place: asking for that tells both.
         .test_before_acquire(false)
         .before_acquire(move |connection, _| {
-            let ground = Arc::clone(&held);
-            Box::pin(async move { ground.holds(connection).await })
+            let guard = Arc::clone(&held);
+            Box::pin(async move { guard.holds(connection).await })
         })
         .after_connect(move |connection, _| {
-            let (session, ground) = (session.clone(), Arc::clone(&ground));
+            let (session, guard) = (session.clone(), Arc::clone(&guard));
             Box::pin(async move {
                 connection.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(session))).await?;
-                ground.admit(connection).await.map(|_| ())
+                guard.admit(connection).await.map(|_| ())
             })
         })
         .connect_lazy_with(options.clone());
@@ -180,7 +180,7 @@ pub async fn check(place: &str, options: &PgConnectOptions, write: bool) -> Resu
 /// Waits until no other process makes tables; the lock goes with the connection.
 pub async fn lock_setup(connection: &mut PgConnection) -> Result<(), StoreError> {
     let lock = sqlx::query("SELECT pg_advisory_lock($1)").bind(SETUP_LOCK);
-    lock.execute(connection).await.map_err(crate::store::error::failed)?;
+    lock.execute(connection).await.map_err(failed)?;
     Ok(())
 }
 

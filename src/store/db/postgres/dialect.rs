@@ -11,7 +11,7 @@ use crate::{
     query::TextTest,
     store::{
         db::{
-            dialect::{Dialect, Numbered, RowsOf},
+            dialect::{Dialect, Numbered, RowsOf, closed_pattern},
             made::{BYTES_MARK, Bounds, ROWS_MARK},
             params::{Kind, Params},
             pool::{Line, get},
@@ -271,7 +271,7 @@ impl Dialect for Postgres {
 
     fn pattern(&self, test: TextTest, text: &str) -> String {
         match test {
-            TextTest::Like | TextTest::ILike => crate::store::db::dialect::closed_pattern(text),
+            TextTest::Like | TextTest::ILike => closed_pattern(text),
             TextTest::Contains | TextTest::StartsWith | TextTest::EndsWith => text.to_owned(),
         }
     }

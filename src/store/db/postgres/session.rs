@@ -33,7 +33,7 @@ const CANCEL_WAIT: Duration = Duration::from_secs(2);
 
 pub struct Session {
     options: PgConnectOptions,
-    ground: Guarded,
+    guard: Guarded,
     limit: Duration,
     plans: Plans,
     live: Option<Live>,
@@ -44,16 +44,16 @@ struct Live {
     /// The server's process, by which its statement can be cancelled, and since when that server runs.
     process: i32,
     server: String,
-    /// The era in which it was let in.
-    era: u64,
+    /// The generation in which it was let in.
+    generation: u64,
 }
 
 impl Session {
     /// A session that is not connected yet; its statements may take `limit`.
-    pub fn new(options: PgConnectOptions, ground: Guarded, limit: Duration, plans: Plans) -> Session {
+    pub fn new(options: PgConnectOptions, guard: Guarded, limit: Duration, plans: Plans) -> Session {
         Session {
             options,
-            ground,
+            guard,
             limit,
             plans,
             live: None,
@@ -94,10 +94,10 @@ impl Session {
     /// The connection, made when there is none; a server that has just gone is asked again until then.
     async fn connected(&mut self, until: Instant) -> Result<&mut Live, sqlx::Error> {
         let mut pause = PAUSE;
-        // What an older era asked is another place, should it still answer.
-        self.live.take_if(|live| live.era != self.ground.generation());
+        // What an older generation asked is another place, should it still answer.
+        self.live.take_if(|live| live.generation != self.guard.generation());
         while self.live.is_none() {
-            let away = self.ground.away();
+            let away = self.guard.away();
             away.may_try().await.map_err(|why| match why {
                 Why::Gone => sqlx::Error::Io(std::io::ErrorKind::NotConnected.into()),
                 Why::Crowded => error::crowded(),
@@ -129,14 +129,14 @@ impl Session {
 
     async fn connect(&self) -> Result<Live, sqlx::Error> {
         let mut connection = connect::reader(&self.options, self.limit, self.plans).await?;
-        let era = self.ground.admit(&mut connection).await?;
+        let generation = self.guard.admit(&mut connection).await?;
         let names = sqlx::query_as("SELECT pg_backend_pid(),pg_postmaster_start_time()::text");
         let (process, server) = names.fetch_one(&mut connection).await?;
         Ok(Live {
             connection,
             process,
             server,
-            era,
+            generation,
         })
     }
 

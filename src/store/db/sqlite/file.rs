@@ -1,4 +1,4 @@
-//! Opening a database file: the writer's lock, pragmas, pools. Knows SQLite files and their errors; no tables.
+//! Opening a database file: the writer's lock, pragmas, pools. Knows SQLite files; no tables.
 
 use std::{
     fs::{File, OpenOptions, TryLockError},

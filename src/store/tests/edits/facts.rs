@@ -20,7 +20,7 @@ const SQLITE: &str = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND tb
 
 /// The database's own schema; the order of columns does not matter.
 pub async fn schema(store: &Store) -> BTreeSet<String> {
-    if store.inner.dialect.exclusive() {
+    if store.context.dialect.exclusive() {
         return lines(store, SQLITE).await.iter().flat_map(|sql| parts(sql)).collect();
     }
     let columns = lines(store, PG_COLUMNS).await;
@@ -55,7 +55,7 @@ fn parts(sql: &str) -> Vec<String> {
 
 /// The rows of a type by number, a text for each column; null is `~`.
 pub async fn rows(store: &Store, table: &str, columns: &[Column]) -> BTreeMap<i64, Vec<String>> {
-    let quote = |name: &str| store.inner.dialect.quote(name);
+    let quote = |name: &str| store.context.dialect.quote(name);
     let mut cells = vec![quote(ROW_COLUMN)];
     cells.extend(
         columns
@@ -76,15 +76,15 @@ pub async fn links(store: &Store, name: &str, owner: &[Column], targets: &[Colum
     let text = |columns: &[Column]| {
         let cells = columns
             .iter()
-            .map(|column| format!("CAST({} AS TEXT)", store.inner.dialect.quote(&column.name)));
+            .map(|column| format!("CAST({} AS TEXT)", store.context.dialect.quote(&column.name)));
         cells.collect::<Vec<_>>().join(",")
     };
     let sql = format!(
         "SELECT concat_ws('|',{}) || '=' || concat_ws('|',{},{}) FROM {}",
         text(owner),
-        store.inner.dialect.quote(POSITION_COLUMN),
+        store.context.dialect.quote(POSITION_COLUMN),
         text(targets),
-        store.inner.dialect.quote(name)
+        store.context.dialect.quote(name)
     );
     let split = |line: String| {
         let (owner, _) = line.split_once('=').expect("two parts");

@@ -151,7 +151,7 @@ async fn sequence(on: On, edits: &[Edit], met: &RefCell<Met>) -> Checked {
             continue;
         }
         let before = Snapshot::of(&store).await;
-        let old = serde_json::to_string(&*store.inner.layout).expect("JSON");
+        let old = serde_json::to_string(&*store.context.layout).expect("JSON");
         store.close().await;
         let left = std::mem::replace(&mut served, text.clone());
         let catalog = read(&text);
@@ -224,7 +224,7 @@ impl Snapshot {
             rows: BTreeMap::new(),
             links: BTreeMap::new(),
         };
-        for tables in &store.inner.layout.entities {
+        for tables in &store.context.layout.entities {
             let name = &tables.table.name;
             all.rows
                 .insert(name.clone(), facts::rows(store, name, &tables.table.columns).await);
@@ -355,10 +355,13 @@ async fn owed(store: &Store, plan: &LayoutPlan) -> Checked {
                 continue;
             }
             // What requests of its own bring stands in no row of the type.
-            let Some(entity) = store.inner.catalog.entity_named(fetch) else {
+            let Some(entity) = store.context.catalog.entity_named(fetch) else {
                 continue;
             };
-            let table = store.inner.dialect.quote(&store.inner.layout.entity(entity).table.name);
+            let table = store
+                .context
+                .dialect
+                .quote(&store.context.layout.entity(entity).table.name);
             let fresh = number(
                 store,
                 &format!("SELECT CAST(count(*) AS BIGINT) FROM {table} WHERE _hash<>0"),
@@ -372,7 +375,7 @@ async fn owed(store: &Store, plan: &LayoutPlan) -> Checked {
 
 /// Harvests some rows of every type.
 async fn fill(store: &Store, round: u64) {
-    let catalog = store.inner.catalog.clone();
+    let catalog = store.context.catalog.clone();
     for id in catalog.entity_ids().filter(|id| catalog.entity(*id).owner.is_none()) {
         let mut dice = Dice(round * 1_000 + u64::from(id.0) + 1);
         let count = dice.below(ROWS_MAX + 1);
@@ -392,13 +395,13 @@ async fn fill(store: &Store, round: u64) {
 
 /// What requests of their own would bring: each of these links leads to the first row of its target.
 async fn link(store: &Store) {
-    let quote = |name: &str| store.inner.dialect.quote(name);
-    let catalog = store.inner.catalog.clone();
+    let quote = |name: &str| store.context.dialect.quote(name);
+    let catalog = store.context.catalog.clone();
     for id in catalog.entity_ids() {
-        let tables = store.inner.layout.entity(id);
+        let tables = store.context.layout.entity(id);
         for column in tables.fetched() {
             let target = catalog.entity(id).field(column.field).kind.target();
-            let target = &store.inner.layout.entity(target.expect("a link")).table;
+            let target = &store.context.layout.entity(target.expect("a link")).table;
             let key = &target.columns[target.key[0]];
             let sql = format!(
                 "UPDATE {} SET {}=(SELECT k.{} FROM {} AS k ORDER BY k._row LIMIT 1)",
@@ -426,8 +429,8 @@ impl Dice {
 }
 
 fn row(store: &Store, id: EntityId, nth: u64, owner: Option<&[Value]>, dice: &mut Dice) -> Row {
-    let tables = store.inner.layout.entity(id);
-    let entity = store.inner.catalog.entity(id);
+    let tables = store.context.layout.entity(id);
+    let entity = store.context.catalog.entity(id);
     let mut owned = owner.unwrap_or_default().iter();
     let columns = tables.table.columns.iter().enumerate();
     let values: Vec<Value> = columns

@@ -4,8 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use tokio::sync::Barrier;
 
-use crate::store::db::retry::in_line;
-use crate::store::tx::Transaction;
+use crate::store::{db::retry::retry, tx::Transaction};
 
 use super::*;
 
@@ -13,14 +12,14 @@ use super::*;
 async fn cross(store: &Store, rows: [&str; 2], met: &Barrier, tries: &AtomicU32) -> Result<(), StoreError> {
     let [first, second] = rows;
     let change = |id: &str| format!("UPDATE tag SET name=concat(name,'+') WHERE id='{id}'");
-    let mut work = Transaction::begin(&store.inner).await?;
-    work.run(work.params(), change(first)).await?;
+    let mut tx = Transaction::begin(&store.context).await?;
+    tx.run(tx.params(), change(first)).await?;
     // The second time the other has gone on: nobody waits for it.
     if tries.fetch_add(1, Ordering::Relaxed) < 2 {
         met.wait().await;
     }
-    work.run(work.params(), change(second)).await?;
-    work.commit().await
+    tx.run(tx.params(), change(second)).await?;
+    tx.commit().await
 }
 
 /// The server ends such a knot by giving one of the two up. The isolation of the database is one that ours must not depend on.
@@ -30,10 +29,9 @@ async fn who_is_given_up_for_another_tries_again() {
     let store = &bench.store;
     harvest(store, "Tag", TAG, 0, vec![tag("a"), tag("b")]).await;
     let (met, tries) = (Barrier::new(2), AtomicU32::new(0));
-    let (one, other) = tokio::join!(
-        async { in_line!(cross(store, ["a", "b"], &met, &tries).await) },
-        async { in_line!(cross(store, ["b", "a"], &met, &tries).await) },
-    );
+    let (one, other) = tokio::join!(async { retry!(cross(store, ["a", "b"], &met, &tries).await) }, async {
+        retry!(cross(store, ["b", "a"], &met, &tries).await)
+    },);
     one.expect("one gets through");
     other.expect("so does the other");
     assert_eq!(tries.load(Ordering::Relaxed), 3, "one of them was run again");

@@ -18,7 +18,7 @@ async fn a_run_of_an_older_era_writes_nothing_though_the_ledger_has_its_number()
     assert_eq!(tags(store, "").await, ["a"]);
     // It is this process's own, and nobody works at it.
     let again = start(store, "Tag", TAG, 1).await;
-    assert_eq!((again.era, run.era), (1, 0));
+    assert_eq!((again.generation, run.generation), (1, 0));
     store
         .commit_group(&again, rows(vec![tag("b")]))
         .await
