@@ -4,7 +4,9 @@
 //! the commit says why.
 
 mod docs;
+mod graph;
 pub mod source;
+mod tables;
 
 use std::{collections::BTreeSet, fmt::Write, path::Path, sync::LazyLock};
 
@@ -68,7 +70,7 @@ const HOMES: &[(&str, &[&str], &str)] = &[
     ),
     (
         "rusqlite",
-        &["src/store/functions"],
+        &["src/store/db/sqlite/functions"],
         "its door is SQL functions of our own, which sqlx has no interface for; all else goes through SeaORM's pools",
     ),
     (
