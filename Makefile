@@ -67,7 +67,7 @@ quick-tests:
 # Parts of the names of unit tests that `make quick` leaves to `make test`: those that need PostgreSQL, those with random choices,
 # and others that take more than two seconds.
 LONG_TESTS := postgres an_abandoned_load an_answer_waits_for_the_deletion a_role_without_rights steps_are_counted_beside \
-  store::tests::eras store::tests::in_line store::tests::indexes store::tests::standing \
+  store::tests::generations store::tests::retry store::tests::indexes store::tests::standing \
   mirror simulation store::tests::edits \
   a_filter_has_its_memory a_filter_that_takes_too_long bombs_are_defused_at_run_time filters_are_bounded groups_count \
   harvest::tests::large hostile_variables loads_by_key_bind_other_values long_texts_have_bounds nobody_begins_with_an_old \

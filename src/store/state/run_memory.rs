@@ -53,9 +53,12 @@ impl RunMemory {
     }
 }
 
-/// Of the runs under way in this process, by number, fence and generation.
+/// By number, fence and generation.
+type ByClaim = HashMap<(i64, i64, u64), Arc<tokio::sync::Mutex<RunMemory>>>;
+
+/// Of the runs under way in this process.
 #[derive(Default)]
-pub struct Memories(Mutex<HashMap<(i64, i64, u64), Arc<tokio::sync::Mutex<RunMemory>>>>);
+pub struct Memories(Mutex<ByClaim>);
 
 impl Memories {
     /// Whether this process works at a run.
@@ -80,7 +83,7 @@ impl Memories {
         self.all().remove(&(run.id, run.fence, run.generation));
     }
 
-    fn all(&self) -> MutexGuard<'_, HashMap<(i64, i64, u64), Arc<tokio::sync::Mutex<RunMemory>>>> {
+    fn all(&self) -> MutexGuard<'_, ByClaim> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
