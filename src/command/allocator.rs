@@ -71,8 +71,11 @@ unsafe impl GlobalAlloc for Allocator {
 }
 
 impl Allocator {
-    /// Lets it give back what is free as soon as the harvest needs it to.
+    /// Lets it give back what is free as soon as the harvest needs it to, and without pages of two megabytes: those are cleared as a
+    /// whole each time that a part of one is used again.
     pub fn set_up() {
+        // A system that does not know them has none.
+        let _ = rustix::thread::disable_transparent_huge_pages(true);
         // SAFETY: an option is a number that the allocator looks up when it needs it.
         #[allow(unsafe_code, reason = "as above")]
         unsafe {

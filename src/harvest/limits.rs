@@ -6,7 +6,7 @@ use crate::store::{LEASE, PROCESS_GONE};
 
 /// Rows of one transaction: large enough to spread the cost of a commit, small enough that readers and a shutdown wait little, and
 /// that the three groups of a run which are in memory at once stay small.
-pub(super) const GROUP_ROWS: usize = 8_000;
+pub(super) const GROUP_ROWS: usize = 16_000;
 /// Input of one transaction: wide rows end it earlier, so that memory stays bounded.
 pub(super) const GROUP_BYTES: u64 = 16 << 20;
 /// Input of a part of a page: a few of them wait and are gathered at once. Of a page that no one transaction holds, each is one.
