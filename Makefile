@@ -65,14 +65,19 @@ quick-tests:
 	@cargo test --quiet --locked --lib -- --test-threads=4 $(addprefix --skip ,$(LONG_TESTS))
 
 # Parts of the names of unit tests that `make quick` leaves to `make test`: those that need PostgreSQL, those with random choices,
-# and others that take more than two seconds.
-LONG_TESTS := postgres an_abandoned_load an_answer_waits_for_the_deletion a_role_without_rights steps_are_counted_beside \
-  store::tests::generations store::tests::retry store::tests::indexes store::tests::standing \
+# and others that take more than half a second.
+LONG_TESTS := postgres an_answer_waits_for_the_deletion steps_are_counted_beside \
+  store::tests::abandoned store::tests::generations store::tests::indexes store::tests::opens store::tests::retry \
+  store::tests::standing \
   mirror simulation store::tests::edits \
-  a_filter_has_its_memory a_filter_that_takes_too_long bombs_are_defused_at_run_time filters_are_bounded groups_count \
-  harvest::tests::large hostile_variables loads_by_key_bind_other_values long_texts_have_bounds nobody_begins_with_an_old \
-  odd_values_do_not_panic paging_counts_what the_log_is_folded the_log_stays_short thousands_of_operands together_or_one_by_one \
-  what_moved_between_a_kill
+  a_filter_has_its_memory bombs_are_defused_at_run_time groups_count long_texts_have_bounds odd_values_do_not_panic \
+  filters_are_bounded hostile_variables answers_that_all_have_taken nobody_begins_with_an_old what_a_live_query_could_not_read \
+  a_socket_answers_queries connections_that_say_nothing posts what_was_said_in_time \
+  harvest::tests::ends harvest::tests::large a_file_cancelled_in_the_middle a_filter_that_takes_too_long \
+  a_run_by_hand_after_a_kill an_interrupted_run_goes_on_with lines_that_end_with_the_connection paging_counts_what \
+  resumes_from_its_checkpoint the_farm_in_a_database what_moved_between_a_kill \
+  store::tests::lists a_reader_that_hears_nothing a_search_ends_with floats_are_exact how_many_may_go \
+  loads_by_key_bind_other_values the_log_is_folded the_log_stays_short together_or_one_by_one what_was_added_is_never_new
 
 CLIPPY := cargo clippy --profile lint --quiet --locked --workspace --all-targets -- -D warnings
 
