@@ -56,7 +56,7 @@ fn main() {
     println!("{cores} cores, {}", process::memory());
     // A word after `--` chooses: `cargo bench -- postgres`. Cargo itself adds a flag.
     let chosen: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
-    let wanted = |name: &str| chosen.is_empty() || chosen.iter().any(|word| word == name);
+    let wanted = |name: &str| chosen.is_empty() || chosen.iter().any(|word| is_of(name, word));
     if wanted("sqlite") {
         binary_size();
         reads(folder);
@@ -79,16 +79,19 @@ fn main() {
         lists::sqlite(folder);
         postgres::lists(folder);
     }
-    if wanted("overload") {
-        overload::sqlite(&folder.join("overload"));
-        postgres::overload(folder);
-    }
+    overload::figures(&folder.join("overload"), &wanted);
     if wanted("live") {
         live::figures(&folder.join("live"));
     }
     if wanted("bulk") {
         postgres::bulk();
     }
+}
+
+/// Whether a part is the one that was named, or belongs to it: `overload-sqlite-scan` to `overload`.
+fn is_of(part: &str, named: &str) -> bool {
+    let rest = part.strip_prefix(named);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
 }
 
 /// Whether two answers are the same: databases write a whole number of a Float as `5` or as `5.0`.

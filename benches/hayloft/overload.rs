@@ -14,8 +14,7 @@ use std::{
 use crate::{
     Target,
     asking::{self, As, Asked, percentile},
-    cluster::Cluster,
-    data, figure,
+    data, figure, postgres,
     process::{Server, harvest},
 };
 
@@ -32,20 +31,32 @@ const SHORT: &str = "{ rows(first: 200) { id name price rarity weight } }";
 const SCAN: &str = "{ rows(where: {name: {contains: \"nowhere\"}}) { id } }";
 const SMALL: &str = "{ rows(first: 1) { id } }";
 
-pub fn sqlite(folder: &Path) {
-    table("SQLite", folder, None);
+/// What is asked, and the name of that part of the bench.
+const QUERIES: [(&str, &str, &str); 2] = [("rows", "200 rows", SHORT), ("scan", "a scan", SCAN)];
+
+/// Those of `overload-sqlite-rows`, `overload-postgres-scan` and so on that are wanted.
+pub fn figures(folder: &Path, wanted: &dyn Fn(&str) -> bool) {
+    let of = |database: &str| {
+        let is_wanted = |(part, ..): &(&str, _, _)| wanted(&format!("overload-{database}-{part}"));
+        QUERIES.into_iter().filter(is_wanted).collect::<Vec<_>>()
+    };
+    let queries = of("sqlite");
+    if !queries.is_empty() {
+        table("SQLite", &folder.join("sqlite"), None, &queries);
+    }
+    let queries = of("postgres");
+    if !queries.is_empty() {
+        let cluster = postgres::cluster();
+        let url = cluster.url(&cluster.create_database());
+        table("PostgreSQL", &folder.join("postgres"), Some(&url), &queries);
+    }
 }
 
-pub fn postgres(folder: &Path, cluster: &Cluster) {
-    let url = cluster.url(&cluster.create_database());
-    table("PostgreSQL", folder, Some(&url));
-}
-
-fn table(name: &str, folder: &Path, database: Option<&str>) {
+fn table(name: &str, folder: &Path, database: Option<&str>, queries: &[(&str, &str, &str)]) {
     data::write_rows(folder, ROWS);
     harvest(folder, database, &[], &[]);
     let server = Server::start(folder, database, &[]);
-    for (what, query) in [("200 rows", SHORT), ("a scan", SCAN)] {
+    for (_, what, query) in queries {
         println!(
             "({name}, {what} of {ROWS}; times in ms; the processors are those of the clients too)\n\
              (clients, as  | answers/s     p50     p99 | at once/s    p99 | after waiting/s  limit + p99 | /healthz, a row p99 | peak MB)"

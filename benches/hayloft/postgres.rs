@@ -7,7 +7,7 @@ use crate::{
     cluster::{Cluster, Options},
     compare, data, fan_out, figure,
     hand_postgres::{self, Hand},
-    linked, lists, overload,
+    linked, lists,
     process::{Server, harvest},
     same,
 };
@@ -15,7 +15,7 @@ use crate::{
 /// What a person sets first on a server of their own; everything else is as it comes.
 const SETTINGS: [&str; 2] = ["shared_buffers = 1GB", "max_wal_size = 4GB"];
 
-fn cluster() -> Cluster {
+pub fn cluster() -> Cluster {
     Cluster::start(&Options {
         durable: true,
         settings: SETTINGS.map(str::to_owned).to_vec(),
@@ -48,11 +48,6 @@ pub fn linked(folder: &Path) {
 /// Lists with an index.
 pub fn lists(folder: &Path) {
     lists::postgres(folder, &cluster());
-}
-
-/// Many clients at once.
-pub fn overload(folder: &Path) {
-    overload::postgres(&folder.join("overload-on-postgres"), &cluster());
 }
 
 fn reads(folder: &Path, cluster: &Cluster) {

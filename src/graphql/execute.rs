@@ -23,8 +23,8 @@ use super::{
     turns::{Turn, Turns, Work},
 };
 
-/// From so long on an operation is a long one: as long as a person does not notice.
-const LONG: Duration = Duration::from_millis(100);
+/// From so long on an operation is a long one: fifty times as long as a page of rows takes.
+const LONG: Duration = Duration::from_millis(25);
 /// Rows below a key, at most, of what is looked up beside the queue: as many as take no longer than a few keys more.
 const LOOKUP_ROWS: u64 = 1_000;
 
@@ -58,8 +58,8 @@ impl DataApi {
         let live = Live::new(limits.subscriptions);
         let keeping = Keeping::new(&limits);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        // One more than there are processors: a single client may have all but one.
-        let turns = [Turns::new(store.readers()), Turns::new(cores + 1)];
+        // Two more than there are processors, as with the readers: so many are left for who comes.
+        let turns = [Turns::new(store.readers()), Turns::new(cores + 2)];
         DataApi::of(catalog, store, limits, live, keeping, turns)
     }
 

@@ -1,9 +1,16 @@
 //! Whose turn it is, where few can work at once: at the database's readers, at planning. Knows clients and kinds of work; knows no
 //! work.
 //!
-//! Of all who wait, whoever has the least under way goes next, so that a client with a hundred operations slows itself. Some places
-//! are never one client's, nor those of work that is known to take long, so that what is quick and rare finds one. Live queries
-//! go when nobody else waits, or after a while; those of one client leave two places.
+//! It is clients that wait, each with a line of its own requests. Of all, whoever has the least under way goes next, so that a client
+//! with a hundred operations slows itself. Two places are never one client's live queries', nor those of work that is known to take
+//! long, so that what is quick and rare finds one; the last one is for who has none.
+//!
+//! Clients go in the order in which they came, as long as the wait is short: not longer than ten turns take. Where it is
+//! longer there are more than can be answered, and in their order all of them would wait until just before they are turned away.
+//! So who has waited for longer is late: he gives way to those who have just come, leaves two places for who is just coming, and of
+//! the late ones the last is the first. Most are then answered as if there were few; the others go when there is room, or are told so.
+//! Within a line the first one goes first for much longer, because who asks for sixty pages at once wants all, and waits for himself.
+//! Live queries go when nobody else waits, or after a while.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -17,13 +24,22 @@ use super::Client;
 
 /// How long a live query gives way to requests.
 const LIVE_PATIENCE: Duration = Duration::from_secs(1);
+/// Places that are left for others: one for who comes, and one for who comes then.
+const LEFT: usize = 2;
 /// A client may have so many times the places that are free.
 const TIMES_FREE: usize = 3;
-/// Requests that wait: each look for the next one goes through all of them.
+/// A wait behind so many turns is short, and one of so long: about as long as an operating system lets a thread wait for a processor.
+const SHORT_TURNS: u32 = 10;
+const SHORT: Duration = Duration::from_millis(3);
+/// The part of its patience for which a request goes before those that its own client sent later.
+const IN_ORDER_PART: u32 = 3;
+/// The last turn counts as so many of those before, in the mean of their lengths.
+const TURNS_MEANT: u32 = 16;
+/// Requests that wait.
 const WAITING_MAX: usize = 4_096;
 
 /// What somebody wants a turn for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Work {
     /// A request's.
     Request(Client),
@@ -31,6 +47,18 @@ pub(super) enum Work {
     Long(Client),
     /// A live query's, after a change.
     Live(Client),
+}
+
+impl Work {
+    fn client(self) -> Client {
+        match self {
+            Work::Request(client) | Work::Long(client) | Work::Live(client) => client,
+        }
+    }
+
+    fn is_live(self) -> bool {
+        matches!(self, Work::Live(_))
+    }
 }
 
 /// All turns of a kind.
@@ -47,24 +75,51 @@ struct State {
     live: usize,
     by: HashMap<Client, usize>,
     live_by: HashMap<Client, usize>,
-    /// Those of requests, in the order in which they came.
-    waiting: Vec<Waiter>,
-    /// Those of each client's live queries, by their tickets; there may be many.
-    waiting_live: HashMap<Client, BTreeMap<u64, Waiter>>,
+    /// How long turns of requests last, and of long ones.
+    length: Mean,
+    length_long: Mean,
+    lines: HashMap<Work, Line>,
+    /// Requests that wait.
+    waiting: usize,
     tickets: u64,
+}
+
+/// Those of one client who wait for turns of one kind, by their tickets, so in the order in which they came.
+#[derive(Debug)]
+struct Line {
+    /// Since when none of them was called or left.
+    since: Instant,
+    waiters: BTreeMap<u64, Waiter>,
 }
 
 #[derive(Debug)]
 struct Waiter {
-    work: Work,
     since: Instant,
+    /// How long it goes before those behind it.
+    in_order: Duration,
     called: oneshot::Sender<()>,
 }
 
-/// Who is called next: of the requests, by its place in their queue; or a client's live query.
-enum Next {
-    Request(usize),
-    Live(Client),
+impl Line {
+    /// Who goes first: whoever came first, of those who have not waited for so long that the others would wait in vain too; else the
+    /// last one.
+    fn first(&self, now: Instant) -> Option<u64> {
+        let goes = |waiter: &Waiter| now.saturating_duration_since(waiter.since) < waiter.in_order;
+        let first = self.waiters.iter().find(|(_, waiter)| goes(waiter));
+        first
+            .or_else(|| self.waiters.last_key_value())
+            .map(|(ticket, _)| *ticket)
+    }
+}
+
+/// A mean in which those of long ago count for little.
+#[derive(Debug, Default)]
+struct Mean(Duration);
+
+impl Mean {
+    fn note(&mut self, length: Duration) {
+        self.0 = self.0 / TURNS_MEANT * (TURNS_MEANT - 1) + length / TURNS_MEANT;
+    }
 }
 
 /// A turn; the next one's when dropped.
@@ -72,9 +127,10 @@ enum Next {
 pub(super) struct Turn {
     turns: Arc<Turns>,
     work: Work,
+    began: Instant,
 }
 
-/// Somebody in the queue. Who leaves it in the moment in which he is called passes the turn on.
+/// Somebody in a line. Who leaves it in the moment in which he is called passes the turn on.
 struct Waiting<'t> {
     turns: &'t Arc<Turns>,
     work: Work,
@@ -94,27 +150,17 @@ impl Turns {
     pub async fn take(self: &Arc<Self>, work: Work, patience: Duration) -> Option<Turn> {
         let mut waiting = {
             let mut state = self.state();
-            if state.may(work, self.places) && state.next(self.places, Instant::now()).is_none() {
+            let now = Instant::now();
+            if state.may(work, self.places) && state.next(self.places, now).is_none() {
                 state.begin(work);
                 return Some(self.turn(work));
             }
-            let (called, heard) = oneshot::channel();
-            let since = Instant::now();
-            let waiter = Waiter { work, since, called };
-            state.tickets += 1;
-            let ticket = state.tickets;
-            match work {
-                Work::Live(client) => {
-                    state.waiting_live.entry(client).or_default().insert(ticket, waiter);
-                }
-                _ if state.waiting.len() >= WAITING_MAX => return None,
-                _ => state.waiting.push(waiter),
-            }
+            let (ticket, called) = state.line_up(work, patience, now)?;
             Waiting {
                 turns: self,
                 work,
                 ticket,
-                called: heard,
+                called,
             }
         };
         tokio::time::timeout(patience, waiting.turn()).await.ok()
@@ -131,15 +177,20 @@ impl Turns {
         Turn {
             turns: Arc::clone(self),
             work,
+            began: Instant::now(),
         }
     }
 
     /// Ends a turn and calls who is next.
-    fn end(&self, work: Work) {
+    fn end(&self, work: Work, length: Option<Duration>) {
         let mut state = self.state();
         state.finish(work);
+        if let (Some(length), Some(mean)) = (length, state.length_of(work)) {
+            mean.note(length);
+        }
         let now = Instant::now();
-        while let Some(Waiter { work, called, .. }) = state.call(self.places, now) {
+        while let Some(work) = state.next(self.places, now) {
+            let Some(called) = state.call(work, now) else { break };
             state.begin(work);
             // Nobody may be there any more.
             if called.send(()).is_err() {
@@ -153,6 +204,11 @@ impl Turns {
     }
 }
 
+/// How many of the places may be taken by what leaves some.
+fn but_left(places: usize) -> usize {
+    places.saturating_sub(LEFT).max(1)
+}
+
 impl State {
     fn may(&self, work: Work, places: usize) -> bool {
         let free = places.saturating_sub(self.all);
@@ -161,8 +217,8 @@ impl State {
         }
         match work {
             // They leave two places: for their own client's requests, and for others.
-            Work::Live(client) => self.live < (places - 1).max(1) && (free > 2 || self.all_of(client) == 0),
-            Work::Long(client) => self.long < (places / 2).max(1) && self.has_room(client, free),
+            Work::Live(client) => self.live < (places - 1).max(1) && (free > LEFT || self.all_of(client) == 0),
+            Work::Long(client) => self.long < but_left(places) && self.has_room(client, free),
             Work::Request(client) => self.has_room(client, free),
         }
     }
@@ -186,56 +242,111 @@ impl State {
         self.live_by.get(&client).copied().unwrap_or(0)
     }
 
-    /// Who is next; a live query that has waited for long goes before requests.
-    fn next(&self, places: usize, now: Instant) -> Option<Next> {
-        let live = self.next_live(places);
-        if let Some((since, client)) = live
-            && now >= since + LIVE_PATIENCE
-        {
-            return Some(Next::Live(client));
+    fn length_of(&mut self, work: Work) -> Option<&mut Mean> {
+        match work {
+            Work::Request(_) => Some(&mut self.length),
+            Work::Long(_) => Some(&mut self.length_long),
+            Work::Live(_) => None,
         }
-        let request = self.next_request(places).map(Next::Request);
-        request.or(live.map(|(_, client)| Next::Live(client)))
     }
 
-    fn next_request(&self, places: usize) -> Option<usize> {
-        let own = |waiter: &Waiter| match waiter.work {
-            Work::Request(client) | Work::Long(client) | Work::Live(client) => self.own(client),
+    /// How long a wait for such a turn is short.
+    fn short(&self, work: Work, places: usize) -> Duration {
+        let (mean, places) = match work {
+            Work::Long(_) => (&self.length_long, but_left(places)),
+            Work::Request(_) | Work::Live(_) => (&self.length, places),
         };
-        let able = self.waiting.iter().enumerate();
-        let able = able.filter(|(_, waiter)| self.may(waiter.work, places));
-        let next = able.min_by_key(|(at, waiter)| (own(waiter), *at));
-        next.map(|(at, _)| at)
+        let places = u32::try_from(places).unwrap_or(u32::MAX);
+        (mean.0 / places).saturating_mul(SHORT_TURNS).max(SHORT)
+    }
+
+    /// Whose turn is next; a live query that has waited for long goes before requests.
+    fn next(&self, places: usize, now: Instant) -> Option<Work> {
+        if self.all >= places {
+            return None;
+        }
+        let live = self.next_live(places);
+        if let Some((since, work)) = live
+            && now >= since + LIVE_PATIENCE
+        {
+            return Some(work);
+        }
+        let request = self.next_request(places, now);
+        request.or(live.map(|(_, work)| work))
+    }
+
+    /// Of the clients that have the fewest under way, the one that will be late first; else the one that is late since last.
+    fn next_request(&self, places: usize, now: Instant) -> Option<Work> {
+        let (short, short_long) = (
+            self.short(Work::Request(Client::default()), places),
+            self.short(Work::Long(Client::default()), places),
+        );
+        let able = self.lines.iter().filter_map(|(work, line)| {
+            let short = match work {
+                Work::Request(_) => short,
+                Work::Long(_) => short_long,
+                Work::Live(_) => return None,
+            };
+            let waited = now.saturating_duration_since(line.since);
+            let is_late = waited > short;
+            if !self.may(*work, places) || (is_late && self.all >= but_left(places)) {
+                return None;
+            }
+            let first = *line.waiters.keys().next()?;
+            Some(((self.own(work.client()), is_late, waited.abs_diff(short), first), *work))
+        });
+        able.min_by_key(|(rank, _)| *rank).map(|(_, work)| work)
     }
 
     /// Whose live query is next: of the clients that have the fewest under way, whoever has waited longest.
-    fn next_live(&self, places: usize) -> Option<(Instant, Client)> {
-        let first = |(client, queue): (&Client, &BTreeMap<u64, Waiter>)| Some((*client, queue.values().next()?.since));
-        let able = self.waiting_live.iter().filter_map(first);
-        let able = able.filter(|(client, _)| self.may(Work::Live(*client), places));
-        let next = able.min_by_key(|(client, since)| (self.live_of(*client), *since));
-        next.map(|(client, since)| (since, client))
+    fn next_live(&self, places: usize) -> Option<(Instant, Work)> {
+        let lines = self.lines.iter().filter(|(work, _)| work.is_live());
+        let first = lines.filter_map(|(work, line)| Some((line.waiters.values().next()?.since, *work)));
+        let able = first.filter(|(_, work)| self.may(*work, places));
+        able.min_by_key(|(since, work)| (self.live_of(work.client()), *since))
     }
 
-    /// Takes the next one out of its queue.
-    fn call(&mut self, places: usize, now: Instant) -> Option<Waiter> {
-        match self.next(places, now)? {
-            Next::Request(at) => Some(self.waiting.remove(at)),
-            Next::Live(client) => {
-                let first = *self.waiting_live.get(&client)?.keys().next()?;
-                self.take_live(client, first)
+    /// Puts somebody into his line; none when too many wait.
+    fn line_up(&mut self, work: Work, patience: Duration, now: Instant) -> Option<(u64, oneshot::Receiver<()>)> {
+        if !work.is_live() {
+            if self.waiting >= WAITING_MAX {
+                return None;
             }
+            self.waiting += 1;
         }
+        let (called, heard) = oneshot::channel();
+        let waiter = Waiter {
+            since: now,
+            in_order: patience / IN_ORDER_PART,
+            called,
+        };
+        self.tickets += 1;
+        let line = self.lines.entry(work).or_insert_with(|| Line {
+            since: now,
+            waiters: BTreeMap::new(),
+        });
+        line.waiters.insert(self.tickets, waiter);
+        Some((self.tickets, heard))
     }
 
-    /// Takes a live query out of its client's queue, if it still waits.
-    fn take_live(&mut self, client: Client, ticket: u64) -> Option<Waiter> {
-        let queue = self.waiting_live.get_mut(&client)?;
-        let waiter = queue.remove(&ticket);
-        if queue.is_empty() {
-            self.waiting_live.remove(&client);
+    /// Calls who is first in a line.
+    fn call(&mut self, work: Work, now: Instant) -> Option<oneshot::Sender<()>> {
+        let ticket = self.lines.get(&work)?.first(now)?;
+        self.leave(work, ticket, now).map(|waiter| waiter.called)
+    }
+
+    /// Takes somebody out of his line, if he still waits.
+    fn leave(&mut self, work: Work, ticket: u64, now: Instant) -> Option<Waiter> {
+        let line = self.lines.get_mut(&work)?;
+        let waiter = line.waiters.remove(&ticket)?;
+        line.since = now;
+        if line.waiters.is_empty() {
+            self.lines.remove(&work);
         }
-        waiter
+        if !work.is_live() {
+            self.waiting = self.waiting.saturating_sub(1);
+        }
+        Some(waiter)
     }
 
     fn begin(&mut self, work: Work) {
@@ -289,190 +400,17 @@ impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.called.close();
         if self.called.try_recv().is_ok() {
-            return self.turns.end(self.work);
+            return self.turns.end(self.work, None);
         }
-        let mut state = self.turns.state();
-        match self.work {
-            Work::Live(client) => drop(state.take_live(client, self.ticket)),
-            Work::Request(_) | Work::Long(_) => state.waiting.retain(|waiter| !waiter.called.is_closed()),
-        }
+        self.turns.state().leave(self.work, self.ticket, Instant::now());
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        self.turns.end(self.work);
+        self.turns.end(self.work, Some(self.began.elapsed()));
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use futures_util::FutureExt;
-
-    use super::*;
-
-    const SOON: Duration = Duration::from_secs(1);
-    const LATE: Duration = Duration::from_secs(100);
-
-    fn request(client: u128) -> Work {
-        Work::Request(Client(client))
-    }
-
-    fn query(client: u128) -> Work {
-        Work::Live(Client(client))
-    }
-
-    async fn now(turns: &Arc<Turns>, work: Work) -> Turn {
-        turns.take(work, SOON).now_or_never().flatten().expect("a turn at once")
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn who_has_least_goes_next() {
-        let turns = Turns::new(4);
-        let mut first = vec![
-            now(&turns, request(1)).await,
-            now(&turns, request(1)).await,
-            now(&turns, request(1)).await,
-        ];
-        // The last place is for others.
-        assert!(turns.take(request(1), SOON).await.is_none());
-        let second = now(&turns, request(2)).await;
-        let (mut more, mut other) = (
-            Box::pin(turns.take(request(1), LATE)),
-            Box::pin(turns.take(request(3), LATE)),
-        );
-        assert!((&mut more).now_or_never().is_none() && (&mut other).now_or_never().is_none());
-        first.pop();
-        assert!((&mut more).now_or_never().is_none(), "it has two already");
-        let third = other.now_or_never().flatten().expect("its turn");
-        drop((second, third));
-        more.now_or_never().flatten().expect("its turn");
-        drop(first);
-        assert_eq!(turns.state().all, 0);
-        assert!(turns.state().by.is_empty());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn long_work_and_live_queries_leave_room() {
-        let turns = Turns::new(4);
-        let _long = [
-            now(&turns, Work::Long(Client(1))).await,
-            now(&turns, Work::Long(Client(2))).await,
-        ];
-        assert!(turns.take(Work::Long(Client(3)), SOON).await.is_none());
-        let live = now(&turns, query(5)).await;
-        let quick = now(&turns, request(3)).await;
-        let (mut another, mut next) = (
-            Box::pin(turns.take(query(6), LATE)),
-            Box::pin(turns.take(request(3), LATE)),
-        );
-        assert!((&mut another).now_or_never().is_none() && (&mut next).now_or_never().is_none());
-        drop(quick);
-        let next = next.now_or_never().flatten().expect("before the live query");
-        let mut after = Box::pin(turns.take(request(4), LATE));
-        assert!((&mut after).now_or_never().is_none());
-        // It has waited long enough.
-        drop(live);
-        after.now_or_never().flatten().expect("before the live query");
-        another.now_or_never().flatten().expect("nobody else waits");
-        drop(next);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn turns_are_not_lost() {
-        let turns = Turns::new(1);
-        let held = now(&turns, request(1)).await;
-        let mut leaves = Box::pin(turns.take(request(2), LATE));
-        let mut stays = Box::pin(turns.take(request(3), LATE));
-        assert!((&mut leaves).now_or_never().is_none() && (&mut stays).now_or_never().is_none());
-        drop(held);
-        // Called, and gone before it heard so.
-        drop(leaves);
-        assert!(
-            turns.state().waiting.is_empty(),
-            "only the other one waited, and was called"
-        );
-        stays.now_or_never().flatten().expect("its turn");
-        now(&turns, request(1)).await;
-        assert_eq!(turns.state().all, 0);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_last_place_is_for_who_has_none() {
-        for places in 1..=5 {
-            let turns = Turns::new(places);
-            let mut held = vec![now(&turns, request(1)).await];
-            while let Some(turn) = turns.take(request(1), SOON).await {
-                held.push(turn);
-            }
-            assert!(held.len() < places || places == 1, "{} of {places}", held.len());
-            if places > 1 {
-                now(&turns, request(2)).await;
-            }
-        }
-        // Also when others have some.
-        let turns = Turns::new(4);
-        let _held = [
-            now(&turns, request(1)).await,
-            now(&turns, request(1)).await,
-            now(&turns, request(2)).await,
-        ];
-        assert!(turns.take(request(1), SOON).await.is_none());
-        assert!(turns.take(request(2), SOON).await.is_none());
-        now(&turns, request(3)).await;
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn live_queries_of_one_client_wait_behind_those_of_others() {
-        let turns = Turns::new(4);
-        let mut first = vec![now(&turns, query(1)).await, now(&turns, query(1)).await];
-        // Two places are for others and for requests, of which the last is for others.
-        assert!(turns.take(query(1), SOON).await.is_none());
-        let own = now(&turns, request(1)).await;
-        assert!(turns.take(request(1), SOON).await.is_none());
-        assert_eq!(turns.least_busy(&[Client(1), Client(2), Client(3)]), Client(2));
-        let second = now(&turns, query(2)).await;
-        drop(own);
-        let mut more = Box::pin(turns.take(query(1), LATE));
-        let mut other = Box::pin(turns.take(query(3), LATE));
-        let mut leaves = Box::pin(turns.take(query(3), LATE));
-        for waits in [&mut more, &mut other, &mut leaves] {
-            assert!(waits.now_or_never().is_none());
-        }
-        first.pop();
-        assert!((&mut more).now_or_never().is_none(), "it has one already");
-        let third = other.now_or_never().flatten().expect("its turn");
-        drop(leaves);
-        assert_eq!(turns.state().waiting_live.len(), 1, "who leaves is forgotten");
-        drop((second, third));
-        more.now_or_never().flatten().expect("its turn");
-        drop(first);
-        assert_eq!(turns.state().live, 0);
-        assert!(turns.state().live_by.is_empty() && turns.state().waiting_live.is_empty());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn live_queries_that_have_waited_go_before_requests() {
-        let turns = Turns::new(4);
-        let mut held = vec![now(&turns, query(1)).await];
-        for client in 2..=4 {
-            held.push(now(&turns, request(client)).await);
-        }
-        let mut more = Box::pin(turns.take(query(1), LATE));
-        let mut other = Box::pin(turns.take(query(5), LATE));
-        assert!((&mut more).now_or_never().is_none() && (&mut other).now_or_never().is_none());
-        tokio::time::advance(2 * LIVE_PATIENCE).await;
-        let mut next = Box::pin(turns.take(request(6), LATE));
-        assert!((&mut next).now_or_never().is_none());
-        held.pop();
-        let other = other.now_or_never().flatten().expect("before the request");
-        assert!((&mut next).now_or_never().is_none());
-        drop(other);
-        // However long the other one has waited: its client has one, and leaves two places.
-        next.now_or_never().flatten().expect("its turn");
-        held.pop();
-        assert!((&mut more).now_or_never().is_none());
-        held.pop();
-        more.now_or_never().flatten().expect("its turn");
-    }
-}
+mod tests;

@@ -64,6 +64,8 @@ pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Readers for operations at least, also on a machine of one core: a slow query must not hold up the fast ones.
 const READERS_MIN: usize = 4;
+/// Readers beyond the processors: some operations leave so many to others, and no processor should rest for that.
+const READERS_MORE: usize = 2;
 /// Loads by key take microseconds; two connections saturate any machine that we know.
 const LOOKUP_READERS: usize = 2;
 /// The ledger asks little.
@@ -109,7 +111,7 @@ impl Store {
             layout,
             dialect: door.dialect,
             place: door.place,
-            readers: readers(pool.unwrap_or(cores.max(READERS_MIN)), Plans::ByValue),
+            readers: readers(pool.unwrap_or((cores + READERS_MORE).max(READERS_MIN)), Plans::ByValue),
             lookups: readers(LOOKUP_READERS, Plans::ByKey),
             own: readers(OWN_READERS, Plans::ByValue),
             writer: door.writer,
