@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::{
     catalog::{Catalog, Valid},
     query::RootValue,
-    store::{Bounds, Store, StoreError},
+    store::{Bounds, Statement, Store, StoreError},
 };
 
 use super::{
@@ -20,6 +20,7 @@ use super::{
     live::Live,
     prepare::{Bound, Caches, Way},
     statistics::Statistics,
+    together::{self, Ran, Together, Waited},
     turns::{Turn, Turns, Work},
 };
 
@@ -43,6 +44,7 @@ pub(super) struct Inner {
     pub turns: Arc<Turns>,
     /// At reading and planning documents.
     planning: Arc<Turns>,
+    pub together: Arc<Together>,
     pub rows: Rows,
     statistics: Statistics,
     pub caches: Caches,
@@ -84,6 +86,7 @@ impl DataApi {
             keeping,
             turns,
             planning,
+            together: Arc::default(),
             rows: Rows::of(store.clone()),
             statistics: Statistics::default(),
             caches: Caches::new(&limits),
@@ -223,12 +226,41 @@ impl DataApi {
             Way::Statement(statement) => statement,
         };
         // A large answer is out of the memory before the turn ends.
-        let _turn = self.turn(&self.0.turns, work, patience).await?;
-        let read = self.0.store.read(statement, &bound.params).await;
+        let Ran { read, _turn } = self.read(statement, bound, work, patience).await?;
         bound.note(read.as_ref().map(|answer| answer.took));
         keeping
             .keep(read.map_err(|error| ApiError::from_store(&error))?.json, clients)
             .await
+    }
+
+    /// Runs a statement in a turn: in one of its own, or, what is short of live queries, in one that others share.
+    async fn read(
+        &self,
+        statement: &Statement,
+        bound: &Bound,
+        work: Work,
+        patience: Duration,
+    ) -> Result<Ran, ApiError> {
+        let inner = &self.0;
+        let shares = matches!(work, Work::Live(_)) && together::is_short(bound);
+        let waited = match shares {
+            true => {
+                inner
+                    .together
+                    .wait(&inner.store, statement, bound, &inner.turns, work)
+                    .await
+            }
+            false => None,
+        };
+        let turn = match waited {
+            Some(Waited::Ran(ran)) => return Ok(ran),
+            Some(Waited::Turn(turn)) => turn,
+            None => self.turn(&inner.turns, work, patience).await?,
+        };
+        Ok(Ran {
+            read: inner.store.read(statement, &bound.params).await,
+            _turn: Arc::new(turn),
+        })
     }
 
     /// A turn, or who was not called in time is told so.

@@ -33,6 +33,7 @@ mod statistics;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod together;
 mod trail;
 mod turns;
 

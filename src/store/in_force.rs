@@ -80,11 +80,25 @@ fn judge(context: &Context, lines: &[Line]) -> Result<Standing, StoreError> {
     Ok(standing)
 }
 
+/// Whether rows may be read for the definition of this handle, as far as is known.
+pub(crate) fn may_read(context: &Context) -> Result<(), StoreError> {
+    context.seen.standing().reads()
+}
+
 /// Runs a statement about the rows of the definition. What fails because the tables are others now is named as that.
-pub async fn read(context: &Context, mut reader: Taken, command: Command) -> Result<Vec<Line>, StoreError> {
-    context.seen.standing().reads()?;
+pub async fn read(context: &Context, reader: Taken, command: Command) -> Result<Vec<Line>, StoreError> {
+    Ok(read_all(context, reader, command).await?.0)
+}
+
+/// The same with the lists that were laid beside the rows.
+pub async fn read_all(
+    context: &Context,
+    mut reader: Taken,
+    command: Command,
+) -> Result<(Vec<Line>, Vec<String>), StoreError> {
+    may_read(context)?;
     let error = match reader.run(command).await? {
-        Ok(rows) => return Ok(rows),
+        Ok(rows) => return Ok((rows, reader.lists())),
         Err(error) => error,
     };
     if !is_of_tables(&error) {

@@ -31,6 +31,7 @@ pub use db::{failpoint, made::Bounds};
 pub use error::{Beyond, StoreError};
 pub use read::{
     dangling::Dangling,
+    each::Runs,
     statement::{KeyedStatement, Statement},
 };
 pub use sqlite_backup::{Backup, Restored};

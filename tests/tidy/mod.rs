@@ -70,8 +70,8 @@ const HOMES: &[(&str, &[&str], &str)] = &[
     ),
     (
         "rusqlite",
-        &["src/store/db/sqlite/functions"],
-        "its door is SQL functions of our own, which sqlx has no interface for; all else goes through SeaORM's pools",
+        &["src/store/db/sqlite/functions", "src/store/read/each"],
+        "its doors are SQL functions of our own and many runs of a statement in one go, which sqlx has no interface for; all else goes through SeaORM's pools",
     ),
     (
         "reqwest",

@@ -1,15 +1,15 @@
 //! Live queries that are many, fail, or are given up.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
-use futures_util::{FutureExt, StreamExt, future::join_all};
+use futures_util::{FutureExt, StreamExt, future::join_all, stream::BoxStream};
 use serde_json::{Value as Json, json};
 
-use super::{next, request};
+use super::{ask, next, request};
 use crate::graphql::{
-    Client, Limits,
+    ApiResponse, Client, Limits,
     testing::{Farm, item},
-    turns::Work,
+    turns::{Turn, Work},
 };
 
 /// Rows of a text that is too long for what needs no room.
@@ -140,4 +140,59 @@ async fn nobody_begins_with_an_old_answer() {
     let mut late = farm.current().answers(request(query, json!({})));
     assert_eq!(next(&mut late).await, want);
     assert_eq!(next(&mut first).await, want);
+}
+
+/// Begins to hear a live query; its first answer does not come yet.
+fn begun(farm: &Farm, query: &str, variables: Json) -> BoxStream<'static, ApiResponse> {
+    let mut answers = farm.current().answers(request(query, variables));
+    assert!(answers.next().now_or_never().is_none());
+    answers
+}
+
+/// Takes every turn, each for another client.
+async fn all_turns(farm: &Farm) -> Vec<Turn> {
+    let mut held = Vec::new();
+    for client in 1..=farm.api.store().readers() {
+        let work = Work::Request(Client(client as u128));
+        let turn = farm.api.0.turns.take(work, Duration::MAX).await;
+        held.push(turn.expect("a turn"));
+    }
+    held
+}
+
+#[tokio::test]
+async fn live_queries_with_other_values_share_a_turn() {
+    const MANY: usize = 20;
+    let farm = Farm::stocked(Limits::default()).await;
+    let together = &farm.api.0.together;
+    let by_price =
+        "subscription($least: Float, $first: Int) { items(where: {price: {gte: $least}}, first: $first) { id } }";
+    let variables = |at: usize| json!({ "least": at, "first": at % 3 + 1 });
+    // So that its plan is known, and how long it takes.
+    next(&mut farm.current().answers(request(by_price, variables(100)))).await;
+    let mut held = all_turns(&farm).await;
+    let mut open = Vec::new();
+    for at in 0..MANY {
+        open.push(begun(&farm, by_price, variables(at)));
+    }
+    // One leaves before its turn.
+    let left = begun(&farm, by_price, variables(50));
+    while together.waiting() < MANY + 1 {
+        for answers in &mut open {
+            assert!(answers.next().now_or_never().is_none());
+        }
+        tokio::task::yield_now().await;
+    }
+    drop(left);
+    while together.waiting() > MANY {
+        tokio::task::yield_now().await;
+    }
+    // Nobody but the first one is called.
+    held.pop();
+    for (at, answer) in join_all(open.iter_mut().map(next)).await.into_iter().enumerate() {
+        let alone = ask(&farm, &by_price.replace("subscription", "query"), variables(at)).await;
+        assert_eq!(answer, alone, "{at}");
+    }
+    assert_eq!(together.shared.load(Ordering::Relaxed), 1);
+    assert_eq!(together.waiting(), 0);
 }

@@ -2,7 +2,7 @@
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 /// Where deadlines are counted from.
@@ -12,6 +12,11 @@ pub struct Clock(Instant);
 impl Clock {
     pub fn begin() -> Clock {
         Clock(Instant::now())
+    }
+
+    /// So long from now.
+    pub fn after(self, limit: Duration) -> u64 {
+        self.micros() + u64::try_from(limit.as_micros()).unwrap_or(u64::MAX / 2)
     }
 
     pub(crate) fn micros(self) -> u64 {

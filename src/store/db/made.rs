@@ -36,8 +36,13 @@ pub struct Made {
     rows: AtomicU64,
     /// Of lists that belong to no row.
     bytes: AtomicU64,
+    /// These lists, beside the statement's rows: SQLite would copy each four times on its way out.
+    lists: Mutex<Vec<String>>,
     beyond: Mutex<Option<Beyond>>,
 }
+
+/// What stands for a list that lies beside the rows, before its number. No JSON begins so.
+const BESIDE: char = '\u{1}';
 
 impl Default for Made {
     fn default() -> Made {
@@ -45,6 +50,7 @@ impl Default for Made {
             bounds: Mutex::new(Bounds::ENDLESS),
             rows: AtomicU64::default(),
             bytes: AtomicU64::default(),
+            lists: Mutex::default(),
             beyond: Mutex::default(),
         }
     }
@@ -57,6 +63,7 @@ impl Made {
         *lock(&self.beyond) = None;
         self.rows.store(0, Ordering::Relaxed);
         self.bytes.store(0, Ordering::Relaxed);
+        drop(self.lists());
     }
 
     pub fn bounds(&self) -> Bounds {
@@ -86,8 +93,22 @@ impl Made {
         false
     }
 
-    /// A list that belongs to no row is whole; whether all of them are not too much.
-    pub fn list(&self, bounds: Bounds, bytes: u64) -> bool {
+    /// A list that belongs to no row is whole and laid beside the rows; what stands for it there, unless all of them are too much.
+    pub fn lay_beside(&self, bounds: Bounds, list: String) -> Option<String> {
+        if !self.list(bounds, list.len() as u64) {
+            return None;
+        }
+        let mut lists = lock(&self.lists);
+        lists.push(list);
+        Some(format!("{BESIDE}{}", lists.len() - 1))
+    }
+
+    /// Takes what was laid beside the rows.
+    pub fn lists(&self) -> Vec<String> {
+        std::mem::take(&mut *lock(&self.lists))
+    }
+
+    fn list(&self, bounds: Bounds, bytes: u64) -> bool {
         let found = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
         if found <= bounds.bytes {
             return true;
@@ -101,6 +122,14 @@ impl Made {
 
     pub fn beyond(&self) -> Option<Beyond> {
         *lock(&self.beyond)
+    }
+}
+
+/// A row's text: as it is, or the list beside the rows for which it stands. None when that is not there.
+pub fn text_of<'t>(text: &'t str, lists: &'t [String]) -> Option<&'t str> {
+    match text.strip_prefix(BESIDE) {
+        None => Some(text),
+        Some(number) => lists.get(number.parse::<usize>().ok()?).map(String::as_str),
     }
 }
 
@@ -155,6 +184,25 @@ mod tests {
             assert_eq!(number_after(message, ROWS_MARK), Some(51), "{message}");
             assert_eq!(number_after(message, BYTES_MARK), None, "{message}");
         }
+    }
+
+    #[test]
+    fn lists_beside_the_rows_are_found_until_the_next_statement() {
+        let bounds = Bounds { rows: 2, bytes: 10 };
+        let made = Made::default();
+        let marks = ["[1]", "[22]"].map(|list| made.lay_beside(bounds, list.to_owned()).expect("it fits"));
+        assert_eq!(made.lay_beside(bounds, "[333]".to_owned()), None);
+        let lists = made.lists();
+        assert_eq!(
+            marks.each_ref().map(|mark| text_of(mark, &lists)),
+            [Some("[1]"), Some("[22]")]
+        );
+        assert_eq!(text_of("[4]", &lists), Some("[4]"));
+        assert_eq!(text_of(&marks[0], &made.lists()), None);
+        made.begin(bounds);
+        made.lay_beside(bounds, "[1]".to_owned());
+        made.begin(bounds);
+        assert!(made.lists().is_empty());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Values as parameters of a statement, and statements ready to run. Knows sqlx's arguments; no tables.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use sqlx::{Arguments, Encode, Postgres, Sqlite, Type, postgres::PgArguments, sqlite::SqliteArguments};
 
@@ -47,6 +47,16 @@ impl Kind {
     }
 }
 
+/// A value as it is bound.
+#[derive(Clone, Debug)]
+pub enum Cell<'v> {
+    Int(i64),
+    Float(f64),
+    Bool(bool),
+    Text(Cow<'v, str>),
+    Null(Kind),
+}
+
 /// A value taken for a column of another kind: a fault of this program that must not become another value.
 pub fn unfit(value: &Value, kind: Kind) -> StoreError {
     StoreError::Refused(format!("the value {value} does not fit its column ({kind:?})"))
@@ -74,17 +84,20 @@ impl Params {
 
     /// A value for a column of this kind.
     pub fn value(&mut self, value: &Value, kind: Kind) -> Result<(), StoreError> {
-        match (kind, value) {
-            (Kind::Int, Value::Int(value)) => self.add(*value),
-            (Kind::Int, Value::Null) => self.add(None::<i64>),
-            (Kind::Float, Value::Float(value)) => self.add(*value),
-            (Kind::Float, Value::Int(value)) => self.add(*value as f64),
-            (Kind::Float, Value::Null) => self.add(None::<f64>),
-            (Kind::Bool, Value::Bool(value)) => self.add(*value),
-            (Kind::Bool, Value::Null) => self.add(None::<bool>),
-            (Kind::Decimal | Kind::Text, Value::Text(value)) => self.text(value),
-            (Kind::Decimal | Kind::Text, Value::Null) => self.add(None::<String>),
-            (kind, value) => Err(unfit(value, kind)),
+        self.cell(Cell::of(value, kind)?)
+    }
+
+    /// A value as it is bound.
+    pub fn cell(&mut self, cell: Cell<'_>) -> Result<(), StoreError> {
+        match cell {
+            Cell::Int(value) => self.add(value),
+            Cell::Float(value) => self.add(value),
+            Cell::Bool(value) => self.add(value),
+            Cell::Text(value) => self.text(&value),
+            Cell::Null(Kind::Int) => self.add(None::<i64>),
+            Cell::Null(Kind::Float) => self.add(None::<f64>),
+            Cell::Null(Kind::Bool) => self.add(None::<bool>),
+            Cell::Null(Kind::Decimal | Kind::Text) => self.add(None::<String>),
         }
     }
 
@@ -117,4 +130,19 @@ pub struct Command {
 /// Parameters were made for the other database: a fault of this program, never of a person.
 pub fn mixed() -> sqlx::Error {
     sqlx::Error::Configuration("parameters of another database".into())
+}
+
+impl<'v> Cell<'v> {
+    /// A value for a column of this kind.
+    pub fn of(value: &'v Value, kind: Kind) -> Result<Cell<'v>, StoreError> {
+        match (kind, value) {
+            (kind, Value::Null) => Ok(Cell::Null(kind)),
+            (Kind::Int, Value::Int(value)) => Ok(Cell::Int(*value)),
+            (Kind::Float, Value::Float(value)) => Ok(Cell::Float(*value)),
+            (Kind::Float, Value::Int(value)) => Ok(Cell::Float(*value as f64)),
+            (Kind::Bool, Value::Bool(value)) => Ok(Cell::Bool(*value)),
+            (Kind::Decimal | Kind::Text, Value::Text(value)) => Ok(Cell::Text(Cow::Borrowed(value))),
+            (kind, value) => Err(unfit(value, kind)),
+        }
+    }
 }

@@ -6,8 +6,11 @@ use std::{
     time::Duration,
 };
 
-use sqlx::postgres::PgConnectOptions;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use sqlx::{postgres::PgConnectOptions, sqlite::LockedSqliteHandle};
+use tokio::{
+    runtime::Handle,
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
 
 use crate::store::error::{Beyond, StoreError, failed};
 
@@ -138,6 +141,11 @@ impl Readers {
         }
     }
 
+    /// Whether a reader's connection can be lent ([`Taken::lend`]): SQLite's.
+    pub fn lends(&self) -> bool {
+        matches!(self.source, Source::Sqlite(_))
+    }
+
     /// What one statement may make from now on.
     pub fn bound(&self, bounds: Bounds) {
         *self.bounds.lock().unwrap_or_else(PoisonError::into_inner) = bounds;
@@ -160,8 +168,7 @@ impl Readers {
         // The reader used last is used next: its pages and statements are warm.
         let reader = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
         if let Some(reader) = &reader {
-            let at = self.clock.micros() + u64::try_from(self.limit.as_micros()).unwrap_or(u64::MAX / 2);
-            reader.deadline.0.store(at, Ordering::Relaxed);
+            reader.deadline.0.store(self.clock.after(self.limit), Ordering::Relaxed);
             reader.made.begin(self.bounds());
         }
         Ok(Taken {
@@ -174,6 +181,7 @@ impl Readers {
 
     fn give_back(&self, reader: Reader) {
         reader.deadline.0.store(0, Ordering::Relaxed);
+        drop(reader.made.lists());
         self.free.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
     }
 
@@ -238,6 +246,50 @@ impl Taken {
         Ok(rows)
     }
 
+    /// Lends a SQLite reader's connection to work that runs statements there one after the other, on a thread that may block. It has to
+    /// begin each by [`Lent::begin`], and none after the time of one statement.
+    pub async fn lend<T: Send + 'static>(
+        mut self,
+        work: impl FnOnce(&mut LockedSqliteHandle<'_>, Lent) -> T + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let Some(Reader {
+            link: Link::Sqlite(Pool::Sqlite(pool)),
+            deadline,
+            made,
+        }) = &self.reader
+        else {
+            return Err(StoreError::Refused("the store is closed, or not a file".to_owned()));
+        };
+        let lent = Lent {
+            clock: self.readers.clock,
+            limit: self.readers.limit,
+            bounds: self.readers.bounds(),
+            until: deadline.0.load(Ordering::Relaxed),
+            deadline: Arc::clone(deadline),
+            made: Arc::clone(made),
+        };
+        let (pool, runtime) = (pool.clone(), Handle::current());
+        self.idle = false;
+        let done = async {
+            let mut connection = pool.acquire().await?;
+            let work = move || {
+                let mut handle = runtime.block_on(connection.lock_handle())?;
+                Ok(work(&mut handle, lent))
+            };
+            let done = tokio::task::spawn_blocking(work).await;
+            done.unwrap_or_else(|error| Err(sqlx::Error::Configuration(Box::new(error))))
+        };
+        let done = tokio::time::timeout(self.readers.limit + HEARS, done).await;
+        let done = done.map_err(|_| StoreError::Timeout(self.readers.limit))?;
+        self.idle = true;
+        done.map_err(failed)
+    }
+
+    /// The lists that the last statement laid beside its rows.
+    pub fn lists(&self) -> Vec<String> {
+        self.reader.as_ref().map_or_else(Vec::new, |reader| reader.made.lists())
+    }
+
     fn is_over(&self) -> bool {
         let reader = self.reader.as_ref();
         reader.is_some_and(|reader| reader.deadline.is_over(self.readers.clock))
@@ -265,6 +317,43 @@ impl Taken {
     }
 }
 
+/// By what the statements on a lent connection go.
+pub struct Lent {
+    clock: Clock,
+    limit: Duration,
+    bounds: Bounds,
+    deadline: Arc<Deadline>,
+    made: Arc<Made>,
+    /// The deadline as it was set here: somebody else sets it only to end the reader's work.
+    until: u64,
+}
+
+impl Lent {
+    /// A statement begins, with all the time and the bounds that one may have; not so when the reader was told to end.
+    pub fn begin(&mut self) -> bool {
+        let until = self.clock.after(self.limit);
+        let order = Ordering::Relaxed;
+        let exchanged = self.deadline.0.compare_exchange(self.until, until, order, order);
+        let begins = self.until != LONG_AGO && exchanged.is_ok();
+        self.until = until;
+        self.made.begin(self.bounds);
+        begins
+    }
+
+    /// The lists that the last statement laid beside its rows.
+    pub fn lists(&self) -> Vec<String> {
+        self.made.lists()
+    }
+
+    /// Why the statement that has just failed was ended, if it was for its time or its bounds.
+    pub fn ended_by(&self) -> Option<StoreError> {
+        match self.deadline.is_over(self.clock) {
+            true => Some(StoreError::Timeout(self.limit)),
+            false => self.made.beyond().map(StoreError::Beyond),
+        }
+    }
+}
+
 impl Drop for Taken {
     fn drop(&mut self) {
         let Some(mut reader) = self.reader.take() else { return };
@@ -275,7 +364,7 @@ impl Drop for Taken {
         reader.deadline.0.store(LONG_AGO, Ordering::Relaxed);
         let (readers, permit) = (Arc::clone(&self.readers), self.permit.take());
         // Without a runtime the program is ending, and the reader with it.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        if let Ok(runtime) = Handle::try_current() {
             runtime.spawn(async move {
                 match tokio::time::timeout(HEARS, reader.idle()).await {
                     Ok(()) => readers.give_back(reader),

@@ -10,7 +10,9 @@ use crate::{
         figures::read,
         load::deferred,
         read::{
-            compiler, run,
+            compiler,
+            each::{self, Runs},
+            run,
             statement::{KeyedStatement, Statement},
         },
         types::{Answer, Explanation, Figures, Loaded},
@@ -28,6 +30,13 @@ impl Store {
     pub async fn read(&self, statement: &Statement, params: &[Value]) -> Result<Answer, StoreError> {
         deferred::ready(&self.context, &statement.types).await;
         run::read(&self.context, statement, params).await
+    }
+
+    /// Runs a compiled read with the values of each of these, one after the other: each is a statement and a snapshot of its own, as if it
+    /// were read alone.
+    pub async fn read_each(&self, statement: &Statement, runs: impl Runs) {
+        deferred::ready(&self.context, &statement.types).await;
+        each::read_each(&self.context, statement, runs).await;
     }
 
     /// Compiles a load of rows by key: `by` are the key (or one unique field) of the entity. `None` when it has too many

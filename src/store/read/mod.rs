@@ -4,6 +4,7 @@ pub mod compile;
 pub mod compiler;
 pub mod counts;
 pub mod dangling;
+pub mod each;
 pub mod filter;
 pub mod freshness;
 pub mod has;

@@ -1,11 +1,13 @@
 //! The operands of a compiled read as parameters of its statement. Knows their forms; no SQL.
 
+use std::borrow::Cow;
+
 use crate::{
     query::Operand,
     store::{
         db::{
             dialect::Dialect,
-            params::{Kind, Params},
+            params::{Cell, Kind, Params},
         },
         error::StoreError,
     },
@@ -17,38 +19,49 @@ use super::statement::{Bind, BindForm};
 /// The operands of a compiled read, with the request's parameters put in.
 pub fn operands(binds: &[Bind], params: &[Value], dialect: &dyn Dialect) -> Result<Params, StoreError> {
     let mut out = dialect.params().reserve(binds.len());
+    let is_text = matches!(out, Params::Postgres(_));
     for bind in binds {
-        let value = match &bind.operand {
-            Operand::Value(value) => value,
-            Operand::Param(number) => params.get(*number).ok_or_else(|| {
-                StoreError::Refused(format!("the statement needs parameter {number}, which was not given"))
-            })?,
-        };
-        match (bind.form, value) {
-            (BindForm::Column(kind), value) => out.value(value, Kind::of(kind))?,
-            (BindForm::Count, value) => out.value(value, Kind::Int)?,
-            (BindForm::Test(test), Value::Text(text)) => out.text(&dialect.pattern(test, text))?,
-            (BindForm::Test(_) | BindForm::Whole, value) => out.value(value, Kind::Text)?,
-            (BindForm::Wire(scalar), value) => wire(&mut out, scalar, value)?,
-        }
+        out.cell(operand(bind, params, dialect, is_text)?)?;
     }
     Ok(out)
 }
 
+/// One of them. Elements of lists are seen as text by PostgreSQL (`is_text`).
+pub fn operand<'v>(
+    bind: &'v Bind,
+    params: &'v [Value],
+    dialect: &dyn Dialect,
+    is_text: bool,
+) -> Result<Cell<'v>, StoreError> {
+    let value = match &bind.operand {
+        Operand::Value(value) => value,
+        Operand::Param(number) => params.get(*number).ok_or_else(|| {
+            StoreError::Refused(format!("the statement needs parameter {number}, which was not given"))
+        })?,
+    };
+    match (bind.form, value) {
+        (BindForm::Column(kind), value) => Cell::of(value, Kind::of(kind)),
+        (BindForm::Count, value) => Cell::of(value, Kind::Int),
+        (BindForm::Test(test), Value::Text(text)) => Ok(Cell::Text(Cow::Owned(dialect.pattern(test, text)))),
+        (BindForm::Test(_) | BindForm::Whole, value) => Cell::of(value, Kind::Text),
+        (BindForm::Wire(scalar), value) => Ok(wire(scalar, value, is_text)),
+    }
+}
+
 /// A value as the elements of a list column are seen: by SQLite as values, Booleans as 0 and 1; by PostgreSQL as text.
-fn wire(out: &mut Params, scalar: Scalar, value: &Value) -> Result<(), StoreError> {
-    let is_text = matches!(out, Params::Postgres(_));
+fn wire(scalar: Scalar, value: &Value, is_text: bool) -> Cell<'static> {
+    let text = |text| Cell::Text(Cow::Owned(text));
     match (scalar, value) {
         // As it was written into the list.
-        (Scalar::Float, Value::Int(value)) => wire(out, scalar, &Value::Float(*value as f64)),
-        (_, Value::Float(value)) if !is_text => out.add(*value),
-        (_, Value::Float(_)) => out.add(scalar.to_wire_text(value)),
+        (Scalar::Float, Value::Int(value)) => wire(scalar, &Value::Float(*value as f64), is_text),
+        (_, Value::Float(value)) if !is_text => Cell::Float(*value),
+        (_, Value::Float(_)) => text(scalar.to_wire_text(value)),
         _ => match scalar.to_wire(value) {
-            serde_json::Value::Null => out.add(None::<String>),
-            serde_json::Value::String(text) => out.add(text),
-            serde_json::Value::Bool(value) if !is_text => out.add(i64::from(value)),
-            serde_json::Value::Number(number) if !is_text => out.add(number.as_i64()),
-            other => out.add(other.to_string()),
+            serde_json::Value::Null => Cell::Null(Kind::Text),
+            serde_json::Value::String(value) => text(value),
+            serde_json::Value::Bool(value) if !is_text => Cell::Int(i64::from(value)),
+            serde_json::Value::Number(number) if !is_text => number.as_i64().map_or(Cell::Null(Kind::Int), Cell::Int),
+            other => text(other.to_string()),
         },
     }
 }

@@ -9,7 +9,7 @@ use std::{
 use crate::{
     store::{
         context::Context,
-        db::{pool::get, rows::Rows},
+        db::{made, pool::get, rows::Rows},
         error::StoreError,
         in_force,
         types::{Answer, Explanation, Loaded},
@@ -26,7 +26,7 @@ pub(crate) async fn read(context: &Context, statement: &Statement, values: &[Val
     let params = operands::operands(&statement.binds, values, context.dialect)?;
     let reader = context.readers.take().await?;
     let began = Instant::now();
-    let rows = in_force::read(context, reader, params.query(Arc::clone(&statement.sql))).await?;
+    let (rows, lists) = in_force::read_all(context, reader, params.query(Arc::clone(&statement.sql))).await?;
     let mut head = 0;
     let mut found: Vec<Option<&str>> = vec![None; statement.roots.len()];
     for row in &rows {
@@ -34,7 +34,7 @@ pub(crate) async fn read(context: &Context, statement: &Statement, values: &[Val
         match usize::try_from(get::<i64>(row, 0)?) {
             Ok(root) => {
                 if let Some(place) = found.get_mut(root) {
-                    *place = Some(json);
+                    *place = Some(made::text_of(json, &lists).ok_or_else(lost)?);
                 }
             }
             Err(_) => head = json.parse().unwrap_or_default(),
@@ -47,8 +47,13 @@ pub(crate) async fn read(context: &Context, statement: &Statement, values: &[Val
     })
 }
 
+/// A list that should lie beside the rows, and does not: a fault of this program.
+pub(crate) fn lost() -> StoreError {
+    StoreError::Refused("a list of the answer was lost".to_owned())
+}
+
 /// The answer's object: each root's JSON under its key; `null` for a row that was not found.
-fn assemble(roots: &[RootShape], found: &[Option<&str>]) -> String {
+pub(crate) fn assemble(roots: &[RootShape], found: &[Option<&str>]) -> String {
     let values = roots
         .iter()
         .zip(found)

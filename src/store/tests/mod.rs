@@ -6,6 +6,7 @@ mod aside;
 mod bounds;
 mod changes;
 mod deferred;
+mod each;
 mod edits;
 mod figures;
 mod gathered;

@@ -43,7 +43,7 @@ pub const ILIKE: &str = "hayloft_ilike";
 /// `hayloft_rows(json)`: an aggregate, the JSON array of all its rows; it ends the statement when they are too many.
 pub const ROWS: &str = "hayloft_rows";
 
-/// `hayloft_root_rows(json)`: the same for a list of the answer itself.
+/// `hayloft_root_rows(json)`: the same for a list of the answer itself, which is laid beside the rows ([`Made::lay_beside`]).
 pub const ROOT_ROWS: &str = "hayloft_root_rows";
 
 /// When the statement has to end for which texts are looked at. SQLite itself asks for that between some thousand steps, and a row's
@@ -83,16 +83,25 @@ fn over() -> Error {
     Error::UserFunctionError("the time is over".into())
 }
 
-/// Registers the functions on a connection; they live as long as it does.
-pub fn install(handle: &mut LockedSqliteHandle<'_>, time: &Time) -> Result<(), sqlx::Error> {
+/// Works with a locked connection as rusqlite sees it.
+pub fn with_connection<T>(
+    handle: &mut LockedSqliteHandle<'_>,
+    work: impl FnOnce(&Connection) -> T,
+) -> Result<T, Error> {
     // SAFETY: the handle is open and locked for as long as this borrow of it lives, and a `Connection` made from a handle
-    // does not close it when dropped. Both crates link the same SQLite, or the types would differ.
+    // does not close it when dropped, which it is before the borrow ends. Both crates link the same SQLite, or the types
+    // would differ.
     #[allow(
         unsafe_code,
-        reason = "sqlx has no interface for functions; rusqlite's is safe but for taking the handle"
+        reason = "sqlx has no interface for functions, nor for many runs in one go; rusqlite's is safe but for taking the handle"
     )]
-    let connection = unsafe { Connection::from_handle(handle.as_raw_handle().as_ptr()) };
-    let registered = connection.and_then(|connection| {
+    let connection = unsafe { Connection::from_handle(handle.as_raw_handle().as_ptr()) }?;
+    Ok(work(&connection))
+}
+
+/// Registers the functions on a connection; they live as long as it does.
+pub fn install(handle: &mut LockedSqliteHandle<'_>, time: &Time) -> Result<(), sqlx::Error> {
+    let registered = with_connection(handle, |connection| {
         let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
         connection.create_scalar_function(FLOAT, 1, flags, float)?;
         connection.create_scalar_function(TIME, 1, flags, clock_time)?;
@@ -109,7 +118,9 @@ pub fn install(handle: &mut LockedSqliteHandle<'_>, time: &Time) -> Result<(), s
         }
         Ok(())
     });
-    registered.map_err(|error| sqlx::Error::Configuration(Box::new(error)))
+    registered
+        .flatten()
+        .map_err(|error| sqlx::Error::Configuration(Box::new(error)))
 }
 
 /// A text that SQLite copies, or the literal `null`.
@@ -175,10 +186,12 @@ impl Aggregate<Rows, Bytes> for Array {
             return Ok(Bytes(b"[]".to_vec()));
         };
         json.push(b']');
-        match self.is_root && !self.made.list(bounds, json.len() as u64) {
-            true => Err(beyond()),
-            false => Ok(Bytes(json)),
+        if !self.is_root {
+            return Ok(Bytes(json));
         }
+        let json = String::from_utf8(json).map_err(|error| Error::UserFunctionError(Box::new(error)))?;
+        let beside = self.made.lay_beside(bounds, json).ok_or_else(beyond)?;
+        Ok(Bytes(beside.into_bytes()))
     }
 }
 

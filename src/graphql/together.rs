@@ -1,0 +1,223 @@
+//! Short runs of one operation with different values that wait for turns at the same time: whoever's turn comes lets those of others
+//! go in it, too. Knows turns and the store's contract; knows no listener and no SQL.
+//!
+//! Thousands of live queries wake with one commit, and a hop to a reader and back takes longer than many a statement. A turn that is
+//! shared remains one turn: whose it is goes first, what is expected to take long never shares, and after a while, or so many bytes,
+//! the rest waits for turns of its own. Each run is a statement with bounds, time and failures of its own.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use tokio::sync::oneshot;
+
+use super::{
+    lock::lock,
+    prepare::{Bound, PlanId},
+    turns::{Turn, Turns, Work},
+};
+use crate::{
+    store::{Answer, Runs, Statement, Store, StoreError},
+    value::Value,
+};
+
+/// What is expected to take longer runs alone.
+const SHORT: Duration = Duration::from_millis(5);
+/// How long a shared turn takes in more runs: long beside a hop, short beside what anybody notices.
+const TIME: Duration = if cfg!(test) {
+    Duration::from_secs(60)
+} else {
+    Duration::from_millis(5)
+};
+/// Bytes of a shared turn's answers, which are in the memory until each is kept.
+const BYTES: usize = 1_000_000;
+
+/// Whether an operation with these values may share turns.
+pub(super) fn is_short(bound: &Bound) -> bool {
+    bound.expected() <= SHORT
+}
+
+/// All runs that wait for a turn and may go in another's.
+#[derive(Default)]
+pub(super) struct Together {
+    waiting: Mutex<Waiting>,
+    /// Turns that were shared so far.
+    #[cfg(test)]
+    pub shared: std::sync::atomic::AtomicUsize,
+}
+
+#[derive(Default)]
+struct Waiting {
+    tickets: u64,
+    /// Of each plan, in the order in which they came.
+    plans: HashMap<PlanId, BTreeMap<u64, Run>>,
+}
+
+struct Run {
+    values: Arc<[Value]>,
+    told: oneshot::Sender<Ran>,
+}
+
+/// What came of a run. Its turn lasts until all who share it have put their answers away.
+pub(super) struct Ran {
+    pub read: Result<Answer, StoreError>,
+    pub _turn: Arc<Turn>,
+}
+
+/// How the waiting for a turn ended.
+pub(super) enum Waited {
+    /// The run is over already.
+    Ran(Ran),
+    /// It is its turn, and nobody is there to share it.
+    Turn(Turn),
+}
+
+/// A run's place among those that wait; it leaves when this is dropped.
+struct Place<'t> {
+    all: &'t Together,
+    plan: PlanId,
+    ticket: u64,
+    told: oneshot::Receiver<Ran>,
+}
+
+impl Together {
+    /// Waits until the run is over, in whoever's turn, or until it may run alone. None when it was given up: it may try again.
+    pub async fn wait(
+        self: &Arc<Self>,
+        store: &Store,
+        statement: &Statement,
+        bound: &Bound,
+        turns: &Arc<Turns>,
+        work: Work,
+    ) -> Option<Waited> {
+        let mut place = self.join(bound);
+        let turn = tokio::select! {
+            biased;
+            ran = &mut place.told => return ran.ok().map(Waited::Ran),
+            turn = turns.take(work, Duration::MAX) => turn?,
+        };
+        match self.begin(&place) {
+            Begun::Alone => return Some(Waited::Turn(turn)),
+            // Under way in another's turn.
+            Begun::Already => drop(turn),
+            Begun::First(own) => {
+                let shared = Shared {
+                    all: self.clone(),
+                    plan: place.plan,
+                    turn: Arc::new(turn),
+                    first: Some(own),
+                    under_way: None,
+                    until: Instant::now() + TIME,
+                    bytes: 0,
+                };
+                #[cfg(test)]
+                self.shared.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                let (store, statement) = (store.clone(), statement.clone());
+                // By itself: the others' runs go on if this one's listeners leave.
+                tokio::spawn(async move { store.read_each(&statement, shared).await });
+            }
+        }
+        (&mut place.told).await.ok().map(Waited::Ran)
+    }
+
+    fn join(&self, bound: &Bound) -> Place<'_> {
+        let (told, hears) = oneshot::channel();
+        let plan = bound.prepared.id;
+        let values = bound.params.clone();
+        let mut waiting = lock(&self.waiting);
+        waiting.tickets += 1;
+        let ticket = waiting.tickets;
+        waiting
+            .plans
+            .entry(plan)
+            .or_default()
+            .insert(ticket, Run { values, told });
+        Place {
+            all: self,
+            plan,
+            ticket,
+            told: hears,
+        }
+    }
+
+    /// It is a run's turn.
+    fn begin(&self, place: &Place<'_>) -> Begun {
+        let mut waiting = lock(&self.waiting);
+        let Some(own) = waiting.take(place.plan, Some(place.ticket)) else {
+            return Begun::Already;
+        };
+        match waiting.plans.contains_key(&place.plan) {
+            true => Begun::First(own),
+            false => Begun::Alone,
+        }
+    }
+
+    /// How many runs wait.
+    #[cfg(test)]
+    pub fn waiting(&self) -> usize {
+        lock(&self.waiting).plans.values().map(BTreeMap::len).sum()
+    }
+}
+
+enum Begun {
+    /// Another's turn has it.
+    Already,
+    Alone,
+    /// With others behind it.
+    First(Run),
+}
+
+impl Waiting {
+    /// Takes a run out of its plan's, or the first one of them.
+    fn take(&mut self, plan: PlanId, ticket: Option<u64>) -> Option<Run> {
+        let runs = self.plans.get_mut(&plan)?;
+        let run = match ticket {
+            Some(ticket) => runs.remove(&ticket),
+            None => runs.pop_first().map(|(_, run)| run),
+        };
+        if runs.is_empty() {
+            self.plans.remove(&plan);
+        }
+        run
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        drop(lock(&self.all.waiting).take(self.plan, Some(self.ticket)));
+    }
+}
+
+/// The runs of a shared turn, taken one by one.
+struct Shared {
+    all: Arc<Together>,
+    plan: PlanId,
+    turn: Arc<Turn>,
+    first: Option<Run>,
+    under_way: Option<oneshot::Sender<Ran>>,
+    until: Instant,
+    bytes: usize,
+}
+
+impl Runs for Shared {
+    fn next(&mut self) -> Option<Arc<[Value]>> {
+        let run = match self.first.take() {
+            Some(first) => first,
+            None if Instant::now() >= self.until || self.bytes >= BYTES => return None,
+            None => lock(&self.all.waiting).take(self.plan, None)?,
+        };
+        self.under_way = Some(run.told);
+        Some(run.values)
+    }
+
+    fn done(&mut self, read: Result<Answer, StoreError>) {
+        self.bytes += read.as_ref().map_or(0, |answer| answer.json.len());
+        let _turn = self.turn.clone();
+        if let Some(told) = self.under_way.take() {
+            // Its listeners may have left.
+            let _ = told.send(Ran { read, _turn });
+        }
+    }
+}

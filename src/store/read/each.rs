@@ -1,0 +1,160 @@
+//! Runs a compiled read with many sets of values, one after the other, on one reader. Knows statements of SQLite (through rusqlite),
+//! and what ends one; compiles nothing.
+//!
+//! A short statement takes less time than its way to the reader's thread and back. So SQLite's run on a thread that is lent the
+//! reader's connection, and go there only once; PostgreSQL's wait for the server one by one in any case. Each run is a statement
+//! and a snapshot of its own, in the time and the bounds that one may have.
+
+use std::{error::Error, sync::Arc, time::Instant};
+
+use rusqlite::{
+    Connection, ToSql,
+    types::{ToSqlOutput, ValueRef},
+};
+
+use crate::{
+    store::{
+        context::Context,
+        db::{
+            dialect::Dialect,
+            made,
+            params::Cell,
+            readers::{Lent, Taken},
+            sqlite::functions,
+        },
+        error::StoreError,
+        in_force,
+        types::Answer,
+    },
+    value::Value,
+};
+
+use super::{operands, run, statement::Statement};
+
+/// The runs of one statement, in the order in which they begin.
+pub trait Runs: Send + 'static {
+    /// The values of the next one; none when enough have run.
+    fn next(&mut self) -> Option<Arc<[Value]>>;
+    /// What came of it.
+    fn done(&mut self, answer: Result<Answer, StoreError>);
+}
+
+pub(crate) async fn read_each(context: &Context, statement: &Statement, mut runs: impl Runs) {
+    if !context.readers.lends() {
+        while let Some(values) = runs.next() {
+            runs.done(run::read(context, statement, &values).await);
+        }
+        return;
+    }
+    loop {
+        let reader = match reader(context).await {
+            Ok(reader) => reader,
+            Err(error) => return fail(runs, error),
+        };
+        let (statement_there, dialect) = (statement.clone(), context.dialect);
+        let work = move |connection: &Connection, lent| {
+            let left = run_all(connection, lent, &statement_there, dialect, &mut runs);
+            (runs, left)
+        };
+        let lent =
+            reader.lend(move |handle, lent| functions::with_connection(handle, |connection| work(connection, lent)));
+        let (back, left) = match lent.await {
+            Ok(Ok(done)) => done,
+            // Who waits for a run hears that it was given up.
+            Ok(Err(error)) => return tracing::debug!(%error, "a reader's connection could not be lent"),
+            Err(error) => return tracing::debug!(%error, "a reader's connection could not be lent"),
+        };
+        runs = back;
+        // What failed otherwise than by its time or its bounds is run as a statement alone, which can say why.
+        match left {
+            Some(values) => runs.done(run::read(context, statement, &values).await),
+            None => return,
+        }
+    }
+}
+
+async fn reader(context: &Context) -> Result<Taken, StoreError> {
+    in_force::may_read(context)?;
+    context.readers.take().await
+}
+
+fn fail(mut runs: impl Runs, error: StoreError) {
+    if runs.next().is_some() {
+        runs.done(Err(error));
+    }
+}
+
+/// Runs until there are no more, or one fails for a reason that is found out elsewhere: its values.
+fn run_all(
+    connection: &Connection,
+    mut lent: Lent,
+    statement: &Statement,
+    dialect: &dyn Dialect,
+    runs: &mut impl Runs,
+) -> Option<Arc<[Value]>> {
+    let mut prepared = connection.prepare(&statement.sql).ok();
+    while let Some(values) = runs.next() {
+        let Some(prepared) = prepared.as_mut().filter(|_| lent.begin()) else {
+            return Some(values);
+        };
+        let began = Instant::now();
+        match run_one(prepared, &lent, statement, &values, dialect) {
+            Ok((head, json)) => runs.done(Ok(Answer {
+                json,
+                head,
+                took: began.elapsed(),
+            })),
+            Err(_) => match lent.ended_by() {
+                Some(error) => runs.done(Err(error)),
+                None => return Some(values),
+            },
+        }
+    }
+    None
+}
+
+/// One run: the change log's head, and the answer.
+fn run_one(
+    prepared: &mut rusqlite::Statement<'_>,
+    lent: &Lent,
+    statement: &Statement,
+    values: &[Value],
+    dialect: &dyn Dialect,
+) -> Result<(i64, String), Box<dyn Error>> {
+    for (at, bind) in statement.binds.iter().enumerate() {
+        prepared.raw_bind_parameter(at + 1, operands::operand(bind, values, dialect, false)?)?;
+    }
+    let mut head = 0;
+    let mut found: Vec<Option<String>> = vec![None; statement.roots.len()];
+    let mut rows = prepared.raw_query();
+    while let Some(row) = rows.next()? {
+        let json = row.get_ref(1)?.as_str()?;
+        match usize::try_from(row.get_ref(0)?.as_i64()?) {
+            Ok(root) => {
+                if let Some(place) = found.get_mut(root) {
+                    *place = Some(json.to_owned());
+                }
+            }
+            Err(_) => head = json.parse().unwrap_or_default(),
+        }
+    }
+    let lists = lent.lists();
+    let mut texts = Vec::with_capacity(found.len());
+    for text in &found {
+        let text = text.as_deref().map(|text| made::text_of(text, &lists));
+        texts.push(text.map(|text| text.ok_or_else(run::lost)).transpose()?);
+    }
+    Ok((head, run::assemble(&statement.roots, &texts)))
+}
+
+impl ToSql for Cell<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(match self {
+            Cell::Int(value) => ToSqlOutput::from(*value),
+            Cell::Float(value) => ToSqlOutput::from(*value),
+            Cell::Bool(value) => ToSqlOutput::from(*value),
+            Cell::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
+            Cell::Null(_) => ToSqlOutput::Borrowed(ValueRef::Null),
+        })
+    }
+}

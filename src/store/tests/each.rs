@@ -1,0 +1,187 @@
+//! Many runs of a statement in one go: each is as it would be alone.
+
+use std::{collections::VecDeque, time::Duration};
+
+use super::{
+    reads::{f, leaf, select},
+    *,
+};
+use crate::query::{Compare, Filter, Operand, Root, RootValue, Select, TextTest};
+
+on_both!(
+    runs_are_answered_as_if_each_were_alone,
+    bounds_and_time_are_those_of_each,
+    what_fails_otherwise_says_why,
+    runs_that_nobody_waits_for_leave_the_readers,
+);
+
+/// Counts to its parameter.
+const COUNT: &str = "WITH RECURSIVE n(x) AS (SELECT CAST(1 AS BIGINT) UNION ALL SELECT x+1 FROM n WHERE x<CAST($1 AS BIGINT)) \
+                     SELECT CAST(-1 AS BIGINT),CAST(count(*) AS TEXT) FROM n";
+const ENDLESS: i64 = i64::MAX;
+
+/// Runs with these values, and what came of them.
+struct Asked {
+    values: VecDeque<Vec<Value>>,
+    came: Arc<Mutex<Vec<Result<Answer, StoreError>>>>,
+}
+
+impl Runs for Asked {
+    fn next(&mut self) -> Option<Arc<[Value]>> {
+        self.values.pop_front().map(Arc::from)
+    }
+
+    fn done(&mut self, answer: Result<Answer, StoreError>) {
+        self.came.lock().expect("no panic").push(answer);
+    }
+}
+
+async fn each(store: &Store, statement: &Statement, values: Vec<Vec<Value>>) -> Vec<Result<Answer, StoreError>> {
+    let came = Arc::<Mutex<Vec<_>>>::default();
+    let asked = Asked {
+        values: values.into(),
+        came: came.clone(),
+    };
+    store.read_each(statement, asked).await;
+    let came = std::mem::take(&mut *came.lock().expect("no panic"));
+    came
+}
+
+fn counting() -> Statement {
+    let bind = Bind {
+        operand: Operand::Param(0),
+        form: BindForm::Count,
+    };
+    Statement {
+        binds: Arc::new([bind]),
+        ..statement(COUNT)
+    }
+}
+
+fn items(store: &Store, filter: Filter, first: Option<Operand>) -> Statement {
+    let select = Select {
+        filter: Some(filter),
+        first,
+        ..select(ITEM, vec![leaf("id", 0), leaf("price", 3)])
+    };
+    let root = Root {
+        key: "r".to_owned(),
+        value: RootValue::Many(select),
+    };
+    store.compile(&Read { roots: vec![root] }).expect("compiles")
+}
+
+fn texts(test: TextTest, param: usize) -> Filter {
+    Filter::Text {
+        field: f(1),
+        test,
+        operand: Operand::Param(param),
+    }
+}
+
+async fn runs_are_answered_as_if_each_were_alone(on: On) {
+    let bench = bench_on(on).await;
+    farm(&bench.store).await;
+    let least = Filter::Compare {
+        field: f(3),
+        compare: Compare::Gte,
+        operand: Operand::Param(2),
+    };
+    for test in [
+        TextTest::Contains,
+        TextTest::StartsWith,
+        TextTest::Like,
+        TextTest::ILike,
+    ] {
+        let filter = Filter::And(vec![texts(test, 0), least.clone()]);
+        let statement = items(&bench.store, filter, Some(Operand::Param(1)));
+        let run = |part: &str, first: i64, price: f64| vec![text(part), Value::Int(first), Value::Float(price)];
+        let values = vec![
+            run("S", 10, 0.0),
+            run("S", 1, 0.0),
+            run("%w%", 10, 0.0),
+            run("sw%", 10, 7.25),
+            run("sW\"", 10, 0.0),
+            run("S", 10, 9.25),
+            run("", 2, 3.0),
+        ];
+        let came = each(&bench.store, &statement, values.clone()).await;
+        assert_eq!(came.len(), values.len());
+        for (values, came) in values.iter().zip(came) {
+            let (alone, came) = (bench.store.read(&statement, values).await, came.expect("an answer"));
+            let alone = alone.expect("an answer");
+            assert_eq!((came.json, came.head), (alone.json, alone.head), "{test:?} {values:?}");
+        }
+    }
+}
+
+async fn bounds_and_time_are_those_of_each(on: On) {
+    let place = Place::new(on);
+    let catalog = Arc::new(Valid::trusted(catalog("one")));
+    let layout = Arc::new(Layout::of(&catalog));
+    let limit = Some(Duration::from_secs(1));
+    let store = Store::open_within(&place.url, Access::Write, catalog, layout, limit);
+    let store = store.await.expect("a store");
+    farm(&store).await;
+    store.bound_answers(Bounds { rows: 2, bytes: 1_000 });
+    let statement = items(&store, texts(TextTest::Contains, 0), None);
+    let came = each(
+        &store,
+        &statement,
+        vec![vec![text("ie")], vec![text("")], vec![text("S")], vec![text("none")]],
+    )
+    .await;
+    let [one, all, two, none] = <[_; 4]>::try_from(came).expect("four");
+    assert_eq!(one.expect("an answer").json, r#"{"r":[{"id":"i2","price":3}]}"#);
+    assert!(
+        matches!(all, Err(StoreError::Beyond(Beyond::Rows { most: 2, .. }))),
+        "{all:?}"
+    );
+    assert_eq!(two.expect("an answer").json.matches("id").count(), 2);
+    assert_eq!(none.expect("an answer").json, r#"{"r":[]}"#);
+    let values = [10, ENDLESS, 20].map(|count| vec![Value::Int(count)]);
+    let came = each(&store, &counting(), values.into()).await;
+    let [first, endless, last] = <[_; 3]>::try_from(came).expect("three");
+    assert!(matches!(endless, Err(StoreError::Timeout(_))), "{endless:?}");
+    assert_eq!((first.expect("a number").head, last.expect("a number").head), (10, 20));
+}
+
+async fn what_fails_otherwise_says_why(on: On) {
+    let bench = bench_on(on).await;
+    let wrong = statement("SELECT CAST(-1 AS BIGINT),CAST(nothing AS TEXT) FROM tag");
+    let alone = bench
+        .store
+        .read(&wrong, &[])
+        .await
+        .expect_err("no such column")
+        .to_string();
+    let came = each(&bench.store, &wrong, vec![vec![], vec![]]).await;
+    assert_eq!(came.len(), 2);
+    for error in came {
+        assert_eq!(error.expect_err("no such column").to_string(), alone);
+    }
+    // Of the values of one run alone.
+    let came = each(
+        &bench.store,
+        &counting(),
+        vec![vec![Value::Int(3)], vec![], vec![Value::Int(4)]],
+    )
+    .await;
+    let heads: Vec<Option<i64>> = came.iter().map(|came| Some(came.as_ref().ok()?.head)).collect();
+    assert_eq!(heads, [Some(3), None, Some(4)]);
+}
+
+async fn runs_that_nobody_waits_for_leave_the_readers(on: On) {
+    let bench = bench_on(on).await;
+    for _ in 0..8 {
+        let endless = vec![vec![Value::Int(1)], vec![Value::Int(ENDLESS)], vec![Value::Int(2)]];
+        let statement = counting();
+        let abandoned = each(&bench.store, &statement, endless);
+        let abandoned = tokio::time::timeout(Duration::from_millis(20), abandoned);
+        assert!(abandoned.await.is_err(), "it was under way");
+    }
+    for count in 1..=8 {
+        let read = bench.store.read(&counting(), &[Value::Int(count)]).await;
+        assert_eq!(read.expect("an answer").head, count);
+    }
+}
