@@ -98,9 +98,12 @@ async fn leave(context: &Context, run: &Run) -> Result<bool, StoreError> {
 /// What drops an index, which may be a primary key's.
 fn drops(dialect: &dyn Dialect, index: &IndexPlan) -> Vec<String> {
     let name = dialect.quote(&index.name);
-    let constraint = index
-        .unique
-        .then(|| format!("ALTER TABLE {} DROP CONSTRAINT IF EXISTS {name}", dialect.quote(&index.table)));
+    let constraint = index.unique.then(|| {
+        format!(
+            "ALTER TABLE {} DROP CONSTRAINT IF EXISTS {name}",
+            dialect.quote(&index.table)
+        )
+    });
     let own = format!("DROP INDEX IF EXISTS {name}");
     constraint.into_iter().chain([own]).collect()
 }

@@ -26,8 +26,7 @@ use crate::{
 
 use super::{
     batch::{Batch, Item},
-    deferred,
-    single_links,
+    deferred, single_links,
 };
 
 /// Bytes of a refused record that are kept.

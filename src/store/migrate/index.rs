@@ -241,7 +241,11 @@ pub async fn postponed(context: &Context, of: Option<&[EntityId]>) -> Result<Vec
     let (dialect, layout) = (context.dialect, &context.layout);
     let mut late: Vec<IndexPlan> = match of {
         Some(of) => late(dialect, layout, of),
-        None => layout.entities.iter().flat_map(|tables| late_of(dialect, tables)).collect(),
+        None => layout
+            .entities
+            .iter()
+            .flat_map(|tables| late_of(dialect, tables))
+            .collect(),
     };
     late.retain(|index| !there.iter().any(|found| found.serves(dialect, index)));
     Ok(late)

@@ -6,7 +6,10 @@ use super::{
     reads::{f, leaf, select},
     *,
 };
-use crate::query::{Compare, Filter, Operand, Root, RootValue, Select, TextTest};
+use crate::{
+    query::{Compare, Filter, Operand, Root, RootValue, Select, TextTest},
+    store::read::statement::{Bind, BindForm},
+};
 
 on_both!(
     runs_are_answered_as_if_each_were_alone,
