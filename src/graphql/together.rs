@@ -23,9 +23,8 @@ use crate::{
     value::Value,
 };
 
-/// What is expected to take longer runs alone.
-const SHORT: Duration = Duration::from_millis(5);
-/// How long a shared turn takes in more runs: long beside a hop, short beside what anybody notices.
+/// How long a shared turn takes in more runs: long beside a hop, short beside what anybody notices. What is expected to take longer
+/// runs alone.
 const TIME: Duration = if cfg!(test) {
     Duration::from_secs(60)
 } else {
@@ -36,7 +35,7 @@ const BYTES: usize = 1_000_000;
 
 /// Whether an operation with these values may share turns.
 pub(super) fn is_short(bound: &Bound) -> bool {
-    bound.expected() <= SHORT
+    bound.expected() <= TIME
 }
 
 /// All runs that wait for a turn and may go in another's.

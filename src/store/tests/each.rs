@@ -46,8 +46,7 @@ async fn each(store: &Store, statement: &Statement, values: Vec<Vec<Value>>) -> 
         came: came.clone(),
     };
     store.read_each(statement, asked).await;
-    let came = std::mem::take(&mut *came.lock().expect("no panic"));
-    came
+    std::mem::take(&mut *came.lock().expect("no panic"))
 }
 
 fn counting() -> Statement {
