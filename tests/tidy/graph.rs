@@ -81,7 +81,7 @@ const CIRCLES: &[(&str, usize)] = &[
     ("src/catalog/jq/bounds.rs", 8),
     ("src/demo/api.rs", 2),
     ("src/graphql/cost.rs", 3),
-    ("src/graphql/execute.rs", 3),
+    ("src/graphql/execute.rs", 4),
     ("src/graphql/gate/estimate/fan.rs", 2),
     ("src/graphql/gate/rules/inputs.rs", 2),
     ("src/graphql/schema/inputs.rs", 3),

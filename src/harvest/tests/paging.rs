@@ -123,14 +123,14 @@ async fn a_small_source_is_one_commit() {
 async fn large_pages_are_commits_of_their_own() {
     let script = |path: &str| {
         let page = number(path);
-        Answer::json(rows(page * 6_000..page * 6_000 + 6_000, ",\"last\":3"))
+        Answer::json(rows(page * 9_000..page * 9_000 + 9_000, ",\"last\":3"))
     };
     let upstream = Upstream::start(move |asked, _| script(&asked.path)).await;
     let ledger = Arc::new(Memory::default());
     let catalog = things(&upstream.url, "/t?page={$page}", ".rows[]", with_last());
     let summary = run(&harvester(catalog, &ledger, "".into())).await.summary;
     assert_eq!(summary.state, RunState::Complete, "{:?}", summary.error);
-    assert_eq!(ledger.state().groups, [(6_000, 1); 3]);
+    assert_eq!(ledger.state().groups, [(9_000, 1); 3]);
 }
 
 #[tokio::test]
