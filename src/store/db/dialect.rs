@@ -86,14 +86,6 @@ pub trait Dialect: Send + Sync + 'static {
     fn row_number_type(&self, table: &str) -> Cow<'static, str>;
     /// The name of a table's primary key, where keys stand among the tables under a name.
     fn key_constraint(&self, table: &str) -> Option<String>;
-    /// Gives a row if the table's row numbers have an index; `None` where they are the table's own order.
-    fn has_primary_key(&self, _table: &str) -> Option<String> {
-        None
-    }
-    /// Gives a row if an index is no constraint yet, and makes it its table's primary key.
-    fn keep_primary_key(&self, _table: &str, _index: &str) -> Option<[String; 2]> {
-        None
-    }
     /// After a table was renamed: its primary key follows.
     fn rename_key(&self, old: &str, new: &str) -> Option<String>;
     /// What ends the definition of a join table.

@@ -21,8 +21,6 @@ pub struct IndexPlan {
     pub table: String,
     pub columns: Vec<String>,
     pub unique: bool,
-    /// It makes a load slower and nothing that only adds rows needs it, so a first load leaves it for its end.
-    pub late: bool,
     /// It is of what an expression makes of the columns, of which there are no statistics without it.
     pub computed: bool,
     pub sql: String,
@@ -56,40 +54,6 @@ pub fn indexes(dialect: &dyn Dialect, tables: &EntityTables) -> Vec<IndexPlan> {
         indexes.push(index(dialect, &join.name, "targets", targets));
     }
     indexes
-}
-
-/// The indexes of the primary keys of one entity's tables, where those are apart from the rows; that of its row numbers last, so
-/// that where it is the others are, too.
-pub fn primary_keys(dialect: &dyn Dialect, tables: &EntityTables) -> Vec<IndexPlan> {
-    let joins = tables.joins.iter().filter_map(|join| {
-        let owner = join.owner.iter().map(|column| column.name.clone());
-        let columns = owner.chain([POSITION_COLUMN.to_owned()]).collect();
-        primary_key(dialect, &join.name, columns)
-    });
-    joins
-        .chain(primary_key(dialect, &tables.table.name, vec![ROW_COLUMN.to_owned()]))
-        .collect()
-}
-
-fn primary_key(dialect: &dyn Dialect, table: &str, columns: Vec<String>) -> Option<IndexPlan> {
-    let key = dialect.key_constraint(table)?;
-    let names: Vec<&str> = columns.iter().map(String::as_str).collect();
-    let sql = format!(
-        "CREATE UNIQUE INDEX {} ON {}({})",
-        dialect.quote(&key),
-        dialect.quote(table),
-        dialect.names(&names)
-    );
-    Some(IndexPlan {
-        former: key.clone(),
-        name: key,
-        table: table.to_owned(),
-        columns,
-        unique: true,
-        late: true,
-        computed: false,
-        sql,
-    })
 }
 
 /// The index that keeps a set of columns unique.
@@ -196,7 +160,6 @@ fn index(dialect: &dyn Dialect, table: &str, purpose: &str, columns: Vec<String>
         former: dialect.name(&parts.join("_")).into_owned(),
         table: table.to_owned(),
         unique,
-        late: !unique,
         computed: false,
         sql: dialect.backend().build(&index).sql,
         name: index_name,

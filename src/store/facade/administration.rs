@@ -36,8 +36,6 @@ impl Store {
                 return Ok(());
             }
         }
-        let all: Vec<EntityId> = self.context.catalog.entity_ids().collect();
-        build::keep_primary_keys(&self.context, &all).await?;
         self.context.deferred.end(&waiting);
         statistics::complete(&self.context).await;
         Ok(())

@@ -85,20 +85,6 @@ async fn has_figures(context: &Context, entity: EntityId) -> Result<bool, StoreE
 
 /// Looks at its rows, and keeps what is found for all processes.
 async fn measure(context: &Context, entity: EntityId) -> Result<(), StoreError> {
-    // A first load of another process may have left the index of row numbers: each row of the sample would be looked for in all.
-    if let Some(sql) = context
-        .dialect
-        .has_primary_key(&context.layout.entity(entity).table.name)
-        && context
-            .own
-            .take()
-            .await?
-            .fetch(context.params().query(sql))
-            .await?
-            .is_empty()
-    {
-        return Ok(());
-    }
     let figures = measure::measure(context, entity).await?;
     let mut params = context.params();
     params.add(context.layout.entity(entity).table.name.clone())?;

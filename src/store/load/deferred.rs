@@ -1,9 +1,9 @@
 //! Indexes that a first load leaves for its end: dropped while its table is empty, built when the run ends, when somebody reads, or
 //! at the next start. Knows which types wait for theirs, and who builds; no rows.
 //!
-//! What is left makes answers quicker, or finds rows to change by their numbers. Keys and unique values have their indexes at all
-//! times, and nothing that a load of new rows asks for goes by another one; a load that is to change or delete a row makes the primary
-//! keys before. Which are missing says the database's own list of them, so that a process may end anywhere.
+//! Only what makes answers quicker is left: keys and unique values have their indexes at all times, and nothing that a load asks for
+//! goes by another one: nested rows and links are found by keys that begin with their owner's. Which are missing says the database's
+//! own list of them, so that a process may end anywhere.
 
 use std::{sync::Arc, time::Instant};
 
@@ -11,8 +11,7 @@ use crate::{
     catalog::EntityId,
     store::{
         context::Context,
-        db::{dialect::Dialect, failpoint, retry::retry},
-        ddl::tables::IndexPlan,
+        db::{failpoint, retry::retry},
         error::{self, StoreError, failed},
         in_force,
         migrate::{
@@ -21,7 +20,6 @@ use crate::{
         },
         state::run_memory::RunMemory,
         system::runs,
-        tx::Transaction,
         types::Run,
     },
 };
@@ -70,14 +68,15 @@ async fn leave(context: &Context, run: &Run) -> Result<bool, StoreError> {
         return Ok(false);
     }
     let of = context.layout.family(run.entity);
-    let indexes = index::late(context.dialect, &context.layout, &of);
+    let indexes = index::secondary(context.dialect, &context.layout, &of);
     if indexes.is_empty() {
         return Ok(false);
     }
     for statement in context.dialect.before_drop() {
         tx.run(tx.params(), (*statement).to_owned()).await?;
     }
-    for drop in indexes.iter().flat_map(|index| drops(context.dialect, index)) {
+    for index in &indexes {
+        let drop = format!("DROP INDEX IF EXISTS {}", tx.quote(&index.name));
         match tx.driver.execute(tx.params().query(drop)).await {
             Ok(_) => {}
             // Somebody reads: he is not kept waiting for this, nor the load.
@@ -93,32 +92,6 @@ async fn leave(context: &Context, run: &Run) -> Result<bool, StoreError> {
         context.deferred.end(&of);
     }
     done.map(|()| true)
-}
-
-/// What drops an index, which may be a primary key's.
-fn drops(dialect: &dyn Dialect, index: &IndexPlan) -> Vec<String> {
-    let name = dialect.quote(&index.name);
-    let constraint = index.unique.then(|| {
-        format!(
-            "ALTER TABLE {} DROP CONSTRAINT IF EXISTS {name}",
-            dialect.quote(&index.table)
-        )
-    });
-    let own = format!("DROP INDEX IF EXISTS {name}");
-    constraint.into_iter().chain([own]).collect()
-}
-
-/// Before rows of a type are found by their numbers to be changed or deleted: a first load, of whatever process, may have left
-/// their indexes for its end.
-pub(crate) async fn with_primary_keys(tx: &mut Transaction<'_>, entity: EntityId) -> Result<(), StoreError> {
-    let Some(sql) = tx.context.dialect.has_primary_key(&tx.tables(entity).table.name) else {
-        return Ok(());
-    };
-    if tx.all(tx.params(), sql).await?.is_empty() {
-        tracing::info!(table = %tx.tables(entity).table.name, "a first load changes rows: their keys are indexed now");
-        index::create_primary_keys(tx, entity).await?;
-    }
-    Ok(())
 }
 
 /// Whether the database lacks indexes of what a run of this type writes.
@@ -158,7 +131,6 @@ async fn build_all(context: &Context, of: &[EntityId], turn: Turn) -> Result<usi
         }
         built += 1;
     }
-    build::keep_primary_keys(context, of).await?;
     Ok(built)
 }
 
@@ -166,7 +138,7 @@ async fn build_all(context: &Context, of: &[EntityId], turn: Turn) -> Result<usi
 pub(crate) async fn find(context: &Context) -> Result<(), StoreError> {
     let missing = index::postponed(context, None).await?;
     let lacks = |entity: &EntityId| {
-        let own = index::late(context.dialect, &context.layout, &[*entity]);
+        let own = index::secondary(context.dialect, &context.layout, &[*entity]);
         own.iter().any(|index| missing.contains(index))
     };
     let of: Vec<EntityId> = context.catalog.entity_ids().filter(lacks).collect();

@@ -15,7 +15,7 @@ use crate::{
     value::Value,
 };
 
-use super::{batch::Batch, deferred};
+use super::batch::Batch;
 
 /// The stored children of these owners.
 pub(crate) async fn owned(
@@ -69,7 +69,6 @@ pub fn delete<'w>(
             return Ok(());
         }
         batch.wrote.insert(entity);
-        deferred::with_primary_keys(batch, entity).await?;
         let asked: Vec<i64> = rows.iter().map(|(row, _)| *row).collect();
         field_requests::forget(batch, entity, &asked).await?;
         let keys: Vec<Vec<Value>> = rows.iter().map(|(_, key)| key.clone()).collect();

@@ -26,7 +26,7 @@ use crate::{
 
 use super::{
     batch::{Batch, Item},
-    deferred, single_links,
+    single_links,
 };
 
 /// Bytes of a refused record that are kept.
@@ -70,9 +70,6 @@ pub async fn rows(
                 _ => None,
             })
             .collect();
-        if changed && !pending.is_empty() {
-            deferred::with_primary_keys(batch, entity).await?;
-        }
         failed_rows.extend(chunks(batch, entity, items, &pending).await?);
     }
     for (pending, taken) in settle(batch, entity, items, failed_rows).await? {

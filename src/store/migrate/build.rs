@@ -1,14 +1,11 @@
 //! Builds an index of a table that is in use. Knows how each database does that best; not which indexes are missing.
 
-use crate::{
-    catalog::EntityId,
-    store::{
-        context::Context,
-        db::{failpoint, pool::get},
-        ddl::tables::{IndexPlan, primary_keys},
-        error::{self, StoreError, failed},
-        tx::Transaction,
-    },
+use crate::store::{
+    context::Context,
+    db::{failpoint, pool::get},
+    ddl::tables::IndexPlan,
+    error::{self, StoreError, failed},
+    tx::Transaction,
 };
 
 use super::index::{self, create, there};
@@ -21,8 +18,6 @@ const QUICK_BYTES: i64 = 512 << 20;
 /// of many takes. A run that ends, and so a shutdown, is not kept for longer.
 const FREE_WAIT: u32 = 10;
 const TURN_WAIT: u32 = 60;
-/// Seconds that other readers wait behind a table that is to have its primary key again.
-const KEEP_WAIT: u32 = 1;
 
 /// Whose turn it is, and who may be kept waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,33 +92,6 @@ async fn build_within(
     failpoint::point("indexes::built");
     tracing::info!(table = %index.table, index = %index.name, "an index was built");
     Ok(true)
-}
-
-/// Makes the indexes of these types' primary keys constraints again, by which others tell rows apart, such as logical replication.
-/// Where somebody reads for long one stays an index until the next start, which does the same for us.
-pub async fn keep_primary_keys(context: &Context, of: &[EntityId]) -> Result<(), StoreError> {
-    let dialect = context.dialect;
-    let tables = of.iter().map(|entity| context.layout.entity(*entity));
-    for index in tables.flat_map(|tables| primary_keys(dialect, tables)) {
-        let Some([wanted, keep]) = dialect.keep_primary_key(&index.table, &index.name) else {
-            continue;
-        };
-        let mut tx = Transaction::begin(context).await?;
-        if tx.all(tx.params(), wanted).await?.is_empty() {
-            continue;
-        }
-        if let Some(wait) = dialect.lock_wait(KEEP_WAIT) {
-            tx.run(tx.params(), wait).await?;
-        }
-        match tx.driver.execute(tx.params().query(keep)).await {
-            Ok(_) => tx.commit().await?,
-            Err(error) if error::is_locked(&error) => {
-                tracing::info!(table = %index.table, "its primary key stays an index until the next start: somebody reads");
-            }
-            Err(error) => return Err(failed(error)),
-        }
-    }
-    Ok(())
 }
 
 /// Takes the turn of those who build. Who has it may be a session whose process has ended, and which will notice that: so also

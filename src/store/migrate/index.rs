@@ -62,11 +62,6 @@ impl Found {
         self.name == plan.name && self.does(dialect, plan)
     }
 
-    /// Whether it is this one. Primary keys have names of their own in older databases.
-    fn serves(&self, dialect: &dyn Dialect, plan: &IndexPlan) -> bool {
-        self.does(dialect, plan) && (self.name == plan.name || plan.unique)
-    }
-
     /// The same under the name that older versions gave, which the index of another table could have.
     fn was(&self, dialect: &dyn Dialect, plan: &IndexPlan) -> bool {
         self.name == plan.former && self.does(dialect, plan)
@@ -238,39 +233,20 @@ pub async fn postponed(context: &Context, of: Option<&[EntityId]>) -> Result<Vec
         .fetch_all(context.params().query(context.dialect.indexes()))
         .await;
     let there = found(&lines.map_err(failed)?)?;
-    let (dialect, layout) = (context.dialect, &context.layout);
-    let mut late: Vec<IndexPlan> = match of {
-        Some(of) => late(dialect, layout, of),
-        None => layout
-            .entities
-            .iter()
-            .flat_map(|tables| late_of(dialect, tables))
-            .collect(),
+    let mut missing = match of {
+        Some(of) => secondary(context.dialect, &context.layout, of),
+        None => missing(context.dialect, &context.layout, &there),
     };
-    late.retain(|index| !there.iter().any(|found| found.serves(dialect, index)));
-    Ok(late)
+    missing.retain(|index| !index.unique && !there.iter().any(|found| found.is(context.dialect, index)));
+    Ok(missing)
 }
 
-/// The indexes of these types that a first load may leave for its end, those of primary keys first.
-pub fn late(dialect: &dyn Dialect, layout: &Layout, of: &[EntityId]) -> Vec<IndexPlan> {
-    let all = of.iter().map(|entity| layout.entity(*entity));
-    all.flat_map(|tables| late_of(dialect, tables)).collect()
-}
-
-fn late_of(dialect: &dyn Dialect, tables: &EntityTables) -> impl Iterator<Item = IndexPlan> {
-    let all = tables::primary_keys(dialect, tables).into_iter();
-    all.chain(tables::indexes(dialect, tables)).filter(|index| index.late)
-}
-
-/// Makes the indexes of a type's primary keys in a transaction that finds rows by them, where a first load has left them.
-pub async fn create_primary_keys(tx: &mut Transaction<'_>, entity: EntityId) -> Result<(), StoreError> {
-    let there = there(tx).await?;
-    for index in tables::primary_keys(tx.context.dialect, tx.tables(entity)) {
-        if !there.iter().any(|found| found.serves(tx.context.dialect, &index)) {
-            create(tx, &index).await?;
-        }
-    }
-    Ok(())
+/// The indexes of these types that only make answers quicker.
+pub fn secondary(dialect: &dyn Dialect, layout: &Layout, of: &[EntityId]) -> Vec<IndexPlan> {
+    let all = of
+        .iter()
+        .flat_map(|entity| tables::indexes(dialect, layout.entity(*entity)));
+    all.filter(|index| !index.unique).collect()
 }
 
 /// The same as a person knows them: `Item.price`.

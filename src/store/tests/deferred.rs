@@ -22,9 +22,6 @@ on_both!(
     who_reads_has_them_built,
     an_interrupted_load_leaves_them_to_the_next_start,
     a_load_that_is_taken_over_has_them_at_its_end,
-    primary_keys_are_left_until_a_row_is_changed,
-    primary_keys_are_left_until_a_row_is_deleted,
-    primary_keys_come_back_after_a_load,
     statistics_are_made_after_a_load_and_after_a_tenth,
 );
 
@@ -135,94 +132,6 @@ async fn what_needs_no_room_keeps_its_indexes(on: On) {
     let run = start(store, "Item", ITEM, 1).await;
     commit(store, &run, many(200)).await;
     assert_eq!(late(store).await.len(), LATE.len());
-}
-
-/// The tables that have their primary keys: as constraints, and as indexes at least.
-async fn keyed(store: &Store) -> (Vec<String>, Vec<String>) {
-    let tables = "to_regclass('item'),to_regclass('item_tags'),to_regclass('part')";
-    let constraints = format!(
-        "SELECT CAST(conrelid::regclass AS TEXT) FROM pg_constraint WHERE contype='p' AND conrelid IN ({tables}) ORDER BY 1"
-    );
-    let indexes = format!(
-        "SELECT CAST(indrelid::regclass AS TEXT) FROM pg_index JOIN pg_class ON oid=indexrelid \
-         WHERE relname LIKE '%$row' AND indisunique AND indrelid IN ({tables}) ORDER BY 1"
-    );
-    (lines(store, &constraints).await, lines(store, &indexes).await)
-}
-
-const KEYED: [&str; 3] = ["item", "item_tags", "part"];
-
-async fn primary_keys_are_left_until_a_row_is_changed(on: On) {
-    let bench = farm_on(on).await;
-    let store = &bench.store;
-    let run = start(store, "Item", ITEM, 0).await;
-    commit(store, &run, many(0)).await;
-    if on == On::Postgres {
-        assert_eq!(keyed(store).await, (vec![], vec![]));
-    }
-    let old = row(3, 3);
-    let mut values = old.values.clone();
-    values[2] = Value::Int(1_000);
-    let other = Row::new(values, old.links.clone(), old.children.clone());
-    let outcome = commit(store, &run, rows(vec![other, row(4, 400)])).await;
-    assert_eq!((outcome.changed, outcome.new), (2, 0));
-    assert_eq!(number(store, "SELECT price FROM item WHERE id='i3'").await, 1_000);
-    assert_eq!(
-        number(store, "SELECT count(*) FROM part WHERE item_id='i4' AND id='p400'").await,
-        1
-    );
-    assert_eq!(number(store, "SELECT count(*) FROM item").await, MANY);
-    if on == On::Postgres {
-        assert_eq!(
-            keyed(store).await.1,
-            ["item", "item_tags"],
-            "they are found by what is changed"
-        );
-    }
-    commit(store, &run, many(MANY)).await;
-    store.finish_run(&run, complete(1.0)).await.expect("an end");
-    if on == On::Postgres {
-        assert_eq!(keyed(store).await.0, KEYED);
-    }
-}
-
-async fn primary_keys_are_left_until_a_row_is_deleted(on: On) {
-    let bench = farm_on(on).await;
-    let store = &bench.store;
-    let run = start(store, "Item", ITEM, 0).await;
-    commit(store, &run, many(0)).await;
-    // Its child has another key, so the one before goes.
-    commit(store, &run, rows(vec![row(5, 500)])).await;
-    assert_eq!(lines(store, "SELECT id FROM part WHERE item_id='i5'").await, ["p500"]);
-    if on == On::Postgres {
-        assert_eq!(keyed(store).await.1, KEYED);
-    }
-    store.finish_run(&run, complete(1.0)).await.expect("an end");
-}
-
-async fn primary_keys_come_back_after_a_load(on: On) {
-    if on == On::Sqlite {
-        return;
-    }
-    let bench = farm_on(on).await;
-    let store = &bench.store;
-    assert_eq!(keyed(store).await.0, KEYED);
-    let run = start(store, "Item", ITEM, 0).await;
-    commit(store, &run, many(0)).await;
-    store.finish_run(&run, complete(1.0)).await.expect("an end");
-    assert_eq!(keyed(store).await.0, KEYED);
-    // A process that ended in the middle: the next start makes them.
-    harvest(store, "Item", ITEM, 1, vec![]).await;
-    let run = start(store, "Item", ITEM, 2).await;
-    commit(store, &run, many(0)).await;
-    assert_eq!(keyed(store).await, (vec![], vec![]));
-    let ended = store.finish_run(&run, Finish::Interrupted).await;
-    ended.expect("an end");
-    bench.store.close().await;
-    let store = open(&bench.place.url, Access::Write, FARM).await.expect("it opens");
-    store.finish_indexes().await.expect("they are built");
-    assert_eq!(keyed(&store).await.0, KEYED);
-    assert_eq!(number(&store, "SELECT count(*) FROM item").await, MANY);
 }
 
 async fn who_reads_has_them_built(on: On) {

@@ -7,7 +7,7 @@ use sqlx::postgres::PgArguments;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{
-    layout::{ColumnKind, ROW_COLUMN},
+    layout::ColumnKind,
     query::TextTest,
     store::{
         db::{
@@ -174,26 +174,6 @@ impl Dialect for Postgres {
     /// The one that the server chooses could be that of a later table.
     fn key_constraint(&self, table: &str) -> Option<String> {
         Some(self.name(&key_name(table)).into_owned())
-    }
-
-    fn has_primary_key(&self, table: &str) -> Option<String> {
-        let (table, row) = (self.literal(&self.quote(table)), self.literal(ROW_COLUMN));
-        Some(format!(
-            "SELECT i.indexrelid FROM pg_catalog.pg_index i JOIN pg_catalog.pg_attribute a ON a.attrelid=i.indrelid AND \
-             a.attnum=i.indkey[0] WHERE i.indrelid=to_regclass({table}) AND i.indnkeyatts=1 AND i.indisunique AND i.indisvalid \
-             AND a.attname={row}"
-        ))
-    }
-
-    fn keep_primary_key(&self, table: &str, index: &str) -> Option<[String; 2]> {
-        let (table, index) = (self.quote(table), self.quote(index));
-        let there = format!(
-            "SELECT c.oid FROM pg_catalog.pg_class c WHERE c.oid=to_regclass({}) AND NOT EXISTS \
-             (SELECT 1 FROM pg_catalog.pg_constraint k WHERE k.conindid=c.oid)",
-            self.literal(&index)
-        );
-        let keep = format!("ALTER TABLE {table} ADD CONSTRAINT {index} PRIMARY KEY USING INDEX {index}");
-        Some([there, keep])
     }
 
     /// Older tables have a name that the server chose.
