@@ -202,10 +202,16 @@ struct Shared {
 
 impl Runs for Shared {
     fn next(&mut self) -> Option<Arc<[Value]>> {
-        let run = match self.first.take() {
-            Some(first) => first,
-            None if Instant::now() >= self.until || self.bytes >= BYTES => return None,
-            None => lock(&self.all.waiting).take(self.plan, None)?,
+        let run = loop {
+            let run = match self.first.take() {
+                Some(first) => first,
+                None if Instant::now() >= self.until || self.bytes >= BYTES => return None,
+                None => lock(&self.all.waiting).take(self.plan, None)?,
+            };
+            // Whose listeners have left need not run.
+            if !run.told.is_closed() {
+                break run;
+            }
         };
         self.under_way = Some(run.told);
         Some(run.values)

@@ -188,15 +188,7 @@ impl Turns {
         if let (Some(length), Some(mean)) = (length, state.length_of(work)) {
             mean.note(length);
         }
-        let now = Instant::now();
-        while let Some(work) = state.next(self.places, now) {
-            let Some(called) = state.call(work, now) else { break };
-            state.begin(work);
-            // Nobody may be there any more.
-            if called.send(()).is_err() {
-                state.finish(work);
-            }
-        }
+        state.call_next(self.places, Instant::now());
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -260,6 +252,23 @@ impl State {
         (mean.0 / places).saturating_mul(SHORT_TURNS).max(SHORT)
     }
 
+    /// Calls who may go now.
+    fn call_next(&mut self, places: usize, now: Instant) {
+        while let Some(work) = self.next(places, now) {
+            let Some(called) = self.call(work, now) else { break };
+            self.begin(work);
+            // Nobody may be there any more.
+            if called.send(()).is_err() {
+                self.finish(work);
+            }
+        }
+    }
+
+    /// Whether who is late leaves the places that are free: who has a turn that ends soon will ask again, and not be late.
+    fn leaves_places(&self, places: usize) -> bool {
+        self.all >= but_left(places) && self.all > self.long + self.live
+    }
+
     /// Whose turn is next; a live query that has waited for long goes before requests.
     fn next(&self, places: usize, now: Instant) -> Option<Work> {
         if self.all >= places {
@@ -289,7 +298,7 @@ impl State {
             };
             let waited = now.saturating_duration_since(line.since);
             let is_late = waited > short;
-            if !self.may(*work, places) || (is_late && self.all >= but_left(places)) {
+            if !self.may(*work, places) || (is_late && self.leaves_places(places)) {
                 return None;
             }
             let first = *line.waiters.keys().next()?;
@@ -402,7 +411,12 @@ impl Drop for Waiting<'_> {
         if self.called.try_recv().is_ok() {
             return self.turns.end(self.work, None);
         }
-        self.turns.state().leave(self.work, self.ticket, Instant::now());
+        let (mut state, now) = (self.turns.state(), Instant::now());
+        state.leave(self.work, self.ticket, now);
+        // The wait of the others in his line begins anew, so they may not be late any more.
+        if !self.work.is_live() {
+            state.call_next(self.turns.places, now);
+        }
     }
 }
 

@@ -256,6 +256,47 @@ async fn who_is_late_leaves_places_for_who_comes() {
     late.now_or_never().flatten().expect("none is under way");
 }
 
+/// Long work and live queries keep nobody from a free place for good.
+#[tokio::test(start_paused = true)]
+async fn who_is_late_leaves_no_places_to_nobody() {
+    for beside in [Work::Long as fn(Client) -> Work, Work::Live] {
+        let turns = Turns::new(4);
+        let beside = [
+            now(&turns, beside(Client(1))).await,
+            now(&turns, beside(Client(2))).await,
+        ];
+        let quick = [now(&turns, request(3)).await, now(&turns, request(4)).await];
+        let mut late = Box::pin(turns.take(request(5), LATE));
+        let mut live = Box::pin(turns.take(query(6), LATE));
+        assert!((&mut late).now_or_never().is_none() && (&mut live).now_or_never().is_none());
+        tokio::time::advance(2 * SHORT).await;
+        drop(quick);
+        let late = late.now_or_never().flatten().expect("no quick one is under way");
+        drop((beside, late));
+        live.now_or_never().flatten().expect("nobody else waits");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_leaves_a_line_lets_the_next_one_go() {
+    let turns = Turns::new(4);
+    let mut held = Vec::new();
+    for client in 1..5 {
+        held.push(now(&turns, request(client)).await);
+    }
+    let mut leaves = Box::pin(turns.take(request(5), 3 * SHORT));
+    let mut stays = Box::pin(turns.take(request(5), LATE));
+    assert!((&mut leaves).now_or_never().is_none() && (&mut stays).now_or_never().is_none());
+    tokio::time::advance(2 * SHORT).await;
+    held.truncate(3);
+    assert!(
+        (&mut stays).now_or_never().is_none(),
+        "the place is left: they are late"
+    );
+    drop(leaves);
+    stays.now_or_never().flatten().expect("its wait has begun anew");
+}
+
 /// What came of the requests that are counted: how long those waited that were called, in their order, and how many were turned
 /// away.
 #[derive(Default)]

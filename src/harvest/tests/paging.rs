@@ -260,7 +260,7 @@ async fn resumes_from_its_checkpoint() {
 #[tokio::test]
 async fn a_file_cancelled_in_the_middle() {
     let folder = tempfile::tempdir().expect("folder");
-    let count = 60_000;
+    let count = 10 * GROUP_ROWS as u64;
     let lines: String = (0..count)
         .map(|id| format!("{{\"id\":{id},\"name\":\"n\"}}\n"))
         .collect();

@@ -74,8 +74,10 @@ pub(crate) async fn read_each(context: &Context, statement: &Statement, mut runs
 }
 
 async fn reader(context: &Context) -> Result<Taken, StoreError> {
+    let reader = context.readers.take().await?;
+    // Asked only now: the wait may have been long.
     in_force::may_read(context)?;
-    context.readers.take().await
+    Ok(reader)
 }
 
 fn fail(mut runs: impl Runs, error: StoreError) {
