@@ -1,13 +1,13 @@
 //! Puts the parts together: a definition read, a database opened, a harvester and a server running.
 
-pub mod control;
+pub(crate) mod control;
 mod exposure;
 mod failure;
 mod files;
-pub mod operate;
+pub(crate) mod operate;
 mod queue;
 mod reload;
-pub mod terminal;
+pub(crate) mod terminal;
 mod watch;
 mod work;
 
@@ -20,8 +20,8 @@ use std::{
 };
 
 use control::Control;
-pub use failure::Failure;
-pub use files::DefinitionFiles;
+pub(crate) use failure::Failure;
+pub(crate) use files::DefinitionFiles;
 use operate::Operator;
 use reload::Keeper;
 use tokio::{net::TcpListener, sync};
@@ -47,7 +47,7 @@ use crate::{
 const DRAIN: Duration = Duration::from_secs(5);
 
 /// A definition that was read and has no faults.
-pub struct Loaded {
+pub(crate) struct Loaded {
     pub catalog: Arc<Valid<Catalog>>,
     pub layout: Arc<Layout>,
     /// The definition's folder: relative `file:` sources begin here.
@@ -56,12 +56,12 @@ pub struct Loaded {
 
 impl Loaded {
     /// Reads a definition from a file or a folder of files; every fault is told at once.
-    pub fn read(path: &Path) -> Result<Loaded, Failure> {
+    pub(crate) fn read(path: &Path) -> Result<Loaded, Failure> {
         Loaded::of(DefinitionFiles::read(path)?)
     }
 
     /// The same of files that are read already.
-    pub fn of(files: DefinitionFiles) -> Result<Loaded, Failure> {
+    pub(crate) fn of(files: DefinitionFiles) -> Result<Loaded, Failure> {
         Loaded::shown(files, std::io::stderr().is_terminal())
     }
 
@@ -88,7 +88,7 @@ impl Loaded {
     }
 
     /// What is said of each type that no fetch brings rows of.
-    pub fn unfilled(&self) -> impl Iterator<Item = String> {
+    pub(crate) fn unfilled(&self) -> impl Iterator<Item = String> {
         let empty = self.layout.entities.iter().filter(|tables| tables.filled_by.is_empty());
         empty.map(|tables| {
             format!(
@@ -101,7 +101,7 @@ impl Loaded {
 
     /// What is said of each field whose answers may bring one key for rows of several parents: only the upstream knows whether
     /// these are the same.
-    pub fn shared(&self) -> impl Iterator<Item = String> {
+    pub(crate) fn shared(&self) -> impl Iterator<Item = String> {
         self.catalog.fetch_ids().filter_map(|id| {
             let fetch = self.catalog.fetch(id);
             let each = fetch.each.as_ref().filter(|each| !each.one)?;
@@ -136,7 +136,7 @@ impl Loaded {
     }
 
     /// Opens the database for this definition.
-    pub async fn open(
+    pub(crate) async fn open(
         &self,
         url: &DatabaseUrl,
         access: Access,
@@ -148,7 +148,7 @@ impl Loaded {
     }
 
     /// A harvester that fills this store.
-    pub fn harvester(
+    pub(crate) fn harvester(
         &self,
         store: &Store,
         environment: Environment,
@@ -164,14 +164,14 @@ impl Loaded {
     }
 
     /// The data API over this store.
-    pub fn api(&self, store: &Store, limits: Limits) -> Result<DataApi, Failure> {
+    pub(crate) fn api(&self, store: &Store, limits: Limits) -> Result<DataApi, Failure> {
         DataApi::new(self.catalog.clone(), store.clone(), limits)
             .map_err(|error| Failure::work(format!("error: {error}")))
     }
 }
 
 /// The limits of the API, changed as the settings say.
-pub fn limits(setting: &LimitSetting) -> Result<Limits, Failure> {
+pub(crate) fn limits(setting: &LimitSetting) -> Result<Limits, Failure> {
     let mut limits = Limits::default();
     for LimitChange { name, value } in &setting.limits {
         let changed = limits.change(name, value);
@@ -181,7 +181,7 @@ pub fn limits(setting: &LimitSetting) -> Result<Limits, Failure> {
 }
 
 /// How much of the change log the settings keep.
-pub fn retention(setting: &RetentionSetting) -> Retention {
+pub(crate) fn retention(setting: &RetentionSetting) -> Retention {
     Retention {
         age: setting.keep_changes.0,
         changes: setting.keep_changes_max,
@@ -189,7 +189,7 @@ pub fn retention(setting: &RetentionSetting) -> Retention {
 }
 
 /// How who writes opens the database.
-pub fn access(setting: DestructiveSetting) -> Access {
+pub(crate) fn access(setting: DestructiveSetting) -> Access {
     match setting.allow_destructive {
         true => Access::Destructive,
         false => Access::Write,
@@ -197,7 +197,7 @@ pub fn access(setting: DestructiveSetting) -> Access {
 }
 
 /// What `serve` and `demo` need to run.
-pub struct Serving {
+pub(crate) struct Serving {
     pub definition: DefinitionFiles,
     /// Where the definition's files are; watched for changes. None for a definition that is no file.
     pub watched: Option<PathBuf>,
@@ -213,7 +213,7 @@ pub struct Serving {
 
 impl Serving {
     /// Serves and harvests until `shutdown`; both have then ended, and the database is closed.
-    pub async fn run(self, shutdown: Shutdown) -> Result<(), Failure> {
+    pub(crate) async fn run(self, shutdown: Shutdown) -> Result<(), Failure> {
         let loaded = Loaded::of(self.definition.clone())?;
         // The port first: a second copy is told so before it waits for the database.
         let listener = bind(&self.listen.listen).await?;
@@ -343,7 +343,7 @@ async fn bind(listen: &str) -> Result<TcpListener, Failure> {
 
 /// How the program is asked to end.
 #[derive(Clone, Debug, Default)]
-pub struct Shutdown {
+pub(crate) struct Shutdown {
     /// It is asked to.
     pub stop: CancellationToken,
     /// It is asked again: what is only waited for, for the sake of others, is waited for no longer.
@@ -351,7 +351,7 @@ pub struct Shutdown {
 }
 
 /// The tokens that Ctrl-C and SIGTERM cancel, the first and the second of them.
-pub fn shutdown_on_signals() -> Result<Shutdown, Failure> {
+pub(crate) fn shutdown_on_signals() -> Result<Shutdown, Failure> {
     use tokio::signal::unix::{SignalKind, signal};
     let cannot = |error| Failure::work(format!("error: cannot listen for signals: {error}"));
     let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;

@@ -2,7 +2,7 @@
 //!
 //! The modules are listed in the order in which the data passes through them; `docs/ARCHITECTURE.md` is the map.
 
-pub mod config;
+mod config;
 
 pub mod value;
 
@@ -12,25 +12,25 @@ pub mod catalog;
 
 pub mod layout;
 
-pub mod query;
+mod query;
 
-pub mod change;
+mod change;
 
-pub mod store;
+mod store;
 
-pub mod harvest;
+mod harvest;
 
 pub mod graphql;
 
-pub mod server;
+mod server;
 
 pub mod demo;
 
-pub mod app;
+mod app;
 
 pub mod command;
 
-pub mod telemetry;
+mod telemetry;
 
 /// What bounds the memory of filters counts in the unit tests as it does in the program.
 #[cfg(test)]

@@ -11,7 +11,7 @@ const QUIET: &str = "hyper=warn,h2=warn,reqwest=warn,rustls=warn,sqlx=warn,sea_o
                      tokio_cron_scheduler=warn,tower=warn,tungstenite=warn";
 
 /// Starts the log. A filter that cannot be read is an error: a log that is silently empty helps nobody.
-pub fn start(setting: &LogSetting) -> Result<(), String> {
+pub(crate) fn start(setting: &LogSetting) -> Result<(), String> {
     let filter = EnvFilter::try_new(format!("{QUIET},{}", setting.log_level))
         .map_err(|error| format!("--log-level `{}`: {error}", setting.log_level))?;
     // A line that cannot be written would be told by `eprintln!`, which panics when nobody takes that either: the log must not end

@@ -5,7 +5,7 @@ use sea_orm_migration::{
     schema::{big_integer, text},
 };
 
-pub struct Migration;
+pub(crate) struct Migration;
 
 impl MigrationName for Migration {
     fn name(&self) -> &str {

@@ -5,7 +5,7 @@ use sea_orm_migration::{
     schema::{big_integer_null, text_null},
 };
 
-pub struct Migration;
+pub(crate) struct Migration;
 
 impl MigrationName for Migration {
     fn name(&self) -> &str {

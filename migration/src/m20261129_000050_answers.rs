@@ -2,7 +2,7 @@
 
 use sea_orm_migration::{prelude::*, schema::text_null};
 
-pub struct Migration;
+pub(crate) struct Migration;
 
 impl MigrationName for Migration {
     fn name(&self) -> &str {

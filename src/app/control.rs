@@ -29,7 +29,7 @@ use super::{
 /// Bytes of a request: a name in a sentence of JSON.
 const REQUEST_MAX: u64 = 64 << 10;
 /// Events that wait for a reader.
-pub const EVENTS: usize = 256;
+pub(crate) const EVENTS: usize = 256;
 /// Bytes of a socket's path that systems take, some of them no more.
 const PATH_MAX: usize = 103;
 
@@ -56,7 +56,7 @@ struct Failed {
 }
 
 /// The socket of a serving process; removed with it.
-pub struct Control {
+pub(crate) struct Control {
     path: PathBuf,
     listener: UnixListener,
 }
@@ -106,7 +106,7 @@ fn reach(path: &Path) -> io::Result<Reached> {
 
 impl Control {
     /// Opens the socket for this user alone. The database's lock is held, so one that is there already is nobody's.
-    pub fn open(database: &Path) -> io::Result<Control> {
+    pub(crate) fn open(database: &Path) -> io::Result<Control> {
         let path = path_of(database);
         let folder = path.parent().unwrap_or(Path::new("."));
         // Made where nobody else can reach it, and moved when its rights are set.
@@ -119,7 +119,7 @@ impl Control {
     }
 
     /// Answers until `shutdown`, and waits for what is under way then.
-    pub async fn serve(self, operators: watch::Receiver<Option<Operator>>, shutdown: CancellationToken) {
+    pub(crate) async fn serve(self, operators: watch::Receiver<Option<Operator>>, shutdown: CancellationToken) {
         let clients = TaskTracker::new();
         loop {
             let accepted = tokio::select! {
@@ -222,7 +222,7 @@ async fn write<T: Serialize>(writer: &mut OwnedWriteHalf, line: &T) -> io::Resul
 }
 
 /// Asks the process that serves this database, if there is one: `None` when nobody answers. `stop` asks it to end early.
-pub async fn call(
+pub(crate) async fn call(
     database: &Path,
     definition: &str,
     order: &Order,

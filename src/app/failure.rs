@@ -6,7 +6,7 @@ use super::terminal::plain;
 
 /// A failure that ends the program.
 #[derive(Debug)]
-pub struct Failure {
+pub(crate) struct Failure {
     code: u8,
     text: String,
     passes: bool,
@@ -16,7 +16,7 @@ pub struct Failure {
 
 impl Failure {
     /// What was asked for cannot begin: a faulty definition, a setting, a port in use. Exit code 2.
-    pub fn setup(text: impl Into<String>) -> Failure {
+    pub(crate) fn setup(text: impl Into<String>) -> Failure {
         Failure {
             code: 2,
             text: text.into(),
@@ -26,7 +26,7 @@ impl Failure {
     }
 
     /// The same for faults of a definition, which are shown in colours where there are any.
-    pub fn faults(text: impl Into<String>) -> Failure {
+    pub(crate) fn faults(text: impl Into<String>) -> Failure {
         Failure {
             coloured: true,
             ..Failure::setup(text)
@@ -34,7 +34,7 @@ impl Failure {
     }
 
     /// It began and did not succeed: an upstream that is down, a database that failed. Exit code 1.
-    pub fn work(text: impl Into<String>) -> Failure {
+    pub(crate) fn work(text: impl Into<String>) -> Failure {
         Failure {
             code: 1,
             text: text.into(),
@@ -44,7 +44,7 @@ impl Failure {
     }
 
     /// Nothing failed, but something waits for a person to decide. Exit code 3.
-    pub fn waiting(text: impl Into<String>) -> Failure {
+    pub(crate) fn waiting(text: impl Into<String>) -> Failure {
         Failure {
             code: 3,
             text: text.into(),
@@ -54,7 +54,7 @@ impl Failure {
     }
 
     /// Whether the same may succeed later although nobody changes anything.
-    pub fn passes(&self) -> bool {
+    pub(crate) fn passes(&self) -> bool {
         self.passes
     }
 
@@ -69,23 +69,23 @@ impl Failure {
     }
 
     /// The exit code.
-    pub fn code(&self) -> u8 {
+    pub(crate) fn code(&self) -> u8 {
         self.code
     }
 
     /// What happened and what to do.
-    pub fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         self.text.trim_end()
     }
 
     /// The same for a log, which says by itself that it is an error.
-    pub fn bare(&self) -> &str {
+    pub(crate) fn bare(&self) -> &str {
         let text = self.text();
         text.strip_prefix("error: ").unwrap_or(text)
     }
 
     /// Tells it on stderr; gives the exit code.
-    pub fn tell(self) -> ExitCode {
+    pub(crate) fn tell(self) -> ExitCode {
         let text = match self.coloured {
             true => self.text().into(),
             false => plain(self.text()),

@@ -16,7 +16,7 @@ const FILES_MAX: usize = 1_000;
 
 /// A definition as it lies on the disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DefinitionFiles {
+pub(crate) struct DefinitionFiles {
     /// In the order of their names.
     pub files: Vec<SourceFile>,
     /// Relative `file:` sources begin here: the folder of the file, or the definition itself when it is a folder.
@@ -25,7 +25,7 @@ pub struct DefinitionFiles {
 
 impl DefinitionFiles {
     /// Reads one file, or those of a folder: not of its sub-folders, and no hidden ones, which are an editor's own.
-    pub fn read(path: &Path) -> Result<DefinitionFiles, Failure> {
+    pub(crate) fn read(path: &Path) -> Result<DefinitionFiles, Failure> {
         if path.is_dir() {
             let files = in_folder(path)?
                 .iter()

@@ -17,7 +17,7 @@ use crate::{
 /// Something to be done, by whichever process has the database.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Order {
+pub(crate) enum Order {
     /// Harvest a type or field now; without a name, everything with a `@fetch`.
     Harvest(Option<String>),
     /// The rows whose deletion is held may go.
@@ -31,7 +31,7 @@ pub enum Order {
 /// What happens meanwhile, in the order in which it does.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Event {
+pub(crate) enum Event {
     /// A run of this fetch begins.
     Begins(String),
     /// The run of this fetch has come so far. Some of these may be left out when nobody reads them in time.
@@ -47,7 +47,7 @@ pub enum Event {
 
 /// A definition at work, to operators: everything that an [`Order`] needs.
 #[derive(Clone)]
-pub struct Operator {
+pub(crate) struct Operator {
     pub catalog: Arc<Valid<Catalog>>,
     pub store: Store,
     pub harvester: Harvester,
@@ -80,7 +80,7 @@ type Ran = (FetchId, Result<RunReport, HarvestError>);
 
 impl Operator {
     /// Does it, and tells meanwhile. `stop` ends it as a shutdown would: after the commit under way.
-    pub async fn perform(
+    pub(crate) async fn perform(
         &self,
         order: &Order,
         events: &mpsc::Sender<Event>,

@@ -6,7 +6,7 @@ use crate::catalog::{Catalog, FetchId, Method};
 const RUNS_MAX: usize = 4;
 
 /// The fetches of one order, from the first to the last.
-pub struct Queue<'c> {
+pub(super) struct Queue<'c> {
     catalog: &'c Catalog,
     /// Runs of files that may be under way at once: they wait for nothing but the database.
     files_max: usize,
@@ -16,7 +16,7 @@ pub struct Queue<'c> {
 
 impl<'c> Queue<'c> {
     /// `writers`: how many can write to the database at once.
-    pub fn new(catalog: &'c Catalog, fetches: &[FetchId], writers: usize) -> Queue<'c> {
+    pub(super) fn new(catalog: &'c Catalog, fetches: &[FetchId], writers: usize) -> Queue<'c> {
         Queue {
             catalog,
             files_max: writers.clamp(1, RUNS_MAX),
@@ -26,7 +26,7 @@ impl<'c> Queue<'c> {
     }
 
     /// All fetches of a definition; those of fields after those that fill the rows they ask about.
-    pub fn in_order(catalog: &'c Catalog) -> Vec<FetchId> {
+    pub(super) fn in_order(catalog: &'c Catalog) -> Vec<FetchId> {
         let all: Vec<FetchId> = catalog.fetch_ids().collect();
         let mut queue = Queue::new(catalog, &all, 1);
         std::iter::from_fn(|| {
@@ -38,7 +38,7 @@ impl<'c> Queue<'c> {
     }
 
     /// The next fetch to be run now; the first of those that follow none that has not ended.
-    pub fn begin(&mut self) -> Option<FetchId> {
+    pub(super) fn begin(&mut self) -> Option<FetchId> {
         let files = self.running.iter().filter(|fetch| self.reads_files(**fetch)).count();
         if self.running.len() >= RUNS_MAX {
             return None;
@@ -55,7 +55,7 @@ impl<'c> Queue<'c> {
     }
 
     /// It has ended, however it did.
-    pub fn end(&mut self, fetch: FetchId) {
+    pub(super) fn end(&mut self, fetch: FetchId) {
         self.running.retain(|other| *other != fetch);
     }
 

@@ -22,7 +22,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 
 /// The definition in force, and its successors.
-pub struct Keeper {
+pub(super) struct Keeper {
     pub work: Work,
     /// Where operators find the definition that is at work; nobody while one is exchanged.
     pub desk: watch::Sender<Option<Operator>>,
@@ -42,7 +42,7 @@ struct Waiting {
 
 impl Keeper {
     /// Harvests and takes in changes of the definition, one after the other, until `shutdown`.
-    pub async fn run(mut self, shutdown: &CancellationToken) -> Result<(), Failure> {
+    pub(super) async fn run(mut self, shutdown: &CancellationToken) -> Result<(), Failure> {
         let mut waiting: Option<Waiting> = None;
         self.desk.send_replace(Some(self.work.operator()));
         loop {

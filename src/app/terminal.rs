@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 /// The text with every control character written as JSON writes it (`\u001b`), but for the ends of lines; so JSON stays JSON.
-pub fn plain(text: &str) -> Cow<'_, str> {
+pub(crate) fn plain(text: &str) -> Cow<'_, str> {
     if !text.contains(is_control) {
         return Cow::Borrowed(text);
     }

@@ -25,7 +25,7 @@ const REST_MAX: Duration = Duration::from_secs(2);
 type Seen = Result<DefinitionFiles, String>;
 
 /// The definition at one path.
-pub struct Watch {
+pub(super) struct Watch {
     path: PathBuf,
     seen: Seen,
     hints: Arc<Notify>,
@@ -35,7 +35,7 @@ pub struct Watch {
 
 impl Watch {
     /// Watches from now on; what differs from `files` is a change.
-    pub fn start(path: &Path, files: DefinitionFiles) -> Watch {
+    pub(super) fn start(path: &Path, files: DefinitionFiles) -> Watch {
         let hints = Arc::new(Notify::new());
         let watcher = hinted(path, hints.clone()).inspect_err(|error| {
             tracing::warn!(%error, "the definition's folder cannot be watched; its files are looked at every {POLL:?}");
@@ -49,7 +49,7 @@ impl Watch {
     }
 
     /// Waits for contents that differ from those seen last. A burst of writes is one change; what cannot be read is told once.
-    pub async fn changed(&mut self) -> Result<DefinitionFiles, Failure> {
+    pub(super) async fn changed(&mut self) -> Result<DefinitionFiles, Failure> {
         loop {
             tokio::select! {
                 () = self.hints.notified() => self.rest().await,

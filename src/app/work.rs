@@ -7,7 +7,7 @@ use super::{Failure, Loaded, operate::Operator};
 use crate::{harvest::Harvester, store::Store};
 
 /// A definition that is harvested.
-pub struct Work {
+pub(super) struct Work {
     pub loaded: Loaded,
     pub store: Store,
     harvester: Harvester,
@@ -24,7 +24,7 @@ struct Running {
 
 impl Work {
     /// Begins to harvest, until `shutdown`. The parts are made by whoever can still turn back; from here on nothing fails.
-    pub fn begin(loaded: Loaded, store: Store, harvester: Harvester, shutdown: &CancellationToken) -> Work {
+    pub(super) fn begin(loaded: Loaded, store: Store, harvester: Harvester, shutdown: &CancellationToken) -> Work {
         Work {
             running: Running::start(&harvester, &store, shutdown),
             loaded,
@@ -34,7 +34,7 @@ impl Work {
     }
 
     /// This definition, to operators.
-    pub fn operator(&self) -> Operator {
+    pub(super) fn operator(&self) -> Operator {
         Operator {
             catalog: self.loaded.catalog.clone(),
             store: self.store.clone(),
@@ -45,7 +45,7 @@ impl Work {
     }
 
     /// Waits until the harvest has ended; before a shutdown it ends only when it breaks.
-    pub async fn ended(&mut self) -> Result<(), Failure> {
+    pub(super) async fn ended(&mut self) -> Result<(), Failure> {
         let ended = (&mut self.running.task).await;
         ended.map_err(|error| {
             tracing::error!(%error, "the harvest's task ended");
@@ -56,7 +56,7 @@ impl Work {
     /// Stops the harvest: runs under way are interrupted after the commit that they are at, and waited for.
     ///
     /// To be followed by [`Work::resume`] or by the end of this definition's work.
-    pub async fn rest(&mut self) {
+    pub(super) async fn rest(&mut self) {
         self.running.stop.cancel();
         // A harvest that broke is told of in the log, and at rest like any other.
         let _ = self.ended().await;
@@ -65,7 +65,7 @@ impl Work {
     }
 
     /// Goes on after a rest.
-    pub fn resume(&mut self, shutdown: &CancellationToken) {
+    pub(super) fn resume(&mut self, shutdown: &CancellationToken) {
         self.running = Running::start(&self.harvester, &self.store, shutdown);
     }
 }

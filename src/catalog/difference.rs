@@ -9,7 +9,7 @@ use super::Catalog;
 
 /// How many types and fields came and went from one definition to the next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Difference {
+pub(crate) struct Difference {
     types_added: usize,
     types_removed: usize,
     /// Of types that are in both.
@@ -18,7 +18,7 @@ pub struct Difference {
 }
 
 impl Difference {
-    pub fn between(old: &Catalog, new: &Catalog) -> Difference {
+    pub(crate) fn between(old: &Catalog, new: &Catalog) -> Difference {
         let (old, new) = (types(old), types(new));
         let mut found = Difference {
             types_added: new.keys().filter(|name| !old.contains_key(*name)).count(),

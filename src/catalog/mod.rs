@@ -11,9 +11,9 @@ mod model;
 mod names;
 mod schedule;
 mod signature;
-pub mod template;
+pub(crate) mod template;
 
 pub use build::{build, load};
-pub use difference::Difference;
+pub(crate) use difference::Difference;
 pub use model::*;
-pub use names::{column_name, snake_case, table_name};
+pub(crate) use names::{column_name, snake_case, table_name};

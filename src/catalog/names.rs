@@ -4,7 +4,7 @@
 use super::Names;
 
 /// `requiredFor` as `required_for`, `HTTPServer` as `http_server`, `QuestItem` as `quest_item`.
-pub fn snake_case(name: &str) -> String {
+pub(crate) fn snake_case(name: &str) -> String {
     let letters: Vec<char> = name.chars().collect();
     let is = |at: Option<usize>, test: fn(&char) -> bool| at.and_then(|at| letters.get(at)).is_some_and(test);
     let mut out = String::with_capacity(name.len() + 4);
@@ -30,13 +30,13 @@ const TABLES_TAKEN: &[&str] = &["json_each", "excluded"];
 const COLUMNS_KEPT: &[&str] = &["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"];
 
 /// The name of a table in the database: the plain one, unless a database keeps that for itself. No plain name has a `$`.
-pub fn table_name(plain: &str) -> String {
+pub(crate) fn table_name(plain: &str) -> String {
     let kept = TABLES_KEPT.iter().any(|start| plain.starts_with(start)) || TABLES_TAKEN.contains(&plain);
     spelled(plain, kept)
 }
 
 /// The same of a column.
-pub fn column_name(plain: &str) -> String {
+pub(crate) fn column_name(plain: &str) -> String {
     spelled(plain, COLUMNS_KEPT.contains(&plain))
 }
 

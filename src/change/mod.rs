@@ -11,8 +11,9 @@ const BUS_CAPACITY: usize = 1_024;
 
 /// One committed transaction of the harvest.
 #[derive(Clone, Debug)]
-pub struct Commit {
+pub(crate) struct Commit {
     /// The change log's head after it.
+    #[cfg_attr(not(test), expect(dead_code, reason = "only tests compare it yet"))]
     pub head: i64,
     /// The types with changed rows.
     pub entities: Arc<BTreeSet<EntityId>>,
@@ -20,7 +21,7 @@ pub struct Commit {
 
 /// Announces commits after they happened. Cloning gives another handle to the same bus.
 #[derive(Clone, Debug)]
-pub struct Bus {
+pub(crate) struct Bus {
     sender: broadcast::Sender<Commit>,
 }
 
@@ -34,12 +35,12 @@ impl Default for Bus {
 
 impl Bus {
     /// Announces to whoever listens; nobody listening is no error.
-    pub fn announce(&self, commit: Commit) {
+    pub(crate) fn announce(&self, commit: Commit) {
         let _ = self.sender.send(commit);
     }
 
     /// Listens to every commit from now on. `Lagged` means: something changed, read again.
-    pub fn listen(&self) -> broadcast::Receiver<Commit> {
+    pub(crate) fn listen(&self) -> broadcast::Receiver<Commit> {
         self.sender.subscribe()
     }
 }

@@ -15,7 +15,7 @@ use crate::{
 #[command(
     after_help = "Example:\n  hayloft backup farm-monday.db --database sqlite:farm.db\n\nOf PostgreSQL, pg_dump makes the backups: see docs/backup.md."
 )]
-pub struct Backup {
+pub(super) struct Backup {
     /// The file to make; one that exists is never written over
     #[arg(value_name = "FILE")]
     file: PathBuf,
@@ -28,7 +28,7 @@ pub struct Backup {
 }
 
 impl Backup {
-    pub async fn run(self) -> Result<(), Failure> {
+    pub(super) async fn run(self) -> Result<(), Failure> {
         let url = self.database.or_beside(&self.definition.schema);
         let made = Store::backup(&url, &self.file).await?;
         text::print(&format!(

@@ -9,13 +9,13 @@ use super::{Failure, text};
 /// Reports every fault of a definition, each with its place and what to do
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  hayloft check --schema my.graphql")]
-pub struct Check {
+pub(super) struct Check {
     #[command(flatten)]
     definition: DefinitionSetting,
 }
 
 impl Check {
-    pub fn run(self) -> Result<(), Failure> {
+    pub(super) fn run(self) -> Result<(), Failure> {
         let loaded = Loaded::read(&self.definition.schema)?;
         let catalog = &loaded.catalog;
         text::print(&format!(

@@ -19,13 +19,13 @@ const SEED: u64 = 20_261_121;
 /// Starts a stand-in of a game's API, harvests it, and serves it: the whole of Hayloft in one command
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  hayloft demo --listen 127.0.0.1:4000 --database sqlite:farm.db")]
-pub struct Demo {
+pub(super) struct Demo {
     #[command(flatten)]
     settings: ServingSettings,
 }
 
 impl Demo {
-    pub async fn run(self) -> Result<(), Failure> {
+    pub(super) async fn run(self) -> Result<(), Failure> {
         let shutdown = app::shutdown_on_signals()?;
         let definition = SourceFile {
             path: PathBuf::from("schema.graphql"),

@@ -14,7 +14,7 @@ use super::{Failure, text};
 /// Shows how a query is answered: its plan, its SQL, and the database's own plan
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  hayloft explain '{ items(first: 3) { name requiredFor { quest { title } } } }'")]
-pub struct Explain {
+pub(super) struct Explain {
     /// The GraphQL operation
     query: String,
 
@@ -36,7 +36,7 @@ pub struct Explain {
 }
 
 impl Explain {
-    pub async fn run(self) -> Result<(), Failure> {
+    pub(super) async fn run(self) -> Result<(), Failure> {
         let variables = match &self.variables {
             None => None,
             Some(text) => serde_json::from_slice(&keep_digits(text.as_bytes()))

@@ -8,7 +8,7 @@ use crate::app::operate::Order;
 /// Harvests once, now, and says what came of it; beside `serve`, through it
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  hayloft harvest --schema my.graphql\n  hayloft harvest Item --schema my.graphql")]
-pub struct Harvest {
+pub(super) struct Harvest {
     /// The type or field to harvest, such as Item or Item.recipes [default: everything with a @fetch]
     #[arg(value_name = "TYPE")]
     name: Option<String>,
@@ -18,7 +18,7 @@ pub struct Harvest {
 }
 
 impl Harvest {
-    pub async fn run(self) -> Result<(), Failure> {
+    pub(super) async fn run(self) -> Result<(), Failure> {
         self.settings.perform(Order::Harvest(self.name)).await
     }
 }

@@ -24,7 +24,7 @@ use std::{future::Future, process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
 
-pub use crate::app::Failure;
+pub(crate) use crate::app::Failure;
 pub use allocator::Allocator;
 
 use crate::{config::LogSetting, telemetry};

@@ -26,7 +26,7 @@ use super::{Failure, progress::Bars, text};
 
 /// How the database is opened when no process has it.
 #[derive(Args, Debug)]
-pub struct OperateSettings {
+pub(super) struct OperateSettings {
     #[command(flatten)]
     definition: DefinitionSetting,
 
@@ -48,7 +48,7 @@ pub struct OperateSettings {
 
 impl OperateSettings {
     /// Has an order done by the process that serves the SQLite database, or else by this one, and shows what happens.
-    pub async fn perform(self, order: Order) -> Result<(), Failure> {
+    pub(super) async fn perform(self, order: Order) -> Result<(), Failure> {
         let loaded = Loaded::read(&self.definition.schema)?;
         let url = self.database.or_beside(&self.definition.schema);
         let stop = app::shutdown_on_signals()?.stop;

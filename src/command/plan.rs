@@ -18,7 +18,7 @@ Exit code: 0 when there is nothing to do or only steps that lose nothing, which 
 steps wait that lose data, which they do with --allow-destructive.
 
 Example:\n  hayloft plan --schema my.graphql")]
-pub struct Plan {
+pub(super) struct Plan {
     #[command(flatten)]
     definition: DefinitionSetting,
 
@@ -34,7 +34,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    pub async fn run(self) -> Result<(), Failure> {
+    pub(super) async fn run(self) -> Result<(), Failure> {
         let loaded = Loaded::read(&self.definition.schema)?;
         let url = self.database.or_beside(&self.definition.schema);
         let timeout = self.statements.statement_timeout.map(|timeout| timeout.0);

@@ -27,7 +27,7 @@ const SCHEMA_MAX: u64 = 64 << 20;
                         hayloft print --schema my.graphql --check served.graphql\n\n\
                         Exit codes of --check: 0 when clients of the old API go on working, 1 when a change is as severe \
                         as --fail-on says, 2 when a file cannot be read.")]
-pub struct Print {
+pub(super) struct Print {
     #[command(flatten)]
     definition: DefinitionSetting,
 
@@ -54,7 +54,7 @@ enum FailOn {
 }
 
 impl Print {
-    pub fn run(self) -> Result<(), Failure> {
+    pub(super) fn run(self) -> Result<(), Failure> {
         let loaded = Loaded::read(&self.definition.schema)?;
         let served = graphql::Served::of(&loaded.catalog).map_err(|error| Failure::work(error.to_string()))?;
         let Some(path) = &self.check else {

@@ -9,13 +9,13 @@ use crate::{app::terminal::plain, harvest::Committed};
 use super::text;
 
 /// The bars of all fetches under way.
-pub struct Bars {
+pub(super) struct Bars {
     lines: MultiProgress,
     bars: HashMap<String, ProgressBar>,
 }
 
 impl Bars {
-    pub fn new() -> Bars {
+    pub(super) fn new() -> Bars {
         let target = if std::io::stderr().is_terminal() {
             ProgressDrawTarget::stderr()
         } else {
@@ -28,7 +28,7 @@ impl Bars {
     }
 
     /// A fetch begins.
-    pub fn begin(&mut self, name: &str) {
+    pub(super) fn begin(&mut self, name: &str) {
         let bar = self.lines.add(ProgressBar::no_length());
         if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
             bar.set_style(style);
@@ -39,19 +39,19 @@ impl Bars {
     }
 
     /// It ends.
-    pub fn end(&mut self, name: &str) {
+    pub(super) fn end(&mut self, name: &str) {
         if let Some(bar) = self.bars.remove(name) {
             bar.finish_and_clear();
         }
     }
 
     /// All end.
-    pub fn finish(&self) {
+    pub(super) fn finish(&self) {
         self.bars.values().for_each(ProgressBar::finish_and_clear);
     }
 
     /// It has come so far.
-    pub fn committed(&self, name: &str, done: &Committed) {
+    pub(super) fn committed(&self, name: &str, done: &Committed) {
         let Some(bar) = self.bars.get(name) else { return };
         let parts = [
             (done.bytes_total, done.bytes),
@@ -75,7 +75,7 @@ impl Bars {
     }
 
     /// Something that a person should know.
-    pub fn message(&self, name: &str, text: &str) {
+    pub(super) fn message(&self, name: &str, text: &str) {
         // Not being able to show it on a terminal ends no harvest.
         let _ = self.lines.println(format!("{name}: {}", plain(text)));
     }

@@ -8,7 +8,7 @@ use crate::app::operate::Order;
 /// Keeps the rows whose deletion is held, until the upstream has them again
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  hayloft reject Item --schema my.graphql")]
-pub struct Reject {
+pub(super) struct Reject {
     /// The type whose held rows stay, such as Item
     #[arg(value_name = "TYPE")]
     name: String,
@@ -18,7 +18,7 @@ pub struct Reject {
 }
 
 impl Reject {
-    pub async fn run(self) -> Result<(), Failure> {
+    pub(super) async fn run(self) -> Result<(), Failure> {
         self.settings.perform(Order::Reject(self.name)).await
     }
 }

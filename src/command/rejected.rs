@@ -16,7 +16,7 @@ const BATCH: u32 = 200;
 const RECORD_SHOWN: usize = 300;
 
 #[derive(Args, Debug)]
-pub struct RejectedOptions {
+pub(super) struct RejectedOptions {
     /// List all rejected records of the last run of each type, or of one type or field, such as Item or Item.recipes
     #[arg(long, value_name = "TYPE", num_args = 0..=1)]
     rejected: Option<Option<String>>,
@@ -49,12 +49,12 @@ fn runs(text: &str) -> Result<RejectedRuns, String> {
 }
 
 impl RejectedOptions {
-    pub fn is_wanted(&self) -> bool {
+    pub(super) fn is_wanted(&self) -> bool {
         self.rejected.is_some()
     }
 
     /// What is asked for, if the definition has it.
-    pub fn filter(&self, loaded: &Loaded) -> Result<RejectedFilter, Failure> {
+    pub(super) fn filter(&self, loaded: &Loaded) -> Result<RejectedFilter, Failure> {
         let fetch = self.rejected.clone().flatten();
         if let Some(name) = &fetch {
             let catalog = &loaded.catalog;
@@ -75,7 +75,7 @@ impl RejectedOptions {
     }
 
     /// Prints them as they are read: there may be more than fit into memory.
-    pub async fn print(&self, filter: &RejectedFilter, store: &Store) -> Result<(), Failure> {
+    pub(super) async fn print(&self, filter: &RejectedFilter, store: &Store) -> Result<(), Failure> {
         let (mut after, mut count) = (0, 0);
         loop {
             let batch = store.rejected(filter, after, BATCH).await?;

@@ -8,7 +8,7 @@ use crate::app::operate::Order;
 /// Reads again, in full, the pages and answers that had rejected records
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  hayloft replay Item --schema my.graphql")]
-pub struct Replay {
+pub(super) struct Replay {
     /// The type or field, such as Item [default: everything that has rejected records]
     #[arg(value_name = "TYPE")]
     name: Option<String>,
@@ -18,7 +18,7 @@ pub struct Replay {
 }
 
 impl Replay {
-    pub async fn run(self) -> Result<(), Failure> {
+    pub(super) async fn run(self) -> Result<(), Failure> {
         self.settings.perform(Order::Replay(self.name)).await
     }
 }

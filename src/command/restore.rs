@@ -15,7 +15,7 @@ use crate::{
 #[command(
     after_help = "Example:\n  hayloft restore farm-monday.db --database sqlite:farm.db --replace\n\nOf PostgreSQL, pg_restore does it: see docs/backup.md."
 )]
-pub struct Restore {
+pub(super) struct Restore {
     /// A file that `hayloft backup` made
     #[arg(value_name = "FILE")]
     file: PathBuf,
@@ -32,7 +32,7 @@ pub struct Restore {
 }
 
 impl Restore {
-    pub async fn run(self) -> Result<(), Failure> {
+    pub(super) async fn run(self) -> Result<(), Failure> {
         let url = self.database.or_beside(&self.definition.schema);
         let done = Store::restore(&url, &self.file, self.replace).await?;
         let kept = match &done.kept {

@@ -16,7 +16,7 @@ use super::Failure;
 
 /// How to serve, whatever the definition.
 #[derive(Args, Debug)]
-pub struct ServingSettings {
+pub(super) struct ServingSettings {
     #[command(flatten)]
     database: DatabaseSetting,
 
@@ -41,7 +41,7 @@ pub struct ServingSettings {
 
 impl ServingSettings {
     /// What is served: this definition, its database beside `path` unless the settings name one.
-    pub fn serving(
+    pub(super) fn serving(
         self,
         definition: DefinitionFiles,
         path: &Path,
@@ -66,7 +66,7 @@ impl ServingSettings {
 /// Harvests on schedule and serves the data, until Ctrl-C
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  hayloft serve --schema my.graphql --database sqlite:my.db --listen 127.0.0.1:4000")]
-pub struct Serve {
+pub(super) struct Serve {
     #[command(flatten)]
     definition: DefinitionSetting,
 
@@ -75,7 +75,7 @@ pub struct Serve {
 }
 
 impl Serve {
-    pub async fn run(self) -> Result<(), Failure> {
+    pub(super) async fn run(self) -> Result<(), Failure> {
         let path = self.definition.schema;
         let definition = DefinitionFiles::read(&path)?;
         let environment = Environment::of_process();

@@ -25,7 +25,7 @@ const COUNT_TIME: Duration = Duration::from_secs(3);
 #[command(
     after_help = "Examples:\n  hayloft status --schema my.graphql\n  hayloft status --rejected Item --reason price --json"
 )]
-pub struct Status {
+pub(super) struct Status {
     #[command(flatten)]
     definition: DefinitionSetting,
 
@@ -40,7 +40,7 @@ pub struct Status {
 }
 
 impl Status {
-    pub async fn run(self) -> Result<(), Failure> {
+    pub(super) async fn run(self) -> Result<(), Failure> {
         let loaded = Loaded::read(&self.definition.schema)?;
         let rejected = self.rejected.filter(&loaded)?;
         let url = self.database.or_beside(&self.definition.schema);

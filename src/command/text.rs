@@ -6,13 +6,13 @@ use super::Failure;
 use crate::app::terminal::plain;
 
 /// Writes to stdout what a person reads; what upstreams wrote in it does nothing to a terminal.
-pub fn print(text: &str) -> Result<(), Failure> {
+pub(super) fn print(text: &str) -> Result<(), Failure> {
     print_as_it_is(&plain(text))
 }
 
 /// Writes to stdout what programs read and nobody but the definition's author wrote. A reader that went away
 /// (`hayloft print | head`) is no failure.
-pub fn print_as_it_is(text: &str) -> Result<(), Failure> {
+pub(super) fn print_as_it_is(text: &str) -> Result<(), Failure> {
     match std::io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(Failure::work(format!("error: cannot write to stdout: {error}")))
@@ -22,7 +22,7 @@ pub fn print_as_it_is(text: &str) -> Result<(), Failure> {
 }
 
 /// What is said of a field whose index is not there yet.
-pub fn index_waits(field: &str) -> String {
+pub(super) fn index_waits(field: &str) -> String {
     format!(
         "{field}: its index is still to be built, beside whoever reads and writes; `serve` and `harvest` do it, and answers \
          are right without it"
@@ -30,7 +30,7 @@ pub fn index_waits(field: &str) -> String {
 }
 
 /// `1 type`, `2 types`, `3 fetches`, `4 processes`.
-pub fn count(number: u64, noun: &str) -> String {
+pub(super) fn count(number: u64, noun: &str) -> String {
     let plural = match number {
         1 => return format!("1 {noun}"),
         _ if noun.ends_with("ch") || noun.ends_with("ss") => format!("{noun}es"),
@@ -40,7 +40,7 @@ pub fn count(number: u64, noun: &str) -> String {
 }
 
 /// `1234567` as `1,234,567`.
-pub fn grouped(number: u64) -> String {
+pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::new();
     for (at, digit) in digits.chars().enumerate() {
@@ -53,7 +53,7 @@ pub fn grouped(number: u64) -> String {
 }
 
 /// `812 B`, `1.4 MB`: powers of 1,000.
-pub fn bytes(number: u64) -> String {
+pub(super) fn bytes(number: u64) -> String {
     let mut size = number as f64;
     let mut unit = "B";
     for larger in ["kB", "MB", "GB", "TB"] {
@@ -71,7 +71,7 @@ pub fn bytes(number: u64) -> String {
 }
 
 /// `340 ms`, `12.3 s`, `4 min`, `3 h`, `9 d`: as much as one needs to know.
-pub fn duration(length: Duration) -> String {
+pub(super) fn duration(length: Duration) -> String {
     let seconds = length.as_secs();
     match seconds {
         0 => format!("{} ms", length.as_millis()),
@@ -83,7 +83,7 @@ pub fn duration(length: Duration) -> String {
 }
 
 /// Rows of cells as aligned columns; the first row is the head. Numbers (by their first character) go to the right.
-pub fn table(rows: &[Vec<String>]) -> String {
+pub(super) fn table(rows: &[Vec<String>]) -> String {
     // Written out before they are measured; a cell is one line, whatever it holds.
     let written = |cell: &String| plain(cell).replace('\n', "\\n");
     let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(written).collect()).collect();

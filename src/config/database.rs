@@ -4,14 +4,14 @@ use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
 /// Where the data lives: `sqlite:PATH` or `postgres://…`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DatabaseUrl {
+pub(crate) enum DatabaseUrl {
     Sqlite(PathBuf),
     Postgres(PostgresUrl),
 }
 
 /// A PostgreSQL address. It may hold a password, so that it shows only server and database.
 #[derive(Clone, PartialEq, Eq)]
-pub struct PostgresUrl {
+pub(crate) struct PostgresUrl {
     url: url::Url,
     /// Our own options, which stand in the address beside the driver's: `pool=8`, `statement_timeout=10s`.
     pub pool: Option<usize>,
@@ -20,7 +20,7 @@ pub struct PostgresUrl {
 
 impl PostgresUrl {
     /// The address without our own options, password included: for the driver alone.
-    pub fn secret(&self) -> &url::Url {
+    pub(crate) fn secret(&self) -> &url::Url {
         &self.url
     }
 }
@@ -47,7 +47,7 @@ impl fmt::Debug for PostgresUrl {
 }
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum DatabaseUrlError {
+pub(crate) enum DatabaseUrlError {
     #[error("the PostgreSQL address cannot be read: {0}; it is written postgres://user:password@host:5432/database")]
     Postgres(&'static str),
     #[error("the PostgreSQL address has an option `{0}`, which Hayloft does not know; there are {known}", known = OPTIONS.join(", "))]
@@ -194,7 +194,7 @@ fn pool(text: &str) -> Result<usize, DatabaseUrlError> {
 
 /// The longest that one statement may read: `10s`, `500ms`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StatementTimeout(pub Duration);
+pub(crate) struct StatementTimeout(pub Duration);
 
 impl FromStr for StatementTimeout {
     type Err = &'static str;

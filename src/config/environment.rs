@@ -4,13 +4,13 @@ use std::{collections::BTreeMap, fmt};
 
 /// Environment variables, for `$env` in a definition. Values never appear in `Debug`: they may be secrets.
 #[derive(Clone, Default)]
-pub struct Environment {
+pub(crate) struct Environment {
     variables: BTreeMap<String, String>,
 }
 
 impl Environment {
     /// The variables of this process; those that are not UTF-8 are left out.
-    pub fn of_process() -> Environment {
+    pub(crate) fn of_process() -> Environment {
         let variables = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
@@ -18,12 +18,12 @@ impl Environment {
     }
 
     /// The same with one variable set.
-    pub fn with(mut self, name: impl Into<String>, value: impl Into<String>) -> Environment {
+    pub(crate) fn with(mut self, name: impl Into<String>, value: impl Into<String>) -> Environment {
         self.variables.insert(name.into(), value.into());
         self
     }
 
-    pub fn get(&self, name: &str) -> Option<&str> {
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str)
     }
 }

@@ -8,7 +8,7 @@ use super::settings::Age;
 
 /// Where to serve.
 #[derive(Args, Clone, Debug)]
-pub struct ListenSetting {
+pub(crate) struct ListenSetting {
     /// The address to serve on
     #[arg(long, env = "HAYLOFT_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:4000")]
     pub listen: String,
@@ -52,7 +52,7 @@ pub struct ListenSetting {
 
 /// A name that requests may be sent to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AllowedHost {
+pub(crate) enum AllowedHost {
     /// Whatever they name.
     Any,
     /// One name, without a port.
@@ -72,7 +72,7 @@ impl FromStr for AllowedHost {
 
 /// Whose pages may use the API.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AllowedOrigin {
+pub(crate) enum AllowedOrigin {
     /// Everybody's.
     Any,
     /// Those of one origin, written as browsers do.
@@ -104,7 +104,7 @@ impl FromStr for AllowedOrigin {
 
 /// From whom a request's word on its client is taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TrustedProxy {
+pub(crate) enum TrustedProxy {
     /// Loopback and private addresses.
     Private,
     /// Addresses whose first bits are those of this one.
@@ -113,7 +113,7 @@ pub enum TrustedProxy {
 
 impl TrustedProxy {
     /// Whether this address is one of them. Mapped addresses (`::ffff:10.0.0.1`) are to be given as what they stand for.
-    pub fn includes(&self, address: IpAddr) -> bool {
+    pub(crate) fn includes(&self, address: IpAddr) -> bool {
         match (self, address) {
             (TrustedProxy::Private, IpAddr::V4(address)) => address.is_loopback() || address.is_private(),
             (TrustedProxy::Private, IpAddr::V6(address)) => address.is_loopback() || address.is_unique_local(),

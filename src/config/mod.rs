@@ -5,10 +5,10 @@ mod environment;
 mod listen;
 mod settings;
 
-pub use database::{DatabaseUrl, DatabaseUrlError, PostgresUrl, StatementTimeout};
-pub use environment::Environment;
-pub use listen::{AllowedHost, AllowedOrigin, ListenSetting, TrustedProxy};
-pub use settings::{
+pub(crate) use database::{DatabaseUrl, DatabaseUrlError, PostgresUrl, StatementTimeout};
+pub(crate) use environment::Environment;
+pub(crate) use listen::{AllowedHost, AllowedOrigin, ListenSetting, TrustedProxy};
+pub(crate) use settings::{
     DatabaseSetting, DefinitionSetting, DestructiveSetting, LimitChange, LimitSetting, LogForm, LogSetting,
     ReadingSetting, RetentionSetting, StatementSetting,
 };

@@ -13,7 +13,7 @@ use super::{DatabaseUrl, DatabaseUrlError, StatementTimeout};
 
 /// Where the definition is.
 #[derive(Args, Clone, Debug)]
-pub struct DefinitionSetting {
+pub(crate) struct DefinitionSetting {
     /// The definition: your types and where their rows come from. A file, or a folder whose *.graphql files make it up
     #[arg(long, env = "HAYLOFT_SCHEMA", value_name = "PATH", default_value = "schema.graphql")]
     pub schema: PathBuf,
@@ -21,7 +21,7 @@ pub struct DefinitionSetting {
 
 /// Where the data lives.
 #[derive(Args, Clone, Debug)]
-pub struct DatabaseSetting {
+pub(crate) struct DatabaseSetting {
     /// The database, such as sqlite:farm.db or postgres://user@host/farm [default: beside the definition, under its
     /// name with .db at the end]. Options of PostgreSQL follow a question mark: sslmode, sslrootcert, pool (connections
     /// that answer operations), statement_timeout (such as 10s)
@@ -55,7 +55,7 @@ impl TypedValueParser for DatabaseParser {
 
 impl DatabaseSetting {
     /// The database that was asked for, else the file beside the definition.
-    pub fn or_beside(&self, definition: &Path) -> DatabaseUrl {
+    pub(crate) fn or_beside(&self, definition: &Path) -> DatabaseUrl {
         self.database
             .clone()
             .unwrap_or_else(|| DatabaseUrl::Sqlite(beside(definition)))
@@ -85,7 +85,7 @@ fn beside(definition: &Path) -> PathBuf {
 
 /// How long the database may take.
 #[derive(Args, Clone, Copy, Debug)]
-pub struct StatementSetting {
+pub(crate) struct StatementSetting {
     /// The longest that one operation may take in the database, such as 10s or 500ms [default: 5s]. The option
     /// statement_timeout of a PostgreSQL address goes before it
     #[arg(long, env = "HAYLOFT_STATEMENT_TIMEOUT", value_name = "TIME")]
@@ -94,7 +94,7 @@ pub struct StatementSetting {
 
 /// How records are read.
 #[derive(Args, Clone, Copy, Debug)]
-pub struct ReadingSetting {
+pub(crate) struct ReadingSetting {
     /// The longest that the definition's filters may take for one record, such as 30s or 2m
     #[arg(long, env = "HAYLOFT_FILTER_TIME", value_name = "TIME", default_value = "30s")]
     pub filter_time: FilterTime,
@@ -106,7 +106,7 @@ pub struct ReadingSetting {
 
 /// A length of time that is not none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FilterTime(pub Duration);
+pub(crate) struct FilterTime(pub Duration);
 
 impl FromStr for FilterTime {
     type Err = &'static str;
@@ -122,7 +122,7 @@ impl FromStr for FilterTime {
 
 /// Bytes, a megabyte of them at least.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FilterMemory(pub usize);
+pub(crate) struct FilterMemory(pub usize);
 
 impl FromStr for FilterMemory {
     type Err = &'static str;
@@ -148,7 +148,7 @@ impl FromStr for FilterMemory {
 
 /// What may be done to data that is stored.
 #[derive(Args, Clone, Copy, Debug)]
-pub struct DestructiveSetting {
+pub(crate) struct DestructiveSetting {
     /// Do the steps of a changed definition although they lose data; `hayloft plan` lists them
     #[arg(long, env = "HAYLOFT_ALLOW_DESTRUCTIVE", value_parser = clap::builder::BoolishValueParser::new())]
     pub allow_destructive: bool,
@@ -156,7 +156,7 @@ pub struct DestructiveSetting {
 
 /// What one request may ask for.
 #[derive(Args, Clone, Debug)]
-pub struct LimitSetting {
+pub(crate) struct LimitSetting {
     /// A limit of the API, such as rows=5000000 or request_timeout=60s; may be given several times. Errors name the
     /// limit that they are about
     #[arg(
@@ -170,7 +170,7 @@ pub struct LimitSetting {
 
 /// `NAME=VALUE`; which names there are is for others to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LimitChange {
+pub(crate) struct LimitChange {
     pub name: String,
     pub value: String,
 }
@@ -191,7 +191,7 @@ impl FromStr for LimitChange {
 
 /// How much of the change log is kept.
 #[derive(Args, Clone, Debug)]
-pub struct RetentionSetting {
+pub(crate) struct RetentionSetting {
     /// How long changes are kept for those who follow them, such as 12h or 30d
     #[arg(long, env = "HAYLOFT_KEEP_CHANGES", value_name = "AGE", default_value = "30d")]
     pub keep_changes: Age,
@@ -208,7 +208,7 @@ pub struct RetentionSetting {
 
 /// A length of time in words of one unit: `90s`, `30m`, `12h`, `30d`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Age(pub Duration);
+pub(crate) struct Age(pub Duration);
 
 /// A hundred years: more is a mistake.
 const AGE_MAX_SECONDS: u64 = 100 * 365 * 86_400;
@@ -234,7 +234,7 @@ impl FromStr for Age {
 
 /// How to log.
 #[derive(Args, Clone, Debug)]
-pub struct LogSetting {
+pub(crate) struct LogSetting {
     /// The form of the log on stderr
     #[arg(
         long,
@@ -257,7 +257,7 @@ pub struct LogSetting {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LogForm {
+pub(crate) enum LogForm {
     /// Lines for a person
     Text,
     /// One JSON object a line

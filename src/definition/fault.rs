@@ -47,7 +47,7 @@ impl Fault {
 }
 
 /// Sorts faults by their place; those about the whole definition come last.
-pub fn in_file_order(mut faults: Vec<Fault>) -> Vec<Fault> {
+pub(crate) fn in_file_order(mut faults: Vec<Fault>) -> Vec<Fault> {
     faults.sort_by_key(|fault| fault.span.as_ref().map_or(usize::MAX, |span| span.start));
     faults.dedup();
     faults

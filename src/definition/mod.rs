@@ -10,13 +10,15 @@ mod suggest;
 mod values;
 mod vocabulary;
 
-pub use fault::{Fault, in_file_order};
+pub(crate) use fault::{Fault, in_file_order};
 pub use files::SourceFile;
 pub use model::{
     Definition, Directive, EnumDefinition, EnumValueDefinition, FieldDefinition, FieldType, Literal, LiteralKind, Span,
     Spanned, TypeDefinition,
 };
-pub use parse::{TEXT_MAX, parse, parse_partly};
+#[cfg(test)]
+pub(crate) use parse::parse;
+pub(crate) use parse::{TEXT_MAX, parse_partly};
 pub use render::render;
-pub use suggest::did_you_mean;
+pub(crate) use suggest::did_you_mean;
 pub use vocabulary::{DIRECTIVES, Entry, entries};

@@ -19,7 +19,7 @@ use super::{
 use crate::value::Scalar;
 
 /// Bytes of a definition, all files together; a person's are far below.
-pub const TEXT_MAX: usize = 1 << 20;
+pub(crate) const TEXT_MAX: usize = 1 << 20;
 /// Tokens of a definition, and nesting of its values: bounds for the parser's memory and stack.
 const TOKENS_MAX: usize = 200_000;
 const NESTING_MAX: usize = 64;
@@ -27,7 +27,8 @@ const NESTING_MAX: usize = 64;
 const SYNTAX_FAULTS_MAX: usize = 20;
 
 /// Reads a definition, or gives every fault in file order.
-pub fn parse(files: &[SourceFile]) -> Result<Definition, Vec<Fault>> {
+#[cfg(test)]
+pub(crate) fn parse(files: &[SourceFile]) -> Result<Definition, Vec<Fault>> {
     match parse_partly(files) {
         (Some(definition), faults) if faults.is_empty() => Ok(definition),
         (_, faults) => Err(faults),
@@ -37,7 +38,7 @@ pub fn parse(files: &[SourceFile]) -> Result<Definition, Vec<Fault>> {
 /// Reads what can be read, so that the rules of the catalog can be checked too when there are faults already.
 ///
 /// Nothing is read when a file has syntax errors: what follows one is guesswork.
-pub fn parse_partly(files: &[SourceFile]) -> (Option<Definition>, Vec<Fault>) {
+pub(crate) fn parse_partly(files: &[SourceFile]) -> (Option<Definition>, Vec<Fault>) {
     let text = joined(files);
     if text.len() > TEXT_MAX {
         let message = format!("the definition is larger than {TEXT_MAX} bytes");

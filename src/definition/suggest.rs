@@ -4,7 +4,7 @@
 const NAME_MAX: usize = 64;
 
 /// A hint that names the nearest candidate, when one is near.
-pub fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let near = |name: &&str| distance(&word.to_lowercase(), &name.to_lowercase());
     let reach = (word.len() / 3).clamp(1, 3);
     candidates

@@ -60,21 +60,21 @@ impl Vocabulary {
         }
     }
 
-    pub fn directive(&self, name: &str) -> Option<&DirectiveDefinition> {
+    pub(super) fn directive(&self, name: &str) -> Option<&DirectiveDefinition> {
         self.directives
             .iter()
             .find(|directive| directive.name == name)
             .map(|directive| &**directive)
     }
 
-    pub fn input(&self, name: &str) -> Option<&[Node<InputValueDefinition>]> {
+    pub(super) fn input(&self, name: &str) -> Option<&[Node<InputValueDefinition>]> {
         self.inputs
             .iter()
             .find(|input| input.name == name)
             .map(|input| &input.fields[..])
     }
 
-    pub fn enumeration(&self, name: &str) -> Option<Vec<&str>> {
+    pub(super) fn enumeration(&self, name: &str) -> Option<Vec<&str>> {
         let found = self.enums.iter().find(|values| values.name == name)?;
         Some(found.values.iter().map(|value| value.value.as_str()).collect())
     }

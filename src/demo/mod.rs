@@ -14,7 +14,7 @@ use std::{
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-pub use world::World;
+pub(crate) use world::World;
 
 /// The definition that the repository ships: the farm.
 pub const FARM_DEFINITION: &str = include_str!("../../schema.graphql");

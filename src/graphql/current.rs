@@ -29,7 +29,7 @@ const REPLAN_PAUSE: Duration = Duration::from_secs(5);
 
 /// The newest API; cloning gives another handle to the same.
 #[derive(Clone)]
-pub struct Current {
+pub(crate) struct Current {
     newest: Arc<watch::Sender<DataApi>>,
     exchanges: Exchanges,
     refusal: Arc<ArcSwapOption<String>>,
@@ -37,7 +37,7 @@ pub struct Current {
 }
 
 impl Current {
-    pub fn new(api: DataApi) -> Current {
+    pub(crate) fn new(api: DataApi) -> Current {
         Current {
             newest: Arc::new(watch::Sender::new(api)),
             exchanges: Exchanges::default(),
@@ -47,39 +47,39 @@ impl Current {
     }
 
     /// The API in force. What reads through it by itself may meet tables that have just moved; see [`Current::execute`].
-    pub fn newest(&self) -> DataApi {
+    pub(crate) fn newest(&self) -> DataApi {
         self.newest.borrow().clone()
     }
 
     /// From now on the tables may be another definition's, until the guard goes: requests wait for that, and those under way
     /// are run again. For the commit and [`Current::replace`], and for nothing that takes long.
-    pub fn exchange(&self) -> Exchange {
+    pub(crate) fn exchange(&self) -> Exchange {
         self.exchanges.begin()
     }
 
     /// Puts the API of a newer definition in force, for new requests and for the live queries that are open.
-    pub fn replace(&self, api: DataApi) {
+    pub(crate) fn replace(&self, api: DataApi) {
         self.refusal.store(None);
         self.newest.send_replace(api);
     }
 
     /// Notes that there is a newer definition which is not in force, and why, in words for everybody.
-    pub fn refuse(&self, why: impl Into<String>) {
+    pub(crate) fn refuse(&self, why: impl Into<String>) {
         self.refusal.store(Some(Arc::new(why.into())));
     }
 
     /// Forgets a refused definition: what is in force is the newest again.
-    pub fn accept(&self) {
+    pub(crate) fn accept(&self) {
         self.refusal.store(None);
     }
 
     /// Why a newer definition is not in force; `None` when there is none.
-    pub fn refusal(&self) -> Option<Arc<String>> {
+    pub(crate) fn refusal(&self) -> Option<Arc<String>> {
         self.refusal.load_full()
     }
 
     /// Answers a query. A subscription is refused: it needs a transport that can go on answering.
-    pub async fn execute(&self, request: ApiRequest) -> ApiResponse {
+    pub(crate) async fn execute(&self, request: ApiRequest) -> ApiResponse {
         let request = Arc::new(request);
         let run = || {
             let (api, request) = (self.newest(), request.clone());
@@ -89,7 +89,7 @@ impl Current {
     }
 
     /// The answers to a request: one for a query, one and then one per change for a subscription.
-    pub fn answers(&self, request: ApiRequest) -> BoxStream<'static, ApiResponse> {
+    pub(crate) fn answers(&self, request: ApiRequest) -> BoxStream<'static, ApiResponse> {
         let current = self.clone();
         let request = Arc::new(ApiRequest {
             streams: true,

@@ -22,7 +22,7 @@ const MARK_JSON: &[u8] = b"\"\\u0000number ";
 const DIGITS_SAFE: usize = 15;
 
 /// JSON whose numbers all survive being read: those that a double or 64 bits would round are marked texts.
-pub fn keep_digits(json: &[u8]) -> Cow<'_, [u8]> {
+pub(crate) fn keep_digits(json: &[u8]) -> Cow<'_, [u8]> {
     let mut kept: Vec<u8> = Vec::new();
     let mut copied = 0;
     let mut at = 0;

@@ -16,7 +16,7 @@ const DIAGNOSTICS_MAX: usize = 20;
 
 /// What kind of failure it was: `extensions.code`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Code {
+pub(crate) enum Code {
     ParseFailed,
     ValidationFailed,
     BadUserInput,
@@ -31,7 +31,7 @@ pub enum Code {
 }
 
 impl Code {
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Code::ParseFailed => "GRAPHQL_PARSE_FAILED",
             Code::ValidationFailed => "GRAPHQL_VALIDATION_FAILED",
@@ -53,7 +53,7 @@ impl Code {
     }
 
     /// Whether it was found while running: the answer then has `data: null` instead of no `data`.
-    pub fn is_execution(self) -> bool {
+    pub(crate) fn is_execution(self) -> bool {
         matches!(self, Code::Timeout | Code::DefinitionReplaced | Code::Internal)
     }
 }
@@ -61,7 +61,7 @@ impl Code {
 /// One entry of `errors`.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("{message}")]
-pub struct ApiError {
+pub(crate) struct ApiError {
     pub message: String,
     pub code: Code,
     /// Line and column in the query's text, from 1.
@@ -71,7 +71,7 @@ pub struct ApiError {
 }
 
 impl ApiError {
-    pub fn new(code: Code, message: impl Into<String>) -> ApiError {
+    pub(crate) fn new(code: Code, message: impl Into<String>) -> ApiError {
         ApiError {
             message: message.into(),
             code,
@@ -81,7 +81,12 @@ impl ApiError {
     }
 
     /// Over a bound of [`super::Limits`]: says which, and how far.
-    pub fn over(what: &str, found: impl std::fmt::Display, limit: impl std::fmt::Display, knob: &str) -> ApiError {
+    pub(crate) fn over(
+        what: &str,
+        found: impl std::fmt::Display,
+        limit: impl std::fmt::Display,
+        knob: &str,
+    ) -> ApiError {
         let message = format!("{what}: {found}, at most {limit} are allowed; raise it with --limit {knob}=…");
         ApiError::new(Code::TooComplex, message)
     }
@@ -94,7 +99,7 @@ impl ApiError {
     }
 
     /// An argument or operand that does not fit; `place` is the path to it, such as `items.where.price.eq`.
-    pub fn input(place: impl std::fmt::Display, message: impl std::fmt::Display) -> ApiError {
+    pub(crate) fn input(place: impl std::fmt::Display, message: impl std::fmt::Display) -> ApiError {
         ApiError::new(Code::BadUserInput, format!("{place}: {message}"))
     }
 
@@ -106,7 +111,7 @@ impl ApiError {
     }
 
     #[must_use]
-    pub fn at(mut self, span: Option<SourceSpan>, sources: &SourceMap) -> ApiError {
+    pub(crate) fn at(mut self, span: Option<SourceSpan>, sources: &SourceMap) -> ApiError {
         if self.locations.is_empty() {
             let place = span.and_then(|span| span.line_column(sources));
             self.locations = place.map(|place| (place.line, place.column)).into_iter().collect();
@@ -181,7 +186,7 @@ impl ApiError {
     }
 
     /// In the form of the specification.
-    pub fn to_json(&self) -> serde_json::Value {
+    pub(crate) fn to_json(&self) -> serde_json::Value {
         let mut entry = json!({ "message": self.message });
         if let Some(object) = entry.as_object_mut() {
             if !self.locations.is_empty() {

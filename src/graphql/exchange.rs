@@ -18,17 +18,17 @@ const RUNS_MAX: usize = 4;
 pub(super) struct Exchanges(Arc<watch::Sender<u64>>);
 
 /// An exchange under way; it is over when this goes.
-pub struct Exchange(Arc<watch::Sender<u64>>);
+pub(crate) struct Exchange(Arc<watch::Sender<u64>>);
 
 impl Exchanges {
     /// Begins one. Only one is under way at a time.
-    pub fn begin(&self) -> Exchange {
+    pub(super) fn begin(&self) -> Exchange {
         self.0.send_modify(|number| *number += 1);
         Exchange(Arc::clone(&self.0))
     }
 
     /// Waits until none is under way.
-    pub async fn over(&self) -> u64 {
+    pub(super) async fn over(&self) -> u64 {
         if let Some(number) = self.quiet() {
             return number;
         }
@@ -41,7 +41,7 @@ impl Exchanges {
     }
 
     /// The result of a run that no exchange fell into; none when they do not come to an end.
-    pub async fn settled<T, R: Future<Output = T>>(&self, run: impl Fn() -> R) -> Option<T> {
+    pub(super) async fn settled<T, R: Future<Output = T>>(&self, run: impl Fn() -> R) -> Option<T> {
         for _ in 0..RUNS_MAX {
             let before = match self.quiet() {
                 Some(number) => number,

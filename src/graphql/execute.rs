@@ -31,7 +31,7 @@ const LOOKUP_ROWS: u64 = 1_000;
 
 /// The data API; cloning gives another handle to the same one.
 #[derive(Clone)]
-pub struct DataApi(pub(super) Arc<Inner>);
+pub(crate) struct DataApi(pub(super) Arc<Inner>);
 
 pub(super) struct Inner {
     pub catalog: Arc<Valid<Catalog>>,
@@ -52,7 +52,7 @@ pub(super) struct Inner {
 
 impl DataApi {
     /// Builds the served schema; nothing is read from the store yet.
-    pub fn new(catalog: Arc<Valid<Catalog>>, store: Store, limits: Limits) -> Result<DataApi, SchemaError> {
+    pub(crate) fn new(catalog: Arc<Valid<Catalog>>, store: Store, limits: Limits) -> Result<DataApi, SchemaError> {
         store.bound_answers(Bounds {
             rows: limits.rows,
             bytes: limits.answer_bytes as u64,
@@ -66,7 +66,7 @@ impl DataApi {
     }
 
     /// The API of a newer definition, under the same limits; `store` is a handle to the same database.
-    pub fn redefined(&self, catalog: Arc<Valid<Catalog>>, store: Store) -> Result<DataApi, SchemaError> {
+    pub(crate) fn redefined(&self, catalog: Arc<Valid<Catalog>>, store: Store) -> Result<DataApi, SchemaError> {
         let (live, keeping) = (Live::after(&self.0.live), self.0.keeping.clone());
         let turns = [self.0.turns.clone(), self.0.planning.clone()];
         DataApi::of(catalog, store, self.0.limits.clone(), live, keeping, turns)
@@ -96,21 +96,16 @@ impl DataApi {
         })))
     }
 
-    /// The served schema as SDL.
-    pub fn sdl(&self) -> &str {
-        self.0.served.sdl()
-    }
-
-    pub fn limits(&self) -> &Limits {
+    pub(crate) fn limits(&self) -> &Limits {
         &self.0.limits
     }
 
-    pub fn store(&self) -> &Store {
+    pub(crate) fn store(&self) -> &Store {
         &self.0.store
     }
 
     /// Answers a query. A subscription is refused: it needs a transport that can go on answering.
-    pub async fn execute(&self, request: impl Into<Arc<ApiRequest>>) -> ApiResponse {
+    pub(crate) async fn execute(&self, request: impl Into<Arc<ApiRequest>>) -> ApiResponse {
         let request = request.into();
         let client = request.client;
         let work = async {
@@ -293,7 +288,7 @@ impl DataApi {
     }
 
     /// How an operation is answered: its parameters, the read, the SQL and the database's own plan.
-    pub async fn explain(&self, query: &str, variables: Option<JsonMap>) -> Result<String, Vec<ApiError>> {
+    pub(crate) async fn explain(&self, query: &str, variables: Option<JsonMap>) -> Result<String, Vec<ApiError>> {
         let request = ApiRequest {
             query: query.to_owned(),
             variables,

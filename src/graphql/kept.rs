@@ -35,7 +35,7 @@ pub(super) struct Keeping {
 
 /// The data of an answer as JSON; cloning gives another handle to the same.
 #[derive(Clone, Debug)]
-pub struct Data(Arc<Kept>);
+pub(crate) struct Data(Arc<Kept>);
 
 #[derive(Debug)]
 struct Kept {
@@ -72,7 +72,7 @@ impl PartialEq for Data {
 }
 
 impl Keeping {
-    pub fn new(limits: &Limits) -> Arc<Keeping> {
+    pub(super) fn new(limits: &Limits) -> Arc<Keeping> {
         Arc::new(Keeping {
             memory: Shares::new(limits.unsent_bytes),
             files: Shares::new(FILES_MAX),
@@ -83,12 +83,12 @@ impl Keeping {
 
     /// Bytes that count.
     #[cfg(test)]
-    pub fn in_memory(&self) -> usize {
+    pub(super) fn in_memory(&self) -> usize {
         self.memory.in_use()
     }
 
     /// Keeps an answer for the first of its clients that has room; refuses one that is too large, or for which nobody has any.
-    pub async fn keep(&self, json: impl Into<Text>, clients: impl AsRef<[Client]>) -> Result<Data, ApiError> {
+    pub(super) async fn keep(&self, json: impl Into<Text>, clients: impl AsRef<[Client]>) -> Result<Data, ApiError> {
         let json = json.into();
         let clients = clients.as_ref();
         let len = json.len();
@@ -190,7 +190,7 @@ impl Print {
 }
 
 impl Loan {
-    pub fn data(&self) -> Option<Data> {
+    pub(super) fn data(&self) -> Option<Data> {
         self.lent.upgrade().map(Data)
     }
 }
@@ -208,12 +208,12 @@ impl Data {
     }
 
     #[allow(clippy::len_without_is_empty)] // It never is: the least is `{}`.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.len
     }
 
     /// The piece that begins at a byte, of so many bytes at most.
-    pub async fn piece(&self, at: usize, most: usize) -> io::Result<Bytes> {
+    pub(crate) async fn piece(&self, at: usize, most: usize) -> io::Result<Bytes> {
         let end = self.0.len.min(at.saturating_add(most));
         if let Place::Memory { json, .. } = &self.0.place {
             return Ok(json.slice(at.min(end)..end));
@@ -225,7 +225,7 @@ impl Data {
 
     /// The whole of it.
     #[cfg(test)]
-    pub fn whole(&self) -> Bytes {
+    pub(crate) fn whole(&self) -> Bytes {
         match &self.0.place {
             Place::Memory { json, .. } => json.clone(),
             Place::Disk { .. } => self.0.read(0, self.0.len).expect("the file"),

@@ -99,7 +99,7 @@ pub(super) fn keyed_roots(store: &Store, read: &Read) -> Result<Option<KeyedRoot
 
 impl KeyedRoots {
     /// The load with these values of the operation's parameters, and the key that each root wants; none for those that need no row.
-    pub fn wanted(&self, values: &[Value]) -> (Load, Vec<Option<Key>>) {
+    pub(super) fn wanted(&self, values: &[Value]) -> (Load, Vec<Option<Key>>) {
         let value = |at: &usize| values.get(*at).cloned().unwrap_or(Value::Null);
         let operand = |operand: &Operand| match operand {
             Operand::Value(value) => value.clone(),
@@ -160,7 +160,7 @@ struct Batch {
 }
 
 impl Rows {
-    pub fn of(store: Store) -> Rows {
+    pub(super) fn of(store: Store) -> Rows {
         Rows {
             store,
             open: Arc::default(),
@@ -168,7 +168,7 @@ impl Rows {
     }
 
     /// The rows of these keys, all from one statement.
-    pub async fn load(&self, load: Load, keys: impl Iterator<Item = Key>) -> Outcome {
+    pub(super) async fn load(&self, load: Load, keys: impl Iterator<Item = Key>) -> Outcome {
         let mut outcome = self.join(load, keys);
         let found = outcome.wait_for(Option::is_some).await;
         // It ends with its outcome, unless the runtime or its task does.

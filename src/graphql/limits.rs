@@ -13,7 +13,7 @@ const PLANS_MAX: usize = 65_536;
 
 /// What one request, one socket and one server may ask for. An error over a bound names the bound's field.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// Bytes of a query's text: twenty times the largest hand-written one we know (GraphiQL's introspection is 2 KiB).
     pub query_bytes: usize,
     /// Lexical tokens of a query: what is left of 32 KiB when it is real GraphQL.
@@ -117,7 +117,7 @@ impl Default for Limits {
 
 /// A limit that cannot be changed so.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum LimitError {
+pub(crate) enum LimitError {
     #[error("there is no limit `{name}`; there are {all}")]
     Unknown { name: String, all: String },
     #[error("the limit `{name}` cannot be `{given}`; give {wanted}")]
@@ -139,7 +139,7 @@ enum Place<'a> {
 
 impl Limits {
     /// Changes a limit by its field's name; a time is written as `20s` or `50ms`.
-    pub fn change(&mut self, name: &str, given: &str) -> Result<(), LimitError> {
+    pub(crate) fn change(&mut self, name: &str, given: &str) -> Result<(), LimitError> {
         let places = self.places();
         let all = places.each_ref().map(|(name, _)| *name).join(", ");
         let Some((_, place)) = places.into_iter().find(|(known, _)| *known == name) else {

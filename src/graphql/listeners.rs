@@ -66,7 +66,7 @@ pub(super) struct Listening {
 
 impl Listeners {
     /// Listens from now on; the newest answer comes first, from a run of its own if nobody has it any more.
-    pub fn join(self: &Arc<Self>, client: Client) -> Listening {
+    pub(super) fn join(self: &Arc<Self>, client: Client) -> Listening {
         let mut state = lock(&self.state);
         let answer = state.newest.data().map(Ok);
         if answer.is_none() {
@@ -93,7 +93,7 @@ impl Listeners {
     }
 
     /// Tells what is new, and whoever has heard nothing yet whatever came.
-    pub fn tell(&self, answer: &Answer) {
+    pub(super) fn tell(&self, answer: &Answer) {
         let mut state = lock(&self.state);
         let told = told(answer);
         let differs = state.told.as_ref() != Some(&told);
@@ -107,30 +107,30 @@ impl Listeners {
     }
 
     /// The newest answer is not what is stored any more: nobody else begins with it.
-    pub fn outdate(&self) {
+    pub(super) fn outdate(&self) {
         lock(&self.state).newest = Loan::default();
     }
 
     /// Waits until somebody is there for whom no answer is kept.
-    pub async fn asked(&self) {
+    pub(super) async fn asked(&self) {
         while !lock(&self.state).is_asked {
             self.asked.notified().await;
         }
     }
 
     /// Waits until nobody listens.
-    pub async fn left(&self) {
+    pub(super) async fn left(&self) {
         while !self.is_empty() {
             self.left.notified().await;
         }
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         lock(&self.state).slots.is_empty()
     }
 
     /// All whose live query it is, in the order in which they came.
-    pub fn clients(&self) -> Vec<Client> {
+    pub(super) fn clients(&self) -> Vec<Client> {
         let mut seen = HashSet::new();
         let state = lock(&self.state);
         let clients = state.slots.values().map(|slot| slot.client);
@@ -138,7 +138,7 @@ impl Listeners {
     }
 
     /// Nothing will be told any more.
-    pub fn end(&self) {
+    pub(super) fn end(&self) {
         for slot in lock(&self.state).slots.values() {
             lock(&slot.waiting).is_over = true;
             slot.called.notify_one();
@@ -169,7 +169,7 @@ impl Slot {
 
 impl Listening {
     /// The newest answer that this listener has not taken; none when the live query has ended.
-    pub async fn next(&mut self) -> Option<Answer> {
+    pub(super) async fn next(&mut self) -> Option<Answer> {
         loop {
             if let Some(next) = self.slot.take() {
                 return next;

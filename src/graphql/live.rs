@@ -40,7 +40,7 @@ pub(super) struct Live {
 type GroupId = (PlanId, Key);
 
 impl Live {
-    pub fn new(limit: usize) -> Live {
+    pub(super) fn new(limit: usize) -> Live {
         Live {
             groups: Arc::default(),
             places: Shares::new(limit),
@@ -48,7 +48,7 @@ impl Live {
     }
 
     /// None open yet, of as many as the older definition's API allows: its listeners come over with their places.
-    pub fn after(older: &Live) -> Live {
+    pub(super) fn after(older: &Live) -> Live {
         Live {
             groups: Arc::default(),
             places: older.places.clone(),
@@ -73,7 +73,7 @@ impl Live {
     }
 
     #[cfg(test)]
-    pub fn open_groups(&self) -> usize {
+    pub(super) fn open_groups(&self) -> usize {
         self.groups().len()
     }
 
@@ -102,11 +102,11 @@ pub(super) struct Place {
 
 impl Listener {
     /// The group's newest answer that this listener has not taken; none when the group has ended.
-    pub async fn next(&mut self) -> Option<Answer> {
+    pub(super) async fn next(&mut self) -> Option<Answer> {
         self.answers.next().await
     }
 
-    pub fn place(&self) -> Place {
+    pub(super) fn place(&self) -> Place {
         self.place.clone()
     }
 }

@@ -47,7 +47,7 @@ pub(super) struct Caches {
 }
 
 impl Caches {
-    pub fn new(limits: &Limits) -> Caches {
+    pub(super) fn new(limits: &Limits) -> Caches {
         let plans = NonZeroUsize::new(limits.plans).unwrap_or(NonZeroUsize::MIN);
         Caches {
             documents: Mutex::new(LruCache::new(DOCUMENTS)),
@@ -82,17 +82,17 @@ pub(super) struct Took(Mutex<Option<(Duration, Duration)>>);
 const TIMES_MAX: f64 = 1_000.0;
 
 impl Took {
-    pub fn note(&self, length: Duration, estimated: Duration) {
+    pub(super) fn note(&self, length: Duration, estimated: Duration) {
         *self.both() = Some((length, estimated));
     }
 
     /// Nothing before the first run.
-    pub fn last(&self) -> Duration {
+    pub(super) fn last(&self) -> Duration {
         self.both().map_or(Duration::ZERO, |(last, _)| last)
     }
 
     /// How long a run with this estimate will take: as the last one did, longer or shorter by as much as the estimates differ.
-    pub fn expected(&self, estimated: Duration) -> Duration {
+    pub(super) fn expected(&self, estimated: Duration) -> Duration {
         let Some((last, before)) = *self.both() else {
             return estimated;
         };
@@ -129,12 +129,12 @@ pub(super) struct Bound {
 
 impl Bound {
     /// How long it will take, as far as that is known.
-    pub fn expected(&self) -> Duration {
+    pub(super) fn expected(&self) -> Duration {
         self.prepared.took.expected(self.estimated)
     }
 
     /// Notes how long the statement took. A failure tells that only if it was one of time; who waited for a reader did not run.
-    pub fn note(&self, took: Result<Duration, &StoreError>) {
+    pub(super) fn note(&self, took: Result<Duration, &StoreError>) {
         let length = match took {
             Ok(length) => length,
             Err(StoreError::Timeout(limit)) => *limit,

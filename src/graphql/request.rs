@@ -8,7 +8,7 @@ use super::Client;
 /// A GraphQL request, however it arrived.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct ApiRequest {
+pub(crate) struct ApiRequest {
     #[serde(deserialize_with = "query")]
     pub query: String,
     #[serde(default, deserialize_with = "operation_name")]
@@ -16,8 +16,8 @@ pub struct ApiRequest {
     #[serde(default, deserialize_with = "variables")]
     pub variables: Option<JsonMap>,
     /// Accepted and not used, as the specification allows; so none is kept for as long as a live query lives.
-    #[serde(default, deserialize_with = "extensions")]
-    pub extensions: Unused,
+    #[serde(default, rename = "extensions", deserialize_with = "extensions")]
+    pub _extensions: Unused,
     /// Whether whoever asks can take more than one answer; subscriptions are else refused.
     #[serde(skip)]
     pub(super) streams: bool,
@@ -31,18 +31,18 @@ pub struct ApiRequest {
 
 /// What a client may send and nobody reads.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Unused;
+pub(crate) struct Unused;
 
 impl ApiRequest {
     /// The same, asked by this client.
     #[must_use]
-    pub fn by(self, client: Client) -> ApiRequest {
+    pub(crate) fn by(self, client: Client) -> ApiRequest {
         ApiRequest { client, ..self }
     }
 
     /// The same where there is no room for a query: only a live query is begun.
     #[must_use]
-    pub fn live_only(self) -> ApiRequest {
+    pub(crate) fn live_only(self) -> ApiRequest {
         ApiRequest {
             is_live_only: true,
             ..self

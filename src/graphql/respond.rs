@@ -6,7 +6,7 @@ use super::{ApiError, Code, kept::Data};
 
 /// How far a request came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// It ran: the body has `data`.
     Ok,
     /// It was refused before it ran: the body has no `data`.
@@ -21,11 +21,11 @@ pub enum Kind {
 
 /// The answer to one request.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ApiResponse(pub(super) Result<Data, Vec<ApiError>>);
+pub(crate) struct ApiResponse(pub(super) Result<Data, Vec<ApiError>>);
 
 /// A response's bytes: `head`, the data if there are any, `tail`.
 #[derive(Clone, Debug)]
-pub struct Parts {
+pub(crate) struct Parts {
     pub head: Bytes,
     pub data: Option<Data>,
     pub tail: Bytes,
@@ -33,13 +33,13 @@ pub struct Parts {
 
 impl Parts {
     #[allow(clippy::len_without_is_empty)] // It never is.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.head.len() + self.data.as_ref().map_or(0, Data::len) + self.tail.len()
     }
 }
 
 impl ApiResponse {
-    pub fn kind(&self) -> Kind {
+    pub(crate) fn kind(&self) -> Kind {
         match &self.0 {
             Ok(_) => Kind::Ok,
             Err(errors) => match errors.first().map(|error| error.code) {
@@ -52,7 +52,7 @@ impl ApiResponse {
     }
 
     /// The response as JSON, in parts.
-    pub fn into_parts(self) -> Parts {
+    pub(crate) fn into_parts(self) -> Parts {
         let kind = self.kind();
         match self.0 {
             Ok(data) => Parts {
@@ -75,7 +75,7 @@ impl ApiResponse {
     }
 
     /// The errors as JSON, when they end whatever the request began: it was refused, or will not be answered again.
-    pub fn ended_by(&self) -> Option<serde_json::Value> {
+    pub(crate) fn ended_by(&self) -> Option<serde_json::Value> {
         let errors = self.0.as_ref().err()?;
         let passes = matches!(
             errors.first().map(|error| error.code),
@@ -86,13 +86,14 @@ impl ApiResponse {
 
     /// The whole response body.
     #[cfg(test)]
-    pub fn body(&self) -> Bytes {
+    pub(crate) fn body(&self) -> Bytes {
         let Parts { head, data, tail } = self.clone().into_parts();
         let data = data.map_or_else(Bytes::new, |data| data.whole());
         [head, data, tail].concat().into()
     }
 
-    pub fn errors(&self) -> &[ApiError] {
+    #[cfg(test)]
+    pub(crate) fn errors(&self) -> &[ApiError] {
         self.0.as_ref().err().map(Vec::as_slice).unwrap_or_default()
     }
 }

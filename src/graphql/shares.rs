@@ -16,11 +16,11 @@ const TIMES_FREE: usize = 4;
 
 /// Who asks, as far as fairness goes: those with the same number share.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Client(pub u128);
+pub(crate) struct Client(pub u128);
 
 /// All that there is of one kind.
 #[derive(Debug)]
-pub struct Shares {
+pub(crate) struct Shares {
     most: usize,
     taken: Mutex<Taken>,
     emptied: Notify,
@@ -34,7 +34,7 @@ struct Taken {
 
 /// What is taken of it; free again when dropped.
 #[derive(Debug)]
-pub struct Share {
+pub(crate) struct Share {
     shares: Arc<Shares>,
     client: Client,
     amount: usize,
@@ -42,7 +42,7 @@ pub struct Share {
 
 /// Why there is nothing left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Denied {
+pub(crate) enum Denied {
     /// All is taken.
     All,
     /// This client has so much that what is free is for others.
@@ -50,7 +50,7 @@ pub enum Denied {
 }
 
 impl Shares {
-    pub fn new(most: usize) -> Arc<Shares> {
+    pub(crate) fn new(most: usize) -> Arc<Shares> {
         Arc::new(Shares {
             most,
             taken: Mutex::default(),
@@ -59,30 +59,30 @@ impl Shares {
     }
 
     /// How many places there are.
-    pub fn most(&self) -> usize {
+    pub(crate) fn most(&self) -> usize {
         self.most
     }
 
     /// The most that one client may have of it when nobody else has any.
-    pub fn most_of_one(&self) -> usize {
+    pub(crate) fn most_of_one(&self) -> usize {
         self.most.saturating_add(1).saturating_mul(TIMES_FREE) / (TIMES_FREE + 1)
     }
 
     /// What is taken of it.
     #[cfg(test)]
-    pub fn in_use(&self) -> usize {
+    pub(crate) fn in_use(&self) -> usize {
         self.taken().all
     }
 
     /// Takes one.
-    pub fn take(self: &Arc<Self>, client: Client) -> Result<Share, Denied> {
+    pub(crate) fn take(self: &Arc<Self>, client: Client) -> Result<Share, Denied> {
         let mut share = self.none(client);
         share.grow(1)?;
         Ok(share)
     }
 
     /// A share of nothing, to grow.
-    pub fn none(self: &Arc<Self>, client: Client) -> Share {
+    pub(crate) fn none(self: &Arc<Self>, client: Client) -> Share {
         Share {
             shares: Arc::clone(self),
             client,
@@ -91,7 +91,7 @@ impl Shares {
     }
 
     /// Waits until nothing is taken.
-    pub async fn all_free(&self) {
+    pub(crate) async fn all_free(&self) {
         loop {
             let mut emptied = std::pin::pin!(self.emptied.notified());
             // Registered before the look, so that no end falls between.
@@ -110,7 +110,7 @@ impl Shares {
 
 impl Share {
     /// Takes so much more, or nothing.
-    pub fn grow(&mut self, amount: usize) -> Result<(), Denied> {
+    pub(crate) fn grow(&mut self, amount: usize) -> Result<(), Denied> {
         if amount == 0 {
             return Ok(());
         }
@@ -131,7 +131,7 @@ impl Share {
     }
 
     /// How much it is.
-    pub fn amount(&self) -> usize {
+    pub(crate) fn amount(&self) -> usize {
         self.amount
     }
 

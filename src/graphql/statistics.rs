@@ -35,19 +35,19 @@ struct Remembered {
 }
 
 impl Known {
-    pub fn of(&self, entity: EntityId) -> Option<&Figures> {
+    pub(super) fn of(&self, entity: EntityId) -> Option<&Figures> {
         self.0.get(entity.index())?.as_deref()
     }
 
     #[cfg(test)]
-    pub fn made(figures: impl IntoIterator<Item = Figures>) -> Known {
+    pub(super) fn made(figures: impl IntoIterator<Item = Figures>) -> Known {
         Known(figures.into_iter().map(|figures| Some(Arc::new(figures))).collect())
     }
 }
 
 impl Statistics {
     /// The figures of these types at least; read where none are known that are young enough.
-    pub async fn known(&self, store: &Store, of: &BTreeSet<EntityId>) -> Result<Arc<Known>, StoreError> {
+    pub(super) async fn known(&self, store: &Store, of: &BTreeSet<EntityId>) -> Result<Arc<Known>, StoreError> {
         if let Some(known) = self.young(store, of) {
             return Ok(known);
         }

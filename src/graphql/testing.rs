@@ -34,7 +34,7 @@ pub(crate) struct Farm {
 
 impl Farm {
     /// Without rows.
-    pub async fn empty(limits: Limits) -> Farm {
+    pub(crate) async fn empty(limits: Limits) -> Farm {
         let folder = tempfile::tempdir().expect("a folder");
         let catalog = Arc::new(catalog());
         let layout = Arc::new(Layout::of(&catalog));
@@ -45,7 +45,7 @@ impl Farm {
     }
 
     /// Two characters, two tags, three items, one quest with two lines.
-    pub async fn stocked(limits: Limits) -> Farm {
+    pub(crate) async fn stocked(limits: Limits) -> Farm {
         let farm = Farm::empty(limits).await;
         farm.load("Tag", vec![row(&["t1", "sharp"]), row(&["t2", "old"])]).await;
         let npcs = vec![row(&["n1", "smith", "Ada", "Mill"]), row(&["n2", "baker", "Bo", ""])];
@@ -69,12 +69,12 @@ impl Farm {
     }
 
     /// The API as a server has it.
-    pub fn current(&self) -> Current {
+    pub(crate) fn current(&self) -> Current {
         Current::new(self.api.clone())
     }
 
     /// One run with these rows; rows that are not among them stay.
-    pub async fn load(&self, entity: &str, rows: Vec<Row>) {
+    pub(crate) async fn load(&self, entity: &str, rows: Vec<Row>) {
         let run = self.begin(entity, rows).await;
         let finish = Finish::Complete {
             missing: Missing::Keep,
@@ -85,7 +85,7 @@ impl Farm {
     }
 
     /// The same before the run has ended.
-    pub async fn begin(&self, entity: &str, rows: Vec<Row>) -> Run {
+    pub(crate) async fn begin(&self, entity: &str, rows: Vec<Row>) -> Run {
         let store = self.api.store();
         let start = StartRun {
             resume: None,

@@ -83,7 +83,7 @@ struct Place<'t> {
 
 impl Together {
     /// Waits until the run is over, in whoever's turn, or until it may run alone. None when it was given up: it may try again.
-    pub async fn wait(
+    pub(super) async fn wait(
         self: &Arc<Self>,
         store: &Store,
         statement: &Statement,
@@ -155,7 +155,7 @@ impl Together {
 
     /// How many runs wait.
     #[cfg(test)]
-    pub fn waiting(&self) -> usize {
+    pub(super) fn waiting(&self) -> usize {
         lock(&self.waiting).plans.values().map(BTreeMap::len).sum()
     }
 }

@@ -15,7 +15,7 @@ enum Name<'a> {
 }
 
 impl<'a> Trail<'a> {
-    pub fn root(name: &'a str) -> Trail<'a> {
+    pub(super) fn root(name: &'a str) -> Trail<'a> {
         Trail {
             parent: None,
             name: Name::Text(name),
@@ -24,17 +24,17 @@ impl<'a> Trail<'a> {
     }
 
     /// The field of this response key in a selection. Its arguments are no deeper than those of the field above.
-    pub fn below(&'a self, key: &'a str) -> Trail<'a> {
+    pub(super) fn below(&'a self, key: &'a str) -> Trail<'a> {
         self.step(Name::Text(key), self.depth)
     }
 
     /// An argument, or a member of an input.
-    pub fn then(&'a self, name: &'a str) -> Trail<'a> {
+    pub(super) fn then(&'a self, name: &'a str) -> Trail<'a> {
         self.step(Name::Text(name), self.depth + 1)
     }
 
     /// The item of a list, counted from 0.
-    pub fn item(&'a self, at: usize) -> Trail<'a> {
+    pub(super) fn item(&'a self, at: usize) -> Trail<'a> {
         self.step(Name::Item(at), self.depth)
     }
 
@@ -47,7 +47,7 @@ impl<'a> Trail<'a> {
     }
 
     /// Steps from the field whose argument it is.
-    pub fn depth(&self) -> usize {
+    pub(super) fn depth(&self) -> usize {
         self.depth
     }
 }

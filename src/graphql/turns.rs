@@ -139,7 +139,7 @@ struct Waiting<'t> {
 }
 
 impl Turns {
-    pub fn new(places: usize) -> Arc<Turns> {
+    pub(super) fn new(places: usize) -> Arc<Turns> {
         Arc::new(Turns {
             places: places.max(1),
             state: Mutex::default(),
@@ -147,7 +147,7 @@ impl Turns {
     }
 
     /// A turn at once, or when it comes; none when it does not come in that time, or too many wait for theirs.
-    pub async fn take(self: &Arc<Self>, work: Work, patience: Duration) -> Option<Turn> {
+    pub(super) async fn take(self: &Arc<Self>, work: Work, patience: Duration) -> Option<Turn> {
         let mut waiting = {
             let mut state = self.state();
             let now = Instant::now();
@@ -167,7 +167,7 @@ impl Turns {
     }
 
     /// The client of these that has least under way.
-    pub fn least_busy(&self, clients: &[Client]) -> Client {
+    pub(super) fn least_busy(&self, clients: &[Client]) -> Client {
         let state = self.state();
         let least = clients.iter().min_by_key(|client| state.all_of(**client));
         least.copied().unwrap_or_default()

@@ -10,7 +10,7 @@ use super::limits::{BODY_MAX, LINE_MAX, PAGE_MEMORY, RETRY_AFTER_MAX, SPOOL_FROM
 /// A harvest that could not be set up, or whose store failed. A failed page is no such error: the run then ends as failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum HarvestError {
+pub(crate) enum HarvestError {
     /// Variables in `$env` that are not set, each with who uses it.
     #[error(
         "these environment variables are not set: {0}; set them, such as `NAME=value hayloft serve`, or change the definition"
@@ -32,7 +32,7 @@ pub enum HarvestError {
 /// Why a page, and so its run, failed. The text is public: it is kept in the ledger and shown.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
-pub enum PageFault {
+pub(crate) enum PageFault {
     #[error("{place}: cannot connect; is the upstream running, and its address right?")]
     Connect { place: String },
     #[error("{place}: no answer within {after:?}; the upstream is too slow or stuck")]

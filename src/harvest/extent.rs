@@ -19,7 +19,7 @@ impl Extent {
         let owner = self == Extent::OwnPart;
         match self {
             Extent::Whole => row,
-            _ => row.as_part(Part { absent, owner }),
+            _ => row.into_part(Part { absent, owner }),
         }
     }
 }

@@ -64,9 +64,9 @@ use crate::{
     store::{Reason, StartRun, Store, StoreError},
 };
 
-pub use error::{HarvestError, PageFault};
-pub use progress::{Committed, Progress, RunReport, Silent};
-pub use report::did;
+pub(crate) use error::{HarvestError, PageFault};
+pub(crate) use progress::{Committed, Progress, RunReport, Silent};
+pub(crate) use report::did;
 
 use buffer::Buffer;
 use fetch::{Clients, HeaderMap, Upstream};
@@ -80,7 +80,7 @@ use spool::Spools;
 
 /// What a harvest is told from outside the definition.
 #[derive(Clone, Debug)]
-pub struct HarvestSettings {
+pub(crate) struct HarvestSettings {
     /// Where `$env` comes from.
     pub environment: Environment,
     /// The folder of the definition: relative `file:` sources start there.
@@ -104,7 +104,7 @@ impl Default for HarvestSettings {
 
 /// Harvests a catalog's fetches into a store; cloning gives another handle to the same one.
 #[derive(Clone)]
-pub struct Harvester {
+pub(crate) struct Harvester {
     inner: Arc<Inner>,
 }
 
@@ -141,7 +141,7 @@ struct SourceHandle {
 
 impl Harvester {
     /// Checks everything that can be checked before the first request: `$env` names, sources' addresses and headers.
-    pub fn new(
+    pub(crate) fn new(
         catalog: Arc<Valid<Catalog>>,
         layout: Arc<Layout>,
         store: Store,
@@ -176,7 +176,7 @@ impl Harvester {
     }
 
     /// Checks a definition's addresses without a store, for `check`: the same errors as [`Harvester::new`].
-    pub fn check(catalog: &Valid<Catalog>, settings: &HarvestSettings) -> Result<(), HarvestError> {
+    pub(crate) fn check(catalog: &Valid<Catalog>, settings: &HarvestSettings) -> Result<(), HarvestError> {
         sources(catalog, settings, &Arc::new(Shares::new())).map(|_| ())
     }
 
@@ -184,7 +184,7 @@ impl Harvester {
     ///
     /// Cancelling ends the run as interrupted after the commit under way. A run by hand is always a whole one: it never
     /// goes on where an interrupted one stopped.
-    pub async fn run(
+    pub(crate) async fn run(
         &self,
         fetch: FetchId,
         reason: Reason,
@@ -215,7 +215,7 @@ impl Harvester {
     }
 
     /// Harvests what is due, again and again, until cancelled; then the runs under way are interrupted and waited for.
-    pub async fn serve(&self, cancel: &CancellationToken) {
+    pub(crate) async fn serve(&self, cancel: &CancellationToken) {
         // Beside other processes, nothing is asked for before they have made room.
         tokio::select! {
             () = self.join(false, &Silent) => {}

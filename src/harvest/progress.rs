@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::store::{FanOutCounts, GroupOutcome, RunSummary};
 
 /// Watches a run. Calls come from the run's own task and must not block.
-pub trait Progress: Send + Sync {
+pub(crate) trait Progress: Send + Sync {
     /// A group of rows was committed.
     fn committed(&self, _done: &Committed) {}
 
@@ -15,13 +15,13 @@ pub trait Progress: Send + Sync {
 
 /// Watches nothing.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Silent;
+pub(crate) struct Silent;
 
 impl Progress for Silent {}
 
 /// The sums of a run after a commit.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Committed {
+pub(crate) struct Committed {
     pub pages: u64,
     /// Pages in all, when the upstream says so.
     pub pages_total: Option<u64>,
@@ -38,7 +38,7 @@ pub struct Committed {
 
 /// How a run went.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
-pub struct RunReport {
+pub(crate) struct RunReport {
     pub summary: RunSummary,
     pub elapsed: Duration,
     /// Of a field's fetch: what became of its requests.
@@ -47,7 +47,7 @@ pub struct RunReport {
 
 impl RunReport {
     /// `3 of 320 requests failed`, where each row has one.
-    pub fn failed_requests(&self) -> Option<String> {
+    pub(crate) fn failed_requests(&self) -> Option<String> {
         let requests = self.requests.as_ref().filter(|requests| requests.failed > 0)?;
         let all = requests.done + requests.failed + requests.left;
         Some(format!("{} of {all} requests failed", requests.failed))

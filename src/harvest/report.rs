@@ -102,7 +102,7 @@ fn counts(summary: &RunSummary) -> String {
 }
 
 /// What became of a run that did not end well: `60 rows of 6 pages are stored; rows that it did not see stay as they were`.
-pub fn did(summary: &RunSummary) -> String {
+pub(crate) fn did(summary: &RunSummary) -> String {
     let rows = summary.new + summary.changed + summary.same;
     // A field's fetch has one answer for each row, which may have several pages.
     let page = if summary.fetch.contains('.') { "answer" } else { "page" };

@@ -11,9 +11,9 @@ use crate::{
     value::{Apart, Scalar},
 };
 
-pub use meaning::Meaning;
+pub(crate) use meaning::Meaning;
 
-pub use crate::catalog::{column_name, snake_case, table_name};
+pub(crate) use crate::catalog::{column_name, snake_case, table_name};
 
 /// Columns of every entity's table beside the data: a row number that never changes or returns, and the row's hash.
 pub const ROW_COLUMN: &str = "_row";

@@ -4,13 +4,13 @@ use super::Operand;
 
 /// A member of what is said of a type, under its response key.
 #[derive(Clone, Debug, PartialEq)]
-pub struct FreshnessOutput {
+pub(crate) struct FreshnessOutput {
     pub key: String,
     pub value: FreshnessValue,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub enum FreshnessValue {
+pub(crate) enum FreshnessValue {
     /// A constant text: `__typename`.
     Text(String),
     /// The type's name.

@@ -6,8 +6,8 @@
 mod freshness;
 mod params;
 
-pub use freshness::{FreshnessOutput, FreshnessValue};
-pub use params::renumber;
+pub(crate) use freshness::{FreshnessOutput, FreshnessValue};
+pub(crate) use params::renumber;
 
 use crate::{
     catalog::{EntityId, FieldId},
@@ -16,19 +16,19 @@ use crate::{
 
 /// One operation: all its root fields, answered by one statement.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Read {
+pub(crate) struct Read {
     pub roots: Vec<Root>,
 }
 
 /// A root field of the answer, under its response key.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Root {
+pub(crate) struct Root {
     pub key: String,
     pub value: RootValue,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub enum RootValue {
+pub(crate) enum RootValue {
     /// The only row that the filter finds, or null.
     One(Select),
     /// A list of rows.
@@ -41,7 +41,7 @@ pub enum RootValue {
 
 /// Rows of one entity.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Select {
+pub(crate) struct Select {
     pub entity: EntityId,
     pub filter: Option<Filter>,
     /// The key of the entity is always added as the last, ascending; of links and nested rows without any order, their position.
@@ -53,13 +53,13 @@ pub struct Select {
 
 /// A member of the answer's object, under its response key. Keys are unique within an object.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Output {
+pub(crate) struct Output {
     pub key: String,
     pub value: OutputValue,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub enum OutputValue {
+pub(crate) enum OutputValue {
     /// A constant text: `__typename`.
     Text(String),
     /// A leaf or list of leaves, in wire form.
@@ -74,13 +74,13 @@ pub enum OutputValue {
 
 /// A member of a value object; `field` is a position in its `ValueType`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ValueOutput {
+pub(crate) struct ValueOutput {
     pub key: String,
     pub value: ValueOutputValue,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub enum ValueOutputValue {
+pub(crate) enum ValueOutputValue {
     Text(String),
     Leaf(FieldId),
     Value { field: FieldId, output: Vec<ValueOutput> },
@@ -88,7 +88,7 @@ pub enum ValueOutputValue {
 
 /// A condition on a row. Two-valued: a comparison with a null column is false, and `Not` is the exact complement.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Filter {
+pub(crate) enum Filter {
     /// True when empty.
     And(Vec<Filter>),
     /// False when empty.
@@ -138,7 +138,7 @@ pub enum Filter {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Compare {
+pub(crate) enum Compare {
     Eq,
     Gt,
     Gte,
@@ -147,7 +147,7 @@ pub enum Compare {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TextTest {
+pub(crate) enum TextTest {
     Contains,
     StartsWith,
     EndsWith,
@@ -158,7 +158,7 @@ pub enum TextTest {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Quantifier {
+pub(crate) enum Quantifier {
     Some,
     Every,
     None,
@@ -166,7 +166,7 @@ pub enum Quantifier {
 
 /// An order by a leaf of the entity or of a row behind a chain of to-one fields.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Order {
+pub(crate) struct Order {
     /// To-one fields to follow, from the entity outwards; often empty.
     pub path: Vec<FieldId>,
     pub field: FieldId,
@@ -175,28 +175,28 @@ pub struct Order {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
+pub(crate) enum Direction {
     Ascending,
     Descending,
 }
 
 /// Where nulls go. The default of an API order is last in both directions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Nulls {
+pub(crate) enum Nulls {
     First,
     Last,
 }
 
 /// A value known at planning, or the number of a parameter given at execution.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Operand {
+pub(crate) enum Operand {
     Value(Value),
     Param(usize),
 }
 
 impl Read {
     /// Every entity whose rows can change the answer.
-    pub fn entities(&self, catalog: &crate::catalog::Catalog) -> std::collections::BTreeSet<EntityId> {
+    pub(crate) fn entities(&self, catalog: &crate::catalog::Catalog) -> std::collections::BTreeSet<EntityId> {
         let mut found = std::collections::BTreeSet::new();
         for root in &self.roots {
             match &root.value {

@@ -4,7 +4,7 @@ use super::{Filter, Operand, Output, OutputValue, Select};
 
 /// Numbers the parameters of a selection anew, from 0 in the order in which they are met, and gives their old numbers. Equal
 /// selections are then equal, whatever else stands in their operations.
-pub fn renumber(output: &mut [Output]) -> Vec<usize> {
+pub(crate) fn renumber(output: &mut [Output]) -> Vec<usize> {
     let mut old = Vec::new();
     each_of_output(output, &mut |operand| {
         if let Operand::Param(number) = operand {

@@ -76,7 +76,7 @@ pub(super) struct Bounds {
 
 impl Bounds {
     /// As many connections as this process may open files, with room for the rest of the program.
-    pub fn of_process() -> Bounds {
+    pub(super) fn of_process() -> Bounds {
         let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
         Bounds {
             connections: connections_of(files),

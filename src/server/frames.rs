@@ -82,7 +82,7 @@ struct Head {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
     /// Takes messages of so many bytes.
-    pub fn new(stream: S, most: usize) -> Frames<S> {
+    pub(super) fn new(stream: S, most: usize) -> Frames<S> {
         Frames {
             stream,
             most,
@@ -94,7 +94,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
     }
 
     /// What comes next. It may be given up and asked for again: what came stays.
-    pub async fn next(&mut self) -> Result<Heard, Fault> {
+    pub(super) async fn next(&mut self) -> Result<Heard, Fault> {
         loop {
             if let Some(heard) = self.heard()? {
                 return Ok(heard);
@@ -114,7 +114,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
     }
 
     /// Adds a frame to what is to be sent, and sends it. What did not leave when that is given up leaves with the next.
-    pub async fn send(&mut self, opcode: OpCode, is_last: bool, payload: &[u8]) -> io::Result<()> {
+    pub(super) async fn send(&mut self, opcode: OpCode, is_last: bool, payload: &[u8]) -> io::Result<()> {
         let head = FrameHeader {
             is_final: is_last,
             opcode,
@@ -134,13 +134,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
         self.stream.flush().await
     }
 
-    pub async fn send_text(&mut self, text: &str) -> io::Result<()> {
+    pub(super) async fn send_text(&mut self, text: &str) -> io::Result<()> {
         self.send(OpCode::Data(Data::Text), true, text.as_bytes()).await
     }
 
     /// Says the last word, and hears the other side out: a connection that ends with bytes unread is reset, which may take the last
     /// word away.
-    pub async fn close(&mut self, code: Option<u16>, reason: &str) -> io::Result<()> {
+    pub(super) async fn close(&mut self, code: Option<u16>, reason: &str) -> io::Result<()> {
         let mut payload = Vec::new();
         if let Some(code) = code {
             payload.extend_from_slice(&code.to_be_bytes());

@@ -54,7 +54,7 @@ pub(super) struct Half {
 
 impl Halves {
     /// Follows what comes.
-    pub fn see(&mut self, mut bytes: &[u8]) -> Half {
+    pub(super) fn see(&mut self, mut bytes: &[u8]) -> Half {
         let mut was_whole = false;
         while !bytes.is_empty() {
             let taken = self.take(bytes);
@@ -72,7 +72,7 @@ impl Halves {
     }
 
     /// Bytes of what is half.
-    pub fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 

@@ -50,7 +50,7 @@ enum Counts {
 }
 
 impl Meter {
-    pub fn new(budget: Arc<Shares>, client: Client) -> Arc<Meter> {
+    pub(super) fn new(budget: Arc<Shares>, client: Client) -> Arc<Meter> {
         Arc::new(Meter(Mutex::new(Count {
             budget,
             client,
@@ -63,7 +63,7 @@ impl Meter {
     }
 
     /// These bytes have come; fails where there is no room for them.
-    pub fn received(&self, bytes: &[u8]) -> io::Result<()> {
+    pub(super) fn received(&self, bytes: &[u8]) -> io::Result<()> {
         if bytes.is_empty() {
             return Ok(());
         }
@@ -104,12 +104,12 @@ impl Meter {
     }
 
     /// A message is whole.
-    pub fn whole(&self) {
+    pub(super) fn whole(&self) {
         self.count().clear();
     }
 
     /// A control frame, which may stand in the middle of a message.
-    pub fn control(&self, payload: usize) {
+    pub(super) fn control(&self, payload: usize) {
         let mut count = self.count();
         count.bytes = count.bytes.saturating_sub(payload + CONTROL_HEAD);
         if count.bytes == 0 {
@@ -118,7 +118,7 @@ impl Meter {
     }
 
     /// A request's head is whole; what follows is its body, and with `many` other requests beside it.
-    pub fn request(&self, many: bool) {
+    pub(super) fn request(&self, many: bool) {
         let mut count = self.count();
         match (many, count.counts) {
             (true, Counts::Halves(_)) => {}
@@ -135,7 +135,7 @@ impl Meter {
     }
 
     /// The connection is a socket of this client now: what comes are messages.
-    pub fn messages(&self, client: Client) {
+    pub(super) fn messages(&self, client: Client) {
         let mut count = self.count();
         count.clear();
         count.client = client;
@@ -143,14 +143,14 @@ impl Meter {
     }
 
     /// What comes from now on is thrown away.
-    pub fn ignore(&self) {
+    pub(super) fn ignore(&self) {
         let mut count = self.count();
         count.clear();
         count.counts = Counts::Never;
     }
 
     /// The request is over; the next head may come.
-    pub fn again(&self) {
+    pub(super) fn again(&self) {
         let mut count = self.count();
         if count.counts == Counts::Elsewhere {
             count.clear();
@@ -159,7 +159,7 @@ impl Meter {
     }
 
     /// When the rest of what has begun is too late; none when nothing has.
-    pub fn deadline(&self) -> Option<Instant> {
+    pub(super) fn deadline(&self) -> Option<Instant> {
         self.count().progress.deadline()
     }
 

@@ -40,7 +40,7 @@ const GRACE: Duration = Duration::from_millis(800);
 
 /// What the server serves.
 #[derive(Clone)]
-pub struct ServerContext {
+pub(crate) struct ServerContext {
     pub api: Current,
     /// Names to answer to, beside those of this machine's loopback address.
     pub allowed_hosts: Arc<[AllowedHost]>,
@@ -60,7 +60,11 @@ pub struct ServerContext {
 /// it ends within a second; requests under way may finish.
 ///
 /// Binding the port is the caller's part, and so is the error when it is in use.
-pub async fn serve(listener: TcpListener, context: ServerContext, shutdown: CancellationToken) -> io::Result<()> {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    context: ServerContext,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
     serve_within(listener, context, shutdown, Bounds::of_process()).await
 }
 

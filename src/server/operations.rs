@@ -42,7 +42,14 @@ struct Operation {
 }
 
 impl Operations {
-    pub fn start(&mut self, id: String, api: Current, request: ApiRequest, place: Option<Share>, received: Share) {
+    pub(super) fn start(
+        &mut self,
+        id: String,
+        api: Current,
+        request: ApiRequest,
+        place: Option<Share>,
+        received: Share,
+    ) {
         let (said, answers) = mpsc::channel(1);
         let operation = Operation {
             answers,
@@ -53,12 +60,12 @@ impl Operations {
         self.streams.insert(id, operation);
     }
 
-    pub fn stop(&mut self, id: &str) {
+    pub(super) fn stop(&mut self, id: &str) {
         self.streams.remove(id);
     }
 
     /// What comes next of any of them; never when there are none.
-    pub async fn next(&mut self) -> (String, Event) {
+    pub(super) async fn next(&mut self) -> (String, Event) {
         match self.streams.next().await {
             Some(next) => next,
             None => std::future::pending().await,

@@ -34,7 +34,7 @@ pub(super) struct Progress {
 
 impl Progress {
     /// So many bytes more.
-    pub fn moved(&mut self, bytes: usize) {
+    pub(super) fn moved(&mut self, bytes: usize) {
         self.bytes += bytes;
         if self.bytes >= STEP {
             self.rest();
@@ -42,17 +42,17 @@ impl Progress {
     }
 
     /// There is more to come, from now on if it was not so before; until when its next step may take.
-    pub fn awaited(&mut self) -> Instant {
+    pub(super) fn awaited(&mut self) -> Instant {
         *self.since.get_or_insert_with(Instant::now) + PATIENCE
     }
 
     /// The same of what was said to come before; none where nothing was.
-    pub fn deadline(&self) -> Option<Instant> {
+    pub(super) fn deadline(&self) -> Option<Instant> {
         self.since.map(|since| since + PATIENCE)
     }
 
     /// Nothing is to come.
-    pub fn rest(&mut self) {
+    pub(super) fn rest(&mut self) {
         *self = Progress::default();
     }
 }
@@ -71,7 +71,7 @@ pub(super) struct Paced<S> {
 struct Alarm(Option<Pin<Box<Sleep>>>);
 
 impl<S> Paced<S> {
-    pub fn new(stream: S, meter: Arc<Meter>) -> Paced<S> {
+    pub(super) fn new(stream: S, meter: Arc<Meter>) -> Paced<S> {
         Paced {
             stream,
             meter,

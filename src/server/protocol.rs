@@ -40,7 +40,7 @@ struct Incoming {
 }
 
 impl Protocol {
-    pub fn new(operations_max: usize) -> Protocol {
+    pub(super) fn new(operations_max: usize) -> Protocol {
         Protocol {
             operations_max,
             initialised: false,
@@ -48,12 +48,12 @@ impl Protocol {
         }
     }
 
-    pub fn is_initialised(&self) -> bool {
+    pub(super) fn is_initialised(&self) -> bool {
         self.initialised
     }
 
     /// A message from the client.
-    pub fn incoming(&mut self, text: &str) -> Verdict {
+    pub(super) fn incoming(&mut self, text: &str) -> Verdict {
         let Ok(message) = serde_json::from_str::<Incoming>(text) else {
             return Verdict::Close(4400, "Invalid message".to_owned());
         };
@@ -102,7 +102,7 @@ impl Protocol {
     }
 
     /// An operation has ended by itself, or was refused; its id is free again.
-    pub fn ended(&mut self, id: &str) {
+    pub(super) fn ended(&mut self, id: &str) {
         self.open.remove(id);
     }
 }

@@ -27,7 +27,7 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub fn new(context: ServerContext, shutdown: CancellationToken, connections: usize) -> Shared {
+    pub(super) fn new(context: ServerContext, shutdown: CancellationToken, connections: usize) -> Shared {
         let limits = context.api.newest().limits().clone();
         Shared {
             context,
@@ -40,7 +40,7 @@ impl Shared {
     }
 
     /// Who sent a request.
-    pub fn client(&self, parts: &Parts) -> Client {
+    pub(super) fn client(&self, parts: &Parts) -> Client {
         let peer = parts.extensions.get::<Peer>();
         client::of(peer, &parts.headers, &self.context.trusted_proxies)
     }

@@ -9,7 +9,7 @@ use super::{
 };
 
 /// Deletes the rows of a table whose columns have one of these values.
-pub async fn delete_where(
+pub(super) async fn delete_where(
     tx: &mut Transaction<'_>,
     table: &str,
     columns: &[(&str, Kind)],
@@ -35,7 +35,7 @@ pub async fn delete_where(
 }
 
 /// Names and kinds of columns.
-pub fn named(columns: &[Column]) -> Vec<(&str, Kind)> {
+pub(super) fn named(columns: &[Column]) -> Vec<(&str, Kind)> {
     let named = columns.iter();
     named
         .map(|column| (column.name.as_str(), Kind::of(column.kind)))

@@ -67,12 +67,12 @@ pub(crate) struct Context {
 
 impl Context {
     /// Parameters for a statement of this database.
-    pub fn params(&self) -> Params {
+    pub(super) fn params(&self) -> Params {
         self.dialect.params()
     }
 
     /// The database's clock as SQL, `seconds` from now. Times are compared by the database alone.
-    pub fn now(&self, seconds: i64) -> String {
+    pub(super) fn now(&self, seconds: i64) -> String {
         #[cfg(test)]
         if let Some(clock) = &self.clock {
             return clock.literal(seconds);
@@ -81,11 +81,11 @@ impl Context {
     }
 
     /// Whether a lock proves that no other process harvests into this database.
-    pub fn is_alone(&self) -> bool {
+    pub(super) fn is_alone(&self) -> bool {
         self.lock.is_some()
     }
 
-    pub fn writer(&self) -> Result<&Pool, StoreError> {
+    pub(super) fn writer(&self) -> Result<&Pool, StoreError> {
         let writer = self.writer.as_ref();
         writer.ok_or_else(|| StoreError::Refused("the database was opened for reading only".to_owned()))
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// Why a statement was stopped: what it had made by then, and what it might have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Beyond {
+pub(crate) enum Beyond {
     #[error("a list of the answer has {found} rows or more, {most} are allowed")]
     Rows { found: u64, most: u64 },
     #[error("the answer has {found} bytes or more, {most} are allowed")]
@@ -12,7 +12,7 @@ pub enum Beyond {
 }
 
 /// The connection is gone, or never was: another one may succeed.
-pub fn is_lost(error: &sqlx::Error) -> bool {
+pub(super) fn is_lost(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed | sqlx::Error::Protocol(_) | sqlx::Error::PoolTimedOut => true,
         sqlx::Error::Configuration(_) => is_crowded(error),
@@ -46,12 +46,12 @@ pub fn is_lost(error: &sqlx::Error) -> bool {
 #[error("the server was just found to take no more connections")]
 struct Crowded;
 
-pub fn crowded() -> sqlx::Error {
+pub(super) fn crowded() -> sqlx::Error {
     sqlx::Error::Configuration(Crowded.into())
 }
 
 /// PostgreSQL's too_many_connections; one of them ends some time.
-pub fn is_crowded(error: &sqlx::Error) -> bool {
+pub(super) fn is_crowded(error: &sqlx::Error) -> bool {
     if let sqlx::Error::Configuration(cause) = error {
         return cause.is::<Crowded>();
     }
@@ -60,19 +60,19 @@ pub fn is_crowded(error: &sqlx::Error) -> bool {
 }
 
 /// PostgreSQL's serialization_failure and deadlock_detected: who begins again finds what the others wrote.
-pub fn gives_way(error: &sqlx::Error) -> bool {
+pub(super) fn gives_way(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|cause| cause.code());
     matches!(code.as_deref(), Some("40001" | "40P01"))
 }
 
 /// PostgreSQL's lock_not_available: somebody else has what was asked for, for longer than was to be waited.
-pub fn is_locked(error: &sqlx::Error) -> bool {
+pub(super) fn is_locked(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|cause| cause.code());
     code.as_deref() == Some("55P03")
 }
 
 /// A prepared statement whose tables changed since: it is prepared anew on another connection.
-pub fn is_stale(error: &sqlx::Error) -> bool {
+pub(super) fn is_stale(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|cause| cause.code());
     code.as_deref() == Some("0A000")
 }
@@ -80,7 +80,7 @@ pub fn is_stale(error: &sqlx::Error) -> bool {
 /// A failure of the store. The text is public; the cause is for the log.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum StoreError {
+pub(crate) enum StoreError {
     /// Another process holds the writer's lock.
     #[error("{0}")]
     Locked(String),
@@ -147,7 +147,7 @@ impl StoreError {
 }
 
 /// What the database said, for the log; the public text is the variant's own.
-pub fn failed(error: sqlx::Error) -> StoreError {
+pub(super) fn failed(error: sqlx::Error) -> StoreError {
     if is_lost(&error) {
         tracing::warn!(%error, "the database cannot be reached");
         return match is_crowded(&error) {
@@ -187,7 +187,7 @@ pub fn failed(error: sqlx::Error) -> StoreError {
 pub(crate) struct Lost;
 
 impl Lost {
-    pub fn of(error: &sqlx::Error) -> Option<&Lost> {
+    pub(super) fn of(error: &sqlx::Error) -> Option<&Lost> {
         match error {
             sqlx::Error::Configuration(cause) => cause.downcast_ref(),
             _ => None,

@@ -36,7 +36,7 @@ pub(crate) async fn begin_load(context: &Context) -> Result<Transaction<'_>, Sto
 }
 
 /// Refuses to write for a definition that is not in force; otherwise it stays in force until the transaction ends.
-pub async fn hold(tx: &mut Transaction<'_>) -> Result<(), StoreError> {
+pub(super) async fn hold(tx: &mut Transaction<'_>) -> Result<(), StoreError> {
     let context = tx.context;
     let newest = match context.dialect.exclusive() {
         // Only this process writes, and one transaction at a time.
@@ -51,13 +51,13 @@ pub async fn hold(tx: &mut Transaction<'_>) -> Result<(), StoreError> {
 }
 
 /// The standing at this moment.
-pub async fn look(context: &Context) -> Result<Standing, StoreError> {
+pub(super) async fn look(context: &Context) -> Result<Standing, StoreError> {
     let newest = context.own.take().await?.fetch(context.params().query(NEWEST)).await?;
     by_number(context, layouts::number(&newest)?).await
 }
 
 /// The standing when the newest record has this number.
-pub async fn by_number(context: &Context, newest: i64) -> Result<Standing, StoreError> {
+pub(super) async fn by_number(context: &Context, newest: i64) -> Result<Standing, StoreError> {
     if let Some(standing) = context.seen.of(newest) {
         return Ok(standing);
     }
@@ -86,12 +86,12 @@ pub(crate) fn may_read(context: &Context) -> Result<(), StoreError> {
 }
 
 /// Runs a statement about the rows of the definition. What fails because the tables are others now is named as that.
-pub async fn read(context: &Context, reader: Taken, command: Command) -> Result<Vec<Line>, StoreError> {
+pub(super) async fn read(context: &Context, reader: Taken, command: Command) -> Result<Vec<Line>, StoreError> {
     Ok(read_all(context, reader, command).await?.0)
 }
 
 /// The same with the lists that were laid beside the rows.
-pub async fn read_all(
+pub(super) async fn read_all(
     context: &Context,
     mut reader: Taken,
     command: Command,

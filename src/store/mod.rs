@@ -27,15 +27,14 @@ mod tests;
 mod tx;
 mod types;
 
-pub use db::{failpoint, made::Bounds};
-pub use error::{Beyond, StoreError};
-pub use read::{
+pub(crate) use db::{failpoint, made::Bounds};
+pub(crate) use error::{Beyond, StoreError};
+pub(crate) use read::{
     dangling::Dangling,
     each::Runs,
     statement::{KeyedStatement, Statement},
 };
-pub use sqlite_backup::{Backup, Restored};
-pub use types::*;
+pub(crate) use types::*;
 
 use std::{
     sync::{Arc, Mutex},
@@ -61,7 +60,7 @@ use state::{changed, deferred, heard, in_force::Seen, run_memory::Memories};
 use system::processes;
 
 /// How long one read may take when nothing else is said.
-pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Readers for operations at least, also on a machine of one core: a slow query must not hold up the fast ones.
 const READERS_MIN: usize = 4;
@@ -74,7 +73,7 @@ const OWN_READERS: usize = 1;
 
 /// A handle to one database; cloning gives another handle to the same pools.
 #[derive(Clone)]
-pub struct Store {
+pub(crate) struct Store {
     context: Arc<Context>,
 }
 
@@ -82,7 +81,8 @@ impl Store {
     /// Opens the database, takes the writer's lock (`Access::Write`), migrates the system tables and applies the layout.
     ///
     /// `Access::Read` opens an existing database beside a running writer and changes nothing.
-    pub async fn open(
+    #[cfg(test)]
+    pub(crate) async fn open(
         url: &DatabaseUrl,
         access: Access,
         catalog: Arc<Valid<Catalog>>,
@@ -92,7 +92,7 @@ impl Store {
     }
 
     /// The same with a limit for each read, unless the address has one.
-    pub async fn open_within(
+    pub(crate) async fn open_within(
         url: &DatabaseUrl,
         access: Access,
         catalog: Arc<Valid<Catalog>>,
@@ -143,7 +143,7 @@ impl Store {
 
     /// What opening for writing would change, and what that costs; nothing is written. A database that is not there yet
     /// is none to be opened: everything is new then.
-    pub async fn plan(
+    pub(crate) async fn plan(
         url: &DatabaseUrl,
         catalog: Arc<Valid<Catalog>>,
         layout: Arc<Layout>,
@@ -161,12 +161,12 @@ impl Store {
     }
 
     /// Announces every commit that changed rows.
-    pub fn bus(&self) -> &Bus {
+    pub(crate) fn bus(&self) -> &Bus {
         &self.context.bus
     }
 
     /// Checkpoints and closes; commits under way are finished first.
-    pub async fn close(self) {
+    pub(crate) async fn close(self) {
         let context = &self.context;
         if context.writer.is_some()
             && let Err(error) = processes::leave(context).await

@@ -52,7 +52,7 @@ pub(crate) async fn prepare(context: &Context, access: Access) -> Result<(), Sto
 }
 
 /// An open database, as far as anything is common to both kinds.
-pub struct Door {
+pub(super) struct Door {
     pub dialect: &'static dyn Dialect,
     /// The database as errors name it.
     pub place: String,
@@ -66,7 +66,7 @@ pub struct Door {
 }
 
 impl Door {
-    pub async fn open(url: &DatabaseUrl, write: bool) -> Result<Door, StoreError> {
+    pub(super) async fn open(url: &DatabaseUrl, write: bool) -> Result<Door, StoreError> {
         match url {
             DatabaseUrl::Sqlite(path) => Self::sqlite(path, write).await,
             DatabaseUrl::Postgres(url) => Self::postgres(url, write).await,

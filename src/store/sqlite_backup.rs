@@ -25,7 +25,7 @@ const FAULTS_MAX: usize = 5;
 
 /// A backup that was made.
 #[derive(Clone, Debug)]
-pub struct Backup {
+pub(crate) struct Backup {
     pub bytes: u64,
     pub took: Duration,
     /// Where the change log of the copy stands.
@@ -35,7 +35,7 @@ pub struct Backup {
 
 /// A database that was put back.
 #[derive(Clone, Debug)]
-pub struct Restored {
+pub(crate) struct Restored {
     pub bytes: u64,
     pub took: Duration,
     pub epoch: String,

@@ -1,5 +1,6 @@
 //! The farm's catalog made by hand, and a store over a temporary file. For tests of the store only.
 
+#[allow(unreachable_pub)]
 #[path = "../../tests/harness/cluster.rs"]
 mod cluster;
 
@@ -25,14 +26,14 @@ use super::{
     types::Access,
 };
 
-pub const ITEM: EntityId = EntityId(0);
-pub const QUEST: EntityId = EntityId(1);
-pub const QUEST_ITEM: EntityId = EntityId(2);
-pub const NPC: EntityId = EntityId(3);
-pub const TAG: EntityId = EntityId(4);
-pub const THING: EntityId = EntityId(5);
+pub(crate) const ITEM: EntityId = EntityId(0);
+pub(crate) const QUEST: EntityId = EntityId(1);
+pub(crate) const QUEST_ITEM: EntityId = EntityId(2);
+pub(crate) const NPC: EntityId = EntityId(3);
+pub(crate) const TAG: EntityId = EntityId(4);
+pub(crate) const THING: EntityId = EntityId(5);
 
-pub fn leaf(scalar: Scalar) -> FieldKind {
+pub(crate) fn leaf(scalar: Scalar) -> FieldKind {
     FieldKind::Leaf {
         leaf: Leaf::Scalar(scalar),
         list: None,
@@ -91,7 +92,7 @@ fn inverse(source: EntityId, field: u32) -> FieldKind {
 }
 
 /// The farm, and `Thing` with a field of every scalar.
-pub fn catalog(fingerprint: &str) -> Catalog {
+pub(crate) fn catalog(fingerprint: &str) -> Catalog {
     let item = entity(
         "Item",
         &[0],
@@ -236,10 +237,10 @@ pub fn catalog(fingerprint: &str) -> Catalog {
 
 /// A clock that stands until it is set, in milliseconds since 1970: in the place of the database's.
 #[derive(Clone, Default)]
-pub struct Clock(pub Arc<std::sync::atomic::AtomicI64>);
+pub(crate) struct Clock(pub Arc<std::sync::atomic::AtomicI64>);
 
 impl Clock {
-    pub fn literal(&self, seconds: i64) -> String {
+    pub(crate) fn literal(&self, seconds: i64) -> String {
         let millis = self.0.load(std::sync::atomic::Ordering::Relaxed) + seconds * 1_000;
         let at = chrono::DateTime::from_timestamp_millis(millis).expect("an instant");
         format!("'{}'", at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true))
@@ -288,20 +289,20 @@ impl Store {
 
 /// The databases that a test runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum On {
+pub(crate) enum On {
     Sqlite,
     Postgres,
 }
 
 /// An empty database that disappears with the test.
-pub struct Place {
+pub(crate) struct Place {
     pub url: DatabaseUrl,
     _folder: Option<tempfile::TempDir>,
     database: Option<cluster::Database>,
 }
 
 impl Place {
-    pub fn new(on: On) -> Place {
+    pub(crate) fn new(on: On) -> Place {
         match on {
             On::Sqlite => {
                 let folder = tempfile::tempdir().expect("a temporary folder");
@@ -325,7 +326,7 @@ impl Place {
 
 impl Place {
     /// Runs SQL beside Hayloft.
-    pub fn sql(&self, sql: &str) {
+    pub(crate) fn sql(&self, sql: &str) {
         if let Some(database) = &self.database {
             database.sql(sql);
         } else if let DatabaseUrl::Sqlite(path) = &self.url {
@@ -336,7 +337,7 @@ impl Place {
 }
 
 /// A store over a database that disappears with the test.
-pub struct Bench {
+pub(crate) struct Bench {
     pub store: Store,
     pub place: Place,
 }
@@ -359,24 +360,24 @@ macro_rules! on_both {
     };
 }
 
-pub async fn open_at(url: &DatabaseUrl, fingerprint: &str, access: Access) -> Result<Store, StoreError> {
+pub(crate) async fn open_at(url: &DatabaseUrl, fingerprint: &str, access: Access) -> Result<Store, StoreError> {
     let catalog = Arc::new(Valid::trusted(catalog(fingerprint)));
     let layout = Arc::new(Layout::of(&catalog));
     Store::open(url, access, catalog, layout).await
 }
 
 /// A store on this database.
-pub async fn bench_on(on: On) -> Bench {
+pub(crate) async fn bench_on(on: On) -> Bench {
     let place = Place::new(on);
     let store = open_at(&place.url, "one", Access::Write).await.expect("a new store");
     Bench { store, place }
 }
 
-pub fn text(text: &str) -> Value {
+pub(crate) fn text(text: &str) -> Value {
     Value::Text(text.to_owned())
 }
 
-pub fn item(id: &str, name: &str, price: f64, seller: Option<&str>, tags: &[&str]) -> Row {
+pub(crate) fn item(id: &str, name: &str, price: f64, seller: Option<&str>, tags: &[&str]) -> Row {
     let seller = seller.map_or(Value::Null, text);
     let values = vec![
         text(id),
@@ -389,7 +390,7 @@ pub fn item(id: &str, name: &str, price: f64, seller: Option<&str>, tags: &[&str
     Row::new(values, vec![tags.iter().map(|tag| Key::text(*tag)).collect()], vec![])
 }
 
-pub fn quest(id: &str, title: &str, items: &[(&str, i64)]) -> Row {
+pub(crate) fn quest(id: &str, title: &str, items: &[(&str, i64)]) -> Row {
     let line =
         |(item, quantity): &(&str, i64)| Row::new(vec![text(id), text(item), Value::Int(*quantity)], vec![], vec![]);
     let reward = text("{\"gold\":5,\"title\":null}");
@@ -400,17 +401,17 @@ pub fn quest(id: &str, title: &str, items: &[(&str, i64)]) -> Row {
     )
 }
 
-pub fn npc(id: &str, slug: &str) -> Row {
+pub(crate) fn npc(id: &str, slug: &str) -> Row {
     Row::new(vec![text(id), text(slug), text(id), Value::Null], vec![], vec![])
 }
 
-pub fn tag(id: &str) -> Row {
+pub(crate) fn tag(id: &str) -> Row {
     Row::new(vec![text(id), text(id)], vec![], vec![])
 }
 
 /// A row of the ledger as it stands there.
 #[derive(Clone, Debug, PartialEq)]
-pub struct LedgerRow {
+pub(crate) struct LedgerRow {
     pub id: i64,
     pub slot: String,
     pub state: String,
@@ -429,7 +430,7 @@ async fn lines(store: &Store, sql: String) -> Vec<Line> {
 }
 
 /// The runs of a fetch in the order of their slots.
-pub async fn ledger(store: &Store, fetch: &str) -> Vec<LedgerRow> {
+pub(crate) async fn ledger(store: &Store, fetch: &str) -> Vec<LedgerRow> {
     let sql = format!(
         "SELECT id,slot,state,fence,turn,owner,lease_until,finished_at IS NOT NULL FROM hayloft_run WHERE \"fetch\"='{fetch}' ORDER BY slot"
     );
@@ -447,21 +448,21 @@ pub async fn ledger(store: &Store, fetch: &str) -> Vec<LedgerRow> {
 }
 
 /// The ids of the tags that begin so.
-pub async fn tags(store: &Store, prefix: &str) -> Vec<String> {
+pub(crate) async fn tags(store: &Store, prefix: &str) -> Vec<String> {
     let sql = format!("SELECT id FROM tag WHERE id LIKE '{prefix}%' ORDER BY id");
     let read = |line: &Line| get(line, 0).expect("an id");
     lines(store, sql).await.iter().map(read).collect()
 }
 
 /// The changes after this one: numbers and keys.
-pub async fn log_after(store: &Store, seq: i64) -> Vec<(i64, String)> {
+pub(crate) async fn log_after(store: &Store, seq: i64) -> Vec<(i64, String)> {
     let sql = format!("SELECT seq,row_key FROM hayloft_change_log WHERE seq>{seq} ORDER BY seq");
     let read = |line: &Line| (get(line, 0).expect("a number"), get(line, 1).expect("a key"));
     lines(store, sql).await.iter().map(read).collect()
 }
 
 /// For tests that end with the process and have nothing to lose.
-pub async fn hurry(store: &Store) {
+pub(crate) async fn hurry(store: &Store) {
     // The clusters of tests are in a hurry anyway.
     if store.context.is_alone() {
         lines(store, "PRAGMA synchronous=off".to_owned()).await;

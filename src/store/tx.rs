@@ -20,7 +20,7 @@ use super::{
 };
 
 /// One transaction. Rolled back when dropped.
-pub struct Transaction<'a> {
+pub(crate) struct Transaction<'a> {
     pub context: &'a Context,
     pub driver: Tx,
     /// The generation of its connection.
@@ -53,12 +53,15 @@ async fn begin(context: &Context, begin_with: Option<&'static str>) -> Result<(T
 
 impl<'a> Transaction<'a> {
     /// Begins one that may write at once.
-    pub async fn begin(context: &'a Context) -> Result<Transaction<'a>, StoreError> {
+    pub(super) async fn begin(context: &'a Context) -> Result<Transaction<'a>, StoreError> {
         Self::within(context, None).await
     }
 
     /// The same by statements of the dialect's own.
-    pub async fn within(context: &'a Context, begin_with: Option<&'static str>) -> Result<Transaction<'a>, StoreError> {
+    pub(super) async fn within(
+        context: &'a Context,
+        begin_with: Option<&'static str>,
+    ) -> Result<Transaction<'a>, StoreError> {
         let (driver, generation) = begin(context, begin_with).await?;
         Ok(Transaction {
             context,
@@ -70,26 +73,26 @@ impl<'a> Transaction<'a> {
         })
     }
 
-    pub fn tables(&self, entity: EntityId) -> &'a EntityTables {
+    pub(super) fn tables(&self, entity: EntityId) -> &'a EntityTables {
         self.context.layout.entity(entity)
     }
 
-    pub fn quote(&self, name: &str) -> String {
+    pub(super) fn quote(&self, name: &str) -> String {
         self.context.dialect.quote(name)
     }
 
     /// Parameters for a statement of this transaction.
-    pub fn params(&self) -> Params {
+    pub(super) fn params(&self) -> Params {
         self.context.params()
     }
 
     /// Rows of parameters as the table of a statement that has no others before them.
-    pub fn rows(&self, kinds: &[Kind], count: usize) -> String {
+    pub(super) fn rows(&self, kinds: &[Kind], count: usize) -> String {
         self.context.dialect.rows(kinds, 1, count, Numbered::No)
     }
 
     /// Runs a statement; the number of rows that it changed.
-    pub async fn run(&mut self, params: Params, sql: String) -> Result<u64, StoreError> {
+    pub(super) async fn run(&mut self, params: Params, sql: String) -> Result<u64, StoreError> {
         match self.driver.execute(params.query(sql)).await {
             Ok(count) => Ok(count),
             Err(error) => Err(self.give_up(error).await),
@@ -97,11 +100,11 @@ impl<'a> Transaction<'a> {
     }
 
     /// Runs a statement without parameters.
-    pub async fn plain(&mut self, sql: &str) -> Result<u64, StoreError> {
+    pub(super) async fn plain(&mut self, sql: &str) -> Result<u64, StoreError> {
         self.run(self.params(), sql.to_owned()).await
     }
 
-    pub async fn all(&mut self, params: Params, sql: String) -> Result<Vec<Line>, StoreError> {
+    pub(super) async fn all(&mut self, params: Params, sql: String) -> Result<Vec<Line>, StoreError> {
         match self.driver.fetch_all(params.query(sql)).await {
             Ok(lines) => Ok(lines),
             Err(error) => Err(self.give_up(error).await),
@@ -119,13 +122,13 @@ impl<'a> Transaction<'a> {
         error
     }
 
-    pub async fn commit(self) -> Result<(), StoreError> {
+    pub(super) async fn commit(self) -> Result<(), StoreError> {
         let done = self.driver.commit().await.map_err(failed);
         done.inspect_err(|error| self.context.writable.failed(error))
     }
 
     /// The names of the key's columns, position included.
-    pub fn key_names(&self, entity: EntityId) -> Vec<&'a str> {
+    pub(super) fn key_names(&self, entity: EntityId) -> Vec<&'a str> {
         let tables = self.tables(entity);
         let names = tables
             .table
@@ -137,7 +140,7 @@ impl<'a> Transaction<'a> {
     }
 
     /// The kinds of the key's columns, position included.
-    pub fn key_kinds(&self, entity: EntityId) -> Vec<Kind> {
+    pub(super) fn key_kinds(&self, entity: EntityId) -> Vec<Kind> {
         let tables = self.tables(entity);
         let columns = tables.table.key.iter().filter_map(|at| tables.table.columns.get(*at));
         let kinds = columns.map(|column| Kind::of(column.kind));
@@ -145,14 +148,14 @@ impl<'a> Transaction<'a> {
     }
 
     /// The key's columns as [`Transaction::read_key`] reads them.
-    pub fn key_columns(&self, entity: EntityId) -> String {
+    pub(super) fn key_columns(&self, entity: EntityId) -> String {
         let columns: Vec<(&str, Kind)> = self.key_names(entity).into_iter().zip(self.key_kinds(entity)).collect();
         let table = self.quote(&self.tables(entity).table.name);
         self.context.dialect.read_names(&table, &columns)
     }
 
     /// Reads a key of [`Transaction::key_columns`] from a result row, beginning at a column.
-    pub fn read_key(&self, entity: EntityId, row: &Line, from: usize) -> Result<Vec<Value>, StoreError> {
+    pub(super) fn read_key(&self, entity: EntityId, row: &Line, from: usize) -> Result<Vec<Value>, StoreError> {
         let tables = self.tables(entity);
         let columns = tables.table.key.iter().filter_map(|at| tables.table.columns.get(*at));
         let mut key = Vec::new();
@@ -167,7 +170,7 @@ impl<'a> Transaction<'a> {
 }
 
 /// A column as the value that it was stored from.
-pub fn read_value(row: &Line, at: usize, scalar: Scalar) -> Result<Value, StoreError> {
+pub(super) fn read_value(row: &Line, at: usize, scalar: Scalar) -> Result<Value, StoreError> {
     Ok(match scalar {
         Scalar::Int | Scalar::BigInt | Scalar::Duration => get::<Option<i64>>(row, at)?.map_or(Value::Null, Value::Int),
         Scalar::Boolean => get::<Option<bool>>(row, at)?.map_or(Value::Null, Value::Bool),

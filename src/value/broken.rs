@@ -20,7 +20,7 @@ const SIGN: u8 = 0xff;
 const RAW_MAX: usize = 64 << 10;
 
 /// A mark: `what` was found at a byte of its text, where `raw` was written.
-pub fn broken(what: &str, at: u64, raw: &[u8]) -> Val {
+pub(crate) fn broken(what: &str, at: u64, raw: &[u8]) -> Val {
     let words = format!("{what} (byte {at})");
     let raw = raw.get(..RAW_MAX).unwrap_or(raw);
     MADE.store(true, Ordering::Relaxed);
@@ -37,12 +37,12 @@ fn parts(value: &Val) -> Option<(&str, &[u8])> {
 }
 
 /// What a broken value is: `NaN, which is no JSON (byte 48)`.
-pub fn as_broken(value: &Val) -> Option<&str> {
+pub(crate) fn as_broken(value: &Val) -> Option<&str> {
     parts(value).map(|(words, _)| words)
 }
 
 /// The first broken value or name within a value.
-pub fn first_broken(value: &Val) -> Option<&str> {
+pub(crate) fn first_broken(value: &Val) -> Option<&str> {
     if !MADE.load(Ordering::Relaxed) {
         return None;
     }
@@ -69,7 +69,7 @@ pub fn first_broken(value: &Val) -> Option<&str> {
 }
 
 /// The first broken name of an object's members: what it would have been nobody knows.
-pub fn broken_name(members: &Map) -> Option<&str> {
+pub(crate) fn broken_name(members: &Map) -> Option<&str> {
     match MADE.load(Ordering::Relaxed) {
         true => members.keys().find_map(as_broken),
         false => None,
@@ -77,7 +77,7 @@ pub fn broken_name(members: &Map) -> Option<&str> {
 }
 
 /// A value as it is shown: what was written stands in the place of each mark.
-pub fn as_written(value: &Val) -> Cow<'_, Val> {
+pub(crate) fn as_written(value: &Val) -> Cow<'_, Val> {
     match first_broken(value) {
         None => Cow::Borrowed(value),
         Some(_) => Cow::Owned(written(value)),

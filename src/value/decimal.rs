@@ -7,11 +7,11 @@ const DIGITS_MAX: usize = 200;
 
 /// A decimal number in canonical form: optional `-`, no leading zeros, no trailing zeros after the point, no exponent, `0` for zero.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Decimal(String);
+pub(crate) struct Decimal(String);
 
 impl Decimal {
     /// Reads `12`, `-1.50`, `+3e-2`; `None` when the text is no decimal number or has more than 200 digits on a side.
-    pub fn parse(text: &str) -> Option<Decimal> {
+    pub(crate) fn parse(text: &str) -> Option<Decimal> {
         let (negative, text) = match text.as_bytes().first()? {
             b'-' => (true, &text[1..]),
             b'+' => (false, &text[1..]),
@@ -66,11 +66,11 @@ impl Decimal {
         Some(Decimal(text))
     }
 
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
-    pub fn into_string(self) -> String {
+    pub(crate) fn into_string(self) -> String {
         self.0
     }
 }
@@ -78,7 +78,7 @@ impl Decimal {
 /// Compares two canonical decimals by value; the collation of decimal columns in SQLite.
 ///
 /// Total over any text (a collation must be), meaningful for canonical ones.
-pub fn compare_decimal_text(left: &str, right: &str) -> Ordering {
+pub(crate) fn compare_decimal_text(left: &str, right: &str) -> Ordering {
     match (left.strip_prefix('-'), right.strip_prefix('-')) {
         (Some(left), Some(right)) => compare_magnitude(right, left),
         (Some(_), None) => Ordering::Less,

@@ -6,7 +6,7 @@ const PLAIN_MAX: i32 = 15;
 /// The shortest decimal that is read back as this double by whatever rule for ties: `5`, `0.1`, `1e+20`, `1e-05`, `-0`.
 ///
 /// `None` for what is no number.
-pub fn float_text(float: f64) -> Option<String> {
+pub(crate) fn float_text(float: f64) -> Option<String> {
     if !float.is_finite() {
         return None;
     }

@@ -97,11 +97,12 @@ impl Hashing {
 
 /// The values of a key's fields, in the catalog's order; never null.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Key(pub Vec<Value>);
+pub(crate) struct Key(pub Vec<Value>);
 
 impl Key {
     /// A key of one text value, the common case.
-    pub fn text(value: impl Into<String>) -> Key {
+    #[cfg(test)]
+    pub(crate) fn text(value: impl Into<String>) -> Key {
         Key(vec![Value::Text(value.into())])
     }
 }
@@ -128,7 +129,7 @@ impl std::fmt::Display for Key {
 
 /// One shaped record, ready to be stored.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Row {
+pub(crate) struct Row {
     /// One value per data column of the type's table (`layout::Table::columns`), in that order.
     /// Those that requests of their own fill (`layout::Column::fetched`) are null here.
     pub values: Vec<Value>,
@@ -146,12 +147,12 @@ pub struct Row {
 }
 
 /// The bit of a stored row's hash by which it is known that it is not the row as its owner wrote it: others have added to it.
-pub const SHARED_BIT: i64 = 1;
+pub(crate) const SHARED_BIT: i64 = 1;
 
 /// What one of several who bring a row knows of it. It writes what it has. What it does not have is null in a new row; in a
 /// stored one it stays, unless the owner brings the row and nobody else has added to it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Part {
+pub(crate) struct Part {
     pub absent: Absent,
     /// It comes by the type's own `@fetch`.
     pub owner: bool,
@@ -159,7 +160,7 @@ pub struct Part {
 
 /// What a record does not have at all, which is not the same as null. Positions as in [`Row`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Absent {
+pub(crate) struct Absent {
     pub values: Vec<usize>,
     pub links: Vec<usize>,
     pub children: Vec<usize>,
@@ -167,7 +168,7 @@ pub struct Absent {
 
 /// A child row that was refused: what is stored of it stays as it was.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Kept {
+pub(crate) struct Kept {
     /// Its place in the upstream's list.
     pub position: usize,
     /// Its whole key; without it, or a place that is the key, it may be any of its owner's children.
@@ -175,7 +176,7 @@ pub struct Kept {
 }
 
 /// The child rows of one list, and those that were refused.
-pub type Children = (Vec<Row>, Vec<Kept>);
+pub(crate) type Children = (Vec<Row>, Vec<Kept>);
 
 /// The parts of a type's rows that requests of their own fill, by position.
 #[derive(Clone, Debug, Default)]
@@ -186,12 +187,13 @@ pub struct Apart {
 
 impl Row {
     /// Builds a row and its hash.
-    pub fn new(values: Vec<Value>, links: Vec<Vec<Key>>, children: Vec<Vec<Row>>) -> Row {
+    #[cfg(test)]
+    pub(crate) fn new(values: Vec<Value>, links: Vec<Vec<Key>>, children: Vec<Vec<Row>>) -> Row {
         Row::beside(&Apart::default(), values, links, children)
     }
 
     /// The same beside parts that are no part of the record: with or without them the record is the same, and so is the hash.
-    pub fn beside(apart: &Apart, values: Vec<Value>, links: Vec<Vec<Key>>, children: Vec<Vec<Row>>) -> Row {
+    pub(crate) fn beside(apart: &Apart, values: Vec<Value>, links: Vec<Vec<Key>>, children: Vec<Vec<Row>>) -> Row {
         let mut hash = Hashing::new();
         for value in own(&values, &apart.values) {
             value.hash_into(&mut hash);
@@ -218,7 +220,7 @@ impl Row {
 
     /// The same with children that were refused. They are part of the hash: a row that has lost them is another one.
     #[must_use]
-    pub fn keeping(mut self, kept: Vec<Vec<Kept>>) -> Row {
+    pub(crate) fn keeping(mut self, kept: Vec<Vec<Kept>>) -> Row {
         if kept.iter().all(Vec::is_empty) {
             return self;
         }
@@ -238,19 +240,19 @@ impl Row {
     }
 
     /// The refused children of a nested field.
-    pub fn kept_of(&self, list: usize) -> &[Kept] {
+    pub(crate) fn kept_of(&self, list: usize) -> &[Kept] {
         self.kept.get(list).map_or(&[], Vec::as_slice)
     }
 
     /// The child rows of a nested field with their places in the upstream's list, where refused ones leave gaps.
-    pub fn children_of(&self, list: usize) -> impl Iterator<Item = (usize, &Row)> {
+    pub(crate) fn children_of(&self, list: usize) -> impl Iterator<Item = (usize, &Row)> {
         let kept = self.kept_of(list);
         let free = (0..).filter(move |place| kept.iter().all(|kept| kept.position != *place));
         free.zip(self.children.get(list).into_iter().flatten())
     }
 
     /// About how many bytes it takes in memory.
-    pub fn size(&self) -> usize {
+    pub(crate) fn size(&self) -> usize {
         let text = |value: &Value| match value {
             Value::Text(text) => text.len(),
             _ => 0,
@@ -263,7 +265,7 @@ impl Row {
 
     /// The same as what one of several knows of the row.
     #[must_use]
-    pub fn as_part(self, part: Part) -> Row {
+    pub(crate) fn into_part(self, part: Part) -> Row {
         Row {
             hash: self.hash & !SHARED_BIT,
             part: Some(Box::new(part)),
@@ -272,7 +274,7 @@ impl Row {
     }
 
     /// Whether another row has all that this one says.
-    pub fn says_the_same(&self, other: &Row) -> bool {
+    pub(crate) fn says_the_same(&self, other: &Row) -> bool {
         let none = Absent::default();
         let absent = self.part.as_ref().map_or(&none, |part| &part.absent);
         own(&self.values, &absent.values).eq(own(&other.values, &absent.values))
@@ -282,7 +284,7 @@ impl Row {
 
     /// Two parts of one row together, this one being the newer; `apart` is as in [`Row::beside`].
     #[must_use]
-    pub fn over(&self, older: &Row, apart: &Apart) -> Row {
+    pub(crate) fn over(&self, older: &Row, apart: &Apart) -> Row {
         let (Some(part), Some(before)) = (&self.part, &older.part) else {
             return self.clone();
         };
@@ -304,11 +306,13 @@ impl Row {
             false => self.kept_of(at).to_vec(),
         });
         let kept = kept.collect();
-        Row::beside(apart, values, links, children).keeping(kept).as_part(part)
+        Row::beside(apart, values, links, children)
+            .keeping(kept)
+            .into_part(part)
     }
 
     /// Whether it is a part of a row that does not have these children.
-    pub fn lacks_children(&self, list: usize) -> bool {
+    pub(crate) fn lacks_children(&self, list: usize) -> bool {
         let part = self.part.as_ref();
         part.is_some_and(|part| part.absent.children.contains(&list))
     }
@@ -348,7 +352,7 @@ mod tests {
                 values: absent.to_vec(),
                 ..Absent::default()
             };
-            Row::new(values.map(value).to_vec(), vec![], vec![]).as_part(Part { absent, owner: false })
+            Row::new(values.map(value).to_vec(), vec![], vec![]).into_part(Part { absent, owner: false })
         };
         let (older, newer) = (part(["1", "a", ""], &[2]), part(["1", "", ""], &[1]));
         // Null is a value like any other.

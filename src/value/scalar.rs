@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Durations are stored in microseconds, the finest step both databases keep.
-pub const MICROS_PER_SECOND: i64 = 1_000_000;
+pub(crate) const MICROS_PER_SECOND: i64 = 1_000_000;
 
 /// A scalar type of the definition language (docs/language.md, "Scalars").
 ///

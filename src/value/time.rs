@@ -70,7 +70,7 @@ pub(super) fn time(text: &str) -> Option<String> {
 /// Reads an ISO 8601 duration of weeks, days, hours, minutes and seconds into microseconds.
 ///
 /// Years and months have no fixed length and are not accepted.
-pub fn duration_micros(text: &str) -> Option<i64> {
+pub(crate) fn duration_micros(text: &str) -> Option<i64> {
     let (negative, rest) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text),

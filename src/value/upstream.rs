@@ -28,7 +28,7 @@ impl Misfit {
 }
 
 /// A value as an error shows it: its kind and its beginning, or what is broken in its place.
-pub fn describe(value: &Val) -> String {
+pub(crate) fn describe(value: &Val) -> String {
     if let Some(words) = as_broken(value) {
         return words.to_owned();
     }
@@ -190,7 +190,7 @@ fn identifier(value: &Val) -> Option<String> {
 }
 
 /// The digits of a number without a fraction: `1`, `1.0` and `1e0` are one number, of which exports write any spelling.
-pub fn whole_number(value: &Val) -> Option<String> {
+pub(crate) fn whole_number(value: &Val) -> Option<String> {
     match value {
         Val::Num(Num::Int(_) | Num::BigInt(_)) => Some(value.to_string()),
         Val::Num(_) => {

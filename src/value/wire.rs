@@ -46,7 +46,7 @@ fn trim_fraction(text: &str) -> &str {
 
 /// The one spelling of a length of time, ISO 8601 in days, hours, minutes and seconds, each as large as it goes: `P1DT2H`,
 /// `PT1M30S`, `-PT0.5S`, `PT0S`.
-pub fn duration_text(micros: i64) -> String {
+pub(crate) fn duration_text(micros: i64) -> String {
     let second = MICROS_PER_SECOND.unsigned_abs();
     let (minutes, rest) = (
         micros.unsigned_abs() / (60 * second),

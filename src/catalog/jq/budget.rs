@@ -26,14 +26,14 @@ thread_local! {
 
 /// Bounds the time of all filters on this thread, and the memory of each, until it is dropped.
 #[derive(Debug)]
-pub struct Budget {
+pub(crate) struct Budget {
     // What it bounds belongs to one thread.
     _here: std::marker::PhantomData<*const ()>,
 }
 
 impl Budget {
     /// Begins without a limit; `stopped` is asked now and then, and ends every filter.
-    pub fn of_thread(stopped: impl Fn() -> bool + 'static) -> Budget {
+    pub(crate) fn of_thread(stopped: impl Fn() -> bool + 'static) -> Budget {
         STOPPED.with_borrow_mut(|slot| *slot = Some(Box::new(stopped)));
         Budget {
             _here: std::marker::PhantomData,
@@ -41,23 +41,23 @@ impl Budget {
     }
 
     /// With so much memory for each filter.
-    pub fn with_memory(self, bytes: usize) -> Budget {
+    pub(crate) fn with_memory(self, bytes: usize) -> Budget {
         memory::allow(bytes);
         self
     }
 
     /// From now on, so much time.
-    pub fn allow(&self, time: Duration) {
+    pub(crate) fn allow(&self, time: Duration) {
         UNTIL.set(Instant::now().checked_add(time));
     }
 
     /// So much more: time that passed without filters.
-    pub fn extend(&self, time: Duration) {
+    pub(crate) fn extend(&self, time: Duration) {
         UNTIL.set(UNTIL.get().and_then(|until| until.checked_add(time)));
     }
 
     /// Whether the time is over. What a filter said after that means nothing.
-    pub fn is_spent(&self) -> bool {
+    pub(crate) fn is_spent(&self) -> bool {
         is_over()
     }
 }

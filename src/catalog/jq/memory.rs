@@ -9,7 +9,7 @@ use std::cell::Cell;
 use jaq_json::{Num, Val};
 
 /// What one filter may take at once, unless the settings say otherwise: four times the longest record.
-pub const FILTER_MEMORY: usize = 64 << 20;
+pub(crate) const FILTER_MEMORY: usize = 64 << 20;
 
 /// The error of a filter that is over it. It is told with the number when the filter has ended.
 const TOO_MUCH: &str = "it takes too much memory";
@@ -29,7 +29,7 @@ thread_local! {
 
 /// Counts what the allocator gives on this thread, or takes back.
 #[inline]
-pub fn count(bytes: isize) {
+pub(crate) fn count(bytes: isize) {
     HELD.set(HELD.get().wrapping_add(bytes));
 }
 

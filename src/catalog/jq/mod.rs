@@ -22,9 +22,9 @@ use std::{ops::ControlFlow, sync::Arc};
 
 use jaq_json::Val;
 
-pub use budget::Budget;
-pub use items::Items;
-pub use memory::{FILTER_MEMORY, count as count_memory};
+pub(crate) use budget::Budget;
+pub(crate) use items::Items;
+pub(crate) use memory::{FILTER_MEMORY, count as count_memory};
 
 use check::Checked;
 use engine::{Engine, Outputs};

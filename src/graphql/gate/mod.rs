@@ -26,7 +26,7 @@ const PARSER_RECURSION: usize = 200;
 
 /// A document that is safe to plan.
 #[derive(Debug)]
-pub struct Admitted {
+pub(crate) struct Admitted {
     pub document: Valid<ExecutableDocument>,
     operations: Vec<(Option<Name>, Vec<rules::NeverNull>)>,
 }
@@ -42,7 +42,7 @@ impl Admitted {
 }
 
 /// Checks a query's text, parses it and validates it.
-pub fn admit(served: &Served, limits: &Limits, query: &str) -> Result<Admitted, Vec<ApiError>> {
+pub(crate) fn admit(served: &Served, limits: &Limits, query: &str) -> Result<Admitted, Vec<ApiError>> {
     lexer::check(query, limits).map_err(|error| vec![error])?;
     let parsed = Parser::new()
         .recursion_limit(PARSER_RECURSION)

@@ -38,21 +38,21 @@ impl Origin<'_> {
 }
 
 impl Input<'_> {
-    pub fn is_null(&self) -> bool {
+    pub(super) fn is_null(&self) -> bool {
         match self {
             Input::Literal(node) => node.is_null(),
             Input::Variable { value, .. } => value.is_null(),
         }
     }
 
-    pub fn as_bool(&self) -> Option<bool> {
+    pub(super) fn as_bool(&self) -> Option<bool> {
         match self {
             Input::Literal(node) => node.to_bool(),
             Input::Variable { value, .. } => value.as_bool(),
         }
     }
 
-    pub fn as_text(&self) -> Option<&str> {
+    pub(super) fn as_text(&self) -> Option<&str> {
         match self {
             Input::Literal(node) => node.as_str(),
             Input::Variable { value, .. } => value.as_str(),
@@ -60,7 +60,7 @@ impl Input<'_> {
     }
 
     /// The name of an enum's value.
-    pub fn as_enum(&self) -> Option<&str> {
+    pub(super) fn as_enum(&self) -> Option<&str> {
         match self {
             Input::Literal(node) => node.as_enum().map(|name| name.as_str()),
             Input::Variable { value, .. } => value.as_str(),

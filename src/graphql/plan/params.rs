@@ -52,7 +52,7 @@ impl ParamKind {
     }
 
     /// A count must not be negative, nor a pattern be one that a database cannot match.
-    pub fn check(self, value: Option<Value>, place: &impl std::fmt::Display) -> Result<Value, ApiError> {
+    pub(crate) fn check(self, value: Option<Value>, place: &impl std::fmt::Display) -> Result<Value, ApiError> {
         match (self, value) {
             (ParamKind::Count, Some(Value::Int(count))) if count < 0 => {
                 Err(ApiError::input(place, format!("{count} is negative; give 0 or more")))
@@ -72,7 +72,7 @@ impl ParamKind {
 
 impl Param {
     /// Its value in these variables, at this time.
-    pub fn bind(&self, variables: &JsonMap, catalog: &Catalog, now: DateTime<Utc>) -> Result<Value, ApiError> {
+    pub(crate) fn bind(&self, variables: &JsonMap, catalog: &Catalog, now: DateTime<Utc>) -> Result<Value, ApiError> {
         if let ParamKind::NextHarvest(id) = self.kind {
             let next = catalog.next_harvest(id, now);
             let text = next.map(|next| next.to_rfc3339_opts(SecondsFormat::Micros, true));

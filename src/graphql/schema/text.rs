@@ -11,7 +11,7 @@ pub(super) struct Sdl {
 }
 
 impl Sdl {
-    pub fn line(&mut self, line: &str) {
+    pub(super) fn line(&mut self, line: &str) {
         for _ in 0..self.indent {
             self.text.push_str("  ");
         }
@@ -19,14 +19,14 @@ impl Sdl {
         self.text.push('\n');
     }
 
-    pub fn description(&mut self, description: Option<&str>) {
+    pub(super) fn description(&mut self, description: Option<&str>) {
         if let Some(description) = description {
             self.line(&quoted(description));
         }
     }
 
     /// A definition with members in braces, and an empty line after it.
-    pub fn block(&mut self, description: Option<&str>, head: &str, members: impl FnOnce(&mut Sdl)) {
+    pub(super) fn block(&mut self, description: Option<&str>, head: &str, members: impl FnOnce(&mut Sdl)) {
         self.description(description);
         self.line(&format!("{head} {{"));
         self.indent += 1;
@@ -37,7 +37,7 @@ impl Sdl {
     }
 
     /// A member such as `price: Float`, with what is said about it.
-    pub fn member(&mut self, description: Option<&str>, member: &str, deprecated: Option<&str>) {
+    pub(super) fn member(&mut self, description: Option<&str>, member: &str, deprecated: Option<&str>) {
         self.description(description);
         match deprecated {
             Some(reason) => self.line(&format!("{member} @deprecated(reason: {})", quoted(reason))),
@@ -45,7 +45,7 @@ impl Sdl {
         }
     }
 
-    pub fn finish(self) -> String {
+    pub(super) fn finish(self) -> String {
         self.text
     }
 }

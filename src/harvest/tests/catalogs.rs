@@ -13,15 +13,15 @@ use crate::{
     value::Scalar,
 };
 
-pub fn jq(text: &str) -> Filter {
+pub(super) fn jq(text: &str) -> Filter {
     Filter::compile_rows(text, &[]).expect("jq")
 }
 
-pub fn keys(names: &[&str]) -> Selection {
+pub(super) fn keys(names: &[&str]) -> Selection {
     Selection::Names(names.iter().map(|name| (*name).to_owned()).collect())
 }
 
-pub fn field(name: &str, kind: FieldKind, required: bool) -> Field {
+pub(super) fn field(name: &str, kind: FieldKind, required: bool) -> Field {
     Field {
         name: name.to_owned(),
         was: None,
@@ -37,26 +37,26 @@ pub fn field(name: &str, kind: FieldKind, required: bool) -> Field {
     }
 }
 
-pub fn select(mut field: Field, text: &str) -> Field {
+pub(super) fn select(mut field: Field, text: &str) -> Field {
     field.selection = Selection::Jq(jq(text));
     field
 }
 
-pub fn leaf(scalar: Scalar) -> FieldKind {
+pub(super) fn leaf(scalar: Scalar) -> FieldKind {
     FieldKind::Leaf {
         leaf: Leaf::Scalar(scalar),
         list: None,
     }
 }
 
-pub fn list(scalar: Scalar, item_required: bool) -> FieldKind {
+pub(super) fn list(scalar: Scalar, item_required: bool) -> FieldKind {
     FieldKind::Leaf {
         leaf: Leaf::Scalar(scalar),
         list: Some(List { item_required }),
     }
 }
 
-pub fn entity(name: &str, key: &[u32], fields: Vec<Field>) -> Entity {
+pub(super) fn entity(name: &str, key: &[u32], fields: Vec<Field>) -> Entity {
     Entity {
         name: name.to_owned(),
         was: None,
@@ -76,7 +76,7 @@ pub fn entity(name: &str, key: &[u32], fields: Vec<Field>) -> Entity {
 }
 
 /// `type Thing { id: ID!  name: String }` from one source.
-pub fn things(url: &str, path: &str, rows: &str, paging: Paging) -> Catalog {
+pub(super) fn things(url: &str, path: &str, rows: &str, paging: Paging) -> Catalog {
     let thing = entity(
         "Thing",
         &[0],
@@ -93,7 +93,7 @@ pub fn things(url: &str, path: &str, rows: &str, paging: Paging) -> Catalog {
     }
 }
 
-pub fn source(url: &str) -> Source {
+pub(super) fn source(url: &str) -> Source {
     Source {
         name: "up".to_owned(),
         url: Template::parse(url, &["env"], Encoding::Raw).expect("url"),
@@ -103,7 +103,7 @@ pub fn source(url: &str) -> Source {
     }
 }
 
-pub fn fetch(path: &str, rows: &str, paging: Paging) -> Fetch {
+pub(super) fn fetch(path: &str, rows: &str, paging: Paging) -> Fetch {
     let file = path.contains("json") && !path.starts_with('/');
     let records = Filter::compile_records(rows, &[]).expect("jq");
     Fetch {
@@ -129,7 +129,7 @@ pub fn fetch(path: &str, rows: &str, paging: Paging) -> Fetch {
     }
 }
 
-pub fn paging(advance: Advance) -> Paging {
+pub(super) fn paging(advance: Advance) -> Paging {
     Paging {
         advance,
         max: 50,
@@ -138,7 +138,7 @@ pub fn paging(advance: Advance) -> Paging {
 }
 
 /// A quest with everything: enum, value, list, references, links and two kinds of nested rows.
-pub fn quests() -> Catalog {
+pub(super) fn quests() -> Catalog {
     let reference = |target: u32, by: u32| FieldKind::Reference {
         target: EntityId(target),
         by: vec![FieldId(by)],
@@ -254,7 +254,7 @@ fn reward() -> ValueType {
 }
 
 /// The fetch's own id, for the entity that it fills.
-pub fn scheduled(mut catalog: Catalog, schedule: Option<Schedule>) -> Catalog {
+pub(super) fn scheduled(mut catalog: Catalog, schedule: Option<Schedule>) -> Catalog {
     for fetch in &mut catalog.fetches {
         fetch.schedule.clone_from(&schedule);
     }

@@ -20,13 +20,13 @@ use crate::{
 };
 
 #[derive(Default)]
-pub struct Memory {
+pub(crate) struct Memory {
     state: Mutex<State>,
     pub committed: Notify,
 }
 
 #[derive(Default)]
-pub struct State {
+pub(crate) struct State {
     pub rows: BTreeMap<String, Row>,
     seen: BTreeSet<String>,
     /// Keys seen since the last end of a page, and by request.
@@ -48,7 +48,7 @@ pub struct State {
 }
 
 impl Memory {
-    pub fn state(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("no test panics while it holds the lock")
     }
 }
@@ -306,7 +306,7 @@ impl Ledger for Memory {
     }
 }
 
-pub fn summary(id: i64, start: &StartRun) -> RunSummary {
+pub(crate) fn summary(id: i64, start: &StartRun) -> RunSummary {
     RunSummary {
         id,
         fetch: start.fetch.clone(),

@@ -10,13 +10,13 @@ use tokio::{
 
 /// A request as it arrived: its path with query, and its head.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub(super) struct Asked {
     pub path: String,
     pub head: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub(super) enum End {
     Length,
     Chunk,
     /// Not at all: the connection ends.
@@ -24,7 +24,7 @@ pub enum End {
 }
 
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub(super) struct Answer {
     status: u16,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
@@ -38,11 +38,11 @@ pub struct Answer {
 }
 
 impl Answer {
-    pub fn json(body: impl Into<String>) -> Answer {
+    pub(super) fn json(body: impl Into<String>) -> Answer {
         Answer::bytes(body.into().into_bytes())
     }
 
-    pub fn bytes(body: Vec<u8>) -> Answer {
+    pub(super) fn bytes(body: Vec<u8>) -> Answer {
         Answer {
             status: 200,
             headers: Vec::new(),
@@ -54,7 +54,7 @@ impl Answer {
         }
     }
 
-    pub fn status(status: u16) -> Answer {
+    pub(super) fn status(status: u16) -> Answer {
         Answer {
             status,
             ..Answer::json("")
@@ -62,34 +62,34 @@ impl Answer {
     }
 
     /// The same with another status.
-    pub fn called(mut self, status: u16) -> Answer {
+    pub(super) fn called(mut self, status: u16) -> Answer {
         self.status = status;
         self
     }
 
-    pub fn header(mut self, name: &str, value: impl Into<String>) -> Answer {
+    pub(super) fn header(mut self, name: &str, value: impl Into<String>) -> Answer {
         self.headers.push((name.to_owned(), value.into()));
         self
     }
 
-    pub fn cut(mut self, bytes: usize) -> Answer {
+    pub(super) fn cut(mut self, bytes: usize) -> Answer {
         self.cut = bytes;
         self
     }
 
-    pub fn ends(mut self, end: End) -> Answer {
+    pub(super) fn ends(mut self, end: End) -> Answer {
         self.end = end;
         self
     }
 
     /// Is sent only when as many requests are under way as the barrier wants.
-    pub fn together(mut self, barrier: &Arc<Barrier>) -> Answer {
+    pub(super) fn together(mut self, barrier: &Arc<Barrier>) -> Answer {
         self.together = Some(Arc::clone(barrier));
         self
     }
 
     /// Never answers.
-    pub fn silent() -> Answer {
+    pub(super) fn silent() -> Answer {
         Answer {
             silent: true,
             ..Answer::json("")
@@ -97,7 +97,7 @@ impl Answer {
     }
 }
 
-pub struct Upstream {
+pub(super) struct Upstream {
     pub url: String,
     pub asked: Arc<Mutex<Vec<Asked>>>,
     task: tokio::task::JoinHandle<()>,
@@ -111,7 +111,7 @@ impl Drop for Upstream {
 
 impl Upstream {
     /// Answers each request by the script, which is told how many came before.
-    pub async fn start(script: impl Fn(&Asked, usize) -> Answer + Send + Sync + 'static) -> Upstream {
+    pub(super) async fn start(script: impl Fn(&Asked, usize) -> Answer + Send + Sync + 'static) -> Upstream {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
         let url = format!("http://{}", listener.local_addr().expect("address"));
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -127,7 +127,7 @@ impl Upstream {
         Upstream { url, asked, task }
     }
 
-    pub fn paths(&self) -> Vec<String> {
+    pub(super) fn paths(&self) -> Vec<String> {
         let asked = self.asked.lock().expect("log");
         asked.iter().map(|asked| asked.path.clone()).collect()
     }

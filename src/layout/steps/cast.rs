@@ -39,7 +39,7 @@ const CASTS: &[(ColumnKind, ColumnKind)] = {
 };
 
 /// Whether stored values of one kind can be kept as another.
-pub fn casts(from: ColumnKind, to: ColumnKind) -> bool {
+pub(super) fn casts(from: ColumnKind, to: ColumnKind) -> bool {
     from == to || CASTS.contains(&(from, to))
 }
 

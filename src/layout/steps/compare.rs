@@ -29,7 +29,7 @@ pub(super) struct Pair<'a> {
 }
 
 impl<'a> Comparison<'a> {
-    pub fn new(stored: &'a Layout, new: &'a Layout) -> Comparison<'a> {
+    pub(super) fn new(stored: &'a Layout, new: &'a Layout) -> Comparison<'a> {
         let named = |name: &str| stored.entities.iter().position(|old| old.table.name == name);
         let pair = |tables: &EntityTables| {
             // A name in its plain form is that of a table from before names that databases keep were spelled otherwise.
@@ -45,7 +45,7 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    pub fn run(mut self) -> Steps {
+    pub(super) fn run(mut self) -> Steps {
         for (entity, (tables, pair)) in (0..)
             .map(EntityId)
             .zip(self.new.entities.iter().zip(self.pairs.clone()))
@@ -66,12 +66,12 @@ impl<'a> Comparison<'a> {
     }
 
     /// The name that a type of the new layout had before.
-    pub fn former(&self, name: &str) -> Option<String> {
+    pub(super) fn former(&self, name: &str) -> Option<String> {
         let found = self.new.entities.iter().find(|tables| tables.name == name)?;
         found.was.clone()
     }
 
-    pub fn tell(
+    pub(super) fn tell(
         &mut self,
         change: Change,
         entity: &str,

@@ -17,7 +17,7 @@ pub(super) struct Columns {
 impl Columns {
     /// Columns of the same name are the same, then those that had the name before. A field with several columns keeps all
     /// of them or none.
-    pub fn pair(pair: &Pair<'_>) -> Columns {
+    pub(super) fn pair(pair: &Pair<'_>) -> Columns {
         let (old, new) = (&pair.old.table.columns, &pair.new.table.columns);
         let at = |name: &str| old.iter().position(|column| column.name == name);
         let mut from: Vec<Option<usize>> = new.iter().map(|column| at(&column.name)).collect();
@@ -43,7 +43,7 @@ impl Columns {
         Columns { from }
     }
 
-    pub fn of(&self, at: usize) -> Option<usize> {
+    pub(super) fn of(&self, at: usize) -> Option<usize> {
         self.from.get(at).copied().flatten()
     }
 }

@@ -13,7 +13,6 @@ use std::collections::BTreeSet;
 use super::{EntityTables, Layout};
 use crate::catalog::EntityId;
 
-pub use cast::casts;
 use compare::Comparison;
 
 /// Everything that lies between two layouts.

@@ -1,5 +1,5 @@
 //! The processes that share one database: what they tell each other. Knows no rows of a definition.
 
-pub mod attendance;
-pub mod follow;
-pub mod place;
+pub(super) mod attendance;
+pub(super) mod follow;
+pub(super) mod place;

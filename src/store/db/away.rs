@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(500);
 
 #[derive(Default)]
-pub struct Away {
+pub(crate) struct Away {
     since: Mutex<Option<Since>>,
     /// A try has ended.
     tried: Notify,
@@ -33,7 +33,7 @@ struct Since {
 
 /// What the last try met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
+pub(crate) enum Why {
     /// Nobody, or somebody who hung up.
     Gone,
     /// A server that has as many connections as it takes.
@@ -51,7 +51,7 @@ enum Turn {
 
 impl Away {
     /// Whether a session should try to connect now; if not, why it could only fail.
-    pub async fn may_try(&self) -> Result<(), Why> {
+    pub(crate) async fn may_try(&self) -> Result<(), Why> {
         let mut tried = std::pin::pin!(self.tried.notified());
         // Before the look, so that no end of a try falls between.
         tried.as_mut().enable();
@@ -87,7 +87,7 @@ impl Away {
     }
 
     /// It could not be reached. Gives whether it is still worth waiting for.
-    pub fn missed(&self, why: Why) -> bool {
+    pub(crate) fn missed(&self, why: Why) -> bool {
         self.missed_at(Instant::now(), why)
     }
 
@@ -104,7 +104,7 @@ impl Away {
     }
 
     /// It was reached.
-    pub fn reached(&self) {
+    pub(crate) fn reached(&self) {
         *self.since() = None;
         self.tried.notify_waiters();
     }

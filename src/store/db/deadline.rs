@@ -7,15 +7,15 @@ use std::{
 
 /// Where deadlines are counted from.
 #[derive(Clone, Copy)]
-pub struct Clock(Instant);
+pub(crate) struct Clock(Instant);
 
 impl Clock {
-    pub fn begin() -> Clock {
+    pub(crate) fn begin() -> Clock {
         Clock(Instant::now())
     }
 
     /// So long from now.
-    pub fn after(self, limit: Duration) -> u64 {
+    pub(crate) fn after(self, limit: Duration) -> u64 {
         self.micros() + u64::try_from(limit.as_micros()).unwrap_or(u64::MAX / 2)
     }
 
@@ -26,10 +26,10 @@ impl Clock {
 
 /// When the statement under way has to end; 0: nothing is under way.
 #[derive(Default)]
-pub struct Deadline(pub AtomicU64);
+pub(crate) struct Deadline(pub AtomicU64);
 
 impl Deadline {
-    pub fn is_over(&self, clock: Clock) -> bool {
+    pub(crate) fn is_over(&self, clock: Clock) -> bool {
         let at = self.0.load(Ordering::Relaxed);
         at != 0 && clock.micros() >= at
     }

@@ -14,14 +14,14 @@ use super::{
 
 /// Whether rows of parameters carry their place, from 0, as the first column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Numbered {
+pub(crate) enum Numbered {
     Yes,
     No,
 }
 
 /// Where a list of rows stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RowsOf {
+pub(crate) enum RowsOf {
     /// In the answer itself.
     Answer,
     /// In a row, or in one below.
@@ -33,7 +33,7 @@ pub enum RowsOf {
 pub(crate) const CHAIN_MAX: usize = 100;
 
 /// One database's way of writing what the store needs. Small on purpose, and without any business logic.
-pub trait Dialect: Send + Sync + 'static {
+pub(crate) trait Dialect: Send + Sync + 'static {
     /// Parameters for this database, none yet.
     fn params(&self) -> Params;
     /// The most parameters that one statement may have.
@@ -234,7 +234,7 @@ pub trait Dialect: Send + Sync + 'static {
 }
 
 /// The scalar whose wire form a column's values have.
-pub fn scalar_of(kind: ColumnKind) -> Scalar {
+pub(crate) fn scalar_of(kind: ColumnKind) -> Scalar {
     match kind {
         ColumnKind::Scalar(scalar) => scalar,
         ColumnKind::Enum => Scalar::String,
@@ -243,7 +243,7 @@ pub fn scalar_of(kind: ColumnKind) -> Scalar {
 }
 
 /// A `LIKE` pattern whose escapes are whole: a backslash at its end stands for itself.
-pub fn closed_pattern(like: &str) -> String {
+pub(crate) fn closed_pattern(like: &str) -> String {
     let escapes = like.bytes().rev().take_while(|byte| *byte == b'\\').count();
     match escapes % 2 {
         0 => like.to_owned(),
@@ -253,4 +253,4 @@ pub fn closed_pattern(like: &str) -> String {
 
 /// Stands between the parts of an index's name. Nothing that a definition names has it, so no two indexes have one name,
 /// nor an index and a table.
-pub const BETWEEN: &str = "$";
+pub(crate) const BETWEEN: &str = "$";

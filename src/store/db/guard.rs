@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 use super::away::Away;
 
 /// Asks each connection where it leads before it is used.
-pub trait ConnectionGuard: Send + Sync {
+pub(crate) trait ConnectionGuard: Send + Sync {
     /// Lets a new connection in; gives the generation that it belongs to.
     fn admit<'c>(&'c self, connection: &'c mut PgConnection) -> BoxFuture<'c, Result<u64, sqlx::Error>>;
 
@@ -23,4 +23,4 @@ pub trait ConnectionGuard: Send + Sync {
 }
 
 /// The guard of all connections of a process.
-pub type Guarded = Arc<dyn ConnectionGuard>;
+pub(crate) type Guarded = Arc<dyn ConnectionGuard>;

@@ -11,7 +11,7 @@ use crate::store::error::Beyond;
 
 /// What one answer may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bounds {
+pub(crate) struct Bounds {
     /// Rows of one list. All lists together may have [`TIMES`] as many: some of them may be made for rows that are cut off then.
     pub rows: u64,
     /// Bytes of the whole.
@@ -23,7 +23,7 @@ const TIMES: u64 = 4;
 
 impl Bounds {
     /// None.
-    pub const ENDLESS: Bounds = Bounds {
+    pub(crate) const ENDLESS: Bounds = Bounds {
         rows: u64::MAX,
         bytes: u64::MAX,
     };
@@ -31,7 +31,7 @@ impl Bounds {
 
 /// What a SQLite reader's statement has made so far.
 #[derive(Debug)]
-pub struct Made {
+pub(crate) struct Made {
     bounds: Mutex<Bounds>,
     rows: AtomicU64,
     /// Of lists that belong to no row.
@@ -58,7 +58,7 @@ impl Default for Made {
 
 impl Made {
     /// A statement begins.
-    pub fn begin(&self, bounds: Bounds) {
+    pub(crate) fn begin(&self, bounds: Bounds) {
         *lock(&self.bounds) = bounds;
         *lock(&self.beyond) = None;
         self.rows.store(0, Ordering::Relaxed);
@@ -66,12 +66,12 @@ impl Made {
         drop(self.lists());
     }
 
-    pub fn bounds(&self) -> Bounds {
+    pub(crate) fn bounds(&self) -> Bounds {
         *lock(&self.bounds)
     }
 
     /// One row more, of a list that has so many rows and bytes now; whether that is not too much.
-    pub fn row(&self, bounds: Bounds, rows: u64, bytes: u64) -> bool {
+    pub(crate) fn row(&self, bounds: Bounds, rows: u64, bytes: u64) -> bool {
         let all = self.rows.fetch_add(1, Ordering::Relaxed) + 1;
         let too_many = |found| Beyond::Rows {
             found,
@@ -94,7 +94,7 @@ impl Made {
     }
 
     /// A list that belongs to no row is whole and laid beside the rows; what stands for it there, unless all of them are too much.
-    pub fn lay_beside(&self, bounds: Bounds, list: String) -> Option<String> {
+    pub(crate) fn lay_beside(&self, bounds: Bounds, list: String) -> Option<String> {
         if !self.list(bounds, list.len() as u64) {
             return None;
         }
@@ -104,7 +104,7 @@ impl Made {
     }
 
     /// Takes what was laid beside the rows.
-    pub fn lists(&self) -> Vec<String> {
+    pub(crate) fn lists(&self) -> Vec<String> {
         std::mem::take(&mut *lock(&self.lists))
     }
 
@@ -120,13 +120,13 @@ impl Made {
         false
     }
 
-    pub fn beyond(&self) -> Option<Beyond> {
+    pub(crate) fn beyond(&self) -> Option<Beyond> {
         *lock(&self.beyond)
     }
 }
 
 /// A row's text: as it is, or the list beside the rows for which it stands. None when that is not there.
-pub fn text_of<'t>(text: &'t str, lists: &'t [String]) -> Option<&'t str> {
+pub(crate) fn text_of<'t>(text: &'t str, lists: &'t [String]) -> Option<&'t str> {
     match text.strip_prefix(BESIDE) {
         None => Some(text),
         Some(number) => lists.get(number.parse::<usize>().ok()?).map(String::as_str),
@@ -139,11 +139,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Before the number of rows, or of bytes, in a text that PostgreSQL is asked to read as a number when they are too many: a statement
 /// has no other way to end itself.
-pub const ROWS_MARK: &str = "hayloft:rows:";
-pub const BYTES_MARK: &str = "hayloft:bytes:";
+pub(crate) const ROWS_MARK: &str = "hayloft:rows:";
+pub(crate) const BYTES_MARK: &str = "hayloft:bytes:";
 
 /// Reads why PostgreSQL ended a statement.
-pub fn beyond_of(error: &sqlx::Error, bounds: Bounds) -> Option<Beyond> {
+pub(crate) fn beyond_of(error: &sqlx::Error, bounds: Bounds) -> Option<Beyond> {
     if let sqlx::Error::Decode(cause) = error {
         return cause.downcast_ref::<Beyond>().copied();
     }

@@ -1,16 +1,16 @@
 //! The two databases behind one face: pools, transactions, rows, parameters, dialects, retries. Knows sqlx; no table of ours.
 
-pub mod away;
-pub mod deadline;
-pub mod dialect;
-pub mod failpoint;
-pub mod guard;
-pub mod made;
-pub mod open_error;
-pub mod params;
-pub mod pool;
-pub mod postgres;
-pub mod readers;
-pub mod retry;
-pub mod rows;
-pub mod sqlite;
+pub(super) mod away;
+pub(super) mod deadline;
+pub(super) mod dialect;
+pub(crate) mod failpoint;
+pub(super) mod guard;
+pub(super) mod made;
+pub(super) mod open_error;
+pub(super) mod params;
+pub(super) mod pool;
+pub(super) mod postgres;
+pub(super) mod readers;
+pub(super) mod retry;
+pub(super) mod rows;
+pub(super) mod sqlite;

@@ -13,7 +13,7 @@ pub(crate) fn unreachable(place: &str) -> StoreError {
 }
 
 /// What the server or the way to it said, in words and without the password.
-pub fn cannot_connect(place: &str, error: sqlx::Error) -> StoreError {
+pub(crate) fn cannot_connect(place: &str, error: sqlx::Error) -> StoreError {
     let cause = error.as_database_error();
     let code = cause.and_then(|cause| cause.code());
     let plain = cause.is_some_and(|cause| cause.message().contains("no encryption"));
@@ -53,7 +53,7 @@ fn is_secrecy(error: &sqlx::Error) -> bool {
 }
 
 /// What a database said at opening, in words.
-pub fn cannot_open(place: &str, error: sqlx::Error) -> StoreError {
+pub(crate) fn cannot_open(place: &str, error: sqlx::Error) -> StoreError {
     let code = error
         .as_database_error()
         .and_then(|error| error.code())
@@ -72,7 +72,7 @@ pub fn cannot_open(place: &str, error: sqlx::Error) -> StoreError {
 }
 
 /// The same of what makes the system tables.
-pub fn cannot_migrate(place: &str, error: DbErr) -> StoreError {
+pub(crate) fn cannot_migrate(place: &str, error: DbErr) -> StoreError {
     match error {
         DbErr::Conn(RuntimeErr::SqlxError(error))
         | DbErr::Exec(RuntimeErr::SqlxError(error))

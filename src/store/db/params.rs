@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The parameters of one statement, in the order of their numbers. Made by a dialect for its database.
-pub enum Params {
+pub(crate) enum Params {
     Sqlite(SqliteArguments),
     Postgres(PgArguments),
     /// The lines of a copy into a table of PostgreSQL, in place of parameters.
@@ -19,14 +19,17 @@ pub enum Params {
 }
 
 /// A value that either database takes as a parameter.
-pub trait Parameter<'q>: Encode<'q, Sqlite> + Type<Sqlite> + Encode<'q, Postgres> + Type<Postgres> + 'q {}
+pub(crate) trait Parameter<'q>:
+    Encode<'q, Sqlite> + Type<Sqlite> + Encode<'q, Postgres> + Type<Postgres> + 'q
+{
+}
 
 impl<'q, T> Parameter<'q> for T where T: Encode<'q, Sqlite> + Type<Sqlite> + Encode<'q, Postgres> + Type<Postgres> + 'q {}
 
 /// The type in which a value is bound. PostgreSQL keeps prepared statements by their text, types included: so the type
 /// follows from the column, never from the value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     Int,
     Float,
     Bool,
@@ -36,7 +39,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub fn of(column: ColumnKind) -> Kind {
+    pub(crate) fn of(column: ColumnKind) -> Kind {
         match column {
             ColumnKind::Scalar(Scalar::Int | Scalar::BigInt | Scalar::Duration) => Kind::Int,
             ColumnKind::Scalar(Scalar::Float) => Kind::Float,
@@ -49,7 +52,7 @@ impl Kind {
 
 /// A value as it is bound.
 #[derive(Clone, Debug)]
-pub enum Cell<'v> {
+pub(crate) enum Cell<'v> {
     Int(i64),
     Float(f64),
     Bool(bool),
@@ -58,13 +61,13 @@ pub enum Cell<'v> {
 }
 
 /// A value taken for a column of another kind: a fault of this program that must not become another value.
-pub fn unfit(value: &Value, kind: Kind) -> StoreError {
+pub(crate) fn unfit(value: &Value, kind: Kind) -> StoreError {
     StoreError::Refused(format!("the value {value} does not fit its column ({kind:?})"))
 }
 
 impl Params {
     /// Room for `count` parameters.
-    pub fn reserve(mut self, count: usize) -> Params {
+    pub(crate) fn reserve(mut self, count: usize) -> Params {
         match &mut self {
             Params::Sqlite(arguments) => arguments.reserve(count, 0),
             Params::Postgres(arguments) => arguments.reserve(count, 0),
@@ -73,7 +76,7 @@ impl Params {
         self
     }
 
-    pub fn add<'q, T: Parameter<'q>>(&mut self, value: T) -> Result<(), StoreError> {
+    pub(crate) fn add<'q, T: Parameter<'q>>(&mut self, value: T) -> Result<(), StoreError> {
         match self {
             Params::Sqlite(arguments) => arguments.add(value),
             Params::Postgres(arguments) => arguments.add(value),
@@ -83,12 +86,12 @@ impl Params {
     }
 
     /// A value for a column of this kind.
-    pub fn value(&mut self, value: &Value, kind: Kind) -> Result<(), StoreError> {
+    pub(crate) fn value(&mut self, value: &Value, kind: Kind) -> Result<(), StoreError> {
         self.cell(Cell::of(value, kind)?)
     }
 
     /// A value as it is bound.
-    pub fn cell(&mut self, cell: Cell<'_>) -> Result<(), StoreError> {
+    pub(crate) fn cell(&mut self, cell: Cell<'_>) -> Result<(), StoreError> {
         match cell {
             Cell::Int(value) => self.add(value),
             Cell::Float(value) => self.add(value),
@@ -102,7 +105,7 @@ impl Params {
     }
 
     /// A text, copied once: a `String` would be copied twice on its way to SQLite, as sqlx puts it behind an `Arc`.
-    pub fn text(&mut self, text: &str) -> Result<(), StoreError> {
+    pub(crate) fn text(&mut self, text: &str) -> Result<(), StoreError> {
         match self {
             Params::Sqlite(arguments) => arguments.add(Arc::<str>::from(text)),
             Params::Postgres(arguments) => arguments.add(text),
@@ -112,7 +115,7 @@ impl Params {
     }
 
     /// A statement of our own text with these parameters.
-    pub fn query(self, sql: impl Into<Arc<str>>) -> Command {
+    pub(crate) fn query(self, sql: impl Into<Arc<str>>) -> Command {
         Command {
             sql: sql.into(),
             params: self,
@@ -122,19 +125,19 @@ impl Params {
 
 /// A statement with its parameters, ready to run. Its text comes from the catalog and our own literals, which is why the
 /// drivers may trust it; values are only ever bound.
-pub struct Command {
+pub(crate) struct Command {
     pub sql: Arc<str>,
     pub params: Params,
 }
 
 /// Parameters were made for the other database: a fault of this program, never of a person.
-pub fn mixed() -> sqlx::Error {
+pub(crate) fn mixed() -> sqlx::Error {
     sqlx::Error::Configuration("parameters of another database".into())
 }
 
 impl<'v> Cell<'v> {
     /// A value for a column of this kind.
-    pub fn of(value: &'v Value, kind: Kind) -> Result<Cell<'v>, StoreError> {
+    pub(crate) fn of(value: &'v Value, kind: Kind) -> Result<Cell<'v>, StoreError> {
         match (kind, value) {
             (kind, Value::Null) => Ok(Cell::Null(kind)),
             (Kind::Int, Value::Int(value)) => Ok(Cell::Int(*value)),

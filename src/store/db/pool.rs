@@ -12,26 +12,26 @@ use super::params::{self, Command, Params};
 
 /// Connections to one database.
 #[derive(Clone)]
-pub enum Pool {
+pub(crate) enum Pool {
     Sqlite(SqlitePool),
     Postgres(PgPool),
 }
 
 /// A transaction; rolled back when dropped.
-pub enum Tx {
+pub(crate) enum Tx {
     Sqlite(Transaction<'static, Sqlite>),
     Postgres(Transaction<'static, Postgres>),
 }
 
 /// A row of a result.
-pub enum Line {
+pub(crate) enum Line {
     Sqlite(SqliteRow),
     Postgres(PgRow),
 }
 
 impl Pool {
     /// Runs a statement; the number of rows that it changed.
-    pub async fn execute(&self, command: Command) -> Result<u64, sqlx::Error> {
+    pub(crate) async fn execute(&self, command: Command) -> Result<u64, sqlx::Error> {
         let Command { sql, params } = command;
         let sql = AssertSqlSafe(sql);
         match (self, params) {
@@ -48,7 +48,7 @@ impl Pool {
     }
 
     /// Runs a statement and gives all its rows.
-    pub async fn fetch_all(&self, command: Command) -> Result<Vec<Line>, sqlx::Error> {
+    pub(crate) async fn fetch_all(&self, command: Command) -> Result<Vec<Line>, sqlx::Error> {
         let Command { sql, params } = command;
         let sql = AssertSqlSafe(sql);
         match (self, params) {
@@ -65,7 +65,7 @@ impl Pool {
     }
 
     /// Begins a transaction that may write at once.
-    pub async fn begin(&self) -> Result<Tx, sqlx::Error> {
+    pub(crate) async fn begin(&self) -> Result<Tx, sqlx::Error> {
         match self {
             // Deferred, the lock would be asked for in the middle, where the answer "busy" loses the work done so far.
             Pool::Sqlite(pool) => begin_immediate(pool).await.map(Tx::Sqlite),
@@ -74,7 +74,7 @@ impl Pool {
     }
 
     /// The same by statements of the dialect's own, all sent at once.
-    pub async fn begin_with(&self, sql: &'static str) -> Result<Tx, sqlx::Error> {
+    pub(crate) async fn begin_with(&self, sql: &'static str) -> Result<Tx, sqlx::Error> {
         match self {
             Pool::Sqlite(pool) => pool.begin_with(sql).await.map(Tx::Sqlite),
             Pool::Postgres(pool) => pool.begin_with(sql).await.map(Tx::Postgres),
@@ -82,14 +82,14 @@ impl Pool {
     }
 
     /// The same connections for SeaORM, whose migrations make the system tables.
-    pub fn connection(&self) -> DatabaseConnection {
+    pub(crate) fn connection(&self) -> DatabaseConnection {
         match self {
             Pool::Sqlite(pool) => SqlxSqliteConnector::from_sqlx_sqlite_pool(pool.clone()),
             Pool::Postgres(pool) => SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone()),
         }
     }
 
-    pub async fn close(&self) {
+    pub(crate) async fn close(&self) {
         match self {
             Pool::Sqlite(pool) => pool.close().await,
             Pool::Postgres(pool) => pool.close().await,
@@ -112,7 +112,7 @@ async fn begin_immediate(pool: &SqlitePool) -> Result<Transaction<'static, Sqlit
 
 impl Tx {
     /// Runs a statement; the number of rows that it changed.
-    pub async fn execute(&mut self, command: Command) -> Result<u64, sqlx::Error> {
+    pub(crate) async fn execute(&mut self, command: Command) -> Result<u64, sqlx::Error> {
         let Command { sql, params } = command;
         let sql = AssertSqlSafe(sql);
         match (self, params) {
@@ -134,7 +134,7 @@ impl Tx {
     }
 
     /// Runs a statement and gives all its rows.
-    pub async fn fetch_all(&mut self, command: Command) -> Result<Vec<Line>, sqlx::Error> {
+    pub(crate) async fn fetch_all(&mut self, command: Command) -> Result<Vec<Line>, sqlx::Error> {
         let Command { sql, params } = command;
         let sql = AssertSqlSafe(sql);
         match (self, params) {
@@ -151,14 +151,14 @@ impl Tx {
     }
 
     /// Forgets the prepared statements of the connection: the types that they were prepared for are others now.
-    pub async fn forget_statements(&mut self) -> Result<(), sqlx::Error> {
+    pub(crate) async fn forget_statements(&mut self) -> Result<(), sqlx::Error> {
         match self {
             Tx::Sqlite(tx) => tx.clear_cached_statements().await,
             Tx::Postgres(tx) => tx.clear_cached_statements().await,
         }
     }
 
-    pub async fn commit(self) -> Result<(), sqlx::Error> {
+    pub(crate) async fn commit(self) -> Result<(), sqlx::Error> {
         match self {
             Tx::Sqlite(tx) => tx.commit().await,
             Tx::Postgres(tx) => tx.commit().await,
@@ -168,7 +168,7 @@ impl Tx {
 
 /// A unique value that another row has.
 #[derive(Clone, Debug)]
-pub enum Taken {
+pub(crate) enum Taken {
     /// As SQLite says it: `table.column` of each.
     Columns(Vec<String>),
     /// As PostgreSQL says it: the name of the index.
@@ -177,7 +177,7 @@ pub enum Taken {
 
 impl Taken {
     /// Reads it from the error of a statement; `None` for any other error.
-    pub fn of(error: &sqlx::Error) -> Option<Taken> {
+    pub(crate) fn of(error: &sqlx::Error) -> Option<Taken> {
         let cause = error.as_database_error().filter(|cause| cause.is_unique_violation())?;
         Some(match cause.constraint() {
             Some(index) => Taken::Index(index.to_owned()),
@@ -187,7 +187,7 @@ impl Taken {
 }
 
 /// A type that a column of either database can be read as.
-pub trait Cell<'r>:
+pub(crate) trait Cell<'r>:
     sqlx::Decode<'r, Sqlite> + sqlx::Type<Sqlite> + sqlx::Decode<'r, Postgres> + sqlx::Type<Postgres>
 {
 }
@@ -198,7 +198,7 @@ impl<'r, T> Cell<'r> for T where
 }
 
 /// Reads a column of a row.
-pub fn get<'r, T: Cell<'r>>(line: &'r Line, at: usize) -> Result<T, StoreError> {
+pub(crate) fn get<'r, T: Cell<'r>>(line: &'r Line, at: usize) -> Result<T, StoreError> {
     match line {
         Line::Sqlite(row) => sqlx::Row::try_get(row, at),
         Line::Postgres(row) => sqlx::Row::try_get(row, at),

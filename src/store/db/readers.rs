@@ -53,7 +53,7 @@ enum Link {
 
 /// Where readers connect to.
 #[derive(Clone)]
-pub enum Source {
+pub(crate) enum Source {
     Sqlite(PathBuf),
     Postgres(Box<PgConnectOptions>, Guarded),
 }
@@ -71,7 +71,7 @@ impl Source {
 }
 
 /// All readers of a store.
-pub struct Readers {
+pub(crate) struct Readers {
     source: Source,
     clock: Clock,
     limit: Duration,
@@ -93,7 +93,7 @@ pub struct Readers {
 
 /// A reader taken for one statement. Given back when dropped; if its statement was abandoned (a client that went away),
 /// only once that has ended.
-pub struct Taken {
+pub(crate) struct Taken {
     readers: Arc<Readers>,
     reader: Option<Reader>,
     permit: Option<OwnedSemaphorePermit>,
@@ -102,7 +102,7 @@ pub struct Taken {
 }
 
 impl Readers {
-    pub fn new(source: &Source, plans: Plans, limit: Duration, count: usize) -> Readers {
+    pub(crate) fn new(source: &Source, plans: Plans, limit: Duration, count: usize) -> Readers {
         let clock = Clock::begin();
         let free: Vec<Reader> = (0..count).map(|_| Reader::new(source, clock, limit, plans)).collect();
         let deadlines = free.iter().map(|reader| Arc::clone(&reader.deadline));
@@ -124,12 +124,12 @@ impl Readers {
     }
 
     /// How many statements run at once.
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.count
     }
 
     /// How long one statement may take.
-    pub fn limit(&self) -> Duration {
+    pub(crate) fn limit(&self) -> Duration {
         self.limit
     }
 
@@ -142,26 +142,26 @@ impl Readers {
     }
 
     /// Whether a reader's connection can be lent ([`Taken::lend`]): SQLite's.
-    pub fn lends(&self) -> bool {
+    pub(crate) fn lends(&self) -> bool {
         matches!(self.source, Source::Sqlite(_))
     }
 
     /// What one statement may make from now on.
-    pub fn bound(&self, bounds: Bounds) {
+    pub(crate) fn bound(&self, bounds: Bounds) {
         *self.bounds.lock().unwrap_or_else(PoisonError::into_inner) = bounds;
     }
 
-    pub fn bounds(&self) -> Bounds {
+    pub(crate) fn bounds(&self) -> Bounds {
         *self.bounds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A reader apart from these, for what may take longer; to be closed by whoever asked for it.
-    pub fn apart(&self, limit: Duration) -> Arc<Readers> {
+    pub(crate) fn apart(&self, limit: Duration) -> Arc<Readers> {
         Arc::new(Readers::new(&self.source, Plans::ByValue, limit, 1))
     }
 
     /// Waits for a free reader and sets its deadline; the wait counts.
-    pub async fn take(self: &Arc<Self>) -> Result<Taken, StoreError> {
+    pub(crate) async fn take(self: &Arc<Self>) -> Result<Taken, StoreError> {
         let wait = tokio::time::timeout(self.limit, Arc::clone(&self.permits).acquire_owned());
         let permit = wait.await.map_err(|_| StoreError::Waited(self.limit))?;
         let permit = permit.map_err(|error| StoreError::Database(Box::new(error)))?;
@@ -198,7 +198,7 @@ impl Readers {
     }
 
     /// Closes the readers, those under way as soon as their statement is interrupted.
-    pub async fn close(&self) {
+    pub(crate) async fn close(&self) {
         // Nobody waits for these answers any more; a statement under way ends within some thousand steps.
         for deadline in &*self.deadlines.lock().unwrap_or_else(PoisonError::into_inner) {
             deadline.0.store(LONG_AGO, Ordering::Relaxed);
@@ -220,13 +220,13 @@ impl Readers {
 
 impl Taken {
     /// Runs the statement and gives all its rows.
-    pub async fn fetch(mut self, command: Command) -> Result<Vec<Line>, StoreError> {
+    pub(crate) async fn fetch(mut self, command: Command) -> Result<Vec<Line>, StoreError> {
         let rows = self.run(command).await?;
         rows.map_err(|error| self.error(error))
     }
 
     /// The same with the database's own error, for who can say more about it.
-    pub async fn run(&mut self, command: Command) -> Result<Result<Vec<Line>, sqlx::Error>, StoreError> {
+    pub(crate) async fn run(&mut self, command: Command) -> Result<Result<Vec<Line>, sqlx::Error>, StoreError> {
         let Some(reader) = &mut self.reader else {
             return Err(StoreError::Refused("the store is closed".to_owned()));
         };
@@ -248,7 +248,7 @@ impl Taken {
 
     /// Lends a SQLite reader's connection to work that runs statements there one after the other, on a thread that may block. It has to
     /// begin each by [`Lent::begin`], and none after the time of one statement.
-    pub async fn lend<T: Send + 'static>(
+    pub(crate) async fn lend<T: Send + 'static>(
         mut self,
         work: impl FnOnce(&mut LockedSqliteHandle<'_>, Lent) -> T + Send + 'static,
     ) -> Result<T, StoreError> {
@@ -286,7 +286,7 @@ impl Taken {
     }
 
     /// The lists that the last statement laid beside its rows.
-    pub fn lists(&self) -> Vec<String> {
+    pub(crate) fn lists(&self) -> Vec<String> {
         self.reader.as_ref().map_or_else(Vec::new, |reader| reader.made.lists())
     }
 
@@ -296,7 +296,7 @@ impl Taken {
     }
 
     /// Names an error: what the deadline interrupted is a timeout.
-    pub fn error(&self, error: sqlx::Error) -> StoreError {
+    pub(crate) fn error(&self, error: sqlx::Error) -> StoreError {
         // A list that a statement ends with when its time is over is not whole either.
         let reader = self.reader.as_ref().filter(|_| !self.is_over());
         let beyond = reader.and_then(|reader| reader.made.beyond());
@@ -318,7 +318,7 @@ impl Taken {
 }
 
 /// By what the statements on a lent connection go.
-pub struct Lent {
+pub(crate) struct Lent {
     clock: Clock,
     limit: Duration,
     bounds: Bounds,
@@ -330,7 +330,7 @@ pub struct Lent {
 
 impl Lent {
     /// A statement begins, with all the time and the bounds that one may have; not so when the reader was told to end.
-    pub fn begin(&mut self) -> bool {
+    pub(crate) fn begin(&mut self) -> bool {
         let until = self.clock.after(self.limit);
         let order = Ordering::Relaxed;
         let exchanged = self.deadline.0.compare_exchange(self.until, until, order, order);
@@ -341,12 +341,12 @@ impl Lent {
     }
 
     /// The lists that the last statement laid beside its rows.
-    pub fn lists(&self) -> Vec<String> {
+    pub(crate) fn lists(&self) -> Vec<String> {
         self.made.lists()
     }
 
     /// Why the statement that has just failed was ended, if it was for its time or its bounds.
-    pub fn ended_by(&self) -> Option<StoreError> {
+    pub(crate) fn ended_by(&self) -> Option<StoreError> {
         match self.deadline.is_over(self.clock) {
             true => Some(StoreError::Timeout(self.limit)),
             false => self.made.beyond().map(StoreError::Beyond),

@@ -10,16 +10,16 @@ use std::time::Duration;
 use crate::store::types::LEASE;
 
 /// Runs of one transaction. Who loses goes last, so each run has a better chance.
-pub const TRIES: u32 = 24;
+pub(crate) const TRIES: u32 = 24;
 /// The longest pause before the second run; it doubles with each up to the last one.
 const PAUSE: Duration = Duration::from_millis(5);
 const PAUSE_MAX: Duration = Duration::from_millis(500);
 
 /// How long a database that cannot be reached is waited for: then whatever this process has claimed may be another's.
-pub const AWAY_MAX: Duration = LEASE;
+pub(crate) const AWAY_MAX: Duration = LEASE;
 
 /// Waits for a part of a moment, chosen anew by everybody: those that met should not meet again.
-pub async fn pause(tries: u32) {
+pub(crate) async fn pause(tries: u32) {
     let longest = PAUSE.saturating_mul(1 << tries.min(16)).min(PAUSE_MAX);
     tokio::time::sleep(longest.mul_f64(rand::random_range(0.0..1.0))).await;
 }

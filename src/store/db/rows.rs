@@ -14,7 +14,7 @@ use super::{
 /// Collects rows, cell by cell, and binds them as the database takes them fastest: for SQLite each cell is a parameter; for
 /// PostgreSQL each column is one, an array, or the rows are lines of a copy. [`Dialect::rows`] and [`Dialect::add_rows`] write the
 /// text that reads them.
-pub struct Rows<'v> {
+pub(crate) struct Rows<'v> {
     params: Params,
     kinds: Vec<Kind>,
     /// The arrays of PostgreSQL.
@@ -35,7 +35,7 @@ enum Column<'v> {
 
 impl<'v> Rows<'v> {
     /// Rows of such columns, about `count` of them, bound after the parameters that are there already.
-    pub fn new(params: Params, kinds: &[Kind], count: usize) -> Rows<'v> {
+    pub(crate) fn new(params: Params, kinds: &[Kind], count: usize) -> Rows<'v> {
         let (params, columns) = match params {
             Params::Sqlite(_) | Params::Copied(_) => (params.reserve(count * kinds.len()), Vec::new()),
             Params::Postgres(_) => (params, kinds.iter().map(|kind| Column::new(*kind, count)).collect()),
@@ -50,7 +50,7 @@ impl<'v> Rows<'v> {
     }
 
     /// Rows that a table does not have yet, exactly `count` of them, for [`Dialect::add_rows`].
-    pub fn to_add(dialect: &dyn Dialect, kinds: &[Kind], count: usize) -> Rows<'v> {
+    pub(crate) fn to_add(dialect: &dyn Dialect, kinds: &[Kind], count: usize) -> Rows<'v> {
         if !dialect.copies(count) {
             return Rows::new(dialect.params(), kinds, count);
         }
@@ -64,7 +64,7 @@ impl<'v> Rows<'v> {
     }
 
     /// The next cell.
-    pub fn value(&mut self, value: &'v Value) -> Result<(), StoreError> {
+    pub(crate) fn value(&mut self, value: &'v Value) -> Result<(), StoreError> {
         let at = self.next();
         let kind = self.kinds.get(at).copied().unwrap_or(Kind::Text);
         if let Some(lines) = &mut self.lines {
@@ -78,7 +78,7 @@ impl<'v> Rows<'v> {
     }
 
     /// The next cell, a number.
-    pub fn int(&mut self, value: impl Into<Option<i64>>) -> Result<(), StoreError> {
+    pub(crate) fn int(&mut self, value: impl Into<Option<i64>>) -> Result<(), StoreError> {
         let (at, value) = (self.next(), value.into());
         match (&mut self.lines, value) {
             (Some(lines), Some(value)) => {
@@ -100,7 +100,7 @@ impl<'v> Rows<'v> {
     }
 
     /// The next cell, a text.
-    pub fn text(&mut self, value: impl Into<Option<&'v str>>) -> Result<(), StoreError> {
+    pub(crate) fn text(&mut self, value: impl Into<Option<&'v str>>) -> Result<(), StoreError> {
         let (at, value) = (self.next(), value.into());
         match (&mut self.lines, value) {
             (Some(lines), Some(value)) => {
@@ -131,7 +131,7 @@ impl<'v> Rows<'v> {
     }
 
     /// The parameters, to which more can be added but to those of [`Rows::to_add`].
-    pub fn bind(self) -> Result<Params, StoreError> {
+    pub(crate) fn bind(self) -> Result<Params, StoreError> {
         if let Some(lines) = self.lines {
             return Ok(Params::Copied(lines.into_bytes()));
         }

@@ -10,18 +10,18 @@ use crate::{
 };
 
 /// The column of an item. It has no type: items are compared as `json_each` gives them.
-pub const VALUE: &str = "value";
+pub(crate) const VALUE: &str = "value";
 
 /// What the triggers of a list do things after.
 const EVENTS: [&str; 3] = ["insert", "update", "delete"];
 
 /// The table of the items of a list.
-pub fn table_name(table: &str, column: &str) -> String {
+pub(crate) fn table_name(table: &str, column: &str) -> String {
     [table, column, "items"].join(BETWEEN)
 }
 
 /// Makes the table of a list, and what keeps it, and fills it from the rows that are there.
-pub fn make(dialect: &dyn Dialect, table: &str, column: &str) -> Vec<String> {
+pub(crate) fn make(dialect: &dyn Dialect, table: &str, column: &str) -> Vec<String> {
     let items = table_name(table, column);
     let trigger = |event: &str| dialect.quote(&[&items, event].join(BETWEEN));
     let (row, value) = (dialect.quote(ROW_COLUMN), dialect.quote(VALUE));
@@ -49,7 +49,7 @@ pub fn make(dialect: &dyn Dialect, table: &str, column: &str) -> Vec<String> {
 }
 
 /// Drops the same.
-pub fn drop(dialect: &dyn Dialect, table: &str, column: &str) -> Vec<String> {
+pub(crate) fn drop(dialect: &dyn Dialect, table: &str, column: &str) -> Vec<String> {
     let items = table_name(table, column);
     let triggers = EVENTS.map(|event| dialect.quote(&[&items, event].join(BETWEEN)));
     let mut statements = triggers

@@ -1,4 +1,4 @@
 //! The statements that make the tables of a layout. Knows DDL; no rows, no connection.
 
-pub mod items;
-pub mod tables;
+pub(super) mod items;
+pub(super) mod tables;

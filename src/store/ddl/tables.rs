@@ -14,7 +14,7 @@ use super::items;
 
 /// An index that a layout needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IndexPlan {
+pub(crate) struct IndexPlan {
     pub name: String,
     /// Its name in older databases, where another index could have the same.
     pub former: String,
@@ -27,7 +27,7 @@ pub struct IndexPlan {
 }
 
 /// The indexes of one entity's tables.
-pub fn indexes(dialect: &dyn Dialect, tables: &EntityTables) -> Vec<IndexPlan> {
+pub(crate) fn indexes(dialect: &dyn Dialect, tables: &EntityTables) -> Vec<IndexPlan> {
     let name = &tables.table.name;
     let names = |set: &[usize]| -> Vec<String> {
         set.iter()
@@ -57,7 +57,7 @@ pub fn indexes(dialect: &dyn Dialect, tables: &EntityTables) -> Vec<IndexPlan> {
 }
 
 /// The index that keeps a set of columns unique.
-pub fn unique(dialect: &dyn Dialect, table: &layout::Table, set: &[usize]) -> IndexPlan {
+pub(crate) fn unique(dialect: &dyn Dialect, table: &layout::Table, set: &[usize]) -> IndexPlan {
     let columns = set.iter().filter_map(|at| table.columns.get(*at));
     let columns = columns.map(|column| column.name.clone()).collect();
     index(dialect, &table.name, "unique", columns)
@@ -94,7 +94,7 @@ fn define(dialect: &dyn Dialect, column: &Column) -> ColumnDef {
 }
 
 /// Creates an entity's table, under this name.
-pub fn table(dialect: &dyn Dialect, tables: &EntityTables, under: &str) -> String {
+pub(crate) fn table(dialect: &dyn Dialect, tables: &EntityTables, under: &str) -> String {
     let mut row = ColumnDef::new(Alias::new(ROW_COLUMN));
     row.custom(Alias::new(dialect.row_number_type(under)));
     let mut table = Table::create();
@@ -110,7 +110,7 @@ pub fn table(dialect: &dyn Dialect, tables: &EntityTables, under: &str) -> Strin
 }
 
 /// Creates a table of links, under this name. Keyed by owner and position, so that an owner's links lie together in their order.
-pub fn join_table(dialect: &dyn Dialect, join: &JoinTable, under: &str) -> String {
+pub(crate) fn join_table(dialect: &dyn Dialect, join: &JoinTable, under: &str) -> String {
     let mut table = Table::create();
     table.table(name(dialect, under));
     let mut key = Index::create();

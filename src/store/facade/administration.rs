@@ -28,7 +28,7 @@ use crate::{
 impl Store {
     /// Builds the indexes that were too large to be built at opening, beside whoever reads and writes. What fails is tried
     /// again at the next start.
-    pub async fn finish_indexes(&self) -> Result<(), StoreError> {
+    pub(crate) async fn finish_indexes(&self) -> Result<(), StoreError> {
         let waiting = self.context.deferred.waiting();
         for index in index::postponed(&self.context, None).await? {
             if !build::build(&self.context, &index, Turn::IfFree).await? {
@@ -42,36 +42,36 @@ impl Store {
     }
 
     /// What waits for its index to be built, as in `Item.price`. Answers are right without it, and slower.
-    pub async fn waiting_indexes(&self) -> Result<Vec<String>, StoreError> {
+    pub(crate) async fn waiting_indexes(&self) -> Result<Vec<String>, StoreError> {
         let there = index::found(&indexes::there(&self.context).await?)?;
         Ok(index::waiting(self.context.dialect, &self.context.layout, &there))
     }
 
     /// Counts the links of each field that lead nowhere; fields without any are left out. What is not counted within the
     /// time is said to be unknown.
-    pub async fn dangling_links(&self, time: Duration) -> Result<Vec<Dangling>, StoreError> {
+    pub(crate) async fn dangling_links(&self, time: Duration) -> Result<Vec<Dangling>, StoreError> {
         dangling::all(&self.context, time).await
     }
 
     /// Makes the next run read again, in full, what had rejected records; gives how many of these there are.
-    pub async fn forget_rejected(&self, fetch: FetchId) -> Result<u64, StoreError> {
+    pub(crate) async fn forget_rejected(&self, fetch: FetchId) -> Result<u64, StoreError> {
         let catalog = &self.context.catalog;
         let (name, on_field) = (catalog.fetch_name(fetch), catalog.fetch(fetch).each.is_some());
         retry!(replay::forget(&self.context, &name, on_field).await)
     }
 
     /// Rows per entity.
-    pub async fn row_counts(&self) -> Result<Vec<(EntityId, u64)>, StoreError> {
+    pub(crate) async fn row_counts(&self) -> Result<Vec<(EntityId, u64)>, StoreError> {
         counts::row_counts(&self.context).await
     }
 
     /// The newest refused rows of a fetch.
-    pub async fn quarantine(&self, fetch: &str, limit: u32) -> Result<Vec<Refused>, StoreError> {
+    pub(crate) async fn quarantine(&self, fetch: &str, limit: u32) -> Result<Vec<Refused>, StoreError> {
         quarantine::newest(&self.context, fetch, limit).await
     }
 
     /// Copies a database as it is at one moment into a new file; who writes to it goes on. Needs no definition.
-    pub async fn backup(url: &DatabaseUrl, file: &Path) -> Result<Backup, StoreError> {
+    pub(crate) async fn backup(url: &DatabaseUrl, file: &Path) -> Result<Backup, StoreError> {
         match url {
             DatabaseUrl::Sqlite(path) => sqlite_backup::backup(path, file).await,
             DatabaseUrl::Postgres(url) => Err(sqlite_backup::refused(format!(
@@ -83,7 +83,7 @@ impl Store {
     }
 
     /// Puts a backup in the place of a database that nobody serves, in a new epoch of the change log.
-    pub async fn restore(url: &DatabaseUrl, file: &Path, replace: bool) -> Result<Restored, StoreError> {
+    pub(crate) async fn restore(url: &DatabaseUrl, file: &Path, replace: bool) -> Result<Restored, StoreError> {
         match url {
             DatabaseUrl::Sqlite(path) => sqlite_backup::restore(path, file, replace).await,
             DatabaseUrl::Postgres(url) => Err(sqlite_backup::refused(format!(
@@ -96,24 +96,29 @@ impl Store {
     }
 
     /// Why harvests cannot write, in words for everybody; none as long as they can.
-    pub fn cannot_write(&self) -> Option<String> {
+    pub(crate) fn cannot_write(&self) -> Option<String> {
         let is_full = self.context.writable.is_full.load(Ordering::Relaxed);
         is_full.then(|| StoreError::Full.to_string())
     }
 
     /// Deletions that were too many and wait for a decision.
-    pub async fn held_deletions(&self) -> Result<Vec<HeldDeletion>, StoreError> {
+    pub(crate) async fn held_deletions(&self) -> Result<Vec<HeldDeletion>, StoreError> {
         held::open(&self.context).await
     }
 
     /// Decides about the rows that are held of a fetch, and gives how many they are: 0 when none is. Approved rows go with the
     /// next complete run that misses them, too; kept ones stay until the upstream has them again.
-    pub async fn decide_held(&self, fetch: &str, decision: Decision) -> Result<u64, StoreError> {
+    pub(crate) async fn decide_held(&self, fetch: &str, decision: Decision) -> Result<u64, StoreError> {
         retry!(held::decide(&self.context, fetch, decision).await)
     }
 
     /// The rejected records of a filter in their order, at most `limit` of those after the number `after`.
-    pub async fn rejected(&self, filter: &RejectedFilter, after: i64, limit: u32) -> Result<Vec<Rejected>, StoreError> {
+    pub(crate) async fn rejected(
+        &self,
+        filter: &RejectedFilter,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<Rejected>, StoreError> {
         quarantine::list(&self.context, filter, after, limit).await
     }
 }

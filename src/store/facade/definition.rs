@@ -30,14 +30,14 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 
 impl Store {
     /// Whether [`Store::come_into_force`] would accept this layout; changes nothing.
-    pub async fn accepts(&self, layout: &Layout) -> Result<(), StoreError> {
+    pub(crate) async fn accepts(&self, layout: &Layout) -> Result<(), StoreError> {
         apply::accepts(&self.context, layout).await
     }
 
     /// A handle for a newer definition over the same connections, of no use before [`Store::come_into_force`]. It harvests
     /// only after the older one has come to rest: commits through the one are announced on its own bus only, as positions
     /// of types mean something else in each definition.
-    pub fn redefined(&self, catalog: Arc<Valid<Catalog>>, layout: Arc<Layout>) -> Store {
+    pub(crate) fn redefined(&self, catalog: Arc<Valid<Catalog>>, layout: Arc<Layout>) -> Store {
         let older = &self.context;
         let context = Context {
             catalog,
@@ -73,7 +73,7 @@ impl Store {
     ///
     /// A commit whose answer is lost may have happened. So what fails for that is tried until the database says; what was
     /// done already is then not done again.
-    pub async fn come_into_force(&self, committing: Committing<'_>) -> Result<(), StoreError> {
+    pub(crate) async fn come_into_force(&self, committing: Committing<'_>) -> Result<(), StoreError> {
         let committed = AtomicBool::new(false);
         let committing = || {
             committed.store(true, Ordering::Relaxed);
@@ -98,12 +98,12 @@ impl Store {
     }
 
     /// Whether the definition of this handle is in force; asks the database.
-    pub async fn standing(&self) -> Result<Standing, StoreError> {
+    pub(crate) async fn standing(&self) -> Result<Standing, StoreError> {
         in_force::look(&self.context).await
     }
 
     /// Waits until it is known that the definition of this handle is not in force any more.
-    pub async fn replaced(&self) {
+    pub(crate) async fn replaced(&self) {
         self.context.seen.replaced().await;
     }
 }

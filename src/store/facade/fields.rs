@@ -14,12 +14,12 @@ use crate::{
 
 impl Store {
     /// Plans the requests of a run of a field's fetch: those that an earlier run left, and those that `when` asks for.
-    pub async fn plan_parents(&self, run: &Run, fetch: FetchId) -> Result<u64, StoreError> {
+    pub(crate) async fn plan_parents(&self, run: &Run, fetch: FetchId) -> Result<u64, StoreError> {
         retry!(claim::plan(&self.context, run, fetch).await)
     }
 
     /// Takes some of these requests for `owner`, a name that no other process has.
-    pub async fn claim_parents(
+    pub(crate) async fn claim_parents(
         &self,
         run: &Run,
         fetch: FetchId,
@@ -30,32 +30,32 @@ impl Store {
     }
 
     /// Renews the claims of `owner`, who is still at work.
-    pub async fn keep_parents(&self, fetch: &str, owner: &str) -> Result<(), StoreError> {
+    pub(crate) async fn keep_parents(&self, fetch: &str, owner: &str) -> Result<(), StoreError> {
         retry!(field_requests::keep(&self.context, fetch, owner).await)
     }
 
     /// Gives back what `owner` claimed and has not answered.
-    pub async fn let_go_parents(&self, fetch: &str, owner: &str) -> Result<(), StoreError> {
+    pub(crate) async fn let_go_parents(&self, fetch: &str, owner: &str) -> Result<(), StoreError> {
         retry!(field_requests::let_go(&self.context, fetch, owner).await)
     }
 
     /// Whether requests of a run are still to be made, by whichever process.
-    pub async fn left_parents(&self, run: &Run) -> Result<Left, StoreError> {
+    pub(crate) async fn left_parents(&self, run: &Run) -> Result<Left, StoreError> {
         field_requests::left(&self.context, run).await
     }
 
     /// Requests of a field's fetch by state; of one run, or of all.
-    pub async fn parent_counts(&self, fetch: &str, run: Option<i64>) -> Result<FanOutCounts, StoreError> {
+    pub(crate) async fn parent_counts(&self, fetch: &str, run: Option<i64>) -> Result<FanOutCounts, StoreError> {
         field_requests::counts(&self.context, fetch, run).await
     }
 
     /// What is to be told of the answers of a field's fetch that stand.
-    pub async fn answers_told(&self, fetch: &str) -> Result<AnswersTold, StoreError> {
+    pub(crate) async fn answers_told(&self, fetch: &str) -> Result<AnswersTold, StoreError> {
         field_requests::told(&self.context, fetch).await
     }
 
     /// The runs, in whichever process, whose requests this one may help with.
-    pub async fn open_fan_outs(&self) -> Result<Vec<OpenFanOut>, StoreError> {
+    pub(crate) async fn open_fan_outs(&self) -> Result<Vec<OpenFanOut>, StoreError> {
         claim::open(&self.context).await
     }
 }

@@ -16,12 +16,12 @@ use crate::store::{
 
 impl Store {
     /// Waits until another process tells of work that this one may help with; for ever where nobody listens.
-    pub async fn work(&self) {
+    pub(crate) async fn work(&self) {
         self.context.heard.work.notified().await;
     }
 
     /// Announces what other processes commit, until cancelled. A database that only one process writes to has none.
-    pub async fn follow(&self, cancel: &CancellationToken) {
+    pub(crate) async fn follow(&self, cancel: &CancellationToken) {
         let Some(Pool::Postgres(pool)) = &self.context.writer else {
             cancel.cancelled().await;
             return;
@@ -35,32 +35,33 @@ impl Store {
     }
 
     /// The name of this process in the ledger.
-    pub fn name(&self) -> &str {
+    #[cfg(test)]
+    pub(crate) fn name(&self) -> &str {
         &self.context.process
     }
 
     /// A sign of life of this process; tells its place among those that harvest from this database.
-    pub async fn attend(&self, by_hand: bool) -> Result<Attendance, StoreError> {
+    pub(crate) async fn attend(&self, by_hand: bool) -> Result<Attendance, StoreError> {
         retry!(attendance::attend(&self.context, by_hand).await)
     }
 
     /// The live processes that harvest, and the name of this one among them. Empty where only one can.
-    pub async fn processes(&self) -> Result<Vec<ProcessSeen>, StoreError> {
+    pub(crate) async fn processes(&self) -> Result<Vec<ProcessSeen>, StoreError> {
         processes::all(&self.context).await
     }
 
     /// The change log's epoch, its first change that is kept, and its newest.
-    pub async fn log_head(&self) -> Result<LogHead, StoreError> {
+    pub(crate) async fn log_head(&self) -> Result<LogHead, StoreError> {
         change_log::head(&self.context).await
     }
 
     /// How much of the change log is kept from now on.
-    pub fn keep_changes(&self, retention: Retention) {
+    pub(crate) fn keep_changes(&self, retention: Retention) {
         *self.context.retention.lock().unwrap_or_else(PoisonError::into_inner) = retention;
     }
 
     /// The database's own clock.
-    pub async fn now(&self) -> Result<chrono::DateTime<chrono::Utc>, StoreError> {
+    pub(crate) async fn now(&self) -> Result<chrono::DateTime<chrono::Utc>, StoreError> {
         clock::now(&self.context).await
     }
 }

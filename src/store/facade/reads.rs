@@ -22,26 +22,26 @@ use crate::{
 
 impl Store {
     /// Compiles a read to one statement. Pure; fails only beyond a database's own limits.
-    pub fn compile(&self, read: &Read) -> Result<Statement, StoreError> {
+    pub(crate) fn compile(&self, read: &Read) -> Result<Statement, StoreError> {
         self.compiler().compile(read)
     }
 
     /// Runs a compiled read: one statement, one snapshot. `params` are the operands `Operand::Param(n)`.
-    pub async fn read(&self, statement: &Statement, params: &[Value]) -> Result<Answer, StoreError> {
+    pub(crate) async fn read(&self, statement: &Statement, params: &[Value]) -> Result<Answer, StoreError> {
         deferred::ready(&self.context, &statement.types).await;
         run::read(&self.context, statement, params).await
     }
 
     /// Runs a compiled read with the values of each of these, one after the other: each is a statement and a snapshot of its own, as if it
     /// were read alone.
-    pub async fn read_each(&self, statement: &Statement, runs: impl Runs) {
+    pub(crate) async fn read_each(&self, statement: &Statement, runs: impl Runs) {
         deferred::ready(&self.context, &statement.types).await;
         each::read_each(&self.context, statement, runs).await;
     }
 
     /// Compiles a load of rows by key: `by` are the key (or one unique field) of the entity. `None` when it has too many
     /// operands to be joined with others.
-    pub fn compile_keyed(
+    pub(crate) fn compile_keyed(
         &self,
         entity: EntityId,
         by: &[FieldId],
@@ -60,30 +60,35 @@ impl Store {
     }
 
     /// What answers may have from now on, for all handles to these connections. What is compiled before keeps to what was said then.
-    pub fn bound_answers(&self, bounds: Bounds) {
+    pub(crate) fn bound_answers(&self, bounds: Bounds) {
         self.context.readers.bound(bounds);
         self.context.lookups.bound(bounds);
     }
 
     /// Loads many rows by key in one statement. `params` are the operands `Operand::Param(n)` of what is selected, the same for
     /// all keys.
-    pub async fn load(&self, statement: &KeyedStatement, params: &[Value], keys: &[Key]) -> Result<Loaded, StoreError> {
+    pub(crate) async fn load(
+        &self,
+        statement: &KeyedStatement,
+        params: &[Value],
+        keys: &[Key],
+    ) -> Result<Loaded, StoreError> {
         deferred::ready(&self.context, &statement.types).await;
         run::load(&self.context, statement, params, keys).await
     }
 
     /// The database's own plan for a statement.
-    pub async fn explain(&self, statement: &Statement, params: &[Value]) -> Result<Explanation, StoreError> {
+    pub(crate) async fn explain(&self, statement: &Statement, params: &[Value]) -> Result<Explanation, StoreError> {
         run::explain(&self.context, statement, params).await
     }
 
     /// What is known of the rows of a type.
-    pub async fn figures(&self, entity: EntityId) -> Result<Figures, StoreError> {
+    pub(crate) async fn figures(&self, entity: EntityId) -> Result<Figures, StoreError> {
         read::read(&self.context, entity).await
     }
 
     /// Grows whenever this process has made statistics anew.
-    pub fn statistics_made(&self) -> u64 {
+    pub(crate) fn statistics_made(&self) -> u64 {
         self.context.changed.made()
     }
 }

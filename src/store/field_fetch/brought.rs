@@ -17,7 +17,7 @@ use crate::{
 
 /// The rows of an answer, as they are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Brought {
+pub(crate) struct Brought {
     /// `7+3,12`: the numbers 7 to 10, and 12.
     pub rows: String,
     pub print: i64,
@@ -26,13 +26,13 @@ pub struct Brought {
 /// Of unchanged answers: what is remembered, by the row asked about, and those that have to be read again in full, because
 /// their rows are not what they wrote any more.
 #[derive(Default)]
-pub struct Known {
+pub(crate) struct Known {
     pub brought: HashMap<i64, Brought>,
     pub stale: HashSet<i64>,
 }
 
 /// Looks up what unchanged answers vouch for, and whether they may.
-pub async fn known(tx: &mut Transaction<'_>, run: &Run, answers: &[&ParentAnswer]) -> Result<Known, StoreError> {
+pub(crate) async fn known(tx: &mut Transaction<'_>, run: &Run, answers: &[&ParentAnswer]) -> Result<Known, StoreError> {
     let same = answers
         .iter()
         .filter(|answer| matches!(answer.outcome, ParentOutcome::Same(_)));
@@ -44,7 +44,11 @@ pub async fn known(tx: &mut Transaction<'_>, run: &Run, answers: &[&ParentAnswer
 }
 
 /// Those of the remembered answers about some rows that may vouch for what they brought.
-pub async fn vouched(tx: &mut Transaction<'_>, run: &Run, about: &[i64]) -> Result<HashMap<i64, Brought>, StoreError> {
+pub(crate) async fn vouched(
+    tx: &mut Transaction<'_>,
+    run: &Run,
+    about: &[i64],
+) -> Result<HashMap<i64, Brought>, StoreError> {
     let mut found = remembered(tx, run, about).await?;
     let parents: Vec<i64> = found.keys().copied().collect();
     let lists: Option<Vec<Vec<(i64, i64)>>> = found.values().map(|brought| unfold(&brought.rows)).collect();
@@ -88,7 +92,7 @@ async fn remembered(tx: &mut Transaction<'_>, run: &Run, parents: &[i64]) -> Res
 
 /// What answers brought, by the row asked about. `written` are the rows as they were written in the end, with their numbers: an
 /// answer that another one of the same commit contradicts vouches for nothing.
-pub async fn of_answers(
+pub(crate) async fn of_answers(
     batch: &mut Batch<'_>,
     run: &Run,
     answers: &[&ParentAnswer],

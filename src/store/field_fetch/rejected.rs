@@ -17,7 +17,7 @@ use crate::{
 
 /// Puts what is refused of answers in the place of what was refused before; `stored` is what the database refused. Gives
 /// how many there are.
-pub async fn replace(
+pub(crate) async fn replace(
     batch: &mut Batch<'_>,
     run: &Run,
     answers: &[&ParentAnswer],

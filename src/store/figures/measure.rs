@@ -35,7 +35,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 
 /// What is stored of a type's rows.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Measured {
+pub(crate) struct Measured {
     /// None where the database knows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<u64>,
@@ -47,7 +47,7 @@ pub struct Measured {
 
 /// How the rows of a table spread over the values of some columns.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Counted {
+pub(crate) struct Counted {
     pub table: String,
     pub columns: Vec<String>,
     pub rows: u64,
@@ -58,7 +58,7 @@ pub struct Counted {
 }
 
 /// Measures a type anew, as text; beside whoever reads and writes.
-pub async fn measure(context: &Context, entity: EntityId) -> Result<String, StoreError> {
+pub(crate) async fn measure(context: &Context, entity: EntityId) -> Result<String, StoreError> {
     let measuring = |reader| Measuring {
         context,
         reader,

@@ -1,6 +1,6 @@
 //! What is known of the rows of a type without looking at them: measured, kept, read. Knows statistics; no runs.
 
-pub mod measure;
-pub mod read;
-pub mod sides;
-pub mod statistics;
+pub(super) mod measure;
+pub(super) mod read;
+pub(super) mod sides;
+pub(super) mod statistics;

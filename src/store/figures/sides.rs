@@ -8,7 +8,7 @@ use crate::{
 
 /// What a spread is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub(crate) enum Place {
     /// The values of a field.
     Field(FieldId),
     /// The owners in the join table of a field.
@@ -19,7 +19,7 @@ pub enum Place {
 
 /// Columns whose values rows spread over.
 #[derive(Clone, Debug)]
-pub struct Side<'l> {
+pub(crate) struct Side<'l> {
     pub place: Place,
     pub table: &'l str,
     pub columns: Vec<&'l str>,
@@ -30,7 +30,7 @@ pub struct Side<'l> {
 }
 
 /// All sides of a type's tables.
-pub fn sides<'l>(catalog: &Catalog, layout: &'l Layout, entity: EntityId) -> Vec<Side<'l>> {
+pub(crate) fn sides<'l>(catalog: &Catalog, layout: &'l Layout, entity: EntityId) -> Vec<Side<'l>> {
     let tables = layout.entity(entity);
     let fields = catalog.entity(entity).field_ids();
     let own = fields.filter_map(|field| of_field(catalog, tables, entity, field));

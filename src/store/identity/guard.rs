@@ -48,17 +48,17 @@ impl Default for Guard {
 
 impl Guard {
     /// Everything that is remembered of the database belongs to one generation, and is worth nothing in the next.
-    pub fn generation(&self) -> u64 {
+    pub(crate) fn generation(&self) -> u64 {
         *self.generation.borrow()
     }
 
     /// Hears of each new generation.
-    pub fn generations(&self) -> watch::Receiver<u64> {
+    pub(crate) fn generations(&self) -> watch::Receiver<u64> {
         self.generation.subscribe()
     }
 
     /// An error when no connection will be let in any more.
-    pub fn usable(&self) -> Result<(), StoreError> {
+    pub(crate) fn usable(&self) -> Result<(), StoreError> {
         match self.lost.get() {
             Some(lost) => Err(StoreError::LayoutDiffers(lost.to_string())),
             None => Ok(()),
@@ -66,7 +66,7 @@ impl Guard {
     }
 
     /// The change log has been seen to reach so far.
-    pub fn saw(&self, generation: u64, head: i64) {
+    pub(crate) fn saw(&self, generation: u64, head: i64) {
         let mut known = self.known();
         if let Some(known) = known.as_mut().filter(|_| self.generation() == generation) {
             known.head = known.head.max(head);
@@ -74,7 +74,7 @@ impl Guard {
     }
 
     /// Takes the place as it is, after the definition's tables were made there; from now on every connection is asked.
-    pub async fn take(&self, connection: &mut PgConnection, question: String) -> Result<(), sqlx::Error> {
+    pub(crate) async fn take(&self, connection: &mut PgConnection, question: String) -> Result<(), sqlx::Error> {
         let question = self.question.get_or_init(|| question).clone();
         let _turn = self.turn.lock().await;
         let known = self.known().clone();
@@ -85,7 +85,7 @@ impl Guard {
 
     /// Lets a new connection in; gives the generation that it belongs to. Where it leads elsewhere than the others did, an epoch
     /// begins there first.
-    pub async fn admit(&self, connection: &mut PgConnection) -> Result<u64, sqlx::Error> {
+    pub(crate) async fn admit(&self, connection: &mut PgConnection) -> Result<u64, sqlx::Error> {
         let generation = self.generation();
         let (Some(question), true) = (self.question.get(), self.known().is_some()) else {
             return Ok(generation);
@@ -114,7 +114,7 @@ impl Guard {
     }
 
     /// Whether a connection that was let in once still leads to where this process stands.
-    pub async fn holds(&self, connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    pub(crate) async fn holds(&self, connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
         let Some(known) = self.known().clone() else {
             return connection.ping().await.map(|()| true);
         };

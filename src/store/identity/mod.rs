@@ -1,4 +1,4 @@
 //! Which database this is, and whether it still is that one. Knows places and generations; no rows.
 
-pub mod guard;
-pub mod place;
+pub(super) mod guard;
+pub(super) mod place;

@@ -18,7 +18,7 @@ use crate::{
 use super::batch::{Batch, Item};
 
 /// Adds rows that are not written yet, as others with their keys may come.
-pub fn hold(rest: &mut Rest, batch: &Batch<'_>, entity: EntityId, items: &[Item<'_>]) {
+pub(crate) fn hold(rest: &mut Rest, batch: &Batch<'_>, entity: EntityId, items: &[Item<'_>]) {
     let held = items
         .iter()
         .map(|item| (Key(batch.key_of(entity, *item)), item.row.clone()));
@@ -26,7 +26,13 @@ pub fn hold(rest: &mut Rest, batch: &Batch<'_>, entity: EntityId, items: &[Item<
 }
 
 /// What is left of rows that were written.
-pub fn left(batch: &Batch<'_>, entity: EntityId, items: &[Item<'_>], fates: &[UpsertOutcome], later: &Later) -> Rest {
+pub(crate) fn left(
+    batch: &Batch<'_>,
+    entity: EntityId,
+    items: &[Item<'_>],
+    fates: &[UpsertOutcome],
+    later: &Later,
+) -> Rest {
     let mut rest = Rest::default();
     for (item, fate) in items.iter().zip(fates) {
         let whole = batch.is_whole(entity, *fate);
@@ -52,7 +58,7 @@ pub(crate) struct Again {
 }
 
 impl Again {
-    pub fn new(later: &Later) -> Again {
+    pub(crate) fn new(later: &Later) -> Again {
         let mut waiting: Vec<Waiting> = later.rows.values().cloned().collect();
         waiting.sort_by_key(|waiting| waiting.order);
         Again {
@@ -63,7 +69,12 @@ impl Again {
     }
 
     /// Tries all that wait once more, all together: among themselves they may exchange values. `seen` gets the new rows.
-    pub async fn write(&mut self, batch: &mut Batch<'_>, run: &Run, seen: &mut RowSet) -> Result<(), StoreError> {
+    pub(crate) async fn write(
+        &mut self,
+        batch: &mut Batch<'_>,
+        run: &Run,
+        seen: &mut RowSet,
+    ) -> Result<(), StoreError> {
         if self.waiting.is_empty() {
             return Ok(());
         }
@@ -101,7 +112,7 @@ impl Again {
     }
 
     /// Leaves in the quarantine what is refused still.
-    pub async fn tell(self, batch: &mut Batch<'_>, run: &Run) -> Result<(), StoreError> {
+    pub(crate) async fn tell(self, batch: &mut Batch<'_>, run: &Run) -> Result<(), StoreError> {
         let mut refused = self.refused;
         let mut kept = 0;
         for told in &self.told {

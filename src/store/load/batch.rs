@@ -30,13 +30,13 @@ const KEY_BYTES: usize = 32;
 
 /// A row with its place in its owner's list (0 for rows without an owner).
 #[derive(Clone, Copy)]
-pub struct Item<'a> {
+pub(crate) struct Item<'a> {
     pub row: &'a Row,
     pub position: i64,
 }
 
 /// A transaction that writes rows, and what it notes of them. It is a transaction in all else, and lends itself as one.
-pub struct Batch<'a> {
+pub(crate) struct Batch<'a> {
     pub(crate) tx: Transaction<'a>,
     /// Keys of changed rows as JSON, in the order in which they will be numbered.
     pub changes: Changes,
@@ -84,17 +84,17 @@ impl<'a> From<Transaction<'a>> for Batch<'a> {
 
 impl<'a> Batch<'a> {
     /// Begins to load rows, for a definition that is in force and stays so until the end.
-    pub async fn begin(context: &'a Context) -> Result<Batch<'a>, StoreError> {
+    pub(crate) async fn begin(context: &'a Context) -> Result<Batch<'a>, StoreError> {
         in_force::begin_load(context).await.map(Batch::from)
     }
 
     /// Writes the change log and commits.
-    pub async fn finish(self, run: &Run, trace: Trace<'_>) -> Result<Option<Commit>, StoreError> {
+    pub(crate) async fn finish(self, run: &Run, trace: Trace<'_>) -> Result<Option<Commit>, StoreError> {
         commit::finish(self.tx, self.changes, run, trace).await
     }
 
     /// The key of a row, position included where it belongs to the key.
-    pub fn key_of(&self, entity: EntityId, item: Item<'_>) -> Vec<Value> {
+    pub(crate) fn key_of(&self, entity: EntityId, item: Item<'_>) -> Vec<Value> {
         let tables = self.tables(entity);
         let values = tables
             .table
@@ -108,18 +108,18 @@ impl<'a> Batch<'a> {
     }
 
     /// Notes a change for the log.
-    pub fn note<'v>(&mut self, entity: EntityId, op: Op, key: impl Iterator<Item = &'v Value>) {
+    pub(crate) fn note<'v>(&mut self, entity: EntityId, op: Op, key: impl Iterator<Item = &'v Value>) {
         let json = key_json(self.tables(entity), key);
         self.changes.entry((self.step, entity, op)).or_default().push(json);
     }
 
     /// How many changes are noted so far.
-    pub fn count_changes(&self) -> usize {
+    pub(crate) fn count_changes(&self) -> usize {
         self.changes.values().map(Vec::len).sum()
     }
 
     /// Refuses rows that are of another layout.
-    pub fn fits(&self, entity: EntityId, items: &[Item<'_>]) -> Result<(), StoreError> {
+    pub(crate) fn fits(&self, entity: EntityId, items: &[Item<'_>]) -> Result<(), StoreError> {
         let width = self.tables(entity).table.columns.len();
         match items.iter().all(|item| item.row.values.len() == width) {
             true => Ok(()),
@@ -131,7 +131,7 @@ impl<'a> Batch<'a> {
     }
 
     /// Whether all that a row brings is stored: itself and all rows nested in it.
-    pub fn is_whole(&self, entity: EntityId, fate: UpsertOutcome) -> bool {
+    pub(crate) fn is_whole(&self, entity: EntityId, fate: UpsertOutcome) -> bool {
         match fate {
             UpsertOutcome::Refused(_) => false,
             fate => fate.row().is_none_or(|row| !self.open.contains(&(entity, row))),

@@ -14,7 +14,7 @@ use crate::store::{
 };
 
 /// What one of the groups of a transaction left.
-pub struct Part {
+pub(crate) struct Part {
     pub rows: Vec<i64>,
     /// Of those that it wrote or found to be the same.
     pub print: Print,
@@ -30,7 +30,7 @@ pub struct Part {
 }
 
 /// What the groups of a transaction left.
-pub struct Brought {
+pub(crate) struct Brought {
     pub outcome: GroupOutcome,
     pub refused: u64,
     pub parts: Vec<Part>,
@@ -41,7 +41,7 @@ pub struct Brought {
 }
 
 /// What a run knows at its end.
-pub struct Ended {
+pub(crate) struct Ended {
     pub seen: RowSet,
     pub later: Later,
     /// As in [`RunMemory::copied`].
@@ -52,7 +52,7 @@ pub struct Ended {
 
 impl Ended {
     /// Of what is committed, and of the last groups, which are written together with the end.
-    pub fn of(memory: &RunMemory, last: Option<Brought>) -> Ended {
+    pub(crate) fn of(memory: &RunMemory, last: Option<Brought>) -> Ended {
         let mut ended = Ended {
             seen: memory.seen.clone(),
             later: memory.later.clone(),
@@ -81,7 +81,7 @@ impl Ended {
 
 /// What came before a group: in earlier transactions, and in this one. It says of each group what it would say if the groups
 /// before it were committed already.
-pub struct Before<'m> {
+pub(crate) struct Before<'m> {
     memory: &'m RunMemory,
     /// Rows of the pages that ended in this transaction.
     seen: HashSet<i64>,
@@ -99,7 +99,7 @@ pub struct Before<'m> {
 
 impl<'m> Before<'m> {
     /// Before the first of so many groups.
-    pub fn new(memory: &'m RunMemory, groups: usize) -> Before<'m> {
+    pub(crate) fn new(memory: &'m RunMemory, groups: usize) -> Before<'m> {
         Before {
             memory,
             seen: HashSet::new(),
@@ -112,31 +112,31 @@ impl<'m> Before<'m> {
     }
 
     /// Whether an earlier page of the run brought a row.
-    pub fn has_seen(&self, row: i64) -> bool {
+    pub(crate) fn has_seen(&self, row: i64) -> bool {
         self.memory.seen.contains(row) || self.seen.contains(&row)
     }
 
     /// The same, or an earlier group of this page.
-    pub fn came(&self, row: i64) -> bool {
+    pub(crate) fn came(&self, row: i64) -> bool {
         self.memory.seen.contains(row) || self.memory.page.contains(row) || self.here.contains(&row)
     }
 
     /// Whether any row came several times in the last run.
-    pub fn any_repeats(&self) -> bool {
+    pub(crate) fn any_repeats(&self) -> bool {
         self.memory.repeating.len() > 0
     }
 
     /// Whether this one did.
-    pub fn repeats(&self, row: i64) -> bool {
+    pub(crate) fn repeats(&self, row: i64) -> bool {
         self.memory.repeating.contains(row)
     }
 
-    pub fn later(&self) -> &Later {
+    pub(crate) fn later(&self) -> &Later {
         &self.later
     }
 
     /// The page under way with what a group adds to it.
-    pub fn add(&mut self, part: &mut Part) {
+    pub(crate) fn add(&mut self, part: &mut Part) {
         self.left = self.left.saturating_sub(1);
         self.page.rows.extend(&part.rows);
         self.page.print.plus(part.print);
@@ -153,7 +153,7 @@ impl<'m> Before<'m> {
     }
 
     /// All of the page that ends now, and the next one begins.
-    pub fn end_page(&mut self) -> Page {
+    pub(crate) fn end_page(&mut self) -> Page {
         let mut page = std::mem::take(&mut self.page);
         if !std::mem::replace(&mut self.ended, true) {
             page.rows.extend(&self.memory.page_rows);
@@ -168,7 +168,7 @@ impl<'m> Before<'m> {
     }
 
     /// What waits after all groups but the last, where they added something.
-    pub fn into_later(self) -> Option<Later> {
+    pub(crate) fn into_later(self) -> Option<Later> {
         match self.later {
             Cow::Owned(later) => Some(later),
             Cow::Borrowed(_) => None,
@@ -178,7 +178,7 @@ impl<'m> Before<'m> {
 
 /// What a page brought, in all its groups.
 #[derive(Default)]
-pub struct Page {
+pub(crate) struct Page {
     pub rows: Vec<i64>,
     /// Of those that it wrote or found to be the same.
     pub print: Print,
@@ -190,7 +190,7 @@ pub struct Page {
 
 /// What all groups of a transaction add to their run.
 #[derive(Default)]
-pub struct Sums<'g> {
+pub(crate) struct Sums<'g> {
     pub pages: u64,
     pub bytes: u64,
     pub refused: u64,
@@ -201,7 +201,7 @@ pub struct Sums<'g> {
 
 impl<'g> Sums<'g> {
     /// Adds a group; `refused` counts what its page, the definition and the database refused of it.
-    pub fn add(&mut self, group: &'g Group, outcome: &GroupOutcome, refused: u64) {
+    pub(crate) fn add(&mut self, group: &'g Group, outcome: &GroupOutcome, refused: u64) {
         self.pages += group.pages;
         self.bytes += group.bytes;
         self.refused += refused;
@@ -213,7 +213,7 @@ impl<'g> Sums<'g> {
 
 impl GroupOutcome {
     /// What a further commit did is added to it.
-    pub fn add(&mut self, more: &GroupOutcome) {
+    pub(crate) fn add(&mut self, more: &GroupOutcome) {
         self.new += more.new;
         self.changed += more.changed;
         self.same += more.same;
@@ -223,7 +223,7 @@ impl GroupOutcome {
 }
 
 /// What a run remembers of a group that is committed.
-pub fn remember_part(memory: &mut RunMemory, group: &Group, part: Part) {
+pub(crate) fn remember_part(memory: &mut RunMemory, group: &Group, part: Part) {
     memory.unfit |= part.unfit;
     memory.page_refused = memory.page_refused.or(part.page_refused);
     for row in &part.rows {
@@ -246,6 +246,6 @@ pub fn remember_part(memory: &mut RunMemory, group: &Group, part: Part) {
 }
 
 /// Whether what comes after a group belongs to another page.
-pub fn ends_page(group: &Group) -> bool {
+pub(crate) fn ends_page(group: &Group) -> bool {
     group.request.is_some() || group.checkpoint.is_some()
 }

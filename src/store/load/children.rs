@@ -23,7 +23,7 @@ use super::{
 /// Brings the children of written rows to what the rows say: missing ones deleted, then differing ones written, so that a
 /// unique value which one gives up is free for another. Owners of a refused child stay open; those that were open and have all
 /// their children now become changed ones.
-pub async fn children(
+pub(crate) async fn children(
     batch: &mut Batch<'_>,
     entity: EntityId,
     items: &[Item<'_>],

@@ -59,7 +59,7 @@ pub(crate) async fn owned(
 }
 
 /// Deletes rows with their links and children, and notes each as gone.
-pub fn delete<'w>(
+pub(crate) fn delete<'w>(
     batch: &'w mut Batch<'_>,
     entity: EntityId,
     rows: Vec<(i64, Vec<Value>)>,

@@ -17,7 +17,7 @@ use super::{
 
 /// A stored row as the lookup finds it.
 #[derive(Clone, Copy)]
-pub struct Found {
+pub(crate) struct Found {
     pub row: i64,
     /// Hash and position are those of the item.
     pub same: bool,
@@ -27,7 +27,11 @@ pub struct Found {
 
 impl Batch<'_> {
     /// The stored rows with the keys of these, by their place in `items`. What the run knows to be new is not looked for.
-    pub async fn find(&mut self, entity: EntityId, items: &[Item<'_>]) -> Result<Vec<Option<Found>>, StoreError> {
+    pub(crate) async fn find(
+        &mut self,
+        entity: EntityId,
+        items: &[Item<'_>],
+    ) -> Result<Vec<Option<Found>>, StoreError> {
         let Some((_, added)) = self.added.filter(|(of, _)| *of == entity) else {
             return self.look_up(entity, items).await;
         };
@@ -113,7 +117,7 @@ impl Batch<'_> {
     }
 
     /// The numbers of the stored rows with these keys.
-    pub async fn rows_of(&mut self, entity: EntityId, keys: &[&Key]) -> Result<Vec<i64>, StoreError> {
+    pub(crate) async fn rows_of(&mut self, entity: EntityId, keys: &[&Key]) -> Result<Vec<i64>, StoreError> {
         let kinds = self.key_kinds(entity);
         if keys.iter().any(|key| key.0.len() != kinds.len()) {
             let name = &self.context.catalog.entity(entity).name;
@@ -147,7 +151,7 @@ impl Batch<'_> {
 
 /// The hash, as SQL, of a row some of whose children could not be written: never that of the row itself, so that it is
 /// looked at again, and still one by which its record is known.
-pub fn open_hash(hash: &str) -> String {
+pub(crate) fn open_hash(hash: &str) -> String {
     format!("(-1-{hash})")
 }
 

@@ -17,14 +17,14 @@ use crate::{
 use super::batch::{Batch, Item};
 
 /// The key of an item, compared where it lies.
-pub struct KeyOf<'r> {
+pub(crate) struct KeyOf<'r> {
     row: &'r Row,
     columns: &'r [usize],
     position: Option<i64>,
 }
 
 impl<'r> KeyOf<'r> {
-    pub fn new(tables: &'r EntityTables, item: Item<'r>) -> KeyOf<'r> {
+    pub(crate) fn new(tables: &'r EntityTables, item: Item<'r>) -> KeyOf<'r> {
         KeyOf {
             row: item.row,
             columns: &tables.table.key,
@@ -32,19 +32,19 @@ impl<'r> KeyOf<'r> {
         }
     }
 
-    pub fn values(&self) -> impl Iterator<Item = &'r Value> {
+    pub(crate) fn values(&self) -> impl Iterator<Item = &'r Value> {
         let row = self.row;
         self.columns.iter().filter_map(|at| row.values.get(*at))
     }
 
     /// The same for equal keys, whoever asks.
-    pub fn hash64(&self) -> u64 {
+    pub(crate) fn hash64(&self) -> u64 {
         let mut hasher = Mixed(0);
         self.hash(&mut hasher);
         hasher.finish()
     }
 
-    pub fn bind(&self, rows: &mut Rows<'r>) -> Result<(), StoreError> {
+    pub(crate) fn bind(&self, rows: &mut Rows<'r>) -> Result<(), StoreError> {
         self.values().try_for_each(|value| rows.value(value))?;
         self.position.map_or(Ok(()), |position| rows.int(position))
     }
@@ -103,7 +103,7 @@ impl BuildHasher for Seed {
 }
 
 /// Items whose keys differ, the last of equal ones kept, and how many were dropped.
-pub fn distinct<'r>(batch: &Batch<'r>, entity: EntityId, items: Vec<Item<'r>>) -> (Vec<Item<'r>>, u64) {
+pub(crate) fn distinct<'r>(batch: &Batch<'r>, entity: EntityId, items: Vec<Item<'r>>) -> (Vec<Item<'r>>, u64) {
     let tables = batch.tables(entity);
     let mut places: HashMap<KeyOf<'r>, usize, Seed> = HashMap::with_capacity_and_hasher(items.len(), Seed::random());
     let mut out: Vec<Item<'r>> = Vec::with_capacity(items.len());

@@ -18,7 +18,7 @@ use crate::{
 use super::batch::{Batch, Item};
 
 /// The links that are stored now, by owner.
-pub async fn stored_links(
+pub(crate) async fn stored_links(
     tx: &mut Transaction<'_>,
     join: &JoinTable,
     lists: &[(&[Value], &[Key])],
@@ -59,7 +59,7 @@ pub async fn stored_links(
 }
 
 /// Replaces the links of changed rows and inserts those of new ones.
-pub async fn links(
+pub(crate) async fn links(
     batch: &mut Batch<'_>,
     entity: EntityId,
     items: &[Item<'_>],
@@ -89,7 +89,7 @@ pub async fn links(
     Ok(())
 }
 
-pub async fn insert_links(
+pub(crate) async fn insert_links(
     tx: &mut Transaction<'_>,
     join: &JoinTable,
     lines: Vec<(Vec<Value>, i64, &[Value])>,

@@ -16,7 +16,7 @@ use super::batch::{Batch, Item};
 
 /// Whether an unchanged request may stand for the rows that it brought when it was last read: each is stored as it wrote it, and
 /// none is among those that wait to be written before it. Otherwise it has to be read in full.
-pub async fn vouches(context: &Context, run: &Run, request: &str, before: &[Group]) -> Result<bool, StoreError> {
+pub(crate) async fn vouches(context: &Context, run: &Run, request: &str, before: &[Group]) -> Result<bool, StoreError> {
     let memory = context.runs.of(run)?;
     let memory = memory.lock().await;
     let mut batch = Batch::from(Transaction::begin(context).await?);
@@ -45,7 +45,11 @@ pub async fn vouches(context: &Context, run: &Run, request: &str, before: &[Grou
 /// The rows that an unchanged request brought when it was last read, and how many of its records were refused then: they
 /// are refused still, and go over to this run. Whether it may stand for them was asked before, by [`vouches`]: what others wrote
 /// since came after it.
-pub async fn unchanged(tx: &mut Transaction<'_>, run: &Run, request: &str) -> Result<(Vec<i64>, u64), StoreError> {
+pub(crate) async fn unchanged(
+    tx: &mut Transaction<'_>,
+    run: &Run,
+    request: &str,
+) -> Result<(Vec<i64>, u64), StoreError> {
     let Some((rows, _)) = requests::remembered(tx, run, request).await? else {
         return Err(StoreError::Refused(
             "what was remembered of a page was deleted while its run was under way; the next run reads it in full"

@@ -40,7 +40,7 @@ struct Stored {
 }
 
 /// As [`Batch::put`], for parts of rows.
-pub async fn put(
+pub(crate) async fn put(
     batch: &mut Batch<'_>,
     entity: EntityId,
     items: &[Item<'_>],

@@ -20,7 +20,7 @@ const KINDS: [Kind; 2] = [Kind::Int, Kind::Int];
 
 impl Transaction<'_> {
     /// The print of the rows in these spans as they are stored now; those that are gone count for nothing.
-    pub async fn print(&mut self, entity: EntityId, spans: &[(i64, i64)]) -> Result<Print, StoreError> {
+    pub(crate) async fn print(&mut self, entity: EntityId, spans: &[(i64, i64)]) -> Result<Print, StoreError> {
         let mut print = Print::default();
         let mut from = 0;
         for size in self.context.dialect.row_sizes(spans.len(), KINDS.len()) {
@@ -39,7 +39,11 @@ impl Transaction<'_> {
     }
 
     /// The prints of several lists of spans.
-    pub async fn prints(&mut self, entity: EntityId, lists: &[Vec<(i64, i64)>]) -> Result<Vec<Print>, StoreError> {
+    pub(crate) async fn prints(
+        &mut self,
+        entity: EntityId,
+        lists: &[Vec<(i64, i64)>],
+    ) -> Result<Vec<Print>, StoreError> {
         const KINDS: [Kind; 3] = [Kind::Int, Kind::Int, Kind::Int];
         let mut prints = vec![Print::default(); lists.len()];
         let numbered = (0i64..).zip(lists);

@@ -15,13 +15,13 @@ use super::{
 };
 
 /// The rows among these that came before in the run, on this page or an earlier one.
-pub fn copied(found: &[Option<Found>], before: &Before<'_>) -> Vec<i64> {
+pub(crate) fn copied(found: &[Option<Found>], before: &Before<'_>) -> Vec<i64> {
     let rows = found.iter().flatten().map(|found| found.row);
     rows.filter(|row| before.came(*row)).collect()
 }
 
 /// Rows to be written now, and those that wait for their last copy, with their numbers.
-pub struct Split<'r> {
+pub(crate) struct Split<'r> {
     pub items: Vec<Item<'r>>,
     pub found: Vec<Option<Found>>,
     pub held: Vec<(Item<'r>, i64)>,
@@ -29,7 +29,7 @@ pub struct Split<'r> {
 
 /// Takes out what came several times in the last run: written one after the other its values would change each time, and
 /// readers would see all of them.
-pub fn split<'r>(items: Vec<Item<'r>>, found: Vec<Option<Found>>, before: &Before<'_>) -> Split<'r> {
+pub(crate) fn split<'r>(items: Vec<Item<'r>>, found: Vec<Option<Found>>, before: &Before<'_>) -> Split<'r> {
     let waits = |found: &Option<Found>| found.is_some_and(|found| before.repeats(found.row));
     let waiting = items.iter().zip(&found).filter(|(_, found)| waits(found));
     if !before.any_repeats() || !before.later().has_room(waiting.map(|(item, _)| item.row)) {
@@ -57,7 +57,7 @@ pub fn split<'r>(items: Vec<Item<'r>>, found: Vec<Option<Found>>, before: &Befor
 }
 
 /// Names a key that came twice.
-pub fn twice(
+pub(crate) fn twice(
     batch: &Batch<'_>,
     entity: EntityId,
     group: &Group,

@@ -17,7 +17,7 @@ use crate::{
 use super::before::Ended;
 
 /// The same where these groups are all of a run, and have nothing but such a page. Whoever writes the type waits meanwhile.
-pub async fn alone(tx: &mut Transaction<'_>, run: &Run, groups: &[Group]) -> Result<Option<u64>, StoreError> {
+pub(crate) async fn alone(tx: &mut Transaction<'_>, run: &Run, groups: &[Group]) -> Result<Option<u64>, StoreError> {
     match groups {
         [only] if only.rows.is_empty() && only.refused.is_empty() => match &only.unchanged {
             Some(request) => requests::rests(tx, run, request).await,
@@ -29,7 +29,7 @@ pub async fn alone(tx: &mut Transaction<'_>, run: &Run, groups: &[Group]) -> Res
 
 /// Notes of the only page of a run that ends complete what [`rests`] goes by. What was not judged for a reason of this run is
 /// judged by the next one.
-pub async fn note(
+pub(crate) async fn note(
     tx: &mut Transaction<'_>,
     run: &Run,
     (finish, summary): (&Finish, &RunSummary),

@@ -19,10 +19,10 @@ use crate::{
 use super::batch::Batch;
 
 /// What the columns of a row hold, by the row's number.
-pub type Line = (i64, Vec<Value>);
+pub(crate) type Line = (i64, Vec<Value>);
 
 /// Sets the links that differ from the answers, and notes the rows asked about as changed.
-pub async fn relink(batch: &mut Batch<'_>, each: &Each, answers: &[&ParentAnswer]) -> Result<(), StoreError> {
+pub(crate) async fn relink(batch: &mut Batch<'_>, each: &Each, answers: &[&ParentAnswer]) -> Result<(), StoreError> {
     let columns = batch.tables(each.parent).fetched();
     let columns: Vec<&Column> = columns.filter(|column| column.field == each.field).collect();
     let mut lines: Vec<Line> = Vec::with_capacity(answers.len());
@@ -97,7 +97,7 @@ fn set_sql(tx: &Transaction<'_>, entity: EntityId, columns: &[&Column], kinds: &
 }
 
 /// All such links of some rows, to be put back when the rows were written anew.
-pub async fn stored(tx: &mut Transaction<'_>, entity: EntityId, rows: &[i64]) -> Result<Vec<Line>, StoreError> {
+pub(crate) async fn stored(tx: &mut Transaction<'_>, entity: EntityId, rows: &[i64]) -> Result<Vec<Line>, StoreError> {
     let columns: Vec<&Column> = tx.tables(entity).fetched().collect();
     let mut lines = Vec::new();
     if columns.is_empty() {
@@ -139,7 +139,7 @@ fn exact(tx: &Transaction<'_>, column: &Column) -> String {
 }
 
 /// Puts the links back that [`stored`] gave.
-pub async fn put_back(tx: &mut Transaction<'_>, entity: EntityId, lines: &[Line]) -> Result<(), StoreError> {
+pub(crate) async fn put_back(tx: &mut Transaction<'_>, entity: EntityId, lines: &[Line]) -> Result<(), StoreError> {
     let columns: Vec<&Column> = tx.tables(entity).fetched().collect();
     set(tx, entity, &columns, lines).await.map(|_| ())
 }

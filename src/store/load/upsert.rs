@@ -24,14 +24,18 @@ use super::{
 
 impl Batch<'_> {
     /// Writes rows whose keys differ among themselves.
-    pub async fn upsert(&mut self, entity: EntityId, items: &[Item<'_>]) -> Result<Vec<UpsertOutcome>, StoreError> {
+    pub(crate) async fn upsert(
+        &mut self,
+        entity: EntityId,
+        items: &[Item<'_>],
+    ) -> Result<Vec<UpsertOutcome>, StoreError> {
         self.fits(entity, items)?;
         let found = self.find(entity, items).await?;
         self.put(entity, items, found).await
     }
 
     /// The same for rows that were looked for already.
-    pub fn put<'w>(
+    pub(crate) fn put<'w>(
         &'w mut self,
         entity: EntityId,
         items: &'w [Item<'w>],

@@ -44,7 +44,7 @@ struct Pending {
 }
 
 /// Writes what is new or changed; a row whose unique value is taken becomes `Fate::Refused`.
-pub async fn rows(
+pub(crate) async fn rows(
     batch: &mut Batch<'_>,
     entity: EntityId,
     items: &[Item<'_>],
@@ -320,7 +320,7 @@ fn column_of<'t>(batch: &Batch<'_>, tables: &'t EntityTables, taken: &Taken) -> 
 }
 
 /// A row that was refused because a unique value is taken.
-pub fn refusal(batch: &Batch<'_>, entity: EntityId, item: &Item<'_>, taken: &Taken) -> Refused {
+pub(crate) fn refusal(batch: &Batch<'_>, entity: EntityId, item: &Item<'_>, taken: &Taken) -> Refused {
     let model = batch.context.catalog.entity(entity);
     let tables = batch.tables(entity);
     let column = column_of(batch, tables, taken);
@@ -353,7 +353,7 @@ pub fn refusal(batch: &Batch<'_>, entity: EntityId, item: &Item<'_>, taken: &Tak
 }
 
 /// A row as it is kept when it is refused.
-pub fn as_json(batch: &Batch<'_>, entity: EntityId, row: &Row) -> String {
+pub(crate) fn as_json(batch: &Batch<'_>, entity: EntityId, row: &Row) -> String {
     let columns = batch.tables(entity).table.columns.iter();
     let object: serde_json::Map<String, serde_json::Value> = columns
         .zip(&row.values)

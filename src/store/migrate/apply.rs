@@ -119,7 +119,7 @@ fn find(layout: &Layout, records: &[String], dialect: &dyn Dialect) -> Result<Fo
 }
 
 /// Who wants to know that the commit comes next.
-pub type Committing<'a> = &'a (dyn Fn() + Send + Sync);
+pub(crate) type Committing<'a> = &'a (dyn Fn() + Send + Sync);
 
 /// Brings the tables to the definition's layout, in one transaction.
 pub(crate) async fn apply(context: &Context, destructive: bool, committing: Committing<'_>) -> Result<(), StoreError> {

@@ -21,7 +21,7 @@ const TURN_WAIT: u32 = 60;
 
 /// Whose turn it is, and who may be kept waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
+pub(crate) enum Turn {
     /// Only if nobody else builds; whoever writes goes on.
     IfFree,
     /// After whoever builds; who writes to the table waits for it for a moment, as it is the load that it is for.
@@ -30,7 +30,7 @@ pub enum Turn {
 
 /// Builds one index. Who builds holds a row of the layout's locks, because another process would take an index in the making for
 /// one that was cut off; `false`: somebody else builds.
-pub async fn build(context: &Context, index: &IndexPlan, turn: Turn) -> Result<bool, StoreError> {
+pub(crate) async fn build(context: &Context, index: &IndexPlan, turn: Turn) -> Result<bool, StoreError> {
     let built = build_within(context, index, turn, context.dialect.spill()).await;
     put_back(context).await?;
     match (built, context.dialect.spill()) {

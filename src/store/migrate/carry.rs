@@ -16,7 +16,7 @@ use super::{
 };
 
 /// Finds the indexes that go over, and makes those that keep something unique and are not there yet.
-pub async fn carry(tx: &mut Transaction<'_>, migration: &Migration<'_>) -> Result<Vec<Carried>, StoreError> {
+pub(crate) async fn carry(tx: &mut Transaction<'_>, migration: &Migration<'_>) -> Result<Vec<Carried>, StoreError> {
     let dialect = tx.context.dialect;
     let mut carried = Vec::new();
     // Where tables are built anew, everybody reads the old ones meanwhile.
@@ -88,7 +88,7 @@ fn is_same(dialect: &dyn Dialect, stored: &Column, column: &Column) -> bool {
 }
 
 /// Gives the indexes their new names; those of the tables and columns have changed.
-pub async fn rename(tx: &mut Transaction<'_>, carried: &[Carried]) -> Result<(), StoreError> {
+pub(crate) async fn rename(tx: &mut Transaction<'_>, carried: &[Carried]) -> Result<(), StoreError> {
     for Carried { before, after } in carried.iter().filter(|pair| pair.before.name != pair.after.name) {
         for statement in tx.context.dialect.rename_index(&before.name, &after.name, &after.sql) {
             tx.run(tx.params(), statement).await?;

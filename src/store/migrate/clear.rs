@@ -17,7 +17,7 @@ use super::{count::condition, migration::Migration};
 const DEPTH_MAX: usize = 100;
 
 /// Removes the rows and values that steps touch.
-pub async fn rows(tx: &mut Transaction<'_>, migration: &Migration<'_>) -> Result<(), StoreError> {
+pub(crate) async fn rows(tx: &mut Transaction<'_>, migration: &Migration<'_>) -> Result<(), StoreError> {
     for planned in migration.planned.iter().filter(|planned| planned.rows > 0) {
         let Some(touch) = &planned.step.touch else { continue };
         match (touch.loss, &touch.when) {
@@ -88,7 +88,7 @@ fn list(tx: &Transaction<'_>, names: &[&str]) -> String {
 }
 
 /// Drops the tables of types and links that are gone, or are made anew.
-pub async fn tables(tx: &mut Transaction<'_>, migration: &Migration<'_>) -> Result<(), StoreError> {
+pub(crate) async fn tables(tx: &mut Transaction<'_>, migration: &Migration<'_>) -> Result<(), StoreError> {
     let mut gone: Vec<&str> = Vec::new();
     for tables in migration
         .steps

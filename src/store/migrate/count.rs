@@ -9,13 +9,17 @@ use crate::{
 };
 
 /// Something that answers `SELECT`s: a transaction, or a reader.
-pub trait Asks {
+pub(crate) trait Asks {
     /// The number in the first column of the first row.
     fn number(&mut self, sql: String) -> impl Future<Output = Result<i64, StoreError>> + Send;
 }
 
 /// Puts numbers to steps.
-pub async fn count(asks: &mut impl Asks, dialect: &dyn Dialect, steps: &Steps) -> Result<Vec<PlannedStep>, StoreError> {
+pub(crate) async fn count(
+    asks: &mut impl Asks,
+    dialect: &dyn Dialect,
+    steps: &Steps,
+) -> Result<Vec<PlannedStep>, StoreError> {
     let mut out = Vec::with_capacity(steps.steps.len());
     for step in &steps.steps {
         out.push(one(asks, dialect, step).await?);
@@ -55,7 +59,7 @@ async fn one(asks: &mut impl Asks, dialect: &dyn Dialect, step: &Step) -> Result
 }
 
 /// Which rows a step touches, as a condition on their table.
-pub fn condition(dialect: &dyn Dialect, touch: &Touch) -> String {
+pub(crate) fn condition(dialect: &dyn Dialect, touch: &Touch) -> String {
     let all = |columns: &[String], test: &str, word: &str| {
         let tests: Vec<String> = columns
             .iter()

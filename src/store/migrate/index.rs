@@ -31,7 +31,7 @@ use super::migration::{Carried, Migration};
 const LARGE_ROWS: i64 = if cfg!(test) { 1_000 } else { 100_000 };
 
 /// An index as the database has it.
-pub struct Found {
+pub(crate) struct Found {
     name: String,
     table: String,
     columns: String,
@@ -69,18 +69,18 @@ impl Found {
 }
 
 /// Reads what [`Dialect::indexes`] gave.
-pub fn found(lines: &[Line]) -> Result<Vec<Found>, StoreError> {
+pub(crate) fn found(lines: &[Line]) -> Result<Vec<Found>, StoreError> {
     lines.iter().map(Found::read).collect()
 }
 
 /// The indexes that the database has.
-pub async fn there(tx: &mut Transaction<'_>) -> Result<Vec<Found>, StoreError> {
+pub(crate) async fn there(tx: &mut Transaction<'_>) -> Result<Vec<Found>, StoreError> {
     let sql = tx.context.dialect.indexes().to_owned();
     found(&tx.all(tx.params(), sql).await?)
 }
 
 /// Gives the indexes of older databases the names that they have now.
-pub async fn come_over(tx: &mut Transaction<'_>, stored: &Layout) -> Result<(), StoreError> {
+pub(crate) async fn come_over(tx: &mut Transaction<'_>, stored: &Layout) -> Result<(), StoreError> {
     let dialect = tx.context.dialect;
     let there = there(tx).await?;
     for plan in missing(dialect, stored, &there) {
@@ -96,7 +96,7 @@ pub async fn come_over(tx: &mut Transaction<'_>, stored: &Layout) -> Result<(), 
 
 /// Takes out of a stored layout what it says to be unique and no index keeps so: then it is a step to make it so, with all
 /// that comes of that. Gives whether there was any.
-pub fn forget_missing(dialect: &dyn Dialect, stored: &mut Layout, there: &[Found]) -> bool {
+pub(crate) fn forget_missing(dialect: &dyn Dialect, stored: &mut Layout, there: &[Found]) -> bool {
     let mut forgotten = false;
     for tables in &mut stored.entities {
         let kept = |set: &Vec<usize>| {
@@ -113,7 +113,7 @@ pub fn forget_missing(dialect: &dyn Dialect, stored: &mut Layout, there: &[Found
 }
 
 /// Drops the indexes of tables that stay when the new layout has no such index, or their columns change under them.
-pub async fn drop_old(
+pub(crate) async fn drop_old(
     tx: &mut Transaction<'_>,
     migration: &Migration<'_>,
     carried: &[Carried],
@@ -170,7 +170,7 @@ fn same_columns<'m>(kept: &Reshape, old: &'m EntityTables, new: &EntityTables) -
 
 /// Creates the indexes that are missing, but for those of large tables that only make answers quicker. What has to be unique
 /// is so from the beginning: the run that follows would bring repeated values back.
-pub async fn create_missing(tx: &mut Transaction<'_>, layout: &Layout) -> Result<(), StoreError> {
+pub(crate) async fn create_missing(tx: &mut Transaction<'_>, layout: &Layout) -> Result<(), StoreError> {
     let there = there(tx).await?;
     for index in missing(tx.context.dialect, layout, &there) {
         if index.unique || !is_large(tx, &index).await? {
@@ -181,7 +181,7 @@ pub async fn create_missing(tx: &mut Transaction<'_>, layout: &Layout) -> Result
 }
 
 /// Creates what rows are told apart by, where an older version lost it to an index of the same name.
-pub async fn restore(tx: &mut Transaction<'_>, layout: &Layout, there: &[Found]) -> Result<(), StoreError> {
+pub(crate) async fn restore(tx: &mut Transaction<'_>, layout: &Layout, there: &[Found]) -> Result<(), StoreError> {
     let missing = missing(tx.context.dialect, layout, there);
     for index in missing.iter().filter(|index| index.unique) {
         create(tx, index).await?;
@@ -227,7 +227,7 @@ async fn is_large(tx: &mut Transaction<'_>, index: &IndexPlan) -> Result<bool, S
 }
 
 /// The indexes that are still to be built; with `of`, those of these types.
-pub async fn postponed(context: &Context, of: Option<&[EntityId]>) -> Result<Vec<IndexPlan>, StoreError> {
+pub(crate) async fn postponed(context: &Context, of: Option<&[EntityId]>) -> Result<Vec<IndexPlan>, StoreError> {
     let lines = context
         .writer()?
         .fetch_all(context.params().query(context.dialect.indexes()))
@@ -242,7 +242,7 @@ pub async fn postponed(context: &Context, of: Option<&[EntityId]>) -> Result<Vec
 }
 
 /// The indexes of these types that only make answers quicker.
-pub fn secondary(dialect: &dyn Dialect, layout: &Layout, of: &[EntityId]) -> Vec<IndexPlan> {
+pub(crate) fn secondary(dialect: &dyn Dialect, layout: &Layout, of: &[EntityId]) -> Vec<IndexPlan> {
     let all = of
         .iter()
         .flat_map(|entity| tables::indexes(dialect, layout.entity(*entity)));
@@ -250,7 +250,7 @@ pub fn secondary(dialect: &dyn Dialect, layout: &Layout, of: &[EntityId]) -> Vec
 }
 
 /// The same as a person knows them: `Item.price`.
-pub fn waiting(dialect: &dyn Dialect, layout: &Layout, there: &[Found]) -> Vec<String> {
+pub(crate) fn waiting(dialect: &dyn Dialect, layout: &Layout, there: &[Found]) -> Vec<String> {
     let missing = missing(dialect, layout, there).into_iter();
     let waits = |index: &IndexPlan| !index.unique && !there.iter().any(|found| found.was(dialect, index));
     missing

@@ -12,7 +12,7 @@ use crate::{
 use super::migration::Migration;
 
 /// Drops those of types that change or go, before anything else does.
-pub async fn drop_old(tx: &mut Transaction<'_>, migration: &Migration<'_>) -> Result<(), StoreError> {
+pub(crate) async fn drop_old(tx: &mut Transaction<'_>, migration: &Migration<'_>) -> Result<(), StoreError> {
     let kept = migration.steps.kept.iter();
     let stay: Vec<usize> = kept
         .filter(|kept| stays(migration, kept))
@@ -27,7 +27,7 @@ pub async fn drop_old(tx: &mut Transaction<'_>, migration: &Migration<'_>) -> Re
 }
 
 /// Makes and fills those of types that changed or came.
-pub async fn make(tx: &mut Transaction<'_>, migration: &Migration<'_>) -> Result<(), StoreError> {
+pub(crate) async fn make(tx: &mut Transaction<'_>, migration: &Migration<'_>) -> Result<(), StoreError> {
     let changed = migration.steps.kept.iter().filter(|kept| !stays(migration, kept));
     let changed = changed.map(|kept| kept.entity);
     for entity in changed.chain(migration.steps.created.iter().copied()) {

@@ -6,13 +6,13 @@ use crate::{
 };
 
 /// One index, as it is until the tables have their new names, and as it is then.
-pub struct Carried {
+pub(crate) struct Carried {
     pub before: IndexPlan,
     pub after: IndexPlan,
 }
 
 /// Two layouts, and what lies between them.
-pub struct Migration<'a> {
+pub(crate) struct Migration<'a> {
     pub stored: &'a Layout,
     pub new: &'a Layout,
     pub steps: &'a Steps,

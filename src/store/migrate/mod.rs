@@ -1,14 +1,14 @@
 //! The way from one layout to the next. Knows the stored tables and their steps; no runs.
 
-pub mod apply;
-pub mod build;
-pub mod carry;
-pub mod clear;
-pub mod count;
-pub mod index;
-pub mod indexes;
-pub mod items;
-pub mod migration;
-pub mod names;
-pub mod perform;
-pub mod reshape;
+pub(super) mod apply;
+pub(super) mod build;
+pub(super) mod carry;
+pub(super) mod clear;
+pub(super) mod count;
+pub(super) mod index;
+pub(super) mod indexes;
+pub(super) mod items;
+pub(super) mod migration;
+pub(super) mod names;
+pub(super) mod perform;
+pub(super) mod reshape;

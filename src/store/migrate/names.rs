@@ -20,7 +20,7 @@ const FETCHES: &[&str] = &[
 ];
 
 /// Forgets removed types, follows renamed ones, and lets new ones begin without a past.
-pub async fn types(tx: &mut Transaction<'_>, migration: &Migration<'_>) -> Result<(), StoreError> {
+pub(crate) async fn types(tx: &mut Transaction<'_>, migration: &Migration<'_>) -> Result<(), StoreError> {
     forget(tx, migration, &Change::RemovedType).await?;
     for planned in migration.planned {
         let step = &planned.step;

@@ -25,7 +25,7 @@ use crate::{
 use super::{carry, clear, index, items, migration::Migration, names, reshape};
 
 /// Does every step. The indexes that are left for later are those that [`postponed`] finds.
-pub async fn perform(tx: &mut Transaction<'_>, migration: &Migration<'_>) -> Result<(), StoreError> {
+pub(crate) async fn perform(tx: &mut Transaction<'_>, migration: &Migration<'_>) -> Result<(), StoreError> {
     items::drop_old(tx, migration).await?;
     clear::rows(tx, migration).await?;
     mark_stale(tx, migration).await?;

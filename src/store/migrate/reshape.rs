@@ -22,7 +22,11 @@ struct Columns<'m> {
 }
 
 /// Gives a table and its links their new names.
-pub async fn rename(tx: &mut Transaction<'_>, migration: &Migration<'_>, kept: &Reshape) -> Result<(), StoreError> {
+pub(crate) async fn rename(
+    tx: &mut Transaction<'_>,
+    migration: &Migration<'_>,
+    kept: &Reshape,
+) -> Result<(), StoreError> {
     let new = migration.new.entity(kept.entity);
     let Some(old) = migration.stored.entities.get(kept.stored) else {
         return Ok(());
@@ -56,7 +60,11 @@ fn joins<'m>(
 }
 
 /// Brings the columns of a table and its links to the new layout; the names of the tables are the new ones already.
-pub async fn columns(tx: &mut Transaction<'_>, migration: &Migration<'_>, kept: &Reshape) -> Result<(), StoreError> {
+pub(crate) async fn columns(
+    tx: &mut Transaction<'_>,
+    migration: &Migration<'_>,
+    kept: &Reshape,
+) -> Result<(), StoreError> {
     let new = migration.new.entity(kept.entity);
     let Some(old) = migration.stored.entities.get(kept.stored) else {
         return Ok(());
@@ -114,7 +122,7 @@ async fn change(
 
 /// Whether the database goes through all rows of a type for this step, and lets nobody read them until the steps are done: a
 /// column that gets another type is written anew with its table, one that becomes required is looked at.
-pub fn holds_up(dialect: &dyn Dialect, stored: &Layout, new: &Layout, steps: &Steps, step: &Step) -> bool {
+pub(crate) fn holds_up(dialect: &dyn Dialect, stored: &Layout, new: &Layout, steps: &Steps, step: &Step) -> bool {
     if !dialect.alters_columns() || !matches!(step.change, Change::Cast { .. } | Change::Required) {
         return false;
     }

@@ -28,12 +28,12 @@ pub(crate) const KEYS_MAX: usize = 2_048;
 
 impl Base<'_> {
     /// Compiles a read.
-    pub fn compile(self, read: &Read) -> Result<Statement, StoreError> {
+    pub(crate) fn compile(self, read: &Read) -> Result<Statement, StoreError> {
         compile(self, read)
     }
 
     /// Compiles a load by key.
-    pub fn compile_keyed(
+    pub(crate) fn compile_keyed(
         self,
         entity: EntityId,
         by: &[FieldId],

@@ -84,11 +84,11 @@ impl<'a> Compiler<'a> {
         Ok(sql.into())
     }
 
-    pub fn entity(&self, id: EntityId) -> &'a Entity {
+    pub(crate) fn entity(&self, id: EntityId) -> &'a Entity {
         self.catalog.entity(id)
     }
 
-    pub fn tables(&self, id: EntityId) -> &'a EntityTables {
+    pub(crate) fn tables(&self, id: EntityId) -> &'a EntityTables {
         self.types.borrow_mut().insert(id);
         self.layout.entity(id)
     }
@@ -98,13 +98,13 @@ impl<'a> Compiler<'a> {
     }
 
     /// A table alias that no other part of the statement uses.
-    pub fn alias(&mut self) -> String {
+    pub(crate) fn alias(&mut self) -> String {
         self.aliases += 1;
         format!("t{}", self.aliases)
     }
 
     /// The placeholder of an operand; equal ones share one.
-    pub fn bind(&mut self, operand: &Operand, form: BindForm) -> String {
+    pub(crate) fn bind(&mut self, operand: &Operand, form: BindForm) -> String {
         let bind = Bind {
             operand: operand.clone(),
             form,
@@ -125,12 +125,12 @@ impl<'a> Compiler<'a> {
     }
 
     /// `alias."name"`.
-    pub fn name(&self, alias: &str, name: &str) -> String {
+    pub(crate) fn name(&self, alias: &str, name: &str) -> String {
         format!("{alias}.{}", self.dialect.quote(name))
     }
 
     /// The columns of fields of an entity's table, in order.
-    pub fn columns(&self, entity: EntityId, fields: &[FieldId], alias: &str) -> Vec<ColumnAt> {
+    pub(crate) fn columns(&self, entity: EntityId, fields: &[FieldId], alias: &str) -> Vec<ColumnAt> {
         let tables = self.tables(entity);
         fields
             .iter()
@@ -144,7 +144,7 @@ impl<'a> Compiler<'a> {
     }
 
     /// The one column of a leaf or document field.
-    pub fn column(&self, entity: EntityId, field: FieldId, alias: &str) -> Result<ColumnAt, StoreError> {
+    pub(crate) fn column(&self, entity: EntityId, field: FieldId, alias: &str) -> Result<ColumnAt, StoreError> {
         self.columns(entity, &[field], alias).into_iter().next().ok_or_else(|| {
             let entity = self.entity(entity);
             StoreError::Refused(format!(
@@ -172,7 +172,7 @@ impl<'a> Compiler<'a> {
     }
 
     /// `SELECT json FROM … WHERE … ORDER BY … LIMIT …` of one select. `position` is the default order of links and nested rows.
-    pub fn rows(
+    pub(crate) fn rows(
         &mut self,
         select: &Select,
         alias: &str,

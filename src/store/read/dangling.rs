@@ -10,7 +10,7 @@ use crate::{
 
 /// A field and how many of its links lead to no row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Dangling {
+pub(crate) struct Dangling {
     pub entity: EntityId,
     pub field: FieldId,
     pub target: EntityId,

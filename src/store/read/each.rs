@@ -32,7 +32,7 @@ use crate::{
 use super::{operands, run, statement::Statement};
 
 /// The runs of one statement, in the order in which they begin.
-pub trait Runs: Send + 'static {
+pub(crate) trait Runs: Send + 'static {
     /// The values of the next one; none when enough have run.
     fn next(&mut self) -> Option<Arc<[Value]>>;
     /// What came of it.

@@ -13,7 +13,7 @@ use super::{
 
 impl Compiler<'_> {
     /// The condition on the row under `alias`; in `WHERE`, SQL null counts as false.
-    pub fn filter(&mut self, entity: EntityId, alias: &str, filter: &Filter) -> Result<String, StoreError> {
+    pub(crate) fn filter(&mut self, entity: EntityId, alias: &str, filter: &Filter) -> Result<String, StoreError> {
         Ok(match filter {
             Filter::And(filters) => self.all_of(entity, alias, filters, " AND ", "TRUE")?,
             Filter::Or(filters) => self.all_of(entity, alias, filters, " OR ", "FALSE")?,

@@ -13,7 +13,7 @@ const TIME: ColumnKind = ColumnKind::Scalar(Scalar::DateTime);
 
 impl Compiler<'_> {
     /// `SELECT json` of the list of all types, in the order of the definition.
-    pub fn freshness(&mut self, output: &[FreshnessOutput]) -> String {
+    pub(crate) fn freshness(&mut self, output: &[FreshnessOutput]) -> String {
         let mut parts = vec![self.dialect.literal("[")];
         for id in self.catalog.entity_ids() {
             if parts.len() > 1 {

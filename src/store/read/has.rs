@@ -20,7 +20,7 @@ use super::{
 
 impl Compiler<'_> {
     /// Whether a list of the row under `alias` has all (or any) of the operands.
-    pub fn has(
+    pub(crate) fn has(
         &mut self,
         entity: EntityId,
         alias: &str,

@@ -54,7 +54,7 @@ pub(crate) struct Items {
 
 impl Items {
     /// None where there is no such table, or too many operands.
-    pub fn of(compiler: &mut Compiler<'_>, entity: EntityId, field: FieldId, search: &Search) -> Option<Items> {
+    pub(crate) fn of(compiler: &mut Compiler<'_>, entity: EntityId, field: FieldId, search: &Search) -> Option<Items> {
         let tables = compiler.tables(entity);
         let column = tables.table.columns.get(tables.list_of(field)?.column)?;
         let params = &search.params;
@@ -90,7 +90,7 @@ impl Items {
     }
 
     /// Whether they are more than are collected where they may be found sooner otherwise; those that are wanted beside.
-    pub fn many(&self, wanted: &[String]) -> String {
+    pub(crate) fn many(&self, wanted: &[String]) -> String {
         let wanted: String = wanted.iter().map(|count| format!("+{count}")).collect();
         format!("({} LIMIT 1 OFFSET {}{wanted}) IS NOT NULL", self.each, self.few)
     }

@@ -1,16 +1,16 @@
 //! Reads: compiled to one statement, and run. Writes nothing.
 
-pub mod compile;
-pub mod compiler;
-pub mod counts;
-pub mod dangling;
-pub mod each;
-pub mod filter;
-pub mod freshness;
-pub mod has;
-pub mod items;
-pub mod operands;
-pub mod output;
-pub mod relation;
-pub mod run;
-pub mod statement;
+pub(super) mod compile;
+pub(super) mod compiler;
+pub(super) mod counts;
+pub(super) mod dangling;
+pub(super) mod each;
+pub(super) mod filter;
+pub(super) mod freshness;
+pub(super) mod has;
+pub(super) mod items;
+pub(super) mod operands;
+pub(super) mod output;
+pub(super) mod relation;
+pub(super) mod run;
+pub(super) mod statement;

@@ -17,7 +17,7 @@ use crate::{
 use super::statement::{Bind, BindForm};
 
 /// The operands of a compiled read, with the request's parameters put in.
-pub fn operands(binds: &[Bind], params: &[Value], dialect: &dyn Dialect) -> Result<Params, StoreError> {
+pub(crate) fn operands(binds: &[Bind], params: &[Value], dialect: &dyn Dialect) -> Result<Params, StoreError> {
     let mut out = dialect.params().reserve(binds.len());
     let is_text = matches!(out, Params::Postgres(_));
     for bind in binds {
@@ -27,7 +27,7 @@ pub fn operands(binds: &[Bind], params: &[Value], dialect: &dyn Dialect) -> Resu
 }
 
 /// One of them. Elements of lists are seen as text by PostgreSQL (`is_text`).
-pub fn operand<'v>(
+pub(crate) fn operand<'v>(
     bind: &'v Bind,
     params: &'v [Value],
     dialect: &dyn Dialect,

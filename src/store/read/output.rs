@@ -27,7 +27,7 @@ pub(crate) struct Pieces {
 }
 
 impl Pieces {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Pieces {
             parts: Vec::new(),
             text: "{".to_owned(),
@@ -35,24 +35,24 @@ impl Pieces {
     }
 
     /// A constant text as the value.
-    pub fn json(&mut self, text: &str) {
+    pub(crate) fn json(&mut self, text: &str) {
         self.text.push_str(&json_text(text));
     }
 
-    pub fn key(&mut self, key: &str) {
+    pub(crate) fn key(&mut self, key: &str) {
         if !(self.parts.is_empty() && self.text == "{") {
             self.text.push(',');
         }
         self.text.push_str(&member_key(key));
     }
 
-    pub fn expression(&mut self, compiler: &Compiler<'_>, sql: String) {
+    pub(crate) fn expression(&mut self, compiler: &Compiler<'_>, sql: String) {
         let text = std::mem::take(&mut self.text);
         self.parts.push(compiler.dialect.literal(&text));
         self.parts.push(sql);
     }
 
-    pub fn finish(mut self, compiler: &Compiler<'_>) -> String {
+    pub(crate) fn finish(mut self, compiler: &Compiler<'_>) -> String {
         self.text.push('}');
         self.parts.push(compiler.dialect.literal(&self.text));
         compiler.dialect.concat(&self.parts)
@@ -61,7 +61,7 @@ impl Pieces {
 
 impl Compiler<'_> {
     /// The JSON object of the row under `alias`.
-    pub fn object(&mut self, entity: EntityId, alias: &str, output: &[Output]) -> Result<String, StoreError> {
+    pub(crate) fn object(&mut self, entity: EntityId, alias: &str, output: &[Output]) -> Result<String, StoreError> {
         let mut pieces = Pieces::new();
         for member in output {
             pieces.key(&member.key);

@@ -10,7 +10,7 @@ use crate::{
 
 /// A compiled read.
 #[derive(Clone, Debug)]
-pub struct Statement {
+pub(crate) struct Statement {
     pub sql: std::sync::Arc<str>,
     /// The operands in the order of their numbers in the statement.
     pub(crate) binds: std::sync::Arc<[Bind]>,
@@ -51,7 +51,7 @@ pub(crate) struct RootShape {
 
 /// A compiled load by key.
 #[derive(Clone, Debug)]
-pub struct KeyedStatement {
+pub(crate) struct KeyedStatement {
     /// The statement for one key.
     pub sql: std::sync::Arc<str>,
     /// What follows the list of keys.

@@ -24,7 +24,7 @@ use crate::store::{
 const SLOT_TRIES: i64 = 16;
 
 /// Starts a run in a slot of its own.
-pub async fn start(context: &Context, start: &StartRun) -> Result<Option<Run>, StoreError> {
+pub(crate) async fn start(context: &Context, start: &StartRun) -> Result<Option<Run>, StoreError> {
     let mut tx = in_force::begin(context).await?;
     let turn = fetches::turn(&mut tx, &start.fetch).await?;
     let asked = Asked {
@@ -50,7 +50,7 @@ pub async fn start(context: &Context, start: &StartRun) -> Result<Option<Run>, S
 }
 
 /// Starts the next run of a fetch: goes on with an interrupted one, or takes the oldest slot that waits.
-pub async fn claim(context: &Context, claim: &Claim) -> Result<Option<Run>, StoreError> {
+pub(crate) async fn claim(context: &Context, claim: &Claim) -> Result<Option<Run>, StoreError> {
     let mut tx = in_force::begin(context).await?;
     let turn = fetches::turn(&mut tx, &claim.fetch).await?;
     let asked = Asked {

@@ -1,8 +1,8 @@
 //! Runs: how they begin, wait and end, and what is told of them. Knows states and fences.
 
-pub mod all_refused;
-pub mod claim;
-pub mod finish;
-pub mod replay;
-pub mod slots;
-pub mod status;
+pub(super) mod all_refused;
+pub(super) mod claim;
+pub(super) mod finish;
+pub(super) mod replay;
+pub(super) mod slots;
+pub(super) mod status;

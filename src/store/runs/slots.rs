@@ -11,7 +11,7 @@ use crate::store::{
 use super::status;
 
 /// Asks the rule what the ledger lacks, writes it, and gives what is known of the fetch then.
-pub async fn plan(context: &Context, fetch: &str, rule: PlanRule<'_>) -> Result<FetchStatus, StoreError> {
+pub(crate) async fn plan(context: &Context, fetch: &str, rule: PlanRule<'_>) -> Result<FetchStatus, StoreError> {
     let mut tx = in_force::begin(context).await?;
     fetches::turn(&mut tx, fetch).await?;
     let now = clock::now_within(&mut tx).await?;

@@ -20,7 +20,7 @@ pub(crate) struct Changed {
 }
 
 impl Changed {
-    pub fn note(&self, counts: &[(EntityId, u64)]) {
+    pub(crate) fn note(&self, counts: &[(EntityId, u64)]) {
         let mut changed = lock(&self.rows);
         for (entity, count) in counts {
             *changed.entry(*entity).or_default() += count;
@@ -28,7 +28,7 @@ impl Changed {
     }
 
     /// How often statistics were made anew.
-    pub fn made(&self) -> u64 {
+    pub(crate) fn made(&self) -> u64 {
         self.made.load(Ordering::Relaxed)
     }
 

@@ -41,18 +41,18 @@ impl Deferred {
     }
 
     /// All of them.
-    pub fn waiting(&self) -> Vec<EntityId> {
+    pub(crate) fn waiting(&self) -> Vec<EntityId> {
         self.waiting.borrow().keys().copied().collect()
     }
 
     /// Nobody need wait for those of these types any more.
-    pub fn end(&self, of: &[EntityId]) {
+    pub(crate) fn end(&self, of: &[EntityId]) {
         self.waiting
             .send_modify(|waiting| waiting.retain(|entity, _| !of.contains(entity)));
     }
 
     /// Waits until none of these types waits for its indexes. `build` begins to build them, where nobody does so yet.
-    pub async fn until_built(&self, of: &[EntityId], build: impl Fn()) {
+    pub(crate) async fn until_built(&self, of: &[EntityId], build: impl Fn()) {
         let mut waiting = self.waiting.subscribe();
         while self.has(of) {
             if !self.building.swap(true, Ordering::AcqRel) {
@@ -65,13 +65,13 @@ impl Deferred {
     }
 
     /// Who built for a reader is done. Another reader may wait for other types: he looks again.
-    pub fn end_building(&self) {
+    pub(crate) fn end_building(&self) {
         self.building.store(false, Ordering::Release);
         self.waiting.send_modify(|_| {});
     }
 
     /// Whether indexes of one of these types are left for later.
-    pub fn has(&self, of: &[EntityId]) -> bool {
+    pub(crate) fn has(&self, of: &[EntityId]) -> bool {
         let waiting = self.waiting.borrow();
         !waiting.is_empty() && of.iter().any(|entity| waiting.contains_key(entity))
     }

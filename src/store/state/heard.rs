@@ -38,7 +38,7 @@ pub(crate) struct Own<'a> {
 
 impl Heard {
     /// What another handle of the same process has heard, for one that goes on after it.
-    pub fn beside(older: &Heard) -> Heard {
+    pub(crate) fn beside(older: &Heard) -> Heard {
         Heard {
             known: Mutex::new(older.known().clone()),
             mute: AtomicBool::new(older.mute.load(Ordering::Relaxed)),
@@ -51,7 +51,7 @@ impl Heard {
     }
 
     /// Notes a commit before it happens, so that no look takes it for another's.
-    pub fn expect(&self, after: i64, upto: i64) -> Own<'_> {
+    pub(crate) fn expect(&self, after: i64, upto: i64) -> Own<'_> {
         let mut guard = self.known();
         let known = &mut *guard;
         let room = known.own.len() < OWN_MAX;
@@ -110,7 +110,7 @@ impl Heard {
 }
 
 impl Own<'_> {
-    pub fn committed(mut self) {
+    pub(crate) fn committed(mut self) {
         self.done = true;
     }
 }

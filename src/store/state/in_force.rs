@@ -11,7 +11,7 @@ use crate::store::{error::StoreError, types::Standing};
 
 /// What a handle knows of its standing.
 #[derive(Default)]
-pub struct Seen {
+pub(crate) struct Seen {
     known: watch::Sender<Known>,
     /// The newest record made by this process, whichever of its handles did.
     own: Arc<AtomicI64>,
@@ -26,7 +26,7 @@ struct Known {
 
 impl Seen {
     /// That of another handle of the same process.
-    pub fn beside(older: &Seen) -> Seen {
+    pub(crate) fn beside(older: &Seen) -> Seen {
         Seen {
             known: watch::Sender::default(),
             own: Arc::clone(&older.own),
@@ -34,29 +34,29 @@ impl Seen {
     }
 
     /// Before the commit by which this handle's definition comes into force: other handles of the process look from now on.
-    pub fn applying(&self, record: i64) {
+    pub(crate) fn applying(&self, record: i64) {
         self.own.store(record, Ordering::Relaxed);
     }
 
     /// The newest record made by this process.
-    pub fn own(&self) -> i64 {
+    pub(crate) fn own(&self) -> i64 {
         self.own.load(Ordering::Relaxed)
     }
 
     /// As far as this handle knows.
-    pub fn standing(&self) -> Standing {
+    pub(crate) fn standing(&self) -> Standing {
         self.known.borrow().standing
     }
 
     /// Waits until it is known that the definition is not in force any more.
-    pub async fn replaced(&self) {
+    pub(crate) async fn replaced(&self) {
         let mut known = self.known.subscribe();
         // The sender lives as long as this handle, so there is always an answer.
         let _ = known.wait_for(|known| known.standing != Standing::InForce).await;
     }
 
     /// After that commit.
-    pub fn applied(&self, record: i64) {
+    pub(crate) fn applied(&self, record: i64) {
         let standing = Standing::InForce;
         self.known.send_replace(Known { record, standing });
     }

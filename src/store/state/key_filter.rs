@@ -12,7 +12,7 @@ const KEY_BITS: u64 = 4;
 
 /// A filter of keys, after Bloom: what it does not have was never added. It stands for the whole table as long as the table's
 /// next row number is [`Added::next`], for each row takes one and none comes twice.
-pub struct Added {
+pub(crate) struct Added {
     blocks: Vec<[u64; BLOCK_WORDS]>,
     next: i64,
 }
@@ -29,12 +29,12 @@ impl Default for Added {
 
 impl Added {
     /// The number that the table's next row gets, if nobody else has added one.
-    pub fn next(&self) -> i64 {
+    pub(crate) fn next(&self) -> i64 {
         self.next
     }
 
     /// From now on any row may be in the table.
-    pub fn lose_track(&mut self) {
+    pub(crate) fn lose_track(&mut self) {
         *self = Added {
             blocks: Vec::new(),
             // No row has it.
@@ -43,14 +43,14 @@ impl Added {
     }
 
     /// Whether a key with this hash may be in the table.
-    pub fn may_have(&self, hash: u64) -> bool {
+    pub(crate) fn may_have(&self, hash: u64) -> bool {
         let (at, bits) = places(hash);
         let block = self.blocks.get(at);
         block.is_some_and(|block| block.iter().zip(bits).all(|(word, bits)| word & bits == bits))
     }
 
     /// Adds the keys of rows that are committed; `next` is the number after theirs.
-    pub fn add(&mut self, hashes: &[u64], next: i64) {
+    pub(crate) fn add(&mut self, hashes: &[u64], next: i64) {
         self.next = next;
         if self.blocks.is_empty() {
             self.blocks = vec![[0; BLOCK_WORDS]; BLOCKS];

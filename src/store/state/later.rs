@@ -14,7 +14,7 @@ const BYTES_MAX: usize = 16 << 20;
 
 /// What a run tries again at its end.
 #[derive(Clone, Default)]
-pub struct Later {
+pub(crate) struct Later {
     pub(crate) rows: HashMap<Key, Waiting>,
     pub(crate) bytes: usize,
     /// Rows so far, whatever became of them: their order.
@@ -65,7 +65,7 @@ impl Told {
 
 /// What a group adds, once it is committed.
 #[derive(Default)]
-pub struct Rest {
+pub(crate) struct Rest {
     /// Rows that it brought anew: what they were before counts no more.
     pub(crate) again: Vec<Key>,
     pub(crate) rows: Vec<(Key, Row, Counted)>,
@@ -75,12 +75,12 @@ pub struct Rest {
 }
 
 impl Rest {
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.again.is_empty() && self.rows.is_empty() && self.held.is_empty() && self.told.is_empty()
     }
 
     /// Notes an entry of the quarantine about one of the rows.
-    pub fn tell(&mut self, id: i64, refused: &Refused) {
+    pub(crate) fn tell(&mut self, id: i64, refused: &Refused) {
         self.told.push(Told {
             id,
             key: refused.key.clone(),
@@ -91,7 +91,7 @@ impl Rest {
 
 impl Later {
     /// Adds what a committed group left, as long as there is room for all of it.
-    pub fn add(&mut self, rest: Rest) {
+    pub(crate) fn add(&mut self, rest: Rest) {
         let written = rest.rows.iter().map(|(key, ..)| key);
         let held = rest.held.iter().map(|(key, _)| key);
         for key in rest.again.iter().chain(written).chain(held) {
@@ -124,12 +124,12 @@ impl Later {
     }
 
     /// Whether these fit in beside what waits already.
-    pub fn has_room<'r>(&self, rows: impl Iterator<Item = &'r Row>) -> bool {
+    pub(crate) fn has_room<'r>(&self, rows: impl Iterator<Item = &'r Row>) -> bool {
         let (count, bytes) = rows.fold((0, 0), |(count, bytes), row| (count + 1, bytes + row.size()));
         self.rows.len() + count <= ROWS_MAX && self.bytes + bytes <= BYTES_MAX
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.rows.is_empty() && self.told.is_empty()
     }
 }

@@ -1,12 +1,12 @@
 //! What a process remembers of its runs and of its database. Plain data; asks nobody.
 
-pub mod changed;
-pub mod deferred;
-pub mod heard;
-pub mod in_force;
-pub mod key_filter;
-pub mod later;
-pub mod print;
-pub mod row_set;
-pub mod run_memory;
-pub mod writable;
+pub(super) mod changed;
+pub(super) mod deferred;
+pub(super) mod heard;
+pub(super) mod in_force;
+pub(super) mod key_filter;
+pub(super) mod later;
+pub(super) mod print;
+pub(super) mod row_set;
+pub(super) mod run_memory;
+pub(super) mod writable;

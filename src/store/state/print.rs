@@ -8,7 +8,7 @@ pub(crate) const LOW: u64 = 0xffff_ffff;
 /// The hashes of some rows, summed up, in whichever order. That is enough to tell rows apart: a hash is of a whole row with its
 /// key, links and children, so no row can have the hash of another one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Print {
+pub(crate) struct Print {
     pub(crate) rows: u64,
     pub(crate) low: u64,
     pub(crate) high: u64,
@@ -16,7 +16,7 @@ pub struct Print {
 
 impl Print {
     /// Adds a row that is stored with this hash.
-    pub fn add(&mut self, hash: i64) {
+    pub(crate) fn add(&mut self, hash: i64) {
         let hash = hash.cast_unsigned();
         self.plus(Print {
             rows: 1,
@@ -26,19 +26,19 @@ impl Print {
     }
 
     /// Adds the rows of another one.
-    pub fn plus(&mut self, other: Print) {
+    pub(crate) fn plus(&mut self, other: Print) {
         self.rows += other.rows;
         self.low = self.low.wrapping_add(other.low);
         self.high = self.high.wrapping_add(other.high);
     }
 
     /// Whether it is of so many rows.
-    pub fn is_of(&self, rows: usize) -> bool {
+    pub(crate) fn is_of(&self, rows: usize) -> bool {
         self.rows == rows as u64
     }
 
     /// As it is kept in the database.
-    pub fn folded(self) -> i64 {
+    pub(crate) fn folded(self) -> i64 {
         let mut hash = Xxh3::new();
         for part in [self.rows, self.low, self.high] {
             hash.update(&part.to_le_bytes());
@@ -48,7 +48,7 @@ impl Print {
 }
 
 /// Rows as neighbours that follow each other: the first and the last of each span. They are sorted, and none comes twice.
-pub fn spans(rows: &[i64]) -> Vec<(i64, i64)> {
+pub(crate) fn spans(rows: &[i64]) -> Vec<(i64, i64)> {
     let mut spans: Vec<(i64, i64)> = Vec::new();
     for row in rows {
         match spans.last_mut() {

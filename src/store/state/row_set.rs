@@ -8,14 +8,14 @@ const BLOCK_WORDS: usize = (BLOCK_BITS / 64) as usize;
 
 /// A set of row numbers; neighbouring numbers cost a bit each.
 #[derive(Clone, Default)]
-pub struct RowSet {
+pub(crate) struct RowSet {
     blocks: BTreeMap<u64, Box<[u64]>>,
     count: u64,
 }
 
 impl RowSet {
     /// Adds a number; false when it was there already.
-    pub fn insert(&mut self, row: i64) -> bool {
+    pub(crate) fn insert(&mut self, row: i64) -> bool {
         let (block, word, bit) = place(row);
         let block = self.blocks.entry(block).or_insert_with(|| vec![0; BLOCK_WORDS].into());
         let Some(word) = block.get_mut(word) else { return false };
@@ -25,7 +25,7 @@ impl RowSet {
         new
     }
 
-    pub fn contains(&self, row: i64) -> bool {
+    pub(crate) fn contains(&self, row: i64) -> bool {
         let (block, word, bit) = place(row);
         self.blocks
             .get(&block)
@@ -33,7 +33,7 @@ impl RowSet {
             .is_some_and(|word| word & bit != 0)
     }
 
-    pub fn len(&self) -> u64 {
+    pub(crate) fn len(&self) -> u64 {
         self.count
     }
 }
@@ -45,7 +45,7 @@ fn place(row: i64) -> (u64, usize, u64) {
 }
 
 /// Row numbers as the differences of the sorted, in seven bits a byte, low bits first.
-pub fn pack(rows: &mut Vec<i64>) -> Vec<u8> {
+pub(crate) fn pack(rows: &mut Vec<i64>) -> Vec<u8> {
     rows.sort_unstable();
     rows.dedup();
     let mut bytes = Vec::with_capacity(rows.len() + 8);
@@ -63,7 +63,7 @@ pub fn pack(rows: &mut Vec<i64>) -> Vec<u8> {
 }
 
 /// The numbers of [`pack`]; `None` for bytes that are none.
-pub fn unpack(bytes: &[u8]) -> Option<Vec<i64>> {
+pub(crate) fn unpack(bytes: &[u8]) -> Option<Vec<i64>> {
     let mut rows = Vec::with_capacity(bytes.len());
     let (mut last, mut step, mut shift) = (0i64, 0u64, 0u32);
     for byte in bytes {

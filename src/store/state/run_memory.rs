@@ -14,7 +14,7 @@ pub(crate) const REPEATING_MAX: usize = 10_000;
 
 /// What a running run has seen; also in the database, from where a resumed run reads it.
 #[derive(Default)]
-pub struct RunMemory {
+pub(crate) struct RunMemory {
     /// Rows of the pages that ended.
     pub seen: RowSet,
     /// Rows of the page under way, from its groups so far.
@@ -44,7 +44,7 @@ pub struct RunMemory {
 
 impl RunMemory {
     /// From now on a row of this page that comes again comes from another one.
-    pub fn end_page(&mut self) {
+    pub(crate) fn end_page(&mut self) {
         self.page_print = Print::default();
         for row in std::mem::take(&mut self.page_rows) {
             self.seen.insert(row);
@@ -58,28 +58,28 @@ type ByClaim = HashMap<(i64, i64, u64), Arc<tokio::sync::Mutex<RunMemory>>>;
 
 /// Of the runs under way in this process.
 #[derive(Default)]
-pub struct Memories(Mutex<ByClaim>);
+pub(crate) struct Memories(Mutex<ByClaim>);
 
 impl Memories {
     /// Whether this process works at a run.
-    pub fn has(&self, run: i64, fence: i64, generation: u64) -> bool {
+    pub(crate) fn has(&self, run: i64, fence: i64, generation: u64) -> bool {
         self.all().contains_key(&(run, fence, generation))
     }
 
     /// From now on this process works at a run, of which it knows so much.
-    pub fn remember(&self, run: &Run, memory: RunMemory) {
+    pub(crate) fn remember(&self, run: &Run, memory: RunMemory) {
         let memory = Arc::new(tokio::sync::Mutex::new(memory));
         self.all().insert((run.id, run.fence, run.generation), memory);
     }
 
     /// The memory of a run that this process started.
-    pub fn of(&self, run: &Run) -> Result<Arc<tokio::sync::Mutex<RunMemory>>, StoreError> {
+    pub(crate) fn of(&self, run: &Run) -> Result<Arc<tokio::sync::Mutex<RunMemory>>, StoreError> {
         let memory = self.all().get(&(run.id, run.fence, run.generation)).cloned();
         memory.ok_or(StoreError::Fenced)
     }
 
     /// This process works at the run no more.
-    pub fn release(&self, run: &Run) {
+    pub(crate) fn release(&self, run: &Run) {
         self.all().remove(&(run.id, run.fence, run.generation));
     }
 

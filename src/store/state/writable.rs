@@ -12,14 +12,14 @@ pub(crate) struct Writable {
 
 impl Writable {
     /// Notes a failure of a write.
-    pub fn failed(&self, error: &StoreError) {
+    pub(crate) fn failed(&self, error: &StoreError) {
         if matches!(error, StoreError::Full) {
             self.is_full.store(true, Ordering::Relaxed);
         }
     }
 
     /// Notes what became of harvested rows. The ledger's own small writes say nothing: they find room where a page has none.
-    pub fn noted<T>(&self, done: Result<T, StoreError>) -> Result<T, StoreError> {
+    pub(crate) fn noted<T>(&self, done: Result<T, StoreError>) -> Result<T, StoreError> {
         match &done {
             Ok(_) => self.is_full.store(false, Ordering::Relaxed),
             Err(error) => self.failed(error),

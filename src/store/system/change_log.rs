@@ -57,14 +57,14 @@ pub(crate) async fn heads(context: &Context) -> Result<(i64, i64), StoreError> {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Op {
+pub(crate) enum Op {
     New,
     Changed,
     Gone,
 }
 
 impl Op {
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Op::New => "new",
             Op::Changed => "changed",
@@ -74,10 +74,10 @@ impl Op {
 }
 
 /// Changes of one kind, by group, type and kind.
-pub type Change = (u32, EntityId, Op);
+pub(crate) type Change = (u32, EntityId, Op);
 
 /// The changes of a transaction: the keys of rows as JSON, in the order in which they will be numbered.
-pub type Changes = BTreeMap<Change, Vec<String>>;
+pub(crate) type Changes = BTreeMap<Change, Vec<String>>;
 
 /// The columns of the log. The changes of one kind to one type stand together: a row each would be a quarter of what a load costs.
 const COLUMNS: [&str; 7] = ["seq", "first_seq", "type", "op", "row_keys", "run", "at"];
@@ -94,13 +94,17 @@ const KINDS: [Kind; 7] = [
 const PACK: usize = 1_000;
 
 /// The numbers that entries got: after the first, up to the second.
-pub struct Logged {
+pub(crate) struct Logged {
     pub after: i64,
     pub head: i64,
 }
 
 /// Writes the changes noted so far; `None` when there are none. Who writes then waits for this transaction to end.
-pub async fn append(tx: &mut Transaction<'_>, run: &Run, changes: Changes) -> Result<Option<Logged>, StoreError> {
+pub(crate) async fn append(
+    tx: &mut Transaction<'_>,
+    run: &Run,
+    changes: Changes,
+) -> Result<Option<Logged>, StoreError> {
     let count: usize = changes.values().map(Vec::len).sum();
     if count == 0 {
         return Ok(None);

@@ -10,12 +10,12 @@ use crate::store::{
 };
 
 /// Slots are microseconds in text, so that text order is time order.
-pub fn slot_text(slot: DateTime<Utc>) -> String {
+pub(crate) fn slot_text(slot: DateTime<Utc>) -> String {
     slot.to_rfc3339_opts(SecondsFormat::Micros, true)
 }
 
 /// The database's clock within a transaction.
-pub async fn now_within(tx: &mut Transaction<'_>) -> Result<DateTime<Utc>, StoreError> {
+pub(crate) async fn now_within(tx: &mut Transaction<'_>) -> Result<DateTime<Utc>, StoreError> {
     let sql = format!("SELECT {}", tx.context.now(0));
     let rows = tx.all(tx.params(), sql).await?;
     instant(&rows.first().map_or(Ok(String::new()), |row| get(row, 0))?)

@@ -16,7 +16,7 @@ const ASIDE: Duration = Duration::from_secs(60);
 const ASIDE_MAX: Duration = Duration::from_secs(3_600);
 
 /// Whether a fetch is left alone for now. Its last run, which nobody has in hand any more, may have had such a page.
-pub async fn is_aside(
+pub(crate) async fn is_aside(
     tx: &mut Transaction<'_>,
     fetch: &str,
     last: i64,
@@ -65,14 +65,14 @@ pub(crate) fn wait_after(ended: i64) -> Duration {
 }
 
 /// The fetch's part of its status: which page it is left alone for.
-pub fn columns(context: &Context) -> String {
+pub(crate) fn columns(context: &Context) -> String {
     let now = context.now(0);
     let of = |column: &str| format!("(SELECT {column} FROM hayloft_fetch WHERE \"fetch\"=$1 AND aside_until>{now})");
     [of("aside_until"), of("aside_page"), of("ended_processes")].join(",")
 }
 
 /// What these say.
-pub fn told(until: Option<&str>, page: Option<String>, ended: Option<i64>) -> Result<Option<Aside>, StoreError> {
+pub(crate) fn told(until: Option<&str>, page: Option<String>, ended: Option<i64>) -> Result<Option<Aside>, StoreError> {
     let until = until.map(clock::instant).transpose()?;
     Ok(until.map(|until| Aside {
         until,
@@ -82,7 +82,7 @@ pub fn told(until: Option<&str>, page: Option<String>, ended: Option<i64>) -> Re
 }
 
 /// A run was complete: whatever it was is over.
-pub async fn forget_aside(tx: &mut Transaction<'_>, fetch: &str) -> Result<(), StoreError> {
+pub(crate) async fn forget_aside(tx: &mut Transaction<'_>, fetch: &str) -> Result<(), StoreError> {
     let mut params = tx.params();
     params.add(fetch.to_owned())?;
     let sql = "UPDATE hayloft_fetch SET ended_processes=0,aside_until=NULL,aside_page=NULL WHERE \"fetch\"=$1 AND ended_processes>0";
@@ -91,7 +91,7 @@ pub async fn forget_aside(tx: &mut Transaction<'_>, fetch: &str) -> Result<(), S
 }
 
 /// Takes the turn of a fetch and gives its number, which counts on.
-pub async fn turn(tx: &mut Transaction<'_>, fetch: &str) -> Result<i64, StoreError> {
+pub(crate) async fn turn(tx: &mut Transaction<'_>, fetch: &str) -> Result<i64, StoreError> {
     let mut params = tx.params();
     params.add(fetch.to_owned())?;
     let sql = "INSERT INTO hayloft_fetch(\"fetch\",turns) VALUES ($1,1) \

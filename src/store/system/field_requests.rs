@@ -273,7 +273,13 @@ pub(crate) async fn forget_others(tx: &mut Transaction<'_>) -> Result<(), StoreE
 }
 
 /// Notes the large answer about a row that a crew takes in hand.
-pub async fn answering(context: &Context, fetch: &str, owner: &str, row: i64, place: &str) -> Result<(), StoreError> {
+pub(crate) async fn answering(
+    context: &Context,
+    fetch: &str,
+    owner: &str,
+    row: i64,
+    place: &str,
+) -> Result<(), StoreError> {
     let mut tx = Transaction::begin(context).await?;
     let mut params = tx.params();
     params.add(fetch.to_owned())?;
@@ -286,7 +292,11 @@ pub async fn answering(context: &Context, fetch: &str, owner: &str, row: i64, pl
 }
 
 /// Sets requests aside whose crew has gone with a large answer in hand: claimed ones that satisfy a condition. They count as failed.
-pub async fn set_requests_aside(tx: &mut Transaction<'_>, fetch: &str, condition: &str) -> Result<(), StoreError> {
+pub(crate) async fn set_requests_aside(
+    tx: &mut Transaction<'_>,
+    fetch: &str,
+    condition: &str,
+) -> Result<(), StoreError> {
     let mut params = tx.params();
     params.add(fetch.to_owned())?;
     let sql = format!(
@@ -318,7 +328,7 @@ pub async fn set_requests_aside(tx: &mut Transaction<'_>, fetch: &str, condition
 }
 
 /// A condition on a request `s`: it is not left alone, or a person has begun the run.
-pub fn may_be_made(context: &Context, run: &str) -> String {
+pub(crate) fn may_be_made(context: &Context, run: &str) -> String {
     format!(
         "(s.aside_until IS NULL OR s.aside_until<={} OR EXISTS(SELECT 1 FROM hayloft_run AS by_hand WHERE by_hand.id={run} AND \
          by_hand.reason='hand'))",

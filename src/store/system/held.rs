@@ -23,7 +23,7 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.open.is_empty() && self.approved.is_empty() && self.kept.is_empty()
     }
 

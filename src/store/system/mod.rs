@@ -1,17 +1,17 @@
 //! The system tables, a file each: its SQL and what its rows mean. Knows no rows of a definition.
 
-pub mod change_log;
-pub mod clock;
-pub mod fetches;
-pub mod field_requests;
-pub mod held;
-pub mod layouts;
-pub mod migrations;
-pub mod processes;
-pub mod quarantine;
-pub mod readings;
-pub mod refills;
-pub mod requests;
-pub mod row_numbers;
-pub mod run_seen;
-pub mod runs;
+pub(super) mod change_log;
+pub(super) mod clock;
+pub(super) mod fetches;
+pub(super) mod field_requests;
+pub(super) mod held;
+pub(super) mod layouts;
+pub(super) mod migrations;
+pub(super) mod processes;
+pub(super) mod quarantine;
+pub(super) mod readings;
+pub(super) mod refills;
+pub(super) mod requests;
+pub(super) mod row_numbers;
+pub(super) mod run_seen;
+pub(super) mod runs;

@@ -34,7 +34,7 @@ pub(crate) async fn forget_refused(tx: &mut Transaction<'_>, run: &Run, fetch: F
 }
 
 /// Forgets what earlier answers about these rows had that was refused.
-pub async fn forget_of(tx: &mut Transaction<'_>, fetch: &str, parents: &[i64]) -> Result<(), StoreError> {
+pub(crate) async fn forget_of(tx: &mut Transaction<'_>, fetch: &str, parents: &[i64]) -> Result<(), StoreError> {
     let name = Value::Text(fetch.to_owned());
     let of: Vec<Vec<Value>> = parents.iter().map(|row| vec![name.clone(), Value::Int(*row)]).collect();
     let columns = [("fetch", Kind::Text), ("parent", Kind::Int)];

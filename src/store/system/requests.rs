@@ -11,7 +11,7 @@ use crate::store::{
 
 /// Of an unchanged request that was all of the last run: how many rows it stands for, if no row of its type was written since that
 /// run ended.
-pub async fn rests(tx: &mut Transaction<'_>, run: &Run, request: &str) -> Result<Option<u64>, StoreError> {
+pub(crate) async fn rests(tx: &mut Transaction<'_>, run: &Run, request: &str) -> Result<Option<u64>, StoreError> {
     let mut params = tx.params();
     params.add(run.fetch.clone())?;
     params.add(request.to_owned())?;
@@ -39,7 +39,7 @@ pub(crate) async fn forget_unvisited(tx: &mut Transaction<'_>, run: &Run, all: b
 }
 
 /// Makes an unchanged request this run's; gives how many of its records are refused still.
-pub async fn take_over(tx: &mut Transaction<'_>, run: &Run, request: &str) -> Result<u64, StoreError> {
+pub(crate) async fn take_over(tx: &mut Transaction<'_>, run: &Run, request: &str) -> Result<u64, StoreError> {
     let mut params = tx.params();
     params.add(run.fetch.clone())?;
     params.add(request.to_owned())?;
@@ -76,7 +76,7 @@ pub(crate) async fn remembered(
 }
 
 /// Remembers a page with the rows that it brought.
-pub async fn remember(
+pub(crate) async fn remember(
     tx: &mut Transaction<'_>,
     run: &Run,
     state: &RequestState,
@@ -106,7 +106,7 @@ pub async fn remember(
 }
 
 /// Remembers what the headers of an unchanged page say anew; its rows are those that it had.
-pub async fn refresh(tx: &mut Transaction<'_>, run: &Run, state: &RequestState) -> Result<(), StoreError> {
+pub(crate) async fn refresh(tx: &mut Transaction<'_>, run: &Run, state: &RequestState) -> Result<(), StoreError> {
     let mut params = tx.params();
     params.add(run.fetch.clone())?;
     params.add(state.request.clone())?;
@@ -121,7 +121,7 @@ pub async fn refresh(tx: &mut Transaction<'_>, run: &Run, state: &RequestState) 
 }
 
 /// Forgets a page, so that it is read in full next time.
-pub async fn forget(tx: &mut Transaction<'_>, run: &Run, request: &str) -> Result<(), StoreError> {
+pub(crate) async fn forget(tx: &mut Transaction<'_>, run: &Run, request: &str) -> Result<(), StoreError> {
     let mut params = tx.params();
     params.add(run.fetch.clone())?;
     params.add(request.to_owned())?;

@@ -10,7 +10,7 @@ use crate::{
 
 /// Locks the numbers of these types until the transaction ends, so that who else writes one of them waits. Always in the
 /// order of their tables' names: two who want the same cannot wait for each other.
-pub async fn lock(tx: &mut Transaction<'_>, entities: Vec<EntityId>) -> Result<(), StoreError> {
+pub(crate) async fn lock(tx: &mut Transaction<'_>, entities: Vec<EntityId>) -> Result<(), StoreError> {
     let wanted: BTreeMap<String, EntityId> = entities
         .into_iter()
         .filter(|entity| !tx.locked.contains_key(entity))
@@ -49,7 +49,7 @@ async fn insert(tx: &mut Transaction<'_>, table: &str) -> Result<(), StoreError>
 }
 
 /// Keeps the numbers that were handed out, and counts that the types were written.
-pub async fn keep(tx: &mut Transaction<'_>) -> Result<(), StoreError> {
+pub(crate) async fn keep(tx: &mut Transaction<'_>) -> Result<(), StoreError> {
     let mut kept: BTreeMap<String, (Option<i64>, i64)> = BTreeMap::new();
     let moved = tx.locked.iter().filter_map(|(entity, before)| {
         let next = tx.next.get(entity).filter(|next| *next != before)?;
@@ -82,7 +82,7 @@ async fn count(tx: &mut Transaction<'_>, table: &str, next: Option<i64>, written
 }
 
 /// How often rows of a type were written, this transaction included.
-pub async fn written(tx: &mut Transaction<'_>, entity: EntityId) -> Result<i64, StoreError> {
+pub(crate) async fn written(tx: &mut Transaction<'_>, entity: EntityId) -> Result<i64, StoreError> {
     keep(tx).await?;
     let name = tx.tables(entity).table.name.clone();
     loop {
@@ -97,7 +97,7 @@ pub async fn written(tx: &mut Transaction<'_>, entity: EntityId) -> Result<i64, 
 }
 
 /// The first row number that was never used.
-pub async fn next_row(tx: &mut Transaction<'_>, entity: EntityId) -> Result<i64, StoreError> {
+pub(crate) async fn next_row(tx: &mut Transaction<'_>, entity: EntityId) -> Result<i64, StoreError> {
     if let Some(next) = tx.next.get(&entity) {
         return Ok(*next);
     }

@@ -20,7 +20,7 @@ pub(crate) async fn insert_seen(
     Ok(())
 }
 
-pub async fn forget(tx: &mut Transaction<'_>, run: i64) -> Result<(), StoreError> {
+pub(crate) async fn forget(tx: &mut Transaction<'_>, run: i64) -> Result<(), StoreError> {
     let mut params = tx.params();
     params.add(run)?;
     let sql = "DELETE FROM hayloft_run_seen WHERE run=$1".to_owned();

@@ -79,7 +79,7 @@ fn read_newest(context: &Context, row: &Line) -> Result<Newest, StoreError> {
 }
 
 /// Puts a slot into the ledger; `None` when it is there already.
-pub async fn queue(tx: &mut Transaction<'_>, fetch: &str, due: Due) -> Result<Option<i64>, StoreError> {
+pub(crate) async fn queue(tx: &mut Transaction<'_>, fetch: &str, due: Due) -> Result<Option<i64>, StoreError> {
     let mut params = tx.params();
     params.add(fetch.to_owned())?;
     params.add(clock::slot_text(due.slot))?;
@@ -117,7 +117,7 @@ pub(crate) async fn leave_out(tx: &mut Transaction<'_>, fetch: &str, keep: usize
 }
 
 /// Notes the large page that a run takes in hand, as people see it; none: a small one.
-pub async fn working(context: &Context, run: &Run, place: Option<&str>) -> Result<(), StoreError> {
+pub(crate) async fn working(context: &Context, run: &Run, place: Option<&str>) -> Result<(), StoreError> {
     let mut tx = Transaction::begin(context).await?;
     let mut params = tx.params();
     params.add(run.id)?;
@@ -131,7 +131,7 @@ pub async fn working(context: &Context, run: &Run, place: Option<&str>) -> Resul
 }
 
 /// Notes which rows came several times.
-pub async fn note_repeating(tx: &mut Transaction<'_>, run: &Run, copied: &[i64]) -> Result<(), StoreError> {
+pub(crate) async fn note_repeating(tx: &mut Transaction<'_>, run: &Run, copied: &[i64]) -> Result<(), StoreError> {
     if copied.is_empty() {
         return Ok(());
     }

@@ -16,7 +16,7 @@ on_both!(
 );
 
 /// A definition whose types are all fetched.
-pub fn read(text: &str) -> Arc<Valid<Catalog>> {
+pub(super) fn read(text: &str) -> Arc<Valid<Catalog>> {
     let text = text.replace("@f ", "@fetch(source: \"s\", GET: \"/a\") ");
     let files = [SourceFile {
         path: "test.graphql".into(),
@@ -26,7 +26,7 @@ pub fn read(text: &str) -> Arc<Valid<Catalog>> {
     Arc::new(loaded.unwrap_or_else(|faults| panic!("{}", crate::definition::render(&files, &faults, false))))
 }
 
-pub async fn open(url: &DatabaseUrl, access: Access, text: &str) -> Result<Store, StoreError> {
+pub(super) async fn open(url: &DatabaseUrl, access: Access, text: &str) -> Result<Store, StoreError> {
     let catalog = read(text);
     let layout = Arc::new(Layout::of(&catalog));
     Store::open(url, access, catalog, layout).await
@@ -40,7 +40,7 @@ async fn plan(url: &DatabaseUrl, text: &str) -> Vec<String> {
 }
 
 /// The rows of a statement as text, columns with `|` between.
-pub async fn lines(store: &Store, sql: &str) -> Vec<String> {
+pub(super) async fn lines(store: &Store, sql: &str) -> Vec<String> {
     let writer = store.context.writer().expect("a writer");
     let found = writer.fetch_all(store.context.params().query(sql)).await.expect("rows");
     found.iter().map(|line| pool::get(line, 0).expect("a text")).collect()

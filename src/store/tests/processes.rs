@@ -40,7 +40,7 @@ impl Two {
     }
 }
 
-pub fn next(fetch: &str, entity: EntityId, resume: Option<u64>) -> Claim {
+pub(super) fn next(fetch: &str, entity: EntityId, resume: Option<u64>) -> Claim {
     Claim {
         fetch: fetch.to_owned(),
         entity,
@@ -49,7 +49,7 @@ pub fn next(fetch: &str, entity: EntityId, resume: Option<u64>) -> Claim {
     }
 }
 
-pub async fn queue(store: &Store, fetch: &str, minutes: &[u32], keep: usize) -> FetchStatus {
+pub(super) async fn queue(store: &Store, fetch: &str, minutes: &[u32], keep: usize) -> FetchStatus {
     let add = minutes.iter().map(|minute| Due {
         slot: slot(*minute),
         reason: Reason::Schedule,

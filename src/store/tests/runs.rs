@@ -13,7 +13,7 @@ on_both!(
     an_interrupted_run_of_another_definition_does_not,
 );
 
-pub fn state(request: &str) -> RequestState {
+pub(super) fn state(request: &str) -> RequestState {
     RequestState {
         request: request.to_owned(),
         etag: Some("\"1\"".to_owned()),

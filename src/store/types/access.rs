@@ -2,7 +2,7 @@
 
 /// Whether a handle may write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
+pub(crate) enum Access {
     Write,
     /// May write, and may do the steps of a changed definition that lose data.
     Destructive,
@@ -12,7 +12,7 @@ pub enum Access {
 }
 
 impl Access {
-    pub fn writes(self) -> bool {
+    pub(crate) fn writes(self) -> bool {
         matches!(self, Access::Write | Access::Destructive)
     }
 }

@@ -6,10 +6,11 @@ use crate::value::Key;
 
 /// The answer to a read.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// The `data` object as JSON text.
     pub json: String,
     /// The change log's head in the same snapshot.
+    #[cfg_attr(not(test), expect(dead_code, reason = "only tests compare it yet"))]
     pub head: i64,
     /// How long the statement took; waiting for a reader is no part of it.
     pub took: Duration,
@@ -17,7 +18,7 @@ pub struct Answer {
 
 /// Rows that were loaded by key.
 #[derive(Clone, Debug)]
-pub struct Loaded {
+pub(crate) struct Loaded {
     /// Each found key with the JSON object of its row.
     pub rows: HashMap<Key, String>,
     /// How long the statements took.
@@ -26,7 +27,7 @@ pub struct Loaded {
 
 /// How the database runs a statement.
 #[derive(Clone, Debug)]
-pub struct Explanation {
+pub(crate) struct Explanation {
     pub sql: String,
     /// One line per step, indented by depth.
     pub plan: Vec<String>,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// How much of the change log is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Retention {
+pub(crate) struct Retention {
     pub age: Duration,
     pub changes: u64,
 }
@@ -21,7 +21,7 @@ impl Default for Retention {
 
 /// The state of the change log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogHead {
+pub(crate) struct LogHead {
     /// Numbers of different epochs cannot be compared.
     pub epoch: String,
     /// The oldest change that is kept; one more than `head` when none is.

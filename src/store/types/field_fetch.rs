@@ -13,7 +13,7 @@ use super::{
 
 /// A row whose request is claimed: what the request is made of, and what is remembered of the last good answer.
 #[derive(Clone, Debug)]
-pub struct Parent {
+pub(crate) struct Parent {
     /// Its number, by which the request is known.
     pub row: i64,
     pub key: Vec<Value>,
@@ -29,7 +29,7 @@ pub struct Parent {
 
 /// What came back for one row.
 #[derive(Clone, Debug)]
-pub struct ParentAnswer {
+pub(crate) struct ParentAnswer {
     pub parent: Parent,
     pub pages: u64,
     pub bytes: u64,
@@ -43,7 +43,7 @@ pub struct ParentAnswer {
 }
 
 #[derive(Clone, Debug)]
-pub enum ParentOutcome {
+pub(crate) enum ParentOutcome {
     /// The same as last time: nothing is written but that.
     Same(RequestState),
     Read {
@@ -66,7 +66,7 @@ pub enum ParentOutcome {
 
 impl ParentOutcome {
     /// Whether an answer has a link that is neither a row's nor a refused record's.
-    pub fn leads_on(&self) -> bool {
+    pub(crate) fn leads_on(&self) -> bool {
         match self {
             ParentOutcome::Read {
                 rows, links, refused, ..
@@ -78,7 +78,7 @@ impl ParentOutcome {
 
 /// What a person should know of the answers that stand, whichever run and process got them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct AnswersTold {
+pub(crate) struct AnswersTold {
     /// Answers that may not be all of it, and what is to be said of the first of them.
     pub doubts: u64,
     pub doubt: Option<String>,
@@ -88,7 +88,7 @@ pub struct AnswersTold {
 
 /// Whether a run has requests that nobody has answered yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Left {
+pub(crate) enum Left {
     Some,
     None,
     /// The run has ended, or another process has taken it over.
@@ -97,14 +97,14 @@ pub enum Left {
 
 /// A run whose requests any process may help with.
 #[derive(Clone, Debug)]
-pub struct OpenFanOut {
+pub(crate) struct OpenFanOut {
     pub fetch: FetchId,
     pub run: Run,
 }
 
 /// Requests by state: answered, failed for good, and still to be made.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct FanOutCounts {
+pub(crate) struct FanOutCounts {
     pub done: u64,
     pub failed: u64,
     pub left: u64,

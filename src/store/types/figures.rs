@@ -7,7 +7,7 @@ use crate::{catalog::FieldId, value::Value};
 
 /// The figures of one type, as of the last time when its statistics were made.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Figures {
+pub(crate) struct Figures {
     pub rows: u64,
     /// Mean bytes of the values of fields that hold texts or documents; null counts two.
     pub widths: HashMap<FieldId, u64>,
@@ -20,7 +20,7 @@ pub struct Figures {
 
 /// The links of a to-many field.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Links {
+pub(crate) struct Links {
     pub rows: u64,
     /// Over the rows that have them.
     pub by_owner: Option<Spread>,
@@ -30,7 +30,7 @@ pub struct Links {
 
 /// How rows spread over values: a few values have many rows each, all others share the rest.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Spread {
+pub(crate) struct Spread {
     /// Rows that have a value there.
     pub rows: u64,
     /// Different values, if that is known.
@@ -47,7 +47,7 @@ const BETWEEN: char = '\u{1f}';
 
 impl Spread {
     /// A spread of so many rows over so many values, some of which are known to have many.
-    pub fn new(rows: u64, values: Option<u64>, heavy: impl IntoIterator<Item = (Vec<String>, u64)>) -> Spread {
+    pub(crate) fn new(rows: u64, values: Option<u64>, heavy: impl IntoIterator<Item = (Vec<String>, u64)>) -> Spread {
         let heavy = heavy.into_iter().map(|(parts, rows)| (joined(parts.iter()), rows));
         let heavy: HashMap<String, u64> = heavy.collect();
         let heavy_rows = heavy.values().sum::<u64>().min(rows);
@@ -61,7 +61,7 @@ impl Spread {
     }
 
     /// The rows of a key that is one of those with many; none for all others.
-    pub fn many_of(&self, key: &[&Value]) -> Option<u64> {
+    pub(crate) fn many_of(&self, key: &[&Value]) -> Option<u64> {
         let text = match (self.part, key) {
             (Some(part), key) => written(key.get(part)?)?,
             (None, [one]) => written(one)?,
@@ -74,12 +74,12 @@ impl Spread {
     }
 
     /// The rows of each value that has many.
-    pub fn heavy(&self) -> impl ExactSizeIterator<Item = u64> {
+    pub(crate) fn heavy(&self) -> impl ExactSizeIterator<Item = u64> {
         self.heavy.values().copied()
     }
 
     /// The mean rows of each other value, if there are so many values in all.
-    pub fn light(&self, values: f64) -> f64 {
+    pub(crate) fn light(&self, values: f64) -> f64 {
         let others = (values - self.heavy.len() as f64).max(1.0);
         self.rows.saturating_sub(self.heavy_rows) as f64 / others
     }

@@ -4,7 +4,7 @@ use crate::value::{Key, Row};
 
 /// Where to go on. `next` is the harvest's own JSON.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Checkpoint {
+pub(crate) struct Checkpoint {
     pub next: String,
     pub pages: u64,
     pub rows: u64,
@@ -12,7 +12,7 @@ pub struct Checkpoint {
 
 /// A page, or a part of a large one; a transaction writes one or more of them.
 #[derive(Clone, Debug, Default)]
-pub struct Group {
+pub(crate) struct Group {
     pub rows: Vec<Row>,
     /// The request (as in [`RequestState::request`]) whose stored rows are all seen again: an unchanged page, for which
     /// [`crate::store::Store::vouches`] said that it may stand for them.
@@ -37,7 +37,7 @@ pub struct Group {
 
 /// What is remembered of a request, so that an unchanged page costs nothing.
 #[derive(Clone, Debug, PartialEq)]
-pub struct RequestState {
+pub(crate) struct RequestState {
     /// The request's identity: its URL after placeholders, or the file's path.
     pub request: String,
     pub etag: Option<String>,
@@ -52,7 +52,7 @@ pub struct RequestState {
 
 /// A record that did not become a row.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Refused {
+pub(crate) struct Refused {
     /// The key, as far as it could be read, to be shown.
     pub key: Option<String>,
     /// The whole key of a record that stands for a row of the fetched type: what is stored under it stays as it was.
@@ -65,7 +65,7 @@ pub struct Refused {
 
 /// What a commit did.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct GroupOutcome {
+pub(crate) struct GroupOutcome {
     pub new: u64,
     pub changed: u64,
     pub same: u64,

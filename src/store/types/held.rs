@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 /// What may have been decided of held rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decision {
+pub(crate) enum Decision {
     /// Nothing yet.
     Open,
     /// They may go, when the next complete run misses them, too.
@@ -27,7 +27,7 @@ impl Decision {
 
 /// Rows that a complete run did not see, and that were too many to be deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HeldDeletion {
+pub(crate) struct HeldDeletion {
     pub fetch: String,
     pub rows: u64,
     /// When the last run that missed them ended.

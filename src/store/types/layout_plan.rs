@@ -4,7 +4,7 @@ use crate::layout::steps::Step;
 
 /// A step of a changed definition, with what it touches in the database.
 #[derive(Clone, Debug)]
-pub struct PlannedStep {
+pub(crate) struct PlannedStep {
     pub step: Step,
     /// Stored rows that lose something.
     pub rows: u64,
@@ -26,7 +26,7 @@ impl PlannedStep {
     }
 
     /// Whether stored data is lost by it.
-    pub fn is_lossy(&self) -> bool {
+    pub(crate) fn is_lossy(&self) -> bool {
         self.rows > 0
     }
 
@@ -35,7 +35,7 @@ impl PlannedStep {
     }
 
     /// `- Item.price: field removed; the value of 12 rows is removed`.
-    pub fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         let step = &self.step;
         let mut out = format!("{} {}: {}", step.sign(), step.subject(), step.words());
         if let Some(touch) = step.touch.as_ref().filter(|_| self.is_lossy()) {
@@ -48,7 +48,7 @@ impl PlannedStep {
 
 /// What lies between a database and a definition.
 #[derive(Clone, Debug)]
-pub struct LayoutPlan {
+pub(crate) struct LayoutPlan {
     pub steps: Vec<PlannedStep>,
     /// The definition is an earlier one of this database, which has left room for it: nothing is to be done. The steps are
     /// those of going back to it, which only who allows what is destructive wants.
@@ -61,12 +61,12 @@ pub struct LayoutPlan {
 
 impl LayoutPlan {
     /// Whether data is lost unless someone refuses.
-    pub fn is_lossy(&self) -> bool {
+    pub(crate) fn is_lossy(&self) -> bool {
         !self.former && self.lossy() > 0
     }
 
     /// How many steps lose data.
-    pub fn lossy(&self) -> usize {
+    pub(crate) fn lossy(&self) -> usize {
         self.steps.iter().filter(|step| step.is_lossy()).count()
     }
 

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 /// A live process that harvests.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProcessSeen {
+pub(crate) struct ProcessSeen {
     pub id: String,
     /// It runs a harvest by hand.
     pub by_hand: bool,
@@ -16,7 +16,7 @@ pub struct ProcessSeen {
 
 /// A process among those that harvest from one database, at the time of its last sign of life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Attendance {
+pub(crate) struct Attendance {
     /// Its place, from 0.
     pub rank: usize,
     pub count: usize,

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 /// Which rejected records are asked for.
 #[derive(Clone, Debug, Default)]
-pub struct RejectedFilter {
+pub(crate) struct RejectedFilter {
     pub fetch: Option<String>,
     /// A part of the reason, in any case.
     pub reason: Option<String>,
@@ -15,7 +15,7 @@ pub struct RejectedFilter {
 
 /// Of which runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum RejectedRuns {
+pub(crate) enum RejectedRuns {
     /// The one of each fetch that began last; of a field's fetch, the last answers.
     #[default]
     Last,
@@ -26,7 +26,7 @@ pub enum RejectedRuns {
 
 /// A record in the quarantine.
 #[derive(Clone, Debug)]
-pub struct Rejected {
+pub(crate) struct Rejected {
     /// Its number; later ones are higher.
     pub id: i64,
     pub run: i64,

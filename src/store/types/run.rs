@@ -13,18 +13,18 @@ use super::{
 };
 
 /// A checkpoint older than this is not resumed: an upstream's pages will have shifted.
-pub const RESUME_MAX: Duration = Duration::from_secs(15 * 60);
+pub(crate) const RESUME_MAX: Duration = Duration::from_secs(15 * 60);
 
 /// How long a run belongs to its process without a sign of life: with one look at the ledger after it, another process goes
 /// on within thirty seconds.
-pub const LEASE: Duration = Duration::from_secs(24);
+pub(crate) const LEASE: Duration = Duration::from_secs(24);
 
 /// A process that was not heard of for so long has no share in the sources any more.
-pub const PROCESS_GONE: Duration = Duration::from_secs(15);
+pub(crate) const PROCESS_GONE: Duration = Duration::from_secs(15);
 
 /// What the ledger lacks of a fetch's slots.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// Slots to queue, oldest first.
     pub add: Vec<Due>,
     /// Waiting slots to keep, the newest ones; the others are left out.
@@ -34,15 +34,15 @@ pub struct Plan {
 }
 
 /// The rule that compares a fetch's schedule with what the ledger knows of it. Pure: it may be asked twice.
-pub type PlanRule<'r> = &'r (dyn Fn(&FetchStatus, DateTime<Utc>) -> Plan + Send + Sync);
+pub(crate) type PlanRule<'r> = &'r (dyn Fn(&FetchStatus, DateTime<Utc>) -> Plan + Send + Sync);
 
 /// The rule that says how a run ends, by what its last groups did, and whether all of its records were refused. Pure: it may be
 /// asked twice.
-pub type EndRule<'r> = &'r (dyn Fn(&GroupOutcome, Option<&AllRefused>) -> Finish + Send + Sync);
+pub(crate) type EndRule<'r> = &'r (dyn Fn(&GroupOutcome, Option<&AllRefused>) -> Finish + Send + Sync);
 
 /// Asks for the next run of a fetch.
 #[derive(Clone, Debug)]
-pub struct Claim {
+pub(crate) struct Claim {
     pub fetch: String,
     pub entity: EntityId,
     /// As in [`StartRun::resume`].
@@ -52,7 +52,7 @@ pub struct Claim {
 }
 
 #[derive(Clone, Debug)]
-pub struct StartRun {
+pub(crate) struct StartRun {
     /// The fetch's name: its entity's.
     pub fetch: String,
     pub entity: EntityId,
@@ -65,7 +65,7 @@ pub struct StartRun {
 
 /// A claimed run.
 #[derive(Clone, Debug)]
-pub struct Run {
+pub(crate) struct Run {
     pub id: i64,
     pub fetch: String,
     pub entity: EntityId,
@@ -79,7 +79,7 @@ pub struct Run {
 
 /// A run of which every record was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AllRefused {
+pub(crate) struct AllRefused {
     pub count: u64,
     /// The first of them, with its key and the reason.
     pub first: String,
@@ -87,7 +87,7 @@ pub struct AllRefused {
 
 /// How a run ended.
 #[derive(Clone, Debug)]
-pub enum Finish {
+pub(crate) enum Finish {
     /// Every page was read without error and the count matched the declared total.
     Complete {
         missing: Missing,

@@ -7,7 +7,7 @@ use crate::{
 
 /// What a handle's definition is to the newest one of its database.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Standing {
+pub(crate) enum Standing {
     /// It is that one, or that one leaves room for it.
     #[default]
     InForce,

@@ -6,7 +6,7 @@ use super::told::Told;
 
 /// How what is stored of a fetch was read, seen from the definition of this process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Reading {
+pub(crate) enum Reading {
     /// As this definition does, or nobody knows.
     #[default]
     Same,
@@ -18,7 +18,7 @@ pub enum Reading {
 
 /// Why a run started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
+pub(crate) enum Reason {
     Schedule,
     Start,
     Hand,
@@ -51,13 +51,13 @@ impl Reason {
 
 /// A slot and why there is a run in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Due {
+pub(crate) struct Due {
     pub slot: DateTime<Utc>,
     pub reason: Reason,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub enum RunState {
+pub(crate) enum RunState {
     /// A slot that waits for a process.
     Queued,
     Running,
@@ -90,7 +90,7 @@ impl RunState {
 
 /// A row of the ledger.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
-pub struct RunSummary {
+pub(crate) struct RunSummary {
     pub id: i64,
     pub fetch: String,
     pub slot: DateTime<Utc>,
@@ -120,7 +120,7 @@ pub struct RunSummary {
 
 /// Who has the newest run of a fetch in hand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Hold {
+pub(crate) enum Hold {
     /// It has ended.
     #[default]
     Ended,
@@ -132,14 +132,14 @@ pub enum Hold {
 
 /// Fields whose values only a full harvest can bring.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refill {
+pub(crate) struct Refill {
     pub fields: Vec<String>,
     pub since: DateTime<Utc>,
 }
 
 /// What is known of a fetch.
 #[derive(Clone, Debug, Default)]
-pub struct FetchStatus {
+pub(crate) struct FetchStatus {
     pub fetch: String,
     /// The run that began last; slots that wait have not begun.
     pub last: Option<RunSummary>,
@@ -164,7 +164,7 @@ pub struct FetchStatus {
 
 /// Why a fetch is left alone, and until when: a process ended while it was at work on a large page.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Aside {
+pub(crate) struct Aside {
     pub until: DateTime<Utc>,
     /// As people see it.
     pub page: String,

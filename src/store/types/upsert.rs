@@ -2,7 +2,7 @@
 
 /// What became of a row that was to be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UpsertOutcome {
+pub(crate) enum UpsertOutcome {
     New(i64),
     Changed(i64),
     Same(i64),
@@ -13,7 +13,7 @@ pub enum UpsertOutcome {
 }
 
 impl UpsertOutcome {
-    pub fn row(self) -> Option<i64> {
+    pub(crate) fn row(self) -> Option<i64> {
         match self {
             UpsertOutcome::New(row)
             | UpsertOutcome::Changed(row)

@@ -46,7 +46,7 @@ pub(super) struct Fan<'a> {
 
 impl Rows<'_> {
     /// So many of which nothing is known.
-    pub fn some(count: f64) -> Rows<'static> {
+    pub(super) fn some(count: f64) -> Rows<'static> {
         Rows {
             count,
             keys: None,
@@ -57,12 +57,12 @@ impl Rows<'_> {
 }
 
 impl<'a> Keys<'a> {
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.each.len()
     }
 
     /// The rows that have one of these values in a link's columns.
-    pub fn rows_of(&self, spread: &Spread, values: f64) -> f64 {
+    pub(super) fn rows_of(&self, spread: &Spread, values: f64) -> f64 {
         let each = self.each.iter();
         each.map(|key| {
             spread

@@ -16,7 +16,7 @@ pub(super) struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    pub fn plain(ty: &'a ast::Type) -> Place<'a> {
+    pub(super) fn plain(ty: &'a ast::Type) -> Place<'a> {
         Place {
             ty,
             never_null: ty.is_non_null(),
@@ -24,7 +24,7 @@ impl<'a> Place<'a> {
         }
     }
 
-    pub fn of(definition: &'a ast::InputValueDefinition) -> Place<'a> {
+    pub(super) fn of(definition: &'a ast::InputValueDefinition) -> Place<'a> {
         Place {
             has_default: definition.default_value.is_some(),
             ..Place::plain(&definition.ty)

@@ -35,7 +35,7 @@ pub(super) type Operations = Vec<(Option<Name>, Vec<NeverNull>)>;
 
 impl NeverNull {
     /// Refuses a null that was given for the variable.
-    pub fn check(&self, variables: &JsonMap) -> Result<(), ApiError> {
+    pub(super) fn check(&self, variables: &JsonMap) -> Result<(), ApiError> {
         if variables
             .get(self.variable.as_str())
             .is_none_or(|value| !value.is_null())

@@ -12,11 +12,11 @@ const LINE: &[u8] = b"{\"id\": ";
 
 /// Records by list and key, each with what is broken of it.
 #[derive(Default)]
-pub struct Broken(BTreeMap<(&'static str, String), (&'static str, usize)>);
+pub(super) struct Broken(BTreeMap<(&'static str, String), (&'static str, usize)>);
 
 impl Broken {
     /// One more of a list's records.
-    pub fn add(&mut self, random: &mut StdRng, list: &'static str, records: &[Json]) -> String {
+    pub(super) fn add(&mut self, random: &mut StdRng, list: &'static str, records: &[Json]) -> String {
         let at = random.random_range(0..records.len().max(1));
         let Some(id) = records.get(at).and_then(|record| record["id"].as_str()) else {
             return "nothing breaks".to_owned();
@@ -30,12 +30,12 @@ impl Broken {
     }
 
     /// All is as it should be.
-    pub fn mend(&mut self) {
+    pub(super) fn mend(&mut self) {
         self.0.clear();
     }
 
     /// Puts marks in the place of what is broken.
-    pub fn mark(&self, list: &'static str, records: &mut [Json]) {
+    pub(super) fn mark(&self, list: &'static str, records: &mut [Json]) {
         for record in records {
             let id = record["id"].as_str().unwrap_or_default().to_owned();
             let Some((field, how)) = self.0.get(&(list, id)) else {
@@ -57,7 +57,7 @@ impl Broken {
 }
 
 /// A text with what is broken in the place of its marks.
-pub fn written(text: &str) -> Vec<u8> {
+pub(super) fn written(text: &str) -> Vec<u8> {
     let mut bytes = text.as_bytes().to_vec();
     let marks = (0..VALUES.len()).map(|how| (format!("\"@broken{how}@\""), VALUES[how]));
     for (mark, value) in marks.chain([("\"@line@\"".to_owned(), LINE)]) {

@@ -36,7 +36,7 @@ enum Validators {
 
 /// What goes wrong, and at which request of a run.
 #[derive(Clone, Copy, Debug)]
-pub enum Trouble {
+pub(super) enum Trouble {
     /// From then on each try of that address fails.
     Status(u16),
     Cut,
@@ -54,7 +54,7 @@ pub enum Trouble {
 }
 
 /// All that the upstream knows.
-pub struct State {
+pub(super) struct State {
     pub world: World,
     broken: Broken,
     random: StdRng,
@@ -86,7 +86,7 @@ struct Page {
 }
 
 impl State {
-    pub fn new(mut random: StdRng) -> State {
+    pub(super) fn new(mut random: StdRng) -> State {
         let world = World::new(&mut random);
         State {
             world,
@@ -105,7 +105,7 @@ impl State {
         }
     }
 
-    pub fn change(&mut self) {
+    pub(super) fn change(&mut self) {
         let what = self.world.change(&mut self.random);
         self.changed = self.clock;
         self.clock += self.random.random_range(0..3);
@@ -123,7 +123,7 @@ impl State {
     }
 
     /// A record breaks, and stays so.
-    pub fn break_one(&mut self) {
+    pub(super) fn break_one(&mut self) {
         let list = ["items", "makers", "tags", "labels", "reviews"][self.random.random_range(0..5)];
         let records = match list {
             "reviews" => self.world.reviews(),
@@ -133,7 +133,7 @@ impl State {
         self.touch(&what);
     }
 
-    pub fn mend(&mut self) {
+    pub(super) fn mend(&mut self) {
         self.broken.mend();
         self.touch("what was broken is mended");
     }
@@ -145,7 +145,7 @@ impl State {
     }
 
     /// The world is again what it was.
-    pub fn revert(&mut self, world: World) {
+    pub(super) fn revert(&mut self, world: World) {
         self.world.revert(world);
         self.changed = self.clock;
         self.clock += self.random.random_range(0..3);
@@ -153,12 +153,12 @@ impl State {
         self.trace.push("    all is as it was earlier".to_owned());
     }
 
-    pub fn forget_cursors(&mut self) {
+    pub(super) fn forget_cursors(&mut self) {
         self.cursors += 1;
         self.trace.push("    cursors expire".to_owned());
     }
 
-    pub fn pass(&mut self, seconds: u64) {
+    pub(super) fn pass(&mut self, seconds: u64) {
         self.clock += seconds;
     }
 
@@ -168,7 +168,7 @@ impl State {
     }
 
     /// Before a run.
-    pub fn begin(&mut self, trouble: Option<(usize, Trouble)>) {
+    pub(super) fn begin(&mut self, trouble: Option<(usize, Trouble)>) {
         self.asked = 0;
         self.trouble = trouble;
         self.struck = None;
@@ -176,7 +176,7 @@ impl State {
         self.always = self.world.keys();
     }
 
-    pub fn answer(&mut self, asked: &Asked) -> Answer {
+    pub(super) fn answer(&mut self, asked: &Asked) -> Answer {
         let trouble = self
             .trouble
             .filter(|(at, _)| *at == self.asked)

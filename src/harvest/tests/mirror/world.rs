@@ -38,7 +38,7 @@ struct Maker {
 
 /// The data of an upstream at one moment. Its unique values are unique.
 #[derive(Clone, Debug, Default)]
-pub struct World {
+pub(super) struct World {
     items: Vec<Item>,
     makers: Vec<Maker>,
     tags: Vec<(String, String)>,
@@ -47,7 +47,7 @@ pub struct World {
 }
 
 /// A kind of row and its key.
-pub type Keys = BTreeSet<(&'static str, String)>;
+pub(super) type Keys = BTreeSet<(&'static str, String)>;
 
 fn pick<'v, T>(random: &mut StdRng, from: &'v mut [T]) -> Option<&'v mut T> {
     let count = from.len();
@@ -62,7 +62,7 @@ fn two(random: &mut StdRng, count: usize) -> Option<(usize, usize)> {
 }
 
 impl World {
-    pub fn new(random: &mut StdRng) -> World {
+    pub(super) fn new(random: &mut StdRng) -> World {
         let mut world = World::default();
         for _ in 0..random.random_range(2..5) {
             world.add_maker(random);
@@ -139,7 +139,7 @@ impl World {
     }
 
     /// One change of the kinds that upstreams make; says which.
-    pub fn change(&mut self, random: &mut StdRng) -> &'static str {
+    pub(super) fn change(&mut self, random: &mut StdRng) -> &'static str {
         match random.random_range(0..24) {
             0 | 1 => {
                 self.add_item(random);
@@ -282,18 +282,18 @@ impl World {
     }
 
     /// All is as it was then, but for the makers: they are brought by several fetches, so none of them can delete one.
-    pub fn revert(&mut self, past: World) {
+    pub(super) fn revert(&mut self, past: World) {
         self.items = past.items;
         self.tags = past.tags;
     }
 
     /// Has the tags of another world.
-    pub fn tags_of(&mut self, other: World) {
+    pub(super) fn tags_of(&mut self, other: World) {
         self.tags = other.tags;
     }
 
     /// The keys of all that is there.
-    pub fn keys(&self) -> Keys {
+    pub(super) fn keys(&self) -> Keys {
         let mut keys = Keys::new();
         for item in &self.items {
             keys.insert(("item", item.id.clone()));
@@ -311,7 +311,7 @@ impl World {
     }
 
     /// The records of a list as the upstream gives them.
-    pub fn records(&self, list: &str) -> Vec<Json> {
+    pub(super) fn records(&self, list: &str) -> Vec<Json> {
         match list {
             "items" => self.items.iter().map(Item::record).collect(),
             "makers" => self.makers.iter().map(Maker::record).collect(),
@@ -323,13 +323,13 @@ impl World {
     }
 
     /// The reviews of all items.
-    pub fn reviews(&self) -> Vec<Json> {
+    pub(super) fn reviews(&self) -> Vec<Json> {
         let of = |item: &Item| self.records_of(&item.id, "reviews");
         self.items.iter().filter_map(of).flatten().collect()
     }
 
     /// What an address of one item gives; sellers are makers of whom only a part is told.
-    pub fn records_of(&self, item: &str, list: &str) -> Option<Vec<Json>> {
+    pub(super) fn records_of(&self, item: &str, list: &str) -> Option<Vec<Json>> {
         let item = self.items.iter().find(|found| found.id == item)?;
         Some(match list {
             "reviews" => {
@@ -346,7 +346,7 @@ impl World {
     }
 
     /// The answer to the query of the test, when all is harvested.
-    pub fn served(&self) -> Json {
+    pub(super) fn served(&self) -> Json {
         let has_maker = |id: &str| self.makers.iter().any(|maker| maker.id == id);
         let has_tag = |id: &str| self.tags.iter().any(|tag| tag.0 == id);
         let mut items: Vec<&Item> = self.items.iter().collect();
@@ -407,7 +407,7 @@ impl Maker {
 }
 
 /// The keys in an answer to the query of the test.
-pub fn keys_in(answer: &Json) -> Keys {
+pub(super) fn keys_in(answer: &Json) -> Keys {
     let list = |of: &Json, name: &str| of[name].as_array().cloned().unwrap_or_default();
     let text = |of: &Json, name: &str| of[name].as_str().unwrap_or_default().to_owned();
     let mut keys = Keys::new();

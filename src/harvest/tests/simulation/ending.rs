@@ -11,7 +11,7 @@ use crate::{
 
 impl Simulation {
     /// What is so after every step.
-    pub async fn check(&mut self) {
+    pub(super) async fn check(&mut self) {
         for f in 0..self.fetches.len() {
             let rows = self.rows(f).await;
             let running = rows.iter().filter(|row| row.state == "running").count();
@@ -26,7 +26,7 @@ impl Simulation {
     }
 
     /// The step of a clock that begins to run far ahead, or ceases to.
-    pub fn run_ahead(&mut self) -> i64 {
+    pub(super) fn run_ahead(&mut self) -> i64 {
         let before = self.ahead;
         self.ahead = match before {
             0 => self.random.random_range(3_600_000..40_000_000),
@@ -39,7 +39,7 @@ impl Simulation {
     }
 
     /// The trouble ends: whoever lives does all it should, in order, second by second.
-    pub async fn calm(&mut self) {
+    pub(super) async fn calm(&mut self) {
         self.processes.truncate(3);
         if self.ahead > 0 {
             let back = self.run_ahead();
@@ -113,7 +113,7 @@ impl Simulation {
     }
 
     /// What is so in the end: nothing waits, nothing is open, the newest slots are there, and every commit is there once.
-    pub async fn end(&mut self) {
+    pub(super) async fn end(&mut self) {
         self.settle().await;
         self.pass(301_000);
         self.settle().await;

@@ -50,7 +50,7 @@ fn check_files(url: &PostgresUrl) -> Result<(), StoreError> {
 }
 
 /// Reads the address as the driver does.
-pub fn options(url: &PostgresUrl) -> Result<PgConnectOptions, StoreError> {
+pub(crate) fn options(url: &PostgresUrl) -> Result<PgConnectOptions, StoreError> {
     check_files(url)?;
     let options = PgConnectOptions::from_str(url.secret().as_str()).map_err(|error| match error {
         sqlx::Error::Configuration(_) => StoreError::Unusable(format!(
@@ -67,7 +67,7 @@ pub fn options(url: &PostgresUrl) -> Result<PgConnectOptions, StoreError> {
 }
 
 /// Whether the server is reached by a socket of this machine. As the driver does, a host that begins like a path is one.
-pub fn is_socket(options: &PgConnectOptions) -> bool {
+pub(crate) fn is_socket(options: &PgConnectOptions) -> bool {
     options.get_socket().is_some() || options.get_host().starts_with('/')
 }
 
@@ -80,7 +80,7 @@ const SESSION: &str = "SET standard_conforming_strings=on;SET timezone='UTC';SET
 
 /// How a session plans its statements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Plans {
+pub(crate) enum Plans {
     /// For the values at hand: a plan that was made for all values is bad for some, and one that was made while a table
     /// was small is bad for ever after.
     ByValue,
@@ -102,7 +102,11 @@ impl Plans {
 /// A connection that only reads, with the server's own limit for its statements.
 ///
 /// Nothing runs in parallel: that would not keep the order of what is put together, and answers are small.
-pub async fn reader(options: &PgConnectOptions, limit: Duration, plans: Plans) -> Result<PgConnection, sqlx::Error> {
+pub(crate) async fn reader(
+    options: &PgConnectOptions,
+    limit: Duration,
+    plans: Plans,
+) -> Result<PgConnection, sqlx::Error> {
     let mut connection = options.connect().await?;
     let session = format!(
         "{SESSION}SET default_transaction_read_only=on;SET statement_timeout={};SET max_parallel_workers_per_gather=0;{}",
@@ -114,7 +118,7 @@ pub async fn reader(options: &PgConnectOptions, limit: Duration, plans: Plans) -
 }
 
 /// The connections that write.
-pub async fn writer(place: &str, options: &PgConnectOptions, guard: &Guarded) -> Result<Pool, StoreError> {
+pub(crate) async fn writer(place: &str, options: &PgConnectOptions, guard: &Guarded) -> Result<Pool, StoreError> {
     let session = format!(
         "{SESSION}SET idle_in_transaction_session_timeout={};SET synchronous_commit=on;{}",
         IDLE_IN_TRANSACTION.as_millis(),
@@ -148,7 +152,7 @@ pub async fn writer(place: &str, options: &PgConnectOptions, guard: &Guarded) ->
 }
 
 /// Looks at a server before anything is done with it; keeps the lock of those who make tables as long as it lives.
-pub async fn check(place: &str, options: &PgConnectOptions, write: bool) -> Result<PgConnection, StoreError> {
+pub(crate) async fn check(place: &str, options: &PgConnectOptions, write: bool) -> Result<PgConnection, StoreError> {
     let connected = tokio::time::timeout(CONNECT_WAIT, options.connect()).await;
     let connected = connected.map_err(|_| open_error::unreachable(place))?;
     let mut connection = connected.map_err(|error| open_error::cannot_connect(place, error))?;
@@ -178,14 +182,14 @@ pub async fn check(place: &str, options: &PgConnectOptions, write: bool) -> Resu
 }
 
 /// Waits until no other process makes tables; the lock goes with the connection.
-pub async fn lock_setup(connection: &mut PgConnection) -> Result<(), StoreError> {
+pub(crate) async fn lock_setup(connection: &mut PgConnection) -> Result<(), StoreError> {
     let lock = sqlx::query("SELECT pg_advisory_lock($1)").bind(SETUP_LOCK);
     lock.execute(connection).await.map_err(failed)?;
     Ok(())
 }
 
 /// Ends a connection in order; a server that is gone needs no goodbye.
-pub async fn close(connection: PgConnection) {
+pub(crate) async fn close(connection: PgConnection) {
     if let Err(error) = connection.close().await {
         tracing::debug!(%error, "a connection was already closed");
     }

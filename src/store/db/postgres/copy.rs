@@ -10,7 +10,7 @@ use crate::{store::db::params::Kind, value::Value};
 const CELL_BYTES: usize = 12;
 
 /// Lines as they grow, cell by cell.
-pub struct Lines {
+pub(crate) struct Lines {
     text: String,
     /// Cells of one line, and of those the one that comes next.
     width: usize,
@@ -19,7 +19,7 @@ pub struct Lines {
 
 impl Lines {
     /// Room for so many lines of so many cells.
-    pub fn new(width: usize, count: usize) -> Lines {
+    pub(crate) fn new(width: usize, count: usize) -> Lines {
         Lines {
             text: String::with_capacity(count * width * CELL_BYTES),
             width: width.max(1),
@@ -28,7 +28,7 @@ impl Lines {
     }
 
     /// The next cell; `None` for a value of another kind.
-    pub fn value(&mut self, kind: Kind, value: &Value) -> Option<()> {
+    pub(crate) fn value(&mut self, kind: Kind, value: &Value) -> Option<()> {
         match (kind, value) {
             (_, Value::Null) => self.null(),
             (Kind::Int, Value::Int(value)) => self.int(*value),
@@ -41,13 +41,13 @@ impl Lines {
         Some(())
     }
 
-    pub fn int(&mut self, value: i64) {
+    pub(crate) fn int(&mut self, value: i64) {
         // A `String` takes all that is written to it.
         let _ = write!(self.text, "{value}");
         self.end();
     }
 
-    pub fn text(&mut self, value: &str) {
+    pub(crate) fn text(&mut self, value: &str) {
         let mut rest = value;
         while let Some(at) = rest.find(['\\', '\t', '\n', '\r']) {
             let (plain, special) = rest.split_at(at);
@@ -65,7 +65,7 @@ impl Lines {
         self.end();
     }
 
-    pub fn null(&mut self) {
+    pub(crate) fn null(&mut self) {
         self.text.push_str("\\N");
         self.end();
     }
@@ -87,7 +87,7 @@ impl Lines {
     }
 
     /// All lines.
-    pub fn into_bytes(self) -> Vec<u8> {
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
         self.text.into_bytes()
     }
 }

@@ -36,7 +36,7 @@ const LISTED_MAX: usize = 50;
 const COPY_MIN: usize = if cfg!(test) { 2 } else { 64 };
 
 /// The dialect of one connection's kind.
-pub struct Postgres {
+pub(crate) struct Postgres {
     /// Many new rows are copied: the server then writes them by pages and not one by one, a quarter quicker.
     copies: bool,
 }
@@ -44,8 +44,8 @@ pub struct Postgres {
 impl Postgres {
     /// A copy is two messages in a row. The driver (sqlx 0.9.0) leaves Nagle's algorithm on, so that over TCP the second one may wait
     /// 40 ms for the server to confirm the first.
-    pub const OVER_TCP: Postgres = Postgres { copies: false };
-    pub const OVER_SOCKET: Postgres = Postgres { copies: true };
+    pub(crate) const OVER_TCP: Postgres = Postgres { copies: false };
+    pub(crate) const OVER_SOCKET: Postgres = Postgres { copies: true };
 }
 
 impl Dialect for Postgres {

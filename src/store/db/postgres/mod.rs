@@ -1,8 +1,8 @@
 //! PostgreSQL: its dialect, connections and sessions. Knows its functions, codes and traps; no table of ours.
 
-pub mod connect;
-pub mod copy;
-pub mod dialect;
-pub mod pooler;
-pub mod session;
-pub mod texts;
+pub(crate) mod connect;
+pub(crate) mod copy;
+pub(crate) mod dialect;
+pub(crate) mod pooler;
+pub(crate) mod session;
+pub(crate) mod texts;

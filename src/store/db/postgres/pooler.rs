@@ -23,7 +23,7 @@ const WAIT: Duration = Duration::from_secs(10);
 /// Refuses a pooler whose clients share sessions. While one other connection, and then two, are inside a transaction, the first one asks
 /// again by which process of the server it is served: where sessions are its own, it is always the same, and nobody else's. A pooler that
 /// hands out the session used last gives it to the other; one that goes round gives the first another, or with two others meets it.
-pub async fn refuse_shared(
+pub(crate) async fn refuse_shared(
     place: &str,
     options: &PgConnectOptions,
     connection: &mut PgConnection,

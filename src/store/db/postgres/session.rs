@@ -31,7 +31,7 @@ const PAUSE_MAX: Duration = Duration::from_millis(500);
 /// How long an abandoned statement may take to hear that nobody waits for it.
 const CANCEL_WAIT: Duration = Duration::from_secs(2);
 
-pub struct Session {
+pub(crate) struct Session {
     options: PgConnectOptions,
     guard: Guarded,
     limit: Duration,
@@ -50,7 +50,7 @@ struct Live {
 
 impl Session {
     /// A session that is not connected yet; its statements may take `limit`.
-    pub fn new(options: PgConnectOptions, guard: Guarded, limit: Duration, plans: Plans) -> Session {
+    pub(crate) fn new(options: PgConnectOptions, guard: Guarded, limit: Duration, plans: Plans) -> Session {
         Session {
             options,
             guard,
@@ -62,7 +62,7 @@ impl Session {
 
     /// Runs a statement that only reads; so it may be run again when the connection was cut, or it had to give way. It is left when its
     /// texts have more than so many bytes, with [`Beyond`] as what could not be decoded.
-    pub async fn fetch_all(&mut self, command: Command, most: u64) -> Result<Vec<Line>, sqlx::Error> {
+    pub(crate) async fn fetch_all(&mut self, command: Command, most: u64) -> Result<Vec<Line>, sqlx::Error> {
         let Params::Postgres(params) = command.params else {
             return Err(mixed());
         };
@@ -141,7 +141,7 @@ impl Session {
     }
 
     /// Ends a statement that nobody waits for any more, so that the connection can serve again; or gives the connection up.
-    pub async fn idle(&mut self) {
+    pub(crate) async fn idle(&mut self) {
         let Some(live) = &mut self.live else { return };
         let cancelled = tokio::time::timeout(CANCEL_WAIT, cancel(&self.options, live)).await;
         if !matches!(cancelled, Ok(Ok(()))) {
@@ -150,7 +150,7 @@ impl Session {
         }
     }
 
-    pub async fn close(&mut self) {
+    pub(crate) async fn close(&mut self) {
         if let Some(live) = self.live.take() {
             connect::close(live.connection).await;
         }

@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// The elements of the array that carries a column of many rows, and what makes values of them.
-pub fn array_of(kind: Kind) -> (&'static str, &'static str) {
+pub(crate) fn array_of(kind: Kind) -> (&'static str, &'static str) {
     match kind {
         Kind::Int => ("bigint", ""),
         Kind::Float => ("float8", ""),
@@ -19,7 +19,7 @@ pub fn array_of(kind: Kind) -> (&'static str, &'static str) {
 
 /// A list of which the server can index the items: they are texts. Numbers and truth values become such, as they are compared
 /// elsewhere, too; none of them has a comma or a bracket.
-pub fn texts(list: &str, items: ColumnKind) -> String {
+pub(crate) fn texts(list: &str, items: ColumnKind) -> String {
     match items {
         ColumnKind::Scalar(Scalar::Int | Scalar::Float | Scalar::Boolean) => {
             format!("(replace(replace(replace({list},'[','[\"'),']','\"]'),',','\",\"')::jsonb)")
@@ -29,7 +29,7 @@ pub fn texts(list: &str, items: ColumnKind) -> String {
 }
 
 /// What `value::duration_text` gives, as JSON. The parts are taken apart before `abs`, which fails on the smallest integer.
-pub fn duration(column: &str) -> String {
+pub(crate) fn duration(column: &str) -> String {
     let part = |count: &str, unit: &str| format!("CASE WHEN {count}=0 THEN '' ELSE abs({count})||'{unit}' END");
     let days = part(&format!("({column}/86400000000)"), "D");
     let hours = part(&format!("({column}/3600000000%24)"), "H");
@@ -44,6 +44,6 @@ pub fn duration(column: &str) -> String {
 }
 
 /// Primary keys stand among the tables and indexes: no table is called so, and no index of ours.
-pub fn key_name(table: &str) -> String {
+pub(crate) fn key_name(table: &str) -> String {
     format!("{table}{BETWEEN}row")
 }

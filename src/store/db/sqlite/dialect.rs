@@ -22,13 +22,13 @@ use crate::{
 use super::{functions, like::prefix};
 
 /// The collation of decimal columns, registered on every connection.
-pub const DECIMAL_COLLATION: &str = "hayloft_decimal";
+pub(crate) const DECIMAL_COLLATION: &str = "hayloft_decimal";
 
 /// Rows of one statement, largest first. A remainder is put together from the smaller ones, so that few texts are ever
 /// prepared and all of them stay in the statement cache.
 const SIZES: [usize; 4] = [512, 64, 8, 1];
 
-pub struct Sqlite;
+pub(crate) struct Sqlite;
 
 impl Dialect for Sqlite {
     fn params(&self) -> Params {

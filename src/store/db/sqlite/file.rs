@@ -21,7 +21,7 @@ use crate::store::{
 use super::{dialect::DECIMAL_COLLATION, functions};
 
 /// How long a statement waits for another connection's lock: only a checkpoint or a reader beside us can hold one.
-pub const BUSY: Duration = Duration::from_secs(10);
+pub(crate) const BUSY: Duration = Duration::from_secs(10);
 /// How long a commit waits for the one writer connection; groups are short, so this is reached only when the disk hangs.
 const WRITER_WAIT: Duration = Duration::from_secs(120);
 /// Prepared statements kept per connection: plans in use beside the statements of loads.
@@ -43,7 +43,7 @@ const LOG_PAGES: u32 = 8_192;
 const ANALYSIS_ROWS: u32 = 1_000;
 
 /// Rights of the files that are made here: their user's alone. SQLite gives its journals those of the database.
-pub const PRIVATE: u32 = 0o600;
+pub(crate) const PRIVATE: u32 = 0o600;
 
 /// How often and how long apart the writer's lock is asked for: who had it may be about to end, as at a restart.
 const LOCK_TRIES: u32 = 20;
@@ -61,14 +61,14 @@ pub(crate) async fn lock(database: &Path) -> Result<WriterLock, StoreError> {
 }
 
 /// The writer's lock: held until dropped, and released by the kernel however the process ends.
-pub struct WriterLock {
+pub(crate) struct WriterLock {
     /// The lock's file, and the database itself where it was there already: whoever deletes the first still meets the second.
     _files: [Option<File>; 2],
 }
 
 impl WriterLock {
     /// Takes the lock beside the database file, or says who has it.
-    pub fn take(database: &Path) -> Result<WriterLock, StoreError> {
+    pub(crate) fn take(database: &Path) -> Result<WriterLock, StoreError> {
         // One file may have many paths, by links; its lock has one. A database that is not there yet has its folder's.
         let path = match database.canonicalize() {
             Ok(real) => beside(&real, "-lock"),
@@ -107,12 +107,12 @@ impl WriterLock {
 }
 
 /// The folder that a file is in.
-pub fn folder_of(file: &Path) -> &Path {
+pub(crate) fn folder_of(file: &Path) -> &Path {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
     folder.unwrap_or(Path::new("."))
 }
 
-pub fn beside(database: &Path, suffix: &str) -> PathBuf {
+pub(crate) fn beside(database: &Path, suffix: &str) -> PathBuf {
     let mut path = database.as_os_str().to_owned();
     path.push(suffix);
     PathBuf::from(path)
@@ -144,7 +144,7 @@ fn unwritable(database: &Path, error: &std::io::Error) -> StoreError {
 }
 
 /// Checks the path before SQLite does, whose message is the same for every cause.
-pub fn check_path(database: &Path, write: bool) -> Result<(), StoreError> {
+pub(crate) fn check_path(database: &Path, write: bool) -> Result<(), StoreError> {
     let folder = folder_of(database);
     if !folder.is_dir() {
         let text = format!(
@@ -176,12 +176,12 @@ pub fn check_path(database: &Path, write: bool) -> Result<(), StoreError> {
 }
 
 /// Whether there is no database yet where one could be.
-pub fn is_new(database: &Path) -> bool {
+pub(crate) fn is_new(database: &Path) -> bool {
     let folder = database.parent().filter(|folder| !folder.as_os_str().is_empty());
     !database.exists() && folder.is_none_or(Path::is_dir)
 }
 
-pub fn options(database: &Path) -> SqliteConnectOptions {
+pub(crate) fn options(database: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(database)
         .busy_timeout(BUSY)
@@ -194,7 +194,7 @@ pub fn options(database: &Path) -> SqliteConnectOptions {
 }
 
 /// The one connection that writes.
-pub async fn writer(database: &Path) -> Result<Pool, StoreError> {
+pub(crate) async fn writer(database: &Path) -> Result<Pool, StoreError> {
     let options = options(database)
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
@@ -224,7 +224,7 @@ async fn point_at_commits(connection: &mut SqliteConnection) -> Result<(), sqlx:
 }
 
 /// A connection that only reads and gives up at its deadline; opened when it is first used.
-pub fn reader(database: &Path, time: functions::Time) -> Pool {
+pub(crate) fn reader(database: &Path, time: functions::Time) -> Pool {
     let options = options(database)
         .read_only(true)
         .pragma("query_only", "on")
@@ -253,7 +253,7 @@ fn pool_options() -> SqlitePoolOptions {
 }
 
 /// Folds SQLite's write-ahead log into the file. A commit under way holds the only connection, so this waits for it.
-pub async fn fold(writer: &Pool) {
+pub(crate) async fn fold(writer: &Pool) {
     if let Pool::Sqlite(pool) = writer {
         let folded = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(pool).await;
         if let Err(error) = folded {

@@ -23,33 +23,33 @@ use super::like::Pattern;
 /// `hayloft_float(x)`: a double as JSON, as PostgreSQL prints it; `null` for SQL null.
 ///
 /// SQLite's own printing keeps 15 digits, or 17 that are not always the nearest ones.
-pub const FLOAT: &str = "hayloft_float";
+pub(crate) const FLOAT: &str = "hayloft_float";
 
 /// `hayloft_time(x)`: a stored DateTime or Time as JSON, without the zeros that end its fraction; `null` for SQL null.
-pub const TIME: &str = "hayloft_time";
+pub(crate) const TIME: &str = "hayloft_time";
 
 /// `hayloft_duration(x)`: a stored Duration as JSON; `null` for SQL null.
-pub const DURATION: &str = "hayloft_duration";
+pub(crate) const DURATION: &str = "hayloft_duration";
 
 /// `hayloft_contains(part,text)`: whether the part stands in the text. SQLite's `instr` takes the product of their lengths.
-pub const CONTAINS: &str = "hayloft_contains";
+pub(crate) const CONTAINS: &str = "hayloft_contains";
 
 /// `hayloft_like(pattern,text)`: `LIKE` that knows case.
-pub const LIKE: &str = "hayloft_like";
+pub(crate) const LIKE: &str = "hayloft_like";
 
 /// `hayloft_ilike(pattern,text)`: the same without regard to the case of ASCII letters.
-pub const ILIKE: &str = "hayloft_ilike";
+pub(crate) const ILIKE: &str = "hayloft_ilike";
 
 /// `hayloft_rows(json)`: an aggregate, the JSON array of all its rows; it ends the statement when they are too many.
-pub const ROWS: &str = "hayloft_rows";
+pub(crate) const ROWS: &str = "hayloft_rows";
 
 /// `hayloft_root_rows(json)`: the same for a list of the answer itself, which is laid beside the rows ([`Made::lay_beside`]).
-pub const ROOT_ROWS: &str = "hayloft_root_rows";
+pub(crate) const ROOT_ROWS: &str = "hayloft_root_rows";
 
 /// When the statement has to end for which texts are looked at. SQLite itself asks for that between some thousand steps, and a row's
 /// whole text is one of them.
 #[derive(Clone)]
-pub struct Time {
+pub(crate) struct Time {
     pub clock: Clock,
     pub deadline: Arc<Deadline>,
     /// What the statement has made of its answer.
@@ -58,7 +58,7 @@ pub struct Time {
 
 impl Time {
     /// For who waits as long as it takes.
-    pub fn endless() -> Time {
+    pub(crate) fn endless() -> Time {
         Time {
             clock: Clock::begin(),
             deadline: Arc::default(),
@@ -66,7 +66,7 @@ impl Time {
         }
     }
 
-    pub fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.deadline.is_over(self.clock)
     }
 
@@ -84,7 +84,7 @@ fn over() -> Error {
 }
 
 /// Works with a locked connection as rusqlite sees it.
-pub fn with_connection<T>(
+pub(crate) fn with_connection<T>(
     handle: &mut LockedSqliteHandle<'_>,
     work: impl FnOnce(&Connection) -> T,
 ) -> Result<T, Error> {
@@ -100,7 +100,7 @@ pub fn with_connection<T>(
 }
 
 /// Registers the functions on a connection; they live as long as it does.
-pub fn install(handle: &mut LockedSqliteHandle<'_>, time: &Time) -> Result<(), sqlx::Error> {
+pub(crate) fn install(handle: &mut LockedSqliteHandle<'_>, time: &Time) -> Result<(), sqlx::Error> {
     let registered = with_connection(handle, |connection| {
         let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
         connection.create_scalar_function(FLOAT, 1, flags, float)?;

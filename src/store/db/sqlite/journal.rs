@@ -29,7 +29,7 @@ const GLANCE: Duration = Duration::from_millis(10);
 const PAUSE: Duration = Duration::from_secs(60);
 
 /// The log of one database; none of PostgreSQL's.
-pub struct Journal {
+pub(crate) struct Journal {
     file: Option<PathBuf>,
     /// Transactions so far.
     writes: AtomicU64,
@@ -42,7 +42,7 @@ pub struct Journal {
 }
 
 impl Journal {
-    pub fn of(source: &Source) -> Arc<Journal> {
+    pub(crate) fn of(source: &Source) -> Arc<Journal> {
         Arc::new(Journal {
             file: match source {
                 Source::Sqlite(path) => Some(beside(path, "-wal")),
@@ -94,7 +94,7 @@ impl Journal {
 
     /// How often in a row it was not folded in at rest.
     #[cfg(test)]
-    pub fn hindered(&self) -> u64 {
+    pub(crate) fn hindered(&self) -> u64 {
         self.hindered.load(Ordering::Acquire)
     }
 
@@ -105,7 +105,7 @@ impl Journal {
 }
 
 /// Before a transaction: keeps the log within its bounds.
-pub async fn before_write(journal: &Arc<Journal>, writer: &Pool) {
+pub(crate) async fn before_write(journal: &Arc<Journal>, writer: &Pool) {
     if journal.file.is_none() {
         return;
     }

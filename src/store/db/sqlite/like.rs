@@ -8,7 +8,7 @@ const PREFIX_MAX: usize = 64;
 const TRIES: u32 = 4_096;
 
 /// The letters with which each text begins that is of this pattern.
-pub fn prefix(like: &str) -> String {
+pub(crate) fn prefix(like: &str) -> String {
     let mut prefix = String::new();
     let mut letters = like.chars();
     while let Some(letter) = letters.next().filter(|letter| !matches!(letter, '%' | '_')) {
@@ -41,7 +41,7 @@ impl Watch<'_> {
 
 /// A pattern taken apart once, to be matched with many texts.
 #[derive(Debug)]
-pub struct Pattern {
+pub(crate) struct Pattern {
     /// What stands between the `%`: the first begins the text, the last ends it, the others follow one another.
     segments: Vec<Segment>,
     ignores_case: bool,
@@ -57,7 +57,7 @@ enum Segment {
 
 impl Pattern {
     /// `\` makes the next letter plain, and stands for itself at the end.
-    pub fn new(like: &str, ignores_case: bool) -> Pattern {
+    pub(crate) fn new(like: &str, ignores_case: bool) -> Pattern {
         let like = fold(like, ignores_case);
         let mut segments = Vec::new();
         let mut segment = Vec::new();
@@ -75,7 +75,7 @@ impl Pattern {
     }
 
     /// Whether the whole text is of this pattern; `None` when `stop` has said that nobody needs to know.
-    pub fn matches(&self, text: &str, stop: &dyn Fn() -> bool) -> Option<bool> {
+    pub(crate) fn matches(&self, text: &str, stop: &dyn Fn() -> bool) -> Option<bool> {
         let text = fold(text, self.ignores_case);
         let mut watch = Watch {
             stop,

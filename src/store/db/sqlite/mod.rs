@@ -1,7 +1,7 @@
 //! SQLite: its dialect, files, functions and write-ahead log. Knows its traps; no table of ours.
 
-pub mod dialect;
-pub mod file;
-pub mod functions;
-pub mod journal;
-pub mod like;
+pub(crate) mod dialect;
+pub(crate) mod file;
+pub(crate) mod functions;
+pub(crate) mod journal;
+pub(crate) mod like;

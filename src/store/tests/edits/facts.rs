@@ -19,7 +19,7 @@ const PG_INDEXES: &str = "SELECT CASE WHEN i.indisprimary THEN concat_ws(' ',t.r
 const SQLITE: &str = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND tbl_name NOT LIKE 'hayloft%' AND tbl_name NOT LIKE 'sqlite%'";
 
 /// The database's own schema; the order of columns does not matter.
-pub async fn schema(store: &Store) -> BTreeSet<String> {
+pub(super) async fn schema(store: &Store) -> BTreeSet<String> {
     if store.context.dialect.exclusive() {
         return lines(store, SQLITE).await.iter().flat_map(|sql| parts(sql)).collect();
     }
@@ -54,7 +54,7 @@ fn parts(sql: &str) -> Vec<String> {
 }
 
 /// The rows of a type by number, a text for each column; null is `~`.
-pub async fn rows(store: &Store, table: &str, columns: &[Column]) -> BTreeMap<i64, Vec<String>> {
+pub(super) async fn rows(store: &Store, table: &str, columns: &[Column]) -> BTreeMap<i64, Vec<String>> {
     let quote = |name: &str| store.context.dialect.quote(name);
     let mut cells = vec![quote(ROW_COLUMN)];
     cells.extend(
@@ -72,7 +72,12 @@ pub async fn rows(store: &Store, table: &str, columns: &[Column]) -> BTreeMap<i6
 }
 
 /// The links of a join table: owner, and the whole line.
-pub async fn links(store: &Store, name: &str, owner: &[Column], targets: &[Column]) -> BTreeSet<(String, String)> {
+pub(super) async fn links(
+    store: &Store,
+    name: &str,
+    owner: &[Column],
+    targets: &[Column],
+) -> BTreeSet<(String, String)> {
     let text = |columns: &[Column]| {
         let cells = columns
             .iter()

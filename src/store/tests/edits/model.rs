@@ -40,7 +40,7 @@ struct Type {
 }
 
 #[derive(Clone, Debug)]
-pub struct Model {
+pub(super) struct Model {
     types: Vec<Type>,
     kinds: Vec<String>,
     members: Vec<String>,
@@ -48,10 +48,10 @@ pub struct Model {
 }
 
 /// One edit: what is done, where, and how. The numbers are taken modulo what there is.
-pub type Edit = (u8, u16, u16);
+pub(super) type Edit = (u8, u16, u16);
 
 /// Kinds of edits.
-pub const EDITS: u8 = 23;
+pub(super) const EDITS: u8 = 23;
 
 /// Scalars that cannot be looked up by.
 const LISTED: &[&str] = &["JSON", "Size", "[Int!]"];
@@ -100,7 +100,7 @@ fn field(name: String, ty: Ty) -> Field {
 }
 
 impl Model {
-    pub fn new() -> Model {
+    pub(super) fn new() -> Model {
         let mut model = Model {
             types: Vec::new(),
             kinds: vec!["K1".to_owned(), "K2".to_owned()],
@@ -135,7 +135,7 @@ impl Model {
         id
     }
 
-    pub fn edit(&mut self, (edit, place, how): Edit) {
+    pub(super) fn edit(&mut self, (edit, place, how): Edit) {
         if how % 3 == 0 {
             self.types.iter_mut().for_each(|ty| {
                 ty.was = None;
@@ -331,7 +331,7 @@ impl Model {
     }
 
     /// The definition's text.
-    pub fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         let mut out = format!("enum Kind {{ {} }}\n", self.kinds.join(" "));
         let members: Vec<String> = self.members.iter().map(|name| format!("{name}: Int")).collect();
         let _ = writeln!(out, "type Size {{ {} }}", members.join(" "));
