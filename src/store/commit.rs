@@ -15,15 +15,13 @@ use super::{
     context::Context,
     db::{
         failpoint,
-        params::Params,
-        pool::get,
         retry::{AWAY_MAX, pause},
     },
     error::StoreError,
     state::heard::Own,
     system::{
         change_log::{self, Changes},
-        row_numbers,
+        fetches, field_requests, row_numbers, run_seen, runs,
     },
     tx::Transaction,
     types::Run,
@@ -101,65 +99,25 @@ async fn happened(context: &Context, generation: u64, trace: Trace<'_>) -> Resul
     if tx.generation != generation {
         return Ok(false);
     }
-    let lock = context.dialect.for_update();
     match trace {
         Trace::Again => Ok(false),
         Trace::Part(run, part) => {
-            lock_run(&mut tx, run).await?;
-            let params = numbers(&tx, [run.id, part])?;
-            is_there(
-                &mut tx,
-                params,
-                "SELECT run FROM hayloft_run_seen WHERE run=$1 AND part=$2",
-            )
-            .await
+            runs::claim::lock(&mut tx, run).await?;
+            run_seen::is_there(&mut tx, run, part).await
         }
         Trace::Ended(run) => {
-            lock_run(&mut tx, run).await?;
-            let params = numbers(&tx, [run.id, run.fence])?;
-            let sql = "SELECT id FROM hayloft_run WHERE id=$1 AND fence=$2 AND state<>'running'";
-            is_there(&mut tx, params, sql).await
+            runs::claim::lock(&mut tx, run).await?;
+            runs::claim::has_ended(&mut tx, run).await
         }
         Trace::Claimed(fetch, turn) => {
-            let mut params = tx.params();
-            params.add(fetch.to_owned())?;
-            let sql = format!("SELECT turns FROM hayloft_fetch WHERE \"fetch\"=$1{lock}");
-            tx.all(params, sql).await?;
-            let mut params = tx.params();
-            params.add(fetch.to_owned())?;
-            params.add(turn)?;
-            params.add(context.process.to_string())?;
-            let sql = "SELECT id FROM hayloft_run WHERE \"fetch\"=$1 AND turn=$2 AND owner=$3 AND state='running'";
-            is_there(&mut tx, params, sql).await
+            fetches::lock(&mut tx, fetch).await?;
+            runs::claim::is_claimed(&mut tx, fetch, turn).await
         }
         Trace::Asked(run, owner, parent) => {
-            let mut params = tx.params();
-            params.add(run.fetch.clone())?;
-            params.add(parent)?;
-            let sql = format!("SELECT owner FROM hayloft_fan_out WHERE \"fetch\"=$1 AND parent=$2{lock}");
-            let lines = tx.all(params, sql).await?;
-            let now: Option<String> = lines.first().map_or(Ok(None), |line| get(line, 0))?;
+            let now = field_requests::owner(&mut tx, &run.fetch, parent).await?;
             Ok(now.as_deref() == Some(owner))
         }
     }
-}
-
-async fn lock_run(tx: &mut Transaction<'_>, run: &Run) -> Result<(), StoreError> {
-    let mut params = tx.params();
-    params.add(run.id)?;
-    let lock = tx.context.dialect.for_update();
-    let sql = format!("SELECT id FROM hayloft_run WHERE id=$1{lock}");
-    tx.all(params, sql).await.map(|_| ())
-}
-
-fn numbers(tx: &Transaction<'_>, numbers: [i64; 2]) -> Result<Params, StoreError> {
-    let mut params = tx.params();
-    numbers.into_iter().try_for_each(|number| params.add(number))?;
-    Ok(params)
-}
-
-async fn is_there(tx: &mut Transaction<'_>, params: Params, sql: &str) -> Result<bool, StoreError> {
-    Ok(!tx.all(params, sql.to_owned()).await?.is_empty())
 }
 
 /// Writes the change log, whose numbers are taken as the last step, and commits.

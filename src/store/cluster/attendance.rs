@@ -4,10 +4,7 @@ use crate::store::{
     context::Context,
     error::StoreError,
     in_force,
-    system::{
-        clock,
-        processes::{self, FORGET_SECONDS, SEEN},
-    },
+    system::{clock, processes},
     tx::Transaction,
     types::{Attendance, ProcessSeen, Standing},
 };
@@ -33,19 +30,8 @@ pub(crate) async fn attend(context: &Context, by_hand: bool) -> Result<Attendanc
     }
     let now = clock::now_within(&mut tx).await?;
     let joined = processes::beat(&mut tx, by_hand).await?;
-    let mut params = tx.params();
-    params.add(tx.context.process.to_string())?;
-    let sql = format!(
-        "SELECT {SEEN} FROM hayloft_process WHERE {} AND replaced=0 ORDER BY by_hand DESC,started_at,id",
-        processes::live(context)
-    );
-    let all = tx.all(tx.params(), sql).await?;
-    let all = all.iter().map(processes::read).collect::<Result<Vec<_>, _>>()?;
-    let sql = format!(
-        "DELETE FROM hayloft_process WHERE id<>$1 AND seen_at<={}",
-        context.now(-FORGET_SECONDS)
-    );
-    tx.run(params, sql).await?;
+    let all = processes::by_rank(&mut tx).await?;
+    processes::forget_gone(&mut tx).await?;
     tx.commit().await?;
     let is_own = |process: &&ProcessSeen| *process.id == *context.process;
     Ok(Attendance {

@@ -5,6 +5,7 @@ use crate::store::{
     db::pool::{Pool, get},
     error::{StoreError, failed},
     identity::place::PARTS,
+    system::change_log,
 };
 
 /// Compares the place with the one that the database remembers; begins a new epoch when they differ.
@@ -21,12 +22,7 @@ pub(crate) async fn check(context: &Context) -> Result<(), StoreError> {
             false => "''".to_owned(),
         });
     }
-    let sql = format!(
-        "SELECT {},epoch,seq,pg_is_in_recovery(),\
-         coalesce((SELECT id||' '||definition FROM hayloft_applied_layout ORDER BY id DESC LIMIT 1),'') \
-         FROM hayloft_feed_head WHERE one=1",
-        parts.join(",")
-    );
+    let sql = change_log::question(&parts.join(","));
     let mut connection = pool.acquire().await.map_err(failed)?;
     context.guard.take(&mut connection, sql).await.map_err(failed)
 }

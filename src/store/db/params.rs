@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, sync::Arc};
 
+use sea_orm::sea_query::{self, Values};
 use sqlx::{Arguments, Encode, Postgres, Sqlite, Type, postgres::PgArguments, sqlite::SqliteArguments};
 
 use crate::{
@@ -112,6 +113,20 @@ impl Params {
             Params::Copied(_) => Err(mixed().into()),
         }
         .map_err(StoreError::Database)
+    }
+
+    /// The values of a statement that SeaORM built: numbers and texts, which is all that system tables are asked by.
+    pub(crate) fn values(&mut self, values: Option<Values>) -> Result<(), StoreError> {
+        for value in values.into_iter().flat_map(|values| values.0) {
+            match value {
+                sea_query::Value::BigInt(number) => self.add(number)?,
+                // A limit.
+                sea_query::Value::BigUnsigned(number) => self.add(number.map(u64::cast_signed))?,
+                sea_query::Value::String(text) => self.add(text)?,
+                other => return Err(StoreError::Refused(format!("a system table is not asked by {other:?}"))),
+            }
+        }
+        Ok(())
     }
 
     /// A statement of our own text with these parameters.

@@ -1,6 +1,6 @@
 //! The drivers behind one face: pools, transactions, statements and rows of either database. Knows sqlx; no SQL, no tables.
 
-use sea_orm::{DatabaseConnection, SqlxPostgresConnector, SqlxSqliteConnector};
+use sea_orm::{DatabaseConnection, QueryResult, SqlxPostgresConnector, SqlxSqliteConnector};
 use sqlx::{
     AssertSqlSafe, Connection as _, PgPool, Postgres, Sqlite, SqlitePool, Transaction, postgres::PgRow,
     sqlite::SqliteRow,
@@ -27,6 +27,16 @@ pub(crate) enum Tx {
 pub(crate) enum Line {
     Sqlite(SqliteRow),
     Postgres(PgRow),
+}
+
+impl Line {
+    /// The same for SeaORM.
+    pub(crate) fn into_result(self) -> QueryResult {
+        match self {
+            Line::Sqlite(row) => row.into(),
+            Line::Postgres(row) => row.into(),
+        }
+    }
 }
 
 impl Pool {

@@ -1,14 +1,14 @@
 //! What is remembered of the rows that an answer to one row's request brought, so that an unchanged answer vouches only for rows
-//! that still are so. Knows their spans and prints in `hayloft_fan_out`; no requests, no links.
+//! that still are so. Knows their spans and prints; no requests, no links.
 
 use std::collections::{HashMap, HashSet};
 
 use crate::{
     store::{
-        db::{params::Kind, pool::get, rows::Rows},
         error::StoreError,
         load::batch::{Batch, Item},
         state::print::{Print, spans},
+        system::field_requests::answers,
         tx::Transaction,
         types::{ParentAnswer, ParentOutcome, Run},
     },
@@ -49,44 +49,14 @@ pub(crate) async fn vouched(
     run: &Run,
     about: &[i64],
 ) -> Result<HashMap<i64, Brought>, StoreError> {
-    let mut found = remembered(tx, run, about).await?;
+    let found = answers::remembered(tx, run, about).await?.into_iter();
+    let mut found: HashMap<i64, Brought> = found.map(|(row, rows, print)| (row, Brought { rows, print })).collect();
     let parents: Vec<i64> = found.keys().copied().collect();
     let lists: Option<Vec<Vec<(i64, i64)>>> = found.values().map(|brought| unfold(&brought.rows)).collect();
     let lists = lists.ok_or_else(|| StoreError::Refused("a remembered answer is damaged".to_owned()))?;
     let prints = tx.prints(run.entity, &lists).await?;
     let prints: HashMap<i64, i64> = parents.into_iter().zip(prints.into_iter().map(Print::folded)).collect();
     found.retain(|row, brought| prints.get(row) == Some(&brought.print));
-    Ok(found)
-}
-
-async fn remembered(tx: &mut Transaction<'_>, run: &Run, parents: &[i64]) -> Result<HashMap<i64, Brought>, StoreError> {
-    let dialect = tx.context.dialect;
-    let mut found = HashMap::with_capacity(parents.len());
-    let mut from = 0;
-    for size in dialect.row_sizes(parents.len(), 1) {
-        let mut wanted = Rows::new(tx.params(), &[Kind::Int], size);
-        parents
-            .iter()
-            .skip(from)
-            .take(size)
-            .try_for_each(|row| wanted.int(*row))?;
-        from += size;
-        let mut params = wanted.bind()?;
-        params.text(&run.fetch)?;
-        let sql = format!(
-            "SELECT parent,brought,print FROM hayloft_fan_out WHERE parent IN ({}) AND \"fetch\"={} \
-             AND brought IS NOT NULL AND print IS NOT NULL",
-            tx.rows(&[Kind::Int], size),
-            dialect.bulk_param(2)
-        );
-        for line in tx.all(params, sql).await? {
-            let brought = Brought {
-                rows: get(&line, 1)?,
-                print: get(&line, 2)?,
-            };
-            found.insert(get(&line, 0)?, brought);
-        }
-    }
     Ok(found)
 }
 

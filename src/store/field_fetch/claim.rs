@@ -1,12 +1,11 @@
-//! Which requests of a `@fetch` on a field are still to be made, and who makes them. Knows `hayloft_fan_out` and the rows
-//! asked about; the answers are written by `commit`.
+//! Which requests of a `@fetch` on a field are still to be made, and who makes them. Knows the order of that, and what a request
+//! is made of; the answers are written by `commit`.
 //!
 //! A run plans its requests in one statement. Then this and any other process of the database claim them in batches, each
 //! for a short time that is renewed while the process lives, until none is left.
 
 use crate::{
-    catalog::{Each, FetchId, When},
-    layout::{HASH_COLUMN, ROW_COLUMN},
+    catalog::{Each, FetchId},
     store::{
         commit::{self, Trace},
         context::{self, Context},
@@ -18,7 +17,10 @@ use crate::{
         },
         error::StoreError,
         in_force,
-        system::{field_requests, quarantine, runs},
+        system::{
+            field_requests::{self, plan as requests},
+            quarantine, runs,
+        },
         tx::{self, Transaction},
         types::{OpenFanOut, Parent, RequestState, Run},
     },
@@ -32,53 +34,16 @@ pub(crate) async fn plan(context: &Context, run: &Run, fetch: FetchId) -> Result
     runs::check_fence(&mut tx, run).await?;
     // Whoever had them has ended: no other run of the fetch goes on.
     field_requests::set_requests_aside(&mut tx, &run.fetch, "1=1").await?;
-    let mut params = tx.params();
-    params.add(run.fetch.clone())?;
-    params.add(run.id)?;
-    let sql = "UPDATE hayloft_fan_out SET run=$2,state='due',tries=0,next_at=NULL,owner=NULL,until=NULL \
-               WHERE \"fetch\"=$1 AND state IN ('due','claimed')";
-    let left = tx.run(params, sql.to_owned()).await?;
+    let left = requests::take_over(&mut tx, run).await?;
     quarantine::forget_refused(&mut tx, run, fetch).await?;
-    plan_new(&mut tx, run, fetch, left > 0).await?;
-    let mut params = tx.params();
-    params.add(run.fetch.clone())?;
-    let sql = "SELECT CAST(count(*) AS BIGINT) FROM hayloft_fan_out WHERE \"fetch\"=$1 AND state='due'";
-    let lines = tx.all(params, sql.to_owned()).await?;
-    let due: i64 = lines.first().map_or(Ok(0), |line| get(line, 0))?;
+    requests::add(&mut tx, run, fetch, left > 0).await?;
+    let due = requests::due(&mut tx, &run.fetch).await?;
     if due > 0 {
         commit::tell_of_work(&mut tx).await?;
     }
     failpoint::point("fan_out::planned");
     tx.commit().await?;
-    Ok(due.unsigned_abs())
-}
-
-async fn plan_new(tx: &mut Transaction<'_>, run: &Run, fetch: FetchId, resumes: bool) -> Result<(), StoreError> {
-    let each = context::each(tx.context, fetch)?;
-    let (row, hash) = (tx.quote(ROW_COLUMN), tx.quote(HASH_COLUMN));
-    let changed = format!("s.hash IS NULL OR s.hash<>p.{hash} OR s.signature IS NULL OR s.signature<>$3");
-    let rule = match each.when {
-        // An answer that was read in another way is none to this request.
-        When::New => "s.hash IS NULL OR s.signature IS NULL OR s.signature<>$3".to_owned(),
-        // A run that was cut short is brought to its end before all begins again.
-        When::Always if resumes => changed,
-        When::Always => "s.hash IS NULL OR s.hash IS NOT NULL".to_owned(),
-        When::Changed => changed,
-    };
-    let sql = format!(
-        "INSERT INTO hayloft_fan_out(\"fetch\",parent,state,run) \
-         SELECT $1,p.{row},'due',$2 FROM {} AS p LEFT JOIN hayloft_fan_out AS s ON s.fetch=$1 AND s.parent=p.{row} \
-         WHERE (s.state IS NULL OR s.state<>'due') AND ({rule}) AND $3 IS NOT NULL AND {} \
-         ON CONFLICT(\"fetch\",parent) DO UPDATE SET state='due',run=excluded.run,tries=0,next_at=NULL",
-        tx.quote(&tx.tables(each.parent).table.name),
-        field_requests::may_be_made(tx.context, "$2"),
-    );
-    let mut params = tx.params();
-    params.add(run.fetch.clone())?;
-    params.add(run.id)?;
-    params.add(tx.context.catalog.signature(fetch))?;
-    tx.run(params, sql).await?;
-    Ok(())
+    Ok(due)
 }
 
 /// Takes some of a run's requests for `owner`. None: all are done, in other hands, or wait to be tried again.
@@ -160,22 +125,10 @@ async fn parents(
     let this_columns = this_columns.map(|column| (column.name.as_str(), Kind::of(column.kind)));
     let columns: Vec<(&str, Kind)> = keys.chain(this_columns).collect();
     let columns = tx.context.dialect.read_names("p", &columns);
-    let sql = format!(
-        "SELECT p.{row},p.{},s.tries,s.signature,s.request,s.etag,s.last_modified,s.body_hash,{columns} \
-         FROM hayloft_fan_out AS s JOIN {} AS p ON p.{row}=s.parent \
-         WHERE s.fetch=$1 AND s.owner=$2 AND s.state='claimed' AND s.parent>=$3 AND s.parent<=$4",
-        tx.quote(HASH_COLUMN),
-        tx.quote(&tables.table.name),
-        row = tx.quote(ROW_COLUMN),
-    );
-    let mut params = tx.params();
-    params.add(run.fetch.clone())?;
-    params.add(owner.to_owned())?;
-    params.add(rows.iter().min().copied().unwrap_or_default())?;
-    params.add(rows.iter().max().copied().unwrap_or_default())?;
+    let lines = requests::claimed(tx, run, each.parent, owner, rows, &columns).await?;
     let signature = tx.context.catalog.signature(fetch);
     let mut found = Vec::with_capacity(rows.len());
-    for line in tx.all(params, sql).await? {
+    for line in lines {
         // Between the least and the greatest may lie some that this process claimed before.
         if rows.contains(&get(&line, 0)?) {
             found.push(parent(tx, each, &this, &line, &signature)?);
@@ -191,7 +144,6 @@ fn parent(
     line: &Line,
     signature: &str,
 ) -> Result<Parent, StoreError> {
-    const VALUES: usize = 8;
     let known: Option<String> = get(line, 3)?;
     let request: Option<String> = get(line, 4)?;
     let before = request.filter(|_| known.as_deref() == Some(signature));
@@ -207,7 +159,7 @@ fn parent(
             })
         })
         .transpose()?;
-    let key = tx.read_key(each.parent, line, VALUES)?;
+    let key = tx.read_key(each.parent, line, requests::VALUES)?;
     let tables = tx.tables(each.parent);
     let kinds = this
         .iter()
@@ -215,7 +167,7 @@ fn parent(
         .map(|column| column.kind);
     let values = kinds.enumerate().map(|(at, kind)| {
         let scalar = scalar_of(kind);
-        let value = tx::read_value(line, VALUES + key.len() + at, scalar)?;
+        let value = tx::read_value(line, requests::VALUES + key.len() + at, scalar)?;
         Ok((scalar, value))
     });
     Ok(Parent {
@@ -234,23 +186,18 @@ pub(crate) async fn open(context: &Context) -> Result<Vec<OpenFanOut>, StoreErro
     if context.dialect.skip_locked().is_empty() {
         return Ok(Vec::new());
     }
-    let mut params = context.params();
-    params.add(context.catalog.fingerprint.clone())?;
-    let sql = "SELECT r.id,r.fetch,r.fence FROM hayloft_run AS r WHERE r.state='running' AND r.definition=$1 AND \
-               EXISTS(SELECT 1 FROM hayloft_fan_out AS s WHERE s.fetch=r.fetch AND s.state='due' AND s.run=r.id)";
     let mut found = Vec::new();
     let generation = context.guard.generation();
-    for line in context.own.take().await?.fetch(params.query(sql)).await? {
-        let name: String = get(&line, 1)?;
+    for (id, name, fence) in runs::claim::with_requests(context).await? {
         let named = |id: &FetchId| context.catalog.fetch_name(*id) == name;
         let Some(fetch) = context.catalog.fetch_ids().find(named) else {
             continue;
         };
         let run = Run {
-            id: get(&line, 0)?,
+            id,
             fetch: name,
             entity: context.catalog.fetch(fetch).entity,
-            fence: get(&line, 2)?,
+            fence,
             generation,
             checkpoint: None,
         };

@@ -12,7 +12,7 @@ use crate::{
         bulk::{delete_where, named},
         commit::{self, Trace},
         context::{self, Context},
-        db::{failpoint, params::Kind, rows::Rows},
+        db::{failpoint, rows::Rows},
         error::StoreError,
         load::{
             again,
@@ -23,7 +23,14 @@ use crate::{
             turns::take_turn,
         },
         state::later::{Later, Rest},
-        system::{change_log::Op, field_requests, runs},
+        system::{
+            change_log::Op,
+            field_requests::{
+                self,
+                answers::{self, Kept, NOTED_KINDS},
+            },
+            runs::{self, counts::Counts},
+        },
         tx::Transaction,
         types::{GroupOutcome, ParentAnswer, ParentOutcome, RequestState, Run},
     },
@@ -35,30 +42,7 @@ use super::{
     rejected,
 };
 
-/// The columns of `hayloft_fan_out` that an answer gives values to.
-const NOTED: &str = "\"fetch\",parent,run,state,hash,signature,request,etag,last_modified,body_hash,brought,print,tries,error,\
-                     doubt,copies,leads";
-const NOTED_KINDS: [Kind; 17] = [
-    Kind::Text,
-    Kind::Int,
-    Kind::Int,
-    Kind::Text,
-    Kind::Int,
-    Kind::Text,
-    Kind::Text,
-    Kind::Text,
-    Kind::Text,
-    Kind::Text,
-    Kind::Text,
-    Kind::Int,
-    Kind::Int,
-    Kind::Text,
-    Kind::Text,
-    Kind::Int,
-    Kind::Int,
-];
-
-/// What one row of `hayloft_fan_out` becomes.
+/// What one request becomes.
 struct Noted<'a> {
     answer: &'a ParentAnswer,
     state: &'static str,
@@ -275,45 +259,11 @@ async fn note_answers(
                 noted.bind(&mut rows, run, signature)?;
             }
             from += size;
-            let sql = note_sql(tx, size, kept, again_in);
+            let sql = answers::note(tx, size, kept, again_in);
             tx.run(rows.bind()?, sql).await?;
         }
     }
     Ok(())
-}
-
-/// What stays of what is remembered of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Kept {
-    /// A good answer takes the place of the one before.
-    Nothing,
-    /// The answer is as it was, and so is what is to be told of it.
-    Told,
-    /// That it was answered, but not how to know the answer again.
-    Answer,
-    /// A failure keeps what the last good answer left.
-    All,
-}
-
-/// The rows are there: planned, claimed and locked. So this only ever updates, and an insert is how many rows fit into one
-/// statement.
-fn note_sql(tx: &Transaction<'_>, size: usize, kept: Kept, again_in: Option<i64>) -> String {
-    const READ: &str = "hash=excluded.hash,signature=excluded.signature,request=excluded.request,etag=excluded.etag,\
-                        last_modified=excluded.last_modified,body_hash=excluded.body_hash,brought=excluded.brought,\
-                        print=excluded.print,";
-    let sets = match kept {
-        Kept::Nothing => format!("{READ}doubt=excluded.doubt,copies=excluded.copies,leads=excluded.leads,"),
-        Kept::Told => READ.to_owned(),
-        Kept::Answer => "request=NULL,etag=NULL,last_modified=NULL,body_hash=NULL,brought=NULL,print=NULL,".to_owned(),
-        Kept::All => String::new(),
-    };
-    let next = again_in.map_or("NULL".to_owned(), |seconds| tx.context.now(seconds));
-    format!(
-        "INSERT INTO hayloft_fan_out({NOTED}) {} ON CONFLICT(\"fetch\",parent) DO UPDATE SET {sets}state=excluded.state,\
-         tries=excluded.tries,error=excluded.error,next_at={next},at={},owner=NULL,until=NULL,working=NULL,ended_processes=0,aside_until=NULL",
-        tx.rows(&NOTED_KINDS, size),
-        tx.context.now(0)
-    )
 }
 
 impl<'a> Noted<'a> {
@@ -375,27 +325,16 @@ async fn count(
     outcome: &GroupOutcome,
     refused: u64,
 ) -> Result<(), StoreError> {
-    let mut params = tx.params();
-    params.add(run.id)?;
-    let pages: u64 = answers.iter().map(|answer| answer.pages).sum();
-    let bytes: u64 = answers.iter().map(|answer| answer.bytes).sum();
-    let left_out: u64 = answers.iter().map(|answer| answer.left_out).sum();
-    let copies: u64 = answers.iter().map(|answer| answer.copies).sum();
-    for count in [
-        pages,
-        bytes,
-        outcome.new,
-        outcome.changed,
-        outcome.same,
+    let sum = |of: fn(&ParentAnswer) -> u64| answers.iter().map(|answer| of(answer)).sum();
+    let counts = Counts {
+        pages: sum(|answer| answer.pages),
+        bytes: sum(|answer| answer.bytes),
+        new: outcome.new,
+        changed: outcome.changed,
+        same: outcome.same,
         refused,
-        left_out,
-        copies,
-    ] {
-        params.add(count.cast_signed())?;
-    }
-    let sql = "UPDATE hayloft_run SET pages=pages+$2,bytes=bytes+$3,new_rows=new_rows+$4,changed_rows=changed_rows+$5,\
-               same_rows=same_rows+$6,refused_rows=refused_rows+$7,left_out_rows=left_out_rows+$8,\
-               repeated_rows=repeated_rows+$9 WHERE id=$1";
-    tx.run(params, sql.to_owned()).await?;
-    Ok(())
+        left_out: sum(|answer| answer.left_out),
+        repeated: sum(|answer| answer.copies),
+    };
+    runs::counts::count(tx, run, counts).await
 }

@@ -55,10 +55,6 @@ pub(crate) async fn replace(
 /// The number of the new entry.
 async fn insert(tx: &mut Transaction<'_>, run: &Run, parent: Option<i64>, record: &Refused) -> Result<i64, StoreError> {
     let number = quarantine::insert_refused(tx, run, record).await?;
-    let mut params = tx.params();
-    params.add(parent)?;
-    params.add(number)?;
-    let sql = "UPDATE hayloft_quarantine SET parent=$1 WHERE id=$2";
-    tx.run(params, sql.to_owned()).await?;
+    quarantine::name_parent(tx, number, parent).await?;
     Ok(number)
 }

@@ -8,6 +8,7 @@ use crate::{
         context::Context,
         db::pool::{Line, get},
         error::StoreError,
+        system::figures,
         types::{Figures, Links, Spread},
     },
 };
@@ -71,14 +72,7 @@ async fn ask(context: &Context, sql: String) -> Result<Vec<Line>, StoreError> {
 }
 
 async fn measured(context: &Context, table: &str) -> Result<Option<Measured>, StoreError> {
-    let table = context.dialect.literal(table);
-    let sql = format!("SELECT figures FROM hayloft_figures WHERE name={table}");
-    let mut reader = context.own.take().await?;
-    // Who only reads may find a database without that table.
-    let Ok(lines) = reader.run(context.params().query(sql)).await? else {
-        return Ok(None);
-    };
-    let text: Option<String> = lines.first().map_or(Ok(None), |line| get(line, 0))?;
+    let text = figures::of(context, table).await?;
     // What another version wrote in another way is measured anew some time.
     Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
 }

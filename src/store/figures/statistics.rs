@@ -9,6 +9,7 @@ use crate::{
         db::pool::get,
         error::{StoreError, failed},
         state::changed,
+        system::figures,
         tx::Transaction,
         types::Run,
     },
@@ -74,25 +75,17 @@ async fn has_figures(context: &Context, entity: EntityId) -> Result<bool, StoreE
     if changed::lock(&context.changed.measured).contains(&entity) {
         return Ok(true);
     }
-    let table = context.dialect.literal(&context.layout.entity(entity).table.name);
-    let sql = format!("SELECT name FROM hayloft_figures WHERE name={table}");
-    let found = context.own.take().await?.fetch(context.params().query(sql)).await?;
-    if !found.is_empty() {
+    let found = figures::are_there(context, &context.layout.entity(entity).table.name).await?;
+    if found {
         changed::lock(&context.changed.measured).insert(entity);
     }
-    Ok(!found.is_empty())
+    Ok(found)
 }
 
 /// Looks at its rows, and keeps what is found for all processes.
 async fn measure(context: &Context, entity: EntityId) -> Result<(), StoreError> {
-    let figures = measure::measure(context, entity).await?;
-    let mut params = context.params();
-    params.add(context.layout.entity(entity).table.name.clone())?;
-    params.add(figures)?;
-    let sql = "INSERT INTO hayloft_figures(name,figures) VALUES ($1,$2) ON CONFLICT(name) DO UPDATE SET figures=excluded.figures";
-    let mut tx = Transaction::begin(context).await?;
-    tx.run(params, sql.to_owned()).await?;
-    tx.commit().await?;
+    let found = measure::measure(context, entity).await?;
+    figures::put(context, &context.layout.entity(entity).table.name, found).await?;
     context.changed.measured(entity);
     Ok(())
 }

@@ -9,7 +9,7 @@ use crate::{
             later::{Counted, Later, Rest, Told, Waiting},
             row_set::RowSet,
         },
-        system::quarantine,
+        system::{quarantine, runs},
         types::{Refused, Run, UpsertOutcome},
     },
     value::Key,
@@ -128,12 +128,7 @@ impl Again {
             quarantine::insert_refused(batch, run, refused).await?;
         }
         let now = kept + refused.len();
-        let mut params = batch.params();
-        params.add(run.id)?;
-        params.add(now as i64 - self.told.len() as i64)?;
-        let sql = "UPDATE hayloft_run SET refused_rows=refused_rows+$2 WHERE id=$1".to_owned();
-        batch.run(params, sql).await?;
-        Ok(())
+        runs::counts::correct_refused(batch, run, now as i64 - self.told.len() as i64).await
     }
 }
 
@@ -160,13 +155,6 @@ impl Counts {
     }
 
     pub(crate) async fn write(&self, batch: &mut Batch<'_>, run: &Run) -> Result<(), StoreError> {
-        let mut params = batch.params();
-        params.add(run.id)?;
-        for count in [self.new, self.changed, self.same] {
-            params.add(count)?;
-        }
-        let sql = "UPDATE hayloft_run SET new_rows=new_rows+$2,changed_rows=changed_rows+$3,same_rows=same_rows+$4 WHERE id=$1";
-        batch.run(params, sql.to_owned()).await?;
-        Ok(())
+        runs::counts::correct(batch, run, [self.new, self.changed, self.same]).await
     }
 }

@@ -17,10 +17,10 @@ use crate::{
         },
         system::{
             quarantine, requests, row_numbers, run_seen,
-            runs::{self, LEASE_SECONDS},
+            runs::{self, counts::Counts},
         },
         tx::Transaction,
-        types::{Checkpoint, Group, GroupOutcome, Refused, RequestState, Run, UpsertOutcome},
+        types::{Group, GroupOutcome, Refused, RequestState, Run, UpsertOutcome},
     },
     value::Key,
 };
@@ -335,36 +335,17 @@ async fn stays(batch: &mut Batch<'_>, run: &Run, refused: &[Refused]) -> Result<
 }
 
 async fn update_run(tx: &mut Transaction<'_>, run: &Run, sums: &Sums<'_>, part: i64) -> Result<(), StoreError> {
-    let mut params = tx.params();
-    params.add(run.id)?;
     let outcome = &sums.outcome;
-    for count in [
-        sums.pages,
-        sums.bytes,
-        outcome.new,
-        outcome.changed,
-        outcome.same,
-        sums.refused,
-        sums.left_out,
-        outcome.copies,
-    ] {
-        params.add(count.cast_signed())?;
-    }
-    let mut sql = format!(
-        "UPDATE hayloft_run SET pages=pages+$2,bytes=bytes+$3,new_rows=new_rows+$4,changed_rows=changed_rows+$5,\
-         same_rows=same_rows+$6,refused_rows=refused_rows+$7,left_out_rows=left_out_rows+$8,\
-         repeated_rows=repeated_rows+$9,heartbeat_at={},lease_until={}",
-        tx.context.now(0),
-        tx.context.now(LEASE_SECONDS)
-    );
-    if let Some(Checkpoint { next, pages, rows }) = sums.checkpoint {
-        params.add(next.clone())?;
-        params.add(pages.cast_signed())?;
-        params.add(rows.cast_signed())?;
-        params.add(part)?;
-        sql.push_str(",checkpoint=$10,checkpoint_pages=$11,checkpoint_rows=$12,checkpoint_part=$13");
-    }
-    sql.push_str(" WHERE id=$1");
-    tx.run(params, sql).await?;
-    Ok(())
+    let counts = Counts {
+        pages: sums.pages,
+        bytes: sums.bytes,
+        new: outcome.new,
+        changed: outcome.changed,
+        same: outcome.same,
+        refused: sums.refused,
+        left_out: sums.left_out,
+        repeated: outcome.copies,
+    };
+    let checkpoint = sums.checkpoint.as_ref().map(|checkpoint| (&**checkpoint, part));
+    runs::counts::note_group(tx, run, counts, checkpoint).await
 }

@@ -49,12 +49,5 @@ pub(crate) async fn note(
         return Ok(());
     }
     let written = row_numbers::written(tx, run.entity).await?;
-    let mut params = tx.params();
-    params.add(run.fetch.clone())?;
-    params.add(run.id)?;
-    params.add(written)?;
-    params.add(ended.seen.len().cast_signed())?;
-    let sql = "UPDATE hayloft_request_state SET written=$3,brought=$4 WHERE \"fetch\"=$1 AND run=$2";
-    tx.run(params, sql.to_owned()).await?;
-    Ok(())
+    requests::note_rest(tx, run, written, ended.seen.len()).await
 }

@@ -14,9 +14,9 @@ use crate::{
         },
         error::{self, StoreError, failed},
         system::{
-            field_requests,
+            change_log, field_requests,
             layouts::{self, RECORDED},
-            migrations, readings,
+            migrations, readings, row_numbers,
         },
         tx::Transaction,
         types::{LayoutPlan, PlannedStep, Standing},
@@ -56,7 +56,7 @@ pub(crate) async fn refuse_foreign(context: &Context) -> Result<(), StoreError> 
 }
 
 fn check_ours(context: &Context, tables: &[Line]) -> Result<(), StoreError> {
-    if !tables.is_empty() && !names_table(tables, "hayloft_migration")? {
+    if !tables.is_empty() && !names_table(tables, migrations::TABLE)? {
         return Err(StoreError::Unusable(format!(
             "{} holds tables that Hayloft did not make; give another --database",
             context.place
@@ -138,14 +138,8 @@ pub(crate) async fn apply(context: &Context, destructive: bool, committing: Comm
 async fn apply_once(context: &Context, destructive: bool, committing: Committing<'_>) -> Result<(), StoreError> {
     let mut tx = Transaction::begin(context).await?;
     // One process applies; another that starts at the same time waits here, and finds it done.
-    let sql = format!(
-        "SELECT one FROM hayloft_layout_lock WHERE one=1{}",
-        context.dialect.for_update()
-    );
-    tx.all(tx.params(), sql).await?;
-    let epoch = context.dialect.epoch();
-    let head = format!("INSERT INTO hayloft_feed_head(one,epoch,seq) VALUES (1,{epoch},0) ON CONFLICT DO NOTHING");
-    tx.run(tx.params(), head).await?;
+    layouts::lock(&mut tx).await?;
+    change_log::begin(&mut tx).await?;
     let lines = tx.all(tx.params(), format!("{RECORDED} LIMIT {FORMER_MAX}")).await?;
     let records: Vec<String> = lines.iter().map(|line| get(line, 0)).collect::<Result<_, _>>()?;
     let found = find(&context.layout, &records, context.dialect)?;
@@ -175,8 +169,7 @@ async fn apply_once(context: &Context, destructive: bool, committing: Committing
         };
         perform::perform(&mut tx, &migration).await?;
         // Steps may write rows.
-        let sql = "UPDATE hayloft_row_number SET written=written+1".to_owned();
-        tx.run(tx.params(), sql).await?;
+        row_numbers::all_written(&mut tx).await?;
         tell(&planned, records.is_empty());
     } else {
         index::restore(&mut tx, &context.layout, &there).await?;
@@ -268,7 +261,7 @@ async fn records(context: &Context) -> Result<Option<Vec<String>>, StoreError> {
         false => open_error::cannot_open(&context.place, error),
     })?;
     check_ours(context, &lines)?;
-    if !names_table(&lines, "hayloft_applied_layout")? {
+    if !names_table(&lines, layouts::TABLE)? {
         return Ok(None);
     }
     let versions = context
@@ -333,7 +326,7 @@ pub(crate) async fn plan_own(context: &Context) -> Result<LayoutPlan, StoreError
     let names = context.params().query(context.dialect.table_names());
     let lines = context.own.take().await?.fetch(names).await?;
     // A database that an earlier version made has noted nothing of that.
-    if names_table(&lines, "hayloft_reading")? {
+    if names_table(&lines, readings::TABLE)? {
         let told = |fetch: &String| plan.refilled().any(|told| told == fetch);
         plan.rereads = readings::changed(context)
             .await?

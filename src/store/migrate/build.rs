@@ -5,6 +5,7 @@ use crate::store::{
     db::{failpoint, pool::get},
     ddl::tables::IndexPlan,
     error::{self, StoreError, failed},
+    system::layouts,
     tx::Transaction,
 };
 
@@ -105,10 +106,7 @@ async fn take_turn(tx: &mut Transaction<'_>, turn: Turn) -> Result<bool, StoreEr
     if let Some(wait) = dialect.lock_wait(seconds) {
         tx.run(tx.params(), wait).await?;
     }
-    let sql = format!(
-        "SELECT one FROM hayloft_layout_lock WHERE one=2{}",
-        dialect.for_update()
-    );
+    let sql = layouts::builders(dialect);
     match tx.driver.fetch_all(tx.params().query(sql)).await {
         Ok(_) => Ok(true),
         Err(error) if error::is_locked(&error) => Ok(false),

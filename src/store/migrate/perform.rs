@@ -14,9 +14,10 @@ use crate::{
         steps::{Change, Step, stale},
     },
     store::{
-        db::{failpoint, pool::get},
+        db::failpoint,
         ddl::tables,
         error::StoreError,
+        system::{change_log, field_requests, figures, refills, requests},
         tx::Transaction,
         types::PlannedStep,
     },
@@ -48,15 +49,11 @@ pub(crate) async fn perform(tx: &mut Transaction<'_>, migration: &Migration<'_>)
     index::create_missing(tx, migration.new).await?;
     names::types(tx, migration).await?;
     // They are of other tables and columns; they are measured anew by the next start or run.
-    tx.run(tx.params(), "DELETE FROM hayloft_figures".to_owned()).await?;
+    figures::forget_all(tx).await?;
     owe(tx, migration).await?;
     if migration.planned.iter().any(ends_epoch) {
         // Who followed the changes could not follow these: cursors of the old epoch are told to begin anew.
-        let sql = format!(
-            "UPDATE hayloft_feed_head SET epoch={} WHERE one=1",
-            tx.context.dialect.epoch()
-        );
-        tx.run(tx.params(), sql).await?;
+        change_log::new_epoch(tx).await?;
     }
     failpoint::point("migrate::done");
     Ok(())
@@ -122,31 +119,11 @@ async fn owe(tx: &mut Transaction<'_>, migration: &Migration<'_>) -> Result<(), 
             owed.entry(fetch).or_default().insert(refill.field.clone());
         }
     }
-    for (fetch, mut fields) in owed {
-        let mut params = tx.params();
-        params.add(fetch.to_owned())?;
-        let sql = "SELECT fields FROM hayloft_refill WHERE \"fetch\"=$1".to_owned();
-        for line in tx.all(params, sql).await? {
-            let before: Vec<String> = serde_json::from_str(&get::<String>(&line, 0)?).unwrap_or_default();
-            fields.extend(before);
-        }
-        let fields = serde_json::to_string(&fields).map_err(|error| StoreError::Database(Box::new(error)))?;
-        let mut params = tx.params();
-        params.add(fetch.to_owned())?;
-        params.add(fields)?;
-        let sql = format!(
-            "INSERT INTO hayloft_refill(\"fetch\",fields,at) VALUES ($1,$2,{}) \
-             ON CONFLICT(\"fetch\") DO UPDATE SET fields=excluded.fields,at=excluded.at",
-            tx.context.now(0)
-        );
-        tx.run(params, sql).await?;
+    for (fetch, fields) in owed {
+        refills::owe(tx, fetch, fields).await?;
         // Answers that were remembered stand for rows without the new values.
-        for table in ["hayloft_request_state", "hayloft_fan_out"] {
-            let mut params = tx.params();
-            params.add(fetch.to_owned())?;
-            tx.run(params, format!("DELETE FROM {table} WHERE \"fetch\"=$1"))
-                .await?;
-        }
+        requests::forget_all(tx, fetch).await?;
+        field_requests::forget_all(tx, fetch).await?;
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ use crate::{
             params::Kind,
         },
         error::StoreError,
+        system::change_log,
     },
 };
 
@@ -48,7 +49,7 @@ fn compile(base: Base<'_>, read: &Read) -> Result<Statement, StoreError> {
     let mut compiler = Compiler::new(base);
     let mut sql = format!(
         "SELECT CAST(-1 AS BIGINT) AS root,CAST(seq AS TEXT) AS json FROM {} WHERE one=1",
-        dialect.quote("hayloft_feed_head")
+        dialect.quote(change_log::HEAD)
     );
     let mut roots = Vec::with_capacity(read.roots.len());
     for (number, root) in read.roots.iter().enumerate() {

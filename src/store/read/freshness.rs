@@ -4,6 +4,7 @@ use crate::{
     catalog::EntityId,
     layout::ColumnKind,
     query::{FreshnessOutput, FreshnessValue, Operand},
+    store::system::{change_log, runs::told},
     value::{Scalar, Value},
 };
 
@@ -58,7 +59,7 @@ impl Compiler<'_> {
                     self.dialect.wire(&next, TIME, true)
                 }
                 FreshnessValue::Cursor => {
-                    let head = self.dialect.quote("hayloft_feed_head");
+                    let head = self.dialect.quote(change_log::HEAD);
                     format!("(SELECT '\"'||epoch||':'||CAST(seq AS TEXT)||'\"' FROM {head} WHERE one=1)")
                 }
             };
@@ -70,21 +71,14 @@ impl Compiler<'_> {
     /// The earliest of the last complete harvests that fill a type: none while one of them never ended so.
     fn complete_at(&self, id: EntityId) -> String {
         let (fetches, count) = self.fetches(id);
-        let each = format!(
-            "SELECT max(finished_at) AS ended FROM hayloft_run WHERE state='complete' AND doubt IS NULL AND \"fetch\" IN ({fetches}) \
-             GROUP BY \"fetch\""
-        );
-        let sql = format!("(SELECT CASE WHEN count(*)={count} THEN min(ended) END FROM ({each}) AS done)");
+        let sql = told::complete_at(&fetches, count);
         self.dialect.wire(&sql, TIME, true)
     }
 
     /// A column of the run that began last of those that fill a type.
     fn last_try(&self, id: EntityId, column: &str) -> String {
         let (fetches, _) = self.fetches(id);
-        format!(
-            "(SELECT {column} FROM hayloft_run WHERE \"fetch\" IN ({fetches}) AND state<>'queued' \
-             ORDER BY started_at DESC,id DESC LIMIT 1)"
-        )
+        told::last_try(&fetches, column)
     }
 
     /// The names of the fetches that fill a type, as literals, and how many they are. Nothing is called by an empty name.

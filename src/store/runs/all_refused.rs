@@ -4,10 +4,9 @@
 use std::collections::BTreeMap;
 
 use crate::store::{
-    db::pool::get,
     error::StoreError,
     load::batch::Batch,
-    system::change_log::Change,
+    system::{change_log::Change, quarantine, runs},
     tx::Transaction,
     types::{AllRefused, Run},
 };
@@ -15,25 +14,13 @@ use crate::store::{
 /// Looks within the transaction that ends the run. An answer about a row may say that there is nothing: then it has no row and
 /// nothing refused. One that leads to rows without bringing them has brought links, which are no rows in any count.
 pub(crate) async fn find(tx: &mut Transaction<'_>, run: &Run) -> Result<Option<AllRefused>, StoreError> {
-    let mut params = tx.params();
-    params.add(run.id)?;
-    let sql = "SELECT refused_rows FROM hayloft_run AS r WHERE id=$1 AND refused_rows>0 \
-               AND new_rows+changed_rows+same_rows=0 AND NOT EXISTS \
-               (SELECT 1 FROM hayloft_fan_out AS f WHERE f.\"fetch\"=r.\"fetch\" AND f.run=r.id AND f.state='done' \
-               AND (f.leads=1 OR NOT EXISTS \
-               (SELECT 1 FROM hayloft_quarantine AS q WHERE q.\"fetch\"=f.\"fetch\" AND q.parent=f.parent)))";
-    let lines = tx.all(params, sql.to_owned()).await?;
-    let Some(line) = lines.first() else { return Ok(None) };
-    let count = get::<i64>(line, 0)?.unsigned_abs();
-    let mut params = tx.params();
-    params.add(run.id)?;
-    let sql = "SELECT row_key,reason FROM hayloft_quarantine WHERE run=$1 ORDER BY id LIMIT 1";
-    let lines = tx.all(params, sql.to_owned()).await?;
-    let first = match lines.first() {
-        Some(line) => {
-            let key: Option<String> = get(line, 0)?;
+    let Some(count) = runs::only_refused(tx, run).await? else {
+        return Ok(None);
+    };
+    let first = match quarantine::first_of(tx, run).await? {
+        Some((key, reason)) => {
             let key = key.map_or(String::new(), |key| format!("{key}: "));
-            format!("{key}{}", get::<String>(line, 1)?)
+            format!("{key}{reason}")
         }
         None => String::new(),
     };

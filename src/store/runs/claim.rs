@@ -8,13 +8,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::store::{
     commit::{self, Trace},
     context::Context,
-    db::{failpoint, pool::get},
+    db::failpoint,
     error::StoreError,
     in_force,
-    state::{row_set, run_memory::RunMemory},
+    state::run_memory::RunMemory,
     system::{
         fetches, run_seen,
-        runs::{self, LEASE_SECONDS, Newest},
+        runs::{self, Newest},
     },
     tx::Transaction,
     types::{Checkpoint, Claim, Due, Hold, Reason, Run, StartRun},
@@ -156,7 +156,7 @@ async fn settle(tx: &mut Transaction<'_>, asked: &Asked<'_>) -> Result<Settled, 
         let begun = resume(tx, asked, &newest, checkpoint).await?;
         return Ok(Settled::Resumed(Box::new(begun)));
     }
-    close(tx, newest.id).await?;
+    runs::claim::close(tx, newest.id).await?;
     Ok(Settled::Closed(newest.slot))
 }
 
@@ -177,33 +177,15 @@ async fn queue_again(tx: &mut Transaction<'_>, fetch: &str, tried: DateTime<Utc>
     )))
 }
 
-/// Claims a slot that waits, the oldest unless `only` names one. Nothing runs while another run of the fetch does: its turn
-/// is ours, and the index over running runs would refuse it.
+/// Claims a slot that waits, the oldest unless `only` names one.
 async fn begin(tx: &mut Transaction<'_>, asked: &Asked<'_>, only: Option<i64>) -> Result<Option<Begun>, StoreError> {
-    let mut params = tx.params();
-    params.add(asked.fetch.to_owned())?;
-    params.add(asked.turn)?;
-    params.add(tx.context.process.to_string())?;
-    params.add(tx.context.catalog.fingerprint.clone())?;
-    let mut which = "\"fetch\"=$1 AND state='queued'".to_owned();
-    if let Some(id) = only {
-        params.add(id)?;
-        which.push_str(" AND id=$5");
-    }
-    let (now, lease) = (tx.context.now(0), tx.context.now(LEASE_SECONDS));
-    let sql = format!(
-        "UPDATE hayloft_run SET state='running',fence=fence+1,turn=$2,owner=$3,definition=$4,\
-         started_at={now},heartbeat_at={now},lease_until={lease} WHERE id=(SELECT id FROM hayloft_run \
-         WHERE {which} AND NOT EXISTS (SELECT 1 FROM hayloft_run AS other WHERE other.fetch=$1 AND other.state='running') \
-         ORDER BY slot LIMIT 1{}) RETURNING id,fence",
-        tx.context.dialect.skip_locked()
-    );
-    let rows = tx.all(params, sql).await?;
-    let Some(row) = rows.first() else { return Ok(None) };
+    let Some((id, fence)) = runs::claim::take(tx, asked.fetch, asked.turn, only).await? else {
+        return Ok(None);
+    };
     let repeating = runs::repeating(tx, asked.fetch).await?;
     Ok(Some(Begun {
-        id: get(row, 0)?,
-        fence: get(row, 1)?,
+        id,
+        fence,
         checkpoint: None,
         memory: RunMemory {
             repeating,
@@ -218,20 +200,9 @@ async fn resume(
     newest: &Newest,
     checkpoint: Checkpoint,
 ) -> Result<Begun, StoreError> {
-    let mut params = tx.params();
-    params.add(newest.id)?;
-    params.add(asked.turn)?;
-    params.add(tx.context.process.to_string())?;
-    let sql = format!(
-        "UPDATE hayloft_run SET state='running',fence=fence+1,turn=$2,owner=$3,error=NULL,finished_at=NULL,\
-         heartbeat_at={},lease_until={} WHERE id=$1",
-        tx.context.now(0),
-        tx.context.now(LEASE_SECONDS)
-    );
-    tx.run(params, sql).await?;
     Ok(Begun {
         id: newest.id,
-        fence: newest.fence + 1,
+        fence: runs::claim::resume(tx, newest, asked.turn).await?,
         checkpoint: Some(checkpoint),
         memory: RunMemory {
             repeating: runs::repeating(tx, asked.fetch).await?,
@@ -242,34 +213,13 @@ async fn resume(
 
 /// What the interrupted run had seen up to its checkpoint; what it saw of the page after that will be read again.
 async fn seen_before(tx: &mut Transaction<'_>, newest: &Newest) -> Result<RunMemory, StoreError> {
-    let mut params = tx.params();
-    params.add(newest.id)?;
-    params.add(newest.part)?;
-    let sql = "DELETE FROM hayloft_run_seen WHERE run=$1 AND part>$2".to_owned();
-    tx.run(params, sql).await?;
-    let mut params = tx.params();
-    params.add(newest.id)?;
-    let sql = "SELECT rows FROM hayloft_run_seen WHERE run=$1".to_owned();
+    run_seen::forget_after(tx, newest.id, newest.part).await?;
     let mut memory = RunMemory {
         part: newest.part,
         ..RunMemory::default()
     };
-    for part in &tx.all(params, sql).await? {
-        let rows = row_set::unpack(&get::<Vec<u8>>(part, 0)?);
-        let rows = rows.ok_or_else(|| StoreError::Refused("the stored rows of a run are damaged".to_owned()))?;
-        rows.into_iter().for_each(|row| {
-            memory.seen.insert(row);
-        });
+    for row in run_seen::rows(tx, newest.id).await? {
+        memory.seen.insert(row);
     }
     Ok(memory)
-}
-
-/// Ends an interrupted run for good.
-async fn close(tx: &mut Transaction<'_>, id: i64) -> Result<(), StoreError> {
-    let mut params = tx.params();
-    params.add(id)?;
-    let now = tx.context.now(0);
-    let sql = format!("UPDATE hayloft_run SET state='interrupted',finished_at=coalesce(finished_at,{now}) WHERE id=$1");
-    tx.run(params, sql).await?;
-    run_seen::forget(tx, id).await
 }

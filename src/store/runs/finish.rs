@@ -11,10 +11,7 @@ use crate::{
         figures::statistics,
         in_force,
         load::{absent, again, batch::Batch, before, deferred, group, rest, turns},
-        system::{
-            change_log, fetches, refills, requests, run_seen,
-            runs::{self, SUMMARY},
-        },
+        system::{change_log, fetches, refills, requests, run_seen, runs},
         tx::Transaction,
         types::{AllRefused, EndRule, Finish, Group, GroupOutcome, Run, RunState, RunSummary},
     },
@@ -200,24 +197,9 @@ async fn end(
     error: Option<String>,
     absent: &absent::Absent,
 ) -> Result<RunSummary, StoreError> {
-    let mut params = tx.params();
-    params.add(run.id)?;
-    params.add(state.name())?;
-    params.add(error)?;
-    params.add(absent.gone.cast_signed())?;
-    params.add(absent.held.cast_signed())?;
-    let now = tx.context.now(0);
-    let ended = match state {
-        RunState::Interrupted => "NULL",
-        _ => now.as_str(),
-    };
-    let sql = format!(
-        "UPDATE hayloft_run SET state=$2,error=$3,gone_rows=$4,held_rows=$5,heartbeat_at={now},finished_at={ended},\
-         working=NULL WHERE id=$1 RETURNING {SUMMARY}"
-    );
-    let rows = tx.all(params, sql).await?;
+    let summary = runs::end(tx, run, state, error, (absent.gone, absent.held)).await?;
     if state != RunState::Interrupted {
         run_seen::forget(tx, run.id).await?;
     }
-    rows.first().map(runs::summary).transpose()?.ok_or(StoreError::Fenced)
+    Ok(summary)
 }

@@ -1,31 +1,23 @@
-//! Makes the next run read again, in full, what had rejected records. Knows the quarantine and what is remembered of requests.
+//! Makes the next run read again, in full, what had rejected records. Knows what is forgotten for that; no SQL.
 
-use crate::store::{context::Context, db::pool::get, error::StoreError, tx::Transaction};
+use crate::store::{
+    context::Context,
+    error::StoreError,
+    system::{field_requests, quarantine, requests},
+    tx::Transaction,
+};
 
 /// Forgets what would vouch for the answers that had rejected records; gives how many such records there are.
 pub(crate) async fn forget(context: &Context, fetch: &str, on_field: bool) -> Result<u64, StoreError> {
     let mut tx = Transaction::begin(context).await?;
-    let mut params = tx.params();
-    params.add(fetch.to_owned())?;
-    let sql = "SELECT CAST(count(*) AS BIGINT) FROM hayloft_quarantine WHERE \"fetch\"=$1".to_owned();
-    let rejected: i64 = tx.all(params, sql).await?.first().map_or(Ok(0), |line| get(line, 0))?;
+    let rejected = quarantine::count(&mut tx, fetch).await?;
     if rejected == 0 {
         return Ok(0);
     }
-    let forget = match on_field {
-        false => {
-            "DELETE FROM hayloft_request_state WHERE \"fetch\"=$1 AND request IN \
-             (SELECT request FROM hayloft_quarantine WHERE \"fetch\"=$1)"
-        }
-        true => {
-            "UPDATE hayloft_fan_out SET hash=NULL,request=NULL,etag=NULL,last_modified=NULL,body_hash=NULL \
-             WHERE \"fetch\"=$1 AND state='done' AND parent IN \
-             (SELECT parent FROM hayloft_quarantine WHERE \"fetch\"=$1)"
-        }
-    };
-    let mut params = tx.params();
-    params.add(fetch.to_owned())?;
-    tx.run(params, forget.to_owned()).await?;
+    match on_field {
+        false => requests::forget_rejected(&mut tx, fetch).await?,
+        true => field_requests::answers::forget_rejected(&mut tx, fetch).await?,
+    }
     tx.commit().await?;
-    Ok(rejected.unsigned_abs())
+    Ok(rejected)
 }

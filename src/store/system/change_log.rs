@@ -248,3 +248,30 @@ async fn one(context: &Context, params: Params, sql: String) -> Result<Option<i6
     let found = context.own.take().await?.fetch(params.query(sql)).await?;
     found.first().map_or(Ok(None), |row| get(row, 0))
 }
+
+/// The table of the head, for reads that give its number with their rows.
+pub(crate) const HEAD: &str = "hayloft_feed_head";
+
+/// Makes the head of a new database.
+pub(crate) async fn begin(tx: &mut Transaction<'_>) -> Result<(), StoreError> {
+    let epoch = tx.context.dialect.epoch();
+    let sql = format!("INSERT INTO hayloft_feed_head(one,epoch,seq) VALUES (1,{epoch},0) ON CONFLICT DO NOTHING");
+    tx.run(tx.params(), sql).await.map(|_| ())
+}
+
+/// Begins a new epoch: who followed the changes has to read everything again.
+pub(crate) async fn new_epoch(tx: &mut Transaction<'_>) -> Result<(), StoreError> {
+    let epoch = tx.context.dialect.epoch();
+    let sql = format!("UPDATE hayloft_feed_head SET epoch={epoch} WHERE one=1");
+    tx.run(tx.params(), sql).await.map(|_| ())
+}
+
+/// The question that tells where a database stands: some expressions, the head, whether it only follows another server, and the
+/// newest layout.
+pub(crate) fn question(expressions: &str) -> String {
+    format!(
+        "SELECT {expressions},epoch,seq,pg_is_in_recovery(),\
+         coalesce((SELECT id||' '||definition FROM hayloft_applied_layout ORDER BY id DESC LIMIT 1),'') \
+         FROM hayloft_feed_head WHERE one=1"
+    )
+}

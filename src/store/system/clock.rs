@@ -4,7 +4,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::store::{
     context::{self, Context},
-    db::pool::get,
+    db::pool::{Line, get},
     error::StoreError,
     tx::Transaction,
 };
@@ -32,4 +32,10 @@ pub(crate) async fn now(context: &Context) -> Result<DateTime<Utc>, StoreError> 
     let found = context::ask(context, context.params(), format!("SELECT {}", context.now(0))).await?;
     let text: String = found.first().map_or(Ok(String::new()), |row| get(row, 0))?;
     instant(&text)
+}
+
+/// An instant that may be missing, in a column.
+pub(crate) fn instant_at(line: &Line, column: usize) -> Result<Option<DateTime<Utc>>, StoreError> {
+    let text: Option<String> = get(line, column)?;
+    text.as_deref().map(instant).transpose()
 }

@@ -7,7 +7,15 @@
 
 use std::time::Duration;
 
-use crate::store::{context::Context, db::pool::get, error::StoreError, tx::Transaction, types::Aside};
+use chrono::{DateTime, Utc};
+
+use crate::store::{
+    context::Context,
+    db::pool::{Line, get},
+    error::StoreError,
+    tx::Transaction,
+    types::Aside,
+};
 
 use super::clock;
 
@@ -64,21 +72,26 @@ pub(crate) fn wait_after(ended: i64) -> Duration {
     ASIDE.saturating_mul(doubled.unwrap_or(u32::MAX)).min(ASIDE_MAX)
 }
 
-/// The fetch's part of its status: which page it is left alone for.
+/// How many columns [`columns`] has.
+pub(crate) const COLUMNS: usize = 4;
+
+/// The columns of a `SELECT` that [`told`] reads; `$1` is the fetch.
 pub(crate) fn columns(context: &Context) -> String {
     let now = context.now(0);
     let of = |column: &str| format!("(SELECT {column} FROM hayloft_fetch WHERE \"fetch\"=$1 AND aside_until>{now})");
-    [of("aside_until"), of("aside_page"), of("ended_processes")].join(",")
+    let looked = "(SELECT looked_at FROM hayloft_fetch WHERE \"fetch\"=$1)".to_owned();
+    [looked, of("aside_until"), of("aside_page"), of("ended_processes")].join(",")
 }
 
-/// What these say.
-pub(crate) fn told(until: Option<&str>, page: Option<String>, ended: Option<i64>) -> Result<Option<Aside>, StoreError> {
-    let until = until.map(clock::instant).transpose()?;
-    Ok(until.map(|until| Aside {
+/// Reads these columns from the one at `at` on: when its schedule was looked at, and for which page it is left alone.
+pub(crate) fn told(line: &Line, at: usize) -> Result<(Option<DateTime<Utc>>, Option<Aside>), StoreError> {
+    let (page, ended): (Option<String>, Option<i64>) = (get(line, at + 2)?, get(line, at + 3)?);
+    let aside = clock::instant_at(line, at + 1)?.map(|until| Aside {
         until,
         page: page.unwrap_or_default(),
         ended: ended.unwrap_or(1).unsigned_abs(),
-    }))
+    });
+    Ok((clock::instant_at(line, at)?, aside))
 }
 
 /// A run was complete: whatever it was is over.
@@ -109,4 +122,13 @@ pub(crate) async fn note_look(tx: &mut Transaction<'_>, fetch: &str) -> Result<(
     );
     tx.run(params, sql).await?;
     Ok(())
+}
+
+/// Holds the turn of a fetch until the transaction ends.
+pub(crate) async fn lock(tx: &mut Transaction<'_>, fetch: &str) -> Result<(), StoreError> {
+    let mut params = tx.params();
+    params.add(fetch.to_owned())?;
+    let lock = tx.context.dialect.for_update();
+    let sql = format!("SELECT turns FROM hayloft_fetch WHERE \"fetch\"=$1{lock}");
+    tx.all(params, sql).await.map(|_| ())
 }

@@ -3,6 +3,8 @@
 //!
 //! A decision is about rows, not about a number: whoever approves 40 rows has not approved 400 that are missing next time.
 
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+
 use crate::store::{
     context::Context,
     db::pool::get,
@@ -12,7 +14,10 @@ use crate::store::{
     types::{Decision, HeldDeletion},
 };
 
-use super::clock;
+use super::{
+    clock,
+    entities::{self, held},
+};
 
 /// What is stored of a fetch.
 #[derive(Default)]
@@ -88,16 +93,20 @@ pub(crate) async fn put(tx: &mut Transaction<'_>, fetch: &str, run: i64, mut hel
 
 /// What waits for a decision.
 pub(crate) async fn open(context: &Context) -> Result<Vec<HeldDeletion>, StoreError> {
-    let sql = "SELECT \"fetch\",rows,at FROM hayloft_held WHERE decision='open' ORDER BY \"fetch\"".to_owned();
-    let lines = context.own.take().await?.fetch(context.params().query(sql)).await?;
-    let held = lines.iter().map(|line| {
+    let open = held::Column::Decision.eq(Decision::Open.name());
+    let select = held::Entity::find().filter(open).order_by_asc(held::Column::Fetch);
+    let deletion = |row: held::Model| {
         Ok(HeldDeletion {
-            fetch: get(line, 0)?,
-            rows: get::<i64>(line, 1)?.unsigned_abs(),
-            at: clock::instant(&get::<String>(line, 2)?)?,
+            fetch: row.fetch,
+            rows: row.rows.unsigned_abs(),
+            at: clock::instant(&row.at)?,
         })
-    });
-    held.collect()
+    };
+    entities::all(context, select)
+        .await?
+        .into_iter()
+        .map(deletion)
+        .collect()
 }
 
 /// Decides about the rows that are held of a fetch; gives how many they are, 0 when none is.

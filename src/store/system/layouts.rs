@@ -1,13 +1,20 @@
-//! `hayloft_applied_layout`: the layouts that were applied, newest last. Compares none.
+//! `hayloft_applied_layout` and `hayloft_layout_lock`: the layouts that were applied, newest last, and whose turn it is to apply
+//! one or to build indexes. Compares none.
 
 use crate::{
     layout::Layout,
     store::{
-        db::pool::{Line, get},
+        db::{
+            dialect::Dialect,
+            pool::{Line, get},
+        },
         error::StoreError,
         tx::Transaction,
     },
 };
+
+/// Is there once a layout was applied.
+pub(crate) const TABLE: &str = "hayloft_applied_layout";
 
 pub(crate) const NEWEST: &str = "SELECT id FROM hayloft_applied_layout ORDER BY id DESC LIMIT 1";
 /// The same, not before the layout is whole that is being applied, nor any other after it until the transaction ends. A statement
@@ -48,4 +55,21 @@ pub(crate) async fn record(tx: &mut Transaction<'_>) -> Result<i64, StoreError> 
     let sql = format!("INSERT INTO hayloft_applied_layout(definition,layout,at) VALUES ($1,$2,{now}) RETURNING id");
     let lines = tx.all(params, sql).await?;
     lines.first().map_or(Ok(0), |line| get(line, 0))
+}
+
+/// One process applies a layout; another that starts at the same time waits here, and finds it done.
+pub(crate) async fn lock(tx: &mut Transaction<'_>) -> Result<(), StoreError> {
+    let sql = format!(
+        "SELECT one FROM hayloft_layout_lock WHERE one=1{}",
+        tx.context.dialect.for_update()
+    );
+    tx.all(tx.params(), sql).await.map(|_| ())
+}
+
+/// The turn of who builds indexes. The statement may give up waiting, which is the caller's to judge.
+pub(crate) fn builders(dialect: &dyn Dialect) -> String {
+    format!(
+        "SELECT one FROM hayloft_layout_lock WHERE one=2{}",
+        dialect.for_update()
+    )
 }

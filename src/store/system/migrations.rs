@@ -13,6 +13,9 @@ use crate::store::{
     error::StoreError,
 };
 
+/// Is there once a version of the system tables is.
+pub(crate) const TABLE: &str = "hayloft_migration";
+
 /// The versions that a database has.
 pub(crate) const VERSIONS: &str = "SELECT version FROM hayloft_migration";
 

@@ -1,9 +1,12 @@
 //! The system tables, a file each: its SQL and what its rows mean. Knows no rows of a definition.
 
+pub(super) mod asking;
 pub(super) mod change_log;
 pub(super) mod clock;
+pub(super) mod entities;
 pub(super) mod fetches;
 pub(super) mod field_requests;
+pub(super) mod figures;
 pub(super) mod held;
 pub(super) mod layouts;
 pub(super) mod migrations;

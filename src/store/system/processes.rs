@@ -2,15 +2,19 @@
 
 use std::sync::Arc;
 
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, sea_query::Expr};
+
 use crate::store::{
     context::Context,
-    db::pool::{Line, get},
     error::{StoreError, failed},
     tx::Transaction,
     types::{PROCESS_GONE, ProcessSeen},
 };
 
-use super::clock;
+use super::{
+    clock,
+    entities::{self, process},
+};
 
 /// A name that no other process has: its number for a person, and some chance for other machines.
 pub(crate) fn name() -> Arc<str> {
@@ -19,9 +23,7 @@ pub(crate) fn name() -> Arc<str> {
 
 const GONE_SECONDS: i64 = PROCESS_GONE.as_secs() as i64;
 /// Entries of processes that ended without a word are taken out after this: the list is shown to people.
-pub(crate) const FORGET_SECONDS: i64 = 3_600;
-/// The columns of a process that is seen.
-pub(crate) const SEEN: &str = "id,by_hand,replaced,started_at,seen_at";
+const FORGET_SECONDS: i64 = 3_600;
 
 /// Live at the time of the database: heard of lately, and not in the future of a clock that was set back.
 pub(crate) fn live(context: &Context) -> String {
@@ -81,20 +83,39 @@ pub(crate) async fn leave(context: &Context) -> Result<(), StoreError> {
 
 /// The live ones, the oldest first.
 pub(crate) async fn all(context: &Context) -> Result<Vec<ProcessSeen>, StoreError> {
-    let sql = format!(
-        "SELECT {SEEN} FROM hayloft_process WHERE {} ORDER BY started_at,id",
-        live(context)
-    );
-    let found = context.own.take().await?.fetch(context.params().query(sql)).await?;
-    found.iter().map(read).collect()
+    let select = process::Entity::find().filter(Expr::cust(live(context)));
+    let select = select
+        .order_by_asc(process::Column::StartedAt)
+        .order_by_asc(process::Column::Id);
+    entities::all(context, select).await?.into_iter().map(seen).collect()
 }
 
-pub(crate) fn read(line: &Line) -> Result<ProcessSeen, StoreError> {
+/// The live ones that may have a place, in the order of these.
+pub(crate) async fn by_rank(tx: &mut Transaction<'_>) -> Result<Vec<ProcessSeen>, StoreError> {
+    let select = process::Entity::find()
+        .filter(Expr::cust(live(tx.context)))
+        .filter(process::Column::Replaced.eq(0_i64))
+        .order_by_desc(process::Column::ByHand)
+        .order_by_asc(process::Column::StartedAt)
+        .order_by_asc(process::Column::Id);
+    entities::all_within(tx, select).await?.into_iter().map(seen).collect()
+}
+
+fn seen(row: process::Model) -> Result<ProcessSeen, StoreError> {
     Ok(ProcessSeen {
-        id: get(line, 0)?,
-        by_hand: get::<i64>(line, 1)? != 0,
-        replaced: get::<i64>(line, 2)? != 0,
-        started_at: clock::instant(&get::<String>(line, 3)?)?,
-        seen_at: clock::instant(&get::<String>(line, 4)?)?,
+        id: row.id,
+        by_hand: row.by_hand != 0,
+        replaced: row.replaced != 0,
+        started_at: clock::instant(&row.started_at)?,
+        seen_at: clock::instant(&row.seen_at)?,
     })
+}
+
+/// Takes out entries of processes that ended without a word.
+pub(crate) async fn forget_gone(tx: &mut Transaction<'_>) -> Result<(), StoreError> {
+    let mut params = tx.params();
+    params.add(tx.context.process.to_string())?;
+    let oldest = tx.context.now(-FORGET_SECONDS);
+    let sql = format!("DELETE FROM hayloft_process WHERE id<>$1 AND seen_at<={oldest}");
+    tx.run(params, sql).await.map(|_| ())
 }

@@ -1,5 +1,7 @@
 //! `hayloft_quarantine`: records that were rejected, as far as they are kept. Knows that table; not why a record is rejected.
 
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+
 use crate::{
     catalog::FetchId,
     layout::ROW_COLUMN,
@@ -17,7 +19,10 @@ use crate::{
     value::Value,
 };
 
-use super::clock;
+use super::{
+    clock,
+    entities::{self, quarantine},
+};
 
 /// Forgets refused records of answers about rows that a changed definition has removed.
 pub(crate) async fn forget_refused(tx: &mut Transaction<'_>, run: &Run, fetch: FetchId) -> Result<(), StoreError> {
@@ -81,23 +86,17 @@ pub(crate) async fn name_refused(
 }
 
 pub(crate) async fn newest(context: &Context, fetch: &str, limit: u32) -> Result<Vec<Refused>, StoreError> {
-    let mut params = context.params();
-    params.add(fetch.to_owned())?;
-    params.add(i64::from(limit))?;
-    let sql =
-        "SELECT row_key,reason,record FROM hayloft_quarantine WHERE \"fetch\"=$1 ORDER BY id DESC LIMIT $2".to_owned();
-    let found = context::ask(context, params, sql).await?;
-    found
-        .iter()
-        .map(|row| {
-            Ok(Refused {
-                key: get(row, 0)?,
-                id: None,
-                reason: get(row, 1)?,
-                record: get(row, 2)?,
-            })
-        })
-        .collect()
+    let select = quarantine::Entity::find()
+        .filter(quarantine::Column::Fetch.eq(fetch))
+        .order_by_desc(quarantine::Column::Id)
+        .limit(u64::from(limit));
+    let refused = |row: quarantine::Model| Refused {
+        key: row.row_key,
+        id: None,
+        reason: row.reason,
+        record: row.record,
+    };
+    Ok(entities::all(context, select).await?.into_iter().map(refused).collect())
 }
 
 pub(crate) async fn list(
@@ -179,4 +178,33 @@ fn rejected(line: &Line) -> Result<Rejected, StoreError> {
         request: get(line, 6)?,
         at: clock::instant(&get::<String>(line, 7)?)?,
     })
+}
+
+/// The key and the reason of the first record that was refused of a run.
+pub(crate) async fn first_of(
+    tx: &mut Transaction<'_>,
+    run: &Run,
+) -> Result<Option<(Option<String>, String)>, StoreError> {
+    let mut params = tx.params();
+    params.add(run.id)?;
+    let sql = "SELECT row_key,reason FROM hayloft_quarantine WHERE run=$1 ORDER BY id LIMIT 1";
+    let lines = tx.all(params, sql.to_owned()).await?;
+    lines.first().map(|line| Ok((get(line, 0)?, get(line, 1)?))).transpose()
+}
+
+/// Notes which row an entry's answer was about.
+pub(crate) async fn name_parent(tx: &mut Transaction<'_>, id: i64, parent: Option<i64>) -> Result<(), StoreError> {
+    let mut params = tx.params();
+    params.add(parent)?;
+    params.add(id)?;
+    let sql = "UPDATE hayloft_quarantine SET parent=$1 WHERE id=$2";
+    tx.run(params, sql.to_owned()).await.map(|_| ())
+}
+
+pub(crate) async fn count(tx: &mut Transaction<'_>, fetch: &str) -> Result<u64, StoreError> {
+    let mut params = tx.params();
+    params.add(fetch.to_owned())?;
+    let sql = "SELECT CAST(count(*) AS BIGINT) FROM hayloft_quarantine WHERE \"fetch\"=$1".to_owned();
+    let count: i64 = tx.all(params, sql).await?.first().map_or(Ok(0), |line| get(line, 0))?;
+    Ok(count.unsigned_abs())
 }

@@ -6,10 +6,19 @@
 
 use crate::{
     catalog::FetchId,
-    store::{context::Context, db::pool::get, error::StoreError, tx::Transaction, types::Reading},
+    store::{
+        context::Context,
+        db::pool::{Line, get},
+        error::StoreError,
+        tx::Transaction,
+        types::Reading,
+    },
 };
 
 use super::processes;
+
+/// Missing from databases that an earlier version made.
+pub(crate) const TABLE: &str = "hayloft_reading";
 
 /// The signatures that are known of a fetch.
 pub(crate) struct Signatures {
@@ -28,6 +37,15 @@ pub(crate) fn columns(context: &Context) -> String {
          CAST(CASE WHEN EXISTS(SELECT 1 FROM hayloft_reading AS r JOIN hayloft_process AS p ON p.definition=r.definition \
          WHERE r.fetch=$1 AND p.id<>{own} AND {live}) THEN 1 ELSE 0 END AS BIGINT)"
     )
+}
+
+/// Reads these columns from the one at `at` on.
+pub(crate) fn known(line: &Line, at: usize) -> Result<Signatures, StoreError> {
+    Ok(Signatures {
+        wanted: get(line, at)?,
+        done: get(line, at + 1)?,
+        others: get::<i64>(line, at + 2)? != 0,
+    })
 }
 
 /// Compares them with the definition of this process. A fetch that it does not know is not its own to judge.

@@ -1,8 +1,15 @@
 //! `hayloft_refill`: fetches that owe a run for fields that came. Knows names of fields.
 
-use crate::store::{error::StoreError, tx::Transaction, types::Run};
+use std::collections::BTreeSet;
 
-use super::{readings, runs::CLOCK_SLACK_SECONDS};
+use crate::store::{
+    db::pool::{Line, get},
+    error::StoreError,
+    tx::Transaction,
+    types::{Refill, Run},
+};
+
+use super::{clock, readings, runs::CLOCK_SLACK_SECONDS};
 
 /// A complete run that began after fields came has brought their values, if it read as the definition in force does.
 pub(crate) async fn paid(tx: &mut Transaction<'_>, run: &Run) -> Result<(), StoreError> {
@@ -20,4 +27,42 @@ pub(crate) async fn paid(tx: &mut Transaction<'_>, run: &Run) -> Result<(), Stor
     );
     tx.run(params, sql).await?;
     Ok(())
+}
+
+/// How many columns [`columns`] has.
+pub(crate) const COLUMNS: usize = 2;
+
+/// The columns of a `SELECT` that [`owed`] reads; `$1` is the fetch.
+pub(crate) const fn columns() -> &'static str {
+    "(SELECT fields FROM hayloft_refill WHERE \"fetch\"=$1),(SELECT at FROM hayloft_refill WHERE \"fetch\"=$1)"
+}
+
+/// Reads these columns from the one at `at` on.
+pub(crate) fn owed(line: &Line, at: usize) -> Result<Option<Refill>, StoreError> {
+    let (Some(fields), Some(since)) = (get::<Option<String>>(line, at)?, clock::instant_at(line, at + 1)?) else {
+        return Ok(None);
+    };
+    let fields = serde_json::from_str(&fields).map_err(|error| StoreError::Database(Box::new(error)))?;
+    Ok(Some(Refill { fields, since }))
+}
+
+/// Notes that a fetch owes a run for some fields, beside those that it owes one for already.
+pub(crate) async fn owe(tx: &mut Transaction<'_>, fetch: &str, mut fields: BTreeSet<String>) -> Result<(), StoreError> {
+    let mut params = tx.params();
+    params.add(fetch.to_owned())?;
+    let sql = "SELECT fields FROM hayloft_refill WHERE \"fetch\"=$1".to_owned();
+    for line in tx.all(params, sql).await? {
+        let before: Vec<String> = serde_json::from_str(&get::<String>(&line, 0)?).unwrap_or_default();
+        fields.extend(before);
+    }
+    let fields = serde_json::to_string(&fields).map_err(|error| StoreError::Database(Box::new(error)))?;
+    let mut params = tx.params();
+    params.add(fetch.to_owned())?;
+    params.add(fields)?;
+    let sql = format!(
+        "INSERT INTO hayloft_refill(\"fetch\",fields,at) VALUES ($1,$2,{}) \
+         ON CONFLICT(\"fetch\") DO UPDATE SET fields=excluded.fields,at=excluded.at",
+        tx.context.now(0)
+    );
+    tx.run(params, sql).await.map(|_| ())
 }

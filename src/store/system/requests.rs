@@ -151,3 +151,36 @@ pub(crate) async fn of(context: &Context, fetch: &str, request: &str) -> Result<
         rows: get::<i64>(row, 5)?.unsigned_abs(),
     }))
 }
+
+/// Forgets the pages that had records which were rejected.
+pub(crate) async fn forget_rejected(tx: &mut Transaction<'_>, fetch: &str) -> Result<(), StoreError> {
+    let mut params = tx.params();
+    params.add(fetch.to_owned())?;
+    let sql = "DELETE FROM hayloft_request_state WHERE \"fetch\"=$1 AND request IN \
+               (SELECT request FROM hayloft_quarantine WHERE \"fetch\"=$1)";
+    tx.run(params, sql.to_owned()).await.map(|_| ())
+}
+
+/// Forgets all pages of a fetch.
+pub(crate) async fn forget_all(tx: &mut Transaction<'_>, fetch: &str) -> Result<(), StoreError> {
+    let mut params = tx.params();
+    params.add(fetch.to_owned())?;
+    let sql = "DELETE FROM hayloft_request_state WHERE \"fetch\"=$1";
+    tx.run(params, sql.to_owned()).await.map(|_| ())
+}
+
+/// Notes of the only page of a run how often its type was written by then, and how many rows it stands for: [`rests`] goes by that.
+pub(crate) async fn note_rest(
+    tx: &mut Transaction<'_>,
+    run: &Run,
+    written: i64,
+    brought: u64,
+) -> Result<(), StoreError> {
+    let mut params = tx.params();
+    params.add(run.fetch.clone())?;
+    params.add(run.id)?;
+    params.add(written)?;
+    params.add(brought.cast_signed())?;
+    let sql = "UPDATE hayloft_request_state SET written=$3,brought=$4 WHERE \"fetch\"=$1 AND run=$2";
+    tx.run(params, sql.to_owned()).await.map(|_| ())
+}

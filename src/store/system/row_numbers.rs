@@ -115,3 +115,9 @@ pub(crate) async fn next_row(tx: &mut Transaction<'_>, entity: EntityId) -> Resu
     tx.next.insert(entity, last + 1);
     Ok(last + 1)
 }
+
+/// Notes that rows of any type may have been written.
+pub(crate) async fn all_written(tx: &mut Transaction<'_>) -> Result<(), StoreError> {
+    let sql = "UPDATE hayloft_row_number SET written=written+1".to_owned();
+    tx.run(tx.params(), sql).await.map(|_| ())
+}

@@ -8,6 +8,7 @@ mod changes;
 mod deferred;
 mod each;
 mod edits;
+mod entities;
 mod figures;
 mod gathered;
 mod generations;

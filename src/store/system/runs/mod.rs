@@ -1,4 +1,8 @@
-//! `hayloft_run`: the ledger's rows, their fences, leases and ends. Knows states; not why a run begins or ends.
+//! `hayloft_run`: the ledger's rows, their fences, leases, counts and ends. Knows states; not why a run begins or ends.
+
+pub(crate) mod claim;
+pub(crate) mod counts;
+pub(crate) mod told;
 
 use chrono::{DateTime, Utc};
 
@@ -314,4 +318,46 @@ pub(crate) async fn prune(tx: &mut Transaction<'_>, fetch: &str) -> Result<(), S
         tx.run(params, sql).await?;
     }
     Ok(())
+}
+
+/// Writes the end of a run. An interrupted run stays open: only then can it be resumed.
+pub(crate) async fn end(
+    tx: &mut Transaction<'_>,
+    run: &Run,
+    state: RunState,
+    error: Option<String>,
+    (gone, held): (u64, u64),
+) -> Result<RunSummary, StoreError> {
+    let mut params = tx.params();
+    params.add(run.id)?;
+    params.add(state.name())?;
+    params.add(error)?;
+    params.add(gone.cast_signed())?;
+    params.add(held.cast_signed())?;
+    let now = tx.context.now(0);
+    let ended = match state {
+        RunState::Interrupted => "NULL",
+        _ => now.as_str(),
+    };
+    let sql = format!(
+        "UPDATE hayloft_run SET state=$2,error=$3,gone_rows=$4,held_rows=$5,heartbeat_at={now},finished_at={ended},\
+         working=NULL WHERE id=$1 RETURNING {SUMMARY}"
+    );
+    let rows = tx.all(params, sql).await?;
+    rows.first().map(summary).transpose()?.ok_or(StoreError::Fenced)
+}
+
+/// How many records a run got that were refused, if all were, so that it has brought nothing. An answer about a row that leads to
+/// rows without bringing them has brought links.
+pub(crate) async fn only_refused(tx: &mut Transaction<'_>, run: &Run) -> Result<Option<u64>, StoreError> {
+    let mut params = tx.params();
+    params.add(run.id)?;
+    let sql = "SELECT refused_rows FROM hayloft_run AS r WHERE id=$1 AND refused_rows>0 \
+               AND new_rows+changed_rows+same_rows=0 AND NOT EXISTS \
+               (SELECT 1 FROM hayloft_fan_out AS f WHERE f.\"fetch\"=r.\"fetch\" AND f.run=r.id AND f.state='done' \
+               AND (f.leads=1 OR NOT EXISTS \
+               (SELECT 1 FROM hayloft_quarantine AS q WHERE q.\"fetch\"=f.\"fetch\" AND q.parent=f.parent)))";
+    let lines = tx.all(params, sql.to_owned()).await?;
+    let count: Option<i64> = lines.first().map(|line| get(line, 0)).transpose()?;
+    Ok(count.map(i64::unsigned_abs))
 }

@@ -1,5 +1,8 @@
 //! `hayloft_fan_out`: the requests of fields, one about each row. Knows who has claimed them; not what they bring.
 
+pub(crate) mod answers;
+pub(crate) mod plan;
+
 use std::collections::HashSet;
 
 use crate::{
@@ -334,4 +337,23 @@ pub(crate) fn may_be_made(context: &Context, run: &str) -> String {
          by_hand.reason='hand'))",
         context.now(0)
     )
+}
+
+/// The owner of the request about a row, which is held until the transaction ends.
+pub(crate) async fn owner(tx: &mut Transaction<'_>, fetch: &str, parent: i64) -> Result<Option<String>, StoreError> {
+    let mut params = tx.params();
+    params.add(fetch.to_owned())?;
+    params.add(parent)?;
+    let lock = tx.context.dialect.for_update();
+    let sql = format!("SELECT owner FROM hayloft_fan_out WHERE \"fetch\"=$1 AND parent=$2{lock}");
+    let lines = tx.all(params, sql).await?;
+    lines.first().map_or(Ok(None), |line| get(line, 0))
+}
+
+/// Forgets all requests of a fetch.
+pub(crate) async fn forget_all(tx: &mut Transaction<'_>, fetch: &str) -> Result<(), StoreError> {
+    let mut params = tx.params();
+    params.add(fetch.to_owned())?;
+    let sql = "DELETE FROM hayloft_fan_out WHERE \"fetch\"=$1".to_owned();
+    tx.run(params, sql).await.map(|_| ())
 }
