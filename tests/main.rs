@@ -25,6 +25,7 @@ mod fan_out;
 mod farm;
 mod faults;
 mod follow;
+mod frames;
 mod http;
 mod kill;
 mod lists;

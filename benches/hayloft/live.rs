@@ -1,12 +1,16 @@
 //! Thousands of listeners to live queries: from a commit to the last of their messages, and what they take in memory.
 
-use std::{io::Write as _, path::Path};
+use std::{
+    io::Write as _,
+    path::{Path, PathBuf},
+};
 
 use serde_json::{Value, json};
 
 use crate::{
     Target,
     asking::percentile,
+    cluster::Cluster,
     data, figure, hand,
     listening::Listeners,
     process::{Server, harvest, wait_until},
@@ -87,22 +91,69 @@ fn write(folder: &Path, round: usize) {
     file.flush().expect("write");
 }
 
-pub fn figures(folder: &Path) {
-    std::fs::create_dir_all(folder).expect("a folder");
-    std::fs::write(folder.join("schema.graphql"), DEFINITION).expect("write");
-    println!("(live queries on SQLite; times in ms from the commit; the processors are those of the listeners too)");
-    for listened in [Listened::Same, Listened::Rows, Listened::Lists] {
-        for listeners in LISTENERS {
-            level(folder, listened, listeners);
+/// Where the rows are.
+enum Place<'c> {
+    File(PathBuf),
+    Server(&'c Cluster, String),
+}
+
+impl Place<'_> {
+    fn url(&self) -> Option<String> {
+        match self {
+            Place::File(_) => None,
+            Place::Server(cluster, database) => Some(cluster.url(database)),
+        }
+    }
+
+    /// When the last change was written, by the database's clock, in milliseconds since 1970. Its commit ends a little later.
+    fn committed(&self) -> f64 {
+        let of_all = "FROM hayloft_change_pack";
+        match self {
+            Place::File(file) => {
+                let at = format!("SELECT (julianday(max(at)) - 2440587.5) * 86400000.0 {of_all}");
+                hand::open(file).query_row(&at, [], |row| row.get(0)).expect("a time")
+            }
+            Place::Server(cluster, database) => {
+                let at = format!("SELECT extract(epoch FROM max(at)::timestamptz) * 1000 {of_all}");
+                cluster.sql(database, &at)[0].parse().expect("a time")
+            }
         }
     }
 }
 
-fn level(folder: &Path, listened: Listened, listeners: usize) {
+pub fn sqlite(folder: &Path) {
+    let file = folder.join("schema.db");
+    figures(folder, "SQLite", &|| {
+        let _ = std::fs::remove_file(&file);
+        Place::File(file.clone())
+    });
+}
+
+pub fn postgres(folder: &Path, cluster: &Cluster) {
+    figures(folder, "PostgreSQL", &|| {
+        Place::Server(cluster, cluster.create_database())
+    });
+}
+
+fn figures<'c>(folder: &Path, database: &str, place: &dyn Fn() -> Place<'c>) {
+    std::fs::create_dir_all(folder).expect("a folder");
+    std::fs::write(folder.join("schema.graphql"), DEFINITION).expect("write");
+    println!(
+        "(live queries on {database}; times in ms from the commit; the processors are those of the listeners too)"
+    );
+    for listened in [Listened::Same, Listened::Rows, Listened::Lists] {
+        for listeners in LISTENERS {
+            level(folder, database, &place(), listened, listeners);
+        }
+    }
+}
+
+fn level(folder: &Path, database: &str, place: &Place<'_>, listened: Listened, listeners: usize) {
+    let url = place.url();
+    let url = url.as_deref();
     write(folder, 0);
-    let _ = std::fs::remove_file(folder.join("schema.db"));
-    harvest(folder, None, &[], &[]);
-    let server = Server::start(folder, None, &[("HAYLOFT_LIMITS", LIMITS)]);
+    harvest(folder, url, &[], &[]);
+    let server = Server::start(folder, url, &[("HAYLOFT_LIMITS", LIMITS)]);
     let all = (0..listeners).map(|listener| listened.operation(listener)).collect();
     let heard = Listeners::open(server.address, all);
     wait_until("everybody has a first answer", || heard.count() >= listeners);
@@ -110,9 +161,9 @@ fn level(folder: &Path, listened: Listened, listeners: usize) {
     let (mut times, mut last) = (Vec::new(), Vec::new());
     for round in 1..=ROUNDS {
         write(folder, round);
-        harvest(folder, None, &[], &["Row"]);
+        harvest(folder, url, &[], &["Row"]);
         wait_until("everybody has heard of the change", || heard.count() >= listeners);
-        let committed = committed(folder);
+        let committed = place.committed();
         let mut came: Vec<f64> = heard.take().iter().map(|at| at - committed).collect();
         assert_eq!(came.len(), listeners, "one answer each");
         last.push(percentile(&mut came, 100));
@@ -131,7 +182,7 @@ fn level(folder: &Path, listened: Listened, listeners: usize) {
         } else {
             1_000.0
         };
-        let name = format!("{listeners} listeners, {}", listened.name());
+        let name = format!("{database}: {listeners} listeners, {}", listened.name());
         figure(
             &format!("{name}: commit to message, p99"),
             p99,
@@ -140,11 +191,4 @@ fn level(folder: &Path, listened: Listened, listeners: usize) {
         );
         figure(&format!("{name}: peak memory"), peak, "MB", &Target::AtMost(400.0));
     }
-}
-
-/// When the last change was written, by the database's clock, in milliseconds since 1970. Its commit ends a little later.
-fn committed(folder: &Path) -> f64 {
-    let database = hand::open(&folder.join("schema.db"));
-    let at = "SELECT (julianday(max(at)) - 2440587.5) * 86400000.0 FROM hayloft_change_pack";
-    database.query_row(at, [], |row| row.get(0)).expect("a time")
 }

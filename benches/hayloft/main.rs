@@ -82,8 +82,11 @@ fn main() {
         postgres::lists(folder);
     }
     overload::figures(&folder.join("overload"), &wanted);
-    if wanted("live") {
-        live::figures(&folder.join("live"));
+    if wanted("live-sqlite") {
+        live::sqlite(&folder.join("live"));
+    }
+    if wanted("live-postgres") {
+        postgres::live(&folder.join("live-on-postgres"));
     }
     if wanted("bulk") {
         postgres::bulk();

@@ -7,7 +7,7 @@ use crate::{
     cluster::{Cluster, Options},
     compare, data, fan_out, figure,
     hand_postgres::{self, Hand},
-    linked, lists,
+    linked, lists, live,
     process::{Server, harvest},
     same,
 };
@@ -48,6 +48,11 @@ pub fn linked(folder: &Path) {
 /// Lists with an index.
 pub fn lists(folder: &Path) {
     lists::postgres(folder, &cluster());
+}
+
+/// Many who listen to changes.
+pub fn live(folder: &Path) {
+    live::postgres(folder, &cluster());
 }
 
 fn reads(folder: &Path, cluster: &Cluster) {

@@ -1,6 +1,6 @@
 //! A small farm with a few rows, and golden files, for the tests of this folder and of the server.
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use apollo_compiler::response::JsonMap;
 
@@ -35,11 +35,16 @@ pub(crate) struct Farm {
 impl Farm {
     /// Without rows.
     pub(crate) async fn empty(limits: Limits) -> Farm {
+        Farm::within(limits, None).await
+    }
+
+    /// The same with a limit for each read.
+    pub(crate) async fn within(limits: Limits, timeout: Option<Duration>) -> Farm {
         let folder = tempfile::tempdir().expect("a folder");
         let catalog = Arc::new(catalog());
         let layout = Arc::new(Layout::of(&catalog));
         let url = DatabaseUrl::Sqlite(folder.path().join("farm.db"));
-        let store = Store::open(&url, Access::Write, catalog.clone(), layout).await;
+        let store = Store::open_within(&url, Access::Write, catalog.clone(), layout, timeout).await;
         let api = DataApi::new(catalog, store.expect("a database"), limits).expect("the farm's schema");
         Farm { api, _folder: folder }
     }

@@ -3,7 +3,8 @@
 //!
 //! Thousands of live queries wake with one commit, and a hop to a reader and back takes longer than many a statement. A turn that is
 //! shared remains one turn: whose it is goes first, what is expected to take long never shares, and after a while, or so many bytes,
-//! the rest waits for turns of its own. Each run is a statement with bounds, time and failures of its own.
+//! the rest waits for turns of its own. Each run is a statement with bounds, time and failures of its own, and ends when its listeners
+//! leave. A statement that does not end in its time keeps its thread, but not the turn.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -19,7 +20,7 @@ use super::{
     turns::{Turn, Turns, Work},
 };
 use crate::{
-    store::{Answer, Runs, Statement, Store, StoreError},
+    store::{Answer, Heard, Runs, Statement, Store, StoreError},
     value::Value,
 };
 
@@ -105,9 +106,8 @@ impl Together {
                 let shared = Shared {
                     all: self.clone(),
                     plan: place.plan,
-                    turn: Arc::new(turn),
                     first: Some(own),
-                    under_way: None,
+                    sharing: Sharing::new(turn),
                     until: Instant::now() + TIME,
                     bytes: 0,
                 };
@@ -115,7 +115,11 @@ impl Together {
                 self.shared.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                 let (store, statement) = (store.clone(), statement.clone());
                 // By itself: the others' runs go on if this one's listeners leave.
-                tokio::spawn(async move { store.read_each(&statement, shared).await });
+                tokio::spawn(async move {
+                    let sharing = shared.sharing.clone();
+                    let ended = store.read_each(&statement, shared).await;
+                    sharing.end(ended);
+                });
             }
         }
         (&mut place.told).await.ok().map(Waited::Ran)
@@ -193,11 +197,63 @@ impl Drop for Place<'_> {
 struct Shared {
     all: Arc<Together>,
     plan: PlanId,
-    turn: Arc<Turn>,
     first: Option<Run>,
-    under_way: Option<oneshot::Sender<Ran>>,
+    sharing: Arc<Sharing>,
     until: Instant,
     bytes: usize,
+}
+
+/// What a shared turn's thread has, and who looks after it.
+struct Sharing(Mutex<State>);
+
+struct State {
+    /// None when it is over.
+    turn: Option<Arc<Turn>>,
+    /// Who waits for the run under way.
+    under_way: Option<oneshot::Sender<Ran>>,
+}
+
+impl Sharing {
+    fn new(turn: Turn) -> Arc<Sharing> {
+        Arc::new(Sharing(Mutex::new(State {
+            turn: Some(Arc::new(turn)),
+            under_way: None,
+        })))
+    }
+
+    /// Whether the turn lasts, so that a run may begin.
+    fn begin(&self, told: oneshot::Sender<Ran>) -> bool {
+        let mut state = lock(&self.0);
+        let lasts = state.turn.is_some();
+        state.under_way = lasts.then_some(told);
+        lasts
+    }
+
+    /// Tells what came of the run under way, unless its listeners have left.
+    fn tell(&self, read: Result<Answer, StoreError>) {
+        let (turn, told) = {
+            let mut state = lock(&self.0);
+            (state.turn.clone(), state.under_way.take())
+        };
+        if let (Some(_turn), Some(told)) = (turn, told) {
+            let _ = told.send(Ran { read, _turn });
+        }
+    }
+
+    /// Ends the turn, whatever its thread is at.
+    fn end(&self, ended: Result<(), StoreError>) {
+        if let Err(error) = ended {
+            self.tell(Err(error));
+        }
+        // Its end calls others.
+        let turn = lock(&self.0).turn.take();
+        drop(turn);
+    }
+
+    fn is_heard(&self) -> bool {
+        let state = lock(&self.0);
+        state.under_way.as_ref().is_none_or(|told| !told.is_closed())
+    }
 }
 
 impl Runs for Shared {
@@ -213,16 +269,16 @@ impl Runs for Shared {
                 break run;
             }
         };
-        self.under_way = Some(run.told);
-        Some(run.values)
+        self.sharing.begin(run.told).then_some(run.values)
     }
 
     fn done(&mut self, read: Result<Answer, StoreError>) {
         self.bytes += read.as_ref().map_or(0, |answer| answer.json.len());
-        let _turn = self.turn.clone();
-        if let Some(told) = self.under_way.take() {
-            // Its listeners may have left.
-            let _ = told.send(Ran { read, _turn });
-        }
+        self.sharing.tell(read);
+    }
+
+    fn heard(&self) -> Heard {
+        let sharing = self.sharing.clone();
+        Arc::new(move || sharing.is_heard())
     }
 }

@@ -5,8 +5,8 @@
 //! with a hundred operations slows itself. Two places are never one client's live queries', nor those of work that is known to take
 //! long, so that what is quick and rare finds one; the last one is for who has none.
 //!
-//! Clients go in the order in which they came, as long as the wait is short: not longer than ten turns take. Where it is
-//! longer there are more than can be answered, and in their order all of them would wait until just before they are turned away.
+//! Clients go in the order in which they came, as long as the wait is short: not longer than ten turns take, or not behind more than
+//! ten. Else there are more than can be answered, and in their order all of them would wait until just before they are turned away.
 //! So who has waited for longer is late: he gives way to those who have just come, leaves two places for who is just coming, and of
 //! the late ones the last is the first. Most are then answered as if there were few; the others go when there is room, or are told so.
 //! Within a line the first one goes first for much longer, because who asks for sixty pages at once wants all, and waits for himself.
@@ -28,9 +28,10 @@ const LIVE_PATIENCE: Duration = Duration::from_secs(1);
 const LEFT: usize = 2;
 /// A client may have so many times the places that are free.
 const TIMES_FREE: usize = 3;
-/// A wait behind so many turns is short, and one of so long: about as long as an operating system lets a thread wait for a processor.
+/// A wait behind so many turns is short, and one of so long: less than an operating system lets a thread wait for a processor, because
+/// whoever waits for a turn waits for that, too.
 const SHORT_TURNS: u32 = 10;
-const SHORT: Duration = Duration::from_millis(3);
+const SHORT: Duration = Duration::from_millis(2);
 /// The part of its patience for which a request goes before those that its own client sent later.
 const IN_ORDER_PART: u32 = 3;
 /// The last turn counts as so many of those before, in the mean of their lengths.
@@ -59,6 +60,14 @@ impl Work {
     fn is_live(self) -> bool {
         matches!(self, Work::Live(_))
     }
+
+    fn is_quick(&self) -> bool {
+        matches!(self, Work::Request(_))
+    }
+
+    fn is_long(&self) -> bool {
+        matches!(self, Work::Long(_))
+    }
 }
 
 /// All turns of a kind.
@@ -70,6 +79,8 @@ pub(super) struct Turns {
 
 #[derive(Debug, Default)]
 struct State {
+    /// So many who wait are no crowd.
+    few: usize,
     all: usize,
     long: usize,
     live: usize,
@@ -142,7 +153,10 @@ impl Turns {
     pub(super) fn new(places: usize) -> Arc<Turns> {
         Arc::new(Turns {
             places: places.max(1),
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                few: SHORT_TURNS as usize,
+                ..State::default()
+            }),
         })
     }
 
@@ -252,6 +266,12 @@ impl State {
         (mean.0 / places).saturating_mul(SHORT_TURNS).max(SHORT)
     }
 
+    /// Whether so few clients wait for turns of a kind that nobody has many before him. What made them wait for long was no crowd.
+    fn are_few(&self, is_of_kind: fn(&Work) -> bool) -> bool {
+        let of_kind = self.lines.keys().filter(|work| is_of_kind(work));
+        of_kind.count() <= self.few
+    }
+
     /// Calls who may go now.
     fn call_next(&mut self, places: usize, now: Instant) {
         while let Some(work) = self.next(places, now) {
@@ -286,18 +306,17 @@ impl State {
 
     /// Of the clients that have the fewest under way, the one that will be late first; else the one that is late since last.
     fn next_request(&self, places: usize, now: Instant) -> Option<Work> {
-        let (short, short_long) = (
-            self.short(Work::Request(Client::default()), places),
-            self.short(Work::Long(Client::default()), places),
-        );
+        let [quick, long] = [Work::Request, Work::Long].map(|of| of(Client::default()));
+        let quick = (self.short(quick, places), self.are_few(Work::is_quick));
+        let long = (self.short(long, places), self.are_few(Work::is_long));
         let able = self.lines.iter().filter_map(|(work, line)| {
-            let short = match work {
-                Work::Request(_) => short,
-                Work::Long(_) => short_long,
+            let (short, are_few) = match work {
+                Work::Request(_) => quick,
+                Work::Long(_) => long,
                 Work::Live(_) => return None,
             };
             let waited = now.saturating_duration_since(line.since);
-            let is_late = waited > short;
+            let is_late = waited > short && !are_few;
             if !self.may(*work, places) || (is_late && self.leaves_places(places)) {
                 return None;
             }

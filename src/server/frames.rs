@@ -10,7 +10,7 @@ use bytes::{Buf, BufMut, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_tungstenite::tungstenite::protocol::frame::{
     FrameHeader,
-    coding::{CloseCode, Control, Data, OpCode},
+    coding::{Control, Data, OpCode},
 };
 
 /// Bytes that are read at once, and room for them that is kept. 128 KiB would cost ten thousand sockets 1.3 GB.
@@ -58,6 +58,8 @@ pub(super) struct Frames<S> {
     read: BytesMut,
     /// The message under way.
     message: Option<Vec<u8>>,
+    /// Bytes of it that are UTF-8.
+    letters: usize,
     /// The frame of it under way.
     part: Option<Part>,
     /// What is to be sent.
@@ -88,6 +90,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
             most,
             read: BytesMut::with_capacity(BUFFER),
             message: None,
+            letters: 0,
             part: None,
             unsent: BytesMut::new(),
         }
@@ -172,13 +175,30 @@ impl<S> Frames<S> {
                     OpCode::Data(kind) => self.begin(kind, &head)?,
                 }
             }
-            let Some(is_last) = self.take() else { return Ok(None) };
-            if is_last {
+            let is_last = self.take();
+            if is_last == Some(true) {
                 let message = self.message.take().unwrap_or_default();
                 let text = String::from_utf8(message).map_err(|_| NO_UTF8)?;
                 return Ok(Some(Heard::Text(text)));
             }
+            self.look()?;
+            if is_last.is_none() {
+                return Ok(None);
+            }
         }
+    }
+
+    /// Whether what came of a text may become UTF-8: else nobody waits for its end.
+    fn look(&mut self) -> Result<(), Fault> {
+        let message = self.message.as_deref().unwrap_or_default();
+        let new = message.get(self.letters..).unwrap_or_default();
+        match std::str::from_utf8(new) {
+            Ok(_) => self.letters += new.len(),
+            // The rest of a letter may come.
+            Err(error) if error.error_len().is_none() => self.letters += error.valid_up_to(),
+            Err(_) => return Err(NO_UTF8),
+        }
+        Ok(())
     }
 
     /// The head of the next frame, if it is whole.
@@ -187,9 +207,12 @@ impl<S> Frames<S> {
         let Some((head, length)) = FrameHeader::parse(&mut bytes).map_err(|_| NO_FRAME)? else {
             return Ok(None);
         };
-        // Nothing was agreed on that the reserved bits could mean, and clients mask what they send.
+        let size = usize::try_from(bytes.position()).unwrap_or(usize::MAX);
+        // Nothing was agreed on that the reserved bits could mean, and clients mask what they send. A length is as short as it may be, and
+        // never negative.
         let is_reserved = head.rsv1 || head.rsv2 || head.rsv3;
-        let Some(mask) = head.mask.filter(|_| !is_reserved) else {
+        let is_length = size == head.len(length) && i64::try_from(length).is_ok();
+        let Some(mask) = head.mask.filter(|_| !is_reserved && is_length) else {
             return Err(NO_FRAME);
         };
         let part = Part {
@@ -200,7 +223,7 @@ impl<S> Frames<S> {
         Ok(Some(Head {
             opcode: head.opcode,
             part,
-            size: usize::try_from(bytes.position()).unwrap_or(usize::MAX),
+            size,
         }))
     }
 
@@ -226,7 +249,10 @@ impl<S> Frames<S> {
     /// Begins a frame of a message.
     fn begin(&mut self, kind: Data, head: &Head) -> Result<(), Fault> {
         match (kind, &self.message) {
-            (Data::Text, None) => self.message = Some(Vec::new()),
+            (Data::Text, None) => {
+                self.message = Some(Vec::new());
+                self.letters = 0;
+            }
             (Data::Continue, Some(_)) => {}
             (Data::Binary, None) => return Err(NO_TEXT),
             _ => return Err(NO_FRAME),
@@ -285,7 +311,8 @@ fn close_code(payload: &[u8]) -> Result<Option<u16>, Fault> {
         return if payload.is_empty() { Ok(None) } else { Err(NO_FRAME) };
     };
     let code = u16::from_be_bytes(*code);
-    if !CloseCode::from(code).is_allowed() {
+    // Those that are registered and may be sent, and those that are for libraries and programs.
+    if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
         return Err(NO_FRAME);
     }
     std::str::from_utf8(reason).map_err(|_| NO_UTF8)?;

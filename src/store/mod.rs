@@ -27,7 +27,7 @@ mod tests;
 mod tx;
 mod types;
 
-pub(crate) use db::{failpoint, made::Bounds};
+pub(crate) use db::{deadline::Heard, failpoint, made::Bounds};
 pub(crate) use error::{Beyond, StoreError};
 pub(crate) use read::{
     dangling::Dangling,

@@ -81,7 +81,7 @@ const ROOMS: &[(&str, &[&str])] = &[
 const CIRCLES: &[(&str, usize)] = &[
     ("src/app.rs", 3),
     ("src/catalog/build/mod.rs", 3),
-    ("src/catalog/jq/bounds.rs", 8),
+    ("src/catalog/jq/check.rs", 5),
     ("src/demo/api.rs", 2),
     ("src/graphql/cost.rs", 3),
     ("src/graphql/execute.rs", 4),

@@ -3,14 +3,13 @@
 
 use jaq_core::{
     RunPtr,
-    native::{self, bome, v},
+    native::{Filter, bome, v},
 };
 use jaq_json::{Num, Val};
 
 use super::{
-    budget,
-    engine::{Answer, Data, failure},
-    memory,
+    budget, compare, memory,
+    native::{Answer, Data, failure},
 };
 
 /// Passes a text, an array or an object on, if there are so many bytes for each of its bytes, items or members.
@@ -25,7 +24,7 @@ pub(super) const DIVIDED: &str = "hayloft_divided";
 /// A part of a text, and its place in an array that grows.
 const PART: usize = 96;
 
-pub(super) fn natives() -> [native::Filter<RunPtr<Data>>; 5] {
+pub(super) fn natives() -> [Filter<RunPtr<Data>>; 5] {
     [
         (ROOM, v(1), |mut cv| {
             let each = count(&cv.0.pop_var());
@@ -111,12 +110,14 @@ fn indices(whole: &Val, part: &Val) -> Answer {
         (Val::Arr(_), Val::Arr(part)) if part.is_empty() => {}
         (Val::Arr(items), Val::Arr(part)) => {
             for (place, window) in items.windows(part.len()).enumerate() {
-                look(place, *window == part[..])?;
+                let mut pairs = window.iter().zip(part.iter());
+                let is_there = pairs.try_fold(true, |is, (item, part)| Ok(is && compare::same(item, part)?));
+                look(place, is_there.map_err(failure)?)?;
             }
         }
         (Val::Arr(items), part) => {
             for (place, item) in items.iter().enumerate() {
-                look(place, item == part)?;
+                look(place, compare::same(item, part).map_err(failure)?)?;
             }
         }
         (whole, part) => return Err(jaq_core::Error::index(whole.clone(), part.clone())),

@@ -1,13 +1,9 @@
 //! Filters that jaq runs, with own natives in place of those that reach outside or need not end. Knows jaq's compiler.
 
-use std::{
-    fmt::{self, Write as _},
-    ops::ControlFlow,
-};
+use std::{fmt, ops::ControlFlow};
 
 use jaq_core::{
     Compiler, Ctx, Native, RunPtr, Vars,
-    data::JustLut,
     load::{
         Arena, File, Loader,
         parse::{Def, Term},
@@ -21,7 +17,9 @@ use super::{
     JqFault, bounds,
     budget::{self, TICK},
     check::TIMES,
-    matching, memory, ticks,
+    compare, matching, memory,
+    native::{Answer, Data, beginning, failure},
+    ticks,
 };
 
 /// Outputs of `range`: more than any run may yield, so that only a mistake meets it.
@@ -37,11 +35,6 @@ const NUMBER_BYTES_MAX: usize = 10_000;
 /// Nesting of JSON inside a text: parsing it is recursive.
 const JSON_DEPTH_MAX: usize = 128;
 
-pub(super) type Data = JustLut<Val>;
-
-/// Bytes of a message: more than is shown of it.
-const BEGINNING: usize = 2_000;
-
 /// The name under which the checked filter is compiled.
 const MAIN: &str = "hayloft_main";
 
@@ -56,6 +49,7 @@ const LEFT_OUT: &[&str] = &[
     "strflocaltime",
     "range",
     "fromjson",
+    "contains",
     "indices",
     "matches",
     "split_matches",
@@ -168,6 +162,7 @@ fn natives() -> impl Iterator<Item = native::Fun<Data>> {
         .chain(own().into_iter().map(|fun| native::run::<Data>(fun)))
         .chain(matching::natives().into_iter().map(|fun| native::run::<Data>(fun)))
         .chain(bounds::natives().into_iter().map(|fun| native::run::<Data>(fun)))
+        .chain(compare::natives().into_iter().map(|fun| native::run::<Data>(fun)))
         .chain([(TICK, v(0), tick())])
 }
 
@@ -200,30 +195,6 @@ fn own() -> [native::Filter<RunPtr<Data>>; 3] {
         }),
         ("fromjson", v(0), |cv| bome(from_json(&cv.1))),
     ]
-}
-
-pub(super) type Answer = Result<Val, jaq_core::Error<Val>>;
-
-pub(super) fn failure(message: &str) -> jaq_core::Error<Val> {
-    jaq_core::Error::str(message)
-}
-
-/// The beginning of a text that may have all of a value in it.
-pub(super) fn beginning(text: &dyn fmt::Display) -> String {
-    let mut beginning = Beginning(String::new());
-    // It breaks off where nobody reads on.
-    let _ = write!(beginning, "{text}");
-    beginning.0
-}
-
-struct Beginning(String);
-
-impl fmt::Write for Beginning {
-    fn write_str(&mut self, more: &str) -> fmt::Result {
-        let left = BEGINNING.saturating_sub(self.0.len());
-        self.0.push_str(&more[..more.floor_char_boundary(left)]);
-        if more.len() > left { Err(fmt::Error) } else { Ok(()) }
-    }
 }
 
 /// `*`, without jaq's repetition of texts beyond a bound.

@@ -3,13 +3,16 @@
 //!
 //! The engine takes a time that grows with the text for each match. Some expressions (`a*b|a`) look through the whole rest for each,
 //! so the time is looked at before each match. What is left of a match takes room, and of each of its groups, so they are counted.
+//!
+//! A single search cannot be interrupted. At worst it is at as many places of the expression as there are, for each byte of the text;
+//! so the larger the expression, the shorter the texts in which it is searched.
 
 use std::{cell::RefCell, rc::Rc};
 
 use bytes::Bytes;
 use jaq_core::{
     Cv, RunPtr, ValT as _,
-    native::{self, bome, v},
+    native::{Filter, bome, v},
 };
 use jaq_json::Val;
 use jaq_std::ValT as _;
@@ -17,17 +20,22 @@ use regex::{Captures, Match, Regex, RegexBuilder};
 
 use super::{
     budget,
-    engine::{Answer, Data, beginning, failure},
+    native::{Answer, Data, beginning, failure},
 };
 
 /// Matches in one text with their groups, where these are wanted: some ten megabytes of values.
 const MATCHES_MAX: usize = 50_000;
-/// Bytes that a compiled expression may take.
+/// Bytes that a compiled expression may take, and from which on they are told apart.
 const COMPILED_MAX: usize = 1 << 20;
+const COMPILED_MIN: usize = 1 << 10;
+/// Those of an expression times those of a text, at most: ten seconds of a search at worst, and some hundredths of one otherwise.
+const SEARCH_MAX: usize = 1 << 36;
+/// So many groups more take as long as the expression again: the place of each is kept for each place of the expression.
+const GROUPS: usize = 64;
 /// Expressions kept by a thread: a filter rarely has more, and compiling one takes longer than using it.
 const KEPT_MAX: usize = 32;
 
-pub(super) fn natives() -> [native::Filter<RunPtr<Data>>; 3] {
+pub(super) fn natives() -> [Filter<RunPtr<Data>>; 3] {
     [
         ("matches", v(2), |cv| bome(pieces(cv, false, true))),
         ("split_matches", v(2), |cv| bome(pieces(cv, true, true))),
@@ -43,6 +51,8 @@ struct Expression {
     all: bool,
     /// `n`: none that is empty.
     filled: bool,
+    /// Bytes of a text in which it is searched.
+    text_max: usize,
 }
 
 thread_local! {
@@ -70,7 +80,6 @@ impl Expression {
 
     fn compile(text: &str, flags: &str) -> Result<Expression, String> {
         let mut builder = RegexBuilder::new(text);
-        builder.size_limit(COMPILED_MAX);
         let (mut all, mut filled) = (false, false);
         for flag in flags.chars() {
             match flag {
@@ -85,8 +94,15 @@ impl Expression {
                 other => return Err(format!("invalid regex flag: {other}")),
             }
         }
-        let regex = builder.build().map_err(|error| format!("invalid regex: {error}"))?;
+        let mut size = COMPILED_MIN;
+        let regex = loop {
+            match builder.size_limit(size).build() {
+                Err(regex::Error::CompiledTooBig(_)) if size < COMPILED_MAX => size *= 2,
+                built => break built.map_err(|error| format!("invalid regex: {error}"))?,
+            }
+        };
         Ok(Expression {
+            text_max: SEARCH_MAX / size / regex.captures_len().div_ceil(GROUPS),
             regex: Rc::new(regex),
             all,
             filled,
@@ -100,6 +116,14 @@ fn pieces(mut cv: Cv<'_, Data>, between: bool, matches: bool) -> Answer {
     let expression = cv.0.pop_var();
     let expression = Expression::of(text(&expression)?, text(&flags)?).map_err(|message| failure(&message))?;
     let whole = text(&cv.1)?;
+    if whole.len() > expression.text_max {
+        let (bytes, most) = (whole.len(), expression.text_max);
+        let message = format!(
+            "the text has {bytes} bytes, and this regular expression is so large that it is searched in {most} at most; make it \
+             smaller (\\d and \\w stand for all digits and letters there are, [0-9] and [a-z] are small), or cut the text"
+        );
+        return Err(failure(&message));
+    }
     let part = |text: &str| cv.1.as_sub_str(text.as_bytes());
     let mut pieces = Vec::new();
     let (mut end, mut count) = (0, 0);
@@ -193,6 +217,28 @@ mod tests {
             assert_eq!(count(filter, &",".repeat(most)), Ok(most.to_string()));
             let error = count(filter, &",".repeat(most + 1)).expect_err("too many");
             assert!(error.contains("at most 50000 matches"), "{error}");
+        }
+    }
+
+    /// The product counts: what is small is searched in whatever a record may have.
+    #[test]
+    fn large_expressions_are_searched_in_short_texts() {
+        let groups = format!("[ab]*a{}c", "(a)".repeat(200));
+        for (expression, most) in [
+            (",", 1 << 26),
+            ("[ab]*a[ab]{20}c", 1 << 25),
+            ("[ab]*a[ab]{6000}c", 1 << 17),
+            (&groups, 1 << 19),
+        ] {
+            let filter = format!("match(\"{expression}\"; \"g\")");
+            let searched = count(&filter, &"b".repeat(most.min(1 << 20)));
+            assert_eq!(searched, Ok("0".to_owned()), "{expression}");
+            let error = count(&filter, &"b".repeat(most + 1)).expect_err(expression);
+            let told = format!("the text has {} bytes", most + 1);
+            assert!(
+                error.contains(&told) && error.contains(&format!("in {most} at most")),
+                "{error}"
+            );
         }
     }
 

@@ -6,12 +6,14 @@
 mod bounds;
 mod budget;
 mod check;
+mod compare;
 mod engine;
 mod items;
 mod matching;
 mod memory;
 mod moves;
 mod names;
+mod native;
 mod path;
 mod reads;
 mod records;

@@ -13,6 +13,7 @@ use jaq_core::{
 use super::{
     bounds::{DIVIDED, ROOM, ROOM_JSON, ROOM_TEXT},
     budget::TICK,
+    compare::{self, LIGHT},
 };
 
 /// Natives that are one step however much they make, and the bytes that they take for a byte of a text, or for an item.
@@ -28,6 +29,10 @@ const AT_ONCE: &[(&str, &str)] = &[
     ("sort", "32"),
     ("sort_by", "128"),
 ];
+/// Those that compare what they are given many times, and what their arguments give.
+const COMPARES: &[&str] = &["sort", "sort_by", "group_by", "min_by_or_empty", "max_by_or_empty"];
+/// Those that look for what their argument gives.
+const LOOKS_UP: &[&str] = &["has"];
 /// The one whose output grows with all that a value has in it.
 const WRITES: &str = "tojson";
 
@@ -57,7 +62,10 @@ impl Ticks {
             Term::Obj(entries) => Term::Obj(
                 entries
                     .iter()
-                    .map(|(key, value)| (self.term(key), value.as_ref().map(|value| self.term(value))))
+                    .map(|(key, value)| match value {
+                        Some(value) => (self.looked_up(key), Some(self.term(value))),
+                        None => (self.term(key), None),
+                    })
                     .collect(),
             ),
             Term::Neg(inner) => Term::Neg(self.boxed(inner)),
@@ -116,6 +124,14 @@ impl Ticks {
         let (left, right) = (self.boxed(left), self.boxed(right));
         match operator {
             BinaryOp::Math(Math::Div) => Term::Call(DIVIDED, vec![*left, *right]),
+            // Beside what is written in the filter, there is nothing to compare for long.
+            BinaryOp::Cmp(operator) if self.calls && !is_written(&left) && !is_written(&right) => {
+                Term::Call(compare::name_of(*operator), vec![*left, *right])
+            }
+            BinaryOp::Math(Math::Sub) if self.calls => {
+                let (left, right) = (Box::new(lightly(*left)), Box::new(lightly(*right)));
+                Term::BinOp(left, operator.clone(), right)
+            }
             BinaryOp::Math(Math::Add) => then_tick(Term::BinOp(left, operator.clone(), right)),
             // Several of these, one in the other, yield often.
             BinaryOp::Comma if self.calls => then_tick(Term::BinOp(left, BinaryOp::Comma, right)),
@@ -124,7 +140,16 @@ impl Ticks {
     }
 
     fn call<'s>(&self, name: &'s str, arguments: &[Term<&'s str>]) -> Term<&'s str> {
-        let called = Term::Call(name, self.all(arguments));
+        let (compares, looks_up) = (COMPARES.contains(&name), LOOKS_UP.contains(&name));
+        let argument = |argument: &Term<&'s str>| match compares || looks_up {
+            true => lightly(self.term(argument)),
+            false => self.term(argument),
+        };
+        let called = Term::Call(name, arguments.iter().map(argument).collect());
+        let called = match compares {
+            true => pipe(Term::Call(LIGHT, Vec::new()), called),
+            false => called,
+        };
         let called = match AT_ONCE.iter().find(|(known, _)| *known == name) {
             Some((_, bytes)) => pipe(Term::Call(ROOM, vec![Term::Num(*bytes)]), called),
             None if name == WRITES => pipe(Term::Call(ROOM_JSON, vec![number(1)]), called),
@@ -136,11 +161,19 @@ impl Ticks {
         }
     }
 
+    /// What a member is looked for by.
+    fn looked_up<'s>(&self, key: &Term<&'s str>) -> Term<&'s str> {
+        match is_written(key) {
+            true => self.term(key),
+            false => lightly(self.term(key)),
+        }
+    }
+
     fn along<'s>(&self, head: Term<&'s str>, path: &Path<Term<&'s str>>) -> Term<&'s str> {
         let iterates = path.0.iter().any(|(part, _)| matches!(part, Part::Range(None, None)));
         let parts = path.0.iter().map(|(part, optional)| {
             let part = match part {
-                Part::Index(index) => Part::Index(self.term(index)),
+                Part::Index(index) => Part::Index(self.looked_up(index)),
                 Part::Range(from, to) => Part::Range(
                     from.as_ref().map(|from| self.term(from)),
                     to.as_ref().map(|to| self.term(to)),
@@ -155,6 +188,21 @@ impl Ticks {
 
 fn pipe<'s>(left: Term<&'s str>, right: Term<&'s str>) -> Term<&'s str> {
     Term::BinOp(Box::new(left), BinaryOp::Pipe(None), Box::new(right))
+}
+
+fn lightly(term: Term<&str>) -> Term<&str> {
+    pipe(term, Term::Call(LIGHT, Vec::new()))
+}
+
+/// Whether a term's value stands in the filter, so that it is small.
+fn is_written(term: &Term<&str>) -> bool {
+    match term {
+        Term::Num(_) | Term::Str(..) | Term::Arr(None) => true,
+        Term::Neg(inner) => is_written(inner),
+        Term::Obj(entries) => entries.is_empty(),
+        Term::Call(name, arguments) => arguments.is_empty() && matches!(*name, "null" | "true" | "false" | "empty"),
+        _ => false,
+    }
 }
 
 fn then_tick(term: Term<&str>) -> Term<&str> {

@@ -1,15 +1,22 @@
 //! Live queries that are many, fail, or are given up.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use futures_util::{FutureExt, StreamExt, future::join_all, stream::BoxStream};
 use serde_json::{Value as Json, json};
 
 use super::{ask, next, request};
-use crate::graphql::{
-    ApiResponse, Client, Limits,
-    testing::{Farm, item},
-    turns::{Turn, Work},
+use crate::{
+    graphql::{
+        ApiResponse, Client, Limits,
+        testing::{Farm, item},
+        together::Waited,
+        turns::{Turn, Work},
+    },
+    store::StoreError,
 };
 
 /// Rows of a text that is too long for what needs no room.
@@ -195,4 +202,72 @@ async fn live_queries_with_other_values_share_a_turn() {
     }
     assert_eq!(together.shared.load(Ordering::Relaxed), 1);
     assert_eq!(together.waiting(), 0);
+}
+
+const HOUR: Duration = Duration::from_secs(3_600);
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Two runs of a statement that wait for turns, each a live query's of a client of its own. One turn is free.
+async fn two_runs(farm: &Farm, sql: &Arc<str>) -> (Vec<Turn>, [tokio::task::JoinHandle<Option<Waited>>; 2]) {
+    let mut held = all_turns(farm).await;
+    let asked = request("{ items { id } }", json!({}));
+    let bound = farm.api.bind(asked.into()).await.expect("a bound operation");
+    let mut statement = farm.api.store().compile(&bound.prepared.plan.read).expect("compiles");
+    statement.sql = sql.clone();
+    let runs = [101, 102].map(|client| {
+        let (api, statement, bound) = (farm.api.clone(), statement.clone(), bound.clone());
+        tokio::spawn(async move {
+            let inner = &api.0;
+            let work = Work::Live(Client(client));
+            let waited = inner
+                .together
+                .wait(&inner.store, &statement, &bound, &inner.turns, work);
+            waited.await
+        })
+    });
+    while farm.api.0.together.waiting() < 2 {
+        tokio::task::yield_now().await;
+    }
+    held.pop();
+    (held, runs)
+}
+
+#[tokio::test]
+async fn a_shared_turn_ends_when_a_statement_hears_nothing() {
+    let farm = Farm::within(Limits::default(), Some(Duration::from_millis(50))).await;
+    // A single step of SQLite's that takes seconds.
+    let deaf = "SELECT CAST(-1 AS BIGINT),CAST(instr(a,b) AS TEXT) FROM (SELECT replace(hex(zeroblob(400000)),'0','a') AS a,\
+                replace(hex(zeroblob(200000)),'0','a')||'b' AS b)";
+    let deaf: Arc<str> = deaf.into();
+    let (_held, [first, second]) = two_runs(&farm, &deaf).await;
+    let Some(Waited::Ran(ran)) = first.await.expect("no panic") else {
+        panic!("it ran alone");
+    };
+    assert!(matches!(ran.read, Err(StoreError::Timeout(_))));
+    drop(ran);
+    let alone = second.await.expect("no panic");
+    assert!(matches!(alone, Some(Waited::Turn(_))), "the turn is another's now");
+    drop(alone);
+    // Its thread is at work all the same, and has the statement.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(Arc::strong_count(&deaf) > 1, "the turn lasted as long as the statement");
+}
+
+#[tokio::test]
+async fn a_run_in_a_shared_turn_ends_when_nobody_hears_it() {
+    let farm = Farm::within(Limits::default(), Some(HOUR)).await;
+    let endless =
+        "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM n) SELECT -1,CAST(count(*) AS TEXT) FROM n";
+    let (_held, runs) = two_runs(&farm, &endless.into()).await;
+    let together = &farm.api.0.together;
+    while together.waiting() > 1 {
+        tokio::task::yield_now().await;
+    }
+    for run in runs {
+        run.abort();
+        assert!(run.await.is_err_and(|error| error.is_cancelled()));
+    }
+    let free = farm.api.0.turns.take(Work::Request(Client(7)), HOUR);
+    tokio::time::timeout(MINUTE, free).await.expect("a turn");
+    assert_eq!(together.shared.load(Ordering::Relaxed), 1);
 }

@@ -15,6 +15,13 @@ fn query(client: u128) -> Work {
     Work::Live(Client(client))
 }
 
+/// Turns for which a crowd waits, however few are named.
+fn crowded(places: usize) -> Arc<Turns> {
+    let turns = Turns::new(places);
+    turns.state().few = 0;
+    turns
+}
+
 async fn now(turns: &Arc<Turns>, work: Work) -> Turn {
     turns.take(work, SOON).now_or_never().flatten().expect("a turn at once")
 }
@@ -171,7 +178,7 @@ async fn live_queries_that_have_waited_go_before_requests() {
 
 /// Those who wait behind one turn, a millisecond apart, and who of them goes first when it ends.
 async fn next_of(works: [Work; 3], mean: Duration, then: Duration) -> Option<usize> {
-    let turns = Turns::new(1);
+    let turns = crowded(1);
     turns.state().length = Mean(mean);
     turns.state().length_long = Mean(mean * 10);
     // How long that one took is not counted.
@@ -195,10 +202,9 @@ async fn who_has_waited_for_long_gives_way_to_who_has_just_come() {
     let requests = [request(2), request(3), request(4)];
     let long = |client| Work::Long(Client(client));
     for (works, mean, then, want) in [
-        (requests, 0, 0, 0),
-        // They have waited for four, three and two milliseconds.
-        (requests, 0, 1, 1),
-        (requests, 0, 2, 2),
+        // They have waited for three milliseconds, two and one.
+        (requests, 0, 0, 1),
+        (requests, 0, 1, 2),
         // All are late, the last one least.
         (requests, 0, 900, 2),
         // Ten turns of as many milliseconds.
@@ -222,7 +228,7 @@ async fn who_has_waited_for_long_gives_way_to_who_has_just_come() {
 
 #[tokio::test(start_paused = true)]
 async fn who_is_late_leaves_places_for_who_comes() {
-    let turns = Turns::new(4);
+    let turns = crowded(4);
     let mut held = Vec::new();
     for client in 1..5 {
         held.push(now(&turns, request(client)).await);
@@ -245,7 +251,7 @@ async fn who_is_late_leaves_places_for_who_comes() {
     (&mut late[0]).now_or_never().flatten().expect("three are free");
     drop(last);
     // Where there are no more places than are left, one is enough.
-    let turns = Turns::new(2);
+    let turns = crowded(2);
     let (first, second) = (now(&turns, request(1)).await, now(&turns, request(2)).await);
     let mut late = Box::pin(turns.take(request(3), LATE));
     assert!((&mut late).now_or_never().is_none());
@@ -260,7 +266,7 @@ async fn who_is_late_leaves_places_for_who_comes() {
 #[tokio::test(start_paused = true)]
 async fn who_is_late_leaves_no_places_to_nobody() {
     for beside in [Work::Long as fn(Client) -> Work, Work::Live] {
-        let turns = Turns::new(4);
+        let turns = crowded(4);
         let beside = [
             now(&turns, beside(Client(1))).await,
             now(&turns, beside(Client(2))).await,
@@ -279,7 +285,7 @@ async fn who_is_late_leaves_no_places_to_nobody() {
 
 #[tokio::test(start_paused = true)]
 async fn who_leaves_a_line_lets_the_next_one_go() {
-    let turns = Turns::new(4);
+    let turns = crowded(4);
     let mut held = Vec::new();
     for client in 1..5 {
         held.push(now(&turns, request(client)).await);
@@ -393,6 +399,34 @@ async fn bursts_are_answered_whole() {
             let order = outcome.waits.iter().map(|(id, _)| *id);
             assert!(order.take(300).is_sorted(), "his own order");
         }
+    }
+}
+
+/// A moment in which nothing gets on makes everybody wait. It is no crowd.
+#[tokio::test(start_paused = true)]
+async fn few_clients_are_answered_after_a_pause() {
+    let length = Duration::from_millis(1);
+    for clients in [8, 10] {
+        let crowd = Crowd::new(4);
+        let asking = (0..clients).map(|number| crowd.clone().keep_asking(number, request(number.into()), length));
+        let pauses = crowd.apart();
+        let pause = async {
+            for _ in 0..5 {
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                let place = |id: u128| {
+                    pauses
+                        .clone()
+                        .ask(1_000 + id, request(1_000 + id), Duration::from_millis(100))
+                };
+                futures_util::future::join_all((0..4).map(place)).await;
+            }
+        };
+        tokio::join!(futures_util::future::join_all(asking), pause);
+        assert_eq!(
+            (crowd.outcome().refused, pauses.outcome().refused),
+            (0, 0),
+            "{clients} clients"
+        );
     }
 }
 

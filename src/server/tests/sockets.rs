@@ -6,8 +6,12 @@ use super::*;
 
 /// A text frame, or another, as a client sends it, masked with nothing; it may announce more than there is.
 fn frame(first: u8, length: u64, payload: &[u8]) -> Vec<u8> {
-    let head = [&[first, 0x80 | 127][..], &length.to_be_bytes(), &[0; 4]].concat();
-    [&head, payload].concat()
+    let length = match length {
+        0..126 => vec![0x80 | length as u8],
+        126..65_536 => [&[0x80 | 126][..], &(length as u16).to_be_bytes()].concat(),
+        _ => [&[0x80 | 127][..], &length.to_be_bytes()].concat(),
+    };
+    [&[first][..], &length[..], &[0; 4][..], payload].concat()
 }
 
 async fn say_raw(socket: &mut Socket, bytes: &[u8]) {

@@ -15,7 +15,7 @@ use tokio::{
 use crate::store::error::{Beyond, StoreError, failed};
 
 use super::{
-    deadline::{Clock, Deadline},
+    deadline::{Clock, Deadline, Heard},
     dialect::Dialect,
     guard::Guarded,
     made::{self, Bounds, Made},
@@ -168,7 +168,10 @@ impl Readers {
         // The reader used last is used next: its pages and statements are warm.
         let reader = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
         if let Some(reader) = &reader {
-            reader.deadline.0.store(self.clock.after(self.limit), Ordering::Relaxed);
+            reader
+                .deadline
+                .at
+                .store(self.clock.after(self.limit), Ordering::Relaxed);
             reader.made.begin(self.bounds());
         }
         Ok(Taken {
@@ -180,7 +183,7 @@ impl Readers {
     }
 
     fn give_back(&self, reader: Reader) {
-        reader.deadline.0.store(0, Ordering::Relaxed);
+        reader.deadline.rest();
         drop(reader.made.lists());
         self.free.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
     }
@@ -201,7 +204,7 @@ impl Readers {
     pub(crate) async fn close(&self) {
         // Nobody waits for these answers any more; a statement under way ends within some thousand steps.
         for deadline in &*self.deadlines.lock().unwrap_or_else(PoisonError::into_inner) {
-            deadline.0.store(LONG_AGO, Ordering::Relaxed);
+            deadline.at.store(LONG_AGO, Ordering::Relaxed);
         }
         let all = self.permits.acquire_many(self.count as u32);
         if tokio::time::timeout(CLOSE_WAIT, all).await.is_err() {
@@ -247,9 +250,10 @@ impl Taken {
     }
 
     /// Lends a SQLite reader's connection to work that runs statements there one after the other, on a thread that may block. It has to
-    /// begin each by [`Lent::begin`], and none after the time of one statement.
+    /// begin each by [`Lent::begin`], and none after the time of one statement. A statement for which nobody waits any more is ended.
     pub(crate) async fn lend<T: Send + 'static>(
         mut self,
+        heard: Heard,
         work: impl FnOnce(&mut LockedSqliteHandle<'_>, Lent) -> T + Send + 'static,
     ) -> Result<T, StoreError> {
         let Some(Reader {
@@ -264,10 +268,11 @@ impl Taken {
             clock: self.readers.clock,
             limit: self.readers.limit,
             bounds: self.readers.bounds(),
-            until: deadline.0.load(Ordering::Relaxed),
+            until: deadline.at.load(Ordering::Relaxed),
             deadline: Arc::clone(deadline),
             made: Arc::clone(made),
         };
+        deadline.ends_unheard(heard);
         let (pool, runtime) = (pool.clone(), Handle::current());
         self.idle = false;
         let done = async {
@@ -333,7 +338,7 @@ impl Lent {
     pub(crate) fn begin(&mut self) -> bool {
         let until = self.clock.after(self.limit);
         let order = Ordering::Relaxed;
-        let exchanged = self.deadline.0.compare_exchange(self.until, until, order, order);
+        let exchanged = self.deadline.at.compare_exchange(self.until, until, order, order);
         let begins = self.until != LONG_AGO && exchanged.is_ok();
         self.until = until;
         self.made.begin(self.bounds);
@@ -361,7 +366,7 @@ impl Drop for Taken {
             self.readers.give_back(reader);
             return;
         }
-        reader.deadline.0.store(LONG_AGO, Ordering::Relaxed);
+        reader.deadline.at.store(LONG_AGO, Ordering::Relaxed);
         let (readers, permit) = (Arc::clone(&self.readers), self.permit.take());
         // Without a runtime the program is ending, and the reader with it.
         if let Ok(runtime) = Handle::try_current() {

@@ -33,10 +33,10 @@ impl Store {
     }
 
     /// Runs a compiled read with the values of each of these, one after the other: each is a statement and a snapshot of its own, as if it
-    /// were read alone.
-    pub(crate) async fn read_each(&self, statement: &Statement, runs: impl Runs) {
+    /// were read alone. The error is of one that does not end in its time; those behind it do not run.
+    pub(crate) async fn read_each(&self, statement: &Statement, runs: impl Runs) -> Result<(), StoreError> {
         deferred::ready(&self.context, &statement.types).await;
-        each::read_each(&self.context, statement, runs).await;
+        each::read_each(&self.context, statement, runs).await
     }
 
     /// Compiles a load of rows by key: `by` are the key (or one unique field) of the entity. `None` when it has too many

@@ -3,9 +3,13 @@
 //!
 //! A short statement takes less time than its way to the reader's thread and back. So SQLite's run on a thread that is lent the
 //! reader's connection, and go there only once; PostgreSQL's wait for the server one by one in any case. Each run is a statement
-//! and a snapshot of its own, in the time and the bounds that one may have.
+//! and a snapshot of its own, in the time and the bounds that one may have, and ends when nobody waits for it any more.
 
-use std::{error::Error, sync::Arc, time::Instant};
+use std::{
+    error::Error,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use rusqlite::{
     Connection, ToSql,
@@ -16,6 +20,7 @@ use crate::{
     store::{
         context::Context,
         db::{
+            deadline::Heard,
             dialect::Dialect,
             made,
             params::Cell,
@@ -31,45 +36,66 @@ use crate::{
 
 use super::{operands, run, statement::Statement};
 
+/// How often it is looked whether anybody waits for a statement of PostgreSQL's. SQLite looks by itself.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
 /// The runs of one statement, in the order in which they begin.
 pub(crate) trait Runs: Send + 'static {
     /// The values of the next one; none when enough have run.
     fn next(&mut self) -> Option<Arc<[Value]>>;
-    /// What came of it.
+    /// What came of it; not asked for where nobody waits for it any more.
     fn done(&mut self, answer: Result<Answer, StoreError>);
+    /// Says at any time whether somebody waits for the one under way.
+    fn heard(&self) -> Heard;
 }
 
-pub(crate) async fn read_each(context: &Context, statement: &Statement, mut runs: impl Runs) {
+/// The error is of one that does not end though its time is over: whoever waits for it has to be told by somebody else, because its
+/// thread has the runs.
+pub(crate) async fn read_each(context: &Context, statement: &Statement, mut runs: impl Runs) -> Result<(), StoreError> {
+    let heard = runs.heard();
     if !context.readers.lends() {
         while let Some(values) = runs.next() {
-            runs.done(run::read(context, statement, &values).await);
+            alone(context, statement, &values, &mut runs).await;
         }
-        return;
+        return Ok(());
     }
     loop {
         let reader = match reader(context).await {
             Ok(reader) => reader,
-            Err(error) => return fail(runs, error),
+            Err(error) => {
+                fail(runs, error);
+                return Ok(());
+            }
         };
         let (statement_there, dialect) = (statement.clone(), context.dialect);
         let work = move |connection: &Connection, lent| {
             let left = run_all(connection, lent, &statement_there, dialect, &mut runs);
             (runs, left)
         };
-        let lent =
-            reader.lend(move |handle, lent| functions::with_connection(handle, |connection| work(connection, lent)));
-        let (back, left) = match lent.await {
-            Ok(Ok(done)) => done,
-            // Who waits for a run hears that it was given up.
-            Ok(Err(error)) => return tracing::debug!(%error, "a reader's connection could not be lent"),
-            Err(error) => return tracing::debug!(%error, "a reader's connection could not be lent"),
-        };
+        let lent = reader.lend(heard.clone(), move |handle, lent| {
+            functions::with_connection(handle, |connection| work(connection, lent))
+        });
+        let (back, left) = lent.await?.map_err(|error| StoreError::Database(Box::new(error)))?;
         runs = back;
         // What failed otherwise than by its time or its bounds is run as a statement alone, which can say why.
         match left {
-            Some(values) => runs.done(run::read(context, statement, &values).await),
-            None => return,
+            Some(values) => alone(context, statement, &values, &mut runs).await,
+            None => return Ok(()),
         }
+    }
+}
+
+/// Runs it as a statement alone while somebody waits for it.
+async fn alone(context: &Context, statement: &Statement, values: &[Value], runs: &mut impl Runs) {
+    let heard = runs.heard();
+    let unheard = async {
+        while heard() {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    };
+    tokio::select! {
+        read = run::read(context, statement, values) => runs.done(read),
+        () = unheard => tracing::debug!("nobody waits for a statement any more"),
     }
 }
 

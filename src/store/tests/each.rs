@@ -1,6 +1,10 @@
 //! Many runs of a statement in one go: each is as it would be alone.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use super::{
     reads::{f, leaf, select},
@@ -16,6 +20,7 @@ on_both!(
     bounds_and_time_are_those_of_each,
     what_fails_otherwise_says_why,
     runs_that_nobody_waits_for_leave_the_readers,
+    a_run_that_nobody_waits_for_ends_and_the_next_one_begins,
 );
 
 /// Counts to its parameter.
@@ -27,26 +32,55 @@ const ENDLESS: i64 = i64::MAX;
 struct Asked {
     values: VecDeque<Vec<Value>>,
     came: Arc<Mutex<Vec<Result<Answer, StoreError>>>>,
+    /// The one for which nobody waits, by what is left behind it.
+    unheard: Option<usize>,
+    left: Arc<AtomicUsize>,
 }
 
 impl Runs for Asked {
     fn next(&mut self) -> Option<Arc<[Value]>> {
-        self.values.pop_front().map(Arc::from)
+        let values = self.values.pop_front().map(Arc::from);
+        self.left.store(self.values.len(), Ordering::Relaxed);
+        values
     }
 
     fn done(&mut self, answer: Result<Answer, StoreError>) {
         self.came.lock().expect("no panic").push(answer);
     }
+
+    fn heard(&self) -> Heard {
+        let (left, unheard) = (self.left.clone(), self.unheard);
+        Arc::new(move || unheard.is_none_or(|unheard| left.load(Ordering::Relaxed) != unheard))
+    }
 }
 
 async fn each(store: &Store, statement: &Statement, values: Vec<Vec<Value>>) -> Vec<Result<Answer, StoreError>> {
+    each_but(store, statement, values, None).await
+}
+
+async fn each_but(
+    store: &Store,
+    statement: &Statement,
+    values: Vec<Vec<Value>>,
+    unheard: Option<usize>,
+) -> Vec<Result<Answer, StoreError>> {
     let came = Arc::<Mutex<Vec<_>>>::default();
     let asked = Asked {
         values: values.into(),
         came: came.clone(),
+        unheard,
+        left: Arc::default(),
     };
-    store.read_each(statement, asked).await;
+    store.read_each(statement, asked).await.expect("they end in time");
     std::mem::take(&mut *came.lock().expect("no panic"))
+}
+
+/// A store whose reads have so much time.
+async fn within(place: &Place, limit: Duration) -> Store {
+    let catalog = Arc::new(Valid::trusted(catalog("one")));
+    let layout = Arc::new(Layout::of(&catalog));
+    let store = Store::open_within(&place.url, Access::Write, catalog, layout, Some(limit));
+    store.await.expect("a store")
 }
 
 fn counting() -> Statement {
@@ -119,11 +153,7 @@ async fn runs_are_answered_as_if_each_were_alone(on: On) {
 
 async fn bounds_and_time_are_those_of_each(on: On) {
     let place = Place::new(on);
-    let catalog = Arc::new(Valid::trusted(catalog("one")));
-    let layout = Arc::new(Layout::of(&catalog));
-    let limit = Some(Duration::from_secs(1));
-    let store = Store::open_within(&place.url, Access::Write, catalog, layout, limit);
-    let store = store.await.expect("a store");
+    let store = within(&place, Duration::from_secs(1)).await;
     farm(&store).await;
     store.bound_answers(Bounds { rows: 2, bytes: 1_000 });
     let statement = items(&store, texts(TextTest::Contains, 0), None);
@@ -186,4 +216,43 @@ async fn runs_that_nobody_waits_for_leave_the_readers(on: On) {
         let read = bench.store.read(&counting(), &[Value::Int(count)]).await;
         assert_eq!(read.expect("an answer").head, count);
     }
+}
+
+/// Its time would be over in an hour.
+async fn a_run_that_nobody_waits_for_ends_and_the_next_one_begins(on: On) {
+    let place = Place::new(on);
+    let store = within(&place, Duration::from_secs(3_600)).await;
+    let values = [1, ENDLESS, 2].map(|count| vec![Value::Int(count)]);
+    let statement = counting();
+    let came = each_but(&store, &statement, values.into(), Some(1));
+    let came = tokio::time::timeout(Duration::from_secs(60), came).await;
+    let heads = came
+        .expect("it ends")
+        .into_iter()
+        .filter_map(|came| Some(came.ok()?.head));
+    assert_eq!(heads.collect::<Vec<_>>(), [1, 2]);
+    for count in 1..=8 {
+        let read = store.read(&counting(), &[Value::Int(count)]).await;
+        assert_eq!(read.expect("an answer").head, count);
+    }
+}
+
+/// Who waits for it is told by the one that asked.
+#[tokio::test]
+async fn a_run_that_hears_nothing_is_given_up() {
+    let place = Place::new(On::Sqlite);
+    let store = within(&place, Duration::from_millis(50)).await;
+    // A single step of SQLite's that takes seconds.
+    let deaf = statement(
+        "SELECT CAST(-1 AS BIGINT),CAST(instr(a,b) AS TEXT) FROM (SELECT replace(hex(zeroblob(400000)),'0','a') AS a,\
+         replace(hex(zeroblob(200000)),'0','a')||'b' AS b)",
+    );
+    let asked = Asked {
+        values: vec![vec![]].into(),
+        came: Arc::default(),
+        unheard: None,
+        left: Arc::default(),
+    };
+    let ended = store.read_each(&deaf, asked).await;
+    assert!(matches!(ended, Err(StoreError::Timeout(_))), "{ended:?}");
 }
