@@ -73,6 +73,11 @@ impl<'a> Transaction<'a> {
         })
     }
 
+    /// By how much it raises how often a type was written.
+    pub(crate) fn adds_to_written(&self, entity: EntityId) -> i64 {
+        i64::from(self.wrote.contains(&entity))
+    }
+
     pub(super) fn tables(&self, entity: EntityId) -> &'a EntityTables {
         self.context.layout.entity(entity)
     }

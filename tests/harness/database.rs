@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use tokio_postgres::{NoTls, SimpleQueryMessage};
+use tokio::task::JoinHandle;
+use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
 use super::cluster::Database;
 
@@ -104,4 +105,40 @@ async fn rows_of_server(url: &str, sql: &str) -> Vec<Vec<String>> {
     drop(client);
     let _ = connection.await;
     rows
+}
+
+/// What a statement of a test locks on a server, so that whoever wants it waits.
+pub struct Hold {
+    url: String,
+    client: Client,
+    connection: JoinHandle<Result<(), tokio_postgres::Error>>,
+}
+
+impl Hold {
+    pub async fn of(url: &str, sql: &str) -> Hold {
+        let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("the database");
+        let connection = tokio::spawn(connection);
+        client.batch_execute(&format!("BEGIN;{sql}")).await.expect(sql);
+        Hold {
+            url: url.to_owned(),
+            client,
+            connection,
+        }
+    }
+
+    /// Waits until somebody else on the same database waits for a lock.
+    pub async fn is_waited_for(&self) {
+        let waits = "SELECT 1 FROM pg_stat_activity WHERE datname=current_database() AND wait_event_type='Lock'";
+        super::eventually("somebody who waits", || async {
+            let waiting = rows_of_server(&self.url, waits).await;
+            (!waiting.is_empty()).then_some(())
+        })
+        .await;
+    }
+
+    pub async fn let_go(self) {
+        self.client.batch_execute("COMMIT").await.expect("an end");
+        drop(self.client);
+        let _ = self.connection.await;
+    }
 }

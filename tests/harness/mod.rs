@@ -14,7 +14,7 @@ mod upstream;
 use std::time::Duration;
 
 pub(crate) use database::on_both;
-pub use database::{Db, Place, rows};
+pub use database::{Db, Hold, Place, rows};
 pub use farm::Farm;
 pub use program::{Output, Program, Scratch, within};
 pub use socket::Socket;

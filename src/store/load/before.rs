@@ -16,7 +16,7 @@ use crate::store::{
 /// What one of the groups of a transaction left.
 pub(crate) struct Part {
     pub rows: Vec<i64>,
-    /// Of those that it wrote or found to be the same.
+    /// Of its rows as they were stored when it brought them.
     pub print: Print,
     /// Rows that came before in the run.
     pub copied: Vec<i64>,
@@ -38,6 +38,8 @@ pub(crate) struct Brought {
     pub later: Option<Later>,
     /// The only page of the run stands for its rows without a look at them.
     pub rests: bool,
+    /// As in [`RunMemory::written`], without what this transaction writes.
+    pub written: Option<i64>,
 }
 
 /// What a run knows at its end.
@@ -48,6 +50,8 @@ pub(crate) struct Ended {
     pub copied: Vec<i64>,
     /// As in [`Brought::rests`]: then nothing is known to be seen, and all is.
     pub rests: bool,
+    /// As in [`Brought::written`].
+    pub written: Option<i64>,
 }
 
 impl Ended {
@@ -58,6 +62,7 @@ impl Ended {
             later: memory.later.clone(),
             copied: memory.copied.clone(),
             rests: last.as_ref().is_some_and(|last| last.rests),
+            written: last.as_ref().map_or(memory.written, |last| last.written),
         };
         ended.see(&memory.page_rows);
         if let Some(last) = last {
@@ -85,7 +90,7 @@ pub(crate) struct Before<'m> {
     memory: &'m RunMemory,
     /// Rows of the pages that ended in this transaction.
     seen: HashSet<i64>,
-    /// Rows of the groups of this transaction.
+    /// Rows of the page under way, from groups of this transaction.
     here: HashSet<i64>,
     /// The page under way.
     page: Page,
@@ -118,7 +123,13 @@ impl<'m> Before<'m> {
 
     /// The same, or an earlier group of this page.
     pub(crate) fn came(&self, row: i64) -> bool {
-        self.memory.seen.contains(row) || self.memory.page.contains(row) || self.here.contains(&row)
+        self.has_seen(row) || self.is_on_page(row)
+    }
+
+    /// Whether an earlier group of this page brought it.
+    pub(crate) fn is_on_page(&self, row: i64) -> bool {
+        let began_before = !self.ended && self.memory.page.contains(row);
+        began_before || self.here.contains(&row)
     }
 
     /// Whether any row came several times in the last run.
@@ -161,6 +172,7 @@ impl<'m> Before<'m> {
             page.unfit |= self.memory.unfit;
             page.refused = self.memory.page_refused.or(page.refused);
         }
+        self.here.clear();
         if self.left > 0 {
             self.seen.extend(&page.rows);
         }
@@ -180,7 +192,7 @@ impl<'m> Before<'m> {
 #[derive(Default)]
 pub(crate) struct Page {
     pub rows: Vec<i64>,
-    /// Of those that it wrote or found to be the same.
+    /// Of its rows as they were stored when it brought them.
     pub print: Print,
     /// The database refused a row.
     pub unfit: bool,

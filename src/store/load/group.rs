@@ -1,6 +1,8 @@
 //! One transaction for a few page groups: rows that differ, rows seen, change log, quarantine, request state, checkpoint.
 //! Knows the order of the steps; the SQL of tables is in `upsert` and what it calls.
 
+use std::collections::HashSet;
+
 use crate::{
     catalog::EntityId,
     change::Commit,
@@ -63,6 +65,7 @@ async fn commit(
     deferred::before(context, run, rows, memory).await?;
     let done = retry!(try_groups(context, run, groups, memory).await)?;
     memory.part += 1;
+    memory.written = done.written;
     if let Some(later) = done.brought.later {
         memory.later = later;
     }
@@ -77,6 +80,8 @@ async fn commit(
 /// Groups that are committed.
 struct Done {
     brought: Brought,
+    /// As in [`RunMemory::written`].
+    written: Option<i64>,
     commit: Option<Commit>,
 }
 
@@ -94,8 +99,13 @@ async fn try_groups(context: &Context, run: &Run, groups: &[Group], memory: &Run
     {
         batch.plain(early).await?;
     }
+    let written = brought.written.map(|before| before + batch.adds_to_written(run.entity));
     let commit = batch.finish(run, Trace::Part(run, memory.part + 1)).await?;
-    Ok(Done { brought, commit })
+    Ok(Done {
+        brought,
+        written,
+        commit,
+    })
 }
 
 /// The same at the end of the run: one whose only page rests looks at no row.
@@ -121,6 +131,10 @@ pub(crate) async fn write_groups<'a>(
     if row_numbers::next_row(batch, run.entity).await? == memory.added.next() {
         batch.added = Some((run.entity, &memory.added));
     }
+    let written = match memory.written {
+        None if rest::begins(memory, groups) => Some(row_numbers::written(batch, run.entity).await?),
+        known => known,
+    };
     let mut before = Before::new(memory, groups.len());
     let mut sums = Sums::default();
     let mut parts = Vec::with_capacity(groups.len());
@@ -140,6 +154,7 @@ pub(crate) async fn write_groups<'a>(
         parts,
         later: before.into_later(),
         rests: batch.rests.is_some(),
+        written,
     })
 }
 
@@ -198,7 +213,7 @@ struct Written {
     outcome: GroupOutcome,
     /// Every stored row that the group stands for.
     rows: Vec<i64>,
-    /// Of those that it wrote or found to be the same.
+    /// Of those of its own, as they are stored now: what others write from here on is not the page's.
     print: Print,
     /// The page is to be read in full by the next run: the database refused a row, or a row nested in one, or one waits for its last copy.
     unfit: bool,
@@ -236,17 +251,32 @@ async fn write_rows(
     };
     let Split { items, found, held } = repeats::split(items, found, before);
     rows.extend(held.iter().map(|(_, row)| *row));
+    // Of a row that comes again on its page the last form counts.
+    let again = found.iter().flatten().map(|found| found.row);
+    let again: Vec<i64> = again.filter(|row| before.is_on_page(*row)).collect();
+    print.minus(print_of(batch, run, again).await?);
     let fates = batch.put(run.entity, &items, found).await?;
     let taken = fates.iter().any(|fate| matches!(fate, UpsertOutcome::Refused(_)));
     let whole = fates.iter().all(|fate| batch.is_whole(run.entity, *fate));
+    // What is stored of a part of a row is not known here, nor of a row that stays.
+    let mut unknown = Vec::new();
     for (item, fate) in items.iter().zip(&fates) {
         outcome.count(*fate);
-        // What is stored of a part of a row is not known here.
-        if item.row.part.is_none() && batch.is_whole(run.entity, *fate) {
-            print.add(item.row.hash);
+        match item.row.part {
+            None if batch.is_whole(run.entity, *fate) => print.add(item.row.hash),
+            None => {}
+            Some(_) => unknown.extend(fate.row()),
         }
         rows.extend(fate.row());
     }
+    let stay = stays(batch, run, &group.refused).await?;
+    if !stay.is_empty() {
+        let here: HashSet<i64> = rows.iter().copied().collect();
+        let new = |row: &&i64| !here.contains(*row) && !before.is_on_page(**row);
+        unknown.extend(stay.iter().filter(new));
+        rows.extend(stay);
+    }
+    print.plus(print_of(batch, run, unknown).await?);
     let mut rest = again::left(batch, run.entity, &items, &fates, before.later());
     let waiting: Vec<Item<'_>> = held.iter().map(|(item, _)| *item).collect();
     again::hold(&mut rest, batch, run.entity, &waiting);
@@ -263,7 +293,6 @@ async fn write_rows(
         }
         (None, _) => {}
     }
-    rows.extend(stays(batch, run, &group.refused).await?);
     let added = match hashes {
         // The number of a row that was refused is handed out again by one database, and not by the other.
         Some(hashes) if !taken => Some((hashes, row_numbers::next_row(batch, run.entity).await?)),
@@ -283,6 +312,13 @@ async fn write_rows(
         added,
         rest,
     })
+}
+
+/// The print of some rows as they are stored at this moment.
+async fn print_of(batch: &mut Batch<'_>, run: &Run, mut rows: Vec<i64>) -> Result<Print, StoreError> {
+    rows.sort_unstable();
+    rows.dedup();
+    batch.print(run.entity, &print::spans(&rows)).await
 }
 
 fn hashes(batch: &Batch<'_>, entity: EntityId, items: &[Item<'_>]) -> Vec<u64> {
@@ -310,17 +346,11 @@ async fn end_page(
     request: &RequestState,
     mut brought: Page,
 ) -> Result<(), StoreError> {
+    let seen = row_set::pack(&mut brought.rows);
     // A page with a refused row is read again in full: the value that stood in its way may be free by then.
-    if brought.unfit {
-        requests::forget(batch, run, &request.request).await?;
-    } else {
-        let seen = row_set::pack(&mut brought.rows);
-        // A row that came twice was counted twice, and one that stays was not written.
-        let print = match brought.print.is_of(brought.rows.len()) {
-            true => brought.print,
-            false => batch.print(run.entity, &print::spans(&brought.rows)).await?,
-        };
-        requests::remember(batch, run, request, seen, print).await?;
+    match brought.unfit {
+        true => requests::forget(batch, run, &request.request).await?,
+        false => requests::remember(batch, run, request, seen, brought.print).await?,
     }
     if let Some(first) = brought.refused {
         quarantine::name_refused(batch, run, first, &request.request).await?;

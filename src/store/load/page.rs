@@ -4,8 +4,8 @@ use crate::{
     store::{
         context::Context,
         error::StoreError,
-        state::print::spans,
-        system::requests,
+        state::{print::spans, row_set::RowSet},
+        system::{requests, row_numbers},
         tx::Transaction,
         types::{Group, Run},
     },
@@ -18,16 +18,35 @@ use super::batch::{Batch, Item};
 /// none is among those that wait to be written before it. Otherwise it has to be read in full.
 pub(crate) async fn vouches(context: &Context, run: &Run, request: &str, before: &[Group]) -> Result<bool, StoreError> {
     let memory = context.runs.of(run)?;
-    let memory = memory.lock().await;
+    let mut memory = memory.lock().await;
     let mut batch = Batch::from(Transaction::begin(context).await?);
-    if before.is_empty() && requests::rests(&mut batch, run, request).await?.is_some() {
+    // Before any row is looked at: what others write from here on may not have been seen.
+    let written = match memory.part == 0 && before.is_empty() {
+        true => Some(row_numbers::written(&mut batch, run.entity).await?),
+        false => None,
+    };
+    let vouches = may_vouch(&mut batch, run, request, before, &memory.repeating).await?;
+    if vouches && written.is_some() {
+        memory.written = written;
+    }
+    Ok(vouches)
+}
+
+async fn may_vouch(
+    batch: &mut Batch<'_>,
+    run: &Run,
+    request: &str,
+    before: &[Group],
+    repeating: &RowSet,
+) -> Result<bool, StoreError> {
+    if before.is_empty() && requests::rests(batch, run, request).await?.is_some() {
         return Ok(true);
     }
-    let Some((rows, print)) = requests::remembered(&mut batch, run, request).await? else {
+    let Some((rows, print)) = requests::remembered(batch, run, request).await? else {
         return Ok(false);
     };
     // Another copy of such a row may come, or has: which is the last one shows when it is read.
-    if rows.iter().any(|row| memory.repeating.contains(*row)) {
+    if rows.iter().any(|row| repeating.contains(*row)) {
         return Ok(false);
     }
     let stored = batch.print(run.entity, &spans(&rows)).await?;

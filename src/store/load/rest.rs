@@ -8,6 +8,7 @@ use crate::{
     catalog::Missing,
     store::{
         error::StoreError,
+        state::run_memory::RunMemory,
         system::{requests, row_numbers},
         tx::Transaction,
         types::{Finish, Group, Run, RunSummary},
@@ -25,6 +26,11 @@ pub(crate) async fn alone(tx: &mut Transaction<'_>, run: &Run, groups: &[Group])
         },
         _ => Ok(None),
     }
+}
+
+/// Whether these groups are the first that a run compares with what is stored. An unchanged page was compared before.
+pub(super) fn begins(memory: &RunMemory, groups: &[Group]) -> bool {
+    memory.part == 0 && groups.iter().all(|group| group.unchanged.is_none())
 }
 
 /// Notes of the only page of a run that ends complete what [`rests`] goes by. What was not judged for a reason of this run is
@@ -48,6 +54,11 @@ pub(crate) async fn note(
     if ended.rests || !(judged && alone && whole) {
         return Ok(());
     }
+    let own = tx.adds_to_written(run.entity);
     let written = row_numbers::written(tx, run.entity).await?;
+    // What others wrote since the page was compared is not what it says.
+    if ended.written.map(|before| before + own) != Some(written) {
+        return Ok(());
+    }
     requests::note_rest(tx, run, written, ended.seen.len()).await
 }

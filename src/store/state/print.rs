@@ -27,14 +27,16 @@ impl Print {
 
     /// Adds the rows of another one.
     pub(crate) fn plus(&mut self, other: Print) {
-        self.rows += other.rows;
+        self.rows = self.rows.wrapping_add(other.rows);
         self.low = self.low.wrapping_add(other.low);
         self.high = self.high.wrapping_add(other.high);
     }
 
-    /// Whether it is of so many rows.
-    pub(crate) fn is_of(&self, rows: usize) -> bool {
-        self.rows == rows as u64
+    /// Takes away the rows of another one.
+    pub(crate) fn minus(&mut self, other: Print) {
+        self.rows = self.rows.wrapping_sub(other.rows);
+        self.low = self.low.wrapping_sub(other.low);
+        self.high = self.high.wrapping_sub(other.high);
     }
 
     /// As it is kept in the database.
@@ -80,5 +82,21 @@ mod tests {
         for other in [&[1, -2][..], &[1, -2, i64::MIN, 0], &[1, -2, i64::MAX], &[1, -2, 0]] {
             assert_ne!(of(&[1, -2, i64::MIN]), of(other));
         }
+    }
+
+    #[test]
+    fn rows_may_be_taken_away_again() {
+        let of = |hashes: &[i64]| {
+            let mut print = Print::default();
+            hashes.iter().for_each(|hash| print.add(*hash));
+            print
+        };
+        let (mut before, mut after) = (of(&[1, -2]), of(&[]));
+        before.minus(of(&[-2]));
+        assert_eq!(before, of(&[1]));
+        // A part of a sum may be less than nothing.
+        after.minus(of(&[-2]));
+        after.plus(of(&[-2, 7]));
+        assert_eq!(after, of(&[7]));
     }
 }

@@ -19,7 +19,7 @@ pub(crate) struct RunMemory {
     pub seen: RowSet,
     /// Rows of the page under way, from its groups so far.
     pub page_rows: Vec<i64>,
-    /// Of those that it wrote or found to be the same.
+    /// Of them as they were stored when they came.
     pub page_print: Print,
     /// A row of the page was refused by the database.
     pub unfit: bool,
@@ -27,6 +27,9 @@ pub(crate) struct RunMemory {
     pub page_refused: Option<i64>,
     /// The number of the last part of `hayloft_run_seen`.
     pub part: i64,
+    /// How often the type was written when the run last compared its first page with what is stored, with what the run wrote
+    /// since: it is more by now where others wrote, too.
+    pub written: Option<i64>,
     /// What it has added to a table that was empty.
     pub added: Added,
     /// Rows of the page under way, as a set.

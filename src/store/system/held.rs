@@ -49,8 +49,10 @@ pub(crate) fn set(rows: &[i64]) -> RowSet {
     set
 }
 
-/// All that is held of a fetch.
+/// All that is held of a fetch, to be replaced by [`put`]: whoever wants to do the same waits until this transaction ends.
 pub(crate) async fn of(tx: &mut Transaction<'_>, fetch: &str) -> Result<Held, StoreError> {
+    lock(tx, fetch).await?;
+    // Of a statement by itself, which sees what those wrote for whom the lock waited.
     let mut params = tx.params();
     params.add(fetch.to_owned())?;
     let sql = "SELECT decision,seen FROM hayloft_held WHERE \"fetch\"=$1".to_owned();
@@ -63,6 +65,18 @@ pub(crate) async fn of(tx: &mut Transaction<'_>, fetch: &str) -> Result<Held, St
         }
     }
     Ok(held)
+}
+
+/// Locks what is held, always in the same order.
+async fn lock(tx: &mut Transaction<'_>, fetch: &str) -> Result<(), StoreError> {
+    if tx.context.dialect.exclusive() {
+        return Ok(());
+    }
+    let mut params = tx.params();
+    params.add(fetch.to_owned())?;
+    let lock = tx.context.dialect.for_update();
+    let sql = format!("SELECT decision FROM hayloft_held WHERE \"fetch\"=$1 ORDER BY decision{lock}");
+    tx.all(params, sql).await.map(|_| ())
 }
 
 /// Puts these rows in the place of all that was held of the fetch.
@@ -113,10 +127,10 @@ pub(crate) async fn open(context: &Context) -> Result<Vec<HeldDeletion>, StoreEr
 pub(crate) async fn decide(context: &Context, fetch: &str, decision: Decision) -> Result<u64, StoreError> {
     let mut tx = Transaction::begin(context).await?;
     // One decision at a time, and none beside a run's own end.
+    let mut held = of(&mut tx, fetch).await?;
     let mut params = tx.params();
     params.add(fetch.to_owned())?;
-    let lock = tx.context.dialect.for_update();
-    let sql = format!("SELECT run FROM hayloft_held WHERE \"fetch\"=$1 AND decision='open'{lock}");
+    let sql = "SELECT run FROM hayloft_held WHERE \"fetch\"=$1 AND decision='open'".to_owned();
     let run: Option<i64> = tx
         .all(params, sql)
         .await?
@@ -124,7 +138,6 @@ pub(crate) async fn decide(context: &Context, fetch: &str, decision: Decision) -
         .map(|line| get(line, 0))
         .transpose()?;
     let Some(run) = run else { return Ok(0) };
-    let mut held = of(&mut tx, fetch).await?;
     let mut decided = std::mem::take(&mut held.open);
     let count = decided.len() as u64;
     held.of(decision).append(&mut decided);

@@ -3,6 +3,7 @@
 mod abandoned;
 mod answers;
 mod aside;
+mod between;
 mod bounds;
 mod changes;
 mod deferred;
