@@ -1,5 +1,5 @@
 //! The fetch stage of a run: which pages are asked for, and when. Knows positions, places and room; how a page is got stands
-//! in `run`, what it says in `page`.
+//! in `get`, what it says in `page`.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -13,14 +13,14 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Inner,
     buffer::Part,
     error::PageFault,
+    get::{page_of, page_past},
+    inner::Inner,
     limits::ASIDE_FROM,
     page::{Known, PageInfo, Position},
     past::{beyond, is_past},
     request::Maker,
-    run::{page_of, page_past},
     stage::{Again, Content, Page, Step},
 };
 use crate::{
@@ -52,7 +52,7 @@ impl Fetching {
         loop {
             let (position, got) = ahead.first().await;
             let (page, reply) = ahead.proven(position, got?).await;
-            let large = bytes_of(&page.content) >= ASIDE_FROM;
+            let large = page.content.bytes() >= ASIDE_FROM;
             if large || noted {
                 self.note(large.then_some(page.request.place.as_str())).await;
                 noted = large;
@@ -175,23 +175,6 @@ enum Ask {
     Probe,
     /// Without what would save the body.
     Anew,
-}
-
-/// What there is of a page, wherever it lies.
-pub(super) fn bytes_of(content: &Content) -> u64 {
-    match content {
-        Content::Spool { spool, .. } => spool.bytes(),
-        Content::File(path) | Content::Lines(path) => std::fs::metadata(path).map_or(0, |metadata| metadata.len()),
-        content => bytes_in(content),
-    }
-}
-
-/// What a page takes in memory.
-fn bytes_in(content: &Content) -> u64 {
-    match content {
-        Content::Bytes(bytes) => bytes.len() as u64,
-        Content::Spool { .. } | Content::File(_) | Content::Lines(_) | Content::Unchanged { .. } | Content::Past => 0,
-    }
 }
 
 /// Pages that were asked for and that the worker does not have yet.
@@ -334,7 +317,7 @@ impl<'f> Ahead<'f> {
             self.tasks.spawn(async move {
                 let mut got = task.one(position, ask).await;
                 if let Ok((page, _)) = &mut got {
-                    held.settle(bytes_in(&page.content));
+                    held.settle(page.content.bytes_in_memory());
                     page.held = Some(held);
                 }
                 (number, got)

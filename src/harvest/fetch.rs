@@ -15,6 +15,7 @@ use url::Url;
 
 use super::{
     error::{HarvestError, PageFault},
+    html::begins_html,
     limits::{ASKED_MAX, CONNECT_TIMEOUT, PAGE_TIMEOUT, READ_TIMEOUT, REDIRECTS_MAX, RETRY_AFTER_MAX, TRIES},
     pace::{Pace, backoff, is_settled, next_link},
     secrets::Secrets,
@@ -216,7 +217,7 @@ impl Upstream {
         let html = is_html_type(response.headers());
         let media = response.headers().get(header::CONTENT_TYPE).cloned();
         let media = media.as_ref().and_then(|media| media.to_str().ok());
-        let Whole { text, begin, hash } = self.body(response, place, media, spools).await?;
+        let Whole { text, begin, hash } = body::read(response, place, media, spools, &self.secrets).await?;
         if before.and_then(|before| before.body_hash.as_deref()) == Some(hash_text(hash).as_str()) {
             let bytes = text.bytes();
             return Ok(Fetched::Same { bytes, head });
@@ -299,8 +300,7 @@ impl Upstream {
     }
 
     fn failure(&self, error: &reqwest::Error, place: &str) -> Failure {
-        tracing::debug!(error = self.secrets.mask(&chain(error)), place, "a request failed");
-        of_error(error, place)
+        of_error(error, place, &self.secrets)
     }
 }
 
@@ -366,14 +366,4 @@ fn is_html_type(headers: &HeaderMap) -> bool {
         let media = value.split(';').next().unwrap_or_default().trim();
         media.eq_ignore_ascii_case("text/html") || media.eq_ignore_ascii_case("application/xhtml+xml")
     })
-}
-
-/// Whether a body is a web page, whatever its type claims.
-pub(super) fn begins_html(body: &[u8]) -> bool {
-    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii_start();
-    let begins = |tag: &[u8]| {
-        body.get(..tag.len())
-            .is_some_and(|begin| begin.eq_ignore_ascii_case(tag))
-    };
-    begins(b"<!doctype html") || begins(b"<html")
 }

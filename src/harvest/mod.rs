@@ -8,10 +8,14 @@ mod buffer;
 mod charset;
 mod document;
 mod ending;
+mod environment;
 mod error;
 mod extent;
 mod fan_out;
 mod fetch;
+mod get;
+mod html;
+mod inner;
 mod json;
 mod keys;
 mod leaf;
@@ -22,6 +26,7 @@ mod lines;
 mod load;
 mod mend;
 mod ndjson;
+mod outcome;
 mod pace;
 mod packed;
 mod page;
@@ -36,6 +41,7 @@ mod run;
 mod schedule;
 mod secrets;
 mod select;
+mod settings;
 mod shape;
 mod share;
 mod signs;
@@ -49,94 +55,30 @@ mod text;
 mod turn;
 mod work;
 
-use std::{
-    path::PathBuf,
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::sync::Arc;
 
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
-    catalog::{Catalog, Fetch, FetchId, SourceId, Valid, jq::FILTER_MEMORY},
-    config::Environment,
+    catalog::{Catalog, FetchId, Valid},
     layout::Layout,
     store::{Reason, StartRun, Store, StoreError},
 };
 
-pub(crate) use error::{HarvestError, PageFault};
+pub(crate) use error::HarvestError;
 pub(crate) use progress::{Committed, Progress, RunReport, Silent};
 pub(crate) use report::did;
+pub(crate) use settings::HarvestSettings;
 
-use buffer::Buffer;
-use fetch::{Clients, HeaderMap, Upstream};
+use inner::{Inner, sources};
 use ledger::Ledger;
-use limits::{FILTER_TIME, JOIN_SILENT, SPOOLS_MAX, WAITING_MAX};
-use request::Base;
-use secrets::Secrets;
-use shape::Shaper;
+use limits::JOIN_SILENT;
 use share::Shares;
-use spool::Spools;
-
-/// What a harvest is told from outside the definition.
-#[derive(Clone, Debug)]
-pub(crate) struct HarvestSettings {
-    /// Where `$env` comes from.
-    pub environment: Environment,
-    /// The folder of the definition: relative `file:` sources start there.
-    pub definition_dir: PathBuf,
-    /// The longest that the definition's filters may take for one record.
-    pub filter_time: Duration,
-    /// The most memory that one of them may take at once.
-    pub filter_memory: usize,
-}
-
-impl Default for HarvestSettings {
-    fn default() -> HarvestSettings {
-        HarvestSettings {
-            environment: Environment::default(),
-            definition_dir: PathBuf::new(),
-            filter_time: FILTER_TIME,
-            filter_memory: FILTER_MEMORY,
-        }
-    }
-}
 
 /// Harvests a catalog's fetches into a store; cloning gives another handle to the same one.
 #[derive(Clone)]
 pub(crate) struct Harvester {
     inner: Arc<Inner>,
-}
-
-struct Inner {
-    catalog: Arc<Valid<Catalog>>,
-    shaper: Arc<Shaper>,
-    ledger: Arc<dyn Ledger>,
-    environment: Environment,
-    filter_time: Duration,
-    filter_memory: usize,
-    /// By `SourceId`.
-    sources: Vec<SourceHandle>,
-    /// The runs with a request per row at which this process is at work.
-    helped: fan_out::help::Helped,
-    shares: Arc<Shares>,
-    /// Room for answers that wait to be read.
-    buffer: Arc<Buffer>,
-    /// Disk space for those that are too large for it.
-    spools: Arc<Spools>,
-    /// Gives signs of life from the first run on.
-    attending: OnceLock<AbortOnDropHandle<()>>,
-}
-
-/// One source, ready to be asked.
-struct SourceHandle {
-    base: Base,
-    /// The base as people see it.
-    shown: String,
-    headers: HeaderMap,
-    secrets: Arc<Secrets>,
-    /// None for folders.
-    upstream: Option<Upstream>,
 }
 
 impl Harvester {
@@ -156,22 +98,7 @@ impl Harvester {
         ledger: Arc<dyn Ledger>,
         settings: HarvestSettings,
     ) -> Result<Harvester, HarvestError> {
-        let shares = Arc::new(Shares::new());
-        let sources = sources(&catalog, &settings, &shares)?;
-        let inner = Inner {
-            shaper: Arc::new(Shaper::new(&catalog, layout)),
-            catalog,
-            ledger,
-            environment: settings.environment,
-            filter_time: settings.filter_time,
-            filter_memory: settings.filter_memory,
-            sources,
-            helped: fan_out::help::Helped::default(),
-            shares,
-            buffer: Buffer::new(WAITING_MAX),
-            spools: Spools::new(SPOOLS_MAX),
-            attending: OnceLock::new(),
-        };
+        let inner = Inner::new(catalog, layout, ledger, settings)?;
         Ok(Harvester { inner: Arc::new(inner) })
     }
 
@@ -221,18 +148,10 @@ impl Harvester {
             () = self.join(false, &Silent) => {}
             () = cancel.cancelled() => return,
         }
-        tokio::join!(schedule::serve(self, cancel), fan_out::help::serve(&self.inner, cancel));
-    }
-
-    /// Runs what waits or was left behind of a fetch; `None` when another process has it.
-    async fn run_next(&self, fetch: FetchId, cancel: &CancellationToken) -> Result<Option<RunReport>, HarvestError> {
-        let inner = &self.inner;
-        let claim = slots::claim(inner.catalog.fetch(fetch), inner.name(fetch));
-        let Some(run) = inner.ledger.claim_run(&claim).await? else {
-            return Ok(None);
-        };
-        tracing::debug!(fetch = run.fetch, run = run.id, fence = run.fence, "a run starts");
-        run::execute(inner, fetch, run, &Silent, cancel).await.map(Some)
+        tokio::join!(
+            schedule::serve(&self.inner, cancel),
+            fan_out::help::serve(&self.inner, cancel)
+        );
     }
 
     /// Takes a share in the sources, and waits until the other processes have made room.
@@ -247,72 +166,4 @@ impl Harvester {
             inner.shares.ready().await;
         }
     }
-}
-
-impl Inner {
-    fn name(&self, fetch: FetchId) -> String {
-        self.catalog.fetch_name(fetch)
-    }
-
-    /// What the source of a fetch is told that nobody else may see.
-    fn secrets(&self, fetch: &Fetch) -> Arc<Secrets> {
-        let source = self.sources.get(fetch.source.index());
-        source.map_or_else(Arc::default, |source| Arc::clone(&source.secrets))
-    }
-
-    /// A fault as it may be kept and shown.
-    fn masked(&self, fetch: &Fetch, fault: &PageFault) -> String {
-        self.secrets(fetch).mask(&fault.to_string())
-    }
-
-    /// Whether this process has a share in a source now.
-    fn may_call(&self, source: SourceId) -> bool {
-        self.places(source) > 0
-    }
-
-    /// Requests that this process may have under way at a source now.
-    fn places(&self, source: SourceId) -> usize {
-        let concurrency = self.catalog.source(source).concurrency;
-        self.shares.current().map_or(0, |share| share.places(concurrency))
-    }
-
-    fn fetches(&self) -> impl Iterator<Item = FetchId> + use<> {
-        (0..self.catalog.fetches.len() as u32).map(FetchId)
-    }
-}
-
-fn sources(
-    catalog: &Catalog,
-    settings: &HarvestSettings,
-    shares: &Arc<Shares>,
-) -> Result<Vec<SourceHandle>, HarvestError> {
-    let missing = request::missing_environment(catalog, &settings.environment);
-    if !missing.is_empty() {
-        return Err(HarvestError::Environment(missing.join(", ")));
-    }
-    let clients = Clients::new()?;
-    let handle = |id: SourceId| {
-        let source = catalog.source(id);
-        let secrets = Arc::new(Secrets::of(catalog, id, &settings.environment));
-        let base = request::base(source, &settings.environment, &settings.definition_dir)?;
-        let headers = request::headers(source, &settings.environment)?;
-        let upstream = match base {
-            Base::Http(_) => Some(Upstream::new(
-                clients.clone(),
-                source,
-                headers.clone(),
-                Arc::clone(&secrets),
-                Arc::clone(shares),
-            )),
-            Base::Folder(_) => None,
-        };
-        Ok(SourceHandle {
-            shown: request::shown_base(source, &base, &settings.environment),
-            base,
-            headers,
-            secrets,
-            upstream,
-        })
-    };
-    (0..catalog.sources.len() as u32).map(SourceId).map(handle).collect()
 }

@@ -8,7 +8,7 @@ use jaq_json::Val;
 
 use super::{
     error::{PageFault, file_fault, rows_fault},
-    fetch::begins_html,
+    html::begins_html,
     json,
     lines::Lines,
     refusal::{refused_costly, refused_item},

@@ -2,13 +2,12 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use bytes::Bytes;
-use jaq_json::{Map, Val};
-
+use jaq_json::Val;
 use url::Url;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
+    environment::{environment_object, text},
     error::{HarvestError, PageFault},
     fetch::{HeaderMap, HeaderName, HeaderValue},
     page::Position,
@@ -43,19 +42,6 @@ pub(super) struct Request {
 pub(super) enum Target {
     Http(Url),
     File(PathBuf),
-}
-
-fn text(value: &str) -> Val {
-    Val::utf8_str(Bytes::copy_from_slice(value.as_bytes()))
-}
-
-/// `$env` as jq sees it: an object of the names that the template uses.
-pub(super) fn environment_object(template: &Template, environment: &Environment) -> Val {
-    let names = template.env_names().iter();
-    let fields: Map = names
-        .map(|name| (text(name), environment.get(name).map_or(Val::Null, text)))
-        .collect();
-    Val::obj(fields)
 }
 
 /// Fills in a template that knows `$env` alone.

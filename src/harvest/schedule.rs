@@ -15,13 +15,13 @@ use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Harvester,
     error::HarvestError,
     fan_out::after::fed_at,
+    inner::Inner,
     limits::{RECONCILE, RECONCILE_MIN, RETRY_BASE, RUNS_MAX},
     progress::RunReport,
     report::log_end,
-    slots,
+    run, slots,
 };
 use crate::{
     catalog::{FetchId, Schedule},
@@ -29,16 +29,16 @@ use crate::{
 };
 
 /// Runs what is due until cancelled.
-pub(super) async fn serve(harvester: &Harvester, cancel: &CancellationToken) {
+pub(super) async fn serve(inner: &Arc<Inner>, cancel: &CancellationToken) {
     let notify = Arc::new(Notify::new());
-    let hints = match hints(harvester, &notify).await {
+    let hints = match hints(inner, &notify).await {
         Ok(hints) => Some(hints),
         Err(error) => {
             tracing::warn!(%error, "the timers cannot be started; the ledger is looked at every {RECONCILE:?} all the same");
             None
         }
     };
-    reconcile(harvester, &notify, cancel).await;
+    reconcile(inner, &notify, cancel).await;
     if let Some(mut hints) = hints
         && let Err(error) = hints.shutdown().await
     {
@@ -47,9 +47,9 @@ pub(super) async fn serve(harvester: &Harvester, cancel: &CancellationToken) {
 }
 
 /// Timers that wake the reconciler when a slot begins.
-async fn hints(harvester: &Harvester, notify: &Arc<Notify>) -> Result<JobScheduler, JobSchedulerError> {
+async fn hints(inner: &Arc<Inner>, notify: &Arc<Notify>) -> Result<JobScheduler, JobSchedulerError> {
     let scheduler = JobScheduler::new().await?;
-    for fetch in &harvester.inner.catalog.fetches {
+    for fetch in &inner.catalog.fetches {
         let notify = Arc::clone(notify);
         let wake = move |_, _| -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
             notify.notify_one();
@@ -73,10 +73,10 @@ async fn hints(harvester: &Harvester, notify: &Arc<Notify>) -> Result<JobSchedul
 }
 
 /// The loop: look at the ledger, start what is due, wait for a hint, the next slot or the end of a run.
-pub(super) async fn reconcile(harvester: &Harvester, notify: &Notify, cancel: &CancellationToken) {
+pub(super) async fn reconcile(inner: &Arc<Inner>, notify: &Notify, cancel: &CancellationToken) {
     let mut runs = Runs::default();
     while !cancel.is_cancelled() {
-        let wait = match look(harvester, &mut runs, cancel).await {
+        let wait = match look(inner, &mut runs, cancel).await {
             Ok(wait) => wait,
             // The store has said so once; it may find room again.
             Err(HarvestError::Store(StoreError::Replaced)) => RECONCILE,
@@ -115,13 +115,13 @@ struct Runs {
 }
 
 impl Runs {
-    fn start(&mut self, harvester: &Harvester, fetch: FetchId, cancel: &CancellationToken) {
-        let (harvester, cancel) = (harvester.clone(), cancel.clone());
+    fn start(&mut self, inner: &Arc<Inner>, fetch: FetchId, cancel: &CancellationToken) {
+        let (inner, cancel) = (Arc::clone(inner), cancel.clone());
         let task = self.tasks.spawn(async move {
-            let name = harvester.inner.name(fetch);
-            let ran = harvester.run_next(fetch, &cancel).await;
+            let name = inner.name(fetch);
+            let ran = run::next(&inner, fetch, &cancel).await;
             match &ran {
-                Ok(Some(report)) => log_end(report, wait_after(&harvester, fetch, report).await),
+                Ok(Some(report)) => log_end(report, wait_after(&inner, fetch, report).await),
                 Ok(None) => tracing::debug!(fetch = name, "another process was first"),
                 Err(HarvestError::Store(StoreError::Fenced)) => {
                     tracing::warn!(
@@ -166,19 +166,18 @@ impl Runs {
 }
 
 /// How long a failed run waits for its next try, as far as the ledger tells; `None` for runs that did not fail.
-async fn wait_after(harvester: &Harvester, fetch: FetchId, report: &RunReport) -> Option<Duration> {
+async fn wait_after(inner: &Arc<Inner>, fetch: FetchId, report: &RunReport) -> Option<Duration> {
     if report.summary.state != RunState::Failed {
         return None;
     }
-    let ledger = &harvester.inner.ledger;
+    let ledger = &inner.ledger;
     let (status, now) = (ledger.fetch_status().await.ok()?, ledger.now().await.ok()?);
     let known = status.iter().find(|status| status.fetch == report.summary.fetch);
-    Some(slots::until_next(harvester.inner.catalog.fetch(fetch), known?, now))
+    Some(slots::until_next(inner.catalog.fetch(fetch), known?, now))
 }
 
 /// Queues what is due, starts what waits and may run here, and tells how long until something may be due.
-async fn look(harvester: &Harvester, runs: &mut Runs, cancel: &CancellationToken) -> Result<Duration, HarvestError> {
-    let inner = &harvester.inner;
+async fn look(inner: &Arc<Inner>, runs: &mut Runs, cancel: &CancellationToken) -> Result<Duration, HarvestError> {
     let now = inner.ledger.now().await?;
     let status = inner.ledger.fetch_status().await?;
     let status: HashMap<&str, &FetchStatus> = status.iter().map(|status| (status.fetch.as_str(), status)).collect();
@@ -200,7 +199,7 @@ async fn look(harvester: &Harvester, runs: &mut Runs, cancel: &CancellationToken
         match slots::is_ready(&known, now) {
             // The rest comes when one of these has ended.
             true if runs.busy.len() >= RUNS_MAX => wait = RECONCILE,
-            true => runs.start(harvester, id, cancel),
+            true => runs.start(inner, id, cancel),
             false => wait = wait.min(slots::until_next(fetch, &known, now)),
         }
     }

@@ -17,7 +17,7 @@ use crate::{
     config::Environment,
 };
 
-use super::request::environment_object;
+use super::environment::environment_object;
 
 /// Shorter texts stand in ordinary words and numbers, and nobody could tell them from a secret.
 const LENGTH_MIN: usize = 6;

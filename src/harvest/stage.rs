@@ -59,6 +59,29 @@ pub(super) enum Content {
     Past,
 }
 
+impl Content {
+    /// What there is of a page, wherever it lies.
+    pub(super) fn bytes(&self) -> u64 {
+        match self {
+            Content::Spool { spool, .. } => spool.bytes(),
+            Content::File(path) | Content::Lines(path) => std::fs::metadata(path).map_or(0, |metadata| metadata.len()),
+            content => content.bytes_in_memory(),
+        }
+    }
+
+    /// What it takes in memory.
+    pub(super) fn bytes_in_memory(&self) -> u64 {
+        match self {
+            Content::Bytes(bytes) => bytes.len() as u64,
+            Content::Spool { .. }
+            | Content::File(_)
+            | Content::Lines(_)
+            | Content::Unchanged { .. }
+            | Content::Past => 0,
+        }
+    }
+}
+
 /// Where to go next.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Step {

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::{
-    catalog::{EntityId, EnumId, FieldId, Leaf, ValueId},
+    catalog::model::{EntityId, EnumId, FieldId, Leaf, ValueId},
     definition::{Definition, Fault, FieldDefinition, TypeDefinition},
     value::Scalar,
 };

@@ -10,7 +10,7 @@ use jaq_core::{
     path::{Part, Path},
 };
 
-use super::{JqFault, names};
+use super::{error::JqFault, names};
 
 /// Bytes of a filter's text: far beyond what a person writes into a definition.
 const TEXT_MAX: usize = 4_096;

@@ -14,10 +14,12 @@ use jaq_core::{
 use jaq_json::{Num, Val};
 
 use super::{
-    JqFault, bounds,
+    bounds,
     budget::{self, TICK},
     check::TIMES,
-    compare, matching, memory,
+    compare,
+    error::JqFault,
+    matching, memory,
     native::{Answer, Data, beginning, failure},
     ticks,
 };

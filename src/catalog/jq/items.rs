@@ -7,20 +7,9 @@ use jaq_core::{
     path::{Opt, Part, Path},
 };
 
-use super::{Filter, path};
+use super::path;
 
-/// A filter taken apart: `.a.b[] | rest`.
-#[derive(Debug)]
-pub struct Items {
-    /// The keys that lead to the list, from the outermost.
-    pub keys: Vec<String>,
-    /// From an item to its records; without it, each item is one.
-    pub each: Option<Filter>,
-    /// Each item gives one record.
-    pub one_each: bool,
-}
-
-/// What [`Items`] is made of.
+/// A filter taken apart: `.a.b[] | rest`; what [`Items`](super::Items) is made of.
 pub(super) struct Split<'s> {
     pub keys: Vec<String>,
     pub each: Option<Term<&'s str>>,

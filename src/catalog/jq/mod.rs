@@ -8,6 +8,7 @@ mod budget;
 mod check;
 mod compare;
 mod engine;
+mod error;
 mod items;
 mod matching;
 mod memory;
@@ -25,7 +26,7 @@ use std::{ops::ControlFlow, sync::Arc};
 use jaq_json::Val;
 
 pub(crate) use budget::Budget;
-pub(crate) use items::Items;
+pub use error::{JqError, JqFault};
 pub(crate) use memory::{FILTER_MEMORY, count as count_memory};
 
 use check::Checked;
@@ -41,24 +42,6 @@ const OUTPUTS_MAX: usize = 10_000;
 const ROWS_MAX: usize = 100_000;
 /// Characters of a jaq message that an error repeats: it may contain the whole input.
 const MESSAGE_CHARS: usize = 200;
-
-/// Why a filter was refused at load.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("{message}")]
-pub struct JqFault {
-    pub message: String,
-    /// The byte of the filter's text that it is about, when known.
-    pub at: Option<usize>,
-}
-
-/// Why a filter failed on a value.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("{message}")]
-pub struct JqError {
-    pub message: String,
-    /// It took more memory than it may: what it was given is at fault, or the filter.
-    pub too_much: bool,
-}
 
 /// The names that a filter may call, for the reference page.
 pub fn allowed() -> impl Iterator<Item = &'static str> {
@@ -90,6 +73,17 @@ struct Inner {
     moves: bool,
     /// Of `rows` that look at one list item by item.
     items: Option<Items>,
+}
+
+/// `rows` that lead to one list: `.a.b[] | rest`.
+#[derive(Debug)]
+pub struct Items {
+    /// The keys that lead to the list, from the outermost.
+    pub keys: Vec<String>,
+    /// From an item to its records; without it, each item is one.
+    pub each: Option<Filter>,
+    /// Each item gives one record.
+    pub one_each: bool,
 }
 
 /// `rows`, taken apart.

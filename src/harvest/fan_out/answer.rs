@@ -12,9 +12,10 @@ use crate::{
         jq::{Budget, Filter, Items},
     },
     harvest::{
-        Inner, charset,
+        charset,
         document::parse,
         error::{PageFault, file_fault, rows_fault, spoiled_page},
+        inner::Inner,
         json,
         limits::{BODY_MAX, LINE_MAX, REFUSED_TRIED, ROW_MEMORY},
         lines::Lines,

@@ -12,17 +12,16 @@ use super::answer::{self, Reading, Records};
 use crate::{
     catalog::{Advance, Each, Entity, Fetch, FetchId, Repeats},
     harvest::{
-        Inner, SourceHandle,
-        ahead::bytes_of,
         error::{PageFault, rows_fault},
         fetch::hash_text,
+        get::page_of,
+        inner::{Inner, SourceHandle},
         limits::{ASIDE_FROM, BODY_MAX},
         page::{Pager, Place, Position},
         past::{beyond, is_past},
         records::Parts,
         refusal::all_refused,
         request::{Maker, Request},
-        run::page_of,
         stage::{Content, Page},
     },
     store::{AllRefused, Parent, ParentOutcome, Refused, RequestState},
@@ -296,7 +295,7 @@ impl Series<'_> {
 
     /// Tells the ledger which large page is taken in hand: one that ends the process is not taken again at once.
     async fn note(&mut self, content: &Content, place: &str) {
-        if self.noted || bytes_of(content) < ASIDE_FROM {
+        if self.noted || content.bytes() < ASIDE_FROM {
             return;
         }
         self.noted = true;

@@ -1,17 +1,13 @@
 //! Help for runs that other processes hold: their requests are for whoever has hands free. Knows open runs; ends none.
 
-use std::{
-    collections::HashSet,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::{Crew, Ended};
 use crate::{
-    harvest::{Inner, progress::Silent},
+    harvest::{inner::Inner, progress::Silent},
     store::{OpenFanOut, StoreError},
 };
 
@@ -20,40 +16,6 @@ use crate::{
 const LOOK: Duration = Duration::from_millis(500);
 /// After help that came to nothing, as when this process cannot reach the upstream.
 const REST: Duration = Duration::from_secs(30);
-
-/// The runs at which this process is at work, whether it holds them or helps.
-#[derive(Debug, Default)]
-pub(in crate::harvest) struct Helped(Mutex<HashSet<i64>>);
-
-/// A run in [`Helped`], until it is dropped.
-pub(in crate::harvest) struct Held<'h> {
-    helped: &'h Helped,
-    run: Option<i64>,
-}
-
-impl Helped {
-    /// Notes that this process is at work on a run.
-    pub(in crate::harvest) fn hold(&self, run: i64) -> Held<'_> {
-        let new = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(run);
-        Held {
-            helped: self,
-            run: new.then_some(run),
-        }
-    }
-
-    fn is_new(&self, run: i64) -> bool {
-        !self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&run)
-    }
-}
-
-impl Drop for Held<'_> {
-    fn drop(&mut self) {
-        if let Some(run) = self.run {
-            let mut runs = self.helped.0.lock().unwrap_or_else(PoisonError::into_inner);
-            runs.remove(&run);
-        }
-    }
-}
 
 /// Helps wherever requests are due, until cancelled.
 pub(in crate::harvest) async fn serve(inner: &Arc<Inner>, cancel: &CancellationToken) {

@@ -10,6 +10,7 @@ mod ask;
 mod clash;
 mod commit;
 pub(super) mod help;
+pub(super) mod helped;
 
 use std::{
     collections::VecDeque,
@@ -26,13 +27,13 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Inner,
     buffer::{Held, Part},
     error::PageFault,
+    inner::Inner,
     load::Last,
+    outcome::Outcome,
     page::Seen,
     progress::Progress,
-    run::Outcome,
     secrets::Secrets,
     stage::Read,
 };

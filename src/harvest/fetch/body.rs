@@ -13,7 +13,7 @@ use reqwest::Response;
 use tokio_util::sync::CancellationToken;
 use xxhash_rust::xxh3::Xxh3;
 
-use super::{Failure, Upstream};
+use super::failure::{Failure, of_error};
 use crate::harvest::{
     charset,
     error::PageFault,
@@ -75,72 +75,71 @@ pub(super) struct Whole {
     pub hash: u64,
 }
 
-impl Upstream {
-    /// Reads a body, counted after decompression. With spools it may be large.
-    pub(super) async fn body(
-        &self,
-        mut response: Response,
-        place: &str,
-        media: Option<&str>,
-        spools: Option<&Arc<Spools>>,
-    ) -> Result<Whole, Failure> {
-        let most = if spools.is_some() { SPOOL_MAX } else { BODY_MAX };
-        let too_large = || match spools {
-            Some(_) => PageFault::TooLargeForDisk {
-                place: place.to_owned(),
-            },
-            None => PageFault::TooLarge {
-                place: place.to_owned(),
-            },
-        };
-        if response.content_length().is_some_and(|length| length > most) {
+/// Reads a body, counted after decompression. With spools it may be large.
+pub(super) async fn read(
+    mut response: Response,
+    place: &str,
+    media: Option<&str>,
+    spools: Option<&Arc<Spools>>,
+    secrets: &Secrets,
+) -> Result<Whole, Failure> {
+    let most = if spools.is_some() { SPOOL_MAX } else { BODY_MAX };
+    let too_large = || match spools {
+        Some(_) => PageFault::TooLargeForDisk {
+            place: place.to_owned(),
+        },
+        None => PageFault::TooLarge {
+            place: place.to_owned(),
+        },
+    };
+    if response.content_length().is_some_and(|length| length > most) {
+        return Err(too_large().into());
+    }
+    let began = Instant::now();
+    let (mut memory, mut spool) = (BytesMut::new(), None);
+    let (mut begin, mut hash, mut bytes) = (Vec::new(), Xxh3::new(), 0);
+    let mut utf8 = Utf8::default();
+    let failed = |error: reqwest::Error| of_error(&error, place, secrets);
+    while let Some(chunk) = response.chunk().await.map_err(failed)? {
+        bytes += chunk.len() as u64;
+        if bytes > most {
             return Err(too_large().into());
         }
-        let began = Instant::now();
-        let (mut memory, mut spool) = (BytesMut::new(), None);
-        let (mut begin, mut hash, mut bytes) = (Vec::new(), Xxh3::new(), 0);
-        let mut utf8 = Utf8::default();
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.failure(&error, place))? {
-            bytes += chunk.len() as u64;
-            if bytes > most {
-                return Err(too_large().into());
-            }
-            if is_late(began, bytes) {
-                return Err(Failure::passing(PageFault::Timeout {
-                    place: place.to_owned(),
-                    after: began.elapsed(),
-                }));
-            }
-            hash.update(&chunk);
-            utf8.see(&chunk);
-            memory.extend_from_slice(&chunk);
-            let wanted = chunk.len().min(BEGIN.saturating_sub(begin.len()));
-            begin.extend_from_slice(chunk.get(..wanted).unwrap_or_default());
-            let full = if spool.is_some() { CHUNK } else { SPOOL_FROM };
-            if let Some(spools) = spools.filter(|_| memory.len() >= full) {
-                spool = Some(put(spools, spool, memory.split().freeze(), place).await?);
-            }
+        if is_late(began, bytes) {
+            return Err(Failure::passing(PageFault::Timeout {
+                place: place.to_owned(),
+                after: began.elapsed(),
+            }));
         }
-        // What is packed may be as large as it likes once it is unpacked.
-        let packed = packed::is_packed(&begin);
-        let text = match spools.filter(|_| spool.is_some() || packed) {
-            Some(spools) => {
-                let mut spool = put(spools, spool, memory.freeze(), place).await?;
-                let mut valid = utf8.is_valid();
-                if packed && media.is_some() {
-                    (spool, valid) = unpacked_is_utf8(spool).await?;
-                }
-                // Most servers that declare a charset of one byte do so by habit, and send UTF-8.
-                Text::Spool(spool, media.filter(|_| !valid).map(str::to_owned))
-            }
-            None => Text::Memory(memory.freeze()),
-        };
-        Ok(Whole {
-            text,
-            begin,
-            hash: hash.digest(),
-        })
+        hash.update(&chunk);
+        utf8.see(&chunk);
+        memory.extend_from_slice(&chunk);
+        let wanted = chunk.len().min(BEGIN.saturating_sub(begin.len()));
+        begin.extend_from_slice(chunk.get(..wanted).unwrap_or_default());
+        let full = if spool.is_some() { CHUNK } else { SPOOL_FROM };
+        if let Some(spools) = spools.filter(|_| memory.len() >= full) {
+            spool = Some(put(spools, spool, memory.split().freeze(), place).await?);
+        }
     }
+    // What is packed may be as large as it likes once it is unpacked.
+    let packed = packed::is_packed(&begin);
+    let text = match spools.filter(|_| spool.is_some() || packed) {
+        Some(spools) => {
+            let mut spool = put(spools, spool, memory.freeze(), place).await?;
+            let mut valid = utf8.is_valid();
+            if packed && media.is_some() {
+                (spool, valid) = unpacked_is_utf8(spool).await?;
+            }
+            // Most servers that declare a charset of one byte do so by habit, and send UTF-8.
+            Text::Spool(spool, media.filter(|_| !valid).map(str::to_owned))
+        }
+        None => Text::Memory(memory.freeze()),
+    };
+    Ok(Whole {
+        text,
+        begin,
+        hash: hash.digest(),
+    })
 }
 
 /// Whether bytes that come in pieces are UTF-8.

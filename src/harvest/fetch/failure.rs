@@ -8,10 +8,11 @@ use std::{
 use reqwest::{Response, StatusCode};
 use rustls::CertificateError;
 
-use super::{begins_html, wait::asked};
+use super::wait::asked;
 use crate::harvest::{
     charset,
     error::PageFault,
+    html::begins_html,
     limits::{READ_TIMEOUT, WORDS_BYTES, WORDS_SHOWN},
     secrets::Secrets,
 };
@@ -165,8 +166,9 @@ fn one_line(text: &str) -> String {
     }
 }
 
-/// The failure of a request that got no whole answer.
-pub(super) fn of_error(error: &reqwest::Error, place: &str) -> Failure {
+/// The failure of a request that got no whole answer. The log has the cause.
+pub(super) fn of_error(error: &reqwest::Error, place: &str, secrets: &Secrets) -> Failure {
+    tracing::debug!(error = secrets.mask(&chain(error)), place, "a request failed");
     let place = place.to_owned();
     if let Some(reason) = tls_reason(error) {
         return PageFault::Tls { place, reason }.into();

@@ -4,48 +4,22 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Change, Condition, Loss, Origin, Refill, Reshape, Step, Steps, Touch,
     fields::{self, Columns},
-    shown,
+    pairs::{Comparison, Pair, all_of, field_name, field_refill, refill},
+    step::{Change, Condition, Loss, Origin, Refill, Reshape, Steps, Touch, shown},
 };
 use crate::{
-    catalog::{EntityId, FieldId, snake_case, table_name},
+    catalog::{EntityId, snake_case},
     layout::{Column, EntityTables, JoinTable, Layout, Table},
 };
 
-/// Two layouts and what was found out so far.
-pub(super) struct Comparison<'a> {
-    pub stored: &'a Layout,
-    pub new: &'a Layout,
-    /// For each new type, the stored one that it continues.
-    pairs: Vec<Option<usize>>,
-    out: Steps,
+/// Compares two layouts.
+pub(super) fn run(stored: &Layout, new: &Layout) -> Steps {
+    Comparison::new(stored, new).run()
 }
 
-/// One type in both layouts.
-pub(super) struct Pair<'a> {
-    pub old: &'a EntityTables,
-    pub new: &'a EntityTables,
-}
-
-impl<'a> Comparison<'a> {
-    pub(super) fn new(stored: &'a Layout, new: &'a Layout) -> Comparison<'a> {
-        let named = |name: &str| stored.entities.iter().position(|old| old.table.name == name);
-        let pair = |tables: &EntityTables| {
-            // A name in its plain form is that of a table from before names that databases keep were spelled otherwise.
-            let either = |name: &str| named(&table_name(&snake_case(name))).or_else(|| named(&snake_case(name)));
-            let own = named(&tables.table.name).or_else(|| either(&tables.name));
-            own.or_else(|| either(tables.was.as_deref()?))
-        };
-        Comparison {
-            stored,
-            new,
-            pairs: new.entities.iter().map(pair).collect(),
-            out: Steps::default(),
-        }
-    }
-
-    pub(super) fn run(mut self) -> Steps {
+impl Comparison<'_> {
+    fn run(mut self) -> Steps {
         for (entity, (tables, pair)) in (0..)
             .map(EntityId)
             .zip(self.new.entities.iter().zip(self.pairs.clone()))
@@ -63,34 +37,6 @@ impl<'a> Comparison<'a> {
             }
         }
         self.out
-    }
-
-    /// The name that a type of the new layout had before.
-    pub(super) fn former(&self, name: &str) -> Option<String> {
-        let found = self.new.entities.iter().find(|tables| tables.name == name)?;
-        found.was.clone()
-    }
-
-    pub(super) fn tell(
-        &mut self,
-        change: Change,
-        entity: &str,
-        field: Option<&str>,
-        touch: Option<Touch>,
-        refill: Option<Refill>,
-    ) {
-        let step = Step {
-            change,
-            entity: entity.to_owned(),
-            field: field.map(str::to_owned),
-            touch,
-            refill,
-        };
-        // A field with several columns says it with each of them.
-        let same = |other: &Step| other.code() == step.code() && other.subject() == step.subject();
-        if step.field.is_none() || !self.out.steps.iter().any(same) {
-            self.out.steps.push(step);
-        }
     }
 
     fn created(&mut self, entity: EntityId, tables: &EntityTables) {
@@ -297,57 +243,4 @@ fn is_respelled(pair: &Pair<'_>, origins: &[Origin], joins: &[Option<usize>]) ->
     differs(&pair.old.table.name, &pair.new.table.name)
         || columns.any(|(old, new)| differs(&old.name, &new.name))
         || joins.any(|(old, new)| differs(&old.name, &new.name))
-}
-
-pub(super) fn all_of(table: &str, loss: Loss) -> Touch {
-    Touch {
-        table: table.to_owned(),
-        when: Condition::All,
-        loss,
-    }
-}
-
-/// The run that brings a field's values, or the type's rows, to where they are missing.
-pub(super) fn refill(pair: &Pair<'_>, field: Option<&str>) -> Refill {
-    let name = &pair.new.name;
-    let own = pair.new.filled_by.iter().eq([name]);
-    Refill {
-        fetches: pair.new.filled_by.clone(),
-        apart: false,
-        field: match field {
-            Some(field) if own => field.to_owned(),
-            Some(field) => format!("{name}.{field}"),
-            None => name.clone(),
-        },
-        table: pair.old.table.name.clone(),
-    }
-}
-
-/// The same for a field that requests of its own may fill: they are called by the field.
-pub(super) fn field_refill(pair: &Pair<'_>, field: &str, fetched: bool) -> Refill {
-    match fetched {
-        true => Refill {
-            fetches: vec![format!("{}.{field}", pair.new.name)],
-            apart: true,
-            ..refill(pair, Some(field))
-        },
-        false => refill(pair, Some(field)),
-    }
-}
-
-/// A field's name; of layouts that were stored before names were kept, that of its column or table.
-pub(super) fn field_name(tables: &EntityTables, id: FieldId) -> String {
-    let column = || tables.table.columns.iter().find(|column| column.field == id);
-    let join = || tables.joins.iter().find(|join| join.field == id);
-    let stored = || {
-        column()
-            .map(|column| &column.name)
-            .or_else(|| join().map(|join| &join.name))
-    };
-    tables
-        .fields
-        .get(id.index())
-        .or_else(stored)
-        .cloned()
-        .unwrap_or_default()
 }

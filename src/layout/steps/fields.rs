@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{
     Change, Condition, Loss, Origin, Touch,
     cast::{self, Fit, fit},
-    compare::{Comparison, Pair, all_of, field_name, field_refill},
+    pairs::{Comparison, Pair, all_of, field_name, field_refill},
 };
 use crate::{catalog::FieldId, layout::Column};
 

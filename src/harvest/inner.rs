@@ -1,0 +1,152 @@
+//! What all runs of a harvester share. Knows the sources of a catalog and how each is reached; knows no run.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{
+    buffer::Buffer,
+    error::{HarvestError, PageFault},
+    fan_out::helped::Helped,
+    fetch::{Clients, HeaderMap, Upstream},
+    ledger::Ledger,
+    limits::{SPOOLS_MAX, WAITING_MAX},
+    request::{self, Base},
+    secrets::Secrets,
+    settings::HarvestSettings,
+    shape::Shaper,
+    share::Shares,
+    spool::Spools,
+};
+use crate::{
+    catalog::{Catalog, Fetch, FetchId, SourceId, Valid},
+    config::Environment,
+    layout::Layout,
+};
+
+/// A catalog and a store, and what is needed to bring one into the other.
+pub(super) struct Inner {
+    pub catalog: Arc<Valid<Catalog>>,
+    pub shaper: Arc<Shaper>,
+    pub ledger: Arc<dyn Ledger>,
+    pub environment: Environment,
+    pub filter_time: Duration,
+    pub filter_memory: usize,
+    /// By `SourceId`.
+    pub sources: Vec<SourceHandle>,
+    /// The runs with a request per row at which this process is at work.
+    pub helped: Helped,
+    pub shares: Arc<Shares>,
+    /// Room for answers that wait to be read.
+    pub buffer: Arc<Buffer>,
+    /// Disk space for those that are too large for it.
+    pub spools: Arc<Spools>,
+    /// Gives signs of life from the first run on.
+    pub attending: OnceLock<AbortOnDropHandle<()>>,
+}
+
+/// One source, ready to be asked.
+pub(super) struct SourceHandle {
+    pub base: Base,
+    /// The base as people see it.
+    pub shown: String,
+    pub headers: HeaderMap,
+    pub secrets: Arc<Secrets>,
+    /// None for folders.
+    pub upstream: Option<Upstream>,
+}
+
+impl Inner {
+    pub(super) fn new(
+        catalog: Arc<Valid<Catalog>>,
+        layout: &Layout,
+        ledger: Arc<dyn Ledger>,
+        settings: HarvestSettings,
+    ) -> Result<Inner, HarvestError> {
+        let shares = Arc::new(Shares::new());
+        let sources = sources(&catalog, &settings, &shares)?;
+        Ok(Inner {
+            shaper: Arc::new(Shaper::new(&catalog, layout)),
+            catalog,
+            ledger,
+            environment: settings.environment,
+            filter_time: settings.filter_time,
+            filter_memory: settings.filter_memory,
+            sources,
+            helped: Helped::default(),
+            shares,
+            buffer: Buffer::new(WAITING_MAX),
+            spools: Spools::new(SPOOLS_MAX),
+            attending: OnceLock::new(),
+        })
+    }
+
+    pub(super) fn name(&self, fetch: FetchId) -> String {
+        self.catalog.fetch_name(fetch)
+    }
+
+    /// What the source of a fetch is told that nobody else may see.
+    pub(super) fn secrets(&self, fetch: &Fetch) -> Arc<Secrets> {
+        let source = self.sources.get(fetch.source.index());
+        source.map_or_else(Arc::default, |source| Arc::clone(&source.secrets))
+    }
+
+    /// A fault as it may be kept and shown.
+    pub(super) fn masked(&self, fetch: &Fetch, fault: &PageFault) -> String {
+        self.secrets(fetch).mask(&fault.to_string())
+    }
+
+    /// Whether this process has a share in a source now.
+    pub(super) fn may_call(&self, source: SourceId) -> bool {
+        self.places(source) > 0
+    }
+
+    /// Requests that this process may have under way at a source now.
+    pub(super) fn places(&self, source: SourceId) -> usize {
+        let concurrency = self.catalog.source(source).concurrency;
+        self.shares.current().map_or(0, |share| share.places(concurrency))
+    }
+
+    pub(super) fn fetches(&self) -> impl Iterator<Item = FetchId> + use<> {
+        (0..self.catalog.fetches.len() as u32).map(FetchId)
+    }
+}
+
+pub(super) fn sources(
+    catalog: &Catalog,
+    settings: &HarvestSettings,
+    shares: &Arc<Shares>,
+) -> Result<Vec<SourceHandle>, HarvestError> {
+    let missing = request::missing_environment(catalog, &settings.environment);
+    if !missing.is_empty() {
+        return Err(HarvestError::Environment(missing.join(", ")));
+    }
+    let clients = Clients::new()?;
+    let handle = |id: SourceId| {
+        let source = catalog.source(id);
+        let secrets = Arc::new(Secrets::of(catalog, id, &settings.environment));
+        let base = request::base(source, &settings.environment, &settings.definition_dir)?;
+        let headers = request::headers(source, &settings.environment)?;
+        let upstream = match base {
+            Base::Http(_) => Some(Upstream::new(
+                clients.clone(),
+                source,
+                headers.clone(),
+                Arc::clone(&secrets),
+                Arc::clone(shares),
+            )),
+            Base::Folder(_) => None,
+        };
+        Ok(SourceHandle {
+            shown: request::shown_base(source, &base, &settings.environment),
+            base,
+            headers,
+            secrets,
+            upstream,
+        })
+    };
+    (0..catalog.sources.len() as u32).map(SourceId).map(handle).collect()
+}
