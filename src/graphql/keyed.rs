@@ -177,7 +177,7 @@ impl Rows {
         let found = outcome.wait_for(Option::is_some).await;
         // It ends with its outcome, unless the runtime or its task does.
         let found = found.ok().and_then(|found| found.clone());
-        found.unwrap_or_else(|| Err(Arc::new(StoreError::Refused("the load was given up".to_owned()))))
+        found.unwrap_or_else(|| Err(Arc::new(StoreError::Internal("the load was given up".to_owned()))))
     }
 
     fn join(&self, load: Load, keys: impl Iterator<Item = Key>) -> watch::Receiver<Option<Outcome>> {

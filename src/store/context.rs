@@ -94,7 +94,7 @@ impl Context {
 /// The part of a fetch that is about the rows it asks for; only fetches on fields have one.
 pub(crate) fn each(context: &Context, fetch: FetchId) -> Result<&Each, StoreError> {
     let each = context.catalog.fetch(fetch).each.as_ref();
-    each.ok_or_else(|| StoreError::Refused(format!("{} is no @fetch on a field", context.catalog.fetch_name(fetch))))
+    each.ok_or_else(|| StoreError::Internal(format!("{} is no @fetch on a field", context.catalog.fetch_name(fetch))))
 }
 
 /// Runs one statement on a reader.

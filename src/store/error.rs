@@ -117,9 +117,12 @@ pub(crate) enum StoreError {
     /// An answer grew beyond its bounds while it was made.
     #[error("{0}")]
     Beyond(#[from] Beyond),
-    /// Something that the caller may not ask for.
+    /// Something that the caller may not ask for, or that the state of the database does not allow.
     #[error("{0}")]
     Refused(String),
+    /// A fault of this program, or of what it stored: parts that do not fit each other.
+    #[error("{0}; this is a fault of Hayloft's own: please report it")]
+    Internal(String),
     /// The connection was cut, or none can be made; what was not committed is not stored.
     #[error("the database cannot be reached; it is tried again")]
     Unreachable,

@@ -63,7 +63,7 @@ pub(crate) enum Cell<'v> {
 
 /// A value taken for a column of another kind: a fault of this program that must not become another value.
 pub(crate) fn unfit(value: &Value, kind: Kind) -> StoreError {
-    StoreError::Refused(format!("the value {value} does not fit its column ({kind:?})"))
+    StoreError::Internal(format!("the value {value} does not fit its column ({kind:?})"))
 }
 
 impl Params {
@@ -123,7 +123,11 @@ impl Params {
                 // A limit.
                 sea_query::Value::BigUnsigned(number) => self.add(number.map(u64::cast_signed))?,
                 sea_query::Value::String(text) => self.add(text)?,
-                other => return Err(StoreError::Refused(format!("a system table is not asked by {other:?}"))),
+                other => {
+                    return Err(StoreError::Internal(format!(
+                        "a system table is not asked by {other:?}"
+                    )));
+                }
             }
         }
         Ok(())

@@ -53,7 +53,7 @@ pub(crate) async fn vouched(
     let mut found: HashMap<i64, Brought> = found.map(|(row, rows, print)| (row, Brought { rows, print })).collect();
     let parents: Vec<i64> = found.keys().copied().collect();
     let lists: Option<Vec<Vec<(i64, i64)>>> = found.values().map(|brought| unfold(&brought.rows)).collect();
-    let lists = lists.ok_or_else(|| StoreError::Refused("a remembered answer is damaged".to_owned()))?;
+    let lists = lists.ok_or_else(|| StoreError::Internal("a remembered answer is damaged".to_owned()))?;
     let prints = tx.prints(run.entity, &lists).await?;
     let prints: HashMap<i64, i64> = parents.into_iter().zip(prints.into_iter().map(Print::folded)).collect();
     found.retain(|row, brought| prints.get(row) == Some(&brought.print));

@@ -206,7 +206,7 @@ fn rows_of(answer: &ParentAnswer) -> &[Row] {
 /// Replaces the links of those parents whose lists differ, and notes these as changed.
 async fn relink(batch: &mut Batch<'_>, each: &Each, answers: &[&ParentAnswer]) -> Result<(), StoreError> {
     let Some(join) = batch.tables(each.parent).join_of(each.field) else {
-        return Err(StoreError::Refused("a fetched field has no table of links".to_owned()));
+        return Err(StoreError::Internal("a fetched field has no table of links".to_owned()));
     };
     let lists: Vec<(&[Value], &[Key])> = answers
         .iter()

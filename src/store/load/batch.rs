@@ -123,7 +123,7 @@ impl<'a> Batch<'a> {
         let width = self.tables(entity).table.columns.len();
         match items.iter().all(|item| item.row.values.len() == width) {
             true => Ok(()),
-            false => Err(StoreError::Refused(format!(
+            false => Err(StoreError::Internal(format!(
                 "a row of {} needs {width} values",
                 self.context.catalog.entity(entity).name
             ))),

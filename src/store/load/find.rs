@@ -73,7 +73,7 @@ impl Batch<'_> {
             found.resize(from + size, None);
             let part = found.get_mut(from..).unwrap_or_default();
             read_found(text.unwrap_or_default(), part).ok_or_else(|| {
-                StoreError::Refused("the database gave a list of rows that cannot be read".to_owned())
+                StoreError::Internal("the database gave a list of rows that cannot be read".to_owned())
             })?;
             from += size;
         }
@@ -121,7 +121,7 @@ impl Batch<'_> {
         let kinds = self.key_kinds(entity);
         if keys.iter().any(|key| key.0.len() != kinds.len()) {
             let name = &self.context.catalog.entity(entity).name;
-            return Err(StoreError::Refused(format!(
+            return Err(StoreError::Internal(format!(
                 "a key of {name} needs {} values",
                 kinds.len()
             )));

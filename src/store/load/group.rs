@@ -44,7 +44,7 @@ pub(crate) async fn commit_groups(context: &Context, run: &Run, groups: &[Group]
     let mut memory = memory.lock().await;
     match commit(context, run, groups, &mut memory).await {
         // One of them is what is refused: those before it are stored all the same.
-        Err(StoreError::Refused(_)) if groups.len() > 1 => {
+        Err(StoreError::Refused(_) | StoreError::Internal(_)) if groups.len() > 1 => {
             let mut outcome = GroupOutcome::default();
             for group in groups {
                 outcome.add(&commit(context, run, std::slice::from_ref(group), &mut memory).await?);

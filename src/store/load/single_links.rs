@@ -48,7 +48,7 @@ fn target(answer: &ParentAnswer, width: usize) -> Result<Option<Vec<Value>>, Sto
         [] if !refused.is_empty() => Ok(None),
         [] => Ok(Some(vec![Value::Null; width])),
         [link] if link.0.len() == width => Ok(Some(link.0.clone())),
-        _ => Err(StoreError::Refused("an answer does not fit a single link".to_owned())),
+        _ => Err(StoreError::Internal("an answer does not fit a single link".to_owned())),
     }
 }
 

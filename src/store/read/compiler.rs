@@ -147,7 +147,7 @@ impl<'a> Compiler<'a> {
     pub(crate) fn column(&self, entity: EntityId, field: FieldId, alias: &str) -> Result<ColumnAt, StoreError> {
         self.columns(entity, &[field], alias).into_iter().next().ok_or_else(|| {
             let entity = self.entity(entity);
-            StoreError::Refused(format!(
+            StoreError::Internal(format!(
                 "{}.{} holds no value of its own",
                 entity.name,
                 entity.field(field).name

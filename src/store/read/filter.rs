@@ -59,7 +59,7 @@ impl Compiler<'_> {
                 let columns = self.columns(entity, fields, alias);
                 if columns.len() != operands.len() {
                     let text = format!("the key of {} has {} parts", self.entity(entity).name, columns.len());
-                    return Err(StoreError::Refused(text));
+                    return Err(StoreError::Internal(text));
                 }
                 let pairs = columns.iter().zip(operands);
                 let parts: Vec<String> = pairs

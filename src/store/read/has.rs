@@ -54,7 +54,7 @@ impl Compiler<'_> {
         let list = self.column(entity, field, alias)?.sql;
         let FieldKind::Leaf { leaf, .. } = &self.entity(entity).field(field).kind else {
             let text = "only a list of leaves can be searched for values";
-            return Err(StoreError::Refused(text.to_owned()));
+            return Err(StoreError::Internal(text.to_owned()));
         };
         let scalar = match leaf {
             Leaf::Scalar(scalar) => *scalar,

@@ -36,7 +36,7 @@ pub(crate) fn operand<'v>(
     let value = match &bind.operand {
         Operand::Value(value) => value,
         Operand::Param(number) => params.get(*number).ok_or_else(|| {
-            StoreError::Refused(format!("the statement needs parameter {number}, which was not given"))
+            StoreError::Internal(format!("the statement needs parameter {number}, which was not given"))
         })?,
     };
     match (bind.form, value) {

@@ -111,7 +111,7 @@ impl Compiler<'_> {
         let column = self.column(entity, field, alias)?;
         match &self.entity(entity).field(field).kind {
             FieldKind::Value { value, list } => self.value(*value, list.as_ref(), &column.sql, output),
-            _ => Err(StoreError::Refused(format!(
+            _ => Err(StoreError::Internal(format!(
                 "{} is no value object",
                 self.entity(entity).field(field).name
             ))),
@@ -169,7 +169,7 @@ impl Compiler<'_> {
                         Some(ValueFieldKind::Value { value, list }) => {
                             self.value(*value, list.as_ref(), &inner, output)?
                         }
-                        _ => return Err(StoreError::Refused("a leaf has no members".to_owned())),
+                        _ => return Err(StoreError::Internal("a leaf has no members".to_owned())),
                     }
                 }
             };
@@ -181,7 +181,7 @@ impl Compiler<'_> {
     fn value_member(&self, value: ValueId, field: FieldId, document: &str) -> Result<String, StoreError> {
         let kind = self.catalog.value(value);
         let field = kind.fields.get(field.index());
-        let field = field.ok_or_else(|| StoreError::Refused(format!("{} has no such field", kind.name)))?;
+        let field = field.ok_or_else(|| StoreError::Internal(format!("{} has no such field", kind.name)))?;
         Ok(self.dialect.member(document, &field.name))
     }
 }

@@ -53,7 +53,7 @@ impl<'a> Compiler<'a> {
 
     fn no_relation(&self, entity: EntityId, field: FieldId) -> StoreError {
         let entity = self.entity(entity);
-        StoreError::Refused(format!(
+        StoreError::Internal(format!(
             "{}.{} leads to no other rows",
             entity.name,
             entity.field(field).name

@@ -49,7 +49,7 @@ pub(crate) async fn read(context: &Context, statement: &Statement, values: &[Val
 
 /// A list that should lie beside the rows, and does not: a fault of this program.
 pub(crate) fn lost() -> StoreError {
-    StoreError::Refused("a list of the answer was lost".to_owned())
+    StoreError::Internal("a list of the answer was lost".to_owned())
 }
 
 /// The answer's object: each root's JSON under its key; `null` for a row that was not found.
@@ -83,7 +83,7 @@ pub(crate) async fn load(
     keys: &[Key],
 ) -> Result<Loaded, StoreError> {
     if keys.iter().any(|key| key.0.len() != statement.kinds.len()) {
-        return Err(StoreError::Refused(format!(
+        return Err(StoreError::Internal(format!(
             "a key here has {} parts",
             statement.kinds.len()
         )));

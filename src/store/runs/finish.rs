@@ -33,7 +33,7 @@ pub(crate) async fn complete(
     }
     match retry!(finish_with(context, run, groups, rule).await) {
         // One of the groups is what is refused: those before it are stored all the same.
-        Err(StoreError::Refused(_)) => {
+        Err(StoreError::Refused(_) | StoreError::Internal(_)) => {
             let outcome = group::commit_groups(context, run, groups).await?;
             let summary = retry!(finish(context, run, rule, &outcome).await)?;
             Ok((summary, outcome))

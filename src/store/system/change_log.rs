@@ -117,7 +117,7 @@ pub(crate) async fn append(
     let (head, at) = match lines.first() {
         Some(line) => (get(line, 0)?, get::<String>(line, 1)?),
         None => {
-            return Err(StoreError::Refused(
+            return Err(StoreError::Internal(
                 "the change log has no head; open the database anew".to_owned(),
             ));
         }
@@ -190,7 +190,7 @@ pub(crate) async fn head(context: &Context) -> Result<LogHead, StoreError> {
     let sql = "SELECT epoch,seq,(SELECT min(first_seq) FROM hayloft_change_pack) FROM hayloft_feed_head WHERE one=1";
     let found = context.own.take().await?.fetch(context.params().query(sql)).await?;
     let Some(row) = found.first() else {
-        return Err(StoreError::Refused("the database has no change log yet".to_owned()));
+        return Err(StoreError::Internal("the database has no change log yet".to_owned()));
     };
     let (head, first): (i64, Option<i64>) = (get(row, 1)?, get(row, 2)?);
     Ok(LogHead {

@@ -59,7 +59,7 @@ pub(crate) async fn of(tx: &mut Transaction<'_>, fetch: &str) -> Result<Held, St
     let mut held = Held::default();
     for line in tx.all(params, sql).await? {
         let (decision, bytes): (String, Vec<u8>) = (get(&line, 0)?, get(&line, 1)?);
-        let rows = unpack(&bytes).ok_or_else(|| StoreError::Refused("a list of held rows is damaged".to_owned()))?;
+        let rows = unpack(&bytes).ok_or_else(|| StoreError::Internal("a list of held rows is damaged".to_owned()))?;
         if let Some(decision) = Decision::ALL.into_iter().find(|known| known.name() == decision) {
             *held.of(decision) = rows;
         }

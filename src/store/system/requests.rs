@@ -71,7 +71,7 @@ pub(crate) async fn remembered(
     let Some(line) = lines.first() else { return Ok(None) };
     let bytes: Vec<u8> = get(line, 0)?;
     let rows =
-        row_set::unpack(&bytes).ok_or_else(|| StoreError::Refused("a stored request state is damaged".to_owned()))?;
+        row_set::unpack(&bytes).ok_or_else(|| StoreError::Internal("a stored request state is damaged".to_owned()))?;
     Ok(Some((rows, get(line, 1)?)))
 }
 

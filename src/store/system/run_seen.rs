@@ -45,7 +45,7 @@ pub(crate) async fn rows(tx: &mut Transaction<'_>, run: i64) -> Result<Vec<i64>,
     let mut all = Vec::new();
     for part in &tx.all(params, sql).await? {
         let rows = row_set::unpack(&get::<Vec<u8>>(part, 0)?);
-        all.extend(rows.ok_or_else(|| StoreError::Refused("the stored rows of a run are damaged".to_owned()))?);
+        all.extend(rows.ok_or_else(|| StoreError::Internal("the stored rows of a run are damaged".to_owned()))?);
     }
     Ok(all)
 }
