@@ -43,9 +43,11 @@ pub(super) fn is_short(bound: &Bound) -> bool {
 #[derive(Default)]
 pub(super) struct Together {
     waiting: Mutex<Waiting>,
-    /// Turns that were shared so far.
+    /// Turns that were shared so far, and runs that began in them.
     #[cfg(test)]
     pub shared: std::sync::atomic::AtomicUsize,
+    #[cfg(test)]
+    pub begun: std::sync::atomic::AtomicUsize,
 }
 
 #[derive(Default)]
@@ -269,6 +271,8 @@ impl Runs for Shared {
                 break run;
             }
         };
+        #[cfg(test)]
+        self.all.begun.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         self.sharing.begin(run.told).then_some(run.values)
     }
 

@@ -82,7 +82,14 @@ async fn on_a_loopback_address_it_ends_at_once() {
     let (_scratch, program) = serve(&[]).await;
     bystander(&program).await;
     assert_eq!(program.query("{ __typename }").await, json!({ "__typename": "Query" }));
-    let log_before = program.log();
-    assert!(!log_before.contains("the port closes in"), "{log_before}");
+    program.signal("TERM").await;
+    let address = address(&program).to_owned();
+    eventually("the port is closed", || async {
+        TcpStream::connect(&address).await.is_err().then_some(())
+    })
+    .await;
+    // It would have said so before.
+    let log = program.log();
+    assert!(!log.contains("the port closes in"), "{log}");
     assert_eq!(program.terminate().await, Some(0));
 }

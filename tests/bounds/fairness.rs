@@ -7,7 +7,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::{MB, address, bystander, query, rest_of, socket_on, status_of, stocked, text_frame};
+use super::{MB, address, bystander, query, rest_of, said, socket_on, status_of, stocked, text_frame};
 use crate::harness::{Db, PATIENCE, Program, on_both};
 
 on_both!(a_client_with_much_to_do_slows_itself);
@@ -46,6 +46,9 @@ async fn a_client_with_much_to_do_slows_itself(db: Db) {
     for _ in 0..20 {
         bystander(&program).await;
     }
+    // Another one's scan waits for a turn, and not behind all of those.
+    let mut other = said(&program, &scan).await;
+    assert_eq!(status_of(&mut other).await, 200, "a scan of another client");
     let statuses = attacks.join_all().await;
     // Those that waited too long were told to come back.
     assert!(

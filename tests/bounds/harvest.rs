@@ -194,6 +194,8 @@ async fn a_page_that_ended_the_process_is_left_alone(db: Db) {
         )
         .await;
     scratch.bury_the_dead().await;
+    let runs = "SELECT id,fence FROM hayloft_run ORDER BY id";
+    let before = scratch.rows(runs).await;
     let complete = "SELECT count(*) FROM hayloft_run WHERE state='complete'";
     let aside = "SELECT count(*) FROM hayloft_fetch WHERE aside_until IS NOT NULL";
     let program: Program = scratch.serve(&[]).await;
@@ -201,6 +203,7 @@ async fn a_page_that_ended_the_process_is_left_alone(db: Db) {
         (scratch.rows(aside).await == [["1"]]).then_some(())
     })
     .await;
+    assert_eq!(scratch.rows(runs).await, before, "it was begun again");
     assert!(program.log().contains("Point is set aside"), "{}", program.log());
     let status = scratch.must(&["status"], &[]).await.out;
     assert!(

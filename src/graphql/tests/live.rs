@@ -260,7 +260,8 @@ async fn a_run_in_a_shared_turn_ends_when_nobody_hears_it() {
         "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM n) SELECT -1,CAST(count(*) AS TEXT) FROM n";
     let (_held, runs) = two_runs(&farm, &endless.into()).await;
     let together = &farm.api.0.together;
-    while together.waiting() > 1 {
+    // One of them is under way: else it would not begin.
+    while together.begun.load(Ordering::Relaxed) == 0 {
         tokio::task::yield_now().await;
     }
     for run in runs {
