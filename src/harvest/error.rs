@@ -171,6 +171,20 @@ pub(crate) enum PageFault {
     Internal,
 }
 
+/// Why a page was left in the middle.
+#[derive(Debug)]
+pub(super) enum Stop {
+    Fault(PageFault),
+    /// Nobody needs it any more: the load has gone, or the run is cancelled.
+    Gone,
+}
+
+impl From<PageFault> for Stop {
+    fn from(fault: PageFault) -> Stop {
+        Stop::Fault(fault)
+    }
+}
+
 /// What to do differs for files and for what is asked of an upstream.
 fn advice<'a>(place: &str, file: &'a str, upstream: &'a str) -> &'a str {
     match place.starts_with("FILE ") {

@@ -22,10 +22,7 @@ use super::{
     share::{Places, Shares},
     spool::Spools,
 };
-use crate::{
-    catalog::{Format, Source},
-    store::RequestState,
-};
+use crate::{catalog::Source, store::RequestState};
 pub(super) use body::Text;
 use body::Whole;
 use failure::{Failure, carries_data, chain, of_error, of_status, status_fault};
@@ -41,6 +38,15 @@ pub(super) struct Upstream {
     pace: Pace,
     places: Places,
     shares: Arc<Shares>,
+}
+
+/// How a body is received.
+#[derive(Clone, Copy)]
+pub(super) struct How<'s> {
+    /// With these it may be large, and is on disk then.
+    pub spools: Option<&'s Arc<Spools>>,
+    /// Its text tells where it ends.
+    pub ends_by_itself: bool,
 }
 
 /// What came back.
@@ -144,17 +150,17 @@ impl Upstream {
         }
     }
 
-    /// Gets one page; `before` gives the validators of its last known form. With spools it may be large, and is on disk then.
+    /// Gets one page; `before` gives the validators of its last known form.
     pub(super) async fn get(
         &self,
         url: &Url,
         place: &str,
         before: Option<&RequestState>,
-        (spools, format): (Option<&Arc<Spools>>, Format),
+        how: How<'_>,
     ) -> Result<Fetched, PageFault> {
         let (mut tried, mut asked, mut waited) = (0, 0, Duration::ZERO);
         loop {
-            let failure = match self.attempt(url, place, before, (spools, format)).await {
+            let failure = match self.attempt(url, place, before, how).await {
                 Ok(fetched) => return Ok(fetched),
                 Err(failure) => failure,
             };
@@ -188,12 +194,12 @@ impl Upstream {
         url: &Url,
         place: &str,
         before: Option<&RequestState>,
-        (spools, format): (Option<&Arc<Spools>>, Format),
+        how: How<'_>,
     ) -> Result<Fetched, Failure> {
         let _place = self.places.take(&self.shares).await;
         self.pace.turn(&self.shares).await;
-        match tokio::time::timeout(PAGE_TIMEOUT, self.ask(url, place, before, format)).await {
-            Ok(asked) => self.read(asked?, place, before, spools).await,
+        match tokio::time::timeout(PAGE_TIMEOUT, self.ask(url, place, before, how)).await {
+            Ok(asked) => self.read(asked?, place, before, how.spools).await,
             Err(_) => Err(Failure::passing(PageFault::Timeout {
                 place: place.to_owned(),
                 after: PAGE_TIMEOUT,
@@ -235,21 +241,21 @@ impl Upstream {
         Ok(Fetched::Body(Body { text, hash, head }))
     }
 
-    /// Asks for a page. JSON ends with its last bracket; of lines only the headers say whether the last one has come, so they are not
-    /// unpacked on the way, which would hide these.
+    /// Asks for a page. Of a text that does not end by itself only the headers say whether all of it has come, so it is not unpacked on
+    /// the way, which would hide these.
     async fn ask(
         &self,
         url: &Url,
         place: &str,
         before: Option<&RequestState>,
-        format: Format,
+        how: How<'_>,
     ) -> Result<(Response, Head), Failure> {
         let headers = self.request_headers(before);
         let told = |response: Response| {
             let head = head(response.headers());
             (response, head)
         };
-        if format == Format::Json {
+        if how.ends_by_itself {
             return self.follow(&self.client, url, place, headers).await.map(told);
         }
         let mut plain = headers.clone();

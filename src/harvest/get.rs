@@ -11,18 +11,16 @@ use tokio::sync::oneshot;
 use super::{
     charset,
     error::{PageFault, file_fault},
-    fetch::{Fetched, Head, Links, Text, hash_text},
+    fetch::{Fetched, Head, How, Links, Text, hash_text},
+    format,
     inner::SourceHandle,
-    limits::{BODY_MAX, LONG_FROM},
+    limits::BODY_MAX,
     packed,
     request::{Request, Target},
     spool::Spools,
     stage::{Content, Page, Step},
 };
-use crate::{
-    catalog::{Fetch, Format},
-    store::RequestState,
-};
+use crate::{catalog::Fetch, store::RequestState};
 
 /// Gets one page; `before` is what is remembered of its last known form. With spools a page may be large that is read record by
 /// record.
@@ -33,11 +31,15 @@ pub(super) async fn page_of(
     before: Option<RequestState>,
     spools: Option<&Arc<Spools>>,
 ) -> Result<(Page, oneshot::Receiver<Step>), PageFault> {
-    let by_record = fetch.format == Format::NdJson || fetch.items().is_some();
-    let spools = spools.filter(|_| by_record);
+    let decoder = format::of(fetch.format);
+    let from = decoder.in_pieces_from(fetch).filter(|_| spools.is_some());
+    let how = How {
+        spools: spools.filter(|_| from.is_some()),
+        ends_by_itself: decoder.ends_by_itself(),
+    };
     match &request.target {
-        Target::Http(url) => http(source, url, request, before, (spools, fetch.format)).await,
-        Target::File(path) => file(fetch, path, request, before, spools.is_some()).await,
+        Target::Http(url) => http(source, url, request, before, how).await,
+        Target::File(path) => file(path, request, before, from).await,
     }
 }
 
@@ -51,7 +53,7 @@ async fn http(
     url: &url::Url,
     request: &Request,
     before: Option<RequestState>,
-    how: (Option<&Arc<Spools>>, Format),
+    how: How<'_>,
 ) -> Result<(Page, oneshot::Receiver<Step>), PageFault> {
     let upstream = source.upstream.as_ref().ok_or(PageFault::Internal)?;
     let got = upstream.get(url, &request.place, before.as_ref(), how).await?;
@@ -79,14 +81,13 @@ async fn http(
     }
 }
 
-/// A file: its size and time are its validator. NDJSON is read by the worker in pieces, and so is JSON that may be read record by
-/// record; other JSON here as a whole.
+/// A file: its size and time are its validator. The worker reads it where it lies when it has so many bytes; else it is read here as a
+/// whole.
 async fn file(
-    fetch: &Fetch,
     path: &std::path::Path,
     request: &Request,
     before: Option<RequestState>,
-    by_record: bool,
+    in_pieces_from: Option<u64>,
 ) -> Result<(Page, oneshot::Receiver<Step>), PageFault> {
     let fault = |error: std::io::Error| file_fault(&request.place, &error);
     let metadata = tokio::fs::metadata(path).await.map_err(fault)?;
@@ -101,11 +102,10 @@ async fn file(
     }
     let mut state = fresh(request);
     state.etag = Some(validator);
-    if fetch.format == Format::NdJson {
-        return Ok(page(request, state, Content::Lines(path.to_owned()), None));
-    }
     // What is small may be packed, and large once it is unpacked.
-    if by_record && (metadata.len() >= LONG_FROM as u64 || packed::is_packed_file(path)) {
+    if let Some(from) = in_pieces_from
+        && (metadata.len() >= from || packed::is_packed_file(path))
+    {
         return Ok(page(request, state, Content::File(path.to_owned()), None));
     }
     if metadata.len() > BODY_MAX {

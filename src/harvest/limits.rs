@@ -32,6 +32,8 @@ pub(super) const WAITING_LEAST: u64 = 4 << 10;
 pub(super) const BODY_MAX: u64 = if cfg!(test) { 1 << 20 } else { 64 << 20 };
 /// What a page that is parsed as a whole may take with all its values: those of a list of small ones take many times its bytes.
 pub(super) const PAGE_MEMORY: usize = if cfg!(test) { 8 << 20 } else { 128 << 20 };
+/// What records that `rows` has made of a page may take together, as JSON, while they wait to be shaped; more are made a second time.
+pub(super) const RECORDS_KEPT: usize = if cfg!(test) { 64 << 10 } else { 32 << 20 };
 /// A page of so many bytes may be why a process ended.
 pub(super) const ASIDE_FROM: u64 = 4 << 20;
 /// What a row may take in memory with all rows nested in it.

@@ -1,18 +1,19 @@
 //! Harvesting: from sources to the store, once or on a schedule. Knows HTTP, files, jq and time; knows no SQL and no GraphQL.
 //!
-//! The way of the data: [`schedule`] starts a [`run`]; `fetch` (the only module that calls out) gets a page; `work` parses,
-//! selects and shapes it on a thread of its own; `load` commits it; the store's bus announces it.
+//! The way of the data: [`schedule`] starts a [`run`]; `fetch` (the only module that calls out) gets a page; `work` has
+//! it read (`format`), selects and shapes its records on a thread of its own; `load` commits it; the store's bus announces it.
 
 mod ahead;
+mod allowance;
 mod buffer;
 mod charset;
-mod document;
 mod ending;
 mod environment;
 mod error;
 mod extent;
 mod fan_out;
 mod fetch;
+mod format;
 mod get;
 mod html;
 mod inner;
@@ -22,17 +23,15 @@ mod leaf;
 mod lease;
 mod ledger;
 mod limits;
-mod lines;
 mod load;
 mod mend;
-mod ndjson;
 mod outcome;
 mod pace;
 mod packed;
 mod page;
+mod parts;
 mod past;
 mod progress;
-mod records;
 mod refusal;
 mod report;
 mod request;
@@ -48,7 +47,6 @@ mod signs;
 mod slots;
 mod spool;
 mod stage;
-mod stream;
 #[cfg(test)]
 mod tests;
 mod text;

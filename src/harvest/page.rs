@@ -173,7 +173,7 @@ impl PageInfo {
 }
 
 impl PageInfo {
-    /// NDJSON has no JSON around its rows; a `Link` header is all it can say.
+    /// What the `Link` header says, which is all that a page can say which has nothing around its records.
     pub(super) fn link_next(&mut self, paging: &Paging, link: Option<String>) {
         self.signs.header = link.is_some();
         if matches!(paging.advance, Advance::LinkHeader) {

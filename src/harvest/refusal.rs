@@ -7,7 +7,7 @@ use super::{
     limits::{RECORD_MAX, ROW_MEMORY},
 };
 use crate::{
-    catalog::{Format, jq::JqError},
+    catalog::jq::JqError,
     store::{AllRefused, Refused},
     value::{Key, as_written},
 };
@@ -21,6 +21,13 @@ pub(super) struct Unfit {
     pub key: Option<String>,
     pub id: Option<Key>,
     pub reason: String,
+}
+
+/// Where on its page a record stands, counted from one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum At {
+    Record(u64),
+    Line(u64),
 }
 
 /// A value that is neither a record nor a key.
@@ -106,11 +113,11 @@ pub(super) fn in_vain(place: &str, count: u64, first: &str) -> PageFault {
 }
 
 /// Puts a refused record's place before its reason: its line, or its number on the page where no key tells it from others.
-pub(super) fn in_place(refused: &mut Refused, format: Format, at: u64) {
-    let what = match format {
-        Format::NdJson => "line",
-        Format::Json if refused.key.is_none() => "record",
-        Format::Json => return,
+pub(super) fn in_place(refused: &mut Refused, at: At) {
+    let place = match at {
+        At::Line(line) => format!("line {line}"),
+        At::Record(record) if refused.key.is_none() => format!("record {record}"),
+        At::Record(_) => return,
     };
-    refused.reason = format!("{what} {at}: {}", refused.reason);
+    refused.reason = format!("{place}: {}", refused.reason);
 }

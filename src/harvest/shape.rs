@@ -1,7 +1,7 @@
 //! From a record to a row, exactly as the layout lays it out. Knows catalog and layout; pure, and knows no network or database.
 
 mod build;
-mod parts;
+mod model;
 
 use std::collections::HashSet;
 
@@ -24,7 +24,7 @@ use crate::{
     value::{Absent, Children, Kept, Key, Row, Value},
 };
 
-use parts::{EntityShape, FieldShape, Record, What, put};
+use model::{EntityShape, FieldShape, Record, What, put};
 
 /// The compiled shapes of a whole catalog; made once, used by every run.
 #[derive(Debug)]

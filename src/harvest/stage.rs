@@ -44,10 +44,8 @@ pub(super) enum Content {
         spool: Spool,
         media: Option<String>,
     },
-    /// A large file of JSON, read by the worker in pieces.
+    /// A file, read by the worker in pieces.
     File(PathBuf),
-    /// A file of NDJSON, read here in pieces.
-    Lines(PathBuf),
     /// Nothing changed since `state` was remembered.
     Unchanged {
         /// Received to know that.
@@ -64,7 +62,7 @@ impl Content {
     pub(super) fn bytes(&self) -> u64 {
         match self {
             Content::Spool { spool, .. } => spool.bytes(),
-            Content::File(path) | Content::Lines(path) => std::fs::metadata(path).map_or(0, |metadata| metadata.len()),
+            Content::File(path) => std::fs::metadata(path).map_or(0, |metadata| metadata.len()),
             content => content.bytes_in_memory(),
         }
     }
@@ -73,11 +71,7 @@ impl Content {
     pub(super) fn bytes_in_memory(&self) -> u64 {
         match self {
             Content::Bytes(bytes) => bytes.len() as u64,
-            Content::Spool { .. }
-            | Content::File(_)
-            | Content::Lines(_)
-            | Content::Unchanged { .. }
-            | Content::Past => 0,
+            Content::Spool { .. } | Content::File(_) | Content::Unchanged { .. } | Content::Past => 0,
         }
     }
 }

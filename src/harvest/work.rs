@@ -1,56 +1,36 @@
-//! The stage between fetch and load: parse, select, shape, on a thread of its own. Knows pages and rows; knows no HTTP or store.
+//! The stage between fetch and load: pages to groups of rows, on a thread of its own. Knows pages and paging; what becomes of a record is
+//! in `rows`, how a page is read in `format`.
 
-mod long;
+mod rows;
 
 use std::{
-    ops::ControlFlow,
+    fs::File,
+    path::Path,
+    rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use jaq_json::Val;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    document::parse,
-    error::{PageFault, no_record, rows_fault, spoiled_page},
-    limits::LONG_FROM,
-    lines::Lines,
+    allowance::Allowance,
+    error::{PageFault, Stop, file_fault},
+    format::{self, Reading},
     page::{PageInfo, Pager, Place, Position},
-    records::Parts,
+    parts::Parts,
     request::Request,
     secrets::Secrets,
-    select::{broken_for, keeps, spoiled},
     shape::Shaper,
     stage::{Again, Batch, Content, Page, Read, Step, Worked},
     text::Long,
-    turn::Turn,
 };
 use crate::{
-    catalog::{
-        Catalog, Fetch, Format, Repeats, Valid,
-        jq::{Budget, Items},
-    },
+    catalog::{Catalog, Fetch, Repeats, Valid},
     store::{Checkpoint, Group, RequestState},
-    value::{Row, describe},
 };
-
-use long::Beside;
-
-/// Why a page was left in the middle.
-pub(super) enum Stop {
-    Fault(PageFault),
-    /// The load has gone, or the run is cancelled.
-    Gone,
-}
-
-impl From<PageFault> for Stop {
-    fn from(fault: PageFault) -> Stop {
-        Stop::Fault(fault)
-    }
-}
 
 /// What the worker of one run is given.
 pub(super) struct Job {
@@ -78,15 +58,13 @@ impl Job {
         let Some(fetch) = catalog.fetches.get(self.fetch) else {
             return Err(PageFault::Internal);
         };
-        let cancelled = self.cancel.clone();
+        let allowance = Allowance::of_thread(self.filter_time, self.filter_memory, self.cancel.clone());
         let mut worker = Worker {
-            budget: Budget::of_thread(move || cancelled.is_cancelled()).with_memory(self.filter_memory),
+            allowance: Rc::new(allowance),
             place: String::new(),
             fetch,
             shaper: Arc::clone(&self.shaper),
             secrets: self.secrets,
-            filter_time: self.filter_time,
-            on_disk: false,
             pager: Pager::new(fetch, &self.start, self.pages, self.rows),
             output: self.output,
             again: self.again,
@@ -95,13 +73,13 @@ impl Job {
             group: Group::default(),
             since: 0,
             info: PageInfo::default(),
-            at: 0,
+            counted: false,
+            beside: None,
             size: 0,
             file_bytes: None,
             kept: 0,
             refused: 0,
             plain: is_plain(fetch),
-            items: fetch.items(),
             named: Vec::new(),
             parts: Parts::default(),
         };
@@ -129,52 +107,47 @@ impl Job {
     }
 }
 
-pub(super) struct Worker<'c> {
-    pub fetch: &'c Fetch,
-    /// The list whose items are read one by one.
-    pub items: Option<&'c Items>,
-    pub shaper: Arc<Shaper>,
+struct Worker<'c> {
+    fetch: &'c Fetch,
+    shaper: Arc<Shaper>,
     secrets: Arc<Secrets>,
-    pub filter_time: Duration,
-    /// The page in hand lies as it came.
-    on_disk: bool,
     pager: Pager<'c>,
     output: mpsc::Sender<Batch>,
     again: Again,
     /// The unchanged page that was sent last may not vouch for its rows.
     stale: bool,
-    pub cancel: CancellationToken,
-    /// The time of the filters for the record in hand.
-    pub budget: Budget,
+    cancel: CancellationToken,
+    /// What filters may take for the record in hand.
+    allowance: Rc<Allowance>,
     /// How errors name the page in hand.
-    pub place: String,
-    pub group: Group,
+    place: String,
+    group: Group,
     /// Input bytes of the rows in `group`.
-    pub since: u64,
-    pub info: PageInfo,
-    /// The number of the record in hand on its page, or of its line.
-    pub at: u64,
+    since: u64,
+    info: PageInfo,
+    /// The records of the page in hand were counted before they came.
+    counted: bool,
+    /// What came with the page in hand, until it is known where to go next.
+    beside: Option<Beside>,
     /// Bytes of the page in hand.
-    pub size: u64,
-    pub file_bytes: Option<u64>,
+    size: u64,
+    file_bytes: Option<u64>,
     /// Where rows come in parts.
-    pub parts: Parts,
+    parts: Parts,
     /// Records of the run that became rows, and that did not.
-    pub kept: u64,
-    pub refused: u64,
+    kept: u64,
+    refused: u64,
     /// A record is a row, and nothing else need be asked of it; and room for its values.
     plain: bool,
     named: Vec<Option<Val>>,
 }
 
-/// The records of a page, and the only one.
-type Counted = Result<(u64, Option<Val>), Uncounted>;
-
-/// Why they cannot be had.
-struct Uncounted {
-    fault: PageFault,
-    /// It takes too much memory: what is made of one item may, and then it alone is at fault.
-    too_much: bool,
+/// What a page tells beside its text.
+struct Beside {
+    link: Option<String>,
+    hash: Option<u64>,
+    /// None when the page is read a second time.
+    reply: Option<oneshot::Sender<Step>>,
 }
 
 /// Whether records go through no filter on their way to rows, but for those of single fields.
@@ -198,7 +171,12 @@ impl Worker<'_> {
         } = page;
         self.place.clone_from(&request.place);
         self.pager.place.open |= open;
-        let last = self.read(content, state, before, (hash, link), Some(reply))?;
+        self.beside = Some(Beside {
+            link,
+            hash,
+            reply: Some(reply),
+        });
+        let last = self.read(content, state, before)?;
         if std::mem::take(&mut self.stale) {
             self.again(&request)?;
         }
@@ -222,26 +200,22 @@ impl Worker<'_> {
         } = page?;
         self.pager.place.open |= open;
         self.pager.take_back(&known);
-        self.read(content, state, None, (hash, link), None)?;
+        self.beside = Some(Beside {
+            link,
+            hash,
+            reply: None,
+        });
+        self.read(content, state, None)?;
         self.pager.place.shifted |= self.info != known;
         Ok(())
     }
 
-    /// Reads one form of the page in hand. Without a reply it is read a second time.
-    fn read(
-        &mut self,
-        content: Content,
-        mut state: RequestState,
-        before: Option<RequestState>,
-        (hash, link): (Option<u64>, Option<String>),
-        reply: Option<oneshot::Sender<Step>>,
-    ) -> Result<bool, Stop> {
-        let place = self.place.clone();
+    /// Reads one form of the page in hand.
+    fn read(&mut self, content: Content, mut state: RequestState, before: Option<RequestState>) -> Result<bool, Stop> {
         self.info = PageInfo::default();
-        self.at = 0;
-        self.on_disk = matches!(content, Content::Spool { .. });
+        self.counted = false;
         self.size = 0;
-        self.budget.allow(self.filter_time);
+        self.allowance.begin();
         match content {
             Content::Unchanged { bytes, links } => {
                 self.info = serde_json::from_str(&state.page).map_err(|_| PageFault::Internal)?;
@@ -249,44 +223,17 @@ impl Worker<'_> {
                 self.group.bytes += bytes;
                 self.group.left_out = self.info.left_out;
                 self.group.unchanged = Some(state.request.clone());
-                self.step(hash, &place, reply)?;
+                self.step()?;
             }
-            Content::Bytes(bytes) if self.fetch.format == Format::Json => {
-                self.json(&bytes, Beside { link, hash, reply }, &place)?;
-            }
-            Content::Bytes(bytes) => {
-                self.size = bytes.len() as u64;
-                self.group.bytes += self.size;
-                self.info.link_next(&self.fetch.paging, link);
-                let mut lines = Lines::default();
-                self.lines(&mut lines, bytes, &place)?;
-                self.last_line(lines, &place)?;
-                self.step(hash, &place, reply)?;
-            }
+            Content::Bytes(bytes) => self.decode(Long::Memory(&bytes), None)?,
             Content::Spool { spool, media } => {
-                let text = Long::File(spool.file(), media.as_deref());
-                if self.fetch.format == Format::Json {
-                    self.long(text, Beside { link, hash, reply }, &place)?;
-                } else {
-                    self.info.link_next(&self.fetch.paging, link);
-                    self.lines_of(text, &place)?;
-                    self.step(hash, &place, reply)?;
-                }
+                let secrets = Arc::clone(&self.secrets);
+                self.decode(Long::File(spool.file(), media.as_deref()), Some(&secrets))?;
             }
-            Content::File(path) => {
-                let beside = Beside { link, hash, reply };
-                self.file(&path, &place, |worker, file| {
-                    worker.long(Long::File(file, None), beside, &place)
-                })?;
-            }
-            Content::Lines(path) => {
-                self.file(&path, &place, |worker, file| {
-                    worker.lines_of(Long::File(file, None), &place)
-                })?;
-                self.step(hash, &place, reply)?;
-            }
+            Content::File(path) => self.file(&path)?,
             // There is nothing to remember, and nobody waits to be told where to go.
             Content::Past => {
+                self.beside = None;
                 self.pager.past_the_end();
                 return self.finish_page(None);
             }
@@ -301,126 +248,61 @@ impl Worker<'_> {
         self.finish_page(Some(state).filter(|state| before.as_ref() != Some(state)))
     }
 
-    /// Counts the page and tells the fetch stage where to go on. It may have gone: then the load tells why. A page that is
-    /// read a second time has only its rows counted anew.
-    fn step(&mut self, hash: Option<u64>, place: &str, reply: Option<oneshot::Sender<Step>>) -> Result<(), PageFault> {
+    /// Reads a file where it lies; one that changes meanwhile is of no moment.
+    fn file(&mut self, path: &Path) -> Result<(), Stop> {
+        let place = self.place.clone();
+        let fault = |error: std::io::Error| file_fault(&place, &error);
+        let file = File::open(path).map_err(fault)?;
+        let before = file.metadata().map_err(fault)?;
+        self.file_bytes = Some(before.len());
+        self.decode(Long::File(&file, None), None)?;
+        let after = std::fs::metadata(path).map_err(fault)?;
+        if (before.len(), before.modified().ok()) != (after.len(), after.modified().ok()) {
+            return Err(Stop::Fault(PageFault::File {
+                place: place.clone(),
+                message: "it changed while it was read; replace it by renaming, and harvest again".to_owned(),
+            }));
+        }
+        Ok(())
+    }
+
+    /// Has a text read by its format; `secrets` are those that it may have.
+    fn decode(&mut self, text: Long<'_>, secrets: Option<&Secrets>) -> Result<(), Stop> {
+        let (fetch, place, cancel) = (self.fetch, self.place.clone(), self.cancel.clone());
+        let allowance = Rc::clone(&self.allowance);
+        self.size = text.bytes().map_err(|error| file_fault(&place, &error))?;
+        let link = self.beside.as_ref().and_then(|beside| beside.link.clone());
+        self.info.link_next(&fetch.paging, link);
+        let reading = Reading {
+            fetch,
+            place: &place,
+            variables: &[],
+            allowance: &allowance,
+            cancel: &cancel,
+            secrets,
+        };
+        format::of(fetch.format).read(text, &reading, self)?;
+        Ok(self.step()?)
+    }
+
+    /// Counts the page, once, and tells the fetch stage where to go on. It may have gone: then the load tells why. A page that is read a
+    /// second time has only its rows counted anew.
+    fn step(&mut self) -> Result<(), PageFault> {
+        let Some(Beside { hash, reply, .. }) = self.beside.take() else {
+            return Ok(());
+        };
         let Some(reply) = reply else {
             self.pager.rows += self.info.rows;
             return Ok(());
         };
-        self.pager.check_body(hash, self.info.rows, place)?;
-        let next = self.pager.advance(&self.info, place)?.clone();
+        self.pager.check_body(hash, self.info.rows, &self.place)?;
+        let next = self.pager.advance(&self.info, &self.place)?.clone();
         let _ = reply.send(Step {
             next,
             known: self.pager.known(&self.info),
             probe: self.pager.probes(),
         });
         Ok(())
-    }
-
-    fn json(&mut self, bytes: &Bytes, beside: Beside, place: &str) -> Result<(), Stop> {
-        if bytes.len() >= LONG_FROM && self.items.is_some() {
-            return self.long(Long::Memory(bytes), beside, place);
-        }
-        let cancel = self.cancel.clone();
-        let _turn = Turn::of(bytes.len(), || cancel.is_cancelled()).ok_or(Stop::Gone)?;
-        let page = parse(bytes, place)?;
-        // What is made of one item must not cost the others.
-        let each = self.items.is_some_and(|items| items.each.is_some());
-        if each && broken_for(&self.fetch.rows, &page).is_some() {
-            return self.long(Long::Memory(bytes), beside, place);
-        }
-        let counted = self.count(&page, place);
-        if each && counted.as_ref().is_err_and(|uncounted| uncounted.too_much) {
-            return self.long(Long::Memory(bytes), beside, place);
-        }
-        self.whole((&page, counted), bytes.len() as u64, beside, place)
-    }
-
-    /// The row of a record's text that is nothing but its members.
-    pub(super) fn plain(&mut self, text: &Bytes) -> Option<Row> {
-        let entity = self.fetch.entity;
-        self.plain.then(|| self.shaper.plain(entity, text, &mut self.named))?
-    }
-
-    /// A part of the page in hand without the credentials that it repeats.
-    pub(super) fn covered(&self, part: Bytes) -> Bytes {
-        match self.on_disk {
-            true => self.secrets.cover(part),
-            false => part,
-        }
-    }
-
-    /// The next page's address is asked with what was covered in it.
-    fn reveal(&mut self) {
-        self.info.next = self.info.next.take().map(|next| self.secrets.reveal(&next));
-    }
-
-    /// Works off a page that is in memory as a whole.
-    fn whole(&mut self, (page, counted): (&Val, Counted), bytes: u64, beside: Beside, place: &str) -> Result<(), Stop> {
-        self.size = bytes;
-        if let Some(words) = spoiled(&self.fetch.rows, page) {
-            return Err(Stop::Fault(spoiled_page(place, self.fetch.rows.text(), words)));
-        }
-        self.group.bytes += bytes;
-        let info = PageInfo::read(&self.fetch.paging, page, beside.link, place);
-        self.in_time()?;
-        let (rows, alone) = counted.map_err(|uncounted| uncounted.fault)?;
-        self.info = info?;
-        self.reveal();
-        self.info.count(page, rows, alone.as_ref());
-        self.step(beside.hash, place, beside.reply)?;
-        let share = bytes / self.info.rows.max(1);
-        let fetch = self.fetch;
-        let mut stop = None;
-        let each = &mut |record: &Val| {
-            self.at += 1;
-            match self.record(record, share) {
-                Ok(()) => ControlFlow::Continue(()),
-                Err(gone) => {
-                    stop = Some(gone);
-                    ControlFlow::Break(())
-                }
-            }
-        };
-        let rows = fetch.rows.run_each(page, &[], each);
-        if stop.is_none() {
-            self.in_time()?;
-        }
-        rows.map_err(|error| rows_fault(place, error.message))?;
-        stop.map_or(Ok(()), Err)
-    }
-
-    /// The records of a page, and the only one, before any is shaped: the fetch stage need not wait for the shaping.
-    fn count(&self, page: &Val, place: &str) -> Counted {
-        self.budget.allow(self.filter_time);
-        let (mut count, mut alone, mut wrong) = (0, None, None);
-        let each = &mut |record: &Val| {
-            count += 1;
-            self.budget.allow(self.filter_time);
-            alone = (count == 1).then(|| record.clone());
-            wrong = self.check_record(record, place).err();
-            match wrong {
-                Some(_) => ControlFlow::Break(()),
-                None => ControlFlow::Continue(()),
-            }
-        };
-        let ran = self.fetch.rows.run_each(page, &[], each);
-        ran.map_err(|error| Uncounted {
-            too_much: error.too_much,
-            fault: rows_fault(place, format!("rows: {}", error.message)),
-        })?;
-        let uncounted = |fault| Uncounted { fault, too_much: false };
-        wrong.map_or(Ok((count, alone)), |fault| Err(uncounted(fault)))
-    }
-
-    /// Refuses what is no record of anything: then `rows` is wrong, and not this page's data.
-    fn check_record(&self, record: &Val, place: &str) -> Result<(), PageFault> {
-        let odd = matches!(record, Val::Arr(_) | Val::Null) && self.shaper.needs_object(self.fetch.entity);
-        match odd && keeps(&self.fetch.keep, record, &[]) == Ok(true) {
-            true => Err(no_record(place, self.fetch.rows.text(), &describe(record))),
-            false => Ok(()),
-        }
     }
 
     /// `state` is what is remembered of it from now on.
@@ -447,7 +329,7 @@ impl Worker<'_> {
         Ok(last)
     }
 
-    pub(super) fn send(&mut self) -> Result<(), Stop> {
+    fn send(&mut self) -> Result<(), Stop> {
         if self.cancel.is_cancelled() {
             return Err(Stop::Gone);
         }
@@ -469,7 +351,7 @@ impl Worker<'_> {
         };
         let before = Instant::now();
         let sent = self.output.blocking_send(batch).map_err(|_| Stop::Gone);
-        self.budget.extend(before.elapsed());
+        self.allowance.extend(before.elapsed());
         sent?;
         if let Some(vouches) = vouches {
             self.stale = !vouches.blocking_recv().map_err(|_| Stop::Gone)?;
@@ -478,16 +360,7 @@ impl Worker<'_> {
     }
 
     /// What filters said after their time was over, or after a stop, means nothing.
-    pub(super) fn in_time(&self) -> Result<(), Stop> {
-        if self.cancel.is_cancelled() {
-            return Err(Stop::Gone);
-        }
-        match self.budget.is_spent() {
-            true => Err(Stop::Fault(PageFault::SlowFilter {
-                place: self.place.clone(),
-                most: self.filter_time,
-            })),
-            false => Ok(()),
-        }
+    fn in_time(&self) -> Result<(), Stop> {
+        self.allowance.in_time(&self.place)
     }
 }

@@ -86,7 +86,6 @@ const CIRCLES: &[(&str, usize)] = &[
     ("src/graphql/gate/estimate/fan.rs", 2),
     ("src/graphql/gate/rules/inputs.rs", 2),
     ("src/graphql/schema/inputs.rs", 3),
-    ("src/harvest/records.rs", 3),
     ("src/query/freshness.rs", 3),
     ("src/server/connections.rs", 13),
 ];

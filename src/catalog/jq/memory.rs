@@ -112,7 +112,7 @@ pub(super) fn room() -> usize {
 
 /// Bytes of a value as JSON. A part that it has several times counts as often, though it is in memory once. What is beyond `enough` is
 /// not looked at.
-pub(super) fn json_bytes(value: &Val, enough: usize) -> usize {
+pub(crate) fn json_bytes(value: &Val, enough: usize) -> usize {
     let mut bytes = own_bytes(value);
     let mut open = Vec::new();
     parts(value, &mut open);

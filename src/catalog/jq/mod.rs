@@ -27,7 +27,7 @@ use jaq_json::Val;
 
 pub(crate) use budget::Budget;
 pub use error::{JqError, JqFault};
-pub(crate) use memory::{FILTER_MEMORY, count as count_memory};
+pub(crate) use memory::{FILTER_MEMORY, count as count_memory, json_bytes as weight};
 
 use check::Checked;
 use engine::{Engine, Outputs};

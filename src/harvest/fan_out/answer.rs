@@ -1,32 +1,26 @@
 //! From a page of one row's answer to the rows it brings and the links it means. Knows filters and shapes; no HTTP, no store.
 
-use std::{collections::HashMap, ops::ControlFlow, path::Path, time::Duration};
+use std::collections::HashMap;
 
 use bytes::Bytes;
 use jaq_json::Val;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    catalog::{
-        EntityId, Fetch, FetchId, Format, Repeats,
-        jq::{Budget, Filter, Items},
-    },
+    catalog::{EntityId, Fetch, FetchId, Repeats},
     harvest::{
-        charset,
-        document::parse,
-        error::{PageFault, file_fault, rows_fault, spoiled_page},
+        allowance::Allowance,
+        error::{PageFault, Stop, rows_fault},
+        format::{self, Envelope, Sink},
         inner::Inner,
-        json,
-        limits::{BODY_MAX, LINE_MAX, REFUSED_TRIED, ROW_MEMORY},
-        lines::Lines,
-        packed,
+        limits::{REFUSED_TRIED, ROW_MEMORY},
         page::PageInfo,
-        records::Parts,
-        refusal::{in_place, in_vain, refused_costly, refused_item, refused_value, too_large},
-        select::{broken_for, keeps, spoiled},
+        parts::Parts,
+        refusal::{At, in_place, in_vain, refused_value, too_large},
+        select::keeps,
         shape::Shaper,
         stage::Content,
-        turn::Turn,
+        text::Long,
     },
     store::Refused,
     value::{Key, Row, describe, first_broken},
@@ -90,32 +84,55 @@ pub(super) fn read(
     content: Content,
     link: Option<String>,
 ) -> Result<(PageInfo, Records, Parts), PageFault> {
-    let stop = reading.stop.clone();
-    let mut reader = Reader::new(inner, reading);
-    let mut info = match content {
-        Content::Bytes(bytes) if reader.fetch.format == Format::Json => {
-            let turn = Turn::of(bytes.len(), || stop.is_cancelled());
-            let _turn = turn.ok_or(PageFault::Internal)?;
-            reader.json(&bytes, link)?
-        }
-        Content::Bytes(bytes) => reader.lines(&bytes, link)?,
-        Content::Lines(path) => reader.lines(&file(&path, &reader.place)?, link)?,
-        // Whoever asked knows this without reading, and did not ask for what is read by record.
-        Content::Unchanged { .. } | Content::Past | Content::Spool { .. } | Content::File(_) => PageInfo::default(),
-    };
+    let (allowance, stop) = (allowance(inner, &reading), reading.stop.clone());
+    let mut reader = Reader::new(inner, reading, &allowance);
+    // Whoever asked knows the others without reading, and did not ask for what is read from where it lies.
+    if let Content::Bytes(bytes) = content {
+        reader.info.link_next(&reader.fetch.paging, link.clone());
+        reader.link = link;
+        let (place, this) = (reader.place.clone(), reader.this.clone());
+        let reading = format::Reading {
+            fetch: reader.fetch,
+            place: &place,
+            variables: &this,
+            allowance: &allowance,
+            cancel: &stop,
+            secrets: None,
+        };
+        let decoder = format::of(reader.fetch.format);
+        decoder
+            .read(Long::Memory(&bytes), &reading, &mut reader)
+            .map_err(fault)?;
+    }
+    let mut info = reader.info;
     (info.rows, info.left_out) = (reader.count, reader.left_out);
     Ok((info, reader.records, reader.parts))
+}
+
+/// Why an answer was not read to its end. When nobody needs it any more, nobody is told.
+fn fault(stop: Stop) -> PageFault {
+    match stop {
+        Stop::Fault(fault) => fault,
+        Stop::Gone => PageFault::Internal,
+    }
+}
+
+fn allowance(inner: &Inner, reading: &Reading) -> Allowance {
+    let allowance = Allowance::of_thread(inner.filter_time, inner.filter_memory, reading.stop.clone());
+    allowance.begin();
+    allowance
 }
 
 /// Makes rows of what came in parts, once all are there. Blocks. Their links came with the first part of each.
 pub(super) fn whole(inner: &Inner, mut reading: Reading) -> Result<Records, PageFault> {
     let parts = std::mem::take(&mut reading.parts);
-    let mut reader = Reader::new(inner, reading);
+    let allowance = allowance(inner, &reading);
+    let mut reader = Reader::new(inner, reading, &allowance);
     for record in parts.whole() {
         let (record, _) = record.map_err(|reason| rows_fault(&reader.place, reason))?;
-        reader.budget.allow(reader.filter_time);
+        reader.allowance.begin();
         let (row, refused) = reader.shaper.part(reader.entity, &record);
-        reader.in_time()?;
+        reader.in_time().map_err(fault)?;
         reader.records.refused.extend(refused);
         match row {
             Some(row) if row.size() > ROW_MEMORY => {
@@ -128,183 +145,51 @@ pub(super) fn whole(inner: &Inner, mut reading: Reading) -> Result<Records, Page
     Ok(reader.records)
 }
 
-/// A whole file: the answer to one row is small.
-fn file(path: &Path, place: &str) -> Result<Bytes, PageFault> {
-    let fault = |error: std::io::Error| file_fault(place, &error);
-    if std::fs::metadata(path).map_err(fault)?.len() > BODY_MAX {
-        return Err(PageFault::TooLarge {
-            place: place.to_owned(),
-        });
-    }
-    let bytes = std::fs::read(path).map_err(fault)?.into();
-    Ok(charset::utf8(packed::unpack(&bytes, place.to_owned())?, None))
-}
-
 struct Reader<'a> {
     fetch: &'a Fetch,
     entity: EntityId,
     /// The field leads to one row: null says that there is none.
     one: bool,
     shaper: &'a Shaper,
-    budget: Budget,
-    filter_time: Duration,
+    allowance: &'a Allowance,
     place: String,
     /// The row that is asked about: the variable of the filters.
     this: [Val; 1],
     count: u64,
     left_out: u64,
     refused: u64,
-    /// The line in hand.
-    at: u64,
-    /// The record of a page that has one only.
-    alone: Option<Val>,
+    /// What the page says of the others, and the link that came with it.
+    info: PageInfo,
+    link: Option<String>,
     records: Records,
     parts: Parts,
 }
 
 impl<'a> Reader<'a> {
-    fn new(inner: &'a Inner, reading: Reading) -> Reader<'a> {
-        let stop = reading.stop;
-        let budget = Budget::of_thread(move || stop.is_cancelled()).with_memory(inner.filter_memory);
-        budget.allow(inner.filter_time);
+    fn new(inner: &'a Inner, reading: Reading, allowance: &'a Allowance) -> Reader<'a> {
         let fetch = inner.catalog.fetch(reading.id);
         Reader {
             fetch,
             entity: fetch.entity,
             one: fetch.each.as_ref().is_some_and(|each| each.one),
             shaper: &inner.shaper,
-            budget,
-            filter_time: inner.filter_time,
+            allowance,
             place: reading.place,
             this: [reading.this],
             count: 0,
             left_out: 0,
             refused: 0,
-            at: 0,
-            alone: None,
+            info: PageInfo::default(),
+            link: None,
             records: Records::default(),
             parts: reading.parts,
         }
     }
 
-    fn json(&mut self, bytes: &Bytes, link: Option<String>) -> Result<PageInfo, PageFault> {
-        let page = parse(bytes, &self.place)?;
-        let mut info = PageInfo::read(&self.fetch.paging, &page, link, &self.place)?;
-        match self.fetch.rows.items() {
-            // What is made of one item must not cost the others.
-            Some(items) if items.each.is_some() || broken_for(&self.fetch.rows, &page).is_some() => {
-                self.items(items, &page)?;
-            }
-            _ => match spoiled(&self.fetch.rows, &page) {
-                Some(words) => return Err(spoiled_page(&self.place, self.fetch.rows.text(), words)),
-                None => self.rows(&page)?,
-            },
-        }
-        info.count(&page, self.count, self.alone.as_ref());
-        Ok(info)
-    }
-
-    fn lines(&mut self, bytes: &Bytes, link: Option<String>) -> Result<PageInfo, PageFault> {
-        let mut lines = Lines::default();
-        let last = bytes.split(|byte| *byte == b'\n').count() as u64;
-        for (number, line) in (1u64..).zip(bytes.split(|byte| *byte == b'\n')) {
-            if line.trim_ascii().is_empty() {
-                continue;
-            }
-            if line.len() > LINE_MAX {
-                let place = self.place.clone();
-                return Err(PageFault::LongLine { place, line: number });
-            }
-            let line = bytes.slice_ref(line);
-            let place = || format!("{}, line {number}", self.place);
-            self.at = number;
-            match json::parse(&line, 0) {
-                Ok(record) => {
-                    lines.good += 1;
-                    self.line(&record)?;
-                }
-                Err(error) => {
-                    self.count += 1;
-                    let refused = lines.bad(&line, &error, number == last, place())?;
-                    self.refuse(refused)?;
-                }
-            }
-        }
-        let mut info = PageInfo::default();
-        info.link_next(&self.fetch.paging, link);
-        Ok(info)
-    }
-
-    /// The records of a line, unless what it has broken would be made something of.
-    fn line(&mut self, line: &Val) -> Result<(), PageFault> {
-        match spoiled(&self.fetch.rows, line) {
-            Some(words) => self.refuse_item(refused_item(words, line)),
-            None => self.run(&self.fetch.rows, line, true),
-        }
-    }
-
-    /// The items of a list one by one, so that what is broken in one of them costs no other.
-    fn items(&mut self, items: &Items, page: &Val) -> Result<(), PageFault> {
-        let mut list = page;
-        for key in &items.keys {
-            match list {
-                Val::Obj(members) => {
-                    let key = Val::utf8_str(Bytes::copy_from_slice(key.as_bytes()));
-                    list = members.get(&key).unwrap_or(&Val::Null);
-                }
-                _ => return self.rows(page),
-            }
-        }
-        let (Val::Arr(values), Some(each)) = (list, &items.each) else {
-            return self.rows(page);
-        };
-        for value in values.iter() {
-            match spoiled(each, value) {
-                Some(words) => self.refuse_item(refused_item(words, value))?,
-                None => self.run(each, value, true)?,
-            }
-        }
-        Ok(())
-    }
-
-    fn refuse_item(&mut self, refused: Refused) -> Result<(), PageFault> {
-        self.count += 1;
-        self.refuse(refused)
-    }
-
-    fn rows(&mut self, page: &Val) -> Result<(), PageFault> {
-        self.run(&self.fetch.rows, page, false)
-    }
-
-    /// The records that a filter makes of a page, or of one of its items alone.
-    fn run(&mut self, filter: &Filter, input: &Val, alone: bool) -> Result<(), PageFault> {
-        let mut stop = None;
-        let this = self.this.clone();
-        let each = &mut |record: &Val| match self.record(record) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(fault) => {
-                stop = Some(fault);
-                ControlFlow::Break(())
-            }
-        };
-        let ran = filter.run_each(input, &this, each);
-        if let Some(fault) = stop {
-            return Err(fault);
-        }
-        self.in_time()?;
-        match (ran, first_broken(input)) {
-            (Ok(()), _) => Ok(()),
-            (Err(_), Some(words)) if alone => self.refuse_item(refused_item(words, input)),
-            (Err(error), None) if alone && error.too_much => self.refuse_item(refused_costly(&error, input)),
-            (Err(error), _) => Err(self.fault(format!("rows: {}", error.message))),
-        }
-    }
-
     /// An object is a row and its key; anything else is a key.
-    fn record(&mut self, record: &Val) -> Result<(), PageFault> {
+    fn one(&mut self, record: &Val, at: At) -> Result<(), Stop> {
         self.count += 1;
-        self.budget.allow(self.filter_time);
-        self.alone = (self.count == 1).then(|| record.clone());
+        self.allowance.begin();
         match keeps(&self.fetch.keep, record, &self.this) {
             Ok(true) => {}
             Ok(false) => {
@@ -313,7 +198,7 @@ impl<'a> Reader<'a> {
             }
             Err(reason) => {
                 self.in_time()?;
-                return self.refuse(self.shaper.refuse(self.entity, record, reason));
+                return Ok(self.note(self.shaper.refuse(self.entity, record, reason), at)?);
             }
         }
         if self.one && matches!(record, Val::Null) {
@@ -325,10 +210,11 @@ impl<'a> Reader<'a> {
                 let (row, refused) = self.shaper.part(self.entity, record);
                 self.in_time()?;
                 let Some(row) = row else {
-                    return refused.into_iter().try_for_each(|refused| self.refuse(refused));
+                    return Ok(refused.into_iter().try_for_each(|refused| self.note(refused, at))?);
                 };
                 if row.size() > ROW_MEMORY {
-                    return self.refuse(too_large(self.shaper.key_of(self.entity, &row), record));
+                    let refused = too_large(self.shaper.key_of(self.entity, &row), record);
+                    return Ok(self.note(refused, at)?);
                 }
                 self.records.count += 1;
                 self.records.refused.extend(refused);
@@ -341,20 +227,21 @@ impl<'a> Reader<'a> {
                     self.records.links.push(key);
                 }
                 Err(_) if matches!(value, Val::Arr(_)) => {
-                    return Err(self.fault(format!(
+                    let message = format!(
                         "rows: jq `{}` gave {} where each row should be an object or a key; does it lack `[]`?",
                         self.fetch.rows.text(),
                         describe(value)
-                    )));
+                    );
+                    return Err(rows_fault(&self.place, message).into());
                 }
-                Err(reason) => self.refuse(refused_value(reason, value))?,
+                Err(reason) => self.note(refused_value(reason, value), at)?,
             },
         }
         Ok(())
     }
 
     /// Keeps a record that is a part of a row, if rows come in parts.
-    fn part(&mut self, record: &Val) -> Result<bool, PageFault> {
+    fn part(&mut self, record: &Val) -> Result<bool, Stop> {
         // What is broken cannot be kept as a text.
         if self.fetch.repeats != Repeats::Merge || first_broken(record).is_some() {
             return Ok(false);
@@ -366,7 +253,7 @@ impl<'a> Reader<'a> {
         match self
             .parts
             .add(key.clone(), record)
-            .map_err(|reason| self.fault(reason))?
+            .map_err(|reason| rows_fault(&self.place, reason))?
         {
             true => self.records.merged += 1,
             false => {
@@ -378,15 +265,17 @@ impl<'a> Reader<'a> {
     }
 
     /// The last good version of a refused row stays, and stays linked, when its key can be read.
-    fn refuse(&mut self, mut refused: Refused) -> Result<(), PageFault> {
+    fn note(&mut self, mut refused: Refused, at: At) -> Result<(), PageFault> {
         self.records.count += 1;
         self.refused += 1;
         self.records.links.extend(refused.id.clone());
-        let at = match self.fetch.format {
-            Format::Json => self.count,
-            Format::NdJson => self.at,
-        };
-        in_place(&mut refused, self.fetch.format, at);
+        in_place(
+            &mut refused,
+            match at {
+                At::Record(_) => At::Record(self.count),
+                line => line,
+            },
+        );
         // What has found nothing among so many would find nothing.
         if self.refused >= REFUSED_TRIED && self.refused == self.count - self.left_out {
             return Err(in_vain(&self.place, self.refused, &refused.reason));
@@ -396,17 +285,37 @@ impl<'a> Reader<'a> {
     }
 
     /// What filters said after their time was over means nothing.
-    fn in_time(&self) -> Result<(), PageFault> {
-        match self.budget.is_spent() {
-            true => Err(PageFault::SlowFilter {
-                place: self.place.clone(),
-                most: self.filter_time,
-            }),
-            false => Ok(()),
-        }
+    fn in_time(&self) -> Result<(), Stop> {
+        self.allowance.in_time(&self.place)
+    }
+}
+
+impl Sink for Reader<'_> {
+    /// Whoever asked has counted them.
+    fn came(&mut self, _: u64) {}
+
+    fn envelope(&mut self, envelope: Envelope<'_>) -> Result<(), Stop> {
+        self.info = PageInfo::read(&self.fetch.paging, envelope.page, self.link.take(), &self.place)?;
+        self.info.count(envelope.page, envelope.items, envelope.alone);
+        Ok(())
     }
 
-    fn fault(&self, message: String) -> PageFault {
-        rows_fault(&self.place, message)
+    /// What is none is told of when it comes: a key may be an array, and null that there is nothing.
+    fn check(&self, _: &Val) -> Result<(), PageFault> {
+        Ok(())
+    }
+
+    /// The answer to one row is small, and each record is asked for its key.
+    fn plain(&mut self, _: &Bytes, _: u64) -> Result<bool, Stop> {
+        Ok(false)
+    }
+
+    fn record(&mut self, record: &Val, _: u64, at: At) -> Result<(), Stop> {
+        self.one(record, at)
+    }
+
+    fn refuse(&mut self, refused: Refused, _: u64, at: At) -> Result<(), Stop> {
+        self.count += 1;
+        Ok(self.note(refused, at)?)
     }
 }

@@ -2,7 +2,7 @@
 
 use jaq_json::Val;
 
-use super::parts::{EntityShape, FieldShape, What};
+use super::model::{EntityShape, FieldShape, What};
 use crate::{
     catalog::{Catalog, EntityId, Field, FieldId, FieldKind, Leaf},
     harvest::{

@@ -8,7 +8,7 @@ use std::io::Read;
 
 use bytes::Bytes;
 
-use super::{
+use crate::harvest::{
     error::{PageFault, file_fault},
     json::JsonError,
     limits::{CHUNK, LINE_MAX},

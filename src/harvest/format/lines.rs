@@ -2,14 +2,16 @@
 
 use bytes::Bytes;
 
-use super::{
-    document::not_json,
-    error::PageFault,
-    json::JsonError,
-    limits::{LINE_MAX, LINES_TRIED},
-    refusal::refused_text,
+use super::document::not_json;
+use crate::{
+    harvest::{
+        error::PageFault,
+        json::JsonError,
+        limits::{LINE_MAX, LINES_TRIED},
+        refusal::refused_text,
+    },
+    store::Refused,
 };
-use crate::store::Refused;
 
 /// Lines so far, and the beginning of the one that is still open.
 #[derive(Default)]
@@ -22,14 +24,20 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// Keeps a piece of the open line.
-    pub(super) fn keep(&mut self, piece: &[u8], place: &str) -> Result<(), PageFault> {
-        if self.open.len() + piece.len() > LINE_MAX {
-            return Err(PageFault::LongLine {
+    /// Whether the open line is not too long with another piece of it.
+    pub(super) fn fits(&self, piece: &[u8], place: &str) -> Result<(), PageFault> {
+        match self.open.len() + piece.len() > LINE_MAX {
+            true => Err(PageFault::LongLine {
                 place: place.to_owned(),
                 line: self.number + 1,
-            });
+            }),
+            false => Ok(()),
         }
+    }
+
+    /// Keeps a piece of the open line.
+    pub(super) fn keep(&mut self, piece: &[u8], place: &str) -> Result<(), PageFault> {
+        self.fits(piece, place)?;
         self.open.extend_from_slice(piece);
         Ok(())
     }

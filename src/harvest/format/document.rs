@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use jaq_json::Val;
 
-use super::{error::PageFault, html::begins_html, json, limits::PAGE_MEMORY};
+use crate::harvest::{error::PageFault, html::begins_html, json, limits::PAGE_MEMORY};
 
 /// Parses a page, and says what it is when it is no JSON.
 pub(super) fn parse(bytes: &Bytes, place: &str) -> Result<Val, PageFault> {

@@ -1,0 +1,23 @@
+//! The formats of pages, each behind the same face ([`Decoder`]). Knows which decoder reads which format, and nothing of how.
+
+mod decoder;
+mod document;
+mod json;
+mod lines;
+mod ndjson;
+mod rows;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+use crate::catalog::Format;
+
+pub(super) use decoder::{Decoder, Envelope, Reading, Sink};
+
+/// The decoder of a format.
+pub(super) fn of(format: Format) -> &'static dyn Decoder {
+    match format {
+        Format::Json => &json::Json,
+        Format::NdJson => &ndjson::NdJson,
+    }
+}
