@@ -14,8 +14,6 @@ use crate::{
 pub(crate) enum Params {
     Sqlite(SqliteArguments),
     Postgres(PgArguments),
-    /// The lines of a copy into a table of PostgreSQL, in place of parameters.
-    Copied(Vec<u8>),
 }
 
 /// A value that either database takes as a parameter.
@@ -71,7 +69,6 @@ impl Params {
         match &mut self {
             Params::Sqlite(arguments) => arguments.reserve(count, 0),
             Params::Postgres(arguments) => arguments.reserve(count, 0),
-            Params::Copied(_) => {}
         }
         self
     }
@@ -80,7 +77,6 @@ impl Params {
         match self {
             Params::Sqlite(arguments) => arguments.add(value),
             Params::Postgres(arguments) => arguments.add(value),
-            Params::Copied(_) => Err(mixed().into()),
         }
         .map_err(StoreError::Database)
     }
@@ -109,7 +105,6 @@ impl Params {
         match self {
             Params::Sqlite(arguments) => arguments.add(Arc::<str>::from(text)),
             Params::Postgres(arguments) => arguments.add(text),
-            Params::Copied(_) => Err(mixed().into()),
         }
         .map_err(StoreError::Database)
     }
