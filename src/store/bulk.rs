@@ -53,7 +53,8 @@ pub(crate) async fn add<'v>(
         let mut rows = Rows::new(tx.params(), kinds, size);
         (from..from + size).try_for_each(|at| cells(at, &mut rows))?;
         from += size;
-        tx.run(rows.bind()?, dialect.add_rows(table, columns, kinds, size)).await?;
+        tx.run(rows.bind()?, dialect.add_rows(table, columns, kinds, size))
+            .await?;
     }
     Ok(())
 }

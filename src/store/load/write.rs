@@ -203,13 +203,7 @@ fn row_kinds(tables: &EntityTables) -> Vec<Kind> {
     kinds
 }
 
-fn write_sql(
-    batch: &Batch<'_>,
-    tables: &EntityTables,
-    columns: &[&str],
-    kinds: &[Kind],
-    chunk: &[Pending],
-) -> String {
+fn write_sql(batch: &Batch<'_>, tables: &EntityTables, columns: &[&str], kinds: &[Kind], chunk: &[Pending]) -> String {
     let dialect = batch.context.dialect;
     if !chunk.first().is_some_and(|first| first.changed) {
         return dialect.add_rows(&tables.table.name, columns, kinds, chunk.len());

@@ -133,10 +133,6 @@ mod tests {
 
     #[test]
     fn a_value_of_another_kind_is_no_cell() {
-        assert!(
-            Lines::new(1)
-                .value(Kind::Int, &Value::Text("1".to_owned()))
-                .is_none()
-        );
+        assert!(Lines::new(1).value(Kind::Int, &Value::Text("1".to_owned())).is_none());
     }
 }
