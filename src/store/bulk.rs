@@ -1,4 +1,4 @@
-//! Deletions of many rows of any table, by the values of some columns. Knows no table.
+//! Many rows of any table: deleted by the values of some columns, or added. Knows no table.
 
 use crate::{layout::Column, value::Value};
 
@@ -32,6 +32,53 @@ pub(super) async fn delete_where(
         tx.run(rows.bind()?, sql).await?;
     }
     Ok(())
+}
+
+/// Adds rows that a table does not have yet; `cells` writes those of the row at a place.
+pub(crate) async fn add<'v>(
+    tx: &mut Transaction<'_>,
+    (table, columns, kinds): (&str, &[&str], &[Kind]),
+    count: usize,
+    mut cells: impl FnMut(usize, &mut Rows<'v>) -> Result<(), StoreError> + Send,
+) -> Result<(), StoreError> {
+    let dialect = tx.context.dialect;
+    if dialect.copies(count) {
+        return match copy(tx, (table, columns, kinds), count, cells).await? {
+            Ok(()) => Ok(()),
+            Err(error) => Err(tx.give_up(error).await),
+        };
+    }
+    let mut from = 0;
+    for size in dialect.row_sizes(count, columns.len()) {
+        let mut rows = Rows::new(tx.params(), kinds, size);
+        (from..from + size).try_for_each(|at| cells(at, &mut rows))?;
+        from += size;
+        tx.run(rows.bind()?, dialect.add_rows(table, columns, kinds, size))
+            .await?;
+    }
+    Ok(())
+}
+
+/// The same by one copy, whose error is the driver's: some rows are made while the server reads those before them.
+pub(crate) async fn copy<'v>(
+    tx: &mut Transaction<'_>,
+    (table, columns, kinds): (&str, &[&str], &[Kind]),
+    count: usize,
+    mut cells: impl FnMut(usize, &mut Rows<'v>) -> Result<(), StoreError> + Send,
+) -> Result<Result<(), sqlx::Error>, StoreError> {
+    let sql = tx.context.dialect.add_rows(table, columns, kinds, count);
+    let mut rows = Rows::copied(tx.params(), kinds);
+    let mut places = 0..count;
+    let pieces = move || {
+        for at in places.by_ref() {
+            cells(at, &mut rows)?;
+            if let Some(piece) = rows.piece() {
+                return Ok(Some(piece));
+            }
+        }
+        Ok(rows.last_piece())
+    };
+    Ok(tx.driver.copy(&sql, pieces).await?.map(|_| ()))
 }
 
 /// Names and kinds of columns.

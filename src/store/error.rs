@@ -71,6 +71,12 @@ pub(super) fn is_locked(error: &sqlx::Error) -> bool {
     code.as_deref() == Some("55P03")
 }
 
+/// Another session has made what this one makes: PostgreSQL's duplicate_table, or unique_violation where both did at once.
+pub(crate) fn is_made_twice(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|cause| cause.code());
+    matches!(code.as_deref(), Some("42P07" | "23505"))
+}
+
 /// A prepared statement whose tables changed since: it is prepared anew on another connection.
 pub(super) fn is_stale(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|cause| cause.code());

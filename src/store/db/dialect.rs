@@ -68,7 +68,7 @@ pub(crate) trait Dialect: Send + Sync + 'static {
     fn copies(&self, _rows: usize) -> bool {
         false
     }
-    /// Adds `count` rows of [`super::rows::Rows::to_add`] to a table; `kinds` are those of its columns.
+    /// Adds `count` rows to a table; `kinds` are those of its columns.
     fn add_rows(&self, table: &str, columns: &[&str], kinds: &[Kind], count: usize) -> String {
         let (table, names) = (self.quote(table), self.names(columns));
         format!(

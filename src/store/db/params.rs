@@ -15,8 +15,6 @@ use crate::{
 pub(crate) enum Params {
     Sqlite(SqliteArguments),
     Postgres(PgArguments),
-    /// The lines of a copy into a table of PostgreSQL, in place of parameters.
-    Copied(Vec<u8>),
 }
 
 /// A value that either database takes as a parameter.
@@ -72,7 +70,6 @@ impl Params {
         match &mut self {
             Params::Sqlite(arguments) => arguments.reserve(count, 0),
             Params::Postgres(arguments) => arguments.reserve(count, 0),
-            Params::Copied(_) => {}
         }
         self
     }
@@ -81,7 +78,6 @@ impl Params {
         match self {
             Params::Sqlite(arguments) => arguments.add(value),
             Params::Postgres(arguments) => arguments.add(value),
-            Params::Copied(_) => Err(mixed().into()),
         }
         .map_err(StoreError::Database)
     }
@@ -110,7 +106,6 @@ impl Params {
         match self {
             Params::Sqlite(arguments) => arguments.add(Arc::<str>::from(text)),
             Params::Postgres(arguments) => arguments.add(text),
-            Params::Copied(_) => Err(mixed().into()),
         }
         .map_err(StoreError::Database)
     }

@@ -38,6 +38,10 @@ impl Line {
         }
     }
 }
+/// Makes the lines of a copy, some at a time, until there are no more.
+pub(crate) trait Pieces: FnMut() -> Result<Option<Vec<u8>>, StoreError> + Send {}
+
+impl<F> Pieces for F where F: FnMut() -> Result<Option<Vec<u8>>, StoreError> + Send {}
 
 impl Pool {
     /// Runs a statement; the number of rows that it changed.
@@ -134,13 +138,40 @@ impl Tx {
                 let done = sqlx::query_with(sql, params).execute(&mut **tx).await?;
                 Ok(done.rows_affected())
             }
-            (Tx::Postgres(tx), Params::Copied(lines)) => {
-                let mut copy = tx.copy_in_raw(&sql.0).await?;
-                copy.send(lines).await?;
-                copy.finish().await
-            }
             _ => Err(params::mixed()),
         }
+    }
+
+    /// Copies lines into a table of PostgreSQL: the server reads some while the next ones are made. When these cannot be made,
+    /// nothing is copied.
+    pub(crate) async fn copy(
+        &mut self,
+        sql: &str,
+        mut lines: impl Pieces,
+    ) -> Result<Result<u64, sqlx::Error>, StoreError> {
+        let Tx::Postgres(tx) = self else {
+            return Ok(Err(params::mixed()));
+        };
+        // Before the server waits for them.
+        let mut next = lines()?;
+        let mut copy = match tx.copy_in_raw(sql).await {
+            Ok(copy) => copy,
+            Err(error) => return Ok(Err(error)),
+        };
+        while let Some(piece) = next {
+            if let Err(error) = copy.send(piece).await {
+                return Ok(Err(error));
+            }
+            next = match lines() {
+                Ok(next) => next,
+                Err(fault) => {
+                    // A connection that is lost meanwhile is found out by whoever uses it next.
+                    let _ = copy.abort("a row cannot be written").await;
+                    return Err(fault);
+                }
+            };
+        }
+        Ok(copy.finish().await)
     }
 
     /// Runs a statement and gives all its rows.

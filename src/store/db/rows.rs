@@ -6,14 +6,13 @@ use sqlx::Arguments;
 use crate::{store::error::StoreError, value::Value};
 
 use super::{
-    dialect::Dialect,
     params::{Kind, Params, unfit},
     postgres::copy::Lines,
 };
 
 /// Collects rows, cell by cell, and binds them as the database takes them fastest: for SQLite each cell is a parameter; for
-/// PostgreSQL each column is one, an array, or the rows are lines of a copy. [`Dialect::rows`] and [`Dialect::add_rows`] write the
-/// text that reads them.
+/// PostgreSQL each column is one, an array. [`Dialect::rows`] and [`Dialect::add_rows`] write the text that reads them. Or they are
+/// lines of a copy, which are taken piece by piece.
 pub(crate) struct Rows<'v> {
     params: Params,
     kinds: Vec<Kind>,
@@ -37,7 +36,7 @@ impl<'v> Rows<'v> {
     /// Rows of such columns, about `count` of them, bound after the parameters that are there already.
     pub(crate) fn new(params: Params, kinds: &[Kind], count: usize) -> Rows<'v> {
         let (params, columns) = match params {
-            Params::Sqlite(_) | Params::Copied(_) => (params.reserve(count * kinds.len()), Vec::new()),
+            Params::Sqlite(_) => (params.reserve(count * kinds.len()), Vec::new()),
             Params::Postgres(_) => (params, kinds.iter().map(|kind| Column::new(*kind, count)).collect()),
         };
         Rows {
@@ -49,18 +48,25 @@ impl<'v> Rows<'v> {
         }
     }
 
-    /// Rows that a table does not have yet, exactly `count` of them, for [`Dialect::add_rows`].
-    pub(crate) fn to_add(dialect: &dyn Dialect, kinds: &[Kind], count: usize) -> Rows<'v> {
-        if !dialect.copies(count) {
-            return Rows::new(dialect.params(), kinds, count);
-        }
+    /// Rows of such columns that are copied.
+    pub(crate) fn copied(params: Params, kinds: &[Kind]) -> Rows<'v> {
         Rows {
-            params: dialect.params(),
+            params,
             kinds: kinds.to_vec(),
             columns: Vec::new(),
-            lines: Some(Lines::new(kinds.len(), count)),
+            lines: Some(Lines::new(kinds.len())),
             at: 0,
         }
+    }
+
+    /// The lines so far, where they are enough for a piece.
+    pub(crate) fn piece(&mut self) -> Option<Vec<u8>> {
+        self.lines.as_mut().filter(|lines| lines.is_piece()).map(Lines::take)
+    }
+
+    /// The lines that are left.
+    pub(crate) fn last_piece(&mut self) -> Option<Vec<u8>> {
+        self.lines.as_mut().map(Lines::take).filter(|piece| !piece.is_empty())
     }
 
     /// The next cell.
@@ -130,11 +136,8 @@ impl<'v> Rows<'v> {
         at
     }
 
-    /// The parameters, to which more can be added but to those of [`Rows::to_add`].
+    /// The parameters, to which more can be added.
     pub(crate) fn bind(self) -> Result<Params, StoreError> {
-        if let Some(lines) = self.lines {
-            return Ok(Params::Copied(lines.into_bytes()));
-        }
         let mut params = self.params;
         if let Params::Postgres(arguments) = &mut params {
             for column in self.columns {

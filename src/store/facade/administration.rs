@@ -30,11 +30,10 @@ impl Store {
     /// again at the next start.
     pub(crate) async fn finish_indexes(&self) -> Result<(), StoreError> {
         let waiting = self.context.deferred.waiting();
-        for index in index::postponed(&self.context, None).await? {
-            if !build::build(&self.context, &index, Turn::IfFree).await? {
-                tracing::info!("another process builds the indexes");
-                return Ok(());
-            }
+        let missing = index::postponed(&self.context, None).await?;
+        if build::build(&self.context, &missing, Turn::IfFree).await?.is_none() {
+            tracing::info!("somebody else builds the indexes");
+            return Ok(());
         }
         self.context.deferred.end(&waiting);
         statistics::complete(&self.context).await;

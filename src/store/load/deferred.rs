@@ -123,15 +123,12 @@ async fn build(context: &Context, of: &[EntityId], turn: Turn) {
 }
 
 async fn build_all(context: &Context, of: &[EntityId], turn: Turn) -> Result<usize, StoreError> {
-    let mut built = 0;
-    for index in index::postponed(context, Some(of)).await? {
-        if !retry!(build::build(context, &index, turn).await)? {
-            tracing::info!("another process builds the indexes");
-            break;
-        }
-        built += 1;
+    let missing = index::postponed(context, Some(of)).await?;
+    let built = build::build(context, &missing, turn).await?;
+    if built.is_none() {
+        tracing::info!("somebody else builds the indexes");
     }
-    Ok(built)
+    Ok(built.unwrap_or(0))
 }
 
 /// When a database is opened that nobody else writes: what a process left that was ended.

@@ -100,23 +100,15 @@ pub(crate) async fn insert_links(
     let owner = join.owner.iter().map(|column| Kind::of(column.kind));
     let targets = join.targets.iter().map(|column| Kind::of(column.kind));
     let kinds: Vec<Kind> = owner.chain([Kind::Int]).chain(targets).collect();
-    let mut from = 0;
-    for size in tx.context.dialect.row_sizes(lines.len(), columns.len()) {
-        let mut rows = Rows::to_add(tx.context.dialect, &kinds, size);
-        for (key, position, target) in lines.iter().skip(from).take(size) {
-            for value in key {
-                rows.value(value)?;
-            }
-            rows.int(*position)?;
-            for value in *target {
-                rows.value(value)?;
-            }
-        }
-        from += size;
-        let sql = tx.context.dialect.add_rows(&join.name, &columns, &kinds, size);
-        tx.run(rows.bind()?, sql).await?;
-    }
-    Ok(())
+    bulk::add(tx, (&join.name, &columns, &kinds), lines.len(), |at, rows| {
+        let Some((key, position, target)) = lines.get(at) else {
+            return Ok(());
+        };
+        key.iter().try_for_each(|value| rows.value(value))?;
+        rows.int(*position)?;
+        target.iter().try_for_each(|value| rows.value(value))
+    })
+    .await
 }
 
 /// The keys of written rows that existed before.

@@ -64,7 +64,7 @@ impl Batch<'_> {
             }
             let (tables, hopes) = (self.tables(entity), fates.clone());
             // The database writes the rows meanwhile.
-            let keys = async { log_keys(tables, items, &hopes) };
+            let keys = log_keys(tables, items, &hopes);
             let (written, mut keys) = tokio::join!(write::rows(self, entity, items, &mut fates), keys);
             written?;
             failpoint::point("load::links");
@@ -87,13 +87,19 @@ impl Batch<'_> {
     }
 }
 
+/// Keys of rows that are made at once, before the database is asked whether it waits for more rows.
+const KEYS_AT_ONCE: usize = 500;
+
 /// The keys of rows that are to be written, as the log has them.
-fn log_keys(tables: &EntityTables, items: &[Item<'_>], fates: &[UpsertOutcome]) -> Vec<Option<String>> {
+async fn log_keys(tables: &EntityTables, items: &[Item<'_>], fates: &[UpsertOutcome]) -> Vec<Option<String>> {
     let is_written = |fate: &UpsertOutcome| matches!(fate, UpsertOutcome::New(_) | UpsertOutcome::Changed(_));
-    let pairs = items.iter().zip(fates);
-    pairs
-        .map(|(item, fate)| is_written(fate).then(|| log_key(tables, *item)))
-        .collect()
+    let mut keys = Vec::with_capacity(items.len());
+    for (items, fates) in items.chunks(KEYS_AT_ONCE).zip(fates.chunks(KEYS_AT_ONCE)) {
+        tokio::task::yield_now().await;
+        let pairs = items.iter().zip(fates);
+        keys.extend(pairs.map(|(item, fate)| is_written(fate).then(|| log_key(tables, *item))));
+    }
+    keys
 }
 
 fn log_key(tables: &EntityTables, item: Item<'_>) -> String {

@@ -91,48 +91,83 @@ async fn write(
     chunk: &[Pending],
 ) -> Result<Option<Taken>, StoreError> {
     let params = bind(batch.context, batch.tables(entity), items, chunk)?;
-    send(batch, entity, chunk, params).await
+    send(batch, entity, items, chunk, params).await
 }
 
-/// The parameters of [`send`].
-fn bind(context: &Context, tables: &EntityTables, items: &[Item<'_>], chunk: &[Pending]) -> Result<Params, StoreError> {
-    let kinds = row_kinds(tables);
-    let changed = chunk.first().is_some_and(|first| first.changed);
-    let mut rows = match changed {
-        true => Rows::new(context.params(), &kinds, chunk.len()),
-        false => Rows::to_add(context.dialect, &kinds, chunk.len()),
-    };
-    for pending in chunk {
-        let Some(item) = items.get(pending.place) else { continue };
-        rows.int(pending.row)?;
-        let own = tables.table.columns.iter().zip(&item.row.values);
-        for (_, value) in own.filter(|(column, _)| !column.fetched) {
-            rows.value(value)?;
-        }
-        if tables.positioned {
-            rows.int(item.position)?;
-        }
-        rows.int(item.row.hash)?;
+/// The parameters of [`send`]; none where rows are copied, which are made while they are sent.
+fn bind(
+    context: &Context,
+    tables: &EntityTables,
+    items: &[Item<'_>],
+    chunk: &[Pending],
+) -> Result<Option<Params>, StoreError> {
+    if copies(context, chunk) {
+        return Ok(None);
     }
-    rows.bind()
+    let mut rows = Rows::new(context.params(), &row_kinds(tables), chunk.len());
+    chunk
+        .iter()
+        .try_for_each(|pending| cells(tables, items, *pending, &mut rows))?;
+    rows.bind().map(Some)
+}
+
+/// Whether rows are copied and not inserted.
+fn copies(context: &Context, rows: &[Pending]) -> bool {
+    let changed = rows.first().is_some_and(|first| first.changed);
+    !changed && context.dialect.copies(rows.len())
+}
+
+/// Writes the cells of a row, in the order of [`own_names`].
+fn cells<'r>(
+    tables: &EntityTables,
+    items: &[Item<'r>],
+    pending: Pending,
+    rows: &mut Rows<'r>,
+) -> Result<(), StoreError> {
+    let Some(item) = items.get(pending.place) else {
+        return Ok(());
+    };
+    rows.int(pending.row)?;
+    let own = tables.table.columns.iter().zip(&item.row.values);
+    for (_, value) in own.filter(|(column, _)| !column.fetched) {
+        rows.value(value)?;
+    }
+    if tables.positioned {
+        rows.int(item.position)?;
+    }
+    rows.int(item.row.hash)
 }
 
 async fn send(
     batch: &mut Batch<'_>,
     entity: EntityId,
+    items: &[Item<'_>],
     chunk: &[Pending],
-    params: Params,
+    params: Option<Params>,
 ) -> Result<Option<Taken>, StoreError> {
     let tables = batch.tables(entity);
-    let changed = chunk.first().is_some_and(|first| first.changed);
-    let sql = write_sql(batch, tables, &row_kinds(tables), chunk.len(), changed);
     // Only rows with unique values can be refused, and only they pay for it.
     let guarded = batch.context.dialect.savepoints() && !tables.table.unique.is_empty();
     if guarded {
         batch.plain("SAVEPOINT write").await?;
     }
-    let taken = match batch.driver.execute(params.query(sql)).await {
-        Ok(_) => None,
+    let (names, kinds) = (own_names(tables), row_kinds(tables));
+    let done = match params {
+        Some(params) => {
+            let sql = write_sql(batch, tables, &names, &kinds, chunk);
+            batch.driver.execute(params.query(sql)).await.map(|_| ())
+        }
+        None => {
+            let table = (tables.table.name.as_str(), &names[..], &kinds[..]);
+            bulk::copy(batch, table, chunk.len(), |at, rows| match chunk.get(at) {
+                Some(pending) => cells(tables, items, *pending, rows),
+                None => Ok(()),
+            })
+            .await?
+        }
+    };
+    let taken = match done {
+        Ok(()) => None,
         Err(error) => Some(Taken::of(&error).ok_or_else(|| failed(error))?),
     };
     if guarded {
@@ -150,7 +185,16 @@ fn own_columns(tables: &EntityTables) -> impl Iterator<Item = &Column> {
     tables.table.columns.iter().filter(|column| !column.fetched)
 }
 
-/// The kinds of the columns that are written, in the order of [`write_sql`].
+/// The names of the columns that are written.
+fn own_names(tables: &EntityTables) -> Vec<&str> {
+    let mut names = vec![ROW_COLUMN];
+    names.extend(own_columns(tables).map(|column| column.name.as_str()));
+    names.extend(tables.positioned.then_some(POSITION_COLUMN));
+    names.push(HASH_COLUMN);
+    names
+}
+
+/// The kinds of the same.
 fn row_kinds(tables: &EntityTables) -> Vec<Kind> {
     let mut kinds = vec![Kind::Int];
     kinds.extend(own_columns(tables).map(|column| Kind::of(column.kind)));
@@ -159,14 +203,10 @@ fn row_kinds(tables: &EntityTables) -> Vec<Kind> {
     kinds
 }
 
-fn write_sql(batch: &Batch<'_>, tables: &EntityTables, kinds: &[Kind], count: usize, changed: bool) -> String {
-    let mut columns = vec![ROW_COLUMN];
-    columns.extend(own_columns(tables).map(|column| column.name.as_str()));
-    columns.extend(tables.positioned.then_some(POSITION_COLUMN));
-    columns.push(HASH_COLUMN);
+fn write_sql(batch: &Batch<'_>, tables: &EntityTables, columns: &[&str], kinds: &[Kind], chunk: &[Pending]) -> String {
     let dialect = batch.context.dialect;
-    if !changed {
-        return dialect.add_rows(&tables.table.name, &columns, kinds, count);
+    if !chunk.first().is_some_and(|first| first.changed) {
+        return dialect.add_rows(&tables.table.name, columns, kinds, chunk.len());
     }
     let sets: Vec<String> = columns
         .iter()
@@ -176,8 +216,8 @@ fn write_sql(batch: &Batch<'_>, tables: &EntityTables, kinds: &[Kind], count: us
     format!(
         "INSERT INTO {}({}) {} ON CONFLICT({}) DO UPDATE SET {}",
         batch.quote(&tables.table.name),
-        dialect.names(&columns),
-        batch.rows(kinds, count),
+        dialect.names(columns),
+        batch.rows(kinds, chunk.len()),
         batch.quote(ROW_COLUMN),
         sets.join(",")
     )
@@ -286,7 +326,11 @@ async fn chunks(
 ) -> Result<Vec<(Pending, Taken)>, StoreError> {
     let (context, tables) = (batch.context, batch.tables(entity));
     let mut rest = pending;
-    let sizes = context.dialect.row_sizes(pending.len(), tables.table.columns.len() + 3);
+    // One copy takes any number of rows; but where one of them may be refused, the others of its statement are written again.
+    let sizes = match copies(context, pending) && tables.table.unique.is_empty() {
+        true => vec![pending.len()],
+        false => context.dialect.row_sizes(pending.len(), tables.table.columns.len() + 3),
+    };
     let parts: Vec<&[Pending]> = sizes
         .into_iter()
         .map(|size| rest.split_off(..size.min(rest.len())).unwrap_or_default())
@@ -297,7 +341,7 @@ async fn chunks(
         let params = ready.take().unwrap_or_else(|| bind(context, tables, items, part))?;
         // The next rows are made ready while the database writes these.
         let next = async { parts.get(at + 1).map(|part| bind(context, tables, items, part)) };
-        let (taken, next) = tokio::join!(send(batch, entity, part, params), next);
+        let (taken, next) = tokio::join!(send(batch, entity, items, part, params), next);
         ready = next;
         if let Some(taken) = taken? {
             failed.extend(apart(batch, entity, items, part, taken).await?);

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::watch;
+use tokio::sync::{Mutex, MutexGuard, watch};
 
 use crate::catalog::EntityId;
 
@@ -21,6 +21,8 @@ pub(crate) struct Deferred {
     waiting: watch::Sender<BTreeMap<EntityId, Left>>,
     /// They are being built for a reader.
     building: AtomicBool,
+    /// Who builds.
+    builder: Mutex<()>,
 }
 
 /// Since when the indexes of a type are left, and the rows that have come.
@@ -68,6 +70,12 @@ impl Deferred {
     pub(crate) fn end_building(&self) {
         self.building.store(false, Ordering::Release);
         self.waiting.send_modify(|_| {});
+    }
+
+    /// Waits until nobody of this process builds any more, for so long at most. Here and not in the database, where who waits has
+    /// one of the few connections that write.
+    pub(crate) async fn alone(&self, wait: Duration) -> Option<MutexGuard<'_, ()>> {
+        tokio::time::timeout(wait, self.builder.lock()).await.ok()
     }
 
     /// Whether indexes of one of these types are left for later.

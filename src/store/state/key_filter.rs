@@ -8,7 +8,7 @@ const BLOCKS: usize = 1 << 16;
 const BLOCK_BITS: u64 = 512;
 const BLOCK_WORDS: usize = (BLOCK_BITS / 64) as usize;
 /// Bits that a key sets in its block.
-const KEY_BITS: u64 = 4;
+const KEY_BITS: usize = 4;
 
 /// A filter of keys, after Bloom: what it does not have was never added. It stands for the whole table as long as the table's
 /// next row number is [`Added::next`], for each row takes one and none comes twice.
@@ -46,7 +46,11 @@ impl Added {
     pub(crate) fn may_have(&self, hash: u64) -> bool {
         let (at, bits) = places(hash);
         let block = self.blocks.get(at);
-        block.is_some_and(|block| block.iter().zip(bits).all(|(word, bits)| word & bits == bits))
+        let is_set = |block: &[u64; BLOCK_WORDS]| {
+            bits.iter()
+                .all(|(word, bit)| block.get(*word).is_some_and(|word| word & bit != 0))
+        };
+        block.is_some_and(is_set)
     }
 
     /// Adds the keys of rows that are committed; `next` is the number after theirs.
@@ -57,23 +61,23 @@ impl Added {
         }
         for hash in hashes {
             let (at, bits) = places(*hash);
-            if let Some(block) = self.blocks.get_mut(at) {
-                block.iter_mut().zip(bits).for_each(|(word, bits)| *word |= bits);
+            let Some(block) = self.blocks.get_mut(at) else { continue };
+            for (word, bit) in bits {
+                if let Some(word) = block.get_mut(word) {
+                    *word |= bit;
+                }
             }
         }
     }
 }
 
-/// The block of a hash, and the bits that it sets there.
-fn places(hash: u64) -> (usize, [u64; BLOCK_WORDS]) {
-    let mut bits = [0; BLOCK_WORDS];
-    for key_bit in 0..KEY_BITS {
+/// The block of a hash, and the words and bits that it sets there.
+fn places(hash: u64) -> (usize, [(usize, u64); KEY_BITS]) {
+    let place = |key_bit: usize| {
         let bit = (hash >> (9 * key_bit)) % BLOCK_BITS;
-        if let Some(word) = bits.get_mut((bit / 64) as usize) {
-            *word |= 1 << (bit % 64);
-        }
-    }
-    ((hash >> 48) as usize, bits)
+        ((bit / 64) as usize, 1 << (bit % 64))
+    };
+    ((hash >> 48) as usize, std::array::from_fn(place))
 }
 
 #[cfg(test)]

@@ -8,12 +8,12 @@ use std::{
 use crate::{
     catalog::EntityId,
     store::{
+        bulk,
         context::Context,
         db::{
             failpoint,
             params::{Kind, Params},
             pool::get,
-            rows::Rows,
         },
         error::StoreError,
         tx::Transaction,
@@ -155,26 +155,18 @@ struct Pack<'a> {
 }
 
 async fn insert(tx: &mut Transaction<'_>, run: &Run, at: &str, packs: &[Pack<'_>]) -> Result<(), StoreError> {
-    let mut from = 0;
-    for size in tx.context.dialect.row_sizes(packs.len(), KINDS.len()) {
-        let mut rows = Rows::to_add(tx.context.dialect, &KINDS, size);
-        for pack in packs.iter().skip(from).take(size) {
-            rows.int(pack.last)?;
-            rows.int(pack.first)?;
-            rows.text(pack.of)?;
-            rows.text(pack.op.name())?;
-            rows.text(pack.keys.as_str())?;
-            rows.int(run.id)?;
-            rows.text(at)?;
-        }
-        from += size;
-        let sql = tx
-            .context
-            .dialect
-            .add_rows("hayloft_change_pack", &COLUMNS, &KINDS, size);
-        tx.run(rows.bind()?, sql).await?;
-    }
-    Ok(())
+    let table = ("hayloft_change_pack", &COLUMNS[..], &KINDS[..]);
+    bulk::add(tx, table, packs.len(), |place, rows| {
+        let Some(pack) = packs.get(place) else { return Ok(()) };
+        rows.int(pack.last)?;
+        rows.int(pack.first)?;
+        rows.text(pack.of)?;
+        rows.text(pack.op.name())?;
+        rows.text(pack.keys.as_str())?;
+        rows.int(run.id)?;
+        rows.text(at)
+    })
+    .await
 }
 
 /// Changes that one transaction takes out: some milliseconds, so that no commit waits long for it.

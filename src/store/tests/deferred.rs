@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     query::{Compare, Filter, RootValue},
-    store::db::sqlite::file::CACHE_KIB,
+    store::{db::sqlite::file::CACHE_KIB, tx::Transaction},
     value::{Key, Value},
 };
 
@@ -22,6 +22,8 @@ on_both!(
     who_reads_has_them_built,
     an_interrupted_load_leaves_them_to_the_next_start,
     a_load_that_is_taken_over_has_them_at_its_end,
+    who_waits_to_build_keeps_nobody_from_writing,
+    rows_that_cannot_be_written_leave_none_of_their_group,
     statistics_are_made_after_a_load_and_after_a_tenth,
 );
 
@@ -221,6 +223,86 @@ async fn a_load_that_is_taken_over_has_them_at_its_end(on: On) {
         one.finish_run(&run, complete(1.0)).await,
         Err(StoreError::Fenced)
     ));
+}
+
+/// There are four connections that write. Somebody has the turn to build, with one of them; were three to wait for it in the database,
+/// none would be left.
+async fn who_waits_to_build_keeps_nobody_from_writing(on: On) {
+    let types: Vec<String> = (0..4)
+        .map(|at| format!("type T{at} @f {{ id: ID! price: Int @index size: Int @index }}"))
+        .collect();
+    let place = Place::new(on);
+    let store = open(&place.url, Access::Write, &types.join("\n"))
+        .await
+        .expect("a store");
+    let some = |from: i64| {
+        let row = |at: i64| {
+            Row::new(
+                vec![text(&at.to_string()), Value::Int(at % 7), Value::Int(at % 3)],
+                vec![],
+                vec![],
+            )
+        };
+        rows((from..from + MANY).map(row).collect())
+    };
+    let mut runs = Vec::new();
+    for at in 0..4 {
+        let run = start(&store, &format!("T{at}"), EntityId(at), 0).await;
+        commit(&store, &run, some(0)).await;
+        runs.push(run);
+    }
+    let last = runs.pop().expect("a run");
+    let ends = futures_util::future::join_all(runs.iter().map(|run| store.finish_run(run, complete(1.0))));
+    let beside = async {
+        // SQLite has one connection that writes, and nobody waits for anything else.
+        let turn = match on {
+            On::Sqlite => None,
+            On::Postgres => {
+                let mut tx = Transaction::begin(&store.context).await.expect("a connection");
+                let turn = "SELECT one FROM hayloft_layout_lock WHERE one=2 FOR UPDATE";
+                tx.all(tx.params(), turn.to_owned()).await.expect("the turn");
+                Some(tx)
+            }
+        };
+        let ended = "SELECT count(*) FROM hayloft_run WHERE state='complete'";
+        while number(&store, ended).await < 3 {
+            tokio::task::yield_now().await;
+        }
+        let written = tokio::time::timeout(Duration::from_secs(20), commit(&store, &last, some(MANY))).await;
+        assert!(written.is_ok(), "those who wait to build have all connections");
+        drop(turn);
+    };
+    let (ended, ()) = tokio::join!(ends, beside);
+    assert!(ended.iter().all(Result::is_ok), "{ended:?}");
+    store.finish_run(&last, complete(1.0)).await.expect("an end");
+    assert_eq!(store.waiting_indexes().await.expect("a list"), Vec::<String>::new());
+}
+
+/// Copied rows are sent while others are made, of which one may turn out not to fit.
+async fn rows_that_cannot_be_written_leave_none_of_their_group(on: On) {
+    let bench = farm_on(on).await;
+    let store = &bench.store;
+    let run = start(store, "Item", ITEM, 0).await;
+    let long = |from: i64| {
+        let mut group = rows((from..from + 2_000).map(|at| row(at, at)).collect());
+        for (at, row) in group.rows.iter_mut().enumerate() {
+            row.values[1] = text(&format!("{at}\t\\{}\n", "slug ".repeat(40)));
+        }
+        group
+    };
+    let mut wrong = long(0);
+    wrong.rows[1_999].values[2] = text("no number");
+    let error = store
+        .commit_group(&run, wrong)
+        .await
+        .expect_err("a value of another kind");
+    assert!(matches!(error, StoreError::Refused(_)), "{error:?}");
+    assert_eq!(number(store, "SELECT count(*) FROM item").await, 0);
+    assert_eq!(commit(store, &run, long(0)).await.new, 2_000);
+    let kept = "SELECT count(*) FROM item WHERE length(slug)>200 AND slug LIKE '%slug _' AND price IS NOT NULL";
+    assert_eq!(number(store, kept).await, 2_000);
+    store.finish_run(&run, complete(1.0)).await.expect("an end");
+    assert_eq!(late(store).await.len(), LATE.len());
 }
 
 /// The rows that the statistics of a table are of; 0 when there are none.

@@ -6,8 +6,10 @@ use std::fmt::Write as _;
 
 use crate::{store::db::params::Kind, value::Value};
 
-/// Bytes of a common cell, so that the text of a group grows once.
-const CELL_BYTES: usize = 12;
+/// Bytes of a piece: less than a socket takes at once, so that the server reads one while the next one is made.
+const PIECE_BYTES: usize = 64 << 10;
+/// Room for the row that ends a piece.
+const ROW_BYTES: usize = 1 << 10;
 
 /// Lines as they grow, cell by cell.
 pub(crate) struct Lines {
@@ -18,10 +20,10 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
-    /// Room for so many lines of so many cells.
-    pub(crate) fn new(width: usize, count: usize) -> Lines {
+    /// Lines of so many cells.
+    pub(crate) fn new(width: usize) -> Lines {
         Lines {
-            text: String::with_capacity(count * width * CELL_BYTES),
+            text: String::with_capacity(PIECE_BYTES + ROW_BYTES),
             width: width.max(1),
             at: 0,
         }
@@ -86,9 +88,15 @@ impl Lines {
         self.text.push(if self.at == 0 { '\n' } else { '\t' });
     }
 
-    /// All lines.
-    pub(crate) fn into_bytes(self) -> Vec<u8> {
-        self.text.into_bytes()
+    /// Whether a piece is whole.
+    pub(crate) fn is_piece(&self) -> bool {
+        self.at == 0 && self.text.len() >= PIECE_BYTES
+    }
+
+    /// The lines since the last piece.
+    pub(crate) fn take(&mut self) -> Vec<u8> {
+        let room = String::with_capacity(PIECE_BYTES + ROW_BYTES);
+        std::mem::replace(&mut self.text, room).into_bytes()
     }
 }
 
@@ -96,13 +104,13 @@ impl Lines {
 mod tests {
     use super::*;
 
-    fn text(lines: Lines) -> String {
-        String::from_utf8(lines.into_bytes()).expect("text")
+    fn text(mut lines: Lines) -> String {
+        String::from_utf8(lines.take()).expect("text")
     }
 
     #[test]
     fn cells_are_told_apart() {
-        let mut lines = Lines::new(3, 2);
+        let mut lines = Lines::new(3);
         lines.int(-7);
         lines.text("a\tb\\N\r\n");
         lines.null();
@@ -115,7 +123,7 @@ mod tests {
     #[test]
     fn floats_keep_their_value() {
         for value in [0.1, -0.0, f64::MIN_POSITIVE, f64::MAX, 5e-324, 123_456_789.125] {
-            let mut lines = Lines::new(1, 1);
+            let mut lines = Lines::new(1);
             lines.float(value);
             let text = text(lines);
             let read: f64 = text.trim().parse().expect("a number");
@@ -125,10 +133,6 @@ mod tests {
 
     #[test]
     fn a_value_of_another_kind_is_no_cell() {
-        assert!(
-            Lines::new(1, 1)
-                .value(Kind::Int, &Value::Text("1".to_owned()))
-                .is_none()
-        );
+        assert!(Lines::new(1).value(Kind::Int, &Value::Text("1".to_owned())).is_none());
     }
 }
