@@ -91,7 +91,6 @@ const CIRCLES: &[(&str, usize)] = &[
     ("src/harvest/shape.rs", 2),
     ("src/layout/steps/compare.rs", 3),
     ("src/query/freshness.rs", 3),
-    ("src/server/connections.rs", 13),
 ];
 
 /// A module by its path, `[]` for the crate.
