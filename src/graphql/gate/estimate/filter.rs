@@ -6,7 +6,11 @@ use crate::{
     value::Value,
 };
 
-use super::{Cost, Estimate, Guess, READ_BYTE, TEXT_OF_ROW, fan::Rows, steps_of};
+use super::{
+    fan::Rows,
+    given::Estimate,
+    guess::{Cost, Guess, READ_BYTE, TEXT_OF_ROW, steps_of},
+};
 
 /// The part of the rows that a range of an indexed field is taken to leave.
 const RANGE: f64 = 1.0 / 3.0;
