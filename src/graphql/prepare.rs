@@ -16,7 +16,7 @@ use lru::LruCache;
 use crate::{
     catalog::{Catalog, EntityId},
     definition::did_you_mean,
-    query::{Filter, Output, OutputValue, Read, RootValue},
+    query::{Filter, Output, OutputValue, Read, RootValue, Visitor, visit_outputs},
     store::{Statement, StoreError},
     value::Value,
 };
@@ -301,18 +301,29 @@ fn bound(
 
 /// Whether a read has no list, and no filter but keys.
 fn is_settled(read: &Read) -> bool {
-    fn has_list(output: &[Output]) -> bool {
-        output.iter().any(|member| match &member.value {
-            OutputValue::Many { .. } => true,
-            OutputValue::One { output, .. } => has_list(output),
-            OutputValue::Text(_) | OutputValue::Leaf(_) | OutputValue::Value { .. } => false,
-        })
-    }
     read.roots.iter().all(|root| match &root.value {
         RootValue::Json(_) => true,
-        RootValue::One(select) => matches!(select.filter, Some(Filter::Key { .. })) && !has_list(&select.output),
+        RootValue::One(select) => matches!(select.filter, Some(Filter::Key { .. })) && !Lists::are_in(&select.output),
         RootValue::Many(_) | RootValue::Freshness(_) => false,
     })
+}
+
+/// Looks for lists.
+#[derive(Default)]
+struct Lists(bool);
+
+impl Lists {
+    fn are_in(outputs: &[Output]) -> bool {
+        let mut lists = Lists::default();
+        visit_outputs(outputs, &mut lists);
+        lists.0
+    }
+}
+
+impl Visitor for Lists {
+    fn output(&mut self, output: &Output) {
+        self.0 |= matches!(output.value, OutputValue::Many { .. });
+    }
 }
 
 /// The answer of a read that needs no row.

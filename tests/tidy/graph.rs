@@ -84,7 +84,6 @@ const CIRCLES: &[(&str, usize)] = &[
     ("src/harvest/records.rs", 3),
     ("src/harvest/shape.rs", 2),
     ("src/layout/steps/compare.rs", 3),
-    ("src/query/freshness.rs", 3),
 ];
 
 /// A module by its path, `[]` for the crate.

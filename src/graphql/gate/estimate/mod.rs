@@ -17,13 +17,14 @@ use std::time::Duration;
 use crate::{
     catalog::{Catalog, EntityId},
     graphql::statistics::Known,
-    query::{Operand, Output, OutputValue, Read, RootValue, Select},
+    query::{Operand, Output, OutputValue, Read, RootValue, Select, visit_read},
     value::Value,
 };
 
 pub(in crate::graphql) use guess::Cost;
 
 use fan::{Keys, Rows};
+use filter::Letters;
 use given::Estimate;
 use guess::{Guess, LOOK, MAKE, SORT, STEP, WRITE_BYTE, steps_of};
 
@@ -50,11 +51,11 @@ pub(in crate::graphql) fn estimate(catalog: &Catalog, read: &Read, params: &[Val
         time: Duration::from_nanos(guess.nanos as u64),
         ..Cost::default()
     };
-    for root in &read.roots {
-        if let RootValue::One(select) | RootValue::Many(select) = &root.value {
-            estimate.letters_of(select, &mut cost);
-        }
-    }
+    let mut letters = Letters {
+        estimate: &estimate,
+        cost: &mut cost,
+    };
+    visit_read(read, &mut letters);
     cost
 }
 
