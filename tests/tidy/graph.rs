@@ -78,7 +78,6 @@ const ROOMS: &[(&str, &[&str])] = &[
 const CIRCLES: &[(&str, usize)] = &[
     ("src/catalog/build/mod.rs", 3),
     ("src/catalog/jq/check.rs", 5),
-    ("src/graphql/execute.rs", 4),
     ("src/harvest/ahead.rs", 8),
     ("src/harvest/fetch.rs", 6),
     ("src/harvest/records.rs", 3),
