@@ -2,18 +2,16 @@
 //! only by HTTP, and it knows nothing of the harvest.
 
 mod api;
+mod held;
 mod names;
 mod world;
 
-use std::{
-    net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::MutexGuard, time::Duration};
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use held::Held;
 pub(crate) use world::World;
 
 /// The definition that the repository ships: the farm.
@@ -26,7 +24,7 @@ pub const TICK: Duration = Duration::from_secs(2);
 #[derive(Clone)]
 pub struct Upstream {
     pub address: SocketAddr,
-    world: Arc<Mutex<World>>,
+    world: Held,
 }
 
 impl Upstream {
@@ -36,9 +34,9 @@ impl Upstream {
     pub async fn start(seed: u64, tick: Option<Duration>, shutdown: CancellationToken) -> std::io::Result<Upstream> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
-        let world = Arc::new(Mutex::new(World::new(seed, format!("http://{address}"))));
+        let world = Held::new(World::new(seed, format!("http://{address}")));
+        let router = api::router(world.clone());
         let upstream = Upstream { address, world };
-        let router = api::router(upstream.clone());
         let stop = shutdown.clone();
         tokio::spawn(async move {
             let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned());
@@ -64,8 +62,7 @@ impl Upstream {
 
     /// The world as it is; hold the guard only briefly, requests wait for it.
     pub fn world(&self) -> MutexGuard<'_, World> {
-        // A panic while holding it can only come from a test; the world is plain data and stays usable.
-        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+        self.world.world()
     }
 
     async fn keep_moving(self, period: Duration, shutdown: CancellationToken) {

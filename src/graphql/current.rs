@@ -16,8 +16,9 @@ use tokio::sync::{Semaphore, watch};
 use super::{
     ApiError, ApiRequest, ApiResponse, Code, DataApi, Exchange,
     exchange::Exchanges,
+    groups::Place,
     listeners::{Answer, Told, told},
-    live::{Begun, Listener, Place},
+    live::{Begun, Listener},
 };
 
 /// Live queries that are planned again at a time: the first of many equal ones plans, the others then find the plan. More

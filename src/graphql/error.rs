@@ -13,6 +13,10 @@ use crate::store::{Beyond, StoreError};
 
 /// Diagnostics shown of one document: more would only repeat its first mistakes.
 const DIAGNOSTICS_MAX: usize = 20;
+/// What to do about too many rows.
+pub(super) const TOO_MANY: &str = ", cut the lists with first, or filter by key";
+/// What to do about an answer that is too large.
+pub(super) const TOO_LARGE: &str = ", cut the lists with first, or select fewer fields";
 
 /// What kind of failure it was: `extensions.code`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -176,11 +180,11 @@ impl ApiError {
         match beyond {
             Beyond::Rows { found, most } => {
                 let error = ApiError::over("rows when the answer was stopped", found, most, "rows");
-                error.with(super::cost::TOO_MANY)
+                error.with(TOO_MANY)
             }
             Beyond::Bytes { found, most } => {
                 let error = ApiError::over("bytes of the answer when it was stopped", found, most, "answer_bytes");
-                error.with(super::kept::TOO_LARGE)
+                error.with(TOO_LARGE)
             }
         }
     }

@@ -12,13 +12,14 @@ use crate::{
 };
 
 use super::{
-    ApiError, ApiRequest, ApiResponse, Client, Code, Limits, SchemaError, Served, cost,
+    ApiError, ApiRequest, ApiResponse, Client, Code, Limits, SchemaError, cost,
     describe::{self, describe},
     gate,
+    groups::Live,
     kept::{Data, Keeping},
     keyed::{KeyedRoots, Rows},
-    live::Live,
-    prepare::{Bound, Caches, Way},
+    object::object,
+    prepare::{Bound, Planner, Way},
     statistics::Statistics,
     together::{self, Ran, Together, Waited},
     turns::{Turn, Turns, Work},
@@ -35,7 +36,6 @@ pub(crate) struct DataApi(pub(super) Arc<Inner>);
 
 pub(super) struct Inner {
     pub catalog: Arc<Valid<Catalog>>,
-    pub served: Served,
     pub store: Store,
     pub limits: Limits,
     pub live: Live,
@@ -47,7 +47,7 @@ pub(super) struct Inner {
     pub together: Arc<Together>,
     pub rows: Rows,
     statistics: Statistics,
-    pub caches: Caches,
+    planner: Planner,
 }
 
 impl DataApi {
@@ -81,7 +81,7 @@ impl DataApi {
         [turns, planning]: [Arc<Turns>; 2],
     ) -> Result<DataApi, SchemaError> {
         Ok(DataApi(Arc::new(Inner {
-            served: Served::of(&catalog)?,
+            planner: Planner::new(catalog.clone(), store.clone(), limits.clone())?,
             live,
             keeping,
             turns,
@@ -89,7 +89,6 @@ impl DataApi {
             together: Arc::default(),
             rows: Rows::of(store.clone()),
             statistics: Statistics::default(),
-            caches: Caches::new(&limits),
             catalog,
             store,
             limits,
@@ -142,12 +141,12 @@ impl DataApi {
         let inner = self.0.clone();
         // Parsing, validation and planning take up to some hundred milliseconds (a large schema introspected), so they
         // run beside the async threads unless all their results are known.
-        let bound = match inner.known(&request) {
+        let bound = match inner.planner.known(&request) {
             Some(bound) => bound?,
             None => {
                 let turn = self.turn(&inner.planning, Work::Request(request.client), inner.limits.queue_wait);
                 let turn = turn.await.map_err(|error| vec![error])?;
-                let prepare = move || (inner.prepare(&request), turn);
+                let prepare = move || (inner.planner.prepare(&request), turn);
                 let planned = tokio::task::spawn_blocking(prepare).await.map_err(|cause| {
                     tracing::error!(%cause, "planning a request failed");
                     vec![ApiError::new(
@@ -312,20 +311,4 @@ impl DataApi {
         text.push_str(&format!("\n{}\n\n{}\n", explanation.sql, explanation.plan.join("\n")));
         Ok(text)
     }
-}
-
-/// A JSON object of members that are JSON already, in parts: nothing is copied.
-pub(super) fn object<'k>(members: impl Iterator<Item = (&'k str, Bytes)>) -> Vec<Bytes> {
-    let mut parts = Vec::new();
-    for (key, value) in members {
-        let begin = if parts.is_empty() { '{' } else { ',' };
-        // Response keys are GraphQL names: nothing in them needs an escape.
-        parts.push(format!("{begin}\"{key}\":").into());
-        parts.push(value);
-    }
-    if parts.is_empty() {
-        parts.push(Bytes::from_static(b"{"));
-    }
-    parts.push(Bytes::from_static(b"}"));
-    parts
 }

@@ -14,14 +14,12 @@ use std::{
 use bytes::Bytes;
 use xxhash_rust::xxh3::Xxh3;
 
-use super::{ApiError, Client, Code, Limits, Share, Shares};
+use super::{ApiError, Client, Code, Limits, Share, Shares, error::TOO_LARGE};
 
 /// Larger answers lie on the disk, whatever room there is.
 const MEMORY_MAX: usize = 1_000_000;
 /// Smaller ones than this are not counted: a socket's operations hold 200 kB of them at most, a request and a live query one.
 const FREE: usize = 4_096;
-/// What to do about an answer that is too large.
-pub(super) const TOO_LARGE: &str = ", cut the lists with first, or select fewer fields";
 /// Answers on the disk at once: each is an open file.
 pub(crate) const FILES_MAX: usize = 128;
 

@@ -13,7 +13,7 @@ use tokio::sync::{Notify, watch};
 use super::{Principal, fingerprint::fingerprint, lock::lock};
 use crate::{
     catalog::FieldId,
-    query::{Filter, Operand, Output, OutputValue, Read, RootValue, Select, renumber},
+    query::{Filter, Operand, Output, OutputValue, Read, RootValue, Select, Visitor, renumber, visit_outputs},
     store::{KeyedStatement, Store, StoreError},
     value::{Key, Value},
 };
@@ -52,14 +52,22 @@ fn lookup(select: &Select) -> Option<(&[FieldId], &[Operand])> {
 }
 
 /// Whether all that is asked below a key is there at once: no list is looked through for what fits, or put in an order.
-fn is_plain(output: &[Output]) -> bool {
-    output.iter().all(|member| match &member.value {
-        OutputValue::Many { select, .. } => {
-            select.filter.is_none() && select.order.is_empty() && select.offset.is_none() && is_plain(&select.output)
+fn is_plain(outputs: &[Output]) -> bool {
+    let mut search = Search::default();
+    visit_outputs(outputs, &mut search);
+    !search.0
+}
+
+/// Looks for lists that are searched.
+#[derive(Default)]
+struct Search(bool);
+
+impl Visitor for Search {
+    fn output(&mut self, output: &Output) {
+        if let OutputValue::Many { select, .. } = &output.value {
+            self.0 |= select.filter.is_some() || !select.order.is_empty() || select.offset.is_some();
         }
-        OutputValue::One { output, .. } => is_plain(output),
-        OutputValue::Text(_) | OutputValue::Leaf(_) | OutputValue::Value { .. } => true,
-    })
+    }
 }
 
 /// The loads of a read, if it consists of loads by one plan only, without work that takes long for one of them.

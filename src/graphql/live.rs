@@ -4,12 +4,7 @@
 //! listener sees the latest answer, never a queue of old ones. A group ends with its last listener, whatever it is at, and runs
 //! again by itself after a failure that passes.
 
-use std::{
-    collections::HashMap,
-    ops::ControlFlow,
-    sync::{Arc, Mutex, MutexGuard},
-    time::Duration,
-};
+use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
 use tokio::{
     sync::broadcast::{self, error::RecvError, error::TryRecvError},
@@ -19,10 +14,10 @@ use tokio::{
 use crate::{change::Commit, value::Key};
 
 use super::{
-    ApiError, ApiRequest, ApiResponse, Client, Code, DataApi, Denied, Share, Shares,
+    ApiError, ApiRequest, ApiResponse, Client, Code, DataApi,
+    groups::{GroupId, Place},
     listeners::{Answer, Listeners, Listening},
-    lock::lock,
-    prepare::{Bound, PlanId},
+    prepare::Bound,
 };
 
 /// A live query rests so many times as long as its last run took, so that slow ones leave the database to others; but not for ever.
@@ -30,57 +25,6 @@ const TIMES_REST: u32 = 10;
 const REST_MAX: Duration = Duration::from_secs(60);
 /// The pause before a run that failed is tried again: doubled each time, up to the longest rest.
 const RETRY: Duration = Duration::from_secs(1);
-
-/// The groups of live queries, and how many more listeners there may be.
-pub(super) struct Live {
-    groups: Arc<Mutex<HashMap<GroupId, Arc<Listeners>>>>,
-    places: Arc<Shares>,
-}
-
-type GroupId = (PlanId, Key);
-
-impl Live {
-    pub(super) fn new(limit: usize) -> Live {
-        Live {
-            groups: Arc::default(),
-            places: Shares::new(limit),
-        }
-    }
-
-    /// None open yet, of as many as the older definition's API allows: its listeners come over with their places.
-    pub(super) fn after(older: &Live) -> Live {
-        Live {
-            groups: Arc::default(),
-            places: older.places.clone(),
-        }
-    }
-
-    fn place(&self, client: Client) -> Result<Place, ApiError> {
-        let share = self.places.take(client).map_err(|denied| {
-            let most = self.places.most();
-            let message = match denied {
-                Denied::All => format!("{most} live queries are open, more are not allowed"),
-                Denied::Client => {
-                    format!("your address has so many of the {most} live queries that the rest is for others")
-                }
-            };
-            let message = format!("{message}; raise it with --limit subscriptions=…");
-            ApiError::new(Code::TooManySubscriptions, message)
-        })?;
-        Ok(Place {
-            _share: Arc::new(share),
-        })
-    }
-
-    #[cfg(test)]
-    pub(super) fn open_groups(&self) -> usize {
-        self.groups().len()
-    }
-
-    fn groups(&self) -> MutexGuard<'_, HashMap<GroupId, Arc<Listeners>>> {
-        lock(&self.groups)
-    }
-}
 
 /// What comes of a request: one answer, or a live query that is now listened to.
 pub(super) enum Begun {
@@ -92,12 +36,6 @@ pub(super) enum Begun {
 pub(super) struct Listener {
     answers: Listening,
     place: Place,
-}
-
-/// A listener's place among all that there may be; kept when its live query goes on under a newer definition.
-#[derive(Clone)]
-pub(super) struct Place {
-    _share: Arc<Share>,
 }
 
 impl Listener {

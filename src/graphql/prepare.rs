@@ -14,22 +14,22 @@ use chrono::Utc;
 use lru::LruCache;
 
 use crate::{
-    catalog::{Catalog, EntityId},
+    catalog::{Catalog, EntityId, Valid},
     definition::did_you_mean,
-    query::{Filter, Output, OutputValue, Read, RootValue},
-    store::{Statement, StoreError},
+    query::{Filter, Output, OutputValue, Read, RootValue, Visitor, visit_outputs},
+    store::{Statement, Store, StoreError},
     value::Value,
 };
 
 use super::{
-    ApiError, ApiRequest, Code, Limits, Principal,
+    ApiError, ApiRequest, Code, Limits, Principal, SchemaError, Served,
     coerce::coerce,
     digits,
-    execute::{Inner, object},
     fingerprint::fingerprint,
     gate::{self, Admitted},
     keyed::{self, KeyedRoots},
     lock::lock,
+    object::object,
     plan::{self, Plan},
 };
 
@@ -39,22 +39,15 @@ const LARGE_PLANS: NonZeroUsize = NonZeroUsize::new(8).unwrap();
 /// Parsed documents that are kept; at most 32 KiB of text each, and about ten times as much parsed.
 const DOCUMENTS: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 
-/// What is remembered of earlier requests.
-pub(super) struct Caches {
+/// Plans requests to one definition's API, and remembers them.
+pub(super) struct Planner {
+    catalog: Arc<Valid<Catalog>>,
+    served: Served,
+    store: Store,
+    limits: Limits,
     documents: Cache<u128, Admitted>,
     plans: Cache<PlanId, Prepared>,
     large_plans: Cache<PlanId, Prepared>,
-}
-
-impl Caches {
-    pub(super) fn new(limits: &Limits) -> Caches {
-        let plans = NonZeroUsize::new(limits.plans).unwrap_or(NonZeroUsize::MIN);
-        Caches {
-            documents: Mutex::new(LruCache::new(DOCUMENTS)),
-            plans: Mutex::new(LruCache::new(plans)),
-            large_plans: Mutex::new(LruCache::new(LARGE_PLANS)),
-        }
-    }
 }
 
 type Cache<K, V> = Mutex<LruCache<K, Arc<V>>>;
@@ -154,29 +147,42 @@ impl Bound {
 /// A request's operation: the identity of its plan, the operation, its coerced variables.
 type Resolved<'d> = (PlanId, &'d Node<Operation>, JsonMap);
 
-impl Inner {
+impl Planner {
+    pub(super) fn new(catalog: Arc<Valid<Catalog>>, store: Store, limits: Limits) -> Result<Planner, SchemaError> {
+        let plans = NonZeroUsize::new(limits.plans).unwrap_or(NonZeroUsize::MIN);
+        Ok(Planner {
+            served: Served::of(&catalog)?,
+            catalog,
+            store,
+            limits,
+            documents: Mutex::new(LruCache::new(DOCUMENTS)),
+            plans: Mutex::new(LruCache::new(plans)),
+            large_plans: Mutex::new(LruCache::new(LARGE_PLANS)),
+        })
+    }
+
     /// The bound request if its document and plan are known already.
     pub(super) fn known(&self, request: &ApiRequest) -> Option<Result<Bound, Vec<ApiError>>> {
         let hash = fingerprint(request.query.as_bytes());
-        let document = lock(&self.caches.documents).get(&hash).cloned()?;
+        let document = lock(&self.documents).get(&hash).cloned()?;
         let ready = self.resolve(hash, &document, request);
         let (id, operation, variables) = match ready {
             Ok(ready) => ready,
             Err(errors) => return Some(Err(errors)),
         };
-        let prepared = lock(&self.caches.plans).get(&id).cloned();
-        let prepared = prepared.or_else(|| lock(&self.caches.large_plans).get(&id).cloned())?;
+        let prepared = lock(&self.plans).get(&id).cloned();
+        let prepared = prepared.or_else(|| lock(&self.large_plans).get(&id).cloned())?;
         Some(bound(prepared, &self.catalog, operation, &variables))
     }
 
     pub(super) fn prepare(&self, request: &ApiRequest) -> Result<Bound, Vec<ApiError>> {
         let hash = fingerprint(request.query.as_bytes());
-        let found = lock(&self.caches.documents).get(&hash).cloned();
+        let found = lock(&self.documents).get(&hash).cloned();
         let document = match found {
             Some(document) => document,
             None => {
                 let document = Arc::new(gate::admit(&self.served, &self.limits, &request.query)?);
-                lock(&self.caches.documents).put(hash, document.clone());
+                lock(&self.documents).put(hash, document.clone());
                 document
             }
         };
@@ -185,10 +191,8 @@ impl Inner {
         let sources = &document.document.sources;
         let prepared = Arc::new(planned.map_err(|error| vec![error.at(operation.location(), sources)])?);
         match &prepared.way {
-            Way::Constant(json) if json.len() > LARGE_ANSWER => {
-                lock(&self.caches.large_plans).put(id, prepared.clone())
-            }
-            _ => lock(&self.caches.plans).put(id, prepared.clone()),
+            Way::Constant(json) if json.len() > LARGE_ANSWER => lock(&self.large_plans).put(id, prepared.clone()),
+            _ => lock(&self.plans).put(id, prepared.clone()),
         };
         bound(prepared, &self.catalog, operation, &variables)
     }
@@ -301,18 +305,29 @@ fn bound(
 
 /// Whether a read has no list, and no filter but keys.
 fn is_settled(read: &Read) -> bool {
-    fn has_list(output: &[Output]) -> bool {
-        output.iter().any(|member| match &member.value {
-            OutputValue::Many { .. } => true,
-            OutputValue::One { output, .. } => has_list(output),
-            OutputValue::Text(_) | OutputValue::Leaf(_) | OutputValue::Value { .. } => false,
-        })
-    }
     read.roots.iter().all(|root| match &root.value {
         RootValue::Json(_) => true,
-        RootValue::One(select) => matches!(select.filter, Some(Filter::Key { .. })) && !has_list(&select.output),
+        RootValue::One(select) => matches!(select.filter, Some(Filter::Key { .. })) && !Lists::are_in(&select.output),
         RootValue::Many(_) | RootValue::Freshness(_) => false,
     })
+}
+
+/// Looks for lists.
+#[derive(Default)]
+struct Lists(bool);
+
+impl Lists {
+    fn are_in(outputs: &[Output]) -> bool {
+        let mut lists = Lists::default();
+        visit_outputs(outputs, &mut lists);
+        lists.0
+    }
+}
+
+impl Visitor for Lists {
+    fn output(&mut self, output: &Output) {
+        self.0 |= matches!(output.value, OutputValue::Many { .. });
+    }
 }
 
 /// The answer of a read that needs no row.

@@ -1,6 +1,6 @@
 //! What can be asked about how fresh the rows of each type are. Knows the members; knows neither GraphQL nor SQL.
 
-use super::Operand;
+use super::filter::Operand;
 
 /// A member of what is said of a type, under its response key.
 #[derive(Clone, Debug, PartialEq)]

@@ -30,7 +30,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     client::{self, Peer},
-    meter::Meter,
+    meter::{HEAD_MAX, Meter},
     pace::Paced,
     sending::Answers,
     shared::Shared,
@@ -49,8 +49,6 @@ const HEAD_PATIENCE: Duration = Duration::from_secs(10);
 /// Pings find out dead HTTP/2 connections: their streams come and go, so no read is ever late.
 const PING_EVERY: Duration = Duration::from_secs(25);
 const PING_PATIENCE: Duration = Duration::from_secs(10);
-/// Bytes of a request's head, and of an answer that has left its handler and not yet the process.
-pub(super) const HEAD_MAX: usize = 64 * 1024;
 /// Requests at once on an HTTP/2 connection. Each may hold a piece of an unread answer and one of a body, 16 kB in all.
 const STREAMS_MAX: u32 = 32;
 /// Bytes that an HTTP/2 client may send ahead of their reader: the least that the protocol knows, for all its requests together.

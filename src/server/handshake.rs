@@ -6,27 +6,27 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
-use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper::upgrade::OnUpgrade;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use super::{connections::Place, graphql, lists::entries, meter::Meter, negotiate::Media, shared::Shared, socket};
-use crate::graphql::Client;
+use super::{
+    connections::Place,
+    lists::entries,
+    meter::Meter,
+    negotiate::Media,
+    refusals,
+    shared::Shared,
+    socket::{self, Agreed},
+};
 
 const SUBPROTOCOL: &str = "graphql-transport-ws";
 /// The one version that there is.
 const VERSION: &str = "13";
 
-/// A socket that was agreed on.
-pub(super) struct Agreed {
-    pub upgraded: Upgraded,
-    pub meter: Arc<Meter>,
-    pub client: Client,
-}
-
 /// Answers the handshake; the socket keeps its connection's place.
 pub(super) fn accept(parts: &mut Parts, shared: Shared) -> Response {
     if shared.shutdown.is_cancelled() {
-        return graphql::stopping(Media::Json);
+        return refusals::stopping(Media::Json);
     }
     let headers = &parts.headers;
     let bad = |message: &'static str| (StatusCode::BAD_REQUEST, message).into_response();
@@ -52,7 +52,7 @@ pub(super) fn accept(parts: &mut Parts, shared: Shared) -> Response {
     let client = shared.client(parts);
     let share = match shared.sockets.take(client) {
         Ok(share) => share,
-        Err(denied) => return graphql::busy(Media::Json, denied, "sockets are open", "sockets"),
+        Err(denied) => return refusals::busy(Media::Json, denied, "sockets are open", "sockets"),
     };
     let Some(upgrade) = parts.extensions.remove::<OnUpgrade>() else {
         return bad("this connection cannot become a socket; use HTTP/1.1");

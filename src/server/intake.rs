@@ -6,7 +6,7 @@ use axum::body::{Body, HttpBody};
 use futures_util::StreamExt;
 use tokio::time::timeout_at;
 
-use super::pace::Progress;
+use super::progress::Progress;
 use crate::graphql::{Client, Denied, Share, Shares};
 
 /// Bytes of a request body or message: a query of 32 KiB, and variables with some thousand values.

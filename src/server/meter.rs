@@ -11,13 +11,14 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
-    connections::HEAD_MAX,
     halves::Halves,
     intake::{FREE, MESSAGE_MAX},
-    pace::Progress,
+    progress::Progress,
 };
 use crate::graphql::{Client, Share, Shares};
 
+/// Bytes of a request's head, and of an answer that has left its handler and not yet the process.
+pub(super) const HEAD_MAX: usize = 64 * 1024;
 /// What a control frame has beside its payload, as clients send it.
 const CONTROL_HEAD: usize = 6;
 

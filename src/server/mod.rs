@@ -16,7 +16,9 @@ mod negotiate;
 mod operations;
 mod origin;
 mod pace;
+mod progress;
 mod protocol;
+mod refusals;
 mod router;
 mod sending;
 mod shared;
@@ -24,37 +26,17 @@ mod socket;
 #[cfg(test)]
 mod tests;
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, time::Duration};
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use self::{connections::Bounds, shared::Shared};
-use crate::{
-    config::{AllowedHost, AllowedOrigin, TrustedProxy},
-    graphql::Current,
-};
+
+pub(crate) use self::shared::ServerContext;
 
 /// How long requests under way may take after the shutdown began; together with closing, less than a second.
 const GRACE: Duration = Duration::from_millis(800);
-
-/// What the server serves.
-#[derive(Clone)]
-pub(crate) struct ServerContext {
-    pub api: Current,
-    /// Names to answer to, beside those of this machine's loopback address.
-    pub allowed_hosts: Arc<[AllowedHost]>,
-    /// Whose pages may use the API, beside our own and, on a loopback address, those of this machine.
-    pub allowed_origins: Arc<[AllowedOrigin]>,
-    /// Whose word on who asks is taken.
-    pub trusted_proxies: Arc<[TrustedProxy]>,
-    /// Whether the page is served.
-    pub graphiql: bool,
-    /// How long the port stays open at the end.
-    pub drain: Duration,
-    /// Ends that wait: somebody does not want to wait for it.
-    pub hurry: CancellationToken,
-}
 
 /// Serves until `shutdown`, then drains: new requests are told to go elsewhere, sockets are closed with 1001. When that is over
 /// it ends within a second; requests under way may finish.

@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{graphql, negotiate::Media, shared::Shared};
+use super::{negotiate::Media, refusals::refused, shared::Shared};
 use crate::config::{AllowedHost, AllowedOrigin};
 
 const NOT_LOCAL: &str = "this server listens on a loopback address, so it answers to localhost, 127.0.0.1 and [::1] only; name \
@@ -43,13 +43,13 @@ pub(super) async fn guard(State(shared): State<Shared>, mut request: Request, ne
     let rules = Rules::of(&shared);
     if !rules.answers_to(request.headers(), authority) {
         let message = if shared.is_loopback { NOT_LOCAL } else { NOT_NAMED };
-        return graphql::refused(StatusCode::FORBIDDEN, Media::Json, message);
+        return refused(StatusCode::FORBIDDEN, Media::Json, message);
     }
     let asker = rules.asker(request.headers(), authority);
     let preflight = is_preflight(&request);
     let mut response = match &asker {
         // Its page could not read the answer, but its readers would all have us work for it.
-        Asker::Stranger(origin) => graphql::refused(StatusCode::FORBIDDEN, Media::Json, &not_allowed(origin)),
+        Asker::Stranger(origin) => refused(StatusCode::FORBIDDEN, Media::Json, &not_allowed(origin)),
         Asker::Guest(_) if preflight => may_ask(request.headers()),
         _ => {
             request.extensions_mut().insert(asker.clone());

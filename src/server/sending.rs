@@ -20,7 +20,7 @@ use futures_util::{Stream, StreamExt, stream};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::pace::{PATIENCE, STEP};
+use super::progress::{PATIENCE, STEP};
 use crate::graphql::{Parts, Share};
 
 /// Bytes of a piece, so of what one unread answer holds beside its file.

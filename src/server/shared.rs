@@ -1,15 +1,33 @@
 //! What handlers share: the API, the shutdown, how much more may be open. Knows bounds; knows no handler.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::http::request::Parts;
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    ServerContext,
-    client::{self, Peer},
+use super::client::{self, Peer};
+use crate::{
+    config::{AllowedHost, AllowedOrigin, TrustedProxy},
+    graphql::{Client, Current, Shares},
 };
-use crate::graphql::{Client, Shares};
+
+/// What the server serves.
+#[derive(Clone)]
+pub(crate) struct ServerContext {
+    pub api: Current,
+    /// Names to answer to, beside those of this machine's loopback address.
+    pub allowed_hosts: Arc<[AllowedHost]>,
+    /// Whose pages may use the API, beside our own and, on a loopback address, those of this machine.
+    pub allowed_origins: Arc<[AllowedOrigin]>,
+    /// Whose word on who asks is taken.
+    pub trusted_proxies: Arc<[TrustedProxy]>,
+    /// Whether the page is served.
+    pub graphiql: bool,
+    /// How long the port stays open at the end.
+    pub drain: Duration,
+    /// Ends that wait: somebody does not want to wait for it.
+    pub hurry: CancellationToken,
+}
 
 /// What handlers share.
 #[derive(Clone)]

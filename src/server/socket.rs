@@ -13,7 +13,6 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpC
 
 use super::{
     frames::{Fault, Frames, Heard},
-    handshake::Agreed,
     intake::{self, MESSAGE_MAX},
     meter::Meter,
     operations::{Event, Operations},
@@ -44,6 +43,13 @@ type Flow = ControlFlow<End>;
 struct Last {
     code: Option<u16>,
     reason: String,
+}
+
+/// A socket that was agreed on.
+pub(super) struct Agreed {
+    pub upgraded: Upgraded,
+    pub meter: Arc<Meter>,
+    pub client: Client,
 }
 
 struct Socket {

@@ -4,13 +4,11 @@ use std::collections::BTreeMap;
 
 use crate::{
     catalog::{Catalog, Entity, EntityId, Field, FieldKind, Leaf},
+    graphql::names,
     value::Scalar,
 };
 
-use super::{
-    names,
-    text::{Sdl, quoted},
-};
+use super::text::{Sdl, quoted};
 
 pub(super) fn write(sdl: &mut Sdl, catalog: &Catalog) {
     for id in catalog.entity_ids() {
@@ -90,7 +88,7 @@ fn many_targets(catalog: &Catalog) -> Vec<EntityId> {
 }
 
 /// Whether rows can be ordered by a leaf.
-pub(in crate::graphql) fn is_ordered(leaf: Leaf) -> bool {
+fn is_ordered(leaf: Leaf) -> bool {
     match leaf {
         Leaf::Scalar(scalar) => scalar.is_ordered(),
         Leaf::Enum(_) => true,

@@ -1,10 +1,14 @@
 //! Root, object and enum types of the served schema. Knows the catalog; inputs are beside it.
 
-use crate::catalog::{
-    Catalog, Entity, EntityId, EnumType, Field, FieldKind, Leaf, List, ValueField, ValueFieldKind, ValueId, ValueType,
+use crate::{
+    catalog::{
+        Catalog, Entity, EntityId, EnumType, Field, FieldKind, Leaf, List, ValueField, ValueFieldKind, ValueId,
+        ValueType,
+    },
+    graphql::names,
 };
 
-use super::{names, text::Sdl};
+use super::text::Sdl;
 
 /// A root type: the fields of all types, and what else there is.
 pub(super) fn write_root(sdl: &mut Sdl, catalog: &Catalog, name: &str, description: &str, more: impl FnOnce(&mut Sdl)) {

@@ -8,7 +8,10 @@ use crate::{
     value::Value,
 };
 
-use super::{Estimate, LINKS_PER_ROW};
+use super::given::Estimate;
+
+/// Links of a row when nothing better is known.
+const LINKS_PER_ROW: f64 = 10.0;
 
 /// A link, whichever side it is followed from: the type and field that hold it.
 pub(super) type Link = (EntityId, FieldId);

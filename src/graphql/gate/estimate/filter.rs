@@ -2,11 +2,15 @@
 
 use crate::{
     catalog::{EntityId, FieldId, FieldKind},
-    query::{Compare, Filter, Operand, Output, OutputValue, Quantifier, Select, TextTest},
+    query::{Compare, Filter, Operand, Quantifier, TextTest, Visitor},
     value::Value,
 };
 
-use super::{Cost, Estimate, Guess, READ_BYTE, TEXT_OF_ROW, fan::Rows, steps_of};
+use super::{
+    fan::Rows,
+    given::Estimate,
+    guess::{Cost, Guess, READ_BYTE, TEXT_OF_ROW, steps_of},
+};
 
 /// The part of the rows that a range of an indexed field is taken to leave.
 const RANGE: f64 = 1.0 / 3.0;
@@ -170,46 +174,26 @@ impl<'a> Estimate<'a> {
             ..Guess::default()
         }
     }
+}
 
-    /// The longest operands of all tests of texts below a select.
-    pub(super) fn letters_of(&self, select: &Select, cost: &mut Cost) {
-        if let Some(filter) = &select.filter {
-            self.letters(filter, cost);
-        }
-        self.letters_in(&select.output, cost);
-    }
+/// Looks for the longest operands of all tests of texts.
+pub(super) struct Letters<'e, 'a> {
+    pub estimate: &'e Estimate<'a>,
+    pub cost: &'e mut Cost,
+}
 
-    fn letters_in(&self, output: &[Output], cost: &mut Cost) {
-        for member in output {
-            match &member.value {
-                OutputValue::Many { select, .. } => self.letters_of(select, cost),
-                OutputValue::One { output, .. } => self.letters_in(output, cost),
-                OutputValue::Text(_) | OutputValue::Leaf(_) | OutputValue::Value { .. } => {}
-            }
-        }
-    }
-
-    fn letters(&self, asked: &Filter, cost: &mut Cost) {
-        match asked {
-            Filter::And(filters) | Filter::Or(filters) => filters.iter().for_each(|filter| self.letters(filter, cost)),
-            Filter::Not(filter) | Filter::One { filter, .. } | Filter::Many { filter, .. } => {
-                self.letters(filter, cost);
-            }
-            Filter::Text { test, operand, .. } => {
-                let Some(Value::Text(text)) = self.operand(operand) else {
-                    return;
-                };
-                let longest = match test {
-                    TextTest::Like | TextTest::ILike => &mut cost.pattern_letters,
-                    TextTest::Contains | TextTest::StartsWith | TextTest::EndsWith => &mut cost.text_letters,
-                };
-                *longest = text.chars().count().max(*longest);
-            }
-            Filter::Compare { .. }
-            | Filter::In { .. }
-            | Filter::IsNull { .. }
-            | Filter::Has { .. }
-            | Filter::Key { .. } => {}
-        }
+impl Visitor for Letters<'_, '_> {
+    fn filter(&mut self, filter: &Filter) {
+        let Filter::Text { test, operand, .. } = filter else {
+            return;
+        };
+        let Some(Value::Text(text)) = self.estimate.operand(operand) else {
+            return;
+        };
+        let longest = match test {
+            TextTest::Like | TextTest::ILike => &mut self.cost.pattern_letters,
+            TextTest::Contains | TextTest::StartsWith | TextTest::EndsWith => &mut self.cost.text_letters,
+        };
+        *longest = text.chars().count().max(*longest);
     }
 }

@@ -6,6 +6,8 @@
 
 mod fan;
 mod filter;
+mod given;
+mod guess;
 #[cfg(test)]
 mod tests;
 mod width;
@@ -15,64 +17,16 @@ use std::time::Duration;
 use crate::{
     catalog::{Catalog, EntityId},
     graphql::statistics::Known,
-    query::{Operand, Output, OutputValue, Read, RootValue, Select},
-    store::Figures,
+    query::{Operand, Output, OutputValue, Read, RootValue, Select, visit_read},
     value::Value,
 };
 
+pub(in crate::graphql) use guess::Cost;
+
 use fan::{Keys, Rows};
-
-/// Links of a row when nothing better is known.
-const LINKS_PER_ROW: f64 = 10.0;
-
-/// Nanoseconds of a machine of no great speed: to look at a row, to sort it, to step to a row of another type, to make one of the answer,
-/// to read a byte of a text that is searched, and to put one into the answer.
-const LOOK: f64 = 300.0;
-const SORT: f64 = 700.0;
-const STEP: f64 = 1_500.0;
-const MAKE: f64 = 2_000.0;
-const READ_BYTE: f64 = 1.0;
-const WRITE_BYTE: f64 = 2.0;
-/// Bytes of a text that count as a row that is looked at.
-const TEXT_OF_ROW: f64 = 1_000.0;
-
-/// What a read is guessed to cost.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(in crate::graphql) struct Cost {
-    /// Rows in all lists of the answer.
-    pub rows: u64,
-    /// Bytes of the answer, of lists whose filters are known to leave so many rows.
-    pub bytes: u64,
-    /// Rows of other types that filters and orders step to, for each row they are asked of; and rows whose texts are searched without an
-    /// index, those of long texts several times.
-    pub filter_rows: u64,
-    /// How long all of it may take.
-    pub time: Duration,
-    /// Letters of the longest text that `contains`, `startsWith` or `endsWith` looks for.
-    pub text_letters: usize,
-    /// The same of a pattern.
-    pub pattern_letters: usize,
-}
-
-/// The same in the making.
-#[derive(Clone, Copy, Debug, Default)]
-struct Guess {
-    rows: f64,
-    bytes: f64,
-    filter_rows: f64,
-    nanos: f64,
-}
-
-impl Guess {
-    fn plus(self, other: Guess) -> Guess {
-        Guess {
-            rows: self.rows + other.rows,
-            bytes: self.bytes + other.bytes,
-            filter_rows: self.filter_rows + other.filter_rows,
-            nanos: self.nanos + other.nanos,
-        }
-    }
-}
+use filter::Letters;
+use given::Estimate;
+use guess::{Guess, LOOK, MAKE, SORT, STEP, WRITE_BYTE, steps_of};
 
 /// The cost of all roots together.
 pub(in crate::graphql) fn estimate(catalog: &Catalog, read: &Read, params: &[Value], known: &Known) -> Cost {
@@ -97,29 +51,15 @@ pub(in crate::graphql) fn estimate(catalog: &Catalog, read: &Read, params: &[Val
         time: Duration::from_nanos(guess.nanos as u64),
         ..Cost::default()
     };
-    for root in &read.roots {
-        if let RootValue::One(select) | RootValue::Many(select) = &root.value {
-            estimate.letters_of(select, &mut cost);
-        }
-    }
+    let mut letters = Letters {
+        estimate: &estimate,
+        cost: &mut cost,
+    };
+    visit_read(read, &mut letters);
     cost
 }
 
-struct Estimate<'a> {
-    catalog: &'a Catalog,
-    params: &'a [Value],
-    known: &'a Known,
-}
-
 impl<'a> Estimate<'a> {
-    fn figures(&self, entity: EntityId) -> Option<&'a Figures> {
-        self.known.of(entity)
-    }
-
-    fn stored(&self, entity: EntityId) -> f64 {
-        self.figures(entity).map_or(0.0, |figures| figures.rows as f64)
-    }
-
     /// One row by its key.
     fn one(&self, select: &'a Select) -> Guess {
         let rows = Rows {
@@ -267,23 +207,7 @@ impl<'a> Estimate<'a> {
         }
     }
 
-    fn operand<'o>(&'o self, operand: &'o Operand) -> Option<&'o Value> {
-        match operand {
-            Operand::Value(value) => Some(value),
-            Operand::Param(at) => self.params.get(*at),
-        }
-    }
-
     fn keys_of(&self, select: &'a Select) -> Option<Keys<'a>> {
         self.keys(select.filter.as_ref()?, select.entity)
-    }
-}
-
-/// Steps to rows of other types.
-fn steps_of(count: f64) -> Guess {
-    Guess {
-        filter_rows: count,
-        nanos: count * STEP,
-        ..Guess::default()
     }
 }

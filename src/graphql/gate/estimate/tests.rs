@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     catalog::FieldId,
     graphql::testing,
-    store::{Links, Spread},
+    store::{Figures, Links, Spread},
 };
 
 /// Types in the order of the definition: items, quests, lines of quests, characters, tags.

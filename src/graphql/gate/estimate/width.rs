@@ -6,7 +6,7 @@ use crate::{
     value::Scalar,
 };
 
-use super::Estimate;
+use super::given::Estimate;
 
 /// A text of which nothing is known yet.
 const TEXT: f64 = 20.0;

@@ -2,7 +2,7 @@
 
 use apollo_compiler::{Name, Node, ast, schema::ExtendedType};
 
-use super::{NeverNull, Walk, near};
+use super::walk::{NeverNull, Walk, near};
 use crate::graphql::trail::Trail;
 
 /// What a place in an argument takes.

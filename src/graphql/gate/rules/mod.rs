@@ -7,51 +7,19 @@
 
 mod inputs;
 mod subscription;
+mod walk;
 
 use std::collections::{HashMap, HashSet};
 
-use apollo_compiler::{
-    Name, Node, Schema, ast,
-    parser::{SourceMap, SourceSpan},
-    response::JsonMap,
-    schema::ExtendedType,
-};
+use apollo_compiler::{Name, Node, Schema, ast, schema::ExtendedType};
 
-use crate::{
-    definition::did_you_mean,
-    graphql::{ApiError, Code, trail::Trail},
-};
+use crate::graphql::{ApiError, Code, trail::Trail};
 
-/// A place that takes no null, and a variable there that may be null because it has a default.
-#[derive(Clone, Debug, PartialEq)]
-pub(in crate::graphql) struct NeverNull {
-    variable: Name,
-    place: String,
-    wanted: String,
-}
+pub(super) use walk::NeverNull;
+use walk::{Walk, near};
 
 /// The places of each operation, in the order of the document.
 pub(super) type Operations = Vec<(Option<Name>, Vec<NeverNull>)>;
-
-impl NeverNull {
-    /// Refuses a null that was given for the variable.
-    pub(super) fn check(&self, variables: &JsonMap) -> Result<(), ApiError> {
-        if variables
-            .get(self.variable.as_str())
-            .is_none_or(|value| !value.is_null())
-        {
-            return Ok(());
-        }
-        let NeverNull {
-            variable,
-            place,
-            wanted,
-        } = self;
-        let message =
-            format!("${variable} is null, and {wanted} is wanted here; give a value, or leave ${variable} out");
-        Err(ApiError::input(place, message))
-    }
-}
 
 /// Checks a document; gives the places of each operation that take no null.
 pub(super) fn check(schema: &Schema, document: &ast::Document) -> Result<Operations, Vec<ApiError>> {
@@ -89,31 +57,7 @@ pub(super) fn check(schema: &Schema, document: &ast::Document) -> Result<Operati
     }
 }
 
-/// The walk over one operation. It recurses into selections and values, whose nesting is bounded, and never from fragment to
-/// fragment: those wait for their turn.
-struct Walk<'a> {
-    schema: &'a Schema,
-    sources: &'a SourceMap,
-    fragments: &'a HashMap<&'a str, &'a Node<ast::FragmentDefinition>>,
-    operation: &'a Node<ast::OperationDefinition>,
-    /// Fragments that were met, with the place of their first spread.
-    waiting: Vec<(&'a ast::FragmentDefinition, String)>,
-    visited: HashSet<&'a str>,
-    faults: Vec<ApiError>,
-    never_null: Vec<NeverNull>,
-}
-
 impl<'a> Walk<'a> {
-    fn fault(&mut self, span: Option<SourceSpan>, message: impl Into<String>) {
-        let fault = ApiError::new(Code::ValidationFailed, message).at(span, self.sources);
-        self.faults.push(fault);
-    }
-
-    /// The same for what stands somewhere in an argument.
-    fn misplaced(&mut self, span: Option<SourceSpan>, place: &Trail, message: impl std::fmt::Display) {
-        self.fault(span, format!("{place}: {message}"));
-    }
-
     fn operation(&mut self) {
         let operation = self.operation;
         for variable in &operation.variables {
@@ -258,11 +202,6 @@ impl<'a> Walk<'a> {
             }
         }
     }
-}
-
-/// `; did you mean …?` or nothing.
-fn near<'n>(word: &str, names: impl IntoIterator<Item = &'n str>) -> String {
-    did_you_mean(word, names).map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use apollo_compiler::ast;
 
-use super::Walk;
+use super::walk::Walk;
 
 impl Walk<'_> {
     /// Refuses a subscription with several root fields. Fragments wait for their turn, so nothing recurses.

@@ -1,0 +1,142 @@
+//! A definition that was read and has no faults, and what is made of it. Knows each part's beginning; runs nothing.
+
+use std::{
+    io::IsTerminal,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use super::{DefinitionFiles, Failure};
+use crate::{
+    catalog::{self, Catalog, Valid},
+    config::{DatabaseUrl, Environment, ReadingSetting, StatementSetting},
+    definition,
+    graphql::{DataApi, Limits, Served},
+    harvest::{HarvestSettings, Harvester},
+    layout::Layout,
+    store::{Access, Store},
+};
+
+/// A definition that was read and has no faults.
+pub(crate) struct Loaded {
+    pub catalog: Arc<Valid<Catalog>>,
+    pub layout: Arc<Layout>,
+    /// The definition's folder: relative `file:` sources begin here.
+    pub folder: PathBuf,
+}
+
+impl Loaded {
+    /// Reads a definition from a file or a folder of files; every fault is told at once.
+    pub(crate) fn read(path: &Path) -> Result<Loaded, Failure> {
+        Loaded::of(DefinitionFiles::read(path)?)
+    }
+
+    /// The same of files that are read already.
+    pub(crate) fn of(files: DefinitionFiles) -> Result<Loaded, Failure> {
+        Loaded::shown(files, std::io::stderr().is_terminal())
+    }
+
+    /// The same with faults in plain text, for a log.
+    pub(super) fn plain(files: DefinitionFiles) -> Result<Loaded, Failure> {
+        Loaded::shown(files, false)
+    }
+
+    fn shown(DefinitionFiles { files, folder }: DefinitionFiles, color: bool) -> Result<Loaded, Failure> {
+        let catalog =
+            catalog::load(&files).map_err(|faults| Failure::faults(definition::render(&files, &faults, color)))?;
+        Ok(Loaded {
+            layout: Arc::new(Layout::of(&catalog)),
+            catalog: Arc::new(catalog),
+            folder,
+        })
+    }
+
+    /// Checks what else [`Loaded::harvester`] and [`Loaded::api`] could refuse.
+    pub(super) fn check(&self, environment: Environment) -> Result<(), Failure> {
+        Served::of(&self.catalog).map_err(|error| Failure::setup(format!("error: {error}")))?;
+        Harvester::check(&self.catalog, &self.settings(environment))
+            .map_err(|error| Failure::setup(format!("error: {error}")))
+    }
+
+    /// What is said of each type that no fetch brings rows of.
+    pub(crate) fn unfilled(&self) -> impl Iterator<Item = String> {
+        let empty = self.layout.entities.iter().filter(|tables| tables.filled_by.is_empty());
+        empty.map(|tables| {
+            format!(
+                "{}: nothing fills it, so it stays empty: give it a @fetch, name it in a @nested list, or let a @fetch on a \
+                 field lead to it",
+                tables.name
+            )
+        })
+    }
+
+    /// What is said of each field whose answers may bring one key for rows of several parents: only the upstream knows whether
+    /// these are the same.
+    pub(crate) fn shared(&self) -> impl Iterator<Item = String> {
+        self.catalog.fetch_ids().filter_map(|id| {
+            let fetch = self.catalog.fetch(id);
+            let each = fetch.each.as_ref().filter(|each| !each.one)?;
+            let own = |other: &catalog::Fetch| other.entity == fetch.entity && other.each.is_none();
+            if fetch.rows.uses("this") || self.catalog.fetches.iter().any(own) {
+                return None;
+            }
+            let (parent, target) = (self.catalog.entity(each.parent), self.catalog.entity(fetch.entity));
+            let (key, this) = (target.key.first()?, fetch.path.this_names().first()?);
+            let key = &target.field(*key).name;
+            // As a record is looked at by default.
+            let given = match catalog::snake_case(key) {
+                snake if snake == *key => format!(".{key}"),
+                snake => format!(".{key} // .{snake}"),
+            };
+            let (parent, target) = (&parent.name, &target.name);
+            Some(format!(
+                "{name}: rows of {parent} whose answers have the same `{key}` share one {target}; if these begin anew in each \
+                 {parent}, make them keys of their own: rows: \".[] | .{key} = \\\"\\\\($this.{this})/\\\\({given})\\\"\", by the \
+                 upstream's name of `{key}`",
+                name = self.catalog.fetch_name(id),
+            ))
+        })
+    }
+
+    fn settings(&self, environment: Environment) -> HarvestSettings {
+        HarvestSettings {
+            environment,
+            definition_dir: self.folder.clone(),
+            ..HarvestSettings::default()
+        }
+    }
+
+    /// Opens the database for this definition.
+    pub(crate) async fn open(
+        &self,
+        url: &DatabaseUrl,
+        access: Access,
+        statements: StatementSetting,
+    ) -> Result<Store, Failure> {
+        let timeout = statements.statement_timeout.map(|timeout| timeout.0);
+        let (catalog, layout) = (self.catalog.clone(), self.layout.clone());
+        Ok(Store::open_within(url, access, catalog, layout, timeout).await?)
+    }
+
+    /// A harvester that fills this store.
+    pub(crate) fn harvester(
+        &self,
+        store: &Store,
+        environment: Environment,
+        reading: ReadingSetting,
+    ) -> Result<Harvester, Failure> {
+        let settings = HarvestSettings {
+            filter_time: reading.filter_time.0,
+            filter_memory: reading.filter_memory.0,
+            ..self.settings(environment)
+        };
+        Harvester::new(self.catalog.clone(), self.layout.clone(), store.clone(), settings)
+            .map_err(|error| Failure::setup(format!("error: {error}")))
+    }
+
+    /// The data API over this store.
+    pub(crate) fn api(&self, store: &Store, limits: Limits) -> Result<DataApi, Failure> {
+        DataApi::new(self.catalog.clone(), store.clone(), limits)
+            .map_err(|error| Failure::work(format!("error: {error}")))
+    }
+}

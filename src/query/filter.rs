@@ -1,0 +1,88 @@
+//! Conditions on rows, and the operands that they compare with. Knows neither GraphQL nor SQL.
+
+use crate::{catalog::FieldId, value::Value};
+
+/// A condition on a row. Two-valued: a comparison with a null column is false, and `Not` is the exact complement.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Filter {
+    /// True when empty.
+    And(Vec<Filter>),
+    /// False when empty.
+    Or(Vec<Filter>),
+    Not(Box<Filter>),
+    Compare {
+        field: FieldId,
+        compare: Compare,
+        operand: Operand,
+    },
+    /// True when one of the operands equals; false for none.
+    In {
+        field: FieldId,
+        operands: Vec<Operand>,
+    },
+    IsNull {
+        field: FieldId,
+    },
+    /// A text predicate; `%`, `_` and `\` are only special to `Like` and `ILike`.
+    Text {
+        field: FieldId,
+        test: TextTest,
+        operand: Operand,
+    },
+    /// A list column that holds all (or any) of the operands.
+    Has {
+        field: FieldId,
+        all: bool,
+        operands: Vec<Operand>,
+    },
+    /// The row behind a reference or to-one inverse exists and satisfies the filter.
+    One {
+        field: FieldId,
+        filter: Box<Filter>,
+    },
+    /// The rows behind a to-many field.
+    Many {
+        field: FieldId,
+        quantifier: Quantifier,
+        filter: Box<Filter>,
+    },
+    /// The whole key (or unique field) equals: `fields` as in the catalog, one operand per leaf.
+    Key {
+        fields: Vec<FieldId>,
+        operands: Vec<Operand>,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Compare {
+    Eq,
+    Gt,
+    Gte,
+    Lt,
+    Lte,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TextTest {
+    Contains,
+    StartsWith,
+    EndsWith,
+    /// SQL `LIKE`, case-sensitive, escape `\`.
+    Like,
+    /// The same without regard to ASCII case.
+    ILike,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Quantifier {
+    Some,
+    Every,
+    None,
+}
+
+/// A value known at planning, or the number of a parameter given at execution.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Operand {
+    Value(Value),
+    Param(usize),
+}

@@ -1,0 +1,210 @@
+//! Going through a read: a visitor looks at its parts, a rewriter changes them. Knows what is part of what; no purpose.
+//!
+//! Whoever makes something new of a read (SQL, words, an estimate) matches on its parts itself; whoever only looks for some of
+//! them comes here, so that a new part is found by all.
+
+use super::{
+    filter::{Filter, Operand},
+    read::{Order, Output, OutputValue, Read, RootValue, Select},
+};
+use crate::catalog::{EntityId, FieldId};
+
+/// Rows that a part of a read is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum To {
+    /// Those of a select.
+    Rows(EntityId),
+    /// Those behind a field of the rows before.
+    Behind(FieldId),
+}
+
+/// Looks at the parts of a read, at each before those below it.
+pub(crate) trait Visitor {
+    /// What comes until [`Visitor::leave`] is about these rows.
+    fn enter(&mut self, _to: To) {}
+    fn leave(&mut self) {}
+    fn output(&mut self, _output: &Output) {}
+    fn filter(&mut self, _filter: &Filter) {}
+    fn order(&mut self, _order: &Order) {}
+}
+
+pub(crate) fn visit_read(read: &Read, visitor: &mut impl Visitor) {
+    for root in &read.roots {
+        match &root.value {
+            RootValue::One(select) | RootValue::Many(select) => visit_select(select, visitor),
+            RootValue::Freshness(_) | RootValue::Json(_) => {}
+        }
+    }
+}
+
+pub(crate) fn visit_select(select: &Select, visitor: &mut impl Visitor) {
+    visitor.enter(To::Rows(select.entity));
+    if let Some(filter) = &select.filter {
+        visit_filter(filter, visitor);
+    }
+    select.order.iter().for_each(|order| visitor.order(order));
+    visit_outputs(&select.output, visitor);
+    visitor.leave();
+}
+
+pub(crate) fn visit_outputs(outputs: &[Output], visitor: &mut impl Visitor) {
+    for output in outputs {
+        visitor.output(output);
+        match &output.value {
+            OutputValue::One { field, output } => {
+                visitor.enter(To::Behind(*field));
+                visit_outputs(output, visitor);
+                visitor.leave();
+            }
+            OutputValue::Many { select, .. } => visit_select(select, visitor),
+            OutputValue::Text(_) | OutputValue::Leaf(_) | OutputValue::Value { .. } => {}
+        }
+    }
+}
+
+pub(crate) fn visit_filter(filter: &Filter, visitor: &mut impl Visitor) {
+    visitor.filter(filter);
+    match filter {
+        Filter::And(filters) | Filter::Or(filters) => filters.iter().for_each(|filter| visit_filter(filter, visitor)),
+        Filter::Not(filter) => visit_filter(filter, visitor),
+        Filter::One { field, filter } | Filter::Many { field, filter, .. } => {
+            visitor.enter(To::Behind(*field));
+            visit_filter(filter, visitor);
+            visitor.leave();
+        }
+        Filter::Compare { .. }
+        | Filter::In { .. }
+        | Filter::IsNull { .. }
+        | Filter::Text { .. }
+        | Filter::Has { .. }
+        | Filter::Key { .. } => {}
+    }
+}
+
+/// Changes the parts of a read, in the order in which a visitor sees them.
+pub(crate) trait Rewriter {
+    fn operand(&mut self, _operand: &mut Operand) {}
+}
+
+pub(crate) fn rewrite_select(select: &mut Select, rewriter: &mut impl Rewriter) {
+    if let Some(filter) = &mut select.filter {
+        rewrite_filter(filter, rewriter);
+    }
+    let counts = [&mut select.first, &mut select.offset].into_iter().flatten();
+    counts.for_each(|count| rewriter.operand(count));
+    rewrite_outputs(&mut select.output, rewriter);
+}
+
+pub(crate) fn rewrite_outputs(outputs: &mut [Output], rewriter: &mut impl Rewriter) {
+    for output in outputs {
+        match &mut output.value {
+            OutputValue::One { output, .. } => rewrite_outputs(output, rewriter),
+            OutputValue::Many { select, .. } => rewrite_select(select, rewriter),
+            OutputValue::Text(_) | OutputValue::Leaf(_) | OutputValue::Value { .. } => {}
+        }
+    }
+}
+
+pub(crate) fn rewrite_filter(filter: &mut Filter, rewriter: &mut impl Rewriter) {
+    match filter {
+        Filter::And(filters) | Filter::Or(filters) => {
+            filters.iter_mut().for_each(|filter| rewrite_filter(filter, rewriter));
+        }
+        Filter::Not(filter) | Filter::One { filter, .. } | Filter::Many { filter, .. } => {
+            rewrite_filter(filter, rewriter);
+        }
+        Filter::Compare { operand, .. } | Filter::Text { operand, .. } => rewriter.operand(operand),
+        Filter::In { operands, .. } | Filter::Has { operands, .. } | Filter::Key { operands, .. } => {
+            operands.iter_mut().for_each(|operand| rewriter.operand(operand));
+        }
+        Filter::IsNull { .. } => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{query::renumber, value::Value};
+
+    fn compare(field: u32, operand: Operand) -> Filter {
+        Filter::Key {
+            fields: vec![FieldId(field)],
+            operands: vec![operand],
+        }
+    }
+
+    fn select(filter: Filter) -> Select {
+        Select {
+            entity: EntityId(1),
+            filter: Some(filter),
+            order: vec![],
+            first: Some(Operand::Param(9)),
+            offset: Some(Operand::Param(5)),
+            output: vec![],
+        }
+    }
+
+    fn output(value: OutputValue) -> Output {
+        Output {
+            key: "key".to_owned(),
+            value,
+        }
+    }
+
+    #[derive(Default)]
+    struct Told(Vec<String>);
+
+    impl Visitor for Told {
+        fn enter(&mut self, to: To) {
+            self.0.push(format!("{to:?}"));
+        }
+        fn leave(&mut self) {
+            self.0.push("back".to_owned());
+        }
+        fn filter(&mut self, filter: &Filter) {
+            if let Filter::Key { fields, .. } = filter {
+                self.0.push(format!("key {}", fields[0].index()));
+            }
+        }
+    }
+
+    fn outputs() -> Vec<Output> {
+        let behind = Filter::Not(Box::new(Filter::One {
+            field: FieldId(3),
+            filter: Box::new(compare(4, Operand::Param(7))),
+        }));
+        let filter = Filter::And(vec![compare(2, Operand::Value(Value::Null)), behind]);
+        let many = OutputValue::Many {
+            field: FieldId(6),
+            select: select(filter),
+        };
+        vec![output(OutputValue::One {
+            field: FieldId(8),
+            output: vec![output(many)],
+        })]
+    }
+
+    #[test]
+    fn a_visitor_knows_where_it_is() {
+        let mut told = Told::default();
+        visit_outputs(&outputs(), &mut told);
+        let want = [
+            "Behind(FieldId(8))",
+            "Rows(EntityId(1))",
+            "key 2",
+            "Behind(FieldId(3))",
+            "key 4",
+            "back",
+            "back",
+            "back",
+        ];
+        assert_eq!(told.0, want);
+    }
+
+    #[test]
+    fn every_operand_is_met() {
+        let mut outputs = outputs();
+        assert_eq!(renumber(&mut outputs), [7, 9, 5]);
+        assert_eq!(renumber(&mut outputs), [0, 1, 2]);
+    }
+}
