@@ -269,7 +269,7 @@ impl DataApi {
     }
 
     async fn load(&self, roots: &KeyedRoots, bound: &Bound) -> Result<Vec<Bytes>, Arc<StoreError>> {
-        let (load, keys) = roots.wanted(&bound.params);
+        let (load, keys) = roots.wanted(bound.prepared.id.principal, &bound.params);
         let wanted = keys.iter().flatten();
         let found = self.0.rows.load(load, wanted.clone().cloned()).await?;
         // Its part of the batch: how many others come along says nothing of it.

@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use tokio::sync::{Notify, watch};
 
-use super::{fingerprint::fingerprint, lock::lock};
+use super::{Principal, fingerprint::fingerprint, lock::lock};
 use crate::{
     catalog::FieldId,
     query::{Filter, Operand, Output, OutputValue, Read, RootValue, Select, renumber},
@@ -98,14 +98,16 @@ pub(super) fn keyed_roots(store: &Store, read: &Read) -> Result<Option<KeyedRoot
 }
 
 impl KeyedRoots {
-    /// The load with these values of the operation's parameters, and the key that each root wants; none for those that need no row.
-    pub(super) fn wanted(&self, values: &[Value]) -> (Load, Vec<Option<Key>>) {
+    /// The load for somebody with these values of the operation's parameters, and the key that each root wants; none for those that
+    /// need no row.
+    pub(super) fn wanted(&self, principal: Principal, values: &[Value]) -> (Load, Vec<Option<Key>>) {
         let value = |at: &usize| values.get(*at).cloned().unwrap_or(Value::Null);
         let operand = |operand: &Operand| match operand {
             Operand::Value(value) => value.clone(),
             Operand::Param(at) => value(at),
         };
         let load = Load {
+            principal,
             plan: self.plan.clone(),
             values: Arc::new(Key(self.params.iter().map(value).collect())),
         };
@@ -114,16 +116,17 @@ impl KeyedRoots {
     }
 }
 
-/// A plan and the values of its parameters: the same row is another answer under other values.
+/// For whom, a plan and the values of its parameters: the same row is another answer under other values, and may be for another one.
 #[derive(Clone)]
 pub(super) struct Load {
+    principal: Principal,
     plan: Arc<KeyedPlan>,
     values: Arc<Key>,
 }
 
 impl PartialEq for Load {
     fn eq(&self, other: &Self) -> bool {
-        self.plan.id == other.plan.id && self.values == other.values
+        self.principal == other.principal && self.plan.id == other.plan.id && self.values == other.values
     }
 }
 
@@ -131,6 +134,7 @@ impl Eq for Load {}
 
 impl Hash for Load {
     fn hash<H: Hasher>(&self, state: &mut H) {
+        self.principal.hash(state);
         self.plan.id.hash(state);
         self.values.hash(state);
     }

@@ -22,7 +22,7 @@ use crate::{
 };
 
 use super::{
-    ApiError, ApiRequest, Code, Limits,
+    ApiError, ApiRequest, Code, Limits, Principal,
     coerce::coerce,
     digits,
     execute::{Inner, object},
@@ -59,9 +59,16 @@ impl Caches {
 
 type Cache<K, V> = Mutex<LruCache<K, Arc<V>>>;
 
-/// A document, an operation of it, and the shape of its variables.
+/// A document, an operation of it, the shape of its variables, and for whom it is planned. Live queries and shared turns are keyed by
+/// it, and so are a principal's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct PlanId(u128, u128, u128);
+pub(super) struct PlanId {
+    document: u128,
+    operation: u128,
+    shape: u128,
+    /// Answers that need no row are part of their plans.
+    pub principal: Principal,
+}
 
 /// A planned and compiled operation.
 pub(super) struct Prepared {
@@ -211,7 +218,12 @@ impl Inner {
             .root_fields(document)
             .any(|field| field.name.starts_with("__") && field.name != "__typename");
         let shape = plan::shape(&self.served.schema, operation, &variables, introspects);
-        let id = PlanId(hash, fingerprint(name.unwrap_or_default().as_bytes()), shape);
+        let id = PlanId {
+            document: hash,
+            operation: fingerprint(name.unwrap_or_default().as_bytes()),
+            shape,
+            principal: request.principal,
+        };
         Ok((id, operation, variables))
     }
 

@@ -3,7 +3,7 @@
 use apollo_compiler::response::{JsonMap, JsonValue};
 use serde::{Deserialize, Deserializer, de::Error};
 
-use super::Client;
+use super::{Client, Principal};
 
 /// A GraphQL request, however it arrived.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -21,9 +21,12 @@ pub(crate) struct ApiRequest {
     /// Whether whoever asks can take more than one answer; subscriptions are else refused.
     #[serde(skip)]
     pub(super) streams: bool,
-    /// Who asks.
+    /// Where it comes from: whose fair share it takes.
     #[serde(skip)]
     pub(super) client: Client,
+    /// Who asks: what is seen is his alone.
+    #[serde(skip)]
+    pub(super) principal: Principal,
     /// Whether there is no room for a query now: a live query has places of its own.
     #[serde(skip)]
     pub(super) is_live_only: bool,
@@ -34,10 +37,14 @@ pub(crate) struct ApiRequest {
 pub(crate) struct Unused;
 
 impl ApiRequest {
-    /// The same, asked by this client.
+    /// The same, asked from there and by this one.
     #[must_use]
-    pub(crate) fn by(self, client: Client) -> ApiRequest {
-        ApiRequest { client, ..self }
+    pub(crate) fn by(self, client: Client, principal: Principal) -> ApiRequest {
+        ApiRequest {
+            client,
+            principal,
+            ..self
+        }
     }
 
     /// The same where there is no room for a query: only a live query is begun.

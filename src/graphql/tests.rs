@@ -3,6 +3,7 @@
 mod estimates;
 mod live;
 mod lookups;
+mod principals;
 
 use std::time::Duration;
 

@@ -10,7 +10,7 @@ use axum::{
 };
 use serde_json::json;
 
-use crate::graphql::{ApiRequest, ApiResponse, Denied, Kind, Share, keep_digits};
+use crate::graphql::{ApiRequest, ApiResponse, Denied, Kind, Principal, Share, keep_digits};
 
 use super::{
     handshake,
@@ -163,7 +163,8 @@ async fn answer(shared: &Shared, parts: &Parts, request: ApiRequest, received: S
         Ok(place) => place,
         Err(denied) => return busy(media, denied, "requests are under way", "requests"),
     };
-    let answer = shared.context.api.execute(request.by(client)).await;
+    let request = request.by(client, Principal::ANONYMOUS);
+    let answer = shared.context.api.execute(request).await;
     let status = status(&answer, media, &parts.method);
     let beside = parts.extensions.get::<Arc<Answers>>().cloned();
     let body = sending::body(answer.into_parts(), [place, received], beside);

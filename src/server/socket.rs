@@ -21,7 +21,7 @@ use super::{
     sending::piece_of,
     shared::Shared,
 };
-use crate::graphql::{ApiResponse, Client, Parts};
+use crate::graphql::{ApiResponse, Client, Parts, Principal};
 
 /// Bytes of a piece of a large answer.
 const PIECE: usize = 16 * 1024;
@@ -164,7 +164,7 @@ impl Socket {
             }
             Verdict::Close(code, reason) => close(code, &reason),
             Verdict::Start(id, request) => {
-                let request = request.by(self.client);
+                let request = request.by(self.client, Principal::ANONYMOUS);
                 let place = self.shared.requests.take(self.client).ok();
                 let request = if place.is_some() { request } else { request.live_only() };
                 let api = self.shared.context.api.clone();

@@ -157,7 +157,7 @@ fn begun(farm: &Farm, query: &str, variables: Json) -> BoxStream<'static, ApiRes
 }
 
 /// Takes every turn, each for another client.
-async fn all_turns(farm: &Farm) -> Vec<Turn> {
+pub(super) async fn all_turns(farm: &Farm) -> Vec<Turn> {
     let mut held = Vec::new();
     for client in 1..=farm.api.store().readers() {
         let work = Work::Request(Client(client as u128));

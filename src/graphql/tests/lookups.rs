@@ -23,7 +23,7 @@ async fn load_of(farm: &Farm, query: &str) -> (Load, Key) {
     let Way::Keyed(roots) = &bound.prepared.way else {
         panic!("no load by key: {query}");
     };
-    let (load, keys) = roots.wanted(&bound.params);
+    let (load, keys) = roots.wanted(bound.prepared.id.principal, &bound.params);
     (load, keys.into_iter().flatten().next().expect("a key"))
 }
 
