@@ -5,7 +5,7 @@ use clap::Args;
 use crate::{
     app::{self, Loaded},
     config::{DatabaseSetting, DefinitionSetting, LimitSetting, StatementSetting},
-    graphql::{ApiError, keep_digits},
+    graphql::{ApiError, read_json},
     store::Access,
 };
 
@@ -39,7 +39,7 @@ impl Explain {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let variables = match &self.variables {
             None => None,
-            Some(text) => serde_json::from_slice(&keep_digits(text.as_bytes()))
+            Some(text) => read_json(text.as_bytes())
                 .map(Some)
                 .map_err(|error| Failure::setup(format!("error: --variables is not a JSON object: {error}")))?,
         };

@@ -1,6 +1,6 @@
 //! Numbers in a request's variables, with all their digits. Knows JSON's text and the types of variables; knows no plan.
 //!
-//! What reads JSON here keeps a number as a double or in 64 bits, and so would round a `Decimal`. [`keep_digits`] hides the
+//! What reads JSON here keeps a number as a double or in 64 bits, and so would round a `Decimal`. [`read_json`] hides the
 //! numbers that would not survive that in texts, before the JSON is read; [`settled`] gives every number the form that its
 //! variable's type is checked and bound in.
 
@@ -13,6 +13,7 @@ use apollo_compiler::{
     response::{JsonMap, JsonValue, serde_json_bytes::serde_json::Number},
     schema::ExtendedType,
 };
+use serde::de::DeserializeOwned;
 
 /// Begins a text that stands for a number. No text of a request may have this character: databases cannot keep it.
 const MARK: &str = "\0number ";
@@ -21,8 +22,22 @@ const MARK_JSON: &[u8] = b"\"\\u0000number ";
 /// Digits that every double keeps.
 const DIGITS_SAFE: usize = 15;
 
+/// Reads what a client sent, with all digits of its numbers: the door for every request.
+pub(crate) fn read_json<T: DeserializeOwned>(json: &[u8]) -> serde_json::Result<T> {
+    serde_json::from_slice(&keep_digits(json))
+}
+
+/// Whether a text was a number in what [`read_json`] has read: where a text is wanted, that is none.
+pub(crate) fn was_number(text: &str) -> bool {
+    kept_number(text).is_some()
+}
+
+fn kept_number(text: &str) -> Option<&str> {
+    text.strip_prefix(MARK).filter(|number| is_number(number))
+}
+
 /// JSON whose numbers all survive being read: those that a double or 64 bits would round are marked texts.
-pub(crate) fn keep_digits(json: &[u8]) -> Cow<'_, [u8]> {
+fn keep_digits(json: &[u8]) -> Cow<'_, [u8]> {
     let mut kept: Vec<u8> = Vec::new();
     let mut copied = 0;
     let mut at = 0;
@@ -137,7 +152,7 @@ fn of_value(schema: &Schema, ty: &Type, value: &JsonValue) -> JsonValue {
             });
             JsonValue::Object(members.collect())
         }
-        JsonValue::String(text) => match text.as_str().strip_prefix(MARK).filter(|number| is_number(number)) {
+        JsonValue::String(text) => match kept_number(text.as_str()) {
             Some(number) => of_number(ty.inner_named_type(), number),
             None => value.clone(),
         },

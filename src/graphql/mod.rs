@@ -39,14 +39,14 @@ mod trail;
 mod turns;
 
 pub(crate) use current::Current;
-pub(crate) use digits::keep_digits;
+pub(crate) use digits::{read_json, was_number};
 pub(crate) use error::{ApiError, Code};
 pub(crate) use exchange::Exchange;
 pub(crate) use execute::DataApi;
 pub(crate) use kept::FILES_MAX;
 pub(crate) use limits::Limits;
 pub(crate) use principal::Principal;
-pub(crate) use request::ApiRequest;
+pub(crate) use request::{ApiRequest, Draft};
 pub(crate) use respond::{ApiResponse, Kind, Parts};
 pub(crate) use schema::SchemaError;
 pub use schema::Served;

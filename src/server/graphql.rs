@@ -10,7 +10,7 @@ use axum::{
 };
 use serde_json::json;
 
-use crate::graphql::{ApiRequest, ApiResponse, Denied, Kind, Principal, Share, keep_digits};
+use crate::graphql::{ApiRequest, ApiResponse, Denied, Draft, Kind, Principal, Share, read_json};
 
 use super::{
     handshake,
@@ -74,20 +74,16 @@ fn query_parameters(parts: &Parts, share: &mut Share) -> Result<ApiRequest, Unfi
     for json in [&given.variables, &given.extensions].into_iter().flatten() {
         intake::weigh_all(share, json.as_bytes()).map_err(Unfit::Denied)?;
     }
-    let body = json!({
-        "query": query,
-        "operationName": given.operation_name.filter(|name| !name.is_empty()),
-        "variables": json_parameter("variables", given.variables).map_err(Unfit::Faulty)?,
-        "extensions": json_parameter("extensions", given.extensions).map_err(Unfit::Faulty)?,
-    });
-    serde_json::from_value(body).map_err(|error| Unfit::Faulty(error.to_string()))
+    let operation_name = given.operation_name.filter(|name| !name.is_empty());
+    let variables = json_parameter("variables", given.variables).map_err(Unfit::Faulty)?;
+    let extensions = json_parameter("extensions", given.extensions).map_err(Unfit::Faulty)?;
+    ApiRequest::of(query, operation_name, variables, extensions).map_err(Unfit::Faulty)
 }
 
-fn json_parameter(name: &str, text: Option<String>) -> Result<serde_json::Value, String> {
+fn json_parameter(name: &str, text: Option<String>) -> Result<Draft, String> {
     match text.filter(|text| !text.is_empty()) {
-        Some(text) => serde_json::from_slice(&keep_digits(text.as_bytes()))
-            .map_err(|error| format!("the parameter `{name}` is no JSON: {error}")),
-        None => Ok(serde_json::Value::Null),
+        Some(text) => read_json(text.as_bytes()).map_err(|error| format!("the parameter `{name}` is no JSON: {error}")),
+        None => Ok(Draft::default()),
     }
 }
 
@@ -110,7 +106,7 @@ pub(super) async fn post(State(shared): State<Shared>, request: Request) -> Resp
         let message = "batches are not supported; send one request, it may have several root fields";
         return refused(StatusCode::BAD_REQUEST, media, message);
     }
-    let request = serde_json::from_slice::<ApiRequest>(&keep_digits(&body));
+    let request = read_json::<ApiRequest>(&body);
     drop(body);
     match request {
         Ok(request) => answer(&shared, &parts, request, share, media).await,

@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 
 use serde::Deserialize;
-use serde_json::{Value, json, value::RawValue};
+use serde_json::{Value, json};
 
-use crate::graphql::{ApiRequest, keep_digits};
+use crate::graphql::{ApiRequest, Draft, read_json, was_number};
 
 /// Characters of an operation's id; clients use a counter or a UUID.
 const ID_MAX: usize = 128;
@@ -31,12 +31,22 @@ pub(super) struct Protocol {
     open: HashSet<String>,
 }
 
+/// A message, read once and whole: only its type says whether the payload is a request.
 #[derive(Deserialize)]
 struct Incoming {
     #[serde(rename = "type")]
     kind: String,
     id: Option<String>,
-    payload: Option<Box<RawValue>>,
+    payload: Option<Draft>,
+}
+
+impl Incoming {
+    /// None for what is no message.
+    fn read(text: &str) -> Option<Incoming> {
+        let message: Incoming = read_json(text.as_bytes()).ok()?;
+        let has_number = was_number(&message.kind) || message.id.as_deref().is_some_and(was_number);
+        (!has_number).then_some(message)
+    }
 }
 
 impl Protocol {
@@ -54,7 +64,7 @@ impl Protocol {
 
     /// A message from the client.
     pub(super) fn incoming(&mut self, text: &str) -> Verdict {
-        let Ok(message) = serde_json::from_str::<Incoming>(text) else {
+        let Some(message) = Incoming::read(text) else {
             return Verdict::Close(4400, "Invalid message".to_owned());
         };
         match (message.kind.as_str(), message.id) {
@@ -79,12 +89,11 @@ impl Protocol {
         Verdict::Send(json!({ "type": "connection_ack" }).to_string())
     }
 
-    fn subscribe(&mut self, id: String, payload: Option<Box<RawValue>>) -> Verdict {
+    fn subscribe(&mut self, id: String, payload: Option<Draft>) -> Verdict {
         if !self.initialised {
             return Verdict::Close(4401, "Unauthorized".to_owned());
         }
-        let payload = payload.as_deref().map_or("{}", RawValue::get);
-        let request = match serde_json::from_slice::<ApiRequest>(&keep_digits(payload.as_bytes())) {
+        let request = match payload.unwrap_or_default().request() {
             Ok(request) => request,
             Err(error) => return Verdict::Close(4400, format!("Invalid payload of subscribe: {error}")),
         };
@@ -172,12 +181,54 @@ mod tests {
                 4400,
             ),
             (r#"{"type":"start","id":"1","payload":{"query":"{ a }"}}"#, 4400),
+            (
+                r#"{"type":"subscribe","id":"1","payload":["{ a }",null,null,null]}"#,
+                4400,
+            ),
+            (r#"{"type":"complete","id":12345678901234567890123}"#, 4400),
+            (r#"{"type":"ping","payload":{"a":}}"#, 4400),
         ] {
             assert_eq!(code(ready(1).incoming(text)), Some(want), "{text}");
         }
         let mut protocol = ready(5);
         assert_eq!(code(protocol.incoming(&subscribe("1"))), None);
         assert_eq!(code(protocol.incoming(&subscribe("1"))), Some(4409));
+    }
+
+    /// In whatever order its members come; what is no request may be anything.
+    #[test]
+    fn payloads_are_requests_where_the_type_says_so() {
+        let mut protocol = Protocol::new(1);
+        let init = r#"{"payload":{"query":7,"variables":[1e400]},"type":"connection_init"}"#;
+        assert!(matches!(protocol.incoming(init), Verdict::Send(_)));
+        let subscribe =
+            r#"{"payload":{"variables":{"a":1.00000000000000000001},"query":"{ a }"},"id":"1","type":"subscribe"}"#;
+        let Verdict::Start(_, request) = protocol.incoming(subscribe) else {
+            panic!("an operation");
+        };
+        let variables = request.variables.expect("variables");
+        assert!(variables["a"].as_str().is_some_and(was_number), "all digits are kept");
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_payload_is_said() {
+        for (payload, want) in [
+            ("null", "missing field `query`"),
+            (
+                "{\"query\":7}",
+                "`query` must be a text that holds the document, found a number",
+            ),
+            (
+                "{\"query\":\"{ a }\",\"operationName\":[]}",
+                "`operationName` must be a text or null, found a list",
+            ),
+        ] {
+            let text = format!("{{\"type\":\"subscribe\",\"id\":\"1\",\"payload\":{payload}}}");
+            let Verdict::Close(_, reason) = ready(1).incoming(&text) else {
+                panic!("{payload}");
+            };
+            assert_eq!(reason, format!("Invalid payload of subscribe: {want}"));
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use apollo_compiler::response::JsonMap;
 
 use super::{Plan, plan, shape};
-use crate::graphql::{ApiError, Limits, Served, coerce::coerce, digits, gate, keep_digits, testing};
+use crate::graphql::{ApiError, Limits, Served, coerce::coerce, digits, gate, read_json, testing};
 
 struct Case {
     plan: Result<Plan, ApiError>,
@@ -18,8 +18,7 @@ fn run(query: &str, variables: &str) -> Result<Case, Vec<ApiError>> {
     let admitted = gate::admit(&served, &limits, query)?;
     let document = &admitted.document;
     let operation = document.operations.get(None).expect("one operation");
-    let variables = keep_digits(variables.as_bytes());
-    let variables: JsonMap = serde_json::from_slice(&variables).expect("variables as JSON");
+    let variables: JsonMap = read_json(variables.as_bytes()).expect("variables as JSON");
     let variables = digits::settled(&served.schema, operation, &variables);
     let variables = coerce(&served.schema, operation, &variables, &document.sources).map_err(|error| vec![error])?;
     let nulls = admitted.check_nulls(operation, &variables);
