@@ -122,7 +122,8 @@ fn each_format_gives_its_records() {
             "{\"id\":1}\n\n{\"id\":}\n[2]",
             &[
                 "Line(1) {\"id\":1}",
-                "Line(3) refused: no JSON (byte 6: value expected)",
+                // The value is marked, so that what uses it is refused and says where it stands.
+                "Line(3) {\"id\":b\"\\xffnothing where a value should be (byte 6)\\xff\"}",
                 "Line(4) [2]",
             ],
         ),

@@ -296,7 +296,7 @@ async fn rows_that_cannot_be_written_leave_none_of_their_group(on: On) {
         .commit_group(&run, wrong)
         .await
         .expect_err("a value of another kind");
-    assert!(matches!(error, StoreError::Refused(_)), "{error:?}");
+    assert!(matches!(error, StoreError::Internal(_)), "{error:?}");
     assert_eq!(number(store, "SELECT count(*) FROM item").await, 0);
     assert_eq!(commit(store, &run, long(0)).await.new, 2_000);
     let kept = "SELECT count(*) FROM item WHERE length(slug)>200 AND slug LIKE '%slug _' AND price IS NOT NULL";
