@@ -67,7 +67,8 @@ pub(crate) fn access(setting: DestructiveSetting) -> Access {
 /// What `serve` and `demo` need to run.
 pub(crate) struct Serving {
     pub definition: DefinitionFiles,
-    /// Where the definition's files are; watched for changes. None for a definition that is no file.
+    /// Where the definition's files are; watched for changes. None for a definition that is no
+    /// file.
     pub watched: Option<PathBuf>,
     pub database: DatabaseUrl,
     pub statements: StatementSetting,
@@ -143,7 +144,8 @@ impl Serving {
         } else {
             tracing::info!("open http://{address}/ for GraphiQL; the API is http://{address}/graphql; Ctrl-C ends");
         }
-        // Whichever ends first ends the other: a server without a harvest would serve ageing data in silence.
+        // Whichever ends first ends the other: a server without a harvest would serve ageing data
+        // in silence.
         let guard = shutdown.clone().drop_guard();
         let harvest = tokio::spawn({
             let shutdown = shutdown.clone();
@@ -168,7 +170,8 @@ impl Serving {
     }
 }
 
-/// Opens the door for commands, where this process alone has the database; without it they are told who has it.
+/// Opens the door for commands, where this process alone has the database; without it they are told
+/// who has it.
 fn control(
     database: &DatabaseUrl,
     operators: sync::watch::Receiver<Option<Operator>>,
@@ -186,7 +189,8 @@ fn control(
     }
 }
 
-/// How long the port stays open at the end: where others reach it, as long as a balancer takes to see that it ends.
+/// How long the port stays open at the end: where others reach it, as long as a balancer takes to
+/// see that it ends.
 fn drain(listen: &ListenSetting, address: SocketAddr) -> Duration {
     let usual = if address.ip().is_loopback() {
         Duration::ZERO

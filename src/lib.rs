@@ -1,6 +1,7 @@
 //! Hayloft harvests linked data into a database and serves it as one GraphQL API.
 //!
-//! The modules are listed in the order in which the data passes through them; `docs/ARCHITECTURE.md` is the map.
+//! The modules are listed in the order in which the data passes through them;
+//! `docs/ARCHITECTURE.md` is the map.
 
 mod config;
 

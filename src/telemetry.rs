@@ -10,12 +10,13 @@ use crate::config::{LogForm, LogSetting};
 const QUIET: &str = "hyper=warn,h2=warn,reqwest=warn,rustls=warn,sqlx=warn,sea_orm=warn,sea_orm_migration=warn,\
                      tokio_cron_scheduler=warn,tower=warn,tungstenite=warn";
 
-/// Starts the log. A filter that cannot be read is an error: a log that is silently empty helps nobody.
+/// Starts the log. A filter that cannot be read is an error: a log that is silently empty helps
+/// nobody.
 pub(crate) fn start(setting: &LogSetting) -> Result<(), String> {
     let filter = EnvFilter::try_new(format!("{QUIET},{}", setting.log_level))
         .map_err(|error| format!("--log-level `{}`: {error}", setting.log_level))?;
-    // A line that cannot be written would be told by `eprintln!`, which panics when nobody takes that either: the log must not end
-    // the task that logs.
+    // A line that cannot be written would be told by `eprintln!`, which panics when nobody takes
+    // that either: the log must not end the task that logs.
     let log = fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -1,4 +1,5 @@
-//! The system tables: runs, rows seen, request states, quarantine, change log, layouts. Knows no table of a definition.
+//! The system tables: runs, rows seen, request states, quarantine, change log, layouts. Knows no
+//! table of a definition.
 
 mod m20261121_000001_system_tables;
 mod m20261121_000002_quarantine_request;

@@ -1,4 +1,5 @@
-//! The first system tables. Knows their columns; times are RFC 3339 text in UTC, so that text order is time order.
+//! The first system tables. Knows their columns; times are RFC 3339 text in UTC, so that text order
+//! is time order.
 
 use sea_orm_migration::{
     prelude::*,
@@ -91,7 +92,8 @@ fn run() -> TableCreateStatement {
     ] {
         table.col(counter(name));
     }
-    // Where the checkpoint stands: pages and rows before it, and the last part of `hayloft_run_seen` that it covers.
+    // Where the checkpoint stands: pages and rows before it, and the last part of
+    // `hayloft_run_seen` that it covers.
     for name in ["checkpoint_pages", "checkpoint_rows", "checkpoint_part"] {
         table.col(counter(name));
     }

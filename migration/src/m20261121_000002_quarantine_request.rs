@@ -1,4 +1,5 @@
-//! Refused records know the request that brought them, so that they stay as long as its answer does. Knows one column.
+//! Refused records know the request that brought them, so that they stay as long as its answer
+//! does. Knows one column.
 
 use sea_orm_migration::{prelude::*, schema::text_null};
 

@@ -1,5 +1,5 @@
-//! What several processes need of the ledger: owners, the turn of each fetch, live processes, and fetches that owe values.
-//! Knows their columns; times are RFC 3339 text in UTC, as everywhere.
+//! What several processes need of the ledger: owners, the turn of each fetch, live processes, and
+//! fetches that owe values. Knows their columns; times are RFC 3339 text in UTC, as everywhere.
 
 use sea_orm_migration::{
     prelude::*,
@@ -25,7 +25,8 @@ impl MigrationTrait for Migration {
         for table in [fetch(), process(), refill()] {
             manager.create_table(table).await?;
         }
-        // A crash of an older version may have left runs that nobody runs any more; they would break the index.
+        // A crash of an older version may have left runs that nobody runs any more; they would
+        // break the index.
         let left = Query::update()
             .table("hayloft_run")
             .value("state", "interrupted")
@@ -36,7 +37,8 @@ impl MigrationTrait for Migration {
     }
 }
 
-/// `turn` counts the claims of a fetch's runs: their order, also when a clock steps back or slots wait.
+/// `turn` counts the claims of a fetch's runs: their order, also when a clock steps back or slots
+/// wait.
 fn counter(name: &'static str) -> ColumnDef {
     ColumnDef::new(name).big_integer().not_null().default(0).to_owned()
 }
@@ -52,7 +54,8 @@ fn running() -> IndexCreateStatement {
         .to_owned()
 }
 
-/// One row per fetch, locked by whoever decides about its runs; and when its schedule was last looked at.
+/// One row per fetch, locked by whoever decides about its runs; and when its schedule was last
+/// looked at.
 fn fetch() -> TableCreateStatement {
     Table::create()
         .table("hayloft_fetch")
@@ -73,7 +76,8 @@ fn process() -> TableCreateStatement {
         .to_owned()
 }
 
-/// Fetches that must harvest everything once, because fields came that what is stored has no values for.
+/// Fetches that must harvest everything once, because fields came that what is stored has no values
+/// for.
 fn refill() -> TableCreateStatement {
     Table::create()
         .table("hayloft_refill")

@@ -1,4 +1,5 @@
-//! The requests of `@fetch` on fields: one row for each row asked about. Knows its columns; times are RFC 3339 text in UTC.
+//! The requests of `@fetch` on fields: one row for each row asked about. Knows its columns; times
+//! are RFC 3339 text in UTC.
 
 use sea_orm_migration::{
     prelude::*,
@@ -43,7 +44,8 @@ fn fan_out() -> TableCreateStatement {
     }
     let mut tries = ColumnDef::new("tries");
     table.col(tries.big_integer().not_null().default(0));
-    // When it may be tried again, who asks now and for how long, what went wrong, and when it was last answered.
+    // When it may be tried again, who asks now and for how long, what went wrong, and when it was
+    // last answered.
     for name in ["next_at", "owner", "until", "error", "at"] {
         table.col(text_null(name));
     }

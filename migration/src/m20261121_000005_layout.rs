@@ -1,4 +1,5 @@
-//! Two rows to lock: who holds the first applies a layout, who holds the second builds its large indexes. Knows no layout.
+//! Two rows to lock: who holds the first applies a layout, who holds the second builds its large
+//! indexes. Knows no layout.
 
 use sea_orm_migration::{prelude::*, schema::big_integer};
 

@@ -16,8 +16,8 @@ impl MigrationName for Migration {
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        // One row per table of a definition: the next number that no row ever had. Who writes rows of a type locks it, so
-        // that the writers of one type take turns.
+        // One row per table of a definition: the next number that no row ever had. Who writes rows
+        // of a type locks it, so that the writers of one type take turns.
         let numbers = Table::create()
             .table("hayloft_row_number")
             .col(text("name").primary_key())

@@ -1,5 +1,5 @@
-//! How each fetch is read: by the definition in force, and by the last complete run; and which definition a process has. Knows
-//! their columns.
+//! How each fetch is read: by the definition in force, and by the last complete run; and which
+//! definition a process has. Knows their columns.
 
 use sea_orm_migration::{
     prelude::*,

@@ -1,4 +1,5 @@
-//! What a run tells beside its counts: records that were left out, why rows may be missing, and notes. Knows their columns.
+//! What a run tells beside its counts: records that were left out, why rows may be missing, and
+//! notes. Knows their columns.
 
 use sea_orm_migration::{prelude::*, schema::text_null};
 

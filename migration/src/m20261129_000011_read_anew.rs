@@ -1,5 +1,5 @@
-//! Has pages read anew once: times of change may have been too young to be validators, and pages were not looked at for signs
-//! that there are more. Knows their columns.
+//! Has pages read anew once: times of change may have been too young to be validators, and pages
+//! were not looked at for signs that there are more. Knows their columns.
 
 use sea_orm_migration::prelude::*;
 

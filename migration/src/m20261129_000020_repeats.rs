@@ -1,4 +1,5 @@
-//! Rows whose key comes several times in one run: how many copies there were, and which rows. Knows their columns.
+//! Rows whose key comes several times in one run: how many copies there were, and which rows. Knows
+//! their columns.
 
 use sea_orm_migration::{prelude::*, schema::blob_null};
 
@@ -18,7 +19,8 @@ impl MigrationTrait for Migration {
             .not_null()
             .default(0)
             .to_owned();
-        // SQLite adds one column at a time. `repeating` has the numbers of the rows, as `hayloft_run_seen` has them.
+        // SQLite adds one column at a time. `repeating` has the numbers of the rows, as
+        // `hayloft_run_seen` has them.
         for column in [repeated, blob_null("repeating")] {
             let table = Table::alter().table("hayloft_run").add_column(column).to_owned();
             manager.alter_table(table).await?;

@@ -1,4 +1,5 @@
-//! What a remembered answer wrote, so that an unchanged one vouches only for rows that still are so. Knows its columns.
+//! What a remembered answer wrote, so that an unchanged one vouches only for rows that still are
+//! so. Knows its columns.
 
 use sea_orm_migration::{
     prelude::*,

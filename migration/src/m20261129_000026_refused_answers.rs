@@ -1,4 +1,5 @@
-//! Refused records of an answer about a row know that row, so that they stay until it is answered well or goes. Knows one column.
+//! Refused records of an answer about a row know that row, so that they stay until it is answered
+//! well or goes. Knows one column.
 
 use sea_orm_migration::{prelude::*, schema::big_integer_null};
 

@@ -16,7 +16,8 @@ impl MigrationName for Migration {
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        // `decision`: open, approved, or kept. `seen` has the numbers of the rows, as `hayloft_run_seen` has them.
+        // `decision`: open, approved, or kept. `seen` has the numbers of the rows, as
+        // `hayloft_run_seen` has them.
         let table = Table::create()
             .table("hayloft_held")
             .col(text("fetch"))

@@ -1,4 +1,5 @@
-//! The change log in packs: the changes of one kind that a commit made to one type are one row, not one each. Knows the table
+//! The change log in packs: the changes of one kind that a commit made to one type are one row, not
+//! one each. Knows the table
 //! `hayloft_change_pack`, and the view `hayloft_change_log` that shows them one by one.
 
 use sea_orm_migration::{
@@ -18,8 +19,9 @@ impl MigrationName for Migration {
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        // A pack is known by the number of its last change, as the log is read forwards from a number. `row_keys` is a JSON array
-        // of keys, which are arrays themselves, in the order of the numbers.
+        // A pack is known by the number of its last change, as the log is read forwards from a
+        // number. `row_keys` is a JSON array of keys, which are arrays themselves, in the order of
+        // the numbers.
         let table = Table::create()
             .table("hayloft_change_pack")
             .col(ColumnDef::new("seq").big_integer().not_null().primary_key())

@@ -1,4 +1,5 @@
-//! What an answer about a row was like: whether it may be all of it, and how many of its records came again. Knows its columns.
+//! What an answer about a row was like: whether it may be all of it, and how many of its records
+//! came again. Knows its columns.
 
 use sea_orm_migration::{prelude::*, schema::text_null};
 

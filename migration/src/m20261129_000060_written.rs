@@ -1,5 +1,5 @@
-//! How often rows of a type were written, so that a page whose type nobody has written since need not look at its rows. Knows
-//! these columns.
+//! How often rows of a type were written, so that a page whose type nobody has written since need
+//! not look at its rows. Knows these columns.
 
 use sea_orm_migration::{
     prelude::*,
@@ -20,8 +20,8 @@ impl MigrationTrait for Migration {
         for (table, mut column) in [
             // It counts the transactions that wrote rows of the table.
             ("hayloft_row_number", big_integer("written")),
-            // That count when a run of this one page ended, and the rows that the page stood for. None: it is not known whether
-            // the rows still are what they were.
+            // That count when a run of this one page ended, and the rows that the page stood for.
+            // None: it is not known whether the rows still are what they were.
             ("hayloft_request_state", big_integer_null("written")),
             ("hayloft_request_state", big_integer_null("brought")),
         ] {

@@ -1,4 +1,5 @@
-//! What a run is at work on, and how long a fetch whose page ended its process is left alone. Knows these columns.
+//! What a run is at work on, and how long a fetch whose page ended its process is left alone. Knows
+//! these columns.
 
 use sea_orm_migration::{
     prelude::*,
@@ -20,7 +21,8 @@ impl MigrationTrait for Migration {
         for (table, column) in [
             // The large page in hand, as people see it.
             ("hayloft_run", text_null("working")),
-            // How often in a row a large page was in hand when a process ended without a word, and until when it is left alone.
+            // How often in a row a large page was in hand when a process ended without a word, and
+            // until when it is left alone.
             ("hayloft_fetch", ended),
             ("hayloft_fetch", text_null("aside_until")),
         ] {

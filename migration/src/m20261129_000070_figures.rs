@@ -1,4 +1,5 @@
-//! What was measured of the rows of each table when its statistics were made: widths, and which keys have many rows. Knows the table
+//! What was measured of the rows of each table when its statistics were made: widths, and which
+//! keys have many rows. Knows the table
 //! `hayloft_figures`.
 
 use sea_orm_migration::{prelude::*, schema::text};

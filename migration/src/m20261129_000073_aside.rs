@@ -1,4 +1,5 @@
-//! The large page for which a fetch is left alone, and the same of single requests about rows. Knows these columns.
+//! The large page for which a fetch is left alone, and the same of single requests about rows.
+//! Knows these columns.
 
 use sea_orm_migration::{
     prelude::*,
@@ -19,8 +20,8 @@ impl MigrationTrait for Migration {
         let ended = big_integer("ended_processes").default(0).to_owned();
         for (table, column) in [
             ("hayloft_fetch", text_null("aside_page")),
-            // The large answer in hand, as people see it; how often in a row one was when a process ended, and until when the
-            // request is left alone.
+            // The large answer in hand, as people see it; how often in a row one was when a process
+            // ended, and until when the request is left alone.
             ("hayloft_fan_out", text_null("working")),
             ("hayloft_fan_out", ended),
             ("hayloft_fan_out", text_null("aside_until")),

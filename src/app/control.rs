@@ -1,7 +1,8 @@
-//! The socket beside a SQLite database, by which commands reach the process that has it. Knows lines of JSON; leaves what is
-//! asked for to `operate`.
+//! The socket beside a SQLite database, by which commands reach the process that has it. Knows
+//! lines of JSON; leaves what is asked for to `operate`.
 //!
-//! A client sends one [`Request`], hears an [`Answer`] a line, and may go away: then what it asked for ends.
+//! A client sends one [`Request`], hears an [`Answer`] a line, and may go away: then what it asked
+//! for ends.
 
 use std::{
     fs::Permissions,
@@ -105,7 +106,8 @@ fn reach(path: &Path) -> io::Result<Reached> {
 }
 
 impl Control {
-    /// Opens the socket for this user alone. The database's lock is held, so one that is there already is nobody's.
+    /// Opens the socket for this user alone. The database's lock is held, so one that is there
+    /// already is nobody's.
     pub(crate) fn open(database: &Path) -> io::Result<Control> {
         let path = path_of(database);
         let folder = path.parent().unwrap_or(Path::new("."));
@@ -221,7 +223,8 @@ async fn write<T: Serialize>(writer: &mut OwnedWriteHalf, line: &T) -> io::Resul
     writer.write_all(&text).await
 }
 
-/// Asks the process that serves this database, if there is one: `None` when nobody answers. `stop` asks it to end early.
+/// Asks the process that serves this database, if there is one: `None` when nobody answers. `stop`
+/// asks it to end early.
 pub(crate) async fn call(
     database: &Path,
     definition: &str,

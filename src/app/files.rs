@@ -1,4 +1,5 @@
-//! A definition's files on the disk. Knows which files make a definition; reads none of their meaning.
+//! A definition's files on the disk. Knows which files make a definition; reads none of their
+//! meaning.
 
 use std::{
     fs::File,
@@ -11,7 +12,8 @@ use crate::definition::{SourceFile, TEXT_MAX};
 
 /// The files of a folder that belong to its definition have names that end so.
 const EXTENSION: &str = "graphql";
-/// Files of a definition; one for each type is far below, and a folder of queries was meant for something else.
+/// Files of a definition; one for each type is far below, and a folder of queries was meant for
+/// something else.
 const FILES_MAX: usize = 1_000;
 
 /// A definition as it lies on the disk.
@@ -19,12 +21,14 @@ const FILES_MAX: usize = 1_000;
 pub(crate) struct DefinitionFiles {
     /// In the order of their names.
     pub files: Vec<SourceFile>,
-    /// Relative `file:` sources begin here: the folder of the file, or the definition itself when it is a folder.
+    /// Relative `file:` sources begin here: the folder of the file, or the definition itself when
+    /// it is a folder.
     pub folder: PathBuf,
 }
 
 impl DefinitionFiles {
-    /// Reads one file, or those of a folder: not of its sub-folders, and no hidden ones, which are an editor's own.
+    /// Reads one file, or those of a folder: not of its sub-folders, and no hidden ones, which are
+    /// an editor's own.
     pub(crate) fn read(path: &Path) -> Result<DefinitionFiles, Failure> {
         if path.is_dir() {
             let files = in_folder(path)?
@@ -55,12 +59,14 @@ pub(super) fn belongs(path: &Path) -> bool {
     !hidden && path.extension().is_some_and(|extension| extension == EXTENSION)
 }
 
-/// The paths of a folder's definition files, by name: byte by byte, so that the order is the same on every machine.
+/// The paths of a folder's definition files, by name: byte by byte, so that the order is the same
+/// on every machine.
 fn in_folder(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(|error| unreadable(folder, &error))? {
         let path = entry.map_err(|error| unreadable(folder, &error))?.path();
-        // A name alone makes no file: folders and pipes may have it, too. A link that leads nowhere is a fault.
+        // A name alone makes no file: folders and pipes may have it, too. A link that leads nowhere
+        // is a fault.
         if !belongs(&path) || path.metadata().is_ok_and(|known| !known.is_file()) {
             continue;
         }

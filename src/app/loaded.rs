@@ -1,4 +1,5 @@
-//! A definition that was read and has no faults, and what is made of it. Knows each part's beginning; runs nothing.
+//! A definition that was read and has no faults, and what is made of it. Knows each part's
+//! beginning; runs nothing.
 
 use std::{
     io::IsTerminal,
@@ -70,8 +71,8 @@ impl Loaded {
         })
     }
 
-    /// What is said of each field whose answers may bring one key for rows of several parents: only the upstream knows whether
-    /// these are the same.
+    /// What is said of each field whose answers may bring one key for rows of several parents: only
+    /// the upstream knows whether these are the same.
     pub(crate) fn shared(&self) -> impl Iterator<Item = String> {
         self.catalog.fetch_ids().filter_map(|id| {
             let fetch = self.catalog.fetch(id);

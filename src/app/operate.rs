@@ -1,5 +1,6 @@
-//! What an operator asks for: harvest now, approve or keep held rows, read again what was rejected. Knows the harvester and what
-//! the store remembers of a person's decisions; knows neither terminal nor socket.
+//! What an operator asks for: harvest now, approve or keep held rows, read again what was rejected.
+//! Knows the harvester and what the store remembers of a person's decisions; knows neither terminal
+//! nor socket.
 
 use std::sync::Arc;
 
@@ -34,7 +35,8 @@ pub(crate) enum Order {
 pub(crate) enum Event {
     /// A run of this fetch begins.
     Begins(String),
-    /// The run of this fetch has come so far. Some of these may be left out when nobody reads them in time.
+    /// The run of this fetch has come so far. Some of these may be left out when nobody reads them
+    /// in time.
     Committed(String, Committed),
     /// Said of the run of this fetch.
     Message(String, String),
@@ -57,7 +59,8 @@ pub(crate) struct Operator {
     pub begun: TaskTracker,
 }
 
-/// Passes on how far a run has come. A watcher who does not keep up misses some of it, and never the end.
+/// Passes on how far a run has come. A watcher who does not keep up misses some of it, and never
+/// the end.
 struct Passing {
     fetch: String,
     events: mpsc::Sender<Event>,
@@ -79,7 +82,8 @@ impl Progress for Passing {
 type Ran = (FetchId, Result<RunReport, HarvestError>);
 
 impl Operator {
-    /// Does it, and tells meanwhile. `stop` ends it as a shutdown would: after the commit under way.
+    /// Does it, and tells meanwhile. `stop` ends it as a shutdown would: after the commit under
+    /// way.
     pub(crate) async fn perform(
         &self,
         order: &Order,
@@ -110,7 +114,8 @@ impl Operator {
         }
     }
 
-    /// The fetches that a name means; all of them without one, those of fields after those that fill the rows they ask about.
+    /// The fetches that a name means; all of them without one, those of fields after those that
+    /// fill the rows they ask about.
     fn fetches(&self, name: Option<&str>) -> Result<Vec<FetchId>, Failure> {
         let catalog = &self.catalog;
         let Some(name) = name else {
@@ -202,7 +207,8 @@ impl Operator {
             let Some(ended) = runs.join_next().await else { break };
             let (fetch, result) = match ended {
                 Ok(ran) => ran,
-                // Those beside it end in order: dropped, they would be nobody's until their leases are over.
+                // Those beside it end in order: dropped, they would be nobody's until their leases
+                // are over.
                 Err(error) => {
                     tracing::error!(%error, "a run by hand broke");
                     stop.cancel();

@@ -1,4 +1,5 @@
-//! Which of several fetches is run next, and how many at once. Knows what they follow and where they read; runs none.
+//! Which of several fetches is run next, and how many at once. Knows what they follow and where
+//! they read; runs none.
 
 use crate::catalog::{Catalog, FetchId, Method};
 
@@ -47,7 +48,8 @@ impl<'c> Queue<'c> {
             let room = !self.reads_files(*fetch) || files < self.files_max;
             room && self.after(*fetch).all(|other| other == fetch || self.has_ended(*other))
         });
-        // Fetches on a schedule may follow each other: when nothing is under way, any of them can begin.
+        // Fetches on a schedule may follow each other: when nothing is under way, any of them can
+        // begin.
         let any = self.running.is_empty() && !self.waiting.is_empty();
         let fetch = self.waiting.remove(ready.or(any.then_some(0))?);
         self.running.push(fetch);

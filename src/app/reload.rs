@@ -1,5 +1,5 @@
-//! Puts a changed definition to work while everything is served. Knows the order of the steps, and that the older
-//! definition goes on when one of them fails.
+//! Puts a changed definition to work while everything is served. Knows the order of the steps, and
+//! that the older definition goes on when one of them fails.
 
 use std::{sync::OnceLock, time::Duration};
 
@@ -17,7 +17,8 @@ use crate::{
 const REFUSED: &str = "a changed definition was refused, the one before it is served; the log says why";
 /// The same of one that nothing is wrong with.
 const WAITING: &str = "a changed definition waits for the database, the one before it is served";
-/// Between tries of a definition that waits: doubled each time, up to the longest. Each try lets the harvest rest.
+/// Between tries of a definition that waits: doubled each time, up to the longest. Each try lets
+/// the harvest rest.
 const PAUSE: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 
@@ -73,7 +74,8 @@ impl Keeper {
         }
     }
 
-    /// Tells of a definition that is not taken in; it waits when the reason may pass. `pause` is that of a further try.
+    /// Tells of a definition that is not taken in; it waits when the reason may pass. `pause` is
+    /// that of a further try.
     fn put_off(&self, failure: Failure, files: Option<DefinitionFiles>, pause: Option<Duration>) -> Option<Waiting> {
         let Some(files) = files.filter(|_| failure.passes()) else {
             self.current.refuse(REFUSED);
@@ -99,7 +101,8 @@ impl Keeper {
         })
     }
 
-    /// Puts a definition in the place of the one in force; `None` when it is the same. An error leaves all as it was.
+    /// Puts a definition in the place of the one in force; `None` when it is the same. An error
+    /// leaves all as it was.
     async fn take_in(
         &mut self,
         changed: Result<DefinitionFiles, Failure>,

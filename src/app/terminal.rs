@@ -1,9 +1,10 @@
-//! Text as a terminal may have it: what others wrote must not move its cursor, hide lines or turn words round. Knows characters;
-//! knows nothing of what is said.
+//! Text as a terminal may have it: what others wrote must not move its cursor, hide lines or turn
+//! words round. Knows characters; knows nothing of what is said.
 
 use std::borrow::Cow;
 
-/// The text with every control character written as JSON writes it (`\u001b`), but for the ends of lines; so JSON stays JSON.
+/// The text with every control character written as JSON writes it (`\u001b`), but for the ends of
+/// lines; so JSON stays JSON.
 pub(crate) fn plain(text: &str) -> Cow<'_, str> {
     if !text.contains(is_control) {
         return Cow::Borrowed(text);

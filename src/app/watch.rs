@@ -1,4 +1,5 @@
-//! Watches a definition on the disk. Knows files, and when they have come to rest; knows nothing of what they say.
+//! Watches a definition on the disk. Knows files, and when they have come to rest; knows nothing of
+//! what they say.
 
 use std::{
     path::{Path, PathBuf},
@@ -14,7 +15,8 @@ use tokio::{
 
 use super::{DefinitionFiles, Failure, files};
 
-/// How often the files are read without a hint: some file systems give none, and a link's target may change unseen.
+/// How often the files are read without a hint: some file systems give none, and a link's target
+/// may change unseen.
 const POLL: Duration = Duration::from_secs(2);
 /// Editors and copying tools write in steps; so long without another step, and the files are whole.
 const REST: Duration = Duration::from_millis(100);
@@ -48,7 +50,8 @@ impl Watch {
         }
     }
 
-    /// Waits for contents that differ from those seen last. A burst of writes is one change; what cannot be read is told once.
+    /// Waits for contents that differ from those seen last. A burst of writes is one change; what
+    /// cannot be read is told once.
     pub(super) async fn changed(&mut self) -> Result<DefinitionFiles, Failure> {
         loop {
             tokio::select! {
@@ -80,7 +83,8 @@ impl Watch {
     }
 }
 
-/// Watches the folder, not the file: editors put a new file in the place of the old one, which would not be seen.
+/// Watches the folder, not the file: editors put a new file in the place of the old one, which
+/// would not be seen.
 fn hinted(path: &Path, hints: Arc<Notify>) -> notify::Result<RecommendedWatcher> {
     let (folder, name) = if path.is_dir() {
         (path, None)

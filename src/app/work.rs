@@ -1,4 +1,5 @@
-//! One definition at work: its handle of the store and the harvest under it. Knows how to rest it; not when.
+//! One definition at work: its handle of the store and the harvest under it. Knows how to rest it;
+//! not when.
 
 use tokio::task::JoinHandle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -23,7 +24,8 @@ struct Running {
 }
 
 impl Work {
-    /// Begins to harvest, until `shutdown`. The parts are made by whoever can still turn back; from here on nothing fails.
+    /// Begins to harvest, until `shutdown`. The parts are made by whoever can still turn back; from
+    /// here on nothing fails.
     pub(super) fn begin(loaded: Loaded, store: Store, harvester: Harvester, shutdown: &CancellationToken) -> Work {
         Work {
             running: Running::start(&harvester, &store, shutdown),
@@ -53,7 +55,8 @@ impl Work {
         })
     }
 
-    /// Stops the harvest: runs under way are interrupted after the commit that they are at, and waited for.
+    /// Stops the harvest: runs under way are interrupted after the commit that they are at, and
+    /// waited for.
     ///
     /// To be followed by [`Work::resume`] or by the end of this definition's work.
     pub(super) async fn rest(&mut self) {
@@ -85,7 +88,8 @@ impl Running {
     }
 }
 
-/// Builds what was too large to be built at the start. A build that ends halfway is begun again by the next start.
+/// Builds what was too large to be built at the start. A build that ends halfway is begun again by
+/// the next start.
 async fn indexes(store: &Store, stop: &CancellationToken) {
     if let Some(Err(error)) = stop.run_until_cancelled(store.finish_indexes()).await {
         tracing::error!("{error}");

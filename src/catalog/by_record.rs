@@ -3,8 +3,8 @@
 use super::{Advance, Fetch, jq::Items};
 
 impl Fetch {
-    /// The list that `rows` leads to, if its items may be read one by one: a page is then without them for all that `pages`
-    /// looks at, so none of that may look at them.
+    /// The list that `rows` leads to, if its items may be read one by one: a page is then without
+    /// them for all that `pages` looks at, so none of that may look at them.
     pub fn items(&self) -> Option<&Items> {
         let items = self.rows.items()?;
         let next = match &self.paging.advance {

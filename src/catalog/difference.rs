@@ -1,4 +1,5 @@
-//! How two definitions differ, in numbers for a log line. Knows names of types and fields; not what a database makes of them.
+//! How two definitions differ, in numbers for a log line. Knows names of types and fields; not what
+//! a database makes of them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

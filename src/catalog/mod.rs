@@ -1,11 +1,14 @@
-//! The checked model of a definition: types, relations, sources, fetches. Knows no SQL, no HTTP and no served GraphQL.
+//! The checked model of a definition: types, relations, sources, fetches. Knows no SQL, no HTTP and
+//! no served GraphQL.
 //!
-//! [`build`](fn@build) turns a `Definition` into a `Valid<Catalog>` or into every fault at once; what comes after takes
-//! the brand and checks nothing again.
+//! [`build`](fn@build) turns a `Definition` into a `Valid<Catalog>` or into every fault at once;
+//! what comes after takes the brand and checks nothing again.
 
 mod build;
 mod by_record;
 mod difference;
+mod fetch;
+mod ids;
 pub mod jq;
 mod model;
 mod names;
@@ -15,5 +18,7 @@ pub(crate) mod template;
 
 pub use build::{build, load};
 pub(crate) use difference::Difference;
+pub use fetch::*;
+pub use ids::*;
 pub use model::*;
 pub(crate) use names::{column_name, snake_case, table_name};

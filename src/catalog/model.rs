@@ -1,10 +1,12 @@
 //! The types of the catalog. Plain data; positions ([`EntityId`], [`FieldId`]) instead of names.
 
-use std::time::Duration;
-
 use crate::value::Scalar;
 
-use super::{jq::Filter, template::Template};
+use super::{
+    fetch::{Fetch, Source},
+    ids::{EntityId, EnumId, FetchId, FieldId, SourceId, ValueId},
+    jq::Filter,
+};
 
 /// A checked `T`; only this module makes one.
 #[derive(Clone, Debug)]
@@ -26,45 +28,6 @@ impl<T> Valid<T> {
     }
 }
 
-macro_rules! position {
-    ($(#[$doc:meta])* $name:ident) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
-        pub struct $name(pub u32);
-
-        impl $name {
-            pub fn index(self) -> usize {
-                self.0 as usize
-            }
-        }
-    };
-}
-
-position!(
-    /// A position in [`Catalog::entities`].
-    EntityId
-);
-position!(
-    /// A position in [`Entity::fields`] (or [`ValueType::fields`]).
-    FieldId
-);
-position!(
-    /// A position in [`Catalog::values`].
-    ValueId
-);
-position!(
-    /// A position in [`Catalog::enums`].
-    EnumId
-);
-position!(
-    /// A position in [`Catalog::sources`].
-    SourceId
-);
-position!(
-    /// A position in [`Catalog::fetches`].
-    FetchId
-);
-
 /// Everything a definition says.
 #[derive(Debug, Default)]
 pub struct Catalog {
@@ -73,7 +36,8 @@ pub struct Catalog {
     pub values: Vec<ValueType>,
     pub enums: Vec<EnumType>,
     pub fetches: Vec<Fetch>,
-    /// A hash of the definition's text: what was stored under another one is not trusted to be unchanged.
+    /// A hash of the definition's text: what was stored under another one is not trusted to be
+    /// unchanged.
     pub fingerprint: String,
 }
 
@@ -86,10 +50,12 @@ pub struct Entity {
     pub was: Option<String>,
     pub description: Option<String>,
     pub names: Names,
-    /// The fields of the key, in the order in which they were declared. A nested type's begins with its owner reference;
-    /// of a nested type without `@id` it is that alone, and `positional` is set.
+    /// The fields of the key, in the order in which they were declared. A nested type's begins with
+    /// its owner reference; of a nested type without `@id` it is that alone, and `positional` is
+    /// set.
     pub key: Vec<FieldId>,
-    /// A nested type without an `@id` of its own: its rows are told apart by their position in the owner's list.
+    /// A nested type without an `@id` of its own: its rows are told apart by their position in the
+    /// owner's list.
     pub positional: bool,
     pub fields: Vec<Field>,
     /// Set for a nested type.
@@ -117,7 +83,8 @@ pub struct Owner {
     pub entity: EntityId,
     /// The owner's `@nested` field.
     pub field: FieldId,
-    /// The nested type's own reference to its owner; a hidden field when the definition declares none.
+    /// The nested type's own reference to its owner; a hidden field when the definition declares
+    /// none.
     pub parent: FieldId,
 }
 
@@ -149,7 +116,8 @@ pub enum FieldKind {
     Leaf { leaf: Leaf, list: Option<List> },
     /// A value object, or a list of them (a JSON column).
     Value { value: ValueId, list: Option<List> },
-    /// A link to one row of `target`, kept here as the values of its `by` fields (its key, or one `@unique` field).
+    /// A link to one row of `target`, kept here as the values of its `by` fields (its key, or one
+    /// `@unique` field).
     Reference { target: EntityId, by: Vec<FieldId> },
     /// Links to many rows of `target`, kept in a join table in the upstream's order.
     Links { target: EntityId, by: Vec<FieldId> },
@@ -213,7 +181,8 @@ pub enum Selection {
     Jq(Filter),
 }
 
-/// An object type without a key: stored inside its owner as JSON, its leaves in wire form under their served names.
+/// An object type without a key: stored inside its owner as JSON, its leaves in wire form under
+/// their served names.
 #[derive(Debug)]
 pub struct ValueType {
     pub name: String,
@@ -264,165 +233,6 @@ impl EnumType {
     }
 }
 
-/// An upstream (`@source`).
-#[derive(Debug)]
-pub struct Source {
-    pub name: String,
-    /// `http(s):` or `file:`; `$env` is the only variable. A relative `file:` is relative to the definition's folder.
-    pub url: Template,
-    pub headers: Vec<(String, Template)>,
-    /// At most this many requests in that time; none: no limit.
-    pub rate: Option<Rate>,
-    /// Requests under way at once, over all fetches of the source.
-    pub concurrency: usize,
-}
-
-/// `20/s`: 20 requests in one second.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Rate {
-    pub count: u32,
-    pub per: Duration,
-}
-
-/// Where rows come from: a scan of one entity's table (`@fetch` on a type), or a request per row of another one (on a field).
-#[derive(Debug)]
-pub struct Fetch {
-    /// The entity whose rows it brings.
-    pub entity: EntityId,
-    /// Set for a `@fetch` on a field.
-    pub each: Option<Each>,
-    pub source: SourceId,
-    pub method: Method,
-    /// The path (HTTP) or file that is joined to the source's URL.
-    pub path: Template,
-    pub format: Format,
-    /// From a page's JSON to the records; `.` when not given (of NDJSON: from each line). Paging counts them.
-    pub rows: Filter,
-    /// What a record must satisfy to be stored: `keep`, and what `rows` selects at its end.
-    pub keep: Vec<Filter>,
-    /// `rows` may yield fewer records than a page has, so that their number says nothing of the page.
-    pub hides: bool,
-    pub paging: Paging,
-    /// None: harvested only by hand and at the first start.
-    pub schedule: Option<Schedule>,
-    /// What becomes of slots that passed while no process ran.
-    pub catch_up: CatchUp,
-    /// What becomes of records whose key came before in the same run, or in the same answer about a row.
-    pub repeats: Repeats,
-    pub missing: Missing,
-    /// The part of the stored rows that one run may delete, 0 to 1; one row is always allowed.
-    pub missing_max: f64,
-}
-
-/// One request per row of `parent`, whose `field` (of kind `Links` or `Reference`) leads to what the answer lists.
-#[derive(Debug)]
-pub struct Each {
-    pub parent: EntityId,
-    pub field: FieldId,
-    /// The field is one row (`Reference`): an answer may list one at most.
-    pub one: bool,
-    pub when: When,
-    /// The fields of the parent in `{$this.…}`: single leaves, those of the path before those of `rows` and `keep`.
-    pub this: Vec<FieldId>,
-    /// The fetches that fill the parent: without a schedule, a run follows each complete run of one of them.
-    pub after: Vec<FetchId>,
-}
-
-/// Which rows a run of a field's fetch asks about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum When {
-    /// Those that differ from what they were at their last good answer, new ones included.
-    Changed,
-    /// Those that never had a good answer.
-    New,
-    Always,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
-    Get,
-    File,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    Json,
-    NdJson,
-}
-
-/// How a fetch goes from page to page.
-#[derive(Debug, Default)]
-pub struct Paging {
-    pub advance: Advance,
-    /// jq: the number of the last page.
-    pub last: Option<Filter>,
-    /// jq: the number of rows in all; the run is complete only if as many arrived.
-    pub total: Option<Filter>,
-    /// Rows of a full page, by declaration: a shorter one is the last.
-    pub size: Option<u64>,
-    /// Statuses of an answer that say that a page lies past the last one.
-    pub end: Vec<u16>,
-    /// Pages at most; more is an error, never a silent end.
-    pub max: u64,
-}
-
-/// What changes from one request to the next.
-#[derive(Debug, Default)]
-pub enum Advance {
-    /// One request is the whole.
-    #[default]
-    Single,
-    /// `{$page}`: 1, 2, 3 …
-    Page,
-    /// `{$offset}`: the number of rows so far.
-    Offset,
-    /// `{$cursor}`: what this filter found in the page before; empty in the first request. The end: null or empty.
-    Cursor(Filter),
-    /// The next page's URL is what this filter finds (`pages: {next:}` without `{$cursor}`).
-    NextUrl(Filter),
-    /// The next page's URL is in the `Link` header, `rel="next"`.
-    LinkHeader,
-}
-
-/// When a fetch is due.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Schedule {
-    Every(Duration),
-    /// A cron expression of five fields, in UTC.
-    Cron(String),
-}
-
-/// Which of a schedule's missed slots are run once a process is there again.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum CatchUp {
-    /// The latest alone: a run reads everything, so one brings all up to date.
-    #[default]
-    Latest,
-    /// None: the next slot will do.
-    None,
-    /// Each, the earliest first, but only the latest `max` of them.
-    All { max: u32 },
-}
-
-/// What becomes of rows that a complete run did not see.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Missing {
-    Keep,
-    Delete,
-}
-
-/// What becomes of records whose key came before in the same run, or in the same answer about a row.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Repeats {
-    /// The last one counts.
-    #[default]
-    Last,
-    /// They are parts of one row.
-    Merge,
-    /// The run, or the request, fails.
-    Fail,
-}
-
 impl Catalog {
     pub fn entity(&self, id: EntityId) -> &Entity {
         &self.entities[id.index()]
@@ -468,7 +278,8 @@ impl Catalog {
         }
     }
 
-    /// The leaves that make up `fields` of an entity: a reference among them counts as the leaves it holds.
+    /// The leaves that make up `fields` of an entity: a reference among them counts as the leaves
+    /// it holds.
     ///
     /// Recursion ends because the catalog builder refuses keys that contain themselves.
     pub fn leaves_of(&self, entity: EntityId, fields: &[FieldId]) -> Vec<Leaf> {

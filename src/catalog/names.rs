@@ -1,5 +1,5 @@
-//! Names derived from other names: tables, columns, root fields. Knows English plurals, and which names databases keep for
-//! themselves; knows no catalog.
+//! Names derived from other names: tables, columns, root fields. Knows English plurals, and which
+//! names databases keep for themselves; knows no catalog.
 
 use super::Names;
 
@@ -21,15 +21,18 @@ pub(crate) fn snake_case(name: &str) -> String {
     out
 }
 
-/// Beginnings of names of tables that SQLite or PostgreSQL keeps, or that are those of our own system tables.
+/// Beginnings of names of tables that SQLite or PostgreSQL keeps, or that are those of our own
+/// system tables.
 const TABLES_KEPT: &[&str] = &["sqlite_", "pg_", "pragma_", "hayloft_", "seaql_"];
-/// Whole names of tables that mean something else: a function of SQLite that stands where tables do, and the row that an
+/// Whole names of tables that mean something else: a function of SQLite that stands where tables
+/// do, and the row that an
 /// `INSERT` would have added.
 const TABLES_TAKEN: &[&str] = &["json_each", "excluded"];
 /// Columns that every table of PostgreSQL has.
 const COLUMNS_KEPT: &[&str] = &["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"];
 
-/// The name of a table in the database: the plain one, unless a database keeps that for itself. No plain name has a `$`.
+/// The name of a table in the database: the plain one, unless a database keeps that for itself. No
+/// plain name has a `$`.
 pub(crate) fn table_name(plain: &str) -> String {
     let kept = TABLES_KEPT.iter().any(|start| plain.starts_with(start)) || TABLES_TAKEN.contains(&plain);
     spelled(plain, kept)

@@ -1,4 +1,5 @@
-//! When a schedule falls due, and which fetches fill a type. Knows intervals and cron expressions; knows no ledger.
+//! When a schedule falls due, and which fetches fill a type. Knows intervals and cron expressions;
+//! knows no ledger.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use croner::Cron;
@@ -6,7 +7,8 @@ use croner::Cron;
 use super::{Catalog, EntityId, FetchId, Schedule};
 
 impl Schedule {
-    /// The instant at which the current interval began; `None` for a cron expression that never matched.
+    /// The instant at which the current interval began; `None` for a cron expression that never
+    /// matched.
     pub fn current(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         match self {
             Schedule::Every(every) => {
@@ -34,7 +36,8 @@ impl Schedule {
 }
 
 impl Catalog {
-    /// The fetches that bring the rows of a type: its own or its owner's, or else those of fields that lead to it.
+    /// The fetches that bring the rows of a type: its own or its owner's, or else those of fields
+    /// that lead to it.
     pub fn filled_by(&self, id: EntityId) -> Vec<FetchId> {
         let mut root = self.entity(id);
         let mut at = id;

@@ -1,5 +1,5 @@
-//! What an answer was read by: the requests, filters and types that a `@fetch` on a field depends on, as one short text.
-//! Knows the catalog; compares nothing.
+//! What an answer was read by: the requests, filters and types that a `@fetch` on a field depends
+//! on, as one short text. Knows the catalog; compares nothing.
 
 use xxhash_rust::xxh3::Xxh3;
 
@@ -10,7 +10,8 @@ use super::{
 use crate::value::Scalar;
 
 impl Catalog {
-    /// Whether several fetches bring rows of a type: then a record writes what it has, and leaves what the others have brought.
+    /// Whether several fetches bring rows of a type: then a record writes what it has, and leaves
+    /// what the others have brought.
     pub fn is_shared(&self, entity: EntityId) -> bool {
         self.fetch_ids()
             .filter(|id| self.fetch(*id).entity == entity)
@@ -18,7 +19,8 @@ impl Catalog {
             .is_some()
     }
 
-    /// Changes when the same answer would be read otherwise, and only then: a definition may grow elsewhere.
+    /// Changes when the same answer would be read otherwise, and only then: a definition may grow
+    /// elsewhere.
     pub fn signature(&self, id: FetchId) -> String {
         let fetch = self.fetch(id);
         let source = self.source(fetch.source);
@@ -157,7 +159,8 @@ impl Signature<'_> {
     fn leaf(&mut self, leaf: Leaf, list: &str) {
         self.text(list);
         match leaf {
-            // What earlier versions read from the same answer in another way: a whole number of another spelling.
+            // What earlier versions read from the same answer in another way: a whole number of
+            // another spelling.
             Leaf::Scalar(Scalar::Id) => self.text("ID of digits"),
             Leaf::Scalar(scalar) => self.text(scalar.name()),
             Leaf::Enum(id) => {

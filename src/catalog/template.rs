@@ -54,7 +54,8 @@ fn parameter(text: &str) -> Option<String> {
 }
 
 impl Template {
-    /// Parses a template whose placeholders may use these variables. `{{` is a brace that opens nothing.
+    /// Parses a template whose placeholders may use these variables. `{{` is a brace that opens
+    /// nothing.
     pub fn parse(text: &str, variables: &[&str], encoding: Encoding) -> Result<Template, JqFault> {
         let (template, faults) = Template::parse_partly(text, variables, encoding);
         faults.into_iter().next().map_or(Ok(template), Err)
@@ -159,13 +160,15 @@ impl Template {
         }
     }
 
-    /// Fills the placeholders in; `lookup` gives the variables by name (`env` as an object of the used names).
+    /// Fills the placeholders in; `lookup` gives the variables by name (`env` as an object of the
+    /// used names).
     pub fn render(&self, lookup: &dyn Fn(&str) -> Option<Val>) -> Result<String, JqError> {
         Ok(self.fill(lookup)?.0)
     }
 
-    /// The same for the path of a request: no value makes a part of it that is empty, `.` or `..`, by which the request would go
-    /// to another address than the one that is written. `%2E` means the same as a dot there, so nothing can be encoded.
+    /// The same for the path of a request: no value makes a part of it that is empty, `.` or `..`,
+    /// by which the request would go to another address than the one that is written. `%2E` means
+    /// the same as a dot there, so nothing can be encoded.
     pub fn render_path(&self, lookup: &dyn Fn(&str) -> Option<Val>) -> Result<String, JqError> {
         let (out, values) = self.fill(lookup)?;
         // Values are encoded, so what ends the path was written there; a file's name has no query.
@@ -288,7 +291,8 @@ fn text_of(value: &Val) -> Option<String> {
     }
 }
 
-/// The place of the brace that closes a placeholder: braces of jq objects and texts inside do not count.
+/// The place of the brace that closes a placeholder: braces of jq objects and texts inside do not
+/// count.
 fn closing(text: &str) -> Option<usize> {
     let mut open = 0usize;
     let (mut quoted, mut escaped) = (false, false);

@@ -1,4 +1,5 @@
-//! What a commit changed, and the bounded bus that says so. Knows types by position; knows no rows, no SQL, no sockets.
+//! What a commit changed, and the bounded bus that says so. Knows types by position; knows no rows,
+//! no SQL, no sockets.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -6,7 +7,8 @@ use tokio::sync::broadcast;
 
 use crate::catalog::EntityId;
 
-/// Commits that a slow listener may fall behind; beyond it the listener is told that it lagged and re-reads.
+/// Commits that a slow listener may fall behind; beyond it the listener is told that it lagged and
+/// re-reads.
 const BUS_CAPACITY: usize = 1_024;
 
 /// One committed transaction of the harvest.

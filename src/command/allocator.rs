@@ -1,5 +1,5 @@
-//! The allocator of the program: mimalloc, asked in the way that is quick. Knows sizes and alignments, and tells the count by which
-//! filters are bounded; nothing of who asks.
+//! The allocator of the program: mimalloc, asked in the way that is quick. Knows sizes and
+//! alignments, and tells the count by which filters are bounded; nothing of who asks.
 
 use std::{
     alloc::{GlobalAlloc, Layout},
@@ -10,17 +10,19 @@ use mimalloc::MiMalloc;
 
 use crate::catalog::jq::count_memory;
 
-/// Rows are made on one thread and dropped on another all the time, which the system's allocator is slow at.
+/// Rows are made on one thread and dropped on another all the time, which the system's allocator is
+/// slow at.
 ///
-/// The crate asks for every block by its alignment, which mimalloc 3 answers slowly, and with more than is asked for, unless a
-/// size is a power of two. What malloc aligns anyway is asked for without.
+/// The crate asks for every block by its alignment, which mimalloc 3 answers slowly, and with more
+/// than is asked for, unless a size is a power of two. What malloc aligns anyway is asked for
+/// without.
 pub struct Allocator;
 
 /// What malloc aligns to on every platform with pointers of eight bytes.
 const NATURAL: usize = 16;
 
-/// `mi_option_purge_delay` of mimalloc 3: after so many milliseconds memory that is free goes back to the system. By itself it
-/// waits a second, in which a load frees more than it needs.
+/// `mi_option_purge_delay` of mimalloc 3: after so many milliseconds memory that is free goes back
+/// to the system. By itself it waits a second, in which a load frees more than it needs.
 const PURGE_DELAY: (c_int, c_long) = (15, 10);
 
 #[allow(unsafe_code, reason = "the crate has no interface for these")]
@@ -37,8 +39,8 @@ fn is_natural(layout: Layout) -> bool {
 }
 
 #[allow(unsafe_code, reason = "an allocator is a promise that no compiler checks")]
-// SAFETY: the blocks of mimalloc's functions are its own whichever of them made one, and each is as large and as aligned as its
-// layout says: by `is_natural`, or because the crate asks for it.
+// SAFETY: the blocks of mimalloc's functions are its own whichever of them made one, and each is as
+// large and as aligned as its layout says: by `is_natural`, or because the crate asks for it.
 unsafe impl GlobalAlloc for Allocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count_memory(layout.size().cast_signed());
@@ -71,8 +73,8 @@ unsafe impl GlobalAlloc for Allocator {
 }
 
 impl Allocator {
-    /// Lets it give back what is free as soon as the harvest needs it to, and without pages of two megabytes: those are cleared as a
-    /// whole each time that a part of one is used again.
+    /// Lets it give back what is free as soon as the harvest needs it to, and without pages of two
+    /// megabytes: those are cleared as a whole each time that a part of one is used again.
     pub fn set_up() {
         // A system that does not know them has none.
         let _ = rustix::thread::disable_transparent_huge_pages(true);

@@ -5,7 +5,8 @@ use clap::Args;
 use super::{Failure, operate::OperateSettings};
 use crate::app::operate::Order;
 
-/// Lets the rows go whose deletion is held, and harvests the type again: those that are still missing are deleted
+/// Lets the rows go whose deletion is held, and harvests the type again: those that are still
+/// missing are deleted
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  hayloft approve Item --schema my.graphql")]
 pub(super) struct Approve {

@@ -16,7 +16,8 @@ use super::{Failure, serve::ServingSettings};
 /// The seed of the demo's world: everybody sees the same farm.
 const SEED: u64 = 20_261_121;
 
-/// Starts a stand-in of a game's API, harvests it, and serves it: the whole of Hayloft in one command
+/// Starts a stand-in of a game's API, harvests it, and serves it: the whole of Hayloft in one
+/// command
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  hayloft demo --listen 127.0.0.1:4000 --database sqlite:farm.db")]
 pub(super) struct Demo {

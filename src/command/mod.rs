@@ -1,4 +1,5 @@
-//! The command line: a file per command. Knows how to talk to a person; leaves the work to the modules below.
+//! The command line: a file per command. Knows how to talk to a person; leaves the work to the
+//! modules below.
 
 mod allocator;
 mod approve;
@@ -29,7 +30,8 @@ pub use allocator::Allocator;
 
 use crate::{config::LogSetting, telemetry};
 
-/// Stack of a worker thread. Parsers recurse over what clients send; the gate bounds that, this is the second line.
+/// Stack of a worker thread. Parsers recurse over what clients send; the gate bounds that, this is
+/// the second line.
 const WORKER_STACK_BYTES: usize = 8 << 20;
 
 /// How long the end of a command waits for computations that nobody needs any more.
@@ -64,7 +66,8 @@ enum Command {
     Directives(directives::Directives),
 }
 
-/// Runs one command to its end. Failures are told on stderr; the exit code says of which kind they are.
+/// Runs one command to its end. Failures are told on stderr; the exit code says of which kind they
+/// are.
 pub fn run(cli: Cli) -> ExitCode {
     let result = telemetry::start(&cli.log)
         .map_err(Failure::setup)

@@ -1,5 +1,5 @@
-//! What `harvest`, `approve`, `reject` and `replay` share: the way to the process that has the database, and what is shown. Knows
-//! a terminal; leaves the work to `app::operate`.
+//! What `harvest`, `approve`, `reject` and `replay` share: the way to the process that has the
+//! database, and what is shown. Knows a terminal; leaves the work to `app::operate`.
 
 use std::time::{Duration, Instant};
 
@@ -47,7 +47,8 @@ pub(super) struct OperateSettings {
 }
 
 impl OperateSettings {
-    /// Has an order done by the process that serves the SQLite database, or else by this one, and shows what happens.
+    /// Has an order done by the process that serves the SQLite database, or else by this one, and
+    /// shows what happens.
     pub(super) async fn perform(self, order: Order) -> Result<(), Failure> {
         let loaded = Loaded::read(&self.definition.schema)?;
         let url = self.database.or_beside(&self.definition.schema);

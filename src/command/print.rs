@@ -31,7 +31,8 @@ pub(super) struct Print {
     #[command(flatten)]
     definition: DefinitionSetting,
 
-    /// Instead, list what changed since this schema was printed: breaking, dangerous and safe changes
+    /// Instead, list what changed since this schema was printed: breaking, dangerous and safe
+    /// changes
     #[arg(long, value_name = "FILE")]
     check: Option<PathBuf>,
 

@@ -1,4 +1,5 @@
-//! `hayloft status --rejected`: every rejected record with its reason. Knows how they are shown; the store finds them.
+//! `hayloft status --rejected`: every rejected record with its reason. Knows how they are shown;
+//! the store finds them.
 
 use clap::Args;
 use serde_json::{Value as Json, json, value::RawValue};
@@ -17,7 +18,8 @@ const RECORD_SHOWN: usize = 300;
 
 #[derive(Args, Debug)]
 pub(super) struct RejectedOptions {
-    /// List all rejected records of the last run of each type, or of one type or field, such as Item or Item.recipes
+    /// List all rejected records of the last run of each type, or of one type or field, such as
+    /// Item or Item.recipes
     #[arg(long, value_name = "TYPE", num_args = 0..=1)]
     rejected: Option<Option<String>>,
 

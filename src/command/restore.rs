@@ -20,7 +20,8 @@ pub(super) struct Restore {
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
-    /// Put it in the place of a database that exists; the older one is kept beside it under another name
+    /// Put it in the place of a database that exists; the older one is kept beside it under another
+    /// name
     #[arg(long)]
     replace: bool,
 

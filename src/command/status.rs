@@ -128,7 +128,8 @@ fn leads_nowhere(catalog: &Catalog, dangling: &Dangling) -> String {
     }
 }
 
-/// `2 processes harvest: 71-0a33f1 seen 1.2 s ago, 90-77b4c2 (by hand) seen 340 ms ago`; nothing where only one can.
+/// `2 processes harvest: 71-0a33f1 seen 1.2 s ago, 90-77b4c2 (by hand) seen 340 ms ago`; nothing
+/// where only one can.
 fn processes(live: &[ProcessSeen], now: DateTime<Utc>) -> String {
     let shown = |replaced: bool| -> Vec<String> {
         let some = live.iter().filter(|process| process.replaced == replaced);
@@ -266,7 +267,8 @@ fn waiting(status: &FetchStatus, now: DateTime<Utc>) -> Vec<String> {
     notes
 }
 
-/// What a person should look at: failures, held deletions, refused rows; of a field's fetch those of all its last answers.
+/// What a person should look at: failures, held deletions, refused rows; of a field's fetch those
+/// of all its last answers.
 async fn attention(
     status: &FetchStatus,
     requests: Option<&FanOutCounts>,

@@ -10,8 +10,8 @@ pub(super) fn print(text: &str) -> Result<(), Failure> {
     print_as_it_is(&plain(text))
 }
 
-/// Writes to stdout what programs read and nobody but the definition's author wrote. A reader that went away
-/// (`hayloft print | head`) is no failure.
+/// Writes to stdout what programs read and nobody but the definition's author wrote. A reader that
+/// went away (`hayloft print | head`) is no failure.
 pub(super) fn print_as_it_is(text: &str) -> Result<(), Failure> {
     match std::io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
@@ -82,7 +82,8 @@ pub(super) fn duration(length: Duration) -> String {
     }
 }
 
-/// Rows of cells as aligned columns; the first row is the head. Numbers (by their first character) go to the right.
+/// Rows of cells as aligned columns; the first row is the head. Numbers (by their first character)
+/// go to the right.
 pub(super) fn table(rows: &[Vec<String>]) -> String {
     // Written out before they are measured; a cell is one line, whatever it holds.
     let written = |cell: &String| plain(cell).replace('\n', "\\n");

@@ -13,7 +13,8 @@ pub(crate) enum DatabaseUrl {
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct PostgresUrl {
     url: url::Url,
-    /// Our own options, which stand in the address beside the driver's: `pool=8`, `statement_timeout=10s`.
+    /// Our own options, which stand in the address beside the driver's: `pool=8`,
+    /// `statement_timeout=10s`.
     pub pool: Option<usize>,
     pub statement_timeout: Option<Duration>,
 }
@@ -66,8 +67,9 @@ pub(crate) enum DatabaseUrlError {
     InMemory,
 }
 
-/// The options of an address: ours, and those of the driver's that make sense here. It would only warn of others, with their
-/// values in the log: and one letter less in `sslmode` is a connection without encryption.
+/// The options of an address: ours, and those of the driver's that make sense here. It would only
+/// warn of others, with their values in the log: and one letter less in `sslmode` is a connection
+/// without encryption.
 const OPTIONS: &[&str] = &[
     "sslmode",
     "sslrootcert",
@@ -99,8 +101,8 @@ const OTHERS: &[(&str, &str)] = &[
 impl FromStr for DatabaseUrl {
     type Err = DatabaseUrlError;
 
-    /// Accepts `sqlite:PATH`, `sqlite://PATH`, `postgres://…` and `postgresql://…`. Of other addresses only the scheme is
-    /// repeated: they can hold passwords.
+    /// Accepts `sqlite:PATH`, `sqlite://PATH`, `postgres://…` and `postgresql://…`. Of other
+    /// addresses only the scheme is repeated: they can hold passwords.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (scheme, rest) = text
             .split_once(':')
@@ -159,7 +161,8 @@ fn postgres(text: &str) -> Result<PostgresUrl, DatabaseUrlError> {
     Ok(read)
 }
 
-/// Whoever gives a certificate of an authority wants the server's to be checked. As in libpq, `require` then means
+/// Whoever gives a certificate of an authority wants the server's to be checked. As in libpq,
+/// `require` then means
 /// `verify-ca`; the modes that may go without encryption would make the certificate a decoration.
 fn verify_certificates(url: &mut url::Url) -> Result<(), DatabaseUrlError> {
     let given = |name: &str| url.query_pairs().any(|(option, _)| option == name);

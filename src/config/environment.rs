@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeMap, fmt};
 
-/// Environment variables, for `$env` in a definition. Values never appear in `Debug`: they may be secrets.
+/// Environment variables, for `$env` in a definition. Values never appear in `Debug`: they may be
+/// secrets.
 #[derive(Clone, Default)]
 pub(crate) struct Environment {
     variables: BTreeMap<String, String>,

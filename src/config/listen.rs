@@ -1,4 +1,5 @@
-//! Where to serve and to whom: addresses, host names, origins, proxies. Knows their forms; asks no network.
+//! Where to serve and to whom: addresses, host names, origins, proxies. Knows their forms; asks no
+//! network.
 
 use std::{convert::Infallible, fmt, net::IpAddr, str::FromStr};
 
@@ -13,17 +14,19 @@ pub(crate) struct ListenSetting {
     #[arg(long, env = "HAYLOFT_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:4000")]
     pub listen: String,
 
-    /// A host name to answer to, for a reverse proxy or on an address that others reach, or * for all; repeatable. The
-    /// names of this machine's loopback address are always answered to, and beyond loopback so are addresses
+    /// A host name to answer to, for a reverse proxy or on an address that others reach, or * for
+    /// all; repeatable. The names of this machine's loopback address are always answered to, and
+    /// beyond loopback so are addresses
     #[arg(long, env = "HAYLOFT_ALLOW_HOST", value_name = "NAME", value_delimiter = ',')]
     pub allow_host: Vec<AllowedHost>,
 
-    /// An origin whose pages may use the API (CORS, sockets), such as https://my.page, or * for all; repeatable. On a loopback
-    /// address those of this machine may, whatever their port
+    /// An origin whose pages may use the API (CORS, sockets), such as https://my.page, or * for
+    /// all; repeatable. On a loopback address those of this machine may, whatever their port
     #[arg(long, env = "HAYLOFT_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
     pub allow_origin: Vec<AllowedOrigin>,
 
-    /// Proxies whose word on who asks is taken (Forwarded, or X-Forwarded-For): an address, a network such as 10.0.0.0/8, or
+    /// Proxies whose word on who asks is taken (Forwarded, or X-Forwarded-For): an address, a
+    /// network such as 10.0.0.0/8, or
     /// `private` for loopback and private ones, which is what the flag alone means; repeatable
     #[arg(
         long,
@@ -36,8 +39,8 @@ pub(crate) struct ListenSetting {
     )]
     pub trust_proxy: Vec<TrustedProxy>,
 
-    /// How long the port stays open at the end, so that balancers see it and new requests are told (503), such as 10s
-    /// [default: 5s, and 0s on a loopback address]
+    /// How long the port stays open at the end, so that balancers see it and new requests are told
+    /// (503), such as 10s [default: 5s, and 0s on a loopback address]
     #[arg(long, env = "HAYLOFT_DRAIN", value_name = "TIME")]
     pub drain: Option<Age>,
 
@@ -96,7 +99,8 @@ impl FromStr for AllowedOrigin {
         if !is_bare || !is_public {
             return Err(FORM);
         }
-        // Of programs with pages of their own (`app://`, `chrome-extension://`), as they call themselves.
+        // Of programs with pages of their own (`app://`, `chrome-extension://`), as they call
+        // themselves.
         let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
         Ok(AllowedOrigin::Exact(format!("{}://{host}{port}", url.scheme())))
     }
@@ -112,7 +116,8 @@ pub(crate) enum TrustedProxy {
 }
 
 impl TrustedProxy {
-    /// Whether this address is one of them. Mapped addresses (`::ffff:10.0.0.1`) are to be given as what they stand for.
+    /// Whether this address is one of them. Mapped addresses (`::ffff:10.0.0.1`) are to be given as
+    /// what they stand for.
     pub(crate) fn includes(&self, address: IpAddr) -> bool {
         match (self, address) {
             (TrustedProxy::Private, IpAddr::V4(address)) => address.is_loopback() || address.is_private(),

@@ -14,7 +14,8 @@ use super::{DatabaseUrl, DatabaseUrlError, StatementTimeout};
 /// Where the definition is.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct DefinitionSetting {
-    /// The definition: your types and where their rows come from. A file, or a folder whose *.graphql files make it up
+    /// The definition: your types and where their rows come from. A file, or a folder whose
+    /// *.graphql files make it up
     #[arg(long, env = "HAYLOFT_SCHEMA", value_name = "PATH", default_value = "schema.graphql")]
     pub schema: PathBuf,
 }
@@ -22,9 +23,10 @@ pub(crate) struct DefinitionSetting {
 /// Where the data lives.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct DatabaseSetting {
-    /// The database, such as sqlite:farm.db or postgres://user@host/farm [default: beside the definition, under its
-    /// name with .db at the end]. Options of PostgreSQL follow a question mark: sslmode, sslrootcert, pool (connections
-    /// that answer operations), statement_timeout (such as 10s)
+    /// The database, such as sqlite:farm.db or postgres://user@host/farm [default: beside the
+    /// definition, under its name with .db at the end]. Options of PostgreSQL follow a question
+    /// mark: sslmode, sslrootcert, pool (connections that answer operations), statement_timeout
+    /// (such as 10s)
     #[arg(
         long,
         env = "HAYLOFT_DATABASE",
@@ -86,8 +88,8 @@ fn beside(definition: &Path) -> PathBuf {
 /// How long the database may take.
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct StatementSetting {
-    /// The longest that one operation may take in the database, such as 10s or 500ms [default: 5s]. The option
-    /// statement_timeout of a PostgreSQL address goes before it
+    /// The longest that one operation may take in the database, such as 10s or 500ms [default: 5s].
+    /// The option statement_timeout of a PostgreSQL address goes before it
     #[arg(long, env = "HAYLOFT_STATEMENT_TIMEOUT", value_name = "TIME")]
     pub statement_timeout: Option<StatementTimeout>,
 }
@@ -157,8 +159,8 @@ pub(crate) struct DestructiveSetting {
 /// What one request may ask for.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct LimitSetting {
-    /// A limit of the API, such as rows=5000000 or request_timeout=60s; may be given several times. Errors name the
-    /// limit that they are about
+    /// A limit of the API, such as rows=5000000 or request_timeout=60s; may be given several times.
+    /// Errors name the limit that they are about
     #[arg(
         long = "limit",
         env = "HAYLOFT_LIMITS",

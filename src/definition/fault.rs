@@ -1,4 +1,5 @@
-//! A fault of a definition: what is wrong, where, and what to do. Knows positions in texts; knows no schema.
+//! A fault of a definition: what is wrong, where, and what to do. Knows positions in texts; knows
+//! no schema.
 
 use std::ops::Range;
 

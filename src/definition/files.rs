@@ -1,13 +1,15 @@
 //! The files of a definition, and one space of places over all of them. Knows texts; opens nothing.
 //!
-//! A definition may be several files, but a place in it stays one byte range: that of the texts laid end to end, a line
-//! break between them. So nothing that reads a definition has to carry the name of a file about.
+//! A definition may be several files, but a place in it stays one byte range: that of the texts
+//! laid end to end, a line break between them. So nothing that reads a definition has to carry the
+//! name of a file about.
 
 use std::path::PathBuf;
 
 use super::Span;
 
-/// What stands between two files. A last line without an end does not run into the next file's first.
+/// What stands between two files. A last line without an end does not run into the next file's
+/// first.
 const BETWEEN: &str = "\n";
 
 /// One file of a definition.

@@ -1,4 +1,5 @@
-//! SDL text to a `Definition` with spans, and the vocabulary of directives. Knows GraphQL syntax; knows no tables, no HTTP.
+//! SDL text to a `Definition` with spans, and the vocabulary of directives. Knows GraphQL syntax;
+//! knows no tables, no HTTP.
 
 mod fault;
 mod files;

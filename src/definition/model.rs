@@ -1,4 +1,5 @@
-//! What a definition says, with the place of each word. Knows no rules beyond GraphQL's and the vocabulary's.
+//! What a definition says, with the place of each word. Knows no rules beyond GraphQL's and the
+//! vocabulary's.
 
 use std::ops::Range;
 

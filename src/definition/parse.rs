@@ -1,4 +1,5 @@
-//! From text to a `Definition`. Knows which of GraphQL's definitions make sense here; refuses the others by name.
+//! From text to a `Definition`. Knows which of GraphQL's definitions make sense here; refuses the
+//! others by name.
 
 use std::collections::{HashMap, HashSet};
 
@@ -35,7 +36,8 @@ pub(crate) fn parse(files: &[SourceFile]) -> Result<Definition, Vec<Fault>> {
     }
 }
 
-/// Reads what can be read, so that the rules of the catalog can be checked too when there are faults already.
+/// Reads what can be read, so that the rules of the catalog can be checked too when there are
+/// faults already.
 ///
 /// Nothing is read when a file has syntax errors: what follows one is guesswork.
 pub(crate) fn parse_partly(files: &[SourceFile]) -> (Option<Definition>, Vec<Fault>) {

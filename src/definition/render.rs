@@ -1,4 +1,5 @@
-//! Faults as a person reads them: the sentence, the place, the line with a caret, the hint. Knows text; knows no rules.
+//! Faults as a person reads them: the sentence, the place, the line with a caret, the hint. Knows
+//! text; knows no rules.
 
 use std::fmt::Write;
 
@@ -7,7 +8,8 @@ use super::{Fault, SourceFile, files::locate};
 /// Characters of a source line that are shown: a line of megabytes would hide the message.
 const LINE_CHARS: usize = 160;
 
-/// Renders faults of the definition that these files make, one after another; `color` adds ANSI colours.
+/// Renders faults of the definition that these files make, one after another; `color` adds ANSI
+/// colours.
 pub fn render(files: &[SourceFile], faults: &[Fault], color: bool) -> String {
     let mut out = String::new();
     let paint = Paint { color };
@@ -60,7 +62,8 @@ fn one(out: &mut String, files: &[SourceFile], fault: &Fault, paint: &Paint) {
     }
 }
 
-/// Writes the place and its line, with an arrow before and a label at the caret; gives the width of the line number.
+/// Writes the place and its line, with an arrow before and a label at the caret; gives the width of
+/// the line number.
 fn excerpt(
     out: &mut String,
     file: &SourceFile,

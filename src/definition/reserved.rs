@@ -1,7 +1,9 @@
-//! What the design has and this version does not: refused by name, with a way out. Knows only names.
+//! What the design has and this version does not: refused by name, with a way out. Knows only
+//! names.
 
-/// One reserved word and what to do until it is supported. Directives are `@name`, arguments `@name.argument`, enum
-/// values `@name.argument.VALUE`, places `@name on PLACE`, placeholders `$name`, schemes `name:`.
+/// One reserved word and what to do until it is supported. Directives are `@name`, arguments
+/// `@name.argument`, enum values `@name.argument.VALUE`, places `@name on PLACE`, placeholders
+/// `$name`, schemes `name:`.
 const RESERVED: &[(&str, &str)] = &[
     ("@push", "let a @fetch take the rows from an API or a file"),
     ("@search", "filter with `contains` or `ilike` meanwhile"),

@@ -1,4 +1,5 @@
-//! Applied directives against the vocabulary: places, arguments, values. Knows GraphQL's input rules; knows no meaning.
+//! Applied directives against the vocabulary: places, arguments, values. Knows GraphQL's input
+//! rules; knows no meaning.
 
 use apollo_compiler::{
     Name, Node,

@@ -1,4 +1,5 @@
-//! The supported directives, read from `directives.graphql`. Knows GraphQL's type system; knows no meaning.
+//! The supported directives, read from `directives.graphql`. Knows GraphQL's type system; knows no
+//! meaning.
 
 use std::sync::LazyLock;
 
@@ -13,7 +14,8 @@ use apollo_compiler::{
 /// The SDL of every directive, argument type and scalar: what `hayloft directives` prints.
 pub const DIRECTIVES: &str = include_str!("directives.graphql");
 
-/// GraphQL's own directive that applies to definitions; editors know it already, so it is not in the file.
+/// GraphQL's own directive that applies to definitions; editors know it already, so it is not in
+/// the file.
 const BUILTIN: &str =
     "directive @deprecated(reason: String = \"No longer supported\") on FIELD_DEFINITION | ENUM_VALUE";
 
@@ -25,7 +27,8 @@ pub(super) struct Vocabulary {
     pub scalars: Vec<String>,
 }
 
-/// The vocabulary. The texts are constants that a test parses, so that an empty answer never happens.
+/// The vocabulary. The texts are constants that a test parses, so that an empty answer never
+/// happens.
 pub(super) fn vocabulary() -> &'static Vocabulary {
     static VOCABULARY: LazyLock<Vocabulary> = LazyLock::new(|| {
         let mut found = Vocabulary {
@@ -86,7 +89,8 @@ pub struct Entry {
     pub arguments: Vec<String>,
 }
 
-/// Every supported directive; members of input objects follow the argument that takes them, as `pages.next`.
+/// Every supported directive; members of input objects follow the argument that takes them, as
+/// `pages.next`.
 pub fn entries() -> Vec<Entry> {
     let vocabulary = vocabulary();
     let arguments = |definition: &DirectiveDefinition| {

@@ -1,4 +1,5 @@
-//! The world over HTTP: paged JSON in the styles that real APIs have, with ETags. Knows axum; knows no harvest.
+//! The world over HTTP: paged JSON in the styles that real APIs have, with ETags. Knows axum; knows
+//! no harvest.
 
 use axum::{
     Router,

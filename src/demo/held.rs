@@ -15,7 +15,8 @@ impl Held {
 
     /// The world as it is; hold the guard only briefly, others wait for it.
     pub(super) fn world(&self) -> MutexGuard<'_, World> {
-        // A panic while holding it can only come from a test; the world is plain data and stays usable.
+        // A panic while holding it can only come from a test; the world is plain data and stays
+        // usable.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

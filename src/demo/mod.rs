@@ -1,5 +1,5 @@
-//! A stand-in of a game's HTTP API, for `hayloft demo` and for tests. An upstream like any other: the harvest knows it
-//! only by HTTP, and it knows nothing of the harvest.
+//! A stand-in of a game's HTTP API, for `hayloft demo` and for tests. An upstream like any other:
+//! the harvest knows it only by HTTP, and it knows nothing of the harvest.
 
 mod api;
 mod held;
@@ -28,7 +28,8 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// Starts the API on a free loopback port, with the world that this seed makes. It ends with `shutdown`.
+    /// Starts the API on a free loopback port, with the world that this seed makes. It ends with
+    /// `shutdown`.
     ///
     /// With a `tick` the world moves by itself; without one only [`Upstream::tick`] moves it.
     pub async fn start(seed: u64, tick: Option<Duration>, shutdown: CancellationToken) -> std::io::Result<Upstream> {

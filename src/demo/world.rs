@@ -10,7 +10,8 @@ use super::names::{DEEDS, MATERIALS, PEOPLE, PLACES, TAGS, THINGS, TITLES, TRADE
 const ITEMS: u32 = 320;
 const QUESTS: u32 = 90;
 const NPCS: usize = 48;
-/// Quests stay within this range of numbers, so that a long demo neither empties nor fills the world.
+/// Quests stay within this range of numbers, so that a long demo neither empties nor fills the
+/// world.
 const QUESTS_LEAST: usize = 70;
 const QUESTS_MOST: usize = 110;
 

@@ -1,5 +1,5 @@
-//! A request's variables against their types: strict, and with the path of what does not fit. Knows types and scalars; knows no
-//! plan.
+//! A request's variables against their types: strict, and with the path of what does not fit. Knows
+//! types and scalars; knows no plan.
 
 use apollo_compiler::{
     Name, Schema,
@@ -13,8 +13,9 @@ use apollo_compiler::{
 use super::{ApiError, plan::to_json, trail::Trail};
 use crate::{definition::did_you_mean, value::Scalar};
 
-/// `CoerceVariableValues` of the specification: what was given or stands as a default ([`super::digits::settled`] has put that
-/// in), as its type wants it. Variables that the operation does not declare are left out.
+/// `CoerceVariableValues` of the specification: what was given or stands as a default
+/// ([`super::digits::settled`] has put that in), as its type wants it. Variables that the operation
+/// does not declare are left out.
 pub(super) fn coerce(
     schema: &Schema,
     operation: &Operation,

@@ -1,4 +1,5 @@
-//! What is refused before it runs, by its estimate, and with what words. Knows limits; how an estimate comes to be is `gate`'s matter.
+//! What is refused before it runs, by its estimate, and with what words. Knows limits; how an
+//! estimate comes to be is `gate`'s matter.
 
 use super::{
     ApiError, Limits,
@@ -6,11 +7,13 @@ use super::{
     gate::Cost,
 };
 
-/// An answer is refused when it is estimated to be so many times as large as it may be: widths are means, and the rows that are meant may
-/// be small ones. What slips through is stopped while it is made.
+/// An answer is refused when it is estimated to be so many times as large as it may be: widths are
+/// means, and the rows that are meant may be small ones. What slips through is stopped while it is
+/// made.
 const BYTES_TIMES: u64 = 4;
 
-/// Refuses what is estimated to be too much. The error says by how much, by which limit, and how to ask for less.
+/// Refuses what is estimated to be too much. The error says by how much, by which limit, and how to
+/// ask for less.
 pub(super) fn check(cost: &Cost, limits: &Limits) -> Result<(), ApiError> {
     for (what, found, limit, knob) in [
         (

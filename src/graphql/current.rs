@@ -1,8 +1,8 @@
-//! The API in force, exchanged for that of a newer definition while it serves. Knows that one API follows another; knows no
-//! file, no socket, and nothing of what a definition says.
+//! The API in force, exchanged for that of a newer definition while it serves. Knows that one API
+//! follows another; knows no file, no socket, and nothing of what a definition says.
 //!
-//! A request whose run an exchange falls into is run again under the API that is then in force, because the tables may have
-//! moved under it. Live queries go on: each is planned again.
+//! A request whose run an exchange falls into is run again under the API that is then in force,
+//! because the tables may have moved under it. Live queries go on: each is planned again.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,10 +21,11 @@ use super::{
     live::{Begun, Listener},
 };
 
-/// Live queries that are planned again at a time: the first of many equal ones plans, the others then find the plan. More
-/// at once would do the same work side by side, while requests wait.
+/// Live queries that are planned again at a time: the first of many equal ones plans, the others
+/// then find the plan. More at once would do the same work side by side, while requests wait.
 const REPLANNED_AT_ONCE: usize = 4;
-/// Tries to plan a live query again while the database does not answer; a minute of that, and its client is better told.
+/// Tries to plan a live query again while the database does not answer; a minute of that, and its
+/// client is better told.
 const REPLAN_TRIES: usize = 12;
 const REPLAN_PAUSE: Duration = Duration::from_secs(5);
 
@@ -47,24 +48,28 @@ impl Current {
         }
     }
 
-    /// The API in force. What reads through it by itself may meet tables that have just moved; see [`Current::execute`].
+    /// The API in force. What reads through it by itself may meet tables that have just moved; see
+    /// [`Current::execute`].
     pub(crate) fn newest(&self) -> DataApi {
         self.newest.borrow().clone()
     }
 
-    /// From now on the tables may be another definition's, until the guard goes: requests wait for that, and those under way
-    /// are run again. For the commit and [`Current::replace`], and for nothing that takes long.
+    /// From now on the tables may be another definition's, until the guard goes: requests wait for
+    /// that, and those under way are run again. For the commit and [`Current::replace`], and for
+    /// nothing that takes long.
     pub(crate) fn exchange(&self) -> Exchange {
         self.exchanges.begin()
     }
 
-    /// Puts the API of a newer definition in force, for new requests and for the live queries that are open.
+    /// Puts the API of a newer definition in force, for new requests and for the live queries that
+    /// are open.
     pub(crate) fn replace(&self, api: DataApi) {
         self.refusal.store(None);
         self.newest.send_replace(api);
     }
 
-    /// Notes that there is a newer definition which is not in force, and why, in words for everybody.
+    /// Notes that there is a newer definition which is not in force, and why, in words for
+    /// everybody.
     pub(crate) fn refuse(&self, why: impl Into<String>) {
         self.refusal.store(Some(Arc::new(why.into())));
     }
@@ -129,7 +134,8 @@ impl Current {
     }
 }
 
-/// The database went away in the middle of an exchange, or definitions change faster than they can be read under.
+/// The database went away in the middle of an exchange, or definitions change faster than they can
+/// be read under.
 fn unsettled() -> ApiError {
     ApiError::new(
         Code::Timeout,
@@ -147,12 +153,14 @@ struct LiveQuery {
     apis: watch::Receiver<DataApi>,
     request: Arc<ApiRequest>,
     listener: Listener,
-    /// What the client was sent: the same bytes are not sent again, also not because of a newer definition.
+    /// What the client was sent: the same bytes are not sent again, also not because of a newer
+    /// definition.
     last: Option<Told>,
 }
 
 impl LiveQuery {
-    /// The next answer, and the live query if it goes on; the end when nothing will change any more.
+    /// The next answer, and the live query if it goes on; the end when nothing will change any
+    /// more.
     async fn next(live: Option<LiveQuery>) -> Option<(ApiResponse, Option<LiveQuery>)> {
         let mut live = live?;
         loop {
@@ -180,8 +188,8 @@ impl LiveQuery {
         }
     }
 
-    /// Whether the client should hear of it. That there is no room just now ends a live query that has not begun; one that
-    /// has goes on, as it is tried again.
+    /// Whether the client should hear of it. That there is no room just now ends a live query that
+    /// has not begun; one that has goes on, as it is tried again.
     fn is_news(&self, answer: &Answer) -> bool {
         match (&self.last, answer) {
             (None, _) => true,
@@ -190,7 +198,8 @@ impl LiveQuery {
         }
     }
 
-    /// Goes over to the newest API; where the query does not fit any more, its last answer says why.
+    /// Goes over to the newest API; where the query does not fit any more, its last answer says
+    /// why.
     async fn replan(mut self) -> Result<LiveQuery, ApiResponse> {
         let mut tries = 0;
         loop {

@@ -1,4 +1,5 @@
-//! A read in words, for `explain`: a line for each level. Knows the read and the catalog's names; knows no SQL.
+//! A read in words, for `explain`: a line for each level. Knows the read and the catalog's names;
+//! knows no SQL.
 
 use crate::{
     catalog::{Catalog, EntityId, FieldId, FieldKind},

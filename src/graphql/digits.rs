@@ -1,8 +1,9 @@
-//! Numbers in a request's variables, with all their digits. Knows JSON's text and the types of variables; knows no plan.
+//! Numbers in a request's variables, with all their digits. Knows JSON's text and the types of
+//! variables; knows no plan.
 //!
-//! What reads JSON here keeps a number as a double or in 64 bits, and so would round a `Decimal`. [`read_json`] hides the
-//! numbers that would not survive that in texts, before the JSON is read; [`settled`] gives every number the form that its
-//! variable's type is checked and bound in.
+//! What reads JSON here keeps a number as a double or in 64 bits, and so would round a `Decimal`.
+//! [`read_json`] hides the numbers that would not survive that in texts, before the JSON is read;
+//! [`settled`] gives every number the form that its variable's type is checked and bound in.
 
 use std::borrow::Cow;
 
@@ -15,7 +16,8 @@ use apollo_compiler::{
 };
 use serde::de::DeserializeOwned;
 
-/// Begins a text that stands for a number. No text of a request may have this character: databases cannot keep it.
+/// Begins a text that stands for a number. No text of a request may have this character: databases
+/// cannot keep it.
 const MARK: &str = "\0number ";
 /// The same as JSON writes it.
 const MARK_JSON: &[u8] = b"\"\\u0000number ";
@@ -27,7 +29,8 @@ pub(crate) fn read_json<T: DeserializeOwned>(json: &[u8]) -> serde_json::Result<
     serde_json::from_slice(&keep_digits(json))
 }
 
-/// Whether a text was a number in what [`read_json`] has read: where a text is wanted, that is none.
+/// Whether a text was a number in what [`read_json`] has read: where a text is wanted, that is
+/// none.
 pub(crate) fn was_number(text: &str) -> bool {
     kept_number(text).is_some()
 }
@@ -36,7 +39,8 @@ fn kept_number(text: &str) -> Option<&str> {
     text.strip_prefix(MARK).filter(|number| is_number(number))
 }
 
-/// JSON whose numbers all survive being read: those that a double or 64 bits would round are marked texts.
+/// JSON whose numbers all survive being read: those that a double or 64 bits would round are marked
+/// texts.
 fn keep_digits(json: &[u8]) -> Cow<'_, [u8]> {
     let mut kept: Vec<u8> = Vec::new();
     let mut copied = 0;
@@ -86,7 +90,8 @@ fn number_end(json: &[u8], begin: usize) -> usize {
     begin + rest.iter().take_while(|byte| part(byte)).count()
 }
 
-/// Whether a number is the same after it was read; what is no number of JSON stays, so that whoever reads it says so.
+/// Whether a number is the same after it was read; what is no number of JSON stays, so that whoever
+/// reads it says so.
 fn survives(number: &[u8]) -> bool {
     let Some(text) = std::str::from_utf8(number).ok().filter(|text| is_number(text)) else {
         return true;
@@ -118,7 +123,8 @@ fn is_number(text: &str) -> bool {
         && exponent.is_none_or(|exponent| digits(exponent.strip_prefix(['+', '-']).unwrap_or(exponent)))
 }
 
-/// The declared variables with their numbers in the form of their types; those that were left out have their defaults.
+/// The declared variables with their numbers in the form of their types; those that were left out
+/// have their defaults.
 pub(super) fn settled(schema: &Schema, operation: &Operation, given: &JsonMap) -> JsonMap {
     let mut out = JsonMap::new();
     for variable in &operation.variables {

@@ -1,4 +1,5 @@
-//! An error as a client sees it. Knows GraphQL's error format; knows no cause that is not meant for the public.
+//! An error as a client sees it. Knows GraphQL's error format; knows no cause that is not meant for
+//! the public.
 
 use apollo_compiler::{
     diagnostic::Diagnostic,
@@ -102,12 +103,14 @@ impl ApiError {
         self
     }
 
-    /// An argument or operand that does not fit; `place` is the path to it, such as `items.where.price.eq`.
+    /// An argument or operand that does not fit; `place` is the path to it, such as
+    /// `items.where.price.eq`.
     pub(crate) fn input(place: impl std::fmt::Display, message: impl std::fmt::Display) -> ApiError {
         ApiError::new(Code::BadUserInput, format!("{place}: {message}"))
     }
 
-    /// Takes the name away that is suggested: whoever is not told the schema could learn it name by name.
+    /// Takes the name away that is suggested: whoever is not told the schema could learn it name by
+    /// name.
     pub(super) fn suggest_nothing(&mut self) {
         if let Some(at) = self.message.find("; did you mean ") {
             self.message.truncate(at);

@@ -1,19 +1,22 @@
-//! Whether the definition in force is just being exchanged, and whether it was since. Knows turns and time; knows no API and
-//! nothing of what is exchanged.
+//! Whether the definition in force is just being exchanged, and whether it was since. Knows turns
+//! and time; knows no API and nothing of what is exchanged.
 //!
-//! While an exchange commits, nobody can tell which of the two definitions' tables a statement meets. So no answer is taken
-//! that an exchange fell into: it is asked for again afterwards. Who asks pays two looks at a number for that.
+//! While an exchange commits, nobody can tell which of the two definitions' tables a statement
+//! meets. So no answer is taken that an exchange fell into: it is asked for again afterwards. Who
+//! asks pays two looks at a number for that.
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::sync::watch;
 
-/// How long a request waits for an exchange. One takes as long as a commit, unless the database has just gone away.
+/// How long a request waits for an exchange. One takes as long as a commit, unless the database has
+/// just gone away.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Runs of one request: each but the last had an exchange fall into it.
 const RUNS_MAX: usize = 4;
 
-/// All exchanges of a process; cloning gives another handle to the same. The number is odd while one is under way.
+/// All exchanges of a process; cloning gives another handle to the same. The number is odd while
+/// one is under way.
 #[derive(Clone, Default)]
 pub(super) struct Exchanges(Arc<watch::Sender<u64>>);
 

@@ -1,4 +1,5 @@
-//! Requests to answers: admit, plan, bind, run. Knows the store's contract; knows no SQL and no transport.
+//! Requests to answers: admit, plan, bind, run. Knows the store's contract; knows no SQL and no
+//! transport.
 
 use std::{sync::Arc, time::Duration};
 
@@ -27,7 +28,8 @@ use super::{
 
 /// From so long on an operation is a long one: fifty times as long as a page of rows takes.
 const LONG: Duration = Duration::from_millis(25);
-/// Rows below a key, at most, of what is looked up beside the queue: as many as take no longer than a few keys more.
+/// Rows below a key, at most, of what is looked up beside the queue: as many as take no longer than
+/// a few keys more.
 const LOOKUP_ROWS: u64 = 1_000;
 
 /// The data API; cloning gives another handle to the same one.
@@ -65,7 +67,8 @@ impl DataApi {
         DataApi::of(catalog, store, limits, live, keeping, turns)
     }
 
-    /// The API of a newer definition, under the same limits; `store` is a handle to the same database.
+    /// The API of a newer definition, under the same limits; `store` is a handle to the same
+    /// database.
     pub(crate) fn redefined(&self, catalog: Arc<Valid<Catalog>>, store: Store) -> Result<DataApi, SchemaError> {
         let (live, keeping) = (Live::after(&self.0.live), self.0.keeping.clone());
         let turns = [self.0.turns.clone(), self.0.planning.clone()];
@@ -139,8 +142,8 @@ impl DataApi {
 
     async fn bound(&self, request: Arc<ApiRequest>) -> Result<Bound, Vec<ApiError>> {
         let inner = self.0.clone();
-        // Parsing, validation and planning take up to some hundred milliseconds (a large schema introspected), so they
-        // run beside the async threads unless all their results are known.
+        // Parsing, validation and planning take up to some hundred milliseconds (a large schema
+        // introspected), so they run beside the async threads unless all their results are known.
         let bound = match inner.planner.known(&request) {
             Some(bound) => bound?,
             None => {
@@ -187,8 +190,9 @@ impl DataApi {
         self.run_as(bound, &[client], work, self.0.limits.queue_wait).await
     }
 
-    /// The same for a live query, which waits until others have had their turn, for as long as whoever asks for this waits.
-    /// It is all its clients': the one who has least under way goes, and whoever has room keeps the answer.
+    /// The same for a live query, which waits until others have had their turn, for as long as
+    /// whoever asks for this waits. It is all its clients': the one who has least under way goes,
+    /// and whoever has room keeps the answer.
     pub(super) async fn run_again(&self, bound: &Bound, clients: &[Client]) -> Result<Data, ApiError> {
         let work = Work::Live(self.0.turns.least_busy(clients));
         self.run_as(bound, clients, work, Duration::MAX).await
@@ -227,7 +231,8 @@ impl DataApi {
             .await
     }
 
-    /// Runs a statement in a turn: in one of its own, or, what is short of live queries, in one that others share.
+    /// Runs a statement in a turn: in one of its own, or, what is short of live queries, in one
+    /// that others share.
     async fn read(
         &self,
         statement: &Statement,

@@ -1,7 +1,7 @@
 //! Hashes that identify what clients send. Knows bytes only.
 //!
-//! They are keyed anew in every process: with a public hash a client could make a document that takes another's place in
-//! a cache.
+//! They are keyed anew in every process: with a public hash a client could make a document that
+//! takes another's place in a cache.
 
 use std::{
     hash::{BuildHasher, Hasher, RandomState},

@@ -1,4 +1,5 @@
-//! Which live queries are open, and who may listen to one more. Knows groups and places; runs nothing.
+//! Which live queries are open, and who may listen to one more. Knows groups and places; runs
+//! nothing.
 
 use std::{
     collections::HashMap,
@@ -25,7 +26,8 @@ impl Live {
         }
     }
 
-    /// None open yet, of as many as the older definition's API allows: its listeners come over with their places.
+    /// None open yet, of as many as the older definition's API allows: its listeners come over with
+    /// their places.
     pub(super) fn after(older: &Live) -> Live {
         Live {
             groups: Arc::default(),
@@ -61,7 +63,8 @@ impl Live {
     }
 }
 
-/// A listener's place among all that there may be; kept when its live query goes on under a newer definition.
+/// A listener's place among all that there may be; kept when its live query goes on under a newer
+/// definition.
 #[derive(Clone)]
 pub(super) struct Place {
     _share: Arc<Share>,

@@ -1,8 +1,9 @@
-//! The data of an answer until it is sent: in memory while it is small and there is room, else in a file without a name. Knows
-//! bytes and budgets; no JSON and no transport.
+//! The data of an answer until it is sent: in memory while it is small and there is room, else in a
+//! file without a name. Knows bytes and budgets; no JSON and no transport.
 //!
-//! Who reads an answer may take his time, and many may do so at once. So what waits counts: small answers to a budget of the
-//! process, large ones to the disk, where they hold nothing but a number of files.
+//! Who reads an answer may take his time, and many may do so at once. So what waits counts: small
+//! answers to a budget of the process, large ones to the disk, where they hold nothing but a number
+//! of files.
 
 use std::{
     fs::File,
@@ -18,7 +19,8 @@ use super::{ApiError, Client, Code, Limits, Share, Shares, error::TOO_LARGE};
 
 /// Larger answers lie on the disk, whatever room there is.
 const MEMORY_MAX: usize = 1_000_000;
-/// Smaller ones than this are not counted: a socket's operations hold 200 kB of them at most, a request and a live query one.
+/// Smaller ones than this are not counted: a socket's operations hold 200 kB of them at most, a
+/// request and a live query one.
 const FREE: usize = 4_096;
 /// Answers on the disk at once: each is an open file.
 pub(crate) const FILES_MAX: usize = 128;
@@ -85,7 +87,8 @@ impl Keeping {
         self.memory.in_use()
     }
 
-    /// Keeps an answer for the first of its clients that has room; refuses one that is too large, or for which nobody has any.
+    /// Keeps an answer for the first of its clients that has room; refuses one that is too large,
+    /// or for which nobody has any.
     pub(super) async fn keep(&self, json: impl Into<Text>, clients: impl AsRef<[Client]>) -> Result<Data, ApiError> {
         let json = json.into();
         let clients = clients.as_ref();

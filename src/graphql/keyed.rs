@@ -1,4 +1,5 @@
-//! Loads by key joined into one statement, also those of different requests. Knows keys and the store; knows no GraphQL.
+//! Loads by key joined into one statement, also those of different requests. Knows keys and the
+//! store; knows no GraphQL.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -20,8 +21,8 @@ use crate::{
 
 /// How long a load waits for others: less than a person or a network notices.
 const WAIT: Duration = Duration::from_micros(200);
-/// Keys that start a statement at once. The last operation to join brings its own (limit `root_fields`) on top; the store takes
-/// 2,048 at a time, so all of them are one statement.
+/// Keys that start a statement at once. The last operation to join brings its own (limit
+/// `root_fields`) on top; the store takes 2,048 at a time, so all of them are one statement.
 const BATCH_MAX: usize = 1_000;
 
 /// A load of one entity's rows by one key with one selection.
@@ -32,8 +33,8 @@ pub(super) struct KeyedPlan {
     statement: KeyedStatement,
 }
 
-/// An operation that is nothing but loads, all by one plan with the same values: they run in one statement, and so in one
-/// snapshot.
+/// An operation that is nothing but loads, all by one plan with the same values: they run in one
+/// statement, and so in one snapshot.
 #[derive(Debug)]
 pub(super) struct KeyedRoots {
     plan: Arc<KeyedPlan>,
@@ -51,7 +52,8 @@ fn lookup(select: &Select) -> Option<(&[FieldId], &[Operand])> {
     }
 }
 
-/// Whether all that is asked below a key is there at once: no list is looked through for what fits, or put in an order.
+/// Whether all that is asked below a key is there at once: no list is looked through for what fits,
+/// or put in an order.
 fn is_plain(outputs: &[Output]) -> bool {
     let mut search = Search::default();
     visit_outputs(outputs, &mut search);
@@ -70,7 +72,8 @@ impl Visitor for Search {
     }
 }
 
-/// The loads of a read, if it consists of loads by one plan only, without work that takes long for one of them.
+/// The loads of a read, if it consists of loads by one plan only, without work that takes long for
+/// one of them.
 pub(super) fn keyed_roots(store: &Store, read: &Read) -> Result<Option<KeyedRoots>, StoreError> {
     let mut found: Option<(Arc<KeyedPlan>, Vec<usize>)> = None;
     let mut keys = Vec::new();
@@ -106,8 +109,8 @@ pub(super) fn keyed_roots(store: &Store, read: &Read) -> Result<Option<KeyedRoot
 }
 
 impl KeyedRoots {
-    /// The load for somebody with these values of the operation's parameters, and the key that each root wants; none for those that
-    /// need no row.
+    /// The load for somebody with these values of the operation's parameters, and the key that each
+    /// root wants; none for those that need no row.
     pub(super) fn wanted(&self, principal: Principal, values: &[Value]) -> (Load, Vec<Option<Key>>) {
         let value = |at: &usize| values.get(*at).cloned().unwrap_or(Value::Null);
         let operand = |operand: &Operand| match operand {
@@ -124,7 +127,8 @@ impl KeyedRoots {
     }
 }
 
-/// For whom, a plan and the values of its parameters: the same row is another answer under other values, and may be for another one.
+/// For whom, a plan and the values of its parameters: the same row is another answer under other
+/// values, and may be for another one.
 #[derive(Clone)]
 pub(super) struct Load {
     principal: Principal,
@@ -157,7 +161,8 @@ pub(super) struct Found {
 
 type Outcome = Result<Arc<Found>, Arc<StoreError>>;
 
-/// Loads by key from a store. Those of equal loads are one batch; others share neither its time nor its failure.
+/// Loads by key from a store. Those of equal loads are one batch; others share neither its time nor
+/// its failure.
 #[derive(Clone)]
 pub(super) struct Rows {
     store: Store,

@@ -11,14 +11,17 @@ const NESTING_MAX: usize = 180;
 /// Room for plans is taken at once.
 const PLANS_MAX: usize = 65_536;
 
-/// What one request, one socket and one server may ask for. An error over a bound names the bound's field.
+/// What one request, one socket and one server may ask for. An error over a bound names the bound's
+/// field.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Limits {
-    /// Bytes of a query's text: twenty times the largest hand-written one we know (GraphiQL's introspection is 2 KiB).
+    /// Bytes of a query's text: twenty times the largest hand-written one we know (GraphiQL's
+    /// introspection is 2 KiB).
     pub query_bytes: usize,
     /// Lexical tokens of a query: what is left of 32 KiB when it is real GraphQL.
     pub tokens: usize,
-    /// Nesting of `{`, `[` and `(`, literals included. Parsers recurse on it, and worker stacks hold 2 MiB.
+    /// Nesting of `{`, `[` and `(`, literals included. Parsers recurse on it, and worker stacks
+    /// hold 2 MiB.
     pub nesting: usize,
     /// Nesting of selections, so the number of joined levels in one statement.
     pub depth: usize,
@@ -26,17 +29,20 @@ pub(crate) struct Limits {
     pub aliases: usize,
     /// Root fields of an operation, fragments expanded: each is a subquery of its own.
     pub root_fields: usize,
-    /// `__schema` fields of an operation: each may print the whole schema, megabytes of it for a thousand types.
+    /// `__schema` fields of an operation: each may print the whole schema, megabytes of it for a
+    /// thousand types.
     pub schema_fields: usize,
     /// Directives in the whole document.
     pub directives: usize,
     /// Operations in one document.
     pub operations: usize,
-    /// Fields of an operation with every fragment expanded: fragments can double it with each line of text.
+    /// Fields of an operation with every fragment expanded: fragments can double it with each line
+    /// of text.
     pub fields: usize,
     /// Conditions in the filters of an operation; SQLite's expressions nest at most 1,000 deep.
     pub conditions: usize,
-    /// Steps from an argument to the innermost part of a filter; a database's parser has a stack of its own.
+    /// Steps from an argument to the innermost part of a filter; a database's parser has a stack of
+    /// its own.
     pub filter_depth: usize,
     /// Operands of all conditions; SQLite binds at most 32,766 parameters.
     pub operands: usize,
@@ -44,23 +50,27 @@ pub(crate) struct Limits {
     pub text_letters: usize,
     /// Letters of a pattern for `like` and `ilike`; each may be tried at each place of a text.
     pub pattern_letters: usize,
-    /// Rows that an operation is estimated to answer with, and of one list, whatever was estimated. An answer is built in memory, at some
-    /// hundred bytes a row.
+    /// Rows that an operation is estimated to answer with, and of one list, whatever was estimated.
+    /// An answer is built in memory, at some hundred bytes a row.
     pub rows: u64,
-    /// Rows that filters and orders are estimated to look at: those of other types, each of them a step through an index, and those
-    /// whose texts are searched, each begun kilobyte a row. A few million of them fill the statement's time.
+    /// Rows that filters and orders are estimated to look at: those of other types, each of them a
+    /// step through an index, and those whose texts are searched, each begun kilobyte a row. A few
+    /// million of them fill the statement's time.
     pub filter_rows: u64,
     /// Compiled plans that are kept; each costs some kilobytes.
     pub plans: usize,
-    /// Bytes of an answer, which ends when it has more: as much as a person waits for, and a program should not ask for at once.
+    /// Bytes of an answer, which ends when it has more: as much as a person waits for, and a
+    /// program should not ask for at once.
     pub answer_bytes: usize,
     /// Bytes of all answers in memory that wait to be sent; what has no room here lies on the disk.
     pub unsent_bytes: usize,
     /// Bytes of all answers on the disk.
     pub spool_bytes: usize,
-    /// Bytes of requests that are being read or worked on, values counted by what they take in memory.
+    /// Bytes of requests that are being read or worked on, values counted by what they take in
+    /// memory.
     pub received_bytes: usize,
-    /// Requests under way in the whole server: more would only wait for the database's few connections.
+    /// Requests under way in the whole server: more would only wait for the database's few
+    /// connections.
     pub requests: usize,
     /// Sockets open in the whole server; each holds two buffers of 4 KiB and its operations.
     pub sockets: usize,
@@ -68,13 +78,15 @@ pub(crate) struct Limits {
     pub subscriptions: usize,
     /// Operations open at once on one socket; a page of panels needs a few dozen.
     pub socket_operations: usize,
-    /// The pause after a commit before live queries run again: commits of one harvest come in bursts.
+    /// The pause after a commit before live queries run again: commits of one harvest come in
+    /// bursts.
     pub live_pause: Duration,
     /// How long an operation waits for its turn: who waits longer is better told to come back.
     pub queue_wait: Duration,
     /// How long one request may take, its wait for a database connection included.
     pub request_timeout: Duration,
-    /// Whether the schema is told: `__schema`, `__type`, and the names that errors suggest. A setting of its own, no number.
+    /// Whether the schema is told: `__schema`, `__type`, and the names that errors suggest. A
+    /// setting of its own, no number.
     pub introspection: bool,
 }
 

@@ -1,7 +1,9 @@
-//! Who listens to a live query, and what each of them has not taken yet. Knows clients and answers; runs nothing.
+//! Who listens to a live query, and what each of them has not taken yet. Knows clients and answers;
+//! runs nothing.
 //!
-//! An answer is kept for those who have not taken it and for nobody else, because many live queries would hold the room that answers
-//! need on their way. Who comes later shares what somebody still has, or asks for another run.
+//! An answer is kept for those who have not taken it and for nobody else, because many live queries
+//! would hold the room that answers need on their way. Who comes later shares what somebody still
+//! has, or asks for another run.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -65,7 +67,8 @@ pub(super) struct Listening {
 }
 
 impl Listeners {
-    /// Listens from now on; the newest answer comes first, from a run of its own if nobody has it any more.
+    /// Listens from now on; the newest answer comes first, from a run of its own if nobody has it
+    /// any more.
     pub(super) fn join(self: &Arc<Self>, client: Client) -> Listening {
         let mut state = lock(&self.state);
         let answer = state.newest.data().map(Ok);

@@ -1,8 +1,9 @@
-//! Live queries: run again when their rows change, pushed only when the answer differs. Knows the bus; knows no socket.
+//! Live queries: run again when their rows change, pushed only when the answer differs. Knows the
+//! bus; knows no socket.
 //!
-//! Equal live queries (same plan, same parameters) form a group, which runs once per change however many listen. A slow
-//! listener sees the latest answer, never a queue of old ones. A group ends with its last listener, whatever it is at, and runs
-//! again by itself after a failure that passes.
+//! Equal live queries (same plan, same parameters) form a group, which runs once per change however
+//! many listen. A slow listener sees the latest answer, never a queue of old ones. A group ends
+//! with its last listener, whatever it is at, and runs again by itself after a failure that passes.
 
 use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
@@ -20,7 +21,8 @@ use super::{
     prepare::Bound,
 };
 
-/// A live query rests so many times as long as its last run took, so that slow ones leave the database to others; but not for ever.
+/// A live query rests so many times as long as its last run took, so that slow ones leave the
+/// database to others; but not for ever.
 const TIMES_REST: u32 = 10;
 const REST_MAX: Duration = Duration::from_secs(60);
 /// The pause before a run that failed is tried again: doubled each time, up to the longest rest.
@@ -184,7 +186,8 @@ impl Group {
     }
 }
 
-/// However a group ends, nobody can join it afterwards; who still listens sees the end of the stream.
+/// However a group ends, nobody can join it afterwards; who still listens sees the end of the
+/// stream.
 impl Drop for Group {
     fn drop(&mut self) {
         let mut groups = self.api.0.live.groups();
@@ -199,7 +202,8 @@ impl Drop for Group {
     }
 }
 
-/// Waits for a commit that touches the live query's rows; not so when there will be no more commits.
+/// Waits for a commit that touches the live query's rows; not so when there will be no more
+/// commits.
 async fn touched(commits: &mut broadcast::Receiver<Commit>, bound: &Bound) -> bool {
     loop {
         match commits.recv().await {

@@ -1,4 +1,5 @@
-//! Mutexes of this folder. Knows that what they guard is whole after each line, so that a holder's panic is nobody else's fault.
+//! Mutexes of this folder. Knows that what they guard is whole after each line, so that a holder's
+//! panic is nobody else's fault.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

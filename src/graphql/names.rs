@@ -1,4 +1,5 @@
-//! Names that the served schema derives from the catalog's. Knows the catalog; builds no text of a schema.
+//! Names that the served schema derives from the catalog's. Knows the catalog; builds no text of a
+//! schema.
 
 use crate::catalog::{Catalog, Entity, EntityId, EnumId, FieldId, FieldKind, Leaf};
 
@@ -45,8 +46,8 @@ pub(super) struct KeyArgument {
     pub leaf: Leaf,
 }
 
-/// The arguments that make up a key, in the order of its leaves; none when a row has no key that a client could know:
-/// a positional nested row, or one whose owner reference is hidden.
+/// The arguments that make up a key, in the order of its leaves; none when a row has no key that a
+/// client could know: a positional nested row, or one whose owner reference is hidden.
 pub(super) fn key_arguments(catalog: &Catalog, id: EntityId) -> Vec<KeyArgument> {
     let entity = catalog.entity(id);
     let hidden = entity.key.iter().any(|field| !entity.field(*field).served);
@@ -60,7 +61,8 @@ pub(super) fn key_arguments(catalog: &Catalog, id: EntityId) -> Vec<KeyArgument>
         .collect()
 }
 
-/// One argument named like the field, or, for a reference of several leaves, one for each: `questId`, `questPart`.
+/// One argument named like the field, or, for a reference of several leaves, one for each:
+/// `questId`, `questPart`.
 fn field_arguments(catalog: &Catalog, entity: &Entity, id: FieldId) -> Vec<KeyArgument> {
     let field = entity.field(id);
     let leaves = named_leaves(catalog, entity, id);
@@ -97,7 +99,8 @@ fn capitalised(name: &str) -> String {
         .unwrap_or_default()
 }
 
-/// The keys of one column by which `itemBy` finds a row: every `@unique` field and, beside those, the key itself.
+/// The keys of one column by which `itemBy` finds a row: every `@unique` field and, beside those,
+/// the key itself.
 pub(super) fn unique_keys(catalog: &Catalog, id: EntityId) -> Vec<(FieldId, KeyArgument)> {
     let entity = catalog.entity(id);
     let is_key = |field: FieldId| entity.key == [field] && !entity.positional;

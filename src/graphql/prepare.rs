@@ -1,5 +1,5 @@
-//! From a request to a compiled operation with its parameters, remembered by document and shape. Knows the caches; runs
-//! nothing.
+//! From a request to a compiled operation with its parameters, remembered by document and shape.
+//! Knows the caches; runs nothing.
 
 use std::{
     collections::BTreeSet,
@@ -33,7 +33,8 @@ use super::{
     plan::{self, Plan},
 };
 
-/// Answers without any row (introspection) larger than this are kept in a cache of their own, of [`LARGE_PLANS`].
+/// Answers without any row (introspection) larger than this are kept in a cache of their own, of
+/// [`LARGE_PLANS`].
 const LARGE_ANSWER: usize = 64 * 1_024;
 const LARGE_PLANS: NonZeroUsize = NonZeroUsize::new(8).unwrap();
 /// Parsed documents that are kept; at most 32 KiB of text each, and about ten times as much parsed.
@@ -52,8 +53,8 @@ pub(super) struct Planner {
 
 type Cache<K, V> = Mutex<LruCache<K, Arc<V>>>;
 
-/// A document, an operation of it, the shape of its variables, and for whom it is planned. Live queries and shared turns are keyed by
-/// it, and so are a principal's own.
+/// A document, an operation of it, the shape of its variables, and for whom it is planned. Live
+/// queries and shared turns are keyed by it, and so are a principal's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct PlanId {
     document: u128,
@@ -78,7 +79,8 @@ pub(super) struct Prepared {
 #[derive(Debug, Default)]
 pub(super) struct Took(Mutex<Option<(Duration, Duration)>>);
 
-/// An estimate may be so many times too long or too short for the values of one run, and right for those of the next.
+/// An estimate may be so many times too long or too short for the values of one run, and right for
+/// those of the next.
 const TIMES_MAX: f64 = 1_000.0;
 
 impl Took {
@@ -91,7 +93,8 @@ impl Took {
         self.both().map_or(Duration::ZERO, |(last, _)| last)
     }
 
-    /// How long a run with this estimate will take: as the last one did, longer or shorter by as much as the estimates differ.
+    /// How long a run with this estimate will take: as the last one did, longer or shorter by as
+    /// much as the estimates differ.
     pub(super) fn expected(&self, estimated: Duration) -> Duration {
         let Some((last, before)) = *self.both() else {
             return estimated;
@@ -133,7 +136,8 @@ impl Bound {
         self.prepared.took.expected(self.estimated)
     }
 
-    /// Notes how long the statement took. A failure tells that only if it was one of time; who waited for a reader did not run.
+    /// Notes how long the statement took. A failure tells that only if it was one of time; who
+    /// waited for a reader did not run.
     pub(super) fn note(&self, took: Result<Duration, &StoreError>) {
         let length = match took {
             Ok(length) => length,

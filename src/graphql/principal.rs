@@ -1,7 +1,9 @@
-//! Who asks, as far as rights go. Knows principals as numbers; knows neither how one is recognised nor what he may see.
+//! Who asks, as far as rights go. Knows principals as numbers; knows neither how one is recognised
+//! nor what he may see.
 //!
-//! A [`Client`](super::Client) is an address and decides about fair shares; a principal decides what is seen. Whatever is kept of an
-//! answer, or shared between those who ask, has the principal in its key: so answers cannot cross, whatever rights come to be.
+//! A [`Client`](super::Client) is an address and decides about fair shares; a principal decides
+//! what is seen. Whatever is kept of an answer, or shared between those who ask, has the principal
+//! in its key: so answers cannot cross, whatever rights come to be.
 
 /// Who asks: those with the same number see the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

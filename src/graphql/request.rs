@@ -1,4 +1,5 @@
-//! A GraphQL request as clients send it. Knows the request's format and says which part of it is wrong; knows no document.
+//! A GraphQL request as clients send it. Knows the request's format and says which part of it is
+//! wrong; knows no document.
 
 use apollo_compiler::response::{JsonMap, JsonValue};
 use serde::{Deserialize, Deserializer, de::Error};
@@ -15,7 +16,8 @@ pub(crate) struct ApiRequest {
     pub operation_name: Option<String>,
     #[serde(default, deserialize_with = "variables")]
     pub variables: Option<JsonMap>,
-    /// Accepted and not used, as the specification allows; so none is kept for as long as a live query lives.
+    /// Accepted and not used, as the specification allows; so none is kept for as long as a live
+    /// query lives.
     #[serde(default, rename = "extensions", deserialize_with = "extensions")]
     pub _extensions: Unused,
     /// Whether whoever asks can take more than one answer; subscriptions are else refused.
@@ -36,7 +38,8 @@ pub(crate) struct ApiRequest {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Unused;
 
-/// JSON that may be a request or a part of one: read with the message around it, and not looked at yet.
+/// JSON that may be a request or a part of one: read with the message around it, and not looked at
+/// yet.
 #[derive(Debug, Default, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Draft(JsonValue);

@@ -11,7 +11,8 @@ pub(crate) enum Kind {
     Ok,
     /// It was refused before it ran: the body has no `data`.
     RequestError,
-    /// It is of a kind that this way of asking does not serve, such as a subscription in a GET request.
+    /// It is of a kind that this way of asking does not serve, such as a subscription in a GET
+    /// request.
     NotAllowed,
     /// There is no room for it now: the body has no `data`.
     Overloaded,
@@ -74,7 +75,8 @@ impl ApiResponse {
         }
     }
 
-    /// The errors as JSON, when they end whatever the request began: it was refused, or will not be answered again.
+    /// The errors as JSON, when they end whatever the request began: it was refused, or will not be
+    /// answered again.
     pub(crate) fn ended_by(&self) -> Option<serde_json::Value> {
         let errors = self.0.as_ref().err()?;
         let passes = matches!(

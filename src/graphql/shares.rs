@@ -1,8 +1,9 @@
-//! Fair shares of what there is a bounded amount of: requests, sockets, live queries, bytes. Knows clients as numbers; knows
-//! neither addresses nor what is shared.
+//! Fair shares of what there is a bounded amount of: requests, sockets, live queries, bytes. Knows
+//! clients as numbers; knows neither addresses nor what is shared.
 //!
-//! Nobody is given a number of his own: who has few may always take more, and who has many only while much is free. So one
-//! client alone may have four fifths of all, and there is room for the next one whatever the first does.
+//! Nobody is given a number of his own: who has few may always take more, and who has many only
+//! while much is free. So one client alone may have four fifths of all, and there is room for the
+//! next one whatever the first does.
 
 use std::{
     collections::HashMap,
@@ -120,7 +121,8 @@ impl Share {
         if amount > free {
             return Err(Denied::All);
         }
-        // What is free afterwards counts: one large amount must not take what many small ones may not.
+        // What is free afterwards counts: one large amount must not take what many small ones may
+        // not.
         if own.saturating_add(amount) > (free - amount + 1).saturating_mul(TIMES_FREE) {
             return Err(Denied::Client);
         }

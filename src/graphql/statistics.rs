@@ -1,4 +1,5 @@
-//! What is known of the rows of each type, remembered for a while. Knows the store's figures; knows no query.
+//! What is known of the rows of each type, remembered for a while. Knows the store's figures; knows
+//! no query.
 
 use std::{
     collections::BTreeSet,
@@ -11,7 +12,8 @@ use crate::{
     store::{Figures, Store, StoreError},
 };
 
-/// How long figures serve that another process may have made anew; those of this one serve until it does so.
+/// How long figures serve that another process may have made anew; those of this one serve until it
+/// does so.
 const AGE_MAX: Duration = Duration::from_secs(30);
 
 /// Figures by type; of those that were asked for.

@@ -1,10 +1,13 @@
-//! Short runs of one operation with different values that wait for turns at the same time: whoever's turn comes lets those of others
-//! go in it, too. Knows turns and the store's contract; knows no listener and no SQL.
+//! Short runs of one operation with different values that wait for turns at the same time:
+//! whoever's turn comes lets those of others go in it, too. Knows turns and the store's contract;
+//! knows no listener and no SQL.
 //!
-//! Thousands of live queries wake with one commit, and a hop to a reader and back takes longer than many a statement. A turn that is
-//! shared remains one turn: whose it is goes first, what is expected to take long never shares, and after a while, or so many bytes,
-//! the rest waits for turns of its own. Each run is a statement with bounds, time and failures of its own, and ends when its listeners
-//! leave. A statement that does not end in its time keeps its thread, but not the turn.
+//! Thousands of live queries wake with one commit, and a hop to a reader and back takes longer than
+//! many a statement. A turn that is shared remains one turn: whose it is goes first, what is
+//! expected to take long never shares, and after a while, or so many bytes, the rest waits for
+//! turns of its own. Each run is a statement with bounds, time and failures of its own, and ends
+//! when its listeners leave. A statement that does not end in its time keeps its thread, but not
+//! the turn.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -24,8 +27,8 @@ use crate::{
     value::Value,
 };
 
-/// How long a shared turn takes in more runs: long beside a hop, short beside what anybody notices. What is expected to take longer
-/// runs alone.
+/// How long a shared turn takes in more runs: long beside a hop, short beside what anybody notices.
+/// What is expected to take longer runs alone.
 const TIME: Duration = if cfg!(test) {
     Duration::from_secs(60)
 } else {
@@ -85,7 +88,8 @@ struct Place<'t> {
 }
 
 impl Together {
-    /// Waits until the run is over, in whoever's turn, or until it may run alone. None when it was given up: it may try again.
+    /// Waits until the run is over, in whoever's turn, or until it may run alone. None when it was
+    /// given up: it may try again.
     pub(super) async fn wait(
         self: &Arc<Self>,
         store: &Store,

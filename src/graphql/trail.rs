@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// The path to an argument, a variable or a part of one: `items.requiredFor.where.or[1].quantity.gt`, `$where.price`.
+/// The path to an argument, a variable or a part of one:
+/// `items.requiredFor.where.or[1].quantity.gt`, `$where.price`.
 pub(super) struct Trail<'a> {
     parent: Option<&'a Trail<'a>>,
     name: Name<'a>,
@@ -23,7 +24,8 @@ impl<'a> Trail<'a> {
         }
     }
 
-    /// The field of this response key in a selection. Its arguments are no deeper than those of the field above.
+    /// The field of this response key in a selection. Its arguments are no deeper than those of the
+    /// field above.
     pub(super) fn below(&'a self, key: &'a str) -> Trail<'a> {
         self.step(Name::Text(key), self.depth)
     }

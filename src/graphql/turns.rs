@@ -1,16 +1,19 @@
-//! Whose turn it is, where few can work at once: at the database's readers, at planning. Knows clients and kinds of work; knows no
-//! work.
+//! Whose turn it is, where few can work at once: at the database's readers, at planning. Knows
+//! clients and kinds of work; knows no work.
 //!
-//! It is clients that wait, each with a line of its own requests. Of all, whoever has the least under way goes next, so that a client
-//! with a hundred operations slows itself. Two places are never one client's live queries', nor those of work that is known to take
-//! long, so that what is quick and rare finds one; the last one is for who has none.
+//! It is clients that wait, each with a line of its own requests. Of all, whoever has the least
+//! under way goes next, so that a client with a hundred operations slows itself. Two places are
+//! never one client's live queries', nor those of work that is known to take long, so that what is
+//! quick and rare finds one; the last one is for who has none.
 //!
-//! Clients go in the order in which they came, as long as the wait is short: not longer than ten turns take, or not behind more than
-//! ten. Else there are more than can be answered, and in their order all of them would wait until just before they are turned away.
-//! So who has waited for longer is late: he gives way to those who have just come, leaves two places for who is just coming, and of
-//! the late ones the last is the first. Most are then answered as if there were few; the others go when there is room, or are told so.
-//! Within a line the first one goes first for much longer, because who asks for sixty pages at once wants all, and waits for himself.
-//! Live queries go when nobody else waits, or after a while.
+//! Clients go in the order in which they came, as long as the wait is short: not longer than ten
+//! turns take, or not behind more than ten. Else there are more than can be answered, and in their
+//! order all of them would wait until just before they are turned away. So who has waited for
+//! longer is late: he gives way to those who have just come, leaves two places for who is just
+//! coming, and of the late ones the last is the first. Most are then answered as if there were few;
+//! the others go when there is room, or are told so. Within a line the first one goes first for
+//! much longer, because who asks for sixty pages at once wants all, and waits for himself. Live
+//! queries go when nobody else waits, or after a while.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -28,8 +31,8 @@ const LIVE_PATIENCE: Duration = Duration::from_secs(1);
 const LEFT: usize = 2;
 /// A client may have so many times the places that are free.
 const TIMES_FREE: usize = 3;
-/// A wait behind so many turns is short, and one of so long: less than an operating system lets a thread wait for a processor, because
-/// whoever waits for a turn waits for that, too.
+/// A wait behind so many turns is short, and one of so long: less than an operating system lets a
+/// thread wait for a processor, because whoever waits for a turn waits for that, too.
 const SHORT_TURNS: u32 = 10;
 const SHORT: Duration = Duration::from_millis(2);
 /// The part of its patience for which a request goes before those that its own client sent later.
@@ -95,7 +98,8 @@ struct State {
     tickets: u64,
 }
 
-/// Those of one client who wait for turns of one kind, by their tickets, so in the order in which they came.
+/// Those of one client who wait for turns of one kind, by their tickets, so in the order in which
+/// they came.
 #[derive(Debug)]
 struct Line {
     /// Since when none of them was called or left.
@@ -112,8 +116,8 @@ struct Waiter {
 }
 
 impl Line {
-    /// Who goes first: whoever came first, of those who have not waited for so long that the others would wait in vain too; else the
-    /// last one.
+    /// Who goes first: whoever came first, of those who have not waited for so long that the others
+    /// would wait in vain too; else the last one.
     fn first(&self, now: Instant) -> Option<u64> {
         let goes = |waiter: &Waiter| now.saturating_duration_since(waiter.since) < waiter.in_order;
         let first = self.waiters.iter().find(|(_, waiter)| goes(waiter));
@@ -160,7 +164,8 @@ impl Turns {
         })
     }
 
-    /// A turn at once, or when it comes; none when it does not come in that time, or too many wait for theirs.
+    /// A turn at once, or when it comes; none when it does not come in that time, or too many wait
+    /// for theirs.
     pub(super) async fn take(self: &Arc<Self>, work: Work, patience: Duration) -> Option<Turn> {
         let mut waiting = {
             let mut state = self.state();
@@ -266,7 +271,8 @@ impl State {
         (mean.0 / places).saturating_mul(SHORT_TURNS).max(SHORT)
     }
 
-    /// Whether so few clients wait for turns of a kind that nobody has many before him. What made them wait for long was no crowd.
+    /// Whether so few clients wait for turns of a kind that nobody has many before him. What made
+    /// them wait for long was no crowd.
     fn are_few(&self, is_of_kind: fn(&Work) -> bool) -> bool {
         let of_kind = self.lines.keys().filter(|work| is_of_kind(work));
         of_kind.count() <= self.few
@@ -284,7 +290,8 @@ impl State {
         }
     }
 
-    /// Whether who is late leaves the places that are free: who has a turn that ends soon will ask again, and not be late.
+    /// Whether who is late leaves the places that are free: who has a turn that ends soon will ask
+    /// again, and not be late.
     fn leaves_places(&self, places: usize) -> bool {
         self.all >= but_left(places) && self.all > self.long + self.live
     }
@@ -304,7 +311,8 @@ impl State {
         request.or(live.map(|(_, work)| work))
     }
 
-    /// Of the clients that have the fewest under way, the one that will be late first; else the one that is late since last.
+    /// Of the clients that have the fewest under way, the one that will be late first; else the one
+    /// that is late since last.
     fn next_request(&self, places: usize, now: Instant) -> Option<Work> {
         let [quick, long] = [Work::Request, Work::Long].map(|of| of(Client::default()));
         let quick = (self.short(quick, places), self.are_few(Work::is_quick));
@@ -326,7 +334,8 @@ impl State {
         able.min_by_key(|(rank, _)| *rank).map(|(_, work)| work)
     }
 
-    /// Whose live query is next: of the clients that have the fewest under way, whoever has waited longest.
+    /// Whose live query is next: of the clients that have the fewest under way, whoever has waited
+    /// longest.
     fn next_live(&self, places: usize) -> Option<(Instant, Work)> {
         let lines = self.lines.iter().filter(|(work, _)| work.is_live());
         let first = lines.filter_map(|(work, line)| Some((line.waiters.values().next()?.since, *work)));

@@ -1,5 +1,5 @@
-//! The fetch stage of a run: which pages are asked for, and when. Knows positions, places and room; how a page is got stands
-//! in `get`, what it says in `page`.
+//! The fetch stage of a run: which pages are asked for, and when. Knows positions, places and room;
+//! how a page is got stands in `get`, what it says in `page`.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -41,8 +41,8 @@ type Arrived = (Page, oneshot::Receiver<Step>);
 type Got = Result<Arrived, PageFault>;
 
 impl Fetching {
-    /// Fetches page after page and hands them to the worker in order; where their addresses are known, as many at once as the
-    /// source allows.
+    /// Fetches page after page and hands them to the worker in order; where their addresses are
+    /// known, as many at once as the source allows.
     pub(super) async fn all(&self, start: Position, pages: mpsc::Sender<Page>) -> Result<(), PageFault> {
         if start == Position::End {
             return Ok(());
@@ -70,7 +70,8 @@ impl Fetching {
         }
     }
 
-    /// Tells the ledger which large page is taken in hand: one that ends the process is not taken again at once.
+    /// Tells the ledger which large page is taken in hand: one that ends the process is not taken
+    /// again at once.
     async fn note(&self, place: Option<&str>) {
         if let Err(error) = self.inner.ledger.working(&self.run, place).await {
             tracing::debug!(%error, "the page in hand cannot be noted");
@@ -226,8 +227,9 @@ impl<'f> Ahead<'f> {
         }
     }
 
-    /// A page that was not sent again leads on by what is remembered of it, which may be gone by now. So the page after it is
-    /// asked for first; when that fails, the page is read anew, and leads on by what it says then.
+    /// A page that was not sent again leads on by what is remembered of it, which may be gone by
+    /// now. So the page after it is asked for first; when that fails, the page is read anew, and
+    /// leads on by what it says then.
     async fn proven(&mut self, position: Position, got: Arrived) -> Arrived {
         let Some(next) = self.fetching.remembered(&got.0) else {
             return got;
@@ -298,8 +300,9 @@ impl<'f> Ahead<'f> {
         }
     }
 
-    /// Asks for as many of the known pages as there are places at the source, and room for their answers. As many again wait for a
-    /// place, with what is remembered of them at hand: it is looked up one after the other, which would leave places empty.
+    /// Asks for as many of the known pages as there are places at the source, and room for their
+    /// answers. As many again wait for a place, with what is remembered of them at hand: it is
+    /// looked up one after the other, which would leave places empty.
     fn begin(&mut self) {
         let inner = &self.fetching.inner;
         let places = inner.places(inner.catalog.fetch(self.fetching.id).source).max(1);

@@ -1,4 +1,5 @@
-//! What the filters of one page may take for each of its records. Knows time and stops; runs no filter.
+//! What the filters of one page may take for each of its records. Knows time and stops; runs no
+//! filter.
 
 use std::time::Duration;
 

@@ -1,7 +1,9 @@
-//! The bytes of answers that are under way or wait to be read, over all runs of a process. Knows counts; no pages, no sources.
+//! The bytes of answers that are under way or wait to be read, over all runs of a process. Knows
+//! counts; no pages, no sources.
 //!
-//! What a run may have in hand is bounded by bytes, not by a count: `concurrency` is the definition's to choose. Who holds
-//! nothing may always begin, so that a full buffer slows everybody down and stops nobody.
+//! What a run may have in hand is bounded by bytes, not by a count: `concurrency` is the
+//! definition's to choose. Who holds nothing may always begin, so that a full buffer slows
+//! everybody down and stops nobody.
 
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,

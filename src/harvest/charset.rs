@@ -1,8 +1,9 @@
-//! Bytes to UTF-8: by a byte order mark, by where ASCII of several bytes has its zeros, else by the declared charset. Knows
-//! charsets; knows no JSON and no HTTP.
+//! Bytes to UTF-8: by a byte order mark, by where ASCII of several bytes has its zeros, else by the
+//! declared charset. Knows charsets; knows no JSON and no HTTP.
 //!
-//! What a charset does not have becomes a byte that UTF-8 does not have either: whoever reads the text then finds the fault at
-//! its place, instead of a sign that might have been the upstream's own.
+//! What a charset does not have becomes a byte that UTF-8 does not have either: whoever reads the
+//! text then finds the fault at its place, instead of a sign that might have been the upstream's
+//! own.
 
 use bytes::{Bytes, BytesMut};
 use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
@@ -19,8 +20,8 @@ pub(super) fn utf8(bytes: Bytes, media: Option<&str>) -> Bytes {
     let Some(mut decoding) = Decoding::of(&bytes, media) else {
         return bytes;
     };
-    // Most servers that declare a charset of one byte do so by habit, and send UTF-8: what is valid UTF-8 beyond ASCII is
-    // hardly ever anything else.
+    // Most servers that declare a charset of one byte do so by habit, and send UTF-8: what is valid
+    // UTF-8 beyond ASCII is hardly ever anything else.
     if decoding.is_single_byte() && std::str::from_utf8(&bytes).is_ok() {
         return bytes;
     }

@@ -1,5 +1,5 @@
-//! How a run that read its pages to the end is ended, and what a person should know of it. Knows what was seen; pure, and knows no
-//! store.
+//! How a run that read its pages to the end is ended, and what a person should know of it. Knows
+//! what was seen; pure, and knows no store.
 
 use super::{page::Seen, secrets::Secrets, stage::Read};
 use crate::{
@@ -7,8 +7,8 @@ use crate::{
     store::{Finish, Run, Told},
 };
 
-/// Absence deletes only when it is known what was there. A refused row with a key stands for the row stored under it;
-/// one without may stand for any.
+/// Absence deletes only when it is known what was there. A refused row with a key stands for the
+/// row stored under it; one without may stand for any.
 pub(super) fn ending(fetch: &Fetch, run: &Run, secrets: &Secrets, read: Read) -> Finish {
     let deletes = fetch.missing == Missing::Delete;
     let unsure = unsure(run, &read).filter(|_| deletes);

@@ -1,4 +1,5 @@
-//! What can go wrong in a harvest, each with what to do. Knows the texts; knows no cause's details, which go to the log.
+//! What can go wrong in a harvest, each with what to do. Knows the texts; knows no cause's details,
+//! which go to the log.
 
 use std::time::Duration;
 
@@ -7,7 +8,8 @@ use crate::store::StoreError;
 use super::json::NUMBER_MAX;
 use super::limits::{BODY_MAX, LINE_MAX, PAGE_MEMORY, RETRY_AFTER_MAX, SPOOL_FROM, SPOOL_MAX, SPOOLS_MAX};
 
-/// A harvest that could not be set up, or whose store failed. A failed page is no such error: the run then ends as failed.
+/// A harvest that could not be set up, or whose store failed. A failed page is no such error: the
+/// run then ends as failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum HarvestError {
@@ -202,7 +204,8 @@ fn quoted(said: &str) -> String {
 }
 
 impl PageFault {
-    /// Whether the same request may be answered soon: the upstream or the network was in trouble, not the request.
+    /// Whether the same request may be answered soon: the upstream or the network was in trouble,
+    /// not the request.
     pub(super) fn passes(&self) -> bool {
         match self {
             PageFault::Connect { .. } | PageFault::Timeout { .. } | PageFault::CutOff { .. } => true,

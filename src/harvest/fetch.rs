@@ -1,4 +1,5 @@
-//! The only module that calls out: one request, with pace, retries, redirects and bounds. Knows HTTP; knows no rows.
+//! The only module that calls out: one request, with pace, retries, redirects and bounds. Knows
+//! HTTP; knows no rows.
 
 mod body;
 mod failure;
@@ -241,8 +242,8 @@ impl Upstream {
         Ok(Fetched::Body(Body { text, hash, head }))
     }
 
-    /// Asks for a page. Of a text that does not end by itself only the headers say whether all of it has come, so it is not unpacked on
-    /// the way, which would hide these.
+    /// Asks for a page. Of a text that does not end by itself only the headers say whether all of
+    /// it has come, so it is not unpacked on the way, which would hide these.
     async fn ask(
         &self,
         url: &Url,
@@ -326,8 +327,9 @@ fn head(headers: &HeaderMap) -> Head {
     }
 }
 
-/// Whether the end of a body is only that nothing more comes: before HTTP/2 without a length and without chunks, of which the last
-/// one is empty. What was unpacked on the way has lost its headers.
+/// Whether the end of a body is only that nothing more comes: before HTTP/2 without a length and
+/// without chunks, of which the last one is empty. What was unpacked on the way has lost its
+/// headers.
 fn ends_with_connection(response: &Response) -> bool {
     let headers = response.headers();
     let told = headers.contains_key(header::CONTENT_LENGTH) || headers.contains_key(header::TRANSFER_ENCODING);

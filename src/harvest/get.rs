@@ -1,5 +1,5 @@
-//! How one page is got, from an upstream or a file, or known to be as it was. Knows requests and their answers; knows nothing of what
-//! is in them.
+//! How one page is got, from an upstream or a file, or known to be as it was. Knows requests and
+//! their answers; knows nothing of what is in them.
 
 use std::{
     sync::Arc,
@@ -22,8 +22,8 @@ use super::{
 };
 use crate::{catalog::Fetch, store::RequestState};
 
-/// Gets one page; `before` is what is remembered of its last known form. With spools a page may be large that is read record by
-/// record.
+/// Gets one page; `before` is what is remembered of its last known form. With spools a page may be
+/// large that is read record by record.
 pub(super) async fn page_of(
     fetch: &Fetch,
     source: &SourceHandle,
@@ -81,8 +81,8 @@ async fn http(
     }
 }
 
-/// A file: its size and time are its validator. The worker reads it where it lies when it has so many bytes; else it is read here as a
-/// whole.
+/// A file: its size and time are its validator. The worker reads it where it lies when it has so
+/// many bytes; else it is read here as a whole.
 async fn file(
     path: &std::path::Path,
     request: &Request,

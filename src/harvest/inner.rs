@@ -1,4 +1,5 @@
-//! What all runs of a harvester share. Knows the sources of a catalog and how each is reached; knows no run.
+//! What all runs of a harvester share. Knows the sources of a catalog and how each is reached;
+//! knows no run.
 
 use std::{
     sync::{Arc, OnceLock},

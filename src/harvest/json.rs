@@ -1,7 +1,8 @@
 //! Strict JSON to jq values. Knows RFC 8259 and a depth limit; knows no record's meaning.
 //!
-//! jaq's own reader accepts a superset (comments, `NaN`, byte strings) and recurses without limit, so an upstream's
-//! mistake would pass as data. Numbers keep every digit. A broken value among others is marked, and spoils only what needs it.
+//! jaq's own reader accepts a superset (comments, `NaN`, byte strings) and recurses without limit,
+//! so an upstream's mistake would pass as data. Numbers keep every digit. A broken value among
+//! others is marked, and spoils only what needs it.
 
 use std::{borrow::Cow, cell::Cell};
 
@@ -23,12 +24,12 @@ const DEPTH_MAX: usize = 128;
 /// Digits are turned into a number in quadratic time, and no measurement needs so many.
 pub(super) const NUMBER_MAX: usize = 1_000;
 
-/// Memory that the values of one record may take. A text of small values takes twenty times and more of what it has in bytes,
-/// so that its length says little.
+/// Memory that the values of one record may take. A text of small values takes twenty times and
+/// more of what it has in bytes, so that its length says little.
 const VALUES_MAX: usize = if cfg!(test) { 4 << 20 } else { 48 << 20 };
 
-/// What a text, an array and an object take beside what they hold, an object for each member, and a number that is kept as it
-/// is written.
+/// What a text, an array and an object take beside what they hold, an object for each member, and a
+/// number that is kept as it is written.
 const TEXT_ROOM: usize = 32;
 const ARRAY_ROOM: usize = 48;
 const OBJECT_ROOM: usize = 112;
@@ -98,11 +99,11 @@ impl From<Expect> for Cause {
     }
 }
 
-/// Parses exactly one JSON value, which begins at the byte `from` of its text. Its texts are parts of `source`, as far as they
-/// hold no escapes: a copy of each would be half the cost of reading.
+/// Parses exactly one JSON value, which begins at the byte `from` of its text. Its texts are parts
+/// of `source`, as far as they hold no escapes: a copy of each would be half the cost of reading.
 ///
-/// A value within it that is broken, but whose end is plain, is marked ([`broken`]); a mark and an error have their place in the
-/// text.
+/// A value within it that is broken, but whose end is plain, is marked ([`broken`]); a mark and an
+/// error have their place in the text.
 pub(super) fn parse(source: &Bytes, from: u64) -> Result<Val, JsonError> {
     parse_within(source, from, VALUES_MAX)
 }
@@ -139,8 +140,9 @@ pub(super) fn parse_within(source: &Bytes, from: u64, room: usize) -> Result<Val
     parsed
 }
 
-/// The values of the members of an object that have these names, each in its name's place. `None` where the text is not that
-/// simple, and [`parse`] tells what it is: something in it is broken, or too much.
+/// The values of the members of an object that have these names, each in its name's place. `None`
+/// where the text is not that simple, and [`parse`] tells what it is: something in it is broken, or
+/// too much.
 pub(super) fn members(source: &Bytes, names: &[String], found: &mut Vec<Option<Val>>) -> Option<()> {
     found.clear();
     found.resize_with(names.len(), || None);
@@ -165,7 +167,8 @@ thread_local! {
     static OPEN: Cell<Open> = const { Cell::new(Open { items: Vec::new(), members: Vec::new() }) };
 }
 
-/// The values of the arrays and objects whose end is still to come. So each is made as large as it is, and in one piece.
+/// The values of the arrays and objects whose end is still to come. So each is made as large as it
+/// is, and in one piece.
 #[derive(Default)]
 struct Open {
     items: Vec<Val>,
@@ -333,7 +336,8 @@ impl Reader<'_> {
         Ok(Val::Arr(items.into()))
     }
 
-    /// The members of an object with these names, which mostly come in the same order in each record.
+    /// The members of an object with these names, which mostly come in the same order in each
+    /// record.
     fn named(&mut self, lexer: &mut SliceLexer<'_>, names: &[String], found: &mut [Option<Val>]) -> Result<(), Cause> {
         let mut expected = 0;
         lexer.discarded().seq(b'}', SliceLexer::ws_peek, |next, lexer| {

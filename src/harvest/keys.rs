@@ -1,4 +1,5 @@
-//! Keys that a record names: of one row, or of many. Knows leaves and how keys are written; no catalog, no rows.
+//! Keys that a record names: of one row, or of many. Knows leaves and how keys are written; no
+//! catalog, no rows.
 
 use jaq_json::Val;
 

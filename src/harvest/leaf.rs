@@ -1,4 +1,5 @@
-//! Leaves, lists and value objects: from a record's JSON to stored values and documents. Knows types; knows no tables.
+//! Leaves, lists and value objects: from a record's JSON to stored values and documents. Knows
+//! types; knows no tables.
 
 use std::collections::HashMap;
 
@@ -149,7 +150,8 @@ impl Values {
         )
     }
 
-    /// The JSON text of a document, none for null; a reason begins with the path inside the document.
+    /// The JSON text of a document, none for null; a reason begins with the path inside the
+    /// document.
     pub(super) fn document(&self, document: &Document, found: &Found<'_>) -> Result<Option<String>, String> {
         let mut out = String::new();
         Ok(self.write(document, found, &mut out)?.then_some(out))

@@ -1,4 +1,5 @@
-//! The lease of a run as far as this process may believe in it. Knows heartbeats and time; no pages, no rows.
+//! The lease of a run as far as this process may believe in it. Knows heartbeats and time; no
+//! pages, no rows.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -33,9 +34,11 @@ impl<'r> Lease<'r> {
         }
     }
 
-    /// Before each commit: a process that was stopped for long asks whether the run is still its own.
+    /// Before each commit: a process that was stopped for long asks whether the run is still its
+    /// own.
     ///
-    /// The commit itself checks that, too; this saves the run of a process that nobody has missed yet.
+    /// The commit itself checks that, too; this saves the run of a process that nobody has missed
+    /// yet.
     pub(super) async fn sure(&self) -> Result<(), StoreError> {
         let good = *self.good.lock().unwrap_or_else(PoisonError::into_inner);
         match good.elapsed() < LEASE_TRUST {
@@ -59,7 +62,8 @@ impl<'r> Lease<'r> {
             ticks.tick().await;
             match self.beat().await {
                 Err(StoreError::Fenced) => return StoreError::Fenced,
-                // A missed beat is no lost run: the next may succeed, and every commit checks the fence.
+                // A missed beat is no lost run: the next may succeed, and every commit checks the
+                // fence.
                 Err(error) => tracing::warn!(%error, "a heartbeat failed"),
                 Ok(()) => {}
             }

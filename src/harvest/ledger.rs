@@ -1,4 +1,5 @@
-//! The store as a harvest sees it: runs, groups, remembered requests. Knows its calls; knows no database.
+//! The store as a harvest sees it: runs, groups, remembered requests. Knows its calls; knows no
+//! database.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -11,7 +12,8 @@ use crate::{
     },
 };
 
-/// The calls of [`Store`] that a harvest makes; each is that of the same name. Tests put a list in memory in its place.
+/// The calls of [`Store`] that a harvest makes; each is that of the same name. Tests put a list in
+/// memory in its place.
 #[async_trait]
 pub(super) trait Ledger: Send + Sync {
     async fn start_run(&self, start: &StartRun) -> Result<Option<Run>, StoreError>;

@@ -1,4 +1,5 @@
-//! The load stage: groups are gathered and committed in their order. Knows the ledger's calls and what a watcher is told.
+//! The load stage: groups are gathered and committed in their order. Knows the ledger's calls and
+//! what a watcher is told.
 
 use std::time::Duration;
 
@@ -24,7 +25,8 @@ pub(super) struct Load<'r> {
     done: Committed,
 }
 
-/// The end of a load: groups that are committed together with the end of their run, and the sums of all.
+/// The end of a load: groups that are committed together with the end of their run, and the sums of
+/// all.
 #[derive(Debug, Default)]
 pub(super) struct Last {
     pub groups: Vec<Group>,
@@ -56,10 +58,12 @@ impl<'r> Load<'r> {
         }
     }
 
-    /// Gathers and commits until the worker is done (true) or the run is stopped; a commit under way is always finished. What was
-    /// gathered last is left for [`Load::commit`] or [`Load::last`].
+    /// Gathers and commits until the worker is done (true) or the run is stopped; a commit under
+    /// way is always finished. What was gathered last is left for [`Load::commit`] or
+    /// [`Load::last`].
     ///
-    /// Dropping the queue then tells the worker that nobody listens. The store itself announces each commit on its bus.
+    /// Dropping the queue then tells the worker that nobody listens. The store itself announces
+    /// each commit on its bus.
     pub(super) async fn all(
         &mut self,
         mut batches: mpsc::Receiver<Batch>,
@@ -90,7 +94,8 @@ impl<'r> Load<'r> {
         }
     }
 
-    /// Says of an unchanged page whether it may stand for its rows; one that may not leaves nothing but the bytes that it took.
+    /// Says of an unchanged page whether it may stand for its rows; one that may not leaves nothing
+    /// but the bytes that it took.
     async fn answer(&self, batch: &mut Batch) -> Result<(), StoreError> {
         let (Some(asks), Some(request)) = (batch.vouches.take(), &batch.group.unchanged) else {
             return Ok(());
@@ -155,8 +160,8 @@ pub(super) fn gather() -> Duration {
     }
 }
 
-/// Groups that wait for others: one transaction for small pages, so that a small source is seen before its harvest or after
-/// it, and a commit is paid for once.
+/// Groups that wait for others: one transaction for small pages, so that a small source is seen
+/// before its harvest or after it, and a commit is paid for once.
 #[derive(Default)]
 struct Gathered {
     groups: Vec<Group>,
@@ -164,7 +169,8 @@ struct Gathered {
     refused: usize,
     /// Input of the rows.
     bytes: u64,
-    /// The last of them is of a page that is larger than a transaction: several in any case, and nothing is gained by large ones.
+    /// The last of them is of a page that is larger than a transaction: several in any case, and
+    /// nothing is gained by large ones.
     of_many: bool,
     /// When the first of them came.
     since: Option<Instant>,
@@ -189,7 +195,8 @@ impl Gathered {
             && self.bytes + batch.part <= GROUP_BYTES
     }
 
-    /// Whether nothing more is waited for. Pages may come so quickly that no moment is left for [`Gathered::is_due`].
+    /// Whether nothing more is waited for. Pages may come so quickly that no moment is left for
+    /// [`Gathered::is_due`].
     fn is_full(&self) -> bool {
         let most = if self.of_many { PART_BYTES } else { GROUP_BYTES };
         self.rows >= GROUP_ROWS

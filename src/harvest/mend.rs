@@ -1,6 +1,8 @@
-//! Where broken values end: texts with characters that are none, bare words, nesting without end. Knows bytes; knows no records.
+//! Where broken values end: texts with characters that are none, bare words, nesting without end.
+//! Knows bytes; knows no records.
 //!
-//! One bad value must not cost a page. Where its end is plain, it is taken as a whole, and the text goes on behind it.
+//! One bad value must not cost a page. Where its end is plain, it is taken as a whole, and the text
+//! goes on behind it.
 
 /// A broken text.
 #[derive(Debug, PartialEq)]
@@ -12,7 +14,8 @@ pub(super) struct Text {
     pub what: &'static str,
 }
 
-/// Reads a broken text from after its opening quote; none when it does not end, or nothing is wrong with it.
+/// Reads a broken text from after its opening quote; none when it does not end, or nothing is wrong
+/// with it.
 pub(super) fn text(source: &[u8]) -> Option<Text> {
     let mut first: Option<(usize, &'static str)> = None;
     let mut at = 0;
@@ -82,7 +85,8 @@ fn hex(digits: Option<&[u8]>) -> Option<u16> {
     all.then(|| u16::from_str_radix(digits, 16).ok()).flatten()
 }
 
-/// The length of a bare word that stands where a value should, if what follows is what may follow a value.
+/// The length of a bare word that stands where a value should, if what follows is what may follow a
+/// value.
 pub(super) fn word(source: &[u8]) -> Option<usize> {
     let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.' | b'_' | b'$');
     let length = source.iter().take_while(|byte| is_part(byte)).count();

@@ -1,7 +1,9 @@
-//! Harvesting: from sources to the store, once or on a schedule. Knows HTTP, files, jq and time; knows no SQL and no GraphQL.
+//! Harvesting: from sources to the store, once or on a schedule. Knows HTTP, files, jq and time;
+//! knows no SQL and no GraphQL.
 //!
-//! The way of the data: [`schedule`] starts a [`run`]; `fetch` (the only module that calls out) gets a page; `work` has
-//! it read (`format`), selects and shapes its records on a thread of its own; `load` commits it; the store's bus announces it.
+//! The way of the data: [`schedule`] starts a [`run`]; `fetch` (the only module that calls out)
+//! gets a page; `work` has it read (`format`), selects and shapes its records on a thread of its
+//! own; `load` commits it; the store's bus announces it.
 
 mod ahead;
 mod allowance;
@@ -80,7 +82,8 @@ pub(crate) struct Harvester {
 }
 
 impl Harvester {
-    /// Checks everything that can be checked before the first request: `$env` names, sources' addresses and headers.
+    /// Checks everything that can be checked before the first request: `$env` names, sources'
+    /// addresses and headers.
     pub(crate) fn new(
         catalog: Arc<Valid<Catalog>>,
         layout: Arc<Layout>,
@@ -100,15 +103,17 @@ impl Harvester {
         Ok(Harvester { inner: Arc::new(inner) })
     }
 
-    /// Checks a definition's addresses without a store, for `check`: the same errors as [`Harvester::new`].
+    /// Checks a definition's addresses without a store, for `check`: the same errors as
+    /// [`Harvester::new`].
     pub(crate) fn check(catalog: &Valid<Catalog>, settings: &HarvestSettings) -> Result<(), HarvestError> {
         sources(catalog, settings, &Arc::new(Shares::new())).map(|_| ())
     }
 
-    /// Harvests one fetch now and waits for its end. A page that fails ends the run as failed, in the report.
+    /// Harvests one fetch now and waits for its end. A page that fails ends the run as failed, in
+    /// the report.
     ///
-    /// Cancelling ends the run as interrupted after the commit under way. A run by hand is always a whole one: it never
-    /// goes on where an interrupted one stopped.
+    /// Cancelling ends the run as interrupted after the commit under way. A run by hand is always a
+    /// whole one: it never goes on where an interrupted one stopped.
     pub(crate) async fn run(
         &self,
         fetch: FetchId,
@@ -139,7 +144,8 @@ impl Harvester {
         Ok(report)
     }
 
-    /// Harvests what is due, again and again, until cancelled; then the runs under way are interrupted and waited for.
+    /// Harvests what is due, again and again, until cancelled; then the runs under way are
+    /// interrupted and waited for.
     pub(crate) async fn serve(&self, cancel: &CancellationToken) {
         // Beside other processes, nothing is asked for before they have made room.
         tokio::select! {

@@ -1,4 +1,5 @@
-//! Politeness: the pace and the back-off of a source. Knows instants and answers' headers; sends nothing.
+//! Politeness: the pace and the back-off of a source. Knows instants and answers' headers; sends
+//! nothing.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -14,8 +15,8 @@ use super::{
 };
 use crate::catalog::Rate;
 
-/// Spaces the requests of one source evenly (GCRA without a burst), shared by all its fetches; with several processes, each
-/// takes every so many-th turn.
+/// Spaces the requests of one source evenly (GCRA without a burst), shared by all its fetches; with
+/// several processes, each takes every so many-th turn.
 #[derive(Debug)]
 pub(super) struct Pace {
     interval: Duration,
@@ -58,14 +59,15 @@ impl Pace {
     }
 }
 
-/// The wait before the try after `tried` ones: full jitter, so that clients do not come back together.
+/// The wait before the try after `tried` ones: full jitter, so that clients do not come back
+/// together.
 pub(super) fn backoff(tried: u32) -> Duration {
     let doubled = BACKOFF_BASE.saturating_mul(2u32.saturating_pow(tried.saturating_sub(1)));
     doubled.min(BACKOFF_CAP).mul_f64(rand::rng().random::<f64>())
 }
 
-/// Whether `Last-Modified` is old enough at the answer's `Date` to be a validator: what changes within its second, or while
-/// caches and clocks differ, would be taken for the same.
+/// Whether `Last-Modified` is old enough at the answer's `Date` to be a validator: what changes
+/// within its second, or while caches and clocks differ, would be taken for the same.
 pub(super) fn is_settled(modified: &str, date: Option<&str>, now: SystemTime) -> bool {
     let Ok(modified) = httpdate::parse_http_date(modified) else {
         return false;

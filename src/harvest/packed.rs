@@ -1,5 +1,5 @@
-//! Data that is gzip, known by its first bytes: files as people have them, and bodies that no header calls so. Knows gzip;
-//! knows no JSON.
+//! Data that is gzip, known by its first bytes: files as people have them, and bodies that no
+//! header calls so. Knows gzip; knows no JSON.
 
 use std::{
     fs::File,

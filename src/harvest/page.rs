@@ -1,4 +1,5 @@
-//! From page to page: what a page says of the others, and where to go next. Knows paging; pure, and knows no HTTP or store.
+//! From page to page: what a page says of the others, and where to go next. Knows paging; pure, and
+//! knows no HTTP or store.
 
 use std::collections::HashSet;
 
@@ -46,7 +47,7 @@ impl Position {
     }
 }
 
-/// Positions that are known before the pages between them are read: one in each `step`, up to the last.
+/// Positions that are known before their pages are read: one in each `step`, up to the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Known {
     step: u64,
@@ -143,7 +144,7 @@ impl Place {
 }
 
 impl PageInfo {
-    /// Reads what the page's JSON says of paging; `link` is the URL of its `Link` header's `rel="next"`.
+    /// Reads what the page's JSON says of paging; `link` is its `Link` header's `rel="next"`.
     pub(super) fn read(paging: &Paging, page: &Val, link: Option<String>, place: &str) -> Result<PageInfo, PageFault> {
         let number = |filter: &Option<Filter>, argument| match filter {
             Some(filter) => number(filter, page, argument, place),
@@ -173,7 +174,7 @@ impl PageInfo {
 }
 
 impl PageInfo {
-    /// What the `Link` header says, which is all that a page can say which has nothing around its records.
+    /// What the `Link` header says: all that a page can say that has nothing around its records.
     pub(super) fn link_next(&mut self, paging: &Paging, link: Option<String>) {
         self.signs.header = link.is_some();
         if matches!(paging.advance, Advance::LinkHeader) {
@@ -199,7 +200,8 @@ impl PageInfo {
         }
     }
 
-    /// Whether a page without a link to the next one ended the pages: a 304 need not say that there is one by now.
+    /// Whether a page without a link to the next one ended the pages: a 304 need not say that there
+    /// is one by now.
     pub(super) fn ends_links(&self, paging: &Paging) -> bool {
         matches!(paging.advance, Advance::LinkHeader) && self.next.is_none()
     }
@@ -230,7 +232,7 @@ fn number(filter: &Filter, page: &Val, argument: &'static str, place: &str) -> R
         Val::TStr(text) => std::str::from_utf8(text).ok().and_then(|text| text.trim().parse().ok()),
         _ => None,
     };
-    // A page that does not say it would end the paging early or skip the check of the total: never guessed.
+    // A page that does not say it would end the paging early or skip the check of the total.
     found.map(Some).ok_or_else(|| PageFault::Paging {
         place: place.to_owned(),
         argument,
@@ -283,7 +285,8 @@ impl<'f> Pager<'f> {
         }
     }
 
-    /// Refuses the page before again: an upstream that ignores the paging parameter gives the first page for ever.
+    /// Refuses the page before again: an upstream that ignores the paging parameter gives the first
+    /// page for ever.
     pub(super) fn check_body(&mut self, hash: Option<u64>, rows: u64, place: &str) -> Result<(), PageFault> {
         let repeated = hash.is_some() && self.body_before == hash && rows > 0;
         self.body_before = hash;
@@ -333,7 +336,8 @@ impl<'f> Pager<'f> {
         self.place.nameless = self.place.nameless.saturating_sub(info.nameless);
     }
 
-    /// Notes what the page declares; pages that declare different things are of different states of the upstream.
+    /// Notes what the page declares; pages that declare different things are of different states of
+    /// the upstream.
     fn compare(&mut self, info: &PageInfo) {
         let place = &mut self.place;
         for (known, said) in [(&mut place.total, info.total), (&mut place.last, info.last)] {
@@ -355,7 +359,8 @@ impl<'f> Pager<'f> {
         &self.place.position
     }
 
-    /// Whether the next page is only asked for because the first one had fewer rows than a full page should have.
+    /// Whether the next page is only asked for because the first one had fewer rows than a full
+    /// page should have.
     pub(super) fn probes(&self) -> bool {
         self.pages == 1 && self.place.size.is_some() && self.place.last.is_none() && self.place.total.is_none()
     }
@@ -387,7 +392,8 @@ impl<'f> Pager<'f> {
         }
     }
 
-    /// The positions after the current one, once `info` is counted: as many as the upstream declares, and as may be read.
+    /// The positions after the current one, once `info` is counted: as many as the upstream
+    /// declares, and as may be read.
     pub(super) fn known(&self, info: &PageInfo) -> Option<Known> {
         let more = self.paging.max.checked_sub(self.pages + 1)?;
         let left = info.total.map(|total| total.saturating_sub(self.rows));
@@ -409,13 +415,15 @@ impl<'f> Pager<'f> {
         }
     }
 
-    /// What the upstream declares goes before what the definition declares, and that before the empty page.
+    /// What the upstream declares goes before what the definition declares, and that before the
+    /// empty page.
     fn is_last(&self, info: &PageInfo, page: u64) -> bool {
         match (info.last, info.total, self.paging.size) {
             (Some(last), _, _) => page >= last || (info.rows == 0 && matches!(self.paging.advance, Advance::Offset)),
             // An empty page before the total ends the run, which then fails as incomplete.
             (None, Some(total), _) => self.rows >= total || info.rows == 0,
-            // A first page that is shorter may hold as many as the upstream gives at once: the next one tells.
+            // A first page that is shorter may hold as many as the upstream gives at once: the next
+            // one tells.
             (None, None, Some(size)) => info.rows < self.place.size.unwrap_or(size),
             (None, None, None) => info.rows == 0,
         }
@@ -477,8 +485,8 @@ impl<'f> Pager<'f> {
         })
     }
 
-    /// At the end: whether as many rows arrived as the upstream declared. Where the declarations differ, fewer than the
-    /// least of them are too few, and no number is exact.
+    /// At the end: whether as many rows arrived as the upstream declared. Where the declarations
+    /// differ, fewer than the least of them are too few, and no number is exact.
     pub(super) fn check_total(&self) -> Result<(), PageFault> {
         let (seen, shifted) = (self.rows, self.place.shifted);
         match (self.place.least, self.place.total) {

@@ -1,5 +1,5 @@
-//! Records of rows that come in parts, put together until the parts of each row are all there. Knows records and keys; knows no rows and
-//! no pages.
+//! Records of rows that come in parts, put together until the parts of each row are all there.
+//! Knows records and keys; knows no rows and no pages.
 
 use std::collections::HashMap;
 
@@ -11,10 +11,12 @@ use crate::value::{Key, Value};
 
 /// What the records of a run take in memory that are kept until its end, where rows come in parts.
 const PARTS_BYTES_MAX: usize = if cfg!(test) { 1 << 20 } else { 128 << 20 };
-/// What a record takes beside its text and its key: its place among the others, and what each allocation rounds up.
+/// What a record takes beside its text and its key: its place among the others, and what each
+/// allocation rounds up.
 const RECORD: usize = 200;
 
-/// The records of a run so far, the parts of each row put together. They are kept as text, which takes the least room.
+/// The records of a run so far, the parts of each row put together. They are kept as text, which
+/// takes the least room.
 #[derive(Default)]
 pub(super) struct Parts {
     places: HashMap<Key, usize>,
@@ -54,7 +56,8 @@ impl Parts {
 }
 
 impl Parts {
-    /// The records as far as they came: the parts of each row together, in the order of the first of them.
+    /// The records as far as they came: the parts of each row together, in the order of the first
+    /// of them.
     pub(super) fn whole(self) -> impl Iterator<Item = Result<(Val, u64), String>> {
         self.records
             .into_iter()
@@ -79,7 +82,8 @@ fn read(record: &Bytes) -> Result<Val, String> {
     json::parse(record, 0).map_err(|error| format!("a part of a row cannot be read again: {error:?}"))
 }
 
-/// An object with the members of both, the later ones where both have one. Anything else has no parts.
+/// An object with the members of both, the later ones where both have one. Anything else has no
+/// parts.
 fn both(earlier: Val, later: &Val) -> Val {
     match (earlier, later) {
         (Val::Obj(earlier), Val::Obj(later)) => {

@@ -6,7 +6,8 @@ use crate::catalog::Fetch;
 /// Statuses that often say that a page lies past the last one.
 const PAST: [u16; 5] = [400, 404, 410, 416, 422];
 
-/// Whether a status says that there is no such page; a `probe` need not be there. Of the first page none does.
+/// Whether a status says that there is no such page; a `probe` need not be there. Of the first page
+/// none does.
 pub(super) fn is_past(fetch: &Fetch, position: &Position, status: u16, probe: bool) -> bool {
     let probed = probe && (status == 204 || PAST.contains(&status));
     is_counted(position) && (probed || fetch.paging.end.contains(&status))

@@ -112,7 +112,8 @@ pub(super) fn in_vain(place: &str, count: u64, first: &str) -> PageFault {
     ))
 }
 
-/// Puts a refused record's place before its reason: its line, or its number on the page where no key tells it from others.
+/// Puts a refused record's place before its reason: its line, or its number on the page where no
+/// key tells it from others.
 pub(super) fn in_place(refused: &mut Refused, at: At) {
     let place = match at {
         At::Line(line) => format!("line {line}"),

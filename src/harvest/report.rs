@@ -1,11 +1,13 @@
-//! What the log says of a run that ended: one line for a person. Knows counts and words; knows no stages.
+//! What the log says of a run that ended: one line for a person. Knows counts and words; knows no
+//! stages.
 
 use std::time::Duration;
 
 use super::progress::RunReport;
 use crate::store::{RunState, RunSummary};
 
-/// Logs the end of a run; `again` is how long until a failed one is tried again, where something will.
+/// Logs the end of a run; `again` is how long until a failed one is tried again, where something
+/// will.
 pub(super) fn log_end(report: &RunReport, again: Option<Duration>) {
     let summary = &report.summary;
     let (fetch, run) = (&summary.fetch, summary.id);
@@ -101,7 +103,8 @@ fn counts(summary: &RunSummary) -> String {
     }
 }
 
-/// What became of a run that did not end well: `60 rows of 6 pages are stored; rows that it did not see stay as they were`.
+/// What became of a run that did not end well: `60 rows of 6 pages are stored; rows that it did not
+/// see stay as they were`.
 pub(crate) fn did(summary: &RunSummary) -> String {
     let rows = summary.new + summary.changed + summary.same;
     // A field's fetch has one answer for each row, which may have several pages.

@@ -97,7 +97,8 @@ pub(super) fn base(source: &Source, environment: &Environment, folder: &Path) ->
     Ok(Base::Http(url))
 }
 
-/// A source's address for people: of one that comes from `$env` the origin, which is no secret, and what it was written as.
+/// A source's address for people: of one that comes from `$env` the origin, which is no secret, and
+/// what it was written as.
 pub(super) fn shown_base(source: &Source, base: &Base, environment: &Environment) -> String {
     let Base::Http(base) = base else {
         return String::new();
@@ -275,7 +276,8 @@ fn text_or_number(number: u64) -> Val {
     )
 }
 
-/// The beginning of a place: what follows it tells requests apart, and all of it would not fit into every index.
+/// The beginning of a place: what follows it tells requests apart, and all of it would not fit into
+/// every index.
 fn shown(place: &str) -> &str {
     let end = place.char_indices().nth(PLACE_SHOWN).map_or(place.len(), |(at, _)| at);
     place.get(..end).unwrap_or(place)

@@ -1,7 +1,8 @@
 //! What an index has room for. Knows layouts and sizes of values; pure, and knows no database.
 //!
-//! A value in an index is stored there once more, and PostgreSQL's pages hold no entry above 2,704 bytes. SQLite takes any, but
-//! a row that only one database takes would be no row of the same definition.
+//! A value in an index is stored there once more, and PostgreSQL's pages hold no entry above 2,704
+//! bytes. SQLite takes any, but a row that only one database takes would be no row of the same
+//! definition.
 
 use crate::{
     catalog::{Entity, FieldId},
@@ -9,7 +10,8 @@ use crate::{
     value::{Key, Value},
 };
 
-/// Bytes of text in one entry of an index. The rest of what PostgreSQL allows is for its own, numbers and lengths.
+/// Bytes of text in one entry of an index. The rest of what PostgreSQL allows is for its own,
+/// numbers and lengths.
 const BYTES_MAX: usize = 2_600;
 
 /// The indexes of one entity, as far as their entries have no fixed size.

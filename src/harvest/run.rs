@@ -1,4 +1,5 @@
-//! One run: claim, pages, groups, end. Knows how the stages are joined; each stage knows its own work.
+//! One run: claim, pages, groups, end. Knows how the stages are joined; each stage knows its own
+//! work.
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
@@ -52,7 +53,8 @@ pub(super) async fn execute(
         // Whoever took the run over ends it.
         Err(StoreError::Fenced) => return Err(StoreError::Fenced.into()),
         Err(StoreError::Replaced) => return Err(give_up(inner, &run).await.into()),
-        // The store has waited for as long as a lease holds; nothing is wrong with the run, which goes on when the database is back.
+        // The store has waited for as long as a lease holds; nothing is wrong with the run, which
+        // goes on when the database is back.
         Err(StoreError::Unreachable | StoreError::Crowded) => Finish::Interrupted,
         Err(error) => Finish::Failed {
             error: error.to_string(),
@@ -130,7 +132,8 @@ async fn give_up(inner: &Inner, run: &Run) -> StoreError {
     StoreError::Replaced
 }
 
-/// Ends a run that read every page, together with its last groups, and says what a person should know of it.
+/// Ends a run that read every page, together with its last groups, and says what a person should
+/// know of it.
 async fn complete(
     inner: &Inner,
     fetch: &Fetch,
@@ -152,7 +155,8 @@ async fn complete(
         }
         let mut all = before.clone();
         all.add(outcome);
-        // A row that comes again has moved to a later page: others may have moved to earlier ones, past the reader.
+        // A row that comes again has moved to a later page: others may have moved to earlier ones,
+        // past the reader.
         let shifted = read.shifted || all.repeated > 0;
         ending(
             fetch,
@@ -177,7 +181,8 @@ async fn complete(
     Ok(summary)
 }
 
-/// The pages beside a heartbeat, which ends them when another process has taken the run; a newer definition in force does, too.
+/// The pages beside a heartbeat, which ends them when another process has taken the run; a newer
+/// definition in force does, too.
 async fn pages_with_heartbeat(
     inner: &Arc<Inner>,
     id: FetchId,
@@ -248,7 +253,8 @@ async fn stages(
     };
     let mut load = Load::new(run, inner.ledger.as_ref(), lease, progress, pages, rows);
     let (fetched, drained) = tokio::join!(fetched, load.all(group_receiver, stop));
-    // A stopped worker is not waited for: a filter may still be at a large page, and nobody takes what it makes of it.
+    // A stopped worker is not waited for: a filter may still be at a large page, and nobody takes
+    // what it makes of it.
     let worked = tokio::select! {
         biased;
         worked = worker => worked,
@@ -258,7 +264,8 @@ async fn stages(
         tracing::error!(%error, "the worker of a run broke");
         Err(PageFault::Internal)
     });
-    // Groups that were left behind by a stop are no part of the run, whatever the worker says of its own end.
+    // Groups that were left behind by a stop are no part of the run, whatever the worker says of
+    // its own end.
     let drained = drained?;
     let outcome = match (fetched, worked) {
         _ if !drained => Outcome::Interrupted,

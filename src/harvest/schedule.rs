@@ -1,8 +1,8 @@
-//! The scheduler: looks at the ledger, queues the slots that it lacks, and starts what waits. Knows timers and the runs under
-//! way here; when something is due stands in `slots`.
+//! The scheduler: looks at the ledger, queues the slots that it lacks, and starts what waits. Knows
+//! timers and the runs under way here; when something is due stands in `slots`.
 //!
-//! The truth is the ledger: a slot that has a run is never run again, whoever ticks how often. A timer's tick is only a hint
-//! to look.
+//! The truth is the ledger: a slot that has a run is never run again, whoever ticks how often. A
+//! timer's tick is only a hint to look.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -72,7 +72,8 @@ async fn hints(inner: &Arc<Inner>, notify: &Arc<Notify>) -> Result<JobScheduler,
     Ok(scheduler)
 }
 
-/// The loop: look at the ledger, start what is due, wait for a hint, the next slot or the end of a run.
+/// The loop: look at the ledger, start what is due, wait for a hint, the next slot or the end of a
+/// run.
 pub(super) async fn reconcile(inner: &Arc<Inner>, notify: &Notify, cancel: &CancellationToken) {
     let mut runs = Runs::default();
     while !cancel.is_cancelled() {
@@ -165,7 +166,8 @@ impl Runs {
     }
 }
 
-/// How long a failed run waits for its next try, as far as the ledger tells; `None` for runs that did not fail.
+/// How long a failed run waits for its next try, as far as the ledger tells; `None` for runs that
+/// did not fail.
 async fn wait_after(inner: &Arc<Inner>, fetch: FetchId, report: &RunReport) -> Option<Duration> {
     if report.summary.state != RunState::Failed {
         return None;
@@ -176,7 +178,8 @@ async fn wait_after(inner: &Arc<Inner>, fetch: FetchId, report: &RunReport) -> O
     Some(slots::until_next(inner.catalog.fetch(fetch), known?, now))
 }
 
-/// Queues what is due, starts what waits and may run here, and tells how long until something may be due.
+/// Queues what is due, starts what waits and may run here, and tells how long until something may
+/// be due.
 async fn look(inner: &Arc<Inner>, runs: &mut Runs, cancel: &CancellationToken) -> Result<Duration, HarvestError> {
     let now = inner.ledger.now().await?;
     let status = inner.ledger.fetch_status().await?;

@@ -1,8 +1,10 @@
-//! What comes from `$env` and must not be seen, also when an upstream repeats it. Knows texts; knows no requests and no rows.
+//! What comes from `$env` and must not be seen, also when an upstream repeats it. Knows texts;
+//! knows no requests and no rows.
 //!
-//! A secret is found in the forms that it can have been sent in, and a marker takes its place: `{$env.KEY}`. What is kept of a
-//! request gets it back from the marker when it is used, so a database never holds it. Rows are data: in them, only what is
-//! sent as a credential is no part of what an upstream has to say.
+//! A secret is found in the forms that it can have been sent in, and a marker takes its place:
+//! `{$env.KEY}`. What is kept of a request gets it back from the marker when it is used, so a
+//! database never holds it. Rows are data: in them, only what is sent as a credential is no part of
+//! what an upstream has to say.
 
 mod forms;
 mod kept;
@@ -153,7 +155,8 @@ impl Secrets {
         self.replaced(text, |_| true, true)
     }
 
-    /// A body without the credentials that it repeats. Who makes a request of a link in it reveals them.
+    /// A body without the credentials that it repeats. Who makes a request of a link in it reveals
+    /// them.
     pub(super) fn cover(&self, body: Bytes) -> Bytes {
         let is_in = |text: &str| self.0.iter().any(|word| word.credential && text.contains(&word.text));
         if !body.utf8_chunks().any(|chunk| is_in(chunk.valid())) {
@@ -218,7 +221,8 @@ impl Word {
         let rest = text.get(from..)?;
         let whole = rest.find(&self.text).map(|at| (from + at, self.text.len()));
         let begin = self.begin.filter(|_| cut).and_then(|begin| self.text.get(..begin));
-        // Behind the first whole one none is looked for, or each of many would be looked at again and again.
+        // Behind the first whole one none is looked for, or each of many would be looked at again
+        // and again.
         let until = whole.map_or(text.len(), |(at, _)| at) - from;
         let mut cuts = begin
             .into_iter()
@@ -251,7 +255,8 @@ fn begin_of(text: &str) -> Option<usize> {
     Some(at)
 }
 
-/// A value and the words of it; of an address what stands in it, for that it is called is no secret.
+/// A value and the words of it; of an address what stands in it, for that it is called is no
+/// secret.
 fn parts(value: &str) -> Vec<(String, String)> {
     if let Some(url) = Url::parse(value).ok().filter(Url::has_host) {
         let (user, password) = (url.username(), url.password().unwrap_or_default());

@@ -1,4 +1,5 @@
-//! Which records are kept, and a field's value taken out of one. Knows plain keys and jq; knows no types.
+//! Which records are kept, and a field's value taken out of one. Knows plain keys and jq; knows no
+//! types.
 
 use bytes::Bytes;
 use jaq_json::Val;
@@ -77,8 +78,9 @@ impl Take {
         })
     }
 
-    /// The same in a record that is a part of a row; `None` when it does not say anything of the field: it has none of the keys
-    /// at which the selection begins, or one of them is missing and nothing comes out. `strict`: an error is one all the same.
+    /// The same in a record that is a part of a row; `None` when it does not say anything of the
+    /// field: it has none of the keys at which the selection begins, or one of them is missing and
+    /// nothing comes out. `strict`: an error is one all the same.
     pub(super) fn find_in_part<'r>(&self, record: &'r Val, strict: bool) -> Result<Option<Found<'r>>, String> {
         let Val::Obj(fields) = record else {
             return self.find(record).map(Some);
@@ -142,8 +144,9 @@ impl Found<'_> {
         }
     }
 
-    /// The items of a list; `None` when there is no list (null). Each output of a filter that can give several is an item,
-    /// whatever it is; any other filter gives the list, or one value in the place of a list of one.
+    /// The items of a list; `None` when there is no list (null). Each output of a filter that can
+    /// give several is an item, whatever it is; any other filter gives the list, or one value in
+    /// the place of a list of one.
     pub(super) fn items(&self) -> Result<Option<&[Val]>, String> {
         match self {
             Found::One(value) => array_or_null(value),
@@ -168,7 +171,8 @@ pub(super) fn keeps(keep: &[Filter], record: &Val, variables: &[Val]) -> Result<
     Ok(true)
 }
 
-/// What is broken among that which a filter makes something of, so that its outputs may look like data and be none.
+/// What is broken among that which a filter makes something of, so that its outputs may look like
+/// data and be none.
 pub(super) fn spoiled<'r>(filter: &Filter, input: &'r Val) -> Option<&'r str> {
     match filter.only_moves() {
         true => None,

@@ -1,4 +1,5 @@
-//! From a record to a row, exactly as the layout lays it out. Knows catalog and layout; pure, and knows no network or database.
+//! From a record to a row, exactly as the layout lays it out. Knows catalog and layout; pure, and
+//! knows no network or database.
 
 mod build;
 mod model;
@@ -33,7 +34,8 @@ pub(super) struct Shaper {
     values: Values,
 }
 
-/// The row of a record, if it became one, and every refused record: the record itself or children of it.
+/// The row of a record, if it became one, and every refused record: the record itself or children
+/// of it.
 pub(super) type Shaped = (Option<Row>, Vec<Refused>);
 
 impl Shaper {
@@ -46,7 +48,8 @@ impl Shaper {
         }
     }
 
-    /// Whether an array (or null) can be no record of this entity: the mistake is then the page's, not the record's.
+    /// Whether an array (or null) can be no record of this entity: the mistake is then the page's,
+    /// not the record's.
     pub(super) fn needs_object(&self, entity: EntityId) -> bool {
         self.shape(entity).is_ok_and(|shape| shape.needs_object)
     }
@@ -61,8 +64,8 @@ impl Shaper {
         self.shaped(entity, record, Extent::Part)
     }
 
-    /// The row of a record that is not parsed as a whole, where that is all there is to it. `None`: it is to be parsed, which tells
-    /// what it is. `found` is room that is used again and again.
+    /// The row of a record that is not parsed as a whole, where that is all there is to it. `None`:
+    /// it is to be parsed, which tells what it is. `found` is room that is used again and again.
     pub(super) fn plain(&self, entity: EntityId, text: &Bytes, found: &mut Vec<Option<Val>>) -> Option<Row> {
         let names = self.entities.get(entity.index())?.names.as_ref()?;
         json::members(text, names, found)?;
@@ -87,7 +90,8 @@ impl Shaper {
         (row, refused)
     }
 
-    /// A record that is not stored for another reason than its fields; its key as far as it can be read.
+    /// A record that is not stored for another reason than its fields; its key as far as it can be
+    /// read.
     pub(super) fn refuse(&self, entity: EntityId, record: &Val, reason: String) -> Refused {
         let (row, refused) = self.record(entity, record);
         let id = row.and_then(|row| self.key_of(entity, &row));
@@ -96,7 +100,8 @@ impl Shaper {
         refusal(Unfit { key, id, reason }, record)
     }
 
-    /// The key that a value is, for values that are no records: a scalar, or an array of a composite key's parts.
+    /// The key that a value is, for values that are no records: a scalar, or an array of a
+    /// composite key's parts.
     pub(super) fn key(&self, entity: EntityId, value: &Val) -> Result<Key, String> {
         let shape = self.shape(entity).map_err(|unfit| unfit.reason)?;
         let key = reference(&shape.key_leaves, value)?;
@@ -227,8 +232,8 @@ impl Shaper {
         Ok(true)
     }
 
-    /// The child rows under a field, if the record has it, and those that are bad: each is refused alone, and what is stored of
-    /// it stays.
+    /// The child rows under a field, if the record has it, and those that are bad: each is refused
+    /// alone, and what is stored of it stays.
     fn children(
         &self,
         field: &FieldShape,

@@ -1,8 +1,10 @@
-//! This process's part of what a source allows all processes of a database together. Knows places among processes; no source.
+//! This process's part of what a source allows all processes of a database together. Knows places
+//! among processes; no source.
 //!
-//! Each process gives signs of life and learns its place. A source's places are dealt out by rank and its rate is divided by
-//! the count, so that the limits hold over all of them. Who joins waits until every other has counted it; who was not heard of
-//! for long stops by itself before the others give it up.
+//! Each process gives signs of life and learns its place. A source's places are dealt out by rank
+//! and its rate is divided by the count, so that the limits hold over all of them. Who joins waits
+//! until every other has counted it; who was not heard of for long stops by itself before the
+//! others give it up.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -121,7 +123,8 @@ fn share(seen: &Attendance, until: Option<Instant>) -> Share {
 /// Whether the others have counted this process.
 #[derive(Debug, Default)]
 struct Joining {
-    /// Since when its entry can be seen by all. None: it was made by the last sign of life, or is to be made.
+    /// Since when its entry can be seen by all. None: it was made by the last sign of life, or is
+    /// to be made.
     visible: Option<DateTime<Utc>>,
     joined: bool,
 }
@@ -139,7 +142,8 @@ impl Joining {
     }
 }
 
-/// The requests that may be under way at once at one source, as far as this process has a share in them.
+/// The requests that may be under way at once at one source, as far as this process has a share in
+/// them.
 #[derive(Debug)]
 pub(super) struct Places {
     concurrency: usize,
@@ -172,7 +176,8 @@ impl Places {
         loop {
             let freed = self.freed.notified();
             tokio::pin!(freed);
-            // Heard from here on: two places that are freed before anybody waits would be heard of once.
+            // Heard from here on: two places that are freed before anybody waits would be heard of
+            // once.
             freed.as_mut().enable();
             changes.mark_unchanged();
             if let Some(place) = self.try_take(shares.current()) {
@@ -238,7 +243,8 @@ mod tests {
         };
         let mut joining = Joining::default();
         for (step, want) in [
-            // Its entry is made by the first sign of life; what the others wrote at that moment may not have seen it.
+            // Its entry is made by the first sign of life; what the others wrote at that moment may
+            // not have seen it.
             (seen(10, true, Some(9)), false),
             (seen(11, false, Some(10)), false),
             (seen(12, false, Some(11)), false),

@@ -1,8 +1,8 @@
-//! Signs in a page that the upstream has more than it holds. Knows the names that APIs use for them, and what to write so that
-//! they are followed; reads JSON, and follows nothing.
+//! Signs in a page that the upstream has more than it holds. Knows the names that APIs use for
+//! them, and what to write so that they are followed; reads JSON, and follows nothing.
 //!
-//! A sign is looked for beside the rows, in the page's own members and in those of members that are known to speak of pages.
-//! What is null, false, empty or zero is none.
+//! A sign is looked for beside the rows, in the page's own members and in those of members that are
+//! known to speak of pages. What is null, false, empty or zero is none.
 
 use jaq_json::Val;
 

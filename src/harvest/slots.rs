@@ -1,5 +1,5 @@
-//! When a fetch is due: its slots, what is caught up, retries and their back-off. Knows schedules and what the ledger says
-//! of a fetch; takes data and gives data.
+//! When a fetch is due: its slots, what is caught up, retries and their back-off. Knows schedules
+//! and what the ledger says of a fetch; takes data and gives data.
 
 use std::time::Duration;
 
@@ -42,8 +42,8 @@ pub(super) fn plan_after(fetch: &Fetch, status: &FetchStatus, fed: Option<DateTi
     }
 }
 
-/// Slots that may wait at once. What a run brings is what is there when it runs: a newer slot stands for the older ones,
-/// unless each is asked for.
+/// Slots that may wait at once. What a run brings is what is there when it runs: a newer slot
+/// stands for the older ones, unless each is asked for.
 fn most_waiting(fetch: &Fetch) -> usize {
     match fetch.catch_up {
         CatchUp::All { max } => max.max(1) as usize,
@@ -70,20 +70,22 @@ fn due(fetch: &Fetch, status: &FetchStatus, fed: Option<DateTime<Utc>>, now: Dat
             false => missed(fetch, status, fed, now),
         };
     };
-    // Judged when that run has ended; who wants each slot, or only those that somebody saw pass, must note them as they pass.
+    // Judged when that run has ended; who wants each slot, or only those that somebody saw pass,
+    // must note them as they pass.
     if status.hold == Hold::Held && fetch.catch_up == CatchUp::Latest {
         return Vec::new();
     }
     let missed = missed(fetch, status, fed, now);
-    // Any of these runs does what is asked for below. A run that was left behind is gone on with, or closed and made due
-    // again, by whoever claims the fetch next.
+    // Any of these runs does what is asked for below. A run that was left behind is gone on with,
+    // or closed and made due again, by whoever claims the fetch next.
     if !missed.is_empty() || !status.queued.is_empty() || status.hold != Hold::Ended {
         return missed;
     }
     let unfilled = |refill: &Refill| last.started_at < refill.since;
     let owes = status.reading == Reading::Changed || status.refill.as_ref().is_some_and(unfilled);
     match last.state {
-        // A resumed run deletes nothing: what it read first may have changed since. A whole one follows at once.
+        // A resumed run deletes nothing: what it read first may have changed since. A whole one
+        // follows at once.
         RunState::Complete if last.resumed && fetch.missing == Missing::Delete => one(now, Reason::Start),
         RunState::Complete if owes => one(now, Reason::Refill),
         RunState::Complete => Vec::new(),
@@ -110,7 +112,8 @@ fn presses(last: &RunSummary, now: DateTime<Utc>) -> bool {
     last.state == RunState::Failed && now < failed_at(last, now) + delta(RETRY_BASE)
 }
 
-/// The slots that passed since the newest one in the ledger, as far as they are caught up; oldest first.
+/// The slots that passed since the newest one in the ledger, as far as they are caught up; oldest
+/// first.
 ///
 /// A run by hand counts for the slots before it: what they would have brought is there.
 fn missed(fetch: &Fetch, status: &FetchStatus, fed: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Vec<Due> {
@@ -141,10 +144,12 @@ fn missed(fetch: &Fetch, status: &FetchStatus, fed: Option<DateTime<Utc>>, now: 
     slots.into_iter().rev().map(due).collect()
 }
 
-/// How many pages an interrupted run must have read for this one to go on with it; `None`: it starts at the first page.
+/// How many pages an interrupted run must have read for this one to go on with it; `None`: it
+/// starts at the first page.
 ///
-/// Starting again is cheap (an unchanged page costs one request and no write) and sees one state of the upstream, so that
-/// absence can be judged. Long runs go on all the same: interrupted again and again, they would never end.
+/// Starting again is cheap (an unchanged page costs one request and no write) and sees one state of
+/// the upstream, so that absence can be judged. Long runs go on all the same: interrupted again and
+/// again, they would never end.
 pub(super) fn resumes(fetch: &Fetch) -> Option<u64> {
     match fetch.missing {
         Missing::Keep => Some(1),
@@ -162,7 +167,8 @@ fn slot_before(schedule: &Schedule, slot: DateTime<Utc>) -> Option<DateTime<Utc>
     }
 }
 
-/// When a run failed; long ago if that is in the future, which a clock that was set back says of it.
+/// When a run failed; long ago if that is in the future, which a clock that was set back says of
+/// it.
 fn failed_at(last: &RunSummary, now: DateTime<Utc>) -> DateTime<Utc> {
     let at = last.finished_at.unwrap_or(last.started_at);
     match at > now + CLOCK_SLACK {

@@ -1,5 +1,5 @@
-//! Bodies that are too large for the memory, on disk until they are read. Knows files without a name, which are gone when
-//! nobody has them open, however the process ends.
+//! Bodies that are too large for the memory, on disk until they are read. Knows files without a
+//! name, which are gone when nobody has them open, however the process ends.
 
 use std::{
     fs::File,

@@ -39,7 +39,8 @@ pub(super) struct Page {
 #[derive(Debug)]
 pub(super) enum Content {
     Bytes(Bytes),
-    /// A large body that is on disk, read by the worker in pieces, and its media type, where that tells how.
+    /// A large body that is on disk, read by the worker in pieces, and its media type, where that
+    /// tells how.
     Spool {
         spool: Spool,
         media: Option<String>,
@@ -97,7 +98,8 @@ pub(super) struct Batch {
     /// Input of the rows in the group, and of the whole page that it is a part of.
     pub part: u64,
     pub page: u64,
-    /// Of a group with an unchanged page: told whether it may stand for its rows. One that may not is left out, and read in full.
+    /// Of a group with an unchanged page: told whether it may stand for its rows. One that may not
+    /// is left out, and read in full.
     pub vouches: Option<oneshot::Sender<bool>>,
 }
 
@@ -116,7 +118,8 @@ pub(super) enum Worked {
 /// What the pages of a whole run leave open.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Read {
-    /// Records that were refused without a key that could be read: each may stand for any stored row.
+    /// Records that were refused without a key that could be read: each may stand for any stored
+    /// row.
     pub nameless: u64,
     /// The upstream changed while its pages were read.
     pub shifted: bool,

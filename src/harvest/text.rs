@@ -1,4 +1,5 @@
-//! A text that is read in pieces, from memory or disk: unpacked, and in UTF-8. Knows where it lies; knows no JSON and no lines.
+//! A text that is read in pieces, from memory or disk: unpacked, and in UTF-8. Knows where it lies;
+//! knows no JSON and no lines.
 
 use std::{
     fs::File,

@@ -1,5 +1,5 @@
-//! Whose turn it is to have a large page in memory as a whole: one of a process at a time, whatever runs and answers there are.
-//! Knows sizes; no pages.
+//! Whose turn it is to have a large page in memory as a whole: one of a process at a time, whatever
+//! runs and answers there are. Knows sizes; no pages.
 
 use std::{
     sync::{Condvar, Mutex, PoisonError},
@@ -21,7 +21,8 @@ pub(super) struct Turn {
 }
 
 impl Turn {
-    /// Waits for the turn of a page of so many bytes; `None` when it is not wanted any more. Small ones need none. Blocks.
+    /// Waits for the turn of a page of so many bytes; `None` when it is not wanted any more. Small
+    /// ones need none. Blocks.
     pub(super) fn of(bytes: usize, stopped: impl Fn() -> bool) -> Option<Turn> {
         if bytes < WHOLE_FROM {
             return Some(Turn { taken: false });

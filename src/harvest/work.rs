@@ -1,5 +1,5 @@
-//! The stage between fetch and load: pages to groups of rows, on a thread of its own. Knows pages and paging; what becomes of a record is
-//! in `rows`, how a page is read in `format`.
+//! The stage between fetch and load: pages to groups of rows, on a thread of its own. Knows pages
+//! and paging; what becomes of a record is in `rows`, how a page is read in `format`.
 
 mod rows;
 
@@ -183,7 +183,8 @@ impl Worker<'_> {
         Ok(last)
     }
 
-    /// Reads a page in full that may not vouch for its rows. What it says of paging was counted and told before.
+    /// Reads a page in full that may not vouch for its rows. What it says of paging was counted and
+    /// told before.
     fn again(&mut self, request: &Request) -> Result<(), Stop> {
         let known = std::mem::take(&mut self.info);
         let page = (self.again)(request);
@@ -285,8 +286,8 @@ impl Worker<'_> {
         Ok(self.step()?)
     }
 
-    /// Counts the page, once, and tells the fetch stage where to go on. It may have gone: then the load tells why. A page that is read a
-    /// second time has only its rows counted anew.
+    /// Counts the page, once, and tells the fetch stage where to go on. It may have gone: then the
+    /// load tells why. A page that is read a second time has only its rows counted anew.
     fn step(&mut self) -> Result<(), PageFault> {
         let Some(Beside { hash, reply, .. }) = self.beside.take() else {
             return Ok(());
@@ -310,7 +311,8 @@ impl Worker<'_> {
         let last = self.pager.place.position == Position::End;
         self.group.pages = 1;
         if self.fetch.repeats == Repeats::Merge {
-            // What is kept here until the end is in no checkpoint, and no page stands for its rows alone.
+            // What is kept here until the end is in no checkpoint, and no page stands for its rows
+            // alone.
             if last {
                 let before = self.info.nameless;
                 self.merged()?;

@@ -1,5 +1,5 @@
-//! What a column's values mean beside their kind: an enum's values, the members of a document, the target of a link.
-//! Knows the catalog; decides nothing.
+//! What a column's values mean beside their kind: an enum's values, the members of a document, the
+//! target of a link. Knows the catalog; decides nothing.
 
 use std::collections::BTreeSet;
 

@@ -1,7 +1,9 @@
 //! Tables, columns and indexes for a catalog. Knows names and kinds; knows no SQL and no database.
 //!
-//! One table per entity, snake_case (with a `$` before it where a database keeps that name for itself); a reference is its target's leaves; to-many references are a join table with a
-//! position. Column order is the contract between `harvest` (which fills [`crate::value::Row`]) and `store`.
+//! One table per entity, snake_case (with a `$` before it where a database keeps that name for
+//! itself); a reference is its target's leaves; to-many references are a join table with a
+//! position. Column order is the contract between `harvest` (which fills [`crate::value::Row`]) and
+//! `store`.
 
 mod meaning;
 pub mod steps;
@@ -15,14 +17,15 @@ pub(crate) use meaning::Meaning;
 
 pub(crate) use crate::catalog::{column_name, snake_case, table_name};
 
-/// Columns of every entity's table beside the data: a row number that never changes or returns, and the row's hash.
+/// Columns of every entity's table beside the data: a row number that never changes or returns, and
+/// the row's hash.
 pub const ROW_COLUMN: &str = "_row";
 pub const HASH_COLUMN: &str = "_hash";
 /// The place in the owner's (or the upstream's) list: on nested tables and join tables.
 pub const POSITION_COLUMN: &str = "_position";
 
-/// Names that one column or table can have had: each renamed field on the way to a key's leaf doubles them, and more than
-/// four at once are not worth guessing.
+/// Names that one column or table can have had: each renamed field on the way to a key's leaf
+/// doubles them, and more than four at once are not worth guessing.
 const FORMER_NAMES_MAX: usize = 16;
 
 /// The tables of a whole catalog, by [`EntityId`].
@@ -43,7 +46,8 @@ pub struct EntityTables {
     /// The names of the type's fields, by [`FieldId`].
     #[serde(default)]
     pub fields: Vec<String>,
-    /// The fetches whose runs bring the rows: its own or that of the outermost owner first, then those of fields that lead there.
+    /// The fetches whose runs bring the rows: its own or that of the outermost owner first, then
+    /// those of fields that lead there.
     #[serde(skip)]
     pub filled_by: Vec<String>,
     /// The owner of a nested type.
@@ -66,7 +70,8 @@ pub struct Table {
     pub name: String,
     /// The data columns, in field order.
     pub columns: Vec<Column>,
-    /// Positions of the key's columns. A positional nested table's key ends with [`POSITION_COLUMN`], which is not among them.
+    /// Positions of the key's columns. A positional nested table's key ends with
+    /// [`POSITION_COLUMN`], which is not among them.
     pub key: Vec<usize>,
     /// Further unique column sets.
     pub unique: Vec<Vec<usize>>,
@@ -96,7 +101,8 @@ pub struct Column {
     /// Names that the column can have been stored under, by `@was`.
     #[serde(skip)]
     pub before: Vec<String>,
-    /// A part of a link that a request of its own brings (`@fetch` on the field): what the row's record says leaves it alone.
+    /// A part of a link that a request of its own brings (`@fetch` on the field): what the row's
+    /// record says leaves it alone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub fetched: bool,
 }
@@ -111,7 +117,8 @@ pub enum ColumnKind {
     Document,
 }
 
-/// The links of one `Links` field: owner's key, position, target's leaves. A dangling target is allowed.
+/// The links of one `Links` field: owner's key, position, target's leaves. A dangling target is
+/// allowed.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct JoinTable {
     pub name: String,
@@ -124,7 +131,8 @@ pub struct JoinTable {
     /// Names that the table can have been stored under, by `@was`.
     #[serde(skip)]
     pub before: Vec<String>,
-    /// Filled by requests of its own (`@fetch` on the field): what the owner's record says leaves it alone.
+    /// Filled by requests of its own (`@fetch` on the field): what the owner's record says leaves
+    /// it alone.
     #[serde(default)]
     pub fetched: bool,
 }
@@ -143,7 +151,8 @@ impl Layout {
         }
     }
 
-    /// Finds the owners of nested types where they were not recorded: each stands in its own tables alone.
+    /// Finds the owners of nested types where they were not recorded: each stands in its own tables
+    /// alone.
     #[must_use]
     pub fn with_owners(mut self) -> Layout {
         let nested = self.entities.iter().enumerate().flat_map(|(at, tables)| {
@@ -177,7 +186,8 @@ impl Layout {
 }
 
 impl EntityTables {
-    /// The positions of a field's columns in [`Table::columns`]: one for most, none for to-many fields.
+    /// The positions of a field's columns in [`Table::columns`]: one for most, none for to-many
+    /// fields.
     pub fn columns_of(&self, field: FieldId) -> Vec<usize> {
         self.table
             .columns
@@ -244,7 +254,8 @@ fn entity_tables(catalog: &Catalog, id: EntityId) -> EntityTables {
         if entity.field(field).unique {
             unique.push(set);
         } else if is_reference && !key.starts_with(&set) {
-            // The rows behind an inverse come in the order of their key, which the index then has already.
+            // The rows behind an inverse come in the order of their key, which the index then has
+            // already.
             let rest = key.iter().filter(|column| !set.contains(column));
             indexes.push(set.iter().chain(rest).copied().collect());
         } else if let Some(items) = listed(entity.field(field)) {
@@ -330,8 +341,8 @@ fn names_of(field: &Field) -> Vec<String> {
     names.map(|name| snake_case(name)).collect()
 }
 
-/// The first of these names as databases take it, and the others that there can be: each also in its plain form, which
-/// earlier versions used for all.
+/// The first of these names as databases take it, and the others that there can be: each also in
+/// its plain form, which earlier versions used for all.
 fn in_database(names: &[String], spell: fn(&str) -> String) -> Option<(String, Vec<String>)> {
     let name = spell(names.first()?);
     let mut before = Vec::new();
@@ -351,7 +362,8 @@ fn combined(prefixes: &[String], names: &[String]) -> Vec<String> {
     pairs.take(FORMER_NAMES_MAX).collect()
 }
 
-/// Names and kinds of the columns that hold `by` of `target` under a prefix: `giver_slug`, `quest_id`.
+/// Names and kinds of the columns that hold `by` of `target` under a prefix: `giver_slug`,
+/// `quest_id`.
 fn leaf_columns(
     catalog: &Catalog,
     target: EntityId,

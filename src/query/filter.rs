@@ -2,7 +2,8 @@
 
 use crate::{catalog::FieldId, value::Value};
 
-/// A condition on a row. Two-valued: a comparison with a null column is false, and `Not` is the exact complement.
+/// A condition on a row. Two-valued: a comparison with a null column is false, and `Not` is the
+/// exact complement.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Filter {
     /// True when empty.

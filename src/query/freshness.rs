@@ -1,4 +1,5 @@
-//! What can be asked about how fresh the rows of each type are. Knows the members; knows neither GraphQL nor SQL.
+//! What can be asked about how fresh the rows of each type are. Knows the members; knows neither
+//! GraphQL nor SQL.
 
 use super::filter::Operand;
 
@@ -22,7 +23,8 @@ pub(crate) enum FreshnessValue {
     /// When the last harvest began, and how it stands.
     TriedAt,
     Outcome,
-    /// When it is harvested next, one operand for each type in their order: the database does not know schedules.
+    /// When it is harvested next, one operand for each type in their order: the database does not
+    /// know schedules.
     NextAt(Vec<Operand>),
     /// Where the change log stands.
     Cursor,

@@ -1,7 +1,8 @@
 //! A read over the catalog: what to select, filter, order and cut. Knows neither GraphQL nor SQL.
 //!
-//! `graphql::plan` makes a [`Read`], `store::read` compiles it to one statement. Operands are constants or numbered
-//! parameters, so that one compiled statement serves every request that differs only in its scalar variables.
+//! `graphql::plan` makes a [`Read`], `store::read` compiles it to one statement. Operands are
+//! constants or numbered parameters, so that one compiled statement serves every request that
+//! differs only in its scalar variables.
 
 mod entities;
 mod filter;

@@ -1,4 +1,5 @@
-//! The numbered parameters of a selection: which it has, and giving them other numbers. Knows no value.
+//! The numbered parameters of a selection: which it has, and giving them other numbers. Knows no
+//! value.
 
 use super::{
     filter::Operand,
@@ -6,8 +7,8 @@ use super::{
     visit::{Rewriter, rewrite_outputs},
 };
 
-/// Numbers the parameters of a selection anew, from 0 in the order in which they are met, and gives their old numbers. Equal
-/// selections are then equal, whatever else stands in their operations.
+/// Numbers the parameters of a selection anew, from 0 in the order in which they are met, and gives
+/// their old numbers. Equal selections are then equal, whatever else stands in their operations.
 pub(crate) fn renumber(outputs: &mut [Output]) -> Vec<usize> {
     let mut numbers = Numbers::default();
     rewrite_outputs(outputs, &mut numbers);

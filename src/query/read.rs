@@ -36,7 +36,8 @@ pub(crate) enum RootValue {
 pub(crate) struct Select {
     pub entity: EntityId,
     pub filter: Option<Filter>,
-    /// The key of the entity is always added as the last, ascending; of links and nested rows without any order, their position.
+    /// The key of the entity is always added as the last, ascending; of links and nested rows
+    /// without any order, their position.
     pub order: Vec<Order>,
     pub first: Option<Operand>,
     pub offset: Option<Operand>,

@@ -1,7 +1,8 @@
-//! Going through a read: a visitor looks at its parts, a rewriter changes them. Knows what is part of what; no purpose.
+//! Going through a read: a visitor looks at its parts, a rewriter changes them. Knows what is part
+//! of what; no purpose.
 //!
-//! Whoever makes something new of a read (SQL, words, an estimate) matches on its parts itself; whoever only looks for some of
-//! them comes here, so that a new part is found by all.
+//! Whoever makes something new of a read (SQL, words, an estimate) matches on its parts itself;
+//! whoever only looks for some of them comes here, so that a new part is found by all.
 
 use super::{
     filter::{Filter, Operand},

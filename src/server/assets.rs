@@ -1,4 +1,5 @@
-//! The web page: files embedded at build time, or a small page of our own when there are none. Knows caches and encodings.
+//! The web page: files embedded at build time, or a small page of our own when there are none.
+//! Knows caches and encodings.
 
 use std::borrow::Cow;
 
@@ -16,7 +17,8 @@ use super::lists;
 #[allow_missing = true]
 struct Page;
 
-/// The fallback page; its script is a file of its own because the content policy forbids inline ones.
+/// The fallback page; its script is a file of its own because the content policy forbids inline
+/// ones.
 const FALLBACK: [(&str, &str); 3] = [
     ("index.html", include_str!("fallback.html")),
     ("fallback.js", include_str!("fallback.js")),

@@ -1,7 +1,8 @@
-//! Who asks: the address of the connection, or what a trusted proxy says of it. Knows two headers and no limit.
+//! Who asks: the address of the connection, or what a trusted proxy says of it. Knows two headers
+//! and no limit.
 //!
-//! A proxy writes its own entry at the end of what it was given, so the entries are believed from the end, as long as they are
-//! of trusted proxies; the first that is not is the client.
+//! A proxy writes its own entry at the end of what it was given, so the entries are believed from
+//! the end, as long as they are of trusted proxies; the first that is not is the client.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -14,7 +15,8 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Entries that are looked at: more proxies than these stand in no row.
 const ENTRIES_MAX: usize = 16;
-/// Bits of an IPv6 address that tell one client from another: each has a network of its own to take addresses from.
+/// Bits of an IPv6 address that tell one client from another: each has a network of its own to take
+/// addresses from.
 const NETWORK_BITS: u32 = 64;
 
 /// The other end of a connection.
@@ -39,8 +41,8 @@ pub(super) fn of_peer(peer: SocketAddr) -> Client {
 #[derive(Debug, PartialEq)]
 struct Doubtful;
 
-/// Its address. Where both headers are there and do not agree, neither is believed: a proxy writes one of them, and passes on
-/// the other as anybody may have written it.
+/// Its address. Where both headers are there and do not agree, neither is believed: a proxy writes
+/// one of them, and passes on the other as anybody may have written it.
 fn address(peer: IpAddr, headers: &HeaderMap, trusted: &[TrustedProxy]) -> Result<IpAddr, Doubtful> {
     let forwarded = believed(peer, trusted, entries(headers, &header::FORWARDED).map(forwarded_for));
     let listed = believed(peer, trusted, entries(headers, &X_FORWARDED_FOR).map(node));
@@ -51,7 +53,8 @@ fn address(peer: IpAddr, headers: &HeaderMap, trusted: &[TrustedProxy]) -> Resul
     }
 }
 
-/// The last address of a row that is no trusted proxy's; none when the peer is not trusted or said nothing.
+/// The last address of a row that is no trusted proxy's; none when the peer is not trusted or said
+/// nothing.
 fn believed(
     peer: IpAddr,
     trusted: &[TrustedProxy],
@@ -62,7 +65,8 @@ fn believed(
         return None;
     }
     let mut last = None;
-    // What cannot be read (`unknown`, a made-up name) ends the row: the proxy before it stands for its clients.
+    // What cannot be read (`unknown`, a made-up name) ends the row: the proxy before it stands for
+    // its clients.
     for entry in entries.rev().take(ENTRIES_MAX).map_while(|entry| entry) {
         last = Some(entry);
         if !is_trusted(entry) {
@@ -90,8 +94,8 @@ fn node(text: &str) -> Option<IpAddr> {
     address.map(|address| address.to_canonical())
 }
 
-/// All of whom a proxy says two things. They are nobody else: whoever writes a header of his own takes nothing from the proxy, or
-/// from those of whom it says nothing.
+/// All of whom a proxy says two things. They are nobody else: whoever writes a header of his own
+/// takes nothing from the proxy, or from those of whom it says nothing.
 fn doubtful(proxy: IpAddr) -> Client {
     let Client(number) = number(proxy);
     Client(!number)

@@ -1,4 +1,5 @@
-//! Connections: how many there are, how long they may take to say what they want, how they end. Knows hyper; knows no route.
+//! Connections: how many there are, how long they may take to say what they want, how they end.
+//! Knows hyper; knows no route.
 
 use std::{
     io::ErrorKind,
@@ -39,28 +40,34 @@ use crate::graphql::{FILES_MAX, Share, Shares};
 
 /// Connections at once; a machine that serves more wants several processes anyway.
 const CONNECTIONS_MAX: usize = 20_000;
-/// Files kept for others: the database's connections with their journals, the harvest's own requests, the log, large answers.
+/// Files kept for others: the database's connections with their journals, the harvest's own
+/// requests, the log, large answers.
 const FILES_KEPT: usize = 100 + FILES_MAX;
-/// Connections even where files are so few that none would be left: the operating system then refuses the last ones.
+/// Connections even where files are so few that none would be left: the operating system then
+/// refuses the last ones.
 const CONNECTIONS_MIN: usize = 16;
-/// How long a request's head may take to arrive, and how long a connection may be idle between two requests. Ten
-/// seconds are enough for a slow phone, and a bound on what half a request can hold.
+/// How long a request's head may take to arrive, and how long a connection may be idle between two
+/// requests. Ten seconds are enough for a slow phone, and a bound on what half a request can hold.
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
 /// Pings find out dead HTTP/2 connections: their streams come and go, so no read is ever late.
 const PING_EVERY: Duration = Duration::from_secs(25);
 const PING_PATIENCE: Duration = Duration::from_secs(10);
-/// Requests at once on an HTTP/2 connection. Each may hold a piece of an unread answer and one of a body, 16 kB in all.
+/// Requests at once on an HTTP/2 connection. Each may hold a piece of an unread answer and one of a
+/// body, 16 kB in all.
 const STREAMS_MAX: u32 = 32;
-/// Bytes that an HTTP/2 client may send ahead of their reader: the least that the protocol knows, for all its requests together.
+/// Bytes that an HTTP/2 client may send ahead of their reader: the least that the protocol knows,
+/// for all its requests together.
 const WINDOW: u32 = 65_535;
 /// Bytes of an answer that HTTP/2 may take on before the client wants them.
 const SEND_AHEAD: usize = 16 * 1024;
-/// Requests that an HTTP/2 client may take back before they are looked at, and faults of its streams: more end the connection.
+/// Requests that an HTTP/2 client may take back before they are looked at, and faults of its
+/// streams: more end the connection.
 const RESETS_MAX: usize = 20;
 const STREAM_FAULTS_MAX: usize = 100;
 /// Bytes of a request's headers over HTTP/2.
 const HEADERS_MAX: u32 = 64 * 1024;
-/// The pause after an accept that failed for the whole process, such as for want of files: trying at once would only spin.
+/// The pause after an accept that failed for the whole process, such as for want of files: trying
+/// at once would only spin.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 /// How often it is told that no connection is free.
 const TELL_EVERY: Duration = Duration::from_secs(60);
@@ -89,13 +96,15 @@ fn connections_of(files: Option<u64>) -> usize {
     files.saturating_sub(FILES_KEPT).clamp(CONNECTIONS_MIN, CONNECTIONS_MAX)
 }
 
-/// A connection's place among all of them. Whoever takes a connection over (a WebSocket) keeps it with it.
+/// A connection's place among all of them. Whoever takes a connection over (a WebSocket) keeps it
+/// with it.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
     _taken: Arc<(OwnedSemaphorePermit, Share)>,
 }
 
-/// Accepts and serves until `stopping`, then waits for requests under way. Whoever finds no place waits in the system's queue.
+/// Accepts and serves until `stopping`, then waits for requests under way. Whoever finds no place
+/// waits in the system's queue.
 pub(super) async fn serve(
     listener: TcpListener,
     router: Router,
@@ -162,7 +171,8 @@ fn place(permit: OwnedSemaphorePermit, shares: &Arc<Shares>, peer: SocketAddr, s
     })
 }
 
-/// The next connection; failures of one connection are passed over, those of the process are waited out.
+/// The next connection; failures of one connection are passed over, those of the process are waited
+/// out.
 async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
@@ -193,12 +203,14 @@ async fn converse(stream: TcpStream, visitor: Visitor, patience: Duration, stopp
     let stream = TokioIo::new(Paced::new(stream, visitor.meter.clone()));
     let connection = builder.serve_connection_with_upgrades(stream, TowerToHyperService::new(visitor));
     let mut connection = std::pin::pin!(connection);
-    // hyper's own clock starts when it knows the protocol; who sends only the first bytes of it is waited for here.
+    // hyper's own clock starts when it knows the protocol; who sends only the first bytes of it is
+    // waited for here.
     let mut first_request = std::pin::pin!(tokio::time::sleep(patience));
     let (mut is_stopping, mut was_patient) = (false, false);
     loop {
         tokio::select! {
-            // What was said before what was waited for: a process that had no time hears both at once.
+            // What was said before what was waited for: a process that had no time hears both at
+            // once.
             biased;
             ended = connection.as_mut() => {
                 if let Err(error) = ended {
@@ -228,7 +240,8 @@ fn builder(patience: Duration) -> Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .header_read_timeout(patience)
         .max_buf_size(HEAD_MAX);
-    // Answers to pings and settings need no bound of their own: the next is read when the last has left.
+    // Answers to pings and settings need no bound of their own: the next is read when the last has
+    // left.
     builder
         .http2()
         .timer(TokioTimer::new())

@@ -1,8 +1,8 @@
-//! Frames of a WebSocket (RFC 6455): what comes is put together to messages, what goes is cut into frames. Knows bytes; knows no
-//! protocol above.
+//! Frames of a WebSocket (RFC 6455): what comes is put together to messages, what goes is cut into
+//! frames. Knows bytes; knows no protocol above.
 //!
-//! The library's own reader takes room for a whole message when its first bytes come, and keeps it as long as the socket lives.
-//! Here room grows with what has come, and goes with the message.
+//! The library's own reader takes room for a whole message when its first bytes come, and keeps it
+//! as long as the socket lives. Here room grows with what has come, and goes with the message.
 
 use std::io::{self, Cursor, ErrorKind};
 
@@ -13,7 +13,8 @@ use tokio_tungstenite::tungstenite::protocol::frame::{
     coding::{Control, Data, OpCode},
 };
 
-/// Bytes that are read at once, and room for them that is kept. 128 KiB would cost ten thousand sockets 1.3 GB.
+/// Bytes that are read at once, and room for them that is kept. 128 KiB would cost ten thousand
+/// sockets 1.3 GB.
 const BUFFER: usize = 4 * 1024;
 /// Bytes of a control frame's payload; of any head.
 const CONTROL_MAX: usize = 125;
@@ -111,12 +112,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
     }
 
     async fn read_on(&mut self) -> io::Result<usize> {
-        // Less than that is ever left unlooked at, so what is there is moved to the front, and its room stays as it is.
+        // Less than that is ever left unlooked at, so what is there is moved to the front, and its
+        // room stays as it is.
         self.read.reserve(HEAD_MAX + CONTROL_MAX);
         self.stream.read_buf(&mut self.read).await
     }
 
-    /// Adds a frame to what is to be sent, and sends it. What did not leave when that is given up leaves with the next.
+    /// Adds a frame to what is to be sent, and sends it. What did not leave when that is given up
+    /// leaves with the next.
     pub(super) async fn send(&mut self, opcode: OpCode, is_last: bool, payload: &[u8]) -> io::Result<()> {
         let head = FrameHeader {
             is_final: is_last,
@@ -141,8 +144,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
         self.send(OpCode::Data(Data::Text), true, text.as_bytes()).await
     }
 
-    /// Says the last word, and hears the other side out: a connection that ends with bytes unread is reset, which may take the last
-    /// word away.
+    /// Says the last word, and hears the other side out: a connection that ends with bytes unread
+    /// is reset, which may take the last word away.
     pub(super) async fn close(&mut self, code: Option<u16>, reason: &str) -> io::Result<()> {
         let mut payload = Vec::new();
         if let Some(code) = code {
@@ -208,8 +211,8 @@ impl<S> Frames<S> {
             return Ok(None);
         };
         let size = usize::try_from(bytes.position()).unwrap_or(usize::MAX);
-        // Nothing was agreed on that the reserved bits could mean, and clients mask what they send. A length is as short as it may be, and
-        // never negative.
+        // Nothing was agreed on that the reserved bits could mean, and clients mask what they send.
+        // A length is as short as it may be, and never negative.
         let is_reserved = head.rsv1 || head.rsv2 || head.rsv3;
         let is_length = size == head.len(length) && i64::try_from(length).is_ok();
         let Some(mask) = head.mask.filter(|_| !is_reserved && is_length) else {
@@ -266,7 +269,8 @@ impl<S> Frames<S> {
         Ok(())
     }
 
-    /// Adds what came of the frame under way to its message. When it is whole: whether it was the message's last one.
+    /// Adds what came of the frame under way to its message. When it is whole: whether it was the
+    /// message's last one.
     fn take(&mut self) -> Option<bool> {
         let part = self.part.take()?;
         let mut message = self.message.take().unwrap_or_default();

@@ -1,4 +1,5 @@
-//! GraphQL over HTTP, to the letter of its specification. Knows methods, media types, status codes; knows no schema.
+//! GraphQL over HTTP, to the letter of its specification. Knows methods, media types, status codes;
+//! knows no schema.
 
 use std::sync::Arc;
 
@@ -53,7 +54,8 @@ enum Unfit {
     Denied(Denied),
 }
 
-/// The parameters of a GET request, as the specification encodes them; `share` grows by what their values take.
+/// The parameters of a GET request, as the specification encodes them; `share` grows by what their
+/// values take.
 fn query_parameters(parts: &Parts, share: &mut Share) -> Result<ApiRequest, Unfit> {
     #[derive(serde::Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -145,7 +147,8 @@ pub(super) async fn other(headers: HeaderMap) -> Response {
     response
 }
 
-/// `received` is the request's part of the budget; both it and its place are kept until the answer is sent.
+/// `received` is the request's part of the budget; both it and its place are kept until the answer
+/// is sent.
 async fn answer(shared: &Shared, parts: &Parts, request: ApiRequest, received: Share, media: Media) -> Response {
     if shared.shutdown.is_cancelled() {
         return stopping(media);

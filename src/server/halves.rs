@@ -1,5 +1,5 @@
-//! What of an HTTP/2 connection has come half: a frame whose rest is to come, a head whose last frame is. Knows the heads of frames
-//! (RFC 9113); nothing within them.
+//! What of an HTTP/2 connection has come half: a frame whose rest is to come, a head whose last
+//! frame is. Knows the heads of frames (RFC 9113); nothing within them.
 //!
 //! The library keeps all of it in memory, and nobody is asked before it is whole.
 

@@ -1,4 +1,5 @@
-//! The beginning of a WebSocket: what a client asks for, and what it is granted. Knows headers and places; no frame.
+//! The beginning of a WebSocket: what a client asks for, and what it is granted. Knows headers and
+//! places; no frame.
 
 use std::sync::Arc;
 
@@ -84,7 +85,8 @@ pub(super) fn accept(parts: &mut Parts, shared: Shared) -> Response {
     (StatusCode::SWITCHING_PROTOCOLS, granted, accepted).into_response()
 }
 
-/// Our protocol as the client writes it: some write it with other letters, and take the answer only in their own form.
+/// Our protocol as the client writes it: some write it with other letters, and take the answer only
+/// in their own form.
 fn offered(headers: &HeaderMap) -> Option<HeaderValue> {
     let ours = entries(headers, &header::SEC_WEBSOCKET_PROTOCOL).find(|name| name.eq_ignore_ascii_case(SUBPROTOCOL))?;
     HeaderValue::from_str(ours).ok()

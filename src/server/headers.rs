@@ -5,7 +5,8 @@ use axum::{
     response::Response,
 };
 
-/// Everything comes from this origin. Monaco styles inline; its icon font and GraphiQL's images are data URIs.
+/// Everything comes from this origin. Monaco styles inline; its icon font and GraphiQL's images are
+/// data URIs.
 const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; font-src 'self' data:; \
                       img-src 'self' data:; worker-src 'self'; connect-src 'self'; frame-ancestors 'none'; \
                       base-uri 'self'; form-action 'self'; object-src 'none'";

@@ -17,8 +17,9 @@ pub(super) async fn healthy(State(shared): State<Shared>) -> Json<Value> {
     Json(json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION"), "ui": page }))
 }
 
-/// `/readyz`: the database answers for this definition, and no shutdown is under way. Tells of a changed definition that is not
-/// served, and of harvests that cannot write: what is stored is served on, and a server less would not help.
+/// `/readyz`: the database answers for this definition, and no shutdown is under way. Tells of a
+/// changed definition that is not served, and of harvests that cannot write: what is stored is
+/// served on, and a server less would not help.
 pub(super) async fn ready(State(shared): State<Shared>) -> (StatusCode, Json<Value>) {
     let unready = |reason: &str| (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": reason })));
     let api = &shared.context.api;
@@ -41,7 +42,8 @@ pub(super) async fn ready(State(shared): State<Shared>) -> (StatusCode, Json<Val
     match tokio::time::timeout(PATIENCE, api.newest().store().standing()).await {
         // What is served is whole and right, so a definition that was refused makes nobody unready.
         Ok(Ok(Standing::InForce)) => serves(api.refusal().as_deref().map(String::as_str)),
-        // The same of one that another process has put in force, as long as all that is asked for is there.
+        // The same of one that another process has put in force, as long as all that is asked for
+        // is there.
         Ok(Ok(Standing::ReadsOnly)) => serves(Some(&StoreError::Replaced.to_string())),
         Ok(Ok(Standing::Replaced)) => unready(&StoreError::Replaced.to_string()),
         Ok(Err(error)) => {

@@ -1,4 +1,5 @@
-//! Bodies of requests: read within their size, out of a budget that all share, as long as they get on. Knows bytes; no GraphQL.
+//! Bodies of requests: read within their size, out of a budget that all share, as long as they get
+//! on. Knows bytes; no GraphQL.
 
 use std::sync::Arc;
 
@@ -15,7 +16,8 @@ pub(super) const MESSAGE_MAX: usize = 1024 * 1024;
 pub(super) const FREE: usize = 4_096;
 /// Bytes of a refused body that are waited for.
 const DISCARDED_MAX: usize = 4 * MESSAGE_MAX;
-/// What a value takes in memory beside its own bytes, and what an object does; `{}` in a list is one of two bytes.
+/// What a value takes in memory beside its own bytes, and what an object does; `{}` in a list is
+/// one of two bytes.
 const VALUE: usize = 80;
 const OBJECT: usize = 240;
 
@@ -36,7 +38,8 @@ pub(super) struct Whole {
     pub share: Share,
 }
 
-/// Reads a body. What is refused is read on and thrown away: a client that still sends hears no answer.
+/// Reads a body. What is refused is read on and thrown away: a client that still sends hears no
+/// answer.
 pub(super) async fn read(body: Body, budget: &Arc<Shares>, client: Client) -> Result<Whole, Fault> {
     let nothing = || Whole {
         bytes: Vec::new(),

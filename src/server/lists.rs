@@ -16,7 +16,8 @@ pub(super) fn entries<'h>(
         .map(str::trim)
 }
 
-/// The entries of a header that says what is wanted, each with how much: 1 where it does not say, 0 for not at all.
+/// The entries of a header that says what is wanted, each with how much: 1 where it does not say, 0
+/// for not at all.
 pub(super) fn wanted<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = (&'h str, f32)> + use<'h> {
     let entries = entries(headers, name).filter(|entry| !entry.is_empty());
     entries.take(ENTRIES_MAX).map(|entry| {

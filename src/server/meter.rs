@@ -1,5 +1,5 @@
-//! What a connection has sent that is not yet a whole head or message: how much, since when, and out of which budget. Knows
-//! bytes and time; no protocol.
+//! What a connection has sent that is not yet a whole head or message: how much, since when, and
+//! out of which budget. Knows bytes and time; no protocol.
 //!
 //! Half a message is kept in memory until its other half comes. So it counts, and has to get on.
 
@@ -89,7 +89,8 @@ impl Meter {
             return Ok(());
         }
         if count.bytes > FREE && count.share.is_none() {
-            // All that it may come to at once: many that grow side by side would stop each other half-way.
+            // All that it may come to at once: many that grow side by side would stop each other
+            // half-way.
             let mut share = count.budget.none(count.client);
             if share.grow(most).is_err() {
                 return Err(io::Error::new(
@@ -118,7 +119,8 @@ impl Meter {
         }
     }
 
-    /// A request's head is whole; what follows is its body, and with `many` other requests beside it.
+    /// A request's head is whole; what follows is its body, and with `many` other requests beside
+    /// it.
     pub(super) fn request(&self, many: bool) {
         let mut count = self.count();
         match (many, count.counts) {

@@ -1,4 +1,5 @@
-//! The HTTP server: GraphQL over HTTP and WebSocket, health, the web page. Knows axum; knows no SQL and no harvest.
+//! The HTTP server: GraphQL over HTTP and WebSocket, health, the web page. Knows axum; knows no SQL
+//! and no harvest.
 
 mod assets;
 mod client;
@@ -35,11 +36,12 @@ use self::{connections::Bounds, shared::Shared};
 
 pub(crate) use self::shared::ServerContext;
 
-/// How long requests under way may take after the shutdown began; together with closing, less than a second.
+/// How long requests under way may take after the shutdown began; together with closing, less than
+/// a second.
 const GRACE: Duration = Duration::from_millis(800);
 
-/// Serves until `shutdown`, then drains: new requests are told to go elsewhere, sockets are closed with 1001. When that is over
-/// it ends within a second; requests under way may finish.
+/// Serves until `shutdown`, then drains: new requests are told to go elsewhere, sockets are closed
+/// with 1001. When that is over it ends within a second; requests under way may finish.
 ///
 /// Binding the port is the caller's part, and so is the error when it is in use.
 pub(crate) async fn serve(

@@ -1,4 +1,5 @@
-//! Media types of GraphQL over HTTP: which one to answer with, and which bodies to read. Knows two headers.
+//! Media types of GraphQL over HTTP: which one to answer with, and which bodies to read. Knows two
+//! headers.
 
 use axum::http::{HeaderMap, header};
 
@@ -42,8 +43,9 @@ enum Nearness {
 
 /// The better of the two media types for the `Accept` headers; none when they allow neither.
 ///
-/// Of each, the entry that comes nearest to it says how much it is wanted. Where that is the same for both, it is the one that is
-/// named, and `application/json` where neither is: clients that say nothing expect that.
+/// Of each, the entry that comes nearest to it says how much it is wanted. Where that is the same
+/// for both, it is the one that is named, and `application/json` where neither is: clients that say
+/// nothing expect that.
 pub(super) fn answer_media(headers: &HeaderMap) -> Option<Media> {
     let mut wishes = [(Media::Json, None), (Media::GraphqlResponse, None)];
     let mut is_said = false;
@@ -74,8 +76,8 @@ pub(super) fn answer_media(headers: &HeaderMap) -> Option<Media> {
     best.map(|(media, ..)| media)
 }
 
-/// Whether a request body is JSON in UTF-8. Every other type is refused: forms and plain text may be sent by any page
-/// without asking, and would let it act for its reader.
+/// Whether a request body is JSON in UTF-8. Every other type is refused: forms and plain text may
+/// be sent by any page without asking, and would let it act for its reader.
 pub(super) fn is_json_body(content_type: Option<&str>) -> bool {
     let mut parts = content_type.unwrap_or_default().split(';').map(str::trim);
     let is_json = parts

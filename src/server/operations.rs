@@ -1,8 +1,9 @@
-//! The operations of one socket: each on a task of its own, one answer of each waiting. Knows the API and budgets; no message and
-//! no socket.
+//! The operations of one socket: each on a task of its own, one answer of each waiting. Knows the
+//! API and budgets; no message and no socket.
 //!
-//! A client that does not read must hold nothing that others need: so an operation runs to its answer whether the client listens
-//! or not, and its next run begins when the last answer has been taken.
+//! A client that does not read must hold nothing that others need: so an operation runs to its
+//! answer whether the client listens or not, and its next run begins when the last answer has been
+//! taken.
 
 use std::{
     future::Future,
@@ -73,7 +74,8 @@ impl Operations {
     }
 }
 
-/// The first answer is under the limit of requests; those that a change makes are not asked for by anybody.
+/// The first answer is under the limit of requests; those that a change makes are not asked for by
+/// anybody.
 async fn run(
     api: Current,
     request: ApiRequest,

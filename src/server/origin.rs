@@ -1,7 +1,8 @@
-//! Whether a browser's request comes from a page that may send it, and what its browser is told (CORS). Knows headers; knows no
-//! query.
+//! Whether a browser's request comes from a page that may send it, and what its browser is told
+//! (CORS). Knows headers; knows no query.
 //!
-//! One rule serves all of it: requests, the questions that browsers ask before them, and sockets, before which they ask nothing.
+//! One rule serves all of it: requests, the questions that browsers ask before them, and sockets,
+//! before which they ask nothing.
 
 use axum::{
     extract::{Request, State},
@@ -36,8 +37,9 @@ enum Asker {
 
 /// Refuses what pages may not send, and tells browsers what they may.
 ///
-/// What was sent to another name is refused first: a page of anybody can have its own name lead here (DNS rebinding), and would
-/// then be of the same origin as we are. Nobody can make an address lead elsewhere, so beyond loopback addresses are names enough.
+/// What was sent to another name is refused first: a page of anybody can have its own name lead
+/// here (DNS rebinding), and would then be of the same origin as we are. Nobody can make an address
+/// lead elsewhere, so beyond loopback addresses are names enough.
 pub(super) async fn guard(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {
     let authority = request.uri().authority().map(Authority::as_str);
     let rules = Rules::of(&shared);
@@ -122,7 +124,8 @@ impl Rules<'_> {
         }
     }
 
-    /// Whether a request was sent to a name that we answer to; HTTP/2 has the name in the address. Without any it is no browser.
+    /// Whether a request was sent to a name that we answer to; HTTP/2 has the name in the address.
+    /// Without any it is no browser.
     fn answers_to(&self, headers: &HeaderMap, authority: Option<&str>) -> bool {
         let hosts = headers
             .get_all(header::HOST)

@@ -1,8 +1,9 @@
-//! A connection that has to get on: what is to be sent leaves, and what has begun to arrive comes to an end, step by step. Knows
-//! bytes and time; no protocol.
+//! A connection that has to get on: what is to be sent leaves, and what has begun to arrive comes
+//! to an end, step by step. Knows bytes and time; no protocol.
 //!
-//! One rule for all that is sent, whatever protocol makes it: while bytes wait, 64 KB of them leave within ten seconds. It looks
-//! at what the system takes from us, so a client that reads one byte now and then does not pass for one that reads.
+//! One rule for all that is sent, whatever protocol makes it: while bytes wait, 64 KB of them leave
+//! within ten seconds. It looks at what the system takes from us, so a client that reads one byte
+//! now and then does not pass for one that reads.
 
 use std::{
     future::Future,

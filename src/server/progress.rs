@@ -1,10 +1,12 @@
-//! How what has begun gets on: so many bytes within so many seconds, again and again. Knows bytes and time; no connection.
+//! How what has begun gets on: so many bytes within so many seconds, again and again. Knows bytes
+//! and time; no connection.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Bytes that have to leave, or arrive, within [`PATIENCE`]: slower than any line that a person would wait at.
+/// Bytes that have to leave, or arrive, within [`PATIENCE`]: slower than any line that a person
+/// would wait at.
 pub(super) const STEP: usize = 64 * 1024;
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -25,7 +27,8 @@ impl Progress {
         }
     }
 
-    /// There is more to come, from now on if it was not so before; until when its next step may take.
+    /// There is more to come, from now on if it was not so before; until when its next step may
+    /// take.
     pub(super) fn awaited(&mut self) -> Instant {
         *self.since.get_or_insert_with(Instant::now) + PATIENCE
     }

@@ -1,4 +1,5 @@
-//! The rules of graphql-transport-ws: what a message may follow, close codes, limits, errors. Knows messages, not sockets.
+//! The rules of graphql-transport-ws: what a message may follow, close codes, limits, errors. Knows
+//! messages, not sockets.
 
 use std::collections::HashSet;
 

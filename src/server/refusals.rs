@@ -1,4 +1,5 @@
-//! What is said instead of an answer, in the form of GraphQL errors. Knows statuses and words; knows no request.
+//! What is said instead of an answer, in the form of GraphQL errors. Knows statuses and words;
+//! knows no request.
 
 use axum::{
     body::Body,

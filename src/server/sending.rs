@@ -1,8 +1,10 @@
-//! Bodies of answers: sent piece by piece, with the request's place kept until they have left. Knows answers and time; no route.
+//! Bodies of answers: sent piece by piece, with the request's place kept until they have left.
+//! Knows answers and time; no route.
 //!
-//! An HTTP/2 client may leave one answer unread and go on with others, so no connection ever stands still. The answers under way
-//! on a connection share its step in ten seconds; one that does not come to its part is lost: its memory, its file and its place are
-//! free again, and the stream is reset.
+//! An HTTP/2 client may leave one answer unread and go on with others, so no connection ever stands
+//! still. The answers under way on a connection share its step in ten seconds; one that does not
+//! come to its part is lost: its memory, its file and its place are free again, and the stream is
+//! reset.
 
 use std::{
     io,
@@ -54,7 +56,8 @@ struct Held {
     left: AtomicUsize,
 }
 
-/// A body; `beside` are those that are sent beside it on the same connection, where there may be others.
+/// A body; `beside` are those that are sent beside it on the same connection, where there may be
+/// others.
 pub(super) fn body(parts: Parts, shares: [Share; 2], beside: Option<Arc<Answers>>) -> Body {
     let len = parts.len();
     let held = Arc::new(Held {
@@ -112,8 +115,9 @@ pub(super) async fn piece_of(Parts { head, data, tail }: &Parts, at: usize, most
     }
 }
 
-/// Takes away what an answer holds when it does not get on: when it is behind its part of the connection's steps by more than a
-/// piece, for the answers leave by turns and piece by piece. Ends with the answer.
+/// Takes away what an answer holds when it does not get on: when it is behind its part of the
+/// connection's steps by more than a piece, for the answers leave by turns and piece by piece. Ends
+/// with the answer.
 async fn watch(held: Weak<Held>, counted: Counted) {
     let mut behind: usize = 0;
     let Some(mut before) = held.upgrade().map(|held| held.left()) else {

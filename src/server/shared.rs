@@ -1,4 +1,5 @@
-//! What handlers share: the API, the shutdown, how much more may be open. Knows bounds; knows no handler.
+//! What handlers share: the API, the shutdown, how much more may be open. Knows bounds; knows no
+//! handler.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,7 +18,8 @@ pub(crate) struct ServerContext {
     pub api: Current,
     /// Names to answer to, beside those of this machine's loopback address.
     pub allowed_hosts: Arc<[AllowedHost]>,
-    /// Whose pages may use the API, beside our own and, on a loopback address, those of this machine.
+    /// Whose pages may use the API, beside our own and, on a loopback address, those of this
+    /// machine.
     pub allowed_origins: Arc<[AllowedOrigin]>,
     /// Whose word on who asks is taken.
     pub trusted_proxies: Arc<[TrustedProxy]>,
@@ -36,7 +38,8 @@ pub(super) struct Shared {
     pub shutdown: CancellationToken,
     /// Requests under way.
     pub requests: Arc<Shares>,
-    /// Open sockets. Below the bound of connections, of which the server keeps a tenth for plain requests.
+    /// Open sockets. Below the bound of connections, of which the server keeps a tenth for plain
+    /// requests.
     pub sockets: Arc<Shares>,
     /// Bytes of requests.
     pub received: Arc<Shares>,

@@ -1,8 +1,8 @@
-//! One WebSocket: frames in and out, deadlines, shutdown. Knows frames; the rules of the protocol are in `protocol`, what runs is
-//! in `operations`.
+//! One WebSocket: frames in and out, deadlines, shutdown. Knows frames; the rules of the protocol
+//! are in `protocol`, what runs is in `operations`.
 //!
-//! Nothing piles up: a frame is read when all that the last one called for has left, pongs included, and one message is on its
-//! way at a time, the large ones in pieces.
+//! Nothing piles up: a frame is read when all that the last one called for has left, pongs
+//! included, and one message is on its way at a time, the large ones in pieces.
 
 use std::{io, ops::ControlFlow, sync::Arc, time::Duration};
 
@@ -30,7 +30,8 @@ const INIT_PATIENCE: Duration = Duration::from_secs(10);
 const INIT_GRACE: Duration = Duration::from_millis(100);
 /// How long the end of a socket may take: to leave, and to be taken note of.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(10);
-/// Pings keep proxies from closing idle sockets and find out dead ones: after two without an answer.
+/// Pings keep proxies from closing idle sockets and find out dead ones: after two without an
+/// answer.
 const PING_EVERY: Duration = Duration::from_secs(25);
 const UNANSWERED_MAX: u32 = 2;
 

@@ -1,4 +1,5 @@
-//! The server as a client sees it: statuses and media types over HTTP, messages and close codes over WebSocket.
+//! The server as a client sees it: statuses and media types over HTTP, messages and close codes
+//! over WebSocket.
 
 mod browsers;
 mod requests;
@@ -425,7 +426,8 @@ async fn connections_that_say_nothing_are_closed() {
     server.await.expect("no panic").expect("a clean end");
 }
 
-/// The clock passes all bounds while requests lie unread, as in a process that was stopped or had no time.
+/// The clock passes all bounds while requests lie unread, as in a process that was stopped or had
+/// no time.
 #[tokio::test]
 async fn what_was_said_in_time_is_answered_however_late() {
     let head_patience = Duration::from_secs(60);
@@ -446,7 +448,8 @@ async fn what_was_said_in_time_is_answered_however_late() {
         streams.push(stream);
     }
     let request = format!("{HEALTH}Connection: close\r\n\r\n");
-    // Accepted in their order: when this one has its answer, the server waits for the words of those before.
+    // Accepted in their order: when this one has its answer, the server waits for the words of
+    // those before.
     let answer = rest_of(said(&address, &request).await).await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     let mut socket = connect(&address, "/graphql").await;

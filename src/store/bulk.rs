@@ -59,7 +59,8 @@ pub(crate) async fn add<'v>(
     Ok(())
 }
 
-/// The same by one copy, whose error is the driver's: some rows are made while the server reads those before them.
+/// The same by one copy, whose error is the driver's: some rows are made while the server reads
+/// those before them.
 pub(crate) async fn copy<'v>(
     tx: &mut Transaction<'_>,
     (table, columns, kinds): (&str, &[&str], &[Kind]),

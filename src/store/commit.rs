@@ -1,8 +1,10 @@
-//! The end of a transaction: its change log, the notice to other processes, the commit, and one whose answer was lost, which is
-//! asked about and never guessed. Knows what each kind of transaction leaves behind; no rows of a definition.
+//! The end of a transaction: its change log, the notice to other processes, the commit, and one
+//! whose answer was lost, which is asked about and never guessed. Knows what each kind of
+//! transaction leaves behind; no rows of a definition.
 //!
-//! A transaction that did not happen begins again, so a connection that is cut for a moment fails no run. It goes on for as long as
-//! a lease does: after that another process may have the run, and the fence says so.
+//! A transaction that did not happen begins again, so a connection that is cut for a moment fails
+//! no run. It goes on for as long as a lease does: after that another process may have the run, and
+//! the fence says so.
 
 use std::{
     collections::BTreeSet,
@@ -27,7 +29,8 @@ use super::{
     types::Run,
 };
 
-/// Notes a commit of our own, and lets the other processes know of it if it happens; the last step of its transaction.
+/// Notes a commit of our own, and lets the other processes know of it if it happens; the last step
+/// of its transaction.
 pub(crate) async fn tell<'a>(tx: &mut Transaction<'a>, after: i64, head: i64) -> Result<Option<Own<'a>>, StoreError> {
     let context = tx.context;
     if context.is_alone() {
@@ -42,7 +45,8 @@ pub(crate) async fn tell<'a>(tx: &mut Transaction<'a>, after: i64, head: i64) ->
     Ok(Some(own))
 }
 
-/// Lets the other processes know that there is work that they may help with; the last step of its transaction.
+/// Lets the other processes know that there is work that they may help with; the last step of its
+/// transaction.
 pub(crate) async fn tell_of_work(tx: &mut Transaction<'_>) -> Result<(), StoreError> {
     let context = tx.context;
     if let (Some(sql), false) = (context.dialect.announce(), context.heard.mute.load(Ordering::Relaxed)) {
@@ -68,7 +72,8 @@ pub(crate) enum Trace<'a> {
     Asked(&'a Run, &'a str, i64),
 }
 
-/// Commits. `Conflict` says that nothing of the transaction happened, though it was committed once: it may begin again.
+/// Commits. `Conflict` says that nothing of the transaction happened, though it was committed once:
+/// it may begin again.
 pub(crate) async fn commit(tx: Transaction<'_>, trace: Trace<'_>) -> Result<(), StoreError> {
     let (context, generation) = (tx.context, tx.generation);
     match (tx.commit().await, trace) {
@@ -91,8 +96,8 @@ pub(crate) async fn commit(tx: Transaction<'_>, trace: Trace<'_>) -> Result<(), 
     }
 }
 
-/// Whether the trace is there. The transaction may still be under way in a session that has not noticed the cut: it holds the row
-/// that is locked here first, so it is waited for.
+/// Whether the trace is there. The transaction may still be under way in a session that has not
+/// noticed the cut: it holds the row that is locked here first, so it is waited for.
 async fn happened(context: &Context, generation: u64, trace: Trace<'_>) -> Result<bool, StoreError> {
     let mut tx = Transaction::begin(context).await?;
     // Another place: what happened at the old one says nothing here.

@@ -1,4 +1,5 @@
-//! What all handles to one database share. Plain data, with the few questions that need no database.
+//! What all handles to one database share. Plain data, with the few questions that need no
+//! database.
 
 use std::sync::{Arc, Mutex};
 

@@ -1,4 +1,5 @@
-//! What can go wrong with a database, and what a database's own error is of that. Knows codes of both; no statements.
+//! What can go wrong with a database, and what a database's own error is of that. Knows codes of
+//! both; no statements.
 
 use std::time::Duration;
 
@@ -59,19 +60,22 @@ pub(super) fn is_crowded(error: &sqlx::Error) -> bool {
     code.as_deref() == Some("53300")
 }
 
-/// PostgreSQL's serialization_failure and deadlock_detected: who begins again finds what the others wrote.
+/// PostgreSQL's serialization_failure and deadlock_detected: who begins again finds what the others
+/// wrote.
 pub(super) fn gives_way(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|cause| cause.code());
     matches!(code.as_deref(), Some("40001" | "40P01"))
 }
 
-/// PostgreSQL's lock_not_available: somebody else has what was asked for, for longer than was to be waited.
+/// PostgreSQL's lock_not_available: somebody else has what was asked for, for longer than was to be
+/// waited.
 pub(super) fn is_locked(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|cause| cause.code());
     code.as_deref() == Some("55P03")
 }
 
-/// Another session has made what this one makes: PostgreSQL's duplicate_table, or unique_violation where both did at once.
+/// Another session has made what this one makes: PostgreSQL's duplicate_table, or unique_violation
+/// where both did at once.
 pub(crate) fn is_made_twice(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|cause| cause.code());
     matches!(code.as_deref(), Some("42P07" | "23505"))
@@ -96,7 +100,8 @@ pub(crate) enum StoreError {
     /// The stored tables belong to another definition.
     #[error("{0}")]
     LayoutDiffers(String),
-    /// This run was taken over by another process, or is of a place where the database is no more; its writes are refused.
+    /// This run was taken over by another process, or is of a place where the database is no more;
+    /// its writes are refused.
     #[error("this run was taken over by another process, or the database was promoted or restored since it began")]
     Fenced,
     /// Another process applied a layout that leaves no room for this handle's definition.
@@ -137,7 +142,8 @@ pub(crate) enum StoreError {
         "the database takes no more connections: raise max_connections of the server, or end some; it is tried again"
     )]
     Crowded,
-    /// The database could not put a transaction in line with others, however often it was tried; nothing of it is stored.
+    /// The database could not put a transaction in line with others, however often it was tried;
+    /// nothing of it is stored.
     #[error("the database is busy with other changes of the same rows; it is tried again")]
     Conflict,
     /// There is no room for what was to be written.
@@ -149,7 +155,8 @@ pub(crate) enum StoreError {
 }
 
 impl StoreError {
-    /// Whether a transaction was ended because it stood in the way of another one: it may begin again.
+    /// Whether a transaction was ended because it stood in the way of another one: it may begin
+    /// again.
     pub(crate) fn is_conflict(&self) -> bool {
         matches!(self, StoreError::Conflict)
     }

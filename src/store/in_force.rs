@@ -1,10 +1,13 @@
-//! Whether the definition of a handle is in force: another process may have applied a layout that leaves no room for it. Knows
-//! the record of layouts, and what a difference means for who writes and who reads; no rows.
+//! Whether the definition of a handle is in force: another process may have applied a layout that
+//! leaves no room for it. Knows the record of layouts, and what a difference means for who writes
+//! and who reads; no rows.
 //!
-//! What writes for a definition asks for the newest record first, in the same transaction. The question touches the table of row
-//! numbers, which whoever applies a layout takes for himself: so a layout waits for all that is under way, and who comes while it is
-//! applied waits before his question sees anything, and finds it. The lock is one of the table and not of a row, because that
-//! writes nothing, and because the one who waits for all others gets his turn however many of them come.
+//! What writes for a definition asks for the newest record first, in the same transaction. The
+//! question touches the table of row numbers, which whoever applies a layout takes for himself: so
+//! a layout waits for all that is under way, and who comes while it is applied waits before his
+//! question sees anything, and finds it. The lock is one of the table and not of a row, because
+//! that writes nothing, and because the one who waits for all others gets his turn however many of
+//! them come.
 
 use crate::layout::steps::Steps;
 
@@ -35,7 +38,8 @@ pub(crate) async fn begin_load(context: &Context) -> Result<Transaction<'_>, Sto
     Ok(tx)
 }
 
-/// Refuses to write for a definition that is not in force; otherwise it stays in force until the transaction ends.
+/// Refuses to write for a definition that is not in force; otherwise it stays in force until the
+/// transaction ends.
 pub(super) async fn hold(tx: &mut Transaction<'_>) -> Result<(), StoreError> {
     let context = tx.context;
     let newest = match context.dialect.exclusive() {
@@ -85,7 +89,8 @@ pub(crate) fn may_read(context: &Context) -> Result<(), StoreError> {
     context.seen.standing().reads()
 }
 
-/// Runs a statement about the rows of the definition. What fails because the tables are others now is named as that.
+/// Runs a statement about the rows of the definition. What fails because the tables are others now
+/// is named as that.
 pub(super) async fn read(context: &Context, reader: Taken, command: Command) -> Result<Vec<Line>, StoreError> {
     Ok(read_all(context, reader, command).await?.0)
 }
@@ -112,8 +117,8 @@ pub(super) async fn read_all(
     }
 }
 
-/// PostgreSQL's class of errors about names and types, and SQLite's words for the former: our statements are right by the
-/// layout that they were made for.
+/// PostgreSQL's class of errors about names and types, and SQLite's words for the former: our
+/// statements are right by the layout that they were made for.
 fn is_of_tables(error: &sqlx::Error) -> bool {
     let Some(cause) = error.as_database_error() else {
         return false;

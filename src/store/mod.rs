@@ -1,4 +1,5 @@
-//! The only place that speaks SQL: layout, reads, loads, the ledger. Knows nothing of HTTP, jq or GraphQL.
+//! The only place that speaks SQL: layout, reads, loads, the ledger. Knows nothing of HTTP, jq or
+//! GraphQL.
 
 mod bulk;
 mod cluster;
@@ -62,9 +63,11 @@ use system::processes;
 /// How long one read may take when nothing else is said.
 pub(crate) const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Readers for operations at least, also on a machine of one core: a slow query must not hold up the fast ones.
+/// Readers for operations at least, also on a machine of one core: a slow query must not hold up
+/// the fast ones.
 const READERS_MIN: usize = 4;
-/// Readers beyond the processors: some operations leave so many to others, and no processor should rest for that.
+/// Readers beyond the processors: some operations leave so many to others, and no processor should
+/// rest for that.
 const READERS_MORE: usize = 2;
 /// Loads by key take microseconds; two connections saturate any machine that we know.
 const LOOKUP_READERS: usize = 2;
@@ -78,7 +81,8 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Opens the database, takes the writer's lock (`Access::Write`), migrates the system tables and applies the layout.
+    /// Opens the database, takes the writer's lock (`Access::Write`), migrates the system tables
+    /// and applies the layout.
     ///
     /// `Access::Read` opens an existing database beside a running writer and changes nothing.
     #[cfg(test)]
@@ -141,8 +145,8 @@ impl Store {
         })
     }
 
-    /// What opening for writing would change, and what that costs; nothing is written. A database that is not there yet
-    /// is none to be opened: everything is new then.
+    /// What opening for writing would change, and what that costs; nothing is written. A database
+    /// that is not there yet is none to be opened: everything is new then.
     pub(crate) async fn plan(
         url: &DatabaseUrl,
         catalog: Arc<Valid<Catalog>>,

@@ -1,4 +1,5 @@
-//! Opening a database: its parts, and what is made or checked before anybody uses it. Knows the order of that.
+//! Opening a database: its parts, and what is made or checked before anybody uses it. Knows the
+//! order of that.
 
 use std::{path::Path, sync::Arc};
 

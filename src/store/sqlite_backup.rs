@@ -1,5 +1,5 @@
-//! A copy of a database file beside its writer, and a database put back from one. Knows SQLite files and the few system
-//! tables that say where a database stands; no table of a definition.
+//! A copy of a database file beside its writer, and a database put back from one. Knows SQLite
+//! files and the few system tables that say where a database stands; no table of a definition.
 
 use std::{
     fs::{self, File},
@@ -58,7 +58,8 @@ pub(crate) async fn backup(database: &Path, file: &Path) -> Result<Backup, Store
     let part = part_beside(file)?;
     let mut source = connect(database, database, Open::Read).await?;
     let head = look(&mut source, database).await?;
-    // One statement is one snapshot, and leaves out what was deleted; `part` is there and empty, as it demands.
+    // One statement is one snapshot, and leaves out what was deleted; `part` is there and empty, as
+    // it demands.
     let copied = sqlx::query("VACUUM INTO ?").bind(part.to_string_lossy().into_owned());
     let copied = copied.execute(&mut source).await;
     close(source).await;
@@ -81,7 +82,8 @@ pub(crate) async fn backup(database: &Path, file: &Path) -> Result<Backup, Store
     })
 }
 
-/// Puts a backup in the place of a database, in a new epoch. The older one, if there is one, is kept beside it.
+/// Puts a backup in the place of a database, in a new epoch. The older one, if there is one, is
+/// kept beside it.
 pub(crate) async fn restore(database: &Path, file: &Path, replace: bool) -> Result<Restored, StoreError> {
     let began = Instant::now();
     if !file.is_file() {
@@ -130,8 +132,8 @@ pub(crate) async fn restore(database: &Path, file: &Path, replace: bool) -> Resu
     })
 }
 
-/// A journal holds commits that are not in its file yet. They would be lost with a file that is copied without it, or
-/// written into another one that takes its place.
+/// A journal holds commits that are not in its file yet. They would be lost with a file that is
+/// copied without it, or written into another one that takes its place.
 fn refuse_journal(file: &Path) -> Result<(), StoreError> {
     let journal = file::beside(file, "-wal");
     if fs::metadata(&journal).is_ok_and(|known| known.len() > 0) {
@@ -149,7 +151,8 @@ struct Epochs {
     new: String,
 }
 
-/// Checks a copy of a backup, and makes it the beginning of an epoch of its own: nothing is under way in it.
+/// Checks a copy of a backup, and makes it the beginning of an epoch of its own: nothing is under
+/// way in it.
 async fn renew(part: &Path, file: &Path) -> Result<Epochs, StoreError> {
     let mut copy = connect(part, file, Open::Alone).await?;
     let renewed = async {
@@ -203,10 +206,11 @@ fn closing(dialect: &dyn Dialect) -> Vec<Closing> {
     ]
 }
 
-/// Puts the copy in the place of the older database, which is kept under a name that says when. At every moment one of both
-/// is there.
+/// Puts the copy in the place of the older database, which is kept under a name that says when. At
+/// every moment one of both is there.
 async fn exchange(database: &Path, part: TempPath) -> Result<PathBuf, StoreError> {
-    // Folds the journal into the file, so that one file is all of it. A damaged one may refuse; then the journals go along.
+    // Folds the journal into the file, so that one file is all of it. A damaged one may refuse;
+    // then the journals go along.
     if let Ok(mut older) = connect(database, database, Open::Fold).await {
         let folded = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut older).await;
         if let Err(error) = folded {
@@ -280,7 +284,8 @@ async fn check(connection: &mut SqliteConnection, file: &Path) -> Result<(), Sto
 #[derive(Clone, Copy)]
 enum Open {
     Read,
-    /// The copy of a backup: it has no readers and no second chance, and needs no journal that would have to go with it.
+    /// The copy of a backup: it has no readers and no second chance, and needs no journal that
+    /// would have to go with it.
     Alone,
     /// A database with whatever journal it has.
     Fold,
@@ -310,7 +315,8 @@ async fn close(connection: SqliteConnection) {
     }
 }
 
-/// An empty file of an own name in the folder of the one to be: whoever looks there never sees half of it.
+/// An empty file of an own name in the folder of the one to be: whoever looks there never sees half
+/// of it.
 fn part_beside(file: &Path) -> Result<TempPath, StoreError> {
     let folder = file::folder_of(file);
     let mut builder = tempfile::Builder::new();

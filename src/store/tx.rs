@@ -1,4 +1,5 @@
-//! One transaction: statements in it, the keys of its rows, row numbers that it has taken. Knows a layout's tables; no runs.
+//! One transaction: statements in it, the keys of its rows, row numbers that it has taken. Knows a
+//! layout's tables; no runs.
 
 use std::collections::{HashMap, HashSet};
 
@@ -116,8 +117,8 @@ impl<'a> Transaction<'a> {
         }
     }
 
-    /// Names an error. A statement that was prepared before a column's type changed is prepared anew when the transaction
-    /// begins again.
+    /// Names an error. A statement that was prepared before a column's type changed is prepared
+    /// anew when the transaction begins again.
     pub(crate) async fn give_up(&mut self, error: sqlx::Error) -> StoreError {
         if error::is_stale(&error) && self.driver.forget_statements().await.is_ok() {
             return StoreError::Conflict;

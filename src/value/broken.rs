@@ -1,8 +1,8 @@
-//! What an upstream wrote that is no value: it stands in its place, so that it spoils what needs it and nothing else. Knows how
-//! it is marked and told; reads no JSON.
+//! What an upstream wrote that is no value: it stands in its place, so that it spoils what needs it
+//! and nothing else. Knows how it is marked and told; reads no JSON.
 //!
-//! A mark is a byte string, which no JSON has and no type takes: a filter may carry it on, and whatever takes it fails with its
-//! place.
+//! A mark is a byte string, which no JSON has and no type takes: a filter may carry it on, and
+//! whatever takes it fails with its place.
 
 use std::{
     borrow::Cow,
@@ -11,7 +11,8 @@ use std::{
 
 use jaq_json::{Map, Val};
 
-/// Whether this process has made a mark. Until then nobody need look for one, which would cost each record a walk.
+/// Whether this process has made a mark. Until then nobody need look for one, which would cost each
+/// record a walk.
 static MADE: AtomicBool = AtomicBool::new(false);
 
 /// Before and after the words of a mark; no text has this byte.

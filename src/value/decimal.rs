@@ -5,12 +5,14 @@ use std::cmp::Ordering;
 /// Digits kept before and after the point; more is refused, never rounded.
 const DIGITS_MAX: usize = 200;
 
-/// A decimal number in canonical form: optional `-`, no leading zeros, no trailing zeros after the point, no exponent, `0` for zero.
+/// A decimal number in canonical form: optional `-`, no leading zeros, no trailing zeros after the
+/// point, no exponent, `0` for zero.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Decimal(String);
 
 impl Decimal {
-    /// Reads `12`, `-1.50`, `+3e-2`; `None` when the text is no decimal number or has more than 200 digits on a side.
+    /// Reads `12`, `-1.50`, `+3e-2`; `None` when the text is no decimal number or has more than 200
+    /// digits on a side.
     pub(crate) fn parse(text: &str) -> Option<Decimal> {
         let (negative, text) = match text.as_bytes().first()? {
             b'-' => (true, &text[1..]),

@@ -1,9 +1,11 @@
-//! Doubles as text, as PostgreSQL prints them: both databases then give the same bytes. Knows digits only.
+//! Doubles as text, as PostgreSQL prints them: both databases then give the same bytes. Knows
+//! digits only.
 
 /// Powers of ten above this are written with an exponent, and so are negative ones below -4.
 const PLAIN_MAX: i32 = 15;
 
-/// The shortest decimal that is read back as this double by whatever rule for ties: `5`, `0.1`, `1e+20`, `1e-05`, `-0`.
+/// The shortest decimal that is read back as this double by whatever rule for ties: `5`, `0.1`,
+/// `1e+20`, `1e-05`, `-0`.
 ///
 /// `None` for what is no number.
 pub(crate) fn float_text(float: f64) -> Option<String> {
@@ -53,8 +55,9 @@ fn leading_zeros(out: &mut String, digits: &str, exponent: i32) {
     out.push_str(digits);
 }
 
-/// The shortest digits, but never a decimal that lies exactly between two doubles: those are read by a rule for ties, and
-/// PostgreSQL leaves them out. Of two that are equally near, the one with an even last digit.
+/// The shortest digits, but never a decimal that lies exactly between two doubles: those are read
+/// by a rule for ties, and PostgreSQL leaves them out. Of two that are equally near, the one with
+/// an even last digit.
 fn unambiguous(float: f64) -> String {
     let shortest = format!("{float:e}");
     let digits = shortest
@@ -75,8 +78,8 @@ fn unambiguous(float: f64) -> String {
 /// The mantissa of a power of two.
 const FIRST: u128 = 1 << 52;
 
-/// Whether a decimal, read as this double, lies exactly halfway to one of its neighbours. Only whole numbers can: any other
-/// midpoint has more digits than are ever printed.
+/// Whether a decimal, read as this double, lies exactly halfway to one of its neighbours. Only
+/// whole numbers can: any other midpoint has more digits than are ever printed.
 fn is_midpoint(text: &str, float: f64) -> bool {
     midpoint_parts(text).is_some_and(|(odd, twos)| {
         let bits = float.abs().to_bits();
@@ -93,8 +96,8 @@ fn is_midpoint(text: &str, float: f64) -> bool {
     })
 }
 
-/// A whole number taken apart into its odd factor and its power of two; `None` for one that has a fraction, or whose odd
-/// factor has more bits than a midpoint's.
+/// A whole number taken apart into its odd factor and its power of two; `None` for one that has a
+/// fraction, or whose odd factor has more bits than a midpoint's.
 fn midpoint_parts(text: &str) -> Option<(u128, i64)> {
     let (digits, exponent) = text.trim_start_matches('-').split_once('e')?;
     let (first, rest) = digits.split_once('.').unwrap_or((digits, ""));

@@ -1,4 +1,5 @@
-//! From a GraphQL input value (a variable or literal, as JSON) to a stored value: strict, as the specification asks.
+//! From a GraphQL input value (a variable or literal, as JSON) to a stored value: strict, as the
+//! specification asks.
 
 use serde_json::Value as Json;
 
@@ -13,7 +14,8 @@ pub struct InputError {
 }
 
 impl Scalar {
-    /// Converts one non-null operand to its stored form. `null` is an error here: it never means "match all".
+    /// Converts one non-null operand to its stored form. `null` is an error here: it never means
+    /// "match all".
     pub fn from_input(self, input: &Json) -> Result<Value, InputError> {
         // PostgreSQL has no such text, not even to compare with.
         if let Json::String(text) = input

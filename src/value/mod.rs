@@ -1,4 +1,5 @@
-//! Typed scalars and what a row is made of. Knows JSON values and text forms; knows no database, schema or protocol.
+//! Typed scalars and what a row is made of. Knows JSON values and text forms; knows no database,
+//! schema or protocol.
 
 mod broken;
 mod decimal;

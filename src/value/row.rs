@@ -1,4 +1,5 @@
-//! A value, a key and a row as they pass from `harvest` to `store`. Knows no names: positions come from the catalog.
+//! A value, a key and a row as they pass from `harvest` to `store`. Knows no names: positions come
+//! from the catalog.
 
 /// One stored value. Which variant a column holds follows from its [`crate::value::Scalar`].
 #[derive(Clone, Debug, PartialEq)]
@@ -28,7 +29,8 @@ impl Value {
         }
     }
 
-    /// Feeds the value to a hash so that no two different values, nor two different splits of them, give the same bytes.
+    /// Feeds the value to a hash so that no two different values, nor two different splits of them,
+    /// give the same bytes.
     fn hash_into(&self, hash: &mut Hashing) {
         match self {
             Value::Null => hash.update(&[0]),
@@ -50,7 +52,8 @@ impl Value {
     }
 }
 
-/// A hash in the making. What it is fed comes in pieces of a few bytes, which are gathered: it is that of all of them in a row.
+/// A hash in the making. What it is fed comes in pieces of a few bytes, which are gathered: it is
+/// that of all of them in a row.
 struct Hashing {
     gathered: [u8; GATHERED],
     length: usize,
@@ -133,24 +136,30 @@ pub(crate) struct Row {
     /// One value per data column of the type's table (`layout::Table::columns`), in that order.
     /// Those that requests of their own fill (`layout::Column::fetched`) are null here.
     pub values: Vec<Value>,
-    /// One list per join table of the type (`layout::EntityTables::joins`), in that order: the targets in the upstream's order.
-    /// Those that requests of their own fill (`layout::JoinTable::fetched`) stay empty here.
+    /// One list per join table of the type (`layout::EntityTables::joins`), in that order: the
+    /// targets in the upstream's order. Those that requests of their own fill
+    /// (`layout::JoinTable::fetched`) stay empty here.
     pub links: Vec<Vec<Key>>,
-    /// One list per nested field of the type (`layout::EntityTables::nested`), in that order: the child rows in the upstream's order.
+    /// One list per nested field of the type (`layout::EntityTables::nested`), in that order: the
+    /// child rows in the upstream's order.
     pub children: Vec<Vec<Row>>,
-    /// One list per nested field, or none at all: the children that were refused, whose last good versions stay.
+    /// One list per nested field, or none at all: the children that were refused, whose last good
+    /// versions stay.
     pub kept: Vec<Vec<Kept>>,
-    /// A hash of all of the above, children included, but for what requests of their own fill: equal hash, nothing to write.
+    /// A hash of all of the above, children included, but for what requests of their own fill:
+    /// equal hash, nothing to write.
     pub hash: i64,
     /// Set when others bring this row, too: it is what one of them knows of it.
     pub part: Option<Box<Part>>,
 }
 
-/// The bit of a stored row's hash by which it is known that it is not the row as its owner wrote it: others have added to it.
+/// The bit of a stored row's hash by which it is known that it is not the row as its owner wrote
+/// it: others have added to it.
 pub(crate) const SHARED_BIT: i64 = 1;
 
-/// What one of several who bring a row knows of it. It writes what it has. What it does not have is null in a new row; in a
-/// stored one it stays, unless the owner brings the row and nobody else has added to it.
+/// What one of several who bring a row knows of it. It writes what it has. What it does not have is
+/// null in a new row; in a stored one it stays, unless the owner brings the row and nobody else has
+/// added to it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Part {
     pub absent: Absent,
@@ -171,7 +180,8 @@ pub(crate) struct Absent {
 pub(crate) struct Kept {
     /// Its place in the upstream's list.
     pub position: usize,
-    /// Its whole key; without it, or a place that is the key, it may be any of its owner's children.
+    /// Its whole key; without it, or a place that is the key, it may be any of its owner's
+    /// children.
     pub key: Option<Key>,
 }
 
@@ -192,7 +202,8 @@ impl Row {
         Row::beside(&Apart::default(), values, links, children)
     }
 
-    /// The same beside parts that are no part of the record: with or without them the record is the same, and so is the hash.
+    /// The same beside parts that are no part of the record: with or without them the record is the
+    /// same, and so is the hash.
     pub(crate) fn beside(apart: &Apart, values: Vec<Value>, links: Vec<Vec<Key>>, children: Vec<Vec<Row>>) -> Row {
         let mut hash = Hashing::new();
         for value in own(&values, &apart.values) {
@@ -218,7 +229,8 @@ impl Row {
         }
     }
 
-    /// The same with children that were refused. They are part of the hash: a row that has lost them is another one.
+    /// The same with children that were refused. They are part of the hash: a row that has lost
+    /// them is another one.
     #[must_use]
     pub(crate) fn keeping(mut self, kept: Vec<Vec<Kept>>) -> Row {
         if kept.iter().all(Vec::is_empty) {
@@ -244,7 +256,8 @@ impl Row {
         self.kept.get(list).map_or(&[], Vec::as_slice)
     }
 
-    /// The child rows of a nested field with their places in the upstream's list, where refused ones leave gaps.
+    /// The child rows of a nested field with their places in the upstream's list, where refused
+    /// ones leave gaps.
     pub(crate) fn children_of(&self, list: usize) -> impl Iterator<Item = (usize, &Row)> {
         let kept = self.kept_of(list);
         let free = (0..).filter(move |place| kept.iter().all(|kept| kept.position != *place));

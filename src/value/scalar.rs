@@ -1,4 +1,5 @@
-//! The scalars of the definition language. Knows their names and meaning; conversions live beside it.
+//! The scalars of the definition language. Knows their names and meaning; conversions live beside
+//! it.
 
 use std::fmt;
 
@@ -22,9 +23,11 @@ pub enum Scalar {
     Boolean,
     /// A signed 64-bit integer, a string on the wire: `Value::Int`.
     BigInt,
-    /// An exact decimal number, a string on the wire: `Value::Text` in canonical form ([`crate::value::Decimal`]).
+    /// An exact decimal number, a string on the wire: `Value::Text` in canonical form
+    /// ([`crate::value::Decimal`]).
     Decimal,
-    /// An instant, RFC 3339 in UTC: `Value::Text`, fixed width `2026-11-21T03:20:00.000000Z`, so that text order is time order.
+    /// An instant, RFC 3339 in UTC: `Value::Text`, fixed width `2026-11-21T03:20:00.000000Z`, so
+    /// that text order is time order.
     DateTime,
     /// A calendar day: `Value::Text`, `2026-11-21`.
     Date,

@@ -4,12 +4,14 @@ use chrono::{DateTime, NaiveDate, NaiveTime, SecondsFormat, Utc};
 
 use super::MICROS_PER_SECOND;
 
-/// Reads an RFC 3339 instant (a space for the `T` is accepted) into the stored form; digits beyond microseconds are cut.
+/// Reads an RFC 3339 instant (a space for the `T` is accepted) into the stored form; digits beyond
+/// microseconds are cut.
 pub(super) fn date_time(text: &str) -> Option<String> {
     plain_instant(text).or_else(|| any_instant(text))
 }
 
-/// The form that most upstreams write, which is all but stored already: in UTC, with a capital T and Z.
+/// The form that most upstreams write, which is all but stored already: in UTC, with a capital T
+/// and Z.
 fn plain_instant(text: &str) -> Option<String> {
     let (second, rest) = text.split_at_checked("2026-11-21T03:20:00".len())?;
     let fraction = match rest.strip_suffix('Z')? {
@@ -46,7 +48,8 @@ fn any_instant(text: &str) -> Option<String> {
     stored_instant(instant.with_timezone(&Utc))
 }
 
-/// An instant in stored form; `None` outside the years 0 to 9999, where text order would no longer be time order.
+/// An instant in stored form; `None` outside the years 0 to 9999, where text order would no longer
+/// be time order.
 fn stored_instant(instant: DateTime<Utc>) -> Option<String> {
     let text = instant.to_rfc3339_opts(SecondsFormat::Micros, true);
     (text.len() == "2026-11-21T03:20:00.000000Z".len()).then_some(text)
@@ -59,7 +62,8 @@ pub(super) fn date(text: &str) -> Option<String> {
     (stored.len() == 10).then_some(stored)
 }
 
-/// Reads `03:20`, `03:20:00` or `03:20:00.5` into the stored form; digits beyond microseconds are cut.
+/// Reads `03:20`, `03:20:00` or `03:20:00.5` into the stored form; digits beyond microseconds are
+/// cut.
 pub(super) fn time(text: &str) -> Option<String> {
     let time = NaiveTime::parse_from_str(text, "%H:%M:%S%.f")
         .or_else(|_| NaiveTime::parse_from_str(text, "%H:%M"))

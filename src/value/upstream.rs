@@ -1,4 +1,5 @@
-//! From an upstream's JSON to stored values: forgiving about form (`"42"` for an Int), never about meaning.
+//! From an upstream's JSON to stored values: forgiving about form (`"42"` for an Int), never about
+//! meaning.
 
 use std::fmt;
 
@@ -51,10 +52,11 @@ fn shortened(text: &str) -> String {
 }
 
 impl Scalar {
-    /// Converts one upstream value; JSON `null` gives [`Value::Null`] (whether that is allowed is the field's affair).
+    /// Converts one upstream value; JSON `null` gives [`Value::Null`] (whether that is allowed is
+    /// the field's affair).
     ///
-    /// Numbers written as text and text identifiers written as numbers are accepted; a value that would lose
-    /// something (`1.5` for an Int, an out-of-range integer) is a [`Misfit`].
+    /// Numbers written as text and text identifiers written as numbers are accepted; a value that
+    /// would lose something (`1.5` for an Int, an out-of-range integer) is a [`Misfit`].
     pub fn from_upstream(self, value: &Val) -> Result<Value, Misfit> {
         if matches!(value, Val::Null) {
             return Ok(Value::Null);
@@ -143,7 +145,8 @@ fn holds_nul(value: &Val) -> bool {
 }
 
 fn holds_nul_inside(value: &Val) -> bool {
-    // The values within values that are still to be looked at: upstreams may nest as deep as they like.
+    // The values within values that are still to be looked at: upstreams may nest as deep as they
+    // like.
     let mut open = vec![value];
     while let Some(value) = open.pop() {
         match value {
@@ -189,7 +192,8 @@ fn identifier(value: &Val) -> Option<String> {
     }
 }
 
-/// The digits of a number without a fraction: `1`, `1.0` and `1e0` are one number, of which exports write any spelling.
+/// The digits of a number without a fraction: `1`, `1.0` and `1e0` are one number, of which exports
+/// write any spelling.
 pub(crate) fn whole_number(value: &Val) -> Option<String> {
     match value {
         Val::Num(Num::Int(_) | Num::BigInt(_)) => Some(value.to_string()),

@@ -1,11 +1,13 @@
-//! From a stored value to its JSON form on the wire. The SQL of `store::read` renders the same forms inside the database.
+//! From a stored value to its JSON form on the wire. The SQL of `store::read` renders the same
+//! forms inside the database.
 
 use serde_json::Value as Json;
 
 use super::{MICROS_PER_SECOND, Scalar, Value, float_text};
 
 impl Scalar {
-    /// The JSON a client sees for a stored value of this scalar. A JSON scalar that does not parse is served as text.
+    /// The JSON a client sees for a stored value of this scalar. A JSON scalar that does not parse
+    /// is served as text.
     pub fn to_wire(self, value: &Value) -> Json {
         match (self, value) {
             (_, Value::Null) => Json::Null,
@@ -25,7 +27,8 @@ impl Scalar {
         }
     }
 
-    /// The same as text, in the bytes that a column of this scalar is served in: floats as short as they go, JSON as it came.
+    /// The same as text, in the bytes that a column of this scalar is served in: floats as short as
+    /// they go, JSON as it came.
     pub fn to_wire_text(self, value: &Value) -> String {
         match (self, value) {
             (_, Value::Float(value)) => float_text(*value).unwrap_or_else(|| "null".to_owned()),
@@ -44,7 +47,8 @@ fn trim_fraction(text: &str) -> &str {
     }
 }
 
-/// The one spelling of a length of time, ISO 8601 in days, hours, minutes and seconds, each as large as it goes: `P1DT2H`,
+/// The one spelling of a length of time, ISO 8601 in days, hours, minutes and seconds, each as
+/// large as it goes: `P1DT2H`,
 /// `PT1M30S`, `-PT0.5S`, `PT0S`.
 pub(crate) fn duration_text(micros: i64) -> String {
     let second = MICROS_PER_SECOND.unsigned_abs();

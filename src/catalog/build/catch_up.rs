@@ -1,4 +1,5 @@
-//! What becomes of slots of a schedule that nobody was there to run. Knows the words and their bounds.
+//! What becomes of slots of a schedule that nobody was there to run. Knows the words and their
+//! bounds.
 
 use super::{Builder, fetches::argument_span};
 use crate::{

@@ -1,4 +1,5 @@
-//! Tables and columns that would get the same name, or one that is too long. Knows how `layout` names them.
+//! Tables and columns that would get the same name, or one that is too long. Knows how `layout`
+//! names them.
 
 use std::collections::HashMap;
 

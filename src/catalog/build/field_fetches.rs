@@ -1,4 +1,5 @@
-//! Fetches on fields: one request per row of the field's own type. Knows what goes with them, and in which order they run.
+//! Fetches on fields: one request per row of the field's own type. Knows what goes with them, and
+//! in which order they run.
 
 use super::{Builder, fetches::argument_span, plan::Shape, texts::place};
 use crate::{
@@ -43,7 +44,8 @@ impl Builder<'_> {
         sources: &[Option<Source>],
         catalog: &Catalog,
     ) -> Option<Fetch> {
-        // Only rows with a key came this far without a fault; what else it may be is refused where it is built.
+        // Only rows with a key came this far without a fault; what else it may be is refused where
+        // it is built.
         let (Shape::Links(target) | Shape::Reference(target)) = self.plan.shape(field) else {
             return None;
         };
@@ -138,8 +140,8 @@ impl Builder<'_> {
         root
     }
 
-    /// The fields in `{$this.…}` of the path, and then those of the filters; without any in the path, all rows would get the
-    /// same answer.
+    /// The fields in `{$this.…}` of the path, and then those of the filters; without any in the
+    /// path, all rows would get the same answer.
     fn this(&mut self, parent: EntityId, directive: &Directive, fetch: &Fetch) -> Option<Vec<FieldId>> {
         let path = ["GET", "FILE"].iter().find_map(|name| directive.text(name))?;
         let names = fetch.path.this_names();

@@ -12,7 +12,8 @@ use crate::{
     value::Scalar,
 };
 
-/// The name of the reference to the owner that a nested type does not declare; fields' own names have no `_` in front.
+/// The name of the reference to the owner that a nested type does not declare; fields' own names
+/// have no `_` in front.
 const HIDDEN_PARENT: &str = "_owner";
 /// The directives that say where the rows of a link are.
 const LINKS: [&str; 4] = ["ref", "inverse", "nested", "fetch"];
@@ -244,7 +245,8 @@ impl Builder<'_> {
         Some(FieldKind::Reference { target, by })
     }
 
-    /// A link that a request of its own brings: its row must be found again, and nobody can promise what will be answered.
+    /// A link that a request of its own brings: its row must be found again, and nobody can promise
+    /// what will be answered.
     fn one_fetched_row(&mut self, entity: EntityId, field: &FieldDefinition) -> Option<()> {
         if self.plan.entity(entity).positional {
             self.no_identity(field, self.plan.name(entity), "its links could not be kept apart");
@@ -393,7 +395,8 @@ impl Builder<'_> {
         })
     }
 
-    /// `@unique` and `@index` need something that a database can compare; the items of a list can be found, and not be unique.
+    /// `@unique` and `@index` need something that a database can compare; the items of a list can
+    /// be found, and not be unique.
     fn check_index(&mut self, field: &FieldDefinition, kind: &FieldKind) {
         let (single, listed) = match kind {
             FieldKind::Leaf { leaf, list } => {

@@ -103,7 +103,8 @@ impl Builder<'_> {
         false
     }
 
-    /// The types whose keys are part of this one's. Owners are left out: `nested in itself` is an own fault.
+    /// The types whose keys are part of this one's. Owners are left out: `nested in itself` is an
+    /// own fault.
     fn key_targets(&self, id: EntityId) -> Vec<EntityId> {
         let entity = self.plan.entity(id);
         let fields = entity

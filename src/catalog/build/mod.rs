@@ -1,7 +1,9 @@
-//! From a `Definition` to a `Valid<Catalog>`, or to every fault at once. Knows the rules of the language.
+//! From a `Definition` to a `Valid<Catalog>`, or to every fault at once. Knows the rules of the
+//! language.
 //!
-//! First the types are planned (which have keys, who owns whom), then everything else is built on the plan. A thing
-//! about which a fault is known takes part as a stand-in, so that one fault is not followed by others.
+//! First the types are planned (which have keys, who owns whom), then everything else is built on
+//! the plan. A thing about which a fault is known takes part as a stand-in, so that one fault is
+//! not followed by others.
 
 mod catch_up;
 mod columns;

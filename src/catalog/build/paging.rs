@@ -1,4 +1,5 @@
-//! How a fetch goes from page to page: the placeholders of its path and `pages`. Knows which go together.
+//! How a fetch goes from page to page: the placeholders of its path and `pages`. Knows which go
+//! together.
 
 use super::Builder;
 use crate::{
@@ -175,7 +176,8 @@ impl Builder<'_> {
         }
     }
 
-    /// Refuses a filter in `rows` that hides how many records a page had, where paging goes by their number.
+    /// Refuses a filter in `rows` that hides how many records a page had, where paging goes by
+    /// their number.
     pub(super) fn check_count(&mut self, directive: &Directive, hides: bool, paging: &Paging) {
         let Some(rows) = directive.text("rows").filter(|_| hides) else {
             return;

@@ -1,4 +1,5 @@
-//! Which types have keys, which are values, who owns whom. Knows names and directives; looks at no value of one.
+//! Which types have keys, which are values, who owns whom. Knows names and directives; looks at no
+//! value of one.
 
 use std::collections::{HashMap, HashSet};
 

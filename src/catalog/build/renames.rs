@@ -1,4 +1,5 @@
-//! `@was`: what a type or field was called before. Knows which old names can be meant; knows no stored table.
+//! `@was`: what a type or field was called before. Knows which old names can be meant; knows no
+//! stored table.
 
 use std::collections::HashMap;
 
@@ -9,7 +10,8 @@ use crate::{
 };
 
 impl Builder<'_> {
-    /// Old names must be free: one that is still declared, or is claimed twice, would not say whose data to keep.
+    /// Old names must be free: one that is still declared, or is claimed twice, would not say whose
+    /// data to keep.
     pub(super) fn check_renames(&mut self) {
         let definition = self.definition;
         let types = definition.types.iter().map(|declared| &declared.name);

@@ -1,4 +1,5 @@
-//! Names that are taken: by the served API, by tables, by each other. Knows which types and fields the API adds.
+//! Names that are taken: by the served API, by tables, by each other. Knows which types and fields
+//! the API adds.
 
 use std::collections::HashMap;
 

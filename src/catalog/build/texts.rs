@@ -1,4 +1,5 @@
-//! jq filters and templates of a definition, with faults at the very place in the text. Knows how GraphQL quotes texts.
+//! jq filters and templates of a definition, with faults at the very place in the text. Knows how
+//! GraphQL quotes texts.
 
 use super::Builder;
 use crate::{
@@ -80,7 +81,8 @@ fn word(text: &str) -> &str {
     text.get(..end).unwrap_or("")
 }
 
-/// The place in the file of a byte of a quoted text; the whole text when it has escapes or several lines.
+/// The place in the file of a byte of a quoted text; the whole text when it has escapes or several
+/// lines.
 pub(super) fn place(file: &str, text: &Spanned<&str>, at: Option<usize>) -> Span {
     let quoted = file.get(text.span.clone()).unwrap_or("");
     let plain = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) == Some(text.value);

@@ -1,4 +1,5 @@
-//! Value types: objects without a key, stored inside their owner. Knows that they hold leaves and values only.
+//! Value types: objects without a key, stored inside their owner. Knows that they hold leaves and
+//! values only.
 
 use super::{Builder, enums::deprecated, plan::Meaning};
 use crate::{

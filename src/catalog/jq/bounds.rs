@@ -1,5 +1,5 @@
-//! Natives that stand before or in the place of jaq's where one step makes much of little: they ask for the memory first. Knows values
-//! and their sizes.
+//! Natives that stand before or in the place of jaq's where one step makes much of little: they ask
+//! for the memory first. Knows values and their sizes.
 
 use jaq_core::{
     RunPtr,
@@ -12,7 +12,8 @@ use super::{
     native::{Answer, Data, failure},
 };
 
-/// Passes a text, an array or an object on, if there are so many bytes for each of its bytes, items or members.
+/// Passes a text, an array or an object on, if there are so many bytes for each of its bytes, items
+/// or members.
 pub(super) const ROOM: &str = "hayloft_room";
 /// Passes a value on, if it may be written as JSON so many times.
 pub(super) const ROOM_JSON: &str = "hayloft_room_json";

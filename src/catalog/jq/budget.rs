@@ -1,7 +1,8 @@
 //! What filters may take on a thread: time, and memory (`memory`). Knows clocks; runs nothing.
 //!
-//! A filter over the page of an upstream may take polynomial time. Whatever can yield often (`ticks`) passes by the native
-//! [`TICK`], which fails once the time is spent. A single native, such as a sort, is not interrupted.
+//! A filter over the page of an upstream may take polynomial time. Whatever can yield often
+//! (`ticks`) passes by the native [`TICK`], which fails once the time is spent. A single native,
+//! such as a sort, is not interrupted.
 
 use std::{
     cell::{Cell, RefCell},
@@ -83,7 +84,8 @@ pub(super) fn tick() -> Result<(), &'static str> {
         return Ok(());
     }
     if is_over() || STOPPED.with_borrow(|stopped| stopped.as_ref().is_some_and(|stopped| stopped())) {
-        // The next tick looks again, so that an error that the filter catches is followed by the next.
+        // The next tick looks again, so that an error that the filter catches is followed by the
+        // next.
         return Err("it takes too long");
     }
     LEFT.set(TICKS);

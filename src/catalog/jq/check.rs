@@ -1,4 +1,5 @@
-//! The check of a parsed filter: which names, variables and forms it uses. Knows jq's syntax tree; runs nothing.
+//! The check of a parsed filter: which names, variables and forms it uses. Knows jq's syntax tree;
+//! runs nothing.
 
 use jaq_core::{
     load::{
@@ -16,7 +17,8 @@ use super::{error::JqFault, names};
 const TEXT_MAX: usize = 4_096;
 /// Tokens of a filter: they bound its depth, and so the stack that parsing and running it need.
 const TOKENS_MAX: usize = 256;
-/// Signs and words that open another level without a bracket (`-`, `try`), for the same reason: each costs several calls.
+/// Signs and words that open another level without a bracket (`-`, `try`), for the same reason:
+/// each costs several calls.
 const PREFIXES_MAX: usize = 32;
 /// Brackets open at once; the same reason, before there are tokens.
 const BRACKETS_MAX: usize = 64;
@@ -32,7 +34,8 @@ pub(super) struct Checked<'s> {
     pub this: Vec<String>,
 }
 
-/// Variables that are objects of named values, of which only members may be used: what is used is then known beforehand.
+/// Variables that are objects of named values, of which only members may be used: what is used is
+/// then known beforehand.
 const OBJECTS: &[(&str, &str)] = &[
     ("env", "write the name of one variable: $env.NAME"),
     ("this", "write the name of one field: $this.id"),
@@ -97,7 +100,8 @@ fn beginning(found: &str) -> &str {
     }
 }
 
-/// The place of the first bracket too many. Brackets in texts are counted too, which only makes it stricter.
+/// The place of the first bracket too many. Brackets in texts are counted too, which only makes it
+/// stricter.
 fn too_deep(text: &str) -> Option<usize> {
     let mut open = 0usize;
     for (at, byte) in text.bytes().enumerate() {

@@ -1,5 +1,6 @@
-//! Comparisons of values that may be larger than they look: a filter can put a part into itself again and again, and each place where
-//! it stands is compared anew. Knows how jq orders values, and must agree with it; looks at the budget for each part.
+//! Comparisons of values that may be larger than they look: a filter can put a part into itself
+//! again and again, and each place where it stands is compared anew. Knows how jq orders values,
+//! and must agree with it; looks at the budget for each part.
 
 use std::cmp::Ordering;
 
@@ -15,7 +16,8 @@ use super::{
     native::{Answer, Data, failure},
 };
 
-/// Passes a value on that is no larger written out than a filter's memory: it may be compared where nothing looks at the budget.
+/// Passes a value on that is no larger written out than a filter's memory: it may be compared where
+/// nothing looks at the budget.
 pub(super) const LIGHT: &str = "hayloft_light";
 
 type Looked<T> = Result<T, &'static str>;

@@ -1,4 +1,5 @@
-//! Filters that jaq runs, with own natives in place of those that reach outside or need not end. Knows jaq's compiler.
+//! Filters that jaq runs, with own natives in place of those that reach outside or need not end.
+//! Knows jaq's compiler.
 
 use std::{fmt, ops::ControlFlow};
 
@@ -26,7 +27,8 @@ use super::{
 
 /// Outputs of `range`: more than any run may yield, so that only a mistake meets it.
 const RANGE_MAX: usize = 1_000_000;
-/// Bytes of a text made by `text * number`: what a repeated separator or padding needs, not what a broken record asks for.
+/// Bytes of a text made by `text * number`: what a repeated separator or padding needs, not what a
+/// broken record asks for.
 const REPEAT_MAX: usize = 65_536;
 /// Bits of a product: squared again and again, a number would outgrow every memory.
 const PRODUCT_BITS_MAX: u64 = 32_768;
@@ -282,7 +284,8 @@ fn from_json(value: &Val) -> Answer {
     jaq_json::read::parse_single(bytes).map_err(|error| failure(&format!("the text is not JSON: {error}")))
 }
 
-/// The longest run of what numbers are written with, texts included: no text of sense has so many digits either.
+/// The longest run of what numbers are written with, texts included: no text of sense has so many
+/// digits either.
 fn longest_number(json: &[u8]) -> usize {
     let runs = json.split(|byte| !matches!(byte, b'0'..=b'9' | b'.' | b'-' | b'+' | b'e' | b'E'));
     runs.map(<[u8]>::len).max().unwrap_or(0)

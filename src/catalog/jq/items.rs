@@ -1,5 +1,5 @@
-//! `rows` that lead to one list and look at each of its items by itself, so that a page need not be in memory. Knows the terms
-//! of such filters; runs nothing.
+//! `rows` that lead to one list and look at each of its items by itself, so that a page need not be
+//! in memory. Knows the terms of such filters; runs nothing.
 
 use jaq_core::{
     load::lex::StrPart,

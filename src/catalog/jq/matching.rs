@@ -1,11 +1,13 @@
-//! `match`, `test`, `capture`, `scan`, `split`, `sub` and `gsub` over texts: the natives on which jq defines them. Knows regular
-//! expressions; leaves what is done with their matches to jq.
+//! `match`, `test`, `capture`, `scan`, `split`, `sub` and `gsub` over texts: the natives on which
+//! jq defines them. Knows regular expressions; leaves what is done with their matches to jq.
 //!
-//! The engine takes a time that grows with the text for each match. Some expressions (`a*b|a`) look through the whole rest for each,
-//! so the time is looked at before each match. What is left of a match takes room, and of each of its groups, so they are counted.
+//! The engine takes a time that grows with the text for each match. Some expressions (`a*b|a`) look
+//! through the whole rest for each, so the time is looked at before each match. What is left of a
+//! match takes room, and of each of its groups, so they are counted.
 //!
-//! A single search cannot be interrupted. At worst it is at as many places of the expression as there are, for each byte of the text;
-//! so the larger the expression, the shorter the texts in which it is searched.
+//! A single search cannot be interrupted. At worst it is at as many places of the expression as
+//! there are, for each byte of the text; so the larger the expression, the shorter the texts in
+//! which it is searched.
 
 use std::{cell::RefCell, rc::Rc};
 
@@ -28,11 +30,14 @@ const MATCHES_MAX: usize = 50_000;
 /// Bytes that a compiled expression may take, and from which on they are told apart.
 const COMPILED_MAX: usize = 1 << 20;
 const COMPILED_MIN: usize = 1 << 10;
-/// Those of an expression times those of a text, at most: ten seconds of a search at worst, and some hundredths of one otherwise.
+/// Those of an expression times those of a text, at most: ten seconds of a search at worst, and
+/// some hundredths of one otherwise.
 const SEARCH_MAX: usize = 1 << 36;
-/// So many groups more take as long as the expression again: the place of each is kept for each place of the expression.
+/// So many groups more take as long as the expression again: the place of each is kept for each
+/// place of the expression.
 const GROUPS: usize = 64;
-/// Expressions kept by a thread: a filter rarely has more, and compiling one takes longer than using it.
+/// Expressions kept by a thread: a filter rarely has more, and compiling one takes longer than
+/// using it.
 const KEPT_MAX: usize = 32;
 
 pub(super) fn natives() -> [Filter<RunPtr<Data>>; 3] {

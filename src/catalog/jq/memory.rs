@@ -1,14 +1,16 @@
-//! The memory that a filter may take. Knows how many bytes its thread holds, as the program's allocator counts them, and how large
-//! values are; runs nothing.
+//! The memory that a filter may take. Knows how many bytes its thread holds, as the program's
+//! allocator counts them, and how large values are; runs nothing.
 //!
-//! A filter looks at the count wherever it looks at the clock (`budget`); a step that makes much of little at once asks before it
-//! does. Without the program's allocator nothing is counted, and these steps alone are bounded.
+//! A filter looks at the count wherever it looks at the clock (`budget`); a step that makes much of
+//! little at once asks before it does. Without the program's allocator nothing is counted, and
+//! these steps alone are bounded.
 
 use std::cell::Cell;
 
 use jaq_json::{Num, Val};
 
-/// What one filter may take at once, unless the settings say otherwise: four times the longest record.
+/// What one filter may take at once, unless the settings say otherwise: four times the longest
+/// record.
 pub(crate) const FILTER_MEMORY: usize = 64 << 20;
 
 /// The error of a filter that is over it. It is told with the number when the filter has ended.
@@ -19,7 +21,8 @@ const NUMBER: usize = 24;
 const ESCAPE: usize = 5;
 
 thread_local! {
-    /// Bytes that were allocated here and not freed here. What one thread makes another may free, so it says little by itself.
+    /// Bytes that were allocated here and not freed here. What one thread makes another may free,
+    /// so it says little by itself.
     static HELD: Cell<isize> = const { Cell::new(0) };
     /// Where that may come to while a filter is at work.
     static TOP: Cell<isize> = const { Cell::new(isize::MAX) };
@@ -69,8 +72,8 @@ impl Drop for Meter {
     }
 }
 
-/// Begins the account of the filter at work anew, once an output is handed on: from then on it is somebody else's, with all that was
-/// made of it.
+/// Begins the account of the filter at work anew, once an output is handed on: from then on it is
+/// somebody else's, with all that was made of it.
 pub(super) fn hand_on() {
     TOP.set(HELD.get().saturating_add_unsigned(MOST.get()));
 }
@@ -110,8 +113,8 @@ pub(super) fn room() -> usize {
     usize::try_from(left).unwrap_or(0).min(MOST.get())
 }
 
-/// Bytes of a value as JSON. A part that it has several times counts as often, though it is in memory once. What is beyond `enough` is
-/// not looked at.
+/// Bytes of a value as JSON. A part that it has several times counts as often, though it is in
+/// memory once. What is beyond `enough` is not looked at.
 pub(crate) fn json_bytes(value: &Val, enough: usize) -> usize {
     let mut bytes = own_bytes(value);
     let mut open = Vec::new();

@@ -1,6 +1,7 @@
 //! Checked jq filters. Knows jaq and its limits; knows no record's meaning.
 //!
-//! A filter is parsed, checked against an own list of names, and then either walked directly (plain paths such as
+//! A filter is parsed, checked against an own list of names, and then either walked directly (plain
+//! paths such as
 //! `.a.b[]`, the hot path of a harvest) or given to jaq.
 
 mod bounds;
@@ -38,7 +39,8 @@ use records::Condition;
 
 /// Outputs of one run: a selection that yields more is a mistake.
 const OUTPUTS_MAX: usize = 10_000;
-/// Records that `rows` may make of one page, or of one item of a list; those that are there already are bounded by its bytes.
+/// Records that `rows` may make of one page, or of one item of a list; those that are there already
+/// are bounded by its bytes.
 const ROWS_MAX: usize = 100_000;
 /// Characters of a jaq message that an error repeats: it may contain the whole input.
 const MESSAGE_CHARS: usize = 200;
@@ -106,13 +108,14 @@ enum Program {
 impl Filter {
     /// Compiles and checks a filter that may use these variables (`$page` as `"page"`).
     ///
-    /// Refused: syntax errors, unknown names, filters that reach outside (`env`, `input`, `halt`, …), recursive
-    /// definitions and generators that need not end.
+    /// Refused: syntax errors, unknown names, filters that reach outside (`env`, `input`, `halt`,
+    /// …), recursive definitions and generators that need not end.
     pub fn compile(text: &str, variables: &[&str]) -> Result<Filter, JqFault> {
         Filter::with_limit(text, variables, OUTPUTS_MAX)
     }
 
-    /// The same for `rows`, whose outputs may be as many as a page may hold, and which may be taken apart.
+    /// The same for `rows`, whose outputs may be as many as a page may hold, and which may be taken
+    /// apart.
     pub fn compile_rows(text: &str, variables: &[&str]) -> Result<Filter, JqFault> {
         let checked = check::check(text, variables)?;
         Filter::of_rows(text, &checked.term, &checked, variables)
@@ -139,8 +142,8 @@ impl Filter {
         Ok(filter)
     }
 
-    /// Compiles `rows`, and takes the selections at its end apart: they choose among the records of a page, which are
-    /// counted before.
+    /// Compiles `rows`, and takes the selections at its end apart: they choose among the records of
+    /// a page, which are counted before.
     pub fn compile_records(text: &str, variables: &[&str]) -> Result<Records, JqFault> {
         let checked = check::check(text, variables)?;
         let (stages, conditions) = records::split(&checked.term);
@@ -191,7 +194,8 @@ impl Filter {
         Ok(Filter { inner: Arc::new(inner) })
     }
 
-    /// Of `rows`: the list that it leads to and what it makes of each item, if that is all that it does.
+    /// Of `rows`: the list that it leads to and what it makes of each item, if that is all that it
+    /// does.
     pub fn items(&self) -> Option<&Items> {
         self.inner.items.as_ref()
     }
@@ -212,7 +216,8 @@ impl Filter {
         self.inner.used.iter().any(|used| used == variable)
     }
 
-    /// Whether it can give more than one output, whatever it is given: it iterates, or calls what does.
+    /// Whether it can give more than one output, whatever it is given: it iterates, or calls what
+    /// does.
     pub fn gives_several(&self) -> bool {
         self.inner.several
     }
@@ -227,12 +232,14 @@ impl Filter {
         &self.inner.this
     }
 
-    /// The keys of its input at which the filter's paths begin; `None` when it looks at the input as a whole.
+    /// The keys of its input at which the filter's paths begin; `None` when it looks at the input
+    /// as a whole.
     pub fn keys(&self) -> Option<&[Val]> {
         self.inner.keys.as_deref()
     }
 
-    /// For the items of a list: a plain path such as `.tags[]` gives none where there are no tags, instead of an error.
+    /// For the items of a list: a plain path such as `.tags[]` gives none where there are no tags,
+    /// instead of an error.
     pub fn of_items(&self) -> Filter {
         let Program::Path(path) = &self.inner.program else {
             return self.clone();
@@ -275,7 +282,8 @@ impl Filter {
         }
     }
 
-    /// All outputs for one input; `variables` in the order given to [`Filter::compile`]. Capped in number.
+    /// All outputs for one input; `variables` in the order given to [`Filter::compile`]. Capped in
+    /// number.
     pub fn run(&self, input: &Val, variables: &[Val]) -> Result<Vec<Val>, JqError> {
         let mut outputs = Vec::new();
         self.run_for(input, variables, Outputs::Kept, &mut |output| {
@@ -299,7 +307,8 @@ impl Filter {
         Ok(holds)
     }
 
-    /// Gives each output to `each` until it breaks. A plain path lends the values of the input and copies nothing.
+    /// Gives each output to `each` until it breaks. A plain path lends the values of the input and
+    /// copies nothing.
     pub fn run_each(
         &self,
         input: &Val,

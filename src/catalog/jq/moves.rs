@@ -1,7 +1,8 @@
-//! Whether a filter only moves values from place to place, and looks into none of them, so that a broken one comes out as it went
-//! in. Knows jq's syntax tree; runs nothing.
+//! Whether a filter only moves values from place to place, and looks into none of them, so that a
+//! broken one comes out as it went in. Knows jq's syntax tree; runs nothing.
 //!
-//! What is broken is some value, and neither null nor false: so whether it is there may be asked, but not what it is.
+//! What is broken is some value, and neither null nor false: so whether it is there may be asked,
+//! but not what it is.
 
 use jaq_core::{
     load::{

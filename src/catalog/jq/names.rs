@@ -1,7 +1,7 @@
 //! The names that a filter may call. Knows why the others are refused.
 //!
-//! A name is here when it ends for every finite input, looks at nothing but its input, and cannot be made to need
-//! more than a small multiple of the memory of its input.
+//! A name is here when it ends for every finite input, looks at nothing but its input, and cannot
+//! be made to need more than a small multiple of the memory of its input.
 
 /// Names and the numbers of arguments with which they may be called.
 pub(super) const ALLOWED: &[(&str, &[usize])] = &[

@@ -1,4 +1,5 @@
-//! Plain paths, walked without jaq and without copying. Knows jq's path semantics; must agree with jaq's.
+//! Plain paths, walked without jaq and without copying. Knows jq's path semantics; must agree with
+//! jaq's.
 
 use std::ops::ControlFlow;
 

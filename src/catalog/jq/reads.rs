@@ -1,5 +1,5 @@
-//! Which keys of its input a filter begins at, by which it is known whether a record has what a field is made of. Knows jq's
-//! syntax tree; runs nothing.
+//! Which keys of its input a filter begins at, by which it is known whether a record has what a
+//! field is made of. Knows jq's syntax tree; runs nothing.
 
 use std::collections::BTreeSet;
 
@@ -20,7 +20,8 @@ const CONSTANTS: &[&str] = &["null", "true", "false", "empty", "nan", "infinite"
 /// Paths of keys from the input on, as far as they are plain.
 type Paths<'s> = BTreeSet<Vec<&'s str>>;
 
-/// The keys, each once; `None`: the filter looks at the input as a whole, or at keys that are not known beforehand.
+/// The keys, each once; `None`: the filter looks at the input as a whole, or at keys that are not
+/// known beforehand.
 pub(super) fn keys(term: &Term<&str>) -> Option<Vec<Val>> {
     let mut paths = Paths::new();
     collect(term, &mut paths)?;
@@ -28,7 +29,8 @@ pub(super) fn keys(term: &Term<&str>) -> Option<Vec<Val>> {
     Some(keys.into_iter().map(|key| Val::utf8_str(key.to_owned())).collect())
 }
 
-/// Whether it may look at what stands under these keys, at a part of it, or at all of which it is a part.
+/// Whether it may look at what stands under these keys, at a part of it, or at all of which it is a
+/// part.
 pub(super) fn looks_at(term: &Term<&str>, keys: &[String]) -> bool {
     let mut paths = Paths::new();
     let meets = |path: &Vec<&str>| path.iter().zip(keys).all(|(one, other)| one == other);

@@ -1,5 +1,5 @@
-//! Filters from a page to its records: what they select at their end, and whether they hide how many there were. Knows jq's
-//! syntax tree; runs nothing.
+//! Filters from a page to its records: what they select at their end, and whether they hide how
+//! many there were. Knows jq's syntax tree; runs nothing.
 
 use jaq_core::{
     load::parse::{BinaryOp, Def, Term},
@@ -37,7 +37,8 @@ const DROPPING: &[(&str, usize)] = &[
 /// Calls that make one array of another, with fewer items.
 const THINNING: &[&str] = &["unique", "unique_by", "group_by"];
 
-/// Calls that ask something of their argument's outputs, and yield one value however many these are.
+/// Calls that ask something of their argument's outputs, and yield one value however many these
+/// are.
 const ASKING: &[&str] = &[
     "any", "all", "isempty", "has", "in", "inside", "contains", "index", "sort_by",
 ];
@@ -92,12 +93,14 @@ pub(super) fn join<'s>(stages: &[&Term<&'s str>]) -> Term<&'s str> {
         .unwrap_or_default()
 }
 
-/// Whether stages may yield fewer records than their input has: how many there were is then not known.
+/// Whether stages may yield fewer records than their input has: how many there were is then not
+/// known.
 pub(super) fn hide(stages: &[&Term<&str>]) -> bool {
     along(stages, false)
 }
 
-/// `later` says that a following stage takes the parts of what is yielded: what an array lacks is then a record less.
+/// `later` says that a following stage takes the parts of what is yielded: what an array lacks is
+/// then a record less.
 fn along(stages: &[&Term<&str>], mut later: bool) -> bool {
     stages.iter().rev().any(|stage| {
         let found = hides(stage, later);

@@ -1,7 +1,8 @@
-//! Whether a filter can give several outputs, seen from its text. Knows jq's syntax tree; runs nothing.
+//! Whether a filter can give several outputs, seen from its text. Knows jq's syntax tree; runs
+//! nothing.
 //!
-//! A list is taken from such a filter item by item, and from any other whole. That must not hang on how many items a record
-//! has, so it is decided here, before there is one.
+//! A list is taken from such a filter item by item, and from any other whole. That must not hang on
+//! how many items a record has, so it is decided here, before there is one.
 
 use jaq_core::{
     load::{
@@ -42,7 +43,8 @@ pub(super) fn can_give_several(term: &Term<&str>) -> bool {
     Scope::default().several(term)
 }
 
-/// Own definitions, innermost last: name, number of arguments, whether the body gives several when its arguments do not.
+/// Own definitions, innermost last: name, number of arguments, whether the body gives several when
+/// its arguments do not.
 #[derive(Default)]
 struct Scope<'s> {
     defined: Vec<(&'s str, usize, bool)>,

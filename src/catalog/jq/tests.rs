@@ -128,7 +128,8 @@ fn direct_paths_agree_with_jaq() {
     ];
     for path in paths {
         for input in inputs {
-            // The parentheses and the pipe into a call keep the second form from being a plain path.
+            // The parentheses and the pipe into a call keep the second form from being a plain
+            // path.
             let jaq = run(&format!("({path}) | select(true)"), input);
             let direct = run(path, input);
             assert_eq!(direct.is_ok(), jaq.is_ok(), "{path} on {input}: {direct:?} {jaq:?}");
@@ -452,7 +453,8 @@ fn what_hides_how_many_records_there_were() {
     }
 }
 
-/// `rows` that walk to one list are taken apart; item by item they give what they give of the whole page.
+/// `rows` that walk to one list are taken apart; item by item they give what they give of the whole
+/// page.
 #[test]
 fn rows_that_are_read_item_by_item() {
     let page = r#"{"items":[{"a":[1,2],"b":3},{"a":[],"b":4}],"d":{"list":[[5],[6]]},"o":{"x":[7],"y":[8]}}"#;

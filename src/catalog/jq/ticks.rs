@@ -1,5 +1,5 @@
-//! Where a filter looks at its budget: wherever it can yield often, or make more of what it has. Knows jq's syntax tree and which of
-//! jaq's natives make much of little at once; runs nothing.
+//! Where a filter looks at its budget: wherever it can yield often, or make more of what it has.
+//! Knows jq's syntax tree and which of jaq's natives make much of little at once; runs nothing.
 
 use jaq_core::{
     load::{
@@ -16,7 +16,8 @@ use super::{
     compare::{self, LIGHT},
 };
 
-/// Natives that are one step however much they make, and the bytes that they take for a byte of a text, or for an item.
+/// Natives that are one step however much they make, and the bytes that they take for a byte of a
+/// text, or for an item.
 const AT_ONCE: &[(&str, &str)] = &[
     ("encode_base64", "2"),
     ("encode_uri", "3"),

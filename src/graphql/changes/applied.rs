@@ -1,4 +1,5 @@
-//! Changes of the directives written on the parts of a schema. Knows what GraphQL's own ones tell a client.
+//! Changes of the directives written on the parts of a schema. Knows what GraphQL's own ones tell a
+//! client.
 
 use std::collections::BTreeSet;
 

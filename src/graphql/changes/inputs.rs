@@ -1,4 +1,5 @@
-//! Changes of what a client sends: arguments and input fields. Knows which old requests are still taken, and as what.
+//! Changes of what a client sends: arguments and input fields. Knows which old requests are still
+//! taken, and as what.
 
 use apollo_compiler::{
     Name, Node,

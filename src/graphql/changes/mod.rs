@@ -1,8 +1,10 @@
-//! What changed in a served API, as its clients feel it. Knows two schemas; knows no definition, no query and no row.
+//! What changed in a served API, as its clients feel it. Knows two schemas; knows no definition, no
+//! query and no row.
 //!
-//! The kinds of changes and their severity are those of `findSchemaChanges` in graphql-js, with three refinements: a value
-//! that is added to an enum which no answer holds is safe, a directive that no query can use breaks none, and an argument
-//! that loses the default it needs is breaking. The order of members is no part of an API.
+//! The kinds of changes and their severity are those of `findSchemaChanges` in graphql-js, with
+//! three refinements: a value that is added to an enum which no answer holds is safe, a directive
+//! that no query can use breaks none, and an argument that loses the default it needs is breaking.
+//! The order of members is no part of an API.
 
 mod applied;
 mod directives;
@@ -14,7 +16,8 @@ use std::collections::HashSet;
 
 use apollo_compiler::{Schema, ast::OperationType, parser::Parser, schema::ExtendedType};
 
-/// Tokens and nesting of a schema to compare with: bounds for the parser's memory and stack, far above what is served.
+/// Tokens and nesting of a schema to compare with: bounds for the parser's memory and stack, far
+/// above what is served.
 const TOKENS_MAX: usize = 20_000_000;
 const NESTING_MAX: usize = 64;
 
@@ -149,7 +152,8 @@ enum Pair<'a, T> {
     Both(&'a T, &'a T),
 }
 
-/// Members of both sides joined by their names: those of the old side in their order, then what was added.
+/// Members of both sides joined by their names: those of the old side in their order, then what was
+/// added.
 fn pairs<'a, T: 'a>(
     old: impl Iterator<Item = (&'a str, &'a T)>,
     new: impl Iterator<Item = (&'a str, &'a T)>,

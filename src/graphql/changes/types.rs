@@ -1,4 +1,5 @@
-//! Changes of types, fields, enum values and members. Knows what an answer may give to a client that expects the old.
+//! Changes of types, fields, enum values and members. Knows what an answer may give to a client
+//! that expects the old.
 
 use apollo_compiler::{
     Name,

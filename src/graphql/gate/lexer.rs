@@ -1,8 +1,10 @@
-//! Counts tokens and nesting without recursion and without building anything. Knows GraphQL's lexical grammar only.
+//! Counts tokens and nesting without recursion and without building anything. Knows GraphQL's
+//! lexical grammar only.
 
 use crate::graphql::{ApiError, Limits};
 
-/// Refuses text that is too long, has too many tokens or nests too deeply. Other lexical errors are the parser's to name.
+/// Refuses text that is too long, has too many tokens or nests too deeply. Other lexical errors are
+/// the parser's to name.
 pub(super) fn check(query: &str, limits: &Limits) -> Result<(), ApiError> {
     if query.len() > limits.query_bytes {
         return Err(ApiError::over(
@@ -60,7 +62,8 @@ fn next(bytes: &[u8]) -> Option<(Token, &[u8])> {
     })
 }
 
-/// Names and numbers; a number's sign, point and exponent may count as further tokens, which errs on the safe side.
+/// Names and numbers; a number's sign, point and exponent may count as further tokens, which errs
+/// on the safe side.
 fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
 }

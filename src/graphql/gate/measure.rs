@@ -1,4 +1,5 @@
-//! Counts over a parsed document. Knows selections; every fragment is measured once, however often it is spread.
+//! Counts over a parsed document. Knows selections; every fragment is measured once, however often
+//! it is spread.
 
 use std::collections::HashMap;
 
@@ -136,7 +137,8 @@ pub(super) fn check_expanded(document: &ExecutableDocument, limits: &Limits) -> 
     Ok(())
 }
 
-/// Recursion is bounded: fragments of a valid document do not contain themselves, and each is walked once.
+/// Recursion is bounded: fragments of a valid document do not contain themselves, and each is
+/// walked once.
 fn expand<'a>(
     document: &'a ExecutableDocument,
     set: &'a SelectionSet,
@@ -147,7 +149,8 @@ fn expand<'a>(
         total.add(match selection {
             Selection::Field(field) => {
                 let inner = expand(document, &field.selection_set, measured);
-                // Introspection has a depth check of its own, and every client's own query is deeper than ours may be.
+                // Introspection has a depth check of its own, and every client's own query is
+                // deeper than ours may be.
                 let is_introspection = field.name.starts_with("__");
                 let nests = !field.selection_set.is_empty() && !is_introspection;
                 Expanded {

@@ -1,7 +1,9 @@
-//! What is refused before any planning. Knows text, tokens and the shape of a document; knows no catalog and no row.
+//! What is refused before any planning. Knows text, tokens and the shape of a document; knows no
+//! catalog and no row.
 //!
-//! In the order of their cost: bytes, then an iterative lexer (tokens, nesting), then the parser and the validator, which
-//! recurse and so must never see deep text, then counts over the document with every fragment counted once.
+//! In the order of their cost: bytes, then an iterative lexer (tokens, nesting), then the parser
+//! and the validator, which recurse and so must never see deep text, then counts over the document
+//! with every fragment counted once.
 
 mod estimate;
 mod lexer;
@@ -21,7 +23,8 @@ pub(super) use estimate::{Cost, estimate};
 
 use super::{ApiError, Code, Limits, Served};
 
-/// The parser's own recursion limit: it counts more than brackets, so it lies above `Limits::nesting`.
+/// The parser's own recursion limit: it counts more than brackets, so it lies above
+/// `Limits::nesting`.
 const PARSER_RECURSION: usize = 200;
 
 /// A document that is safe to plan.
@@ -73,7 +76,8 @@ fn validated(built: ExecutableDocument, schema: &Valid<Schema>) -> Result<Valid<
     Ok(Valid::assume_valid(found.partial))
 }
 
-/// Whether it says that a subscription has several root fields. It counts selections, and a field that is selected twice is one;
+/// Whether it says that a subscription has several root fields. It counts selections, and a field
+/// that is selected twice is one;
 /// `rules` counts those.
 fn is_of_merged_roots(error: &DiagnosticData) -> bool {
     error.unstable_error_name() == Some("SubscriptionUsesMultipleFields")

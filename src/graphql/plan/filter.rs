@@ -1,5 +1,5 @@
-//! `where`. Knows what each operator means. A null operand is an error; anything else that is null is as good as left out, and an
-//! empty object matches everything.
+//! `where`. Knows what each operator means. A null operand is an error; anything else that is null
+//! is as good as left out, and an empty object matches everything.
 
 use crate::{
     catalog::{EntityId, FieldId, FieldKind, Leaf},
@@ -151,7 +151,8 @@ impl<'a> Planner<'a> {
         place: &Trail,
     ) -> Result<Filter, ApiError> {
         if let Some(test) = text_test(name) {
-            // The operand of a text predicate is any text, whatever the column's scalar asks of whole values.
+            // The operand of a text predicate is any text, whatever the column's scalar asks of
+            // whole values.
             let operand = match test {
                 TextTest::Like | TextTest::ILike => self.pattern(input, place)?,
                 _ => self.operand(Leaf::Scalar(Scalar::String), Some(input), place)?,
@@ -197,7 +198,8 @@ impl<'a> Planner<'a> {
 
     /// The members of an operators object: none of its variables may be missing.
     fn given(&self, input: &Input<'a>, place: &Trail) -> Result<Vec<(&'a str, Input<'a>)>, ApiError> {
-        // GraphQL would leave the operator out, and a condition without operators is true of every row.
+        // GraphQL would leave the operator out, and a condition without operators is true of every
+        // row.
         if let Some((name, variable)) = self.left_out(input) {
             let message = format!(
                 "${variable} was not given, and without it every row would match; give it, or leave the operator out"
@@ -224,7 +226,8 @@ impl<'a> Planner<'a> {
         let owner = self.catalog.entity(entity);
         let never = owner.field(field).required || owner.key.contains(&field);
         match self.links.last() {
-            // Whoever asks so means the link, not the row behind it, and would get nothing without a word.
+            // Whoever asks so means the link, not the row behind it, and would get nothing without
+            // a word.
             Some(without) if wanted && never => {
                 let name = &owner.field(field).name;
                 let message = format!(

@@ -1,4 +1,5 @@
-//! Arguments, whether written in the query or given by variables, behind one face. Knows coercion; knows no filter.
+//! Arguments, whether written in the query or given by variables, behind one face. Knows coercion;
+//! knows no filter.
 
 use apollo_compiler::{
     Node,
@@ -115,7 +116,8 @@ impl<'a> Planner<'a> {
         })
     }
 
-    /// The items of a list, none for a variable that was left out; a single value stands for a list of itself.
+    /// The items of a list, none for a variable that was left out; a single value stands for a list
+    /// of itself.
     pub(super) fn items(&self, input: &Input<'a>) -> Vec<Option<Input<'a>>> {
         match input {
             Input::Literal(node) => match node.as_list() {
@@ -215,7 +217,8 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// The number of the parameter for a place in the variables; one place used twice alike is one parameter.
+    /// The number of the parameter for a place in the variables; one place used twice alike is one
+    /// parameter.
     fn param(&mut self, origin: Origin<'a>, kind: ParamKind, place: &Trail) -> Operand {
         let same =
             |param: &Param| param.kind == kind && param.variable == origin.variable && param.steps == origin.steps;

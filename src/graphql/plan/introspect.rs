@@ -1,4 +1,5 @@
-//! `__schema` and `__type`: the served schema as GraphQL itself describes schemas. Knows types, fields and directives; no rows.
+//! `__schema` and `__type`: the served schema as GraphQL itself describes schemas. Knows types,
+//! fields and directives; no rows.
 //!
 //! apollo-compiler has an executor for this, which does not know `isOneOf`.
 
@@ -190,7 +191,8 @@ impl<'a> Planner<'a> {
                 let url = directive.and_then(|directive| directive.specified_argument_by_name("url"));
                 Found::text(url.and_then(|url| url.as_str()))
             }
-            // What the other kinds of types do not have. The served schema has no interface and no union.
+            // What the other kinds of types do not have. The served schema has no interface and no
+            // union.
             (
                 "fields" | "interfaces" | "possibleTypes" | "enumValues" | "inputFields" | "ofType" | "isOneOf"
                 | "specifiedByURL",

@@ -1,8 +1,9 @@
-//! From a validated operation and its variables to a `query::Read`. Knows GraphQL's execution rules; knows no SQL.
+//! From a validated operation and its variables to a `query::Read`. Knows GraphQL's execution
+//! rules; knows no SQL.
 //!
-//! Scalar variables become numbered parameters, so one plan serves every request that differs only in them. Everything
-//! else in the variables (which members a filter has, how long a list is, Booleans, enums, nulls) shapes the plan; its
-//! [`shape`] is part of the plan's identity.
+//! Scalar variables become numbered parameters, so one plan serves every request that differs only
+//! in them. Everything else in the variables (which members a filter has, how long a list is,
+//! Booleans, enums, nulls) shapes the plan; its [`shape`] is part of the plan's identity.
 
 mod filter;
 mod freshness;

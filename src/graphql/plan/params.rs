@@ -1,4 +1,5 @@
-//! Numbered parameters: where their values are found in the variables, and the checks that each must pass.
+//! Numbered parameters: where their values are found in the variables, and the checks that each
+//! must pass.
 
 use apollo_compiler::response::{JsonMap, JsonValue};
 
@@ -39,7 +40,8 @@ pub(in crate::graphql) enum ParamKind {
     NextHarvest(EntityId),
 }
 
-/// Signs of `%` in a pattern: PostgreSQL's matching recurses at each, and its stack ends at about twice as many.
+/// Signs of `%` in a pattern: PostgreSQL's matching recurses at each, and its stack ends at about
+/// twice as many.
 const ANY_MAX: usize = 10_000;
 
 impl ParamKind {

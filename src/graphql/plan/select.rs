@@ -1,4 +1,5 @@
-//! Selections: fields merged and ordered as the specification says, then resolved against the catalog.
+//! Selections: fields merged and ordered as the specification says, then resolved against the
+//! catalog.
 
 use std::collections::HashSet;
 
@@ -20,7 +21,8 @@ use crate::graphql::{ApiError, trail::Trail};
 type Collected<'a> = IndexMap<&'a str, Vec<&'a Field>>;
 
 impl<'a> Planner<'a> {
-    /// `CollectFields` of the specification. All our types are objects, so a type condition matches by name alone.
+    /// `CollectFields` of the specification. All our types are objects, so a type condition matches
+    /// by name alone.
     pub(super) fn collect(&self, type_name: &str, sets: &[&'a SelectionSet]) -> Collected<'a> {
         let mut collected = IndexMap::new();
         let mut visited = HashSet::new();

@@ -10,8 +10,8 @@ use apollo_compiler::{
 
 use crate::graphql::fingerprint::fingerprint;
 
-/// A hash of everything in the variables but the values of their scalars; `exact` takes those in too, for operations
-/// with introspection, whose answers are part of the plan.
+/// A hash of everything in the variables but the values of their scalars; `exact` takes those in
+/// too, for operations with introspection, whose answers are part of the plan.
 pub(in crate::graphql) fn shape(schema: &Schema, operation: &Operation, variables: &JsonMap, exact: bool) -> u128 {
     let mut shape = Shape {
         schema,

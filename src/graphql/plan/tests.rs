@@ -1,4 +1,5 @@
-//! Golden plans: `tests/cases/graphql/plans/*.graphql`, each with its variables and what is expected of it.
+//! Golden plans: `tests/cases/graphql/plans/*.graphql`, each with its variables and what is
+//! expected of it.
 
 use apollo_compiler::response::JsonMap;
 

@@ -1,4 +1,5 @@
-//! Filter, order and key inputs, and the custom scalars. Knows which operators a leaf has; `plan` gives them meaning.
+//! Filter, order and key inputs, and the custom scalars. Knows which operators a leaf has; `plan`
+//! gives them meaning.
 
 use std::collections::BTreeMap;
 

@@ -87,7 +87,8 @@ impl Served {
     }
 }
 
-/// Introspection tells of `@oneOf`, as the specification has it; apollo-compiler does not know that field yet.
+/// Introspection tells of `@oneOf`, as the specification has it; apollo-compiler does not know that
+/// field yet.
 fn add_is_one_of(schema: &mut Schema) {
     let Some(ExtendedType::Object(object)) = schema.types.get_mut("__Type") else {
         return;
@@ -128,7 +129,8 @@ fn objects_of(catalog: &Catalog) -> HashMap<String, Object> {
     entities.chain(values).collect()
 }
 
-/// The whole schema as SDL, in the order in which a reader would ask: roots, types, enums, inputs, scalars.
+/// The whole schema as SDL, in the order in which a reader would ask: roots, types, enums, inputs,
+/// scalars.
 fn write(catalog: &Catalog) -> String {
     let mut sdl = Sdl::default();
     objects::write_root(&mut sdl, catalog, "Query", "What can be asked.", freshness::write_root);

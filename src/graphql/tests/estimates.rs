@@ -1,4 +1,5 @@
-//! What is refused or told apart by its estimate, and what is stopped that was estimated to be little.
+//! What is refused or told apart by its estimate, and what is stopped that was estimated to be
+//! little.
 
 use std::time::Duration;
 

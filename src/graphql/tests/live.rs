@@ -207,7 +207,8 @@ async fn live_queries_with_other_values_share_a_turn() {
 const HOUR: Duration = Duration::from_secs(3_600);
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Two runs of a statement that wait for turns, each a live query's of a client of its own. One turn is free.
+/// Two runs of a statement that wait for turns, each a live query's of a client of its own. One
+/// turn is free.
 async fn two_runs(farm: &Farm, sql: &Arc<str>) -> (Vec<Turn>, [tokio::task::JoinHandle<Option<Waited>>; 2]) {
     let mut held = all_turns(farm).await;
     let asked = request("{ items { id } }", json!({}));

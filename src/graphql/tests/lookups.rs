@@ -43,7 +43,8 @@ async fn a_load_that_fails_is_no_other_ones_failure() {
     assert_eq!(again.rows.len(), 1);
 }
 
-/// Small look-ups pass by the queue; those with much behind them, or with a search below, wait in it.
+/// Small look-ups pass by the queue; those with much behind them, or with a search below, wait in
+/// it.
 #[tokio::test]
 async fn look_ups_with_much_behind_them_wait_for_their_turn() {
     let limits = Limits {

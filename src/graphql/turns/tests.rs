@@ -303,8 +303,8 @@ async fn who_leaves_a_line_lets_the_next_one_go() {
     stays.now_or_never().flatten().expect("its wait has begun anew");
 }
 
-/// What came of the requests that are counted: how long those waited that were called, in their order, and how many were turned
-/// away.
+/// What came of the requests that are counted: how long those waited that were called, in their
+/// order, and how many were turned away.
 #[derive(Default)]
 struct Outcome {
     waits: Vec<(u128, Duration)>,
@@ -369,8 +369,8 @@ impl Crowd {
         turn.is_some()
     }
 
-    /// Asks again and again, as soon as there is an answer, or a second or two after being turned away, until all that counts is
-    /// answered.
+    /// Asks again and again, as soon as there is an answer, or a second or two after being turned
+    /// away, until all that counts is answered.
     async fn keep_asking(self, number: u64, work: Work, length: Duration) {
         let mut tries = number;
         // Not all in one moment.

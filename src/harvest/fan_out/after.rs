@@ -1,4 +1,5 @@
-//! When a field's fetch follows others: after each complete run of what fills the rows it asks about. Pure.
+//! When a field's fetch follows others: after each complete run of what fills the rows it asks
+//! about. Pure.
 
 use chrono::{DateTime, Utc};
 
@@ -7,8 +8,8 @@ use crate::{
     store::FetchStatus,
 };
 
-/// The newest end of a complete run that brought rows to ask about: the slot of the run that follows it, which is the same in
-/// every process. None: there cannot be any row yet.
+/// The newest end of a complete run that brought rows to ask about: the slot of the run that
+/// follows it, which is the same in every process. None: there cannot be any row yet.
 pub(in crate::harvest) fn fed_at<'s>(
     catalog: &Catalog,
     each: &Each,

@@ -1,4 +1,5 @@
-//! From a page of one row's answer to the rows it brings and the links it means. Knows filters and shapes; no HTTP, no store.
+//! From a page of one row's answer to the rows it brings and the links it means. Knows filters and
+//! shapes; no HTTP, no store.
 
 use std::collections::HashMap;
 
@@ -49,7 +50,8 @@ impl Records {
         self.links.extend(more.links);
     }
 
-    /// How often a key came again with other values than before, and the first key that came again at all.
+    /// How often a key came again with other values than before, and the first key that came again
+    /// at all.
     pub(super) fn repeats(&self, shaper: &Shaper, entity: EntityId) -> (u64, Option<Key>) {
         let mut last: HashMap<Key, i64> = HashMap::with_capacity(self.rows.len());
         let (mut others, mut first) = (0, None);
@@ -86,7 +88,8 @@ pub(super) fn read(
 ) -> Result<(PageInfo, Records, Parts), PageFault> {
     let (allowance, stop) = (allowance(inner, &reading), reading.stop.clone());
     let mut reader = Reader::new(inner, reading, &allowance);
-    // Whoever asked knows the others without reading, and did not ask for what is read from where it lies.
+    // Whoever asked knows the others without reading, and did not ask for what is read from where
+    // it lies.
     if let Content::Bytes(bytes) = content {
         reader.info.link_next(&reader.fetch.paging, link.clone());
         reader.link = link;
@@ -123,7 +126,8 @@ fn allowance(inner: &Inner, reading: &Reading) -> Allowance {
     allowance
 }
 
-/// Makes rows of what came in parts, once all are there. Blocks. Their links came with the first part of each.
+/// Makes rows of what came in parts, once all are there. Blocks. Their links came with the first
+/// part of each.
 pub(super) fn whole(inner: &Inner, mut reading: Reading) -> Result<Records, PageFault> {
     let parts = std::mem::take(&mut reading.parts);
     let allowance = allowance(inner, &reading);
@@ -300,7 +304,8 @@ impl Sink for Reader<'_> {
         Ok(())
     }
 
-    /// What is none is told of when it comes: a key may be an array, and null that there is nothing.
+    /// What is none is told of when it comes: a key may be an array, and null that there is
+    /// nothing.
     fn check(&self, _: &Val) -> Result<(), PageFault> {
         Ok(())
     }

@@ -1,4 +1,5 @@
-//! One row's request, page after page if it has several. Knows requests and paging; what a page holds is in `answer`.
+//! One row's request, page after page if it has several. Knows requests and paging; what a page
+//! holds is in `answer`.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -47,7 +48,8 @@ pub(super) struct Asked {
     pub outcome: Result<ParentOutcome, PageFault>,
 }
 
-/// Asks about one row, in the name of the crew that claimed it. The future owns all it needs: many of them are under way at once.
+/// Asks about one row, in the name of the crew that claimed it. The future owns all it needs: many
+/// of them are under way at once.
 pub(super) async fn ask(
     inner: Arc<Inner>,
     id: FetchId,
@@ -90,8 +92,8 @@ pub(super) async fn ask(
     }
 }
 
-/// An answer of which all records were refused, and whose keys cannot be read, says nothing of where its row leads: the links
-/// stay as they were.
+/// An answer of which all records were refused, and whose keys cannot be read, says nothing of
+/// where its row leads: the links stay as they were.
 fn of_use(fetch: &str, outcome: Result<ParentOutcome, PageFault>) -> (Result<ParentOutcome, PageFault>, Vec<Refused>) {
     match outcome {
         Ok(ParentOutcome::Read {
@@ -144,7 +146,8 @@ impl Series<'_> {
         let maker = maker(inner, fetch, source, &this);
         let first = match maker.request(&Position::first(&fetch.paging.advance)) {
             Ok(request) => request,
-            // A row without the value that the path names has nothing to ask for, and so leads nowhere.
+            // A row without the value that the path names has nothing to ask for, and so leads
+            // nowhere.
             Err(_) if lacks_a_value(fetch, parent) => return self.read(None, String::new()).await,
             Err(fault) => return Err(fault),
         };
@@ -293,7 +296,8 @@ impl Series<'_> {
         Ok(next)
     }
 
-    /// Tells the ledger which large page is taken in hand: one that ends the process is not taken again at once.
+    /// Tells the ledger which large page is taken in hand: one that ends the process is not taken
+    /// again at once.
     async fn note(&mut self, content: &Content, place: &str) {
         if self.noted || content.bytes() < ASIDE_FROM {
             return;

@@ -1,5 +1,6 @@
-//! Rows that the answers of two rows bring under one key and with different values: the later one overwrites the earlier one,
-//! which is seldom meant. Knows hashes and how it is told; keeps no row.
+//! Rows that the answers of two rows bring under one key and with different values: the later one
+//! overwrites the earlier one, which is seldom meant. Knows hashes and how it is told; keeps no
+//! row.
 
 use std::collections::{HashMap, hash_map::Entry};
 
@@ -21,7 +22,8 @@ pub(super) fn is_note(told: &str) -> bool {
 /// The rows of a run's answers so far.
 #[derive(Debug, Default)]
 pub(super) struct Clashes {
-    /// By the hash of the key: that of the row, and the number and key of the row that was asked about.
+    /// By the hash of the key: that of the row, and the number and key of the row that was asked
+    /// about.
     seen: HashMap<u64, (i64, i64, String)>,
     /// Answers that were looked at.
     pub answers: u64,

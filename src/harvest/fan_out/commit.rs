@@ -1,4 +1,5 @@
-//! The commits of a crew: answers that arrive close together share a transaction. Knows the ledger's calls and a watcher.
+//! The commits of a crew: answers that arrive close together share a transaction. Knows the
+//! ledger's calls and a watcher.
 
 use std::time::Duration;
 
@@ -14,7 +15,8 @@ use crate::{
     store::{ParentAnswer, ParentOutcome, StoreError, failpoint},
 };
 
-/// How long the first answer of a group waits for others: a commit costs more than most answers, and nobody sees the wait.
+/// How long the first answer of a group waits for others: a commit costs more than most answers,
+/// and nobody sees the wait.
 const LINGER: Duration = Duration::from_millis(if cfg!(test) { 100 } else { 2_000 });
 /// The same for tests of what happens between two commits.
 const LINGER_LITTLE: Duration = Duration::from_millis(100);

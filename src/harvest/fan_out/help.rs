@@ -1,4 +1,5 @@
-//! Help for runs that other processes hold: their requests are for whoever has hands free. Knows open runs; ends none.
+//! Help for runs that other processes hold: their requests are for whoever has hands free. Knows
+//! open runs; ends none.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,8 +12,8 @@ use crate::{
     store::{OpenFanOut, StoreError},
 };
 
-/// How often it is looked for runs to help that nobody was heard to tell of: short against a run that is worth helping, and one
-/// small statement.
+/// How often it is looked for runs to help that nobody was heard to tell of: short against a run
+/// that is worth helping, and one small statement.
 const LOOK: Duration = Duration::from_millis(500);
 /// After help that came to nothing, as when this process cannot reach the upstream.
 const REST: Duration = Duration::from_secs(30);

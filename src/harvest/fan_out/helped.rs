@@ -1,4 +1,5 @@
-//! The runs with a request per row at which this process is at work. Knows their numbers; knows nothing of what is done for them.
+//! The runs with a request per row at which this process is at work. Knows their numbers; knows
+//! nothing of what is done for them.
 
 use std::{
     collections::HashSet,

@@ -1,8 +1,8 @@
-//! A run of a `@fetch` on a field: one request per row of the field's type. Knows claims, requests under way and groups of
-//! answers; what an answer says is in `answer`, how it is got in `ask`.
+//! A run of a `@fetch` on a field: one request per row of the field's type. Knows claims, requests
+//! under way and groups of answers; what an answer says is in `answer`, how it is got in `ask`.
 //!
-//! The same crew works in the process that holds the run and in those that help it: each claims some requests, makes them
-//! and commits their answers, until none is left. So a run that is cut short loses nothing but what is under way.
+//! The same crew works in the process that holds the run and in those that help it: each claims
+//! some requests, makes them and commits their answers. A run cut short loses what is under way.
 
 pub(super) mod after;
 mod answer;
@@ -45,10 +45,11 @@ use crate::{
 use ask::Asked;
 use clash::Clashes;
 
-/// Requests claimed at once, while they are answered so fast that claiming would cost more than asking.
+/// Requests claimed at once, while they are answered so fast that claiming would cost more than
+/// asking.
 const CLAIM_MAX: usize = 1_024;
-/// A batch that is used up faster than this was too small; one that lasts much longer keeps others from helping at the end, where
-/// they would have nothing to do for as long.
+/// A batch that is used up faster than this was too small; one that lasts much longer keeps others
+/// from helping at the end, where they would have nothing to do for as long.
 const CLAIM_TIME: Duration = Duration::from_millis(500);
 /// How often it is looked whether requests that wait, or that others claimed, are free again.
 const LOOK: Duration = Duration::from_millis(250);
@@ -56,7 +57,8 @@ const LOOK: Duration = Duration::from_millis(250);
 const KEEP: Duration = Duration::from_secs(10);
 /// Failures one after the other that say that the upstream, not a row, is in trouble.
 const FAILURES_MAX: u32 = 20;
-/// Seconds until a request that failed for a passing reason is made again in the same run; each was tried several times before.
+/// Seconds until a request that failed for a passing reason is made again in the same run; each was
+/// tried several times before.
 const AGAIN: [i64; 2] = if cfg!(test) { [0, 0] } else { [2, 10] };
 
 /// How a crew came to its end.
@@ -69,7 +71,8 @@ enum Ended {
     Stopped,
 }
 
-/// Makes the requests of one claimed run; it is called by the run, which keeps the lease and ends it.
+/// Makes the requests of one claimed run; it is called by the run, which keeps the lease and ends
+/// it.
 pub(super) async fn run(
     inner: &Arc<Inner>,
     id: FetchId,
@@ -138,7 +141,8 @@ impl<'a> Crew<'a> {
         }
     }
 
-    /// What a person should know of the answers that stand: they may be of other runs and processes.
+    /// What a person should know of the answers that stand: they may be of other runs and
+    /// processes.
     async fn seen(&self) -> Result<Seen, StoreError> {
         let told = self.inner.ledger.answers_told(&self.run.fetch).await?;
         let repeats = self.inner.catalog.fetch(self.id).repeats;
@@ -150,7 +154,8 @@ impl<'a> Crew<'a> {
         })
     }
 
-    /// Rows that several answers brought. What the last run told holds until all answers were read anew.
+    /// Rows that several answers brought. What the last run told holds until all answers were read
+    /// anew.
     async fn clash(&self) -> Result<Option<String>, StoreError> {
         let (note, answers) = self.clashes();
         if note.is_some() {
@@ -198,7 +203,8 @@ impl<'a> Crew<'a> {
             worked = both => worked.map(|(ended, ())| ended),
             () = self.keeping() => Ok(Ended::Stopped),
         };
-        // What is under way when a crew ends is free for the next one at once, instead of when its time is over.
+        // What is under way when a crew ends is free for the next one at once, instead of when its
+        // time is over.
         if let Err(error) = self.inner.ledger.let_go_parents(&self.run.fetch, &self.owner).await {
             tracing::warn!(%error, "claimed requests could not be given back; they are free when their time is over");
         }
@@ -272,7 +278,8 @@ impl<'a> Crew<'a> {
         }
     }
 
-    /// Makes claimed requests, as many at once as this process has places at the source and room for the answers.
+    /// Makes claimed requests, as many at once as this process has places at the source and room
+    /// for the answers.
     fn begin(&self, queue: &mut Queue, tasks: &mut JoinSet<(Asked, Held)>, most: usize, stop: &CancellationToken) {
         while tasks.len() < most && !queue.parents.is_empty() {
             let Some(mut held) = self.room.try_hold() else { return };
@@ -301,7 +308,8 @@ impl<'a> Crew<'a> {
         Ok(claimed)
     }
 
-    /// Gives claimed requests back that this process may not make: it has no part in the source any more.
+    /// Gives claimed requests back that this process may not make: it has no part in the source any
+    /// more.
     async fn let_go(&self, queue: &mut Queue, most: usize) -> Result<(), StoreError> {
         if most > 0 || queue.parents.is_empty() {
             return Ok(());
@@ -456,7 +464,8 @@ struct Queue {
 }
 
 impl Queue {
-    /// Whether it is time for the next claim: before the last one is used up, where batches are used up fast.
+    /// Whether it is time for the next claim: before the last one is used up, where batches are
+    /// used up fast.
     fn wants(&self, most: usize) -> bool {
         let low = if self.batch > most || self.cut {
             self.batch.max(most) / 2
@@ -466,7 +475,8 @@ impl Queue {
         most > 0 && !self.dry && self.parents.len() <= low
     }
 
-    /// Fast answers are claimed by the hundred, slow ones by the handful, so that others find some too.
+    /// Fast answers are claimed by the hundred, slow ones by the handful, so that others find some
+    /// too.
     fn batch(&mut self, least: usize) -> u32 {
         self.batch = match self.claimed.map(|at| at.elapsed() < CLAIM_TIME) {
             Some(true) => (self.batch * 2).min(CLAIM_MAX),

@@ -1,5 +1,5 @@
-//! Reads a body up to its limit: in memory, or on disk when it is large and whoever asked for it reads it from there. Knows
-//! sizes and time; nothing of what is in it.
+//! Reads a body up to its limit: in memory, or on disk when it is large and whoever asked for it
+//! reads it from there. Knows sizes and time; nothing of what is in it.
 
 use std::{
     fs::File,
@@ -167,8 +167,8 @@ impl Utf8 {
     }
 }
 
-/// Whether a packed text is UTF-8. One that cannot be unpacked is told of when it is read. A little may unpack to very much, so
-/// the look ends with whoever waits for it.
+/// Whether a packed text is UTF-8. One that cannot be unpacked is told of when it is read. A little
+/// may unpack to very much, so the look ends with whoever waits for it.
 async fn unpacked_is_utf8(spool: Spool) -> Result<(Spool, bool), Failure> {
     let given_up = CancellationToken::new();
     let _ends = given_up.clone().drop_guard();

@@ -1,4 +1,5 @@
-//! Why a request failed: its status, its words, its certificate. Knows HTTP's answers; decides nothing about trying again.
+//! Why a request failed: its status, its words, its certificate. Knows HTTP's answers; decides
+//! nothing about trying again.
 
 use std::{
     error::Error,
@@ -45,7 +46,8 @@ impl Failure {
     }
 }
 
-/// Whether a status carries data. A part of a body in bytes is no page; parts in items or rows are pages.
+/// Whether a status carries data. A part of a body in bytes is no page; parts in items or rows are
+/// pages.
 pub(super) fn carries_data(response: &Response) -> bool {
     let range = response.headers().get("content-range");
     let cut = range
@@ -112,7 +114,8 @@ pub(super) fn status_fault(status: StatusCode, place: &str, said: String) -> Pag
     }
 }
 
-/// What the body of a failed answer says, on one line: of a web page its title. Whatever goes wrong with it is no news.
+/// What the body of a failed answer says, on one line: of a web page its title. Whatever goes wrong
+/// with it is no news.
 async fn words(mut response: Response, secrets: &Secrets) -> String {
     let media = response.headers().get(reqwest::header::CONTENT_TYPE).cloned();
     let mut body = Vec::new();

@@ -1,4 +1,5 @@
-//! How long a failed answer asks to wait, by `Retry-After` or by a rate limit's headers. Knows their forms; waits for nothing.
+//! How long a failed answer asks to wait, by `Retry-After` or by a rate limit's headers. Knows
+//! their forms; waits for nothing.
 
 use std::time::{Duration, SystemTime};
 
@@ -14,14 +15,16 @@ pub(super) struct Asked {
     pub after: Option<Duration>,
 }
 
-/// Reads an answer's headers. Instants are compared with the upstream's own clock where it tells it.
+/// Reads an answer's headers. Instants are compared with the upstream's own clock where it tells
+/// it.
 pub(super) fn asked(status: StatusCode, headers: &HeaderMap, now: SystemTime) -> Asked {
     let date = text(headers, "date").and_then(|date| httpdate::parse_http_date(date).ok());
     let now = date.unwrap_or(now);
     let retry = text(headers, "retry-after").and_then(|value| wait_until(value, now));
     let limit = Limit::read(headers, now);
     let refused = matches!(status, StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS);
-    // Most upstreams tell their limit with every answer: where something is left of it, it is not why this one failed.
+    // Most upstreams tell their limit with every answer: where something is left of it, it is not
+    // why this one failed.
     let reset = match limit.left {
         Some(true) => None,
         Some(false) => limit.reset,
@@ -51,7 +54,8 @@ struct Limit {
 }
 
 impl Limit {
-    /// `X-RateLimit-Remaining`, `X-RateLimit-Reset` and their many siblings, and `RateLimit`, which says both.
+    /// `X-RateLimit-Remaining`, `X-RateLimit-Reset` and their many siblings, and `RateLimit`, which
+    /// says both.
     fn read(headers: &HeaderMap, now: SystemTime) -> Limit {
         let mut parts = Vec::new();
         for name in headers.keys().map(|name| name.as_str()) {
@@ -80,7 +84,8 @@ impl Limit {
     }
 }
 
-/// The limits of a `RateLimit` field: `"burst";r=0;t=5, "day";r=90;t=3600`, or of its older draft `limit=9, remaining=0, reset=5`.
+/// The limits of a `RateLimit` field: `"burst";r=0;t=5, "day";r=90;t=3600`, or of its older draft
+/// `limit=9, remaining=0, reset=5`.
 fn of_field(field: &str) -> Vec<(Option<bool>, Option<&str>)> {
     let between = if field.contains("remaining=") { '\n' } else { ',' };
     let limits = field.split(between).map(|limit| {
@@ -101,7 +106,8 @@ fn is_some_left(value: &str) -> Option<bool> {
     value.parse::<f64>().ok().map(|left| left > 0.0)
 }
 
-/// How long it is until then: a number of seconds, since now or since 1970, or of milliseconds since then; or a date.
+/// How long it is until then: a number of seconds, since now or since 1970, or of milliseconds
+/// since then; or a date.
 fn wait_until(value: &str, now: SystemTime) -> Option<Duration> {
     let at = match seconds(value) {
         // Nobody waits for years.

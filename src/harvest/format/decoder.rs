@@ -1,5 +1,5 @@
-//! What a format is for those who do not know it: bytes go in, records come out one by one, and what the page says of the others.
-//! Knows no format, and nothing of what becomes of a record.
+//! What a format is for those who do not know it: bytes go in, records come out one by one, and
+//! what the page says of the others. Knows no format, and nothing of what becomes of a record.
 
 use bytes::Bytes;
 use jaq_json::Val;
@@ -19,14 +19,17 @@ use crate::{
 
 /// One format. It keeps nothing from page to page.
 pub(in crate::harvest) trait Decoder: Sync {
-    /// From how many bytes on a page of this fetch is better read in pieces from where it lies; none: it is read in memory only.
+    /// From how many bytes on a page of this fetch is better read in pieces from where it lies;
+    /// none: it is read in memory only.
     fn in_pieces_from(&self, fetch: &Fetch) -> Option<u64>;
 
-    /// Whether a text tells by itself where it ends. Of other formats only the headers of an answer say whether all of it has come.
+    /// Whether a text tells by itself where it ends. Of other formats only the headers of an answer
+    /// say whether all of it has come.
     fn ends_by_itself(&self) -> bool;
 
-    /// Reads a page to its end, and gives each record to the sink as soon as it is there. What is broken in it is refused alone,
-    /// where its end is plain. A text that breaks off is a fault: when there is none, all of the page was seen.
+    /// Reads a page to its end, and gives each record to the sink as soon as it is there. What is
+    /// broken in it is refused alone, where its end is plain. A text that breaks off is a fault:
+    /// when there is none, all of the page was seen.
     fn read(&self, text: Long<'_>, reading: &Reading<'_>, sink: &mut dyn Sink) -> Result<(), Stop>;
 }
 
@@ -49,13 +52,16 @@ pub(in crate::harvest) trait Sink {
     /// So many more bytes of the page were read.
     fn came(&mut self, bytes: u64);
 
-    /// What stands around the records, before the first of them. A format that has nothing there does not call it.
+    /// What stands around the records, before the first of them. A format that has nothing there
+    /// does not call it.
     fn envelope(&mut self, envelope: Envelope<'_>) -> Result<(), Stop>;
 
-    /// Whether a value can be a record at all. Where it cannot, `rows` is wrong, and not the data of this page.
+    /// Whether a value can be a record at all. Where it cannot, `rows` is wrong, and not the data
+    /// of this page.
     fn check(&self, record: &Val) -> Result<(), PageFault>;
 
-    /// Takes the text of a record that need not be read as a whole. False: it is to be read. `bytes` is its share of the page.
+    /// Takes the text of a record that need not be read as a whole. False: it is to be read.
+    /// `bytes` is its share of the page.
     fn plain(&mut self, text: &Bytes, bytes: u64) -> Result<bool, Stop>;
 
     /// Takes a record.

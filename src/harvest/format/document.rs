@@ -1,4 +1,5 @@
-//! What a text is: JSON, or something that says why it is none. Knows texts and faults; knows no rows.
+//! What a text is: JSON, or something that says why it is none. Knows texts and faults; knows no
+//! rows.
 
 use bytes::Bytes;
 use jaq_json::Val;

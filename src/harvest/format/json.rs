@@ -1,5 +1,5 @@
-//! JSON: one value, a small one read as a whole, a large one item by item where `rows` leads to a list. Knows how `rows` is taken apart;
-//! what becomes of a record is the sink's affair.
+//! JSON: one value, a small one read as a whole, a large one item by item where `rows` leads to a
+//! list. Knows how `rows` is taken apart; what becomes of a record is the sink's affair.
 
 use std::io;
 
@@ -91,7 +91,8 @@ fn parsed(
     found.give(page, share, reading, sink)
 }
 
-/// Goes through a page twice: for what stands beside the list and the number of its items, then for these.
+/// Goes through a page twice: for what stands beside the list and the number of its items, then for
+/// these.
 fn in_pieces(text: Long<'_>, items: &Items, reading: &Reading<'_>, sink: &mut dyn Sink) -> Result<(), Stop> {
     let place = reading.place;
     let io = |error: io::Error| Stop::Fault(file_fault(place, &error));

@@ -1,4 +1,5 @@
-//! Where a text of lines stands while it arrives in pieces, and what to think of a bad line. Knows lines; knows no rows.
+//! Where a text of lines stands while it arrives in pieces, and what to think of a bad line. Knows
+//! lines; knows no rows.
 
 use bytes::Bytes;
 
@@ -42,8 +43,9 @@ impl Lines {
         Ok(())
     }
 
-    /// A line that is no JSON is a refused record: the others are not to blame. A text whose first lines are all bad is no
-    /// NDJSON, and one that ends within a line (`open`) was cut off, so that more may be missing.
+    /// A line that is no JSON is a refused record: the others are not to blame. A text whose first
+    /// lines are all bad is no NDJSON, and one that ends within a line (`open`) was cut off, so
+    /// that more may be missing.
     pub(super) fn bad(
         &mut self,
         line: &Bytes,

@@ -1,4 +1,5 @@
-//! The formats of pages, each behind the same face ([`Decoder`]). Knows which decoder reads which format, and nothing of how.
+//! The formats of pages, each behind the same face ([`Decoder`]). Knows which decoder reads which
+//! format, and nothing of how.
 
 mod decoder;
 mod document;

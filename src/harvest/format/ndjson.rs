@@ -1,4 +1,5 @@
-//! NDJSON: a JSON value on each line, read piece by piece. Knows lines; what becomes of a record is the sink's affair.
+//! NDJSON: a JSON value on each line, read piece by piece. Knows lines; what becomes of a record is
+//! the sink's affair.
 
 use std::io::BufRead as _;
 
@@ -59,7 +60,8 @@ fn whole_lines(lines: &mut Lines, mut piece: Bytes, reading: &Reading<'_>, sink:
     Ok(())
 }
 
-/// Where the next line break is. The standard library's search is many times as quick as a look at each byte.
+/// Where the next line break is. The standard library's search is many times as quick as a look at
+/// each byte.
 fn end_of_line(text: &[u8]) -> Option<usize> {
     let mut rest = text;
     let skipped = rest.skip_until(b'\n').unwrap_or(0);

@@ -1,4 +1,5 @@
-//! The records that a filter makes of one value. Knows filters, and what is broken; knows no format.
+//! The records that a filter makes of one value. Knows filters, and what is broken; knows no
+//! format.
 
 use std::ops::ControlFlow;
 
@@ -16,7 +17,8 @@ use crate::{
     value::first_broken,
 };
 
-/// Gives the sink the records of a value that stands for itself: what is wrong with it costs no other one.
+/// Gives the sink the records of a value that stands for itself: what is wrong with it costs no
+/// other one.
 pub(super) fn of_item(
     filter: &Filter,
     item: &Val,
@@ -42,7 +44,8 @@ pub(super) fn of_item(
     }
 }
 
-/// The records of a whole page: they are all known before the first is given to anybody, so that one that is none spoils all.
+/// The records of a whole page: they are all known before the first is given to anybody, so that
+/// one that is none spoils all.
 pub(super) struct Found {
     pub count: u64,
     pub alone: Option<Val>,

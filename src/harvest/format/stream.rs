@@ -1,8 +1,8 @@
-//! The items of one list inside a JSON text, one after the other, however long the text is. Knows where a value begins and
-//! ends; what it holds is for `json` to read.
+//! The items of one list inside a JSON text, one after the other, however long the text is. Knows
+//! where a value begins and ends; what it holds is for `json` to read.
 //!
-//! What stands beside the list (the number of the last page, a total, the next page's URL) is collected as a small text of
-//! its own, in which the list is empty.
+//! What stands beside the list (the number of the last page, a total, the next page's URL) is
+//! collected as a small text of its own, in which the list is empty.
 
 use std::io::Read;
 
@@ -80,7 +80,8 @@ pub(super) struct Item {
     pub at: u64,
 }
 
-/// Walks a text to the list under these keys, and gives each of its items to `each`, until that says false.
+/// Walks a text to the list under these keys, and gives each of its items to `each`, until that
+/// says false.
 pub(super) fn walk<R: Read>(reader: R, keys: &[String], each: &mut dyn FnMut(Item) -> bool) -> Result<Outline, Broken> {
     let mut walk = Walk {
         text: Text::new(reader),
@@ -105,7 +106,8 @@ struct Walk<'e, R> {
 }
 
 impl<R: Read> Walk<'_, R> {
-    /// The value that comes next, of which the path goes on with these keys. As deep as there are keys.
+    /// The value that comes next, of which the path goes on with these keys. As deep as there are
+    /// keys.
     fn along(&mut self, keys: &[String]) -> Result<(), Broken> {
         let next = self.text.after_space(&mut self.outline.rest)?;
         match (keys.split_first(), next) {
@@ -310,7 +312,8 @@ impl<R: Read> Text<R> {
         self.copy_until(out, None, |byte| !byte.is_ascii_whitespace())
     }
 
-    /// Whether another value follows in a list or an object, of which the closing bracket is taken, too.
+    /// Whether another value follows in a list or an object, of which the closing bracket is taken,
+    /// too.
     fn more(&mut self, close: u8, first: bool, out: &mut Vec<u8>) -> Result<bool, Broken> {
         match self.after_space(out)? {
             Some(byte) if byte == close => {

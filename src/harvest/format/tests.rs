@@ -179,7 +179,8 @@ fn large_texts_are_read_from_where_they_lie() {
     }
 }
 
-/// `rows` runs once over a page, unless what it makes takes more than may be kept; the records are the same.
+/// `rows` runs once over a page, unless what it makes takes more than may be kept; the records are
+/// the same.
 #[test]
 fn records_wait_only_where_there_is_room() {
     let page = json::parse(&format!("[{}1]", "1,".repeat(19)).into(), 0).expect("JSON");

@@ -2,7 +2,8 @@
 
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// What is left as it is by the usual ways of percent-encoding: RFC 3986's, JavaScript's, and that of a query by browsers.
+/// What is left as it is by the usual ways of percent-encoding: RFC 3986's, JavaScript's, and that
+/// of a query by browsers.
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 const COMPONENT: &AsciiSet = &UNRESERVED
     .remove(b'!')

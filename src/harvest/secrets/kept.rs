@@ -1,4 +1,5 @@
-//! Secrets out of what the store keeps of a harvest, and back into what is used of that. Knows groups, answers and states.
+//! Secrets out of what the store keeps of a harvest, and back into what is used of that. Knows
+//! groups, answers and states.
 
 use super::Secrets;
 use crate::store::{Checkpoint, Group, Parent, ParentAnswer, ParentOutcome, Refused, RequestState};

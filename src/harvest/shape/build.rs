@@ -40,7 +40,8 @@ pub(super) fn entity_shape(catalog: &Catalog, id: EntityId, tables: &EntityTable
     }
 }
 
-/// The names by which the fields are taken, and in each field the places of its own; `None` where one is taken another way.
+/// The names by which the fields are taken, and in each field the places of its own; `None` where
+/// one is taken another way.
 fn names(fields: &mut [FieldShape]) -> Option<Vec<String>> {
     let mut names: Vec<String> = Vec::new();
     for field in fields {

@@ -1,5 +1,5 @@
-//! What is known of a type and its fields to make rows of its records, and what a field finds in one. Knows selections and places of
-//! columns; makes no row.
+//! What is known of a type and its fields to make rows of its records, and what a field finds in
+//! one. Knows selections and places of columns; makes no row.
 
 use jaq_json::Val;
 
@@ -79,7 +79,8 @@ pub(super) enum What {
 #[derive(Clone, Copy)]
 pub(super) enum Record<'r> {
     Whole(&'r Val),
-    /// The values under the names of its entity; what is wrong with it, if something is, the whole tells.
+    /// The values under the names of its entity; what is wrong with it, if something is, the whole
+    /// tells.
     Named(&'r [Option<Val>]),
 }
 
@@ -102,8 +103,8 @@ impl EntityShape {
             .collect())
     }
 
-    /// The key of a record that was refused: what could be read of it as text, and all of it, its owner's with it, if that was
-    /// possible.
+    /// The key of a record that was refused: what could be read of it as text, and all of it, its
+    /// owner's with it, if that was possible.
     pub(super) fn readable_key(
         &self,
         values: &Values,
@@ -134,7 +135,8 @@ impl EntityShape {
 }
 
 impl FieldShape {
-    /// What a record has of the field; `None` when it is a part of a row that says nothing of it. A key is never left out.
+    /// What a record has of the field; `None` when it is a part of a row that says nothing of it. A
+    /// key is never left out.
     pub(super) fn find<'r>(&self, record: Record<'r>, extent: Extent) -> Result<Option<Found<'r>>, String> {
         let record = match record {
             Record::Whole(record) => record,

@@ -1,4 +1,5 @@
-//! `concurrency` means it: as many pages are under way at once as it says, and they are stored in their order all the same.
+//! `concurrency` means it: as many pages are under way at once as it says, and they are stored in
+//! their order all the same.
 
 use std::{sync::Arc, time::Duration};
 
@@ -32,8 +33,8 @@ fn number(path: &str) -> u64 {
     number.parse().expect("a number")
 }
 
-/// Harvests what `body` answers at each number. Every request but the first waits until [`CONCURRENCY`] are under way. Gives
-/// the numbers that were asked for.
+/// Harvests what `body` answers at each number. Every request but the first waits until
+/// [`CONCURRENCY`] are under way. Gives the numbers that were asked for.
 async fn check(path: &str, paging: Paging, body: fn(u64) -> String, rows: usize) -> Vec<u64> {
     let barrier = Arc::new(Barrier::new(CONCURRENCY));
     let upstream = Upstream::start(move |asked, before| {
@@ -111,7 +112,8 @@ async fn no_more_pages_than_may_be_read() {
     );
 }
 
-/// Pages of two sizes: what was asked for by a wrong guess is given up once, and nothing is guessed any more.
+/// Pages of two sizes: what was asked for by a wrong guess is given up once, and nothing is guessed
+/// any more.
 #[tokio::test]
 async fn offsets_of_pages_that_differ() {
     let upstream = Upstream::start(|asked, _| {
@@ -130,7 +132,8 @@ async fn offsets_of_pages_that_differ() {
     let summary = run(&harvester(catalog, &ledger, "".into())).await.summary;
     assert_eq!(summary.state, RunState::Complete, "{:?}", summary.error);
     assert_eq!(ledger.state().rows.len(), 60);
-    // The 30 pages of a total of 60 with 2 on the first may all be asked for before the second one is read.
+    // The 30 pages of a total of 60 with 2 on the first may all be asked for before the second one
+    // is read.
     const GUESSED: usize = 30;
     const REAL: usize = 23;
     assert!(upstream.paths().len() <= GUESSED + REAL, "{:?}", upstream.paths());

@@ -1,4 +1,5 @@
-//! What an upstream may answer beside a plain page: other statuses, waits, words of its own, and no TLS to trust.
+//! What an upstream may answer beside a plain page: other statuses, waits, words of its own, and no
+//! TLS to trust.
 
 use std::{path::PathBuf, sync::Arc};
 

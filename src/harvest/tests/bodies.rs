@@ -132,7 +132,8 @@ async fn packed_files_and_bodies() {
     }
 }
 
-/// A charset is told by a header or by the bytes themselves; the next run knows the same bytes again.
+/// A charset is told by a header or by the bytes themselves; the next run knows the same bytes
+/// again.
 #[tokio::test]
 async fn charsets() {
     let text = "[{\"id\":\"é\"}]";

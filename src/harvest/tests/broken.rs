@@ -15,7 +15,8 @@ use crate::{
     value::Scalar,
 };
 
-/// `type Thing { id: ID!  name: String  price: Float  shout: String @select(jq: ".word | values | ascii_upcase") }`.
+/// `type Thing { id: ID! name: String price: Float shout: String @select(jq: ".word | values |
+/// ascii_upcase") }`.
 fn priced(url: &str, path: &str, rows: &str) -> Catalog {
     let mut catalog = things(url, path, rows, paging(Advance::Single));
     let fields = &mut catalog.entities[0].fields;
@@ -138,7 +139,8 @@ async fn what_rows_makes_something_of() {
     let body = &br#"{"list":[{"id":1,"name":"a"},{"id":2,"name":"b\ud83d"},{"id":3,"name":"c","other":NaN}]}"#[..];
     let found = "record 2: rows: found a text with a lone surrogate (byte 46)";
     type Of = fn(&str) -> Catalog;
-    // With as many records as there are; and where each has what it needs, one is refused by its field.
+    // With as many records as there are; and where each has what it needs, one is refused by its
+    // field.
     let cases: [(Of, &str); 6] = [
         (
             |url| priced(url, "/t", ".list[] | {id, name: (.name | tostring)}"),

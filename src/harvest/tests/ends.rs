@@ -1,4 +1,5 @@
-//! Where pages end, and what says that they do not: sizes that the upstream does not keep to, pages past the last, and gaps.
+//! Where pages end, and what says that they do not: sizes that the upstream does not keep to, pages
+//! past the last, and gaps.
 
 use std::sync::{Arc, Mutex};
 
@@ -21,7 +22,8 @@ fn page(ids: std::ops::Range<usize>, more: &str) -> Answer {
 
 #[tokio::test]
 async fn a_size_that_the_upstream_does_not_give() {
-    // Rows in all, what the upstream gives at once, the size by definition, pages asked for, and whether it is told.
+    // Rows in all, what the upstream gives at once, the size by definition, pages asked for, and
+    // whether it is told.
     let cases = [
         (25, 10, 20, 3, true),
         (30, 10, 20, 4, true),

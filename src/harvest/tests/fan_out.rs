@@ -1,4 +1,5 @@
-//! A `@fetch` on a field, from its text to rows in a database: what is asked, what is asked again, and what is left.
+//! A `@fetch` on a field, from its text to rows in a database: what is asked, what is asked again,
+//! and what is left.
 
 mod at_once;
 mod faults;
@@ -112,7 +113,8 @@ impl Bench {
         run.await.expect("a recorded run")
     }
 
-    /// Harvests the items, then their recipes; gives the paths that were asked for the recipes, sorted.
+    /// Harvests the items, then their recipes; gives the paths that were asked for the recipes,
+    /// sorted.
     async fn round(&self) -> (RunReport, Vec<String>) {
         let items = self.run(0).await;
         assert_eq!(items.summary.state, RunState::Complete, "{:?}", items.summary.error);
@@ -419,7 +421,8 @@ async fn a_single_link_is_not_guessed() {
             "{counts:?}"
         );
     }
-    // Several rows, or one that cannot be told, change nothing; a row that is refused may be there in an older version.
+    // Several rows, or one that cannot be told, change nothing; a row that is refused may be there
+    // in an older version.
     bench.answers("/one/1", Answer::json(r#"{"r":[{"id":"b"}]}"#));
     bench.answers("/one/4", Answer::json(r#"{"r":[null]}"#));
     bench.round().await;

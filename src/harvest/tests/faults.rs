@@ -22,7 +22,8 @@ use crate::{
 
 const GOOD: &str = "{\"rows\":[{\"id\":1}],\"total\":1}";
 
-/// Runs a good harvest first, so that there is something to lose, and then the script; gives the error.
+/// Runs a good harvest first, so that there is something to lose, and then the script; gives the
+/// error.
 async fn fails(path: &str, paging: fn() -> Paging, script: fn(&str, usize) -> Answer) -> (String, usize) {
     let ledger = Arc::new(Memory::default());
     let good = Upstream::start(|_, _| Answer::json("{\"rows\":[{\"id\":\"old\"}]}")).await;

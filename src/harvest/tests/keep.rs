@@ -1,4 +1,5 @@
-//! Records that are chosen among those of a page: paging counts all of them, and what is left out is told.
+//! Records that are chosen among those of a page: paging counts all of them, and what is left out
+//! is told.
 
 use std::sync::{Arc, Mutex};
 
@@ -8,7 +9,8 @@ use super::{
 };
 use crate::store::{Reason, RunState};
 
-/// Twelve records; of the second page of four, and of the second record, `on` is false. Tests may change which.
+/// Twelve records; of the second page of four, and of the second record, `on` is false. Tests may
+/// change which.
 async fn upstream() -> (Upstream, Arc<Mutex<Vec<bool>>>) {
     let on: Vec<bool> = (1..=12).map(|id| !matches!(id, 2 | 5..=8)).collect();
     let on = Arc::new(Mutex::new(on));

@@ -167,7 +167,8 @@ async fn a_large_file_is_read_from_where_it_lies() {
     );
 }
 
-/// The page after a large one is known before its rows are shaped, and the same bytes are known again.
+/// The page after a large one is known before its rows are shaped, and the same bytes are known
+/// again.
 #[tokio::test]
 async fn large_pages_follow_each_other() {
     let upstream = Upstream::start(|asked, _| {
@@ -199,7 +200,8 @@ async fn large_pages_follow_each_other() {
     assert_eq!((second.same, ledger.state().unchanged), (count as u64, 3));
 }
 
-/// A bad value, or a bad record whose end is plain, costs what it costs on a small page: its record.
+/// A bad value, or a bad record whose end is plain, costs what it costs on a small page: its
+/// record.
 #[tokio::test]
 async fn one_bad_record_costs_only_itself() {
     let list = large();
@@ -316,7 +318,8 @@ async fn filters_have_their_time_for_each_record() {
     }
 }
 
-/// A page that no transaction holds is several in any case: then each is small, and little is in memory.
+/// A page that no transaction holds is several in any case: then each is small, and little is in
+/// memory.
 #[tokio::test]
 async fn what_is_large_is_committed_in_parts() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -329,7 +332,8 @@ async fn what_is_large_is_committed_in_parts() {
     assert!(groups.iter().all(|(rows, _)| rows * letters <= 5 << 20), "{groups:?}");
 }
 
-/// Small values take many times their bytes: a page is refused for them, with what to do, and a record alone.
+/// Small values take many times their bytes: a page is refused for them, with what to do, and a
+/// record alone.
 #[tokio::test]
 async fn values_are_budgeted_and_not_bytes() {
     let objects = |count: usize| vec!["{}"; count].join(",");

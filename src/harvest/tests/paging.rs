@@ -278,7 +278,8 @@ async fn a_file_cancelled_in_the_middle() {
     assert_eq!((summary.state, summary.gone), (RunState::Interrupted, 0));
     assert!(summary.new > 0 && summary.new < count, "{}", summary.new);
     assert_eq!(ledger.state().missing, None, "nothing is judged absent");
-    // A page has no place inside to go on from: it is read again, and what was committed is the same.
+    // A page has no place inside to go on from: it is read again, and what was committed is the
+    // same.
     let second = run(&harvester).await.summary;
     assert_eq!((second.state, second.same), (RunState::Complete, summary.new));
     assert_eq!(ledger.state().rows.len() as u64, count);

@@ -35,7 +35,8 @@ type Other @fetch(source: "s", GET: "/others", rows: ".[]") {
   id: ID! things: [Thing!]! @fetch(source: "s", GET: "/others/{$this.id}", rows: ".[]") }
 "#;
 
-/// The row that a record becomes, and the names of the fields that it does not have; or the reason why it is none.
+/// The row that a record becomes, and the names of the fields that it does not have; or the reason
+/// why it is none.
 fn part(record: &str, owner: bool) -> Result<(Row, String), String> {
     let file = SourceFile {
         path: "schema.graphql".into(),
@@ -75,7 +76,8 @@ fn what_a_record_does_not_have() {
         // One name of several, and null is a value.
         (r#"{"id":1,"names":{"de":"a"},"amount":null}"#, "title price"),
         (r#"{"id":1,"names":null}"#, "title"),
-        // As much as the filter makes of it; nothing, or an error, is nothing when a key is missing.
+        // As much as the filter makes of it; nothing, or an error, is nothing when a key is
+        // missing.
         (r#"{"id":1,"first":"a"}"#, "label"),
         (r#"{"id":1,"net":3}"#, ""),
         (r#"{"id":1,"net":3,"tax":1}"#, "total"),

@@ -1,4 +1,5 @@
-//! What is remembered of a page, and what its answer's headers say anew: links, cursors that are gone, validators.
+//! What is remembered of a page, and what its answer's headers say anew: links, cursors that are
+//! gone, validators.
 
 use std::sync::{Arc, Mutex};
 
@@ -76,7 +77,8 @@ async fn links_come_and_go_beside_equal_pages() {
     }
 }
 
-/// Pages whose cursors are good for one version of the list only; the first page has a tag of its own.
+/// Pages whose cursors are good for one version of the list only; the first page has a tag of its
+/// own.
 async fn cursors() -> (Upstream, Arc<Mutex<u32>>) {
     let version = Arc::new(Mutex::new(1));
     let known = Arc::clone(&version);
@@ -148,7 +150,8 @@ async fn a_young_time_is_not_asked_with() {
     }
 }
 
-/// Nobody sees a part of what a small source changed: not the pages before an unchanged one, nor what is gone beside what came.
+/// Nobody sees a part of what a small source changed: not the pages before an unchanged one, nor
+/// what is gone beside what came.
 #[tokio::test]
 async fn a_small_harvest_is_one_commit() {
     let pages = Arc::new(Mutex::new([vec![1, 2], vec![3, 4], vec![5, 6]]));

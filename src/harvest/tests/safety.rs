@@ -122,7 +122,8 @@ impl Progress for Told {
     }
 }
 
-/// The ids of an upstream, two a page, and the last page that it answers; tests change them between and during runs.
+/// The ids of an upstream, two a page, and the last page that it answers; tests change them between
+/// and during runs.
 #[derive(Clone)]
 struct Ids(Arc<Mutex<Vec<u32>>>, Arc<AtomicU64>);
 
@@ -161,7 +162,8 @@ const DELETE: &str = "GET: \"/t?page={$page}\", pages: {last: \".last\"}, missin
 
 #[tokio::test]
 async fn what_moved_between_a_kill_and_the_next_start_is_not_deleted() {
-    // A short run starts again and judges; a long one goes on, keeps, and the whole run after it judges.
+    // A short run starts again and judges; a long one goes on, keeps, and the whole run after it
+    // judges.
     for (pages, resumed) in [(3, false), (25, true)] {
         let ids = Ids::new(0..60);
         let script = ids.clone();
@@ -169,7 +171,8 @@ async fn what_moved_between_a_kill_and_the_next_start_is_not_deleted() {
         let farm = Farm::new(&upstream.url, DELETE).await;
         farm.run(Reason::Hand).await;
         farm.interrupted(&ids, pages).await;
-        // Every row moves two pages forward: those of the pages after the checkpoint into pages before it.
+        // Every row moves two pages forward: those of the pages after the checkpoint into pages
+        // before it.
         ids.change(|ids| drop(ids.drain(..4)));
         let (summary, messages) = farm.run(Reason::Start).await;
         assert_eq!((summary.state, summary.resumed), (RunState::Complete, resumed));

@@ -165,7 +165,8 @@ fn fields_that_came_are_filled_at_once() {
     assert_eq!(added(&hand, &failed, now), [(now, Reason::Retry)]);
 }
 
-/// What was read in another way is read anew at once; what others have to read is left to them, however much waits.
+/// What was read in another way is read anew at once; what others have to read is left to them,
+/// however much waits.
 #[test]
 fn what_is_read_in_another_way() {
     let (minute, now) = (minutely(CatchUp::Latest), at("10:00:30"));
@@ -328,7 +329,8 @@ async fn a_cron_schedule_runs_once_in_its_slot() {
     assert!(!lacks(&fetch, &known[0], None, Utc::now()), "the slot is taken");
 }
 
-/// A field's fetch without a schedule follows those that fill the rows it asks about, in the slot of their end.
+/// A field's fetch without a schedule follows those that fill the rows it asks about, in the slot
+/// of their end.
 #[test]
 fn what_follows_another() {
     let follows = Fetch {

@@ -1,4 +1,5 @@
-//! A secret that an upstream repeats is nowhere to be seen, and the requests that need it are made all the same.
+//! A secret that an upstream repeats is nowhere to be seen, and the requests that need it are made
+//! all the same.
 
 use std::sync::Arc;
 

@@ -187,7 +187,8 @@ fn what_a_run_has_seen_settles_it() {
 async fn a_run_that_does_not_follow_a_sign_is_in_doubt() {
     const SINGLE: &str = "GET: \"/t\", missing: DELETE";
     const PAGES: &str = "GET: \"/t?page={$page}\", pages: {last: \".last\"}, missing: DELETE";
-    // Of the second run: what stands beside two of three rows, a `Link` header, the fetch, and what is told.
+    // Of the second run: what stands beside two of three rows, a `Link` header, the fetch, and what
+    // is told.
     let cases = [
         (
             ",\"next\":\"/t?page=2\"",

@@ -1,8 +1,8 @@
-//! Random histories of several processes on one ledger: the real rules and the real SQL at the time of a virtual clock.
+//! Random histories of several processes on one ledger: the real rules and SQL, on a virtual clock.
 //!
-//! A seed makes a history: its fetches, its processes, and an order of what they do and what befalls them. After each step
-//! the ledger is held to its promises; then the trouble ends, and all that is due must be done. A failure names its seed:
-//! `HAYLOFT_SEED=n` runs that history alone, `HAYLOFT_HISTORIES=n` asks for so many, from that seed on if both are set.
+//! A seed makes a history: its fetches, its processes, and an order of what they do and what
+//! befalls them. After each step the ledger is held to its promises; then the trouble ends, and all
+//! that is due must be done. `HAYLOFT_SEED=n` runs one, `HAYLOFT_HISTORIES=n` as many as that.
 
 mod ending;
 
@@ -33,7 +33,7 @@ use crate::{
 const HISTORIES: u64 = 500;
 /// Databases side by side, one for each core that a test machine has at least.
 const WORLDS: usize = 2;
-/// On PostgreSQL each statement is a round trip: the same histories, but fewer of them, and enough to come to everything.
+/// On PostgreSQL each statement is a round trip: fewer histories, and enough for everything.
 const POSTGRES_PART: u64 = 10;
 const POSTGRES_LEAST: u64 = 40;
 /// A day in autumn.
@@ -225,7 +225,7 @@ impl Simulation {
         ledger(&self.world, &self.fetches[f].0).await
     }
 
-    /// What the database must think of a run's right to write, found without asking the code under test.
+    /// What the database must think of a run's right to write; does not ask the code under test.
     async fn may_write(&self, f: usize, run: &Run, lease: bool) -> bool {
         let rows = self.rows(f).await;
         let row = rows.iter().find(|row| row.id == run.id);
@@ -289,7 +289,7 @@ impl Simulation {
         });
     }
 
-    /// A claim is right if nobody else had a run of the fetch in hand, and goes on exactly where the last one stopped.
+    /// A claim is right if nobody had a run of the fetch, and goes on exactly where it stopped.
     fn claimed(&self, before: &[LedgerRow], run: &Run, resume: Option<u64>, p: usize) {
         let now = text(self.now());
         let latest = text(self.now() + LEASE.as_millis() as i64 + 5_000);
@@ -309,7 +309,7 @@ impl Simulation {
 
     async fn by_hand(&mut self, p: usize, f: usize) {
         let (name, fetch) = self.fetches[f].clone();
-        // A run by hand stands for the slots before it; where each slot is wanted, that is told apart elsewhere.
+        // A run by hand stands for the slots before it; elsewhere each slot is looked at.
         if self.processes[p].work[f].is_some() || matches!(fetch.catch_up, CatchUp::All { .. }) {
             return;
         }
@@ -385,7 +385,7 @@ impl Simulation {
         }
     }
 
-    /// Holds an answer to what it must be; a process that is told that a run is not its own lets go of it.
+    /// Holds an answer to what it must be; who is told that a run is not its own lets go of it.
     fn outcome(&mut self, p: usize, f: usize, what: &str, done: Result<(), StoreError>, want: bool) -> bool {
         let Some(work) = &self.processes[p].work[f] else {
             return false;

@@ -1,5 +1,5 @@
-//! What becomes of a record: a row of the group in hand, or, where rows come in parts, a part that waits for the others of its row. Knows
-//! records, keys and rows; knows no formats.
+//! What becomes of a record: a row of the group in hand, or, where rows come in parts, a part that
+//! waits for the others of its row. Knows records, keys and rows; knows no formats.
 
 use bytes::Bytes;
 use jaq_json::Val;

@@ -1,15 +1,17 @@
-//! Which stored values can become values of another type without loss, and why. Knows kinds; no columns.
+//! Which stored values can become values of another type without loss, and why. Knows kinds; no
+//! columns.
 
 use crate::{
     layout::{ColumnKind, Meaning},
     value::Scalar,
 };
 
-/// The casts that cannot fail and lose nothing: different values stay different, so that keys and links stay what they are.
+/// The casts that cannot fail and lose nothing: different values stay different, so that keys and
+/// links stay what they are.
 ///
-/// What is not here is harvested again: texts may not parse (`String` to anything), numbers may not fit (`Float` to
-/// `Decimal` would make 0.1 what a float makes of it), and the text of an instant, a duration or a float as an upstream
-/// writes it is not the one that we would make.
+/// What is not here is harvested again: texts may not parse (`String` to anything), numbers may not
+/// fit (`Float` to `Decimal` would make 0.1 what a float makes of it), and the text of an instant,
+/// a duration or a float as an upstream writes it is not the one that we would make.
 const CASTS: &[(ColumnKind, ColumnKind)] = {
     use ColumnKind::{Enum, Scalar as Of};
     use Scalar::{BigInt, Date, Decimal, Float, Id, Int, String, Url, Uuid};

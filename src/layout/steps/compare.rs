@@ -1,5 +1,5 @@
-//! Pairs the types of two layouts, then their links and indexes, and passes on what one change means for others. Knows
-//! layouts; the columns of one type are compared in `fields`.
+//! Pairs the types of two layouts, then their links and indexes, and passes on what one change
+//! means for others. Knows layouts; the columns of one type are compared in `fields`.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,5 @@
-//! The columns of one type in two layouts: which are the same, which can be kept, which are emptied. Knows columns.
+//! The columns of one type in two layouts: which are the same, which can be kept, which are
+//! emptied. Knows columns.
 
 use std::collections::BTreeSet;
 
@@ -15,8 +16,8 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    /// Columns of the same name are the same, then those that had the name before. A field with several columns keeps all
-    /// of them or none.
+    /// Columns of the same name are the same, then those that had the name before. A field with
+    /// several columns keeps all of them or none.
     pub(super) fn pair(pair: &Pair<'_>) -> Columns {
         let (old, new) = (&pair.old.table.columns, &pair.new.table.columns);
         let at = |name: &str| old.iter().position(|column| column.name == name);

@@ -1,7 +1,9 @@
-//! The steps from one layout to the next: what is new, what goes, what can be kept. Knows two layouts; knows no SQL and
-//! counts nothing: each step says what has to be counted to know what it costs.
+//! The steps from one layout to the next: what is new, what goes, what can be kept. Knows two
+//! layouts; knows no SQL and counts nothing: each step says what has to be counted to know what it
+//! costs.
 //!
-//! A step that would take something away names the rows that it touches. Where there are none, it takes nothing away.
+//! A step that would take something away names the rows that it touches. Where there are none, it
+//! takes nothing away.
 
 mod cast;
 mod compare;
@@ -17,8 +19,9 @@ use crate::catalog::EntityId;
 
 pub use step::{Change, Condition, Loss, Origin, Refill, Reshape, Step, Steps, Touch};
 
-/// The types whose stored rows must not count as unchanged in the next run, because one of these steps needs values: those
-/// types, and their owners, without whom nobody would look at a nested row.
+/// The types whose stored rows must not count as unchanged in the next run, because one of these
+/// steps needs values: those types, and their owners, without whom nobody would look at a nested
+/// row.
 pub fn stale<'s>(new: &Layout, steps: impl Iterator<Item = &'s Step>) -> BTreeSet<EntityId> {
     let named = |step: &Step| new.entities.iter().position(|tables| tables.name == step.entity);
     let in_the_record = |step: &&Step| step.refill.as_ref().is_none_or(|refill| !refill.apart);

@@ -1,5 +1,5 @@
-//! Which type of a layout goes on as which of the next one, and what was found out so far. Knows layouts; compares none of their
-//! columns.
+//! Which type of a layout goes on as which of the next one, and what was found out so far. Knows
+//! layouts; compares none of their columns.
 
 use super::step::{Change, Condition, Loss, Refill, Step, Steps, Touch};
 use crate::{
@@ -26,7 +26,8 @@ impl<'a> Comparison<'a> {
     pub(super) fn new(stored: &'a Layout, new: &'a Layout) -> Comparison<'a> {
         let named = |name: &str| stored.entities.iter().position(|old| old.table.name == name);
         let pair = |tables: &EntityTables| {
-            // A name in its plain form is that of a table from before names that databases keep were spelled otherwise.
+            // A name in its plain form is that of a table from before names that databases keep
+            // were spelled otherwise.
             let either = |name: &str| named(&table_name(&snake_case(name))).or_else(|| named(&snake_case(name)));
             let own = named(&tables.table.name).or_else(|| either(&tables.name));
             own.or_else(|| either(tables.was.as_deref()?))

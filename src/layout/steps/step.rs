@@ -5,7 +5,8 @@ use crate::{catalog::EntityId, layout::EntityTables};
 /// Everything that lies between two layouts.
 #[derive(Debug, Default)]
 pub struct Steps {
-    /// In the words of the definition, for a person; types in the order of the new layout, what is removed last.
+    /// In the words of the definition, for a person; types in the order of the new layout, what is
+    /// removed last.
     pub steps: Vec<Step>,
     /// How the tables that stay become those of the new layout, every one of them.
     pub kept: Vec<Reshape>,
@@ -120,7 +121,8 @@ pub enum Loss {
 pub struct Refill {
     /// None: no fetch fills the type.
     pub fetches: Vec<String>,
-    /// Requests of its own bring the values: the owner's record, and so its row's hash, has nothing to do with them.
+    /// Requests of its own bring the values: the owner's record, and so its row's hash, has nothing
+    /// to do with them.
     pub apart: bool,
     /// What it fills, as `status` tells it: `price`, or `QuestItem.quantity` for a nested type.
     pub field: String,
@@ -152,7 +154,8 @@ pub enum Origin {
 }
 
 impl Step {
-    /// Whether it needs a run only when rows were touched; the others need one as soon as there are rows.
+    /// Whether it needs a run only when rows were touched; the others need one as soon as there are
+    /// rows.
     pub fn refills_touched_only(&self) -> bool {
         matches!(
             self.change,

@@ -1,4 +1,5 @@
-//! What browsers send and are told: origins, the questions before requests, sockets, names of subprotocols.
+//! What browsers send and are told: origins, the questions before requests, sockets, names of
+//! subprotocols.
 
 use super::*;
 

@@ -4,7 +4,8 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, frame::coding::CloseC
 
 use super::*;
 
-/// A text frame, or another, as a client sends it, masked with nothing; it may announce more than there is.
+/// A text frame, or another, as a client sends it, masked with nothing; it may announce more than
+/// there is.
 fn frame(first: u8, length: u64, payload: &[u8]) -> Vec<u8> {
     let length = match length {
         0..126 => vec![0x80 | length as u8],
@@ -83,7 +84,8 @@ async fn half_messages_are_their_clients() {
         assert_eq!(hear(&mut socket).await, Ok(json!({ "type": "connection_ack" })));
         socket
     };
-    // Half a message, and a ping that is answered where there is room for that half; else the code of the end.
+    // Half a message, and a ping that is answered where there is room for that half; else the code
+    // of the end.
     let say_half = async |socket: &mut Socket, half: &str| {
         let half = frame(0x01, half.len() as u64, half.as_bytes());
         say_raw(socket, &[half, frame(0x89, 1, b"p")].concat()).await;

@@ -1,4 +1,5 @@
-//! The signs of life of this process, and its place among the others. Knows whether its definition is in force.
+//! The signs of life of this process, and its place among the others. Knows whether its definition
+//! is in force.
 
 use crate::store::{
     context::Context,

@@ -1,7 +1,8 @@
-//! Commits of other processes on the same database, announced as our own are. Knows the change log's head and types; no rows.
+//! Commits of other processes on the same database, announced as our own are. Knows the change
+//! log's head and types; no rows.
 //!
-//! A notification only says that it is worth looking; the truth is the log. So one that is lost costs a second at most, and
-//! a database that has none costs a question per second.
+//! A notification only says that it is worth looking; the truth is the log. So one that is lost
+//! costs a second at most, and a database that has none costs a question per second.
 
 use std::{
     collections::BTreeSet,
@@ -36,7 +37,8 @@ pub(crate) async fn begin(context: &Context) -> Result<(), StoreError> {
     }
     context.heard.start(change_log::heads(context).await?.0);
     if let Some(sql) = context.dialect.announce() {
-        // Databases that speak PostgreSQL's language do not all have this word; it must not fail their commits.
+        // Databases that speak PostgreSQL's language do not all have this word; it must not fail
+        // their commits.
         let mut params = context.params();
         params.add("")?;
         if let Err(error) = writer.execute(params.query(sql)).await {
@@ -50,8 +52,8 @@ pub(crate) async fn begin(context: &Context) -> Result<(), StoreError> {
 /// Wakes at each notification; ends only with whoever waits for it.
 pub(crate) async fn listen(pool: &PgPool, context: &Context, wake: &Notify) {
     let guard = Arc::clone(&context.guard);
-    // A connection of its own: one of the writers' would be missing there. Like theirs it is asked where it leads, which is
-    // often the first that a process without work hears of a promotion.
+    // A connection of its own: one of the writers' would be missing there. Like theirs it is asked
+    // where it leads, which is often the first that a process without work hears of a promotion.
     let options = PgPoolOptions::new()
         .max_connections(1)
         .max_lifetime(None)
@@ -68,7 +70,8 @@ pub(crate) async fn listen(pool: &PgPool, context: &Context, wake: &Notify) {
             listener.listen(CHANNEL).await?;
             pause = PAUSE;
             loop {
-                // None: the connection was cut, and is made again; so is everything that was told meanwhile.
+                // None: the connection was cut, and is made again; so is everything that was told
+                // meanwhile.
                 let told = listener.try_recv().await?;
                 match told.is_some_and(|told| told.payload().is_empty()) {
                     true => context.heard.work.notify_waiters(),

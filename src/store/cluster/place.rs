@@ -8,9 +8,11 @@ use crate::store::{
     system::change_log,
 };
 
-/// Compares the place with the one that the database remembers; begins a new epoch when they differ.
+/// Compares the place with the one that the database remembers; begins a new epoch when they
+/// differ.
 ///
-/// What clients have read in the older epoch may never have happened here: they are told to read everything again.
+/// What clients have read in the older epoch may never have happened here: they are told to read
+/// everything again.
 pub(crate) async fn check(context: &Context) -> Result<(), StoreError> {
     let (Some(questions), Ok(Pool::Postgres(pool))) = (context.dialect.place(), context.writer()) else {
         return Ok(());
@@ -27,7 +29,8 @@ pub(crate) async fn check(context: &Context) -> Result<(), StoreError> {
     context.guard.take(&mut connection, sql).await.map_err(failed)
 }
 
-/// A database that does not tell (a distributed engine, a role without the right) leaves that part empty.
+/// A database that does not tell (a distributed engine, a role without the right) leaves that part
+/// empty.
 async fn tells(context: &Context, question: &'static str) -> Result<bool, StoreError> {
     let mut reader = context.own.take().await?;
     match reader.run(context.params().query(question)).await? {

@@ -1,7 +1,9 @@
-//! Whether the server could be reached when it was last tried, for all sessions of a process. Knows time; no connections.
+//! Whether the server could be reached when it was last tried, for all sessions of a process. Knows
+//! time; no connections.
 //!
-//! A server that starts again is back within a second or two, and nobody need hear of it. One that stays away is tried now and then
-//! by one session; the others go by what comes of that, and say what that one met.
+//! A server that starts again is back within a second or two, and nobody need hear of it. One that
+//! stays away is tried now and then by one session; the others go by what comes of that, and say
+//! what that one met.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},

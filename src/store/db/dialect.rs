@@ -1,4 +1,5 @@
-//! What differs between databases in the SQL we write. Knows fragments of text; no rows, no runs, no connection.
+//! What differs between databases in the SQL we write. Knows fragments of text; no rows, no runs,
+//! no connection.
 
 use std::borrow::Cow;
 
@@ -28,11 +29,12 @@ pub(crate) enum RowsOf {
     Row,
 }
 
-/// Texts of one chain, 50 pairs of a key and a value: functions of PostgreSQL take 100 arguments, those of older builds
-/// of SQLite 127, and parsers recurse over long chains of operators.
+/// Texts of one chain, 50 pairs of a key and a value: functions of PostgreSQL take 100 arguments,
+/// those of older builds of SQLite 127, and parsers recurse over long chains of operators.
 pub(crate) const CHAIN_MAX: usize = 100;
 
-/// One database's way of writing what the store needs. Small on purpose, and without any business logic.
+/// One database's way of writing what the store needs. Small on purpose, and without any business
+/// logic.
 pub(crate) trait Dialect: Send + Sync + 'static {
     /// Parameters for this database, none yet.
     fn params(&self) -> Params;
@@ -48,7 +50,8 @@ pub(crate) trait Dialect: Send + Sync + 'static {
     fn names(&self, names: &[&str]) -> String {
         names.iter().map(|name| self.quote(name)).collect::<Vec<_>>().join(",")
     }
-    /// The same to be read, of a table or its alias: exact numbers as the text that they are elsewhere.
+    /// The same to be read, of a table or its alias: exact numbers as the text that they are
+    /// elsewhere.
     fn read_names(&self, table: &str, columns: &[(&str, Kind)]) -> String {
         let read = |(name, kind): &(&str, Kind)| match kind {
             Kind::Decimal => format!("CAST({table}.{} AS TEXT)", self.quote(name)),
@@ -58,7 +61,8 @@ pub(crate) trait Dialect: Send + Sync + 'static {
     }
     /// The parameter with this number, counted from 1, as a value of this kind.
     fn param(&self, number: usize, kind: Kind) -> String;
-    /// The placeholder in statements of many rows, whose parameters stand in the order of their numbers.
+    /// The placeholder in statements of many rows, whose parameters stand in the order of their
+    /// numbers.
     fn bulk_param(&self, number: usize) -> String;
     /// Rows of [`super::rows::Rows`] as a table, the first of their parameters being `first`.
     fn rows(&self, kinds: &[Kind], first: usize, count: usize, numbered: Numbered) -> String;
@@ -90,19 +94,20 @@ pub(crate) trait Dialect: Send + Sync + 'static {
     fn rename_key(&self, old: &str, new: &str) -> Option<String>;
     /// What ends the definition of a join table.
     fn join_table_end(&self) -> &'static str;
-    /// What follows an expression that is compared or ordered, for kinds that do not compare as they are stored.
+    /// What follows an expression that is compared or ordered, for kinds that do not compare as
+    /// they are stored.
     fn collate(&self, kind: ColumnKind) -> &'static str;
     /// The wire form of a column as JSON text that is never SQL null.
     fn wire(&self, column: &str, kind: ColumnKind, nullable: bool) -> String;
-    /// A text as a SQL literal. A backslash is one in both: PostgreSQL has `standard_conforming_strings` set by each
-    /// connection of ours.
+    /// A text as a SQL literal. A backslash is one in both: PostgreSQL has
+    /// `standard_conforming_strings` set by each connection of ours.
     fn literal(&self, text: &str) -> String {
         format!("'{}'", text.replace('\'', "''"))
     }
     /// Several texts put together by one expression; none of them is null.
     fn concatenation(&self, parts: &[String]) -> String;
-    /// Texts put together; none of them is null. Long lists in parts, so that no call has too many arguments and no
-    /// expression is too deep.
+    /// Texts put together; none of them is null. Long lists in parts, so that no call has too many
+    /// arguments and no expression is too deep.
     fn concat(&self, parts: &[String]) -> String {
         match parts {
             [] => "''".to_owned(),
@@ -118,7 +123,8 @@ pub(crate) trait Dialect: Send + Sync + 'static {
     fn array(&self, text: &str, from: &str) -> String;
     /// The same of rows of the answer, which ends the statement when they are too many.
     fn rows_array(&self, text: &str, from: &str, of: RowsOf, bounds: Bounds) -> String;
-    /// How many rows such a list is to have at most, when the read says `first`; none: as many as there are.
+    /// How many rows such a list is to have at most, when the read says `first`; none: as many as
+    /// there are.
     fn cut(&self, first: Option<&str>, _bounds: Bounds) -> Option<String> {
         first.map(str::to_owned)
     }
@@ -126,10 +132,11 @@ pub(crate) trait Dialect: Send + Sync + 'static {
     fn join_texts(&self, text: &str) -> String;
     /// The member `name` of the JSON object `document`: JSON text or SQL null.
     fn member(&self, document: &str, name: &str) -> String;
-    /// The elements of the JSON array `document` as rows of `alias` with the columns `key` and `value`.
+    /// The elements of the JSON array `document` as rows of `alias` with the columns `key` and
+    /// `value`.
     fn elements(&self, document: &str, alias: &str) -> String;
-    /// `contains`, `startsWith`, `endsWith`, `like` and `ilike`; `whole` is the operand as it was written, where
-    /// [`Dialect::takes_whole_patterns`].
+    /// `contains`, `startsWith`, `endsWith`, `like` and `ilike`; `whole` is the operand as it was
+    /// written, where [`Dialect::takes_whole_patterns`].
     fn text_test(&self, column: &str, test: TextTest, param: &str, whole: Option<&str>) -> String;
     /// The operand of a test in the form that [`Dialect::text_test`] expects.
     fn pattern(&self, test: TextTest, text: &str) -> String;
@@ -147,33 +154,41 @@ pub(crate) trait Dialect: Send + Sync + 'static {
     fn no_limit(&self) -> &'static str;
     /// The database's clock as RFC 3339 text in UTC with milliseconds, `seconds` from now.
     fn now(&self, seconds: i64) -> String;
-    /// Ends a `SELECT` inside a transaction whose rows nobody else may change until it ends; waits for who has them.
+    /// Ends a `SELECT` inside a transaction whose rows nobody else may change until it ends; waits
+    /// for who has them.
     fn for_update(&self) -> &'static str;
     /// The same, but leaves out the rows that somebody else has.
     fn skip_locked(&self) -> &'static str;
-    /// Tells other processes of a commit when it happens; the parameter is the text to tell. None where there are none.
+    /// Tells other processes of a commit when it happens; the parameter is the text to tell. None
+    /// where there are none.
     fn announce(&self) -> Option<&'static str> {
         None
     }
-    /// What to ask for the parts of the database's place, for those that may be restored or copied while nobody looks.
+    /// What to ask for the parts of the database's place, for those that may be restored or copied
+    /// while nobody looks.
     fn place(&self) -> Option<[&'static str; 4]> {
         None
     }
-    /// What lets a commit that loses nothing by a crash of the server go on before it is on the disk.
+    /// What lets a commit that loses nothing by a crash of the server go on before it is on the
+    /// disk.
     fn early_commit(&self) -> Option<&'static str>;
     /// A new random text of 16 hexadecimal digits.
     fn epoch(&self) -> &'static str;
     /// Whether type and nullability of a column can be altered in place.
     fn alters_columns(&self) -> bool;
-    /// What begins the steps of a layout: waits until nobody writes for a definition, and keeps out who would.
+    /// What begins the steps of a layout: waits until nobody writes for a definition, and keeps out
+    /// who would.
     fn before_migration(&self) -> &'static [&'static str];
-    /// Gives all usable indexes where our tables are: name, table, columns with commas between, and 1 for unique ones.
+    /// Gives all usable indexes where our tables are: name, table, columns with commas between, and
+    /// 1 for unique ones.
     fn indexes(&self) -> &'static str;
-    /// Creates the index by which [`Dialect::list_test`] finds rows by the items of a list; none where the items are kept in a table.
+    /// Creates the index by which [`Dialect::list_test`] finds rows by the items of a list; none
+    /// where the items are kept in a table.
     fn list_index(&self, _index: &str, _table: &str, _column: &str, _items: ColumnKind) -> Option<String> {
         None
     }
-    /// Whether a list has all (or any) of these texts, as such an index finds it; none where another test is better.
+    /// Whether a list has all (or any) of these texts, as such an index finds it; none where
+    /// another test is better.
     fn list_test(&self, _column: &str, _items: ColumnKind, _all: bool, _params: &[String]) -> Option<String> {
         None
     }
@@ -183,7 +198,8 @@ pub(crate) trait Dialect: Send + Sync + 'static {
     }
     /// Gives an index another name; `sql` creates it under that.
     fn rename_index(&self, old: &str, new: &str, sql: &str) -> Vec<String>;
-    /// Gives about how many rows a table has, where an index can be built beside writers; `None`: it cannot.
+    /// Gives about how many rows a table has, where an index can be built beside writers; `None`:
+    /// it cannot.
     fn rows_estimate(&self, table: &str) -> Option<String>;
     /// Makes a transaction wait for each of its locks only for so long, where it waits for any.
     fn lock_wait(&self, _seconds: u32) -> Option<String> {
@@ -191,14 +207,15 @@ pub(crate) trait Dialect: Send + Sync + 'static {
     }
     /// What begins the transaction that holds the turn to build.
     fn before_build(&self) -> &'static [&'static str];
-    /// Builds an index beside writers, in the place of one that was cut off; `None`: only in a transaction like any other.
+    /// Builds an index beside writers, in the place of one that was cut off; `None`: only in a
+    /// transaction like any other.
     fn build_beside(&self, index: &str, sql: &str) -> Option<[String; 2]>;
     /// Gives the bytes of a table, where an index can be built beside writers.
     fn table_bytes(&self, _table: &str) -> Option<String> {
         None
     }
-    /// What lets the connection that writes sort more than fits into its memory, and what forbids it again: then it would use files
-    /// for what is small, too.
+    /// What lets the connection that writes sort more than fits into its memory, and what forbids
+    /// it again: then it would use files for what is small, too.
     fn spill(&self) -> Option<[&'static str; 2]> {
         None
     }
@@ -208,10 +225,12 @@ pub(crate) trait Dialect: Send + Sync + 'static {
     }
     /// What begins a transaction that drops indexes: it does not wait for long for who reads.
     fn before_drop(&self) -> &'static [&'static str];
-    /// Gives the rows that a table had when its statistics were made: none, nothing or a negative number when there are none.
+    /// Gives the rows that a table had when its statistics were made: none, nothing or a negative
+    /// number when there are none.
     fn known_rows(&self, table: &str) -> String;
-    /// Asks what the database's own statistics say of these columns of a table: the name, the part of nulls, how many different values
-    /// (negative: a part of the rows), the most common ones and their parts of the rows, both as JSON. `None`: it has none.
+    /// Asks what the database's own statistics say of these columns of a table: the name, the part
+    /// of nulls, how many different values (negative: a part of the rows), the most common ones and
+    /// their parts of the rows, both as JSON. `None`: it has none.
     fn spreads(&self, _table: &str, _columns: &[&str]) -> Option<String> {
         None
     }
@@ -251,6 +270,6 @@ pub(crate) fn closed_pattern(like: &str) -> String {
     }
 }
 
-/// Stands between the parts of an index's name. Nothing that a definition names has it, so no two indexes have one name,
-/// nor an index and a table.
+/// Stands between the parts of an index's name. Nothing that a definition names has it, so no two
+/// indexes have one name, nor an index and a table.
 pub(crate) const BETWEEN: &str = "$";

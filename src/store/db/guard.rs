@@ -1,4 +1,5 @@
-//! Who lets connections in: a door that each new session of PostgreSQL passes. Knows what it answers; not why.
+//! Who lets connections in: a door that each new session of PostgreSQL passes. Knows what it
+//! answers; not why.
 
 use std::sync::Arc;
 
@@ -15,7 +16,8 @@ pub(crate) trait ConnectionGuard: Send + Sync {
     /// Whether a connection that was let in once still leads to where this process stands.
     fn holds<'c>(&'c self, connection: &'c mut PgConnection) -> BoxFuture<'c, Result<bool, sqlx::Error>>;
 
-    /// Everything that is remembered of the database belongs to one generation, and is worth nothing in the next.
+    /// Everything that is remembered of the database belongs to one generation, and is worth
+    /// nothing in the next.
     fn generation(&self) -> u64;
 
     /// Whether the server could be reached when it was last tried.

@@ -1,6 +1,8 @@
-//! How much of an answer a statement has made, and how much it may. Knows numbers, and how either database says that it was stopped.
+//! How much of an answer a statement has made, and how much it may. Knows numbers, and how either
+//! database says that it was stopped.
 //!
-//! An estimate may be wrong. So a list ends its statement when it has become too long, before the rows around it are made, too.
+//! An estimate may be wrong. So a list ends its statement when it has become too long, before the
+//! rows around it are made, too.
 
 use std::sync::{
     Mutex, MutexGuard, PoisonError,
@@ -12,7 +14,8 @@ use crate::store::error::Beyond;
 /// What one answer may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Bounds {
-    /// Rows of one list. All lists together may have [`TIMES`] as many: some of them may be made for rows that are cut off then.
+    /// Rows of one list. All lists together may have [`TIMES`] as many: some of them may be made
+    /// for rows that are cut off then.
     pub rows: u64,
     /// Bytes of the whole.
     pub bytes: u64,
@@ -93,7 +96,8 @@ impl Made {
         false
     }
 
-    /// A list that belongs to no row is whole and laid beside the rows; what stands for it there, unless all of them are too much.
+    /// A list that belongs to no row is whole and laid beside the rows; what stands for it there,
+    /// unless all of them are too much.
     pub(crate) fn lay_beside(&self, bounds: Bounds, list: String) -> Option<String> {
         if !self.list(bounds, list.len() as u64) {
             return None;
@@ -125,7 +129,8 @@ impl Made {
     }
 }
 
-/// A row's text: as it is, or the list beside the rows for which it stands. None when that is not there.
+/// A row's text: as it is, or the list beside the rows for which it stands. None when that is not
+/// there.
 pub(crate) fn text_of<'t>(text: &'t str, lists: &'t [String]) -> Option<&'t str> {
     match text.strip_prefix(BESIDE) {
         None => Some(text),
@@ -137,8 +142,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Before the number of rows, or of bytes, in a text that PostgreSQL is asked to read as a number when they are too many: a statement
-/// has no other way to end itself.
+/// Before the number of rows, or of bytes, in a text that PostgreSQL is asked to read as a number
+/// when they are too many: a statement has no other way to end itself.
 pub(crate) const ROWS_MARK: &str = "hayloft:rows:";
 pub(crate) const BYTES_MARK: &str = "hayloft:bytes:";
 

@@ -1,4 +1,5 @@
-//! The two databases behind one face: pools, transactions, rows, parameters, dialects, retries. Knows sqlx; no table of ours.
+//! The two databases behind one face: pools, transactions, rows, parameters, dialects, retries.
+//! Knows sqlx; no table of ours.
 
 pub(super) mod away;
 pub(super) mod deadline;

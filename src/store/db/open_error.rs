@@ -1,4 +1,5 @@
-//! What a database said when it was opened, in words for a person. Knows codes of both; never a password.
+//! What a database said when it was opened, in words for a person. Knows codes of both; never a
+//! password.
 
 use std::sync::Arc;
 

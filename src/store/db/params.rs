@@ -1,4 +1,5 @@
-//! Values as parameters of a statement, and statements ready to run. Knows sqlx's arguments; no tables.
+//! Values as parameters of a statement, and statements ready to run. Knows sqlx's arguments; no
+//! tables.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -11,7 +12,8 @@ use crate::{
     value::{Scalar, Value},
 };
 
-/// The parameters of one statement, in the order of their numbers. Made by a dialect for its database.
+/// The parameters of one statement, in the order of their numbers. Made by a dialect for its
+/// database.
 pub(crate) enum Params {
     Sqlite(SqliteArguments),
     Postgres(PgArguments),
@@ -25,8 +27,8 @@ pub(crate) trait Parameter<'q>:
 
 impl<'q, T> Parameter<'q> for T where T: Encode<'q, Sqlite> + Type<Sqlite> + Encode<'q, Postgres> + Type<Postgres> + 'q {}
 
-/// The type in which a value is bound. PostgreSQL keeps prepared statements by their text, types included: so the type
-/// follows from the column, never from the value.
+/// The type in which a value is bound. PostgreSQL keeps prepared statements by their text, types
+/// included: so the type follows from the column, never from the value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Int,
@@ -59,7 +61,8 @@ pub(crate) enum Cell<'v> {
     Null(Kind),
 }
 
-/// A value taken for a column of another kind: a fault of this program that must not become another value.
+/// A value taken for a column of another kind: a fault of this program that must not become another
+/// value.
 pub(crate) fn unfit(value: &Value, kind: Kind) -> StoreError {
     StoreError::Internal(format!("the value {value} does not fit its column ({kind:?})"))
 }
@@ -101,7 +104,8 @@ impl Params {
         }
     }
 
-    /// A text, copied once: a `String` would be copied twice on its way to SQLite, as sqlx puts it behind an `Arc`.
+    /// A text, copied once: a `String` would be copied twice on its way to SQLite, as sqlx puts it
+    /// behind an `Arc`.
     pub(crate) fn text(&mut self, text: &str) -> Result<(), StoreError> {
         match self {
             Params::Sqlite(arguments) => arguments.add(Arc::<str>::from(text)),
@@ -110,7 +114,8 @@ impl Params {
         .map_err(StoreError::Database)
     }
 
-    /// The values of a statement that SeaORM built: numbers and texts, which is all that system tables are asked by.
+    /// The values of a statement that SeaORM built: numbers and texts, which is all that system
+    /// tables are asked by.
     pub(crate) fn values(&mut self, values: Option<Values>) -> Result<(), StoreError> {
         for value in values.into_iter().flat_map(|values| values.0) {
             match value {
@@ -137,8 +142,8 @@ impl Params {
     }
 }
 
-/// A statement with its parameters, ready to run. Its text comes from the catalog and our own literals, which is why the
-/// drivers may trust it; values are only ever bound.
+/// A statement with its parameters, ready to run. Its text comes from the catalog and our own
+/// literals, which is why the drivers may trust it; values are only ever bound.
 pub(crate) struct Command {
     pub sql: Arc<str>,
     pub params: Params,

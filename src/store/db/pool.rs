@@ -1,4 +1,5 @@
-//! The drivers behind one face: pools, transactions, statements and rows of either database. Knows sqlx; no SQL, no tables.
+//! The drivers behind one face: pools, transactions, statements and rows of either database. Knows
+//! sqlx; no SQL, no tables.
 
 use sea_orm::{DatabaseConnection, QueryResult, SqlxPostgresConnector, SqlxSqliteConnector};
 use sqlx::{
@@ -81,7 +82,8 @@ impl Pool {
     /// Begins a transaction that may write at once.
     pub(crate) async fn begin(&self) -> Result<Tx, sqlx::Error> {
         match self {
-            // Deferred, the lock would be asked for in the middle, where the answer "busy" loses the work done so far.
+            // Deferred, the lock would be asked for in the middle, where the answer "busy" loses
+            // the work done so far.
             Pool::Sqlite(pool) => begin_immediate(pool).await.map(Tx::Sqlite),
             Pool::Postgres(pool) => pool.begin().await.map(Tx::Postgres),
         }
@@ -111,8 +113,8 @@ impl Pool {
     }
 }
 
-/// SQLite ends a transaction by itself when its disk is full, and the driver then counts one too many for ever: the connection
-/// that it happened to is given up for a new one.
+/// SQLite ends a transaction by itself when its disk is full, and the driver then counts one too
+/// many for ever: the connection that it happened to is given up for a new one.
 async fn begin_immediate(pool: &SqlitePool) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
     const BEGIN: &str = "BEGIN IMMEDIATE";
     match pool.begin_with(BEGIN).await {
@@ -142,8 +144,8 @@ impl Tx {
         }
     }
 
-    /// Copies lines into a table of PostgreSQL: the server reads some while the next ones are made. When these cannot be made,
-    /// nothing is copied.
+    /// Copies lines into a table of PostgreSQL: the server reads some while the next ones are made.
+    /// When these cannot be made, nothing is copied.
     pub(crate) async fn copy(
         &mut self,
         sql: &str,
@@ -191,7 +193,8 @@ impl Tx {
         }
     }
 
-    /// Forgets the prepared statements of the connection: the types that they were prepared for are others now.
+    /// Forgets the prepared statements of the connection: the types that they were prepared for are
+    /// others now.
     pub(crate) async fn forget_statements(&mut self) -> Result<(), sqlx::Error> {
         match self {
             Tx::Sqlite(tx) => tx.clear_cached_statements().await,

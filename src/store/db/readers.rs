@@ -1,4 +1,5 @@
-//! The readers: a bounded set of read-only connections, each with a deadline. Knows time and connections; no SQL.
+//! The readers: a bounded set of read-only connections, each with a deadline. Knows time and
+//! connections; no SQL.
 
 use std::{
     path::PathBuf,
@@ -30,7 +31,8 @@ use std::sync::atomic::AtomicU64;
 
 /// How long closing waits for statements that were interrupted.
 const CLOSE_WAIT: Duration = Duration::from_millis(300);
-/// How long a statement may go on after its deadline, and an abandoned one: then its reader hears nothing, and another takes its place.
+/// How long a statement may go on after its deadline, and an abandoned one: then its reader hears
+/// nothing, and another takes its place.
 const HEARS: Duration = if cfg!(test) {
     Duration::from_millis(500)
 } else {
@@ -91,8 +93,8 @@ pub(crate) struct Readers {
     pub replaced: AtomicU64,
 }
 
-/// A reader taken for one statement. Given back when dropped; if its statement was abandoned (a client that went away),
-/// only once that has ended.
+/// A reader taken for one statement. Given back when dropped; if its statement was abandoned (a
+/// client that went away), only once that has ended.
 pub(crate) struct Taken {
     readers: Arc<Readers>,
     reader: Option<Reader>,
@@ -188,7 +190,8 @@ impl Readers {
         self.free.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
     }
 
-    /// Puts a new reader in the place of one that hears nothing; its statement ends some time, and its connection with it.
+    /// Puts a new reader in the place of one that hears nothing; its statement ends some time, and
+    /// its connection with it.
     fn replace(&self, lost: &Reader) {
         tracing::warn!("a statement does not end though its time is over; its connection is given up");
         let fresh = Reader::new(&self.source, self.clock, self.limit, self.plans);
@@ -202,7 +205,8 @@ impl Readers {
 
     /// Closes the readers, those under way as soon as their statement is interrupted.
     pub(crate) async fn close(&self) {
-        // Nobody waits for these answers any more; a statement under way ends within some thousand steps.
+        // Nobody waits for these answers any more; a statement under way ends within some thousand
+        // steps.
         for deadline in &*self.deadlines.lock().unwrap_or_else(PoisonError::into_inner) {
             deadline.at.store(LONG_AGO, Ordering::Relaxed);
         }
@@ -249,8 +253,9 @@ impl Taken {
         Ok(rows)
     }
 
-    /// Lends a SQLite reader's connection to work that runs statements there one after the other, on a thread that may block. It has to
-    /// begin each by [`Lent::begin`], and none after the time of one statement. A statement for which nobody waits any more is ended.
+    /// Lends a SQLite reader's connection to work that runs statements there one after the other,
+    /// on a thread that may block. It has to begin each by [`Lent::begin`], and none after the time
+    /// of one statement. A statement for which nobody waits any more is ended.
     pub(crate) async fn lend<T: Send + 'static>(
         mut self,
         heard: Heard,
@@ -334,7 +339,8 @@ pub(crate) struct Lent {
 }
 
 impl Lent {
-    /// A statement begins, with all the time and the bounds that one may have; not so when the reader was told to end.
+    /// A statement begins, with all the time and the bounds that one may have; not so when the
+    /// reader was told to end.
     pub(crate) fn begin(&mut self) -> bool {
         let until = self.clock.after(self.limit);
         let order = Ordering::Relaxed;

@@ -1,9 +1,10 @@
-//! Transactions that the database gave up because it could not put them in line with others, or whose connection was cut. Knows
-//! when to begin one again; knows no SQL.
+//! Transactions that the database gave up because it could not put them in line with others, or
+//! whose connection was cut. Knows when to begin one again; knows no SQL.
 //!
-//! Such a transaction has left nothing behind, even when its commit was what failed, and each of ours is a function of what
-//! it is given and what it reads. So it is run again from its beginning, and finds what the others wrote. A cut leaves nothing
-//! behind either, but for one in the middle of a commit: `sure` finds out about those that must not happen twice.
+//! Such a transaction has left nothing behind, even when its commit was what failed, and each of
+//! ours is a function of what it is given and what it reads. So it is run again from its beginning,
+//! and finds what the others wrote. A cut leaves nothing behind either, but for one in the middle
+//! of a commit: `sure` finds out about those that must not happen twice.
 
 use std::time::Duration;
 
@@ -15,7 +16,8 @@ pub(crate) const TRIES: u32 = 24;
 const PAUSE: Duration = Duration::from_millis(5);
 const PAUSE_MAX: Duration = Duration::from_millis(500);
 
-/// How long a database that cannot be reached is waited for: then whatever this process has claimed may be another's.
+/// How long a database that cannot be reached is waited for: then whatever this process has claimed
+/// may be another's.
 pub(crate) const AWAY_MAX: Duration = LEASE;
 
 /// Waits for a part of a moment, chosen anew by everybody: those that met should not meet again.
@@ -24,8 +26,9 @@ pub(crate) async fn pause(tries: u32) {
     tokio::time::sleep(longest.mul_f64(rand::random_range(0.0..1.0))).await;
 }
 
-/// Evaluates a transaction, and again while the database gives it up for the sake of others or cannot be reached. A macro, because the future of
-/// an asynchronous closure cannot be promised to be `Send`.
+/// Evaluates a transaction, and again while the database gives it up for the sake of others or
+/// cannot be reached. A macro, because the future of an asynchronous closure cannot be promised to
+/// be `Send`.
 macro_rules! retry {
     ($transaction:expr) => {{
         let (mut tries, since) = (1, std::time::Instant::now());

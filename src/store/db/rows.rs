@@ -1,5 +1,5 @@
-//! Many rows of parameters as a table inside a statement: what is looked up, inserted or deleted at once. Knows kinds of
-//! values; no tables of ours.
+//! Many rows of parameters as a table inside a statement: what is looked up, inserted or deleted at
+//! once. Knows kinds of values; no tables of ours.
 
 use sqlx::Arguments;
 
@@ -10,9 +10,10 @@ use super::{
     postgres::copy::Lines,
 };
 
-/// Collects rows, cell by cell, and binds them as the database takes them fastest: for SQLite each cell is a parameter; for
-/// PostgreSQL each column is one, an array. [`Dialect::rows`] and [`Dialect::add_rows`] write the text that reads them. Or they are
-/// lines of a copy, which are taken piece by piece.
+/// Collects rows, cell by cell, and binds them as the database takes them fastest: for SQLite each
+/// cell is a parameter; for PostgreSQL each column is one, an array. [`Dialect::rows`] and
+/// [`Dialect::add_rows`] write the text that reads them. Or they are lines of a copy, which are
+/// taken piece by piece.
 pub(crate) struct Rows<'v> {
     params: Params,
     kinds: Vec<Kind>,
@@ -33,7 +34,8 @@ enum Column<'v> {
 }
 
 impl<'v> Rows<'v> {
-    /// Rows of such columns, about `count` of them, bound after the parameters that are there already.
+    /// Rows of such columns, about `count` of them, bound after the parameters that are there
+    /// already.
     pub(crate) fn new(params: Params, kinds: &[Kind], count: usize) -> Rows<'v> {
         let (params, columns) = match params {
             Params::Sqlite(_) => (params.reserve(count * kinds.len()), Vec::new()),

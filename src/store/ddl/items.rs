@@ -1,8 +1,10 @@
-//! The items of indexed lists, where a database indexes no lists: a table of each list, which triggers keep within the statement that
-//! writes a row. Knows SQLite's words for that; not which lists there are.
+//! The items of indexed lists, where a database indexes no lists: a table of each list, which
+//! triggers keep within the statement that writes a row. Knows SQLite's words for that; not which
+//! lists there are.
 //!
-//! Whoever writes the rows, also a process that knows nothing of the index, keeps the items with them. The table is in the order of
-//! the rows, so that a load adds at its end; its index by value is one like any other, and is left for the end of a first load.
+//! Whoever writes the rows, also a process that knows nothing of the index, keeps the items with
+//! them. The table is in the order of the rows, so that a load adds at its end; its index by value
+//! is one like any other, and is left for the end of a first load.
 
 use crate::{
     layout::ROW_COLUMN,

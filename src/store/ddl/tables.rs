@@ -21,7 +21,8 @@ pub(crate) struct IndexPlan {
     pub table: String,
     pub columns: Vec<String>,
     pub unique: bool,
-    /// It is of what an expression makes of the columns, of which there are no statistics without it.
+    /// It is of what an expression makes of the columns, of which there are no statistics without
+    /// it.
     pub computed: bool,
     pub sql: String,
 }
@@ -109,7 +110,8 @@ pub(crate) fn table(dialect: &dyn Dialect, tables: &EntityTables, under: &str) -
     dialect.backend().build(&table).sql
 }
 
-/// Creates a table of links, under this name. Keyed by owner and position, so that an owner's links lie together in their order.
+/// Creates a table of links, under this name. Keyed by owner and position, so that an owner's links
+/// lie together in their order.
 pub(crate) fn join_table(dialect: &dyn Dialect, join: &JoinTable, under: &str) -> String {
     let mut table = Table::create();
     table.table(name(dialect, under));

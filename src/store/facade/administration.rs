@@ -26,8 +26,8 @@ use crate::{
 };
 
 impl Store {
-    /// Builds the indexes that were too large to be built at opening, beside whoever reads and writes. What fails is tried
-    /// again at the next start.
+    /// Builds the indexes that were too large to be built at opening, beside whoever reads and
+    /// writes. What fails is tried again at the next start.
     pub(crate) async fn finish_indexes(&self) -> Result<(), StoreError> {
         let waiting = self.context.deferred.waiting();
         let missing = index::postponed(&self.context, None).await?;
@@ -40,19 +40,21 @@ impl Store {
         Ok(())
     }
 
-    /// What waits for its index to be built, as in `Item.price`. Answers are right without it, and slower.
+    /// What waits for its index to be built, as in `Item.price`. Answers are right without it, and
+    /// slower.
     pub(crate) async fn waiting_indexes(&self) -> Result<Vec<String>, StoreError> {
         let there = index::found(&indexes::there(&self.context).await?)?;
         Ok(index::waiting(self.context.dialect, &self.context.layout, &there))
     }
 
-    /// Counts the links of each field that lead nowhere; fields without any are left out. What is not counted within the
-    /// time is said to be unknown.
+    /// Counts the links of each field that lead nowhere; fields without any are left out. What is
+    /// not counted within the time is said to be unknown.
     pub(crate) async fn dangling_links(&self, time: Duration) -> Result<Vec<Dangling>, StoreError> {
         dangling::all(&self.context, time).await
     }
 
-    /// Makes the next run read again, in full, what had rejected records; gives how many of these there are.
+    /// Makes the next run read again, in full, what had rejected records; gives how many of these
+    /// there are.
     pub(crate) async fn forget_rejected(&self, fetch: FetchId) -> Result<u64, StoreError> {
         let catalog = &self.context.catalog;
         let (name, on_field) = (catalog.fetch_name(fetch), catalog.fetch(fetch).each.is_some());
@@ -69,7 +71,8 @@ impl Store {
         quarantine::newest(&self.context, fetch, limit).await
     }
 
-    /// Copies a database as it is at one moment into a new file; who writes to it goes on. Needs no definition.
+    /// Copies a database as it is at one moment into a new file; who writes to it goes on. Needs no
+    /// definition.
     pub(crate) async fn backup(url: &DatabaseUrl, file: &Path) -> Result<Backup, StoreError> {
         match url {
             DatabaseUrl::Sqlite(path) => sqlite_backup::backup(path, file).await,
@@ -81,7 +84,8 @@ impl Store {
         }
     }
 
-    /// Puts a backup in the place of a database that nobody serves, in a new epoch of the change log.
+    /// Puts a backup in the place of a database that nobody serves, in a new epoch of the change
+    /// log.
     pub(crate) async fn restore(url: &DatabaseUrl, file: &Path, replace: bool) -> Result<Restored, StoreError> {
         match url {
             DatabaseUrl::Sqlite(path) => sqlite_backup::restore(path, file, replace).await,
@@ -105,13 +109,15 @@ impl Store {
         held::open(&self.context).await
     }
 
-    /// Decides about the rows that are held of a fetch, and gives how many they are: 0 when none is. Approved rows go with the
-    /// next complete run that misses them, too; kept ones stay until the upstream has them again.
+    /// Decides about the rows that are held of a fetch, and gives how many they are: 0 when none
+    /// is. Approved rows go with the next complete run that misses them, too; kept ones stay until
+    /// the upstream has them again.
     pub(crate) async fn decide_held(&self, fetch: &str, decision: Decision) -> Result<u64, StoreError> {
         retry!(held::decide(&self.context, fetch, decision).await)
     }
 
-    /// The rejected records of a filter in their order, at most `limit` of those after the number `after`.
+    /// The rejected records of a filter in their order, at most `limit` of those after the number
+    /// `after`.
     pub(crate) async fn rejected(
         &self,
         filter: &RejectedFilter,

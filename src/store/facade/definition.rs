@@ -24,7 +24,8 @@ use crate::{
     },
 };
 
-/// Pauses before the database is asked again what became of a commit: doubled each time, up to the longest.
+/// Pauses before the database is asked again what became of a commit: doubled each time, up to the
+/// longest.
 const PAUSE: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 
@@ -34,9 +35,10 @@ impl Store {
         apply::accepts(&self.context, layout).await
     }
 
-    /// A handle for a newer definition over the same connections, of no use before [`Store::come_into_force`]. It harvests
-    /// only after the older one has come to rest: commits through the one are announced on its own bus only, as positions
-    /// of types mean something else in each definition.
+    /// A handle for a newer definition over the same connections, of no use before
+    /// [`Store::come_into_force`]. It harvests only after the older one has come to rest: commits
+    /// through the one are announced on its own bus only, as positions of types mean something else
+    /// in each definition.
     pub(crate) fn redefined(&self, catalog: Arc<Valid<Catalog>>, layout: Arc<Layout>) -> Store {
         let older = &self.context;
         let context = Context {
@@ -68,11 +70,12 @@ impl Store {
         }
     }
 
-    /// Brings the tables to the definition of this handle, without losing anything: all of it, or none when it fails.
-    /// `committing` is called before each commit that may do so; from then until the end, the tables may be those of either.
+    /// Brings the tables to the definition of this handle, without losing anything: all of it, or
+    /// none when it fails. `committing` is called before each commit that may do so; from then
+    /// until the end, the tables may be those of either.
     ///
-    /// A commit whose answer is lost may have happened. So what fails for that is tried until the database says; what was
-    /// done already is then not done again.
+    /// A commit whose answer is lost may have happened. So what fails for that is tried until the
+    /// database says; what was done already is then not done again.
     pub(crate) async fn come_into_force(&self, committing: Committing<'_>) -> Result<(), StoreError> {
         let committed = AtomicBool::new(false);
         let committing = || {

@@ -1,4 +1,5 @@
-//! What callers ask about the requests of fields: which are to be made, by whom, and how many are left.
+//! What callers ask about the requests of fields: which are to be made, by whom, and how many are
+//! left.
 
 use crate::{
     catalog::FetchId,
@@ -13,7 +14,8 @@ use crate::{
 };
 
 impl Store {
-    /// Plans the requests of a run of a field's fetch: those that an earlier run left, and those that `when` asks for.
+    /// Plans the requests of a run of a field's fetch: those that an earlier run left, and those
+    /// that `when` asks for.
     pub(crate) async fn plan_parents(&self, run: &Run, fetch: FetchId) -> Result<u64, StoreError> {
         retry!(claim::plan(&self.context, run, fetch).await)
     }

@@ -1,4 +1,5 @@
-//! What callers ask of the store, by subject: each method says which room does it. No SQL, no decisions.
+//! What callers ask of the store, by subject: each method says which room does it. No SQL, no
+//! decisions.
 
 pub(super) mod administration;
 pub(super) mod definition;

@@ -1,4 +1,5 @@
-//! What callers ask about the processes of one database: signs of life, commits of others, the change log, the clock.
+//! What callers ask about the processes of one database: signs of life, commits of others, the
+//! change log, the clock.
 
 use std::sync::PoisonError;
 
@@ -15,12 +16,14 @@ use crate::store::{
 };
 
 impl Store {
-    /// Waits until another process tells of work that this one may help with; for ever where nobody listens.
+    /// Waits until another process tells of work that this one may help with; for ever where nobody
+    /// listens.
     pub(crate) async fn work(&self) {
         self.context.heard.work.notified().await;
     }
 
-    /// Announces what other processes commit, until cancelled. A database that only one process writes to has none.
+    /// Announces what other processes commit, until cancelled. A database that only one process
+    /// writes to has none.
     pub(crate) async fn follow(&self, cancel: &CancellationToken) {
         let Some(Pool::Postgres(pool)) = &self.context.writer else {
             cancel.cancelled().await;
@@ -45,7 +48,8 @@ impl Store {
         retry!(attendance::attend(&self.context, by_hand).await)
     }
 
-    /// The live processes that harvest, and the name of this one among them. Empty where only one can.
+    /// The live processes that harvest, and the name of this one among them. Empty where only one
+    /// can.
     pub(crate) async fn processes(&self) -> Result<Vec<ProcessSeen>, StoreError> {
         processes::all(&self.context).await
     }

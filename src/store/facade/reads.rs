@@ -1,4 +1,5 @@
-//! What callers ask for answers: statements compiled, run and explained, and figures for their estimate.
+//! What callers ask for answers: statements compiled, run and explained, and figures for their
+//! estimate.
 
 use crate::{
     catalog::{EntityId, FieldId},
@@ -26,21 +27,23 @@ impl Store {
         self.compiler().compile(read)
     }
 
-    /// Runs a compiled read: one statement, one snapshot. `params` are the operands `Operand::Param(n)`.
+    /// Runs a compiled read: one statement, one snapshot. `params` are the operands
+    /// `Operand::Param(n)`.
     pub(crate) async fn read(&self, statement: &Statement, params: &[Value]) -> Result<Answer, StoreError> {
         deferred::ready(&self.context, &statement.types).await;
         run::read(&self.context, statement, params).await
     }
 
-    /// Runs a compiled read with the values of each of these, one after the other: each is a statement and a snapshot of its own, as if it
-    /// were read alone. The error is of one that does not end in its time; those behind it do not run.
+    /// Runs a compiled read with the values of each of these, one after the other: each is a
+    /// statement and a snapshot of its own, as if it were read alone. The error is of one that does
+    /// not end in its time; those behind it do not run.
     pub(crate) async fn read_each(&self, statement: &Statement, runs: impl Runs) -> Result<(), StoreError> {
         deferred::ready(&self.context, &statement.types).await;
         each::read_each(&self.context, statement, runs).await
     }
 
-    /// Compiles a load of rows by key: `by` are the key (or one unique field) of the entity. `None` when it has too many
-    /// operands to be joined with others.
+    /// Compiles a load of rows by key: `by` are the key (or one unique field) of the entity. `None`
+    /// when it has too many operands to be joined with others.
     pub(crate) fn compile_keyed(
         &self,
         entity: EntityId,
@@ -59,14 +62,15 @@ impl Store {
         }
     }
 
-    /// What answers may have from now on, for all handles to these connections. What is compiled before keeps to what was said then.
+    /// What answers may have from now on, for all handles to these connections. What is compiled
+    /// before keeps to what was said then.
     pub(crate) fn bound_answers(&self, bounds: Bounds) {
         self.context.readers.bound(bounds);
         self.context.lookups.bound(bounds);
     }
 
-    /// Loads many rows by key in one statement. `params` are the operands `Operand::Param(n)` of what is selected, the same for
-    /// all keys.
+    /// Loads many rows by key in one statement. `params` are the operands `Operand::Param(n)` of
+    /// what is selected, the same for all keys.
     pub(crate) async fn load(
         &self,
         statement: &KeyedStatement,

@@ -1,5 +1,6 @@
-//! What is remembered of the rows that an answer to one row's request brought, so that an unchanged answer vouches only for rows
-//! that still are so. Knows their spans and prints; no requests, no links.
+//! What is remembered of the rows that an answer to one row's request brought, so that an unchanged
+//! answer vouches only for rows that still are so. Knows their spans and prints; no requests, no
+//! links.
 
 use std::collections::{HashMap, HashSet};
 
@@ -23,8 +24,8 @@ pub(crate) struct Brought {
     pub print: i64,
 }
 
-/// Of unchanged answers: what is remembered, by the row asked about, and those that have to be read again in full, because
-/// their rows are not what they wrote any more.
+/// Of unchanged answers: what is remembered, by the row asked about, and those that have to be read
+/// again in full, because their rows are not what they wrote any more.
 #[derive(Default)]
 pub(crate) struct Known {
     pub brought: HashMap<i64, Brought>,
@@ -60,8 +61,9 @@ pub(crate) async fn vouched(
     Ok(found)
 }
 
-/// What answers brought, by the row asked about. `written` are the rows as they were written in the end, with their numbers: an
-/// answer that another one of the same commit contradicts vouches for nothing.
+/// What answers brought, by the row asked about. `written` are the rows as they were written in the
+/// end, with their numbers: an answer that another one of the same commit contradicts vouches for
+/// nothing.
 pub(crate) async fn of_answers(
     batch: &mut Batch<'_>,
     run: &Run,

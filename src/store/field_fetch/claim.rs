@@ -1,8 +1,9 @@
-//! Which requests of a `@fetch` on a field are still to be made, and who makes them. Knows the order of that, and what a request
-//! is made of; the answers are written by `commit`.
+//! Which requests of a `@fetch` on a field are still to be made, and who makes them. Knows the
+//! order of that, and what a request is made of; the answers are written by `commit`.
 //!
-//! A run plans its requests in one statement. Then this and any other process of the database claim them in batches, each
-//! for a short time that is renewed while the process lives, until none is left.
+//! A run plans its requests in one statement. Then this and any other process of the database claim
+//! them in batches, each for a short time that is renewed while the process lives, until none is
+//! left.
 
 use crate::{
     catalog::{Each, FetchId},
@@ -28,7 +29,8 @@ use crate::{
 
 use super::brought;
 
-/// Notes which requests this run is to make: those that an earlier run left, and those that the fetch's `when` asks for.
+/// Notes which requests this run is to make: those that an earlier run left, and those that the
+/// fetch's `when` asks for.
 pub(crate) async fn plan(context: &Context, run: &Run, fetch: FetchId) -> Result<u64, StoreError> {
     let mut tx = in_force::begin(context).await?;
     runs::check_fence(&mut tx, run).await?;
@@ -46,7 +48,8 @@ pub(crate) async fn plan(context: &Context, run: &Run, fetch: FetchId) -> Result
     Ok(due)
 }
 
-/// Takes some of a run's requests for `owner`. None: all are done, in other hands, or wait to be tried again.
+/// Takes some of a run's requests for `owner`. None: all are done, in other hands, or wait to be
+/// tried again.
 pub(crate) async fn claim(
     context: &Context,
     run: &Run,
@@ -82,7 +85,8 @@ pub(crate) async fn claim(
     Ok(parents)
 }
 
-/// Forgets how to know those answers again that may not vouch for their rows any more: they are read in full.
+/// Forgets how to know those answers again that may not vouch for their rows any more: they are
+/// read in full.
 async fn vouching(tx: &mut Transaction<'_>, run: &Run, mut parents: Vec<Parent>) -> Result<Vec<Parent>, StoreError> {
     let known = parents.iter().filter(|parent| parent.before.is_some());
     let known: Vec<i64> = known.map(|parent| parent.row).collect();
@@ -93,8 +97,8 @@ async fn vouching(tx: &mut Transaction<'_>, run: &Run, mut parents: Vec<Parent>)
     Ok(parents)
 }
 
-/// Claims requests that are due, else those that failed last time, else those whose owner has gone. Rows that fail for ever come
-/// after all others, or they would stand in their way in each run.
+/// Claims requests that are due, else those that failed last time, else those whose owner has gone.
+/// Rows that fail for ever come after all others, or they would stand in their way in each run.
 async fn take_due(tx: &mut Transaction<'_>, run: &Run, owner: &str, limit: u32) -> Result<Vec<i64>, StoreError> {
     let now = tx.context.now(0);
     let due = format!("state='due' AND (next_at IS NULL OR next_at<={now})");
@@ -109,7 +113,8 @@ async fn take_due(tx: &mut Transaction<'_>, run: &Run, owner: &str, limit: u32) 
     field_requests::take(tx, run, owner, limit, &over).await
 }
 
-/// What requests are made of: the rows' keys, the values that paths name, and what is remembered of earlier answers.
+/// What requests are made of: the rows' keys, the values that paths name, and what is remembered of
+/// earlier answers.
 async fn parents(
     tx: &mut Transaction<'_>,
     run: &Run,

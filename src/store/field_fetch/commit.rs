@@ -1,5 +1,6 @@
-//! Commits the answers of a `@fetch` on a field: rows of the target, links of the rows asked about, and what is remembered
-//! of each request. Many answers share one transaction, which costs more than their rows. Knows the order of the steps.
+//! Commits the answers of a `@fetch` on a field: rows of the target, links of the rows asked about,
+//! and what is remembered of each request. Many answers share one transaction, which costs more
+//! than their rows. Knows the order of the steps.
 
 use std::{
     borrow::Cow,
@@ -50,15 +51,18 @@ struct Noted<'a> {
     good: Option<Option<&'a RequestState>>,
     /// The rows that it stands for. None: it is read in full next time.
     brought: Option<&'a Brought>,
-    /// It says that nothing changed, and something has: it is asked again at once, as if nothing was known of it.
+    /// It says that nothing changed, and something has: it is asked again at once, as if nothing
+    /// was known of it.
     stale: bool,
     error: Option<&'a str>,
     again_in: Option<i64>,
-    /// The next run asks again and reads all of it: the value that stood in a row's way may be free by then.
+    /// The next run asks again and reads all of it: the value that stood in a row's way may be free
+    /// by then.
     unfit: bool,
 }
 
-/// Writes the answers whose claims are still `owner`'s; others have been asked again elsewhere and are left out.
+/// Writes the answers whose claims are still `owner`'s; others have been asked again elsewhere and
+/// are left out.
 pub(crate) async fn commit_parents(
     context: &Context,
     run: &Run,
@@ -72,7 +76,8 @@ pub(crate) async fn commit_parents(
     let mut batch = Batch::begin(context).await?;
     runs::check_fence(&mut batch, run).await?;
     let each = context::each(context, fetch)?;
-    // What an answer says is written beside its parent, or into it: who deletes parents, or writes them, waits, or is waited for.
+    // What an answer says is written beside its parent, or into it: who deletes parents, or writes
+    // them, waits, or is waited for.
     take_turn(&mut batch, run, Some(each.parent)).await?;
     // A deletion that just ended could not see requests that were being planned meanwhile.
     field_requests::forget_orphans(&mut batch, run, fetch, owner).await?;
@@ -103,7 +108,8 @@ pub(crate) async fn commit_parents(
     Ok(outcome)
 }
 
-/// The answers that are still waited for. The rows of their requests stay locked, so that a deletion of their parents waits.
+/// The answers that are still waited for. The rows of their requests stay locked, so that a
+/// deletion of their parents waits.
 async fn claimed<'a>(
     tx: &mut Transaction<'_>,
     run: &Run,
@@ -130,7 +136,8 @@ struct Targets {
     brought: HashMap<i64, Brought>,
 }
 
-/// Upserts the rows that the answers brought; of a row that comes in several of them the last counts, of parts of it all.
+/// Upserts the rows that the answers brought; of a row that comes in several of them the last
+/// counts, of parts of it all.
 async fn write_targets(
     batch: &mut Batch<'_>,
     run: &Run,

@@ -1,5 +1,5 @@
-//! Records of answers about rows that were refused: they stay for as long as the answer is the last good one and its row is
-//! there. Knows their part of `hayloft_quarantine`; no links, no requests.
+//! Records of answers about rows that were refused: they stay for as long as the answer is the last
+//! good one and its row is there. Knows their part of `hayloft_quarantine`; no links, no requests.
 
 use std::collections::HashMap;
 
@@ -15,8 +15,8 @@ use crate::{
     value::{Key, Row},
 };
 
-/// Puts what is refused of answers in the place of what was refused before; `stored` is what the database refused. Gives
-/// how many there are.
+/// Puts what is refused of answers in the place of what was refused before; `stored` is what the
+/// database refused. Gives how many there are.
 pub(crate) async fn replace(
     batch: &mut Batch<'_>,
     run: &Run,

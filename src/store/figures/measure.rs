@@ -1,8 +1,9 @@
-//! Measures the rows of a type when its statistics are made: the widths of their texts by a sample, and, where the database keeps no
-//! counts of its own, which keys have many rows. Knows what a look costs; what the figures are for is told beside.
+//! Measures the rows of a type when its statistics are made: the widths of their texts by a sample,
+//! and, where the database keeps no counts of its own, which keys have many rows. Knows what a look
+//! costs; what the figures are for is told beside.
 //!
-//! A sample is a thousand rows, whatever the table's size. Counts go through an index once, about a tenth of a microsecond for each
-//! entry, which a load has just spent a hundred times of.
+//! A sample is a thousand rows, whatever the table's size. Counts go through an index once, about a
+//! tenth of a microsecond for each entry, which a load has just spent a hundred times of.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -130,7 +131,8 @@ impl Measuring<'_> {
         Ok(rows)
     }
 
-    /// Mean bytes of what is kept as text. Rows of a sample lie at numbers that are strewn over all that were given.
+    /// Mean bytes of what is kept as text. Rows of a sample lie at numbers that are strewn over all
+    /// that were given.
     async fn widths(&self) -> Result<BTreeMap<String, u64>, StoreError> {
         let is_text = |column: &&Column| Kind::of(column.kind) == Kind::Text;
         let columns: Vec<&Column> = self.tables.table.columns.iter().filter(is_text).collect();
@@ -185,7 +187,8 @@ impl Measuring<'_> {
                 (rows, Some(values))
             }
         };
-        // Whoever has many links has one in each of the first places, so that the few beyond them tell who it is.
+        // Whoever has many links has one in each of the first places, so that the few beyond them
+        // tell who it is.
         let (first, there) = match side.place {
             Place::Owners(_) => {
                 let position = dialect.quote(POSITION_COLUMN);

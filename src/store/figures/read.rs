@@ -1,4 +1,5 @@
-//! Finds the figures of a type: what was measured, and what the database's own statistics say. Knows where they stand.
+//! Finds the figures of a type: what was measured, and what the database's own statistics say.
+//! Knows where they stand.
 
 use std::collections::HashMap;
 

@@ -1,5 +1,5 @@
-//! Over what the rows of a type spread: the columns by which links are followed from one side or the other, and those that are
-//! searched by their index. Knows the layout; no rows.
+//! Over what the rows of a type spread: the columns by which links are followed from one side or
+//! the other, and those that are searched by their index. Knows the layout; no rows.
 
 use crate::{
     catalog::{Catalog, EntityId, FieldId, FieldKind},

@@ -1,5 +1,6 @@
-//! The database's statistics of its tables, and our own figures beside them: made anew when a tenth of a table or more has changed since,
-//! so that the first query after a load is planned and estimated as well as the thousandth. Knows how much was changed; no rows.
+//! The database's statistics of its tables, and our own figures beside them: made anew when a tenth
+//! of a table or more has changed since, so that the first query after a load is planned and
+//! estimated as well as the thousandth. Knows how much was changed; no rows.
 
 use crate::{
     catalog::EntityId,
@@ -20,7 +21,8 @@ use super::measure;
 /// A table of which one part in so many has changed is looked at again.
 const PART: u64 = 10;
 
-/// At the end of a run. What fails here only leaves plans as they were, and is tried again by the next run.
+/// At the end of a run. What fails here only leaves plans as they were, and is tried again by the
+/// next run.
 pub(crate) async fn renew(context: &Context, run: &Run) {
     for entity in context.layout.family(run.entity) {
         if let Err(error) = renew_one(context, entity).await {
@@ -90,8 +92,8 @@ async fn measure(context: &Context, entity: EntityId) -> Result<(), StoreError> 
     Ok(())
 }
 
-/// Measures the types of which nothing is known: those of a database that an older version made, or whose tables were changed.
-/// What fails is tried again by the next run or start.
+/// Measures the types of which nothing is known: those of a database that an older version made, or
+/// whose tables were changed. What fails is tried again by the next run or start.
 pub(crate) async fn complete(context: &Context) {
     for entity in context.catalog.entity_ids() {
         if let Err(error) = complete_one(context, entity).await {

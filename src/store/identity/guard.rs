@@ -1,10 +1,11 @@
-//! The guard of connections: knows the place that the database had when it was last looked at. Each connection is asked where it
-//! leads before it is used. Knows places and generations; no rows.
+//! The guard of connections: knows the place that the database had when it was last looked at. Each
+//! connection is asked where it leads before it is used. Knows places and generations; no rows.
 //!
-//! A server's session ends with the server, so a connection that was let in leads to the same place for as long as it lives.
-//! When a new one leads elsewhere (a standby was promoted, a backup restored), commits that this process knows of may be lost. Then
-//! a new epoch of the change log and a new generation of this process begin before anything is asked or written there: connections, runs
-//! and claims of an older generation are worth nothing, wherever they turn up.
+//! A server's session ends with the server, so a connection that was let in leads to the same place
+//! for as long as it lives. When a new one leads elsewhere (a standby was promoted, a backup
+//! restored), commits that this process knows of may be lost. Then a new epoch of the change log
+//! and a new generation of this process begin before anything is asked or written there:
+//! connections, runs and claims of an older generation are worth nothing, wherever they turn up.
 
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -47,7 +48,8 @@ impl Default for Guard {
 }
 
 impl Guard {
-    /// Everything that is remembered of the database belongs to one generation, and is worth nothing in the next.
+    /// Everything that is remembered of the database belongs to one generation, and is worth
+    /// nothing in the next.
     pub(crate) fn generation(&self) -> u64 {
         *self.generation.borrow()
     }
@@ -73,7 +75,8 @@ impl Guard {
         }
     }
 
-    /// Takes the place as it is, after the definition's tables were made there; from now on every connection is asked.
+    /// Takes the place as it is, after the definition's tables were made there; from now on every
+    /// connection is asked.
     pub(crate) async fn take(&self, connection: &mut PgConnection, question: String) -> Result<(), sqlx::Error> {
         let question = self.question.get_or_init(|| question).clone();
         let _turn = self.turn.lock().await;
@@ -83,8 +86,8 @@ impl Guard {
         Ok(())
     }
 
-    /// Lets a new connection in; gives the generation that it belongs to. Where it leads elsewhere than the others did, an epoch
-    /// begins there first.
+    /// Lets a new connection in; gives the generation that it belongs to. Where it leads elsewhere
+    /// than the others did, an epoch begins there first.
     pub(crate) async fn admit(&self, connection: &mut PgConnection) -> Result<u64, sqlx::Error> {
         let generation = self.generation();
         let (Some(question), true) = (self.question.get(), self.known().is_some()) else {
@@ -134,7 +137,8 @@ impl Guard {
         known.as_ref().is_some_and(is_same)
     }
 
-    /// Notes where this process stands from now on; a new generation begins where that is elsewhere.
+    /// Notes where this process stands from now on; a new generation begins where that is
+    /// elsewhere.
     fn stand(&self, here: Seen) {
         let mut known = self.known();
         let moved = known.as_ref().is_some_and(|known| known.epoch != here.epoch);

@@ -1,5 +1,6 @@
-//! Whether a database is where it was: one that was restored, copied or promoted begins a new epoch of the change log.
-//! Knows what PostgreSQL tells of its place; `guard` asks it of each connection. No rows. (A file of SQLite has one process, and
+//! Whether a database is where it was: one that was restored, copied or promoted begins a new epoch
+//! of the change log. Knows what PostgreSQL tells of its place; `guard` asks it of each connection.
+//! No rows. (A file of SQLite has one process, and
 //! `hayloft restore` begins the epoch.)
 
 use sqlx::{Connection as _, PgConnection, Row as _, postgres::PgRow};
@@ -17,7 +18,8 @@ pub(crate) struct Known {
     pub layout: String,
 }
 
-/// What a place is made of: the columns of `hayloft_place`, and what a difference in each of them means.
+/// What a place is made of: the columns of `hayloft_place`, and what a difference in each of them
+/// means.
 pub(crate) const PARTS: [(&str, &str); 4] = [
     ("cluster", "another server"),
     ("timeline", "another history of the server"),
@@ -61,11 +63,13 @@ fn read(row: &PgRow) -> Result<Seen, sqlx::Error> {
     })
 }
 
-/// Compares what a connection leads to with what the database remembers of itself, and with what this process knows of it.
-/// One process begins the epoch, those that come at the same time wait for the row and find it begun.
+/// Compares what a connection leads to with what the database remembers of itself, and with what
+/// this process knows of it. One process begins the epoch, those that come at the same time wait
+/// for the row and find it begun.
 ///
-/// Runs that were under way in the older epoch are interrupted in the same transaction: whoever works at them remembers rows and
-/// pages that may be lost. They are claimed again, and go on from what is stored here.
+/// Runs that were under way in the older epoch are interrupted in the same transaction: whoever
+/// works at them remembers rows and pages that may be lost. They are claimed again, and go on from
+/// what is stored here.
 pub(crate) async fn settle(
     connection: &mut PgConnection,
     question: &str,

@@ -1,4 +1,5 @@
-//! What a complete run did not see: how many rows that are, whether so many may go, and their deletion. Knows no pages.
+//! What a complete run did not see: how many rows that are, whether so many may go, and their
+//! deletion. Knows no pages.
 
 use crate::{
     catalog::{EntityId, Missing},

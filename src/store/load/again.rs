@@ -1,5 +1,6 @@
-//! Rows that could not be written because a unique value is taken: kept until their run ends, and tried again there. The row
-//! that holds the value may have given it up by then, or go with what the run did not see. Knows runs; no SQL of tables.
+//! Rows that could not be written because a unique value is taken: kept until their run ends, and
+//! tried again there. The row that holds the value may have given it up by then, or go with what
+//! the run did not see. Knows runs; no SQL of tables.
 
 use crate::{
     catalog::EntityId,
@@ -68,7 +69,8 @@ impl Again {
         }
     }
 
-    /// Tries all that wait once more, all together: among themselves they may exchange values. `seen` gets the new rows.
+    /// Tries all that wait once more, all together: among themselves they may exchange values.
+    /// `seen` gets the new rows.
     pub(crate) async fn write(
         &mut self,
         batch: &mut Batch<'_>,

@@ -1,4 +1,5 @@
-//! A transaction that writes rows, and what it notes of them: changes, refusals, what is known to be new. Writes none itself.
+//! A transaction that writes rows, and what it notes of them: changes, refusals, what is known to
+//! be new. Writes none itself.
 
 use std::{
     collections::HashSet,
@@ -35,7 +36,8 @@ pub(crate) struct Item<'a> {
     pub position: i64,
 }
 
-/// A transaction that writes rows, and what it notes of them. It is a transaction in all else, and lends itself as one.
+/// A transaction that writes rows, and what it notes of them. It is a transaction in all else, and
+/// lends itself as one.
 pub(crate) struct Batch<'a> {
     pub(crate) tx: Transaction<'a>,
     /// Keys of changed rows as JSON, in the order in which they will be numbered.

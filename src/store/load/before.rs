@@ -1,5 +1,5 @@
-//! What a transaction of several groups keeps in mind: what came before each of them, and what each of them leaves. Knows
-//! pages and numbers of rows; no SQL.
+//! What a transaction of several groups keeps in mind: what came before each of them, and what each
+//! of them leaves. Knows pages and numbers of rows; no SQL.
 
 use std::{borrow::Cow, collections::HashSet};
 
@@ -23,7 +23,8 @@ pub(crate) struct Part {
     pub unfit: bool,
     /// The first entry of the group in the quarantine.
     pub page_refused: Option<i64>,
-    /// The keys of its rows, and the number after theirs, where the run knows all keys of the table.
+    /// The keys of its rows, and the number after theirs, where the run knows all keys of the
+    /// table.
     pub added: Option<(Vec<u64>, i64)>,
     /// What the run tries again at its end.
     pub rest: Rest,
@@ -84,8 +85,8 @@ impl Ended {
     }
 }
 
-/// What came before a group: in earlier transactions, and in this one. It says of each group what it would say if the groups
-/// before it were committed already.
+/// What came before a group: in earlier transactions, and in this one. It says of each group what
+/// it would say if the groups before it were committed already.
 pub(crate) struct Before<'m> {
     memory: &'m RunMemory,
     /// Rows of the pages that ended in this transaction.
@@ -157,7 +158,8 @@ impl<'m> Before<'m> {
             return;
         }
         self.here.extend(&part.rows);
-        // What the last one leaves is added after the commit, and a run of one group a transaction copies nothing.
+        // What the last one leaves is added after the commit, and a run of one group a transaction
+        // copies nothing.
         if !part.rest.is_empty() {
             self.later.to_mut().add(std::mem::take(&mut part.rest));
         }

@@ -1,4 +1,5 @@
-//! Rows nested in others: brought to what their owners say. Knows the tables of a type and of what is nested in it.
+//! Rows nested in others: brought to what their owners say. Knows the tables of a type and of what
+//! is nested in it.
 
 use std::collections::HashSet;
 
@@ -20,9 +21,9 @@ use super::{
     key::distinct,
 };
 
-/// Brings the children of written rows to what the rows say: missing ones deleted, then differing ones written, so that a
-/// unique value which one gives up is free for another. Owners of a refused child stay open; those that were open and have all
-/// their children now become changed ones.
+/// Brings the children of written rows to what the rows say: missing ones deleted, then differing
+/// ones written, so that a unique value which one gives up is free for another. Owners of a refused
+/// child stay open; those that were open and have all their children now become changed ones.
 pub(crate) async fn children(
     batch: &mut Batch<'_>,
     entity: EntityId,
@@ -142,7 +143,8 @@ async fn list(
     Ok(())
 }
 
-/// Stored children that stay although they are not among the written ones: the last good versions of refused ones.
+/// Stored children that stay although they are not among the written ones: the last good versions
+/// of refused ones.
 #[derive(Default)]
 struct Stay {
     keys: HashSet<Key>,

@@ -1,9 +1,11 @@
-//! Indexes that a first load leaves for its end: dropped while its table is empty, built when the run ends, when somebody reads, or
-//! at the next start. Knows which types wait for theirs, and who builds; no rows.
+//! Indexes that a first load leaves for its end: dropped while its table is empty, built when the
+//! run ends, when somebody reads, or at the next start. Knows which types wait for theirs, and who
+//! builds; no rows.
 //!
-//! Only what makes answers quicker is left: keys and unique values have their indexes at all times, and nothing that a load asks for
-//! goes by another one: nested rows and links are found by keys that begin with their owner's. Which are missing says the database's
-//! own list of them, so that a process may end anywhere.
+//! Only what makes answers quicker is left: keys and unique values have their indexes at all times,
+//! and nothing that a load asks for goes by another one: nested rows and links are found by keys
+//! that begin with their owner's. Which are missing says the database's own list of them, so that a
+//! process may end anywhere.
 
 use std::{sync::Arc, time::Instant};
 
@@ -26,10 +28,12 @@ use crate::{
 
 use super::turns::take_turn;
 
-/// Rows of a first group from which on indexes are left for the end: fewer are no load that they would slow down.
+/// Rows of a first group from which on indexes are left for the end: fewer are no load that they
+/// would slow down.
 const MANY_ROWS: usize = if cfg!(test) { 100 } else { 1_000 };
 
-/// Before the first rows of a run: a table that they fill from nothing, and quickly, gets its indexes at the end.
+/// Before the first rows of a run: a table that they fill from nothing, and quickly, gets its
+/// indexes at the end.
 pub(crate) async fn before(
     context: &Context,
     run: &Run,
@@ -100,7 +104,8 @@ async fn lacks(context: &Context, entity: EntityId) -> Result<bool, StoreError> 
     Ok(!index::postponed(context, Some(&of)).await?.is_empty())
 }
 
-/// At the end of a run: builds what it, or one before it, left. The run is over, whatever comes of this.
+/// At the end of a run: builds what it, or one before it, left. The run is over, whatever comes of
+/// this.
 pub(crate) async fn end(context: &Context, run: &Run, lacks: bool) {
     let of = context.layout.family(run.entity);
     match (context.deferred.has(&of), lacks) {
@@ -111,7 +116,8 @@ pub(crate) async fn end(context: &Context, run: &Run, lacks: bool) {
     }
 }
 
-/// Builds the missing indexes of these types. What fails is tried again at the next start, and keeps nobody waiting until then.
+/// Builds the missing indexes of these types. What fails is tried again at the next start, and
+/// keeps nobody waiting until then.
 async fn build(context: &Context, of: &[EntityId], turn: Turn) {
     let began = Instant::now();
     match build_all(context, of, turn).await {
@@ -148,8 +154,8 @@ async fn build_for_reader(context: Arc<Context>, of: Arc<[EntityId]>) {
     context.deferred.end_building();
 }
 
-/// Has the indexes of these types built if a load has left them for its end, and waits for them: as long as a statement may
-/// take. Without them an answer is right, and slow.
+/// Has the indexes of these types built if a load has left them for its end, and waits for them: as
+/// long as a statement may take. Without them an answer is right, and slow.
 pub(crate) async fn ready(context: &Arc<Context>, of: &Arc<[EntityId]>) {
     if !context.deferred.has(of) {
         return;

@@ -1,4 +1,5 @@
-//! Which rows are stored already: looked up by key, many at once. Knows the SQL of that; writes nothing.
+//! Which rows are stored already: looked up by key, many at once. Knows the SQL of that; writes
+//! nothing.
 
 use crate::{
     catalog::EntityId,
@@ -26,7 +27,8 @@ pub(crate) struct Found {
 }
 
 impl Batch<'_> {
-    /// The stored rows with the keys of these, by their place in `items`. What the run knows to be new is not looked for.
+    /// The stored rows with the keys of these, by their place in `items`. What the run knows to be
+    /// new is not looked for.
     pub(crate) async fn find(
         &mut self,
         entity: EntityId,
@@ -80,8 +82,8 @@ impl Batch<'_> {
         Ok(found)
     }
 
-    /// Gives one text for all rows, `place:row,…`, the row negative when it differs, `~` before it when it is open: a result
-    /// row each would cost more than the whole lookup.
+    /// Gives one text for all rows, `place:row,…`, the row negative when it differs, `~` before it
+    /// when it is open: a result row each would cost more than the whole lookup.
     fn find_sql(&self, entity: EntityId, kinds: &[Kind], size: usize) -> String {
         let names = self.key_names(entity);
         let dialect = self.context.dialect;
@@ -149,8 +151,8 @@ impl Batch<'_> {
     }
 }
 
-/// The hash, as SQL, of a row some of whose children could not be written: never that of the row itself, so that it is
-/// looked at again, and still one by which its record is known.
+/// The hash, as SQL, of a row some of whose children could not be written: never that of the row
+/// itself, so that it is looked at again, and still one by which its record is known.
 pub(crate) fn open_hash(hash: &str) -> String {
     format!("(-1-{hash})")
 }

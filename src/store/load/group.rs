@@ -1,5 +1,6 @@
-//! One transaction for a few page groups: rows that differ, rows seen, change log, quarantine, request state, checkpoint.
-//! Knows the order of the steps; the SQL of tables is in `upsert` and what it calls.
+//! One transaction for a few page groups: rows that differ, rows seen, change log, quarantine,
+//! request state, checkpoint. Knows the order of the steps; the SQL of tables is in `upsert` and
+//! what it calls.
 
 use std::collections::HashSet;
 
@@ -38,7 +39,8 @@ use super::{
     rest, turns,
 };
 
-/// Commits groups in their order, in one transaction. An error ends the run; what was seen is only what was committed.
+/// Commits groups in their order, in one transaction. An error ends the run; what was seen is only
+/// what was committed.
 pub(crate) async fn commit_groups(context: &Context, run: &Run, groups: &[Group]) -> Result<GroupOutcome, StoreError> {
     let memory = context.runs.of(run)?;
     let mut memory = memory.lock().await;
@@ -85,14 +87,16 @@ struct Done {
     commit: Option<Commit>,
 }
 
-/// The transaction of some groups. It may be given up at any step, and so changes nothing but the database.
+/// The transaction of some groups. It may be given up at any step, and so changes nothing but the
+/// database.
 async fn try_groups(context: &Context, run: &Run, groups: &[Group], memory: &RunMemory) -> Result<Done, StoreError> {
     let mut batch = Batch::begin(context).await?;
     runs::check_fence(&mut batch, run).await?;
     turns::take_turn(&mut batch, run, None).await?;
     failpoint::point("load::fenced");
     let brought = write_groups(&mut batch, run, groups, memory).await?;
-    // Groups of rows that are all as they were say only how far the run is: without them pages are read again.
+    // Groups of rows that are all as they were say only how far the run is: without them pages are
+    // read again.
     if batch.changes.is_empty()
         && brought.refused == 0
         && let Some(early) = context.dialect.early_commit()
@@ -213,9 +217,11 @@ struct Written {
     outcome: GroupOutcome,
     /// Every stored row that the group stands for.
     rows: Vec<i64>,
-    /// Of those of its own, as they are stored now: what others write from here on is not the page's.
+    /// Of those of its own, as they are stored now: what others write from here on is not the
+    /// page's.
     print: Print,
-    /// The page is to be read in full by the next run: the database refused a row, or a row nested in one, or one waits for its last copy.
+    /// The page is to be read in full by the next run: the database refused a row, or a row nested
+    /// in one, or one waits for its last copy.
     unfit: bool,
     /// Rows that came before in the run.
     copied: Vec<i64>,
@@ -226,7 +232,8 @@ struct Written {
     rest: Rest,
 }
 
-/// Writes what differs and collects what was seen; `before` tells what earlier pages of the run brought.
+/// Writes what differs and collects what was seen; `before` tells what earlier pages of the run
+/// brought.
 async fn write_rows(
     batch: &mut Batch<'_>,
     run: &Run,
@@ -294,7 +301,8 @@ async fn write_rows(
         (None, _) => {}
     }
     let added = match hashes {
-        // The number of a row that was refused is handed out again by one database, and not by the other.
+        // The number of a row that was refused is handed out again by one database, and not by the
+        // other.
         Some(hashes) if !taken => Some((hashes, row_numbers::next_row(batch, run.entity).await?)),
         _ => None,
     };
@@ -347,7 +355,8 @@ async fn end_page(
     mut brought: Page,
 ) -> Result<(), StoreError> {
     let seen = row_set::pack(&mut brought.rows);
-    // A page with a refused row is read again in full: the value that stood in its way may be free by then.
+    // A page with a refused row is read again in full: the value that stood in its way may be free
+    // by then.
     match brought.unfit {
         true => requests::forget(batch, run, &request.request).await?,
         false => requests::remember(batch, run, request, seen, brought.print).await?,

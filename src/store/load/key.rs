@@ -1,4 +1,5 @@
-//! The key of a row that is to be written, where it lies: compared, hashed, bound. Knows the columns of keys; no SQL.
+//! The key of a row that is to be written, where it lies: compared, hashed, bound. Knows the
+//! columns of keys; no SQL.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -65,7 +66,8 @@ impl Hash for KeyOf<'_> {
     }
 }
 
-/// Hashes short keys, a few parts each; several times as quick as the hasher of the standard library.
+/// Hashes short keys, a few parts each; several times as quick as the hasher of the standard
+/// library.
 struct Mixed(u64);
 
 impl Hasher for Mixed {

@@ -1,4 +1,5 @@
-//! Loads: the rows of page groups, written where they differ. Knows the tables of a definition; not how runs begin or end.
+//! Loads: the rows of page groups, written where they differ. Knows the tables of a definition; not
+//! how runs begin or end.
 
 pub(super) mod absent;
 pub(super) mod again;

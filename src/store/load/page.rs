@@ -1,4 +1,5 @@
-//! For which rows an unchanged page vouches. Knows prints; what is remembered of a page is told in `system::requests`.
+//! For which rows an unchanged page vouches. Knows prints; what is remembered of a page is told in
+//! `system::requests`.
 
 use crate::{
     store::{
@@ -14,8 +15,9 @@ use crate::{
 
 use super::batch::{Batch, Item};
 
-/// Whether an unchanged request may stand for the rows that it brought when it was last read: each is stored as it wrote it, and
-/// none is among those that wait to be written before it. Otherwise it has to be read in full.
+/// Whether an unchanged request may stand for the rows that it brought when it was last read: each
+/// is stored as it wrote it, and none is among those that wait to be written before it. Otherwise
+/// it has to be read in full.
 pub(crate) async fn vouches(context: &Context, run: &Run, request: &str, before: &[Group]) -> Result<bool, StoreError> {
     let memory = context.runs.of(run)?;
     let mut memory = memory.lock().await;
@@ -61,9 +63,9 @@ async fn may_vouch(
     Ok(waiting.iter().all(|row| rows.binary_search(row).is_err()))
 }
 
-/// The rows that an unchanged request brought when it was last read, and how many of its records were refused then: they
-/// are refused still, and go over to this run. Whether it may stand for them was asked before, by [`vouches`]: what others wrote
-/// since came after it.
+/// The rows that an unchanged request brought when it was last read, and how many of its records
+/// were refused then: they are refused still, and go over to this run. Whether it may stand for
+/// them was asked before, by [`vouches`]: what others wrote since came after it.
 pub(crate) async fn unchanged(
     tx: &mut Transaction<'_>,
     run: &Run,

@@ -1,5 +1,5 @@
-//! Rows that several fetches bring: each record writes what it has, and leaves what the others have brought. Knows the SQL of
-//! that; which records are parts of rows is told by the rows themselves.
+//! Rows that several fetches bring: each record writes what it has, and leaves what the others have
+//! brought. Knows the SQL of that; which records are parts of rows is told by the rows themselves.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -252,8 +252,8 @@ fn present(tables: &EntityTables, absent: &[usize]) -> Vec<usize> {
         .collect()
 }
 
-/// Writes the columns of parts that lack the same ones, and notes the rows that differed; gives the parts whose unique value is
-/// taken.
+/// Writes the columns of parts that lack the same ones, and notes the rows that differed; gives the
+/// parts whose unique value is taken.
 async fn columns(
     batch: &mut Batch<'_>,
     entity: EntityId,

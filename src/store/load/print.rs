@@ -1,5 +1,5 @@
-//! Prints of rows: what an answer wrote, in one number, so that it vouches later only for rows that still are so. Knows row
-//! numbers, hashes and the SQL that sums them up; no pages, no runs.
+//! Prints of rows: what an answer wrote, in one number, so that it vouches later only for rows that
+//! still are so. Knows row numbers, hashes and the SQL that sums them up; no pages, no runs.
 
 use crate::{
     catalog::EntityId,
@@ -19,7 +19,8 @@ use crate::{
 const KINDS: [Kind; 2] = [Kind::Int, Kind::Int];
 
 impl Transaction<'_> {
-    /// The print of the rows in these spans as they are stored now; those that are gone count for nothing.
+    /// The print of the rows in these spans as they are stored now; those that are gone count for
+    /// nothing.
     pub(crate) async fn print(&mut self, entity: EntityId, spans: &[(i64, i64)]) -> Result<Print, StoreError> {
         let mut print = Print::default();
         let mut from = 0;

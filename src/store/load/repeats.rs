@@ -1,5 +1,5 @@
-//! Rows whose key comes several times in one run: found, and those that are known for it left for the run's end. Knows what came
-//! before in the run; no SQL.
+//! Rows whose key comes several times in one run: found, and those that are known for it left for
+//! the run's end. Knows what came before in the run; no SQL.
 
 use crate::{
     catalog::EntityId,
@@ -27,8 +27,8 @@ pub(crate) struct Split<'r> {
     pub held: Vec<(Item<'r>, i64)>,
 }
 
-/// Takes out what came several times in the last run: written one after the other its values would change each time, and
-/// readers would see all of them.
+/// Takes out what came several times in the last run: written one after the other its values would
+/// change each time, and readers would see all of them.
 pub(crate) fn split<'r>(items: Vec<Item<'r>>, found: Vec<Option<Found>>, before: &Before<'_>) -> Split<'r> {
     let waits = |found: &Option<Found>| found.is_some_and(|found| before.repeats(found.row));
     let waiting = items.iter().zip(&found).filter(|(_, found)| waits(found));

@@ -1,8 +1,8 @@
-//! A page that is all of its run and has not changed, of a type that nobody has written since: its run costs no look at any row.
-//! Knows how often a type was written; no rows.
+//! A page that is all of its run and has not changed, of a type that nobody has written since: its
+//! run costs no look at any row. Knows how often a type was written; no rows.
 //!
-//! What such a page brought is stored as it was, and nothing else is: so what was seen then is seen now, and what the last run
-//! judged to be missing is judged.
+//! What such a page brought is stored as it was, and nothing else is: so what was seen then is seen
+//! now, and what the last run judged to be missing is judged.
 
 use crate::{
     catalog::Missing,
@@ -17,7 +17,8 @@ use crate::{
 
 use super::before::Ended;
 
-/// The same where these groups are all of a run, and have nothing but such a page. Whoever writes the type waits meanwhile.
+/// The same where these groups are all of a run, and have nothing but such a page. Whoever writes
+/// the type waits meanwhile.
 pub(crate) async fn alone(tx: &mut Transaction<'_>, run: &Run, groups: &[Group]) -> Result<Option<u64>, StoreError> {
     match groups {
         [only] if only.rows.is_empty() && only.refused.is_empty() => match &only.unchanged {
@@ -28,13 +29,14 @@ pub(crate) async fn alone(tx: &mut Transaction<'_>, run: &Run, groups: &[Group])
     }
 }
 
-/// Whether these groups are the first that a run compares with what is stored. An unchanged page was compared before.
+/// Whether these groups are the first that a run compares with what is stored. An unchanged page
+/// was compared before.
 pub(super) fn begins(memory: &RunMemory, groups: &[Group]) -> bool {
     memory.part == 0 && groups.iter().all(|group| group.unchanged.is_none())
 }
 
-/// Notes of the only page of a run that ends complete what [`rests`] goes by. What was not judged for a reason of this run is
-/// judged by the next one.
+/// Notes of the only page of a run that ends complete what [`rests`] goes by. What was not judged
+/// for a reason of this run is judged by the next one.
 pub(crate) async fn note(
     tx: &mut Transaction<'_>,
     run: &Run,

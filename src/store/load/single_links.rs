@@ -1,5 +1,6 @@
-//! Single links that requests of their own bring (`@fetch` on a field that is one row). They stand in the row asked about,
-//! as every link to one row does; its record leaves them alone. Knows those columns; nothing else of the row.
+//! Single links that requests of their own bring (`@fetch` on a field that is one row). They stand
+//! in the row asked about, as every link to one row does; its record leaves them alone. Knows those
+//! columns; nothing else of the row.
 
 use std::collections::HashSet;
 

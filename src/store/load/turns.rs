@@ -5,7 +5,8 @@ use crate::{
     store::{error::StoreError, system::row_numbers, tx::Transaction, types::Run},
 };
 
-/// Takes the turn of this run among all that write the same types, `beside` included; others wait until the transaction ends.
+/// Takes the turn of this run among all that write the same types, `beside` included; others wait
+/// until the transaction ends.
 pub(crate) async fn take_turn(tx: &mut Transaction<'_>, run: &Run, beside: Option<EntityId>) -> Result<(), StoreError> {
     if tx.context.dialect.exclusive() {
         return Ok(());

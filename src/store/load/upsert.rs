@@ -1,4 +1,5 @@
-//! Rows that are written as a whole: new ones, those that differ, and what belongs to them. Knows the order of the steps.
+//! Rows that are written as a whole: new ones, those that differ, and what belongs to them. Knows
+//! the order of the steps.
 
 use futures_util::future::BoxFuture;
 

@@ -31,7 +31,8 @@ use super::{
 
 /// Bytes of a refused record that are kept.
 const RECORD_MAX: usize = 64 * 1024;
-/// Rounds of [`settle`]: each drops the rows that failed, and those behind them in a chain fail in the next one.
+/// Rounds of [`settle`]: each drops the rows that failed, and those behind them in a chain fail in
+/// the next one.
 const EXCHANGES_MAX: usize = 32;
 
 /// A row to be written, by its place in `items`.
@@ -83,7 +84,8 @@ pub(crate) async fn rows(
     Ok(())
 }
 
-/// Writes a chunk with one statement; `Some` names the unique value that is taken, and nothing was written.
+/// Writes a chunk with one statement; `Some` names the unique value that is taken, and nothing was
+/// written.
 async fn write(
     batch: &mut Batch<'_>,
     entity: EntityId,
@@ -255,8 +257,9 @@ async fn apart(
     Ok(left)
 }
 
-/// Tries again what failed while others of the group still held its value: the changed rows give theirs up together, then all
-/// are written anew. Who fails even so keeps his old version, which may be in the way of others: so without him, once more.
+/// Tries again what failed while others of the group still held its value: the changed rows give
+/// theirs up together, then all are written anew. Who fails even so keeps his old version, which
+/// may be in the way of others: so without him, once more.
 async fn settle(
     batch: &mut Batch<'_>,
     entity: EntityId,
@@ -297,7 +300,8 @@ async fn settle(
     Ok(refused)
 }
 
-/// Deletes changed rows and writes them anew, then the new ones; gives those that could not be written.
+/// Deletes changed rows and writes them anew, then the new ones; gives those that could not be
+/// written.
 async fn exchange(
     batch: &mut Batch<'_>,
     entity: EntityId,
@@ -326,7 +330,8 @@ async fn chunks(
 ) -> Result<Vec<(Pending, Taken)>, StoreError> {
     let (context, tables) = (batch.context, batch.tables(entity));
     let mut rest = pending;
-    // One copy takes any number of rows; but where one of them may be refused, the others of its statement are written again.
+    // One copy takes any number of rows; but where one of them may be refused, the others of its
+    // statement are written again.
     let sizes = match copies(context, pending) && tables.table.unique.is_empty() {
         true => vec![pending.len()],
         false => context.dialect.row_sizes(pending.len(), tables.table.columns.len() + 3),

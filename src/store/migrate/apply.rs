@@ -1,4 +1,5 @@
-//! Which layout a database has: applies the steps to the definition's, or says why not. Knows layouts; no rows.
+//! Which layout a database has: applies the steps to the definition's, or says why not. Knows
+//! layouts; no rows.
 
 use std::{sync::Arc, time::Duration};
 
@@ -34,12 +35,14 @@ use super::{
 const LISTED_MAX: usize = 20;
 /// Former layouts that are looked at, newest first.
 const FORMER_MAX: usize = 100;
-/// How long it may take to count what steps touch, beside whoever reads and writes: minutes for the largest tables.
+/// How long it may take to count what steps touch, beside whoever reads and writes: minutes for the
+/// largest tables.
 const COUNT_MAX: Duration = Duration::from_secs(3_600);
 /// Beginnings, when the database ends a transaction because it stood in the way of another one.
 const ATTEMPTS: usize = 5;
 
-/// Refuses a database that is someone else's, or a newer Hayloft's, before anything is written to it.
+/// Refuses a database that is someone else's, or a newer Hayloft's, before anything is written to
+/// it.
 pub(crate) async fn refuse_foreign(context: &Context) -> Result<(), StoreError> {
     let names = context.params().query(context.dialect.table_names());
     let lines = context.writer()?.fetch_all(names).await;
@@ -319,8 +322,8 @@ fn waiting(dialect: &dyn Dialect, layout: &Layout, found: &Found, there: &[index
     waiting
 }
 
-/// The same for the definition of this handle, with the fetches that no step says anything of and that are read in another
-/// way now.
+/// The same for the definition of this handle, with the fetches that no step says anything of and
+/// that are read in another way now.
 pub(crate) async fn plan_own(context: &Context) -> Result<LayoutPlan, StoreError> {
     let mut plan = plan(context, &context.layout).await?;
     let names = context.params().query(context.dialect.table_names());

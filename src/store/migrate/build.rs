@@ -1,4 +1,5 @@
-//! Builds indexes of tables that are in use. Knows how each database does that best; not which indexes are missing.
+//! Builds indexes of tables that are in use. Knows how each database does that best; not which
+//! indexes are missing.
 
 use std::time::Duration;
 
@@ -13,12 +14,13 @@ use crate::store::{
 
 use super::index::{self, create, there};
 
-/// Bytes of a table up to which its index is built in one transaction, during which nobody writes to it: a second or two. To build
-/// it beside writers takes twice as long.
+/// Bytes of a table up to which its index is built in one transaction, during which nobody writes
+/// to it: a second or two. To build it beside writers takes twice as long.
 const QUICK_BYTES: i64 = 512 << 20;
 
-/// Seconds that who builds waits for his turn: as long as a server needs to notice that a process has ended, and as long as a build
-/// of many takes. A run that ends, and so a shutdown, is not kept for longer.
+/// Seconds that who builds waits for his turn: as long as a server needs to notice that a process
+/// has ended, and as long as a build of many takes. A run that ends, and so a shutdown, is not kept
+/// for longer.
 const FREE_WAIT: u32 = 10;
 const TURN_WAIT: u32 = 60;
 
@@ -27,7 +29,8 @@ const TURN_WAIT: u32 = 60;
 pub(crate) enum Turn {
     /// Only if nobody else builds; whoever writes goes on.
     IfFree,
-    /// After whoever builds; who writes to the table waits for it for a moment, as it is the load that it is for.
+    /// After whoever builds; who writes to the table waits for it for a moment, as it is the load
+    /// that it is for.
     Waited,
 }
 
@@ -40,8 +43,9 @@ impl Turn {
     }
 }
 
-/// Builds indexes, and gives how many there are now. Who builds holds a row of the layout's locks, because another process would
-/// take an index in the making for one that was cut off; `None`: somebody else builds.
+/// Builds indexes, and gives how many there are now. Who builds holds a row of the layout's locks,
+/// because another process would take an index in the making for one that was cut off; `None`:
+/// somebody else builds.
 pub(crate) async fn build(context: &Context, indexes: &[IndexPlan], turn: Turn) -> Result<Option<usize>, StoreError> {
     let wait = Duration::from_secs(turn.seconds().into());
     let Some(_alone) = context.deferred.alone(wait).await else {
@@ -121,8 +125,9 @@ async fn build_within(
     Ok(Some(count))
 }
 
-/// How many of the first indexes are built at once, each by a connection of its own: not those that are built beside whoever writes,
-/// as the database lets only one of a table be built so, nor those that bring statistics, which need the table for themselves.
+/// How many of the first indexes are built at once, each by a connection of its own: not those that
+/// are built beside whoever writes, as the database lets only one of a table be built so, nor those
+/// that bring statistics, which need the table for themselves.
 async fn at_once(tx: &mut Transaction<'_>, indexes: &[IndexPlan], turn: Turn) -> Result<usize, StoreError> {
     let [one, other, ..] = indexes else { return Ok(1) };
     if tx.context.dialect.exclusive() || turn == Turn::IfFree || one.computed || other.computed {
@@ -173,8 +178,8 @@ async fn build_one(tx: &mut Transaction<'_>, index: &IndexPlan, turn: Turn) -> R
     Ok(())
 }
 
-/// Takes the turn of those who build. Who has it may be a session whose process has ended, and which will notice that: so also
-/// who would not wait for others waits for a moment.
+/// Takes the turn of those who build. Who has it may be a session whose process has ended, and
+/// which will notice that: so also who would not wait for others waits for a moment.
 async fn take_turn(tx: &mut Transaction<'_>, turn: Turn) -> Result<bool, StoreError> {
     let dialect = tx.context.dialect;
     if let Some(wait) = dialect.lock_wait(turn.seconds()) {

@@ -1,6 +1,7 @@
-//! Indexes that go over to the next layout. Those that have to be unique are made before anything is altered, while everybody
-//! can read; those that are there already get their new names, instead of being built anew while nobody can. Knows names and
-//! columns before and after the steps; only where a table is altered in place.
+//! Indexes that go over to the next layout. Those that have to be unique are made before anything
+//! is altered, while everybody can read; those that are there already get their new names, instead
+//! of being built anew while nobody can. Knows names and columns before and after the steps; only
+//! where a table is altered in place.
 
 use crate::{
     layout::{
@@ -15,7 +16,8 @@ use super::{
     migration::{Carried, Migration},
 };
 
-/// Finds the indexes that go over, and makes those that keep something unique and are not there yet.
+/// Finds the indexes that go over, and makes those that keep something unique and are not there
+/// yet.
 pub(crate) async fn carry(tx: &mut Transaction<'_>, migration: &Migration<'_>) -> Result<Vec<Carried>, StoreError> {
     let dialect = tx.context.dialect;
     let mut carried = Vec::new();

@@ -1,5 +1,5 @@
-//! Removes what cannot stay: rows with their links and children, values that mean nothing any more, tables that nobody
-//! needs. Knows the stored layout.
+//! Removes what cannot stay: rows with their links and children, values that mean nothing any more,
+//! tables that nobody needs. Knows the stored layout.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,8 @@ use crate::{
 
 use super::{count::condition, migration::Migration};
 
-/// Levels of nesting that are followed: as deep as a definition may reasonably nest, and an end for one that is damaged.
+/// Levels of nesting that are followed: as deep as a definition may reasonably nest, and an end for
+/// one that is damaged.
 const DEPTH_MAX: usize = 100;
 
 /// Removes the rows and values that steps touch.
@@ -47,7 +48,8 @@ async fn forget(tx: &mut Transaction<'_>, touch: &Touch, column: &str) -> Result
     tx.run(tx.params(), sql).await.map(|_| ())
 }
 
-/// The statements that delete rows with all that belongs to them: what is owned first, because it is found by its owner.
+/// The statements that delete rows with all that belongs to them: what is owned first, because it
+/// is found by its owner.
 fn deletions(tx: &Transaction<'_>, stored: &Layout, tables: &EntityTables, which: &str) -> Vec<String> {
     let mut out = Vec::new();
     let mut open = vec![(tables, which.to_owned(), 0)];

@@ -1,5 +1,5 @@
-//! Indexes: which go, which are missing, and which are built later because their table is large. Knows the database's own
-//! list of them, so that a build that was cut off is found and done again.
+//! Indexes: which go, which are missing, and which are built later because their table is large.
+//! Knows the database's own list of them, so that a build that was cut off is found and done again.
 
 use std::collections::BTreeSet;
 
@@ -26,8 +26,8 @@ use crate::{
 
 use super::migration::{Carried, Migration};
 
-/// Rows, by the planner's estimate, from which on an index is not built in the transaction, during which nobody could write:
-/// this many take about a second. Tests reach a smaller number sooner.
+/// Rows, by the planner's estimate, from which on an index is not built in the transaction, during
+/// which nobody could write: this many take about a second. Tests reach a smaller number sooner.
 const LARGE_ROWS: i64 = if cfg!(test) { 1_000 } else { 100_000 };
 
 /// An index as the database has it.
@@ -62,7 +62,8 @@ impl Found {
         self.name == plan.name && self.does(dialect, plan)
     }
 
-    /// The same under the name that older versions gave, which the index of another table could have.
+    /// The same under the name that older versions gave, which the index of another table could
+    /// have.
     fn was(&self, dialect: &dyn Dialect, plan: &IndexPlan) -> bool {
         self.name == plan.former && self.does(dialect, plan)
     }
@@ -94,8 +95,8 @@ pub(crate) async fn come_over(tx: &mut Transaction<'_>, stored: &Layout) -> Resu
     Ok(())
 }
 
-/// Takes out of a stored layout what it says to be unique and no index keeps so: then it is a step to make it so, with all
-/// that comes of that. Gives whether there was any.
+/// Takes out of a stored layout what it says to be unique and no index keeps so: then it is a step
+/// to make it so, with all that comes of that. Gives whether there was any.
 pub(crate) fn forget_missing(dialect: &dyn Dialect, stored: &mut Layout, there: &[Found]) -> bool {
     let mut forgotten = false;
     for tables in &mut stored.entities {
@@ -112,7 +113,8 @@ pub(crate) fn forget_missing(dialect: &dyn Dialect, stored: &mut Layout, there: 
     forgotten
 }
 
-/// Drops the indexes of tables that stay when the new layout has no such index, or their columns change under them.
+/// Drops the indexes of tables that stay when the new layout has no such index, or their columns
+/// change under them.
 pub(crate) async fn drop_old(
     tx: &mut Transaction<'_>,
     migration: &Migration<'_>,
@@ -168,8 +170,9 @@ fn same_columns<'m>(kept: &Reshape, old: &'m EntityTables, new: &EntityTables) -
     same
 }
 
-/// Creates the indexes that are missing, but for those of large tables that only make answers quicker. What has to be unique
-/// is so from the beginning: the run that follows would bring repeated values back.
+/// Creates the indexes that are missing, but for those of large tables that only make answers
+/// quicker. What has to be unique is so from the beginning: the run that follows would bring
+/// repeated values back.
 pub(crate) async fn create_missing(tx: &mut Transaction<'_>, layout: &Layout) -> Result<(), StoreError> {
     let there = there(tx).await?;
     for index in missing(tx.context.dialect, layout, &there) {
@@ -180,7 +183,8 @@ pub(crate) async fn create_missing(tx: &mut Transaction<'_>, layout: &Layout) ->
     Ok(())
 }
 
-/// Creates what rows are told apart by, where an older version lost it to an index of the same name.
+/// Creates what rows are told apart by, where an older version lost it to an index of the same
+/// name.
 pub(crate) async fn restore(tx: &mut Transaction<'_>, layout: &Layout, there: &[Found]) -> Result<(), StoreError> {
     let missing = missing(tx.context.dialect, layout, there);
     for index in missing.iter().filter(|index| index.unique) {

@@ -1,5 +1,6 @@
-//! The tables of items of indexed lists, where a database has such: made anew for each type that changes, because their triggers go
-//! with the table of the type. Knows which; their SQL is in `store::ddl::items`.
+//! The tables of items of indexed lists, where a database has such: made anew for each type that
+//! changes, because their triggers go with the table of the type. Knows which; their SQL is in
+//! `store::ddl::items`.
 
 use crate::{
     layout::{

@@ -1,4 +1,5 @@
-//! Types and fetches are called by name in the system tables; here they get their new ones. Knows those tables.
+//! Types and fetches are called by name in the system tables; here they get their new ones. Knows
+//! those tables.
 
 use crate::{
     layout::steps::Change,
@@ -26,7 +27,8 @@ pub(crate) async fn types(tx: &mut Transaction<'_>, migration: &Migration<'_>) -
         let step = &planned.step;
         match &step.change {
             Change::RenamedType { from } => rename(tx, from, &step.entity).await?,
-            // Most fields have no requests of their own, and nothing that could be called otherwise.
+            // Most fields have no requests of their own, and nothing that could be called
+            // otherwise.
             Change::RenamedLinks { from } | Change::RenamedField { from } => {
                 let of = |field: &str| format!("{}.{field}", step.entity);
                 let to = step.field.as_deref().unwrap_or_default();
@@ -60,8 +62,8 @@ async fn rename(tx: &mut Transaction<'_>, from: &str, to: &str) -> Result<(), St
     tx.run(tx.params(), sql).await.map(|_| ())
 }
 
-/// Forgets all that is known of the fetches of types that a change befalls, runs and turns together: a schedule that knew of the
-/// one but not of the other would skip slots, or never end.
+/// Forgets all that is known of the fetches of types that a change befalls, runs and turns
+/// together: a schedule that knew of the one but not of the other would skip slots, or never end.
 async fn forget(tx: &mut Transaction<'_>, migration: &Migration<'_>, change: &Change) -> Result<(), StoreError> {
     let steps = migration.planned.iter().map(|planned| &planned.step);
     for step in steps.filter(|step| step.change == *change) {

@@ -1,10 +1,12 @@
-//! Brings the tables of a database from one layout to the next. Knows the order of the changes, each of which is a file
-//! beside this one; what the changes are is decided in `layout::steps`.
+//! Brings the tables of a database from one layout to the next. Knows the order of the changes,
+//! each of which is a file beside this one; what the changes are is decided in `layout::steps`.
 //!
-//! Everything happens in the caller's transaction, so that a crash leaves the old tables or the new ones. The order:
-//! rows that cannot stay are removed, and those that wait for values are marked, while the tables are still what they were:
-//! that takes long, and everybody can read meanwhile, as while indexes are made that have to be unique. From then on
-//! PostgreSQL lets nobody read what is altered: what nobody needs is dropped, so that its names are free; then names change, then columns; then new tables and indexes are made.
+//! Everything happens in the caller's transaction, so that a crash leaves the old tables or the new
+//! ones. The order: rows that cannot stay are removed, and those that wait for values are marked,
+//! while the tables are still what they were: that takes long, and everybody can read meanwhile, as
+//! while indexes are made that have to be unique. From then on PostgreSQL lets nobody read what is
+//! altered: what nobody needs is dropped, so that its names are free; then names change, then
+//! columns; then new tables and indexes are made.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -52,7 +54,8 @@ pub(crate) async fn perform(tx: &mut Transaction<'_>, migration: &Migration<'_>)
     figures::forget_all(tx).await?;
     owe(tx, migration).await?;
     if migration.planned.iter().any(ends_epoch) {
-        // Who followed the changes could not follow these: cursors of the old epoch are told to begin anew.
+        // Who followed the changes could not follow these: cursors of the old epoch are told to
+        // begin anew.
         change_log::new_epoch(tx).await?;
     }
     failpoint::point("migrate::done");
@@ -95,7 +98,8 @@ fn owing<'m>(migration: &'m Migration<'_>) -> impl Iterator<Item = &'m Step> {
     migration.planned.iter().filter(owes).map(|planned| &planned.step)
 }
 
-/// A hash says that nothing differs from what an upstream sends. Where something is missing, it must not say so.
+/// A hash says that nothing differs from what an upstream sends. Where something is missing, it
+/// must not say so.
 async fn mark_stale(tx: &mut Transaction<'_>, migration: &Migration<'_>) -> Result<(), StoreError> {
     let stale = stale(migration.new, owing(migration));
     for kept in migration.steps.kept.iter().filter(|kept| stale.contains(&kept.entity)) {

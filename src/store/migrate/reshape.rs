@@ -1,5 +1,5 @@
-//! One table with other names and columns: altered in place where the database can, else built anew and filled from the old
-//! one. Knows DDL of tables; no indexes.
+//! One table with other names and columns: altered in place where the database can, else built anew
+//! and filled from the old one. Knows DDL of tables; no indexes.
 
 use crate::{
     layout::{
@@ -59,7 +59,8 @@ fn joins<'m>(
     pairs.filter_map(|(join, from)| Some((join, old.joins.get((*from)?)?)))
 }
 
-/// Brings the columns of a table and its links to the new layout; the names of the tables are the new ones already.
+/// Brings the columns of a table and its links to the new layout; the names of the tables are the
+/// new ones already.
 pub(crate) async fn columns(
     tx: &mut Transaction<'_>,
     migration: &Migration<'_>,
@@ -110,7 +111,8 @@ async fn change(
     moved: bool,
 ) -> Result<(), StoreError> {
     let dialect = tx.context.dialect;
-    // A column of our own comes or goes with the rows, so that there is nothing to copy; building anew is then the least.
+    // A column of our own comes or goes with the rows, so that there is nothing to copy; building
+    // anew is then the least.
     if moved || !dialect.alters_columns() && columns.pairs.iter().any(|pair| needs_building(dialect, pair)) {
         return rebuild(tx, columns, own, build).await;
     }
@@ -120,8 +122,9 @@ async fn change(
     Ok(())
 }
 
-/// Whether the database goes through all rows of a type for this step, and lets nobody read them until the steps are done: a
-/// column that gets another type is written anew with its table, one that becomes required is looked at.
+/// Whether the database goes through all rows of a type for this step, and lets nobody read them
+/// until the steps are done: a column that gets another type is written anew with its table, one
+/// that becomes required is looked at.
 pub(crate) fn holds_up(dialect: &dyn Dialect, stored: &Layout, new: &Layout, steps: &Steps, step: &Step) -> bool {
     if !dialect.alters_columns() || !matches!(step.change, Change::Cast { .. } | Change::Required) {
         return false;

@@ -1,8 +1,9 @@
-//! Compiles reads to SQL that returns JSON text. Knows catalog, layout and dialect; opens no connection.
+//! Compiles reads to SQL that returns JSON text. Knows catalog, layout and dialect; opens no
+//! connection.
 //!
-//! One statement gives rows `(root, json)`: the change log's head first (root -1), then each root in order, a list as one
-//! array. Nested rows are correlated subqueries, so `first` and `offset` apply to each parent and one snapshot answers
-//! everything.
+//! One statement gives rows `(root, json)`: the change log's head first (root -1), then each root
+//! in order, a list as one array. Nested rows are correlated subqueries, so `first` and `offset`
+//! apply to each parent and one snapshot answers everything.
 
 use crate::{
     catalog::{EntityId, FieldId},
@@ -23,8 +24,8 @@ use super::{
     statement::{KeyedStatement, RootShape, Statement},
 };
 
-/// Keys of one load: more than a batch of lookups has, so that those of one request share a snapshot. Counts are rounded up to
-/// a power of two, so that few texts are ever prepared.
+/// Keys of one load: more than a batch of lookups has, so that those of one request share a
+/// snapshot. Counts are rounded up to a power of two, so that few texts are ever prepared.
 pub(crate) const KEYS_MAX: usize = 2_048;
 
 impl Base<'_> {
@@ -55,7 +56,8 @@ fn compile(base: Base<'_>, read: &Read) -> Result<Statement, StoreError> {
     for (number, root) in read.roots.iter().enumerate() {
         let rows = match &root.value {
             RootValue::One(select) => compiler.root(select, true)?,
-            // A list is one value: handing over thousands of rows costs more than putting them together here.
+            // A list is one value: handing over thousands of rows costs more than putting them
+            // together here.
             RootValue::Many(select) => {
                 let rows = compiler.root(select, false)?;
                 format!(
@@ -87,8 +89,9 @@ fn shape(root: &Root, constant: Option<String>) -> RootShape {
     }
 }
 
-/// Compiles a load by key: `WITH wanted(n,k0…) AS (VALUES …) SELECT n, json …`. `None` where the operands leave no room for the
-/// keys of a whole statement: an operation's keys in two would be read in two snapshots.
+/// Compiles a load by key: `WITH wanted(n,k0…) AS (VALUES …) SELECT n, json …`. `None` where the
+/// operands leave no room for the keys of a whole statement: an operation's keys in two would be
+/// read in two snapshots.
 fn compile_keyed(
     base: Base<'_>,
     entity: EntityId,

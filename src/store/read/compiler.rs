@@ -1,4 +1,5 @@
-//! What the parts of the compiler share: the model, and the binds so far. Knows the columns of a type; no way through its rows.
+//! What the parts of the compiler share: the model, and the binds so far. Knows the columns of a
+//! type; no way through its rows.
 
 use std::{cell::RefCell, collections::BTreeSet, sync::Arc};
 
@@ -171,7 +172,8 @@ impl<'a> Compiler<'a> {
         format!("{} AS {alias}", self.dialect.quote(&self.tables(entity).table.name))
     }
 
-    /// `SELECT json FROM … WHERE … ORDER BY … LIMIT …` of one select. `position` is the default order of links and nested rows.
+    /// `SELECT json FROM … WHERE … ORDER BY … LIMIT …` of one select. `position` is the default
+    /// order of links and nested rows.
     pub(crate) fn rows(
         &mut self,
         select: &Select,
@@ -197,7 +199,8 @@ impl<'a> Compiler<'a> {
         position: Option<String>,
         limit: Option<String>,
     ) -> Result<String, StoreError> {
-        // Databases may make the lists of rows that are cut off then: those say nothing about the answer.
+        // Databases may make the lists of rows that are cut off then: those say nothing about the
+        // answer.
         let cut = select.first.is_some() || select.offset.is_some();
         let outside = self.bounds;
         if cut {

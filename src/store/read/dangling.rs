@@ -50,7 +50,8 @@ async fn count(context: &Context, sql: String, time: Duration) -> Result<Option<
     }
 }
 
-/// Every field whose links may dangle, with the statement that counts them. The link to an owner never does.
+/// Every field whose links may dangle, with the statement that counts them. The link to an owner
+/// never does.
 fn links(context: &Context) -> Vec<(Dangling, String)> {
     let mut all = Vec::new();
     for id in context.catalog.entity_ids() {

@@ -1,9 +1,10 @@
-//! Runs a compiled read with many sets of values, one after the other, on one reader. Knows statements of SQLite (through rusqlite),
-//! and what ends one; compiles nothing.
+//! Runs a compiled read with many sets of values, one after the other, on one reader. Knows
+//! statements of SQLite (through rusqlite), and what ends one; compiles nothing.
 //!
-//! A short statement takes less time than its way to the reader's thread and back. So SQLite's run on a thread that is lent the
-//! reader's connection, and go there only once; PostgreSQL's wait for the server one by one in any case. Each run is a statement
-//! and a snapshot of its own, in the time and the bounds that one may have, and ends when nobody waits for it any more.
+//! A short statement takes less time than its way to the reader's thread and back. So SQLite's run
+//! on a thread that is lent the reader's connection, and go there only once; PostgreSQL's wait for
+//! the server one by one in any case. Each run is a statement and a snapshot of its own, in the
+//! time and the bounds that one may have, and ends when nobody waits for it any more.
 
 use std::{
     error::Error,
@@ -36,7 +37,8 @@ use crate::{
 
 use super::{operands, run, statement::Statement};
 
-/// How often it is looked whether anybody waits for a statement of PostgreSQL's. SQLite looks by itself.
+/// How often it is looked whether anybody waits for a statement of PostgreSQL's. SQLite looks by
+/// itself.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// The runs of one statement, in the order in which they begin.
@@ -49,8 +51,8 @@ pub(crate) trait Runs: Send + 'static {
     fn heard(&self) -> Heard;
 }
 
-/// The error is of one that does not end though its time is over: whoever waits for it has to be told by somebody else, because its
-/// thread has the runs.
+/// The error is of one that does not end though its time is over: whoever waits for it has to be
+/// told by somebody else, because its thread has the runs.
 pub(crate) async fn read_each(context: &Context, statement: &Statement, mut runs: impl Runs) -> Result<(), StoreError> {
     let heard = runs.heard();
     if !context.readers.lends() {
@@ -77,7 +79,8 @@ pub(crate) async fn read_each(context: &Context, statement: &Statement, mut runs
         });
         let (back, left) = lent.await?.map_err(|error| StoreError::Database(Box::new(error)))?;
         runs = back;
-        // What failed otherwise than by its time or its bounds is run as a statement alone, which can say why.
+        // What failed otherwise than by its time or its bounds is run as a statement alone, which
+        // can say why.
         match left {
             Some(values) => alone(context, statement, &values, &mut runs).await,
             None => return Ok(()),

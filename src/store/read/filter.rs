@@ -1,4 +1,5 @@
-//! Conditions. Two-valued: what compares with null is false, and `Not` is the exact complement. Knows no output.
+//! Conditions. Two-valued: what compares with null is false, and `Not` is the exact complement.
+//! Knows no output.
 
 use crate::{
     catalog::{EntityId, FieldId},

@@ -1,4 +1,5 @@
-//! How fresh the rows of each type are, as one JSON array. Knows the ledger's columns; the rest of a read knows none of it.
+//! How fresh the rows of each type are, as one JSON array. Knows the ledger's columns; the rest of
+//! a read knows none of it.
 
 use crate::{
     catalog::EntityId,
@@ -68,7 +69,8 @@ impl Compiler<'_> {
         pieces.finish(self)
     }
 
-    /// The earliest of the last complete harvests that fill a type: none while one of them never ended so.
+    /// The earliest of the last complete harvests that fill a type: none while one of them never
+    /// ended so.
     fn complete_at(&self, id: EntityId) -> String {
         let (fetches, count) = self.fetches(id);
         let sql = told::complete_at(&fetches, count);
@@ -81,7 +83,8 @@ impl Compiler<'_> {
         told::last_try(&fetches, column)
     }
 
-    /// The names of the fetches that fill a type, as literals, and how many they are. Nothing is called by an empty name.
+    /// The names of the fetches that fill a type, as literals, and how many they are. Nothing is
+    /// called by an empty name.
     fn fetches(&self, id: EntityId) -> (String, usize) {
         let names = self.catalog.filled_by(id).into_iter();
         let names: Vec<String> = names

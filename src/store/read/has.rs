@@ -1,8 +1,9 @@
-//! Lists that are searched for values: each taken apart once for all operands, or found by the index of their items. Knows how an
-//! index is used without harm; no other filters.
+//! Lists that are searched for values: each taken apart once for all operands, or found by the
+//! index of their items. Knows how an index is used without harm; no other filters.
 //!
-//! Where items are kept in a table, the database does not choose by how many rows an operand has, so the statement does: rows that
-//! are many are not collected first, because those that are wanted may be found sooner one by one.
+//! Where items are kept in a table, the database does not choose by how many rows an operand has,
+//! so the statement does: rows that are many are not collected first, because those that are wanted
+//! may be found sooner one by one.
 
 use crate::{
     catalog::{EntityId, FieldId, FieldKind, Leaf},

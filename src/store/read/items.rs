@@ -1,5 +1,5 @@
-//! Rows that are found by a table of the items of their lists, and what makes such a table lead a select. Knows when it pays; no
-//! other way to search lists.
+//! Rows that are found by a table of the items of their lists, and what makes such a table lead a
+//! select. Knows when it pays; no other way to search lists.
 
 use crate::{
     catalog::{EntityId, FieldId},
@@ -39,8 +39,8 @@ const FEW: [(u32, u32); 5] = [
     (10_000_000, 5_000),
 ];
 const FEW_MAX: u32 = 15_000;
-/// So many times as many are few where all rows are wanted that meet the conditions: then only those are found sooner that another
-/// condition leads to.
+/// So many times as many are few where all rows are wanted that meet the conditions: then only
+/// those are found sooner that another condition leads to.
 const FEW_OF_ALL: u32 = 4;
 
 /// The rows behind the items of a list, as SQL.
@@ -89,7 +89,8 @@ impl Items {
         Some(Items { rows, each, few })
     }
 
-    /// Whether they are more than are collected where they may be found sooner otherwise; those that are wanted beside.
+    /// Whether they are more than are collected where they may be found sooner otherwise; those
+    /// that are wanted beside.
     pub(crate) fn many(&self, wanted: &[String]) -> String {
         let wanted: String = wanted.iter().map(|count| format!("+{count}")).collect();
         format!("({} LIMIT 1 OFFSET {}{wanted}) IS NOT NULL", self.each, self.few)
@@ -107,8 +108,9 @@ fn rarest(compiler: &mut Compiler<'_>, table: &str, value: &str, few: &str, para
     )
 }
 
-/// Where the first rows are wanted, so many cost as much to collect and sort as the first twenty of them cost when all rows are gone through in order, about
-/// the root of twenty times the rows of the table; a bit less, because they are counted.
+/// Where the first rows are wanted, so many cost as much to collect and sort as the first twenty of
+/// them cost when all rows are gone through in order, about the root of twenty times the rows of
+/// the table; a bit less, because they are counted.
 fn few(compiler: &Compiler<'_>, table: &str) -> String {
     let (row, table) = (compiler.dialect.quote(ROW_COLUMN), compiler.dialect.quote(table));
     let times = if compiler.bounded { 1 } else { FEW_OF_ALL };
@@ -121,7 +123,8 @@ fn few(compiler: &Compiler<'_>, table: &str) -> String {
 }
 
 impl Compiler<'_> {
-    /// A list of rows of a select whose filter wants items of a list, led by the table of these; none where nothing of it is.
+    /// A list of rows of a select whose filter wants items of a list, led by the table of these;
+    /// none where nothing of it is.
     pub(crate) fn led_by_items(&mut self, select: &Select) -> Result<Option<String>, StoreError> {
         let mut conditions = Vec::new();
         conjuncts(select.filter.as_ref(), &mut conditions);
@@ -193,7 +196,8 @@ impl Compiler<'_> {
         self.rows(&outer, &alias, &from, conditions, None, None).map(Some)
     }
 
-    /// The numbers of the rows, in order, that meet a condition and the others; none unless those behind the items are (not) many.
+    /// The numbers of the rows, in order, that meet a condition and the others; none unless those
+    /// behind the items are (not) many.
     fn way(
         &mut self,
         select: &Select,

@@ -48,7 +48,8 @@ pub(crate) fn operand<'v>(
     }
 }
 
-/// A value as the elements of a list column are seen: by SQLite as values, Booleans as 0 and 1; by PostgreSQL as text.
+/// A value as the elements of a list column are seen: by SQLite as values, Booleans as 0 and 1; by
+/// PostgreSQL as text.
 fn wire(scalar: Scalar, value: &Value, is_text: bool) -> Cell<'static> {
     let text = |text| Cell::Text(Cow::Owned(text));
     match (scalar, value) {

@@ -118,7 +118,8 @@ impl Compiler<'_> {
         }
     }
 
-    /// A value object (or a list of them) selected from JSON text that may be SQL null or JSON `null`.
+    /// A value object (or a list of them) selected from JSON text that may be SQL null or JSON
+    /// `null`.
     fn value(
         &mut self,
         value: ValueId,

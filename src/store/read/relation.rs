@@ -1,4 +1,5 @@
-//! How one row leads to others: the tables and conditions behind a relation. Knows no output and no filter.
+//! How one row leads to others: the tables and conditions behind a relation. Knows no output and no
+//! filter.
 
 use crate::{
     catalog::{EntityId, FieldId, FieldKind},
@@ -18,7 +19,8 @@ pub(crate) struct Step {
     pub conditions: Vec<String>,
     /// The default order of links and nested rows.
     pub position: Option<String>,
-    /// Tables and conditions by which each row comes once, where it would come as often as it names the other side.
+    /// Tables and conditions by which each row comes once, where it would come as often as it names
+    /// the other side.
     pub once: Option<(String, Vec<String>)>,
 }
 
@@ -91,7 +93,8 @@ impl<'a> Compiler<'a> {
                 let own = self.columns(entity, by, alias);
                 let key = &self.entity(source).key;
                 let mut step = self.through(join, &join.targets, &own, &join.owner, (source, key));
-                // The position orders a list of the source, not ours, and a source may name us more than once.
+                // The position orders a list of the source, not ours, and a source may name us more
+                // than once.
                 step.position = None;
                 step.once = Some(self.named_once(join, &own, (source, key), &step.alias));
                 Ok(step)

@@ -1,5 +1,5 @@
-//! Whether all records that a run got were refused, so that it has brought nothing. Knows its counts and its quarantine; decides
-//! nothing.
+//! Whether all records that a run got were refused, so that it has brought nothing. Knows its
+//! counts and its quarantine; decides nothing.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +11,9 @@ use crate::store::{
     types::{AllRefused, Run},
 };
 
-/// Looks within the transaction that ends the run. An answer about a row may say that there is nothing: then it has no row and
-/// nothing refused. One that leads to rows without bringing them has brought links, which are no rows in any count.
+/// Looks within the transaction that ends the run. An answer about a row may say that there is
+/// nothing: then it has no row and nothing refused. One that leads to rows without bringing them
+/// has brought links, which are no rows in any count.
 pub(crate) async fn find(tx: &mut Transaction<'_>, run: &Run) -> Result<Option<AllRefused>, StoreError> {
     let Some(count) = runs::only_refused(tx, run).await? else {
         return Ok(None);
@@ -32,7 +33,8 @@ pub(crate) struct Trial {
     changes: BTreeMap<Change, Vec<String>>,
 }
 
-/// Before what was refused is tried again and rows are deleted. None: there is something that came of the run.
+/// Before what was refused is tried again and rows are deleted. None: there is something that came
+/// of the run.
 pub(crate) async fn begin(batch: &mut Batch<'_>, run: &Run) -> Result<Option<Trial>, StoreError> {
     if find(batch, run).await?.is_none() {
         return Ok(None);

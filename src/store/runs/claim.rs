@@ -1,7 +1,9 @@
-//! How runs begin: the turn of a fetch, waiting slots claimed, interrupted runs resumed or closed. Knows states and fences.
+//! How runs begin: the turn of a fetch, waiting slots claimed, interrupted runs resumed or closed.
+//! Knows states and fences.
 //!
-//! Whoever decides about the runs of a fetch first takes its turn: a lock on one row until the transaction ends. So what a
-//! decision was made from is still so when it is written, on any database and with any number of processes.
+//! Whoever decides about the runs of a fetch first takes its turn: a lock on one row until the
+//! transaction ends. So what a decision was made from is still so when it is written, on any
+//! database and with any number of processes.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -20,7 +22,8 @@ use crate::store::{
     types::{Checkpoint, Claim, Due, Hold, Reason, Run, StartRun},
 };
 
-/// Microseconds after a slot that may be taken when it is tried again; each try takes the next one, so the first is free.
+/// Microseconds after a slot that may be taken when it is tried again; each try takes the next one,
+/// so the first is free.
 const SLOT_TRIES: i64 = 16;
 
 /// Starts a run in a slot of its own.
@@ -49,7 +52,8 @@ pub(crate) async fn start(context: &Context, start: &StartRun) -> Result<Option<
     Ok(begun.map(|begun| begun.run(context, generation, start.fetch.clone(), start.entity)))
 }
 
-/// Starts the next run of a fetch: goes on with an interrupted one, or takes the oldest slot that waits.
+/// Starts the next run of a fetch: goes on with an interrupted one, or takes the oldest slot that
+/// waits.
 pub(crate) async fn claim(context: &Context, claim: &Claim) -> Result<Option<Run>, StoreError> {
     let mut tx = in_force::begin(context).await?;
     let turn = fetches::turn(&mut tx, &claim.fetch).await?;
@@ -160,8 +164,8 @@ async fn settle(tx: &mut Transaction<'_>, asked: &Asked<'_>) -> Result<Settled, 
     Ok(Settled::Closed(newest.slot))
 }
 
-/// The same once more, in the first free slot after the one that was tried: it comes before all newer ones, and counts for none
-/// of them.
+/// The same once more, in the first free slot after the one that was tried: it comes before all
+/// newer ones, and counts for none of them.
 async fn queue_again(tx: &mut Transaction<'_>, fetch: &str, tried: DateTime<Utc>) -> Result<(), StoreError> {
     for step in 1..=SLOT_TRIES {
         let due = Due {
@@ -211,7 +215,8 @@ async fn resume(
     })
 }
 
-/// What the interrupted run had seen up to its checkpoint; what it saw of the page after that will be read again.
+/// What the interrupted run had seen up to its checkpoint; what it saw of the page after that will
+/// be read again.
 async fn seen_before(tx: &mut Transaction<'_>, newest: &Newest) -> Result<RunMemory, StoreError> {
     run_seen::forget_after(tx, newest.id, newest.part).await?;
     let mut memory = RunMemory {

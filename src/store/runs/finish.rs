@@ -1,5 +1,5 @@
-//! How runs end: what they did not see is judged, what was refused is tried again, and all is committed at once. Knows the order
-//! of that; no rows of a definition.
+//! How runs end: what they did not see is judged, what was refused is tried again, and all is
+//! committed at once. Knows the order of that; no rows of a definition.
 
 use crate::{
     catalog::Missing,
@@ -19,7 +19,8 @@ use crate::{
 
 use super::all_refused;
 
-/// Ends a run whose last groups are written in the same transaction, so that nobody sees what is new beside what is gone.
+/// Ends a run whose last groups are written in the same transaction, so that nobody sees what is
+/// new beside what is gone.
 pub(crate) async fn complete(
     context: &Context,
     run: &Run,
@@ -85,7 +86,8 @@ pub(crate) async fn finish(
     end_with(tx, run, (&finish, &again), &ended, memory.lacks_indexes).await
 }
 
-/// How a run ends by its rule. What was refused for a taken value is tried again before anything is said of it.
+/// How a run ends by its rule. What was refused for a taken value is tried again before anything is
+/// said of it.
 async fn refused_or(
     batch: &mut Batch<'_>,
     run: &Run,
@@ -100,7 +102,8 @@ async fn refused_or(
     Ok(rule(outcome, all.as_ref()))
 }
 
-/// The end of a run, in a transaction that has checked its fence; and the end where, after all was tried, nothing came of it.
+/// The end of a run, in a transaction that has checked its fence; and the end where, after all was
+/// tried, nothing came of it.
 async fn end_with(
     mut batch: Batch<'_>,
     run: &Run,
@@ -164,8 +167,8 @@ async fn end_with(
     Ok(summary)
 }
 
-/// Deletes what a complete run did not see. What was refused for a taken value is tried again before, as values move between
-/// rows, and afterwards, as rows that go give theirs up.
+/// Deletes what a complete run did not see. What was refused for a taken value is tried again
+/// before, as values move between rows, and afterwards, as rows that go give theirs up.
 async fn judge(
     batch: &mut Batch<'_>,
     run: &Run,

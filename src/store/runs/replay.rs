@@ -1,4 +1,5 @@
-//! Makes the next run read again, in full, what had rejected records. Knows what is forgotten for that; no SQL.
+//! Makes the next run read again, in full, what had rejected records. Knows what is forgotten for
+//! that; no SQL.
 
 use crate::store::{
     context::Context,
@@ -7,7 +8,8 @@ use crate::store::{
     tx::Transaction,
 };
 
-/// Forgets what would vouch for the answers that had rejected records; gives how many such records there are.
+/// Forgets what would vouch for the answers that had rejected records; gives how many such records
+/// there are.
 pub(crate) async fn forget(context: &Context, fetch: &str, on_field: bool) -> Result<u64, StoreError> {
     let mut tx = Transaction::begin(context).await?;
     let rejected = quarantine::count(&mut tx, fetch).await?;

@@ -1,4 +1,5 @@
-//! The slots of a fetch that wait: queued by the rule of who schedules, within the turn of the fetch. Knows slots; no runs.
+//! The slots of a fetch that wait: queued by the rule of who schedules, within the turn of the
+//! fetch. Knows slots; no runs.
 
 use crate::store::{
     context::Context,

@@ -1,4 +1,5 @@
-//! The types whose indexes are left for the end of a load, as far as this process knows. Builds none.
+//! The types whose indexes are left for the end of a load, as far as this process knows. Builds
+//! none.
 
 use std::{
     collections::BTreeMap,
@@ -10,8 +11,8 @@ use tokio::sync::{Mutex, MutexGuard, watch};
 
 use crate::catalog::EntityId;
 
-/// A load has indexes made after this time, when it brings fewer than [`RATE_MIN`] rows a second: it waits for its upstream, and
-/// who reads meanwhile is not to wait for it.
+/// A load has indexes made after this time, when it brings fewer than [`RATE_MIN`] rows a second:
+/// it waits for its upstream, and who reads meanwhile is not to wait for it.
 const PATIENCE: Duration = Duration::from_secs(5);
 const RATE_MIN: f64 = 2_000.0;
 
@@ -53,7 +54,8 @@ impl Deferred {
             .send_modify(|waiting| waiting.retain(|entity, _| !of.contains(entity)));
     }
 
-    /// Waits until none of these types waits for its indexes. `build` begins to build them, where nobody does so yet.
+    /// Waits until none of these types waits for its indexes. `build` begins to build them, where
+    /// nobody does so yet.
     pub(crate) async fn until_built(&self, of: &[EntityId], build: impl Fn()) {
         let mut waiting = self.waiting.subscribe();
         while self.has(of) {
@@ -72,8 +74,8 @@ impl Deferred {
         self.waiting.send_modify(|_| {});
     }
 
-    /// Waits until nobody of this process builds any more, for so long at most. Here and not in the database, where who waits has
-    /// one of the few connections that write.
+    /// Waits until nobody of this process builds any more, for so long at most. Here and not in the
+    /// database, where who waits has one of the few connections that write.
     pub(crate) async fn alone(&self, wait: Duration) -> Option<MutexGuard<'_, ()>> {
         tokio::time::timeout(wait, self.builder.lock()).await.ok()
     }

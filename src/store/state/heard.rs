@@ -7,7 +7,8 @@ use std::sync::{
 
 use tokio::sync::Notify;
 
-/// Commits of our own between two looks that are told apart from those of others; see [`CHANGES_MAX`].
+/// Commits of our own between two looks that are told apart from those of others; see
+/// [`CHANGES_MAX`].
 const OWN_MAX: usize = 64;
 
 /// How far the change log was heard of, and which part of it is our own.
@@ -68,7 +69,8 @@ impl Heard {
         }
     }
 
-    /// The parts of the log up to `head` that others wrote; `None` when that cannot be told. From now on they are heard of.
+    /// The parts of the log up to `head` that others wrote; `None` when that cannot be told. From
+    /// now on they are heard of.
     pub(crate) fn others(&self, head: i64) -> Option<Vec<(i64, i64)>> {
         let mut known = self.known();
         let before = std::mem::replace(&mut known.head, head);

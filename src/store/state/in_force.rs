@@ -33,7 +33,8 @@ impl Seen {
         }
     }
 
-    /// Before the commit by which this handle's definition comes into force: other handles of the process look from now on.
+    /// Before the commit by which this handle's definition comes into force: other handles of the
+    /// process look from now on.
     pub(crate) fn applying(&self, record: i64) {
         self.own.store(record, Ordering::Relaxed);
     }

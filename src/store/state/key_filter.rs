@@ -1,8 +1,8 @@
-//! The keys that a run has added to a table that was empty before it: every other key is new, and need not be looked up.
-//! Knows hashes of keys; no rows, no SQL.
+//! The keys that a run has added to a table that was empty before it: every other key is new, and
+//! need not be looked up. Knows hashes of keys; no rows, no SQL.
 
-/// Blocks of a filter, one for each value of 16 bits: four megabytes, enough to tell millions of keys apart. With more keys
-/// it only takes more new ones for old ones, which are then looked up.
+/// Blocks of a filter, one for each value of 16 bits: four megabytes, enough to tell millions of
+/// keys apart. With more keys it only takes more new ones for old ones, which are then looked up.
 const BLOCKS: usize = 1 << 16;
 /// Bits of a block, chosen by nine bits of a hash: one cache line.
 const BLOCK_BITS: u64 = 512;
@@ -10,8 +10,9 @@ const BLOCK_WORDS: usize = (BLOCK_BITS / 64) as usize;
 /// Bits that a key sets in its block.
 const KEY_BITS: usize = 4;
 
-/// A filter of keys, after Bloom: what it does not have was never added. It stands for the whole table as long as the table's
-/// next row number is [`Added::next`], for each row takes one and none comes twice.
+/// A filter of keys, after Bloom: what it does not have was never added. It stands for the whole
+/// table as long as the table's next row number is [`Added::next`], for each row takes one and none
+/// comes twice.
 pub(crate) struct Added {
     blocks: Vec<[u64; BLOCK_WORDS]>,
     next: i64,

@@ -7,8 +7,8 @@ use crate::{
     value::{Key, Row},
 };
 
-/// Rows that one run keeps, and their bytes: more than that are no matter of values that move. What is beyond stays refused
-/// until the next run, which reads its pages again.
+/// Rows that one run keeps, and their bytes: more than that are no matter of values that move. What
+/// is beyond stays refused until the next run, which reads its pages again.
 const ROWS_MAX: usize = 10_000;
 const BYTES_MAX: usize = 16 << 20;
 
@@ -31,7 +31,8 @@ pub(crate) struct Waiting {
     pub(crate) counted: Counted,
 }
 
-/// Among which rows of its run a row was counted; one that waits for its copies was not yet, as one that was refused.
+/// Among which rows of its run a row was counted; one that waits for its copies was not yet, as one
+/// that was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Counted {
     Refused,

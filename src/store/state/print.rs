@@ -5,8 +5,9 @@ use xxhash_rust::xxh3::Xxh3;
 /// The lower half of a hash.
 pub(crate) const LOW: u64 = 0xffff_ffff;
 
-/// The hashes of some rows, summed up, in whichever order. That is enough to tell rows apart: a hash is of a whole row with its
-/// key, links and children, so no row can have the hash of another one.
+/// The hashes of some rows, summed up, in whichever order. That is enough to tell rows apart: a
+/// hash is of a whole row with its key, links and children, so no row can have the hash of another
+/// one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Print {
     pub(crate) rows: u64,
@@ -49,7 +50,8 @@ impl Print {
     }
 }
 
-/// Rows as neighbours that follow each other: the first and the last of each span. They are sorted, and none comes twice.
+/// Rows as neighbours that follow each other: the first and the last of each span. They are sorted,
+/// and none comes twice.
 pub(crate) fn spans(rows: &[i64]) -> Vec<(i64, i64)> {
     let mut spans: Vec<(i64, i64)> = Vec::new();
     for row in rows {

@@ -1,4 +1,5 @@
-//! Sets of row numbers: in memory while a run goes on, as compact bytes in the database. Knows numbers only.
+//! Sets of row numbers: in memory while a run goes on, as compact bytes in the database. Knows
+//! numbers only.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! What a running run has seen; also in the database, from where a resumed run reads it. Knows numbers of rows; asks nobody.
+//! What a running run has seen; also in the database, from where a resumed run reads it. Knows
+//! numbers of rows; asks nobody.
 
 use std::{
     collections::HashMap,
@@ -9,7 +10,8 @@ use crate::store::{error::StoreError, types::Run};
 
 use super::{key_filter::Added, later::Later, print::Print, row_set::RowSet};
 
-/// Rows that come several times in each run, and are written once for all of them: what is beyond is written each time.
+/// Rows that come several times in each run, and are written once for all of them: what is beyond
+/// is written each time.
 pub(crate) const REPEATING_MAX: usize = 10_000;
 
 /// What a running run has seen; also in the database, from where a resumed run reads it.
@@ -27,14 +29,15 @@ pub(crate) struct RunMemory {
     pub page_refused: Option<i64>,
     /// The number of the last part of `hayloft_run_seen`.
     pub part: i64,
-    /// How often the type was written when the run last compared its first page with what is stored, with what the run wrote
-    /// since: it is more by now where others wrote, too.
+    /// How often the type was written when the run last compared its first page with what is
+    /// stored, with what the run wrote since: it is more by now where others wrote, too.
     pub written: Option<i64>,
     /// What it has added to a table that was empty.
     pub added: Added,
     /// Rows of the page under way, as a set.
     pub page: RowSet,
-    /// Rows whose key came several times in the last complete run: they are written when all of this run is there.
+    /// Rows whose key came several times in the last complete run: they are written when all of
+    /// this run is there.
     pub repeating: RowSet,
     /// Those that came several times in this one, the first [`REPEATING_MAX`].
     pub copied: Vec<i64>,

@@ -1,4 +1,5 @@
-//! Whether what is harvested can be written, as far as this process has seen. Knows one kind of failure; no transaction.
+//! Whether what is harvested can be written, as far as this process has seen. Knows one kind of
+//! failure; no transaction.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -18,7 +19,8 @@ impl Writable {
         }
     }
 
-    /// Notes what became of harvested rows. The ledger's own small writes say nothing: they find room where a page has none.
+    /// Notes what became of harvested rows. The ledger's own small writes say nothing: they find
+    /// room where a page has none.
     pub(crate) fn noted<T>(&self, done: Result<T, StoreError>) -> Result<T, StoreError> {
         match &done {
             Ok(_) => self.is_full.store(false, Ordering::Relaxed),

@@ -1,4 +1,5 @@
-//! `hayloft_change_pack` and `hayloft_feed_head`: what transactions changed, in order; its head, and what it lets go. Knows no rows.
+//! `hayloft_change_pack` and `hayloft_feed_head`: what transactions changed, in order; its head,
+//! and what it lets go. Knows no rows.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,7 +22,8 @@ use crate::{
     },
 };
 
-/// Changes whose types are looked up; after more of them, all types count as touched, which costs live queries one run.
+/// Changes whose types are looked up; after more of them, all types count as touched, which costs
+/// live queries one run.
 const CHANGES_MAX: i64 = 10_000;
 
 /// The types that these parts of the log are about.
@@ -76,10 +78,12 @@ impl Op {
 /// Changes of one kind, by group, type and kind.
 pub(crate) type Change = (u32, EntityId, Op);
 
-/// The changes of a transaction: the keys of rows as JSON, in the order in which they will be numbered.
+/// The changes of a transaction: the keys of rows as JSON, in the order in which they will be
+/// numbered.
 pub(crate) type Changes = BTreeMap<Change, Vec<String>>;
 
-/// The columns of the log. The changes of one kind to one type stand together: a row each would be a quarter of what a load costs.
+/// The columns of the log. The changes of one kind to one type stand together: a row each would be
+/// a quarter of what a load costs.
 const COLUMNS: [&str; 7] = ["seq", "first_seq", "type", "op", "row_keys", "run", "at"];
 const KINDS: [Kind; 7] = [
     Kind::Int,
@@ -90,7 +94,8 @@ const KINDS: [Kind; 7] = [
     Kind::Int,
     Kind::Text,
 ];
-/// Changes of one pack: some ten kilobytes, so that a reader who wants one of them does not read much more.
+/// Changes of one pack: some ten kilobytes, so that a reader who wants one of them does not read
+/// much more.
 const PACK: usize = 1_000;
 
 /// The numbers that entries got: after the first, up to the second.
@@ -99,7 +104,8 @@ pub(crate) struct Logged {
     pub head: i64,
 }
 
-/// Writes the changes noted so far; `None` when there are none. Who writes then waits for this transaction to end.
+/// Writes the changes noted so far; `None` when there are none. Who writes then waits for this
+/// transaction to end.
 pub(crate) async fn append(
     tx: &mut Transaction<'_>,
     run: &Run,
@@ -192,7 +198,8 @@ pub(crate) async fn head(context: &Context) -> Result<LogHead, StoreError> {
     })
 }
 
-/// Takes out what is older, or more, than is kept. A failure is told in the log and costs nothing: the next run goes on.
+/// Takes out what is older, or more, than is kept. A failure is told in the log and costs nothing:
+/// the next run goes on.
 pub(crate) async fn prune(context: &Context) {
     for _ in 0..STEPS_MAX {
         match step(context).await {
@@ -212,8 +219,8 @@ async fn step(context: &Context) -> Result<bool, StoreError> {
     let head = head(context).await?;
     let most = i64::try_from(keep.changes).unwrap_or(i64::MAX);
     let end = head.first.saturating_add(STEP).min(head.head + 1);
-    // The first of these that stays, a whole pack of changes. Times may go back where a clock did: only what lies before it may
-    // go, so that what is kept has no gaps.
+    // The first of these that stays, a whole pack of changes. Times may go back where a clock did:
+    // only what lies before it may go, so that what is kept has no gaps.
     let mut params = context.params();
     params.add(head.first)?;
     params.add(end)?;
@@ -258,8 +265,8 @@ pub(crate) async fn new_epoch(tx: &mut Transaction<'_>) -> Result<(), StoreError
     tx.run(tx.params(), sql).await.map(|_| ())
 }
 
-/// The question that tells where a database stands: some expressions, the head, whether it only follows another server, and the
-/// newest layout.
+/// The question that tells where a database stands: some expressions, the head, whether it only
+/// follows another server, and the newest layout.
 pub(crate) fn question(expressions: &str) -> String {
     format!(
         "SELECT {expressions},epoch,seq,pg_is_in_recovery(),\

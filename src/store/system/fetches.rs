@@ -1,9 +1,11 @@
-//! `hayloft_fetch`: the turn of a fetch, when its schedule was looked at, and until when it is left alone.
+//! `hayloft_fetch`: the turn of a fetch, when its schedule was looked at, and until when it is left
+//! alone.
 //!
-//! Large pages that were in hand when a process ended without a word may be why. A process that is started again and takes the
-//! same page at once would end again, and again. So the fetch is left alone for a while, longer each time, until one of its runs
-//! is complete. Of a fetch on a field only the request is, which counts as failed meanwhile, until it is answered. A person who
-//! starts it does not wait.
+//! Large pages that were in hand when a process ended without a word may be why. A process that is
+//! started again and takes the same page at once would end again, and again. So the fetch is left
+//! alone for a while, longer each time, until one of its runs is complete. Of a fetch on a field
+//! only the request is, which counts as failed meanwhile, until it is answered. A person who starts
+//! it does not wait.
 
 use std::time::Duration;
 
@@ -23,7 +25,8 @@ use super::clock;
 const ASIDE: Duration = Duration::from_secs(60);
 const ASIDE_MAX: Duration = Duration::from_secs(3_600);
 
-/// Whether a fetch is left alone for now. Its last run, which nobody has in hand any more, may have had such a page.
+/// Whether a fetch is left alone for now. Its last run, which nobody has in hand any more, may have
+/// had such a page.
 pub(crate) async fn is_aside(
     tx: &mut Transaction<'_>,
     fetch: &str,
@@ -83,7 +86,8 @@ pub(crate) fn columns(context: &Context) -> String {
     [looked, of("aside_until"), of("aside_page"), of("ended_processes")].join(",")
 }
 
-/// Reads these columns from the one at `at` on: when its schedule was looked at, and for which page it is left alone.
+/// Reads these columns from the one at `at` on: when its schedule was looked at, and for which page
+/// it is left alone.
 pub(crate) fn told(line: &Line, at: usize) -> Result<(Option<DateTime<Utc>>, Option<Aside>), StoreError> {
     let (page, ended): (Option<String>, Option<i64>) = (get(line, at + 2)?, get(line, at + 3)?);
     let aside = clock::instant_at(line, at + 1)?.map(|until| Aside {

@@ -1,8 +1,10 @@
-//! `hayloft_figures`: what was measured of the rows of each table, for estimates. Knows names of tables; not what figures mean.
+//! `hayloft_figures`: what was measured of the rows of each table, for estimates. Knows names of
+//! tables; not what figures mean.
 
 use crate::store::{context::Context, db::pool::get, error::StoreError, tx::Transaction};
 
-/// What was measured of a table. Who only reads may find a database without these: then nothing was.
+/// What was measured of a table. Who only reads may find a database without these: then nothing
+/// was.
 pub(crate) async fn of(context: &Context, table: &str) -> Result<Option<String>, StoreError> {
     let table = context.dialect.literal(table);
     let sql = format!("SELECT figures FROM hayloft_figures WHERE name={table}");

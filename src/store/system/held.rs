@@ -1,7 +1,8 @@
-//! `hayloft_held`: deletions that were too many, and wait for a person: which rows, and what was decided of them. Deletes
-//! nothing itself.
+//! `hayloft_held`: deletions that were too many, and wait for a person: which rows, and what was
+//! decided of them. Deletes nothing itself.
 //!
-//! A decision is about rows, not about a number: whoever approves 40 rows has not approved 400 that are missing next time.
+//! A decision is about rows, not about a number: whoever approves 40 rows has not approved 400 that
+//! are missing next time.
 
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 
@@ -49,7 +50,8 @@ pub(crate) fn set(rows: &[i64]) -> RowSet {
     set
 }
 
-/// All that is held of a fetch, to be replaced by [`put`]: whoever wants to do the same waits until this transaction ends.
+/// All that is held of a fetch, to be replaced by [`put`]: whoever wants to do the same waits until
+/// this transaction ends.
 pub(crate) async fn of(tx: &mut Transaction<'_>, fetch: &str) -> Result<Held, StoreError> {
     lock(tx, fetch).await?;
     // Of a statement by itself, which sees what those wrote for whom the lock waited.

@@ -1,5 +1,5 @@
-//! `hayloft_applied_layout` and `hayloft_layout_lock`: the layouts that were applied, newest last, and whose turn it is to apply
-//! one or to build indexes. Compares none.
+//! `hayloft_applied_layout` and `hayloft_layout_lock`: the layouts that were applied, newest last,
+//! and whose turn it is to apply one or to build indexes. Compares none.
 
 use crate::{
     layout::Layout,
@@ -17,8 +17,9 @@ use crate::{
 pub(crate) const TABLE: &str = "hayloft_applied_layout";
 
 pub(crate) const NEWEST: &str = "SELECT id FROM hayloft_applied_layout ORDER BY id DESC LIMIT 1";
-/// The same, not before the layout is whole that is being applied, nor any other after it until the transaction ends. A statement
-/// locks its tables before it looks at them, also one of which it reads nothing.
+/// The same, not before the layout is whole that is being applied, nor any other after it until the
+/// transaction ends. A statement locks its tables before it looks at them, also one of which it
+/// reads nothing.
 pub(crate) const NEWEST_HELD: &str = "SELECT id FROM hayloft_applied_layout WHERE (SELECT next FROM hayloft_row_number LIMIT 0) IS NULL \
                            ORDER BY id DESC LIMIT 1";
 pub(crate) const NEWEST_LAYOUT: &str = "SELECT id,layout FROM hayloft_applied_layout ORDER BY id DESC LIMIT 1";
@@ -57,7 +58,8 @@ pub(crate) async fn record(tx: &mut Transaction<'_>) -> Result<i64, StoreError> 
     lines.first().map_or(Ok(0), |line| get(line, 0))
 }
 
-/// One process applies a layout; another that starts at the same time waits here, and finds it done.
+/// One process applies a layout; another that starts at the same time waits here, and finds it
+/// done.
 pub(crate) async fn lock(tx: &mut Transaction<'_>) -> Result<(), StoreError> {
     let sql = format!(
         "SELECT one FROM hayloft_layout_lock WHERE one=1{}",
@@ -66,7 +68,8 @@ pub(crate) async fn lock(tx: &mut Transaction<'_>) -> Result<(), StoreError> {
     tx.all(tx.params(), sql).await.map(|_| ())
 }
 
-/// The turn of who builds indexes. The statement may give up waiting, which is the caller's to judge.
+/// The turn of who builds indexes. The statement may give up waiting, which is the caller's to
+/// judge.
 pub(crate) fn builders(dialect: &dyn Dialect) -> String {
     format!(
         "SELECT one FROM hayloft_layout_lock WHERE one=2{}",

@@ -1,5 +1,6 @@
-//! `hayloft_migration`: the system tables brought up to date in one transaction, so that a start that ends halfway has changed
-//! nothing. Knows the record of their versions; no table of a definition.
+//! `hayloft_migration`: the system tables brought up to date in one transaction, so that a start
+//! that ends halfway has changed nothing. Knows the record of their versions; no table of a
+//! definition.
 
 use migration::{Migrator, MigratorTrait};
 use sea_orm::TransactionTrait;
@@ -19,7 +20,8 @@ pub(crate) const TABLE: &str = "hayloft_migration";
 /// The versions that a database has.
 pub(crate) const VERSIONS: &str = "SELECT version FROM hayloft_migration";
 
-/// Makes what is missing. The tool's own way is one transaction for each version, and on SQLite none.
+/// Makes what is missing. The tool's own way is one transaction for each version, and on SQLite
+/// none.
 pub(crate) async fn bring_up(context: &Context) -> Result<(), StoreError> {
     let broken = |error: sea_orm::DbErr| open_error::cannot_migrate(&context.place, error);
     let connection = context.writer()?.connection();

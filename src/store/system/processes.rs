@@ -1,4 +1,5 @@
-//! `hayloft_process`: the processes that harvest from one database, by their signs of life. Knows who is live; not what for.
+//! `hayloft_process`: the processes that harvest from one database, by their signs of life. Knows
+//! who is live; not what for.
 
 use std::sync::Arc;
 
@@ -22,10 +23,12 @@ pub(crate) fn name() -> Arc<str> {
 }
 
 const GONE_SECONDS: i64 = PROCESS_GONE.as_secs() as i64;
-/// Entries of processes that ended without a word are taken out after this: the list is shown to people.
+/// Entries of processes that ended without a word are taken out after this: the list is shown to
+/// people.
 const FORGET_SECONDS: i64 = 3_600;
 
-/// Live at the time of the database: heard of lately, and not in the future of a clock that was set back.
+/// Live at the time of the database: heard of lately, and not in the future of a clock that was set
+/// back.
 pub(crate) fn live(context: &Context) -> String {
     let (oldest, newest) = (context.now(-GONE_SECONDS), context.now(GONE_SECONDS));
     format!("seen_at>{oldest} AND seen_at<={newest}")
@@ -48,7 +51,8 @@ pub(crate) async fn beat(tx: &mut Transaction<'_>, by_hand: bool) -> Result<bool
     Ok(true)
 }
 
-/// A sign of life without a claim to a place: the sources are for those whose definition is in force.
+/// A sign of life without a claim to a place: the sources are for those whose definition is in
+/// force.
 pub(crate) async fn step_aside(tx: &mut Transaction<'_>, by_hand: bool) -> Result<(), StoreError> {
     enter(tx, by_hand, true).await
 }

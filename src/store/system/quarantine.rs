@@ -1,4 +1,5 @@
-//! `hayloft_quarantine`: records that were rejected, as far as they are kept. Knows that table; not why a record is rejected.
+//! `hayloft_quarantine`: records that were rejected, as far as they are kept. Knows that table; not
+//! why a record is rejected.
 
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
@@ -151,7 +152,8 @@ struct Asked {
 }
 
 impl Asked {
-    /// A condition that ends where the number of its parameter follows; none for what was not asked for.
+    /// A condition that ends where the number of its parameter follows; none for what was not asked
+    /// for.
     fn text(&mut self, condition: &str, value: Option<&str>) -> Result<(), StoreError> {
         if let Some(value) = value {
             self.count += 1;

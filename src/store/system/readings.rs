@@ -1,8 +1,10 @@
-//! `hayloft_reading`: by what each fetch is read: by the definition in force, and in the last complete run. Knows signatures; what
-//! is read is the catalog's matter, and when a run follows that of who schedules.
+//! `hayloft_reading`: by what each fetch is read: by the definition in force, and in the last
+//! complete run. Knows signatures; what is read is the catalog's matter, and when a run follows
+//! that of who schedules.
 //!
-//! A complete run pays all that a changed definition owes if it read as the definition in force does. Any other one, of a
-//! process with an older definition, leaves behind what that one does not know: then the fetch owes a run again.
+//! A complete run pays all that a changed definition owes if it read as the definition in force
+//! does. Any other one, of a process with an older definition, leaves behind what that one does not
+//! know: then the fetch owes a run again.
 
 use crate::{
     catalog::FetchId,
@@ -48,7 +50,8 @@ pub(crate) fn known(line: &Line, at: usize) -> Result<Signatures, StoreError> {
     })
 }
 
-/// Compares them with the definition of this process. A fetch that it does not know is not its own to judge.
+/// Compares them with the definition of this process. A fetch that it does not know is not its own
+/// to judge.
 pub(crate) fn judge(context: &Context, fetch: &str, known: &Signatures) -> Reading {
     let Some(own) = signature(context, fetch) else {
         return Reading::Same;
@@ -76,7 +79,8 @@ pub(crate) async fn put_in_force(tx: &mut Transaction<'_>) -> Result<(), StoreEr
         params.add(name.clone())?;
         params.add(catalog.fingerprint.clone())?;
         params.add(signature.clone())?;
-        // Complete runs from before any reading was noted are taken to have read as this definition does.
+        // Complete runs from before any reading was noted are taken to have read as this definition
+        // does.
         let sql = "INSERT INTO hayloft_reading(\"fetch\",definition,wanted,done) VALUES ($1,$2,$3,\
                    CASE WHEN EXISTS(SELECT 1 FROM hayloft_run WHERE \"fetch\"=$1 AND state='complete') THEN $3 END) \
                    ON CONFLICT(\"fetch\") DO UPDATE SET definition=excluded.definition,wanted=excluded.wanted RETURNING done";
@@ -108,7 +112,8 @@ pub(crate) async fn note_complete(tx: &mut Transaction<'_>, fetch: &str) -> Resu
     Ok(wanted.is_none_or(|wanted| wanted == own))
 }
 
-/// The fetches that the definition of this handle reads in another way than their last complete run did.
+/// The fetches that the definition of this handle reads in another way than their last complete run
+/// did.
 pub(crate) async fn changed(context: &Context) -> Result<Vec<String>, StoreError> {
     let sql = "SELECT \"fetch\",done FROM hayloft_reading WHERE done IS NOT NULL ORDER BY \"fetch\"".to_owned();
     let mut changed = Vec::new();

@@ -11,7 +11,8 @@ use crate::store::{
 
 use super::{clock, readings, runs::CLOCK_SLACK_SECONDS};
 
-/// A complete run that began after fields came has brought their values, if it read as the definition in force does.
+/// A complete run that began after fields came has brought their values, if it read as the
+/// definition in force does.
 pub(crate) async fn paid(tx: &mut Transaction<'_>, run: &Run) -> Result<(), StoreError> {
     if !readings::note_complete(tx, &run.fetch).await? {
         return Ok(());

@@ -9,8 +9,8 @@ use crate::store::{
     types::{RequestState, Run},
 };
 
-/// Of an unchanged request that was all of the last run: how many rows it stands for, if no row of its type was written since that
-/// run ended.
+/// Of an unchanged request that was all of the last run: how many rows it stands for, if no row of
+/// its type was written since that run ended.
 pub(crate) async fn rests(tx: &mut Transaction<'_>, run: &Run, request: &str) -> Result<Option<u64>, StoreError> {
     let mut params = tx.params();
     params.add(run.fetch.clone())?;
@@ -26,8 +26,9 @@ pub(crate) async fn rests(tx: &mut Transaction<'_>, run: &Run, request: &str) ->
     Ok(brought.map(i64::unsigned_abs))
 }
 
-/// Forgets the pages that a complete run did not visit: they may list rows that are gone now, which their validators would
-/// hide, and pages that are never asked for again would pile up. `all` forgets those that it did visit, too.
+/// Forgets the pages that a complete run did not visit: they may list rows that are gone now, which
+/// their validators would hide, and pages that are never asked for again would pile up. `all`
+/// forgets those that it did visit, too.
 pub(crate) async fn forget_unvisited(tx: &mut Transaction<'_>, run: &Run, all: bool) -> Result<(), StoreError> {
     let mut params = tx.params();
     params.add(run.fetch.clone())?;
@@ -56,7 +57,8 @@ pub(crate) async fn take_over(tx: &mut Transaction<'_>, run: &Run, request: &str
     Ok(refused)
 }
 
-/// What a request brought when it was last read, by the definition in force, and the print of its rows.
+/// What a request brought when it was last read, by the definition in force, and the print of its
+/// rows.
 pub(crate) async fn remembered(
     tx: &mut Transaction<'_>,
     run: &Run,
@@ -169,7 +171,8 @@ pub(crate) async fn forget_all(tx: &mut Transaction<'_>, fetch: &str) -> Result<
     tx.run(params, sql.to_owned()).await.map(|_| ())
 }
 
-/// Notes of the only page of a run how often its type was written by then, and how many rows it stands for: [`rests`] goes by that.
+/// Notes of the only page of a run how often its type was written by then, and how many rows it
+/// stands for: [`rests`] goes by that.
 pub(crate) async fn note_rest(
     tx: &mut Transaction<'_>,
     run: &Run,

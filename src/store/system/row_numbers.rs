@@ -1,5 +1,5 @@
-//! `hayloft_row_number`: row numbers where the database keeps none, the turns of the writers of one type, and how often they
-//! wrote. Knows one table.
+//! `hayloft_row_number`: row numbers where the database keeps none, the turns of the writers of one
+//! type, and how often they wrote. Knows one table.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +8,9 @@ use crate::{
     store::{db::pool::get, error::StoreError, tx::Transaction},
 };
 
-/// Locks the numbers of these types until the transaction ends, so that who else writes one of them waits. Always in the
-/// order of their tables' names: two who want the same cannot wait for each other.
+/// Locks the numbers of these types until the transaction ends, so that who else writes one of them
+/// waits. Always in the order of their tables' names: two who want the same cannot wait for each
+/// other.
 pub(crate) async fn lock(tx: &mut Transaction<'_>, entities: Vec<EntityId>) -> Result<(), StoreError> {
     let wanted: BTreeMap<String, EntityId> = entities
         .into_iter()
@@ -38,7 +39,8 @@ async fn number(tx: &mut Transaction<'_>, table: &str) -> Result<Option<i64>, St
     tx.all(params, sql).await?.first().map(|line| get(line, 0)).transpose()
 }
 
-/// The first time that a table is written. How often it was begins anywhere: a table of this name may have been counted before.
+/// The first time that a table is written. How often it was begins anywhere: a table of this name
+/// may have been counted before.
 async fn insert(tx: &mut Transaction<'_>, table: &str) -> Result<(), StoreError> {
     let mut params = tx.params();
     params.text(table)?;

@@ -1,4 +1,5 @@
-//! `hayloft_run_seen`: the rows that a run has seen, a set for each part. Knows numbers of rows only.
+//! `hayloft_run_seen`: the rows that a run has seen, a set for each part. Knows numbers of rows
+//! only.
 
 use crate::store::{db::pool::get, error::StoreError, state::row_set, tx::Transaction, types::Run};
 

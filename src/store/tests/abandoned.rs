@@ -41,7 +41,8 @@ async fn slow_answers_do_not_hold_up_the_ledger(on: On) {
     slow.iter().for_each(tokio::task::JoinHandle::abort);
 }
 
-/// Rows that were being sent when nobody waited for them any more are not stored, and leave no answer behind for others.
+/// Rows that were being sent when nobody waited for them any more are not stored, and leave no
+/// answer behind for others.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_abandoned_load_leaves_a_clean_connection() {
     let bench = bench_on(On::Postgres).await;

@@ -1,5 +1,6 @@
-//! What others write between the moments of a run: what it brings is stored again after the next run that nobody disturbs, or the
-//! page is read in full. Steps are taken one after the other, in every order that two runs can have.
+//! What others write between the moments of a run: what it brings is stored again after the next
+//! run that nobody disturbs, or the page is read in full. Steps are taken one after the other, in
+//! every order that two runs can have.
 
 use crate::value::{Absent, Part};
 
@@ -150,7 +151,8 @@ impl Races {
         ended.expect("an end");
     }
 
-    /// A whole run, with what others do meanwhile; false when the page has to be read in full instead.
+    /// A whole run, with what others do meanwhile; false when the page has to be read in full
+    /// instead.
     async fn run(&mut self, steps: Vec<Step>, (other, before): Between) -> bool {
         let minute = self.next();
         let run = start(&self.store, "Tag", TAG, minute).await;
@@ -183,7 +185,8 @@ impl Races {
         self.run(steps, (Other::Nothing, 0)).await
     }
 
-    /// A run that the page's harvest would make when nothing changed upstream, and what is stored then.
+    /// A run that the page's harvest would make when nothing changed upstream, and what is stored
+    /// then.
     async fn settled(&mut self) -> String {
         if !self.undisturbed(Form::Unchanged).await {
             self.undisturbed(Form::AtTheEnd).await;
@@ -193,7 +196,8 @@ impl Races {
             .join(", ")
     }
 
-    /// Whether an unchanged page rests in its next run: then nobody looks at a row, and the table may as well be away.
+    /// Whether an unchanged page rests in its next run: then nobody looks at a row, and the table
+    /// may as well be away.
     async fn rests(&mut self) -> bool {
         let rests = "SELECT count(*) FROM hayloft_request_state AS s JOIN hayloft_row_number AS n ON n.written=s.written \
                      WHERE n.name='tag' AND s.brought IS NOT NULL";
@@ -261,7 +265,8 @@ async fn a_page_that_was_disturbed_rests_again_after_the_next_run(on: On) {
     }
 }
 
-/// Its page counts the last copy, and what it wrote itself: others may have written any of its rows meanwhile.
+/// Its page counts the last copy, and what it wrote itself: others may have written any of its rows
+/// meanwhile.
 async fn a_row_that_comes_again_on_its_page_hides_nobody(on: On) {
     for kind in [Kind::Owned, Kind::Shared] {
         let (_bench, mut races) = races(on, kind).await;

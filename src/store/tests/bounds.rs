@@ -1,4 +1,5 @@
-//! What nobody may make SQLite do: search on when the time is over, keep a reader for ever, keep a long log.
+//! What nobody may make SQLite do: search on when the time is over, keep a reader for ever, keep a
+//! long log.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -1,4 +1,5 @@
-//! Definitions that change: what is kept, what is refused, what is owed. Definitions are written as text here.
+//! Definitions that change: what is kept, what is refused, what is owed. Definitions are written as
+//! text here.
 
 use crate::{catalog, definition::SourceFile, store::db::pool, value::Value};
 
@@ -256,7 +257,8 @@ async fn nested_rows_follow_their_owners(on: On) {
         ]
     };
     let changed = Changed::new(on, old, rows()).await;
-    // A nested row that is removed comes again with its owner, which therefore must not count as the same.
+    // A nested row that is removed comes again with its owner, which therefore must not count as
+    // the same.
     let store = changed
         .open(Access::Destructive, &old.replace("n: Int", "n: Int!"))
         .await;

@@ -27,7 +27,8 @@ on_both!(
     statistics_are_made_after_a_load_and_after_a_tenth,
 );
 
-/// Every kind of index: of a field, of a link, of links, of a nested type, and those that keep something unique.
+/// Every kind of index: of a field, of a link, of links, of a nested type, and those that keep
+/// something unique.
 const FARM: &str = "type Item @f { id: ID! slug: String @unique price: Int @index tags: [Tag!]! @ref(jq: \".tags[]\") \
                     seller: Npc @ref(jq: \".seller\") parts: [Part!]! @nested(jq: \".parts[]\") }
     type Part { id: ID! item: Item! size: Int @index }
@@ -225,8 +226,8 @@ async fn a_load_that_is_taken_over_has_them_at_its_end(on: On) {
     ));
 }
 
-/// There are four connections that write. Somebody has the turn to build, with one of them; were three to wait for it in the database,
-/// none would be left.
+/// There are four connections that write. Somebody has the turn to build, with one of them; were
+/// three to wait for it in the database, none would be left.
 async fn who_waits_to_build_keeps_nobody_from_writing(on: On) {
     let types: Vec<String> = (0..4)
         .map(|at| format!("type T{at} @f {{ id: ID! price: Int @index size: Int @index }}"))

@@ -5,7 +5,8 @@ use crate::store::system::entities;
 
 on_both!(each_entity_is_as_its_table);
 
-/// Each column of a table: its name, its type, whether it may be null, and whether it is part of the key.
+/// Each column of a table: its name, its type, whether it may be null, and whether it is part of
+/// the key.
 async fn columns(store: &Store, table: &str) -> Vec<[String; 4]> {
     let sql = match store.context.dialect.backend() {
         sea_orm::DbBackend::Postgres => format!(

@@ -1,4 +1,5 @@
-//! What is known of rows after a load: heavy keys and light ones, widths, and that it is measured again where it is missing.
+//! What is known of rows after a load: heavy keys and light ones, widths, and that it is measured
+//! again where it is missing.
 
 use crate::{catalog::FieldId, value::Value};
 
@@ -21,7 +22,8 @@ fn name(at: usize, what: &str) -> String {
     format!("{what}{at}")
 }
 
-/// All 600 items have the tag `t0` and are sold by `n0`, but for a tenth; each has one of 40 other tags, and the first has 200.
+/// All 600 items have the tag `t0` and are sold by `n0`, but for a tenth; each has one of 40 other
+/// tags, and the first has 200.
 async fn skewed(store: &Store) {
     harvest(
         store,

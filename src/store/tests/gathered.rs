@@ -1,5 +1,6 @@
-//! Groups in one transaction leave what they leave in one each: rows, counts, change log, what waits, what is refused, what is
-//! remembered of pages. Random pages, run after run, on two databases side by side.
+//! Groups in one transaction leave what they leave in one each: rows, counts, change log, what
+//! waits, what is refused, what is remembered of pages. Random pages, run after run, on two
+//! databases side by side.
 
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 
@@ -23,7 +24,8 @@ const ORDER: EntityId = EntityId(0);
 const RUNS: u32 = 6;
 const PAGES: u64 = 4;
 
-/// All that a run leaves, but for the numbers of rows: one that is refused takes one from those that come after it.
+/// All that a run leaves, but for the numbers of rows: one that is refused takes one from those
+/// that come after it.
 const LEFT: [&str; 7] = [
     "SELECT concat_ws(' ',id,slug,_hash) FROM \"order\" ORDER BY id",
     "SELECT concat_ws(' ',order_id,n,serial,_hash,_position) FROM line ORDER BY order_id,n",

@@ -1,4 +1,5 @@
-//! What is remembered of a database that turned out to be another one: nothing, also where its numbers come again.
+//! What is remembered of a database that turned out to be another one: nothing, also where its
+//! numbers come again.
 
 use super::*;
 

@@ -1,4 +1,5 @@
-//! Several pages in one transaction: each is remembered by itself, and what comes after sees what came before.
+//! Several pages in one transaction: each is remembered by itself, and what comes after sees what
+//! came before.
 
 use super::*;
 
@@ -123,7 +124,8 @@ async fn a_refused_row_forgets_its_own_page_only(on: On) {
     assert_eq!(number(store, "SELECT count(*) FROM hayloft_quarantine").await, 1);
 }
 
-/// Who replays the log ends with what is stored: what a later page brings back comes after what an earlier one took away.
+/// Who replays the log ends with what is stored: what a later page brings back comes after what an
+/// earlier one took away.
 async fn the_log_tells_pages_in_their_order(on: On) {
     let bench = bench_on(on).await;
     let store = &bench.store;
@@ -143,7 +145,8 @@ async fn the_log_tells_pages_in_their_order(on: On) {
     );
 }
 
-/// What was refused for a taken value is tried again at the end of the run, unless a later page brought the row anew.
+/// What was refused for a taken value is tried again at the end of the run, unless a later page
+/// brought the row anew.
 async fn a_newer_form_of_a_refused_row_is_what_counts(on: On) {
     let bench = bench_on(on).await;
     let store = &bench.store;

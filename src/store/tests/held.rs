@@ -123,7 +123,8 @@ async fn with_held(on: On) -> Bench {
     bench
 }
 
-/// A run looks at what was decided before it, and writes what is open after it: a decision comes before both, or after them.
+/// A run looks at what was decided before it, and writes what is open after it: a decision comes
+/// before both, or after them.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_decision_waits_for_the_end_of_a_run() {
     let bench = with_held(On::Postgres).await;

@@ -1,5 +1,5 @@
-//! Indexes: their names, those of older databases, and on PostgreSQL those of large tables, which are built after opening,
-//! beside whoever reads and writes.
+//! Indexes: their names, those of older databases, and on PostgreSQL those of large tables, which
+//! are built after opening, beside whoever reads and writes.
 
 use crate::{store::db::pool, value::Value};
 
@@ -170,8 +170,8 @@ async fn a_unique_one_of_a_large_table_holds_from_the_beginning() {
     assert_eq!(lines(&store, twice).await, Vec::<String>::new());
 }
 
-/// Definitions that make a field of a large type unique, and change something else of the type; each with the query that a
-/// process of the former definition asks meanwhile.
+/// Definitions that make a field of a large type unique, and change something else of the type;
+/// each with the query that a process of the former definition asks meanwhile.
 const MORE_THAN_UNIQUE: [&str; 3] = [
     "type Item @f { id: ID! name: String @unique price: Int more: String }",
     "type Item @f { id: ID! name: String @unique }",

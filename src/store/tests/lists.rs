@@ -1,5 +1,5 @@
-//! Lists with an index: answers are those of a database without one, whatever is asked and however the rows came about; and the
-//! items that SQLite keeps of them are those of the rows, always.
+//! Lists with an index: answers are those of a database without one, whatever is asked and however
+//! the rows came about; and the items that SQLite keeps of them are those of the rows, always.
 
 use crate::{
     query::{Direction, Filter, Nulls, Operand, Order, OutputValue, Quantifier, RootValue, Select},
@@ -76,7 +76,8 @@ impl Dice {
     }
 }
 
-/// A few values of a scalar, some of them such as SQL, JSON or an array's text could take for something else.
+/// A few values of a scalar, some of them such as SQL, JSON or an array's text could take for
+/// something else.
 fn values(at: usize) -> Vec<Value> {
     let ints = |all: &[i64]| all.iter().map(|value| Value::Int(*value)).collect();
     let texts = |all: &[&str]| all.iter().map(|value| text(value)).collect();
@@ -182,7 +183,8 @@ fn condition(depth: u32, dice: &mut Dice) -> Filter {
     }
 }
 
-/// A search of a field for items of a kind; more operands than PostgreSQL's index is asked for, sometimes, and none.
+/// A search of a field for items of a kind; more operands than PostgreSQL's index is asked for,
+/// sometimes, and none.
 fn has(at: usize, field: u32, dice: &mut Dice) -> Filter {
     let mut all = values(at);
     if at == 0 {

@@ -238,15 +238,16 @@ async fn a_refused_record_keeps_the_row_that_it_stands_for(on: On) {
     let summary = store.finish_run(&run, complete(1.0)).await.expect("an end");
     assert_eq!((summary.gone, summary.same), (0, 2));
     assert_eq!(number(store, "SELECT count(*) FROM tag").await, 2);
-    // What was refused on it stays refused, for as many runs as it stays unchanged, and is told once.
+    // What was refused on it stays refused, for as many runs as it stays unchanged, and is told
+    // once.
     assert_eq!(summary.refused, 3);
     let last = format!("SELECT count(*) FROM hayloft_quarantine WHERE run={}", summary.id);
     assert_eq!(number(store, &last).await, 3);
     assert_eq!(store.quarantine("Tag", 10).await.expect("refused").len(), 3);
 }
 
-/// A planner that takes the table for small would read all of it for each group, and the time would grow with the square of
-/// the rows.
+/// A planner that takes the table for small would read all of it for each group, and the time would
+/// grow with the square of the rows.
 async fn a_group_does_not_read_its_whole_table(on: On) {
     let bench = bench_on(on).await;
     let store = &bench.store;
@@ -278,7 +279,8 @@ async fn a_group_does_not_read_its_whole_table(on: On) {
     assert_eq!(number(&store, &statistic("seq_tup_read")).await, 0);
 }
 
-/// A run that fills an empty table need not look up what it did not add itself, as long as nobody else adds rows.
+/// A run that fills an empty table need not look up what it did not add itself, as long as nobody
+/// else adds rows.
 async fn what_another_run_adds_is_found(on: On) {
     // The number of a row that is refused is taken by the next one, on one of the databases.
     for refuses in [false, true] {

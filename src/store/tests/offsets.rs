@@ -1,4 +1,5 @@
-//! Rows that are skipped, beside conditions on rows behind links: a row is one row, however many match behind it.
+//! Rows that are skipped, beside conditions on rows behind links: a row is one row, however many
+//! match behind it.
 
 use crate::query::{Filter, Operand, OutputValue, Quantifier, RootValue, Select};
 

@@ -26,7 +26,8 @@ async fn a_role_without_rights_is_told_so() {
         panic!("an address")
     };
     let database = url.secret().path().trim_start_matches('/');
-    // Roles are the cluster's; its databases have different names, and the end of the cluster takes them along.
+    // Roles are the cluster's; its databases have different names, and the end of the cluster takes
+    // them along.
     let role = format!("{database}_guest");
     place.sql(&format!(
         "CREATE ROLE \"{role}\" LOGIN; REVOKE ALL ON SCHEMA public FROM public"

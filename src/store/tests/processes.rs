@@ -1,4 +1,5 @@
-//! Several processes on one database, at the time of a clock that the tests set: leases, takeovers, waiting slots, places.
+//! Several processes on one database, at the time of a clock that the tests set: leases, takeovers,
+//! waiting slots, places.
 
 use std::sync::atomic::Ordering;
 

@@ -331,7 +331,8 @@ async fn one_row_or_null(on: On) {
     assert_eq!(json, r#"{"a":{"id":"i1"},"b":null}"#);
 }
 
-/// SQLite's own matching takes patterns of 50,000 bytes, and those of `GLOB` are longer than they were written.
+/// SQLite's own matching takes patterns of 50,000 bytes, and those of `GLOB` are longer than they
+/// were written.
 async fn patterns_of_any_length(on: On) {
     let bench = bench_on(on).await;
     let store = &bench.store;
@@ -404,7 +405,8 @@ async fn loads_by_key(on: On) {
     assert_eq!(found[&key[0]], r#"{"n":2}"#);
 }
 
-/// Operands of what is selected below a key come with the load, whatever their number; the keys follow them.
+/// Operands of what is selected below a key come with the load, whatever their number; the keys
+/// follow them.
 async fn loads_by_key_bind_other_values(on: On) {
     let bench = bench_on(on).await;
     farm(&bench.store).await;
@@ -469,7 +471,8 @@ async fn statements_time_out(on: On) {
         let error = store.read(&statement, &[]).await.expect_err("too slow");
         assert!(matches!(error, StoreError::Timeout(_)), "{error:?}");
     }
-    // So short a limit may be over before anything is counted, where the machine has something else to do.
+    // So short a limit may be over before anything is counted, where the machine has something else
+    // to do.
     let counts = loop {
         match store.row_counts().await {
             Err(StoreError::Timeout(_)) => {}

@@ -22,7 +22,8 @@ async fn cross(store: &Store, rows: [&str; 2], met: &Barrier, tries: &AtomicU32)
     tx.commit().await
 }
 
-/// The server ends such a knot by giving one of the two up. The isolation of the database is one that ours must not depend on.
+/// The server ends such a knot by giving one of the two up. The isolation of the database is one
+/// that ours must not depend on.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_given_up_for_another_tries_again() {
     let bench = bench_on(On::Postgres).await;
@@ -43,7 +44,8 @@ async fn who_is_given_up_for_another_tries_again() {
     assert_eq!(twice, 2, "each change is made once");
 }
 
-/// Whoever waited for a lock must see what the other wrote: a server may be set up to show an older state.
+/// Whoever waited for a lock must see what the other wrote: a server may be set up to show an older
+/// state.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_isolation_is_the_one_that_our_locks_are_made_for() {
     let bench = bench_on(On::Postgres).await;

@@ -1,4 +1,5 @@
-//! Links to one row that requests of their own bring: they stand in the row asked about, and its record leaves them alone.
+//! Links to one row that requests of their own bring: they stand in the row asked about, and its
+//! record leaves them alone.
 
 use crate::{catalog::FetchId, value::Value};
 
@@ -95,7 +96,8 @@ async fn what_differs_is_set_and_noted(on: On) {
     assert_eq!(lines(&store, SHOWN).await, ["a|x|1.50|2024", "b|y|2|2025", "c|z|-|-"]);
     let log = noted(&store, 3).await;
     assert_eq!(log, ["Item changed [\"a\"]", "Item changed [\"b\"]"]);
-    // Nothing but the rows that differ is asked again, written and noted: one keeps its link, one loses it.
+    // Nothing but the rows that differ is asked again, written and noted: one keeps its link, one
+    // loses it.
     run(&store, "UPDATE hayloft_fan_out SET hash=NULL").await;
     answer(&store, 1, &[("a", &[rate("1.50", 2024)]), ("c", &[rate("1.50", 2025)])]).await;
     assert_eq!(

@@ -1,5 +1,5 @@
-//! A newer definition beside an older one: who is left room goes on, who is not writes nothing more, and no layout is applied
-//! in the middle of a transaction.
+//! A newer definition beside an older one: who is left room goes on, who is not writes nothing
+//! more, and no layout is applied in the middle of a transaction.
 
 use std::time::Duration;
 

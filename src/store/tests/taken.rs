@@ -1,4 +1,5 @@
-//! Values that a unique field allows once: who gives one up, who takes it, and what is tried again. Definitions are text here.
+//! Values that a unique field allows once: who gives one up, who takes it, and what is tried again.
+//! Definitions are text here.
 
 use crate::{
     catalog::FetchId,

@@ -7,7 +7,8 @@ pub(crate) enum Access {
     /// May write, and may do the steps of a changed definition that lose data.
     Destructive,
     Read,
-    /// The same beside a definition that need not fit what is stored: only [`crate::store::Store::plan`] asks then.
+    /// The same beside a definition that need not fit what is stored: only
+    /// [`crate::store::Store::plan`] asks then.
     Compare,
 }
 

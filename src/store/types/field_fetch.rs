@@ -1,5 +1,5 @@
-//! What goes in and out of the store for a `@fetch` on a field, whose requests are each about one row, the parent of what the
-//! answer lists. Plain data.
+//! What goes in and out of the store for a `@fetch` on a field, whose requests are each about one
+//! row, the parent of what the answer lists. Plain data.
 
 use crate::{
     catalog::FetchId,
@@ -11,7 +11,8 @@ use super::{
     run::Run,
 };
 
-/// A row whose request is claimed: what the request is made of, and what is remembered of the last good answer.
+/// A row whose request is claimed: what the request is made of, and what is remembered of the last
+/// good answer.
 #[derive(Clone, Debug)]
 pub(crate) struct Parent {
     /// Its number, by which the request is known.
@@ -55,8 +56,8 @@ pub(crate) enum ParentOutcome {
         /// None: it is read in full next time.
         state: Option<RequestState>,
     },
-    /// With an error's public text; it is tried again after so many seconds, or not in this run. Where all its records were
-    /// refused, these go into quarantine.
+    /// With an error's public text; it is tried again after so many seconds, or not in this run.
+    /// Where all its records were refused, these go into quarantine.
     Failed {
         error: String,
         again_in: Option<i64>,

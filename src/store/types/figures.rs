@@ -1,5 +1,6 @@
-//! What is known of the rows of a type without looking at them: how many there are, how wide their values are, and how they spread
-//! over their links. Knows numbers; how they come to be is told in `figures`.
+//! What is known of the rows of a type without looking at them: how many there are, how wide their
+//! values are, and how they spread over their links. Knows numbers; how they come to be is told in
+//! `figures`.
 
 use std::collections::HashMap;
 
@@ -11,8 +12,8 @@ pub(crate) struct Figures {
     pub rows: u64,
     /// Mean bytes of the values of fields that hold texts or documents; null counts two.
     pub widths: HashMap<FieldId, u64>,
-    /// How the rows spread over the values of a field: references, indexed fields, and where the database counts them by itself
-    /// enums.
+    /// How the rows spread over the values of a field: references, indexed fields, and where the
+    /// database counts them by itself enums.
     pub fields: HashMap<FieldId, Spread>,
     /// How the links of a field spread over the two sides.
     pub links: HashMap<FieldId, Links>,
@@ -96,7 +97,8 @@ fn joined<'p>(parts: impl Iterator<Item = &'p String>) -> String {
     text
 }
 
-/// A value as either database casts it to text; none for kinds that they write in ways of their own.
+/// A value as either database casts it to text; none for kinds that they write in ways of their
+/// own.
 fn written(value: &Value) -> Option<String> {
     match value {
         Value::Text(text) => Some(text.clone()),

@@ -14,8 +14,8 @@ pub(crate) struct Checkpoint {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Group {
     pub rows: Vec<Row>,
-    /// The request (as in [`RequestState::request`]) whose stored rows are all seen again: an unchanged page, for which
-    /// [`crate::store::Store::vouches`] said that it may stand for them.
+    /// The request (as in [`RequestState::request`]) whose stored rows are all seen again: an
+    /// unchanged page, for which [`crate::store::Store::vouches`] said that it may stand for them.
     pub unchanged: Option<String>,
     pub refused: Vec<Refused>,
     /// Records that the definition's `keep` left out.
@@ -28,8 +28,8 @@ pub(crate) struct Group {
     pub bytes: u64,
     /// Pages finished with this group: 0 or 1.
     pub pages: u64,
-    /// Remembers this request's validators and the rows of all its groups; given with the last group of a page. With an
-    /// unchanged page: what its headers say anew.
+    /// Remembers this request's validators and the rows of all its groups; given with the last
+    /// group of a page. With an unchanged page: what its headers say anew.
     pub request: Option<RequestState>,
     /// Where a resumed run would go on after this group; none in the middle of a page.
     pub checkpoint: Option<Checkpoint>,
@@ -55,7 +55,8 @@ pub(crate) struct RequestState {
 pub(crate) struct Refused {
     /// The key, as far as it could be read, to be shown.
     pub key: Option<String>,
-    /// The whole key of a record that stands for a row of the fetched type: what is stored under it stays as it was.
+    /// The whole key of a record that stands for a row of the fetched type: what is stored under it
+    /// stays as it was.
     pub id: Option<Key>,
     /// `price: expected a Float (a finite number), found the text "cheap"`.
     pub reason: String,

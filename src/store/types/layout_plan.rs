@@ -1,4 +1,5 @@
-//! The steps to a changed definition as a caller sees them, with what each touches in the database. Plain data.
+//! The steps to a changed definition as a caller sees them, with what each touches in the database.
+//! Plain data.
 
 use crate::layout::steps::Step;
 
@@ -10,7 +11,8 @@ pub(crate) struct PlannedStep {
     pub rows: u64,
     /// Rows are there that only a run brings the values for.
     pub refills: bool,
-    /// The database goes through all rows of the type for it, and queries of the type wait meanwhile.
+    /// The database goes through all rows of the type for it, and queries of the type wait
+    /// meanwhile.
     pub holds_up: bool,
 }
 
@@ -50,8 +52,9 @@ impl PlannedStep {
 #[derive(Clone, Debug)]
 pub(crate) struct LayoutPlan {
     pub steps: Vec<PlannedStep>,
-    /// The definition is an earlier one of this database, which has left room for it: nothing is to be done. The steps are
-    /// those of going back to it, which only who allows what is destructive wants.
+    /// The definition is an earlier one of this database, which has left room for it: nothing is to
+    /// be done. The steps are those of going back to it, which only who allows what is destructive
+    /// wants.
     pub former: bool,
     /// What waits for its index to be built beside whoever reads and writes, as in `Item.price`.
     pub indexes: Vec<String>,

@@ -15,8 +15,8 @@ use super::{
 /// A checkpoint older than this is not resumed: an upstream's pages will have shifted.
 pub(crate) const RESUME_MAX: Duration = Duration::from_secs(15 * 60);
 
-/// How long a run belongs to its process without a sign of life: with one look at the ledger after it, another process goes
-/// on within thirty seconds.
+/// How long a run belongs to its process without a sign of life: with one look at the ledger after
+/// it, another process goes on within thirty seconds.
 pub(crate) const LEASE: Duration = Duration::from_secs(24);
 
 /// A process that was not heard of for so long has no share in the sources any more.
@@ -33,11 +33,12 @@ pub(crate) struct Plan {
     pub looked: bool,
 }
 
-/// The rule that compares a fetch's schedule with what the ledger knows of it. Pure: it may be asked twice.
+/// The rule that compares a fetch's schedule with what the ledger knows of it. Pure: it may be
+/// asked twice.
 pub(crate) type PlanRule<'r> = &'r (dyn Fn(&FetchStatus, DateTime<Utc>) -> Plan + Send + Sync);
 
-/// The rule that says how a run ends, by what its last groups did, and whether all of its records were refused. Pure: it may be
-/// asked twice.
+/// The rule that says how a run ends, by what its last groups did, and whether all of its records
+/// were refused. Pure: it may be asked twice.
 pub(crate) type EndRule<'r> = &'r (dyn Fn(&GroupOutcome, Option<&AllRefused>) -> Finish + Send + Sync);
 
 /// Asks for the next run of a fetch.
@@ -47,7 +48,8 @@ pub(crate) struct Claim {
     pub entity: EntityId,
     /// As in [`StartRun::resume`].
     pub resume: Option<u64>,
-    /// A slot that waits stands for an older run that is closed; otherwise that one is made due again.
+    /// A slot that waits stands for an older run that is closed; otherwise that one is made due
+    /// again.
     pub newer_covers: bool,
 }
 
@@ -59,7 +61,8 @@ pub(crate) struct StartRun {
     /// The instant the run stands for; at most one run per fetch and slot.
     pub slot: DateTime<Utc>,
     pub reason: Reason,
-    /// An interrupted run that has read at least so many pages is gone on with; `None`: this is always a new one.
+    /// An interrupted run that has read at least so many pages is gone on with; `None`: this is
+    /// always a new one.
     pub resume: Option<u64>,
 }
 

@@ -1,4 +1,5 @@
-//! What a definition is to the newest one of its database. Knows the steps between layouts; asks nobody.
+//! What a definition is to the newest one of its database. Knows the steps between layouts; asks
+//! nobody.
 
 use crate::{
     layout::steps::{Change, Step, Steps},
@@ -11,7 +12,8 @@ pub(crate) enum Standing {
     /// It is that one, or that one leaves room for it.
     #[default]
     InForce,
-    /// It would leave behind what it does not know of, so it may not write; what it reads is still what it says.
+    /// It would leave behind what it does not know of, so it may not write; what it reads is still
+    /// what it says.
     ReadsOnly,
     /// What it reads is gone, or means something else.
     Replaced,
@@ -47,8 +49,9 @@ impl Standing {
     }
 }
 
-/// Whether who does not know of a step can go on: what is new may stay empty, and nothing that he knows has changed. Links,
-/// nested rows and requests that he does not know of would be left behind when he deletes a row.
+/// Whether who does not know of a step can go on: what is new may stay empty, and nothing that he
+/// knows has changed. Links, nested rows and requests that he does not know of would be left behind
+/// when he deletes a row.
 fn leaves_room(step: &Step) -> bool {
     match step.change {
         Change::NewType => step.refill.is_none(),

@@ -12,7 +12,8 @@ pub(crate) enum Reading {
     Same,
     /// In another way: a whole harvest is owed.
     Changed,
-    /// Live processes have a definition in force that reads it in another way: it is theirs to harvest.
+    /// Live processes have a definition in force that reads it in another way: it is theirs to
+    /// harvest.
     Others,
 }
 
@@ -112,7 +113,8 @@ pub(crate) struct RunSummary {
     pub left_out: u64,
     pub error: Option<String>,
     pub told: Told,
-    /// It went on after an interruption: its first pages may be older than its last ones by as much as [`RESUME_MAX`].
+    /// It went on after an interruption: its first pages may be older than its last ones by as much
+    /// as [`RESUME_MAX`].
     pub resumed: bool,
     /// The process that claimed it last.
     pub owner: Option<String>,

@@ -6,8 +6,8 @@ pub(crate) struct Told {
     /// Why rows of the upstream may be missing: then the run is not called complete.
     pub doubt: Option<String>,
     pub notes: Vec<String>,
-    /// Its pages contradicted each other, and some of what they said may only have been remembered: the next run reads all of
-    /// them in full.
+    /// Its pages contradicted each other, and some of what they said may only have been remembered:
+    /// the next run reads all of them in full.
     #[serde(default)]
     pub reread: bool,
 }

@@ -6,7 +6,8 @@ pub(crate) enum UpsertOutcome {
     New(i64),
     Changed(i64),
     Same(i64),
-    /// Stored as it is to be, but for children that were refused when it was written; they have been tried again.
+    /// Stored as it is to be, but for children that were refused when it was written; they have
+    /// been tried again.
     Open(i64),
     /// Refused; the number is that of the older row that stays, if there is one.
     Refused(Option<i64>),

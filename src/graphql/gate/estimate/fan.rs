@@ -1,5 +1,5 @@
-//! How many rows are behind a link: of rows that are known by their keys, of any, and of those that were reached by the same link.
-//! Knows how rows spread; no filter.
+//! How many rows are behind a link: of rows that are known by their keys, of any, and of those that
+//! were reached by the same link. Knows how rows spread; no filter.
 
 use crate::{
     catalog::{EntityId, FieldId, FieldKind},
@@ -23,7 +23,8 @@ pub(super) struct Rows<'a> {
     pub keys: Option<Keys<'a>>,
     /// The link by which they were reached.
     pub by: Option<Link>,
-    /// It is known of every filter on the way here how many rows it leaves; else they are as many as there can be.
+    /// It is known of every filter on the way here how many rows it leaves; else they are as many
+    /// as there can be.
     pub is_sure: bool,
 }
 
@@ -142,7 +143,8 @@ impl<'a> Estimate<'a> {
         self.figures(entity).and_then(|figures| figures.fields.get(&field))
     }
 
-    /// How many rows are reached over a link in all, if of those behind each row this part counts, and so many at most.
+    /// How many rows are reached over a link in all, if of those behind each row this part counts,
+    /// and so many at most.
     pub(super) fn reached(&self, fan: &Fan<'_>, from: &Rows<'_>, part: f64, most: f64) -> f64 {
         if !fan.many {
             return from.count * part.min(most);

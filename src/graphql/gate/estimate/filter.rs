@@ -50,7 +50,8 @@ impl<'a> Estimate<'a> {
         }
     }
 
-    /// How many of so many rows the database looks at for a filter, if it is led by an index where one leads.
+    /// How many of so many rows the database looks at for a filter, if it is led by an index where
+    /// one leads.
     pub(super) fn led(&self, filter: &'a Filter, entity: EntityId, all: f64) -> f64 {
         let leads = |field: FieldId| {
             let own = self.catalog.entity(entity);
@@ -83,7 +84,8 @@ impl<'a> Estimate<'a> {
         }
     }
 
-    /// Whether [`Estimate::met`] knows how many rows a filter leaves, at least by some of its conditions.
+    /// Whether [`Estimate::met`] knows how many rows a filter leaves, at least by some of its
+    /// conditions.
     pub(super) fn is_known(&self, filter: &'a Filter, entity: EntityId) -> bool {
         const MANY: f64 = 1e15;
         match filter {
@@ -127,8 +129,8 @@ impl<'a> Estimate<'a> {
         (keys.fields == by.as_slice()).then(|| keys.rows_of(spread, self.stored(target)))
     }
 
-    /// What a filter looks at that is asked of these rows: rows of other types, and texts. The database may stop at the first one that
-    /// decides; when none does, it looks at all.
+    /// What a filter looks at that is asked of these rows: rows of other types, and texts. The
+    /// database may stop at the first one that decides; when none does, it looks at all.
     pub(super) fn filter(&self, asked: &Filter, entity: EntityId, rows: &Rows<'_>) -> Guess {
         match asked {
             Filter::And(filters) | Filter::Or(filters) => {

@@ -1,4 +1,5 @@
-//! What an estimate is made of: the catalog, the values of the parameters, and the figures of the types. Knows no read.
+//! What an estimate is made of: the catalog, the values of the parameters, and the figures of the
+//! types. Knows no read.
 
 use crate::{
     catalog::{Catalog, EntityId},

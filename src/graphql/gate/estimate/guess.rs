@@ -1,9 +1,11 @@
-//! What a read is guessed to cost, in the making and as it is judged, and what each step of a machine takes. Knows numbers; no read.
+//! What a read is guessed to cost, in the making and as it is judged, and what each step of a
+//! machine takes. Knows numbers; no read.
 
 use std::time::Duration;
 
-/// Nanoseconds of a machine of no great speed: to look at a row, to sort it, to step to a row of another type, to make one of the answer,
-/// to read a byte of a text that is searched, and to put one into the answer.
+/// Nanoseconds of a machine of no great speed: to look at a row, to sort it, to step to a row of
+/// another type, to make one of the answer, to read a byte of a text that is searched, and to put
+/// one into the answer.
 pub(super) const LOOK: f64 = 300.0;
 pub(super) const SORT: f64 = 700.0;
 pub(super) const STEP: f64 = 1_500.0;
@@ -20,8 +22,8 @@ pub(in crate::graphql) struct Cost {
     pub rows: u64,
     /// Bytes of the answer, of lists whose filters are known to leave so many rows.
     pub bytes: u64,
-    /// Rows of other types that filters and orders step to, for each row they are asked of; and rows whose texts are searched without an
-    /// index, those of long texts several times.
+    /// Rows of other types that filters and orders step to, for each row they are asked of; and
+    /// rows whose texts are searched without an index, those of long texts several times.
     pub filter_rows: u64,
     /// How long all of it may take.
     pub time: Duration,

@@ -1,8 +1,9 @@
-//! What a read may cost: rows and bytes of its answer, rows that its filters and orders look at, and the time of all that. Knows the
-//! read, the values of its parameters and the figures of the types; a guess, made before anything runs.
+//! What a read may cost: rows and bytes of its answer, rows that its filters and orders look at,
+//! and the time of all that. Knows the read, the values of its parameters and the figures of the
+//! types; a guess, made before anything runs.
 //!
-//! A row that is known by its key counts as what it has; one of many counts as the mean, unless it was reached by a link: then those
-//! with many links are reached more often.
+//! A row that is known by its key counts as what it has; one of many counts as the mean, unless it
+//! was reached by a link: then those with many links are reached more often.
 
 mod fan;
 mod filter;

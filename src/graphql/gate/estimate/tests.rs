@@ -30,7 +30,8 @@ fn field(catalog: &Catalog, name: &str) -> FieldId {
     catalog.entities[0].field_named(name).expect("a field of items")
 }
 
-/// 300,000 items of 320,000 links have the tag 1, and n1 sells all but a thousand of them; there are 2,000 tags and 100 characters.
+/// 300,000 items of 320,000 links have the tag 1, and n1 sells all but a thousand of them; there
+/// are 2,000 tags and 100 characters.
 fn skewed() -> Known {
     let (catalog, _) = testing::plan("{ __typename }");
     let heavy = |key: &str, rows| [(vec![key.to_owned()], rows)];

@@ -1,4 +1,5 @@
-//! Bytes of a row in the answer: keys, marks and values. Knows the measured widths of texts, and those that other kinds have.
+//! Bytes of a row in the answer: keys, marks and values. Knows the measured widths of texts, and
+//! those that other kinds have.
 
 use crate::{
     catalog::{EntityId, FieldId, FieldKind, Leaf},

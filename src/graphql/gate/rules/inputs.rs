@@ -1,4 +1,5 @@
-//! Values of arguments, and variables in their place: "All Variable Usages Are Allowed" of the specification at every depth.
+//! Values of arguments, and variables in their place: "All Variable Usages Are Allowed" of the
+//! specification at every depth.
 
 use apollo_compiler::{Name, Node, ast, schema::ExtendedType};
 
@@ -123,7 +124,8 @@ impl<'a> Walk<'a> {
         self.misplaced(value.location(), at, message);
     }
 
-    /// A variable in a place: its type must fit, and where null does not, its default may stand in for it.
+    /// A variable in a place: its type must fit, and where null does not, its default may stand in
+    /// for it.
     fn usage(&mut self, name: &'a Name, place: Place<'a>, at: &Trail) {
         let operation = self.operation;
         let Some(variable) = operation.variables.iter().find(|variable| variable.name == *name) else {

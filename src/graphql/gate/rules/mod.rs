@@ -1,9 +1,10 @@
-//! The names in a document, the values of its arguments, and how it uses its variables, against the served schema. Knows the
-//! grammar and the specification; knows no catalog and no row.
+//! The names in a document, the values of its arguments, and how it uses its variables, against the
+//! served schema. Knows the grammar and the specification; knows no catalog and no row.
 //!
-//! Validation proper is apollo-compiler's. This comes before it: it says where in an argument something stands and which name
-//! was perhaps meant, it is strict where that is not (variables inside lists and input objects, `@oneOf`), and it finds the
-//! variables that must not be null although their types allow it.
+//! Validation proper is apollo-compiler's. This comes before it: it says where in an argument
+//! something stands and which name was perhaps meant, it is strict where that is not (variables
+//! inside lists and input objects, `@oneOf`), and it finds the variables that must not be null
+//! although their types allow it.
 
 mod inputs;
 mod subscription;

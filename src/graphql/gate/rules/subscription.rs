@@ -7,7 +7,8 @@ use apollo_compiler::ast;
 use super::walk::Walk;
 
 impl Walk<'_> {
-    /// Refuses a subscription with several root fields. Fragments wait for their turn, so nothing recurses.
+    /// Refuses a subscription with several root fields. Fragments wait for their turn, so nothing
+    /// recurses.
     pub(super) fn one_root(&mut self) {
         if self.operation.operation_type != ast::OperationType::Subscription {
             return;

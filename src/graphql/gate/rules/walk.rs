@@ -41,8 +41,8 @@ impl NeverNull {
     }
 }
 
-/// The walk over one operation. It recurses into selections and values, whose nesting is bounded, and never from fragment to
-/// fragment: those wait for their turn.
+/// The walk over one operation. It recurses into selections and values, whose nesting is bounded,
+/// and never from fragment to fragment: those wait for their turn.
 pub(super) struct Walk<'a> {
     pub schema: &'a Schema,
     pub sources: &'a SourceMap,

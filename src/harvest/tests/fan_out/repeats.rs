@@ -1,4 +1,5 @@
-//! One key several times in one answer about a row: told, put together, or a failure; and rows that come on two pages of it.
+//! One key several times in one answer about a row: told, put together, or a failure; and rows that
+//! come on two pages of it.
 
 use super::Bench;
 use crate::{
@@ -48,7 +49,8 @@ async fn the_last_one_counts_and_the_others_are_told() {
     let run = report.summary;
     assert_eq!((run.new, run.changed, run.repeated), (0, 0, 1));
     assert_eq!(run.told.notes, [told]);
-    // An answer that cannot be had says nothing new: the last good one stands, and so does what is to be told of it.
+    // An answer that cannot be had says nothing new: the last good one stands, and so does what is
+    // to be told of it.
     bench.answers(PATH, Answer::status(404));
     let (report, _) = bench.round().await;
     assert_eq!(

@@ -1,4 +1,5 @@
-//! What is broken of the upstream's records, for as long as nobody mends it, and how it is written. Knows JSON; knows no pages.
+//! What is broken of the upstream's records, for as long as nobody mends it, and how it is written.
+//! Knows JSON; knows no pages.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,9 @@
-//! Random upstreams against random runs, through the real store: after the last complete run over a calm upstream, rows, links
-//! and children are the upstream's, whatever came before; and no run takes away what was there all the time.
+//! Random upstreams against random runs, through the real store: after the last complete run over a
+//! calm upstream, rows, links and children are the upstream's, whatever came before; and no run
+//! takes away what was there all the time.
 //!
-//! A seed makes a history. A failure names it: `HAYLOFT_SEED=n` runs that one alone, `HAYLOFT_MIRRORS=n` asks for so many.
+//! A seed makes a history. A failure names it: `HAYLOFT_SEED=n` runs that one alone,
+//! `HAYLOFT_MIRRORS=n` asks for so many.
 
 mod broken;
 mod serve;
@@ -245,7 +247,8 @@ impl Mirror {
         assert!(lost.is_empty(), "a run took away what was there all the time: {lost:?}");
     }
 
-    /// The trouble ends: each fetch runs once, and then all is as the upstream has it. A further round changes nothing.
+    /// The trouble ends: each fetch runs once, and then all is as the upstream has it. A further
+    /// round changes nothing.
     async fn calm(&mut self) {
         self.state().mend();
         for round in 0..2 {
@@ -253,7 +256,8 @@ impl Mirror {
                 self.state().begin(None);
                 self.note(format!("calm run of {}", self.catalog.fetch_name(fetch)));
                 let mut summary = self.run(fetch).await.summary;
-                // Where what is remembered and what is answered contradict each other, the next run judges.
+                // Where what is remembered and what is answered contradict each other, the next run
+                // judges.
                 if summary.told.doubt.is_some()
                     || summary
                         .told

@@ -1,4 +1,5 @@
-//! The world as an upstream serves it: pages, links, validators, and what goes wrong. Knows HTTP; asks no store.
+//! The world as an upstream serves it: pages, links, validators, and what goes wrong. Knows HTTP;
+//! asks no store.
 
 use std::{
     collections::BTreeMap,
@@ -113,8 +114,8 @@ impl State {
         self.trace.push(format!("    {what}"));
     }
 
-    /// The same while somebody reads. Nobody can tell that pages shift in a list that says neither how long it is nor gives a
-    /// row twice, so tags come and go between two runs only.
+    /// The same while somebody reads. Nobody can tell that pages shift in a list that says neither
+    /// how long it is nor gives a row twice, so tags come and go between two runs only.
     fn change_in_a_run(&mut self) {
         let before = self.world.clone();
         self.change();

@@ -1,4 +1,5 @@
-//! What the upstream has: items with parts, makers, tags; how it changes; what must be served of it. Knows no HTTP and no store.
+//! What the upstream has: items with parts, makers, tags; how it changes; what must be served of
+//! it. Knows no HTTP and no store.
 
 use std::collections::BTreeSet;
 
@@ -281,7 +282,8 @@ impl World {
         "a part moves to another item"
     }
 
-    /// All is as it was then, but for the makers: they are brought by several fetches, so none of them can delete one.
+    /// All is as it was then, but for the makers: they are brought by several fetches, so none of
+    /// them can delete one.
     pub(super) fn revert(&mut self, past: World) {
         self.items = past.items;
         self.tags = past.tags;

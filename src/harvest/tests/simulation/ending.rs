@@ -1,4 +1,5 @@
-//! What a history is held to: after each step, and in the end, when the trouble is over and all that is due must be done.
+//! What a history is held to: after each step, and in the end, when the trouble is over and all
+//! that is due must be done.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use rand::Rng as _;
@@ -112,7 +113,8 @@ impl Simulation {
         panic!("runs start for ever");
     }
 
-    /// What is so in the end: nothing waits, nothing is open, the newest slots are there, and every commit is there once.
+    /// What is so in the end: nothing waits, nothing is open, the newest slots are there, and every
+    /// commit is there once.
     pub(super) async fn end(&mut self) {
         self.settle().await;
         self.pass(301_000);

@@ -1,4 +1,5 @@
-//! Opening a PostgreSQL database: addresses, sessions, pools, what is checked first. Knows settings; no tables.
+//! Opening a PostgreSQL database: addresses, sessions, pools, what is checked first. Knows
+//! settings; no tables.
 
 use std::{str::FromStr, sync::Arc, time::Duration};
 
@@ -25,11 +26,12 @@ const CONNECT_WAIT: Duration = Duration::from_secs(10);
 const WRITER_WAIT: Duration = Duration::from_secs(30);
 /// Connections that write: several runs commit at once, and the ledger beside them.
 const WRITERS: u32 = 4;
-/// How long a transaction of ours may lie idle before the server ends it. A process that was stopped in the middle of one
-/// must not keep its locks for longer than its lease, or nobody could take its run over in time; none of ours waits for
-/// anything but the database.
+/// How long a transaction of ours may lie idle before the server ends it. A process that was
+/// stopped in the middle of one must not keep its locks for longer than its lease, or nobody could
+/// take its run over in time; none of ours waits for anything but the database.
 const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(15);
-/// Who makes tables takes this lock of the database first, so that processes that start together do so one by one.
+/// Who makes tables takes this lock of the database first, so that processes that start together do
+/// so one by one.
 const SETUP_LOCK: i64 = 0x6861_796c_6f66_7400;
 
 /// The files that the address names can be read; the driver only says that something was not found.
@@ -66,13 +68,15 @@ pub(crate) fn options(url: &PostgresUrl) -> Result<PgConnectOptions, StoreError>
         .disable_statement_logging())
 }
 
-/// Whether the server is reached by a socket of this machine. As the driver does, a host that begins like a path is one.
+/// Whether the server is reached by a socket of this machine. As the driver does, a host that
+/// begins like a path is one.
 pub(crate) fn is_socket(options: &PgConnectOptions) -> bool {
     options.get_socket().is_some() || options.get_host().starts_with('/')
 }
 
-/// What each session of ours says first. Limits that the server sets for everybody are for people who forget a session: they would
-/// end connections at rest, and steps that take long on large tables.
+/// What each session of ours says first. Limits that the server sets for everybody are for people
+/// who forget a session: they would end connections at rest, and steps that take long on large
+/// tables.
 const SESSION: &str = "SET standard_conforming_strings=on;SET timezone='UTC';SET datestyle='ISO';SET extra_float_digits=1;\
                        SET default_transaction_isolation='read committed';SET bytea_output='hex';SET client_min_messages=warning;SET jit=off;\
                        SELECT set_config(name,'0',false) FROM pg_catalog.pg_settings \
@@ -81,10 +85,11 @@ const SESSION: &str = "SET standard_conforming_strings=on;SET timezone='UTC';SET
 /// How a session plans its statements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Plans {
-    /// For the values at hand: a plan that was made for all values is bad for some, and one that was made while a table
-    /// was small is bad for ever after.
+    /// For the values at hand: a plan that was made for all values is bad for some, and one that
+    /// was made while a table was small is bad for ever after.
     ByValue,
-    /// Once: loads by key take less time than a plan does. They go by indexes, however small a table was at first.
+    /// Once: loads by key take less time than a plan does. They go by indexes, however small a
+    /// table was at first.
     ByKey,
 }
 
@@ -101,7 +106,8 @@ impl Plans {
 
 /// A connection that only reads, with the server's own limit for its statements.
 ///
-/// Nothing runs in parallel: that would not keep the order of what is put together, and answers are small.
+/// Nothing runs in parallel: that would not keep the order of what is put together, and answers are
+/// small.
 pub(crate) async fn reader(
     options: &PgConnectOptions,
     limit: Duration,
@@ -129,7 +135,8 @@ pub(crate) async fn writer(place: &str, options: &PgConnectOptions, guard: &Guar
         .max_connections(WRITERS)
         .min_connections(0)
         .acquire_timeout(WRITER_WAIT)
-        // The server may have gone and come back since, or another one in its place: asking for that tells both.
+        // The server may have gone and come back since, or another one in its place: asking for
+        // that tells both.
         .test_before_acquire(false)
         .before_acquire(move |connection, _| {
             let guard = Arc::clone(&held);
@@ -151,7 +158,8 @@ pub(crate) async fn writer(place: &str, options: &PgConnectOptions, guard: &Guar
     Ok(Pool::Postgres(pool))
 }
 
-/// Looks at a server before anything is done with it; keeps the lock of those who make tables as long as it lives.
+/// Looks at a server before anything is done with it; keeps the lock of those who make tables as
+/// long as it lives.
 pub(crate) async fn check(place: &str, options: &PgConnectOptions, write: bool) -> Result<PgConnection, StoreError> {
     let connected = tokio::time::timeout(CONNECT_WAIT, options.connect()).await;
     let connected = connected.map_err(|_| open_error::unreachable(place))?;

@@ -1,4 +1,5 @@
-//! Rows as the text that PostgreSQL's COPY reads: a line each, cells apart by tabs. Knows that format; no tables, no connections.
+//! Rows as the text that PostgreSQL's COPY reads: a line each, cells apart by tabs. Knows that
+//! format; no tables, no connections.
 //!
 //! The format: <https://www.postgresql.org/docs/current/sql-copy.html>, "Text Format".
 
@@ -6,7 +7,8 @@ use std::fmt::Write as _;
 
 use crate::{store::db::params::Kind, value::Value};
 
-/// Bytes of a piece: less than a socket takes at once, so that the server reads one while the next one is made.
+/// Bytes of a piece: less than a socket takes at once, so that the server reads one while the next
+/// one is made.
 const PIECE_BYTES: usize = 64 << 10;
 /// Room for the row that ends a piece.
 const ROW_BYTES: usize = 1 << 10;

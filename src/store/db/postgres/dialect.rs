@@ -23,27 +23,30 @@ use crate::{
 
 use super::texts::{array_of, duration, key_name, texts};
 
-/// Bytes of an identifier (NAMEDATALEN less one); the server cuts longer ones, and two of them may then be one.
+/// Bytes of an identifier (NAMEDATALEN less one); the server cuts longer ones, and two of them may
+/// then be one.
 const NAME_MAX: usize = 63;
 /// Bytes that a longer name keeps; an underscore and a hash of the whole follow.
 const NAME_KEPT: usize = 46;
 /// Rows of one statement: round trips are few already, and its arrays stay below some megabytes.
 const ROWS_MAX: usize = 4_096;
 
-/// Operands of a test of an indexed list: where the index is not used, each is looked for in each list, item by item.
+/// Operands of a test of an indexed list: where the index is not used, each is looked for in each
+/// list, item by item.
 const LISTED_MAX: usize = 50;
 /// Rows from which on a copy is worth its second round trip.
 const COPY_MIN: usize = if cfg!(test) { 2 } else { 64 };
 
 /// The dialect of one connection's kind.
 pub(crate) struct Postgres {
-    /// Many new rows are copied: the server then writes them by pages and not one by one, a quarter quicker.
+    /// Many new rows are copied: the server then writes them by pages and not one by one, a quarter
+    /// quicker.
     copies: bool,
 }
 
 impl Postgres {
-    /// A copy is two messages in a row. The driver (sqlx 0.9.0) leaves Nagle's algorithm on, so that over TCP the second one may wait
-    /// 40 ms for the server to confirm the first.
+    /// A copy is two messages in a row. The driver (sqlx 0.9.0) leaves Nagle's algorithm on, so
+    /// that over TCP the second one may wait 40 ms for the server to confirm the first.
     pub(crate) const OVER_TCP: Postgres = Postgres { copies: false };
     pub(crate) const OVER_SOCKET: Postgres = Postgres { copies: true };
 }
@@ -124,7 +127,8 @@ impl Dialect for Postgres {
         self.copies && rows >= COPY_MIN
     }
 
-    /// The arrays are unnested among the columns and not as a table, of which the server makes a copy first: a fifth quicker.
+    /// The arrays are unnested among the columns and not as a table, of which the server makes a
+    /// copy first: a fifth quicker.
     fn add_rows(&self, table: &str, columns: &[&str], kinds: &[Kind], count: usize) -> String {
         if self.copies(count) {
             return format!("COPY {}({}) FROM STDIN", self.quote(table), self.names(columns));
@@ -141,8 +145,8 @@ impl Dialect for Postgres {
         )
     }
 
-    /// One plan for all values, by indexes: the planner does not know how many rows an array holds, nor that those of a table
-    /// that grows meanwhile need not all be read.
+    /// One plan for all values, by indexes: the planner does not know how many rows an array holds,
+    /// nor that those of a table that grows meanwhile need not all be read.
     fn begin_load(&self) -> Option<&'static str> {
         Some(
             "BEGIN;SET LOCAL plan_cache_mode=force_generic_plan;SET LOCAL enable_seqscan=off;\
@@ -218,11 +222,13 @@ impl Dialect for Postgres {
     }
 
     fn array(&self, text: &str, from: &str) -> String {
-        // The rows of an ordered subquery are aggregated in its order; nothing runs in parallel here, which could change that.
+        // The rows of an ordered subquery are aggregated in its order; nothing runs in parallel
+        // here, which could change that.
         format!("(SELECT concat('[',string_agg({text},','),']') FROM ({from}) AS a)")
     }
 
-    /// What it cannot stop by itself, it is asked to read as a number. Not as a constant: that it would do before it begins.
+    /// What it cannot stop by itself, it is asked to read as a number. Not as a constant: that it
+    /// would do before it begins.
     fn rows_array(&self, text: &str, from: &str, _of: RowsOf, bounds: Bounds) -> String {
         let rows = format!("string_agg({text},',')");
         if bounds == Bounds::ENDLESS {
@@ -314,8 +320,8 @@ impl Dialect for Postgres {
     fn place(&self) -> Option<[&'static str; 4]> {
         Some([
             "SELECT system_identifier::text FROM pg_control_system()",
-            // The first eight digits of a journal file's name are its timeline, from the moment of a promotion on.
-            // A standby has none yet.
+            // The first eight digits of a journal file's name are its timeline, from the moment of
+            // a promotion on. A standby has none yet.
             "SELECT CASE WHEN pg_is_in_recovery() THEN '' ELSE substr(pg_walfile_name(pg_current_wal_lsn()),1,8) END",
             "SELECT oid::text FROM pg_database WHERE datname=current_database()",
             "SELECT 'hayloft_feed_head'::regclass::oid::text",
@@ -326,7 +332,8 @@ impl Dialect for Postgres {
         true
     }
 
-    /// Loads begin with their row numbers, so that none is under way in these tables then, and none waits for another.
+    /// Loads begin with their row numbers, so that none is under way in these tables then, and none
+    /// waits for another.
     fn before_migration(&self) -> &'static [&'static str] {
         &["LOCK TABLE hayloft_row_number IN ACCESS EXCLUSIVE MODE"]
     }

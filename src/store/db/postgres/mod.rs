@@ -1,4 +1,5 @@
-//! PostgreSQL: its dialect, connections and sessions. Knows its functions, codes and traps; no table of ours.
+//! PostgreSQL: its dialect, connections and sessions. Knows its functions, codes and traps; no
+//! table of ours.
 
 pub(crate) mod connect;
 pub(crate) mod copy;

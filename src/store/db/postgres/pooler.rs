@@ -1,8 +1,9 @@
-//! Whether a session is ours alone, or a pooler hands the server's sessions round between transactions. Knows sessions; no
-//! tables.
+//! Whether a session is ours alone, or a pooler hands the server's sessions round between
+//! transactions. Knows sessions; no tables.
 //!
-//! Behind a pooler in transaction mode settings are lost, prepared statements are another's, and nothing is heard of
-//! notifications. Most of that fails aloud, but not all, so it is refused before anything else is asked.
+//! Behind a pooler in transaction mode settings are lost, prepared statements are another's, and
+//! nothing is heard of notifications. Most of that fails aloud, but not all, so it is refused
+//! before anything else is asked.
 
 use std::time::Duration;
 
@@ -15,14 +16,17 @@ use crate::store::{
 
 use super::connect;
 
-/// Tries to see a session change hands: one is enough where the pooler is idle, more are needed where others use it too.
+/// Tries to see a session change hands: one is enough where the pooler is idle, more are needed
+/// where others use it too.
 const ROUNDS: usize = 2;
 /// How long two sessions may take for it. A pooler that has only one keeps the second waiting.
 const WAIT: Duration = Duration::from_secs(10);
 
-/// Refuses a pooler whose clients share sessions. While one other connection, and then two, are inside a transaction, the first one asks
-/// again by which process of the server it is served: where sessions are its own, it is always the same, and nobody else's. A pooler that
-/// hands out the session used last gives it to the other; one that goes round gives the first another, or with two others meets it.
+/// Refuses a pooler whose clients share sessions. While one other connection, and then two, are
+/// inside a transaction, the first one asks again by which process of the server it is served:
+/// where sessions are its own, it is always the same, and nobody else's. A pooler that hands out
+/// the session used last gives it to the other; one that goes round gives the first another, or
+/// with two others meets it.
 pub(crate) async fn refuse_shared(
     place: &str,
     options: &PgConnectOptions,

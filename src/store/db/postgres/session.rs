@@ -1,5 +1,5 @@
-//! One reading session with PostgreSQL: connects when it is needed and again when it was cut. Knows connections; no SQL of
-//! ours.
+//! One reading session with PostgreSQL: connects when it is needed and again when it was cut. Knows
+//! connections; no SQL of ours.
 
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,8 @@ use crate::store::{
 
 use super::connect::{self, Plans};
 
-/// Beyond the server's own limit: then the server or the way to it hangs, and the connection is given up.
+/// Beyond the server's own limit: then the server or the way to it hangs, and the connection is
+/// given up.
 const GRACE: Duration = Duration::from_secs(2);
 /// Tries of one statement, each on a new connection.
 const TRIES: usize = 3;
@@ -41,7 +42,8 @@ pub(crate) struct Session {
 
 struct Live {
     connection: PgConnection,
-    /// The server's process, by which its statement can be cancelled, and since when that server runs.
+    /// The server's process, by which its statement can be cancelled, and since when that server
+    /// runs.
     process: i32,
     server: String,
     /// The generation in which it was let in.
@@ -60,8 +62,9 @@ impl Session {
         }
     }
 
-    /// Runs a statement that only reads; so it may be run again when the connection was cut, or it had to give way. It is left when its
-    /// texts have more than so many bytes, with [`Beyond`] as what could not be decoded.
+    /// Runs a statement that only reads; so it may be run again when the connection was cut, or it
+    /// had to give way. It is left when its texts have more than so many bytes, with [`Beyond`] as
+    /// what could not be decoded.
     pub(crate) async fn fetch_all(&mut self, command: Command, most: u64) -> Result<Vec<Line>, sqlx::Error> {
         let Params::Postgres(params) = command.params else {
             return Err(mixed());
@@ -82,7 +85,8 @@ impl Session {
             if cut {
                 self.live = None;
             }
-            // Who moves tables may have locked one while this waited for another: the server ends either of the two.
+            // Who moves tables may have locked one while this waited for another: the server ends
+            // either of the two.
             let again = cut || error::gives_way(&error);
             if !again || tries >= TRIES || Instant::now() >= until {
                 return Err(error);
@@ -91,7 +95,8 @@ impl Session {
         }
     }
 
-    /// The connection, made when there is none; a server that has just gone is asked again until then.
+    /// The connection, made when there is none; a server that has just gone is asked again until
+    /// then.
     async fn connected(&mut self, until: Instant) -> Result<&mut Live, sqlx::Error> {
         let mut pause = PAUSE;
         // What an older generation asked is another place, should it still answer.
@@ -140,7 +145,8 @@ impl Session {
         })
     }
 
-    /// Ends a statement that nobody waits for any more, so that the connection can serve again; or gives the connection up.
+    /// Ends a statement that nobody waits for any more, so that the connection can serve again; or
+    /// gives the connection up.
     pub(crate) async fn idle(&mut self) {
         let Some(live) = &mut self.live else { return };
         let cancelled = tokio::time::timeout(CANCEL_WAIT, cancel(&self.options, live)).await;

@@ -17,8 +17,8 @@ pub(crate) fn array_of(kind: Kind) -> (&'static str, &'static str) {
     }
 }
 
-/// A list of which the server can index the items: they are texts. Numbers and truth values become such, as they are compared
-/// elsewhere, too; none of them has a comma or a bracket.
+/// A list of which the server can index the items: they are texts. Numbers and truth values become
+/// such, as they are compared elsewhere, too; none of them has a comma or a bracket.
 pub(crate) fn texts(list: &str, items: ColumnKind) -> String {
     match items {
         ColumnKind::Scalar(Scalar::Int | Scalar::Float | Scalar::Boolean) => {
@@ -28,7 +28,8 @@ pub(crate) fn texts(list: &str, items: ColumnKind) -> String {
     }
 }
 
-/// What `value::duration_text` gives, as JSON. The parts are taken apart before `abs`, which fails on the smallest integer.
+/// What `value::duration_text` gives, as JSON. The parts are taken apart before `abs`, which fails
+/// on the smallest integer.
 pub(crate) fn duration(column: &str) -> String {
     let part = |count: &str, unit: &str| format!("CASE WHEN {count}=0 THEN '' ELSE abs({count})||'{unit}' END");
     let days = part(&format!("({column}/86400000000)"), "D");

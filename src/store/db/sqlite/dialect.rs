@@ -24,8 +24,8 @@ use super::{functions, like::prefix};
 /// The collation of decimal columns, registered on every connection.
 pub(crate) const DECIMAL_COLLATION: &str = "hayloft_decimal";
 
-/// Rows of one statement, largest first. A remainder is put together from the smaller ones, so that few texts are ever
-/// prepared and all of them stay in the statement cache.
+/// Rows of one statement, largest first. A remainder is put together from the smaller ones, so that
+/// few texts are ever prepared and all of them stay in the statement cache.
 const SIZES: [usize; 4] = [512, 64, 8, 1];
 
 pub(crate) struct Sqlite;
@@ -148,7 +148,8 @@ impl Dialect for Sqlite {
     }
 
     fn array(&self, text: &str, from: &str) -> String {
-        // SQLite keeps the order of a subquery for aggregates whose result depends on it; a test holds it to that.
+        // SQLite keeps the order of a subquery for aggregates whose result depends on it; a test
+        // holds it to that.
         format!("(SELECT concat('[',group_concat({text}),']') FROM ({from}))")
     }
 
@@ -205,8 +206,8 @@ impl Dialect for Sqlite {
         matches!(test, TextTest::Like | TextTest::ILike)
     }
 
-    /// The sign keeps SQLite from making a join of it, as 3.51 does: each row that matches in there would count as one row to
-    /// skip, and not the row that it is asked about.
+    /// The sign keeps SQLite from making a join of it, as 3.51 does: each row that matches in there
+    /// would count as one row to skip, and not the row that it is asked about.
     fn exists_beside_offset(&self) -> &'static str {
         "+EXISTS"
     }
@@ -278,7 +279,8 @@ impl Dialect for Sqlite {
         None
     }
 
-    /// What is sorted goes to a file whenever it is as large as the cache, so a small one is enough.
+    /// What is sorted goes to a file whenever it is as large as the cache, so a small one is
+    /// enough.
     fn spill(&self) -> Option<[&'static str; 2]> {
         Some([
             "PRAGMA temp_store=file;PRAGMA cache_size=-4096",
@@ -286,7 +288,8 @@ impl Dialect for Sqlite {
         ])
     }
 
-    /// Pages that are mapped count as this process's memory once they were visited: here that would be the whole file.
+    /// Pages that are mapped count as this process's memory once they were visited: here that would
+    /// be the whole file.
     fn before_measure(&self) -> Option<&'static str> {
         Some("PRAGMA mmap_size=0")
     }
@@ -350,8 +353,8 @@ impl Dialect for Sqlite {
     }
 }
 
-/// The pattern of all texts that begin so. `LIKE` of SQLite knows no case, `GLOB` does; `special` gives what stands before and after
-/// a letter that would not stand for itself.
+/// The pattern of all texts that begin so. `LIKE` of SQLite knows no case, `GLOB` does; `special`
+/// gives what stands before and after a letter that would not stand for itself.
 fn begins(prefix: &str, any: char, special: impl Fn(char) -> Option<(char, Option<char>)>) -> String {
     let mut pattern = String::with_capacity(prefix.len() + 4);
     for letter in prefix.chars() {

@@ -20,9 +20,11 @@ use crate::store::{
 
 use super::{dialect::DECIMAL_COLLATION, functions};
 
-/// How long a statement waits for another connection's lock: only a checkpoint or a reader beside us can hold one.
+/// How long a statement waits for another connection's lock: only a checkpoint or a reader beside
+/// us can hold one.
 pub(crate) const BUSY: Duration = Duration::from_secs(10);
-/// How long a commit waits for the one writer connection; groups are short, so this is reached only when the disk hangs.
+/// How long a commit waits for the one writer connection; groups are short, so this is reached only
+/// when the disk hangs.
 const WRITER_WAIT: Duration = Duration::from_secs(120);
 /// Prepared statements kept per connection: plans in use beside the statements of loads.
 const STATEMENTS: usize = 512;
@@ -30,22 +32,27 @@ const STATEMENTS: usize = 512;
 const ROW_BUFFER: usize = 1_024;
 /// Virtual machine steps between two looks at a statement's deadline: some tens of microseconds.
 const STEPS_PER_LOOK: i32 = 10_000;
-/// Bytes of the file that readers map into memory instead of copying pages; a limit of address space, not of memory. The
-/// writer maps nothing: a load visits the whole file once, and all of it would count as the memory of this process.
+/// Bytes of the file that readers map into memory instead of copying pages; a limit of address
+/// space, not of memory. The writer maps nothing: a load visits the whole file once, and all of it
+/// would count as the memory of this process.
 const MMAP_BYTES: u64 = 1 << 30;
-/// Kibibytes of pages that each connection keeps; negative is SQLite's way of saying kibibytes. [`Dialect::spill`] returns to it.
+/// Kibibytes of pages that each connection keeps; negative is SQLite's way of saying kibibytes.
+/// [`Dialect::spill`] returns to it.
 pub(crate) const CACHE_KIB: i64 = -16_384;
 
-/// Pages of the write-ahead log from which on a commit folds it into the file: 32 MB, so that a page which many groups of a load write
-/// to goes there once. With every fourth megabyte, as SQLite does it by itself, the disk is waited for three times as often.
+/// Pages of the write-ahead log from which on a commit folds it into the file: 32 MB, so that a
+/// page which many groups of a load write to goes there once. With every fourth megabyte, as SQLite
+/// does it by itself, the disk is waited for three times as often.
 const LOG_PAGES: u32 = 8_192;
 /// Entries of an index that are looked at for its statistics: some milliseconds, whatever its size.
 const ANALYSIS_ROWS: u32 = 1_000;
 
-/// Rights of the files that are made here: their user's alone. SQLite gives its journals those of the database.
+/// Rights of the files that are made here: their user's alone. SQLite gives its journals those of
+/// the database.
 pub(crate) const PRIVATE: u32 = 0o600;
 
-/// How often and how long apart the writer's lock is asked for: who had it may be about to end, as at a restart.
+/// How often and how long apart the writer's lock is asked for: who had it may be about to end, as
+/// at a restart.
 const LOCK_TRIES: u32 = 20;
 const LOCK_WAIT: Duration = Duration::from_millis(50);
 
@@ -62,14 +69,16 @@ pub(crate) async fn lock(database: &Path) -> Result<WriterLock, StoreError> {
 
 /// The writer's lock: held until dropped, and released by the kernel however the process ends.
 pub(crate) struct WriterLock {
-    /// The lock's file, and the database itself where it was there already: whoever deletes the first still meets the second.
+    /// The lock's file, and the database itself where it was there already: whoever deletes the
+    /// first still meets the second.
     _files: [Option<File>; 2],
 }
 
 impl WriterLock {
     /// Takes the lock beside the database file, or says who has it.
     pub(crate) fn take(database: &Path) -> Result<WriterLock, StoreError> {
-        // One file may have many paths, by links; its lock has one. A database that is not there yet has its folder's.
+        // One file may have many paths, by links; its lock has one. A database that is not there
+        // yet has its folder's.
         let path = match database.canonicalize() {
             Ok(real) => beside(&real, "-lock"),
             Err(_) => beside(database, "-lock"),
@@ -252,7 +261,8 @@ fn pool_options() -> SqlitePoolOptions {
         .test_before_acquire(false)
 }
 
-/// Folds SQLite's write-ahead log into the file. A commit under way holds the only connection, so this waits for it.
+/// Folds SQLite's write-ahead log into the file. A commit under way holds the only connection, so
+/// this waits for it.
 pub(crate) async fn fold(writer: &Pool) {
     if let Pool::Sqlite(pool) = writer {
         let folded = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(pool).await;

@@ -1,5 +1,6 @@
-//! SQL functions of our own on the readers' connections: wire forms that SQL alone writes slowly or not exactly, and tests of texts
-//! that end with their statement's time. Knows SQLite's function interface (through rusqlite); no tables.
+//! SQL functions of our own on the readers' connections: wire forms that SQL alone writes slowly or
+//! not exactly, and tests of texts that end with their statement's time. Knows SQLite's function
+//! interface (through rusqlite); no tables.
 
 use std::sync::Arc;
 
@@ -25,13 +26,15 @@ use super::like::Pattern;
 /// SQLite's own printing keeps 15 digits, or 17 that are not always the nearest ones.
 pub(crate) const FLOAT: &str = "hayloft_float";
 
-/// `hayloft_time(x)`: a stored DateTime or Time as JSON, without the zeros that end its fraction; `null` for SQL null.
+/// `hayloft_time(x)`: a stored DateTime or Time as JSON, without the zeros that end its fraction;
+/// `null` for SQL null.
 pub(crate) const TIME: &str = "hayloft_time";
 
 /// `hayloft_duration(x)`: a stored Duration as JSON; `null` for SQL null.
 pub(crate) const DURATION: &str = "hayloft_duration";
 
-/// `hayloft_contains(part,text)`: whether the part stands in the text. SQLite's `instr` takes the product of their lengths.
+/// `hayloft_contains(part,text)`: whether the part stands in the text. SQLite's `instr` takes the
+/// product of their lengths.
 pub(crate) const CONTAINS: &str = "hayloft_contains";
 
 /// `hayloft_like(pattern,text)`: `LIKE` that knows case.
@@ -40,14 +43,16 @@ pub(crate) const LIKE: &str = "hayloft_like";
 /// `hayloft_ilike(pattern,text)`: the same without regard to the case of ASCII letters.
 pub(crate) const ILIKE: &str = "hayloft_ilike";
 
-/// `hayloft_rows(json)`: an aggregate, the JSON array of all its rows; it ends the statement when they are too many.
+/// `hayloft_rows(json)`: an aggregate, the JSON array of all its rows; it ends the statement when
+/// they are too many.
 pub(crate) const ROWS: &str = "hayloft_rows";
 
-/// `hayloft_root_rows(json)`: the same for a list of the answer itself, which is laid beside the rows ([`Made::lay_beside`]).
+/// `hayloft_root_rows(json)`: the same for a list of the answer itself, which is laid beside the
+/// rows ([`Made::lay_beside`]).
 pub(crate) const ROOT_ROWS: &str = "hayloft_root_rows";
 
-/// When the statement has to end for which texts are looked at. SQLite itself asks for that between some thousand steps, and a row's
-/// whole text is one of them.
+/// When the statement has to end for which texts are looked at. SQLite itself asks for that between
+/// some thousand steps, and a row's whole text is one of them.
 #[derive(Clone)]
 pub(crate) struct Time {
     pub clock: Clock,
@@ -88,9 +93,9 @@ pub(crate) fn with_connection<T>(
     handle: &mut LockedSqliteHandle<'_>,
     work: impl FnOnce(&Connection) -> T,
 ) -> Result<T, Error> {
-    // SAFETY: the handle is open and locked for as long as this borrow of it lives, and a `Connection` made from a handle
-    // does not close it when dropped, which it is before the borrow ends. Both crates link the same SQLite, or the types
-    // would differ.
+    // SAFETY: the handle is open and locked for as long as this borrow of it lives, and a
+    // `Connection` made from a handle does not close it when dropped, which it is before the borrow
+    // ends. Both crates link the same SQLite, or the types would differ.
     #[allow(
         unsafe_code,
         reason = "sqlx has no interface for functions, nor for many runs in one go; rusqlite's is safe but for taking the handle"

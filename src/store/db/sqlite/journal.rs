@@ -1,8 +1,10 @@
-//! SQLite's write-ahead log: how long it may grow, and when it is made short again. Knows its size and when nobody writes; no rows.
+//! SQLite's write-ahead log: how long it may grow, and when it is made short again. Knows its size
+//! and when nobody writes; no rows.
 //!
-//! A commit folds the log into the file by itself, but the log begins anew only when no reader needs an older part of it. While
-//! readers overlap one is always there, and the log grows. Folding it in whole lets them end: whoever reads after that needs the file
-//! alone. Meanwhile nobody writes, for as long as the longest read takes.
+//! A commit folds the log into the file by itself, but the log begins anew only when no reader
+//! needs an older part of it. While readers overlap one is always there, and the log grows. Folding
+//! it in whole lets them end: whoever reads after that needs the file alone. Meanwhile nobody
+//! writes, for as long as the longest read takes.
 
 use std::{
     path::PathBuf,
@@ -19,13 +21,16 @@ use crate::store::db::{pool::Pool, readers::Source};
 
 use super::file::{BUSY, beside};
 
-/// Bytes beyond which the log is folded in before the next transaction: twice what it has when nobody reads.
+/// Bytes beyond which the log is folded in before the next transaction: twice what it has when
+/// nobody reads.
 const BYTES_MAX: u64 = if cfg!(test) { 1 << 20 } else { 64 << 20 };
-/// After so much time without a write it is folded in, and takes no room; a reader in its way is looked for again as often.
+/// After so much time without a write it is folded in, and takes no room; a reader in its way is
+/// looked for again as often.
 const REST: Duration = Duration::from_secs(2);
 /// Between two looks at whether a reader is in the way.
 const GLANCE: Duration = Duration::from_millis(10);
-/// Where a reader is allowed to take longer than others, as for a backup, nobody is to wait for it again and again.
+/// Where a reader is allowed to take longer than others, as for a backup, nobody is to wait for it
+/// again and again.
 const PAUSE: Duration = Duration::from_secs(60);
 
 /// The log of one database; none of PostgreSQL's.
@@ -71,8 +76,9 @@ impl Journal {
         *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = kept;
     }
 
-    /// The same while nobody writes. It waits for no reader, as whoever writes next would wait with it: those who come when all is in
-    /// the file need the log no more, so that the others end sooner or later. True when there is nothing left to do.
+    /// The same while nobody writes. It waits for no reader, as whoever writes next would wait with
+    /// it: those who come when all is in the file need the log no more, so that the others end
+    /// sooner or later. True when there is nothing left to do.
     async fn fold_at_rest(&self, writer: &Pool) -> bool {
         let Pool::Sqlite(pool) = writer else { return true };
         match fold_at_once(pool).await {
@@ -118,10 +124,12 @@ pub(crate) async fn before_write(journal: &Arc<Journal>, writer: &Pool) {
     }
 }
 
-/// Folds all of the log into the file, and then makes it short, which waits for those who began to read before that.
+/// Folds all of the log into the file, and then makes it short, which waits for those who began to
+/// read before that.
 ///
-/// SQLite itself waits for the readers of one mark after the other, and new ones may take a mark on, so that it can wait in vain.
-/// Looked at again and again there is a moment without one: from then on who reads needs the file alone.
+/// SQLite itself waits for the readers of one mark after the other, and new ones may take a mark
+/// on, so that it can wait in vain. Looked at again and again there is a moment without one: from
+/// then on who reads needs the file alone.
 async fn fold_in_turn(pool: &SqlitePool) -> Result<(), sqlx::Error> {
     // Held, so that nobody writes meanwhile.
     let mut writer = pool.acquire().await?;

@@ -1,10 +1,10 @@
-//! `LIKE` by hand: SQLite's own matching takes no long pattern, and cannot be ended while it is at a long text. Knows letters; no
-//! SQL.
+//! `LIKE` by hand: SQLite's own matching takes no long pattern, and cannot be ended while it is at
+//! a long text. Knows letters; no SQL.
 
 /// Letters of a pattern's begin by which an index finds the rows: more would find few less.
 const PREFIX_MAX: usize = 64;
-/// Places of a text at which a segment is tried before the caller is asked whether to go on: each may cost as many steps as the
-/// segment has letters.
+/// Places of a text at which a segment is tried before the caller is asked whether to go on: each
+/// may cost as many steps as the segment has letters.
 const TRIES: u32 = 4_096;
 
 /// The letters with which each text begins that is of this pattern.
@@ -42,7 +42,8 @@ impl Watch<'_> {
 /// A pattern taken apart once, to be matched with many texts.
 #[derive(Debug)]
 pub(crate) struct Pattern {
-    /// What stands between the `%`: the first begins the text, the last ends it, the others follow one another.
+    /// What stands between the `%`: the first begins the text, the last ends it, the others follow
+    /// one another.
     segments: Vec<Segment>,
     ignores_case: bool,
 }
@@ -74,7 +75,8 @@ impl Pattern {
         Pattern { segments, ignores_case }
     }
 
-    /// Whether the whole text is of this pattern; `None` when `stop` has said that nobody needs to know.
+    /// Whether the whole text is of this pattern; `None` when `stop` has said that nobody needs to
+    /// know.
     pub(crate) fn matches(&self, text: &str, stop: &dyn Fn() -> bool) -> Option<bool> {
         let text = fold(text, self.ignores_case);
         let mut watch = Watch {

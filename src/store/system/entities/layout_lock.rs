@@ -1,4 +1,5 @@
-//! `hayloft_layout_lock`: whose turn it is to apply a layout (1) or to build indexes (2). Knows its columns.
+//! `hayloft_layout_lock`: whose turn it is to apply a layout (1) or to build indexes (2). Knows its
+//! columns.
 
 use sea_orm::entity::prelude::*;
 

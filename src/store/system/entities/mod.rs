@@ -1,5 +1,6 @@
-//! The system tables as SeaORM sees them, an entity each, and how they are asked where speed does not matter. Knows their
-//! columns, which a test compares with those that the migrations make; what their rows mean is said in the tables' files.
+//! The system tables as SeaORM sees them, an entity each, and how they are asked where speed does
+//! not matter. Knows their columns, which a test compares with those that the migrations make; what
+//! their rows mean is said in the tables' files.
 
 #[cfg(test)]
 use sea_orm::{

@@ -1,5 +1,5 @@
-//! What `hayloft_fan_out` remembers of answers: how to know them again, and the rows that they brought. Knows columns; reads none
-//! of what they say.
+//! What `hayloft_fan_out` remembers of answers: how to know them again, and the rows that they
+//! brought. Knows columns; reads none of what they say.
 
 use crate::store::{
     db::{params::Kind, pool::get, rows::Rows},
@@ -45,8 +45,8 @@ pub(crate) enum Kept {
     All,
 }
 
-/// The rows are there: planned, claimed and locked. So this only ever updates, and an insert is how many rows fit into one
-/// statement.
+/// The rows are there: planned, claimed and locked. So this only ever updates, and an insert is how
+/// many rows fit into one statement.
 pub(crate) fn note(tx: &Transaction<'_>, size: usize, kept: Kept, again_in: Option<i64>) -> String {
     const READ: &str = "hash=excluded.hash,signature=excluded.signature,request=excluded.request,etag=excluded.etag,\
                         last_modified=excluded.last_modified,body_hash=excluded.body_hash,brought=excluded.brought,\
@@ -66,7 +66,8 @@ pub(crate) fn note(tx: &Transaction<'_>, size: usize, kept: Kept, again_in: Opti
     )
 }
 
-/// The rows that answers brought, as they are kept, with their print: of those about some rows that are known.
+/// The rows that answers brought, as they are kept, with their print: of those about some rows that
+/// are known.
 pub(crate) async fn remembered(
     tx: &mut Transaction<'_>,
     run: &Run,

@@ -1,4 +1,5 @@
-//! `hayloft_fan_out`: the requests of fields, one about each row. Knows who has claimed them; not what they bring.
+//! `hayloft_fan_out`: the requests of fields, one about each row. Knows who has claimed them; not
+//! what they bring.
 
 pub(crate) mod answers;
 pub(crate) mod plan;
@@ -21,7 +22,8 @@ use crate::{
 
 use super::{fetches, quarantine};
 
-/// The part of what is left that one claim takes, and requests that are not shared any further: they are made at once.
+/// The part of what is left that one claim takes, and requests that are not shared any further:
+/// they are made at once.
 const SHARED: i64 = 8;
 const SHARED_MIN: i64 = 16;
 
@@ -51,8 +53,9 @@ pub(crate) async fn take(
     lines.iter().map(|line| get(line, 0)).collect()
 }
 
-/// How many of these are taken, of the `$4` that are wanted: where several processes may be at work, a small part of what is left at
-/// most. The others would have nothing to do at the end, while one asks for all that it took.
+/// How many of these are taken, of the `$4` that are wanted: where several processes may be at
+/// work, a small part of what is left at most. The others would have nothing to do at the end,
+/// while one asks for all that it took.
 fn most(tx: &Transaction<'_>, which: &str) -> String {
     match tx.context.dialect.skip_locked().is_empty() {
         true => "$4".to_owned(),
@@ -64,7 +67,8 @@ fn most(tx: &Transaction<'_>, which: &str) -> String {
     }
 }
 
-/// Locks the requests about some rows, in the order of the rows; of a run and an owner, those that they have claimed.
+/// Locks the requests about some rows, in the order of the rows; of a run and an owner, those that
+/// they have claimed.
 pub(crate) async fn lock(
     tx: &mut Transaction<'_>,
     fetch: &str,
@@ -99,7 +103,8 @@ pub(crate) async fn lock(
     Ok(locked)
 }
 
-/// Forgets the requests about rows that are deleted. First of all, so that an answer on its way is waited for or refused.
+/// Forgets the requests about rows that are deleted. First of all, so that an answer on its way is
+/// waited for or refused.
 pub(crate) async fn forget(tx: &mut Transaction<'_>, parent: EntityId, rows: &[i64]) -> Result<(), StoreError> {
     let catalog = tx.context.catalog.clone();
     let about = |id: &FetchId| {
@@ -122,13 +127,15 @@ pub(crate) async fn forget(tx: &mut Transaction<'_>, parent: EntityId, rows: &[i
     Ok(())
 }
 
-/// How long a claim holds without being renewed: a killed process's requests are made by another one after that.
+/// How long a claim holds without being renewed: a killed process's requests are made by another
+/// one after that.
 pub(crate) const CLAIM_SECONDS: i64 = 30;
 /// Failures that `status` shows as examples.
 const SHOWN: i64 = 5;
 
-/// Takes away claimed requests whose row has gone without them: a changed definition deletes rows, and a run that deletes
-/// cannot see what another one is just planning. Nobody could ever answer them.
+/// Takes away claimed requests whose row has gone without them: a changed definition deletes rows,
+/// and a run that deletes cannot see what another one is just planning. Nobody could ever answer
+/// them.
 pub(crate) async fn forget_orphans(
     tx: &mut Transaction<'_>,
     run: &Run,
@@ -232,7 +239,8 @@ pub(crate) async fn counts(context: &Context, fetch: &str, run: Option<i64>) -> 
     Ok(counts)
 }
 
-/// What is to be told of the answers that stand: a doubt stays until its answer is read anew, in whichever run.
+/// What is to be told of the answers that stand: a doubt stays until its answer is read anew, in
+/// whichever run.
 pub(crate) async fn told(context: &Context, fetch: &str) -> Result<AnswersTold, StoreError> {
     let mut params = context.params();
     params.add(fetch.to_owned())?;
@@ -249,8 +257,9 @@ pub(crate) async fn told(context: &Context, fetch: &str) -> Result<AnswersTold, 
     })
 }
 
-/// Forgets the requests of fields that the definition has no more: should one come back, its links are not there.
-/// Not for a former definition: the newer one, which leaves room for it, may have them.
+/// Forgets the requests of fields that the definition has no more: should one come back, its links
+/// are not there. Not for a former definition: the newer one, which leaves room for it, may have
+/// them.
 pub(crate) async fn forget_others(tx: &mut Transaction<'_>) -> Result<(), StoreError> {
     let catalog = &tx.context.catalog;
     let names: Vec<String> = catalog.fetch_ids().map(|id| catalog.fetch_name(id)).collect();
@@ -294,7 +303,8 @@ pub(crate) async fn answering(
     tx.commit().await
 }
 
-/// Sets requests aside whose crew has gone with a large answer in hand: claimed ones that satisfy a condition. They count as failed.
+/// Sets requests aside whose crew has gone with a large answer in hand: claimed ones that satisfy a
+/// condition. They count as failed.
 pub(crate) async fn set_requests_aside(
     tx: &mut Transaction<'_>,
     fetch: &str,

@@ -1,5 +1,5 @@
-//! Which rows of `hayloft_fan_out` a run plans, and what it reads of those that it has claimed. Knows the rows asked about; not
-//! what is made of them.
+//! Which rows of `hayloft_fan_out` a run plans, and what it reads of those that it has claimed.
+//! Knows the rows asked about; not what is made of them.
 
 use crate::{
     catalog::{EntityId, FetchId, When},
@@ -64,8 +64,9 @@ pub(crate) async fn due(tx: &mut Transaction<'_>, fetch: &str) -> Result<u64, St
     Ok(due.unsigned_abs())
 }
 
-/// Where the columns of the row begin in what [`claimed`] gives. Before them: the row's number, its hash, the tries, and the
-/// signature, request, etag, last change and hash of the body of the last good answer.
+/// Where the columns of the row begin in what [`claimed`] gives. Before them: the row's number, its
+/// hash, the tries, and the signature, request, etag, last change and hash of the body of the last
+/// good answer.
 pub(crate) const VALUES: usize = 8;
 
 /// What an owner has claimed from the first to the last of some rows, with columns of these.

@@ -1,12 +1,13 @@
-//! How the rows of `hayloft_run` are claimed: slots that wait, interrupted runs, and who has them. Knows states and turns; not
-//! which run is to begin.
+//! How the rows of `hayloft_run` are claimed: slots that wait, interrupted runs, and who has them.
+//! Knows states and turns; not which run is to begin.
 
 use crate::store::{context::Context, db::pool::get, error::StoreError, system::run_seen, tx::Transaction, types::Run};
 
 use super::{LEASE_SECONDS, Newest};
 
-/// Claims a slot that waits, the oldest unless `only` names one; gives the run and its fence. Nothing runs while another run of
-/// the fetch does: its turn is ours, and the index over running runs would refuse it.
+/// Claims a slot that waits, the oldest unless `only` names one; gives the run and its fence.
+/// Nothing runs while another run of the fetch does: its turn is ours, and the index over running
+/// runs would refuse it.
 pub(crate) async fn take(
     tx: &mut Transaction<'_>,
     fetch: &str,
@@ -71,7 +72,8 @@ pub(crate) async fn is_claimed(tx: &mut Transaction<'_>, fetch: &str, turn: i64)
     Ok(!tx.all(params, sql.to_owned()).await?.is_empty())
 }
 
-/// The running runs of this definition, in whichever process, that have requests about rows to give away: number, fetch, fence.
+/// The running runs of this definition, in whichever process, that have requests about rows to give
+/// away: number, fetch, fence.
 pub(crate) async fn with_requests(context: &Context) -> Result<Vec<(i64, String, i64)>, StoreError> {
     let mut params = context.params();
     params.add(context.catalog.fingerprint.clone())?;

@@ -1,4 +1,5 @@
-//! The counts of `hayloft_run`, and what a group notes beside them. Knows columns; not what is counted.
+//! The counts of `hayloft_run`, and what a group notes beside them. Knows columns; not what is
+//! counted.
 
 use crate::store::{
     db::params::Params,
@@ -52,8 +53,8 @@ pub(crate) async fn count(tx: &mut Transaction<'_>, run: &Run, counts: Counts) -
         .map(|_| ())
 }
 
-/// The same for a group of the run that holds it: its lease is renewed, and where it can go on is noted, with the part of what it
-/// has seen.
+/// The same for a group of the run that holds it: its lease is renewed, and where it can go on is
+/// noted, with the part of what it has seen.
 pub(crate) async fn note_group(
     tx: &mut Transaction<'_>,
     run: &Run,
@@ -79,7 +80,8 @@ pub(crate) async fn note_group(
     tx.run(params, sql).await.map(|_| ())
 }
 
-/// Corrects the counts of a run by what became of rows that were tried again: new, changed and equal ones.
+/// Corrects the counts of a run by what became of rows that were tried again: new, changed and
+/// equal ones.
 pub(crate) async fn correct(tx: &mut Transaction<'_>, run: &Run, by: [i64; 3]) -> Result<(), StoreError> {
     let mut params = tx.params();
     params.add(run.id)?;

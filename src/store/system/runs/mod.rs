@@ -1,4 +1,5 @@
-//! `hayloft_run`: the ledger's rows, their fences, leases, counts and ends. Knows states; not why a run begins or ends.
+//! `hayloft_run`: the ledger's rows, their fences, leases, counts and ends. Knows states; not why a
+//! run begins or ends.
 
 pub(crate) mod claim;
 pub(crate) mod counts;
@@ -106,7 +107,8 @@ pub(crate) async fn is_waiting(tx: &mut Transaction<'_>, fetch: &str) -> Result<
     Ok(!tx.all(params, sql).await?.is_empty())
 }
 
-/// Takes the oldest waiting slots out again, and those of a clock that ran ahead: they come again when it is time.
+/// Takes the oldest waiting slots out again, and those of a clock that ran ahead: they come again
+/// when it is time.
 pub(crate) async fn leave_out(tx: &mut Transaction<'_>, fetch: &str, keep: usize) -> Result<(), StoreError> {
     let mut params = tx.params();
     params.add(fetch.to_owned())?;
@@ -162,7 +164,8 @@ pub(crate) async fn repeating(tx: &mut Transaction<'_>, fetch: &str) -> Result<r
 }
 
 pub(crate) const LEASE_SECONDS: i64 = LEASE.as_secs() as i64;
-/// A lease that ends later than one taken now, and by more than this, is of a clock that was set back since.
+/// A lease that ends later than one taken now, and by more than this, is of a clock that was set
+/// back since.
 pub(crate) const CLOCK_SLACK_SECONDS: i64 = 5;
 /// Runs of one fetch that the ledger keeps, and those whose refused rows are kept.
 const RUNS_KEPT: i64 = 100;
@@ -212,7 +215,8 @@ pub(crate) fn summary(row: &Line) -> Result<RunSummary, StoreError> {
     })
 }
 
-/// A process that opens the database for writing is its only one: whatever was running was interrupted.
+/// A process that opens the database for writing is its only one: whatever was running was
+/// interrupted.
 pub(crate) async fn interrupt_all(context: &Context) -> Result<(), StoreError> {
     let mut tx = Transaction::begin(context).await?;
     tx.run(
@@ -239,8 +243,8 @@ pub(crate) async fn heartbeat(context: &Context, run: &Run) -> Result<(), StoreE
     tx.commit().await
 }
 
-/// Refuses the writes of a run that was taken over, has ended, or whose lease is over. The row stays locked until the
-/// transaction ends, so that nobody takes the run over in between.
+/// Refuses the writes of a run that was taken over, has ended, or whose lease is over. The row
+/// stays locked until the transaction ends, so that nobody takes the run over in between.
 pub(crate) async fn check_fence(tx: &mut Transaction<'_>, run: &Run) -> Result<(), StoreError> {
     // Elsewhere the same numbers may be another run's.
     if tx.generation != run.generation {
@@ -302,7 +306,8 @@ pub(crate) async fn prune(tx: &mut Transaction<'_>, fetch: &str) -> Result<(), S
         let mut params = tx.params();
         params.add(fetch.to_owned())?;
         params.add(kept)?;
-        // The newest complete run stays however old it is: it tells when all was last right. So does the newest without a doubt.
+        // The newest complete run stays however old it is: it tells when all was last right. So
+        // does the newest without a doubt.
         let newest = |which: &str| {
             format!(
                 "AND {column} NOT IN (SELECT id FROM hayloft_run WHERE \"fetch\"=$1 AND state='complete'{which} \
@@ -347,8 +352,8 @@ pub(crate) async fn end(
     rows.first().map(summary).transpose()?.ok_or(StoreError::Fenced)
 }
 
-/// How many records a run got that were refused, if all were, so that it has brought nothing. An answer about a row that leads to
-/// rows without bringing them has brought links.
+/// How many records a run got that were refused, if all were, so that it has brought nothing. An
+/// answer about a row that leads to rows without bringing them has brought links.
 pub(crate) async fn only_refused(tx: &mut Transaction<'_>, run: &Run) -> Result<Option<u64>, StoreError> {
     let mut params = tx.params();
     params.add(run.id)?;

@@ -51,7 +51,8 @@ pub(crate) async fn waiting(asking: &mut Asking<'_, '_>, fetch: &str) -> Result<
     lines.iter().map(due).collect()
 }
 
-/// How often it failed since it was complete, its newest slot, and when it last was complete without a doubt.
+/// How often it failed since it was complete, its newest slot, and when it last was complete
+/// without a doubt.
 pub(crate) struct Ends {
     pub(crate) failures: u32,
     pub(crate) newest_slot: Option<DateTime<Utc>>,
@@ -84,8 +85,8 @@ pub(crate) fn ends(line: &Line, at: usize) -> Result<Ends, StoreError> {
     })
 }
 
-/// An expression for reads: the earliest of the last complete ends of `count` fetches, whose names are given as literals; none while one
-/// of them never ended so.
+/// An expression for reads: the earliest of the last complete ends of `count` fetches, whose names
+/// are given as literals; none while one of them never ended so.
 pub(crate) fn complete_at(fetches: &str, count: usize) -> String {
     format!(
         "(SELECT CASE WHEN count(*)={count} THEN min(ended) END FROM (SELECT max(finished_at) AS ended FROM hayloft_run \

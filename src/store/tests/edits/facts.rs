@@ -1,4 +1,5 @@
-//! What a database holds, read back as text: its own schema, and every row of a table. Knows the databases' catalogs.
+//! What a database holds, read back as text: its own schema, and every row of a table. Knows the
+//! databases' catalogs.
 
 use std::collections::{BTreeMap, BTreeSet};
 

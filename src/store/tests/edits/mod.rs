@@ -1,5 +1,6 @@
-//! Random definitions through random sequences of edits, with data inside: after each, the tables are those that a new
-//! database would have, and what the steps promised to keep is there. `HAYLOFT_EDITS` sets the number of sequences,
+//! Random definitions through random sequences of edits, with data inside: after each, the tables
+//! are those that a new database would have, and what the steps promised to keep is there.
+//! `HAYLOFT_EDITS` sets the number of sequences,
 //! `HAYLOFT_SEED` begins elsewhere.
 
 mod facts;
@@ -35,9 +36,11 @@ use super::*;
 /// Sequences in an ordinary run of the tests: some seconds.
 const SQLITE_CASES: u32 = 8;
 const POSTGRES_CASES: u32 = 2;
-/// On PostgreSQL each statement is a round trip, and each layout a new database: fewer of them in a soak, too.
+/// On PostgreSQL each statement is a round trip, and each layout a new database: fewer of them in a
+/// soak, too.
 const POSTGRES_PART: u32 = 5;
-/// Some kinds of steps are rare: one more round of sequences for those that were not come to, but not for ever.
+/// Some kinds of steps are rare: one more round of sequences for those that were not come to, but
+/// not for ever.
 const ROUNDS_MAX: u32 = 40;
 /// Edits of one sequence.
 const EDITS_MAX: usize = 20;
@@ -49,7 +52,8 @@ type Checked = Result<(), TestCaseError>;
 /// How often each kind of step was taken.
 type Met = BTreeMap<&'static str, u64>;
 
-/// The kinds that there are, by their codes. A test that never comes to one of them says nothing about it.
+/// The kinds that there are, by their codes. A test that never comes to one of them says nothing
+/// about it.
 const KINDS: &[&str] = &[
     "NEW_TYPE",
     "RENAMED_TYPE",
@@ -160,7 +164,8 @@ async fn sequence(on: On, edits: &[Edit], met: &RefCell<Met>) -> Checked {
             .await
             .expect("a plan");
         if plan.former {
-            // Back to a definition that was left by additions: the tables stay as they are, until someone allows more.
+            // Back to a definition that was left by additions: the tables stay as they are, until
+            // someone allows more.
             store = open(&place.url, Access::Write, &text).await.expect("room");
             same_schema(on, &store, &left).await?;
             store.close().await;
@@ -393,7 +398,8 @@ async fn fill(store: &Store, round: u64) {
     link(store).await;
 }
 
-/// What requests of their own would bring: each of these links leads to the first row of its target.
+/// What requests of their own would bring: each of these links leads to the first row of its
+/// target.
 async fn link(store: &Store) {
     let quote = |name: &str| store.context.dialect.quote(name);
     let catalog = store.context.catalog.clone();

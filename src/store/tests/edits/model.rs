@@ -1,5 +1,5 @@
-//! Random definitions and random edits of them, as text. Knows the language; no layout. Names come from a counter and are
-//! never used twice, so that an old name is always free for `@was`.
+//! Random definitions and random edits of them, as text. Knows the language; no layout. Names come
+//! from a counter and are never used twice, so that an old name is always free for `@was`.
 
 use std::fmt::Write;
 
@@ -220,7 +220,8 @@ impl Model {
         self.types[at].fields.push(field(format!("f{number}"), Ty::Links(to)));
     }
 
-    /// A key becomes another one, that of a type to which links lead if there is one: these must not stay.
+    /// A key becomes another one, that of a type to which links lead if there is one: these must
+    /// not stay.
     fn other_key(&mut self, place: u16, how: u16) {
         let leads = |ty: &Type, to: u32| ty.id != to && ty.fields.iter().any(|field| field.ty == Ty::Links(to));
         let fits = |field: &Field| field.key && matches!(field.ty, Ty::Plain("ID" | "String"));

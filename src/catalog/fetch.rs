@@ -1,0 +1,178 @@
+//! Where rows come from: upstreams, fetches and their schedules, as a definition says it. Plain data.
+
+use std::time::Duration;
+
+use super::{
+    ids::{EntityId, FetchId, FieldId, SourceId},
+    jq::Filter,
+    template::Template,
+};
+
+/// An upstream (`@source`).
+#[derive(Debug)]
+pub struct Source {
+    pub name: String,
+    /// `http(s):` or `file:`; `$env` is the only variable. A relative `file:` is relative to the
+    /// definition's folder.
+    pub url: Template,
+    pub headers: Vec<(String, Template)>,
+    /// At most this many requests in that time; none: no limit.
+    pub rate: Option<Rate>,
+    /// Requests under way at once, over all fetches of the source.
+    pub concurrency: usize,
+}
+
+/// `20/s`: 20 requests in one second.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rate {
+    pub count: u32,
+    pub per: Duration,
+}
+
+/// Where rows come from: a scan of one entity's table (`@fetch` on a type), or a request per row of
+/// another one (on a field).
+#[derive(Debug)]
+pub struct Fetch {
+    /// The entity whose rows it brings.
+    pub entity: EntityId,
+    /// Set for a `@fetch` on a field.
+    pub each: Option<Each>,
+    pub source: SourceId,
+    pub method: Method,
+    /// The path (HTTP) or file that is joined to the source's URL.
+    pub path: Template,
+    pub format: Format,
+    /// From a page's JSON to the records; `.` when not given (of NDJSON: from each line). Paging
+    /// counts them.
+    pub rows: Filter,
+    /// What a record must satisfy to be stored: `keep`, and what `rows` selects at its end.
+    pub keep: Vec<Filter>,
+    /// `rows` may yield fewer records than a page has, so that their number says nothing of the
+    /// page.
+    pub hides: bool,
+    pub paging: Paging,
+    /// None: harvested only by hand and at the first start.
+    pub schedule: Option<Schedule>,
+    /// What becomes of slots that passed while no process ran.
+    pub catch_up: CatchUp,
+    /// What becomes of records whose key came before in the same run, or in the same answer about a
+    /// row.
+    pub repeats: Repeats,
+    pub missing: Missing,
+    /// The part of the stored rows that one run may delete, 0 to 1; one row is always allowed.
+    pub missing_max: f64,
+}
+
+/// One request per row of `parent`, whose `field` (of kind `Links` or `Reference`) leads to what
+/// the answer lists.
+#[derive(Debug)]
+pub struct Each {
+    pub parent: EntityId,
+    pub field: FieldId,
+    /// The field is one row (`Reference`): an answer may list one at most.
+    pub one: bool,
+    pub when: When,
+    /// The fields of the parent in `{$this.…}`: single leaves, those of the path before those of
+    /// `rows` and `keep`.
+    pub this: Vec<FieldId>,
+    /// The fetches that fill the parent: without a schedule, a run follows each complete run of one
+    /// of them.
+    pub after: Vec<FetchId>,
+}
+
+/// Which rows a run of a field's fetch asks about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// Those that differ from what they were at their last good answer, new ones included.
+    Changed,
+    /// Those that never had a good answer.
+    New,
+    Always,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    Get,
+    File,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    Json,
+    NdJson,
+}
+
+/// How a fetch goes from page to page.
+#[derive(Debug, Default)]
+pub struct Paging {
+    pub advance: Advance,
+    /// jq: the number of the last page.
+    pub last: Option<Filter>,
+    /// jq: the number of rows in all; the run is complete only if as many arrived.
+    pub total: Option<Filter>,
+    /// Rows of a full page, by declaration: a shorter one is the last.
+    pub size: Option<u64>,
+    /// Statuses of an answer that say that a page lies past the last one.
+    pub end: Vec<u16>,
+    /// Pages at most; more is an error, never a silent end.
+    pub max: u64,
+}
+
+/// What changes from one request to the next.
+#[derive(Debug, Default)]
+pub enum Advance {
+    /// One request is the whole.
+    #[default]
+    Single,
+    /// `{$page}`: 1, 2, 3 …
+    Page,
+    /// `{$offset}`: the number of rows so far.
+    Offset,
+    /// `{$cursor}`: what this filter found in the page before; empty in the first request. The end:
+    /// null or empty.
+    Cursor(Filter),
+    /// The next page's URL is what this filter finds (`pages: {next:}` without `{$cursor}`).
+    NextUrl(Filter),
+    /// The next page's URL is in the `Link` header, `rel="next"`.
+    LinkHeader,
+}
+
+/// When a fetch is due.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Schedule {
+    Every(Duration),
+    /// A cron expression of five fields, in UTC.
+    Cron(String),
+}
+
+/// Which of a schedule's missed slots are run once a process is there again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CatchUp {
+    /// The latest alone: a run reads everything, so one brings all up to date.
+    #[default]
+    Latest,
+    /// None: the next slot will do.
+    None,
+    /// Each, the earliest first, but only the latest `max` of them.
+    All { max: u32 },
+}
+
+/// What becomes of rows that a complete run did not see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    Keep,
+    Delete,
+}
+
+/// What becomes of records whose key came before in the same run, or in the same answer about a
+/// row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Repeats {
+    /// The last one counts.
+    #[default]
+    Last,
+    /// They are parts of one row.
+    Merge,
+    /// The run, or the request, fails.
+    Fail,
+}
