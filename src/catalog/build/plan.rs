@@ -4,7 +4,10 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::{
-    catalog::model::{EntityId, EnumId, FieldId, Leaf, ValueId},
+    catalog::{
+        ids::{EntityId, EnumId, FieldId, ValueId},
+        model::Leaf,
+    },
     definition::{Definition, Fault, FieldDefinition, TypeDefinition},
     value::Scalar,
 };
