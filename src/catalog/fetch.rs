@@ -1,4 +1,5 @@
-//! Where rows come from: upstreams, fetches and their schedules, as a definition says it. Plain data.
+//! Where rows come from: upstreams, fetches and their schedules, as a definition says it. Plain
+//! data.
 
 use std::time::Duration;
 
