@@ -15,7 +15,7 @@ mod bulk_rows;
 mod cluster;
 mod compare;
 mod data;
-mod fan_out;
+mod field_fetch;
 mod hand;
 mod hand_postgres;
 mod linked;
@@ -70,7 +70,7 @@ fn main() {
     if wanted("pages") {
         pages::figures(&folder.join("pages"));
     }
-    if wanted("fan-out") {
+    if wanted("field-fetch") {
         postgres::shared(folder);
     }
     if wanted("linked") {

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::{
     Target, bulk,
     cluster::{Cluster, Options},
-    compare, data, fan_out, figure,
+    compare, data, field_fetch, figure,
     hand_postgres::{self, Hand},
     linked, lists, live,
     process::{Server, harvest},
@@ -32,7 +32,7 @@ pub fn all(folder: &Path) {
 
 /// Two processes on one database.
 pub fn shared(folder: &Path) {
-    fan_out::figures(&folder.join("fan-out"), &cluster());
+    field_fetch::figures(&folder.join("field-fetch"), &cluster());
 }
 
 /// The ways to write rows that the program could have taken.

@@ -10,7 +10,9 @@ use crate::{
     catalog::{Catalog, EntityId},
     config::{DatabaseSetting, DefinitionSetting, StatementSetting},
     harvest,
-    store::{Access, Dangling, FanOutCounts, FetchStatus, LogHead, ProcessSeen, Reading, RunState, RunSummary, Store},
+    store::{
+        Access, Dangling, FetchStatus, FieldRequestCounts, LogHead, ProcessSeen, Reading, RunState, RunSummary, Store,
+    },
 };
 
 use super::{Failure, rejected::RejectedOptions, text};
@@ -99,7 +101,7 @@ async fn tell(loaded: &Loaded, store: &Store) -> Result<String, Failure> {
             status.last.as_ref().map_or_else(String::new, state),
         ]);
         notes.extend(waiting(status, now));
-        let counts = store.parent_counts(&name, None).await?;
+        let counts = store.field_request_counts(&name, None).await?;
         notes.extend(attention(status, Some(&counts), store).await?);
         notes.extend(requests(&name, &counts));
     }
@@ -271,7 +273,7 @@ fn waiting(status: &FetchStatus, now: DateTime<Utc>) -> Vec<String> {
 /// of all its last answers.
 async fn attention(
     status: &FetchStatus,
-    requests: Option<&FanOutCounts>,
+    requests: Option<&FieldRequestCounts>,
     store: &Store,
 ) -> Result<Vec<String>, Failure> {
     let mut notes = Vec::new();
@@ -312,7 +314,7 @@ async fn attention(
 }
 
 /// What became of the requests of a field's fetch, where that is not simply all of them.
-fn requests(name: &str, counts: &FanOutCounts) -> Vec<String> {
+fn requests(name: &str, counts: &FieldRequestCounts) -> Vec<String> {
     let all = counts.done + counts.failed + counts.left;
     let mut notes = Vec::new();
     if counts.left > 0 {

@@ -11,8 +11,8 @@ use tokio_util::task::AbortOnDropHandle;
 use super::{
     buffer::Buffer,
     error::{HarvestError, PageFault},
-    fan_out::helped::Helped,
     fetch::{Clients, HeaderMap, Upstream},
+    field_fetch::helped::Helped,
     ledger::Ledger,
     limits::{SPOOLS_MAX, WAITING_MAX},
     request::{self, Base},

@@ -7,8 +7,8 @@ use chrono::{DateTime, Utc};
 use crate::{
     catalog::FetchId,
     store::{
-        AnswersTold, Attendance, Claim, EndRule, FanOutCounts, FetchStatus, Finish, Group, GroupOutcome, Left,
-        OpenFanOut, Parent, ParentAnswer, PlanRule, RequestState, Run, RunSummary, StartRun, Store, StoreError,
+        AnswersTold, Attendance, Claim, EndRule, FetchStatus, FieldRequestCounts, Finish, Group, GroupOutcome, Left,
+        OpenFieldFetch, Parent, ParentAnswer, PlanRule, RequestState, Run, RunSummary, StartRun, Store, StoreError,
     },
 };
 
@@ -55,10 +55,10 @@ pub(super) trait Ledger: Send + Sync {
     }
 
     /// Those of fetches on fields. A ledger without tables has no rows to ask about.
-    async fn plan_parents(&self, _run: &Run, _fetch: FetchId) -> Result<u64, StoreError> {
+    async fn plan_field_requests(&self, _run: &Run, _fetch: FetchId) -> Result<u64, StoreError> {
         Ok(0)
     }
-    async fn claim_parents(
+    async fn claim_field_requests(
         &self,
         _run: &Run,
         _fetch: FetchId,
@@ -67,13 +67,13 @@ pub(super) trait Ledger: Send + Sync {
     ) -> Result<Vec<Parent>, StoreError> {
         Ok(Vec::new())
     }
-    async fn keep_parents(&self, _fetch: &str, _owner: &str) -> Result<(), StoreError> {
+    async fn renew_field_requests(&self, _fetch: &str, _owner: &str) -> Result<(), StoreError> {
         Ok(())
     }
-    async fn let_go_parents(&self, _fetch: &str, _owner: &str) -> Result<(), StoreError> {
+    async fn release_field_requests(&self, _fetch: &str, _owner: &str) -> Result<(), StoreError> {
         Ok(())
     }
-    async fn commit_parents(
+    async fn commit_field_answers(
         &self,
         _run: &Run,
         _fetch: FetchId,
@@ -82,16 +82,16 @@ pub(super) trait Ledger: Send + Sync {
     ) -> Result<GroupOutcome, StoreError> {
         Ok(GroupOutcome::default())
     }
-    async fn left_parents(&self, _run: &Run) -> Result<Left, StoreError> {
+    async fn field_requests_left(&self, _run: &Run) -> Result<Left, StoreError> {
         Ok(Left::None)
     }
-    async fn parent_counts(&self, _fetch: &str, _run: Option<i64>) -> Result<FanOutCounts, StoreError> {
-        Ok(FanOutCounts::default())
+    async fn field_request_counts(&self, _fetch: &str, _run: Option<i64>) -> Result<FieldRequestCounts, StoreError> {
+        Ok(FieldRequestCounts::default())
     }
     async fn answers_told(&self, _fetch: &str) -> Result<AnswersTold, StoreError> {
         Ok(AnswersTold::default())
     }
-    async fn open_fan_outs(&self) -> Result<Vec<OpenFanOut>, StoreError> {
+    async fn open_field_fetches(&self) -> Result<Vec<OpenFieldFetch>, StoreError> {
         Ok(Vec::new())
     }
 }
@@ -171,51 +171,51 @@ impl Ledger for Store {
         Store::work(self).await;
     }
 
-    async fn plan_parents(&self, run: &Run, fetch: FetchId) -> Result<u64, StoreError> {
-        Store::plan_parents(self, run, fetch).await
+    async fn plan_field_requests(&self, run: &Run, fetch: FetchId) -> Result<u64, StoreError> {
+        Store::plan_field_requests(self, run, fetch).await
     }
 
-    async fn claim_parents(
+    async fn claim_field_requests(
         &self,
         run: &Run,
         fetch: FetchId,
         owner: &str,
         limit: u32,
     ) -> Result<Vec<Parent>, StoreError> {
-        Store::claim_parents(self, run, fetch, owner, limit).await
+        Store::claim_field_requests(self, run, fetch, owner, limit).await
     }
 
-    async fn keep_parents(&self, fetch: &str, owner: &str) -> Result<(), StoreError> {
-        Store::keep_parents(self, fetch, owner).await
+    async fn renew_field_requests(&self, fetch: &str, owner: &str) -> Result<(), StoreError> {
+        Store::renew_field_requests(self, fetch, owner).await
     }
 
-    async fn let_go_parents(&self, fetch: &str, owner: &str) -> Result<(), StoreError> {
-        Store::let_go_parents(self, fetch, owner).await
+    async fn release_field_requests(&self, fetch: &str, owner: &str) -> Result<(), StoreError> {
+        Store::release_field_requests(self, fetch, owner).await
     }
 
-    async fn commit_parents(
+    async fn commit_field_answers(
         &self,
         run: &Run,
         fetch: FetchId,
         owner: &str,
         answers: &[ParentAnswer],
     ) -> Result<GroupOutcome, StoreError> {
-        Store::commit_parents(self, run, fetch, owner, answers).await
+        Store::commit_field_answers(self, run, fetch, owner, answers).await
     }
 
-    async fn left_parents(&self, run: &Run) -> Result<Left, StoreError> {
-        Store::left_parents(self, run).await
+    async fn field_requests_left(&self, run: &Run) -> Result<Left, StoreError> {
+        Store::field_requests_left(self, run).await
     }
 
-    async fn parent_counts(&self, fetch: &str, run: Option<i64>) -> Result<FanOutCounts, StoreError> {
-        Store::parent_counts(self, fetch, run).await
+    async fn field_request_counts(&self, fetch: &str, run: Option<i64>) -> Result<FieldRequestCounts, StoreError> {
+        Store::field_request_counts(self, fetch, run).await
     }
 
     async fn answers_told(&self, fetch: &str) -> Result<AnswersTold, StoreError> {
         Store::answers_told(self, fetch).await
     }
 
-    async fn open_fan_outs(&self) -> Result<Vec<OpenFanOut>, StoreError> {
-        Store::open_fan_outs(self).await
+    async fn open_field_fetches(&self) -> Result<Vec<OpenFieldFetch>, StoreError> {
+        Store::open_field_fetches(self).await
     }
 }

@@ -13,8 +13,8 @@ mod ending;
 mod environment;
 mod error;
 mod extent;
-mod fan_out;
 mod fetch;
+mod field_fetch;
 mod format;
 mod get;
 mod html;
@@ -154,7 +154,7 @@ impl Harvester {
         }
         tokio::join!(
             schedule::serve(&self.inner, cancel),
-            fan_out::help::serve(&self.inner, cancel)
+            field_fetch::help::serve(&self.inner, cancel)
         );
     }
 

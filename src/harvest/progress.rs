@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::store::{FanOutCounts, GroupOutcome, RunSummary};
+use crate::store::{FieldRequestCounts, GroupOutcome, RunSummary};
 
 /// Watches a run. Calls come from the run's own task and must not block.
 pub(crate) trait Progress: Send + Sync {
@@ -42,7 +42,7 @@ pub(crate) struct RunReport {
     pub summary: RunSummary,
     pub elapsed: Duration,
     /// Of a field's fetch: what became of its requests.
-    pub requests: Option<FanOutCounts>,
+    pub requests: Option<FieldRequestCounts>,
 }
 
 impl RunReport {

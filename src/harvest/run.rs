@@ -11,7 +11,7 @@ use super::{
     ahead::Fetching,
     ending::ending,
     error::{HarvestError, PageFault},
-    fan_out,
+    field_fetch,
     inner::Inner,
     lease::Lease,
     limits::{GROUP_QUEUE, PAGE_QUEUE},
@@ -112,7 +112,7 @@ async fn report(
     summary: RunSummary,
 ) -> Result<RunReport, HarvestError> {
     let requests = match &fetch.each {
-        Some(_) => Some(inner.ledger.parent_counts(&run.fetch, Some(run.id)).await?),
+        Some(_) => Some(inner.ledger.field_request_counts(&run.fetch, Some(run.id)).await?),
         None => None,
     };
     let elapsed = started.elapsed();
@@ -212,7 +212,7 @@ async fn stages(
 ) -> Result<Outcome, StoreError> {
     let fetch = inner.catalog.fetch(id);
     if fetch.each.is_some() {
-        return fan_out::run(inner, id, run, progress, stop).await;
+        return field_fetch::run(inner, id, run, progress, stop).await;
     }
     let secrets = inner.secrets(fetch);
     let (pages, rows, start) = match start_of(fetch, run, &secrets) {

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     error::HarvestError,
-    fan_out::after::fed_at,
+    field_fetch::after::fed_at,
     inner::Inner,
     limits::{RECONCILE, RECONCILE_MIN, RETRY_BASE, RUNS_MAX},
     progress::RunReport,

@@ -9,19 +9,19 @@ use crate::{
         error::StoreError,
         field_fetch::claim,
         system::field_requests,
-        types::{AnswersTold, FanOutCounts, Left, OpenFanOut, Parent, Run},
+        types::{AnswersTold, FieldRequestCounts, Left, OpenFieldFetch, Parent, Run},
     },
 };
 
 impl Store {
     /// Plans the requests of a run of a field's fetch: those that an earlier run left, and those
     /// that `when` asks for.
-    pub(crate) async fn plan_parents(&self, run: &Run, fetch: FetchId) -> Result<u64, StoreError> {
+    pub(crate) async fn plan_field_requests(&self, run: &Run, fetch: FetchId) -> Result<u64, StoreError> {
         retry!(claim::plan(&self.context, run, fetch).await)
     }
 
     /// Takes some of these requests for `owner`, a name that no other process has.
-    pub(crate) async fn claim_parents(
+    pub(crate) async fn claim_field_requests(
         &self,
         run: &Run,
         fetch: FetchId,
@@ -32,22 +32,26 @@ impl Store {
     }
 
     /// Renews the claims of `owner`, who is still at work.
-    pub(crate) async fn keep_parents(&self, fetch: &str, owner: &str) -> Result<(), StoreError> {
-        retry!(field_requests::keep(&self.context, fetch, owner).await)
+    pub(crate) async fn renew_field_requests(&self, fetch: &str, owner: &str) -> Result<(), StoreError> {
+        retry!(field_requests::renew(&self.context, fetch, owner).await)
     }
 
     /// Gives back what `owner` claimed and has not answered.
-    pub(crate) async fn let_go_parents(&self, fetch: &str, owner: &str) -> Result<(), StoreError> {
-        retry!(field_requests::let_go(&self.context, fetch, owner).await)
+    pub(crate) async fn release_field_requests(&self, fetch: &str, owner: &str) -> Result<(), StoreError> {
+        retry!(field_requests::release(&self.context, fetch, owner).await)
     }
 
     /// Whether requests of a run are still to be made, by whichever process.
-    pub(crate) async fn left_parents(&self, run: &Run) -> Result<Left, StoreError> {
+    pub(crate) async fn field_requests_left(&self, run: &Run) -> Result<Left, StoreError> {
         field_requests::left(&self.context, run).await
     }
 
     /// Requests of a field's fetch by state; of one run, or of all.
-    pub(crate) async fn parent_counts(&self, fetch: &str, run: Option<i64>) -> Result<FanOutCounts, StoreError> {
+    pub(crate) async fn field_request_counts(
+        &self,
+        fetch: &str,
+        run: Option<i64>,
+    ) -> Result<FieldRequestCounts, StoreError> {
         field_requests::counts(&self.context, fetch, run).await
     }
 
@@ -57,7 +61,7 @@ impl Store {
     }
 
     /// The runs, in whichever process, whose requests this one may help with.
-    pub(crate) async fn open_fan_outs(&self) -> Result<Vec<OpenFanOut>, StoreError> {
+    pub(crate) async fn open_field_fetches(&self) -> Result<Vec<OpenFieldFetch>, StoreError> {
         claim::open(&self.context).await
     }
 }

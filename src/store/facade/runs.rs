@@ -112,14 +112,14 @@ impl Store {
 
     /// One transaction for many answers: rows, links, change log, quarantine, request states,
     /// counters.
-    pub(crate) async fn commit_parents(
+    pub(crate) async fn commit_field_answers(
         &self,
         run: &Run,
         fetch: FetchId,
         owner: &str,
         answers: &[ParentAnswer],
     ) -> Result<GroupOutcome, StoreError> {
-        let done = retry!(commit::commit_parents(&self.context, run, fetch, owner, answers).await);
+        let done = retry!(commit::commit_field_answers(&self.context, run, fetch, owner, answers).await);
         self.context.writable.noted(done)
     }
 

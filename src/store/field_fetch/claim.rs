@@ -23,7 +23,7 @@ use crate::{
             quarantine, runs,
         },
         tx::{self, Transaction},
-        types::{OpenFanOut, Parent, RequestState, Run},
+        types::{OpenFieldFetch, Parent, RequestState, Run},
     },
 };
 
@@ -43,7 +43,7 @@ pub(crate) async fn plan(context: &Context, run: &Run, fetch: FetchId) -> Result
     if due > 0 {
         commit::tell_of_work(&mut tx).await?;
     }
-    failpoint::point("fan_out::planned");
+    failpoint::point("field_fetch::planned");
     tx.commit().await?;
     Ok(due)
 }
@@ -81,7 +81,7 @@ pub(crate) async fn claim(
         None => Trace::Again,
     };
     commit::commit(tx, trace).await?;
-    failpoint::point("fan_out::claimed");
+    failpoint::point("field_fetch::claimed");
     Ok(parents)
 }
 
@@ -186,7 +186,7 @@ fn parent(
 }
 
 /// The runs of this definition, in whichever process, that have requests to give away.
-pub(crate) async fn open(context: &Context) -> Result<Vec<OpenFanOut>, StoreError> {
+pub(crate) async fn open(context: &Context) -> Result<Vec<OpenFieldFetch>, StoreError> {
     // Where nobody else can write, there is nobody to help.
     if context.dialect.skip_locked().is_empty() {
         return Ok(Vec::new());
@@ -206,7 +206,7 @@ pub(crate) async fn open(context: &Context) -> Result<Vec<OpenFanOut>, StoreErro
             generation,
             checkpoint: None,
         };
-        found.push(OpenFanOut { fetch, run });
+        found.push(OpenFieldFetch { fetch, run });
     }
     Ok(found)
 }

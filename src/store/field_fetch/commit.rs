@@ -63,7 +63,7 @@ struct Noted<'a> {
 
 /// Writes the answers whose claims are still `owner`'s; others have been asked again elsewhere and
 /// are left out.
-pub(crate) async fn commit_parents(
+pub(crate) async fn commit_field_answers(
     context: &Context,
     run: &Run,
     fetch: FetchId,

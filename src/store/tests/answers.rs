@@ -90,11 +90,14 @@ fn answer(parent: Parent, says: Says) -> ParentAnswer {
 
 async fn claim(store: &Store, minute: u32) -> (Run, Vec<Parent>) {
     let run = start(store, "Item.recipes", EntityId(1), minute).await;
-    store.plan_parents(&run, RECIPES).await.expect("a plan");
+    store.plan_field_requests(&run, RECIPES).await.expect("a plan");
     let mut parents = Vec::new();
     // Those that failed before are claimed after all others.
     loop {
-        let more = store.claim_parents(&run, RECIPES, "us", 9).await.expect("claims");
+        let more = store
+            .claim_field_requests(&run, RECIPES, "us", 9)
+            .await
+            .expect("claims");
         if more.is_empty() {
             return (run, parents);
         }
@@ -111,7 +114,7 @@ async fn ask(store: &Store, minute: u32, says: &[(&str, Says)]) {
     });
     let answers: Vec<ParentAnswer> = answers.collect();
     store
-        .commit_parents(&run, RECIPES, "us", &answers)
+        .commit_field_answers(&run, RECIPES, "us", &answers)
         .await
         .expect("a commit");
     let keep = Finish::Complete {
@@ -123,7 +126,11 @@ async fn ask(store: &Store, minute: u32, says: &[(&str, Says)]) {
 }
 
 async fn kept(store: &Store) -> String {
-    let count = store.parent_counts("Item.recipes", None).await.expect("counts").refused;
+    let count = store
+        .field_request_counts("Item.recipes", None)
+        .await
+        .expect("counts")
+        .refused;
     let keys = lines(store, "SELECT row_key FROM hayloft_quarantine ORDER BY row_key").await;
     assert_eq!(count, keys.len() as u64);
     keys.join(" ")
@@ -176,7 +183,7 @@ async fn links_of_another_process_are_of_use(on: On) {
         copies: 2,
         ..answer(parents.remove(0), Says::Nothing)
     };
-    let commit = store.commit_parents(&run, RECIPES, "us", std::slice::from_ref(&answer));
+    let commit = store.commit_field_answers(&run, RECIPES, "us", std::slice::from_ref(&answer));
     commit.await.expect("a commit");
     let rule = |_: &GroupOutcome, all: Option<&AllRefused>| match all {
         Some(all) => Finish::Failed {
@@ -212,19 +219,22 @@ async fn what_may_not_vouch_is_asked_in_full(on: On) {
     super::run(&store, "UPDATE recipe SET _hash=_hash+2 WHERE id='r'").await;
     let answers: Vec<ParentAnswer> = parents.into_iter().map(|parent| answer(parent, Says::Same)).collect();
     store
-        .commit_parents(&run, RECIPES, "us", &answers)
+        .commit_field_answers(&run, RECIPES, "us", &answers)
         .await
         .expect("a commit");
-    assert_eq!(store.left_parents(&run).await.expect("an answer"), Left::Some);
-    let again = store.claim_parents(&run, RECIPES, "us", 9).await.expect("claims");
+    assert_eq!(store.field_requests_left(&run).await.expect("an answer"), Left::Some);
+    let again = store
+        .claim_field_requests(&run, RECIPES, "us", 9)
+        .await
+        .expect("claims");
     let [parent] = &again[..] else { panic!("{again:?}") };
     assert_eq!((&parent.key[..], &parent.before), (&[text("a")][..], &None));
     let answers = [answer(parent.clone(), good("r"))];
     store
-        .commit_parents(&run, RECIPES, "us", &answers)
+        .commit_field_answers(&run, RECIPES, "us", &answers)
         .await
         .expect("a commit");
-    assert_eq!(store.left_parents(&run).await.expect("an answer"), Left::None);
+    assert_eq!(store.field_requests_left(&run).await.expect("an answer"), Left::None);
     // Or before it is asked.
     super::run(&store, "DELETE FROM recipe WHERE id='s'").await;
     let keep = Finish::Complete {
@@ -255,7 +265,7 @@ async fn an_answer_waits_for_the_deletion_of_its_row() {
     let says = |parent: Parent| answer(parent, Says::Rows(vec![recipe("r", None)], vec![]));
     let answers: Vec<ParentAnswer> = parents.into_iter().map(says).collect();
     let (other, about) = (store.clone(), run.clone());
-    let answering = tokio::spawn(async move { other.commit_parents(&about, RECIPES, "us", &answers).await });
+    let answering = tokio::spawn(async move { other.commit_field_answers(&about, RECIPES, "us", &answers).await });
     let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname=current_database() AND wait_event_type='Lock'";
     while number(&store, waits).await == 0 && !answering.is_finished() {
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -266,5 +276,5 @@ async fn an_answer_waits_for_the_deletion_of_its_row() {
     let of_a = "SELECT op FROM hayloft_change_log WHERE row_key='[\"a\"]' ORDER BY seq";
     assert_eq!(lines(&store, of_a).await, ["new", "gone"]);
     assert_eq!(number(&store, "SELECT count(*) FROM hayloft_fan_out").await, 1);
-    assert_eq!(store.left_parents(&run).await.expect("an answer"), Left::None);
+    assert_eq!(store.field_requests_left(&run).await.expect("an answer"), Left::None);
 }

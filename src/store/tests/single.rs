@@ -42,11 +42,11 @@ fn rate(value: &str, year: i64) -> Key {
 async fn answer(store: &Store, minute: u32, links: &[(&str, &[Key])]) {
     let fetch = FetchId(1);
     let run = start(store, "Item.rate", store.context.catalog.fetch(fetch).entity, minute).await;
-    store.plan_parents(&run, fetch).await.expect("a plan");
-    let parents = store.claim_parents(&run, fetch, "us", 9).await.expect("claims");
+    store.plan_field_requests(&run, fetch).await.expect("a plan");
+    let parents = store.claim_field_requests(&run, fetch, "us", 9).await.expect("claims");
     let answers: Vec<ParentAnswer> = parents.into_iter().map(|parent| read(parent, links)).collect();
     store
-        .commit_parents(&run, fetch, "us", &answers)
+        .commit_field_answers(&run, fetch, "us", &answers)
         .await
         .expect("a commit");
     let keep = Finish::Complete {

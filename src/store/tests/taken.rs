@@ -356,8 +356,8 @@ async fn children_of_rows_that_a_field_brings_are_asked_for_again(on: On) {
     let mut ask = async |orders: &[(&str, Row)]| {
         minute += 1;
         let run = start(&store, "Shop.orders", ORDER, minute).await;
-        store.plan_parents(&run, fetch).await.expect("a plan");
-        let parents = store.claim_parents(&run, fetch, "us", 9).await.expect("claims");
+        store.plan_field_requests(&run, fetch).await.expect("a plan");
+        let parents = store.claim_field_requests(&run, fetch, "us", 9).await.expect("claims");
         let asked = parents.len();
         for parent in parents {
             let own = orders.iter().filter(|(shop, _)| parent.key == [text(shop)]);
@@ -377,7 +377,7 @@ async fn children_of_rows_that_a_field_brings_are_asked_for_again(on: On) {
                 doubt: None,
             };
             store
-                .commit_parents(&run, fetch, "us", &[answer])
+                .commit_field_answers(&run, fetch, "us", &[answer])
                 .await
                 .expect("a commit");
         }

@@ -98,14 +98,14 @@ pub(crate) enum Left {
 
 /// A run whose requests any process may help with.
 #[derive(Clone, Debug)]
-pub(crate) struct OpenFanOut {
+pub(crate) struct OpenFieldFetch {
     pub fetch: FetchId,
     pub run: Run,
 }
 
 /// Requests by state: answered, failed for good, and still to be made.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub(crate) struct FanOutCounts {
+pub(crate) struct FieldRequestCounts {
     pub done: u64,
     pub failed: u64,
     pub left: u64,

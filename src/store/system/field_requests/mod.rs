@@ -15,7 +15,7 @@ use crate::{
         db::{params::Kind, pool::get, rows::Rows},
         error::StoreError,
         tx::Transaction,
-        types::{AnswersTold, FanOutCounts, Left, Run},
+        types::{AnswersTold, FieldRequestCounts, Left, Run},
     },
     value::Value,
 };
@@ -156,7 +156,7 @@ pub(crate) async fn forget_orphans(
 }
 
 /// Renews the claims of a process that is still at work.
-pub(crate) async fn keep(context: &Context, fetch: &str, owner: &str) -> Result<(), StoreError> {
+pub(crate) async fn renew(context: &Context, fetch: &str, owner: &str) -> Result<(), StoreError> {
     let until = context.now(CLAIM_SECONDS);
     // Those that are being committed need no more time.
     let open = context.dialect.skip_locked();
@@ -168,7 +168,7 @@ pub(crate) async fn keep(context: &Context, fetch: &str, owner: &str) -> Result<
 }
 
 /// Gives back what a process claimed and will not ask any more.
-pub(crate) async fn let_go(context: &Context, fetch: &str, owner: &str) -> Result<(), StoreError> {
+pub(crate) async fn release(context: &Context, fetch: &str, owner: &str) -> Result<(), StoreError> {
     let sql = "UPDATE hayloft_fan_out SET state='due',owner=NULL,until=NULL,working=NULL WHERE \"fetch\"=$1 AND owner=$2 AND state='claimed'";
     of_owner(context, fetch, owner, sql.to_owned()).await
 }
@@ -205,12 +205,12 @@ pub(crate) async fn left(context: &Context, run: &Run) -> Result<Left, StoreErro
 }
 
 /// How many requests are in which state; `run` counts those of one run only.
-pub(crate) async fn counts(context: &Context, fetch: &str, run: Option<i64>) -> Result<FanOutCounts, StoreError> {
+pub(crate) async fn counts(context: &Context, fetch: &str, run: Option<i64>) -> Result<FieldRequestCounts, StoreError> {
     let mut params = context.params();
     params.add(fetch.to_owned())?;
     params.add(run.unwrap_or(-1))?;
     let sql = "SELECT state,CAST(count(*) AS BIGINT) FROM hayloft_fan_out WHERE \"fetch\"=$1 AND ($2=-1 OR run=$2) GROUP BY state";
-    let mut counts = FanOutCounts::default();
+    let mut counts = FieldRequestCounts::default();
     for line in context.own.take().await?.fetch(params.query(sql)).await? {
         let count = get::<i64>(&line, 1)?.unsigned_abs();
         match get::<String>(&line, 0)?.as_str() {

@@ -45,7 +45,7 @@ fn tell(where_: &str, seconds: f64) {
         LATENCY.as_millis()
     );
     figure(
-        &format!("{where_}: fan-out ÷ requests × latency ÷ concurrency"),
+        &format!("{where_}: field fetch ÷ requests × latency ÷ concurrency"),
         seconds / ideal,
         "×",
         &Target::AtMost(1.2),

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Crew, Ended};
 use crate::{
     harvest::{inner::Inner, progress::Silent},
-    store::{OpenFanOut, StoreError},
+    store::{OpenFieldFetch, StoreError},
 };
 
 /// How often it is looked for runs to help that nobody was heard to tell of: short against a run
@@ -25,7 +25,7 @@ pub(in crate::harvest) async fn serve(inner: &Arc<Inner>, cancel: &CancellationT
     }
     let mut helpers = JoinSet::new();
     while !cancel.is_cancelled() {
-        match inner.ledger.open_fan_outs().await {
+        match inner.ledger.open_field_fetches().await {
             Ok(open) => {
                 for open in open.into_iter().filter(|open| inner.helped.is_new(open.run.id)) {
                     helpers.spawn(help(Arc::clone(inner), open, cancel.clone()));
@@ -43,7 +43,7 @@ pub(in crate::harvest) async fn serve(inner: &Arc<Inner>, cancel: &CancellationT
     while helpers.join_next().await.is_some() {}
 }
 
-async fn help(inner: Arc<Inner>, open: OpenFanOut, cancel: CancellationToken) {
+async fn help(inner: Arc<Inner>, open: OpenFieldFetch, cancel: CancellationToken) {
     let _held = inner.helped.hold(open.run.id);
     let stop = cancel.child_token();
     let _guard = stop.clone().drop_guard();

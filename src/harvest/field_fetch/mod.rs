@@ -81,7 +81,7 @@ pub(super) async fn run(
     stop: &CancellationToken,
 ) -> Result<Outcome, StoreError> {
     let _held = inner.helped.hold(run.id);
-    let planned = inner.ledger.plan_parents(run, id).await?;
+    let planned = inner.ledger.plan_field_requests(run, id).await?;
     tracing::debug!(fetch = run.fetch, planned, "requests are due");
     let crew = Crew::new(inner, id, run);
     Ok(match crew.work(Some(planned), progress, stop).await? {
@@ -161,7 +161,12 @@ impl<'a> Crew<'a> {
         if note.is_some() {
             return Ok(note);
         }
-        let all = self.inner.ledger.parent_counts(&self.run.fetch, None).await?.done;
+        let all = self
+            .inner
+            .ledger
+            .field_request_counts(&self.run.fetch, None)
+            .await?
+            .done;
         Ok(match answers < all {
             true => told_before(self.inner, self.run).await,
             false => None,
@@ -205,7 +210,12 @@ impl<'a> Crew<'a> {
         };
         // What is under way when a crew ends is free for the next one at once, instead of when its
         // time is over.
-        if let Err(error) = self.inner.ledger.let_go_parents(&self.run.fetch, &self.owner).await {
+        if let Err(error) = self
+            .inner
+            .ledger
+            .release_field_requests(&self.run.fetch, &self.owner)
+            .await
+        {
             tracing::warn!(%error, "claimed requests could not be given back; they are free when their time is over");
         }
         worked
@@ -215,7 +225,12 @@ impl<'a> Crew<'a> {
     async fn keeping(&self) {
         loop {
             tokio::time::sleep(KEEP).await;
-            if let Err(error) = self.inner.ledger.keep_parents(&self.run.fetch, &self.owner).await {
+            if let Err(error) = self
+                .inner
+                .ledger
+                .renew_field_requests(&self.run.fetch, &self.owner)
+                .await
+            {
                 tracing::warn!(%error, "claims could not be renewed; it is tried again");
             }
         }
@@ -256,7 +271,7 @@ impl<'a> Crew<'a> {
             if tasks.is_empty() && claiming.is_none() {
                 self.idle.notify_one();
                 self.let_go(&mut queue, most).await?;
-                if self.inner.ledger.left_parents(self.run).await? != Left::Some {
+                if self.inner.ledger.field_requests_left(self.run).await? != Left::Some {
                     return Ok(Ended::Done);
                 }
             }
@@ -303,7 +318,9 @@ impl<'a> Crew<'a> {
 
     async fn claim(&self, limit: u32) -> Result<Vec<Parent>, StoreError> {
         let ledger = &self.inner.ledger;
-        let mut claimed = ledger.claim_parents(self.run, self.id, &self.owner, limit).await?;
+        let mut claimed = ledger
+            .claim_field_requests(self.run, self.id, &self.owner, limit)
+            .await?;
         self.secrets.recall_all(&mut claimed);
         Ok(claimed)
     }
@@ -315,7 +332,10 @@ impl<'a> Crew<'a> {
             return Ok(());
         }
         queue.parents.clear();
-        self.inner.ledger.let_go_parents(&self.run.fetch, &self.owner).await
+        self.inner
+            .ledger
+            .release_field_requests(&self.run.fetch, &self.owner)
+            .await
     }
 
     /// Until something may have changed: an own commit, or just time.

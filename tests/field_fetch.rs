@@ -291,8 +291,8 @@ async fn a_field_comes_to_have_requests_of_its_own(db: Db) {
 async fn killed_in_the_middle_it_goes_on_with_what_is_left(db: Db) {
     const ITEMS: u32 = 150;
     for (number, (field, point, passes)) in (0..).zip([
-        (Recipes, "fan_out::planned", 0),
-        (Recipes, "fan_out::claimed", 2),
+        (Recipes, "field_fetch::planned", 0),
+        (Recipes, "field_fetch::claimed", 2),
         (Recipes, "parents::rows", 2),
         (Recipes, "parents::links", 2),
         (Recipes, "parents::noted", 2),
@@ -317,7 +317,7 @@ async fn killed_in_the_middle_it_goes_on_with_what_is_left(db: Db) {
         let done = "SELECT item.id FROM hayloft_fan_out JOIN item ON item._row=parent WHERE state='done'";
         let done: BTreeSet<String> = scratch.rows(done).await.into_iter().flatten().collect();
         assert!(
-            (point.starts_with("fan_out") || !done.is_empty()) && done.len() < ITEMS as usize,
+            (point.starts_with("field_fetch") || !done.is_empty()) && done.len() < ITEMS as usize,
             "{point}: {} are done",
             done.len()
         );

@@ -46,7 +46,7 @@ impl Crew<'_> {
             let group = self.gather(first, &mut answers).await;
             let ledger = &self.inner.ledger;
             let outcome = ledger
-                .commit_parents(self.run, self.id, &self.owner, &group.answers)
+                .commit_field_answers(self.run, self.id, &self.owner, &group.answers)
                 .await?;
             self.committed.notify_one();
             done.outcome.add(&outcome);

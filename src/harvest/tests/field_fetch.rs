@@ -23,7 +23,8 @@ use crate::{
     layout::Layout,
     query::{Output, OutputValue, Read, Root, RootValue, Select},
     store::{
-        Access, FanOutCounts, Parent, ParentAnswer, ParentOutcome, Reason, Run, RunState, StartRun, Store, StoreError,
+        Access, FieldRequestCounts, Parent, ParentAnswer, ParentOutcome, Reason, Run, RunState, StartRun, Store,
+        StoreError,
     },
     value::Key,
 };
@@ -175,8 +176,11 @@ impl Bench {
         self.read("items", self.select("Item", vec![id(), recipe])).await
     }
 
-    async fn counts(&self) -> FanOutCounts {
-        self.store.parent_counts("Item.recipes", None).await.expect("counts")
+    async fn counts(&self) -> FieldRequestCounts {
+        self.store
+            .field_request_counts("Item.recipes", None)
+            .await
+            .expect("counts")
     }
 
     /// Why records are in quarantine, sorted.
@@ -464,13 +468,13 @@ async fn an_answer_counts_only_while_its_claim_does() {
         resume: None,
     };
     let run = store.start_run(&start).await.expect("a run").expect("a free slot");
-    assert_eq!(store.plan_parents(&run, fetch).await.expect("a plan"), 3);
-    let claim = |owner: &'static str, limit| store.claim_parents(&run, fetch, owner, limit);
+    assert_eq!(store.plan_field_requests(&run, fetch).await.expect("a plan"), 3);
+    let claim = |owner: &'static str, limit| store.claim_field_requests(&run, fetch, owner, limit);
     let mine = answered(claim("mine", 2).await.expect("claims"));
     let yours = answered(claim("yours", 9).await.expect("claims"));
     assert_eq!((mine.len(), yours.len()), (2, 1));
     assert!(claim("late", 9).await.expect("claims").is_empty());
-    store.let_go_parents(&run.fetch, "mine").await.expect("let go");
+    store.release_field_requests(&run.fetch, "mine").await.expect("let go");
     let theirs = answered(claim("theirs", 1).await.expect("claims"));
     assert_eq!(theirs[0].parent.row, mine[0].parent.row);
     for (owner, answers, done) in [
@@ -479,7 +483,7 @@ async fn an_answer_counts_only_while_its_claim_does() {
         ("theirs", &theirs, 2),
         ("theirs", &theirs, 2),
     ] {
-        let commit = store.commit_parents(&run, fetch, owner, answers).await;
+        let commit = store.commit_field_answers(&run, fetch, owner, answers).await;
         commit.expect("a commit");
         assert_eq!(bench.counts().await.done, done, "{owner}");
     }
@@ -487,10 +491,10 @@ async fn an_answer_counts_only_while_its_claim_does() {
         fence: run.fence + 1,
         ..run.clone()
     };
-    let commit = store.commit_parents(&other, fetch, "yours", &yours).await;
+    let commit = store.commit_field_answers(&other, fetch, "yours", &yours).await;
     assert!(matches!(commit, Err(StoreError::Fenced)), "{commit:?}");
     assert!(matches!(
-        store.plan_parents(&other, fetch).await,
+        store.plan_field_requests(&other, fetch).await,
         Err(StoreError::Fenced)
     ));
 }
