@@ -92,7 +92,7 @@ struct State {
     /// How long turns of requests last, and of long ones.
     length: Mean,
     length_long: Mean,
-    lines: HashMap<Work, Line>,
+    queues: HashMap<Work, Queue>,
     /// Requests that wait.
     waiting: usize,
     tickets: u64,
@@ -101,7 +101,7 @@ struct State {
 /// Those of one client who wait for turns of one kind, by their tickets, so in the order in which
 /// they came.
 #[derive(Debug)]
-struct Line {
+struct Queue {
     /// Since when none of them was called or left.
     since: Instant,
     waiters: BTreeMap<u64, Waiter>,
@@ -115,7 +115,7 @@ struct Waiter {
     called: oneshot::Sender<()>,
 }
 
-impl Line {
+impl Queue {
     /// Who goes first: whoever came first, of those who have not waited for so long that the others
     /// would wait in vain too; else the last one.
     fn first(&self, now: Instant) -> Option<u64> {
@@ -274,7 +274,7 @@ impl State {
     /// Whether so few clients wait for turns of a kind that nobody has many before him. What made
     /// them wait for long was no crowd.
     fn are_few(&self, is_of_kind: fn(&Work) -> bool) -> bool {
-        let of_kind = self.lines.keys().filter(|work| is_of_kind(work));
+        let of_kind = self.queues.keys().filter(|work| is_of_kind(work));
         of_kind.count() <= self.few
     }
 
@@ -317,18 +317,18 @@ impl State {
         let [quick, long] = [Work::Request, Work::Long].map(|of| of(Client::default()));
         let quick = (self.short(quick, places), self.are_few(Work::is_quick));
         let long = (self.short(long, places), self.are_few(Work::is_long));
-        let able = self.lines.iter().filter_map(|(work, line)| {
+        let able = self.queues.iter().filter_map(|(work, queue)| {
             let (short, are_few) = match work {
                 Work::Request(_) => quick,
                 Work::Long(_) => long,
                 Work::Live(_) => return None,
             };
-            let waited = now.saturating_duration_since(line.since);
+            let waited = now.saturating_duration_since(queue.since);
             let is_late = waited > short && !are_few;
             if !self.may(*work, places) || (is_late && self.leaves_places(places)) {
                 return None;
             }
-            let first = *line.waiters.keys().next()?;
+            let first = *queue.waiters.keys().next()?;
             Some(((self.own(work.client()), is_late, waited.abs_diff(short), first), *work))
         });
         able.min_by_key(|(rank, _)| *rank).map(|(_, work)| work)
@@ -337,8 +337,8 @@ impl State {
     /// Whose live query is next: of the clients that have the fewest under way, whoever has waited
     /// longest.
     fn next_live(&self, places: usize) -> Option<(Instant, Work)> {
-        let lines = self.lines.iter().filter(|(work, _)| work.is_live());
-        let first = lines.filter_map(|(work, line)| Some((line.waiters.values().next()?.since, *work)));
+        let queues = self.queues.iter().filter(|(work, _)| work.is_live());
+        let first = queues.filter_map(|(work, queue)| Some((queue.waiters.values().next()?.since, *work)));
         let able = first.filter(|(_, work)| self.may(*work, places));
         able.min_by_key(|(since, work)| (self.live_of(work.client()), *since))
     }
@@ -358,27 +358,27 @@ impl State {
             called,
         };
         self.tickets += 1;
-        let line = self.lines.entry(work).or_insert_with(|| Line {
+        let queue = self.queues.entry(work).or_insert_with(|| Queue {
             since: now,
             waiters: BTreeMap::new(),
         });
-        line.waiters.insert(self.tickets, waiter);
+        queue.waiters.insert(self.tickets, waiter);
         Some((self.tickets, heard))
     }
 
     /// Calls who is first in a line.
     fn call(&mut self, work: Work, now: Instant) -> Option<oneshot::Sender<()>> {
-        let ticket = self.lines.get(&work)?.first(now)?;
+        let ticket = self.queues.get(&work)?.first(now)?;
         self.leave(work, ticket, now).map(|waiter| waiter.called)
     }
 
     /// Takes somebody out of his line, if he still waits.
     fn leave(&mut self, work: Work, ticket: u64, now: Instant) -> Option<Waiter> {
-        let line = self.lines.get_mut(&work)?;
-        let waiter = line.waiters.remove(&ticket)?;
-        line.since = now;
-        if line.waiters.is_empty() {
-            self.lines.remove(&work);
+        let queue = self.queues.get_mut(&work)?;
+        let waiter = queue.waiters.remove(&ticket)?;
+        queue.since = now;
+        if queue.waiters.is_empty() {
+            self.queues.remove(&work);
         }
         if !work.is_live() {
             self.waiting = self.waiting.saturating_sub(1);

@@ -13,7 +13,7 @@ use super::{
     db::{
         dialect::Dialect,
         params::Params,
-        pool::{Line, Pool},
+        pool::{Pool, ResultRow},
         readers,
         sqlite::{file, journal},
     },
@@ -99,6 +99,6 @@ pub(crate) fn each(context: &Context, fetch: FetchId) -> Result<&Each, StoreErro
 }
 
 /// Runs one statement on a reader.
-pub(crate) async fn ask(context: &Context, params: Params, sql: String) -> Result<Vec<Line>, StoreError> {
+pub(crate) async fn ask(context: &Context, params: Params, sql: String) -> Result<Vec<ResultRow>, StoreError> {
     context.own.take().await?.fetch(params.query(sql)).await
 }

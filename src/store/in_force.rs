@@ -15,7 +15,7 @@ use super::{
     context::Context,
     db::{
         params::Command,
-        pool::{Line, get},
+        pool::{ResultRow, get},
         readers::Taken,
     },
     error::{StoreError, failed},
@@ -70,12 +70,12 @@ pub(super) async fn by_number(context: &Context, newest: i64) -> Result<Standing
 }
 
 /// Compares the newest record with the handle's own layout.
-fn judge(context: &Context, lines: &[Line]) -> Result<Standing, StoreError> {
-    let Some(line) = lines.first() else {
+fn judge(context: &Context, rows: &[ResultRow]) -> Result<Standing, StoreError> {
+    let Some(row) = rows.first() else {
         return Ok(Standing::InForce);
     };
-    let record = get(line, 0)?;
-    let newest = layouts::parse(get(line, 1)?)?;
+    let record = get(row, 0)?;
+    let newest = layouts::parse(get(row, 1)?)?;
     let standing = Standing::after(&Steps::between(&context.layout, &newest), context.dialect.keeps_items());
     if context.dialect.exclusive() {
         context.seen.applying(record);
@@ -91,7 +91,7 @@ pub(crate) fn may_read(context: &Context) -> Result<(), StoreError> {
 
 /// Runs a statement about the rows of the definition. What fails because the tables are others now
 /// is named as that.
-pub(super) async fn read(context: &Context, reader: Taken, command: Command) -> Result<Vec<Line>, StoreError> {
+pub(super) async fn read(context: &Context, reader: Taken, command: Command) -> Result<Vec<ResultRow>, StoreError> {
     Ok(read_all(context, reader, command).await?.0)
 }
 
@@ -100,7 +100,7 @@ pub(super) async fn read_all(
     context: &Context,
     mut reader: Taken,
     command: Command,
-) -> Result<(Vec<Line>, Vec<String>), StoreError> {
+) -> Result<(Vec<ResultRow>, Vec<String>), StoreError> {
     may_read(context)?;
     let error = match reader.run(command).await? {
         Ok(rows) => return Ok((rows, reader.lists())),

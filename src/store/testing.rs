@@ -20,7 +20,7 @@ use crate::{
 use super::{
     Store,
     context::Context,
-    db::pool::{Line, get},
+    db::pool::{ResultRow, get},
     error::StoreError,
     state::{changed::Changed, deferred::Deferred, heard::Heard, in_force::Seen, run_memory::Memories},
     types::Access,
@@ -423,7 +423,7 @@ pub(crate) struct LedgerRow {
     pub closed: bool,
 }
 
-async fn lines(store: &Store, sql: String) -> Vec<Line> {
+async fn rows(store: &Store, sql: String) -> Vec<ResultRow> {
     let writer = store.context.writer().expect("a writer");
     let found = writer.fetch_all(store.context.params().query(sql)).await;
     found.expect("rows")
@@ -434,38 +434,38 @@ pub(crate) async fn ledger(store: &Store, fetch: &str) -> Vec<LedgerRow> {
     let sql = format!(
         "SELECT id,slot,state,fence,turn,owner,lease_until,finished_at IS NOT NULL FROM hayloft_run WHERE \"fetch\"='{fetch}' ORDER BY slot"
     );
-    let read = |line: &Line| LedgerRow {
-        id: get(line, 0).expect("a number"),
-        slot: get(line, 1).expect("a slot"),
-        state: get(line, 2).expect("a state"),
-        fence: get(line, 3).expect("a fence"),
-        turn: get(line, 4).expect("a turn"),
-        owner: get(line, 5).expect("an owner"),
-        lease_until: get(line, 6).expect("a lease"),
-        closed: get(line, 7).expect("an end"),
+    let read = |row: &ResultRow| LedgerRow {
+        id: get(row, 0).expect("a number"),
+        slot: get(row, 1).expect("a slot"),
+        state: get(row, 2).expect("a state"),
+        fence: get(row, 3).expect("a fence"),
+        turn: get(row, 4).expect("a turn"),
+        owner: get(row, 5).expect("an owner"),
+        lease_until: get(row, 6).expect("a lease"),
+        closed: get(row, 7).expect("an end"),
     };
-    lines(store, sql).await.iter().map(read).collect()
+    rows(store, sql).await.iter().map(read).collect()
 }
 
 /// The ids of the tags that begin so.
 pub(crate) async fn tags(store: &Store, prefix: &str) -> Vec<String> {
     let sql = format!("SELECT id FROM tag WHERE id LIKE '{prefix}%' ORDER BY id");
-    let read = |line: &Line| get(line, 0).expect("an id");
-    lines(store, sql).await.iter().map(read).collect()
+    let read = |row: &ResultRow| get(row, 0).expect("an id");
+    rows(store, sql).await.iter().map(read).collect()
 }
 
 /// The changes after this one: numbers and keys.
 pub(crate) async fn log_after(store: &Store, seq: i64) -> Vec<(i64, String)> {
     let sql = format!("SELECT seq,row_key FROM hayloft_change_log WHERE seq>{seq} ORDER BY seq");
-    let read = |line: &Line| (get(line, 0).expect("a number"), get(line, 1).expect("a key"));
-    lines(store, sql).await.iter().map(read).collect()
+    let read = |row: &ResultRow| (get(row, 0).expect("a number"), get(row, 1).expect("a key"));
+    rows(store, sql).await.iter().map(read).collect()
 }
 
 /// For tests that end with the process and have nothing to lose.
 pub(crate) async fn hurry(store: &Store) {
     // The clusters of tests are in a hurry anyway.
     if store.context.is_alone() {
-        lines(store, "PRAGMA synchronous=off".to_owned()).await;
+        rows(store, "PRAGMA synchronous=off".to_owned()).await;
     }
 }
 pub(crate) use on_both;

@@ -14,7 +14,7 @@ use super::{
     db::{
         dialect::{Numbered, scalar_of},
         params::{Kind, Params},
-        pool::{Line, Tx, get},
+        pool::{ResultRow, Tx, get},
         sqlite::journal,
     },
     error::{self, StoreError, failed},
@@ -110,9 +110,9 @@ impl<'a> Transaction<'a> {
         self.run(self.params(), sql.to_owned()).await
     }
 
-    pub(super) async fn all(&mut self, params: Params, sql: String) -> Result<Vec<Line>, StoreError> {
+    pub(super) async fn all(&mut self, params: Params, sql: String) -> Result<Vec<ResultRow>, StoreError> {
         match self.driver.fetch_all(params.query(sql)).await {
-            Ok(lines) => Ok(lines),
+            Ok(rows) => Ok(rows),
             Err(error) => Err(self.give_up(error).await),
         }
     }
@@ -161,7 +161,7 @@ impl<'a> Transaction<'a> {
     }
 
     /// Reads a key of [`Transaction::key_columns`] from a result row, beginning at a column.
-    pub(super) fn read_key(&self, entity: EntityId, row: &Line, from: usize) -> Result<Vec<Value>, StoreError> {
+    pub(super) fn read_key(&self, entity: EntityId, row: &ResultRow, from: usize) -> Result<Vec<Value>, StoreError> {
         let tables = self.tables(entity);
         let columns = tables.table.key.iter().filter_map(|at| tables.table.columns.get(*at));
         let mut key = Vec::new();
@@ -176,7 +176,7 @@ impl<'a> Transaction<'a> {
 }
 
 /// A column as the value that it was stored from.
-pub(super) fn read_value(row: &Line, at: usize, scalar: Scalar) -> Result<Value, StoreError> {
+pub(super) fn read_value(row: &ResultRow, at: usize, scalar: Scalar) -> Result<Value, StoreError> {
     Ok(match scalar {
         Scalar::Int | Scalar::BigInt | Scalar::Duration => get::<Option<i64>>(row, at)?.map_or(Value::Null, Value::Int),
         Scalar::Boolean => get::<Option<bool>>(row, at)?.map_or(Value::Null, Value::Bool),

@@ -89,7 +89,7 @@ async fn turns_are_not_lost() {
     // Called, and gone before it heard so.
     drop(leaves);
     assert!(
-        turns.state().lines.is_empty(),
+        turns.state().queues.is_empty(),
         "only the other one waited, and was called"
     );
     stays.now_or_never().flatten().expect("its turn");
@@ -143,12 +143,12 @@ async fn live_queries_of_one_client_wait_behind_those_of_others() {
     assert!((&mut more).now_or_never().is_none(), "it has one already");
     let third = other.now_or_never().flatten().expect("its turn");
     drop(leaves);
-    assert_eq!(turns.state().lines.len(), 1, "who leaves is forgotten");
+    assert_eq!(turns.state().queues.len(), 1, "who leaves is forgotten");
     drop((second, third));
     more.now_or_never().flatten().expect("its turn");
     drop(first);
     assert_eq!(turns.state().live, 0);
-    assert!(turns.state().live_by.is_empty() && turns.state().lines.is_empty());
+    assert!(turns.state().live_by.is_empty() && turns.state().queues.is_empty());
 }
 
 #[tokio::test(start_paused = true)]

@@ -34,9 +34,9 @@ pub(crate) async fn check(context: &Context) -> Result<(), StoreError> {
 async fn tells(context: &Context, question: &'static str) -> Result<bool, StoreError> {
     let mut reader = context.own.take().await?;
     match reader.run(context.params().query(question)).await? {
-        Ok(lines) => lines
+        Ok(rows) => rows
             .first()
-            .map_or(Ok(false), |line| get::<String>(line, 0).map(|_| true)),
+            .map_or(Ok(false), |row| get::<String>(row, 0).map(|_| true)),
         Err(error) => {
             tracing::debug!(%error, question, "the database does not tell a part of its place");
             Ok(false)

@@ -10,7 +10,7 @@ use crate::{layout::ColumnKind, query::TextTest, store::error::StoreError, value
 use super::{
     made::Bounds,
     params::{Kind, Params},
-    pool::Line,
+    pool::ResultRow,
 };
 
 /// Whether rows of parameters carry their place, from 0, as the first column.
@@ -249,7 +249,7 @@ pub(crate) trait Dialect: Send + Sync + 'static {
     /// Asks for the plan of a statement.
     fn explain(&self, sql: &str) -> String;
     /// Reads what [`Dialect::explain`] gave: a line per step, indented by depth.
-    fn plan(&self, lines: &[Line]) -> Result<Vec<String>, StoreError>;
+    fn plan(&self, rows: &[ResultRow]) -> Result<Vec<String>, StoreError>;
 }
 
 /// The scalar whose wire form a column's values have.

@@ -25,17 +25,17 @@ pub(crate) enum Tx {
 }
 
 /// A row of a result.
-pub(crate) enum Line {
+pub(crate) enum ResultRow {
     Sqlite(SqliteRow),
     Postgres(PgRow),
 }
 
-impl Line {
+impl ResultRow {
     /// The same for SeaORM.
     pub(crate) fn into_result(self) -> QueryResult {
         match self {
-            Line::Sqlite(row) => row.into(),
-            Line::Postgres(row) => row.into(),
+            ResultRow::Sqlite(row) => row.into(),
+            ResultRow::Postgres(row) => row.into(),
         }
     }
 }
@@ -63,17 +63,17 @@ impl Pool {
     }
 
     /// Runs a statement and gives all its rows.
-    pub(crate) async fn fetch_all(&self, command: Command) -> Result<Vec<Line>, sqlx::Error> {
+    pub(crate) async fn fetch_all(&self, command: Command) -> Result<Vec<ResultRow>, sqlx::Error> {
         let Command { sql, params } = command;
         let sql = AssertSqlSafe(sql);
         match (self, params) {
             (Pool::Sqlite(pool), Params::Sqlite(params)) => {
                 let rows = sqlx::query_with(sql, params).fetch_all(pool).await?;
-                Ok(rows.into_iter().map(Line::Sqlite).collect())
+                Ok(rows.into_iter().map(ResultRow::Sqlite).collect())
             }
             (Pool::Postgres(pool), Params::Postgres(params)) => {
                 let rows = sqlx::query_with(sql, params).fetch_all(pool).await?;
-                Ok(rows.into_iter().map(Line::Postgres).collect())
+                Ok(rows.into_iter().map(ResultRow::Postgres).collect())
             }
             _ => Err(params::mixed()),
         }
@@ -177,17 +177,17 @@ impl Tx {
     }
 
     /// Runs a statement and gives all its rows.
-    pub(crate) async fn fetch_all(&mut self, command: Command) -> Result<Vec<Line>, sqlx::Error> {
+    pub(crate) async fn fetch_all(&mut self, command: Command) -> Result<Vec<ResultRow>, sqlx::Error> {
         let Command { sql, params } = command;
         let sql = AssertSqlSafe(sql);
         match (self, params) {
             (Tx::Sqlite(tx), Params::Sqlite(params)) => {
                 let rows = sqlx::query_with(sql, params).fetch_all(&mut **tx).await?;
-                Ok(rows.into_iter().map(Line::Sqlite).collect())
+                Ok(rows.into_iter().map(ResultRow::Sqlite).collect())
             }
             (Tx::Postgres(tx), Params::Postgres(params)) => {
                 let rows = sqlx::query_with(sql, params).fetch_all(&mut **tx).await?;
-                Ok(rows.into_iter().map(Line::Postgres).collect())
+                Ok(rows.into_iter().map(ResultRow::Postgres).collect())
             }
             _ => Err(params::mixed()),
         }
@@ -242,10 +242,10 @@ impl<'r, T> Cell<'r> for T where
 }
 
 /// Reads a column of a row.
-pub(crate) fn get<'r, T: Cell<'r>>(line: &'r Line, at: usize) -> Result<T, StoreError> {
-    match line {
-        Line::Sqlite(row) => sqlx::Row::try_get(row, at),
-        Line::Postgres(row) => sqlx::Row::try_get(row, at),
+pub(crate) fn get<'r, T: Cell<'r>>(row: &'r ResultRow, at: usize) -> Result<T, StoreError> {
+    match row {
+        ResultRow::Sqlite(row) => sqlx::Row::try_get(row, at),
+        ResultRow::Postgres(row) => sqlx::Row::try_get(row, at),
     }
     .map_err(failed)
 }

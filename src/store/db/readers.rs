@@ -21,7 +21,7 @@ use super::{
     guard::Guarded,
     made::{self, Bounds, Made},
     params::Command,
-    pool::{Line, Pool},
+    pool::{Pool, ResultRow},
     postgres::{connect::Plans, session::Session},
     sqlite::{dialect::Sqlite, file, functions::Time},
 };
@@ -227,13 +227,13 @@ impl Readers {
 
 impl Taken {
     /// Runs the statement and gives all its rows.
-    pub(crate) async fn fetch(mut self, command: Command) -> Result<Vec<Line>, StoreError> {
+    pub(crate) async fn fetch(mut self, command: Command) -> Result<Vec<ResultRow>, StoreError> {
         let rows = self.run(command).await?;
         rows.map_err(|error| self.error(error))
     }
 
     /// The same with the database's own error, for who can say more about it.
-    pub(crate) async fn run(&mut self, command: Command) -> Result<Result<Vec<Line>, sqlx::Error>, StoreError> {
+    pub(crate) async fn run(&mut self, command: Command) -> Result<Result<Vec<ResultRow>, sqlx::Error>, StoreError> {
         let Some(reader) = &mut self.reader else {
             return Err(StoreError::Refused("the store is closed".to_owned()));
         };

@@ -14,7 +14,7 @@ use crate::{
             dialect::scalar_of,
             failpoint,
             params::Kind,
-            pool::{Line, get},
+            pool::{ResultRow, get},
         },
         error::StoreError,
         in_force,
@@ -130,13 +130,13 @@ async fn parents(
     let this_columns = this_columns.map(|column| (column.name.as_str(), Kind::of(column.kind)));
     let columns: Vec<(&str, Kind)> = keys.chain(this_columns).collect();
     let columns = tx.context.dialect.read_names("p", &columns);
-    let lines = requests::claimed(tx, run, each.parent, owner, rows, &columns).await?;
+    let claimed = requests::claimed(tx, run, each.parent, owner, rows, &columns).await?;
     let signature = tx.context.catalog.signature(fetch);
-    let mut found = Vec::with_capacity(rows.len());
-    for line in lines {
+    let mut found = Vec::with_capacity(claimed.len());
+    for row in claimed {
         // Between the least and the greatest may lie some that this process claimed before.
-        if rows.contains(&get(&line, 0)?) {
-            found.push(parent(tx, each, &this, &line, &signature)?);
+        if rows.contains(&get(&row, 0)?) {
+            found.push(parent(tx, each, &this, &row, &signature)?);
         }
     }
     Ok(found)
@@ -146,25 +146,25 @@ fn parent(
     tx: &Transaction<'_>,
     each: &Each,
     this: &[usize],
-    line: &Line,
+    row: &ResultRow,
     signature: &str,
 ) -> Result<Parent, StoreError> {
-    let known: Option<String> = get(line, 3)?;
-    let request: Option<String> = get(line, 4)?;
+    let known: Option<String> = get(row, 3)?;
+    let request: Option<String> = get(row, 4)?;
     let before = request.filter(|_| known.as_deref() == Some(signature));
     let before = before
         .map(|request| {
             Ok::<_, StoreError>(RequestState {
                 request,
-                etag: get(line, 5)?,
-                last_modified: get(line, 6)?,
-                body_hash: get(line, 7)?,
+                etag: get(row, 5)?,
+                last_modified: get(row, 6)?,
+                body_hash: get(row, 7)?,
                 page: String::new(),
                 rows: 0,
             })
         })
         .transpose()?;
-    let key = tx.read_key(each.parent, line, requests::VALUES)?;
+    let key = tx.read_key(each.parent, row, requests::VALUES)?;
     let tables = tx.tables(each.parent);
     let kinds = this
         .iter()
@@ -172,15 +172,15 @@ fn parent(
         .map(|column| column.kind);
     let values = kinds.enumerate().map(|(at, kind)| {
         let scalar = scalar_of(kind);
-        let value = tx::read_value(line, requests::VALUES + key.len() + at, scalar)?;
+        let value = tx::read_value(row, requests::VALUES + key.len() + at, scalar)?;
         Ok((scalar, value))
     });
     Ok(Parent {
         this: values.collect::<Result<_, StoreError>>()?,
         key,
-        row: get(line, 0)?,
-        hash: get(line, 1)?,
-        tries: u32::try_from(get::<i64>(line, 2)?).unwrap_or(u32::MAX),
+        row: get(row, 0)?,
+        hash: get(row, 1)?,
+        tries: u32::try_from(get::<i64>(row, 2)?).unwrap_or(u32::MAX),
         before,
     })
 }

@@ -16,7 +16,7 @@ use crate::{
         context::Context,
         db::{
             params::Kind,
-            pool::{Line, get},
+            pool::{ResultRow, get},
             readers::Readers,
         },
         error::StoreError,
@@ -111,15 +111,15 @@ impl Measuring<'_> {
         Ok(measured)
     }
 
-    async fn ask(&self, sql: String) -> Result<Vec<Line>, StoreError> {
+    async fn ask(&self, sql: String) -> Result<Vec<ResultRow>, StoreError> {
         self.reader.take().await?.fetch(self.context.params().query(sql)).await
     }
 
     async fn numbers<const N: usize>(&self, sql: String) -> Result<[u64; N], StoreError> {
-        let lines = self.ask(sql).await?;
+        let rows = self.ask(sql).await?;
         let mut numbers = [0; N];
         for (at, number) in numbers.iter_mut().enumerate() {
-            let found: Option<i64> = lines.first().map_or(Ok(None), |line| get(line, at))?;
+            let found: Option<i64> = rows.first().map_or(Ok(None), |row| get(row, at))?;
             *number = found.and_then(|found| u64::try_from(found).ok()).unwrap_or(0);
         }
         Ok(numbers)
@@ -152,13 +152,13 @@ impl Measuring<'_> {
              ORDER BY s.{row} LIMIT 1) FROM n CROSS JOIN ends) SELECT {} FROM picked JOIN {table} AS t ON t.{row}=picked.r",
             means.collect::<Vec<_>>().join(",")
         );
-        let lines = self.ask(sql).await?;
-        let Some(line) = lines.first() else {
+        let rows = self.ask(sql).await?;
+        let Some(row) = rows.first() else {
             return Ok(BTreeMap::new());
         };
         let mut widths = BTreeMap::new();
         for (at, column) in columns.iter().enumerate() {
-            if let Some(width) = get::<Option<i64>>(line, at)? {
+            if let Some(width) = get::<Option<i64>>(row, at)? {
                 widths.insert(column.name.clone(), width.unsigned_abs());
             }
         }
@@ -207,11 +207,10 @@ impl Measuring<'_> {
             texts.join(",")
         );
         let mut heavy = Vec::new();
-        for line in self.ask(sql).await? {
-            let count = get::<i64>(&line, 0)?.unsigned_abs();
+        for row in self.ask(sql).await? {
+            let count = get::<i64>(&row, 0)?.unsigned_abs();
             if count >= MANY {
-                let parts: Result<Vec<String>, StoreError> =
-                    (1..=side.columns.len()).map(|at| get(&line, at)).collect();
+                let parts: Result<Vec<String>, StoreError> = (1..=side.columns.len()).map(|at| get(&row, at)).collect();
                 heavy.push((parts?, count));
             }
         }

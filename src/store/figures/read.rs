@@ -7,7 +7,7 @@ use crate::{
     catalog::EntityId,
     store::{
         context::Context,
-        db::pool::{Line, get},
+        db::pool::{ResultRow, get},
         error::StoreError,
         system::figures,
         types::{Figures, Links, Spread},
@@ -68,7 +68,7 @@ pub(crate) async fn read(context: &Context, entity: EntityId) -> Result<Figures,
     Ok(figures)
 }
 
-async fn ask(context: &Context, sql: String) -> Result<Vec<Line>, StoreError> {
+async fn ask(context: &Context, sql: String) -> Result<Vec<ResultRow>, StoreError> {
     context.own.take().await?.fetch(context.params().query(sql)).await
 }
 
@@ -81,15 +81,15 @@ async fn measured(context: &Context, table: &str) -> Result<Option<Measured>, St
 /// As the statistics have it, or counted where there are none.
 async fn rows_of(context: &Context, table: &str) -> Result<u64, StoreError> {
     if let Some(sql) = context.dialect.rows_estimate(table) {
-        let lines = ask(context, sql).await?;
-        let rows: Option<i64> = lines.first().map_or(Ok(None), |line| get(line, 0))?;
+        let rows = ask(context, sql).await?;
+        let rows: Option<i64> = rows.first().map_or(Ok(None), |row| get(row, 0))?;
         if let Some(rows) = rows.and_then(|rows| u64::try_from(rows).ok()).filter(|rows| *rows > 0) {
             return Ok(rows);
         }
     }
     let table = context.dialect.quote(table);
-    let lines = ask(context, format!("SELECT CAST(count(*) AS BIGINT) FROM {table}")).await?;
-    let rows: i64 = lines.first().map_or(Ok(0), |line| get(line, 0))?;
+    let rows = ask(context, format!("SELECT CAST(count(*) AS BIGINT) FROM {table}")).await?;
+    let rows: i64 = rows.first().map_or(Ok(0), |row| get(row, 0))?;
     Ok(rows.unsigned_abs())
 }
 
@@ -156,17 +156,17 @@ async fn said_by(context: &Context, table: &str, columns: &[&str]) -> Result<Vec
     let Some(sql) = context.dialect.spreads(table, columns) else {
         return Ok(Vec::new());
     };
-    let parsed = |line: &Line| -> Result<(String, Said), StoreError> {
-        let list = |at: usize| get::<Option<String>>(line, at).map(Option::unwrap_or_default);
+    let parsed = |row: &ResultRow| -> Result<(String, Said), StoreError> {
+        let list = |at: usize| get::<Option<String>>(row, at).map(Option::unwrap_or_default);
         let values: Vec<Option<String>> = serde_json::from_str(&list(3)?).unwrap_or_default();
         let parts: Vec<f64> = serde_json::from_str(&list(4)?).unwrap_or_default();
         let common = values.into_iter().zip(parts);
         let said = Said {
-            nulls: get(line, 1)?,
-            distinct: get(line, 2)?,
+            nulls: get(row, 1)?,
+            distinct: get(row, 2)?,
             common: common.filter_map(|(value, part)| Some((value?, part))).collect(),
         };
-        Ok((get(line, 0)?, said))
+        Ok((get(row, 0)?, said))
     };
     ask(context, sql).await?.iter().map(parsed).collect()
 }

@@ -118,9 +118,9 @@ async fn known_rows(context: &Context, tables: &EntityTables) -> Result<u64, Sto
     let sql = context.dialect.known_rows(&tables.table.name);
     let mut reader = context.own.take().await?;
     // SQLite has no table of statistics before the first are made.
-    let Ok(lines) = reader.run(context.params().query(sql)).await? else {
+    let Ok(rows) = reader.run(context.params().query(sql)).await? else {
         return Ok(0);
     };
-    let known: Option<i64> = lines.first().map_or(Ok(None), |line| get(line, 0))?;
+    let known: Option<i64> = rows.first().map_or(Ok(None), |row| get(row, 0))?;
     Ok(known.and_then(|rows| u64::try_from(rows).ok()).unwrap_or(0))
 }

@@ -153,11 +153,11 @@ async fn unseen_after(
     let sql = format!("SELECT {row},{key} FROM {table} WHERE {row}>$1 ORDER BY {row} LIMIT {DELETE_CHUNK}");
     let mut unseen = Vec::new();
     let mut last = None;
-    for line in batch.all(params, sql).await? {
-        let row: i64 = get(&line, 0)?;
+    for stored in batch.all(params, sql).await? {
+        let row: i64 = get(&stored, 0)?;
         last = Some(row);
         if !seen.contains(row) {
-            unseen.push((row, batch.read_key(entity, &line, 1)?));
+            unseen.push((row, batch.read_key(entity, &stored, 1)?));
         }
     }
     Ok((unseen, last))

@@ -51,8 +51,8 @@ pub(crate) async fn owned(
         }
         from += size;
         let sql = format!("{head}{})", tx.rows(&kinds, size));
-        for line in tx.all(wanted.bind()?, sql).await? {
-            out.push((get(&line, 0)?, tx.read_key(child, &line, 1)?));
+        for row in tx.all(wanted.bind()?, sql).await? {
+            out.push((get(&row, 0)?, tx.read_key(child, &row, 1)?));
         }
     }
     Ok(out)

@@ -70,8 +70,8 @@ impl Batch<'_> {
                 }
                 KeyOf::new(tables, *item).bind(&mut wanted)?;
             }
-            let lines = self.all(wanted.bind()?, sql).await?;
-            let text: Option<&str> = lines.first().map_or(Ok(None), |line| get(line, 0))?;
+            let rows = self.all(wanted.bind()?, sql).await?;
+            let text: Option<&str> = rows.first().map_or(Ok(None), |row| get(row, 0))?;
             found.resize(from + size, None);
             let part = found.get_mut(from..).unwrap_or_default();
             read_found(text.unwrap_or_default(), part).ok_or_else(|| {
@@ -142,8 +142,8 @@ impl Batch<'_> {
                 wanted.value(value)?;
             }
             let sql = format!("{head}{})", self.rows(&kinds, size));
-            for line in self.all(wanted.bind()?, sql).await? {
-                found.push(get(&line, 0)?);
+            for row in self.all(wanted.bind()?, sql).await? {
+                found.push(get(&row, 0)?);
             }
             from += size;
         }

@@ -225,8 +225,8 @@ async fn hashes(batch: &mut Batch<'_>, entity: EntityId, rows: &[i64]) -> Result
             "SELECT {row},{hash} FROM {table} WHERE {row} IN ({})",
             batch.rows(&[Kind::Int], size)
         );
-        for line in batch.all(wanted.bind()?, sql).await? {
-            found.insert(get(&line, 0)?, get(&line, 1)?);
+        for row in batch.all(wanted.bind()?, sql).await? {
+            found.insert(get(&row, 0)?, get(&row, 1)?);
         }
     }
     Ok(found)
@@ -324,9 +324,9 @@ async fn set(
         batch.plain("SAVEPOINT part").await?;
     }
     let done = match batch.driver.fetch_all(params.query(sql)).await {
-        Ok(lines) => Ok(lines
+        Ok(rows) => Ok(rows
             .iter()
-            .map(|line| get(line, 0))
+            .map(|row| get(row, 0))
             .collect::<Result<Vec<i64>, StoreError>>()?),
         Err(error) => Err(Taken::of(&error).ok_or_else(|| failed(error))?),
     };

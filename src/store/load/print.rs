@@ -7,7 +7,7 @@ use crate::{
     store::{
         db::{
             params::Kind,
-            pool::{Line, get},
+            pool::{ResultRow, get},
             rows::Rows,
         },
         error::StoreError,
@@ -32,8 +32,8 @@ impl Transaction<'_> {
             }
             from += size;
             let sql = self.print_sql(entity, size);
-            for line in self.all(wanted.bind()?, sql).await? {
-                print.plus(read(&line)?);
+            for row in self.all(wanted.bind()?, sql).await? {
+                print.plus(read(&row)?);
             }
         }
         Ok(print)
@@ -66,10 +66,10 @@ impl Transaction<'_> {
                 self.sums(),
                 self.in_spans(entity)
             );
-            for line in self.all(wanted.bind()?, sql).await? {
-                let list = usize::try_from(get::<i64>(&line, 3)?).ok();
+            for row in self.all(wanted.bind()?, sql).await? {
+                let list = usize::try_from(get::<i64>(&row, 3)?).ok();
                 if let Some(print) = list.and_then(|list| prints.get_mut(list)) {
-                    print.plus(read(&line)?);
+                    print.plus(read(&row)?);
                 }
             }
         }
@@ -104,8 +104,8 @@ impl Transaction<'_> {
     }
 }
 
-fn read(line: &Line) -> Result<Print, StoreError> {
-    let number = |at| get::<i64>(line, at).map(i64::cast_unsigned);
+fn read(row: &ResultRow) -> Result<Print, StoreError> {
+    let number = |at| get::<i64>(row, at).map(i64::cast_unsigned);
     Ok(Print {
         rows: number(0)?,
         low: number(1)?,

@@ -20,19 +20,19 @@ use crate::{
 use super::batch::Batch;
 
 /// What the columns of a row hold, by the row's number.
-pub(crate) type Line = (i64, Vec<Value>);
+pub(crate) type Stored = (i64, Vec<Value>);
 
 /// Sets the links that differ from the answers, and notes the rows asked about as changed.
 pub(crate) async fn relink(batch: &mut Batch<'_>, each: &Each, answers: &[&ParentAnswer]) -> Result<(), StoreError> {
     let columns = batch.tables(each.parent).fetched();
     let columns: Vec<&Column> = columns.filter(|column| column.field == each.field).collect();
-    let mut lines: Vec<Line> = Vec::with_capacity(answers.len());
+    let mut stored: Vec<Stored> = Vec::with_capacity(answers.len());
     for answer in answers {
         if let Some(target) = target(answer, columns.len())? {
-            lines.push((answer.parent.row, target));
+            stored.push((answer.parent.row, target));
         }
     }
-    let changed = set(batch, each.parent, &columns, &lines).await?;
+    let changed = set(batch, each.parent, &columns, &stored).await?;
     for answer in answers.iter().filter(|answer| changed.contains(&answer.parent.row)) {
         batch.note(each.parent, Op::Changed, answer.parent.key.iter());
     }
@@ -58,22 +58,22 @@ async fn set(
     tx: &mut Transaction<'_>,
     entity: EntityId,
     columns: &[&Column],
-    lines: &[Line],
+    stored: &[Stored],
 ) -> Result<HashSet<i64>, StoreError> {
     let mut kinds = vec![Kind::Int];
     kinds.extend(columns.iter().map(|column| Kind::of(column.kind)));
     let mut changed = HashSet::new();
     let mut from = 0;
-    for size in tx.context.dialect.row_sizes(lines.len(), kinds.len()) {
+    for size in tx.context.dialect.row_sizes(stored.len(), kinds.len()) {
         let mut rows = Rows::new(tx.params(), &kinds, size);
-        for (row, values) in lines.iter().skip(from).take(size) {
+        for (row, values) in stored.iter().skip(from).take(size) {
             rows.int(*row)?;
             values.iter().try_for_each(|value| rows.value(value))?;
         }
         from += size;
         let sql = set_sql(tx, entity, columns, &kinds, size);
-        for line in tx.all(rows.bind()?, sql).await? {
-            changed.insert(get(&line, 0)?);
+        for row in tx.all(rows.bind()?, sql).await? {
+            changed.insert(get(&row, 0)?);
         }
     }
     Ok(changed)
@@ -98,11 +98,15 @@ fn set_sql(tx: &Transaction<'_>, entity: EntityId, columns: &[&Column], kinds: &
 }
 
 /// All such links of some rows, to be put back when the rows were written anew.
-pub(crate) async fn stored(tx: &mut Transaction<'_>, entity: EntityId, rows: &[i64]) -> Result<Vec<Line>, StoreError> {
+pub(crate) async fn stored(
+    tx: &mut Transaction<'_>,
+    entity: EntityId,
+    rows: &[i64],
+) -> Result<Vec<Stored>, StoreError> {
     let columns: Vec<&Column> = tx.tables(entity).fetched().collect();
-    let mut lines = Vec::new();
+    let mut stored = Vec::new();
     if columns.is_empty() {
-        return Ok(lines);
+        return Ok(stored);
     }
     let head = format!(
         "SELECT {},{} FROM {} WHERE {} IN (",
@@ -121,13 +125,13 @@ pub(crate) async fn stored(tx: &mut Transaction<'_>, entity: EntityId, rows: &[i
         rows.iter().skip(from).take(size).try_for_each(|row| wanted.int(*row))?;
         from += size;
         let sql = format!("{head}{})", tx.rows(&[Kind::Int], size));
-        for line in tx.all(wanted.bind()?, sql).await? {
+        for row in tx.all(wanted.bind()?, sql).await? {
             let values = (1..).zip(&columns);
-            let values = values.map(|(at, column)| read_value(&line, at, scalar_of(column.kind)));
-            lines.push((get(&line, 0)?, values.collect::<Result<_, _>>()?));
+            let values = values.map(|(at, column)| read_value(&row, at, scalar_of(column.kind)));
+            stored.push((get(&row, 0)?, values.collect::<Result<_, _>>()?));
         }
     }
-    Ok(lines)
+    Ok(stored)
 }
 
 /// Exact numbers are read as they are written.
@@ -140,7 +144,7 @@ fn exact(tx: &Transaction<'_>, column: &Column) -> String {
 }
 
 /// Puts the links back that [`stored`] gave.
-pub(crate) async fn put_back(tx: &mut Transaction<'_>, entity: EntityId, lines: &[Line]) -> Result<(), StoreError> {
+pub(crate) async fn put_back(tx: &mut Transaction<'_>, entity: EntityId, stored: &[Stored]) -> Result<(), StoreError> {
     let columns: Vec<&Column> = tx.tables(entity).fetched().collect();
-    set(tx, entity, &columns, lines).await.map(|_| ())
+    set(tx, entity, &columns, stored).await.map(|_| ())
 }

@@ -10,7 +10,7 @@ use crate::{
         db::{
             dialect::Dialect,
             open_error,
-            pool::{Line, get},
+            pool::{ResultRow, get},
             readers::Readers,
         },
         error::{self, StoreError, failed},
@@ -45,10 +45,10 @@ const ATTEMPTS: usize = 5;
 /// it.
 pub(crate) async fn refuse_foreign(context: &Context) -> Result<(), StoreError> {
     let names = context.params().query(context.dialect.table_names());
-    let lines = context.writer()?.fetch_all(names).await;
-    let lines = lines.map_err(|error| open_error::cannot_open(&context.place, error))?;
-    check_ours(context, &lines)?;
-    if lines.is_empty() {
+    let rows = context.writer()?.fetch_all(names).await;
+    let rows = rows.map_err(|error| open_error::cannot_open(&context.place, error))?;
+    check_ours(context, &rows)?;
+    if rows.is_empty() {
         return Ok(());
     }
     let versions = context
@@ -58,7 +58,7 @@ pub(crate) async fn refuse_foreign(context: &Context) -> Result<(), StoreError> 
     migrations::refuse_newer(&context.place, &versions.map_err(failed)?)
 }
 
-fn check_ours(context: &Context, tables: &[Line]) -> Result<(), StoreError> {
+fn check_ours(context: &Context, tables: &[ResultRow]) -> Result<(), StoreError> {
     if !tables.is_empty() && !names_table(tables, migrations::TABLE)? {
         return Err(StoreError::Unusable(format!(
             "{} holds tables that Hayloft did not make; give another --database",
@@ -68,9 +68,9 @@ fn check_ours(context: &Context, tables: &[Line]) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn names_table(lines: &[Line], name: &str) -> Result<bool, StoreError> {
-    for line in lines {
-        if get::<&str>(line, 0)? == name {
+fn names_table(rows: &[ResultRow], name: &str) -> Result<bool, StoreError> {
+    for row in rows {
+        if get::<&str>(row, 0)? == name {
             return Ok(true);
         }
     }
@@ -143,8 +143,8 @@ async fn apply_once(context: &Context, destructive: bool, committing: Committing
     // One process applies; another that starts at the same time waits here, and finds it done.
     layouts::lock(&mut tx).await?;
     change_log::begin(&mut tx).await?;
-    let lines = tx.all(tx.params(), format!("{RECORDED} LIMIT {FORMER_MAX}")).await?;
-    let records: Vec<String> = lines.iter().map(|line| get(line, 0)).collect::<Result<_, _>>()?;
+    let rows = tx.all(tx.params(), format!("{RECORDED} LIMIT {FORMER_MAX}")).await?;
+    let records: Vec<String> = rows.iter().map(|row| get(row, 0)).collect::<Result<_, _>>()?;
     let found = find(&context.layout, &records, context.dialect)?;
     index::come_over(&mut tx, &found.stored).await?;
     // Who allows it goes back to it; otherwise what came since stays, unserved.
@@ -152,7 +152,7 @@ async fn apply_once(context: &Context, destructive: bool, committing: Committing
         tracing::info!(
             "the database has a newer layout than this definition, which leaves room for it; `hayloft plan` says more"
         );
-        return commit(tx, layouts::newest(&lines)?, committing).await;
+        return commit(tx, layouts::newest(&rows)?, committing).await;
     }
     let there = index::there(&mut tx).await?;
     let found = found.beside(&context.layout, context.dialect, &there);
@@ -178,7 +178,7 @@ async fn apply_once(context: &Context, destructive: bool, committing: Committing
         index::restore(&mut tx, &context.layout, &there).await?;
     }
     let record = match found.recorded {
-        true => layouts::newest(&lines)?,
+        true => layouts::newest(&rows)?,
         false => layouts::record(&mut tx).await?,
     };
     field_requests::forget_others(&mut tx).await?;
@@ -257,14 +257,14 @@ pub(crate) async fn check(context: &Context) -> Result<(), StoreError> {
 /// The recorded layouts, newest first; `None` when there is no database of ours yet.
 async fn records(context: &Context) -> Result<Option<Vec<String>>, StoreError> {
     let names = context.params().query(context.dialect.table_names());
-    let lines = context.own.take().await?.run(names).await?;
-    let lines = lines.map_err(|error| match error::is_lost(&error) {
+    let rows = context.own.take().await?.run(names).await?;
+    let rows = rows.map_err(|error| match error::is_lost(&error) {
         // Of a handle that has long been open.
         true => failed(error),
         false => open_error::cannot_open(&context.place, error),
     })?;
-    check_ours(context, &lines)?;
-    if !names_table(&lines, layouts::TABLE)? {
+    check_ours(context, &rows)?;
+    if !names_table(&rows, layouts::TABLE)? {
         return Ok(None);
     }
     let versions = context
@@ -275,8 +275,8 @@ async fn records(context: &Context) -> Result<Option<Vec<String>>, StoreError> {
     migrations::refuse_newer(&context.place, &versions.await?)?;
     let reader = context.own.take().await?;
     let sql = format!("{RECORDED} LIMIT {FORMER_MAX}");
-    let lines = reader.fetch(context.params().query(sql)).await?;
-    let records: Vec<String> = lines.iter().map(|line| get(line, 0)).collect::<Result<_, _>>()?;
+    let rows = reader.fetch(context.params().query(sql)).await?;
+    let records: Vec<String> = rows.iter().map(|row| get(row, 0)).collect::<Result<_, _>>()?;
     Ok((!records.is_empty()).then_some(records))
 }
 
@@ -327,9 +327,9 @@ fn waiting(dialect: &dyn Dialect, layout: &Layout, found: &Found, there: &[index
 pub(crate) async fn plan_own(context: &Context) -> Result<LayoutPlan, StoreError> {
     let mut plan = plan(context, &context.layout).await?;
     let names = context.params().query(context.dialect.table_names());
-    let lines = context.own.take().await?.fetch(names).await?;
+    let rows = context.own.take().await?.fetch(names).await?;
     // A database that an earlier version made has noted nothing of that.
-    if names_table(&lines, readings::TABLE)? {
+    if names_table(&rows, readings::TABLE)? {
         let told = |fetch: &String| plan.refilled().any(|told| told == fetch);
         plan.rereads = readings::changed(context)
             .await?
@@ -369,14 +369,14 @@ struct OnReader<'a> {
 impl Asks for OnReader<'_> {
     async fn number(&mut self, sql: String) -> Result<i64, StoreError> {
         let reader = self.readers.take().await?;
-        let lines = reader.fetch(self.context.params().query(sql)).await?;
-        lines.first().map_or(Ok(0), |line| get(line, 0))
+        let rows = reader.fetch(self.context.params().query(sql)).await?;
+        rows.first().map_or(Ok(0), |row| get(row, 0))
     }
 }
 
 impl Asks for Transaction<'_> {
     async fn number(&mut self, sql: String) -> Result<i64, StoreError> {
-        let lines = self.all(self.params(), sql).await?;
-        lines.first().map_or(Ok(0), |line| get(line, 0))
+        let rows = self.all(self.params(), sql).await?;
+        rows.first().map_or(Ok(0), |row| get(row, 0))
     }
 }

@@ -197,7 +197,7 @@ async fn is_quick(tx: &mut Transaction<'_>, index: &IndexPlan) -> Result<bool, S
     let Some(sql) = tx.context.dialect.table_bytes(&index.table) else {
         return Ok(true);
     };
-    let lines = tx.all(tx.params(), sql).await?;
-    let bytes: i64 = lines.first().map_or(Ok(0), |line| get(line, 0))?;
+    let rows = tx.all(tx.params(), sql).await?;
+    let bytes: i64 = rows.first().map_or(Ok(0), |row| get(row, 0))?;
     Ok(bytes <= QUICK_BYTES)
 }

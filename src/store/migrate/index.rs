@@ -13,7 +13,7 @@ use crate::{
         context::Context,
         db::{
             dialect::Dialect,
-            pool::{Line, get},
+            pool::{ResultRow, get},
         },
         ddl::{
             items,
@@ -39,12 +39,12 @@ pub(crate) struct Found {
 }
 
 impl Found {
-    fn read(line: &Line) -> Result<Found, StoreError> {
+    fn read(row: &ResultRow) -> Result<Found, StoreError> {
         Ok(Found {
-            name: get(line, 0)?,
-            table: get(line, 1)?,
-            columns: get::<Option<String>>(line, 2)?.unwrap_or_default(),
-            unique: get::<i64>(line, 3)? == 1,
+            name: get(row, 0)?,
+            table: get(row, 1)?,
+            columns: get::<Option<String>>(row, 2)?.unwrap_or_default(),
+            unique: get::<i64>(row, 3)? == 1,
         })
     }
 
@@ -70,8 +70,8 @@ impl Found {
 }
 
 /// Reads what [`Dialect::indexes`] gave.
-pub(crate) fn found(lines: &[Line]) -> Result<Vec<Found>, StoreError> {
-    lines.iter().map(Found::read).collect()
+pub(crate) fn found(rows: &[ResultRow]) -> Result<Vec<Found>, StoreError> {
+    rows.iter().map(Found::read).collect()
 }
 
 /// The indexes that the database has.
@@ -225,18 +225,18 @@ async fn is_large(tx: &mut Transaction<'_>, index: &IndexPlan) -> Result<bool, S
     let Some(sql) = tx.context.dialect.rows_estimate(&index.table) else {
         return Ok(false);
     };
-    let lines = tx.all(tx.params(), sql).await?;
-    let rows: i64 = lines.first().map_or(Ok(0), |line| get(line, 0))?;
+    let rows = tx.all(tx.params(), sql).await?;
+    let rows: i64 = rows.first().map_or(Ok(0), |row| get(row, 0))?;
     Ok(rows > LARGE_ROWS)
 }
 
 /// The indexes that are still to be built; with `of`, those of these types.
 pub(crate) async fn postponed(context: &Context, of: Option<&[EntityId]>) -> Result<Vec<IndexPlan>, StoreError> {
-    let lines = context
+    let rows = context
         .writer()?
         .fetch_all(context.params().query(context.dialect.indexes()))
         .await;
-    let there = found(&lines.map_err(failed)?)?;
+    let there = found(&rows.map_err(failed)?)?;
     let mut missing = match of {
         Some(of) => secondary(context.dialect, &context.layout, of),
         None => missing(context.dialect, &context.layout, &there),

@@ -41,8 +41,8 @@ async fn count(context: &Context, sql: String, time: Duration) -> Result<Option<
     };
     readers.close().await;
     match counted {
-        Ok(lines) => {
-            let count: i64 = lines.first().map_or(Ok(0), |line| get(line, 0))?;
+        Ok(rows) => {
+            let count: i64 = rows.first().map_or(Ok(0), |row| get(row, 0))?;
             Ok(Some(count.unsigned_abs()))
         }
         Err(StoreError::Timeout(_) | StoreError::Waited(_)) => Ok(None),

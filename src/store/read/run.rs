@@ -133,9 +133,9 @@ pub(crate) async fn explain(
     let params = operands::operands(&statement.binds, values, context.dialect)?;
     let reader = context.readers.take().await?;
     let asked = params.query(context.dialect.explain(&statement.sql));
-    let lines = in_force::read(context, reader, asked).await?;
+    let rows = in_force::read(context, reader, asked).await?;
     Ok(Explanation {
         sql: statement.sql.to_string(),
-        plan: context.dialect.plan(&lines)?,
+        plan: context.dialect.plan(&rows)?,
     })
 }

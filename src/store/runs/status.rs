@@ -48,15 +48,15 @@ async fn around(asking: &mut Asking<'_, '_>, mut status: FetchStatus) -> Result<
     let found = asking
         .all(&status.fetch, format!("SELECT {}", columns.join(",")))
         .await?;
-    let Some(line) = found.first() else { return Ok(status) };
-    let ends = told::ends(line, 0)?;
+    let Some(row) = found.first() else { return Ok(status) };
+    let ends = told::ends(row, 0)?;
     (status.failures, status.newest_slot, status.whole_at) = (ends.failures, ends.newest_slot, ends.whole_at);
     let mut at = told::COLUMNS;
-    (status.looked_at, status.aside) = fetches::told(line, at)?;
+    (status.looked_at, status.aside) = fetches::told(row, at)?;
     at += fetches::COLUMNS;
-    status.refill = refills::owed(line, at)?;
+    status.refill = refills::owed(row, at)?;
     at += refills::COLUMNS;
-    let known = readings::known(line, at)?;
+    let known = readings::known(row, at)?;
     status.reading = readings::judge(asking.context(), &status.fetch, &known);
     Ok(status)
 }

@@ -2,7 +2,7 @@
 
 use crate::store::{
     context::{self, Context},
-    db::pool::Line,
+    db::pool::ResultRow,
     error::StoreError,
     tx::Transaction,
 };
@@ -21,7 +21,7 @@ impl Asking<'_, '_> {
     }
 
     /// A statement whose only parameter is the fetch's name.
-    pub(crate) async fn all(&mut self, fetch: &str, sql: String) -> Result<Vec<Line>, StoreError> {
+    pub(crate) async fn all(&mut self, fetch: &str, sql: String) -> Result<Vec<ResultRow>, StoreError> {
         let mut params = self.context().params();
         params.add(fetch.to_owned())?;
         match self {

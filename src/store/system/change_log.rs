@@ -40,9 +40,9 @@ pub(crate) async fn touched(context: &Context, spans: &[(i64, i64)]) -> Result<B
         params.add(*after)?;
         params.add(*upto)?;
         let sql = "SELECT type,CAST(sum(seq-first_seq+1) AS BIGINT) FROM hayloft_change_pack WHERE seq>$1 AND seq<=$2 GROUP BY type";
-        for line in context.own.take().await?.fetch(params.query(sql)).await? {
-            seen += get::<i64>(&line, 1)?;
-            found.extend(context.catalog.entity_named(&get::<String>(&line, 0)?));
+        for row in context.own.take().await?.fetch(params.query(sql)).await? {
+            seen += get::<i64>(&row, 1)?;
+            found.extend(context.catalog.entity_named(&get::<String>(&row, 0)?));
         }
     }
     // Some are gone from the log already.
@@ -53,9 +53,7 @@ pub(crate) async fn touched(context: &Context, spans: &[(i64, i64)]) -> Result<B
 pub(crate) async fn heads(context: &Context) -> Result<(i64, i64), StoreError> {
     let sql = "SELECT seq,(SELECT id FROM hayloft_applied_layout ORDER BY id DESC LIMIT 1) FROM hayloft_feed_head WHERE one=1";
     let found = context.own.take().await?.fetch(context.params().query(sql)).await?;
-    found
-        .first()
-        .map_or(Ok((0, 0)), |line| Ok((get(line, 0)?, get(line, 1)?)))
+    found.first().map_or(Ok((0, 0)), |row| Ok((get(row, 0)?, get(row, 1)?)))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -119,9 +117,9 @@ pub(crate) async fn append(
     params.add(count as i64)?;
     let now = tx.context.now(0);
     let sql = format!("UPDATE hayloft_feed_head SET seq=seq+$1 WHERE one=1 RETURNING seq,{now}");
-    let lines = tx.all(params, sql).await?;
-    let (head, at) = match lines.first() {
-        Some(line) => (get(line, 0)?, get::<String>(line, 1)?),
+    let rows = tx.all(params, sql).await?;
+    let (head, at) = match rows.first() {
+        Some(row) => (get(row, 0)?, get::<String>(row, 1)?),
         None => {
             return Err(StoreError::Internal(
                 "the change log has no head; open the database anew".to_owned(),

@@ -4,7 +4,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::store::{
     context::{self, Context},
-    db::pool::{Line, get},
+    db::pool::{ResultRow, get},
     error::StoreError,
     tx::Transaction,
 };
@@ -35,7 +35,7 @@ pub(crate) async fn now(context: &Context) -> Result<DateTime<Utc>, StoreError> 
 }
 
 /// An instant that may be missing, in a column.
-pub(crate) fn instant_at(line: &Line, column: usize) -> Result<Option<DateTime<Utc>>, StoreError> {
-    let text: Option<String> = get(line, column)?;
+pub(crate) fn instant_at(row: &ResultRow, column: usize) -> Result<Option<DateTime<Utc>>, StoreError> {
+    let text: Option<String> = get(row, column)?;
     text.as_deref().map(instant).transpose()
 }

@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 
 use crate::store::{
     context::Context,
-    db::pool::{Line, get},
+    db::pool::{ResultRow, get},
     error::StoreError,
     tx::Transaction,
     types::Aside,
@@ -51,8 +51,8 @@ async fn set_aside(tx: &mut Transaction<'_>, fetch: &str, last: i64, page: &str)
     let mut params = tx.params();
     params.add(fetch.to_owned())?;
     let sql = "UPDATE hayloft_fetch SET ended_processes=ended_processes+1 WHERE \"fetch\"=$1 RETURNING ended_processes";
-    let lines = tx.all(params, sql.to_owned()).await?;
-    let ended: i64 = lines.first().map_or(Ok(1), |line| get(line, 0))?;
+    let rows = tx.all(params, sql.to_owned()).await?;
+    let ended: i64 = rows.first().map_or(Ok(1), |row| get(row, 0))?;
     let wait = wait_after(ended);
     let mut params = tx.params();
     params.add(fetch.to_owned())?;
@@ -88,14 +88,14 @@ pub(crate) fn columns(context: &Context) -> String {
 
 /// Reads these columns from the one at `at` on: when its schedule was looked at, and for which page
 /// it is left alone.
-pub(crate) fn told(line: &Line, at: usize) -> Result<(Option<DateTime<Utc>>, Option<Aside>), StoreError> {
-    let (page, ended): (Option<String>, Option<i64>) = (get(line, at + 2)?, get(line, at + 3)?);
-    let aside = clock::instant_at(line, at + 1)?.map(|until| Aside {
+pub(crate) fn told(row: &ResultRow, at: usize) -> Result<(Option<DateTime<Utc>>, Option<Aside>), StoreError> {
+    let (page, ended): (Option<String>, Option<i64>) = (get(row, at + 2)?, get(row, at + 3)?);
+    let aside = clock::instant_at(row, at + 1)?.map(|until| Aside {
         until,
         page: page.unwrap_or_default(),
         ended: ended.unwrap_or(1).unsigned_abs(),
     });
-    Ok((clock::instant_at(line, at)?, aside))
+    Ok((clock::instant_at(row, at)?, aside))
 }
 
 /// A run was complete: whatever it was is over.

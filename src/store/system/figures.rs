@@ -10,7 +10,7 @@ pub(crate) async fn of(context: &Context, table: &str) -> Result<Option<String>,
     let sql = format!("SELECT figures FROM hayloft_figures WHERE name={table}");
     let mut reader = context.own.take().await?;
     match reader.run(context.params().query(sql)).await? {
-        Ok(lines) => lines.first().map(|line| get(line, 0)).transpose(),
+        Ok(rows) => rows.first().map(|row| get(row, 0)).transpose(),
         Err(_) => Ok(None),
     }
 }

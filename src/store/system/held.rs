@@ -59,8 +59,8 @@ pub(crate) async fn of(tx: &mut Transaction<'_>, fetch: &str) -> Result<Held, St
     params.add(fetch.to_owned())?;
     let sql = "SELECT decision,seen FROM hayloft_held WHERE \"fetch\"=$1".to_owned();
     let mut held = Held::default();
-    for line in tx.all(params, sql).await? {
-        let (decision, bytes): (String, Vec<u8>) = (get(&line, 0)?, get(&line, 1)?);
+    for row in tx.all(params, sql).await? {
+        let (decision, bytes): (String, Vec<u8>) = (get(&row, 0)?, get(&row, 1)?);
         let rows = unpack(&bytes).ok_or_else(|| StoreError::Internal("a list of held rows is damaged".to_owned()))?;
         if let Some(decision) = Decision::ALL.into_iter().find(|known| known.name() == decision) {
             *held.of(decision) = rows;
@@ -133,12 +133,7 @@ pub(crate) async fn decide(context: &Context, fetch: &str, decision: Decision) -
     let mut params = tx.params();
     params.add(fetch.to_owned())?;
     let sql = "SELECT run FROM hayloft_held WHERE \"fetch\"=$1 AND decision='open'".to_owned();
-    let run: Option<i64> = tx
-        .all(params, sql)
-        .await?
-        .first()
-        .map(|line| get(line, 0))
-        .transpose()?;
+    let run: Option<i64> = tx.all(params, sql).await?.first().map(|row| get(row, 0)).transpose()?;
     let Some(run) = run else { return Ok(0) };
     let mut decided = std::mem::take(&mut held.open);
     let count = decided.len() as u64;

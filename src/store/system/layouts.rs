@@ -6,7 +6,7 @@ use crate::{
     store::{
         db::{
             dialect::Dialect,
-            pool::{Line, get},
+            pool::{ResultRow, get},
         },
         error::StoreError,
         tx::Transaction,
@@ -24,8 +24,8 @@ pub(crate) const NEWEST_HELD: &str = "SELECT id FROM hayloft_applied_layout WHER
                            ORDER BY id DESC LIMIT 1";
 pub(crate) const NEWEST_LAYOUT: &str = "SELECT id,layout FROM hayloft_applied_layout ORDER BY id DESC LIMIT 1";
 
-pub(crate) fn number(lines: &[Line]) -> Result<i64, StoreError> {
-    lines.first().map_or(Ok(0), |line| get(line, 0))
+pub(crate) fn number(rows: &[ResultRow]) -> Result<i64, StoreError> {
+    rows.first().map_or(Ok(0), |row| get(row, 0))
 }
 
 /// The record's table and the newest record.
@@ -43,8 +43,8 @@ pub(crate) fn to_json(layout: &Layout) -> Result<String, StoreError> {
 }
 
 /// The number of the newest record.
-pub(crate) fn newest(lines: &[Line]) -> Result<i64, StoreError> {
-    lines.first().map_or(Ok(0), |line| get(line, 1))
+pub(crate) fn newest(rows: &[ResultRow]) -> Result<i64, StoreError> {
+    rows.first().map_or(Ok(0), |row| get(row, 1))
 }
 
 /// Writes a record; gives its number.
@@ -54,8 +54,8 @@ pub(crate) async fn record(tx: &mut Transaction<'_>) -> Result<i64, StoreError> 
     params.add(to_json(&tx.context.layout)?)?;
     let now = tx.context.now(0);
     let sql = format!("INSERT INTO hayloft_applied_layout(definition,layout,at) VALUES ($1,$2,{now}) RETURNING id");
-    let lines = tx.all(params, sql).await?;
-    lines.first().map_or(Ok(0), |line| get(line, 0))
+    let rows = tx.all(params, sql).await?;
+    rows.first().map_or(Ok(0), |row| get(row, 0))
 }
 
 /// One process applies a layout; another that starts at the same time waits here, and finds it

@@ -9,7 +9,7 @@ use crate::store::{
     context::Context,
     db::{
         failpoint, open_error,
-        pool::{Line, get},
+        pool::{ResultRow, get},
     },
     error::StoreError,
 };
@@ -32,10 +32,10 @@ pub(crate) async fn bring_up(context: &Context) -> Result<(), StoreError> {
 }
 
 /// Refuses tables that a newer Hayloft made: it knows what they mean, and we do not.
-pub(crate) fn refuse_newer(place: &str, versions: &[Line]) -> Result<(), StoreError> {
+pub(crate) fn refuse_newer(place: &str, versions: &[ResultRow]) -> Result<(), StoreError> {
     let known = Migrator::names();
-    for line in versions {
-        let version: String = get(line, 0)?;
+    for row in versions {
+        let version: String = get(row, 0)?;
         if !known.contains(&version) {
             return Err(StoreError::Unusable(format!(
                 "{place} was made or upgraded by a newer version of Hayloft than this one; use that version or a newer one, \

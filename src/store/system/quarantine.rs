@@ -11,7 +11,7 @@ use crate::{
         context::{self, Context},
         db::{
             params::{Kind, Params},
-            pool::{Line, get},
+            pool::{ResultRow, get},
         },
         error::StoreError,
         tx::Transaction,
@@ -140,8 +140,8 @@ pub(crate) async fn list(
          WHERE q.id>$1{} ORDER BY q.id LIMIT $2",
         asked.conditions
     );
-    let lines = context.own.take().await?.fetch(asked.params.query(sql)).await?;
-    lines.iter().map(rejected).collect()
+    let rows = context.own.take().await?.fetch(asked.params.query(sql)).await?;
+    rows.iter().map(rejected).collect()
 }
 
 /// Parameters with the conditions that use them.
@@ -169,16 +169,16 @@ fn escaped(part: &str) -> String {
     part.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
 }
 
-fn rejected(line: &Line) -> Result<Rejected, StoreError> {
+fn rejected(row: &ResultRow) -> Result<Rejected, StoreError> {
     Ok(Rejected {
-        id: get(line, 0)?,
-        run: get(line, 1)?,
-        fetch: get(line, 2)?,
-        key: get(line, 3)?,
-        reason: get(line, 4)?,
-        record: get(line, 5)?,
-        request: get(line, 6)?,
-        at: clock::instant(&get::<String>(line, 7)?)?,
+        id: get(row, 0)?,
+        run: get(row, 1)?,
+        fetch: get(row, 2)?,
+        key: get(row, 3)?,
+        reason: get(row, 4)?,
+        record: get(row, 5)?,
+        request: get(row, 6)?,
+        at: clock::instant(&get::<String>(row, 7)?)?,
     })
 }
 
@@ -190,8 +190,8 @@ pub(crate) async fn first_of(
     let mut params = tx.params();
     params.add(run.id)?;
     let sql = "SELECT row_key,reason FROM hayloft_quarantine WHERE run=$1 ORDER BY id LIMIT 1";
-    let lines = tx.all(params, sql.to_owned()).await?;
-    lines.first().map(|line| Ok((get(line, 0)?, get(line, 1)?))).transpose()
+    let rows = tx.all(params, sql.to_owned()).await?;
+    rows.first().map(|row| Ok((get(row, 0)?, get(row, 1)?))).transpose()
 }
 
 /// Notes which row an entry's answer was about.
@@ -207,6 +207,6 @@ pub(crate) async fn count(tx: &mut Transaction<'_>, fetch: &str) -> Result<u64, 
     let mut params = tx.params();
     params.add(fetch.to_owned())?;
     let sql = "SELECT CAST(count(*) AS BIGINT) FROM hayloft_quarantine WHERE \"fetch\"=$1".to_owned();
-    let count: i64 = tx.all(params, sql).await?.first().map_or(Ok(0), |line| get(line, 0))?;
+    let count: i64 = tx.all(params, sql).await?.first().map_or(Ok(0), |row| get(row, 0))?;
     Ok(count.unsigned_abs())
 }

@@ -10,7 +10,7 @@ use crate::{
     catalog::FetchId,
     store::{
         context::Context,
-        db::pool::{Line, get},
+        db::pool::{ResultRow, get},
         error::StoreError,
         tx::Transaction,
         types::Reading,
@@ -42,11 +42,11 @@ pub(crate) fn columns(context: &Context) -> String {
 }
 
 /// Reads these columns from the one at `at` on.
-pub(crate) fn known(line: &Line, at: usize) -> Result<Signatures, StoreError> {
+pub(crate) fn known(row: &ResultRow, at: usize) -> Result<Signatures, StoreError> {
     Ok(Signatures {
-        wanted: get(line, at)?,
-        done: get(line, at + 1)?,
-        others: get::<i64>(line, at + 2)? != 0,
+        wanted: get(row, at)?,
+        done: get(row, at + 1)?,
+        others: get::<i64>(row, at + 2)? != 0,
     })
 }
 
@@ -84,8 +84,8 @@ pub(crate) async fn put_in_force(tx: &mut Transaction<'_>) -> Result<(), StoreEr
         let sql = "INSERT INTO hayloft_reading(\"fetch\",definition,wanted,done) VALUES ($1,$2,$3,\
                    CASE WHEN EXISTS(SELECT 1 FROM hayloft_run WHERE \"fetch\"=$1 AND state='complete') THEN $3 END) \
                    ON CONFLICT(\"fetch\") DO UPDATE SET definition=excluded.definition,wanted=excluded.wanted RETURNING done";
-        let lines = tx.all(params, sql.to_owned()).await?;
-        let done: Option<String> = lines.first().map_or(Ok(None), |line| get(line, 0))?;
+        let rows = tx.all(params, sql.to_owned()).await?;
+        let done: Option<String> = rows.first().map_or(Ok(None), |row| get(row, 0))?;
         if done.is_some_and(|done| done != signature) {
             tracing::info!("~ {name}: read in another way: harvested again");
         }
@@ -107,8 +107,8 @@ pub(crate) async fn note_complete(tx: &mut Transaction<'_>, fetch: &str) -> Resu
     params.add(fetch.to_owned())?;
     params.add(own.clone())?;
     let sql = "UPDATE hayloft_reading SET done=$2 WHERE \"fetch\"=$1 RETURNING wanted".to_owned();
-    let lines = tx.all(params, sql).await?;
-    let wanted: Option<String> = lines.first().map(|line| get(line, 0)).transpose()?;
+    let rows = tx.all(params, sql).await?;
+    let wanted: Option<String> = rows.first().map(|row| get(row, 0)).transpose()?;
     Ok(wanted.is_none_or(|wanted| wanted == own))
 }
 
@@ -117,8 +117,8 @@ pub(crate) async fn note_complete(tx: &mut Transaction<'_>, fetch: &str) -> Resu
 pub(crate) async fn changed(context: &Context) -> Result<Vec<String>, StoreError> {
     let sql = "SELECT \"fetch\",done FROM hayloft_reading WHERE done IS NOT NULL ORDER BY \"fetch\"".to_owned();
     let mut changed = Vec::new();
-    for line in context.own.take().await?.fetch(context.params().query(sql)).await? {
-        let (fetch, done): (String, String) = (get(&line, 0)?, get(&line, 1)?);
+    for row in context.own.take().await?.fetch(context.params().query(sql)).await? {
+        let (fetch, done): (String, String) = (get(&row, 0)?, get(&row, 1)?);
         if signature(context, &fetch).is_some_and(|own| own != done) {
             changed.push(fetch);
         }

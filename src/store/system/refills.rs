@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::store::{
-    db::pool::{Line, get},
+    db::pool::{ResultRow, get},
     error::StoreError,
     tx::Transaction,
     types::{Refill, Run},
@@ -39,8 +39,8 @@ pub(crate) const fn columns() -> &'static str {
 }
 
 /// Reads these columns from the one at `at` on.
-pub(crate) fn owed(line: &Line, at: usize) -> Result<Option<Refill>, StoreError> {
-    let (Some(fields), Some(since)) = (get::<Option<String>>(line, at)?, clock::instant_at(line, at + 1)?) else {
+pub(crate) fn owed(row: &ResultRow, at: usize) -> Result<Option<Refill>, StoreError> {
+    let (Some(fields), Some(since)) = (get::<Option<String>>(row, at)?, clock::instant_at(row, at + 1)?) else {
         return Ok(None);
     };
     let fields = serde_json::from_str(&fields).map_err(|error| StoreError::Database(Box::new(error)))?;
@@ -52,8 +52,8 @@ pub(crate) async fn owe(tx: &mut Transaction<'_>, fetch: &str, mut fields: BTree
     let mut params = tx.params();
     params.add(fetch.to_owned())?;
     let sql = "SELECT fields FROM hayloft_refill WHERE \"fetch\"=$1".to_owned();
-    for line in tx.all(params, sql).await? {
-        let before: Vec<String> = serde_json::from_str(&get::<String>(&line, 0)?).unwrap_or_default();
+    for row in tx.all(params, sql).await? {
+        let before: Vec<String> = serde_json::from_str(&get::<String>(&row, 0)?).unwrap_or_default();
         fields.extend(before);
     }
     let fields = serde_json::to_string(&fields).map_err(|error| StoreError::Database(Box::new(error)))?;

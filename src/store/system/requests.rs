@@ -21,8 +21,8 @@ pub(crate) async fn rests(tx: &mut Transaction<'_>, run: &Run, request: &str) ->
     let sql = "SELECT s.brought FROM hayloft_request_state AS s JOIN hayloft_row_number AS n ON n.written=s.written \
                WHERE s.\"fetch\"=$1 AND s.request=$2 AND s.definition=$3 AND n.name=$4 AND s.brought IS NOT NULL \
                AND NOT EXISTS (SELECT 1 FROM hayloft_held AS h WHERE h.\"fetch\"=$1)";
-    let lines = tx.all(params, sql.to_owned()).await?;
-    let brought: Option<i64> = lines.first().map(|line| get(line, 0)).transpose()?;
+    let rows = tx.all(params, sql.to_owned()).await?;
+    let brought: Option<i64> = rows.first().map(|row| get(row, 0)).transpose()?;
     Ok(brought.map(i64::unsigned_abs))
 }
 
@@ -69,12 +69,12 @@ pub(crate) async fn remembered(
     params.add(request.to_owned())?;
     params.add(tx.context.catalog.fingerprint.clone())?;
     let sql = "SELECT seen,print FROM hayloft_request_state WHERE \"fetch\"=$1 AND request=$2 AND definition=$3";
-    let lines = tx.all(params, sql.to_owned()).await?;
-    let Some(line) = lines.first() else { return Ok(None) };
-    let bytes: Vec<u8> = get(line, 0)?;
+    let rows = tx.all(params, sql.to_owned()).await?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    let bytes: Vec<u8> = get(row, 0)?;
     let rows =
         row_set::unpack(&bytes).ok_or_else(|| StoreError::Internal("a stored request state is damaged".to_owned()))?;
-    Ok(Some((rows, get(line, 1)?)))
+    Ok(Some((rows, get(row, 1)?)))
 }
 
 /// Remembers a page with the rows that it brought.

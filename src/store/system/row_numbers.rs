@@ -36,7 +36,7 @@ async fn number(tx: &mut Transaction<'_>, table: &str) -> Result<Option<i64>, St
     params.text(table)?;
     let lock = tx.context.dialect.for_update();
     let sql = format!("SELECT next FROM hayloft_row_number WHERE name=$1{lock}");
-    tx.all(params, sql).await?.first().map(|line| get(line, 0)).transpose()
+    tx.all(params, sql).await?.first().map(|row| get(row, 0)).transpose()
 }
 
 /// The first time that a table is written. How often it was begins anywhere: a table of this name
@@ -92,7 +92,7 @@ pub(crate) async fn written(tx: &mut Transaction<'_>, entity: EntityId) -> Resul
         params.text(&name)?;
         let sql = "SELECT written FROM hayloft_row_number WHERE name=$1".to_owned();
         match tx.all(params, sql).await?.first() {
-            Some(line) => return get(line, 0),
+            Some(row) => return get(row, 0),
             None => insert(tx, &name).await?,
         }
     }

@@ -44,7 +44,7 @@ async fn plan(url: &DatabaseUrl, text: &str) -> Vec<String> {
 pub(super) async fn lines(store: &Store, sql: &str) -> Vec<String> {
     let writer = store.context.writer().expect("a writer");
     let found = writer.fetch_all(store.context.params().query(sql)).await.expect("rows");
-    found.iter().map(|line| pool::get(line, 0).expect("a text")).collect()
+    found.iter().map(|row| pool::get(row, 0).expect("a text")).collect()
 }
 
 fn int(value: i64) -> Value {

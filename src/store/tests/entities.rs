@@ -25,7 +25,7 @@ async fn columns(store: &Store, table: &str) -> Vec<[String; 4]> {
         .fetch_all(store.context.params().query(sql))
         .await
         .expect("columns");
-    let text = |line: &pool::Line, at: usize| pool::get::<String>(line, at).expect("a text");
+    let text = |row: &pool::ResultRow, at: usize| pool::get::<String>(row, at).expect("a text");
     lines.iter().map(|line| [0, 1, 2, 3].map(|at| text(line, at))).collect()
 }
 

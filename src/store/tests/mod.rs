@@ -110,8 +110,8 @@ async fn farm(store: &Store) {
 /// One value of the first row and column of a statement on the writer.
 async fn number(store: &Store, sql: &str) -> i64 {
     let writer = store.context.writer().expect("a writer");
-    let lines = writer.fetch_all(store.context.params().query(sql)).await;
-    pool::get(lines.expect("rows").first().expect("a row"), 0).expect("a number")
+    let rows = writer.fetch_all(store.context.params().query(sql)).await;
+    pool::get(rows.expect("rows").first().expect("a row"), 0).expect("a number")
 }
 
 /// Runs a statement on the writer; the number of rows that it changed.

@@ -14,7 +14,7 @@ use crate::{
             dialect::{Dialect, Numbered, RowsOf, closed_pattern},
             made::{BYTES_MARK, Bounds, ROWS_MARK},
             params::{Kind, Params},
-            pool::{Line, get},
+            pool::{ResultRow, get},
         },
         error::StoreError,
     },
@@ -454,8 +454,8 @@ impl Dialect for Postgres {
         format!("EXPLAIN {sql}")
     }
 
-    fn plan(&self, lines: &[Line]) -> Result<Vec<String>, StoreError> {
-        lines.iter().map(|line| get(line, 0)).collect()
+    fn plan(&self, rows: &[ResultRow]) -> Result<Vec<String>, StoreError> {
+        rows.iter().map(|row| get(row, 0)).collect()
     }
 }
 

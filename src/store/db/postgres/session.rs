@@ -14,7 +14,7 @@ use crate::store::{
         away::Why,
         guard::Guarded,
         params::{Command, Params, mixed},
-        pool::Line,
+        pool::ResultRow,
     },
     error::{self, Beyond},
 };
@@ -65,7 +65,7 @@ impl Session {
     /// Runs a statement that only reads; so it may be run again when the connection was cut, or it
     /// had to give way. It is left when its texts have more than so many bytes, with [`Beyond`] as
     /// what could not be decoded.
-    pub(crate) async fn fetch_all(&mut self, command: Command, most: u64) -> Result<Vec<Line>, sqlx::Error> {
+    pub(crate) async fn fetch_all(&mut self, command: Command, most: u64) -> Result<Vec<ResultRow>, sqlx::Error> {
         let Params::Postgres(params) = command.params else {
             return Err(mixed());
         };
@@ -167,7 +167,7 @@ impl Session {
 async fn collect(
     mut rows: impl Stream<Item = Result<PgRow, sqlx::Error>> + Unpin,
     most: u64,
-) -> Result<Vec<Line>, sqlx::Error> {
+) -> Result<Vec<ResultRow>, sqlx::Error> {
     let (mut all, mut found) = (Vec::new(), 0);
     while let Some(row) = rows.try_next().await? {
         let text = row.try_get_raw(1).ok().and_then(|text| text.as_bytes().ok());
@@ -175,7 +175,7 @@ async fn collect(
         if found > most {
             return Err(sqlx::Error::Decode(Box::new(Beyond::Bytes { found, most })));
         }
-        all.push(Line::Postgres(row));
+        all.push(ResultRow::Postgres(row));
     }
     Ok(all)
 }

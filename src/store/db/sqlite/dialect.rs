@@ -12,7 +12,7 @@ use crate::{
             dialect::{Dialect, Numbered, RowsOf},
             made::Bounds,
             params::{Kind, Params},
-            pool::{Line, get},
+            pool::{ResultRow, get},
         },
         error::StoreError,
     },
@@ -340,14 +340,14 @@ impl Dialect for Sqlite {
         format!("EXPLAIN QUERY PLAN {sql}")
     }
 
-    fn plan(&self, lines: &[Line]) -> Result<Vec<String>, StoreError> {
+    fn plan(&self, rows: &[ResultRow]) -> Result<Vec<String>, StoreError> {
         let mut depths: HashMap<i64, usize> = HashMap::new();
         let mut plan = Vec::new();
-        for line in lines {
-            let (id, parent): (i64, i64) = (get(line, 0)?, get(line, 1)?);
+        for row in rows {
+            let (id, parent): (i64, i64) = (get(row, 0)?, get(row, 1)?);
             let depth = depths.get(&parent).map_or(0, |depth| depth + 1);
             depths.insert(id, depth);
-            plan.push(format!("{}{}", "  ".repeat(depth), get::<String>(line, 3)?));
+            plan.push(format!("{}{}", "  ".repeat(depth), get::<String>(row, 3)?));
         }
         Ok(plan)
     }

@@ -9,7 +9,7 @@ use sea_orm::{
 };
 use sea_orm::{EntityTrait, FromQueryResult, QueryTrait, Select};
 
-use crate::store::{context::Context, db::pool::Line, error::StoreError, tx::Transaction};
+use crate::store::{context::Context, db::pool::ResultRow, error::StoreError, tx::Transaction};
 
 /// Names the entities once.
 macro_rules! entities {
@@ -50,8 +50,8 @@ pub(crate) async fn all<E: EntityTrait>(context: &Context, select: Select<E>) ->
     let statement = select.build(context.dialect.backend());
     let mut params = context.params();
     params.values(statement.values)?;
-    let lines = context.own.take().await?.fetch(params.query(statement.sql)).await?;
-    lines.into_iter().map(read::<E>).collect()
+    let rows = context.own.take().await?.fetch(params.query(statement.sql)).await?;
+    rows.into_iter().map(read::<E>).collect()
 }
 
 /// The same within a transaction.
@@ -62,10 +62,10 @@ pub(crate) async fn all_within<E: EntityTrait>(
     let statement = select.build(tx.context.dialect.backend());
     let mut params = tx.params();
     params.values(statement.values)?;
-    let lines = tx.all(params, statement.sql).await?;
-    lines.into_iter().map(read::<E>).collect()
+    let rows = tx.all(params, statement.sql).await?;
+    rows.into_iter().map(read::<E>).collect()
 }
 
-fn read<E: EntityTrait>(line: Line) -> Result<E::Model, StoreError> {
-    E::Model::from_query_result(&line.into_result(), "").map_err(|error| StoreError::Database(Box::new(error)))
+fn read<E: EntityTrait>(row: ResultRow) -> Result<E::Model, StoreError> {
+    E::Model::from_query_result(&row.into_result(), "").map_err(|error| StoreError::Database(Box::new(error)))
 }

@@ -92,8 +92,8 @@ pub(crate) async fn remembered(
             tx.rows(&[Kind::Int], size),
             dialect.bulk_param(2)
         );
-        for line in tx.all(params, sql).await? {
-            found.push((get(&line, 0)?, get(&line, 1)?, get(&line, 2)?));
+        for row in tx.all(params, sql).await? {
+            found.push((get(&row, 0)?, get(&row, 1)?, get(&row, 2)?));
         }
     }
     Ok(found)

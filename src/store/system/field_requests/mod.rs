@@ -49,8 +49,8 @@ pub(crate) async fn take(
     params.add(run.id)?;
     params.add(owner.to_owned())?;
     params.add(i64::from(limit))?;
-    let lines = tx.all(params, sql).await?;
-    lines.iter().map(|line| get(line, 0)).collect()
+    let rows = tx.all(params, sql).await?;
+    rows.iter().map(|row| get(row, 0)).collect()
 }
 
 /// How many of these are taken, of the `$4` that are wanted: where several processes may be at
@@ -96,8 +96,8 @@ pub(crate) async fn lock(
             tx.rows(&[Kind::Int], size),
             dialect.for_update()
         );
-        for line in tx.all(params, sql).await? {
-            locked.insert(get(&line, 0)?);
+        for row in tx.all(params, sql).await? {
+            locked.insert(get(&row, 0)?);
         }
     }
     Ok(locked)
@@ -193,9 +193,9 @@ pub(crate) async fn left(context: &Context, run: &Run) -> Result<Left, StoreErro
         "SELECT CAST(CASE WHEN EXISTS({open}'due') OR EXISTS({open}'claimed') THEN 1 ELSE 0 END AS BIGINT),\
          CAST(CASE WHEN EXISTS(SELECT 1 FROM hayloft_run WHERE id=$2 AND fence=$3 AND state='running') THEN 1 ELSE 0 END AS BIGINT)"
     );
-    let lines = context.own.take().await?.fetch(params.query(sql)).await?;
+    let rows = context.own.take().await?.fetch(params.query(sql)).await?;
     let is = |at: usize| -> Result<bool, StoreError> {
-        Ok(lines.first().map(|line| get::<i64>(line, at)).transpose()? == Some(1))
+        Ok(rows.first().map(|row| get::<i64>(row, at)).transpose()? == Some(1))
     };
     Ok(match (is(1)?, is(0)?) {
         (false, _) => Left::RunEnded,
@@ -211,9 +211,9 @@ pub(crate) async fn counts(context: &Context, fetch: &str, run: Option<i64>) -> 
     params.add(run.unwrap_or(-1))?;
     let sql = "SELECT state,CAST(count(*) AS BIGINT) FROM hayloft_fan_out WHERE \"fetch\"=$1 AND ($2=-1 OR run=$2) GROUP BY state";
     let mut counts = FieldRequestCounts::default();
-    for line in context.own.take().await?.fetch(params.query(sql)).await? {
-        let count = get::<i64>(&line, 1)?.unsigned_abs();
-        match get::<String>(&line, 0)?.as_str() {
+    for row in context.own.take().await?.fetch(params.query(sql)).await? {
+        let count = get::<i64>(&row, 1)?.unsigned_abs();
+        match get::<String>(&row, 0)?.as_str() {
             "done" => counts.done = count,
             "failed" => counts.failed = count,
             _ => counts.left += count,
@@ -222,8 +222,8 @@ pub(crate) async fn counts(context: &Context, fetch: &str, run: Option<i64>) -> 
     let mut params = context.params();
     params.add(fetch.to_owned())?;
     let sql = "SELECT CAST(count(*) AS BIGINT) FROM hayloft_quarantine WHERE \"fetch\"=$1 AND parent IS NOT NULL";
-    for line in context.own.take().await?.fetch(params.query(sql)).await? {
-        counts.refused = get::<i64>(&line, 0)?.unsigned_abs();
+    for row in context.own.take().await?.fetch(params.query(sql)).await? {
+        counts.refused = get::<i64>(&row, 0)?.unsigned_abs();
     }
     if counts.failed > 0 {
         let mut params = context.params();
@@ -232,8 +232,8 @@ pub(crate) async fn counts(context: &Context, fetch: &str, run: Option<i64>) -> 
             "SELECT error FROM hayloft_fan_out WHERE \"fetch\"=$1 AND state='failed' AND error IS NOT NULL \
              ORDER BY CASE WHEN aside_until IS NULL THEN 1 ELSE 0 END,parent LIMIT {SHOWN}"
         );
-        for line in context.own.take().await?.fetch(params.query(sql)).await? {
-            counts.errors.push(get(&line, 0)?);
+        for row in context.own.take().await?.fetch(params.query(sql)).await? {
+            counts.errors.push(get(&row, 0)?);
         }
     }
     Ok(counts)
@@ -246,14 +246,14 @@ pub(crate) async fn told(context: &Context, fetch: &str) -> Result<AnswersTold, 
     params.add(fetch.to_owned())?;
     let sql = "SELECT CAST(count(doubt) AS BIGINT),CAST(coalesce(sum(copies),0) AS BIGINT),(SELECT doubt FROM hayloft_fan_out \
                WHERE \"fetch\"=$1 AND doubt IS NOT NULL ORDER BY parent LIMIT 1) FROM hayloft_fan_out WHERE \"fetch\"=$1";
-    let lines = context.own.take().await?.fetch(params.query(sql)).await?;
-    let Some(line) = lines.first() else {
+    let rows = context.own.take().await?.fetch(params.query(sql)).await?;
+    let Some(row) = rows.first() else {
         return Ok(AnswersTold::default());
     };
     Ok(AnswersTold {
-        doubts: get::<i64>(line, 0)?.unsigned_abs(),
-        copies: get::<i64>(line, 1)?.unsigned_abs(),
-        doubt: get(line, 2)?,
+        doubts: get::<i64>(row, 0)?.unsigned_abs(),
+        copies: get::<i64>(row, 1)?.unsigned_abs(),
+        doubt: get(row, 2)?,
     })
 }
 
@@ -267,8 +267,8 @@ pub(crate) async fn forget_others(tx: &mut Transaction<'_>) -> Result<(), StoreE
     let known = tx
         .all(params, "SELECT DISTINCT \"fetch\" FROM hayloft_fan_out".to_owned())
         .await?;
-    for line in &known {
-        let name: String = get(line, 0)?;
+    for row in &known {
+        let name: String = get(row, 0)?;
         if names.contains(&name) {
             continue;
         }
@@ -317,8 +317,8 @@ pub(crate) async fn set_requests_aside(
          AND {condition} ORDER BY parent{}",
         tx.context.dialect.skip_locked()
     );
-    for line in tx.all(params, sql).await? {
-        let (row, place, ended): (i64, String, i64) = (get(&line, 0)?, get(&line, 1)?, get(&line, 2)?);
+    for found in tx.all(params, sql).await? {
+        let (row, place, ended): (i64, String, i64) = (get(&found, 0)?, get(&found, 1)?, get(&found, 2)?);
         let wait = fetches::wait_after(ended + 1);
         let error = format!(
             "{place}: a process ended while it was at work on the answer, which may be why; the request is set aside for {wait:?}, and \
@@ -356,8 +356,8 @@ pub(crate) async fn owner(tx: &mut Transaction<'_>, fetch: &str, parent: i64) ->
     params.add(parent)?;
     let lock = tx.context.dialect.for_update();
     let sql = format!("SELECT owner FROM hayloft_fan_out WHERE \"fetch\"=$1 AND parent=$2{lock}");
-    let lines = tx.all(params, sql).await?;
-    lines.first().map_or(Ok(None), |line| get(line, 0))
+    let rows = tx.all(params, sql).await?;
+    rows.first().map_or(Ok(None), |row| get(row, 0))
 }
 
 /// Forgets all requests of a fetch.

@@ -6,7 +6,7 @@ use crate::{
     layout::{HASH_COLUMN, ROW_COLUMN},
     store::{
         context,
-        db::pool::{Line, get},
+        db::pool::{ResultRow, get},
         error::StoreError,
         tx::Transaction,
         types::Run,
@@ -59,8 +59,8 @@ pub(crate) async fn due(tx: &mut Transaction<'_>, fetch: &str) -> Result<u64, St
     let mut params = tx.params();
     params.add(fetch.to_owned())?;
     let sql = "SELECT CAST(count(*) AS BIGINT) FROM hayloft_fan_out WHERE \"fetch\"=$1 AND state='due'";
-    let lines = tx.all(params, sql.to_owned()).await?;
-    let due: i64 = lines.first().map_or(Ok(0), |line| get(line, 0))?;
+    let rows = tx.all(params, sql.to_owned()).await?;
+    let due: i64 = rows.first().map_or(Ok(0), |row| get(row, 0))?;
     Ok(due.unsigned_abs())
 }
 
@@ -77,7 +77,7 @@ pub(crate) async fn claimed(
     owner: &str,
     rows: &[i64],
     columns: &str,
-) -> Result<Vec<Line>, StoreError> {
+) -> Result<Vec<ResultRow>, StoreError> {
     let sql = format!(
         "SELECT p.{row},p.{},s.tries,s.signature,s.request,s.etag,s.last_modified,s.body_hash,{columns} \
          FROM hayloft_fan_out AS s JOIN {} AS p ON p.{row}=s.parent \

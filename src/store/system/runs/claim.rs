@@ -79,9 +79,9 @@ pub(crate) async fn with_requests(context: &Context) -> Result<Vec<(i64, String,
     params.add(context.catalog.fingerprint.clone())?;
     let sql = "SELECT r.id,r.fetch,r.fence FROM hayloft_run AS r WHERE r.state='running' AND r.definition=$1 AND \
                EXISTS(SELECT 1 FROM hayloft_fan_out AS s WHERE s.fetch=r.fetch AND s.state='due' AND s.run=r.id)";
-    let lines = context.own.take().await?.fetch(params.query(sql)).await?;
-    let read = |line| Ok((get(line, 0)?, get(line, 1)?, get(line, 2)?));
-    lines.iter().map(read).collect()
+    let rows = context.own.take().await?.fetch(params.query(sql)).await?;
+    let read = |row| Ok((get(row, 0)?, get(row, 1)?, get(row, 2)?));
+    rows.iter().map(read).collect()
 }
 
 /// Holds a run until the transaction ends.

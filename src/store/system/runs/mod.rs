@@ -11,7 +11,7 @@ use crate::store::{
     context::Context,
     db::{
         failpoint,
-        pool::{Line, get},
+        pool::{ResultRow, get},
     },
     error::StoreError,
     state::row_set,
@@ -61,7 +61,7 @@ pub(crate) async fn newest(tx: &mut Transaction<'_>, fetch: &str) -> Result<Opti
     rows.first().map(|row| read_newest(tx.context, row)).transpose()
 }
 
-fn read_newest(context: &Context, row: &Line) -> Result<Newest, StoreError> {
+fn read_newest(context: &Context, row: &ResultRow) -> Result<Newest, StoreError> {
     let run = summary(row)?;
     let (over, fence): (bool, i64) = (get(row, SUMMARY_COLUMNS)?, get(row, SUMMARY_COLUMNS + 1)?);
     let next: Option<String> = get(row, SUMMARY_COLUMNS + 4)?;
@@ -182,7 +182,7 @@ fn texts(json: &str) -> Result<Vec<String>, StoreError> {
 }
 
 /// A row of [`SUMMARY`].
-pub(crate) fn summary(row: &Line) -> Result<RunSummary, StoreError> {
+pub(crate) fn summary(row: &ResultRow) -> Result<RunSummary, StoreError> {
     let count = |at: usize| -> Result<u64, StoreError> { Ok(get::<i64>(row, at)?.unsigned_abs()) };
     let finished: Option<String> = get(row, 5)?;
     let notes: Option<String> = get(row, 19)?;
@@ -362,7 +362,7 @@ pub(crate) async fn only_refused(tx: &mut Transaction<'_>, run: &Run) -> Result<
                (SELECT 1 FROM hayloft_fan_out AS f WHERE f.\"fetch\"=r.\"fetch\" AND f.run=r.id AND f.state='done' \
                AND (f.leads=1 OR NOT EXISTS \
                (SELECT 1 FROM hayloft_quarantine AS q WHERE q.\"fetch\"=f.\"fetch\" AND q.parent=f.parent)))";
-    let lines = tx.all(params, sql.to_owned()).await?;
-    let count: Option<i64> = lines.first().map(|line| get(line, 0)).transpose()?;
+    let rows = tx.all(params, sql.to_owned()).await?;
+    let count: Option<i64> = rows.first().map(|row| get(row, 0)).transpose()?;
     Ok(count.map(i64::unsigned_abs))
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use crate::store::{
     context::Context,
-    db::pool::{Line, get},
+    db::pool::{ResultRow, get},
     error::StoreError,
     types::{Due, Hold, Reason, RunSummary},
 };
@@ -16,21 +16,21 @@ use super::{
 
 /// The run that began last, and who has it in hand.
 pub(crate) async fn last(asking: &mut Asking<'_, '_>, fetch: &str) -> Result<Option<(RunSummary, Hold)>, StoreError> {
-    let lines = newest(asking, fetch, "state<>'queued'").await?;
-    let Some(line) = lines.first() else { return Ok(None) };
-    let run = summary(line)?;
-    let (fence, over): (i64, bool) = (get(line, SUMMARY_COLUMNS)?, get(line, SUMMARY_COLUMNS + 1)?);
+    let rows = newest(asking, fetch, "state<>'queued'").await?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    let run = summary(row)?;
+    let (fence, over): (i64, bool) = (get(row, SUMMARY_COLUMNS)?, get(row, SUMMARY_COLUMNS + 1)?);
     let hold = hold(asking.context(), &run, fence, over);
     Ok(Some((run, hold)))
 }
 
 /// The complete run that began last.
 pub(crate) async fn last_complete(asking: &mut Asking<'_, '_>, fetch: &str) -> Result<Option<RunSummary>, StoreError> {
-    let lines = newest(asking, fetch, "state='complete'").await?;
-    lines.first().map(summary).transpose()
+    let rows = newest(asking, fetch, "state='complete'").await?;
+    rows.first().map(summary).transpose()
 }
 
-async fn newest(asking: &mut Asking<'_, '_>, fetch: &str, state: &str) -> Result<Vec<Line>, StoreError> {
+async fn newest(asking: &mut Asking<'_, '_>, fetch: &str, state: &str) -> Result<Vec<ResultRow>, StoreError> {
     let over = lease_over(asking.context());
     let sql = format!(
         "SELECT {SUMMARY},fence,{over} FROM hayloft_run WHERE \"fetch\"=$1 AND {state} ORDER BY turn DESC,id DESC LIMIT 1"
@@ -41,14 +41,14 @@ async fn newest(asking: &mut Asking<'_, '_>, fetch: &str, state: &str) -> Result
 /// The slots that wait, the oldest first.
 pub(crate) async fn waiting(asking: &mut Asking<'_, '_>, fetch: &str) -> Result<Vec<Due>, StoreError> {
     let sql = "SELECT slot,reason FROM hayloft_run WHERE \"fetch\"=$1 AND state='queued' ORDER BY slot".to_owned();
-    let lines = asking.all(fetch, sql).await?;
-    let due = |line| {
+    let rows = asking.all(fetch, sql).await?;
+    let due = |row| {
         Ok(Due {
-            slot: clock::instant(&get::<String>(line, 0)?)?,
-            reason: Reason::from_name(&get::<String>(line, 1)?),
+            slot: clock::instant(&get::<String>(row, 0)?)?,
+            reason: Reason::from_name(&get::<String>(row, 1)?),
         })
     };
-    lines.iter().map(due).collect()
+    rows.iter().map(due).collect()
 }
 
 /// How often it failed since it was complete, its newest slot, and when it last was complete
@@ -76,12 +76,12 @@ pub(crate) fn columns(context: &Context) -> String {
 }
 
 /// Reads these columns from the one at `at` on.
-pub(crate) fn ends(line: &Line, at: usize) -> Result<Ends, StoreError> {
-    let failures: i64 = get(line, at)?;
+pub(crate) fn ends(row: &ResultRow, at: usize) -> Result<Ends, StoreError> {
+    let failures: i64 = get(row, at)?;
     Ok(Ends {
         failures: u32::try_from(failures).unwrap_or(u32::MAX),
-        newest_slot: clock::instant_at(line, at + 1)?,
-        whole_at: clock::instant_at(line, at + 2)?,
+        newest_slot: clock::instant_at(row, at + 1)?,
+        whole_at: clock::instant_at(row, at + 2)?,
     })
 }
 
