@@ -6,7 +6,7 @@ use axum::{Json, extract::State, http::StatusCode};
 use serde_json::{Value, json};
 
 use super::{assets, shared::Shared};
-use crate::store::{Standing, StoreError};
+use crate::store::{DefinitionStatus, StoreError};
 
 /// A database that takes longer than this to tell the time will not answer queries either.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -39,13 +39,13 @@ pub(super) async fn ready(State(shared): State<Shared>) -> (StatusCode, Json<Val
     if shared.shutdown.is_cancelled() {
         return unready("stopping");
     }
-    match tokio::time::timeout(PATIENCE, api.newest().store().standing()).await {
+    match tokio::time::timeout(PATIENCE, api.newest().store().definition_status()).await {
         // What is served is whole and right, so a definition that was refused makes nobody unready.
-        Ok(Ok(Standing::InForce)) => serves(api.refusal().as_deref().map(String::as_str)),
+        Ok(Ok(DefinitionStatus::InForce)) => serves(api.refusal().as_deref().map(String::as_str)),
         // The same of one that another process has put in force, as long as all that is asked for
         // is there.
-        Ok(Ok(Standing::ReadsOnly)) => serves(Some(&StoreError::Replaced.to_string())),
-        Ok(Ok(Standing::Replaced)) => unready(&StoreError::Replaced.to_string()),
+        Ok(Ok(DefinitionStatus::ReadsOnly)) => serves(Some(&StoreError::Replaced.to_string())),
+        Ok(Ok(DefinitionStatus::Replaced)) => unready(&StoreError::Replaced.to_string()),
         Ok(Err(error)) => {
             tracing::warn!(%error, "not ready");
             unready("the database does not answer")

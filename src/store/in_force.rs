@@ -21,7 +21,7 @@ use super::{
     error::{StoreError, failed},
     system::layouts::{self, NEWEST, NEWEST_HELD, NEWEST_LAYOUT},
     tx::Transaction,
-    types::Standing,
+    types::DefinitionStatus,
 };
 
 /// Begins what only a definition in force may do, and which stays in force until the end.
@@ -47,46 +47,46 @@ pub(super) async fn hold(tx: &mut Transaction<'_>) -> Result<(), StoreError> {
         true => context.seen.own(),
         false => layouts::number(&tx.all(tx.params(), NEWEST_HELD.to_owned()).await?)?,
     };
-    let standing = match context.seen.of(newest) {
-        Some(standing) => standing,
+    let status = match context.seen.of(newest) {
+        Some(status) => status,
         None => judge(context, &tx.all(tx.params(), NEWEST_LAYOUT.to_owned()).await?)?,
     };
-    standing.writes()
+    status.writes()
 }
 
-/// The standing at this moment.
-pub(super) async fn look(context: &Context) -> Result<Standing, StoreError> {
+/// The status of the definition at this moment.
+pub(super) async fn look(context: &Context) -> Result<DefinitionStatus, StoreError> {
     let newest = context.own.take().await?.fetch(context.params().query(NEWEST)).await?;
     by_number(context, layouts::number(&newest)?).await
 }
 
-/// The standing when the newest record has this number.
-pub(super) async fn by_number(context: &Context, newest: i64) -> Result<Standing, StoreError> {
-    if let Some(standing) = context.seen.of(newest) {
-        return Ok(standing);
+/// The status when the newest record has this number.
+pub(super) async fn by_number(context: &Context, newest: i64) -> Result<DefinitionStatus, StoreError> {
+    if let Some(status) = context.seen.of(newest) {
+        return Ok(status);
     }
     let layout = context.params().query(NEWEST_LAYOUT);
     judge(context, &context.own.take().await?.fetch(layout).await?)
 }
 
 /// Compares the newest record with the handle's own layout.
-fn judge(context: &Context, rows: &[ResultRow]) -> Result<Standing, StoreError> {
+fn judge(context: &Context, rows: &[ResultRow]) -> Result<DefinitionStatus, StoreError> {
     let Some(row) = rows.first() else {
-        return Ok(Standing::InForce);
+        return Ok(DefinitionStatus::InForce);
     };
     let record = get(row, 0)?;
     let newest = layouts::parse(get(row, 1)?)?;
-    let standing = Standing::after(&Steps::between(&context.layout, &newest), context.dialect.keeps_items());
+    let status = DefinitionStatus::after(&Steps::between(&context.layout, &newest), context.dialect.keeps_items());
     if context.dialect.exclusive() {
         context.seen.applying(record);
     }
-    context.seen.note(record, standing);
-    Ok(standing)
+    context.seen.note(record, status);
+    Ok(status)
 }
 
 /// Whether rows may be read for the definition of this handle, as far as is known.
 pub(crate) fn may_read(context: &Context) -> Result<(), StoreError> {
-    context.seen.standing().reads()
+    context.seen.status().reads()
 }
 
 /// Runs a statement about the rows of the definition. What fails because the tables are others now
@@ -112,8 +112,8 @@ pub(super) async fn read_all(
     // The look needs a reader, which may be this one.
     drop(reader);
     match look(context).await? {
-        Standing::Replaced => Err(StoreError::Replaced),
-        Standing::InForce | Standing::ReadsOnly => Err(failed(error)),
+        DefinitionStatus::Replaced => Err(StoreError::Replaced),
+        DefinitionStatus::InForce | DefinitionStatus::ReadsOnly => Err(failed(error)),
     }
 }
 

@@ -7,7 +7,7 @@ use crate::store::{
     in_force,
     system::{clock, processes},
     tx::Transaction,
-    types::{Attendance, ProcessSeen, Standing},
+    types::{Attendance, DefinitionStatus, ProcessSeen},
 };
 
 /// A sign of life of this process. Where a lock keeps others out, nothing is written: it is alone.
@@ -22,9 +22,9 @@ pub(crate) async fn attend(context: &Context, by_hand: bool) -> Result<Attendanc
             others_seen: None,
         });
     }
-    let standing = in_force::look(context).await?;
+    let status = in_force::look(context).await?;
     let mut tx = Transaction::begin(context).await?;
-    if standing != Standing::InForce {
+    if status != DefinitionStatus::InForce {
         processes::step_aside(&mut tx, by_hand).await?;
         tx.commit().await?;
         return Err(StoreError::Replaced);

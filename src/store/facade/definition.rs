@@ -20,7 +20,7 @@ use crate::{
         in_force,
         migrate::apply::{self, Committing},
         state::{changed::Changed, deferred::Deferred, heard::Heard, in_force::Seen, run_memory::Memories},
-        types::Standing,
+        types::DefinitionStatus,
     },
 };
 
@@ -101,7 +101,7 @@ impl Store {
     }
 
     /// Whether the definition of this handle is in force; asks the database.
-    pub(crate) async fn standing(&self) -> Result<Standing, StoreError> {
+    pub(crate) async fn definition_status(&self) -> Result<DefinitionStatus, StoreError> {
         in_force::look(&self.context).await
     }
 

@@ -20,7 +20,7 @@ use crate::{
             migrations, readings, row_numbers,
         },
         tx::Transaction,
-        types::{LayoutPlan, PlannedStep, Standing},
+        types::{DefinitionStatus, LayoutPlan, PlannedStep},
     },
 };
 
@@ -110,7 +110,8 @@ fn find(layout: &Layout, records: &[String], dialect: &dyn Dialect) -> Result<Fo
     let earlier = records.iter().skip(1).take(FORMER_MAX).any(|record| *record == own);
     let mut former = false;
     if !steps.is_empty() && earlier {
-        former = Standing::after(&Steps::between(layout, &stored), dialect.keeps_items()) == Standing::InForce;
+        former = DefinitionStatus::after(&Steps::between(layout, &stored), dialect.keeps_items())
+            == DefinitionStatus::InForce;
     }
     Ok(Found {
         left_behind: !steps.is_empty() && earlier && !former,

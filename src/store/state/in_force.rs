@@ -7,9 +7,9 @@ use std::sync::{
 
 use tokio::sync::watch;
 
-use crate::store::{error::StoreError, types::Standing};
+use crate::store::{error::StoreError, types::DefinitionStatus};
 
-/// What a handle knows of its standing.
+/// What a handle knows of its definition.
 #[derive(Default)]
 pub(crate) struct Seen {
     known: watch::Sender<Known>,
@@ -21,7 +21,7 @@ pub(crate) struct Seen {
 struct Known {
     /// The newest record when it was looked at last.
     record: i64,
-    standing: Standing,
+    status: DefinitionStatus,
 }
 
 impl Seen {
@@ -45,52 +45,54 @@ impl Seen {
     }
 
     /// As far as this handle knows.
-    pub(crate) fn standing(&self) -> Standing {
-        self.known.borrow().standing
+    pub(crate) fn status(&self) -> DefinitionStatus {
+        self.known.borrow().status
     }
 
     /// Waits until it is known that the definition is not in force any more.
     pub(crate) async fn replaced(&self) {
         let mut known = self.known.subscribe();
         // The sender lives as long as this handle, so there is always an answer.
-        let _ = known.wait_for(|known| known.standing != Standing::InForce).await;
+        let _ = known.wait_for(|known| known.status != DefinitionStatus::InForce).await;
     }
 
     /// After that commit.
     pub(crate) fn applied(&self, record: i64) {
-        let standing = Standing::InForce;
-        self.known.send_replace(Known { record, standing });
+        let status = DefinitionStatus::InForce;
+        self.known.send_replace(Known { record, status });
     }
 
-    pub(crate) fn of(&self, record: i64) -> Option<Standing> {
+    pub(crate) fn of(&self, record: i64) -> Option<DefinitionStatus> {
         let known = *self.known.borrow();
-        (known.record == record).then_some(known.standing)
+        (known.record == record).then_some(known.status)
     }
 
     /// Remembers what was found, and tells it when it is something else than before.
-    pub(crate) fn note(&self, record: i64, standing: Standing) {
-        let before = self.known.send_replace(Known { record, standing });
+    pub(crate) fn note(&self, record: i64, status: DefinitionStatus) {
+        let before = self.known.send_replace(Known { record, status });
         // A newer definition of this process itself is told of by who exchanges them.
         if before.record != record && self.own.load(Ordering::Relaxed) != record {
-            tell(before.standing, standing);
+            tell(before.status, status);
         }
     }
 }
 
-fn tell(before: Standing, now: Standing) {
+fn tell(before: DefinitionStatus, now: DefinitionStatus) {
     match (before, now) {
-        (Standing::InForce, Standing::InForce) => {
+        (DefinitionStatus::InForce, DefinitionStatus::InForce) => {
             tracing::info!("another process has put a newer definition in force, which leaves room for this one");
         }
-        (_, Standing::InForce) => tracing::info!("the definition in force leaves room for this one again; it goes on"),
+        (_, DefinitionStatus::InForce) => {
+            tracing::info!("the definition in force leaves room for this one again; it goes on")
+        }
         (before, now) if before == now => {}
-        (_, Standing::ReadsOnly) => {
+        (_, DefinitionStatus::ReadsOnly) => {
             tracing::error!(
                 "{}; nothing is harvested here until then, and queries are answered",
                 StoreError::Replaced
             );
         }
-        (_, Standing::Replaced) => {
+        (_, DefinitionStatus::Replaced) => {
             tracing::error!(
                 "{}; nothing is harvested or answered here until then",
                 StoreError::Replaced

@@ -8,7 +8,7 @@ use crate::{
 
 /// What a handle's definition is to the newest one of its database.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(crate) enum DefinitionStatus {
     /// It is that one, or that one leaves room for it.
     #[default]
     InForce,
@@ -19,32 +19,32 @@ pub(crate) enum Standing {
     Replaced,
 }
 
-impl Standing {
+impl DefinitionStatus {
     /// That of a definition since whose layout these steps were done.
-    pub(crate) fn after(since: &Steps, keeps_items: bool) -> Standing {
+    pub(crate) fn after(since: &Steps, keeps_items: bool) -> DefinitionStatus {
         // Where items lie in a table, queries name it.
         let stays = |step: &&Step| step.change == Change::RemovedListIndex && !keeps_items;
         let all = |holds: fn(&Step) -> bool| since.steps.iter().filter(|step| !stays(step)).all(holds);
         if all(leaves_room) {
-            Standing::InForce
+            DefinitionStatus::InForce
         } else if all(is_unseen) {
-            Standing::ReadsOnly
+            DefinitionStatus::ReadsOnly
         } else {
-            Standing::Replaced
+            DefinitionStatus::Replaced
         }
     }
 
     pub(crate) fn writes(self) -> Result<(), StoreError> {
         match self {
-            Standing::InForce => Ok(()),
-            Standing::ReadsOnly | Standing::Replaced => Err(StoreError::Replaced),
+            DefinitionStatus::InForce => Ok(()),
+            DefinitionStatus::ReadsOnly | DefinitionStatus::Replaced => Err(StoreError::Replaced),
         }
     }
 
     pub(crate) fn reads(self) -> Result<(), StoreError> {
         match self {
-            Standing::InForce | Standing::ReadsOnly => Ok(()),
-            Standing::Replaced => Err(StoreError::Replaced),
+            DefinitionStatus::InForce | DefinitionStatus::ReadsOnly => Ok(()),
+            DefinitionStatus::Replaced => Err(StoreError::Replaced),
         }
     }
 }

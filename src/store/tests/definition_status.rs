@@ -78,8 +78,14 @@ async fn who_is_left_room_goes_on(on: On) {
     let committed = bench.store.commit_group(&run, rows(vec![row("a", 1)])).await;
     assert_eq!(committed.expect("a commit").new, 1);
     bench.store.finish_run(&run, complete(1.0)).await.expect("an end");
-    assert_eq!(bench.store.standing().await.expect("a standing"), Standing::InForce);
-    assert_eq!(newer.standing().await.expect("a standing"), Standing::InForce);
+    assert_eq!(
+        bench.store.definition_status().await.expect("a status"),
+        DefinitionStatus::InForce
+    );
+    assert_eq!(
+        newer.definition_status().await.expect("a status"),
+        DefinitionStatus::InForce
+    );
     harvest(&bench.store, "A", A, 2, vec![row("a", 2)]).await;
 }
 
@@ -118,7 +124,10 @@ async fn who_is_left_no_room_writes_nothing(on: On) {
     );
     store.replaced().await;
     // All that it knows is there and as it was, so it may be read.
-    assert_eq!(store.standing().await.expect("a standing"), Standing::ReadsOnly);
+    assert_eq!(
+        store.definition_status().await.expect("a status"),
+        DefinitionStatus::ReadsOnly
+    );
     assert_eq!(store.row_counts().await.expect("counts"), [(A, 2)]);
     assert_eq!(number(store, "SELECT CAST(sum(n) AS BIGINT) FROM a").await, 2);
     // What it had under way is free for the one that came.
@@ -168,14 +177,20 @@ async fn what_is_gone_is_named_as_replaced() {
     // Another column may mean something else by now: who has been replaced cannot tell.
     is_replaced(bench.store.read(&kept, &[]).await);
     is_replaced(bench.store.row_counts().await);
-    assert_eq!(bench.store.standing().await.expect("a standing"), Standing::Replaced);
+    assert_eq!(
+        bench.store.definition_status().await.expect("a status"),
+        DefinitionStatus::Replaced
+    );
     newer.read(&kept, &[]).await.expect("it is there");
     // The older definition once more: it goes on where it stands.
     newer.close().await;
     let back = open(&bench.place.url, Access::Destructive, OLD)
         .await
         .expect("it opens");
-    assert_eq!(bench.store.standing().await.expect("a standing"), Standing::InForce);
+    assert_eq!(
+        bench.store.definition_status().await.expect("a status"),
+        DefinitionStatus::InForce
+    );
     bench.store.read(&gone, &[]).await.expect("it is there again");
     drop(back);
 }
