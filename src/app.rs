@@ -27,7 +27,7 @@ use work::Work;
 
 use crate::{
     config::{
-        DatabaseUrl, DestructiveSetting, Environment, LimitChange, LimitSetting, ListenSetting, ReadingSetting,
+        DatabaseUrl, DestructiveSetting, Environment, FilterSetting, LimitChange, LimitSetting, ListenSetting,
         RetentionSetting, StatementSetting,
     },
     graphql::{Current, Limits},
@@ -75,7 +75,7 @@ pub(crate) struct Serving {
     pub access: Access,
     pub listen: ListenSetting,
     pub environment: Environment,
-    pub reading: ReadingSetting,
+    pub filters: FilterSetting,
     pub limits: Limits,
     pub keep: Retention,
 }
@@ -126,13 +126,13 @@ impl Serving {
         let (desk, operators) = sync::watch::channel(None);
         let control = control(&self.database, operators, &shutdown);
         let definition = self.definition;
-        let harvester = loaded.harvester(&store, self.environment.clone(), self.reading)?;
+        let harvester = loaded.harvester(&store, self.environment.clone(), self.filters)?;
         let keeper = Keeper {
             work: Work::begin(loaded, store, harvester, &shutdown),
             desk,
             current,
             environment: self.environment,
-            reading: self.reading,
+            filters: self.filters,
             watch: self.watched.map(|path| Watch::start(&path, definition)),
         };
         tracing::info!("data in {}", self.database);

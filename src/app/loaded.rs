@@ -10,7 +10,7 @@ use std::{
 use super::{DefinitionFiles, Failure};
 use crate::{
     catalog::{self, Catalog, Valid},
-    config::{DatabaseUrl, Environment, ReadingSetting, StatementSetting},
+    config::{DatabaseUrl, Environment, FilterSetting, StatementSetting},
     definition,
     graphql::{DataApi, Limits, Served},
     harvest::{HarvestSettings, Harvester},
@@ -124,11 +124,11 @@ impl Loaded {
         &self,
         store: &Store,
         environment: Environment,
-        reading: ReadingSetting,
+        filters: FilterSetting,
     ) -> Result<Harvester, Failure> {
         let settings = HarvestSettings {
-            filter_time: reading.filter_time.0,
-            filter_memory: reading.filter_memory.0,
+            filter_time: filters.filter_time.0,
+            filter_memory: filters.filter_memory.0,
             ..self.settings(environment)
         };
         Harvester::new(self.catalog.clone(), self.layout.clone(), store.clone(), settings)

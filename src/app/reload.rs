@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{DefinitionFiles, Failure, Loaded, operate::Operator, watch::Watch, work::Work};
 use crate::{
     catalog::Difference,
-    config::{Environment, ReadingSetting},
+    config::{Environment, FilterSetting},
     graphql::Current,
 };
 
@@ -29,7 +29,7 @@ pub(super) struct Keeper {
     pub desk: watch::Sender<Option<Operator>>,
     pub current: Current,
     pub environment: Environment,
-    pub reading: ReadingSetting,
+    pub filters: FilterSetting,
     /// None for a definition that is no file.
     pub watch: Option<Watch>,
 }
@@ -141,7 +141,7 @@ impl Keeper {
         let store = store.redefined(loaded.catalog.clone(), loaded.layout.clone());
         let api = self.current.newest().redefined(loaded.catalog.clone(), store.clone());
         let api = api.map_err(|error| Failure::work(format!("error: {error}")))?;
-        let harvester = loaded.harvester(&store, self.environment.clone(), self.reading)?;
+        let harvester = loaded.harvester(&store, self.environment.clone(), self.filters)?;
         let exchange = OnceLock::new();
         let committing = || {
             exchange.get_or_init(|| self.current.exchange());

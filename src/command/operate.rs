@@ -15,7 +15,7 @@ use crate::{
         terminal::plain,
     },
     config::{
-        DatabaseSetting, DatabaseUrl, DefinitionSetting, DestructiveSetting, Environment, ReadingSetting,
+        DatabaseSetting, DatabaseUrl, DefinitionSetting, DestructiveSetting, Environment, FilterSetting,
         RetentionSetting, StatementSetting,
     },
     harvest::RunReport,
@@ -37,7 +37,7 @@ pub(super) struct OperateSettings {
     statements: StatementSetting,
 
     #[command(flatten)]
-    reading: ReadingSetting,
+    filters: FilterSetting,
 
     #[command(flatten)]
     retention: RetentionSetting,
@@ -82,7 +82,7 @@ impl OperateSettings {
     ) -> Result<(), Failure> {
         let store = loaded.open(url, app::access(self.destructive), self.statements).await?;
         store.keep_changes(app::retention(&self.retention));
-        let result = with(loaded, &store, self.reading, order, events, stop).await;
+        let result = with(loaded, &store, self.filters, order, events, stop).await;
         store.close().await;
         result
     }
@@ -92,7 +92,7 @@ impl OperateSettings {
 async fn with(
     loaded: &Loaded,
     store: &Store,
-    reading: ReadingSetting,
+    filters: FilterSetting,
     order: &Order,
     events: &mpsc::Sender<Event>,
     stop: &CancellationToken,
@@ -100,7 +100,7 @@ async fn with(
     let operator = Operator {
         catalog: loaded.catalog.clone(),
         store: store.clone(),
-        harvester: loaded.harvester(store, Environment::of_process(), reading)?,
+        harvester: loaded.harvester(store, Environment::of_process(), filters)?,
         stop: stop.clone(),
         begun: TaskTracker::new(),
     };

@@ -7,8 +7,8 @@ use clap::Args;
 use crate::{
     app::{self, DefinitionFiles, Serving},
     config::{
-        DatabaseSetting, DefinitionSetting, DestructiveSetting, Environment, LimitSetting, ListenSetting,
-        ReadingSetting, RetentionSetting, StatementSetting,
+        DatabaseSetting, DefinitionSetting, DestructiveSetting, Environment, FilterSetting, LimitSetting,
+        ListenSetting, RetentionSetting, StatementSetting,
     },
 };
 
@@ -33,7 +33,7 @@ pub(super) struct ServingSettings {
     limits: LimitSetting,
 
     #[command(flatten)]
-    reading: ReadingSetting,
+    filters: FilterSetting,
 
     #[command(flatten)]
     retention: RetentionSetting,
@@ -56,7 +56,7 @@ impl ServingSettings {
             access: app::access(self.destructive),
             listen: self.listen,
             environment,
-            reading: self.reading,
+            filters: self.filters,
             limits: app::limits(&self.limits)?,
             keep: app::retention(&self.retention),
         })

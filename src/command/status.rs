@@ -11,7 +11,8 @@ use crate::{
     config::{DatabaseSetting, DefinitionSetting, StatementSetting},
     harvest,
     store::{
-        Access, Dangling, FetchStatus, FieldRequestCounts, LogHead, ProcessSeen, Reading, RunState, RunSummary, Store,
+        Access, Dangling, FetchStatus, FieldRequestCounts, LogHead, ProcessSeen, RunState, RunSummary, SignatureState,
+        Store,
     },
 };
 
@@ -255,16 +256,16 @@ fn waiting(status: &FetchStatus, now: DateTime<Utc>) -> Vec<String> {
             aside.page
         ));
     }
-    match status.reading {
+    match status.signature {
         // Told above, with the fields.
-        Reading::Changed if status.refill.is_some() => {}
-        Reading::Changed => notes.push(format!(
+        SignatureState::Changed if status.refill.is_some() => {}
+        SignatureState::Changed => notes.push(format!(
             "{name}: the definition reads it in another way than the last complete run did; a full harvest is due"
         )),
-        Reading::Others => notes.push(format!(
+        SignatureState::Others => notes.push(format!(
             "{name}: harvested by the processes that have the newer definition, which reads it in another way"
         )),
-        Reading::Same => {}
+        SignatureState::Same => {}
     }
     notes
 }
@@ -389,16 +390,16 @@ mod tests {
             "Item: price, tags: filled by a full harvest that has been due for 12.0 s",
         ];
         assert_eq!(waiting(&status, now), want);
-        for (reading, want) in [
-            (Reading::Changed, "Item: the definition reads it in another way"),
+        for (signature, want) in [
+            (SignatureState::Changed, "Item: the definition reads it in another way"),
             (
-                Reading::Others,
+                SignatureState::Others,
                 "Item: harvested by the processes that have the newer definition",
             ),
         ] {
             let status = FetchStatus {
                 fetch: "Item".to_owned(),
-                reading,
+                signature,
                 ..FetchStatus::default()
             };
             let told = waiting(&status, now);

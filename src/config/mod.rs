@@ -9,6 +9,6 @@ pub(crate) use database::{DatabaseUrl, DatabaseUrlError, PostgresUrl, StatementT
 pub(crate) use environment::Environment;
 pub(crate) use listen::{AllowedHost, AllowedOrigin, ListenSetting, TrustedProxy};
 pub(crate) use settings::{
-    DatabaseSetting, DefinitionSetting, DestructiveSetting, LimitChange, LimitSetting, LogForm, LogSetting,
-    ReadingSetting, RetentionSetting, StatementSetting,
+    DatabaseSetting, DefinitionSetting, DestructiveSetting, FilterSetting, LimitChange, LimitSetting, LogForm,
+    LogSetting, RetentionSetting, StatementSetting,
 };

@@ -9,7 +9,7 @@ use croner::Cron;
 use super::limits::{LOOK_GAP, RECONCILE, RESUME_PAGES, RETRY_BASE, RETRY_CAP};
 use crate::{
     catalog::{CatchUp, Fetch, Missing, Schedule},
-    store::{Claim, Due, FetchStatus, Hold, Plan, Reading, Reason, Refill, RunState, RunSummary},
+    store::{Claim, Due, FetchStatus, Hold, Plan, Reason, Refill, RunState, RunSummary, SignatureState},
 };
 
 /// A clock may be set back by so little and still mean what it said.
@@ -32,13 +32,15 @@ pub(super) fn plan_after(fetch: &Fetch, status: &FetchStatus, fed: Option<DateTi
     Plan {
         add: match (&fetch.each, fed) {
             // Who reads as the definition in force does decides.
-            _ if status.reading == Reading::Others => Vec::new(),
+            _ if status.signature == SignatureState::Others => Vec::new(),
             // Nothing has brought rows to ask about yet.
             (Some(_), None) => Vec::new(),
             _ => due(fetch, status, fed, now),
         },
         keep: most_waiting(fetch),
-        looked: fetch.catch_up == CatchUp::None && fetch.schedule.is_some() && status.reading != Reading::Others,
+        looked: fetch.catch_up == CatchUp::None
+            && fetch.schedule.is_some()
+            && status.signature != SignatureState::Others,
     }
 }
 
@@ -82,7 +84,7 @@ fn due(fetch: &Fetch, status: &FetchStatus, fed: Option<DateTime<Utc>>, now: Dat
         return missed;
     }
     let unfilled = |refill: &Refill| last.started_at < refill.since;
-    let owes = status.reading == Reading::Changed || status.refill.as_ref().is_some_and(unfilled);
+    let owes = status.signature == SignatureState::Changed || status.refill.as_ref().is_some_and(unfilled);
     match last.state {
         // A resumed run deletes nothing: what it read first may have changed since. A whole one
         // follows at once.
@@ -100,7 +102,7 @@ fn due(fetch: &Fetch, status: &FetchStatus, fed: Option<DateTime<Utc>>, now: Dat
 pub(super) fn is_ready(status: &FetchStatus, now: DateTime<Utc>) -> bool {
     match status.hold {
         // What waits is of a definition that this process does not have.
-        _ if status.reading == Reading::Others => false,
+        _ if status.signature == SignatureState::Others => false,
         Hold::Held => false,
         Hold::Free => true,
         Hold::Ended => !status.queued.is_empty() && !status.last.as_ref().is_some_and(|last| presses(last, now)),

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     allowance::Allowance,
     error::{PageFault, Stop, file_fault},
-    format::{self, Reading},
+    format::{self, DecodeContext},
     page::{PageInfo, Pager, Place, Position},
     parts::Parts,
     request::Request,
@@ -274,7 +274,7 @@ impl Worker<'_> {
         self.size = text.bytes().map_err(|error| file_fault(&place, &error))?;
         let link = self.beside.as_ref().and_then(|beside| beside.link.clone());
         self.info.link_next(&fetch.paging, link);
-        let reading = Reading {
+        let context = DecodeContext {
             fetch,
             place: &place,
             variables: &[],
@@ -282,7 +282,7 @@ impl Worker<'_> {
             cancel: &cancel,
             secrets,
         };
-        format::of(fetch.format).read(text, &reading, self)?;
+        format::of(fetch.format).read(text, &context, self)?;
         Ok(self.step()?)
     }
 

@@ -69,7 +69,7 @@ impl Records {
 }
 
 /// What is read in one go: a page of an answer, or what its pages left.
-pub(super) struct Reading {
+pub(super) struct AnswerContext {
     pub id: FetchId,
     pub place: String,
     /// The row that is asked about, as filters see it.
@@ -82,19 +82,19 @@ pub(super) struct Reading {
 /// Reads a page. Blocks: for a thread of its own.
 pub(super) fn read(
     inner: &Inner,
-    reading: Reading,
+    context: AnswerContext,
     content: Content,
     link: Option<String>,
 ) -> Result<(PageInfo, Records, Parts), PageFault> {
-    let (allowance, stop) = (allowance(inner, &reading), reading.stop.clone());
-    let mut reader = Reader::new(inner, reading, &allowance);
+    let (allowance, stop) = (allowance(inner, &context), context.stop.clone());
+    let mut reader = Reader::new(inner, context, &allowance);
     // Whoever asked knows the others without reading, and did not ask for what is read from where
     // it lies.
     if let Content::Bytes(bytes) = content {
         reader.info.link_next(&reader.fetch.paging, link.clone());
         reader.link = link;
         let (place, this) = (reader.place.clone(), reader.this.clone());
-        let reading = format::Reading {
+        let context = format::DecodeContext {
             fetch: reader.fetch,
             place: &place,
             variables: &this,
@@ -104,7 +104,7 @@ pub(super) fn read(
         };
         let decoder = format::of(reader.fetch.format);
         decoder
-            .read(Long::Memory(&bytes), &reading, &mut reader)
+            .read(Long::Memory(&bytes), &context, &mut reader)
             .map_err(fault)?;
     }
     let mut info = reader.info;
@@ -120,18 +120,18 @@ fn fault(stop: Stop) -> PageFault {
     }
 }
 
-fn allowance(inner: &Inner, reading: &Reading) -> Allowance {
-    let allowance = Allowance::of_thread(inner.filter_time, inner.filter_memory, reading.stop.clone());
+fn allowance(inner: &Inner, context: &AnswerContext) -> Allowance {
+    let allowance = Allowance::of_thread(inner.filter_time, inner.filter_memory, context.stop.clone());
     allowance.begin();
     allowance
 }
 
 /// Makes rows of what came in parts, once all are there. Blocks. Their links came with the first
 /// part of each.
-pub(super) fn whole(inner: &Inner, mut reading: Reading) -> Result<Records, PageFault> {
-    let parts = std::mem::take(&mut reading.parts);
-    let allowance = allowance(inner, &reading);
-    let mut reader = Reader::new(inner, reading, &allowance);
+pub(super) fn whole(inner: &Inner, mut context: AnswerContext) -> Result<Records, PageFault> {
+    let parts = std::mem::take(&mut context.parts);
+    let allowance = allowance(inner, &context);
+    let mut reader = Reader::new(inner, context, &allowance);
     for record in parts.whole() {
         let (record, _) = record.map_err(|reason| rows_fault(&reader.place, reason))?;
         reader.allowance.begin();
@@ -170,23 +170,23 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn new(inner: &'a Inner, reading: Reading, allowance: &'a Allowance) -> Reader<'a> {
-        let fetch = inner.catalog.fetch(reading.id);
+    fn new(inner: &'a Inner, context: AnswerContext, allowance: &'a Allowance) -> Reader<'a> {
+        let fetch = inner.catalog.fetch(context.id);
         Reader {
             fetch,
             entity: fetch.entity,
             one: fetch.each.as_ref().is_some_and(|each| each.one),
             shaper: &inner.shaper,
             allowance,
-            place: reading.place,
-            this: [reading.this],
+            place: context.place,
+            this: [context.this],
             count: 0,
             left_out: 0,
             refused: 0,
             info: PageInfo::default(),
             link: None,
             records: Records::default(),
-            parts: reading.parts,
+            parts: context.parts,
         }
     }
 

@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use tokio_util::sync::CancellationToken;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
-use super::answer::{self, Reading, Records};
+use super::answer::{self, AnswerContext, Records};
 use crate::{
     catalog::{Advance, Each, Entity, Fetch, FetchId, Repeats},
     harvest::{
@@ -278,8 +278,8 @@ impl Series<'_> {
         if self.bytes > BODY_MAX {
             return Err(too_large());
         }
-        let (inner, reading) = (Arc::clone(self.inner), self.reading(place.clone()));
-        let (mut info, records, parts) = blocking(move || answer::read(&inner, reading, content, link)).await?;
+        let (inner, context) = (Arc::clone(self.inner), self.context(place.clone()));
+        let (mut info, records, parts) = blocking(move || answer::read(&inner, context, content, link)).await?;
         let secrets = self.inner.secrets(self.inner.catalog.fetch(self.id));
         info.next = info.next.take().map(|next| secrets.reveal(&next));
         self.look_for_repeats(&records);
@@ -312,8 +312,8 @@ impl Series<'_> {
     }
 
     /// What a page, or the end of the answer, is read with.
-    fn reading(&mut self, place: String) -> Reading {
-        Reading {
+    fn context(&mut self, place: String) -> AnswerContext {
+        AnswerContext {
             id: self.id,
             place,
             this: self.this.clone(),
@@ -354,9 +354,9 @@ impl Series<'_> {
     async fn read(&mut self, state: Option<RequestState>, place: String) -> Result<ParentOutcome, PageFault> {
         let fetch = self.inner.catalog.fetch(self.id);
         if fetch.repeats == Repeats::Merge {
-            let (inner, reading) = (Arc::clone(self.inner), self.reading(place.clone()));
+            let (inner, context) = (Arc::clone(self.inner), self.context(place.clone()));
             self.records
-                .add(blocking(move || answer::whole(&inner, reading)).await?);
+                .add(blocking(move || answer::whole(&inner, context)).await?);
         }
         let records = std::mem::take(&mut self.records);
         let (others, first) = records.repeats(&self.inner.shaper, fetch.entity);

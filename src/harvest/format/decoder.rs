@@ -30,11 +30,11 @@ pub(in crate::harvest) trait Decoder: Sync {
     /// Reads a page to its end, and gives each record to the sink as soon as it is there. What is
     /// broken in it is refused alone, where its end is plain. A text that breaks off is a fault:
     /// when there is none, all of the page was seen.
-    fn read(&self, text: Long<'_>, reading: &Reading<'_>, sink: &mut dyn Sink) -> Result<(), Stop>;
+    fn read(&self, text: Long<'_>, context: &DecodeContext<'_>, sink: &mut dyn Sink) -> Result<(), Stop>;
 }
 
 /// What a page is read with.
-pub(in crate::harvest) struct Reading<'r> {
+pub(in crate::harvest) struct DecodeContext<'r> {
     pub fetch: &'r Fetch,
     /// How faults name the page.
     pub place: &'r str,
@@ -83,7 +83,7 @@ pub(in crate::harvest) struct Envelope<'p> {
     pub counted: bool,
 }
 
-impl Reading<'_> {
+impl DecodeContext<'_> {
     /// A part of the page without the credentials that it repeats.
     pub(super) fn covered(&self, part: Bytes) -> Bytes {
         match self.secrets {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use jaq_json::Val;
 
 use super::{
-    Decoder, Envelope, Reading, Sink,
+    DecodeContext, Decoder, Envelope, Sink,
     document::parse,
     rows::{Found, NotFound, of_item},
     stream::{Broken, Item, walk},
@@ -36,11 +36,11 @@ impl Decoder for Json {
         true
     }
 
-    fn read(&self, text: Long<'_>, reading: &Reading<'_>, sink: &mut dyn Sink) -> Result<(), Stop> {
-        match (text, reading.fetch.items()) {
-            (Long::Memory(bytes), None) => whole(bytes, None, reading, sink),
-            (Long::Memory(bytes), items) if bytes.len() < LONG_FROM => whole(bytes, items, reading, sink),
-            (text, Some(items)) => in_pieces(text, items, reading, sink),
+    fn read(&self, text: Long<'_>, context: &DecodeContext<'_>, sink: &mut dyn Sink) -> Result<(), Stop> {
+        match (text, context.fetch.items()) {
+            (Long::Memory(bytes), None) => whole(bytes, None, context, sink),
+            (Long::Memory(bytes), items) if bytes.len() < LONG_FROM => whole(bytes, items, context, sink),
+            (text, Some(items)) => in_pieces(text, items, context, sink),
             // Whoever got the page asked first whether it may be read so.
             (Long::File(..), None) => Err(PageFault::Internal.into()),
         }
@@ -48,22 +48,22 @@ impl Decoder for Json {
 }
 
 /// Reads a page as a whole, unless one item of it would cost the others.
-fn whole(bytes: &Bytes, items: Option<&Items>, reading: &Reading<'_>, sink: &mut dyn Sink) -> Result<(), Stop> {
-    let _turn = Turn::of(bytes.len(), || reading.cancel.is_cancelled()).ok_or(Stop::Gone)?;
-    let page = parse(bytes, reading.place)?;
+fn whole(bytes: &Bytes, items: Option<&Items>, context: &DecodeContext<'_>, sink: &mut dyn Sink) -> Result<(), Stop> {
+    let _turn = Turn::of(bytes.len(), || context.cancel.is_cancelled()).ok_or(Stop::Gone)?;
+    let page = parse(bytes, context.place)?;
     let items = items.filter(|items| items.each.is_some());
     if let Some(items) = items
-        && broken_for(&reading.fetch.rows, &page).is_some()
+        && broken_for(&context.fetch.rows, &page).is_some()
     {
-        return in_pieces(Long::Memory(bytes), items, reading, sink);
+        return in_pieces(Long::Memory(bytes), items, context, sink);
     }
-    let found = Found::on(&page, reading, sink);
+    let found = Found::on(&page, context, sink);
     if let Some(items) = items
         && found.as_ref().is_err_and(|not_found| not_found.too_much)
     {
-        return in_pieces(Long::Memory(bytes), items, reading, sink);
+        return in_pieces(Long::Memory(bytes), items, context, sink);
     }
-    parsed(&page, found, bytes.len() as u64, reading, sink)
+    parsed(&page, found, bytes.len() as u64, context, sink)
 }
 
 /// Reads a page that is a value in memory; `bytes` is how large it was as a text.
@@ -71,15 +71,15 @@ fn parsed(
     page: &Val,
     found: Result<Found, NotFound>,
     bytes: u64,
-    reading: &Reading<'_>,
+    context: &DecodeContext<'_>,
     sink: &mut dyn Sink,
 ) -> Result<(), Stop> {
-    let rows = &reading.fetch.rows;
+    let rows = &context.fetch.rows;
     if let Some(words) = spoiled(rows, page) {
-        return Err(spoiled_page(reading.place, rows.text(), words).into());
+        return Err(spoiled_page(context.place, rows.text(), words).into());
     }
     sink.came(bytes);
-    reading.in_time()?;
+    context.in_time()?;
     let found = found.map_err(|not_found| not_found.fault)?;
     sink.envelope(Envelope {
         page,
@@ -88,26 +88,26 @@ fn parsed(
         counted: true,
     })?;
     let share = bytes / found.count.max(1);
-    found.give(page, share, reading, sink)
+    found.give(page, share, context, sink)
 }
 
 /// Goes through a page twice: for what stands beside the list and the number of its items, then for
 /// these.
-fn in_pieces(text: Long<'_>, items: &Items, reading: &Reading<'_>, sink: &mut dyn Sink) -> Result<(), Stop> {
-    let place = reading.place;
+fn in_pieces(text: Long<'_>, items: &Items, context: &DecodeContext<'_>, sink: &mut dyn Sink) -> Result<(), Stop> {
+    let place = context.place;
     let io = |error: io::Error| Stop::Fault(file_fault(place, &error));
     let bytes = text.bytes().map_err(io)?;
     let seen = walk(text.reader().map_err(io)?, &items.keys, &mut |_| {
-        reading.wanted().is_ok()
+        context.wanted().is_ok()
     });
     let outline = seen.map_err(|broken| stop(broken, place))?;
     // What was read so far took no filter.
-    reading.allow();
-    let rest = parse(&reading.covered(outline.rest.into()), place)?;
+    context.allow();
+    let rest = parse(&context.covered(outline.rest.into()), place)?;
     if !outline.found {
         // Without its list it is a small page: what `rows` says of that is said as of any other.
-        let found = Found::on(&rest, reading, sink);
-        return parsed(&rest, found, bytes, reading, sink);
+        let found = Found::on(&rest, context, sink);
+        return parsed(&rest, found, bytes, context, sink);
     }
     sink.came(bytes);
     sink.envelope(Envelope {
@@ -119,7 +119,7 @@ fn in_pieces(text: Long<'_>, items: &Items, reading: &Reading<'_>, sink: &mut dy
     })?;
     let mut halt = None;
     let each = &mut |found: Item| {
-        halt = item(&found, items, reading, sink).err();
+        halt = item(&found, items, context, sink).err();
         halt.is_none()
     };
     let walked = walk(text.reader().map_err(io)?, &items.keys, each);
@@ -130,14 +130,14 @@ fn in_pieces(text: Long<'_>, items: &Items, reading: &Reading<'_>, sink: &mut dy
 }
 
 /// Reads one item of the list.
-fn item(item: &Item, items: &Items, reading: &Reading<'_>, sink: &mut dyn Sink) -> Result<(), Stop> {
-    reading.wanted()?;
+fn item(item: &Item, items: &Items, context: &DecodeContext<'_>, sink: &mut dyn Sink) -> Result<(), Stop> {
+    context.wanted()?;
     let (at, bytes) = (At::Record(item.number), item.text.len() as u64);
-    let text = reading.covered(item.text.clone());
+    let text = context.covered(item.text.clone());
     if items.each.is_none() && sink.plain(&text, bytes)? {
         return Ok(());
     }
-    reading.allow();
+    context.allow();
     let value = match json::parse(&text, item.at) {
         Ok(value) => value,
         // Where it ends is plain, so it spoils nothing but itself.
@@ -147,7 +147,7 @@ fn item(item: &Item, items: &Items, reading: &Reading<'_>, sink: &mut dyn Sink) 
         }
     };
     match &items.each {
-        Some(filter) => of_item(filter, &value, (bytes, at), reading, sink),
+        Some(filter) => of_item(filter, &value, (bytes, at), context, sink),
         None => sink.record(&value, bytes, at),
     }
 }

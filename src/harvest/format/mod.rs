@@ -13,7 +13,7 @@ mod tests;
 
 use crate::catalog::Format;
 
-pub(super) use decoder::{Decoder, Envelope, Reading, Sink};
+pub(super) use decoder::{DecodeContext, Decoder, Envelope, Sink};
 
 /// The decoder of a format.
 pub(super) fn of(format: Format) -> &'static dyn Decoder {

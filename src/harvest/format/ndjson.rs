@@ -5,7 +5,7 @@ use std::io::BufRead as _;
 
 use bytes::{Buf as _, Bytes};
 
-use super::{Decoder, Reading, Sink, lines::Lines, rows::of_item};
+use super::{DecodeContext, Decoder, Sink, lines::Lines, rows::of_item};
 use crate::{
     catalog::Fetch,
     harvest::{
@@ -28,35 +28,40 @@ impl Decoder for NdJson {
         false
     }
 
-    fn read(&self, text: Long<'_>, reading: &Reading<'_>, sink: &mut dyn Sink) -> Result<(), Stop> {
-        let fault = |error: std::io::Error| file_fault(reading.place, &error);
+    fn read(&self, text: Long<'_>, context: &DecodeContext<'_>, sink: &mut dyn Sink) -> Result<(), Stop> {
+        let fault = |error: std::io::Error| file_fault(context.place, &error);
         let mut pieces = text.pieces().map_err(fault)?;
         let mut lines = Lines::default();
         while let Some(piece) = pieces.next().map_err(fault)? {
             sink.came(piece.len() as u64);
-            whole_lines(&mut lines, piece, reading, sink)?;
-            reading.wanted()?;
+            whole_lines(&mut lines, piece, context, sink)?;
+            context.wanted()?;
         }
         let last = Bytes::from(std::mem::take(&mut lines.open));
         lines.number += 1;
-        line(last, &mut lines, true, reading, sink)
+        line(last, &mut lines, true, context, sink)
     }
 }
 
 /// Reads the whole lines of a piece and keeps its rest.
-fn whole_lines(lines: &mut Lines, mut piece: Bytes, reading: &Reading<'_>, sink: &mut dyn Sink) -> Result<(), Stop> {
+fn whole_lines(
+    lines: &mut Lines,
+    mut piece: Bytes,
+    context: &DecodeContext<'_>,
+    sink: &mut dyn Sink,
+) -> Result<(), Stop> {
     while let Some(end) = end_of_line(&piece) {
         let mut whole = piece.split_to(end);
         piece.advance(1);
-        lines.fits(&whole, reading.place)?;
+        lines.fits(&whole, context.place)?;
         if !lines.open.is_empty() {
-            lines.keep(&whole, reading.place)?;
+            lines.keep(&whole, context.place)?;
             whole = std::mem::take(&mut lines.open).into();
         }
         lines.number += 1;
-        line(whole, lines, false, reading, sink)?;
+        line(whole, lines, false, context, sink)?;
     }
-    lines.keep(&piece, reading.place)?;
+    lines.keep(&piece, context.place)?;
     Ok(())
 }
 
@@ -69,29 +74,35 @@ fn end_of_line(text: &[u8]) -> Option<usize> {
 }
 
 /// Reads a line; `open` if nothing follows it, not even its end.
-fn line(line: Bytes, lines: &mut Lines, open: bool, reading: &Reading<'_>, sink: &mut dyn Sink) -> Result<(), Stop> {
+fn line(
+    line: Bytes,
+    lines: &mut Lines,
+    open: bool,
+    context: &DecodeContext<'_>,
+    sink: &mut dyn Sink,
+) -> Result<(), Stop> {
     if line.trim_ascii().is_empty() {
         return Ok(());
     }
     if lines.number == 1 && begins_html(&line) {
-        let place = reading.place.to_owned();
+        let place = context.place.to_owned();
         return Err(PageFault::Html { place }.into());
     }
     let (at, bytes) = (At::Line(lines.number), line.len() as u64);
-    let line = &reading.covered(line);
-    let rows = &reading.fetch.rows;
+    let line = &context.covered(line);
+    let rows = &context.fetch.rows;
     if rows.is_identity() && sink.plain(line, bytes)? {
         lines.good += 1;
         return Ok(());
     }
-    reading.allow();
+    context.allow();
     match json::parse(line, 0) {
         Ok(value) => {
             lines.good += 1;
-            of_item(rows, &value, (bytes, at), reading, sink)
+            of_item(rows, &value, (bytes, at), context, sink)
         }
         Err(error) => {
-            let refused = lines.bad(line, &error, open, reading.place_of(at))?;
+            let refused = lines.bad(line, &error, open, context.place_of(at))?;
             sink.refuse(refused, bytes, at)
         }
     }

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use jaq_json::Val;
 
-use super::{Reading, Sink};
+use super::{DecodeContext, Sink};
 use crate::{
     catalog::jq::{Filter, weight},
     harvest::{
@@ -23,7 +23,7 @@ pub(super) fn of_item(
     filter: &Filter,
     item: &Val,
     (bytes, at): (u64, At),
-    reading: &Reading<'_>,
+    context: &DecodeContext<'_>,
     sink: &mut dyn Sink,
 ) -> Result<(), Stop> {
     if let Some(words) = spoiled(filter, item) {
@@ -31,16 +31,16 @@ pub(super) fn of_item(
     }
     let mut halt = None;
     let each = &mut |record: &Val| flow(sink.record(record, bytes, at), &mut halt);
-    let ran = filter.run_each(item, reading.variables, each);
+    let ran = filter.run_each(item, context.variables, each);
     if let Some(halt) = halt {
         return Err(halt);
     }
-    reading.in_time()?;
+    context.in_time()?;
     match (ran, first_broken(item)) {
         (Ok(()), _) => Ok(()),
         (Err(_), Some(words)) => sink.refuse(refused_item(words, item), bytes, at),
         (Err(error), None) if error.too_much => sink.refuse(refused_costly(&error, item), bytes, at),
-        (Err(error), None) => Err(rows_fault(&reading.place_of(at), format!("rows: {}", error.message)).into()),
+        (Err(error), None) => Err(rows_fault(&context.place_of(at), format!("rows: {}", error.message)).into()),
     }
 }
 
@@ -62,9 +62,9 @@ pub(super) struct NotFound {
 
 impl Found {
     /// Runs `rows` over a page.
-    pub(super) fn on(page: &Val, reading: &Reading<'_>, sink: &dyn Sink) -> Result<Found, NotFound> {
-        reading.allow();
-        let rows = &reading.fetch.rows;
+    pub(super) fn on(page: &Val, context: &DecodeContext<'_>, sink: &dyn Sink) -> Result<Found, NotFound> {
+        context.allow();
+        let rows = &context.fetch.rows;
         let mut found = Found {
             count: 0,
             alone: None,
@@ -75,14 +75,14 @@ impl Found {
         let mut room = RECORDS_KEPT;
         let mut wrong = None;
         let each = &mut |record: &Val| {
-            reading.allow();
+            context.allow();
             found.add(record, size_of::<Val>() + made(record, room), &mut room);
             flow(sink.check(record), &mut wrong)
         };
-        let ran = rows.run_each(page, reading.variables, each);
+        let ran = rows.run_each(page, context.variables, each);
         ran.map_err(|error| NotFound {
             too_much: error.too_much,
-            fault: rows_fault(reading.place, format!("rows: {}", error.message)),
+            fault: rows_fault(context.place, format!("rows: {}", error.message)),
         })?;
         let not_found = |fault| NotFound { fault, too_much: false };
         wrong.map_or(Ok(found), |fault| Err(not_found(fault)))
@@ -107,30 +107,36 @@ impl Found {
     }
 
     /// Gives the sink the records; `bytes` is the share that each has of the page.
-    pub(super) fn give(self, page: &Val, bytes: u64, reading: &Reading<'_>, sink: &mut dyn Sink) -> Result<(), Stop> {
+    pub(super) fn give(
+        self,
+        page: &Val,
+        bytes: u64,
+        context: &DecodeContext<'_>,
+        sink: &mut dyn Sink,
+    ) -> Result<(), Stop> {
         let Some(kept) = self.kept else {
-            return again(page, bytes, reading, sink);
+            return again(page, bytes, context, sink);
         };
         for (number, record) in (1..).zip(&kept) {
             sink.record(record, bytes, At::Record(number))?;
         }
-        reading.in_time()
+        context.in_time()
     }
 }
 
 /// Makes the records of a page a second time, one after the other.
-fn again(page: &Val, bytes: u64, reading: &Reading<'_>, sink: &mut dyn Sink) -> Result<(), Stop> {
+fn again(page: &Val, bytes: u64, context: &DecodeContext<'_>, sink: &mut dyn Sink) -> Result<(), Stop> {
     let (mut number, mut halt) = (0, None);
     let each = &mut |record: &Val| {
         number += 1;
         flow(sink.record(record, bytes, At::Record(number)), &mut halt)
     };
-    let ran = reading.fetch.rows.run_each(page, reading.variables, each);
+    let ran = context.fetch.rows.run_each(page, context.variables, each);
     if let Some(halt) = halt {
         return Err(halt);
     }
-    reading.in_time()?;
-    Ok(ran.map_err(|error| rows_fault(reading.place, error.message))?)
+    context.in_time()?;
+    Ok(ran.map_err(|error| rows_fault(context.place, error.message))?)
 }
 
 /// Whether a filter goes on; what stopped it is kept.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use jaq_json::Val;
 use tokio_util::sync::CancellationToken;
 
-use super::{Envelope, Reading, Sink, rows::Found};
+use super::{DecodeContext, Envelope, Sink, rows::Found};
 use crate::{
     catalog::{self, Catalog, Valid, jq::FILTER_MEMORY},
     definition::SourceFile,
@@ -72,10 +72,10 @@ fn catalog(fetch: &str) -> Valid<Catalog> {
 }
 
 /// Gives a test what a page of a fetch is read with.
-fn with<T>(catalog: &Catalog, test: impl FnOnce(&Reading<'_>) -> T) -> T {
+fn with<T>(catalog: &Catalog, test: impl FnOnce(&DecodeContext<'_>) -> T) -> T {
     let cancel = CancellationToken::new();
     let allowance = Allowance::of_thread(Duration::from_secs(60), FILTER_MEMORY, cancel.clone());
-    test(&Reading {
+    test(&DecodeContext {
         fetch: &catalog.fetches[0],
         place: "GET /a",
         variables: &[],
@@ -89,9 +89,9 @@ fn with<T>(catalog: &Catalog, test: impl FnOnce(&Reading<'_>) -> T) -> T {
 fn read(fetch: &str, text: Long<'_>) -> (Noted, Option<Stop>) {
     let catalog = catalog(fetch);
     let mut noted = Noted::default();
-    let stop = with(&catalog, |reading| {
-        let decoder = format::of(reading.fetch.format);
-        decoder.read(text, reading, &mut noted).err()
+    let stop = with(&catalog, |context| {
+        let decoder = format::of(context.fetch.format);
+        decoder.read(text, context, &mut noted).err()
     });
     (noted, stop)
 }
@@ -190,11 +190,11 @@ fn records_wait_only_where_there_is_room() {
         ("range(20) | {id: ., text: (\"x\" * 8192)}", false),
     ] {
         let catalog = catalog(&format!("rows: {rows:?}"));
-        with(&catalog, |reading| {
+        with(&catalog, |context| {
             let mut noted = Noted::default();
-            let found = Found::on(&page, reading, &noted).ok().expect("records");
+            let found = Found::on(&page, context, &noted).ok().expect("records");
             assert_eq!((found.count, found.keeps()), (20, kept), "{rows}");
-            found.give(&page, 1, reading, &mut noted).expect("they are given");
+            found.give(&page, 1, context, &mut noted).expect("they are given");
             assert_eq!(noted.events.len(), 20);
             assert!(noted.events[19].starts_with("Record(20) "), "{}", noted.events[19]);
         });

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     catalog::{Advance, CatchUp, Each, EntityId, Fetch, FieldId, Missing, Schedule, When},
-    store::{Due, FetchStatus, Hold, Reading, Reason, Refill, RunState, StartRun},
+    store::{Due, FetchStatus, Hold, Reason, Refill, RunState, SignatureState, StartRun},
 };
 
 fn at(text: &str) -> DateTime<Utc> {
@@ -171,10 +171,10 @@ fn fields_that_came_are_filled_at_once() {
 fn what_is_read_in_another_way() {
     let (minute, now) = (minutely(CatchUp::Latest), at("10:00:30"));
     let mut known = status("10:00:00", RunState::Complete, 0);
-    known.reading = Reading::Changed;
+    known.signature = SignatureState::Changed;
     assert_eq!(added(&minute, &known, now), [(now, Reason::Refill)]);
     let mut others = status("09:00:00", RunState::Complete, 0);
-    others.reading = Reading::Others;
+    others.signature = SignatureState::Others;
     others.refill = Some(Refill {
         fields: vec!["price".to_owned()],
         since: now,
@@ -185,7 +185,7 @@ fn what_is_read_in_another_way() {
         reason: Reason::Refill,
     });
     assert!(!is_ready(&others, now));
-    others.reading = Reading::Same;
+    others.signature = SignatureState::Same;
     assert!(is_ready(&others, now));
 }
 

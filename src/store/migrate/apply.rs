@@ -15,9 +15,9 @@ use crate::{
         },
         error::{self, StoreError, failed},
         system::{
-            change_log, field_requests,
+            change_log, fetch_signatures, field_requests,
             layouts::{self, RECORDED},
-            migrations, readings, row_numbers,
+            migrations, row_numbers,
         },
         tx::Transaction,
         types::{DefinitionStatus, LayoutPlan, PlannedStep},
@@ -183,7 +183,7 @@ async fn apply_once(context: &Context, destructive: bool, committing: Committing
         false => layouts::record(&mut tx).await?,
     };
     field_requests::forget_others(&mut tx).await?;
-    readings::put_in_force(&mut tx).await?;
+    fetch_signatures::put_in_force(&mut tx).await?;
     commit(tx, record, committing).await
 }
 
@@ -330,9 +330,9 @@ pub(crate) async fn plan_own(context: &Context) -> Result<LayoutPlan, StoreError
     let names = context.params().query(context.dialect.table_names());
     let rows = context.own.take().await?.fetch(names).await?;
     // A database that an earlier version made has noted nothing of that.
-    if names_table(&rows, readings::TABLE)? {
+    if names_table(&rows, fetch_signatures::TABLE)? {
         let told = |fetch: &String| plan.refilled().any(|told| told == fetch);
-        plan.rereads = readings::changed(context)
+        plan.rereads = fetch_signatures::changed(context)
             .await?
             .into_iter()
             .filter(|fetch| !told(fetch))

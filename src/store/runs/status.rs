@@ -3,7 +3,7 @@
 use crate::store::{
     context::Context,
     error::StoreError,
-    system::{asking::Asking, fetches, readings, refills, runs::told},
+    system::{asking::Asking, fetch_signatures, fetches, refills, runs::told},
     tx::Transaction,
     types::FetchStatus,
 };
@@ -43,7 +43,7 @@ async fn around(asking: &mut Asking<'_, '_>, mut status: FetchStatus) -> Result<
         told::columns(context),
         fetches::columns(context),
         refills::columns().to_owned(),
-        readings::columns(context),
+        fetch_signatures::columns(context),
     ];
     let found = asking
         .all(&status.fetch, format!("SELECT {}", columns.join(",")))
@@ -56,7 +56,7 @@ async fn around(asking: &mut Asking<'_, '_>, mut status: FetchStatus) -> Result<
     at += fetches::COLUMNS;
     status.refill = refills::owed(row, at)?;
     at += refills::COLUMNS;
-    let known = readings::known(row, at)?;
-    status.reading = readings::judge(asking.context(), &status.fetch, &known);
+    let known = fetch_signatures::known(row, at)?;
+    status.signature = fetch_signatures::judge(asking.context(), &status.fetch, &known);
     Ok(status)
 }

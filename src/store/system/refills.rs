@@ -9,12 +9,12 @@ use crate::store::{
     types::{Refill, Run},
 };
 
-use super::{clock, readings, runs::CLOCK_SLACK_SECONDS};
+use super::{clock, fetch_signatures, runs::CLOCK_SLACK_SECONDS};
 
 /// A complete run that began after fields came has brought their values, if it read as the
 /// definition in force does.
 pub(crate) async fn paid(tx: &mut Transaction<'_>, run: &Run) -> Result<(), StoreError> {
-    if !readings::note_complete(tx, &run.fetch).await? {
+    if !fetch_signatures::note_complete(tx, &run.fetch).await? {
         return Ok(());
     }
     // An instant in the future is of a clock that ran ahead.

@@ -127,10 +127,10 @@ async fn what_an_older_definition_harvested_is_owed_to_the_newer(on: On) {
     let titled = |id: &str| Row::new(vec![text(id), text("One"), text("Sir")], vec![], vec![]);
     harvest(&store, "Item", EntityId(0), 1, vec![titled("i1"), titled("i2")]).await;
     let paid = known(&store, "Item").await;
-    assert_eq!((paid.refill, paid.reading), (None, Reading::Same));
+    assert_eq!((paid.refill, paid.signature), (None, SignatureState::Same));
     // Nobody has the newer definition, so the older one goes on, and brings a row without a title.
     let store = reopen(&place, store, Access::Write, ITEM).await;
-    assert_eq!(known(&store, "Item").await.reading, Reading::Changed);
+    assert_eq!(known(&store, "Item").await.signature, SignatureState::Changed);
     harvest(
         &store,
         "Item",
@@ -139,14 +139,14 @@ async fn what_an_older_definition_harvested_is_owed_to_the_newer(on: On) {
         vec![named("i1", "Two"), named("i9", "Nine")],
     )
     .await;
-    assert_eq!(known(&store, "Item").await.reading, Reading::Same);
+    assert_eq!(known(&store, "Item").await.signature, SignatureState::Same);
     store.close().await;
     assert_eq!(plan(&place.url, TITLED).await.rereads, ["Item"]);
     let store = open(&place.url, Access::Write, TITLED).await.expect("it opens");
-    assert_eq!(known(&store, "Item").await.reading, Reading::Changed);
+    assert_eq!(known(&store, "Item").await.signature, SignatureState::Changed);
     let (outcome, _) = harvest(&store, "Item", EntityId(0), 3, vec![titled("i1"), titled("i9")]).await;
     assert_eq!((outcome.changed, outcome.same), (2, 0));
-    assert_eq!(known(&store, "Item").await.reading, Reading::Same);
+    assert_eq!(known(&store, "Item").await.signature, SignatureState::Same);
 }
 
 async fn a_process_leaves_what_another_one_reads_otherwise(on: On) {
@@ -162,25 +162,31 @@ async fn a_process_leaves_what_another_one_reads_otherwise(on: On) {
     let (old, new) = (older.as_process("old", &clock), newer.as_process("new", &clock));
     old.attend(false).await.expect("a place");
     // The newer one is not there yet: what is due is done.
-    assert_eq!(known(&old, "Item").await.reading, Reading::Same);
+    assert_eq!(known(&old, "Item").await.signature, SignatureState::Same);
     new.attend(false).await.expect("a place");
-    assert_eq!(known(&old, "Item").await.reading, Reading::Others);
+    assert_eq!(known(&old, "Item").await.signature, SignatureState::Others);
     assert_eq!(
-        known(&old, "Tag").await.reading,
-        Reading::Same,
+        known(&old, "Tag").await.signature,
+        SignatureState::Same,
         "they agree on that one"
     );
-    assert_eq!(known(&new, "Item").await.reading, Reading::Changed);
+    assert_eq!(known(&new, "Item").await.signature, SignatureState::Changed);
     // A run of the older one, as of a person, pays nothing.
     harvest(&old, "Item", EntityId(0), 1, vec![named("i1", "One")]).await;
     let owed = known(&new, "Item").await;
-    assert!(owed.refill.is_some() && owed.reading == Reading::Changed, "{owed:?}");
+    assert!(
+        owed.refill.is_some() && owed.signature == SignatureState::Changed,
+        "{owed:?}"
+    );
     harvest(&new, "Item", EntityId(0), 2, vec![]).await;
     let paid = known(&new, "Item").await;
-    assert!(paid.refill.is_none() && paid.reading == Reading::Same, "{paid:?}");
+    assert!(
+        paid.refill.is_none() && paid.signature == SignatureState::Same,
+        "{paid:?}"
+    );
     // It ends without a word: the older one goes on alone.
     clock.0.fetch_add(20_000, std::sync::atomic::Ordering::Relaxed);
-    assert_eq!(known(&old, "Item").await.reading, Reading::Changed);
+    assert_eq!(known(&old, "Item").await.signature, SignatureState::Changed);
 }
 
 async fn what_is_read_in_another_way_is_owed(on: On) {
@@ -203,11 +209,15 @@ async fn what_is_read_in_another_way_is_owed(on: On) {
         let told = planned.rereads.contains(&"Item".to_owned());
         assert_eq!(told, owed, "{to}");
         store = open(&place.url, Access::Destructive, &other).await.expect("it opens");
-        let want = if owed { Reading::Changed } else { Reading::Same };
-        assert_eq!(known(&store, "Item").await.reading, want, "{to}");
+        let want = if owed {
+            SignatureState::Changed
+        } else {
+            SignatureState::Same
+        };
+        assert_eq!(known(&store, "Item").await.signature, want, "{to}");
         // Back, and what is owed is paid.
         store = reopen(&place, store, Access::Destructive, ITEM).await;
-        assert_eq!(known(&store, "Item").await.reading, Reading::Same, "{to}");
+        assert_eq!(known(&store, "Item").await.signature, SignatureState::Same, "{to}");
     }
 }
 

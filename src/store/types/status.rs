@@ -6,7 +6,7 @@ use super::told::Told;
 
 /// How what is stored of a fetch was read, seen from the definition of this process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Reading {
+pub(crate) enum SignatureState {
     /// As this definition does, or nobody knows.
     #[default]
     Same,
@@ -159,7 +159,7 @@ pub(crate) struct FetchStatus {
     /// When the schedule was last looked at, for fetches that leave missed slots out.
     pub looked_at: Option<DateTime<Utc>>,
     pub refill: Option<Refill>,
-    pub reading: Reading,
+    pub signature: SignatureState,
     /// It is left alone for now.
     pub aside: Option<Aside>,
 }

@@ -13,7 +13,7 @@ use crate::{
         db::pool::{ResultRow, get},
         error::StoreError,
         tx::Transaction,
-        types::Reading,
+        types::SignatureState,
     },
 };
 
@@ -52,15 +52,15 @@ pub(crate) fn known(row: &ResultRow, at: usize) -> Result<Signatures, StoreError
 
 /// Compares them with the definition of this process. A fetch that it does not know is not its own
 /// to judge.
-pub(crate) fn judge(context: &Context, fetch: &str, known: &Signatures) -> Reading {
+pub(crate) fn judge(context: &Context, fetch: &str, known: &Signatures) -> SignatureState {
     let Some(own) = signature(context, fetch) else {
-        return Reading::Same;
+        return SignatureState::Same;
     };
     let differs = |other: &Option<String>| other.as_ref().is_some_and(|other| *other != own);
     match (differs(&known.wanted), differs(&known.done)) {
-        (true, _) if known.others => Reading::Others,
-        (_, true) => Reading::Changed,
-        _ => Reading::Same,
+        (true, _) if known.others => SignatureState::Others,
+        (_, true) => SignatureState::Changed,
+        _ => SignatureState::Same,
     }
 }
 
@@ -79,7 +79,7 @@ pub(crate) async fn put_in_force(tx: &mut Transaction<'_>) -> Result<(), StoreEr
         params.add(name.clone())?;
         params.add(catalog.fingerprint.clone())?;
         params.add(signature.clone())?;
-        // Complete runs from before any reading was noted are taken to have read as this definition
+        // Complete runs from before any signature was noted are taken to have read as this definition
         // does.
         let sql = "INSERT INTO hayloft_reading(\"fetch\",definition,wanted,done) VALUES ($1,$2,$3,\
                    CASE WHEN EXISTS(SELECT 1 FROM hayloft_run WHERE \"fetch\"=$1 AND state='complete') THEN $3 END) \
