@@ -59,9 +59,9 @@ pub(crate) async fn tell_of_work(tx: &mut Transaction<'_>) -> Result<(), StoreEr
 
 /// By what a transaction is known to have happened.
 #[derive(Clone, Copy)]
-pub(crate) enum Trace<'a> {
+pub(crate) enum Evidence<'a> {
     /// By nothing, and none is needed: run again it finds what it did, and does nothing twice.
-    Again,
+    None,
     /// The part of what a run has seen that it stored.
     Part(&'a Run, i64),
     /// The run has ended.
@@ -74,17 +74,20 @@ pub(crate) enum Trace<'a> {
 
 /// Commits. `Conflict` says that nothing of the transaction happened, though it was committed once:
 /// it may begin again.
-pub(crate) async fn commit(tx: Transaction<'_>, trace: Trace<'_>) -> Result<(), StoreError> {
+pub(crate) async fn commit(tx: Transaction<'_>, evidence: Evidence<'_>) -> Result<(), StoreError> {
     let (context, generation) = (tx.context, tx.generation);
-    match (tx.commit().await, trace) {
-        (Err(StoreError::Unreachable), Trace::Part(..) | Trace::Ended(_) | Trace::Claimed(..) | Trace::Asked(..)) => {}
+    match (tx.commit().await, evidence) {
+        (
+            Err(StoreError::Unreachable),
+            Evidence::Part(..) | Evidence::Ended(_) | Evidence::Claimed(..) | Evidence::Asked(..),
+        ) => {}
         (done, _) => return done,
     }
     tracing::info!("the answer to a commit was lost; the database is asked whether it happened");
     let since = std::time::Instant::now();
     let mut tries = 1;
     loop {
-        match happened(context, generation, trace).await {
+        match happened(context, generation, evidence).await {
             Ok(true) => return Ok(()),
             Ok(false) => return Err(StoreError::Conflict),
             Err(StoreError::Unreachable | StoreError::Crowded | StoreError::Conflict) if since.elapsed() < AWAY_MAX => {
@@ -96,29 +99,29 @@ pub(crate) async fn commit(tx: Transaction<'_>, trace: Trace<'_>) -> Result<(), 
     }
 }
 
-/// Whether the trace is there. The transaction may still be under way in a session that has not
+/// Whether the evidence is there. The transaction may still be under way in a session that has not
 /// noticed the cut: it holds the row that is locked here first, so it is waited for.
-async fn happened(context: &Context, generation: u64, trace: Trace<'_>) -> Result<bool, StoreError> {
+async fn happened(context: &Context, generation: u64, evidence: Evidence<'_>) -> Result<bool, StoreError> {
     let mut tx = Transaction::begin(context).await?;
     // Another place: what happened at the old one says nothing here.
     if tx.generation != generation {
         return Ok(false);
     }
-    match trace {
-        Trace::Again => Ok(false),
-        Trace::Part(run, part) => {
+    match evidence {
+        Evidence::None => Ok(false),
+        Evidence::Part(run, part) => {
             runs::claim::lock(&mut tx, run).await?;
             run_seen::is_there(&mut tx, run, part).await
         }
-        Trace::Ended(run) => {
+        Evidence::Ended(run) => {
             runs::claim::lock(&mut tx, run).await?;
             runs::claim::has_ended(&mut tx, run).await
         }
-        Trace::Claimed(fetch, turn) => {
+        Evidence::Claimed(fetch, turn) => {
             fetches::lock(&mut tx, fetch).await?;
             runs::claim::is_claimed(&mut tx, fetch, turn).await
         }
-        Trace::Asked(run, owner, parent) => {
+        Evidence::Asked(run, owner, parent) => {
             let now = field_requests::owner(&mut tx, &run.fetch, parent).await?;
             Ok(now.as_deref() == Some(owner))
         }
@@ -130,7 +133,7 @@ pub(crate) async fn finish(
     mut tx: Transaction<'_>,
     changes: Changes,
     run: &Run,
-    trace: Trace<'_>,
+    evidence: Evidence<'_>,
 ) -> Result<Option<Commit>, StoreError> {
     row_numbers::keep(&mut tx).await?;
     let entities: BTreeSet<EntityId> = changes.keys().map(|(_, entity, _)| *entity).collect();
@@ -145,7 +148,7 @@ pub(crate) async fn finish(
     };
     failpoint::point("commit::before");
     let (context, generation) = (tx.context, tx.generation);
-    commit(tx, trace).await?;
+    commit(tx, evidence).await?;
     if let Some(own) = own {
         own.committed();
         if let Some(logged) = &logged {

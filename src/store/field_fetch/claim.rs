@@ -8,7 +8,7 @@
 use crate::{
     catalog::{Each, FetchId},
     store::{
-        commit::{self, Trace},
+        commit::{self, Evidence},
         context::{self, Context},
         db::{
             dialect::scalar_of,
@@ -76,11 +76,11 @@ pub(crate) async fn claim(
         }
     };
     let parents = vouching(&mut tx, run, parents).await?;
-    let trace = match parents.first() {
-        Some(first) => Trace::Asked(run, owner, first.row),
-        None => Trace::Again,
+    let evidence = match parents.first() {
+        Some(first) => Evidence::Asked(run, owner, first.row),
+        None => Evidence::None,
     };
-    commit::commit(tx, trace).await?;
+    commit::commit(tx, evidence).await?;
     failpoint::point("field_fetch::claimed");
     Ok(parents)
 }

@@ -11,7 +11,7 @@ use crate::{
     catalog::{Each, EntityId, FetchId},
     store::{
         bulk::{delete_where, named},
-        commit::{self, Trace},
+        commit::{self, Evidence},
         context::{self, Context},
         db::{failpoint, rows::Rows},
         error::StoreError,
@@ -102,7 +102,7 @@ pub(crate) async fn commit_field_answers(
     note_answers(&mut batch, run, &signature, noted).await?;
     failpoint::point("parents::noted");
     count(&mut batch, run, &answers, &outcome, refused).await?;
-    let commit = batch.finish(run, Trace::Again).await?;
+    let commit = batch.finish(run, Evidence::None).await?;
     memory.later.add(rest);
     commit::announce(context, commit);
     Ok(outcome)

@@ -13,7 +13,7 @@ use crate::{
     change::Commit,
     layout::EntityTables,
     store::{
-        commit::{self, Trace},
+        commit::{self, Evidence},
         context::Context,
         db::dialect::scalar_of,
         error::StoreError,
@@ -91,8 +91,8 @@ impl<'a> Batch<'a> {
     }
 
     /// Writes the change log and commits.
-    pub(crate) async fn finish(self, run: &Run, trace: Trace<'_>) -> Result<Option<Commit>, StoreError> {
-        commit::finish(self.tx, self.changes, run, trace).await
+    pub(crate) async fn finish(self, run: &Run, evidence: Evidence<'_>) -> Result<Option<Commit>, StoreError> {
+        commit::finish(self.tx, self.changes, run, evidence).await
     }
 
     /// The key of a row, position included where it belongs to the key.

@@ -8,7 +8,7 @@ use crate::{
     catalog::EntityId,
     change::Commit,
     store::{
-        commit::{self, Trace},
+        commit::{self, Evidence},
         context::Context,
         db::{failpoint, retry::retry},
         error::StoreError,
@@ -104,7 +104,7 @@ async fn try_groups(context: &Context, run: &Run, groups: &[Group], memory: &Run
         batch.plain(early).await?;
     }
     let written = brought.written.map(|before| before + batch.adds_to_written(run.entity));
-    let commit = batch.finish(run, Trace::Part(run, memory.part + 1)).await?;
+    let commit = batch.finish(run, Evidence::Part(run, memory.part + 1)).await?;
     Ok(Done {
         brought,
         written,

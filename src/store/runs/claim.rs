@@ -8,7 +8,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::store::{
-    commit::{self, Trace},
+    commit::{self, Evidence},
     context::Context,
     db::failpoint,
     error::StoreError,
@@ -82,12 +82,12 @@ pub(crate) async fn claim(context: &Context, claim: &Claim) -> Result<Option<Run
 /// Gives the generation that the run is of.
 async fn commit(tx: Transaction<'_>, asked: &Asked<'_>, begun: bool) -> Result<u64, StoreError> {
     let generation = tx.generation;
-    let trace = match begun {
-        true => Trace::Claimed(asked.fetch, asked.turn),
-        false => Trace::Again,
+    let evidence = match begun {
+        true => Evidence::Claimed(asked.fetch, asked.turn),
+        false => Evidence::None,
     };
     failpoint::point("claim::before");
-    commit::commit(tx, trace).await?;
+    commit::commit(tx, evidence).await?;
     failpoint::point("claim::after");
     Ok(generation)
 }

@@ -4,7 +4,7 @@
 use crate::{
     catalog::Missing,
     store::{
-        commit::{self, Trace},
+        commit::{self, Evidence},
         context::Context,
         db::{failpoint, retry::retry},
         error::StoreError,
@@ -154,7 +154,7 @@ async fn end_with(
     }
     failpoint::point("finish::ended");
     runs::prune(&mut batch, &run.fetch).await?;
-    let commit = batch.finish(run, Trace::Ended(run)).await?;
+    let commit = batch.finish(run, Evidence::Ended(run)).await?;
     failpoint::point("finish::after");
     context.runs.release(run);
     commit::announce(context, commit);

@@ -3,7 +3,7 @@
 use crate::{
     catalog::FetchId,
     store::{
-        commit::Trace,
+        commit::Evidence,
         load::{batch, delete, turns},
     },
     value::Value,
@@ -270,7 +270,7 @@ async fn an_answer_waits_for_the_deletion_of_its_row() {
     while number(&store, waits).await == 0 && !answering.is_finished() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    batch.finish(&deleting, Trace::Again).await.expect("a commit");
+    batch.finish(&deleting, Evidence::None).await.expect("a commit");
     answering.await.expect("no panic").expect("a commit");
     assert_eq!(lines(&store, "SELECT owner_id FROM item_recipes").await, ["b"]);
     let of_a = "SELECT op FROM hayloft_change_log WHERE row_key='[\"a\"]' ORDER BY seq";

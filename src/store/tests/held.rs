@@ -1,7 +1,7 @@
 //! Deletions that were too many: what is held, approved and kept.
 
 use crate::store::{
-    commit::Trace,
+    commit::Evidence,
     load::{batch::Batch, turns},
     system::held,
 };
@@ -140,7 +140,7 @@ async fn a_decision_waits_for_the_end_of_a_run() {
     held::put(&mut batch, "Tag", ending.id, found)
         .await
         .expect("it is stored");
-    batch.finish(&ending, Trace::Again).await.expect("a commit");
+    batch.finish(&ending, Evidence::None).await.expect("a commit");
     assert_eq!(deciding.await.expect("no panic").expect("an answer"), 3);
     assert_eq!(decided(store).await, ["approved 3"]);
 }
