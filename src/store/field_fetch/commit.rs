@@ -149,18 +149,18 @@ async fn write_targets(
     let (items, _) = distinct(batch, run.entity, items);
     let mut outcome = GroupOutcome::default();
     let mut kept_out: HashSet<Key> = HashSet::new();
-    let fates = batch.upsert(run.entity, &items).await?;
+    let outcomes = batch.upsert(run.entity, &items).await?;
     let mut written: HashMap<Key, (&Row, i64)> = HashMap::with_capacity(items.len());
-    for (item, fate) in items.iter().zip(&fates) {
-        outcome.count(*fate);
-        if let Some(row) = fate.row() {
+    for (item, upserted) in items.iter().zip(&outcomes) {
+        outcome.count(*upserted);
+        if let Some(row) = upserted.row() {
             written.insert(Key(batch.key_of(run.entity, *item)), (item.row, row));
         }
-        if !batch.is_whole(run.entity, *fate) {
+        if !batch.is_whole(run.entity, *upserted) {
             kept_out.insert(Key(batch.key_of(run.entity, *item)));
         }
     }
-    let mut rest = again::left(batch, run.entity, &items, &fates, later);
+    let mut rest = again::left(batch, run.entity, &items, &outcomes, later);
     let mut unfit = HashSet::new();
     for answer in answers.iter().filter(|_| !kept_out.is_empty()) {
         let key = |row| Key(batch.key_of(run.entity, Item { row, position: 0 }));

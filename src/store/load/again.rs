@@ -31,12 +31,12 @@ pub(crate) fn left(
     batch: &Batch<'_>,
     entity: EntityId,
     items: &[Item<'_>],
-    fates: &[UpsertOutcome],
+    outcomes: &[UpsertOutcome],
     later: &Later,
 ) -> Rest {
     let mut rest = Rest::default();
-    for (item, fate) in items.iter().zip(fates) {
-        let whole = batch.is_whole(entity, *fate);
+    for (item, outcome) in items.iter().zip(outcomes) {
+        let whole = batch.is_whole(entity, *outcome);
         if whole && later.rows.is_empty() {
             continue;
         }
@@ -44,7 +44,7 @@ pub(crate) fn left(
         match whole {
             true if later.rows.contains_key(&key) => rest.again.push(key),
             true => {}
-            false => rest.rows.push((key, item.row.clone(), Counted::of(*fate))),
+            false => rest.rows.push((key, item.row.clone(), Counted::of(*outcome))),
         }
     }
     rest
@@ -89,16 +89,16 @@ impl Again {
             })
             .collect();
         batch.open.clear();
-        let fates = batch.upsert(run.entity, &items).await?;
+        let outcomes = batch.upsert(run.entity, &items).await?;
         let mut counts = Counts::default();
         let mut still = Vec::new();
-        for (waiting, fate) in self.waiting.iter().zip(fates) {
-            fate.row().into_iter().for_each(|row| {
+        for (waiting, outcome) in self.waiting.iter().zip(outcomes) {
+            outcome.row().into_iter().for_each(|row| {
                 seen.insert(row);
             });
-            counts.add(waiting.counted, fate);
-            if !batch.is_whole(run.entity, fate) {
-                let counted = match (waiting.counted, Counted::of(fate)) {
+            counts.add(waiting.counted, outcome);
+            if !batch.is_whole(run.entity, outcome) {
+                let counted = match (waiting.counted, Counted::of(outcome)) {
                     (Counted::Written, _) => Counted::Written,
                     (_, now) => now,
                 };
@@ -143,8 +143,8 @@ struct Counts {
 }
 
 impl Counts {
-    pub(crate) fn add(&mut self, before: Counted, fate: UpsertOutcome) {
-        match (before, fate) {
+    pub(crate) fn add(&mut self, before: Counted, outcome: UpsertOutcome) {
+        match (before, outcome) {
             (Counted::Refused, UpsertOutcome::New(_)) => self.new += 1,
             (Counted::Refused, UpsertOutcome::Changed(_)) => self.changed += 1,
             (Counted::Refused, UpsertOutcome::Same(_) | UpsertOutcome::Open(_)) => self.same += 1,

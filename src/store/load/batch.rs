@@ -133,10 +133,10 @@ impl<'a> Batch<'a> {
     }
 
     /// Whether all that a row brings is stored: itself and all rows nested in it.
-    pub(crate) fn is_whole(&self, entity: EntityId, fate: UpsertOutcome) -> bool {
-        match fate {
+    pub(crate) fn is_whole(&self, entity: EntityId, outcome: UpsertOutcome) -> bool {
+        match outcome {
             UpsertOutcome::Refused(_) => false,
-            fate => fate.row().is_none_or(|row| !self.open.contains(&(entity, row))),
+            outcome => outcome.row().is_none_or(|row| !self.open.contains(&(entity, row))),
         }
     }
 }

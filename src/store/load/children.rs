@@ -28,7 +28,7 @@ pub(crate) async fn children(
     batch: &mut Batch<'_>,
     entity: EntityId,
     items: &[Item<'_>],
-    fates: &mut [UpsertOutcome],
+    outcomes: &mut [UpsertOutcome],
 ) -> Result<(), StoreError> {
     let mut open: HashSet<i64> = HashSet::new();
     for at in 0..batch.tables(entity).nested.len() {
@@ -36,15 +36,15 @@ pub(crate) async fn children(
         if items.iter().all(|item| item.row.lacks_children(at)) {
             continue;
         }
-        list(batch, entity, at, items, fates, &mut open).await?;
+        list(batch, entity, at, items, outcomes, &mut open).await?;
     }
     let mut turned = Vec::new();
-    for fate in fates.iter_mut() {
-        match *fate {
+    for outcome in outcomes.iter_mut() {
+        match *outcome {
             UpsertOutcome::New(row) | UpsertOutcome::Changed(row) if open.contains(&row) => turned.push(row),
             UpsertOutcome::Open(row) if !open.contains(&row) => {
                 turned.push(row);
-                *fate = UpsertOutcome::Changed(row);
+                *outcome = UpsertOutcome::Changed(row);
             }
             _ => {}
         }
@@ -79,20 +79,23 @@ async fn list(
     entity: EntityId,
     at: usize,
     items: &[Item<'_>],
-    fates: &[UpsertOutcome],
+    outcomes: &[UpsertOutcome],
     open: &mut HashSet<i64>,
 ) -> Result<(), StoreError> {
     let Some(child) = batch.tables(entity).nested.get(at).map(|nested| nested.child) else {
         return Ok(());
     };
-    let looked_at = |fate: &UpsertOutcome| {
+    let looked_at = |outcome: &UpsertOutcome| {
         matches!(
-            fate,
+            outcome,
             UpsertOutcome::New(_) | UpsertOutcome::Changed(_) | UpsertOutcome::Open(_)
         )
     };
-    let owners: Vec<(&Item<'_>, &UpsertOutcome)> =
-        items.iter().zip(fates).filter(|(_, fate)| looked_at(fate)).collect();
+    let owners: Vec<(&Item<'_>, &UpsertOutcome)> = items
+        .iter()
+        .zip(outcomes)
+        .filter(|(_, outcome)| looked_at(outcome))
+        .collect();
     let mut all: Vec<Item<'_>> = Vec::new();
     for (owner, _) in &owners {
         let placed = owner.row.children_of(at);
@@ -109,7 +112,7 @@ async fn list(
     batch.fits(child, &rows)?;
     let stored: Vec<&Item<'_>> = owners
         .iter()
-        .filter(|(_, fate)| !matches!(fate, UpsertOutcome::New(_)))
+        .filter(|(_, outcome)| !matches!(outcome, UpsertOutcome::New(_)))
         .map(|(owner, _)| *owner)
         .collect();
     let found = match stored.is_empty() {
@@ -129,15 +132,15 @@ async fn list(
     let refused = rows
         .iter()
         .zip(written)
-        .filter(|(_, fate)| !batch.is_whole(child, *fate));
+        .filter(|(_, outcome)| !batch.is_whole(child, *outcome));
     let refused: HashSet<*const Row> = refused.map(|(item, _)| std::ptr::from_ref(item.row)).collect();
     if refused.is_empty() {
         return Ok(());
     }
-    for (owner, fate) in owners {
+    for (owner, outcome) in owners {
         let mut rows = owner.row.children.get(at).into_iter().flatten();
         if rows.any(|row| refused.contains(&std::ptr::from_ref(row))) {
-            open.extend(fate.row());
+            open.extend(outcome.row());
         }
     }
     Ok(())

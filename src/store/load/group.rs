@@ -262,19 +262,21 @@ async fn write_rows(
     let again = found.iter().flatten().map(|found| found.row);
     let again: Vec<i64> = again.filter(|row| before.is_on_page(*row)).collect();
     print.minus(print_of(batch, run, again).await?);
-    let fates = batch.put(run.entity, &items, found).await?;
-    let taken = fates.iter().any(|fate| matches!(fate, UpsertOutcome::Refused(_)));
-    let whole = fates.iter().all(|fate| batch.is_whole(run.entity, *fate));
+    let outcomes = batch.put(run.entity, &items, found).await?;
+    let taken = outcomes
+        .iter()
+        .any(|upserted| matches!(upserted, UpsertOutcome::Refused(_)));
+    let whole = outcomes.iter().all(|upserted| batch.is_whole(run.entity, *upserted));
     // What is stored of a part of a row is not known here, nor of a row that stays.
     let mut unknown = Vec::new();
-    for (item, fate) in items.iter().zip(&fates) {
-        outcome.count(*fate);
+    for (item, upserted) in items.iter().zip(&outcomes) {
+        outcome.count(*upserted);
         match item.row.part {
-            None if batch.is_whole(run.entity, *fate) => print.add(item.row.hash),
+            None if batch.is_whole(run.entity, *upserted) => print.add(item.row.hash),
             None => {}
-            Some(_) => unknown.extend(fate.row()),
+            Some(_) => unknown.extend(upserted.row()),
         }
-        rows.extend(fate.row());
+        rows.extend(upserted.row());
     }
     let stay = stays(batch, run, &group.refused).await?;
     if !stay.is_empty() {
@@ -284,7 +286,7 @@ async fn write_rows(
         rows.extend(stay);
     }
     print.plus(print_of(batch, run, unknown).await?);
-    let mut rest = again::left(batch, run.entity, &items, &fates, before.later());
+    let mut rest = again::left(batch, run.entity, &items, &outcomes, before.later());
     let waiting: Vec<Item<'_>> = held.iter().map(|(item, _)| *item).collect();
     again::hold(&mut rest, batch, run.entity, &waiting);
     match (&group.unchanged, batch.rests) {
@@ -337,8 +339,8 @@ fn hashes(batch: &Batch<'_>, entity: EntityId, items: &[Item<'_>]) -> Vec<u64> {
 
 impl GroupOutcome {
     /// Counts what became of a row.
-    pub(crate) fn count(&mut self, fate: UpsertOutcome) {
-        match fate {
+    pub(crate) fn count(&mut self, upserted: UpsertOutcome) {
+        match upserted {
             UpsertOutcome::New(_) => self.new += 1,
             UpsertOutcome::Changed(_) => self.changed += 1,
             UpsertOutcome::Same(_) | UpsertOutcome::Open(_) => self.same += 1,

@@ -63,17 +63,17 @@ pub(crate) async fn links(
     batch: &mut Batch<'_>,
     entity: EntityId,
     items: &[Item<'_>],
-    fates: &[UpsertOutcome],
+    outcomes: &[UpsertOutcome],
 ) -> Result<(), StoreError> {
     for (at, join) in batch.tables(entity).joins.iter().enumerate() {
         if join.fetched {
             continue;
         }
-        let changed = changed(batch, entity, items, fates);
+        let changed = changed(batch, entity, items, outcomes);
         bulk::delete_where(batch, &join.name, &bulk::named(&join.owner), &changed).await?;
         let mut lines: Vec<(Vec<Value>, i64, &[Value])> = Vec::new();
-        for (item, fate) in items.iter().zip(fates) {
-            if !matches!(fate, UpsertOutcome::New(_) | UpsertOutcome::Changed(_)) {
+        for (item, outcome) in items.iter().zip(outcomes) {
+            if !matches!(outcome, UpsertOutcome::New(_) | UpsertOutcome::Changed(_)) {
                 continue;
             }
             let key = batch.key_of(entity, *item);
@@ -112,10 +112,10 @@ pub(crate) async fn insert_links(
 }
 
 /// The keys of written rows that existed before.
-fn changed(batch: &Batch<'_>, entity: EntityId, items: &[Item<'_>], fates: &[UpsertOutcome]) -> Vec<Vec<Value>> {
+fn changed(batch: &Batch<'_>, entity: EntityId, items: &[Item<'_>], outcomes: &[UpsertOutcome]) -> Vec<Vec<Value>> {
     let changed = items
         .iter()
-        .zip(fates)
-        .filter(|(_, fate)| matches!(fate, UpsertOutcome::Changed(_)));
+        .zip(outcomes)
+        .filter(|(_, outcome)| matches!(outcome, UpsertOutcome::Changed(_)));
     changed.map(|(item, _)| batch.key_of(entity, *item)).collect()
 }

@@ -52,9 +52,9 @@ pub(crate) async fn put(
         .filter(|found| !found.same)
         .map(|found| found.row);
     let hashes = hashes(batch, entity, &differing.collect::<Vec<_>>()).await?;
-    let mut fates = vec![UpsertOutcome::Refused(None); items.len()];
+    let mut outcomes = vec![UpsertOutcome::Refused(None); items.len()];
     let (mut whole, mut parts) = (Vec::new(), Vec::new());
-    for ((place, item), (fate, found)) in items.iter().enumerate().zip(fates.iter_mut().zip(found)) {
+    for ((place, item), (outcome, found)) in items.iter().enumerate().zip(outcomes.iter_mut().zip(found)) {
         let owner = item.row.part.as_ref().is_none_or(|part| part.owner);
         let all = item
             .row
@@ -62,7 +62,7 @@ pub(crate) async fn put(
             .as_ref()
             .is_none_or(|part| part.absent == Absent::default());
         match found {
-            Some(old) if old.same => *fate = UpsertOutcome::Same(old.row),
+            Some(old) if old.same => *outcome = UpsertOutcome::Same(old.row),
             Some(old) => {
                 let (row, hash) = (old.row, hashes.get(&old.row).copied().unwrap_or_default());
                 // Of a row without a hash nobody knows who wrote it.
@@ -82,9 +82,9 @@ pub(crate) async fn put(
             },
         }
     }
-    as_whole(batch, entity, items, &whole, &mut fates).await?;
-    beside(batch, entity, items, &parts, &mut fates).await?;
-    Ok(fates)
+    as_whole(batch, entity, items, &whole, &mut outcomes).await?;
+    beside(batch, entity, items, &parts, &mut outcomes).await?;
+    Ok(outcomes)
 }
 
 /// Writes these as the whole rows that they are for now, each with a hash.
@@ -93,7 +93,7 @@ async fn as_whole(
     entity: EntityId,
     items: &[Item<'_>],
     places: &[(usize, i64, Option<Found>)],
-    fates: &mut [UpsertOutcome],
+    outcomes: &mut [UpsertOutcome],
 ) -> Result<(), StoreError> {
     let picked = |(place, hash, _): &(usize, i64, Option<Found>)| {
         let item = items.get(*place)?;
@@ -116,8 +116,8 @@ async fn as_whole(
         return Ok(());
     }
     let found = places.iter().map(|(_, _, found)| *found).collect();
-    for ((place, ..), fate) in places.iter().zip(batch.put(entity, &written, found).await?) {
-        settle(fates, *place, fate);
+    for ((place, ..), outcome) in places.iter().zip(batch.put(entity, &written, found).await?) {
+        settle(outcomes, *place, outcome);
     }
     Ok(())
 }
@@ -128,7 +128,7 @@ async fn beside(
     entity: EntityId,
     items: &[Item<'_>],
     parts: &[Stored],
-    fates: &mut [UpsertOutcome],
+    outcomes: &mut [UpsertOutcome],
 ) -> Result<(), StoreError> {
     if !parts.is_empty() {
         batch.wrote.insert(entity);
@@ -160,13 +160,13 @@ async fn beside(
     let turned: Vec<Stored> = fit.iter().filter(turned).copied().collect();
     rehash(batch, entity, items, &turned).await?;
     for part in parts {
-        let fate = match (kept_out.contains(&part.row), changed.contains(&part.row)) {
+        let outcome = match (kept_out.contains(&part.row), changed.contains(&part.row)) {
             (true, _) => UpsertOutcome::Refused(Some(part.row)),
             (_, true) => UpsertOutcome::Changed(part.row),
             _ => UpsertOutcome::Same(part.row),
         };
-        settle(fates, part.place, fate);
-        if let (UpsertOutcome::Changed(_), Some(item)) = (fate, items.get(part.place)) {
+        settle(outcomes, part.place, outcome);
+        if let (UpsertOutcome::Changed(_), Some(item)) = (outcome, items.get(part.place)) {
             let key = batch.key_of(entity, *item);
             batch.note(entity, Op::Changed, key.iter());
         }
@@ -174,9 +174,9 @@ async fn beside(
     Ok(())
 }
 
-fn settle(fates: &mut [UpsertOutcome], place: usize, fate: UpsertOutcome) {
-    if let Some(slot) = fates.get_mut(place) {
-        *slot = fate;
+fn settle(outcomes: &mut [UpsertOutcome], place: usize, outcome: UpsertOutcome) {
+    if let Some(slot) = outcomes.get_mut(place) {
+        *slot = outcome;
     }
 }
 

@@ -46,10 +46,10 @@ impl Batch<'_> {
             if items.iter().any(|item| item.row.part.is_some()) {
                 return part::put(self, entity, items, found).await;
             }
-            let mut fates = Vec::with_capacity(items.len());
+            let mut outcomes = Vec::with_capacity(items.len());
             let mut next = row_numbers::next_row(self, entity).await?;
             for found in found {
-                fates.push(match found {
+                outcomes.push(match found {
                     Some(old) if old.open => UpsertOutcome::Open(old.row),
                     Some(old) if old.same => UpsertOutcome::Same(old.row),
                     Some(old) => UpsertOutcome::Changed(old.row),
@@ -60,20 +60,23 @@ impl Batch<'_> {
                 });
             }
             self.next.insert(entity, next);
-            if fates.iter().any(|fate| !matches!(fate, UpsertOutcome::Same(_))) {
+            if outcomes
+                .iter()
+                .any(|outcome| !matches!(outcome, UpsertOutcome::Same(_)))
+            {
                 self.wrote.insert(entity);
             }
-            let (tables, hopes) = (self.tables(entity), fates.clone());
+            let (tables, hopes) = (self.tables(entity), outcomes.clone());
             // The database writes the rows meanwhile.
             let keys = log_keys(tables, items, &hopes);
-            let (written, mut keys) = tokio::join!(write::rows(self, entity, items, &mut fates), keys);
+            let (written, mut keys) = tokio::join!(write::rows(self, entity, items, &mut outcomes), keys);
             written?;
             failpoint::point("load::links");
-            links::links(self, entity, items, &fates).await?;
+            links::links(self, entity, items, &outcomes).await?;
             failpoint::point("load::children");
-            children::children(self, entity, items, &mut fates).await?;
-            for (at, (item, fate)) in items.iter().zip(&fates).enumerate() {
-                let op = match fate {
+            children::children(self, entity, items, &mut outcomes).await?;
+            for (at, (item, outcome)) in items.iter().zip(&outcomes).enumerate() {
+                let op = match outcome {
                     UpsertOutcome::New(_) => Op::New,
                     UpsertOutcome::Changed(_) => Op::Changed,
                     UpsertOutcome::Same(_) | UpsertOutcome::Open(_) | UpsertOutcome::Refused(_) => continue,
@@ -83,7 +86,7 @@ impl Batch<'_> {
                 let json = json.unwrap_or_else(|| log_key(tables, *item));
                 self.changes.entry((self.step, entity, op)).or_default().push(json);
             }
-            Ok(fates)
+            Ok(outcomes)
         })
     }
 }
@@ -92,13 +95,13 @@ impl Batch<'_> {
 const KEYS_AT_ONCE: usize = 500;
 
 /// The keys of rows that are to be written, as the log has them.
-async fn log_keys(tables: &EntityTables, items: &[Item<'_>], fates: &[UpsertOutcome]) -> Vec<Option<String>> {
-    let is_written = |fate: &UpsertOutcome| matches!(fate, UpsertOutcome::New(_) | UpsertOutcome::Changed(_));
+async fn log_keys(tables: &EntityTables, items: &[Item<'_>], outcomes: &[UpsertOutcome]) -> Vec<Option<String>> {
+    let is_written = |outcome: &UpsertOutcome| matches!(outcome, UpsertOutcome::New(_) | UpsertOutcome::Changed(_));
     let mut keys = Vec::with_capacity(items.len());
-    for (items, fates) in items.chunks(KEYS_AT_ONCE).zip(fates.chunks(KEYS_AT_ONCE)) {
+    for (items, outcomes) in items.chunks(KEYS_AT_ONCE).zip(outcomes.chunks(KEYS_AT_ONCE)) {
         tokio::task::yield_now().await;
-        let pairs = items.iter().zip(fates);
-        keys.extend(pairs.map(|(item, fate)| is_written(fate).then(|| log_key(tables, *item))));
+        let pairs = items.iter().zip(outcomes);
+        keys.extend(pairs.map(|(item, outcome)| is_written(outcome).then(|| log_key(tables, *item))));
     }
     keys
 }

@@ -49,15 +49,15 @@ pub(crate) async fn rows(
     batch: &mut Batch<'_>,
     entity: EntityId,
     items: &[Item<'_>],
-    fates: &mut [UpsertOutcome],
+    outcomes: &mut [UpsertOutcome],
 ) -> Result<(), StoreError> {
     let mut failed_rows = Vec::new();
     // Changed rows first: they may give up a value that a new row takes.
     for changed in [true, false] {
-        let pending: Vec<Pending> = fates
+        let pending: Vec<Pending> = outcomes
             .iter()
             .enumerate()
-            .filter_map(|(place, fate)| match fate {
+            .filter_map(|(place, outcome)| match outcome {
                 UpsertOutcome::Changed(row) if changed => Some(Pending {
                     place,
                     row: *row,
@@ -74,12 +74,12 @@ pub(crate) async fn rows(
         failed_rows.extend(chunks(batch, entity, items, &pending).await?);
     }
     for (pending, taken) in settle(batch, entity, items, failed_rows).await? {
-        let (Some(item), Some(fate)) = (items.get(pending.place), fates.get_mut(pending.place)) else {
+        let (Some(item), Some(outcome)) = (items.get(pending.place), outcomes.get_mut(pending.place)) else {
             continue;
         };
         let refused = refusal(batch, entity, item, &taken);
         batch.refused.push(refused);
-        *fate = UpsertOutcome::Refused(pending.changed.then_some(pending.row));
+        *outcome = UpsertOutcome::Refused(pending.changed.then_some(pending.row));
     }
     Ok(())
 }
@@ -394,7 +394,7 @@ pub(crate) fn refusal(batch: &Batch<'_>, entity: EntityId, item: &Item<'_>, take
     }
     Refused {
         key: Some(key),
-        // Nobody need look it up again: the fate of the row says which one stays.
+        // Nobody need look it up again: the outcome of the row says which one stays.
         id: None,
         reason,
         record,

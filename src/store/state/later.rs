@@ -41,8 +41,8 @@ pub(crate) enum Counted {
 }
 
 impl Counted {
-    pub(crate) fn of(fate: UpsertOutcome) -> Counted {
-        match fate {
+    pub(crate) fn of(outcome: UpsertOutcome) -> Counted {
+        match outcome {
             UpsertOutcome::Refused(_) => Counted::Refused,
             UpsertOutcome::New(_) | UpsertOutcome::Changed(_) => Counted::Written,
             UpsertOutcome::Same(_) | UpsertOutcome::Open(_) => Counted::Same,
