@@ -66,7 +66,7 @@ impl Shown {
 }
 
 /// A run under way, and who has it in hand.
-struct Held {
+struct UnderWay {
     run: u64,
     fence: String,
     at: usize,
@@ -81,7 +81,7 @@ impl Chaos {
             0 => self.kill(at).await,
             1 => {
                 // Who works, if anybody does.
-                let at = self.held().await.map_or(at, |held| held.at);
+                let at = self.under_way().await.map_or(at, |found| found.at);
                 self.kill(at).await;
             }
             2..=4 => {
@@ -120,38 +120,38 @@ impl Chaos {
     /// Who works sleeps longer than its lease, as the database sees it. It wakes up when another one has brought what the upstream
     /// has now: what it goes on to write then is old, and would show.
     async fn outlive(&mut self) {
-        let Some(held) = self.stop_between_commits().await else {
+        let Some(found) = self.stop_between_commits().await else {
             return;
         };
         self.things.scratch.let_leases_end().await;
         self.things.next();
-        let newer = format!("SELECT 1 FROM hayloft_run WHERE state='complete' AND id>{}", held.run);
+        let newer = format!("SELECT 1 FROM hayloft_run WHERE state='complete' AND id>{}", found.run);
         for _ in 0..SLEEP_LOOKS {
             tokio::time::sleep(LOOK).await;
             if !self.things.scratch.rows(&newer).await.is_empty() {
                 break;
             }
         }
-        self.holder(&held).signal("CONT").await;
+        self.holder(&found).signal("CONT").await;
     }
 
     /// Stops who has a run in hand, between two of its transactions: nothing that it holds keeps others from its run, and a
     /// commit is the first thing that it does when it wakes up.
-    async fn stop_between_commits(&self) -> Option<Held> {
+    async fn stop_between_commits(&self) -> Option<UnderWay> {
         for _ in 0..STOP_TRIES {
-            let held = self.held().await?;
-            self.holder(&held).signal("STOP").await;
+            let found = self.under_way().await?;
+            self.holder(&found).signal("STOP").await;
             tokio::time::sleep(LOOK).await;
-            if self.is_still(&held).await && !self.holds_locks().await {
-                return Some(held);
+            if self.is_still(&found).await && !self.holds_locks().await {
+                return Some(found);
             }
-            self.holder(&held).signal("CONT").await;
+            self.holder(&found).signal("CONT").await;
         }
         None
     }
 
-    fn holder(&self, held: &Held) -> &Program {
-        self.processes[held.at].as_ref().expect("who holds a run lives")
+    fn holder(&self, found: &UnderWay) -> &Program {
+        self.processes[found.at].as_ref().expect("who holds a run lives")
     }
 
     /// All places are taken again.
@@ -164,7 +164,7 @@ impl Chaos {
     }
 
     /// The run under way, unless nobody here has it in hand.
-    async fn held(&self) -> Option<Held> {
+    async fn under_way(&self) -> Option<UnderWay> {
         let rows = self
             .things
             .scratch
@@ -178,16 +178,16 @@ impl Chaos {
             .processes
             .iter()
             .position(|program| program.as_ref().is_some_and(owns));
-        Some(Held {
+        Some(UnderWay {
             run: number(run),
             fence: fence.clone(),
             at: at?,
         })
     }
 
-    async fn is_still(&self, held: &Held) -> bool {
-        let now = self.held().await;
-        now.is_some_and(|now| (now.run, now.fence, now.at) == (held.run, held.fence.clone(), held.at))
+    async fn is_still(&self, found: &UnderWay) -> bool {
+        let now = self.under_way().await;
+        now.is_some_and(|now| (now.run, now.fence, now.at) == (found.run, found.fence.clone(), found.at))
     }
 
     /// Nothing happens to anybody for some runs: then nobody's run is taken from it.
@@ -206,9 +206,9 @@ impl Chaos {
     /// Everybody sleeps but one, while one of those has a run in hand: the last takes it over when the lease is over, and in
     /// the promised time.
     async fn take_over(&mut self) {
-        let held = self.put_to_sleep().await;
+        let found = self.put_to_sleep().await;
         let mut looks = 0;
-        while self.is_still(&held).await {
+        while self.is_still(&found).await {
             assert!(LOOK * looks <= TAKEOVER_MAX, "not taken over after {looks} looks");
             tokio::time::sleep(LOOK).await;
             looks += 1;
@@ -217,16 +217,16 @@ impl Chaos {
     }
 
     /// Stops all but the last process, one of them in the middle of a run and of a transaction, which keeps its locks.
-    async fn put_to_sleep(&self) -> Held {
+    async fn put_to_sleep(&self) -> UnderWay {
         eventually("one of the others is in the middle of its run", || async {
-            let held = self.held().await.filter(|held| held.at + 1 < PROCESSES)?;
+            let found = self.under_way().await.filter(|found| found.at + 1 < PROCESSES)?;
             self.signal_others("STOP").await;
             tokio::time::sleep(LOOK).await;
-            let asleep = self.is_still(&held).await && self.holds_locks().await;
+            let asleep = self.is_still(&found).await && self.holds_locks().await;
             if !asleep {
                 self.signal_others("CONT").await;
             }
-            asleep.then_some(held)
+            asleep.then_some(found)
         })
         .await
     }

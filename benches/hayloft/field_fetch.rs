@@ -91,7 +91,7 @@ fn answer(path: &str) -> Answer {
         }
         None => {
             let items: Vec<String> = (0..PARENTS).map(|item| format!("{{\"id\":\"i{item}\"}}")).collect();
-            Answer::Held(format!("[{}]", items.join(",")))
+            Answer::Released(format!("[{}]", items.join(",")))
         }
     }
 }

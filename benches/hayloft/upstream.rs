@@ -15,7 +15,7 @@ pub const LATENCY: Duration = Duration::from_millis(50);
 /// An answer to a path.
 pub enum Answer {
     /// Once it is released.
-    Held(String),
+    Released(String),
     /// After [`LATENCY`].
     Slow(String),
 }
@@ -90,7 +90,7 @@ fn serve(stream: &TcpStream, state: &State) {
         let path = request.split(' ').nth(1).unwrap_or("/").to_owned();
         lines.by_ref().take_while(|line| !line.is_empty()).for_each(drop);
         let (body, slow) = match (state.answer)(&path) {
-            Answer::Held(body) => (state.held(body), false),
+            Answer::Released(body) => (state.held(body), false),
             Answer::Slow(body) => (state.slow(body), true),
         };
         let head = format!(

@@ -12,12 +12,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::held::Held;
+use super::shared::Shared;
 
 /// Rows per page of the paged collections.
 const PAGE: usize = 50;
 
-pub(super) fn router(world: Held) -> Router {
+pub(super) fn router(world: Shared) -> Router {
     Router::new()
         .route("/items", get(items))
         .route("/quests", get(quests))
@@ -33,10 +33,10 @@ struct ByPage {
 }
 
 /// Numbered pages that say how many there are.
-async fn items(State(held): State<Held>, Query(query): Query<ByPage>, headers: HeaderMap) -> Response {
+async fn items(State(shared): State<Shared>, Query(query): Query<ByPage>, headers: HeaderMap) -> Response {
     let page = query.page.unwrap_or(1).max(1);
     let body = {
-        let world = held.world();
+        let world = shared.world();
         let items: Vec<&Value> = world.items.values().skip((page - 1) * PAGE).take(PAGE).collect();
         json!({ "items": items, "page": page, "pages": world.items.len().div_ceil(PAGE).max(1) })
     };
@@ -49,10 +49,10 @@ struct ByOffset {
 }
 
 /// An offset, and the total.
-async fn quests(State(held): State<Held>, Query(query): Query<ByOffset>, headers: HeaderMap) -> Response {
+async fn quests(State(shared): State<Shared>, Query(query): Query<ByOffset>, headers: HeaderMap) -> Response {
     let offset = query.offset.unwrap_or(0);
     let body = {
-        let world = held.world();
+        let world = shared.world();
         let quests: Vec<&Value> = world.quests.values().skip(offset).take(PAGE).collect();
         json!({ "quests": quests, "total": world.quests.len() })
     };
@@ -65,13 +65,13 @@ struct ByCursor {
 }
 
 /// A cursor that is null at the end.
-async fn npcs(State(held): State<Held>, Query(query): Query<ByCursor>, headers: HeaderMap) -> Response {
+async fn npcs(State(shared): State<Shared>, Query(query): Query<ByCursor>, headers: HeaderMap) -> Response {
     let after: u32 = query
         .cursor
         .and_then(|cursor| cursor.strip_prefix("after-")?.parse().ok())
         .unwrap_or(0);
     let body = {
-        let world = held.world();
+        let world = shared.world();
         let npcs: Vec<(&u32, &Value)> = world.npcs.range(after + 1..).take(PAGE / 2).collect();
         let last = npcs
             .last()
@@ -84,8 +84,8 @@ async fn npcs(State(held): State<Held>, Query(query): Query<ByCursor>, headers: 
 }
 
 /// All in one array.
-async fn tags(State(held): State<Held>, headers: HeaderMap) -> Response {
-    let body = json!(held.world().tags.values().collect::<Vec<_>>());
+async fn tags(State(shared): State<Shared>, headers: HeaderMap) -> Response {
+    let body = json!(shared.world().tags.values().collect::<Vec<_>>());
     tagged(&body, &headers)
 }
 

@@ -2,8 +2,8 @@
 //! the harvest knows it only by HTTP, and it knows nothing of the harvest.
 
 mod api;
-mod held;
 mod names;
+mod shared;
 mod world;
 
 use std::{net::SocketAddr, sync::MutexGuard, time::Duration};
@@ -11,7 +11,7 @@ use std::{net::SocketAddr, sync::MutexGuard, time::Duration};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use held::Held;
+use shared::Shared;
 pub(crate) use world::World;
 
 /// The definition that the repository ships: the farm.
@@ -24,7 +24,7 @@ pub const TICK: Duration = Duration::from_secs(2);
 #[derive(Clone)]
 pub struct Upstream {
     pub address: SocketAddr,
-    world: Held,
+    world: Shared,
 }
 
 impl Upstream {
@@ -35,7 +35,7 @@ impl Upstream {
     pub async fn start(seed: u64, tick: Option<Duration>, shutdown: CancellationToken) -> std::io::Result<Upstream> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
-        let world = Held::new(World::new(seed, format!("http://{address}")));
+        let world = Shared::new(World::new(seed, format!("http://{address}")));
         let router = api::router(world.clone());
         let upstream = Upstream { address, world };
         let stop = shutdown.clone();

@@ -309,7 +309,7 @@ impl<'f> Ahead<'f> {
         while self.tasks.len() < 2 * places
             && let Some(position) = self.next.take()
         {
-            let Some(mut held) = self.room.try_hold() else {
+            let Some(mut reserved) = self.room.try_reserve() else {
                 self.next = Some(position);
                 return;
             };
@@ -320,8 +320,8 @@ impl<'f> Ahead<'f> {
             self.tasks.spawn(async move {
                 let mut got = task.one(position, ask).await;
                 if let Ok((page, _)) = &mut got {
-                    held.settle(page.content.bytes_in_memory());
-                    page.held = Some(held);
+                    reserved.settle(page.content.bytes_in_memory());
+                    page.reserved = Some(reserved);
                 }
                 (number, got)
             });

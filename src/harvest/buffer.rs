@@ -39,7 +39,7 @@ struct State {
 
 /// An answer's room, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(super) struct Reserved {
     part: Arc<Part>,
     bytes: u64,
 }
@@ -67,7 +67,7 @@ impl Buffer {
 
 impl Part {
     /// Room for a further answer; `None` when the buffer is full and this run holds some of it.
-    pub(super) fn try_hold(self: &Arc<Self>) -> Option<Held> {
+    pub(super) fn try_reserve(self: &Arc<Self>) -> Option<Reserved> {
         let mut state = self.state();
         let bytes = state.expected;
         let used = self.buffer.used.load(Ordering::Acquire);
@@ -76,7 +76,7 @@ impl Part {
         }
         self.buffer.used.fetch_add(bytes, Ordering::AcqRel);
         state.count += 1;
-        Some(Held {
+        Some(Reserved {
             part: Arc::clone(self),
             bytes,
         })
@@ -92,7 +92,7 @@ impl Part {
     }
 }
 
-impl Held {
+impl Reserved {
     /// What the answer really takes.
     pub(super) fn settle(&mut self, bytes: u64) {
         let bytes = bytes.saturating_add(WAITING_LEAST);
@@ -108,7 +108,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for Reserved {
     fn drop(&mut self) {
         self.part.state().count -= 1;
         self.part.buffer.used.fetch_sub(self.bytes, Ordering::AcqRel);
@@ -123,30 +123,32 @@ mod tests {
     #[test]
     fn small_answers_are_bounded_by_no_count() {
         let part = Buffer::new(64 * WAITING_FIRST).part();
-        part.try_hold().expect("room").settle(100);
+        part.try_reserve().expect("room").settle(100);
         let mut expected = WAITING_FIRST;
         while expected > WAITING_LEAST + 100 {
-            part.try_hold().expect("room").settle(100);
+            part.try_reserve().expect("room").settle(100);
             expected -= expected / 8;
         }
-        let held: Vec<Held> = (0..1_000).map_while(|_| part.try_hold()).collect();
-        assert_eq!(held.len(), 1_000);
+        let reserved: Vec<Reserved> = (0..1_000).map_while(|_| part.try_reserve()).collect();
+        assert_eq!(reserved.len(), 1_000);
     }
 
     #[test]
     fn large_answers_wait_and_nobody_starves() {
         let buffer = Buffer::new(10 * WAITING_FIRST);
         let (one, other) = (buffer.part(), buffer.part());
-        one.try_hold().expect("room").settle(4 * WAITING_FIRST);
-        let mut held: Vec<Held> = Vec::new();
-        held.extend(std::iter::from_fn(|| one.try_hold()));
-        assert_eq!(held.len(), 2, "what one took is expected of the next");
-        held.iter_mut().for_each(|held| held.settle(5 * WAITING_FIRST));
-        assert!(one.try_hold().is_none());
-        let first = other.try_hold().expect("who holds nothing may begin");
-        assert!(other.try_hold().is_none());
-        drop(held);
-        assert!(one.try_hold().is_some() && other.try_hold().is_some());
+        one.try_reserve().expect("room").settle(4 * WAITING_FIRST);
+        let mut reserved: Vec<Reserved> = Vec::new();
+        reserved.extend(std::iter::from_fn(|| one.try_reserve()));
+        assert_eq!(reserved.len(), 2, "what one took is expected of the next");
+        reserved
+            .iter_mut()
+            .for_each(|reserved| reserved.settle(5 * WAITING_FIRST));
+        assert!(one.try_reserve().is_none());
+        let first = other.try_reserve().expect("who holds nothing may begin");
+        assert!(other.try_reserve().is_none());
+        drop(reserved);
+        assert!(one.try_reserve().is_some() && other.try_reserve().is_some());
         drop(first);
         assert_eq!(buffer.used.load(Ordering::Acquire), 0);
     }

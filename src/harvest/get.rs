@@ -178,7 +178,7 @@ fn page(
         link: None,
         open: false,
         before: None,
-        held: None,
+        reserved: None,
         reply,
     };
     (page, answer)

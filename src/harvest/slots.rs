@@ -74,7 +74,7 @@ fn due(fetch: &Fetch, status: &FetchStatus, fed: Option<DateTime<Utc>>, now: Dat
     };
     // Judged when that run has ended; who wants each slot, or only those that somebody saw pass,
     // must note them as they pass.
-    if status.hold == Hold::Held && fetch.catch_up == CatchUp::Latest {
+    if status.hold == Hold::Leased && fetch.catch_up == CatchUp::Latest {
         return Vec::new();
     }
     let missed = missed(fetch, status, fed, now);
@@ -103,7 +103,7 @@ pub(super) fn is_ready(status: &FetchStatus, now: DateTime<Utc>) -> bool {
     match status.hold {
         // What waits is of a definition that this process does not have.
         _ if status.signature == SignatureState::Others => false,
-        Hold::Held => false,
+        Hold::Leased => false,
         Hold::Free => true,
         Hold::Ended => !status.queued.is_empty() && !status.last.as_ref().is_some_and(|last| presses(last, now)),
     }

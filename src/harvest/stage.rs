@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::{
-    buffer::Held,
+    buffer::Reserved,
     error::PageFault,
     fetch::Links,
     page::{Known, Position, Seen},
@@ -31,7 +31,7 @@ pub(super) struct Page {
     /// What was remembered of an unchanged page.
     pub before: Option<RequestState>,
     /// Its room among what waits, given back once the page is worked off.
-    pub held: Option<Held>,
+    pub reserved: Option<Reserved>,
     /// Told where to go next as soon as the page is read, before its rows are shaped.
     pub reply: oneshot::Sender<Step>,
 }

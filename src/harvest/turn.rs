@@ -72,7 +72,7 @@ mod tests {
             }
         });
         assert_eq!(most.load(Ordering::Acquire), 1);
-        let _held = Turn::of(WHOLE_FROM, || false);
+        let _turn = Turn::of(WHOLE_FROM, || false);
         assert!(Turn::of(WHOLE_FROM, || true).is_none(), "a stop ends the waiting");
         assert!(
             Turn::of(WHOLE_FROM - 1, || false).is_some(),

@@ -166,7 +166,7 @@ impl Worker<'_> {
             link,
             open,
             before,
-            held: _held,
+            reserved: _reserved,
             reply,
         } = page;
         self.place.clone_from(&request.place);

@@ -51,7 +51,7 @@ impl Drop for Counted {
 }
 
 /// An answer on its way, and all that it holds.
-struct Held {
+struct OnItsWay {
     parts: Mutex<Option<(Parts, [Share; 2])>>,
     left: AtomicUsize,
 }
@@ -60,20 +60,20 @@ struct Held {
 /// others.
 pub(super) fn body(parts: Parts, shares: [Share; 2], beside: Option<Arc<Answers>>) -> Body {
     let len = parts.len();
-    let held = Arc::new(Held {
+    let answer = Arc::new(OnItsWay {
         parts: Mutex::new(Some((parts, shares))),
         left: AtomicUsize::new(len),
     });
     let most = beside.as_ref().map_or(PIECE, |_| PIECE_OF_MANY);
-    let watch = beside.map(|beside| tokio::spawn(watch(Arc::downgrade(&held), beside.add())));
-    let pieces = stream::unfold((held, 0), move |(held, at)| async move {
+    let watch = beside.map(|beside| tokio::spawn(watch(Arc::downgrade(&answer), beside.add())));
+    let pieces = stream::unfold((answer, 0), move |(answer, at)| async move {
         if at >= len {
             return None;
         }
-        let piece = held.piece(at, most).await?;
+        let piece = answer.piece(at, most).await?;
         let at = at + piece.as_ref().map_or(len, Bytes::len);
-        held.left.store(len.saturating_sub(at), Ordering::Relaxed);
-        Some((piece, (held, at)))
+        answer.left.store(len.saturating_sub(at), Ordering::Relaxed);
+        Some((piece, (answer, at)))
     });
     Body::new(Sending {
         left: len as u64,
@@ -82,7 +82,7 @@ pub(super) fn body(parts: Parts, shares: [Share; 2], beside: Option<Arc<Answers>
     })
 }
 
-impl Held {
+impl OnItsWay {
     /// The piece that begins at a byte; none at the end.
     async fn piece(&self, at: usize, most: usize) -> Option<io::Result<Bytes>> {
         let parts = self.parts().as_ref().map(|(parts, _)| parts.clone());
@@ -118,20 +118,20 @@ pub(super) async fn piece_of(Parts { head, data, tail }: &Parts, at: usize, most
 /// Takes away what an answer holds when it does not get on: when it is behind its part of the
 /// connection's steps by more than a piece, for the answers leave by turns and piece by piece. Ends
 /// with the answer.
-async fn watch(held: Weak<Held>, counted: Counted) {
+async fn watch(answer: Weak<OnItsWay>, counted: Counted) {
     let mut behind: usize = 0;
-    let Some(mut before) = held.upgrade().map(|held| held.left()) else {
+    let Some(mut before) = answer.upgrade().map(|answer| answer.left()) else {
         return;
     };
     loop {
         tokio::time::sleep(PATIENCE).await;
-        let Some(held) = held.upgrade() else { return };
-        let left = held.left();
+        let Some(answer) = answer.upgrade() else { return };
+        let left = answer.left();
         let due = STEP / counted.0.0.load(Ordering::Relaxed).max(1);
         behind = (behind + due).saturating_sub(before.saturating_sub(left));
         if behind > PIECE_OF_MANY {
             tracing::debug!(left, "an answer was given up that is not read");
-            *held.parts() = None;
+            *answer.parts() = None;
             return;
         }
         before = left;

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use super::{Answered, Crew};
 use crate::{
     harvest::{
-        buffer::Held,
+        buffer::Reserved,
         limits::{GROUP_BYTES, GROUP_ROWS},
         progress::{Committed, Progress},
     },
@@ -93,17 +93,17 @@ impl Crew<'_> {
 #[derive(Default)]
 struct Gathered {
     answers: Vec<ParentAnswer>,
-    held: Vec<Held>,
+    reserved: Vec<Reserved>,
     rows: usize,
     bytes: u64,
 }
 
 impl Gathered {
-    fn add(&mut self, (answer, held): Answered) {
+    fn add(&mut self, (answer, reserved): Answered) {
         self.rows += rows_of(&answer);
         self.bytes += answer.bytes;
         self.answers.push(answer);
-        self.held.push(held);
+        self.reserved.push(reserved);
     }
 
     fn is_full(&self) -> bool {

@@ -44,7 +44,7 @@ pub(in crate::harvest) async fn serve(inner: &Arc<Inner>, cancel: &CancellationT
 }
 
 async fn help(inner: Arc<Inner>, open: OpenFieldFetch, cancel: CancellationToken) {
-    let _held = inner.helped.hold(open.run.id);
+    let _at_work = inner.helped.begin(open.run.id);
     let stop = cancel.child_token();
     let _guard = stop.clone().drop_guard();
     tracing::debug!(

@@ -11,16 +11,16 @@ use std::{
 pub(in crate::harvest) struct Helped(Mutex<HashSet<i64>>);
 
 /// A run in [`Helped`], until it is dropped.
-pub(in crate::harvest) struct Held<'h> {
+pub(in crate::harvest) struct AtWork<'h> {
     helped: &'h Helped,
     run: Option<i64>,
 }
 
 impl Helped {
     /// Notes that this process is at work on a run.
-    pub(in crate::harvest) fn hold(&self, run: i64) -> Held<'_> {
+    pub(in crate::harvest) fn begin(&self, run: i64) -> AtWork<'_> {
         let new = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(run);
-        Held {
+        AtWork {
             helped: self,
             run: new.then_some(run),
         }
@@ -32,7 +32,7 @@ impl Helped {
     }
 }
 
-impl Drop for Held<'_> {
+impl Drop for AtWork<'_> {
     fn drop(&mut self) {
         if let Some(run) = self.run {
             let mut runs = self.helped.0.lock().unwrap_or_else(PoisonError::into_inner);

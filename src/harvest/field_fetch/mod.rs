@@ -27,7 +27,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    buffer::{Held, Part},
+    buffer::{Part, Reserved},
     error::PageFault,
     inner::Inner,
     load::Last,
@@ -80,7 +80,7 @@ pub(super) async fn run(
     progress: &dyn Progress,
     stop: &CancellationToken,
 ) -> Result<Outcome, StoreError> {
-    let _held = inner.helped.hold(run.id);
+    let _at_work = inner.helped.begin(run.id);
     let planned = inner.ledger.plan_field_requests(run, id).await?;
     tracing::debug!(fetch = run.fetch, planned, "requests are due");
     let crew = Crew::new(inner, id, run);
@@ -122,7 +122,7 @@ struct Crew<'a> {
 }
 
 /// An answer on its way to its commit, with the room that it takes.
-type Answered = (ParentAnswer, Held);
+type Answered = (ParentAnswer, Reserved);
 /// A claim under way.
 type Claiming<'c> = Option<BoxFuture<'c, Result<Vec<Parent>, StoreError>>>;
 
@@ -258,7 +258,7 @@ impl<'a> Crew<'a> {
         stop: &CancellationToken,
     ) -> Result<Ended, StoreError> {
         let mut queue = Queue::default();
-        let mut tasks: JoinSet<(Asked, Held)> = JoinSet::new();
+        let mut tasks: JoinSet<(Asked, Reserved)> = JoinSet::new();
         let mut streak = Streak::default();
         let source = self.inner.catalog.fetch(self.id).source;
         loop {
@@ -295,9 +295,11 @@ impl<'a> Crew<'a> {
 
     /// Makes claimed requests, as many at once as this process has places at the source and room
     /// for the answers.
-    fn begin(&self, queue: &mut Queue, tasks: &mut JoinSet<(Asked, Held)>, most: usize, stop: &CancellationToken) {
+    fn begin(&self, queue: &mut Queue, tasks: &mut JoinSet<(Asked, Reserved)>, most: usize, stop: &CancellationToken) {
         while tasks.len() < most && !queue.parents.is_empty() {
-            let Some(mut held) = self.room.try_hold() else { return };
+            let Some(mut reserved) = self.room.try_reserve() else {
+                return;
+            };
             let Some(parent) = queue.parents.pop_front() else {
                 return;
             };
@@ -310,8 +312,8 @@ impl<'a> Crew<'a> {
             );
             tasks.spawn(async move {
                 let asked = asking.await;
-                held.settle(asked.bytes);
-                (asked, held)
+                reserved.settle(asked.bytes);
+                (asked, reserved)
             });
         }
     }
@@ -349,11 +351,11 @@ impl<'a> Crew<'a> {
     /// Hands an answer on; an end when failures follow each other.
     fn answered(
         &self,
-        asked: Result<(Asked, Held), JoinError>,
+        asked: Result<(Asked, Reserved), JoinError>,
         answers: &mpsc::UnboundedSender<Answered>,
         streak: &mut Streak,
     ) -> Option<Ended> {
-        let (asked, held) = match asked {
+        let (asked, reserved) = match asked {
             Ok(asked) => asked,
             Err(error) => {
                 tracing::error!(%error, "a request broke");
@@ -386,7 +388,7 @@ impl<'a> Crew<'a> {
         };
         self.secrets.mask_answer(&mut answer);
         // Commits that have ended say themselves why.
-        if answers.send((answer, held)).is_err() {
+        if answers.send((answer, reserved)).is_err() {
             return Some(Ended::Stopped);
         }
         let fault = fault?;

@@ -150,7 +150,7 @@ impl State {
             fetch: fetch.to_owned(),
             failures: failed.count() as u32,
             hold: match last.as_ref().map(|last| last.state) {
-                Some(RunState::Running) => Hold::Held,
+                Some(RunState::Running) => Hold::Leased,
                 Some(RunState::Interrupted) => Hold::Free,
                 _ => Hold::Ended,
             },

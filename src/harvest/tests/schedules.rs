@@ -158,7 +158,7 @@ fn fields_that_came_are_filled_at_once() {
     owes.refill = Some(refill("10:00:20"));
     assert_eq!(added(&hand, &owes, now), [(now, Reason::Refill)]);
     // The run that brings them is under way, or has failed and is tried again.
-    owes.hold = Hold::Held;
+    owes.hold = Hold::Leased;
     assert_eq!(added(&hand, &owes, now), []);
     let mut failed = status("10:00:00", RunState::Failed, 1);
     failed.refill = Some(refill("09:59:00"));
@@ -227,7 +227,7 @@ fn what_is_caught_up() {
         known.looked_at = looked.map(at);
         assert_eq!(added(&minutely(catch_up), &known, now), want, "{catch_up:?} {looked:?}");
         // While a run goes on, the latest one is not known yet.
-        known.hold = Hold::Held;
+        known.hold = Hold::Leased;
         let want = match catch_up {
             CatchUp::Latest => Vec::new(),
             _ => want,
@@ -266,7 +266,7 @@ fn what_may_be_claimed() {
         (complete(), false),
         (waiting(complete()), true),
         (waiting(FetchStatus::default()), true),
-        (waiting(held(Hold::Held, complete())), false),
+        (waiting(held(Hold::Leased, complete())), false),
         (held(Hold::Free, complete()), true),
         // An upstream that just failed is left alone for a moment.
         (waiting(status("10:00:27", RunState::Failed, 1)), false),

@@ -9,7 +9,7 @@ use crate::{
         error::StoreError,
         state::row_set::RowSet,
         system::{
-            held::{self, Held},
+            held::{self, HeldRows},
             runs,
         },
         types::Run,
@@ -45,7 +45,7 @@ pub(crate) async fn absent(
     let decided = held::of(batch, &run.fetch).await?;
     if unseen == 0 {
         if !decided.is_empty() {
-            held::put(batch, &run.fetch, run.id, Held::default()).await?;
+            held::put(batch, &run.fetch, run.id, HeldRows::default()).await?;
         }
         return Ok(Absent::default());
     }
@@ -93,7 +93,7 @@ async fn judge(
     run: &Run,
     seen: &RowSet,
     allowed: u64,
-    decided: Held,
+    decided: HeldRows,
 ) -> Result<Judged, StoreError> {
     let mut missing = Vec::new();
     let mut after = i64::MIN;
@@ -112,7 +112,7 @@ async fn judge(
     let hold = undecided > allowed;
     let held = open.len() as u64;
     let kept = held::set(&stay);
-    let now = Held {
+    let now = HeldRows {
         open: if hold { open } else { Vec::new() },
         approved: Vec::new(),
         kept: stay,

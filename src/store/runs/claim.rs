@@ -41,7 +41,7 @@ pub(crate) async fn start(context: &Context, start: &StartRun) -> Result<Option<
         reason: start.reason,
     };
     let begun = match settle(&mut tx, &asked).await? {
-        Settled::Held => None,
+        Settled::LeftAlone => None,
         Settled::Resumed(begun) => Some(*begun),
         Settled::Closed(_) | Settled::Nothing => match runs::queue(&mut tx, &start.fetch, due).await? {
             Some(id) => begin(&mut tx, &asked, Some(id)).await?,
@@ -64,7 +64,7 @@ pub(crate) async fn claim(context: &Context, claim: &Claim) -> Result<Option<Run
         by_hand: false,
     };
     let begun = match settle(&mut tx, &asked).await? {
-        Settled::Held => None,
+        Settled::LeftAlone => None,
         Settled::Resumed(begun) => Some(*begun),
         Settled::Nothing => begin(&mut tx, &asked, None).await?,
         Settled::Closed(slot) => {
@@ -132,7 +132,7 @@ impl Begun {
 /// What became of the newest run.
 enum Settled {
     /// It goes on in other hands, or is left alone for now.
-    Held,
+    LeftAlone,
     Resumed(Box<Begun>),
     /// It was interrupted in this slot and is now closed.
     Closed(DateTime<Utc>),
@@ -147,12 +147,12 @@ async fn settle(tx: &mut Transaction<'_>, asked: &Asked<'_>) -> Result<Settled, 
     };
     match newest.hold {
         Hold::Ended => return Ok(Settled::Nothing),
-        Hold::Held => return Ok(Settled::Held),
+        Hold::Leased => return Ok(Settled::LeftAlone),
         Hold::Free => {}
     }
     let aside = fetches::is_aside(tx, asked.fetch, newest.id, newest.working.as_deref()).await?;
     if aside && !asked.by_hand {
-        return Ok(Settled::Held);
+        return Ok(Settled::LeftAlone);
     }
     let worth = |done: &Checkpoint| asked.resume.is_some_and(|least| done.pages >= least);
     let same = newest.definition == tx.context.catalog.fingerprint;

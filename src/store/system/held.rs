@@ -22,13 +22,13 @@ use super::{
 
 /// What is stored of a fetch.
 #[derive(Default)]
-pub(crate) struct Held {
+pub(crate) struct HeldRows {
     pub open: Vec<i64>,
     pub approved: Vec<i64>,
     pub kept: Vec<i64>,
 }
 
-impl Held {
+impl HeldRows {
     pub(crate) fn is_empty(&self) -> bool {
         self.open.is_empty() && self.approved.is_empty() && self.kept.is_empty()
     }
@@ -52,13 +52,13 @@ pub(crate) fn set(rows: &[i64]) -> RowSet {
 
 /// All that is held of a fetch, to be replaced by [`put`]: whoever wants to do the same waits until
 /// this transaction ends.
-pub(crate) async fn of(tx: &mut Transaction<'_>, fetch: &str) -> Result<Held, StoreError> {
+pub(crate) async fn of(tx: &mut Transaction<'_>, fetch: &str) -> Result<HeldRows, StoreError> {
     lock(tx, fetch).await?;
     // Of a statement by itself, which sees what those wrote for whom the lock waited.
     let mut params = tx.params();
     params.add(fetch.to_owned())?;
     let sql = "SELECT decision,seen FROM hayloft_held WHERE \"fetch\"=$1".to_owned();
-    let mut held = Held::default();
+    let mut held = HeldRows::default();
     for row in tx.all(params, sql).await? {
         let (decision, bytes): (String, Vec<u8>) = (get(&row, 0)?, get(&row, 1)?);
         let rows = unpack(&bytes).ok_or_else(|| StoreError::Internal("a list of held rows is damaged".to_owned()))?;
@@ -82,7 +82,7 @@ async fn lock(tx: &mut Transaction<'_>, fetch: &str) -> Result<(), StoreError> {
 }
 
 /// Puts these rows in the place of all that was held of the fetch.
-pub(crate) async fn put(tx: &mut Transaction<'_>, fetch: &str, run: i64, mut held: Held) -> Result<(), StoreError> {
+pub(crate) async fn put(tx: &mut Transaction<'_>, fetch: &str, run: i64, mut held: HeldRows) -> Result<(), StoreError> {
     let mut params = tx.params();
     params.add(fetch.to_owned())?;
     let sql = "DELETE FROM hayloft_held WHERE \"fetch\"=$1".to_owned();

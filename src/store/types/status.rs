@@ -127,7 +127,7 @@ pub(crate) enum Hold {
     #[default]
     Ended,
     /// A process whose lease is good.
-    Held,
+    Leased,
     /// Nobody: it was interrupted, or its process has not been heard of for a lease.
     Free,
 }

@@ -272,9 +272,9 @@ pub(crate) fn lease_over(context: &Context) -> String {
 pub(crate) fn hold(context: &Context, run: &RunSummary, fence: i64, over: bool) -> Hold {
     match run.state {
         // What this process started and still works at will itself find out that its lease is over.
-        RunState::Running if context.runs.has(run.id, fence, context.guard.generation()) => Hold::Held,
+        RunState::Running if context.runs.has(run.id, fence, context.guard.generation()) => Hold::Leased,
         RunState::Running if over || run.owner.as_deref() == Some(&*context.process) => Hold::Free,
-        RunState::Running => Hold::Held,
+        RunState::Running => Hold::Leased,
         RunState::Interrupted if run.finished_at.is_none() => Hold::Free,
         _ => Hold::Ended,
     }

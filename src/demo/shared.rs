@@ -6,11 +6,11 @@ use super::world::World;
 
 /// A world; cloning gives another handle to the same.
 #[derive(Clone)]
-pub(super) struct Held(Arc<Mutex<World>>);
+pub(super) struct Shared(Arc<Mutex<World>>);
 
-impl Held {
-    pub(super) fn new(world: World) -> Held {
-        Held(Arc::new(Mutex::new(world)))
+impl Shared {
+    pub(super) fn new(world: World) -> Shared {
+        Shared(Arc::new(Mutex::new(world)))
     }
 
     /// The world as it is; hold the guard only briefly, others wait for it.
