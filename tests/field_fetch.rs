@@ -1,4 +1,4 @@
-//! A `@fetch` on a field by real processes: lists and single links that follow their upstream, kills in the middle, several
+//! A field fetch by real processes: lists and single links that follow their upstream, kills in the middle, several
 //! processes at once.
 
 use std::{

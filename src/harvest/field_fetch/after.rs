@@ -1,4 +1,4 @@
-//! When a field's fetch follows others: after each complete run of what fills the rows it asks
+//! When a field fetch follows others: after each complete run of what fills the rows it asks
 //! about. Pure.
 
 use chrono::{DateTime, Utc};

@@ -1,5 +1,5 @@
-//! A run of a `@fetch` on a field: one request per row of the field's type. Knows claims, requests
-//! under way and groups of answers; what an answer says is in `answer`, how it is got in `ask`.
+//! A run of a field fetch: one request per row of the field's type. Knows claims, requests under way
+//! and groups of answers; what an answer says is in `answer`, how it is got in `ask`.
 //!
 //! The same crew works in the process that holds the run and in those that help it: each claims
 //! some requests, makes them and commits their answers. A run cut short loses what is under way.
@@ -11,9 +11,9 @@ mod clash;
 mod commit;
 pub(super) mod help;
 pub(super) mod helped;
+mod queue;
 
 use std::{
-    collections::VecDeque,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -22,7 +22,6 @@ use futures_util::{FutureExt as _, future::BoxFuture};
 use tokio::{
     sync::{Notify, mpsc},
     task::{JoinError, JoinSet},
-    time::Instant,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -44,13 +43,8 @@ use crate::{
 };
 use ask::Asked;
 use clash::Clashes;
+use queue::Queue;
 
-/// Requests claimed at once, while they are answered so fast that claiming would cost more than
-/// asking.
-const CLAIM_MAX: usize = 1_024;
-/// A batch that is used up faster than this was too small; one that lasts much longer keeps others
-/// from helping at the end, where they would have nothing to do for as long.
-const CLAIM_TIME: Duration = Duration::from_millis(500);
 /// How often it is looked whether requests that wait, or that others claimed, are free again.
 const LOOK: Duration = Duration::from_millis(250);
 /// Between renewals of claims: a third of their time.
@@ -470,53 +464,5 @@ async fn of(claiming: &mut Claiming<'_>) -> Result<Vec<Parent>, StoreError> {
     match claiming {
         Some(claim) => claim.await,
         None => std::future::pending().await,
-    }
-}
-
-/// Claimed requests that nobody makes yet, and how many to claim next.
-#[derive(Default)]
-struct Queue {
-    parents: VecDeque<Parent>,
-    batch: usize,
-    claimed: Option<Instant>,
-    /// It got fewer than it asked for.
-    cut: bool,
-    /// The last claim found nothing, and nothing has happened since.
-    dry: bool,
-}
-
-impl Queue {
-    /// Whether it is time for the next claim: before the last one is used up, where batches are
-    /// used up fast.
-    fn wants(&self, most: usize) -> bool {
-        let low = if self.batch > most || self.cut {
-            self.batch.max(most) / 2
-        } else {
-            0
-        };
-        most > 0 && !self.dry && self.parents.len() <= low
-    }
-
-    /// Fast answers are claimed by the hundred, slow ones by the handful, so that others find some
-    /// too.
-    fn batch(&mut self, least: usize) -> u32 {
-        self.batch = match self.claimed.map(|at| at.elapsed() < CLAIM_TIME) {
-            Some(true) => (self.batch * 2).min(CLAIM_MAX),
-            Some(false) => self.batch / 2,
-            None => self.batch,
-        }
-        .max(least);
-        u32::try_from(self.batch).unwrap_or(u32::MAX)
-    }
-
-    fn extend(&mut self, parents: Vec<Parent>) {
-        self.dry = parents.is_empty();
-        if !self.dry {
-            self.claimed = Some(Instant::now());
-            // Towards the end there are fewer than were asked for, and the rest is for others.
-            self.cut = parents.len() < self.batch;
-            self.batch = self.batch.min(parents.len());
-            self.parents.extend(parents);
-        }
     }
 }

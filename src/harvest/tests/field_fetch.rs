@@ -1,4 +1,4 @@
-//! A `@fetch` on a field, from its text to rows in a database: what is asked, what is asked again,
+//! A field fetch, from its text to rows in a database: what is asked, what is asked again,
 //! and what is left.
 
 mod at_once;

@@ -1,5 +1,5 @@
-//! What callers ask about the requests of fields: which are to be made, by whom, and how many are
-//! left.
+//! What callers ask about the requests of field fetches: which are to be made, by whom, and how many
+//! are left.
 
 use crate::{
     catalog::FetchId,
@@ -14,7 +14,7 @@ use crate::{
 };
 
 impl Store {
-    /// Plans the requests of a run of a field's fetch: those that an earlier run left, and those
+    /// Plans the requests of a run of a field fetch: those that an earlier run left, and those
     /// that `when` asks for.
     pub(crate) async fn plan_field_requests(&self, run: &Run, fetch: FetchId) -> Result<u64, StoreError> {
         retry!(claim::plan(&self.context, run, fetch).await)
@@ -46,7 +46,7 @@ impl Store {
         field_requests::left(&self.context, run).await
     }
 
-    /// Requests of a field's fetch by state; of one run, or of all.
+    /// Requests of a field fetch by state; of one run, or of all.
     pub(crate) async fn field_request_counts(
         &self,
         fetch: &str,
@@ -55,7 +55,7 @@ impl Store {
         field_requests::counts(&self.context, fetch, run).await
     }
 
-    /// What is to be told of the answers of a field's fetch that stand.
+    /// What is to be told of the answers of a field fetch that stand.
     pub(crate) async fn answers_told(&self, fetch: &str) -> Result<AnswersTold, StoreError> {
         field_requests::told(&self.context, fetch).await
     }

@@ -1,4 +1,4 @@
-//! Which requests of a `@fetch` on a field are still to be made, and who makes them. Knows the
+//! Which requests of a field fetch are still to be made, and who makes them. Knows the
 //! order of that, and what a request is made of; the answers are written by `commit`.
 //!
 //! A run plans its requests in one statement. Then this and any other process of the database claim

@@ -1,4 +1,4 @@
-//! Commits the answers of a `@fetch` on a field: rows of the target, links of the rows asked about,
+//! Commits the answers of a field fetch: rows of the target, links of the rows asked about,
 //! and what is remembered of each request. Many answers share one transaction, which costs more
 //! than their rows. Knows the order of the steps.
 

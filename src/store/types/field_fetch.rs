@@ -1,4 +1,4 @@
-//! What goes in and out of the store for a `@fetch` on a field, whose requests are each about one
+//! What goes in and out of the store for a field fetch, whose requests are each about one
 //! row, the parent of what the answer lists. Plain data.
 
 use crate::{

@@ -1,4 +1,4 @@
-//! `hayloft_fan_out`: the requests of fields, one about each row. Knows who has claimed them; not
+//! `hayloft_fan_out`: the requests of field fetches, one about each row. Knows who has claimed them; not
 //! what they bring.
 
 pub(crate) mod answers;
