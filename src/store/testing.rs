@@ -334,6 +334,13 @@ impl Place {
             database.execute_batch(sql).expect("it runs");
         }
     }
+
+    /// What the server has warned of, which SQLite never does.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        self.database
+            .as_ref()
+            .map_or_else(Vec::new, cluster::Database::warnings)
+    }
 }
 
 /// A store over a database that disappears with the test.

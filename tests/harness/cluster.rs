@@ -87,6 +87,14 @@ impl Database {
     pub fn name(&self) -> &str {
         &self.name
     }
+
+    /// What the server has warned of here, a line each.
+    pub fn warnings(&self) -> Vec<String> {
+        let log = fs::read_to_string(self.cluster.folder.join("log")).expect("the server's log");
+        let of_this = format!(" {} WARNING: ", self.name);
+        let lines = log.lines().filter(|line| line.contains(&of_this));
+        lines.map(str::to_owned).collect()
+    }
 }
 
 impl Drop for Database {
@@ -222,6 +230,7 @@ impl Cluster {
             "max_connections = 300".to_owned(),
             "shared_buffers = 64MB".to_owned(),
             "timezone = 'Pacific/Chatham'".to_owned(),
+            "log_line_prefix = '%m [%p] %d '".to_owned(),
         ];
         if !options.durable {
             lines.extend(["fsync = off", "synchronous_commit = off", "full_page_writes = off"].map(str::to_owned));

@@ -81,20 +81,28 @@ impl Pool {
 
     /// Begins a transaction that may write at once.
     pub(crate) async fn begin(&self) -> Result<Tx, sqlx::Error> {
-        match self {
-            // Deferred, the lock would be asked for in the middle, where the answer "busy" loses
-            // the work done so far.
-            Pool::Sqlite(pool) => begin_immediate(pool).await.map(Tx::Sqlite),
-            Pool::Postgres(pool) => pool.begin().await.map(Tx::Postgres),
-        }
+        let pool = self.clone();
+        to_its_end(async move {
+            match pool {
+                // Deferred, the lock would be asked for in the middle, where the answer "busy"
+                // loses the work done so far.
+                Pool::Sqlite(pool) => begin_immediate(&pool).await.map(Tx::Sqlite),
+                Pool::Postgres(pool) => pool.begin().await.map(Tx::Postgres),
+            }
+        })
+        .await
     }
 
     /// The same by statements of the dialect's own, all sent at once.
     pub(crate) async fn begin_with(&self, sql: &'static str) -> Result<Tx, sqlx::Error> {
-        match self {
-            Pool::Sqlite(pool) => pool.begin_with(sql).await.map(Tx::Sqlite),
-            Pool::Postgres(pool) => pool.begin_with(sql).await.map(Tx::Postgres),
-        }
+        let pool = self.clone();
+        to_its_end(async move {
+            match pool {
+                Pool::Sqlite(pool) => pool.begin_with(sql).await.map(Tx::Sqlite),
+                Pool::Postgres(pool) => pool.begin_with(sql).await.map(Tx::Postgres),
+            }
+        })
+        .await
     }
 
     /// The same connections for SeaORM, whose migrations make the system tables.
@@ -111,6 +119,16 @@ impl Pool {
             Pool::Postgres(pool) => pool.close().await,
         }
     }
+}
+
+/// Begins or commits a transaction, whether somebody waits for it or not: of one that is dropped
+/// halfway the driver of PostgreSQL does not know whether it is open. What was begun for nobody is
+/// rolled back.
+async fn to_its_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, sqlx::Error>> + Send + 'static,
+) -> Result<T, sqlx::Error> {
+    let done = tokio::spawn(work).await;
+    done.unwrap_or_else(|error| Err(sqlx::Error::Configuration(Box::new(error))))
 }
 
 /// SQLite ends a transaction by itself when its disk is full, and the driver then counts one too
@@ -203,10 +221,13 @@ impl Tx {
     }
 
     pub(crate) async fn commit(self) -> Result<(), sqlx::Error> {
-        match self {
-            Tx::Sqlite(tx) => tx.commit().await,
-            Tx::Postgres(tx) => tx.commit().await,
-        }
+        to_its_end(async move {
+            match self {
+                Tx::Sqlite(tx) => tx.commit().await,
+                Tx::Postgres(tx) => tx.commit().await,
+            }
+        })
+        .await
     }
 }
 

@@ -1,14 +1,20 @@
 //! Clients that go away: their statements end, and the readers serve on.
 
-use std::time::Duration;
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+    task::Poll,
+    time::Duration,
+};
 
-use crate::store::tx;
+use crate::store::{db::pool::Tx, tx};
 
 use super::*;
 
 on_both!(
     an_abandoned_statement_is_interrupted,
     slow_answers_do_not_hold_up_the_ledger,
+    a_transaction_dropped_anywhere_keeps_nothing,
 );
 
 /// A statement that never ends by itself.
@@ -72,4 +78,93 @@ async fn an_abandoned_load_leaves_a_clean_connection() {
         .await
         .expect("a commit");
     assert_eq!((done.new, done.same), (2, 0));
+}
+
+/// A begin takes more or fewer of them, as its connection is new or has asked before.
+const POLLS: std::ops::RangeInclusive<usize> = 1..=6;
+
+/// Polls a future so often, and drops it: none when it had not ended by then.
+async fn polled<F: Future>(future: F, times: usize) -> Option<F::Output> {
+    let (mut future, mut left) = (pin!(future), times);
+    poll_fn(|context| {
+        left -= 1;
+        match future.as_mut().poll(context) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending if left == 0 => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
+}
+
+/// Statements without a transaction, on all connections of the pool at once: each is answered by
+/// its own answer, and what they wrote is there for everybody at once.
+async fn serve_on(store: &Store, on: On, place: &str) {
+    let busy = match on {
+        On::Sqlite => "",
+        On::Postgres => " FROM pg_sleep(0.01)",
+    };
+    let answers = (0..4_i64).map(async |n| number(store, &format!("SELECT CAST({n} AS BIGINT){busy}")).await);
+    assert_eq!(futures_util::future::join_all(answers).await, [0, 1, 2, 3], "{place}");
+    let before = probes(store).await;
+    let insert = format!("INSERT INTO probe SELECT 1{busy}");
+    futures_util::future::join_all((0..4).map(|_| run(store, &insert))).await;
+    assert_eq!(probes(store).await, before + 4, "{place}");
+}
+
+/// As a reader sees them.
+async fn probes(store: &Store) -> i64 {
+    let count = statement("SELECT CAST(-1 AS BIGINT),CAST(count(*) AS TEXT) FROM probe");
+    store.read(&count, &[]).await.expect("a number").head
+}
+
+async fn begun(store: &Store) -> Tx {
+    let writer = store.context.writer().expect("a writer");
+    let mut tx = writer.begin().await.expect("a transaction");
+    let insert = store.context.params().query("INSERT INTO probe VALUES (1)");
+    tx.execute(insert).await.expect("a row");
+    tx
+}
+
+/// The driver of PostgreSQL knows of a transaction only when it was told that it has begun.
+async fn a_transaction_dropped_anywhere_keeps_nothing(on: On) {
+    let bench = bench_on(on).await;
+    let store = &bench.store;
+    let writer = store.context.writer().expect("a writer");
+    run(store, "CREATE TABLE probe(n BIGINT)").await;
+    for times in POLLS.cycle().take(24) {
+        drop(polled(writer.begin(), times).await);
+        serve_on(store, on, &format!("begun for {times} polls")).await;
+    }
+    for times in POLLS.cycle().take(24) {
+        let before = probes(store).await;
+        let committed = polled(begun(store).await.commit(), times).await;
+        serve_on(store, on, &format!("committed for {times} polls")).await;
+        // What was sent may have happened.
+        let more = probes(store).await - before - 4;
+        assert!((0..=1).contains(&more), "{more}");
+        if let Some(committed) = committed {
+            committed.expect("a commit");
+            assert_eq!(more, 1);
+        }
+    }
+    assert_eq!(bench.place.warnings(), [""; 0]);
+}
+
+/// A copy that is dropped anywhere leaves no half of its talk to the next statement.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_dropped_anywhere_leaves_a_clean_connection() {
+    let bench = bench_on(On::Postgres).await;
+    let store = &bench.store;
+    run(store, "CREATE TABLE probe(n BIGINT)").await;
+    for times in POLLS.cycle().take(24) {
+        let mut tx = begun(store).await;
+        let mut pieces = vec![b"3\n".to_vec(), b"2\n".to_vec()];
+        let copied = polled(tx.copy("COPY probe FROM STDIN", move || Ok(pieces.pop())), times).await;
+        drop(tx);
+        serve_on(store, On::Postgres, &format!("copied for {times} polls")).await;
+        if let Some(copied) = copied {
+            assert_eq!(copied.expect("lines").expect("a copy"), 2);
+        }
+    }
 }
