@@ -31,6 +31,7 @@ mod outcome;
 mod pace;
 mod packed;
 mod page;
+mod pager;
 mod parts;
 mod past;
 mod progress;
