@@ -86,14 +86,17 @@ pub(super) fn keyed_roots(store: &Store, read: &Read) -> Result<Option<KeyedRoot
             RootValue::One(select) => select,
             RootValue::Many(_) | RootValue::Freshness(_) => return Ok(None),
         };
+        // These statements wait for no turn, so nothing that may take long is among them.
         let Some((by, operands)) = lookup(select).filter(|_| is_plain(&select.output)) else {
             return Ok(None);
         };
         let entity = select.entity;
         let mut output = select.output.clone();
+        // Numbered anew, so that documents which ask for the same in other words share a plan.
         let params = renumber(&mut output);
         let id = fingerprint(format!("{entity:?}{by:?}{output:?}").as_bytes());
         match &found {
+            // Two plans would be two statements, and so two snapshots in one answer.
             Some((plan, shared)) if plan.id == id && *shared == params => {}
             Some(_) => return Ok(None),
             None => {
@@ -186,6 +189,7 @@ impl Rows {
 
     /// The rows of these keys, all from one statement.
     pub(super) async fn load(&self, load: Load, keys: impl Iterator<Item = Key>) -> Outcome {
+        // Joined before anything is awaited: the next operation finds the batch open.
         let mut outcome = self.join(load, keys);
         let found = outcome.wait_for(Option::is_some).await;
         // It ends with its outcome, unless the runtime or its task does.
@@ -195,11 +199,14 @@ impl Rows {
 
     fn join(&self, load: Load, keys: impl Iterator<Item = Key>) -> watch::Receiver<Option<Outcome>> {
         let mut open = lock(&self.open);
+        // Under one lock with the keys: a batch that closes in between would leave them out.
         let batch = open.entry(load.clone()).or_insert_with(|| self.begin(&load)).clone();
         let outcome = batch.outcome.subscribe();
         let mut joined = lock(&batch.keys);
         joined.extend(keys);
         if joined.len() >= BATCH_MAX {
+            // No more may join it; who comes next begins another, and waits for nothing of this
+            // one.
             open.remove(&load);
             batch.full.notify_one();
         }
@@ -213,6 +220,8 @@ impl Rows {
             full: Notify::new(),
             outcome: watch::Sender::new(None),
         });
+        // A task of its own: the operation that began the batch may leave, and the others still
+        // wait.
         tokio::spawn(self.clone().serve(load.clone(), batch.clone()));
         batch
     }
@@ -222,6 +231,7 @@ impl Rows {
             () = tokio::time::sleep(WAIT) => {}
             () = batch.full.notified() => {}
         }
+        // Closed before the statement begins, or keys would join that it does not ask for.
         let keys = self.close(&load, &batch);
         tokio::select! {
             outcome = self.run(&load, keys) => {
@@ -239,6 +249,7 @@ impl Rows {
         if open.get(load).is_some_and(|known| Arc::ptr_eq(known, batch)) {
             open.remove(load);
         }
+        // Taken under the lock of `open`, under which keys are added.
         lock(&batch.keys).drain().collect()
     }
 
@@ -247,6 +258,7 @@ impl Rows {
         let rows = loaded.rows.into_iter().map(|(key, row)| (key, Bytes::from(row)));
         Ok(Arc::new(Found {
             rows: rows.collect(),
+            // For each key, because that is what an operation of one key is charged for.
             took_each: loaded.took / u32::try_from(keys.len()).unwrap_or(u32::MAX).max(1),
         }))
     }

@@ -44,6 +44,7 @@ impl Fetching {
     /// Fetches page after page and hands them to the worker in order; where their addresses are
     /// known, as many at once as the source allows.
     pub(super) async fn all(&self, start: Position, pages: mpsc::Sender<Page>) -> Result<(), PageFault> {
+        // The run was interrupted after its last page: only its end is left to do.
         if start == Position::End {
             return Ok(());
         }
@@ -52,9 +53,12 @@ impl Fetching {
         loop {
             let (position, got) = ahead.first().await;
             let (page, reply) = ahead.proven(position, got?).await;
+            // Noted before the worker has it: the note is for when the process does not live to say
+            // anything.
             let large = page.content.bytes() >= ASIDE_FROM;
             if large || noted {
                 self.note(large.then_some(page.request.place.as_str())).await;
+                // A small page takes the note away, or its own end would be laid to the large one.
                 noted = large;
             }
             let step = ahead.beside(async {
@@ -99,6 +103,7 @@ impl Fetching {
         let before = self
             .inner
             .ledger
+            // Before the page is asked for: its validators are part of the request.
             .request_state(&self.run.fetch, &request.identity)
             .await;
         let before = before.unwrap_or_else(|error| {
@@ -107,6 +112,8 @@ impl Fetching {
         });
         let before = before.map(|before| self.asked_with(source.secrets.recall(before), ask));
         match page_of(fetch, source, &request, before, Some(&self.inner.spools)).await {
+            // An end, and no failure: else a run of pages without a declared last one could never
+            // be complete.
             Err(PageFault::Status { status, .. }) if is_past(fetch, &position, status, ask == Ask::Probe) => {
                 Ok(page_past(&request))
             }
@@ -131,6 +138,7 @@ impl Fetching {
                 )
                 .await
             };
+            // The worker's thread has no runtime of its own, and waits for this page in any case.
             runtime.block_on(async {
                 tokio::select! {
                     page = whole => page.map(|(page, _)| page),
@@ -156,6 +164,7 @@ impl Fetching {
 
     /// Where a page leads to by what is remembered of it, when the answer at hand does not say.
     fn remembered(&self, page: &Page) -> Option<Position> {
+        // With a body at hand the page itself says where it leads.
         let Content::Unchanged { bytes: 0, links } = &page.content else {
             return None;
         };
@@ -218,6 +227,8 @@ impl<'f> Ahead<'f> {
     /// The next page of the run.
     async fn first(&mut self) -> (Position, Got) {
         loop {
+            // In the order of the run, whichever came first: what is counted and where to go
+            // depends on it.
             if let Some(got) = self.done.remove(&self.first) {
                 self.first += 1;
                 let position = self.asked.pop_front().unwrap_or(Position::End);
@@ -235,6 +246,8 @@ impl<'f> Ahead<'f> {
             return got;
         };
         (self.next, self.ask) = (Some(next.clone()), Ask::Usual);
+        // Nothing is handed on before that: an unchanged page that led to nowhere would already
+        // have been counted.
         while !self.done.contains_key(&self.first) {
             self.progress().await;
         }
@@ -253,6 +266,7 @@ impl<'f> Ahead<'f> {
             fault = told,
             "a page that is remembered is read anew: the one after it is gone"
         );
+        // Whatever was asked for after the page that is gone, is gone with it.
         self.give_up();
         self.gone = Some((next, fault));
         anew
@@ -263,6 +277,8 @@ impl<'f> Ahead<'f> {
         self.first += self.asked.len() as u64;
         self.asked.clear();
         self.done.clear();
+        // Dropping the tasks ends them: the upstream is not asked for pages that nobody wants any
+        // more.
         self.tasks = JoinSet::new();
     }
 
@@ -271,6 +287,8 @@ impl<'f> Ahead<'f> {
         tokio::pin!(other);
         loop {
             tokio::select! {
+                // First what is waited for: else a stream of answers could keep the worker's word
+                // from being heard.
                 biased;
                 done = &mut other => return done,
                 () = self.progress() => {}
@@ -293,6 +311,8 @@ impl<'f> Ahead<'f> {
                 }
                 Err(error) => {
                     tracing::error!(%error, "a fetch broke");
+                    // Under the number that is waited for, because that of a broken task is not
+                    // known. Otherwise the run would wait for ever.
                     self.done.insert(self.first, Err(PageFault::Internal));
                 }
             },
@@ -305,14 +325,19 @@ impl<'f> Ahead<'f> {
     /// looked up one after the other, which would leave places empty.
     fn begin(&mut self) {
         let inner = &self.fetching.inner;
+        // At least one: where this process has no place for now, the request itself waits for one.
         let places = inner.places(inner.catalog.fetch(self.fetching.id).source).max(1);
         while self.tasks.len() < 2 * places
             && let Some(position) = self.next.take()
         {
             let Some(mut reserved) = self.room.try_reserve() else {
+                // Kept for when there is room again; taken and forgotten, the run would end here as
+                // if whole.
                 self.next = Some(position);
                 return;
             };
+            // Only when the positions are known before their pages; else the worker's word is
+            // waited for.
             self.next = self.known.and_then(|known| known.after(&position));
             let number = self.first + self.asked.len() as u64;
             self.asked.push_back(position.clone());
@@ -333,6 +358,7 @@ impl<'f> Ahead<'f> {
         if let Some((_, fault)) = self.gone.take().filter(|(gone, _)| *gone == step.next) {
             return Err(fault);
         }
+        // Once wrong, positions are not guessed again in this run.
         self.known = step.known.filter(|_| self.steady);
         self.ask = if step.probe { Ask::Probe } else { Ask::Usual };
         if self.asked.front().is_some_and(|first| *first != step.next) {

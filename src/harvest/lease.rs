@@ -21,6 +21,8 @@ pub(super) struct Lease<'r> {
 
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
+        // Otherwise this process would believe for ever that it works at the run, and never resume
+        // it.
         self.ledger.release_run(self.run);
     }
 }
@@ -30,6 +32,7 @@ impl<'r> Lease<'r> {
         Lease {
             ledger,
             run,
+            // The claim has just set the lease.
             good: Mutex::new(Instant::now()),
         }
     }
@@ -48,6 +51,8 @@ impl<'r> Lease<'r> {
     }
 
     async fn beat(&self) -> Result<(), StoreError> {
+        // Of before it was sent: the database counts from when it arrived, which is later, so this
+        // process stops believing first.
         let sent = Instant::now();
         self.ledger.heartbeat(self.run).await?;
         *self.good.lock().unwrap_or_else(PoisonError::into_inner) = sent;
@@ -57,6 +62,7 @@ impl<'r> Lease<'r> {
     /// Beats until the run is found to be in other hands.
     pub(super) async fn keep(&self) -> StoreError {
         let mut ticks = tokio::time::interval(HEARTBEAT);
+        // After a pause of the whole machine one beat is enough, instead of all that were missed.
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;

@@ -3,11 +3,7 @@
 
 use jaq_json::Val;
 
-use super::{
-    error::PageFault,
-    fetch::Links,
-    signs::Signs,
-};
+use super::{error::PageFault, fetch::Links, signs::Signs};
 use crate::{
     catalog::{Advance, Paging, jq::Filter},
     value::describe,
@@ -35,6 +31,8 @@ impl Position {
             Advance::Single | Advance::NextUrl(_) | Advance::LinkHeader => Position::Only,
             Advance::Page => Position::Page(1),
             Advance::Offset => Position::Offset(0),
+            // Empty, and not left out: a path names the cursor, and upstreams take an empty one for
+            // the first page.
             Advance::Cursor(_) => Position::Cursor(String::new()),
         }
     }
@@ -50,6 +48,7 @@ pub(super) struct Known {
 impl Known {
     /// The position that follows another one.
     pub(super) fn after(&self, position: &Position) -> Option<Position> {
+        // Checked: what an upstream declares may be any number.
         let following = |at: u64| at.checked_add(self.step).filter(|next| *next <= self.last);
         match position {
             Position::Page(page) => following(*page).map(Position::Page),
@@ -160,6 +159,7 @@ impl PageInfo {
     /// Notes the records of a page; `alone` is the record, where there is one only.
     pub(super) fn count(&mut self, page: &Val, rows: u64, alone: Option<&Val>) {
         self.rows = rows;
+        // What the header said was noted before; the rest is read anew from the page.
         let header = self.signs.header;
         self.signs = Signs::read(page, rows, alone);
         self.signs.header = header;
@@ -188,6 +188,8 @@ impl PageInfo {
         match paging.advance {
             Advance::Cursor(_) => Some(Position::Cursor(next)),
             Advance::NextUrl(_) => Some(Position::Url(next)),
+            // An answer that speaks of links says all there is; only a silent one leaves it to what
+            // is known.
             Advance::LinkHeader if *links == Links::Silent => Some(Position::Url(next)),
             _ => None,
         }
@@ -206,6 +208,7 @@ fn single(filter: &Filter, page: &Val, argument: &'static str, place: &str) -> R
         argument,
         message,
     };
+    // One value or none: of several nobody could say which one leads on.
     let outputs = filter.run(page, &[]).map_err(|error| fault(error.message))?;
     match &outputs[..] {
         [] => Ok(Val::Null),
@@ -222,6 +225,7 @@ fn number(filter: &Filter, page: &Val, argument: &'static str, place: &str) -> R
     let value = single(filter, page, argument, place)?;
     let found = match &value {
         Val::Num(_) => value.to_string().parse().ok(),
+        // Many upstreams write counts as texts.
         Val::TStr(text) => std::str::from_utf8(text).ok().and_then(|text| text.trim().parse().ok()),
         _ => None,
     };
@@ -239,9 +243,11 @@ fn number(filter: &Filter, page: &Val, argument: &'static str, place: &str) -> R
 
 fn text(filter: &Filter, page: &Val, argument: &'static str, place: &str) -> Result<Option<String>, PageFault> {
     match single(filter, page, argument, place)? {
+        // False is how some say that there is no next page.
         Val::Null | Val::Bool(false) => Ok(None),
         Val::TStr(text) if text.is_empty() => Ok(None),
         Val::TStr(text) => Ok(Some(String::from_utf8_lossy(&text).into_owned())),
+        // As it is written: the cursor may be a number with more digits than ours have.
         number @ Val::Num(_) => Ok(Some(number.to_string())),
         other => Err(PageFault::Paging {
             place: place.to_owned(),

@@ -46,6 +46,7 @@ impl<'f> Pager<'f> {
     /// Refuses the page before again: an upstream that ignores the paging parameter gives the first
     /// page for ever.
     pub(super) fn check_body(&mut self, hash: Option<u64>, rows: u64, place: &str) -> Result<(), PageFault> {
+        // Two empty pages in a row may well be the same bytes.
         let repeated = hash.is_some() && self.body_before == hash && rows > 0;
         self.body_before = hash;
         match repeated {
@@ -60,8 +61,10 @@ impl<'f> Pager<'f> {
     pub(super) fn advance(&mut self, info: &PageInfo, place: &str) -> Result<&Position, PageFault> {
         self.pages += 1;
         self.rows += info.rows;
+        // Before the position moves on: both speak of the page that was read.
         self.compare(info);
         self.measure(info);
+        // Only those of the last page count: the others were followed by what they show.
         self.place.signs.clone_from(&info.signs);
         self.place.here = info.rows;
         self.place.position = self.following(info);
@@ -74,11 +77,15 @@ impl<'f> Pager<'f> {
                 self.place.position = Position::End;
                 return Ok(&self.place.position);
             }
+            // An error and no end: a run that stopped here as complete would delete all that comes
+            // after.
             return Err(PageFault::TooManyPages {
                 place: place.to_owned(),
                 max: self.paging.max,
             });
         }
+        // A position that came before would lead round and round until `max` ends it, each time
+        // with the same rows.
         let text = format!("{:?}", self.place.position);
         if !self.read.insert(xxh3_64(text.as_bytes())) {
             return Err(PageFault::RepeatedNext {
@@ -90,6 +97,7 @@ impl<'f> Pager<'f> {
 
     /// Takes back the rows of a page that is read a second time.
     pub(super) fn take_back(&mut self, info: &PageInfo) {
+        // Counted twice, they would make a run look whole that lacks as many.
         self.rows = self.rows.saturating_sub(info.rows);
         self.place.nameless = self.place.nameless.saturating_sub(info.nameless);
     }
@@ -100,10 +108,13 @@ impl<'f> Pager<'f> {
         let place = &mut self.place;
         for (known, said) in [(&mut place.total, info.total), (&mut place.last, info.last)] {
             if said.is_some() {
+                // Not a fault by itself: rows come and go while pages are read. But no exact number
+                // can be asked for any more.
                 place.shifted |= known.is_some() && *known != said;
                 *known = said;
             }
         }
+        // The greatest, because a last page that went down since was there when this run began.
         place.furthest = place.furthest.max(info.last.unwrap_or(0));
         place.least = place.least.into_iter().chain(info.total).min();
     }
@@ -111,6 +122,7 @@ impl<'f> Pager<'f> {
     /// The upstream says that there is no such page: those before it were all.
     pub(super) fn past_the_end(&mut self) -> &Position {
         self.pages += 1;
+        // As an empty page: in the middle of the declared ones it is a gap like any other.
         self.measure(&PageInfo::default());
         self.place.here = 0;
         self.place.position = Position::End;
@@ -128,10 +140,13 @@ impl<'f> Pager<'f> {
         let place = &mut self.place;
         place.largest = place.largest.max(info.rows);
         match (self.paging.size, place.size) {
+            // Only the first page can tell that the upstream gives fewer at once than was asked
+            // for; a later one that is shorter is the last.
             (Some(size), None) if self.pages == 1 && (1..size).contains(&info.rows) => place.size = Some(info.rows),
             (_, Some(known)) if info.rows > 0 => (place.size, place.capped) = (Some(known.max(info.rows)), true),
             _ => {}
         }
+        // Offsets have no gaps: the next one begins where the rows of this one end.
         let Position::Page(page) = place.position else { return };
         let inside = page < place.furthest || (place.furthest > 0 && page > 1 && info.rows == 0);
         if inside && place.gap.is_none_or(|gap| info.rows < gap.rows) {
@@ -143,7 +158,10 @@ impl<'f> Pager<'f> {
         let next = || info.next.clone();
         match (&self.paging.advance, &self.place.position) {
             (Advance::Page, Position::Page(page)) if !self.is_last(info, *page) => Position::Page(page + 1),
+            // By the rows that came, refused ones included: an upstream may give fewer than were
+            // asked for, and by any other step rows would be left out.
             (Advance::Offset, Position::Offset(_)) if !self.is_last(info, self.pages) => Position::Offset(self.rows),
+            // Where a page says what comes next, its silence is the end, however many rows it has.
             (Advance::Cursor(_), _) => next().map_or(Position::End, Position::Cursor),
             (Advance::NextUrl(_) | Advance::LinkHeader, _) => next().map_or(Position::End, Position::Url),
             _ => Position::End,
@@ -153,18 +171,23 @@ impl<'f> Pager<'f> {
     /// The positions after the current one, once `info` is counted: as many as the upstream
     /// declares, and as may be read.
     pub(super) fn known(&self, info: &PageInfo) -> Option<Known> {
+        // Never more than may be read: the others would be asked for and thrown away.
         let more = self.paging.max.checked_sub(self.pages + 1)?;
         let left = info.total.map(|total| total.saturating_sub(self.rows));
         match self.place.position {
             Position::Page(next) => {
+                // A page without rows says nothing of how many there are on each.
                 let pages = left.and_then(|left| left.checked_add(info.rows.checked_sub(1)?)?.checked_div(info.rows));
                 let by_total = pages.map(|pages| next.saturating_add(pages).saturating_sub(1));
+                // What the upstream says itself goes before what we work out.
                 let last = info.last.or(by_total)?;
                 Some(Known {
                     step: 1,
                     last: last.min(next.saturating_add(more)),
                 })
             }
+            // By the rows of the page just read; should another one have fewer, the worker says so
+            // and the guesses are given up.
             Position::Offset(next) if info.rows > 0 => Some(Known {
                 step: info.rows,
                 last: (next + left?.checked_sub(1)?).min(next.saturating_add(more.saturating_mul(info.rows))),
@@ -210,6 +233,8 @@ impl<'f> Pager<'f> {
         if fetch.method == Method::File {
             return None;
         }
+        // With a filter that leaves some out, or a total that is checked, the number of rows says
+        // nothing.
         let known = !fetch.hides && self.paging.total.is_none();
         self.place.signs.doubt(&Extent {
             pages: self.pages,
@@ -227,6 +252,7 @@ impl<'f> Pager<'f> {
         let (last, largest) = (self.place.furthest, self.place.largest);
         let had = match rows {
             0 => "was empty".to_owned(),
+            // Where the filter leaves rows out, pages differ by right.
             _ if rows < largest && !self.fetch.hides => format!("had {rows} rows where others had {largest}"),
             _ => return None,
         };

@@ -56,6 +56,7 @@ pub(super) fn missing_environment(catalog: &Catalog, environment: &Environment) 
     let mut check = |template: &Template, user: &str| {
         for name in template.env_names() {
             let entry = format!("{name} (used by {user})");
+            // All of them at once: a person sets them in one go instead of starting again for each.
             if environment.get(name).is_none() && !missing.contains(&entry) {
                 missing.push(entry);
             }
@@ -89,6 +90,7 @@ pub(super) fn base(source: &Source, environment: &Environment, folder: &Path) ->
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
         return Err(error("only http:, https: and file: are supported"));
     }
+    // The path is appended, so a query in the middle would swallow it.
     if url.query().is_some() || url.fragment().is_some() {
         return Err(error(
             "a source's url has no query and no fragment; put them into the fetch's path",
@@ -142,6 +144,7 @@ pub(super) fn headers(source: &Source, environment: &Environment) -> Result<Head
         let value = render_static(template, environment).map_err(|message| error(&message))?;
         let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| error("is no name of a header"))?;
         let mut value = HeaderValue::from_str(&value).map_err(|_| error("its value cannot be sent in a header"))?;
+        // Headers carry credentials, and this keeps them out of what HTTP libraries log.
         value.set_sensitive(true);
         headers.append(header, value);
     }
@@ -169,6 +172,8 @@ impl Maker<'_> {
     /// The request at a position; `before` is the URL of the page that gave a [`Position::Url`].
     pub(super) fn request(&self, position: &Position) -> Result<Request, PageFault> {
         let path = self.path(position, Template::render_path)?;
+        // Rendered twice, because what people see must not be made from what is sent: a credential
+        // could be a part of any value.
         let shown = self.path(position, Template::render_shown)?;
         match (self.base, self.fetch.method) {
             (Base::Folder(folder), Method::File) => self.file(folder, &path, &shown),
@@ -218,6 +223,8 @@ impl Maker<'_> {
             });
         };
         if url.origin() != base.origin() {
+            // The source's headers go with each request; another host would be given its
+            // credentials.
             return Err(PageFault::NextHost {
                 place,
                 from: host_of(base),
@@ -240,6 +247,7 @@ impl Maker<'_> {
     }
 
     fn http(&self, mut url: Url, place: String) -> Request {
+        // Never sent, so two that differ in it are one request.
         url.set_fragment(None);
         // The identity distinguishes addresses and credentials, and tells neither.
         let mut secret = Vec::from(url.as_str());
@@ -255,6 +263,7 @@ impl Maker<'_> {
     }
 
     fn file(&self, folder: &Path, path: &str, shown_path: &str) -> Result<Request, PageFault> {
+        // Joined as it is, an absolute path would replace the folder.
         let relative = Path::new(path.trim_start_matches('/'));
         let inside = |part: Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
         if path.is_empty() || !relative.components().all(inside) {
@@ -297,6 +306,8 @@ fn slash(path: &str) -> &'static str {
 
 /// Joins a fetch's path to the source's url: appended, so that a base's own path stays.
 fn join(base: &Url, path: &str) -> Result<Url, String> {
+    // Not `Url::join`, by whose rules a path with a slash at its beginning takes the place of the
+    // base's own.
     let start = base.as_str().trim_end_matches('/');
     let url = Url::parse(&format!("{start}{}{path}", slash(path))).map_err(|error| format!("makes no URL: {error}"))?;
     if url.origin() != base.origin() {

@@ -33,9 +33,12 @@ use super::{
 /// of its transaction.
 pub(crate) async fn tell<'a>(tx: &mut Transaction<'a>, after: i64, head: i64) -> Result<Option<Own<'a>>, StoreError> {
     let context = tx.context;
+    // Nobody listens to a database that one process has for itself.
     if context.is_alone() {
         return Ok(None);
     }
+    // Before the commit, or a look in between would take it for another process's and tell of it
+    // twice.
     let own = context.heard.expect(after, head);
     if let (Some(sql), false) = (context.dialect.announce(), context.heard.mute.load(Ordering::Relaxed)) {
         let mut params = tx.params();
@@ -51,6 +54,7 @@ pub(crate) async fn tell_of_work(tx: &mut Transaction<'_>) -> Result<(), StoreEr
     let context = tx.context;
     if let (Some(sql), false) = (context.dialect.announce(), context.heard.mute.load(Ordering::Relaxed)) {
         let mut params = tx.params();
+        // No number: there is nothing to read in the change log.
         params.add("")?;
         tx.run(params, sql.to_owned()).await?;
     }
@@ -81,14 +85,19 @@ pub(crate) async fn commit(tx: Transaction<'_>, evidence: Evidence<'_>) -> Resul
             Err(StoreError::Unreachable),
             Evidence::Part(..) | Evidence::Ended(_) | Evidence::Claimed(..) | Evidence::Asked(..),
         ) => {}
+        // Any other error is an answer: nothing happened. And what leaves no evidence may just be
+        // run again.
         (done, _) => return done,
     }
     tracing::info!("the answer to a commit was lost; the database is asked whether it happened");
+    // Not longer than a lease: then another process may have the run, and its fence decides.
     let since = std::time::Instant::now();
     let mut tries = 1;
     loop {
         match happened(context, generation, evidence).await {
             Ok(true) => return Ok(()),
+            // It never will: whoever could still have committed it held the lock that was waited
+            // for.
             Ok(false) => return Err(StoreError::Conflict),
             Err(StoreError::Unreachable | StoreError::Crowded | StoreError::Conflict) if since.elapsed() < AWAY_MAX => {
                 pause(tries).await;
@@ -122,6 +131,8 @@ async fn happened(context: &Context, generation: u64, evidence: Evidence<'_>) ->
             runs::claim::is_claimed(&mut tx, fetch, turn).await
         }
         Evidence::Asked(run, owner, parent) => {
+            // One of a batch speaks for all: they were claimed by one statement. The owner's name
+            // is a random one, so that no earlier claim can be taken for this.
             let now = field_requests::owner(&mut tx, &run.fetch, parent).await?;
             Ok(now.as_deref() == Some(owner))
         }
@@ -135,12 +146,15 @@ pub(crate) async fn finish(
     run: &Run,
     evidence: Evidence<'_>,
 ) -> Result<Option<Commit>, StoreError> {
+    // With the rows that have these numbers, or after a cut others would get the same ones.
     row_numbers::keep(&mut tx).await?;
     let entities: BTreeSet<EntityId> = changes.keys().map(|(_, entity, _)| *entity).collect();
     let counts: Vec<(EntityId, u64)> = changes
         .iter()
         .map(|((_, entity, _), keys)| (*entity, keys.len() as u64))
         .collect();
+    // As late as can be: whoever takes numbers of the log holds its head until the commit, and all
+    // other writers wait for it.
     let logged = change_log::append(&mut tx, run, changes).await?;
     let own = match &logged {
         Some(logged) => tell(&mut tx, logged.after, logged.head).await?,
@@ -150,12 +164,15 @@ pub(crate) async fn finish(
     let (context, generation) = (tx.context, tx.generation);
     commit(tx, evidence).await?;
     if let Some(own) = own {
+        // Dropped without this, the numbers count as not taken, and what is found there as another
+        // process's.
         own.committed();
         if let Some(logged) = &logged {
             context.guard.saw(generation, logged.head);
         }
     }
     failpoint::point("commit::after");
+    // After the commit as well: statistics are made anew by what really changed.
     context.changed.note(&counts);
     Ok(logged.map(|logged| Commit {
         head: logged.head,

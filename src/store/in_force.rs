@@ -49,6 +49,7 @@ pub(super) async fn hold(tx: &mut Transaction<'_>) -> Result<(), StoreError> {
     };
     let status = match context.seen.of(newest) {
         Some(status) => status,
+        // The layout itself is read only when its number is a new one: it may be large.
         None => judge(context, &tx.all(tx.params(), NEWEST_LAYOUT.to_owned()).await?)?,
     };
     status.writes()
@@ -78,6 +79,7 @@ fn judge(context: &Context, rows: &[ResultRow]) -> Result<DefinitionStatus, Stor
     let newest = layouts::parse(get(row, 1)?)?;
     let status = DefinitionStatus::after(&Steps::between(&context.layout, &newest), context.dialect.keeps_items());
     if context.dialect.exclusive() {
+        // So that the next transaction need not compare it again: nobody else makes records here.
         context.seen.applying(record);
     }
     context.seen.note(record, status);
@@ -106,6 +108,7 @@ pub(super) async fn read_all(
         Ok(rows) => return Ok((rows, reader.lists())),
         Err(error) => error,
     };
+    // A look costs a statement, and most errors have nothing to do with the layout.
     if !is_of_tables(&error) {
         return Err(reader.error(error));
     }

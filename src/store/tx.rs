@@ -37,8 +37,11 @@ pub(crate) struct Transaction<'a> {
 /// A transaction and its generation: the same before and after, so that of the connection, too.
 async fn begin(context: &Context, begin_with: Option<&'static str>) -> Result<(Tx, u64), StoreError> {
     let writer = context.writer()?;
+    // Before the transaction, which takes the one connection that folds the journal.
     journal::before_write(&context.journal, writer).await;
     loop {
+        // In each round: the one before may be what found out that no connection is let in any
+        // more.
         context.guard.usable()?;
         let generation = context.guard.generation();
         let begun = match begin_with {
@@ -46,6 +49,8 @@ async fn begin(context: &Context, begin_with: Option<&'static str>) -> Result<(T
             None => writer.begin().await,
         };
         let tx = begun.map_err(failed)?;
+        // Otherwise the connection may be of either place: it is dropped, and another one asked
+        // for.
         if context.guard.generation() == generation {
             return Ok((tx, generation));
         }
@@ -120,15 +125,18 @@ impl<'a> Transaction<'a> {
     /// Names an error. A statement that was prepared before a column's type changed is prepared
     /// anew when the transaction begins again.
     pub(crate) async fn give_up(&mut self, error: sqlx::Error) -> StoreError {
+        // The error would come with each further try on this connection, which keeps the statement.
         if error::is_stale(&error) && self.driver.forget_statements().await.is_ok() {
             return StoreError::Conflict;
         }
         let error = failed(error);
+        // Health asks for this: a database that takes no writes looks well to whoever only reads.
         self.context.writable.failed(&error);
         error
     }
 
     pub(super) async fn commit(self) -> Result<(), StoreError> {
+        // A full disk may show itself only here.
         let done = self.driver.commit().await.map_err(failed);
         done.inspect_err(|error| self.context.writable.failed(error))
     }

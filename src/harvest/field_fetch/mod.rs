@@ -74,6 +74,7 @@ pub(super) async fn run(
     progress: &dyn Progress,
     stop: &CancellationToken,
 ) -> Result<Outcome, StoreError> {
+    // So that this process does not help its own run, which is among the open ones.
     let _at_work = inner.helped.begin(run.id);
     let planned = inner.ledger.plan_field_requests(run, id).await?;
     tracing::debug!(fetch = run.fetch, planned, "requests are due");
@@ -126,6 +127,8 @@ impl<'a> Crew<'a> {
             inner,
             id,
             run,
+            // Chosen anew: at its end a crew gives back all that its name has claimed, which must
+            // not be another one's.
             owner: format!("{:032x}", rand::random::<u128>()),
             room: inner.buffer.part(),
             committed: Notify::new(),
@@ -155,6 +158,7 @@ impl<'a> Crew<'a> {
         if note.is_some() {
             return Ok(note);
         }
+        // Counted in the database: other processes have got answers, too.
         let all = self
             .inner
             .ledger
@@ -200,6 +204,7 @@ impl<'a> Crew<'a> {
         let both = async { tokio::try_join!(self.asking(sender, stop), self.committing(receiver, planned, progress)) };
         let worked = tokio::select! {
             worked = both => worked.map(|(ended, ())| ended),
+            // It never ends by itself, and goes when the work does.
             () = self.keeping() => Ok(Ended::Stopped),
         };
         // What is under way when a crew ends is free for the next one at once, instead of when its
@@ -240,6 +245,7 @@ impl<'a> Crew<'a> {
         let ended = self.ask_all(&mut claiming, &answers, stop).await;
         // A claim is not left in the middle: what it takes is given back.
         if let Some(claim) = claiming {
+            // Its error is that of the run, which has ended for another reason already.
             let _ = claim.await;
         }
         ended
@@ -264,11 +270,14 @@ impl<'a> Crew<'a> {
             }
             if tasks.is_empty() && claiming.is_none() {
                 self.idle.notify_one();
+                // Others can make them; kept, they would hold up the run until this process has
+                // places again.
                 self.let_go(&mut queue, most).await?;
                 if self.inner.ledger.field_requests_left(self.run).await? != Left::Some {
                     return Ok(Ended::Done);
                 }
             }
+            // With all places in use there is nothing to look for; an answer wakes it.
             let hungry = tasks.len() < most || tasks.is_empty();
             tokio::select! {
                 biased;
@@ -291,6 +300,8 @@ impl<'a> Crew<'a> {
     /// for the answers.
     fn begin(&self, queue: &mut Queue, tasks: &mut JoinSet<(Asked, Reserved)>, most: usize, stop: &CancellationToken) {
         while tasks.len() < most && !queue.parents.is_empty() {
+            // Room first, then the request: one that was taken out of the queue and not made would
+            // be lost.
             let Some(mut reserved) = self.room.try_reserve() else {
                 return;
             };
@@ -317,6 +328,7 @@ impl<'a> Crew<'a> {
         let mut claimed = ledger
             .claim_field_requests(self.run, self.id, &self.owner, limit)
             .await?;
+        // In what is stored credentials are covered; to be known again it has to be as it was.
         self.secrets.recall_all(&mut claimed);
         Ok(claimed)
     }

@@ -22,6 +22,7 @@ pub(crate) const AWAY_MAX: Duration = LEASE;
 
 /// Waits for a part of a moment, chosen anew by everybody: those that met should not meet again.
 pub(crate) async fn pause(tries: u32) {
+    // The shift has a bound of its own: while the database is away there are more tries than bits.
     let longest = PAUSE.saturating_mul(1 << tries.min(16)).min(PAUSE_MAX);
     tokio::time::sleep(longest.mul_f64(rand::random_range(0.0..1.0))).await;
 }
@@ -33,11 +34,15 @@ macro_rules! retry {
     ($transaction:expr) => {{
         let (mut tries, since) = (1, std::time::Instant::now());
         loop {
+            // The expression is evaluated anew in each round: what it had read may be what the
+            // others have changed.
             match $transaction {
                 Err($crate::store::error::StoreError::Conflict) if tries < $crate::store::db::retry::TRIES => {
                     $crate::store::db::retry::pause(tries).await;
                     tries += 1;
                 }
+                // By time and not by tries: a restart takes what it takes, and each try fails at
+                // once.
                 Err($crate::store::error::StoreError::Unreachable | $crate::store::error::StoreError::Crowded)
                     if since.elapsed() < $crate::store::db::retry::AWAY_MAX =>
                 {

@@ -33,6 +33,7 @@ use super::brought;
 /// fetch's `when` asks for.
 pub(crate) async fn plan(context: &Context, run: &Run, fetch: FetchId) -> Result<u64, StoreError> {
     let mut tx = in_force::begin(context).await?;
+    // Who has lost the run must not plan for it: its successor has planned already.
     runs::check_fence(&mut tx, run).await?;
     // Whoever had them has ended: no other run of the fetch goes on.
     field_requests::set_requests_aside(&mut tx, &run.fetch, "1=1").await?;
@@ -41,6 +42,7 @@ pub(crate) async fn plan(context: &Context, run: &Run, fetch: FetchId) -> Result
     requests::add(&mut tx, run, fetch, left > 0).await?;
     let due = requests::due(&mut tx, &run.fetch).await?;
     if due > 0 {
+        // Other processes look for work now and then by themselves, too; told, they begin at once.
         commit::tell_of_work(&mut tx).await?;
     }
     failpoint::point("field_fetch::planned");
@@ -69,6 +71,7 @@ pub(crate) async fn claim(
             false => parents(&mut tx, run, fetch, owner, &rows).await?,
         };
         if parents.len() < rows.len() {
+            // Left as they are, they would be claimed again and again, and the run would never end.
             field_requests::forget_orphans(&mut tx, run, fetch, owner).await?;
         }
         if !parents.is_empty() {
@@ -77,6 +80,8 @@ pub(crate) async fn claim(
     };
     let parents = vouching(&mut tx, run, parents).await?;
     let evidence = match parents.first() {
+        // Made again instead, a claim whose answer was lost would take others. The first ones would
+        // be renewed with them and made by nobody, and the run would not end.
         Some(first) => Evidence::Asked(run, owner, first.row),
         None => Evidence::None,
     };
@@ -108,6 +113,7 @@ async fn take_due(tx: &mut Transaction<'_>, run: &Run, owner: &str, limit: u32) 
             return Ok(rows);
         }
     }
+    // Before they are taken over: a large answer may be what ended the process that had it.
     field_requests::set_requests_aside(tx, &run.fetch, &format!("until<{now}")).await?;
     let over = format!("state='claimed' AND until<{now}");
     field_requests::take(tx, run, owner, limit, &over).await
@@ -151,6 +157,7 @@ fn parent(
 ) -> Result<Parent, StoreError> {
     let known: Option<String> = get(row, 3)?;
     let request: Option<String> = get(row, 4)?;
+    // Read by another definition, an unchanged answer would leave rows as that one made them.
     let before = request.filter(|_| known.as_deref() == Some(signature));
     let before = before
         .map(|request| {
@@ -192,6 +199,8 @@ pub(crate) async fn open(context: &Context) -> Result<Vec<OpenFieldFetch>, Store
         return Ok(Vec::new());
     }
     let mut found = Vec::new();
+    // Before the question: should the database change in between, the runs found are refused later
+    // rather than taken for those of the new place.
     let generation = context.guard.generation();
     for (id, name, fence) in runs::claim::with_requests(context).await? {
         let named = |id: &FetchId| context.catalog.fetch_name(*id) == name;

@@ -29,6 +29,7 @@ const SLOT_TRIES: i64 = 16;
 /// Starts a run in a slot of its own.
 pub(crate) async fn start(context: &Context, start: &StartRun) -> Result<Option<Run>, StoreError> {
     let mut tx = in_force::begin(context).await?;
+    // Before anything is looked at: what is decided below must still be so at the commit.
     let turn = fetches::turn(&mut tx, &start.fetch).await?;
     let asked = Asked {
         fetch: &start.fetch,
@@ -43,6 +44,8 @@ pub(crate) async fn start(context: &Context, start: &StartRun) -> Result<Option<
     let begun = match settle(&mut tx, &asked).await? {
         Settled::LeftAlone => None,
         Settled::Resumed(begun) => Some(*begun),
+        // A slot of its own. Where it is there already, somebody else has queued or run it, and a
+        // second run of it would do the same work again.
         Settled::Closed(_) | Settled::Nothing => match runs::queue(&mut tx, &start.fetch, due).await? {
             Some(id) => begin(&mut tx, &asked, Some(id)).await?,
             None => None,
@@ -56,6 +59,7 @@ pub(crate) async fn start(context: &Context, start: &StartRun) -> Result<Option<
 /// waits.
 pub(crate) async fn claim(context: &Context, claim: &Claim) -> Result<Option<Run>, StoreError> {
     let mut tx = in_force::begin(context).await?;
+    // As in `start`: two processes that see the same free run must not both resume it.
     let turn = fetches::turn(&mut tx, &claim.fetch).await?;
     let asked = Asked {
         fetch: &claim.fetch,
@@ -81,9 +85,13 @@ pub(crate) async fn claim(context: &Context, claim: &Claim) -> Result<Option<Run
 
 /// Gives the generation that the run is of.
 async fn commit(tx: Transaction<'_>, asked: &Asked<'_>, begun: bool) -> Result<u64, StoreError> {
+    // Of the transaction, not of now: should the database be another one meanwhile, the run is one
+    // of the place where it was claimed, and its writes are refused at the new one.
     let generation = tx.generation;
     let evidence = match begun {
         true => Evidence::Claimed(asked.fetch, asked.turn),
+        // A claim that found nothing may be made again. One that took a run may not: the second try
+        // would find that run with nobody at work on it, and take it for one that was interrupted.
         false => Evidence::None,
     };
     failpoint::point("claim::before");
@@ -124,6 +132,8 @@ impl Begun {
             generation,
             checkpoint: self.checkpoint,
         };
+        // From here on `hold` takes the run for one that this process works at, so not before the
+        // commit.
         context.runs.remember(&run, self.memory);
         run
     }
@@ -147,19 +157,26 @@ async fn settle(tx: &mut Transaction<'_>, asked: &Asked<'_>) -> Result<Settled, 
     };
     match newest.hold {
         Hold::Ended => return Ok(Settled::Nothing),
+        // Its process lives, as far as anybody knows. Were it not so, the lease ends by itself.
         Hold::Leased => return Ok(Settled::LeftAlone),
         Hold::Free => {}
     }
+    // A page that took its process down would take the next one down, too, were it fetched at once.
     let aside = fetches::is_aside(tx, asked.fetch, newest.id, newest.working.as_deref()).await?;
     if aside && !asked.by_hand {
         return Ok(Settled::LeftAlone);
     }
+    // With few pages behind it, to read them again costs less than a run that may not judge
+    // absence.
     let worth = |done: &Checkpoint| asked.resume.is_some_and(|least| done.pages >= least);
+    // Under another definition the rows seen so far are read in another way: the rest beside them
+    // would be neither the old nor the new.
     let same = newest.definition == tx.context.catalog.fingerprint;
     if let (true, true, Some(checkpoint)) = (same, newest.fresh, newest.checkpoint.clone().filter(worth)) {
         let begun = resume(tx, asked, &newest, checkpoint).await?;
         return Ok(Settled::Resumed(Box::new(begun)));
     }
+    // For good: left open, the next claim would find it once more, and queue its slot again.
     runs::claim::close(tx, newest.id).await?;
     Ok(Settled::Closed(newest.slot))
 }
@@ -167,6 +184,7 @@ async fn settle(tx: &mut Transaction<'_>, asked: &Asked<'_>) -> Result<Settled, 
 /// The same once more, in the first free slot after the one that was tried: it comes before all
 /// newer ones, and counts for none of them.
 async fn queue_again(tx: &mut Transaction<'_>, fetch: &str, tried: DateTime<Utc>) -> Result<(), StoreError> {
+    // A slot is known by its time, and that of the closed run is taken by it.
     for step in 1..=SLOT_TRIES {
         let due = Due {
             slot: tried + TimeDelta::microseconds(step),
@@ -186,6 +204,8 @@ async fn begin(tx: &mut Transaction<'_>, asked: &Asked<'_>, only: Option<i64>) -
     let Some((id, fence)) = runs::claim::take(tx, asked.fetch, asked.turn, only).await? else {
         return Ok(None);
     };
+    // Known before the first page: a page that holds one copy of such a row cannot vouch for it,
+    // because another page may hold the next.
     let repeating = runs::repeating(tx, asked.fetch).await?;
     Ok(Some(Begun {
         id,
@@ -218,6 +238,7 @@ async fn resume(
 /// What the interrupted run had seen up to its checkpoint; what it saw of the page after that will
 /// be read again.
 async fn seen_before(tx: &mut Transaction<'_>, newest: &Newest) -> Result<RunMemory, StoreError> {
+    // Kept, rows that the page has no more would count as seen, and would not be missed.
     run_seen::forget_after(tx, newest.id, newest.part).await?;
     let mut memory = RunMemory {
         part: newest.part,

@@ -46,6 +46,7 @@ pub(crate) async fn is_aside(
 async fn set_aside(tx: &mut Transaction<'_>, fetch: &str, last: i64, page: &str) -> Result<(), StoreError> {
     let mut params = tx.params();
     params.add(last)?;
+    // Once for each end of a process: the next look at the same run must not count it again.
     let sql = "UPDATE hayloft_run SET working=NULL WHERE id=$1".to_owned();
     tx.run(params, sql).await?;
     let mut params = tx.params();
@@ -111,6 +112,8 @@ pub(crate) async fn forget_aside(tx: &mut Transaction<'_>, fetch: &str) -> Resul
 pub(crate) async fn turn(tx: &mut Transaction<'_>, fetch: &str) -> Result<i64, StoreError> {
     let mut params = tx.params();
     params.add(fetch.to_owned())?;
+    // An update also where the row is there: it locks the row, and the number is what a claim in
+    // doubt is known by.
     let sql = "INSERT INTO hayloft_fetch(\"fetch\",turns) VALUES ($1,1) \
                ON CONFLICT(\"fetch\") DO UPDATE SET turns=hayloft_fetch.turns+1 RETURNING turns";
     let rows = tx.all(params, sql.to_owned()).await?;

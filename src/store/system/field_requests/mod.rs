@@ -36,6 +36,8 @@ pub(crate) async fn take(
     condition: &str,
 ) -> Result<Vec<i64>, StoreError> {
     let which = format!("FROM hayloft_fan_out WHERE \"fetch\"=$1 AND run=$2 AND {condition}");
+    // In the order of the rows, as everybody locks them; who skips what others lock waits for
+    // nobody.
     let most = most(tx, &which);
     let sql = format!(
         "WITH picked AS MATERIALIZED (SELECT parent {which} ORDER BY parent LIMIT {most} {}) \
@@ -89,6 +91,8 @@ pub(crate) async fn lock(
             params.add(run)?;
             params.text(owner)?;
             let (run, owner) = (dialect.bulk_param(3), dialect.bulk_param(4));
+            // An answer to a claim that was given back or taken over is nobody's: its row may have
+            // been answered by another since.
             condition.push_str(&format!(" AND run={run} AND owner={owner} AND state='claimed'"));
         }
         let sql = format!(
@@ -118,6 +122,7 @@ pub(crate) async fn forget(tx: &mut Transaction<'_>, parent: EntityId, rows: &[i
         let fetch = catalog.fetch_name(id);
         // Locked in the order in which commits lock them: otherwise each could wait for the other.
         lock(tx, &fetch, rows, None).await?;
+        // With the request goes what was refused of its answer, or nobody would ever take it out.
         quarantine::forget_of(tx, &fetch, rows).await?;
         let name = Value::Text(fetch);
         let gone: Vec<Vec<Value>> = rows.iter().map(|row| vec![name.clone(), Value::Int(*row)]).collect();
@@ -193,11 +198,15 @@ pub(crate) async fn left(context: &Context, run: &Run) -> Result<Left, StoreErro
         "SELECT CAST(CASE WHEN EXISTS({open}'due') OR EXISTS({open}'claimed') THEN 1 ELSE 0 END AS BIGINT),\
          CAST(CASE WHEN EXISTS(SELECT 1 FROM hayloft_run WHERE id=$2 AND fence=$3 AND state='running') THEN 1 ELSE 0 END AS BIGINT)"
     );
+    // One statement for both, so that they are of one moment: a run that ends between two questions
+    // would look like one without requests.
     let rows = context.own.take().await?.fetch(params.query(sql)).await?;
     let is = |at: usize| -> Result<bool, StoreError> {
         Ok(rows.first().map(|row| get::<i64>(row, at)).transpose()? == Some(1))
     };
     Ok(match (is(1)?, is(0)?) {
+        // First: a run that another one followed has no requests left either, for that one has
+        // them.
         (false, _) => Left::RunEnded,
         (true, true) => Left::Some,
         (true, false) => Left::None,
@@ -315,6 +324,7 @@ pub(crate) async fn set_requests_aside(
     let sql = format!(
         "SELECT parent,working,ended_processes FROM hayloft_fan_out WHERE \"fetch\"=$1 AND state='claimed' AND working IS NOT NULL \
          AND {condition} ORDER BY parent{}",
+        // What is locked is just being committed, so whoever has it lives.
         tx.context.dialect.skip_locked()
     );
     for found in tx.all(params, sql).await? {
@@ -333,6 +343,8 @@ pub(crate) async fn set_requests_aside(
         let sql = format!(
             "UPDATE hayloft_fan_out SET state='failed',error=$4,ended_processes=$3,aside_until={},working=NULL,owner=NULL,until=NULL,\
              next_at=NULL WHERE \"fetch\"=$1 AND parent=$2",
+            // Failed, so that the run can end without it; set aside, so that the next one does not
+            // begin with it.
             tx.context.now(wait.as_secs().cast_signed())
         );
         tx.run(params, sql).await?;

@@ -20,6 +20,8 @@ pub(crate) async fn take_over(tx: &mut Transaction<'_>, run: &Run) -> Result<u64
     let mut params = tx.params();
     params.add(run.fetch.clone())?;
     params.add(run.id)?;
+    // Also claimed ones: no other run of this fetch goes on, so whoever has them has lost them.
+    // Tries begin anew, because what kept them from succeeding may be over.
     let sql = "UPDATE hayloft_fan_out SET run=$2,state='due',tries=0,next_at=NULL,owner=NULL,until=NULL \
                WHERE \"fetch\"=$1 AND state IN ('due','claimed')";
     tx.run(params, sql.to_owned()).await
@@ -39,6 +41,8 @@ pub(crate) async fn add(tx: &mut Transaction<'_>, run: &Run, fetch: FetchId, res
         When::Changed => changed,
     };
     let sql = format!(
+        // One statement, however many rows there are: asked row by row a plan would take longer
+        // than many a run, with the run's row locked.
         "INSERT INTO hayloft_fan_out(\"fetch\",parent,state,run) \
          SELECT $1,p.{row},'due',$2 FROM {} AS p LEFT JOIN hayloft_fan_out AS s ON s.fetch=$1 AND s.parent=p.{row} \
          WHERE (s.state IS NULL OR s.state<>'due') AND ({rule}) AND $3 IS NOT NULL AND {} \
@@ -89,6 +93,8 @@ pub(crate) async fn claimed(
     let mut params = tx.params();
     params.add(run.fetch.clone())?;
     params.add(owner.to_owned())?;
+    // A range instead of a list: the rows of a claim lie together, and each length of a list would
+    // be a statement of its own.
     params.add(rows.iter().min().copied().unwrap_or_default())?;
     params.add(rows.iter().max().copied().unwrap_or_default())?;
     tx.all(params, sql).await

@@ -24,6 +24,7 @@ pub(crate) async fn take(
         params.add(id)?;
         which.push_str(" AND id=$5");
     }
+    // By the database's clock: processes whose clocks differ would take leases from each other.
     let (now, lease) = (tx.context.now(0), tx.context.now(LEASE_SECONDS));
     let sql = format!(
         "UPDATE hayloft_run SET state='running',fence=fence+1,turn=$2,owner=$3,definition=$4,\
@@ -43,12 +44,15 @@ pub(crate) async fn resume(tx: &mut Transaction<'_>, newest: &Newest, turn: i64)
     params.add(turn)?;
     params.add(tx.context.process.to_string())?;
     let sql = format!(
+        // The fence is raised here and not only at the first claim: the process that had the run
+        // may be no more than slow, and its next write has to be refused.
         "UPDATE hayloft_run SET state='running',fence=fence+1,turn=$2,owner=$3,error=NULL,finished_at=NULL,\
          heartbeat_at={},lease_until={} WHERE id=$1",
         tx.context.now(0),
         tx.context.now(LEASE_SECONDS)
     );
     tx.run(params, sql).await?;
+    // The row is locked since it was read, so nobody else has raised it.
     Ok(newest.fence + 1)
 }
 
@@ -59,6 +63,7 @@ pub(crate) async fn close(tx: &mut Transaction<'_>, id: i64) -> Result<(), Store
     let now = tx.context.now(0);
     let sql = format!("UPDATE hayloft_run SET state='interrupted',finished_at=coalesce(finished_at,{now}) WHERE id=$1");
     tx.run(params, sql).await?;
+    // What it saw is of use to a run that goes on only, and it is large.
     run_seen::forget(tx, id).await
 }
 
@@ -77,6 +82,7 @@ pub(crate) async fn is_claimed(tx: &mut Transaction<'_>, fetch: &str, turn: i64)
 pub(crate) async fn with_requests(context: &Context) -> Result<Vec<(i64, String, i64)>, StoreError> {
     let mut params = context.params();
     params.add(context.catalog.fingerprint.clone())?;
+    // Of the same definition only: under another one the answers would be read in another way.
     let sql = "SELECT r.id,r.fetch,r.fence FROM hayloft_run AS r WHERE r.state='running' AND r.definition=$1 AND \
                EXISTS(SELECT 1 FROM hayloft_fan_out AS s WHERE s.fetch=r.fetch AND s.state='due' AND s.run=r.id)";
     let rows = context.own.take().await?.fetch(params.query(sql)).await?;

@@ -51,6 +51,8 @@ pub(crate) async fn newest(tx: &mut Transaction<'_>, fetch: &str) -> Result<Opti
     params.add(fetch.to_owned())?;
     let oldest = -i64::try_from(RESUME_MAX.as_secs()).unwrap_or(i64::MAX);
     let sql = format!(
+        // By turn and not by slot: a run by hand has a later slot than those that wait, and these
+        // begin after it. Locked, because what the caller decides must hold until its commit.
         "SELECT {SUMMARY},{},fence,definition,heartbeat_at>={},checkpoint,checkpoint_pages,checkpoint_rows,checkpoint_part,working \
          FROM hayloft_run WHERE \"fetch\"=$1 AND state<>'queued' ORDER BY turn DESC,id DESC LIMIT 1{}",
         lease_over(tx.context),
@@ -130,6 +132,7 @@ pub(crate) async fn working(context: &Context, run: &Run, place: Option<&str>) -
     params.add(run.fence)?;
     params.add(place.map(str::to_owned))?;
     let sql = "UPDATE hayloft_run SET working=$3 WHERE id=$1 AND fence=$2 AND state='running'".to_owned();
+    // Not of a run in other hands: its fetch would be set aside for a page that only we had.
     if tx.generation != run.generation || tx.run(params, sql).await? == 0 {
         return Err(StoreError::Fenced);
     }
@@ -237,6 +240,8 @@ pub(crate) async fn heartbeat(context: &Context, run: &Run) -> Result<(), StoreE
         context.now(0),
         context.now(LEASE_SECONDS)
     );
+    // Never renewed for somebody else: the fence is that of this claim, and at another place the
+    // same numbers may be another run's.
     if tx.generation != run.generation || tx.run(params, sql).await? == 0 {
         return Err(StoreError::Fenced);
     }
@@ -255,6 +260,8 @@ pub(crate) async fn check_fence(tx: &mut Transaction<'_>, run: &Run) -> Result<(
     params.add(run.fence)?;
     let (now, lock) = (tx.context.now(0), tx.context.dialect.for_update());
     let sql =
+        // The lease counts, too, though nobody may have taken the run over yet: who could not renew
+        // it for so long cannot know.
         format!("SELECT id FROM hayloft_run WHERE id=$1 AND fence=$2 AND state='running' AND lease_until>{now}{lock}");
     match tx.all(params, sql).await?.is_empty() {
         true => Err(StoreError::Fenced),
@@ -265,6 +272,7 @@ pub(crate) async fn check_fence(tx: &mut Transaction<'_>, run: &Run) -> Result<(
 /// A condition: the lease of a running run is over.
 pub(crate) fn lease_over(context: &Context) -> String {
     let (now, latest) = (context.now(0), context.now(LEASE_SECONDS + CLOCK_SLACK_SECONDS));
+    // A lease from before the clock was set back would last for as long as it was set back.
     format!("(lease_until<={now} OR lease_until>{latest})")
 }
 
@@ -273,8 +281,11 @@ pub(crate) fn hold(context: &Context, run: &RunSummary, fence: i64, over: bool) 
     match run.state {
         // What this process started and still works at will itself find out that its lease is over.
         RunState::Running if context.runs.has(run.id, fence, context.guard.generation()) => Hold::Leased,
+        // Ours by name and not in our memory: of a claim that did not come back to us, so nobody
+        // works at it.
         RunState::Running if over || run.owner.as_deref() == Some(&*context.process) => Hold::Free,
         RunState::Running => Hold::Leased,
+        // One that was closed has an end, and stays as it is.
         RunState::Interrupted if run.finished_at.is_none() => Hold::Free,
         _ => Hold::Ended,
     }
