@@ -250,7 +250,7 @@ fn dump(catalog: &Catalog) -> String {
         if fetch.repeats != catalog::Repeats::Last {
             line(&mut out, format!("  repeats {:?}", fetch.repeats));
         }
-        if let Some(each) = &fetch.each {
+        if let Some(each) = &fetch.field_fetch {
             let this: Vec<&str> = each
                 .this
                 .iter()

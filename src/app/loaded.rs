@@ -76,8 +76,8 @@ impl Loaded {
     pub(crate) fn shared(&self) -> impl Iterator<Item = String> {
         self.catalog.fetch_ids().filter_map(|id| {
             let fetch = self.catalog.fetch(id);
-            let each = fetch.each.as_ref().filter(|each| !each.one)?;
-            let own = |other: &catalog::Fetch| other.entity == fetch.entity && other.each.is_none();
+            let each = fetch.field_fetch.as_ref().filter(|each| !each.one)?;
+            let own = |other: &catalog::Fetch| other.entity == fetch.entity && other.field_fetch.is_none();
             if fetch.rows.uses("this") || self.catalog.fetches.iter().any(own) {
                 return None;
             }

@@ -62,7 +62,11 @@ impl<'c> Queue<'c> {
     }
 
     fn after(&self, fetch: FetchId) -> impl Iterator<Item = &'c FetchId> {
-        self.catalog.fetch(fetch).each.iter().flat_map(|each| &each.after)
+        self.catalog
+            .fetch(fetch)
+            .field_fetch
+            .iter()
+            .flat_map(|each| &each.after)
     }
 
     fn has_ended(&self, fetch: FetchId) -> bool {

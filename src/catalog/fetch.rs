@@ -37,7 +37,7 @@ pub struct Fetch {
     /// The entity whose rows it brings.
     pub entity: EntityId,
     /// Set for a `@fetch` on a field.
-    pub each: Option<Each>,
+    pub field_fetch: Option<FieldFetch>,
     pub source: SourceId,
     pub method: Method,
     /// The path (HTTP) or file that is joined to the source's URL.
@@ -67,7 +67,7 @@ pub struct Fetch {
 /// One request per row of `parent`, whose `field` (of kind `Links` or `Reference`) leads to what
 /// the answer lists.
 #[derive(Debug)]
-pub struct Each {
+pub struct FieldFetch {
     pub parent: EntityId,
     pub field: FieldId,
     /// The field is one row (`Reference`): an answer may list one at most.

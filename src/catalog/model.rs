@@ -269,7 +269,7 @@ impl Catalog {
     /// A fetch is named as what it stands on: `Item`, `Item.recipes`.
     pub fn fetch_name(&self, id: FetchId) -> String {
         let fetch = self.fetch(id);
-        match &fetch.each {
+        match &fetch.field_fetch {
             None => self.entity(fetch.entity).name.clone(),
             Some(each) => {
                 let parent = self.entity(each.parent);

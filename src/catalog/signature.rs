@@ -45,7 +45,7 @@ impl Catalog {
         if fetch.repeats != Repeats::Last {
             signature.text(&format!("{:?}", fetch.repeats));
         }
-        if fetch.each.as_ref().is_some_and(|each| !each.one) {
+        if fetch.field_fetch.as_ref().is_some_and(|each| !each.one) {
             signature.text("with repeats");
         }
         signature.entity(fetch.entity);

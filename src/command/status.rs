@@ -88,7 +88,7 @@ async fn tell(loaded: &Loaded, store: &Store) -> Result<String, Failure> {
         }
     }
     for id in loaded.catalog.fetch_ids() {
-        if loaded.catalog.fetch(id).each.is_none() {
+        if loaded.catalog.fetch(id).field_fetch.is_none() {
             continue;
         }
         let name = loaded.catalog.fetch_name(id);

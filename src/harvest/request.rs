@@ -69,7 +69,7 @@ pub(super) fn missing_environment(catalog: &Catalog, environment: &Environment) 
     }
     for id in catalog.fetch_ids() {
         let fetch = catalog.fetch(id);
-        let what = if fetch.each.is_some() { "field" } else { "type" };
+        let what = if fetch.field_fetch.is_some() { "field" } else { "type" };
         check(&fetch.path, &format!("{what} {}", catalog.fetch_name(id)));
     }
     missing

@@ -111,7 +111,7 @@ async fn report(
     started: Instant,
     summary: RunSummary,
 ) -> Result<RunReport, HarvestError> {
-    let requests = match &fetch.each {
+    let requests = match &fetch.field_fetch {
         Some(_) => Some(inner.ledger.field_request_counts(&run.fetch, Some(run.id)).await?),
         None => None,
     };
@@ -211,7 +211,7 @@ async fn stages(
     stop: &CancellationToken,
 ) -> Result<Outcome, StoreError> {
     let fetch = inner.catalog.fetch(id);
-    if fetch.each.is_some() {
+    if fetch.field_fetch.is_some() {
         return field_fetch::run(inner, id, run, progress, stop).await;
     }
     let secrets = inner.secrets(fetch);

@@ -189,7 +189,7 @@ async fn look(inner: &Arc<Inner>, runs: &mut Runs, cancel: &CancellationToken) -
         let fetch = inner.catalog.fetch(id);
         let name = inner.name(id);
         let mut known = status.get(name.as_str()).copied().cloned().unwrap_or_default();
-        let fed = fetch.each.as_ref();
+        let fed = fetch.field_fetch.as_ref();
         let fed = fed.and_then(|each| fed_at(&inner.catalog, each, |name| status.get(name).copied()));
         if slots::lacks(fetch, &known, fed, now) {
             // Decided again in the fetch's turn: another process may have come first.

@@ -30,7 +30,7 @@ pub(super) fn plan(fetch: &Fetch, status: &FetchStatus, now: DateTime<Utc>) -> P
 /// The same for a fetch that may follow others: `fed` is when one of these last brought all it had.
 pub(super) fn plan_after(fetch: &Fetch, status: &FetchStatus, fed: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Plan {
     Plan {
-        add: match (&fetch.each, fed) {
+        add: match (&fetch.field_fetch, fed) {
             // Who reads as the definition in force does decides.
             _ if status.signature == SignatureState::Others => Vec::new(),
             // Nothing has brought rows to ask about yet.

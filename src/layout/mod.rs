@@ -303,7 +303,7 @@ fn filled_by(catalog: &Catalog, entity: EntityId) -> Vec<String> {
         .fetch_ids()
         .filter(|id| catalog.fetch(*id).entity == outermost)
         .collect();
-    fetches.sort_by_key(|id| catalog.fetch(*id).each.is_some());
+    fetches.sort_by_key(|id| catalog.fetch(*id).field_fetch.is_some());
     fetches.into_iter().map(|id| catalog.fetch_name(id)).collect()
 }
 

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex};
 
 use crate::{
-    catalog::{Catalog, Each, FetchId, Valid},
+    catalog::{Catalog, FetchId, FieldFetch, Valid},
     change::Bus,
     layout::Layout,
 };
@@ -93,8 +93,8 @@ impl Context {
 }
 
 /// The part of a fetch that is about the rows it asks for; only fetches on fields have one.
-pub(crate) fn each(context: &Context, fetch: FetchId) -> Result<&Each, StoreError> {
-    let each = context.catalog.fetch(fetch).each.as_ref();
+pub(crate) fn field_fetch(context: &Context, fetch: FetchId) -> Result<&FieldFetch, StoreError> {
+    let each = context.catalog.fetch(fetch).field_fetch.as_ref();
     each.ok_or_else(|| StoreError::Internal(format!("{} is no @fetch on a field", context.catalog.fetch_name(fetch))))
 }
 

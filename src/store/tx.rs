@@ -130,7 +130,7 @@ impl<'a> Transaction<'a> {
             return StoreError::Conflict;
         }
         let error = failed(error);
-        // Health asks for this: a database that takes no writes looks well to whoever only reads.
+        // Health asks for this: a full disk looks well to whoever only reads.
         self.context.writable.failed(&error);
         error
     }

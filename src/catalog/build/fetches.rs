@@ -111,7 +111,7 @@ impl Builder<'_> {
         self.check_count(directive, records.hides, &paging);
         Some(Fetch {
             entity,
-            each: None,
+            field_fetch: None,
             source: source?,
             method,
             path,

@@ -3,7 +3,7 @@
 
 use super::{Builder, fetches::argument_span, plan::Shape, texts::place};
 use crate::{
-    catalog::{Catalog, Each, EntityId, Fetch, FetchId, FieldId, FieldKind, Leaf, Missing, Source, When},
+    catalog::{Catalog, EntityId, Fetch, FetchId, FieldFetch, FieldId, FieldKind, Leaf, Missing, Source, When},
     definition::{Directive, Fault, FieldDefinition, Span, Spanned, did_you_mean},
     value::Scalar,
 };
@@ -58,7 +58,7 @@ impl Builder<'_> {
         let links = catalog.entity(parent).field(id);
         let one = matches!(links.kind, FieldKind::Reference { .. });
         let whole = (one || matches!(links.kind, FieldKind::Links { .. })) && self.faults.len() == before;
-        let each = Each {
+        let each = FieldFetch {
             parent,
             field: id,
             one,
@@ -71,7 +71,7 @@ impl Builder<'_> {
             after: Vec::new(),
         };
         whole.then_some(Fetch {
-            each: Some(each),
+            field_fetch: Some(each),
             ..fetch
         })
     }
@@ -211,7 +211,7 @@ impl Builder<'_> {
             if let Some(each) = catalog
                 .fetches
                 .get_mut(id.index())
-                .and_then(|fetch| fetch.each.as_mut())
+                .and_then(|fetch| fetch.field_fetch.as_mut())
             {
                 each.after = after;
             }
@@ -229,7 +229,7 @@ impl Builder<'_> {
     }
 
     fn fillers(&self, id: FetchId, catalog: &Catalog) -> Vec<FetchId> {
-        let Some(each) = &catalog.fetch(id).each else {
+        let Some(each) = &catalog.fetch(id).field_fetch else {
             return Vec::new();
         };
         let root = self.root(each.parent);
@@ -244,7 +244,7 @@ impl Builder<'_> {
 fn runs_after_itself(id: FetchId, catalog: &Catalog) -> bool {
     let after = |id: FetchId| {
         let fetch = catalog.fetch(id);
-        let each = fetch.each.as_ref().filter(|_| fetch.schedule.is_none());
+        let each = fetch.field_fetch.as_ref().filter(|_| fetch.schedule.is_none());
         each.map(|each| each.after.clone()).unwrap_or_default()
     };
     let mut open = after(id);

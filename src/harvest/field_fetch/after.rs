@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::{
-    catalog::{Catalog, Each},
+    catalog::{Catalog, FieldFetch},
     store::FetchStatus,
 };
 
@@ -12,7 +12,7 @@ use crate::{
 /// follows it, which is the same in every process. None: there cannot be any row yet.
 pub(in crate::harvest) fn fed_at<'s>(
     catalog: &Catalog,
-    each: &Each,
+    each: &FieldFetch,
     status: impl Fn(&str) -> Option<&'s FetchStatus>,
 ) -> Option<DateTime<Utc>> {
     let ends = each.after.iter().filter_map(|id| {

@@ -175,7 +175,7 @@ impl<'a> Reader<'a> {
         Reader {
             fetch,
             entity: fetch.entity,
-            one: fetch.each.as_ref().is_some_and(|each| each.one),
+            one: fetch.field_fetch.as_ref().is_some_and(|each| each.one),
             shaper: &inner.shaper,
             allowance,
             place: context.place,

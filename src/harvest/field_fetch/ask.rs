@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::answer::{self, AnswerContext, Records};
 use crate::{
-    catalog::{Advance, Each, Entity, Fetch, FetchId, Repeats},
+    catalog::{Advance, Entity, Fetch, FetchId, FieldFetch, Repeats},
     harvest::{
         error::{PageFault, rows_fault},
         fetch::hash_text,
@@ -141,7 +141,7 @@ impl Series<'_> {
     async fn all(&mut self, parent: &Parent) -> Result<ParentOutcome, PageFault> {
         let inner = self.inner;
         let fetch = inner.catalog.fetch(self.id);
-        let each = fetch.each.as_ref().ok_or(PageFault::Internal)?;
+        let each = fetch.field_fetch.as_ref().ok_or(PageFault::Internal)?;
         let source = inner.sources.get(fetch.source.index()).ok_or(PageFault::Internal)?;
         let this = this(inner.catalog.entity(each.parent), each, parent);
         let maker = maker(inner, fetch, source, &this);
@@ -335,7 +335,13 @@ impl Series<'_> {
 
     /// Which of several rows a single link leads to is not for us to guess.
     fn check_one(&self, place: &str) -> Result<(), PageFault> {
-        let one = self.inner.catalog.fetch(self.id).each.as_ref().filter(|each| each.one);
+        let one = self
+            .inner
+            .catalog
+            .fetch(self.id)
+            .field_fetch
+            .as_ref()
+            .filter(|each| each.one);
         let Some(each) = one.filter(|_| self.records.count > 1) else {
             return Ok(());
         };
@@ -419,7 +425,7 @@ fn maker<'a>(inner: &'a Inner, fetch: &'a Fetch, source: &'a SourceHandle, this:
 }
 
 /// `$this` as jq sees it: the fields that path and filters name, as they are served.
-fn this(entity: &Entity, each: &Each, parent: &Parent) -> Val {
+fn this(entity: &Entity, each: &FieldFetch, parent: &Parent) -> Val {
     let fields = each.this.iter().zip(&parent.this).map(|(field, (scalar, value))| {
         let name = text(&entity.field(*field).name);
         let value = match value {

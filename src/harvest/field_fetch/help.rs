@@ -20,7 +20,7 @@ const REST: Duration = Duration::from_secs(30);
 
 /// Helps wherever requests are due, until cancelled.
 pub(in crate::harvest) async fn serve(inner: &Arc<Inner>, cancel: &CancellationToken) {
-    if inner.catalog.fetches.iter().all(|fetch| fetch.each.is_none()) {
+    if inner.catalog.fetches.iter().all(|fetch| fetch.field_fetch.is_none()) {
         return;
     }
     let mut helpers = JoinSet::new();

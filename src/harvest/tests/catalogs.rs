@@ -108,7 +108,7 @@ pub(super) fn fetch(path: &str, rows: &str, paging: Paging) -> Fetch {
     let records = Filter::compile_records(rows, &[]).expect("jq");
     Fetch {
         entity: EntityId(0),
-        each: None,
+        field_fetch: None,
         source: SourceId(0),
         method: if file { Method::File } else { Method::Get },
         path: Template::parse(path, &["page", "offset", "cursor", "env"], Encoding::Percent).expect("path"),

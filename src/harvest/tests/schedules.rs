@@ -16,7 +16,7 @@ use super::{
     upstream::{Answer, Upstream},
 };
 use crate::{
-    catalog::{Advance, CatchUp, Each, EntityId, Fetch, FieldId, Missing, Schedule, When},
+    catalog::{Advance, CatchUp, EntityId, Fetch, FieldFetch, FieldId, Missing, Schedule, When},
     store::{Due, FetchStatus, Hold, Reason, Refill, RunState, SignatureState, StartRun},
 };
 
@@ -334,7 +334,7 @@ async fn a_cron_schedule_runs_once_in_its_slot() {
 #[test]
 fn what_follows_another() {
     let follows = Fetch {
-        each: Some(Each {
+        field_fetch: Some(FieldFetch {
             parent: EntityId(0),
             field: FieldId(0),
             one: false,

@@ -57,7 +57,7 @@ impl Store {
     /// there are.
     pub(crate) async fn forget_rejected(&self, fetch: FetchId) -> Result<u64, StoreError> {
         let catalog = &self.context.catalog;
-        let (name, on_field) = (catalog.fetch_name(fetch), catalog.fetch(fetch).each.is_some());
+        let (name, on_field) = (catalog.fetch_name(fetch), catalog.fetch(fetch).field_fetch.is_some());
         retry!(replay::forget(&self.context, &name, on_field).await)
     }
 

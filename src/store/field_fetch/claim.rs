@@ -6,7 +6,7 @@
 //! left.
 
 use crate::{
-    catalog::{Each, FetchId},
+    catalog::{FetchId, FieldFetch},
     store::{
         commit::{self, Evidence},
         context::{self, Context},
@@ -128,7 +128,7 @@ async fn parents(
     owner: &str,
     rows: &[i64],
 ) -> Result<Vec<Parent>, StoreError> {
-    let each = context::each(tx.context, fetch)?;
+    let each = context::field_fetch(tx.context, fetch)?;
     let tables = tx.tables(each.parent);
     let this: Vec<usize> = each.this.iter().flat_map(|field| tables.columns_of(*field)).collect();
     let this_columns = this.iter().filter_map(|at| tables.table.columns.get(*at));
@@ -150,7 +150,7 @@ async fn parents(
 
 fn parent(
     tx: &Transaction<'_>,
-    each: &Each,
+    each: &FieldFetch,
     this: &[usize],
     row: &ResultRow,
     signature: &str,

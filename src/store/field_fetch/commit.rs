@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    catalog::{Each, EntityId, FetchId},
+    catalog::{EntityId, FetchId, FieldFetch},
     store::{
         bulk::{delete_where, named},
         commit::{self, Evidence},
@@ -75,7 +75,7 @@ pub(crate) async fn commit_field_answers(
     let mut memory = memory.lock().await;
     let mut batch = Batch::begin(context).await?;
     runs::check_fence(&mut batch, run).await?;
-    let each = context::each(context, fetch)?;
+    let each = context::field_fetch(context, fetch)?;
     // What an answer says is written beside its parent, or into it: who deletes parents, or writes
     // them, waits, or is waited for.
     take_turn(&mut batch, run, Some(each.parent)).await?;
@@ -211,7 +211,7 @@ fn rows_of(answer: &ParentAnswer) -> &[Row] {
 }
 
 /// Replaces the links of those parents whose lists differ, and notes these as changed.
-async fn relink(batch: &mut Batch<'_>, each: &Each, answers: &[&ParentAnswer]) -> Result<(), StoreError> {
+async fn relink(batch: &mut Batch<'_>, each: &FieldFetch, answers: &[&ParentAnswer]) -> Result<(), StoreError> {
     let Some(join) = batch.tables(each.parent).join_of(each.field) else {
         return Err(StoreError::Internal("a fetched field has no table of links".to_owned()));
     };

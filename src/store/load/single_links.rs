@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 
 use crate::{
-    catalog::{Each, EntityId},
+    catalog::{EntityId, FieldFetch},
     layout::{Column, ROW_COLUMN},
     store::{
         db::{dialect::scalar_of, params::Kind, pool::get, rows::Rows},
@@ -23,7 +23,11 @@ use super::batch::Batch;
 pub(crate) type Stored = (i64, Vec<Value>);
 
 /// Sets the links that differ from the answers, and notes the rows asked about as changed.
-pub(crate) async fn relink(batch: &mut Batch<'_>, each: &Each, answers: &[&ParentAnswer]) -> Result<(), StoreError> {
+pub(crate) async fn relink(
+    batch: &mut Batch<'_>,
+    each: &FieldFetch,
+    answers: &[&ParentAnswer],
+) -> Result<(), StoreError> {
     let columns = batch.tables(each.parent).fetched();
     let columns: Vec<&Column> = columns.filter(|column| column.field == each.field).collect();
     let mut stored: Vec<Stored> = Vec::with_capacity(answers.len());

@@ -55,6 +55,8 @@ async fn finish_with(
     deferred::before(context, run, 1, &mut memory).await?;
     let mut batch = Batch::begin(context).await?;
     runs::check_fence(&mut batch, run).await?;
+    // After the fence, as everybody who writes for a run takes them: the other way round two could
+    // wait for each other.
     turns::take_turn(&mut batch, run, None).await?;
     let last = group::write_last(&mut batch, run, groups, &memory).await?;
     let outcome = last.outcome.clone();
@@ -175,6 +177,7 @@ async fn judge(
     ended: &before::Ended,
     (missing, missing_max): (Missing, f64),
 ) -> Result<absent::Absent, StoreError> {
+    // It has looked at no row, so all of them would count as missing.
     if ended.rests {
         return Ok(absent::Absent::default());
     }
@@ -201,6 +204,7 @@ async fn end(
     absent: &absent::Absent,
 ) -> Result<RunSummary, StoreError> {
     let summary = runs::end(tx, run, state, error, (absent.gone, absent.held)).await?;
+    // Whoever goes on with an interrupted run has to know what it has seen.
     if state != RunState::Interrupted {
         run_seen::forget(tx, run.id).await?;
     }

@@ -27,7 +27,7 @@ use super::{
 
 /// Forgets refused records of answers about rows that a changed definition has removed.
 pub(crate) async fn forget_refused(tx: &mut Transaction<'_>, run: &Run, fetch: FetchId) -> Result<(), StoreError> {
-    let each = context::each(tx.context, fetch)?;
+    let each = context::field_fetch(tx.context, fetch)?;
     let sql = format!(
         "DELETE FROM hayloft_quarantine WHERE \"fetch\"=$1 AND parent IS NOT NULL \
          AND NOT EXISTS (SELECT 1 FROM {} AS p WHERE p.{}=hayloft_quarantine.parent)",

@@ -18,7 +18,7 @@ pub(crate) struct Parent {
     /// Its number, by which the request is known.
     pub row: i64,
     pub key: Vec<Value>,
-    /// The values that the path names, in the order of `catalog::Each::this`.
+    /// The values that the path names, in the order of `catalog::FieldFetch::this`.
     pub this: Vec<(Scalar, Value)>,
     /// The row's hash when it was claimed: an answer is about this version of the row.
     pub hash: i64,

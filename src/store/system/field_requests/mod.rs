@@ -114,7 +114,7 @@ pub(crate) async fn forget(tx: &mut Transaction<'_>, parent: EntityId, rows: &[i
     let about = |id: &FetchId| {
         catalog
             .fetch(*id)
-            .each
+            .field_fetch
             .as_ref()
             .is_some_and(|each| each.parent == parent)
     };
@@ -147,7 +147,7 @@ pub(crate) async fn forget_orphans(
     fetch: FetchId,
     owner: &str,
 ) -> Result<(), StoreError> {
-    let each = context::each(tx.context, fetch)?;
+    let each = context::field_fetch(tx.context, fetch)?;
     let sql = format!(
         "DELETE FROM hayloft_fan_out WHERE \"fetch\"=$1 AND owner=$2 AND state='claimed' \
          AND NOT EXISTS (SELECT 1 FROM {} AS p WHERE p.{}=hayloft_fan_out.parent)",

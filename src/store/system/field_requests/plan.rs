@@ -29,7 +29,7 @@ pub(crate) async fn take_over(tx: &mut Transaction<'_>, run: &Run) -> Result<u64
 
 /// Plans the requests that the fetch's `when` asks for.
 pub(crate) async fn add(tx: &mut Transaction<'_>, run: &Run, fetch: FetchId, resumes: bool) -> Result<(), StoreError> {
-    let each = context::each(tx.context, fetch)?;
+    let each = context::field_fetch(tx.context, fetch)?;
     let (row, hash) = (tx.quote(ROW_COLUMN), tx.quote(HASH_COLUMN));
     let changed = format!("s.hash IS NULL OR s.hash<>p.{hash} OR s.signature IS NULL OR s.signature<>$3");
     let rule = match each.when {
