@@ -10,7 +10,7 @@
 //! the turn.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, VecDeque},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     store::{Answer, Heard, Runs, Statement, Store, StoreError},
-    value::Value,
+    value::{Key, Value},
 };
 
 /// How long a shared turn takes in more runs: long beside a hop, short beside what anybody notices.
@@ -56,9 +56,12 @@ pub(super) struct Together {
 #[derive(Default)]
 struct Waiting {
     tickets: u64,
-    /// Of each plan, in the order in which they came.
-    plans: HashMap<PlanId, BTreeMap<u64, Run>>,
+    /// Of those that may go together, in the order in which they came.
+    alike: HashMap<Alike, BTreeMap<u64, Run>>,
 }
+
+/// A plan, and the values that are the same in all runs of one statement.
+type Alike = (PlanId, Key);
 
 struct Run {
     values: Arc<[Value]>,
@@ -82,7 +85,7 @@ pub(super) enum Waited {
 /// A run's place among those that wait; it leaves when this is dropped.
 struct Place<'t> {
     all: &'t Together,
-    plan: PlanId,
+    alike: Alike,
     ticket: u64,
     told: oneshot::Receiver<Ran>,
 }
@@ -98,7 +101,7 @@ impl Together {
         turns: &Arc<Turns>,
         work: Work,
     ) -> Option<Waited> {
-        let mut place = self.join(bound);
+        let mut place = self.join(statement, bound);
         let turn = tokio::select! {
             biased;
             ran = &mut place.told => return ran.ok().map(Waited::Ran),
@@ -111,7 +114,7 @@ impl Together {
             Begun::First(own) => {
                 let shared = Shared {
                     all: self.clone(),
-                    plan: place.plan,
+                    alike: place.alike.clone(),
                     first: Some(own),
                     sharing: Sharing::new(turn),
                     until: Instant::now() + TIME,
@@ -131,21 +134,21 @@ impl Together {
         (&mut place.told).await.ok().map(Waited::Ran)
     }
 
-    fn join(&self, bound: &Bound) -> Place<'_> {
+    fn join(&self, statement: &Statement, bound: &Bound) -> Place<'_> {
         let (told, hears) = oneshot::channel();
-        let plan = bound.prepared.id;
         let values = bound.params.clone();
+        let alike = (bound.prepared.id, statement.alike(&values));
         let mut waiting = lock(&self.waiting);
         waiting.tickets += 1;
         let ticket = waiting.tickets;
         waiting
-            .plans
-            .entry(plan)
+            .alike
+            .entry(alike.clone())
             .or_default()
             .insert(ticket, Run { values, told });
         Place {
             all: self,
-            plan,
+            alike,
             ticket,
             told: hears,
         }
@@ -154,10 +157,10 @@ impl Together {
     /// It is a run's turn.
     fn begin(&self, place: &Place<'_>) -> Begun {
         let mut waiting = lock(&self.waiting);
-        let Some(own) = waiting.take(place.plan, Some(place.ticket)) else {
+        let Some(own) = waiting.take(&place.alike, Some(place.ticket)) else {
             return Begun::Already;
         };
-        match waiting.plans.contains_key(&place.plan) {
+        match waiting.alike.contains_key(&place.alike) {
             true => Begun::First(own),
             false => Begun::Alone,
         }
@@ -166,7 +169,7 @@ impl Together {
     /// How many runs wait.
     #[cfg(test)]
     pub(super) fn waiting(&self) -> usize {
-        lock(&self.waiting).plans.values().map(BTreeMap::len).sum()
+        lock(&self.waiting).alike.values().map(BTreeMap::len).sum()
     }
 }
 
@@ -179,15 +182,15 @@ enum Begun {
 }
 
 impl Waiting {
-    /// Takes a run out of its plan's, or the first one of them.
-    fn take(&mut self, plan: PlanId, ticket: Option<u64>) -> Option<Run> {
-        let runs = self.plans.get_mut(&plan)?;
+    /// Takes a run out of those that are alike, or the first one of them.
+    fn take(&mut self, alike: &Alike, ticket: Option<u64>) -> Option<Run> {
+        let runs = self.alike.get_mut(alike)?;
         let run = match ticket {
             Some(ticket) => runs.remove(&ticket),
             None => runs.pop_first().map(|(_, run)| run),
         };
         if runs.is_empty() {
-            self.plans.remove(&plan);
+            self.alike.remove(alike);
         }
         run
     }
@@ -195,14 +198,14 @@ impl Waiting {
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        drop(lock(&self.all.waiting).take(self.plan, Some(self.ticket)));
+        drop(lock(&self.all.waiting).take(&self.alike, Some(self.ticket)));
     }
 }
 
 /// The runs of a shared turn, taken one by one.
 struct Shared {
     all: Arc<Together>,
-    plan: PlanId,
+    alike: Alike,
     first: Option<Run>,
     sharing: Arc<Sharing>,
     until: Instant,
@@ -215,15 +218,15 @@ struct Sharing(Mutex<State>);
 struct State {
     /// None when it is over.
     turn: Option<Arc<Turn>>,
-    /// Who waits for the run under way.
-    under_way: Option<oneshot::Sender<Ran>>,
+    /// Who waits for the runs under way, in the order in which they began.
+    under_way: VecDeque<oneshot::Sender<Ran>>,
 }
 
 impl Sharing {
     fn new(turn: Turn) -> Arc<Sharing> {
         Arc::new(Sharing(Mutex::new(State {
             turn: Some(Arc::new(turn)),
-            under_way: None,
+            under_way: VecDeque::new(),
         })))
     }
 
@@ -231,15 +234,17 @@ impl Sharing {
     fn begin(&self, told: oneshot::Sender<Ran>) -> bool {
         let mut state = lock(&self.0);
         let lasts = state.turn.is_some();
-        state.under_way = lasts.then_some(told);
+        if lasts {
+            state.under_way.push_back(told);
+        }
         lasts
     }
 
-    /// Tells what came of the run under way, unless its listeners have left.
+    /// Tells what came of the first run under way, unless its listeners have left.
     fn tell(&self, read: Result<Answer, StoreError>) {
         let (turn, told) = {
             let mut state = lock(&self.0);
-            (state.turn.clone(), state.under_way.take())
+            (state.turn.clone(), state.under_way.pop_front())
         };
         if let (Some(_turn), Some(told)) = (turn, told) {
             let _ = told.send(Ran { read, _turn });
@@ -251,14 +256,17 @@ impl Sharing {
         if let Err(error) = ended {
             self.tell(Err(error));
         }
+        let (turn, left) = {
+            let mut state = lock(&self.0);
+            (state.turn.take(), std::mem::take(&mut state.under_way))
+        };
         // Its end calls others.
-        let turn = lock(&self.0).turn.take();
-        drop(turn);
+        drop((turn, left));
     }
 
     fn is_heard(&self) -> bool {
         let state = lock(&self.0);
-        state.under_way.as_ref().is_none_or(|told| !told.is_closed())
+        state.under_way.front().is_none_or(|told| !told.is_closed())
     }
 }
 
@@ -268,7 +276,7 @@ impl Runs for Shared {
             let run = match self.first.take() {
                 Some(first) => first,
                 None if Instant::now() >= self.until || self.bytes >= BYTES => return None,
-                None => lock(&self.all.waiting).take(self.plan, None)?,
+                None => lock(&self.all.waiting).take(&self.alike, None)?,
             };
             // Whose listeners have left need not run.
             if !run.told.is_closed() {

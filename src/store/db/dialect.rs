@@ -179,6 +179,11 @@ pub(crate) trait Dialect: Send + Sync + 'static {
     /// What begins the steps of a layout: waits until nobody writes for a definition, and keeps out
     /// who would.
     fn before_migration(&self) -> &'static [&'static str];
+    /// Whether a read is quicker for many sets of operands in one statement, joined with them as
+    /// with a table, than for one after the other.
+    fn joins_operands(&self) -> bool {
+        false
+    }
     /// Gives all usable indexes where our tables are: name, table, columns with commas between, and
     /// 1 for unique ones.
     fn indexes(&self) -> &'static str;

@@ -167,4 +167,15 @@ impl<'v> Cell<'v> {
             (kind, value) => Err(unfit(value, kind)),
         }
     }
+
+    /// The value that is bound.
+    pub(crate) fn into_value(self) -> Value {
+        match self {
+            Cell::Int(value) => Value::Int(value),
+            Cell::Float(value) => Value::Float(value),
+            Cell::Bool(value) => Value::Bool(value),
+            Cell::Text(text) => Value::Text(text.into_owned()),
+            Cell::Null(_) => Value::Null,
+        }
+    }
 }

@@ -5,12 +5,14 @@
 //! in order, a list as one array. Nested rows are correlated subqueries, so `first` and `offset`
 //! apply to each parent and one snapshot answers everything.
 
+use std::sync::Arc;
+
 use crate::{
     catalog::{EntityId, FieldId},
     query::{Output, Read, Root, RootValue},
     store::{
         db::{
-            dialect::{Dialect, RowsOf},
+            dialect::{Dialect, Numbered, RowsOf},
             params::Kind,
         },
         error::StoreError,
@@ -19,9 +21,10 @@ use crate::{
 };
 
 use super::{
-    compiler::{Base, Compiler},
+    compiler::{Base, Compiler, OPERANDS, Operands},
     output,
-    statement::{KeyedStatement, RootShape, Statement},
+    pace::Pace,
+    statement::{KeyedStatement, Many, RootShape, Statement},
 };
 
 /// Keys of one load: more than a batch of lookups has, so that those of one request share a
@@ -46,8 +49,20 @@ impl Base<'_> {
 }
 
 fn compile(base: Base<'_>, read: &Read) -> Result<Statement, StoreError> {
-    let dialect = base.dialect;
     let mut compiler = Compiler::new(base);
+    let (sql, roots) = union(&mut compiler, read)?;
+    Ok(Statement {
+        sql: compiler.checked(sql)?,
+        types: compiler.types(),
+        many: compile_many(base, read)?,
+        binds: compiler.binds.into(),
+        roots: roots.into(),
+    })
+}
+
+/// The statement's rows, and the members of the answer.
+fn union(compiler: &mut Compiler<'_>, read: &Read) -> Result<(String, Vec<RootShape>), StoreError> {
+    let (dialect, bounds) = (compiler.dialect, compiler.bounds);
     let mut sql = format!(
         "SELECT CAST(-1 AS BIGINT) AS root,CAST(seq AS TEXT) AS json FROM {} WHERE one=1",
         dialect.quote(change_log::HEAD)
@@ -62,7 +77,7 @@ fn compile(base: Base<'_>, read: &Read) -> Result<Statement, StoreError> {
                 let rows = compiler.root(select, false)?;
                 format!(
                     "SELECT {} AS json",
-                    dialect.rows_array("json", &rows, RowsOf::Answer, base.bounds)
+                    dialect.rows_array("json", &rows, RowsOf::Answer, bounds)
                 )
             }
             RootValue::Freshness(output) => compiler.freshness(output),
@@ -74,12 +89,35 @@ fn compile(base: Base<'_>, read: &Read) -> Result<Statement, StoreError> {
         sql.push_str(&format!(" UNION ALL SELECT {number},json FROM ({rows}) AS r{number}"));
         roots.push(shape(root, None));
     }
-    Ok(Statement {
+    Ok((sql, roots))
+}
+
+/// Compiles a read for many sets of operands, the rows of a table, each of which is answered as if
+/// it were asked alone: `SELECT n, root, json …`. None where the database does not gain by it, or
+/// no operand may differ.
+fn compile_many(base: Base<'_>, read: &Read) -> Result<Option<Arc<Many>>, StoreError> {
+    let mut compiler = Compiler::new(base);
+    compiler.operands = Operands::Columns;
+    if !base.dialect.joins_operands() {
+        return Ok(None);
+    }
+    let (each, _) = union(&mut compiler, read)?;
+    let columns = compiler.binds.iter().enumerate().filter(|(_, bind)| bind.may_differ());
+    let (names, kinds): (Vec<String>, Vec<Kind>) = columns.map(|(at, bind)| (format!("p{at}"), bind.kind())).unzip();
+    if kinds.is_empty() {
+        return Ok(None);
+    }
+    let first = compiler.binds.len() - kinds.len() + 1;
+    let sql = format!(
+        "SELECT {OPERANDS}.n,_each.root,_each.json FROM ({}) AS {OPERANDS}(n,{}) CROSS JOIN LATERAL ({each}) AS _each",
+        base.dialect.rows(&kinds, first, 1, Numbered::Yes),
+        names.join(",")
+    );
+    Ok(Some(Arc::new(Many {
         sql: compiler.checked(sql)?,
-        types: compiler.types(),
-        binds: compiler.binds.into(),
-        roots: roots.into(),
-    })
+        kinds: kinds.into(),
+        pace: Pace::default(),
+    })))
 }
 
 fn shape(root: &Root, constant: Option<String>) -> RootShape {

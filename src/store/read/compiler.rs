@@ -8,7 +8,7 @@ use crate::{
     layout::{ColumnKind, EntityTables, Layout, POSITION_COLUMN},
     query::{Direction, Nulls, Operand, Order, Select},
     store::{
-        db::{dialect::Dialect, made::Bounds, params::Kind},
+        db::{dialect::Dialect, made::Bounds},
         error::StoreError,
     },
 };
@@ -17,6 +17,19 @@ use super::statement::{Bind, BindForm};
 
 /// Bytes of one statement's text; a legitimate one has a few thousand.
 const SQL_MAX: usize = 1_000_000;
+
+/// The table of operands. No table of a definition begins with an underscore.
+pub(crate) const OPERANDS: &str = "_operands";
+
+/// Where the operands of a statement are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Operands {
+    /// Among its parameters.
+    Numbered,
+    /// Those that may differ in the columns of a table, so that it is answered for each of its
+    /// rows.
+    Columns,
+}
 
 /// One column of a table under an alias.
 #[derive(Clone)]
@@ -32,6 +45,7 @@ pub(crate) struct Compiler<'a> {
     pub layout: &'a Layout,
     pub dialect: &'a dyn Dialect,
     pub bounds: Bounds,
+    pub(crate) operands: Operands,
     pub(crate) binds: Vec<Bind>,
     pub(crate) aliases: usize,
     /// The select whose filter is being compiled has an offset.
@@ -55,6 +69,7 @@ pub(crate) struct Base<'a> {
 impl<'a> Compiler<'a> {
     pub(crate) fn new(base: Base<'a>) -> Self {
         Compiler {
+            operands: Operands::Numbered,
             catalog: base.catalog,
             layout: base.layout,
             dialect: base.dialect,
@@ -110,18 +125,19 @@ impl<'a> Compiler<'a> {
             operand: operand.clone(),
             form,
         };
-        let number = match self.binds.iter().position(|known| *known == bind) {
-            Some(at) => at + 1,
+        let (kind, is_column) = (bind.kind(), self.operands == Operands::Columns && bind.may_differ());
+        let at = match self.binds.iter().position(|known| *known == bind) {
+            Some(at) => at,
             None => {
                 self.binds.push(bind);
-                self.binds.len()
+                self.binds.len() - 1
             }
         };
-        let kind = match form {
-            BindForm::Column(kind) => Kind::of(kind),
-            BindForm::Count => Kind::Int,
-            BindForm::Test(_) | BindForm::Whole | BindForm::Wire(_) => Kind::Text,
-        };
+        if is_column {
+            return format!("{OPERANDS}.p{at}");
+        }
+        let is_counted = |known: &&Bind| self.operands == Operands::Numbered || !known.may_differ();
+        let number = self.binds.iter().take(at + 1).filter(is_counted).count();
         self.dialect.param(number, kind)
     }
 

@@ -1,10 +1,11 @@
-//! Runs a compiled read with many sets of values, one after the other, on one reader. Knows
-//! statements of SQLite (through rusqlite), and what ends one; compiles nothing.
+//! Runs a compiled read with many sets of values. Knows statements of SQLite (through rusqlite),
+//! and what ends one; compiles nothing.
 //!
-//! A short statement takes less time than its way to the reader's thread and back. So SQLite's run
-//! on a thread that is lent the reader's connection, and go there only once; PostgreSQL's wait for
-//! the server one by one in any case. Each run is a statement and a snapshot of its own, in the
-//! time and the bounds that one may have, and ends when nobody waits for it any more.
+//! A short statement takes less time than its way to the database and back. So SQLite's run on a
+//! thread that is lent the reader's connection, and go there only once. Each is a statement and a
+//! snapshot of its own, in the time and the bounds that one may have, and ends when nobody waits
+//! for it any more. PostgreSQL's take more time to plan than to run, too: those that are short go
+//! in one statement, which is planned once. What is slow so, or fails, goes alone.
 
 use std::{
     error::Error,
@@ -35,19 +36,25 @@ use crate::{
     value::Value,
 };
 
-use super::{operands, run, statement::Statement};
+use super::{
+    many, operands, run,
+    statement::{Many, Statement},
+};
 
+/// What runs in one statement may take before each goes alone.
+const TOGETHER_MAX: Duration = Duration::from_millis(250);
 /// How often it is looked whether anybody waits for a statement of PostgreSQL's. SQLite looks by
 /// itself.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// The runs of one statement, in the order in which they begin.
+/// The runs of one statement, in the order in which they begin. Several may be under way.
 pub(crate) trait Runs: Send + 'static {
     /// The values of the next one; none when enough have run.
     fn next(&mut self) -> Option<Arc<[Value]>>;
-    /// What came of it; not asked for where nobody waits for it any more.
+    /// What came of the first one under way, which ends with that; it need not be listened to
+    /// where nobody waits for it any more.
     fn done(&mut self, answer: Result<Answer, StoreError>);
-    /// Says at any time whether somebody waits for the one under way.
+    /// Says at any time whether somebody waits for the first one under way.
     fn heard(&self) -> Heard;
 }
 
@@ -56,9 +63,7 @@ pub(crate) trait Runs: Send + 'static {
 pub(crate) async fn read_each(context: &Context, statement: &Statement, mut runs: impl Runs) -> Result<(), StoreError> {
     let heard = runs.heard();
     if !context.readers.lends() {
-        while let Some(values) = runs.next() {
-            alone(context, statement, &values, &mut runs).await;
-        }
+        asked_of_server(context, statement, runs).await;
         return Ok(());
     }
     loop {
@@ -88,6 +93,56 @@ pub(crate) async fn read_each(context: &Context, statement: &Statement, mut runs
     }
 }
 
+/// A few at a time, in one statement where that is quicker. What the server plans for all values
+/// may be bad for some: so they are given little time, in which more than that is not lost, and
+/// then each goes alone, with a plan of its own.
+async fn asked_of_server(context: &Context, statement: &Statement, mut runs: impl Runs) {
+    let mut other = None;
+    while let Some(first) = other.take().or_else(|| runs.next()) {
+        let count = statement.many.as_ref().map_or(1, |many| many.pace.count());
+        let alike = statement.alike(&first);
+        let mut taken = vec![first];
+        while taken.len() < count && other.is_none() {
+            match runs.next() {
+                Some(values) if statement.alike(&values) == alike => taken.push(values),
+                Some(values) => other = Some(values),
+                None => break,
+            }
+        }
+        let answers = match (&*taken, &statement.many) {
+            ([_, _, ..], Some(many)) => together(context, statement, many, &taken).await,
+            _ => None,
+        };
+        match answers {
+            Some(answers) => answers.into_iter().for_each(|answer| runs.done(Ok(answer))),
+            None => {
+                for values in taken {
+                    alone(context, statement, &values, &mut runs).await;
+                }
+            }
+        }
+    }
+}
+
+/// Their answers, unless they take long together, or one of them fails: it is found out alone why.
+async fn together(
+    context: &Context,
+    statement: &Statement,
+    many: &Many,
+    taken: &[Arc<[Value]>],
+) -> Option<Vec<Answer>> {
+    let read = tokio::time::timeout(TOGETHER_MAX, many::read(context, statement, many, taken));
+    let answers = read.await.ok().and_then(Result::ok);
+    match answers.as_deref() {
+        Some([first, ..]) => many.pace.went_together(first.took),
+        _ => {
+            tracing::debug!("runs of a statement go alone for a while");
+            many.pace.failed();
+        }
+    }
+    answers
+}
+
 /// Runs it as a statement alone while somebody waits for it.
 async fn alone(context: &Context, statement: &Statement, values: &[Value], runs: &mut impl Runs) {
     let heard = runs.heard();
@@ -97,8 +152,16 @@ async fn alone(context: &Context, statement: &Statement, values: &[Value], runs:
         }
     };
     tokio::select! {
-        read = run::read(context, statement, values) => runs.done(read),
-        () = unheard => tracing::debug!("nobody waits for a statement any more"),
+        read = run::read(context, statement, values) => {
+            if let (Some(many), Ok(answer)) = (&statement.many, &read) {
+                many.pace.went_alone(answer.took, answer.json.len());
+            }
+            runs.done(read);
+        }
+        () = unheard => {
+            tracing::debug!("nobody waits for a statement any more");
+            runs.done(Err(StoreError::Timeout(context.readers.limit())));
+        }
     }
 }
 

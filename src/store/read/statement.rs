@@ -5,8 +5,10 @@ use crate::{
     layout::ColumnKind,
     query::{Operand, TextTest},
     store::db::params::Kind,
-    value::Scalar,
+    value::{Key, Scalar, Value},
 };
+
+use super::pace::Pace;
 
 /// A compiled read.
 #[derive(Clone, Debug)]
@@ -18,6 +20,30 @@ pub(crate) struct Statement {
     pub(crate) roots: std::sync::Arc<[RootShape]>,
     /// The types whose rows it reads or goes by.
     pub(crate) types: std::sync::Arc<[EntityId]>,
+    /// The same for many sets of operands at once, where that is quicker.
+    pub(crate) many: Option<std::sync::Arc<Many>>,
+}
+
+/// A compiled read for many sets of operands: gives the number of each, from 0, with its rows.
+#[derive(Debug)]
+pub(crate) struct Many {
+    pub sql: std::sync::Arc<str>,
+    /// Those of the operands that may differ ([`Bind::may_differ`]).
+    pub kinds: std::sync::Arc<[Kind]>,
+    pub pace: Pace,
+}
+
+impl Statement {
+    /// The values that have to be the same in all runs that go in one statement.
+    pub(crate) fn alike(&self, values: &[Value]) -> Key {
+        let binds = self.many.as_ref().map_or(&[][..], |_| &self.binds);
+        let same = binds.iter().filter(|bind| !bind.may_differ());
+        let value = |bind: &Bind| match &bind.operand {
+            Operand::Value(_) => None,
+            Operand::Param(number) => values.get(*number).cloned(),
+        };
+        Key(same.filter_map(value).collect())
+    }
 }
 
 /// An operand and the form in which it is bound.
@@ -25,6 +51,24 @@ pub(crate) struct Statement {
 pub(crate) struct Bind {
     pub operand: Operand,
     pub form: BindForm,
+}
+
+impl Bind {
+    /// The kind as which it is bound.
+    pub(crate) fn kind(&self) -> Kind {
+        match self.form {
+            BindForm::Column(kind) => Kind::of(kind),
+            BindForm::Count => Kind::Int,
+            BindForm::Test(_) | BindForm::Whole | BindForm::Wire(_) => Kind::Text,
+        }
+    }
+
+    /// Whether runs that go in one statement may have other values of it. A number of rows is the
+    /// same in all: where a planner does not know it, it takes it for a tenth of what there is, and
+    /// looks for the first ones of few in the order of all.
+    pub(crate) fn may_differ(&self) -> bool {
+        matches!(self.operand, Operand::Param(_)) && self.form != BindForm::Count
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]

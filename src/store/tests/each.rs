@@ -11,12 +11,21 @@ use super::{
     *,
 };
 use crate::{
+    layout::ColumnKind,
     query::{Compare, Filter, Operand, Root, RootValue, Select, TextTest},
-    store::read::statement::{Bind, BindForm},
+    store::{
+        db::params::Kind,
+        read::{
+            pace::Pace,
+            statement::{Bind, BindForm, Many},
+        },
+    },
+    value::Scalar,
 };
 
 on_both!(
     runs_are_answered_as_if_each_were_alone,
+    values_of_all_kinds_go_together,
     bounds_and_time_are_those_of_each,
     what_fails_otherwise_says_why,
     runs_that_nobody_waits_for_leave_the_readers,
@@ -94,6 +103,39 @@ fn counting() -> Statement {
     }
 }
 
+/// Whatever its runs take, from now on as many go in one statement as may.
+fn go_together(statement: &Statement) {
+    if let Some(many) = &statement.many {
+        many.pace.went_alone(Duration::ZERO, 0);
+    }
+}
+
+/// Statements of the readers so far.
+fn statements(store: &Store) -> u64 {
+    store.context.readers.statements.load(Ordering::Relaxed)
+}
+
+/// Runs them as each would alone, and together: they are answered alike, where it can be by fewer
+/// statements.
+async fn answered_alike(on: On, store: &Store, statement: &Statement, values: Vec<Vec<Value>>) {
+    go_together(statement);
+    let before = statements(store);
+    let came = each(store, statement, values.clone()).await;
+    let asked = statements(store) - before;
+    let count = values.len() as u64;
+    match on {
+        // They go over a lent connection.
+        On::Sqlite => assert_eq!(asked, 0),
+        On::Postgres => assert!(asked < count, "{asked} statements for {count} runs"),
+    }
+    assert_eq!(came.len(), values.len());
+    for (values, came) in values.iter().zip(came) {
+        let alone = store.read(statement, values).await.expect("an answer");
+        let came = came.expect("an answer");
+        assert_eq!((came.json, came.head), (alone.json, alone.head), "{values:?}");
+    }
+}
+
 fn items(store: &Store, filter: Filter, first: Option<Operand>) -> Statement {
     let select = Select {
         filter: Some(filter),
@@ -141,14 +183,86 @@ async fn runs_are_answered_as_if_each_were_alone(on: On) {
             run("S", 10, 9.25),
             run("", 2, 3.0),
         ];
-        let came = each(&bench.store, &statement, values.clone()).await;
-        assert_eq!(came.len(), values.len());
-        for (values, came) in values.iter().zip(came) {
-            let (alone, came) = (bench.store.read(&statement, values).await, came.expect("an answer"));
-            let alone = alone.expect("an answer");
-            assert_eq!((came.json, came.head), (alone.json, alone.head), "{test:?} {values:?}");
-        }
+        answered_alike(on, &bench.store, &statement, values).await;
     }
+}
+
+/// Each is found by its own value, of whatever type.
+async fn values_of_all_kinds_go_together(on: On) {
+    let bench = bench_on(on).await;
+    let sample = |scalar: Scalar, n: i64| match scalar {
+        Scalar::Int | Scalar::BigInt | Scalar::Duration => Value::Int(n),
+        Scalar::Float => Value::Float(n as f64 + 0.1),
+        Scalar::Boolean => Value::Bool(n == 1),
+        Scalar::Decimal => text(["-12.5", "100", "7"][n as usize]),
+        Scalar::Json => text(&n.to_string()),
+        _ => text(&format!("a$1'\\{n}")),
+    };
+    let row = |n: i64| {
+        let fields = Scalar::ALL.iter().map(|scalar| sample(*scalar, n));
+        let list = text(&format!("[\"{n}\",\"8\"]"));
+        let values = [Value::Int(n)].into_iter().chain(fields).chain([list, Value::Null]);
+        Row::new(values.collect(), vec![], vec![])
+    };
+    harvest(&bench.store, "Thing", THING, 0, (0..3).map(row).collect()).await;
+    let has = Filter::Has {
+        field: f(15),
+        all: true,
+        operands: vec![Operand::Param(0)],
+    };
+    let equals = (1..).zip(Scalar::ALL).filter(|(_, scalar)| *scalar != Scalar::Json);
+    let equals = equals.map(|(at, scalar)| {
+        let filter = Filter::Compare {
+            field: f(at),
+            compare: Compare::Eq,
+            operand: Operand::Param(0),
+        };
+        (scalar, filter)
+    });
+    for (scalar, filter) in equals.chain([(Scalar::BigInt, has)]) {
+        let select = Select {
+            filter: Some(filter),
+            ..select(THING, vec![leaf("id", 0)])
+        };
+        let root = Root {
+            key: "r".to_owned(),
+            value: RootValue::Many(select),
+        };
+        let statement = bench.store.compile(&Read { roots: vec![root] }).expect("compiles");
+        let values = [0, 2, 1, 2].map(|n| vec![sample(scalar, n)]);
+        let found = bench.store.read(&statement, &values[1]).await.expect("an answer");
+        assert!(found.json.contains("\"2\""), "{scalar}: {}", found.json);
+        answered_alike(on, &bench.store, &statement, values.into()).await;
+    }
+}
+
+/// It is left soon, and the reader serves on.
+#[tokio::test]
+async fn what_is_slow_together_goes_alone() {
+    let bench = bench_on(On::Postgres).await;
+    let slow = Many {
+        sql: "SELECT n-1,CAST(-1 AS BIGINT),CAST(c AS TEXT) FROM unnest($1::bigint[]) WITH ORDINALITY AS u(c,n),pg_sleep(3600)".into(),
+        kinds: Arc::new([Kind::Int]),
+        pace: Pace::default(),
+    };
+    let bind = Bind {
+        operand: Operand::Param(0),
+        form: BindForm::Column(ColumnKind::Scalar(Scalar::BigInt)),
+    };
+    let statement = Statement {
+        binds: Arc::new([bind]),
+        many: Some(Arc::new(slow)),
+        ..statement(COUNT)
+    };
+    go_together(&statement);
+    let values: Vec<Vec<Value>> = (1..=20).map(|n| vec![Value::Int(n)]).collect();
+    let before = statements(&bench.store);
+    let came = each(&bench.store, &statement, values).await;
+    let heads = came.into_iter().map(|came| came.expect("a number").head);
+    assert!(heads.eq(1..=20));
+    assert_eq!(statements(&bench.store) - before, 21);
+    go_together(&statement);
+    assert_eq!(statement.many.as_ref().map(|many| many.pace.count()), Some(1));
 }
 
 async fn bounds_and_time_are_those_of_each(on: On) {
@@ -157,6 +271,7 @@ async fn bounds_and_time_are_those_of_each(on: On) {
     farm(&store).await;
     store.bound_answers(Bounds { rows: 2, bytes: 1_000 });
     let statement = items(&store, texts(TextTest::Contains, 0), None);
+    go_together(&statement);
     // Together the last ones are more than one may have.
     let asked = ["ie", "", "S", "none", "S", "S", "S", "S"].map(|part| vec![text(part)]);
     let came = each(&store, &statement, asked.into()).await;

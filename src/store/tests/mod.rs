@@ -130,5 +130,6 @@ fn statement(sql: &str) -> Statement {
         binds: Arc::new([]),
         roots: Arc::new([]),
         types: Arc::new([]),
+        many: None,
     }
 }

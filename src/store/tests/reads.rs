@@ -461,12 +461,7 @@ async fn statements_time_out(on: On) {
         .await
         .expect("a store");
     let slow = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM n) SELECT CAST(-1 AS BIGINT),CAST(count(*) AS TEXT) FROM n";
-    let statement = Statement {
-        sql: slow.into(),
-        binds: Arc::new([]),
-        roots: Arc::new([]),
-        types: Arc::new([]),
-    };
+    let statement = statement(slow);
     for _ in 0..8 {
         let error = store.read(&statement, &[]).await.expect_err("too slow");
         assert!(matches!(error, StoreError::Timeout(_)), "{error:?}");

@@ -123,6 +123,11 @@ impl Dialect for Postgres {
         self.rows(kinds, first, count, Numbered::Yes)
     }
 
+    /// Each would be planned, and has its way there and back.
+    fn joins_operands(&self) -> bool {
+        true
+    }
+
     fn copies(&self, rows: usize) -> bool {
         self.copies && rows >= COPY_MIN
     }
