@@ -1,14 +1,23 @@
 //! The end of a server: the port stays open for a while, and says that it ends.
 
-use serde_json::json;
+use std::{
+    collections::HashMap,
+    ffi::OsString,
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
-use super::{MB, address, bystander, query, said, serve, status_of, stocked};
-use crate::harness::{Db, Socket, eventually, on_both};
+use super::{MB, NOTES, address, bystander, query, said, serve, status_of, stocked};
+use crate::harness::{Db, Program, Reply, Scratch, Socket, Upstream, eventually, on_both};
 
-on_both!(a_server_that_ends_tells_who_comes);
+on_both!(
+    a_server_that_ends_tells_who_comes,
+    a_search_that_takes_long_holds_up_no_end
+);
 
-async fn status(program: &crate::harness::Program, path: &str) -> (u16, String) {
+async fn status(program: &Program, path: &str) -> (u16, String) {
     let response = program
         .client()
         .get(format!("{}{path}", program.url))
@@ -92,4 +101,88 @@ async fn on_a_loopback_address_it_ends_at_once() {
     let log = program.log();
     assert!(!log.contains("the port closes in"), "{log}");
     assert_eq!(program.terminate().await, Some(0));
+}
+
+/// A search of about a minute here, and of ten seconds in a release, which nothing can interrupt: the expression is at
+/// thousands of its places for each letter of the text.
+const SEARCH: &str = "[match(\\\"[ab]*a[ab]{6000}c\\\"; \\\"g\\\")] | length";
+/// Less than a tenth of it.
+const AT_WORK: Duration = Duration::from_millis(500);
+/// More than an end takes on a busy machine, and much less than what is left of a search.
+const PROMPT: Duration = Duration::from_secs(8);
+
+/// The processor time of each thread.
+fn at_work(program: &Program) -> HashMap<OsString, Duration> {
+    let threads = std::fs::read_dir(format!("/proc/{}/task", program.id())).expect("its threads");
+    let time = |thread: std::fs::DirEntry| {
+        // It may have ended since.
+        let text = std::fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        let nanoseconds = text.split(' ').next()?.parse().ok()?;
+        Some((thread.file_name(), Duration::from_nanos(nanoseconds)))
+    };
+    threads.flatten().filter_map(time).collect()
+}
+
+/// Waits until one thread is at something that takes long.
+async fn searches(program: &Program) {
+    let before = at_work(program);
+    eventually("a thread is at the search", || async {
+        let longest = at_work(program).into_iter().map(|(thread, time)| {
+            let before = before.get(&thread).copied().unwrap_or_default();
+            time.saturating_sub(before)
+        });
+        longest.max().filter(|longest| *longest >= AT_WORK)
+    })
+    .await;
+}
+
+/// Pages and lists of rows that end at the search, each as the fields of the definition want it.
+const SEARCHING: [(&str, &str); 3] = [
+    (
+        "rows",
+        "type Page @fetch(source: \"shop\", GET: \"/pages\", rows: \".[] | {id, found: (.text | SEARCH)}\") { id: ID! found: Int! }",
+    ),
+    (
+        "a record",
+        "type Page @fetch(source: \"shop\", GET: \"/pages\", rows: \".[]\") { id: ID! found: Int! @select(jq: \".text | SEARCH\") }",
+    ),
+    (
+        "the answer about a row",
+        "type Page @fetch(source: \"shop\", GET: \"/pages\", rows: \".[]\") { id: ID!\n\
+         parts: [Part!]! @fetch(source: \"shop\", GET: \"/pages?of={$this.id}\", rows: \".[] | {id, found: (.text | SEARCH)}\") }\n\
+         type Part { id: ID! found: Int! pages: [Page!]! @inverse(field: \"parts\") }",
+    ),
+];
+
+/// Wherever a filter is at a text. What was committed is there when it goes on, and that ends as promptly.
+async fn a_search_that_takes_long_holds_up_no_end(db: Db) {
+    let upstream = Upstream::start().await;
+    let record = |id: usize| json!({ "id": id, "text": "a".repeat(100_000) });
+    let pages = Value::from_iter((0..20).map(record));
+    upstream.handle(move |_| Some(Reply::json(&pages)));
+    for (name, types) in SEARCHING {
+        let types = types.replace("SEARCH", SEARCH);
+        let scratch = Scratch::on(
+            db,
+            &format!(
+                "{NOTES}extend schema @source(name: \"shop\", url: \"{}\")\n{types}\n",
+                upstream.url()
+            ),
+        );
+        scratch.write("notes.ndjson", "{\"id\":\"1\",\"text\":\"kept\"}\n");
+        let starts: &[&str] = if name == "rows" { &["anew", "again"] } else { &["anew"] };
+        for start in starts {
+            let program = scratch.serve(&[]).await;
+            program
+                .eventually("the note is stored", "{ notes { id } }", |data| {
+                    data["notes"][0]["id"] == "1"
+                })
+                .await;
+            searches(&program).await;
+            let began = Instant::now();
+            assert_eq!(program.terminate().await, Some(0), "{name}, {start}");
+            let took = began.elapsed();
+            assert!(took < PROMPT, "{name}, {start}: it ended after {took:?}");
+        }
+    }
 }
