@@ -85,6 +85,9 @@ async fn a_stopped_cluster_is_waited_for() {
 }
 
 /// Who asks while a server is away for long is told so at once, and not that the query took too long.
+///
+/// Either of two mechanisms would do here, so only without both of them is this red: `Away::may_try` has one session try for all,
+/// and `Away::missed` has whoever tried wait no longer. Each has its unit test (`store::db::away`).
 #[tokio::test]
 async fn a_server_that_stays_away_is_called_so_at_once() {
     let cluster = Cluster::start(&durable());

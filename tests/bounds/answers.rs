@@ -90,6 +90,8 @@ async fn rest_of_answer(stream: &mut tokio::net::TcpStream) -> Vec<u8> {
     rest
 }
 
+/// It is stopped while it is made, or at the latest before it is kept: one of the two is enough here, so only without both of them
+/// is this red. Each has unit tests (`store::tests::made`, `graphql::kept`).
 async fn an_answer_that_is_too_large_is_refused_with_its_number(db: Db) {
     let (_scratch, program) = stocked(db, 3 * MB, &[("HAYLOFT_LIMITS", "answer_bytes=2000000")]).await;
     let answer = program.post(ALL, json!({})).await;

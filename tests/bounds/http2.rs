@@ -73,6 +73,9 @@ fn endless(program: &Program) -> Vec<u8> {
 }
 
 /// They count to what is being received, and others are told so; and they have to get on.
+///
+/// That they come to an end is held twice: the deadline of half a message ends them after ten seconds (`server::pace` has its test),
+/// and where it did not, a ping that nobody can answer in the middle of a head would.
 #[tokio::test]
 async fn heads_that_never_end_have_a_budget_and_an_end() {
     let (_scratch, program) = stocked(Db::Sqlite, MB, &[("HAYLOFT_LIMITS", "received_bytes=400000")]).await;

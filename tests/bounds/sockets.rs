@@ -114,6 +114,9 @@ async fn heard(stream: &mut TcpStream, what: &str) {
 }
 
 /// Half a message is held until its other half comes: within a budget, and not for long.
+///
+/// The end is held twice, as in `http2::heads_that_never_end_have_a_budget_and_an_end`: by the deadline of half a message, and by
+/// pings that cannot be answered in the middle of a frame.
 #[tokio::test]
 async fn half_messages_have_a_budget_and_an_end() {
     let (_scratch, program) = serve(&[]).await;

@@ -90,11 +90,16 @@ impl Socket {
 
     /// The code with which the server closes.
     pub async fn close_code(&mut self) -> u16 {
-        loop {
-            if let Message::Close(Some(frame)) = self.frame().await {
-                return frame.code.into();
+        let close = async {
+            loop {
+                if let Message::Close(Some(frame)) = self.frame().await {
+                    break u16::from(frame.code);
+                }
             }
-        }
+        };
+        // Of all frames together: a server that stays says something now and then.
+        let code = tokio::time::timeout(PATIENCE, close).await;
+        code.expect("it closes in time")
     }
 
     async fn frame(&mut self) -> Message {
