@@ -33,7 +33,7 @@ web: web/dist/index.html
 setup-build setup-test: setup-%:
 	@scripts/setup.sh $*
 
-web/$(INSTALLED) examples/countries/$(INSTALLED): %/$(INSTALLED): %/package-lock.json %/package.json
+web/$(INSTALLED) examples/countries/$(INSTALLED) tests/clients/$(INSTALLED): %/$(INSTALLED): %/package-lock.json %/package.json
 	@echo "installing the packages of $*" >&2
 	@cd $* && $(NPM_CI) >/dev/null
 	@touch $@
@@ -82,7 +82,7 @@ LONG_TESTS := postgres an_answer_waits_for_the_deletion steps_are_counted_beside
 CLIPPY := cargo clippy --profile lint --quiet --locked --workspace --all-targets -- -D warnings
 
 # What needs no running program: the page's unit tests, formatting, lints, licences.
-check: setup-test web/dist/index.html examples/countries/$(INSTALLED)
+check: setup-test web/dist/index.html examples/countries/$(INSTALLED) tests/clients/$(INSTALLED)
 	@cd web && npm test --silent
 	@cargo fmt --all --check
 	@$(CLIPPY)
@@ -101,4 +101,4 @@ fmt:
 
 clean:
 	@cargo clean
-	@rm -rf web/dist web/node_modules web/e2e/out examples/countries/node_modules out
+	@rm -rf web/dist web/node_modules web/e2e/out examples/countries/node_modules tests/clients/node_modules out

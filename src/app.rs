@@ -1,6 +1,7 @@
 //! Puts the parts together: a definition read, a database opened, a harvester and a server running.
 
 pub(crate) mod control;
+mod documents;
 mod exposure;
 mod failure;
 mod files;
@@ -15,6 +16,7 @@ mod work;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use control::Control;
+pub(crate) use documents::DocumentFiles;
 pub(crate) use failure::Failure;
 pub(crate) use files::DefinitionFiles;
 pub(crate) use loaded::Loaded;
@@ -27,8 +29,8 @@ use work::Work;
 
 use crate::{
     config::{
-        DatabaseUrl, DestructiveSetting, Environment, FilterSetting, LimitChange, LimitSetting, ListenSetting,
-        RetentionSetting, StatementSetting,
+        DatabaseUrl, DestructiveSetting, DocumentSetting, Environment, FilterSetting, LimitChange, LimitSetting,
+        ListenSetting, RetentionSetting, StatementSetting,
     },
     graphql::{Current, Limits},
     server::{self, ServerContext},
@@ -74,6 +76,7 @@ pub(crate) struct Serving {
     pub statements: StatementSetting,
     pub access: Access,
     pub listen: ListenSetting,
+    pub documents: DocumentSetting,
     pub environment: Environment,
     pub filters: FilterSetting,
     pub limits: Limits,
@@ -112,13 +115,24 @@ impl Serving {
             introspection: !self.listen.no_introspection,
             ..self.limits
         };
-        let current = Current::new(loaded.api(&store, limits)?);
+        let DocumentSetting {
+            documents: folder,
+            trusted_only,
+        } = self.documents;
+        let current = Current::trusting(loaded.api(&store, limits)?, trusted_only);
+        if let Some(folder) = folder {
+            let files = DocumentFiles::read(&folder)?;
+            documents::trust(&files, &current)?;
+            let watch = Watch::start(&folder, files, DocumentFiles::read);
+            tokio::spawn(documents::follow(watch, current.clone(), shutdown.clone()));
+        }
+        let graphiql = !self.listen.no_graphiql && !trusted_only;
         let context = ServerContext {
             api: current.clone(),
             allowed_hosts: self.listen.allow_host.as_slice().into(),
             allowed_origins: self.listen.allow_origin.as_slice().into(),
             trusted_proxies: self.listen.trust_proxy.as_slice().into(),
-            graphiql: !self.listen.no_graphiql,
+            graphiql,
             drain: drain(&self.listen, address),
             hurry,
         };
@@ -133,13 +147,15 @@ impl Serving {
             current,
             environment: self.environment,
             filters: self.filters,
-            watch: self.watched.map(|path| Watch::start(&path, definition)),
+            watch: self
+                .watched
+                .map(|path| Watch::start(&path, definition, DefinitionFiles::read)),
         };
         tracing::info!("data in {}", self.database);
         if !address.ip().is_loopback() {
-            tracing::warn!("{}", exposure::told(address, types, &self.listen));
+            tracing::warn!("{}", exposure::told(address, types, &self.listen, trusted_only));
         }
-        if self.listen.no_graphiql {
+        if !graphiql {
             tracing::info!("open http://{address}/graphql for the API; GraphiQL is off; Ctrl-C ends");
         } else {
             tracing::info!("open http://{address}/ for GraphiQL; the API is http://{address}/graphql; Ctrl-C ends");

@@ -5,15 +5,16 @@ use std::{fmt::Write, net::SocketAddr};
 use crate::config::{AllowedHost, AllowedOrigin, ListenSetting};
 
 /// Names everything that is open to who reaches the address, and how each is closed.
-pub(super) fn told(address: SocketAddr, types: usize, listen: &ListenSetting) -> String {
+pub(super) fn told(address: SocketAddr, types: usize, listen: &ListenSetting, trusted_only: bool) -> String {
     let mut open = vec![match types {
+        _ if trusted_only => "what the saved queries of --documents answer, live ones included".to_owned(),
         1 => "all rows of its type, live queries included".to_owned(),
         types => format!("all rows of its {types} types, live queries included"),
     }];
-    if !listen.no_introspection {
+    if !listen.no_introspection && !trusted_only {
         open.push("the schema (--no-introspection closes it)".to_owned());
     }
-    if !listen.no_graphiql {
+    if !listen.no_graphiql && !trusted_only {
         open.push("GraphiQL (--no-graphiql)".to_owned());
     }
     open.push("/healthz and /readyz".to_owned());
@@ -75,7 +76,7 @@ mod tests {
         ];
         for (flags, said, unsaid) in cases {
             let flags = Flags::parse_from(["serve"].iter().chain(flags));
-            let text = told("0.0.0.0:4000".parse().expect("an address"), 3, &flags.listen);
+            let text = told("0.0.0.0:4000".parse().expect("an address"), 3, &flags.listen, false);
             assert!(said.iter().all(|part| text.contains(part)), "{text}");
             assert!(!unsaid.iter().any(|part| text.contains(part)), "{text}");
         }

@@ -16,6 +16,22 @@ const EXTENSION: &str = "graphql";
 /// something else.
 const FILES_MAX: usize = 1_000;
 
+/// What files are read for, in the words of an error.
+#[derive(Clone, Copy)]
+struct Purpose {
+    noun: &'static str,
+    flag: &'static str,
+}
+
+const DEFINITION: Purpose = Purpose {
+    noun: "definition",
+    flag: "--schema",
+};
+const DOCUMENTS: Purpose = Purpose {
+    noun: "saved queries",
+    flag: "--documents",
+};
+
 /// A definition as it lies on the disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DefinitionFiles {
@@ -31,10 +47,14 @@ impl DefinitionFiles {
     /// an editor's own.
     pub(crate) fn read(path: &Path) -> Result<DefinitionFiles, Failure> {
         if path.is_dir() {
-            let files = in_folder(path)?
-                .iter()
-                .map(|path| file(path))
-                .collect::<Result<_, _>>()?;
+            let files = all(path, DEFINITION)?;
+            if files.is_empty() {
+                return Err(Failure::setup(format!(
+                    "error: the folder {} holds no definition: no file in it has a name that ends in .{EXTENSION} \
+                     (sub-folders are not read); give the definition's place with --schema",
+                    path.display()
+                )));
+            }
             return Ok(DefinitionFiles {
                 files,
                 folder: path.to_owned(),
@@ -45,7 +65,7 @@ impl DefinitionFiles {
             _ => PathBuf::from("."),
         };
         Ok(DefinitionFiles {
-            files: vec![file(path)?],
+            files: vec![file(path, DEFINITION)?],
             folder,
         })
     }
@@ -59,12 +79,22 @@ pub(super) fn belongs(path: &Path) -> bool {
     !hidden && path.extension().is_some_and(|extension| extension == EXTENSION)
 }
 
-/// The paths of a folder's definition files, by name: byte by byte, so that the order is the same
-/// on every machine.
-fn in_folder(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+/// The saved queries of a folder, by name; there need not be one.
+pub(super) fn documents(folder: &Path) -> Result<Vec<SourceFile>, Failure> {
+    all(folder, DOCUMENTS)
+}
+
+fn all(folder: &Path, purpose: Purpose) -> Result<Vec<SourceFile>, Failure> {
+    let paths = in_folder(folder, purpose)?;
+    paths.iter().map(|path| file(path, purpose)).collect()
+}
+
+/// The paths of a folder's files, by name: byte by byte, so that the order is the same on every
+/// machine.
+fn in_folder(folder: &Path, purpose: Purpose) -> Result<Vec<PathBuf>, Failure> {
     let mut paths = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(|error| unreadable(folder, &error))? {
-        let path = entry.map_err(|error| unreadable(folder, &error))?.path();
+    for entry in std::fs::read_dir(folder).map_err(|error| unreadable(folder, purpose, &error))? {
+        let path = entry.map_err(|error| unreadable(folder, purpose, &error))?.path();
         // A name alone makes no file: folders and pipes may have it, too. A link that leads nowhere
         // is a fault.
         if !belongs(&path) || path.metadata().is_ok_and(|known| !known.is_file()) {
@@ -72,47 +102,46 @@ fn in_folder(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
         }
         if paths.len() == FILES_MAX {
             return Err(Failure::setup(format!(
-                "error: the folder {} holds more than {FILES_MAX} files whose names end in .{EXTENSION}; give the \
-                 definition a folder of its own",
-                folder.display()
+                "error: the folder {} holds more than {FILES_MAX} files whose names end in .{EXTENSION}; give the {} \
+                 a folder of its own",
+                folder.display(),
+                purpose.noun
             )));
         }
         paths.push(path);
-    }
-    if paths.is_empty() {
-        return Err(Failure::setup(format!(
-            "error: the folder {} holds no definition: no file in it has a name that ends in .{EXTENSION} (sub-folders \
-             are not read); give the definition's place with --schema",
-            folder.display()
-        )));
     }
     paths.sort();
     Ok(paths)
 }
 
-fn file(path: &Path) -> Result<SourceFile, Failure> {
+fn file(path: &Path, purpose: Purpose) -> Result<SourceFile, Failure> {
     // Whoever opens a pipe to read waits until somebody writes.
-    let known = path.metadata().map_err(|error| unreadable(path, &error))?;
+    let known = path.metadata().map_err(|error| unreadable(path, purpose, &error))?;
     if !known.is_file() {
-        return Err(unreadable(path, &io::Error::other("it is neither a file nor a folder")));
+        return Err(unreadable(
+            path,
+            purpose,
+            &io::Error::other("it is neither a file nor a folder"),
+        ));
     }
     let mut bytes = Vec::new();
-    let opened = File::open(path).map_err(|error| unreadable(path, &error))?;
+    let opened = File::open(path).map_err(|error| unreadable(path, purpose, &error))?;
     let most = TEXT_MAX as u64 + 1;
     opened
         .take(most)
         .read_to_end(&mut bytes)
-        .map_err(|error| unreadable(path, &error))?;
+        .map_err(|error| unreadable(path, purpose, &error))?;
     if bytes.len() > TEXT_MAX {
         return Err(Failure::setup(format!(
-            "error: {} is larger than {TEXT_MAX} bytes; is it a definition?",
-            path.display()
+            "error: {} is larger than {TEXT_MAX} bytes; does it belong to the {}?",
+            path.display(),
+            purpose.noun
         )));
     }
     let text = String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         let error = format!("it is not UTF-8 text (the byte at {at} begins no character)");
-        unreadable(path, &io::Error::new(io::ErrorKind::InvalidData, error))
+        unreadable(path, purpose, &io::Error::new(io::ErrorKind::InvalidData, error))
     })?;
     Ok(SourceFile {
         path: path.to_owned(),
@@ -120,9 +149,10 @@ fn file(path: &Path) -> Result<SourceFile, Failure> {
     })
 }
 
-fn unreadable(path: &Path, error: &io::Error) -> Failure {
+fn unreadable(path: &Path, purpose: Purpose, error: &io::Error) -> Failure {
+    let Purpose { noun, flag } = purpose;
     Failure::setup(format!(
-        "error: cannot read the definition {}: {error}; give its place with --schema",
+        "error: cannot read the {noun} {}: {error}; give its place with {flag}",
         path.display()
     ))
 }

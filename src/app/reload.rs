@@ -6,7 +6,7 @@ use std::{sync::OnceLock, time::Duration};
 use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::{DefinitionFiles, Failure, Loaded, operate::Operator, watch::Watch, work::Work};
+use super::{DefinitionFiles, Failure, Loaded, documents, operate::Operator, watch::Watch, work::Work};
 use crate::{
     catalog::Difference,
     config::{Environment, FilterSetting},
@@ -31,7 +31,7 @@ pub(super) struct Keeper {
     pub environment: Environment,
     pub filters: FilterSetting,
     /// None for a definition that is no file.
-    pub watch: Option<Watch>,
+    pub watch: Option<Watch<DefinitionFiles>>,
 }
 
 /// A definition that could not be taken in for a reason that may pass.
@@ -151,6 +151,7 @@ impl Keeper {
         self.work = Work::begin(loaded, store, harvester, shutdown);
         self.current.replace(api);
         drop(exchange);
+        documents::tell_unfit(&self.current);
         Ok(())
     }
 }
@@ -167,7 +168,7 @@ async fn due(waiting: Option<&Waiting>) -> DefinitionFiles {
 }
 
 /// The next change; never one where nothing is watched.
-async fn next(watch: &mut Option<Watch>) -> Result<DefinitionFiles, Failure> {
+async fn next(watch: &mut Option<Watch<DefinitionFiles>>) -> Result<DefinitionFiles, Failure> {
     match watch {
         Some(watch) => watch.changed().await,
         None => std::future::pending().await,

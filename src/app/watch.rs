@@ -13,7 +13,7 @@ use tokio::{
     time::{Instant, sleep, sleep_until, timeout},
 };
 
-use super::{DefinitionFiles, Failure, files};
+use super::{Failure, files};
 
 /// How often the files are read without a hint: some file systems give none, and a link's target
 /// may change unseen.
@@ -23,27 +23,30 @@ const REST: Duration = Duration::from_millis(100);
 /// Whoever writes all the time is not waited for any longer.
 const REST_MAX: Duration = Duration::from_secs(2);
 
-/// The contents that were seen last, or the words for why they could not be read.
-type Seen = Result<DefinitionFiles, String>;
+/// How what lies at a path is read.
+type Read<T> = fn(&Path) -> Result<T, Failure>;
 
-/// The definition at one path.
-pub(super) struct Watch {
+/// What lies at one path: a definition, or saved queries.
+pub(super) struct Watch<T> {
     path: PathBuf,
-    seen: Seen,
+    read: Read<T>,
+    /// The contents that were seen last, or the words for why they could not be read.
+    seen: Result<T, String>,
     hints: Arc<Notify>,
     /// None where the system cannot tell: then there is only the poll.
     _watcher: Option<RecommendedWatcher>,
 }
 
-impl Watch {
+impl<T: Clone + PartialEq + Send + 'static> Watch<T> {
     /// Watches from now on; what differs from `files` is a change.
-    pub(super) fn start(path: &Path, files: DefinitionFiles) -> Watch {
+    pub(super) fn start(path: &Path, files: T, read: Read<T>) -> Watch<T> {
         let hints = Arc::new(Notify::new());
         let watcher = hinted(path, hints.clone()).inspect_err(|error| {
-            tracing::warn!(%error, "the definition's folder cannot be watched; its files are looked at every {POLL:?}");
+            tracing::warn!(%error, "the folder of {} cannot be watched; its files are looked at every {POLL:?}", path.display());
         });
         Watch {
             path: path.to_owned(),
+            read,
             seen: Ok(files),
             hints,
             _watcher: watcher.ok(),
@@ -52,16 +55,16 @@ impl Watch {
 
     /// Waits for contents that differ from those seen last. A burst of writes is one change; what
     /// cannot be read is told once.
-    pub(super) async fn changed(&mut self) -> Result<DefinitionFiles, Failure> {
+    pub(super) async fn changed(&mut self) -> Result<T, Failure> {
         loop {
             tokio::select! {
                 () = self.hints.notified() => self.rest().await,
                 () = sleep(POLL) => {}
             }
-            let path = self.path.clone();
-            let read = tokio::task::spawn_blocking(move || DefinitionFiles::read(&path)).await;
+            let (path, read) = (self.path.clone(), self.read);
+            let read = tokio::task::spawn_blocking(move || read(&path)).await;
             let Ok(read) = read else { continue };
-            let now: Seen = match &read {
+            let now = match &read {
                 Ok(files) => Ok(files.clone()),
                 Err(failure) => Err(failure.text().to_owned()),
             };
@@ -114,6 +117,7 @@ fn hinted(path: &Path, hints: Arc<Notify>) -> notify::Result<RecommendedWatcher>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::DefinitionFiles;
 
     fn write(folder: &Path, name: &str, text: &str) {
         // As editors do it: a new file takes the old one's place.
@@ -134,7 +138,7 @@ mod tests {
         for path in [folder.to_owned(), folder.join("a.graphql")] {
             write(folder, "a.graphql", "a");
             let files = DefinitionFiles::read(&path).expect("a definition");
-            let mut watch = Watch::start(&path, files);
+            let mut watch = Watch::start(&path, files, DefinitionFiles::read);
             for step in 0..20 {
                 write(folder, "farm.db", &step.to_string());
                 write(folder, "a.graphql", &format!("a{step}"));
@@ -152,7 +156,11 @@ mod tests {
         let scratch = tempfile::tempdir().expect("a folder");
         let path = scratch.path().join("a.graphql");
         write(scratch.path(), "a.graphql", "a");
-        let mut watch = Watch::start(&path, DefinitionFiles::read(&path).expect("a definition"));
+        let mut watch = Watch::start(
+            &path,
+            DefinitionFiles::read(&path).expect("a definition"),
+            DefinitionFiles::read,
+        );
         std::fs::remove_file(&path).expect("it was there");
         watch.changed().await.expect_err("it is gone");
         // The same text again is a change: it comes after an error.

@@ -1,8 +1,14 @@
 //! `hayloft check`.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
-use crate::{app::Loaded, config::DefinitionSetting};
+use crate::{
+    app::{DocumentFiles, Loaded},
+    config::DefinitionSetting,
+    graphql::{self, Limits, Served},
+};
 
 use super::{Failure, text};
 
@@ -12,6 +18,10 @@ use super::{Failure, text};
 pub(super) struct Check {
     #[command(flatten)]
     definition: DefinitionSetting,
+
+    /// A folder of saved queries, each of which has to fit the definition
+    #[arg(long, env = "HAYLOFT_DOCUMENTS", value_name = "FOLDER")]
+    documents: Option<PathBuf>,
 }
 
 impl Check {
@@ -26,6 +36,13 @@ impl Check {
             text::count(catalog.sources.len() as u64, "source"),
         ))?;
         // No fault: a definition may be written type by type.
+        if let Some(folder) = &self.documents {
+            let files = DocumentFiles::read(folder)?;
+            let served = Served::of(catalog).map_err(|error| Failure::setup(format!("error: {error}")))?;
+            files.check(|query| graphql::admits(&served, &Limits::default(), query))?;
+            let number = text::count(files.len() as u64, "file");
+            text::print(&format!("{}: no faults; {number} of saved queries\n", folder.display()))?;
+        }
         let mut told = loaded.unfilled().chain(loaded.shared());
         told.try_for_each(|told| text::print(&format!("{told}\n")))
     }

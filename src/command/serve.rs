@@ -7,8 +7,8 @@ use clap::Args;
 use crate::{
     app::{self, DefinitionFiles, Serving},
     config::{
-        DatabaseSetting, DefinitionSetting, DestructiveSetting, Environment, FilterSetting, LimitSetting,
-        ListenSetting, RetentionSetting, StatementSetting,
+        DatabaseSetting, DefinitionSetting, DestructiveSetting, DocumentSetting, Environment, FilterSetting,
+        LimitSetting, ListenSetting, RetentionSetting, StatementSetting,
     },
 };
 
@@ -30,6 +30,9 @@ pub(super) struct ServingSettings {
     listen: ListenSetting,
 
     #[command(flatten)]
+    documents: DocumentSetting,
+
+    #[command(flatten)]
     limits: LimitSetting,
 
     #[command(flatten)]
@@ -48,6 +51,11 @@ impl ServingSettings {
         watched: Option<PathBuf>,
         environment: Environment,
     ) -> Result<Serving, Failure> {
+        if self.documents.trusted_only && self.documents.documents.is_none() {
+            let told =
+                "error: --trusted-only answers nothing without saved queries; name their folder with --documents";
+            return Err(Failure::setup(told));
+        }
         Ok(Serving {
             definition,
             watched,
@@ -55,6 +63,7 @@ impl ServingSettings {
             statements: self.statements,
             access: app::access(self.destructive),
             listen: self.listen,
+            documents: self.documents,
             environment,
             filters: self.filters,
             limits: app::limits(&self.limits)?,

@@ -14,7 +14,8 @@ use futures_util::{
 use tokio::sync::{Semaphore, watch};
 
 use super::{
-    ApiError, ApiRequest, ApiResponse, Code, DataApi, Exchange,
+    ApiError, ApiRequest, ApiResponse, Code, DataApi, Exchange, Saved,
+    documents::Documents,
     exchange::Exchanges,
     groups::Place,
     listeners::{Answer, Told, told},
@@ -36,11 +37,19 @@ pub(crate) struct Current {
     exchanges: Exchanges,
     refusal: Arc<ArcSwapOption<String>>,
     replanning: Arc<Semaphore>,
+    documents: Arc<Documents>,
 }
 
 impl Current {
+    #[cfg(test)]
     pub(crate) fn new(api: DataApi) -> Current {
+        Current::trusting(api, false)
+    }
+
+    /// Answers through this API; whether nothing is answered but documents that are trusted.
+    pub(crate) fn trusting(api: DataApi, trusted_only: bool) -> Current {
         Current {
+            documents: Arc::new(Documents::new(api.limits(), trusted_only)),
             newest: Arc::new(watch::Sender::new(api)),
             exchanges: Exchanges::default(),
             refusal: Arc::default(),
@@ -84,9 +93,43 @@ impl Current {
         self.refusal.load_full()
     }
 
+    /// Trusts these documents from now on, and none that was trusted before.
+    pub(crate) fn trust(&self, documents: Vec<Saved>) {
+        self.documents.trust(documents);
+    }
+
+    /// The trusted documents that do not fit the definition in force, and why.
+    pub(crate) fn unfit_documents(&self) -> Vec<(Arc<Saved>, Vec<ApiError>)> {
+        let api = self.newest();
+        let all = self.documents.all().into_iter();
+        all.filter_map(|saved| api.admits(&saved.text).err().map(|errors| (saved, errors)))
+            .collect()
+    }
+
+    /// The saved query of this name.
+    pub(crate) fn saved(&self, name: &str) -> Result<Arc<Saved>, ApiError> {
+        self.documents.saved(name).map_err(|error| self.discreet(error))
+    }
+
+    /// The request with its document's text.
+    fn resolve(&self, request: ApiRequest) -> Result<ApiRequest, ApiError> {
+        self.documents.resolve(request).map_err(|error| self.discreet(error))
+    }
+
+    /// The same error without a suggestion, where names are not told.
+    fn discreet(&self, mut error: ApiError) -> ApiError {
+        if !self.newest().limits().introspection {
+            error.suggest_nothing();
+        }
+        error
+    }
+
     /// Answers a query. A subscription is refused: it needs a transport that can go on answering.
     pub(crate) async fn execute(&self, request: ApiRequest) -> ApiResponse {
-        let request = Arc::new(request);
+        let request = match self.resolve(request) {
+            Ok(request) => Arc::new(request),
+            Err(error) => return error.into(),
+        };
         let run = || {
             let (api, request) = (self.newest(), request.clone());
             async move { api.execute(request).await }
@@ -97,10 +140,13 @@ impl Current {
     /// The answers to a request: one for a query, one and then one per change for a subscription.
     pub(crate) fn answers(&self, request: ApiRequest) -> BoxStream<'static, ApiResponse> {
         let current = self.clone();
-        let request = Arc::new(ApiRequest {
-            streams: true,
-            ..request
-        });
+        let request = match self.resolve(request) {
+            Ok(request) => Arc::new(ApiRequest {
+                streams: true,
+                ..request
+            }),
+            Err(error) => return once(error.into()),
+        };
         let began = async move {
             // Watching begins before the plan, so that no exchange falls between.
             let apis = current.newest.subscribe();

@@ -32,6 +32,10 @@ pub(crate) enum Code {
     Overloaded,
     Timeout,
     DefinitionReplaced,
+    DocumentNotFound,
+    DocumentNotTrusted,
+    PersistedQueryNotFound,
+    PersistedQueryNotSupported,
     Internal,
 }
 
@@ -48,6 +52,10 @@ impl Code {
             Code::Overloaded => "OVERLOADED",
             Code::Timeout => "TIMEOUT",
             Code::DefinitionReplaced => "DEFINITION_REPLACED",
+            Code::DocumentNotFound => "DOCUMENT_NOT_FOUND",
+            Code::DocumentNotTrusted => "DOCUMENT_NOT_TRUSTED",
+            Code::PersistedQueryNotFound => "PERSISTED_QUERY_NOT_FOUND",
+            Code::PersistedQueryNotSupported => "PERSISTED_QUERY_NOT_SUPPORTED",
             Code::Internal => "INTERNAL",
         }
     }

@@ -102,6 +102,11 @@ impl DataApi {
         &self.0.limits
     }
 
+    /// Whether a document fits the schema and the limits, or what is wrong with it.
+    pub(crate) fn admits(&self, text: &str) -> Result<(), Vec<ApiError>> {
+        self.0.planner.admits(text)
+    }
+
     pub(crate) fn store(&self) -> &Store {
         &self.0.store
     }

@@ -66,6 +66,8 @@ pub(crate) struct Limits {
     pub unsent_bytes: usize,
     /// Bytes of all answers on the disk.
     pub spool_bytes: usize,
+    /// Bytes of documents that clients left to be asked for by their hashes.
+    pub persisted_bytes: usize,
     /// Bytes of requests that are being read or worked on, values counted by what they take in
     /// memory.
     pub received_bytes: usize,
@@ -114,6 +116,7 @@ impl Default for Limits {
             answer_bytes: 64_000_000,
             unsent_bytes: 128_000_000,
             spool_bytes: 4_000_000_000,
+            persisted_bytes: 8_000_000,
             received_bytes: 64_000_000,
             requests: 512,
             sockets: 18_000,
@@ -168,7 +171,7 @@ impl Limits {
     }
 
     /// Every limit under its name; taken apart in full, so that none can be forgotten.
-    fn places(&mut self) -> [(&'static str, Place<'_>); 29] {
+    fn places(&mut self) -> [(&'static str, Place<'_>); 30] {
         let Limits {
             query_bytes,
             tokens,
@@ -191,6 +194,7 @@ impl Limits {
             answer_bytes,
             unsent_bytes,
             spool_bytes,
+            persisted_bytes,
             received_bytes,
             requests,
             sockets,
@@ -223,6 +227,7 @@ impl Limits {
             ("answer_bytes", Place::Count(answer_bytes, BYTES_MAX)),
             ("unsent_bytes", Place::Count(unsent_bytes, BYTES_MAX)),
             ("spool_bytes", Place::Count(spool_bytes, BYTES_MAX)),
+            ("persisted_bytes", Place::Count(persisted_bytes, BYTES_MAX)),
             ("received_bytes", Place::Count(received_bytes, BYTES_MAX)),
             ("requests", Place::Count(requests, COUNT_MAX)),
             ("sockets", Place::Count(sockets, COUNT_MAX)),

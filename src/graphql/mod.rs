@@ -1,7 +1,7 @@
 //! The data API: the catalog served as GraphQL. Knows GraphQL and the store's contract; knows no
 //! SQL, no HTTP, no harvest.
 //!
-//! The way of a request: [`gate`] refuses what is too large, `plan` turns an operation into a
+//! The way of a request: [`gate`] refuses what is too large, `documents` knows the text of what was asked for by name, `plan` turns an operation into a
 //! `query::Read`, `execute` runs it as one statement, `keyed` joins loads by key into one
 //! statement, `live` runs it again when its rows change and tells `listeners`, `current` exchanges
 //! the whole for that of a newer definition, `exchange` says which answers one fell into.
@@ -12,6 +12,7 @@ mod cost;
 mod current;
 mod describe;
 mod digits;
+mod documents;
 mod error;
 mod exchange;
 mod execute;
@@ -44,13 +45,15 @@ mod turns;
 
 pub(crate) use current::Current;
 pub(crate) use digits::{read_json, was_number};
+pub(crate) use documents::Saved;
 pub(crate) use error::{ApiError, Code};
 pub(crate) use exchange::Exchange;
 pub(crate) use execute::DataApi;
+pub(crate) use gate::admits;
 pub(crate) use kept::FILES_MAX;
 pub(crate) use limits::Limits;
 pub(crate) use principal::Principal;
-pub(crate) use request::{ApiRequest, Draft};
+pub(crate) use request::{ApiRequest, Draft, Members};
 pub(crate) use respond::{ApiResponse, Kind, Parts};
 pub(crate) use schema::SchemaError;
 pub use schema::Served;

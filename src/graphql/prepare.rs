@@ -179,6 +179,10 @@ impl Planner {
         Some(bound(prepared, &self.catalog, operation, &variables))
     }
 
+    pub(super) fn admits(&self, text: &str) -> Result<(), Vec<ApiError>> {
+        gate::admits(&self.served, &self.limits, text)
+    }
+
     pub(super) fn prepare(&self, request: &ApiRequest) -> Result<Bound, Vec<ApiError>> {
         let hash = fingerprint(request.query.as_bytes());
         let found = lock(&self.documents).get(&hash).cloned();

@@ -4,39 +4,104 @@
 use apollo_compiler::response::{JsonMap, JsonValue};
 use serde::{Deserialize, Deserializer, de::Error};
 
-use super::{Client, Principal};
+use super::{Client, Principal, documents::Sha256};
 
 /// A GraphQL request, however it arrived.
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(try_from = "Members")]
 pub(crate) struct ApiRequest {
-    #[serde(deserialize_with = "query")]
+    /// The document; empty until [`super::Documents`] has put it there, where only its id was sent.
     pub query: String,
-    #[serde(default, deserialize_with = "operation_name")]
     pub operation_name: Option<String>,
-    #[serde(default, deserialize_with = "variables")]
     pub variables: Option<JsonMap>,
-    /// Accepted and not used, as the specification allows; so none is kept for as long as a live
-    /// query lives.
-    #[serde(default, rename = "extensions", deserialize_with = "extensions")]
-    pub _extensions: Unused,
+    /// How the document was named beside its text, or instead of it.
+    pub(super) named: Option<Named>,
     /// Whether whoever asks can take more than one answer; subscriptions are else refused.
-    #[serde(skip)]
     pub(super) streams: bool,
     /// Where it comes from: whose fair share it takes.
-    #[serde(skip)]
     pub(super) client: Client,
     /// Who asks: what is seen is his alone.
-    #[serde(skip)]
     pub(super) principal: Principal,
     /// Whether there is no room for a query now: a live query has places of its own.
-    #[serde(skip)]
     pub(super) is_live_only: bool,
 }
 
-/// What a client may send and nobody reads.
+/// A document's name in a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Named {
+    /// `documentId`, in place of the text.
+    Id(String),
+    /// `extensions.persistedQuery`: the hash of the text, which need not be there.
+    Hash(Sha256),
+}
+
+/// The members of a request, each of its right type; those of other names are left alone, as the
+/// specification wants it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Members {
+    #[serde(deserialize_with = "query")]
+    query: Option<String>,
+    #[serde(deserialize_with = "document_id")]
+    document_id: Option<String>,
+    #[serde(deserialize_with = "operation_name")]
+    operation_name: Option<String>,
+    #[serde(deserialize_with = "variables")]
+    variables: Option<JsonMap>,
+    #[serde(deserialize_with = "extensions")]
+    extensions: Extensions,
+}
+
+/// What is known of `extensions`; all else in it is accepted and not used, as the specification
+/// allows, and not kept either.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Unused;
+struct Extensions {
+    persisted: Option<Sha256>,
+}
+
+impl Members {
+    /// Members that came one by one, or what is wrong with one.
+    pub(crate) fn of(
+        query: Option<String>,
+        document_id: Option<String>,
+        operation_name: Option<String>,
+        variables: Draft,
+        extensions: Draft,
+    ) -> Result<Members, String> {
+        Ok(Members {
+            query,
+            document_id,
+            operation_name,
+            variables: as_variables(variables.0)?,
+            extensions: as_extensions(extensions.0)?,
+        })
+    }
+}
+
+impl TryFrom<Members> for ApiRequest {
+    type Error = String;
+
+    fn try_from(members: Members) -> Result<ApiRequest, String> {
+        let named = match (members.document_id, members.extensions.persisted) {
+            (Some(_), Some(_)) => return Err("send `documentId` or `extensions.persistedQuery`, not both".to_owned()),
+            (Some(_), None) if members.query.is_some() => {
+                return Err("send `query` or `documentId`, not both".to_owned());
+            }
+            (Some(id), None) => Some(Named::Id(id)),
+            (None, hash) => hash.map(Named::Hash),
+        };
+        if members.query.is_none() && named.is_none() {
+            return Err("`query` is missing, the text that holds the document; or send `documentId`".to_owned());
+        }
+        Ok(ApiRequest {
+            query: members.query.unwrap_or_default(),
+            operation_name: members.operation_name.filter(|name| !name.is_empty()),
+            variables: members.variables,
+            named,
+            ..ApiRequest::default()
+        })
+    }
+}
 
 /// JSON that may be a request or a part of one: read with the message around it, and not looked at
 /// yet.
@@ -49,30 +114,19 @@ impl Draft {
     pub(crate) fn request(self) -> Result<ApiRequest, String> {
         let wanted = "a request must be an object, such as {\"query\": \"{ … }\"}";
         let mut members = as_object(self.0, wanted)?.unwrap_or_default();
-        let query = members.remove("query").ok_or("missing field `query`")?;
-        let mut member = |name: &str| Draft(members.remove(name).unwrap_or_default());
-        let [name, variables, extensions] = ["operationName", "variables", "extensions"].map(&mut member);
-        ApiRequest::of(as_query(query)?, as_operation_name(name.0)?, variables, extensions)
+        let mut member = |name: &str| members.remove(name).unwrap_or_default();
+        let members = Members {
+            query: as_query(member("query"))?,
+            document_id: as_document_id(member("documentId"))?,
+            operation_name: as_operation_name(member("operationName"))?,
+            variables: as_variables(member("variables"))?,
+            extensions: as_extensions(member("extensions"))?,
+        };
+        members.try_into()
     }
 }
 
 impl ApiRequest {
-    /// A request of its parts, or what is wrong with one.
-    pub(crate) fn of(
-        query: String,
-        operation_name: Option<String>,
-        variables: Draft,
-        extensions: Draft,
-    ) -> Result<ApiRequest, String> {
-        Ok(ApiRequest {
-            query,
-            operation_name,
-            variables: as_variables(variables.0)?,
-            _extensions: as_extensions(extensions.0)?,
-            ..ApiRequest::default()
-        })
-    }
-
     /// The same, asked from there and by this one.
     #[must_use]
     pub(crate) fn by(self, client: Client, principal: Principal) -> ApiRequest {
@@ -93,8 +147,12 @@ impl ApiRequest {
     }
 }
 
-fn query<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+fn query<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
     read(from, as_query)
+}
+
+fn document_id<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    read(from, as_document_id)
 }
 
 fn operation_name<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
@@ -105,7 +163,7 @@ fn variables<'de, D: Deserializer<'de>>(from: D) -> Result<Option<JsonMap>, D::E
     read(from, as_variables)
 }
 
-fn extensions<'de, D: Deserializer<'de>>(from: D) -> Result<Unused, D::Error> {
+fn extensions<'de, D: Deserializer<'de>>(from: D) -> Result<Extensions, D::Error> {
     read(from, as_extensions)
 }
 
@@ -116,9 +174,12 @@ fn read<'de, D: Deserializer<'de>, T>(
     fitting(JsonValue::deserialize(from)?).map_err(D::Error::custom)
 }
 
-fn as_query(json: JsonValue) -> Result<String, String> {
-    let wanted = "`query` must be a text that holds the document";
-    as_text(json, wanted)?.ok_or_else(|| unfit(wanted, &JsonValue::Null))
+fn as_query(json: JsonValue) -> Result<Option<String>, String> {
+    as_text(json, "`query` must be a text that holds the document")
+}
+
+fn as_document_id(json: JsonValue) -> Result<Option<String>, String> {
+    as_text(json, "`documentId` must be a text or null")
 }
 
 fn as_operation_name(json: JsonValue) -> Result<Option<String>, String> {
@@ -132,8 +193,25 @@ fn as_variables(json: JsonValue) -> Result<Option<JsonMap>, String> {
     )
 }
 
-fn as_extensions(json: JsonValue) -> Result<Unused, String> {
-    as_object(json, "`extensions` must be an object or null").map(|_| Unused)
+fn as_extensions(json: JsonValue) -> Result<Extensions, String> {
+    let mut members = as_object(json, "`extensions` must be an object or null")?.unwrap_or_default();
+    let persisted = members.remove("persistedQuery").unwrap_or_default();
+    let persisted = as_object(persisted, "`extensions.persistedQuery` must be an object or null")?;
+    let persisted = persisted.map(as_persisted).transpose()?;
+    Ok(Extensions { persisted })
+}
+
+/// Apollo's form of a document's hash.
+fn as_persisted(mut members: JsonMap) -> Result<Sha256, String> {
+    let version = members.remove("version").unwrap_or_default();
+    if version.as_i64() != Some(1) {
+        return Err(format!(
+            "`extensions.persistedQuery.version` must be 1, found {version}"
+        ));
+    }
+    let hash = members.remove("sha256Hash").unwrap_or_default();
+    let hash = hash.as_str().and_then(Sha256::of_hex);
+    hash.ok_or_else(|| "`extensions.persistedQuery.sha256Hash` must be a text of 64 hexadecimal digits".to_owned())
 }
 
 fn as_text(json: JsonValue, wanted: &str) -> Result<Option<String>, String> {
@@ -168,6 +246,8 @@ fn unfit(wanted: &str, found: &JsonValue) -> String {
 mod tests {
     use super::*;
 
+    const MISSING: &str = "`query` is missing, the text that holds the document; or send `documentId`";
+
     #[test]
     fn what_is_wrong_with_a_request_is_said() {
         for (json, want) in [
@@ -183,11 +263,28 @@ mod tests {
                 r#"{"query": 7}"#,
                 "`query` must be a text that holds the document, found a number",
             ),
+            (r#"{"query": null}"#, MISSING),
+            (r#"{}"#, MISSING),
             (
-                r#"{"query": null}"#,
-                "`query` must be a text that holds the document, found null",
+                r#"{"documentId": 7}"#,
+                "`documentId` must be a text or null, found a number",
             ),
-            (r#"{}"#, "missing field `query`"),
+            (
+                r#"{"query": "{ a }", "documentId": "a"}"#,
+                "send `query` or `documentId`, not both",
+            ),
+            (
+                r#"{"query": "{ a }", "extensions": {"persistedQuery": []}}"#,
+                "`extensions.persistedQuery` must be an object or null, found a list",
+            ),
+            (
+                r#"{"extensions": {"persistedQuery": {"version": 2}}}"#,
+                "`extensions.persistedQuery.version` must be 1, found 2",
+            ),
+            (
+                r#"{"extensions": {"persistedQuery": {"version": 1, "sha256Hash": "abc"}}}"#,
+                "`extensions.persistedQuery.sha256Hash` must be a text of 64 hexadecimal digits",
+            ),
             (
                 r#"{"query": "{ a }", "operationName": {}}"#,
                 "`operationName` must be a text or null, found an object",
@@ -204,7 +301,7 @@ mod tests {
             let error = draft.request().expect_err(json);
             assert!(error.ends_with(want), "{error}");
         }
-        let whole = r#"{"query": "{ a }", "operationName": null, "variables": {"a": 1}, "extensions": {}}"#;
+        let whole = r#"{"query": "{ a }", "operationName": "", "variables": {"a": 1}, "extensions": {"x": 1}}"#;
         let draft: Draft = serde_json::from_str(whole).expect("JSON");
         for request in [
             serde_json::from_str::<ApiRequest>(whole).expect("a request"),

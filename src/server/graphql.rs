@@ -9,7 +9,7 @@ use axum::{
     response::Response,
 };
 
-use crate::graphql::{ApiRequest, ApiResponse, Denied, Draft, Kind, Principal, Share, read_json};
+use crate::graphql::{ApiRequest, ApiResponse, Denied, Draft, Kind, Members, Principal, Share, read_json};
 
 use super::{
     handshake,
@@ -38,7 +38,7 @@ pub(super) async fn get(State(shared): State<Shared>, request: Request) -> Respo
         Err(Unfit::Faulty(message)) => return refused(StatusCode::BAD_REQUEST, media, &message),
         Err(Unfit::Denied(denied)) => return unread(media, Fault::Denied(denied)),
     };
-    answer(&shared, &parts, request, share, media).await
+    answer(&shared, &parts, request, share, Form::Graphql(media)).await
 }
 
 fn upgrade_to_socket(shared: Shared, parts: &mut Parts) -> Response {
@@ -61,21 +61,26 @@ fn query_parameters(parts: &Parts, share: &mut Share) -> Result<ApiRequest, Unfi
     #[serde(rename_all = "camelCase")]
     struct Parameters {
         query: Option<String>,
+        document_id: Option<String>,
         operation_name: Option<String>,
         variables: Option<String>,
         extensions: Option<String>,
     }
     let given = Query::<Parameters>::try_from_uri(&parts.uri);
     let Query(given) = given.map_err(|error| Unfit::Faulty(error.body_text()))?;
-    let missing = || Unfit::Faulty("the parameter `query` is missing".to_owned());
-    let query = given.query.ok_or_else(missing)?;
     for json in [&given.variables, &given.extensions].into_iter().flatten() {
         intake::weigh_all(share, json.as_bytes()).map_err(Unfit::Denied)?;
     }
-    let operation_name = given.operation_name.filter(|name| !name.is_empty());
     let variables = json_parameter("variables", given.variables).map_err(Unfit::Faulty)?;
     let extensions = json_parameter("extensions", given.extensions).map_err(Unfit::Faulty)?;
-    ApiRequest::of(query, operation_name, variables, extensions).map_err(Unfit::Faulty)
+    let members = Members::of(
+        given.query,
+        given.document_id,
+        given.operation_name,
+        variables,
+        extensions,
+    );
+    members.and_then(ApiRequest::try_from).map_err(Unfit::Faulty)
 }
 
 fn json_parameter(name: &str, text: Option<String>) -> Result<Draft, String> {
@@ -107,7 +112,7 @@ pub(super) async fn post(State(shared): State<Shared>, request: Request) -> Resp
     let request = read_json::<ApiRequest>(&body);
     drop(body);
     match request {
-        Ok(request) => answer(&shared, &parts, request, share, media).await,
+        Ok(request) => answer(&shared, &parts, request, share, Form::Graphql(media)).await,
         Err(error) => refused(
             StatusCode::BAD_REQUEST,
             media,
@@ -117,7 +122,7 @@ pub(super) async fn post(State(shared): State<Shared>, request: Request) -> Resp
 }
 
 /// The answer to a body that was not read to its end.
-fn unread(media: Media, fault: Fault) -> Response {
+pub(super) fn unread(media: Media, fault: Fault) -> Response {
     let (status, message) = match fault {
         Fault::TooLarge => (
             StatusCode::PAYLOAD_TOO_LARGE,
@@ -147,9 +152,34 @@ pub(super) async fn other(headers: HeaderMap) -> Response {
     response
 }
 
+/// How an answer's status is chosen.
+#[derive(Clone, Copy)]
+pub(super) enum Form {
+    /// As the specification has it for this media type.
+    Graphql(Media),
+    /// As those expect it who ask for a file.
+    Saved,
+}
+
+impl Form {
+    fn media(self) -> Media {
+        match self {
+            Form::Graphql(media) => media,
+            Form::Saved => Media::Json,
+        }
+    }
+}
+
 /// `received` is the request's part of the budget; both it and its place are kept until the answer
 /// is sent.
-async fn answer(shared: &Shared, parts: &Parts, request: ApiRequest, received: Share, media: Media) -> Response {
+pub(super) async fn answer(
+    shared: &Shared,
+    parts: &Parts,
+    request: ApiRequest,
+    received: Share,
+    form: Form,
+) -> Response {
+    let media = form.media();
     if shared.shutdown.is_cancelled() {
         return stopping(media);
     }
@@ -160,7 +190,7 @@ async fn answer(shared: &Shared, parts: &Parts, request: ApiRequest, received: S
     };
     let request = request.by(client, Principal::ANONYMOUS);
     let answer = shared.context.api.execute(request).await;
-    let status = status(&answer, media, &parts.method);
+    let status = status(&answer, form, &parts.method);
     let beside = parts.extensions.get::<Arc<Answers>>().cloned();
     let body = sending::body(answer.into_parts(), [place, received], beside);
     let mut response = with_body(status, media, body);
@@ -174,12 +204,14 @@ async fn answer(shared: &Shared, parts: &Parts, request: ApiRequest, received: S
     response
 }
 
-fn status(answer: &ApiResponse, media: Media, method: &Method) -> StatusCode {
-    match (answer.kind(), media) {
+fn status(answer: &ApiResponse, form: Form, method: &Method) -> StatusCode {
+    match (answer.kind(), form) {
         (Kind::Overloaded, _) => StatusCode::SERVICE_UNAVAILABLE,
+        (Kind::RequestError | Kind::NotAllowed, Form::Saved) => StatusCode::BAD_REQUEST,
+        (Kind::Failed, Form::Saved) => StatusCode::INTERNAL_SERVER_ERROR,
         (Kind::NotAllowed, _) if method == Method::GET => StatusCode::METHOD_NOT_ALLOWED,
-        (Kind::RequestError | Kind::NotAllowed, Media::GraphqlResponse) => StatusCode::BAD_REQUEST,
-        (_, Media::Json) | (Kind::Ok | Kind::Failed, _) => StatusCode::OK,
+        (Kind::RequestError | Kind::NotAllowed, Form::Graphql(Media::GraphqlResponse)) => StatusCode::BAD_REQUEST,
+        (_, Form::Graphql(Media::Json)) | (Kind::Ok | Kind::Failed, _) => StatusCode::OK,
     }
 }
 

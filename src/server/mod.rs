@@ -21,6 +21,7 @@ mod progress;
 mod protocol;
 mod refusals;
 mod router;
+mod saved;
 mod sending;
 mod shared;
 mod socket;

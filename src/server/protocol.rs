@@ -214,7 +214,10 @@ mod tests {
     #[test]
     fn what_is_wrong_with_a_payload_is_said() {
         for (payload, want) in [
-            ("null", "missing field `query`"),
+            (
+                "null",
+                "`query` is missing, the text that holds the document; or send `documentId`",
+            ),
             (
                 "{\"query\":7}",
                 "`query` must be a text that holds the document, found a number",

@@ -3,7 +3,7 @@
 use axum::{Router, middleware, routing::get};
 use tower_http::{CompressionLevel, compression::CompressionLayer};
 
-use super::{assets, graphql, headers, health, origin, shared::Shared};
+use super::{assets, graphql, headers, health, origin, saved, shared::Shared};
 
 pub(super) fn router(shared: Shared) -> Router {
     // The page's own files are compressed at build time; answers are worth only the fastest level.
@@ -14,6 +14,7 @@ pub(super) fn router(shared: Shared) -> Router {
             get(graphql::get).post(graphql::post).fallback(graphql::other),
         )
         .route("/graphql/ws", get(graphql::get))
+        .route("/q/{file}", get(saved::get).fallback(saved::other))
         .layer(middleware::from_fn_with_state(shared.clone(), origin::guard))
         .layer(compression);
     let page = if shared.context.graphiql {

@@ -22,7 +22,7 @@ pub(super) fn check(query: &str, limits: &Limits) -> Result<(), ApiError> {
             Token::Ignored => continue,
             Token::Open => depth += 1,
             Token::Close => depth = depth.saturating_sub(1),
-            Token::Other => {}
+            Token::Text | Token::Other => {}
         }
         tokens += 1;
         if tokens > limits.tokens {
@@ -42,21 +42,27 @@ pub(super) fn check(query: &str, limits: &Limits) -> Result<(), ApiError> {
     Ok(())
 }
 
-enum Token {
+/// What a piece of text is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Token {
+    /// White space, a comma, a comment.
     Ignored,
     Open,
     Close,
+    /// A string, quotes and all.
+    Text,
     Other,
 }
 
-fn next(bytes: &[u8]) -> Option<(Token, &[u8])> {
+/// The first token, and what follows it.
+pub(super) fn next(bytes: &[u8]) -> Option<(Token, &[u8])> {
     let (first, rest) = bytes.split_first()?;
     Some(match first {
         b' ' | b'\t' | b'\n' | b'\r' | b',' => (Token::Ignored, rest),
         b'#' => (Token::Ignored, skip_while(rest, |byte| byte != b'\n' && byte != b'\r')),
         b'{' | b'[' | b'(' => (Token::Open, rest),
         b'}' | b']' | b')' => (Token::Close, rest),
-        b'"' => (Token::Other, after_string(rest)),
+        b'"' => (Token::Text, after_string(rest)),
         byte if is_word(*byte) => (Token::Other, skip_while(rest, is_word)),
         _ => (Token::Other, rest),
     })

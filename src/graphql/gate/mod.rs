@@ -5,6 +5,7 @@
 //! and the validator, which recurse and so must never see deep text, then counts over the document
 //! with every fragment counted once.
 
+mod descriptions;
 mod estimate;
 mod lexer;
 mod measure;
@@ -19,6 +20,7 @@ use apollo_compiler::{
     validation::{DiagnosticData, Valid},
 };
 
+pub(super) use descriptions::without as without_descriptions;
 pub(super) use estimate::{Cost, estimate};
 
 use super::{ApiError, Code, Limits, Served};
@@ -50,7 +52,7 @@ pub(crate) fn admit(served: &Served, limits: &Limits, query: &str) -> Result<Adm
     let parsed = Parser::new()
         .recursion_limit(PARSER_RECURSION)
         .token_limit(limits.tokens * 2)
-        .parse_ast(query, "query.graphql")
+        .parse_ast(without_descriptions(query), "query.graphql")
         .map_err(|found| ApiError::from_diagnostics(Code::ParseFailed, found.errors.iter()))?;
     measure::check_source(&parsed, limits).map_err(|error| vec![error])?;
     let operations = rules::check(&served.schema, &parsed)?;
@@ -60,6 +62,11 @@ pub(crate) fn admit(served: &Served, limits: &Limits, query: &str) -> Result<Adm
     let document = validated(built, &served.schema)?;
     measure::check_expanded(&document, limits).map_err(|error| vec![error])?;
     Ok(Admitted { document, operations })
+}
+
+/// Whether a document fits the schema and the limits, or what is wrong with it.
+pub(crate) fn admits(served: &Served, limits: &Limits, text: &str) -> Result<(), Vec<ApiError>> {
+    admit(served, limits, text).map(drop)
 }
 
 /// Validates a document that has passed our own rules.
@@ -212,6 +219,7 @@ mod tests {
             "{ items { name image price requiredFor { quantity quest { title } } } }",
             "query Q($id: ID!) { item(id: $id) { ...F } } fragment F on Item { id tags { name items { id } } }",
             "# a comment with { [ (\n{ items(where: {name: {eq: \"}}}\\\"{{{[[[\"}}) { id } }",
+            "\"What is there\" query Q(\"How many\" $n: Int = 3) { items(first: $n) { ...F } } \"\"\"a part\"\"\" fragment F on Item { id }",
             "{ items(where: {name: {eq: \"\"\"a block \" with {{{ \\\"\"\" quotes\"\"\"}}) { id } }",
         ];
         for query in cases {
