@@ -16,7 +16,7 @@ async fn serve(upstream: &Upstream, settings: &[(&str, &str)], documents: &[(&st
     upstream.set("/notes", Reply::json(&rows));
     let definition = format!(
         "extend schema @source(name: \"up\", url: \"{}\")\n\
-         type Note @fetch(source: \"up\", GET: \"/notes\", every: \"1d\") {{ id: ID!, text: String }}",
+         type Note @fetch(source: \"up\", GET: \"/notes\", rows: \".[]\", every: \"1d\") {{ id: ID!, text: String }}",
         upstream.url()
     );
     let scratch = Scratch::new(&definition);
@@ -87,7 +87,7 @@ async fn saved_queries_have_addresses() {
     for (path, status, part) in [
         ("/q/item", 404, "/q/<name>.json"),
         ("/q/itme.json?id=1", 404, "did you mean `item`?"),
-        ("/q/item.json", 400, "`id`"),
+        ("/q/item.json", 400, "$id: a value of type ID! must be given"),
         ("/q/item.json?di=1", 400, "has no variable `di`; did you mean `id`?"),
         ("/q/item.json?id=1&id=2", 400, "several times"),
         ("/q/some.json?first=few", 400, "`few` is no JSON"),
@@ -212,7 +212,7 @@ async fn faulty_documents_are_told_at_the_start_and_refused_later() {
     let folder = scratch.path("queries").display().to_string();
     // What fits is taken in while it serves, what does not leaves all as it was.
     scratch.write("queries/some.graphql", SOME);
-    let taken_in = async || (get(&program, "/q/some.json?first=1").await.0 == 200).then_some(());
+    let taken_in = async || (get(&program, "/q/some.json?ids=1").await.0 == 200).then_some(());
     crate::harness::eventually("the new query", taken_in).await;
     scratch.write("queries/item.graphql", "{ nots { id } }");
     let told = async || {

@@ -1,10 +1,11 @@
 //! The data API: the catalog served as GraphQL. Knows GraphQL and the store's contract; knows no
 //! SQL, no HTTP, no harvest.
 //!
-//! The way of a request: [`gate`] refuses what is too large, `documents` knows the text of what was asked for by name, `plan` turns an operation into a
-//! `query::Read`, `execute` runs it as one statement, `keyed` joins loads by key into one
-//! statement, `live` runs it again when its rows change and tells `listeners`, `current` exchanges
-//! the whole for that of a newer definition, `exchange` says which answers one fell into.
+//! The way of a request: [`gate`] refuses what is too large, `documents` knows the text of what was
+//! asked for by name, `plan` turns an operation into a `query::Read`, `execute` runs it as one
+//! statement, `keyed` joins loads by key into one statement, `live` runs it again when its rows
+//! change and tells `listeners`, `current` exchanges the whole for that of a newer definition,
+//! `exchange` says which answers one fell into.
 
 pub mod changes;
 mod coerce;

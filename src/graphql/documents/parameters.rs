@@ -2,8 +2,9 @@
 //! declares; knows no schema and no address.
 //!
 //! A parameter is a variable by its name. Its type says how the text is read: numbers and Booleans
-//! as such, `String` and `ID` as they stand, objects as JSON; a list is the parameter several times,
-//! or one JSON list. Whatever else is wrong with a value is found where those of all requests are.
+//! as such, `String` and `ID` as they stand, objects as JSON; a list is the parameter several
+//! times, or one JSON list. Whatever else is wrong with a value is found where those of all
+//! requests are.
 
 use apollo_compiler::{
     ast::Type,
