@@ -1,5 +1,5 @@
-//! A run of a field fetch: one request per row of the field's type. Knows claims, requests under way
-//! and groups of answers; what an answer says is in `answer`, how it is got in `ask`.
+//! A run of a field fetch: one request per row of the field's type. Knows claims, requests under
+//! way and groups of answers; what an answer says is in `answer`, how it is got in `ask`.
 //!
 //! The same crew works in the process that holds the run and in those that help it: each claims
 //! some requests, makes them and commits their answers. A run cut short loses what is under way.

@@ -1,5 +1,5 @@
-//! What callers ask about the requests of field fetches: which are to be made, by whom, and how many
-//! are left.
+//! What callers ask about the requests of field fetches: which are to be made, by whom, and how
+//! many are left.
 
 use crate::{
     catalog::FetchId,

@@ -1,4 +1,5 @@
-//! The requests of a field fetch, each about one row: planned, claimed, and their answers committed.
+//! The requests of a field fetch, each about one row: planned, claimed, and their answers
+//! committed.
 
 pub(super) mod brought;
 pub(super) mod claim;

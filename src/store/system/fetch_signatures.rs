@@ -79,8 +79,8 @@ pub(crate) async fn put_in_force(tx: &mut Transaction<'_>) -> Result<(), StoreEr
         params.add(name.clone())?;
         params.add(catalog.fingerprint.clone())?;
         params.add(signature.clone())?;
-        // Complete runs from before any signature was noted are taken to have read as this definition
-        // does.
+        // Complete runs from before any signature was noted are taken to have read as this
+        // definition does.
         let sql = "INSERT INTO hayloft_reading(\"fetch\",definition,wanted,done) VALUES ($1,$2,$3,\
                    CASE WHEN EXISTS(SELECT 1 FROM hayloft_run WHERE \"fetch\"=$1 AND state='complete') THEN $3 END) \
                    ON CONFLICT(\"fetch\") DO UPDATE SET definition=excluded.definition,wanted=excluded.wanted RETURNING done";

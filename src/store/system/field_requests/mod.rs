@@ -1,5 +1,5 @@
-//! `hayloft_fan_out`: the requests of field fetches, one about each row. Knows who has claimed them; not
-//! what they bring.
+//! `hayloft_fan_out`: the requests of field fetches, one about each row. Knows who has claimed
+//! them; not what they bring.
 
 pub(crate) mod answers;
 pub(crate) mod plan;
