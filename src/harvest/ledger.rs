@@ -20,7 +20,7 @@ pub(super) trait Ledger: Send + Sync {
     async fn plan_slots(&self, fetch: &str, rule: PlanRule<'_>) -> Result<FetchStatus, StoreError>;
     async fn claim_run(&self, claim: &Claim) -> Result<Option<Run>, StoreError>;
     fn release_run(&self, run: &Run);
-    async fn attend(&self, by_hand: bool) -> Result<Attendance, StoreError>;
+    async fn attend(&self, by_hand: bool, call: bool) -> Result<Attendance, StoreError>;
     async fn heartbeat(&self, run: &Run) -> Result<(), StoreError>;
     async fn vouches(&self, run: &Run, request: &str, before: &[Group]) -> Result<bool, StoreError>;
     async fn commit_groups(&self, run: &Run, groups: &[Group]) -> Result<GroupOutcome, StoreError>;
@@ -49,7 +49,7 @@ pub(super) trait Ledger: Send + Sync {
         Ok(())
     }
 
-    /// Waits until there may be work that another process has begun.
+    /// Waits until there may be work that another process has begun, or it waits for a sign of life.
     async fn work(&self) {
         std::future::pending::<()>().await;
     }
@@ -114,8 +114,8 @@ impl Ledger for Store {
         Store::release_run(self, run);
     }
 
-    async fn attend(&self, by_hand: bool) -> Result<Attendance, StoreError> {
-        Store::attend(self, by_hand).await
+    async fn attend(&self, by_hand: bool, call: bool) -> Result<Attendance, StoreError> {
+        Store::attend(self, by_hand, call).await
     }
 
     async fn heartbeat(&self, run: &Run) -> Result<(), StoreError> {

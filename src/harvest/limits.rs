@@ -101,8 +101,11 @@ pub(super) const WORDS_BYTES: usize = 16 << 10;
 pub(super) const WORDS_SHOWN: usize = 200;
 /// Between signs of life of this process: several, before it counts as gone.
 pub(super) const ATTEND: Duration = Duration::from_secs(3);
-/// While others are waited for, more often: a person may be waiting too.
-pub(super) const ATTEND_JOINING: Duration = Duration::from_secs(1);
+/// After one that could not be given, sooner.
+pub(super) const ATTEND_AGAIN: Duration = Duration::from_secs(1);
+/// While others are waited for, more often: they were called, half of a source's places lie idle
+/// until they are heard of, and a person may be waiting too.
+pub(super) const ATTEND_JOINING: Duration = Duration::from_millis(100);
 /// A wait for others that a person need not be told of.
 pub(super) const JOIN_SILENT: Duration = Duration::from_millis(500);
 /// A place among the processes is good for so long after the last sign of life: then the others may

@@ -2,9 +2,9 @@
 //! among processes; no source.
 //!
 //! Each process gives signs of life and learns its place. A source's places are dealt out by rank
-//! and its rate is divided by the count, so that the limits hold over all of them. Who joins waits
-//! until every other has counted it; who was not heard of for long stops by itself before the
-//! others give it up.
+//! and its rate is divided by the count, so that the limits hold over all of them. Who joins calls
+//! the others and waits until each has counted it; who was not heard of for long stops by itself
+//! before the others give it up.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -19,7 +19,7 @@ use tokio::{
 
 use super::{
     ledger::Ledger,
-    limits::{ATTEND, ATTEND_JOINING, SHARE_TRUST},
+    limits::{ATTEND, ATTEND_AGAIN, ATTEND_JOINING, SHARE_TRUST},
 };
 use crate::store::{Attendance, StoreError};
 
@@ -89,7 +89,7 @@ pub(super) async fn attend(ledger: Arc<dyn Ledger>, shares: Arc<Shares>, by_hand
     let mut joining = Joining::default();
     loop {
         let sent = Instant::now();
-        let wait = match ledger.attend(by_hand).await {
+        let wait = match ledger.attend(by_hand, joining.calls()).await {
             Ok(seen) if seen.alone => {
                 shares.set(Some(share(&seen, None)));
                 return;
@@ -97,7 +97,12 @@ pub(super) async fn attend(ledger: Arc<dyn Ledger>, shares: Arc<Shares>, by_hand
             Ok(seen) => {
                 let joined = joining.has_joined(&seen);
                 shares.set(joined.then(|| share(&seen, Some(sent + SHARE_TRUST))));
-                if joined { ATTEND } else { ATTEND_JOINING }
+                match joined {
+                    true => ATTEND,
+                    // The entry can be seen from now on.
+                    false if seen.joined => continue,
+                    false => ATTEND_JOINING,
+                }
             }
             Err(StoreError::Replaced) => {
                 shares.set(None);
@@ -105,10 +110,14 @@ pub(super) async fn attend(ledger: Arc<dyn Ledger>, shares: Arc<Shares>, by_hand
             }
             Err(error) => {
                 tracing::warn!(%error, "a sign of life could not be given; no source is asked once the last one is old");
-                ATTEND_JOINING
+                ATTEND_AGAIN
             }
         };
-        tokio::time::sleep(wait).await;
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            // Another process may wait to be counted.
+            () = ledger.work(), if joining.joined => {}
+        }
     }
 }
 
@@ -126,13 +135,24 @@ struct Joining {
     /// Since when its entry can be seen by all. None: it was made by the last sign of life, or is
     /// to be made.
     visible: Option<DateTime<Utc>>,
+    /// It was made.
+    entered: bool,
     joined: bool,
 }
 
 impl Joining {
+    /// Whether the next sign of life is the first by which the others are sure to see the entry:
+    /// they are called then, once.
+    fn calls(&self) -> bool {
+        self.entered && self.visible.is_none() && !self.joined
+    }
+
     fn has_joined(&mut self, seen: &Attendance) -> bool {
         if seen.joined {
-            *self = Joining::default();
+            *self = Joining {
+                entered: true,
+                ..Joining::default()
+            };
         } else if self.visible.is_none() {
             self.visible = Some(seen.now);
         }
@@ -242,20 +262,21 @@ mod tests {
             others_seen: others.map(at),
         };
         let mut joining = Joining::default();
-        for (step, want) in [
+        for (step, calls, want) in [
             // Its entry is made by the first sign of life; what the others wrote at that moment may
-            // not have seen it.
-            (seen(10, true, Some(9)), false),
-            (seen(11, false, Some(10)), false),
-            (seen(12, false, Some(11)), false),
-            (seen(13, false, Some(12)), true),
+            // not have seen it. By the second they can, and are called.
+            (seen(10, true, Some(9)), false, false),
+            (seen(11, false, Some(10)), true, false),
+            (seen(12, false, Some(11)), false, false),
+            (seen(13, false, Some(12)), false, true),
             // A later one need not wait for others.
-            (seen(16, false, Some(12)), true),
+            (seen(16, false, Some(12)), false, true),
             // It was given up, and joins again.
-            (seen(40, true, Some(39)), false),
-            (seen(41, false, Some(39)), false),
-            (seen(44, false, Some(42)), true),
+            (seen(40, true, Some(39)), false, false),
+            (seen(41, false, Some(39)), true, false),
+            (seen(44, false, Some(42)), false, true),
         ] {
+            assert_eq!(joining.calls(), calls, "{step:?}");
             assert_eq!(joining.has_joined(&step), want, "{step:?}");
         }
         assert!(

@@ -48,8 +48,8 @@ pub(crate) async fn tell<'a>(tx: &mut Transaction<'a>, after: i64, head: i64) ->
     Ok(Some(own))
 }
 
-/// Lets the other processes know that there is work that they may help with; the last step of its
-/// transaction.
+/// Lets the other processes know that there is work that they may help with, or that a process
+/// waits for them; the last step of its transaction.
 pub(crate) async fn tell_of_work(tx: &mut Transaction<'_>) -> Result<(), StoreError> {
     let context = tx.context;
     if let (Some(sql), false) = (context.dialect.announce(), context.heard.mute.load(Ordering::Relaxed)) {

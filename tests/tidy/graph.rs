@@ -37,7 +37,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "cluster",
         &[
-            "in_force", "system", "tx", "context", "identity", "db", "types", "error",
+            "commit", "in_force", "system", "tx", "context", "identity", "db", "types", "error",
         ],
     ),
     (

@@ -213,7 +213,7 @@ impl Ledger for Memory {
 
     fn release_run(&self, _run: &Run) {}
 
-    async fn attend(&self, _by_hand: bool) -> Result<Attendance, StoreError> {
+    async fn attend(&self, _by_hand: bool, _call: bool) -> Result<Attendance, StoreError> {
         Ok(Attendance {
             rank: 0,
             count: 1,

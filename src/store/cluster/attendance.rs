@@ -2,6 +2,7 @@
 //! is in force.
 
 use crate::store::{
+    commit,
     context::Context,
     error::StoreError,
     in_force,
@@ -10,8 +11,9 @@ use crate::store::{
     types::{Attendance, DefinitionStatus, ProcessSeen},
 };
 
-/// A sign of life of this process. Where a lock keeps others out, nothing is written: it is alone.
-pub(crate) async fn attend(context: &Context, by_hand: bool) -> Result<Attendance, StoreError> {
+/// A sign of life of this process; with `call` the others are asked for one of theirs. Where a lock
+/// keeps others out, nothing is written: it is alone.
+pub(crate) async fn attend(context: &Context, by_hand: bool, call: bool) -> Result<Attendance, StoreError> {
     if context.is_alone() {
         return Ok(Attendance {
             rank: 0,
@@ -33,6 +35,9 @@ pub(crate) async fn attend(context: &Context, by_hand: bool) -> Result<Attendanc
     let joined = processes::beat(&mut tx, by_hand).await?;
     let all = processes::by_rank(&mut tx).await?;
     processes::forget_gone(&mut tx).await?;
+    if call {
+        commit::tell_of_work(&mut tx).await?;
+    }
     tx.commit().await?;
     let is_own = |process: &&ProcessSeen| *process.id == *context.process;
     Ok(Attendance {

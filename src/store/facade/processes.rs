@@ -16,8 +16,8 @@ use crate::store::{
 };
 
 impl Store {
-    /// Waits until another process tells of work that this one may help with; for ever where nobody
-    /// listens.
+    /// Waits until another process tells of work that this one may help with, or waits for a sign of
+    /// life; for ever where nobody listens.
     pub(crate) async fn work(&self) {
         self.context.heard.work.notified().await;
     }
@@ -44,8 +44,9 @@ impl Store {
     }
 
     /// A sign of life of this process; tells its place among those that harvest from this database.
-    pub(crate) async fn attend(&self, by_hand: bool) -> Result<Attendance, StoreError> {
-        retry!(attendance::attend(&self.context, by_hand).await)
+    /// `call` asks the others for one of theirs, see [`Store::work`].
+    pub(crate) async fn attend(&self, by_hand: bool, call: bool) -> Result<Attendance, StoreError> {
+        retry!(attendance::attend(&self.context, by_hand, call).await)
     }
 
     /// The live processes that harvest, and the name of this one among them. Empty where only one

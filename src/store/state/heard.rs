@@ -17,7 +17,7 @@ pub(crate) struct Heard {
     known: Mutex<Known>,
     /// The database has no notifications.
     pub(crate) mute: AtomicBool,
-    /// Another process has told that there is work.
+    /// Another process has told that there is work, or that it waits for a sign of life.
     pub(crate) work: Notify,
 }
 

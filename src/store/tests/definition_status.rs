@@ -199,10 +199,10 @@ async fn what_is_gone_is_named_as_replaced() {
 async fn who_is_replaced_has_no_part_in_the_sources() {
     let bench = older(On::Postgres).await;
     let store = &bench.store;
-    assert_eq!(store.attend(false).await.expect("a place").count, 1);
+    assert_eq!(store.attend(false, false).await.expect("a place").count, 1);
     let newer = newer(&bench, NESTED).await;
-    is_replaced(store.attend(false).await);
-    let place = newer.attend(false).await.expect("a place");
+    is_replaced(store.attend(false, false).await);
+    let place = newer.attend(false, false).await.expect("a place");
     assert_eq!((place.rank, place.count, place.others_seen), (0, 1, None));
     let seen = newer.processes().await.expect("a list");
     let aside = |name: &str| {
@@ -213,7 +213,7 @@ async fn who_is_replaced_has_no_part_in_the_sources() {
     assert_eq!((aside(store.name()), aside(newer.name())), (Some(true), Some(false)));
     // With the newer definition it comes back, and the others have to count it again.
     let back = redefine(store, NESTED).await;
-    let place = back.attend(false).await.expect("a place");
+    let place = back.attend(false, false).await.expect("a place");
     assert_eq!((place.count, place.joined), (2, true));
 }
 

@@ -160,10 +160,10 @@ async fn a_process_leaves_what_another_one_reads_otherwise(on: On) {
     let now = Utc::now().timestamp_millis() + 1_000;
     clock.0.store(now, std::sync::atomic::Ordering::Relaxed);
     let (old, new) = (older.as_process("old", &clock), newer.as_process("new", &clock));
-    old.attend(false).await.expect("a place");
+    old.attend(false, false).await.expect("a place");
     // The newer one is not there yet: what is due is done.
     assert_eq!(known(&old, "Item").await.signature, SignatureState::Same);
-    new.attend(false).await.expect("a place");
+    new.attend(false, false).await.expect("a place");
     assert_eq!(known(&old, "Item").await.signature, SignatureState::Others);
     assert_eq!(
         known(&old, "Tag").await.signature,

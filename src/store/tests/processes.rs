@@ -3,6 +3,8 @@
 
 use std::sync::atomic::Ordering;
 
+use tokio_util::sync::CancellationToken;
+
 use super::*;
 
 on_both!(
@@ -210,18 +212,45 @@ async fn a_closed_run_is_made_due_again_unless_a_newer_slot_stands_for_it(on: On
     }
 }
 
+/// A process that joins calls the others, who would speak much later by themselves.
+#[tokio::test]
+async fn a_sign_of_life_may_ask_for_others() {
+    let two = two(On::Postgres).await;
+    let cancel = CancellationToken::new();
+    let following = tokio::spawn({
+        let (store, cancel) = (two.one.clone(), cancel.clone());
+        async move { store.follow(&cancel).await }
+    });
+    // It may not listen yet: who calls goes on calling here.
+    let heard = two.one.work();
+    tokio::pin!(heard);
+    for (call, times) in [(false, 20), (true, 5_000)] {
+        let calling = async {
+            for _ in 0..times {
+                two.other.attend(false, call).await.expect("a place");
+            }
+        };
+        tokio::select! {
+            () = &mut heard => assert!(call, "nobody has called"),
+            () = calling => assert!(!call, "the call is not heard"),
+        }
+    }
+    cancel.cancel();
+    following.await.expect("its end");
+}
+
 async fn places_are_given_by_age_and_a_person_goes_first(on: On) {
     let two = two(on).await;
-    let first = two.one.attend(false).await.expect("a place");
+    let first = two.one.attend(false, false).await.expect("a place");
     assert_eq!(
         (first.rank, first.count, first.joined, first.others_seen),
         (0, 1, true, None)
     );
     two.pass(1);
-    let second = two.other.attend(true).await.expect("a place");
+    let second = two.other.attend(true, false).await.expect("a place");
     assert_eq!((second.rank, second.count, second.joined), (0, 2, true), "by hand");
     assert_eq!(second.others_seen, Some(slot(10)));
-    let first = two.one.attend(false).await.expect("a place");
+    let first = two.one.attend(false, false).await.expect("a place");
     assert_eq!((first.rank, first.count, first.joined), (1, 2, false));
     let names: Vec<_> = two
         .bench
@@ -236,12 +265,12 @@ async fn places_are_given_by_age_and_a_person_goes_first(on: On) {
     );
     // One falls silent; when it speaks again, the others must count it anew.
     two.pass(14);
-    two.one.attend(false).await.expect("a place");
+    two.one.attend(false, false).await.expect("a place");
     two.pass(1);
-    assert_eq!(two.one.attend(false).await.expect("a place").count, 1);
-    assert!(two.other.attend(true).await.expect("a place").joined);
+    assert_eq!(two.one.attend(false, false).await.expect("a place").count, 1);
+    assert!(two.other.attend(true, false).await.expect("a place").joined);
     // A writer that holds the file's lock is alone, and leaves no trace.
-    let own = two.bench.store.attend(false).await.expect("a place");
+    let own = two.bench.store.attend(false, false).await.expect("a place");
     assert_eq!(own.alone, on == On::Sqlite);
 }
 
