@@ -110,8 +110,8 @@ struct Crew<'a> {
     /// Room for answers, until they are committed.
     room: Arc<Part>,
     committed: Notify,
-    /// Nothing is under way, so that nothing is to be waited for with what is gathered.
-    idle: Notify,
+    /// The end is near: what is gathered is committed beside the last requests, and not after them.
+    ending: Notify,
     secrets: Arc<Secrets>,
     clashes: Mutex<Clashes>,
 }
@@ -132,7 +132,7 @@ impl<'a> Crew<'a> {
             owner: format!("{:032x}", rand::random::<u128>()),
             room: inner.buffer.part(),
             committed: Notify::new(),
-            idle: Notify::new(),
+            ending: Notify::new(),
             secrets: inner.secrets(inner.catalog.fetch(id)),
             clashes: Mutex::default(),
         }
@@ -269,7 +269,7 @@ impl<'a> Crew<'a> {
                 *claiming = Some(self.claim(queue.batch(most)).boxed());
             }
             if tasks.is_empty() && claiming.is_none() {
-                self.idle.notify_one();
+                self.ending.notify_one();
                 // Others can make them; kept, they would hold up the run until this process has
                 // places again.
                 self.let_go(&mut queue, most).await?;
@@ -285,6 +285,9 @@ impl<'a> Crew<'a> {
                 claimed = of(claiming) => {
                     *claiming = None;
                     queue.extend(claimed?);
+                    if queue.dry {
+                        self.ending.notify_one();
+                    }
                 }
                 Some(asked) = tasks.join_next() => {
                     if let Some(ended) = self.answered(asked, answers, &mut streak) {
