@@ -37,6 +37,8 @@ pub(crate) enum Kind {
     /// Text that the statement makes a number of.
     Decimal,
     Text,
+    /// Of our own tables.
+    Bytes,
 }
 
 impl Kind {
@@ -101,6 +103,7 @@ impl Params {
             Cell::Null(Kind::Float) => self.add(None::<f64>),
             Cell::Null(Kind::Bool) => self.add(None::<bool>),
             Cell::Null(Kind::Decimal | Kind::Text) => self.add(None::<String>),
+            Cell::Null(Kind::Bytes) => self.add(None::<Vec<u8>>),
         }
     }
 

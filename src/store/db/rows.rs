@@ -31,6 +31,7 @@ enum Column<'v> {
     Float(Vec<Option<f64>>),
     Bool(Vec<Option<bool>>),
     Text(Vec<Option<&'v str>>),
+    Bytes(Vec<Option<&'v [u8]>>),
 }
 
 impl<'v> Rows<'v> {
@@ -132,6 +133,17 @@ impl<'v> Rows<'v> {
         Ok(())
     }
 
+    /// The next cell, bytes. They are not copied anywhere.
+    pub(crate) fn bytes(&mut self, value: &'v [u8]) -> Result<(), StoreError> {
+        let at = self.next();
+        match self.columns.get_mut(at) {
+            None if self.lines.is_none() => self.params.add(value.to_vec())?,
+            Some(Column::Bytes(cells)) => cells.push(Some(value)),
+            _ => return Err(unfit(&Value::Null, Kind::Text)),
+        }
+        Ok(())
+    }
+
     fn next(&mut self) -> usize {
         let at = self.at;
         self.at = (at + 1) % self.kinds.len().max(1);
@@ -148,6 +160,7 @@ impl<'v> Rows<'v> {
                     Column::Float(cells) => arguments.add(cells),
                     Column::Bool(cells) => arguments.add(cells),
                     Column::Text(cells) => arguments.add(cells),
+                    Column::Bytes(cells) => arguments.add(cells),
                 }
                 .map_err(StoreError::Database)?;
             }
@@ -163,6 +176,7 @@ impl<'v> Column<'v> {
             Kind::Float => Column::Float(Vec::with_capacity(count)),
             Kind::Bool => Column::Bool(Vec::with_capacity(count)),
             Kind::Decimal | Kind::Text => Column::Text(Vec::with_capacity(count)),
+            Kind::Bytes => Column::Bytes(Vec::with_capacity(count)),
         }
     }
 
@@ -178,6 +192,7 @@ impl<'v> Column<'v> {
             (Column::Bool(cells), Value::Null) => cells.push(None),
             (Column::Text(cells), Value::Text(value)) => cells.push(Some(value)),
             (Column::Text(cells), Value::Null) => cells.push(None),
+            (Column::Bytes(cells), Value::Null) => cells.push(None),
             _ => return None,
         }
         Some(())

@@ -2,7 +2,7 @@
 //! be new. Writes none itself.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeMap, HashSet},
     ops::{Deref, DerefMut},
 };
 
@@ -19,7 +19,10 @@ use crate::{
         error::StoreError,
         in_force,
         state::key_filter::Added,
-        system::change_log::{Changes, Op},
+        system::{
+            change_log::{Changes, Op},
+            requests::{self, Remembered},
+        },
         tx::Transaction,
         types::{Refused, Run, UpsertOutcome},
     },
@@ -53,6 +56,8 @@ pub(crate) struct Batch<'a> {
     pub added: Option<(EntityId, &'a Added)>,
     /// Hashes of those that this transaction has added to it.
     pub fresh: HashSet<u64>,
+    /// Pages that ended and are not remembered yet, by their requests.
+    pages: BTreeMap<String, Remembered>,
 }
 
 impl<'a> Deref for Batch<'a> {
@@ -80,6 +85,7 @@ impl<'a> From<Transaction<'a>> for Batch<'a> {
             rests: None,
             added: None,
             fresh: HashSet::new(),
+            pages: BTreeMap::new(),
         }
     }
 }
@@ -113,6 +119,17 @@ impl<'a> Batch<'a> {
     pub(crate) fn note<'v>(&mut self, entity: EntityId, op: Op, key: impl Iterator<Item = &'v Value>) {
         let json = key_json(self.tables(entity), key);
         self.changes.entry((self.step, entity, op)).or_default().push(json);
+    }
+
+    /// Notes a page that ended; the last end of a request counts.
+    pub(crate) fn end_page(&mut self, page: Remembered) {
+        self.pages.insert(page.state.request.clone(), page);
+    }
+
+    /// Remembers the pages that have ended so far: before anything is asked or said of any.
+    pub(crate) async fn remember_pages(&mut self, run: &Run) -> Result<(), StoreError> {
+        let pages: Vec<Remembered> = std::mem::take(&mut self.pages).into_values().collect();
+        requests::remember(self, run, &pages).await
     }
 
     /// How many changes are noted so far.

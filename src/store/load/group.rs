@@ -2,7 +2,7 @@
 //! request state, checkpoint. Knows the order of the steps; the SQL of tables is in `upsert` and
 //! what it calls.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 
 use crate::{
     catalog::EntityId,
@@ -19,7 +19,9 @@ use crate::{
             run_memory::RunMemory,
         },
         system::{
-            quarantine, requests, row_numbers, run_seen,
+            quarantine,
+            requests::{self, Remembered},
+            row_numbers, run_seen,
             runs::{self, counts::Counts},
         },
         tx::Transaction,
@@ -36,7 +38,7 @@ use super::{
     key::{KeyOf, distinct},
     page,
     repeats::{self, Split},
-    rest, turns,
+    rest, together, turns,
 };
 
 /// Commits groups in their order, in one transaction. An error ends the run; what was seen is only
@@ -142,9 +144,15 @@ pub(crate) async fn write_groups<'a>(
     let mut before = Before::new(memory, groups.len());
     let mut sums = Sums::default();
     let mut parts = Vec::with_capacity(groups.len());
-    for group in groups {
-        parts.push(write_group(batch, run, group, &mut before, &mut sums).await?);
+    let mut written_ahead = VecDeque::new();
+    for (at, group) in groups.iter().enumerate() {
+        if written_ahead.is_empty() {
+            written_ahead = together::write(batch, run, groups.get(at..).unwrap_or_default()).await?;
+        }
+        let outcomes = written_ahead.pop_front();
+        parts.push(write_group(batch, run, group, outcomes, &mut before, &mut sums).await?);
     }
+    batch.remember_pages(run).await?;
     let part = memory.part + 1;
     let mut rows: Vec<i64> = parts.iter().flat_map(|part| &part.rows).copied().collect();
     // Also when there is none: by this part it is known later that the groups were committed.
@@ -162,17 +170,22 @@ pub(crate) async fn write_groups<'a>(
     })
 }
 
-/// Writes one of the groups of a transaction.
+/// Writes one of the groups of a transaction, or only notes of it what became of its rows where
+/// they were written before.
 async fn write_group<'g>(
     batch: &mut Batch<'_>,
     run: &Run,
     group: &'g Group,
+    outcomes: Option<Vec<UpsertOutcome>>,
     before: &mut Before<'_>,
     sums: &mut Sums<'g>,
 ) -> Result<Part, StoreError> {
     // A row that an earlier page left open may be whole now.
     batch.open.clear();
-    let mut written = write_rows(batch, run, group, before).await?;
+    if group.unchanged.is_some() {
+        batch.remember_pages(run).await?;
+    }
+    let mut written = write_rows(batch, run, group, outcomes, before).await?;
     failpoint::point("load::rows");
     let stored = std::mem::take(&mut batch.refused);
     let mut page_refused = None;
@@ -232,12 +245,13 @@ struct Written {
     rest: Rest,
 }
 
-/// Writes what differs and collects what was seen; `before` tells what earlier pages of the run
-/// brought.
+/// Writes what differs, unless that was done, and collects what was seen; `before` tells what
+/// earlier pages of the run brought.
 async fn write_rows(
     batch: &mut Batch<'_>,
     run: &Run,
     group: &Group,
+    outcomes: Option<Vec<UpsertOutcome>>,
     before: &Before<'_>,
 ) -> Result<Written, StoreError> {
     let items: Vec<Item<'_>> = group.rows.iter().map(|row| Item { row, position: 0 }).collect();
@@ -247,7 +261,10 @@ async fn write_rows(
     let mut refused = 0;
     let hashes = batch.added.map(|_| hashes(batch, run.entity, &items));
     batch.fits(run.entity, &items)?;
-    let found = batch.find(run.entity, &items).await?;
+    let found = match &outcomes {
+        Some(_) => vec![None; items.len()],
+        None => batch.find(run.entity, &items).await?,
+    };
     let copied = repeats::copied(&found, before);
     if group.once && (dropped > 0 || !copied.is_empty()) {
         return Err(repeats::twice(batch, run.entity, group, &items, &found, before));
@@ -262,7 +279,10 @@ async fn write_rows(
     let again = found.iter().flatten().map(|found| found.row);
     let again: Vec<i64> = again.filter(|row| before.is_on_page(*row)).collect();
     print.minus(print_of(batch, run, again).await?);
-    let outcomes = batch.put(run.entity, &items, found).await?;
+    let outcomes = match outcomes {
+        Some(outcomes) => outcomes,
+        None => batch.put(run.entity, &items, found).await?,
+    };
     let taken = outcomes
         .iter()
         .any(|upserted| matches!(upserted, UpsertOutcome::Refused(_)));
@@ -360,8 +380,15 @@ async fn end_page(
     // A page with a refused row is read again in full: the value that stood in its way may be free
     // by then.
     match brought.unfit {
-        true => requests::forget(batch, run, &request.request).await?,
-        false => requests::remember(batch, run, request, seen, brought.print).await?,
+        true => {
+            batch.remember_pages(run).await?;
+            requests::forget(batch, run, &request.request).await?;
+        }
+        false => batch.end_page(Remembered {
+            state: request.clone(),
+            seen,
+            print: brought.print,
+        }),
     }
     if let Some(first) = brought.refused {
         quarantine::name_refused(batch, run, first, &request.request).await?;

@@ -18,6 +18,7 @@ pub(super) mod print;
 pub(super) mod repeats;
 pub(super) mod rest;
 pub(super) mod single_links;
+pub(super) mod together;
 pub(super) mod turns;
 pub(super) mod upsert;
 pub(super) mod write;

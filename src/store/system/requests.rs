@@ -2,7 +2,7 @@
 
 use crate::store::{
     context::{self, Context},
-    db::pool::get,
+    db::{params::Kind, pool::get, rows::Rows},
     error::StoreError,
     state::{print::Print, row_set},
     tx::Transaction,
@@ -77,33 +77,59 @@ pub(crate) async fn remembered(
     Ok(Some((rows, get(row, 1)?)))
 }
 
-/// Remembers a page with the rows that it brought.
-pub(crate) async fn remember(
-    tx: &mut Transaction<'_>,
-    run: &Run,
-    state: &RequestState,
-    seen: Vec<u8>,
-    print: Print,
-) -> Result<(), StoreError> {
-    let mut params = tx.params();
-    params.add(run.fetch.clone())?;
-    params.add(state.request.clone())?;
-    params.add(tx.context.catalog.fingerprint.clone())?;
-    params.add(run.id)?;
-    params.add(state.etag.clone())?;
-    params.add(state.last_modified.clone())?;
-    params.add(state.body_hash.clone())?;
-    params.add(state.page.clone())?;
-    params.add(state.rows.cast_signed())?;
-    params.add(seen)?;
-    params.add(print.folded())?;
-    let sql = "INSERT INTO hayloft_request_state\
-               (\"fetch\",request,definition,run,etag,last_modified,body_hash,page,rows,seen,print) \
-               VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11) ON CONFLICT(\"fetch\",request) DO UPDATE SET \
-               definition=excluded.definition,run=excluded.run,etag=excluded.etag,last_modified=excluded.last_modified,\
-               body_hash=excluded.body_hash,page=excluded.page,rows=excluded.rows,seen=excluded.seen,print=excluded.print,\
-               written=NULL,brought=NULL";
-    tx.run(params, sql.to_owned()).await?;
+/// A page with the rows that it brought.
+pub(crate) struct Remembered {
+    pub state: RequestState,
+    /// A packed set of their numbers.
+    pub seen: Vec<u8>,
+    pub print: Print,
+}
+
+/// The columns that a page gives values to, but for `written` and `brought`.
+const COLUMNS: &str = "\"fetch\",request,definition,run,etag,last_modified,body_hash,page,rows,seen,print";
+const KINDS: [Kind; 11] = [
+    Kind::Text,
+    Kind::Text,
+    Kind::Text,
+    Kind::Int,
+    Kind::Text,
+    Kind::Text,
+    Kind::Text,
+    Kind::Text,
+    Kind::Int,
+    Kind::Bytes,
+    Kind::Int,
+];
+
+/// Remembers pages whose requests differ.
+pub(crate) async fn remember(tx: &mut Transaction<'_>, run: &Run, pages: &[Remembered]) -> Result<(), StoreError> {
+    let context = tx.context;
+    let mut from = 0;
+    for size in context.dialect.row_sizes(pages.len(), KINDS.len()) {
+        let mut rows = Rows::new(tx.params(), &KINDS, size);
+        for Remembered { state, seen, print } in pages.iter().skip(from).take(size) {
+            rows.text(run.fetch.as_str())?;
+            rows.text(state.request.as_str())?;
+            rows.text(context.catalog.fingerprint.as_str())?;
+            rows.int(run.id)?;
+            rows.text(state.etag.as_deref())?;
+            rows.text(state.last_modified.as_deref())?;
+            rows.text(state.body_hash.as_deref())?;
+            rows.text(state.page.as_str())?;
+            rows.int(state.rows.cast_signed())?;
+            rows.bytes(seen)?;
+            rows.int(print.folded())?;
+        }
+        from += size;
+        let sql = format!(
+            "INSERT INTO hayloft_request_state({COLUMNS}) {} ON CONFLICT(\"fetch\",request) DO UPDATE SET \
+             definition=excluded.definition,run=excluded.run,etag=excluded.etag,last_modified=excluded.last_modified,\
+             body_hash=excluded.body_hash,page=excluded.page,rows=excluded.rows,seen=excluded.seen,print=excluded.print,\
+             written=NULL,brought=NULL",
+            tx.rows(&KINDS, size)
+        );
+        tx.run(rows.bind()?, sql).await?;
+    }
     Ok(())
 }
 

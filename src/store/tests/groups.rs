@@ -1,11 +1,12 @@
 //! Several pages in one transaction: each is remembered by itself, and what comes after sees what
 //! came before.
 
-use super::*;
+use super::{changes::lines, *};
 
 on_both!(
     pages_of_one_commit_are_remembered_apart,
     a_row_on_two_pages_of_one_commit,
+    pages_of_new_rows_are_what_they_are_one_by_one,
     a_page_that_began_in_an_earlier_commit,
     a_refused_row_forgets_its_own_page_only,
     the_log_tells_pages_in_their_order,
@@ -87,6 +88,67 @@ async fn a_row_on_two_pages_of_one_commit(on: On) {
     assert_eq!(counts(&done.expect("a commit")), (1, 0, 1, 1));
     assert_eq!(number(store, "SELECT count(*) FROM tag WHERE name='second'").await, 1);
     assert_eq!(number(store, "SELECT count(*) FROM tag").await, 4);
+}
+
+/// Whichever of a commit's pages are written at once: counts, rows and what each page stands for
+/// are as if each had a transaction of its own.
+async fn pages_of_new_rows_are_what_they_are_one_by_one(on: On) {
+    let other = || Row::new(vec![text("b"), text("second")], vec![], vec![]);
+    let refused = Refused {
+        key: None,
+        id: Some(Key::text("c")),
+        reason: "no tag".to_owned(),
+        record: "{}".to_owned(),
+    };
+    let pages = || {
+        vec![
+            page("/1", 1, vec![tag("a"), tag("b")]),
+            page("/2", 2, vec![tag("c")]),
+            page("/3", 3, Vec::new()),
+            // One of an earlier page, one twice, and one that has it all.
+            page("/4", 4, vec![other(), tag("d")]),
+            page("/5", 5, vec![tag("e"), tag("f"), tag("e")]),
+            page("/6", 6, vec![tag("g")]),
+            page("/6", 7, vec![tag("h")]),
+            Group {
+                refused: vec![refused.clone()],
+                ..page("/7", 8, vec![tag("i")])
+            },
+            page("/8", 9, vec![tag("j")]),
+            page("/9", 10, vec![tag("k")]),
+        ]
+    };
+    let mut found = Vec::new();
+    for together in [true, false] {
+        let bench = bench_on(on).await;
+        let store = &bench.store;
+        let run = start(store, "Tag", TAG, 0).await;
+        let mut outcome = GroupOutcome::default();
+        let commits = match together {
+            true => vec![pages()],
+            false => pages().into_iter().map(|page| vec![page]).collect(),
+        };
+        for commit in commits {
+            outcome.add(&store.commit_groups(&run, &commit).await.expect("a commit"));
+        }
+        let ended = store.finish_run(&run, complete(1.0)).await.expect("an end");
+        // Rows added after it get numbers of their own.
+        harvest(store, "Tag", TAG, 1, vec![tag("a"), tag("l"), tag("m")]).await;
+        let told = lines(
+            store,
+            "SELECT concat_ws(' ',request,page,rows,print) FROM hayloft_request_state ORDER BY request",
+        );
+        let log = "SELECT concat_ws(' ',op,row_key) FROM hayloft_change_log ORDER BY seq";
+        found.push((
+            counts(&outcome),
+            (ended.new, ended.changed, ended.same, ended.refused, ended.pages),
+            told.await,
+            lines(store, "SELECT concat_ws(' ',_row,id,name) FROM tag ORDER BY _row").await,
+            lines(store, log).await,
+        ));
+    }
+    assert_eq!(found[0], found[1]);
+    assert_eq!((found[0].0.0, found[0].0.1), (11, 1));
 }
 
 async fn a_page_that_began_in_an_earlier_commit(on: On) {

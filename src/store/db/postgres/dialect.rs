@@ -171,6 +171,7 @@ impl Dialect for Postgres {
             Kind::Decimal => "NUMERIC",
             // The order of bytes, which is that of code points, and the same on every machine.
             Kind::Text => "TEXT COLLATE \"C\"",
+            Kind::Bytes => "BYTEA",
         }
     }
 

@@ -14,6 +14,7 @@ pub(crate) fn array_of(kind: Kind) -> (&'static str, &'static str) {
         Kind::Bool => ("boolean", ""),
         Kind::Decimal => ("text", "::numeric"),
         Kind::Text => ("text", ""),
+        Kind::Bytes => ("bytea", ""),
     }
 }
 

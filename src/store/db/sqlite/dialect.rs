@@ -26,7 +26,7 @@ pub(crate) const DECIMAL_COLLATION: &str = "hayloft_decimal";
 
 /// Rows of one statement, largest first. A remainder is put together from the smaller ones, so that
 /// few texts are ever prepared and all of them stay in the statement cache.
-const SIZES: [usize; 4] = [512, 64, 8, 1];
+const SIZES: [usize; 5] = [512, 64, 16, 4, 1];
 
 pub(crate) struct Sqlite;
 
