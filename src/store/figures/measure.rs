@@ -31,6 +31,8 @@ const SAMPLE: u32 = 1_000;
 pub(crate) const HEAVY: usize = 100;
 /// Fewer rows than these are not many.
 const MANY: u64 = if cfg!(test) { 4 } else { 16 };
+/// Rows that are looked at in a millisecond: for fewer no connection is made.
+const SMALL: u64 = if cfg!(test) { 10 } else { 10_000 };
 /// How long one statement may take there; what takes longer is left unknown.
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -71,9 +73,10 @@ pub(crate) async fn measure(context: &Context, entity: EntityId) -> Result<Strin
             widths: measuring(&context.own).widths().await?,
             ..Measured::default()
         },
+        false if measuring(&context.own).is_small().await? => measuring(&context.own).all(entity).await?,
         false => {
             let reader = context.readers.apart(LIMIT);
-            let measured = measuring(&reader).all(entity).await;
+            let measured = measuring(&reader).all_apart(entity).await;
             reader.close().await;
             measured?
         }
@@ -88,10 +91,29 @@ struct Measuring<'m> {
 }
 
 impl Measuring<'_> {
-    async fn all(&self, entity: EntityId) -> Result<Measured, StoreError> {
+    /// By a connection that nobody has after it.
+    async fn all_apart(&self, entity: EntityId) -> Result<Measured, StoreError> {
         if let Some(statement) = self.context.dialect.before_measure() {
             self.ask(statement.to_owned()).await?;
         }
+        self.all(entity).await
+    }
+
+    /// Whether the type and its links have few rows.
+    async fn is_small(&self) -> Result<bool, StoreError> {
+        let tables = [&self.tables.table.name]
+            .into_iter()
+            .chain(self.tables.joins.iter().map(|join| &join.name));
+        let counts = tables.map(|table| {
+            let table = self.context.dialect.quote(table);
+            format!("(SELECT count(*) FROM (SELECT 1 FROM {table} LIMIT {SMALL}+1) AS some)")
+        });
+        let sql = format!("SELECT {}", counts.collect::<Vec<_>>().join("+"));
+        let [rows] = self.numbers(sql).await?;
+        Ok(rows <= SMALL)
+    }
+
+    async fn all(&self, entity: EntityId) -> Result<Measured, StoreError> {
         let mut measured = Measured {
             rows: Some(self.count(&self.tables.table.name).await?),
             widths: self.widths().await?,
