@@ -42,6 +42,16 @@ const FEW_MAX: u32 = 15_000;
 /// So many times as many are few where all rows are wanted that meet the conditions: then only
 /// those are found sooner that another condition leads to.
 const FEW_OF_ALL: u32 = 4;
+/// Rows that are looked at before any are counted, and so many of them that have an operand say that
+/// many rows do. Those few are found in the time in which a hundred are counted.
+const LOOKED_AT: u64 = 8;
+const SEEN: u64 = 2;
+/// Strews them over the numbers of a table; a prime, so that they share no step with what its rows
+/// have in common.
+const STRIDE: u64 = 2_654_435_761;
+/// Where so many times the rows that are wanted are more than there are, most are gone through:
+/// then the rows behind the items are collected first, and no list is taken apart.
+const MOST: u32 = 8;
 
 /// The rows behind the items of a list, as SQL.
 pub(crate) struct Items {
@@ -50,6 +60,10 @@ pub(crate) struct Items {
     /// The same, or some more, once for each item.
     each: String,
     few: String,
+    /// Whether some of a few rows are among them. None where that says nothing.
+    seen: Option<String>,
+    /// The highest number that a row has.
+    highest: String,
 }
 
 impl Items {
@@ -74,7 +88,7 @@ impl Items {
             true => format!("{one}.{value}={}", rarest(compiler, &table, &value, &few, params)),
             false => format!("{one}.{value} IN ({list})"),
         };
-        let each = format!("SELECT {row} FROM {table} AS {one} WHERE {lead}");
+        let each = format!("SELECT {row} AS r FROM {table} AS {one} WHERE {lead}");
         let rows = match search.all && params.len() > 1 {
             true => {
                 let other = compiler.alias();
@@ -86,15 +100,59 @@ impl Items {
             }
             false => each.clone(),
         };
-        Some(Items { rows, each, few })
+        let highest = highest(compiler, &tables.table.name);
+        let any = !search.all || params.len() == 1;
+        let seen = any.then(|| seen(compiler, &table, &highest, &list));
+        Some(Items {
+            rows,
+            each,
+            few,
+            seen,
+            highest,
+        })
     }
 
     /// Whether they are more than are collected where they may be found sooner otherwise; those
     /// that are wanted beside.
     pub(crate) fn many(&self, wanted: &[String]) -> String {
         let wanted: String = wanted.iter().map(|count| format!("+{count}")).collect();
-        format!("({} LIMIT 1 OFFSET {}{wanted}) IS NOT NULL", self.each, self.few)
+        let counted = format!("({} LIMIT 1 OFFSET {}{wanted}) IS NOT NULL", self.each, self.few);
+        match &self.seen {
+            Some(seen) => format!("({seen} OR {counted})"),
+            None => counted,
+        }
     }
+
+    /// Whether the row under `alias` is one of them, of as many as are gone through to find those
+    /// that are wanted: by its list taken apart, or by all numbers, where most rows are.
+    fn holds(&self, row: &str, apart: String, wanted: &[String]) -> String {
+        if self.seen.is_none() || wanted.is_empty() {
+            return apart;
+        }
+        let (wanted, highest, rows) = (wanted.join("+"), &self.highest, &self.rows);
+        format!("CASE WHEN {MOST}*({wanted})>{highest} THEN {row} IN ({rows}) ELSE {apart} END")
+    }
+}
+
+/// Looks at a few rows, by numbers far from each other; those that were deleted count as rows
+/// without.
+fn seen(compiler: &mut Compiler<'_>, table: &str, highest: &str, list: &str) -> String {
+    let alias = compiler.alias();
+    let (row, value) = (compiler.name(&alias, ROW_COLUMN), compiler.name(&alias, items::VALUE));
+    let places: Vec<String> = (1..=LOOKED_AT).map(|at| format!("({})", at * STRIDE)).collect();
+    format!(
+        "(SELECT 1 FROM (VALUES {}) AS place WHERE {} (SELECT 1 FROM {table} AS {alias} WHERE {row}=1+place.column1%{highest} \
+         AND {value} IN ({list})) LIMIT 1 OFFSET {}) IS NOT NULL",
+        places.join(","),
+        compiler.dialect.exists_beside_offset(),
+        SEEN - 1
+    )
+}
+
+/// The highest number of a row of a table, which a database looks up.
+fn highest(compiler: &Compiler<'_>, table: &str) -> String {
+    let (row, table) = (compiler.dialect.quote(ROW_COLUMN), compiler.dialect.quote(table));
+    format!("(SELECT max({row}) FROM {table})")
 }
 
 /// The operand with the fewest rows.
@@ -158,8 +216,17 @@ impl Compiler<'_> {
         let Some(items) = self.items_of(select.entity, &alias, lead)? else {
             return Ok(None);
         };
-        let conditions = vec![format!("{} IN ({})", self.name(&alias, ROW_COLUMN), items.rows)];
-        let from = self.table(select.entity, &alias);
+        let (row, table) = (self.name(&alias, ROW_COLUMN), self.table(select.entity, &alias));
+        let (from, condition) = match lead {
+            // Each row is behind one item, and need not be collected first.
+            Filter::Has { operands, .. } if operands.len() == 1 => {
+                let found = self.alias();
+                let from = format!("({}) AS {found} {} {table} ON TRUE", items.rows, self.dialect.chain());
+                (from, format!("{row}={found}.r"))
+            }
+            _ => (table, format!("{row} IN ({})", items.rows)),
+        };
+        let conditions = vec![condition];
         self.rows(&bare(select), &alias, &from, conditions, None, None)
             .map(Some)
     }
@@ -171,15 +238,18 @@ impl Compiler<'_> {
             return Ok(None);
         };
         let (one_by_one, first) = (self.alias(), self.alias());
+        let counts = [&select.first, &select.offset].map(Option::as_ref);
+        let wanted = counts.map(|count| Some(self.bind(count?, BindForm::Count)));
+        let wanted: Vec<String> = wanted.into_iter().flatten().collect();
         let apart = self.apart(select.entity, &one_by_one, lead)?;
+        // Without `first` all rows are wanted, of which another condition leaves some.
+        let most = if select.first.is_some() { &wanted[..] } else { &[] };
+        let apart = items.holds(&self.name(&one_by_one, ROW_COLUMN), apart, most);
         let of_these = format!("{} IN ({})", self.name(&first, ROW_COLUMN), items.rows);
         let ways = [
             self.way(select, &one_by_one, apart, others, true)?,
             self.way(select, &first, of_these, others, false)?,
         ];
-        let counts = [&select.first, &select.offset].map(Option::as_ref);
-        let wanted = counts.map(|count| Some(self.bind(count?, BindForm::Count)));
-        let wanted: Vec<String> = wanted.into_iter().flatten().collect();
         let from = format!(
             "(WITH _many(m) AS MATERIALIZED (SELECT {}) {}) AS {found} {} {} ON TRUE",
             items.many(&wanted),
@@ -193,7 +263,11 @@ impl Compiler<'_> {
             offset: None,
             ..bare(select)
         };
-        self.rows(&outer, &alias, &from, conditions, None, None).map(Some)
+        // The numbers come in the order of the one way that is gone, and a chain goes through its
+        // first part in order: to sort the rows again would cost as much as to find them.
+        let as_they_come = Some(String::new());
+        self.select(&outer, &alias, &from, conditions, None, as_they_come)
+            .map(Some)
     }
 
     /// The numbers of the rows, in order, that meet a condition and the others; none unless those
