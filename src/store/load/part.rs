@@ -130,9 +130,6 @@ async fn beside(
     parts: &[Stored],
     outcomes: &mut [UpsertOutcome],
 ) -> Result<(), StoreError> {
-    if !parts.is_empty() {
-        batch.wrote.insert(entity);
-    }
     let mut changed: HashSet<i64> = parts
         .iter()
         .filter(|part| part.hash == 0)
@@ -158,7 +155,10 @@ async fn beside(
     // Who lacks a child that was refused got another hash for that, which is not one of several.
     let turned = |part: &&Stored| changed.contains(&part.row) || batch.open.contains(&(entity, part.row));
     let turned: Vec<Stored> = fit.iter().filter(turned).copied().collect();
-    rehash(batch, entity, items, &turned).await?;
+    // What is as it was disturbs nobody's page.
+    if rehash(batch, entity, items, &turned).await? || !changed.is_empty() {
+        batch.wrote.insert(entity);
+    }
     for part in parts {
         let outcome = match (kept_out.contains(&part.row), changed.contains(&part.row)) {
             (true, _) => UpsertOutcome::Refused(Some(part.row)),
@@ -430,15 +430,17 @@ async fn children(
     Ok(())
 }
 
-/// Gives written rows hashes that say that they are not what their owner wrote.
+/// Gives written rows hashes that say that they are not what their owner wrote; whether any had
+/// another one.
 async fn rehash(
     batch: &mut Batch<'_>,
     entity: EntityId,
     items: &[Item<'_>],
     parts: &[Stored],
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     const KINDS: [Kind; 2] = [Kind::Int, Kind::Int];
     let mut from = 0;
+    let mut any = false;
     for size in batch.context.dialect.row_sizes(parts.len(), KINDS.len()) {
         let mut rows = Rows::new(batch.params(), &KINDS, size);
         for part in parts.iter().skip(from).take(size) {
@@ -448,7 +450,7 @@ async fn rehash(
         }
         from += size;
         let sql = set_sql(batch, &batch.tables(entity).table.name, &[HASH_COLUMN], &KINDS, size);
-        batch.all(rows.bind()?, sql).await?;
+        any |= !batch.all(rows.bind()?, sql).await?.is_empty();
     }
-    Ok(())
+    Ok(any)
 }

@@ -9,6 +9,7 @@ use super::{changes::lines, runs::state, *};
 on_both!(
     what_others_write_is_seen_by_the_next_run,
     a_page_that_was_disturbed_rests_again_after_the_next_run,
+    what_others_leave_as_it_is_disturbs_no_page,
     a_row_that_comes_again_on_its_page_hides_nobody
 );
 
@@ -112,6 +113,8 @@ impl Form {
 enum Other {
     Changes,
     Adds,
+    /// It brings a row of the page, as it is stored.
+    Repeats,
     Nothing,
 }
 
@@ -135,11 +138,20 @@ impl Races {
         let row = match what {
             Other::Changes => named("a"),
             Other::Adds => named("e"),
+            Other::Repeats => tag("a"),
             Other::Nothing => return,
         };
-        let row = match self.kind {
-            Kind::Owned => row,
-            Kind::Shared => part(row, false),
+        let row = match (self.kind, what) {
+            (Kind::Owned, _) => row,
+            // All that it has is the key.
+            (Kind::Shared, Other::Repeats) => Row { hash: 2, ..row }.into_part(Part {
+                absent: Absent {
+                    values: vec![1],
+                    ..Absent::default()
+                },
+                owner: false,
+            }),
+            (Kind::Shared, _) => part(row, false),
         };
         let minute = self.next();
         let other = start(&self.store, "Other", TAG, minute).await;
@@ -262,6 +274,16 @@ async fn a_page_that_was_disturbed_rests_again_after_the_next_run(on: On) {
             assert_eq!(races.settled().await, OWN);
             assert!(races.rests().await, "{kind:?} {form:?}");
         }
+    }
+}
+
+async fn what_others_leave_as_it_is_disturbs_no_page(on: On) {
+    for kind in [Kind::Owned, Kind::Shared] {
+        let (_bench, mut races) = races(on, kind).await;
+        assert!(races.undisturbed(Form::AtTheEnd).await);
+        races.other(Other::Repeats).await;
+        assert!(races.rests().await, "{kind:?}");
+        assert_eq!(races.settled().await, OWN);
     }
 }
 
