@@ -1,14 +1,14 @@
 //! One request for each row, to an upstream that takes its time: on SQLite, then by one process and by two that share a
 //! PostgreSQL database.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use crate::{
     Target,
     cluster::Cluster,
     figure,
-    hand_postgres::number,
-    process::{Server, harvest, wait_until},
+    hand_postgres::{number, numbers},
+    process::{Server, harvest, wait_until, wait_until_every},
     upstream::{Answer, LATENCY, Upstream},
 };
 
@@ -16,6 +16,8 @@ use crate::{
 const PARENTS: usize = 4_000;
 /// Requests that the source allows at once: the most.
 const CONCURRENCY: usize = 64;
+/// How often it is looked whether all is stored: little against what is measured.
+const LOOK: Duration = Duration::from_millis(10);
 
 const DEFINITION: &str = r#"extend schema @source(name: "up", url: "{$env.UP}", concurrency: 64)
 
@@ -75,9 +77,8 @@ fn seconds(folder: &Path, cluster: &Cluster, processes: usize) -> f64 {
     upstream.release();
     upstream.seconds(PARENTS);
     let stored = PARENTS as i64;
-    wait_until("every answer is stored", || {
-        number(&url, "SELECT count(*) FROM recipe") == stored
-    });
+    let mut count = numbers(&url, "SELECT count(*) FROM recipe");
+    wait_until_every(LOOK, "every answer is stored", || count() == stored);
     let seconds = upstream.seconds(PARENTS);
     drop(servers);
     seconds

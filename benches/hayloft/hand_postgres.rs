@@ -115,8 +115,13 @@ pub fn connect(url: &str) -> (Runtime, Client) {
 
 /// One number of a database, such as a count.
 pub fn number(url: &str, sql: &str) -> i64 {
+    numbers(url, sql)()
+}
+
+/// The same again and again, by one connection.
+pub fn numbers(url: &str, sql: &'static str) -> impl FnMut() -> i64 + use<> {
     let (runtime, client) = connect(url);
-    runtime.block_on(client.query_one(sql, &[])).expect("a number").get(0)
+    move || runtime.block_on(client.query_one(sql, &[])).expect("a number").get(0)
 }
 
 /// Runs statements that give nothing.

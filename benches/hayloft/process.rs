@@ -54,7 +54,12 @@ pub fn harvest(folder: &Path, database: Option<&str>, environment: &[(&str, &str
 }
 
 /// Looks until something is so; panics when it takes too long.
-pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+pub fn wait_until(what: &str, holds: impl FnMut() -> bool) {
+    wait_until_every(Duration::from_millis(100), what, holds);
+}
+
+/// The same with a look so often.
+pub fn wait_until_every(gap: Duration, what: &str, mut holds: impl FnMut() -> bool) {
     const PATIENCE: Duration = Duration::from_secs(60);
     let began = Instant::now();
     while !holds() {
@@ -63,7 +68,7 @@ pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
             clippy::disallowed_methods,
             reason = "nothing here is asynchronous, and databases do not call"
         )]
-        std::thread::sleep(Duration::from_millis(100));
+        std::thread::sleep(gap);
     }
 }
 
