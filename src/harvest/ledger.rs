@@ -49,7 +49,8 @@ pub(super) trait Ledger: Send + Sync {
         Ok(())
     }
 
-    /// Waits until there may be work that another process has begun, or it waits for a sign of life.
+    /// Waits until there may be work that another process has begun, or it waits for a sign of
+    /// life.
     async fn work(&self) {
         std::future::pending::<()>().await;
     }

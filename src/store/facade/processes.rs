@@ -16,8 +16,8 @@ use crate::store::{
 };
 
 impl Store {
-    /// Waits until another process tells of work that this one may help with, or waits for a sign of
-    /// life; for ever where nobody listens.
+    /// Waits until another process tells of work that this one may help with, or waits for a sign
+    /// of life; for ever where nobody listens.
     pub(crate) async fn work(&self) {
         self.context.heard.work.notified().await;
     }

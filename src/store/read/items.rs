@@ -42,8 +42,8 @@ const FEW_MAX: u32 = 15_000;
 /// So many times as many are few where all rows are wanted that meet the conditions: then only
 /// those are found sooner that another condition leads to.
 const FEW_OF_ALL: u32 = 4;
-/// Rows that are looked at before any are counted, and so many of them that have an operand say that
-/// many rows do. Those few are found in the time in which a hundred are counted.
+/// Rows that are looked at before any are counted, and so many of them that have an operand say
+/// that many rows do. Those few are found in the time in which a hundred are counted.
 const LOOKED_AT: u64 = 8;
 const SEEN: u64 = 2;
 /// Strews them over the numbers of a table; a prime, so that they share no step with what its rows
