@@ -32,7 +32,6 @@ struct Entry {
 impl Room {
     pub(super) fn of(entity: &Entity, tables: &EntityTables) -> Room {
         let table = &tables.table;
-        let sets = [&table.key].into_iter().chain(&table.unique).chain(&table.indexes);
         let entry = |columns: &Vec<usize>| {
             let fields = columns.iter().filter_map(|at| table.columns.get(*at));
             let mut fields: Vec<FieldId> = fields.map(|column| column.field).collect();
@@ -45,7 +44,7 @@ impl Room {
         };
         let links = tables.joins.iter();
         Room {
-            indexes: sets.map(entry).collect(),
+            indexes: table.indexed().map(entry).collect(),
             links: links.map(|join| entity.field(join.field).name.clone()).collect(),
         }
     }

@@ -7,13 +7,15 @@
 
 mod meaning;
 pub mod steps;
+mod table;
 
 use crate::{
     catalog::{Catalog, Entity, EntityId, Field, FieldId, FieldKind, Leaf, Valid},
-    value::{Apart, Scalar},
+    value::Apart,
 };
 
 pub(crate) use meaning::Meaning;
+pub use table::{Column, ColumnKind, Index, IndexKind, IndexedList, Table};
 
 pub(crate) use crate::catalog::{column_name, snake_case, table_name};
 
@@ -63,58 +65,6 @@ pub struct EntityTables {
     /// Whether the position is the last part of the key.
     #[serde(default)]
     pub positional: bool,
-}
-
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Table {
-    pub name: String,
-    /// The data columns, in field order.
-    pub columns: Vec<Column>,
-    /// Positions of the key's columns. A positional nested table's key ends with
-    /// [`POSITION_COLUMN`], which is not among them.
-    pub key: Vec<usize>,
-    /// Further unique column sets.
-    pub unique: Vec<Vec<usize>>,
-    /// Plain indexes: `@index` fields, and every reference that the key does not already lead with.
-    pub indexes: Vec<Vec<usize>>,
-    /// Lists whose items are indexed: `@index` on a list.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub lists: Vec<IndexedList>,
-}
-
-/// A list column, by position, and what its items are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct IndexedList {
-    pub column: usize,
-    pub items: ColumnKind,
-}
-
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Column {
-    pub name: String,
-    pub field: FieldId,
-    pub kind: ColumnKind,
-    pub nullable: bool,
-    /// What the values mean beside their kind.
-    #[serde(default)]
-    pub meaning: Meaning,
-    /// Names that the column can have been stored under, by `@was`.
-    #[serde(skip)]
-    pub before: Vec<String>,
-    /// A part of a link that a request of its own brings (`@fetch` on the field): what the row's
-    /// record says leaves it alone.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub fetched: bool,
-}
-
-/// What a column holds; the dialect chooses the type.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub enum ColumnKind {
-    Scalar(Scalar),
-    /// The name of an enum's value.
-    Enum,
-    /// Lists and value objects: JSON text whose leaves are in wire form.
-    Document,
 }
 
 /// The links of one `Links` field: owner's key, position, target's leaves. A dangling target is
@@ -215,11 +165,11 @@ impl EntityTables {
 
     /// The indexed list of a field.
     pub fn list_of(&self, field: FieldId) -> Option<IndexedList> {
-        let own = |list: &&IndexedList| {
+        let own = |list: &IndexedList| {
             let column = self.table.columns.get(list.column);
             column.is_some_and(|column| column.field == field)
         };
-        self.table.lists.iter().find(own).copied()
+        self.table.lists().find(own)
     }
 
     /// The join table of a `Links` field.
@@ -242,28 +192,13 @@ fn entity_tables(catalog: &Catalog, id: EntityId) -> EntityTables {
             .collect::<Vec<_>>()
     };
     let key: Vec<usize> = entity.key.iter().flat_map(|field| positions(*field)).collect();
-    let mut unique = Vec::new();
-    let mut indexes = Vec::new();
-    let mut lists = Vec::new();
-    for field in entity.field_ids() {
-        let set = positions(field);
-        let is_reference = matches!(entity.field(field).kind, FieldKind::Reference { .. });
-        if set.is_empty() || set == key {
-            continue;
-        }
-        if entity.field(field).unique {
-            unique.push(set);
-        } else if is_reference && !key.starts_with(&set) {
-            // The rows behind an inverse come in the order of their key, which the index then has
-            // already.
-            let rest = key.iter().filter(|column| !set.contains(column));
-            indexes.push(set.iter().chain(rest).copied().collect());
-        } else if let Some(items) = listed(entity.field(field)) {
-            lists.extend(set.iter().map(|column| IndexedList { column: *column, items }));
-        } else if entity.field(field).indexed && !key.starts_with(&set) {
-            indexes.push(set);
-        }
-    }
+    let sets = entity.field_ids().map(|id| (entity.field(id), positions(id)));
+    let mut indexes: Vec<Index> = sets.filter_map(|(field, set)| index(field, set, &key)).collect();
+    indexes.sort_by_key(|index| match index.kind {
+        IndexKind::Key | IndexKind::Unique => 0,
+        IndexKind::Reference | IndexKind::Field | IndexKind::Targets => 1,
+        IndexKind::List(_) => 2,
+    });
     EntityTables {
         name: entity.name.clone(),
         was: entity.was.clone(),
@@ -278,11 +213,32 @@ fn entity_tables(catalog: &Catalog, id: EntityId) -> EntityTables {
             name: entity.names.table.clone(),
             columns,
             key,
-            unique,
             indexes,
-            lists,
         },
     }
+}
+
+/// The index that a field needs beside the key, if it does; `set` are its columns.
+fn index(field: &Field, set: Vec<usize>, key: &[usize]) -> Option<Index> {
+    if set.is_empty() || set == key {
+        return None;
+    }
+    let is_reference = matches!(field.kind, FieldKind::Reference { .. });
+    let (kind, columns) = if field.unique {
+        (IndexKind::Unique, set)
+    } else if is_reference && !key.starts_with(&set) {
+        // The rows behind an inverse come in the order of their key, which the index then has
+        // already.
+        let rest = key.iter().filter(|column| !set.contains(column));
+        (IndexKind::Reference, set.iter().chain(rest).copied().collect())
+    } else if let Some(items) = listed(field) {
+        (IndexKind::List(items), set)
+    } else if field.indexed && !key.starts_with(&set) {
+        (IndexKind::Field, set)
+    } else {
+        return None;
+    };
+    Some(Index { kind, columns })
 }
 
 /// What the items of an indexed list are.

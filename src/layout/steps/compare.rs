@@ -171,8 +171,10 @@ impl Comparison<'_> {
             from.collect()
         };
         let (old, new) = (&pair.old.table, &pair.new.table);
-        let unique: Vec<Vec<usize>> = new.unique.iter().filter_map(came).collect();
-        let plain: Vec<Vec<usize>> = new.indexes.iter().filter_map(came).collect();
+        let unique: Vec<Vec<usize>> = new.unique().filter_map(came).collect();
+        let plain: Vec<Vec<usize>> = new.plain().filter_map(came).collect();
+        let was_unique: Vec<Vec<usize>> = old.unique().cloned().collect();
+        let was_plain: Vec<Vec<usize>> = old.plain().cloned().collect();
         let stored_name = |set: &[usize]| -> Vec<String> {
             let columns = set.iter().filter_map(|at| old.columns.get(*at));
             columns.map(|column| column.name.clone()).collect()
@@ -185,7 +187,7 @@ impl Comparison<'_> {
                 .find(|(_, origin)| set.first().is_some_and(|first| **origin == Origin::Stored(*first)));
             at.map(|(column, _)| field_name(pair.new, column.field))
         };
-        for set in unique.iter().filter(|set| !old.unique.contains(set)) {
+        for set in unique.iter().filter(|set| !was_unique.contains(set)) {
             let touch = Touch {
                 table: old.name.clone(),
                 when: Condition::Repeated(stored_name(set)),
@@ -195,7 +197,7 @@ impl Comparison<'_> {
             let refill = Some(refill(pair, name.as_deref()));
             self.tell(Change::Unique, &pair.new.name, name.as_deref(), Some(touch), refill);
         }
-        for set in old.unique.iter().filter(|set| !unique.contains(set)) {
+        for set in was_unique.iter().filter(|set| !unique.contains(set)) {
             if let Some(name) = field(set) {
                 self.tell(Change::NotUnique, &pair.new.name, Some(&name), None, None);
             }
@@ -204,12 +206,11 @@ impl Comparison<'_> {
         let leads = |sets: &[Vec<usize>], set: &[usize]| sets.iter().any(|other| other.first() == set.first());
         for set in plain
             .iter()
-            .filter(|set| !old.indexes.contains(set) && !leads(&old.unique, set))
+            .filter(|set| !was_plain.contains(set) && !leads(&was_unique, set))
         {
             self.tell(Change::NewIndex, &pair.new.name, field(set).as_deref(), None, None);
         }
-        for set in old
-            .indexes
+        for set in was_plain
             .iter()
             .filter(|set| !plain.contains(set) && !leads(&unique, set))
         {
@@ -217,7 +218,7 @@ impl Comparison<'_> {
                 self.tell(Change::RemovedIndex, &pair.new.name, Some(&name), None, None);
             }
         }
-        let lists = |table: &Table| table.lists.iter().map(|list| vec![list.column]).collect::<Vec<_>>();
+        let lists = |table: &Table| table.lists().map(|list| vec![list.column]).collect::<Vec<_>>();
         let listed: Vec<Vec<usize>> = lists(new).iter().filter_map(came).collect();
         for set in listed.iter().filter(|set| !lists(old).contains(set)) {
             self.tell(Change::NewIndex, &pair.new.name, field(set).as_deref(), None, None);

@@ -3,9 +3,8 @@
 use sea_orm::sea_query::{Alias, ColumnDef, Index, Table};
 
 use crate::{
-    layout::{
-        self, Column, ColumnKind, EntityTables, HASH_COLUMN, IndexedList, JoinTable, POSITION_COLUMN, ROW_COLUMN,
-    },
+    catalog::FieldId,
+    layout::{self, Column, ColumnKind, EntityTables, HASH_COLUMN, IndexKind, JoinTable, POSITION_COLUMN, ROW_COLUMN},
     store::db::dialect::{BETWEEN, Dialect},
     value::Scalar,
 };
@@ -20,64 +19,85 @@ pub(crate) struct IndexPlan {
     pub former: String,
     pub table: String,
     pub columns: Vec<String>,
-    pub unique: bool,
+    pub kind: IndexKind,
+    /// The field that it is for, as a person knows it: `Item.price`. None for that of a key.
+    pub subject: Option<String>,
     /// It is of what an expression makes of the columns, of which there are no statistics without
     /// it.
     pub computed: bool,
     pub sql: String,
 }
 
+impl IndexPlan {
+    /// Whether it refuses repeated values. Any other one only makes answers quicker.
+    pub(crate) fn is_unique(&self) -> bool {
+        self.kind.is_unique()
+    }
+
+    /// Whether both would be made by the same statement, whatever they are for.
+    pub(crate) fn is_same(&self, other: &IndexPlan) -> bool {
+        self.sql == other.sql
+    }
+}
+
 /// The indexes of one entity's tables.
 pub(crate) fn indexes(dialect: &dyn Dialect, tables: &EntityTables) -> Vec<IndexPlan> {
-    let name = &tables.table.name;
-    let names = |set: &[usize]| -> Vec<String> {
-        set.iter()
-            .filter_map(|at| tables.table.columns.get(*at))
-            .map(|column| column.name.clone())
-            .collect()
-    };
-    let mut key = names(&tables.table.key);
+    let table = &tables.table;
+    let mut key = names(table, &table.key);
     if tables.positional {
         key.push(POSITION_COLUMN.to_owned());
     }
-    let mut indexes = vec![index(dialect, name, "key", key)];
-    for set in &tables.table.unique {
-        indexes.push(unique(dialect, &tables.table, set));
-    }
-    for set in &tables.table.indexes {
-        indexes.push(index(dialect, name, "index", names(set)));
-    }
-    for list in &tables.table.lists {
-        indexes.extend(list_index(dialect, &tables.table, *list));
+    let subject = |field: Option<FieldId>| {
+        let field = tables.fields.get(field?.index())?;
+        Some(format!("{}.{field}", tables.name))
+    };
+    let mut plans = vec![index(dialect, &table.name, IndexKind::Key, key)];
+    for index in &table.indexes {
+        let plan = plan(dialect, table, index);
+        plans.extend(plan.map(|plan| IndexPlan {
+            subject: subject(table.field_of(index)),
+            ..plan
+        }));
     }
     for join in &tables.joins {
         let targets: Vec<String> = join.targets.iter().map(|column| column.name.clone()).collect();
-        indexes.push(index(dialect, &join.name, "targets", targets));
+        plans.push(IndexPlan {
+            subject: subject(Some(join.field)),
+            ..index(dialect, &join.name, IndexKind::Targets, targets)
+        });
     }
-    indexes
+    plans
+}
+
+/// None where the database cannot index items of this kind.
+fn plan(dialect: &dyn Dialect, table: &layout::Table, of: &layout::Index) -> Option<IndexPlan> {
+    match of.kind {
+        IndexKind::List(items) => list_index(dialect, table, *of.columns.first()?, items),
+        kind => Some(index(dialect, &table.name, kind, names(table, &of.columns))),
+    }
 }
 
 /// The index that keeps a set of columns unique.
 pub(crate) fn unique(dialect: &dyn Dialect, table: &layout::Table, set: &[usize]) -> IndexPlan {
+    index(dialect, &table.name, IndexKind::Unique, names(table, set))
+}
+
+fn names(table: &layout::Table, set: &[usize]) -> Vec<String> {
     let columns = set.iter().filter_map(|at| table.columns.get(*at));
-    let columns = columns.map(|column| column.name.clone()).collect();
-    index(dialect, &table.name, "unique", columns)
+    columns.map(|column| column.name.clone()).collect()
 }
 
 /// The index of the items of a list: of the list itself, or of the table that has them.
-fn list_index(dialect: &dyn Dialect, table: &layout::Table, list: IndexedList) -> Option<IndexPlan> {
-    let column = &table.columns.get(list.column)?.name;
+fn list_index(dialect: &dyn Dialect, table: &layout::Table, column: usize, of: ColumnKind) -> Option<IndexPlan> {
+    let column = &table.columns.get(column)?.name;
+    let kind = IndexKind::List(of);
     if dialect.keeps_items() {
         let columns = [items::VALUE, ROW_COLUMN].map(str::to_owned).to_vec();
-        return Some(index(
-            dialect,
-            &items::table_name(&table.name, column),
-            "index",
-            columns,
-        ));
+        let table = items::table_name(&table.name, column);
+        return Some(named(dialect, &table, kind, "index", columns));
     }
-    let plan = index(dialect, &table.name, "items", vec![column.clone()]);
-    let sql = dialect.list_index(&plan.name, &table.name, column, list.items)?;
+    let plan = named(dialect, &table.name, kind, "items", vec![column.clone()]);
+    let sql = dialect.list_index(&plan.name, &table.name, column, of)?;
     Some(IndexPlan {
         sql,
         computed: true,
@@ -145,14 +165,24 @@ fn whole_number(dialect: &dyn Dialect, name: &str) -> ColumnDef {
     definition.not_null().to_owned()
 }
 
-/// An index whose purpose ends its name: those of `key` and `unique` refuse repeated values.
-fn index(dialect: &dyn Dialect, table: &str, purpose: &str, columns: Vec<String>) -> IndexPlan {
-    let parts = [&[table.to_owned()], &*columns, &[purpose.to_owned()]].concat();
+fn index(dialect: &dyn Dialect, table: &str, kind: IndexKind, columns: Vec<String>) -> IndexPlan {
+    let ending = match kind {
+        IndexKind::Key => "key",
+        IndexKind::Unique => "unique",
+        IndexKind::Reference | IndexKind::Field => "index",
+        IndexKind::List(_) => "items",
+        IndexKind::Targets => "targets",
+    };
+    named(dialect, table, kind, ending, columns)
+}
+
+/// An index whose name ends with a word, by which those of the same columns are told apart.
+fn named(dialect: &dyn Dialect, table: &str, kind: IndexKind, ending: &str, columns: Vec<String>) -> IndexPlan {
+    let parts = [&[table.to_owned()], &*columns, &[ending.to_owned()]].concat();
     let index_name = dialect.name(&parts.join(BETWEEN)).into_owned();
-    let unique = matches!(purpose, "key" | "unique");
     let mut index = Index::create();
     index.name(&index_name).table(name(dialect, table));
-    if unique {
+    if kind.is_unique() {
         index.unique();
     }
     for column in &columns {
@@ -161,7 +191,8 @@ fn index(dialect: &dyn Dialect, table: &str, purpose: &str, columns: Vec<String>
     IndexPlan {
         former: dialect.name(&parts.join("_")).into_owned(),
         table: table.to_owned(),
-        unique,
+        kind,
+        subject: None,
         computed: false,
         sql: dialect.backend().build(&index).sql,
         name: index_name,

@@ -54,10 +54,7 @@ fn of_field<'l>(catalog: &Catalog, tables: &'l EntityTables, entity: EntityId, f
     let at = tables.columns_of(field);
     let columns: Vec<&Column> = at.iter().filter_map(|at| tables.table.columns.get(*at)).collect();
     let is_reference = matches!(catalog.entity(entity).field(field).kind, FieldKind::Reference { .. });
-    let leads = |set: &Vec<usize>| set.starts_with(&at);
-    let indexed = tables.table.indexes.iter().any(leads)
-        || tables.table.unique.iter().any(leads)
-        || tables.table.key.starts_with(&at);
+    let indexed = tables.table.indexed().any(|set| set.starts_with(&at));
     let is_enum = columns.iter().any(|column| column.kind == ColumnKind::Enum);
     // Of a unique field or a key each row has its own.
     let own = tables.table.key == at || catalog.entity(entity).field(field).unique;

@@ -319,7 +319,7 @@ async fn set(
     }
     let params = rows.bind()?;
     let sql = set_sql(batch, &tables.table.name, &names, &kinds, parts.len());
-    let guarded = batch.context.dialect.savepoints() && !tables.table.unique.is_empty();
+    let guarded = batch.context.dialect.savepoints() && tables.table.unique().next().is_some();
     if guarded {
         batch.plain("SAVEPOINT part").await?;
     }

@@ -149,7 +149,7 @@ async fn send(
 ) -> Result<Option<Taken>, StoreError> {
     let tables = batch.tables(entity);
     // Only rows with unique values can be refused, and only they pay for it.
-    let guarded = batch.context.dialect.savepoints() && !tables.table.unique.is_empty();
+    let guarded = batch.context.dialect.savepoints() && tables.table.unique().next().is_some();
     if guarded {
         batch.plain("SAVEPOINT write").await?;
     }
@@ -332,7 +332,7 @@ async fn chunks(
     let mut rest = pending;
     // One copy takes any number of rows; but where one of them may be refused, the others of its
     // statement are written again.
-    let sizes = match copies(context, pending) && tables.table.unique.is_empty() {
+    let sizes = match copies(context, pending) && tables.table.unique().next().is_none() {
         true => vec![pending.len()],
         false => context.dialect.row_sizes(pending.len(), tables.table.columns.len() + 3),
     };
@@ -365,7 +365,7 @@ fn column_of<'t>(batch: &Batch<'_>, tables: &'t EntityTables, taken: &Taken) -> 
             first(set).is_some_and(|column| names.contains(&format!("{}.{}", table.name, column.name)))
         }
     };
-    table.unique.iter().find(named).and_then(first)
+    table.unique().find(named).and_then(first)
 }
 
 /// A row that was refused because a unique value is taken.

@@ -107,17 +107,18 @@ fn find(layout: &Layout, records: &[String], dialect: &dyn Dialect) -> Result<Fo
     };
     let own = layouts::to_json(layout)?;
     let steps = Steps::between(&stored, layout);
-    let earlier = records.iter().skip(1).take(FORMER_MAX).any(|record| *record == own);
+    let is_own = |record: &String| layouts::is_text_of(record, &own);
+    let earlier = !steps.is_empty() && records.iter().skip(1).take(FORMER_MAX).any(is_own);
     let mut former = false;
-    if !steps.is_empty() && earlier {
+    if earlier {
         former = DefinitionStatus::after(&Steps::between(layout, &stored), dialect.keeps_items())
             == DefinitionStatus::InForce;
     }
     Ok(Found {
-        left_behind: !steps.is_empty() && earlier && !former,
+        left_behind: earlier && !former,
         steps,
         former,
-        recorded: records.first() == Some(&own),
+        recorded: records.first().is_some_and(is_own),
         stored,
     })
 }

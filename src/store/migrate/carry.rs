@@ -32,7 +32,7 @@ pub(crate) async fn carry(tx: &mut Transaction<'_>, migration: &Migration<'_>) -
         };
         for pair in pairs(dialect, kept, old, migration.new.entity(kept.entity)) {
             let stands = there.iter().any(|found| found.is(dialect, &pair.before));
-            if is_taken(&there, &carried, &pair) || !stands && !pair.before.unique {
+            if is_taken(&there, &carried, &pair) || !stands && !pair.before.is_unique() {
                 continue;
             }
             if !stands {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use crate::{
     catalog::EntityId,
     layout::{
-        EntityTables, Layout,
+        EntityTables, IndexKind, Layout,
         steps::{Origin, Reshape},
     },
     store::{
@@ -15,10 +15,7 @@ use crate::{
             dialect::Dialect,
             pool::{ResultRow, get},
         },
-        ddl::{
-            items,
-            tables::{self, IndexPlan},
-        },
+        ddl::tables::{self, IndexPlan},
         error::{StoreError, failed},
         tx::Transaction,
     },
@@ -55,7 +52,7 @@ impl Found {
     /// Whether it does what is planned, whatever it is called.
     fn does(&self, dialect: &dyn Dialect, plan: &IndexPlan) -> bool {
         let columns: Vec<_> = plan.columns.iter().map(|name| dialect.name(name)).collect();
-        self.table == dialect.name(&plan.table) && self.columns == columns.join(",") && self.unique == plan.unique
+        self.table == dialect.name(&plan.table) && self.columns == columns.join(",") && self.unique == plan.is_unique()
     }
 
     pub(crate) fn is(&self, dialect: &dyn Dialect, plan: &IndexPlan) -> bool {
@@ -100,15 +97,17 @@ pub(crate) async fn come_over(tx: &mut Transaction<'_>, stored: &Layout) -> Resu
 pub(crate) fn forget_missing(dialect: &dyn Dialect, stored: &mut Layout, there: &[Found]) -> bool {
     let mut forgotten = false;
     for tables in &mut stored.entities {
-        let kept = |set: &Vec<usize>| {
-            let plan = tables::unique(dialect, &tables.table, set);
+        let table = &tables.table;
+        let kept = |set: &[usize]| {
+            let plan = tables::unique(dialect, table, set);
             there
                 .iter()
                 .any(|found| found.is(dialect, &plan) || found.was(dialect, &plan))
         };
-        let unique: Vec<Vec<usize>> = tables.table.unique.iter().filter(|set| kept(set)).cloned().collect();
-        forgotten |= unique.len() < tables.table.unique.len();
-        tables.table.unique = unique;
+        let mut indexes = table.indexes.clone();
+        indexes.retain(|index| index.kind != IndexKind::Unique || kept(&index.columns));
+        forgotten |= indexes.len() < table.indexes.len();
+        tables.table.indexes = indexes;
     }
     forgotten
 }
@@ -132,8 +131,11 @@ pub(crate) async fn drop_old(
         for index in tables::indexes(dialect, old) {
             let untouched =
                 index.table != old.table.name || index.columns.iter().all(|name| same.contains(name.as_str()));
-            let goes_over = carried.iter().any(|carried| carried.before == index);
-            if dropped.contains(&index.table) || goes_over || wanted.contains(&index) && untouched {
+            let goes_over = carried.iter().any(|carried| carried.before.is_same(&index));
+            if dropped.contains(&index.table)
+                || goes_over
+                || wanted.iter().any(|wanted| wanted.is_same(&index)) && untouched
+            {
                 continue;
             }
             let sql = format!("DROP INDEX IF EXISTS {}", tx.quote(&index.name));
@@ -176,7 +178,7 @@ fn same_columns<'m>(kept: &Reshape, old: &'m EntityTables, new: &EntityTables) -
 pub(crate) async fn create_missing(tx: &mut Transaction<'_>, layout: &Layout) -> Result<(), StoreError> {
     let there = there(tx).await?;
     for index in missing(tx.context.dialect, layout, &there) {
-        if index.unique || !is_large(tx, &index).await? {
+        if index.is_unique() || !is_large(tx, &index).await? {
             create(tx, &index).await?;
         }
     }
@@ -187,7 +189,7 @@ pub(crate) async fn create_missing(tx: &mut Transaction<'_>, layout: &Layout) ->
 /// name.
 pub(crate) async fn restore(tx: &mut Transaction<'_>, layout: &Layout, there: &[Found]) -> Result<(), StoreError> {
     let missing = missing(tx.context.dialect, layout, there);
-    for index in missing.iter().filter(|index| index.unique) {
+    for index in missing.iter().filter(|index| index.is_unique()) {
         create(tx, index).await?;
     }
     Ok(())
@@ -241,7 +243,7 @@ pub(crate) async fn postponed(context: &Context, of: Option<&[EntityId]>) -> Res
         Some(of) => secondary(context.dialect, &context.layout, of),
         None => missing(context.dialect, &context.layout, &there),
     };
-    missing.retain(|index| !index.unique && !there.iter().any(|found| found.is(context.dialect, index)));
+    missing.retain(|index| !index.is_unique() && !there.iter().any(|found| found.is(context.dialect, index)));
     Ok(missing)
 }
 
@@ -250,38 +252,15 @@ pub(crate) fn secondary(dialect: &dyn Dialect, layout: &Layout, of: &[EntityId])
     let all = of
         .iter()
         .flat_map(|entity| tables::indexes(dialect, layout.entity(*entity)));
-    all.filter(|index| !index.unique).collect()
+    all.filter(|index| !index.is_unique()).collect()
 }
 
 /// The same as a person knows them: `Item.price`.
 pub(crate) fn waiting(dialect: &dyn Dialect, layout: &Layout, there: &[Found]) -> Vec<String> {
     let missing = missing(dialect, layout, there).into_iter();
-    let waits = |index: &IndexPlan| !index.unique && !there.iter().any(|found| found.was(dialect, index));
+    let waits = |index: &IndexPlan| !index.is_unique() && !there.iter().any(|found| found.was(dialect, index));
     missing
         .filter(waits)
-        .map(|index| subject(layout, &index).unwrap_or(index.table))
+        .map(|index| index.subject.unwrap_or(index.table))
         .collect()
-}
-
-/// The field that an index is for.
-fn subject(layout: &Layout, index: &IndexPlan) -> Option<String> {
-    let of = |tables: &EntityTables| {
-        let join = tables.joins.iter().find(|join| join.name == index.table);
-        let own = tables.table.columns.iter();
-        let column = || {
-            own.filter(|_| tables.table.name == index.table)
-                .find(|column| index.columns.first() == Some(&column.name))
-        };
-        let list = || {
-            let mut lists = tables.table.lists.iter();
-            lists.find_map(|list| {
-                let column = tables.table.columns.get(list.column)?;
-                (items::table_name(&tables.table.name, &column.name) == index.table).then_some(column.field)
-            })
-        };
-        let field = join.map(|join| join.field);
-        let field = field.or_else(|| Some(column()?.field)).or_else(list)?;
-        Some(format!("{}.{}", tables.name, tables.fields.get(field.index())?))
-    };
-    layout.entities.iter().find_map(of)
 }

@@ -51,7 +51,7 @@ fn stays(migration: &Migration<'_>, kept: &Reshape) -> bool {
     !migration.steps.steps.iter().any(|step| step.entity == new.name)
         && old.table.name == new.table.name
         && form(&old.table.columns) == form(&new.table.columns)
-        && old.table.lists == new.table.lists
+        && old.table.lists().eq(new.table.lists())
         && kept.origins.iter().cloned().eq(in_place)
 }
 
@@ -64,7 +64,7 @@ async fn each(
     if !dialect.keeps_items() {
         return Ok(());
     }
-    let lists = tables.table.lists.iter();
+    let lists = tables.table.lists();
     let columns = lists.filter_map(|list| tables.table.columns.get(list.column));
     for statement in columns.flat_map(|column| statements(dialect, &tables.table.name, &column.name)) {
         tx.run(tx.params(), statement).await?;

@@ -42,6 +42,14 @@ pub(crate) fn to_json(layout: &Layout) -> Result<String, StoreError> {
     serde_json::to_string(layout).map_err(|error| StoreError::Database(Box::new(error)))
 }
 
+/// Whether a record says what `own` does, which this version wrote. Where an earlier version said
+/// less of the same layout, the texts differ; a definition would not know its own record again, and
+/// would take the newer one's tables back.
+pub(crate) fn is_text_of(record: &str, own: &str) -> bool {
+    let said_anew = || parse(record).and_then(|layout| to_json(&layout));
+    record == own || said_anew().is_ok_and(|text| text == own)
+}
+
 /// The number of the newest record.
 pub(crate) fn newest(rows: &[ResultRow]) -> Result<i64, StoreError> {
     rows.first().map_or(Ok(0), |row| get(row, 1))

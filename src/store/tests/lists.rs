@@ -240,7 +240,7 @@ pub(super) async fn wrong_items(store: &Store) -> Vec<String> {
     let dialect = store.context.dialect;
     let mut wrong = Vec::new();
     for tables in store.context.layout.entities.iter().filter(|_| dialect.keeps_items()) {
-        for list in &tables.table.lists {
+        for list in tables.table.lists() {
             let column = &tables.table.columns[list.column].name;
             let kept = dialect.quote(&items::table_name(&tables.table.name, column));
             let (table, column) = (dialect.quote(&tables.table.name), dialect.quote(column));

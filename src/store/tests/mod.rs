@@ -22,6 +22,7 @@ mod lists;
 mod loads;
 mod made;
 mod offsets;
+mod older;
 mod opens;
 mod owed;
 mod processes;
