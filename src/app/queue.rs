@@ -81,10 +81,7 @@ impl<'c> Queue<'c> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        catalog::{self, Valid},
-        definition::SourceFile,
-    };
+    use crate::catalog::{self, Valid};
 
     const FARM: &str = r#"
 extend schema @source(name: "farm", url: "http://127.0.0.1:9") @source(name: "disk", url: "file:.")
@@ -99,11 +96,7 @@ type Shop @fetch(source: "farm", GET: "/shops") { id: ID! }
 "#;
 
     fn catalog() -> Valid<Catalog> {
-        let file = SourceFile {
-            path: "farm.graphql".into(),
-            text: FARM.to_owned(),
-        };
-        catalog::load(&[file]).unwrap_or_else(|faults| panic!("refused: {faults:#?}"))
+        catalog::testing::catalog(FARM)
     }
 
     fn names(catalog: &Catalog, fetches: &[FetchId]) -> String {

@@ -15,6 +15,8 @@ mod names;
 mod schedule;
 mod signature;
 pub(crate) mod template;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use build::{build, load};
 pub(crate) use difference::Difference;

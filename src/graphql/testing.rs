@@ -7,7 +7,6 @@ use apollo_compiler::response::JsonMap;
 use crate::{
     catalog::{self, Catalog, EntityId, Missing, Valid},
     config::DatabaseUrl,
-    definition::SourceFile,
     layout::Layout,
     store::{Access, Finish, Group, Reason, Run, StartRun, Store},
     value::{Key, Row, Value},
@@ -21,9 +20,7 @@ use super::{
 /// The repository's farm, with a list of leaves, a deprecated field and more scalars added.
 pub(super) fn catalog() -> Valid<Catalog> {
     let path = cases().join("definition.graphql");
-    let text = std::fs::read_to_string(&path).expect("the farm's definition");
-    let files = [SourceFile { path, text }];
-    catalog::load(&files).unwrap_or_else(|faults| panic!("the farm's definition is refused: {faults:#?}"))
+    catalog::testing::catalog(&std::fs::read_to_string(path).expect("the farm's definition"))
 }
 
 /// A data API over a database of its own, deleted at the end.

@@ -1,4 +1,4 @@
-//! The farm's catalog made by hand, and a store over a temporary file. For tests of the store only.
+//! The farm's catalog, and a store over a temporary file. For tests of the store only.
 
 #[allow(unreachable_pub)]
 #[path = "../../tests/harness/cluster.rs"]
@@ -7,13 +7,10 @@ mod cluster;
 use std::sync::{Arc, Mutex};
 
 use crate::{
-    catalog::{
-        Catalog, Entity, EntityId, EnumId, EnumType, EnumValue, Field, FieldId, FieldKind, Leaf, List, Names, Owner,
-        Selection, Valid, ValueField, ValueFieldKind, ValueId, ValueType,
-    },
+    catalog::{Catalog, EntityId, Valid, testing::draft},
     change::Bus,
     config::DatabaseUrl,
-    layout::{Layout, snake_case},
+    layout::Layout,
     value::{Key, Row, Scalar, Value},
 };
 
@@ -33,206 +30,39 @@ pub(crate) const NPC: EntityId = EntityId(3);
 pub(crate) const TAG: EntityId = EntityId(4);
 pub(crate) const THING: EntityId = EntityId(5);
 
-pub(crate) fn leaf(scalar: Scalar) -> FieldKind {
-    FieldKind::Leaf {
-        leaf: Leaf::Scalar(scalar),
-        list: None,
-    }
-}
-
-fn field(name: &str, kind: FieldKind, flags: &str) -> Field {
-    Field {
-        name: name.to_owned(),
-        was: None,
-        description: None,
-        deprecated: None,
-        kind,
-        required: flags.contains('!'),
-        selection: Selection::Names(vec![name.to_owned()]),
-        unique: flags.contains('u'),
-        indexed: flags.contains('i'),
-        served: true,
-        fetch: None,
-    }
-}
-
-fn entity(name: &str, key: &[u32], fields: Vec<Field>) -> Entity {
-    let single = format!("{}{}", name[..1].to_lowercase(), &name[1..]);
-    Entity {
-        name: name.to_owned(),
-        was: None,
-        description: None,
-        names: Names {
-            table: snake_case(name),
-            many: format!("{single}s"),
-            by: format!("{single}By"),
-            single,
-        },
-        key: key.iter().copied().map(FieldId).collect(),
-        positional: false,
-        fields,
-        owner: None,
-        fetch: None,
-    }
-}
-
-fn reference(target: EntityId, by: u32) -> FieldKind {
-    FieldKind::Reference {
-        target,
-        by: vec![FieldId(by)],
-    }
-}
-
-fn inverse(source: EntityId, field: u32) -> FieldKind {
-    FieldKind::Inverse {
-        source,
-        field: FieldId(field),
-        many: true,
-    }
-}
-
 /// The farm, and `Thing` with a field of every scalar.
+const FARM: &str = r#"
+type Item @f {
+  id: ID! name: String! image: URL price: Float @index rarity: Rarity seller: Npc tags: [Tag!]! @ref
+  requiredFor: [QuestItem!]! @inverse(field: "item")
+}
+type Quest @f { id: ID! title: String! reward: Reward giver: Npc @ref(by: "slug") items: [QuestItem!]! @nested }
+type QuestItem { quest: Quest! item: Item @id quantity: Int! }
+type Npc @f {
+  id: ID! slug: String! @unique name: String! home: String
+  sells: [Item!]! @inverse(field: "seller") gives: [Quest!]! @inverse(field: "giver")
+}
+type Tag @f { id: ID! name: String! items: [Item!]! @inverse(field: "tags") }
+type Thing @f {
+  id: BigInt! @id
+  SCALARS
+  list: [BigInt!] rewards: [Reward!]
+}
+type Reward { gold: Int title: String }
+enum Rarity { COMMON }
+"#;
+
 pub(crate) fn catalog(fingerprint: &str) -> Catalog {
-    let item = entity(
-        "Item",
-        &[0],
-        vec![
-            field("id", leaf(Scalar::Id), "!"),
-            field("name", leaf(Scalar::String), "!"),
-            field("image", leaf(Scalar::Url), ""),
-            field("price", leaf(Scalar::Float), "i"),
-            field(
-                "rarity",
-                FieldKind::Leaf {
-                    leaf: Leaf::Enum(EnumId(0)),
-                    list: None,
-                },
-                "",
-            ),
-            field("seller", reference(NPC, 0), ""),
-            field(
-                "tags",
-                FieldKind::Links {
-                    target: TAG,
-                    by: vec![FieldId(0)],
-                },
-                "!",
-            ),
-            field("requiredFor", inverse(QUEST_ITEM, 1), "!"),
-        ],
-    );
-    let quest = entity(
-        "Quest",
-        &[0],
-        vec![
-            field("id", leaf(Scalar::Id), "!"),
-            field("title", leaf(Scalar::String), "!"),
-            field(
-                "reward",
-                FieldKind::Value {
-                    value: ValueId(0),
-                    list: None,
-                },
-                "",
-            ),
-            field("giver", reference(NPC, 1), ""),
-            field("items", FieldKind::Nested { child: QUEST_ITEM }, "!"),
-        ],
-    );
-    let mut quest_item = entity(
-        "QuestItem",
-        &[0, 1],
-        vec![
-            field("quest", reference(QUEST, 0), "!"),
-            field("item", reference(ITEM, 0), ""),
-            field("quantity", leaf(Scalar::Int), "!"),
-        ],
-    );
-    quest_item.owner = Some(Owner {
-        entity: QUEST,
-        field: FieldId(4),
-        parent: FieldId(0),
-    });
-    let npc = entity(
-        "Npc",
-        &[0],
-        vec![
-            field("id", leaf(Scalar::Id), "!"),
-            field("slug", leaf(Scalar::String), "!u"),
-            field("name", leaf(Scalar::String), "!"),
-            field("home", leaf(Scalar::String), ""),
-            field("sells", inverse(ITEM, 5), "!"),
-            field("gives", inverse(QUEST, 3), "!"),
-        ],
-    );
-    let tag = entity(
-        "Tag",
-        &[0],
-        vec![
-            field("id", leaf(Scalar::Id), "!"),
-            field("name", leaf(Scalar::String), "!"),
-            field("items", inverse(ITEM, 6), "!"),
-        ],
-    );
-    let mut things: Vec<Field> = vec![field("id", leaf(Scalar::BigInt), "!")];
-    things.extend(
-        Scalar::ALL
-            .iter()
-            .map(|scalar| field(&format!("f{}", scalar.name()), leaf(*scalar), "")),
-    );
-    let list = Some(List { item_required: true });
-    things.push(field(
-        "list",
-        FieldKind::Leaf {
-            leaf: Leaf::Scalar(Scalar::BigInt),
-            list,
-        },
-        "",
-    ));
-    things.push(field(
-        "rewards",
-        FieldKind::Value {
-            value: ValueId(0),
-            list,
-        },
-        "",
-    ));
-    let value_field = |name: &str, kind| ValueField {
-        name: name.to_owned(),
-        description: None,
-        deprecated: None,
-        kind,
-        required: false,
-        selection: Selection::Names(vec![name.to_owned()]),
-    };
-    let value_leaf = |scalar| ValueFieldKind::Leaf {
-        leaf: Leaf::Scalar(scalar),
-        list: None,
-    };
-    Catalog {
-        entities: vec![item, quest, quest_item, npc, tag, entity("Thing", &[0], things)],
-        values: vec![ValueType {
-            name: "Reward".to_owned(),
-            description: None,
-            fields: vec![
-                value_field("gold", value_leaf(Scalar::Int)),
-                value_field("title", value_leaf(Scalar::String)),
-            ],
-        }],
-        enums: vec![EnumType {
-            name: "Rarity".to_owned(),
-            description: None,
-            values: vec![EnumValue {
-                name: "COMMON".to_owned(),
-                description: None,
-                deprecated: None,
-                aliases: Vec::new(),
-            }],
-        }],
-        fetches: Vec::new(),
-        sources: Vec::new(),
-        fingerprint: fingerprint.to_owned(),
+    let scalars = Scalar::ALL.map(|scalar| format!("f{0}: {0}", scalar.name()));
+    let mut farm = draft(&FARM.replace("SCALARS", &scalars.join(" ")));
+    farm.fingerprint = fingerprint.to_owned();
+    // Nobody here harvests; runs are begun by the tests themselves, under names of theirs.
+    farm.fetches.clear();
+    farm.sources.clear();
+    for entity in &mut farm.entities {
+        entity.fetch = None;
     }
+    farm
 }
 
 /// A clock that stands until it is set, in milliseconds since 1970: in the place of the database's.

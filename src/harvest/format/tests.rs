@@ -1,6 +1,6 @@
 //! What each format gives of a text, by a sink that writes down what it is given.
 
-use std::{io::Write as _, path::PathBuf, time::Duration};
+use std::{io::Write as _, time::Duration};
 
 use bytes::Bytes;
 use jaq_json::Val;
@@ -9,7 +9,6 @@ use tokio_util::sync::CancellationToken;
 use super::{DecodeContext, Envelope, Sink, rows::Found};
 use crate::{
     catalog::{self, Catalog, Valid, jq::FILTER_MEMORY},
-    definition::SourceFile,
     harvest::{
         allowance::Allowance,
         error::{PageFault, Stop},
@@ -63,12 +62,8 @@ impl Sink for Noted {
 }
 
 fn catalog(fetch: &str) -> Valid<Catalog> {
-    let text = format!(
-        "extend schema @source(name: \"s\", url: \"https://api.example.org\")\n\
-         type A @fetch(source: \"s\", GET: \"/a\", {fetch}) {{ id: ID! }}\n"
-    );
-    let path = PathBuf::from("a.graphql");
-    catalog::load(&[SourceFile { path, text }]).unwrap_or_else(|faults| panic!("{fetch}: {faults:?}"))
+    let text = format!("type A @fetch(source: \"s\", GET: \"/a\", {fetch}) {{ id: ID! }}");
+    catalog::testing::catalog(&text)
 }
 
 /// Gives a test what a page of a fetch is read with.

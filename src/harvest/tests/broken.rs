@@ -3,29 +3,20 @@
 use std::sync::Arc;
 
 use super::{
-    catalogs::{field, jq, leaf, paging, things},
+    catalogs::{jq, paging, things_of},
     harvester,
     memory::Memory,
     run,
     upstream::{Answer, Upstream},
 };
 use crate::{
-    catalog::{Advance, Catalog, Missing, Repeats, Selection},
+    catalog::{Advance, Catalog, Missing, Repeats},
     store::{RunState, RunSummary},
-    value::Scalar,
 };
 
-/// `type Thing { id: ID! name: String price: Float shout: String @select(jq: ".word | values |
-/// ascii_upcase") }`.
 fn priced(url: &str, path: &str, rows: &str) -> Catalog {
-    let mut catalog = things(url, path, rows, paging(Advance::Single));
-    let fields = &mut catalog.entities[0].fields;
-    fields.push(field("price", leaf(Scalar::Float), false));
-    fields.push(crate::catalog::Field {
-        selection: Selection::Jq(jq(".word | values | ascii_upcase")),
-        ..field("shout", leaf(Scalar::String), false)
-    });
-    catalog
+    let fields = r#"id: ID! name: String price: Float shout: String @select(jq: ".word | values | ascii_upcase")"#;
+    things_of(fields, url, path, rows, paging(Advance::Single))
 }
 
 /// Harvests one answer twice: what is remembered of it must say the same.

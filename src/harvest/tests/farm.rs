@@ -11,7 +11,6 @@ use super::{
 use crate::{
     catalog,
     config::DatabaseUrl,
-    definition,
     harvest::{HarvestSettings, Harvester, Silent},
     layout::Layout,
     store::{Access, Reason, RunState, Store},
@@ -36,12 +35,7 @@ fn answer(path: &str) -> Answer {
 }
 
 fn farm() -> Arc<catalog::Valid<catalog::Catalog>> {
-    let files = [definition::SourceFile {
-        path: "schema.graphql".into(),
-        text: include_str!("../../../schema.graphql").to_owned(),
-    }];
-    let definition = definition::parse(&files).expect("a definition");
-    Arc::new(catalog::build(&definition).expect("a catalog"))
+    Arc::new(catalog::testing::catalog(include_str!("../../../schema.graphql")))
 }
 
 fn settings(upstream: &Upstream) -> HarvestSettings {

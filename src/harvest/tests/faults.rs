@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    catalogs::{jq, paging, source, things},
+    catalogs::{jq, paging, source, things, things_of},
     harvester,
     memory::Memory,
     run,
@@ -274,11 +274,9 @@ async fn a_filter_that_takes_too_long() {
     let summary = run(&harvester(slow(&upstream.url), &ledger, "".into())).await.summary;
     let error = summary.error.unwrap_or_default();
     assert!(error.contains("the definition's filters took longer"), "{error}");
-    let mut field = things(&upstream.url, "/t", ".rows[:1][]", one());
-    field.entities[0].fields[1] = super::catalogs::select(
-        super::catalogs::field("name", super::catalogs::leaf(crate::value::Scalar::String), false),
-        "[range(1000000) | range(1000000) | select(. < 0)] | length | tostring",
-    );
+    let slow = "[range(1000000) | range(1000000) | select(. < 0)] | length | tostring";
+    let fields = format!("id: ID! name: String @select(jq: {slow:?})");
+    let field = things_of(&fields, &upstream.url, "/t", ".rows[:1][]", one());
     let summary = run(&harvester(field, &ledger, "".into())).await.summary;
     let error = summary.error.unwrap_or_default();
     assert!(error.contains("the definition's filters took longer"), "{error}");

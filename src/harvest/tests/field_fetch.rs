@@ -18,7 +18,6 @@ use super::upstream::{Answer, Upstream};
 use crate::{
     catalog::{self, Catalog, FetchId, FieldId, Valid},
     config::{DatabaseUrl, Environment},
-    definition::SourceFile,
     harvest::{Committed, HarvestSettings, Harvester, Progress, RunReport, Silent},
     layout::Layout,
     query::{Output, OutputValue, Read, Root, RootValue, Select},
@@ -67,11 +66,7 @@ impl Bench {
              id: ID! name: String {field} }}\n\
              type Recipe {{ id: ID! name: String slug: String @unique items: [Item!]! @inverse(field: \"recipes\") }}"
         );
-        let file = SourceFile {
-            path: "farm.graphql".into(),
-            text,
-        };
-        let catalog = Arc::new(catalog::load(&[file]).expect("a catalog"));
+        let catalog = Arc::new(catalog::testing::catalog(&text));
         let layout = Arc::new(Layout::of(&catalog));
         let folder = tempfile::tempdir().expect("folder");
         let url = DatabaseUrl::Sqlite(folder.path().join("farm.db"));

@@ -4,7 +4,7 @@ use std::{fmt::Write as _, sync::Arc, time::Duration};
 
 use super::{
     super::limits::{BODY_MAX, GROUP_ROWS, SPOOL_MAX},
-    catalogs::{jq, paging, things},
+    catalogs::{jq, paging, things, things_of},
     harvester,
     memory::Memory,
     run,
@@ -302,9 +302,8 @@ async fn filters_have_their_time_for_each_record() {
     for letters in [1, 10_000] {
         let body = format!("[{}]", records(40, letters));
         let upstream = Upstream::start(move |_, _| Answer::json(body.clone())).await;
-        let mut catalog = things(&upstream.url, "/t", ".[]", paging(Advance::Single));
-        let name = super::catalogs::field("name", super::catalogs::leaf(crate::value::Scalar::String), false);
-        catalog.entities[0].fields[1] = super::catalogs::select(name, "[range(100000)] | length | tostring");
+        let fields = "id: ID! name: String @select(jq: \"[range(100000)] | length | tostring\")";
+        let catalog = things_of(fields, &upstream.url, "/t", ".[]", paging(Advance::Single));
         let ledger = Arc::new(Memory::default());
         let catalog = Arc::new(Valid::trusted(catalog));
         let settings = HarvestSettings {

@@ -4,7 +4,6 @@ use bytes::Bytes;
 
 use crate::{
     catalog,
-    definition::SourceFile,
     harvest::{json, shape::Shaper},
     layout::Layout,
     value::Row,
@@ -38,11 +37,7 @@ type Other @fetch(source: "s", GET: "/others", rows: ".[]") {
 /// The row that a record becomes, and the names of the fields that it does not have; or the reason
 /// why it is none.
 fn part(record: &str, owner: bool) -> Result<(Row, String), String> {
-    let file = SourceFile {
-        path: "schema.graphql".into(),
-        text: DEFINITION.to_owned(),
-    };
-    let catalog = catalog::load(&[file]).expect("a definition");
+    let catalog = catalog::testing::catalog(DEFINITION);
     let layout = Layout::of(&catalog);
     let shaper = Shaper::new(&catalog, &layout);
     let id = catalog.entity_named("Thing").expect("the type");

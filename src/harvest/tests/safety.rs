@@ -14,7 +14,6 @@ use super::upstream::{Answer, Upstream};
 use crate::{
     catalog::{self, FetchId},
     config::{DatabaseUrl, Environment},
-    definition,
     harvest::{Committed, HarvestSettings, Harvester, Progress},
     layout::Layout,
     store::{Access, Reason, Refused, RunState, RunSummary, Store},
@@ -39,12 +38,7 @@ impl Farm {
             "extend schema @source(name: \"up\", url: \"{{$env.UP}}\", concurrency: 1)\n\
              type Thing @fetch(source: \"up\", {rows}, maxMissing: 1, {fetch}) {{ id: ID! name: String }}\n"
         );
-        let files = [definition::SourceFile {
-            path: "schema.graphql".into(),
-            text,
-        }];
-        let definition = definition::parse(&files).expect("a definition");
-        let catalog = Arc::new(catalog::build(&definition).expect("a catalog"));
+        let catalog = Arc::new(catalog::testing::catalog(&text));
         let layout = Arc::new(Layout::of(&catalog));
         let folder = tempfile::tempdir().expect("folder");
         let database = DatabaseUrl::Sqlite(folder.path().join("farm.db"));

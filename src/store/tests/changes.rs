@@ -1,7 +1,7 @@
 //! Definitions that change: what is kept, what is refused, what is owed. Definitions are written as
 //! text here.
 
-use crate::{catalog, definition::SourceFile, store::db::pool, value::Value};
+use crate::{catalog, store::db::pool, value::Value};
 
 use super::*;
 
@@ -18,13 +18,7 @@ on_both!(
 
 /// A definition whose types are all fetched.
 pub(super) fn read(text: &str) -> Arc<Valid<Catalog>> {
-    let text = text.replace("@f ", "@fetch(source: \"s\", GET: \"/a\") ");
-    let files = [SourceFile {
-        path: "test.graphql".into(),
-        text: format!("extend schema @source(name: \"s\", url: \"https://api.example.org\")\n{text}"),
-    }];
-    let loaded = catalog::load(&files);
-    Arc::new(loaded.unwrap_or_else(|faults| panic!("{}", crate::definition::render(&files, &faults, false))))
+    Arc::new(catalog::testing::catalog(text))
 }
 
 pub(super) async fn open(url: &DatabaseUrl, access: Access, text: &str) -> Result<Store, StoreError> {

@@ -27,12 +27,7 @@ const PARTY: EntityId = EntityId(1);
 const RATE: EntityId = EntityId(3);
 
 async fn theatre(on: On) -> Bench {
-    let files = [crate::definition::SourceFile {
-        path: "theatre.graphql".into(),
-        text: SDL.to_owned(),
-    }];
-    let definition = crate::definition::parse(&files).expect("a definition");
-    let catalog = Arc::new(crate::catalog::build(&definition).expect("a catalog"));
+    let catalog = Arc::new(crate::catalog::testing::catalog(SDL));
     let names: Vec<&str> = catalog.entities.iter().map(|entity| entity.name.as_str()).collect();
     assert_eq!(names, ["Seat", "Party", "Note", "Rate", "Step"]);
     let layout = Arc::new(Layout::of(&catalog));

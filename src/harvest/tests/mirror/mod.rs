@@ -26,7 +26,6 @@ use super::upstream::Upstream;
 use crate::{
     catalog::{self, Catalog, FetchId, Valid},
     config::Environment,
-    definition::SourceFile,
     graphql::{ApiRequest, DataApi, Limits},
     harvest::{HarvestSettings, Harvester, RunReport, Silent},
     layout::Layout,
@@ -91,16 +90,7 @@ const QUERY: &str = "{
 type Met = BTreeMap<String, u64>;
 
 fn catalog() -> Arc<Valid<Catalog>> {
-    let files = [SourceFile {
-        path: "schema.graphql".into(),
-        text: DEFINITION.to_owned(),
-    }];
-    Arc::new(catalog::load(&files).unwrap_or_else(|faults| {
-        panic!(
-            "the definition is refused: {}",
-            crate::definition::render(&files, &faults, false)
-        )
-    }))
+    Arc::new(catalog::testing::catalog(DEFINITION))
 }
 
 struct Mirror {
