@@ -1,10 +1,13 @@
 //! The log on stderr: lines for a person, or JSON. Knows tracing; knows nothing of what is logged.
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal, Write};
 
 use tracing_subscriber::{EnvFilter, fmt, fmt::time::FormatTime};
 
-use crate::config::{LogForm, LogSetting};
+use crate::{
+    app::terminal::straight,
+    config::{LogForm, LogSetting},
+};
 
 /// What libraries say below a warning only helps their own authors.
 const QUIET: &str = "hyper=warn,h2=warn,reqwest=warn,rustls=warn,sqlx=warn,sea_orm=warn,sea_orm_migration=warn,\
@@ -19,18 +22,33 @@ pub(crate) fn start(setting: &LogSetting) -> Result<(), String> {
     // that either: the log must not end the task that logs.
     let log = fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(|| Straight)
         .log_internal_errors(false);
     match setting.log {
         LogForm::Json => log.json().flatten_event(true).init(),
         LogForm::Text => log
             .with_timer(ClockTime)
             .with_target(false)
-            .with_ansi(std::io::stderr().is_terminal())
+            .with_ansi(io::stderr().is_terminal())
             .compact()
             .init(),
     }
     Ok(())
+}
+
+/// Stderr, where nothing turns the words of a line round. Each line comes whole.
+struct Straight;
+
+impl Write for Straight {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(line);
+        io::stderr().write_all(straight(&text).as_bytes())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
 }
 
 /// `14:03:07`: who watches a terminal knows the day.

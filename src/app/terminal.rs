@@ -6,12 +6,22 @@ use std::borrow::Cow;
 /// The text with every control character written as JSON writes it (`\u001b`), but for the ends of
 /// lines; so JSON stays JSON.
 pub(crate) fn plain(text: &str) -> Cow<'_, str> {
-    if !text.contains(is_control) {
+    written_out(text, is_control)
+}
+
+/// The same of a line of the log, whose own colours stay: the log itself sees to all others, and
+/// not to those that turn the direction of what follows them.
+pub(crate) fn straight(text: &str) -> Cow<'_, str> {
+    written_out(text, turns)
+}
+
+fn written_out(text: &str, is_meant: fn(char) -> bool) -> Cow<'_, str> {
+    if !text.contains(is_meant) {
         return Cow::Borrowed(text);
     }
     let mut plain = String::with_capacity(text.len() + 16);
     for character in text.chars() {
-        match is_control(character) {
+        match is_meant(character) {
             true => plain.push_str(&format!("\\u{:04x}", u32::from(character))),
             false => plain.push(character),
         }
@@ -19,11 +29,12 @@ pub(crate) fn plain(text: &str) -> Cow<'_, str> {
     Cow::Owned(plain)
 }
 
-/// Also those that turn the direction of what follows them.
 fn is_control(character: char) -> bool {
-    let turns =
-        matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{61c}');
-    turns || (character.is_control() && character != '\n')
+    turns(character) || (character.is_control() && character != '\n')
+}
+
+fn turns(character: char) -> bool {
+    matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{61c}')
 }
 
 #[cfg(test)]
@@ -40,6 +51,7 @@ mod tests {
         ] {
             assert_eq!(plain(text), want, "{text:?}");
         }
+        assert_eq!(straight("\u{1b}[2ma\u{202e}b"), "\u{1b}[2ma\\u202eb");
         let json = serde_json::json!({ "a": "\u{9b}\u{1b}" });
         let again: serde_json::Value = serde_json::from_str(&plain(&json.to_string())).expect("JSON");
         assert_eq!(again, json);

@@ -69,9 +69,7 @@ async fn a_terminal_is_not_told_what_to_do_by_an_upstream() {
     ] {
         let output = scratch.run(arguments, &[("UP", &url)]).await;
         for text in [&output.out, &output.err] {
-            let wrong = text
-                .chars()
-                .find(|found| found.is_control() && *found != '\n' || *found == '\u{202e}');
+            let wrong = text.chars().find(|found| moves(*found));
             assert_eq!(wrong, None, "{arguments:?}: {text:?}");
         }
         if arguments.contains(&"--rejected") {
@@ -79,8 +77,16 @@ async fn a_terminal_is_not_told_what_to_do_by_an_upstream() {
         }
     }
     // A failure that repeats what was sent.
-    upstream.set("/notes", Reply::json(&json!({ "error": evil })));
+    upstream.set("/notes", Reply::text(400, "text/plain", format!("no: {evil}")));
     let failed = scratch.run(&["harvest"], &[("UP", &url)]).await;
-    let told = format!("{}{}", failed.out, failed.err);
-    assert!(!told.contains('\u{1b}') && !told.contains('\u{9b}'), "{told:?}");
+    for told in [&failed.out, &failed.err] {
+        assert!(told.contains("answered 400"), "{told:?}");
+        assert_eq!(told.chars().find(|found| moves(*found)), None, "{told:?}");
+    }
+    assert!(failed.out.contains("\\u202e"), "{failed:?}");
+}
+
+/// Whether a terminal does something at this character, other than show it.
+fn moves(character: char) -> bool {
+    character.is_control() && character != '\n' || character == '\u{202e}'
 }
