@@ -1,5 +1,10 @@
 //! One client with very much work, and another with a little.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -27,29 +32,73 @@ pub async fn from(program: &Program, client: &str) -> TcpStream {
         .expect("a connection")
 }
 
+/// Scans that one client begins just before another's work, and just after.
+const BESIDE: usize = 100;
+/// How many of one client's may be answered before that: those that are at work then, and a few beside it. Who has to wait for
+/// those that came before him, or for those that came later, waits for more.
+const MEANWHILE_MAX: usize = 90;
+
+/// Scans of one client.
+#[derive(Default)]
+struct Attacks {
+    all: JoinSet<u16>,
+    /// How many have been answered, and not turned away.
+    answered: Arc<AtomicUsize>,
+}
+
+impl Attacks {
+    async fn add(&mut self, program: &Program, count: usize) {
+        let scan = query(program, SCAN);
+        for _ in 0..count {
+            let mut stream = from(program, "127.0.0.2").await;
+            stream.write_all(&scan).await.expect("bytes are sent");
+            let answered = Arc::clone(&self.answered);
+            self.all.spawn(async move {
+                let status = status_of(&mut stream).await;
+                answered.fetch_add(usize::from(status == 200), Ordering::Relaxed);
+                status
+            });
+        }
+    }
+}
+
 /// Hundreds of scans of one client, on requests and on one socket; another client's small ones go between them.
 async fn a_client_with_much_to_do_slows_itself(db: Db) {
-    let limits = [("HAYLOFT_LIMITS", "queue_wait=5s,socket_operations=300,requests=1000")];
+    let limits = [("HAYLOFT_LIMITS", "queue_wait=5s,socket_operations=300,requests=2000")];
     let (_scratch, program) = stocked(db, 40 * MB, &limits).await;
     let mut stream = socket_on(&program, from(&program, "127.0.0.2").await).await;
     for id in 0..300 {
         let message = json!({ "type": "subscribe", "id": id.to_string(), "payload": { "query": SCAN } });
         stream.write_all(&text_frame(&message)).await.expect("bytes are sent");
     }
-    let mut attacks = JoinSet::new();
+    let mut attacks = Attacks::default();
     let scan = query(&program, SCAN);
-    for _ in 0..300 {
-        let mut stream = from(&program, "127.0.0.2").await;
-        stream.write_all(&scan).await.expect("bytes are sent");
-        attacks.spawn(async move { status_of(&mut stream).await });
-    }
+    attacks.add(&program, 200).await;
     for _ in 0..20 {
         bystander(&program).await;
     }
-    // Another one's scan waits for a turn, and not behind all of those.
-    let mut other = said(&program, &scan).await;
-    assert_eq!(status_of(&mut other).await, 200, "a scan of another client");
-    let statuses = attacks.join_all().await;
+    // A small one of his own need not wait for his large ones. Another's scan waits for its turn, and neither for those that came
+    // before it nor for those that came later.
+    let small = query(&program, "{ notes(first: 2) { id } }");
+    let own = from(&program, "127.0.0.2").await;
+    let other = said(&program, b"").await;
+    for (mut stream, asks, whose) in [
+        (own, &small, "a small one of his own"),
+        (other, &scan, "another's scan"),
+    ] {
+        attacks.add(&program, BESIDE).await;
+        let (before, answered) = (attacks.answered.load(Ordering::Relaxed), Arc::clone(&attacks.answered));
+        stream.write_all(asks).await.expect("bytes are sent");
+        let asked = tokio::spawn(async move {
+            let status = status_of(&mut stream).await;
+            (status, answered.load(Ordering::Relaxed) - before)
+        });
+        attacks.add(&program, BESIDE).await;
+        let (status, meanwhile) = asked.await.expect("an answer");
+        assert_eq!(status, 200, "{whose}");
+        assert!(meanwhile < MEANWHILE_MAX, "{whose} waited for {meanwhile} others");
+    }
+    let statuses = attacks.all.join_all().await;
     // Those that waited too long were told to come back.
     assert!(
         statuses.iter().all(|status| [200, 503].contains(status)),
