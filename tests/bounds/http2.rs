@@ -52,6 +52,8 @@ async fn floods_of_frames_that_call_for_answers_do_not_pile_up() {
     ] {
         let peak = Peak::begin(&program);
         let mut stream = connect(&program).await;
+        // Who has asked for nothing is ended for that.
+        stream.write_all(&request(&program, 1)).await.expect("bytes are sent");
         let sent = flood(&mut stream, &flooded, 200 * MB).await;
         assert!(sent < 200 * MB, "all {name} were taken");
         bystander(&program).await;

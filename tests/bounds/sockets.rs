@@ -37,9 +37,10 @@ async fn messages_of_a_client_that_reads_nothing_do_not_pile_up() {
         text_frame(&json!({ "type": "subscribe", "id": id.to_string(), "payload": { "query": query } }))
     };
     let ping = text_frame(&json!({ "type": "ping", "payload": { "x": "x".repeat(100) } }));
-    let faulty = (0..40).flat_map(|id| subscribe(id, "{ nope }")).collect::<Vec<u8>>();
-    let schema = "{ __schema { types { name fields { name } } } }";
-    let large = (0..40).flat_map(|id| subscribe(id, schema)).collect::<Vec<u8>>();
+    // Each with an id of its own: one that is open would end the socket before anything piles up.
+    let all = |query| (0..20_000).flat_map(|id| subscribe(id, query)).collect::<Vec<u8>>();
+    let faulty = all("{ nope }");
+    let large = all("{ __schema { types { name fields { name } } } }");
     for (name, messages) in [("pings", ping.repeat(500)), ("faults", faulty), ("answers", large)] {
         let peak = Peak::begin(&program);
         let mut stream = socket(&program).await;
