@@ -17,8 +17,6 @@ pub use model::{
     Definition, Directive, EnumDefinition, EnumValueDefinition, FieldDefinition, FieldType, Literal, LiteralKind, Span,
     Spanned, TypeDefinition,
 };
-#[cfg(test)]
-pub(crate) use parse::parse;
 pub(crate) use parse::{TEXT_MAX, parse_partly};
 pub use render::render;
 pub(crate) use suggest::did_you_mean;

@@ -27,15 +27,6 @@ const NESTING_MAX: usize = 64;
 /// Syntax errors that are told: of a file that is no definition nearly every word is one.
 const SYNTAX_FAULTS_MAX: usize = 20;
 
-/// Reads a definition, or gives every fault in file order.
-#[cfg(test)]
-pub(crate) fn parse(files: &[SourceFile]) -> Result<Definition, Vec<Fault>> {
-    match parse_partly(files) {
-        (Some(definition), faults) if faults.is_empty() => Ok(definition),
-        (_, faults) => Err(faults),
-    }
-}
-
 /// Reads what can be read, so that the rules of the catalog can be checked too when there are
 /// faults already.
 ///

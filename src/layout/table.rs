@@ -254,8 +254,8 @@ mod tests {
         assert_eq!(fields, [3, 1, 2, 5, 4]);
     }
 
-    /// What was said counts, also where the columns would say something else; and an earlier version
-    /// finds all that it knows where it was.
+    /// What was said counts, also where the columns would say something else; and an earlier
+    /// version finds all that it knows where it was.
     #[test]
     fn what_an_index_is_for_is_stored_beside_what_earlier_versions_know() {
         let mut table: Table = serde_json::from_str(BEFORE).expect("a table");

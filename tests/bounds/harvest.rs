@@ -244,7 +244,8 @@ async fn an_answer_that_ended_the_process_is_left_alone(db: Db) {
     scratch
         .end(
             &["serve", "--listen", "127.0.0.1:0"],
-            &[("FAILPOINTS", "parents::rows=return")],
+            // Both answers are in hand when it ends.
+            &[("FAILPOINTS", "harvest::linger=return;parents::rows=return")],
         )
         .await;
     scratch.bury_the_dead().await;

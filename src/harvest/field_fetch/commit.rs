@@ -74,13 +74,15 @@ impl Crew<'_> {
     async fn gather(&self, first: Answered, answers: &mut mpsc::UnboundedReceiver<Answered>) -> Gathered {
         let over = tokio::time::sleep(linger());
         tokio::pin!(over);
+        // For tests of what happens while several answers are in hand.
+        let lingers = failpoint::is_on("harvest::linger");
         let mut group = Gathered::default();
         group.add(first);
         while !group.is_full() {
             let next = tokio::select! {
                 biased;
                 next = answers.recv() => next,
-                () = self.ending.notified() => None,
+                () = self.ending.notified(), if !lingers => None,
                 () = &mut over => None,
             };
             match next {

@@ -77,18 +77,24 @@ pub(super) fn paging(advance: Advance) -> Paging {
 
 /// A quest with everything: enum, value, list, references, links and two kinds of nested rows.
 pub(super) fn quests() -> Catalog {
-    draft(
+    let mut catalog = draft(
         r#"type Quest @f {
           id: ID! title: String! @select(jq: ".fullTitle") rarity: Rarity reward: Reward words: [String!]
           giver: Other @ref(jq: ".npc.slug") tags: [Other!]! @ref(jq: ".tag_ids[]")
           items: [QuestItem!]! @nested(jq: ".items[]") notes: [Note!]! @nested
         }
-        type QuestItem { quest: Quest! item: Other! @id @ref(jq: ".item") quantity: Int! }
+        type QuestItem { quest: Quest! item: Other @id @ref(jq: ".item") quantity: Int! }
         type Note { quest: Quest! text: String! }
         type Other @f { id: ID! }
         type Reward { gold: BigInt! title: String }
         enum Rarity { COMMON @alias(options: ["c"]) RARE @alias(options: ["2"]) }"#,
-    )
+    );
+    // A definition may promise this only of a target that is there by construction.
+    let fields = catalog.entities.iter_mut().flat_map(|entity| &mut entity.fields);
+    for field in fields.filter(|field| field.name == "item") {
+        field.required = true;
+    }
+    catalog
 }
 
 /// The fetch's own id, for the entity that it fills.

@@ -45,7 +45,7 @@ pub(crate) async fn write(
 fn all_new(batch: &Batch<'_>, entity: EntityId, groups: &[Group]) -> usize {
     let tables = batch.tables(entity);
     let added = batch.added.filter(|(of, _)| *of == entity).map(|(_, added)| added);
-    let Some(added) = added.filter(|_| tables.table.unique.is_empty() && tables.nested.is_empty()) else {
+    let Some(added) = added.filter(|_| tables.table.unique().next().is_none() && tables.nested.is_empty()) else {
         return 0;
     };
     let mut here = HashSet::new();

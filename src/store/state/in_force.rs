@@ -83,7 +83,7 @@ fn tell(before: DefinitionStatus, now: DefinitionStatus) {
             tracing::info!("another process has put a newer definition in force, which leaves room for this one");
         }
         (_, DefinitionStatus::InForce) => {
-            tracing::info!("the definition in force leaves room for this one again; it goes on")
+            tracing::info!("the definition in force leaves room for this one again; it goes on");
         }
         (before, now) if before == now => {}
         (_, DefinitionStatus::ReadsOnly) => {
