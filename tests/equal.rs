@@ -3,7 +3,9 @@
 //! `HAYLOFT_BLESS=1` writes `tests/cases/equal/answers.txt` anew, from SQLite's answers.
 
 mod operations;
+mod totals;
 mod variables;
+mod walks;
 mod world;
 
 use std::fs;
@@ -211,6 +213,15 @@ async fn world_on_both() -> (Upstream, Served, Served) {
 async fn literals_and_variables_are_equal() {
     let (_upstream, sqlite, postgres) = world_on_both().await;
     variables::literals_and_variables_are_equal(&sqlite, &postgres).await;
+}
+
+#[tokio::test]
+async fn pages_and_totals_are_those_of_the_list() {
+    let (_upstream, sqlite, postgres) = world_on_both().await;
+    let served = [sqlite, postgres];
+    walks::pages_are_the_list(&served).await;
+    walks::other_cursors_are_refused(&served).await;
+    totals::totals_are_those_of_the_rows(&served).await;
 }
 
 #[tokio::test]

@@ -40,14 +40,19 @@ fn validate(served: &Served, query: &str) {
 async fn every_query_about_the_farm_finds_something(db: Db) {
     let farm = Farm::harvested(db).await;
     let mut count = 0;
-    for (mark, query) in blocks(&text_of("docs/language.md")) {
+    let pages = ["docs/language.md", "docs/reading.md"].map(text_of);
+    for (mark, query) in pages.iter().flat_map(|page| blocks(page)) {
         if mark != "graphql query" {
             continue;
         }
         let data = farm.program.query(&query).await;
         let members = data.as_object().expect("data");
         for (key, list) in members {
-            let rows = list.as_array().map_or(0, Vec::len);
+            let rows = list
+                .as_array()
+                .map(Vec::len)
+                .or(list.as_object().map(serde_json::Map::len))
+                .unwrap_or(0);
             assert!(rows > 0, "{key} is empty: {query}");
         }
         count += 1;

@@ -23,4 +23,4 @@ pub(crate) use difference::Difference;
 pub use fetch::*;
 pub use ids::*;
 pub use model::*;
-pub(crate) use names::{column_name, snake_case, table_name};
+pub(crate) use names::{column_name, connection_name, list_of_connection, snake_case, table_name};

@@ -75,6 +75,8 @@ pub struct Names {
     pub many: String,
     /// `questItemBy`: the root field for one by any unique field.
     pub by: String,
+    /// `questItemsConnection`: the root field for many in pages.
+    pub connection: String,
 }
 
 /// Where a nested type's rows live.

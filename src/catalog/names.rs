@@ -55,14 +55,29 @@ impl Names {
     pub fn of(name: &str) -> Names {
         let plain = snake_case(name);
         let single = lower_camel(&plain);
+        let many = plural(&single);
         Names {
-            many: plural(&single),
+            connection: connection_name(&many),
+            many,
             by: format!("{single}By"),
             table: table_name(&plain),
             single,
         }
     }
 }
+
+/// `items` as `itemsConnection`: the field that gives the same rows in pages.
+pub(crate) fn connection_name(list: &str) -> String {
+    format!("{list}{CONNECTION}")
+}
+
+/// The list that such a field gives in pages.
+pub(crate) fn list_of_connection(name: &str) -> Option<&str> {
+    name.strip_suffix(CONNECTION)
+}
+
+/// What is added to the name of a list.
+const CONNECTION: &str = "Connection";
 
 /// `quest_item` as `questItem`.
 fn lower_camel(snake: &str) -> String {
@@ -132,6 +147,7 @@ mod tests {
             let names = Names::of(name);
             assert_eq!((&*names.table, &*names.single, &*names.many), (table, single, many));
             assert_eq!(names.by, format!("{single}By"));
+            assert_eq!(list_of_connection(&names.connection), Some(many));
         }
     }
 }

@@ -4,8 +4,8 @@
 use crate::{
     catalog::{Catalog, EntityId, FieldId, FieldKind},
     query::{
-        Compare, Direction, Filter, Nulls, Operand, Order, Output, OutputValue, Quantifier, Read, RootValue, Select,
-        TextTest,
+        Compare, Connection, Direction, Filter, Nulls, Operand, Order, Output, OutputValue, Place, Quantifier, Read,
+        RootValue, Select, TextTest,
     },
     value::Value,
 };
@@ -22,6 +22,7 @@ pub(super) fn describe(catalog: &Catalog, read: &Read) -> String {
             RootValue::Freshness(_) => words.line(0, &format!("{}: of each type, from the ledger", root.key)),
             RootValue::One(select) => words.select(0, &root.key, "the row", "", select),
             RootValue::Many(select) => words.select(0, &root.key, "rows", "", select),
+            RootValue::Connection(connection) => words.connection(0, &root.key, "", connection),
         }
     }
     words.text
@@ -40,6 +41,33 @@ impl Words<'_> {
     }
 
     fn select(&mut self, depth: usize, key: &str, what: &str, through: &str, select: &Select) {
+        let line = self.rows(key, what, through, select);
+        self.line(depth, &line);
+        self.output(depth + 1, &select.output, select.entity);
+    }
+
+    /// Pages, and below them what is wanted of their rows and of what lies around.
+    fn connection(&mut self, depth: usize, key: &str, through: &str, connection: &Connection) {
+        let what = match connection.backwards {
+            true => "pages from the end",
+            false => "pages",
+        };
+        let mut line = self.rows(key, what, through, &connection.select);
+        for (word, place) in [("after", &connection.after), ("before", &connection.before)] {
+            if let Some(Place(operands)) = place {
+                line.push_str(&format!(" {word} ({})", list(operands)));
+            }
+        }
+        self.line(depth, &line);
+        let keys: Vec<&str> = connection.output.iter().map(|member| member.key.as_str()).collect();
+        self.line(depth + 1, &keys.join(", "));
+        for outputs in connection.rows() {
+            self.output(depth + 1, outputs, connection.select.entity);
+        }
+    }
+
+    /// Which rows, in which order, and how many.
+    fn rows(&self, key: &str, what: &str, through: &str, select: &Select) -> String {
         let mut line = format!("{key}: {what} of {}{through}", self.catalog.entity(select.entity).name);
         if let Some(filter) = &select.filter {
             line.push_str(&format!(" where {}", self.filter(filter, select.entity)));
@@ -53,8 +81,7 @@ impl Words<'_> {
                 line.push_str(&format!(" {word} {}", operand(count)));
             }
         }
-        self.line(depth, &line);
-        self.output(depth + 1, &select.output, select.entity);
+        line
     }
 
     /// Leaves share one line, each link has its own.
@@ -69,7 +96,7 @@ impl Words<'_> {
                     let colon = if alias.is_empty() { "" } else { ": " };
                     leaves.push(format!("{alias}{colon}{name}"));
                 }
-                OutputValue::One { .. } | OutputValue::Many { .. } => {}
+                OutputValue::One { .. } | OutputValue::Many { .. } | OutputValue::Connection { .. } => {}
             }
         }
         if !leaves.is_empty() {
@@ -89,6 +116,10 @@ impl Words<'_> {
                 OutputValue::Many { field, select } => {
                     let through = self.through(entity, *field);
                     self.select(depth, &member.key, "rows", &through, select);
+                }
+                OutputValue::Connection { field, connection } => {
+                    let through = self.through(entity, *field);
+                    self.connection(depth, &member.key, &through, connection);
                 }
                 OutputValue::Text(_) | OutputValue::Leaf(_) | OutputValue::Value { .. } => {}
             }

@@ -66,9 +66,13 @@ struct Search(bool);
 
 impl Visitor for Search {
     fn output(&mut self, output: &Output) {
-        if let OutputValue::Many { select, .. } = &output.value {
-            self.0 |= select.filter.is_some() || !select.order.is_empty() || select.offset.is_some();
-        }
+        self.0 |= match &output.value {
+            OutputValue::Many { select, .. } => {
+                select.filter.is_some() || !select.order.is_empty() || select.offset.is_some()
+            }
+            OutputValue::Connection { .. } => true,
+            _ => false,
+        };
     }
 }
 
@@ -84,7 +88,7 @@ pub(super) fn keyed_roots(store: &Store, read: &Read) -> Result<Option<KeyedRoot
                 continue;
             }
             RootValue::One(select) => select,
-            RootValue::Many(_) | RootValue::Freshness(_) => return Ok(None),
+            RootValue::Many(_) | RootValue::Connection(_) | RootValue::Freshness(_) => return Ok(None),
         };
         // These statements wait for no turn, so nothing that may take long is among them.
         let Some((by, operands)) = lookup(select).filter(|_| is_plain(&select.output)) else {

@@ -1,7 +1,10 @@
 //! Names that the served schema derives from the catalog's. Knows the catalog; builds no text of a
 //! schema.
 
-use crate::catalog::{Catalog, Entity, EntityId, EnumId, FieldId, FieldKind, Leaf};
+use crate::{
+    catalog::{Catalog, Entity, EntityId, EnumId, FieldId, FieldKind, Leaf},
+    query::Function,
+};
 
 pub(super) fn filter_input(entity: &Entity) -> String {
     format!("{}Where", entity.name)
@@ -13,6 +16,46 @@ pub(super) fn list_filter_input(entity: &Entity) -> String {
 
 pub(super) fn order_input(entity: &Entity) -> String {
     format!("{}Order", entity.name)
+}
+
+pub(super) fn connection_type(entity: &Entity) -> String {
+    format!("{}Connection", entity.name)
+}
+
+pub(super) fn edge_type(entity: &Entity) -> String {
+    format!("{}Edge", entity.name)
+}
+
+pub(super) fn aggregate_type(entity: &Entity) -> String {
+    format!("{}Aggregate", entity.name)
+}
+
+/// The type of what a function gives of the fields of a type.
+pub(super) fn function_type(entity: &Entity, function: Function) -> String {
+    let suffix = match function {
+        Function::CountDistinct => "CountDistinct",
+        Function::Sum => "Sum",
+        Function::Avg => "Avg",
+        Function::Min | Function::Max => "MinMax",
+    };
+    format!("{}{suffix}", entity.name)
+}
+
+pub(super) fn function_field(function: Function) -> &'static str {
+    match function {
+        Function::CountDistinct => "countDistinct",
+        Function::Sum => "sum",
+        Function::Avg => "avg",
+        Function::Min => "min",
+        Function::Max => "max",
+    }
+}
+
+/// The function that a member of an aggregate is called by.
+pub(super) fn function(name: &str) -> Option<Function> {
+    Function::ALL
+        .into_iter()
+        .find(|function| function_field(*function) == name)
 }
 
 pub(super) fn key_input(entity: &Entity) -> String {

@@ -316,7 +316,7 @@ fn is_settled(read: &Read) -> bool {
     read.roots.iter().all(|root| match &root.value {
         RootValue::Json(_) => true,
         RootValue::One(select) => matches!(select.filter, Some(Filter::Key { .. })) && !Lists::are_in(&select.output),
-        RootValue::Many(_) | RootValue::Freshness(_) => false,
+        RootValue::Many(_) | RootValue::Connection(_) | RootValue::Freshness(_) => false,
     })
 }
 
@@ -334,7 +334,7 @@ impl Lists {
 
 impl Visitor for Lists {
     fn output(&mut self, output: &Output) {
-        self.0 |= matches!(output.value, OutputValue::Many { .. });
+        self.0 |= matches!(output.value, OutputValue::Many { .. } | OutputValue::Connection { .. });
     }
 }
 

@@ -86,6 +86,17 @@ impl Farm {
         self.api.store().finish_run(&run, finish).await.expect("an end");
     }
 
+    /// One run with all rows there are: others are deleted.
+    pub(crate) async fn replace(&self, entity: &str, rows: Vec<Row>) {
+        let run = self.begin(entity, rows).await;
+        let finish = Finish::Complete {
+            missing: Missing::Delete,
+            missing_max: 1.0,
+            told: Default::default(),
+        };
+        self.api.store().finish_run(&run, finish).await.expect("an end");
+    }
+
     /// The same before the run has ended.
     pub(crate) async fn begin(&self, entity: &str, rows: Vec<Row>) -> Run {
         let store = self.api.store();

@@ -3,6 +3,7 @@
 mod estimates;
 mod live;
 mod lookups;
+mod pages;
 mod principals;
 
 use std::time::Duration;

@@ -4,17 +4,26 @@
 //! constants or numbered parameters, so that one compiled statement serves every request that
 //! differs only in its scalar variables.
 
+mod aggregate;
+mod cursor;
 mod entities;
 mod filter;
 mod freshness;
+mod member;
 mod params;
 mod read;
+mod terms;
 mod visit;
 
+pub(crate) use aggregate::{Aggregate, AggregateValue, Aggregated, Function};
+pub(crate) use cursor::{MARK, mark, opened, sealed};
 pub(crate) use filter::{Compare, Filter, Operand, Quantifier, TextTest};
 pub(crate) use freshness::{FreshnessOutput, FreshnessValue};
+pub(crate) use member::Member;
 pub(crate) use params::renumber;
 pub(crate) use read::{
-    Direction, Nulls, Order, Output, OutputValue, Read, Root, RootValue, Select, ValueOutput, ValueOutputValue,
+    Connection, ConnectionValue, Direction, EdgeValue, Nulls, Order, Output, OutputValue, PageInfoValue, Place, Read,
+    Root, RootValue, Select, ValueOutput, ValueOutputValue,
 };
+pub(crate) use terms::{Term, Through, terms};
 pub(crate) use visit::{Visitor, visit_outputs, visit_read};

@@ -1,8 +1,10 @@
 //! A read: its roots, what is selected of them, in which order. Knows neither GraphQL nor SQL.
 
 use super::{
+    aggregate::Aggregate,
     filter::{Filter, Operand},
     freshness::FreshnessOutput,
+    member::Member,
 };
 use crate::catalog::{EntityId, FieldId};
 
@@ -25,6 +27,8 @@ pub(crate) enum RootValue {
     One(Select),
     /// A list of rows.
     Many(Select),
+    /// Rows in pages.
+    Connection(Connection),
     /// How fresh the rows of each type are, one object for each.
     Freshness(Vec<FreshnessOutput>),
     /// JSON that needs no row: `__typename`, introspection.
@@ -63,6 +67,59 @@ pub(crate) enum OutputValue {
     One { field: FieldId, output: Vec<Output> },
     /// The rows behind links, nested rows or an inverse.
     Many { field: FieldId, select: Select },
+    /// The same in pages.
+    Connection { field: FieldId, connection: Connection },
+}
+
+/// Rows in pages, in either direction, and what is said of all of them.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Connection {
+    /// The rows and their order. `first` is the size of a page, whichever end it is cut from;
+    /// `offset` and `output` are empty, because what is wanted of a row stands below.
+    pub select: Select,
+    /// The page is the last rows, and not the first ones.
+    pub backwards: bool,
+    /// Only rows behind this place of the order, and before that one.
+    pub after: Option<Place>,
+    pub before: Option<Place>,
+    /// What tells the cursors of this connection and order from others.
+    pub signature: String,
+    pub output: Vec<Member<ConnectionValue>>,
+}
+
+/// A place in an order: an operand, which may be null, for each column of the order.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Place(pub Vec<Operand>);
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum ConnectionValue {
+    /// A constant text: `__typename`.
+    Text(String),
+    /// The rows of the page, each with its cursor.
+    Edges(Vec<Member<EdgeValue>>),
+    /// The rows of the page.
+    Nodes(Vec<Output>),
+    PageInfo(Vec<Member<PageInfoValue>>),
+    /// How many rows meet the filter, on whatever page they are.
+    TotalCount,
+    /// What is computed of all these.
+    Aggregate(Aggregate),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum EdgeValue {
+    Text(String),
+    Cursor,
+    Node(Vec<Output>),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum PageInfoValue {
+    Text(String),
+    HasNextPage,
+    HasPreviousPage,
+    StartCursor,
+    EndCursor,
 }
 
 /// A member of a value object; `field` is a position in its `ValueType`.
@@ -100,4 +157,31 @@ pub(crate) enum Direction {
 pub(crate) enum Nulls {
     First,
     Last,
+}
+
+impl Connection {
+    /// What is wanted of each row of the page, wherever in it that stands.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = &Vec<Output>> {
+        self.output.iter().flat_map(|member| {
+            let (nodes, edges) = match &member.value {
+                ConnectionValue::Nodes(outputs) => (Some(outputs), None),
+                ConnectionValue::Edges(edges) => (None, Some(edges)),
+                ConnectionValue::Text(_)
+                | ConnectionValue::PageInfo(_)
+                | ConnectionValue::TotalCount
+                | ConnectionValue::Aggregate(_) => (None, None),
+            };
+            let of_edges = edges.into_iter().flatten().filter_map(|edge| match &edge.value {
+                EdgeValue::Node(outputs) => Some(outputs),
+                EdgeValue::Text(_) | EdgeValue::Cursor => None,
+            });
+            nodes.into_iter().chain(of_edges)
+        })
+    }
+    /// Whether something is asked of all rows and not only of those of the page.
+    pub(crate) fn counts_all(&self) -> bool {
+        let is_of_all =
+            |value: &ConnectionValue| matches!(value, ConnectionValue::TotalCount | ConnectionValue::Aggregate(_));
+        self.output.iter().any(|member| is_of_all(&member.value))
+    }
 }

@@ -6,7 +6,7 @@
 
 use super::{
     filter::{Filter, Operand},
-    read::{Order, Output, OutputValue, Read, RootValue, Select},
+    read::{Connection, ConnectionValue, EdgeValue, Order, Output, OutputValue, Place, Read, RootValue, Select},
 };
 use crate::catalog::{EntityId, FieldId};
 
@@ -33,6 +33,7 @@ pub(crate) fn visit_read(read: &Read, visitor: &mut impl Visitor) {
     for root in &read.roots {
         match &root.value {
             RootValue::One(select) | RootValue::Many(select) => visit_select(select, visitor),
+            RootValue::Connection(connection) => visit_connection(connection, visitor),
             RootValue::Freshness(_) | RootValue::Json(_) => {}
         }
     }
@@ -40,12 +41,25 @@ pub(crate) fn visit_read(read: &Read, visitor: &mut impl Visitor) {
 
 pub(crate) fn visit_select(select: &Select, visitor: &mut impl Visitor) {
     visitor.enter(To::Rows(select.entity));
+    visit_rows(select, visitor);
+    visit_outputs(&select.output, visitor);
+    visitor.leave();
+}
+
+fn visit_connection(connection: &Connection, visitor: &mut impl Visitor) {
+    visitor.enter(To::Rows(connection.select.entity));
+    visit_rows(&connection.select, visitor);
+    for outputs in connection.rows() {
+        visit_outputs(outputs, visitor);
+    }
+    visitor.leave();
+}
+
+fn visit_rows(select: &Select, visitor: &mut impl Visitor) {
     if let Some(filter) = &select.filter {
         visit_filter(filter, visitor);
     }
     select.order.iter().for_each(|order| visitor.order(order));
-    visit_outputs(&select.output, visitor);
-    visitor.leave();
 }
 
 pub(crate) fn visit_outputs(outputs: &[Output], visitor: &mut impl Visitor) {
@@ -58,6 +72,7 @@ pub(crate) fn visit_outputs(outputs: &[Output], visitor: &mut impl Visitor) {
                 visitor.leave();
             }
             OutputValue::Many { select, .. } => visit_select(select, visitor),
+            OutputValue::Connection { connection, .. } => visit_connection(connection, visitor),
             OutputValue::Text(_) | OutputValue::Leaf(_) | OutputValue::Value { .. } => {}
         }
     }
@@ -88,12 +103,39 @@ pub(crate) trait Rewriter {
 }
 
 pub(crate) fn rewrite_select(select: &mut Select, rewriter: &mut impl Rewriter) {
+    rewrite_rows(select, rewriter);
+    rewrite_outputs(&mut select.output, rewriter);
+}
+
+fn rewrite_connection(connection: &mut Connection, rewriter: &mut impl Rewriter) {
+    rewrite_rows(&mut connection.select, rewriter);
+    for Place(operands) in [&mut connection.after, &mut connection.before].into_iter().flatten() {
+        operands.iter_mut().for_each(|operand| rewriter.operand(operand));
+    }
+    for member in &mut connection.output {
+        match &mut member.value {
+            ConnectionValue::Nodes(outputs) => rewrite_outputs(outputs, rewriter),
+            ConnectionValue::Edges(edges) => {
+                for edge in edges {
+                    if let EdgeValue::Node(outputs) = &mut edge.value {
+                        rewrite_outputs(outputs, rewriter);
+                    }
+                }
+            }
+            ConnectionValue::Text(_)
+            | ConnectionValue::PageInfo(_)
+            | ConnectionValue::TotalCount
+            | ConnectionValue::Aggregate(_) => {}
+        }
+    }
+}
+
+fn rewrite_rows(select: &mut Select, rewriter: &mut impl Rewriter) {
     if let Some(filter) = &mut select.filter {
         rewrite_filter(filter, rewriter);
     }
     let counts = [&mut select.first, &mut select.offset].into_iter().flatten();
     counts.for_each(|count| rewriter.operand(count));
-    rewrite_outputs(&mut select.output, rewriter);
 }
 
 pub(crate) fn rewrite_outputs(outputs: &mut [Output], rewriter: &mut impl Rewriter) {
@@ -101,6 +143,7 @@ pub(crate) fn rewrite_outputs(outputs: &mut [Output], rewriter: &mut impl Rewrit
         match &mut output.value {
             OutputValue::One { output, .. } => rewrite_outputs(output, rewriter),
             OutputValue::Many { select, .. } => rewrite_select(select, rewriter),
+            OutputValue::Connection { connection, .. } => rewrite_connection(connection, rewriter),
             OutputValue::Text(_) | OutputValue::Leaf(_) | OutputValue::Value { .. } => {}
         }
     }

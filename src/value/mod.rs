@@ -8,6 +8,7 @@ mod input;
 mod row;
 mod scalar;
 mod time;
+mod total;
 mod upstream;
 mod wire;
 
@@ -18,5 +19,6 @@ pub(crate) use row::{Absent, Apart, Children, Kept, Key, Part, Row, SHARED_BIT, 
 pub(crate) use scalar::MICROS_PER_SECOND;
 pub use scalar::Scalar;
 pub(crate) use time::duration_micros;
+pub(crate) use total::{LARGEST, MEAN_PLACES, SMALLEST, Total};
 pub(crate) use upstream::{Misfit, describe, whole_number};
 pub(crate) use wire::duration_text;

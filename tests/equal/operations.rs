@@ -141,16 +141,23 @@ impl Maker<'_> {
     }
 
     fn field(&mut self, key: String, name: &str, field: &Value, depth: usize) -> Selected {
-        let mut arguments = Vec::new();
+        let mut arguments: Vec<(String, Input)> = Vec::new();
         for argument in field["args"].as_array().expect("arguments") {
             let wanted = Type::of(&argument["type"]);
+            let name = argument["name"].as_str().expect("a name").to_owned();
+            // Cursors are not made up, and a page is cut from one end.
+            let is_cut = name == "last" && arguments.iter().any(|(known, _)| known == "first");
+            if is_cut || matches!(name.as_str(), "after" | "before") {
+                continue;
+            }
             if matches!(wanted, Type::Required(_)) || self.random.random_bool(0.4) {
-                let name = argument["name"].as_str().expect("a name").to_owned();
                 arguments.push((name.clone(), self.input(&name, wanted, DEPTH)));
             }
         }
         let target = Type::of(&field["type"]).name().to_owned();
         let selected = match self.schema.kind(&target) {
+            // What lies around a page leads no further than the page.
+            "OBJECT" if target.ends_with("Connection") || target.ends_with("Edge") => self.selection(&target, depth),
             "OBJECT" => self.selection(&target, depth.saturating_sub(1)),
             _ => Vec::new(),
         };
@@ -249,7 +256,7 @@ impl Maker<'_> {
 
     fn leaf(&mut self, name: &str, scalar: &str) -> Value {
         let field = match (name, scalar) {
-            ("first" | "offset", _) => return json!(self.random.random_range(0..8)),
+            ("first" | "last" | "offset", _) => return json!(self.random.random_range(0..8)),
             ("like" | "ilike", _) => {
                 let patterns = json!(["%", "_", "a%", "%A%", "%\\_%", "%ä%", "日%", ""]);
                 return patterns

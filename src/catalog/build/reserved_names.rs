@@ -3,10 +3,10 @@
 
 use std::collections::HashMap;
 
-use super::Builder;
+use super::{Builder, plan::Shape};
 use crate::{
-    catalog::Names,
-    definition::{Fault, Spanned},
+    catalog::{Names, connection_name},
+    definition::{Fault, FieldDefinition, Spanned},
     value::Scalar,
 };
 
@@ -22,7 +22,19 @@ const TYPES: &[&str] = &[
     "HarvestState",
 ];
 /// What is added to the name of a type with a key.
-const OF_ENTITIES: &[&str] = &["Where", "ListWhere", "Key", "Order"];
+const OF_ENTITIES: &[&str] = &[
+    "Where",
+    "ListWhere",
+    "Key",
+    "Order",
+    "Connection",
+    "Edge",
+    "Aggregate",
+    "CountDistinct",
+    "Sum",
+    "Avg",
+    "MinMax",
+];
 /// What is added to the name of a scalar or enum.
 const OF_LEAVES: &[&str] = &["Filter", "ListFilter"];
 /// Root fields beside those of the types.
@@ -34,6 +46,7 @@ impl Builder<'_> {
     pub(super) fn check_names(&mut self) {
         self.check_type_names();
         self.check_roots();
+        self.check_connections();
         let types = &self.definition.types;
         for field in types.iter().flat_map(|declared| &declared.fields) {
             if FIELDS.contains(&field.name.value.as_str()) {
@@ -48,6 +61,35 @@ impl Builder<'_> {
                 let hint = format!("choose another and add `@select(jq: \".{}\")`", field.name.value);
                 self.faults.push(Fault::at(field.name.span.clone(), message).hint(hint));
             }
+        }
+    }
+
+    /// A list has its pages beside it.
+    fn check_connections(&mut self) {
+        let mut faults = Vec::new();
+        for declared in &self.definition.types {
+            for list in declared.fields.iter().filter(|field| self.is_of_rows(field)) {
+                let taken = connection_name(&list.name.value);
+                let Some(field) = declared.fields.iter().find(|field| field.name.value == taken) else {
+                    continue;
+                };
+                let message = format!("a field cannot be named `{taken}`");
+                let hint = format!(
+                    "the served API has a field of that name for `{}`; choose another and add `@select(jq: \".{taken}\")`",
+                    list.name.value
+                );
+                faults.push(Fault::at(field.name.span.clone(), message).hint(hint));
+            }
+        }
+        self.faults.extend(faults);
+    }
+
+    /// Whether a field is a list of rows.
+    fn is_of_rows(&self, field: &FieldDefinition) -> bool {
+        match self.plan.shape(field) {
+            Shape::Links(_) | Shape::Nested(_) => true,
+            Shape::Inverse(_) => field.ty.list.is_some(),
+            Shape::Leaf | Shape::Value | Shape::Reference(_) | Shape::Broken => false,
         }
     }
 
@@ -95,8 +137,9 @@ impl Builder<'_> {
                 single,
                 many,
                 by,
+                connection,
             } = Names::of(&name.value);
-            let clash = [&single, &many, &by].into_iter().find_map(|root| {
+            let clash = [&single, &many, &by, &connection].into_iter().find_map(|root| {
                 let other = taken.get(root.as_str())?;
                 Some((format!("root field `{root}`"), *other))
             });
@@ -108,7 +151,7 @@ impl Builder<'_> {
                 };
                 faults.push(Fault::at(name.span.clone(), message).hint("rename one of them"));
             }
-            for root in [single, many, by] {
+            for root in [single, many, by, connection] {
                 taken.entry(root).or_insert(&name.value);
             }
             tables.entry(table).or_insert(&name.value);

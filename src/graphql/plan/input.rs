@@ -219,7 +219,7 @@ impl<'a> Planner<'a> {
 
     /// The number of the parameter for a place in the variables; one place used twice alike is one
     /// parameter.
-    fn param(&mut self, origin: Origin<'a>, kind: ParamKind, place: &Trail) -> Operand {
+    pub(super) fn param(&mut self, origin: Origin<'a>, kind: ParamKind, place: &Trail) -> Operand {
         let same =
             |param: &Param| param.kind == kind && param.variable == origin.variable && param.steps == origin.steps;
         let position = self.params.iter().position(same).unwrap_or_else(|| {

@@ -5,6 +5,9 @@
 //! in them. Everything else in the variables (which members a filter has, how long a list is,
 //! Booleans, enums, nulls) shapes the plan; its [`shape`] is part of the plan's identity.
 
+mod aggregate;
+mod connection;
+mod cursor;
 mod filter;
 mod freshness;
 mod input;
@@ -111,6 +114,10 @@ impl<'a> Planner<'a> {
                 Some(Root::Single(entity)) => self.single(entity, fields, &at).map(RootValue::One),
                 Some(Root::By(entity)) => self.by_unique(entity, fields, &at).map(RootValue::One),
                 Some(Root::Freshness) => self.freshness(fields).map(RootValue::Freshness),
+                Some(Root::Connection(entity)) => {
+                    let connection = self.connection(entity, None, fields, &at);
+                    connection.map(RootValue::Connection)
+                }
                 Some(Root::Many(entity)) => self.many(entity, fields, &at).map(RootValue::Many),
                 None => Err(internal("a root field that the catalog does not have")),
             },

@@ -1,8 +1,9 @@
 //! Numbered parameters: where their values are found in the variables, and the checks that each
 //! must pass.
 
-use apollo_compiler::response::{JsonMap, JsonValue};
+use std::sync::Arc;
 
+use apollo_compiler::response::{JsonMap, JsonValue};
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::{
@@ -10,6 +11,7 @@ use crate::{
     value::{Scalar, Value},
 };
 
+use super::cursor::CursorForm;
 use crate::graphql::ApiError;
 
 /// A way into a variable's value.
@@ -29,13 +31,15 @@ pub(in crate::graphql) struct Param {
     pub place: String,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(in crate::graphql) enum ParamKind {
     Scalar(Scalar),
     /// `like` or `ilike`.
     Pattern,
-    /// `first` or `offset`.
+    /// `first`, `last` or `offset`.
     Count,
+    /// One of the values of a cursor, by its number.
+    Cursor(Arc<CursorForm>, usize),
     /// When a type is harvested next: no variable, but the time of the request.
     NextHarvest(EntityId),
 }
@@ -45,16 +49,16 @@ pub(in crate::graphql) enum ParamKind {
 const ANY_MAX: usize = 10_000;
 
 impl ParamKind {
-    fn scalar(self) -> Scalar {
+    fn scalar(&self) -> Scalar {
         match self {
-            ParamKind::Scalar(scalar) => scalar,
-            ParamKind::Pattern => Scalar::String,
+            ParamKind::Scalar(scalar) => *scalar,
+            ParamKind::Pattern | ParamKind::Cursor(..) => Scalar::String,
             ParamKind::Count | ParamKind::NextHarvest(_) => Scalar::Int,
         }
     }
 
     /// A count must not be negative, nor a pattern be one that a database cannot match.
-    pub(crate) fn check(self, value: Option<Value>, place: &impl std::fmt::Display) -> Result<Value, ApiError> {
+    pub(crate) fn check(&self, value: Option<Value>, place: &impl std::fmt::Display) -> Result<Value, ApiError> {
         match (self, value) {
             (ParamKind::Count, Some(Value::Int(count))) if count < 0 => {
                 Err(ApiError::input(place, format!("{count} is negative; give 0 or more")))
@@ -66,6 +70,10 @@ impl ParamKind {
                 )),
                 _ => Ok(Value::Text(like)),
             },
+            (ParamKind::Cursor(form, at), Some(Value::Text(cursor))) => {
+                let values = form.read(&cursor).map_err(|error| ApiError::input(place, error))?;
+                Ok(values.into_iter().nth(*at).unwrap_or(Value::Null))
+            }
             (_, Some(value)) => Ok(value),
             (_, None) => Err(ApiError::input(place, "the value is missing")),
         }
@@ -75,8 +83,8 @@ impl ParamKind {
 impl Param {
     /// Its value in these variables, at this time.
     pub(crate) fn bind(&self, variables: &JsonMap, catalog: &Catalog, now: DateTime<Utc>) -> Result<Value, ApiError> {
-        if let ParamKind::NextHarvest(id) = self.kind {
-            let next = catalog.next_harvest(id, now);
+        if let ParamKind::NextHarvest(id) = &self.kind {
+            let next = catalog.next_harvest(*id, now);
             let text = next.map(|next| next.to_rfc3339_opts(SecondsFormat::Micros, true));
             return Ok(text.map_or(Value::Null, Value::Text));
         }

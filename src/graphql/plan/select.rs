@@ -10,7 +10,7 @@ use apollo_compiler::{
 use indexmap::IndexMap;
 
 use crate::{
-    catalog::{EntityId, FieldId, FieldKind, ValueFieldKind, ValueId},
+    catalog::{Entity, EntityId, FieldId, FieldKind, ValueFieldKind, ValueId},
     query::{Filter, Output, OutputValue, Select, ValueOutput, ValueOutputValue},
 };
 
@@ -131,6 +131,15 @@ impl<'a> Planner<'a> {
     /// A list of rows, with its arguments.
     pub(super) fn many(&mut self, entity: EntityId, fields: &[&'a Field], at: &Trail) -> Result<Select, ApiError> {
         let field = first(fields)?;
+        let mut select = self.rows(entity, field, at)?;
+        select.first = self.count(self.argument(field, "first"), &at.then("first"))?;
+        select.offset = self.count(self.argument(field, "offset"), &at.then("offset"))?;
+        select.output = self.output(entity, fields, at)?;
+        Ok(select)
+    }
+
+    /// The rows that `where` and `orderBy` of a field speak of, without anything selected.
+    pub(super) fn rows(&mut self, entity: EntityId, field: &'a Field, at: &Trail) -> Result<Select, ApiError> {
         let filter = match self.argument(field, "where").filter(|input| !input.is_null()) {
             Some(input) => Some(self.filter(entity, input, &at.then("where"))?),
             None => None,
@@ -143,9 +152,9 @@ impl<'a> Planner<'a> {
             entity,
             filter,
             order,
-            first: self.count(self.argument(field, "first"), &at.then("first"))?,
-            offset: self.count(self.argument(field, "offset"), &at.then("offset"))?,
-            output: self.output(entity, fields, at)?,
+            first: None,
+            offset: None,
+            output: Vec::new(),
         })
     }
 
@@ -156,7 +165,7 @@ impl<'a> Planner<'a> {
     }
 
     /// The members selected of a row.
-    fn output(&mut self, id: EntityId, fields: &[&'a Field], at: &Trail) -> Result<Vec<Output>, ApiError> {
+    pub(super) fn output(&mut self, id: EntityId, fields: &[&'a Field], at: &Trail) -> Result<Vec<Output>, ApiError> {
         let catalog = self.catalog;
         let entity = catalog.entity(id);
         let sets: Vec<&SelectionSet> = fields.iter().map(|field| &field.selection_set).collect();
@@ -165,11 +174,10 @@ impl<'a> Planner<'a> {
             let field = first(&fields)?;
             let value = match field.name.as_str() {
                 "__typename" => OutputValue::Text(entity.name.clone()),
-                name => {
-                    let found = entity.field_named(name).filter(|id| entity.field(*id).served);
-                    let member = found.ok_or_else(|| internal("a field that the catalog does not have"))?;
-                    self.member(&entity.field(member).kind, member, &fields, &at.below(key))?
-                }
+                name => match served(entity, name) {
+                    Some(member) => self.member(&entity.field(member).kind, member, &fields, &at.below(key))?,
+                    None => self.companion(id, name, &fields, &at.below(key))?,
+                },
             };
             output.push(Output {
                 key: key.to_owned(),
@@ -244,6 +252,11 @@ impl<'a> Planner<'a> {
             None => Err(internal("a value's field that the catalog does not have")),
         }
     }
+}
+
+/// The field of that name, if it is served.
+pub(super) fn served(entity: &Entity, name: &str) -> Option<FieldId> {
+    entity.field_named(name).filter(|id| entity.field(*id).served)
 }
 
 /// Fields under one response key are equal but for their selections: validation made sure.

@@ -1,5 +1,7 @@
 //! The served schema of a catalog. Knows SDL and the catalog; knows no operation and no row.
 
+mod aggregates;
+pub(in crate::graphql) mod connections;
 pub(in crate::graphql) mod freshness;
 mod inputs;
 mod objects;
@@ -43,6 +45,8 @@ pub enum Root {
     By(EntityId),
     /// `items(…)`
     Many(EntityId),
+    /// `itemsConnection(…)`
+    Connection(EntityId),
     /// `freshness`
     Freshness,
 }
@@ -115,6 +119,7 @@ fn roots(catalog: &Catalog) -> HashMap<String, Root> {
             roots.insert(names.by.clone(), Root::By(id));
         }
         roots.insert(names.many.clone(), Root::Many(id));
+        roots.insert(names.connection.clone(), Root::Connection(id));
     }
     roots
 }
@@ -133,12 +138,16 @@ fn objects_of(catalog: &Catalog) -> HashMap<String, Object> {
 /// scalars.
 fn write(catalog: &Catalog) -> String {
     let mut sdl = Sdl::default();
-    objects::write_root(&mut sdl, catalog, "Query", "What can be asked.", freshness::write_root);
+    objects::write_root(&mut sdl, catalog, "Query", "What can be asked.", |sdl| {
+        connections::write_roots(sdl, catalog);
+        freshness::write_root(sdl);
+    });
     let live = "The same fields as live queries: the answer now, and again whenever it has changed.";
     objects::write_root(&mut sdl, catalog, "Subscription", live, |_| {});
     for id in catalog.entity_ids() {
         objects::write_entity(&mut sdl, catalog, id);
     }
+    connections::write(&mut sdl, catalog);
     for value in &catalog.values {
         objects::write_value(&mut sdl, catalog, value);
     }

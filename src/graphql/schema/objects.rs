@@ -8,7 +8,7 @@ use crate::{
     graphql::names,
 };
 
-use super::text::Sdl;
+use super::{connections, text::Sdl};
 
 /// A root type: the fields of all types, and what else there is.
 pub(super) fn write_root(sdl: &mut Sdl, catalog: &Catalog, name: &str, description: &str, more: impl FnOnce(&mut Sdl)) {
@@ -55,6 +55,7 @@ pub(super) fn write_entity(sdl: &mut Sdl, catalog: &Catalog, id: EntityId) {
     sdl.block(entity.description.as_deref(), &head, |sdl| {
         for field in entity.fields.iter().filter(|field| field.served) {
             write_field(sdl, catalog, field);
+            connections::write_companion(sdl, catalog, field);
         }
     });
 }

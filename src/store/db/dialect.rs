@@ -5,7 +5,12 @@ use std::borrow::Cow;
 
 use sea_orm::DbBackend;
 
-use crate::{layout::ColumnKind, query::TextTest, store::error::StoreError, value::Scalar};
+use crate::{
+    layout::ColumnKind,
+    query::{Function, TextTest},
+    store::error::StoreError,
+    value::Scalar,
+};
 
 use super::{
     made::Bounds,
@@ -128,6 +133,33 @@ pub(crate) trait Dialect: Send + Sync + 'static {
     fn cut(&self, first: Option<&str>, _bounds: Bounds) -> Option<String> {
         first.map(str::to_owned)
     }
+    /// A text of the answer that stands for itself, where such lie beside the rows.
+    fn beside(&self, text: &str) -> String {
+        text.to_owned()
+    }
+    /// The cursor with this signature and these values as JSON text: what `query::sealed` makes of
+    /// the two, in quotation marks; null for null.
+    fn cursor(&self, signature: &str, values: &str) -> String;
+    /// A function of a column's values over many rows as JSON text that is never SQL null.
+    fn aggregate(&self, function: Function, column: &str, kind: ColumnKind) -> String {
+        let end = |name: &str| {
+            let value = match kind {
+                // Zero has one sign.
+                ColumnKind::Scalar(Scalar::Float) => format!("({name}({column})+0.0)"),
+                _ => format!("{name}({column})"),
+            };
+            self.wire(&value, kind, true)
+        };
+        match function {
+            Function::CountDistinct => format!("CAST(count(DISTINCT {column}) AS TEXT)"),
+            Function::Min => end("min"),
+            Function::Max => end("max"),
+            Function::Sum => self.total(false, column, scalar_of(kind)),
+            Function::Avg => self.total(true, column, scalar_of(kind)),
+        }
+    }
+    /// The sum, or the mean, of a column of numbers as JSON text that is never SQL null.
+    fn total(&self, mean: bool, column: &str, scalar: Scalar) -> String;
     /// Aggregates a text expression to one text with commas between, in any order.
     fn join_texts(&self, text: &str) -> String;
     /// The member `name` of the JSON object `document`: JSON text or SQL null.

@@ -24,6 +24,7 @@ use super::{
     compiler::{Base, Compiler, OPERANDS, Operands},
     output,
     pace::Pace,
+    relation::Rows,
     statement::{KeyedStatement, Many, RootShape, Statement},
 };
 
@@ -79,6 +80,10 @@ fn union(compiler: &mut Compiler<'_>, read: &Read) -> Result<(String, Vec<RootSh
                     "SELECT {} AS json",
                     dialect.rows_array("json", &rows, RowsOf::Answer, bounds)
                 )
+            }
+            RootValue::Connection(connection) => {
+                let json = compiler.connection(connection, Rows::All)?;
+                format!("SELECT {} AS json", dialect.beside(&json))
             }
             RootValue::Freshness(output) => compiler.freshness(output),
             RootValue::Json(json) => {

@@ -1,7 +1,9 @@
 //! Reads: compiled to one statement, and run. Writes nothing.
 
+pub(super) mod aggregate;
 pub(super) mod compile;
 pub(super) mod compiler;
+pub(super) mod connection;
 pub(super) mod counts;
 pub(super) mod dangling;
 pub(super) mod each;
@@ -13,6 +15,7 @@ pub(super) mod many;
 pub(super) mod operands;
 pub(super) mod output;
 pub(super) mod pace;
+pub(super) mod places;
 pub(super) mod relation;
 pub(super) mod run;
 pub(super) mod statement;

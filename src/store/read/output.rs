@@ -9,7 +9,7 @@ use crate::{
     },
 };
 
-use super::compiler::Compiler;
+use super::{compiler::Compiler, relation::Rows};
 
 /// `"key":` as JSON text.
 pub(crate) fn member_key(key: &str) -> String {
@@ -84,6 +84,10 @@ impl Compiler<'_> {
                         true => self.dialect.array("json", &rows),
                         false => self.dialect.rows_array("json", &rows, RowsOf::Row, self.bounds),
                     }
+                }
+                OutputValue::Connection { field, connection } => {
+                    let (owner, field) = (entity, *field);
+                    self.connection(connection, Rows::Behind { owner, field, alias })?
                 }
             };
             pieces.expression(self, sql);

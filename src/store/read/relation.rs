@@ -9,6 +9,19 @@ use crate::{
 
 use super::compiler::{ColumnAt, Compiler};
 
+/// Which rows a connection has.
+#[derive(Clone, Copy)]
+pub(crate) enum Rows<'s> {
+    /// All of a type.
+    All,
+    /// Those behind a field of the row under an alias.
+    Behind {
+        owner: EntityId,
+        field: FieldId,
+        alias: &'s str,
+    },
+}
+
 /// The rows on the other side of a relation, seen from the row `alias` of the owner.
 pub(crate) struct Step {
     pub entity: EntityId,

@@ -25,6 +25,7 @@ mod offsets;
 mod older;
 mod opens;
 mod owed;
+mod pages;
 mod processes;
 mod prunes;
 mod quarantine;

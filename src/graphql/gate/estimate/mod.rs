@@ -16,9 +16,9 @@ mod width;
 use std::time::Duration;
 
 use crate::{
-    catalog::{Catalog, EntityId},
+    catalog::{Catalog, EntityId, FieldId},
     graphql::statistics::Known,
-    query::{Operand, Output, OutputValue, Read, RootValue, Select, visit_read},
+    query::{Connection, Operand, Output, OutputValue, Read, RootValue, Select, visit_read},
     value::Value,
 };
 
@@ -43,6 +43,7 @@ pub(in crate::graphql) fn estimate(catalog: &Catalog, read: &Read, params: &[Val
         },
         RootValue::One(select) => estimate.one(select),
         RootValue::Many(select) => estimate.all(select),
+        RootValue::Connection(connection) => estimate.pages(connection),
     });
     let guess = guesses.fold(Guess::default(), Guess::plus);
     let mut cost = Cost {
@@ -79,6 +80,12 @@ impl<'a> Estimate<'a> {
 
     /// A list of all rows that meet the filter.
     fn all(&self, select: &'a Select) -> Guess {
+        let (rows, guess) = self.listed(select);
+        guess.plus(self.members(&select.output, select.entity, &rows))
+    }
+
+    /// Its rows, without what is below them.
+    fn listed(&self, select: &'a Select) -> (Rows<'a>, Guess) {
         let stored = self.stored(select.entity);
         let filter = select.filter.as_ref();
         let met = filter.map_or(stored, |filter| self.met(filter, select.entity, stored));
@@ -102,9 +109,43 @@ impl<'a> Estimate<'a> {
             nanos: looked * LOOK + sorted,
             ..Guess::default()
         };
-        look.plus(self.conditions(select, &Rows::some(led)))
-            .plus(self.made(select, rows.count, rows.is_sure))
-            .plus(self.members(&select.output, select.entity, &rows))
+        let guess =
+            look.plus(self.conditions(select, &Rows::some(led)))
+                .plus(self.made(select, rows.count, rows.is_sure));
+        (rows, guess)
+    }
+
+    /// Pages of all rows that meet the filter.
+    fn pages(&self, connection: &'a Connection) -> Guess {
+        let select = &connection.select;
+        let (rows, guess) = self.listed(select);
+        let guess = guess.plus(self.of_page(connection, &rows));
+        if !connection.counts_all() {
+            return guess;
+        }
+        let stored = self.stored(select.entity);
+        let filter = select.filter.as_ref();
+        let led = filter.map_or(stored, |filter| self.led(filter, select.entity, stored));
+        let look = Guess {
+            nanos: led * LOOK,
+            ..Guess::default()
+        };
+        guess.plus(look).plus(self.conditions(select, &Rows::some(led)))
+    }
+
+    /// What is wanted of the rows of a page.
+    fn of_page(&self, connection: &'a Connection, rows: &Rows<'a>) -> Guess {
+        let entity = connection.select.entity;
+        let each = connection.rows().map(|outputs| {
+            let bytes = rows.count * self.width(outputs, entity);
+            let own = Guess {
+                bytes: if rows.is_sure { bytes } else { 0.0 },
+                nanos: bytes * WRITE_BYTE,
+                ..Guess::default()
+            };
+            own.plus(self.members(outputs, entity, rows))
+        });
+        each.fold(Guess::default(), Guess::plus)
     }
 
     /// Rows of the answer, and their bytes but for those of lists in them, if their number is sure.
@@ -129,7 +170,21 @@ impl<'a> Estimate<'a> {
     /// The lists below one level.
     fn members(&self, output: &'a [Output], entity: EntityId, rows: &Rows<'a>) -> Guess {
         let lists = output.iter().map(|member| match &member.value {
-            OutputValue::Many { field, select } => self.below(select, entity, *field, rows),
+            OutputValue::Many { field, select } => match self.listed_below(select, entity, *field, rows) {
+                Some((below, guess)) => guess.plus(self.members(&select.output, select.entity, &below)),
+                None => Guess::default(),
+            },
+            OutputValue::Connection { field, connection } => {
+                let select = &connection.select;
+                let Some((below, guess)) = self.listed_below(select, entity, *field, rows) else {
+                    return Guess::default();
+                };
+                let all = match connection.counts_all() {
+                    true => self.looked_below(select, entity, *field, rows),
+                    false => Guess::default(),
+                };
+                guess.plus(self.of_page(connection, &below)).plus(all)
+            }
             OutputValue::One { field, output } => {
                 let Some(fan) = self.fan(entity, *field) else {
                     return Guess::default();
@@ -151,31 +206,48 @@ impl<'a> Estimate<'a> {
         lists.fold(Guess::default(), Guess::plus)
     }
 
-    /// A list in each row.
-    fn below(&self, select: &'a Select, entity: EntityId, field: crate::catalog::FieldId, rows: &Rows<'a>) -> Guess {
-        let Some(fan) = self.fan(entity, field) else {
-            return Guess::default();
-        };
+    /// A list in each row: its rows, without what is below them.
+    fn listed_below(
+        &self,
+        select: &'a Select,
+        entity: EntityId,
+        field: FieldId,
+        rows: &Rows<'a>,
+    ) -> Option<(Rows<'a>, Guess)> {
+        let fan = self.fan(entity, field)?;
         let stored = self.stored(fan.target).max(1.0);
         let met = select.filter.as_ref();
         let met = met.map_or(1.0, |filter| self.met(filter, fan.target, stored) / stored);
-        let found = self.reached(&fan, rows, 1.0, f64::INFINITY);
         let kept = self.reached(&fan, rows, met, self.first(select).unwrap_or(f64::INFINITY));
         let filter = select.filter.as_ref();
         let is_sure = rows.is_sure && filter.is_none_or(|filter| self.is_known(filter, fan.target));
-        let below = |count| Rows {
-            count,
+        let below = Rows {
+            count: kept,
             keys: None,
             by: Some(fan.link),
             is_sure,
         };
+        let look = self.looked_below(select, entity, field, rows);
+        Some((below, look.plus(self.made(select, kept, is_sure))))
+    }
+
+    /// A list in each row, looked through as a whole.
+    fn looked_below(&self, select: &'a Select, entity: EntityId, field: FieldId, rows: &Rows<'a>) -> Guess {
+        let Some(fan) = self.fan(entity, field) else {
+            return Guess::default();
+        };
+        let found = self.reached(&fan, rows, 1.0, f64::INFINITY);
         let look = Guess {
             nanos: rows.count * STEP + found * STEP,
             ..Guess::default()
         };
-        look.plus(self.conditions(select, &below(found)))
-            .plus(self.made(select, kept, is_sure))
-            .plus(self.members(&select.output, fan.target, &below(kept)))
+        let found = Rows {
+            count: found,
+            keys: None,
+            by: Some(fan.link),
+            is_sure: rows.is_sure,
+        };
+        look.plus(self.conditions(select, &found))
     }
 
     /// Whether an index has the order, so that nothing is sorted.

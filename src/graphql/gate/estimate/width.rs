@@ -13,6 +13,8 @@ use super::given::Estimate;
 const TEXT: f64 = 20.0;
 /// The same of a list or a value object.
 const DOCUMENT: f64 = 50.0;
+/// What lies around a page.
+const PAGE: f64 = 100.0;
 /// The quotation marks of a key, its colon, and what follows a member.
 const MARKS: usize = 4;
 
@@ -28,6 +30,7 @@ impl Estimate<'_> {
                     target.map_or(0.0, |target| self.width(output, target))
                 }
                 OutputValue::Many { .. } => 2.0,
+                OutputValue::Connection { .. } => PAGE,
             };
             (member.key.len() + MARKS) as f64 + value
         });

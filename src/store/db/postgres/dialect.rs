@@ -21,7 +21,10 @@ use crate::{
     value::Scalar,
 };
 
-use super::texts::{array_of, duration, key_name, texts};
+use super::{
+    texts::{array_of, duration, key_name, sealed, texts},
+    totals::total,
+};
 
 /// Bytes of an identifier (NAMEDATALEN less one); the server cuts longer ones, and two of them may
 /// then be one.
@@ -256,6 +259,14 @@ impl Dialect for Postgres {
             (Some(first), Some(most)) => Some(format!("least({first},{most})")),
             (first, most) => first.map(str::to_owned).or(most.map(|most| most.to_string())),
         }
+    }
+
+    fn cursor(&self, signature: &str, values: &str) -> String {
+        sealed(&format!("{}||{values}", self.literal(signature)))
+    }
+
+    fn total(&self, mean: bool, column: &str, scalar: Scalar) -> String {
+        total(mean, column, scalar)
     }
 
     fn join_texts(&self, text: &str) -> String {

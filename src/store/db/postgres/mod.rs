@@ -7,3 +7,4 @@ pub(crate) mod dialect;
 pub(crate) mod pooler;
 pub(crate) mod session;
 pub(crate) mod texts;
+pub(crate) mod totals;

@@ -2,6 +2,7 @@
 
 use crate::{
     layout::ColumnKind,
+    query::MARK,
     store::db::{dialect::BETWEEN, params::Kind},
     value::Scalar,
 };
@@ -43,6 +44,13 @@ pub(crate) fn duration(column: &str) -> String {
     let clock =
         format!("CASE WHEN {column}%86400000000=0 AND {column}<>0 THEN '' ELSE 'T'||{hours}||{minutes}||{seconds} END");
     format!("(CASE WHEN {column}<0 THEN '\"-P' ELSE '\"P' END||{days}||{clock}||'\"')")
+}
+
+/// What `query::sealed` makes of a text, as JSON.
+pub(crate) fn sealed(text: &str) -> String {
+    let mark = format!("left(encode(sha256(convert_to({text},'UTF8')),'hex'),{MARK})");
+    // The server breaks lines.
+    format!("'\"'||translate(encode(convert_to({mark}||{text},'UTF8'),'base64'),E'+/=\\n','-_')||'\"'")
 }
 
 /// Primary keys stand among the tables and indexes: no table is called so, and no index of ours.

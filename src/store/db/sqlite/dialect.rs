@@ -19,7 +19,10 @@ use crate::{
     value::Scalar,
 };
 
-use super::{functions, like::prefix};
+use super::{
+    functions::{self, totals::Totals},
+    like::prefix,
+};
 
 /// The collation of decimal columns, registered on every connection.
 pub(crate) const DECIMAL_COLLATION: &str = "hayloft_decimal";
@@ -160,6 +163,31 @@ impl Dialect for Sqlite {
             RowsOf::Row => functions::ROWS,
         };
         format!("(SELECT {function}({text}) FROM ({from}))")
+    }
+
+    fn beside(&self, text: &str) -> String {
+        format!("{}({text})", functions::BESIDE)
+    }
+
+    fn cursor(&self, signature: &str, values: &str) -> String {
+        format!("{}({},{values})", functions::CURSOR, self.literal(signature))
+    }
+
+    fn total(&self, mean: bool, column: &str, scalar: Scalar) -> String {
+        let totals = match (scalar, mean) {
+            (Scalar::Int, false) => return format!("coalesce('\"'||sum({column})||'\"','null')"),
+            (Scalar::Int, true) => {
+                return format!("{}(CAST(sum({column}) AS REAL)/count({column}))", functions::FLOAT);
+            }
+            (Scalar::BigInt | Scalar::Decimal, false) => Totals::SumDecimal,
+            (Scalar::BigInt | Scalar::Decimal, true) => Totals::AvgDecimal,
+            (Scalar::Float, false) => Totals::SumFloat,
+            (Scalar::Float, true) => Totals::AvgFloat,
+            (Scalar::Duration, false) => Totals::SumDuration,
+            (Scalar::Duration, true) => Totals::AvgDuration,
+            _ => return self.literal("null"),
+        };
+        format!("{}({column})", totals.name())
     }
 
     fn join_texts(&self, text: &str) -> String {

@@ -2,6 +2,8 @@
 //! not exactly, and tests of texts that end with their statement's time. Knows SQLite's function
 //! interface (through rusqlite); no tables.
 
+pub(crate) mod totals;
+
 use std::sync::Arc;
 
 use rusqlite::{
@@ -12,6 +14,7 @@ use rusqlite::{
 use sqlx::sqlite::LockedSqliteHandle;
 
 use crate::{
+    query::sealed,
     store::db::{
         deadline::{Clock, Deadline},
         made::{Bounds, Made},
@@ -50,6 +53,12 @@ pub(crate) const ROWS: &str = "hayloft_rows";
 /// `hayloft_root_rows(json)`: the same for a list of the answer itself, which is laid beside the
 /// rows ([`Made::lay_beside`]).
 pub(crate) const ROOT_ROWS: &str = "hayloft_root_rows";
+
+/// `hayloft_beside(json)`: lays a text of the answer beside the rows, as a list of the answer is.
+pub(crate) const BESIDE: &str = "hayloft_beside";
+
+/// `hayloft_cursor(signature,values)`: a cursor as JSON.
+pub(crate) const CURSOR: &str = "hayloft_cursor";
 
 /// When the statement has to end for which texts are looked at. SQLite itself asks for that between
 /// some thousand steps, and a row's whole text is one of them.
@@ -117,6 +126,11 @@ pub(crate) fn install(handle: &mut LockedSqliteHandle<'_>, time: &Time) -> Resul
         connection.create_scalar_function(LIKE, 2, flags, move |context| like(context, false, &own))?;
         let own = time.clone();
         connection.create_scalar_function(ILIKE, 2, flags, move |context| like(context, true, &own))?;
+        connection.create_scalar_function(CURSOR, 2, flags, cursor)?;
+        let made = Arc::clone(&time.made);
+        let once = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_INNOCUOUS;
+        connection.create_scalar_function(BESIDE, 1, once, move |context| beside(context, &made))?;
+        totals::install(connection, flags)?;
         for (name, is_root) in [(ROWS, false), (ROOT_ROWS, true)] {
             let made = Arc::clone(&time.made);
             connection.create_aggregate_function(name, 1, flags, Array { made, is_root })?;
@@ -203,6 +217,20 @@ impl Aggregate<Rows, Bytes> for Array {
 /// The statement's error; what was too much is noted elsewhere.
 fn beyond() -> Error {
     Error::UserFunctionError("the answer is too large".into())
+}
+
+fn beside(context: &Context<'_>, made: &Made) -> Result<Bytes, Error> {
+    let json = context.get_raw(0).as_str()?.to_owned();
+    let beside = made.lay_beside(made.bounds(), json).ok_or_else(beyond)?;
+    Ok(Bytes(beside.into_bytes()))
+}
+
+fn cursor(context: &Context<'_>) -> Result<Option<String>, Error> {
+    let signature = context.get_raw(0).as_str()?;
+    let Some(values) = context.get_raw(1).as_str_or_null()? else {
+        return Ok(None);
+    };
+    Ok(Some(["\"", &sealed(&[signature, values].concat()), "\""].concat()))
 }
 
 fn float(context: &Context<'_>) -> Result<Json, Error> {

@@ -1,0 +1,106 @@
+//! Lists in pages: the fields that give them, and their types. Knows their SDL and their names.
+
+use super::{aggregates, text::Sdl};
+use crate::{
+    catalog::{Catalog, Entity, Field, connection_name},
+    graphql::names,
+    query::PageInfoValue,
+};
+
+/// The type that says what lies around a page.
+pub(in crate::graphql) const PAGE_INFO: &str = "PageInfo";
+
+/// The root fields, which are asked and not listened to: a page is no live answer.
+pub(super) fn write_roots(sdl: &mut Sdl, catalog: &Catalog) {
+    for entity in &catalog.entities {
+        let description = format!("The rows of `{}` in pages.", entity.names.many);
+        write_member(sdl, Some(&description), &entity.names.connection, entity, None);
+    }
+}
+
+/// What stands beside a list of rows.
+pub(super) fn write_companion(sdl: &mut Sdl, catalog: &Catalog, field: &Field) {
+    let target = field.kind.target().filter(|_| field.kind.is_to_many());
+    if let Some(target) = target {
+        let description = format!("The rows of `{}` in pages.", field.name);
+        let name = connection_name(&field.name);
+        let deprecated = field.deprecated.as_deref();
+        write_member(sdl, Some(&description), &name, catalog.entity(target), deprecated);
+    }
+}
+
+fn write_member(sdl: &mut Sdl, description: Option<&str>, name: &str, of: &Entity, deprecated: Option<&str>) {
+    let (filter, order) = (names::filter_input(of), names::order_input(of));
+    let arguments =
+        format!("where: {filter}, orderBy: [{order}!], first: Int, after: String, last: Int, before: String");
+    let member = format!("{name}({arguments}): {}!", names::connection_type(of));
+    sdl.member(description, &member, deprecated);
+}
+
+pub(super) fn write(sdl: &mut Sdl, catalog: &Catalog) {
+    for entity in &catalog.entities {
+        write_types(sdl, entity);
+        aggregates::write(sdl, catalog, entity);
+    }
+    let about = "What lies around a page.";
+    sdl.block(Some(about), &format!("type {PAGE_INFO}"), |sdl| {
+        for (description, member) in [
+            ("Whether there are rows behind this page.", "hasNextPage: Boolean!"),
+            ("Whether there are rows before this page.", "hasPreviousPage: Boolean!"),
+            (
+                "The cursor of the first row; null when the page is empty.",
+                "startCursor: String",
+            ),
+            (
+                "The cursor of the last row; null when the page is empty.",
+                "endCursor: String",
+            ),
+        ] {
+            sdl.member(Some(description), member, None);
+        }
+    });
+}
+
+fn write_types(sdl: &mut Sdl, entity: &Entity) {
+    let (name, edge) = (&entity.name, names::edge_type(entity));
+    let about = format!("A page of rows of `{name}`.");
+    sdl.block(
+        Some(&about),
+        &format!("type {}", names::connection_type(entity)),
+        |sdl| {
+            for (description, member) in [
+                ("The rows of the page with their cursors.", format!("edges: [{edge}!]!")),
+                ("The rows of the page.", format!("nodes: [{name}!]!")),
+                ("What lies around the page.", format!("pageInfo: {PAGE_INFO}!")),
+                (
+                    "How many rows there are on all pages together. Counted only when it is asked for.",
+                    "totalCount: Int!".to_owned(),
+                ),
+                (
+                    "What is computed of the rows on all pages together.",
+                    format!("aggregate: {}!", names::aggregate_type(entity)),
+                ),
+            ] {
+                sdl.member(Some(description), &member, None);
+            }
+        },
+    );
+    let about = format!("A row of `{name}` and its place.");
+    sdl.block(Some(&about), &format!("type {edge}"), |sdl| {
+        let cursor = "Its place in the order, for `after` and `before`.";
+        sdl.member(Some(cursor), "cursor: String!", None);
+        sdl.member(None, &format!("node: {name}!"), None);
+    });
+}
+
+/// What a member of `PageInfo` stands for.
+pub(in crate::graphql) fn page_info(name: &str) -> Option<PageInfoValue> {
+    Some(match name {
+        "__typename" => PageInfoValue::Text(PAGE_INFO.to_owned()),
+        "hasNextPage" => PageInfoValue::HasNextPage,
+        "hasPreviousPage" => PageInfoValue::HasPreviousPage,
+        "startCursor" => PageInfoValue::StartCursor,
+        "endCursor" => PageInfoValue::EndCursor,
+        _ => return None,
+    })
+}

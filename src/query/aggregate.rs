@@ -1,0 +1,68 @@
+//! What is computed of many rows as a whole: of those of a connection, or of a group. Knows the
+//! functions and what they give; knows neither GraphQL nor SQL.
+
+use super::member::Member;
+use crate::{
+    catalog::{FieldId, Leaf},
+    value::Scalar,
+};
+
+/// An object of what is computed of the same rows.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Aggregate(pub Vec<Member<AggregateValue>>);
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum AggregateValue {
+    /// A constant text: `__typename`.
+    Text(String),
+    /// How many rows there are.
+    Count,
+    /// A function, of one field or several, each under its key.
+    Of(Function, Vec<Member<Aggregated>>),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Aggregated {
+    Text(String),
+    /// The function of the values of this leaf; nulls do not count.
+    Field(FieldId),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Function {
+    CountDistinct,
+    Sum,
+    Avg,
+    Min,
+    Max,
+}
+
+impl Function {
+    pub(crate) const ALL: [Function; 5] = [
+        Function::CountDistinct,
+        Function::Sum,
+        Function::Avg,
+        Function::Min,
+        Function::Max,
+    ];
+
+    /// What it gives of such values; none where it says nothing of them. Sums and means are wide
+    /// enough to be exact, but for those of doubles.
+    pub(crate) fn of(self, leaf: Leaf) -> Option<Scalar> {
+        let scalar = match leaf {
+            Leaf::Scalar(scalar) => Some(scalar),
+            Leaf::Enum(_) => None,
+        };
+        match (self, scalar) {
+            (Function::CountDistinct, Some(Scalar::Json)) => None,
+            (Function::CountDistinct, _) => Some(Scalar::Int),
+            (Function::Min | Function::Max, scalar) => scalar.filter(|scalar| scalar.is_ordered()),
+            (Function::Sum, Some(Scalar::Int)) => Some(Scalar::BigInt),
+            (Function::Avg, Some(Scalar::Int)) => Some(Scalar::Float),
+            (Function::Sum | Function::Avg, Some(Scalar::BigInt | Scalar::Decimal)) => Some(Scalar::Decimal),
+            (Function::Sum | Function::Avg, Some(Scalar::Float)) => Some(Scalar::Float),
+            (Function::Sum | Function::Avg, Some(Scalar::Duration)) => Some(Scalar::Duration),
+            (Function::Sum | Function::Avg, _) => None,
+        }
+    }
+}
