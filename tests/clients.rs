@@ -1,15 +1,19 @@
-//! Other people's clients and generators: Apollo Client and urql ask, graphql-codegen and gql.tada make types that check.
+//! Other people's clients and generators: Apollo Client and urql ask and page, graphql-codegen and gql.tada make types that check.
 
 use std::{
     path::{Path, PathBuf},
     process::Stdio,
 };
 
+use serde_json::{Value, json};
 use tokio::process::Command;
 
-use crate::harness::{Db, Farm, on_both};
+use crate::harness::{Db, Farm, Reply, Scratch, Upstream, on_both};
 
-on_both!(apollo_and_urql_page_through_all_items);
+on_both!(
+    apollo_and_urql_page_through_all_items,
+    apollo_pages_through_a_thousand_rows_of_a_connection
+);
 
 fn clients() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients")
@@ -37,6 +41,24 @@ async fn node(arguments: &[&str]) -> String {
 async fn apollo_and_urql_page_through_all_items(db: Db) {
     let farm = Farm::harvested(db).await;
     node(&["ask.mjs", &farm.program.url]).await;
+}
+
+async fn apollo_pages_through_a_thousand_rows_of_a_connection(db: Db) {
+    let upstream = Upstream::start().await;
+    // Few prices, so that pages end among equal ones, and more rows without one than a page has.
+    let row = |at: usize| {
+        let price = (!at.is_multiple_of(7)).then_some(at % 5);
+        json!({ "id": at.to_string(), "name": format!("n{}", at * 37 % 500), "price": price })
+    };
+    upstream.set("/things", Reply::json(&(0..1_000).map(row).collect::<Value>()));
+    let definition = "extend schema @source(name: \"up\", url: \"{$env.UP}\")\n\
+        type Thing @fetch(source: \"up\", every: \"1h\", GET: \"/things\", rows: \".[]\") { id: ID! name: String! price: Float @index }";
+    let scratch = Scratch::on(db, definition);
+    let url = upstream.url();
+    let harvest = scratch.run(&["harvest"], &[("UP", &url)]).await;
+    assert_eq!(harvest.code, Some(0), "{harvest:?}");
+    let program = scratch.serve(&[("UP", &url)]).await;
+    node(&["pages.mjs", &program.url]).await;
 }
 
 /// What is printed and told by introspection is the same on both databases.

@@ -220,6 +220,7 @@ async fn pages_and_totals_are_those_of_the_list() {
     let (_upstream, sqlite, postgres) = world_on_both().await;
     let served = [sqlite, postgres];
     walks::pages_are_the_list(&served).await;
+    walks::pages_asked_at_once_are_the_list(&served).await;
     walks::other_cursors_are_refused(&served).await;
     totals::totals_are_those_of_the_rows(&served).await;
 }

@@ -11,6 +11,20 @@ use crate::{
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Aggregate(pub Vec<Member<AggregateValue>>);
 
+impl Aggregate {
+    /// The fields that it takes the values of, each under its key.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = (&str, FieldId)> {
+        let of_functions = self.0.iter().filter_map(|member| match &member.value {
+            AggregateValue::Of(_, fields) => Some(fields),
+            AggregateValue::Text(_) | AggregateValue::Count => None,
+        });
+        of_functions.flatten().filter_map(|member| match member.value {
+            Aggregated::Field(field) => Some((member.key.as_str(), field)),
+            Aggregated::Text(_) => None,
+        })
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum AggregateValue {
     /// A constant text: `__typename`.

@@ -178,6 +178,16 @@ impl Connection {
             nodes.into_iter().chain(of_edges)
         })
     }
+
+    /// The fields of which something is computed, each under the key of what.
+    pub(crate) fn aggregated(&self) -> impl Iterator<Item = (&str, FieldId)> {
+        let aggregates = self.output.iter().filter_map(|member| match &member.value {
+            ConnectionValue::Aggregate(aggregate) => Some(aggregate),
+            _ => None,
+        });
+        aggregates.flat_map(Aggregate::fields)
+    }
+
     /// Whether something is asked of all rows and not only of those of the page.
     pub(crate) fn counts_all(&self) -> bool {
         let is_of_all =

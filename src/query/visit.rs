@@ -49,6 +49,11 @@ pub(crate) fn visit_select(select: &Select, visitor: &mut impl Visitor) {
 fn visit_connection(connection: &Connection, visitor: &mut impl Visitor) {
     visitor.enter(To::Rows(connection.select.entity));
     visit_rows(&connection.select, visitor);
+    // A field of which something is computed is read like one that is given out.
+    for (key, field) in connection.aggregated() {
+        let (key, value) = (key.to_owned(), OutputValue::Leaf(field));
+        visitor.output(&Output { key, value });
+    }
     for outputs in connection.rows() {
         visit_outputs(outputs, visitor);
     }
@@ -168,7 +173,10 @@ pub(crate) fn rewrite_filter(filter: &mut Filter, rewriter: &mut impl Rewriter) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{query::renumber, value::Value};
+    use crate::{
+        query::{Aggregate, AggregateValue, Aggregated, Function, Member, renumber},
+        value::Value,
+    };
 
     fn compare(field: u32, operand: Operand) -> Filter {
         Filter::Key {
@@ -243,6 +251,47 @@ mod tests {
             "back",
         ];
         assert_eq!(told.0, want);
+    }
+
+    /// Pages of rows whose prices are added up, behind one place and before another.
+    fn connection() -> OutputValue {
+        fn member<T>(value: T) -> Member<T> {
+            let key = "sum".to_owned();
+            Member { key, value }
+        }
+        let price = Member {
+            key: "price".to_owned(),
+            value: Aggregated::Field(FieldId(4)),
+        };
+        let sums = Aggregate(vec![member(AggregateValue::Of(Function::Sum, vec![price]))]);
+        OutputValue::Connection {
+            field: FieldId(6),
+            connection: Connection {
+                select: select(compare(2, Operand::Param(7))),
+                backwards: false,
+                after: Some(Place(vec![Operand::Param(3), Operand::Value(Value::Null)])),
+                before: Some(Place(vec![Operand::Param(8)])),
+                signature: "s".to_owned(),
+                output: vec![member(ConnectionValue::Aggregate(sums))],
+            },
+        }
+    }
+
+    #[test]
+    fn places_are_operands_and_what_is_computed_is_read() {
+        let mut outputs = vec![output(connection())];
+        assert_eq!(renumber(&mut outputs), [7, 9, 5, 3, 8]);
+        struct Leaves(Vec<FieldId>);
+        impl Visitor for Leaves {
+            fn output(&mut self, output: &Output) {
+                if let OutputValue::Leaf(field) = output.value {
+                    self.0.push(field);
+                }
+            }
+        }
+        let mut leaves = Leaves(Vec::new());
+        visit_outputs(&outputs, &mut leaves);
+        assert_eq!(leaves.0, [FieldId(4)]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use super::{Served, both};
@@ -120,8 +121,8 @@ async fn ask(served: &[Served; 2], list: &List, asked: &str) -> Value {
 /// Rows of a page, of lists that are long or short: several pages, the last one not full.
 fn size(all: usize) -> usize {
     match all {
-        ..=3 => 1,
-        ..=22 => 2,
+        0..=3 => 1,
+        4..=22 => 2,
         _ => 11,
     }
 }
@@ -194,6 +195,35 @@ pub(super) async fn pages_are_the_list(served: &[Served; 2]) {
             for backwards in [false, true] {
                 let walked = walk(served, &list, order, backwards, whole.len()).await;
                 assert_eq!(walked, whole, "{} by {order}, backwards: {backwards}", list.field);
+            }
+        }
+    }
+}
+
+/// Cursors in variables, many at once: PostgreSQL answers those together, with the values of each as columns.
+pub(super) async fn pages_asked_at_once_are_the_list(served: &[Served; 2]) {
+    for order in [
+        "{int: ASC}, {decimal: DESC}",
+        "{decimal: DESC_NULLS_FIRST}",
+        "{group: {name: ASC}}",
+    ] {
+        let document = format!("{{ r: samplesConnection(orderBy: [{order}]) {{ edges {{ cursor node {{ id }} }} }} }}");
+        let all: Value = serde_json::from_str(&both(&served[0], &served[1], &document).await).expect("JSON");
+        let edges = all["data"]["r"]["edges"].as_array().expect("edges");
+        let document = format!(
+            "query($c: String) {{ samplesConnection(after: $c, first: 3, orderBy: [{order}]) {{ nodes {{ id }} }} }}"
+        );
+        for Served { program, .. } in served {
+            let pages = edges
+                .iter()
+                .map(|edge| program.post(&document, json!({ "c": edge["cursor"] })));
+            for (at, page) in join_all(pages).await.iter().enumerate() {
+                let want: Vec<&Value> = edges.iter().skip(at + 1).take(3).map(|edge| &edge["node"]).collect();
+                assert_eq!(
+                    page["data"]["samplesConnection"]["nodes"],
+                    json!(want),
+                    "{order} behind {at}: {page}"
+                );
             }
         }
     }

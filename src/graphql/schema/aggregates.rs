@@ -45,6 +45,8 @@ fn write_function(sdl: &mut Sdl, catalog: &Catalog, entity: &Entity, function: F
     let head = format!("type {}", names::function_type(entity, function));
     sdl.block(None, &head, |sdl| {
         for (field, result) in members {
+            // A sum is wider than what it is made of: no field may have its type.
+            sdl.leaf_types.insert(result.trim_end_matches('!').to_owned());
             let member = format!("{}: {result}", field.name);
             sdl.member(None, &member, field.deprecated.as_deref());
         }

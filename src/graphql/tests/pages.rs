@@ -53,7 +53,8 @@ async fn rows_that_stay_are_met_once() {
                 }
                 cursor = page["pageInfo"][end].clone();
                 let last = if count == "first" { ids.last() } else { ids.first() };
-                // The row at the cursor goes, and one that is still to come; others come everywhere.
+                // The row at the cursor goes, and one that is still to come; others come
+                // everywhere.
                 let later = staying
                     .iter()
                     .find(|id| !met.contains(id) && !ids.contains(id))

@@ -1,4 +1,5 @@
-//! What is computed of rows as a whole, as JSON. Knows the functions by the dialect; chooses no row.
+//! What is computed of rows as a whole, as JSON. Knows the functions by the dialect; chooses no
+//! row.
 
 use crate::{
     catalog::EntityId,

@@ -2,11 +2,12 @@
 
 use super::{
     changes::open,
-    reads::{f, leaf},
+    reads::{answer, f, leaf},
     *,
 };
 use crate::query::{
-    Connection, ConnectionValue, Direction, Member, Nulls, Operand, Order, Place as At, Root, RootValue, Select,
+    Connection, ConnectionValue, Direction, Filter, Member, Nulls, Operand, Order, Output, OutputValue, Place as At,
+    Root, RootValue, Select,
 };
 
 on_both!(pages_are_found_by_an_index, duplicates_are_counted_as_the_list_has_them);
@@ -146,16 +147,16 @@ async fn duplicates_are_counted_as_the_list_has_them(on: On) {
                 member("totalCount", ConnectionValue::TotalCount),
             ],
         };
-        let pages = crate::query::Output {
+        let pages = Output {
             key: "pages".to_owned(),
-            value: crate::query::OutputValue::Connection {
+            value: OutputValue::Connection {
                 field: f(field),
                 connection,
             },
         };
         RootValue::One(Select {
             entity: EntityId(entity),
-            filter: Some(crate::query::Filter::Key {
+            filter: Some(Filter::Key {
                 fields: vec![f(0)],
                 operands: vec![Operand::Value(text(key))],
             }),
@@ -174,7 +175,7 @@ async fn duplicates_are_counted_as_the_list_has_them(on: On) {
         (page(0, 1, "a", vec![]), r#"[{"id":"i"}],"totalCount":1"#),
     ];
     for (root, want) in cases {
-        let json = super::reads::answer(&store, vec![("r", root)], &[]).await;
+        let json = answer(&store, vec![("r", root)], &[]).await;
         assert_eq!(json, format!(r#"{{"r":{{"pages":{{"nodes":{want}}}}}}}"#));
     }
 }

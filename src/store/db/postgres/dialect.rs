@@ -21,10 +21,8 @@ use crate::{
     value::Scalar,
 };
 
-use super::{
-    texts::{array_of, duration, key_name, sealed, texts},
-    totals::total,
-};
+use super::texts::{array_of, duration, key_name, sealed, texts};
+use super::totals::total;
 
 /// Bytes of an identifier (NAMEDATALEN less one); the server cuts longer ones, and two of them may
 /// then be one.
