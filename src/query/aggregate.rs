@@ -12,6 +12,16 @@ use crate::{
 pub(crate) struct Aggregate(pub Vec<Member<AggregateValue>>);
 
 impl Aggregate {
+    /// Whether any row is looked at: not where only the names of types are asked for.
+    pub(crate) fn looks_at_rows(&self) -> bool {
+        let of_rows = |member: &Member<AggregateValue>| match &member.value {
+            AggregateValue::Text(_) => false,
+            AggregateValue::Count => true,
+            AggregateValue::Of(_, fields) => fields.iter().any(|field| matches!(field.value, Aggregated::Field(_))),
+        };
+        self.0.iter().any(of_rows)
+    }
+
     /// The fields that it takes the values of, each under its key.
     pub(crate) fn fields(&self) -> impl Iterator<Item = (&str, FieldId)> {
         let of_functions = self.0.iter().filter_map(|member| match &member.value {

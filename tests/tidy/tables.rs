@@ -1,4 +1,5 @@
-//! Where the system tables are asked: each in its file under `src/store/system`. Knows their names; reads no SQL.
+//! Names of tables in SQL: where the system tables are asked, and what tables within a statement may be called. Knows names;
+//! reads no SQL.
 
 use super::{
     assert_none, production,
@@ -54,5 +55,27 @@ fn system_tables_are_asked_in_their_files() {
         &findings,
         "a table is described once: whoever changes it reads one file",
         "add a function to the table's file in src/store/system, and call that",
+    );
+}
+
+#[test]
+fn tables_of_statements_are_told_from_those_of_definitions() {
+    let names = |line: &str| {
+        let after = line.split("WITH ").skip(1);
+        let name = after.map(|rest| rest.strip_prefix("RECURSIVE ").unwrap_or(rest));
+        name.into_iter().any(|name| name.starts_with(|first: char| first.is_ascii_lowercase()))
+    };
+    let mut findings = Vec::new();
+    for source in production().filter(|source| source.module() == "store") {
+        for (at, line) in source.text.lines().enumerate() {
+            if !line.trim_start().starts_with("//") && names(line) {
+                findings.push(format!("{}:{}: {}", source.path, at + 1, line.trim()));
+            }
+        }
+    }
+    assert_none(
+        &findings,
+        "a type may have any name, and a common table expression hides the table of that name",
+        "begin its name with an underscore, as no table of a definition does",
     );
 }

@@ -168,10 +168,11 @@ impl Measuring<'_> {
             format!("CAST(round(avg(coalesce(octet_length(t.{column}),2))) AS BIGINT)")
         });
         let sql = format!(
-            "WITH RECURSIVE ends(low,span) AS (SELECT min({row}),max({row})-min({row})+1 FROM {table}),\
-             n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<{SAMPLE}),\
-             picked(r) AS (SELECT (SELECT s.{row} FROM {table} AS s WHERE s.{row}>=ends.low+(n.i*2654435761)%ends.span \
-             ORDER BY s.{row} LIMIT 1) FROM n CROSS JOIN ends) SELECT {} FROM picked JOIN {table} AS t ON t.{row}=picked.r",
+            "WITH RECURSIVE _ends(low,span) AS (SELECT min({row}),max({row})-min({row})+1 FROM {table}),\
+             _n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM _n WHERE i<{SAMPLE}),\
+             _picked(r) AS (SELECT (SELECT s.{row} FROM {table} AS s WHERE s.{row}>=ends.low+(n.i*2654435761)%ends.span \
+             ORDER BY s.{row} LIMIT 1) FROM _n AS n CROSS JOIN _ends AS ends) \
+             SELECT {} FROM _picked JOIN {table} AS t ON t.{row}=_picked.r",
             means.collect::<Vec<_>>().join(",")
         );
         let rows = self.ask(sql).await?;

@@ -348,7 +348,7 @@ fn set_sql(batch: &Batch<'_>, table: &str, names: &[&str], kinds: &[Kind], count
     let tests = pairs().map(|(name, cell)| format!("t.{name} IS DISTINCT FROM one.{cell}"));
     let tests: Vec<String> = tests.collect();
     format!(
-        "WITH one(r,{}) AS ({}) UPDATE {} AS t SET {} FROM one WHERE t.{row}=one.r AND ({}) RETURNING {row}",
+        "WITH _one(r,{}) AS ({}) UPDATE {} AS t SET {} FROM _one AS one WHERE t.{row}=one.r AND ({}) RETURNING {row}",
         cells.join(","),
         batch.rows(kinds, count),
         batch.quote(table),

@@ -61,7 +61,7 @@ impl Transaction<'_> {
             }
             from += size;
             let sql = format!(
-                "WITH span(n,a,z) AS ({}) SELECT {},span.n {} GROUP BY span.n",
+                "WITH _span(n,a,z) AS ({}) SELECT {},_span.n {} GROUP BY _span.n",
                 self.rows(&KINDS, size),
                 self.sums(),
                 self.in_spans(entity)
@@ -79,7 +79,7 @@ impl Transaction<'_> {
     pub(crate) fn print_sql(&self, entity: EntityId, size: usize) -> String {
         let rows = self.rows(&KINDS, size);
         format!(
-            "WITH span(a,z) AS ({rows}) SELECT {} {}",
+            "WITH _span(a,z) AS ({rows}) SELECT {} {}",
             self.sums(),
             self.in_spans(entity)
         )
@@ -97,7 +97,7 @@ impl Transaction<'_> {
     pub(crate) fn in_spans(&self, entity: EntityId) -> String {
         let row = self.quote(ROW_COLUMN);
         format!(
-            "FROM span {} {} AS t ON t.{row}>=span.a AND t.{row}<=span.z",
+            "FROM _span {} {} AS t ON t.{row}>=_span.a AND t.{row}<=_span.z",
             self.context.dialect.chain(),
             self.quote(&self.tables(entity).table.name)
         )

@@ -338,6 +338,10 @@ impl Compiler<'_> {
     fn of_all(&mut self, select: &Select, rows: Rows<'_>, aggregate: &Aggregate) -> Result<String, StoreError> {
         let source = self.source(select, rows)?;
         let object = self.aggregate(select.entity, &source.alias, aggregate)?;
+        // Without a function it would be a text for each row.
+        if !aggregate.looks_at_rows() {
+            return Ok(object);
+        }
         let condition = condition(&source.conditions);
         Ok(format!("(SELECT {object} FROM {}{condition})", source.from))
     }

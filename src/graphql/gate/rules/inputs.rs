@@ -1,6 +1,8 @@
 //! Values of arguments, and variables in their place: "All Variable Usages Are Allowed" of the
 //! specification at every depth.
 
+use std::collections::HashSet;
+
 use apollo_compiler::{Name, Node, ast, schema::ExtendedType};
 
 use super::walk::{NeverNull, Walk, near};
@@ -64,6 +66,7 @@ impl<'a> Walk<'a> {
         let name = place.ty.inner_named_type();
         match (schema.types.get(name), value.as_ref()) {
             (Some(ExtendedType::InputObject(input)), ast::Value::Object(members)) => {
+                self.once(members, at);
                 for (member, value) in members {
                     let Some(definition) = input.fields.get(member) else {
                         let near = near(member, input.fields.keys().map(Name::as_str));
@@ -99,6 +102,7 @@ impl<'a> Walk<'a> {
                 if !fits {
                     self.unfit(value, place, at);
                 }
+                self.document(value, at);
             }
             (Some(ExtendedType::Enum(values)), ast::Value::String(text))
                 if values.values.contains_key(text.as_str()) =>
@@ -109,6 +113,34 @@ impl<'a> Walk<'a> {
             (Some(ExtendedType::InputObject(_) | ExtendedType::Enum(_)), _) => self.unfit(value, place, at),
             // An unknown or output type in an input's place cannot be: the schema is valid.
             _ => {}
+        }
+    }
+
+    /// A literal for a scalar that takes any document.
+    fn document(&mut self, value: &'a Node<ast::Value>, at: &Trail) {
+        match value.as_ref() {
+            ast::Value::List(items) => {
+                for (number, item) in items.iter().enumerate() {
+                    self.document(item, &at.item(number));
+                }
+            }
+            ast::Value::Object(members) => {
+                self.once(members, at);
+                for (member, value) in members {
+                    self.document(value, &at.then(member));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// "Input Object Field Uniqueness" of the specification: which of two would count?
+    fn once(&mut self, members: &'a [(Name, Node<ast::Value>)], at: &Trail) {
+        let mut before = HashSet::new();
+        for (member, _) in members {
+            if !before.insert(member) {
+                self.misplaced(member.location(), at, format!("`{member}` is given more than once"));
+            }
         }
     }
 

@@ -68,6 +68,14 @@ fn faults_have_their_place_and_a_suggestion() {
             "items.where.rarity.eq: expected a value of Rarity, found a text; write RARE without quotes",
         ),
         (
+            "{ items(where: {price: {gt: 1}, price: {gt: 2}}) { id } }",
+            "items.where: `price` is given more than once",
+        ),
+        (
+            "query($w: ItemWhere = {price: {gt: 1, gt: 2}}) { items(where: $w) { id } }",
+            "$w.price: `gt` is given more than once",
+        ),
+        (
             "{ items(where: {price: {gt: \"1\"}}) { id } }",
             "items.where.price.gt: expected a value of type Float, found a text",
         ),

@@ -40,9 +40,9 @@ pub(crate) async fn take(
     // nobody.
     let most = most(tx, &which);
     let sql = format!(
-        "WITH picked AS MATERIALIZED (SELECT parent {which} ORDER BY parent LIMIT {most} {}) \
+        "WITH _picked AS MATERIALIZED (SELECT parent {which} ORDER BY parent LIMIT {most} {}) \
          UPDATE hayloft_fan_out SET state='claimed',owner=$3,until={} \
-         WHERE \"fetch\"=$1 AND parent IN (SELECT parent FROM picked) RETURNING parent",
+         WHERE \"fetch\"=$1 AND parent IN (SELECT parent FROM _picked) RETURNING parent",
         tx.context.dialect.skip_locked(),
         tx.context.now(CLAIM_SECONDS)
     );
@@ -166,8 +166,8 @@ pub(crate) async fn renew(context: &Context, fetch: &str, owner: &str) -> Result
     // Those that are being committed need no more time.
     let open = context.dialect.skip_locked();
     let sql = format!(
-        "WITH held AS MATERIALIZED (SELECT parent FROM hayloft_fan_out WHERE \"fetch\"=$1 AND owner=$2 AND state='claimed' \
-         ORDER BY parent{open}) UPDATE hayloft_fan_out SET until={until} WHERE \"fetch\"=$1 AND parent IN (SELECT parent FROM held)"
+        "WITH _held AS MATERIALIZED (SELECT parent FROM hayloft_fan_out WHERE \"fetch\"=$1 AND owner=$2 AND state='claimed' \
+         ORDER BY parent{open}) UPDATE hayloft_fan_out SET until={until} WHERE \"fetch\"=$1 AND parent IN (SELECT parent FROM _held)"
     );
     of_owner(context, fetch, owner, sql).await
 }
