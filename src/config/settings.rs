@@ -97,7 +97,8 @@ pub(crate) struct StatementSetting {
 /// How records are read.
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct FilterSetting {
-    /// The longest that the definition's filters may take for one record, such as 30s or 2m
+    /// The longest that the definition's filters may work for one record, such as 30s or 2m; what
+    /// other programs do meanwhile does not count
     #[arg(long, env = "HAYLOFT_FILTER_TIME", value_name = "TIME", default_value = "30s")]
     pub filter_time: FilterTime,
 

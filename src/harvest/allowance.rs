@@ -32,11 +32,6 @@ impl Allowance {
         self.budget.allow(self.most);
     }
 
-    /// So much time passed without filters.
-    pub(super) fn extend(&self, time: Duration) {
-        self.budget.extend(time);
-    }
-
     /// What filters said after their time was over, or after a stop, means nothing.
     pub(super) fn in_time(&self, place: &str) -> Result<(), Stop> {
         if self.cancel.is_cancelled() {

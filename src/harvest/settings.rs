@@ -12,7 +12,7 @@ pub(crate) struct HarvestSettings {
     pub environment: Environment,
     /// The folder of the definition: relative `file:` sources start there.
     pub definition_dir: PathBuf,
-    /// The longest that the definition's filters may take for one record.
+    /// The processor's time that the definition's filters may take for one record.
     pub filter_time: Duration,
     /// The most memory that one of them may take at once.
     pub filter_memory: usize,

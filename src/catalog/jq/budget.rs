@@ -1,5 +1,8 @@
 //! What filters may take on a thread: time, and memory (`memory`). Knows clocks; runs nothing.
 //!
+//! The time is the processor's, as far as this thread has it: what others do at the same time must
+//! not decide which records are stored.
+//!
 //! A filter over the page of an upstream may take polynomial time. Whatever can yield often
 //! (`ticks`) passes by the native [`TICK`], which fails once the time is spent. A single native,
 //! such as a sort, is not interrupted.
@@ -8,6 +11,8 @@ use std::{
     cell::{Cell, RefCell},
     time::{Duration, Instant},
 };
+
+use rustix::time::{ClockId, clock_gettime};
 
 use super::memory;
 
@@ -20,9 +25,51 @@ const TICKS: u32 = 256;
 type Stopped = Box<dyn Fn() -> bool>;
 
 thread_local! {
-    static UNTIL: Cell<Option<Instant>> = const { Cell::new(None) };
+    static LIMIT: Cell<Option<Limit>> = const { Cell::new(None) };
     static STOPPED: RefCell<Option<Stopped>> = const { RefCell::new(None) };
     static LEFT: Cell<u32> = const { Cell::new(TICKS) };
+}
+
+/// So much of the processor's time. To ask for that costs a call to the system, and the time that
+/// has passed hardly anything; no thread works for longer than passes. So small work asks never,
+/// and other work once, and again when the time may be over.
+#[derive(Clone, Copy)]
+struct Limit {
+    most: Duration,
+    /// What the thread had worked at the first look. Before that lies too little to count.
+    from: Option<Duration>,
+    /// It cannot be over sooner.
+    until: Instant,
+}
+
+impl Limit {
+    /// None where no clock goes so far.
+    fn of(most: Duration) -> Option<Limit> {
+        Some(Limit {
+            most,
+            from: None,
+            until: Instant::now().checked_add(most)?,
+        })
+    }
+
+    fn may_be_over(&self) -> bool {
+        Instant::now() >= self.until
+    }
+
+    /// What is left after what the thread has worked; it cannot be over before that has passed.
+    fn count(&mut self) -> Duration {
+        let worked = worked();
+        let from = *self.from.get_or_insert(worked);
+        let left = self.most.saturating_sub(worked.saturating_sub(from));
+        self.until = Instant::now().checked_add(left).unwrap_or(self.until);
+        left
+    }
+}
+
+/// The processor's time that this thread has had.
+fn worked() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs() as u32)
 }
 
 /// Bounds the time of all filters on this thread, and the memory of each, until it is dropped.
@@ -49,30 +96,32 @@ impl Budget {
 
     /// From now on, so much time.
     pub(crate) fn allow(&self, time: Duration) {
-        UNTIL.set(Instant::now().checked_add(time));
-    }
-
-    /// So much more: time that passed without filters.
-    pub(crate) fn extend(&self, time: Duration) {
-        UNTIL.set(UNTIL.get().and_then(|until| until.checked_add(time)));
+        LIMIT.set(Limit::of(time));
     }
 
     /// Whether the time is over. What a filter said after that means nothing.
     pub(crate) fn is_spent(&self) -> bool {
-        is_over()
+        LIMIT.get().is_some_and(|limit| limit.may_be_over()) && is_over()
     }
 }
 
 impl Drop for Budget {
     fn drop(&mut self) {
         memory::allow(memory::FILTER_MEMORY);
-        UNTIL.set(None);
+        LIMIT.set(None);
         STOPPED.with_borrow_mut(|slot| *slot = None);
     }
 }
 
+/// Looks at the time, and notes when it did so first.
 fn is_over() -> bool {
-    UNTIL.get().is_some_and(|until| Instant::now() >= until)
+    let Some(mut limit) = LIMIT.get() else { return false };
+    if limit.from.is_some() && !limit.may_be_over() {
+        return false;
+    }
+    let left = limit.count();
+    LIMIT.set(Some(limit));
+    left.is_zero()
 }
 
 /// Counts one step; the error is a message.
@@ -121,6 +170,25 @@ mod tests {
             let _ = filter.run(&jaq_json::Val::Null, &[]);
             assert!(budget.is_spent(), "{text}");
         }
+    }
+
+    /// A machine that is busy with others, or stood still, takes no filter's time.
+    #[test]
+    fn only_work_counts() {
+        let filter = Filter::compile("[range(10000)] | length", &[]).expect("a filter");
+        let budget = Budget::of_thread(|| false);
+        let most = Duration::from_secs(5);
+        budget.allow(most);
+        assert!(filter.run(&jaq_json::Val::Null, &[]).is_ok());
+        // As if it had waited for all of it.
+        let mut limit = LIMIT.get().expect("a limit");
+        assert!(limit.from.is_some(), "it was looked at");
+        limit.until = Instant::now();
+        LIMIT.set(Some(limit));
+        assert!(!budget.is_spent());
+        assert!(filter.run(&jaq_json::Val::Null, &[]).is_ok());
+        let until = LIMIT.get().map(|limit| limit.until);
+        assert!(until.is_some_and(|until| until > Instant::now()), "some is left");
     }
 
     #[test]

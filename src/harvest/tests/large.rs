@@ -295,7 +295,8 @@ async fn what_cannot_be_read_so_says_what_to_do() {
     }
 }
 
-/// The time of filters is counted for each record: no page fails for having many.
+/// The time of filters is counted for each record: no page fails for having many. It is the
+/// processor's, so a second for one of them is much on the busiest machine.
 #[tokio::test]
 async fn filters_have_their_time_for_each_record() {
     // The page is read as a whole, or record by record.
