@@ -98,11 +98,15 @@ async fn saved_queries_have_addresses() {
         let (got, answer) = get(&program, path).await;
         assert_eq!(got, status, "{path} {answer}");
         assert!(message(&answer).contains(part), "{path} {answer}");
+        let is_unknown = answer["errors"][0]["extensions"]["code"] == "DOCUMENT_NOT_FOUND";
+        assert_eq!(is_unknown, status == 404, "{path} {answer}");
     }
     let post = program.client().post(format!("{}/q/item.json?id=1", program.url));
     let response = post.send().await.expect("an answer");
     assert_eq!(response.status(), 405);
     assert_eq!(response.headers().get(ALLOW).expect("Allow"), "GET, HEAD");
+    let told: Value = serde_json::from_str(&response.text().await.expect("a body")).expect("JSON");
+    assert_eq!(told["errors"][0]["extensions"]["code"], "METHOD_NOT_ALLOWED", "{told}");
     let head = program.client().head(format!("{}/q/item.json?id=1", program.url));
     let response = head.send().await.expect("an answer");
     assert_eq!(response.status(), 200);

@@ -18,6 +18,16 @@ use crate::{
     harness::{Db, Program, Reply, Scratch, Upstream},
 };
 
+/// Every way of sorting that `orderBy` has.
+const SORTS: [&str; 6] = [
+    "ASC",
+    "DESC",
+    "ASC_NULLS_FIRST",
+    "ASC_NULLS_LAST",
+    "DESC_NULLS_FIRST",
+    "DESC_NULLS_LAST",
+];
+
 /// A database with the world in it, served.
 struct Served {
     program: Program,
@@ -163,14 +173,7 @@ fn matrix() -> Vec<String> {
             "boolean" | "json" | "strings" | "ints" | "floats" | "lengths" | "place"
         )
     }) {
-        for sort in [
-            "ASC",
-            "DESC",
-            "ASC_NULLS_FIRST",
-            "ASC_NULLS_LAST",
-            "DESC_NULLS_FIRST",
-            "DESC_NULLS_LAST",
-        ] {
+        for sort in SORTS {
             out.push(format!("{{ samples(orderBy: [{{{field}: {sort}}}]) {{ id {field} }} part: samples(orderBy: [{{{field}: {sort}}}], offset: 7, first: 9) {{ id }} }}"));
         }
     }

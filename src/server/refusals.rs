@@ -9,7 +9,7 @@ use axum::{
 use serde_json::json;
 
 use super::negotiate::Media;
-use crate::graphql::Denied;
+use crate::graphql::{Code, Denied};
 
 /// When to try again, in seconds.
 pub(super) const SOON: HeaderValue = HeaderValue::from_static("1");
@@ -49,8 +49,20 @@ pub(super) fn busy(media: Media, denied: Denied, what: &str, knob: &str) -> Resp
 
 /// A refusal before there was a GraphQL request, in the form of one's errors.
 pub(super) fn refused(status: StatusCode, media: Media, message: &str) -> Response {
-    let body = json!({ "errors": [{ "message": message, "extensions": { "code": "BAD_REQUEST" } }] });
+    let body = json!({ "errors": [{ "message": message, "extensions": { "code": code(status) } }] });
     with_body(status, media, Body::from(body.to_string()))
+}
+
+/// What kind of failure a status is: where an operation can fail so too, by the same word.
+fn code(status: StatusCode) -> &'static str {
+    match status {
+        // Nothing else is looked for before there is a request.
+        StatusCode::NOT_FOUND => Code::DocumentNotFound.as_str(),
+        StatusCode::METHOD_NOT_ALLOWED => Code::MethodNotAllowed.as_str(),
+        StatusCode::SERVICE_UNAVAILABLE => Code::Overloaded.as_str(),
+        StatusCode::FORBIDDEN => "FORBIDDEN",
+        _ => "BAD_REQUEST",
+    }
 }
 
 /// An answer that no cache keeps.

@@ -6,16 +6,7 @@ use std::fmt::Write;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use super::{Served, both};
-
-const SORTS: [&str; 6] = [
-    "ASC",
-    "DESC",
-    "ASC_NULLS_FIRST",
-    "ASC_NULLS_LAST",
-    "DESC_NULLS_FIRST",
-    "DESC_NULLS_LAST",
-];
+use super::{SORTS, Served, both};
 
 /// A list: what leads to it, its field, the orders to walk it by, and what tells its rows apart.
 struct List {
