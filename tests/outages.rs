@@ -108,14 +108,17 @@ async fn a_server_that_stays_away_is_called_so_at_once() {
         (said && began.elapsed() < std::time::Duration::from_millis(500)).then_some(())
     })
     .await;
-    // Twenty at once: one of them may try, the others know.
-    let began = std::time::Instant::now();
-    let answers = futures_util::future::join_all((0..20).map(|_| answers_somehow(&program))).await;
-    for answer in answers {
-        assert_eq!(answer["errors"][0]["message"], told, "{answer}");
-    }
-    // One after the other they would each have waited for their connection.
-    assert!(began.elapsed() < std::time::Duration::from_secs(5));
+    // Twenty at once: one of them may try, the others know. One after the other they would each wait for their connection, and
+    // however often they came; a busy machine is slow now and then.
+    eventually("twenty are told so at once", || async {
+        let began = std::time::Instant::now();
+        let answers = futures_util::future::join_all((0..20).map(|_| answers_somehow(&program))).await;
+        for answer in answers {
+            assert_eq!(answer["errors"][0]["message"], told, "{answer}");
+        }
+        (began.elapsed() < std::time::Duration::from_secs(5)).then_some(())
+    })
+    .await;
     let ready = program.client().get(format!("{}/readyz", program.url)).send().await;
     assert_eq!(ready.expect("an answer").status(), 503);
     cluster.start_again();

@@ -12,7 +12,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::{MB, address, bystander, query, rest_of, said, socket_on, status_of, stocked, text_frame};
+use super::{MB, address, bystander, query, rest_of, socket_on, status_of, stocked, text_frame};
 use crate::harness::{Db, PATIENCE, Program, on_both};
 
 on_both!(a_client_with_much_to_do_slows_itself);
@@ -80,12 +80,11 @@ async fn a_client_with_much_to_do_slows_itself(db: Db) {
     // A small one of his own need not wait for his large ones. Another's scan waits for its turn, and neither for those that came
     // before it nor for those that came later.
     let small = query(&program, "{ notes(first: 2) { id } }");
-    let own = from(&program, "127.0.0.2").await;
-    let other = said(&program, b"").await;
-    for (mut stream, asks, whose) in [
-        (own, &small, "a small one of his own"),
-        (other, &scan, "another's scan"),
+    for (client, asks, whose) in [
+        ("127.0.0.2", &small, "a small one of his own"),
+        ("127.0.0.1", &scan, "another's scan"),
     ] {
+        let mut stream = from(&program, client).await;
         attacks.add(&program, BESIDE).await;
         let (before, answered) = (attacks.answered.load(Ordering::Relaxed), Arc::clone(&attacks.answered));
         stream.write_all(asks).await.expect("bytes are sent");

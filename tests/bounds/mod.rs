@@ -67,18 +67,19 @@ pub async fn bystander(program: &Program) {
     let mut waits = Vec::new();
     while waits.len() < TRIES {
         let began = Instant::now();
-        asks(program).await;
+        let answered = asks(program).await;
         let took = began.elapsed();
-        if took < SOON {
+        if answered && took < SOON {
             return;
         }
-        waits.push(took);
+        waits.push((answered, took));
     }
     panic!("a bystander waits: {waits:?}");
 }
 
-/// He comes anew each time: a connection that rested may be closed just when it is used again.
-async fn asks(program: &Program) {
+/// Whether he is answered, and not told to come back. He comes anew each time: a connection that rested may be closed just when
+/// it is used again.
+async fn asks(program: &Program) -> bool {
     let body = json!({ "query": "{ notes(first: 1) { id } }" }).to_string();
     let host = address(program);
     let length = body.len();
@@ -89,10 +90,15 @@ async fn asks(program: &Program) {
     let (head, body) = answer
         .split_once("\r\n\r\n")
         .unwrap_or_else(|| panic!("no answer: {answer}"));
+    if head.starts_with("HTTP/1.1 503") {
+        assert!(head.contains("retry-after: "), "{answer}");
+        return false;
+    }
     assert!(head.starts_with("HTTP/1.1 200"), "{answer}");
     let answer: Value = serde_json::from_str(body).unwrap_or_else(|_| panic!("no JSON: {answer}"));
     let notes = answer["data"]["notes"].as_array().expect("a list");
     assert!(notes.iter().all(|note| note["id"].is_string()), "{answer}");
+    true
 }
 
 /// A line of `/proc/PID/status` in bytes, such as `VmHWM`.

@@ -21,9 +21,9 @@ pub use socket::Socket;
 pub use things::{PAGE_BY_PAGE, Things};
 pub use upstream::{Reply, Reserved, Upstream};
 
-/// The end of all patience. Tests wait for what they need and fail only when it never comes: what takes seconds here may take
-/// a minute where several tests share a slow core, and leases and back-off come on top of that.
-pub const PATIENCE: Duration = Duration::from_secs(240);
+/// The end of all patience. Tests wait for what they need and fail only when it never comes: what takes ten seconds here took
+/// more than four minutes where many shared a slow core, and leases and back-off come on top of that.
+pub const PATIENCE: Duration = Duration::from_secs(600);
 
 /// How often a condition is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(25);

@@ -88,7 +88,7 @@ impl Scratch {
         if !matches!(self.place, Place::File) {
             command.env("HAYLOFT_DATABASE", self.database());
         }
-        command.envs(environment.iter().copied());
+        set(&mut command, environment);
         command
     }
 
@@ -212,12 +212,25 @@ fn command(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> C
         .env_remove("HAYLOFT_DATABASE")
         .env_remove("HAYLOFT_SCHEMA")
         .env_remove("HAYLOFT_LOG")
-        // Tests share slow cores: an operation may wait for its turn as long as it takes.
-        .env("HAYLOFT_LIMITS", "queue_wait=100s")
-        .envs(environment.iter().copied())
-        .stdin(Stdio::null())
-        .kill_on_drop(true);
+        .env("HAYLOFT_LIMITS", UNHURRIED)
+        .env("HAYLOFT_STATEMENT_TIMEOUT", "30s");
+    set(&mut command, environment);
+    command.stdin(Stdio::null()).kill_on_drop(true);
     command
+}
+
+/// Limits of time that no test meets unless it asks for them: tests share slow cores, and an operation may wait for its turn
+/// and be at work as long as it takes.
+const UNHURRIED: &str = "queue_wait=100s,request_timeout=200s";
+
+/// Variables of a test. Limits come after those of all tests: of two for the same the later one holds.
+fn set(command: &mut Command, environment: &[(&str, &str)]) {
+    for (name, value) in environment {
+        match *name {
+            "HAYLOFT_LIMITS" => command.env(name, format!("{UNHURRIED},{value}")),
+            _ => command.env(name, value),
+        };
+    }
 }
 
 /// An HTTP client; like the program's, it must be told which provider of cryptography to use, even for plain HTTP.

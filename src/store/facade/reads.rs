@@ -53,7 +53,8 @@ impl Store {
         self.compiler().compile_keyed(entity, by, output)
     }
 
-    fn compiler(&self) -> compiler::Base<'_> {
+    /// What statements of this store are compiled by.
+    pub(crate) fn compiler(&self) -> compiler::Base<'_> {
         compiler::Base {
             catalog: &self.context.catalog,
             layout: &self.context.layout,

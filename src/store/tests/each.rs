@@ -267,7 +267,7 @@ async fn what_is_slow_together_goes_alone() {
 
 async fn bounds_and_time_are_those_of_each(on: On) {
     let place = Place::new(on);
-    let store = within(&place, Duration::from_secs(1)).await;
+    let store = within(&place, Duration::from_secs(3_600)).await;
     farm(&store).await;
     store.bound_answers(Bounds { rows: 2, bytes: 1_000 });
     let statement = items(&store, texts(TextTest::Contains, 0), None);
@@ -286,12 +286,25 @@ async fn bounds_and_time_are_those_of_each(on: On) {
     for more in rest {
         assert_eq!(more.expect("an answer").json.matches("id").count(), 2);
     }
-    // The last one takes so many steps that somebody looks at the time.
-    let values = [10, ENDLESS, 100_000].map(|count| vec![Value::Int(count)]);
-    let came = each(&store, &counting(), values.into()).await;
-    let [first, endless, last] = <[_; 3]>::try_from(came).expect("three");
-    assert!(matches!(endless, Err(StoreError::Timeout(_))), "{endless:?}");
-    let heads = (first.expect("a number").head, last.expect("a number").head);
+    store.close().await;
+    let store = within(&place, Duration::from_secs(1)).await;
+    // The last one takes so many steps that somebody looks at the time. Where the machine has
+    // something else to do, a second may be over before them.
+    let heads = loop {
+        let values = [10, ENDLESS, 100_000].map(|count| vec![Value::Int(count)]);
+        let came = each(&store, &counting(), values.into()).await;
+        let [first, endless, last] = <[_; 3]>::try_from(came).expect("three");
+        assert!(matches!(endless, Err(StoreError::Timeout(_))), "{endless:?}");
+        match [first, last] {
+            [Ok(first), Ok(last)] => break (first.head, last.head),
+            others => assert!(
+                others
+                    .iter()
+                    .flat_map(|one| one.as_ref().err())
+                    .all(|error| matches!(error, StoreError::Timeout(_)))
+            ),
+        }
+    };
     assert_eq!(heads, (10, 100_000));
 }
 

@@ -3,7 +3,13 @@
 
 use crate::{
     query::{Direction, Filter, Nulls, Operand, Order, OutputValue, Quantifier, RootValue, Select},
-    store::ddl::items,
+    store::{
+        ddl::items,
+        read::{
+            compiler::Compiler,
+            items::{Items, Search},
+        },
+    },
     value::{Key, Scalar, Value},
 };
 
@@ -402,6 +408,58 @@ async fn it_is_used_where_it_helps(on: On) {
     if on == On::Postgres {
         let plan = way(&store, "even", Some(20)).await;
         assert!(!plan.contains(index), "{plan}");
+    }
+}
+
+/// Eight rows, far from each other, are looked at before any are counted: two that have an operand
+/// say that many do, however few the count would find. Which way is gone never shows in an answer,
+/// so the condition is asked by itself.
+#[tokio::test]
+async fn two_of_eight_far_rows_tell_of_many() {
+    const ALL: u64 = 400;
+    /// So many more rows are wanted than there are, so that no count comes to many.
+    const WANTED: &str = "100000";
+    let place = Place::new(On::Sqlite);
+    let world = "type Tagged @f { id: ID! tags: [String!] @index }";
+    let store = open(&place.url, Access::Write, world).await.expect("a store");
+    let looked_at: Vec<u64> = (1..=8).map(|nth| 1 + nth * 2_654_435_761 % ALL).collect();
+    let tags = |number: u64| {
+        let of = [
+            ("even", number.is_multiple_of(2)),
+            ("first", number <= 40),
+            ("one", number == looked_at[0]),
+            ("two", [looked_at[0], looked_at[5]].contains(&number)),
+            ("beside", !looked_at.contains(&number)),
+        ];
+        let of = of.iter().filter(|(_, has)| *has);
+        let of: Vec<String> = of.map(|(tag, _)| format!("\"{tag}\"")).collect();
+        text(&format!("[{}]", of.join(",")))
+    };
+    let row = |number| Row::new(vec![text(&format!("k{number:03}")), tags(number)], vec![], vec![]);
+    harvest(&store, "Tagged", EntityId(0), 0, (1..=ALL).map(row).collect()).await;
+    let numbered = format!("SELECT count(*) FROM tagged WHERE id='k'||substr('00'||_row,-3) AND _row<={ALL}");
+    assert_eq!(
+        number(&store, &numbered).await,
+        ALL as i64,
+        "rows are numbered as they came"
+    );
+    for (tag, many) in [
+        ("even", 1),
+        ("first", 0),
+        ("one", 0),
+        ("two", 1),
+        ("beside", 0),
+        ("none", 0),
+    ] {
+        let mut compiler = Compiler::new(store.compiler());
+        let search = Search {
+            list: String::new(),
+            all: false,
+            params: vec![format!("'{tag}'")],
+        };
+        let items = Items::of(&mut compiler, EntityId(0), FieldId(1), &search).expect("a table of items");
+        let asked = format!("SELECT {}", items.many(&[WANTED.to_owned()]));
+        assert_eq!(number(&store, &asked).await, many, "{tag}");
     }
 }
 
