@@ -10,7 +10,7 @@ use apollo_compiler::{
     schema::{ExtendedType, InputObjectType},
 };
 
-use super::{ApiError, plan::to_json, trail::Trail};
+use super::{ApiError, input_path::InputPath, plan::to_json};
 use crate::{definition::did_you_mean, value::Scalar};
 
 /// `CoerceVariableValues` of the specification: what was given or stands as a default
@@ -40,7 +40,7 @@ struct Coercion<'a> {
 impl Coercion<'_> {
     fn variable(&self, variable: &VariableDefinition, given: &JsonMap) -> Result<Option<JsonValue>, ApiError> {
         let name = format!("${}", variable.name);
-        let at = Trail::root(&name);
+        let at = InputPath::root(&name);
         match given.get(variable.name.as_str()) {
             Some(value) => self.value(&variable.ty, value, &at).map(Some),
             None if variable.ty.is_non_null() => Err(ApiError::input(
@@ -51,7 +51,7 @@ impl Coercion<'_> {
         }
     }
 
-    fn value(&self, ty: &Type, value: &JsonValue, at: &Trail) -> Result<JsonValue, ApiError> {
+    fn value(&self, ty: &Type, value: &JsonValue, at: &InputPath) -> Result<JsonValue, ApiError> {
         if value.is_null() {
             return match ty.is_non_null() {
                 true => Err(unfit(ty, value, at)),
@@ -70,7 +70,7 @@ impl Coercion<'_> {
         Ok(JsonValue::Array(items.collect::<Result<_, _>>()?))
     }
 
-    fn named(&self, ty: &Type, value: &JsonValue, at: &Trail) -> Result<JsonValue, ApiError> {
+    fn named(&self, ty: &Type, value: &JsonValue, at: &InputPath) -> Result<JsonValue, ApiError> {
         let name = ty.inner_named_type();
         match self.schema.types.get(name) {
             Some(ExtendedType::InputObject(input)) => match value.as_object() {
@@ -95,7 +95,7 @@ impl Coercion<'_> {
         }
     }
 
-    fn object(&self, input: &InputObjectType, members: &JsonMap, at: &Trail) -> Result<JsonValue, ApiError> {
+    fn object(&self, input: &InputObjectType, members: &JsonMap, at: &InputPath) -> Result<JsonValue, ApiError> {
         let name = &input.name;
         let mut coerced = JsonMap::new();
         for (member, value) in members {
@@ -127,7 +127,7 @@ impl Coercion<'_> {
     }
 }
 
-fn unfit(ty: &Type, value: &JsonValue, at: &Trail) -> ApiError {
+fn unfit(ty: &Type, value: &JsonValue, at: &InputPath) -> ApiError {
     let found = match value {
         JsonValue::Array(_) => "a list".to_owned(),
         JsonValue::Object(_) => "an object".to_owned(),

@@ -20,6 +20,7 @@ mod execute;
 mod fingerprint;
 pub(crate) mod gate;
 mod groups;
+mod input_path;
 mod kept;
 mod keyed;
 mod limits;
@@ -41,7 +42,6 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod together;
-mod trail;
 mod turns;
 
 pub(crate) use current::Current;

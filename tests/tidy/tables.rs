@@ -63,7 +63,8 @@ fn tables_of_statements_are_told_from_those_of_definitions() {
     let names = |line: &str| {
         let after = line.split("WITH ").skip(1);
         let name = after.map(|rest| rest.strip_prefix("RECURSIVE ").unwrap_or(rest));
-        name.into_iter().any(|name| name.starts_with(|first: char| first.is_ascii_lowercase()))
+        name.into_iter()
+            .any(|name| name.starts_with(|first: char| first.is_ascii_lowercase()))
     };
     let mut findings = Vec::new();
     for source in production().filter(|source| source.module() == "store") {

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     catalog::{EntityId, FieldId, list_of_connection},
-    graphql::{ApiError, names, schema::connections, trail::Trail},
+    graphql::{ApiError, input_path::InputPath, names, schema::connections},
     query::{Connection, ConnectionValue, EdgeValue, Member, Operand, OutputValue, PageInfoValue, Place},
 };
 
@@ -26,7 +26,7 @@ impl<'a> Planner<'a> {
         owner: EntityId,
         name: &str,
         fields: &[&'a Field],
-        at: &Trail,
+        at: &InputPath,
     ) -> Result<OutputValue, ApiError> {
         let entity = self.catalog.entity(owner);
         let list = list_of_connection(name).and_then(|list| served(entity, list));
@@ -42,7 +42,7 @@ impl<'a> Planner<'a> {
         entity: EntityId,
         behind: Option<(EntityId, FieldId)>,
         fields: &[&'a Field],
-        at: &Trail,
+        at: &InputPath,
     ) -> Result<Connection, ApiError> {
         let field = first(fields)?;
         let mut select = self.rows(entity, field, at)?;
@@ -70,7 +70,7 @@ impl<'a> Planner<'a> {
         &mut self,
         form: &Arc<CursorForm>,
         input: Option<Input<'a>>,
-        place: &Trail,
+        place: &InputPath,
     ) -> Result<Option<Place>, ApiError> {
         let operands = match input.filter(|input| !input.is_null()) {
             None => return Ok(None),
@@ -92,7 +92,7 @@ impl<'a> Planner<'a> {
         &mut self,
         entity: EntityId,
         fields: &[&'a Field],
-        at: &Trail,
+        at: &InputPath,
     ) -> Result<Vec<Member<ConnectionValue>>, ApiError> {
         let type_name = names::connection_type(self.catalog.entity(entity));
         let mut output = Vec::new();
@@ -117,7 +117,7 @@ impl<'a> Planner<'a> {
         &mut self,
         entity: EntityId,
         fields: &[&'a Field],
-        at: &Trail,
+        at: &InputPath,
     ) -> Result<Vec<Member<EdgeValue>>, ApiError> {
         let type_name = names::edge_type(self.catalog.entity(entity));
         let mut output = Vec::new();

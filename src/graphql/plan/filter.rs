@@ -8,11 +8,11 @@ use crate::{
 };
 
 use super::{Planner, input::Input, internal};
-use crate::graphql::{ApiError, trail::Trail};
+use crate::graphql::{ApiError, input_path::InputPath};
 
 impl<'a> Planner<'a> {
     /// A `Where` input: all its members must hold.
-    pub(super) fn filter(&mut self, entity: EntityId, input: Input<'a>, place: &Trail) -> Result<Filter, ApiError> {
+    pub(super) fn filter(&mut self, entity: EntityId, input: Input<'a>, place: &InputPath) -> Result<Filter, ApiError> {
         if input.is_null() {
             return Err(ApiError::input(place, "null is no filter; leave it out of the list"));
         }
@@ -43,7 +43,7 @@ impl<'a> Planner<'a> {
         Ok(joined(all))
     }
 
-    fn filters(&mut self, entity: EntityId, input: Input<'a>, place: &Trail) -> Result<Vec<Filter>, ApiError> {
+    fn filters(&mut self, entity: EntityId, input: Input<'a>, place: &InputPath) -> Result<Vec<Filter>, ApiError> {
         let items = self.items(&input).into_iter().enumerate();
         items
             .map(|(at, item)| {
@@ -62,7 +62,13 @@ impl<'a> Planner<'a> {
     }
 
     /// A member that names a field.
-    fn condition(&mut self, entity: EntityId, name: &str, input: Input<'a>, place: &Trail) -> Result<Filter, ApiError> {
+    fn condition(
+        &mut self,
+        entity: EntityId,
+        name: &str,
+        input: Input<'a>,
+        place: &InputPath,
+    ) -> Result<Filter, ApiError> {
         let catalog = self.catalog;
         let found = catalog.entity(entity).field_named(name);
         let field = found.ok_or_else(|| internal("a filter by a field that the catalog does not have"))?;
@@ -86,7 +92,7 @@ impl<'a> Planner<'a> {
         without: String,
         target: EntityId,
         input: Input<'a>,
-        place: &Trail,
+        place: &InputPath,
     ) -> Result<Filter, ApiError> {
         self.links.push(without);
         let filter = self.filter(target, input, place);
@@ -99,7 +105,7 @@ impl<'a> Planner<'a> {
         link: &str,
         (field, target): (FieldId, EntityId),
         input: Input<'a>,
-        place: &Trail,
+        place: &InputPath,
     ) -> Result<Filter, ApiError> {
         let mut all = Vec::new();
         for (name, input) in self.stated(&input) {
@@ -125,7 +131,7 @@ impl<'a> Planner<'a> {
         entity: EntityId,
         (field, leaf): (FieldId, Leaf),
         input: Input<'a>,
-        place: &Trail,
+        place: &InputPath,
     ) -> Result<Filter, ApiError> {
         let mut all = Vec::new();
         for (name, input) in self.given(&input, place)? {
@@ -148,7 +154,7 @@ impl<'a> Planner<'a> {
         leaf: Leaf,
         name: &str,
         input: Input<'a>,
-        place: &Trail,
+        place: &InputPath,
     ) -> Result<Filter, ApiError> {
         if let Some(test) = text_test(name) {
             // The operand of a text predicate is any text, whatever the column's scalar asks of
@@ -174,7 +180,7 @@ impl<'a> Planner<'a> {
         entity: EntityId,
         (field, leaf): (FieldId, Leaf),
         input: Input<'a>,
-        place: &Trail,
+        place: &InputPath,
     ) -> Result<Filter, ApiError> {
         let mut all = Vec::new();
         for (name, input) in self.given(&input, place)? {
@@ -197,7 +203,7 @@ impl<'a> Planner<'a> {
     }
 
     /// The members of an operators object: none of its variables may be missing.
-    fn given(&self, input: &Input<'a>, place: &Trail) -> Result<Vec<(&'a str, Input<'a>)>, ApiError> {
+    fn given(&self, input: &Input<'a>, place: &InputPath) -> Result<Vec<(&'a str, Input<'a>)>, ApiError> {
         // GraphQL would leave the operator out, and a condition without operators is true of every
         // row.
         if let Some((name, variable)) = self.left_out(input) {
@@ -209,7 +215,7 @@ impl<'a> Planner<'a> {
         Ok(self.members(input))
     }
 
-    fn operands(&mut self, leaf: Leaf, input: &Input<'a>, place: &Trail) -> Result<Vec<Operand>, ApiError> {
+    fn operands(&mut self, leaf: Leaf, input: &Input<'a>, place: &InputPath) -> Result<Vec<Operand>, ApiError> {
         if input.is_null() {
             return Err(ApiError::input(place, "null is no list of values; use isNull"));
         }
@@ -219,7 +225,7 @@ impl<'a> Planner<'a> {
             .collect()
     }
 
-    fn is_null(&self, entity: EntityId, field: FieldId, input: &Input, place: &Trail) -> Result<Filter, ApiError> {
+    fn is_null(&self, entity: EntityId, field: FieldId, input: &Input, place: &InputPath) -> Result<Filter, ApiError> {
         let Some(wanted) = input.as_bool() else {
             return Err(ApiError::input(place, "expected true or false, found null"));
         };

@@ -14,7 +14,7 @@ use super::{
     Planner,
     params::{Param, ParamKind, Step},
 };
-use crate::graphql::{ApiError, trail::Trail};
+use crate::graphql::{ApiError, input_path::InputPath};
 
 /// An argument's value, or a part of one. Variables are resolved: never a `Literal::Variable`.
 #[derive(Clone, Debug)]
@@ -139,7 +139,7 @@ impl<'a> Planner<'a> {
     }
 
     /// The only member of a `@oneOf` input.
-    pub(super) fn only_member(&self, input: &Input<'a>, place: &Trail) -> Result<(&'a str, Input<'a>), ApiError> {
+    pub(super) fn only_member(&self, input: &Input<'a>, place: &InputPath) -> Result<(&'a str, Input<'a>), ApiError> {
         let mut members = self.members(input);
         match (members.len(), members.pop()) {
             (1, Some((name, value))) if !value.is_null() => Ok((name, value)),
@@ -151,7 +151,12 @@ impl<'a> Planner<'a> {
     }
 
     /// An operand: a constant, or the number of a parameter for a scalar that a variable gives.
-    pub(super) fn operand(&mut self, leaf: Leaf, input: Option<Input<'a>>, place: &Trail) -> Result<Operand, ApiError> {
+    pub(super) fn operand(
+        &mut self,
+        leaf: Leaf,
+        input: Option<Input<'a>>,
+        place: &InputPath,
+    ) -> Result<Operand, ApiError> {
         let kind = match leaf {
             Leaf::Scalar(scalar) => ParamKind::Scalar(scalar),
             Leaf::Enum(_) => ParamKind::Scalar(Scalar::String),
@@ -160,7 +165,7 @@ impl<'a> Planner<'a> {
     }
 
     /// The pattern of `like` or `ilike`.
-    pub(super) fn pattern(&mut self, input: Input<'a>, place: &Trail) -> Result<Operand, ApiError> {
+    pub(super) fn pattern(&mut self, input: Input<'a>, place: &InputPath) -> Result<Operand, ApiError> {
         self.operand_as(ParamKind::Pattern, Leaf::Scalar(Scalar::String), Some(input), place)
     }
 
@@ -169,7 +174,7 @@ impl<'a> Planner<'a> {
         kind: ParamKind,
         leaf: Leaf,
         input: Option<Input<'a>>,
-        place: &Trail,
+        place: &InputPath,
     ) -> Result<Operand, ApiError> {
         self.operands += 1;
         if self.operands > self.limits.operands {
@@ -205,7 +210,7 @@ impl<'a> Planner<'a> {
     }
 
     /// `first` or `offset`: no operand when left out or null, an error when negative.
-    pub(super) fn count(&mut self, input: Option<Input<'a>>, place: &Trail) -> Result<Option<Operand>, ApiError> {
+    pub(super) fn count(&mut self, input: Option<Input<'a>>, place: &InputPath) -> Result<Option<Operand>, ApiError> {
         match input.filter(|input| !input.is_null()) {
             None => Ok(None),
             Some(Input::Variable { origin, .. }) => Ok(Some(self.param(origin, ParamKind::Count, place))),
@@ -219,7 +224,7 @@ impl<'a> Planner<'a> {
 
     /// The number of the parameter for a place in the variables; one place used twice alike is one
     /// parameter.
-    pub(super) fn param(&mut self, origin: Origin<'a>, kind: ParamKind, place: &Trail) -> Operand {
+    pub(super) fn param(&mut self, origin: Origin<'a>, kind: ParamKind, place: &InputPath) -> Operand {
         let same =
             |param: &Param| param.kind == kind && param.variable == origin.variable && param.steps == origin.steps;
         let position = self.params.iter().position(same).unwrap_or_else(|| {

@@ -33,7 +33,7 @@ pub(super) use self::{
     params::{Param, to_json},
     shape::shape,
 };
-use super::{ApiError, Code, Limits, Served, schema::Root, trail::Trail};
+use super::{ApiError, Code, Limits, Served, input_path::InputPath, schema::Root};
 
 /// A planned operation.
 #[derive(Debug, PartialEq)]
@@ -106,7 +106,7 @@ impl<'a> Planner<'a> {
         let Some(field) = fields.first() else {
             return Err(internal("a root without a field"));
         };
-        let at = Trail::root(key);
+        let at = InputPath::root(key);
         match field.name.as_str() {
             "__typename" => Ok(RootValue::Json(quoted(self.operation.object_type()))),
             "__schema" | "__type" => self.introspect(fields).map(RootValue::Json),

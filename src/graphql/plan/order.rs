@@ -6,14 +6,19 @@ use crate::{
 };
 
 use super::{Planner, input::Input, internal};
-use crate::graphql::{ApiError, trail::Trail};
+use crate::graphql::{ApiError, input_path::InputPath};
 
 /// Orders in one list, and to-one fields in one order: each is a join, and nobody sorts by more.
 const ORDERS_MAX: usize = 10;
 const PATH_MAX: usize = 5;
 
 impl<'a> Planner<'a> {
-    pub(super) fn order(&mut self, entity: EntityId, input: Input<'a>, place: &Trail) -> Result<Vec<Order>, ApiError> {
+    pub(super) fn order(
+        &mut self,
+        entity: EntityId,
+        input: Input<'a>,
+        place: &InputPath,
+    ) -> Result<Vec<Order>, ApiError> {
         let items = self.items(&input);
         if items.len() > ORDERS_MAX {
             let message = format!("{} orders, at most {ORDERS_MAX} are allowed", items.len());
@@ -28,7 +33,7 @@ impl<'a> Planner<'a> {
             .collect()
     }
 
-    fn one_order(&self, entity: EntityId, input: &Input<'a>, place: &Trail) -> Result<Order, ApiError> {
+    fn one_order(&self, entity: EntityId, input: &Input<'a>, place: &InputPath) -> Result<Order, ApiError> {
         let mut entity = entity;
         let mut input = input.clone();
         let mut path = Vec::new();

@@ -15,7 +15,7 @@ use crate::{
 };
 
 use super::{super::names, Planner, input::Input, internal};
-use crate::graphql::{ApiError, trail::Trail};
+use crate::graphql::{ApiError, input_path::InputPath};
 
 /// The fields under each response key, in the order in which the keys first appear.
 type Collected<'a> = IndexMap<&'a str, Vec<&'a Field>>;
@@ -76,7 +76,12 @@ impl<'a> Planner<'a> {
     }
 
     /// `item(id:)`: the row with that key.
-    pub(super) fn single(&mut self, entity: EntityId, fields: &[&'a Field], at: &Trail) -> Result<Select, ApiError> {
+    pub(super) fn single(
+        &mut self,
+        entity: EntityId,
+        fields: &[&'a Field],
+        at: &InputPath,
+    ) -> Result<Select, ApiError> {
         let field = first(fields)?;
         let mut operands = Vec::new();
         for argument in names::key_arguments(self.catalog, entity) {
@@ -92,7 +97,12 @@ impl<'a> Planner<'a> {
     }
 
     /// `itemBy(key:)`: the row with that unique value.
-    pub(super) fn by_unique(&mut self, entity: EntityId, fields: &[&'a Field], at: &Trail) -> Result<Select, ApiError> {
+    pub(super) fn by_unique(
+        &mut self,
+        entity: EntityId,
+        fields: &[&'a Field],
+        at: &InputPath,
+    ) -> Result<Select, ApiError> {
         let field = first(fields)?;
         let place = at.then("key");
         let Some(key) = self.argument(field, "key") else {
@@ -116,7 +126,7 @@ impl<'a> Planner<'a> {
         entity: EntityId,
         fields: &[&'a Field],
         filter: Filter,
-        at: &Trail,
+        at: &InputPath,
     ) -> Result<Select, ApiError> {
         Ok(Select {
             entity,
@@ -129,7 +139,7 @@ impl<'a> Planner<'a> {
     }
 
     /// A list of rows, with its arguments.
-    pub(super) fn many(&mut self, entity: EntityId, fields: &[&'a Field], at: &Trail) -> Result<Select, ApiError> {
+    pub(super) fn many(&mut self, entity: EntityId, fields: &[&'a Field], at: &InputPath) -> Result<Select, ApiError> {
         let field = first(fields)?;
         let mut select = self.rows(entity, field, at)?;
         select.first = self.count(self.argument(field, "first"), &at.then("first"))?;
@@ -139,7 +149,7 @@ impl<'a> Planner<'a> {
     }
 
     /// The rows that `where` and `orderBy` of a field speak of, without anything selected.
-    pub(super) fn rows(&mut self, entity: EntityId, field: &'a Field, at: &Trail) -> Result<Select, ApiError> {
+    pub(super) fn rows(&mut self, entity: EntityId, field: &'a Field, at: &InputPath) -> Result<Select, ApiError> {
         let filter = match self.argument(field, "where").filter(|input| !input.is_null()) {
             Some(input) => Some(self.filter(entity, input, &at.then("where"))?),
             None => None,
@@ -165,7 +175,12 @@ impl<'a> Planner<'a> {
     }
 
     /// The members selected of a row.
-    pub(super) fn output(&mut self, id: EntityId, fields: &[&'a Field], at: &Trail) -> Result<Vec<Output>, ApiError> {
+    pub(super) fn output(
+        &mut self,
+        id: EntityId,
+        fields: &[&'a Field],
+        at: &InputPath,
+    ) -> Result<Vec<Output>, ApiError> {
         let catalog = self.catalog;
         let entity = catalog.entity(id);
         let sets: Vec<&SelectionSet> = fields.iter().map(|field| &field.selection_set).collect();
@@ -192,7 +207,7 @@ impl<'a> Planner<'a> {
         kind: &FieldKind,
         field: FieldId,
         fields: &[&'a Field],
-        at: &Trail,
+        at: &InputPath,
     ) -> Result<OutputValue, ApiError> {
         match kind {
             FieldKind::Leaf { .. } => Ok(OutputValue::Leaf(field)),

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use apollo_compiler::{Name, Node, ast, schema::ExtendedType};
 
 use super::walk::{NeverNull, Walk, near};
-use crate::graphql::trail::Trail;
+use crate::graphql::input_path::InputPath;
 
 /// What a place in an argument takes.
 #[derive(Clone, Copy)]
@@ -44,7 +44,7 @@ impl<'a> Place<'a> {
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn value(&mut self, value: &'a Node<ast::Value>, place: Place<'a>, at: &Trail) {
+    pub(super) fn value(&mut self, value: &'a Node<ast::Value>, place: Place<'a>, at: &InputPath) {
         match value.as_ref() {
             ast::Value::Variable(name) => self.usage(name, place, at),
             ast::Value::Null if place.never_null => self.unfit(value, place, at),
@@ -61,7 +61,7 @@ impl<'a> Walk<'a> {
     }
 
     /// A literal where a type is wanted that is no list.
-    fn named(&mut self, value: &'a Node<ast::Value>, place: Place<'a>, at: &Trail) {
+    fn named(&mut self, value: &'a Node<ast::Value>, place: Place<'a>, at: &InputPath) {
         let schema = self.schema;
         let name = place.ty.inner_named_type();
         match (schema.types.get(name), value.as_ref()) {
@@ -117,7 +117,7 @@ impl<'a> Walk<'a> {
     }
 
     /// A literal for a scalar that takes any document.
-    fn document(&mut self, value: &'a Node<ast::Value>, at: &Trail) {
+    fn document(&mut self, value: &'a Node<ast::Value>, at: &InputPath) {
         match value.as_ref() {
             ast::Value::List(items) => {
                 for (number, item) in items.iter().enumerate() {
@@ -135,7 +135,7 @@ impl<'a> Walk<'a> {
     }
 
     /// "Input Object Field Uniqueness" of the specification: which of two would count?
-    fn once(&mut self, members: &'a [(Name, Node<ast::Value>)], at: &Trail) {
+    fn once(&mut self, members: &'a [(Name, Node<ast::Value>)], at: &InputPath) {
         let mut before = HashSet::new();
         for (member, _) in members {
             if !before.insert(member) {
@@ -144,7 +144,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn unfit(&mut self, value: &Node<ast::Value>, place: Place, at: &Trail) {
+    fn unfit(&mut self, value: &Node<ast::Value>, place: Place, at: &InputPath) {
         let found = match value.as_ref() {
             ast::Value::Null => "null".to_owned(),
             ast::Value::List(_) => "a list".to_owned(),
@@ -158,7 +158,7 @@ impl<'a> Walk<'a> {
 
     /// A variable in a place: its type must fit, and where null does not, its default may stand in
     /// for it.
-    fn usage(&mut self, name: &'a Name, place: Place<'a>, at: &Trail) {
+    fn usage(&mut self, name: &'a Name, place: Place<'a>, at: &InputPath) {
         let operation = self.operation;
         let Some(variable) = operation.variables.iter().find(|variable| variable.name == *name) else {
             let near = near(name, operation.variables.iter().map(|variable| variable.name.as_str()));

@@ -14,7 +14,7 @@ use std::collections::{HashMap, HashSet};
 
 use apollo_compiler::{Name, Node, Schema, ast, schema::ExtendedType};
 
-use crate::graphql::{ApiError, Code, trail::Trail};
+use crate::graphql::{ApiError, Code, input_path::InputPath};
 
 pub(super) use walk::NeverNull;
 use walk::{Walk, near};
@@ -65,14 +65,14 @@ impl<'a> Walk<'a> {
             self.variable(variable);
         }
         let kind = operation.operation_type.name();
-        self.directives(&operation.directives, &Trail::root(kind));
+        self.directives(&operation.directives, &InputPath::root(kind));
         let Some(root) = self.schema.root_operation(operation.operation_type) else {
             return;
         };
         self.selections(&operation.selection_set, root, None);
         while let Some((fragment, place)) = self.waiting.pop() {
-            let place = (!place.is_empty()).then(|| Trail::root(&place));
-            self.directives(&fragment.directives, &Trail::root(&fragment.name));
+            let place = (!place.is_empty()).then(|| InputPath::root(&place));
+            self.directives(&fragment.directives, &InputPath::root(&fragment.name));
             if self.is_type(&fragment.type_condition) {
                 self.selections(&fragment.selection_set, &fragment.type_condition, place.as_ref());
             }
@@ -82,7 +82,7 @@ impl<'a> Walk<'a> {
 
     fn variable(&mut self, variable: &'a ast::VariableDefinition) {
         let name = format!("${}", variable.name);
-        let place = Trail::root(&name);
+        let place = InputPath::root(&name);
         if self.is_type(variable.ty.inner_named_type())
             && let Some(default) = &variable.default_value
         {
@@ -103,12 +103,12 @@ impl<'a> Walk<'a> {
     }
 
     /// `at` is the place of the field whose selection it is; none for the roots.
-    fn selections(&mut self, selections: &'a [ast::Selection], parent: &str, at: Option<&Trail>) {
+    fn selections(&mut self, selections: &'a [ast::Selection], parent: &str, at: Option<&InputPath>) {
         for selection in selections {
             match selection {
                 ast::Selection::Field(field) => self.field(field, parent, at),
                 ast::Selection::InlineFragment(inline) => {
-                    self.directives(&inline.directives, at.unwrap_or(&Trail::root("...")));
+                    self.directives(&inline.directives, at.unwrap_or(&InputPath::root("...")));
                     match &inline.type_condition {
                         Some(name) if !self.is_type(name) => {}
                         Some(name) => self.selections(&inline.selection_set, name, at),
@@ -120,9 +120,9 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn spread(&mut self, spread: &'a ast::FragmentSpread, at: Option<&Trail>) {
+    fn spread(&mut self, spread: &'a ast::FragmentSpread, at: Option<&InputPath>) {
         let name = &spread.fragment_name;
-        self.directives(&spread.directives, at.unwrap_or(&Trail::root(name)));
+        self.directives(&spread.directives, at.unwrap_or(&InputPath::root(name)));
         match self.fragments.get(name.as_str()) {
             Some(&fragment) => {
                 if self.visited.insert(name.as_str()) {
@@ -137,11 +137,11 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn field(&mut self, field: &'a ast::Field, parent: &str, at: Option<&Trail>) {
+    fn field(&mut self, field: &'a ast::Field, parent: &str, at: Option<&InputPath>) {
         let key = field.response_name();
         let place = match at {
             Some(at) => at.below(key),
-            None => Trail::root(key),
+            None => InputPath::root(key),
         };
         self.directives(&field.directives, &place);
         let schema = self.schema;
@@ -168,7 +168,7 @@ impl<'a> Walk<'a> {
         );
     }
 
-    fn directives(&mut self, directives: &'a ast::DirectiveList, at: &Trail) {
+    fn directives(&mut self, directives: &'a ast::DirectiveList, at: &InputPath) {
         let schema = self.schema;
         for directive in directives.iter() {
             let name = &directive.name;
@@ -187,7 +187,7 @@ impl<'a> Walk<'a> {
         given: &'a [Node<ast::Argument>],
         defined: &'a [Node<ast::InputValueDefinition>],
         of: &str,
-        at: &Trail,
+        at: &InputPath,
     ) {
         for argument in given {
             let name = &argument.name;

@@ -10,7 +10,7 @@ use apollo_compiler::{
 
 use crate::{
     definition::did_you_mean,
-    graphql::{ApiError, Code, trail::Trail},
+    graphql::{ApiError, Code, input_path::InputPath},
 };
 
 /// A place that takes no null, and a variable there that may be null because it has a default.
@@ -62,7 +62,7 @@ impl Walk<'_> {
     }
 
     /// The same for what stands somewhere in an argument.
-    pub(super) fn misplaced(&mut self, span: Option<SourceSpan>, place: &Trail, message: impl std::fmt::Display) {
+    pub(super) fn misplaced(&mut self, span: Option<SourceSpan>, place: &InputPath, message: impl std::fmt::Display) {
         self.fault(span, format!("{place}: {message}"));
     }
 }

@@ -4,8 +4,8 @@ use std::fmt;
 
 /// The path to an argument, a variable or a part of one:
 /// `items.requiredFor.where.or[1].quantity.gt`, `$where.price`.
-pub(super) struct Trail<'a> {
-    parent: Option<&'a Trail<'a>>,
+pub(super) struct InputPath<'a> {
+    parent: Option<&'a InputPath<'a>>,
     name: Name<'a>,
     depth: usize,
 }
@@ -15,9 +15,9 @@ enum Name<'a> {
     Item(usize),
 }
 
-impl<'a> Trail<'a> {
-    pub(super) fn root(name: &'a str) -> Trail<'a> {
-        Trail {
+impl<'a> InputPath<'a> {
+    pub(super) fn root(name: &'a str) -> InputPath<'a> {
+        InputPath {
             parent: None,
             name: Name::Text(name),
             depth: 1,
@@ -26,22 +26,22 @@ impl<'a> Trail<'a> {
 
     /// The field of this response key in a selection. Its arguments are no deeper than those of the
     /// field above.
-    pub(super) fn below(&'a self, key: &'a str) -> Trail<'a> {
+    pub(super) fn below(&'a self, key: &'a str) -> InputPath<'a> {
         self.step(Name::Text(key), self.depth)
     }
 
     /// An argument, or a member of an input.
-    pub(super) fn then(&'a self, name: &'a str) -> Trail<'a> {
+    pub(super) fn then(&'a self, name: &'a str) -> InputPath<'a> {
         self.step(Name::Text(name), self.depth + 1)
     }
 
     /// The item of a list, counted from 0.
-    pub(super) fn item(&'a self, at: usize) -> Trail<'a> {
+    pub(super) fn item(&'a self, at: usize) -> InputPath<'a> {
         self.step(Name::Item(at), self.depth)
     }
 
-    fn step(&'a self, name: Name<'a>, depth: usize) -> Trail<'a> {
-        Trail {
+    fn step(&'a self, name: Name<'a>, depth: usize) -> InputPath<'a> {
+        InputPath {
             parent: Some(self),
             name,
             depth,
@@ -54,7 +54,7 @@ impl<'a> Trail<'a> {
     }
 }
 
-impl fmt::Display for Trail<'_> {
+impl fmt::Display for InputPath<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(parent) = self.parent {
             parent.fmt(out)?;
@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn paths() {
-        let root = Trail::root("items");
+        let root = InputPath::root("items");
         let field = root.below("requiredFor");
         let argument = field.then("where");
         let (many, item) = (argument.then("or"), argument.then("or"));
