@@ -169,6 +169,8 @@ impl PageInfo {
 impl PageInfo {
     /// What the `Link` header says: all that a page can say that has nothing around its records.
     pub(super) fn link_next(&mut self, paging: &Paging, link: Option<String>) {
+        // Also where the pages go on by something else: a link that is not followed is a sign of
+        // more.
         self.signs.header = link.is_some();
         if matches!(paging.advance, Advance::LinkHeader) {
             self.next = link;
@@ -245,6 +247,7 @@ fn text(filter: &Filter, page: &Val, argument: &'static str, place: &str) -> Res
     match single(filter, page, argument, place)? {
         // False is how some say that there is no next page.
         Val::Null | Val::Bool(false) => Ok(None),
+        // Followed, it would lead to the first page again.
         Val::TStr(text) if text.is_empty() => Ok(None),
         Val::TStr(text) => Ok(Some(String::from_utf8_lossy(&text).into_owned())),
         // As it is written: the cursor may be a number with more digits than ours have.

@@ -150,6 +150,7 @@ impl<'a> Transaction<'a> {
             .iter()
             .filter_map(|at| tables.table.columns.get(*at))
             .map(|column| column.name.as_str());
+        // Rows without a key of their own are told apart by where they stand in their list.
         names.chain(tables.positional.then_some(POSITION_COLUMN)).collect()
     }
 

@@ -265,6 +265,7 @@ impl<'a> Crew<'a> {
             // What this process may do changes when others come and go.
             let most = self.inner.places(source);
             self.begin(&mut queue, &mut tasks, most, stop);
+            // Beside the requests under way, so that the source need not wait for the database.
             if claiming.is_none() && queue.wants(most) {
                 *claiming = Some(self.claim(queue.batch(most)).boxed());
             }
@@ -280,6 +281,7 @@ impl<'a> Crew<'a> {
             // With all places in use there is nothing to look for; an answer wakes it.
             let hungry = tasks.len() < most || tasks.is_empty();
             tokio::select! {
+                // A stop goes first: where answers are always ready, it would have to be lucky.
                 biased;
                 () = stop.cancelled() => return Ok(Ended::Stopped),
                 claimed = of(claiming) => {
@@ -395,12 +397,14 @@ impl<'a> Crew<'a> {
             doubt,
             outcome,
         };
+        // Here, before anybody can store or log it; the comparison above needs it as it came.
         self.secrets.mask_answer(&mut answer);
         // Commits that have ended say themselves why.
         if answers.send((answer, reserved)).is_err() {
             return Some(Ended::Stopped);
         }
         let fault = fault?;
+        // Who names a time wants no request before it, and so none of the others.
         let away = matches!(fault, PageFault::RetryAfter { .. });
         (away || streak.is_too_long()).then_some(Ended::Broken(fault))
     }

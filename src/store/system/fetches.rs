@@ -38,6 +38,7 @@ pub(crate) async fn is_aside(
     }
     let mut params = tx.params();
     params.add(fetch.to_owned())?;
+    // By the database's clock, as it was set: processes may have others.
     let now = tx.context.now(0);
     let sql = format!("SELECT \"fetch\" FROM hayloft_fetch WHERE \"fetch\"=$1 AND aside_until>{now}");
     Ok(!tx.all(params, sql).await?.is_empty())
@@ -72,6 +73,7 @@ async fn set_aside(tx: &mut Transaction<'_>, fetch: &str, last: i64, page: &str)
 
 /// How long, after so many processes that ended.
 pub(crate) fn wait_after(ended: i64) -> Duration {
+    // A process that is started again and again ends any number of times.
     let doubled = u32::try_from(ended - 1).ok().and_then(|ended| 2u32.checked_pow(ended));
     ASIDE.saturating_mul(doubled.unwrap_or(u32::MAX)).min(ASIDE_MAX)
 }
@@ -103,6 +105,7 @@ pub(crate) fn told(row: &ResultRow, at: usize) -> Result<(Option<DateTime<Utc>>,
 pub(crate) async fn forget_aside(tx: &mut Transaction<'_>, fetch: &str) -> Result<(), StoreError> {
     let mut params = tx.params();
     params.add(fetch.to_owned())?;
+    // Nearly no run has anything to forget, and then nothing is written.
     let sql = "UPDATE hayloft_fetch SET ended_processes=0,aside_until=NULL,aside_page=NULL WHERE \"fetch\"=$1 AND ended_processes>0";
     tx.run(params, sql.to_owned()).await?;
     Ok(())
@@ -135,6 +138,7 @@ pub(crate) async fn note_look(tx: &mut Transaction<'_>, fetch: &str) -> Result<(
 pub(crate) async fn lock(tx: &mut Transaction<'_>, fetch: &str) -> Result<(), StoreError> {
     let mut params = tx.params();
     params.add(fetch.to_owned())?;
+    // Not counted: nothing is claimed, and a claim in doubt must find its number again.
     let lock = tx.context.dialect.for_update();
     let sql = format!("SELECT turns FROM hayloft_fetch WHERE \"fetch\"=$1{lock}");
     tx.all(params, sql).await.map(|_| ())
