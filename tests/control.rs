@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Db, Program, Reply, Scratch, Upstream, eventually, on_both};
 
-on_both!(held_rows_are_approved_or_kept, what_was_rejected_is_read_again);
+on_both!(held_rows_are_approved_or_kept, what_was_refused_is_read_again);
 
 const THINGS: &str = "extend schema @source(name: \"up\", url: \"{$env.UP}\")\n\
     type Thing @fetch(source: \"up\", GET: \"/things\", rows: \".[]\", missing: DELETE) { id: ID! n: Int! }\n";
@@ -172,7 +172,7 @@ async fn held_rows_are_approved_or_kept(db: Db) {
     assert!(!status.out.contains("held"), "{status:?}");
 }
 
-async fn what_was_rejected_is_read_again(db: Db) {
+async fn what_was_refused_is_read_again(db: Db) {
     let upstream = Upstream::start().await;
     let rows = json!([{ "id": 1, "n": 1 }, { "id": 2, "n": "many" }]);
     upstream.set("/things", Reply::json(&rows));
@@ -180,7 +180,7 @@ async fn what_was_rejected_is_read_again(db: Db) {
     let environment = [("UP", url.as_str())];
     let scratch = Scratch::on(db, THINGS);
     let none = scratch.must(&["replay"], &environment).await;
-    assert!(none.out.contains("no record is rejected"), "{none:?}");
+    assert!(none.out.contains("no record is refused"), "{none:?}");
     scratch.must(&["harvest"], &environment).await;
     let _program = serving(&scratch, &environment).await;
     let mended = json!([{ "id": 1, "n": 1 }, { "id": 2, "n": 2 }]);

@@ -1,4 +1,4 @@
-//! Two processes on one PostgreSQL, one of which puts a newer definition in force: the other goes on where it is left room, and
+//! Two processes on one PostgreSQL, one of which puts a newer definition in force: the other goes on where it is compatible, and
 //! otherwise writes nothing more, says why, and goes on when its own files change.
 
 use std::time::Duration;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Place, Program, Reply, Scratch, Upstream, cluster::Database, eventually};
 
-const NO_ROOM: &str = "newer definition in force, which leaves no room";
+const NOT_COMPATIBLE: &str = "not compatible with";
 /// Longer than a process needs to hear that it was replaced, and shorter than its lease.
 const THINKS: Duration = Duration::from_secs(20);
 const NUMBERS: &str = "{ things { id n } }";
@@ -123,11 +123,13 @@ async fn ready(program: &Program) -> (u16, Value) {
 }
 
 #[tokio::test]
-async fn who_is_left_room_goes_on() {
+async fn who_is_compatible_goes_on() {
     let shared = Shared::new().await;
     let newer = shared.beside(&definition("name: String weight: Float", ""));
     let other = newer.serve(&[("UP", &shared.upstream.url())]).await;
-    shared.told("newer definition in force, which leaves room").await;
+    shared
+        .told("newer definition in force, which this one is compatible with")
+        .await;
     assert_eq!(other.terminate().await, Some(0));
     shared.publish(2);
     shared.arrives(&shared.program, 2).await;
@@ -150,7 +152,7 @@ async fn who_would_leave_rows_behind_only_reads() {
     let under_way = format!("SELECT id {own} AND state='running' AND id>{before}");
     let run = eventually("a run under way", || async { shared.database.sql(&under_way).pop() }).await;
     let other = newer.serve(&environment).await;
-    shared.told(NO_ROOM).await;
+    shared.told(NOT_COMPATIBLE).await;
     shared.publish(1);
     shared.stands_aside().await;
     let state = format!("SELECT state FROM hayloft_run WHERE id={run}");
@@ -170,7 +172,9 @@ async fn who_would_leave_rows_behind_only_reads() {
     let (status, state) = ready(&shared.program).await;
     assert_eq!(status, 200, "{state}");
     assert!(
-        state["definition"].as_str().is_some_and(|why| why.contains(NO_ROOM)),
+        state["definition"]
+            .as_str()
+            .is_some_and(|why| why.contains(NOT_COMPATIBLE)),
         "{state}"
     );
     let told = newer.must(&["status"], &environment).await.out;
@@ -183,7 +187,7 @@ async fn who_would_leave_rows_behind_only_reads() {
     shared.stands_aside().await;
     assert_eq!(shared.database.sql(&own), begun, "it began no run");
     assert_eq!(
-        shared.program.log().matches(NO_ROOM).count(),
+        shared.program.log().matches(NOT_COMPATIBLE).count(),
         1,
         "{}",
         shared.program.log()
@@ -206,24 +210,26 @@ async fn who_was_replaced_answers_and_writes_nothing() {
     let environment = [("UP", shared.upstream.url())];
     let environment = environment.each_ref().map(|(name, value)| (*name, value.as_str()));
     newer.must(&["harvest", "--allow-destructive"], &environment).await;
-    shared.told(NO_ROOM).await;
+    shared.told(NOT_COMPATIBLE).await;
     let answer = shared.program.post("{ things { id name } }", json!({})).await;
     let error = &answer["errors"][0];
     assert_eq!(error["extensions"]["code"], "DEFINITION_REPLACED", "{answer}");
     assert!(
-        error["message"].as_str().is_some_and(|why| why.contains(NO_ROOM)),
+        error["message"]
+            .as_str()
+            .is_some_and(|why| why.contains(NOT_COMPATIBLE)),
         "{answer}"
     );
     assert!(!answer.to_string().to_lowercase().contains("select"), "{answer}");
     let (status, state) = ready(&shared.program).await;
     assert_eq!(status, 503, "{state}");
     assert!(
-        state["status"].as_str().is_some_and(|why| why.contains(NO_ROOM)),
+        state["status"].as_str().is_some_and(|why| why.contains(NOT_COMPATIBLE)),
         "{state}"
     );
     let refused = shared.scratch.run(&["status"], &environment).await;
     assert_eq!(refused.code, Some(2), "{refused:?}");
-    assert!(refused.err.contains(NO_ROOM), "{refused:?}");
+    assert!(refused.err.contains(NOT_COMPATIBLE), "{refused:?}");
 
     shared.stands_aside().await;
     let before = shared.written();
@@ -235,7 +241,7 @@ async fn who_was_replaced_answers_and_writes_nothing() {
         ["a|1", "b|1"]
     );
     assert_eq!(
-        shared.program.log().matches(NO_ROOM).count(),
+        shared.program.log().matches(NOT_COMPATIBLE).count(),
         1,
         "{}",
         shared.program.log()

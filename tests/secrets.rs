@@ -60,7 +60,7 @@ async fn what_an_upstream_repeats_stands_nowhere(db: Db) {
         &["harvest", "Thing"],
         &["harvest", "Thing.parts"],
         &["status"],
-        &["status", "--rejected", "--json"],
+        &["status", "--refused", "--json"],
     ] {
         let output = scratch.run(arguments, &environment).await;
         told.push_str(&format!("{}\n{}\n", output.out, output.err));

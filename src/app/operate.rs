@@ -1,4 +1,4 @@
-//! What an operator asks for: harvest now, approve or keep held rows, read again what was rejected.
+//! What an operator asks for: harvest now, approve or keep held rows, read again what was refused.
 //! Knows the harvester and what the store remembers of a person's decisions; knows neither terminal
 //! nor socket.
 
@@ -25,7 +25,7 @@ pub(crate) enum Order {
     Approve(String),
     /// They stay.
     Reject(String),
-    /// Read again, in full, what had rejected records; without a name, of all fetches.
+    /// Read again, in full, what had refused records; without a name, of all fetches.
     Replay(Option<String>),
 }
 
@@ -105,9 +105,9 @@ impl Operator {
             }
             Order::Reject(name) => self.decide(name, Decision::Kept, events).await.map(|_| ()),
             Order::Replay(name) => {
-                let fetches = self.with_rejected(name.as_deref()).await?;
+                let fetches = self.with_refused(name.as_deref()).await?;
                 if fetches.is_empty() {
-                    tell(events, Event::Told("no record is rejected".to_owned())).await;
+                    tell(events, Event::Told("no record is refused".to_owned())).await;
                 }
                 self.harvest(&fetches, events, stop).await
             }
@@ -158,11 +158,11 @@ impl Operator {
         Ok(fetch)
     }
 
-    /// The fetches that have rejected records; what had them will be read again in full.
-    async fn with_rejected(&self, name: Option<&str>) -> Result<Vec<FetchId>, Failure> {
+    /// The fetches that have refused records; what had them will be read again in full.
+    async fn with_refused(&self, name: Option<&str>) -> Result<Vec<FetchId>, Failure> {
         let mut found = Vec::new();
         for fetch in self.fetches(name)? {
-            if self.store.forget_rejected(fetch).await? > 0 {
+            if self.store.forget_refused(fetch).await? > 0 {
                 found.push(fetch);
             }
         }

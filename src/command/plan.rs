@@ -89,7 +89,7 @@ fn steps_in_words(plan: &LayoutPlan) -> String {
 fn former(plan: &LayoutPlan) -> String {
     let steps: String = plan.steps.iter().map(|step| format!("  {}\n", line(step))).collect();
     format!(
-        "nothing: the database has what a newer definition needs, which leaves room for this one. It stays, and what only the newer \
+        "nothing: the database has what a newer definition needs, and this one is compatible with it. That stays, and what only the newer \
          one names is not served. --allow-destructive goes back to this one:\n{steps}"
     )
 }

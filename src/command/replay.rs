@@ -5,11 +5,11 @@ use clap::Args;
 use super::{Failure, operate::OperateSettings};
 use crate::app::operate::Order;
 
-/// Reads again, in full, the pages and answers that had rejected records
+/// Reads again, in full, the pages and answers that had refused records
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  hayloft replay Item --schema my.graphql")]
 pub(super) struct Replay {
-    /// The type or field, such as Item [default: everything that has rejected records]
+    /// The type or field, such as Item [default: everything that has refused records]
     #[arg(value_name = "TYPE")]
     name: Option<String>,
 

@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-use super::{Failure, rejected::RejectedOptions, text};
+use super::{Failure, refused::RefusedOptions, text};
 
 /// Refused rows shown per fetch.
 const REFUSED_SHOWN: u32 = 5;
@@ -26,7 +26,7 @@ const COUNT_TIME: Duration = Duration::from_secs(3);
 /// Shows what is stored, the last harvest of each type, and what needs attention
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  hayloft status --schema my.graphql\n  hayloft status --rejected Item --reason price --json"
+    after_help = "Examples:\n  hayloft status --schema my.graphql\n  hayloft status --refused Item --reason price --json"
 )]
 pub(super) struct Status {
     #[command(flatten)]
@@ -39,17 +39,17 @@ pub(super) struct Status {
     statements: StatementSetting,
 
     #[command(flatten)]
-    rejected: RejectedOptions,
+    refused: RefusedOptions,
 }
 
 impl Status {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let loaded = Loaded::read(&self.definition.schema)?;
-        let rejected = self.rejected.filter(&loaded)?;
+        let refused = self.refused.filter(&loaded)?;
         let url = self.database.or_beside(&self.definition.schema);
         let store = loaded.open(&url, Access::Read, self.statements).await?;
-        let told = match self.rejected.is_wanted() {
-            true => self.rejected.print(&rejected, &store).await,
+        let told = match self.refused.is_wanted() {
+            true => self.refused.print(&refused, &store).await,
             false => match tell(&loaded, &store).await {
                 Ok(told) => text::print(&told),
                 Err(failure) => Err(failure),
@@ -303,7 +303,7 @@ async fn attention(
             "by the last run"
         };
         notes.push(format!(
-            "{name}: {} refused {of} (`hayloft status --rejected {name}` lists all), for example:",
+            "{name}: {} refused {of} (`hayloft status --refused {name}` lists all), for example:",
             text::count(refused, "row")
         ));
         for refused in store.quarantine(name, REFUSED_SHOWN).await? {

@@ -15,12 +15,12 @@ use reqwest::{Client, ClientBuilder, Response, StatusCode, Version, header, redi
 use url::Url;
 
 use super::{
+    allocation::{Allocations, ConcurrencyLimit},
     error::{HarvestError, PageFault},
     html::begins_html,
     limits::{ASKED_MAX, CONNECT_TIMEOUT, PAGE_TIMEOUT, READ_TIMEOUT, REDIRECTS_MAX, RETRY_AFTER_MAX, TRIES},
     pace::{Pace, backoff, is_settled, next_link},
     secrets::Secrets,
-    share::{Places, Shares},
     spool::Spools,
 };
 use crate::{catalog::Source, store::RequestState};
@@ -28,7 +28,7 @@ pub(super) use body::Text;
 use body::Whole;
 use failure::{Failure, carries_data, chain, of_error, of_status, status_fault};
 
-/// An HTTP source: its client, credentials, pace and places.
+/// An HTTP source: its client, credentials, pace and concurrency limit.
 #[derive(Debug)]
 pub(super) struct Upstream {
     client: Client,
@@ -37,8 +37,8 @@ pub(super) struct Upstream {
     headers: HeaderMap,
     secrets: Arc<Secrets>,
     pace: Pace,
-    places: Places,
-    shares: Arc<Shares>,
+    limit: ConcurrencyLimit,
+    allocations: Arc<Allocations>,
 }
 
 /// How a body is received.
@@ -138,7 +138,7 @@ impl Upstream {
         source: &Source,
         headers: HeaderMap,
         secrets: Arc<Secrets>,
-        shares: Arc<Shares>,
+        allocations: Arc<Allocations>,
     ) -> Upstream {
         Upstream {
             client,
@@ -146,8 +146,8 @@ impl Upstream {
             headers,
             secrets,
             pace: Pace::new(source.rate),
-            places: Places::new(source.concurrency),
-            shares,
+            limit: ConcurrencyLimit::new(source.concurrency),
+            allocations,
         }
     }
 
@@ -197,8 +197,8 @@ impl Upstream {
         before: Option<&RequestState>,
         how: How<'_>,
     ) -> Result<Fetched, Failure> {
-        let _place = self.places.take(&self.shares).await;
-        self.pace.turn(&self.shares).await;
+        let _permit = self.limit.take(&self.allocations).await;
+        self.pace.turn(&self.allocations).await;
         match tokio::time::timeout(PAGE_TIMEOUT, self.ask(url, place, before, how)).await {
             Ok(asked) => self.read(asked?, place, before, how.spools).await,
             Err(_) => Err(Failure::passing(PageFault::Timeout {

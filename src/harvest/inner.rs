@@ -9,6 +9,7 @@ use std::{
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
+    allocation::Allocations,
     buffer::Buffer,
     error::{HarvestError, PageFault},
     fetch::{Clients, HeaderMap, Upstream},
@@ -19,7 +20,6 @@ use super::{
     secrets::Secrets,
     settings::HarvestSettings,
     shape::Shaper,
-    share::Shares,
     spool::Spools,
 };
 use crate::{
@@ -40,7 +40,7 @@ pub(super) struct Inner {
     pub sources: Vec<SourceHandle>,
     /// The runs with a request per row at which this process is at work.
     pub helped: Helped,
-    pub shares: Arc<Shares>,
+    pub allocations: Arc<Allocations>,
     /// Room for answers that wait to be read.
     pub buffer: Arc<Buffer>,
     /// Disk space for those that are too large for it.
@@ -67,8 +67,8 @@ impl Inner {
         ledger: Arc<dyn Ledger>,
         settings: HarvestSettings,
     ) -> Result<Inner, HarvestError> {
-        let shares = Arc::new(Shares::new());
-        let sources = sources(&catalog, &settings, &shares)?;
+        let allocations = Arc::new(Allocations::new());
+        let sources = sources(&catalog, &settings, &allocations)?;
         Ok(Inner {
             shaper: Arc::new(Shaper::new(&catalog, layout)),
             catalog,
@@ -78,7 +78,7 @@ impl Inner {
             filter_memory: settings.filter_memory,
             sources,
             helped: Helped::default(),
-            shares,
+            allocations,
             buffer: Buffer::new(WAITING_MAX),
             spools: Spools::new(SPOOLS_MAX),
             attending: OnceLock::new(),
@@ -100,7 +100,7 @@ impl Inner {
         self.secrets(fetch).mask(&fault.to_string())
     }
 
-    /// Whether this process has a share in a source now.
+    /// Whether this process has a part of a source now.
     pub(super) fn may_call(&self, source: SourceId) -> bool {
         self.places(source) > 0
     }
@@ -108,7 +108,9 @@ impl Inner {
     /// Requests that this process may have under way at a source now.
     pub(super) fn places(&self, source: SourceId) -> usize {
         let concurrency = self.catalog.source(source).concurrency;
-        self.shares.current().map_or(0, |share| share.places(concurrency))
+        self.allocations
+            .current()
+            .map_or(0, |allocation| allocation.places(concurrency))
     }
 
     pub(super) fn fetches(&self) -> impl Iterator<Item = FetchId> + use<> {
@@ -119,7 +121,7 @@ impl Inner {
 pub(super) fn sources(
     catalog: &Catalog,
     settings: &HarvestSettings,
-    shares: &Arc<Shares>,
+    allocations: &Arc<Allocations>,
 ) -> Result<Vec<SourceHandle>, HarvestError> {
     let missing = request::missing_environment(catalog, &settings.environment);
     if !missing.is_empty() {
@@ -137,7 +139,7 @@ pub(super) fn sources(
                 source,
                 headers.clone(),
                 Arc::clone(&secrets),
-                Arc::clone(shares),
+                Arc::clone(allocations),
             )),
             Base::Folder(_) => None,
         };

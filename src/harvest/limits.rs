@@ -110,7 +110,7 @@ pub(super) const ATTEND_JOINING: Duration = Duration::from_millis(100);
 pub(super) const JOIN_SILENT: Duration = Duration::from_millis(500);
 /// A place among the processes is good for so long after the last sign of life: then the others may
 /// give it up.
-pub(super) const SHARE_TRUST: Duration = PROCESS_GONE.saturating_sub(Duration::from_secs(5));
+pub(super) const ALLOCATION_TRUST: Duration = PROCESS_GONE.saturating_sub(Duration::from_secs(5));
 /// A run is committed to for so long after its last heartbeat: then another process may take it
 /// over soon.
 pub(super) const LEASE_TRUST: Duration = LEASE.saturating_sub(Duration::from_secs(5));

@@ -6,6 +6,7 @@
 //! own; `load` commits it; the store's bus announces it.
 
 mod ahead;
+mod allocation;
 mod allowance;
 mod buffer;
 mod charset;
@@ -18,6 +19,7 @@ mod field_fetch;
 mod format;
 mod get;
 mod html;
+mod index_size;
 mod inner;
 mod json;
 mod keys;
@@ -38,14 +40,12 @@ mod progress;
 mod refusal;
 mod report;
 mod request;
-mod room;
 mod run;
 mod schedule;
 mod secrets;
 mod select;
 mod settings;
 mod shape;
-mod share;
 mod signs;
 mod slots;
 mod spool;
@@ -71,10 +71,10 @@ pub(crate) use progress::{Committed, Progress, RunReport, Silent};
 pub(crate) use report::did;
 pub(crate) use settings::HarvestSettings;
 
+use allocation::Allocations;
 use inner::{Inner, sources};
 use ledger::Ledger;
 use limits::JOIN_SILENT;
-use share::Shares;
 
 /// Harvests a catalog's fetches into a store; cloning gives another handle to the same one.
 #[derive(Clone)]
@@ -107,7 +107,7 @@ impl Harvester {
     /// Checks a definition's addresses without a store, for `check`: the same errors as
     /// [`Harvester::new`].
     pub(crate) fn check(catalog: &Valid<Catalog>, settings: &HarvestSettings) -> Result<(), HarvestError> {
-        sources(catalog, settings, &Arc::new(Shares::new())).map(|_| ())
+        sources(catalog, settings, &Arc::new(Allocations::new())).map(|_| ())
     }
 
     /// Harvests one fetch now and waits for its end. A page that fails ends the run as failed, in
@@ -159,16 +159,19 @@ impl Harvester {
         );
     }
 
-    /// Takes a share in the sources, and waits until the other processes have made room.
+    /// Takes its part of the sources, and waits until the other processes have made room.
     async fn join(&self, by_hand: bool, progress: &dyn Progress) {
         let inner = &self.inner;
         inner.attending.get_or_init(|| {
-            let attend = share::attend(Arc::clone(&inner.ledger), Arc::clone(&inner.shares), by_hand);
+            let attend = allocation::attend(Arc::clone(&inner.ledger), Arc::clone(&inner.allocations), by_hand);
             AbortOnDropHandle::new(tokio::spawn(attend))
         });
-        if tokio::time::timeout(JOIN_SILENT, inner.shares.ready()).await.is_err() {
+        if tokio::time::timeout(JOIN_SILENT, inner.allocations.ready())
+            .await
+            .is_err()
+        {
             progress.message("waits until the other processes have made room at the sources");
-            inner.shares.ready().await;
+            inner.allocations.ready().await;
         }
     }
 }

@@ -10,8 +10,8 @@ use rand::Rng as _;
 use tokio::time::Instant;
 
 use super::{
+    allocation::{Allocation, Allocations},
     limits::{BACKOFF_BASE, BACKOFF_CAP, MODIFIED_AGE},
-    share::{Share, Shares},
 };
 use crate::catalog::Rate;
 
@@ -33,22 +33,22 @@ impl Pace {
     }
 
     /// Waits for this request's turn.
-    pub(super) async fn turn(&self, shares: &Shares) {
+    pub(super) async fn turn(&self, allocations: &Allocations) {
         loop {
-            let share = shares.ready().await;
-            tokio::time::sleep_until(self.reserve(Instant::now(), &share)).await;
+            let allocation = allocations.ready().await;
+            tokio::time::sleep_until(self.reserve(Instant::now(), &allocation)).await;
             // A process that was stopped in its sleep may have been given up by the others.
-            if shares.current().is_some() {
+            if allocations.current().is_some() {
                 return;
             }
         }
     }
 
     /// The instant of the next turn, which is taken by this call.
-    fn reserve(&self, now: Instant, share: &Share) -> Instant {
+    fn reserve(&self, now: Instant, allocation: &Allocation) -> Instant {
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         let turn = next.map_or(now, |next| next.max(now));
-        *next = Some(turn + share.interval(self.interval));
+        *next = Some(turn + allocation.interval(self.interval));
         turn
     }
 
@@ -179,7 +179,7 @@ mod tests {
             per: Duration::from_secs(1),
         }));
         let now = Instant::now();
-        let of = |count| Share {
+        let of = |count| Allocation {
             rank: 0,
             count,
             until: None,

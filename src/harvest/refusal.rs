@@ -86,7 +86,7 @@ pub(super) fn all_refused(all: &AllRefused, fetch: &str) -> PageFault {
     let first: String = all.first.chars().take(REASON_SHOWN).collect();
     let cut = if first.len() < all.first.len() { "…" } else { "" };
     PageFault::AllRefused(format!(
-        "{records}; `hayloft status --rejected {fetch}` lists why; the first: {first}{cut}"
+        "{records}; `hayloft status --refused {fetch}` lists why; the first: {first}{cut}"
     ))
 }
 
@@ -107,7 +107,7 @@ pub(super) fn too_large(id: Option<Key>, record: &Val) -> Refused {
 pub(super) fn in_vain(place: &str, count: u64, first: &str) -> PageFault {
     let first: String = first.chars().take(REASON_SHOWN).collect();
     PageFault::AllRefused(format!(
-        "{place}: the first {count} records were all refused, so the rest is not read; `hayloft status --rejected` lists why; one \
+        "{place}: the first {count} records were all refused, so the rest is not read; `hayloft status --refused` lists why; one \
          of them: {first}"
     ))
 }

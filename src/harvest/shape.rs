@@ -11,12 +11,11 @@ use jaq_json::Val;
 
 use super::{
     extent::Extent,
-    json,
+    index_size, json,
     keys::{reference, targets},
     leaf::Values,
     limits::ROW_MEMORY,
     refusal::{Unfit, refusal},
-    room,
 };
 use crate::{
     catalog::{Catalog, EntityId},
@@ -106,7 +105,7 @@ impl Shaper {
         let shape = self.shape(entity).map_err(|unfit| unfit.reason)?;
         let key = reference(&shape.key_leaves, value)?;
         let key = key.ok_or_else(|| "expected a record or a key, found null".to_owned())?;
-        room::of_key(&key).map_err(|reason| format!("the key: {reason}"))?;
+        index_size::of_key(&key).map_err(|reason| format!("the key: {reason}"))?;
         Ok(key)
     }
 
@@ -157,7 +156,7 @@ impl Shaper {
                 field.leave_out(&mut absent);
             }
         }
-        shape.room.check(&values, &links).map_err(unfit)?;
+        shape.index_size.check(&values, &links).map_err(unfit)?;
         if shape.nested == 0 {
             return Ok(extent.of(Row::beside(&shape.apart, values, links, Vec::new()), absent));
         }

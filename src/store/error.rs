@@ -104,9 +104,9 @@ pub(crate) enum StoreError {
     /// its writes are refused.
     #[error("this run was taken over by another process, or the database was promoted or restored since it began")]
     Fenced,
-    /// Another process applied a layout that leaves no room for this handle's definition.
+    /// Another process applied a layout that this handle's definition is not compatible with.
     #[error(
-        "another process has put a newer definition in force, which leaves no room for the one of this process: give it the \
+        "another process has put a newer definition in force, which the one of this process is not compatible with: give it the \
          newer one, which `serve` takes in when its files change, or start it again with that"
     )]
     Replaced,

@@ -1,5 +1,5 @@
 //! Whether the definition of a handle is in force: another process may have applied a layout that
-//! leaves no room for it. Knows the record of layouts, and what a difference means for who writes
+//! it is not compatible with. Knows the record of layouts, and what a difference means for who writes
 //! and who reads; no rows.
 //!
 //! What writes for a definition asks for the newest record first, in the same transaction. The
@@ -73,6 +73,7 @@ pub(super) async fn by_number(context: &Context, newest: i64) -> Result<Definiti
 /// Compares the newest record with the handle's own layout.
 fn judge(context: &Context, rows: &[ResultRow]) -> Result<DefinitionStatus, StoreError> {
     let Some(row) = rows.first() else {
+        // No layout was ever applied, so none can be newer.
         return Ok(DefinitionStatus::InForce);
     };
     let record = get(row, 0)?;
@@ -103,6 +104,7 @@ pub(super) async fn read_all(
     mut reader: Taken,
     command: Command,
 ) -> Result<(Vec<ResultRow>, Vec<String>), StoreError> {
+    // First: where names mean something else by now, the answer would be wrong, and no error.
     may_read(context)?;
     let error = match reader.run(command).await? {
         Ok(rows) => return Ok((rows, reader.lists())),

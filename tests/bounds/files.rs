@@ -64,15 +64,15 @@ async fn a_terminal_is_not_told_what_to_do_by_an_upstream() {
     for arguments in [
         &["harvest"][..],
         &["status"],
-        &["status", "--rejected"],
-        &["status", "--rejected", "--json"],
+        &["status", "--refused"],
+        &["status", "--refused", "--json"],
     ] {
         let output = scratch.run(arguments, &[("UP", &url)]).await;
         for text in [&output.out, &output.err] {
             let wrong = text.chars().find(|found| moves(*found));
             assert_eq!(wrong, None, "{arguments:?}: {text:?}");
         }
-        if arguments.contains(&"--rejected") {
+        if arguments.contains(&"--refused") {
             assert!(output.out.contains("\\u001b[2J"), "{output:?}");
         }
     }

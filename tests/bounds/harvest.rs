@@ -157,14 +157,14 @@ async fn a_filter_that_wants_more_memory_costs_its_record() {
         let stored = scratch.rows("SELECT id,\"of\" FROM point ORDER BY id").await;
         let want = [(1, 10 * times), (3, 20 * times)].map(|(id, of)| [id.to_string(), of.to_string()]);
         assert_eq!(stored, want, "{name}: {said}");
-        let rejected = scratch.must(&["status", "--rejected"], &[]).await.out;
+        let refused = scratch.must(&["status", "--refused"], &[]).await.out;
         for part in [
             "add | length",
             "more than 64 MB of memory",
             "--filter-memory",
-            "1 rejected record",
+            "1 refused record",
         ] {
-            assert!(rejected.contains(part), "{name}: {part}: {rejected}");
+            assert!(refused.contains(part), "{name}: {part}: {refused}");
         }
         assert!(peak_mb > 1.0 && peak_mb < PEAK_MAX, "{name}: {peak_mb:.0} MB: {said}");
         // With enough of it each record is a row.

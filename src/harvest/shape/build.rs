@@ -6,8 +6,8 @@ use super::model::{EntityShape, FieldShape, What};
 use crate::{
     catalog::{Catalog, EntityId, Field, FieldId, FieldKind, Leaf},
     harvest::{
+        index_size::IndexSize,
         leaf::{Document, Item, LeafShape},
-        room::Room,
         select::Take,
     },
     layout::EntityTables,
@@ -35,7 +35,7 @@ pub(super) fn entity_shape(catalog: &Catalog, id: EntityId, tables: &EntityTable
         key_leaves: leaf_shapes(catalog, catalog.leaves_of(id, &entity.key)),
         parent: parent.map(|field| tables.columns_of(field)).unwrap_or_default(),
         positional: entity.positional,
-        room: Room::of(entity, tables),
+        index_size: IndexSize::of(entity, tables),
         apart: tables.apart(),
     }
 }

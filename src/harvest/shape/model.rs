@@ -7,9 +7,9 @@ use crate::{
     catalog::EntityId,
     harvest::{
         extent::Extent,
+        index_size::IndexSize,
         keys::reference,
         leaf::{Document, LeafShape, Values},
-        room::Room,
         select::{Found, NULL, Take},
     },
     value::{Absent, Apart, Key, Row, Value},
@@ -35,7 +35,7 @@ pub(super) struct EntityShape {
     pub shared: bool,
     /// The names of all that a record has of a row, where nothing but names is looked for.
     pub names: Option<Vec<String>>,
-    pub room: Room,
+    pub index_size: IndexSize,
     /// What no record says.
     pub apart: Apart,
 }

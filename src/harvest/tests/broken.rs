@@ -271,7 +271,7 @@ async fn a_run_whose_records_were_all_refused_has_failed() {
     assert_eq!(
         summary.error.as_deref(),
         Some(
-            "all 2 records were refused; `hayloft status --rejected Thing` lists why; the first: record 2: id: the key is missing \
+            "all 2 records were refused; `hayloft status --refused Thing` lists why; the first: record 2: id: the key is missing \
              or null (looked for `id`)"
         )
     );

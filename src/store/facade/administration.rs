@@ -1,4 +1,4 @@
-//! What a person asks of the store: held deletions, rejected records, indexes, backups.
+//! What a person asks of the store: held deletions, refused records, indexes, backups.
 
 use std::{path::Path, sync::atomic::Ordering, time::Duration};
 
@@ -21,7 +21,7 @@ use crate::{
         runs::replay,
         sqlite_backup::{self, Backup, Restored},
         system::{held, quarantine},
-        types::{Decision, HeldDeletion, Refused, Rejected, RejectedFilter},
+        types::{Decision, HeldDeletion, QuarantineFilter, Quarantined, Refused},
     },
 };
 
@@ -53,9 +53,9 @@ impl Store {
         dangling::all(&self.context, time).await
     }
 
-    /// Makes the next run read again, in full, what had rejected records; gives how many of these
+    /// Makes the next run read again, in full, what had refused records; gives how many of these
     /// there are.
-    pub(crate) async fn forget_rejected(&self, fetch: FetchId) -> Result<u64, StoreError> {
+    pub(crate) async fn forget_refused(&self, fetch: FetchId) -> Result<u64, StoreError> {
         let catalog = &self.context.catalog;
         let (name, on_field) = (catalog.fetch_name(fetch), catalog.fetch(fetch).field_fetch.is_some());
         retry!(replay::forget(&self.context, &name, on_field).await)
@@ -116,14 +116,14 @@ impl Store {
         retry!(held::decide(&self.context, fetch, decision).await)
     }
 
-    /// The rejected records of a filter in their order, at most `limit` of those after the number
+    /// The refused records of a filter in their order, at most `limit` of those after the number
     /// `after`.
-    pub(crate) async fn rejected(
+    pub(crate) async fn refused_records(
         &self,
-        filter: &RejectedFilter,
+        filter: &QuarantineFilter,
         after: i64,
         limit: u32,
-    ) -> Result<Vec<Rejected>, StoreError> {
+    ) -> Result<Vec<Quarantined>, StoreError> {
         quarantine::list(&self.context, filter, after, limit).await
     }
 }

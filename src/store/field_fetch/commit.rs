@@ -40,7 +40,7 @@ use crate::{
 
 use super::{
     brought::{self, Brought},
-    rejected,
+    refused,
 };
 
 /// What one request becomes.
@@ -172,7 +172,7 @@ async fn write_targets(
     let stored = std::mem::take(&mut batch.refused);
     Ok(Targets {
         outcome,
-        refused: rejected::replace(batch, run, answers, &stored, &mut rest).await?,
+        refused: refused::replace(batch, run, answers, &stored, &mut rest).await?,
         unfit,
         rest,
         brought,

@@ -4,4 +4,4 @@
 pub(super) mod brought;
 pub(super) mod claim;
 pub(super) mod commit;
-pub(super) mod rejected;
+pub(super) mod refused;

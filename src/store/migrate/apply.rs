@@ -81,9 +81,9 @@ fn names_table(rows: &[ResultRow], name: &str) -> Result<bool, StoreError> {
 struct Found {
     stored: Layout,
     steps: Steps,
-    /// The definition is one that the database has left behind by steps that leave room for it.
+    /// The definition is one that the database has left behind by compatible steps.
     former: bool,
-    /// The same of one that there is no room for.
+    /// The same of one that is not compatible.
     left_behind: bool,
     /// The record says the same as the definition, also where no table differs.
     recorded: bool,
@@ -152,7 +152,7 @@ async fn apply_once(context: &Context, destructive: bool, committing: Committing
     // Who allows it goes back to it; otherwise what came since stays, unserved.
     if found.former && !destructive {
         tracing::info!(
-            "the database has a newer layout than this definition, which leaves room for it; `hayloft plan` says more"
+            "the database has a newer layout than this definition, which is compatible with it; `hayloft plan` says more"
         );
         return commit(tx, layouts::newest(&rows)?, committing).await;
     }
@@ -244,7 +244,7 @@ pub(crate) async fn check(context: &Context) -> Result<(), StoreError> {
     let steps: Vec<&PlannedStep> = planned.iter().collect();
     if found.left_behind {
         return Err(StoreError::LayoutDiffers(format!(
-            "the database has a newer definition in force, which leaves no room for this one: give the newer one with --schema. \
+            "the database has a newer definition in force, which this one is not compatible with: give the newer one with --schema. \
              `hayloft serve` and `hayloft harvest` would go back to this one:\n{}",
             listed(&steps)
         )));

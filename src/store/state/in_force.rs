@@ -80,10 +80,10 @@ impl Seen {
 fn tell(before: DefinitionStatus, now: DefinitionStatus) {
     match (before, now) {
         (DefinitionStatus::InForce, DefinitionStatus::InForce) => {
-            tracing::info!("another process has put a newer definition in force, which leaves room for this one");
+            tracing::info!("another process has put a newer definition in force, which this one is compatible with");
         }
         (_, DefinitionStatus::InForce) => {
-            tracing::info!("the definition in force leaves room for this one again; it goes on");
+            tracing::info!("this definition is compatible with the one in force again; it goes on");
         }
         (before, now) if before == now => {}
         (_, DefinitionStatus::ReadsOnly) => {

@@ -1,5 +1,5 @@
-//! `hayloft_quarantine`: records that were rejected, as far as they are kept. Knows that table; not
-//! why a record is rejected.
+//! `hayloft_quarantine`: records that were refused, as far as they are kept. Knows that table; not
+//! why a record is refused.
 
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
@@ -15,7 +15,7 @@ use crate::{
         },
         error::StoreError,
         tx::Transaction,
-        types::{Refused, Rejected, RejectedFilter, RejectedRuns, Run},
+        types::{QuarantineFilter, QuarantineRuns, Quarantined, Refused, Run},
     },
     value::Value,
 };
@@ -102,10 +102,10 @@ pub(crate) async fn newest(context: &Context, fetch: &str, limit: u32) -> Result
 
 pub(crate) async fn list(
     context: &Context,
-    filter: &RejectedFilter,
+    filter: &QuarantineFilter,
     after: i64,
     limit: u32,
-) -> Result<Vec<Rejected>, StoreError> {
+) -> Result<Vec<Quarantined>, StoreError> {
     let mut asked = Asked {
         params: context.params(),
         count: 2,
@@ -124,13 +124,13 @@ pub(crate) async fn list(
         asked.conditions.push_str(" ESCAPE '\\'");
     }
     match filter.runs {
-        RejectedRuns::All => {}
-        RejectedRuns::One(run) => {
+        QuarantineRuns::All => {}
+        QuarantineRuns::One(run) => {
             asked.count += 1;
             asked.params.add(run)?;
             asked.conditions.push_str(&format!(" AND q.run=${}", asked.count));
         }
-        RejectedRuns::Last => asked.conditions.push_str(
+        QuarantineRuns::Last => asked.conditions.push_str(
             " AND (q.\"fetch\" LIKE '%.%' OR q.run=(SELECT id FROM hayloft_run AS newest \
              WHERE newest.\"fetch\"=q.\"fetch\" AND newest.state<>'queued' ORDER BY turn DESC,id DESC LIMIT 1))",
         ),
@@ -141,7 +141,7 @@ pub(crate) async fn list(
         asked.conditions
     );
     let rows = context.own.take().await?.fetch(asked.params.query(sql)).await?;
-    rows.iter().map(rejected).collect()
+    rows.iter().map(quarantined).collect()
 }
 
 /// Parameters with the conditions that use them.
@@ -169,8 +169,8 @@ fn escaped(part: &str) -> String {
     part.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
 }
 
-fn rejected(row: &ResultRow) -> Result<Rejected, StoreError> {
-    Ok(Rejected {
+fn quarantined(row: &ResultRow) -> Result<Quarantined, StoreError> {
+    Ok(Quarantined {
         id: get(row, 0)?,
         run: get(row, 1)?,
         fetch: get(row, 2)?,

@@ -180,8 +180,8 @@ pub(crate) async fn of(context: &Context, fetch: &str, request: &str) -> Result<
     }))
 }
 
-/// Forgets the pages that had records which were rejected.
-pub(crate) async fn forget_rejected(tx: &mut Transaction<'_>, fetch: &str) -> Result<(), StoreError> {
+/// Forgets the pages that had records which were refused.
+pub(crate) async fn forget_refused(tx: &mut Transaction<'_>, fetch: &str) -> Result<(), StoreError> {
     let mut params = tx.params();
     params.add(fetch.to_owned())?;
     let sql = "DELETE FROM hayloft_request_state WHERE \"fetch\"=$1 AND request IN \

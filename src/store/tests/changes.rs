@@ -103,7 +103,7 @@ async fn a_new_field_is_owed(on: On) {
     );
     store.close().await;
     assert_eq!(changed.plan(&with).await, Vec::<String>::new());
-    // The older definition finds room; its rows stay as they are.
+    // The older definition is compatible; its rows stay as they are.
     let store = changed.open(Access::Write, ITEM).await;
     assert_eq!(lines(&store, "SELECT CAST(count(*) AS TEXT) FROM item").await, ["3"]);
 }

@@ -1,4 +1,4 @@
-//! A newer definition beside an older one: who is left room goes on, who is not writes nothing
+//! A newer definition beside an older one: who is compatible goes on, who is not writes nothing
 //! more, and no layout is applied in the middle of a transaction.
 
 use std::time::Duration;
@@ -14,13 +14,13 @@ use super::{
 };
 
 on_both!(
-    who_is_left_room_goes_on,
-    who_is_left_no_room_writes_nothing,
+    who_is_compatible_goes_on,
+    who_is_not_compatible_writes_nothing,
     what_a_newer_definition_asked_is_not_forgotten,
 );
 
 const OLD: &str = "type A @f { id: ID! n: Int x: String }";
-const ROOM: &str = "type A @f { id: ID! n: Int x: String y: Int }";
+const COMPATIBLE: &str = "type A @f { id: ID! n: Int x: String y: Int }";
 const NESTED: &str =
     "type A @f { id: ID! n: Int x: String parts: [P!]! @nested(jq: \".p[]\") } type P { a: A! name: String! @id }";
 const LESS: &str = "type A @f { id: ID! n: Int }";
@@ -71,10 +71,10 @@ fn is_replaced<T: std::fmt::Debug>(result: Result<T, StoreError>) {
     assert!(matches!(result, Err(StoreError::Replaced)), "{result:?}");
 }
 
-async fn who_is_left_room_goes_on(on: On) {
+async fn who_is_compatible_goes_on(on: On) {
     let bench = older(on).await;
     let run = start(&bench.store, "A", A, 1).await;
-    let newer = newer(&bench, ROOM).await;
+    let newer = newer(&bench, COMPATIBLE).await;
     let committed = bench.store.commit_group(&run, rows(vec![row("a", 1)])).await;
     assert_eq!(committed.expect("a commit").new, 1);
     bench.store.finish_run(&run, complete(1.0)).await.expect("an end");
@@ -89,7 +89,7 @@ async fn who_is_left_room_goes_on(on: On) {
     harvest(&bench.store, "A", A, 2, vec![row("a", 2)]).await;
 }
 
-async fn who_is_left_no_room_writes_nothing(on: On) {
+async fn who_is_not_compatible_writes_nothing(on: On) {
     let bench = older(on).await;
     let (store, due) = (&bench.store, slot(2));
     let run = start(store, "A", A, 1).await;
@@ -140,7 +140,7 @@ async fn who_is_left_no_room_writes_nothing(on: On) {
     assert_eq!(committed.expect("a commit").changed, 1);
     let ended = newer.finish_run(&run, complete(1.0)).await.expect("an end");
     assert_eq!((ended.slot, ended.gone), (due, 1));
-    // Nor is one left room that starts now.
+    // Nor is one compatible that starts now.
     let catalog = read(OLD);
     let layout = Arc::new(Layout::of(&catalog));
     let plan = Store::plan(&bench.place.url, catalog, layout, None)
@@ -149,16 +149,16 @@ async fn who_is_left_no_room_writes_nothing(on: On) {
     assert!(plan.is_lossy() && !plan.former, "{plan:?}");
 }
 
-/// A definition that was left room, and starts again, leaves what it does not know of alone.
+/// A compatible definition that starts again leaves what it does not know of alone.
 async fn what_a_newer_definition_asked_is_not_forgotten(on: On) {
     let bench = older(on).await;
-    let newer = newer(&bench, ROOM).await;
+    let newer = newer(&bench, COMPATIBLE).await;
     let asked = "INSERT INTO hayloft_fan_out(\"fetch\",parent,state,run) VALUES ('A.z',1,'done',1)";
     assert_eq!(run(&newer, asked).await, 1);
     newer.close().await;
     let Bench { store, place } = bench;
     store.close().await;
-    let again = open(&place.url, Access::Write, OLD).await.expect("there is room");
+    let again = open(&place.url, Access::Write, OLD).await.expect("it is compatible");
     assert_eq!(number(&again, "SELECT count(*) FROM hayloft_fan_out").await, 1);
 }
 

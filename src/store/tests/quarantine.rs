@@ -1,9 +1,9 @@
-//! What is told of rejected records, and of links that lead nowhere.
+//! What is told of refused records, and of links that lead nowhere.
 
 use super::*;
 
 on_both!(
-    rejected_records_are_listed,
+    refused_records_are_listed,
     links_that_lead_nowhere_are_counted,
     a_run_that_brought_nothing,
     a_run_that_brought_nothing_deletes_nothing,
@@ -18,7 +18,7 @@ fn refused(key: Option<&str>, reason: &str) -> Refused {
     }
 }
 
-async fn rejected_records_are_listed(on: On) {
+async fn refused_records_are_listed(on: On) {
     let bench = bench_on(on).await;
     let store = &bench.store;
     let mut runs = Vec::new();
@@ -44,62 +44,62 @@ async fn rejected_records_are_listed(on: On) {
         store.finish_run(&run, complete(1.0)).await.expect("an end");
         runs.push(run.id);
     }
-    let all = || RejectedFilter::default();
+    let all = || QuarantineFilter::default();
     let text = |text: &str| Some(text.to_owned());
     for (filter, want) in [
         (all(), vec!["a_b", "", "n1"]),
         (
-            RejectedFilter {
+            QuarantineFilter {
                 fetch: text("Tag"),
                 ..all()
             },
             vec!["a_b", ""],
         ),
         (
-            RejectedFilter {
-                runs: RejectedRuns::All,
+            QuarantineFilter {
+                runs: QuarantineRuns::All,
                 ..all()
             },
             vec!["old", "a_b", "", "n1"],
         ),
         (
-            RejectedFilter {
-                runs: RejectedRuns::One(runs[0]),
+            QuarantineFilter {
+                runs: QuarantineRuns::One(runs[0]),
                 ..all()
             },
             vec!["old"],
         ),
         (
-            RejectedFilter {
+            QuarantineFilter {
                 reason: text("MISSING"),
-                runs: RejectedRuns::All,
+                runs: QuarantineRuns::All,
                 ..all()
             },
             vec!["old", "n1"],
         ),
         (
-            RejectedFilter {
+            QuarantineFilter {
                 reason: text("0% w"),
                 ..all()
             },
             vec!["a_b"],
         ),
         (
-            RejectedFilter {
+            QuarantineFilter {
                 reason: text("%"),
                 ..all()
             },
             vec!["a_b"],
         ),
         (
-            RejectedFilter {
+            QuarantineFilter {
                 key: text("a_b"),
                 ..all()
             },
             vec!["a_b"],
         ),
         (
-            RejectedFilter {
+            QuarantineFilter {
                 key: text("a%b"),
                 ..all()
             },
@@ -109,7 +109,7 @@ async fn rejected_records_are_listed(on: On) {
         let mut keys = Vec::new();
         let mut after = 0;
         // One after the other, as a listing of many would.
-        while let Some(next) = store.rejected(&filter, after, 1).await.expect("a list").pop() {
+        while let Some(next) = store.refused_records(&filter, after, 1).await.expect("a list").pop() {
             after = next.id;
             keys.push(next.key.unwrap_or_default());
         }

@@ -7,8 +7,8 @@ use super::*;
 on_both!(
     a_slot_is_taken_once,
     an_unchanged_page_keeps_its_rows,
-    what_had_rejected_records_is_read_again,
-    answers_with_rejected_records_are_asked_for_again,
+    what_had_refused_records_is_read_again,
+    answers_with_refused_records_are_asked_for_again,
     an_interrupted_run_goes_on,
     an_interrupted_run_of_another_definition_does_not,
 );
@@ -82,17 +82,17 @@ async fn an_unchanged_page_keeps_its_rows(on: On) {
     assert_eq!(store.request_state("Tag", "/tags?page=1").await.expect("answers"), None);
 }
 
-async fn what_had_rejected_records_is_read_again(on: On) {
+async fn what_had_refused_records_is_read_again(on: On) {
     let bench = bench_on(on).await;
     let store = &bench.store;
     let run = start(store, "Tag", TAG, 0).await;
-    let rejected = Refused {
+    let broken = Refused {
         key: Some("b".to_owned()),
         id: None,
         reason: "no".to_owned(),
         record: "{}".to_owned(),
     };
-    for (page, refused) in [("/tags?page=1", vec![]), ("/tags?page=2", vec![rejected])] {
+    for (page, refused) in [("/tags?page=1", vec![]), ("/tags?page=2", vec![broken])] {
         let group = Group {
             request: Some(state(page)),
             refused,
@@ -110,7 +110,7 @@ async fn what_had_rejected_records_is_read_again(on: On) {
     assert!(known("/tags?page=1").await && !known("/tags?page=2").await);
 }
 
-async fn answers_with_rejected_records_are_asked_for_again(on: On) {
+async fn answers_with_refused_records_are_asked_for_again(on: On) {
     let bench = bench_on(on).await;
     let store = &bench.store;
     for sql in [

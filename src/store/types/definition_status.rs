@@ -9,7 +9,7 @@ use crate::{
 /// What a handle's definition is to the newest one of its database.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum DefinitionStatus {
-    /// It is that one, or that one leaves room for it.
+    /// It is that one, or is compatible with it.
     #[default]
     InForce,
     /// It would leave behind what it does not know of, so it may not write; what it reads is still

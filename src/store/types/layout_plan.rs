@@ -52,8 +52,8 @@ impl PlannedStep {
 #[derive(Clone, Debug)]
 pub(crate) struct LayoutPlan {
     pub steps: Vec<PlannedStep>,
-    /// The definition is an earlier one of this database, which has left room for it: nothing is to
-    /// be done. The steps are those of going back to it, which only who allows what is destructive
+    /// The definition is an earlier one of this database, and compatible with it: nothing is to be
+    /// done. The steps are those of going back to it, which only who allows what is destructive
     /// wants.
     pub former: bool,
     /// What waits for its index to be built beside whoever reads and writes, as in `Item.price`.

@@ -1,4 +1,4 @@
-//! `hayloft_quarantine`: records that were rejected. Knows its columns.
+//! `hayloft_quarantine`: records that were refused. Knows its columns.
 
 use sea_orm::entity::prelude::*;
 

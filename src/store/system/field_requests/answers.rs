@@ -99,8 +99,8 @@ pub(crate) async fn remembered(
     Ok(found)
 }
 
-/// Forgets how to know those answers again that had records which were rejected.
-pub(crate) async fn forget_rejected(tx: &mut Transaction<'_>, fetch: &str) -> Result<(), StoreError> {
+/// Forgets how to know those answers again that had records which were refused.
+pub(crate) async fn forget_refused(tx: &mut Transaction<'_>, fetch: &str) -> Result<(), StoreError> {
     let mut params = tx.params();
     params.add(fetch.to_owned())?;
     let sql = "UPDATE hayloft_fan_out SET hash=NULL,request=NULL,etag=NULL,last_modified=NULL,body_hash=NULL \

@@ -174,6 +174,8 @@ pub(crate) async fn renew(context: &Context, fetch: &str, owner: &str) -> Result
 
 /// Gives back what a process claimed and will not ask any more.
 pub(crate) async fn release(context: &Context, fetch: &str, owner: &str) -> Result<(), StoreError> {
+    // Not those that were answered meanwhile; and who gives back has not died at an answer, so none
+    // is to blame.
     let sql = "UPDATE hayloft_fan_out SET state='due',owner=NULL,until=NULL,working=NULL WHERE \"fetch\"=$1 AND owner=$2 AND state='claimed'";
     of_owner(context, fetch, owner, sql.to_owned()).await
 }
@@ -237,6 +239,7 @@ pub(crate) async fn counts(context: &Context, fetch: &str, run: Option<i64>) -> 
     if counts.failed > 0 {
         let mut params = context.params();
         params.add(fetch.to_owned())?;
+        // Those first at which a process ended: of the others there may be many alike.
         let sql = format!(
             "SELECT error FROM hayloft_fan_out WHERE \"fetch\"=$1 AND state='failed' AND error IS NOT NULL \
              ORDER BY CASE WHEN aside_until IS NULL THEN 1 ELSE 0 END,parent LIMIT {SHOWN}"
@@ -267,8 +270,7 @@ pub(crate) async fn told(context: &Context, fetch: &str) -> Result<AnswersTold, 
 }
 
 /// Forgets the requests of fields that the definition has no more: should one come back, its links
-/// are not there. Not for a former definition: the newer one, which leaves room for it, may have
-/// them.
+/// are not there. Not for a former definition: the newer one, compatible with it, may have them.
 pub(crate) async fn forget_others(tx: &mut Transaction<'_>) -> Result<(), StoreError> {
     let catalog = &tx.context.catalog;
     let names: Vec<String> = catalog.fetch_ids().map(|id| catalog.fetch_name(id)).collect();
@@ -285,6 +287,7 @@ pub(crate) async fn forget_others(tx: &mut Transaction<'_>) -> Result<(), StoreE
         params.add(name.clone())?;
         tx.run(params, "DELETE FROM hayloft_fan_out WHERE \"fetch\"=$1".to_owned())
             .await?;
+        // Only the answer that comes next would take these out, and none comes.
         let mut params = tx.params();
         params.add(name)?;
         let sql = "DELETE FROM hayloft_quarantine WHERE \"fetch\"=$1 AND parent IS NOT NULL";

@@ -91,7 +91,7 @@ pub(crate) async fn correct(tx: &mut Transaction<'_>, run: &Run, by: [i64; 3]) -
     tx.run(params, sql.to_owned()).await.map(|_| ())
 }
 
-/// The same for its rejected records.
+/// The same for its refused records.
 pub(crate) async fn correct_refused(tx: &mut Transaction<'_>, run: &Run, by: i64) -> Result<(), StoreError> {
     let mut params = tx.params();
     params.add(run.id)?;

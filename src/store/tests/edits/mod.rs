@@ -166,7 +166,7 @@ async fn sequence(on: On, edits: &[Edit], met: &RefCell<Met>) -> Checked {
         if plan.former {
             // Back to a definition that was left by additions: the tables stay as they are, until
             // someone allows more.
-            store = open(&place.url, Access::Write, &text).await.expect("room");
+            store = open(&place.url, Access::Write, &text).await.expect("it is compatible");
             same_schema(on, &store, &left).await?;
             store.close().await;
         }

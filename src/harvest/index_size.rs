@@ -1,4 +1,4 @@
-//! What an index has room for. Knows layouts and sizes of values; pure, and knows no database.
+//! What an index can hold. Knows layouts and sizes of values; pure, and knows no database.
 //!
 //! A value in an index is stored there once more, and PostgreSQL's pages hold no entry above 2,704
 //! bytes. SQLite takes any, but a row that only one database takes would be no row of the same
@@ -16,7 +16,7 @@ const BYTES_MAX: usize = 2_600;
 
 /// The indexes of one entity, as far as their entries have no fixed size.
 #[derive(Debug)]
-pub(super) struct Room {
+pub(super) struct IndexSize {
     indexes: Vec<Entry>,
     /// The fields of the links, in the order of a row's lists.
     links: Vec<String>,
@@ -29,8 +29,8 @@ struct Entry {
     columns: Vec<usize>,
 }
 
-impl Room {
-    pub(super) fn of(entity: &Entity, tables: &EntityTables) -> Room {
+impl IndexSize {
+    pub(super) fn of(entity: &Entity, tables: &EntityTables) -> IndexSize {
         let table = &tables.table;
         let entry = |columns: &Vec<usize>| {
             let fields = columns.iter().filter_map(|at| table.columns.get(*at));
@@ -43,7 +43,7 @@ impl Room {
             }
         };
         let links = tables.joins.iter();
-        Room {
+        IndexSize {
             indexes: table.indexed().map(entry).collect(),
             links: links.map(|join| entity.field(join.field).name.clone()).collect(),
         }

@@ -1,21 +1,21 @@
-//! Rejected records, and which of them are asked for. Plain data.
+//! Refused records, and which of them are asked for. Plain data.
 
 use chrono::{DateTime, Utc};
 
-/// Which rejected records are asked for.
+/// Which refused records are asked for.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct RejectedFilter {
+pub(crate) struct QuarantineFilter {
     pub fetch: Option<String>,
     /// A part of the reason, in any case.
     pub reason: Option<String>,
     /// The key as it is shown.
     pub key: Option<String>,
-    pub runs: RejectedRuns,
+    pub runs: QuarantineRuns,
 }
 
 /// Of which runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum RejectedRuns {
+pub(crate) enum QuarantineRuns {
     /// The one of each fetch that began last; of a field's fetch, the last answers.
     #[default]
     Last,
@@ -26,7 +26,7 @@ pub(crate) enum RejectedRuns {
 
 /// A record in the quarantine.
 #[derive(Clone, Debug)]
-pub(crate) struct Rejected {
+pub(crate) struct Quarantined {
     /// Its number; later ones are higher.
     pub id: i64,
     pub run: i64,

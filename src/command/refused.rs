@@ -1,4 +1,4 @@
-//! `hayloft status --rejected`: every rejected record with its reason. Knows how they are shown;
+//! `hayloft status --refused`: every refused record with its reason. Knows how they are shown;
 //! the store finds them.
 
 use clap::Args;
@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json, value::RawValue};
 
 use crate::{
     app::Loaded,
-    store::{Rejected, RejectedFilter, RejectedRuns, Store},
+    store::{QuarantineFilter, QuarantineRuns, Quarantined, Store},
 };
 
 use super::{Failure, text};
@@ -17,47 +17,47 @@ const BATCH: u32 = 200;
 const RECORD_SHOWN: usize = 300;
 
 #[derive(Args, Debug)]
-pub(super) struct RejectedOptions {
-    /// List all rejected records of the last run of each type, or of one type or field, such as
+pub(super) struct RefusedOptions {
+    /// List all refused records of the last run of each type, or of one type or field, such as
     /// Item or Item.recipes
-    #[arg(long, value_name = "TYPE", num_args = 0..=1)]
-    rejected: Option<Option<String>>,
+    #[arg(long, visible_alias = "rejected", value_name = "TYPE", num_args = 0..=1)]
+    refused: Option<Option<String>>,
 
     /// Only those whose reason has this text in it, in any case
-    #[arg(long, value_name = "TEXT", requires = "rejected")]
+    #[arg(long, value_name = "TEXT", requires = "refused")]
     reason: Option<String>,
 
     /// Only the one with this key
-    #[arg(long, value_name = "KEY", requires = "rejected")]
+    #[arg(long, value_name = "KEY", requires = "refused")]
     key: Option<String>,
 
     /// Those of another run, by its number, or of all runs whose records are kept
-    #[arg(long, value_name = "NUMBER|all", requires = "rejected", value_parser = runs)]
-    run: Option<RejectedRuns>,
+    #[arg(long, value_name = "NUMBER|all", requires = "refused", value_parser = runs)]
+    run: Option<QuarantineRuns>,
 
     /// One JSON object a line: type, run, at, key, reason, request, record
-    #[arg(long, requires = "rejected")]
+    #[arg(long, requires = "refused")]
     json: bool,
 }
 
-fn runs(text: &str) -> Result<RejectedRuns, String> {
+fn runs(text: &str) -> Result<QuarantineRuns, String> {
     match text {
-        "all" => Ok(RejectedRuns::All),
+        "all" => Ok(QuarantineRuns::All),
         number => number
             .parse()
-            .map(RejectedRuns::One)
+            .map(QuarantineRuns::One)
             .map_err(|_| "a run's number, or `all`".to_owned()),
     }
 }
 
-impl RejectedOptions {
+impl RefusedOptions {
     pub(super) fn is_wanted(&self) -> bool {
-        self.rejected.is_some()
+        self.refused.is_some()
     }
 
     /// What is asked for, if the definition has it.
-    pub(super) fn filter(&self, loaded: &Loaded) -> Result<RejectedFilter, Failure> {
-        let fetch = self.rejected.clone().flatten();
+    pub(super) fn filter(&self, loaded: &Loaded) -> Result<QuarantineFilter, Failure> {
+        let fetch = self.refused.clone().flatten();
         if let Some(name) = &fetch {
             let catalog = &loaded.catalog;
             let names: Vec<String> = catalog.fetch_ids().map(|id| catalog.fetch_name(id)).collect();
@@ -68,7 +68,7 @@ impl RejectedOptions {
                 )));
             }
         }
-        Ok(RejectedFilter {
+        Ok(QuarantineFilter {
             fetch,
             reason: self.reason.clone(),
             key: self.key.clone(),
@@ -77,10 +77,10 @@ impl RejectedOptions {
     }
 
     /// Prints them as they are read: there may be more than fit into memory.
-    pub(super) async fn print(&self, filter: &RejectedFilter, store: &Store) -> Result<(), Failure> {
+    pub(super) async fn print(&self, filter: &QuarantineFilter, store: &Store) -> Result<(), Failure> {
         let (mut after, mut count) = (0, 0);
         loop {
-            let batch = store.rejected(filter, after, BATCH).await?;
+            let batch = store.refused_records(filter, after, BATCH).await?;
             let Some(last) = batch.last() else { break };
             after = last.id;
             count += batch.len() as u64;
@@ -94,8 +94,8 @@ impl RejectedOptions {
             return Ok(());
         }
         text::print(&match count {
-            0 => "no rejected record\n".to_owned(),
-            count => format!("{}\n", text::count(count, "rejected record")),
+            0 => "no refused record\n".to_owned(),
+            count => format!("{}\n", text::count(count, "refused record")),
         })
     }
 }
@@ -106,7 +106,7 @@ fn place(request: &str) -> &str {
 }
 
 /// `Item 42: price: expected a Float …`, then where it came from, then the record.
-fn entry(one: &Rejected) -> String {
+fn entry(one: &Quarantined) -> String {
     let key = one.key.as_deref().unwrap_or("(no key)");
     let from = one
         .request
@@ -123,7 +123,7 @@ fn entry(one: &Rejected) -> String {
     )
 }
 
-fn line(one: &Rejected) -> String {
+fn line(one: &Quarantined) -> String {
     // A record that was cut, or is no JSON, is a text.
     let record = match serde_json::from_str::<&RawValue>(&one.record) {
         // One object is one line.
@@ -147,8 +147,8 @@ fn line(one: &Rejected) -> String {
 mod tests {
     use super::*;
 
-    fn one(record: &str) -> Rejected {
-        Rejected {
+    fn one(record: &str) -> Quarantined {
+        Quarantined {
             id: 1,
             run: 7,
             fetch: "Item".to_owned(),

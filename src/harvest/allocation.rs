@@ -19,20 +19,20 @@ use tokio::{
 
 use super::{
     ledger::Ledger,
-    limits::{ATTEND, ATTEND_AGAIN, ATTEND_JOINING, SHARE_TRUST},
+    limits::{ALLOCATION_TRUST, ATTEND, ATTEND_AGAIN, ATTEND_JOINING},
 };
 use crate::store::{Attendance, StoreError};
 
 /// A place among the processes.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Share {
+pub(super) struct Allocation {
     pub rank: usize,
     pub count: usize,
     /// `None`: as long as the process lives.
     pub until: Option<Instant>,
 }
 
-impl Share {
+impl Allocation {
     /// Of `concurrency` places: an equal part, the rest to the first ones. It may be none.
     pub(super) fn places(&self, concurrency: usize) -> usize {
         let count = self.count.max(1);
@@ -45,32 +45,32 @@ impl Share {
     }
 }
 
-/// The share that this process has now, known to all its sources.
+/// The allocation that this process has now, known to all its sources.
 #[derive(Debug)]
-pub(super) struct Shares {
-    current: watch::Sender<Option<Share>>,
+pub(super) struct Allocations {
+    current: watch::Sender<Option<Allocation>>,
 }
 
-impl Shares {
-    pub(super) fn new() -> Shares {
-        Shares {
+impl Allocations {
+    pub(super) fn new() -> Allocations {
+        Allocations {
             current: watch::Sender::new(None),
         }
     }
 
     /// None before the process has joined, and when it was not heard of for too long.
-    pub(super) fn current(&self) -> Option<Share> {
-        let share = *self.current.borrow();
-        share.filter(|share| share.until.is_none_or(|until| Instant::now() < until))
+    pub(super) fn current(&self) -> Option<Allocation> {
+        let allocation = *self.current.borrow();
+        allocation.filter(|allocation| allocation.until.is_none_or(|until| Instant::now() < until))
     }
 
-    /// Waits until there is a share.
-    pub(super) async fn ready(&self) -> Share {
+    /// Waits until there is a allocation.
+    pub(super) async fn ready(&self) -> Allocation {
         let mut changes = self.current.subscribe();
         loop {
             changes.mark_unchanged();
-            if let Some(share) = self.current() {
-                return share;
+            if let Some(allocation) = self.current() {
+                return allocation;
             }
             // The sender is ours, so this never fails; were it to, the next look tells the same.
             if changes.changed().await.is_err() {
@@ -79,24 +79,24 @@ impl Shares {
         }
     }
 
-    pub(super) fn set(&self, share: Option<Share>) {
-        self.current.send_replace(share);
+    pub(super) fn set(&self, allocation: Option<Allocation>) {
+        self.current.send_replace(allocation);
     }
 }
 
-/// Gives signs of life for as long as the process harvests, and keeps its share up to date.
-pub(super) async fn attend(ledger: Arc<dyn Ledger>, shares: Arc<Shares>, by_hand: bool) {
+/// Gives signs of life for as long as the process harvests, and keeps its allocation up to date.
+pub(super) async fn attend(ledger: Arc<dyn Ledger>, allocations: Arc<Allocations>, by_hand: bool) {
     let mut joining = Joining::default();
     loop {
         let sent = Instant::now();
         let wait = match ledger.attend(by_hand, joining.calls()).await {
             Ok(seen) if seen.alone => {
-                shares.set(Some(share(&seen, None)));
+                allocations.set(Some(allocation(&seen, None)));
                 return;
             }
             Ok(seen) => {
                 let joined = joining.has_joined(&seen);
-                shares.set(joined.then(|| share(&seen, Some(sent + SHARE_TRUST))));
+                allocations.set(joined.then(|| allocation(&seen, Some(sent + ALLOCATION_TRUST))));
                 match joined {
                     true => ATTEND,
                     // The entry can be seen from now on.
@@ -105,7 +105,7 @@ pub(super) async fn attend(ledger: Arc<dyn Ledger>, shares: Arc<Shares>, by_hand
                 }
             }
             Err(StoreError::Replaced) => {
-                shares.set(None);
+                allocations.set(None);
                 ATTEND
             }
             Err(error) => {
@@ -121,8 +121,8 @@ pub(super) async fn attend(ledger: Arc<dyn Ledger>, shares: Arc<Shares>, by_hand
     }
 }
 
-fn share(seen: &Attendance, until: Option<Instant>) -> Share {
-    Share {
+fn allocation(seen: &Attendance, until: Option<Instant>) -> Allocation {
+    Allocation {
         rank: seen.rank,
         count: seen.count,
         until,
@@ -162,28 +162,28 @@ impl Joining {
     }
 }
 
-/// The requests that may be under way at once at one source, as far as this process has a share in
+/// The requests that may be under way at once at one source, as far as this process has a allocation in
 /// them.
 #[derive(Debug)]
-pub(super) struct Places {
+pub(super) struct ConcurrencyLimit {
     concurrency: usize,
     used: Mutex<usize>,
     freed: Notify,
 }
 
 /// A request under way.
-pub(super) struct Place<'p>(&'p Places);
+pub(super) struct Permit<'p>(&'p ConcurrencyLimit);
 
-impl Drop for Place<'_> {
+impl Drop for Permit<'_> {
     fn drop(&mut self) {
         *self.0.used.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
         self.0.freed.notify_one();
     }
 }
 
-impl Places {
-    pub(super) fn new(concurrency: usize) -> Places {
-        Places {
+impl ConcurrencyLimit {
+    pub(super) fn new(concurrency: usize) -> ConcurrencyLimit {
+        ConcurrencyLimit {
             concurrency: concurrency.max(1),
             used: Mutex::new(0),
             freed: Notify::new(),
@@ -191,8 +191,8 @@ impl Places {
     }
 
     /// Waits for a place, in the order of asking.
-    pub(super) async fn take(&self, shares: &Shares) -> Place<'_> {
-        let mut changes = shares.current.subscribe();
+    pub(super) async fn take(&self, allocations: &Allocations) -> Permit<'_> {
+        let mut changes = allocations.current.subscribe();
         loop {
             let freed = self.freed.notified();
             tokio::pin!(freed);
@@ -200,8 +200,8 @@ impl Places {
             // once.
             freed.as_mut().enable();
             changes.mark_unchanged();
-            if let Some(place) = self.try_take(shares.current()) {
-                return place;
+            if let Some(permit) = self.try_take(allocations.current()) {
+                return permit;
             }
             tokio::select! {
                 () = freed => {}
@@ -212,12 +212,12 @@ impl Places {
         }
     }
 
-    fn try_take(&self, share: Option<Share>) -> Option<Place<'_>> {
-        let most = share?.places(self.concurrency);
+    fn try_take(&self, allocation: Option<Allocation>) -> Option<Permit<'_>> {
+        let most = allocation?.places(self.concurrency);
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         (*used < most).then(|| {
             *used += 1;
-            Place(self)
+            Permit(self)
         })
     }
 }
@@ -226,8 +226,8 @@ impl Places {
 mod tests {
     use super::*;
 
-    fn of(rank: usize, count: usize) -> Share {
-        Share {
+    fn of(rank: usize, count: usize) -> Allocation {
+        Allocation {
             rank,
             count,
             until: None,
@@ -286,39 +286,39 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn places_follow_the_share() {
-        let (shares, places) = (Shares::new(), Places::new(3));
-        shares.set(Some(of(1, 2)));
-        let first = places.take(&shares).await;
+    async fn permits_follow_the_allocation() {
+        let (allocations, limit) = (Allocations::new(), ConcurrencyLimit::new(3));
+        allocations.set(Some(of(1, 2)));
+        let first = limit.take(&allocations).await;
         let waits = Duration::from_secs(1);
         assert!(
-            tokio::time::timeout(waits, places.take(&shares)).await.is_err(),
+            tokio::time::timeout(waits, limit.take(&allocations)).await.is_err(),
             "one of three"
         );
-        shares.set(Some(of(0, 1)));
-        let more = (places.take(&shares).await, places.take(&shares).await);
-        shares.set(Some(of(0, 2)));
+        allocations.set(Some(of(0, 1)));
+        let more = (limit.take(&allocations).await, limit.take(&allocations).await);
+        allocations.set(Some(of(0, 2)));
         drop(first);
         assert!(
-            tokio::time::timeout(waits, places.take(&shares)).await.is_err(),
+            tokio::time::timeout(waits, limit.take(&allocations)).await.is_err(),
             "two of three are used"
         );
         drop(more);
-        let _place = places.take(&shares).await;
-        shares.set(Some(of(4, 5)));
+        let _permit = limit.take(&allocations).await;
+        allocations.set(Some(of(4, 5)));
         assert!(
-            tokio::time::timeout(waits, places.take(&shares)).await.is_err(),
+            tokio::time::timeout(waits, limit.take(&allocations)).await.is_err(),
             "none of three"
         );
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_old_share_is_none() {
-        let shares = Shares::new();
-        let until = Some(Instant::now() + SHARE_TRUST);
-        shares.set(Some(Share { until, ..of(0, 1) }));
-        assert!(shares.current().is_some());
-        tokio::time::advance(SHARE_TRUST).await;
-        assert_eq!(shares.current(), None);
+    async fn an_old_allocation_is_none() {
+        let allocations = Allocations::new();
+        let until = Some(Instant::now() + ALLOCATION_TRUST);
+        allocations.set(Some(Allocation { until, ..of(0, 1) }));
+        assert!(allocations.current().is_some());
+        tokio::time::advance(ALLOCATION_TRUST).await;
+        assert_eq!(allocations.current(), None);
     }
 }
