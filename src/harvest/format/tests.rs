@@ -13,7 +13,7 @@ use crate::{
         allowance::Allowance,
         error::{PageFault, Stop},
         format, json,
-        limits::LONG_FROM,
+        limits::{CHUNK, LONG_FROM},
         refusal::At,
         text::Long,
     },
@@ -151,13 +151,14 @@ fn what_breaks_off_is_a_fault() {
     }
 }
 
-/// However a text lies, it gives the same; a long one without its list around it.
+/// However a text lies, it gives the same; a long one without its list around it. One on the disk
+/// is read in several pieces.
 #[test]
 fn large_texts_are_read_from_where_they_lie() {
-    let items: Vec<String> = (0..20_000).map(|id| format!("{{\"id\":\"{id:010}\"}}")).collect();
-    let page = format!("{{\"list\":[{}],\"n\":20000}}", items.join(","));
+    let items: Vec<String> = (0..80_000).map(|id| format!("{{\"id\":\"{id:010}\"}}")).collect();
+    let page = format!("{{\"list\":[{}],\"n\":80000}}", items.join(","));
     for (fetch, text) in [("rows: \".list[]\"", page), ("format: NDJSON", items.join("\n"))] {
-        assert!(text.len() > LONG_FROM);
+        assert!(text.len() > LONG_FROM && text.len() > CHUNK);
         let bytes = Bytes::from(text);
         let mut file = tempfile::tempfile().expect("a file");
         file.write_all(&bytes).expect("it is written");
@@ -167,10 +168,10 @@ fn large_texts_are_read_from_where_they_lie() {
         let around = memory.0.events.iter().filter(|event| !event.contains('('));
         let want: &[&str] = match fetch.contains("NDJSON") {
             true => &[],
-            false => &["20000 in {\"list\":[],\"n\":20000}"],
+            false => &["80000 in {\"list\":[],\"n\":80000}"],
         };
         assert_eq!(around.collect::<Vec<_>>(), want);
-        assert_eq!(memory.0.events.len(), 20_000 + want.len());
+        assert_eq!(memory.0.events.len(), 80_000 + want.len());
     }
 }
 

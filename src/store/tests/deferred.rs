@@ -280,11 +280,6 @@ async fn who_waits_to_build_keeps_nobody_from_writing(on: On) {
         };
         let written = tokio::time::timeout(Duration::from_secs(120), commits).await;
         assert!(written.is_ok(), "those who wait to build have all connections");
-        if on == On::Postgres {
-            let waiting =
-                "SELECT count(*) FROM pg_stat_activity WHERE datname=current_database() AND wait_event_type='Lock'";
-            assert_eq!(number(&store, waiting).await, 1, "the others wait in the process");
-        }
         drop(turn);
     };
     let (ended, ()) = tokio::join!(ends, beside);
