@@ -6,7 +6,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Db, PAGE_BY_PAGE, PATIENCE, Place, Program, Reply, Scratch, Things, Upstream,
+    Db, Hold, PAGE_BY_PAGE, PATIENCE, Place, Program, Reply, Scratch, Things, Upstream,
     cluster::{Cluster, Database, Options, USER},
     eventually,
     proxy::{Cut, Proxy},
@@ -64,10 +64,22 @@ async fn terminated_connections_are_opened_again() {
         tokio::time::sleep(std::time::Duration::from_millis(random.random_range(0..1_500))).await;
         assert!(!things.scratch.rows(all).await.is_empty(), "it has connections");
         program.query(COUNT).await;
+        things.next();
+        cut_while_it_writes(&things).await;
     }
     things.arrive(&program).await;
     assert_eq!(things.scratch.rows(UNHAPPY).await, [[""; 0]; 0], "{}", program.log());
     assert_eq!(program.terminate().await, Some(0));
+}
+
+/// Cuts the connection of a transaction that has something to write: it waits in its middle.
+async fn cut_while_it_writes(things: &Things) {
+    let hold = Hold::of(&things.scratch.database(), "LOCK TABLE thing IN SHARE MODE").await;
+    hold.is_waited_for().await;
+    let waiting = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                   WHERE datname=current_database() AND wait_event_type='Lock'";
+    assert!(!things.scratch.rows(waiting).await.is_empty(), "somebody waits");
+    hold.let_go().await;
 }
 
 #[tokio::test]

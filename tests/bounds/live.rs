@@ -44,7 +44,7 @@ async fn live_queries_hold_no_room_that_answers_need() {
 
 /// Live queries that nobody listens to any more, a few at work and hundreds in the queue. Each would work for seconds, and whoever
 /// comes after them would wait for all of them, longer than the test does. No limit of time ends them or who waits: it would end
-/// those that were first before it ends him.
+/// those that were first before it ends him. (What a turn does when who waits for it is dropped has a test in `graphql::turns`.)
 async fn live_queries_that_are_given_up_leave_the_queue(db: Db) {
     let settings = [
         (

@@ -37,7 +37,8 @@ async fn messages_of_a_client_that_reads_nothing_do_not_pile_up() {
         text_frame(&json!({ "type": "subscribe", "id": id.to_string(), "payload": { "query": query } }))
     };
     let ping = text_frame(&json!({ "type": "ping", "payload": { "x": "x".repeat(100) } }));
-    // Each with an id of its own: one that is open would end the socket before anything piles up.
+    // Each with an id of its own: one that is open would end the socket before anything piles up. Answers count to what waits
+    // to be sent, in memory and on the disk, so that they alone could not grow beyond that.
     let all = |query| (0..20_000).flat_map(|id| subscribe(id, query)).collect::<Vec<u8>>();
     let faulty = all("{ nope }");
     let large = all("{ __schema { types { name fields { name } } } }");
