@@ -64,7 +64,7 @@ impl Allocations {
         allocation.filter(|allocation| allocation.until.is_none_or(|until| Instant::now() < until))
     }
 
-    /// Waits until there is a allocation.
+    /// Waits until there is one.
     pub(super) async fn ready(&self) -> Allocation {
         let mut changes = self.current.subscribe();
         loop {
@@ -162,8 +162,7 @@ impl Joining {
     }
 }
 
-/// The requests that may be under way at once at one source, as far as this process has a allocation in
-/// them.
+/// The requests that may be under way at once at one source: this process's part of them.
 #[derive(Debug)]
 pub(super) struct ConcurrencyLimit {
     concurrency: usize,

@@ -1,6 +1,6 @@
 //! Whether the definition of a handle is in force: another process may have applied a layout that
-//! it is not compatible with. Knows the record of layouts, and what a difference means for who writes
-//! and who reads; no rows.
+//! it is not compatible with. Knows the record of layouts, and what a difference means for who
+//! writes and who reads; no rows.
 //!
 //! What writes for a definition asks for the newest record first, in the same transaction. The
 //! question touches the table of row numbers, which whoever applies a layout takes for himself: so

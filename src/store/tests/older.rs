@@ -64,8 +64,8 @@ async fn a_record_that_says_less_is_of_the_same_layout(on: On) {
     let store = open(&place.url, Access::Write, NEW).await.expect("a newer store");
     assert_eq!(write_as_before(&store).await, 1);
     store.close().await;
-    // The newer layout is compatible with it; a definition that was never there would have to take the
-    // new column away, which is refused.
+    // The newer layout is compatible with it; a definition that was never there would have to take
+    // the new column away, which is refused.
     let store = open(&place.url, Access::Write, OLD).await.expect("the older store");
     assert_eq!(records(&store).await, 2);
     assert_eq!(
