@@ -94,7 +94,7 @@ audit:
 	@cargo deny --locked --log-level error check advisories
 
 bench: setup-build web/dist/index.html
-	@cargo bench --locked
+	@cargo bench --locked --bench hayloft
 
 fmt:
 	@cargo fmt --all

@@ -29,6 +29,8 @@ use crate::{
     value::{Row, Scalar, Value},
 };
 
+use super::mixed::Seed;
+
 /// Room for a common key, so that noting it allocates once.
 const KEY_BYTES: usize = 32;
 
@@ -55,7 +57,7 @@ pub(crate) struct Batch<'a> {
     /// All keys that the table of a type has.
     pub added: Option<(EntityId, &'a Added)>,
     /// Hashes of those that this transaction has added to it.
-    pub fresh: HashSet<u64>,
+    pub fresh: HashSet<u64, Seed>,
     /// Pages that ended and are not remembered yet, by their requests.
     pages: BTreeMap<String, Remembered>,
 }
@@ -84,7 +86,7 @@ impl<'a> From<Transaction<'a>> for Batch<'a> {
             open: HashSet::new(),
             rests: None,
             added: None,
-            fresh: HashSet::new(),
+            fresh: HashSet::with_hasher(Seed::random()),
             pages: BTreeMap::new(),
         }
     }

@@ -38,12 +38,16 @@ impl Batch<'_> {
             return self.look_up(entity, items).await;
         };
         let tables = self.tables(entity);
-        let known = |item: &Item<'_>| {
-            let hash = KeyOf::new(tables, *item).hash64();
-            added.may_have(hash) || self.fresh.contains(&hash)
-        };
-        let (places, doubtful): (Vec<usize>, Vec<Item<'_>>) =
-            (0..).zip(items.iter().copied()).filter(|(_, item)| known(item)).unzip();
+        let hashes: Vec<u64> = items.iter().map(|item| KeyOf::new(tables, *item).hash64()).collect();
+        // Nothing else between these: the filter does not fit into a processor's cache, and its
+        // lines come several at a time.
+        let old: Vec<bool> = hashes.iter().map(|hash| added.may_have(*hash)).collect();
+        let known = |at: usize, hash: &u64| old.get(at) == Some(&true) || self.fresh.contains(hash);
+        let (places, doubtful): (Vec<usize>, Vec<Item<'_>>) = (0..)
+            .zip(&hashes)
+            .filter(|(at, hash)| known(*at, hash))
+            .filter_map(|(at, _)| Some((at, *items.get(at)?)))
+            .unzip();
         let mut found = vec![None; items.len()];
         for (place, row) in places.into_iter().zip(self.look_up(entity, &doubtful).await?) {
             if let Some(found) = found.get_mut(place) {

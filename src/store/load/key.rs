@@ -3,10 +3,8 @@
 
 use std::{
     collections::{HashMap, hash_map::Entry},
-    hash::{BuildHasher, Hash, Hasher, RandomState},
+    hash::{Hash, Hasher},
 };
-
-use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::{
     catalog::EntityId,
@@ -15,7 +13,10 @@ use crate::{
     value::{Row, Value},
 };
 
-use super::batch::{Batch, Item};
+use super::{
+    batch::{Batch, Item},
+    mixed::{Mixed, Seed},
+};
 
 /// The key of an item, compared where it lies.
 pub(crate) struct KeyOf<'r> {
@@ -40,7 +41,7 @@ impl<'r> KeyOf<'r> {
 
     /// The same for equal keys, whoever asks.
     pub(crate) fn hash64(&self) -> u64 {
-        let mut hasher = Mixed(0);
+        let mut hasher = Mixed::default();
         self.hash(&mut hasher);
         hasher.finish()
     }
@@ -63,44 +64,6 @@ impl Hash for KeyOf<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.position.hash(state);
         self.values().for_each(|value| value.hash_key(state));
-    }
-}
-
-/// Hashes short keys, a few parts each; several times as quick as the hasher of the standard
-/// library.
-struct Mixed(u64);
-
-impl Hasher for Mixed {
-    fn write(&mut self, bytes: &[u8]) {
-        self.0 = xxh3_64_with_seed(bytes, self.0);
-    }
-
-    /// Ends a text, and tells the kinds of values apart.
-    fn write_u8(&mut self, byte: u8) {
-        self.0 = (self.0 ^ u64::from(byte))
-            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
-            .rotate_left(23);
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
-
-/// Begins where nobody knows, so that no upstream can choose keys that meet.
-struct Seed(u64);
-
-impl Seed {
-    fn random() -> Seed {
-        Seed(RandomState::new().hash_one(0))
-    }
-}
-
-impl BuildHasher for Seed {
-    type Hasher = Mixed;
-
-    fn build_hasher(&self) -> Mixed {
-        Mixed(self.0)
     }
 }
 

@@ -12,6 +12,7 @@ pub(super) mod find;
 pub(super) mod group;
 pub(super) mod key;
 pub(super) mod links;
+pub(super) mod mixed;
 pub(super) mod page;
 pub(super) mod part;
 pub(super) mod print;

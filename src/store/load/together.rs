@@ -24,6 +24,9 @@ pub(crate) async fn write(
     run: &Run,
     groups: &[Group],
 ) -> Result<VecDeque<Vec<UpsertOutcome>>, StoreError> {
+    if groups.len() < 2 {
+        return Ok(VecDeque::new());
+    }
     let count = all_new(batch, run.entity, groups);
     let Some((groups, _)) = groups.split_at_checked(count).filter(|_| count > 1) else {
         return Ok(VecDeque::new());
