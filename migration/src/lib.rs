@@ -22,6 +22,7 @@ mod m20261129_000060_written;
 mod m20261129_000061_set_aside;
 mod m20261129_000070_figures;
 mod m20261129_000073_aside;
+mod m20261129_000080_versions;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::{
@@ -65,6 +66,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000061_set_aside::Migration),
             Box::new(m20261129_000070_figures::Migration),
             Box::new(m20261129_000073_aside::Migration),
+            Box::new(m20261129_000080_versions::Migration),
         ]
     }
 

@@ -38,3 +38,24 @@ position!(
     /// A position in [`super::Catalog::fetches`].
     FetchId
 );
+
+/// A part of what is stored of a type that changes by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Part {
+    pub entity: EntityId,
+    /// A field's values or links; none: which rows there are, and in what order.
+    pub field: Option<FieldId>,
+}
+
+impl Part {
+    pub(crate) fn rows(entity: EntityId) -> Part {
+        Part { entity, field: None }
+    }
+
+    pub(crate) fn field(entity: EntityId, field: FieldId) -> Part {
+        Part {
+            entity,
+            field: Some(field),
+        }
+    }
+}

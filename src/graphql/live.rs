@@ -202,12 +202,12 @@ impl Drop for Group {
     }
 }
 
-/// Waits for a commit that touches the live query's rows; not so when there will be no more
+/// Waits for a commit that touches what the live query reads; not so when there will be no more
 /// commits.
 async fn touched(commits: &mut broadcast::Receiver<Commit>, bound: &Bound) -> bool {
     loop {
         match commits.recv().await {
-            Ok(commit) if commit.entities.is_disjoint(&bound.prepared.entities) => {}
+            Ok(commit) if !commit.changed.meets(&bound.prepared.parts) => {}
             Ok(_) | Err(RecvError::Lagged(_)) => return true,
             Err(RecvError::Closed) => return false,
         }

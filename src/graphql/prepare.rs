@@ -14,7 +14,7 @@ use chrono::Utc;
 use lru::LruCache;
 
 use crate::{
-    catalog::{Catalog, EntityId, Valid},
+    catalog::{Catalog, EntityId, Part, Valid},
     definition::did_you_mean,
     query::{Filter, Output, OutputValue, Read, RootValue, Visitor, visit_outputs},
     store::{Statement, Store, StoreError},
@@ -68,6 +68,8 @@ pub(super) struct PlanId {
 pub(super) struct Prepared {
     pub id: PlanId,
     pub entities: BTreeSet<EntityId>,
+    /// What of them can change the answer.
+    pub parts: BTreeSet<Part>,
     pub plan: Plan,
     pub way: Way,
     pub took: Took,
@@ -261,6 +263,7 @@ impl Planner {
         Ok(Prepared {
             id,
             entities: plan.read.entities(&self.catalog),
+            parts: plan.read.parts(&self.catalog),
             is_settled: is_settled(&plan.read),
             plan,
             way,

@@ -11,6 +11,7 @@ mod filter;
 mod freshness;
 mod member;
 mod params;
+mod parts;
 mod read;
 mod terms;
 mod visit;

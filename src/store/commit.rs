@@ -11,7 +11,10 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use crate::{catalog::EntityId, change::Commit};
+use crate::{
+    catalog::{EntityId, Part},
+    change::{Changed, Commit},
+};
 
 use super::{
     context::Context,
@@ -20,42 +23,35 @@ use super::{
         retry::{AWAY_MAX, pause},
     },
     error::StoreError,
-    state::heard::Own,
     system::{
         change_log::{self, Changes},
-        fetches, field_requests, row_numbers, run_seen, runs,
+        fetches, field_requests, row_numbers, run_seen, runs, versions,
     },
     tx::Transaction,
     types::Run,
 };
 
-/// Notes a commit of our own, and lets the other processes know of it if it happens; the last step
-/// of its transaction.
-pub(crate) async fn tell<'a>(tx: &mut Transaction<'a>, after: i64, head: i64) -> Result<Option<Own<'a>>, StoreError> {
-    let context = tx.context;
+/// Lets the other processes know of a commit if it happens; the last step of its transaction.
+pub(crate) async fn tell(tx: &mut Transaction<'_>, head: i64) -> Result<(), StoreError> {
     // Nobody listens to a database that one process has for itself.
-    if context.is_alone() {
-        return Ok(None);
+    match tx.context.is_alone() {
+        true => Ok(()),
+        false => notify(tx, head.to_string()).await,
     }
-    // Before the commit, or a look in between would take it for another process's and tell of it
-    // twice.
-    let own = context.heard.expect(after, head);
-    if let (Some(sql), false) = (context.dialect.announce(), context.heard.mute.load(Ordering::Relaxed)) {
-        let mut params = tx.params();
-        params.add(head.to_string())?;
-        tx.run(params, sql.to_owned()).await?;
-    }
-    Ok(Some(own))
 }
 
 /// Lets the other processes know that there is work that they may help with, or that a process
 /// waits for them; the last step of its transaction.
 pub(crate) async fn tell_of_work(tx: &mut Transaction<'_>) -> Result<(), StoreError> {
+    // No number: there is nothing to read in the change log.
+    notify(tx, String::new()).await
+}
+
+async fn notify(tx: &mut Transaction<'_>, payload: String) -> Result<(), StoreError> {
     let context = tx.context;
     if let (Some(sql), false) = (context.dialect.announce(), context.heard.mute.load(Ordering::Relaxed)) {
         let mut params = tx.params();
-        // No number: there is nothing to read in the change log.
-        params.add("")?;
+        params.add(payload)?;
         tx.run(params, sql.to_owned()).await?;
     }
     Ok(())
@@ -139,16 +135,25 @@ async fn happened(context: &Context, generation: u64, evidence: Evidence<'_>) ->
     }
 }
 
+/// What a transaction did to rows.
+#[derive(Default)]
+pub(crate) struct Done {
+    /// Those that changed.
+    pub changes: Changes,
+    /// What of them.
+    pub parts: BTreeSet<Part>,
+}
+
 /// Writes the change log, whose numbers are taken as the last step, and commits.
 pub(crate) async fn finish(
     mut tx: Transaction<'_>,
-    changes: Changes,
+    done: Done,
     run: &Run,
     evidence: Evidence<'_>,
 ) -> Result<Option<Commit>, StoreError> {
     // With the rows that have these numbers, or after a cut others would get the same ones.
     row_numbers::keep(&mut tx).await?;
-    let entities: BTreeSet<EntityId> = changes.keys().map(|(_, entity, _)| *entity).collect();
+    let Done { changes, parts } = done;
     let counts: Vec<(EntityId, u64)> = changes
         .iter()
         .map(|((_, entity, _), keys)| (*entity, keys.len() as u64))
@@ -156,27 +161,29 @@ pub(crate) async fn finish(
     // As late as can be: whoever takes numbers of the log holds its head until the commit, and all
     // other writers wait for it.
     let logged = change_log::append(&mut tx, run, changes).await?;
-    let own = match &logged {
-        Some(logged) => tell(&mut tx, logged.after, logged.head).await?,
-        None => None,
-    };
+    if let Some(logged) = &logged {
+        versions::write(&mut tx, &parts, logged).await?;
+        tell(&mut tx, logged.head).await?;
+    }
     failpoint::point("commit::before");
     let (context, generation) = (tx.context, tx.generation);
+    // Unless its end is noted below, whoever wants to know how new something is has to look.
+    let noting = context.versions.noting();
     commit(tx, evidence).await?;
-    if let Some(own) = own {
-        // Dropped without this, the numbers count as not taken, and what is found there as another
-        // process's.
-        own.committed();
-        if let Some(logged) = &logged {
+    match &logged {
+        Some(logged) => {
+            let names = parts.iter().map(|part| versions::name(&context.catalog, *part));
+            noting.committed((logged.after, logged.head), names);
             context.guard.saw(generation, logged.head);
         }
+        None => noting.left(),
     }
     failpoint::point("commit::after");
     // After the commit as well: statistics are made anew by what really changed.
     context.changed.note(&counts);
     Ok(logged.map(|logged| Commit {
         head: logged.head,
-        entities: Arc::new(entities),
+        changed: Changed::Parts(Arc::new(parts)),
     }))
 }
 

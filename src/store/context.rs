@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::{
     catalog::{Catalog, FetchId, FieldFetch, Valid},
-    change::Bus,
+    change::{Bus, Moment, Told, Versions},
     layout::Layout,
 };
 
@@ -43,8 +43,14 @@ pub(crate) struct Context {
     pub own: Arc<readers::Readers>,
     pub bus: Bus,
     pub guard: Arc<guard::Guard>,
-    /// What is known of commits that are not our own.
+    /// What other processes tell of.
     pub heard: heard::Heard,
+    /// How new what is stored is; shared by all definitions of this process.
+    pub versions: Arc<Versions>,
+    /// What of them was announced on the bus.
+    pub told: Mutex<Told>,
+    /// One looks at a time; others wait for it.
+    pub looking: tokio::sync::Mutex<()>,
     /// Whether the definition is in force.
     pub seen: in_force::Seen,
     /// The types whose indexes are built later.
@@ -84,6 +90,11 @@ impl Context {
     /// Whether a lock proves that no other process harvests into this database.
     pub(super) fn is_alone(&self) -> bool {
         self.lock.is_some()
+    }
+
+    /// What is known of commits, if that is all there is.
+    pub(super) fn moment(&self) -> Option<Moment> {
+        self.versions.moment(self.is_alone(), self.guard.generation())
     }
 
     pub(super) fn writer(&self) -> Result<&Pool, StoreError> {

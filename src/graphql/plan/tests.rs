@@ -353,3 +353,74 @@ fn one_plan_serves_other_scalars_but_not_other_shapes() {
     let rare = shape_of(r#"{"id": "1", "where": {"rarity": {"eq": "RARE"}}}"#);
     assert_ne!(rare, shape_of(r#"{"id": "1", "where": {"rarity": {"eq": "EPIC"}}}"#));
 }
+
+/// What an operation goes by: what is selected, filtered and ordered by, and what a link leads by.
+#[test]
+fn parts_of_operations() {
+    for (query, want) in [
+        ("{ items { name } }", "Item Item.id Item.name"),
+        ("{ item(id: \"i1\") { price } }", "Item Item.id Item.price"),
+        ("{ npcBy(key: {slug: \"a\"}) { name } }", "Npc Npc.id Npc.name Npc.slug"),
+        (
+            "{ items { seller { name } } }",
+            "Item Item.id Item.seller Npc Npc.id Npc.name",
+        ),
+        (
+            "{ quests { giver { home } } }",
+            "Npc Npc.home Npc.slug Quest Quest.giver Quest.id",
+        ),
+        (
+            "{ npcs { gives { title } } }",
+            "Npc Npc.id Npc.slug Quest Quest.giver Quest.id Quest.title",
+        ),
+        (
+            "{ tags { items { name } } }",
+            "Item Item.id Item.name Item.tags Tag Tag.id",
+        ),
+        (
+            "{ quests { reward { gold } items { quantity } } }",
+            "Quest Quest.id Quest.reward QuestItem QuestItem.item QuestItem.quantity QuestItem.quest",
+        ),
+        (
+            "{ items(where: {tags: {some: {name: {isNull: false}}}}, orderBy: {seller: {name: ASC}}) { rarity } }",
+            "Item Item.id Item.rarity Item.seller Item.tags Npc Npc.id Npc.name Tag Tag.id Tag.name",
+        ),
+        ("{ itemsConnection { totalCount } }", "Item Item.id"),
+        (
+            "{ itemsConnection(where: {rarity: {eq: RARE}}) { aggregate { count sum { price } max { name } } } }",
+            "Item Item.id Item.name Item.price Item.rarity",
+        ),
+        (
+            "{ itemsConnection(orderBy: {seller: {name: ASC}}, first: 1) { edges { cursor } pageInfo { hasNextPage } } }",
+            "Item Item.id Item.seller Npc Npc.id Npc.name",
+        ),
+        (
+            "{ items(where: {aliases: {has: \"a\"}}) { tagsConnection { nodes { name } } } }",
+            "Item Item.aliases Item.id Item.tags Tag Tag.id Tag.name",
+        ),
+        (
+            "{ npcs { givesConnection(orderBy: {title: ASC}) { aggregate { countDistinct { title } } } } }",
+            "Npc Npc.id Npc.slug Quest Quest.giver Quest.id Quest.title",
+        ),
+        (
+            "{ npcs(where: {sells: {none: {requiredFor: {every: {quantity: {gt: 1}}}}}}) { home } }",
+            "Item Item.id Item.seller Npc Npc.home Npc.id QuestItem QuestItem.item QuestItem.quantity",
+        ),
+        ("{ __typename }", ""),
+    ] {
+        let (catalog, plan) = testing::plan(query);
+        let name = |part: crate::catalog::Part| {
+            let entity = catalog.entity(part.entity);
+            match part.field {
+                Some(field) => format!("{}.{}", entity.name, entity.field(field).name),
+                None => entity.name.clone(),
+            }
+        };
+        let mut parts: Vec<String> = plan.read.parts(&catalog).into_iter().map(name).collect();
+        parts.sort();
+        assert_eq!(parts.join(" "), want, "{query}");
+        assert!(plan.read.is_lasting());
+    }
+    let (_, plan) = testing::plan("{ freshness { rows } items { name } }");
+    assert!(!plan.read.is_lasting());
+}

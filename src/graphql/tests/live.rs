@@ -149,6 +149,54 @@ async fn nobody_begins_with_an_old_answer() {
     assert_eq!(next(&mut first).await, want);
 }
 
+#[tokio::test]
+async fn who_reads_nothing_of_what_changed_sleeps() {
+    const QUERIES: [&str; 6] = [
+        "{ items { name } }",
+        "{ items { price } }",
+        "{ items(where: {price: {gt: 15}}) { id } }",
+        "{ tags { items { id } } }",
+        "{ quests { items { item { name } } } }",
+        "{ npcs { name } }",
+    ];
+    // Who is woken, by their places.
+    let axe = |name, price, tags: &[&str]| vec![item("i1", name, Some(price), tags)];
+    for (rows, woken) in [
+        (axe("Axe", 10.5, &["t1", "t2"]), &[][..]),
+        (axe("Axe", 11.0, &["t1", "t2"]), &[1, 2]),
+        (axe("Adze", 10.5, &["t1", "t2"]), &[0, 4]),
+        (axe("Axe", 10.5, &["t1"]), &[3]),
+        (vec![item("i9", "New", None, &[])], &[0, 1, 2, 3, 4]),
+    ] {
+        // Who is woken rests for long, and has no answer for who comes meanwhile.
+        let farm = Farm::stocked(Limits {
+            live_pause: Duration::from_secs(3_600),
+            ..Limits::default()
+        });
+        let farm = farm.await;
+        let mut open = Vec::new();
+        for query in QUERIES {
+            let mut answers = farm
+                .current()
+                .answers(request(&format!("subscription {query}"), json!({})));
+            next(&mut answers).await;
+            open.push(answers);
+        }
+        farm.begin("Item", rows.clone()).await;
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        let sleeps = |query: &str| {
+            let mut late = farm
+                .current()
+                .answers(request(&format!("subscription {query}"), json!({})));
+            late.next().now_or_never().is_some()
+        };
+        let awake: Vec<usize> = (0..QUERIES.len()).filter(|at| !sleeps(QUERIES[*at])).collect();
+        assert_eq!(awake, woken, "{rows:?}");
+    }
+}
+
 /// Begins to hear a live query; its first answer does not come yet.
 fn begun(farm: &Farm, query: &str, variables: Json) -> BoxStream<'static, ApiResponse> {
     let mut answers = farm.current().answers(request(query, variables));

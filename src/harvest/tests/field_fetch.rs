@@ -386,7 +386,7 @@ async fn a_single_link_follows_its_answers() {
     );
     let mut told = BTreeSet::new();
     while let Ok(commit) = changes.try_recv() {
-        told.extend(commit.entities.iter().copied());
+        told.extend(commit.changed.entities());
     }
     let named = |name: &str| bench.catalog.entity_named(name).expect("a type");
     assert_eq!(told, BTreeSet::from([named("Item"), named("Recipe")]));

@@ -1,11 +1,10 @@
-//! Commits of other processes on the same database, announced as our own are. Knows the change
-//! log's head and types; no rows.
+//! Commits of other processes on the same database, announced as our own are. Knows when to look;
+//! no rows.
 //!
 //! A notification only says that it is worth looking; the truth is the log. So one that is lost
-//! costs a second at most, and a database that has none costs a question per second.
+//! costs half a second at most, and a database that has none costs two questions a second.
 
 use std::{
-    collections::BTreeSet,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -16,15 +15,14 @@ use sqlx::{
 };
 use tokio::{sync::Notify, time::sleep};
 
-use crate::{
-    change::Commit,
-    store::{context::Context, error::StoreError, in_force, system::change_log},
-};
+use crate::store::{context::Context, error::StoreError};
+
+use super::look::look;
 
 /// Where commits are told of; the payload is the change log's head.
 pub(crate) const CHANNEL: &str = "hayloft_commit";
 /// How often the log's head is looked at without a notification.
-const POLL: Duration = Duration::from_secs(1);
+const POLL: Duration = Duration::from_millis(500);
 /// Pauses between tries to listen: doubled each time, up to the longest.
 const PAUSE: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
@@ -35,7 +33,7 @@ pub(crate) async fn begin(context: &Context) -> Result<(), StoreError> {
     if context.is_alone() {
         return Ok(());
     }
-    context.heard.start(change_log::heads(context).await?.0);
+    look(context).await?;
     if let Some(sql) = context.dialect.announce() {
         // Databases that speak PostgreSQL's language do not all have this word; it must not fail
         // their commits.
@@ -94,34 +92,10 @@ pub(crate) async fn look_again(context: &Context, wake: &Notify) {
         tokio::select! {
             () = wake.notified() => {}
             () = sleep(POLL) => {}
-            Ok(()) = generations.changed() => context.heard.doubt(),
+            Ok(()) = generations.changed() => {}
         }
         if let Err(error) = look(context).await {
             tracing::debug!(%error, "the change log's head cannot be read; it is tried again");
         }
     }
-}
-
-/// Announces what others have committed since the last look; hears of a newer definition, too.
-async fn look(context: &Context) -> Result<(), StoreError> {
-    let generation = context.guard.generation();
-    let (head, layout) = change_log::heads(context).await?;
-    context.guard.saw(generation, head);
-    in_force::by_number(context, layout).await?;
-    if !context.heard.is_news(head) {
-        return Ok(());
-    }
-    let entities = match context.heard.others(head) {
-        Some(spans) => change_log::touched(context, &spans).await,
-        None => Ok(context.catalog.entity_ids().collect()),
-    };
-    // What cannot be looked up any more may be anything.
-    let entities = entities.unwrap_or_else(|_| context.catalog.entity_ids().collect::<BTreeSet<_>>());
-    if !entities.is_empty() {
-        context.bus.announce(Commit {
-            head,
-            entities: Arc::new(entities),
-        });
-    }
-    Ok(())
 }

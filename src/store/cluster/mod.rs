@@ -2,4 +2,5 @@
 
 pub(super) mod attendance;
 pub(super) mod follow;
+pub(super) mod look;
 pub(super) mod place;

@@ -53,6 +53,9 @@ impl Store {
             bus: Bus::default(),
             guard: Arc::clone(&older.guard),
             heard: Heard::beside(&older.heard),
+            versions: Arc::clone(&older.versions),
+            told: Mutex::new(*older.told.lock().unwrap_or_else(PoisonError::into_inner)),
+            looking: tokio::sync::Mutex::default(),
             seen: Seen::beside(&older.seen),
             deferred: Deferred::default(),
             writable: Arc::clone(&older.writable),
@@ -89,7 +92,10 @@ impl Store {
                 // What connections are asked about from now on.
                 place::check(&self.context).await
             };
-            match applied.await {
+            let applied = applied.await;
+            // The newest layout is another one.
+            self.context.versions.doubt();
+            match applied {
                 Err(StoreError::Unreachable | StoreError::Crowded) if committed.load(Ordering::Relaxed) => {
                     tracing::warn!("the database went away while a definition came into force; it is asked again");
                     tokio::time::sleep(pause).await;

@@ -7,3 +7,4 @@ pub(super) mod fields;
 pub(super) mod processes;
 pub(super) mod reads;
 pub(super) mod runs;
+pub(super) mod versions;

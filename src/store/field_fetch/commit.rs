@@ -235,6 +235,9 @@ async fn relink(batch: &mut Batch<'_>, each: &FieldFetch, answers: &[&ParentAnsw
         lines.extend(numbered.map(|(position, link)| (owner.to_vec(), position, link.0.as_slice())));
     }
     insert_links(batch, join, lines).await?;
+    if !owners.is_empty() {
+        batch.touch(each.parent, each.field);
+    }
     for owner in &owners {
         batch.note(each.parent, Op::Changed, owner.iter());
     }

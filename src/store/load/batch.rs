@@ -2,18 +2,18 @@
 //! be new. Writes none itself.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     ops::{Deref, DerefMut},
 };
 
 use serde_json::Value as Json;
 
 use crate::{
-    catalog::EntityId,
+    catalog::{EntityId, FieldId, Part},
     change::Commit,
     layout::EntityTables,
     store::{
-        commit::{self, Evidence},
+        commit::{self, Done, Evidence},
         context::Context,
         db::dialect::scalar_of,
         error::StoreError,
@@ -47,6 +47,8 @@ pub(crate) struct Batch<'a> {
     pub(crate) tx: Transaction<'a>,
     /// Keys of changed rows as JSON, in the order in which they will be numbered.
     pub changes: Changes,
+    /// What of those rows changed.
+    pub parts: BTreeSet<Part>,
     /// The group that is being written: what it changes comes after what those before it changed.
     pub step: u32,
     pub refused: Vec<Refused>,
@@ -81,6 +83,7 @@ impl<'a> From<Transaction<'a>> for Batch<'a> {
         Batch {
             tx,
             changes: Changes::new(),
+            parts: BTreeSet::new(),
             step: 0,
             refused: Vec::new(),
             open: HashSet::new(),
@@ -100,7 +103,11 @@ impl<'a> Batch<'a> {
 
     /// Writes the change log and commits.
     pub(crate) async fn finish(self, run: &Run, evidence: Evidence<'_>) -> Result<Option<Commit>, StoreError> {
-        commit::finish(self.tx, self.changes, run, evidence).await
+        let done = Done {
+            changes: self.changes,
+            parts: self.parts,
+        };
+        commit::finish(self.tx, done, run, evidence).await
     }
 
     /// The key of a row, position included where it belongs to the key.
@@ -115,6 +122,16 @@ impl<'a> Batch<'a> {
         values
             .chain(tables.positional.then_some(Value::Int(item.position)))
             .collect()
+    }
+
+    /// Notes that the values or links of a field change.
+    pub(crate) fn touch(&mut self, entity: EntityId, field: FieldId) {
+        self.parts.insert(Part::field(entity, field));
+    }
+
+    /// Notes that rows of a type come or go, or change their places.
+    pub(crate) fn touch_rows(&mut self, entity: EntityId) {
+        self.parts.insert(Part::rows(entity));
     }
 
     /// Notes a change for the log.

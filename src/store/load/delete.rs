@@ -69,11 +69,13 @@ pub(crate) fn delete<'w>(
             return Ok(());
         }
         batch.wrote.insert(entity);
+        batch.touch_rows(entity);
         let asked: Vec<i64> = rows.iter().map(|(row, _)| *row).collect();
         field_requests::forget(batch, entity, &asked).await?;
         let keys: Vec<Vec<Value>> = rows.iter().map(|(_, key)| key.clone()).collect();
         for join in &batch.tables(entity).joins {
             bulk::delete_where(batch, &join.name, &bulk::named(&join.owner), &keys).await?;
+            batch.touch(entity, join.field);
         }
         for nested in &batch.tables(entity).nested {
             let gone = owned(batch, nested.child, &keys).await?;

@@ -58,7 +58,10 @@ pub(crate) async fn stored_links(
     Ok(found)
 }
 
-/// Replaces the links of changed rows and inserts those of new ones.
+/// An owner by its key, and its links.
+type List<'r> = (Vec<Value>, &'r [Key]);
+
+/// Replaces the links of changed rows where they differ, and inserts those of new ones.
 pub(crate) async fn links(
     batch: &mut Batch<'_>,
     entity: EntityId,
@@ -69,20 +72,29 @@ pub(crate) async fn links(
         if join.fetched {
             continue;
         }
-        let changed = changed(batch, entity, items, outcomes);
-        bulk::delete_where(batch, &join.name, &bulk::named(&join.owner), &changed).await?;
-        let mut lines: Vec<(Vec<Value>, i64, &[Value])> = Vec::new();
+        let (mut lists, mut changed): (Vec<List<'_>>, Vec<List<'_>>) = (Vec::new(), Vec::new());
         for (item, outcome) in items.iter().zip(outcomes) {
-            if !matches!(outcome, UpsertOutcome::New(_) | UpsertOutcome::Changed(_)) {
-                continue;
-            }
-            let key = batch.key_of(entity, *item);
-            let targets = item.row.links.get(at).map(Vec::as_slice).unwrap_or_default();
-            lines.extend(
-                (0..)
-                    .zip(targets)
-                    .map(|(position, target)| (key.clone(), position, target.0.as_slice())),
-            );
+            let of = match outcome {
+                UpsertOutcome::New(_) => &mut lists,
+                UpsertOutcome::Changed(_) => &mut changed,
+                UpsertOutcome::Same(_) | UpsertOutcome::Open(_) | UpsertOutcome::Refused(_) => continue,
+            };
+            let links = item.row.links.get(at).map(Vec::as_slice).unwrap_or_default();
+            of.push((batch.key_of(entity, *item), links));
+        }
+        let wanted: Vec<(&[Value], &[Key])> = changed.iter().map(|(owner, links)| (&owner[..], *links)).collect();
+        let stored = stored_links(batch, join, &wanted).await?;
+        changed.retain(|(owner, links)| stored.get(&Key(owner.clone())).map_or(&[][..], Vec::as_slice) != *links);
+        let owners: Vec<Vec<Value>> = changed.iter().map(|(owner, _)| owner.clone()).collect();
+        bulk::delete_where(batch, &join.name, &bulk::named(&join.owner), &owners).await?;
+        lists.extend(changed);
+        let mut lines: Vec<(Vec<Value>, i64, &[Value])> = Vec::new();
+        for (owner, links) in &lists {
+            let numbered = (0..).zip(*links);
+            lines.extend(numbered.map(|(position, link)| (owner.clone(), position, link.0.as_slice())));
+        }
+        if !owners.is_empty() || !lines.is_empty() {
+            batch.touch(entity, join.field);
         }
         insert_links(batch, join, lines).await?;
     }
@@ -109,13 +121,4 @@ pub(crate) async fn insert_links(
         target.iter().try_for_each(|value| rows.value(value))
     })
     .await
-}
-
-/// The keys of written rows that existed before.
-fn changed(batch: &Batch<'_>, entity: EntityId, items: &[Item<'_>], outcomes: &[UpsertOutcome]) -> Vec<Vec<Value>> {
-    let changed = items
-        .iter()
-        .zip(outcomes)
-        .filter(|(_, outcome)| matches!(outcome, UpsertOutcome::Changed(_)));
-    changed.map(|(item, _)| batch.key_of(entity, *item)).collect()
 }

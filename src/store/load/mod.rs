@@ -8,6 +8,7 @@ pub(super) mod before;
 pub(super) mod children;
 pub(super) mod deferred;
 pub(super) mod delete;
+pub(super) mod differ;
 pub(super) mod find;
 pub(super) mod group;
 pub(super) mod key;

@@ -24,7 +24,7 @@ use crate::{
 
 use super::{
     batch::{Batch, Item},
-    children,
+    children, differ,
     find::Found,
     links::{insert_links, stored_links},
     write,
@@ -268,6 +268,11 @@ async fn columns(
     if width == 1 {
         return Ok(Vec::new());
     }
+    let stored = parts
+        .iter()
+        .filter_map(|part| Some((part.row, *items.get(part.place)?)));
+    let stored: Vec<(i64, Item<'_>)> = stored.collect();
+    differ::note(batch, entity, &has, &stored).await?;
     let mut left = Vec::new();
     let mut from = 0;
     for size in batch.context.dialect.row_sizes(parts.len(), width) {
@@ -394,6 +399,9 @@ async fn links(
             owners.push(key.clone());
             let numbered = (0..).zip(*links);
             lines.extend(numbered.map(|(position, link)| (key.clone(), position, link.0.as_slice())));
+        }
+        if !owners.is_empty() {
+            batch.touch(entity, join.field);
         }
         delete_where(batch, &join.name, &named(&join.owner), &owners).await?;
         insert_links(batch, join, lines).await?;

@@ -37,6 +37,9 @@ pub(crate) async fn relink(
         }
     }
     let changed = set(batch, each.parent, &columns, &stored).await?;
+    if !changed.is_empty() {
+        batch.touch(each.parent, each.field);
+    }
     for answer in answers.iter().filter(|answer| changed.contains(&answer.parent.row)) {
         batch.note(each.parent, Op::Changed, answer.parent.key.iter());
     }

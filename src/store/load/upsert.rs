@@ -4,7 +4,7 @@
 use futures_util::future::BoxFuture;
 
 use crate::{
-    catalog::EntityId,
+    catalog::{EntityId, Part},
     layout::EntityTables,
     store::{
         db::failpoint,
@@ -77,7 +77,10 @@ impl Batch<'_> {
             children::children(self, entity, items, &mut outcomes).await?;
             for (at, (item, outcome)) in items.iter().zip(&outcomes).enumerate() {
                 let op = match outcome {
-                    UpsertOutcome::New(_) => Op::New,
+                    UpsertOutcome::New(_) => {
+                        self.parts.insert(Part::rows(entity));
+                        Op::New
+                    }
                     UpsertOutcome::Changed(_) => Op::Changed,
                     UpsertOutcome::Same(_) | UpsertOutcome::Open(_) | UpsertOutcome::Refused(_) => continue,
                 };

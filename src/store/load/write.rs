@@ -26,7 +26,7 @@ use crate::{
 
 use super::{
     batch::{Batch, Item},
-    single_links,
+    differ, single_links,
 };
 
 /// Bytes of a refused record that are kept.
@@ -71,6 +71,12 @@ pub(crate) async fn rows(
                 _ => None,
             })
             .collect();
+        if changed {
+            let rows = pending.iter();
+            let rows = rows.filter_map(|pending| Some((pending.row, *items.get(pending.place)?)));
+            let rows: Vec<(i64, Item<'_>)> = rows.collect();
+            differ::note(batch, entity, &differ::of_records(batch.tables(entity)), &rows).await?;
+        }
         failed_rows.extend(chunks(batch, entity, items, &pending).await?);
     }
     for (pending, taken) in settle(batch, entity, items, failed_rows).await? {

@@ -19,7 +19,7 @@ use crate::{
         db::failpoint,
         ddl::tables,
         error::StoreError,
-        system::{change_log, field_requests, figures, refills, requests},
+        system::{change_log, field_requests, figures, refills, requests, versions},
         tx::Transaction,
         types::PlannedStep,
     },
@@ -53,6 +53,8 @@ pub(crate) async fn perform(tx: &mut Transaction<'_>, migration: &Migration<'_>)
     // They are of other tables and columns; they are measured anew by the next start or run.
     figures::forget_all(tx).await?;
     owe(tx, migration).await?;
+    // Names and values are others now, and no commit says so.
+    versions::write_all(tx).await?;
     if migration.planned.iter().any(ends_epoch) {
         // Who followed the changes could not follow these: cursors of the old epoch are told to
         // begin anew.

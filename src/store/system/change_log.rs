@@ -1,10 +1,7 @@
 //! `hayloft_change_pack` and `hayloft_feed_head`: what transactions changed, in order; its head,
 //! and what it lets go. Knows no rows.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::PoisonError,
-};
+use std::{collections::BTreeMap, sync::PoisonError};
 
 use crate::{
     catalog::EntityId,
@@ -21,40 +18,6 @@ use crate::{
         types::{LogHead, Run},
     },
 };
-
-/// Changes whose types are looked up; after more of them, all types count as touched, which costs
-/// live queries one run.
-const CHANGES_MAX: i64 = 10_000;
-
-/// The types that these parts of the log are about.
-pub(crate) async fn touched(context: &Context, spans: &[(i64, i64)]) -> Result<BTreeSet<EntityId>, StoreError> {
-    let all = || context.catalog.entity_ids().collect();
-    let changes: i64 = spans.iter().map(|(after, upto)| upto - after).sum();
-    if changes > CHANGES_MAX {
-        return Ok(all());
-    }
-    let mut found = BTreeSet::new();
-    let mut seen = 0;
-    for (after, upto) in spans {
-        let mut params = context.params();
-        params.add(*after)?;
-        params.add(*upto)?;
-        let sql = "SELECT type,CAST(sum(seq-first_seq+1) AS BIGINT) FROM hayloft_change_pack WHERE seq>$1 AND seq<=$2 GROUP BY type";
-        for row in context.own.take().await?.fetch(params.query(sql)).await? {
-            seen += get::<i64>(&row, 1)?;
-            found.extend(context.catalog.entity_named(&get::<String>(&row, 0)?));
-        }
-    }
-    // Some are gone from the log already.
-    Ok(if seen == changes { found } else { all() })
-}
-
-/// The change log's newest number, and that of the newest layout.
-pub(crate) async fn heads(context: &Context) -> Result<(i64, i64), StoreError> {
-    let sql = "SELECT seq,(SELECT id FROM hayloft_applied_layout ORDER BY id DESC LIMIT 1) FROM hayloft_feed_head WHERE one=1";
-    let found = context.own.take().await?.fetch(context.params().query(sql)).await?;
-    found.first().map_or(Ok((0, 0)), |row| Ok((get(row, 0)?, get(row, 1)?)))
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Op {

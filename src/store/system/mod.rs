@@ -18,3 +18,4 @@ pub(super) mod requests;
 pub(super) mod row_numbers;
 pub(super) mod run_seen;
 pub(super) mod runs;
+pub(super) mod versions;

@@ -37,6 +37,7 @@ mod single;
 mod taken;
 mod unchanged;
 mod values;
+mod versions;
 
 use chrono::{DateTime, Utc};
 

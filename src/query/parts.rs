@@ -1,0 +1,148 @@
+//! What a read goes by: the parts of types that can change its answer. Knows where fields lead; no
+//! row.
+//!
+//! Each kind of part is named here, so that a new one is not forgotten: what is not among the parts
+//! of a read can change, and its answer is taken for good.
+
+use std::collections::BTreeSet;
+
+use super::{
+    filter::Filter,
+    read::{Order, Output, OutputValue, Read, RootValue},
+    visit::{To, Visitor, visit_read},
+};
+use crate::catalog::{Catalog, EntityId, FieldId, FieldKind, Part};
+
+impl Read {
+    /// Every part whose change can change the answer.
+    pub(crate) fn parts(&self, catalog: &Catalog) -> BTreeSet<Part> {
+        let mut parts = Parts {
+            catalog,
+            at: Vec::new(),
+            found: BTreeSet::new(),
+        };
+        visit_read(self, &mut parts);
+        parts.found
+    }
+
+    /// Whether the answer stays the same until one of its parts changes. What is said of harvests
+    /// does not: they begin and end without a change, and time goes by.
+    #[cfg_attr(not(test), expect(dead_code, reason = "answers that are kept will ask"))]
+    pub(crate) fn is_lasting(&self) -> bool {
+        self.roots.iter().all(|root| match &root.value {
+            RootValue::One(_) | RootValue::Many(_) | RootValue::Connection(_) | RootValue::Json(_) => true,
+            RootValue::Freshness(_) => false,
+        })
+    }
+}
+
+struct Parts<'c> {
+    catalog: &'c Catalog,
+    /// The types on the way to what is looked at; none behind a field that leads nowhere.
+    at: Vec<Option<EntityId>>,
+    found: BTreeSet<Part>,
+}
+
+impl Parts<'_> {
+    fn here(&self) -> Option<EntityId> {
+        self.at.last().copied().flatten()
+    }
+
+    fn fields(&mut self, entity: EntityId, fields: &[FieldId]) {
+        self.found
+            .extend(fields.iter().map(|field| Part::field(entity, *field)));
+    }
+
+    /// The field of a row, and what makes it lead where it does; the type that it leads to.
+    fn follow(&mut self, entity: EntityId, field: FieldId) -> Option<EntityId> {
+        let catalog = self.catalog;
+        match &catalog.entity(entity).field(field).kind {
+            FieldKind::Leaf { .. } | FieldKind::Value { .. } => {
+                self.found.insert(Part::field(entity, field));
+                None
+            }
+            FieldKind::Reference { target, by } | FieldKind::Links { target, by } => {
+                self.found.insert(Part::field(entity, field));
+                self.found.insert(Part::rows(*target));
+                self.fields(*target, by);
+                Some(*target)
+            }
+            FieldKind::Inverse {
+                source, field: back, ..
+            } => {
+                self.found.insert(Part::rows(*source));
+                self.follow(*source, *back);
+                Some(*source)
+            }
+            FieldKind::Nested { child } => {
+                self.found.insert(Part::rows(*child));
+                let owner = catalog.entity(*child).owner.as_ref();
+                self.found.extend(owner.map(|owner| Part::field(*child, owner.parent)));
+                Some(*child)
+            }
+        }
+    }
+
+    fn follow_here(&mut self, field: FieldId) -> Option<EntityId> {
+        self.here().and_then(|entity| self.follow(entity, field))
+    }
+}
+
+impl Visitor for Parts<'_> {
+    fn enter(&mut self, to: To) {
+        let entity = match to {
+            To::Rows(entity) => {
+                self.found.insert(Part::rows(entity));
+                // It ends every order, and stands in cursors: equal keys may be other texts.
+                self.fields(entity, &self.catalog.entity(entity).key);
+                Some(entity)
+            }
+            To::Behind(field) => self.follow_here(field),
+        };
+        self.at.push(entity);
+    }
+
+    fn leave(&mut self) {
+        self.at.pop();
+    }
+
+    fn output(&mut self, output: &Output) {
+        match &output.value {
+            OutputValue::Text(_) => {}
+            OutputValue::Leaf(field)
+            | OutputValue::Value { field, .. }
+            | OutputValue::One { field, .. }
+            | OutputValue::Many { field, .. }
+            | OutputValue::Connection { field, .. } => {
+                self.follow_here(*field);
+            }
+        }
+    }
+
+    fn filter(&mut self, filter: &Filter) {
+        match filter {
+            Filter::And(_) | Filter::Or(_) | Filter::Not(_) => {}
+            Filter::Compare { field, .. }
+            | Filter::In { field, .. }
+            | Filter::IsNull { field }
+            | Filter::Text { field, .. }
+            | Filter::Has { field, .. }
+            | Filter::One { field, .. }
+            | Filter::Many { field, .. } => {
+                self.follow_here(*field);
+            }
+            Filter::Key { fields, .. } => {
+                if let Some(entity) = self.here() {
+                    self.fields(entity, fields);
+                }
+            }
+        }
+    }
+
+    fn order(&mut self, order: &Order) {
+        let mut at = self.here();
+        for field in order.path.iter().chain([&order.field]) {
+            at = at.and_then(|entity| self.follow(entity, *field));
+        }
+    }
+}
