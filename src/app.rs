@@ -32,7 +32,7 @@ use crate::{
         DatabaseUrl, DestructiveSetting, DocumentSetting, Environment, FilterSetting, LimitChange, LimitSetting,
         ListenSetting, RetentionSetting, StatementSetting,
     },
-    graphql::{Current, Limits},
+    graphql::{CacheFigures, Current, Limits},
     server::{self, ServerContext},
     store::{Access, Retention, Store},
 };
@@ -113,6 +113,7 @@ impl Serving {
         let types = loaded.catalog.entities.len();
         let limits = Limits {
             introspection: !self.listen.no_introspection,
+            answer_cache: self.listen.answer_cache.0,
             ..self.limits
         };
         let DocumentSetting {
@@ -127,6 +128,7 @@ impl Serving {
             tokio::spawn(documents::follow(watch, current.clone(), shutdown.clone()));
         }
         let graphiql = !self.listen.no_graphiql && !trusted_only;
+        let answers = current.clone();
         let context = ServerContext {
             api: current.clone(),
             allowed_hosts: self.listen.allow_host.as_slice().into(),
@@ -172,6 +174,7 @@ impl Serving {
         });
         let served = server::serve(listener, context, shutdown).await;
         tracing::debug!("the server has ended");
+        tell_of_answers(answers.newest().cache_figures());
         drop(guard);
         let harvested = harvest.await;
         tracing::debug!("the harvest has ended");
@@ -183,6 +186,22 @@ impl Serving {
             tracing::error!(%error, "the harvest's keeper ended");
             Failure::work("error: the harvest stopped; the log has the cause")
         })?
+    }
+}
+
+/// Says at the end what keeping answers was good for.
+fn tell_of_answers(figures: CacheFigures) {
+    let CacheFigures {
+        hits,
+        misses,
+        evictions,
+        entries,
+        bytes,
+    } = figures;
+    if hits + misses > 0 {
+        tracing::info!(
+            "{hits} answers came from memory and {misses} did not; {evictions} gave way to others; {entries} were kept, in {bytes} bytes"
+        );
     }
 }
 

@@ -125,6 +125,16 @@ pub fn stand_by(server: SocketAddr, requests: &[Vec<u8>], stop: &std::sync::atom
     times
 }
 
+/// One client asks so often, one request after the other, and is told this each time.
+pub fn repeat(server: SocketAddr, request: &[u8], times: usize, status: u16) {
+    runtime().block_on(async {
+        let mut client = Client::new(server, Ipv4Addr::LOCALHOST);
+        for _ in 0..times {
+            assert_eq!(client.ask(request).await.expect("an answer"), status);
+        }
+    });
+}
+
 /// A query as a request.
 pub fn post(query: &str) -> Vec<u8> {
     let body = serde_json::json!({ "query": query }).to_string();

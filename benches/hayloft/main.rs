@@ -11,6 +11,7 @@
 mod asking;
 mod bulk;
 mod bulk_rows;
+mod cached;
 #[path = "../../tests/harness/cluster.rs"]
 mod cluster;
 mod compare;
@@ -69,6 +70,9 @@ fn main() {
     }
     if wanted("pages") {
         pages::figures(&folder.join("pages"));
+    }
+    if wanted("cached") {
+        cached::figures(&folder.join("cached"));
     }
     if wanted("field-fetch") {
         postgres::shared(folder);

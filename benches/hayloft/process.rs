@@ -143,6 +143,8 @@ impl Server {
     pub fn start(folder: &Path, database: Option<&str>, environment: &[(&str, &str)]) -> Server {
         let mut command = program(folder, database);
         command.args(["serve", "--listen", "127.0.0.1:0"]);
+        // What is measured is how answers are made, where nothing else is said.
+        command.env("HAYLOFT_ANSWER_CACHE", "0");
         command.envs(environment.iter().copied());
         let mut child = command.stderr(Stdio::piped()).spawn().expect("the program");
         let mut lines = BufReader::new(child.stderr.take().expect("its stderr")).lines();
@@ -189,6 +191,11 @@ impl Server {
     /// Asks and reads the whole answer.
     pub fn ask(&self, query: &str) {
         assert!(!self.body(query).is_empty());
+    }
+
+    /// Bytes of an answer.
+    pub fn length(&self, query: &str) -> usize {
+        self.body(query).len()
     }
 
     pub fn json(&self, query: &str) -> Value {

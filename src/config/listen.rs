@@ -5,7 +5,7 @@ use std::{convert::Infallible, fmt, net::IpAddr, str::FromStr};
 
 use clap::{Args, builder::BoolishValueParser};
 
-use super::settings::Age;
+use super::settings::{Age, Size};
 
 /// Where to serve.
 #[derive(Args, Clone, Debug)]
@@ -43,6 +43,11 @@ pub(crate) struct ListenSetting {
     /// (503), such as 10s [default: 5s, and 0s on a loopback address]
     #[arg(long, env = "HAYLOFT_DRAIN", value_name = "TIME")]
     pub drain: Option<Age>,
+
+    /// Memory for answers that are kept until something that they show has changed, such as 64MB;
+    /// 0 keeps none
+    #[arg(long, env = "HAYLOFT_ANSWER_CACHE", value_name = "SIZE", default_value = "64MB")]
+    pub answer_cache: Size,
 
     /// Do not tell the schema: __schema and __type are refused, and errors suggest no names
     #[arg(long, env = "HAYLOFT_NO_INTROSPECTION", value_parser = BoolishValueParser::new())]

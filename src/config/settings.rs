@@ -131,6 +131,21 @@ impl FromStr for FilterMemory {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<FilterMemory, Self::Err> {
+        match text.parse()? {
+            Size(0..1_048_576) => Err("filters need some memory: 1MB at least"),
+            Size(bytes) => Ok(FilterMemory(bytes)),
+        }
+    }
+}
+
+/// Bytes, also none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Size(pub usize);
+
+impl FromStr for Size {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Size, Self::Err> {
         let form = "a size is a number and a unit, such as 64MB or 1GB";
         let units = [("kB", 10), ("MB", 20), ("GB", 30)];
         let mut read = units
@@ -141,11 +156,7 @@ impl FromStr for FilterMemory {
         let bytes = number
             .checked_mul(1 << bits)
             .filter(|bytes| *bytes <= isize::MAX.unsigned_abs());
-        match bytes {
-            None => Err("that is more than any machine has"),
-            Some(0..1_048_576) => Err("filters need some memory: 1MB at least"),
-            Some(bytes) => Ok(FilterMemory(bytes)),
-        }
+        bytes.map(Size).ok_or("that is more than any machine has")
     }
 }
 
@@ -304,6 +315,7 @@ mod tests {
         for text in ["", "MB", "1.5GB", "-1MB", "64M", "0MB", "1000kB", "99999999999GB"] {
             assert!(text.parse::<FilterMemory>().is_err(), "{text}");
         }
+        assert_eq!("0".parse(), Ok(Size(0)));
     }
 
     #[test]

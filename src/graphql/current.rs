@@ -14,7 +14,7 @@ use futures_util::{
 use tokio::sync::{Semaphore, watch};
 
 use super::{
-    ApiError, ApiRequest, ApiResponse, Code, DataApi, Exchange, Saved,
+    Answered, ApiError, ApiRequest, ApiResponse, Code, DataApi, Exchange, Saved, Tag,
     documents::Documents,
     exchange::Exchanges,
     groups::Place,
@@ -135,6 +135,21 @@ impl Current {
             async move { api.execute(request).await }
         };
         self.exchanges.settled(run).await.unwrap_or_else(|| unsettled().into())
+    }
+
+    /// The same for one who has answers of these names; what comes has its own.
+    pub(crate) async fn answer(&self, request: ApiRequest, has: Vec<Tag>) -> Answered {
+        let request = match self.resolve(request) {
+            Ok(request) => Arc::new(request),
+            Err(error) => return Answered::New(error.into(), None),
+        };
+        let has = Arc::<[Tag]>::from(has);
+        let run = || {
+            let (api, request, has) = (self.newest(), request.clone(), has.clone());
+            async move { api.answer(request, &has).await }
+        };
+        let settled = self.exchanges.settled(run).await;
+        settled.unwrap_or_else(|| Answered::New(unsettled().into(), None))
     }
 
     /// The answers to a request: one for a query, one and then one per change for a subscription.

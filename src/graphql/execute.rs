@@ -13,7 +13,9 @@ use crate::{
 };
 
 use super::{
-    ApiError, ApiRequest, ApiResponse, Client, Code, Limits, SchemaError, cost,
+    ApiError, ApiRequest, ApiResponse, Client, Code, Limits, SchemaError,
+    answers::Answers,
+    cost,
     describe::{self, describe},
     gate,
     groups::Live,
@@ -42,6 +44,7 @@ pub(super) struct Inner {
     pub limits: Limits,
     pub live: Live,
     pub keeping: Arc<Keeping>,
+    pub answers: Answers,
     /// At the database's readers.
     pub turns: Arc<Turns>,
     /// At reading and planning documents.
@@ -50,6 +53,21 @@ pub(super) struct Inner {
     pub rows: Rows,
     statistics: Statistics,
     planner: Planner,
+}
+
+/// What came of a run.
+pub(super) struct Fresh {
+    pub data: Data,
+    /// The change log's head when it was read; none where no row was, or at several times.
+    pub head: Option<i64>,
+}
+
+/// How the runs of an operation take their turns.
+pub(super) fn work_of(bound: &Bound, client: Client) -> Work {
+    match bound.expected() >= LONG {
+        true => Work::Long(client),
+        false => Work::Request(client),
+    }
 }
 
 impl DataApi {
@@ -64,7 +82,8 @@ impl DataApi {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         // Two more than there are processors, as with the readers: so many are left for who comes.
         let turns = [Turns::new(store.readers()), Turns::new(cores + 2)];
-        DataApi::of(catalog, store, limits, live, keeping, turns)
+        let answers = Answers::new(limits.answer_cache);
+        DataApi::of(catalog, store, limits, live, (keeping, answers), turns)
     }
 
     /// The API of a newer definition, under the same limits; `store` is a handle to the same
@@ -72,7 +91,9 @@ impl DataApi {
     pub(crate) fn redefined(&self, catalog: Arc<Valid<Catalog>>, store: Store) -> Result<DataApi, SchemaError> {
         let (live, keeping) = (Live::after(&self.0.live), self.0.keeping.clone());
         let turns = [self.0.turns.clone(), self.0.planning.clone()];
-        DataApi::of(catalog, store, self.0.limits.clone(), live, keeping, turns)
+        let answers = Answers::after(&self.0.answers);
+        let limits = self.0.limits.clone();
+        DataApi::of(catalog, store, limits, live, (keeping, answers), turns)
     }
 
     fn of(
@@ -80,7 +101,7 @@ impl DataApi {
         store: Store,
         limits: Limits,
         live: Live,
-        keeping: Arc<Keeping>,
+        (keeping, answers): (Arc<Keeping>, Answers),
         [turns, planning]: [Arc<Turns>; 2],
     ) -> Result<DataApi, SchemaError> {
         Ok(DataApi(Arc::new(Inner {
@@ -90,6 +111,7 @@ impl DataApi {
             turns,
             planning,
             together: Arc::default(),
+            answers,
             rows: Rows::of(store.clone()),
             statistics: Statistics::default(),
             catalog,
@@ -116,10 +138,12 @@ impl DataApi {
         let request = request.into();
         let client = request.client;
         let work = async {
-            let bound = self.bind(request).await?;
-            self.run(&bound, client).await.map_err(|error| vec![error])
+            let bound = self.plan(request).await?;
+            self.known_or_run(bound, client, None)
+                .await
+                .map_err(|error| vec![error])
         };
-        ApiResponse(self.in_time(work).await)
+        ApiResponse(self.in_time(work).await.map(|(data, _)| data))
     }
 
     /// What comes of a request's work, in the time that one may take.
@@ -138,19 +162,25 @@ impl DataApi {
 
     /// Everything before the run: gate, plan, parameters, estimate.
     pub(super) async fn bind(&self, request: Arc<ApiRequest>) -> Result<Bound, Vec<ApiError>> {
-        let mut bound = self.bound(request).await;
+        let bound = self.plan(request).await?;
+        self.estimate(bound).await.map_err(|error| vec![error])
+    }
+
+    /// The same but for the estimate, without which nothing runs.
+    pub(super) async fn plan(&self, request: Arc<ApiRequest>) -> Result<Bound, Vec<ApiError>> {
+        let mut bound = self.planned(request).await;
         if let (Err(errors), false) = (&mut bound, self.0.limits.introspection) {
             errors.iter_mut().for_each(ApiError::suggest_nothing);
         }
         bound
     }
 
-    async fn bound(&self, request: Arc<ApiRequest>) -> Result<Bound, Vec<ApiError>> {
+    async fn planned(&self, request: Arc<ApiRequest>) -> Result<Bound, Vec<ApiError>> {
         let inner = self.0.clone();
         // Parsing, validation and planning take up to some hundred milliseconds (a large schema
         // introspected), so they run beside the async threads unless all their results are known.
-        let bound = match inner.planner.known(&request) {
-            Some(bound) => bound?,
+        match inner.planner.known(&request) {
+            Some(bound) => bound,
             None => {
                 let turn = self.turn(&inner.planning, Work::Request(request.client), inner.limits.queue_wait);
                 let turn = turn.await.map_err(|error| vec![error])?;
@@ -162,14 +192,13 @@ impl DataApi {
                         "the query could not be planned; the log has the cause",
                     )]
                 });
-                planned?.0?
+                planned?.0
             }
-        };
-        self.estimate(bound).await.map_err(|error| vec![error])
+        }
     }
 
     /// Refuses what would return or look at too much, and notes how long the rest may take.
-    async fn estimate(&self, mut bound: Bound) -> Result<Bound, ApiError> {
+    pub(super) async fn estimate(&self, mut bound: Bound) -> Result<Bound, ApiError> {
         let inner = &self.0;
         let prepared = &bound.prepared;
         // A row by its key costs what it always costs.
@@ -187,11 +216,8 @@ impl DataApi {
     }
 
     /// Runs a bound operation: the `data` object as JSON, kept until it is sent.
-    pub(super) async fn run(&self, bound: &Bound, client: Client) -> Result<Data, ApiError> {
-        let work = match bound.expected() >= LONG {
-            true => Work::Long(client),
-            false => Work::Request(client),
-        };
+    pub(super) async fn run(&self, bound: &Bound, client: Client) -> Result<Fresh, ApiError> {
+        let work = work_of(bound, client);
         self.run_as(bound, &[client], work, self.0.limits.queue_wait).await
     }
 
@@ -200,7 +226,8 @@ impl DataApi {
     /// and whoever has room keeps the answer.
     pub(super) async fn run_again(&self, bound: &Bound, clients: &[Client]) -> Result<Data, ApiError> {
         let work = Work::Live(self.0.turns.least_busy(clients));
-        self.run_as(bound, clients, work, Duration::MAX).await
+        let fresh = self.run_as(bound, clients, work, Duration::MAX).await?;
+        Ok(fresh.data)
     }
 
     async fn run_as(
@@ -209,17 +236,23 @@ impl DataApi {
         clients: &[Client],
         work: Work,
         patience: Duration,
-    ) -> Result<Data, ApiError> {
+    ) -> Result<Fresh, ApiError> {
         let keeping = &self.0.keeping;
         let alone = || {
             let statement = self.0.store.compile(&bound.prepared.plan.read);
             statement.map_err(|error| ApiError::from_store(&error))
         };
         let statement = match &bound.prepared.way {
-            Way::Constant(json) => return keeping.keep(json.clone(), clients).await,
+            Way::Constant(json) => {
+                let data = keeping.keep(json.clone(), clients).await?;
+                return Ok(Fresh { data, head: None });
+            }
             // Those of many are one statement, so they wait for no turn.
             Way::Keyed(roots) if bound.is_small => match self.load(roots, bound).await {
-                Ok(text) => return keeping.keep(text, clients).await,
+                Ok((text, head)) => {
+                    let data = keeping.keep(text, clients).await?;
+                    return Ok(Fresh { data, head });
+                }
                 // Another one's key may be to blame.
                 Err(error) if matches!(*error, StoreError::Timeout(_) | StoreError::Beyond(_)) => &alone()?,
                 Err(error) => return Err(ApiError::from_store(&error)),
@@ -228,12 +261,35 @@ impl DataApi {
             Way::Keyed(_) => &alone()?,
             Way::Statement(statement) => statement,
         };
-        // A large answer is out of the memory before the turn ends.
-        let Ran { read, _turn } = self.read(statement, bound, work, patience).await?;
+        let ran = self.read(statement, bound, work, patience).await?;
+        self.keep(ran, bound, clients).await
+    }
+
+    /// Keeps what came of a run. A large answer is out of the memory before the turn ends.
+    async fn keep(&self, ran: Ran, bound: &Bound, clients: &[Client]) -> Result<Fresh, ApiError> {
+        let Ran { read, _turn } = ran;
         bound.note(read.as_ref().map(|answer| answer.took));
-        keeping
-            .keep(read.map_err(|error| ApiError::from_store(&error))?.json, clients)
-            .await
+        let answer = read.map_err(|error| ApiError::from_store(&error))?;
+        self.0.store.show(answer.head);
+        Ok(Fresh {
+            data: self.0.keeping.keep(answer.json, clients).await?,
+            head: Some(answer.head),
+        })
+    }
+
+    /// Runs a statement in a turn that was taken.
+    pub(super) async fn run_in(
+        &self,
+        turn: Turn,
+        statement: &Statement,
+        bound: &Bound,
+        client: Client,
+    ) -> Result<Fresh, ApiError> {
+        let ran = Ran {
+            read: self.0.store.read(statement, &bound.params).await,
+            _turn: Arc::new(turn),
+        };
+        self.keep(ran, bound, &[client]).await
     }
 
     /// Runs a statement in a turn: in one of its own, or, what is short of live queries, in one
@@ -268,7 +324,7 @@ impl DataApi {
     }
 
     /// A turn, or who was not called in time is told so.
-    async fn turn(&self, turns: &Arc<Turns>, work: Work, patience: Duration) -> Result<Turn, ApiError> {
+    pub(super) async fn turn(&self, turns: &Arc<Turns>, work: Work, patience: Duration) -> Result<Turn, ApiError> {
         turns.take(work, patience).await.ok_or_else(|| {
             let message = format!(
                 "waited {patience:?} behind other operations; try again in a second, or raise it with --limit queue_wait=…"
@@ -277,15 +333,19 @@ impl DataApi {
         })
     }
 
-    async fn load(&self, roots: &KeyedRoots, bound: &Bound) -> Result<Vec<Bytes>, Arc<StoreError>> {
+    /// The rows of an operation that is nothing but loads, and the change log's head then.
+    async fn load(&self, roots: &KeyedRoots, bound: &Bound) -> Result<(Vec<Bytes>, Option<i64>), Arc<StoreError>> {
         let (load, keys) = roots.wanted(bound.prepared.id.principal, &bound.params);
         let wanted = keys.iter().flatten();
         let found = self.0.rows.load(load, wanted.clone().cloned()).await?;
         // Its part of the batch: how many others come along says nothing of it.
         let own = u32::try_from(wanted.count()).unwrap_or(u32::MAX);
         bound.note(Ok(found.took_each.saturating_mul(own)));
+        if let Some(head) = found.head {
+            self.0.store.show(head);
+        }
         let members = bound.prepared.plan.read.roots.iter().zip(&keys);
-        Ok(object(members.map(|(root, key)| {
+        let text = object(members.map(|(root, key)| {
             let row = key.as_ref().and_then(|key| found.rows.get(key));
             let value = match (&root.value, row) {
                 (RootValue::Json(json), _) => json.clone().into(),
@@ -293,7 +353,8 @@ impl DataApi {
                 (_, None) => Bytes::from_static(b"null"),
             };
             (root.key.as_str(), value)
-        })))
+        }));
+        Ok((text, found.head))
     }
 
     /// How an operation is answered: its parameters, the read, the SQL and the database's own plan.

@@ -52,6 +52,13 @@ pub(super) struct Text(Vec<Bytes>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Print(usize, u128);
 
+/// An answer's bytes in memory, which count to nobody; cloning gives another handle to the same.
+#[derive(Clone, Debug)]
+pub(super) struct Whole {
+    json: Bytes,
+    print: Print,
+}
+
 /// An answer as long as somebody else has it, or as it is too small to count.
 #[derive(Debug, Default)]
 pub(super) struct Loan {
@@ -97,14 +104,10 @@ impl Keeping {
             let error = ApiError::over("bytes of the answer", len, self.most, "answer_bytes");
             return Err(error.with(TOO_LARGE));
         }
-        let counted = if len <= FREE { 0 } else { len };
-        let of_memory = (len <= MEMORY_MAX)
-            .then(|| room(&self.memory, clients, counted))
-            .flatten();
-        if let Some(share) = of_memory {
-            let (print, json) = (Print::of(&json), json.joined());
-            let place = Place::Memory { json, _share: share };
-            return Ok(Data(Arc::new(Kept { len, print, place })));
+        if let Some(share) = self.memory(len, clients) {
+            let print = Print::of(&json);
+            let json = json.joined();
+            return Ok(Data::within(Whole { json, print }, share));
         }
         // What has no room even alone will have none later.
         let most = self.memory.most_of_one().min(MEMORY_MAX).max(self.disk.most_of_one());
@@ -123,6 +126,22 @@ impl Keeping {
                 "the answer could not be kept until it is sent; the log has the cause",
             )
         })
+    }
+
+    /// Keeps an answer once more that is in memory already.
+    pub(super) async fn share(&self, whole: Whole, client: Client) -> Result<Data, ApiError> {
+        match self.memory(whole.len(), &[client]) {
+            Some(share) => Ok(Data::within(whole, share)),
+            None => self.keep(whole.json, [client]).await,
+        }
+    }
+
+    /// Room in memory for an answer of so many bytes, if it may be there.
+    fn memory(&self, len: usize, clients: &[Client]) -> Option<Share> {
+        let counted = if len <= FREE { 0 } else { len };
+        (len <= MEMORY_MAX)
+            .then(|| room(&self.memory, clients, counted))
+            .flatten()
     }
 
     async fn spool(&self, json: Text, shares: [Share; 2]) -> io::Result<Data> {
@@ -196,7 +215,32 @@ impl Loan {
     }
 }
 
+impl Whole {
+    pub(super) fn len(&self) -> usize {
+        self.json.len()
+    }
+}
+
 impl Data {
+    fn within(Whole { json, print }: Whole, share: Share) -> Data {
+        Data(Arc::new(Kept {
+            len: json.len(),
+            print,
+            place: Place::Memory { json, _share: share },
+        }))
+    }
+
+    /// Its bytes, if they are in memory.
+    pub(super) fn memory(&self) -> Option<Whole> {
+        match &self.0.place {
+            Place::Memory { json, .. } => Some(Whole {
+                json: json.clone(),
+                print: self.0.print,
+            }),
+            Place::Disk { .. } => None,
+        }
+    }
+
     pub(super) fn print(&self) -> Print {
         self.0.print
     }

@@ -162,6 +162,8 @@ impl Hash for Load {
 /// What a batch has found: each row's JSON by its key.
 pub(super) struct Found {
     pub rows: HashMap<Key, Bytes>,
+    /// The change log's head when they were read.
+    pub head: Option<i64>,
     /// How long the statement took for each key.
     pub took_each: Duration,
 }
@@ -262,6 +264,7 @@ impl Rows {
         let rows = loaded.rows.into_iter().map(|(key, row)| (key, Bytes::from(row)));
         Ok(Arc::new(Found {
             rows: rows.collect(),
+            head: loaded.head,
             // For each key, because that is what an operation of one key is charged for.
             took_each: loaded.took / u32::try_from(keys.len()).unwrap_or(u32::MAX).max(1),
         }))

@@ -87,6 +87,9 @@ pub(crate) struct Limits {
     pub queue_wait: Duration,
     /// How long one request may take, its wait for a database connection included.
     pub request_timeout: Duration,
+    /// Bytes of answers that are kept for who asks the same again; 0 keeps none. A setting of its
+    /// own, which whoever serves makes.
+    pub answer_cache: usize,
     /// Whether the schema is told: `__schema`, `__type`, and the names that errors suggest. A
     /// setting of its own, no number.
     pub introspection: bool,
@@ -125,6 +128,7 @@ impl Default for Limits {
             live_pause: Duration::from_millis(50),
             queue_wait: Duration::from_secs(1),
             request_timeout: Duration::from_secs(20),
+            answer_cache: 0,
             introspection: true,
         }
     }
@@ -203,6 +207,7 @@ impl Limits {
             live_pause,
             queue_wait,
             request_timeout,
+            answer_cache: _,
             introspection: _,
         } = self;
         [

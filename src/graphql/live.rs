@@ -57,8 +57,9 @@ impl DataApi {
         let client = request.client;
         let is_live_only = request.is_live_only;
         let begun = async {
-            let bound = self.bind(request).await?;
+            let bound = self.plan(request).await?;
             if bound.is_subscription {
+                let bound = self.estimate(bound).await.map_err(|error| vec![error])?;
                 return Ok(ControlFlow::Continue(bound));
             }
             if is_live_only {
@@ -66,7 +67,8 @@ impl DataApi {
                     "too many requests are under way; try again in a second, or raise it with --limit requests=…";
                 return Err(vec![ApiError::new(Code::Overloaded, message)]);
             }
-            let data = self.run(&bound, client).await.map_err(|error| vec![error])?;
+            let known = self.known_or_run(bound, client, None).await;
+            let (data, _) = known.map_err(|error| vec![error])?;
             Ok(ControlFlow::Break(data))
         };
         let bound = match self.in_time(begun).await? {

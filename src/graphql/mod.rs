@@ -7,6 +7,7 @@
 //! change and tells `listeners`, `current` exchanges the whole for that of a newer definition,
 //! `exchange` says which answers one fell into.
 
+mod answers;
 pub mod changes;
 mod coerce;
 mod cost;
@@ -23,6 +24,7 @@ mod groups;
 mod input_path;
 mod kept;
 mod keyed;
+mod known;
 mod limits;
 mod listeners;
 mod live;
@@ -37,6 +39,7 @@ mod respond;
 pub(crate) mod schema;
 mod shares;
 mod statistics;
+mod tag;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -44,6 +47,7 @@ mod tests;
 mod together;
 mod turns;
 
+pub(crate) use answers::CacheFigures;
 pub(crate) use current::Current;
 pub(crate) use digits::{read_json, was_number};
 pub(crate) use documents::Saved;
@@ -55,7 +59,8 @@ pub(crate) use kept::FILES_MAX;
 pub(crate) use limits::Limits;
 pub(crate) use principal::Principal;
 pub(crate) use request::{ApiRequest, Draft, Members};
-pub(crate) use respond::{ApiResponse, Kind, Parts};
+pub(crate) use respond::{Answered, ApiResponse, Kind, Parts};
 pub(crate) use schema::SchemaError;
 pub use schema::Served;
 pub(crate) use shares::{Client, Denied, Share, Shares};
+pub(crate) use tag::Tag;

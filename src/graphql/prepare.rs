@@ -15,6 +15,7 @@ use lru::LruCache;
 
 use crate::{
     catalog::{Catalog, EntityId, Part, Valid},
+    change::Cell,
     definition::did_you_mean,
     query::{Filter, Output, OutputValue, Read, RootValue, Visitor, visit_outputs},
     store::{Statement, Store, StoreError},
@@ -30,7 +31,7 @@ use super::{
     keyed::{self, KeyedRoots},
     lock::lock,
     object::object,
-    plan::{self, Plan},
+    plan::{self, Param, Plan},
 };
 
 /// Answers without any row (introspection) larger than this are kept in a cache of their own, of
@@ -64,12 +65,29 @@ pub(super) struct PlanId {
     pub principal: Principal,
 }
 
+#[cfg(test)]
+impl PlanId {
+    /// One made by hand.
+    pub(super) fn numbered(number: u128) -> PlanId {
+        PlanId {
+            document: number,
+            operation: 0,
+            shape: 0,
+            principal: Principal::ANONYMOUS,
+        }
+    }
+}
+
 /// A planned and compiled operation.
 pub(super) struct Prepared {
     pub id: PlanId,
     pub entities: BTreeSet<EntityId>,
     /// What of them can change the answer.
     pub parts: BTreeSet<Part>,
+    /// How new each of them is.
+    pub versions: Vec<Cell>,
+    /// Whether the answer stays the same until one of them changes.
+    pub is_lasting: bool,
     pub plan: Plan,
     pub way: Way,
     pub took: Took,
@@ -260,10 +278,13 @@ impl Planner {
             Some(json) => Way::Constant(json),
             None => self.way(&plan.read).map_err(|error| ApiError::from_store(&error))?,
         };
+        let parts = plan.read.parts(&self.catalog);
         Ok(Prepared {
             id,
             entities: plan.read.entities(&self.catalog),
-            parts: plan.read.parts(&self.catalog),
+            versions: self.store.versions(&parts),
+            parts,
+            is_lasting: plan.read.is_lasting() && !plan.params.iter().any(Param::is_of_the_moment),
             is_settled: is_settled(&plan.read),
             plan,
             way,

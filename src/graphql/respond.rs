@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{ApiError, Code, kept::Data};
+use super::{ApiError, Code, Tag, kept::Data};
 
 /// How far a request came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +23,15 @@ pub(crate) enum Kind {
 /// The answer to one request.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ApiResponse(pub(super) Result<Data, Vec<ApiError>>);
+
+/// What comes of a request of one who may have the answer already.
+#[derive(Clone, Debug)]
+pub(crate) enum Answered {
+    /// He has it: it is still the one of this name.
+    Same(Tag),
+    /// Another one, with its name if it is good for more than this moment.
+    New(ApiResponse, Option<Tag>),
+}
 
 /// A response's bytes: `head`, the data if there are any, `tail`.
 #[derive(Clone, Debug)]

@@ -6,9 +6,11 @@ use apollo_compiler::response::JsonMap;
 
 use crate::{
     catalog::{self, Catalog, EntityId, Missing, Valid},
-    config::DatabaseUrl,
     layout::Layout,
-    store::{Access, Finish, Group, Reason, Run, StartRun, Store},
+    store::{
+        Access, Finish, Group, Reason, Run, StartRun, Store,
+        testing::{On, Place},
+    },
     value::{Key, Row, Value},
 };
 
@@ -26,7 +28,7 @@ pub(super) fn catalog() -> Valid<Catalog> {
 /// A data API over a database of its own, deleted at the end.
 pub(crate) struct Farm {
     pub api: DataApi,
-    _folder: tempfile::TempDir,
+    _place: Place,
 }
 
 impl Farm {
@@ -37,18 +39,25 @@ impl Farm {
 
     /// The same with a limit for each read.
     pub(crate) async fn within(limits: Limits, timeout: Option<Duration>) -> Farm {
-        let folder = tempfile::tempdir().expect("a folder");
+        Farm::at(Place::new(On::Sqlite), limits, timeout).await
+    }
+
+    async fn at(place: Place, limits: Limits, timeout: Option<Duration>) -> Farm {
         let catalog = Arc::new(catalog());
         let layout = Arc::new(Layout::of(&catalog));
-        let url = DatabaseUrl::Sqlite(folder.path().join("farm.db"));
-        let store = Store::open_within(&url, Access::Write, catalog.clone(), layout, timeout).await;
+        let store = Store::open_within(&place.url, Access::Write, catalog.clone(), layout, timeout).await;
         let api = DataApi::new(catalog, store.expect("a database"), limits).expect("the farm's schema");
-        Farm { api, _folder: folder }
+        Farm { api, _place: place }
     }
 
     /// Two characters, two tags, three items, one quest with two lines.
     pub(crate) async fn stocked(limits: Limits) -> Farm {
-        let farm = Farm::empty(limits).await;
+        Farm::stocked_on(On::Sqlite, limits).await
+    }
+
+    /// The same on one of the databases.
+    pub(crate) async fn stocked_on(on: On, limits: Limits) -> Farm {
+        let farm = Farm::at(Place::new(on), limits, None).await;
         farm.load("Tag", vec![row(&["t1", "sharp"]), row(&["t2", "old"])]).await;
         let npcs = vec![row(&["n1", "smith", "Ada", "Mill"]), row(&["n2", "baker", "Bo", ""])];
         farm.load("Npc", npcs).await;
@@ -58,14 +67,7 @@ impl Farm {
             item("i3", "Cup \"x\"", None, &[]),
         ];
         farm.load("Item", items).await;
-        let lines = vec![line("i1", 2), line("i2", 1)];
-        let quest = [
-            text("q1"),
-            text("Mend"),
-            text("{\"gold\":5,\"title\":null}"),
-            text("smith"),
-        ];
-        farm.load("Quest", vec![Row::new(quest.into(), vec![], vec![lines])])
+        farm.load("Quest", vec![quest("q1", "Mend", "smith", &[("i1", 2), ("i2", 1)])])
             .await;
         farm
     }
@@ -77,20 +79,19 @@ impl Farm {
 
     /// One run with these rows; rows that are not among them stay.
     pub(crate) async fn load(&self, entity: &str, rows: Vec<Row>) {
-        let run = self.begin(entity, rows).await;
-        let finish = Finish::Complete {
-            missing: Missing::Keep,
-            missing_max: 0.0,
-            told: Default::default(),
-        };
-        self.api.store().finish_run(&run, finish).await.expect("an end");
+        self.load_all(entity, rows, Missing::Keep).await;
     }
 
     /// One run with all rows there are: others are deleted.
     pub(crate) async fn replace(&self, entity: &str, rows: Vec<Row>) {
+        self.load_all(entity, rows, Missing::Delete).await;
+    }
+
+    /// One run, which says what becomes of other rows.
+    pub(crate) async fn load_all(&self, entity: &str, rows: Vec<Row>, missing: Missing) {
         let run = self.begin(entity, rows).await;
         let finish = Finish::Complete {
-            missing: Missing::Delete,
+            missing,
             missing_max: 1.0,
             told: Default::default(),
         };
@@ -155,8 +156,12 @@ pub(crate) fn item(id: &str, name: &str, price: Option<f64>, tags: &[&str]) -> R
     Row::new(values, vec![tags], vec![])
 }
 
-fn line(item: &str, quantity: i64) -> Row {
-    Row::new(vec![text("q1"), text(item), Value::Int(quantity)], vec![], vec![])
+/// A quest that `giver` gives, in the order of its columns, with its lines.
+pub(crate) fn quest(id: &str, title: &str, giver: &str, items: &[(&str, i64)]) -> Row {
+    let line =
+        |(item, quantity): &(&str, i64)| Row::new(vec![text(id), text(item), Value::Int(*quantity)], vec![], vec![]);
+    let values = vec![text(id), text(title), text("{\"gold\":5,\"title\":null}"), text(giver)];
+    Row::new(values, vec![], vec![items.iter().map(line).collect()])
 }
 
 /// Plans a query without variables.

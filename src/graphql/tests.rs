@@ -1,10 +1,12 @@
 //! The data API over a database: answers, loads joined into one statement, live queries.
 
+mod cached;
 mod estimates;
 mod live;
 mod lookups;
 mod pages;
 mod principals;
+mod random;
 
 use std::time::Duration;
 

@@ -27,7 +27,6 @@ impl Read {
 
     /// Whether the answer stays the same until one of its parts changes. What is said of harvests
     /// does not: they begin and end without a change, and time goes by.
-    #[cfg_attr(not(test), expect(dead_code, reason = "answers that are kept will ask"))]
     pub(crate) fn is_lasting(&self) -> bool {
         self.roots.iter().all(|root| match &root.value {
             RootValue::One(_) | RootValue::Many(_) | RootValue::Connection(_) | RootValue::Json(_) => true,

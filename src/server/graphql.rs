@@ -9,7 +9,7 @@ use axum::{
     response::Response,
 };
 
-use crate::graphql::{ApiRequest, ApiResponse, Denied, Draft, Kind, Members, Principal, Share, read_json};
+use crate::graphql::{Answered, ApiRequest, ApiResponse, Denied, Draft, Kind, Members, Principal, Share, read_json};
 
 use super::{
     handshake,
@@ -20,6 +20,7 @@ use super::{
     refusals::{SOON, busy, not_acceptable, refused, stopping, with_body},
     sending::{self, Answers},
     shared::Shared,
+    validators::{self, Named},
 };
 
 /// `GET`: one query, or the beginning of a WebSocket.
@@ -189,11 +190,25 @@ pub(super) async fn answer(
         Err(denied) => return busy(media, denied, "requests are under way", "requests"),
     };
     let request = request.by(client, Principal::ANONYMOUS);
-    let answer = shared.context.api.execute(request).await;
+    let api = &shared.context.api;
+    let (answer, tag) = match parts.method {
+        Method::POST => (api.execute(request).await, None),
+        // Caches know answers by their addresses.
+        _ => {
+            let named = Named::of(&parts.headers, media);
+            match api.answer(request, named.tags()).await {
+                Answered::Same(tag) => return validators::not_modified(named.written(tag)),
+                Answered::New(answer, tag) => (answer, tag),
+            }
+        }
+    };
     let status = status(&answer, form, &parts.method);
     let beside = parts.extensions.get::<Arc<Answers>>().cloned();
     let body = sending::body(answer.into_parts(), [place, received], beside);
     let mut response = with_body(status, media, body);
+    if let Some(tag) = tag {
+        validators::name(response.headers_mut(), tag, media);
+    }
     if status == StatusCode::SERVICE_UNAVAILABLE {
         response.headers_mut().insert(header::RETRY_AFTER, SOON);
     }
@@ -209,7 +224,7 @@ fn status(answer: &ApiResponse, form: Form, method: &Method) -> StatusCode {
         (Kind::Overloaded, _) => StatusCode::SERVICE_UNAVAILABLE,
         (Kind::RequestError | Kind::NotAllowed, Form::Saved) => StatusCode::BAD_REQUEST,
         (Kind::Failed, Form::Saved) => StatusCode::INTERNAL_SERVER_ERROR,
-        (Kind::NotAllowed, _) if method == Method::GET => StatusCode::METHOD_NOT_ALLOWED,
+        (Kind::NotAllowed, _) if method != Method::POST => StatusCode::METHOD_NOT_ALLOWED,
         (Kind::RequestError | Kind::NotAllowed, Form::Graphql(Media::GraphqlResponse)) => StatusCode::BAD_REQUEST,
         (_, Form::Graphql(Media::Json)) | (Kind::Ok | Kind::Failed, _) => StatusCode::OK,
     }

@@ -1,6 +1,6 @@
 //! Headers that are lists, in one line or several. Knows commas and qualities; no header.
 
-use axum::http::{HeaderMap, HeaderName};
+use axum::http::{HeaderMap, HeaderName, header::ACCEPT_ENCODING};
 
 /// Entries that are looked at; browsers send a dozen.
 const ENTRIES_MAX: usize = 50;
@@ -24,6 +24,17 @@ pub(super) fn wanted<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iter
         let mut parts = entry.split(';').map(str::trim);
         (parts.next().unwrap_or_default(), quality(parts))
     })
+}
+
+/// Whether an answer may come in a coding, by what is said of it or of all.
+pub(super) fn takes_coding(headers: &HeaderMap, coding: &str) -> bool {
+    let said = |name: &str| {
+        let mut entries = wanted(headers, &ACCEPT_ENCODING);
+        entries.find(|(entry, _)| entry.eq_ignore_ascii_case(name))
+    };
+    said(coding)
+        .or_else(|| said("*"))
+        .is_some_and(|(_, quality)| quality > 0.0)
 }
 
 /// What cannot be read is not wanted.

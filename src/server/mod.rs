@@ -27,6 +27,7 @@ mod shared;
 mod socket;
 #[cfg(test)]
 mod tests;
+mod validators;
 
 use std::{io, time::Duration};
 

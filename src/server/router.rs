@@ -3,7 +3,7 @@
 use axum::{Router, middleware, routing::get};
 use tower_http::{CompressionLevel, compression::CompressionLayer};
 
-use super::{assets, graphql, headers, health, origin, saved, shared::Shared};
+use super::{assets, graphql, headers, health, origin, saved, shared::Shared, validators};
 
 pub(super) fn router(shared: Shared) -> Router {
     // The page's own files are compressed at build time; answers are worth only the fastest level.
@@ -16,7 +16,8 @@ pub(super) fn router(shared: Shared) -> Router {
         .route("/graphql/ws", get(graphql::get))
         .route("/q/{file}", get(saved::get).fallback(saved::other))
         .layer(middleware::from_fn_with_state(shared.clone(), origin::guard))
-        .layer(compression);
+        .layer(compression)
+        .layer(middleware::map_response(validators::coded));
     let page = if shared.context.graphiql {
         Router::new().fallback(assets::serve)
     } else {

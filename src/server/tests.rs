@@ -2,6 +2,7 @@
 //! over WebSocket.
 
 mod browsers;
+mod caches;
 mod requests;
 mod sockets;
 

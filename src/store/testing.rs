@@ -86,6 +86,14 @@ impl Store {
             .load(std::sync::atomic::Ordering::Relaxed)
     }
 
+    /// Statements of all readers so far.
+    pub(crate) fn statements(&self) -> u64 {
+        let all = [&self.context.readers, &self.context.lookups, &self.context.own];
+        let count =
+            |readers: &&Arc<super::db::readers::Readers>| readers.statements.load(std::sync::atomic::Ordering::Relaxed);
+        all.iter().map(|readers| count(readers)).sum()
+    }
+
     /// The same database as another process of this name would have it, at the time of this clock.
     pub(crate) fn as_process(&self, name: &str, clock: &Clock) -> Store {
         let context = Context {

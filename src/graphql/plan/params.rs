@@ -81,6 +81,14 @@ impl ParamKind {
 }
 
 impl Param {
+    /// Whether its value is another one at another time, whatever the variables.
+    pub(crate) fn is_of_the_moment(&self) -> bool {
+        match self.kind {
+            ParamKind::NextHarvest(_) => true,
+            ParamKind::Scalar(_) | ParamKind::Pattern | ParamKind::Count | ParamKind::Cursor(..) => false,
+        }
+    }
+
     /// Its value in these variables, at this time.
     pub(crate) fn bind(&self, variables: &JsonMap, catalog: &Catalog, now: DateTime<Utc>) -> Result<Value, ApiError> {
         if let ParamKind::NextHarvest(id) = &self.kind {

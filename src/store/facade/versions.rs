@@ -10,7 +10,6 @@ use crate::{
 
 impl Store {
     /// Where it stands how new these parts are.
-    #[cfg_attr(not(test), expect(dead_code, reason = "answers that are kept will ask"))]
     pub(crate) fn versions(&self, parts: &BTreeSet<Part>) -> Vec<Cell> {
         let names = parts.iter().map(|part| versions::name(&self.context.catalog, *part));
         names
@@ -19,27 +18,23 @@ impl Store {
     }
 
     /// How new the newest of them is: the change log's head after the commit that changed it.
-    #[cfg_attr(not(test), expect(dead_code, reason = "answers that are kept will ask"))]
     pub(crate) fn newest(&self, cells: &[Cell]) -> i64 {
         self.context.versions.newest(cells)
     }
 
     /// What is known of commits: of those of this process all, and of others' all but those of the
     /// last second. Asks the database only where nobody did for so long.
-    #[cfg_attr(not(test), expect(dead_code, reason = "answers that are kept will ask"))]
     pub(crate) async fn moment(&self) -> Result<Moment, StoreError> {
         look::now(&self.context).await
     }
 
     /// An answer shows what was committed up to this head: whoever asks what is known from now on
     /// is told of that at least.
-    #[expect(dead_code, reason = "answers that are kept will ask")]
     pub(crate) fn show(&self, head: i64) {
         self.context.versions.show(head);
     }
 
     /// The same as far as it is known, of whatever age.
-    #[expect(dead_code, reason = "answers that are kept will ask")]
     pub(crate) fn known(&self) -> Option<Moment> {
         self.context.versions.known(self.context.guard.generation())
     }

@@ -64,10 +64,7 @@ fn compile(base: Base<'_>, read: &Read) -> Result<Statement, StoreError> {
 /// The statement's rows, and the members of the answer.
 fn union(compiler: &mut Compiler<'_>, read: &Read) -> Result<(String, Vec<RootShape>), StoreError> {
     let (dialect, bounds) = (compiler.dialect, compiler.bounds);
-    let mut sql = format!(
-        "SELECT CAST(-1 AS BIGINT) AS root,CAST(seq AS TEXT) AS json FROM {} WHERE one=1",
-        dialect.quote(change_log::HEAD)
-    );
+    let mut sql = head(dialect);
     let mut roots = Vec::with_capacity(read.roots.len());
     for (number, root) in read.roots.iter().enumerate() {
         let rows = match &root.value {
@@ -132,6 +129,14 @@ fn shape(root: &Root, constant: Option<String>) -> RootShape {
     }
 }
 
+/// The row of the change log's head.
+fn head(dialect: &dyn Dialect) -> String {
+    format!(
+        "SELECT CAST(-1 AS BIGINT) AS root,CAST(seq AS TEXT) AS json FROM {} WHERE one=1",
+        dialect.quote(change_log::HEAD)
+    )
+}
+
 /// Compiles a load by key: `WITH wanted(n,k0…) AS (VALUES …) SELECT n, json …`. `None` where the
 /// operands leave no room for the keys of a whole statement: an operation's keys in two would be
 /// read in two snapshots.
@@ -153,7 +158,8 @@ fn compile_keyed(
         .map(|(at, column)| format!("{}=wanted.k{at}", column.sql))
         .collect();
     let tail = format!(
-        " SELECT CAST(wanted.n AS BIGINT) AS root,{object} AS json FROM _wanted AS wanted {} {} AS {alias} ON {}",
+        " {} UNION ALL SELECT CAST(wanted.n AS BIGINT),{object} FROM _wanted AS wanted {} {} AS {alias} ON {}",
+        head(dialect),
         dialect.chain(),
         dialect.quote(&compiler.tables(entity).table.name),
         conditions.join(" AND ")

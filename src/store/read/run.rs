@@ -89,6 +89,7 @@ pub(crate) async fn load(
         )));
     }
     let mut rows = HashMap::with_capacity(keys.len());
+    let mut heads = Vec::new();
     let mut took = Duration::ZERO;
     for chunk in keys.chunks(compile::KEYS_MAX) {
         let count = chunk.len().next_power_of_two();
@@ -115,14 +116,20 @@ pub(crate) async fn load(
         let reader = context.lookups.take().await?;
         let began = Instant::now();
         for row in in_force::read(context, reader, params.query(sql)).await? {
-            let place = usize::try_from(get::<i64>(&row, 0)?).unwrap_or(usize::MAX);
-            if let Some(key) = chunk.get(place) {
-                rows.insert(key.clone(), get(&row, 1)?);
+            match usize::try_from(get::<i64>(&row, 0)?) {
+                Ok(place) => {
+                    if let Some(key) = chunk.get(place) {
+                        rows.insert(key.clone(), get(&row, 1)?);
+                    }
+                }
+                Err(_) => heads.push(get::<&str>(&row, 1)?.parse().unwrap_or_default()),
             }
         }
         took += began.elapsed();
     }
-    Ok(Loaded { rows, took })
+    let head = heads.first().copied();
+    let head = head.filter(|first| heads.iter().all(|head| head == first));
+    Ok(Loaded { rows, head, took })
 }
 
 pub(crate) async fn explain(

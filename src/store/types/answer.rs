@@ -10,7 +10,6 @@ pub(crate) struct Answer {
     /// The `data` object as JSON text.
     pub json: String,
     /// The change log's head in the same snapshot.
-    #[cfg_attr(not(test), expect(dead_code, reason = "only tests compare it yet"))]
     pub head: i64,
     /// How long the statement took; waiting for a reader is no part of it.
     pub took: Duration,
@@ -21,6 +20,8 @@ pub(crate) struct Answer {
 pub(crate) struct Loaded {
     /// Each found key with the JSON object of its row.
     pub rows: HashMap<Key, String>,
+    /// The change log's head in the same snapshot; none where there were several.
+    pub head: Option<i64>,
     /// How long the statements took.
     pub took: Duration,
 }
