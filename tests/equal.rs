@@ -2,6 +2,7 @@
 //!
 //! `HAYLOFT_BLESS=1` writes `tests/cases/equal/answers.txt` anew, from SQLite's answers.
 
+mod groups;
 mod operations;
 mod totals;
 mod variables;
@@ -226,6 +227,7 @@ async fn pages_and_totals_are_those_of_the_list() {
     walks::pages_asked_at_once_are_the_list(&served).await;
     walks::other_cursors_are_refused(&served).await;
     totals::totals_are_those_of_the_rows(&served).await;
+    groups::groups_are_those_of_the_rows(&served).await;
 }
 
 #[tokio::test]

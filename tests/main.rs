@@ -28,6 +28,7 @@ mod faults;
 mod field_fetch;
 mod follow;
 mod frames;
+mod grouped;
 mod http;
 mod kill;
 mod lists;

@@ -77,6 +77,8 @@ pub struct Names {
     pub by: String,
     /// `questItemsConnection`: the root field for many in pages.
     pub connection: String,
+    /// `itemsGrouped`
+    pub grouped: String,
 }
 
 /// Where a nested type's rows live.

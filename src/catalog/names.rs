@@ -58,6 +58,7 @@ impl Names {
         let many = plural(&single);
         Names {
             connection: connection_name(&many),
+            grouped: format!("{many}Grouped"),
             many,
             by: format!("{single}By"),
             table: table_name(&plain),

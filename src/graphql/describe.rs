@@ -4,11 +4,13 @@
 use crate::{
     catalog::{Catalog, EntityId, FieldId, FieldKind},
     query::{
-        Compare, Connection, Direction, Filter, Nulls, Operand, Order, Output, OutputValue, Place, Quantifier, Read,
-        RootValue, Select, TextTest,
+        Compare, Connection, Direction, Filter, GroupKey, GroupOrder, GroupTerm, Grouped, GroupedBy, Having, Measure,
+        Nulls, Operand, Order, Output, OutputValue, Place, Quantifier, Read, RootValue, Select, TextTest,
     },
     value::Value,
 };
+
+use super::names;
 
 /// The read, ending in a new line. Parameters are `$0`, `$1`, …
 pub(super) fn describe(catalog: &Catalog, read: &Read) -> String {
@@ -23,6 +25,7 @@ pub(super) fn describe(catalog: &Catalog, read: &Read) -> String {
             RootValue::One(select) => words.select(0, &root.key, "the row", "", select),
             RootValue::Many(select) => words.select(0, &root.key, "rows", "", select),
             RootValue::Connection(connection) => words.connection(0, &root.key, "", connection),
+            RootValue::Grouped(grouped) => words.grouped(&root.key, grouped),
         }
     }
     words.text
@@ -64,6 +67,104 @@ impl Words<'_> {
         for outputs in connection.rows() {
             self.output(depth + 1, outputs, connection.select.entity);
         }
+    }
+
+    /// Groups, and below them what is wanted of each and of the rows that are keys.
+    fn grouped(&mut self, key: &str, grouped: &Grouped) {
+        let entity = grouped.select.entity;
+        let mut line = self.rows(key, "groups", "", &grouped.select);
+        let keys = grouped.keys.iter().map(|key| self.key(key, entity));
+        line.push_str(&format!(" by {}", joined(keys, ", ")));
+        if let Some(having) = &grouped.having {
+            line.push_str(&format!(" having {}", self.having(having, entity)));
+        }
+        if !grouped.order.is_empty() {
+            let orders = grouped.order.iter().map(|order| self.group_order(order, grouped));
+            line.push_str(&format!(" order by {}", joined(orders, ", ")));
+        }
+        self.line(0, &line);
+        let keys: Vec<&str> = grouped.output.iter().map(|member| member.key.as_str()).collect();
+        self.line(1, &keys.join(", "));
+        for (at, key) in grouped.keys.iter().enumerate() {
+            if let Some(target) = self.catalog.entity(entity).field(key.field).kind.target() {
+                grouped.rows_of(at).for_each(|outputs| self.output(1, outputs, target));
+            }
+        }
+    }
+
+    fn key(&self, key: &GroupKey, entity: EntityId) -> String {
+        let name = self.field(entity, key.field);
+        let GroupedBy::Span(span) = &key.by else {
+            return name.to_owned();
+        };
+        let zone = span.zone.as_ref().map_or("UTC", |zone| zone.name());
+        let shift = span
+            .shift
+            .as_ref()
+            .map_or(String::new(), |shift| format!(" from {} on", operand(shift)));
+        let fill = if span.fill { " without gaps" } else { "" };
+        format!("{name} in each {} of {zone}{shift}{fill}", span.unit.name())
+    }
+
+    fn measure(&self, measure: Measure, entity: EntityId) -> String {
+        match measure {
+            Measure::Count => "count".to_owned(),
+            Measure::Of(function, field) => {
+                format!("{}({})", names::function_field(function), self.field(entity, field))
+            }
+        }
+    }
+
+    fn having(&self, having: &Having, entity: EntityId) -> String {
+        let all = |all: &[Having], word: &str, empty: &str| match all {
+            [] => empty.to_owned(),
+            [only] => self.having(only, entity),
+            all => {
+                let each = all.iter().map(|having| self.having(having, entity));
+                format!("({})", joined(each, word))
+            }
+        };
+        match having {
+            Having::And(havings) => all(havings, " and ", "true"),
+            Having::Or(havings) => all(havings, " or ", "false"),
+            Having::Not(having) => format!("not {}", self.having(having, entity)),
+            Having::Compare {
+                measure,
+                compare,
+                operand: with,
+            } => format!(
+                "{} {} {}",
+                self.measure(*measure, entity),
+                sign(*compare),
+                operand(with)
+            ),
+            Having::In { measure, operands } => format!("{} in ({})", self.measure(*measure, entity), list(operands)),
+            Having::IsNull { measure } => format!("{} is null", self.measure(*measure, entity)),
+            Having::Text {
+                measure,
+                test,
+                operand: with,
+            } => format!(
+                "{} {} {}",
+                self.measure(*measure, entity),
+                test_word(*test),
+                operand(with)
+            ),
+        }
+    }
+
+    fn group_order(&self, order: &GroupOrder, grouped: &Grouped) -> String {
+        let entity = grouped.select.entity;
+        let at = |key: usize| grouped.keys.get(key).map(|key| key.field);
+        let text = match &order.by {
+            GroupTerm::Key(key) => at(*key).map_or("", |field| self.field(entity, field)).to_owned(),
+            GroupTerm::Measure(measure) => self.measure(*measure, entity),
+            GroupTerm::Behind { key, path, field } => {
+                let path: Vec<FieldId> = at(*key).into_iter().chain(path.iter().copied()).collect();
+                self.way(&path, *field, entity)
+            }
+        };
+        text + direction(order.direction, order.nulls).as_str()
     }
 
     /// Which rows, in which order, and how many.
@@ -141,19 +242,18 @@ impl Words<'_> {
     }
 
     fn order(&self, order: &Order, entity: EntityId) -> String {
+        self.way(&order.path, order.field, entity) + direction(order.direction, order.nulls).as_str()
+    }
+
+    /// A leaf behind a chain of to-one fields.
+    fn way(&self, path: &[FieldId], field: FieldId, entity: EntityId) -> String {
         let mut at = entity;
         let mut text = String::new();
-        for step in &order.path {
+        for step in path {
             text.push_str(&format!("{}.", self.field(at, *step)));
             at = self.catalog.entity(at).field(*step).kind.target().unwrap_or(at);
         }
-        text.push_str(self.field(at, order.field));
-        if order.direction == Direction::Descending {
-            text.push_str(" desc");
-        }
-        if order.nulls == Nulls::First {
-            text.push_str(" nulls first");
-        }
+        text.push_str(self.field(at, field));
         text
     }
 
@@ -205,13 +305,7 @@ impl Words<'_> {
                 compare,
                 operand: with,
             } => {
-                let sign = match compare {
-                    Compare::Eq => "=",
-                    Compare::Gt => ">",
-                    Compare::Gte => ">=",
-                    Compare::Lt => "<",
-                    Compare::Lte => "<=",
-                };
+                let sign = sign(*compare);
                 format!("{} {sign} {}", self.field(entity, *field), operand(with))
             }
             Filter::In { field, operands } => format!("{} in ({})", self.field(entity, *field), list(operands)),
@@ -221,13 +315,7 @@ impl Words<'_> {
                 test,
                 operand: with,
             } => {
-                let word = match test {
-                    TextTest::Contains => "contains",
-                    TextTest::StartsWith => "starts with",
-                    TextTest::EndsWith => "ends with",
-                    TextTest::Like => "like",
-                    TextTest::ILike => "ilike",
-                };
+                let word = test_word(*test);
                 format!("{} {word} {}", self.field(entity, *field), operand(with))
             }
             Filter::Has { field, all, operands } => {
@@ -237,6 +325,36 @@ impl Words<'_> {
             other => self.filter(other, entity),
         }
     }
+}
+
+fn sign(compare: Compare) -> &'static str {
+    match compare {
+        Compare::Eq => "=",
+        Compare::Gt => ">",
+        Compare::Gte => ">=",
+        Compare::Lt => "<",
+        Compare::Lte => "<=",
+    }
+}
+
+fn test_word(test: TextTest) -> &'static str {
+    match test {
+        TextTest::Contains => "contains",
+        TextTest::StartsWith => "starts with",
+        TextTest::EndsWith => "ends with",
+        TextTest::Like => "like",
+        TextTest::ILike => "ilike",
+    }
+}
+
+fn direction(direction: Direction, nulls: Nulls) -> String {
+    let direction = if direction == Direction::Descending {
+        " desc"
+    } else {
+        ""
+    };
+    let nulls = if nulls == Nulls::First { " nulls first" } else { "" };
+    [direction, nulls].concat()
 }
 
 fn joined(parts: impl Iterator<Item = String>, between: &str) -> String {

@@ -88,7 +88,9 @@ pub(super) fn keyed_roots(store: &Store, read: &Read) -> Result<Option<KeyedRoot
                 continue;
             }
             RootValue::One(select) => select,
-            RootValue::Many(_) | RootValue::Connection(_) | RootValue::Freshness(_) => return Ok(None),
+            RootValue::Many(_) | RootValue::Connection(_) | RootValue::Grouped(_) | RootValue::Freshness(_) => {
+                return Ok(None);
+            }
         };
         // These statements wait for no turn, so nothing that may take long is among them.
         let Some((by, operands)) = lookup(select).filter(|_| is_plain(&select.output)) else {

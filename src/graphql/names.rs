@@ -32,13 +32,53 @@ pub(super) fn aggregate_type(entity: &Entity) -> String {
 
 /// The type of what a function gives of the fields of a type.
 pub(super) fn function_type(entity: &Entity, function: Function) -> String {
-    let suffix = match function {
+    format!("{}{}", entity.name, function_suffix(function))
+}
+
+/// The input of conditions on what a function gives of a group.
+pub(super) fn function_having(entity: &Entity, function: Function) -> String {
+    format!("{}{}", having_input(entity), function_suffix(function))
+}
+
+/// The input of orders by what a function gives of a group.
+pub(super) fn function_order(entity: &Entity, function: Function) -> String {
+    format!("{}Order", function_type(entity, function))
+}
+
+fn function_suffix(function: Function) -> &'static str {
+    match function {
         Function::CountDistinct => "CountDistinct",
         Function::Sum => "Sum",
         Function::Avg => "Avg",
         Function::Min | Function::Max => "MinMax",
-    };
-    format!("{}{suffix}", entity.name)
+    }
+}
+
+/// A group of rows.
+pub(super) fn group_type(entity: &Entity) -> String {
+    format!("{}Group", entity.name)
+}
+
+pub(super) fn group_keys_type(entity: &Entity) -> String {
+    format!("{}GroupKeys", entity.name)
+}
+
+/// What rows can be grouped by.
+pub(super) fn group_by_input(entity: &Entity) -> String {
+    format!("{}GroupBy", entity.name)
+}
+
+pub(super) fn group_order_input(entity: &Entity) -> String {
+    format!("{}GroupOrder", entity.name)
+}
+
+pub(super) fn group_keys_order_input(entity: &Entity) -> String {
+    format!("{}GroupKeysOrder", entity.name)
+}
+
+/// Conditions on groups.
+pub(super) fn having_input(entity: &Entity) -> String {
+    format!("{}Having", entity.name)
 }
 
 pub(super) fn function_field(function: Function) -> &'static str {

@@ -33,6 +33,24 @@ impl Aggregate {
             Aggregated::Text(_) => None,
         })
     }
+
+    /// What it computes.
+    pub(crate) fn measures(&self) -> Vec<Measure> {
+        let mut measures = Vec::new();
+        for member in &self.0 {
+            match &member.value {
+                AggregateValue::Text(_) => {}
+                AggregateValue::Count => measures.push(Measure::Count),
+                AggregateValue::Of(function, fields) => {
+                    measures.extend(fields.iter().filter_map(|member| match member.value {
+                        Aggregated::Field(field) => Some(Measure::Of(*function, field)),
+                        Aggregated::Text(_) => None,
+                    }));
+                }
+            }
+        }
+        measures
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -59,6 +77,22 @@ pub(crate) enum Function {
     Avg,
     Min,
     Max,
+}
+
+/// A number or another value that is computed of rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Measure {
+    Count,
+    Of(Function, FieldId),
+}
+
+impl Measure {
+    pub(crate) fn field(self) -> Option<FieldId> {
+        match self {
+            Measure::Count => None,
+            Measure::Of(_, field) => Some(field),
+        }
+    }
 }
 
 impl Function {

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{
-    read::{Order, Read},
+    read::Order,
+    roots::Read,
     visit::{To, Visitor, visit_read},
 };
 use crate::catalog::{Catalog, EntityId, FieldId};

@@ -9,22 +9,28 @@ mod cursor;
 mod entities;
 mod filter;
 mod freshness;
+mod grouped;
 mod member;
 mod params;
 mod parts;
 mod read;
+mod roots;
 mod terms;
 mod visit;
 
-pub(crate) use aggregate::{Aggregate, AggregateValue, Aggregated, Function};
+pub(crate) use aggregate::{Aggregate, AggregateValue, Aggregated, Function, Measure};
 pub(crate) use cursor::{MARK, mark, opened, sealed};
 pub(crate) use filter::{Compare, Filter, Operand, Quantifier, TextTest};
 pub(crate) use freshness::{FreshnessOutput, FreshnessValue};
+pub(crate) use grouped::{
+    GroupKey, GroupOrder, GroupTerm, GroupValue, Grouped, GroupedBy, Having, KeyValue, Span, TimeKey,
+};
 pub(crate) use member::Member;
 pub(crate) use params::renumber;
 pub(crate) use read::{
-    Connection, ConnectionValue, Direction, EdgeValue, Nulls, Order, Output, OutputValue, PageInfoValue, Place, Read,
-    Root, RootValue, Select, ValueOutput, ValueOutputValue,
+    Connection, ConnectionValue, Direction, EdgeValue, Nulls, Order, Output, OutputValue, PageInfoValue, Place, Select,
+    ValueOutput, ValueOutputValue,
 };
+pub(crate) use roots::{Read, Root, RootValue};
 pub(crate) use terms::{Term, Through, terms};
 pub(crate) use visit::{Visitor, visit_outputs, visit_read};

@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 
 use super::{
     filter::Filter,
-    read::{Order, Output, OutputValue, Read, RootValue},
+    read::{Order, Output, OutputValue},
+    roots::{Read, RootValue},
     visit::{To, Visitor, visit_read},
 };
 use crate::catalog::{Catalog, EntityId, FieldId, FieldKind, Part};
@@ -29,7 +30,11 @@ impl Read {
     /// does not: they begin and end without a change, and time goes by.
     pub(crate) fn is_lasting(&self) -> bool {
         self.roots.iter().all(|root| match &root.value {
-            RootValue::One(_) | RootValue::Many(_) | RootValue::Connection(_) | RootValue::Json(_) => true,
+            RootValue::One(_)
+            | RootValue::Many(_)
+            | RootValue::Connection(_)
+            | RootValue::Grouped(_)
+            | RootValue::Json(_) => true,
             RootValue::Freshness(_) => false,
         })
     }

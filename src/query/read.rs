@@ -1,39 +1,12 @@
-//! A read: its roots, what is selected of them, in which order. Knows neither GraphQL nor SQL.
+//! Rows that are read: which, in which order, what is selected of them. Knows neither GraphQL nor
+//! SQL.
 
 use super::{
     aggregate::Aggregate,
     filter::{Filter, Operand},
-    freshness::FreshnessOutput,
     member::Member,
 };
 use crate::catalog::{EntityId, FieldId};
-
-/// One operation: all its root fields, answered by one statement.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Read {
-    pub roots: Vec<Root>,
-}
-
-/// A root field of the answer, under its response key.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Root {
-    pub key: String,
-    pub value: RootValue,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum RootValue {
-    /// The only row that the filter finds, or null.
-    One(Select),
-    /// A list of rows.
-    Many(Select),
-    /// Rows in pages.
-    Connection(Connection),
-    /// How fresh the rows of each type are, one object for each.
-    Freshness(Vec<FreshnessOutput>),
-    /// JSON that needs no row: `__typename`, introspection.
-    Json(String),
-}
 
 /// Rows of one entity.
 #[derive(Clone, Debug, PartialEq)]

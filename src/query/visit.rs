@@ -6,7 +6,9 @@
 
 use super::{
     filter::{Filter, Operand},
-    read::{Connection, ConnectionValue, EdgeValue, Order, Output, OutputValue, Place, Read, RootValue, Select},
+    grouped::Grouped,
+    read::{Connection, ConnectionValue, EdgeValue, Order, Output, OutputValue, Place, Select},
+    roots::{Read, RootValue},
 };
 use crate::catalog::{EntityId, FieldId};
 
@@ -34,6 +36,7 @@ pub(crate) fn visit_read(read: &Read, visitor: &mut impl Visitor) {
         match &root.value {
             RootValue::One(select) | RootValue::Many(select) => visit_select(select, visitor),
             RootValue::Connection(connection) => visit_connection(connection, visitor),
+            RootValue::Grouped(grouped) => visit_grouped(grouped, visitor),
             RootValue::Freshness(_) | RootValue::Json(_) => {}
         }
     }
@@ -57,6 +60,16 @@ fn visit_connection(connection: &Connection, visitor: &mut impl Visitor) {
     for outputs in connection.rows() {
         visit_outputs(outputs, visitor);
     }
+    visitor.leave();
+}
+
+fn visit_grouped(grouped: &Grouped, visitor: &mut impl Visitor) {
+    visitor.enter(To::Rows(grouped.select.entity));
+    visit_rows(&grouped.select, visitor);
+    // A test of what is computed of a field looks at texts as one of the field does.
+    grouped.texts().iter().for_each(|filter| visitor.filter(filter));
+    grouped.orders().iter().for_each(|order| visitor.order(order));
+    visit_outputs(&grouped.read(), visitor);
     visitor.leave();
 }
 

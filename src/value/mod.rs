@@ -2,6 +2,7 @@
 //! schema or protocol.
 
 mod broken;
+mod bucket;
 mod decimal;
 mod float;
 mod input;
@@ -11,14 +12,17 @@ mod time;
 mod total;
 mod upstream;
 mod wire;
+mod zone;
 
 pub(crate) use broken::{as_broken, as_written, broken, broken_name, first_broken};
+pub(crate) use bucket::{Spans, Unit};
 pub(crate) use decimal::{Decimal, compare_decimal_text};
 pub(crate) use float::float_text;
 pub(crate) use row::{Absent, Apart, Children, Kept, Key, Part, Row, SHARED_BIT, Value};
 pub(crate) use scalar::MICROS_PER_SECOND;
 pub use scalar::Scalar;
 pub(crate) use time::duration_micros;
-pub(crate) use total::{LARGEST, MEAN_PLACES, SMALLEST, Total};
+pub(crate) use total::{FLOAT_PLACES, LARGEST, MEAN_PLACES, SMALLEST, Total};
 pub(crate) use upstream::{Misfit, describe, whole_number};
 pub(crate) use wire::duration_text;
+pub(crate) use zone::Zone;

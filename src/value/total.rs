@@ -10,6 +10,8 @@ const DIGITS: usize = 9;
 const BASE: i128 = 1_000_000_000;
 /// Places behind the point that a mean has at least, as many as its values have if these are more.
 pub(crate) const MEAN_PLACES: usize = 20;
+/// Places behind the point of a number that lies between two doubles, at most.
+pub(crate) const FLOAT_PLACES: usize = 1_100;
 /// The largest double, and what counts as nothing beside doubles, in the words of PostgreSQL.
 pub(crate) const LARGEST: &str = "1.7976931348623157e308";
 pub(crate) const SMALLEST: &str = "1e-300";
@@ -89,19 +91,13 @@ impl Total {
 
     /// The sum as the nearest double; none where that is beyond all of them.
     pub(crate) fn sum_float(&self) -> Option<f64> {
-        let sum = self.sum()?;
-        let size = sum.trim_start_matches('-');
-        if compare_decimal_text(size, &plain(LARGEST)) == Ordering::Greater {
-            return None;
-        }
-        match compare_decimal_text(size, &plain(SMALLEST)) {
-            Ordering::Less => Some(0.0),
-            _ => sum.parse().ok(),
-        }
+        nearest(&self.sum()?)
     }
 
+    /// The mean as the nearest double, rounded once: its digits as far as one may lie between two
+    /// doubles, and another one that says whether there are more.
     pub(crate) fn mean_float(&self) -> Option<f64> {
-        Some(self.sum_float()? / self.count as f64)
+        (self.count > 0).then(|| nearest(&self.number().cut(self.count).text()))?
     }
 
     /// The sum of whole numbers; none where it is no such number any more.
@@ -149,35 +145,46 @@ impl Total {
 impl Number {
     /// Divided by a count and rounded to so many places behind the point, beyond which it has
     /// nothing but zeros.
-    fn divided(mut self, count: u64, places: usize) -> Number {
+    fn divided(self, count: u64, places: usize) -> Number {
+        let (mut number, left) = self.quotient(count, places);
+        if left * 2 >= count {
+            let digits = &mut number.digits;
+            let nines = digits.bytes().rev().take_while(|digit| *digit == b'9').count();
+            digits.truncate(digits.len() - nines);
+            let last = digits.pop().and_then(|digit| digit.to_digit(10)).unwrap_or_default();
+            digits.push_str(&(last + 1).to_string());
+            digits.extend(std::iter::repeat_n('0', nines));
+        }
+        number
+    }
+
+    /// Divided by a count and cut off, with a digit that is no zero where something was cut off.
+    fn cut(self, count: u64) -> Number {
+        let (mut number, left) = self.quotient(count, FLOAT_PLACES);
+        number.digits.push(if left > 0 { '1' } else { '0' });
+        number.places += 1;
+        number
+    }
+
+    /// Divided by a count, with so many places behind the point, beyond which it has nothing but
+    /// zeros; and what is left over.
+    fn quotient(mut self, count: u64, places: usize) -> (Number, u64) {
         match places.checked_sub(self.places) {
             Some(more) => self.digits.extend(std::iter::repeat_n('0', more)),
             None => self
                 .digits
                 .truncate(self.digits.len().saturating_sub(self.places - places)),
         }
-        let count = u128::from(count);
         let mut left = 0;
-        let mut digits: Vec<u8> = Vec::with_capacity(self.digits.len() + 1);
-        digits.push(b'0');
+        let mut digits = String::with_capacity(self.digits.len() + 1);
+        digits.push('0');
         for digit in self.digits.bytes() {
-            left = left * 10 + u128::from(digit - b'0');
-            digits.push(b'0' + (left / count) as u8);
+            left = left * 10 + u64::from(digit - b'0');
+            digits.push(char::from(b'0' + (left / count) as u8));
             left %= count;
         }
-        if left * 2 >= count {
-            let nines = digits.iter().rev().take_while(|digit| **digit == b'9').count();
-            let end = digits.len();
-            digits.iter_mut().skip(end - nines).for_each(|digit| *digit = b'0');
-            if let Some(digit) = digits.iter_mut().rev().nth(nines) {
-                *digit += 1;
-            }
-        }
-        Number {
-            negative: self.negative,
-            digits: digits.into_iter().map(char::from).collect(),
-            places,
-        }
+        self.digits = digits;
+        (Number { places, ..self }, left)
     }
 
     /// In the form in which decimals are stored.
@@ -193,6 +200,18 @@ impl Number {
             (whole, "") => format!("{sign}{whole}"),
             (whole, fraction) => format!("{sign}{whole}.{fraction}"),
         }
+    }
+}
+
+/// The double nearest to a number; none beyond the largest one.
+fn nearest(number: &str) -> Option<f64> {
+    let size = number.trim_start_matches('-');
+    if compare_decimal_text(size, &plain(LARGEST)) == Ordering::Greater {
+        return None;
+    }
+    match compare_decimal_text(size, &plain(SMALLEST)) {
+        Ordering::Less => Some(0.0),
+        _ => number.parse().ok(),
     }
 }
 
@@ -268,6 +287,16 @@ mod tests {
         assert_eq!(total(&["1e+308", "1e+308", "-1e+308"]).sum_float(), Some(1e308));
         assert_eq!(total(&["5e-324"]).sum_float(), Some(0.0));
         assert_eq!(total(&["1", "2"]).mean_float(), Some(1.5));
+        // The mean may be there where the sum is not.
+        assert_eq!(total(&["1e+308", "1e+308"]).mean_float(), Some(1e308));
+        // The nearest double to the sum, divided, is another one.
+        let prices = total(&["204.899625", "204.899625", "204.899625", "204.899624", "204.899626"]);
+        assert_eq!(prices.mean_float(), Some(204.899625));
+        // The next digit after those of a double's decides, however far it stands behind.
+        let middle = "1.00000000000000011102230246251565404236316680908203125";
+        assert_eq!(total(&[middle]).mean_float(), Some(1.0));
+        let above = ["1.00000000000000011102230246251565404236316680908203126"];
+        assert_eq!(total(&above).mean_float(), Some(1.0 + f64::EPSILON));
         assert_eq!(plain(LARGEST).len(), 309);
     }
 }

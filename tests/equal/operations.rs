@@ -117,13 +117,15 @@ impl Schema {
 pub struct Maker<'s> {
     pub schema: &'s Schema,
     pub random: StdRng,
+    /// The members below `keys` that the grouping at hand has.
+    pub keys: Vec<String>,
 }
 
 impl Maker<'_> {
     pub fn operation(&mut self) -> Vec<Selected> {
         let roots = self.schema.members("Query", "fields");
         // Half of them by key: these are loads that are joined.
-        let by_key = |(_, field): &&(String, Value)| field["args"][0]["name"] != "where";
+        let by_key = |(_, field): &&(String, Value)| !matches!(field["args"][0]["name"].as_str(), Some("where" | "by"));
         let count = self.random.random_range(1..=2);
         let only_keys = self.random.random_bool(0.5);
         // How fresh rows are is told of a database and a moment, and equal nowhere else.
@@ -153,6 +155,9 @@ impl Maker<'_> {
             if matches!(wanted, Type::Required(_)) || self.random.random_bool(0.4) {
                 arguments.push((name.clone(), self.input(&name, wanted, DEPTH)));
             }
+            if name == "by" {
+                self.keys = arguments.last().map_or(Vec::new(), |(_, by)| named(by));
+            }
         }
         let target = Type::of(&field["type"]).name().to_owned();
         let selected = match self.schema.kind(&target) {
@@ -181,7 +186,12 @@ impl Maker<'_> {
         let fields: Vec<_> = fields
             .into_iter()
             .filter(|(_, field)| depth > 0 || is_leaf(field))
+            // Another one is refused.
+            .filter(|(member, _)| !name.ends_with("Keys") || self.keys.contains(member))
             .collect();
+        if fields.is_empty() {
+            return vec![type_name()];
+        }
         let count = self.random.random_range(1..=3);
         let mut selected: Vec<Selected> = (0..count)
             .map(|at| {
@@ -189,13 +199,7 @@ impl Maker<'_> {
                 self.field(format!("f{at}"), name, field, depth)
             })
             .collect();
-        selected.push(Selected {
-            key: "__typename".to_owned(),
-            name: "__typename".to_owned(),
-            arguments: Vec::new(),
-            included: None,
-            selected: Vec::new(),
-        });
+        selected.push(type_name());
         selected
     }
 
@@ -209,15 +213,34 @@ impl Maker<'_> {
         match wanted {
             Type::Required(inner) => self.content(name, inner, depth),
             Type::List(inner) => {
-                let count = self.random.random_range(0..=3);
-                let items = (0..count).map(|_| self.input(name, (**inner).clone(), depth)).collect();
+                let least = usize::from(name == "by");
+                let count = self.random.random_range(least..=3);
+                let mut items: Vec<Input> = (0..count).map(|_| self.input(name, (**inner).clone(), depth)).collect();
+                if name == "by" {
+                    // No key comes twice, and units are those of one time.
+                    let mut known = Vec::new();
+                    items.retain(|item| {
+                        let names = named(item);
+                        let first = if names.len() > 1 {
+                            None
+                        } else {
+                            names.into_iter().next()
+                        };
+                        let is_new = !known.contains(&first);
+                        known.push(first);
+                        is_new
+                    });
+                }
+                let count = items.len();
                 let bare = count == 1 && self.random.random_bool(0.3);
                 Content::List { items, bare }
             }
             Type::Named(of) => match self.schema.kind(of) {
                 "INPUT_OBJECT" => self.object(of, depth),
                 "ENUM" => {
-                    let values = self.schema.members(of, "enumValues");
+                    let mut values = self.schema.members(of, "enumValues");
+                    // A value as it is has no zone and no offset.
+                    values.retain(|(value, _)| !of.ends_with("Unit") || value != "VALUE");
                     Content::Enum(values.choose(&mut self.random).expect("a value").0.clone())
                 }
                 _ => Content::Leaf(self.leaf(name, of)),
@@ -227,19 +250,23 @@ impl Maker<'_> {
 
     fn object(&mut self, of: &str, depth: usize) -> Content {
         let members = self.schema.members(of, "inputFields");
-        let is_one_of = of.ends_with("Order") || of.ends_with("Key");
+        let is_span = matches!(of, "ByDateTime" | "ByDate" | "ByTime");
+        let is_one_of = of.ends_with("Order") || of.ends_with("Key") || of.ends_with("GroupBy");
         let count = if is_one_of { 1 } else { self.random.random_range(0..=2) };
         let leads_on = |member: &Value| {
             let name = Type::of(&member["type"]).name().to_owned();
-            name.ends_with("Where") || name.ends_with("Order")
+            name.ends_with("Where") || name.ends_with("Order") || name.ends_with("Having")
         };
         let fit: Vec<_> = members
             .iter()
             .filter(|(_, member)| depth > 0 || !leads_on(member))
+            // Only what is grouped by can be ordered by.
+            .filter(|(name, _)| !(of.ends_with("GroupOrder") && name == "keys"))
             .collect();
         let mut chosen: Vec<(String, Input)> = Vec::new();
-        for _ in 0..count {
-            let Some((name, member)) = fit.choose(&mut self.random).copied() else {
+        for at in 0..if is_span { 3 } else { count } {
+            let unit = fit.iter().find(|_| is_span && at == 0).copied();
+            let Some((name, member)) = unit.or_else(|| fit.choose(&mut self.random).copied()) else {
                 break;
             };
             if chosen.iter().all(|(known, _)| known != name) {
@@ -256,6 +283,13 @@ impl Maker<'_> {
 
     fn leaf(&mut self, name: &str, scalar: &str) -> Value {
         let field = match (name, scalar) {
+            (_, "TimeZone") => {
+                let zones = ["UTC", "Europe/Berlin", "Australia/Lord_Howe"];
+                return json!(zones.choose(&mut self.random).expect("a zone"));
+            }
+            ("offset", "Duration") => return json!("PT0S"),
+            // The world has thousands of years.
+            ("fill", _) => return json!(false),
             ("first" | "last" | "offset", _) => return json!(self.random.random_range(0..8)),
             ("like" | "ilike", _) => {
                 let patterns = json!(["%", "_", "a%", "%A%", "%\\_%", "%ä%", "日%", ""]);
@@ -299,5 +333,35 @@ impl Maker<'_> {
         let mut values = world::values(field);
         values.retain(|value| value.as_str().is_none_or(|text| !text.contains('\u{0}')));
         values.choose(&mut self.random).cloned().expect("a value")
+    }
+}
+
+fn type_name() -> Selected {
+    Selected {
+        key: "__typename".to_owned(),
+        name: "__typename".to_owned(),
+        arguments: Vec::new(),
+        included: None,
+        selected: Vec::new(),
+    }
+}
+
+/// What the keys of a grouping are called: fields, and the units of times.
+fn named(input: &Input) -> Vec<String> {
+    match &input.content {
+        Content::Leaf(_) => Vec::new(),
+        Content::Enum(value) if matches!(value.as_str(), "VALUE" | "ROW") => Vec::new(),
+        Content::Enum(value) => {
+            let mut words = value.split('_').map(str::to_lowercase);
+            let first = words.next().unwrap_or_default();
+            let rest = words.map(|word| word[..1].to_uppercase() + &word[1..]);
+            vec![first + &rest.collect::<String>()]
+        }
+        Content::List { items, .. } => items.iter().flat_map(named).collect(),
+        Content::Object(members) => {
+            let each = members.iter();
+            each.flat_map(|(name, input)| [vec![name.clone()], named(input)].concat())
+                .collect()
+        }
     }
 }

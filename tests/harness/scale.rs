@@ -5,6 +5,7 @@
 //! | `HAYLOFT_KILLS` | processes killed per database (`tests/kill.rs`) | 50 |
 //! | `HAYLOFT_CHAOS_SECONDS` | how long four processes are killed and stopped (`tests/chaos.rs`) | 60 |
 //! | `HAYLOFT_OPERATIONS` | operations asked with literals and with variables (`tests/equal/variables.rs`) | 150 |
+//! | `HAYLOFT_GROUPS` | groupings compared with a naive evaluator (`tests/equal/groups.rs`) | 250 |
 //! | `HAYLOFT_SEED` | where the random choices begin; each failure prints it | 20261121 |
 
 use rand::{SeedableRng, rngs::StdRng};

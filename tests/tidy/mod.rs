@@ -101,6 +101,11 @@ const HOMES: &[(&str, &[&str], &str)] = &[
         "only what reads or serves SDL knows GraphQL's syntax",
     ),
     (
+        "chrono_tz",
+        &["src/value"],
+        "both databases have the zones of the program, so one place knows them",
+    ),
+    (
         "clap",
         &["src/command", "src/config", "src/main.rs"],
         "only the command line knows flags",

@@ -20,6 +20,21 @@ const TYPES: &[&str] = &[
     "PageInfo",
     "Freshness",
     "HarvestState",
+    "ByValue",
+    "ByRow",
+    "ByDateTime",
+    "ByDate",
+    "ByTime",
+    "DateTimeUnit",
+    "DateUnit",
+    "TimeUnit",
+    "DateTimeKeys",
+    "DateKeys",
+    "TimeKeys",
+    "DateTimeKeysOrder",
+    "DateKeysOrder",
+    "TimeKeysOrder",
+    "TimeZone",
 ];
 /// What is added to the name of a type with a key.
 const OF_ENTITIES: &[&str] = &[
@@ -34,6 +49,20 @@ const OF_ENTITIES: &[&str] = &[
     "Sum",
     "Avg",
     "MinMax",
+    "Group",
+    "GroupBy",
+    "GroupKeys",
+    "GroupKeysOrder",
+    "GroupOrder",
+    "CountDistinctOrder",
+    "SumOrder",
+    "AvgOrder",
+    "MinMaxOrder",
+    "Having",
+    "HavingCountDistinct",
+    "HavingSum",
+    "HavingAvg",
+    "HavingMinMax",
 ];
 /// What is added to the name of a scalar or enum.
 const OF_LEAVES: &[&str] = &["Filter", "ListFilter"];
@@ -138,11 +167,14 @@ impl Builder<'_> {
                 many,
                 by,
                 connection,
+                grouped,
             } = Names::of(&name.value);
-            let clash = [&single, &many, &by, &connection].into_iter().find_map(|root| {
-                let other = taken.get(root.as_str())?;
-                Some((format!("root field `{root}`"), *other))
-            });
+            let clash = [&single, &many, &by, &connection, &grouped]
+                .into_iter()
+                .find_map(|root| {
+                    let other = taken.get(root.as_str())?;
+                    Some((format!("root field `{root}`"), *other))
+                });
             let clash = clash.or_else(|| Some((format!("table `{table}`"), *tables.get(&table)?)));
             if let Some((what, other)) = clash.filter(|_| !TYPES.contains(&name.value.as_str())) {
                 let message = match other {
@@ -151,7 +183,7 @@ impl Builder<'_> {
                 };
                 faults.push(Fault::at(name.span.clone(), message).hint("rename one of them"));
             }
-            for root in [single, many, by, connection] {
+            for root in [single, many, by, connection, grouped] {
                 taken.entry(root).or_insert(&name.value);
             }
             tables.entry(table).or_insert(&name.value);

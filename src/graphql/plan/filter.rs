@@ -13,25 +13,10 @@ use crate::graphql::{ApiError, input_path::InputPath};
 impl<'a> Planner<'a> {
     /// A `Where` input: all its members must hold.
     pub(super) fn filter(&mut self, entity: EntityId, input: Input<'a>, place: &InputPath) -> Result<Filter, ApiError> {
-        if input.is_null() {
-            return Err(ApiError::input(place, "null is no filter; leave it out of the list"));
-        }
-        let (depth, limit) = (place.depth(), self.limits.filter_depth);
-        if depth > limit {
-            return Err(ApiError::over("steps into a filter", depth, limit, "filter_depth"));
-        }
+        self.may_go_on(&input, place)?;
         let mut all = Vec::new();
         for (name, input) in self.stated(&input) {
-            self.conditions += 1;
-            if self.conditions > self.limits.conditions {
-                let limit = self.limits.conditions;
-                return Err(ApiError::over(
-                    "conditions of the filters",
-                    self.conditions,
-                    limit,
-                    "conditions",
-                ));
-            }
+            self.one_condition_more()?;
             let place = place.then(name);
             all.push(match name {
                 "and" => Filter::And(self.filters(entity, input, &place)?),
@@ -41,6 +26,27 @@ impl<'a> Planner<'a> {
             });
         }
         Ok(joined(all))
+    }
+
+    /// Whether a filter may be gone into so far.
+    pub(super) fn may_go_on(&self, input: &Input<'a>, place: &InputPath) -> Result<(), ApiError> {
+        if input.is_null() {
+            return Err(ApiError::input(place, "null is no filter; leave it out of the list"));
+        }
+        let (depth, limit) = (place.depth(), self.limits.filter_depth);
+        match depth > limit {
+            true => Err(ApiError::over("steps into a filter", depth, limit, "filter_depth")),
+            false => Ok(()),
+        }
+    }
+
+    pub(super) fn one_condition_more(&mut self) -> Result<(), ApiError> {
+        self.conditions += 1;
+        let (found, limit) = (self.conditions, self.limits.conditions);
+        match found > limit {
+            true => Err(ApiError::over("conditions of the filters", found, limit, "conditions")),
+            false => Ok(()),
+        }
     }
 
     fn filters(&mut self, entity: EntityId, input: Input<'a>, place: &InputPath) -> Result<Vec<Filter>, ApiError> {
@@ -55,7 +61,7 @@ impl<'a> Planner<'a> {
     }
 
     /// The members that are not null: clients send null for what they have no wish about.
-    fn stated(&self, input: &Input<'a>) -> Vec<(&'a str, Input<'a>)> {
+    pub(super) fn stated(&self, input: &Input<'a>) -> Vec<(&'a str, Input<'a>)> {
         let mut members = self.members(input);
         members.retain(|(_, input)| !input.is_null());
         members
@@ -126,7 +132,7 @@ impl<'a> Planner<'a> {
         Ok(joined(all))
     }
 
-    fn operators(
+    pub(super) fn operators(
         &mut self,
         entity: EntityId,
         (field, leaf): (FieldId, Leaf),

@@ -10,6 +10,8 @@ mod connection;
 mod cursor;
 mod filter;
 mod freshness;
+mod grouped;
+mod having;
 mod input;
 mod introspect;
 mod order;
@@ -118,6 +120,7 @@ impl<'a> Planner<'a> {
                     let connection = self.connection(entity, None, fields, &at);
                     connection.map(RootValue::Connection)
                 }
+                Some(Root::Grouped(entity)) => self.grouped(entity, fields, &at).map(RootValue::Grouped),
                 Some(Root::Many(entity)) => self.many(entity, fields, &at).map(RootValue::Many),
                 None => Err(internal("a root field that the catalog does not have")),
             },

@@ -33,7 +33,7 @@ impl<'a> Planner<'a> {
             .collect()
     }
 
-    fn one_order(&self, entity: EntityId, input: &Input<'a>, place: &InputPath) -> Result<Order, ApiError> {
+    pub(super) fn one_order(&self, entity: EntityId, input: &Input<'a>, place: &InputPath) -> Result<Order, ApiError> {
         let mut entity = entity;
         let mut input = input.clone();
         let mut path = Vec::new();
@@ -63,7 +63,8 @@ impl<'a> Planner<'a> {
     }
 }
 
-fn sort(input: &Input) -> Option<(Direction, Nulls)> {
+/// A direction and the place of nulls.
+pub(super) fn sort(input: &Input) -> Option<(Direction, Nulls)> {
     match input.as_enum()? {
         "ASC" | "ASC_NULLS_LAST" => Some((Direction::Ascending, Nulls::Last)),
         "DESC" | "DESC_NULLS_LAST" => Some((Direction::Descending, Nulls::Last)),

@@ -8,7 +8,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::{
     catalog::{Catalog, EntityId},
-    value::{Scalar, Value},
+    value::{Scalar, Unit, Value, duration_text},
 };
 
 use super::cursor::CursorForm;
@@ -38,6 +38,8 @@ pub(in crate::graphql) enum ParamKind {
     Pattern,
     /// `first`, `last` or `offset`.
     Count,
+    /// By how much spans of this unit begin later; of days, whole ones.
+    Shift(Unit, bool),
     /// One of the values of a cursor, by its number.
     Cursor(Arc<CursorForm>, usize),
     /// When a type is harvested next: no variable, but the time of the request.
@@ -52,6 +54,7 @@ impl ParamKind {
     fn scalar(&self) -> Scalar {
         match self {
             ParamKind::Scalar(scalar) => *scalar,
+            ParamKind::Shift(..) => Scalar::Duration,
             ParamKind::Pattern | ParamKind::Cursor(..) => Scalar::String,
             ParamKind::Count | ParamKind::NextHarvest(_) => Scalar::Int,
         }
@@ -70,6 +73,10 @@ impl ParamKind {
                 )),
                 _ => Ok(Value::Text(like)),
             },
+            (ParamKind::Shift(unit, whole_days), Some(Value::Int(shift))) => match fits(*unit, *whole_days, shift) {
+                Ok(()) => Ok(Value::Int(shift)),
+                Err(error) => Err(ApiError::input(place, error)),
+            },
             (ParamKind::Cursor(form, at), Some(Value::Text(cursor))) => {
                 let values = form.read(&cursor).map_err(|error| ApiError::input(place, error))?;
                 Ok(values.into_iter().nth(*at).unwrap_or(Value::Null))
@@ -80,12 +87,35 @@ impl ParamKind {
     }
 }
 
+/// What would only name other spans is refused.
+fn fits(unit: Unit, whole_days: bool, shift: i64) -> Result<(), String> {
+    let (shortest, day) = (unit.shortest(), Unit::Day.shortest());
+    if shift.unsigned_abs() >= shortest.unsigned_abs() {
+        let (shift, shortest) = (duration_text(shift), duration_text(shortest));
+        return Err(format!(
+            "an offset of {shift} is too long for {}; give one shorter than {shortest}",
+            unit.name()
+        ));
+    }
+    match whole_days && shift % day != 0 {
+        true => Err(format!(
+            "{} is no number of whole days, and a date has no hours",
+            duration_text(shift)
+        )),
+        false => Ok(()),
+    }
+}
+
 impl Param {
     /// Whether its value is another one at another time, whatever the variables.
     pub(crate) fn is_of_the_moment(&self) -> bool {
         match self.kind {
             ParamKind::NextHarvest(_) => true,
-            ParamKind::Scalar(_) | ParamKind::Pattern | ParamKind::Count | ParamKind::Cursor(..) => false,
+            ParamKind::Scalar(_)
+            | ParamKind::Pattern
+            | ParamKind::Count
+            | ParamKind::Shift(..)
+            | ParamKind::Cursor(..) => false,
         }
     }
 

@@ -150,18 +150,28 @@ impl<'a> Planner<'a> {
 
     /// The rows that `where` and `orderBy` of a field speak of, without anything selected.
     pub(super) fn rows(&mut self, entity: EntityId, field: &'a Field, at: &InputPath) -> Result<Select, ApiError> {
+        let mut select = self.rows_where(entity, field, at)?;
+        if let Some(input) = self.argument(field, "orderBy").filter(|input| !input.is_null()) {
+            select.order = self.order(entity, input, &at.then("orderBy"))?;
+        }
+        Ok(select)
+    }
+
+    /// The rows that `where` of a field speaks of, in no order.
+    pub(super) fn rows_where(
+        &mut self,
+        entity: EntityId,
+        field: &'a Field,
+        at: &InputPath,
+    ) -> Result<Select, ApiError> {
         let filter = match self.argument(field, "where").filter(|input| !input.is_null()) {
             Some(input) => Some(self.filter(entity, input, &at.then("where"))?),
             None => None,
         };
-        let order = match self.argument(field, "orderBy").filter(|input| !input.is_null()) {
-            Some(input) => self.order(entity, input, &at.then("orderBy"))?,
-            None => Vec::new(),
-        };
         Ok(Select {
             entity,
             filter,
-            order,
+            order: Vec::new(),
             first: None,
             offset: None,
             output: Vec::new(),

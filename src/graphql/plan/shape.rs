@@ -8,7 +8,7 @@ use apollo_compiler::{
     schema::ExtendedType,
 };
 
-use crate::graphql::fingerprint::fingerprint;
+use crate::graphql::{fingerprint::fingerprint, schema::times::TIME_ZONE};
 
 /// A hash of everything in the variables but the values of their scalars; `exact` takes those in
 /// too, for operations with introspection, whose answers are part of the plan.
@@ -27,6 +27,9 @@ pub(in crate::graphql) fn shape(schema: &Schema, operation: &Operation, variable
     }
     fingerprint(&shape.bytes)
 }
+
+/// Scalars whose values are a part of the plan.
+const EXACT: [&str; 2] = ["Boolean", TIME_ZONE];
 
 struct Shape<'a> {
     schema: &'a Schema,
@@ -71,7 +74,7 @@ impl Shape<'_> {
                     }
                 }
             }
-            (Some(ExtendedType::Scalar(_)), _) if name != "Boolean" && !self.exact => self.mark("scalar"),
+            (Some(ExtendedType::Scalar(_)), _) if !self.exact && !EXACT.contains(&name.as_str()) => self.mark("scalar"),
             (_, value) => self.text("exact", &value.to_string()),
         }
     }

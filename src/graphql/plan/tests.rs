@@ -406,6 +406,13 @@ fn parts_of_operations() {
             "{ npcs(where: {sells: {none: {requiredFor: {every: {quantity: {gt: 1}}}}}}) { home } }",
             "Item Item.id Item.seller Npc Npc.home Npc.id QuestItem QuestItem.item QuestItem.quantity",
         ),
+        (
+            "{ itemsGrouped(by: [{rarity: VALUE}, {seller: ROW}, {soldAt: {bucket: DAY}}], where: {isRare: {eq: true}}, \
+             having: {sum: {price: {gt: 1}}}, orderBy: [{keys: {seller: {home: ASC}}}, {min: {title: ASC}}]) \
+             { keys { seller { name } } aggregate { max { worth } } } }",
+            "Item Item.id Item.isRare Item.price Item.rarity Item.seller Item.soldAt Item.title Item.worth \
+             Npc Npc.home Npc.id Npc.name",
+        ),
         ("{ __typename }", ""),
     ] {
         let (catalog, plan) = testing::plan(query);

@@ -5,6 +5,7 @@ use crate::{
     catalog::{Catalog, Entity, Field, FieldKind},
     graphql::names,
     query::Function,
+    value::Scalar,
 };
 
 /// The object of what can be computed of rows of a type, and those below it.
@@ -53,12 +54,20 @@ fn write_function(sdl: &mut Sdl, catalog: &Catalog, entity: &Entity, function: F
     });
 }
 
+/// What a function gives of a field that is served; none where there is nothing.
+pub(super) fn given(function: Function, field: &Field) -> Option<Scalar> {
+    match &field.kind {
+        FieldKind::Leaf { leaf, list: None } => function.of(*leaf).filter(|_| field.served),
+        _ => None,
+    }
+}
+
 /// The type of a function of a field; none where there is none.
 fn result(catalog: &Catalog, function: Function, field: &Field) -> Option<String> {
-    let FieldKind::Leaf { leaf, list: None } = &field.kind else {
+    let scalar = given(function, field)?;
+    let FieldKind::Leaf { leaf, .. } = &field.kind else {
         return None;
     };
-    let scalar = function.of(*leaf).filter(|_| field.served)?;
     Some(match function {
         Function::CountDistinct => format!("{}!", scalar.name()),
         Function::Min | Function::Max => names::leaf_type(catalog, *leaf).to_owned(),

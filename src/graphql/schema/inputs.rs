@@ -9,7 +9,10 @@ use crate::{
     value::Scalar,
 };
 
-use super::text::{Sdl, quoted};
+use super::{
+    grouped,
+    text::{Sdl, quoted},
+};
 
 pub(super) fn write(sdl: &mut Sdl, catalog: &Catalog) {
     for id in catalog.entity_ids() {
@@ -20,6 +23,7 @@ pub(super) fn write(sdl: &mut Sdl, catalog: &Catalog) {
     for id in many_targets(catalog) {
         write_list_filter(sdl, catalog.entity(id));
     }
+    grouped::write_inputs(sdl, catalog);
     write_operators(sdl, catalog);
     write_sort(sdl);
     write_scalars(sdl, catalog);
@@ -142,6 +146,8 @@ fn write_operators(sdl: &mut Sdl, catalog: &Catalog) {
             types.insert(names::leaf_type(catalog, *leaf), *leaf);
         }
     }
+    let compared = grouped::compared(catalog).into_iter();
+    single.extend(compared.map(|scalar| (scalar.name(), Leaf::Scalar(scalar))));
     for (name, leaf) in single {
         let head = format!("input {}", names::operators_input(name));
         sdl.block(Some("All given members must hold."), &head, |sdl| {

@@ -3,9 +3,11 @@
 mod aggregates;
 pub(in crate::graphql) mod connections;
 pub(in crate::graphql) mod freshness;
+pub(in crate::graphql) mod grouped;
 mod inputs;
 mod objects;
 mod text;
+pub(in crate::graphql) mod times;
 
 use std::collections::HashMap;
 
@@ -47,6 +49,8 @@ pub enum Root {
     Many(EntityId),
     /// `itemsConnection(…)`
     Connection(EntityId),
+    /// `itemsGrouped(…)`
+    Grouped(EntityId),
     /// `freshness`
     Freshness,
 }
@@ -120,6 +124,7 @@ fn roots(catalog: &Catalog) -> HashMap<String, Root> {
         }
         roots.insert(names.many.clone(), Root::Many(id));
         roots.insert(names.connection.clone(), Root::Connection(id));
+        roots.insert(names.grouped.clone(), Root::Grouped(id));
     }
     roots
 }
@@ -148,6 +153,7 @@ fn write(catalog: &Catalog) -> String {
         objects::write_entity(&mut sdl, catalog, id);
     }
     connections::write(&mut sdl, catalog);
+    grouped::write(&mut sdl, catalog);
     for value in &catalog.values {
         objects::write_value(&mut sdl, catalog, value);
     }

@@ -8,7 +8,7 @@ use crate::{
     graphql::names,
 };
 
-use super::{connections, text::Sdl};
+use super::{connections, grouped, text::Sdl};
 
 /// A root type: the fields of all types, and what else there is.
 pub(super) fn write_root(sdl: &mut Sdl, catalog: &Catalog, name: &str, description: &str, more: impl FnOnce(&mut Sdl)) {
@@ -41,6 +41,7 @@ fn write_root_fields(sdl: &mut Sdl, catalog: &Catalog, id: EntityId) {
     }
     let field = format!("{}{}: [{}!]!", entity.names.many, list_arguments(entity), entity.name);
     sdl.member(entity.description.as_deref(), &field, None);
+    grouped::write_root(sdl, entity);
 }
 
 /// The arguments that every list of rows has.

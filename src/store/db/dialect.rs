@@ -6,10 +6,11 @@ use std::borrow::Cow;
 use sea_orm::DbBackend;
 
 use crate::{
+    catalog::Leaf,
     layout::ColumnKind,
     query::{Function, TextTest},
     store::error::StoreError,
-    value::Scalar,
+    value::{Scalar, Unit, Zone},
 };
 
 use super::{
@@ -23,6 +24,16 @@ use super::{
 pub(crate) enum Numbered {
     Yes,
     No,
+}
+
+/// Spans of time of a column.
+pub(crate) struct SpansOf<'z> {
+    /// Of the values.
+    pub kind: ColumnKind,
+    pub unit: Unit,
+    pub zone: Option<&'z Zone>,
+    /// An expression for the microseconds by which they begin later.
+    pub shift: Option<String>,
 }
 
 /// Where a list of rows stands.
@@ -140,26 +151,39 @@ pub(crate) trait Dialect: Send + Sync + 'static {
     /// The cursor with this signature and these values as JSON text: what `query::sealed` makes of
     /// the two, in quotation marks; null for null.
     fn cursor(&self, signature: &str, values: &str) -> String;
-    /// A function of a column's values over many rows as JSON text that is never SQL null.
-    fn aggregate(&self, function: Function, column: &str, kind: ColumnKind) -> String {
-        let end = |name: &str| {
-            let value = match kind {
-                // Zero has one sign.
-                ColumnKind::Scalar(Scalar::Float) => format!("({name}({column})+0.0)"),
-                _ => format!("{name}({column})"),
-            };
-            self.wire(&value, kind, true)
+    /// A function of a column's values over many rows, and the kind of what it gives: null where
+    /// there is nothing to give.
+    fn measure(&self, function: Function, column: &str, kind: ColumnKind) -> (String, ColumnKind) {
+        let end = |name: &str| match kind {
+            // Zero has one sign.
+            ColumnKind::Scalar(Scalar::Float) => format!("({name}({column})+0.0)"),
+            _ => format!("{name}({column})"),
         };
+        let scalar = scalar_of(kind);
+        let given = function.of(Leaf::Scalar(scalar)).unwrap_or(scalar);
         match function {
-            Function::CountDistinct => format!("CAST(count(DISTINCT {column}) AS TEXT)"),
-            Function::Min => end("min"),
-            Function::Max => end("max"),
-            Function::Sum => self.total(false, column, scalar_of(kind)),
-            Function::Avg => self.total(true, column, scalar_of(kind)),
+            Function::CountDistinct => (format!("count(DISTINCT {column})"), ColumnKind::Scalar(Scalar::Int)),
+            Function::Min => (end("min"), kind),
+            Function::Max => (end("max"), kind),
+            Function::Sum => (self.total(false, column, scalar), ColumnKind::Scalar(given)),
+            Function::Avg => (self.total(true, column, scalar), ColumnKind::Scalar(given)),
         }
     }
-    /// The sum, or the mean, of a column of numbers as JSON text that is never SQL null.
+    /// The sum, or the mean, of a column of numbers: null of nothing, and of what its type cannot
+    /// hold.
     fn total(&self, mean: bool, column: &str, scalar: Scalar) -> String;
+    /// The span of time that a value falls into, as a value that can be compared.
+    fn span(&self, column: &str, spans: &SpansOf<'_>) -> String;
+    /// Where a span begins as JSON text that is never SQL null.
+    fn span_wire(&self, span: &str, kind: ColumnKind) -> String {
+        self.wire(span, kind, true)
+    }
+    /// `SELECT b …` of the spans from the least to the greatest one in a column of a table, at most
+    /// a few more than `most`.
+    fn spans(&self, table: &str, column: &str, spans: &SpansOf<'_>, most: u64) -> String;
+    /// A condition that is true, or ends the statement where a count is larger than an answer may
+    /// have rows.
+    fn within(&self, count: &str, bounds: Bounds) -> String;
     /// Aggregates a text expression to one text with commas between, in any order.
     fn join_texts(&self, text: &str) -> String;
     /// The member `name` of the JSON object `document`: JSON text or SQL null.

@@ -1,21 +1,30 @@
-//! What is computed of rows as a whole, as JSON. Knows the functions by the dialect; chooses no
-//! row.
+//! What is computed of rows as a whole, as values and as JSON. Knows the functions by the dialect;
+//! chooses no row.
 
 use crate::{
-    catalog::EntityId,
-    query::{Aggregate, AggregateValue, Aggregated, Function, Member},
+    layout::ColumnKind,
+    query::{Aggregate, AggregateValue, Aggregated, Function, Measure, Member},
     store::error::StoreError,
+    value::Scalar,
 };
 
-use super::{compiler::Compiler, output::Pieces};
+use super::{
+    compiler::{ColumnAt, Compiler},
+    output::Pieces,
+};
 
-impl Compiler<'_> {
-    /// The object of an aggregate as an expression over all rows under an alias.
+/// Gives the value of a measure as an expression.
+type Measured<'m, 'c> = &'m mut dyn FnMut(&mut Compiler<'c>, Measure) -> Result<ColumnAt, StoreError>;
+
+/// How many rows there are.
+const COUNT: &str = "count(*)";
+
+impl<'c> Compiler<'c> {
+    /// The object of an aggregate, whose values are as `measured` says.
     pub(crate) fn aggregate(
         &mut self,
-        entity: EntityId,
-        alias: &str,
         Aggregate(members): &Aggregate,
+        measured: Measured<'_, 'c>,
     ) -> Result<String, StoreError> {
         let mut pieces = Pieces::new();
         for member in members {
@@ -25,8 +34,11 @@ impl Compiler<'_> {
                     pieces.json(text);
                     continue;
                 }
-                AggregateValue::Count => "CAST(count(*) AS TEXT)".to_owned(),
-                AggregateValue::Of(function, fields) => self.aggregated(entity, alias, *function, fields)?,
+                AggregateValue::Count => {
+                    let count = measured(self, Measure::Count)?;
+                    self.wire_of(&count)
+                }
+                AggregateValue::Of(function, fields) => self.aggregated(*function, fields, &mut *measured)?,
             };
             pieces.expression(self, sql);
         }
@@ -35,10 +47,9 @@ impl Compiler<'_> {
 
     fn aggregated(
         &mut self,
-        entity: EntityId,
-        alias: &str,
         function: Function,
         fields: &[Member<Aggregated>],
+        measured: Measured<'_, 'c>,
     ) -> Result<String, StoreError> {
         let mut pieces = Pieces::new();
         for member in fields {
@@ -46,12 +57,35 @@ impl Compiler<'_> {
             match &member.value {
                 Aggregated::Text(text) => pieces.json(text),
                 Aggregated::Field(field) => {
-                    let column = self.column(entity, *field, alias)?;
-                    let sql = self.dialect.aggregate(function, &column.sql, column.kind);
+                    let value = measured(self, Measure::Of(function, *field))?;
+                    let sql = self.wire_of(&value);
                     pieces.expression(self, sql);
                 }
             }
         }
         Ok(pieces.finish(self))
+    }
+
+    pub(crate) fn wire_of(&self, value: &ColumnAt) -> String {
+        self.dialect.wire(&value.sql, value.kind, value.nullable)
+    }
+
+    /// What a function gives of all values of a column.
+    pub(crate) fn function(&self, function: Function, column: &ColumnAt) -> ColumnAt {
+        let (sql, kind) = self.dialect.measure(function, &column.sql, column.kind);
+        ColumnAt {
+            sql,
+            kind,
+            nullable: function != Function::CountDistinct,
+        }
+    }
+}
+
+/// How many rows there are.
+pub(crate) fn count() -> ColumnAt {
+    ColumnAt {
+        sql: COUNT.to_owned(),
+        kind: ColumnKind::Scalar(Scalar::Int),
+        nullable: false,
     }
 }

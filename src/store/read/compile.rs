@@ -82,6 +82,13 @@ fn union(compiler: &mut Compiler<'_>, read: &Read) -> Result<(String, Vec<RootSh
                 let json = compiler.connection(connection, Rows::All)?;
                 format!("SELECT {} AS json", dialect.beside(&json))
             }
+            RootValue::Grouped(grouped) => {
+                let rows = compiler.grouped(grouped)?;
+                format!(
+                    "SELECT {} AS json",
+                    dialect.rows_array("json", &rows, RowsOf::Answer, bounds)
+                )
+            }
             RootValue::Freshness(output) => compiler.freshness(output),
             RootValue::Json(json) => {
                 roots.push(shape(root, Some(json.clone())));

@@ -7,7 +7,10 @@
 
 use crate::{
     layout::ROW_COLUMN,
-    query::{Aggregate, Connection, ConnectionValue, EdgeValue, Member, Output, PageInfoValue, Place, Select, Through},
+    query::{
+        Aggregate, Connection, ConnectionValue, EdgeValue, Measure, Member, Output, PageInfoValue, Place, Select,
+        Through,
+    },
     store::{
         db::{dialect::RowsOf, made::Bounds},
         error::StoreError,
@@ -15,6 +18,7 @@ use crate::{
 };
 
 use super::{
+    aggregate::count,
     compiler::Compiler,
     output::Pieces,
     places::{Part, Sorted, behind, parts, turned},
@@ -337,7 +341,14 @@ impl Compiler<'_> {
     /// What is computed of all rows, in one go through them.
     fn of_all(&mut self, select: &Select, rows: Rows<'_>, aggregate: &Aggregate) -> Result<String, StoreError> {
         let source = self.source(select, rows)?;
-        let object = self.aggregate(select.entity, &source.alias, aggregate)?;
+        let (entity, alias) = (select.entity, &source.alias);
+        let object = self.aggregate(aggregate, &mut |compiler, measure| match measure {
+            Measure::Count => Ok(count()),
+            Measure::Of(function, field) => {
+                let column = compiler.column(entity, field, alias)?;
+                Ok(compiler.function(function, &column))
+            }
+        })?;
         // Without a function it would be a text for each row.
         if !aggregate.looks_at_rows() {
             return Ok(object);

@@ -3,7 +3,7 @@
 
 use crate::{
     catalog::{EntityId, FieldId},
-    query::{Compare, Filter, Operand, Quantifier},
+    query::{Compare, Filter, Operand, Quantifier, TextTest},
     store::error::StoreError,
 };
 
@@ -27,27 +27,14 @@ impl Compiler<'_> {
                 let column = self.column(entity, *field, alias)?;
                 self.compare(&column, *compare, operand)
             }
-            Filter::In { operands, .. } if operands.is_empty() => "FALSE".to_owned(),
             Filter::In { field, operands } => {
                 let column = self.column(entity, *field, alias)?;
-                let params: Vec<String> = operands
-                    .iter()
-                    .map(|operand| self.bind(operand, BindForm::Column(column.kind)))
-                    .collect();
-                format!(
-                    "{}{} IN ({})",
-                    column.sql,
-                    self.dialect.collate(column.kind),
-                    params.join(",")
-                )
+                self.among(&column, operands)
             }
             Filter::IsNull { field } => self.is_null(entity, alias, *field)?,
             Filter::Text { field, test, operand } => {
                 let column = self.column(entity, *field, alias)?;
-                let param = self.bind(operand, BindForm::Test(*test));
-                let whole = self.dialect.takes_whole_patterns(*test);
-                let whole = whole.then(|| self.bind(operand, BindForm::Whole));
-                self.dialect.text_test(&column.sql, *test, &param, whole.as_deref())
+                self.text(&column, *test, operand)
             }
             Filter::Has { field, all, operands } => self.has(entity, alias, *field, *all, operands)?,
             Filter::One { field, filter } => self.exists(entity, alias, *field, Quantifier::Some, filter)?,
@@ -91,7 +78,7 @@ impl Compiler<'_> {
         })
     }
 
-    fn compare(&mut self, column: &ColumnAt, compare: Compare, operand: &Operand) -> String {
+    pub(crate) fn compare(&mut self, column: &ColumnAt, compare: Compare, operand: &Operand) -> String {
         let sign = match compare {
             Compare::Eq => "=",
             Compare::Gt => ">",
@@ -101,6 +88,25 @@ impl Compiler<'_> {
         };
         let param = self.bind(operand, BindForm::Column(column.kind));
         format!("{}{}{sign}{param}", column.sql, self.dialect.collate(column.kind))
+    }
+
+    pub(crate) fn among(&mut self, column: &ColumnAt, operands: &[Operand]) -> String {
+        if operands.is_empty() {
+            return "FALSE".to_owned();
+        }
+        let params = operands.iter();
+        let params: Vec<String> = params
+            .map(|operand| self.bind(operand, BindForm::Column(column.kind)))
+            .collect();
+        let collate = self.dialect.collate(column.kind);
+        format!("{}{collate} IN ({})", column.sql, params.join(","))
+    }
+
+    pub(crate) fn text(&mut self, column: &ColumnAt, test: TextTest, operand: &Operand) -> String {
+        let param = self.bind(operand, BindForm::Test(test));
+        let whole = self.dialect.takes_whole_patterns(test);
+        let whole = whole.then(|| self.bind(operand, BindForm::Whole));
+        self.dialect.text_test(&column.sql, test, &param, whole.as_deref())
     }
 
     /// A value or link that is not stated; of the other side's relations, one without rows.

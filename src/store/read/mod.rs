@@ -9,6 +9,8 @@ pub(super) mod dangling;
 pub(super) mod each;
 pub(super) mod filter;
 pub(super) mod freshness;
+pub(super) mod group_rows;
+pub(super) mod grouped;
 pub(super) mod has;
 pub(super) mod items;
 pub(super) mod many;

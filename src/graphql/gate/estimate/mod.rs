@@ -8,6 +8,7 @@
 mod fan;
 mod filter;
 mod given;
+mod groups;
 mod guess;
 #[cfg(test)]
 mod tests;
@@ -44,6 +45,7 @@ pub(in crate::graphql) fn estimate(catalog: &Catalog, read: &Read, params: &[Val
         RootValue::One(select) => estimate.one(select),
         RootValue::Many(select) => estimate.all(select),
         RootValue::Connection(connection) => estimate.pages(connection),
+        RootValue::Grouped(grouped) => estimate.groups(grouped),
     });
     let guess = guesses.fold(Guess::default(), Guess::plus);
     let mut cost = Cost {

@@ -79,6 +79,19 @@ fn rows_of_lists() {
             "{ npcs { sells { seller { sells(first: 2147483647) { id } } } } }",
             10 + 1_000 + 100_000,
         ),
+        // An enum of three values and null, rows and none, two truth values and none.
+        ("{ itemsGrouped(by: [{rarity: VALUE}]) { count } }", 4),
+        (
+            "{ itemsGrouped(by: [{seller: ROW}, {isRare: VALUE}]) { count } }",
+            11 * 3,
+        ),
+        ("{ itemsGrouped(by: [{id: VALUE}], first: 5) { count } }", 5),
+        // Nothing is known of the names but that they are not more than the rows.
+        ("{ itemsGrouped(by: [{name: VALUE}]) { count } }", 31),
+        (
+            "{ itemsGrouped(by: [{seller: ROW}]) { keys { seller { sells { id } } } } }",
+            11 + 11 * 100,
+        ),
         ("{ __typename }", 0),
     ];
     let wanted: Vec<String> = cases.iter().map(|(query, want)| format!("{query} {want}")).collect();

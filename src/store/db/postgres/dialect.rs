@@ -11,7 +11,7 @@ use crate::{
     query::TextTest,
     store::{
         db::{
-            dialect::{Dialect, Numbered, RowsOf, closed_pattern},
+            dialect::{Dialect, Numbered, RowsOf, SpansOf, closed_pattern},
             made::{BYTES_MARK, Bounds, ROWS_MARK},
             params::{Kind, Params},
             pool::{ResultRow, get},
@@ -21,8 +21,11 @@ use crate::{
     value::Scalar,
 };
 
-use super::texts::{array_of, duration, key_name, sealed, texts};
-use super::totals::total;
+use super::{
+    spans,
+    texts::{INDEXES, TABLES, array_of, duration, key_name, rows_estimate, sealed, spreads, texts},
+    totals::total,
+};
 
 /// Bytes of an identifier (NAMEDATALEN less one); the server cuts longer ones, and two of them may
 /// then be one.
@@ -267,6 +270,23 @@ impl Dialect for Postgres {
         total(mean, column, scalar)
     }
 
+    fn span(&self, column: &str, spans: &SpansOf<'_>) -> String {
+        spans::span(column, spans)
+    }
+
+    fn span_wire(&self, span: &str, kind: ColumnKind) -> String {
+        self.wire(&spans::stored(span, kind), kind, true)
+    }
+
+    fn spans(&self, table: &str, column: &str, spans: &SpansOf<'_>, most: u64) -> String {
+        spans::spans(table, column, spans, most)
+    }
+
+    fn within(&self, count: &str, bounds: Bounds) -> String {
+        let most = bounds.rows;
+        format!("CASE WHEN {count}>{most} THEN CAST('{ROWS_MARK}'||{count} AS BIGINT) ELSE 1 END=1")
+    }
+
     fn join_texts(&self, text: &str) -> String {
         format!("string_agg({text},',')")
     }
@@ -354,17 +374,7 @@ impl Dialect for Postgres {
     }
 
     fn indexes(&self) -> &'static str {
-        // Those of lists are of an expression, which depends on its column.
-        "SELECT CAST(c.relname AS TEXT),CAST(t.relname AS TEXT),CASE WHEN i.indexprs IS NULL THEN \
-         (SELECT string_agg(CAST(a.attname AS TEXT),',' ORDER BY k.n) FROM unnest(CAST(i.indkey AS INT2[])) WITH ORDINALITY AS k(at,n) \
-         JOIN pg_catalog.pg_attribute a ON a.attrelid=i.indrelid AND a.attnum=k.at) ELSE \
-         (SELECT string_agg(CAST(a.attname AS TEXT),',' ORDER BY a.attnum) FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_attribute a \
-         ON a.attrelid=d.refobjid AND a.attnum=d.refobjsubid WHERE d.classid='pg_catalog.pg_class'::regclass AND d.objid=i.indexrelid \
-         AND d.refclassid='pg_catalog.pg_class'::regclass AND d.refobjid=i.indrelid AND d.refobjsubid>0) END,\
-         CASE WHEN i.indisunique THEN 1::bigint ELSE 0::bigint END \
-         FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid=i.indexrelid JOIN pg_catalog.pg_class t ON t.oid=i.indrelid \
-         JOIN pg_catalog.pg_namespace n ON n.oid=c.relnamespace \
-         WHERE n.nspname=current_schema() AND i.indisvalid AND i.indpred IS NULL"
+        INDEXES
     }
 
     fn list_index(&self, index: &str, table: &str, column: &str, items: ColumnKind) -> Option<String> {
@@ -388,11 +398,7 @@ impl Dialect for Postgres {
     }
 
     fn rows_estimate(&self, table: &str) -> Option<String> {
-        let table = self.literal(&self.name(table));
-        Some(format!(
-            "SELECT CAST(c.reltuples AS BIGINT) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n \
-             ON n.oid=c.relnamespace WHERE n.nspname=current_schema() AND c.relname={table}"
-        ))
+        Some(rows_estimate(&self.literal(&self.name(table))))
     }
 
     /// The transaction that holds the turn to build lies idle meanwhile.
@@ -425,12 +431,7 @@ impl Dialect for Postgres {
     fn spreads(&self, table: &str, columns: &[&str]) -> Option<String> {
         let table = self.literal(&self.name(table));
         let columns: Vec<String> = columns.iter().map(|name| self.literal(&self.name(name))).collect();
-        Some(format!(
-            "SELECT CAST(attname AS TEXT),CAST(null_frac AS FLOAT8),CAST(n_distinct AS FLOAT8),\
-             CAST(array_to_json(CAST(CAST(most_common_vals AS TEXT) AS TEXT[])) AS TEXT),CAST(array_to_json(most_common_freqs) AS TEXT) \
-             FROM pg_catalog.pg_stats WHERE schemaname=current_schema() AND tablename={table} AND NOT inherited AND attname IN ({})",
-            columns.join(",")
-        ))
+        Some(spreads(&table, &columns.join(",")))
     }
 
     /// Who vacuums or looks at the same table already is not waited for.
@@ -460,9 +461,7 @@ impl Dialect for Postgres {
     }
 
     fn table_names(&self) -> &'static str {
-        "SELECT CAST(c.relname AS TEXT) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid=c.relnamespace \
-         WHERE n.nspname=current_schema() AND c.relkind IN ('r','p','v','m','f') AND NOT EXISTS \
-         (SELECT 1 FROM pg_catalog.pg_depend d WHERE d.classid='pg_catalog.pg_class'::regclass AND d.objid=c.oid AND d.deptype='e')"
+        TABLES
     }
 
     fn explain(&self, sql: &str) -> String {

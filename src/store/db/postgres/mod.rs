@@ -6,5 +6,6 @@ pub(crate) mod copy;
 pub(crate) mod dialect;
 pub(crate) mod pooler;
 pub(crate) mod session;
+pub(crate) mod spans;
 pub(crate) mod texts;
 pub(crate) mod totals;

@@ -7,6 +7,24 @@ use crate::{
     value::Scalar,
 };
 
+/// All usable indexes, as `Dialect::indexes` says. Those of lists are of an expression, which
+/// depends on its column.
+pub(crate) const INDEXES: &str = "SELECT CAST(c.relname AS TEXT),CAST(t.relname AS TEXT),CASE WHEN i.indexprs IS NULL THEN \
+         (SELECT string_agg(CAST(a.attname AS TEXT),',' ORDER BY k.n) FROM unnest(CAST(i.indkey AS INT2[])) WITH ORDINALITY AS k(at,n) \
+         JOIN pg_catalog.pg_attribute a ON a.attrelid=i.indrelid AND a.attnum=k.at) ELSE \
+         (SELECT string_agg(CAST(a.attname AS TEXT),',' ORDER BY a.attnum) FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_attribute a \
+         ON a.attrelid=d.refobjid AND a.attnum=d.refobjsubid WHERE d.classid='pg_catalog.pg_class'::regclass AND d.objid=i.indexrelid \
+         AND d.refclassid='pg_catalog.pg_class'::regclass AND d.refobjid=i.indrelid AND d.refobjsubid>0) END,\
+         CASE WHEN i.indisunique THEN 1::bigint ELSE 0::bigint END \
+         FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid=i.indexrelid JOIN pg_catalog.pg_class t ON t.oid=i.indrelid \
+         JOIN pg_catalog.pg_namespace n ON n.oid=c.relnamespace \
+         WHERE n.nspname=current_schema() AND i.indisvalid AND i.indpred IS NULL";
+
+/// The names of all tables where ours are, as `Dialect::table_names` says.
+pub(crate) const TABLES: &str = "SELECT CAST(c.relname AS TEXT) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid=c.relnamespace \
+         WHERE n.nspname=current_schema() AND c.relkind IN ('r','p','v','m','f') AND NOT EXISTS \
+         (SELECT 1 FROM pg_catalog.pg_depend d WHERE d.classid='pg_catalog.pg_class'::regclass AND d.objid=c.oid AND d.deptype='e')";
+
 /// The elements of the array that carries a column of many rows, and what makes values of them.
 pub(crate) fn array_of(kind: Kind) -> (&'static str, &'static str) {
     match kind {
@@ -56,4 +74,22 @@ pub(crate) fn sealed(text: &str) -> String {
 /// Primary keys stand among the tables and indexes: no table is called so, and no index of ours.
 pub(crate) fn key_name(table: &str) -> String {
     format!("{table}{BETWEEN}row")
+}
+
+/// What the server's statistics say of columns of a table, as `Dialect::spreads` says; the names
+/// are literals.
+pub(crate) fn spreads(table: &str, columns: &str) -> String {
+    format!(
+        "SELECT CAST(attname AS TEXT),CAST(null_frac AS FLOAT8),CAST(n_distinct AS FLOAT8),\
+         CAST(array_to_json(CAST(CAST(most_common_vals AS TEXT) AS TEXT[])) AS TEXT),CAST(array_to_json(most_common_freqs) AS TEXT) \
+         FROM pg_catalog.pg_stats WHERE schemaname=current_schema() AND tablename={table} AND NOT inherited AND attname IN ({columns})"
+    )
+}
+
+/// About how many rows a table has, whose name is a literal.
+pub(crate) fn rows_estimate(table: &str) -> String {
+    format!(
+        "SELECT CAST(c.reltuples AS BIGINT) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n \
+         ON n.oid=c.relnamespace WHERE n.nspname=current_schema() AND c.relname={table}"
+    )
 }

@@ -1,48 +1,57 @@
 //! Sums and means as PostgreSQL writes them. Knows its numbers; no statement.
 
-use crate::value::{LARGEST, MEAN_PLACES, SMALLEST, Scalar};
+use crate::value::{FLOAT_PLACES, LARGEST, MEAN_PLACES, SMALLEST, Scalar};
 
-use super::texts::duration;
-
-/// The sum or mean of a column's values as JSON, as `value::Total` has it. The server computes
-/// each aggregate once, however often it is named.
+/// The sum or mean of a column's values, as `value::Total` has it. The server computes each
+/// aggregate once, however often it is named.
 pub(super) fn total(mean: bool, column: &str, scalar: Scalar) -> String {
     let (sum, count) = (format!("sum({column})"), format!("count({column})"));
     match (scalar, mean) {
-        (Scalar::Int, false) => format!("coalesce('\"'||{sum}||'\"','null')"),
-        (Scalar::Int, true) => format!("coalesce(({sum}::float8/{count}::float8)::text,'null')"),
+        (Scalar::Int, false) => format!("({sum})::bigint"),
+        (Scalar::Int, true) => mean_float(&sum, &count),
         (Scalar::BigInt | Scalar::Decimal, false) => {
-            let text = format!("CASE WHEN scale({sum})>0 THEN rtrim(rtrim({sum}::text,'0'),'.') ELSE {sum}::text END");
-            format!("coalesce('\"'||{text}||'\"','null')")
+            format!("(CASE WHEN scale({sum})>0 THEN rtrim(rtrim({sum}::text,'0'),'.')::numeric ELSE {sum} END)")
         }
         (Scalar::BigInt | Scalar::Decimal, true) => {
             let places = format!("greatest({MEAN_PLACES},scale({sum}))");
             let whole = rounded(&sum, &format!("2*abs({sum})*('1e'||{places})::numeric"), &count);
-            format!("coalesce('\"'||rtrim(rtrim(({whole}*('1e-'||{places})::numeric)::text,'0'),'.')||'\"','null')")
+            format!("rtrim(rtrim(({whole}*('1e-'||{places})::numeric)::text,'0'),'.')::numeric")
         }
-        (Scalar::Float, mean) => {
-            // The digits that are shown, so that the order of the rows makes no difference.
+        // The digits that are shown, so that the order of the rows makes no difference.
+        (Scalar::Float, true) => mean_float(&format!("sum({column}::text::numeric)"), &count),
+        (Scalar::Float, false) => {
             let sum = format!("sum({column}::text::numeric)");
-            let double = match mean {
-                true => format!("({sum}::float8/{count}::float8)"),
-                false => format!("{sum}::float8"),
-            };
-            format!(
-                "CASE WHEN {sum} IS NULL OR abs({sum})>{LARGEST}::numeric THEN 'null' \
-                 WHEN abs({sum})<{SMALLEST}::numeric THEN '0' ELSE {double}::text END"
-            )
+            double(&sum, &sum, "1")
         }
         (Scalar::Duration, false) => {
             let (least, most) = (i64::MIN, i64::MAX);
-            let text = duration(&format!("({sum}::bigint)"));
-            format!("CASE WHEN {sum} BETWEEN {least} AND {most} THEN {text} ELSE 'null' END")
+            format!("(CASE WHEN {sum} BETWEEN {least} AND {most} THEN {sum}::bigint END)")
         }
         (Scalar::Duration, true) => {
             let whole = rounded(&sum, &format!("2*abs({sum})"), &count);
-            format!("coalesce({},'null')", duration(&format!("({whole}::bigint)")))
+            format!("({whole})::bigint")
         }
-        _ => "'null'".to_owned(),
+        _ => "NULL".to_owned(),
     }
+}
+
+/// The double nearest to the mean: its digits as far as one may lie between two doubles, and
+/// another one that says whether there are more.
+fn mean_float(sum: &str, count: &str) -> String {
+    let size = format!("abs({sum})*'1e{FLOAT_PLACES}'::numeric");
+    let whole = format!("div({size},{count})");
+    let places = FLOAT_PLACES + 1;
+    let mean =
+        format!("(sign({sum})*({whole}*10+CASE WHEN {whole}*{count}<{size} THEN 1 ELSE 0 END)*'1e-{places}'::numeric)");
+    double(&mean, sum, count)
+}
+
+/// A number of the size of `sum / count` as a double; none beyond the largest one.
+fn double(number: &str, sum: &str, count: &str) -> String {
+    format!(
+        "(CASE WHEN abs({sum})>{LARGEST}::numeric*{count} THEN NULL::float8 \
+         WHEN abs({sum})<{SMALLEST}::numeric*{count} THEN 0::float8 ELSE ({number})::float8 END)"
+    )
 }
 
 /// A sum, of which twice the size is given, divided and rounded half away from zero.

@@ -9,7 +9,7 @@ use crate::{
     query::TextTest,
     store::{
         db::{
-            dialect::{Dialect, Numbered, RowsOf},
+            dialect::{Dialect, Numbered, RowsOf, SpansOf},
             made::Bounds,
             params::{Kind, Params},
             pool::{ResultRow, get},
@@ -22,6 +22,7 @@ use crate::{
 use super::{
     functions::{self, totals::Totals},
     like::prefix,
+    spans,
 };
 
 /// The collation of decimal columns, registered on every connection.
@@ -175,19 +176,28 @@ impl Dialect for Sqlite {
 
     fn total(&self, mean: bool, column: &str, scalar: Scalar) -> String {
         let totals = match (scalar, mean) {
-            (Scalar::Int, false) => return format!("coalesce('\"'||sum({column})||'\"','null')"),
-            (Scalar::Int, true) => {
-                return format!("{}(CAST(sum({column}) AS REAL)/count({column}))", functions::FLOAT);
-            }
+            (Scalar::Int, false) => return format!("sum({column})"),
             (Scalar::BigInt | Scalar::Decimal, false) => Totals::SumDecimal,
             (Scalar::BigInt | Scalar::Decimal, true) => Totals::AvgDecimal,
             (Scalar::Float, false) => Totals::SumFloat,
-            (Scalar::Float, true) => Totals::AvgFloat,
+            (Scalar::Int | Scalar::Float, true) => Totals::AvgFloat,
             (Scalar::Duration, false) => Totals::SumDuration,
             (Scalar::Duration, true) => Totals::AvgDuration,
-            _ => return self.literal("null"),
+            _ => return "NULL".to_owned(),
         };
         format!("{}({column})", totals.name())
+    }
+
+    fn span(&self, column: &str, spans: &SpansOf<'_>) -> String {
+        spans::span(column, spans)
+    }
+
+    fn spans(&self, table: &str, column: &str, spans: &SpansOf<'_>, _most: u64) -> String {
+        spans::spans(table, column, spans)
+    }
+
+    fn within(&self, count: &str, _bounds: Bounds) -> String {
+        format!("{}({count})", functions::spans::WITHIN)
     }
 
     fn join_texts(&self, text: &str) -> String {

@@ -5,3 +5,4 @@ pub(crate) mod file;
 pub(crate) mod functions;
 pub(crate) mod journal;
 pub(crate) mod like;
+pub(crate) mod spans;

@@ -4,10 +4,10 @@
 use rusqlite::{
     Connection, Error,
     functions::{Aggregate, Context, FunctionFlags},
-    types::ValueRef,
+    types::{Value, ValueRef},
 };
 
-use crate::value::{Total, duration_text, float_text};
+use crate::value::{Total, float_text};
 
 /// What is made of the numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,17 +42,18 @@ impl Totals {
         }
     }
 
-    /// As JSON; `null` of nothing, and of what its type cannot hold.
-    fn json(self, total: &Total) -> Option<String> {
-        let quoted = |text: String| ["\"", &text, "\""].concat();
-        match self {
-            Totals::SumDecimal => total.sum().map(quoted),
-            Totals::AvgDecimal => total.mean().map(quoted),
-            Totals::SumFloat => float_text(total.sum_float()?),
-            Totals::AvgFloat => float_text(total.mean_float()?),
-            Totals::SumDuration => Some(quoted(duration_text(total.sum_whole()?))),
-            Totals::AvgDuration => Some(quoted(duration_text(total.mean_whole()?))),
-        }
+    /// Null of nothing, and of what its type cannot hold.
+    fn value(self, total: &Total) -> Value {
+        let (text, real, whole) = match self {
+            Totals::SumDecimal => (total.sum(), None, None),
+            Totals::AvgDecimal => (total.mean(), None, None),
+            Totals::SumFloat => (None, total.sum_float(), None),
+            Totals::AvgFloat => (None, total.mean_float(), None),
+            Totals::SumDuration => (None, None, total.sum_whole()),
+            Totals::AvgDuration => (None, None, total.mean_whole()),
+        };
+        let text = text.map(Value::Text).or(real.map(Value::Real));
+        text.or(whole.map(Value::Integer)).unwrap_or(Value::Null)
     }
 }
 
@@ -63,7 +64,7 @@ pub(super) fn install(connection: &Connection, flags: FunctionFlags) -> Result<(
     Ok(())
 }
 
-impl Aggregate<Total, String> for Totals {
+impl Aggregate<Total, Value> for Totals {
     fn init(&self, _context: &mut Context<'_>) -> Result<Total, Error> {
         Ok(Total::default())
     }
@@ -88,8 +89,7 @@ impl Aggregate<Total, String> for Totals {
         }
     }
 
-    fn finalize(&self, _context: &mut Context<'_>, total: Option<Total>) -> Result<String, Error> {
-        let json = total.and_then(|total| self.json(&total));
-        Ok(json.unwrap_or_else(|| "null".to_owned()))
+    fn finalize(&self, _context: &mut Context<'_>, total: Option<Total>) -> Result<Value, Error> {
+        Ok(total.map_or(Value::Null, |total| self.value(&total)))
     }
 }

@@ -1,0 +1,112 @@
+//! What groups may cost: the rows that are gone through, and how many groups they make. Knows keys;
+//! no page.
+
+use crate::{
+    catalog::{EntityId, FieldId, FieldKind, Leaf},
+    query::{GroupKey, GroupValue, Grouped, GroupedBy},
+    value::Scalar,
+};
+
+use super::{
+    fan::Rows,
+    given::Estimate,
+    guess::{Guess, LOOK, MAKE, SORT, WRITE_BYTE, steps_of},
+};
+
+/// Bytes of a member of a group: its key, marks, and a number or a name.
+const MEMBER: f64 = 30.0;
+
+impl<'a> Estimate<'a> {
+    /// Groups of all rows that meet the filter.
+    pub(super) fn groups(&self, grouped: &'a Grouped) -> Guess {
+        let select = &grouped.select;
+        let stored = self.stored(select.entity);
+        let filter = select.filter.as_ref();
+        let met = filter.map_or(stored, |filter| self.met(filter, select.entity, stored));
+        let led = filter.map_or(stored, |filter| self.led(filter, select.entity, stored));
+        let each = grouped.keys.iter().map(|key| self.values_of(select.entity, key));
+        let known: Option<f64> = each.product();
+        // How many there are is not known of every field; a list that is too long ends its
+        // statement.
+        let groups = known.unwrap_or_else(|| met.sqrt()).min(met);
+        let wanted = groups.min(self.first(select).unwrap_or(f64::INFINITY));
+        let bytes = wanted * self.group_width(grouped);
+        let own = Guess {
+            rows: wanted,
+            bytes: if known.is_some() && filter.is_none() {
+                bytes
+            } else {
+                0.0
+            },
+            filter_rows: 0.0,
+            nanos: led * LOOK + met * SORT + groups * SORT + wanted * MAKE + bytes * WRITE_BYTE,
+        };
+        // Each row that is a key is stepped to from the rows that are grouped.
+        let keys = grouped.keys.iter().filter(|key| key.by == GroupedBy::Row).count();
+        let orders: usize = grouped.orders().iter().map(|order| order.path.len()).sum();
+        let steps = steps_of(met * (keys + orders) as f64);
+        let rows_behind = (0..grouped.keys.len()).map(|at| self.behind_key(grouped, at, wanted));
+        let behind = rows_behind.fold(Guess::default(), Guess::plus);
+        own.plus(self.conditions(select, &Rows::some(led)))
+            .plus(steps)
+            .plus(behind)
+    }
+
+    /// How many different values a key may have, null included.
+    fn values_of(&self, entity: EntityId, key: &GroupKey) -> Option<f64> {
+        let field = self.catalog.entity(entity).field(key.field);
+        match (&key.by, &field.kind) {
+            (GroupedBy::Row, kind) => kind.target().map(|target| self.stored(target) + 1.0),
+            (_, FieldKind::Leaf { leaf, .. }) => match leaf {
+                Leaf::Enum(id) => Some(self.catalog.enumeration(*id).values.len() as f64 + 1.0),
+                Leaf::Scalar(Scalar::Boolean) => Some(3.0),
+                Leaf::Scalar(_) => self.values_known(entity, key.field),
+            },
+            _ => None,
+        }
+    }
+
+    fn values_known(&self, entity: EntityId, field: FieldId) -> Option<f64> {
+        let own = self.catalog.entity(entity);
+        if own.key == [field] || own.field(field).unique {
+            return Some(self.stored(entity));
+        }
+        let values = self.spread_of(entity, field)?.values?;
+        Some(values as f64 + 1.0)
+    }
+
+    fn group_width(&self, grouped: &Grouped) -> f64 {
+        let entity = grouped.select.entity;
+        let members = grouped.output.iter().map(|member| match &member.value {
+            GroupValue::Aggregate(aggregate) => aggregate.measures().len() as f64 * MEMBER,
+            GroupValue::Keys(keys) => keys.len() as f64 * MEMBER,
+            GroupValue::Text(_) | GroupValue::Count => MEMBER,
+        });
+        let rows = grouped.keys.iter().enumerate().map(|(at, key)| {
+            let target = self.catalog.entity(entity).field(key.field).kind.target();
+            let width = |target| {
+                grouped
+                    .rows_of(at)
+                    .map(|outputs| self.width(outputs, target))
+                    .sum::<f64>()
+            };
+            target.map_or(0.0, width)
+        });
+        members.sum::<f64>() + rows.sum::<f64>()
+    }
+
+    /// What is in the rows that are a key.
+    fn behind_key(&self, grouped: &'a Grouped, at: usize, wanted: f64) -> Guess {
+        let target = grouped.keys.get(at).and_then(|key| {
+            let field = self.catalog.entity(grouped.select.entity).field(key.field);
+            field.kind.target()
+        });
+        let Some(target) = target else {
+            return Guess::default();
+        };
+        let each = grouped
+            .rows_of(at)
+            .map(|outputs| self.members(outputs, target, &Rows::some(wanted)));
+        each.fold(Guess::default(), Guess::plus)
+    }
+}

@@ -1,0 +1,279 @@
+//! The rows that are grouped, with the values that matter of them, and rows of nulls for groups
+//! that are filled in. Knows keys; makes no group.
+
+use std::collections::HashMap;
+
+use crate::{
+    catalog::{EntityId, FieldId, FieldKind},
+    layout::{ColumnKind, POSITION_COLUMN, ROW_COLUMN},
+    query::{GroupKey, GroupTerm, Grouped, GroupedBy, Measure, Span},
+    store::{
+        db::{dialect::SpansOf, made::Bounds},
+        error::StoreError,
+    },
+    value::Scalar,
+};
+
+use super::{
+    compiler::{ColumnAt, Compiler},
+    statement::BindForm,
+};
+
+/// The number of a row, by which rows are told from groups that were filled in.
+pub(crate) const NUMBER: &str = "r";
+
+/// The rows that are grouped, in the making.
+#[derive(Default)]
+pub(crate) struct Source {
+    pub columns: Vec<Column>,
+    /// The tables of the rows that are keys.
+    pub joins: String,
+    pub keys: Vec<Key>,
+    /// Fields of which something is computed, each a column.
+    pub fields: Vec<(FieldId, ColumnAt)>,
+    /// Columns of the rows that are keys, by which groups are ordered: the place of the order, and
+    /// the column.
+    pub behind: Vec<(usize, ColumnAt)>,
+}
+
+/// A column of the rows.
+pub(crate) struct Column {
+    pub sql: String,
+    pub name: String,
+    /// What tells groups apart, or is the same in all rows of one.
+    pub is_key: bool,
+}
+
+/// A key, as a column of the rows.
+pub(crate) struct Key {
+    pub column: ColumnAt,
+    pub kind: KeyKind,
+    /// By what groups with different keys are told apart in order.
+    pub order: Vec<ColumnAt>,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum KeyKind {
+    Value,
+    /// The number of a row of this type.
+    Row(EntityId),
+    /// The beginning of a span of time of values of this kind.
+    Span(ColumnKind),
+}
+
+impl Compiler<'_> {
+    /// The rows with what matters of them.
+    pub(crate) fn group_source(&mut self, grouped: &Grouped, alias: &str) -> Result<Source, StoreError> {
+        let entity = grouped.select.entity;
+        let mut source = Source::default();
+        for (at, key) in grouped.keys.iter().enumerate() {
+            match &key.by {
+                GroupedBy::Value => {
+                    let mut column = self.column(entity, key.field, alias)?;
+                    if column.kind == ColumnKind::Scalar(Scalar::Float) {
+                        // Zero has one sign.
+                        column.sql = format!("({}+0.0)", column.sql);
+                    }
+                    source.key_of(at, column, KeyKind::Value);
+                }
+                GroupedBy::Row => self.row_key(grouped, at, alias, &mut source)?,
+                GroupedBy::Span(span) => {
+                    let column = self.column(entity, key.field, alias)?;
+                    let (kind, spans) = (column.kind, self.spans_of(span, column.kind));
+                    let sql = self.dialect.span(&column.sql, &spans);
+                    match span.unit.is_number() {
+                        true => source.key_of(at, whole_int(sql), KeyKind::Value),
+                        false => source.key_of(at, ColumnAt { sql, ..column }, KeyKind::Span(kind)),
+                    }
+                }
+            }
+        }
+        let measured = grouped.measures().into_iter().filter_map(Measure::field);
+        for field in measured {
+            if source.fields.iter().all(|(known, _)| *known != field) {
+                let name = format!("c{}", source.fields.len());
+                let column = source.add(name, self.column(entity, field, alias)?, false);
+                source.fields.push((field, column));
+            }
+        }
+        // A group that is only filled in has none of the rows.
+        if is_filled(grouped) {
+            source.add(NUMBER.to_owned(), whole(self.name(alias, ROW_COLUMN)), false);
+        }
+        Ok(source)
+    }
+
+    /// A row that is a key: its number tells groups apart, its own key orders them.
+    fn row_key(&mut self, grouped: &Grouped, at: usize, alias: &str, source: &mut Source) -> Result<(), StoreError> {
+        let entity = grouped.select.entity;
+        let key = grouped.keys.get(at).ok_or_else(no_key)?;
+        let step = self.step(entity, key.field, alias)?;
+        let (target, row) = (step.entity, self.name(&step.alias, ROW_COLUMN));
+        let is_only = matches!(self.entity(entity).field(key.field).kind, FieldKind::Reference { .. });
+        source.joins.push_str(&match is_only {
+            true => format!(" LEFT JOIN {} ON {}", step.from, step.conditions.join(" AND ")),
+            // Of several rows that name this one, whichever the field gives.
+            false => {
+                let inner = self.step(entity, key.field, alias)?;
+                format!(
+                    " LEFT JOIN {} ON {row}=(SELECT {} FROM {} WHERE {} LIMIT 1)",
+                    step.from,
+                    self.name(&inner.alias, ROW_COLUMN),
+                    inner.from,
+                    inner.conditions.join(" AND ")
+                )
+            }
+        });
+        let number = source.add(format!("k{at}"), whole(row), true);
+        let mut order = self.columns(target, &self.entity(target).key, &step.alias);
+        if self.entity(target).positional {
+            order.push(whole(self.name(&step.alias, POSITION_COLUMN)));
+        }
+        let order = order.into_iter().enumerate();
+        let order = order
+            .map(|(part, column)| source.add(format!("k{at}_{part}"), column, true))
+            .collect();
+        source.keys.push(Key {
+            column: number,
+            kind: KeyKind::Row(target),
+            order,
+        });
+        for (place, order) in grouped.order.iter().enumerate() {
+            match &order.by {
+                GroupTerm::Behind { key, path, field } if *key == at => {
+                    let column = self.order_column(target, &step.alias, path, *field)?;
+                    let column = source.add(format!("o{place}"), column, true);
+                    source.behind.push((place, column));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn spans_of<'s>(&mut self, span: &'s Span, kind: ColumnKind) -> SpansOf<'s> {
+        let duration = BindForm::Column(ColumnKind::Scalar(Scalar::Duration));
+        SpansOf {
+            kind,
+            unit: span.unit,
+            zone: span.zone.as_deref(),
+            shift: span.shift.as_ref().map(|shift| self.bind(shift, duration)),
+        }
+    }
+
+    /// The rows, and one of nulls for each group that may be without any: each span between the
+    /// first and the last one, with whatever other keys there are.
+    pub(crate) fn filled(&mut self, grouped: &Grouped, source: &Source, rows: &str) -> String {
+        let [table, cells] = [(); 2].map(|()| format!("_{}", self.alias()));
+        let others = self.alias();
+        let mut from = Vec::new();
+        let mut spans = HashMap::new();
+        for (at, key) in grouped.keys.iter().enumerate() {
+            let (GroupedBy::Span(span), Some(own)) = (&key.by, source.keys.get(at)) else {
+                continue;
+            };
+            if !span.fill {
+                continue;
+            }
+            let kind = match own.kind {
+                KeyKind::Span(kind) => kind,
+                KeyKind::Value | KeyKind::Row(_) => own.column.kind,
+            };
+            let (name, alias) = (format!("k{at}"), self.alias());
+            let of = self.spans_of(span, kind);
+            let all = self.dialect.spans(&table, &name, &of, self.bounds.rows);
+            from.push(format!("({all}) AS {alias}"));
+            spans.insert(name, format!("{alias}.b"));
+        }
+        let keys = source.columns.iter().filter(|column| column.is_key);
+        let keys: Vec<&str> = keys.map(|column| column.name.as_str()).collect();
+        let fixed: Vec<&str> = keys.iter().copied().filter(|name| !spans.contains_key(*name)).collect();
+        if !fixed.is_empty() {
+            from.insert(
+                0,
+                format!("(SELECT DISTINCT {} FROM {table}) AS {others}", fixed.join(",")),
+            );
+        }
+        let cell = keys.iter().map(|name| match spans.get(*name) {
+            Some(span) => format!("{span} AS {name}"),
+            None => format!("{others}.{name}"),
+        });
+        let cell = cell.collect::<Vec<_>>().join(",");
+        let limit = match self.bounds == Bounds::ENDLESS {
+            true => String::new(),
+            false => format!(" LIMIT {}", self.bounds.rows.saturating_add(1)),
+        };
+        let few = match self.bounds == Bounds::ENDLESS {
+            true => String::new(),
+            false => {
+                let within = self.dialect.within("count(*)", self.bounds);
+                format!(" WHERE (SELECT {within} FROM {cells})")
+            }
+        };
+        let plain = source.columns.iter().map(|column| column.name.as_str());
+        let empty = source.columns.iter().map(|column| match column.is_key {
+            true => column.name.as_str(),
+            false => "NULL",
+        });
+        format!(
+            "WITH {table} AS MATERIALIZED ({rows}),{cells} AS MATERIALIZED (SELECT {cell} FROM {}{limit}) \
+             SELECT {} FROM {table} UNION ALL SELECT {} FROM {cells}{few}",
+            from.join(" CROSS JOIN "),
+            plain.collect::<Vec<_>>().join(","),
+            empty.collect::<Vec<_>>().join(","),
+        )
+    }
+}
+
+/// Whether some groups may be without rows.
+pub(crate) fn is_filled(grouped: &Grouped) -> bool {
+    let is_filled = |key: &GroupKey| matches!(&key.by, GroupedBy::Span(span) if span.fill);
+    grouped.keys.iter().any(is_filled)
+}
+
+impl Source {
+    /// A key that is a column of its own.
+    fn key_of(&mut self, at: usize, column: ColumnAt, kind: KeyKind) {
+        let column = self.add(format!("k{at}"), column, true);
+        let order = vec![column.clone()];
+        self.keys.push(Key { column, kind, order });
+    }
+
+    /// Adds a column under a name, by which it is known from then on.
+    fn add(&mut self, name: String, column: ColumnAt, is_key: bool) -> ColumnAt {
+        self.columns.push(Column {
+            sql: column.sql,
+            name: name.clone(),
+            is_key,
+        });
+        ColumnAt {
+            sql: name,
+            kind: column.kind,
+            nullable: true,
+        }
+    }
+
+    pub(crate) fn key(&self, at: usize) -> Result<&Key, StoreError> {
+        self.keys.get(at).ok_or_else(no_key)
+    }
+}
+
+pub(crate) fn no_key() -> StoreError {
+    StoreError::Internal("a key that is not there".to_owned())
+}
+
+/// A small number that is a key.
+fn whole_int(sql: String) -> ColumnAt {
+    ColumnAt {
+        kind: ColumnKind::Scalar(Scalar::Int),
+        ..whole(sql)
+    }
+}
+
+fn whole(sql: String) -> ColumnAt {
+    ColumnAt {
+        sql,
+        kind: ColumnKind::Scalar(Scalar::BigInt),
+        nullable: true,
+    }
+}
