@@ -272,7 +272,13 @@ async fn who_waits_to_build_keeps_nobody_from_writing(on: On) {
         while number(&store, ended).await < 3 {
             tokio::task::yield_now().await;
         }
-        // One commit might come before those who begin to wait; between two of them each had time.
+        // One of them waits for it in the database, and were there others, they would have had time
+        // to get there between so many commits.
+        let waiting =
+            "SELECT count(*) FROM pg_stat_activity WHERE datname=current_database() AND wait_event_type='Lock'";
+        while on == On::Postgres && number(&store, waiting).await == 0 {
+            tokio::task::yield_now().await;
+        }
         let commits = async {
             for nth in 1..=COMMITS {
                 commit(&store, &last, some(nth * MANY)).await;
@@ -280,6 +286,9 @@ async fn who_waits_to_build_keeps_nobody_from_writing(on: On) {
         };
         let written = tokio::time::timeout(Duration::from_secs(120), commits).await;
         assert!(written.is_ok(), "those who wait to build have all connections");
+        if on == On::Postgres {
+            assert_eq!(number(&store, waiting).await, 1, "the others wait in the process");
+        }
         drop(turn);
     };
     let (ended, ()) = tokio::join!(ends, beside);
