@@ -134,9 +134,17 @@ impl Versions {
     /// What is known, if that is all there is: nothing is in doubt, nothing newer was shown to
     /// anybody, and no other process writes (`alone`), or somebody looked just now. `generation` is
     /// that of connections at this moment.
+    #[cfg(test)]
     pub(crate) fn moment(&self, alone: bool, generation: u64) -> Option<Moment> {
+        self.moment_since(alone, generation, None)
+    }
+
+    /// The same for one who has asked at this time: a look that began since then is as good as one
+    /// of his own, however long it took.
+    pub(crate) fn moment_since(&self, alone: bool, generation: u64, asked: Option<Instant>) -> Option<Moment> {
         let state = lock(&self.state);
-        let young = || state.looked.is_some_and(|looked| looked.elapsed() < LEASE);
+        let is_young = |looked: Instant| looked.elapsed() < LEASE || asked.is_some_and(|asked| asked <= looked);
+        let young = || state.looked.is_some_and(is_young);
         let alone = alone && !state.is_abandoned;
         let is_all = state.shown <= state.upto && (alone || young());
         let is_known = state.is_sure() && state.generation == generation && is_all;

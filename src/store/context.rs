@@ -1,7 +1,10 @@
 //! What all handles to one database share. Plain data, with the few questions that need no
 //! database.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Instant,
+};
 
 use crate::{
     catalog::{Catalog, FetchId, FieldFetch, Valid},
@@ -94,7 +97,13 @@ impl Context {
 
     /// What is known of commits, if that is all there is.
     pub(super) fn moment(&self) -> Option<Moment> {
-        self.versions.moment(self.is_alone(), self.guard.generation())
+        self.moment_since(None)
+    }
+
+    /// The same for one who has asked at this time, and waited for somebody's look.
+    pub(super) fn moment_since(&self, asked: Option<Instant>) -> Option<Moment> {
+        let generation = self.guard.generation();
+        self.versions.moment_since(self.is_alone(), generation, asked)
     }
 
     pub(super) fn writer(&self) -> Result<&Pool, StoreError> {

@@ -104,6 +104,12 @@ fn what_was_looked_at_too_long_ago_is_not_known() {
     assert!(versions.moment(false, 0).is_some());
     lock(&versions.state).looked = Instant::now().checked_sub(LEASE);
     assert_eq!(versions.moment(false, 0), None);
+    let earlier = Instant::now().checked_sub(2 * LEASE);
+    assert!(
+        versions.moment_since(false, 0, earlier).is_some(),
+        "it began since then"
+    );
+    assert_eq!(versions.moment_since(false, 0, Some(Instant::now())), None);
     assert!(versions.moment(true, 0).is_some(), "nobody else writes");
     assert!(versions.known(0).is_some(), "of whatever age");
     handle.look(10, seen(10, &[]));

@@ -4,6 +4,7 @@
 use std::{
     collections::BTreeSet,
     sync::{Arc, PoisonError},
+    time::Instant,
 };
 
 use crate::{
@@ -61,8 +62,10 @@ pub(crate) async fn now(context: &Context) -> Result<Moment, StoreError> {
     if let Some(moment) = context.moment() {
         return Ok(moment);
     }
+    // Where looks take long, those who wait for one share the next.
+    let asked = Instant::now();
     let _turn = context.looking.lock().await;
-    if let Some(moment) = context.moment() {
+    if let Some(moment) = context.moment_since(Some(asked)) {
         return Ok(moment);
     }
     alone(context).await?;
