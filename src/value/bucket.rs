@@ -332,7 +332,7 @@ mod tests {
                     let told = format!("{name} {unit:?} {stored}: {found}");
                     match unit {
                         Unit::DayOfWeek => {
-                            assert_eq!(found, shown.weekday().number_from_monday().to_string(), "{told}")
+                            assert_eq!(found, shown.weekday().number_from_monday().to_string(), "{told}");
                         }
                         Unit::HourOfDay => assert_eq!(found, shown.hour().to_string(), "{told}"),
                         _ => {
