@@ -29,6 +29,7 @@ mod overload;
 mod pages;
 mod postgres;
 mod process;
+mod questions;
 mod upstream;
 
 use std::{path::Path, time::Instant};
@@ -84,6 +85,9 @@ fn main() {
     if wanted("lists") {
         lists::sqlite(folder);
         postgres::lists(folder);
+    }
+    if wanted("questions") {
+        postgres::questions(folder);
     }
     overload::figures(&folder.join("overload"), &wanted);
     if wanted("live-sqlite") {

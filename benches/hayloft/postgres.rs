@@ -9,7 +9,7 @@ use crate::{
     hand_postgres::{self, Hand},
     linked, lists, live,
     process::{Server, harvest},
-    same,
+    questions, same,
 };
 
 /// What a person sets first on a server of their own; everything else is as it comes.
@@ -48,6 +48,11 @@ pub fn linked(folder: &Path) {
 /// Lists with an index.
 pub fn lists(folder: &Path) {
     lists::postgres(folder, &cluster());
+}
+
+/// What people ask, on both databases.
+pub fn questions(folder: &Path) {
+    questions::figures(folder, &cluster());
 }
 
 /// Many who listen to changes.

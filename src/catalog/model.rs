@@ -58,6 +58,8 @@ pub struct Entity {
     /// owner's list.
     pub positional: bool,
     pub fields: Vec<Field>,
+    /// Those of several fields (`@index(fields:)` on the type).
+    pub indexes: Vec<FieldsIndex>,
     /// Set for a nested type.
     pub owner: Option<Owner>,
     /// The scan that fills the table, if one is declared.
@@ -79,6 +81,19 @@ pub struct Names {
     pub connection: String,
     /// `itemsGrouped`
     pub grouped: String,
+}
+
+/// An index of several fields, in its order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldsIndex {
+    pub fields: Vec<IndexedField>,
+}
+
+/// A part of an index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IndexedField {
+    pub field: FieldId,
+    pub descending: bool,
 }
 
 /// Where a nested type's rows live.

@@ -18,6 +18,7 @@ const BYTES_MAX: usize = 2_600;
 #[derive(Debug)]
 pub(super) struct IndexSize {
     indexes: Vec<Entry>,
+    key: Vec<usize>,
     /// The fields of the links, in the order of a row's lists.
     links: Vec<String>,
 }
@@ -32,19 +33,20 @@ struct Entry {
 impl IndexSize {
     pub(super) fn of(entity: &Entity, tables: &EntityTables) -> IndexSize {
         let table = &tables.table;
-        let entry = |columns: &Vec<usize>| {
+        let entry = |columns: Vec<usize>| {
             let fields = columns.iter().filter_map(|at| table.columns.get(*at));
             let mut fields: Vec<FieldId> = fields.map(|column| column.field).collect();
             fields.dedup();
             let names: Vec<&str> = fields.iter().map(|id| entity.field(*id).name.as_str()).collect();
             Entry {
                 fields: names.join(" and "),
-                columns: columns.clone(),
+                columns,
             }
         };
         let links = tables.joins.iter();
         IndexSize {
             indexes: table.indexed().map(entry).collect(),
+            key: table.key.clone(),
             links: links.map(|join| entity.field(join.field).name.clone()).collect(),
         }
     }
@@ -55,9 +57,12 @@ impl IndexSize {
             let held = index.columns.iter().filter_map(|at| values.get(*at));
             check(bytes(held)).map_err(|reason| format!("{}: {reason}", index.fields))?;
         }
+        let own = bytes(self.key.iter().filter_map(|at| values.get(*at)));
         for (field, keys) in self.links.iter().zip(links) {
             for (position, key) in keys.iter().enumerate() {
-                of_key(key).map_err(|reason| format!("{field}[{position}]: {reason}"))?;
+                // An index holds both ends of a link.
+                let both = check(own + bytes(&key.0));
+                both.map_err(|reason| format!("{field}[{position}]: {reason}"))?;
             }
         }
         Ok(())

@@ -163,6 +163,25 @@ impl EntityTables {
         }
     }
 
+    /// An index of several fields as a definition has it: `npc, reward DESC`.
+    pub(crate) fn words_of(&self, index: &Index) -> String {
+        let mut parts: Vec<(FieldId, bool)> = Vec::new();
+        for at in &index.columns {
+            let Some(column) = self.table.columns.get(*at) else {
+                continue;
+            };
+            let part = (column.field, index.descending.contains(at));
+            if parts.last() != Some(&part) {
+                parts.push(part);
+            }
+        }
+        let words = parts.into_iter().map(|(field, descending)| {
+            let name = self.fields.get(field.index()).map_or("", |name| name.as_str());
+            format!("{name}{}", if descending { " DESC" } else { "" })
+        });
+        words.collect::<Vec<_>>().join(", ")
+    }
+
     /// The indexed list of a field.
     pub fn list_of(&self, field: FieldId) -> Option<IndexedList> {
         let own = |list: &IndexedList| {
@@ -194,10 +213,22 @@ fn entity_tables(catalog: &Catalog, id: EntityId) -> EntityTables {
     let key: Vec<usize> = entity.key.iter().flat_map(|field| positions(*field)).collect();
     let sets = entity.field_ids().map(|id| (entity.field(id), positions(id)));
     let mut indexes: Vec<Index> = sets.filter_map(|(field, set)| index(field, set, &key)).collect();
+    indexes.extend(entity.indexes.iter().map(|of| {
+        let parts = of.fields.iter().map(|part| (positions(part.field), part.descending));
+        Index {
+            kind: IndexKind::Fields,
+            columns: parts.clone().flat_map(|(columns, _)| columns).collect(),
+            descending: parts
+                .filter(|(_, descending)| *descending)
+                .flat_map(|(columns, _)| columns)
+                .collect(),
+        }
+    }));
     indexes.sort_by_key(|index| match index.kind {
         IndexKind::Key | IndexKind::Unique => 0,
         IndexKind::Reference | IndexKind::Field | IndexKind::Targets => 1,
         IndexKind::List(_) => 2,
+        IndexKind::Fields => 3,
     });
     EntityTables {
         name: entity.name.clone(),
@@ -238,7 +269,7 @@ fn index(field: &Field, set: Vec<usize>, key: &[usize]) -> Option<Index> {
     } else {
         return None;
     };
-    Some(Index { kind, columns })
+    Some(Index::of(kind, columns))
 }
 
 /// What the items of an indexed list are.

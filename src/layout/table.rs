@@ -15,7 +15,7 @@ pub struct Table {
     /// [`super::POSITION_COLUMN`], which is not among them.
     pub key: Vec<usize>,
     /// All indexes but that of the key: those that keep values unique, then the plain ones, then
-    /// those of lists, each in field order.
+    /// those of lists, each in field order; then those of several fields.
     pub indexes: Vec<Index>,
 }
 
@@ -24,6 +24,19 @@ pub struct Table {
 pub struct Index {
     pub kind: IndexKind,
     pub columns: Vec<usize>,
+    /// Those of the columns whose highest values come first.
+    pub descending: Vec<usize>,
+}
+
+impl Index {
+    /// One whose lowest values come first.
+    pub(crate) fn of(kind: IndexKind, columns: Vec<usize>) -> Index {
+        Index {
+            kind,
+            columns,
+            descending: Vec::new(),
+        }
+    }
 }
 
 /// What an index is for.
@@ -39,9 +52,11 @@ pub enum IndexKind {
     Reference,
     /// Rows are searched and ordered by a field: `@index`.
     Field,
+    /// Rows are searched and ordered by several fields: `@index` on a type. The key follows.
+    Fields,
     /// Rows are searched by the items of a list, which are of this kind: `@index` on a list.
     List(ColumnKind),
-    /// The owners of links to one row are found: of a join table.
+    /// The owners of links to one row are found, and follow: of a join table.
     Targets,
 }
 
@@ -107,6 +122,11 @@ impl Table {
         self.sets(IndexKind::is_plain)
     }
 
+    /// The indexes of several fields.
+    pub fn several(&self) -> impl Iterator<Item = &Index> {
+        self.indexes.iter().filter(|index| index.kind == IndexKind::Fields)
+    }
+
     /// The lists whose items are indexed.
     pub fn lists(&self) -> impl Iterator<Item = IndexedList> {
         self.indexes.iter().filter_map(|index| match index.kind {
@@ -118,11 +138,19 @@ impl Table {
         })
     }
 
-    /// The column sets whose values an index holds as they are: the key's, the unique ones, the
-    /// plain ones.
-    pub fn indexed(&self) -> impl Iterator<Item = &Vec<usize>> {
-        let values = |kind: IndexKind| kind == IndexKind::Unique || kind.is_plain();
-        std::iter::once(&self.key).chain(self.sets(values))
+    /// The columns of each index that holds values as they are: the key's, the unique ones, the
+    /// plain ones. That of several fields ends with the key.
+    pub fn indexed(&self) -> impl Iterator<Item = Vec<usize>> {
+        let and_key = |columns: &[usize]| {
+            let rest = self.key.iter().filter(|at| !columns.contains(at));
+            columns.iter().chain(rest).copied().collect()
+        };
+        let others = self.indexes.iter().filter_map(move |index| match index.kind {
+            IndexKind::Unique | IndexKind::Reference | IndexKind::Field => Some(index.columns.clone()),
+            IndexKind::Fields => Some(and_key(&index.columns)),
+            IndexKind::Key | IndexKind::List(_) | IndexKind::Targets => None,
+        });
+        std::iter::once(self.key.clone()).chain(others)
     }
 
     /// The field that an index is for: all of them begin with its columns.
@@ -146,6 +174,17 @@ struct Stored {
     /// What each of `indexes` is for; earlier versions do not say it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     purposes: Vec<Purpose>,
+    /// Of several fields; earlier versions make none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    several: Vec<Several>,
+}
+
+/// An index of several fields, as it is stored.
+#[derive(Clone, serde::Serialize, serde::Deserialize)]
+struct Several {
+    columns: Vec<usize>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    descending: Vec<usize>,
 }
 
 /// What a plain index is for, as it is stored.
@@ -159,23 +198,22 @@ impl From<Stored> for Table {
     fn from(stored: Stored) -> Table {
         let plain = stored.indexes.iter().enumerate().map(|(at, set)| {
             let said = stored.purposes.get(at).copied();
-            Index {
-                kind: match said.unwrap_or_else(|| purpose_of(&stored.columns, set)) {
-                    Purpose::Reference => IndexKind::Reference,
-                    Purpose::Field => IndexKind::Field,
-                },
-                columns: set.clone(),
-            }
+            let kind = match said.unwrap_or_else(|| purpose_of(&stored.columns, set)) {
+                Purpose::Reference => IndexKind::Reference,
+                Purpose::Field => IndexKind::Field,
+            };
+            Index::of(kind, set.clone())
         });
-        let unique = stored.unique.iter().map(|set| Index {
-            kind: IndexKind::Unique,
-            columns: set.clone(),
+        let unique = stored.unique.iter();
+        let unique = unique.map(|set| Index::of(IndexKind::Unique, set.clone()));
+        let lists = stored.lists.iter();
+        let lists = lists.map(|list| Index::of(IndexKind::List(list.items), vec![list.column]));
+        let several = stored.several.iter().map(|several| Index {
+            kind: IndexKind::Fields,
+            columns: several.columns.clone(),
+            descending: several.descending.clone(),
         });
-        let lists = stored.lists.iter().map(|list| Index {
-            kind: IndexKind::List(list.items),
-            columns: vec![list.column],
-        });
-        let indexes = unique.chain(plain).chain(lists).collect();
+        let indexes = unique.chain(plain).chain(lists).chain(several).collect();
         Table {
             name: stored.name,
             columns: stored.columns,
@@ -190,9 +228,14 @@ impl From<Table> for Stored {
         let purposes = table.indexes.iter().filter_map(|index| match index.kind {
             IndexKind::Reference => Some(Purpose::Reference),
             IndexKind::Field => Some(Purpose::Field),
-            IndexKind::Key | IndexKind::Unique | IndexKind::List(_) | IndexKind::Targets => None,
+            IndexKind::Key | IndexKind::Unique | IndexKind::List(_) | IndexKind::Targets | IndexKind::Fields => None,
+        });
+        let several = table.several().map(|index| Several {
+            columns: index.columns.clone(),
+            descending: index.descending.clone(),
         });
         Stored {
+            several: several.collect(),
             unique: table.unique().cloned().collect(),
             indexes: table.plain().cloned().collect(),
             lists: table.lists().collect(),

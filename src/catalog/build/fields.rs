@@ -51,6 +51,7 @@ impl Builder<'_> {
             names: Names::of(&declared.name.value),
             key: planned.key.clone(),
             positional: planned.positional,
+            indexes: self.indexes(id),
             fields,
             owner,
             fetch: None,
@@ -398,6 +399,7 @@ impl Builder<'_> {
     /// `@unique` and `@index` need something that a database can compare; the items of a list can
     /// be found, and not be unique.
     fn check_index(&mut self, field: &FieldDefinition, kind: &FieldKind) {
+        self.refuse_fields_of_index(field);
         let (single, listed) = match kind {
             FieldKind::Leaf { leaf, list } => {
                 let fits = *leaf != Leaf::Scalar(Scalar::Json);

@@ -11,6 +11,7 @@ mod enums;
 mod fetches;
 mod field_fetches;
 mod fields;
+mod indexes;
 mod intervals;
 mod keys;
 mod paging;

@@ -270,7 +270,8 @@ fn needs_key(definition: &TypeDefinition) -> bool {
             .iter()
             .any(|name| field.has(name))
     };
-    definition.directive("fetch").is_some() || definition.fields.iter().any(relates)
+    let named = |name: &str| definition.directive(name).is_some();
+    named("fetch") || named("index") || definition.fields.iter().any(relates)
 }
 
 fn no_key(definition: &TypeDefinition) -> Fault {

@@ -161,6 +161,23 @@ impl Comparison<'_> {
         pairs(&old.owner, &new.owner) && pairs(&old.targets, &new.targets) && old.fetched == new.fetched
     }
 
+    /// Indexes of several fields: those of columns that stay as they are, stay.
+    fn several(&mut self, pair: &Pair<'_>, origins: &[Origin]) {
+        let came = |at: usize| match origins.get(at) {
+            Some(Origin::Stored(from)) => Some(*from),
+            _ => None,
+        };
+        let (old, new) = (several_of(pair.old, Some), several_of(pair.new, came));
+        let is_in =
+            |all: &[Several], one: &Several| all.iter().any(|(columns, ways, _)| (columns, ways) == (&one.0, &one.1));
+        for one in new.iter().filter(|one| !is_in(&old, one)) {
+            self.tell(Change::NewIndex, &pair.new.name, Some(&one.2), None, None);
+        }
+        for one in old.iter().filter(|one| !is_in(&new, one)) {
+            self.tell(Change::RemovedIndex, &pair.new.name, Some(&one.2), None, None);
+        }
+    }
+
     /// Indexes and unique values over columns that stay; the others come and go with their fields.
     fn indexes(&mut self, pair: &Pair<'_>, origins: &[Origin]) {
         let came = |set: &Vec<usize>| -> Option<Vec<usize>> {
@@ -218,6 +235,7 @@ impl Comparison<'_> {
                 self.tell(Change::RemovedIndex, &pair.new.name, Some(&name), None, None);
             }
         }
+        self.several(pair, origins);
         let lists = |table: &Table| table.lists().map(|list| vec![list.column]).collect::<Vec<_>>();
         let listed: Vec<Vec<usize>> = lists(new).iter().filter_map(came).collect();
         for set in listed.iter().filter(|set| !lists(old).contains(set)) {
@@ -229,6 +247,21 @@ impl Comparison<'_> {
             }
         }
     }
+}
+
+/// An index of several fields as a person knows it: `npc, reward DESC`; one over the other's
+/// columns, as far as they stay.
+type Several = (Vec<Option<usize>>, Vec<bool>, String);
+
+/// The stored columns that the indexes of several fields are of; `place` gives them.
+fn several_of(tables: &EntityTables, place: impl Fn(usize) -> Option<usize>) -> Vec<Several> {
+    let several = tables.table.several();
+    let of = several.map(|index| {
+        let columns = index.columns.iter().map(|at| place(*at)).collect();
+        let descending = index.columns.iter().map(|at| index.descending.contains(at)).collect();
+        (columns, descending, tables.words_of(index))
+    });
+    of.collect()
 }
 
 /// Whether a table or a column that stays had the plain form of its name.

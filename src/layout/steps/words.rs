@@ -51,6 +51,7 @@ impl Step {
     /// The type, or the field with its type.
     pub fn subject(&self) -> String {
         match &self.field {
+            Some(fields) if fields.contains(',') => format!("{}({fields})", self.entity),
             Some(field) => format!("{}.{field}", self.entity),
             None => self.entity.clone(),
         }

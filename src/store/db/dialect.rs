@@ -204,6 +204,10 @@ pub(crate) trait Dialect: Send + Sync + 'static {
     fn exists_beside_offset(&self) -> &'static str {
         "EXISTS"
     }
+    /// Whether the row that another one leads to is found sooner by a join than by a subquery.
+    fn joins_rows(&self) -> bool {
+        false
+    }
     /// Joins a table of links with the table behind it, links first.
     fn chain(&self) -> &'static str;
     /// The `LIMIT` that is none, where an `OFFSET` needs one.
@@ -256,6 +260,15 @@ pub(crate) trait Dialect: Send + Sync + 'static {
     /// Whether the items of indexed lists are kept in a table, as `store::ddl::items` says.
     fn keeps_items(&self) -> bool {
         false
+    }
+    /// Whether each index of a table of links ends with the table's key by itself.
+    fn links_end_with_key(&self) -> bool {
+        false
+    }
+    /// What puts nulls last among the columns of an index that come from their end, where they
+    /// would not be.
+    fn nulls_last(&self) -> &'static str {
+        ""
     }
     /// Gives an index another name; `sql` creates it under that.
     fn rename_index(&self, old: &str, new: &str, sql: &str) -> Vec<String>;

@@ -26,6 +26,8 @@ pub(crate) struct IndexPlan {
     /// it.
     pub computed: bool,
     pub sql: String,
+    /// The same with fewer columns, as earlier versions made it: it does until this one is there.
+    pub shorter: Option<Box<IndexPlan>>,
 }
 
 impl IndexPlan {
@@ -37,6 +39,15 @@ impl IndexPlan {
     /// Whether both would be made by the same statement, whatever they are for.
     pub(crate) fn is_same(&self, other: &IndexPlan) -> bool {
         self.sql == other.sql
+    }
+
+    /// The names under which it or what does until it is there can be.
+    pub(crate) fn names(&self) -> Vec<&str> {
+        let shorter = self
+            .shorter
+            .iter()
+            .flat_map(|shorter| [&*shorter.name, &*shorter.former]);
+        std::iter::once(&*self.name).chain(shorter).collect()
     }
 }
 
@@ -51,29 +62,79 @@ pub(crate) fn indexes(dialect: &dyn Dialect, tables: &EntityTables) -> Vec<Index
         let field = tables.fields.get(field?.index())?;
         Some(format!("{}.{field}", tables.name))
     };
-    let mut plans = vec![index(dialect, &table.name, IndexKind::Key, key)];
+    let mut plans = vec![index(dialect, &table.name, IndexKind::Key, key.clone())];
     for index in &table.indexes {
-        let plan = plan(dialect, table, index);
-        plans.extend(plan.map(|plan| IndexPlan {
-            subject: subject(table.field_of(index)),
-            ..plan
-        }));
+        let subject = match index.kind {
+            IndexKind::Fields => Some(format!("{}({})", tables.name, tables.words_of(index))),
+            _ => subject(table.field_of(index)),
+        };
+        let plan = plan(dialect, table, index, &key);
+        plans.extend(plan.map(|plan| IndexPlan { subject, ..plan }));
     }
     for join in &tables.joins {
-        let targets: Vec<String> = join.targets.iter().map(|column| column.name.clone()).collect();
+        let names = |columns: &[Column]| -> Vec<String> { columns.iter().map(|column| column.name.clone()).collect() };
+        // So the owners are found without the rows of the table.
+        let owners = match dialect.links_end_with_key() {
+            true => Vec::new(),
+            false => names(&join.owner),
+        };
         plans.push(IndexPlan {
             subject: subject(Some(join.field)),
-            ..index(dialect, &join.name, IndexKind::Targets, targets)
+            ..longer(dialect, &join.name, IndexKind::Targets, names(&join.targets), &owners)
         });
     }
     plans
 }
 
 /// None where the database cannot index items of this kind.
-fn plan(dialect: &dyn Dialect, table: &layout::Table, of: &layout::Index) -> Option<IndexPlan> {
+fn plan(dialect: &dyn Dialect, table: &layout::Table, of: &layout::Index, key: &[String]) -> Option<IndexPlan> {
+    let columns = names(table, &of.columns);
     match of.kind {
         IndexKind::List(items) => list_index(dialect, table, *of.columns.first()?, items),
-        kind => Some(index(dialect, &table.name, kind, names(table, &of.columns))),
+        IndexKind::Fields => Some(of_fields(dialect, table, of, key)),
+        kind => Some(index(dialect, &table.name, kind, columns)),
+    }
+}
+
+/// An index of these columns and then of others, which earlier versions left out.
+fn longer(dialect: &dyn Dialect, table: &str, kind: IndexKind, columns: Vec<String>, others: &[String]) -> IndexPlan {
+    let rest = others.iter().filter(|name| !columns.contains(name));
+    let all: Vec<String> = columns.iter().chain(rest).cloned().collect();
+    let shorter = (all.len() > columns.len()).then(|| Box::new(index(dialect, table, kind, columns)));
+    IndexPlan {
+        shorter,
+        ..index(dialect, table, kind, all)
+    }
+}
+
+/// An index of several fields and then of the key. Its name tells which come from their end, as the
+/// database's list of indexes does not.
+fn of_fields(dialect: &dyn Dialect, table: &layout::Table, of: &layout::Index, key: &[String]) -> IndexPlan {
+    let (columns, descending) = (names(table, &of.columns), names(table, &of.descending));
+    let rest = key.iter().filter(|name| !columns.contains(name));
+    let columns: Vec<String> = columns.iter().chain(rest).cloned().collect();
+    let called = columns.iter().map(|name| match descending.contains(name) {
+        true => format!("{name}-"),
+        false => name.clone(),
+    });
+    let called = called.collect();
+    let plan = named(dialect, &table.name, of.kind, "fields", called);
+    let ordered: Vec<String> = columns
+        .iter()
+        .map(|name| match descending.contains(name) {
+            true => format!("{} DESC{}", dialect.quote(name), dialect.nulls_last()),
+            false => dialect.quote(name),
+        })
+        .collect();
+    IndexPlan {
+        sql: format!(
+            "CREATE INDEX {} ON {} ({})",
+            dialect.quote(&plan.name),
+            dialect.quote(&table.name),
+            ordered.join(", ")
+        ),
+        columns,
+        ..plan
     }
 }
 
@@ -170,6 +231,7 @@ fn index(dialect: &dyn Dialect, table: &str, kind: IndexKind, columns: Vec<Strin
         IndexKind::Key => "key",
         IndexKind::Unique => "unique",
         IndexKind::Reference | IndexKind::Field => "index",
+        IndexKind::Fields => "fields",
         IndexKind::List(_) => "items",
         IndexKind::Targets => "targets",
     };
@@ -195,6 +257,7 @@ fn named(dialect: &dyn Dialect, table: &str, kind: IndexKind, ending: &str, colu
         subject: None,
         computed: false,
         sql: dialect.backend().build(&index).sql,
+        shorter: None,
         name: index_name,
         columns,
     }

@@ -30,12 +30,13 @@ impl Store {
     /// writes. What fails is tried again at the next start.
     pub(crate) async fn finish_indexes(&self) -> Result<(), StoreError> {
         let waiting = self.context.deferred.waiting();
-        let missing = index::postponed(&self.context, None).await?;
+        let missing = index::unbuilt(&self.context).await?;
         if build::build(&self.context, &missing, Turn::IfFree).await?.is_none() {
             tracing::info!("somebody else builds the indexes");
             return Ok(());
         }
         self.context.deferred.end(&waiting);
+        index::drop_shorter(&self.context).await?;
         statistics::complete(&self.context).await;
         Ok(())
     }

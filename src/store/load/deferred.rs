@@ -14,6 +14,7 @@ use crate::{
     store::{
         context::Context,
         db::{failpoint, retry::retry},
+        ddl::tables::IndexPlan,
         error::{self, StoreError, failed},
         in_force,
         migrate::{
@@ -79,8 +80,8 @@ async fn leave(context: &Context, run: &Run) -> Result<bool, StoreError> {
     for statement in context.dialect.before_drop() {
         tx.run(tx.params(), (*statement).to_owned()).await?;
     }
-    for index in &indexes {
-        let drop = format!("DROP INDEX IF EXISTS {}", tx.quote(&index.name));
+    for name in indexes.iter().flat_map(IndexPlan::names) {
+        let drop = format!("DROP INDEX IF EXISTS {}", tx.quote(name));
         match tx.driver.execute(tx.params().query(drop)).await {
             Ok(_) => {}
             // Somebody reads: he is not kept waiting for this, nor the load.

@@ -138,8 +138,10 @@ pub(crate) async fn drop_old(
             {
                 continue;
             }
-            let sql = format!("DROP INDEX IF EXISTS {}", tx.quote(&index.name));
-            tx.run(tx.params(), sql).await?;
+            for name in index.names() {
+                let sql = format!("DROP INDEX IF EXISTS {}", tx.quote(name));
+                tx.run(tx.params(), sql).await?;
+            }
         }
     }
     Ok(())
@@ -174,11 +176,12 @@ fn same_columns<'m>(kept: &Reshape, old: &'m EntityTables, new: &EntityTables) -
 
 /// Creates the indexes that are missing, but for those of large tables that only make answers
 /// quicker. What has to be unique is so from the beginning: the run that follows would bring
-/// repeated values back.
+/// repeated values back. What another one does for can wait.
 pub(crate) async fn create_missing(tx: &mut Transaction<'_>, layout: &Layout) -> Result<(), StoreError> {
     let there = there(tx).await?;
     for index in missing(tx.context.dialect, layout, &there) {
-        if index.is_unique() || !is_large(tx, &index).await? {
+        let waits = stands_in(tx.context.dialect, &index, &there).is_some();
+        if index.is_unique() || !waits && !is_large(tx, &index).await? {
             create(tx, &index).await?;
         }
     }
@@ -232,19 +235,69 @@ async fn is_large(tx: &mut Transaction<'_>, index: &IndexPlan) -> Result<bool, S
     Ok(rows > LARGE_ROWS)
 }
 
-/// The indexes that are still to be built; with `of`, those of these types.
+/// The index that does for another one until that is there.
+fn stands_in<'f>(dialect: &dyn Dialect, index: &IndexPlan, there: &'f [Found]) -> Option<&'f Found> {
+    let shorter = index.shorter.as_ref()?;
+    there
+        .iter()
+        .find(|found| found.is(dialect, shorter) || found.was(dialect, shorter))
+}
+
+async fn as_written(context: &Context) -> Result<Vec<Found>, StoreError> {
+    let sql = context.params().query(context.dialect.indexes());
+    found(&context.writer()?.fetch_all(sql).await.map_err(failed)?)
+}
+
+/// The indexes that answers wait for; with `of`, those of these types.
 pub(crate) async fn postponed(context: &Context, of: Option<&[EntityId]>) -> Result<Vec<IndexPlan>, StoreError> {
-    let rows = context
-        .writer()?
-        .fetch_all(context.params().query(context.dialect.indexes()))
-        .await;
-    let there = found(&rows.map_err(failed)?)?;
-    let mut missing = match of {
-        Some(of) => secondary(context.dialect, &context.layout, of),
-        None => missing(context.dialect, &context.layout, &there),
-    };
-    missing.retain(|index| !index.is_unique() && !there.iter().any(|found| found.is(context.dialect, index)));
+    let there = as_written(context).await?;
+    let dialect = context.dialect;
+    let mut missing = missing(dialect, &context.layout, &there);
+    let wanted = of.map(|of| secondary(dialect, &context.layout, of));
+    missing.retain(|index| {
+        let is_of_these = wanted.as_ref().is_none_or(|wanted| wanted.contains(index));
+        is_of_these && !index.is_unique() && stands_in(dialect, index, &there).is_none()
+    });
     Ok(missing)
+}
+
+/// All indexes that are still to be built, those for which no other one does first: a build that
+/// fails ends the rest.
+pub(crate) async fn unbuilt(context: &Context) -> Result<Vec<IndexPlan>, StoreError> {
+    let there = as_written(context).await?;
+    let mut missing = missing(context.dialect, &context.layout, &there);
+    missing.retain(|index| !index.is_unique());
+    missing.sort_by_key(|index| stands_in(context.dialect, index, &there).is_some());
+    Ok(missing)
+}
+
+/// Drops the indexes that did for others until those were there.
+pub(crate) async fn drop_shorter(context: &Context) -> Result<(), StoreError> {
+    let there = as_written(context).await?;
+    let dialect = context.dialect;
+    let all = context
+        .layout
+        .entities
+        .iter()
+        .flat_map(|tables| tables::indexes(dialect, tables));
+    let all: Vec<IndexPlan> = all.collect();
+    let built = all
+        .iter()
+        .filter(|index| there.iter().any(|found| found.is(dialect, index)));
+    for found in built.filter_map(|index| stands_in(dialect, index, &there)) {
+        if all.iter().any(|wanted| found.is(dialect, wanted)) {
+            continue;
+        }
+        let name = dialect.quote(found.name());
+        let drop = match dialect.build_beside(&name, "") {
+            Some([drop, _]) => drop,
+            None => format!("DROP INDEX IF EXISTS {name}"),
+        };
+        let drop = context.params().query(drop);
+        context.writer()?.execute(drop).await.map_err(failed)?;
+        tracing::info!(index = %found.name(), "an index was dropped, as one with more columns is there now");
+    }
+    Ok(())
 }
 
 /// The indexes of these types that only make answers quicker.
@@ -258,7 +311,10 @@ pub(crate) fn secondary(dialect: &dyn Dialect, layout: &Layout, of: &[EntityId])
 /// The same as a person knows them: `Item.price`.
 pub(crate) fn waiting(dialect: &dyn Dialect, layout: &Layout, there: &[Found]) -> Vec<String> {
     let missing = missing(dialect, layout, there).into_iter();
-    let waits = |index: &IndexPlan| !index.is_unique() && !there.iter().any(|found| found.was(dialect, index));
+    let waits = |index: &IndexPlan| {
+        let is_there = there.iter().any(|found| found.was(dialect, index));
+        !index.is_unique() && !is_there && stands_in(dialect, index, there).is_none()
+    };
     missing
         .filter(waits)
         .map(|index| index.subject.unwrap_or(index.table))

@@ -22,6 +22,7 @@ use crate::{
 
 use super::{
     compiler::{Base, Compiler, OPERANDS, Operands},
+    joins::Joins,
     output,
     pace::Pace,
     relation::Rows,
@@ -158,18 +159,21 @@ fn compile_keyed(
     compiler.bounded = true;
     let alias = compiler.alias();
     let columns = compiler.columns(entity, by, &alias);
-    let object = compiler.object(entity, &alias, output)?;
+    let mut joins = Joins::default();
+    let outputs = dialect.joins_rows().then_some(&mut joins);
+    let object = compiler.object(entity, &alias, output, outputs)?;
     let conditions: Vec<String> = columns
         .iter()
         .enumerate()
         .map(|(at, column)| format!("{}=wanted.k{at}", column.sql))
         .collect();
     let tail = format!(
-        " {} UNION ALL SELECT CAST(wanted.n AS BIGINT),{object} FROM _wanted AS wanted {} {} AS {alias} ON {}",
+        " {} UNION ALL SELECT CAST(wanted.n AS BIGINT),{object} FROM _wanted AS wanted {} {} AS {alias} ON {}{}",
         head(dialect),
         dialect.chain(),
         dialect.quote(&compiler.tables(entity).table.name),
-        conditions.join(" AND ")
+        conditions.join(" AND "),
+        joins.sql()
     );
     let kinds: Vec<Kind> = columns.iter().map(|column| Kind::of(column.kind)).collect();
     if compiler.binds.len() + KEYS_MAX * kinds.len() > dialect.max_params() {

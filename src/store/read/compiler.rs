@@ -5,15 +5,18 @@ use std::{cell::RefCell, collections::BTreeSet, sync::Arc};
 
 use crate::{
     catalog::{Catalog, Entity, EntityId, FieldId},
-    layout::{ColumnKind, EntityTables, Layout, POSITION_COLUMN},
-    query::{Direction, Nulls, Operand, Order, Select},
+    layout::{ColumnKind, EntityTables, Layout, POSITION_COLUMN, ROW_COLUMN},
+    query::{Direction, Nulls, Operand, Order, Output, OutputValue, Select},
     store::{
         db::{dialect::Dialect, made::Bounds},
         error::StoreError,
     },
 };
 
-use super::statement::{Bind, BindForm};
+use super::{
+    joins::Joins,
+    statement::{Bind, BindForm},
+};
 
 /// Bytes of one statement's text; a legitimate one has a few thousand.
 const SQL_MAX: usize = 1_000_000;
@@ -222,7 +225,17 @@ impl<'a> Compiler<'a> {
         if cut {
             self.bounds = Bounds::ENDLESS;
         }
-        let object = self.object(select.entity, alias, &select.output);
+        let joins = &mut Joins::default();
+        // Chosen by their numbers, and made afterwards.
+        let chosen = makes_skipped(select).then(|| self.alias());
+        let object = match &chosen {
+            Some(chosen) => self.numbered(select.entity, &select.output, &format!("{chosen}.r")),
+            None => {
+                // A row that is not wanted in the end is not to be joined with others.
+                let outputs = (!cut && self.dialect.joins_rows()).then_some(&mut *joins);
+                self.object(select.entity, alias, &select.output, outputs)
+            }
+        };
         self.bounds = outside;
         let object = object?;
         if let Some(filter) = &select.filter {
@@ -231,21 +244,25 @@ impl<'a> Compiler<'a> {
             self.skips_rows = outer;
             conditions.push(condition?);
         }
-        let mut sql = format!("SELECT {object} AS json FROM {from}");
-        if !conditions.is_empty() {
-            sql.push_str(" WHERE ");
-            sql.push_str(&conditions.join(" AND "));
-        }
-        let limit = match limit {
+        let end = match limit {
             Some(limit) => limit,
             None => {
-                sql.push_str(" ORDER BY ");
-                sql.push_str(&self.order(select, alias, position)?);
-                self.limit(select)
+                let order = self.order(select, alias, position, joins)?;
+                format!(" ORDER BY {order}{}", self.limit(select))
             }
         };
-        sql.push_str(&limit);
-        Ok(sql)
+        let condition = match conditions.is_empty() {
+            true => String::new(),
+            false => format!(" WHERE {}", conditions.join(" AND ")),
+        };
+        let rest = format!("FROM {from}{}{condition}{end}", joins.sql());
+        Ok(match chosen {
+            Some(chosen) => {
+                let row = self.name(alias, ROW_COLUMN);
+                format!("SELECT {object} AS json FROM (SELECT {row} AS r {rest}) AS {chosen}")
+            }
+            None => format!("SELECT {object} AS json {rest}"),
+        })
     }
 
     pub(crate) fn order(
@@ -253,10 +270,11 @@ impl<'a> Compiler<'a> {
         select: &Select,
         alias: &str,
         position: Option<String>,
+        joins: &mut Joins,
     ) -> Result<String, StoreError> {
         let mut terms = Vec::new();
         for order in &select.order {
-            terms.push(self.order_term(select.entity, alias, order)?);
+            terms.push(self.order_term(select.entity, alias, order, joins)?);
         }
         if let (true, Some(position)) = (select.order.is_empty(), position) {
             terms.push(position);
@@ -278,8 +296,14 @@ impl<'a> Compiler<'a> {
         terms
     }
 
-    pub(crate) fn order_term(&mut self, entity: EntityId, alias: &str, order: &Order) -> Result<String, StoreError> {
-        let column = self.order_column(entity, alias, &order.path, order.field)?;
+    fn order_term(
+        &mut self,
+        entity: EntityId,
+        alias: &str,
+        order: &Order,
+        joins: &mut Joins,
+    ) -> Result<String, StoreError> {
+        let column = self.order_column(entity, alias, (&order.path, order.field), joins)?;
         let direction = match order.direction {
             Direction::Ascending => "",
             Direction::Descending => " DESC",
@@ -296,23 +320,33 @@ impl<'a> Compiler<'a> {
         ))
     }
 
-    /// A leaf of the entity, or of the row behind a chain of to-one fields as a scalar subquery.
+    /// A leaf of the entity, or of the row behind a chain of to-one fields: that row joined, or a
+    /// subquery where it could be one of several.
     pub(crate) fn order_column(
         &mut self,
         entity: EntityId,
         alias: &str,
-        path: &[FieldId],
-        field: FieldId,
+        (path, field): (&[FieldId], FieldId),
+        joins: &mut Joins,
     ) -> Result<ColumnAt, StoreError> {
         let Some((first, rest)) = path.split_first() else {
             return self.column(entity, field, alias);
         };
+        if let Some((target, there)) = self.joined(joins, entity, *first, alias)? {
+            let column = self.order_column(target, &there, (rest, field), joins)?;
+            return Ok(ColumnAt {
+                nullable: true,
+                ..column
+            });
+        }
         let step = self.step(entity, *first, alias)?;
-        let inner = self.order_column(step.entity, &step.alias, rest, field)?;
+        let mut inside = Joins::default();
+        let inner = self.order_column(step.entity, &step.alias, (rest, field), &mut inside)?;
         let sql = format!(
-            "(SELECT {} FROM {} WHERE {} LIMIT 1)",
+            "(SELECT {} FROM {}{} WHERE {} LIMIT 1)",
             inner.sql,
             step.from,
+            inside.sql(),
             step.conditions.join(" AND ")
         );
         Ok(ColumnAt {
@@ -333,4 +367,11 @@ impl<'a> Compiler<'a> {
         let offset = offset.map_or(String::new(), |offset| format!(" OFFSET {offset}"));
         first + &offset
     }
+}
+
+/// Whether rows that are skipped would be made with all that they lead to: PostgreSQL makes them
+/// all, SQLite where it sorts. Of a row's own columns that costs less than to look it up again.
+fn makes_skipped(select: &Select) -> bool {
+    let leads_on = |output: &Output| !matches!(output.value, OutputValue::Text(_) | OutputValue::Leaf(_));
+    select.offset.is_some() && select.output.iter().any(leads_on)
 }

@@ -20,6 +20,7 @@ use crate::{
 use super::{
     aggregate::count,
     compiler::Compiler,
+    joins::Joins,
     output::Pieces,
     places::{Part, Sorted, behind, parts, turned},
     relation::Rows,
@@ -132,14 +133,14 @@ impl Compiler<'_> {
         if let Rows::Behind { .. } = rows {
             return Ok(&[Part::All]);
         }
-        let order = self.sorted(&connection.select, NOWHERE, (Through::Plain, None))?;
+        let way = (Through::Plain, None);
+        let order = self.sorted(&connection.select, NOWHERE, way, &mut Joins::default())?;
         Ok(parts(&in_direction(order, turn), has_place))
     }
 
     /// The numbers and cursors of the rows of one part.
     fn part(&mut self, page: &Page<'_>, rows: Rows<'_>, part: Part, limit: &str) -> Result<String, StoreError> {
-        let source = self.source(&page.connection.select, rows)?;
-        let order = self.order_of(&page.connection.select, rows, &source)?;
+        let (source, order) = self.ordered(&page.connection.select, rows)?;
         let cursor = match page.has_cursors() {
             true => self.values(&order),
             false => "''".to_owned(),
@@ -159,6 +160,21 @@ impl Compiler<'_> {
             condition(&conditions),
             part.order_by(&order)
         ))
+    }
+
+    /// The rows that meet the filter, each time under other names, with the order in which they
+    /// are: what it goes by is joined to them.
+    fn ordered(&mut self, select: &Select, rows: Rows<'_>) -> Result<(Source, Vec<Sorted>), StoreError> {
+        let mut source = self.source(select, rows)?;
+        let through = match rows {
+            Rows::All => Through::Plain,
+            Rows::Behind { owner, field, .. } => Through::of(&self.entity(owner).field(field).kind),
+        };
+        let mut joins = Joins::default();
+        let way = (through, source.position.as_deref());
+        let order = self.sorted(select, &source.alias, way, &mut joins)?;
+        source.from.push_str(joins.sql());
+        Ok((source, order))
     }
 
     /// The rows that meet the filter, each time under other names.
@@ -190,14 +206,6 @@ impl Compiler<'_> {
                 .push(self.filter(select.entity, &source.alias, filter)?);
         }
         Ok(source)
-    }
-
-    fn order_of(&mut self, select: &Select, rows: Rows<'_>, source: &Source) -> Result<Vec<Sorted>, StoreError> {
-        let through = match rows {
-            Rows::All => Through::Plain,
-            Rows::Behind { owner, field, .. } => Through::of(&self.entity(owner).field(field).kind),
-        };
-        self.sorted(select, &source.alias, (through, source.position.as_deref()))
     }
 
     /// The operands of a place, one for each column.
@@ -243,21 +251,14 @@ impl Compiler<'_> {
         self.dialect.cursor(&page.connection.signature, &values)
     }
 
-    /// The object of a row of the page. By its number alone: a join could be led by the other side.
+    /// The object of a row of the page.
     fn node(&mut self, outputs: &[Output], page: &Page<'_>) -> Result<String, StoreError> {
-        let entity = page.connection.select.entity;
         let outer = self.bounded;
         self.bounded |= page.size.is_some();
-        let alias = self.alias();
-        let object = self.object(entity, &alias, outputs);
+        let number = format!("{}.r", page.name);
+        let object = self.numbered(page.connection.select.entity, outputs, &number);
         self.bounded = outer;
-        Ok(format!(
-            "(SELECT {} FROM {} WHERE {}={}.r)",
-            object?,
-            self.table(entity, &alias),
-            self.name(&alias, ROW_COLUMN),
-            page.name
-        ))
+        object
     }
 
     /// A list of the page's rows.
@@ -317,8 +318,7 @@ impl Compiler<'_> {
         };
         let mut any = Vec::new();
         for part in self.parts(connection, rows, true, turn)? {
-            let source = self.source(&connection.select, rows)?;
-            let order = self.order_of(&connection.select, rows, &source)?;
+            let (source, order) = self.ordered(&connection.select, rows)?;
             let order = in_direction(order, turn);
             let operands = self.operands(&order, place);
             let mut conditions = source.conditions;

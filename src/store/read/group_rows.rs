@@ -16,6 +16,7 @@ use crate::{
 
 use super::{
     compiler::{ColumnAt, Compiler},
+    joins::Joins,
     statement::BindForm,
 };
 
@@ -141,7 +142,7 @@ impl Compiler<'_> {
         for (place, order) in grouped.order.iter().enumerate() {
             match &order.by {
                 GroupTerm::Behind { key, path, field } if *key == at => {
-                    let column = self.order_column(target, &step.alias, path, *field)?;
+                    let column = self.order_column(target, &step.alias, (path, *field), &mut Joins::closed())?;
                     let column = source.add(format!("o{place}"), column, true);
                     source.behind.push((place, column));
                 }

@@ -6,7 +6,6 @@
 //! group that is not wanted, and every part has plain columns before it.
 
 use crate::{
-    layout::ROW_COLUMN,
     query::{Direction, GroupOrder, GroupTerm, GroupValue, Grouped, Having, KeyValue, Measure, Member, Nulls, TimeKey},
     store::error::StoreError,
 };
@@ -261,14 +260,9 @@ impl Compiler<'_> {
                     let KeyKind::Row(target) = key.kind else {
                         return Err(no_key());
                     };
-                    let alias = self.alias();
-                    let object = self.object(target, &alias, outputs)?;
-                    format!(
-                        "coalesce((SELECT {object} FROM {} WHERE {}={}),'null')",
-                        self.table(target, &alias),
-                        self.name(&alias, ROW_COLUMN),
-                        key.column.of(&names.groups).sql
-                    )
+                    let number = key.column.of(&names.groups).sql;
+                    let object = self.numbered(target, outputs, &number)?;
+                    format!("coalesce({object},'null')")
                 }
             };
             pieces.expression(self, sql);

@@ -8,7 +8,7 @@ use crate::{
     store::{ddl::items, error::StoreError},
 };
 
-use super::{compiler::Compiler, statement::BindForm};
+use super::{compiler::Compiler, joins::Joins, statement::BindForm};
 
 /// A list of the row under an alias, and what it is searched for.
 pub(crate) struct Search {
@@ -282,7 +282,8 @@ impl Compiler<'_> {
     ) -> Result<String, StoreError> {
         let mut conditions = vec![condition];
         conditions.extend(self.each(select.entity, alias, others)?);
-        let order = self.order(select, alias, None)?;
+        let mut joins = Joins::default();
+        let order = self.order(select, alias, None, &mut joins)?;
         let count = |operand: Option<&Operand>, compiler: &mut Self| {
             operand.map(|operand| compiler.bind(operand, BindForm::Count))
         };
@@ -294,10 +295,11 @@ impl Compiler<'_> {
         };
         let offset = count(select.offset.as_ref(), self).map_or(String::new(), |offset| format!(" OFFSET {offset}"));
         Ok(format!(
-            "SELECT r FROM (SELECT {} AS r FROM {} WHERE {} ORDER BY {order} LIMIT CASE WHEN (SELECT m FROM _many) THEN {yes} ELSE {no} \
+            "SELECT r FROM (SELECT {} AS r FROM {}{} WHERE {} ORDER BY {order} LIMIT CASE WHEN (SELECT m FROM _many) THEN {yes} ELSE {no} \
              END{offset})",
             self.name(alias, ROW_COLUMN),
             self.table(select.entity, alias),
+            joins.sql(),
             conditions.join(" AND "),
         ))
     }

@@ -13,6 +13,7 @@ pub(super) mod group_rows;
 pub(super) mod grouped;
 pub(super) mod has;
 pub(super) mod items;
+pub(super) mod joins;
 pub(super) mod many;
 pub(super) mod operands;
 pub(super) mod output;

@@ -2,6 +2,7 @@
 
 use crate::{
     catalog::{EntityId, FieldId, FieldKind, List, ValueFieldKind, ValueId},
+    layout::ROW_COLUMN,
     query::{Output, OutputValue, ValueOutput, ValueOutputValue},
     store::{
         db::{dialect::RowsOf, made::Bounds},
@@ -9,7 +10,7 @@ use crate::{
     },
 };
 
-use super::{compiler::Compiler, relation::Rows};
+use super::{compiler::Compiler, joins::Joins, relation::Rows};
 
 /// `"key":` as JSON text.
 pub(crate) fn member_key(key: &str) -> String {
@@ -60,8 +61,15 @@ impl Pieces {
 }
 
 impl Compiler<'_> {
-    /// The JSON object of the row under `alias`.
-    pub(crate) fn object(&mut self, entity: EntityId, alias: &str, output: &[Output]) -> Result<String, StoreError> {
+    /// The JSON object of the row under `alias`. The rows that it leads to are joined to it where
+    /// that is sooner and `joins` are given, and are looked for one by one otherwise.
+    pub(crate) fn object(
+        &mut self,
+        entity: EntityId,
+        alias: &str,
+        output: &[Output],
+        mut joins: Option<&mut Joins>,
+    ) -> Result<String, StoreError> {
         let mut pieces = Pieces::new();
         for member in output {
             pieces.key(&member.key);
@@ -75,7 +83,9 @@ impl Compiler<'_> {
                     self.dialect.wire(&column.sql, column.kind, column.nullable)
                 }
                 OutputValue::Value { field, output } => self.value_column(entity, *field, alias, output)?,
-                OutputValue::One { field, output } => self.one(entity, *field, alias, output)?,
+                OutputValue::One { field, output } => {
+                    self.one((entity, *field), alias, output, joins.as_deref_mut())?
+                }
                 OutputValue::Many { field, select } => {
                     let step = self.step(entity, *field, alias)?;
                     let (from, conditions) = step.once.unwrap_or((step.from, step.conditions));
@@ -95,13 +105,47 @@ impl Compiler<'_> {
         Ok(pieces.finish(self))
     }
 
-    fn one(&mut self, entity: EntityId, field: FieldId, alias: &str, output: &[Output]) -> Result<String, StoreError> {
+    fn one(
+        &mut self,
+        (entity, field): (EntityId, FieldId),
+        alias: &str,
+        output: &[Output],
+        joins: Option<&mut Joins>,
+    ) -> Result<String, StoreError> {
+        let joined = match joins {
+            Some(joins) => self
+                .joined(joins, entity, field, alias)?
+                .map(|(target, there)| (target, there, joins)),
+            None => None,
+        };
+        if let Some((target, there, joins)) = joined {
+            let object = self.object(target, &there, output, Some(joins))?;
+            let row = self.name(&there, ROW_COLUMN);
+            return Ok(format!("CASE WHEN {row} IS NULL THEN 'null' ELSE {object} END"));
+        }
         let step = self.step(entity, field, alias)?;
-        let object = self.object(step.entity, &step.alias, output)?;
+        let mut inside = Joins::default();
+        let outputs = self.dialect.joins_rows().then_some(&mut inside);
+        let object = self.object(step.entity, &step.alias, output, outputs)?;
         Ok(format!(
-            "coalesce((SELECT {object} FROM {} WHERE {} LIMIT 1),'null')",
+            "coalesce((SELECT {object} FROM {}{} WHERE {} LIMIT 1),'null')",
             step.from,
+            inside.sql(),
             step.conditions.join(" AND ")
+        ))
+    }
+
+    /// The object of the row with a number, as a subquery: a join could be led by the other side.
+    pub(crate) fn numbered(&mut self, entity: EntityId, output: &[Output], number: &str) -> Result<String, StoreError> {
+        let alias = self.alias();
+        let mut joins = Joins::default();
+        let outputs = self.dialect.joins_rows().then_some(&mut joins);
+        let object = self.object(entity, &alias, output, outputs)?;
+        Ok(format!(
+            "(SELECT {object} FROM {}{} WHERE {}={number})",
+            self.table(entity, &alias),
+            joins.sql(),
+            self.name(&alias, ROW_COLUMN),
         ))
     }
 

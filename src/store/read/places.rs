@@ -12,7 +12,10 @@ use crate::{
     value::Scalar,
 };
 
-use super::compiler::{ColumnAt, Compiler};
+use super::{
+    compiler::{ColumnAt, Compiler},
+    joins::Joins,
+};
 
 /// A column of an order, with the way in which it is gone through.
 #[derive(Clone)]
@@ -188,10 +191,11 @@ impl Compiler<'_> {
         select: &Select,
         alias: &str,
         (through, position): (Through, Option<&str>),
+        joins: &mut Joins,
     ) -> Result<Vec<Sorted>, StoreError> {
         let mut order = Vec::new();
         for term in terms(self.catalog, select, through) {
-            self.sorted_by(&term, select.entity, alias, position, &mut order)?;
+            order.extend(self.sorted_by(&term, (select.entity, alias), position, joins)?);
         }
         Ok(order)
     }
@@ -199,14 +203,13 @@ impl Compiler<'_> {
     fn sorted_by(
         &mut self,
         term: &Term<'_>,
-        entity: EntityId,
-        alias: &str,
+        (entity, alias): (EntityId, &str),
         position: Option<&str>,
-        into: &mut Vec<Sorted>,
-    ) -> Result<(), StoreError> {
+        joins: &mut Joins,
+    ) -> Result<Vec<Sorted>, StoreError> {
         let (columns, descending, nulls_first) = match term {
             Term::By(order) => (
-                vec![self.order_column(entity, alias, &order.path, order.field)?],
+                vec![self.order_column(entity, alias, (&order.path, order.field), joins)?],
                 order.direction == Direction::Descending,
                 order.nulls == Nulls::First,
             ),
@@ -218,14 +221,14 @@ impl Compiler<'_> {
             }
         };
         let own = matches!(term, Term::By(order) if order.path.is_empty());
-        into.extend(columns.into_iter().map(|column| Sorted {
+        let sorted = columns.into_iter().map(|column| Sorted {
             expression: format!("{}{}", column.sql, self.dialect.collate(column.kind)),
             column,
             descending,
             nulls_first,
             own,
-        }));
-        Ok(())
+        });
+        Ok(sorted.collect())
     }
 }
 

@@ -7,7 +7,10 @@ use crate::{
     store::error::StoreError,
 };
 
-use super::compiler::{ColumnAt, Compiler};
+use super::{
+    compiler::{ColumnAt, Compiler},
+    joins::Joins,
+};
 
 /// Which rows a connection has.
 #[derive(Clone, Copy)]
@@ -187,6 +190,49 @@ impl<'a> Compiler<'a> {
             alias,
             once: None,
         }
+    }
+}
+
+impl Compiler<'_> {
+    /// The type and the alias of the row behind a field of the row under `alias`, joined to it.
+    /// None where a join could give that row more than once, or there are too many.
+    pub(crate) fn joined(
+        &mut self,
+        joins: &mut Joins,
+        entity: EntityId,
+        field: FieldId,
+        alias: &str,
+    ) -> Result<Option<(EntityId, String)>, StoreError> {
+        if let Some(known) = joins.known(alias, field) {
+            return Ok(Some(known));
+        }
+        if joins.is_full() || !self.leads_to_one(entity, field) {
+            return Ok(None);
+        }
+        let step = self.step(entity, field, alias)?;
+        let join = format!(" LEFT JOIN {} ON {}", step.from, step.conditions.join(" AND "));
+        let row = (step.entity, step.alias);
+        joins.add(alias, field, row.clone(), &join);
+        Ok(Some(row))
+    }
+
+    /// Whether an index keeps the values unique by which a field leads to its row.
+    fn leads_to_one(&self, entity: EntityId, field: FieldId) -> bool {
+        let (target, by) = match &self.entity(entity).field(field).kind {
+            FieldKind::Reference { target, by } => (*target, by.as_slice()),
+            FieldKind::Inverse {
+                source,
+                field: back,
+                many: false,
+            } if matches!(self.entity(*source).field(*back).kind, FieldKind::Reference { .. }) => {
+                (*source, std::slice::from_ref(back))
+            }
+            _ => return false,
+        };
+        let target = self.entity(target);
+        // The place in a list may be a part of the key that no field has.
+        let is_key = target.key == by && !target.positional;
+        is_key || matches!(by, [one] if target.field(*one).unique)
     }
 }
 

@@ -26,6 +26,7 @@ mod older;
 mod opens;
 mod owed;
 mod pages;
+mod plans;
 mod processes;
 mod prunes;
 mod quarantine;

@@ -27,16 +27,14 @@ use super::{
     totals::total,
 };
 
-/// Bytes of an identifier (NAMEDATALEN less one); the server cuts longer ones, and two of them may
-/// then be one.
+/// Bytes of an identifier (NAMEDATALEN less one); the server cuts longer ones.
 const NAME_MAX: usize = 63;
 /// Bytes that a longer name keeps; an underscore and a hash of the whole follow.
 const NAME_KEPT: usize = 46;
 /// Rows of one statement: round trips are few already, and its arrays stay below some megabytes.
 const ROWS_MAX: usize = 4_096;
 
-/// Operands of a test of an indexed list: where the index is not used, each is looked for in each
-/// list, item by item.
+/// Operands of a test of an indexed list: without the index each is looked for in each list.
 const LISTED_MAX: usize = 50;
 /// Rows from which on a copy is worth its second round trip.
 const COPY_MIN: usize = if cfg!(test) { 2 } else { 64 };
@@ -413,6 +411,10 @@ impl Dialect for Postgres {
     fn build_beside(&self, index: &str, sql: &str) -> Option<[String; 2]> {
         let beside = sql.replacen("INDEX ", "INDEX CONCURRENTLY ", 1);
         Some([format!("DROP INDEX CONCURRENTLY IF EXISTS {index}"), beside])
+    }
+
+    fn nulls_last(&self) -> &'static str {
+        " NULLS LAST"
     }
 
     fn table_bytes(&self, table: &str) -> Option<String> {

@@ -250,6 +250,11 @@ impl Dialect for Sqlite {
         "+EXISTS"
     }
 
+    /// Both are nested loops, and a subquery is begun and ended for each row.
+    fn joins_rows(&self) -> bool {
+        true
+    }
+
     /// Keeps SQLite's planner on that way.
     fn chain(&self) -> &'static str {
         "CROSS JOIN"
@@ -294,6 +299,11 @@ impl Dialect for Sqlite {
         "SELECT m.name,m.tbl_name,(SELECT group_concat(name) FROM (SELECT i.name FROM pragma_index_info(m.name) AS i ORDER BY i.seqno)),\
          l.\"unique\" FROM sqlite_master AS m JOIN pragma_index_list(m.tbl_name) AS l ON l.name=m.name \
          WHERE m.type='index' AND m.sql IS NOT NULL AND l.partial=0"
+    }
+
+    /// They are tables without row numbers, whose rows an index names by their key.
+    fn links_end_with_key(&self) -> bool {
+        true
     }
 
     fn keeps_items(&self) -> bool {
