@@ -114,6 +114,18 @@ async fn saved_queries_have_addresses() {
 }
 
 #[tokio::test]
+async fn parameters_are_whole_texts_and_names_are_not_told() {
+    let upstream = Upstream::start().await;
+    let settings = [("HAYLOFT_NO_INTROSPECTION", "true")];
+    let (_scratch, program) = serve(&upstream, &settings, &[("item.graphql", ITEM)]).await;
+    let (status, answer) = get(&program, "/q/item.json?id=%ff").await;
+    assert_eq!((status, message(&answer).contains("no UTF-8")), (400, true), "{answer}");
+    let (status, answer) = get(&program, "/q/item.json?ID=7").await;
+    assert_eq!(status, 400);
+    assert!(message(&answer).ends_with("has no variable `ID`"), "{answer}");
+}
+
+#[tokio::test]
 async fn documents_are_asked_for_by_name_and_hash() {
     let upstream = Upstream::start().await;
     let (_scratch, program) = serve(&upstream, &[], &[("item.graphql", ITEM)]).await;
@@ -228,8 +240,23 @@ async fn faulty_documents_are_told_at_the_start_and_refused_later() {
     crate::harness::eventually("the refusal", told).await;
     assert!(program.log().contains("item.graphql:1:3"), "{}", program.log());
     assert_eq!(get(&program, "/q/item.json?id=1").await.0, 200);
+    let ready = get(&program, "/readyz").await;
+    let why = ready.1["documents"].as_str().unwrap_or_default();
+    assert!(ready.0 == 200 && why.contains("are refused"), "{ready:?}");
+    scratch.write("queries/item.graphql", ITEM);
+    let taken_in = async || {
+        get(&program, "/readyz")
+            .await
+            .1
+            .get("documents")
+            .is_none()
+            .then_some(())
+    };
+    crate::harness::eventually("the query as it was", taken_in).await;
+    scratch.write("queries/item.graphql", "{ nots { id } }");
     program.terminate().await;
     scratch.write("queries/some.graphql", "{ notes(frist: 1) { id } ");
+    scratch.write("queries/never.graphql", "{ notes(first: -1) { id } }");
     for command in [
         &["serve", "--documents", &folder][..],
         &["check", "--documents", &folder],
@@ -237,7 +264,11 @@ async fn faulty_documents_are_told_at_the_start_and_refused_later() {
         let ended = scratch.end(command, &[]).await;
         let told = String::from_utf8_lossy(&ended.stderr);
         assert_eq!(ended.status.code(), Some(2), "{told}");
-        for place in ["item.graphql:1:3", "some.graphql:1:"] {
+        for place in [
+            "item.graphql:1:3",
+            "some.graphql:1:",
+            "never.graphql:1:3: notes.first: -1 is negative",
+        ] {
             assert!(told.contains(place), "{place}: {told}");
         }
     }

@@ -18,6 +18,7 @@ use crate::harness::{Db, Farm, Program, Scratch, on_both};
 on_both!(
     statuses_and_media_types,
     gets,
+    refusals_say_why,
     hostile_documents_are_refused_and_the_server_goes_on,
     hostile_variables_are_refused_and_the_server_goes_on,
     the_page_and_its_headers,
@@ -75,6 +76,8 @@ async fn statuses_and_media_types(db: Db) {
         (GRAPHQL, JSON, text(&invalid), 400),
         (GRAPHQL, JSON, "{".to_owned(), 400),
         (GRAPHQL, JSON, "{}".to_owned(), 400),
+        // JSON may begin with the mark of UTF-8.
+        (GRAPHQL, JSON, format!("\u{feff}{good}"), 200),
         (GRAPHQL, JSON, text(&batch), 400),
         ("text/html", JSON, text(&good), 406),
         // What a page of another origin may send without asking: forms and plain text.
@@ -110,6 +113,66 @@ async fn statuses_and_media_types(db: Db) {
         assert_eq!(answer.get("errors").is_some(), !is_good, "{start} {answer}");
     }
     still_answers(&farm.program).await;
+}
+
+async fn refusals_say_why(db: Db) {
+    let farm = Farm::harvested(db).await;
+    let say = async |method: Method, path: &str, headers: &[(reqwest::header::HeaderName, &str)], body: &str| {
+        let request = farm
+            .program
+            .client()
+            .request(method, format!("{}{path}", farm.program.url));
+        let request = headers
+            .iter()
+            .fold(request.body(body.to_owned()), |request, (name, value)| {
+                request.header(name, *value)
+            });
+        let response = request.send().await.expect("an answer");
+        (response.status().as_u16(), response.text().await.expect("a text"))
+    };
+    let json = (CONTENT_TYPE, JSON);
+    let packed = (CONTENT_ENCODING, "gzip");
+    let latin = (CONTENT_TYPE, "application/json; charset=iso-8859-1");
+    let wanted = "expected an object, such as";
+    for (method, path, headers, body, status, part) in [
+        (Method::POST, "/graphql", &[json.clone()][..], "null", 400, wanted),
+        (
+            Method::POST,
+            "/graphql",
+            std::slice::from_ref(&json),
+            "\"x\"",
+            400,
+            wanted,
+        ),
+        (Method::POST, "/graphql", &[latin], "{}", 415, "charset=iso-8859-1"),
+        (
+            Method::POST,
+            "/graphql",
+            &[json.clone(), packed],
+            "x",
+            415,
+            "packed bodies are not read",
+        ),
+        (
+            Method::POST,
+            "/graphql/",
+            std::slice::from_ref(&json),
+            "{}",
+            405,
+            "/graphql",
+        ),
+        (Method::POST, "/", std::slice::from_ref(&json), "{}", 405, "/graphql"),
+        (Method::POST, "/healthz", &[], "", 405, "use GET"),
+        (Method::POST, "/graphql/ws", &[], "", 405, "use GET"),
+        (Method::GET, "/api/nope", &[], "", 404, "not found"),
+        (Method::GET, "/graphql?query=%ff", &[], "", 400, "no UTF-8"),
+        (Method::GET, "/q/x.json?a=%ff", &[], "", 404, "no saved query"),
+    ] {
+        let (found, text) = say(method.clone(), path, headers, body).await;
+        assert_eq!(found, status, "{method} {path} {text}");
+        assert!(text.contains(part), "{method} {path} {text}");
+        assert!(!text.contains("struct"), "{text}");
+    }
 }
 
 async fn gets(db: Db) {

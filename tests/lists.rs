@@ -6,6 +6,7 @@ use crate::harness::{Db, Program, Reply, Scratch, Upstream, on_both};
 
 on_both!(
     repeats_stay_in_order,
+    a_single_value_is_a_list_of_one,
     lists_have_one_rule,
     keys_of_nulls,
     values_stay_in_their_place,
@@ -205,6 +206,48 @@ async fn lists_have_one_rule(db: Db) {
     assert_eq!(program.query(query).await["holder"], want);
     let reason = "tags[0]: expected a key, found null; leave such out, with jq: `… | values`";
     assert_eq!(reasons(&scratch).await, [reason, reason]);
+}
+
+const SINGLES: &str = r#"
+extend schema @source(name: "up", url: "{$env.UP}")
+type Tag @fetch(source: "up", GET: "/tags", rows: ".[]") { id: ID! }
+type Holder @fetch(source: "up", GET: "/holders", rows: ".[]") {
+  id: ID!
+  named: [Int]
+  path: [Int] @select(jq: ".named")
+  deep: [JSON] @select(jq: ".box.item")
+  other: [Int] @select(jq: ".named // null")
+  box: Box
+  tags: [Tag!]! @ref(jq: ".tag")
+  parts: [Part!]! @nested(jq: ".part")
+}
+type Box { item: [JSON] }
+type Part { name: String }
+"#;
+
+/// As upstreams write lists of one that make JSON of XML.
+async fn a_single_value_is_a_list_of_one(db: Db) {
+    let upstream = Upstream::start().await;
+    upstream.set("/tags", Reply::json(&ids(&["a"])));
+    let holders = json!([
+        {"id": "1", "named": 5, "box": {"item": {"x": 1}}, "tag": "a", "part": {"name": "p"}},
+        {"id": "2", "named": "x"},
+        {"id": "3", "named": null, "box": {}, "tag": null, "part": null},
+    ]);
+    upstream.set("/holders", Reply::json(&holders));
+    let (scratch, program) = served(db, &upstream, SINGLES).await;
+    let answer = program
+        .query("{ holders { named path deep other box { item } tags { id } parts { name } } }")
+        .await;
+    let one = json!({ "named": [5], "path": [5], "deep": [{"x": 1}], "other": [5], "box": {"item": [{"x": 1}]},
+                      "tags": [{"id": "a"}], "parts": [{"name": "p"}] });
+    let none = json!({ "named": null, "path": null, "deep": null, "other": null, "box": {"item": null},
+                       "tags": [], "parts": [] });
+    assert_eq!(answer["holders"], json!([one, none]));
+    assert_eq!(
+        reasons(&scratch).await,
+        ["named[0]: expected an Int (a whole number of 32 bits), found the text \"x\""]
+    );
 }
 
 const PAIRS: &str = r#"

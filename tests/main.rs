@@ -8,6 +8,7 @@
 mod harness;
 
 mod backup;
+mod beyond;
 mod bounds;
 mod browser;
 mod changes;

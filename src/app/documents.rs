@@ -93,6 +93,9 @@ pub(super) async fn follow(mut watch: Watch<DocumentFiles>, current: Current, sh
                 "the changed saved queries are refused, those from before go on: {}",
                 failure.bare()
             );
+            current.refuse_documents(
+                "the changed saved queries are refused, those from before go on; the log has every fault",
+            );
         }
     }
 }

@@ -81,18 +81,13 @@ impl Loaded {
             if fetch.rows.uses("this") || self.catalog.fetches.iter().any(own) {
                 return None;
             }
+            let rows = self.catalog.rows_of_own_keys(fetch)?;
             let (parent, target) = (self.catalog.entity(each.parent), self.catalog.entity(fetch.entity));
-            let (key, this) = (target.key.first()?, fetch.path.this_names().first()?);
-            let key = &target.field(*key).name;
-            // As a record is looked at by default.
-            let given = match catalog::snake_case(key) {
-                snake if snake == *key => format!(".{key}"),
-                snake => format!(".{key} // .{snake}"),
-            };
+            let key = &target.field(*target.key.first()?).name;
             let (parent, target) = (&parent.name, &target.name);
             Some(format!(
                 "{name}: rows of {parent} whose answers have the same `{key}` share one {target}; if these begin anew in each \
-                 {parent}, make them keys of their own: rows: \".[] | .{key} = \\\"\\\\($this.{this})/\\\\({given})\\\"\", by the \
+                 {parent}, make them keys of their own: {rows}, by the \
                  upstream's name of `{key}`",
                 name = self.catalog.fetch_name(id),
             ))

@@ -12,6 +12,7 @@ mod ids;
 pub mod jq;
 mod model;
 mod names;
+mod own_keys;
 mod schedule;
 mod signature;
 pub(crate) mod template;

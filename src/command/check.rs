@@ -39,7 +39,7 @@ impl Check {
         if let Some(folder) = &self.documents {
             let files = DocumentFiles::read(folder)?;
             let served = Served::of(catalog).map_err(|error| Failure::setup(format!("error: {error}")))?;
-            files.check(|query| graphql::admits(&served, &Limits::default(), query))?;
+            files.check(|query| graphql::admits(catalog, &served, &Limits::default(), query))?;
             let number = text::count(files.len() as u64, "file");
             text::print(&format!("{}: no faults; {number} of saved queries\n", folder.display()))?;
         }

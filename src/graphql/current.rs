@@ -36,6 +36,7 @@ pub(crate) struct Current {
     newest: Arc<watch::Sender<DataApi>>,
     exchanges: Exchanges,
     refusal: Arc<ArcSwapOption<String>>,
+    refused_documents: Arc<ArcSwapOption<String>>,
     replanning: Arc<Semaphore>,
     documents: Arc<Documents>,
 }
@@ -53,6 +54,7 @@ impl Current {
             newest: Arc::new(watch::Sender::new(api)),
             exchanges: Exchanges::default(),
             refusal: Arc::default(),
+            refused_documents: Arc::default(),
             replanning: Arc::new(Semaphore::new(REPLANNED_AT_ONCE)),
         }
     }
@@ -96,6 +98,17 @@ impl Current {
     /// Trusts these documents from now on, and none that was trusted before.
     pub(crate) fn trust(&self, documents: Vec<Saved>) {
         self.documents.trust(documents);
+        self.refused_documents.store(None);
+    }
+
+    /// Notes that newer documents are not trusted, and why, in words for everybody.
+    pub(crate) fn refuse_documents(&self, why: impl Into<String>) {
+        self.refused_documents.store(Some(Arc::new(why.into())));
+    }
+
+    /// Why newer documents are not trusted; none when there are none.
+    pub(crate) fn refused_documents(&self) -> Option<Arc<String>> {
+        self.refused_documents.load_full()
     }
 
     /// The trusted documents that do not fit the definition in force, and why.
@@ -109,6 +122,12 @@ impl Current {
     /// The saved query of this name.
     pub(crate) fn saved(&self, name: &str) -> Result<Arc<Saved>, ApiError> {
         self.documents.saved(name).map_err(|error| self.discreet(error))
+    }
+
+    /// The request that asks for a saved query with these parameters, or what is wrong with them.
+    pub(crate) fn request(&self, saved: &Saved, parameters: Vec<(String, String)>) -> Result<ApiRequest, String> {
+        let request = saved.request(parameters);
+        request.map_err(|message| self.discreet(ApiError::new(Code::BadUserInput, message)).message)
     }
 
     /// The request with its document's text.

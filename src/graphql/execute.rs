@@ -124,7 +124,8 @@ impl DataApi {
         &self.0.limits
     }
 
-    /// Whether a document fits the schema and the limits, or what is wrong with it.
+    /// Whether a document fits the schema and the limits and can be planned, or what is wrong with
+    /// it.
     pub(crate) fn admits(&self, text: &str) -> Result<(), Vec<ApiError>> {
         self.0.planner.admits(text)
     }

@@ -7,6 +7,7 @@
 //! change and tells `listeners`, `current` exchanges the whole for that of a newer definition,
 //! `exchange` says which answers one fell into.
 
+mod admission;
 mod answers;
 pub mod changes;
 mod coerce;
@@ -47,6 +48,7 @@ mod tests;
 mod together;
 mod turns;
 
+pub(crate) use admission::admits;
 pub(crate) use answers::CacheFigures;
 pub(crate) use current::Current;
 pub(crate) use digits::{read_json, was_number};
@@ -54,7 +56,6 @@ pub(crate) use documents::Saved;
 pub(crate) use error::{ApiError, Code};
 pub(crate) use exchange::Exchange;
 pub(crate) use execute::DataApi;
-pub(crate) use gate::admits;
 pub(crate) use kept::FILES_MAX;
 pub(crate) use limits::Limits;
 pub(crate) use principal::Principal;

@@ -2,7 +2,7 @@
 //! schema.
 
 use crate::{
-    catalog::{Catalog, Entity, EntityId, EnumId, FieldId, FieldKind, Leaf},
+    catalog::{Catalog, Entity, EntityId, EnumId, Field, FieldId, FieldKind, Leaf},
     query::Function,
 };
 
@@ -14,8 +14,53 @@ pub(super) fn list_filter_input(entity: &Entity) -> String {
     format!("{}ListWhere", entity.name)
 }
 
-pub(super) fn order_input(entity: &Entity) -> String {
-    format!("{}Order", entity.name)
+/// None where rows cannot be ordered: an input must have a member.
+pub(super) fn order_input(catalog: &Catalog, entity: &Entity) -> Option<String> {
+    is_ordered(catalog, entity, &mut Vec::new()).then(|| format!("{}Order", entity.name))
+}
+
+/// Whether rows have a value to order them by, be it behind links to one row.
+fn is_ordered<'c>(catalog: &'c Catalog, entity: &'c Entity, seen: &mut Vec<&'c str>) -> bool {
+    if seen.contains(&entity.name.as_str()) {
+        return false;
+    }
+    seen.push(&entity.name);
+    entity
+        .fields
+        .iter()
+        .filter(|field| field.served)
+        .any(|field| match order_of(field) {
+            Some(OrderBy::Value) => true,
+            Some(OrderBy::Row(target)) => is_ordered(catalog, catalog.entity(target), seen),
+            None => false,
+        })
+}
+
+/// How rows are ordered by a field.
+pub(super) enum OrderBy {
+    Value,
+    /// By what orders the row that it leads to.
+    Row(EntityId),
+}
+
+/// None where they cannot be.
+pub(super) fn order_of(field: &Field) -> Option<OrderBy> {
+    match &field.kind {
+        FieldKind::Leaf { leaf, list: None } => {
+            let has_order = match leaf {
+                Leaf::Scalar(scalar) => scalar.is_ordered(),
+                Leaf::Enum(_) => true,
+            };
+            has_order.then_some(OrderBy::Value)
+        }
+        FieldKind::Reference { .. } | FieldKind::Inverse { many: false, .. } => field.kind.target().map(OrderBy::Row),
+        _ => None,
+    }
+}
+
+/// `orderBy` with its type and what stands behind it in a list of arguments.
+pub(super) fn order_argument(catalog: &Catalog, entity: &Entity) -> String {
+    order_input(catalog, entity).map_or_else(String::new, |order| format!("orderBy: [{order}!], "))
 }
 
 pub(super) fn connection_type(entity: &Entity) -> String {

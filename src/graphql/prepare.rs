@@ -24,6 +24,7 @@ use crate::{
 
 use super::{
     ApiError, ApiRequest, Code, Limits, Principal, SchemaError, Served,
+    admission::admits,
     coerce::coerce,
     digits,
     fingerprint::fingerprint,
@@ -196,11 +197,11 @@ impl Planner {
         };
         let prepared = lock(&self.plans).get(&id).cloned();
         let prepared = prepared.or_else(|| lock(&self.large_plans).get(&id).cloned())?;
-        Some(bound(prepared, &self.catalog, operation, &variables))
+        Some(self.bound(prepared, &document, operation, &variables))
     }
 
     pub(super) fn admits(&self, text: &str) -> Result<(), Vec<ApiError>> {
-        gate::admits(&self.served, &self.limits, text)
+        admits(&self.catalog, &self.served, &self.limits, text)
     }
 
     pub(super) fn prepare(&self, request: &ApiRequest) -> Result<Bound, Vec<ApiError>> {
@@ -222,7 +223,28 @@ impl Planner {
             Way::Constant(json) if json.len() > LARGE_ANSWER => lock(&self.large_plans).put(id, prepared.clone()),
             _ => lock(&self.plans).put(id, prepared.clone()),
         };
-        bound(prepared, &self.catalog, operation, &variables)
+        self.bound(prepared, &document, operation, &variables)
+    }
+
+    fn bound(
+        &self,
+        prepared: Arc<Prepared>,
+        admitted: &Admitted,
+        operation: &Node<Operation>,
+        variables: &JsonMap,
+    ) -> Result<Bound, Vec<ApiError>> {
+        let now = Utc::now();
+        let params = prepared.plan.params.iter();
+        let params = params.map(|param| param.bind(variables, &self.catalog, now));
+        let params = params.collect::<Result<_, ApiError>>();
+        let params = params.map_err(|error| vec![error.at(operation.location(), &admitted.document.sources)])?;
+        Ok(Bound {
+            prepared,
+            params,
+            is_subscription: operation.is_subscription(),
+            estimated: Duration::ZERO,
+            is_small: false,
+        })
     }
 
     /// The operation asked for, its coerced variables and the identity of its plan.
@@ -313,25 +335,6 @@ fn operation<'d>(document: &'d ExecutableDocument, name: Option<&str>) -> Result
             None => "the document has several operations; say which one is meant by operationName".to_owned(),
         };
         ApiError::new(Code::OperationResolution, message)
-    })
-}
-
-fn bound(
-    prepared: Arc<Prepared>,
-    catalog: &Catalog,
-    operation: &Operation,
-    variables: &JsonMap,
-) -> Result<Bound, Vec<ApiError>> {
-    let now = Utc::now();
-    let params = prepared.plan.params.iter();
-    let params = params.map(|param| param.bind(variables, catalog, now));
-    let params = params.collect::<Result<_, _>>().map_err(|error| vec![error])?;
-    Ok(Bound {
-        prepared,
-        params,
-        is_subscription: operation.is_subscription(),
-        estimated: Duration::ZERO,
-        is_small: false,
     })
 }
 

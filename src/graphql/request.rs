@@ -38,7 +38,11 @@ pub(super) enum Named {
 /// The members of a request, each of its right type; those of other names are left alone, as the
 /// specification wants it.
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(
+    rename_all = "camelCase",
+    default,
+    expecting = "an object, such as {\"query\": \"{ … }\"}"
+)]
 pub(crate) struct Members {
     #[serde(deserialize_with = "query")]
     query: Option<String>,

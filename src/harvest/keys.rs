@@ -36,7 +36,7 @@ pub(super) fn reference(leaves: &[LeafShape], value: &Val) -> Result<Option<Key>
 
 /// The keys that a to-many reference holds, in the upstream's order and as often as it names them.
 pub(super) fn targets(leaves: &[LeafShape], found: &Found<'_>) -> Result<Vec<Key>, String> {
-    let items = found.items().map_err(|reason| format!(": {reason}"))?.unwrap_or(&[]);
+    let items = found.items().unwrap_or(&[]);
     let key = |(position, item): (usize, &Val)| {
         let key = reference(leaves, item).map_err(|reason| format!("[{position}]: {reason}"))?;
         key.ok_or_else(|| {

@@ -163,7 +163,7 @@ impl Values {
             let one = found.one().map_err(|reason| format!(": {reason}"))?;
             return self.item(&document.item, one, out);
         };
-        let Some(items) = found.items().map_err(|reason| format!(": {reason}"))? else {
+        let Some(items) = found.items() else {
             out.push_str("null");
             return Ok(false);
         };

@@ -1,13 +1,18 @@
 //! What comes from `$env` and must not be seen, also when an upstream repeats it. Knows texts;
 //! knows no requests and no rows.
 //!
-//! A secret is found in the forms that it can have been sent in, and a marker takes its place:
-//! `{$env.KEY}`. What is kept of a request gets it back from the marker when it is used, so a
-//! database never holds it. Rows are data: in them, only what is sent as a credential is no part of
-//! what an upstream has to say.
+//! A secret is found in the forms that it can have been sent in, and in any mixture of spellings of
+//! them (`spelled.rs`), and a marker takes its place: `{$env.KEY}`. What is kept of a request gets
+//! it back from the marker when it is used, so a database never holds it. Rows are data: in them,
+//! only what is sent as a credential is no part of what an upstream has to say.
 
 mod forms;
 mod kept;
+mod signs;
+mod spelled;
+#[cfg(test)]
+mod tests;
+mod ways;
 
 use std::cmp::Reverse;
 
@@ -19,6 +24,7 @@ use crate::{
     config::Environment,
 };
 
+use self::spelled::{Needle, Search};
 use super::environment::environment_object;
 
 /// Shorter texts stand in ordinary words and numbers, and nobody could tell them from a secret.
@@ -60,6 +66,25 @@ struct Word {
     begin: Option<usize>,
     /// It is sent to be let in, and is taken out of rows, too.
     credential: bool,
+    /// It is looked for in any spelling; else it is a spelling itself.
+    plain: bool,
+}
+
+/// What becomes of what is found.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Aim {
+    /// People read it; a beginning is enough where the text was cut.
+    Show,
+    /// It is given back as it was.
+    Keep,
+    /// The same, of a text that is within JSON and is read from it before.
+    Cover,
+}
+
+impl Aim {
+    fn wants(self, word: &Word) -> bool {
+        self != Aim::Cover || word.credential
+    }
 }
 
 impl std::fmt::Debug for Word {
@@ -116,6 +141,7 @@ impl Secrets {
                     marker: format!("{parameter}={{{expression}{form}}}"),
                     begin: None,
                     credential,
+                    plain: forms::PLAIN.contains(&form),
                 });
             }
         }
@@ -133,6 +159,7 @@ impl Secrets {
                     begin: begin_of(&text),
                     marker: format!("{{{name}{part}{form}}}"),
                     credential: credential && text.len() >= LENGTH_MIN_IN_ROWS,
+                    plain: forms::PLAIN.contains(&form),
                     text,
                 });
             }
@@ -142,6 +169,7 @@ impl Secrets {
     fn word(&mut self, mut word: Word) {
         if let Some(known) = self.0.iter_mut().find(|known| known.text == word.text) {
             known.credential |= word.credential;
+            known.plain |= word.plain;
             return;
         }
         while self.0.iter().any(|known| known.marker == word.marker) {
@@ -152,20 +180,21 @@ impl Secrets {
 
     /// A text for people, with markers in the place of secrets; also of those that are cut.
     pub(super) fn mask(&self, text: &str) -> String {
-        self.replaced(text, |_| true, true)
+        self.replaced(text, Aim::Show)
     }
 
     /// A body without the credentials that it repeats. Who makes a request of a link in it reveals
     /// them.
     pub(super) fn cover(&self, body: Bytes) -> Bytes {
-        let is_in = |text: &str| self.0.iter().any(|word| word.credential && text.contains(&word.text));
-        if !body.utf8_chunks().any(|chunk| is_in(chunk.valid())) {
+        let credentials = || self.0.iter().filter(|word| word.credential);
+        let search = Secrets::search(credentials().filter(|word| word.plain), Aim::Cover);
+        let is_in = |text: &str| credentials().any(|word| text.contains(&word.text)) || search.next(text, 0).is_some();
+        if credentials().next().is_none() || !body.utf8_chunks().any(|chunk| is_in(chunk.valid())) {
             return body;
         }
         let mut out = Vec::with_capacity(body.len());
         for chunk in body.utf8_chunks() {
-            let text = self.replaced(chunk.valid(), |word| word.credential, false);
-            out.extend_from_slice(text.as_bytes());
+            out.extend_from_slice(self.replaced(chunk.valid(), Aim::Cover).as_bytes());
             out.extend_from_slice(chunk.invalid());
         }
         out.into()
@@ -173,54 +202,99 @@ impl Secrets {
 
     /// A text for a database: [`Secrets::reveal`] gives it back. None: it cannot.
     pub(super) fn keep(&self, text: &str) -> Option<String> {
-        let kept = self.replaced(text, |_| true, false);
+        let kept = self.replaced(text, Aim::Keep);
         (self.reveal(&kept) == text).then_some(kept)
     }
 
-    /// A text as it was before [`Secrets::keep`] or [`Secrets::cover`].
+    /// A text as it was before [`Secrets::keep`], or as it is read from a body before
+    /// [`Secrets::cover`].
     pub(super) fn reveal(&self, text: &str) -> String {
         let mut out = text.to_owned();
         for word in &self.0 {
             if out.contains(&word.marker) {
                 out = out.replace(&word.marker, &word.text);
             }
+            if word.plain {
+                out = word.respelled(out);
+            }
         }
         out
     }
 
+    fn search<'w>(words: impl Iterator<Item = &'w Word>, aim: Aim) -> Search<'w> {
+        let needle = |word: &'w Word| Needle {
+            text: &word.text,
+            begin: word.begin.filter(|_| aim == Aim::Show),
+        };
+        Search::of(words.map(needle).collect())
+    }
+
     /// Replaces secrets from left to right; of several at one place the longest.
-    fn replaced(&self, text: &str, which: impl Fn(&Word) -> bool, cut: bool) -> String {
-        let words = self.0.iter().filter(|word| which(word));
-        let mut found: Vec<_> = words.map(|word| (word, word.find(text, 0, cut))).collect();
+    fn replaced(&self, text: &str, aim: Aim) -> String {
+        let words = || self.0.iter().filter(|word| aim.wants(word));
+        let plain: Vec<&Word> = words().filter(|word| word.plain).collect();
+        let search = Secrets::search(plain.iter().copied(), aim);
+        let spelled = |from: usize| {
+            let found = search.next(text, from)?;
+            Some((*plain.get(found.needle)?, (found.at, found.length)))
+        };
+        let mut found: Vec<_> = words().map(|word| (word, word.find(text, 0, aim))).collect();
+        let mut otherwise = spelled(0);
         let mut out = String::with_capacity(text.len());
         let mut done = 0;
         loop {
             for (word, place) in &mut found {
                 if place.is_some_and(|(at, _)| at < done) {
-                    *place = word.find(text, done, cut);
+                    *place = word.find(text, done, aim);
                 }
+            }
+            if otherwise.is_some_and(|(_, (at, _))| at < done) {
+                otherwise = spelled(done);
             }
             let first = found
                 .iter()
-                .filter_map(|(word, place)| place.map(|place| (*word, place)));
+                .filter_map(|(word, place)| place.map(|place| (*word, place)))
+                .chain(otherwise);
             let Some((word, (at, length))) = first.min_by_key(|(_, (at, length))| (*at, Reverse(*length))) else {
                 break;
             };
             out.push_str(text.get(done..at).unwrap_or_default());
-            out.push_str(&word.marker);
+            out.push_str(&self.marker(word, text.get(at..at + length).unwrap_or_default(), aim));
             done = at + length;
         }
         out.push_str(text.get(done..).unwrap_or_default());
         out
     }
+
+    /// What takes the place of a word that stands in a text like this.
+    fn marker(&self, word: &Word, found: &str, aim: Aim) -> String {
+        let read: Option<String> = match aim {
+            Aim::Cover if found.contains('\\') => serde_json::from_str(&format!("\"{found}\"")).ok(),
+            _ => None,
+        };
+        let found = read.as_deref().unwrap_or(found);
+        if let Some(form) = self.0.iter().find(|form| form.text == found) {
+            return form.marker.clone();
+        }
+        let (head, tail) = word.spelled_marker();
+        match aim {
+            Aim::Show if !word.plain || word.text.starts_with(found) => word.marker.clone(),
+            Aim::Show => [head.trim_end(), &tail].concat(),
+            Aim::Keep | Aim::Cover => {
+                let spelling = ways::spelling(&word.text, found);
+                [&head, spelling.as_deref().unwrap_or(ways::ANY), &tail].concat()
+            }
+        }
+    }
 }
 
 impl Word {
     /// Where it stands in a text after a place, and how long it is there.
-    fn find(&self, text: &str, from: usize, cut: bool) -> Option<(usize, usize)> {
+    fn find(&self, text: &str, from: usize, aim: Aim) -> Option<(usize, usize)> {
         let rest = text.get(from..)?;
         let whole = rest.find(&self.text).map(|at| (from + at, self.text.len()));
-        let begin = self.begin.filter(|_| cut).and_then(|begin| self.text.get(..begin));
+        let begin = self.begin.filter(|_| aim == Aim::Show);
+        let begin = begin.and_then(|begin| self.text.get(..begin));
         // Behind the first whole one none is looked for, or each of many would be looked at again
         // and again.
         let until = whole.map_or(text.len(), |(at, _)| at) - from;
@@ -231,16 +305,39 @@ impl Word {
             .filter_map(|(at, _)| {
                 let here = rest.get(at..)?;
                 let both = here.chars().zip(self.text.chars()).take_while(|(a, b)| a == b);
-                let length = both.map(|(sign, _)| sign.len_utf8()).sum();
-                is_cut(here.get(length..)?).then_some((from + at, length))
+                let length: usize = both.map(|(sign, _)| sign.len_utf8()).sum();
+                let broken = spelled::cut(here.get(length..)?)?;
+                Some((from + at, length + broken))
             });
         [whole, cuts.next()].into_iter().flatten().min()
     }
-}
 
-/// Whether a text was cut before the rest of it: at its end, or in a piece that is quoted.
-fn is_cut(rest: &str) -> bool {
-    rest.is_empty() || rest.starts_with(['…', '"'])
+    /// What stands before and behind the letters of a spelling.
+    fn spelled_marker(&self) -> (String, String) {
+        let (head, tail) = self
+            .marker
+            .split_at(self.marker.rfind('}').unwrap_or(self.marker.len()));
+        (format!("{head}|spelled "), tail.to_owned())
+    }
+
+    /// A text with this word in the spellings that its markers tell.
+    fn respelled(&self, text: String) -> String {
+        let (head, tail) = self.spelled_marker();
+        if !text.contains(&head) {
+            return text;
+        }
+        let (mut out, mut rest) = (String::new(), text.as_str());
+        while let Some((before, behind)) = rest.split_once(&head) {
+            out.push_str(before);
+            let told = behind.split_once(&tail);
+            let word = told.and_then(|(spelling, behind)| Some((ways::spell(&self.text, spelling)?, behind)));
+            let (word, behind) = word.unwrap_or_else(|| (head.clone(), behind));
+            out.push_str(&word);
+            rest = behind;
+        }
+        out.push_str(rest);
+        out
+    }
 }
 
 /// Whether a header or a parameter of this name says who asks.
@@ -279,126 +376,4 @@ fn parts(value: &str) -> Vec<(String, String)> {
             .map(|(at, word): (usize, _)| (format!("|word {at}"), word.to_owned())),
     );
     parts
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::catalog::template::Encoding;
-
-    fn hidden(template: &str, value: &str) -> Secrets {
-        let environment = Environment::default().with("KEY", value);
-        let template = Template::parse(template, &["env", "page"], Encoding::Raw).expect("a template");
-        Secrets::in_templates(std::iter::once((None, &template)), &environment)
-    }
-
-    #[test]
-    fn rows_lose_credentials_alone() {
-        let environment = Environment::default()
-            .with("KEY", "0a1b/2c3d")
-            .with("TENANT", "acme-corporation");
-        let template = |text: &str| Template::parse(text, &["env"], Encoding::Raw).expect("a template");
-        let covered = |header: Option<&str>, text: &str, body: &str| {
-            let secrets = Secrets::in_templates(std::iter::once((header, &template(text))), &environment);
-            let covered = secrets.cover(Bytes::copy_from_slice(body.as_bytes()));
-            let covered = String::from_utf8(covered.into()).expect("a text");
-            assert_eq!(secrets.reveal(&covered), body);
-            covered
-        };
-        let body = r#"{"self":"/x?api_key=0a1b%2F2c3d","by":"acme-corporation","is":"0a1b\/2c3d"}"#;
-        for (header, text, want) in [
-            (
-                None,
-                "/x?api_key={$env.KEY}",
-                r#"{"self":"/x?api_key={$env.KEY|@uri}","by":"acme-corporation","is":"{$env.KEY|json /}"}"#,
-            ),
-            (
-                Some("X-Api-Key"),
-                "{$env.KEY}",
-                r#"{"self":"/x?api_key={$env.KEY|@uri}","by":"acme-corporation","is":"{$env.KEY|json /}"}"#,
-            ),
-            (None, "/{$env.TENANT}/x?tenant={$env.TENANT}", body),
-            (Some("X-Tenant"), "{$env.TENANT}", body),
-        ] {
-            assert_eq!(covered(header, text, body), want, "{text}");
-        }
-        // Whatever is no text stays.
-        let secrets = Secrets::in_templates(std::iter::once((None, &template("?key={$env.KEY}"))), &environment);
-        let body = Bytes::from_static(b"\xff0a1b/2c3d\xfe");
-        assert_eq!(secrets.cover(body), Bytes::from_static(b"\xff{$env.KEY}\xfe"));
-    }
-
-    #[test]
-    fn masks_every_form_and_gives_it_back() {
-        let secrets = hidden("Bearer {$env.KEY}", "p/q r+ss\"t");
-        for (text, want) in [
-            ("token p/q r+ss\"t!", "token {$env.KEY}!"),
-            ("?k=p%2Fq%20r%2Bss%22t&a=1", "?k={$env.KEY|@uri}&a=1"),
-            ("?k=p%2fq%20r%2bss%22t", "?k={$env.KEY|@uri lower}"),
-            ("?k=p%2Fq+r%2Bss%22t", "?k={$env.KEY|form}"),
-            ("?k=p/q%20r+ss%22t", "?k={$env.KEY|query}"),
-            (
-                "?to=%3Fk%3Dp%252Fq%2520r%252Bss%2522t",
-                "?to=%3Fk%3D{$env.KEY|@uri twice}",
-            ),
-            ("{\"k\":\"p/q r+ss\\\"t\"}", "{\"k\":\"{$env.KEY|json}\"}"),
-            ("{\"k\":\"p\\/q r+ss\\\"t\"}", "{\"k\":\"{$env.KEY|json /}\"}"),
-            ("a=\"p/q r+ss&quot;t\"", "a=\"{$env.KEY|html}\""),
-            ("cC9xIHIrc3MidA==", "{$env.KEY|@base64}"),
-            ("nothing", "nothing"),
-        ] {
-            assert_eq!(secrets.mask(text), want);
-            assert_eq!(secrets.keep(text).as_deref(), Some(want));
-            assert_eq!(secrets.reveal(want), text);
-        }
-        // A text that looks masked would come back as another one.
-        assert_eq!(secrets.keep("?k={$env.KEY}"), None);
-    }
-
-    #[test]
-    fn a_text_that_was_cut_shows_no_beginning() {
-        let secrets = hidden("{$env.KEY}", "0123456789abcdef");
-        for (text, want) in [
-            ("the text \"k 0123456789…", "the text \"k {$env.KEY}…"),
-            ("it begins \"0123456789a\"", "it begins \"{$env.KEY}\""),
-            ("0123456789abcdef0123456789", "{$env.KEY}{$env.KEY}"),
-            ("0123456789 is a number", "0123456789 is a number"),
-            ("0123456…", "0123456…"),
-        ] {
-            assert_eq!(secrets.mask(text), want);
-        }
-        assert_eq!(secrets.keep("0123456789").as_deref(), Some("0123456789"));
-    }
-
-    #[test]
-    fn what_filters_make_of_a_secret_is_one() {
-        let secrets = hidden("Basic {\"user:\" + $env.KEY | @base64}", "hunter22");
-        let masked = secrets.mask("got Basic dXNlcjpodW50ZXIyMg== and hunter22");
-        assert_eq!(masked, "got Basic {'user:' + $env.KEY | @base64} and {$env.KEY}");
-        let scheme = hidden("{$env.KEY}", "Bearer 0a1b2c3d");
-        assert_eq!(
-            scheme.mask("a Bearer 0a1b2c3d, or 0a1b2c3d"),
-            "a {$env.KEY}, or {$env.KEY|word 0}"
-        );
-        assert_eq!(scheme.mask("send a Bearer token"), "send a Bearer token");
-    }
-
-    #[test]
-    fn short_values_are_known_by_their_parameter_only() {
-        let secrets = hidden("/items?page={$page}&k={$env.KEY}", "ab");
-        let masked = secrets.mask("/items?k=ab&page=2 ab");
-        assert_eq!(masked, "/items?k={$env.KEY}&page=2 ab");
-        assert_eq!(secrets.reveal("/items?k={$env.KEY}&page=2"), "/items?k=ab&page=2");
-        assert_eq!(hidden("{$env.KEY}", "a").mask("a banana"), "a banana");
-        assert_eq!(hidden("/items?k={$env.KEY}", "").mask("/items?k=&a"), "/items?k=&a");
-    }
-
-    #[test]
-    fn of_an_address_what_stands_in_it() {
-        let secrets = hidden("{$env.KEY}", "https://bob:swordfish@shop.example/t/0a1b2c3d/");
-        assert_eq!(
-            secrets.mask("https://shop.example/t/0a1b2c3d/items?by=swordfish Ym9iOnN3b3JkZmlzaA=="),
-            "https://shop.example{$env.KEY|path}/items?by={$env.KEY|password} {$env.KEY|basic}"
-        );
-    }
 }

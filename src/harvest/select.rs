@@ -147,14 +147,14 @@ impl Found<'_> {
     /// The items of a list; `None` when there is no list (null). Each output of a filter that can
     /// give several is an item, whatever it is; any other filter gives the list, or one value in
     /// the place of a list of one.
-    pub(super) fn items(&self) -> Result<Option<&[Val]>, String> {
+    pub(super) fn items(&self) -> Option<&[Val]> {
         match self {
-            Found::One(value) => array_or_null(value),
+            Found::One(value) => items_of(value),
             Found::Output(outputs) => match &outputs[..] {
-                [one @ (Val::Null | Val::Arr(_))] => array_or_null(one),
-                items => Ok(Some(items)),
+                [one] => items_of(one),
+                items => Some(items),
             },
-            Found::Outputs(items) => Ok(Some(items)),
+            Found::Outputs(items) => Some(items),
         }
     }
 }
@@ -205,10 +205,12 @@ fn whole(broken: Option<&str>) -> Result<(), String> {
     broken.map_or(Ok(()), |words| Err(format!("found {words}")))
 }
 
-fn array_or_null(value: &Val) -> Result<Option<&[Val]>, String> {
+/// The items of what stands in the place of a list: of a single value, that one. Upstreams that
+/// make JSON of XML write lists of one so.
+fn items_of(value: &Val) -> Option<&[Val]> {
     match value {
-        Val::Null => Ok(None),
-        Val::Arr(items) => Ok(Some(items)),
-        other => Err(format!("expected an array, found {}", describe(other))),
+        Val::Null => None,
+        Val::Arr(items) => Some(items),
+        other => Some(std::slice::from_ref(other)),
     }
 }

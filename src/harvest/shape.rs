@@ -245,7 +245,7 @@ impl Shaper {
         let Some(found) = field.find(record, extent)? else {
             return Ok(None);
         };
-        let items = found.items()?.unwrap_or(&[]);
+        let items = found.items().unwrap_or(&[]);
         let shape = self.shape(child).map_err(|unfit| unfit.reason)?;
         let mut rows = Vec::with_capacity(items.len());
         let mut kept = Vec::new();

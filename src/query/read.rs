@@ -161,6 +161,27 @@ impl Connection {
         aggregates.flat_map(Aggregate::fields)
     }
 
+    /// Whether rows of the page are in the answer.
+    pub(crate) fn gives_rows(&self) -> bool {
+        let are_rows = |value: &ConnectionValue| matches!(value, ConnectionValue::Nodes(_) | ConnectionValue::Edges(_));
+        self.output.iter().any(|member| are_rows(&member.value))
+    }
+
+    /// Whether a cursor of a row is.
+    pub(crate) fn has_cursors(&self) -> bool {
+        self.output.iter().any(|member| match &member.value {
+            ConnectionValue::Edges(edges) => edges.iter().any(|edge| edge.value == EdgeValue::Cursor),
+            ConnectionValue::PageInfo(members) => {
+                let ends = [PageInfoValue::StartCursor, PageInfoValue::EndCursor];
+                members.iter().any(|member| ends.contains(&member.value))
+            }
+            ConnectionValue::Text(_)
+            | ConnectionValue::Nodes(_)
+            | ConnectionValue::TotalCount
+            | ConnectionValue::Aggregate(_) => false,
+        })
+    }
+
     /// Whether something is asked of all rows and not only of those of the page.
     pub(crate) fn counts_all(&self) -> bool {
         let is_of_all =

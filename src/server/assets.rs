@@ -44,7 +44,7 @@ pub(super) fn kind() -> &'static str {
 /// Serves a file of the page, or the page itself for addresses within it.
 pub(super) async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     if method != Method::GET && method != Method::HEAD {
-        return (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET, HEAD")]).into_response();
+        return only_read().await;
     }
     let path = uri.path().trim_start_matches('/');
     let path = if path.is_empty() { "index.html" } else { path };
@@ -58,9 +58,19 @@ pub(super) async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Respo
     }
 }
 
+/// What is asked for in another way than by reading it.
+pub(super) async fn only_read() -> Response {
+    let words = "use GET or HEAD here; requests for data are sent to /graphql\n";
+    (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET, HEAD")], words).into_response()
+}
+
 /// Where the page is not served, its addresses are like all that there is nothing at.
 pub(super) async fn absent() -> Response {
-    (StatusCode::NOT_FOUND, "not found\n").into_response()
+    (
+        StatusCode::NOT_FOUND,
+        "not found; requests for data are sent to /graphql\n",
+    )
+        .into_response()
 }
 
 /// An address that the page itself understands: asked for by a browser, not a file's.
@@ -203,6 +213,8 @@ mod tests {
         assert_eq!(get("/some/page", &[]).await.status(), StatusCode::NOT_FOUND);
         let posted = serve(Method::POST, Uri::from_static("/"), HeaderMap::new()).await;
         assert_eq!(posted.status(), StatusCode::METHOD_NOT_ALLOWED);
+        let words = axum::body::to_bytes(posted.into_body(), 1_000).await.expect("a body");
+        assert!(String::from_utf8_lossy(&words).contains("/graphql"));
     }
 
     #[tokio::test]

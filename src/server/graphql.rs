@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{Query, Request, State},
+    extract::{Request, State},
     http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
     response::Response,
 };
@@ -15,13 +15,16 @@ use super::{
     handshake,
     intake::{self, Fault, MESSAGE_MAX, Whole},
     negotiate::{self, Media},
-    origin,
+    origin, parameters,
     progress::{PATIENCE, STEP},
     refusals::{SOON, busy, not_acceptable, refused, stopping, with_body},
     sending::{self, Answers},
     shared::Shared,
     validators::{self, Named},
 };
+
+/// The mark of UTF-8.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// `GET`: one query, or the beginning of a WebSocket.
 pub(super) async fn get(State(shared): State<Shared>, request: Request) -> Response {
@@ -67,8 +70,7 @@ fn query_parameters(parts: &Parts, share: &mut Share) -> Result<ApiRequest, Unfi
         variables: Option<String>,
         extensions: Option<String>,
     }
-    let given = Query::<Parameters>::try_from_uri(&parts.uri);
-    let Query(given) = given.map_err(|error| Unfit::Faulty(error.body_text()))?;
+    let given: Parameters = parameters::of(&parts.uri).map_err(Unfit::Faulty)?;
     for json in [&given.variables, &given.extensions].into_iter().flatten() {
         intake::weigh_all(share, json.as_bytes()).map_err(Unfit::Denied)?;
     }
@@ -97,20 +99,24 @@ pub(super) async fn post(State(shared): State<Shared>, request: Request) -> Resp
     let Some(media) = negotiate::answer_media(&parts.headers) else {
         return not_acceptable();
     };
-    if !negotiate::is_json_body(text_header(&parts.headers, header::CONTENT_TYPE)) {
-        let message = "the body must be JSON, announced by Content-Type: application/json";
-        return refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, media, message);
+    if let Err(message) = negotiate::readable(&parts.headers) {
+        let mut response = refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, media, &message);
+        let plain = HeaderValue::from_static("identity");
+        response.headers_mut().insert(header::ACCEPT_ENCODING, plain);
+        return response;
     }
     let read = intake::read(body, &shared.received, shared.client(&parts)).await;
     let Whole { bytes: body, share } = match read {
         Ok(whole) => whole,
         Err(fault) => return unread(media, fault),
     };
-    if body.trim_ascii_start().starts_with(b"[") {
+    // Some clients begin a text with the mark, and JSON may be read without it.
+    let text = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&body);
+    if text.trim_ascii_start().starts_with(b"[") {
         let message = "batches are not supported; send one request, it may have several root fields";
         return refused(StatusCode::BAD_REQUEST, media, message);
     }
-    let request = read_json::<ApiRequest>(&body);
+    let request = read_json::<ApiRequest>(text);
     drop(body);
     match request {
         Ok(request) => answer(&shared, &parts, request, share, Form::Graphql(media)).await,
@@ -146,9 +152,19 @@ pub(super) fn unread(media: Media, fault: Fault) -> Response {
 
 /// Other methods.
 pub(super) async fn other(headers: HeaderMap) -> Response {
-    let media = negotiate::answer_media(&headers).unwrap_or(Media::Json);
-    let mut response = refused(StatusCode::METHOD_NOT_ALLOWED, media, "use GET or POST");
-    let allowed = HeaderValue::from_static("GET, POST");
+    not_allowed(&headers, "use GET or POST", "GET, POST")
+}
+
+/// The same where sockets are opened.
+pub(super) async fn only_get(headers: HeaderMap) -> Response {
+    let message = "use GET here, or POST at /graphql";
+    not_allowed(&headers, message, "GET, HEAD")
+}
+
+fn not_allowed(headers: &HeaderMap, message: &str, allowed: &'static str) -> Response {
+    let media = negotiate::answer_media(headers).unwrap_or(Media::Json);
+    let mut response = refused(StatusCode::METHOD_NOT_ALLOWED, media, message);
+    let allowed = HeaderValue::from_static(allowed);
     response.headers_mut().insert(header::ALLOW, allowed);
     response
 }
@@ -228,8 +244,4 @@ fn status(answer: &ApiResponse, form: Form, method: &Method) -> StatusCode {
         (Kind::RequestError | Kind::NotAllowed, Form::Graphql(Media::GraphqlResponse)) => StatusCode::BAD_REQUEST,
         (_, Form::Graphql(Media::Json)) | (Kind::Ok | Kind::Failed, _) => StatusCode::OK,
     }
-}
-
-fn text_header(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
-    headers.get(name)?.to_str().ok()
 }

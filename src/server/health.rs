@@ -18,8 +18,8 @@ pub(super) async fn healthy(State(shared): State<Shared>) -> Json<Value> {
 }
 
 /// `/readyz`: the database answers for this definition, and no shutdown is under way. Tells of a
-/// changed definition that is not served, and of harvests that cannot write: what is stored is
-/// served on, and a server less would not help.
+/// changed definition or changed documents that are not served, and of harvests that cannot write:
+/// what is stored is served on, and a server less would not help.
 pub(super) async fn ready(State(shared): State<Shared>) -> (StatusCode, Json<Value>) {
     let unready = |reason: &str| (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": reason })));
     let api = &shared.context.api;
@@ -27,6 +27,7 @@ pub(super) async fn ready(State(shared): State<Shared>) -> (StatusCode, Json<Val
         let mut told = json!({ "status": "ok" });
         let said = [
             ("definition", why.map(str::to_owned)),
+            ("documents", api.refused_documents().map(|why| why.to_string())),
             ("harvest", api.newest().store().cannot_write()),
         ];
         for (name, said) in said {

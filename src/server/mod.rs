@@ -17,6 +17,7 @@ mod negotiate;
 mod operations;
 mod origin;
 mod pace;
+mod parameters;
 mod progress;
 mod protocol;
 mod refusals;

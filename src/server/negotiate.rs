@@ -76,18 +76,43 @@ pub(super) fn answer_media(headers: &HeaderMap) -> Option<Media> {
     best.map(|(media, ..)| media)
 }
 
-/// Whether a request body is JSON in UTF-8. Every other type is refused: forms and plain text may
-/// be sent by any page without asking, and would let it act for its reader.
-pub(super) fn is_json_body(content_type: Option<&str>) -> bool {
-    let mut parts = content_type.unwrap_or_default().split(';').map(str::trim);
+/// Whether a request's body is JSON in UTF-8 as it stands, or why it is not read. Every other type
+/// is refused: forms and plain text may be sent by any page without asking, and would let it act
+/// for its reader.
+pub(super) fn readable(headers: &HeaderMap) -> Result<(), String> {
+    let text = |name| {
+        headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    };
+    let mut parts = text(header::CONTENT_TYPE).split(';').map(str::trim);
     let is_json = parts
         .next()
         .is_some_and(|name| name.eq_ignore_ascii_case("application/json"));
-    let is_utf8 = parts
+    if !is_json {
+        return Err("the body must be JSON, announced by Content-Type: application/json".to_owned());
+    }
+    let charsets = parts
         .filter_map(|part| part.split_once('='))
-        .filter(|(name, _)| name.eq_ignore_ascii_case("charset"))
-        .all(|(_, charset)| charset.trim_matches('"').eq_ignore_ascii_case("utf-8"));
-    is_json && is_utf8
+        .filter(|(name, _)| name.trim().eq_ignore_ascii_case("charset"))
+        .map(|(_, charset)| charset.trim().trim_matches('"'));
+    let is_utf8 = |charset: &str| ["utf-8", "utf8"].iter().any(|name| charset.eq_ignore_ascii_case(name));
+    if let Some(charset) = charsets.into_iter().find(|charset| !is_utf8(charset)) {
+        return Err(format!(
+            "the body's Content-Type says charset={charset}, and JSON is read as UTF-8 only; send it so, and leave the charset away"
+        ));
+    }
+    let packed = lists::entries(headers, &header::CONTENT_ENCODING);
+    match packed
+        .into_iter()
+        .find(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case("identity"))
+    {
+        Some(coding) => Err(format!(
+            "packed bodies are not read (Content-Encoding: {coding}); send it as it is, without that header"
+        )),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -141,17 +166,43 @@ mod tests {
 
     #[test]
     fn bodies() {
-        for (content_type, want) in [
-            (Some("application/json"), true),
-            (Some("application/json; charset=utf-8"), true),
-            (Some("Application/JSON;charset=\"UTF-8\""), true),
-            (Some("application/json; charset=latin1"), false),
-            (Some("text/plain"), false),
-            (Some("application/x-www-form-urlencoded"), false),
-            (Some("multipart/form-data; boundary=x"), false),
-            (None, false),
+        let readable = |headers: &[(header::HeaderName, &str)]| {
+            let pairs = headers
+                .iter()
+                .map(|(name, value)| (name.clone(), value.parse().expect("a header")));
+            readable(&pairs.collect())
+        };
+        for (content_type, part) in [
+            ("application/json", None),
+            ("application/json; charset=utf-8", None),
+            ("Application/JSON;charset=\"UTF-8\"", None),
+            ("application/json; charset = UTF8", None),
+            (
+                "application/json; charset=iso-8859-1",
+                Some("says charset=iso-8859-1, and"),
+            ),
+            ("text/plain", Some("must be JSON")),
+            ("application/x-www-form-urlencoded", Some("must be JSON")),
+            ("multipart/form-data; boundary=x", Some("must be JSON")),
+            ("", Some("must be JSON")),
         ] {
-            assert_eq!(is_json_body(content_type), want, "{content_type:?}");
+            let read = readable(&[(header::CONTENT_TYPE, content_type)]);
+            assert_eq!(read.is_ok(), part.is_none(), "{content_type}");
+            assert!(
+                part.is_none_or(|part| read.is_err_and(|why| why.contains(part))),
+                "{content_type}"
+            );
         }
+        for (coding, want) in [
+            ("identity", Ok(())),
+            ("gzip", Err("packed bodies are not read (Content-Encoding: gzip)")),
+            ("identity, br", Err("packed bodies are not read (Content-Encoding: br)")),
+        ] {
+            let json = (header::CONTENT_TYPE, "application/json");
+            let read = readable(&[json, (header::CONTENT_ENCODING, coding)]);
+            let read = read.as_ref().map_err(|why| why.split(';').next().unwrap_or_default());
+            assert_eq!(read, want.as_ref().map_err(|why| *why), "{coding}");
+        }
+        assert!(readable(&[]).is_err());
     }
 }

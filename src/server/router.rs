@@ -13,7 +13,7 @@ pub(super) fn router(shared: Shared) -> Router {
             "/graphql",
             get(graphql::get).post(graphql::post).fallback(graphql::other),
         )
-        .route("/graphql/ws", get(graphql::get))
+        .route("/graphql/ws", get(graphql::get).fallback(graphql::only_get))
         .route("/q/{file}", get(saved::get).fallback(saved::other))
         .layer(middleware::from_fn_with_state(shared.clone(), origin::guard))
         .layer(compression)
@@ -24,8 +24,8 @@ pub(super) fn router(shared: Shared) -> Router {
         Router::new().fallback(assets::absent)
     };
     page.merge(api)
-        .route("/healthz", get(health::healthy))
-        .route("/readyz", get(health::ready))
+        .route("/healthz", get(health::healthy).fallback(assets::only_read))
+        .route("/readyz", get(health::ready).fallback(assets::only_read))
         .layer(middleware::map_response(headers::secure))
         .with_state(shared)
 }

@@ -2,7 +2,7 @@
 //! knows no document.
 
 use axum::{
-    extract::{Path, Query, Request, State},
+    extract::{Path, Request, State},
     http::{HeaderValue, StatusCode, header},
     response::Response,
 };
@@ -11,6 +11,7 @@ use super::{
     graphql::{self, Form},
     intake,
     negotiate::Media,
+    parameters,
     refusals::refused,
     shared::Shared,
 };
@@ -32,15 +33,14 @@ pub(super) async fn get(State(shared): State<Shared>, Path(file): Path<String>, 
         Err(error) => return faulty(StatusCode::NOT_FOUND, &error.message),
     };
     let mut share = shared.received.none(shared.client(&parts));
-    let given = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri);
-    let request = match given.map_err(|error| error.body_text()) {
-        Ok(Query(parameters)) => {
+    let request = match parameters::of::<Vec<(String, String)>>(&parts.uri) {
+        Ok(parameters) => {
             for (_, text) in &parameters {
                 if let Err(denied) = intake::weigh_all(&mut share, text.as_bytes()) {
                     return graphql::unread(Media::Json, intake::Fault::Denied(denied));
                 }
             }
-            saved.request(parameters)
+            shared.context.api.request(&saved, parameters)
         }
         Err(error) => Err(error),
     };

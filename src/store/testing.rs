@@ -91,7 +91,7 @@ impl Store {
         let all = [&self.context.readers, &self.context.lookups, &self.context.own];
         let count =
             |readers: &&Arc<super::db::readers::Readers>| readers.statements.load(std::sync::atomic::Ordering::Relaxed);
-        all.iter().map(|readers| count(readers)).sum()
+        all.iter().map(count).sum()
     }
 
     /// The same database as another process of this name would have it, at the time of this clock.

@@ -1,6 +1,6 @@
 //! Text forms of instants, days, times and durations. Knows ISO 8601 and RFC 3339; knows no clock.
 
-use chrono::{DateTime, NaiveDate, NaiveTime, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, SecondsFormat, Timelike, Utc};
 
 use super::MICROS_PER_SECOND;
 
@@ -28,7 +28,7 @@ fn plain_instant(text: &str) -> Option<String> {
     };
     let number = |from: usize, to: usize| second.get(from..to)?.parse::<u32>().ok();
     let day = NaiveDate::from_ymd_opt(number(0, 4)?.cast_signed(), number(5, 7)?, number(8, 10)?);
-    // A leap second is for others to judge.
+    // A leap second is looked at more closely.
     let clock = number(11, 13)? < 24 && number(14, 16)? < 60 && number(17, 19)? < 60;
     if !forms.into_iter().all(fits) || !fraction.bytes().all(|byte| byte.is_ascii_digit()) || day.is_none() || !clock {
         return None;
@@ -45,7 +45,22 @@ fn any_instant(text: &str) -> Option<String> {
     let instant = DateTime::parse_from_rfc3339(text)
         .or_else(|_| DateTime::parse_from_rfc3339(&text.replacen(' ', "T", 1)))
         .ok()?;
-    stored_instant(instant.with_timezone(&Utc))
+    let instant = instant.with_timezone(&Utc);
+    let is_read_everywhere = !is_leap(&instant) || is_leap_end(&instant);
+    is_read_everywhere.then(|| stored_instant(instant))?
+}
+
+/// Second 60.
+fn is_leap(time: &impl Timelike) -> bool {
+    time.nanosecond() >= 1_000_000_000
+}
+
+/// Where a leap second may be: at the end of a month in UTC. Which ends had one no clock of ours
+/// knows.
+fn is_leap_end(instant: &DateTime<Utc>) -> bool {
+    let is_last_minute = (instant.hour(), instant.minute()) == (23, 59);
+    let next = instant.date_naive().succ_opt();
+    is_last_minute && next.is_some_and(|next| next.day() == 1)
 }
 
 /// An instant in stored form; `None` outside the years 0 to 9999, where text order would no longer
@@ -67,7 +82,9 @@ pub(super) fn date(text: &str) -> Option<String> {
 pub(super) fn time(text: &str) -> Option<String> {
     let time = NaiveTime::parse_from_str(text, "%H:%M:%S%.f")
         .or_else(|_| NaiveTime::parse_from_str(text, "%H:%M"))
-        .ok()?;
+        .ok()
+        // A time of day has no month that it ends.
+        .filter(|time| !is_leap(time))?;
     Some(time.format("%H:%M:%S%.6f").to_string())
 }
 
@@ -127,6 +144,12 @@ mod tests {
             ("2026-11-21T03:20:00.123456789Z", Some("2026-11-21T03:20:00.123456Z")),
             ("2026-11-21", None),
             ("yesterday", None),
+            // Second 60 is at the end of a month in UTC, and nowhere else.
+            ("2016-12-31T23:59:60Z", Some("2016-12-31T23:59:60.000000Z")),
+            ("2017-01-01T00:59:60.5+01:00", Some("2016-12-31T23:59:60.500000Z")),
+            ("2016-12-30T23:59:60Z", None),
+            ("2026-01-01T00:00:60Z", None),
+            ("2016-12-31T23:59:60+01:00", None),
         ];
         for (text, want) in cases {
             assert_eq!(date_time(text).as_deref(), want, "{text}");
@@ -160,6 +183,13 @@ mod tests {
             assert!(quick.is_none() || quick == any_instant(&text), "{text}: {quick:?}");
         }
         assert!(plain > 1_000);
+    }
+
+    #[test]
+    fn times_of_day() {
+        assert_eq!(time("23:59:59.5").as_deref(), Some("23:59:59.500000"));
+        assert_eq!(time("23:59:60"), None);
+        assert_eq!(time("03:20:60"), None);
     }
 
     #[test]

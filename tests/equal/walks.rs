@@ -268,7 +268,8 @@ pub(super) async fn other_cursors_are_refused(served: &[Served; 2]) {
                 assert_eq!(answer, served[1].program.text(&document, variables).await, "{name}");
                 let refused: Value = serde_json::from_str(&answer).expect("JSON");
                 let message = refused["errors"][0]["message"].as_str().unwrap_or_default();
-                let place = format!("samplesConnection.{argument}: {want}");
+                let variable = if document.starts_with("query") { " ($c)" } else { "" };
+                let place = format!("samplesConnection.{argument}{variable}: {want}");
                 assert!(message.starts_with(&place), "{name}: {answer}");
             }
         }

@@ -23,7 +23,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("in_force", &["system", "tx", "context", "db", "types", "error"]),
     ("commit", &["system", "tx", "context", "state", "db", "types", "error"]),
     ("migrate", &["system", "tx", "context", "ddl", "db", "types", "error"]),
-    ("figures", &["system", "tx", "context", "state", "db", "types", "error"]),
+    (
+        "figures",
+        &["in_force", "system", "tx", "context", "state", "db", "types", "error"],
+    ),
     (
         "read",
         &["in_force", "system", "context", "ddl", "db", "types", "error"],

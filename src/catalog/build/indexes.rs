@@ -42,7 +42,7 @@ impl Builder<'_> {
                 Ok(field) => fields.push(field),
                 Err(fault) => {
                     whole = false;
-                    self.faults.extend(fault);
+                    self.faults.extend(fault.map(|fault| *fault));
                 }
             }
         }
@@ -55,7 +55,7 @@ impl Builder<'_> {
         id: EntityId,
         name: &Spanned<&str>,
         before: &[IndexedField],
-    ) -> Result<IndexedField, Option<Fault>> {
+    ) -> Result<IndexedField, Option<Box<Fault>>> {
         let declared = self.plan.entity(id).definition;
         let fault = |message: String| Fault::at(name.span.clone(), message);
         let mut words = name.value.split_whitespace();
@@ -65,31 +65,32 @@ impl Builder<'_> {
             (Some("DESC"), None) => true,
             _ => {
                 let fault = fault(format!("`{}` is no field with a direction", name.value));
-                return Err(Some(
-                    fault.hint("write a field's name, alone or followed by `ASC` or `DESC`"),
-                ));
+                let hint = "write a field's name, alone or followed by `ASC` or `DESC`";
+                return Err(Some(Box::new(fault.hint(hint))));
             }
         };
         let fields = declared.fields.iter();
         let Some(at) = fields.clone().position(|field| field.name.value == word) else {
             let fault = fault(format!("`{}` has no field `{word}`", declared.name.value));
             let near = did_you_mean(word, fields.map(|field| field.name.value.as_str()));
-            return Err(Some(match near {
+            return Err(Some(Box::new(match near {
                 Some(near) => fault.hint(format!("did you mean `{near}`?")),
                 None => fault,
-            }));
+            })));
         };
         let field = FieldId(at as u32);
         if before.iter().any(|other| other.field == field) {
             let fault = fault(format!("`{word}` stands twice in one index"));
-            return Err(Some(fault.hint("leave one of them out")));
+            return Err(Some(Box::new(fault.hint("leave one of them out"))));
         }
         match self.is_ordered(declared, at) {
             None => Err(None),
             Some(true) => Ok(IndexedField { field, descending }),
             Some(false) => {
                 let fault = fault(format!("`{word}` cannot be part of an index of several fields"));
-                Err(Some(fault.hint("it is for single scalars, enums and links to one row")))
+                Err(Some(Box::new(
+                    fault.hint("it is for single scalars, enums and links to one row"),
+                )))
             }
         }
     }

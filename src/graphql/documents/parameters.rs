@@ -19,7 +19,7 @@ use crate::{
 
 impl Saved {
     /// The request that asks for this with these parameters, or what is wrong with them.
-    pub(crate) fn request(&self, parameters: Vec<(String, String)>) -> Result<ApiRequest, String> {
+    pub(in crate::graphql) fn request(&self, parameters: Vec<(String, String)>) -> Result<ApiRequest, String> {
         let [operation] = self.operations.as_slice() else {
             return Err(format!(
                 "the saved query `{}` has {} operations; ask for it by POST with \"documentId\" and \"operationName\"",
@@ -61,34 +61,43 @@ impl Saved {
 }
 
 fn value(ty: &Type, mut texts: Vec<String>) -> Result<JsonValue, String> {
-    let name = ty.inner_named_type().as_str();
     if !ty.is_list() {
         return match (texts.pop(), texts.is_empty()) {
-            (Some(text), true) => single(name, text),
+            (Some(text), true) => single(ty, text),
             _ => Err("it is there several times, and its variable is no list".to_owned()),
         };
     }
     match texts.as_slice() {
-        [text] if text.trim_start().starts_with('[') => json(text),
+        [text] if text.trim_start().starts_with('[') => json(ty, text),
         _ => {
-            let items = texts.into_iter().map(|text| single(name, text));
+            let items = texts.into_iter().map(|text| single(ty, text));
             items.collect::<Result<Vec<JsonValue>, String>>().map(JsonValue::Array)
         }
     }
 }
 
-fn single(name: &str, text: String) -> Result<JsonValue, String> {
-    match name {
+fn single(ty: &Type, text: String) -> Result<JsonValue, String> {
+    match ty.inner_named_type().as_str() {
         "String" | "ID" => Ok(JsonValue::String(text.into())),
-        "Int" | "Float" | "Boolean" | "JSON" => json(&text),
+        "Int" | "Float" | "Boolean" | "JSON" => json(ty, &text),
+        // No enum has such a value, and no other scalar is written so.
+        _ if text.trim() == "null" => Ok(JsonValue::Null),
         // An object's braces; enums and other scalars are texts on the wire.
-        _ if text.trim_start().starts_with(['{', '[']) => json(&text),
+        _ if text.trim_start().starts_with(['{', '[']) => json(ty, &text),
         _ => Ok(JsonValue::String(text.into())),
     }
 }
 
-fn json(text: &str) -> Result<JsonValue, String> {
-    read_json(text.as_bytes()).map_err(|error| format!("`{}` is no JSON: {error}", shown(text)))
+fn json(ty: &Type, text: &str) -> Result<JsonValue, String> {
+    read_json(text.as_bytes()).map_err(|error| {
+        if text.trim().is_empty() {
+            return format!("it is empty, and a value of type {ty} is wanted; leave it away where there is none");
+        }
+        format!(
+            "a value of type {ty} is wanted, and `{}` is no JSON: {error}",
+            shown(text)
+        )
+    })
 }
 
 #[cfg(test)]
@@ -116,13 +125,24 @@ mod tests {
             (&[("ns", "1"), ("ns", "2")], r#"{"ns":[1,2]}"#),
             (&[("w", r#"{"id":{"eq":"1"}}"#)], r#"{"w":{"id":{"eq":"1"}}}"#),
             (&[("r", "RARE"), ("j", "[1]")], r#"{"r":"RARE","j":[1]}"#),
+            (
+                &[("w", "null"), ("r", "null"), ("id", "null")],
+                r#"{"w":null,"r":null,"id":"null"}"#,
+            ),
         ] {
             assert_eq!(of(text, parameters).as_deref(), Ok(want), "{parameters:?}");
         }
         for (parameters, part) in [
             (&[("idd", "7")][..], "has no variable `idd`; did you mean `id`?"),
-            (&[("n", "seven")], "the parameter `n`: `seven` is no JSON"),
-            (&[("n", "")], "is no JSON"),
+            (
+                &[("n", "seven")],
+                "the parameter `n`: a value of type Int is wanted, and `seven` is no JSON",
+            ),
+            (
+                &[("n", "")],
+                "the parameter `n`: it is empty, and a value of type Int is wanted",
+            ),
+            (&[("ns", "1"), ("ns", "x")], "a value of type [Int] is wanted, and `x`"),
             (&[("id", "1"), ("id", "2")], "several times"),
             (&[("w", "{")], "is no JSON"),
         ] {

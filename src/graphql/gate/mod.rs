@@ -64,11 +64,6 @@ pub(crate) fn admit(served: &Served, limits: &Limits, query: &str) -> Result<Adm
     Ok(Admitted { document, operations })
 }
 
-/// Whether a document fits the schema and the limits, or what is wrong with it.
-pub(crate) fn admits(served: &Served, limits: &Limits, text: &str) -> Result<(), Vec<ApiError>> {
-    admit(served, limits, text).map(drop)
-}
-
 /// Validates a document that has passed our own rules.
 fn validated(built: ExecutableDocument, schema: &Valid<Schema>) -> Result<Valid<ExecutableDocument>, Vec<ApiError>> {
     let found = match built.validate(schema) {

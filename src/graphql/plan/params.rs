@@ -128,15 +128,16 @@ impl Param {
         }
         let found = variables.get(self.variable.as_str());
         let found = self.steps.iter().fold(found, |value, step| step.follow(value?));
+        let place = format!("{} (${})", self.place, self.variable);
         let Some(json) = found else {
-            return self.kind.check(None, &self.place);
+            return self.kind.check(None, &place);
         };
         let value = self
             .kind
             .scalar()
             .from_input(&to_json(json))
-            .map_err(|error| ApiError::input(&self.place, error))?;
-        self.kind.check(Some(value), &self.place)
+            .map_err(|error| ApiError::input(&place, error))?;
+        self.kind.check(Some(value), &place)
     }
 }
 

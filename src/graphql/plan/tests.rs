@@ -107,7 +107,7 @@ fn refused_inputs_name_their_place() {
         (
             "query($n: Int) { items { tags(offset: $n) { id } } }",
             "{\"n\": -5}",
-            "items.tags.offset: -5 is negative; give 0 or more",
+            "items.tags.offset ($n): -5 is negative; give 0 or more",
         ),
         (
             "query($x: Float) { items(where: {price: {eq: $x}}) { id } }",
@@ -127,7 +127,7 @@ fn refused_inputs_name_their_place() {
         (
             "query($like: String) { items(where: {name: {like: $like}}) { id } }",
             &format!("{{\"like\": \"{}\"}}", "%a".repeat(10_001)),
-            "items.where.name.like: a pattern with 10001 signs of %, at most 10000 are allowed",
+            "items.where.name.like ($like): a pattern with 10001 signs of %, at most 10000 are allowed",
         ),
         (
             "{ items(where: {worth: {in: [\"1\", \"x\"]}}) { id } }",

@@ -14,7 +14,8 @@ pub(in crate::graphql) const PAGE_INFO: &str = "PageInfo";
 pub(super) fn write_roots(sdl: &mut Sdl, catalog: &Catalog) {
     for entity in &catalog.entities {
         let description = format!("The rows of `{}` in pages.", entity.names.many);
-        write_member(sdl, Some(&description), &entity.names.connection, entity, None);
+        let member = member(catalog, &entity.names.connection, entity);
+        sdl.member(Some(&description), &member, None);
     }
 }
 
@@ -23,18 +24,15 @@ pub(super) fn write_companion(sdl: &mut Sdl, catalog: &Catalog, field: &Field) {
     let target = field.kind.target().filter(|_| field.kind.is_to_many());
     if let Some(target) = target {
         let description = format!("The rows of `{}` in pages.", field.name);
-        let name = connection_name(&field.name);
-        let deprecated = field.deprecated.as_deref();
-        write_member(sdl, Some(&description), &name, catalog.entity(target), deprecated);
+        let member = member(catalog, &connection_name(&field.name), catalog.entity(target));
+        sdl.member(Some(&description), &member, field.deprecated.as_deref());
     }
 }
 
-fn write_member(sdl: &mut Sdl, description: Option<&str>, name: &str, of: &Entity, deprecated: Option<&str>) {
-    let (filter, order) = (names::filter_input(of), names::order_input(of));
-    let arguments =
-        format!("where: {filter}, orderBy: [{order}!], first: Int, after: String, last: Int, before: String");
-    let member = format!("{name}({arguments}): {}!", names::connection_type(of));
-    sdl.member(description, &member, deprecated);
+fn member(catalog: &Catalog, name: &str, of: &Entity) -> String {
+    let (filter, order) = (names::filter_input(of), names::order_argument(catalog, of));
+    let arguments = format!("where: {filter}, {order}first: Int, after: String, last: Int, before: String");
+    format!("{name}({arguments}): {}!", names::connection_type(of))
 }
 
 pub(super) fn write(sdl: &mut Sdl, catalog: &Catalog) {

@@ -125,8 +125,9 @@ fn write_group(sdl: &mut Sdl, catalog: &Catalog, entity: &Entity) {
 pub(super) fn write_inputs(sdl: &mut Sdl, catalog: &Catalog) {
     for entity in catalog.entities.iter().filter(|entity| is_grouped(entity)) {
         write_by(sdl, entity);
-        write_keys_order(sdl, catalog, entity);
-        write_order(sdl, entity);
+        let ordered = ordered_keys(catalog, entity);
+        write_keys_order(sdl, entity, &ordered);
+        write_order(sdl, entity, !ordered.is_empty());
         write_having(sdl, entity);
     }
     times::write_inputs(sdl, &times_of(catalog));
@@ -150,16 +151,27 @@ fn write_by(sdl: &mut Sdl, entity: &Entity) {
     });
 }
 
-fn write_keys_order(sdl: &mut Sdl, catalog: &Catalog, entity: &Entity) {
+/// The keys that have an order, and what they are ordered by: a row may have nothing of the kind.
+fn ordered_keys<'c>(catalog: &'c Catalog, entity: &'c Entity) -> Vec<(&'c str, String)> {
+    let ordered = keys(entity).filter_map(|(field, kind)| {
+        let order = match kind {
+            KeyKind::Value(_) => Some("Sort".to_owned()),
+            KeyKind::Row(target) => names::order_input(catalog, catalog.entity(target)),
+            KeyKind::Times(times) => Some(times.keys_order_input()),
+        };
+        Some((field.name.as_str(), order?))
+    });
+    ordered.collect()
+}
+
+fn write_keys_order(sdl: &mut Sdl, entity: &Entity, ordered: &[(&str, String)]) {
+    if ordered.is_empty() {
+        return;
+    }
     let head = format!("input {} @oneOf", names::group_keys_order_input(entity));
     sdl.block(Some("Exactly one member, which is a key."), &head, |sdl| {
-        for (field, kind) in keys(entity) {
-            let order = match kind {
-                KeyKind::Value(_) => "Sort".to_owned(),
-                KeyKind::Row(target) => names::order_input(catalog.entity(target)),
-                KeyKind::Times(times) => times.keys_order_input(),
-            };
-            sdl.line(&format!("{}: {order}", field.name));
+        for (key, order) in ordered {
+            sdl.line(&format!("{key}: {order}"));
         }
     });
 }
@@ -190,11 +202,13 @@ fn write_function(sdl: &mut Sdl, entity: &Entity, function: Function, head: &str
     });
 }
 
-fn write_order(sdl: &mut Sdl, entity: &Entity) {
+fn write_order(sdl: &mut Sdl, entity: &Entity, by_keys: bool) {
     let head = format!("input {} @oneOf", names::group_order_input(entity));
     let description = "Exactly one member. Nulls come last unless the direction says otherwise; the keys break ties.";
     sdl.block(Some(description), &head, |sdl| {
-        sdl.line(&format!("keys: {}", names::group_keys_order_input(entity)));
+        if by_keys {
+            sdl.line(&format!("keys: {}", names::group_keys_order_input(entity)));
+        }
         sdl.line("count: Sort");
         for function in functions(entity) {
             let order = names::function_order(entity, function);

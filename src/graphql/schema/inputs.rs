@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     catalog::{Catalog, Entity, EntityId, Field, FieldKind, Leaf},
-    graphql::names,
+    graphql::names::{self, OrderBy},
     value::Scalar,
 };
 
@@ -40,7 +40,8 @@ fn write_filter(sdl: &mut Sdl, catalog: &Catalog, entity: &Entity) {
         sdl.line(&format!("not: {name}"));
         for field in entity.fields.iter().filter(|field| field.served) {
             if let Some(input) = filter_of(catalog, field) {
-                sdl.line(&format!("{}: {input}", field.name));
+                let member = format!("{}: {input}", field.name);
+                sdl.member(None, &member, field.deprecated.as_deref());
             }
         }
     });
@@ -92,31 +93,22 @@ fn many_targets(catalog: &Catalog) -> Vec<EntityId> {
     targets.into_iter().collect()
 }
 
-/// Whether rows can be ordered by a leaf.
-fn is_ordered(leaf: Leaf) -> bool {
-    match leaf {
-        Leaf::Scalar(scalar) => scalar.is_ordered(),
-        Leaf::Enum(_) => true,
-    }
-}
-
 fn write_order(sdl: &mut Sdl, catalog: &Catalog, entity: &Entity) {
-    let head = format!("input {} @oneOf", names::order_input(entity));
+    let Some(name) = names::order_input(catalog, entity) else {
+        return;
+    };
+    let head = format!("input {name} @oneOf");
     let description = "Exactly one member. Nulls come last unless the direction says otherwise; the key breaks ties.";
     sdl.block(Some(description), &head, |sdl| {
         for field in entity.fields.iter().filter(|field| field.served) {
-            match &field.kind {
-                FieldKind::Leaf { leaf, list: None } if is_ordered(*leaf) => sdl.line(&format!("{}: Sort", field.name)),
-                FieldKind::Reference { .. } | FieldKind::Inverse { many: false, .. } => {
-                    if let Some(target) = field.kind.target() {
-                        sdl.line(&format!(
-                            "{}: {}",
-                            field.name,
-                            names::order_input(catalog.entity(target))
-                        ));
-                    }
-                }
-                _ => {}
+            let order = match names::order_of(field) {
+                Some(OrderBy::Value) => Some("Sort".to_owned()),
+                Some(OrderBy::Row(target)) => names::order_input(catalog, catalog.entity(target)),
+                None => None,
+            };
+            if let Some(order) = order {
+                let member = format!("{}: {order}", field.name);
+                sdl.member(None, &member, field.deprecated.as_deref());
             }
         }
     });

@@ -175,4 +175,56 @@ mod tests {
         let served = Served::of(&testing::catalog()).expect("the farm's schema");
         testing::golden("farm.graphql", served.sdl());
     }
+
+    /// An input without a member is none: what cannot be ordered has no argument for it.
+    #[test]
+    fn types_without_an_order() {
+        let catalog = crate::catalog::testing::catalog(
+            "type J @f { id: ID! k: [K!]! @nested l: [L!]! @ref(jq: \".l[]\") v: V m: M }
+             type K { j: JSON v: [Int] w: V }
+             type L @f { a: Boolean! @id m: M j: J of: [J!]! @inverse(field: \"l\") }
+             type M @f { b: Boolean! @id back: [L!]! @inverse(field: \"m\") }
+             type N @f { b: Boolean! @id o: O }
+             type O @f { n: N @id p: N }
+             type V { x: Int @deprecated(reason: \"old\") }",
+        );
+        let served = Served::of(&catalog).expect("a schema");
+        let sdl = served.sdl();
+        for (part, is_there) in [
+            ("input JOrder ", true),
+            ("input KOrder ", false),
+            // By the row that it leads to.
+            ("input LOrder ", true),
+            ("input MOrder ", false),
+            // Each leads to the other, and to nothing else.
+            ("input NOrder ", false),
+            ("input OOrder ", false),
+            ("k(where: KWhere, first: Int, offset: Int): [K!]!", true),
+            ("kConnection(where: KWhere, first: Int, after: String", true),
+            ("ns(where: NWhere, first: Int, offset: Int): [N!]!", true),
+            (
+                "l(where: LWhere, orderBy: [LOrder!], first: Int, offset: Int): [L!]!",
+                true,
+            ),
+        ] {
+            assert_eq!(sdl.contains(part), is_there, "{part}: {sdl}");
+        }
+    }
+
+    #[test]
+    fn deprecations_go_along() {
+        let catalog = crate::catalog::testing::catalog(
+            "type A @f { id: ID! n: Int @deprecated(reason: \"old\") b: A @deprecated c: [A!]! @deprecated @ref(jq: \".c[]\") }",
+        );
+        let sdl = Served::of(&catalog).expect("a schema").sdl().to_owned();
+        for part in [
+            "  n: IntFilter @deprecated(reason: \"old\")\n",
+            "  n: Sort @deprecated(reason: \"old\")\n",
+            "  b: AWhere @deprecated(reason: ",
+            "  b: AOrder @deprecated(reason: ",
+            "  c: AListWhere @deprecated(reason: ",
+        ] {
+            assert!(sdl.contains(part), "{part}: {sdl}");
+        }
+    }
 }

@@ -39,15 +39,20 @@ fn write_root_fields(sdl: &mut Sdl, catalog: &Catalog, id: EntityId) {
         );
         sdl.member(Some("One row by any of its unique fields, or null."), &field, None);
     }
-    let field = format!("{}{}: [{}!]!", entity.names.many, list_arguments(entity), entity.name);
+    let field = format!(
+        "{}{}: [{}!]!",
+        entity.names.many,
+        list_arguments(catalog, entity),
+        entity.name
+    );
     sdl.member(entity.description.as_deref(), &field, None);
     grouped::write_root(sdl, entity);
 }
 
 /// The arguments that every list of rows has.
-fn list_arguments(entity: &Entity) -> String {
-    let (filter, order) = (names::filter_input(entity), names::order_input(entity));
-    format!("(where: {filter}, orderBy: [{order}!], first: Int, offset: Int)")
+fn list_arguments(catalog: &Catalog, entity: &Entity) -> String {
+    let (filter, order) = (names::filter_input(entity), names::order_argument(catalog, entity));
+    format!("(where: {filter}, {order}first: Int, offset: Int)")
 }
 
 pub(super) fn write_entity(sdl: &mut Sdl, catalog: &Catalog, id: EntityId) {
@@ -65,7 +70,7 @@ fn write_field(sdl: &mut Sdl, catalog: &Catalog, field: &Field) {
     let name = &field.name;
     let rows = |target: EntityId| {
         let target = catalog.entity(target);
-        format!("{name}{}: [{}!]!", list_arguments(target), target.name)
+        format!("{name}{}: [{}!]!", list_arguments(catalog, target), target.name)
     };
     let row = |target: EntityId| format!("{name}: {}{}", catalog.entity(target).name, bang(field.required));
     let member = match &field.kind {

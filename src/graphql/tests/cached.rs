@@ -23,6 +23,7 @@ use super::{
 use crate::{
     catalog::Catalog,
     change::Commit,
+    config::Environment,
     graphql::{
         Answered, Client, DataApi, Limits, Tag,
         prepare::Bound,
@@ -158,7 +159,9 @@ async fn what_is_kept_is_what_would_be_read(on: On) {
     let farm = Farm::stocked_on(on, limits()).await;
     let catalog = farm.api.0.catalog.clone();
     let plain = DataApi::new(catalog.clone(), farm.api.store().clone(), Limits::default()).expect("a schema");
-    let seed = std::env::var("HAYLOFT_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed = Environment::of_process()
+        .get("HAYLOFT_SEED")
+        .map(|seed| seed.parse().expect("a number"));
     let random = &mut StdRng::seed_from_u64(seed.unwrap_or(7));
     let mut asked = Vec::new();
     for query in operations(&plain, &catalog, random).await {

@@ -271,7 +271,7 @@ impl Stock {
 }
 
 fn one(random: &mut StdRng, all: &[&'static str]) -> &'static str {
-    *all.choose(random).expect("one")
+    all.choose(random).expect("one")
 }
 
 fn some(random: &mut StdRng, all: &[&'static str]) -> Vec<&'static str> {

@@ -42,7 +42,7 @@ impl Clashes {
                 if *before != hash && *row != parent.0 {
                     self.count += 1;
                     self.first
-                        .get_or_insert_with(|| format!("{shown} with those of {asked} and {}", parent.1));
+                        .get_or_insert_with(|| format!("`{shown}`, which came for `{asked}` and for `{}`", parent.1));
                 }
             }
             Entry::Vacant(free) if !full => {
@@ -52,17 +52,17 @@ impl Clashes {
         }
     }
 
-    /// What a person should know of them.
-    pub(super) fn note(&self) -> Option<String> {
+    /// What a person should know of them; `rows` would tell them apart.
+    pub(super) fn note(&self, rows: Option<&str>) -> Option<String> {
         let first = self.first.as_deref()?;
-        let rows = match self.count {
+        let told = match self.count {
             1 => format!("1 row {NOTE}"),
             count => format!("{count} rows {NOTE}"),
         };
-        Some(format!(
-            "{rows}, so the later ones count: {first}. If keys begin anew in each row, give them a part of its key: \
-             rows: \".[] | .id = \\\"\\\\($this.id)/\\\\(.id)\\\"\""
-        ))
+        let hint = rows.map_or_else(String::new, |rows| {
+            format!(". If keys begin anew in each row, give them a part of its key: {rows}")
+        });
+        Some(format!("{told}, so the later ones count, such as {first}{hint}"))
     }
 }
 
@@ -79,14 +79,14 @@ mod tests {
         clashes.add(&Key::text("2"), 20, (1, &a));
         // One answer may be read twice, and a list may repeat a row.
         clashes.add(&Key::text("2"), 21, (1, &a));
-        assert_eq!(clashes.note(), None);
+        assert_eq!(clashes.note(None), None);
         clashes.add(&Key::text("2"), 22, (2, &b));
-        let note = clashes.note().expect("a note");
+        let note = clashes.note(Some("rows: \".x\"")).expect("a note");
         assert!(is_note(&note), "{note}");
-        assert!(note.contains("count: 2 with those of a and b. If"), "{note}");
         assert!(
-            note.ends_with(r#"rows: ".[] | .id = \"\\($this.id)/\\(.id)\"""#),
+            note.contains("count, such as `2`, which came for `a` and for `b`. If"),
             "{note}"
         );
+        assert!(note.ends_with("a part of its key: rows: \".x\""), "{note}");
     }
 }

@@ -174,7 +174,9 @@ impl<'a> Crew<'a> {
     /// What is to be told of those that this process got, and how many answers it looked at.
     fn clashes(&self) -> (Option<String>, u64) {
         let clashes = self.clashes.lock().unwrap_or_else(PoisonError::into_inner);
-        (clashes.note(), clashes.answers)
+        let catalog = &self.inner.catalog;
+        let rows = catalog.rows_of_own_keys(catalog.fetch(self.id));
+        (clashes.note(rows.as_deref()), clashes.answers)
     }
 
     /// Looks whether the rows of an answer came with another one, too.

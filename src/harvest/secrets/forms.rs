@@ -15,13 +15,29 @@ const QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b
 /// The digits of base64, with those of its form for URLs.
 const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/// A text in all its spellings, the plain one first, each with a name that a marker can hold.
+/// The forms of a text that are looked for in any spelling, too.
+pub(super) const PLAIN: [&str; 6] = [
+    "",
+    "|plus",
+    "|@base64",
+    "|@base64 bare",
+    "|@base64url",
+    "|@base64url bare",
+];
+
+/// Percent-encoded as RFC 3986 has it.
+pub(super) fn strict(text: &str) -> String {
+    utf8_percent_encode(text, UNRESERVED).to_string()
+}
+
+/// A text in all its forms, the plain one first, each with a name that a marker can hold.
 pub(super) fn of(text: &str) -> Vec<(&'static str, String)> {
-    let strict = utf8_percent_encode(text, UNRESERVED).to_string();
+    let strict = strict(text);
     let lower = lower_hex(&strict);
     let json = serde_json::Value::from(text).to_string();
     let json = json.get(1..json.len() - 1).unwrap_or_default().to_owned();
     let base64 = base64(text);
+    let base64url = base64.replace('+', "-").replace('/', "_");
     vec![
         ("", text.to_owned()),
         ("|@uri", strict.clone()),
@@ -37,7 +53,9 @@ pub(super) fn of(text: &str) -> Vec<(&'static str, String)> {
         ("|html", html(text)),
         ("|@base64", base64.clone()),
         ("|@base64 bare", base64.trim_end_matches('=').to_owned()),
-        ("|@base64url", base64.replace('+', "-").replace('/', "_")),
+        ("|@base64url", base64url.clone()),
+        ("|@base64url bare", base64url.trim_end_matches('=').to_owned()),
+        ("|plus", text.replace(' ', "+")),
     ]
 }
 

@@ -20,6 +20,7 @@ use crate::{
             readers::Readers,
         },
         error::StoreError,
+        in_force,
     },
 };
 
@@ -134,7 +135,12 @@ impl Measuring<'_> {
     }
 
     async fn ask(&self, sql: String) -> Result<Vec<ResultRow>, StoreError> {
-        self.reader.take().await?.fetch(self.context.params().query(sql)).await
+        in_force::read(
+            self.context,
+            self.reader.take().await?,
+            self.context.params().query(sql),
+        )
+        .await
     }
 
     async fn numbers<const N: usize>(&self, sql: String) -> Result<[u64; N], StoreError> {

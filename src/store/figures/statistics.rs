@@ -9,6 +9,7 @@ use crate::{
         context::Context,
         db::pool::get,
         error::{StoreError, failed},
+        in_force,
         state::changed,
         system::figures,
         tx::Transaction,
@@ -96,9 +97,14 @@ async fn measure(context: &Context, entity: EntityId) -> Result<(), StoreError> 
 /// whose tables were changed. What fails is tried again by the next run or start.
 pub(crate) async fn complete(context: &Context) {
     for entity in context.catalog.entity_ids() {
-        if let Err(error) = complete_one(context, entity).await {
-            let name = &context.catalog.entity(entity).name;
-            tracing::warn!(entity = %name, "estimates know little of it: {error}");
+        match complete_one(context, entity).await {
+            Ok(()) => {}
+            // Whoever has the newer definition looks at its tables.
+            Err(StoreError::Replaced) => return,
+            Err(error) => {
+                let name = &context.catalog.entity(entity).name;
+                tracing::warn!(entity = %name, "estimates know little of it: {error}");
+            }
         }
     }
 }
@@ -106,7 +112,8 @@ pub(crate) async fn complete(context: &Context) {
 async fn complete_one(context: &Context, entity: EntityId) -> Result<(), StoreError> {
     let table = context.dialect.quote(&context.layout.entity(entity).table.name);
     let any = context.params().query(format!("SELECT 1 FROM {table} LIMIT 1"));
-    let is_empty = context.own.take().await?.fetch(any).await?.is_empty();
+    let rows = in_force::read(context, context.own.take().await?, any).await?;
+    let is_empty = rows.is_empty();
     if !is_empty && !has_figures(context, entity).await? {
         measure(context, entity).await?;
     }

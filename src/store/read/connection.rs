@@ -86,7 +86,7 @@ impl Compiler<'_> {
 
     /// `_t1(n,r,c) AS MATERIALIZED (…)`.
     fn page(&mut self, page: &Page<'_>, rows: Rows<'_>) -> Result<String, StoreError> {
-        let limit = self.page_limit(page.size.as_deref());
+        let limit = self.page_limit(page);
         let outer = (self.bounded, self.skips_rows);
         (self.bounded, self.skips_rows) = (self.bounded || page.size.is_some(), false);
         let mut selects = Vec::new();
@@ -108,13 +108,16 @@ impl Compiler<'_> {
         ))
     }
 
-    /// One row more than the page has, as long as an answer may have so many. There is always a
-    /// limit: without one SQLite may forget the order of a table within a table.
-    fn page_limit(&self, size: Option<&str>) -> String {
+    /// One row more than the page has. Where its rows are wanted, a list that is too long ends its
+    /// statement, and no more of them are looked for; where only what lies around them is, the page
+    /// must be whole. There is always a limit: without one SQLite may forget the order of a table
+    /// within a table.
+    fn page_limit(&self, page: &Page<'_>) -> String {
         let most = i64::try_from(self.bounds.rows)
             .ok()
-            .and_then(|rows| rows.checked_add(1));
-        match (size, most) {
+            .and_then(|rows| rows.checked_add(1))
+            .filter(|_| page.connection.gives_rows());
+        match (&page.size, most) {
             (Some(size), Some(most)) => format!(" LIMIT CASE WHEN {size}<{most} THEN {size} ELSE {most} END+1"),
             (Some(size), None) => format!(" LIMIT {size}+1"),
             (None, Some(most)) => format!(" LIMIT {most}"),
@@ -141,7 +144,7 @@ impl Compiler<'_> {
     /// The numbers and cursors of the rows of one part.
     fn part(&mut self, page: &Page<'_>, rows: Rows<'_>, part: Part, limit: &str) -> Result<String, StoreError> {
         let (source, order) = self.ordered(&page.connection.select, rows)?;
-        let cursor = match page.has_cursors() {
+        let cursor = match page.connection.has_cursors() {
             true => self.values(&order),
             false => "''".to_owned(),
         };
@@ -397,20 +400,6 @@ impl Page<'_> {
 
     fn turned_order(&self) -> &'static str {
         if self.connection.backwards { "n" } else { "n DESC" }
-    }
-
-    fn has_cursors(&self) -> bool {
-        self.connection.output.iter().any(|member| match &member.value {
-            ConnectionValue::Edges(edges) => edges.iter().any(|edge| edge.value == EdgeValue::Cursor),
-            ConnectionValue::PageInfo(members) => {
-                let ends = [PageInfoValue::StartCursor, PageInfoValue::EndCursor];
-                members.iter().any(|member| ends.contains(&member.value))
-            }
-            ConnectionValue::Text(_)
-            | ConnectionValue::Nodes(_)
-            | ConnectionValue::TotalCount
-            | ConnectionValue::Aggregate(_) => false,
-        })
     }
 }
 

@@ -69,7 +69,7 @@ async fn fill(store: &Store, quests: i64) {
     harvest(store, "Quest", QUEST, 0, (0..quests).map(quest).collect()).await;
     let line = |at: i64| {
         let quest = text(&key("q", at * 31 % quests));
-        let tags = vec![Key::text(&key("t", at % 40))];
+        let tags = vec![Key::text(key("t", at % 40))];
         row(vec![text(&key("l", at)), quest, Value::Int(at % 5)], Some(tags))
     };
     harvest(store, "Line", LINE, 0, (0..3 * quests).map(line).collect()).await;

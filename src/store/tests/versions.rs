@@ -75,7 +75,7 @@ async fn each_commit_notes_what_it_changes(on: On) {
         harvest(store, "Item", ITEM, minute, rows).await;
         assert_eq!(noted.now(store).await, want, "step {minute}");
     }
-    let lines: [(&[(&str, i64)], &[&str]); 5] = [
+    let lines: [(Lines<'_>, &[&str]); 5] = [
         (&[("i2", 2), ("i1", 1), ("i9", 9)], &[]),
         (&[("i2", 2), ("i1", 1), ("i9", 8)], &["QuestItem.quantity"]),
         (&[("i1", 1), ("i2", 2), ("i9", 8)], &["QuestItem"]),
@@ -88,6 +88,9 @@ async fn each_commit_notes_what_it_changes(on: On) {
         assert_eq!(noted.now(store).await, want, "lines {minute}");
     }
 }
+
+/// Items and quantities.
+type Lines<'l> = &'l [(&'l str, i64)];
 
 /// A record of several that bring a type, and requests of fields.
 async fn parts_and_fields_note_what_they_change(on: On) {

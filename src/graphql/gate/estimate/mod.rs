@@ -83,10 +83,12 @@ impl<'a> Estimate<'a> {
     /// A list of all rows that meet the filter.
     fn all(&self, select: &'a Select) -> Guess {
         let (rows, guess) = self.listed(select);
-        guess.plus(self.members(&select.output, select.entity, &rows))
+        guess
+            .plus(self.made(select, rows.count, rows.is_sure))
+            .plus(self.members(&select.output, select.entity, &rows))
     }
 
-    /// Its rows, without what is below them.
+    /// Its rows, looked for and not made.
     fn listed(&self, select: &'a Select) -> (Rows<'a>, Guess) {
         let stored = self.stored(select.entity);
         let filter = select.filter.as_ref();
@@ -111,10 +113,7 @@ impl<'a> Estimate<'a> {
             nanos: looked * LOOK + sorted,
             ..Guess::default()
         };
-        let guess =
-            look.plus(self.conditions(select, &Rows::some(led)))
-                .plus(self.made(select, rows.count, rows.is_sure));
-        (rows, guess)
+        (rows, look.plus(self.conditions(select, &Rows::some(led))))
     }
 
     /// Pages of all rows that meet the filter.
@@ -135,8 +134,17 @@ impl<'a> Estimate<'a> {
         guess.plus(look).plus(self.conditions(select, &Rows::some(led)))
     }
 
-    /// What is wanted of the rows of a page.
+    /// What is wanted of the rows of a page. Those that are only counted are none of the answer's.
     fn of_page(&self, connection: &'a Connection, rows: &Rows<'a>) -> Guess {
+        let select = &connection.select;
+        let made = match connection.gives_rows() || connection.has_cursors() {
+            true => self.made(select, rows.count, rows.is_sure),
+            false => Guess::default(),
+        };
+        made.plus(self.of_rows(connection, rows))
+    }
+
+    fn of_rows(&self, connection: &'a Connection, rows: &Rows<'a>) -> Guess {
         let entity = connection.select.entity;
         let each = connection.rows().map(|outputs| {
             let bytes = rows.count * self.width(outputs, entity);
@@ -173,7 +181,9 @@ impl<'a> Estimate<'a> {
     fn members(&self, output: &'a [Output], entity: EntityId, rows: &Rows<'a>) -> Guess {
         let lists = output.iter().map(|member| match &member.value {
             OutputValue::Many { field, select } => match self.listed_below(select, entity, *field, rows) {
-                Some((below, guess)) => guess.plus(self.members(&select.output, select.entity, &below)),
+                Some((below, guess)) => guess
+                    .plus(self.made(select, below.count, below.is_sure))
+                    .plus(self.members(&select.output, select.entity, &below)),
                 None => Guess::default(),
             },
             OutputValue::Connection { field, connection } => {
@@ -208,7 +218,7 @@ impl<'a> Estimate<'a> {
         lists.fold(Guess::default(), Guess::plus)
     }
 
-    /// A list in each row: its rows, without what is below them.
+    /// A list in each row: its rows, looked for and not made.
     fn listed_below(
         &self,
         select: &'a Select,
@@ -229,8 +239,7 @@ impl<'a> Estimate<'a> {
             by: Some(fan.link),
             is_sure,
         };
-        let look = self.looked_below(select, entity, field, rows);
-        Some((below, look.plus(self.made(select, kept, is_sure))))
+        Some((below, self.looked_below(select, entity, field, rows)))
     }
 
     /// A list in each row, looked through as a whole.

@@ -93,6 +93,16 @@ fn rows_of_lists() {
             11 + 11 * 100,
         ),
         ("{ __typename }", 0),
+        // Rows that are only counted are none of the answer's.
+        (
+            "{ itemsConnection { totalCount aggregate { count max { price } } } }",
+            0,
+        ),
+        ("{ itemsConnection { pageInfo { hasNextPage } } }", 0),
+        ("{ itemsConnection { pageInfo { endCursor } } }", 1_000),
+        ("{ itemsConnection(first: 7) { totalCount edges { cursor } } }", 7),
+        ("{ npcs { sellsConnection { totalCount } } }", 10),
+        ("{ npcs { sellsConnection { totalCount nodes { id } } } }", 10 + 1_000),
     ];
     let wanted: Vec<String> = cases.iter().map(|(query, want)| format!("{query} {want}")).collect();
     let got = cases.map(|(query, _)| format!("{query} {}", cost(query, &counts).rows));
@@ -158,6 +168,8 @@ fn time_goes_by_what_is_looked_at() {
     assert!(millis("{ items(first: 20, orderBy: {worth: ASC}) { id } }") > 100);
     assert!(millis("{ items(first: 20, where: {name: {contains: \"x\"}}) { id } }") > 300);
     assert!(millis("{ tag(id: \"1\") { items { id } } }") > 300);
+    // To count rows takes its time, too.
+    assert!(millis("{ itemsConnection { totalCount } }") > 50);
 }
 
 #[test]
