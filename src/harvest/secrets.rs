@@ -8,6 +8,7 @@
 
 mod forms;
 mod kept;
+mod literals;
 mod signs;
 mod spelled;
 #[cfg(test)]
@@ -24,7 +25,10 @@ use crate::{
     config::Environment,
 };
 
-use self::spelled::{Needle, Search};
+use self::{
+    literals::Literals,
+    spelled::{Needle, Search},
+};
 use super::environment::environment_object;
 
 /// Shorter texts stand in ordinary words and numbers, and nobody could tell them from a secret.
@@ -180,11 +184,11 @@ impl Secrets {
 
     /// A text for people, with markers in the place of secrets; also of those that are cut.
     pub(super) fn mask(&self, text: &str) -> String {
-        self.replaced(text, Aim::Show)
+        self.replaced(text, Aim::Show, &mut Literals::default())
     }
 
     /// A body without the credentials that it repeats. Who makes a request of a link in it reveals
-    /// them.
+    /// them. JSON stays JSON: in the place of a number, the marker is a string.
     pub(super) fn cover(&self, body: Bytes) -> Bytes {
         let credentials = || self.0.iter().filter(|word| word.credential);
         let search = Secrets::search(credentials().filter(|word| word.plain), Aim::Cover);
@@ -192,9 +196,10 @@ impl Secrets {
         if credentials().next().is_none() || !body.utf8_chunks().any(|chunk| is_in(chunk.valid())) {
             return body;
         }
-        let mut out = Vec::with_capacity(body.len());
+        let (mut out, mut literals) = (Vec::with_capacity(body.len()), Literals::default());
         for chunk in body.utf8_chunks() {
-            out.extend_from_slice(self.replaced(chunk.valid(), Aim::Cover).as_bytes());
+            out.extend_from_slice(self.replaced(chunk.valid(), Aim::Cover, &mut literals).as_bytes());
+            literals.leave(chunk.valid());
             out.extend_from_slice(chunk.invalid());
         }
         out.into()
@@ -202,7 +207,7 @@ impl Secrets {
 
     /// A text for a database: [`Secrets::reveal`] gives it back. None: it cannot.
     pub(super) fn keep(&self, text: &str) -> Option<String> {
-        let kept = self.replaced(text, Aim::Keep);
+        let kept = self.replaced(text, Aim::Keep, &mut Literals::default());
         (self.reveal(&kept) == text).then_some(kept)
     }
 
@@ -230,7 +235,7 @@ impl Secrets {
     }
 
     /// Replaces secrets from left to right; of several at one place the longest.
-    fn replaced(&self, text: &str, aim: Aim) -> String {
+    fn replaced(&self, text: &str, aim: Aim, literals: &mut Literals) -> String {
         let words = || self.0.iter().filter(|word| aim.wants(word));
         let plain: Vec<&Word> = words().filter(|word| word.plain).collect();
         let search = Secrets::search(plain.iter().copied(), aim);
@@ -258,9 +263,21 @@ impl Secrets {
             let Some((word, (at, length))) = first.min_by_key(|(_, (at, length))| (*at, Reverse(*length))) else {
                 break;
             };
-            out.push_str(text.get(done..at).unwrap_or_default());
-            out.push_str(&self.marker(word, text.get(at..at + length).unwrap_or_default(), aim));
-            done = at + length;
+            let number = (aim == Aim::Cover).then(|| literals.number(text, at..at + length));
+            let (place, marker) = match number.flatten() {
+                Some(number) => {
+                    let place = number.start.max(done)..number.end;
+                    (place, word.in_place_of(text.get(number).unwrap_or_default()))
+                }
+                None => {
+                    let place = at..at + length;
+                    let found = text.get(place.clone()).unwrap_or_default();
+                    (place, self.marker(word, found, aim))
+                }
+            };
+            out.push_str(text.get(done..place.start).unwrap_or_default());
+            out.push_str(&marker);
+            done = place.end;
         }
         out.push_str(text.get(done..).unwrap_or_default());
         out
@@ -310,6 +327,15 @@ impl Word {
                 Some((from + at, length + broken))
             });
         [whole, cuts.next()].into_iter().flatten().min()
+    }
+
+    /// What takes the place of a number of JSON in which it stands. A longer number is another
+    /// one, and stays.
+    fn in_place_of(&self, number: &str) -> String {
+        match literals::is_it(number, &self.text) {
+            true => format!("\"{}\"", self.marker),
+            false => number.to_owned(),
+        }
     }
 
     /// What stands before and behind the letters of a spelling.

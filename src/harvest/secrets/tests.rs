@@ -47,6 +47,35 @@ fn rows_lose_credentials_alone() {
 }
 
 #[test]
+fn a_credential_of_digits_spoils_no_json() {
+    let environment = Environment::default().with("PIN", "12345678");
+    let template = Template::parse("{$env.PIN}", &["env"], Encoding::Raw).expect("a template");
+    let secrets = Secrets::in_templates(std::iter::once((Some("X-Password"), &template)), &environment);
+    for (body, want) in [
+        (r#"{"pin":12345678}"#, r#"{"pin":"{$env.PIN}"}"#),
+        (r#"[12345678,12345678.0]"#, r#"["{$env.PIN}","{$env.PIN}"]"#),
+        // Other numbers in which its digits stand.
+        (
+            r#"[123456789, 912345678, -12345678]"#,
+            r#"[123456789, 912345678, -12345678]"#,
+        ),
+        (
+            r#"[0.12345678, 1234567812345678, 5]"#,
+            r#"[0.12345678, 1234567812345678, 5]"#,
+        ),
+        (
+            r#"{"a\"12345678":"12345678, 5"}"#,
+            r#"{"a\"{$env.PIN}":"{$env.PIN}, 5"}"#,
+        ),
+        ("{\"a\":\"\n{\"pin\":12345678}", "{\"a\":\"\n{\"pin\":\"{$env.PIN}\"}"),
+    ] {
+        let covered = secrets.cover(Bytes::from_static(body.as_bytes()));
+        assert_eq!(String::from_utf8_lossy(&covered), want);
+    }
+    assert_eq!(secrets.mask("12345678"), "{$env.PIN}");
+}
+
+#[test]
 fn masks_every_form_and_gives_it_back() {
     let secrets = hidden("Bearer {$env.KEY}", "p/q r+ss\"t");
     for (text, want) in [
