@@ -12,6 +12,7 @@ use crate::{
 const PAGES: usize = 200;
 const ROWS: usize = 20;
 const CONCURRENCY: usize = 20;
+const RUNS: usize = 5;
 
 const DEFINITION: &str = r#"extend schema @source(name: "up", url: "{$env.UP}", concurrency: 20)
 
@@ -63,18 +64,18 @@ fn large(folder: &Path) {
     );
 }
 
-/// From the first request to the end of the command.
+/// From the first request to the end of the command; the middle one of several, each of which is
+/// short.
 fn many(folder: &Path) {
-    std::fs::create_dir_all(folder).expect("a folder");
-    std::fs::write(folder.join("schema.graphql"), DEFINITION).expect("write");
-    let upstream = Upstream::start(answer);
-    let harvested = harvest(folder, None, &[("UP", &upstream.url)], &[]);
-    let seconds = upstream.seconds(PAGES);
-    assert!(harvested.out.contains("4,000"), "{}", harvested.out);
+    let mut runs: Vec<f64> = (0..RUNS).map(|run| once(&folder.join(run.to_string()))).collect();
+    runs.sort_by(f64::total_cmp);
+    let seconds = runs[RUNS / 2];
     let ideal = PAGES as f64 * LATENCY.as_secs_f64() / CONCURRENCY as f64;
     println!(
-        "({PAGES} pages of {} ms, {CONCURRENCY} at once, all stored: {seconds:.2} s)",
-        LATENCY.as_millis()
+        "({PAGES} pages of {} ms, {CONCURRENCY} at once, all stored: {seconds:.3} s; the others {:.3} to {:.3})",
+        LATENCY.as_millis(),
+        runs[0],
+        runs[RUNS - 1],
     );
     figure(
         "scan of known pages ÷ requests × latency ÷ concurrency",
@@ -82,6 +83,16 @@ fn many(folder: &Path) {
         "×",
         &Target::AtMost(1.2),
     );
+}
+
+fn once(folder: &Path) -> f64 {
+    std::fs::create_dir_all(folder).expect("a folder");
+    std::fs::write(folder.join("schema.graphql"), DEFINITION).expect("write");
+    let upstream = Upstream::start(answer);
+    let harvested = harvest(folder, None, &[("UP", &upstream.url)], &[]);
+    let seconds = upstream.seconds(PAGES);
+    assert!(harvested.out.contains("4,000"), "{}", harvested.out);
+    seconds
 }
 
 fn answer(path: &str) -> Answer {

@@ -37,41 +37,44 @@ async fn renew_one(context: &Context, entity: EntityId) -> Result<(), StoreError
     let (changed, tables) = (context.changed.of(entity), context.layout.entity(entity));
     let due = changed > 0 && known_rows(context, tables).await? <= changed.saturating_mul(PART);
     if due {
-        make(context, tables).await?;
-    }
-    if due || !has_figures(context, entity).await? {
-        measure(context, entity).await?;
-    }
-    if due {
+        // Before the database looks, because after that each connection reads the schema again.
+        let found = measure::measure(context, entity).await;
+        make(context, tables, found.as_deref().ok()).await?;
+        found?;
+        context.changed.measured(entity);
         context.changed.forget(entity);
+    } else if !has_figures(context, entity).await? {
+        measure(context, entity).await?;
     }
     Ok(())
 }
 
-/// Has the database look at a type's tables.
-async fn make(context: &Context, tables: &EntityTables) -> Result<(), StoreError> {
+/// Has the database look at a type's tables, and keeps what was found in them; both at once where
+/// that is one write less.
+async fn make(context: &Context, tables: &EntityTables, found: Option<&str>) -> Result<(), StoreError> {
     let names: Vec<String> = [&tables.table.name]
         .into_iter()
         .chain(tables.joins.iter().map(|join| &join.name))
         .map(|name| context.dialect.quote(name))
         .collect();
-    let statements = context.dialect.analyze(&names);
-    if context.dialect.exclusive() {
-        let mut tx = Transaction::begin(context).await?;
-        for statement in statements {
-            tx.run(tx.params(), statement).await?;
-        }
-        tx.commit().await?;
-    } else {
+    let mut statements = context.dialect.analyze(&names);
+    if !context.dialect.exclusive() {
         let writer = context.writer()?;
-        for statement in statements {
+        for statement in statements.drain(..) {
             writer
                 .execute(context.params().query(statement))
                 .await
                 .map_err(failed)?;
         }
     }
-    Ok(())
+    let mut tx = Transaction::begin(context).await?;
+    for statement in statements {
+        tx.run(tx.params(), statement).await?;
+    }
+    if let Some(found) = found {
+        figures::put(&mut tx, &tables.table.name, found).await?;
+    }
+    tx.commit().await
 }
 
 async fn has_figures(context: &Context, entity: EntityId) -> Result<bool, StoreError> {
@@ -88,7 +91,9 @@ async fn has_figures(context: &Context, entity: EntityId) -> Result<bool, StoreE
 /// Looks at its rows, and keeps what is found for all processes.
 async fn measure(context: &Context, entity: EntityId) -> Result<(), StoreError> {
     let found = measure::measure(context, entity).await?;
-    figures::put(context, &context.layout.entity(entity).table.name, found).await?;
+    let mut tx = Transaction::begin(context).await?;
+    figures::put(&mut tx, &context.layout.entity(entity).table.name, &found).await?;
+    tx.commit().await?;
     context.changed.measured(entity);
     Ok(())
 }

@@ -42,7 +42,7 @@ use super::{
 };
 
 /// What runs in one statement may take before each goes alone.
-const TOGETHER_MAX: Duration = Duration::from_millis(250);
+const TOGETHER_MAX: Duration = Duration::from_millis(if cfg!(test) { 5_000 } else { 250 });
 /// How often it is looked whether anybody waits for a statement of PostgreSQL's. SQLite looks by
 /// itself.
 const LOOK_EVERY: Duration = Duration::from_millis(50);

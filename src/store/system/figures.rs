@@ -24,14 +24,12 @@ pub(crate) async fn are_there(context: &Context, table: &str) -> Result<bool, St
 }
 
 /// Keeps what was measured of a table, for all processes.
-pub(crate) async fn put(context: &Context, table: &str, figures: String) -> Result<(), StoreError> {
-    let mut params = context.params();
+pub(crate) async fn put(tx: &mut Transaction<'_>, table: &str, figures: &str) -> Result<(), StoreError> {
+    let mut params = tx.params();
     params.add(table.to_owned())?;
-    params.add(figures)?;
+    params.add(figures.to_owned())?;
     let sql = "INSERT INTO hayloft_figures(name,figures) VALUES ($1,$2) ON CONFLICT(name) DO UPDATE SET figures=excluded.figures";
-    let mut tx = Transaction::begin(context).await?;
-    tx.run(params, sql.to_owned()).await?;
-    tx.commit().await
+    tx.run(params, sql.to_owned()).await.map(|_| ())
 }
 
 pub(crate) async fn forget_all(tx: &mut Transaction<'_>) -> Result<(), StoreError> {
