@@ -76,7 +76,7 @@ LONG_TESTS := postgres an_answer_waits_for_the_deletion steps_are_counted_beside
   harvest::tests::ends harvest::tests::large a_file_cancelled_in_the_middle a_filter_that_takes_too_long \
   a_run_by_hand_after_a_kill an_interrupted_run_goes_on_with lines_that_end_with_the_connection paging_counts_what \
   resumes_from_its_checkpoint the_farm_in_a_database what_moved_between_a_kill \
-  store::tests::lists a_reader_that_hears_nothing a_search_ends_with floats_are_exact how_many_may_go \
+  store::tests::lists store::tests::search a_reader_that_hears_nothing a_search_ends_with floats_are_exact how_many_may_go \
   loads_by_key_bind_other_values the_log_is_folded the_log_stays_short together_or_one_by_one what_was_added_is_never_new
 
 CLIPPY := cargo clippy --profile lint --quiet --locked --workspace --all-targets -- -D warnings

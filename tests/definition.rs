@@ -323,6 +323,7 @@ fn dump_entity(out: &mut String, catalog: &Catalog, entity: &Entity) {
         for (flag, set) in [
             (" unique", field.unique),
             (" indexed", field.indexed),
+            (" searched", field.searched),
             (" hidden", !field.served),
         ] {
             flags.push_str(if set { flag } else { "" });

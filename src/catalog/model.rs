@@ -123,6 +123,8 @@ pub struct Field {
     pub selection: Selection,
     pub unique: bool,
     pub indexed: bool,
+    /// Its words are searched (`@search`).
+    pub searched: bool,
     /// False only for a hidden owner reference.
     pub served: bool,
     /// The requests that fill it, one per row (`@fetch` on the field); records do not.

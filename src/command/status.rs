@@ -11,8 +11,8 @@ use crate::{
     config::{DatabaseSetting, DefinitionSetting, StatementSetting},
     harvest,
     store::{
-        Access, Dangling, FetchStatus, FieldRequestCounts, LogHead, ProcessSeen, RunState, RunSummary, SignatureState,
-        Store,
+        Access, Cut, Dangling, FetchStatus, FieldRequestCounts, LogHead, ProcessSeen, RunState, RunSummary,
+        SignatureState, Store,
     },
 };
 
@@ -108,6 +108,8 @@ async fn tell(loaded: &Loaded, store: &Store) -> Result<String, Failure> {
     }
     let dangling = store.dangling_links(COUNT_TIME).await?;
     notes.extend(dangling.iter().map(|dangling| leads_nowhere(&loaded.catalog, dangling)));
+    let cut = store.cut_texts(COUNT_TIME).await?;
+    notes.extend(cut.iter().map(|cut| is_cut(&loaded.catalog, cut)));
     let waiting = store.waiting_indexes().await?;
     notes.extend(waiting.iter().map(|field| text::index_waits(field)));
     let notes = if notes.is_empty() {
@@ -128,6 +130,22 @@ fn leads_nowhere(catalog: &Catalog, dangling: &Dangling) -> String {
         Some(1) => format!("{field}: 1 link leads to no {}", target.name),
         Some(links) => format!("{field}: {} lead to no {}", text::count(links, "link"), target.name),
         None => format!("{field}: its links that lead nowhere could not be counted within {COUNT_TIME:?}"),
+    }
+}
+
+/// `Item.about: 3 texts are searched up to their byte 100,000 only`.
+fn is_cut(catalog: &Catalog, cut: &Cut) -> String {
+    let entity = catalog.entity(cut.entity);
+    let field = format!("{}.{}", entity.name, entity.field(cut.field).name);
+    match cut.rows {
+        Some(1) => format!("{field}: 1 text is longer than what is searched of it, 100,000 bytes"),
+        Some(rows) => format!(
+            "{field}: {} are longer than what is searched of them, 100,000 bytes",
+            text::count(rows, "text")
+        ),
+        None => {
+            format!("{field}: its texts that are too long to be searched could not be counted within {COUNT_TIME:?}")
+        }
     }
 }
 

@@ -6,7 +6,10 @@
 /// `$name`, schemes `name:`.
 const RESERVED: &[(&str, &str)] = &[
     ("@push", "let a @fetch take the rows from an API or a file"),
-    ("@search", "filter with `contains` or `ilike` meanwhile"),
+    (
+        "@search.language",
+        "leave it out; the words of all languages are found as they are written",
+    ),
     ("@rollup", "count and sum where you read the data meanwhile"),
     (
         "@format",

@@ -177,6 +177,9 @@ impl Words<'_> {
             let orders = select.order.iter().map(|order| self.order(order, select.entity));
             line.push_str(&format!(" order by {}", joined(orders, ", ")));
         }
+        if select.ranked_by().is_some() {
+            line.push_str(" order by rank");
+        }
         for (word, count) in [("first", &select.first), ("offset", &select.offset)] {
             if let Some(count) = count {
                 line.push_str(&format!(" {word} {}", operand(count)));
@@ -317,6 +320,10 @@ impl Words<'_> {
             } => {
                 let word = test_word(*test);
                 format!("{} {word} {}", self.field(entity, *field), operand(with))
+            }
+            Filter::Search { fields, operand: with } => {
+                let names = fields.iter().map(|field| self.field(entity, *field).to_owned());
+                format!("({}) search {}", joined(names, ", "), operand(with))
             }
             Filter::Has { field, all, operands } => {
                 let word = if *all { "has every of" } else { "has some of" };

@@ -63,6 +63,14 @@ pub(super) fn order_argument(catalog: &Catalog, entity: &Entity) -> String {
     order_input(catalog, entity).map_or_else(String::new, |order| format!("orderBy: [{order}!], "))
 }
 
+/// The same of `search`, where fields of a type are searched.
+pub(super) fn search_argument(entity: &Entity) -> &'static str {
+    match entity.fields.iter().any(|field| field.searched) {
+        true => "search: String, ",
+        false => "",
+    }
+}
+
 pub(super) fn connection_type(entity: &Entity) -> String {
     format!("{}Connection", entity.name)
 }

@@ -7,6 +7,7 @@ mod lookups;
 mod pages;
 mod principals;
 mod random;
+mod search;
 
 use std::time::Duration;
 

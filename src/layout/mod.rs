@@ -23,6 +23,8 @@ pub(crate) use crate::catalog::{column_name, snake_case, table_name};
 /// the row's hash.
 pub const ROW_COLUMN: &str = "_row";
 pub const HASH_COLUMN: &str = "_hash";
+/// The words of a row, where fields of its type are searched.
+pub const WORDS_COLUMN: &str = "_words";
 /// The place in the owner's (or the upstream's) list: on nested tables and join tables.
 pub const POSITION_COLUMN: &str = "_position";
 
@@ -224,11 +226,15 @@ fn entity_tables(catalog: &Catalog, id: EntityId) -> EntityTables {
                 .collect(),
         }
     }));
+    let searched = entity.field_ids().filter(|id| entity.field(*id).searched);
+    let searched: Vec<usize> = searched.flat_map(positions).collect();
+    indexes.extend((!searched.is_empty()).then(|| Index::of(IndexKind::Search, searched)));
     indexes.sort_by_key(|index| match index.kind {
         IndexKind::Key | IndexKind::Unique => 0,
         IndexKind::Reference | IndexKind::Field | IndexKind::Targets => 1,
         IndexKind::List(_) => 2,
         IndexKind::Fields => 3,
+        IndexKind::Search => 4,
     });
     EntityTables {
         name: entity.name.clone(),

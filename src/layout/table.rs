@@ -15,7 +15,7 @@ pub struct Table {
     /// [`super::POSITION_COLUMN`], which is not among them.
     pub key: Vec<usize>,
     /// All indexes but that of the key: those that keep values unique, then the plain ones, then
-    /// those of lists, each in field order; then those of several fields.
+    /// those of lists, each in field order; then those of several fields; then that of words.
     pub indexes: Vec<Index>,
 }
 
@@ -58,6 +58,8 @@ pub enum IndexKind {
     List(ColumnKind),
     /// The owners of links to one row are found, and follow: of a join table.
     Targets,
+    /// Rows are searched by the words of these fields: `@search`.
+    Search,
 }
 
 impl IndexKind {
@@ -138,6 +140,17 @@ impl Table {
         })
     }
 
+    /// The columns whose words are searched.
+    pub fn searched(&self) -> &[usize] {
+        let index = self.indexes.iter().find(|index| index.kind == IndexKind::Search);
+        index.map_or(&[], |index| &index.columns)
+    }
+
+    /// Whether there are such, and so the column of their words.
+    pub fn is_searched(&self) -> bool {
+        !self.searched().is_empty()
+    }
+
     /// The columns of each index that holds values as they are: the key's, the unique ones, the
     /// plain ones. That of several fields ends with the key.
     pub fn indexed(&self) -> impl Iterator<Item = Vec<usize>> {
@@ -148,7 +161,7 @@ impl Table {
         let others = self.indexes.iter().filter_map(move |index| match index.kind {
             IndexKind::Unique | IndexKind::Reference | IndexKind::Field => Some(index.columns.clone()),
             IndexKind::Fields => Some(and_key(&index.columns)),
-            IndexKind::Key | IndexKind::List(_) | IndexKind::Targets => None,
+            IndexKind::Key | IndexKind::List(_) | IndexKind::Targets | IndexKind::Search => None,
         });
         std::iter::once(self.key.clone()).chain(others)
     }
@@ -177,6 +190,9 @@ struct Stored {
     /// Of several fields; earlier versions make none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     several: Vec<Several>,
+    /// The columns whose words are searched; earlier versions search none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    searched: Vec<usize>,
 }
 
 /// An index of several fields, as it is stored.
@@ -213,7 +229,14 @@ impl From<Stored> for Table {
             columns: several.columns.clone(),
             descending: several.descending.clone(),
         });
-        let indexes = unique.chain(plain).chain(lists).chain(several).collect();
+        let searched = Some(stored.searched.clone()).filter(|columns| !columns.is_empty());
+        let searched = searched.map(|columns| Index::of(IndexKind::Search, columns));
+        let indexes = unique
+            .chain(plain)
+            .chain(lists)
+            .chain(several)
+            .chain(searched)
+            .collect();
         Table {
             name: stored.name,
             columns: stored.columns,
@@ -228,7 +251,12 @@ impl From<Table> for Stored {
         let purposes = table.indexes.iter().filter_map(|index| match index.kind {
             IndexKind::Reference => Some(Purpose::Reference),
             IndexKind::Field => Some(Purpose::Field),
-            IndexKind::Key | IndexKind::Unique | IndexKind::List(_) | IndexKind::Targets | IndexKind::Fields => None,
+            IndexKind::Key
+            | IndexKind::Unique
+            | IndexKind::List(_)
+            | IndexKind::Targets
+            | IndexKind::Fields
+            | IndexKind::Search => None,
         });
         let several = table.several().map(|index| Several {
             columns: index.columns.clone(),
@@ -236,6 +264,7 @@ impl From<Table> for Stored {
         });
         Stored {
             several: several.collect(),
+            searched: table.searched().to_vec(),
             unique: table.unique().cloned().collect(),
             indexes: table.plain().cloned().collect(),
             lists: table.lists().collect(),

@@ -30,6 +30,13 @@ pub(crate) enum Filter {
         test: TextTest,
         operand: Operand,
     },
+    /// The words of these fields together are what is searched for; the fields are all of the
+    /// entity that are searched. It stands among the conditions that must all hold, never below
+    /// another one.
+    Search {
+        fields: Vec<FieldId>,
+        operand: Operand,
+    },
     /// A list column that holds all (or any) of the operands.
     Has {
         field: FieldId,
@@ -52,6 +59,17 @@ pub(crate) enum Filter {
         fields: Vec<FieldId>,
         operands: Vec<Operand>,
     },
+}
+
+impl Filter {
+    /// What is searched for, if that is a condition.
+    pub(crate) fn searched(&self) -> Option<&Operand> {
+        match self {
+            Filter::Search { operand, .. } => Some(operand),
+            Filter::And(filters) => filters.iter().find_map(Filter::searched),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

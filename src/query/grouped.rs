@@ -150,7 +150,11 @@ impl Having {
             Filter::In { operands, .. } => Having::In { measure, operands },
             Filter::IsNull { .. } => Having::IsNull { measure },
             Filter::Text { test, operand, .. } => Having::Text { measure, test, operand },
-            Filter::Has { .. } | Filter::One { .. } | Filter::Many { .. } | Filter::Key { .. } => return None,
+            Filter::Search { .. }
+            | Filter::Has { .. }
+            | Filter::One { .. }
+            | Filter::Many { .. }
+            | Filter::Key { .. } => return None,
         })
     }
 

@@ -15,6 +15,7 @@ mod params;
 mod parts;
 mod read;
 mod roots;
+mod search;
 mod terms;
 mod visit;
 
@@ -32,5 +33,6 @@ pub(crate) use read::{
     ValueOutput, ValueOutputValue,
 };
 pub(crate) use roots::{Read, Root, RootValue};
+pub(crate) use search::{Search, SearchTerm};
 pub(crate) use terms::{Term, Through, terms};
 pub(crate) use visit::{Visitor, visit_outputs, visit_read};

@@ -135,7 +135,7 @@ impl Visitor for Parts<'_> {
             | Filter::Many { field, .. } => {
                 self.follow_here(*field);
             }
-            Filter::Key { fields, .. } => {
+            Filter::Key { fields, .. } | Filter::Search { fields, .. } => {
                 if let Some(entity) = self.here() {
                     self.fields(entity, fields);
                 }

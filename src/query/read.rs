@@ -13,8 +13,8 @@ use crate::catalog::{EntityId, FieldId};
 pub(crate) struct Select {
     pub entity: EntityId,
     pub filter: Option<Filter>,
-    /// The key of the entity is always added as the last, ascending; of links and nested rows
-    /// without any order, their position.
+    /// The key of the entity is always added as the last, ascending. Without any order, rows that
+    /// are searched come by their rank, else links and nested rows by their position.
     pub order: Vec<Order>,
     pub first: Option<Operand>,
     pub offset: Option<Operand>,
@@ -130,6 +130,14 @@ pub(crate) enum Direction {
 pub(crate) enum Nulls {
     First,
     Last,
+}
+
+impl Select {
+    /// The search by whose rank the rows are ordered: where no other order is asked for.
+    pub(crate) fn ranked_by(&self) -> Option<&Operand> {
+        let filter = self.filter.as_ref().filter(|_| self.order.is_empty());
+        filter.and_then(Filter::searched)
+    }
 }
 
 impl Connection {

@@ -1,7 +1,10 @@
 //! What an order of rows is made of, so that no two rows have the same place in it. Knows the
 //! catalog; knows neither GraphQL nor SQL.
 
-use super::read::{Order, Select};
+use super::{
+    filter::Operand,
+    read::{Order, Select},
+};
 use crate::{
     catalog::{Catalog, EntityId, FieldId, FieldKind, Leaf},
     value::Scalar,
@@ -22,6 +25,8 @@ pub(crate) enum Through {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Term<'o> {
     By(&'o Order),
+    /// How well what is searched for is found, the best ones first.
+    Rank(&'o Operand),
     /// The place in the list that led here.
     Position,
     /// A part of the key, ascending.
@@ -45,6 +50,7 @@ impl Through {
 pub(crate) fn terms<'o>(catalog: &Catalog, select: &'o Select, way: Through) -> Vec<Term<'o>> {
     let entity = catalog.entity(select.entity);
     let mut terms: Vec<Term<'o>> = select.order.iter().map(Term::By).collect();
+    terms.extend(select.ranked_by().map(Term::Rank));
     let by_list = terms.is_empty() && way != Through::Plain;
     terms.extend(by_list.then_some(Term::Position));
     terms.extend(entity.key.iter().map(|field| Term::Key(*field)));
@@ -60,7 +66,7 @@ impl Term<'_> {
         match self {
             Term::By(order) => of(behind(catalog, entity, &order.path), order.field).collect(),
             Term::Key(field) => of(entity, *field).collect(),
-            Term::Position | Term::OwnPosition => vec![Scalar::BigInt],
+            Term::Rank(_) | Term::Position | Term::OwnPosition => vec![Scalar::BigInt],
         }
     }
 }

@@ -110,6 +110,7 @@ pub(crate) fn visit_filter(filter: &Filter, visitor: &mut impl Visitor) {
         | Filter::In { .. }
         | Filter::IsNull { .. }
         | Filter::Text { .. }
+        | Filter::Search { .. }
         | Filter::Has { .. }
         | Filter::Key { .. } => {}
     }
@@ -175,7 +176,9 @@ pub(crate) fn rewrite_filter(filter: &mut Filter, rewriter: &mut impl Rewriter) 
         Filter::Not(filter) | Filter::One { filter, .. } | Filter::Many { filter, .. } => {
             rewrite_filter(filter, rewriter);
         }
-        Filter::Compare { operand, .. } | Filter::Text { operand, .. } => rewriter.operand(operand),
+        Filter::Compare { operand, .. } | Filter::Text { operand, .. } | Filter::Search { operand, .. } => {
+            rewriter.operand(operand);
+        }
         Filter::In { operands, .. } | Filter::Has { operands, .. } | Filter::Key { operands, .. } => {
             operands.iter_mut().for_each(|operand| rewriter.operand(operand));
         }

@@ -27,10 +27,12 @@ pub(crate) mod testing;
 mod tests;
 mod tx;
 mod types;
+mod words;
 
 pub(crate) use db::{deadline::Heard, failpoint, made::Bounds};
 pub(crate) use error::{Beyond, StoreError};
 pub(crate) use read::{
+    cut::Cut,
     dangling::Dangling,
     each::Runs,
     statement::{KeyedStatement, Statement},

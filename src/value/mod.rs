@@ -12,6 +12,7 @@ mod time;
 mod total;
 mod upstream;
 mod wire;
+pub(crate) mod words;
 mod zone;
 
 pub(crate) use broken::{as_broken, as_written, broken, broken_name, first_broken};

@@ -299,6 +299,10 @@ impl Maker<'_> {
                     .cloned()
                     .expect("one");
             }
+            ("search", _) => {
+                let searches = ["a", "b*", "ss -\"a b\"", "\"a b\"", "日本", "ff", "я* -i", "i"];
+                return json!(searches.choose(&mut self.random).expect("a search"));
+            }
             // `true` is refused of what is never null behind a link.
             ("isNull", _) => return json!(false),
             ("number", "Int") => return json!(self.random.random_range(-5..6)),

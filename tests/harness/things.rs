@@ -17,7 +17,7 @@ const PER_PAGE: usize = 15;
 
 const DEFINITION: &str = "extend schema @source(name: \"up\", url: \"{$env.UP}\", concurrency: 4)\n\
     type Thing @fetch(source: \"up\", every: \"EVERY\", GET: \"/things?page={$page}\", rows: \".rows[]\", pages: {last: \".pages\"}, missing: DELETE, maxMissing: 1) {\n\
-      id: ID! n: Int! labels: [String!] @index @select(jq: \".tags\") tags: [Tag!]! @ref(jq: \".tags[]\") parts: [Part!]! @nested(jq: \".parts[]\") }\n\
+      id: ID! n: Int! labels: [String!] @index @search @select(jq: \".tags\") tags: [Tag!]! @ref(jq: \".tags[]\") parts: [Part!]! @nested(jq: \".parts[]\") }\n\
     type Tag { id: ID! things: [Thing!]! @inverse(field: \"tags\") }\n\
     type Part { thing: Thing! name: String! @id size: Int! }\n";
 
@@ -160,6 +160,7 @@ impl Things {
         })
         .await;
         self.check_items().await;
+        self.check_words(&want).await;
         self.check_log(&want).await;
     }
 
@@ -175,6 +176,7 @@ impl Things {
             rows.len()
         );
         self.check_items().await;
+        self.check_words(&rows).await;
         self.check_log(&rows).await;
     }
 
@@ -185,6 +187,33 @@ impl Things {
             let kept = "SELECT _row,value FROM \"thing$labels$items\"";
             let differs = format!("SELECT * FROM ({own} EXCEPT {kept}) UNION ALL SELECT * FROM ({kept} EXCEPT {own})");
             assert_eq!(self.scratch.rows(&differs).await, Vec::<Vec<String>>::new());
+        }
+    }
+
+    /// What is searched are the words of the rows, and the index finds them.
+    async fn check_words(&self, rows: &Rows) {
+        let kept = self.scratch.rows("SELECT id,_words FROM thing ORDER BY _row").await;
+        let kept: BTreeMap<String, String> = kept
+            .into_iter()
+            .map(|line| (format!("{:0>6}", line[0]), line[1].clone()))
+            .collect();
+        let words = |row: &Value| {
+            format!(
+                "{} | {} |",
+                row["tags"][0].as_str().unwrap_or(""),
+                row["tags"][1].as_str().unwrap_or("")
+            )
+        };
+        let want: BTreeMap<String, String> = rows.iter().map(|(key, row)| (key.clone(), words(row))).collect();
+        assert_eq!(kept, want, "the words of the rows");
+        if self.scratch.database().starts_with("sqlite") {
+            for tag in ["t0", "t3", "t12"] {
+                let found = format!("SELECT rowid FROM \"thing$search\" WHERE \"thing$search\" MATCH '\"{tag}\"'");
+                let own = format!("SELECT _row FROM thing WHERE ' '||_words||' ' LIKE '% {tag} %'");
+                let differs =
+                    format!("SELECT * FROM ({own} EXCEPT {found}) UNION ALL SELECT * FROM ({found} EXCEPT {own})");
+                assert_eq!(self.scratch.rows(&differs).await, Vec::<Vec<String>>::new(), "{tag}");
+            }
         }
     }
 

@@ -19,10 +19,14 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("context", &["identity", "state", "db", "types", "error"]),
     ("tx", &["context", "db", "error"]),
     ("bulk", &["tx", "db", "error"]),
+    ("words", &["tx", "db", "error"]),
     ("system", &["bulk", "tx", "context", "state", "db", "types", "error"]),
     ("in_force", &["system", "tx", "context", "db", "types", "error"]),
     ("commit", &["system", "tx", "context", "state", "db", "types", "error"]),
-    ("migrate", &["system", "tx", "context", "ddl", "db", "types", "error"]),
+    (
+        "migrate",
+        &["system", "words", "tx", "context", "ddl", "db", "types", "error"],
+    ),
     (
         "figures",
         &["in_force", "system", "tx", "context", "state", "db", "types", "error"],
@@ -34,7 +38,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "load",
         &[
-            "migrate", "commit", "in_force", "system", "bulk", "tx", "context", "state", "ddl", "db", "types", "error",
+            "migrate", "commit", "in_force", "system", "bulk", "words", "tx", "context", "state", "ddl", "db", "types",
+            "error",
         ],
     ),
     (

@@ -31,6 +31,7 @@ impl Builder<'_> {
             .enumerate()
             .map(|(at, field)| self.field(id, FieldId(at as u32), field))
             .collect();
+        self.check_searched(declared);
         let planned = self.plan.entity(id);
         let owner = planned.owner.as_ref().map(
             |PlannedOwner {
@@ -72,6 +73,7 @@ impl Builder<'_> {
             selection: Selection::Names(Vec::new()),
             unique: false,
             indexed: false,
+            searched: false,
             served: false,
             fetch: None,
         }
@@ -101,6 +103,7 @@ impl Builder<'_> {
         };
         if !broken {
             self.check_index(field, &kind);
+            self.check_search(field, &kind);
         }
         let is_reference = matches!(kind, FieldKind::Reference { .. });
         Field {
@@ -113,6 +116,7 @@ impl Builder<'_> {
             selection: self.selection(field, directive, is_reference),
             unique: field.has("unique"),
             indexed: field.has("index"),
+            searched: field.has("search"),
             served: true,
             fetch: None,
         }

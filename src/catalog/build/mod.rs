@@ -18,6 +18,7 @@ mod paging;
 mod plan;
 mod renames;
 mod reserved_names;
+mod search;
 mod sources;
 mod texts;
 mod values;

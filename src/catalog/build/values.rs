@@ -52,6 +52,7 @@ impl Builder<'_> {
     }
 
     fn value_field(&mut self, owner: &TypeDefinition, field: &FieldDefinition) -> ValueField {
+        self.refuse_search_in_value(owner, field);
         let list = field.ty.list.map(|item_required| List { item_required });
         let kind = match self.plan.meaning(&field.ty.name) {
             Some(Meaning::Leaf(leaf)) => ValueFieldKind::Leaf { leaf, list },

@@ -110,6 +110,7 @@ fn term_in_words(catalog: &Catalog, entity: EntityId, term: &Term<'_>) -> String
     match term {
         Term::By(order) => in_words(catalog, entity, order),
         Term::Key(field) => catalog.entity(entity).field(*field).name.clone(),
+        Term::Rank(_) => "_rank".to_owned(),
         Term::Position => "_position".to_owned(),
         Term::OwnPosition => "_own_position".to_owned(),
     }

@@ -169,6 +169,11 @@ impl<'a> Planner<'a> {
         self.operand_as(ParamKind::Pattern, Leaf::Scalar(Scalar::String), Some(input), place)
     }
 
+    /// What is searched for.
+    pub(super) fn search(&mut self, input: Input<'a>, place: &InputPath) -> Result<Operand, ApiError> {
+        self.operand_as(ParamKind::Search, Leaf::Scalar(Scalar::String), Some(input), place)
+    }
+
     /// `offset` of spans of time.
     pub(super) fn shift(&mut self, kind: ParamKind, input: Input<'a>, place: &InputPath) -> Result<Operand, ApiError> {
         self.operand_as(kind, Leaf::Scalar(Scalar::Duration), Some(input), place)

@@ -8,6 +8,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::{
     catalog::{Catalog, EntityId},
+    query::Search,
     value::{Scalar, Unit, Value, duration_text},
 };
 
@@ -36,6 +37,8 @@ pub(in crate::graphql) enum ParamKind {
     Scalar(Scalar),
     /// `like` or `ilike`.
     Pattern,
+    /// What is searched for.
+    Search,
     /// `first`, `last` or `offset`.
     Count,
     /// By how much spans of this unit begin later; of days, whole ones.
@@ -55,7 +58,7 @@ impl ParamKind {
         match self {
             ParamKind::Scalar(scalar) => *scalar,
             ParamKind::Shift(..) => Scalar::Duration,
-            ParamKind::Pattern | ParamKind::Cursor(..) => Scalar::String,
+            ParamKind::Pattern | ParamKind::Search | ParamKind::Cursor(..) => Scalar::String,
             ParamKind::Count | ParamKind::NextHarvest(_) => Scalar::Int,
         }
     }
@@ -72,6 +75,10 @@ impl ParamKind {
                     format!("a pattern with {found} signs of %, at most {ANY_MAX} are allowed"),
                 )),
                 _ => Ok(Value::Text(like)),
+            },
+            (ParamKind::Search, Some(Value::Text(search))) => match Search::parse(&search) {
+                Ok(_) => Ok(Value::Text(search)),
+                Err(error) => Err(ApiError::input(place, error)),
             },
             (ParamKind::Shift(unit, whole_days), Some(Value::Int(shift))) => match fits(*unit, *whole_days, shift) {
                 Ok(()) => Ok(Value::Int(shift)),
@@ -113,6 +120,7 @@ impl Param {
             ParamKind::NextHarvest(_) => true,
             ParamKind::Scalar(_)
             | ParamKind::Pattern
+            | ParamKind::Search
             | ParamKind::Count
             | ParamKind::Shift(..)
             | ParamKind::Cursor(..) => false,

@@ -148,7 +148,7 @@ impl<'a> Planner<'a> {
         Ok(select)
     }
 
-    /// The rows that `where` and `orderBy` of a field speak of, without anything selected.
+    /// The rows that `where`, `search` and `orderBy` of a field speak of, nothing selected.
     pub(super) fn rows(&mut self, entity: EntityId, field: &'a Field, at: &InputPath) -> Result<Select, ApiError> {
         let mut select = self.rows_where(entity, field, at)?;
         if let Some(input) = self.argument(field, "orderBy").filter(|input| !input.is_null()) {
@@ -157,7 +157,7 @@ impl<'a> Planner<'a> {
         Ok(select)
     }
 
-    /// The rows that `where` of a field speaks of, in no order.
+    /// The rows that `where` and `search` of a field speak of, in no order.
     pub(super) fn rows_where(
         &mut self,
         entity: EntityId,
@@ -168,6 +168,10 @@ impl<'a> Planner<'a> {
             Some(input) => Some(self.filter(entity, input, &at.then("where"))?),
             None => None,
         };
+        let filter = match self.argument(field, "search").filter(|input| !input.is_null()) {
+            Some(input) => Some(self.searched(entity, filter, input, &at.then("search"))?),
+            None => filter,
+        };
         Ok(Select {
             entity,
             filter,
@@ -175,6 +179,29 @@ impl<'a> Planner<'a> {
             first: None,
             offset: None,
             output: Vec::new(),
+        })
+    }
+
+    /// What is searched for, beside another condition.
+    fn searched(
+        &mut self,
+        entity: EntityId,
+        other: Option<Filter>,
+        input: Input<'a>,
+        place: &InputPath,
+    ) -> Result<Filter, ApiError> {
+        let own = self.catalog.entity(entity);
+        let search = Filter::Search {
+            fields: own.field_ids().filter(|id| own.field(*id).searched).collect(),
+            operand: self.search(input, place)?,
+        };
+        Ok(match other {
+            Some(Filter::And(mut all)) => {
+                all.push(search);
+                Filter::And(all)
+            }
+            Some(other) => Filter::And(vec![other, search]),
+            None => search,
         })
     }
 

@@ -31,7 +31,8 @@ pub(super) fn write_companion(sdl: &mut Sdl, catalog: &Catalog, field: &Field) {
 
 fn member(catalog: &Catalog, name: &str, of: &Entity) -> String {
     let (filter, order) = (names::filter_input(of), names::order_argument(catalog, of));
-    let arguments = format!("where: {filter}, {order}first: Int, after: String, last: Int, before: String");
+    let search = names::search_argument(of);
+    let arguments = format!("where: {filter}, {order}{search}first: Int, after: String, last: Int, before: String");
     format!("{name}({arguments}): {}!", names::connection_type(of))
 }
 

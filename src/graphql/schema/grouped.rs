@@ -67,8 +67,10 @@ pub(super) fn write_root(sdl: &mut Sdl, entity: &Entity) {
     let description = format!("The rows of `{}` in groups.", entity.names.many);
     let (by, having) = (names::group_by_input(entity), names::having_input(entity));
     let (filter, order) = (names::filter_input(entity), names::group_order_input(entity));
-    let arguments =
-        format!("by: [{by}!]!, where: {filter}, having: {having}, orderBy: [{order}!], first: Int, offset: Int");
+    let search = names::search_argument(entity);
+    let arguments = format!(
+        "by: [{by}!]!, where: {filter}, {search}having: {having}, orderBy: [{order}!], first: Int, offset: Int"
+    );
     let name = &entity.names.grouped;
     let member = format!("{name}({arguments}): [{}!]!", names::group_type(entity));
     sdl.member(Some(&description), &member, None);

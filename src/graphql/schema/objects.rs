@@ -52,7 +52,8 @@ fn write_root_fields(sdl: &mut Sdl, catalog: &Catalog, id: EntityId) {
 /// The arguments that every list of rows has.
 fn list_arguments(catalog: &Catalog, entity: &Entity) -> String {
     let (filter, order) = (names::filter_input(entity), names::order_argument(catalog, entity));
-    format!("(where: {filter}, {order}first: Int, offset: Int)")
+    let search = names::search_argument(entity);
+    format!("(where: {filter}, {order}{search}first: Int, offset: Int)")
 }
 
 pub(super) fn write_entity(sdl: &mut Sdl, catalog: &Catalog, id: EntityId) {

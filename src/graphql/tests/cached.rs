@@ -169,6 +169,9 @@ async fn what_is_kept_is_what_would_be_read(on: On) {
         one.ask(&farm.api, &plain, &[], true).await;
         asked.push(one);
     }
+    let fields = catalog.entities.iter().flat_map(|entity| &entity.fields);
+    let searched = fields.filter(|field| field.searched).map(|field| field.name.as_str());
+    let searched: Vec<&str> = searched.collect();
     let (mut stock, mut told, mut kept) = (Stock::default(), farm.api.store().bus().listen(), 0);
     for round in 0..ROUNDS {
         let ticked = match round % 2 {
@@ -180,7 +183,8 @@ async fn what_is_kept_is_what_would_be_read(on: On) {
         };
         let commits: Vec<Commit> = std::iter::from_fn(|| told.try_recv().ok()).collect();
         for one in &mut asked {
-            let may_differ = ticked.is_none_or(|column| names(&one.query, column));
+            let searches = |column| names(&one.query, "search") && searched.contains(&column);
+            let may_differ = ticked.is_none_or(|column| names(&one.query, column) || searches(column));
             kept += usize::from(!may_differ);
             one.ask(&farm.api, &plain, &commits, may_differ).await;
         }

@@ -113,6 +113,13 @@ impl Asking<'_> {
         if self.random.random_bool(0.4) {
             arguments.push(format!("orderBy: {}", self.order(id)));
         }
+        let searched = self.catalog.entity(id).fields.iter().any(|field| field.searched);
+        if searched && self.random.random_bool(0.3) {
+            let search = *["a*", "axe", "-axe b", "\\\"b\\\"", "MEND -x"]
+                .choose(self.random)
+                .expect("one");
+            arguments.push(format!("search: \"{search}\""));
+        }
         if self.random.random_bool(0.3) {
             arguments.push(format!("{end}: {}", self.random.random_range(1..4)));
         }

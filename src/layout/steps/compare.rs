@@ -78,6 +78,7 @@ impl Comparison<'_> {
         }
         if !emptied {
             self.indexes(&pair, &origins);
+            self.searched(&pair, &origins);
         }
         self.out.kept.push(Reshape {
             stored,
@@ -175,6 +176,38 @@ impl Comparison<'_> {
         }
         for one in old.iter().filter(|one| !is_in(&new, one)) {
             self.tell(Change::RemovedIndex, &pair.new.name, Some(&one.2), None, None);
+        }
+    }
+
+    /// Fields whose words are searched. Also a new one is told: who does not know of it writes no
+    /// words.
+    fn searched(&mut self, pair: &Pair<'_>, origins: &[Origin]) {
+        let (old, new) = (&pair.old.table, &pair.new.table);
+        let came: Vec<Option<usize>> = new
+            .searched()
+            .iter()
+            .map(|at| match origins.get(*at) {
+                Some(Origin::Stored(from)) => Some(*from),
+                _ => None,
+            })
+            .collect();
+        for (at, from) in new.searched().iter().zip(&came) {
+            if !from.is_some_and(|from| old.searched().contains(&from)) {
+                let name = new.columns.get(*at).map(|column| field_name(pair.new, column.field));
+                self.tell(Change::Searched, &pair.new.name, name.as_deref(), None, None);
+            }
+        }
+        for at in old.searched().iter().filter(|at| !came.contains(&Some(**at))) {
+            // That the field is gone says enough.
+            let stays = new
+                .columns
+                .iter()
+                .zip(origins)
+                .find(|(_, origin)| **origin == Origin::Stored(*at));
+            if let Some((column, _)) = stays {
+                let name = field_name(pair.new, column.field);
+                self.tell(Change::NotSearched, &pair.new.name, Some(&name), None, None);
+            }
         }
     }
 

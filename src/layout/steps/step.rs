@@ -80,6 +80,9 @@ pub enum Change {
     RemovedListIndex,
     Unique,
     NotUnique,
+    /// The words of the field are searched now: they are found in what is stored.
+    Searched,
+    NotSearched,
 }
 
 /// Stored rows that a step takes something from.

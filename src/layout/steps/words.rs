@@ -10,12 +10,14 @@ impl Step {
             | Change::NewField { .. }
             | Change::NewLinks
             | Change::NewIndex
+            | Change::Searched
             | Change::Widened { .. } => '+',
             Change::RemovedType
             | Change::RemovedField
             | Change::RemovedLinks
             | Change::RemovedIndex
-            | Change::RemovedListIndex => '-',
+            | Change::RemovedListIndex
+            | Change::NotSearched => '-',
             _ => '~',
         }
     }
@@ -45,6 +47,8 @@ impl Step {
             Change::RemovedIndex | Change::RemovedListIndex => "REMOVED_INDEX",
             Change::Unique => "UNIQUE",
             Change::NotUnique => "NOT_UNIQUE",
+            Change::Searched => "SEARCHED",
+            Change::NotSearched => "NOT_SEARCHED",
         }
     }
 
@@ -84,6 +88,8 @@ impl Step {
             Change::RemovedIndex | Change::RemovedListIndex => "no longer indexed".to_owned(),
             Change::Unique => "becomes unique: repeated values are harvested again".to_owned(),
             Change::NotUnique => "no longer unique".to_owned(),
+            Change::Searched => "its words are searched".to_owned(),
+            Change::NotSearched => "its words are no longer searched".to_owned(),
         }
     }
 }

@@ -17,6 +17,7 @@ use super::{
     made::Bounds,
     params::{Kind, Params},
     pool::ResultRow,
+    search::Searches,
 };
 
 /// Whether rows of parameters carry their place, from 0, as the first column.
@@ -261,6 +262,8 @@ pub(crate) trait Dialect: Send + Sync + 'static {
     fn keeps_items(&self) -> bool {
         false
     }
+    /// How rows are searched by their words.
+    fn searches(&self) -> &'static dyn Searches;
     /// Whether each index of a table of links ends with the table's key by itself.
     fn links_end_with_key(&self) -> bool {
         false

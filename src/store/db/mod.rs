@@ -14,4 +14,5 @@ pub(super) mod postgres;
 pub(super) mod readers;
 pub(super) mod retry;
 pub(super) mod rows;
+pub(super) mod search;
 pub(super) mod sqlite;

@@ -1,6 +1,8 @@
 //! Many rows of parameters as a table inside a statement: what is looked up, inserted or deleted at
 //! once. Knows kinds of values; no tables of ours.
 
+use std::borrow::Cow;
+
 use sqlx::Arguments;
 
 use crate::{store::error::StoreError, value::Value};
@@ -30,7 +32,7 @@ enum Column<'v> {
     Int(Vec<Option<i64>>),
     Float(Vec<Option<f64>>),
     Bool(Vec<Option<bool>>),
-    Text(Vec<Option<&'v str>>),
+    Text(Vec<Option<Cow<'v, str>>>),
     Bytes(Vec<Option<&'v [u8]>>),
 }
 
@@ -127,8 +129,23 @@ impl<'v> Rows<'v> {
                 Some(value) => self.params.text(value)?,
                 None => self.params.value(&Value::Null, Kind::Text)?,
             },
-            Some(Column::Text(cells)) => cells.push(value),
+            Some(Column::Text(cells)) => cells.push(value.map(Cow::Borrowed)),
             Some(_) => return Err(unfit(&Value::Null, Kind::Int)),
+        }
+        Ok(())
+    }
+
+    /// The next cell, a text that nobody else keeps.
+    pub(crate) fn own_text(&mut self, value: String) -> Result<(), StoreError> {
+        let at = self.next();
+        if let Some(lines) = &mut self.lines {
+            lines.text(&value);
+            return Ok(());
+        }
+        match self.columns.get_mut(at) {
+            None => self.params.text(&value)?,
+            Some(Column::Text(cells)) => cells.push(Some(Cow::Owned(value))),
+            Some(_) => return Err(unfit(&Value::Text(value), Kind::Int)),
         }
         Ok(())
     }
@@ -190,7 +207,7 @@ impl<'v> Column<'v> {
             (Column::Float(cells), Value::Null) => cells.push(None),
             (Column::Bool(cells), Value::Bool(value)) => cells.push(Some(*value)),
             (Column::Bool(cells), Value::Null) => cells.push(None),
-            (Column::Text(cells), Value::Text(value)) => cells.push(Some(value)),
+            (Column::Text(cells), Value::Text(value)) => cells.push(Some(Cow::Borrowed(value))),
             (Column::Text(cells), Value::Null) => cells.push(None),
             (Column::Bytes(cells), Value::Null) => cells.push(None),
             _ => return None,

@@ -4,7 +4,10 @@ use sea_orm::sea_query::{Alias, ColumnDef, Index, Table};
 
 use crate::{
     catalog::FieldId,
-    layout::{self, Column, ColumnKind, EntityTables, HASH_COLUMN, IndexKind, JoinTable, POSITION_COLUMN, ROW_COLUMN},
+    layout::{
+        self, Column, ColumnKind, EntityTables, HASH_COLUMN, IndexKind, JoinTable, POSITION_COLUMN, ROW_COLUMN,
+        WORDS_COLUMN,
+    },
     store::db::dialect::{BETWEEN, Dialect},
     value::Scalar,
 };
@@ -92,6 +95,7 @@ fn plan(dialect: &dyn Dialect, table: &layout::Table, of: &layout::Index, key: &
     match of.kind {
         IndexKind::List(items) => list_index(dialect, table, *of.columns.first()?, items),
         IndexKind::Fields => Some(of_fields(dialect, table, of, key)),
+        IndexKind::Search => search_index(dialect, table),
         kind => Some(index(dialect, &table.name, kind, columns)),
     }
 }
@@ -166,6 +170,18 @@ fn list_index(dialect: &dyn Dialect, table: &layout::Table, column: usize, of: C
     })
 }
 
+/// The index of the words of rows; none where a table is that.
+fn search_index(dialect: &dyn Dialect, table: &layout::Table) -> Option<IndexPlan> {
+    let columns = vec![WORDS_COLUMN.to_owned()];
+    let plan = named(dialect, &table.name, IndexKind::Search, "search", columns);
+    let [index, of, words] = [plan.name.as_str(), table.name.as_str(), WORDS_COLUMN].map(|name| dialect.quote(name));
+    Some(IndexPlan {
+        sql: dialect.searches().index(&index, &of, &words)?,
+        computed: true,
+        ..plan
+    })
+}
+
 fn define(dialect: &dyn Dialect, column: &Column) -> ColumnDef {
     let mut definition = ColumnDef::new(name(dialect, &column.name));
     definition.custom(Alias::new(dialect.column_type(column.kind)));
@@ -188,7 +204,17 @@ pub(crate) fn table(dialect: &dyn Dialect, tables: &EntityTables, under: &str) -
         table.col(whole_number(dialect, POSITION_COLUMN));
     }
     table.col(whole_number(dialect, HASH_COLUMN));
+    if tables.table.is_searched() {
+        let mut words = ColumnDef::new(Alias::new(WORDS_COLUMN));
+        words.custom(Alias::new(words_type(dialect)));
+        table.col(words);
+    }
     dialect.backend().build(&table).sql
+}
+
+/// The type of the column of words.
+pub(crate) fn words_type(dialect: &dyn Dialect) -> &'static str {
+    dialect.column_type(ColumnKind::Scalar(Scalar::String))
 }
 
 /// Creates a table of links, under this name. Keyed by owner and position, so that an owner's links
@@ -234,6 +260,7 @@ fn index(dialect: &dyn Dialect, table: &str, kind: IndexKind, columns: Vec<Strin
         IndexKind::Fields => "fields",
         IndexKind::List(_) => "items",
         IndexKind::Targets => "targets",
+        IndexKind::Search => "search",
     };
     named(dialect, table, kind, ending, columns)
 }

@@ -16,6 +16,7 @@ use crate::{
         },
         read::{
             counts,
+            cut::{self, Cut},
             dangling::{self, Dangling},
         },
         runs::replay,
@@ -52,6 +53,11 @@ impl Store {
     /// not counted within the time is said to be unknown.
     pub(crate) async fn dangling_links(&self, time: Duration) -> Result<Vec<Dangling>, StoreError> {
         dangling::all(&self.context, time).await
+    }
+
+    /// Counts the texts that are longer than what is searched of them, in the same way.
+    pub(crate) async fn cut_texts(&self, time: Duration) -> Result<Vec<Cut>, StoreError> {
+        cut::all(&self.context, time).await
     }
 
     /// Makes the next run read again, in full, what had refused records; gives how many of these

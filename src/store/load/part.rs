@@ -18,6 +18,7 @@ use crate::{
         error::{StoreError, failed},
         system::change_log::Op,
         types::{Refused, UpsertOutcome},
+        words,
     },
     value::{Absent, Key, Row, SHARED_BIT, Value},
 };
@@ -294,6 +295,10 @@ async fn columns(
             }
         }
         left.extend(taken.iter().map(|(part, _)| *part));
+    }
+    if has.iter().any(|at| tables.table.searched().contains(at)) {
+        let written: Vec<i64> = parts.iter().map(|part| part.row).collect();
+        words::renew(batch, &tables.table, &written).await?;
     }
     Ok(taken)
 }

@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 
 use crate::{
     catalog::EntityId,
-    layout::{Column, EntityTables, HASH_COLUMN, POSITION_COLUMN, ROW_COLUMN},
+    layout::{Column, EntityTables, HASH_COLUMN, POSITION_COLUMN, ROW_COLUMN, WORDS_COLUMN},
     store::{
         bulk,
         context::Context,
@@ -20,6 +20,7 @@ use crate::{
         ddl::tables,
         error::{StoreError, failed},
         types::{Refused, UpsertOutcome},
+        words,
     },
     value::{Row, Value},
 };
@@ -143,7 +144,11 @@ fn cells<'r>(
     if tables.positioned {
         rows.int(item.position)?;
     }
-    rows.int(item.row.hash)
+    rows.int(item.row.hash)?;
+    match tables.table.is_searched() {
+        true => rows.own_text(words::of_values(&tables.table, &item.row.values)),
+        false => Ok(()),
+    }
 }
 
 async fn send(
@@ -199,6 +204,7 @@ fn own_names(tables: &EntityTables) -> Vec<&str> {
     names.extend(own_columns(tables).map(|column| column.name.as_str()));
     names.extend(tables.positioned.then_some(POSITION_COLUMN));
     names.push(HASH_COLUMN);
+    names.extend(tables.table.is_searched().then_some(WORDS_COLUMN));
     names
 }
 
@@ -208,6 +214,7 @@ fn row_kinds(tables: &EntityTables) -> Vec<Kind> {
     kinds.extend(own_columns(tables).map(|column| Kind::of(column.kind)));
     kinds.extend(tables.positioned.then_some(Kind::Int));
     kinds.push(Kind::Int);
+    kinds.extend(tables.table.is_searched().then_some(Kind::Text));
     kinds
 }
 
@@ -340,7 +347,7 @@ async fn chunks(
     // statement are written again.
     let sizes = match copies(context, pending) && tables.table.unique().next().is_none() {
         true => vec![pending.len()],
-        false => context.dialect.row_sizes(pending.len(), tables.table.columns.len() + 3),
+        false => context.dialect.row_sizes(pending.len(), tables.table.columns.len() + 4),
     };
     let parts: Vec<&[Pending]> = sizes
         .into_iter()

@@ -171,6 +171,9 @@ fn same_columns<'m>(kept: &Reshape, old: &'m EntityTables, new: &EntityTables) -
     if old.positioned && new.positioned {
         same.insert(crate::layout::POSITION_COLUMN);
     }
+    if old.table.is_searched() && new.table.is_searched() {
+        same.insert(crate::layout::WORDS_COLUMN);
+    }
     same
 }
 

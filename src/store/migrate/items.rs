@@ -37,8 +37,9 @@ pub(crate) async fn make(tx: &mut Transaction<'_>, migration: &Migration<'_>) ->
     Ok(())
 }
 
-/// Whether nothing of a type's table changes, nor which of its lists are indexed.
-fn stays(migration: &Migration<'_>, kept: &Reshape) -> bool {
+/// Whether nothing of a type's table changes, nor which of its lists are indexed, nor what is
+/// searched.
+pub(super) fn stays(migration: &Migration<'_>, kept: &Reshape) -> bool {
     let new = migration.new.entity(kept.entity);
     let Some(old) = migration.stored.entities.get(kept.stored) else {
         return false;
@@ -52,6 +53,7 @@ fn stays(migration: &Migration<'_>, kept: &Reshape) -> bool {
         && old.table.name == new.table.name
         && form(&old.table.columns) == form(&new.table.columns)
         && old.table.lists().eq(new.table.lists())
+        && old.table.searched() == new.table.searched()
         && kept.origins.iter().cloned().eq(in_place)
 }
 

@@ -12,3 +12,4 @@ pub(super) mod migration;
 pub(super) mod names;
 pub(super) mod perform;
 pub(super) mod reshape;
+pub(super) mod search;

@@ -25,11 +25,12 @@ use crate::{
     },
 };
 
-use super::{carry, clear, index, items, migration::Migration, names, reshape};
+use super::{carry, clear, index, items, migration::Migration, names, reshape, search};
 
 /// Does every step. The indexes that are left for later are those that [`postponed`] finds.
 pub(crate) async fn perform(tx: &mut Transaction<'_>, migration: &Migration<'_>) -> Result<(), StoreError> {
     items::drop_old(tx, migration).await?;
+    search::drop_old(tx, migration).await?;
     clear::rows(tx, migration).await?;
     mark_stale(tx, migration).await?;
     failpoint::point("migrate::cleared");
@@ -47,6 +48,7 @@ pub(crate) async fn perform(tx: &mut Transaction<'_>, migration: &Migration<'_>)
     failpoint::point("migrate::reshaped");
     create(tx, migration).await?;
     items::make(tx, migration).await?;
+    search::make(tx, migration).await?;
     carry::rename(tx, &carried).await?;
     index::create_missing(tx, migration.new).await?;
     names::types(tx, migration).await?;

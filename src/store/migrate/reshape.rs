@@ -3,7 +3,7 @@
 
 use crate::{
     layout::{
-        Column, EntityTables, HASH_COLUMN, JoinTable, Layout, POSITION_COLUMN, ROW_COLUMN,
+        Column, EntityTables, HASH_COLUMN, JoinTable, Layout, POSITION_COLUMN, ROW_COLUMN, WORDS_COLUMN,
         steps::{Change, Origin, Reshape, Step, Steps},
     },
     store::{db::dialect::Dialect, ddl::tables, error::StoreError, tx::Transaction},
@@ -19,6 +19,8 @@ struct Columns<'m> {
     table: &'m str,
     pairs: Vec<(Option<&'m Column>, &'m Column)>,
     gone: Vec<&'m str>,
+    /// Whether there were words of the rows, and whether there are.
+    words: (bool, bool),
 }
 
 /// Gives a table and its links their new names.
@@ -76,6 +78,7 @@ pub(crate) async fn columns(
             table: &join.name,
             pairs: own.zip(join.owner.iter().chain(&join.targets)).collect(),
             gone: Vec::new(),
+            words: (false, false),
         };
         let build = |name: &str, dialect: &dyn Dialect| tables::join_table(dialect, join, name);
         change(tx, &columns, &[POSITION_COLUMN], build, false).await?;
@@ -94,10 +97,12 @@ pub(crate) async fn columns(
             .filter_map(|at| old.table.columns.get(at))
             .map(|column| column.name.as_str())
             .collect(),
+        words: (old.table.is_searched(), new.table.is_searched()),
     };
     let build = |name: &str, dialect: &dyn Dialect| tables::table(dialect, new, name);
     let mut own = vec![ROW_COLUMN, HASH_COLUMN];
     own.extend((old.positioned && new.positioned).then_some(POSITION_COLUMN));
+    own.extend((columns.words == (true, true)).then_some(WORDS_COLUMN));
     let moved = old.positioned != new.positioned;
     change(tx, &columns, &own, build, moved).await?;
     Ok(())
@@ -163,6 +168,14 @@ fn alterations(dialect: &dyn Dialect, columns: &Columns<'_>) -> Vec<String> {
     let table = dialect.quote(columns.table);
     let mut out = Vec::new();
     let mut alter = |what: String| out.push(format!("ALTER TABLE {table} {what}"));
+    match columns.words {
+        (true, false) => alter(format!("DROP COLUMN {}", dialect.quote(WORDS_COLUMN))),
+        (false, true) => {
+            let (name, ty) = (dialect.quote(WORDS_COLUMN), tables::words_type(dialect));
+            alter(format!("ADD COLUMN {name} {ty}"));
+        }
+        _ => {}
+    }
     for name in &columns.gone {
         alter(format!("DROP COLUMN {}", dialect.quote(name)));
     }

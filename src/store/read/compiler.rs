@@ -276,8 +276,10 @@ impl<'a> Compiler<'a> {
         for order in &select.order {
             terms.push(self.order_term(select.entity, alias, order, joins)?);
         }
-        if let (true, Some(position)) = (select.order.is_empty(), position) {
-            terms.push(position);
+        match (select.ranked_by(), position) {
+            (Some(search), _) => terms.push(format!("{} DESC", self.rank(alias, search).sql)),
+            (None, Some(position)) if select.order.is_empty() => terms.push(position),
+            _ => {}
         }
         terms.extend(self.key_order(select.entity, alias));
         Ok(terms.join(","))

@@ -33,7 +33,8 @@ pub(crate) async fn all(context: &Context, time: Duration) -> Result<Vec<Danglin
     Ok(found)
 }
 
-async fn count(context: &Context, sql: String, time: Duration) -> Result<Option<u64>, StoreError> {
+/// What a statement counts; none where that takes too long.
+pub(super) async fn count(context: &Context, sql: String, time: Duration) -> Result<Option<u64>, StoreError> {
     let readers = context.readers.apart(time);
     let counted = match readers.take().await {
         Ok(reader) => in_force::read(context, reader, context.params().query(sql)).await,

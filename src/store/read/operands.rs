@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 
 use crate::{
-    query::Operand,
+    query::{Operand, Search},
     store::{
         db::{
             dialect::Dialect,
-            params::{Cell, Kind, Params},
+            params::{Cell, Kind, Params, unfit},
+            search::ranked,
         },
         error::StoreError,
     },
@@ -44,8 +45,22 @@ pub(crate) fn operand<'v>(
         (BindForm::Count, value) => Cell::of(value, Kind::Int),
         (BindForm::Test(test), Value::Text(text)) => Ok(Cell::Text(Cow::Owned(dialect.pattern(test, text)))),
         (BindForm::Test(_) | BindForm::Whole, value) => Cell::of(value, Kind::Text),
+        (BindForm::Search | BindForm::Rank, value) => Ok(Cell::Text(Cow::Owned(search(bind.form, value, dialect)?))),
         (BindForm::Wire(scalar), value) => Ok(wire(scalar, value, is_text)),
     }
+}
+
+/// A search was checked when it was given: nothing of it stands in a statement as it was written.
+fn search(form: BindForm, value: &Value, dialect: &dyn Dialect) -> Result<String, StoreError> {
+    let Value::Text(text) = value else {
+        return Err(unfit(value, Kind::Text));
+    };
+    let search =
+        Search::parse(text).map_err(|error| StoreError::Internal(format!("a search was not checked: {error}")))?;
+    Ok(match form {
+        BindForm::Rank => ranked(&search),
+        _ => dialect.searches().wanted(&search),
+    })
 }
 
 /// A value as the elements of a list column are seen: by SQLite as values, Booleans as 0 and 1; by

@@ -59,7 +59,7 @@ impl Bind {
         match self.form {
             BindForm::Column(kind) => Kind::of(kind),
             BindForm::Count => Kind::Int,
-            BindForm::Test(_) | BindForm::Whole | BindForm::Wire(_) => Kind::Text,
+            BindForm::Test(_) | BindForm::Whole | BindForm::Wire(_) | BindForm::Search | BindForm::Rank => Kind::Text,
         }
     }
 
@@ -83,6 +83,10 @@ pub(crate) enum BindForm {
     Whole,
     /// The wire form, as list columns hold it.
     Wire(Scalar),
+    /// What is searched for, as the database finds rows by it.
+    Search,
+    /// The same, as it ranks them.
+    Rank,
 }
 
 #[derive(Clone, Debug)]

@@ -34,6 +34,7 @@ mod reads;
 mod repeats;
 mod retry;
 mod runs;
+mod search;
 mod single;
 mod taken;
 mod unchanged;

@@ -72,5 +72,6 @@ fn is_unseen(step: &Step) -> bool {
             | Change::RemovedIndex
             | Change::Required
             | Change::Unique
+            | Change::Searched
     )
 }

@@ -14,6 +14,10 @@ use super::{
 
 /// The part of the rows that a range of an indexed field is taken to leave.
 const RANGE: f64 = 1.0 / 3.0;
+/// The part of the rows that a search is taken to find.
+const FOUND: f64 = 0.05;
+/// Nanoseconds to rank one of them.
+const RANK: f64 = 2_000.0;
 /// Nanoseconds to call a test of a text.
 const TEST: f64 = 100.0;
 
@@ -46,6 +50,7 @@ impl<'a> Estimate<'a> {
                 None => all,
             },
             Filter::Key { .. } => all.min(1.0),
+            Filter::Search { .. } => all * FOUND,
             _ => all,
         }
     }
@@ -80,6 +85,7 @@ impl<'a> Estimate<'a> {
             }
             Filter::Compare { field, .. } if leads(*field) => all * RANGE,
             Filter::Key { .. } => all.min(1.0),
+            Filter::Search { .. } => all * FOUND,
             _ => all,
         }
     }
@@ -91,6 +97,8 @@ impl<'a> Estimate<'a> {
         match filter {
             // Nothing to meet, or another condition that may leave few of those.
             Filter::And(filters) => filters.iter().all(|filter| self.is_known(filter, entity)),
+            // Who knows how many rows have a word.
+            Filter::Search { .. } => false,
             filter => self.met(filter, entity, MANY) < MANY,
         }
     }
@@ -151,6 +159,10 @@ impl<'a> Estimate<'a> {
                 steps_of(behind.count).plus(self.filter(filter, fan.target, &behind))
             }
             Filter::Text { field, test, operand } => self.search(entity, *field, *test, operand, rows.count),
+            Filter::Search { .. } => Guess {
+                nanos: rows.count * RANK,
+                ..Guess::default()
+            },
             Filter::Compare { .. }
             | Filter::In { .. }
             | Filter::IsNull { .. }

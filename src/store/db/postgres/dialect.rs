@@ -15,6 +15,7 @@ use crate::{
             made::{BYTES_MARK, Bounds, ROWS_MARK},
             params::{Kind, Params},
             pool::{ResultRow, get},
+            search::Searches,
         },
         error::StoreError,
     },
@@ -22,8 +23,9 @@ use crate::{
 };
 
 use super::{
+    search::Words,
     spans,
-    texts::{INDEXES, TABLES, array_of, duration, key_name, rows_estimate, sealed, spreads, texts},
+    texts::{INDEXES, TABLES, array_of, duration, items_index, key_name, rows_estimate, sealed, spreads, texts},
     totals::total,
 };
 
@@ -376,13 +378,11 @@ impl Dialect for Postgres {
     }
 
     fn list_index(&self, index: &str, table: &str, column: &str, items: ColumnKind) -> Option<String> {
-        // Without the list of what is to be put into it, through which each search would go.
-        Some(format!(
-            "CREATE INDEX {} ON {} USING gin (({})) WITH (fastupdate=off)",
-            self.quote(index),
-            self.quote(table),
-            texts(&self.quote(column), items)
-        ))
+        Some(items_index(&[index, table, column].map(|name| self.quote(name)), items))
+    }
+
+    fn searches(&self) -> &'static dyn Searches {
+        &Words
     }
 
     fn list_test(&self, column: &str, items: ColumnKind, all: bool, params: &[String]) -> Option<String> {

@@ -5,6 +5,7 @@ pub(crate) mod connect;
 pub(crate) mod copy;
 pub(crate) mod dialect;
 pub(crate) mod pooler;
+pub(crate) mod search;
 pub(crate) mod session;
 pub(crate) mod spans;
 pub(crate) mod texts;

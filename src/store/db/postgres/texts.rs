@@ -48,6 +48,13 @@ pub(crate) fn texts(list: &str, items: ColumnKind) -> String {
     }
 }
 
+/// The index of such lists, without the list of what is to be put into it, through which each
+/// search would go.
+pub(crate) fn items_index([index, table, list]: &[String; 3], items: ColumnKind) -> String {
+    let texts = texts(list, items);
+    format!("CREATE INDEX {index} ON {table} USING gin (({texts})) WITH (fastupdate=off)")
+}
+
 /// What `value::duration_text` gives, as JSON. The parts are taken apart before `abs`, which fails
 /// on the smallest integer.
 pub(crate) fn duration(column: &str) -> String {

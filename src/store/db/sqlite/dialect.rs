@@ -13,6 +13,7 @@ use crate::{
             made::Bounds,
             params::{Kind, Params},
             pool::{ResultRow, get},
+            search::Searches,
         },
         error::StoreError,
     },
@@ -22,6 +23,7 @@ use crate::{
 use super::{
     functions::{self, totals::Totals},
     like::prefix,
+    search::Fts5,
     spans,
 };
 
@@ -304,6 +306,10 @@ impl Dialect for Sqlite {
     /// They are tables without row numbers, whose rows an index names by their key.
     fn links_end_with_key(&self) -> bool {
         true
+    }
+
+    fn searches(&self) -> &'static dyn Searches {
+        &Fts5
     }
 
     fn keeps_items(&self) -> bool {

@@ -5,4 +5,5 @@ pub(crate) mod file;
 pub(crate) mod functions;
 pub(crate) mod journal;
 pub(crate) mod like;
+pub(crate) mod search;
 pub(crate) mod spans;

@@ -1,7 +1,6 @@
 //! Random definitions through random sequences of edits, with data inside: after each, the tables
 //! are those that a new database would have, and what the steps promised to keep is there.
-//! `HAYLOFT_EDITS` sets the number of sequences,
-//! `HAYLOFT_SEED` begins elsewhere.
+//! `HAYLOFT_EDITS` sets the number of sequences, `HAYLOFT_SEED` begins elsewhere.
 
 mod facts;
 mod model;
@@ -25,6 +24,7 @@ use crate::{
     store::tests::{
         changes::{lines, open, read},
         lists::wrong_items,
+        search::wrong_words,
     },
     value::{Scalar, Value},
 };
@@ -76,6 +76,8 @@ const KINDS: &[&str] = &[
     "REMOVED_INDEX",
     "UNIQUE",
     "NOT_UNIQUE",
+    "SEARCHED",
+    "NOT_SEARCHED",
 ];
 
 #[allow(clippy::disallowed_methods)] // The tests' own scale is no setting of the program.
@@ -194,9 +196,9 @@ async fn sequence(on: On, edits: &[Edit], met: &RefCell<Met>) -> Checked {
     Ok(())
 }
 
-/// What is kept of lists is what they hold.
+/// What is kept of lists and of words is what the rows hold.
 async fn no_wrong_items(store: &Store) -> Checked {
-    let wrong = wrong_items(store).await;
+    let wrong = [wrong_items(store).await, wrong_words(store).await].concat();
     prop_assert!(wrong.is_empty(), "{wrong:?}");
     Ok(())
 }

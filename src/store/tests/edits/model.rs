@@ -4,8 +4,23 @@
 use std::fmt::Write;
 
 const SCALARS: &[&str] = &[
-    "Int", "BigInt", "Float", "Decimal", "String", "ID", "Boolean", "URL", "Date", "DateTime", "Duration", "UUID",
-    "JSON", "Kind", "Size", "[Int!]",
+    "Int",
+    "BigInt",
+    "Float",
+    "Decimal",
+    "String",
+    "ID",
+    "Boolean",
+    "URL",
+    "Date",
+    "DateTime",
+    "Duration",
+    "UUID",
+    "JSON",
+    "Kind",
+    "Size",
+    "[Int!]",
+    "[String!]",
 ];
 
 #[derive(Clone, Debug)]
@@ -17,6 +32,7 @@ struct Field {
     required: bool,
     unique: bool,
     indexed: bool,
+    searched: bool,
     key: bool,
 }
 
@@ -51,10 +67,10 @@ pub(super) struct Model {
 pub(super) type Edit = (u8, u16, u16);
 
 /// Kinds of edits.
-pub(super) const EDITS: u8 = 23;
+pub(super) const EDITS: u8 = 25;
 
 /// Scalars that cannot be looked up by.
-const LISTED: &[&str] = &["JSON", "Size", "[Int!]"];
+const LISTED: &[&str] = &["JSON", "Size", "[Int!]", "[String!]"];
 
 fn is_links(field: &Field) -> bool {
     matches!(field.ty, Ty::Links(_))
@@ -62,7 +78,12 @@ fn is_links(field: &Field) -> bool {
 
 /// Whether a field may have an index.
 fn may_be_indexed(field: &Field) -> bool {
-    field.ty == Ty::Plain("[Int!]") || may_be_found(field)
+    matches!(field.ty, Ty::Plain("[Int!]" | "[String!]")) || may_be_found(field)
+}
+
+/// Whether the words of a field may be searched.
+fn may_be_searched(field: &Field) -> bool {
+    matches!(field.ty, Ty::Plain("String" | "[String!]"))
 }
 
 /// Whether a field may be unique.
@@ -95,6 +116,7 @@ fn field(name: String, ty: Ty) -> Field {
         required: false,
         unique: false,
         indexed: false,
+        searched: false,
         key: false,
     }
 }
@@ -167,6 +189,7 @@ impl Model {
                     old.ty = Ty::Plain(plain);
                     old.unique &= !LISTED.contains(&plain);
                     old.indexed &= may_be_indexed(old);
+                    old.searched &= may_be_searched(old);
                 }
             }
             // Casts are found seldom by chance.
@@ -211,6 +234,7 @@ impl Model {
             21 if how % 4 == 0 => self.types[at].fields.reverse(),
             21 => self.members.push(format!("m{number}")),
             22 => self.ask_or_select(at, how, number),
+            23 | 24 => self.toggle(place, edit % EDITS == 24, may_be_searched, |field| &mut field.searched),
             _ => {}
         }
     }
@@ -370,11 +394,12 @@ impl Model {
                 let flag = |set: bool, text: &'static str| if set { text } else { "" };
                 let _ = write!(
                     out,
-                    "{}: {shape}{}{}{}{} ",
+                    "{}: {shape}{}{}{}{}{} ",
                     field.name,
                     flag(field.key, " @id"),
                     flag(field.unique, " @unique"),
                     flag(field.indexed, " @index"),
+                    flag(field.searched, " @search"),
                     was(&field.was)
                 );
             }

@@ -1,0 +1,51 @@
+//! `@search`: the fields whose words are searched. Knows what has words; no index.
+
+use super::Builder;
+use crate::{
+    catalog::{FieldKind, Leaf},
+    definition::{Fault, FieldDefinition, TypeDefinition},
+    value::{Scalar, words::FIELDS_MAX},
+};
+
+impl Builder<'_> {
+    /// `@search` needs texts that are somebody's words.
+    pub(super) fn check_search(&mut self, field: &FieldDefinition, kind: &FieldKind) {
+        let fits = matches!(
+            kind,
+            FieldKind::Leaf {
+                leaf: Leaf::Scalar(Scalar::String),
+                ..
+            }
+        );
+        if let Some(directive) = field.directive("search").filter(|_| !fits) {
+            let message = format!("`@search` cannot stand on `{}`", field.name.value);
+            let fault = Fault::at(directive.span.clone(), message);
+            self.fault(fault.hint("it is for `String` and lists of it; other values are found with `where`"));
+        }
+    }
+
+    /// The words of a row have a bound, and so has the number of its fields.
+    pub(super) fn check_searched(&mut self, declared: &TypeDefinition) {
+        let mut all = declared.fields.iter().filter_map(|field| field.directive("search"));
+        if let Some(directive) = all.nth(FIELDS_MAX) {
+            let message = format!(
+                "more than {FIELDS_MAX} fields of `{}` have `@search`",
+                declared.name.value
+            );
+            let fault = Fault::at(directive.span.clone(), message);
+            self.fault(fault.hint("leave it out where nobody looks for words"));
+        }
+    }
+
+    /// What a value holds has no index of words.
+    pub(super) fn refuse_search_in_value(&mut self, owner: &TypeDefinition, field: &FieldDefinition) {
+        if let Some(directive) = field.directive("search") {
+            let message = format!("`{}` has no key, so its fields cannot be searched", owner.name.value);
+            let hint = format!(
+                "give `{0}` a key with @id, or copy the text to a field of the type that has the `{0}`, with @select(jq:)",
+                owner.name.value
+            );
+            self.fault(Fault::at(directive.span.clone(), message).hint(hint));
+        }
+    }
+}

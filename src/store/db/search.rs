@@ -1,0 +1,42 @@
+//! How a database finds and ranks rows by their words. Knows fragments of text; which words a row
+//! has is told by `value::words`, and what is searched for by `query::Search`.
+//!
+//! A search that comes from outside never becomes a part of a statement: it is taken apart by us,
+//! and its words are put together anew, as a parameter in which each of them is quoted.
+
+use crate::query::Search;
+
+/// Words of a search that a rank counts: each on a line of its own, behind one of these.
+pub(crate) const WHOLE: char = '=';
+pub(crate) const BEGIN: char = '^';
+
+/// What a word that stands in a text is worth at most, and how many words of a text are worth as
+/// much as one more of those that are searched for.
+pub(crate) const WORTH: i64 = 1_000;
+pub(crate) const LENGTH: i64 = 64;
+
+/// One database's way of searching. A rank is the same number in both: the sum, over the words that
+/// are searched for, of `WORTH * n / (n + 1 + length / LENGTH)` in whole numbers, where the word
+/// stands `n` times in a text of `length` words.
+pub(crate) trait Searches: Send + Sync {
+    /// Creates the index by which rows are found; none where a table is that, as
+    /// `store::ddl::search` says.
+    fn index(&self, index: &str, table: &str, words: &str) -> Option<String>;
+    /// Whether a row has what is searched for: by its words, or by its number in that table.
+    fn found(&self, words: &str, row: &str, table: &str, param: &str) -> String;
+    /// A whole number, the higher the better.
+    fn rank(&self, words: &str, param: &str) -> String;
+    /// A word alone, of whatever signs, as [`Searches::found`] takes it.
+    fn word(&self, word: &str) -> String;
+    /// A search as [`Searches::found`] takes it.
+    fn wanted(&self, search: &Search) -> String;
+}
+
+/// A search as [`Searches::rank`] takes it.
+pub(crate) fn ranked(search: &Search) -> String {
+    let lines = search.wanted().flat_map(|term| {
+        let sign = if term.begins { BEGIN } else { WHOLE };
+        term.words.iter().map(move |word| format!("{sign}{word}"))
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
