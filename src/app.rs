@@ -134,6 +134,7 @@ impl Serving {
             allowed_hosts: self.listen.allow_host.as_slice().into(),
             allowed_origins: self.listen.allow_origin.as_slice().into(),
             trusted_proxies: self.listen.trust_proxy.as_slice().into(),
+            http_draft: self.listen.http_draft,
             graphiql,
             drain: drain(&self.listen, address),
             hurry,

@@ -221,6 +221,35 @@ async fn where_only_trusted_documents_are_answered_nothing_else_is() {
     assert_eq!(get(&program, "/").await.0, 404);
 }
 
+/// The description of an operation is its query's title, and nothing else of it changes.
+#[tokio::test]
+async fn descriptions_of_operations_are_titles() {
+    let upstream = Upstream::start().await;
+    let titled = format!("\"One note\" {ITEM}");
+    let documents = [("item.graphql", titled.as_str()), ("some.graphql", SOME)];
+    let (scratch, program) = serve(&upstream, &[], &documents).await;
+    let one = json!({ "data": { "note": { "id": "1", "text": "one" } } });
+    assert_eq!(get(&program, "/q/item.json?id=1").await, (200, one));
+    let folder = scratch.path("queries").display().to_string();
+    let checked = scratch.must(&["check", "--documents", &folder], &[]).await;
+    assert!(
+        checked.out.contains("2 files of saved queries\n  item: One note\n"),
+        "{checked:?}"
+    );
+    assert!(!checked.out.contains("some:"), "{checked:?}");
+}
+
+/// Statuses of the newest draft are a setting.
+#[tokio::test]
+async fn statuses_follow_the_draft_where_it_is_set() {
+    let upstream = Upstream::start().await;
+    let invalid = json!({ "query": "{ nots { id } }" });
+    for (settings, want) in [(&[][..], 400), (&[("HAYLOFT_HTTP_DRAFT", "true")], 422)] {
+        let (_scratch, program) = serve(&upstream, settings, &[]).await;
+        assert_eq!(post(&program, &invalid).await.0, want);
+    }
+}
+
 #[tokio::test]
 async fn faulty_documents_are_told_at_the_start_and_refused_later() {
     let upstream = Upstream::start().await;

@@ -216,6 +216,7 @@ async fn status_explain_and_harvest_tell_what_they_do(db: Db) {
         .await;
     assert_eq!(explain.code, Some(0), "{explain:?}");
     assert!(explain.out.contains("SELECT"), "{}", explain.out);
+    assert!(explain.out.contains("\nreal:"), "{}", explain.out);
     assert_eq!(farm.program.terminate().await, Some(0));
     let harvest = farm.scratch.run(&["harvest"], &environment).await;
     assert_eq!(harvest.code, Some(0), "{harvest:?}");

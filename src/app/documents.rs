@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Failure, files, watch::Watch};
 use crate::{
     definition::SourceFile,
-    graphql::{ApiError, Current, Saved},
+    graphql::{ApiError, Current, Saved, gate},
 };
 
 /// Faults that are shown of all documents.
@@ -33,6 +33,15 @@ impl DocumentFiles {
 
     pub(crate) fn len(&self) -> usize {
         self.0.len()
+    }
+
+    /// The names of those that have a title, each with it: the description of its operation.
+    pub(crate) fn titles(&self) -> Vec<(String, String)> {
+        let titled = self
+            .0
+            .iter()
+            .filter_map(|file| Some((name(file)?, gate::title(&file.text)?)));
+        titled.collect()
     }
 
     /// Every fault of the documents at once, each with its place; `admits` tells those of a text.

@@ -42,6 +42,9 @@ impl Check {
             files.check(|query| graphql::admits(catalog, &served, &Limits::default(), query))?;
             let number = text::count(files.len() as u64, "file");
             text::print(&format!("{}: no faults; {number} of saved queries\n", folder.display()))?;
+            for (name, title) in files.titles() {
+                text::print(&format!("  {name}: {title}\n"))?;
+            }
         }
         let mut told = loaded.unfilled().chain(loaded.shared());
         told.try_for_each(|told| text::print(&format!("{told}\n")))

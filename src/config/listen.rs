@@ -53,6 +53,12 @@ pub(crate) struct ListenSetting {
     #[arg(long, env = "HAYLOFT_NO_INTROSPECTION", value_parser = BoolishValueParser::new())]
     pub no_introspection: bool,
 
+    /// Answer with the statuses of the newest draft of GraphQL over HTTP: 422 for what does not fit
+    /// the schema, the types of variables or the limits, also as application/json, and 294 where an
+    /// operation has begun and failed
+    #[arg(long, env = "HAYLOFT_HTTP_DRAFT", value_parser = BoolishValueParser::new())]
+    pub http_draft: bool,
+
     /// Do not serve the page with GraphiQL
     #[arg(long, env = "HAYLOFT_NO_GRAPHIQL", value_parser = BoolishValueParser::new())]
     pub no_graphiql: bool,

@@ -68,7 +68,16 @@ impl Admission<'_> {
             .collect();
         let given = digits::settled(schema, operation, &given);
         let document = &self.admitted.document;
-        plan::plan(self.catalog, self.served, self.limits, document, operation, &given).err()
+        plan::plan(
+            self.catalog,
+            self.served,
+            self.limits,
+            document,
+            operation,
+            &given,
+            None,
+        )
+        .err()
     }
 }
 

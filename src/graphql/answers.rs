@@ -83,7 +83,7 @@ impl State {
 pub(super) struct Answers {
     most: usize,
     kept: Mutex<Kept>,
-    flights: Mutex<HashMap<Asked, Arc<Flight>>>,
+    flights: Mutex<HashMap<Asked, Open>>,
     counts: Arc<Counts>,
 }
 
@@ -135,20 +135,25 @@ impl Answers {
         self.most > 0
     }
 
-    /// The answer of a state that holds at this moment.
+    /// The answer of a state that holds at this moment; whether there is one is counted.
     pub(super) fn get(&self, asked: &Asked, moment: &Moment, newest: i64) -> Option<(Whole, State)> {
+        let good = self.find(asked, moment, newest);
+        let count = match good {
+            Some(_) => &self.counts.hits,
+            None => &self.counts.misses,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+        good
+    }
+
+    /// The same for one who was counted.
+    pub(super) fn find(&self, asked: &Asked, moment: &Moment, newest: i64) -> Option<(Whole, State)> {
         let mut kept = lock(&self.kept);
         let found = kept.entries.get(asked).cloned();
         let good = found.filter(|(_, state)| state.holds(moment, newest));
         if good.is_none() {
             kept.remove(asked);
         }
-        drop(kept);
-        let count = match good {
-            Some(_) => &self.counts.hits,
-            None => &self.counts.misses,
-        };
-        count.fetch_add(1, Ordering::Relaxed);
         good
     }
 
@@ -159,6 +164,11 @@ impl Answers {
             return;
         }
         let mut kept = lock(&self.kept);
+        // One of those who shared it has put it there, or somebody a newer one.
+        let is_there = |(_, there): &(Whole, State)| there.era == state.era && there.head >= state.head;
+        if kept.entries.peek(&asked).is_some_and(is_there) {
+            return;
+        }
         kept.remove(&asked);
         kept.bytes += size;
         kept.entries.put(asked, (whole, state));
@@ -185,7 +195,9 @@ impl Answers {
     /// Joins those who ask the same just now.
     pub(super) fn join(&self, asked: &Asked) -> Joined<'_> {
         let mut flights = lock(&self.flights);
-        let flight = flights.entry(asked.clone()).or_default().clone();
+        let open = flights.entry(asked.clone()).or_default();
+        open.joined += 1;
+        let flight = open.flight.clone();
         Joined {
             all: self,
             asked: asked.clone(),
@@ -214,6 +226,13 @@ impl Kept {
         self.bytes -= asked.size() + whole.len();
         true
     }
+}
+
+/// One that can still be joined, and how many have joined it and not left.
+#[derive(Default)]
+struct Open {
+    flight: Arc<Flight>,
+    joined: usize,
 }
 
 /// One operation that several ask for. Each of them waits for a turn of its own; whose comes first
@@ -270,7 +289,6 @@ impl Joined<'_> {
     }
 
     /// Whether somebody's turn has come.
-    #[cfg(test)]
     pub(super) fn is_begun(&self) -> bool {
         !matches!(*self.flight.0.borrow(), Phase::Waiting)
     }
@@ -286,15 +304,11 @@ impl Running<'_> {
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        let left = self.0.flight.0.send_if_modified(|phase| {
-            let runs = matches!(phase, Phase::Running);
-            if runs {
-                *phase = Phase::Landed(None);
-            }
-            runs
-        });
-        if left {
+        // Nobody else changes it while this one runs.
+        if matches!(*self.0.flight.0.borrow(), Phase::Running) {
+            // First, so that who hears of it begins anew.
             self.0.close();
+            self.0.flight.0.send_replace(Phase::Landed(None));
         }
     }
 }
@@ -302,11 +316,14 @@ impl Drop for Running<'_> {
 impl Joined<'_> {
     /// Nobody else joins: who asks from now on may want a newer answer.
     fn close(&self) {
-        let mut flights = lock(&self.all.flights);
-        if flights
-            .get(&self.asked)
-            .is_some_and(|flight| Arc::ptr_eq(flight, &self.flight))
-        {
+        self.if_open(&mut lock(&self.all.flights), |_| true);
+    }
+
+    /// Takes it out of what can be joined, if it is there still and this says so.
+    fn if_open(&self, flights: &mut HashMap<Asked, Open>, ends: impl FnOnce(&mut Open) -> bool) {
+        let open = flights.get_mut(&self.asked);
+        let open = open.filter(|open| Arc::ptr_eq(&open.flight, &self.flight));
+        if open.is_some_and(ends) {
             flights.remove(&self.asked);
         }
     }
@@ -314,15 +331,12 @@ impl Joined<'_> {
 
 impl Drop for Joined<'_> {
     fn drop(&mut self) {
-        let mut flights = lock(&self.all.flights);
-        // The map's own, and this one.
-        let is_last = Arc::strong_count(&self.flight) <= 2;
-        let is_there = flights
-            .get(&self.asked)
-            .is_some_and(|flight| Arc::ptr_eq(flight, &self.flight));
-        if is_last && is_there {
-            flights.remove(&self.asked);
-        }
+        // Counted here, where no two leave at once: of two who look whether somebody is left, each
+        // would see the other.
+        self.if_open(&mut lock(&self.all.flights), |open| {
+            open.joined -= 1;
+            open.joined == 0
+        });
     }
 }
 
@@ -419,5 +433,24 @@ mod tests {
         assert_eq!(answers.under_way(), 0);
         drop(answers.join(&asked(2)));
         assert_eq!(answers.under_way(), 0);
+        // Whoever is about to have left is no longer counted.
+        let fifth = answers.join(&asked(1));
+        let leaving = fifth.flight.clone();
+        drop(fifth);
+        assert_eq!(answers.under_way(), 0);
+        drop(leaving);
+    }
+
+    #[tokio::test]
+    async fn no_older_answer_takes_a_newer_ones_place() {
+        let answers = Answers::new(1_000_000);
+        let newer = State { era: 1, head: 12 };
+        answers.put(asked(1), whole(100).await, newer);
+        answers.put(asked(1), whole(50).await, STATE);
+        let found = answers.get(&asked(1), &moment(1, 12), 11).expect("the newer one");
+        assert_eq!((found.0.len(), found.1), (100, newer));
+        // A log that has gone may have had larger numbers.
+        answers.put(asked(1), whole(50).await, State { era: 2, head: 3 });
+        assert!(answers.get(&asked(1), &moment(2, 3), 3).is_some());
     }
 }

@@ -1,5 +1,8 @@
-//! What is refused before it runs, by its estimate, and with what words. Knows limits; how an
-//! estimate comes to be is `gate`'s matter.
+//! What is refused before it runs, by its estimate, and with what words; and what of it is told on
+//! request. Knows limits; how an estimate comes to be is `gate`'s matter.
+
+use bytes::Bytes;
+use serde_json::json;
 
 use super::{
     ApiError, Limits,
@@ -11,6 +14,25 @@ use super::{
 /// means, and the rows that are meant may be small ones. What slips through is stopped while it is
 /// made.
 const BYTES_TIMES: u64 = 4;
+
+/// An estimate as `extensions.cost` of an answer, each number under the name of the limit that
+/// bounds it.
+pub(super) fn told(cost: &Cost, fields: usize, limits: &Limits) -> Bytes {
+    let told = json!({
+        "estimatedRows": cost.rows,
+        "estimatedFilterRows": cost.filter_rows,
+        "estimatedBytes": cost.bytes,
+        "estimatedMilliseconds": cost.time.as_micros() as f64 / 1_000.0,
+        "fields": fields,
+        "limits": {
+            "rows": limits.rows,
+            "filter_rows": limits.filter_rows,
+            "answer_bytes": limits.answer_bytes,
+            "fields": limits.fields,
+        },
+    });
+    told.to_string().into()
+}
 
 /// Refuses what is estimated to be too much. The error says by how much, by which limit, and how to
 /// ask for less.

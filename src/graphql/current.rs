@@ -14,7 +14,7 @@ use futures_util::{
 use tokio::sync::{Semaphore, watch};
 
 use super::{
-    Answered, ApiError, ApiRequest, ApiResponse, Code, DataApi, Exchange, Saved, Tag,
+    Address, Answered, ApiError, ApiRequest, ApiResponse, Code, DataApi, Exchange, Principal, Saved, Tag,
     documents::Documents,
     exchange::Exchanges,
     groups::Place,
@@ -171,6 +171,20 @@ impl Current {
         settled.unwrap_or_else(|| Answered::New(unsettled().into(), None))
     }
 
+    /// An address at which somebody asks, before anything of it is read; none where it is too long.
+    pub(crate) fn address(&self, text: &str) -> Option<Address> {
+        Address::of(text, self.documents.number())
+    }
+
+    /// Which of these names the answer has that is asked for at an address, if that can be told at
+    /// once: it was asked for there before, and nobody has to be asked what was committed since.
+    pub(crate) fn same(&self, address: &str, principal: Principal, has: &[Tag]) -> Option<Tag> {
+        let before = self.exchanges.quiet()?;
+        let documents = self.documents.number();
+        let tag = self.newest.borrow().same(address, documents, principal, has)?;
+        (self.exchanges.quiet() == Some(before)).then_some(tag)
+    }
+
     /// The answers to a request: one for a query, one and then one per change for a subscription.
     pub(crate) fn answers(&self, request: ApiRequest) -> BoxStream<'static, ApiResponse> {
         let current = self.clone();
@@ -196,7 +210,7 @@ impl Current {
                     };
                     stream::unfold(Some(live), LiveQuery::next).boxed()
                 }
-                Err(errors) => once(ApiResponse(Err(errors))),
+                Err(errors) => once(ApiResponse::of(Err(errors))),
             }
         };
         // By itself, so that nothing is left of it while a live query rests.
@@ -263,7 +277,7 @@ impl LiveQuery {
             }
             if live.is_news(&answer) {
                 live.last = Some(told(&answer));
-                return Some((ApiResponse(answer.map_err(|error| vec![error])), Some(live)));
+                return Some((ApiResponse::of(answer.map_err(|error| vec![error])), Some(live)));
             }
         }
     }
@@ -299,7 +313,7 @@ impl LiveQuery {
                 Err(errors) if tries < REPLAN_TRIES && errors.iter().all(|error| error.code.passes()) => {
                     tokio::time::sleep(REPLAN_PAUSE).await;
                 }
-                Err(errors) => return Err(ApiResponse(Err(explained(errors)))),
+                Err(errors) => return Err(ApiResponse::of(Err(explained(errors)))),
             }
         }
     }

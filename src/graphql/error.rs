@@ -65,6 +65,14 @@ impl Code {
         self.is_execution() || self == Code::Overloaded
     }
 
+    /// Whether the request was read, and does not fit what it is asked of.
+    pub(crate) fn is_unfit(self) -> bool {
+        matches!(
+            self,
+            Code::ValidationFailed | Code::BadUserInput | Code::TooComplex | Code::OperationResolution
+        )
+    }
+
     /// Whether it was found while running: the answer then has `data: null` instead of no `data`.
     pub(crate) fn is_execution(self) -> bool {
         matches!(self, Code::Timeout | Code::DefinitionReplaced | Code::Internal)

@@ -58,7 +58,8 @@ impl Exchanges {
         None
     }
 
-    fn quiet(&self) -> Option<u64> {
+    /// The number of those that are over; none while one is under way.
+    pub(super) fn quiet(&self) -> Option<u64> {
         Some(*self.0.borrow()).filter(|number| is_quiet(*number))
     }
 }

@@ -3,7 +3,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use apollo_compiler::response::JsonMap;
 use bytes::Bytes;
 
 use crate::{
@@ -14,10 +13,10 @@ use crate::{
 
 use super::{
     ApiError, ApiRequest, ApiResponse, Client, Code, Limits, SchemaError,
+    addresses::Addresses,
     answers::Answers,
     cost,
-    describe::{self, describe},
-    gate,
+    gate::{self, Cost},
     groups::Live,
     kept::{Data, Keeping},
     keyed::{KeyedRoots, Rows},
@@ -45,6 +44,7 @@ pub(super) struct Inner {
     pub live: Live,
     pub keeping: Arc<Keeping>,
     pub answers: Answers,
+    pub addresses: Addresses,
     /// At the database's readers.
     pub turns: Arc<Turns>,
     /// At reading and planning documents.
@@ -52,7 +52,7 @@ pub(super) struct Inner {
     pub together: Arc<Together>,
     pub rows: Rows,
     statistics: Statistics,
-    planner: Planner,
+    pub planner: Planner,
 }
 
 /// What came of a run.
@@ -112,6 +112,7 @@ impl DataApi {
             planning,
             together: Arc::default(),
             answers,
+            addresses: Addresses::default(),
             rows: Rows::of(store.clone()),
             statistics: Statistics::default(),
             catalog,
@@ -139,12 +140,16 @@ impl DataApi {
         let request = request.into();
         let client = request.client;
         let work = async {
+            if request.wants_cost {
+                return self.with_cost(request).await;
+            }
             let bound = self.plan(request).await?;
-            self.known_or_run(bound, client, None)
-                .await
-                .map_err(|error| vec![error])
+            let known = self.known_or_run(bound, client, None).await;
+            let (data, _) = known.map_err(|error| vec![error])?;
+            Ok(ApiResponse::of(Ok(data)))
         };
-        ApiResponse(self.in_time(work).await.map(|(data, _)| data))
+        let answered = self.in_time(work).await;
+        answered.unwrap_or_else(|errors| ApiResponse::of(Err(errors)))
     }
 
     /// What comes of a request's work, in the time that one may take.
@@ -207,13 +212,24 @@ impl DataApi {
             bound.is_small = true;
             return Ok(bound);
         }
-        let known = inner.statistics.known(&inner.store, &prepared.entities).await;
-        let known = known.map_err(|error| ApiError::from_store(&error))?;
-        let cost = gate::estimate(&inner.catalog, &prepared.plan.read, &bound.params, &known);
+        let cost = self.cost(&bound).await?;
         cost::check(&cost, &inner.limits)?;
         bound.estimated = cost.time;
         bound.is_small = cost.rows <= LOOKUP_ROWS && cost.filter_rows == 0;
         Ok(bound)
+    }
+
+    /// What an operation may cost with these values.
+    pub(super) async fn cost(&self, bound: &Bound) -> Result<Cost, ApiError> {
+        let (inner, prepared) = (&self.0, &bound.prepared);
+        let known = inner.statistics.known(&inner.store, &prepared.entities).await;
+        let known = known.map_err(|error| ApiError::from_store(&error))?;
+        Ok(gate::estimate(
+            &inner.catalog,
+            &prepared.plan.read,
+            &bound.params,
+            &known,
+        ))
     }
 
     /// Runs a bound operation: the `data` object as JSON, kept until it is sent.
@@ -356,31 +372,5 @@ impl DataApi {
             (root.key.as_str(), value)
         }));
         Ok((text, found.head))
-    }
-
-    /// How an operation is answered: its parameters, the read, the SQL and the database's own plan.
-    pub(crate) async fn explain(&self, query: &str, variables: Option<JsonMap>) -> Result<String, Vec<ApiError>> {
-        let request = ApiRequest {
-            query: query.to_owned(),
-            variables,
-            streams: true,
-            ..ApiRequest::default()
-        };
-        let bound = self.bind(request.into()).await?;
-        let read = &bound.prepared.plan.read;
-        let fail = |error: StoreError| vec![ApiError::from_store(&error)];
-        let mut text = describe(&self.0.catalog, read);
-        for (number, param) in bound.params.iter().enumerate() {
-            text.push_str(&format!("${number} = {}\n", describe::value(param)));
-        }
-        if let Way::Constant(_) = bound.prepared.way {
-            text.push_str("\nNo row is needed: the answer is known from the schema.\n");
-            return Ok(text);
-        }
-        // A load by key is shown as the statement that answers it alone.
-        let statement = self.0.store.compile(read).map_err(fail)?;
-        let explanation = self.0.store.explain(&statement, &bound.params).await.map_err(fail)?;
-        text.push_str(&format!("\n{}\n\n{}\n", explanation.sql, explanation.plan.join("\n")));
-        Ok(text)
     }
 }

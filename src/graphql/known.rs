@@ -9,14 +9,20 @@
 use std::sync::Arc;
 
 use super::{
-    Answered, ApiError, ApiRequest, ApiResponse, Client, DataApi, Tag,
-    answers::{Asked, CacheFigures, State},
+    Answered, ApiError, ApiRequest, ApiResponse, Client, DataApi, Principal, Tag,
+    answers::{Asked, CacheFigures, Running, State},
+    cost,
     execute::{Fresh, work_of},
     kept::Data,
     prepare::{Bound, Way},
     tag::{RequestPrint, naming},
+    turns::Turn,
 };
 use crate::{change::Moment, store::Statement};
+
+/// Equal operations under way that one request waits for before it runs by itself: each but the
+/// last one failed, was given up, or began before the request and a commit that it has to show.
+const FLIGHTS_MAX: usize = 8;
 
 impl DataApi {
     /// Answers a query of one who has answers of these names. A subscription is refused.
@@ -24,16 +30,48 @@ impl DataApi {
         let client = request.client;
         let print = RequestPrint::of(&request, &self.0.catalog.fingerprint);
         let work = async {
+            let (address, principal) = (request.address.clone(), request.principal);
+            if request.wants_cost {
+                // What is estimated changes by itself, so this answer has no name.
+                return Ok(Answered::New(self.with_cost(request).await?, None));
+            }
             let bound = self.plan(request).await?;
+            if let Some(address) = address.filter(|_| bound.prepared.is_lasting) {
+                let versions = &bound.prepared.versions;
+                self.0.addresses.put(&address, principal, print, versions);
+            }
             if let Some(tag) = self.name(&bound, print, has).await {
                 return Ok(Answered::Same(tag));
             }
             let known = self.known_or_run(bound, client, Some(print)).await;
             let (data, tag) = known.map_err(|error| vec![error])?;
-            Ok(Answered::New(ApiResponse(Ok(data)), tag))
+            Ok(Answered::New(ApiResponse::of(Ok(data)), tag))
         };
         let answered = self.in_time(work).await;
-        answered.unwrap_or_else(|errors| Answered::New(ApiResponse(Err(errors)), None))
+        answered.unwrap_or_else(|errors| Answered::New(ApiResponse::of(Err(errors)), None))
+    }
+
+    /// The answer to a query, with what it was estimated to cost.
+    pub(super) async fn with_cost(&self, request: Arc<ApiRequest>) -> Result<ApiResponse, Vec<ApiError>> {
+        let client = request.client;
+        let bound = self.plan(request).await?;
+        let cost = self.cost(&bound).await.map_err(|error| vec![error])?;
+        let cost = cost::told(&cost, bound.prepared.fields, &self.0.limits);
+        let known = self.known_or_run(bound, client, None).await;
+        let (data, _) = known.map_err(|error| vec![error])?;
+        Ok(ApiResponse {
+            result: Ok(data),
+            cost: Some(cost),
+        })
+    }
+
+    /// The name of the answer at this moment to what is asked for at an address, if it is one of
+    /// these and all of that is known without a wait.
+    pub(super) fn same(&self, address: &str, documents: u64, principal: Principal, has: &[Tag]) -> Option<Tag> {
+        let known = self.0.addresses.get(address, documents, principal)?;
+        let moment = self.0.store.moment_at_once()?;
+        let tag = known.print.at(&moment, self.0.store.newest(&known.versions));
+        has.contains(&tag).then_some(tag)
     }
 
     /// The name of the answer at this moment, if it is one of these.
@@ -116,7 +154,8 @@ impl DataApi {
 
     /// Runs a statement, unless somebody else who asks the same runs it at this moment. Everybody
     /// waits for a turn of his own, so that nobody waits behind another client's queue; whose turn
-    /// comes first runs it for all. A failure is nobody else's.
+    /// comes first runs it for all. A failure is nobody else's: the others, who keep their places
+    /// in the line, then run it for one another.
     async fn run_once(
         &self,
         statement: &Statement,
@@ -126,40 +165,76 @@ impl DataApi {
         moment: &Moment,
     ) -> Result<Fresh, ApiError> {
         let inner = &self.0;
-        let joined = inner.answers.join(asked);
-        let turn = tokio::select! {
-            biased;
-            landed = joined.landed() => Err(landed),
-            turn = self.turn(&inner.turns, work_of(bound, client), inner.limits.queue_wait) => Ok(turn),
-        };
-        let landed = match turn {
-            Ok(turn) => match joined.begin() {
-                Some(running) => {
-                    let fresh = self.run_in(turn?, statement, bound, client).await?;
-                    let state = fresh.head.map(|head| State { era: moment.era, head });
-                    running.land(state.map(|state| (fresh.data.clone(), state)));
-                    return Ok(fresh);
-                }
-                // Its turn is another's again while this one waits for what runs already.
-                None => {
-                    drop(turn);
+        // What is committed from here on need not be in the answer: it was asked for before.
+        let newest = self.newest(bound);
+        let line_up = || Box::pin(self.turn(&inner.turns, work_of(bound, client), inner.limits.queue_wait));
+        let mut turn = line_up();
+        for _ in 0..FLIGHTS_MAX {
+            // Somebody may have run it since this one looked: a quick run is over before all hear
+            // that the one before it was lost.
+            if let Some((whole, state)) = inner.answers.find(asked, moment, newest) {
+                let data = inner.keeping.share(whole, client).await?;
+                let head = Some(state.head);
+                return Ok(Fresh { data, head });
+            }
+            let joined = inner.answers.join(asked);
+            let came = tokio::select! {
+                biased;
+                landed = joined.landed() => Err(landed),
+                came = &mut turn => Ok(came),
+            };
+            let landed = match came {
+                Err(landed) => landed,
+                Ok(Ok(taken)) => match joined.begin() {
+                    Some(running) => {
+                        return self
+                            .lead((running, taken), statement, bound, client, (asked, moment))
+                            .await;
+                    }
+                    // Its turn is another's again while this one waits for what runs already.
+                    None => {
+                        drop(taken);
+                        turn = line_up();
+                        joined.landed().await
+                    }
+                },
+                // What runs already is answered all the same.
+                Ok(Err(_)) if joined.is_begun() => {
+                    turn = line_up();
                     joined.landed().await
                 }
-            },
-            Err(landed) => landed,
-        };
-        // It may be of a time before this one asked.
-        let newest = self.newest(bound);
-        match landed.filter(|(_, state)| state.holds(moment, newest)) {
-            Some((data, state)) => Ok(Fresh {
-                data: match data.memory() {
+                Ok(Err(refused)) => return Err(refused),
+            };
+            // It may be of a time before this one asked.
+            if let Some((data, state)) = landed.filter(|(_, state)| state.holds(moment, newest)) {
+                let data = match data.memory() {
                     Some(whole) => inner.keeping.share(whole, client).await?,
                     None => data,
-                },
-                head: Some(state.head),
-            }),
-            None => self.run(bound, client).await,
+                };
+                let head = Some(state.head);
+                return Ok(Fresh { data, head });
+            }
         }
+        self.run(bound, client).await
+    }
+
+    /// Runs a statement in a turn for all who wait for it.
+    async fn lead(
+        &self,
+        (running, turn): (Running<'_>, Turn),
+        statement: &Statement,
+        bound: &Bound,
+        client: Client,
+        (asked, moment): (&Asked, &Moment),
+    ) -> Result<Fresh, ApiError> {
+        let fresh = self.run_in(turn, statement, bound, client).await?;
+        let state = fresh.head.map(|head| State { era: moment.era, head });
+        // Before it lands, so that who comes then finds it.
+        if let (Some(state), Some(whole)) = (state, fresh.data.memory()) {
+            self.0.answers.put(asked.clone(), whole, state);
+        }
+        running.land(state.map(|state| (fresh.data.clone(), state)));
+        Ok(fresh)
     }
 
     /// How the answers that are kept do.

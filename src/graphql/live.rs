@@ -55,9 +55,15 @@ impl DataApi {
     /// Answers a query, or joins a live query; `place` is the one that the listener has already.
     pub(super) async fn begin(&self, request: Arc<ApiRequest>, place: Option<Place>) -> Result<Begun, Vec<ApiError>> {
         let client = request.client;
-        let is_live_only = request.is_live_only;
+        let (is_live_only, wants_cost) = (request.is_live_only, request.wants_cost);
+        let again = wants_cost.then(|| request.clone());
         let begun = async {
             let bound = self.plan(request).await?;
+            if bound.is_subscription && wants_cost {
+                let message = "`extensions.cost` is told with the answer to a query, and a subscription has many; ask for it \
+                               with the same fields as a query";
+                return Err(vec![ApiError::new(Code::BadUserInput, message)]);
+            }
             if bound.is_subscription {
                 let bound = self.estimate(bound).await.map_err(|error| vec![error])?;
                 return Ok(ControlFlow::Continue(bound));
@@ -67,12 +73,15 @@ impl DataApi {
                     "too many requests are under way; try again in a second, or raise it with --limit requests=…";
                 return Err(vec![ApiError::new(Code::Overloaded, message)]);
             }
+            if let Some(request) = again {
+                return Ok(ControlFlow::Break(self.with_cost(request).await?));
+            }
             let known = self.known_or_run(bound, client, None).await;
             let (data, _) = known.map_err(|error| vec![error])?;
-            Ok(ControlFlow::Break(data))
+            Ok(ControlFlow::Break(ApiResponse::of(Ok(data))))
         };
         let bound = match self.in_time(begun).await? {
-            ControlFlow::Break(data) => return Ok(Begun::Once(ApiResponse(Ok(data)))),
+            ControlFlow::Break(answer) => return Ok(Begun::Once(answer)),
             ControlFlow::Continue(bound) => bound,
         };
         let place = match place {

@@ -7,7 +7,9 @@
 //! change and tells `listeners`, `current` exchanges the whole for that of a newer definition,
 //! `exchange` says which answers one fell into.
 
+mod addresses;
 mod admission;
+mod advice;
 mod answers;
 pub mod changes;
 mod coerce;
@@ -19,6 +21,7 @@ mod documents;
 mod error;
 mod exchange;
 mod execute;
+mod explain;
 mod fingerprint;
 pub(crate) mod gate;
 mod groups;
@@ -28,6 +31,7 @@ mod keyed;
 mod known;
 mod limits;
 mod listeners;
+mod literals;
 mod live;
 mod lock;
 mod names;
@@ -59,7 +63,7 @@ pub(crate) use execute::DataApi;
 pub(crate) use kept::FILES_MAX;
 pub(crate) use limits::Limits;
 pub(crate) use principal::Principal;
-pub(crate) use request::{ApiRequest, Draft, Members};
+pub(crate) use request::{Address, ApiRequest, Draft, Members};
 pub(crate) use respond::{Answered, ApiResponse, Kind, Parts};
 pub(crate) use schema::SchemaError;
 pub use schema::Served;

@@ -49,14 +49,17 @@ pub(super) struct Planner {
     store: Store,
     limits: Limits,
     documents: Cache<u128, Admitted>,
+    /// The literals that decide a plan, by documents of one kind.
+    exact: Cache<PlanId, Vec<usize>>,
     plans: Cache<PlanId, Prepared>,
     large_plans: Cache<PlanId, Prepared>,
 }
 
 type Cache<K, V> = Mutex<LruCache<K, Arc<V>>>;
 
-/// A document, an operation of it, the shape of its variables, and for whom it is planned. Live
-/// queries and shared turns are keyed by it, and so are a principal's own.
+/// A document but for what is bound to its plan, an operation of it, the shape of its variables,
+/// and for whom it is planned. Live queries and shared turns are keyed by it, and so are a
+/// principal's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct PlanId {
     document: u128,
@@ -86,10 +89,12 @@ pub(super) struct Prepared {
     /// What of them can change the answer.
     pub parts: BTreeSet<Part>,
     /// How new each of them is.
-    pub versions: Vec<Cell>,
+    pub versions: Arc<[Cell]>,
     /// Whether the answer stays the same until one of them changes.
     pub is_lasting: bool,
     pub plan: Plan,
+    /// With its fragments expanded.
+    pub fields: usize,
     pub way: Way,
     pub took: Took,
     /// It costs the same whatever is stored: rows by their keys, and what belongs to one.
@@ -169,7 +174,8 @@ impl Bound {
     }
 }
 
-/// A request's operation: the identity of its plan, the operation, its coerced variables.
+/// A request's operation: what documents of its kind are known by, the operation, its coerced
+/// variables.
 type Resolved<'d> = (PlanId, &'d Node<Operation>, JsonMap);
 
 impl Planner {
@@ -181,6 +187,7 @@ impl Planner {
             store,
             limits,
             documents: Mutex::new(LruCache::new(DOCUMENTS)),
+            exact: Mutex::new(LruCache::new(plans)),
             plans: Mutex::new(LruCache::new(plans)),
             large_plans: Mutex::new(LruCache::new(LARGE_PLANS)),
         })
@@ -190,14 +197,60 @@ impl Planner {
     pub(super) fn known(&self, request: &ApiRequest) -> Option<Result<Bound, Vec<ApiError>>> {
         let hash = fingerprint(request.query.as_bytes());
         let document = lock(&self.documents).get(&hash).cloned()?;
-        let ready = self.resolve(hash, &document, request);
-        let (id, operation, variables) = match ready {
-            Ok(ready) => ready,
-            Err(errors) => return Some(Err(errors)),
-        };
+        match self.resolve(&document, request) {
+            Ok(resolved) => self.planned(&resolved, &document),
+            Err(errors) => Some(Err(errors)),
+        }
+    }
+
+    /// The same by a plan that is known, if one is. A literal that does not fit is left to
+    /// planning, which says where it stands.
+    fn planned(
+        &self,
+        (kind, operation, variables): &Resolved<'_>,
+        admitted: &Admitted,
+    ) -> Option<Result<Bound, Vec<ApiError>>> {
+        let id = self.identified(*kind, admitted)?;
         let prepared = lock(&self.plans).get(&id).cloned();
         let prepared = prepared.or_else(|| lock(&self.large_plans).get(&id).cloned())?;
-        Some(self.bound(prepared, &document, operation, &variables))
+        let mut literals = prepared.plan.params.iter().filter(|param| param.literal().is_some());
+        let now = Utc::now();
+        let fits = |param: &Param| param.bind(variables, &admitted.literals, &self.catalog, now).is_ok();
+        literals
+            .all(fits)
+            .then(|| self.bound(prepared.clone(), admitted, operation, variables))
+    }
+
+    /// What the plan of a document is known by, if documents of its kind were planned before.
+    fn identified(&self, kind: PlanId, admitted: &Admitted) -> Option<PlanId> {
+        let literals = &admitted.literals;
+        if literals.are_none() {
+            return Some(kind);
+        }
+        let exact = lock(&self.exact).get(&kind).cloned()?;
+        Some(PlanId {
+            document: literals.print_with(&exact),
+            ..kind
+        })
+    }
+
+    /// The same once it is planned: by all literals that did not become parameters.
+    fn identify(&self, kind: PlanId, admitted: &Admitted, plan: &Plan) -> PlanId {
+        let literals = &admitted.literals;
+        if literals.are_none() {
+            return kind;
+        }
+        let lifted: BTreeSet<usize> = plan.params.iter().filter_map(Param::literal).collect();
+        let exact: Vec<usize> = (0..literals.len()).filter(|number| !lifted.contains(number)).collect();
+        let document = literals.print_with(&exact);
+        lock(&self.exact).put(kind, Arc::new(exact));
+        PlanId { document, ..kind }
+    }
+
+    /// How many plans are kept.
+    #[cfg(test)]
+    pub(super) fn plans(&self) -> usize {
+        lock(&self.plans).len()
     }
 
     pub(super) fn admits(&self, text: &str) -> Result<(), Vec<ApiError>> {
@@ -215,10 +268,16 @@ impl Planner {
                 document
             }
         };
-        let (id, operation, variables) = self.resolve(hash, &document, request)?;
-        let planned = self.compile(id, &document, operation, &variables);
+        let resolved = self.resolve(&document, request)?;
+        // Its text is new, and its kind may be known.
+        if let Some(bound) = self.planned(&resolved, &document) {
+            return bound;
+        }
+        let (kind, operation, variables) = resolved;
+        let planned = self.compile(kind, &document, operation, &variables);
         let sources = &document.document.sources;
         let prepared = Arc::new(planned.map_err(|error| vec![error.at(operation.location(), sources)])?);
+        let id = prepared.id;
         match &prepared.way {
             Way::Constant(json) if json.len() > LARGE_ANSWER => lock(&self.large_plans).put(id, prepared.clone()),
             _ => lock(&self.plans).put(id, prepared.clone()),
@@ -235,7 +294,7 @@ impl Planner {
     ) -> Result<Bound, Vec<ApiError>> {
         let now = Utc::now();
         let params = prepared.plan.params.iter();
-        let params = params.map(|param| param.bind(variables, &self.catalog, now));
+        let params = params.map(|param| param.bind(variables, &admitted.literals, &self.catalog, now));
         let params = params.collect::<Result<_, ApiError>>();
         let params = params.map_err(|error| vec![error.at(operation.location(), &admitted.document.sources)])?;
         Ok(Bound {
@@ -247,13 +306,8 @@ impl Planner {
         })
     }
 
-    /// The operation asked for, its coerced variables and the identity of its plan.
-    fn resolve<'d>(
-        &self,
-        hash: u128,
-        admitted: &'d Admitted,
-        request: &ApiRequest,
-    ) -> Result<Resolved<'d>, Vec<ApiError>> {
+    /// The operation asked for, its coerced variables and what documents of its kind are known by.
+    fn resolve<'d>(&self, admitted: &'d Admitted, request: &ApiRequest) -> Result<Resolved<'d>, Vec<ApiError>> {
         let document = &admitted.document;
         let name = request.operation_name.as_deref();
         let operation = operation(document, name).map_err(|error| vec![error])?;
@@ -273,7 +327,7 @@ impl Planner {
             .any(|field| field.name.starts_with("__") && field.name != "__typename");
         let shape = plan::shape(&self.served.schema, operation, &variables, introspects);
         let id = PlanId {
-            document: hash,
+            document: admitted.literals.print(),
             operation: fingerprint(name.unwrap_or_default().as_bytes()),
             shape,
             principal: request.principal,
@@ -283,7 +337,7 @@ impl Planner {
 
     fn compile(
         &self,
-        id: PlanId,
+        kind: PlanId,
         admitted: &Admitted,
         operation: &Operation,
         variables: &JsonMap,
@@ -295,6 +349,7 @@ impl Planner {
             &admitted.document,
             operation,
             variables,
+            Some(&admitted.literals),
         )?;
         let way = match constant(&plan.read) {
             Some(json) => Way::Constant(json),
@@ -302,12 +357,13 @@ impl Planner {
         };
         let parts = plan.read.parts(&self.catalog);
         Ok(Prepared {
-            id,
+            id: self.identify(kind, admitted, &plan),
             entities: plan.read.entities(&self.catalog),
-            versions: self.store.versions(&parts),
+            versions: self.store.versions(&parts).into(),
             parts,
             is_lasting: plan.read.is_lasting() && !plan.params.iter().any(Param::is_of_the_moment),
             is_settled: is_settled(&plan.read),
+            fields: gate::fields_of(&admitted.document, operation),
             plan,
             way,
             took: Took::default(),

@@ -6,6 +6,9 @@ use serde::{Deserialize, Deserializer, de::Error};
 
 use super::{Client, Principal, documents::Sha256};
 
+/// Bytes of an address that is known by its text; a longer one is read each time.
+const ADDRESS_MAX: usize = 2_048;
+
 /// A GraphQL request, however it arrived.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(try_from = "Members")]
@@ -24,6 +27,28 @@ pub(crate) struct ApiRequest {
     pub(super) principal: Principal,
     /// Whether there is no room for a query now: a live query has places of its own.
     pub(super) is_live_only: bool,
+    /// Where it was asked for, if it was read from an address.
+    pub(super) address: Option<Address>,
+    /// Whether the answer is to say what it was estimated to cost.
+    pub(super) wants_cost: bool,
+}
+
+/// Where something is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Address {
+    pub(super) text: Box<str>,
+    /// The number of the documents when it was asked, before any of them was looked up.
+    pub(super) documents: u64,
+}
+
+impl Address {
+    /// None where it is too long to be known.
+    pub(super) fn of(text: &str, documents: u64) -> Option<Address> {
+        (text.len() <= ADDRESS_MAX).then(|| Address {
+            text: text.into(),
+            documents,
+        })
+    }
 }
 
 /// A document's name in a request.
@@ -61,6 +86,7 @@ pub(crate) struct Members {
 #[derive(Clone, Copy, Debug, Default)]
 struct Extensions {
     persisted: Option<Sha256>,
+    cost: bool,
 }
 
 impl Members {
@@ -102,6 +128,7 @@ impl TryFrom<Members> for ApiRequest {
             operation_name: members.operation_name.filter(|name| !name.is_empty()),
             variables: members.variables,
             named,
+            wants_cost: members.extensions.cost,
             ..ApiRequest::default()
         })
     }
@@ -139,6 +166,12 @@ impl ApiRequest {
             principal,
             ..self
         }
+    }
+
+    /// The same, read from this address.
+    #[must_use]
+    pub(crate) fn at(self, address: Option<Address>) -> ApiRequest {
+        ApiRequest { address, ..self }
     }
 
     /// The same where there is no room for a query: only a live query is begun.
@@ -202,7 +235,12 @@ fn as_extensions(json: JsonValue) -> Result<Extensions, String> {
     let persisted = members.remove("persistedQuery").unwrap_or_default();
     let persisted = as_object(persisted, "`extensions.persistedQuery` must be an object or null")?;
     let persisted = persisted.map(as_persisted).transpose()?;
-    Ok(Extensions { persisted })
+    let cost = match members.remove("cost").unwrap_or_default() {
+        JsonValue::Null => false,
+        JsonValue::Bool(wanted) => wanted,
+        other => return Err(unfit("`extensions.cost` must be a Boolean or null", &other)),
+    };
+    Ok(Extensions { persisted, cost })
 }
 
 /// Apollo's form of a document's hash.
@@ -288,6 +326,10 @@ mod tests {
             (
                 r#"{"extensions": {"persistedQuery": {"version": 1, "sha256Hash": "abc"}}}"#,
                 "`extensions.persistedQuery.sha256Hash` must be a text of 64 hexadecimal digits",
+            ),
+            (
+                r#"{"query": "{ a }", "extensions": {"cost": 1}}"#,
+                "`extensions.cost` must be a Boolean or null, found a number",
             ),
             (
                 r#"{"query": "{ a }", "operationName": {}}"#,

@@ -9,8 +9,11 @@ use super::{ApiError, Code, Tag, kept::Data};
 pub(crate) enum Kind {
     /// It ran: the body has `data`.
     Ok,
-    /// It was refused before it ran: the body has no `data`.
+    /// It was refused before it ran, because it cannot be read or is not there: the body has no
+    /// `data`.
     RequestError,
+    /// The same because it does not fit: the schema, the types of its variables, the limits.
+    Unfit,
     /// It is of a kind that this way of asking does not serve, such as a subscription in a GET
     /// request.
     NotAllowed,
@@ -22,7 +25,11 @@ pub(crate) enum Kind {
 
 /// The answer to one request.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct ApiResponse(pub(super) Result<Data, Vec<ApiError>>);
+pub(crate) struct ApiResponse {
+    pub(super) result: Result<Data, Vec<ApiError>>,
+    /// What it was estimated to cost, as JSON, where that was asked for.
+    pub(super) cost: Option<Bytes>,
+}
 
 /// What comes of a request of one who may have the answer already.
 #[derive(Clone, Debug)]
@@ -49,13 +56,18 @@ impl Parts {
 }
 
 impl ApiResponse {
+    pub(super) fn of(result: Result<Data, Vec<ApiError>>) -> ApiResponse {
+        ApiResponse { result, cost: None }
+    }
+
     pub(crate) fn kind(&self) -> Kind {
-        match &self.0 {
+        match &self.result {
             Ok(_) => Kind::Ok,
             Err(errors) => match errors.first().map(|error| error.code) {
                 Some(Code::MethodNotAllowed) => Kind::NotAllowed,
                 Some(Code::Overloaded) => Kind::Overloaded,
                 Some(code) if code.is_execution() => Kind::Failed,
+                Some(code) if code.is_unfit() => Kind::Unfit,
                 _ => Kind::RequestError,
             },
         }
@@ -64,11 +76,14 @@ impl ApiResponse {
     /// The response as JSON, in parts.
     pub(crate) fn into_parts(self) -> Parts {
         let kind = self.kind();
-        match self.0 {
+        match self.result {
             Ok(data) => Parts {
                 head: Bytes::from_static(b"{\"data\":"),
                 data: Some(data),
-                tail: Bytes::from_static(b"}"),
+                tail: match self.cost {
+                    Some(cost) => [&b",\"extensions\":{\"cost\":"[..], &cost, b"}}"].concat().into(),
+                    None => Bytes::from_static(b"}"),
+                },
             },
             Err(errors) => {
                 let mut body = serde_json::json!({ "errors": list(&errors) });
@@ -87,7 +102,7 @@ impl ApiResponse {
     /// The errors as JSON, when they end whatever the request began: it was refused, or will not be
     /// answered again.
     pub(crate) fn ended_by(&self) -> Option<serde_json::Value> {
-        let errors = self.0.as_ref().err()?;
+        let errors = self.result.as_ref().err()?;
         let passes = matches!(
             errors.first().map(|error| error.code),
             Some(Code::Internal | Code::Timeout) | None
@@ -105,7 +120,7 @@ impl ApiResponse {
 
     #[cfg(test)]
     pub(crate) fn errors(&self) -> &[ApiError] {
-        self.0.as_ref().err().map(Vec::as_slice).unwrap_or_default()
+        self.result.as_ref().err().map(Vec::as_slice).unwrap_or_default()
     }
 }
 
@@ -115,6 +130,6 @@ fn list(errors: &[ApiError]) -> Vec<serde_json::Value> {
 
 impl From<ApiError> for ApiResponse {
     fn from(error: ApiError) -> Self {
-        ApiResponse(Err(vec![error]))
+        ApiResponse::of(Err(vec![error]))
     }
 }

@@ -172,7 +172,7 @@ pub(super) fn plan(query: &str) -> (Valid<Catalog>, Plan) {
     let document = gate::admit(&served, &limits, query).expect("a good query").document;
     let operation = document.operations.get(None).expect("one operation");
     let variables = JsonMap::new();
-    let planned = plan::plan(&catalog, &served, &limits, &document, operation, &variables).expect("a plan");
+    let planned = plan::plan(&catalog, &served, &limits, &document, operation, &variables, None).expect("a plan");
     (catalog, planned)
 }
 
@@ -185,6 +185,8 @@ pub(super) fn cases() -> std::path::PathBuf {
 pub(super) fn golden(name: &str, got: &str) {
     let path = cases().join(name);
     if std::env::var_os("HAYLOFT_BLESS").is_some() {
+        let folder = path.parent().expect("a folder");
+        std::fs::create_dir_all(folder).expect("the folder of golden files");
         std::fs::write(&path, got).expect("the golden file is writable");
     }
     let want = std::fs::read_to_string(&path).unwrap_or_default();

@@ -2,6 +2,11 @@
 
 mod cached;
 mod estimates;
+mod explain;
+mod flights;
+mod golden;
+
+mod literals;
 mod live;
 mod lookups;
 mod pages;
@@ -210,7 +215,7 @@ async fn too_many_rows_are_refused_with_their_number() {
     };
     let farm = Farm::stocked(limits).await;
     let refused = farm.api.execute(request("{ items { id } }", json!({}))).await;
-    assert_eq!(refused.kind(), Kind::RequestError);
+    assert_eq!(refused.kind(), Kind::Unfit);
     let want = "estimated rows of the answer: 3, at most 2 are allowed; raise it with --limit rows=…, cut the lists with first, or filter by key";
     assert_eq!(refused.errors()[0].message, want);
     for query in [

@@ -9,7 +9,9 @@ use axum::{
     response::Response,
 };
 
-use crate::graphql::{Answered, ApiRequest, ApiResponse, Denied, Draft, Kind, Members, Principal, Share, read_json};
+use crate::graphql::{
+    Address, Answered, ApiRequest, ApiResponse, Denied, Draft, Kind, Members, Principal, Share, read_json,
+};
 
 use super::{
     handshake,
@@ -23,6 +25,8 @@ use super::{
     validators::{self, Named},
 };
 
+/// The draft's own status.
+const PARTIAL_SUCCESS: u16 = 294;
 /// The mark of UTF-8.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
@@ -36,13 +40,20 @@ pub(super) async fn get(State(shared): State<Shared>, request: Request) -> Respo
     let Some(media) = negotiate::answer_media(&parts.headers) else {
         return not_acceptable();
     };
+    let address = address(&shared, &parts);
     let mut share = shared.received.none(shared.client(&parts));
     let request = match query_parameters(&parts, &mut share) {
-        Ok(request) => request,
+        Ok(request) => request.at(address),
         Err(Unfit::Faulty(message)) => return refused(StatusCode::BAD_REQUEST, media, &message),
         Err(Unfit::Denied(denied)) => return unread(media, Fault::Denied(denied)),
     };
     answer(&shared, &parts, request, share, Form::Graphql(media)).await
+}
+
+/// Where something is asked for; called before any document is looked up.
+pub(super) fn address(shared: &Shared, parts: &Parts) -> Option<Address> {
+    let text = parts.uri.path_and_query()?.as_str();
+    shared.context.api.address(text)
 }
 
 fn upgrade_to_socket(shared: Shared, parts: &mut Parts) -> Response {
@@ -218,7 +229,10 @@ pub(super) async fn answer(
             }
         }
     };
-    let status = status(&answer, form, &parts.method);
+    let status = match shared.context.http_draft {
+        true => drafted(&answer, form, &parts.method),
+        false => status(&answer, form, &parts.method),
+    };
     let beside = parts.extensions.get::<Arc<Answers>>().cloned();
     let body = sending::body(answer.into_parts(), [place, received], beside);
     let mut response = with_body(status, media, body);
@@ -238,10 +252,27 @@ pub(super) async fn answer(
 fn status(answer: &ApiResponse, form: Form, method: &Method) -> StatusCode {
     match (answer.kind(), form) {
         (Kind::Overloaded, _) => StatusCode::SERVICE_UNAVAILABLE,
-        (Kind::RequestError | Kind::NotAllowed, Form::Saved) => StatusCode::BAD_REQUEST,
+        (Kind::RequestError | Kind::Unfit | Kind::NotAllowed, Form::Saved) => StatusCode::BAD_REQUEST,
         (Kind::Failed, Form::Saved) => StatusCode::INTERNAL_SERVER_ERROR,
         (Kind::NotAllowed, _) if method != Method::POST => StatusCode::METHOD_NOT_ALLOWED,
-        (Kind::RequestError | Kind::NotAllowed, Form::Graphql(Media::GraphqlResponse)) => StatusCode::BAD_REQUEST,
+        (Kind::RequestError | Kind::Unfit | Kind::NotAllowed, Form::Graphql(Media::GraphqlResponse)) => {
+            StatusCode::BAD_REQUEST
+        }
         (_, Form::Graphql(Media::Json)) | (Kind::Ok | Kind::Failed, _) => StatusCode::OK,
+    }
+}
+
+/// The same as the newest draft of GraphQL over HTTP has it. What is asked for as a file has no
+/// part in it.
+fn drafted(answer: &ApiResponse, form: Form, method: &Method) -> StatusCode {
+    match (answer.kind(), form) {
+        (Kind::Unfit, Form::Graphql(_)) => StatusCode::UNPROCESSABLE_ENTITY,
+        (Kind::RequestError, Form::Graphql(_)) => StatusCode::BAD_REQUEST,
+        (Kind::NotAllowed, Form::Graphql(_)) if method == Method::POST => StatusCode::BAD_REQUEST,
+        // It has begun: `data` that is null is a part of the answer, too.
+        (Kind::Failed, Form::Graphql(Media::GraphqlResponse)) => {
+            StatusCode::from_u16(PARTIAL_SUCCESS).unwrap_or(StatusCode::OK)
+        }
+        _ => status(answer, form, method),
     }
 }

@@ -1,7 +1,7 @@
 //! Headers that every answer carries. Knows browsers' defences; knows no content.
 
 use axum::{
-    http::{HeaderName, HeaderValue, header},
+    http::{HeaderMap, HeaderName, HeaderValue, header},
     response::Response,
 };
 
@@ -19,9 +19,13 @@ const HEADERS: [(HeaderName, &str); 4] = [
 ];
 
 pub(super) async fn secure(mut response: Response) -> Response {
-    let headers = response.headers_mut();
+    add(response.headers_mut());
+    response
+}
+
+/// Adds what is not there.
+pub(super) fn add(headers: &mut HeaderMap) {
     for (name, value) in HEADERS {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
-    response
 }

@@ -28,6 +28,7 @@ mod shared;
 mod socket;
 #[cfg(test)]
 mod tests;
+mod unchanged;
 mod validators;
 
 use std::{io, time::Duration};

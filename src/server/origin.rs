@@ -26,7 +26,7 @@ const PRIVATE_NETWORK: &str = "access-control-allow-private-network";
 
 /// What a request's `Origin` says of who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Asker {
+pub(super) enum Asker {
     /// No page, or one of this server.
     Own,
     /// A page of another origin that may use the API; what its browser is told.
@@ -58,7 +58,20 @@ pub(super) async fn guard(State(shared): State<Shared>, mut request: Request, ne
             next.run(request).await
         }
     };
-    let headers = response.headers_mut();
+    tell(response.headers_mut(), asker);
+    response
+}
+
+/// Who asks, if it is somebody whose requests are answered.
+pub(super) fn welcome(shared: &Shared, headers: &HeaderMap, authority: Option<&str>) -> Option<Asker> {
+    let rules = Rules::of(shared);
+    let answers = rules.answers_to(headers, authority);
+    let asker = answers.then(|| rules.asker(headers, authority));
+    asker.filter(|asker| !matches!(asker, Asker::Stranger(_)))
+}
+
+/// Tells a browser what it may show to whom.
+pub(super) fn tell(headers: &mut HeaderMap, asker: Asker) {
     if let Asker::Guest(told) = asker {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, told);
         headers.insert(
@@ -67,7 +80,6 @@ pub(super) async fn guard(State(shared): State<Shared>, mut request: Request, ne
         );
     }
     headers.append(header::VARY, HeaderValue::from_static("Origin"));
-    response
 }
 
 /// Whether a page may open a socket: browsers send its origin, but do not ask before.

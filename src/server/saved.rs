@@ -28,6 +28,7 @@ pub(super) async fn get(State(shared): State<Shared>, Path(file): Path<String>, 
         let message = "a saved query is asked for as /q/<name>.json";
         return faulty(StatusCode::NOT_FOUND, message);
     };
+    let address = graphql::address(&shared, &parts);
     let saved = match shared.context.api.saved(name) {
         Ok(saved) => saved,
         Err(error) => return faulty(StatusCode::NOT_FOUND, &error.message),
@@ -45,7 +46,7 @@ pub(super) async fn get(State(shared): State<Shared>, Path(file): Path<String>, 
         Err(error) => Err(error),
     };
     match request {
-        Ok(request) => graphql::answer(&shared, &parts, request, share, Form::Saved).await,
+        Ok(request) => graphql::answer(&shared, &parts, request.at(address), share, Form::Saved).await,
         Err(error) => faulty(StatusCode::BAD_REQUEST, &error),
     }
 }

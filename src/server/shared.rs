@@ -23,6 +23,8 @@ pub(crate) struct ServerContext {
     pub allowed_origins: Arc<[AllowedOrigin]>,
     /// Whose word on who asks is taken.
     pub trusted_proxies: Arc<[TrustedProxy]>,
+    /// Whether statuses are those of the newest draft.
+    pub http_draft: bool,
     /// Whether the page is served.
     pub graphiql: bool,
     /// How long the port stays open at the end.

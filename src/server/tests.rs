@@ -3,6 +3,7 @@
 
 mod browsers;
 mod caches;
+mod drafts;
 mod requests;
 mod sockets;
 
@@ -35,15 +36,29 @@ const GRAPHQL: &str = "application/graphql-response+json";
 const JSON: &str = "application/json";
 
 async fn send(request: Request<Body>) -> Response<Body> {
-    let farm = Farm::empty(Limits::default()).await;
-    let context = ServerContext {
+    send_by(request, false).await
+}
+
+/// What is served of a farm.
+fn context(farm: &Farm) -> ServerContext {
+    ServerContext {
         api: farm.current(),
         allowed_hosts: ["data.example".parse().expect("a name")].into(),
         allowed_origins: ["https://app.example".parse().expect("an origin")].into(),
         trusted_proxies: [].into(),
+        http_draft: false,
         graphiql: true,
         drain: Duration::ZERO,
         hurry: CancellationToken::new(),
+    }
+}
+
+/// The same with the statuses of the newest draft, or without.
+async fn send_by(request: Request<Body>, http_draft: bool) -> Response<Body> {
+    let farm = Farm::empty(Limits::default()).await;
+    let context = ServerContext {
+        http_draft,
+        ..context(&farm)
     };
     let router = super::router::router(Shared::new(context, CancellationToken::new(), 100));
     router.oneshot(request).await.expect("an answer")
@@ -155,29 +170,6 @@ async fn gets_and_other_methods() {
     }
 }
 
-#[tokio::test]
-async fn errors_follow_the_specification() {
-    let response = send(post(GRAPHQL, JSON, r#"{"query":"{\n  items { nope } }"}"#)).await;
-    let error = &body(response).await["errors"][0];
-    assert_eq!(error["message"], "type `Item` does not have a field `nope`");
-    assert_eq!(error["locations"], json!([{ "line": 2, "column": 11 }]));
-    assert_eq!(error["extensions"], json!({ "code": "GRAPHQL_VALIDATION_FAILED" }));
-}
-
-#[tokio::test]
-async fn a_large_body_is_refused() {
-    let text = format!(
-        "{{\"query\":\"{{ __typename }}\",\"variables\":{{\"x\":\"{}\"}}}}",
-        "x".repeat(1 << 20)
-    );
-    assert_eq!(send(post(JSON, JSON, &text)).await.status(), 413);
-    let text = format!("{{\"query\":\"{{ __typename {} }}\"}}", "#".repeat(40_000));
-    let response = send(post(GRAPHQL, JSON, &text)).await;
-    assert_eq!(response.status(), 400);
-    let message = body(response).await["errors"][0]["message"].to_string();
-    assert!(message.contains("query_bytes"), "{message}");
-}
-
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// A server on a free port, the means to stop it, and its rows.
@@ -207,13 +199,8 @@ async fn start_behind(bounds: Bounds, limits: Limits, proxies: &[&str]) -> Runni
     let shutdown = CancellationToken::new();
     let farm = Farm::stocked(limits).await;
     let context = ServerContext {
-        api: farm.current(),
-        allowed_hosts: ["data.example".parse().expect("a name")].into(),
-        allowed_origins: ["https://app.example".parse().expect("an origin")].into(),
         trusted_proxies: proxies.iter().map(|proxy| proxy.parse().expect("a proxy")).collect(),
-        graphiql: true,
-        drain: Duration::ZERO,
-        hurry: CancellationToken::new(),
+        ..context(&farm)
     };
     let server = tokio::spawn(serve_within(listener, context, shutdown.clone(), bounds));
     Running {

@@ -15,6 +15,8 @@ use crate::graphql::Tag;
 /// Codings that answers are sent in.
 const CODINGS: [&str; 4] = ["gzip", "br", "zstd", "deflate"];
 const ASK_AGAIN: HeaderValue = HeaderValue::from_static("no-cache");
+/// Headers of an answer without a body, all in all.
+const HEADERS: usize = 12;
 /// Tags that are looked at: a cache has a few variants of one answer.
 const TAGS_MAX: usize = 32;
 
@@ -74,6 +76,8 @@ pub(super) fn name(headers: &mut HeaderMap, tag: Tag, media: Media) {
 pub(super) fn not_modified(etag: Option<HeaderValue>) -> Response {
     let mut response = StatusCode::NOT_MODIFIED.into_response();
     let headers = response.headers_mut();
+    // Those of pages and browsers come to it, too.
+    headers.reserve(HEADERS);
     headers.extend(etag.map(|etag| (header::ETAG, etag)));
     headers.insert(header::CACHE_CONTROL, ASK_AGAIN);
     headers.insert(header::VARY, HeaderValue::from_static("Accept"));

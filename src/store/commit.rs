@@ -169,7 +169,13 @@ pub(crate) async fn finish(
     let (context, generation) = (tx.context, tx.generation);
     // Unless its end is noted below, whoever wants to know how new something is has to look.
     let noting = context.versions.noting();
-    commit(tx, evidence).await?;
+    if let Err(error) = commit(tx, evidence).await {
+        // Known not to have happened, it leaves nothing that anybody would have to look for.
+        if error.is_answer() {
+            noting.left();
+        }
+        return Err(error);
+    }
     match &logged {
         Some(logged) => {
             let names = parts.iter().map(|part| versions::name(&context.catalog, *part));

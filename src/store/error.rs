@@ -160,6 +160,18 @@ impl StoreError {
     pub(crate) fn is_conflict(&self) -> bool {
         matches!(self, StoreError::Conflict)
     }
+
+    /// Whether the database said so itself: then what was asked did not happen, and never will.
+    pub(crate) fn is_answer(&self) -> bool {
+        match self {
+            StoreError::Conflict | StoreError::Full => true,
+            StoreError::Database(cause) => {
+                let error = cause.downcast_ref::<sqlx::Error>();
+                error.is_some_and(|error| error.as_database_error().is_some())
+            }
+            _ => false,
+        }
+    }
 }
 
 /// What the database said, for the log; the public text is the variant's own.

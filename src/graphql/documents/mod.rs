@@ -7,7 +7,10 @@ mod sha256;
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use apollo_compiler::{
@@ -32,6 +35,8 @@ pub(crate) struct Documents {
     /// Whether nothing else is answered.
     trusted_only: bool,
     persisted: Mutex<Persisted>,
+    /// How often others were trusted.
+    number: AtomicU64,
     query_bytes: usize,
 }
 
@@ -76,6 +81,7 @@ impl Documents {
             trusted: ArcSwap::default(),
             trusted_only,
             persisted: Mutex::new(Persisted::new(limits.persisted_bytes)),
+            number: AtomicU64::new(0),
             query_bytes: limits.query_bytes,
         }
     }
@@ -88,6 +94,13 @@ impl Documents {
             trusted.by_name.insert(saved.name.clone(), saved);
         }
         self.trusted.store(Arc::new(trusted));
+        // Afterwards: whoever finds an old document has an old number.
+        self.number.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// What is found under a name is the same as long as this number is.
+    pub(super) fn number(&self) -> u64 {
+        self.number.load(Ordering::Acquire)
     }
 
     /// Every trusted document, by name.

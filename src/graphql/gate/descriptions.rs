@@ -3,10 +3,47 @@
 
 use super::lexer::{Token, next};
 
+/// The words that operations begin with.
+const OPERATIONS: [&str; 3] = ["query", "mutation", "subscription"];
+/// Stands before and after a text of several lines.
+const BLOCK: &str = "\"\"\"";
+
 /// The same document without descriptions. Each letter of one becomes a space, so that places in
 /// errors are those of the text that was sent.
 pub(in crate::graphql) fn without(document: &str) -> String {
     let mut kept = String::with_capacity(document.len());
+    parts(document, |text, described| match described {
+        Some(_) => kept.extend(text.chars().map(blank)),
+        None => kept.push_str(text),
+    });
+    kept
+}
+
+/// The description of the first operation that has one, in one line.
+pub(crate) fn title(document: &str) -> Option<String> {
+    let mut title = None;
+    parts(document, |text, described| {
+        if described.is_some_and(|what| OPERATIONS.contains(&what)) && title.is_none() {
+            title = Some(words(text)).filter(|words| !words.is_empty());
+        }
+    });
+    title
+}
+
+/// A string's text in one line.
+fn words(string: &str) -> String {
+    let block = string.strip_prefix(BLOCK).and_then(|text| text.strip_suffix(BLOCK));
+    let text = match block {
+        Some(text) => text.replace("\\\"\"\"", BLOCK),
+        // JSON's escapes are these, but for one, which then stands as it was written.
+        None => serde_json::from_str(string).unwrap_or_else(|_| string.trim_matches('"').to_owned()),
+    };
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Hands on each token of a document, and before which word it stands if it is a description; then
+/// what is left.
+fn parts<'d>(document: &'d str, mut part: impl FnMut(&'d str, Option<&'d str>)) {
     let mut rest = document;
     let mut open = Vec::new();
     let mut before = "";
@@ -20,27 +57,26 @@ pub(in crate::graphql) fn without(document: &str) -> String {
             Token::Close => drop(open.pop()),
             Token::Ignored | Token::Text | Token::Other => {}
         }
-        match token {
-            Token::Text if describes(&open, before, after) => kept.extend(text.chars().map(blank)),
-            _ => kept.push_str(text),
-        }
+        let described = matches!(token, Token::Text).then(|| described(&open, before, after));
+        part(text, described.flatten());
         if token != Token::Ignored {
             before = text;
         }
         rest = after;
     }
-    kept.push_str(rest);
-    kept
+    part(rest, None);
 }
 
-/// Whether a string after this token and before this text is a description: of a definition, or of
-/// a variable, whose neighbour's default value also is followed by a `$`.
-fn describes(open: &[&str], before: &str, after: &str) -> bool {
-    match open {
-        [] => ["query", "mutation", "subscription", "fragment"].contains(&first(after)),
-        ["("] => before != "=" && first(after) == "$",
+/// What a string after this token and before this text describes: a definition, or a variable,
+/// whose neighbour's default value also is followed by a `$`.
+fn described<'d>(open: &[&str], before: &str, after: &'d str) -> Option<&'d str> {
+    let word = first(after);
+    let is_described = match open {
+        [] => word == "fragment" || OPERATIONS.contains(&word),
+        ["("] => before != "=" && word == "$",
         _ => false,
-    }
+    };
+    is_described.then_some(word)
 }
 
 /// The first token that counts.
@@ -90,6 +126,24 @@ mod tests {
         ] {
             assert_eq!(without(document), want);
             assert_eq!(without(document).chars().count(), document.chars().count());
+        }
+    }
+    #[test]
+    fn the_first_description_of_an_operation_is_a_title() {
+        for (document, want) in [
+            ("{ a }", None),
+            ("query Q { a(b: \"x\") }", None),
+            (
+                "\"of a fragment\" fragment F on A { b } \"One \\\"item\\\"\" query Q(\"n\" $n: Int) { a }",
+                Some("One \"item\""),
+            ),
+            (
+                "\"\"\"\n  All items,\n  by \\\"\"\"price\\\"\"\".\n\"\"\" subscription { a }",
+                Some("All items, by \"\"\"price\"\"\"."),
+            ),
+            ("\"\" query A { a } \"B\" query B { a }", Some("B")),
+        ] {
+            assert_eq!(title(document).as_deref(), want, "{document}");
         }
     }
 }

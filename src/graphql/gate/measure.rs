@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use apollo_compiler::{
     ExecutableDocument, ast,
-    executable::{Selection, SelectionSet},
+    executable::{Operation, Selection, SelectionSet},
 };
 
 use crate::graphql::{ApiError, Code, Limits};
@@ -135,6 +135,11 @@ pub(super) fn check_expanded(document: &ExecutableDocument, limits: &Limits) -> 
         }
     }
     Ok(())
+}
+
+/// Fields of an operation with its fragments expanded.
+pub(in crate::graphql) fn fields_of(document: &ExecutableDocument, operation: &Operation) -> usize {
+    expand(document, &operation.selection_set, &mut HashMap::new()).fields
 }
 
 /// Recursion is bounded: fragments of a valid document do not contain themselves, and each is

@@ -20,10 +20,12 @@ use apollo_compiler::{
     validation::{DiagnosticData, Valid},
 };
 
+pub(crate) use descriptions::title;
 pub(super) use descriptions::without as without_descriptions;
 pub(super) use estimate::{Cost, estimate};
+pub(super) use measure::fields_of;
 
-use super::{ApiError, Code, Limits, Served};
+use super::{ApiError, Code, Limits, Served, literals::Literals};
 
 /// The parser's own recursion limit: it counts more than brackets, so it lies above
 /// `Limits::nesting`.
@@ -31,8 +33,10 @@ const PARSER_RECURSION: usize = 200;
 
 /// A document that is safe to plan.
 #[derive(Debug)]
-pub(crate) struct Admitted {
+pub(super) struct Admitted {
     pub document: Valid<ExecutableDocument>,
+    /// What stands in it where a variable might.
+    pub literals: Literals,
     operations: Vec<(Option<Name>, Vec<rules::NeverNull>)>,
 }
 
@@ -47,7 +51,7 @@ impl Admitted {
 }
 
 /// Checks a query's text, parses it and validates it.
-pub(crate) fn admit(served: &Served, limits: &Limits, query: &str) -> Result<Admitted, Vec<ApiError>> {
+pub(super) fn admit(served: &Served, limits: &Limits, query: &str) -> Result<Admitted, Vec<ApiError>> {
     lexer::check(query, limits).map_err(|error| vec![error])?;
     let parsed = Parser::new()
         .recursion_limit(PARSER_RECURSION)
@@ -61,7 +65,11 @@ pub(crate) fn admit(served: &Served, limits: &Limits, query: &str) -> Result<Adm
         .map_err(|found| ApiError::from_diagnostics(Code::ValidationFailed, found.errors.iter()))?;
     let document = validated(built, &served.schema)?;
     measure::check_expanded(&document, limits).map_err(|error| vec![error])?;
-    Ok(Admitted { document, operations })
+    Ok(Admitted {
+        literals: Literals::of(&document),
+        document,
+        operations,
+    })
 }
 
 /// Validates a document that has passed our own rules.

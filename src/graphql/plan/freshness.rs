@@ -4,7 +4,7 @@ use apollo_compiler::executable::{Field, SelectionSet};
 
 use super::{
     Planner, internal,
-    params::{Param, ParamKind},
+    params::{Origin, Param, ParamKind},
 };
 use crate::{
     graphql::{ApiError, schema::freshness},
@@ -39,8 +39,7 @@ impl<'a> Planner<'a> {
                 return Operand::Param(known);
             }
             self.params.push(Param {
-                variable: String::new(),
-                steps: Vec::new(),
+                origin: Origin::Moment,
                 kind,
                 place: String::new(),
             });

@@ -1,18 +1,13 @@
 //! Arguments, whether written in the query or given by variables, behind one face. Knows coercion;
 //! knows no filter.
 
-use apollo_compiler::{
-    Node,
-    ast::Value as Literal,
-    response::{JsonValue, serde_json_bytes::serde_json},
-};
-use serde_json::Value as Json;
+use apollo_compiler::{Node, ast::Value as Literal, response::JsonValue};
 
 use crate::{catalog::Leaf, query::Operand, value::Scalar, value::Value};
 
 use super::{
     Planner,
-    params::{Param, ParamKind, Step},
+    params::{self, Param, ParamKind, Step, literal},
 };
 use crate::graphql::{ApiError, input_path::InputPath};
 
@@ -210,11 +205,11 @@ impl<'a> Planner<'a> {
             },
             (Leaf::Scalar(_), Input::Variable { origin, .. }) => Ok(self.param(origin, kind, place)),
             (Leaf::Scalar(scalar), Input::Literal(node)) => {
-                let json = literal_json(scalar, node).ok_or_else(|| ApiError::input(place, "expected one value"))?;
-                let value = scalar
-                    .from_input(&json)
-                    .map_err(|error| ApiError::input(place, error))?;
-                kind.check(Some(value), place).map(Operand::Value)
+                let value = literal(&kind, scalar, node, place)?;
+                Ok(match self.literals.and_then(|literals| literals.number(node)) {
+                    Some(number) => self.param_of(params::Origin::Literal(number), kind, place),
+                    None => Operand::Value(value),
+                })
             }
         }
     }
@@ -232,34 +227,23 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// The number of the parameter for a place in the variables; one place used twice alike is one
-    /// parameter.
+    /// The number of the parameter for a place in the variables.
     pub(super) fn param(&mut self, origin: Origin<'a>, kind: ParamKind, place: &InputPath) -> Operand {
-        let same =
-            |param: &Param| param.kind == kind && param.variable == origin.variable && param.steps == origin.steps;
+        let origin = params::Origin::Variable(origin.variable.to_owned(), origin.steps);
+        self.param_of(origin, kind, place)
+    }
+
+    /// The number of a parameter; one place used twice alike is one parameter.
+    fn param_of(&mut self, origin: params::Origin, kind: ParamKind, place: &InputPath) -> Operand {
+        let same = |param: &Param| param.kind == kind && param.origin == origin;
         let position = self.params.iter().position(same).unwrap_or_else(|| {
             self.params.push(Param {
-                variable: origin.variable.to_owned(),
-                steps: origin.steps,
+                origin,
                 kind,
                 place: place.to_string(),
             });
             self.params.len() - 1
         });
         Operand::Param(position)
-    }
-}
-
-/// A literal as the JSON that a variable would carry. Numbers for exact scalars keep their text.
-fn literal_json(scalar: Scalar, node: &Literal) -> Option<Json> {
-    let exact = matches!(scalar, Scalar::Decimal | Scalar::BigInt | Scalar::Id);
-    match node {
-        Literal::String(text) => Some(Json::from(text.as_str())),
-        Literal::Int(number) if exact => Some(Json::from(number.as_str())),
-        Literal::Float(number) if exact && scalar != Scalar::Id => Some(Json::from(number.as_str())),
-        Literal::Int(number) => serde_json::from_str(number.as_str()).ok(),
-        Literal::Float(number) => serde_json::from_str(number.as_str()).ok(),
-        Literal::Boolean(value) => Some(Json::from(*value)),
-        _ => None,
     }
 }

@@ -3,7 +3,8 @@
 //!
 //! Scalar variables become numbered parameters, so one plan serves every request that differs only
 //! in them. Everything else in the variables (which members a filter has, how long a list is,
-//! Booleans, enums, nulls) shapes the plan; its [`shape`] is part of the plan's identity.
+//! Booleans, enums, nulls) shapes the plan; its [`shape`] is part of the plan's identity. So are
+//! the literals of the document that did not become parameters.
 
 mod aggregate;
 mod connection;
@@ -35,7 +36,7 @@ pub(super) use self::{
     params::{Param, to_json},
     shape::shape,
 };
-use super::{ApiError, Code, Limits, Served, input_path::InputPath, schema::Root};
+use super::{ApiError, Code, Limits, Served, input_path::InputPath, literals::Literals, schema::Root};
 
 /// A planned operation.
 #[derive(Debug, PartialEq)]
@@ -45,7 +46,8 @@ pub(super) struct Plan {
     pub params: Vec<Param>,
 }
 
-/// Plans an operation; `variables` are the coerced ones.
+/// Plans an operation; `variables` are the coerced ones. With its literals, those that are compared
+/// with rows become parameters too.
 pub(super) fn plan(
     catalog: &Valid<Catalog>,
     served: &Served,
@@ -53,6 +55,7 @@ pub(super) fn plan(
     document: &ValidGraphql<ExecutableDocument>,
     operation: &Operation,
     variables: &JsonMap,
+    literals: Option<&Literals>,
 ) -> Result<Plan, ApiError> {
     let mut planner = Planner {
         catalog,
@@ -61,6 +64,7 @@ pub(super) fn plan(
         document,
         operation,
         variables,
+        literals,
         params: Vec::new(),
         conditions: 0,
         operands: 0,
@@ -81,6 +85,7 @@ struct Planner<'a> {
     document: &'a ValidGraphql<ExecutableDocument>,
     operation: &'a Operation,
     variables: &'a JsonMap,
+    literals: Option<&'a Literals>,
     params: Vec<Param>,
     conditions: usize,
     operands: usize,

@@ -3,7 +3,10 @@
 
 use std::sync::Arc;
 
-use apollo_compiler::response::{JsonMap, JsonValue};
+use apollo_compiler::{
+    ast::Value as Literal,
+    response::{JsonMap, JsonValue},
+};
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::{
@@ -13,7 +16,7 @@ use crate::{
 };
 
 use super::cursor::CursorForm;
-use crate::graphql::ApiError;
+use crate::graphql::{ApiError, literals::Literals};
 
 /// A way into a variable's value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,11 +25,21 @@ pub(in crate::graphql) enum Step {
     Item(usize),
 }
 
+/// Where a parameter's value is found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::graphql) enum Origin {
+    /// In a variable's value, a way into it.
+    Variable(String, Vec<Step>),
+    /// In the document: the literal of this number.
+    Literal(usize),
+    /// In neither.
+    Moment,
+}
+
 /// A parameter of a plan.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::graphql) struct Param {
-    pub variable: String,
-    pub steps: Vec<Step>,
+    pub origin: Origin,
     pub kind: ParamKind,
     /// The argument it was first used for, for errors: `items.where.price.gt`.
     pub place: String,
@@ -127,16 +140,40 @@ impl Param {
         }
     }
 
-    /// Its value in these variables, at this time.
-    pub(crate) fn bind(&self, variables: &JsonMap, catalog: &Catalog, now: DateTime<Utc>) -> Result<Value, ApiError> {
+    /// The number of the literal whose value it has.
+    pub(crate) fn literal(&self) -> Option<usize> {
+        match self.origin {
+            Origin::Literal(number) => Some(number),
+            Origin::Variable(..) | Origin::Moment => None,
+        }
+    }
+
+    /// Its value in these variables and this document, at this time.
+    pub(crate) fn bind(
+        &self,
+        variables: &JsonMap,
+        literals: &Literals,
+        catalog: &Catalog,
+        now: DateTime<Utc>,
+    ) -> Result<Value, ApiError> {
         if let ParamKind::NextHarvest(id) = &self.kind {
             let next = catalog.next_harvest(*id, now);
             let text = next.map(|next| next.to_rfc3339_opts(SecondsFormat::Micros, true));
             return Ok(text.map_or(Value::Null, Value::Text));
         }
-        let found = variables.get(self.variable.as_str());
-        let found = self.steps.iter().fold(found, |value, step| step.follow(value?));
-        let place = format!("{} (${})", self.place, self.variable);
+        let (variable, steps) = match &self.origin {
+            Origin::Variable(variable, steps) => (variable, steps),
+            Origin::Literal(number) => {
+                let Some(node) = literals.get(*number) else {
+                    return self.kind.check(None, &self.place);
+                };
+                return literal(&self.kind, self.kind.scalar(), node, &self.place);
+            }
+            Origin::Moment => return self.kind.check(None, &self.place),
+        };
+        let found = variables.get(variable.as_str());
+        let found = steps.iter().fold(found, |value, step| step.follow(value?));
+        let place = format!("{} (${variable})", self.place);
         let Some(json) = found else {
             return self.kind.check(None, &place);
         };
@@ -156,6 +193,34 @@ impl Step {
             // A single value stands for a list of itself; coercion has already wrapped it.
             Step::Item(at) => value.as_array()?.get(*at),
         }
+    }
+}
+
+/// What a literal stands for, where a scalar is wanted.
+pub(super) fn literal(
+    kind: &ParamKind,
+    scalar: Scalar,
+    node: &Literal,
+    place: &impl std::fmt::Display,
+) -> Result<Value, ApiError> {
+    let json = literal_json(scalar, node).ok_or_else(|| ApiError::input(place, "expected one value"))?;
+    let value = scalar
+        .from_input(&json)
+        .map_err(|error| ApiError::input(place, error))?;
+    kind.check(Some(value), place)
+}
+
+/// A literal as the JSON that a variable would carry. Numbers for exact scalars keep their text.
+fn literal_json(scalar: Scalar, node: &Literal) -> Option<serde_json::Value> {
+    let exact = matches!(scalar, Scalar::Decimal | Scalar::BigInt | Scalar::Id);
+    match node {
+        Literal::String(text) => Some(text.as_str().into()),
+        Literal::Int(number) if exact => Some(number.as_str().into()),
+        Literal::Float(number) if exact && scalar != Scalar::Id => Some(number.as_str().into()),
+        Literal::Int(number) => serde_json::from_str(number.as_str()).ok(),
+        Literal::Float(number) => serde_json::from_str(number.as_str()).ok(),
+        Literal::Boolean(value) => Some((*value).into()),
+        _ => None,
     }
 }
 

@@ -4,7 +4,7 @@
 use apollo_compiler::response::JsonMap;
 
 use super::{Plan, plan, shape};
-use crate::graphql::{ApiError, Limits, Served, coerce::coerce, digits, gate, read_json, testing};
+use crate::graphql::{ApiError, Limits, Served, coerce::coerce, digits, gate, literals::Literals, read_json, testing};
 
 struct Case {
     plan: Result<Plan, ApiError>,
@@ -25,7 +25,7 @@ fn run(query: &str, variables: &str) -> Result<Case, Vec<ApiError>> {
     let nulls = admitted.check_nulls(operation, &variables);
     nulls.map_err(|error| vec![error])?;
     Ok(Case {
-        plan: plan(&catalog, &served, &limits, document, operation, &variables),
+        plan: plan(&catalog, &served, &limits, document, operation, &variables, None),
         shape: shape(&served.schema, operation, &variables, false),
         variables,
     })
@@ -40,10 +40,14 @@ fn outcome(query: &str, variables: &str) -> String {
     // Once: some cases have thousands of parameters.
     let catalog = testing::catalog();
     let bound = case.plan.and_then(|plan| {
-        let params = plan
-            .params
-            .iter()
-            .map(|param| param.bind(&case.variables, &catalog, chrono::DateTime::UNIX_EPOCH));
+        let params = plan.params.iter().map(|param| {
+            param.bind(
+                &case.variables,
+                &Literals::default(),
+                &catalog,
+                chrono::DateTime::UNIX_EPOCH,
+            )
+        });
         Ok((params.collect::<Result<Vec<_>, _>>()?, plan.read))
     });
     match bound {

@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use futures_util::StreamExt;
+use serde_json::{Value as Json, json};
 
-use super::request;
+use super::{json_of, request};
 use crate::graphql::{
-    Code, Kind, Limits,
+    ApiRequest, Code, Kind, Limits,
     testing::{Farm, item},
 };
 
@@ -131,4 +132,52 @@ async fn what_was_estimated_to_be_little_is_stopped() {
         .execute(request("{ tag(id: \"t1\") { items { id } } }", json!({})));
     let (few, many) = tokio::join!(few, many);
     assert_eq!((few.kind(), many.errors().len()), (Kind::Ok, 1));
+}
+
+/// Who asks for it is told what an answer was estimated to cost, beside what bounds it; others get
+/// the bytes that they always get.
+#[tokio::test]
+async fn an_answer_tells_its_cost_on_request() {
+    let limits = Limits {
+        answer_cache: 1 << 20,
+        rows: 500,
+        ..Limits::default()
+    };
+    let farm = Farm::stocked(limits).await;
+    let query = "query { ...Q } fragment Q on Query { items { id tags { id } } item(id: \"i1\") { id } }";
+    let plain = json_of(&farm.api.execute(request(query, json!({}))).await);
+    assert_eq!(plain.get("extensions"), None);
+    let asked = |extensions: Json| -> ApiRequest {
+        serde_json::from_value(json!({ "query": query, "extensions": extensions })).expect("a request")
+    };
+    for _ in 0..2 {
+        let told = json_of(&farm.api.execute(asked(json!({ "cost": true }))).await);
+        assert_eq!(told["data"], plain["data"]);
+        let mut cost = told["extensions"]["cost"].clone();
+        for guess in ["estimatedBytes", "estimatedMilliseconds"] {
+            let found = cost[guess].take();
+            assert!(found.as_f64().is_some_and(|found| found > 0.0), "{guess}: {found}");
+        }
+        let want = json!({
+            "estimatedRows": 6,
+            "estimatedFilterRows": 0,
+            "estimatedBytes": null,
+            "estimatedMilliseconds": null,
+            "fields": 6,
+            "limits": { "rows": 500, "filter_rows": 10_000_000, "answer_bytes": 64_000_000, "fields": 2_000 },
+        });
+        assert_eq!(cost, want);
+        // What is kept is without it.
+        for extensions in [json!(null), json!({ "cost": false })] {
+            assert_eq!(json_of(&farm.api.execute(asked(extensions)).await), plain);
+        }
+    }
+    let mut answers = farm.current().answers(asked(json!({ "cost": true })));
+    let first = answers.next().await.expect("an answer");
+    assert_eq!(json_of(&first)["extensions"]["cost"]["fields"], 6);
+    let live = json!({ "query": "subscription { items { id } }", "extensions": { "cost": true } });
+    let mut answers = farm.current().answers(serde_json::from_value(live).expect("a request"));
+    let refused = answers.next().await.expect("an answer");
+    let message = &refused.errors().first().expect("an error").message;
+    assert!(message.contains("a subscription has many"), "{message}");
 }

@@ -3,11 +3,12 @@
 use axum::http::{HeaderMap, StatusCode, header};
 
 use super::*;
-use crate::graphql::Saved;
+use crate::{graphql::Saved, server::unchanged};
 
 /// A server over a farm with rows.
 struct Served {
     farm: Farm,
+    shared: Shared,
     router: axum::Router,
 }
 
@@ -25,13 +26,12 @@ impl Served {
             api,
             allowed_hosts: [].into(),
             allowed_origins: [].into(),
-            trusted_proxies: [].into(),
             graphiql: false,
-            drain: Duration::ZERO,
-            hurry: CancellationToken::new(),
+            ..context(&farm)
         };
-        let router = crate::server::router::router(Shared::new(context, CancellationToken::new(), 100));
-        Served { farm, router }
+        let shared = Shared::new(context, CancellationToken::new(), 100);
+        let router = crate::server::router::router(shared.clone());
+        Served { farm, shared, router }
     }
 
     async fn ask(&self, method: &str, query: &str, headers: &[(header::HeaderName, &str)]) -> Response<Body> {
@@ -39,17 +39,29 @@ impl Served {
         self.ask_at(method, &format!("/graphql?query={query}"), headers).await
     }
 
+    /// As a connection does it.
     async fn ask_at(&self, method: &str, path: &str, headers: &[(header::HeaderName, &str)]) -> Response<Body> {
-        let mut request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header(header::HOST, "localhost");
-        for (name, value) in headers {
-            request = request.header(name, *value);
+        let request = request(method, path, headers);
+        match unchanged::answer(&self.shared, &request) {
+            Some(answer) => answer,
+            None => self.whole_way(request).await,
         }
-        let request = request.body(Body::empty()).expect("a request");
+    }
+
+    async fn whole_way(&self, request: Request<Body>) -> Response<Body> {
         self.router.clone().oneshot(request).await.expect("an answer")
     }
+}
+
+fn request(method: &str, path: &str, headers: &[(header::HeaderName, &str)]) -> Request<Body> {
+    let mut request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header(header::HOST, "localhost");
+    for (name, value) in headers {
+        request = request.header(name, *value);
+    }
+    request.body(Body::empty()).expect("a request")
 }
 
 fn text<'h>(headers: &'h HeaderMap, name: &header::HeaderName) -> &'h str {
@@ -184,5 +196,91 @@ async fn what_is_not_good_for_long_has_no_tag() {
         assert_eq!(answer.status(), status, "{method} {query}");
         assert_eq!(text(answer.headers(), &header::ETAG), "", "{query}");
         assert_eq!(text(answer.headers(), &header::CACHE_CONTROL), "no-store", "{query}");
+    }
+}
+
+/// Who asks again at the same address for what he has goes no way at all, and hears the same.
+#[tokio::test]
+async fn who_asks_again_is_answered_before_any_route() {
+    let served = Served::start().await;
+    let path = "/graphql?query=%7Bitems%7Bname%7D%7D";
+    let first = served.ask_at("GET", path, &[]).await;
+    let tag = text(first.headers(), &header::ETAG).to_owned();
+    let saved = "/q/dear.json?over=15";
+    let dear = served.ask_at("GET", saved, &[]).await;
+    let dear = text(dear.headers(), &header::ETAG).to_owned();
+    let page = (header::ORIGIN, "http://localhost:9999");
+    let cases = [
+        ("GET", path, &tag, None),
+        ("HEAD", path, &tag, None),
+        ("GET", path, &tag, Some(page.clone())),
+        ("GET", saved, &dear, None),
+    ];
+    let mut shared = served.shared.clone();
+    shared.is_loopback = true;
+    let router = crate::server::router::router(shared.clone());
+    for (method, path, tag, more) in cases {
+        let headers: Vec<_> = more
+            .into_iter()
+            .chain([(header::IF_NONE_MATCH, tag.as_str())])
+            .collect();
+        let at_once = unchanged::answer(&shared, &request(method, path, &headers)).expect("it is known");
+        let router = router.clone().oneshot(request(method, path, &headers));
+        let mut whole_way = router.await.expect("an answer");
+        // There is none whose length that could be.
+        whole_way.headers_mut().remove(header::CONTENT_LENGTH);
+        assert_eq!(at_once.status(), StatusCode::NOT_MODIFIED);
+        assert_eq!(whole_way.status(), StatusCode::NOT_MODIFIED);
+        assert_eq!(at_once.headers(), whole_way.headers(), "{method} {path} {headers:?}");
+    }
+    let known = |path: &str, headers: &[_]| unchanged::answer(&shared, &request("GET", path, headers)).is_some();
+    let has = (header::IF_NONE_MATCH, tag.as_str());
+    assert!(known(path, std::slice::from_ref(&has)));
+    for headers in [
+        vec![(header::IF_NONE_MATCH, "\"x\"")],
+        vec![has.clone(), (header::ORIGIN, "http://evil.example")],
+        vec![has.clone(), (header::ACCEPT, GRAPHQL)],
+        vec![has.clone(), (header::ACCEPT, "text/html")],
+        vec![has.clone(), (header::UPGRADE, "websocket")],
+        vec![],
+    ] {
+        assert!(!known(path, &headers), "{headers:?}");
+    }
+    assert!(
+        !known("/graphql?query=%7Bitems%7Bid%7D%7D", std::slice::from_ref(&has)),
+        "nobody has asked there"
+    );
+    // Other documents, another answer; and a commit makes it another one, too.
+    let has_dear = (header::IF_NONE_MATCH, dear.as_str());
+    assert!(known(saved, std::slice::from_ref(&has_dear)));
+    let other = "query Dear($over: Float) { items(where: {price: {lt: $over}}) { name } }";
+    shared
+        .context
+        .api
+        .trust(vec![Saved::new("dear".to_owned(), other.to_owned())]);
+    assert!(!known(saved, std::slice::from_ref(&has_dear)));
+    let answer = served.ask_at("GET", saved, std::slice::from_ref(&has_dear)).await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    served.ask_at("GET", path, &[]).await;
+    assert!(known(path, std::slice::from_ref(&has)));
+    served
+        .farm
+        .load("Item", vec![item("i1", "Hammer", Some(99.0), &["t1", "t2"])])
+        .await;
+    assert!(!known(path, &[has]));
+}
+
+/// What is told with an answer of what it was estimated to cost changes by itself.
+#[tokio::test]
+async fn what_tells_its_cost_has_no_tag() {
+    let served = Served::start().await;
+    let path = "/graphql?query=%7Bitems%7Bname%7D%7D&extensions=%7B%22cost%22:true%7D";
+    for _ in 0..2 {
+        let answer = served.ask_at("GET", path, &[]).await;
+        assert_eq!(answer.status(), StatusCode::OK);
+        assert_eq!(text(answer.headers(), &header::ETAG), "");
+        assert_eq!(text(answer.headers(), &header::CACHE_CONTROL), "no-store");
+        let body = body(answer).await;
+        assert_eq!(body["extensions"]["cost"]["estimatedRows"], 3, "{body}");
     }
 }

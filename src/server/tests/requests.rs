@@ -1,4 +1,4 @@
-//! What requests weigh before they are looked at.
+//! What requests weigh before they are looked at, and what is said of those that fail.
 
 use super::*;
 
@@ -23,4 +23,27 @@ async fn values_of_a_get_request_count() {
         }
     }
     shutdown.cancel();
+}
+
+#[tokio::test]
+async fn errors_follow_the_specification() {
+    let response = send(post(GRAPHQL, JSON, r#"{"query":"{\n  items { nope } }"}"#)).await;
+    let error = &body(response).await["errors"][0];
+    assert_eq!(error["message"], "type `Item` does not have a field `nope`");
+    assert_eq!(error["locations"], json!([{ "line": 2, "column": 11 }]));
+    assert_eq!(error["extensions"], json!({ "code": "GRAPHQL_VALIDATION_FAILED" }));
+}
+
+#[tokio::test]
+async fn a_large_body_is_refused() {
+    let text = format!(
+        "{{\"query\":\"{{ __typename }}\",\"variables\":{{\"x\":\"{}\"}}}}",
+        "x".repeat(1 << 20)
+    );
+    assert_eq!(send(post(JSON, JSON, &text)).await.status(), 413);
+    let text = format!("{{\"query\":\"{{ __typename {} }}\"}}", "#".repeat(40_000));
+    let response = send(post(GRAPHQL, JSON, &text)).await;
+    assert_eq!(response.status(), 400);
+    let message = body(response).await["errors"][0]["message"].to_string();
+    assert!(message.contains("query_bytes"), "{message}");
 }

@@ -28,6 +28,11 @@ impl Store {
         look::now(&self.context).await
     }
 
+    /// The same where nobody has to be asked; else none.
+    pub(crate) fn moment_at_once(&self) -> Option<Moment> {
+        self.context.moment()
+    }
+
     /// An answer shows what was committed up to this head: whoever asks what is known from now on
     /// is told of that at least.
     pub(crate) fn show(&self, head: i64) {

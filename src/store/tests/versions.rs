@@ -19,6 +19,7 @@ on_both!(
     another_process_hears_of_parts,
     a_newer_definition_makes_everything_new,
     who_knows_nothing_of_versions_changes_everything,
+    a_commit_that_was_refused_leaves_no_doubt,
 );
 
 /// What was noted since this was asked last.
@@ -276,4 +277,33 @@ async fn who_knows_nothing_of_versions_changes_everything(on: On) {
     let third = bench.store.as_process("third", &clock);
     third.look().await.expect("a look");
     assert_eq!(third.newest(&home), head);
+}
+
+/// The database says so at the end of a transaction only: then nobody has to look for what may have
+/// happened, neither now nor for ever.
+async fn a_commit_that_was_refused_leaves_no_doubt(on: On) {
+    let bench = bench_on(on).await;
+    let store = &bench.store;
+    farm(store).await;
+    store.look().await.expect("a look");
+    let refuse: &[&str] = match on {
+        On::Sqlite => &[
+            "PRAGMA foreign_keys=ON",
+            "CREATE TABLE probe(n INTEGER REFERENCES tag(_row) DEFERRABLE INITIALLY DEFERRED)",
+            "CREATE TRIGGER refuse AFTER INSERT ON tag BEGIN INSERT INTO probe VALUES (-1); END",
+        ],
+        On::Postgres => &[
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''no''; END'",
+            "CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON tag DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()",
+        ],
+    };
+    for sql in refuse {
+        run(store, sql).await;
+    }
+    let begun = start(store, "Tag", TAG, 1).await;
+    store.look().await.expect("a look");
+    let known = store.known().expect("what is known");
+    let refused = store.commit_group(&begun, rows(vec![tag("z")])).await;
+    assert!(matches!(refused, Err(StoreError::Database(_))), "{refused:?}");
+    assert_eq!(store.known(), Some(known));
 }

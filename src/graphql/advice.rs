@@ -1,0 +1,264 @@
+//! Which index would lead to the rows of a read and is not there. Knows the read, and what a
+//! definition indexes; knows no database and no row.
+//!
+//! It says what could help, not what has to be: in a small table every way is short, and an index
+//! costs something with each row that is written.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    catalog::{Catalog, Entity, EntityId, FieldId, FieldKind, Leaf},
+    query::{Compare, Connection, Direction, Filter, Output, OutputValue, Read, RootValue, Select, TextTest},
+    value::Scalar,
+};
+
+/// What is to be written into the definition, a line each, none twice.
+pub(super) fn advice(catalog: &Catalog, read: &Read) -> Vec<String> {
+    let mut advice = Advice {
+        catalog,
+        lines: BTreeSet::new(),
+    };
+    for root in &read.roots {
+        match &root.value {
+            RootValue::Many(select) => advice.rows(select, None),
+            RootValue::Connection(connection) => advice.connection(connection, None),
+            RootValue::Grouped(grouped) => advice.rows(&grouped.select, None),
+            // One row is found by its key.
+            RootValue::One(select) => advice.outputs(&select.output, select.entity),
+            RootValue::Freshness(_) | RootValue::Json(_) => {}
+        }
+    }
+    advice.lines.into_iter().collect()
+}
+
+struct Advice<'a> {
+    catalog: &'a Catalog,
+    lines: BTreeSet<String>,
+}
+
+/// What an index of some rows would have to be of.
+#[derive(Default)]
+struct Wanted {
+    /// Fields that are compared with one value.
+    equal: Vec<FieldId>,
+    /// A field of which a span of values is wanted.
+    span: Option<FieldId>,
+    /// Fields of the order, and whether the highest values come first.
+    order: Vec<(FieldId, bool)>,
+    /// Lists whose items are looked for.
+    lists: Vec<FieldId>,
+}
+
+impl Advice<'_> {
+    fn connection(&mut self, connection: &Connection, led_by: Option<FieldId>) {
+        self.rows(&connection.select, led_by);
+        for outputs in connection.rows() {
+            self.outputs(outputs, connection.select.entity);
+        }
+    }
+
+    /// Rows of a type: all of them, or those that name one row by a field.
+    fn rows(&mut self, select: &Select, led_by: Option<FieldId>) {
+        let entity = self.catalog.entity(select.entity);
+        let mut wanted = Wanted {
+            equal: led_by.into_iter().collect(),
+            ..Wanted::default()
+        };
+        if let Some(filter) = &select.filter {
+            self.filter(filter, entity, &mut wanted);
+        }
+        let is_own = select.order.iter().all(|order| order.path.is_empty());
+        if is_own && select.order.iter().all(|order| is_ordered(entity, order.field)) {
+            let order = select.order.iter();
+            wanted.order = order
+                .map(|order| (order.field, order.direction == Direction::Descending))
+                .collect();
+        }
+        self.of(entity, &wanted);
+        self.outputs(&select.output, select.entity);
+    }
+
+    /// The lists below rows.
+    fn outputs(&mut self, outputs: &[Output], entity: EntityId) {
+        for output in outputs {
+            match &output.value {
+                OutputValue::One { field, output } => {
+                    if let Some(target) = self.catalog.entity(entity).field(*field).kind.target() {
+                        self.outputs(output, target);
+                    }
+                }
+                OutputValue::Many { field, select } => match self.led_by(entity, *field) {
+                    Some(link) => self.rows(select, Some(link)),
+                    None => self.outputs(&select.output, select.entity),
+                },
+                OutputValue::Connection { field, connection } => match self.led_by(entity, *field) {
+                    Some(link) => self.connection(connection, Some(link)),
+                    None => {
+                        for outputs in connection.rows() {
+                            self.outputs(outputs, connection.select.entity);
+                        }
+                    }
+                },
+                OutputValue::Text(_) | OutputValue::Leaf(_) | OutputValue::Value { .. } => {}
+            }
+        }
+    }
+
+    /// The field by which the rows behind this one name the row before; none where they are led to
+    /// by another table, or lie together anyway.
+    fn led_by(&self, entity: EntityId, field: FieldId) -> Option<FieldId> {
+        match &self.catalog.entity(entity).field(field).kind {
+            FieldKind::Inverse { source, field, .. } => {
+                let link = &self.catalog.entity(*source).field(*field).kind;
+                matches!(link, FieldKind::Reference { .. }).then_some(*field)
+            }
+            _ => None,
+        }
+    }
+
+    /// What all rows have that meet a filter. Where one of several conditions is enough, an index
+    /// of each would help, which is too much to propose.
+    fn filter(&self, filter: &Filter, entity: &Entity, wanted: &mut Wanted) {
+        match filter {
+            Filter::And(filters) => filters.iter().for_each(|filter| self.filter(filter, entity, wanted)),
+            Filter::Compare {
+                field,
+                compare: Compare::Eq,
+                ..
+            }
+            | Filter::In { field, .. } => wanted.is_equal(entity, *field),
+            Filter::Compare { field, .. }
+            | Filter::Text {
+                field,
+                test: TextTest::StartsWith,
+                ..
+            } if is_ordered(entity, *field) => wanted.span = wanted.span.or(Some(*field)),
+            Filter::Key { fields, .. } => fields.iter().for_each(|field| wanted.is_equal(entity, *field)),
+            Filter::Has { field, .. } => wanted.lists.push(*field),
+            Filter::One { field, filter } if is_key_of(&entity.field(*field).kind, filter) => {
+                wanted.is_equal(entity, *field);
+            }
+            _ => {}
+        }
+    }
+
+    fn of(&mut self, entity: &Entity, wanted: &Wanted) {
+        for list in &wanted.lists {
+            let field = entity.field(*list);
+            if !field.indexed && !is_json(&field.kind) {
+                self.propose_field(entity, *list);
+            }
+        }
+        if wanted.is_nothing() || wanted.is_one_row(entity) || indexes(entity).any(|index| wanted.is_served(&index)) {
+            return;
+        }
+        let equal = wanted.equal.iter().map(|field| (*field, false));
+        let mut parts: Vec<(FieldId, bool)> = equal.collect();
+        let rest = match wanted.order.is_empty() {
+            true => wanted.span.map(|field| (field, false)).into_iter().collect(),
+            false => wanted.order.clone(),
+        };
+        parts.extend(rest.into_iter().filter(|(field, _)| !wanted.equal.contains(field)));
+        match parts.as_slice() {
+            [] => {}
+            [(field, _)] => self.propose_field(entity, *field),
+            parts => {
+                let name = |(field, descending): &(FieldId, bool)| {
+                    let name = &entity.field(*field).name;
+                    format!("\"{name}{}\"", if *descending { " DESC" } else { "" })
+                };
+                let names: Vec<String> = parts.iter().map(name).collect();
+                let fields = names.join(", ");
+                let line = format!("type {} … @index(fields: [{fields}])", entity.name);
+                self.lines.insert(line);
+            }
+        }
+    }
+
+    fn propose_field(&mut self, entity: &Entity, field: FieldId) {
+        let name = &entity.field(field).name;
+        self.lines
+            .insert(format!("type {}, field {name} … @index", entity.name));
+    }
+}
+
+impl Wanted {
+    fn is_equal(&mut self, entity: &Entity, field: FieldId) {
+        if is_ordered(entity, field) && !self.equal.contains(&field) {
+            self.equal.push(field);
+        }
+    }
+
+    fn is_nothing(&self) -> bool {
+        self.equal.is_empty() && self.span.is_none() && self.order.is_empty()
+    }
+
+    /// The key or a unique field says which row it is.
+    fn is_one_row(&self, entity: &Entity) -> bool {
+        let by_key = !entity.positional && entity.key.iter().all(|field| self.equal.contains(field));
+        by_key || self.equal.iter().any(|field| entity.field(*field).unique)
+    }
+
+    /// Whether an index leads to the rows: with an order, in that order; else by one field at
+    /// least.
+    fn is_served(&self, index: &[(FieldId, bool)]) -> bool {
+        let equal = index.iter().take_while(|(field, _)| self.equal.contains(field)).count();
+        let rest = index.get(equal..).unwrap_or_default();
+        if self.order.is_empty() {
+            return equal > 0 || rest.first().is_some_and(|(field, _)| Some(*field) == self.span);
+        }
+        // What is compared with one value orders nothing.
+        let ordered = self.order.iter().filter(|(field, _)| !self.equal.contains(field));
+        let ordered: Vec<(FieldId, bool)> = ordered.copied().collect();
+        let reversed = ordered.iter().map(|(field, descending)| (*field, !descending));
+        let reversed: Vec<(FieldId, bool)> = reversed.collect();
+        equal == self.equal.len() && (rest.starts_with(&ordered) || rest.starts_with(&reversed))
+    }
+}
+
+/// All indexes of a type, each with its fields in order and whether the highest values come first.
+fn indexes(entity: &Entity) -> impl Iterator<Item = Vec<(FieldId, bool)>> {
+    let key = entity.key.iter().map(|field| (*field, false)).collect();
+    let fields = entity.field_ids().filter(|at| {
+        let field = entity.field(*at);
+        field.indexed || field.unique || matches!(field.kind, FieldKind::Reference { .. })
+    });
+    let several = entity.indexes.iter().map(|index| {
+        let fields = index.fields.iter().map(|part| (part.field, part.descending));
+        fields.collect()
+    });
+    let single = fields.map(|field| vec![(field, false)]);
+    std::iter::once(key).chain(single).chain(several)
+}
+
+/// Whether an index can be of a field, alone or with others.
+fn is_ordered(entity: &Entity, field: FieldId) -> bool {
+    match &entity.field(field).kind {
+        FieldKind::Leaf { leaf, list: None } => !matches!(leaf, Leaf::Scalar(Scalar::Json)),
+        FieldKind::Reference { .. } => true,
+        _ => false,
+    }
+}
+
+fn is_json(kind: &FieldKind) -> bool {
+    let json = Leaf::Scalar(Scalar::Json);
+    matches!(kind, FieldKind::Leaf { leaf, .. } if *leaf == json)
+}
+
+/// Whether a filter on the row behind a link says which one it is by what the link has of it.
+fn is_key_of(kind: &FieldKind, filter: &Filter) -> bool {
+    let FieldKind::Reference { by, .. } = kind else {
+        return false;
+    };
+    match filter {
+        Filter::Compare {
+            field,
+            compare: Compare::Eq,
+            ..
+        }
+        | Filter::In { field, .. } => by == &[*field],
+        Filter::Key { fields, .. } => fields == by,
+        Filter::And(filters) => matches!(filters.as_slice(), [only] if is_key_of(kind, only)),
+        _ => false,
+    }
+}
