@@ -6,6 +6,7 @@
 
 mod build;
 mod by_record;
+mod derived;
 mod difference;
 mod fetch;
 mod ids;
@@ -20,6 +21,7 @@ pub(crate) mod template;
 pub(crate) mod testing;
 
 pub use build::{build, load};
+pub(crate) use derived::MEMBERS_MAX;
 pub(crate) use difference::Difference;
 pub use fetch::*;
 pub use ids::*;

@@ -58,6 +58,8 @@ pub struct Entity {
     /// owner's list.
     pub positional: bool,
     pub fields: Vec<Field>,
+    /// Parts of what the fields hold, whose positions follow those of the fields.
+    pub derived: Vec<Derived>,
     /// Those of several fields (`@index(fields:)` on the type).
     pub indexes: Vec<FieldsIndex>,
     /// Set for a nested type.
@@ -108,7 +110,7 @@ pub struct Owner {
 }
 
 /// A field of an entity.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Field {
     pub name: String,
     /// The name that it had before (`@was`).
@@ -125,10 +127,31 @@ pub struct Field {
     pub indexed: bool,
     /// Its words are searched (`@search`).
     pub searched: bool,
-    /// False only for a hidden owner reference.
+    /// False for a hidden owner reference, and for `@private`.
     pub served: bool,
     /// The requests that fill it, one per row (`@fetch` on the field); records do not.
     pub fetch: Option<FetchId>,
+}
+
+/// A part of what a field holds.
+#[derive(Debug)]
+pub struct Derived {
+    /// As if it were a field. Its name is the way to it, `position.lat`, or that under which the
+    /// API shows it.
+    pub field: Field,
+    /// The field of the row.
+    pub base: FieldId,
+    pub part: PartOf,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PartOf {
+    /// A member of a value object, by the names on the way to it.
+    Member(Vec<String>),
+    /// A part of the key that a link holds, by its number.
+    Key(usize),
+    /// How many rows the field leads to.
+    Count,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -317,8 +340,22 @@ impl Catalog {
 }
 
 impl Entity {
+    /// The field at a position, or what is derived from one.
     pub fn field(&self, id: FieldId) -> &Field {
-        &self.fields[id.index()]
+        match self.derived(id) {
+            Some(derived) => &derived.field,
+            None => &self.fields[id.index()],
+        }
+    }
+
+    /// What is behind a position that is no field's.
+    pub(crate) fn derived(&self, id: FieldId) -> Option<&Derived> {
+        self.derived.get(id.index().checked_sub(self.fields.len())?)
+    }
+
+    /// The field that holds what stands at a position: mostly the one at it.
+    pub(crate) fn base(&self, id: FieldId) -> FieldId {
+        self.derived(id).map_or(id, |derived| derived.base)
     }
 
     pub fn field_ids(&self) -> impl Iterator<Item = FieldId> + use<> {

@@ -51,11 +51,11 @@ fn spelled(plain: &str, kept: bool) -> String {
 }
 
 impl Names {
-    /// The names of a type.
-    pub fn of(name: &str) -> Names {
+    /// The names of a type; those of its lists come from an English plural unless another is given.
+    pub fn with(name: &str, many: Option<&str>) -> Names {
         let plain = snake_case(name);
         let single = lower_camel(&plain);
-        let many = plural(&single);
+        let many = many.map_or_else(|| plural(&single), str::to_owned);
         Names {
             connection: connection_name(&many),
             grouped: format!("{many}Grouped"),
@@ -145,7 +145,7 @@ mod tests {
             ("HayloftRun", "$hayloft_run", "hayloftRun", "hayloftRuns"),
             ("Excluded", "$excluded", "excluded", "excludeds"),
         ] {
-            let names = Names::of(name);
+            let names = Names::with(name, None);
             assert_eq!((&*names.table, &*names.single, &*names.many), (table, single, many));
             assert_eq!(names.by, format!("{single}By"));
             assert_eq!(list_of_connection(&names.connection), Some(many));

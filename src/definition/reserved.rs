@@ -21,7 +21,6 @@ const RESERVED: &[(&str, &str)] = &[
         "unknown keys are ignored and rows that do not fit are put in quarantine",
     ),
     ("@notify", "subscribe to the data meanwhile"),
-    ("@private", "leave the field out; all fields are served"),
     ("@closure", "follow the link level by level in the query"),
     ("@history", "only the present version of a row is kept"),
     (

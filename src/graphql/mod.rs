@@ -25,6 +25,7 @@ mod explain;
 mod fingerprint;
 pub(crate) mod gate;
 mod groups;
+mod holder;
 mod input_path;
 mod kept;
 mod keyed;

@@ -1,13 +1,15 @@
 //! Names that the served schema derives from the catalog's. Knows the catalog; builds no text of a
 //! schema.
 
+use super::holder::Holder;
 use crate::{
     catalog::{Catalog, Entity, EntityId, EnumId, Field, FieldId, FieldKind, Leaf},
     query::Function,
+    value::Scalar,
 };
 
-pub(super) fn filter_input(entity: &Entity) -> String {
-    format!("{}Where", entity.name)
+pub(super) fn filter_input(of: &str) -> String {
+    format!("{of}Where")
 }
 
 pub(super) fn list_filter_input(entity: &Entity) -> String {
@@ -15,32 +17,30 @@ pub(super) fn list_filter_input(entity: &Entity) -> String {
 }
 
 /// None where rows cannot be ordered: an input must have a member.
-pub(super) fn order_input(catalog: &Catalog, entity: &Entity) -> Option<String> {
-    is_ordered(catalog, entity, &mut Vec::new()).then(|| format!("{}Order", entity.name))
+pub(super) fn order_input(catalog: &Catalog, holder: Holder) -> Option<String> {
+    is_ordered(catalog, holder, &mut Vec::new()).then(|| format!("{}Order", holder.name(catalog)))
 }
 
-/// Whether rows have a value to order them by, be it behind links to one row.
-fn is_ordered<'c>(catalog: &'c Catalog, entity: &'c Entity, seen: &mut Vec<&'c str>) -> bool {
-    if seen.contains(&entity.name.as_str()) {
+/// Whether there is a value to order by, be it behind links to one row or in a value.
+fn is_ordered(catalog: &Catalog, holder: Holder, seen: &mut Vec<Holder>) -> bool {
+    if seen.contains(&holder) {
         return false;
     }
-    seen.push(&entity.name);
-    entity
-        .fields
-        .iter()
-        .filter(|field| field.served)
-        .any(|field| match order_of(field) {
-            Some(OrderBy::Value) => true,
-            Some(OrderBy::Row(target)) => is_ordered(catalog, catalog.entity(target), seen),
-            None => false,
-        })
+    seen.push(holder);
+    holder.fields(catalog).iter().any(|field| match order_of(field) {
+        Some(OrderBy::Value | OrderBy::Count) => true,
+        Some(OrderBy::Within(inner)) => is_ordered(catalog, inner, seen),
+        None => false,
+    })
 }
 
 /// How rows are ordered by a field.
 pub(super) enum OrderBy {
     Value,
-    /// By what orders the row that it leads to.
-    Row(EntityId),
+    /// By how many rows it leads to.
+    Count,
+    /// By what orders the row that it leads to, or the value that it holds.
+    Within(Holder),
 }
 
 /// None where they cannot be.
@@ -48,18 +48,20 @@ pub(super) fn order_of(field: &Field) -> Option<OrderBy> {
     match &field.kind {
         FieldKind::Leaf { leaf, list: None } => {
             let has_order = match leaf {
-                Leaf::Scalar(scalar) => scalar.is_ordered(),
+                Leaf::Scalar(scalar) => scalar.is_ordered() || *scalar == Scalar::Boolean,
                 Leaf::Enum(_) => true,
             };
             has_order.then_some(OrderBy::Value)
         }
-        FieldKind::Reference { .. } | FieldKind::Inverse { many: false, .. } => field.kind.target().map(OrderBy::Row),
-        _ => None,
+        FieldKind::Value { value, list: None } => Some(OrderBy::Within(Holder::Value(*value))),
+        kind if kind.is_to_many() => Some(OrderBy::Count),
+        kind => kind.target().map(|target| OrderBy::Within(Holder::Rows(target))),
     }
 }
 
 /// `orderBy` with its type and what stands behind it in a list of arguments.
-pub(super) fn order_argument(catalog: &Catalog, entity: &Entity) -> String {
+pub(super) fn order_argument(catalog: &Catalog, entity: EntityId) -> String {
+    let entity = Holder::Rows(entity);
     order_input(catalog, entity).map_or_else(String::new, |order| format!("orderBy: [{order}!], "))
 }
 
@@ -84,18 +86,18 @@ pub(super) fn aggregate_type(entity: &Entity) -> String {
 }
 
 /// The type of what a function gives of the fields of a type.
-pub(super) fn function_type(entity: &Entity, function: Function) -> String {
-    format!("{}{}", entity.name, function_suffix(function))
+pub(super) fn function_type(of: &str, function: Function) -> String {
+    format!("{of}{}", function_suffix(function))
 }
 
 /// The input of conditions on what a function gives of a group.
-pub(super) fn function_having(entity: &Entity, function: Function) -> String {
-    format!("{}{}", having_input(entity), function_suffix(function))
+pub(super) fn function_having(of: &str, function: Function) -> String {
+    format!("{}{}", having_input(of), function_suffix(function))
 }
 
 /// The input of orders by what a function gives of a group.
-pub(super) fn function_order(entity: &Entity, function: Function) -> String {
-    format!("{}Order", function_type(entity, function))
+pub(super) fn function_order(of: &str, function: Function) -> String {
+    format!("{}Order", function_type(of, function))
 }
 
 fn function_suffix(function: Function) -> &'static str {
@@ -112,26 +114,26 @@ pub(super) fn group_type(entity: &Entity) -> String {
     format!("{}Group", entity.name)
 }
 
-pub(super) fn group_keys_type(entity: &Entity) -> String {
-    format!("{}GroupKeys", entity.name)
+pub(super) fn group_keys_type(of: &str) -> String {
+    format!("{of}GroupKeys")
 }
 
 /// What rows can be grouped by.
-pub(super) fn group_by_input(entity: &Entity) -> String {
-    format!("{}GroupBy", entity.name)
+pub(super) fn group_by_input(of: &str) -> String {
+    format!("{of}GroupBy")
 }
 
 pub(super) fn group_order_input(entity: &Entity) -> String {
     format!("{}GroupOrder", entity.name)
 }
 
-pub(super) fn group_keys_order_input(entity: &Entity) -> String {
-    format!("{}GroupKeysOrder", entity.name)
+pub(super) fn group_keys_order_input(of: &str) -> String {
+    format!("{of}GroupKeysOrder")
 }
 
 /// Conditions on groups.
-pub(super) fn having_input(entity: &Entity) -> String {
-    format!("{}Having", entity.name)
+pub(super) fn having_input(of: &str) -> String {
+    format!("{of}Having")
 }
 
 pub(super) fn function_field(function: Function) -> &'static str {
@@ -201,38 +203,15 @@ pub(super) fn key_arguments(catalog: &Catalog, id: EntityId) -> Vec<KeyArgument>
 /// `questId`, `questPart`.
 fn field_arguments(catalog: &Catalog, entity: &Entity, id: FieldId) -> Vec<KeyArgument> {
     let field = entity.field(id);
-    let leaves = named_leaves(catalog, entity, id);
+    let leaves = catalog.named_leaves(entity, id);
     let single = leaves.len() == 1;
     leaves
         .into_iter()
-        .map(|(path, leaf)| KeyArgument {
+        .map(|(path, leaf, _)| KeyArgument {
             name: if single { field.name.clone() } else { path },
             leaf,
         })
         .collect()
-}
-
-fn named_leaves(catalog: &Catalog, entity: &Entity, id: FieldId) -> Vec<(String, Leaf)> {
-    let field = entity.field(id);
-    match &field.kind {
-        FieldKind::Leaf { leaf, .. } => vec![(field.name.clone(), *leaf)],
-        FieldKind::Reference { target, by } => {
-            let target = catalog.entity(*target);
-            let inner = by.iter().flat_map(|id| named_leaves(catalog, target, *id));
-            inner
-                .map(|(name, leaf)| (format!("{}{}", field.name, capitalised(&name)), leaf))
-                .collect()
-        }
-        _ => Vec::new(),
-    }
-}
-
-fn capitalised(name: &str) -> String {
-    let mut letters = name.chars();
-    letters
-        .next()
-        .map(|first| first.to_uppercase().chain(letters).collect())
-        .unwrap_or_default()
 }
 
 /// The keys of one column by which `itemBy` finds a row: every `@unique` field and, beside those,

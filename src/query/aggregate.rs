@@ -14,24 +14,18 @@ pub(crate) struct Aggregate(pub Vec<Member<AggregateValue>>);
 impl Aggregate {
     /// Whether any row is looked at: not where only the names of types are asked for.
     pub(crate) fn looks_at_rows(&self) -> bool {
-        let of_rows = |member: &Member<AggregateValue>| match &member.value {
-            AggregateValue::Text(_) => false,
-            AggregateValue::Count => true,
-            AggregateValue::Of(_, fields) => fields.iter().any(|field| matches!(field.value, Aggregated::Field(_))),
-        };
-        self.0.iter().any(of_rows)
+        !self.measures().is_empty()
     }
 
     /// The fields that it takes the values of, each under its key.
-    pub(crate) fn fields(&self) -> impl Iterator<Item = (&str, FieldId)> {
-        let of_functions = self.0.iter().filter_map(|member| match &member.value {
-            AggregateValue::Of(_, fields) => Some(fields),
-            AggregateValue::Text(_) | AggregateValue::Count => None,
-        });
-        of_functions.flatten().filter_map(|member| match member.value {
-            Aggregated::Field(field) => Some((member.key.as_str(), field)),
-            Aggregated::Text(_) => None,
-        })
+    pub(crate) fn fields(&self) -> Vec<(&str, FieldId)> {
+        let mut fields = Vec::new();
+        for member in &self.0 {
+            if let AggregateValue::Of(_, members) = &member.value {
+                each_field(members, &mut |key, field| fields.push((key, field)));
+            }
+        }
+        fields
     }
 
     /// What it computes.
@@ -41,15 +35,23 @@ impl Aggregate {
             match &member.value {
                 AggregateValue::Text(_) => {}
                 AggregateValue::Count => measures.push(Measure::Count),
-                AggregateValue::Of(function, fields) => {
-                    measures.extend(fields.iter().filter_map(|member| match member.value {
-                        Aggregated::Field(field) => Some(Measure::Of(*function, field)),
-                        Aggregated::Text(_) => None,
-                    }));
+                AggregateValue::Of(function, members) => {
+                    each_field(members, &mut |_, field| measures.push(Measure::Of(*function, field)));
                 }
             }
         }
         measures
+    }
+}
+
+/// The fields among members, and among those of values, each with its key.
+fn each_field<'m>(members: &'m [Member<Aggregated>], found: &mut dyn FnMut(&'m str, FieldId)) {
+    for member in members {
+        match &member.value {
+            Aggregated::Text(_) => {}
+            Aggregated::Field(field) => found(&member.key, *field),
+            Aggregated::Within(members) => each_field(members, found),
+        }
     }
 }
 
@@ -68,6 +70,8 @@ pub(crate) enum Aggregated {
     Text(String),
     /// The function of the values of this leaf; nulls do not count.
     Field(FieldId),
+    /// The same of members of a value.
+    Within(Vec<Member<Aggregated>>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

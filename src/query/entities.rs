@@ -31,7 +31,7 @@ struct Entities<'c> {
 
 impl Entities<'_> {
     fn behind(&mut self, entity: EntityId, field: FieldId) -> Option<EntityId> {
-        let target = self.catalog.entity(entity).field(field).kind.target();
+        let target = self.catalog.entity_behind(entity, field);
         self.found.extend(target);
         target
     }
@@ -56,7 +56,7 @@ impl Visitor for Entities<'_> {
 
     fn order(&mut self, order: &Order) {
         let mut at = self.at.last().copied().flatten();
-        for field in &order.path {
+        for field in order.path.iter().chain([&order.field]) {
             at = at.and_then(|entity| self.behind(entity, *field));
         }
     }

@@ -75,6 +75,8 @@ pub(crate) enum KeyValue {
     Row(usize, Vec<Output>),
     /// What a time is grouped by.
     Times(Vec<Member<TimeKey>>),
+    /// Keys that are members of a value.
+    Within(Vec<Member<KeyValue>>),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -242,6 +244,7 @@ impl Grouped {
             GroupValue::Keys(keys) => Some(keys),
             _ => None,
         });
+        // Values hold no rows.
         keys.flatten().filter_map(move |member| match &member.value {
             KeyValue::Row(at, outputs) if *at == key => Some(outputs),
             _ => None,

@@ -12,7 +12,7 @@ use super::{
     roots::{Read, RootValue},
     visit::{To, Visitor, visit_read},
 };
-use crate::catalog::{Catalog, EntityId, FieldId, FieldKind, Part};
+use crate::catalog::{Catalog, EntityId, FieldId, FieldKind, Part, PartOf};
 
 impl Read {
     /// Every part whose change can change the answer.
@@ -60,7 +60,20 @@ impl Parts<'_> {
     /// The field of a row, and what makes it lead where it does; the type that it leads to.
     fn follow(&mut self, entity: EntityId, field: FieldId) -> Option<EntityId> {
         let catalog = self.catalog;
-        match &catalog.entity(entity).field(field).kind {
+        let own = catalog.entity(entity);
+        if let Some(derived) = own.derived(field) {
+            // A number of rows changes with what leads to them; any other part with what holds it.
+            match derived.part {
+                PartOf::Count => {
+                    self.follow(entity, derived.base);
+                }
+                PartOf::Member(_) | PartOf::Key(_) => {
+                    self.found.insert(Part::field(entity, derived.base));
+                }
+            }
+            return None;
+        }
+        match &own.field(field).kind {
             FieldKind::Leaf { .. } | FieldKind::Value { .. } => {
                 self.found.insert(Part::field(entity, field));
                 None

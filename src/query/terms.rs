@@ -6,7 +6,7 @@ use super::{
     read::{Order, Select},
 };
 use crate::{
-    catalog::{Catalog, EntityId, FieldId, FieldKind, Leaf},
+    catalog::{Catalog, EntityId, EnumId, FieldId, FieldKind, Leaf},
     value::Scalar,
 };
 
@@ -61,12 +61,34 @@ pub(crate) fn terms<'o>(catalog: &Catalog, select: &'o Select, way: Through) -> 
 
 impl Term<'_> {
     /// The scalars whose values its columns have.
+    ///
+    /// An enum is ordered as it is declared, by the number of a value.
     pub(crate) fn scalars(&self, catalog: &Catalog, entity: EntityId) -> Vec<Scalar> {
         let of = |entity: EntityId, field: FieldId| catalog.leaves_of(entity, &[field]).into_iter().map(scalar_of);
         match self {
-            Term::By(order) => of(behind(catalog, entity, &order.path), order.field).collect(),
+            Term::By(order) => {
+                let leaves = catalog.leaves_of(behind(catalog, entity, &order.path), &[order.field]);
+                let scalars = leaves.into_iter().map(|leaf| match leaf {
+                    Leaf::Enum(_) => Scalar::Int,
+                    leaf => scalar_of(leaf),
+                });
+                scalars.collect()
+            }
             Term::Key(field) => of(entity, *field).collect(),
             Term::Rank(_) | Term::Position | Term::OwnPosition => vec![Scalar::BigInt],
+        }
+    }
+}
+
+impl Order {
+    /// The enum whose values it goes by.
+    pub(crate) fn enumeration(&self, catalog: &Catalog, entity: EntityId) -> Option<EnumId> {
+        let at = behind(catalog, entity, &self.path);
+        match catalog.entity(at).field(self.field).kind {
+            FieldKind::Leaf {
+                leaf: Leaf::Enum(id), ..
+            } => Some(id),
+            _ => None,
         }
     }
 }

@@ -107,6 +107,26 @@ pub(crate) fn duration_micros(text: &str) -> Option<i64> {
     if negative { total.checked_neg() } else { Some(total) }
 }
 
+/// Reads `30s`, `5m`, `12h`, `7d` or ISO 8601 as microseconds.
+pub(crate) fn interval_micros(text: &str) -> Option<i64> {
+    unit_micros(text).or_else(|| duration_micros(text))
+}
+
+fn unit_micros(text: &str) -> Option<i64> {
+    let unit = text.chars().next_back()?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3_600,
+        'd' => 86_400,
+        _ => return None,
+    };
+    let number = text.strip_suffix(unit)?;
+    let plain = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    let number: i64 = plain.then(|| number.parse().ok()).flatten()?;
+    number.checked_mul(seconds)?.checked_mul(MICROS_PER_SECOND)
+}
+
 /// Adds parts such as `2H30M` in the order of `units`; each unit at most once, a fraction anywhere.
 fn sum_parts(mut text: &str, units: &[(char, i64)], total: &mut i64) -> Option<()> {
     for (letter, seconds) in units {

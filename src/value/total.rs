@@ -12,8 +12,13 @@ const BASE: i128 = 1_000_000_000;
 pub(crate) const MEAN_PLACES: usize = 20;
 /// Places behind the point of a number that lies between two doubles, at most.
 pub(crate) const FLOAT_PLACES: usize = 1_100;
-/// The largest double, and what counts as nothing beside doubles, in the words of PostgreSQL.
-pub(crate) const LARGEST: &str = "1.7976931348623157e308";
+/// The least number that is nearer to infinity than to the largest double: halfway to what would be
+/// the next one.
+pub(crate) const BEYOND: &str = "179769313486231580793728971405303415079934132710037826936173778980444968292764750946649017\
+    977587207096330286416692887910946555547851940402630657488671505820681908902000708383676273\
+    854845817711531764475730270069855571366959622842914819860834936475292719074168444365510704\
+    342711559699508093042880177904174497792";
+/// What counts as nothing beside doubles, in the words of PostgreSQL.
 pub(crate) const SMALLEST: &str = "1e-300";
 
 /// A sum in the making.
@@ -203,10 +208,10 @@ impl Number {
     }
 }
 
-/// The double nearest to a number; none beyond the largest one.
+/// The double nearest to a number; none where that is infinite.
 fn nearest(number: &str) -> Option<f64> {
     let size = number.trim_start_matches('-');
-    if compare_decimal_text(size, &plain(LARGEST)) == Ordering::Greater {
+    if compare_decimal_text(size, BEYOND) != Ordering::Less {
         return None;
     }
     match compare_decimal_text(size, &plain(SMALLEST)) {
@@ -215,7 +220,7 @@ fn nearest(number: &str) -> Option<f64> {
     }
 }
 
-/// One of the bounds above without its exponent.
+/// The bound above without its exponent.
 fn plain(bound: &str) -> String {
     let mut total = Total::default();
     total.add(bound);
@@ -297,6 +302,17 @@ mod tests {
         assert_eq!(total(&[middle]).mean_float(), Some(1.0));
         let above = ["1.00000000000000011102230246251565404236316680908203126"];
         assert_eq!(total(&above).mean_float(), Some(1.0 + f64::EPSILON));
-        assert_eq!(plain(LARGEST).len(), 309);
+        // What is nearer to the largest double than to the next one is that.
+        assert_eq!(
+            total(&["1.7976931348623157e+308", "9e+291"]).sum_float(),
+            Some(f64::MAX)
+        );
+        assert_eq!(
+            total(&["-1.7976931348623157e+308", "-9e+291"]).sum_float(),
+            Some(f64::MIN)
+        );
+        assert_eq!(total(&["1.7976931348623157e+308", "2e+292"]).sum_float(), None);
+        assert_eq!(total(&[BEYOND]).sum_float(), None);
+        assert_eq!(total(&[BEYOND, "-1"]).sum_float(), Some(f64::MAX));
     }
 }

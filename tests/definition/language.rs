@@ -17,6 +17,8 @@ const OPERATORS: &[&str] = &[
     "gte",
     "lt",
     "lte",
+    "since",
+    "until",
     "isNull",
     "contains",
     "startsWith",

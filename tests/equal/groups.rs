@@ -162,12 +162,14 @@ fn compare(one: &Value, other: &Value) -> Ordering {
     }
 }
 
-/// The value of a key as it is ordered: numbers in texts are numbers.
+/// The value of a key as it is ordered: numbers in texts are numbers, and enums come as they are
+/// declared.
 fn ordered(key: &Key, value: &Value) -> Value {
     let as_number = |text: &str| text.parse::<f64>().ok().map_or(Value::Null, |number| json!(number));
     match (key.value.clone(), value) {
         (Found::Field("decimal" | "bigInt"), Value::String(text)) => as_number(text),
         (Found::Field("duration"), Value::String(text)) => json!(seconds(text)),
+        (Found::Field("kind"), Value::String(text)) => json!(["SMALL", "LARGE"].iter().position(|kind| kind == text)),
         _ => value.clone(),
     }
 }

@@ -251,7 +251,7 @@ impl Maker<'_> {
     fn object(&mut self, of: &str, depth: usize) -> Content {
         let members = self.schema.members(of, "inputFields");
         let is_span = matches!(of, "ByDateTime" | "ByDate" | "ByTime");
-        let is_one_of = of.ends_with("Order") || of.ends_with("Key") || of.ends_with("GroupBy");
+        let is_one_of = of.ends_with("Order") || of.ends_with("Key") || of.ends_with("GroupBy") || of == "ByCount";
         let count = if is_one_of { 1 } else { self.random.random_range(0..=2) };
         let leads_on = |member: &Value| {
             let name = Type::of(&member["type"]).name().to_owned();
@@ -262,6 +262,8 @@ impl Maker<'_> {
             .filter(|(_, member)| depth > 0 || !leads_on(member))
             // Only what is grouped by can be ordered by.
             .filter(|(name, _)| !(of.ends_with("GroupOrder") && name == "keys"))
+            // Of rows it stands alone, right below a link.
+            .filter(|(name, _)| name != "isNull" || !of.ends_with("Where") || matches!(of, "PlaceWhere" | "InnerWhere"))
             .collect();
         let mut chosen: Vec<(String, Input)> = Vec::new();
         for at in 0..if is_span { 3 } else { count } {
@@ -287,6 +289,8 @@ impl Maker<'_> {
                 let zones = ["UTC", "Europe/Berlin", "Australia/Lord_Howe"];
                 return json!(zones.choose(&mut self.random).expect("a zone"));
             }
+            // The databases are asked one after the other.
+            ("since" | "until", "String") => return json!("90000d"),
             ("offset", "Duration") => return json!("PT0S"),
             // The world has thousands of years.
             ("fill", _) => return json!(false),

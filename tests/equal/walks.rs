@@ -19,11 +19,38 @@ struct List {
 fn lists() -> Vec<List> {
     let mut samples = vec![String::new(), "{id: DESC}".to_owned()];
     let single = [
-        "string", "int", "float", "bigInt", "decimal", "dateTime", "date", "time", "duration", "uuid", "url", "kind",
+        "string",
+        "int",
+        "float",
+        "bigInt",
+        "decimal",
+        "dateTime",
+        "date",
+        "time",
+        "duration",
+        "uuid",
+        "url",
+        "kind",
+        "boolean",
+        "groupCountry",
+        "groupNumber",
     ];
     for sort in SORTS {
         samples.extend(single.iter().map(|field| format!("{{{field}: {sort}}}")));
         samples.push(format!("{{group: {{name: {sort}}}}}"));
+        for within in [
+            "place: {latitude",
+            "place: {longitude",
+            "place: {inner: {when",
+            "place: {inner: {amount",
+            "place: {inner: {kind",
+            "notes: {count",
+            "groups: {count",
+            "group: {samples: {count",
+        ] {
+            let ends = "}".repeat(within.matches('{').count());
+            samples.push(format!("{{{within}: {sort}{ends}}}"));
+        }
         samples.push(format!("{{int: {sort}}}, {{decimal: DESC}}"));
         samples.push(format!(
             "{{kind: {sort}}}, {{group: {{leader: {{float: {sort}}}}}}}, {{id: DESC}}"

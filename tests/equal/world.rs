@@ -212,7 +212,15 @@ pub fn values(field: &str) -> Vec<Value> {
         "lengths" => json!([["PT90S"], [], ["P1D", "PT24H", "-PT0.000001S"], ["P106751991D", "PT0S"]]),
         "place" => json!([
             {"latitude": 52.52, "longitude": 13.405, "names": ["Berlin", "ベルリン"], "inner": {"when": "2026-11-21T03:20:00.5Z", "amount": "1.50", "kind": "big"}},
-            {"latitude": -0.0, "names": []}, {"inner": {}}, {}, {"inner": {"amount": "1e3"}}
+            {"latitude": -0.0, "names": []}, {"inner": {}}, {}, {"inner": {"amount": "1e3"}},
+            {"latitude": 5e-324, "longitude": 1.7976931348623157e308, "inner": {"when": "2026-11-21T03:20:00Z", "day": "0001-01-01",
+             "clock": "03:20:00", "span": "-PT0.000001S", "size": "-9223372036854775808", "count": 9, "flag": false, "link": "urn:a", "any": null,
+             "key": "018f3c1e-7b2a-7c3d-8e4f-5a6b7c8d9e0f", "words": ["a", "ä"], "kind": "SMALL"}},
+            {"latitude": 0.30000000000000004, "longitude": 9007199254740993.0, "inner": {"when": "2026-11-21T03:20:00.123456Z", "day": "2026-11-21",
+             "clock": "03:20:00.5", "span": "P106751991D", "size": "9223372036854775807", "count": 10, "flag": true, "amount": "-0.10",
+             "words": [], "any": {"b": [1, "2"]}, "kind": "LARGE"}},
+            {"latitude": 1e21, "inner": {"when": "0001-01-01T00:00:00Z", "amount": "99999999999999999999999999999999999999999", "span": "PT90M",
+             "size": "10", "count": -1, "clock": "00:00:00.000001", "words": ["a"]}}
         ]),
         _ => panic!("no values for {field}"),
     };

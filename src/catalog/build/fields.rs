@@ -5,9 +5,10 @@ use super::{
     enums::deprecated,
     plan::{Meaning, PlannedOwner, Shape},
     renames::was,
+    shown::names,
 };
 use crate::{
-    catalog::{Entity, EntityId, Field, FieldId, FieldKind, Leaf, List, Names, Owner, Selection, names::snake_case},
+    catalog::{Entity, EntityId, Field, FieldId, FieldKind, Leaf, List, Owner, Selection, names::snake_case},
     definition::{Fault, FieldDefinition, did_you_mean},
     value::Scalar,
 };
@@ -49,11 +50,12 @@ impl Builder<'_> {
             name: declared.name.value.clone(),
             was: was(declared.directive("was")),
             description: declared.description.clone(),
-            names: Names::of(&declared.name.value),
+            names: names(declared),
             key: planned.key.clone(),
             positional: planned.positional,
             indexes: self.indexes(id),
             fields,
+            derived: Vec::new(),
             owner,
             fetch: None,
         }
@@ -117,7 +119,7 @@ impl Builder<'_> {
             unique: field.has("unique"),
             indexed: field.has("index"),
             searched: field.has("search"),
-            served: true,
+            served: !field.has("private"),
             fetch: None,
         }
     }

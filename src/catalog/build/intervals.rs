@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     catalog::Rate,
-    value::{MICROS_PER_SECOND, duration_micros},
+    value::{MICROS_PER_SECOND, interval_micros},
 };
 
 /// The shortest time between two runs: below it a run would wait for the one before.
@@ -16,29 +16,13 @@ const RATE_MAX: u32 = 1_000_000;
 
 /// Reads `30s`, `5m`, `12h`, `7d` or ISO 8601; the error says what is wrong with it.
 pub(super) fn interval(text: &str) -> Result<Duration, String> {
-    let seconds = unit_seconds(text).or_else(|| {
-        let micros = duration_micros(text)?;
-        u64::try_from(micros / MICROS_PER_SECOND).ok()
-    });
+    let seconds = interval_micros(text).and_then(|micros| u64::try_from(micros / MICROS_PER_SECOND).ok());
     let seconds = seconds.ok_or_else(|| format!("`{text}` is not a time such as 30s, 5m, 12h, 7d or PT30M"))?;
     let interval = Duration::from_secs(seconds);
     if interval < INTERVAL_MIN || interval > INTERVAL_MAX {
         return Err(format!("`{text}` is not between one second and 366 days"));
     }
     Ok(interval)
-}
-
-fn unit_seconds(text: &str) -> Option<u64> {
-    let unit = text.chars().next_back()?;
-    let seconds = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 3_600,
-        'd' => 86_400,
-        _ => return None,
-    };
-    let number = text.strip_suffix(unit)?;
-    whole(number)?.checked_mul(seconds)
 }
 
 /// Reads `20/s`, `100/m`, `1000/h`.

@@ -19,6 +19,7 @@ mod plan;
 mod renames;
 mod reserved_names;
 mod search;
+mod shown;
 mod sources;
 mod texts;
 mod values;
@@ -80,6 +81,7 @@ fn build_partly(definition: &Definition) -> (Catalog, Vec<Fault>) {
     let names = builder.faults.split_off(others);
     builder.check_keys();
     builder.check_renames();
+    builder.check_shown();
     let sources = builder.sources();
     let mut catalog = Catalog {
         enums: builder.enums(),
@@ -94,7 +96,11 @@ fn build_partly(definition: &Definition) -> (Catalog, Vec<Fault>) {
     // Names of columns are only looked at when all kinds are known.
     if builder.faults.is_empty() {
         builder.check_columns(&catalog);
+        builder.check_members(&catalog);
     }
     builder.faults.extend(names);
+    if builder.faults.is_empty() {
+        catalog.derive();
+    }
     (catalog, builder.faults)
 }

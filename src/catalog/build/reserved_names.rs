@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::{Builder, plan::Shape};
+use super::{Builder, plan::Shape, shown::names};
 use crate::{
     catalog::{Names, connection_name},
     definition::{Fault, FieldDefinition, Spanned},
@@ -35,6 +35,7 @@ const TYPES: &[&str] = &[
     "DateKeysOrder",
     "TimeKeysOrder",
     "TimeZone",
+    "ByCount",
 ];
 /// What is added to the name of a type with a key.
 const OF_ENTITIES: &[&str] = &[
@@ -59,6 +60,26 @@ const OF_ENTITIES: &[&str] = &[
     "AvgOrder",
     "MinMaxOrder",
     "Having",
+    "HavingCountDistinct",
+    "HavingSum",
+    "HavingAvg",
+    "HavingMinMax",
+];
+/// What is added to the name of a value, by which rows are filtered, ordered and grouped.
+const OF_VALUES: &[&str] = &[
+    "Where",
+    "Order",
+    "CountDistinct",
+    "Sum",
+    "Avg",
+    "MinMax",
+    "GroupBy",
+    "GroupKeys",
+    "GroupKeysOrder",
+    "CountDistinctOrder",
+    "SumOrder",
+    "AvgOrder",
+    "MinMaxOrder",
     "HavingCountDistinct",
     "HavingSum",
     "HavingAvg",
@@ -133,6 +154,10 @@ impl Builder<'_> {
             .entities
             .iter()
             .for_each(|entity| take(&entity.definition.name.value, OF_ENTITIES));
+        self.plan
+            .values
+            .iter()
+            .for_each(|value| take(&value.name.value, OF_VALUES));
         self.definition
             .enums
             .iter()
@@ -168,7 +193,7 @@ impl Builder<'_> {
                 by,
                 connection,
                 grouped,
-            } = Names::of(&name.value);
+            } = names(entity.definition);
             let clash = [&single, &many, &by, &connection, &grouped]
                 .into_iter()
                 .find_map(|root| {

@@ -3,7 +3,7 @@
 
 use super::{Builder, enums::deprecated, plan::Meaning};
 use crate::{
-    catalog::{Leaf, List, ValueField, ValueFieldKind, ValueId, ValueType},
+    catalog::{Catalog, Leaf, List, MEMBERS_MAX, ValueField, ValueFieldKind, ValueId, ValueType},
     definition::{Fault, FieldDefinition, TypeDefinition},
     value::Scalar,
 };
@@ -29,6 +29,19 @@ impl Builder<'_> {
                 .iter()
                 .map(|field| self.value_field(declared, field))
                 .collect(),
+        }
+    }
+
+    /// Members of values can be asked for each by itself, which is bounded.
+    pub(super) fn check_members(&mut self, catalog: &Catalog) {
+        for (at, declared) in self.plan.values.clone().into_iter().enumerate() {
+            if catalog.members_in(ValueId(at as u32)) > MEMBERS_MAX {
+                let name = &declared.name.value;
+                let message =
+                    format!("`{name}` has more than {MEMBERS_MAX} members, those of the values in it counted");
+                let hint = "make a part of it JSON, or give one of the values a key and link it with @ref";
+                self.fault(Fault::at(declared.name.span.clone(), message).hint(hint));
+            }
         }
     }
 

@@ -48,6 +48,13 @@ impl CursorForm {
                 term_in_words(catalog, select.entity, &term),
                 kinds.join(" ")
             ));
+            // A value is known by its place among those that are declared.
+            if let Term::By(by) = &term
+                && let Some(id) = by.enumeration(catalog, select.entity)
+            {
+                let values = catalog.enumeration(id).values.iter();
+                order.extend(values.map(|value| format!("{};", value.name)));
+            }
             scalars.extend(of_it);
         }
         let words = select.order.iter().map(|order| in_words(catalog, select.entity, order));

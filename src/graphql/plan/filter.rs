@@ -7,89 +7,92 @@ use crate::{
     value::Scalar,
 };
 
-use super::{Planner, input::Input, internal};
+use super::{
+    Planner,
+    conditions::{IS_NULL, joined},
+    input::Input,
+    internal,
+};
 use crate::graphql::{ApiError, input_path::InputPath};
 
 impl<'a> Planner<'a> {
     /// A `Where` input: all its members must hold.
     pub(super) fn filter(&mut self, entity: EntityId, input: Input<'a>, place: &InputPath) -> Result<Filter, ApiError> {
-        self.may_go_on(&input, place)?;
-        let mut all = Vec::new();
-        for (name, input) in self.stated(&input) {
-            self.one_condition_more()?;
-            let place = place.then(name);
-            all.push(match name {
-                "and" => Filter::And(self.filters(entity, input, &place)?),
-                "or" => Filter::Or(self.filters(entity, input, &place)?),
-                "not" => Filter::Not(Box::new(self.filter(entity, input, &place)?)),
-                name => self.condition(entity, name, input, &place)?,
-            });
-        }
-        Ok(joined(all))
-    }
-
-    /// Whether a filter may be gone into so far.
-    pub(super) fn may_go_on(&self, input: &Input<'a>, place: &InputPath) -> Result<(), ApiError> {
-        if input.is_null() {
-            return Err(ApiError::input(place, "null is no filter; leave it out of the list"));
-        }
-        let (depth, limit) = (place.depth(), self.limits.filter_depth);
-        match depth > limit {
-            true => Err(ApiError::over("steps into a filter", depth, limit, "filter_depth")),
-            false => Ok(()),
-        }
-    }
-
-    pub(super) fn one_condition_more(&mut self) -> Result<(), ApiError> {
-        self.conditions += 1;
-        let (found, limit) = (self.conditions, self.limits.conditions);
-        match found > limit {
-            true => Err(ApiError::over("conditions of the filters", found, limit, "conditions")),
-            false => Ok(()),
-        }
-    }
-
-    fn filters(&mut self, entity: EntityId, input: Input<'a>, place: &InputPath) -> Result<Vec<Filter>, ApiError> {
-        let items = self.items(&input).into_iter().enumerate();
-        items
-            .map(|(at, item)| {
-                let place = place.item(at);
-                let item = item.ok_or_else(|| ApiError::input(&place, "its variable was not given"))?;
-                self.filter(entity, item, &place)
-            })
-            .collect()
-    }
-
-    /// The members that are not null: clients send null for what they have no wish about.
-    pub(super) fn stated(&self, input: &Input<'a>) -> Vec<(&'a str, Input<'a>)> {
-        let mut members = self.members(input);
-        members.retain(|(_, input)| !input.is_null());
-        members
+        self.conditions(input, place, &mut |planner, name, input, place| match planner
+            .catalog
+            .entity(entity)
+            .shown_named(name)
+        {
+            Some(field) => planner.condition((entity, field), input, place),
+            None if name == IS_NULL => Err(no_link(place)),
+            None => Err(internal("a filter by a field that the catalog does not have")),
+        })
     }
 
     /// A member that names a field.
     fn condition(
         &mut self,
-        entity: EntityId,
-        name: &str,
+        (entity, field): (EntityId, FieldId),
         input: Input<'a>,
         place: &InputPath,
     ) -> Result<Filter, ApiError> {
         let catalog = self.catalog;
-        let found = catalog.entity(entity).field_named(name);
-        let field = found.ok_or_else(|| internal("a filter by a field that the catalog does not have"))?;
-        let kind = &catalog.entity(entity).field(field).kind;
-        match (kind, kind.target()) {
+        let found = catalog.entity(entity).field(field);
+        match (&found.kind, found.kind.target()) {
             (FieldKind::Leaf { leaf, list: None }, _) => self.operators(entity, (field, *leaf), input, place),
             (FieldKind::Leaf { leaf, list: Some(_) }, _) => self.list_operators(entity, (field, *leaf), input, place),
-            (kind, Some(target)) if kind.is_to_many() => self.quantified(name, (field, target), input, place),
-            (_, Some(target)) => {
-                let without = format!("not: {{{name}: {{}}}}");
-                let filter = Box::new(self.behind(without, target, input, place)?);
-                Ok(Filter::One { field, filter })
-            }
-            (_, None) => Err(internal("a filter by a value object")),
+            (FieldKind::Value { list: None, .. }, _) => self.members_of(entity, field, input, place),
+            (kind, Some(target)) if kind.is_to_many() => self.quantified(&found.name, (field, target), input, place),
+            (_, Some(target)) => self.row_behind((entity, field), target, input, place),
+            (_, None) => Err(internal("a filter by a list of values")),
         }
+    }
+
+    /// Conditions on a value object: on its members, or on whether there is one.
+    fn members_of(
+        &mut self,
+        entity: EntityId,
+        value: FieldId,
+        input: Input<'a>,
+        place: &InputPath,
+    ) -> Result<Filter, ApiError> {
+        self.conditions(input, place, &mut |planner, name, input, place| {
+            let owner = planner.catalog.entity(entity);
+            match owner.part_named(&format!("{}.{name}", owner.field(value).name)) {
+                Some(member) => planner.condition((entity, member), input, place),
+                None if name == IS_NULL => planner.is_null(entity, value, &input, place),
+                None => Err(internal("a filter by a member that no value has")),
+            }
+        })
+    }
+
+    /// Conditions on the row that a link leads to: that there is one, unless `isNull` alone says
+    /// that there is none.
+    fn row_behind(
+        &mut self,
+        (entity, field): (EntityId, FieldId),
+        target: EntityId,
+        input: Input<'a>,
+        place: &InputPath,
+    ) -> Result<Filter, ApiError> {
+        let name = &self.catalog.entity(entity).field(field).name;
+        let is_free = self.catalog.entity(target).shown_named(IS_NULL).is_none();
+        self.null_is_said(&input, place)?;
+        let stated = self.stated(&input);
+        if let Some((_, wanted)) = stated.iter().find(|(name, _)| *name == IS_NULL && is_free) {
+            if stated.len() > 1 {
+                let message =
+                    "a row that is not there meets no other condition; give isNull alone, and put `or` around the link";
+                return Err(ApiError::input(place.then(IS_NULL), message));
+            }
+            let wanted = wanted.as_bool();
+            let wanted = wanted.ok_or_else(|| ApiError::input(place.then(IS_NULL), "expected true or false"))?;
+            let filter = Box::new(Filter::And(Vec::new()));
+            return Ok(negated(wanted, Filter::One { field, filter }));
+        }
+        let without = format!("not: {{{name}: {{}}}}");
+        let filter = Box::new(self.behind(without, target, input, place)?);
+        Ok(Filter::One { field, filter })
     }
 
     /// A filter of the rows behind a link; `without` asks for rows whose link leads nowhere.
@@ -172,7 +175,10 @@ impl<'a> Planner<'a> {
             return Ok(Filter::Text { field, test, operand });
         }
         let compare = compare(name).ok_or_else(|| internal("an unknown operator"))?;
-        let operand = self.operand(leaf, Some(input), place)?;
+        let operand = match name {
+            "since" | "until" => self.ago(input, place)?,
+            _ => self.operand(leaf, Some(input), place)?,
+        };
         let filter = Filter::Compare {
             field,
             compare,
@@ -212,7 +218,7 @@ impl<'a> Planner<'a> {
     fn given(&self, input: &Input<'a>, place: &InputPath) -> Result<Vec<(&'a str, Input<'a>)>, ApiError> {
         // GraphQL would leave the operator out, and a condition without operators is true of every
         // row.
-        if let Some((name, variable)) = self.left_out(input) {
+        if let Some((name, variable)) = self.left_out(input, |_| true) {
             let message = format!(
                 "${variable} was not given, and without it every row would match; give it, or leave the operator out"
             );
@@ -253,15 +259,12 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// One filter needs no `And` around it.
-fn joined(mut filters: Vec<Filter>) -> Filter {
-    match (filters.len(), filters.pop()) {
-        (1, Some(only)) => only,
-        (_, last) => {
-            filters.extend(last);
-            Filter::And(filters)
-        }
-    }
+/// Rows that are asked for are there, and those of a list as well.
+fn no_link(place: &InputPath) -> ApiError {
+    ApiError::input(
+        place,
+        "isNull stands alone, right below a link to one row; elsewhere rows are there; put `or` around the link",
+    )
 }
 
 fn negated(negate: bool, filter: Filter) -> Filter {
@@ -272,8 +275,8 @@ fn compare(name: &str) -> Option<Compare> {
     match name {
         "eq" | "ne" => Some(Compare::Eq),
         "gt" => Some(Compare::Gt),
-        "gte" => Some(Compare::Gte),
-        "lt" => Some(Compare::Lt),
+        "gte" | "since" => Some(Compare::Gte),
+        "lt" | "until" => Some(Compare::Lt),
         "lte" => Some(Compare::Lte),
         _ => None,
     }

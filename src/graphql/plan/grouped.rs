@@ -5,17 +5,9 @@ use std::sync::Arc;
 
 use apollo_compiler::executable::Field;
 
-use super::{
-    Planner,
-    connection::sets,
-    input::Input,
-    internal,
-    order::sort,
-    params::ParamKind,
-    select::{first, served},
-};
+use super::{Planner, connection::sets, input::Input, internal, order::sort, params::ParamKind, select::first};
 use crate::{
-    catalog::{EntityId, FieldId},
+    catalog::{EntityId, FieldId, FieldKind},
     definition::did_you_mean,
     graphql::{
         ApiError,
@@ -88,8 +80,9 @@ impl<'a> Planner<'a> {
                 .as_ref()
                 .ok_or_else(|| ApiError::input(&place, "its variable was not given"))?;
             let (name, value) = self.only_member(item, &place)?;
-            let key = self.group_key(entity, name, value, &place.then(name))?;
+            let key = self.group_key(entity, None, (name, value), &place.then(name))?;
             if keys.iter().any(|known| name_of(known) == name_of(&key)) {
+                let name = &self.catalog.entity(entity).field(key.field).name;
                 let unit = name_of(&key)
                     .1
                     .map_or(String::new(), |unit| format!("{} of ", unit.name()));
@@ -104,24 +97,28 @@ impl<'a> Planner<'a> {
     fn group_key(
         &mut self,
         entity: EntityId,
-        name: &str,
-        value: Input<'a>,
+        within: Option<FieldId>,
+        (name, value): (&str, Input<'a>),
         place: &InputPath,
     ) -> Result<GroupKey, ApiError> {
-        let (field, kind) = self.key_field(entity, name)?;
+        let (field, kind) = self.key_field(entity, within, name)?;
         let by = match kind {
             KeyKind::Value(_) => GroupedBy::Value,
             KeyKind::Row(_) => GroupedBy::Row,
             KeyKind::Times(times) => self.time_key(times, value, place)?,
+            KeyKind::Within(_) => {
+                let (name, value) = self.only_member(&value, place)?;
+                return self.group_key(entity, Some(field), (name, value), &place.then(name));
+            }
         };
         Ok(GroupKey { field, by })
     }
 
-    fn key_field(&self, entity: EntityId, name: &str) -> Result<(FieldId, KeyKind), ApiError> {
-        let entity = self.catalog.entity(entity);
-        let field = served(entity, name).ok_or_else(|| internal("a key that the catalog does not have"))?;
-        let kind = key_kind(entity.field(field)).ok_or_else(|| internal("a key that is none"))?;
-        Ok((field, kind))
+    fn key_field(&self, entity: EntityId, within: Option<FieldId>, name: &str) -> Result<(FieldId, KeyKind), ApiError> {
+        let field = self.part(entity, within, name);
+        let field = field.ok_or_else(|| internal("a key that the catalog does not have"))?;
+        let kind = key_kind(self.catalog, self.catalog.entity(entity).field(field));
+        Ok((field, kind.ok_or_else(|| internal("a key that is none"))?))
     }
 
     /// `{bucket: DAY, tz: …}`.
@@ -172,9 +169,12 @@ impl<'a> Planner<'a> {
         keys.iter()
             .position(|known| name_of(known) == (field, unit))
             .ok_or_else(|| {
-                let name = &self.catalog.entity(entity).field(field).name;
-                let by = asked(kind, unit);
-                let message = format!("rows are not grouped by that; add {{{name}: {by}}} to `by`");
+                // Members of values are named with the way to them.
+                let names = self.catalog.entity(entity).field(field).name.split('.');
+                let by = names
+                    .rev()
+                    .fold(asked(kind, unit), |by, name| format!("{{{name}: {by}}}"));
+                let message = format!("rows are not grouped by that; add {by} to `by`");
                 ApiError::input(place, message)
             })
     }
@@ -210,25 +210,34 @@ impl<'a> Planner<'a> {
         let (name, value) = self.only_member(input, place)?;
         let place = place.then(name);
         let by = match name {
-            "keys" => return self.key_order(entity, keys, &value, &place),
+            "keys" => return self.key_order(entity, None, keys, &value, &place),
             "count" => return by_measure(Measure::Count, &value),
             name => names::function(name).ok_or_else(|| internal("an order that is not there"))?,
         };
-        let (name, value) = self.only_member(&value, &place)?;
-        by_measure(Measure::Of(by, self.measured(entity, name)?), &value)
+        let (mut value, mut within) = (value, None);
+        loop {
+            let (name, inner) = self.only_member(&value, &place)?;
+            let field = self.measured(entity, within, name)?;
+            match self.catalog.entity(entity).field(field).kind {
+                FieldKind::Value { .. } => (value, within) = (inner, Some(field)),
+                _ => return by_measure(Measure::Of(by, field), &inner),
+            }
+        }
     }
 
     fn key_order(
         &self,
         entity: EntityId,
+        within: Option<FieldId>,
         keys: &[GroupKey],
         input: &Input<'a>,
         place: &InputPath,
     ) -> Result<GroupOrder, ApiError> {
         let (name, value) = self.only_member(input, place)?;
         let place = place.then(name);
-        let key @ (_, kind) = self.key_field(entity, name)?;
+        let key @ (field, kind) = self.key_field(entity, within, name)?;
         match kind {
+            KeyKind::Within(_) => self.key_order(entity, Some(field), keys, &value, &place),
             KeyKind::Value(_) => {
                 let key = self.key_at(keys, key, None, &place, entity)?;
                 ordered(GroupTerm::Key(key), &value)
@@ -267,7 +276,7 @@ impl<'a> Planner<'a> {
         for (key, fields) in self.collect(&type_name, &sets(fields)) {
             let value = match first(&fields)?.name.as_str() {
                 "__typename" => GroupValue::Text(type_name.clone()),
-                "keys" => GroupValue::Keys(self.keys_output(entity, keys, &fields, &at.below(key))?),
+                "keys" => GroupValue::Keys(self.keys_output((entity, None), keys, &fields, &at.below(key))?),
                 "count" => GroupValue::Count,
                 "aggregate" => GroupValue::Aggregate(self.aggregate(entity, &fields)?),
                 _ => return Err(internal("a member of a group that is not there")),
@@ -280,18 +289,18 @@ impl<'a> Planner<'a> {
 
     fn keys_output(
         &mut self,
-        entity: EntityId,
+        (entity, within): (EntityId, Option<FieldId>),
         keys: &[GroupKey],
         fields: &[&'a Field],
         at: &InputPath,
     ) -> Result<Vec<Member<KeyValue>>, ApiError> {
-        let type_name = names::group_keys_type(self.catalog.entity(entity));
+        let type_name = names::group_keys_type(self.holder(entity, within)?.name(self.catalog));
         let mut output = Vec::new();
         for (key, fields) in self.collect(&type_name, &sets(fields)) {
             let at = at.below(key);
             let value = match first(&fields)?.name.as_str() {
                 "__typename" => KeyValue::Text(type_name.clone()),
-                name => self.key_output(entity, keys, name, &fields, &at)?,
+                name => self.key_output((entity, within), keys, name, &fields, &at)?,
             };
             let key = key.to_owned();
             output.push(Member { key, value });
@@ -301,14 +310,15 @@ impl<'a> Planner<'a> {
 
     fn key_output(
         &mut self,
-        entity: EntityId,
+        (entity, within): (EntityId, Option<FieldId>),
         keys: &[GroupKey],
         name: &str,
         fields: &[&'a Field],
         at: &InputPath,
     ) -> Result<KeyValue, ApiError> {
-        let key @ (_, kind) = self.key_field(entity, name)?;
+        let key @ (field, kind) = self.key_field(entity, within, name)?;
         Ok(match kind {
+            KeyKind::Within(_) => KeyValue::Within(self.keys_output((entity, Some(field)), keys, fields, at)?),
             KeyKind::Value(_) => KeyValue::Leaf(self.key_at(keys, key, None, at, entity)?),
             KeyKind::Row(target) => {
                 let key = self.key_at(keys, key, None, at, entity)?;
@@ -335,9 +345,9 @@ impl<'a> Planner<'a> {
         })
     }
 
-    /// A field that is measured, by its name.
-    pub(super) fn measured(&self, entity: EntityId, name: &str) -> Result<FieldId, ApiError> {
-        let field = served(self.catalog.entity(entity), name);
+    /// A field that is measured, or a member of a value, by its name.
+    pub(super) fn measured(&self, entity: EntityId, within: Option<FieldId>, name: &str) -> Result<FieldId, ApiError> {
+        let field = self.part(entity, within, name);
         field.ok_or_else(|| internal("a function of a field that the catalog does not have"))
     }
 }
@@ -356,7 +366,7 @@ fn name_of(key: &GroupKey) -> KeyName {
 fn asked(kind: KeyKind, unit: Option<Unit>) -> String {
     match kind {
         KeyKind::Value(_) => "VALUE".to_owned(),
-        KeyKind::Row(_) => "ROW".to_owned(),
+        KeyKind::Row(_) | KeyKind::Within(_) => "ROW".to_owned(),
         KeyKind::Times(_) => format!("{{bucket: {}}}", unit.map_or(times::VALUE, Unit::name)),
     }
 }

@@ -5,60 +5,43 @@ use super::{Planner, input::Input, internal};
 use crate::{
     catalog::{EntityId, FieldId, FieldKind, Leaf},
     graphql::{ApiError, input_path::InputPath, names},
-    query::{Having, Measure},
+    query::{Function, Having, Measure},
     value::Scalar,
 };
 
 impl<'a> Planner<'a> {
     /// A `Having` input: all its members must hold.
     pub(super) fn having(&mut self, entity: EntityId, input: Input<'a>, place: &InputPath) -> Result<Having, ApiError> {
-        self.may_go_on(&input, place)?;
-        let mut all = Vec::new();
-        for (name, input) in self.stated(&input) {
-            self.one_condition_more()?;
-            let place = place.then(name);
-            all.push(match name {
-                "and" => Having::And(self.havings(entity, input, &place)?),
-                "or" => Having::Or(self.havings(entity, input, &place)?),
-                "not" => Having::Not(Box::new(self.having(entity, input, &place)?)),
-                "count" => self.measure_having(entity, (Measure::Count, Scalar::Int), input, &place)?,
-                name => self.function_having(entity, name, input, &place)?,
-            });
-        }
-        Ok(Having::And(all))
+        self.conditions(input, place, &mut |planner, name, input, place| match name {
+            "count" => planner.measure_having(entity, (Measure::Count, Scalar::Int), input, place),
+            name => {
+                let function = names::function(name).ok_or_else(|| internal("a condition that is not there"))?;
+                planner.function_having(entity, (function, None), input, place)
+            }
+        })
     }
 
-    fn havings(&mut self, entity: EntityId, input: Input<'a>, place: &InputPath) -> Result<Vec<Having>, ApiError> {
-        let items = self.items(&input).into_iter().enumerate();
-        items
-            .map(|(at, item)| {
-                let place = place.item(at);
-                let item = item.ok_or_else(|| ApiError::input(&place, "its variable was not given"))?;
-                self.having(entity, item, &place)
-            })
-            .collect()
-    }
-
-    /// Conditions on what one function gives of several fields.
+    /// Conditions on what one function gives of several fields, or of members of a value.
     fn function_having(
         &mut self,
         entity: EntityId,
-        name: &str,
+        (function, within): (Function, Option<FieldId>),
         input: Input<'a>,
         place: &InputPath,
     ) -> Result<Having, ApiError> {
-        let function = names::function(name).ok_or_else(|| internal("a condition that is not there"))?;
         let mut all = Vec::new();
         for (name, input) in self.stated(&input) {
             self.one_condition_more()?;
-            let field = self.measured(entity, name)?;
+            let field = self.measured(entity, within, name)?;
+            let place = place.then(name);
             let FieldKind::Leaf { leaf, .. } = &self.catalog.entity(entity).field(field).kind else {
-                return Err(internal("a function of a link"));
+                all.push(self.function_having(entity, (function, Some(field)), input, &place)?);
+                continue;
             };
             let scalar = function.of(*leaf);
             let scalar = scalar.ok_or_else(|| internal("a function that says nothing of its field"))?;
             let measure = (Measure::Of(function, field), scalar);
-            all.push(self.measure_having(entity, measure, input, &place.then(name))?);
+            all.push(self.measure_having(entity, measure, input, &place)?);
         }
         Ok(Having::And(all))
     }

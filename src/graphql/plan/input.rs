@@ -7,7 +7,7 @@ use crate::{catalog::Leaf, query::Operand, value::Scalar, value::Value};
 
 use super::{
     Planner,
-    params::{self, Param, ParamKind, Step, literal},
+    params::{self, Param, ParamKind, Step, length, literal},
 };
 use crate::graphql::{ApiError, input_path::InputPath};
 
@@ -100,14 +100,16 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// The first member, and its variable, that was left out because the variable was not given.
-    pub(super) fn left_out(&self, input: &Input<'a>) -> Option<(&'a str, &'a str)> {
+    /// The first of these members, and its variable, that was left out because the variable was not
+    /// given.
+    pub(super) fn left_out(&self, input: &Input<'a>, of: impl Fn(&str) -> bool) -> Option<(&'a str, &'a str)> {
         let Input::Literal(node) = input else {
             return None;
         };
         node.as_object()?.iter().find_map(|(name, node)| {
             let variable = node.as_variable()?.as_str();
-            (!self.variables.contains_key(variable)).then_some((name.as_str(), variable))
+            let is_missing = of(name) && !self.variables.contains_key(variable);
+            is_missing.then_some((name.as_str(), variable))
         })
     }
 
@@ -167,6 +169,22 @@ impl<'a> Planner<'a> {
     /// What is searched for.
     pub(super) fn search(&mut self, input: Input<'a>, place: &InputPath) -> Result<Operand, ApiError> {
         self.operand_as(ParamKind::Search, Leaf::Scalar(Scalar::String), Some(input), place)
+    }
+
+    /// The instant of a time ago, which is another one for each request.
+    pub(super) fn ago(&mut self, input: Input<'a>, place: &InputPath) -> Result<Operand, ApiError> {
+        if self.operation.is_subscription() {
+            let message = "a live query is run again when rows change, and not as time passes; compare with a time, \
+                           such as `gte`, or ask again now and then";
+            return Err(ApiError::input(place, message));
+        }
+        if let Input::Literal(node) = &input
+            && let Some(text) = node.as_str()
+        {
+            let micros = length(text).map_err(|error| ApiError::input(place, error))?;
+            return Ok(self.param_of(params::Origin::Moment, ParamKind::AgoBy(micros), place));
+        }
+        self.operand_as(ParamKind::Ago, Leaf::Scalar(Scalar::String), Some(input), place)
     }
 
     /// `offset` of spans of time.

@@ -7,6 +7,7 @@
 //! the literals of the document that did not become parameters.
 
 mod aggregate;
+mod conditions;
 mod connection;
 mod cursor;
 mod filter;

@@ -1,7 +1,7 @@
 //! `orderBy`. Knows how a chain of to-one fields ends in a leaf.
 
 use crate::{
-    catalog::{EntityId, FieldKind},
+    catalog::{EntityId, FieldId, FieldKind},
     query::{Direction, Nulls, Order},
 };
 
@@ -37,12 +37,15 @@ impl<'a> Planner<'a> {
         let mut entity = entity;
         let mut input = input.clone();
         let mut path = Vec::new();
+        // The value whose members are looked at, or the field whose rows are counted.
+        let mut within = None;
         while path.len() <= PATH_MAX {
             let (name, value) = self.only_member(&input, place)?;
-            let id = self.catalog.entity(entity).field_named(name);
+            let id = self.part(entity, within, name);
             let id = id.ok_or_else(|| internal("an order by a field that the catalog does not have"))?;
-            match &self.catalog.entity(entity).field(id).kind {
-                FieldKind::Leaf { .. } => {
+            let kind = &self.catalog.entity(entity).field(id).kind;
+            match (kind, kind.target()) {
+                (FieldKind::Leaf { .. }, _) => {
                     let (direction, nulls) = sort(&value).ok_or_else(|| internal("an unknown sort direction"))?;
                     return Ok(Order {
                         path,
@@ -51,15 +54,27 @@ impl<'a> Planner<'a> {
                         nulls,
                     });
                 }
-                kind => {
-                    entity = kind.target().ok_or_else(|| internal("an order by a value"))?;
+                (kind, Some(target)) if !kind.is_to_many() => {
+                    (entity, within) = (target, None);
                     path.push(id);
-                    input = value;
                 }
+                _ => within = Some(id),
             }
+            input = value;
         }
         let message = format!("an order may follow at most {PATH_MAX} links");
         Err(ApiError::input(place, message))
+    }
+}
+
+impl Planner<'_> {
+    /// What stands in a row under a name, or in what one of its fields holds.
+    pub(super) fn part(&self, entity: EntityId, within: Option<FieldId>, name: &str) -> Option<FieldId> {
+        let entity = self.catalog.entity(entity);
+        match within {
+            Some(field) => entity.part_named(&format!("{}.{name}", entity.field(field).name)),
+            None => entity.shown_named(name),
+        }
     }
 }
 

@@ -7,12 +7,12 @@ use apollo_compiler::{
     ast::Value as Literal,
     response::{JsonMap, JsonValue},
 };
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike, SecondsFormat, TimeDelta, Utc};
 
 use crate::{
     catalog::{Catalog, EntityId},
     query::Search,
-    value::{Scalar, Unit, Value, duration_text},
+    value::{Scalar, Unit, Value, duration_text, interval_micros},
 };
 
 use super::cursor::CursorForm;
@@ -58,6 +58,10 @@ pub(in crate::graphql) enum ParamKind {
     Shift(Unit, bool),
     /// One of the values of a cursor, by its number.
     Cursor(Arc<CursorForm>, usize),
+    /// The instant so long ago as a text says: the time of the request less that.
+    Ago,
+    /// The same of so many microseconds that the operation itself says.
+    AgoBy(i64),
     /// When a type is harvested next: no variable, but the time of the request.
     NextHarvest(EntityId),
 }
@@ -71,8 +75,8 @@ impl ParamKind {
         match self {
             ParamKind::Scalar(scalar) => *scalar,
             ParamKind::Shift(..) => Scalar::Duration,
-            ParamKind::Pattern | ParamKind::Search | ParamKind::Cursor(..) => Scalar::String,
-            ParamKind::Count | ParamKind::NextHarvest(_) => Scalar::Int,
+            ParamKind::Pattern | ParamKind::Search | ParamKind::Cursor(..) | ParamKind::Ago => Scalar::String,
+            ParamKind::Count | ParamKind::NextHarvest(_) | ParamKind::AgoBy(_) => Scalar::Int,
         }
     }
 
@@ -130,7 +134,7 @@ impl Param {
     /// Whether its value is another one at another time, whatever the variables.
     pub(crate) fn is_of_the_moment(&self) -> bool {
         match self.kind {
-            ParamKind::NextHarvest(_) => true,
+            ParamKind::NextHarvest(_) | ParamKind::Ago | ParamKind::AgoBy(_) => true,
             ParamKind::Scalar(_)
             | ParamKind::Pattern
             | ParamKind::Search
@@ -161,6 +165,9 @@ impl Param {
             let text = next.map(|next| next.to_rfc3339_opts(SecondsFormat::Micros, true));
             return Ok(text.map_or(Value::Null, Value::Text));
         }
+        if let ParamKind::AgoBy(micros) = self.kind {
+            return ago(now, micros).map_err(|error| ApiError::input(&self.place, error));
+        }
         let (variable, steps) = match &self.origin {
             Origin::Variable(variable, steps) => (variable, steps),
             Origin::Literal(number) => {
@@ -182,8 +189,26 @@ impl Param {
             .scalar()
             .from_input(&to_json(json))
             .map_err(|error| ApiError::input(&place, error))?;
+        if let (ParamKind::Ago, Value::Text(text)) = (&self.kind, &value) {
+            let instant = length(text).and_then(|micros| ago(now, micros));
+            return instant.map_err(|error| ApiError::input(&place, error));
+        }
         self.kind.check(Some(value), &place)
     }
+}
+
+/// Microseconds of a time that has passed.
+pub(super) fn length(text: &str) -> Result<i64, String> {
+    let micros = interval_micros(text).filter(|micros| *micros >= 0);
+    micros.ok_or_else(|| format!("expected a time such as 30s, 5m, 24h, 7d or PT30M, found {text:?}"))
+}
+
+/// An instant as it is stored. None is before the year 0.
+fn ago(now: DateTime<Utc>, micros: i64) -> Result<Value, String> {
+    let instant = now.checked_sub_signed(TimeDelta::microseconds(micros));
+    let instant = instant.filter(|instant| instant.year() >= 0);
+    let instant = instant.ok_or_else(|| format!("{} ago is before the year 0", duration_text(micros)))?;
+    Ok(Value::Text(instant.to_rfc3339_opts(SecondsFormat::Micros, true)))
 }
 
 impl Step {

@@ -306,9 +306,9 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// The field of that name, if it is served.
+/// The field of that name, or the part of a link's key, if it is served.
 pub(super) fn served(entity: &Entity, name: &str) -> Option<FieldId> {
-    entity.field_named(name).filter(|id| entity.field(*id).served)
+    entity.shown_named(name)
 }
 
 /// Fields under one response key are equal but for their selections: validation made sure.

@@ -1,6 +1,8 @@
 //! Golden plans: `tests/cases/graphql/plans/*.graphql`, each with its variables and what is
 //! expected of it.
 
+mod conditions;
+
 use apollo_compiler::response::JsonMap;
 
 use super::{Plan, plan, shape};
@@ -416,6 +418,19 @@ fn parts_of_operations() {
              { keys { seller { name } } aggregate { max { worth } } } }",
             "Item Item.id Item.isRare Item.price Item.rarity Item.seller Item.soldAt Item.title Item.worth \
              Npc Npc.home Npc.id Npc.name",
+        ),
+        // A part of what a field holds changes with the field, a number of rows with these.
+        (
+            "{ quests(where: {reward: {gold: {gt: 1}}, giverSlug: {eq: \"a\"}}, orderBy: {items: {count: ASC}}) { id } }",
+            "Quest Quest.giver Quest.id Quest.reward QuestItem QuestItem.quest",
+        ),
+        (
+            "{ items(orderBy: {seller: {sells: {count: DESC}}}) { sellerId } }",
+            "Item Item.id Item.seller Npc Npc.id",
+        ),
+        (
+            "{ questsGrouped(by: {reward: {title: VALUE}}, orderBy: {max: {reward: {gold: ASC}}}) { keys { reward { title } } } }",
+            "Quest Quest.id Quest.reward",
         ),
         ("{ __typename }", ""),
     ] {

@@ -2,8 +2,8 @@
 
 use super::{aggregates, text::Sdl};
 use crate::{
-    catalog::{Catalog, Entity, Field, connection_name},
-    graphql::names,
+    catalog::{Catalog, Entity, EntityId, Field, connection_name},
+    graphql::{holder::Holder, names},
     query::PageInfoValue,
 };
 
@@ -12,9 +12,10 @@ pub(in crate::graphql) const PAGE_INFO: &str = "PageInfo";
 
 /// The root fields, which are asked and not listened to: a page is no live answer.
 pub(super) fn write_roots(sdl: &mut Sdl, catalog: &Catalog) {
-    for entity in &catalog.entities {
+    for id in catalog.entity_ids() {
+        let entity = catalog.entity(id);
         let description = format!("The rows of `{}` in pages.", entity.names.many);
-        let member = member(catalog, &entity.names.connection, entity);
+        let member = member(catalog, &entity.names.connection, id);
         sdl.member(Some(&description), &member, None);
     }
 }
@@ -24,22 +25,28 @@ pub(super) fn write_companion(sdl: &mut Sdl, catalog: &Catalog, field: &Field) {
     let target = field.kind.target().filter(|_| field.kind.is_to_many());
     if let Some(target) = target {
         let description = format!("The rows of `{}` in pages.", field.name);
-        let member = member(catalog, &connection_name(&field.name), catalog.entity(target));
+        let member = member(catalog, &connection_name(&field.name), target);
         sdl.member(Some(&description), &member, field.deprecated.as_deref());
     }
 }
 
-fn member(catalog: &Catalog, name: &str, of: &Entity) -> String {
-    let (filter, order) = (names::filter_input(of), names::order_argument(catalog, of));
+fn member(catalog: &Catalog, name: &str, id: EntityId) -> String {
+    let of = catalog.entity(id);
+    let (filter, order) = (names::filter_input(&of.name), names::order_argument(catalog, id));
     let search = names::search_argument(of);
     let arguments = format!("where: {filter}, {order}{search}first: Int, after: String, last: Int, before: String");
     format!("{name}({arguments}): {}!", names::connection_type(of))
 }
 
 pub(super) fn write(sdl: &mut Sdl, catalog: &Catalog) {
-    for entity in &catalog.entities {
-        write_types(sdl, entity);
-        aggregates::write(sdl, catalog, entity);
+    for holder in Holder::all(catalog) {
+        match holder {
+            Holder::Rows(id) => {
+                write_types(sdl, catalog.entity(id));
+                aggregates::write(sdl, catalog, id);
+            }
+            Holder::Value(_) => aggregates::write_functions(sdl, catalog, holder),
+        }
     }
     let about = "What lies around a page.";
     sdl.block(Some(about), &format!("type {PAGE_INFO}"), |sdl| {

@@ -1,11 +1,14 @@
 //! Filter, order and key inputs, and the custom scalars. Knows which operators a leaf has; `plan`
 //! gives them meaning.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     catalog::{Catalog, Entity, EntityId, Field, FieldKind, Leaf},
-    graphql::names::{self, OrderBy},
+    graphql::{
+        holder::Holder,
+        names::{self, OrderBy},
+    },
     value::Scalar,
 };
 
@@ -15,30 +18,45 @@ use super::{
 };
 
 pub(super) fn write(sdl: &mut Sdl, catalog: &Catalog) {
-    for id in catalog.entity_ids() {
-        write_filter(sdl, catalog, catalog.entity(id));
-        write_order(sdl, catalog, catalog.entity(id));
-        write_key(sdl, catalog, id);
+    let linked = one_targets(catalog);
+    for holder in Holder::all(catalog) {
+        write_filter(sdl, catalog, holder, &linked);
+        write_order(sdl, catalog, holder);
+        if let Holder::Rows(id) = holder {
+            write_key(sdl, catalog, id);
+        }
     }
     for id in many_targets(catalog) {
         write_list_filter(sdl, catalog.entity(id));
     }
     grouped::write_inputs(sdl, catalog);
     write_operators(sdl, catalog);
-    write_sort(sdl);
+    write_sort(sdl, catalog);
     write_scalars(sdl, catalog);
 }
 
 const FILTER_DESCRIPTION: &str = "All given members must hold; `{}` matches every row. A member that leads to one row \
 asks that the row exists and matches, so `not: {seller: {}}` finds rows without a seller.";
+const VALUE_DESCRIPTION: &str = "All given members must hold; `{}` matches every value, and none. The members of a value \
+that is null are null.";
 
-fn write_filter(sdl: &mut Sdl, catalog: &Catalog, entity: &Entity) {
-    let name = names::filter_input(entity);
-    sdl.block(Some(FILTER_DESCRIPTION), &format!("input {name}"), |sdl| {
+fn write_filter(sdl: &mut Sdl, catalog: &Catalog, holder: Holder, linked: &BTreeSet<EntityId>) {
+    let name = names::filter_input(holder.name(catalog));
+    let (description, about_null) = match holder {
+        Holder::Rows(id) => (FILTER_DESCRIPTION, linked.contains(&id).then_some(NO_ROW)),
+        Holder::Value(_) => (VALUE_DESCRIPTION, Some("Whether there is no value.")),
+    };
+    let fields = holder.fields(catalog);
+    sdl.block(Some(description), &format!("input {name}"), |sdl| {
         sdl.line(&format!("and: [{name}!]"));
         sdl.line(&format!("or: [{name}!]"));
         sdl.line(&format!("not: {name}"));
-        for field in entity.fields.iter().filter(|field| field.served) {
+        // A field of that name goes before it.
+        let is_free = fields.iter().all(|field| field.name != IS_NULL);
+        if let Some(about) = about_null.filter(|_| is_free) {
+            sdl.member(Some(about), &format!("{IS_NULL}: Boolean"), None);
+        }
+        for field in &fields {
             if let Some(input) = filter_of(catalog, field) {
                 let member = format!("{}: {input}", field.name);
                 sdl.member(None, &member, field.deprecated.as_deref());
@@ -47,26 +65,31 @@ fn write_filter(sdl: &mut Sdl, catalog: &Catalog, entity: &Entity) {
     });
 }
 
-/// The input that filters by a field; value objects have none.
+/// The member that asks for what is not there.
+const IS_NULL: &str = "isNull";
+const NO_ROW: &str = "Of the row behind a link alone: whether there is none.";
+
+/// The input that filters by a field; lists of values have none.
 fn filter_of(catalog: &Catalog, field: &Field) -> Option<String> {
     match &field.kind {
         FieldKind::Leaf { leaf, list: None } => Some(names::operators_input(names::leaf_type(catalog, *leaf))),
         FieldKind::Leaf { leaf, list: Some(_) } => Some(names::list_operators_input(names::leaf_type(catalog, *leaf))),
-        FieldKind::Value { .. } => None,
+        FieldKind::Value { value, list: None } => Some(names::filter_input(&catalog.value(*value).name)),
+        FieldKind::Value { list: Some(_), .. } => None,
         kind => {
             let target = catalog.entity(kind.target()?);
             let many = kind.is_to_many();
             Some(if many {
                 names::list_filter_input(target)
             } else {
-                names::filter_input(target)
+                names::filter_input(&target.name)
             })
         }
     }
 }
 
 fn write_list_filter(sdl: &mut Sdl, entity: &Entity) {
-    let filter = names::filter_input(entity);
+    let filter = names::filter_input(&entity.name);
     let head = format!("input {}", names::list_filter_input(entity));
     sdl.block(None, &head, |sdl| {
         sdl.member(Some("At least one row matches."), &format!("some: {filter}"), None);
@@ -84,26 +107,33 @@ fn write_list_filter(sdl: &mut Sdl, entity: &Entity) {
 }
 
 /// The entities that some to-many field leads to.
-fn many_targets(catalog: &Catalog) -> Vec<EntityId> {
-    let fields = catalog.entities.iter().flat_map(|entity| &entity.fields);
-    let targets: std::collections::BTreeSet<EntityId> = fields
-        .filter(|field| field.served && field.kind.is_to_many())
-        .filter_map(|field| field.kind.target())
-        .collect();
-    targets.into_iter().collect()
+fn many_targets(catalog: &Catalog) -> BTreeSet<EntityId> {
+    targets(catalog, FieldKind::is_to_many)
 }
 
-fn write_order(sdl: &mut Sdl, catalog: &Catalog, entity: &Entity) {
-    let Some(name) = names::order_input(catalog, entity) else {
+/// The entities that some to-one field leads to.
+fn one_targets(catalog: &Catalog) -> BTreeSet<EntityId> {
+    targets(catalog, |kind| !kind.is_to_many())
+}
+
+fn targets(catalog: &Catalog, of: impl Fn(&FieldKind) -> bool) -> BTreeSet<EntityId> {
+    let fields = catalog.entities.iter().flat_map(|entity| &entity.fields);
+    let led = fields.filter(|field| field.served && of(&field.kind));
+    led.filter_map(|field| field.kind.target()).collect()
+}
+
+fn write_order(sdl: &mut Sdl, catalog: &Catalog, holder: Holder) {
+    let Some(name) = names::order_input(catalog, holder) else {
         return;
     };
     let head = format!("input {name} @oneOf");
     let description = "Exactly one member. Nulls come last unless the direction says otherwise; the key breaks ties.";
     sdl.block(Some(description), &head, |sdl| {
-        for field in entity.fields.iter().filter(|field| field.served) {
-            let order = match names::order_of(field) {
+        for field in holder.fields(catalog) {
+            let order = match names::order_of(&field) {
                 Some(OrderBy::Value) => Some("Sort".to_owned()),
-                Some(OrderBy::Row(target)) => names::order_input(catalog, catalog.entity(target)),
+                Some(OrderBy::Count) => Some(BY_COUNT.to_owned()),
+                Some(OrderBy::Within(inner)) => names::order_input(catalog, inner),
                 None => None,
             };
             if let Some(order) = order {
@@ -113,6 +143,9 @@ fn write_order(sdl: &mut Sdl, catalog: &Catalog, entity: &Entity) {
         }
     });
 }
+
+/// The input of an order by a number of rows.
+const BY_COUNT: &str = "ByCount";
 
 fn write_key(sdl: &mut Sdl, catalog: &Catalog, id: EntityId) {
     let keys = names::unique_keys(catalog, id);
@@ -131,8 +164,8 @@ fn write_key(sdl: &mut Sdl, catalog: &Catalog, id: EntityId) {
 fn write_operators(sdl: &mut Sdl, catalog: &Catalog) {
     let mut single: BTreeMap<&str, Leaf> = BTreeMap::new();
     let mut lists: BTreeMap<&str, Leaf> = BTreeMap::new();
-    let fields = catalog.entities.iter().flat_map(|entity| &entity.fields);
-    for field in fields.filter(|field| field.served) {
+    let holders = Holder::all(catalog).into_iter();
+    for field in holders.flat_map(|holder| holder.fields(catalog)) {
         if let FieldKind::Leaf { leaf, list } = &field.kind {
             let types = if list.is_some() { &mut lists } else { &mut single };
             types.insert(names::leaf_type(catalog, *leaf), *leaf);
@@ -170,6 +203,11 @@ fn write_operators_of(sdl: &mut Sdl, name: &str, leaf: Leaf) {
             sdl.line(&format!("{operator}: {name}"));
         }
     }
+    if scalar == Some(Scalar::DateTime) {
+        let about = "At most so long before the time of the request: `24h`, `7d`, `PT30M`.";
+        sdl.member(Some(about), "since: String", None);
+        sdl.member(Some("Longer before it."), "until: String", None);
+    }
     if scalar.is_some_and(Scalar::is_textual) {
         for operator in ["contains", "startsWith", "endsWith"] {
             sdl.line(&format!("{operator}: String"));
@@ -197,7 +235,13 @@ fn write_list_operators(sdl: &mut Sdl, name: &str, leaf: Leaf) {
     sdl.line("isNull: Boolean");
 }
 
-fn write_sort(sdl: &mut Sdl) {
+fn write_sort(sdl: &mut Sdl, catalog: &Catalog) {
+    if !many_targets(catalog).is_empty() {
+        let about = "An order by how many rows there are behind a field.";
+        sdl.block(Some(about), &format!("input {BY_COUNT} @oneOf"), |sdl| {
+            sdl.line("count: Sort");
+        });
+    }
     sdl.block(None, "enum Sort", |sdl| {
         for direction in [
             "ASC",

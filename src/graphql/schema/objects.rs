@@ -2,8 +2,7 @@
 
 use crate::{
     catalog::{
-        Catalog, Entity, EntityId, EnumType, Field, FieldKind, Leaf, List, ValueField, ValueFieldKind, ValueId,
-        ValueType,
+        Catalog, EntityId, EnumType, Field, FieldKind, Leaf, List, ValueField, ValueFieldKind, ValueId, ValueType,
     },
     graphql::names,
 };
@@ -42,16 +41,17 @@ fn write_root_fields(sdl: &mut Sdl, catalog: &Catalog, id: EntityId) {
     let field = format!(
         "{}{}: [{}!]!",
         entity.names.many,
-        list_arguments(catalog, entity),
+        list_arguments(catalog, id),
         entity.name
     );
     sdl.member(entity.description.as_deref(), &field, None);
-    grouped::write_root(sdl, entity);
+    grouped::write_root(sdl, catalog, id);
 }
 
 /// The arguments that every list of rows has.
-fn list_arguments(catalog: &Catalog, entity: &Entity) -> String {
-    let (filter, order) = (names::filter_input(entity), names::order_argument(catalog, entity));
+fn list_arguments(catalog: &Catalog, id: EntityId) -> String {
+    let entity = catalog.entity(id);
+    let (filter, order) = (names::filter_input(&entity.name), names::order_argument(catalog, id));
     let search = names::search_argument(entity);
     format!("(where: {filter}, {order}{search}first: Int, offset: Int)")
 }
@@ -60,7 +60,7 @@ pub(super) fn write_entity(sdl: &mut Sdl, catalog: &Catalog, id: EntityId) {
     let entity = catalog.entity(id);
     let head = format!("type {}", entity.name);
     sdl.block(entity.description.as_deref(), &head, |sdl| {
-        for field in entity.fields.iter().filter(|field| field.served) {
+        for (_, field) in entity.shown() {
             write_field(sdl, catalog, field);
             connections::write_companion(sdl, catalog, field);
         }
@@ -70,8 +70,8 @@ pub(super) fn write_entity(sdl: &mut Sdl, catalog: &Catalog, id: EntityId) {
 fn write_field(sdl: &mut Sdl, catalog: &Catalog, field: &Field) {
     let name = &field.name;
     let rows = |target: EntityId| {
-        let target = catalog.entity(target);
-        format!("{name}{}: [{}!]!", list_arguments(catalog, target), target.name)
+        let arguments = list_arguments(catalog, target);
+        format!("{name}{arguments}: [{}!]!", catalog.entity(target).name)
     };
     let row = |target: EntityId| format!("{name}: {}{}", catalog.entity(target).name, bang(field.required));
     let member = match &field.kind {

@@ -189,6 +189,9 @@ pub(crate) trait Dialect: Send + Sync + 'static {
     fn join_texts(&self, text: &str) -> String;
     /// The member `name` of the JSON object `document`: JSON text or SQL null.
     fn member(&self, document: &str, name: &str) -> String;
+    /// A member of the value object `document`, by the names on the way to it, in the form in which
+    /// a column of this kind holds it; null where there is none.
+    fn value_member(&self, document: &str, way: &[String], kind: ColumnKind) -> String;
     /// The elements of the JSON array `document` as rows of `alias` with the columns `key` and
     /// `value`.
     fn elements(&self, document: &str, alias: &str) -> String;
@@ -336,6 +339,17 @@ pub(crate) fn scalar_of(kind: ColumnKind) -> Scalar {
         ColumnKind::Enum => Scalar::String,
         ColumnKind::Document => Scalar::Json,
     }
+}
+
+/// An instant or a time of day as it is stored, of the text in which a document has it: without the
+/// zeros that end its fraction.
+pub(crate) fn full_width(text: &str, kind: ColumnKind) -> String {
+    let (seconds, end) = match kind {
+        ColumnKind::Scalar(Scalar::DateTime) => ("2026-11-21T03:20:00".len(), "||'Z'"),
+        _ => ("03:20:00".len(), ""),
+    };
+    let fraction = format!("rtrim(substr({text},{}),'Z')", seconds + 2);
+    format!("(substr({text},1,{seconds})||'.'||substr({fraction}||'000000',1,6){end})")
 }
 
 /// A `LIKE` pattern whose escapes are whole: a backslash at its end stands for itself.

@@ -56,6 +56,10 @@ impl<'c> Compiler<'c> {
             pieces.key(&member.key);
             match &member.value {
                 Aggregated::Text(text) => pieces.json(text),
+                Aggregated::Within(members) => {
+                    let sql = self.aggregated(function, members, &mut *measured)?;
+                    pieces.expression(self, sql);
+                }
                 Aggregated::Field(field) => {
                     let value = measured(self, Measure::Of(function, *field))?;
                     let sql = self.wire_of(&value);

@@ -4,13 +4,14 @@
 use std::{cell::RefCell, collections::BTreeSet, sync::Arc};
 
 use crate::{
-    catalog::{Catalog, Entity, EntityId, FieldId},
+    catalog::{Catalog, Entity, EntityId, Field, FieldId, FieldKind, Leaf, PartOf},
     layout::{ColumnKind, EntityTables, Layout, POSITION_COLUMN, ROW_COLUMN},
     query::{Direction, Nulls, Operand, Order, Output, OutputValue, Select},
     store::{
         db::{dialect::Dialect, made::Bounds},
         error::StoreError,
     },
+    value::Scalar,
 };
 
 use super::{
@@ -149,18 +150,47 @@ impl<'a> Compiler<'a> {
         format!("{alias}.{}", self.dialect.quote(name))
     }
 
-    /// The columns of fields of an entity's table, in order.
+    /// The columns of fields of an entity's table, in order; of a part of what a field holds, its
+    /// expression.
     pub(crate) fn columns(&self, entity: EntityId, fields: &[FieldId], alias: &str) -> Vec<ColumnAt> {
-        let tables = self.tables(entity);
         fields
             .iter()
-            .flat_map(|field| tables.table.columns.iter().filter(move |column| column.field == *field))
-            .map(|column| ColumnAt {
-                sql: self.name(alias, &column.name),
-                kind: column.kind,
-                nullable: column.nullable,
-            })
+            .flat_map(|field| self.columns_of(entity, *field, alias))
             .collect()
+    }
+
+    fn columns_of(&self, entity: EntityId, field: FieldId, alias: &str) -> Vec<ColumnAt> {
+        let own = self.entity(entity);
+        let base = own.base(field);
+        let columns = self.tables(entity).table.columns.iter();
+        let columns = columns.filter(|column| column.field == base).map(|column| ColumnAt {
+            sql: self.name(alias, &column.name),
+            kind: column.kind,
+            nullable: column.nullable,
+        });
+        let Some(derived) = own.derived(field) else {
+            return columns.collect();
+        };
+        match &derived.part {
+            PartOf::Key(at) => columns.skip(*at).take(1).collect(),
+            PartOf::Member(way) => columns
+                .map(|column| self.member(&column.sql, way, &derived.field))
+                .collect(),
+            PartOf::Count => Vec::new(),
+        }
+    }
+
+    /// A member of a value in the form in which a column holds such a value.
+    fn member(&self, document: &str, way: &[String], field: &Field) -> ColumnAt {
+        let kind = match &field.kind {
+            FieldKind::Leaf { leaf, list: None } => leaf_kind(*leaf),
+            _ => ColumnKind::Document,
+        };
+        ColumnAt {
+            sql: self.dialect.value_member(document, way, kind),
+            kind,
+            nullable: !field.required,
+        }
     }
 
     /// The one column of a leaf or document field.
@@ -332,7 +362,7 @@ impl<'a> Compiler<'a> {
         joins: &mut Joins,
     ) -> Result<ColumnAt, StoreError> {
         let Some((first, rest)) = path.split_first() else {
-            return self.column(entity, field, alias);
+            return self.order_value(entity, field, alias);
         };
         if let Some((target, there)) = self.joined(joins, entity, *first, alias)? {
             let column = self.order_column(target, &there, (rest, field), joins)?;
@@ -358,6 +388,43 @@ impl<'a> Compiler<'a> {
         })
     }
 
+    /// What rows are ordered by: a column, the place of an enum's value among those that are
+    /// declared, or how many rows there are behind a field.
+    fn order_value(&mut self, entity: EntityId, field: FieldId, alias: &str) -> Result<ColumnAt, StoreError> {
+        let own = self.entity(entity);
+        if own.derived(field).is_some_and(|derived| derived.part == PartOf::Count) {
+            let step = self.step(entity, own.base(field), alias)?;
+            let (from, conditions) = step.once.unwrap_or((step.from, step.conditions));
+            let sql = format!("(SELECT count(*) FROM {from} WHERE {})", conditions.join(" AND "));
+            return Ok(ColumnAt {
+                sql,
+                kind: ColumnKind::Scalar(Scalar::Int),
+                nullable: false,
+            });
+        }
+        let column = self.column(entity, field, alias)?;
+        Ok(match &own.field(field).kind {
+            FieldKind::Leaf { leaf, .. } => self.declared(*leaf, column),
+            _ => column,
+        })
+    }
+
+    /// A value of an enum by its place.
+    pub(crate) fn declared(&self, leaf: Leaf, column: ColumnAt) -> ColumnAt {
+        let Leaf::Enum(id) = leaf else {
+            return column;
+        };
+        let values = self.catalog.enumeration(id).values.iter().enumerate();
+        let places: Vec<String> = values
+            .map(|(at, value)| format!("WHEN {} THEN {at}", self.dialect.literal(&value.name)))
+            .collect();
+        ColumnAt {
+            sql: format!("(CASE {} {} END)", column.sql, places.join(" ")),
+            kind: ColumnKind::Scalar(Scalar::Int),
+            nullable: true,
+        }
+    }
+
     pub(crate) fn limit(&mut self, select: &Select) -> String {
         let first = select.first.as_ref().map(|first| self.bind(first, BindForm::Count));
         let offset = select.offset.as_ref().map(|offset| self.bind(offset, BindForm::Count));
@@ -368,6 +435,13 @@ impl<'a> Compiler<'a> {
         let first = first.map_or(String::new(), |first| format!(" LIMIT {first}"));
         let offset = offset.map_or(String::new(), |offset| format!(" OFFSET {offset}"));
         first + &offset
+    }
+}
+
+fn leaf_kind(leaf: Leaf) -> ColumnKind {
+    match leaf {
+        Leaf::Scalar(scalar) => ColumnKind::Scalar(scalar),
+        Leaf::Enum(_) => ColumnKind::Enum,
     }
 }
 

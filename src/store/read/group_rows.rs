@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use crate::{
-    catalog::{EntityId, FieldId, FieldKind},
+    catalog::{EntityId, FieldId, FieldKind, Leaf},
     layout::{ColumnKind, POSITION_COLUMN, ROW_COLUMN},
     query::{GroupKey, GroupTerm, Grouped, GroupedBy, Measure, Span},
     store::{
@@ -75,7 +75,23 @@ impl Compiler<'_> {
                         // Zero has one sign.
                         column.sql = format!("({}+0.0)", column.sql);
                     }
+                    // Groups come in the order in which an enum's values are declared.
+                    let place = match &self.entity(entity).field(key.field).kind {
+                        FieldKind::Leaf {
+                            leaf: leaf @ Leaf::Enum(_),
+                            ..
+                        } => Some(self.declared(*leaf, column.clone())),
+                        _ => None,
+                    };
                     source.key_of(at, column, KeyKind::Value);
+                    if let Some(place) = place {
+                        let place = source.add(format!("k{at}_0"), place, true);
+                        source
+                            .keys
+                            .last_mut()
+                            .into_iter()
+                            .for_each(|key| key.order = vec![place.clone()]);
+                    }
                 }
                 GroupedBy::Row => self.row_key(grouped, at, alias, &mut source)?,
                 GroupedBy::Span(span) => {

@@ -255,6 +255,7 @@ impl Compiler<'_> {
                 }
                 KeyValue::Leaf(at) => self.key_wire(source.key(*at)?, names),
                 KeyValue::Times(members) => self.times_object(source, names, members)?,
+                KeyValue::Within(members) => self.keys_object(source, names, members)?,
                 KeyValue::Row(at, outputs) => {
                     let key = source.key(*at)?;
                     let KeyKind::Row(target) = key.kind else {

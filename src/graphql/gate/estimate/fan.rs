@@ -2,7 +2,7 @@
 //! were reached by the same link. Knows how rows spread; no filter.
 
 use crate::{
-    catalog::{EntityId, FieldId, FieldKind},
+    catalog::{EntityId, FieldId, FieldKind, PartOf},
     query::{Compare, Filter, Operand},
     store::Spread,
     value::Value,
@@ -140,7 +140,19 @@ impl<'a> Estimate<'a> {
     }
 
     pub(super) fn spread_of(&self, entity: EntityId, field: FieldId) -> Option<&'a Spread> {
+        let field = self.held(entity, field)?;
         self.figures(entity).and_then(|figures| figures.fields.get(&field))
+    }
+
+    /// The field whose values are those of a part of it: of a link whose key is one value, that
+    /// link. None for one part of several.
+    pub(super) fn held(&self, entity: EntityId, field: FieldId) -> Option<FieldId> {
+        let own = self.catalog.entity(entity);
+        let Some(derived) = own.derived(field) else {
+            return Some(field);
+        };
+        let is_whole = self.catalog.leaves_of(entity, &[derived.base]).len() == 1;
+        (is_whole && matches!(derived.part, PartOf::Key(_))).then_some(derived.base)
     }
 
     /// How many rows are reached over a link in all, if of those behind each row this part counts,

@@ -60,8 +60,12 @@ impl<'a> Estimate<'a> {
     pub(super) fn led(&self, filter: &'a Filter, entity: EntityId, all: f64) -> f64 {
         let leads = |field: FieldId| {
             let own = self.catalog.entity(entity);
+            let Some(field) = self.held(entity, field) else {
+                return false;
+            };
             let of = own.field(field);
-            of.indexed || of.unique || own.key.first() == Some(&field)
+            let is_link = matches!(of.kind, FieldKind::Reference { .. });
+            is_link || of.indexed || of.unique || own.key.first() == Some(&field)
         };
         match filter {
             Filter::And(filters) => {

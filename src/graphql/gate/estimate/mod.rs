@@ -270,7 +270,9 @@ impl<'a> Estimate<'a> {
             [order, ..] if !order.path.is_empty() => false,
             [order, ..] => {
                 let field = entity.field(order.field);
-                field.indexed || field.unique || entity.key.first() == Some(&order.field)
+                // The values of an enum have another order in an index.
+                let is_enum = order.enumeration(self.catalog, select.entity).is_some();
+                !is_enum && (field.indexed || field.unique || entity.key.first() == Some(&order.field))
             }
         }
     }

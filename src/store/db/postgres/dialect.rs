@@ -25,7 +25,7 @@ use crate::{
 use super::{
     search::Words,
     spans,
-    texts::{INDEXES, TABLES, array_of, duration, items_index, key_name, rows_estimate, sealed, spreads, texts},
+    texts::{self, INDEXES, TABLES, array_of, duration, items_index, key_name, rows_estimate, sealed, spreads, texts},
     totals::total,
 };
 
@@ -295,6 +295,10 @@ impl Dialect for Postgres {
         format!("(({document})::json->'{name}')::text")
     }
 
+    fn value_member(&self, document: &str, way: &[String], kind: ColumnKind) -> String {
+        texts::value_member(document, way, kind)
+    }
+
     fn elements(&self, document: &str, alias: &str) -> String {
         format!("json_array_elements_text(({document})::json) WITH ORDINALITY AS {alias}(value,key)")
     }
@@ -476,25 +480,4 @@ impl Dialect for Postgres {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::db::dialect::CHAIN_MAX;
-
-    #[test]
-    fn long_names_stay_apart() {
-        let long = "ä".repeat(40);
-        let (one, other) = (format!("{long}1"), format!("{long}2"));
-        assert_eq!(Postgres::OVER_TCP.name("short"), "short");
-        assert!(Postgres::OVER_TCP.name(&one).len() <= NAME_MAX);
-        assert_ne!(Postgres::OVER_TCP.name(&one), Postgres::OVER_TCP.name(&other));
-    }
-
-    #[test]
-    fn long_chains_are_put_together_in_parts() {
-        let parts: Vec<String> = (0..120).map(|at| format!("'{at}'")).collect();
-        let text = Postgres::OVER_TCP.concat(&parts);
-        let deepest = text.split(['(', ')']).map(|part| part.matches("||").count()).max();
-        assert_eq!(deepest, Some(CHAIN_MAX - 1));
-        assert_eq!(text.matches("||").count(), 119);
-    }
-}
+mod tests;

@@ -3,7 +3,10 @@
 use crate::{
     layout::ColumnKind,
     query::MARK,
-    store::db::{dialect::BETWEEN, params::Kind},
+    store::db::{
+        dialect::{BETWEEN, full_width},
+        params::Kind,
+    },
     value::Scalar,
 };
 
@@ -69,6 +72,39 @@ pub(crate) fn duration(column: &str) -> String {
     let clock =
         format!("CASE WHEN {column}%86400000000=0 AND {column}<>0 THEN '' ELSE 'T'||{hours}||{minutes}||{seconds} END");
     format!("(CASE WHEN {column}<0 THEN '\"-P' ELSE '\"P' END||{days}||{clock}||'\"')")
+}
+
+/// A member of a value object, as `Dialect::value_member` says. The text that is taken from it has
+/// the order of the database, not ours.
+pub(crate) fn value_member(document: &str, way: &[String], kind: ColumnKind) -> String {
+    let (last, before) = way.split_last().map_or(("", way), |(last, before)| (last, before));
+    let before: String = before.iter().map(|name| format!("->'{name}'")).collect();
+    let text = format!("({document}::json{before}->>'{last}')");
+    match kind {
+        ColumnKind::Document | ColumnKind::Scalar(Scalar::Json) => {
+            format!("nullif(({document}::json{before}->'{last}')::text,'null')")
+        }
+        ColumnKind::Scalar(Scalar::Int | Scalar::BigInt) => format!("{text}::bigint"),
+        ColumnKind::Scalar(Scalar::Float) => format!("{text}::float8"),
+        ColumnKind::Scalar(Scalar::Boolean) => format!("{text}::boolean"),
+        ColumnKind::Scalar(Scalar::Decimal) => format!("{text}::numeric"),
+        ColumnKind::Scalar(Scalar::Duration) => micros(&text),
+        ColumnKind::Scalar(Scalar::DateTime | Scalar::Time) => format!("({} COLLATE \"C\")", full_width(&text, kind)),
+        ColumnKind::Scalar(_) | ColumnKind::Enum => format!("({text} COLLATE \"C\")"),
+    }
+}
+
+/// A text as [`duration`] writes it, in microseconds. The sign is taken apart: the server reads
+/// none before a whole interval. So are the parts: before version 14 a number of seconds is a double.
+fn micros(text: &str) -> String {
+    let of = |part: &str, times: i64| format!("extract({part} FROM ltrim({text},'-')::interval)::numeric*{times}");
+    format!(
+        "CAST(CASE WHEN {text} LIKE '-%' THEN -1 ELSE 1 END*({}+{}+{}+{}) AS bigint)",
+        of("day", 86_400_000_000),
+        of("hour", 3_600_000_000),
+        of("minute", 60_000_000),
+        of("microseconds", 1)
+    )
 }
 
 /// What `query::sealed` makes of a text, as JSON.

@@ -1,6 +1,6 @@
 //! Sums and means as PostgreSQL writes them. Knows its numbers; no statement.
 
-use crate::value::{FLOAT_PLACES, LARGEST, MEAN_PLACES, SMALLEST, Scalar};
+use crate::value::{BEYOND, FLOAT_PLACES, MEAN_PLACES, SMALLEST, Scalar};
 
 /// The sum or mean of a column's values, as `value::Total` has it. The server computes each
 /// aggregate once, however often it is named.
@@ -46,10 +46,10 @@ fn mean_float(sum: &str, count: &str) -> String {
     double(&mean, sum, count)
 }
 
-/// A number of the size of `sum / count` as a double; none beyond the largest one.
+/// A number of the size of `sum / count` as a double; none where that is infinite.
 fn double(number: &str, sum: &str, count: &str) -> String {
     format!(
-        "(CASE WHEN abs({sum})>{LARGEST}::numeric*{count} THEN NULL::float8 \
+        "(CASE WHEN abs({sum})>={BEYOND}::numeric*{count} THEN NULL::float8 \
          WHEN abs({sum})<{SMALLEST}::numeric*{count} THEN 0::float8 ELSE ({number})::float8 END)"
     )
 }

@@ -9,7 +9,7 @@ use crate::{
     query::TextTest,
     store::{
         db::{
-            dialect::{Dialect, Numbered, RowsOf, SpansOf},
+            dialect::{Dialect, Numbered, RowsOf, SpansOf, full_width},
             made::Bounds,
             params::{Kind, Params},
             pool::{ResultRow, get},
@@ -208,6 +208,20 @@ impl Dialect for Sqlite {
 
     fn member(&self, document: &str, name: &str) -> String {
         format!("({document}->'$.\"{name}\"')")
+    }
+
+    fn value_member(&self, document: &str, way: &[String], kind: ColumnKind) -> String {
+        let names: Vec<String> = way.iter().map(|name| format!(".\"{name}\"")).collect();
+        let way = self.literal(&format!("${}", names.concat()));
+        let (text, json) = (format!("({document}->>{way})"), format!("({document}->{way})"));
+        match kind {
+            ColumnKind::Document | ColumnKind::Scalar(Scalar::Json) => format!("nullif({json},'null')"),
+            ColumnKind::Scalar(Scalar::Float) => format!("{}({json})", functions::NUMBER),
+            ColumnKind::Scalar(Scalar::Duration) => format!("{}({text})", functions::MICROS),
+            ColumnKind::Scalar(Scalar::BigInt) => format!("CAST({text} AS INTEGER)"),
+            ColumnKind::Scalar(Scalar::DateTime | Scalar::Time) => full_width(&text, kind),
+            ColumnKind::Scalar(_) | ColumnKind::Enum => text,
+        }
     }
 
     fn elements(&self, document: &str, alias: &str) -> String {

@@ -21,7 +21,7 @@ use crate::{
         deadline::{Clock, Deadline},
         made::{Bounds, Made},
     },
-    value::{duration_text, float_text},
+    value::{duration_micros, duration_text, float_text},
 };
 
 use super::like::Pattern;
@@ -37,6 +37,13 @@ pub(crate) const TIME: &str = "hayloft_time";
 
 /// `hayloft_duration(x)`: a stored Duration as JSON; `null` for SQL null.
 pub(crate) const DURATION: &str = "hayloft_duration";
+
+/// `hayloft_number(json)`: a number of a document as the double that is nearest to it, which
+/// SQLite's own reading is not always; null for null.
+pub(crate) const NUMBER: &str = "hayloft_number";
+
+/// `hayloft_micros(x)`: a Duration of a document as it is stored in a column.
+pub(crate) const MICROS: &str = "hayloft_micros";
 
 /// `hayloft_contains(part,text)`: whether the part stands in the text. SQLite's `instr` takes the
 /// product of their lengths.
@@ -122,6 +129,8 @@ pub(crate) fn install(handle: &mut LockedSqliteHandle<'_>, time: &Time) -> Resul
         connection.create_scalar_function(FLOAT, 1, flags, float)?;
         connection.create_scalar_function(TIME, 1, flags, clock_time)?;
         connection.create_scalar_function(DURATION, 1, flags, duration)?;
+        connection.create_scalar_function(NUMBER, 1, flags, number)?;
+        connection.create_scalar_function(MICROS, 1, flags, micros)?;
         let own = time.clone();
         connection.create_scalar_function(CONTAINS, 2, flags, move |context| contains(context, &own))?;
         let own = time.clone();
@@ -252,6 +261,16 @@ fn duration(context: &Context<'_>) -> Result<Json, Error> {
     Ok(micros.map_or(Json::Null, |micros| {
         Json::Text(["\"", &duration_text(micros), "\""].concat())
     }))
+}
+
+fn number(context: &Context<'_>) -> Result<Option<f64>, Error> {
+    let json = context.get_raw(0).as_str_or_null()?;
+    Ok(json.and_then(|json| json.parse().ok()))
+}
+
+fn micros(context: &Context<'_>) -> Result<Option<i64>, Error> {
+    let text = context.get_raw(0).as_str_or_null()?;
+    Ok(text.and_then(duration_micros))
 }
 
 fn clock_time(context: &Context<'_>) -> Result<Json, Error> {
