@@ -143,6 +143,9 @@ fn every_reserved_word_is_refused_by_name() {
             ["@fetch", argument] => fetch(&format!("{argument}: \"x\"")),
             ["@fetch", argument, value] => fetch(&format!("{argument}: {value}")),
             [directive, argument] => field(&format!("{directive}({argument}: \"x\")")),
+            [place] if place.ends_with(" on OBJECT") => {
+                field("").replace("type A", &format!("type A {}", place.replace(" on OBJECT", "")))
+            }
             ["exec:"] => "extend schema @source(name: \"s\", url: \"exec:ls\")".to_owned(),
             [variable] if variable.starts_with('$') => fetch("").replace("\"/\"", &format!("\"/{{{variable}}}\"")),
             [directive] => field(directive),
@@ -330,6 +333,10 @@ fn dump_entity(out: &mut String, catalog: &Catalog, entity: &Entity) {
         }
         if let Some(was) = &field.was {
             let _ = write!(flags, " was {was}");
+        }
+        if let Some(rollup) = &field.rollup {
+            let id = catalog.entity_named(&entity.name).expect("a type");
+            let _ = write!(flags, " rollup {}", catalog.rollup_words(id, rollup));
         }
         if let Some(reason) = &field.deprecated {
             let _ = write!(flags, " deprecated {reason:?}");

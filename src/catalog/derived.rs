@@ -208,6 +208,7 @@ fn plain(name: String, kind: FieldKind) -> Field {
         unique: false,
         indexed: false,
         searched: false,
+        rollup: None,
         served: true,
         fetch: None,
     }

@@ -6,14 +6,19 @@
 
 mod build;
 mod by_record;
+mod condition;
 mod derived;
 mod difference;
 mod fetch;
+mod function;
+mod gives;
 mod ids;
 pub mod jq;
 mod model;
 mod names;
 mod own_keys;
+mod rollup;
+mod rollup_words;
 mod schedule;
 mod signature;
 pub(crate) mod template;
@@ -21,9 +26,12 @@ pub(crate) mod template;
 pub(crate) mod testing;
 
 pub use build::{build, load};
+pub use condition::{Compare, Condition, TextTest};
 pub(crate) use derived::MEMBERS_MAX;
 pub(crate) use difference::Difference;
 pub use fetch::*;
+pub use function::Function;
 pub use ids::*;
 pub use model::*;
 pub(crate) use names::{column_name, connection_name, list_of_connection, snake_case, table_name};
+pub use rollup::{Rolled, Rollup};

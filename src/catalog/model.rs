@@ -6,6 +6,7 @@ use super::{
     fetch::{Fetch, Source},
     ids::{EntityId, EnumId, FetchId, FieldId, SourceId, ValueId},
     jq::Filter,
+    rollup::Rollup,
 };
 
 /// A checked `T`; only this module makes one.
@@ -131,6 +132,8 @@ pub struct Field {
     pub served: bool,
     /// The requests that fill it, one per row (`@fetch` on the field); records do not.
     pub fetch: Option<FetchId>,
+    /// What it is computed of (`@rollup`); nothing else fills it.
+    pub rollup: Option<Rollup>,
 }
 
 /// A part of what a field holds.
@@ -336,6 +339,14 @@ impl Catalog {
                 _ => Vec::new(),
             })
             .collect()
+    }
+}
+
+impl Field {
+    /// Whether the records of its type say it: not what requests of its own bring, nor what is
+    /// computed.
+    pub fn is_recorded(&self) -> bool {
+        self.fetch.is_none() && self.rollup.is_none()
     }
 }
 

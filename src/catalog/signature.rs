@@ -99,7 +99,7 @@ impl Signature<'_> {
         let entity = self.catalog.entity(id);
         self.text("type");
         for (at, field) in entity.field_ids().map(|at| (at, entity.field(at))) {
-            if field.fetch.is_some() || matches!(field.kind, FieldKind::Inverse { .. }) {
+            if !field.is_recorded() || matches!(field.kind, FieldKind::Inverse { .. }) {
                 continue;
             }
             let key = entity.key.contains(&at);

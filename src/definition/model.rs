@@ -172,6 +172,23 @@ impl Literal {
         }
     }
 
+    /// The value as it is written, in one line.
+    pub fn shown(&self) -> String {
+        let listed = |parts: Vec<String>| parts.join(", ");
+        match &self.kind {
+            LiteralKind::Text(text) => serde_json::Value::from(text.as_str()).to_string(),
+            LiteralKind::Enum(name) => name.clone(),
+            LiteralKind::Int(number) => number.to_string(),
+            LiteralKind::Float(number) => number.to_string(),
+            LiteralKind::Boolean(value) => value.to_string(),
+            LiteralKind::List(items) => format!("[{}]", listed(items.iter().map(Literal::shown).collect())),
+            LiteralKind::Object(members) => {
+                let member = |(name, value): &(Spanned<String>, Literal)| format!("{}: {}", name.value, value.shown());
+                format!("{{{}}}", listed(members.iter().map(member).collect()))
+            }
+        }
+    }
+
     /// The items of a list; a single value counts as a list of one, as in GraphQL.
     pub fn items(&self) -> &[Literal] {
         match &self.kind {

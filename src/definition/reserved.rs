@@ -10,7 +10,10 @@ const RESERVED: &[(&str, &str)] = &[
         "@search.language",
         "leave it out; the words of all languages are found as they are written",
     ),
-    ("@rollup", "count and sum where you read the data meanwhile"),
+    (
+        "@rollup on OBJECT",
+        "write one `@rollup` for each field that is computed",
+    ),
     (
         "@format",
         "take the value apart with @select(jq:), for example `strptime(\"%d/%m/%Y\") | todate`",

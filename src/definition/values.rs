@@ -190,6 +190,14 @@ impl Reader<'_, '_> {
                 span: at,
             });
         }
+        if let ("Conditions", Value::Object(_)) = (name, &**value) {
+            let read = any(value);
+            if read.is_none() {
+                let fault = Fault::at(at, format!("`{}` holds a null or a variable", last(place)));
+                self.fault(fault.hint("write the values themselves, and `isNull` for null"));
+            }
+            return read;
+        }
         match leaf(vocabulary(), name, value) {
             Some(kind) => Some(Literal { kind, span: at }),
             None => {
@@ -199,6 +207,40 @@ impl Reader<'_, '_> {
             }
         }
     }
+}
+
+/// A value whatever it is, but for nulls and variables.
+fn any(value: &Node<Value>) -> Option<Literal> {
+    let kind = match &**value {
+        Value::Int(number) => match number.as_str().parse() {
+            Ok(int) => LiteralKind::Int(int),
+            Err(_) => LiteralKind::Float(number.as_str().parse().ok()?),
+        },
+        Value::Float(number) => LiteralKind::Float(number.as_str().parse().ok()?),
+        Value::Boolean(value) => LiteralKind::Boolean(*value),
+        Value::String(text) => LiteralKind::Text(text.clone()),
+        Value::Enum(name) => LiteralKind::Enum(name.to_string()),
+        Value::List(items) => LiteralKind::List(items.iter().map(any).collect::<Option<_>>()?),
+        Value::Object(members) => {
+            let member = |(name, value): &(Name, Node<Value>)| {
+                let name = Spanned {
+                    value: name.to_string(),
+                    span: span(name.location()),
+                };
+                Some((name, any(value)?))
+            };
+            LiteralKind::Object(members.iter().map(member).collect::<Option<_>>()?)
+        }
+        Value::Null | Value::Variable(_) => return None,
+    };
+    Some(Literal {
+        kind,
+        span: span(value.location()),
+    })
+}
+
+fn last(place: &str) -> &str {
+    place.split('.').next_back().unwrap_or(place)
 }
 
 fn leaf(vocabulary: &Vocabulary, ty: &str, value: &Value) -> Option<LiteralKind> {
@@ -252,6 +294,7 @@ fn misfit(place: &str, ty: &str, value: &Value, at: Span) -> Fault {
         "Jq" => "a jq filter in quotes, such as \".items[]\"".to_owned(),
         "Interval" => "a time in quotes, such as \"30m\"".to_owned(),
         "Rate" => "a rate in quotes, such as \"20/s\"".to_owned(),
+        "Conditions" => "conditions in braces, such as {kind: {eq: \"A\"}}".to_owned(),
         "Cron" => "a cron expression in quotes, such as \"0 6 * * *\"".to_owned(),
         _ => match (vocabulary().enumeration(ty), vocabulary().input(ty)) {
             (Some(values), _) => format!("one of {}", values.join(", ")),

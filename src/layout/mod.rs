@@ -67,6 +67,9 @@ pub struct EntityTables {
     /// Whether the position is the last part of the key.
     #[serde(default)]
     pub positional: bool,
+    /// Fields whose links rollups go by, in either direction: their indexes are there at all times.
+    #[serde(skip)]
+    pub counted: Vec<FieldId>,
 }
 
 /// The links of one `Links` field: owner's key, position, target's leaves. A dangling target is
@@ -155,12 +158,21 @@ impl EntityTables {
         self.table.columns.iter().filter(|column| column.fetched)
     }
 
+    /// Whether rollups go by the index of this subject, such as `Item.seller`.
+    pub(crate) fn is_counted(&self, subject: Option<&str>) -> bool {
+        let mut names = self.counted.iter().filter_map(|field| self.fields.get(field.index()));
+        names.any(|name| subject == Some(&*format!("{}.{name}", self.name)))
+    }
+
     /// The places of what no record of the type says.
     pub fn apart(&self) -> Apart {
         let columns = self.table.columns.iter().enumerate();
         let joins = self.joins.iter().enumerate();
         Apart {
-            values: columns.filter(|(_, column)| column.fetched).map(|(at, _)| at).collect(),
+            values: columns
+                .filter(|(_, column)| !column.is_recorded())
+                .map(|(at, _)| at)
+                .collect(),
             links: joins.filter(|(_, join)| join.fetched).map(|(at, _)| at).collect(),
         }
     }
@@ -203,7 +215,7 @@ fn entity_tables(catalog: &Catalog, id: EntityId) -> EntityTables {
     let entity = catalog.entity(id);
     let columns: Vec<Column> = entity
         .field_ids()
-        .flat_map(|field| field_columns(catalog, entity, field))
+        .flat_map(|field| field_columns(catalog, id, field))
         .collect();
     let positions = |field: FieldId| {
         let owned = columns.iter().enumerate();
@@ -246,6 +258,7 @@ fn entity_tables(catalog: &Catalog, id: EntityId) -> EntityTables {
         nested: nested(entity),
         positioned: entity.owner.is_some(),
         positional: entity.positional,
+        counted: counted(catalog, id),
         table: Table {
             name: entity.names.table.clone(),
             columns,
@@ -286,6 +299,24 @@ fn listed(field: &Field) -> Option<ColumnKind> {
     }
 }
 
+/// The fields whose links rollups go by.
+fn counted(catalog: &Catalog, id: EntityId) -> Vec<FieldId> {
+    let rollups = catalog.entities.iter().flat_map(|entity| {
+        let rollups = entity.fields.iter().filter_map(|field| field.rollup.as_ref());
+        rollups.map(move |rollup| &entity.field(rollup.of).kind)
+    });
+    let there = rollups.filter_map(|kind| match kind {
+        FieldKind::Inverse { source, field, .. } if *source == id => Some(*field),
+        _ => None,
+    });
+    let own = catalog
+        .entity(id)
+        .fields
+        .iter()
+        .filter_map(|field| field.rollup.as_ref());
+    there.chain(own.map(|rollup| rollup.of)).collect()
+}
+
 /// Nested types end at a type that is not nested: one that is nested in itself is refused.
 fn filled_by(catalog: &Catalog, entity: EntityId) -> Vec<String> {
     let mut outermost = entity;
@@ -300,7 +331,8 @@ fn filled_by(catalog: &Catalog, entity: EntityId) -> Vec<String> {
     fetches.into_iter().map(|id| catalog.fetch_name(id)).collect()
 }
 
-fn field_columns(catalog: &Catalog, entity: &Entity, id: FieldId) -> Vec<Column> {
+fn field_columns(catalog: &Catalog, owner: EntityId, id: FieldId) -> Vec<Column> {
+    let entity = catalog.entity(owner);
     let field = entity.field(id);
     // Key columns are never null even when the reference that they hold may dangle.
     let nullable = !field.required && !entity.key.contains(&id);
@@ -313,6 +345,7 @@ fn field_columns(catalog: &Catalog, entity: &Entity, id: FieldId) -> Vec<Column>
         FieldKind::Links { .. } | FieldKind::Inverse { .. } | FieldKind::Nested { .. } => Vec::new(),
     };
     let meaning = Meaning::of(catalog, field);
+    let rollup = field.rollup.as_ref().map(|rollup| catalog.rollup_words(owner, rollup));
     let columns = columns.into_iter().filter_map(|(names, kind)| {
         let (name, before) = in_database(&names, column_name)?;
         Some(Column {
@@ -323,6 +356,7 @@ fn field_columns(catalog: &Catalog, entity: &Entity, id: FieldId) -> Vec<Column>
             meaning: meaning.clone(),
             before,
             fetched: field.fetch.is_some(),
+            rollup: rollup.clone(),
         })
     });
     columns.collect()
@@ -419,6 +453,7 @@ fn join_columns(catalog: &Catalog, entity: EntityId, by: &[FieldId], prefix: &st
             meaning: Meaning::Link(catalog.entity(entity).name.clone()),
             before: before.to_vec(),
             fetched: false,
+            rollup: None,
         })
     });
     columns.collect()

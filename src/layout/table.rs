@@ -96,6 +96,16 @@ pub struct Column {
     /// record says leaves it alone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub fetched: bool,
+    /// What it is computed of (`@rollup`), in words: other words, other values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollup: Option<String>,
+}
+
+impl Column {
+    /// Whether the row's record says it.
+    pub fn is_recorded(&self) -> bool {
+        !self.fetched && self.rollup.is_none()
+    }
 }
 
 /// What a column holds; the dialect chooses the type.

@@ -2,10 +2,7 @@
 //! functions and what they give; knows neither GraphQL nor SQL.
 
 use super::member::Member;
-use crate::{
-    catalog::{FieldId, Leaf},
-    value::Scalar,
-};
+use crate::catalog::{FieldId, Function};
 
 /// An object of what is computed of the same rows.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,15 +71,6 @@ pub(crate) enum Aggregated {
     Within(Vec<Member<Aggregated>>),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Function {
-    CountDistinct,
-    Sum,
-    Avg,
-    Min,
-    Max,
-}
-
 /// A number or another value that is computed of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Measure {
@@ -95,36 +83,6 @@ impl Measure {
         match self {
             Measure::Count => None,
             Measure::Of(_, field) => Some(field),
-        }
-    }
-}
-
-impl Function {
-    pub(crate) const ALL: [Function; 5] = [
-        Function::CountDistinct,
-        Function::Sum,
-        Function::Avg,
-        Function::Min,
-        Function::Max,
-    ];
-
-    /// What it gives of such values; none where it says nothing of them. Sums and means are wide
-    /// enough to be exact, but for those of doubles.
-    pub(crate) fn of(self, leaf: Leaf) -> Option<Scalar> {
-        let scalar = match leaf {
-            Leaf::Scalar(scalar) => Some(scalar),
-            Leaf::Enum(_) => None,
-        };
-        match (self, scalar) {
-            (Function::CountDistinct, Some(Scalar::Json)) => None,
-            (Function::CountDistinct, _) => Some(Scalar::Int),
-            (Function::Min | Function::Max, scalar) => scalar.filter(|scalar| scalar.is_ordered()),
-            (Function::Sum, Some(Scalar::Int)) => Some(Scalar::BigInt),
-            (Function::Avg, Some(Scalar::Int)) => Some(Scalar::Float),
-            (Function::Sum | Function::Avg, Some(Scalar::BigInt | Scalar::Decimal)) => Some(Scalar::Decimal),
-            (Function::Sum | Function::Avg, Some(Scalar::Float)) => Some(Scalar::Float),
-            (Function::Sum | Function::Avg, Some(Scalar::Duration)) => Some(Scalar::Duration),
-            (Function::Sum | Function::Avg, _) => None,
         }
     }
 }

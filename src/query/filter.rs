@@ -1,6 +1,9 @@
 //! Conditions on rows, and the operands that they compare with. Knows neither GraphQL nor SQL.
 
-use crate::{catalog::FieldId, value::Value};
+use crate::{
+    catalog::{Compare, FieldId, TextTest},
+    value::Value,
+};
 
 /// A condition on a row. Two-valued: a comparison with a null column is false, and `Not` is the
 /// exact complement.
@@ -70,26 +73,6 @@ impl Filter {
             _ => None,
         }
     }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Compare {
-    Eq,
-    Gt,
-    Gte,
-    Lt,
-    Lte,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum TextTest {
-    Contains,
-    StartsWith,
-    EndsWith,
-    /// SQL `LIKE`, case-sensitive, escape `\`.
-    Like,
-    /// The same without regard to ASCII case.
-    ILike,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

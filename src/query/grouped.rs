@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use super::{
     aggregate::{Aggregate, Measure},
-    filter::{Compare, Filter, Operand, TextTest},
+    filter::{Filter, Operand},
     member::Member,
     read::{Direction, Nulls, Order, Output, OutputValue, Select},
 };
 use crate::{
-    catalog::FieldId,
+    catalog::{Compare, FieldId, TextTest},
     value::{Unit, Zone},
 };
 

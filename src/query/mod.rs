@@ -19,9 +19,10 @@ mod search;
 mod terms;
 mod visit;
 
-pub(crate) use aggregate::{Aggregate, AggregateValue, Aggregated, Function, Measure};
+pub(crate) use crate::catalog::{Compare, Function, TextTest};
+pub(crate) use aggregate::{Aggregate, AggregateValue, Aggregated, Measure};
 pub(crate) use cursor::{MARK, mark, opened, sealed};
-pub(crate) use filter::{Compare, Filter, Operand, Quantifier, TextTest};
+pub(crate) use filter::{Filter, Operand, Quantifier};
 pub(crate) use freshness::{FreshnessOutput, FreshnessValue};
 pub(crate) use grouped::{
     GroupKey, GroupOrder, GroupTerm, GroupValue, Grouped, GroupedBy, Having, KeyValue, Span, TimeKey,

@@ -17,6 +17,7 @@ mod load;
 mod migrate;
 mod open;
 mod read;
+mod rollups;
 mod runs;
 mod sqlite_backup;
 mod state;

@@ -24,22 +24,23 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("in_force", &["system", "tx", "context", "db", "types", "error"]),
     ("commit", &["system", "tx", "context", "state", "db", "types", "error"]),
     (
+        "read",
+        &["in_force", "system", "context", "ddl", "db", "types", "error"],
+    ),
+    ("rollups", &["read", "tx", "context", "db", "error"]),
+    (
         "migrate",
-        &["system", "words", "tx", "context", "ddl", "db", "types", "error"],
+        &["rollups", "system", "words", "tx", "context", "ddl", "db", "types", "error"],
     ),
     (
         "figures",
         &["in_force", "system", "tx", "context", "state", "db", "types", "error"],
     ),
     (
-        "read",
-        &["in_force", "system", "context", "ddl", "db", "types", "error"],
-    ),
-    (
         "load",
         &[
-            "migrate", "commit", "in_force", "system", "bulk", "words", "tx", "context", "state", "ddl", "db", "types",
-            "error",
+            "rollups", "migrate", "commit", "in_force", "system", "bulk", "words", "tx", "context", "state", "ddl",
+            "db", "types", "error",
         ],
     ),
     (

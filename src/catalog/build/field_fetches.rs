@@ -196,6 +196,10 @@ impl Builder<'_> {
             Some(super::plan::Meaning::Leaf(Leaf::Scalar(Scalar::Json)))
         );
         match self.plan.shape(field) {
+            _ if field.has("rollup") => Err((
+                format!("`{type_name}.{name}` is computed, and its change asks for no request"),
+                format!("name a scalar or enum that records of `{type_name}` say"),
+            )),
             Shape::Leaf if field.ty.list.is_none() && !json => Ok(FieldId(at as u32)),
             _ => Err((
                 format!("`{type_name}.{name}` is no single value that a request could name"),

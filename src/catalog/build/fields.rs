@@ -78,6 +78,7 @@ impl Builder<'_> {
             searched: false,
             served: false,
             fetch: None,
+            rollup: None,
         }
     }
 
@@ -115,12 +116,17 @@ impl Builder<'_> {
             deprecated: deprecated(field.directive("deprecated")),
             kind,
             required: field.ty.required,
-            selection: self.selection(field, directive, is_reference),
+            selection: match field.has("rollup") {
+                // No record says it.
+                true => Selection::Names(Vec::new()),
+                false => self.selection(field, directive, is_reference),
+            },
             unique: field.has("unique"),
             indexed: field.has("index"),
             searched: field.has("search"),
             served: !field.has("private"),
             fetch: None,
+            rollup: None,
         }
     }
 
@@ -144,6 +150,7 @@ impl Builder<'_> {
     /// What a field is; `None` when it has a fault, which is reported here.
     fn kind(&mut self, entity: EntityId, field: &FieldDefinition, is_parent: bool) -> Option<FieldKind> {
         let list = field.ty.list.map(|item_required| List { item_required });
+        self.rollup_alone(field)?;
         match self.plan.meaning(&field.ty.name)? {
             Meaning::Leaf(leaf) => {
                 self.refuse_links(field, &format!("`{}` is not a type with a key", field.ty.name))?;

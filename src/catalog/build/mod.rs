@@ -7,6 +7,7 @@
 
 mod catch_up;
 mod columns;
+mod conditions;
 mod enums;
 mod fetches;
 mod field_fetches;
@@ -18,6 +19,7 @@ mod paging;
 mod plan;
 mod renames;
 mod reserved_names;
+mod rollups;
 mod search;
 mod shown;
 mod sources;
@@ -91,6 +93,7 @@ fn build_partly(definition: &Definition) -> (Catalog, Vec<Fault>) {
         fingerprint: format!("{:032x}", xxhash_rust::xxh3::xxh3_128(definition.text.as_bytes())),
         sources: Vec::new(),
     };
+    builder.rollups(&mut catalog);
     builder.fetches(&sources, &mut catalog);
     catalog.sources = sources.into_iter().flatten().collect();
     // Names of columns are only looked at when all kinds are known.

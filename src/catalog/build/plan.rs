@@ -266,7 +266,7 @@ impl<'d> Plan<'d> {
 /// Whether a type does what only a type with a key can do.
 fn needs_key(definition: &TypeDefinition) -> bool {
     let relates = |field: &FieldDefinition| {
-        ["ref", "inverse", "nested", "unique", "index", "fetch"]
+        ["ref", "inverse", "nested", "unique", "index", "fetch", "rollup"]
             .iter()
             .any(|name| field.has(name))
     };

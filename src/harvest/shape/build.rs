@@ -77,7 +77,7 @@ fn leaf_shapes(catalog: &Catalog, leaves: Vec<Leaf>) -> Vec<LeafShape> {
     leaves.into_iter().map(|leaf| LeafShape::new(catalog, leaf)).collect()
 }
 
-/// `None` for fields that no record fills: inverses, and those with requests of their own.
+/// `None` for fields that no record fills: inverses, those with requests of their own, rollups.
 fn field_shape(catalog: &Catalog, id: EntityId, field_id: FieldId, tables: &EntityTables) -> Option<FieldShape> {
     let entity = catalog.entity(id);
     let field: &Field = entity.field(field_id);
@@ -116,7 +116,7 @@ fn field_shape(catalog: &Catalog, id: EntityId, field_id: FieldId, tables: &Enti
         },
         FieldKind::Inverse { .. } => return None,
     };
-    if field.fetch.is_some() {
+    if !field.is_recorded() {
         return None;
     }
     Some(FieldShape {

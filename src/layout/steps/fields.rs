@@ -52,13 +52,18 @@ impl Columns {
 /// Whether all stored values can be kept as they are or by a cast.
 pub(super) fn keeps(comparison: &Comparison<'_>, old: &Column, new: &Column) -> bool {
     let fits = fit(&old.meaning, &new.meaning, |name| comparison.former(name)) == Fit::Same;
-    cast::casts(old.kind, new.kind) && old.fetched == new.fetched && fits
+    cast::casts(old.kind, new.kind) && is_filled_alike(old, new) && fits
+}
+
+/// Whether the values come the same way.
+fn is_filled_alike(old: &Column, new: &Column) -> bool {
+    old.fetched == new.fetched && old.rollup == new.rollup
 }
 
 /// The same, but for values that are no more and are taken out.
 fn may_keep(comparison: &Comparison<'_>, old: &Column, new: &Column) -> bool {
     let fits = fit(&old.meaning, &new.meaning, |name| comparison.former(name)) != Fit::Other;
-    cast::casts(old.kind, new.kind) && old.fetched == new.fetched && fits
+    cast::casts(old.kind, new.kind) && is_filled_alike(old, new) && fits
 }
 
 /// Tells the steps of a type's fields; gives where each new column comes from.
@@ -126,16 +131,18 @@ fn removed(comparison: &mut Comparison<'_>, pair: &Pair<'_>, used: &BTreeSet<usi
         .collect();
     let fields: BTreeSet<FieldId> = gone.iter().map(|column| column.field).collect();
     for id in fields {
-        let names = gone.iter().filter(|column| column.field == id);
+        let mut names = gone.iter().filter(|column| column.field == id);
+        // What is computed can be computed again.
+        let kept = names.clone().all(|column| column.rollup.is_none());
         let touch = Touch {
             table: pair.old.table.name.clone(),
-            when: Condition::NotNull(names.map(|column| column.name.clone()).collect()),
+            when: Condition::NotNull(names.by_ref().map(|column| column.name.clone()).collect()),
             loss: Loss::Value,
         };
         let name = field_name(pair.old, id);
         // The reference of a nested row to its owner is nobody's field.
         if !name.starts_with('_') {
-            let touch = (!emptied).then_some(touch);
+            let touch = (!emptied && kept).then_some(touch);
             comparison.tell(Change::RemovedField, &pair.new.name, Some(&name), touch, None);
         }
     }
@@ -144,9 +151,10 @@ fn removed(comparison: &mut Comparison<'_>, pair: &Pair<'_>, used: &BTreeSet<usi
 /// A column's type as a person reads it, and whether its record brings the value.
 fn shown(column: &Column) -> String {
     let name = cast::name(column.kind, &column.meaning);
-    match column.fetched {
-        true => format!("{name} @fetch"),
-        false => name,
+    match (column.fetched, &column.rollup) {
+        (true, _) => format!("{name} @fetch"),
+        (_, Some(_)) => format!("{name} @rollup"),
+        _ => name,
     }
 }
 
@@ -162,6 +170,7 @@ struct Field<'a> {
 impl Field<'_> {
     fn tell(&self, comparison: &mut Comparison<'_>, change: Change, touch: Option<Touch>, filled: bool) {
         if !self.emptied {
+            let filled = filled && self.column.rollup.is_none();
             let refill = filled.then(|| field_refill(self.pair, &self.name, self.column.fetched));
             comparison.tell(change, &self.pair.new.name, Some(&self.name), touch, refill);
         }
@@ -178,7 +187,7 @@ impl Field<'_> {
     /// A required field without values takes its rows with it.
     fn without_values(&self) -> Option<Touch> {
         let all = all_of(&self.pair.old.table.name, Loss::Row);
-        (!self.column.nullable).then_some(all)
+        (!self.column.nullable && self.column.rollup.is_none()).then_some(all)
     }
 
     /// Columns that the field had under another shape, so that they are not told as removed.
@@ -190,10 +199,14 @@ impl Field<'_> {
         };
         let places: Vec<usize> = (0..old.len()).filter(|at| old.get(*at).is_some_and(former)).collect();
         let Some(first) = places.first().and_then(|at| old.get(*at)) else {
-            let required = !self.column.nullable;
-            self.tell(comparison, Change::NewField { required }, self.without_values(), true);
+            let change = match self.column.rollup {
+                Some(_) => Change::NewRollup,
+                None => Change::NewField {
+                    required: !self.column.nullable,
+                },
+            };
+            self.tell(comparison, change.clone(), self.without_values(), true);
             if self.emptied {
-                let change = Change::NewField { required };
                 comparison.tell(change, &self.pair.new.name, Some(&self.name), None, None);
             }
             return places;
@@ -208,7 +221,11 @@ impl Field<'_> {
 
     /// The stored values cannot be kept.
     fn lose(&self, comparison: &mut Comparison<'_>, old: &Column, names: Vec<String>) {
+        if old.rollup.is_some() && self.column.rollup.is_some() {
+            return self.tell(comparison, Change::Recomputed, None, false);
+        }
         let values = self.touch(Condition::NotNull(names), Loss::Value);
+        let values = values.filter(|_| old.rollup.is_none());
         let change = Change::Emptied {
             from: shown(old),
             to: shown(self.column),

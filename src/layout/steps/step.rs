@@ -41,6 +41,10 @@ pub enum Change {
     NewField {
         required: bool,
     },
+    /// One that is computed of other rows.
+    NewRollup,
+    /// It is computed of other rows than before, or in another way.
+    Recomputed,
     RenamedField {
         from: String,
     },

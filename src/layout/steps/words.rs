@@ -8,6 +8,7 @@ impl Step {
         match self.change {
             Change::NewType
             | Change::NewField { .. }
+            | Change::NewRollup
             | Change::NewLinks
             | Change::NewIndex
             | Change::Searched
@@ -30,6 +31,8 @@ impl Step {
             Change::RemovedType => "REMOVED_TYPE",
             Change::NewKey => "NEW_KEY",
             Change::NewField { .. } => "NEW_FIELD",
+            Change::NewRollup => "NEW_ROLLUP",
+            Change::Recomputed => "RECOMPUTED",
             Change::RenamedField { .. } => "RENAMED_FIELD",
             Change::RemovedField => "REMOVED_FIELD",
             Change::Cast { .. } => "CAST",
@@ -72,9 +75,14 @@ impl Step {
             Change::NewKey => "the key changes: all rows are harvested again".to_owned(),
             Change::NewField { required: false } => "new field".to_owned(),
             Change::NewField { required: true } => "new required field: rows without it are harvested again".to_owned(),
+            Change::NewRollup => "new field, computed of what is stored".to_owned(),
+            Change::Recomputed => "computed in another way: anew of what is stored".to_owned(),
             Change::RemovedField => "field removed".to_owned(),
             Change::Cast { from, to } => format!("{from} becomes {to}, values are kept"),
             Change::Emptied { from, to } if from == to => format!("{to} is stored in another way now: harvested again"),
+            Change::Emptied { from, to } if to.ends_with(" @rollup") => {
+                format!("{from} becomes {to}: computed of what is stored")
+            }
             Change::Emptied { from, to } => format!("{from} becomes {to}: harvested again"),
             Change::Narrowed { gone } => format!("no longer {}", gone.join(", ")),
             Change::Widened { new } => format!("new members {}", new.join(", ")),

@@ -83,6 +83,11 @@ pub(crate) trait Dialect: Send + Sync + 'static {
     fn bulk_param(&self, number: usize) -> String;
     /// Rows of [`super::rows::Rows`] as a table, the first of their parameters being `first`.
     fn rows(&self, kinds: &[Kind], first: usize, count: usize, numbered: Numbered) -> String;
+    /// The same for numbers alone, in a statement that has parameters before them, which are
+    /// numbered.
+    fn numbers(&self, first: usize, count: usize) -> String {
+        self.rows(&[Kind::Int], first, count, Numbered::No)
+    }
     /// The same for keys, whose parameters may stand anywhere in the statement; with their places.
     fn keys(&self, kinds: &[Kind], first: usize, count: usize) -> String;
     /// Whether so many new rows are copied into a table and not inserted.

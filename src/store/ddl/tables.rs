@@ -188,7 +188,19 @@ fn define(dialect: &dyn Dialect, column: &Column) -> ColumnDef {
     if !column.nullable {
         definition.not_null();
     }
+    if let Some(begins) = begins(column) {
+        definition.extra(format!("DEFAULT {begins}"));
+    }
     definition
+}
+
+/// What a column holds that nobody has filled: a rollup of no rows.
+pub(crate) fn begins(column: &Column) -> Option<&'static str> {
+    match column.kind {
+        _ if column.rollup.is_none() || column.nullable => None,
+        ColumnKind::Scalar(Scalar::Boolean) => Some("FALSE"),
+        _ => Some("0"),
+    }
 }
 
 /// Creates an entity's table, under this name.

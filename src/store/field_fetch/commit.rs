@@ -210,24 +210,30 @@ fn rows_of(answer: &ParentAnswer) -> &[Row] {
     }
 }
 
+fn list(answer: &ParentAnswer) -> Option<(&[Value], &[Key])> {
+    match &answer.outcome {
+        ParentOutcome::Read { links, .. } => Some((&answer.parent.key[..], &links[..])),
+        _ => None,
+    }
+}
+
 /// Replaces the links of those parents whose lists differ, and notes these as changed.
 async fn relink(batch: &mut Batch<'_>, each: &FieldFetch, answers: &[&ParentAnswer]) -> Result<(), StoreError> {
     let Some(join) = batch.tables(each.parent).join_of(each.field) else {
         return Err(StoreError::Internal("a fetched field has no table of links".to_owned()));
     };
-    let lists: Vec<(&[Value], &[Key])> = answers
-        .iter()
-        .filter_map(|answer| match &answer.outcome {
-            ParentOutcome::Read { links, .. } => Some((&answer.parent.key[..], &links[..])),
-            _ => None,
-        })
-        .collect();
+    let lists: Vec<(&[Value], &[Key])> = answers.iter().filter_map(|answer| list(answer)).collect();
     let stored = links::stored_links(batch, join, &lists).await?;
     let differing: Vec<(&[Value], &[Key])> = lists
         .into_iter()
         .filter(|(owner, links)| stored.get(&Key(owner.to_vec())).map_or(&[][..], Vec::as_slice) != *links)
         .collect();
     let owners: Vec<Vec<Value>> = differing.iter().map(|(owner, _)| owner.to_vec()).collect();
+    let rows = answers.iter().filter(|answer| owners.contains(&answer.parent.key));
+    let rows: Vec<i64> = rows.map(|answer| answer.parent.row).collect();
+    batch
+        .before_links(each.parent, each.field, rows.iter().copied())
+        .await?;
     delete_where(batch, &join.name, &named(&join.owner), &owners).await?;
     let mut lines: Vec<(Vec<Value>, i64, &[Value])> = Vec::new();
     for (owner, links) in &differing {

@@ -18,6 +18,7 @@ use crate::{
         db::dialect::scalar_of,
         error::StoreError,
         in_force,
+        rollups::{settle, touched::Touched},
         state::key_filter::Added,
         system::{
             change_log::{Changes, Op},
@@ -60,6 +61,8 @@ pub(crate) struct Batch<'a> {
     pub added: Option<(EntityId, &'a Added)>,
     /// Hashes of those that this transaction has added to it.
     pub fresh: HashSet<u64, Seed>,
+    /// What of it rollups are computed of.
+    pub touched: Touched<'a>,
     /// Pages that ended and are not remembered yet, by their requests.
     pages: BTreeMap<String, Remembered>,
 }
@@ -81,6 +84,7 @@ impl<'a> DerefMut for Batch<'a> {
 impl<'a> From<Transaction<'a>> for Batch<'a> {
     fn from(tx: Transaction<'a>) -> Batch<'a> {
         Batch {
+            touched: Touched::of(&tx.context.catalog),
             tx,
             changes: Changes::new(),
             parts: BTreeSet::new(),
@@ -102,12 +106,49 @@ impl<'a> Batch<'a> {
     }
 
     /// Writes the change log and commits.
-    pub(crate) async fn finish(self, run: &Run, evidence: Evidence<'_>) -> Result<Option<Commit>, StoreError> {
+    pub(crate) async fn finish(mut self, run: &Run, evidence: Evidence<'_>) -> Result<Option<Commit>, StoreError> {
+        self.settle().await?;
         let done = Done {
             changes: self.changes,
             parts: self.parts,
         };
         commit::finish(self.tx, done, run, evidence).await
+    }
+
+    /// Brings rollups to what the rows are now: the last of what is written.
+    async fn settle(&mut self) -> Result<(), StoreError> {
+        let touched = std::mem::take(&mut self.touched);
+        let settled = settle::settle(&mut self.tx, touched, &self.parts).await?;
+        self.step += 1;
+        for (entity, field) in settled.fields {
+            self.touch(entity, field);
+        }
+        for (entity, keys) in settled.keys {
+            for key in keys {
+                self.note(entity, Op::Changed, key.iter());
+            }
+        }
+        Ok(())
+    }
+
+    /// Before the columns of stored rows are written.
+    pub(crate) async fn before(
+        &mut self,
+        entity: EntityId,
+        rows: impl Iterator<Item = i64> + Send,
+    ) -> Result<(), StoreError> {
+        self.touched.before(&mut self.tx, entity, rows).await
+    }
+
+    /// Before the links of stored rows in a field are written.
+    pub(crate) async fn before_links(
+        &mut self,
+        entity: EntityId,
+        field: FieldId,
+        rows: impl Iterator<Item = i64> + Send + Clone,
+    ) -> Result<(), StoreError> {
+        self.touched.relinked(entity, field, rows.clone());
+        self.touched.before(&mut self.tx, entity, rows).await
     }
 
     /// The key of a row, position included where it belongs to the key.

@@ -71,6 +71,7 @@ pub(crate) fn delete<'w>(
         batch.wrote.insert(entity);
         batch.touch_rows(entity);
         let asked: Vec<i64> = rows.iter().map(|(row, _)| *row).collect();
+        batch.before(entity, asked.iter().copied()).await?;
         field_requests::forget(batch, entity, &asked).await?;
         let keys: Vec<Vec<Value>> = rows.iter().map(|(_, key)| key.clone()).collect();
         for join in &batch.tables(entity).joins {

@@ -19,7 +19,7 @@ pub(crate) fn of_records(tables: &EntityTables) -> Vec<usize> {
     // The two zeros are one key, and not one text.
     let stays = |at: &usize, column: &Column| tables.table.key.contains(at) && Kind::of(column.kind) != Kind::Float;
     columns
-        .filter(|(at, column)| !column.fetched && !stays(at, column))
+        .filter(|(at, column)| column.is_recorded() && !stays(at, column))
         .map(|(at, _)| at)
         .collect()
 }

@@ -61,6 +61,9 @@ pub(crate) async fn stored_links(
 /// An owner by its key, and its links.
 type List<'r> = (Vec<Value>, &'r [Key]);
 
+/// The same of one that is stored, with its number.
+type Stored<'r> = (i64, List<'r>);
+
 /// Replaces the links of changed rows where they differ, and inserts those of new ones.
 pub(crate) async fn links(
     batch: &mut Batch<'_>,
@@ -72,22 +75,25 @@ pub(crate) async fn links(
         if join.fetched {
             continue;
         }
-        let (mut lists, mut changed): (Vec<List<'_>>, Vec<List<'_>>) = (Vec::new(), Vec::new());
+        let (mut lists, mut changed): (Vec<List<'_>>, Vec<Stored<'_>>) = (Vec::new(), Vec::new());
         for (item, outcome) in items.iter().zip(outcomes) {
-            let of = match outcome {
-                UpsertOutcome::New(_) => &mut lists,
-                UpsertOutcome::Changed(_) => &mut changed,
-                UpsertOutcome::Same(_) | UpsertOutcome::Open(_) | UpsertOutcome::Refused(_) => continue,
-            };
             let links = item.row.links.get(at).map(Vec::as_slice).unwrap_or_default();
-            of.push((batch.key_of(entity, *item), links));
+            match outcome {
+                UpsertOutcome::New(_) => lists.push((batch.key_of(entity, *item), links)),
+                UpsertOutcome::Changed(row) => changed.push((*row, (batch.key_of(entity, *item), links))),
+                UpsertOutcome::Same(_) | UpsertOutcome::Open(_) | UpsertOutcome::Refused(_) => {}
+            }
         }
-        let wanted: Vec<(&[Value], &[Key])> = changed.iter().map(|(owner, links)| (&owner[..], *links)).collect();
+        let wanted = changed.iter().map(|(_, (owner, links))| (&owner[..], *links));
+        let wanted: Vec<(&[Value], &[Key])> = wanted.collect();
         let stored = stored_links(batch, join, &wanted).await?;
-        changed.retain(|(owner, links)| stored.get(&Key(owner.clone())).map_or(&[][..], Vec::as_slice) != *links);
-        let owners: Vec<Vec<Value>> = changed.iter().map(|(owner, _)| owner.clone()).collect();
+        changed.retain(|(_, (owner, links))| stored.get(&Key(owner.clone())).map_or(&[][..], Vec::as_slice) != *links);
+        batch
+            .before_links(entity, join.field, changed.iter().map(|(row, _)| *row))
+            .await?;
+        let owners: Vec<Vec<Value>> = changed.iter().map(|(_, (owner, _))| owner.clone()).collect();
         bulk::delete_where(batch, &join.name, &bulk::named(&join.owner), &owners).await?;
-        lists.extend(changed);
+        lists.extend(changed.into_iter().map(|(_, list)| list));
         let mut lines: Vec<(Vec<Value>, i64, &[Value])> = Vec::new();
         for (owner, links) in &lists {
             let numbered = (0..).zip(*links);

@@ -194,7 +194,7 @@ fn lacking<'w>(batch: &Batch<'w>, entity: EntityId, item: &Item<'_>) -> Option<&
     let columns = &batch.tables(entity).table.columns;
     let absent = item.row.part.iter().flat_map(|part| &part.absent.values);
     let mut absent = absent.filter_map(|at| columns.get(*at));
-    absent.find(|column| !column.nullable && !column.fetched)
+    absent.find(|column| !column.nullable && column.is_recorded())
 }
 
 fn incomplete(batch: &Batch<'_>, entity: EntityId, item: &Item<'_>, column: &Column) -> Refused {
@@ -248,7 +248,7 @@ fn alike(items: &[Item<'_>], parts: &[Stored]) -> BTreeMap<Vec<usize>, Vec<Store
 fn present(tables: &EntityTables, absent: &[usize]) -> Vec<usize> {
     let columns = tables.table.columns.iter().enumerate();
     columns
-        .filter(|(at, column)| !column.fetched && !absent.contains(at) && !tables.table.key.contains(at))
+        .filter(|(at, column)| column.is_recorded() && !absent.contains(at) && !tables.table.key.contains(at))
         .map(|(at, _)| at)
         .collect()
 }
@@ -273,6 +273,7 @@ async fn columns(
         .iter()
         .filter_map(|part| Some((part.row, *items.get(part.place)?)));
     let stored: Vec<(i64, Item<'_>)> = stored.collect();
+    batch.before(entity, stored.iter().map(|(row, _)| *row)).await?;
     differ::note(batch, entity, &has, &stored).await?;
     let mut left = Vec::new();
     let mut from = 0;
@@ -399,7 +400,11 @@ async fn links(
         let stored = stored_links(batch, join, &wanted).await?;
         let mut owners = Vec::new();
         let mut lines: Vec<(Vec<Value>, i64, &[Value])> = Vec::new();
-        for (row, key, links) in &lines_that_differ(&lists, &stored) {
+        let differing = lines_that_differ(&lists, &stored);
+        batch
+            .before_links(entity, join.field, differing.iter().map(|(row, ..)| *row))
+            .await?;
+        for (row, key, links) in &differing {
             changed.insert(*row);
             owners.push(key.clone());
             let numbered = (0..).zip(*links);

@@ -36,6 +36,7 @@ pub(crate) async fn relink(
             stored.push((answer.parent.row, target));
         }
     }
+    batch.before(each.parent, stored.iter().map(|(row, _)| *row)).await?;
     let changed = set(batch, each.parent, &columns, &stored).await?;
     if !changed.is_empty() {
         batch.touch(each.parent, each.field);

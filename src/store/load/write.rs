@@ -76,6 +76,7 @@ pub(crate) async fn rows(
             let rows = pending.iter();
             let rows = rows.filter_map(|pending| Some((pending.row, *items.get(pending.place)?)));
             let rows: Vec<(i64, Item<'_>)> = rows.collect();
+            batch.before(entity, rows.iter().map(|(row, _)| *row)).await?;
             differ::note(batch, entity, &differ::of_records(batch.tables(entity)), &rows).await?;
         }
         failed_rows.extend(chunks(batch, entity, items, &pending).await?);
@@ -138,7 +139,7 @@ fn cells<'r>(
     };
     rows.int(pending.row)?;
     let own = tables.table.columns.iter().zip(&item.row.values);
-    for (_, value) in own.filter(|(column, _)| !column.fetched) {
+    for (_, value) in own.filter(|(column, _)| column.is_recorded()) {
         rows.value(value)?;
     }
     if tables.positioned {
@@ -195,7 +196,7 @@ async fn send(
 
 /// The columns that records fill; the others are left as they are.
 fn own_columns(tables: &EntityTables) -> impl Iterator<Item = &Column> {
-    tables.table.columns.iter().filter(|column| !column.fetched)
+    tables.table.columns.iter().filter(|column| column.is_recorded())
 }
 
 /// The names of the columns that are written.
@@ -325,6 +326,7 @@ async fn exchange(
     // What no record brings would go with the rows.
     let numbers: Vec<i64> = changed.iter().map(|pending| pending.row).collect();
     let links = single_links::stored(batch, entity, &numbers).await?;
+    batch.touched.lost(entity, numbers.iter().copied());
     let numbers: Vec<Vec<Value>> = numbers.iter().map(|row| vec![Value::Int(*row)]).collect();
     let table = &batch.tables(entity).table.name;
     bulk::delete_where(batch, table, &[(ROW_COLUMN, Kind::Int)], &numbers).await?;
@@ -419,7 +421,7 @@ pub(crate) fn as_json(batch: &Batch<'_>, entity: EntityId, row: &Row) -> String 
     let columns = batch.tables(entity).table.columns.iter();
     let object: serde_json::Map<String, serde_json::Value> = columns
         .zip(&row.values)
-        .filter(|(column, _)| !column.fetched)
+        .filter(|(column, _)| column.is_recorded())
         .map(|(column, value)| (column.name.clone(), scalar_of(column.kind).to_wire(value)))
         .collect();
     serde_json::Value::Object(object).to_string()

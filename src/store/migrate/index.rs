@@ -303,11 +303,13 @@ pub(crate) async fn drop_shorter(context: &Context) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The indexes of these types that only make answers quicker.
+/// The indexes of these types that only make answers quicker; what rollups go by is more than that.
 pub(crate) fn secondary(dialect: &dyn Dialect, layout: &Layout, of: &[EntityId]) -> Vec<IndexPlan> {
-    let all = of
-        .iter()
-        .flat_map(|entity| tables::indexes(dialect, layout.entity(*entity)));
+    let all = of.iter().map(|entity| layout.entity(*entity)).flat_map(|of| {
+        tables::indexes(dialect, of)
+            .into_iter()
+            .filter(|index| !of.is_counted(index.subject.as_deref()))
+    });
     all.filter(|index| !index.is_unique()).collect()
 }
 

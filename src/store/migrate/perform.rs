@@ -19,6 +19,7 @@ use crate::{
         db::failpoint,
         ddl::tables,
         error::StoreError,
+        rollups::settle,
         system::{change_log, field_requests, figures, refills, requests, versions},
         tx::Transaction,
         types::PlannedStep,
@@ -51,6 +52,9 @@ pub(crate) async fn perform(tx: &mut Transaction<'_>, migration: &Migration<'_>)
     search::make(tx, migration).await?;
     carry::rename(tx, &carried).await?;
     index::create_missing(tx, migration.new).await?;
+    // Rows may be gone, links and values others.
+    rollups(tx, migration).await?;
+    failpoint::point("migrate::computed");
     names::types(tx, migration).await?;
     // They are of other tables and columns; they are measured anew by the next start or run.
     figures::forget_all(tx).await?;
@@ -94,6 +98,20 @@ async fn create(tx: &mut Transaction<'_>, migration: &Migration<'_>) -> Result<(
         }
     }
     Ok(())
+}
+
+/// Computes all rollups, unless nothing changed that they could go by.
+async fn rollups(tx: &mut Transaction<'_>, migration: &Migration<'_>) -> Result<(), StoreError> {
+    let of_indexes = |step: &Step| {
+        matches!(
+            step.change,
+            Change::NewIndex | Change::RemovedIndex | Change::RemovedListIndex
+        )
+    };
+    match migration.steps.steps.iter().all(of_indexes) {
+        true => Ok(()),
+        false => settle::all_anew(tx).await,
+    }
 }
 
 /// Steps that leave values to be harvested.

@@ -159,7 +159,7 @@ fn is_cast(dialect: &dyn Dialect, old: &Column, new: &Column) -> bool {
 fn needs_building(dialect: &dyn Dialect, (old, new): &(Option<&Column>, &Column)) -> bool {
     match old {
         Some(old) => is_cast(dialect, old, new) || old.nullable != new.nullable,
-        None => !new.nullable,
+        None => !new.nullable && tables::begins(new).is_none(),
     }
 }
 
@@ -195,7 +195,8 @@ fn alterations(dialect: &dyn Dialect, columns: &Columns<'_>) -> Vec<String> {
         match old {
             None => {
                 let null = if new.nullable { "" } else { " NOT NULL" };
-                alter(format!("ADD COLUMN {name} {ty}{null}"));
+                let begins = tables::begins(new).map_or(String::new(), |begins| format!(" DEFAULT {begins}"));
+                alter(format!("ADD COLUMN {name} {ty}{null}{begins}"));
             }
             Some(old) => {
                 if is_cast(dialect, old, new) {
@@ -244,7 +245,10 @@ async fn rebuild(
     }
     let (into, from) = (into.join(","), from.join(","));
     // A column that is required and has no values is only there when all rows were removed.
-    let copied = columns.pairs.iter().all(|(old, new)| old.is_some() || new.nullable);
+    let copied = columns
+        .pairs
+        .iter()
+        .all(|(old, new)| old.is_some() || new.nullable || tables::begins(new).is_some());
     if copied {
         tx.run(
             tx.params(),

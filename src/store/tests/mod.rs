@@ -33,6 +33,7 @@ mod quarantine;
 mod reads;
 mod repeats;
 mod retry;
+mod rollups;
 mod runs;
 mod search;
 mod single;

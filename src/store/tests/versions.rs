@@ -24,10 +24,10 @@ on_both!(
 
 /// What was noted since this was asked last.
 #[derive(Default)]
-struct Noted(BTreeMap<String, String>);
+pub(super) struct Noted(BTreeMap<String, String>);
 
 impl Noted {
-    async fn now(&mut self, store: &Store) -> Vec<String> {
+    pub(super) async fn now(&mut self, store: &Store) -> Vec<String> {
         let sql = "SELECT concat_ws(' ',concat_ws('.',type,field),seq) FROM hayloft_version";
         let all = lines(store, sql).await.into_iter();
         let all: BTreeMap<String, String> = all

@@ -51,7 +51,7 @@ impl DefinitionStatus {
 
 /// Whether who does not know of a step can go on: what is new may stay empty, and nothing that he
 /// knows has changed. Links, nested rows and requests that he does not know of would be left behind
-/// when he deletes a row.
+/// when he deletes a row, and a rollup that he does not know of when he writes any.
 fn leaves_room(step: &Step) -> bool {
     match step.change {
         Change::NewType => step.refill.is_none(),
@@ -67,6 +67,7 @@ fn is_unseen(step: &Step) -> bool {
         step.change,
         Change::NewType
             | Change::NewField { .. }
+            | Change::NewRollup
             | Change::NewLinks
             | Change::NewIndex
             | Change::RemovedIndex

@@ -80,6 +80,14 @@ impl Dialect for Sqlite {
         values(kinds.len(), count, numbered, |at| self.bulk_param(first + at))
     }
 
+    /// Those without a number are counted from the first one on, whatever has numbers.
+    fn numbers(&self, first: usize, count: usize) -> String {
+        match first {
+            1 => self.rows(&[Kind::Int], 1, count, Numbered::No),
+            _ => values(1, count, Numbered::No, |at| format!("?{}", first + at)),
+        }
+    }
+
     fn keys(&self, kinds: &[Kind], first: usize, count: usize) -> String {
         values(kinds.len(), count, Numbered::Yes, |at| format!("?{}", first + at))
     }

@@ -213,7 +213,13 @@ pub(crate) async fn writer(database: &Path) -> Result<Pool, StoreError> {
         .foreign_keys(false);
     let pool = pool_options()
         .acquire_timeout(WRITER_WAIT)
-        .after_connect(|connection, _| Box::pin(point_at_commits(connection)))
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                // Rollups are computed by what computes answers.
+                functions::install(&mut connection.lock_handle().await?, &functions::Time::endless())?;
+                point_at_commits(connection).await
+            })
+        })
         .connect_with(options)
         .await;
     pool.map(Pool::Sqlite)

@@ -1,0 +1,77 @@
+//! Conditions on a row by its own fields, with the values that they compare with. Plain data.
+
+use super::ids::FieldId;
+use crate::value::Value;
+
+/// A condition on a row. Two-valued: a comparison with a null is false, and `Not` is the exact
+/// complement.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Condition {
+    /// True when empty.
+    And(Vec<Condition>),
+    /// False when empty.
+    Or(Vec<Condition>),
+    Not(Box<Condition>),
+    Compare {
+        field: FieldId,
+        compare: Compare,
+        value: Value,
+    },
+    /// True when one of the values equals; false for none.
+    In {
+        field: FieldId,
+        values: Vec<Value>,
+    },
+    IsNull {
+        field: FieldId,
+    },
+    /// `%`, `_` and `\` are only special to `Like` and `ILike`.
+    Text {
+        field: FieldId,
+        test: TextTest,
+        text: String,
+    },
+    /// A list that holds all (or any) of the values.
+    Has {
+        field: FieldId,
+        all: bool,
+        values: Vec<Value>,
+    },
+}
+
+/// How a value is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compare {
+    Eq,
+    Gt,
+    Gte,
+    Lt,
+    Lte,
+}
+
+/// How a text is tested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TextTest {
+    Contains,
+    StartsWith,
+    EndsWith,
+    /// SQL `LIKE`, case-sensitive, escape `\`.
+    Like,
+    /// The same without regard to ASCII case.
+    ILike,
+}
+
+impl Condition {
+    /// The fields that it goes by.
+    pub fn fields(&self) -> Vec<FieldId> {
+        match self {
+            Condition::And(all) | Condition::Or(all) => all.iter().flat_map(Condition::fields).collect(),
+            Condition::Not(one) => one.fields(),
+            Condition::Compare { field, .. }
+            | Condition::In { field, .. }
+            | Condition::IsNull { field }
+            | Condition::Text { field, .. }
+            | Condition::Has { field, .. } => vec![*field],
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! Rollups (`@rollup`): columns that are computed of other rows, brought up to date in the
+//! transaction that changes those. Knows how rows lead to each other; not who writes them, nor why.
+
+pub(super) mod computed;
+pub(super) mod settle;
+pub(super) mod touched;

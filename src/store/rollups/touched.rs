@@ -1,0 +1,162 @@
+//! What a transaction does to the rows that rollups are computed of, gathered while it writes:
+//! which rows, and which parents they had before. Changes no row.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use crate::{
+    catalog::{Catalog, EntityId, FieldId},
+    store::{
+        db::{params::Kind, pool::get, rows::Rows},
+        error::StoreError,
+        read::operands::operands,
+        tx::Transaction,
+    },
+};
+
+use super::computed::{Computed, all, compiler};
+
+/// Room for the operands of a condition beside the numbers of rows, by which a statement is cut.
+pub(super) const WIDTH: usize = 8;
+
+/// What a transaction has done so far.
+#[derive(Default)]
+pub(crate) struct Touched<'a> {
+    /// All rollups, with the rows that may have other values of theirs.
+    pub(super) rollups: Vec<(Computed<'a>, Parents)>,
+    /// Rows that rollups are computed of, new ones and those whose parents before are known.
+    pub(super) rows: BTreeMap<EntityId, HashSet<i64>>,
+    /// Rows that have rollups and were not there before: what they become is no change.
+    pub(super) new: BTreeMap<EntityId, HashSet<i64>>,
+}
+
+/// The rows of one rollup that may have another value of it.
+#[derive(Default)]
+pub(super) struct Parents {
+    /// Those that are to be computed anew in any case.
+    pub whole: BTreeSet<i64>,
+    /// Those of rows that are written, with how many more of these each has than before.
+    pub shifts: BTreeMap<i64, i64>,
+}
+
+impl<'a> Touched<'a> {
+    pub(crate) fn of(catalog: &'a Catalog) -> Touched<'a> {
+        let rollups = all(catalog).into_iter();
+        Touched {
+            rollups: rollups.map(|computed| (computed, Parents::default())).collect(),
+            ..Touched::default()
+        }
+    }
+
+    fn feeds(&self, entity: EntityId) -> bool {
+        self.rollups.iter().any(|(computed, _)| computed.child() == entity)
+    }
+
+    /// Before stored rows, or links of theirs, become others, or are deleted: which a savepoint may
+    /// take back.
+    pub(crate) async fn before(
+        &mut self,
+        tx: &mut Transaction<'_>,
+        entity: EntityId,
+        rows: impl Iterator<Item = i64> + Send,
+    ) -> Result<(), StoreError> {
+        let Touched { rollups, .. } = self;
+        let of_other = rollups
+            .iter_mut()
+            .filter(|(computed, _)| computed.parent == entity && computed.is_by_other_than_key(&tx.context.catalog));
+        let of_other: Vec<&mut Parents> = of_other.map(|(_, parents)| parents).collect();
+        let rows: Vec<i64> = rows.collect();
+        for parents in of_other {
+            parents.whole.extend(&rows);
+        }
+        if !self.feeds(entity) {
+            return Ok(());
+        }
+        let known = self.rows.entry(entity).or_default();
+        let first: Vec<i64> = rows.into_iter().filter(|row| known.insert(*row)).collect();
+        self.count(tx, entity, &first, -1).await
+    }
+
+    /// Notes rows that were not there before.
+    pub(crate) fn added(&mut self, entity: EntityId, rows: impl Iterator<Item = i64>) {
+        let has = self.rollups.iter().any(|(computed, _)| computed.parent == entity);
+        let feeds = self.feeds(entity);
+        if !has && !feeds {
+            return;
+        }
+        let rows: Vec<i64> = rows.collect();
+        if feeds {
+            self.rows.entry(entity).or_default().extend(&rows);
+        }
+        if has {
+            self.new.entry(entity).or_default().extend(&rows);
+            self.anew(entity, &rows, |_| true);
+        }
+    }
+
+    /// Notes rows whose links in a field become others.
+    pub(crate) fn relinked(&mut self, entity: EntityId, field: FieldId, rows: impl Iterator<Item = i64>) {
+        let rows: Vec<i64> = rows.collect();
+        self.anew(entity, &rows, |computed| computed.is_of_links(field));
+    }
+
+    /// Notes rows that lose what was computed of them.
+    pub(crate) fn lost(&mut self, entity: EntityId, rows: impl Iterator<Item = i64>) {
+        let rows: Vec<i64> = rows.collect();
+        self.anew(entity, &rows, |_| true);
+    }
+
+    fn anew(&mut self, entity: EntityId, rows: &[i64], which: impl Fn(&Computed<'a>) -> bool) {
+        let of = self.rollups.iter_mut();
+        for (_, parents) in of.filter(|(computed, _)| computed.parent == entity && which(computed)) {
+            parents.whole.extend(rows);
+        }
+    }
+
+    /// Counts rows for the parents that they have at this moment.
+    pub(super) async fn count(
+        &mut self,
+        tx: &mut Transaction<'_>,
+        entity: EntityId,
+        rows: &[i64],
+        sign: i64,
+    ) -> Result<(), StoreError> {
+        for (computed, parents) in &mut self.rollups {
+            if computed.child() == entity {
+                parents_of(tx, computed, rows, sign, &mut parents.shifts).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn parents_of(
+    tx: &mut Transaction<'_>,
+    computed: &Computed<'_>,
+    rows: &[i64],
+    sign: i64,
+    shifts: &mut BTreeMap<i64, i64>,
+) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let context = tx.context;
+    let mut compiler = compiler(context);
+    let (head, tail, number) = computed.parents(&mut compiler)?;
+    let mut rest = rows;
+    for size in context.dialect.row_sizes(rows.len(), WIDTH) {
+        let (chunk, others) = rest.split_at(size.min(rest.len()));
+        rest = others;
+        let mut wanted = Rows::new(
+            operands(&compiler.binds, &[], context.dialect)?,
+            &[Kind::Int],
+            chunk.len(),
+        );
+        chunk.iter().try_for_each(|row| wanted.int(*row))?;
+        let list = context.dialect.numbers(number, chunk.len());
+        let sql = format!("{head}{list}{tail}");
+        for line in tx.all(wanted.bind()?, sql).await? {
+            *shifts.entry(get(&line, 0)?).or_default() += sign * get::<i64>(&line, 1)?;
+        }
+    }
+    Ok(())
+}
