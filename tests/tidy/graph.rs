@@ -30,7 +30,9 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("rollups", &["read", "tx", "context", "db", "error"]),
     (
         "migrate",
-        &["rollups", "system", "words", "tx", "context", "ddl", "db", "types", "error"],
+        &[
+            "rollups", "system", "words", "tx", "context", "ddl", "db", "types", "error",
+        ],
     ),
     (
         "figures",

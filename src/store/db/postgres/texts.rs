@@ -95,7 +95,7 @@ pub(crate) fn value_member(document: &str, way: &[String], kind: ColumnKind) -> 
 }
 
 /// A text as [`duration`] writes it, in microseconds. The sign is taken apart: the server reads
-/// none before a whole interval. So are the parts: before version 14 a number of seconds is a double.
+/// none before a whole interval. So are the parts: before version 14 seconds are a double.
 fn micros(text: &str) -> String {
     let of = |part: &str, times: i64| format!("extract({part} FROM ltrim({text},'-')::interval)::numeric*{times}");
     format!(
