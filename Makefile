@@ -42,8 +42,11 @@ web/dist/index.html: web/$(INSTALLED) $(WEB_SOURCES)
 	@echo "building the web page" >&2
 	@cd web && npm run --silent build >&2
 
-# The whole program is tested last, so that the last line is the summary of the tests that need all of it.
+# The whole program is tested last, so that the last line is the summary of the tests that need all of it. Tests wait more than
+# they compute, so there are more of them at once than processors; all are built before the first runs, which fills both.
+test: export RUST_TEST_THREADS := $(shell echo $$(($$(nproc) + 1)))
 test: check
+	@cargo test --quiet --locked --workspace --no-run
 	@cargo test --quiet --locked --workspace --lib --bins --no-fail-fast
 	@cargo test --quiet --locked --doc
 	@cargo test --locked --test all
