@@ -192,13 +192,13 @@ async fn a_field_that_goes_ends_only_the_live_queries_that_use_it(db: Db) {
     let mut socket = Socket::open(&url(program)).await;
     socket.subscribe("price", PRICE).await;
     assert_eq!(socket.next().await["id"], "price");
-    let using = "subscription { item(id: \"1\") { name requiredFor { quantity } } }";
+    let using = "subscription { npcs(first: 1) { name gives { title } } }";
     socket.subscribe("using", using).await;
     assert_eq!(socket.next().await["id"], "using");
 
     let without: String = definition()
         .lines()
-        .filter(|line| !line.contains("requiredFor") && !line.contains("The quests that need it"))
+        .filter(|line| !line.contains("gives:"))
         .map(|line| format!("{line}\n"))
         .collect();
     farm.scratch.write("schema.graphql", &without);
@@ -208,7 +208,7 @@ async fn a_field_that_goes_ends_only_the_live_queries_that_use_it(db: Db) {
     assert_eq!(error["extensions"]["code"], "GRAPHQL_VALIDATION_FAILED", "{ended}");
     let message = error["message"].as_str().unwrap_or_default();
     assert!(
-        message.contains("requiredFor") && message.contains("definition has changed"),
+        message.contains("gives") && message.contains("definition has changed"),
         "{ended}"
     );
     told(program, "1 field removed; live in").await;

@@ -39,11 +39,17 @@ impl Farm {
 
     /// The same with a limit for each read.
     pub(crate) async fn within(limits: Limits, timeout: Option<Duration>) -> Farm {
-        Farm::at(Place::new(On::Sqlite), limits, timeout).await
+        Farm::at(Place::new(On::Sqlite), limits, timeout, catalog()).await
     }
 
-    async fn at(place: Place, limits: Limits, timeout: Option<Duration>) -> Farm {
-        let catalog = Arc::new(catalog());
+    /// Not a farm at all: of another definition, without rows.
+    pub(crate) async fn of(definition: &str, limits: Limits) -> Farm {
+        let catalog = catalog::testing::catalog(definition);
+        Farm::at(Place::new(On::Sqlite), limits, None, catalog).await
+    }
+
+    async fn at(place: Place, limits: Limits, timeout: Option<Duration>, catalog: Valid<Catalog>) -> Farm {
+        let catalog = Arc::new(catalog);
         let layout = Arc::new(Layout::of(&catalog));
         let store = Store::open_within(&place.url, Access::Write, catalog.clone(), layout, timeout).await;
         let api = DataApi::new(catalog, store.expect("a database"), limits).expect("the farm's schema");
@@ -57,7 +63,7 @@ impl Farm {
 
     /// The same on one of the databases.
     pub(crate) async fn stocked_on(on: On, limits: Limits) -> Farm {
-        let farm = Farm::at(Place::new(on), limits, None).await;
+        let farm = Farm::at(Place::new(on), limits, None, catalog()).await;
         farm.load("Tag", vec![row(&["t1", "sharp"]), row(&["t2", "old"])]).await;
         let npcs = vec![row(&["n1", "smith", "Ada", "Mill"]), row(&["n2", "baker", "Bo", ""])];
         farm.load("Npc", npcs).await;
@@ -119,7 +125,7 @@ impl Farm {
     }
 
     fn entity(&self, name: &str) -> EntityId {
-        catalog().entity_named(name).expect("a type of the farm")
+        self.api.0.catalog.entity_named(name).expect("a type of the farm")
     }
 }
 

@@ -12,6 +12,7 @@ mod lookups;
 mod pages;
 mod principals;
 mod random;
+mod rollups;
 mod search;
 
 use std::time::Duration;

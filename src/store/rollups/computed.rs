@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    catalog::{Catalog, Condition, EntityId, FieldId, FieldKind, Part, Rolled, Rollup},
-    layout::ROW_COLUMN,
+    catalog::{Catalog, Condition, EntityId, FieldId, FieldKind, Function, Part, Rolled, Rollup},
+    layout::{ColumnKind, ROW_COLUMN},
     query::{Filter, Operand},
     store::{
         context::Context,
@@ -13,6 +13,7 @@ use crate::{
         error::StoreError,
         read::compiler::{Base, ColumnAt, Compiler},
     },
+    value::Scalar,
 };
 
 /// A rollup in its definition.
@@ -117,9 +118,18 @@ impl<'a> Computed<'a> {
         parts
     }
 
-    /// The rows `p` of the parent to which rows `c` lead that count, and how often each is counted
-    /// by them: up to the list of the rows' numbers, whose first parameter has the number that is
-    /// given back.
+    /// Whether what new rows add to a sum can be added to the sum that is stored: the column of
+    /// them, if so ([`sum_of`] says of which types). Not where a row may be met twice.
+    pub(crate) fn adds_up(&self) -> Option<FieldId> {
+        match (self.rollup.what, self.way) {
+            (Rolled::Of(Function::Sum, field), Way::Held { .. } | Way::Links { .. }) => Some(field),
+            _ => None,
+        }
+    }
+
+    /// The rows `p` of the parent to which rows `c` lead that count, how often each is counted by
+    /// them, and what that adds up to: before and after the list of the rows' numbers, whose first
+    /// parameter has the number that is given.
     pub(crate) fn parents(&self, compiler: &mut Compiler<'a>) -> Result<(String, String, usize), StoreError> {
         let child = self.child();
         let key = |entity: EntityId| compiler.entity(entity).key.as_slice();
@@ -176,8 +186,16 @@ impl<'a> Computed<'a> {
             None => "TRUE".to_owned(),
         };
         let row = compiler.name("p", ROW_COLUMN);
+        let added = match self.adds_up() {
+            Some(field) => Some(compiler.column(child, field, "c")?).filter(|column| sum_of(column.kind).is_some()),
+            None => None,
+        };
+        let sum = match added {
+            Some(column) => compiler.function(Function::Sum, &column).sql,
+            None => "NULL".to_owned(),
+        };
         let head = format!(
-            "SELECT {row},CAST({counted} AS BIGINT) FROM {from} WHERE ({filter}) AND {} IN (",
+            "SELECT {row},CAST({counted} AS BIGINT),CAST({sum} AS TEXT) FROM {from} WHERE ({filter}) AND {} IN (",
             compiler.name("c", ROW_COLUMN)
         );
         Ok((head, format!(") GROUP BY {row}"), compiler.binds.len() + 1))
@@ -202,6 +220,15 @@ impl<'a> Computed<'a> {
     }
 }
 
+/// The type of a sum that is kept by adding to it: one that holds whatever its rows add up to.
+pub(crate) fn sum_of(kind: ColumnKind) -> Option<Scalar> {
+    match kind {
+        ColumnKind::Scalar(Scalar::Int) => Some(Scalar::BigInt),
+        ColumnKind::Scalar(Scalar::BigInt | Scalar::Decimal) => Some(Scalar::Decimal),
+        _ => None,
+    }
+}
+
 /// A compiler for statements of a definition's rows.
 pub(crate) fn compiler(context: &Context) -> Compiler<'_> {
     Compiler::new(Base {
@@ -215,7 +242,7 @@ pub(crate) fn compiler(context: &Context) -> Compiler<'_> {
 fn plain(sql: String) -> ColumnAt {
     ColumnAt {
         sql,
-        kind: crate::layout::ColumnKind::Document,
+        kind: ColumnKind::Document,
         nullable: false,
     }
 }

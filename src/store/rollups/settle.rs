@@ -4,20 +4,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    catalog::{EntityId, FieldId, Part, Rolled},
-    layout::ROW_COLUMN,
+    catalog::{EntityId, FieldId, Function, Part, Rolled},
+    layout::{ColumnKind, ROW_COLUMN},
     store::{
         db::{failpoint, params::Kind, pool::get, rows::Rows},
         error::StoreError,
         read::operands::operands,
         tx::Transaction,
     },
-    value::Value,
+    value::{Scalar, Total, Value},
 };
 
 use super::{
-    computed::{Computed, all, compiler},
-    touched::{Parents, Touched, WIDTH},
+    computed::{Computed, all, compiler, sum_of},
+    touched::{At, Parents, Touched, WIDTH},
 };
 
 /// What rollups became.
@@ -36,14 +36,14 @@ pub(crate) async fn settle(
     parts: &BTreeSet<Part>,
 ) -> Result<Settled, StoreError> {
     let mut settled = Settled::default();
-    let of_none = |parents: &Parents| parents.whole.is_empty() && parents.shifts.is_empty();
+    let of_none = |parents: &Parents| parents.whole.is_empty() && parents.lost.is_empty();
     if touched.rows.is_empty() && touched.rollups.iter().all(|(_, parents)| of_none(parents)) {
         return Ok(settled);
     }
     // What a rollup does not go by has not changed it.
     for (computed, parents) in &mut touched.rollups {
         if computed.goes_by().is_disjoint(parts) {
-            parents.shifts.clear();
+            parents.lost.clear();
         }
     }
     for (entity, rows) in std::mem::take(&mut touched.rows) {
@@ -53,17 +53,8 @@ pub(crate) async fn settle(
     }
     failpoint::point("rollups::counted");
     let mut changed: BTreeMap<EntityId, BTreeSet<i64>> = BTreeMap::new();
-    for (computed, Parents { mut whole, shifts }) in touched.rollups {
-        let mut rows = Vec::new();
-        if computed.rollup.what == Rolled::Count {
-            let shifts = shifts.into_iter();
-            let shifts: Vec<(i64, i64)> = shifts.filter(|(row, by)| *by != 0 && !whole.contains(row)).collect();
-            rows.extend(shift(tx, &computed, &shifts).await?);
-        } else {
-            whole.extend(shifts.into_keys());
-        }
-        let whole: Vec<i64> = whole.into_iter().collect();
-        rows.extend(compute(tx, &computed, Some(&whole)).await?);
+    for (computed, parents) in touched.rollups {
+        let rows = bring(tx, &computed, parents).await?;
         if !rows.is_empty() {
             settled.fields.push((computed.parent, computed.field));
             changed.entry(computed.parent).or_default().extend(rows);
@@ -79,6 +70,82 @@ pub(crate) async fn settle(
         }
     }
     Ok(settled)
+}
+
+/// Brings one rollup to what it is, as cheaply as that can be; gives the rows that have another
+/// value now.
+async fn bring(tx: &mut Transaction<'_>, computed: &Computed<'_>, parents: Parents) -> Result<Vec<i64>, StoreError> {
+    let Parents {
+        mut whole,
+        lost,
+        gained,
+        added,
+    } = parents;
+    let mut rows = Vec::new();
+    match computed.rollup.what {
+        Rolled::Count => {
+            let mut shifts = gained;
+            for (parent, count) in lost {
+                *shifts.entry(parent).or_default() -= count;
+            }
+            shifts.retain(|parent, by| *by != 0 && !whole.contains(parent));
+            let shifts: Vec<(i64, Value)> = shifts.into_iter().map(|(row, by)| (row, Value::Int(by))).collect();
+            rows.extend(change(tx, computed, (&shifts, Scalar::Int), |old, new| format!("{old}+{new}")).await?);
+        }
+        Rolled::Exists => {
+            let there: Vec<(i64, Value)> = gained.into_keys().map(|row| (row, Value::Bool(true))).collect();
+            rows.extend(change(tx, computed, (&there, Scalar::Boolean), |_, new| new.to_owned()).await?);
+            let there: BTreeSet<i64> = there.into_iter().map(|(row, _)| row).collect();
+            whole.extend(lost.into_keys());
+            whole.retain(|row| !there.contains(row));
+        }
+        Rolled::Of(..) => match sums(tx, computed) {
+            Some(scalar) => {
+                // Of rows that went or changed it is not known whether any value is left.
+                whole.extend(lost.into_keys());
+                let added = added.into_iter().filter(|(row, _)| !whole.contains(row));
+                let added: Option<Vec<(i64, Value)>> =
+                    added.map(|(row, total)| Some((row, sum(scalar, &total)?))).collect();
+                let added = added.ok_or_else(|| StoreError::Internal("a sum of no numbers".to_owned()))?;
+                rows.extend(add(tx, computed, (&added, scalar)).await?);
+            }
+            None => {
+                whole.extend(lost.into_keys());
+                whole.extend(gained.into_keys());
+            }
+        },
+    }
+    let whole: Vec<i64> = whole.into_iter().collect();
+    rows.extend(compute(tx, computed, Some(&whole)).await?);
+    Ok(rows)
+}
+
+fn sums(tx: &Transaction<'_>, computed: &Computed<'_>) -> Option<Scalar> {
+    let field = computed.adds_up()?;
+    let columns = &tx.tables(computed.child()).table.columns;
+    sum_of(columns.iter().find(|column| column.field == field)?.kind)
+}
+
+fn sum(scalar: Scalar, total: &Total) -> Option<Value> {
+    match scalar {
+        Scalar::BigInt => total.sum_whole().map(Value::Int),
+        _ => total.sum().map(Value::Text),
+    }
+}
+
+/// Adds to sums; of no value so far is the sum of what is added.
+async fn add(
+    tx: &mut Transaction<'_>,
+    computed: &Computed<'_>,
+    (list, scalar): (&[(i64, Value)], Scalar),
+) -> Result<Vec<i64>, StoreError> {
+    let dialect = tx.context.dialect;
+    let (total, _) = dialect.measure(Function::Sum, "x", ColumnKind::Scalar(scalar));
+    change(tx, computed, (list, scalar), |old, new| match scalar {
+        Scalar::BigInt => format!("coalesce({old},0)+{new}"),
+        _ => format!("(SELECT {total} FROM (SELECT {old} AS x UNION ALL SELECT {new}) AS s)"),
+    })
+    .await
 }
 
 /// Computes all rollups of all rows.
@@ -103,33 +170,37 @@ impl Touched<'_> {
             .into_iter()
             .partition(|(computed, _)| computed.goes_by().is_disjoint(parts));
         self.rollups = within;
-        let counted = self.count(tx, entity, rows, 1).await;
+        let counted = self.count(tx, entity, rows, At::End).await;
         self.rollups.extend(out);
         counted
     }
 }
 
-/// Adds to counts; gives the rows.
-async fn shift(
+/// Makes another value of the stored one and one that is given; gives the rows for which it is
+/// another one.
+async fn change(
     tx: &mut Transaction<'_>,
     computed: &Computed<'_>,
-    shifts: &[(i64, i64)],
+    (list, scalar): (&[(i64, Value)], Scalar),
+    make: impl Fn(&str, &str) -> String + Send,
 ) -> Result<Vec<i64>, StoreError> {
-    let kinds = [Kind::Int, Kind::Int];
+    let kinds = [Kind::Int, Kind::of(ColumnKind::Scalar(scalar))];
     let (table, column) = place(tx, computed)?;
     let row = tx.quote(ROW_COLUMN);
-    let mut changed = Vec::with_capacity(shifts.len());
+    let old = format!("t.{column}");
+    let new = make(&old, "one.v");
+    let mut changed = Vec::with_capacity(list.len());
     let mut from = 0;
-    for size in tx.context.dialect.row_sizes(shifts.len(), kinds.len()) {
+    for size in tx.context.dialect.row_sizes(list.len(), kinds.len()) {
         let mut rows = Rows::new(tx.params(), &kinds, size);
-        for (row, by) in shifts.iter().skip(from).take(size) {
+        for (row, value) in list.iter().skip(from).take(size) {
             rows.int(*row)?;
-            rows.int(*by)?;
+            rows.value(value)?;
         }
         from += size;
         let sql = format!(
-            "WITH _one(r,n) AS ({}) UPDATE {table} AS t SET {column}=t.{column}+one.n FROM _one AS one \
-             WHERE t.{row}=one.r RETURNING {row}",
+            "WITH _one(r,v) AS ({}) UPDATE {table} AS t SET {column}={new} FROM _one AS one \
+             WHERE t.{row}=one.r AND {old} IS DISTINCT FROM ({new}) RETURNING {row}",
             tx.rows(&kinds, size)
         );
         for line in tx.all(rows.bind()?, sql).await? {

@@ -11,6 +11,7 @@ use crate::{
         read::operands::operands,
         tx::Transaction,
     },
+    value::Total,
 };
 
 use super::computed::{Computed, all, compiler};
@@ -34,8 +35,19 @@ pub(crate) struct Touched<'a> {
 pub(super) struct Parents {
     /// Those that are to be computed anew in any case.
     pub whole: BTreeSet<i64>,
-    /// Those of rows that are written, with how many more of these each has than before.
-    pub shifts: BTreeMap<i64, i64>,
+    /// Those that rows had which were written, with how many of these each had.
+    pub lost: BTreeMap<i64, i64>,
+    /// Those that such rows have in the end, with how many of these each has.
+    pub gained: BTreeMap<i64, i64>,
+    /// What such rows add up to, where sums are kept by adding.
+    pub added: BTreeMap<i64, Total>,
+}
+
+/// When rows are counted for their parents.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum At {
+    Before,
+    End,
 }
 
 impl<'a> Touched<'a> {
@@ -73,7 +85,7 @@ impl<'a> Touched<'a> {
         }
         let known = self.rows.entry(entity).or_default();
         let first: Vec<i64> = rows.into_iter().filter(|row| known.insert(*row)).collect();
-        self.count(tx, entity, &first, -1).await
+        self.count(tx, entity, &first, At::Before).await
     }
 
     /// Notes rows that were not there before.
@@ -118,11 +130,11 @@ impl<'a> Touched<'a> {
         tx: &mut Transaction<'_>,
         entity: EntityId,
         rows: &[i64],
-        sign: i64,
+        at: At,
     ) -> Result<(), StoreError> {
         for (computed, parents) in &mut self.rollups {
             if computed.child() == entity {
-                parents_of(tx, computed, rows, sign, &mut parents.shifts).await?;
+                parents_of(tx, computed, rows, at, parents).await?;
             }
         }
         Ok(())
@@ -133,8 +145,8 @@ async fn parents_of(
     tx: &mut Transaction<'_>,
     computed: &Computed<'_>,
     rows: &[i64],
-    sign: i64,
-    shifts: &mut BTreeMap<i64, i64>,
+    at: At,
+    parents: &mut Parents,
 ) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
@@ -155,7 +167,18 @@ async fn parents_of(
         let list = context.dialect.numbers(number, chunk.len());
         let sql = format!("{head}{list}{tail}");
         for line in tx.all(wanted.bind()?, sql).await? {
-            *shifts.entry(get(&line, 0)?).or_default() += sign * get::<i64>(&line, 1)?;
+            let (parent, count): (i64, i64) = (get(&line, 0)?, get(&line, 1)?);
+            let counts = match at {
+                At::Before => &mut parents.lost,
+                At::End => &mut parents.gained,
+            };
+            *counts.entry(parent).or_default() += count;
+            if let (At::End, Some(sum)) = (at, get::<Option<String>>(&line, 2)?) {
+                let total = parents.added.entry(parent).or_default();
+                if !total.add(&sum) {
+                    return Err(StoreError::Internal("a sum is no number".to_owned()));
+                }
+            }
         }
     }
     Ok(())

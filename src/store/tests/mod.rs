@@ -34,6 +34,7 @@ mod reads;
 mod repeats;
 mod retry;
 mod rollups;
+mod rollups_at_once;
 mod runs;
 mod search;
 mod single;

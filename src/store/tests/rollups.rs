@@ -323,7 +323,13 @@ fn number(value: f64) -> String {
     format!("{:.9}", value + 0.0)
 }
 
-fn row(store: &Store, of: EntityId, cells: &[(&str, Value)], links: Vec<Vec<Key>>, children: Vec<Vec<Row>>) -> Row {
+pub(super) fn row(
+    store: &Store,
+    of: EntityId,
+    cells: &[(&str, Value)],
+    links: Vec<Vec<Key>>,
+    children: Vec<Vec<Row>>,
+) -> Row {
     let tables = store.context.layout.entity(of);
     let cell = |name: &str| {
         cells
