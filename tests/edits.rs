@@ -227,6 +227,11 @@ async fn what_holds_up_readers_is_told() {
         edited.define(&THING.replace("n: Int", to));
         assert_eq!(edited.run(&["plan"], 0).await.contains(wait), waits, "{to}");
     }
+    edited.define(&THING.replace("name: String", "name: String @search"));
+    assert!(
+        edited.run(&["plan"], 0).await.contains(wait),
+        "words are found in all rows"
+    );
 }
 
 const BANDS: &str = "type Band @fetch(source: \"up\", every: \"1d\", GET: \"/bands\", rows: \".[]\") { id: ID!

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    catalog::{Catalog, Entity, EntityId, FieldId, FieldKind, Leaf},
+    catalog::{Catalog, Entity, EntityId, FieldId, FieldKind, Leaf, PartOf},
     query::{Compare, Connection, Direction, Filter, Output, OutputValue, Read, RootValue, Select, TextTest},
     value::Scalar,
 };
@@ -67,13 +67,13 @@ impl Advice<'_> {
         if let Some(filter) = &select.filter {
             self.filter(filter, entity, &mut wanted);
         }
-        let is_own = select.order.iter().all(|order| order.path.is_empty());
-        if is_own && select.order.iter().all(|order| is_ordered(entity, order.field)) {
-            let order = select.order.iter();
-            wanted.order = order
-                .map(|order| (order.field, order.direction == Direction::Descending))
-                .collect();
-        }
+        // What comes behind a field that no index orders is ordered by none.
+        let order = select.order.iter().map_while(|order| {
+            let field = self.held(entity, order.field).filter(|_| order.path.is_empty())?;
+            let is_descending = order.direction == Direction::Descending;
+            (is_ordered(entity, field) && !is_enum(entity, field)).then_some((field, is_descending))
+        });
+        wanted.order = order.collect();
         self.of(entity, &wanted);
         self.outputs(&select.output, select.entity);
     }
@@ -126,20 +126,39 @@ impl Advice<'_> {
                 compare: Compare::Eq,
                 ..
             }
-            | Filter::In { field, .. } => wanted.is_equal(entity, *field),
+            | Filter::In { field, .. } => self.is_equal(entity, *field, wanted),
             Filter::Compare { field, .. }
             | Filter::Text {
                 field,
                 test: TextTest::StartsWith,
                 ..
-            } if is_ordered(entity, *field) => wanted.span = wanted.span.or(Some(*field)),
-            Filter::Key { fields, .. } => fields.iter().for_each(|field| wanted.is_equal(entity, *field)),
-            Filter::Has { field, .. } => wanted.lists.push(*field),
+            } => {
+                let field = self.held(entity, *field).filter(|field| is_ordered(entity, *field));
+                wanted.span = wanted.span.or(field);
+            }
+            Filter::Key { fields, .. } => fields.iter().for_each(|field| self.is_equal(entity, *field, wanted)),
+            Filter::Has { field, .. } => wanted.lists.extend(self.held(entity, *field)),
             Filter::One { field, filter } if is_key_of(&entity.field(*field).kind, filter) => {
-                wanted.is_equal(entity, *field);
+                self.is_equal(entity, *field, wanted);
             }
             _ => {}
         }
+    }
+
+    fn is_equal(&self, entity: &Entity, field: FieldId, wanted: &mut Wanted) {
+        let field = self.held(entity, field).filter(|field| is_ordered(entity, *field));
+        let field = field.filter(|field| !wanted.equal.contains(field));
+        wanted.equal.extend(field);
+    }
+
+    /// The field of the definition that has these values, which an index can be of: for the key of
+    /// a link that is one value, the link. No index is of a member of a value, nor of a count.
+    fn held(&self, entity: &Entity, field: FieldId) -> Option<FieldId> {
+        let Some(derived) = entity.derived(field) else {
+            return Some(field);
+        };
+        let is_whole = self.catalog.named_leaves(entity, derived.base).len() == 1;
+        (is_whole && matches!(derived.part, PartOf::Key(_))).then_some(derived.base)
     }
 
     fn of(&mut self, entity: &Entity, wanted: &Wanted) {
@@ -183,12 +202,6 @@ impl Advice<'_> {
 }
 
 impl Wanted {
-    fn is_equal(&mut self, entity: &Entity, field: FieldId) {
-        if is_ordered(entity, field) && !self.equal.contains(&field) {
-            self.equal.push(field);
-        }
-    }
-
     fn is_nothing(&self) -> bool {
         self.equal.is_empty() && self.span.is_none() && self.order.is_empty()
     }
@@ -240,6 +253,17 @@ fn is_ordered(entity: &Entity, field: FieldId) -> bool {
     }
 }
 
+/// An enum is ordered as it is declared, and an index has the order of its names.
+fn is_enum(entity: &Entity, field: FieldId) -> bool {
+    matches!(
+        entity.field(field).kind,
+        FieldKind::Leaf {
+            leaf: Leaf::Enum(_),
+            ..
+        }
+    )
+}
+
 fn is_json(kind: &FieldKind) -> bool {
     let json = Leaf::Scalar(Scalar::Json);
     matches!(kind, FieldKind::Leaf { leaf, .. } if *leaf == json)
@@ -260,5 +284,53 @@ fn is_key_of(kind: &FieldKind, filter: &Filter) -> bool {
         Filter::Key { fields, .. } => fields == by,
         Filter::And(filters) => matches!(filters.as_slice(), [only] if is_key_of(kind, only)),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graphql::testing;
+
+    /// What is proposed can be written into a definition.
+    #[test]
+    fn parts_of_what_a_field_holds() {
+        let catalog = crate::catalog::testing::catalog(
+            "type Item @f {
+                id: ID! name: String price: Float kind: Kind seller: Person twin: Twin place: Place
+                tags: [Tag!]! @ref(jq: \".tags[]\")
+             }
+             type Person @f { id: ID! }
+             type Twin @f { a: ID! @id b: ID! @id }
+             type Tag @f { id: ID! }
+             type Place { lat: Float words: [String!] }
+             enum Kind { B A }",
+        );
+        let price_and_name = "type Item … @index(fields: [\"price\", \"name DESC\"])";
+        for (arguments, want) in [
+            // The index of the link leads to them.
+            ("where: {sellerId: {eq: \"1\"}}", None),
+            (
+                "where: {sellerId: {eq: \"1\"}}, orderBy: {price: ASC}",
+                Some("type Item … @index(fields: [\"seller\", \"price\"])"),
+            ),
+            ("where: {twinA: {eq: \"1\"}}", None),
+            ("where: {place: {lat: {gt: 1}}}", None),
+            ("where: {place: {lat: {eq: 1}, words: {has: \"a\"}}}", None),
+            ("orderBy: {tags: {count: DESC}}", None),
+            ("orderBy: {place: {lat: ASC}}", None),
+            ("orderBy: {kind: ASC}", None),
+            ("orderBy: [{price: ASC}, {name: DESC}]", Some(price_and_name)),
+            (
+                "orderBy: [{price: ASC}, {name: DESC}, {kind: ASC}, {id: ASC}]",
+                Some(price_and_name),
+            ),
+            ("where: {kind: {eq: A}}", Some("type Item, field kind … @index")),
+        ] {
+            let planned = testing::plan_of(&catalog, &format!("{{ items({arguments}) {{ id }} }}"));
+            let found = advice(&catalog, &planned.expect("a plan").read);
+            let want: Vec<String> = want.map(str::to_owned).into_iter().collect();
+            assert_eq!(found, want, "{arguments}");
+        }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::{borrow::Cow, collections::BTreeSet};
 
-use crate::catalog::{Catalog, EntityId, Field, FieldKind, ValueId};
+use crate::catalog::{Catalog, EntityId, EnumId, Field, FieldKind, Leaf, ValueId};
 
 /// A type with a key, or a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,5 +50,25 @@ impl Holder {
         }
         all.extend(values.into_iter().map(Holder::Value));
         all
+    }
+
+    /// The values and enums that the API shows somewhere, be it in lists.
+    pub(super) fn shown(catalog: &Catalog) -> (BTreeSet<ValueId>, BTreeSet<EnumId>) {
+        let (mut values, mut enums) = (BTreeSet::new(), BTreeSet::new());
+        let mut open: Vec<Holder> = catalog.entity_ids().map(Holder::Rows).collect();
+        while let Some(next) = open.pop() {
+            for field in next.fields(catalog) {
+                match field.kind {
+                    FieldKind::Value { value, .. } if values.insert(value) => open.push(Holder::Value(value)),
+                    FieldKind::Leaf {
+                        leaf: Leaf::Enum(id), ..
+                    } => {
+                        enums.insert(id);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        (values, enums)
     }
 }

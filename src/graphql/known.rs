@@ -22,7 +22,7 @@ use crate::{change::Moment, store::Statement};
 
 /// Equal operations under way that one request waits for before it runs by itself: each but the
 /// last one failed, was given up, or began before the request and a commit that it has to show.
-const FLIGHTS_MAX: usize = 8;
+pub(super) const FLIGHTS_MAX: usize = 8;
 
 impl DataApi {
     /// Answers a query of one who has answers of these names. A subscription is refused.
@@ -173,6 +173,8 @@ impl DataApi {
             // Somebody may have run it since this one looked: a quick run is over before all hear
             // that the one before it was lost.
             if let Some((whole, state)) = inner.answers.find(asked, moment, newest) {
+                // Whoever waits for room for his copy holds no place that another could have.
+                drop(turn);
                 let data = inner.keeping.share(whole, client).await?;
                 let head = Some(state.head);
                 return Ok(Fresh { data, head });
@@ -207,6 +209,7 @@ impl DataApi {
             };
             // It may be of a time before this one asked.
             if let Some((data, state)) = landed.filter(|(_, state)| state.holds(moment, newest)) {
+                drop(turn);
                 let data = match data.memory() {
                     Some(whole) => inner.keeping.share(whole, client).await?,
                     None => data,
@@ -215,7 +218,10 @@ impl DataApi {
                 return Ok(Fresh { data, head });
             }
         }
-        self.run(bound, client).await
+        // In its own place in the line: a second one would wait behind those who hold a first one
+        // and never take it.
+        let held = turn.await?;
+        self.run_in(held, statement, bound, client).await
     }
 
     /// Runs a statement in a turn for all who wait for it.

@@ -2,12 +2,13 @@
 //! in these alone are of one kind, and may share a plan. Knows places and values; knows no type,
 //! and not which of them a plan goes by.
 
-use std::collections::HashMap;
+use std::{ops::Range, sync::Arc};
 
 use apollo_compiler::{
     ExecutableDocument, Node,
-    ast::{Argument, Value as Literal},
+    ast::Value as Literal,
     executable::{Selection, SelectionSet},
+    parser::SourceFile,
 };
 
 use super::fingerprint::fingerprint;
@@ -16,8 +17,7 @@ use super::fingerprint::fingerprint;
 #[derive(Debug, Default)]
 pub(super) struct Literals {
     all: Vec<One>,
-    /// Their numbers, by where they begin.
-    numbers: HashMap<usize, usize>,
+    source: Option<Arc<SourceFile>>,
     /// Of the text with a mark in the place of each.
     print: u128,
 }
@@ -25,9 +25,15 @@ pub(super) struct Literals {
 #[derive(Debug)]
 struct One {
     node: Node<Literal>,
-    begin: usize,
-    end: usize,
-    text: Box<str>,
+    begin: u32,
+    end: u32,
+}
+
+impl One {
+    /// Where it stands in the document's text.
+    fn place(&self) -> Range<usize> {
+        self.begin as usize..self.end as usize
+    }
 }
 
 impl Literals {
@@ -35,22 +41,28 @@ impl Literals {
     pub(super) fn of(document: &ExecutableDocument) -> Literals {
         let mut found = Vec::new();
         for operation in document.operations.iter() {
-            of_set(document, &operation.selection_set, &mut found);
+            of_set(&operation.selection_set, &mut found);
         }
         for fragment in document.fragments.values() {
-            of_set(document, &fragment.selection_set, &mut found);
+            of_set(&fragment.selection_set, &mut found);
         }
         found.sort_by_key(|one| one.begin);
         let whole = document.operations.iter().find_map(|operation| {
             let place = operation.location()?;
-            Some(document.sources.get(&place.file_id())?.source_text())
+            Some(document.sources.get(&place.file_id())?.clone())
         });
-        let numbers = found.iter().enumerate().map(|(number, one)| (one.begin, number));
+        let text = whole.as_ref().map_or("", |whole| whole.source_text());
+        found.shrink_to_fit();
         Literals {
-            numbers: numbers.collect(),
-            print: fingerprint(marked(whole.unwrap_or_default(), &found).as_bytes()),
+            print: fingerprint(marked(text, &found).as_bytes()),
             all: found,
+            source: whole,
         }
+    }
+
+    fn text(&self, one: &One) -> &str {
+        let source = self.source.as_ref().map_or("", |source| source.source_text());
+        source.get(one.place()).unwrap_or_default()
     }
 
     pub(super) fn are_none(&self) -> bool {
@@ -71,15 +83,17 @@ impl Literals {
         let mut bytes = self.print.to_le_bytes().to_vec();
         for one in exact.iter().filter_map(|number| self.all.get(*number)) {
             // Length first, so that no text can imitate another's end.
-            bytes.extend_from_slice(&(one.text.len() as u64).to_le_bytes());
-            bytes.extend_from_slice(one.text.as_bytes());
+            let text = self.text(one);
+            bytes.extend_from_slice(&(text.len() as u64).to_le_bytes());
+            bytes.extend_from_slice(text.as_bytes());
         }
         fingerprint(&bytes)
     }
 
     /// The number of a literal of this document.
     pub(super) fn number(&self, node: &Node<Literal>) -> Option<usize> {
-        self.numbers.get(&node.location()?.offset()).copied()
+        let begin = u32::try_from(node.location()?.offset()).ok()?;
+        self.all.binary_search_by_key(&begin, |one| one.begin).ok()
     }
 
     pub(super) fn get(&self, number: usize) -> Option<&Literal> {
@@ -93,53 +107,47 @@ fn marked(text: &str, literals: &[One]) -> String {
     let mut out = String::with_capacity(text.len());
     let mut at = 0;
     for one in literals {
-        out.push_str(text.get(at..one.begin).unwrap_or_default());
+        let place = one.place();
+        out.push_str(text.get(at..place.start).unwrap_or_default());
         out.push_str(match &*one.node {
             Literal::Int(_) => "\u{1}",
             Literal::Float(_) => "\u{2}",
             _ => "\u{3}",
         });
-        at = one.end;
+        at = place.end;
     }
     out.push_str(text.get(at..).unwrap_or_default());
     out
 }
 
 /// Recursion is bounded by `Limits::nesting`, which the lexer has checked.
-fn of_set(document: &ExecutableDocument, set: &SelectionSet, found: &mut Vec<One>) {
+fn of_set(set: &SelectionSet, found: &mut Vec<One>) {
     for selection in &set.selections {
         match selection {
             Selection::Field(field) => {
                 field
                     .arguments
                     .iter()
-                    .for_each(|argument| of_argument(document, argument, found));
-                of_set(document, &field.selection_set, found);
+                    .for_each(|argument| of_value(&argument.value, found));
+                of_set(&field.selection_set, found);
             }
-            Selection::InlineFragment(inline) => of_set(document, &inline.selection_set, found),
+            Selection::InlineFragment(inline) => of_set(&inline.selection_set, found),
             // Each fragment is looked through once, where it is defined.
             Selection::FragmentSpread(_) => {}
         }
     }
 }
 
-fn of_argument(document: &ExecutableDocument, argument: &Node<Argument>, found: &mut Vec<One>) {
-    of_value(document, &argument.value, found);
-}
-
-fn of_value(document: &ExecutableDocument, node: &Node<Literal>, found: &mut Vec<One>) {
+fn of_value(node: &Node<Literal>, found: &mut Vec<One>) {
     match &**node {
-        Literal::List(items) => items.iter().for_each(|item| of_value(document, item, found)),
-        Literal::Object(members) => members.iter().for_each(|(_, member)| of_value(document, member, found)),
+        Literal::List(items) => items.iter().for_each(|item| of_value(item, found)),
+        Literal::Object(members) => members.iter().for_each(|(_, member)| of_value(member, found)),
         Literal::String(_) | Literal::Int(_) | Literal::Float(_) => {
             let one = node.location().and_then(|place| {
-                let source = document.sources.get(&place.file_id())?.source_text();
-                let (begin, end) = (place.offset(), place.end_offset());
                 Some(One {
                     node: node.clone(),
-                    begin,
-                    end,
-                    text: source.get(begin..end)?.into(),
+                    begin: u32::try_from(place.offset()).ok()?,
+                    end: u32::try_from(place.end_offset()).ok()?,
                 })
             });
             found.extend(one);

@@ -15,7 +15,7 @@ use crate::{
 };
 
 use super::{
-    Current, DataApi, Limits, Served, gate,
+    ApiError, Current, DataApi, Limits, Served, gate,
     plan::{self, Plan},
 };
 
@@ -173,13 +173,18 @@ pub(crate) fn quest(id: &str, title: &str, giver: &str, items: &[(&str, i64)]) -
 /// Plans a query without variables.
 pub(super) fn plan(query: &str) -> (Valid<Catalog>, Plan) {
     let catalog = catalog();
-    let served = Served::of(&catalog).expect("the farm's schema");
+    let planned = plan_of(&catalog, query).expect("a plan");
+    (catalog, planned)
+}
+
+/// The plan of a query of another catalog.
+pub(super) fn plan_of(catalog: &Valid<Catalog>, query: &str) -> Result<Plan, ApiError> {
+    let served = Served::of(catalog).expect("a schema");
     let limits = Limits::default();
     let document = gate::admit(&served, &limits, query).expect("a good query").document;
     let operation = document.operations.get(None).expect("one operation");
     let variables = JsonMap::new();
-    let planned = plan::plan(&catalog, &served, &limits, &document, operation, &variables, None).expect("a plan");
-    (catalog, planned)
+    plan::plan(catalog, &served, &limits, &document, operation, &variables, None)
 }
 
 /// Where the golden files are.

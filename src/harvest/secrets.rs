@@ -267,7 +267,9 @@ impl Secrets {
             let (place, marker) = match number.flatten() {
                 Some(number) => {
                     let place = number.start.max(done)..number.end;
-                    (place, word.in_place_of(text.get(number).unwrap_or_default()))
+                    // What is before it has its own marker already.
+                    let rest = word.in_place_of(text.get(place.clone()).unwrap_or_default());
+                    (place, rest)
                 }
                 None => {
                     let place = at..at + length;

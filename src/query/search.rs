@@ -1,12 +1,15 @@
 //! What is searched for in texts: words, "phrases", begins* and -what must not be there. Knows the
 //! grammar, which is the same for both databases; knows no SQL.
 
-use crate::value::words::words;
+use crate::value::words::{stands_alone, words};
 
 /// Words, phrases and begins of one search: more is no search that a person wrote.
 pub(crate) const TERMS_MAX: usize = 32;
 /// Words of all of them together.
 pub(crate) const WORDS_MAX: usize = 64;
+/// Letters that a word begins with, at least: of one letter there are so many words that a database
+/// may look for longer than it can be stopped.
+const BEGIN_MIN: usize = 2;
 
 /// A search that can be asked: at least one of its terms must be there.
 #[derive(Clone, Debug, PartialEq)]
@@ -162,6 +165,10 @@ impl Part<'_> {
             0 => Err(format!(
                 "`{shown}` at letter {place} has no letter or digit; leave it out"
             )),
+            1 if begins && found.iter().any(|word| is_short(word)) => Err(format!(
+                "`{shown}` at letter {place} begins with less than {BEGIN_MIN} letters, as too many words do; write more of \
+                 them before the `*`, or leave it out"
+            )),
             1 => Ok(self.of(begins, found)),
             _ if begins => Err(format!(
                 "`{shown}` at letter {place} is several words, and only one can go on; write `\"{}\"`, or the last word \
@@ -179,6 +186,11 @@ impl Part<'_> {
             words,
         }
     }
+}
+
+/// Whether too many words begin with this one. Where each letter is a word, nothing goes on.
+fn is_short(begin: &str) -> bool {
+    begin.chars().nth(BEGIN_MIN - 1).is_none() && !begin.starts_with(stands_alone)
 }
 
 #[cfg(test)]
@@ -227,6 +239,8 @@ mod tests {
             ("a *", "the `*` at letter 3"),
             ("-*", "the `*` at letter 1"),
             ("a*b", "`a*b` at letter 1"),
+            ("old a*", "`a*` at letter 5 begins with less than 2 letters"),
+            ("x -É*", "`É*` at letter 3 begins with less than 2 letters"),
             ("**", "`**` at letter 1"),
             ("\"a b\"*", "phrase at letter 1 has a `*`"),
             ("foo-ba*", "several words, and only one can go on; write `\"foo-ba\"`"),

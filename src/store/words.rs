@@ -13,11 +13,14 @@ use crate::{
         error::StoreError,
         tx::{Transaction, read_value},
     },
-    value::{Scalar, Value, words::RowWords},
+    value::{
+        Scalar, Value,
+        words::{RowWords, TEXT_MAX},
+    },
 };
 
-/// Rows whose words are found at a time: a few MB, if each has a long text.
-const ROWS: usize = 256;
+/// Texts whose words are found at a time: tens of MB at most, but for long lists.
+const TEXTS: usize = 128;
 
 /// The words of a row, given the values of all of its columns.
 pub(super) fn of_values(table: &Table, values: &[Value]) -> String {
@@ -42,7 +45,7 @@ fn of_texts<'v>(texts: impl Iterator<Item = (Option<ColumnKind>, Option<&'v Valu
 
 /// Finds the words of these rows anew, as they are stored.
 pub(super) async fn renew(tx: &mut Transaction<'_>, table: &Table, rows: &[i64]) -> Result<(), StoreError> {
-    for some in rows.chunks(ROWS) {
+    for some in rows.chunks(together(table)) {
         let mut from = 0;
         for size in tx.context.dialect.row_sizes(some.len(), 1) {
             let mut wanted = Rows::new(tx.params(), &[Kind::Int], size);
@@ -58,10 +61,10 @@ pub(super) async fn renew(tx: &mut Transaction<'_>, table: &Table, rows: &[i64])
 
 /// Finds the words of all rows of a table, some at a time.
 pub(super) async fn fill(tx: &mut Transaction<'_>, table: &Table) -> Result<(), StoreError> {
-    let mut last = i64::MIN;
+    let (mut last, limit) = (i64::MIN, together(table));
     loop {
         let row = tx.quote(ROW_COLUMN);
-        let condition = format!("{row}>{last} ORDER BY {row} LIMIT {ROWS}");
+        let condition = format!("{row}>{last} ORDER BY {row} LIMIT {limit}");
         let rows = tx.all(tx.params(), select(tx, table, &condition)).await?;
         let found = read(table, &rows)?;
         let Some((end, _)) = found.last() else {
@@ -72,14 +75,23 @@ pub(super) async fn fill(tx: &mut Transaction<'_>, table: &Table) -> Result<(), 
     }
 }
 
+/// How many rows are read at a time.
+fn together(table: &Table) -> usize {
+    (TEXTS / table.searched().len().max(1)).max(1)
+}
+
+/// Reads texts only as far as they are searched, and a letter more, which says that there is more:
+/// counted in letters, of which none is less than a byte.
 fn select(tx: &Transaction<'_>, table: &Table, condition: &str) -> String {
     let columns = table.searched().iter().filter_map(|at| table.columns.get(*at));
-    let names: Vec<&str> = std::iter::once(ROW_COLUMN)
-        .chain(columns.map(|column| column.name.as_str()))
-        .collect();
+    let texts = columns.map(|column| match (column.kind, tx.quote(&column.name)) {
+        (ColumnKind::Document, name) => name,
+        (_, name) => format!("substr({name},1,{})", TEXT_MAX + 1),
+    });
+    let texts: Vec<String> = std::iter::once(tx.quote(ROW_COLUMN)).chain(texts).collect();
     format!(
         "SELECT {} FROM {} WHERE {condition}",
-        tx.context.dialect.names(&names),
+        texts.join(","),
         tx.quote(&table.name)
     )
 }

@@ -102,8 +102,10 @@ impl Left {
                 return false;
             }
         }
+        // What comes behind need not be read to say so.
+        let whole = text.len() <= self.text;
         self.text = self.text.saturating_sub(text.len());
-        true
+        whole
     }
 }
 
@@ -158,7 +160,7 @@ fn is_unseen(letter: char) -> bool {
 
 /// Letters of scripts that are written without blanks: each is taken for a word, and a word of
 /// several of them for a phrase.
-fn stands_alone(letter: char) -> bool {
+pub(crate) fn stands_alone(letter: char) -> bool {
     matches!(letter,
         // Thai, Lao, Myanmar, Khmer.
         '\u{e00}'..='\u{eff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}'
@@ -263,6 +265,14 @@ mod tests {
         assert!(found.ends_with(" ab | | |1"), "{}", &found[found.len() - 40..]);
         // Each has four bytes in the text.
         assert_eq!(found.matches("ab").count(), TEXT_MAX / 4);
+        // Whatever comes behind: it need not be read.
+        let alone = |text: &str| {
+            let mut row = RowWords::default();
+            row.field(std::iter::once(text));
+            row.finish()
+        };
+        assert_eq!(alone(&" ".repeat(TEXT_MAX)), "|");
+        assert_eq!(alone(&" ".repeat(TEXT_MAX + 1)), "| |0");
         // A letter that becomes eighteen.
         let found = row(&"\u{fdfa} ".repeat(TEXT_MAX / 5));
         assert!(found.len() < 2 * TEXT_MAX && found.ends_with("|1"), "{}", found.len());

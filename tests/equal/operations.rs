@@ -304,7 +304,7 @@ impl Maker<'_> {
                     .expect("one");
             }
             ("search", _) => {
-                let searches = ["a", "b*", "ss -\"a b\"", "\"a b\"", "日本", "ff", "я* -i", "i"];
+                let searches = ["a", "nu*", "ss -\"a b\"", "\"a b\"", "日本", "ff", "日* -i", "i"];
                 return json!(searches.choose(&mut self.random).expect("a search"));
             }
             // `true` is refused of what is never null behind a link.

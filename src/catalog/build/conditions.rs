@@ -11,6 +11,10 @@ use crate::{
     value::{Scalar, Value},
 };
 
+/// Values that all conditions of one `where` compare with: they are bound in each statement of each
+/// commit, and SQLite binds 32,766.
+const OPERANDS_MAX: usize = 1_000;
+
 /// A field that is compared, and how.
 struct Operator<'l> {
     field: FieldId,
@@ -21,8 +25,25 @@ struct Operator<'l> {
 }
 
 impl Builder<'_> {
+    /// The conditions of a `where`, which have a bound together.
+    pub(super) fn bounded_conditions(
+        &mut self,
+        target: EntityId,
+        object: &Literal,
+        catalog: &Catalog,
+    ) -> Option<Condition> {
+        let count = values(object);
+        if count > OPERANDS_MAX {
+            let message = format!("`where` compares with {count} values, and {OPERANDS_MAX} are the most");
+            let fault = Fault::at(object.span.clone(), message);
+            self.fault(fault.hint("have a field of the rows say it, made with @select(jq:), and compare that"));
+            return None;
+        }
+        self.conditions(target, object, catalog)
+    }
+
     /// An object of conditions, all of which must hold.
-    pub(super) fn conditions(&mut self, target: EntityId, object: &Literal, catalog: &Catalog) -> Option<Condition> {
+    fn conditions(&mut self, target: EntityId, object: &Literal, catalog: &Catalog) -> Option<Condition> {
         let LiteralKind::Object(members) = &object.kind else {
             let fault = Fault::at(object.span.clone(), "expected conditions in braces");
             self.fault(fault.hint("such as {kind: {eq: \"A\"}}"));
@@ -178,6 +199,15 @@ impl Builder<'_> {
         let fault = Fault::at(operand.span.clone(), "the value does not fit its field");
         self.fault(fault.label(format!("expected {expected}")));
         None
+    }
+}
+
+/// How many values stand in a literal.
+fn values(literal: &Literal) -> usize {
+    match &literal.kind {
+        LiteralKind::Object(members) => members.iter().map(|(_, value)| values(value)).sum(),
+        LiteralKind::List(items) => items.iter().map(values).sum(),
+        _ => 1,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Names that are taken: by the served API, by tables, by each other. Knows which types and fields
 //! the API adds.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{Builder, plan::Shape, shown::names};
 use crate::{
@@ -65,7 +65,8 @@ const OF_ENTITIES: &[&str] = &[
     "HavingAvg",
     "HavingMinMax",
 ];
-/// What is added to the name of a value, by which rows are filtered, ordered and grouped.
+/// What is added to the name of a value that something holds one of, by which rows are filtered,
+/// ordered and grouped.
 const OF_VALUES: &[&str] = &[
     "Where",
     "Order",
@@ -154,10 +155,16 @@ impl Builder<'_> {
             .entities
             .iter()
             .for_each(|entity| take(&entity.definition.name.value, OF_ENTITIES));
-        self.plan
-            .values
-            .iter()
-            .for_each(|value| take(&value.name.value, OF_VALUES));
+        // A value that is held in lists only is filtered, ordered and totalled by nobody.
+        let fields = self.definition.types.iter().flat_map(|declared| &declared.fields);
+        let single: HashSet<&str> = fields
+            .filter(|field| field.ty.list.is_none())
+            .map(|field| field.ty.name.as_str())
+            .collect();
+        let values = self.plan.values.iter().map(|value| value.name.value.as_str());
+        values
+            .filter(|value| single.contains(value))
+            .for_each(|value| take(value, OF_VALUES));
         self.definition
             .enums
             .iter()

@@ -7,12 +7,12 @@ use super::{
 };
 use crate::{
     catalog::{Catalog, EntityId, FieldId, FieldKind, Function, Leaf, Rolled, Rollup},
-    definition::{Directive, Fault, FieldDefinition, Span, TypeDefinition, did_you_mean},
+    definition::{Directive, Fault, FieldDefinition, Literal, Span, TypeDefinition, did_you_mean},
     value::Scalar,
 };
 
 /// The directives that say where a value comes from, or that it is told apart by.
-const OTHERS: [&str; 7] = ["select", "ref", "inverse", "nested", "fetch", "id", "unique"];
+const OTHERS: [&str; 8] = ["select", "ref", "inverse", "nested", "fetch", "id", "unique", "search"];
 
 impl Builder<'_> {
     /// A rollup is one value that no record says.
@@ -48,11 +48,44 @@ impl Builder<'_> {
                     continue;
                 }
                 let rollup = self.rollup(id, field, directive, catalog);
+                if matches!(
+                    rollup.as_ref().map(|rollup| rollup.what),
+                    Some(Rolled::Of(Function::Min | Function::Max, _))
+                ) {
+                    self.refuse_long_in_index(declared, field);
+                }
                 let entity = catalog.entities.get_mut(id.index());
                 if let Some(field) = entity.and_then(|entity| entity.fields.get_mut(at)) {
                     field.rollup = rollup;
                 }
             }
+        }
+    }
+
+    /// A text may be longer than an index holds. Where a record brings it, its row is refused; here
+    /// it would come of another row, whose refusal nobody would understand.
+    fn refuse_long_in_index(&mut self, declared: &TypeDefinition, field: &FieldDefinition) {
+        let long = [Scalar::String, Scalar::Id, Scalar::Url];
+        if !long.iter().any(|scalar| field.ty.name == scalar.name()) {
+            return;
+        }
+        let named = |directive: &&Directive| {
+            let fields = directive.argument("fields").map(Literal::items).unwrap_or_default();
+            let mut words = fields
+                .iter()
+                .filter_map(|item| item.as_text()?.value.split_whitespace().next());
+            directive.name == "index" && words.any(|word| word == field.name.value)
+        };
+        let of_type = declared.directives.iter().filter(named);
+        for directive in field.directive("index").into_iter().chain(of_type) {
+            let message = format!(
+                "`{}.{}` may be a longer text than an index holds",
+                declared.name.value, field.name.value
+            );
+            let fault = Fault::at(directive.span.clone(), message);
+            self.fault(
+                fault.hint("least and greatest texts cannot be indexed; put `@index` on the field that they are of"),
+            );
         }
     }
 
@@ -68,7 +101,7 @@ impl Builder<'_> {
         let word = directive.text("fn")?;
         let (what, gives) = self.rolled(target, directive, catalog, word.value)?;
         let filter = match directive.argument("where") {
-            Some(conditions) => Some(self.conditions(target, conditions, catalog)?),
+            Some(conditions) => Some(self.bounded_conditions(target, conditions, catalog)?),
             None => None,
         };
         self.fits(field, word.value, gives)?;

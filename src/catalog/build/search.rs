@@ -22,6 +22,11 @@ impl Builder<'_> {
             let fault = Fault::at(directive.span.clone(), message);
             self.fault(fault.hint("it is for `String` and lists of it; other values are found with `where`"));
         }
+        if let (Some(directive), true) = (field.directive("search").filter(|_| fits), field.has("private")) {
+            let message = format!("`{}` is private, and a search tells what is in it", field.name.value);
+            let fault = Fault::at(directive.span.clone(), message);
+            self.fault(fault.hint("leave one of @search and @private out"));
+        }
     }
 
     /// The words of a row have a bound, and so has the number of its fields.

@@ -1,9 +1,9 @@
 //! What the API shows of a definition: fields that it does not, and names that are no English
 //! plurals. Knows `@private` and `@plural`; no text of a schema.
 
-use super::Builder;
+use super::{Builder, plan::Shape};
 use crate::{
-    catalog::Names,
+    catalog::{EntityId, FieldId, Names},
     definition::{Fault, FieldDefinition, TypeDefinition},
 };
 
@@ -20,6 +20,7 @@ impl Builder<'_> {
                 let hint = "cursors and links show the key; leave @private out, or choose another key with @id";
                 self.refuse("private", &field.directives, message, hint);
             }
+            self.check_links(id);
             let declared = self.plan.entity(id).definition;
             if let Some(name) = declared
                 .directive("plural")
@@ -50,6 +51,37 @@ impl Builder<'_> {
                 self.refuse("private", &field.directives, message, hint);
             }
         }
+    }
+
+    /// A link in a key, or one by which rows are found, shows the field that it is held by. Links
+    /// in the keys that it leads to are looked at where those are.
+    fn check_links(&mut self, id: EntityId) {
+        let planned = self.plan.entity(id);
+        let mut faults = Vec::new();
+        for (at, field) in planned.definition.fields.iter().enumerate() {
+            let is_key = planned.key.contains(&FieldId(at as u32));
+            let shows = is_key || field.has("unique") && !field.has("private");
+            let by = field.directive("ref").and_then(|directive| directive.text("by"));
+            let (true, Shape::Reference(target), Some(by)) = (shows, self.plan.shape(field), by) else {
+                continue;
+            };
+            let target = self.plan.entity(target);
+            let held = target.definition.field(by.value);
+            if !held.is_some_and(|held| held.has("private")) {
+                continue;
+            }
+            let what = if is_key { "is a part of the key" } else { "is unique" };
+            let message = format!(
+                "`{}` {what} and cannot be held by `{}.{}`, which is private",
+                field.name.value, field.ty.name, by.value
+            );
+            let hint = match is_key {
+                true => "cursors and links show the key; leave `by` out, or choose another key with @id",
+                false => "rows are found by it; leave `by` or @unique out, or make the link private",
+            };
+            faults.push(Fault::at(by.span.clone(), message).hint(hint));
+        }
+        self.faults.extend(faults);
     }
 
     fn refuse(&mut self, name: &str, directives: &[crate::definition::Directive], message: String, hint: &str) {

@@ -45,23 +45,27 @@ impl Condition for Having {
 type Member<'m, 'a, C> = &'m mut dyn FnMut(&mut Planner<'a>, &'a str, Input<'a>, &InputPath) -> Result<C, ApiError>;
 
 impl<'a> Planner<'a> {
-    /// An input of conditions: all its members must hold.
+    /// An input of conditions: all its members must hold. `isNull` is free where no field has that
+    /// name.
     pub(super) fn conditions<C: Condition>(
         &mut self,
         input: Input<'a>,
         place: &InputPath,
+        is_free: bool,
         member: Member<'_, 'a, C>,
     ) -> Result<C, ApiError> {
         self.may_go_on(&input, place)?;
-        self.null_is_said(&input, place)?;
+        if is_free {
+            self.null_is_said(&input, place)?;
+        }
         let mut all = Vec::new();
         for (name, input) in self.stated(&input) {
             self.one_condition_more()?;
             let place = place.then(name);
             all.push(match name {
-                "and" => C::and(self.each_of(input, &place, &mut *member)?),
-                "or" => C::or(self.each_of(input, &place, &mut *member)?),
-                "not" => C::not(self.conditions(input, &place, &mut *member)?),
+                "and" => C::and(self.each_of(input, &place, is_free, &mut *member)?),
+                "or" => C::or(self.each_of(input, &place, is_free, &mut *member)?),
+                "not" => C::not(self.conditions(input, &place, is_free, &mut *member)?),
                 name => member(self, name, input, &place)?,
             });
         }
@@ -72,22 +76,26 @@ impl<'a> Planner<'a> {
         &mut self,
         input: Input<'a>,
         place: &InputPath,
+        is_free: bool,
         member: Member<'_, 'a, C>,
     ) -> Result<Vec<C>, ApiError> {
         let mut all = Vec::new();
         for (at, item) in self.items(&input).into_iter().enumerate() {
             let place = place.item(at);
             let item = item.ok_or_else(|| ApiError::input(&place, "its variable was not given"))?;
-            all.push(self.conditions(item, &place, &mut *member)?);
+            all.push(self.conditions(item, &place, is_free, &mut *member)?);
         }
         Ok(all)
     }
 
-    /// Without its operand the test for null would be left out like other members, and every row
-    /// would match.
+    /// Without its operand the test for null is left out like other members. Where it stands alone,
+    /// every row would match.
     pub(super) fn null_is_said(&self, input: &Input<'a>, place: &InputPath) -> Result<(), ApiError> {
         let is_left_out = self.left_out(input, |name| name == IS_NULL).is_some();
         let members = self.members(input);
+        if members.iter().any(|(_, value)| !value.is_null()) {
+            return Ok(());
+        }
         match is_left_out || members.iter().any(|(name, value)| *name == IS_NULL && value.is_null()) {
             true => Err(ApiError::input(
                 place.then(IS_NULL),

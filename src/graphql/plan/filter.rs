@@ -18,7 +18,8 @@ use crate::graphql::{ApiError, input_path::InputPath};
 impl<'a> Planner<'a> {
     /// A `Where` input: all its members must hold.
     pub(super) fn filter(&mut self, entity: EntityId, input: Input<'a>, place: &InputPath) -> Result<Filter, ApiError> {
-        self.conditions(input, place, &mut |planner, name, input, place| match planner
+        let is_free = self.catalog.entity(entity).shown_named(IS_NULL).is_none();
+        self.conditions(input, place, is_free, &mut |planner, name, input, place| match planner
             .catalog
             .entity(entity)
             .shown_named(name)
@@ -56,7 +57,8 @@ impl<'a> Planner<'a> {
         input: Input<'a>,
         place: &InputPath,
     ) -> Result<Filter, ApiError> {
-        self.conditions(input, place, &mut |planner, name, input, place| {
+        let is_free = self.part(entity, Some(value), IS_NULL).is_none();
+        self.conditions(input, place, is_free, &mut |planner, name, input, place| {
             let owner = planner.catalog.entity(entity);
             match owner.part_named(&format!("{}.{name}", owner.field(value).name)) {
                 Some(member) => planner.condition((entity, member), input, place),
@@ -77,7 +79,9 @@ impl<'a> Planner<'a> {
     ) -> Result<Filter, ApiError> {
         let name = &self.catalog.entity(entity).field(field).name;
         let is_free = self.catalog.entity(target).shown_named(IS_NULL).is_none();
-        self.null_is_said(&input, place)?;
+        if is_free {
+            self.null_is_said(&input, place)?;
+        }
         let stated = self.stated(&input);
         if let Some((_, wanted)) = stated.iter().find(|(name, _)| *name == IS_NULL && is_free) {
             if stated.len() > 1 {

@@ -12,7 +12,8 @@ use crate::{
 impl<'a> Planner<'a> {
     /// A `Having` input: all its members must hold.
     pub(super) fn having(&mut self, entity: EntityId, input: Input<'a>, place: &InputPath) -> Result<Having, ApiError> {
-        self.conditions(input, place, &mut |planner, name, input, place| match name {
+        // Groups are there, and ask for no null.
+        self.conditions(input, place, false, &mut |planner, name, input, place| match name {
             "count" => planner.measure_having(entity, (Measure::Count, Scalar::Int), input, place),
             name => {
                 let function = names::function(name).ok_or_else(|| internal("a condition that is not there"))?;

@@ -253,15 +253,19 @@ impl<'a> Planner<'a> {
 
     /// The number of a parameter; one place used twice alike is one parameter.
     fn param_of(&mut self, origin: params::Origin, kind: ParamKind, place: &InputPath) -> Operand {
-        let same = |param: &Param| param.kind == kind && param.origin == origin;
-        let position = self.params.iter().position(same).unwrap_or_else(|| {
-            self.params.push(Param {
-                origin,
-                kind,
-                place: place.to_string(),
-            });
-            self.params.len() - 1
+        // By a map: a list may be of thousands.
+        let known = self.by_origin.entry(origin.clone()).or_default();
+        let same = |at: &&usize| self.params.get(**at).is_some_and(|param| param.kind == kind);
+        if let Some(at) = known.iter().find(same) {
+            return Operand::Param(*at);
+        }
+        let at = self.params.len();
+        known.push(at);
+        self.params.push(Param {
+            origin,
+            kind,
+            place: place.to_string(),
         });
-        Operand::Param(position)
+        Operand::Param(at)
     }
 }

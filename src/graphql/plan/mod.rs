@@ -21,6 +21,8 @@ mod params;
 mod select;
 mod shape;
 
+use std::collections::HashMap;
+
 use apollo_compiler::{
     ExecutableDocument,
     executable::{Field, Operation},
@@ -67,6 +69,7 @@ pub(super) fn plan(
         variables,
         literals,
         params: Vec::new(),
+        by_origin: HashMap::new(),
         conditions: 0,
         operands: 0,
         links: Vec::new(),
@@ -88,6 +91,8 @@ struct Planner<'a> {
     variables: &'a JsonMap,
     literals: Option<&'a Literals>,
     params: Vec<Param>,
+    /// Their numbers; one place may be of several kinds.
+    by_origin: HashMap<params::Origin, Vec<usize>>,
     conditions: usize,
     operands: usize,
     /// How to ask for rows without each of the links that the filter at hand stands behind.

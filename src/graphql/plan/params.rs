@@ -19,14 +19,14 @@ use super::cursor::CursorForm;
 use crate::graphql::{ApiError, literals::Literals};
 
 /// A way into a variable's value.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(in crate::graphql) enum Step {
     Member(String),
     Item(usize),
 }
 
 /// Where a parameter's value is found.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(in crate::graphql) enum Origin {
     /// In a variable's value, a way into it.
     Variable(String, Vec<Step>),

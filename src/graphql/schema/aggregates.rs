@@ -59,11 +59,13 @@ pub(super) enum Given {
 
 /// The functions that say something of a field of a type, or of a member of a value.
 pub(super) fn functions(catalog: &Catalog, holder: Holder) -> impl Iterator<Item = Function> {
-    let says = move |function: &Function| {
-        let fields = holder.fields(catalog);
-        fields.iter().any(|field| given(catalog, *function, field).is_some())
-    };
-    Function::ALL.into_iter().filter(says)
+    let all = Function::ALL.into_iter();
+    all.filter(move |function| says_something(catalog, *function, holder))
+}
+
+fn says_something(catalog: &Catalog, function: Function, holder: Holder) -> bool {
+    let fields = holder.fields(catalog);
+    fields.iter().any(|field| given(catalog, function, field).is_some())
 }
 
 /// What a function says of a field; none where there is nothing.
@@ -71,8 +73,9 @@ pub(super) fn given(catalog: &Catalog, function: Function, field: &Field) -> Opt
     match &field.kind {
         FieldKind::Leaf { leaf, list: None } => function.of(*leaf).map(Given::Scalar),
         FieldKind::Value { value, list: None } => {
-            let any = functions(catalog, Holder::Value(*value)).any(|known| known == function);
-            any.then_some(Given::Within(*value))
+            // Of this function alone: to ask for all of them at each depth is exponential.
+            let is_said = says_something(catalog, function, Holder::Value(*value));
+            is_said.then_some(Given::Within(*value))
         }
         _ => None,
     }

@@ -23,7 +23,7 @@ use apollo_compiler::{
 use crate::catalog::{Catalog, EntityId, Valid, ValueId};
 
 use self::text::Sdl;
-use super::names;
+use super::{holder::Holder, names};
 
 /// The served schema cannot be built: two of its types would have one name.
 #[derive(Debug, thiserror::Error)]
@@ -154,11 +154,13 @@ fn write(catalog: &Catalog) -> String {
     }
     connections::write(&mut sdl, catalog);
     grouped::write(&mut sdl, catalog);
-    for value in &catalog.values {
-        objects::write_value(&mut sdl, catalog, value);
+    // What only private fields hold is nobody's to see.
+    let (values, enums) = Holder::shown(catalog);
+    for value in values {
+        objects::write_value(&mut sdl, catalog, catalog.value(value));
     }
-    for enumeration in &catalog.enums {
-        objects::write_enum(&mut sdl, enumeration);
+    for enumeration in enums {
+        objects::write_enum(&mut sdl, catalog.enumeration(enumeration));
     }
     freshness::write(&mut sdl);
     inputs::write(&mut sdl, catalog);
@@ -208,6 +210,47 @@ mod tests {
         ] {
             assert_eq!(sdl.contains(part), is_there, "{part}: {sdl}");
         }
+    }
+
+    /// What nobody is shown has no type either.
+    #[test]
+    fn types_of_private_fields() {
+        let catalog = crate::catalog::testing::catalog(
+            "type A @f { id: ID! p: P @private ps: [P!] @private e: E @private f: F q: [Q!] }
+             type P { e: E r: R q: Q }
+             type Q { r: R g: [G!] }
+             type R { x: Int }
+             enum E { X } enum F { X } enum G { X }",
+        );
+        let sdl = Served::of(&catalog).expect("a schema").sdl().to_owned();
+        for (part, is_there) in [
+            ("type P ", false),
+            ("enum E ", false),
+            ("type Q ", true),
+            ("type R ", true),
+            ("enum F ", true),
+            ("enum G ", true),
+        ] {
+            assert_eq!(sdl.contains(part), is_there, "{part}: {sdl}");
+        }
+    }
+
+    /// Each is looked at a few times, however deep it is.
+    #[test]
+    fn values_in_values() {
+        const DEPTH: usize = 40;
+        let inner = |at: usize| match at {
+            DEPTH => "j: JSON".to_owned(),
+            at => format!("v: V{}", at + 1),
+        };
+        let values: Vec<String> = (0..=DEPTH)
+            .map(|at| format!("type V{at} {{ {} }}", inner(at)))
+            .collect();
+        let text = format!("type A @f {{ id: ID! v: V0 }} {}", values.join(" "));
+        let catalog = crate::catalog::testing::catalog(&text);
+        let served = Served::of(&catalog).expect("a schema");
+        assert!(served.sdl().contains(&format!("type V{DEPTH} ")));
+        assert!(!served.sdl().contains("V0Sum"));
     }
 
     #[test]

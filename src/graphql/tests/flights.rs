@@ -10,6 +10,7 @@ use crate::{
     graphql::{
         Client, Limits,
         answers::{Asked, State},
+        known::FLIGHTS_MAX,
         testing::{Farm, item},
     },
     store::testing::{On, on_both},
@@ -18,6 +19,7 @@ use crate::{
 on_both!(
     who_is_refused_its_turn_leads_nobody,
     a_lost_leader_has_a_follower,
+    who_loses_all_runs_in_its_own_place,
     what_a_commit_falls_into_is_led_anew,
 );
 
@@ -72,9 +74,13 @@ fn costs(price: i64) -> Json {
 const LONG: Duration = Duration::from_secs(60);
 
 async fn who_is_refused_its_turn_leads_nobody(on: On) {
-    let farm = farm(on, Duration::from_millis(50)).await;
+    const WAIT: Duration = Duration::from_secs(4);
+    let farm = farm(on, WAIT).await;
     let held = all_turns(&farm).await;
     let mut first = waiting(&farm, 100..101).await;
+    // The others come so much later that their time is not over with its own.
+    let early = tokio::time::timeout(WAIT / 2, &mut first[0]).await;
+    assert!(early.is_err(), "{early:?}");
     let others = waiting(&farm, 101..104).await;
     let before = farm.api.store().statements();
     // Nobody but this one is asked whether its time is over.
@@ -115,6 +121,35 @@ async fn a_lost_leader_has_a_follower(on: On) {
     assert_eq!(farm.api.store().statements() - before, 1);
     drop(leader);
     assert_eq!(farm.api.0.answers.under_way(), 0);
+}
+
+/// Each runs for itself then, in the place in the line that it has: nobody waits behind places that
+/// come to those who wait for another one.
+async fn who_loses_all_runs_in_its_own_place(on: On) {
+    let farm = farm(on, LONG).await;
+    let asked = asked(&farm).await;
+    let answers = &farm.api.0.answers;
+    let held = all_turns(&farm).await;
+    let leader = answers.join(&asked);
+    let running = leader.begin().expect("nobody runs it");
+    let mut others = waiting(&farm, 100..120).await;
+    drop(running);
+    for _ in 1..FLIGHTS_MAX {
+        let leader = answers.join(&asked);
+        let _running = leader.begin().expect("nobody runs it");
+        for one in &mut others {
+            assert!(one.now_or_never().is_none(), "it waits");
+        }
+    }
+    for one in &mut others {
+        assert!(one.now_or_never().is_none(), "it waits for its turn");
+    }
+    drop(held);
+    for answer in all(others).await {
+        assert_eq!(answer, costs(11));
+    }
+    drop(leader);
+    assert_eq!(answers.under_way(), 0);
 }
 
 async fn what_a_commit_falls_into_is_led_anew(on: On) {

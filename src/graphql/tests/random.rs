@@ -115,7 +115,7 @@ impl Asking<'_> {
         }
         let searched = self.catalog.entity(id).fields.iter().any(|field| field.searched);
         if searched && self.random.random_bool(0.3) {
-            let search = *["a*", "axe", "-axe b", "\\\"b\\\"", "MEND -x"]
+            let search = *["ax*", "axe", "-axe b", "\\\"b\\\"", "MEND -x"]
                 .choose(self.random)
                 .expect("one");
             arguments.push(format!("search: \"{search}\""));

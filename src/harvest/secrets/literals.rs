@@ -2,6 +2,9 @@
 
 use std::ops::Range;
 
+/// A longer run of signs is no number that anybody sends: the greatest double has 309 digits.
+const NUMBER_MAX: usize = 400;
+
 /// How far a text was looked through, and whether that is within a string.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Literals {
@@ -15,13 +18,22 @@ impl Literals {
     /// Later places are asked for later.
     pub(super) fn number(&mut self, text: &str, part: Range<usize>) -> Option<Range<usize>> {
         self.go(text, part.start);
+        if self.in_string {
+            return None;
+        }
         let bytes = text.as_bytes();
         let of_number = |byte: &&u8| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
-        let before = bytes.get(..part.start)?.iter().rev().take_while(of_number).count();
-        let behind = bytes.get(part.start..)?.iter().take_while(of_number).count();
+        // No further than that, or a text of one long run is gone through at each part of it.
+        let before = bytes.get(..part.start)?.iter().rev().take(NUMBER_MAX);
+        let before = before.take_while(of_number).count();
+        let behind = bytes.get(part.start..)?.iter().take(NUMBER_MAX);
+        let behind = behind.take_while(of_number).count();
+        if before + behind >= NUMBER_MAX {
+            return None;
+        }
         let number = part.start - before..part.start + behind;
         let is_number = || serde_json::from_str::<serde_json::Number>(text.get(number.clone())?).ok();
-        (!self.in_string && part.end <= number.end && is_number().is_some()).then_some(number)
+        (part.end <= number.end && is_number().is_some()).then_some(number)
     }
 
     /// What follows is the text of which this one is the beginning.
@@ -69,6 +81,17 @@ mod tests {
         assert_eq!(of("8"), Some("8"));
         assert_eq!(of("12,"), None);
         assert_eq!(of("1\":"), None);
+    }
+
+    #[test]
+    fn very_long_runs_are_no_numbers() {
+        for (digits, is_one) in [(NUMBER_MAX - 1, true), (NUMBER_MAX, false), (3 * NUMBER_MAX, false)] {
+            let text = format!("[0.{}]", "1".repeat(digits - 2));
+            for at in [3, digits / 2, digits - 2] {
+                let number = Literals::default().number(&text, at..at + 1);
+                assert_eq!(number, is_one.then_some(1..digits + 1), "{digits} {at}");
+            }
+        }
     }
 
     #[test]

@@ -75,6 +75,24 @@ fn a_credential_of_digits_spoils_no_json() {
     assert_eq!(secrets.mask("12345678"), "{$env.PIN}");
 }
 
+/// The second one is found in what looks like a number that begins within the first one.
+#[test]
+fn credentials_that_stand_side_by_side() {
+    let environment = Environment::default().with("KEY", "key-2024").with("PIN", "12345678");
+    let template = |text: &str| Template::parse(text, &["env"], Encoding::Raw).expect("a template");
+    let (key, pin) = (template("{$env.KEY}"), template("{$env.PIN}"));
+    let headers = [(Some("X-Api-Key"), &key), (Some("X-Password"), &pin)];
+    let secrets = Secrets::in_templates(headers.into_iter(), &environment);
+    for (body, want) in [
+        ("key-202412345678", "{$env.KEY}\"{$env.PIN}\""),
+        ("\"key-202412345678\"", "\"{$env.KEY}{$env.PIN}\""),
+        ("key-2024-12345678-12345678", "{$env.KEY}-{$env.PIN}-{$env.PIN}"),
+    ] {
+        let covered = secrets.cover(Bytes::from_static(body.as_bytes()));
+        assert_eq!(String::from_utf8_lossy(&covered), want);
+    }
+}
+
 #[test]
 fn masks_every_form_and_gives_it_back() {
     let secrets = hidden("Bearer {$env.KEY}", "p/q r+ss\"t");

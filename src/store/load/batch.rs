@@ -67,6 +67,13 @@ pub(crate) struct Batch<'a> {
     pages: BTreeMap<String, Remembered>,
 }
 
+/// What a transaction has noted of its rows, kept while a savepoint may take back what comes next.
+pub(crate) struct Notes<'a> {
+    changes: Changes,
+    parts: BTreeSet<Part>,
+    touched: Touched<'a>,
+}
+
 impl<'a> Deref for Batch<'a> {
     type Target = Transaction<'a>;
 
@@ -179,6 +186,22 @@ impl<'a> Batch<'a> {
     pub(crate) fn note<'v>(&mut self, entity: EntityId, op: Op, key: impl Iterator<Item = &'v Value>) {
         let json = key_json(self.tables(entity), key);
         self.changes.entry((self.step, entity, op)).or_default().push(json);
+    }
+
+    /// What is noted so far.
+    pub(crate) fn notes(&self) -> Notes<'a> {
+        Notes {
+            changes: self.changes.clone(),
+            parts: self.parts.clone(),
+            touched: self.touched.clone(),
+        }
+    }
+
+    /// Forgets what was noted since.
+    pub(crate) fn back_to(&mut self, notes: Notes<'a>) {
+        self.changes = notes.changes;
+        self.parts = notes.parts;
+        self.touched = notes.touched;
     }
 
     /// Notes a page that ended; the last end of a request counts.

@@ -105,13 +105,14 @@ fn set_sql(tx: &Transaction<'_>, entity: EntityId, columns: &[&Column], kinds: &
     )
 }
 
-/// All such links of some rows, to be put back when the rows were written anew.
+/// What no record of some rows brings, such links and rollups, to be put back when the rows were
+/// written anew: else a rollup would look like its default, and its change like none.
 pub(crate) async fn stored(
     tx: &mut Transaction<'_>,
     entity: EntityId,
     rows: &[i64],
 ) -> Result<Vec<Stored>, StoreError> {
-    let columns: Vec<&Column> = tx.tables(entity).fetched().collect();
+    let columns = unrecorded(tx, entity);
     let mut stored = Vec::new();
     if columns.is_empty() {
         return Ok(stored);
@@ -151,8 +152,14 @@ fn exact(tx: &Transaction<'_>, column: &Column) -> String {
     }
 }
 
-/// Puts the links back that [`stored`] gave.
+/// The columns that no record fills.
+fn unrecorded<'t>(tx: &Transaction<'t>, entity: EntityId) -> Vec<&'t Column> {
+    let columns = tx.tables(entity).table.columns.iter();
+    columns.filter(|column| !column.is_recorded()).collect()
+}
+
+/// Puts back what [`stored`] gave.
 pub(crate) async fn put_back(tx: &mut Transaction<'_>, entity: EntityId, stored: &[Stored]) -> Result<(), StoreError> {
-    let columns: Vec<&Column> = tx.tables(entity).fetched().collect();
+    let columns = unrecorded(tx, entity);
     set(tx, entity, &columns, stored).await.map(|_| ())
 }

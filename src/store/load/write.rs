@@ -325,13 +325,13 @@ async fn exchange(
 ) -> Result<Vec<(Pending, Taken)>, StoreError> {
     // What no record brings would go with the rows.
     let numbers: Vec<i64> = changed.iter().map(|pending| pending.row).collect();
-    let links = single_links::stored(batch, entity, &numbers).await?;
+    let unrecorded = single_links::stored(batch, entity, &numbers).await?;
     batch.touched.lost(entity, numbers.iter().copied());
     let numbers: Vec<Vec<Value>> = numbers.iter().map(|row| vec![Value::Int(*row)]).collect();
     let table = &batch.tables(entity).table.name;
     bulk::delete_where(batch, table, &[(ROW_COLUMN, Kind::Int)], &numbers).await?;
     let mut failed = chunks(batch, entity, items, changed).await?;
-    single_links::put_back(batch, entity, &links).await?;
+    single_links::put_back(batch, entity, &unrecorded).await?;
     failed.extend(chunks(batch, entity, items, new).await?);
     Ok(failed)
 }

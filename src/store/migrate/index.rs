@@ -179,12 +179,14 @@ fn same_columns<'m>(kept: &Reshape, old: &'m EntityTables, new: &EntityTables) -
 
 /// Creates the indexes that are missing, but for those of large tables that only make answers
 /// quicker. What has to be unique is so from the beginning: the run that follows would bring
-/// repeated values back. What another one does for can wait.
+/// repeated values back. So is what rollups go by, which are computed next: without it, each of
+/// them would go through the whole table. What another one does for can wait.
 pub(crate) async fn create_missing(tx: &mut Transaction<'_>, layout: &Layout) -> Result<(), StoreError> {
     let there = there(tx).await?;
     for index in missing(tx.context.dialect, layout, &there) {
         let waits = stands_in(tx.context.dialect, &index, &there).is_some();
-        if index.is_unique() || !waits && !is_large(tx, &index).await? {
+        let counted = || layout.entities.iter().any(|of| of.is_counted(index.subject.as_deref()));
+        if index.is_unique() || !waits && (counted() || !is_large(tx, &index).await?) {
             create(tx, &index).await?;
         }
     }

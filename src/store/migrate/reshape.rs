@@ -129,10 +129,17 @@ async fn change(
 
 /// Whether the database goes through all rows of a type for this step, and lets nobody read them
 /// until the steps are done: a column that gets another type is written anew with its table, one
-/// that becomes required is looked at.
+/// that becomes required is looked at; words are found and rollups computed in all rows.
 pub(crate) fn holds_up(dialect: &dyn Dialect, stored: &Layout, new: &Layout, steps: &Steps, step: &Step) -> bool {
-    if !dialect.alters_columns() || !matches!(step.change, Change::Cast { .. } | Change::Required) {
-        return false;
+    match step.change {
+        _ if !dialect.alters_columns() => return false,
+        Change::Cast { .. } | Change::Required => {}
+        // A new type has no rows yet.
+        Change::Searched | Change::NewRollup | Change::Recomputed => {
+            let mut kept = steps.kept.iter();
+            return kept.any(|kept| new.entity(kept.entity).name == step.entity);
+        }
+        _ => return false,
     }
     let goes_through = |kept: &Reshape| {
         let tables = new.entity(kept.entity);

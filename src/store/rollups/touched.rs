@@ -20,7 +20,7 @@ use super::computed::{Computed, all, compiler};
 pub(super) const WIDTH: usize = 8;
 
 /// What a transaction has done so far.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Touched<'a> {
     /// All rollups, with the rows that may have other values of theirs.
     pub(super) rollups: Vec<(Computed<'a>, Parents)>,
@@ -31,7 +31,7 @@ pub(crate) struct Touched<'a> {
 }
 
 /// The rows of one rollup that may have another value of it.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Parents {
     /// Those that are to be computed anew in any case.
     pub whole: BTreeSet<i64>,

@@ -1,12 +1,10 @@
 //! Whether all records that a run got were refused, so that it has brought nothing. Knows its
 //! counts and its quarantine; decides nothing.
 
-use std::collections::BTreeMap;
-
 use crate::store::{
     error::StoreError,
-    load::batch::Batch,
-    system::{change_log::Change, quarantine, runs},
+    load::batch::{Batch, Notes},
+    system::{quarantine, runs},
     tx::Transaction,
     types::{AllRefused, Run},
 };
@@ -29,28 +27,27 @@ pub(crate) async fn find(tx: &mut Transaction<'_>, run: &Run) -> Result<Option<A
 }
 
 /// The end of a run that has stored nothing so far: what it does is undone if nothing comes of it.
-pub(crate) struct Trial {
-    changes: BTreeMap<Change, Vec<String>>,
+pub(crate) struct Trial<'a> {
+    notes: Notes<'a>,
 }
 
 /// Before what was refused is tried again and rows are deleted. None: there is something that came
 /// of the run.
-pub(crate) async fn begin(batch: &mut Batch<'_>, run: &Run) -> Result<Option<Trial>, StoreError> {
+pub(crate) async fn begin<'a>(batch: &mut Batch<'a>, run: &Run) -> Result<Option<Trial<'a>>, StoreError> {
     if find(batch, run).await?.is_none() {
         return Ok(None);
     }
     batch.plain("SAVEPOINT trial").await?;
-    let changes = batch.changes.clone();
-    Ok(Some(Trial { changes }))
+    Ok(Some(Trial { notes: batch.notes() }))
 }
 
-impl Trial {
+impl<'a> Trial<'a> {
     /// Afterwards: if all is refused still, nothing was deleted for it.
-    pub(crate) async fn end(self, batch: &mut Batch<'_>, run: &Run) -> Result<Option<AllRefused>, StoreError> {
+    pub(crate) async fn end(self, batch: &mut Batch<'a>, run: &Run) -> Result<Option<AllRefused>, StoreError> {
         let all = find(batch, run).await?;
         if all.is_some() {
             batch.plain("ROLLBACK TO SAVEPOINT trial").await?;
-            batch.changes = self.changes;
+            batch.back_to(self.notes);
         }
         Ok(all)
     }

@@ -151,6 +151,16 @@ async fn one_of_a_large_table_is_built_after_opening_and_again_when_it_was_cut_o
     assert_eq!(lines(&store, STATE).await, ["true"]);
 }
 
+/// Else each row of the other type would go through the whole table.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_rollups_go_by_is_built_before_they_are_computed() {
+    let place = large(|at| at.to_string()).await;
+    let counted = "type Item @f { id: ID! name: String price: Int @index shop: Shop }
+        type Shop @f { id: ID! items: [Item!]! @inverse(field: \"shop\") count: Int! @rollup(of: \"items\", fn: COUNT) }";
+    let store = open(&place.url, Access::Write, counted).await.expect("it opens");
+    assert_eq!(store.waiting_indexes().await.expect("a list"), ["Item.price"]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_unique_one_of_a_large_table_holds_from_the_beginning() {
     let name = |at: i64| (at % (ROWS - 1)).to_string();

@@ -20,6 +20,7 @@ on_both!(
     a_newer_definition_makes_everything_new,
     who_knows_nothing_of_versions_changes_everything,
     a_commit_that_was_refused_leaves_no_doubt,
+    rollups_of_exchanged_rows_are_noted,
 );
 
 /// What was noted since this was asked last.
@@ -42,6 +43,39 @@ impl Noted {
         let new = new.filter(|part| !part.is_empty() && part != ".noted").collect();
         self.0 = all;
         new
+    }
+}
+
+/// Rows that exchange unique values are written anew, and have no rollups for a moment.
+async fn rollups_of_exchanged_rows_are_noted(on: On) {
+    let place = Place::new(on);
+    let definition = "type Shop @f { id: ID! code: String @unique lines: [Line!]! @nested
+        count: Int! @rollup(of: \"lines\", fn: COUNT) most: Decimal @rollup(of: \"lines\", fn: MAX, field: \"price\") }
+        type Line { shop: Shop! no: Int! @id price: Decimal }";
+    let store = open(&place.url, Access::Write, definition).await;
+    let store = store.expect("a store");
+    let shop = |id: &str, code: &str, lines: i64| {
+        let line = |no| Row::new(vec![text(id), Value::Int(no), text("0.5")], vec![], vec![]);
+        let values = vec![text(id), text(code), Value::Null, Value::Null];
+        let apart = store.context.layout.entity(EntityId(0)).apart();
+        Row::beside(&apart, values, vec![], vec![(0..lines).map(line).collect()])
+    };
+    let mut noted = Noted::default();
+    let rounds: [([Row; 2], &[&str]); 3] = [
+        (
+            [shop("s1", "a", 3), shop("s2", "b", 0)],
+            &["Line", "Shop", "Shop.count", "Shop.most"],
+        ),
+        (
+            [shop("s1", "b", 0), shop("s2", "a", 0)],
+            &["Line", "Shop.code", "Shop.count", "Shop.most"],
+        ),
+        // They have the values of before.
+        ([shop("s1", "a", 0), shop("s2", "b", 0)], &["Shop.code"]),
+    ];
+    for (minute, (shops, want)) in (0..).zip(rounds) {
+        harvest(&store, "Shop", EntityId(0), minute, shops.to_vec()).await;
+        assert_eq!(noted.now(&store).await, want, "{minute}");
     }
 }
 

@@ -43,8 +43,10 @@ impl<'a> Estimate<'a> {
         };
         // Each row that is a key is stepped to from the rows that are grouped.
         let keys = grouped.keys.iter().filter(|key| key.by == GroupedBy::Row).count();
-        let orders: usize = grouped.orders().iter().map(|order| order.path.len()).sum();
-        let steps = steps_of(met * (keys + orders) as f64);
+        let rows = Rows::some(met);
+        let orders = grouped.orders();
+        let orders = orders.iter().map(|order| self.order_steps(order, select.entity, &rows));
+        let steps = steps_of(met * keys as f64 + orders.sum::<f64>());
         let rows_behind = (0..grouped.keys.len()).map(|at| self.behind_key(grouped, at, wanted));
         let behind = rows_behind.fold(Guess::default(), Guess::plus);
         own.plus(self.conditions(select, &Rows::some(led)))

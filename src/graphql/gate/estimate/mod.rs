@@ -17,9 +17,9 @@ mod width;
 use std::time::Duration;
 
 use crate::{
-    catalog::{Catalog, EntityId, FieldId},
+    catalog::{Catalog, EntityId, FieldId, PartOf},
     graphql::statistics::Known,
-    query::{Connection, Operand, Output, OutputValue, Read, RootValue, Select, visit_read},
+    query::{Connection, Operand, Order, Output, OutputValue, Read, RootValue, Select, visit_read},
     value::Value,
 };
 
@@ -173,8 +173,31 @@ impl<'a> Estimate<'a> {
     fn conditions(&self, select: &Select, rows: &Rows<'_>) -> Guess {
         let filter = select.filter.as_ref();
         let filter = filter.map_or(Guess::default(), |filter| self.filter(filter, select.entity, rows));
-        let steps: usize = select.order.iter().map(|order| order.path.len()).sum();
-        filter.plus(steps_of(rows.count * steps as f64))
+        let orders = select.order.iter();
+        let steps = orders.map(|order| self.order_steps(order, select.entity, rows));
+        filter.plus(steps_of(steps.sum()))
+    }
+
+    /// The rows that an order steps to: those behind its links, and those that it counts.
+    fn order_steps(&self, order: &Order, entity: EntityId, rows: &Rows<'_>) -> f64 {
+        let behind = Rows::some(rows.count);
+        let from = if order.path.is_empty() { rows } else { &behind };
+        let steps = rows.count * order.path.len() as f64;
+        let counted = self
+            .counted(order, entity)
+            .map_or(0.0, |fan| rows.count + self.reached(&fan, from, 1.0, f64::INFINITY));
+        steps + counted
+    }
+
+    /// The link whose rows an order counts, if it is an order by a count.
+    fn counted(&self, order: &Order, entity: EntityId) -> Option<fan::Fan<'a>> {
+        let mut path = order.path.iter();
+        let last = path.try_fold(entity, |at, field| self.catalog.entity(at).field(*field).kind.target())?;
+        let part = self.catalog.entity(last).derived(order.field)?;
+        match part.part {
+            PartOf::Count => self.fan(last, part.base),
+            PartOf::Member(_) | PartOf::Key(_) => None,
+        }
     }
 
     /// The lists below one level.

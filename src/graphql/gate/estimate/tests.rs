@@ -199,6 +199,20 @@ fn rows_that_filters_look_at() {
             "{ items(first: 3, orderBy: {seller: {name: ASC}}) { id } }".to_owned(),
             20_000,
         ),
+        // Ten tags of each item are counted, and the items of each item's seller.
+        (
+            "{ items(first: 3, orderBy: {tags: {count: DESC}}) { id } }".to_owned(),
+            20_000 + 200_000,
+        ),
+        (
+            "{ items(first: 3, orderBy: {seller: {sells: {count: DESC}}}) { id } }".to_owned(),
+            20_000 + 20_000 + 20_000 * 2_000,
+        ),
+        (
+            "{ itemsGrouped(by: [{seller: ROW}], orderBy: [{keys: {seller: {sells: {count: DESC}}}}]) { count } }"
+                .to_owned(),
+            2 * 20_000 + 20_000 + 20_000 * 2_000,
+        ),
         (
             "{ npcs { sells(first: 1, where: {seller: {id: {eq: \"1\"}}}) { id } } }".to_owned(),
             20_000,

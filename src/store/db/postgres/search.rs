@@ -83,8 +83,8 @@ mod tests {
         let wanted = |search: &str| Words.wanted(&Search::parse(search).expect("a search"));
         assert_eq!(wanted("b"), "'b'");
         assert_eq!(
-            wanted("A x:y -c* -\"d e\" !(f").replace('\n', "/").as_str(),
-            "'a' & 'x' & 'y' & 'f' & !'c':*/+ x y /- d e "
+            wanted("A x:y -co* -\"d e\" !(f").replace('\n', "/").as_str(),
+            "'a' & 'x' & 'y' & 'f' & !'co':*/+ x y /- d e "
         );
     }
 }

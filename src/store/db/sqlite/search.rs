@@ -58,8 +58,8 @@ mod tests {
     fn all_words_are_quoted() {
         assert_eq!(wanted("b"), "\"b\"");
         assert_eq!(
-            wanted("A OR x:y -c* -\"d e\" NEAR(f"),
-            "(\"a\" AND \"or\" AND \"x y\" AND \"near f\") NOT (\"c\" * OR \"d e\")"
+            wanted("A OR x:y -co* -\"d e\" NEAR(f"),
+            "(\"a\" AND \"or\" AND \"x y\" AND \"near f\") NOT (\"co\" * OR \"d e\")"
         );
     }
 }
