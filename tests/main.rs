@@ -46,6 +46,7 @@ mod reload;
 mod repeats;
 mod replaced;
 mod secrets;
+mod shapes;
 mod start;
 mod starts;
 mod steps;

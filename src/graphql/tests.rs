@@ -5,7 +5,7 @@ mod estimates;
 mod explain;
 mod flights;
 mod golden;
-
+mod hostile;
 mod literals;
 mod live;
 mod lookups;
