@@ -135,6 +135,23 @@ pub fn repeat(server: SocketAddr, request: &[u8], times: usize, status: u16) {
     });
 }
 
+/// The body of one answer.
+pub fn body(server: SocketAddr, request: &[u8]) -> Vec<u8> {
+    use std::io::{Read as _, Write as _};
+    let mut stream = std::net::TcpStream::connect(server).expect("a connection");
+    stream.write_all(request).expect("send");
+    let mut answer = Vec::new();
+    let mut buffer = [0; READ];
+    loop {
+        let read = stream.read(&mut buffer).expect("an answer");
+        answer.extend_from_slice(&buffer[..read]);
+        match head(&answer) {
+            Some((_, length, at)) if answer.len() >= at + length => return answer.split_off(at),
+            _ => assert!(read > 0, "the answer is whole"),
+        }
+    }
+}
+
 /// A query as a request.
 pub fn post(query: &str) -> Vec<u8> {
     let body = serde_json::json!({ "query": query }).to_string();

@@ -125,6 +125,14 @@ pub fn numbers(url: &str, sql: &'static str) -> impl FnMut() -> i64 + use<> {
     move || runtime.block_on(client.query_one(sql, &[])).expect("a number").get(0)
 }
 
+/// The server's first process, which has started all others.
+pub fn postmaster(url: &str) -> String {
+    let (runtime, client) = connect(url);
+    let row = runtime.block_on(client.query_one("SELECT pg_backend_pid()", &[]));
+    let own: i32 = row.expect("a number").get(0);
+    crate::process::parent_of(&own.to_string()).expect("the process of a connection")
+}
+
 /// Runs statements that give nothing.
 pub fn execute(url: &str, sql: &str) {
     let (runtime, client) = connect(url);

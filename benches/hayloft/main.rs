@@ -17,6 +17,8 @@ mod cluster;
 mod compare;
 mod data;
 mod field_fetch;
+mod figures;
+mod figures_hand;
 mod hand;
 mod hand_postgres;
 mod linked;
@@ -27,6 +29,7 @@ mod lists;
 mod live;
 mod overload;
 mod pages;
+mod passing;
 mod postgres;
 mod process;
 mod questions;
@@ -38,28 +41,53 @@ use process::{Server, harvest};
 use serde_json::Value;
 
 /// A target of the project: the figure must stay on its good side.
+#[derive(Clone)]
 enum Target {
     AtMost(f64),
     AtLeast(f64),
 }
 
+impl Target {
+    fn is_met(&self, value: f64) -> bool {
+        match self {
+            Target::AtMost(limit) => value <= *limit,
+            Target::AtLeast(limit) => value >= *limit,
+        }
+    }
+}
+
+impl std::fmt::Display for Target {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Target::AtMost(limit) => write!(out, "at most {limit}"),
+            Target::AtLeast(limit) => write!(out, "at least {limit}"),
+        }
+    }
+}
+
+fn verdict(is_met: bool) -> &'static str {
+    if is_met { "ok" } else { "MISSED" }
+}
+
 /// Prints one figure with its target.
 fn figure(name: &str, value: f64, unit: &str, target: &Target) {
-    let (word, limit, good) = match target {
-        Target::AtMost(limit) => ("at most", *limit, value <= *limit),
-        Target::AtLeast(limit) => ("at least", *limit, value >= *limit),
-    };
-    let verdict = if good { "ok" } else { "MISSED" };
-    println!("{name:<58} {value:>12.2} {unit:<8} {word} {limit:<10} {verdict}");
+    let (verdict, target) = (verdict(target.is_met(value)), target.to_string());
+    println!("{name:<58} {value:>12.2} {unit:<8} {target:<19} {verdict}");
 }
 
 fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let Some((word, rest)) = arguments.split_first()
+        && word == passing::WORD
+    {
+        return passing::serve(rest);
+    }
     let folder = tempfile::tempdir().expect("a temporary folder");
     let folder = folder.path();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     println!("{cores} cores, {}", process::memory());
     // A word after `--` chooses: `cargo bench -- postgres`. Cargo itself adds a flag.
-    let chosen: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let chosen: Vec<String> = arguments.into_iter().filter(|word| !word.starts_with('-')).collect();
     let wanted = |name: &str| chosen.is_empty() || chosen.iter().any(|word| is_of(name, word));
     if wanted("sqlite") {
         binary_size();
@@ -68,6 +96,9 @@ fn main() {
     }
     if wanted("postgres") {
         postgres::all(folder);
+    }
+    if wanted("figures") {
+        figures::figures(&folder.join("figures"));
     }
     if wanted("pages") {
         pages::figures(&folder.join("pages"));

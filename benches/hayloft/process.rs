@@ -87,14 +87,17 @@ pub fn own_written() -> u64 {
 /// The same of the parent of a process and of all that it has started.
 pub fn written_by(child: &str) -> u64 {
     let parent = parent_of(child).expect("the server's own process");
+    written(&parent) + children(&parent).map(|child| written(&child)).sum::<u64>()
+}
+
+fn children(parent: &str) -> impl Iterator<Item = String> {
     let processes = std::fs::read_dir("/proc").expect("processes").flatten();
     let names = processes.map(|entry| entry.file_name().to_string_lossy().into_owned());
-    let children = names.filter(|name| parent_of(name).as_ref() == Some(&parent));
-    written(&parent) + children.map(|child| written(&child)).sum::<u64>()
+    names.filter(move |name| parent_of(name).as_deref() == Some(parent))
 }
 
 /// The fourth word of its state; the second may hold anything in parentheses.
-fn parent_of(process: &str) -> Option<String> {
+pub fn parent_of(process: &str) -> Option<String> {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     let (_, words) = stat.rsplit_once(')')?;
     words.split_whitespace().nth(1).map(str::to_owned)
@@ -129,6 +132,18 @@ fn scheduled_seconds(task: &Path) -> f64 {
     let text = std::fs::read_to_string(task.join("schedstat")).unwrap_or_default();
     let nanoseconds = text.split(' ').next().and_then(|number| number.parse::<f64>().ok());
     nanoseconds.unwrap_or(0.0) / 1e9
+}
+
+/// CPU time of all threads of a process so far.
+pub fn cpu_seconds(process: u32) -> f64 {
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).expect("its threads");
+    tasks.flatten().map(|task| scheduled_seconds(&task.path())).sum()
+}
+
+/// CPU time of a process and of all that it has started and that still run, each of which has one thread.
+pub fn cpu_of_family(parent: &str) -> f64 {
+    let of = |process: &str| scheduled_seconds(&Path::new("/proc").join(process));
+    of(parent) + children(parent).map(|child| of(&child)).sum::<f64>()
 }
 
 /// A serving process with one connection kept open to it.
@@ -184,8 +199,7 @@ impl Server {
 
     /// CPU time of all threads so far.
     pub fn cpu_seconds(&self) -> f64 {
-        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("its threads");
-        tasks.flatten().map(|task| scheduled_seconds(&task.path())).sum()
+        cpu_seconds(self.child.id())
     }
 
     /// Asks and reads the whole answer.

@@ -213,6 +213,18 @@ pub(crate) trait Dialect: Send + Sync + 'static {
     fn exists_beside_offset(&self) -> &'static str {
         "EXISTS"
     }
+    /// Whether what is selected is made of rows that an `OFFSET` skips, too.
+    fn makes_skipped(&self) -> bool {
+        false
+    }
+    /// Whether the planner begins at the rows behind a condition where that is sooner.
+    fn turns_conditions(&self) -> bool {
+        false
+    }
+    /// Whether a join goes on in the order of a table within its `FROM`.
+    fn keeps_order_within(&self) -> bool {
+        false
+    }
     /// Whether the row that another one leads to is found sooner by a join than by a subquery.
     fn joins_rows(&self) -> bool {
         false

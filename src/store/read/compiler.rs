@@ -206,14 +206,25 @@ impl<'a> Compiler<'a> {
     }
 
     pub(crate) fn root(&mut self, select: &Select, one: bool) -> Result<String, StoreError> {
-        let led = if one { None } else { self.led_by_items(select)? };
-        if let Some(sql) = led {
+        if !one && let Some(sql) = self.led(select)? {
             return Ok(sql);
         }
         let alias = self.alias();
         let from = self.table(select.entity, &alias);
         let limit = if one { Some(" LIMIT 1".to_owned()) } else { None };
         self.rows(select, &alias, &from, Vec::new(), None, limit)
+    }
+
+    /// A list of rows that others lead to, or that is put together of parts; none where neither
+    /// pays.
+    fn led(&mut self, select: &Select) -> Result<Option<String>, StoreError> {
+        if let Some(sql) = self.led_by_items(select)? {
+            return Ok(Some(sql));
+        }
+        match self.led_by_links(select)? {
+            Some(sql) => Ok(Some(sql)),
+            None => self.first_rows(select),
+        }
     }
 
     /// The table of a type under an alias.
@@ -256,6 +267,7 @@ impl<'a> Compiler<'a> {
             self.bounds = Bounds::ENDLESS;
         }
         let joins = &mut Joins::default();
+        let led = !conditions.is_empty();
         // Chosen by their numbers, and made afterwards.
         let chosen = makes_skipped(select).then(|| self.alias());
         let object = match &chosen {
@@ -277,7 +289,7 @@ impl<'a> Compiler<'a> {
         let end = match limit {
             Some(limit) => limit,
             None => {
-                let order = self.order(select, alias, position, joins)?;
+                let order = self.order(select, alias, (position, led), joins)?;
                 format!(" ORDER BY {order}{}", self.limit(select))
             }
         };
@@ -286,7 +298,10 @@ impl<'a> Compiler<'a> {
             false => format!(" WHERE {}", conditions.join(" AND ")),
         };
         let rest = format!("FROM {from}{}{condition}{end}", joins.sql());
+        // What is made of a row is made after the others were skipped.
+        let skipped = select.offset.is_some() && self.dialect.makes_skipped();
         Ok(match chosen {
+            None if skipped => format!("SELECT {object} AS json FROM (SELECT {alias}.* {rest}) AS {alias}"),
             Some(chosen) => {
                 let row = self.name(alias, ROW_COLUMN);
                 format!("SELECT {object} AS json FROM (SELECT {row} AS r {rest}) AS {chosen}")
@@ -295,16 +310,18 @@ impl<'a> Compiler<'a> {
         })
     }
 
+    /// What rows are ordered by; `position` is the default order of links and nested rows, and
+    /// `led` says that another row leads to them.
     pub(crate) fn order(
         &mut self,
         select: &Select,
         alias: &str,
-        position: Option<String>,
+        (position, led): (Option<String>, bool),
         joins: &mut Joins,
     ) -> Result<String, StoreError> {
         let mut terms = Vec::new();
         for order in &select.order {
-            terms.push(self.order_term(select.entity, alias, order, joins)?);
+            terms.push(self.order_term((select.entity, alias), order, led, joins)?);
         }
         match (select.ranked_by(), position) {
             (Some(search), _) => terms.push(format!("{} DESC", self.rank(alias, search).sql)),
@@ -330,9 +347,9 @@ impl<'a> Compiler<'a> {
 
     fn order_term(
         &mut self,
-        entity: EntityId,
-        alias: &str,
+        (entity, alias): (EntityId, &str),
         order: &Order,
+        led: bool,
         joins: &mut Joins,
     ) -> Result<String, StoreError> {
         let column = self.order_column(entity, alias, (&order.path, order.field), joins)?;
@@ -341,7 +358,7 @@ impl<'a> Compiler<'a> {
             Direction::Descending => " DESC",
         };
         let nulls = match order.nulls {
-            _ if !column.nullable => "",
+            _ if !column.nullable => self.nulls_of_none(entity, order, led),
             Nulls::First => " NULLS FIRST",
             Nulls::Last => " NULLS LAST",
         };

@@ -136,7 +136,7 @@ impl Compiler<'_> {
         if let Rows::Behind { .. } = rows {
             return Ok(&[Part::All]);
         }
-        let way = (Through::Plain, None);
+        let way = (Through::Plain, None, false);
         let order = self.sorted(&connection.select, NOWHERE, way, &mut Joins::default())?;
         Ok(parts(&in_direction(order, turn), has_place))
     }
@@ -174,7 +174,8 @@ impl Compiler<'_> {
             Rows::Behind { owner, field, .. } => Through::of(&self.entity(owner).field(field).kind),
         };
         let mut joins = Joins::default();
-        let way = (through, source.position.as_deref());
+        let led = matches!(rows, Rows::Behind { .. });
+        let way = (through, source.position.as_deref(), led);
         let order = self.sorted(select, &source.alias, way, &mut joins)?;
         source.from.push_str(joins.sql());
         Ok((source, order))

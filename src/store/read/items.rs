@@ -4,11 +4,15 @@
 use crate::{
     catalog::{EntityId, FieldId},
     layout::ROW_COLUMN,
-    query::{Filter, Operand, Select},
+    query::{Filter, Select},
     store::{ddl::items, error::StoreError},
 };
 
-use super::{compiler::Compiler, joins::Joins, statement::BindForm};
+use super::{
+    compiler::Compiler,
+    statement::BindForm,
+    two_ways::{bare, conjuncts},
+};
 
 /// A list of the row under an alias, and what it is searched for.
 pub(crate) struct Search {
@@ -169,7 +173,7 @@ fn rarest(compiler: &mut Compiler<'_>, table: &str, value: &str, few: &str, para
 /// Where the first rows are wanted, so many cost as much to collect and sort as the first twenty of
 /// them cost when all rows are gone through in order, about the root of twenty times the rows of
 /// the table; a bit less, because they are counted.
-fn few(compiler: &Compiler<'_>, table: &str) -> String {
+pub(crate) fn few(compiler: &Compiler<'_>, table: &str) -> String {
     let (row, table) = (compiler.dialect.quote(ROW_COLUMN), compiler.dialect.quote(table));
     let times = if compiler.bounded { 1 } else { FEW_OF_ALL };
     let steps = FEW.map(|(rows, few)| format!("WHEN max({row})<{rows} THEN {}", few * times));
@@ -231,13 +235,12 @@ impl Compiler<'_> {
             .map(Some)
     }
 
-    /// The rows are found in one of two ways, of which the other one stops before it begins.
+    /// One by one, or by the items that they have.
     fn two_ways(&mut self, select: &Select, lead: &Filter, others: &[&Filter]) -> Result<Option<String>, StoreError> {
-        let (alias, found) = (self.alias(), self.alias());
-        let Some(items) = self.items_of(select.entity, &alias, lead)? else {
+        let (one_by_one, first) = (self.alias(), self.alias());
+        let Some(items) = self.items_of(select.entity, &first, lead)? else {
             return Ok(None);
         };
-        let (one_by_one, first) = (self.alias(), self.alias());
         let counts = [&select.first, &select.offset].map(Option::as_ref);
         let wanted = counts.map(|count| Some(self.bind(count?, BindForm::Count)));
         let wanted: Vec<String> = wanted.into_iter().flatten().collect();
@@ -246,62 +249,8 @@ impl Compiler<'_> {
         let most = if select.first.is_some() { &wanted[..] } else { &[] };
         let apart = items.holds(&self.name(&one_by_one, ROW_COLUMN), apart, most);
         let of_these = format!("{} IN ({})", self.name(&first, ROW_COLUMN), items.rows);
-        let ways = [
-            self.way(select, &one_by_one, apart, others, true)?,
-            self.way(select, &first, of_these, others, false)?,
-        ];
-        let from = format!(
-            "(WITH _many(m) AS MATERIALIZED (SELECT {}) {}) AS {found} {} {} ON TRUE",
-            items.many(&wanted),
-            ways.join(" UNION ALL "),
-            self.dialect.chain(),
-            self.table(select.entity, &alias)
-        );
-        let conditions = vec![format!("{}={found}.r", self.name(&alias, ROW_COLUMN))];
-        let outer = Select {
-            first: None,
-            offset: None,
-            ..bare(select)
-        };
-        // The numbers come in the order of the one way that is gone, and a chain goes through its
-        // first part in order: to sort the rows again would cost as much as to find them.
-        let as_they_come = Some(String::new());
-        self.select(&outer, &alias, &from, conditions, None, as_they_come)
-            .map(Some)
-    }
-
-    /// The numbers of the rows, in order, that meet a condition and the others; none unless those
-    /// behind the items are (not) many.
-    fn way(
-        &mut self,
-        select: &Select,
-        alias: &str,
-        condition: String,
-        others: &[&Filter],
-        many: bool,
-    ) -> Result<String, StoreError> {
-        let mut conditions = vec![condition];
-        conditions.extend(self.each(select.entity, alias, others)?);
-        let mut joins = Joins::default();
-        let order = self.order(select, alias, None, &mut joins)?;
-        let count = |operand: Option<&Operand>, compiler: &mut Self| {
-            operand.map(|operand| compiler.bind(operand, BindForm::Count))
-        };
-        let first = count(select.first.as_ref(), self).unwrap_or_else(|| self.dialect.no_limit().to_owned());
-        let (yes, no) = if many {
-            (first.as_str(), "0")
-        } else {
-            ("0", first.as_str())
-        };
-        let offset = count(select.offset.as_ref(), self).map_or(String::new(), |offset| format!(" OFFSET {offset}"));
-        Ok(format!(
-            "SELECT r FROM (SELECT {} AS r FROM {}{} WHERE {} ORDER BY {order} LIMIT CASE WHEN (SELECT m FROM _many) THEN {yes} ELSE {no} \
-             END{offset})",
-            self.name(alias, ROW_COLUMN),
-            self.table(select.entity, alias),
-            joins.sql(),
-            conditions.join(" AND "),
-        ))
+        let ways = [(one_by_one, apart), (first, of_these)];
+        self.either(select, &items.many(&wanted), ways, others).map(Some)
     }
 
     fn items_of(&mut self, entity: EntityId, alias: &str, lead: &Filter) -> Result<Option<Items>, StoreError> {
@@ -319,29 +268,5 @@ impl Compiler<'_> {
         };
         let search = self.search(entity, alias, *field, *all, operands)?;
         Ok(self.taken_apart(&search))
-    }
-
-    fn each(&mut self, entity: EntityId, alias: &str, filters: &[&Filter]) -> Result<Vec<String>, StoreError> {
-        filters
-            .iter()
-            .map(|filter| self.filter(entity, alias, filter))
-            .collect()
-    }
-}
-
-/// A select whose filter is compiled apart.
-fn bare(select: &Select) -> Select {
-    Select {
-        filter: None,
-        ..select.clone()
-    }
-}
-
-/// The conditions that must all hold.
-fn conjuncts<'f>(filter: Option<&'f Filter>, into: &mut Vec<&'f Filter>) {
-    match filter {
-        Some(Filter::And(filters)) => filters.iter().for_each(|filter| conjuncts(Some(filter), into)),
-        Some(filter) => into.push(filter),
-        None => {}
     }
 }

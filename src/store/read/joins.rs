@@ -3,9 +3,6 @@
 
 use crate::catalog::{EntityId, FieldId};
 
-/// Joins of one `FROM`. SQLite takes 64 tables, and PostgreSQL plans all orders of eight.
-const JOINS_MAX: usize = 6;
-
 /// The joins that follow the tables of a `FROM`.
 #[derive(Default)]
 pub(crate) struct Joins {
@@ -22,6 +19,9 @@ struct Joined {
 }
 
 impl Joins {
+    /// Of one `FROM`. SQLite takes 64 tables, and PostgreSQL plans all orders of eight.
+    pub(crate) const MOST: usize = 6;
+
     /// None at all, where nothing can follow the tables.
     pub(crate) fn closed() -> Joins {
         Joins {
@@ -42,7 +42,7 @@ impl Joins {
     }
 
     pub(crate) fn is_full(&self) -> bool {
-        self.closed || self.known.len() >= JOINS_MAX
+        self.closed || self.known.len() >= Joins::MOST
     }
 
     /// Joins a row to the one under an alias.

@@ -14,6 +14,7 @@ use crate::{
 
 use super::{
     compiler::{ColumnAt, Compiler},
+    directions::nulls_as_index,
     joins::Joins,
 };
 
@@ -27,6 +28,8 @@ pub(crate) struct Sorted {
     nulls_first: bool,
     /// A field of the rows themselves, which may have an index.
     own: bool,
+    /// That index begins with the highest values, and has nulls behind them.
+    from_end: bool,
 }
 
 /// Some of the rows behind a place, or of all rows, by the first column of their order. In each of
@@ -64,11 +67,16 @@ impl Sorted {
 
     fn term(&self) -> String {
         let nulls = match self.nulls_first {
-            _ if !self.column.nullable => "",
+            _ if !self.column.nullable => self.nulls_of_none(),
             true => " NULLS FIRST",
             false => " NULLS LAST",
         };
         format!("{}{}{nulls}", self.expression, self.direction())
+    }
+
+    /// What is said of nulls where there are none.
+    fn nulls_of_none(&self) -> &'static str {
+        nulls_as_index(self.from_end, self.descending)
     }
 
     fn sign(&self) -> &'static str {
@@ -177,7 +185,8 @@ impl Part {
             Part::All => order_by(order),
             Part::Same | Part::Nulls | Part::NullsBehindValue | Part::NullsBehindNull => order_by(rest),
             Part::Values | Part::Behind | Part::ValuesBehindNull => {
-                format!("{}{},{}", first.expression, first.direction(), order_by(rest))
+                let nulls = first.nulls_of_none();
+                format!("{}{}{nulls},{}", first.expression, first.direction(), order_by(rest))
             }
         }
     }
@@ -185,17 +194,17 @@ impl Part {
 
 impl Compiler<'_> {
     /// The columns of the order of a select's rows under an alias; `position` is their place in
-    /// the list that leads to them.
+    /// the list that leads to them, and `led` says that a row does.
     pub(crate) fn sorted(
         &mut self,
         select: &Select,
         alias: &str,
-        (through, position): (Through, Option<&str>),
+        (through, position, led): (Through, Option<&str>, bool),
         joins: &mut Joins,
     ) -> Result<Vec<Sorted>, StoreError> {
         let mut order = Vec::new();
         for term in terms(self.catalog, select, through) {
-            order.extend(self.sorted_by(&term, (select.entity, alias), position, joins)?);
+            order.extend(self.sorted_by(&term, (select.entity, alias), (position, led), joins)?);
         }
         Ok(order)
     }
@@ -204,7 +213,7 @@ impl Compiler<'_> {
         &mut self,
         term: &Term<'_>,
         (entity, alias): (EntityId, &str),
-        position: Option<&str>,
+        (position, led): (Option<&str>, bool),
         joins: &mut Joins,
     ) -> Result<Vec<Sorted>, StoreError> {
         let (columns, descending, nulls_first) = match term {
@@ -221,13 +230,18 @@ impl Compiler<'_> {
                 (vec![place_in_list(position.to_owned())], false, false)
             }
         };
-        let own = matches!(term, Term::By(order) if order.path.is_empty());
+        let own = match term {
+            Term::By(order) if order.path.is_empty() => Some(order.field),
+            _ => None,
+        };
+        let from_end = own.is_some_and(|field| self.is_from_end(entity, field, led));
         let sorted = columns.into_iter().map(|column| Sorted {
             expression: format!("{}{}", column.sql, self.dialect.collate(column.kind)),
             column,
             descending,
             nulls_first,
-            own,
+            own: own.is_some(),
+            from_end,
         });
         Ok(sorted.collect())
     }

@@ -154,7 +154,7 @@ impl<'a> Compiler<'a> {
         (from, equal(&self.columns(source, key, alias), &owner))
     }
 
-    fn link_column(&self, alias: &str, column: &Column) -> ColumnAt {
+    pub(crate) fn link_column(&self, alias: &str, column: &Column) -> ColumnAt {
         ColumnAt {
             sql: self.name(alias, &column.name),
             kind: column.kind,
@@ -217,7 +217,7 @@ impl Compiler<'_> {
     }
 
     /// Whether an index keeps the values unique by which a field leads to its row.
-    fn leads_to_one(&self, entity: EntityId, field: FieldId) -> bool {
+    pub(crate) fn leads_to_one(&self, entity: EntityId, field: FieldId) -> bool {
         let (target, by) = match &self.entity(entity).field(field).kind {
             FieldKind::Reference { target, by } => (*target, by.as_slice()),
             FieldKind::Inverse {
@@ -236,7 +236,7 @@ impl Compiler<'_> {
     }
 }
 
-fn equal(left: &[ColumnAt], right: &[ColumnAt]) -> Vec<String> {
+pub(crate) fn equal(left: &[ColumnAt], right: &[ColumnAt]) -> Vec<String> {
     left.iter()
         .zip(right)
         .map(|(left, right)| format!("{}={}", left.sql, right.sql))

@@ -42,6 +42,7 @@ mod taken;
 mod unchanged;
 mod values;
 mod versions;
+mod ways;
 
 use chrono::{DateTime, Utc};
 

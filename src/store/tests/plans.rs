@@ -16,20 +16,20 @@ on_both!(
     indexes_of_several_fields_come_and_go,
 );
 
-const NPC: EntityId = EntityId(0);
-const QUEST: EntityId = EntityId(1);
-const LINE: EntityId = EntityId(2);
+pub(super) const NPC: EntityId = EntityId(0);
+pub(super) const QUEST: EntityId = EntityId(1);
+pub(super) const LINE: EntityId = EntityId(2);
 
 const QUESTS: &str = "type Npc @f { id: ID! name: String gives: [Quest!]! @inverse(field: \"npc\") }
     type Quest @f INDEX { id: ID! reward: Int npc: Npc lines: [Line!]! @inverse(field: \"quest\") }
     type Line @f { id: ID! quest: Quest price: Int @index tags: [Tag!]! @ref }
     type Tag @f { id: ID! lines: [Line!]! @inverse(field: \"tags\") }";
 
-fn quests(index: &str) -> String {
+pub(super) fn quests(index: &str) -> String {
     QUESTS.replace("INDEX", index)
 }
 
-fn order(path: &[u32], field: u32, direction: Direction) -> Order {
+pub(super) fn order(path: &[u32], field: u32, direction: Direction) -> Order {
     Order {
         path: path.iter().copied().map(FieldId).collect(),
         field: f(field),
@@ -38,17 +38,17 @@ fn order(path: &[u32], field: u32, direction: Direction) -> Order {
     }
 }
 
-fn count(number: i64) -> Option<Operand> {
+pub(super) fn count(number: i64) -> Option<Operand> {
     Some(Operand::Value(Value::Int(number)))
 }
 
-fn key(name: &str, number: i64) -> String {
+pub(super) fn key(name: &str, number: i64) -> String {
     format!("{name}{number:05}")
 }
 
 /// Ten characters, of whom one has no name, and thousands of quests and lines of these; some name
 /// nobody, some nobody who is there.
-async fn fill(store: &Store, quests: i64) {
+pub(super) async fn fill(store: &Store, quests: i64) {
     let row = |values: Vec<Value>, tags: Option<Vec<Key>>| Row::new(values, tags.into_iter().collect(), vec![]);
     let npc = |at: i64| {
         let name = if at == 3 {
@@ -70,7 +70,8 @@ async fn fill(store: &Store, quests: i64) {
     let line = |at: i64| {
         let quest = text(&key("q", at * 31 % quests));
         let tags = vec![Key::text(key("t", at % 40))];
-        row(vec![text(&key("l", at)), quest, Value::Int(at % 5)], Some(tags))
+        let price = if at % 11 == 0 { Value::Null } else { Value::Int(at % 5) };
+        row(vec![text(&key("l", at)), quest, price], Some(tags))
     };
     harvest(store, "Line", LINE, 0, (0..3 * quests).map(line).collect()).await;
     let tag = |at: i64| row(vec![text(&key("t", at))], None);
@@ -78,7 +79,7 @@ async fn fill(store: &Store, quests: i64) {
     store.finish_indexes().await.expect("they are built");
 }
 
-async fn filled(on: On, index: &str) -> (Place, Store) {
+pub(super) async fn filled(on: On, index: &str) -> (Place, Store) {
     let place = Place::new(on);
     let store = open(&place.url, Access::Write, &quests(index)).await.expect("a store");
     fill(&store, 2_000).await;
@@ -89,7 +90,7 @@ async fn filled(on: On, index: &str) -> (Place, Store) {
     (place, store)
 }
 
-async fn way(store: &Store, value: RootValue) -> String {
+pub(super) async fn way(store: &Store, value: RootValue) -> String {
     let key = "r".to_owned();
     let read = Read {
         roots: vec![Root { key, value }],
@@ -98,8 +99,15 @@ async fn way(store: &Store, value: RootValue) -> String {
     store.explain(&statement, &[]).await.expect("a plan").plan.join("\n")
 }
 
+/// The text of a statement.
+pub(super) fn compiled(store: &Store, value: RootValue) -> String {
+    let key = "r".to_owned();
+    let roots = vec![Root { key, value }];
+    store.compile(&Read { roots }).expect("compiles").sql.to_string()
+}
+
 /// The ids of a list, in its order.
-async fn ids(store: &Store, select: Select) -> Vec<String> {
+pub(super) async fn ids(store: &Store, select: Select) -> Vec<String> {
     let json = answer(store, vec![("r", RootValue::Many(select))], &[]).await;
     let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
     let all = json["r"].as_array().expect("a list").iter();
@@ -116,7 +124,9 @@ async fn links_of_an_order_are_joined(on: On) {
         first: first.and_then(count),
         ..select(LINE, vec![leaf("id", 0)])
     };
-    let plan = way(&store, RootValue::Many(by_name(Some(5)))).await;
+    let mut nulls_first = by_name(Some(5));
+    nulls_first.order[0].nulls = Nulls::First;
+    let plan = way(&store, RootValue::Many(nulls_first)).await;
     let (joins, looks) = match on {
         On::Sqlite => (plan.matches("LEFT-JOIN").count(), plan.contains("CORRELATED")),
         On::Postgres => (
@@ -227,7 +237,7 @@ async fn rows_that_are_skipped_are_not_made(on: On) {
 }
 
 /// What tells that rows are sorted by the database.
-fn sorts(plan: &str) -> bool {
+pub(super) fn sorts(plan: &str) -> bool {
     plan.contains("Sort") || plan.contains("TEMP B-TREE")
 }
 
@@ -281,7 +291,7 @@ async fn indexes_of_older_databases_get_their_further_columns() {
     }
 }
 
-fn best(first: i64, direction: Direction) -> RootValue {
+pub(super) fn best(first: i64, direction: Direction) -> RootValue {
     let three = Select {
         order: vec![order(&[], 1, direction)],
         first: count(first),

@@ -417,6 +417,19 @@ impl Dialect for Postgres {
         Some([format!("DROP INDEX CONCURRENTLY IF EXISTS {index}"), beside])
     }
 
+    fn makes_skipped(&self) -> bool {
+        true
+    }
+
+    fn turns_conditions(&self) -> bool {
+        true
+    }
+
+    /// What comes after it in the order is sorted in groups.
+    fn keeps_order_within(&self) -> bool {
+        true
+    }
+
     fn nulls_last(&self) -> &'static str {
         " NULLS LAST"
     }
