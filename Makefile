@@ -2,6 +2,7 @@
 # make quick   format, lints, unit tests but the long ones, the rules of the house: to run after each change
 # make test    everything that must hold before a change is taken
 # make soak    the long tests: 1,000 kills per database and more, about an hour; PART=kills for one of them
+# make fuzz    each fuzz target for a minute (needs a nightly Rust and cargo-fuzz, and says so); TARGET=gate for one of them
 # make audit   known holes in the crates (needs cargo-deny and the internet)
 # make bench   the figures of the documentation, each with its ratio
 # make build   the web page and the release binary
@@ -10,7 +11,7 @@
 
 MAKEFLAGS += --no-print-directory --no-builtin-rules
 .DELETE_ON_ERROR:
-.PHONY: help demo build web quick quick-lints quick-tests test soak check audit bench fmt clean setup-build setup-test
+.PHONY: help demo build web quick quick-lints quick-tests test soak fuzz check audit bench fmt clean setup-build setup-test
 
 WEB_SOURCES := $(shell find web/src web/public web/scripts -type f 2>/dev/null) \
   web/index.html web/vite.config.ts web/tsconfig.json web/package.json
@@ -55,6 +56,9 @@ test: check
 soak:
 	@scripts/soak.sh $(PART)
 
+fuzz:
+	@scripts/fuzz.sh $(TARGET)
+
 # Both at once: each of them leaves one processor idle most of the time. The lints have a profile and so a folder of their own,
 # because cargo lets only one command at a time into a folder.
 quick:
@@ -72,7 +76,7 @@ quick-tests:
 LONG_TESTS := postgres an_answer_waits_for_the_deletion steps_are_counted_beside \
   store::tests::abandoned store::tests::generations store::tests::indexes store::tests::opens store::tests::retry \
   store::tests::definition_status store::tests::rollups \
-  mirror simulation store::tests::edits \
+  mirror simulation store::tests::edits oracle fuzzed_ \
   a_filter_has_its_memory bombs_are_defused_at_run_time groups_count long_texts_have_bounds odd_values_do_not_panic \
   filters_are_bounded hostile_variables answers_that_all_have_taken nobody_begins_with_an_old what_a_live_query_could_not_read \
   a_socket_answers_queries connections_that_say_nothing posts what_was_said_in_time \

@@ -12,6 +12,8 @@ export HAYLOFT_HISTORIES="${HAYLOFT_HISTORIES:-10000}"
 export HAYLOFT_EDITS="${HAYLOFT_EDITS:-1000}"
 export HAYLOFT_MIRRORS="${HAYLOFT_MIRRORS:-1000}"
 export HAYLOFT_OPERATIONS="${HAYLOFT_OPERATIONS:-5000}"
+export HAYLOFT_ORACLE="${HAYLOFT_ORACLE:-50000}"
+export HAYLOFT_MUTATIONS="${HAYLOFT_MUTATIONS:-100000}"
 export RUST_BACKTRACE="${RUST_BACKTRACE:-0}"
 
 folder="out/soak-$HAYLOFT_SEED"
@@ -47,6 +49,8 @@ cargo test --quiet --locked --no-run --lib --test all || exit 1
 part histories --lib -- simulation
 part mirrors --lib -- mirror
 part edits --lib -- edited_definitions
+part oracle --lib -- naive_evaluator
+part fuzzed --lib -- fuzzed_
 part operations --test all -- literals_and_variables
 part kills --test all -- kill::
 part chaos --test all -- chaos::

@@ -113,6 +113,7 @@ impl Serving {
         let types = loaded.catalog.entities.len();
         let limits = Limits {
             introspection: !self.listen.no_introspection,
+            explain: exposure::explains(address, &self.listen),
             answer_cache: self.listen.answer_cache.0,
             ..self.limits
         };
@@ -136,6 +137,7 @@ impl Serving {
             trusted_proxies: self.listen.trust_proxy.as_slice().into(),
             http_draft: self.listen.http_draft,
             graphiql,
+            metrics: exposure::counts(address, &self.listen),
             drain: drain(&self.listen, address),
             hurry,
         };
@@ -195,6 +197,7 @@ fn tell_of_answers(figures: CacheFigures) {
     let CacheFigures {
         hits,
         misses,
+        shared: _,
         evictions,
         entries,
         bytes,

@@ -17,6 +17,12 @@ pub(super) fn told(address: SocketAddr, types: usize, listen: &ListenSetting, tr
     if !listen.no_graphiql && !trusted_only {
         open.push("GraphiQL (--no-graphiql)".to_owned());
     }
+    if listen.explain {
+        open.push("the SQL of what it asks, with plans and real times (--explain)".to_owned());
+    }
+    if listen.metrics {
+        open.push("what is counted (--metrics)".to_owned());
+    }
     open.push("/healthz and /readyz".to_owned());
     if listen.allow_host.contains(&AllowedHost::Any) {
         open.push(
@@ -38,6 +44,21 @@ pub(super) fn told(address: SocketAddr, types: usize, listen: &ListenSetting, tr
     text
 }
 
+/// Whether SQL and plans are told to who asks for them: to this machine alone, or to all. Behind a
+/// proxy whoever asks seems to be of this machine.
+pub(super) fn explains(address: SocketAddr, listen: &ListenSetting) -> bool {
+    listen.explain || is_of_this_machine(address, listen)
+}
+
+/// The same of what is counted.
+pub(super) fn counts(address: SocketAddr, listen: &ListenSetting) -> bool {
+    listen.metrics || is_of_this_machine(address, listen)
+}
+
+fn is_of_this_machine(address: SocketAddr, listen: &ListenSetting) -> bool {
+    address.ip().is_loopback() && listen.trust_proxy.is_empty()
+}
+
 #[cfg(test)]
 mod tests {
     use clap::Parser;
@@ -51,8 +72,30 @@ mod tests {
     }
 
     #[test]
+    fn who_is_told_of_sql() {
+        let cases: [(&str, &[&str], bool); 5] = [
+            ("127.0.0.1:4000", &[], true),
+            ("[::1]:4000", &[], true),
+            ("127.0.0.1:4000", &["--trust-proxy"], false),
+            ("0.0.0.0:4000", &[], false),
+            ("0.0.0.0:4000", &["--explain"], true),
+        ];
+        for (address, flags, told) in cases {
+            let flags = Flags::parse_from(["serve"].iter().chain(flags));
+            let address = address.parse().expect("an address");
+            assert_eq!(
+                explains(address, &flags.listen),
+                told,
+                "{address} {flags:?}",
+                flags = flags.listen
+            );
+        }
+    }
+
+    #[test]
     fn what_is_open_is_named() {
-        let cases: [(&[&str], &[&str], &[&str]); 3] = [
+        let cases: [(&[&str], &[&str], &[&str]); 4] = [
+            (&["--explain", "--metrics"], &["the SQL", "--explain", "--metrics"], &[]),
             (
                 &[],
                 &[

@@ -53,6 +53,16 @@ pub(crate) struct ListenSetting {
     #[arg(long, env = "HAYLOFT_NO_INTROSPECTION", value_parser = BoolishValueParser::new())]
     pub no_introspection: bool,
 
+    /// Tell whoever asks for `extensions.explain` how an answer comes to be: SQL and plans. On a
+    /// loopback address it is told without this, if no proxy is trusted
+    #[arg(long, env = "HAYLOFT_EXPLAIN", value_parser = BoolishValueParser::new())]
+    pub explain: bool,
+
+    /// Tell what is counted at /metrics, for Prometheus. On a loopback address it is told without
+    /// this, if no proxy is trusted
+    #[arg(long, env = "HAYLOFT_METRICS", value_parser = BoolishValueParser::new())]
+    pub metrics: bool,
+
     /// Answer with the statuses of the newest draft of GraphQL over HTTP: 422 for what does not fit
     /// the schema, the types of variables or the limits, also as application/json, and 294 where an
     /// operation has begun and failed

@@ -97,6 +97,7 @@ struct Counts {
     hits: AtomicU64,
     misses: AtomicU64,
     evictions: AtomicU64,
+    shared: AtomicU64,
 }
 
 /// How the cache does.
@@ -105,6 +106,8 @@ pub(crate) struct CacheFigures {
     pub hits: u64,
     pub misses: u64,
     pub evictions: u64,
+    /// Misses that came from another's run.
+    pub shared: u64,
     pub entries: usize,
     pub bytes: usize,
 }
@@ -187,9 +190,15 @@ impl Answers {
             hits: count(&self.counts.hits),
             misses: count(&self.counts.misses),
             evictions: count(&self.counts.evictions),
+            shared: count(&self.counts.shared),
             entries: kept.entries.len(),
             bytes: kept.bytes,
         }
+    }
+
+    /// Somebody had what another ran.
+    pub(super) fn note_shared(&self) {
+        self.counts.shared.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Joins those who ask the same just now.

@@ -4,8 +4,9 @@
 use crate::{
     catalog::{Catalog, EntityId, FieldId, FieldKind},
     query::{
-        Compare, Connection, Direction, Filter, GroupKey, GroupOrder, GroupTerm, Grouped, GroupedBy, Having, Measure,
-        Nulls, Operand, Order, Output, OutputValue, Place, Quantifier, Read, RootValue, Select, TextTest,
+        Compare, Connection, Direction, Filter, GroupKey, GroupMeasure, GroupOrder, GroupTerm, GroupValue, Grouped,
+        GroupedBy, Having, Measure, Nulls, Operand, Order, Output, OutputValue, Place, Quantifier, Read, RootValue,
+        Select, TextTest,
     },
     value::Value,
 };
@@ -76,7 +77,7 @@ impl Words<'_> {
         let keys = grouped.keys.iter().map(|key| self.key(key, entity));
         line.push_str(&format!(" by {}", joined(keys, ", ")));
         if let Some(having) = &grouped.having {
-            line.push_str(&format!(" having {}", self.having(having, entity)));
+            line.push_str(&format!(" having {}", self.having(having, grouped)));
         }
         if !grouped.order.is_empty() {
             let orders = grouped.order.iter().map(|order| self.group_order(order, grouped));
@@ -86,16 +87,36 @@ impl Words<'_> {
         let keys: Vec<&str> = grouped.output.iter().map(|member| member.key.as_str()).collect();
         self.line(1, &keys.join(", "));
         for (at, key) in grouped.keys.iter().enumerate() {
-            if let Some(target) = self.catalog.entity(entity).field(key.field).kind.target() {
-                grouped.rows_of(at).for_each(|outputs| self.output(1, outputs, target));
+            let end = self.end_of(&key.path, entity);
+            if let Some(target) = self.catalog.entity(end).field(key.field).kind.target() {
+                let rows = grouped.rows_of(at).into_iter();
+                rows.for_each(|outputs| self.output(1, outputs, target));
+            }
+        }
+        for member in &grouped.output {
+            let GroupValue::Led(at, _) = &member.value else {
+                continue;
+            };
+            if let Some(led) = grouped.led.get(*at) {
+                let filter = led.filter.as_ref();
+                let filter = filter.map(|filter| format!(" where {}", self.filter(filter, led.entity)));
+                let (of, through) = (&self.catalog.entity(led.entity).name, self.through(entity, led.field));
+                let line = format!("{}: of rows of {of}{through}{}", member.key, filter.unwrap_or_default());
+                self.line(1, &line);
             }
         }
     }
 
+    /// The type at the end of a chain of links.
+    fn end_of(&self, path: &[FieldId], entity: EntityId) -> EntityId {
+        let step = |at, field: &FieldId| self.catalog.entity(at).field(*field).kind.target().unwrap_or(at);
+        path.iter().fold(entity, step)
+    }
+
     fn key(&self, key: &GroupKey, entity: EntityId) -> String {
-        let name = self.field(entity, key.field);
+        let name = self.way(&key.path, key.field, entity);
         let GroupedBy::Span(span) = &key.by else {
-            return name.to_owned();
+            return name;
         };
         let zone = span.zone.as_ref().map_or("UTC", |zone| zone.name());
         let shift = span
@@ -106,47 +127,52 @@ impl Words<'_> {
         format!("{name} in each {} of {zone}{shift}{fill}", span.unit.name())
     }
 
-    fn measure(&self, measure: Measure, entity: EntityId) -> String {
-        match measure {
-            Measure::Count => "count".to_owned(),
+    fn measure(&self, measure: GroupMeasure, grouped: &Grouped) -> String {
+        let led = measure.of.and_then(|at| grouped.led.get(at));
+        let entity = led.map_or(grouped.select.entity, |led| led.entity);
+        let of = led.map(|led| format!("{}.", self.field(grouped.select.entity, led.field)));
+        let of = of.unwrap_or_default();
+        match measure.measure {
+            Measure::Count => format!("{of}count"),
             Measure::Of(function, field) => {
-                format!("{}({})", names::function_field(function), self.field(entity, field))
+                let function = names::function_field(function);
+                format!("{function}({of}{})", self.field(entity, field))
             }
         }
     }
 
-    fn having(&self, having: &Having, entity: EntityId) -> String {
+    fn having(&self, having: &Having, grouped: &Grouped) -> String {
         let all = |all: &[Having], word: &str, empty: &str| match all {
             [] => empty.to_owned(),
-            [only] => self.having(only, entity),
+            [only] => self.having(only, grouped),
             all => {
-                let each = all.iter().map(|having| self.having(having, entity));
+                let each = all.iter().map(|having| self.having(having, grouped));
                 format!("({})", joined(each, word))
             }
         };
         match having {
             Having::And(havings) => all(havings, " and ", "true"),
             Having::Or(havings) => all(havings, " or ", "false"),
-            Having::Not(having) => format!("not {}", self.having(having, entity)),
+            Having::Not(having) => format!("not {}", self.having(having, grouped)),
             Having::Compare {
                 measure,
                 compare,
                 operand: with,
             } => format!(
                 "{} {} {}",
-                self.measure(*measure, entity),
+                self.measure(*measure, grouped),
                 sign(*compare),
                 operand(with)
             ),
-            Having::In { measure, operands } => format!("{} in ({})", self.measure(*measure, entity), list(operands)),
-            Having::IsNull { measure } => format!("{} is null", self.measure(*measure, entity)),
+            Having::In { measure, operands } => format!("{} in ({})", self.measure(*measure, grouped), list(operands)),
+            Having::IsNull { measure } => format!("{} is null", self.measure(*measure, grouped)),
             Having::Text {
                 measure,
                 test,
                 operand: with,
             } => format!(
                 "{} {} {}",
-                self.measure(*measure, entity),
+                self.measure(*measure, grouped),
                 test_word(*test),
                 operand(with)
             ),
@@ -155,12 +181,17 @@ impl Words<'_> {
 
     fn group_order(&self, order: &GroupOrder, grouped: &Grouped) -> String {
         let entity = grouped.select.entity;
-        let at = |key: usize| grouped.keys.get(key).map(|key| key.field);
+        let at = |key: usize| {
+            let key = grouped.keys.get(key)?;
+            Some((key.path.as_slice(), key.field))
+        };
         let text = match &order.by {
-            GroupTerm::Key(key) => at(*key).map_or("", |field| self.field(entity, field)).to_owned(),
-            GroupTerm::Measure(measure) => self.measure(*measure, entity),
+            GroupTerm::Key(key) => at(*key).map_or_else(String::new, |(path, field)| self.way(path, field, entity)),
+            GroupTerm::Measure(measure) => self.measure(*measure, grouped),
             GroupTerm::Behind { key, path, field } => {
-                let path: Vec<FieldId> = at(*key).into_iter().chain(path.iter().copied()).collect();
+                let key = at(*key).into_iter();
+                let key = key.flat_map(|(before, link)| before.iter().copied().chain([link]));
+                let path: Vec<FieldId> = key.chain(path.iter().copied()).collect();
                 self.way(&path, *field, entity)
             }
         };

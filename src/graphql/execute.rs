@@ -140,8 +140,8 @@ impl DataApi {
         let request = request.into();
         let client = request.client;
         let work = async {
-            if request.wants_cost {
-                return self.with_cost(request).await;
+            if request.wants_more() {
+                return self.with_more(request).await;
             }
             let bound = self.plan(request).await?;
             let known = self.known_or_run(bound, client, None).await;

@@ -2,21 +2,50 @@
 //! estimated beside what came, and which index is not there. Knows the store's contract; for a
 //! person, who reads it, and so not for speed.
 
+use std::time::Duration;
+
 use apollo_compiler::response::JsonMap;
-use serde_json::Value as Json;
+use bytes::Bytes;
+use serde_json::{Value as Json, json};
 
 use crate::{
     query::{Connection, ConnectionValue, EdgeValue, Output, OutputValue, Read, RootValue},
-    store::{Answer, Explanation, StoreError},
+    store::{Explanation, StoreError},
 };
 
 use super::{
-    ApiError, ApiRequest, DataApi,
+    ApiError, ApiRequest, Client, DataApi,
     advice::advice,
     describe::{self, describe},
     gate::Cost,
-    prepare::Way,
+    prepare::{Bound, Way},
+    turns::Work,
 };
+
+/// How an operation is answered.
+struct Explained {
+    /// The read in words, and the values of its parameters.
+    plan: String,
+    /// None where no row is needed.
+    run: Option<Run>,
+}
+
+struct Run {
+    sql: String,
+    /// The database's own plan.
+    database: Vec<String>,
+    cost: Cost,
+    real: Result<Real, StoreError>,
+    /// Indexes that are not there.
+    lacks: Vec<String>,
+}
+
+/// What came.
+struct Real {
+    rows: u64,
+    bytes: usize,
+    took: Duration,
+}
 
 impl DataApi {
     /// How an operation is answered: its parameters, the read, the SQL and the database's own plan,
@@ -29,55 +58,117 @@ impl DataApi {
             ..ApiRequest::default()
         };
         let bound = self.bind(request.into()).await?;
+        Ok(self.explained(&bound).await?.text())
+    }
+
+    /// The same as JSON, of an operation that is answered beside it: in a turn like others, and
+    /// nothing that is too much.
+    pub(super) async fn explained_in_turn(&self, bound: &Bound, client: Client) -> Result<Bytes, Vec<ApiError>> {
+        let cost = self.cost(bound).await.map_err(|error| vec![error])?;
+        super::cost::check(&cost, &self.0.limits).map_err(|error| vec![error])?;
+        let turn = self.turn(&self.0.turns, Work::Long(client), self.0.limits.queue_wait);
+        let turn = turn.await.map_err(|error| vec![error])?;
+        let explained = self.explained(bound).await?;
+        drop(turn);
+        Ok(explained.json().to_string().into())
+    }
+
+    async fn explained(&self, bound: &Bound) -> Result<Explained, Vec<ApiError>> {
         let read = &bound.prepared.plan.read;
         let fail = |error: StoreError| vec![ApiError::from_store(&error)];
-        let mut text = describe(&self.0.catalog, read);
+        let mut plan = describe(&self.0.catalog, read);
         for (number, param) in bound.params.iter().enumerate() {
-            text.push_str(&format!("${number} = {}\n", describe::value(param)));
+            plan.push_str(&format!("${number} = {}\n", describe::value(param)));
         }
         if let Way::Constant(_) = bound.prepared.way {
-            text.push_str("\nNo row is needed: the answer is known from the schema.\n");
-            return Ok(text);
+            return Ok(Explained { plan, run: None });
         }
         // A load by key is shown as the statement that answers it alone.
         let statement = self.0.store.compile(read).map_err(fail)?;
-        let Explanation { sql, plan } = self.0.store.explain(&statement, &bound.params).await.map_err(fail)?;
-        text.push_str(&format!("\n{sql}\n\n{}\n", plan.join("\n")));
-        let cost = self.cost(&bound).await.map_err(|error| vec![error])?;
+        let explained = self.0.store.explain(&statement, &bound.params).await;
+        let Explanation { sql, plan: database } = explained.map_err(fail)?;
+        let cost = self.cost(bound).await.map_err(|error| vec![error])?;
         let answer = self.0.store.read(&statement, &bound.params).await;
-        text.push_str(&format!("\n{}\n", compared(read, &cost, answer)));
-        let lacks = advice(&self.0.catalog, read);
-        if !lacks.is_empty() {
-            text.push_str(
-                "\nNo index leads to these rows in this order. Where there are many, write into the definition:\n",
-            );
-            lacks.iter().for_each(|line| text.push_str(&format!("  {line}\n")));
-        }
-        Ok(text)
+        let real = answer.map(|answer| Real {
+            rows: rows(read, &serde_json::from_str(&answer.json).unwrap_or_default()),
+            bytes: answer.json.len(),
+            took: answer.took,
+        });
+        let run = Run {
+            sql,
+            database,
+            cost,
+            real,
+            lacks: advice(&self.0.catalog, read),
+        };
+        Ok(Explained { plan, run: Some(run) })
     }
 }
 
-/// What was estimated beside what came.
-fn compared(read: &Read, cost: &Cost, answer: Result<Answer, StoreError>) -> String {
-    let line = |word: &str, rows: u64, bytes: &str, millis: f64| {
-        format!("{word:<10} {rows} rows in lists, {bytes}, {millis:.1} ms")
-    };
-    let millis = |time: std::time::Duration| time.as_micros() as f64 / 1_000.0;
-    // Those of lists are counted only where it is known how many rows their filters leave.
-    let bytes = match cost.bytes {
-        0 => "bytes unknown".to_owned(),
-        bytes => format!("{bytes} bytes or more"),
-    };
-    let estimated = line("estimated:", cost.rows, &bytes, millis(cost.time));
-    let real = match answer {
-        Ok(answer) => {
-            let data = serde_json::from_str(&answer.json).unwrap_or_default();
-            let bytes = format!("{} bytes", answer.json.len());
-            line("real:", rows(read, &data), &bytes, millis(answer.took))
+impl Explained {
+    fn text(&self) -> String {
+        let mut text = self.plan.clone();
+        let Some(run) = &self.run else {
+            text.push_str("\nNo row is needed: the answer is known from the schema.\n");
+            return text;
+        };
+        text.push_str(&format!("\n{}\n\n{}\n", run.sql, run.database.join("\n")));
+        text.push_str(&format!("\n{}\n", run.compared()));
+        if !run.lacks.is_empty() {
+            text.push_str(
+                "\nNo index leads to these rows in this order. Where there are many, write into the definition:\n",
+            );
+            run.lacks.iter().for_each(|line| text.push_str(&format!("  {line}\n")));
         }
-        Err(error) => format!("real:      {error}"),
-    };
-    format!("{estimated}\n{real}")
+        text
+    }
+
+    fn json(&self) -> Json {
+        let plan: Vec<&str> = self.plan.lines().collect();
+        let Some(run) = &self.run else {
+            return json!({ "plan": plan });
+        };
+        let real = match &run.real {
+            Ok(real) => json!({ "rows": real.rows, "bytes": real.bytes, "milliseconds": millis(real.took) }),
+            Err(error) => json!({ "error": ApiError::from_store(error).message }),
+        };
+        json!({
+            "plan": plan,
+            "sql": run.sql,
+            "database": run.database,
+            "estimated": {
+                "rows": run.cost.rows,
+                "bytes": (run.cost.bytes > 0).then_some(run.cost.bytes),
+                "milliseconds": millis(run.cost.time),
+            },
+            "real": real,
+            "indexes": run.lacks,
+        })
+    }
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_micros() as f64 / 1_000.0
+}
+
+impl Run {
+    /// What was estimated beside what came.
+    fn compared(&self) -> String {
+        let line = |word: &str, rows: u64, bytes: &str, millis: f64| {
+            format!("{word:<10} {rows} rows in lists, {bytes}, {millis:.1} ms")
+        };
+        // Those of lists are counted only where it is known how many rows their filters leave.
+        let bytes = match self.cost.bytes {
+            0 => "bytes unknown".to_owned(),
+            bytes => format!("{bytes} bytes or more"),
+        };
+        let estimated = line("estimated:", self.cost.rows, &bytes, millis(self.cost.time));
+        let real = match &self.real {
+            Ok(real) => line("real:", real.rows, &format!("{} bytes", real.bytes), millis(real.took)),
+            Err(error) => format!("real:      {error}"),
+        };
+        format!("{estimated}\n{real}")
+    }
 }
 
 /// Rows in all lists of an answer, as the estimate counts them.

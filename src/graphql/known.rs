@@ -9,12 +9,12 @@
 use std::sync::Arc;
 
 use super::{
-    Answered, ApiError, ApiRequest, ApiResponse, Client, DataApi, Principal, Tag,
+    Answered, ApiError, ApiRequest, ApiResponse, Client, Code, DataApi, Principal, Tag,
     answers::{Asked, CacheFigures, Running, State},
     cost,
     execute::{Fresh, work_of},
     kept::Data,
-    prepare::{Bound, Way},
+    prepare::{Bound, PlanFigures, Way},
     tag::{RequestPrint, naming},
     turns::Turn,
 };
@@ -24,6 +24,10 @@ use crate::{change::Moment, store::Statement};
 /// last one failed, was given up, or began before the request and a commit that it has to show.
 pub(super) const FLIGHTS_MAX: usize = 8;
 
+/// What is said to who may not see SQL.
+const NOT_EXPLAINED: &str = "`extensions.explain` shows SQL and is for operators; `serve` tells it on a loopback address \
+                             where no proxy is trusted, or with --explain; `hayloft explain` tells the same";
+
 impl DataApi {
     /// Answers a query of one who has answers of these names. A subscription is refused.
     pub(super) async fn answer(&self, request: Arc<ApiRequest>, has: &[Tag]) -> Answered {
@@ -31,9 +35,9 @@ impl DataApi {
         let print = RequestPrint::of(&request, &self.0.catalog.fingerprint);
         let work = async {
             let (address, principal) = (request.address.clone(), request.principal);
-            if request.wants_cost {
-                // What is estimated changes by itself, so this answer has no name.
-                return Ok(Answered::New(self.with_cost(request).await?, None));
+            if request.wants_more() {
+                // What is told beside it changes by itself, so this answer has no name.
+                return Ok(Answered::New(self.with_more(request).await?, None));
             }
             let bound = self.plan(request).await?;
             if let Some(address) = address.filter(|_| bound.prepared.is_lasting) {
@@ -51,18 +55,25 @@ impl DataApi {
         answered.unwrap_or_else(|errors| Answered::New(ApiResponse::of(Err(errors)), None))
     }
 
-    /// The answer to a query, with what it was estimated to cost.
-    pub(super) async fn with_cost(&self, request: Arc<ApiRequest>) -> Result<ApiResponse, Vec<ApiError>> {
-        let client = request.client;
+    /// The answer to a query, with what it was estimated to cost, or how it comes to be.
+    pub(super) async fn with_more(&self, request: Arc<ApiRequest>) -> Result<ApiResponse, Vec<ApiError>> {
+        let (client, wants_cost, wants_explain) = (request.client, request.wants_cost, request.wants_explain);
+        if wants_explain && !self.0.limits.explain {
+            return Err(vec![ApiError::new(Code::BadUserInput, NOT_EXPLAINED)]);
+        }
         let bound = self.plan(request).await?;
-        let cost = self.cost(&bound).await.map_err(|error| vec![error])?;
-        let cost = cost::told(&cost, bound.prepared.fields, &self.0.limits);
+        let mut told = Vec::new();
+        if wants_cost {
+            let cost = self.cost(&bound).await.map_err(|error| vec![error])?;
+            told.push(("cost", cost::told(&cost, bound.prepared.fields, &self.0.limits)));
+        }
+        if wants_explain {
+            told.push(("explain", self.explained_in_turn(&bound, client).await?));
+        }
         let known = self.known_or_run(bound, client, None).await;
         let (data, _) = known.map_err(|error| vec![error])?;
-        Ok(ApiResponse {
-            result: Ok(data),
-            cost: Some(cost),
-        })
+        let result = Ok(data);
+        Ok(ApiResponse { result, told })
     }
 
     /// The name of the answer at this moment to what is asked for at an address, if it is one of
@@ -210,6 +221,7 @@ impl DataApi {
             // It may be of a time before this one asked.
             if let Some((data, state)) = landed.filter(|(_, state)| state.holds(moment, newest)) {
                 drop(turn);
+                inner.answers.note_shared();
                 let data = match data.memory() {
                     Some(whole) => inner.keeping.share(whole, client).await?,
                     None => data,
@@ -246,5 +258,10 @@ impl DataApi {
     /// How the answers that are kept do.
     pub(crate) fn cache_figures(&self) -> CacheFigures {
         self.0.answers.figures()
+    }
+
+    /// How the plans do that are kept.
+    pub(crate) fn plan_figures(&self) -> PlanFigures {
+        self.0.planner.figures()
     }
 }

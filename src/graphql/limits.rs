@@ -93,6 +93,8 @@ pub(crate) struct Limits {
     /// Whether the schema is told: `__schema`, `__type`, and the names that errors suggest. A
     /// setting of its own, no number.
     pub introspection: bool,
+    /// Whether who asks may be told how an answer comes to be, SQL and all. A setting like that.
+    pub explain: bool,
 }
 
 impl Default for Limits {
@@ -130,6 +132,7 @@ impl Default for Limits {
             request_timeout: Duration::from_secs(20),
             answer_cache: 0,
             introspection: true,
+            explain: false,
         }
     }
 }
@@ -209,6 +212,7 @@ impl Limits {
             request_timeout,
             answer_cache: _,
             introspection: _,
+            explain: _,
         } = self;
         [
             ("query_bytes", Place::Count(query_bytes, COUNT_MAX)),

@@ -55,13 +55,13 @@ impl DataApi {
     /// Answers a query, or joins a live query; `place` is the one that the listener has already.
     pub(super) async fn begin(&self, request: Arc<ApiRequest>, place: Option<Place>) -> Result<Begun, Vec<ApiError>> {
         let client = request.client;
-        let (is_live_only, wants_cost) = (request.is_live_only, request.wants_cost);
-        let again = wants_cost.then(|| request.clone());
+        let (is_live_only, wants_more) = (request.is_live_only, request.wants_more());
+        let again = wants_more.then(|| request.clone());
         let begun = async {
             let bound = self.plan(request).await?;
-            if bound.is_subscription && wants_cost {
-                let message = "`extensions.cost` is told with the answer to a query, and a subscription has many; ask for it \
-                               with the same fields as a query";
+            if bound.is_subscription && wants_more {
+                let message = "`extensions.cost` and `extensions.explain` are told with the answer to a query, and a \
+                               subscription has many; ask for them with the same fields as a query";
                 return Err(vec![ApiError::new(Code::BadUserInput, message)]);
             }
             if bound.is_subscription {
@@ -74,7 +74,7 @@ impl DataApi {
                 return Err(vec![ApiError::new(Code::Overloaded, message)]);
             }
             if let Some(request) = again {
-                return Ok(ControlFlow::Break(self.with_cost(request).await?));
+                return Ok(ControlFlow::Break(self.with_more(request).await?));
             }
             let known = self.known_or_run(bound, client, None).await;
             let (data, _) = known.map_err(|error| vec![error])?;

@@ -23,6 +23,8 @@ mod exchange;
 mod execute;
 mod explain;
 mod fingerprint;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub(crate) mod gate;
 mod groups;
 mod holder;
@@ -63,6 +65,7 @@ pub(crate) use exchange::Exchange;
 pub(crate) use execute::DataApi;
 pub(crate) use kept::FILES_MAX;
 pub(crate) use limits::Limits;
+pub(crate) use prepare::PlanFigures;
 pub(crate) use principal::Principal;
 pub(crate) use request::{Address, ApiRequest, Draft, Members};
 pub(crate) use respond::{Answered, ApiResponse, Kind, Parts};

@@ -109,6 +109,10 @@ fn function_suffix(function: Function) -> &'static str {
     }
 }
 
+/// What is added to the name of a field that leads to rows, and to that of a link.
+const LED: &str = "Aggregate";
+const KEYS: &str = "Keys";
+
 /// A group of rows.
 pub(super) fn group_type(entity: &Entity) -> String {
     format!("{}Group", entity.name)
@@ -134,6 +138,36 @@ pub(super) fn group_keys_order_input(of: &str) -> String {
 /// Conditions on groups.
 pub(super) fn having_input(of: &str) -> String {
     format!("{of}Having")
+}
+
+/// Orders of groups by what is computed of other rows.
+pub(super) fn aggregate_order_input(of: &str) -> String {
+    format!("{of}AggregateOrder")
+}
+
+/// Conditions on what is computed of other rows of a group.
+pub(super) fn aggregate_having_input(of: &str) -> String {
+    format!("{of}AggregateHaving")
+}
+
+/// What is computed of all rows that a field of the rows of a group leads to.
+pub(super) fn led_member(field: &str) -> String {
+    format!("{field}{LED}")
+}
+
+/// The field whose rows a member of a group computes something of.
+pub(super) fn led_field(member: &str) -> Option<&str> {
+    member.strip_suffix(LED)
+}
+
+/// The keys that are values of the row behind a link.
+pub(super) fn keys_behind(field: &str) -> String {
+    format!("{field}{KEYS}")
+}
+
+/// The link behind whose row the keys of such a member are.
+pub(super) fn link_of_keys(member: &str) -> Option<&str> {
+    member.strip_suffix(KEYS)
 }
 
 pub(super) fn function_field(function: Function) -> &'static str {

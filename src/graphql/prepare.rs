@@ -4,7 +4,10 @@
 use std::{
     collections::BTreeSet,
     num::NonZeroUsize,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -53,6 +56,16 @@ pub(super) struct Planner {
     exact: Cache<PlanId, Vec<usize>>,
     plans: Cache<PlanId, Prepared>,
     large_plans: Cache<PlanId, Prepared>,
+    hits: AtomicU64,
+    misses: AtomicU64,
+}
+
+/// How the plans that are kept do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PlanFigures {
+    pub hits: u64,
+    pub misses: u64,
+    pub entries: usize,
 }
 
 type Cache<K, V> = Mutex<LruCache<K, Arc<V>>>;
@@ -190,11 +203,28 @@ impl Planner {
             exact: Mutex::new(LruCache::new(plans)),
             plans: Mutex::new(LruCache::new(plans)),
             large_plans: Mutex::new(LruCache::new(LARGE_PLANS)),
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
         })
     }
 
     /// The bound request if its document and plan are known already.
     pub(super) fn known(&self, request: &ApiRequest) -> Option<Result<Bound, Vec<ApiError>>> {
+        let known = self.find(request);
+        let count = if known.is_some() { &self.hits } else { &self.misses };
+        count.fetch_add(1, Ordering::Relaxed);
+        known
+    }
+
+    pub(super) fn figures(&self) -> PlanFigures {
+        PlanFigures {
+            hits: self.hits.load(Ordering::Relaxed),
+            misses: self.misses.load(Ordering::Relaxed),
+            entries: lock(&self.plans).len() + lock(&self.large_plans).len(),
+        }
+    }
+
+    fn find(&self, request: &ApiRequest) -> Option<Result<Bound, Vec<ApiError>>> {
         let hash = fingerprint(request.query.as_bytes());
         let document = lock(&self.documents).get(&hash).cloned()?;
         match self.resolve(&document, request) {

@@ -31,6 +31,8 @@ pub(crate) struct ApiRequest {
     pub(super) address: Option<Address>,
     /// Whether the answer is to say what it was estimated to cost.
     pub(super) wants_cost: bool,
+    /// Whether it is to say how it came to be.
+    pub(super) wants_explain: bool,
 }
 
 /// Where something is asked for.
@@ -87,6 +89,7 @@ pub(crate) struct Members {
 struct Extensions {
     persisted: Option<Sha256>,
     cost: bool,
+    explain: bool,
 }
 
 impl Members {
@@ -129,6 +132,7 @@ impl TryFrom<Members> for ApiRequest {
             variables: members.variables,
             named,
             wants_cost: members.extensions.cost,
+            wants_explain: members.extensions.explain,
             ..ApiRequest::default()
         })
     }
@@ -158,6 +162,11 @@ impl Draft {
 }
 
 impl ApiRequest {
+    /// Whether the answer is to say more than its data.
+    pub(super) fn wants_more(&self) -> bool {
+        self.wants_cost || self.wants_explain
+    }
+
     /// The same, asked from there and by this one.
     #[must_use]
     pub(crate) fn by(self, client: Client, principal: Principal) -> ApiRequest {
@@ -235,12 +244,16 @@ fn as_extensions(json: JsonValue) -> Result<Extensions, String> {
     let persisted = members.remove("persistedQuery").unwrap_or_default();
     let persisted = as_object(persisted, "`extensions.persistedQuery` must be an object or null")?;
     let persisted = persisted.map(as_persisted).transpose()?;
-    let cost = match members.remove("cost").unwrap_or_default() {
-        JsonValue::Null => false,
-        JsonValue::Bool(wanted) => wanted,
-        other => return Err(unfit("`extensions.cost` must be a Boolean or null", &other)),
+    let mut wanted = |name: &str| match members.remove(name).unwrap_or_default() {
+        JsonValue::Null => Ok(false),
+        JsonValue::Bool(wanted) => Ok(wanted),
+        other => Err(unfit(&format!("`extensions.{name}` must be a Boolean or null"), &other)),
     };
-    Ok(Extensions { persisted, cost })
+    Ok(Extensions {
+        persisted,
+        cost: wanted("cost")?,
+        explain: wanted("explain")?,
+    })
 }
 
 /// Apollo's form of a document's hash.

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{ApiError, Code, Tag, kept::Data};
+use super::{ApiError, Code, Tag, kept::Data, object::object};
 
 /// How far a request came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,8 +27,8 @@ pub(crate) enum Kind {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ApiResponse {
     pub(super) result: Result<Data, Vec<ApiError>>,
-    /// What it was estimated to cost, as JSON, where that was asked for.
-    pub(super) cost: Option<Bytes>,
+    /// What was asked for beside it, as JSON, under its name in `extensions`.
+    pub(super) told: Vec<(&'static str, Bytes)>,
 }
 
 /// What comes of a request of one who may have the answer already.
@@ -57,7 +57,8 @@ impl Parts {
 
 impl ApiResponse {
     pub(super) fn of(result: Result<Data, Vec<ApiError>>) -> ApiResponse {
-        ApiResponse { result, cost: None }
+        let told = Vec::new();
+        ApiResponse { result, told }
     }
 
     pub(crate) fn kind(&self) -> Kind {
@@ -80,9 +81,12 @@ impl ApiResponse {
             Ok(data) => Parts {
                 head: Bytes::from_static(b"{\"data\":"),
                 data: Some(data),
-                tail: match self.cost {
-                    Some(cost) => [&b",\"extensions\":{\"cost\":"[..], &cost, b"}}"].concat().into(),
-                    None => Bytes::from_static(b"}"),
+                tail: match self.told.is_empty() {
+                    true => Bytes::from_static(b"}"),
+                    false => {
+                        let told = object(self.told.into_iter()).concat();
+                        [&b",\"extensions\":"[..], &told, b"}"].concat().into()
+                    }
                 },
             },
             Err(errors) => {

@@ -48,6 +48,11 @@ impl Farm {
         Farm::at(Place::new(On::Sqlite), limits, None, catalog).await
     }
 
+    /// The same on one of the databases.
+    pub(crate) async fn defined_on(on: On, definition: &str, limits: Limits) -> Farm {
+        Farm::at(Place::new(on), limits, None, catalog::testing::catalog(definition)).await
+    }
+
     async fn at(place: Place, limits: Limits, timeout: Option<Duration>, catalog: Valid<Catalog>) -> Farm {
         let catalog = Arc::new(catalog);
         let layout = Arc::new(Layout::of(&catalog));

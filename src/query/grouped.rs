@@ -10,7 +10,7 @@ use super::{
     read::{Direction, Nulls, Order, Output, OutputValue, Select},
 };
 use crate::{
-    catalog::{Compare, FieldId, TextTest},
+    catalog::{Compare, EntityId, FieldId, TextTest},
     value::{Unit, Zone},
 };
 
@@ -21,6 +21,8 @@ pub(crate) struct Grouped {
     pub select: Select,
     /// At least one, and none twice.
     pub keys: Vec<GroupKey>,
+    /// Other rows of which something is computed, none twice.
+    pub led: Vec<Led>,
     pub having: Option<Having>,
     /// The keys are always added as the last, ascending.
     pub order: Vec<GroupOrder>,
@@ -30,8 +32,28 @@ pub(crate) struct Grouped {
 /// What all rows of a group have in common.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct GroupKey {
+    /// Fields that each lead to one row, from the rows that are grouped on.
+    pub path: Vec<FieldId>,
+    /// Of the row at the end of the path.
     pub field: FieldId,
     pub by: GroupedBy,
+}
+
+/// The rows that a field of the rows of a group leads to, as often as it does: one that two rows
+/// lead to is there for each of them.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Led {
+    pub field: FieldId,
+    pub entity: EntityId,
+    pub filter: Option<Filter>,
+}
+
+/// What is computed of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct GroupMeasure {
+    /// Of which rows: of the group's own, or of those at this place among [`Grouped::led`].
+    pub of: Option<usize>,
+    pub measure: Measure,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -64,6 +86,8 @@ pub(crate) enum GroupValue {
     /// How many rows the group has.
     Count,
     Aggregate(Aggregate),
+    /// The same of other rows, at this place among [`Grouped::led`].
+    Led(usize, Aggregate),
 }
 
 /// A key of the group, by its place among [`Grouped::keys`].
@@ -75,7 +99,7 @@ pub(crate) enum KeyValue {
     Row(usize, Vec<Output>),
     /// What a time is grouped by.
     Times(Vec<Member<TimeKey>>),
-    /// Keys that are members of a value.
+    /// Keys that are members of a value, or of a row behind a link.
     Within(Vec<Member<KeyValue>>),
 }
 
@@ -94,19 +118,19 @@ pub(crate) enum Having {
     Or(Vec<Having>),
     Not(Box<Having>),
     Compare {
-        measure: Measure,
+        measure: GroupMeasure,
         compare: Compare,
         operand: Operand,
     },
     In {
-        measure: Measure,
+        measure: GroupMeasure,
         operands: Vec<Operand>,
     },
     IsNull {
-        measure: Measure,
+        measure: GroupMeasure,
     },
     Text {
-        measure: Measure,
+        measure: GroupMeasure,
         test: TextTest,
         operand: Operand,
     },
@@ -129,13 +153,13 @@ pub(crate) enum GroupTerm {
         path: Vec<FieldId>,
         field: FieldId,
     },
-    Measure(Measure),
+    Measure(GroupMeasure),
 }
 
 impl Having {
     /// The same condition on a measure as a filter puts on a field; none for one that looks at
     /// other rows.
-    pub(crate) fn of(filter: Filter, measure: Measure) -> Option<Having> {
+    pub(crate) fn of(filter: Filter, measure: GroupMeasure) -> Option<Having> {
         let all = |filters: Vec<Filter>| {
             let each = filters.into_iter().map(|filter| Having::of(filter, measure));
             each.collect::<Option<Vec<_>>>()
@@ -160,8 +184,9 @@ impl Having {
         })
     }
 
-    /// What it asks about, and the tests of texts in it as filters of their fields.
-    fn parts(&self, measures: &mut Vec<Measure>, texts: &mut Vec<Filter>) {
+    /// What it asks about, and the tests of texts in it as filters of their fields, with the rows
+    /// that have those.
+    fn parts(&self, measures: &mut Vec<GroupMeasure>, texts: &mut Vec<(Option<usize>, Filter)>) {
         match self {
             Having::And(all) | Having::Or(all) => all.iter().for_each(|having| having.parts(measures, texts)),
             Having::Not(having) => having.parts(measures, texts),
@@ -170,10 +195,16 @@ impl Having {
             }
             Having::Text { measure, test, operand } => {
                 measures.push(*measure);
-                texts.extend(measure.field().map(|field| Filter::Text {
-                    field,
-                    test: *test,
-                    operand: operand.clone(),
+                texts.extend(measure.measure.field().map(|field| {
+                    let operand = operand.clone();
+                    (
+                        measure.of,
+                        Filter::Text {
+                            field,
+                            test: *test,
+                            operand,
+                        },
+                    )
                 }));
             }
         }
@@ -181,8 +212,8 @@ impl Having {
 }
 
 impl Grouped {
-    /// What is computed of the rows of each group, each once.
-    pub(crate) fn measures(&self) -> Vec<Measure> {
+    /// What is computed of each group, each once.
+    pub(crate) fn measures(&self) -> Vec<GroupMeasure> {
         let mut all = Vec::new();
         if let Some(having) = &self.having {
             having.parts(&mut all, &mut Vec::new());
@@ -192,11 +223,13 @@ impl Grouped {
             GroupTerm::Key(_) | GroupTerm::Behind { .. } => None,
         }));
         for member in &self.output {
-            match &member.value {
-                GroupValue::Count => all.push(Measure::Count),
-                GroupValue::Aggregate(aggregate) => all.extend(aggregate.measures()),
-                GroupValue::Text(_) | GroupValue::Keys(_) => {}
-            }
+            let (of, measures) = match &member.value {
+                GroupValue::Count => (None, vec![Measure::Count]),
+                GroupValue::Aggregate(aggregate) => (None, aggregate.measures()),
+                GroupValue::Led(at, aggregate) => (Some(*at), aggregate.measures()),
+                GroupValue::Text(_) | GroupValue::Keys(_) => continue,
+            };
+            all.extend(measures.into_iter().map(|measure| GroupMeasure { of, measure }));
         }
         let mut once = Vec::new();
         for measure in all {
@@ -207,64 +240,104 @@ impl Grouped {
         once
     }
 
-    /// The tests of texts that are made of groups, as filters of the fields that they look at.
-    pub(crate) fn texts(&self) -> Vec<Filter> {
+    /// The tests of texts that are made of groups, as filters of the fields that they look at: of
+    /// the rows of the groups, or of others.
+    pub(crate) fn texts(&self, of: Option<usize>) -> Vec<Filter> {
         let mut texts = Vec::new();
         if let Some(having) = &self.having {
             having.parts(&mut Vec::new(), &mut texts);
         }
-        texts
+        let texts = texts.into_iter().filter(|(rows, _)| *rows == of);
+        texts.map(|(_, filter)| filter).collect()
     }
 
     /// The values and rows that it reads, as if they were given out: keys, and what measures are
     /// made of.
     pub(crate) fn read(&self) -> Vec<Output> {
-        let keys = self.keys.iter().enumerate().map(|(at, key)| match &key.by {
-            GroupedBy::Value | GroupedBy::Span(_) => OutputValue::Leaf(key.field),
-            GroupedBy::Row => OutputValue::One {
-                field: key.field,
-                output: self.rows_of(at).flatten().cloned().collect(),
-            },
+        let keys = self.keys.iter().enumerate().map(|(at, key)| {
+            let value = match &key.by {
+                GroupedBy::Value | GroupedBy::Span(_) => OutputValue::Leaf(key.field),
+                GroupedBy::Row => OutputValue::One {
+                    field: key.field,
+                    output: self.rows_of(at).into_iter().flatten().cloned().collect(),
+                },
+            };
+            let way = key.path.iter().rev();
+            way.fold(value, |inner, field| OutputValue::One {
+                field: *field,
+                output: vec![output(inner)],
+            })
         });
-        let measured = self
-            .measures()
-            .into_iter()
-            .filter_map(Measure::field)
-            .map(OutputValue::Leaf);
-        let output = |value| Output {
-            key: String::new(),
-            value,
-        };
-        keys.chain(measured).map(output).collect()
+        let measured = self.measured(None);
+        let led = self.led.iter().enumerate().map(|(at, led)| {
+            let mut filters: Vec<Filter> = led.filter.iter().cloned().collect();
+            filters.extend(self.texts(Some(at)));
+            OutputValue::Many {
+                field: led.field,
+                select: Select {
+                    entity: led.entity,
+                    filter: (!filters.is_empty()).then_some(Filter::And(filters)),
+                    order: Vec::new(),
+                    first: None,
+                    offset: None,
+                    output: self.measured(Some(at)).map(output).collect(),
+                },
+            }
+        });
+        keys.chain(measured).chain(led).map(output).collect()
+    }
+
+    /// The fields of which something is computed, of the rows of the groups or of others.
+    fn measured(&self, of: Option<usize>) -> impl Iterator<Item = OutputValue> {
+        let measures = self.measures().into_iter().filter(move |measure| measure.of == of);
+        measures
+            .filter_map(|measure| measure.measure.field())
+            .map(OutputValue::Leaf)
     }
 
     /// What is wanted of the rows that are a key, wherever that stands.
-    pub(crate) fn rows_of(&self, key: usize) -> impl Iterator<Item = &Vec<Output>> {
-        let keys = self.output.iter().filter_map(|member| match &member.value {
-            GroupValue::Keys(keys) => Some(keys),
-            _ => None,
-        });
-        // Values hold no rows.
-        keys.flatten().filter_map(move |member| match &member.value {
-            KeyValue::Row(at, outputs) if *at == key => Some(outputs),
-            _ => None,
-        })
+    pub(crate) fn rows_of(&self, key: usize) -> Vec<&Vec<Output>> {
+        let mut found = Vec::new();
+        for member in &self.output {
+            if let GroupValue::Keys(keys) = &member.value {
+                rows_among(keys, key, &mut found);
+            }
+        }
+        found
     }
 
     /// The orders that lead through the rows which are keys, as those of the rows that are grouped.
     pub(crate) fn orders(&self) -> Vec<Order> {
         let behind = self.order.iter().filter_map(|order| match &order.by {
-            GroupTerm::Behind { key, path, field } => Some(Order {
-                path: [self.keys.get(*key)?.field]
-                    .into_iter()
-                    .chain(path.iter().copied())
-                    .collect(),
-                field: *field,
-                direction: order.direction,
-                nulls: order.nulls,
-            }),
+            GroupTerm::Behind { key, path, field } => {
+                let key = self.keys.get(*key)?;
+                let way = key.path.iter().chain([&key.field]).chain(path);
+                Some(Order {
+                    path: way.copied().collect(),
+                    field: *field,
+                    direction: order.direction,
+                    nulls: order.nulls,
+                })
+            }
             GroupTerm::Key(_) | GroupTerm::Measure(_) => None,
         });
         behind.collect()
+    }
+}
+
+fn output(value: OutputValue) -> Output {
+    Output {
+        key: String::new(),
+        value,
+    }
+}
+
+fn rows_among<'k>(members: &'k [Member<KeyValue>], key: usize, found: &mut Vec<&'k Vec<Output>>) {
+    for member in members {
+        match &member.value {
+            KeyValue::Row(at, outputs) if *at == key => found.push(outputs),
+            KeyValue::Within(members) => rows_among(members, key, found),
+            KeyValue::Text(_) | KeyValue::Leaf(_) | KeyValue::Row(..) | KeyValue::Times(_) => {}
+        }
     }
 }

@@ -25,7 +25,7 @@ pub(crate) use cursor::{MARK, mark, opened, sealed};
 pub(crate) use filter::{Filter, Operand, Quantifier};
 pub(crate) use freshness::{FreshnessOutput, FreshnessValue};
 pub(crate) use grouped::{
-    GroupKey, GroupOrder, GroupTerm, GroupValue, Grouped, GroupedBy, Having, KeyValue, Span, TimeKey,
+    GroupKey, GroupMeasure, GroupOrder, GroupTerm, GroupValue, Grouped, GroupedBy, Having, KeyValue, Led, Span, TimeKey,
 };
 pub(crate) use member::Member;
 pub(crate) use params::renumber;

@@ -67,7 +67,7 @@ fn visit_grouped(grouped: &Grouped, visitor: &mut impl Visitor) {
     visitor.enter(To::Rows(grouped.select.entity));
     visit_rows(&grouped.select, visitor);
     // A test of what is computed of a field looks at texts as one of the field does.
-    grouped.texts().iter().for_each(|filter| visitor.filter(filter));
+    grouped.texts(None).iter().for_each(|filter| visitor.filter(filter));
     grouped.orders().iter().for_each(|order| visitor.order(order));
     visit_outputs(&grouped.read(), visitor);
     visitor.leave();

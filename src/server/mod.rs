@@ -13,6 +13,7 @@ mod health;
 mod intake;
 mod lists;
 mod meter;
+mod metrics;
 mod negotiate;
 mod operations;
 mod origin;
@@ -26,6 +27,7 @@ mod saved;
 mod sending;
 mod shared;
 mod socket;
+mod statuses;
 #[cfg(test)]
 mod tests;
 mod unchanged;

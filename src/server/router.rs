@@ -3,7 +3,7 @@
 use axum::{Router, middleware, routing::get};
 use tower_http::{CompressionLevel, compression::CompressionLayer};
 
-use super::{assets, graphql, headers, health, origin, saved, shared::Shared, validators};
+use super::{assets, graphql, headers, health, metrics, origin, saved, shared::Shared, validators};
 
 pub(super) fn router(shared: Shared) -> Router {
     // The page's own files are compressed at build time; answers are worth only the fastest level.
@@ -15,6 +15,7 @@ pub(super) fn router(shared: Shared) -> Router {
         )
         .route("/graphql/ws", get(graphql::get).fallback(graphql::only_get))
         .route("/q/{file}", get(saved::get).fallback(saved::other))
+        .route("/metrics", get(metrics::get).fallback(assets::only_read))
         .layer(middleware::from_fn_with_state(shared.clone(), origin::guard))
         .layer(compression)
         .layer(middleware::map_response(validators::coded));
@@ -27,5 +28,6 @@ pub(super) fn router(shared: Shared) -> Router {
         .route("/healthz", get(health::healthy).fallback(assets::only_read))
         .route("/readyz", get(health::ready).fallback(assets::only_read))
         .layer(middleware::map_response(headers::secure))
+        .layer(middleware::from_fn_with_state(shared.clone(), metrics::count))
         .with_state(shared)
 }

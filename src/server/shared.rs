@@ -6,7 +6,10 @@ use std::{sync::Arc, time::Duration};
 use axum::http::request::Parts;
 use tokio_util::sync::CancellationToken;
 
-use super::client::{self, Peer};
+use super::{
+    client::{self, Peer},
+    statuses::Statuses,
+};
 use crate::{
     config::{AllowedHost, AllowedOrigin, TrustedProxy},
     graphql::{Client, Current, Shares},
@@ -27,6 +30,8 @@ pub(crate) struct ServerContext {
     pub http_draft: bool,
     /// Whether the page is served.
     pub graphiql: bool,
+    /// Whether what is counted is told.
+    pub metrics: bool,
     /// How long the port stays open at the end.
     pub drain: Duration,
     /// Ends that wait: somebody does not want to wait for it.
@@ -45,6 +50,7 @@ pub(super) struct Shared {
     pub sockets: Arc<Shares>,
     /// Bytes of requests.
     pub received: Arc<Shares>,
+    pub statuses: Arc<Statuses>,
     /// Whether only this machine can reach the server.
     pub is_loopback: bool,
 }
@@ -58,6 +64,7 @@ impl Shared {
             requests: Shares::new(limits.requests),
             sockets: Shares::new(sockets_of(limits.sockets, connections)),
             received: Shares::new(limits.received_bytes),
+            statuses: Arc::default(),
             is_loopback: false,
         }
     }

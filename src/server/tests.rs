@@ -4,6 +4,7 @@
 mod browsers;
 mod caches;
 mod drafts;
+mod figures;
 mod requests;
 mod sockets;
 
@@ -48,6 +49,7 @@ fn context(farm: &Farm) -> ServerContext {
         trusted_proxies: [].into(),
         http_draft: false,
         graphiql: true,
+        metrics: true,
         drain: Duration::ZERO,
         hurry: CancellationToken::new(),
     }

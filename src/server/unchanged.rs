@@ -36,6 +36,7 @@ pub(super) fn answer<B>(shared: &Shared, request: &Request<B>) -> Option<Respons
     let mut response = validators::not_modified(named.written(tag));
     origin::tell(response.headers_mut(), asker);
     headers::add(response.headers_mut());
+    shared.statuses.count(response.status());
     Some(response)
 }
 

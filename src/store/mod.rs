@@ -40,6 +40,9 @@ pub(crate) use read::{
 };
 pub(crate) use types::*;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use read::compiled;
+
 use std::{
     sync::{Arc, Mutex},
     time::Duration,

@@ -260,6 +260,8 @@ impl Maker<'_> {
         let fit: Vec<_> = members
             .iter()
             .filter(|(_, member)| depth > 0 || !leads_on(member))
+            // Keys behind links are asked for, and worked out, in the oracle of the unit tests.
+            .filter(|(name, _)| !(of.ends_with("GroupBy") && name.ends_with("Keys")))
             // Only what is grouped by can be ordered by.
             .filter(|(name, _)| !(of.ends_with("GroupOrder") && name == "keys"))
             // Of rows it stands alone, right below a link.

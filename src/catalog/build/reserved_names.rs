@@ -59,6 +59,8 @@ const OF_ENTITIES: &[&str] = &[
     "SumOrder",
     "AvgOrder",
     "MinMaxOrder",
+    "AggregateOrder",
+    "AggregateHaving",
     "Having",
     "HavingCountDistinct",
     "HavingSum",

@@ -16,6 +16,7 @@ mod grouped;
 mod having;
 mod input;
 mod introspect;
+mod keys;
 mod order;
 mod params;
 mod select;

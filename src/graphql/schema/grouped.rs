@@ -1,15 +1,16 @@
-//! Rows in groups: the fields that give them, and their types. Knows their SDL and their names, and
-//! by what rows can be grouped.
+//! Rows in groups: the fields that give them, and their types. Knows their SDL and their names.
 
-use std::{borrow::Cow, collections::BTreeSet};
+use std::collections::BTreeSet;
 
 use super::{
     aggregates::{self, Given},
+    keys::{KeyKind, is_grouped, keys, own_keys},
+    led,
     text::Sdl,
     times::{self, Times},
 };
 use crate::{
-    catalog::{Catalog, Entity, EntityId, Field, FieldKind, Leaf, ValueId},
+    catalog::{Catalog, EntityId},
     graphql::{holder::Holder, names},
     query::Function,
     value::Scalar,
@@ -18,60 +19,6 @@ use crate::{
 /// The inputs with the one value that a key is given as.
 const BY_VALUE: &str = "ByValue";
 const BY_ROW: &str = "ByRow";
-
-/// What rows are grouped by when they are grouped by a field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::graphql) enum KeyKind {
-    /// Its value.
-    Value(Leaf),
-    /// The row that it leads to.
-    Row(EntityId),
-    /// The span of time that its value falls into, or the value.
-    Times(Times),
-    /// Members of the value that it holds.
-    Within(ValueId),
-}
-
-/// What a field is as a key; none for what has too many values, or none to compare.
-pub(in crate::graphql) fn key_kind(catalog: &Catalog, field: &Field) -> Option<KeyKind> {
-    match &field.kind {
-        _ if !field.served => None,
-        FieldKind::Leaf {
-            leaf: Leaf::Scalar(Scalar::Json),
-            ..
-        } => None,
-        FieldKind::Leaf { leaf, list: None } => Some(Times::of(*leaf).map_or(KeyKind::Value(*leaf), KeyKind::Times)),
-        FieldKind::Value { value, list: None } => {
-            is_grouped(catalog, Holder::Value(*value)).then_some(KeyKind::Within(*value))
-        }
-        FieldKind::Reference { target, .. }
-        | FieldKind::Inverse {
-            source: target,
-            many: false,
-            ..
-        } => Some(KeyKind::Row(*target)),
-        _ => None,
-    }
-}
-
-/// A field by which there can be groups, and how.
-type KeyField<'c> = (Cow<'c, Field>, KeyKind);
-
-/// The fields that rows can be grouped by, or the members of a value.
-fn keys(catalog: &Catalog, holder: Holder) -> Vec<KeyField<'_>> {
-    let fields = holder.fields(catalog).into_iter();
-    fields
-        .filter_map(|field| {
-            let kind = key_kind(catalog, &field)?;
-            Some((field, kind))
-        })
-        .collect()
-}
-
-/// Whether there can be groups by what is in it.
-fn is_grouped(catalog: &Catalog, holder: Holder) -> bool {
-    !keys(catalog, holder).is_empty()
-}
 
 /// The root field of a type.
 pub(super) fn write_root(sdl: &mut Sdl, catalog: &Catalog, id: EntityId) {
@@ -103,7 +50,7 @@ fn holders(catalog: &Catalog) -> Vec<Holder> {
 pub(super) fn write(sdl: &mut Sdl, catalog: &Catalog) {
     for holder in holders(catalog) {
         if let Holder::Rows(id) = holder {
-            write_group(sdl, catalog.entity(id));
+            write_group(sdl, catalog, id);
         }
         write_keys(sdl, catalog, holder);
     }
@@ -113,14 +60,15 @@ pub(super) fn write(sdl: &mut Sdl, catalog: &Catalog) {
 /// The times that rows are grouped by.
 fn times_of(catalog: &Catalog) -> Vec<Times> {
     let all = holders(catalog).into_iter().flat_map(|holder| keys(catalog, holder));
-    let times = all.filter_map(|(_, kind)| match kind {
+    let times = all.filter_map(|(_, _, kind)| match kind {
         KeyKind::Times(times) => Some(times),
-        KeyKind::Value(_) | KeyKind::Row(_) | KeyKind::Within(_) => None,
+        KeyKind::Value(_) | KeyKind::Row(_) | KeyKind::Within(_) | KeyKind::Behind(_) => None,
     });
     times.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-fn write_group(sdl: &mut Sdl, entity: &Entity) {
+fn write_group(sdl: &mut Sdl, catalog: &Catalog, id: EntityId) {
+    let entity = catalog.entity(id);
     let (name, keys_type) = (&entity.name, names::group_keys_type(&entity.name));
     let about = format!("Rows of `{name}` that have the same keys.");
     sdl.block(Some(&about), &format!("type {}", names::group_type(entity)), |sdl| {
@@ -134,6 +82,7 @@ fn write_group(sdl: &mut Sdl, entity: &Entity) {
         ] {
             sdl.member(Some(description), &member, None);
         }
+        led::write_members(sdl, catalog, id);
     });
 }
 
@@ -141,14 +90,20 @@ fn write_keys(sdl: &mut Sdl, catalog: &Catalog, holder: Holder) {
     let about = "What the rows of a group have in common; each member must be asked for in `by`.";
     let keys_type = names::group_keys_type(holder.name(catalog));
     sdl.block(Some(about), &format!("type {keys_type}"), |sdl| {
-        for (field, kind) in keys(catalog, holder) {
+        for (name, field, kind) in keys(catalog, holder) {
             let type_name = match kind {
                 KeyKind::Value(leaf) => names::leaf_type(catalog, leaf).to_owned(),
                 KeyKind::Row(target) => catalog.entity(target).name.clone(),
                 KeyKind::Times(times) => times.keys_type(),
                 KeyKind::Within(value) => format!("{}!", names::group_keys_type(&catalog.value(value).name)),
+                KeyKind::Behind(target) => {
+                    let member = format!("{name}: {}!", names::group_keys_type(&catalog.entity(target).name));
+                    let about = format!("Keys that are values of the row that `{}` leads to.", field.name);
+                    sdl.member(Some(&about), &member, field.deprecated.as_deref());
+                    continue;
+                }
             };
-            let member = format!("{}: {type_name}", field.name);
+            let member = format!("{name}: {type_name}");
             sdl.member(field.description.as_deref(), &member, field.deprecated.as_deref());
         }
     });
@@ -166,6 +121,7 @@ pub(super) fn write_inputs(sdl: &mut Sdl, catalog: &Catalog) {
         }
         write_functions(sdl, catalog, holder);
     }
+    led::write_inputs(sdl, catalog);
     times::write_inputs(sdl, &times_of(catalog));
     let about = "A key that is the value of a field.";
     sdl.block(Some(about), &format!("enum {BY_VALUE}"), |sdl| sdl.line("VALUE"));
@@ -176,33 +132,49 @@ pub(super) fn write_inputs(sdl: &mut Sdl, catalog: &Catalog) {
 fn write_by(sdl: &mut Sdl, catalog: &Catalog, holder: Holder) {
     let head = format!("input {} @oneOf", names::group_by_input(holder.name(catalog)));
     sdl.block(Some("Exactly one member: what is the same in a group."), &head, |sdl| {
-        for (field, kind) in keys(catalog, holder) {
+        for (name, _, kind) in keys(catalog, holder) {
             let by = match kind {
                 KeyKind::Value(_) => BY_VALUE.to_owned(),
                 KeyKind::Row(_) => BY_ROW.to_owned(),
                 KeyKind::Times(times) => times.by_input(),
                 KeyKind::Within(value) => names::group_by_input(&catalog.value(value).name),
+                KeyKind::Behind(target) => names::group_by_input(&catalog.entity(target).name),
             };
-            sdl.line(&format!("{}: {by}", field.name));
+            sdl.line(&format!("{name}: {by}"));
         }
     });
 }
 
 /// The keys that have an order, and what they are ordered by: a row may have nothing of the kind.
 fn ordered_keys(catalog: &Catalog, holder: Holder) -> Vec<(String, String)> {
-    let ordered = keys(catalog, holder).into_iter().filter_map(|(field, kind)| {
-        let order = match kind {
-            KeyKind::Value(_) => Some("Sort".to_owned()),
-            KeyKind::Row(target) => names::order_input(catalog, Holder::Rows(target)),
-            KeyKind::Times(times) => Some(times.keys_order_input()),
-            KeyKind::Within(value) => {
-                let is_ordered = !ordered_keys(catalog, Holder::Value(value)).is_empty();
-                is_ordered.then(|| names::group_keys_order_input(&catalog.value(value).name))
-            }
+    let ordered = keys(catalog, holder).into_iter().filter_map(|(name, _, kind)| {
+        let within = |holder: Holder| {
+            let is_ordered = own_keys(catalog, holder)
+                .into_iter()
+                .any(|(_, _, kind)| order_of(catalog, kind).is_some());
+            is_ordered.then(|| names::group_keys_order_input(holder.name(catalog)))
         };
-        Some((field.name.clone(), order?))
+        let order = match kind {
+            KeyKind::Behind(target) => within(Holder::Rows(target)),
+            kind => order_of(catalog, kind),
+        };
+        Some((name, order?))
     });
     ordered.collect()
+}
+
+/// What groups are ordered by that have a key of their own rows.
+fn order_of(catalog: &Catalog, kind: KeyKind) -> Option<String> {
+    match kind {
+        KeyKind::Value(_) => Some("Sort".to_owned()),
+        KeyKind::Row(target) => names::order_input(catalog, Holder::Rows(target)),
+        KeyKind::Times(times) => Some(times.keys_order_input()),
+        KeyKind::Within(value) => {
+            let is_ordered = !ordered_keys(catalog, Holder::Value(value)).is_empty();
+            is_ordered.then(|| names::group_keys_order_input(&catalog.value(value).name))
+        }
+        KeyKind::Behind(_) => None,
+    }
 }
 
 fn write_keys_order(sdl: &mut Sdl, of: &str, ordered: &[(String, String)]) {
@@ -268,6 +240,7 @@ fn write_order(sdl: &mut Sdl, catalog: &Catalog, id: EntityId, by_keys: bool) {
             let order = names::function_order(&entity.name, function);
             sdl.line(&format!("{}: {order}", names::function_field(function)));
         }
+        led::write_lines(sdl, catalog, id, names::aggregate_order_input);
     });
 }
 
@@ -284,6 +257,7 @@ fn write_having(sdl: &mut Sdl, catalog: &Catalog, id: EntityId) {
             let having = names::function_having(of, function);
             sdl.line(&format!("{}: {having}", names::function_field(function)));
         }
+        led::write_lines(sdl, catalog, id, names::aggregate_having_input);
     });
 }
 

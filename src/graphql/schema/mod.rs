@@ -3,8 +3,10 @@
 mod aggregates;
 pub(in crate::graphql) mod connections;
 pub(in crate::graphql) mod freshness;
-pub(in crate::graphql) mod grouped;
+mod grouped;
 mod inputs;
+pub(in crate::graphql) mod keys;
+pub(in crate::graphql) mod led;
 mod objects;
 mod text;
 pub(in crate::graphql) mod times;

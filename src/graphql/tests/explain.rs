@@ -9,7 +9,58 @@ use crate::{
     store::testing::{On, on_both},
 };
 
-on_both!(what_explain_says,);
+on_both!(what_explain_says, who_asks_is_told_if_he_may_be,);
+
+/// Beside an answer, in its extensions, only where that is allowed; and the answer is what it is.
+async fn who_asks_is_told_if_he_may_be(on: On) {
+    let asked = |explain: serde_json::Value| {
+        let query = "{ items(where: {price: {gt: 11}}, orderBy: {name: ASC}) { id } }";
+        let body = serde_json::json!({ "query": query, "extensions": { "explain": explain, "cost": explain } });
+        serde_json::from_value::<crate::graphql::ApiRequest>(body).expect("a request")
+    };
+    let farm = Farm::stocked_on(on, Limits::default()).await;
+    let plain = super::json_of(&farm.api.execute(asked(false.into())).await);
+    assert_eq!(plain, serde_json::json!({ "data": { "items": [{ "id": "i2" }] } }));
+    let refused = super::json_of(&farm.api.execute(asked(true.into())).await);
+    let message = refused["errors"][0]["message"].as_str().expect("a refusal");
+    assert!(
+        message.contains("extensions.explain") && message.contains("--explain"),
+        "{message}"
+    );
+    assert!(!refused.to_string().contains("SELECT"), "{refused}");
+    drop(farm);
+
+    let explain = true;
+    let farm = Farm::stocked_on(
+        on,
+        Limits {
+            explain,
+            ..Limits::default()
+        },
+    )
+    .await;
+    let told = super::json_of(&farm.api.execute(asked(true.into())).await);
+    assert_eq!(told["data"], plain["data"]);
+    assert!(told["extensions"]["cost"]["estimatedRows"].is_u64(), "{told}");
+    let explain = &told["extensions"]["explain"];
+    let starts = |member: &serde_json::Value, with: &str| member.as_str().is_some_and(|text| text.starts_with(with));
+    assert!(
+        starts(&explain["plan"][0], "items: rows of Item where price > "),
+        "{told}"
+    );
+    assert!(
+        starts(&explain["sql"], "SELECT ") && explain["database"][0].is_string(),
+        "{told}"
+    );
+    assert_eq!(
+        (&explain["real"]["rows"], &explain["real"]["bytes"]),
+        (&1.into(), &23.into()),
+        "{told}"
+    );
+    assert_eq!(explain["indexes"][0], "type Item, field name … @index", "{told}");
+    // Nothing of it is kept with the answer.
+    assert_eq!(super::json_of(&farm.api.execute(asked(false.into())).await), plain);
+}
 
 /// The text with what differs from run to run replaced.
 fn normalised(on: On, text: &str) -> String {

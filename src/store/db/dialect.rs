@@ -49,6 +49,8 @@ pub(crate) enum RowsOf {
 /// Texts of one chain, 50 pairs of a key and a value: functions of PostgreSQL take 100 arguments,
 /// those of older builds of SQLite 127, and parsers recurse over long chains of operators.
 pub(crate) const CHAIN_MAX: usize = 100;
+/// Stands between the type of a column and its order.
+const COLLATE: &str = " COLLATE ";
 
 /// One database's way of writing what the store needs. Small on purpose, and without any business
 /// logic.
@@ -108,6 +110,14 @@ pub(crate) trait Dialect: Send + Sync + 'static {
     fn backend(&self) -> DbBackend;
     /// The column's type, collation included.
     fn column_type(&self, kind: ColumnKind) -> &'static str;
+    /// No value, in the type and the order of a column.
+    fn null(&self, kind: ColumnKind) -> String {
+        let whole = self.column_type(kind);
+        match whole.split_once(COLLATE) {
+            Some((of, order)) => format!("CAST(NULL AS {of}){COLLATE}{order}"),
+            None => format!("CAST(NULL AS {whole})"),
+        }
+    }
     /// The type of a table's column of row numbers, which are never handed out twice.
     fn row_number_type(&self, table: &str) -> Cow<'static, str>;
     /// The name of a table's primary key, where keys stand among the tables under a name.

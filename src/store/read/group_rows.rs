@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use crate::{
     catalog::{EntityId, FieldId, FieldKind, Leaf},
     layout::{ColumnKind, POSITION_COLUMN, ROW_COLUMN},
-    query::{GroupKey, GroupTerm, Grouped, GroupedBy, Measure, Span},
+    query::{GroupKey, GroupTerm, Grouped, GroupedBy, Span},
     store::{
         db::{dialect::SpansOf, made::Bounds},
         error::StoreError,
@@ -20,18 +20,23 @@ use super::{
     statement::BindForm,
 };
 
-/// The number of a row, by which rows are told from groups that were filled in.
-pub(crate) const NUMBER: &str = "r";
+/// The number of a row, by which rows are told from groups that were filled in, and from other
+/// rows.
+const NUMBER: &str = "r";
 
 /// The rows that are grouped, in the making.
 #[derive(Default)]
 pub(crate) struct Source {
     pub columns: Vec<Column>,
-    /// The tables of the rows that are keys.
+    /// The tables of the rows that are keys, or that have some.
     pub joins: String,
+    /// Those rows, each with the way to it.
+    joined: Vec<(Vec<FieldId>, EntityId, String)>,
     pub keys: Vec<Key>,
-    /// Fields of which something is computed, each a column.
-    pub fields: Vec<(FieldId, ColumnAt)>,
+    /// Fields of which something is computed, each a column: of which rows, and which field.
+    pub fields: Vec<(Option<usize>, FieldId, ColumnAt)>,
+    /// The other rows of which something is computed.
+    pub led: Vec<Led>,
     /// Columns of the rows that are keys, by which groups are ordered: the place of the order, and
     /// the column.
     pub behind: Vec<(usize, ColumnAt)>,
@@ -41,8 +46,25 @@ pub(crate) struct Source {
 pub(crate) struct Column {
     pub sql: String,
     pub name: String,
-    /// What tells groups apart, or is the same in all rows of one.
-    pub is_key: bool,
+    kind: ColumnKind,
+    pub of: Of,
+}
+
+/// What has a value in a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Of {
+    /// Each row: it tells groups apart, or is the same in all rows of one.
+    Key,
+    /// The rows that are grouped.
+    Rows,
+    /// The other rows at this place.
+    Led(usize),
+}
+
+/// Other rows, beside the one that leads to them.
+pub(crate) struct Led {
+    tables: String,
+    conditions: Vec<String>,
 }
 
 /// A key, as a column of the rows.
@@ -68,34 +90,13 @@ impl Compiler<'_> {
         let entity = grouped.select.entity;
         let mut source = Source::default();
         for (at, key) in grouped.keys.iter().enumerate() {
+            let root = alias;
+            let (entity, alias) = self.row_at((entity, alias), &key.path, &mut source)?;
             match &key.by {
-                GroupedBy::Value => {
-                    let mut column = self.column(entity, key.field, alias)?;
-                    if column.kind == ColumnKind::Scalar(Scalar::Float) {
-                        // Zero has one sign.
-                        column.sql = format!("({}+0.0)", column.sql);
-                    }
-                    // Groups come in the order in which an enum's values are declared.
-                    let place = match &self.entity(entity).field(key.field).kind {
-                        FieldKind::Leaf {
-                            leaf: leaf @ Leaf::Enum(_),
-                            ..
-                        } => Some(self.declared(*leaf, column.clone())),
-                        _ => None,
-                    };
-                    source.key_of(at, column, KeyKind::Value);
-                    if let Some(place) = place {
-                        let place = source.add(format!("k{at}_0"), place, true);
-                        source
-                            .keys
-                            .last_mut()
-                            .into_iter()
-                            .for_each(|key| key.order = vec![place.clone()]);
-                    }
-                }
-                GroupedBy::Row => self.row_key(grouped, at, alias, &mut source)?,
+                GroupedBy::Value => self.value_key((entity, key.field), at, &alias, &mut source)?,
+                GroupedBy::Row => self.row_key(grouped, at, root, &mut source)?,
                 GroupedBy::Span(span) => {
-                    let column = self.column(entity, key.field, alias)?;
+                    let column = self.column(entity, key.field, &alias)?;
                     let (kind, spans) = (column.kind, self.spans_of(span, column.kind));
                     let sql = self.dialect.span(&column.sql, &spans);
                     match span.unit.is_number() {
@@ -105,50 +106,125 @@ impl Compiler<'_> {
                 }
             }
         }
-        let measured = grouped.measures().into_iter().filter_map(Measure::field);
-        for field in measured {
-            if source.fields.iter().all(|(known, _)| *known != field) {
-                let name = format!("c{}", source.fields.len());
-                let column = source.add(name, self.column(entity, field, alias)?, false);
-                source.fields.push((field, column));
-            }
+        self.measured_columns(grouped, (None, Of::Rows), (entity, alias), &mut source)?;
+        // A group that is only filled in has none of the rows, and other rows are none of them.
+        if is_filled(grouped) || !grouped.led.is_empty() {
+            source.add(NUMBER.to_owned(), whole(self.name(alias, ROW_COLUMN)), Of::Rows);
         }
-        // A group that is only filled in has none of the rows.
-        if is_filled(grouped) {
-            source.add(NUMBER.to_owned(), whole(self.name(alias, ROW_COLUMN)), false);
+        for (at, led) in grouped.led.iter().enumerate() {
+            let (there, tables, mut conditions) = self.rows_led_to((entity, led.field), alias)?;
+            if let Some(filter) = &led.filter {
+                conditions.push(self.filter(led.entity, &there, filter)?);
+            }
+            let number = whole(self.name(&there, ROW_COLUMN));
+            source.add(number_of(Some(at)), number, Of::Led(at));
+            self.measured_columns(grouped, (Some(at), Of::Led(at)), (led.entity, &there), &mut source)?;
+            source.led.push(Led { tables, conditions });
         }
         Ok(source)
     }
 
-    /// A row that is a key: its number tells groups apart, its own key orders them.
-    fn row_key(&mut self, grouped: &Grouped, at: usize, alias: &str, source: &mut Source) -> Result<(), StoreError> {
-        let entity = grouped.select.entity;
-        let key = grouped.keys.get(at).ok_or_else(no_key)?;
-        let step = self.step(entity, key.field, alias)?;
-        let (target, row) = (step.entity, self.name(&step.alias, ROW_COLUMN));
-        let is_only = matches!(self.entity(entity).field(key.field).kind, FieldKind::Reference { .. });
+    /// The columns of which something is computed.
+    fn measured_columns(
+        &mut self,
+        grouped: &Grouped,
+        (of, column_of): (Option<usize>, Of),
+        (entity, alias): (EntityId, &str),
+        source: &mut Source,
+    ) -> Result<(), StoreError> {
+        let measures = grouped.measures().into_iter().filter(|measure| measure.of == of);
+        for field in measures.filter_map(|measure| measure.measure.field()) {
+            let is_known = |(rows, known, _): &(Option<usize>, FieldId, _)| *rows == of && *known == field;
+            if !source.fields.iter().any(is_known) {
+                let name = format!("c{}", source.fields.len());
+                let column = source.add(name, self.column(entity, field, alias)?, column_of);
+                source.fields.push((of, field, column));
+            }
+        }
+        Ok(())
+    }
+
+    fn value_key(
+        &mut self,
+        (entity, field): (EntityId, FieldId),
+        at: usize,
+        alias: &str,
+        source: &mut Source,
+    ) -> Result<(), StoreError> {
+        let mut column = self.column(entity, field, alias)?;
+        if column.kind == ColumnKind::Scalar(Scalar::Float) {
+            // Zero has one sign.
+            column.sql = format!("({}+0.0)", column.sql);
+        }
+        // Groups come in the order in which an enum's values are declared.
+        let place = match &self.entity(entity).field(field).kind {
+            FieldKind::Leaf {
+                leaf: leaf @ Leaf::Enum(_),
+                ..
+            } => Some(self.declared(*leaf, column.clone())),
+            _ => None,
+        };
+        source.key_of(at, column, KeyKind::Value);
+        if let Some(place) = place {
+            let place = source.add(format!("k{at}_0"), place, Of::Key);
+            source
+                .keys
+                .last_mut()
+                .into_iter()
+                .for_each(|key| key.order = vec![place.clone()]);
+        }
+        Ok(())
+    }
+
+    /// The row at the end of a path from the row under an alias, joined to it: its type and alias.
+    fn row_at(
+        &mut self,
+        (entity, alias): (EntityId, &str),
+        path: &[FieldId],
+        source: &mut Source,
+    ) -> Result<(EntityId, String), StoreError> {
+        let Some((field, before)) = path.split_last() else {
+            return Ok((entity, alias.to_owned()));
+        };
+        if let Some((_, entity, alias)) = source.joined.iter().find(|(known, ..)| known == path) {
+            return Ok((*entity, alias.clone()));
+        }
+        let (entity, alias) = self.row_at((entity, alias), before, source)?;
+        let step = self.step(entity, *field, &alias)?;
+        let is_only = matches!(self.entity(entity).field(*field).kind, FieldKind::Reference { .. });
         source.joins.push_str(&match is_only {
             true => format!(" LEFT JOIN {} ON {}", step.from, step.conditions.join(" AND ")),
             // Of several rows that name this one, whichever the field gives.
             false => {
-                let inner = self.step(entity, key.field, alias)?;
+                let inner = self.step(entity, *field, &alias)?;
                 format!(
-                    " LEFT JOIN {} ON {row}=(SELECT {} FROM {} WHERE {} LIMIT 1)",
+                    " LEFT JOIN {} ON {}=(SELECT {} FROM {} WHERE {} LIMIT 1)",
                     step.from,
+                    self.name(&step.alias, ROW_COLUMN),
                     self.name(&inner.alias, ROW_COLUMN),
                     inner.from,
                     inner.conditions.join(" AND ")
                 )
             }
         });
-        let number = source.add(format!("k{at}"), whole(row), true);
-        let mut order = self.columns(target, &self.entity(target).key, &step.alias);
+        source.joined.push((path.to_vec(), step.entity, step.alias.clone()));
+        Ok((step.entity, step.alias))
+    }
+
+    /// A row that is a key: its number tells groups apart, its own key orders them.
+    fn row_key(&mut self, grouped: &Grouped, at: usize, alias: &str, source: &mut Source) -> Result<(), StoreError> {
+        let key = grouped.keys.get(at).ok_or_else(no_key)?;
+        let way: Vec<FieldId> = key.path.iter().copied().chain([key.field]).collect();
+        let from = (grouped.select.entity, alias);
+        let (target, there) = self.row_at(from, &way, source)?;
+        let number = source.add(format!("k{at}"), whole(self.name(&there, ROW_COLUMN)), Of::Key);
+        let mut order = self.columns(target, &self.entity(target).key, &there);
         if self.entity(target).positional {
-            order.push(whole(self.name(&step.alias, POSITION_COLUMN)));
+            order.push(whole(self.name(&there, POSITION_COLUMN)));
         }
         let order = order.into_iter().enumerate();
         let order = order
-            .map(|(part, column)| source.add(format!("k{at}_{part}"), column, true))
+            .map(|(part, column)| source.add(format!("k{at}_{part}"), column, Of::Key))
             .collect();
         source.keys.push(Key {
             column: number,
@@ -158,14 +234,47 @@ impl Compiler<'_> {
         for (place, order) in grouped.order.iter().enumerate() {
             match &order.by {
                 GroupTerm::Behind { key, path, field } if *key == at => {
-                    let column = self.order_column(target, &step.alias, (path, *field), &mut Joins::closed())?;
-                    let column = source.add(format!("o{place}"), column, true);
+                    let column = self.order_column(target, &there, (path, *field), &mut Joins::closed())?;
+                    let column = source.add(format!("o{place}"), column, Of::Key);
                     source.behind.push((place, column));
                 }
                 _ => {}
             }
         }
         Ok(())
+    }
+
+    /// `SELECT …` of the rows, and of the other rows behind each of them beside its keys: each row
+    /// stands there once, so that no total is counted over another one's rows.
+    pub(crate) fn group_rows(&self, source: &Source, table: &str, condition: Option<&str>) -> String {
+        let own = condition.map(str::to_owned).into_iter();
+        let mut all = vec![self.rows_from(source, Of::Rows, &format!("{table}{}", source.joins), own)];
+        for (at, led) in source.led.iter().enumerate() {
+            let conditions = condition.map(str::to_owned).into_iter();
+            let conditions = conditions.chain(led.conditions.iter().cloned());
+            let from = format!("{table}{},{}", source.joins, led.tables);
+            all.push(self.rows_from(source, Of::Led(at), &from, conditions));
+        }
+        all.join(" UNION ALL ")
+    }
+
+    fn rows_from(&self, source: &Source, of: Of, from: &str, conditions: impl Iterator<Item = String>) -> String {
+        let columns = source.columns.iter().map(|column| {
+            let (name, sql) = (&column.name, &column.sql);
+            match column.of == Of::Key || column.of == of {
+                true => format!("{sql} AS {name}"),
+                false => format!("{} AS {name}", self.dialect.null(column.kind)),
+            }
+        });
+        let conditions: Vec<String> = conditions.collect();
+        let condition = match conditions.is_empty() {
+            true => String::new(),
+            false => format!(" WHERE {}", conditions.join(" AND ")),
+        };
+        format!(
+            "SELECT {} FROM {from}{condition}",
+            columns.collect::<Vec<_>>().join(",")
+        )
     }
 
     fn spans_of<'s>(&mut self, span: &'s Span, kind: ColumnKind) -> SpansOf<'s> {
@@ -202,7 +311,7 @@ impl Compiler<'_> {
             from.push(format!("({all}) AS {alias}"));
             spans.insert(name, format!("{alias}.b"));
         }
-        let keys = source.columns.iter().filter(|column| column.is_key);
+        let keys = source.columns.iter().filter(|column| column.of == Of::Key);
         let keys: Vec<&str> = keys.map(|column| column.name.as_str()).collect();
         let fixed: Vec<&str> = keys.iter().copied().filter(|name| !spans.contains_key(*name)).collect();
         if !fixed.is_empty() {
@@ -228,7 +337,7 @@ impl Compiler<'_> {
             }
         };
         let plain = source.columns.iter().map(|column| column.name.as_str());
-        let empty = source.columns.iter().map(|column| match column.is_key {
+        let empty = source.columns.iter().map(|column| match column.of == Of::Key {
             true => column.name.as_str(),
             false => "NULL",
         });
@@ -242,6 +351,11 @@ impl Compiler<'_> {
     }
 }
 
+/// The number of a row of those that are grouped, or of others.
+pub(crate) fn number_of(of: Option<usize>) -> String {
+    of.map_or_else(|| NUMBER.to_owned(), |at| format!("{NUMBER}{at}"))
+}
+
 /// Whether some groups may be without rows.
 pub(crate) fn is_filled(grouped: &Grouped) -> bool {
     let is_filled = |key: &GroupKey| matches!(&key.by, GroupedBy::Span(span) if span.fill);
@@ -251,17 +365,18 @@ pub(crate) fn is_filled(grouped: &Grouped) -> bool {
 impl Source {
     /// A key that is a column of its own.
     fn key_of(&mut self, at: usize, column: ColumnAt, kind: KeyKind) {
-        let column = self.add(format!("k{at}"), column, true);
+        let column = self.add(format!("k{at}"), column, Of::Key);
         let order = vec![column.clone()];
         self.keys.push(Key { column, kind, order });
     }
 
     /// Adds a column under a name, by which it is known from then on.
-    fn add(&mut self, name: String, column: ColumnAt, is_key: bool) -> ColumnAt {
+    fn add(&mut self, name: String, column: ColumnAt, of: Of) -> ColumnAt {
         self.columns.push(Column {
             sql: column.sql,
             name: name.clone(),
-            is_key,
+            kind: column.kind,
+            of,
         });
         ColumnAt {
             sql: name,

@@ -6,14 +6,17 @@
 //! group that is not wanted, and every part has plain columns before it.
 
 use crate::{
-    query::{Direction, GroupOrder, GroupTerm, GroupValue, Grouped, Having, KeyValue, Measure, Member, Nulls, TimeKey},
+    query::{
+        Direction, GroupMeasure, GroupOrder, GroupTerm, GroupValue, Grouped, Having, KeyValue, Measure, Member, Nulls,
+        TimeKey,
+    },
     store::error::StoreError,
 };
 
 use super::{
     aggregate::count,
     compiler::{ColumnAt, Compiler},
-    group_rows::{Key, KeyKind, NUMBER, Source, is_filled, no_key},
+    group_rows::{Key, KeyKind, Of, Source, is_filled, no_key, number_of},
     output::Pieces,
 };
 
@@ -34,19 +37,11 @@ impl Compiler<'_> {
         };
         let source = self.group_source(grouped, &alias)?;
         let condition = match &select.filter {
-            Some(filter) => format!(" WHERE {}", self.filter(select.entity, &alias, filter)?),
-            None => String::new(),
+            Some(filter) => Some(self.filter(select.entity, &alias, filter)?),
+            None => None,
         };
-        let columns = source
-            .columns
-            .iter()
-            .map(|column| format!("{} AS {}", column.sql, column.name));
-        let rows = format!(
-            "SELECT {} FROM {}{}{condition}",
-            columns.collect::<Vec<_>>().join(","),
-            self.table(select.entity, &alias),
-            source.joins
-        );
+        let table = self.table(select.entity, &alias);
+        let rows = self.group_rows(&source, &table, condition.as_deref());
         let rows = match is_filled(grouped) {
             true => self.filled(grouped, &source, &rows),
             false => rows,
@@ -63,7 +58,7 @@ impl Compiler<'_> {
         grouped: &Grouped,
         source: &Source,
         names: &Names,
-        measures: &[Measure],
+        measures: &[GroupMeasure],
         rows: &str,
     ) -> Result<String, StoreError> {
         let at = |name: &str| format!("{}.{name}", names.rows);
@@ -71,7 +66,7 @@ impl Compiler<'_> {
         for (number, measure) in measures.iter().enumerate() {
             columns.push(format!("{} AS m{number}", self.measured(source, names, *measure)?.sql));
         }
-        let by = source.columns.iter().filter(|column| column.is_key);
+        let by = source.columns.iter().filter(|column| column.of == Of::Key);
         let by: Vec<String> = by.map(|column| at(&column.name)).collect();
         let having = match &grouped.having {
             Some(having) => format!(" HAVING {}", self.having(source, names, having)?),
@@ -147,17 +142,22 @@ impl Compiler<'_> {
         format!("{}{}{direction}{nulls}", value.sql, self.dialect.collate(value.kind))
     }
 
-    /// What is computed of the rows of a group.
-    fn measured(&self, source: &Source, names: &Names, measure: Measure) -> Result<ColumnAt, StoreError> {
+    /// What is computed of the rows of a group, or of others.
+    fn measured(&self, source: &Source, names: &Names, measure: GroupMeasure) -> Result<ColumnAt, StoreError> {
+        let GroupMeasure { of, measure } = measure;
         let Measure::Of(function, field) = measure else {
-            let mut count = count();
-            if source.columns.iter().any(|column| column.name == NUMBER) {
-                count.sql = format!("count({}.{NUMBER})", names.rows);
+            let (mut count, number) = (count(), number_of(of));
+            if source.columns.iter().any(|column| column.name == number) {
+                count.sql = format!("count({}.{number})", names.rows);
             }
             return Ok(count);
         };
-        let column = source.fields.iter().find(|(known, _)| *known == field);
-        let (_, column) = column.ok_or_else(|| StoreError::Internal("a field that is not read".to_owned()))?;
+        let is_it = |(rows, known, _): &&(_, _, _)| *rows == of && *known == field;
+        let (_, _, column) = source
+            .fields
+            .iter()
+            .find(is_it)
+            .ok_or_else(|| StoreError::Internal("a field that is not read".to_owned()))?;
         let mut column = column.of(&names.rows);
         column.sql.push_str(self.dialect.collate(column.kind));
         Ok(self.function(function, &column))
@@ -210,9 +210,9 @@ impl Compiler<'_> {
         grouped: &Grouped,
         source: &Source,
         names: &Names,
-        measures: &[Measure],
+        measures: &[GroupMeasure],
     ) -> Result<String, StoreError> {
-        let value = |compiler: &Self, measure: Measure| -> Result<ColumnAt, StoreError> {
+        let value = |compiler: &Self, measure: GroupMeasure| -> Result<ColumnAt, StoreError> {
             let number = measures.iter().position(|known| *known == measure);
             let number = number.ok_or_else(|| StoreError::Internal("a value that is not computed".to_owned()))?;
             Ok(ColumnAt {
@@ -229,10 +229,17 @@ impl Compiler<'_> {
                     continue;
                 }
                 GroupValue::Keys(keys) => self.keys_object(source, names, keys)?,
-                GroupValue::Count => self.wire_of(&value(self, Measure::Count)?),
-                GroupValue::Aggregate(aggregate) => {
-                    self.aggregate(aggregate, &mut |compiler, measure| value(compiler, measure))?
+                GroupValue::Count => {
+                    let (of, measure) = (None, Measure::Count);
+                    self.wire_of(&value(self, GroupMeasure { of, measure })?)
                 }
+                GroupValue::Aggregate(aggregate) => self.aggregate(aggregate, &mut |compiler, measure| {
+                    value(compiler, GroupMeasure { of: None, measure })
+                })?,
+                GroupValue::Led(at, aggregate) => self.aggregate(aggregate, &mut |compiler, measure| {
+                    let of = Some(*at);
+                    value(compiler, GroupMeasure { of, measure })
+                })?,
             };
             pieces.expression(self, sql);
         }

@@ -28,3 +28,24 @@ pub(super) mod run;
 pub(super) mod search;
 pub(super) mod statement;
 pub(super) mod two_ways;
+
+/// The SQL of a read on both databases, of which neither is opened.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn compiled(
+    catalog: &crate::catalog::Catalog,
+    layout: &crate::layout::Layout,
+    read: &crate::query::Read,
+) -> Result<[String; 2], super::error::StoreError> {
+    use super::db::{dialect::Dialect, made::Bounds, postgres::dialect::Postgres, sqlite::dialect::Sqlite};
+    let of = |dialect: &dyn Dialect| {
+        let bounds = Bounds::ENDLESS;
+        let base = compiler::Base {
+            catalog,
+            layout,
+            dialect,
+            bounds,
+        };
+        base.compile(read).map(|statement| statement.sql.to_string())
+    };
+    Ok([of(&Sqlite)?, of(&Postgres::OVER_TCP)?])
+}

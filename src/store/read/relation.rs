@@ -119,6 +119,48 @@ impl<'a> Compiler<'a> {
         }
     }
 
+    /// Other rows beside the row under `alias` that leads to them, in one `FROM` with it: their
+    /// alias, their tables and the conditions. A row is there as often as its list has it, and once
+    /// where it is its own list that leads here.
+    pub(crate) fn rows_led_to(
+        &mut self,
+        (entity, field): (EntityId, FieldId),
+        alias: &str,
+    ) -> Result<(String, String, Vec<String>), StoreError> {
+        let step = self.step(entity, field, alias)?;
+        let FieldKind::Inverse {
+            source, field: back, ..
+        } = self.entity(entity).field(field).kind
+        else {
+            return Ok((step.alias, step.from, step.conditions));
+        };
+        let (FieldKind::Links { by, .. }, Some(join)) = (
+            &self.entity(source).field(back).kind,
+            self.layout.entity(source).join_of(back),
+        ) else {
+            return Ok((step.alias, step.from, step.conditions));
+        };
+        // No table can look at others beside it: all pairs, each once.
+        let (link, there) = (self.alias(), self.alias());
+        let names = |columns: &[Column]| -> Vec<String> {
+            columns.iter().map(|column| self.dialect.quote(&column.name)).collect()
+        };
+        let pairs: Vec<String> = names(&join.owner).into_iter().chain(names(&join.targets)).collect();
+        let columns = |columns: &[Column]| -> Vec<ColumnAt> {
+            columns.iter().map(|column| self.link_column(&link, column)).collect()
+        };
+        let key = self.columns(source, &self.entity(source).key, &there);
+        let mut conditions = equal(&columns(&join.targets), &self.columns(entity, by, alias));
+        conditions.extend(equal(&key, &columns(&join.owner)));
+        let from = format!(
+            "(SELECT DISTINCT {} FROM {}) AS {link},{} AS {there}",
+            pairs.join(","),
+            self.dialect.quote(&join.name),
+            self.dialect.quote(&self.tables(source).table.name)
+        );
+        Ok((there, from, conditions))
+    }
+
     /// The owners, under `alias`, whose links in a join table lead to `own`.
     fn named_once(
         &mut self,

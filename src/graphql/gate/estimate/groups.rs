@@ -3,7 +3,7 @@
 
 use crate::{
     catalog::{EntityId, FieldId, FieldKind, Leaf},
-    query::{GroupKey, GroupValue, Grouped, GroupedBy},
+    query::{GroupKey, GroupValue, Grouped, GroupedBy, Led},
     value::Scalar,
 };
 
@@ -24,7 +24,10 @@ impl<'a> Estimate<'a> {
         let filter = select.filter.as_ref();
         let met = filter.map_or(stored, |filter| self.met(filter, select.entity, stored));
         let led = filter.map_or(stored, |filter| self.led(filter, select.entity, stored));
-        let each = grouped.keys.iter().map(|key| self.values_of(select.entity, key));
+        let each = grouped
+            .keys
+            .iter()
+            .map(|key| self.values_of(self.holds(select.entity, key), key));
         let known: Option<f64> = each.product();
         // How many there are is not known of every field; a list that is too long ends its
         // statement.
@@ -42,16 +45,38 @@ impl<'a> Estimate<'a> {
             nanos: led * LOOK + met * SORT + groups * SORT + wanted * MAKE + bytes * WRITE_BYTE,
         };
         // Each row that is a key is stepped to from the rows that are grouped.
-        let keys = grouped.keys.iter().filter(|key| key.by == GroupedBy::Row).count();
+        let keys = grouped.keys.iter();
+        let keys: usize = keys
+            .map(|key| key.path.len() + usize::from(key.by == GroupedBy::Row))
+            .sum();
         let rows = Rows::some(met);
         let orders = grouped.orders();
         let orders = orders.iter().map(|order| self.order_steps(order, select.entity, &rows));
         let steps = steps_of(met * keys as f64 + orders.sum::<f64>());
         let rows_behind = (0..grouped.keys.len()).map(|at| self.behind_key(grouped, at, wanted));
         let behind = rows_behind.fold(Guess::default(), Guess::plus);
+        let others = grouped.led.iter().map(|led| self.others(led, select.entity, met));
+        let behind = others.fold(behind, Guess::plus);
         own.plus(self.conditions(select, &Rows::some(led)))
             .plus(steps)
             .plus(behind)
+    }
+
+    /// The type of the rows that have a key's field.
+    fn holds(&self, entity: EntityId, key: &GroupKey) -> EntityId {
+        let step = |at, field: &FieldId| self.catalog.entity(at).field(*field).kind.target().unwrap_or(at);
+        key.path.iter().fold(entity, step)
+    }
+
+    /// Other rows, each of which is stepped to and sorted into its group.
+    fn others(&self, led: &Led, entity: EntityId, met: f64) -> Guess {
+        let share = met / self.stored(entity).max(1.0);
+        let rows = self.stored(led.entity) * share.min(1.0);
+        let sorted = Guess {
+            nanos: rows * (LOOK + SORT),
+            ..Guess::default()
+        };
+        sorted.plus(steps_of(met + rows))
     }
 
     /// How many different values a key may have, null included.
@@ -80,15 +105,19 @@ impl<'a> Estimate<'a> {
     fn group_width(&self, grouped: &Grouped) -> f64 {
         let entity = grouped.select.entity;
         let members = grouped.output.iter().map(|member| match &member.value {
-            GroupValue::Aggregate(aggregate) => aggregate.measures().len() as f64 * MEMBER,
+            GroupValue::Aggregate(aggregate) | GroupValue::Led(_, aggregate) => {
+                aggregate.measures().len() as f64 * MEMBER
+            }
             GroupValue::Keys(keys) => keys.len() as f64 * MEMBER,
             GroupValue::Text(_) | GroupValue::Count => MEMBER,
         });
         let rows = grouped.keys.iter().enumerate().map(|(at, key)| {
-            let target = self.catalog.entity(entity).field(key.field).kind.target();
+            let held = self.catalog.entity(self.holds(entity, key));
+            let target = held.field(key.field).kind.target();
             let width = |target| {
                 grouped
                     .rows_of(at)
+                    .into_iter()
                     .map(|outputs| self.width(outputs, target))
                     .sum::<f64>()
             };
@@ -100,14 +129,15 @@ impl<'a> Estimate<'a> {
     /// What is in the rows that are a key.
     fn behind_key(&self, grouped: &'a Grouped, at: usize, wanted: f64) -> Guess {
         let target = grouped.keys.get(at).and_then(|key| {
-            let field = self.catalog.entity(grouped.select.entity).field(key.field);
-            field.kind.target()
+            let held = self.holds(grouped.select.entity, key);
+            self.catalog.entity(held).field(key.field).kind.target()
         });
         let Some(target) = target else {
             return Guess::default();
         };
         let each = grouped
             .rows_of(at)
+            .into_iter()
             .map(|outputs| self.members(outputs, target, &Rows::some(wanted)));
         each.fold(Guess::default(), Guess::plus)
     }

@@ -1,0 +1,5 @@
+//! Bytes at the door `cursor`; what it promises stands in `src/graphql/fuzzing.rs`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| hayloft::graphql::fuzzing::cursor(bytes));
