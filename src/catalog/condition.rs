@@ -57,8 +57,33 @@ pub enum TextTest {
     EndsWith,
     /// SQL `LIKE`, case-sensitive, escape `\`.
     Like,
-    /// The same without regard to ASCII case.
+    /// The same without regard to case, as `value::fold` has it.
     ILike,
+}
+
+impl TextTest {
+    pub(crate) const ALL: [TextTest; 5] = [
+        TextTest::Contains,
+        TextTest::StartsWith,
+        TextTest::EndsWith,
+        TextTest::Like,
+        TextTest::ILike,
+    ];
+
+    /// What the test is called where one filters.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            TextTest::Contains => "contains",
+            TextTest::StartsWith => "startsWith",
+            TextTest::EndsWith => "endsWith",
+            TextTest::Like => "like",
+            TextTest::ILike => "ilike",
+        }
+    }
+
+    pub(crate) fn named(name: &str) -> Option<TextTest> {
+        TextTest::ALL.into_iter().find(|test| test.name() == name)
+    }
 }
 
 impl Condition {

@@ -1,18 +1,21 @@
-//! Values that are parts of what a field holds: the members of a value object, the key that a link
-//! holds, the number of rows that a field leads to. Knows the catalog; knows no column and no SQL.
+//! Values that are parts of what a field holds: the members of a value object, or of each item of a
+//! list of them, the key that a link holds, the number of rows that a field leads to. Knows the catalog; knows no column and no SQL.
 //!
 //! Each has a position behind those of the fields, so that whoever filters, orders and computes by
 //! fields does the same by these.
 
 use super::{
-    Catalog, Derived, Entity, EntityId, Field, FieldId, FieldKind, Leaf, PartOf, Selection, ValueField, ValueFieldKind,
-    ValueId,
+    Catalog, Derived, Entity, EntityId, Field, FieldId, FieldKind, Leaf, List, NODE_ID, PartOf, Selection, ValueField,
+    ValueFieldKind, ValueId,
 };
 use crate::value::Scalar;
 
 /// Members of one value, with those of the values in it: each is a possible part of filters, orders
 /// and totals of every field that holds one.
 pub(crate) const MEMBERS_MAX: usize = 1_000;
+
+/// What the name of an item of a list has behind that of the list.
+pub(crate) const ITEM: &str = "[]";
 
 impl Entity {
     fn derived_ids(&self) -> impl Iterator<Item = (FieldId, &Derived)> {
@@ -63,7 +66,20 @@ impl Catalog {
         for id in entity.field_ids() {
             let field = entity.field(id);
             match &field.kind {
-                FieldKind::Value { value, list: None } => self.members_of(*value, (id, field), &[], &mut found),
+                FieldKind::Value { value, list } => {
+                    let of = Of {
+                        base: id,
+                        list: None,
+                        field,
+                        way: &[],
+                    };
+                    let mut parts = Parts {
+                        catalog: self,
+                        first: entity.fields.len(),
+                        found: &mut found,
+                    };
+                    parts.value(*value, list.as_ref(), id, &of);
+                }
                 FieldKind::Reference { .. } => self.keys_of(entity, id, &mut found),
                 kind if kind.is_to_many() => found.push(count_of(id, field)),
                 _ => {}
@@ -72,42 +88,15 @@ impl Catalog {
         found
     }
 
-    /// The members of a value, each before those of the value that it is.
-    fn members_of(&self, value: ValueId, (base, of): (FieldId, &Field), way: &[String], found: &mut Vec<Derived>) {
-        for member in &self.value(value).fields {
-            let way: Vec<String> = way.iter().chain([&member.name]).cloned().collect();
-            let field = member.as_field();
-            let name = format!("{}.{}", of.name, member.name);
-            let field = Field {
-                name: name.clone(),
-                required: of.required && field.required,
-                served: of.served,
-                ..field
-            };
-            let inner = match field.kind {
-                FieldKind::Value { value, list: None } => Some((value, stand_in(name, &field))),
-                _ => None,
-            };
-            found.push(Derived {
-                field,
-                base,
-                part: PartOf::Member(way.clone()),
-            });
-            if let Some((value, of)) = inner {
-                self.members_of(value, (base, &of), &way, found);
-            }
-        }
-    }
-
     /// The parts of the key that a link holds. A field of the definition goes before one of their
-    /// names, and of two of the same name the first.
+    /// names, and so does the row's own id; of two of the same name the first.
     fn keys_of(&self, entity: &Entity, base: FieldId, found: &mut Vec<Derived>) {
         let field = entity.field(base);
         let is_key = entity.key.contains(&base);
         let leaves = self.named_leaves(entity, base).into_iter().enumerate();
         let keys = leaves.map(|(at, (name, leaf, served))| {
             let known = |name: &str| found.iter().any(|known| known.field.name == *name);
-            let is_free = entity.field_named(&name).is_none() && !known(&name);
+            let is_free = entity.field_named(&name).is_none() && !known(&name) && name != NODE_ID;
             Derived {
                 field: Field {
                     required: field.required || is_key,
@@ -152,7 +141,7 @@ impl Catalog {
         let mut found = 0;
         for field in &self.value(value).fields {
             found += 1;
-            if let ValueFieldKind::Value { value, list: None } = field.kind {
+            if let ValueFieldKind::Value { value, .. } = field.kind {
                 found += self.members_in(value);
             }
             // Two members of the same type in each of twenty values are a million.
@@ -168,8 +157,94 @@ impl Catalog {
         let entity = self.entity(entity);
         match entity.derived(field).map(|derived| &derived.part) {
             Some(PartOf::Count) => entity.field(entity.base(field)).kind.target(),
-            Some(PartOf::Member(_) | PartOf::Key(_)) => None,
+            Some(PartOf::Member(_) | PartOf::Item { .. } | PartOf::Key(_)) => None,
             None => entity.field(field).kind.target(),
+        }
+    }
+}
+
+/// What holds a value: a field, or a part of one.
+struct Of<'f> {
+    base: FieldId,
+    /// The list whose item it is, or is in.
+    list: Option<FieldId>,
+    field: &'f Field,
+    /// From the field, or from the item.
+    way: &'f [String],
+}
+
+/// Finds the parts of a field that holds values.
+struct Parts<'c, 'f> {
+    catalog: &'c Catalog,
+    /// The position of the first part.
+    first: usize,
+    found: &'f mut Vec<Derived>,
+}
+
+impl Parts<'_, '_> {
+    /// Those of a value, or of each item of a list, which stands at this position.
+    fn value(&mut self, value: ValueId, list: Option<&List>, at: FieldId, of: &Of<'_>) {
+        let Some(list) = list else {
+            return self.members(value, of);
+        };
+        let name = format!("{}{ITEM}", of.field.name);
+        let kind = FieldKind::Value { value, list: None };
+        let item = Field {
+            required: list.item_required,
+            served: of.field.served,
+            ..plain(name, kind)
+        };
+        self.found.push(Derived {
+            field: item.clone(),
+            base: of.base,
+            part: PartOf::Item {
+                list: at,
+                way: Vec::new(),
+            },
+        });
+        let of = Of {
+            base: of.base,
+            list: Some(at),
+            field: &item,
+            way: &[],
+        };
+        self.members(value, &of);
+    }
+
+    /// The members of a value, each before those of the value that it is.
+    fn members(&mut self, value: ValueId, of: &Of<'_>) {
+        let catalog = self.catalog;
+        for member in &catalog.value(value).fields {
+            let way: Vec<String> = of.way.iter().chain([&member.name]).cloned().collect();
+            let field = member.as_field();
+            let name = format!("{}.{}", of.field.name, member.name);
+            let field = Field {
+                name: name.clone(),
+                required: of.field.required && field.required,
+                served: of.field.served,
+                ..field
+            };
+            let at = FieldId((self.first + self.found.len()) as u32);
+            let inner = match &field.kind {
+                FieldKind::Value { value, list } => Some((*value, list.clone(), stand_in(name, &field))),
+                _ => None,
+            };
+            self.found.push(Derived {
+                field,
+                base: of.base,
+                part: match of.list {
+                    None => PartOf::Member(way.clone()),
+                    Some(list) => PartOf::Item { list, way: way.clone() },
+                },
+            });
+            if let Some((value, list, field)) = inner {
+                let of = Of {
+                    field: &field,
+                    way: &way,
+                    ..*of
+                };
+                self.value(value, list.as_ref(), at, &of);
+            }
         }
     }
 }

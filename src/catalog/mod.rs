@@ -27,11 +27,11 @@ pub(crate) mod testing;
 
 pub use build::{build, load};
 pub use condition::{Compare, Condition, TextTest};
-pub(crate) use derived::MEMBERS_MAX;
+pub(crate) use derived::{ITEM, MEMBERS_MAX};
 pub(crate) use difference::Difference;
 pub use fetch::*;
 pub use function::Function;
 pub use ids::*;
 pub use model::*;
-pub(crate) use names::{column_name, connection_name, list_of_connection, snake_case, table_name};
+pub(crate) use names::{NODE_ID, column_name, connection_name, list_of_connection, snake_case, table_name};
 pub use rollup::{Rolled, Rollup};

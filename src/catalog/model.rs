@@ -151,6 +151,9 @@ pub struct Derived {
 pub enum PartOf {
     /// A member of a value object, by the names on the way to it.
     Member(Vec<String>),
+    /// An item of the list of values in a field, or in a part of one; or a member of it, by the
+    /// names on the way there.
+    Item { list: FieldId, way: Vec<String> },
     /// A part of the key that a link holds, by its number.
     Key(usize),
     /// How many rows the field leads to.

@@ -3,6 +3,9 @@
 
 use super::Names;
 
+/// The field of each row with a key that is its own id among the rows of all types.
+pub(crate) const NODE_ID: &str = "nodeId";
+
 /// `requiredFor` as `required_for`, `HTTPServer` as `http_server`, `QuestItem` as `quest_item`.
 pub(crate) fn snake_case(name: &str) -> String {
     let letters: Vec<char> = name.chars().collect();

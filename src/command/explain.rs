@@ -18,6 +18,10 @@ pub(super) struct Explain {
     /// The GraphQL operation
     query: String,
 
+    /// Which operation, where the text has several
+    #[arg(long, value_name = "NAME")]
+    operation: Option<String>,
+
     /// Its variables, as a JSON object
     #[arg(long, value_name = "JSON")]
     variables: Option<String>,
@@ -47,7 +51,8 @@ impl Explain {
         let loaded = Loaded::read(&self.definition.schema)?;
         let url = self.database.or_beside(&self.definition.schema);
         let store = loaded.open(&url, Access::Read, self.statements).await?;
-        let explained = loaded.api(&store, limits)?.explain(&self.query, variables).await;
+        let api = loaded.api(&store, limits)?;
+        let explained = api.explain(&self.query, self.operation, variables).await;
         store.close().await;
         text::print(&explained.map_err(refused)?)
     }
@@ -56,5 +61,6 @@ impl Explain {
 /// The errors that a client would get, a line each.
 fn refused(errors: Vec<ApiError>) -> Failure {
     let lines: Vec<String> = errors.iter().map(|error| format!("error: {}", error.message)).collect();
-    Failure::setup(lines.join("\n"))
+    let lines = lines.join("\n").replace("by operationName", "by --operation NAME");
+    Failure::setup(lines)
 }

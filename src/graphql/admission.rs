@@ -94,6 +94,8 @@ fn any_value(schema: &Schema, ty: &Type, depth: usize) -> JsonValue {
             first.map_or(JsonValue::Null, |name| name.as_str().into())
         }
         _ if ty.inner_named_type() == "Boolean" => true.into(),
+        // It may be that of a row, which is known to be of some type.
+        _ if ty.inner_named_type() == "ID" => plan::any_node_id(schema).map_or("1".into(), JsonValue::from),
         _ => "1".into(),
     }
 }
@@ -135,6 +137,7 @@ mod tests {
                 "itemsConnection.after: ",
             ),
             ("{ items(first: -1) { id } }", "items.first: -1 is negative"),
+            ("{ node(nodeId: \"i1\") { nodeId } }", "node.nodeId: this is no nodeId"),
             (
                 "query A { tags { id } } query B($n: Int!, $o: Int) { tags(first: $n, offset: $o) { items(first: -1) { id } } }",
                 "tags.items.first: -1 is negative",
@@ -157,6 +160,7 @@ mod tests {
              }",
             "query($n: Int = -1) { items(first: $n) { id } }",
             "subscription { items { id } }",
+            "query($id: ID!) { node(nodeId: $id) { nodeId ... on Item { name } } }",
         ] {
             assert!(admits(text).is_ok(), "{text}: {:?}", admits(text));
         }

@@ -225,6 +225,7 @@ impl Words<'_> {
         for member in output {
             match &member.value {
                 OutputValue::Text(text) => leaves.push(format!("{} = \"{text}\"", member.key)),
+                OutputValue::NodeId(_) => leaves.push(format!("{} = the row's own id", member.key)),
                 OutputValue::Leaf(field) | OutputValue::Value { field, .. } => {
                     let name = self.field(entity, *field);
                     let alias = if name == member.key { "" } else { &member.key };
@@ -256,7 +257,7 @@ impl Words<'_> {
                     let through = self.through(entity, *field);
                     self.connection(depth, &member.key, &through, connection);
                 }
-                OutputValue::Text(_) | OutputValue::Leaf(_) | OutputValue::Value { .. } => {}
+                OutputValue::Text(_) | OutputValue::NodeId(_) | OutputValue::Leaf(_) | OutputValue::Value { .. } => {}
             }
         }
     }
@@ -309,13 +310,14 @@ impl Words<'_> {
                 field,
                 quantifier,
                 filter,
+            } => self.step(entity, *field, quantifier_word(*quantifier), filter),
+            Filter::Items {
+                field,
+                quantifier,
+                filter,
             } => {
-                let word = match quantifier {
-                    Quantifier::Some => "some ",
-                    Quantifier::Every => "every ",
-                    Quantifier::None => "no ",
-                };
-                self.step(entity, *field, word, filter)
+                let (word, inner) = (quantifier_word(*quantifier), self.filter(filter, entity));
+                format!("{word}{} with {inner}", self.field(entity, *field))
             }
             Filter::Key { fields, operands } => {
                 let names = joined(fields.iter().map(|field| self.field(entity, *field).to_owned()), ", ");
@@ -362,6 +364,14 @@ impl Words<'_> {
             }
             other => self.filter(other, entity),
         }
+    }
+}
+
+fn quantifier_word(quantifier: Quantifier) -> &'static str {
+    match quantifier {
+        Quantifier::Some => "some ",
+        Quantifier::Every => "every ",
+        Quantifier::None => "no ",
     }
 }
 

@@ -50,9 +50,15 @@ struct Real {
 impl DataApi {
     /// How an operation is answered: its parameters, the read, the SQL and the database's own plan,
     /// what it was estimated to give and what it gave, and the indexes that would lead to it.
-    pub(crate) async fn explain(&self, query: &str, variables: Option<JsonMap>) -> Result<String, Vec<ApiError>> {
+    pub(crate) async fn explain(
+        &self,
+        query: &str,
+        operation: Option<String>,
+        variables: Option<JsonMap>,
+    ) -> Result<String, Vec<ApiError>> {
         let request = ApiRequest {
             query: query.to_owned(),
+            operation_name: operation,
             variables,
             streams: true,
             ..ApiRequest::default()
@@ -203,7 +209,7 @@ fn below(outputs: &[Output], row: &Json) -> u64 {
             OutputValue::One { output, .. } => below(output, value),
             OutputValue::Many { select, .. } => listed(&select.output, value),
             OutputValue::Connection { connection, .. } => of_pages(connection, value),
-            OutputValue::Text(_) | OutputValue::Leaf(_) | OutputValue::Value { .. } => 0,
+            OutputValue::Text(_) | OutputValue::NodeId(_) | OutputValue::Leaf(_) | OutputValue::Value { .. } => 0,
         }
     });
     lists.sum()

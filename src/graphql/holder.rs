@@ -36,15 +36,25 @@ impl Holder {
 
     /// All types with a key, and the values that rows hold one of.
     pub(super) fn all(catalog: &Catalog) -> Vec<Holder> {
+        Holder::held(catalog, false)
+    }
+
+    /// The same with the values that rows hold in lists: what is filtered by its members.
+    pub(super) fn filtered(catalog: &Catalog) -> Vec<Holder> {
+        Holder::held(catalog, true)
+    }
+
+    fn held(catalog: &Catalog, in_lists: bool) -> Vec<Holder> {
         let mut values = BTreeSet::new();
         let mut open: Vec<Holder> = catalog.entity_ids().map(Holder::Rows).collect();
         let mut all = open.clone();
         while let Some(next) = open.pop() {
             for field in next.fields(catalog) {
-                if let FieldKind::Value { value, list: None } = field.kind
-                    && values.insert(value)
+                if let FieldKind::Value { value, list } = &field.kind
+                    && (in_lists || list.is_none())
+                    && values.insert(*value)
                 {
-                    open.push(Holder::Value(value));
+                    open.push(Holder::Value(*value));
                 }
             }
         }

@@ -12,8 +12,8 @@ pub(super) fn filter_input(of: &str) -> String {
     format!("{of}Where")
 }
 
-pub(super) fn list_filter_input(entity: &Entity) -> String {
-    format!("{}ListWhere", entity.name)
+pub(super) fn list_filter_input(of: &str) -> String {
+    format!("{of}ListWhere")
 }
 
 /// None where rows cannot be ordered: an input must have a member.
@@ -209,6 +209,12 @@ pub(super) fn operators_input(type_name: &str) -> String {
 
 pub(super) fn list_operators_input(type_name: &str) -> String {
     format!("{type_name}ListFilter")
+}
+
+/// Whether rows of a type have an id of their own among all rows: not those that are known by their
+/// place in a list, which may be another row's tomorrow.
+pub(super) fn is_node(entity: &Entity) -> bool {
+    !entity.positional
 }
 
 /// An argument of `item(id:)`, or a member of `ItemKey`.

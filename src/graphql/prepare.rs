@@ -355,7 +355,7 @@ impl Planner {
         let introspects = operation
             .root_fields(document)
             .any(|field| field.name.starts_with("__") && field.name != "__typename");
-        let shape = plan::shape(&self.served.schema, operation, &variables, introspects);
+        let shape = plan::shape(&self.served.schema, document, operation, &variables, introspects);
         let id = PlanId {
             document: admitted.literals.print(),
             operation: fingerprint(name.unwrap_or_default().as_bytes()),

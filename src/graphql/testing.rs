@@ -167,11 +167,20 @@ pub(crate) fn item(id: &str, name: &str, price: Option<f64>, tags: &[&str]) -> R
     Row::new(values, vec![tags], vec![])
 }
 
+/// Two steps, the first one with two parts, one of which is null.
+const STEPS: &str = r#"[{"text":"Find ÄσΣ","count":2,"at":{"x":1.5},"tags":["a","b"],"parts":[{"n":1},null]},{"text":"Go","count":null,"at":null,"tags":[],"parts":null}]"#;
+
 /// A quest that `giver` gives, in the order of its columns, with its lines.
 pub(crate) fn quest(id: &str, title: &str, giver: &str, items: &[(&str, i64)]) -> Row {
     let line =
         |(item, quantity): &(&str, i64)| Row::new(vec![text(id), text(item), Value::Int(*quantity)], vec![], vec![]);
-    let values = vec![text(id), text(title), text("{\"gold\":5,\"title\":null}"), text(giver)];
+    let values = vec![
+        text(id),
+        text(title),
+        text("{\"gold\":5,\"title\":null}"),
+        text(giver),
+        text(STEPS),
+    ];
     Row::new(values, vec![], vec![items.iter().map(line).collect()])
 }
 

@@ -11,6 +11,7 @@ mod literals;
 mod live;
 mod lookups;
 mod oracle;
+mod node;
 mod pages;
 mod principals;
 mod random;
@@ -289,7 +290,7 @@ async fn explain_shows_the_statement() {
     let farm = Farm::stocked(Limits::default()).await;
     let text = farm
         .api
-        .explain("{ items(first: 3) { name } }", None)
+        .explain("{ items(first: 3) { name } }", None, None)
         .await
         .expect("an explanation");
     for part in ["items: rows of Item first 3\n  name\n", "SELECT", "item"] {

@@ -57,6 +57,12 @@ pub(crate) enum Filter {
         quantifier: Quantifier,
         filter: Box<Filter>,
     },
+    /// The items of a list of values; the fields in the filter are parts of an item of it.
+    Items {
+        field: FieldId,
+        quantifier: Quantifier,
+        filter: Box<Filter>,
+    },
     /// The whole key (or unique field) equals: `fields` as in the catalog, one operand per leaf.
     Key {
         fields: Vec<FieldId>,

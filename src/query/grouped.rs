@@ -178,6 +178,7 @@ impl Having {
             Filter::Text { test, operand, .. } => Having::Text { measure, test, operand },
             Filter::Search { .. }
             | Filter::Has { .. }
+            | Filter::Items { .. }
             | Filter::One { .. }
             | Filter::Many { .. }
             | Filter::Key { .. } => return None,

@@ -67,7 +67,7 @@ impl Parts<'_> {
                 PartOf::Count => {
                     self.follow(entity, derived.base);
                 }
-                PartOf::Member(_) | PartOf::Key(_) => {
+                PartOf::Member(_) | PartOf::Item { .. } | PartOf::Key(_) => {
                     self.found.insert(Part::field(entity, derived.base));
                 }
             }
@@ -126,6 +126,11 @@ impl Visitor for Parts<'_> {
     fn output(&mut self, output: &Output) {
         match &output.value {
             OutputValue::Text(_) => {}
+            OutputValue::NodeId(_) => {
+                if let Some(entity) = self.here() {
+                    self.fields(entity, &self.catalog.entity(entity).key);
+                }
+            }
             OutputValue::Leaf(field)
             | OutputValue::Value { field, .. }
             | OutputValue::One { field, .. }
@@ -144,6 +149,7 @@ impl Visitor for Parts<'_> {
             | Filter::IsNull { field }
             | Filter::Text { field, .. }
             | Filter::Has { field, .. }
+            | Filter::Items { field, .. }
             | Filter::One { field, .. }
             | Filter::Many { field, .. } => {
                 self.follow_here(*field);

@@ -32,6 +32,8 @@ pub(crate) struct Output {
 pub(crate) enum OutputValue {
     /// A constant text: `__typename`.
     Text(String),
+    /// The row's own id among all rows: this signature and its key, sealed.
+    NodeId(String),
     /// A leaf or list of leaves, in wire form.
     Leaf(FieldId),
     /// A value object (or list) with a selection of its fields.

@@ -91,7 +91,7 @@ pub(crate) fn visit_outputs(outputs: &[Output], visitor: &mut impl Visitor) {
             }
             OutputValue::Many { select, .. } => visit_select(select, visitor),
             OutputValue::Connection { connection, .. } => visit_connection(connection, visitor),
-            OutputValue::Text(_) | OutputValue::Leaf(_) | OutputValue::Value { .. } => {}
+            OutputValue::Text(_) | OutputValue::NodeId(_) | OutputValue::Leaf(_) | OutputValue::Value { .. } => {}
         }
     }
 }
@@ -100,7 +100,7 @@ pub(crate) fn visit_filter(filter: &Filter, visitor: &mut impl Visitor) {
     visitor.filter(filter);
     match filter {
         Filter::And(filters) | Filter::Or(filters) => filters.iter().for_each(|filter| visit_filter(filter, visitor)),
-        Filter::Not(filter) => visit_filter(filter, visitor),
+        Filter::Not(filter) | Filter::Items { filter, .. } => visit_filter(filter, visitor),
         Filter::One { field, filter } | Filter::Many { field, filter, .. } => {
             visitor.enter(To::Behind(*field));
             visit_filter(filter, visitor);
@@ -163,7 +163,7 @@ pub(crate) fn rewrite_outputs(outputs: &mut [Output], rewriter: &mut impl Rewrit
             OutputValue::One { output, .. } => rewrite_outputs(output, rewriter),
             OutputValue::Many { select, .. } => rewrite_select(select, rewriter),
             OutputValue::Connection { connection, .. } => rewrite_connection(connection, rewriter),
-            OutputValue::Text(_) | OutputValue::Leaf(_) | OutputValue::Value { .. } => {}
+            OutputValue::Text(_) | OutputValue::NodeId(_) | OutputValue::Leaf(_) | OutputValue::Value { .. } => {}
         }
     }
 }
@@ -173,9 +173,10 @@ pub(crate) fn rewrite_filter(filter: &mut Filter, rewriter: &mut impl Rewriter) 
         Filter::And(filters) | Filter::Or(filters) => {
             filters.iter_mut().for_each(|filter| rewrite_filter(filter, rewriter));
         }
-        Filter::Not(filter) | Filter::One { filter, .. } | Filter::Many { filter, .. } => {
-            rewrite_filter(filter, rewriter);
-        }
+        Filter::Not(filter)
+        | Filter::One { filter, .. }
+        | Filter::Many { filter, .. }
+        | Filter::Items { filter, .. } => rewrite_filter(filter, rewriter),
         Filter::Compare { operand, .. } | Filter::Text { operand, .. } | Filter::Search { operand, .. } => {
             rewriter.operand(operand);
         }

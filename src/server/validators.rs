@@ -22,12 +22,16 @@ const TAGS_MAX: usize = 32;
 
 /// The answers that a client says it has.
 #[derive(Debug, Default)]
-pub(super) struct Named(Vec<(Tag, HeaderValue)>);
+pub(super) struct Named {
+    tags: Vec<(Tag, HeaderValue)>,
+    /// `*`: any there is.
+    pub any: bool,
+}
 
 impl Named {
     /// Those of a request that may be sent in this media type.
     pub(super) fn of(headers: &HeaderMap, media: Media) -> Named {
-        let entries = lists::entries(headers, &header::IF_NONE_MATCH);
+        let entries = || lists::entries(headers, &header::IF_NONE_MATCH).take(TAGS_MAX);
         let tag = |entry: &str| {
             let strong = entry.strip_prefix("W/").unwrap_or(entry);
             let text = strong.strip_prefix('"')?.strip_suffix('"')?;
@@ -40,16 +44,19 @@ impl Named {
             let number = u128::from_str_radix(number, 16).ok().filter(|_| number.len() == 32)?;
             Some((Tag(number), HeaderValue::from_str(&format!("\"{text}\"")).ok()?))
         };
-        Named(entries.take(TAGS_MAX).filter_map(tag).collect())
+        Named {
+            tags: entries().filter_map(tag).collect(),
+            any: entries().any(|entry| entry == "*"),
+        }
     }
 
     pub(super) fn tags(&self) -> Vec<Tag> {
-        self.0.iter().map(|(tag, _)| *tag).collect()
+        self.tags.iter().map(|(tag, _)| *tag).collect()
     }
 
     /// How the client wrote a tag.
     pub(super) fn written(&self, tag: Tag) -> Option<HeaderValue> {
-        let found = self.0.iter().find(|(named, _)| *named == tag);
+        let found = self.tags.iter().find(|(named, _)| *named == tag);
         found.map(|(_, written)| written.clone())
     }
 }
@@ -62,10 +69,15 @@ fn letter(media: Media) -> &'static str {
     }
 }
 
+/// The name of an answer that is not packed.
+pub(super) fn etag(tag: Tag, media: Media) -> Option<HeaderValue> {
+    HeaderValue::from_str(&format!("\"{:032x}{}\"", tag.0, letter(media))).ok()
+}
+
 /// Names an answer, which may then be kept, and has to be asked for again before it is used: a
 /// commit may come at any time.
 pub(super) fn name(headers: &mut HeaderMap, tag: Tag, media: Media) {
-    if let Ok(etag) = HeaderValue::from_str(&format!("\"{:032x}{}\"", tag.0, letter(media))) {
+    if let Some(etag) = etag(tag, media) {
         headers.insert(header::ETAG, etag);
         headers.insert(header::CACHE_CONTROL, ASK_AGAIN);
     }
@@ -140,6 +152,8 @@ mod tests {
         ] {
             assert_eq!(named(given, "lzma", Media::Json), [], "{given}");
         }
+        let any = |given: &str| Named::of(&headers(&[(header::IF_NONE_MATCH, given)]), Media::Json).any;
+        assert!(any("*") && any(" * ") && !any("\"*\"") && !any("W/*"));
         let mut headers = HeaderMap::new();
         name(&mut headers, Tag(7), Media::Json);
         assert_eq!(headers[header::ETAG], format!("\"{tag}j\""));

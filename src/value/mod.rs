@@ -5,6 +5,7 @@ mod broken;
 mod bucket;
 mod decimal;
 mod float;
+mod fold;
 mod input;
 mod row;
 mod scalar;
@@ -19,6 +20,7 @@ pub(crate) use broken::{as_broken, as_written, broken, broken_name, first_broken
 pub(crate) use bucket::{Spans, Unit};
 pub(crate) use decimal::{Decimal, compare_decimal_text};
 pub(crate) use float::float_text;
+pub(crate) use fold::{folded, replaced};
 pub(crate) use row::{Absent, Apart, Children, Kept, Key, Part, Row, SHARED_BIT, Value};
 pub(crate) use scalar::MICROS_PER_SECOND;
 pub use scalar::Scalar;

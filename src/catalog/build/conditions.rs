@@ -128,7 +128,7 @@ impl Builder<'_> {
             return None;
         }
         let field = of.field;
-        if let Some(test) = test(name) {
+        if let Some(test) = TextTest::named(name) {
             let LiteralKind::Text(text) = &of.operand.kind else {
                 return self.misfit(of.operand, "a text");
             };
@@ -228,21 +228,10 @@ fn operators(leaf: Leaf, list: bool) -> Vec<&'static str> {
         known.extend(["gt", "gte", "lt", "lte"]);
     }
     if !list && scalar.is_some_and(Scalar::is_textual) {
-        known.extend(["contains", "startsWith", "endsWith", "like", "ilike"]);
+        known.extend(TextTest::ALL.map(TextTest::name));
     }
     known.push("isNull");
     known
-}
-
-fn test(name: &str) -> Option<TextTest> {
-    match name {
-        "contains" => Some(TextTest::Contains),
-        "startsWith" => Some(TextTest::StartsWith),
-        "endsWith" => Some(TextTest::EndsWith),
-        "like" => Some(TextTest::Like),
-        "ilike" => Some(TextTest::ILike),
-        _ => None,
-    }
 }
 
 fn compare(name: &str) -> Compare {

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::{Builder, plan::Shape, shown::names};
 use crate::{
-    catalog::{Names, connection_name},
+    catalog::{NODE_ID, Names, connection_name},
     definition::{Fault, FieldDefinition, Spanned},
     value::Scalar,
 };
@@ -88,6 +88,8 @@ const OF_VALUES: &[&str] = &[
     "HavingAvg",
     "HavingMinMax",
 ];
+/// The same of one that something holds a list of.
+const OF_LISTED: &[&str] = &["Where", "ListWhere"];
 /// What is added to the name of a scalar or enum.
 const OF_LEAVES: &[&str] = &["Filter", "ListFilter"];
 /// Root fields beside those of the types.
@@ -100,6 +102,7 @@ impl Builder<'_> {
         self.check_type_names();
         self.check_roots();
         self.check_connections();
+        self.check_ids();
         let types = &self.definition.types;
         for field in types.iter().flat_map(|declared| &declared.fields) {
             if FIELDS.contains(&field.name.value.as_str()) {
@@ -115,6 +118,22 @@ impl Builder<'_> {
                 self.faults.push(Fault::at(field.name.span.clone(), message).hint(hint));
             }
         }
+    }
+
+    /// Each row has an id of its own among all rows.
+    fn check_ids(&mut self) {
+        let entities = self.plan.entities.iter();
+        let fields = entities.flat_map(|entity| &entity.definition.fields);
+        let faults = fields.filter(|field| field.name.value == NODE_ID).map(|field| {
+            let message = format!("a field of a type with a table cannot be named `{NODE_ID}`");
+            let hint = format!(
+                "the served API has a field of that name, by which `node` finds each row; choose another and add \
+                 `@select(jq: \".{NODE_ID}\")`"
+            );
+            Fault::at(field.name.span.clone(), message).hint(hint)
+        });
+        let faults: Vec<Fault> = faults.collect();
+        self.faults.extend(faults);
     }
 
     /// A list has its pages beside it.
@@ -157,16 +176,18 @@ impl Builder<'_> {
             .entities
             .iter()
             .for_each(|entity| take(&entity.definition.name.value, OF_ENTITIES));
-        // A value that is held in lists only is filtered, ordered and totalled by nobody.
-        let fields = self.definition.types.iter().flat_map(|declared| &declared.fields);
-        let single: HashSet<&str> = fields
-            .filter(|field| field.ty.list.is_none())
-            .map(|field| field.ty.name.as_str())
-            .collect();
-        let values = self.plan.values.iter().map(|value| value.name.value.as_str());
-        values
-            .filter(|value| single.contains(value))
-            .for_each(|value| take(value, OF_VALUES));
+        // Nobody orders or totals by a value that is held in lists only.
+        let held = |in_list: bool| -> HashSet<&str> {
+            let fields = self.definition.types.iter().flat_map(|declared| &declared.fields);
+            let held = fields.filter(|field| field.ty.list.is_some() == in_list);
+            held.map(|field| field.ty.name.as_str()).collect()
+        };
+        for (held, suffixes) in [(held(false), OF_VALUES), (held(true), OF_LISTED)] {
+            let values = self.plan.values.iter().map(|value| value.name.value.as_str());
+            values
+                .filter(|value| held.contains(value))
+                .for_each(|value| take(value, suffixes));
+        }
         self.definition
             .enums
             .iter()

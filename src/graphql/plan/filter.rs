@@ -2,7 +2,7 @@
 //! is as good as left out, and an empty object matches everything.
 
 use crate::{
-    catalog::{EntityId, FieldId, FieldKind, Leaf},
+    catalog::{EntityId, FieldId, FieldKind, ITEM, Leaf},
     query::{Compare, Filter, Operand, Quantifier, TextTest},
     value::Scalar,
 };
@@ -45,7 +45,8 @@ impl<'a> Planner<'a> {
             (FieldKind::Value { list: None, .. }, _) => self.members_of(entity, field, input, place),
             (kind, Some(target)) if kind.is_to_many() => self.quantified(&found.name, (field, target), input, place),
             (_, Some(target)) => self.row_behind((entity, field), target, input, place),
-            (_, None) => Err(internal("a filter by a list of values")),
+            (FieldKind::Value { .. }, _) => self.items_of((entity, field), input, place),
+            (_, None) => Err(internal("a filter by what leads nowhere")),
         }
     }
 
@@ -66,6 +67,33 @@ impl<'a> Planner<'a> {
                 None => Err(internal("a filter by a member that no value has")),
             }
         })
+    }
+
+    /// Conditions on the items of a list of values.
+    fn items_of(
+        &mut self,
+        (entity, field): (EntityId, FieldId),
+        input: Input<'a>,
+        place: &InputPath,
+    ) -> Result<Filter, ApiError> {
+        let owner = self.catalog.entity(entity);
+        let item = owner.part_named(&format!("{}{ITEM}", owner.field(field).name));
+        let item = item.ok_or_else(|| internal("a list whose items nobody knows"))?;
+        self.null_is_said(&input, place)?;
+        let mut all = Vec::new();
+        for (name, input) in self.stated(&input) {
+            let place = place.then(name);
+            if name == IS_NULL {
+                all.push(self.is_null(entity, field, &input, &place)?);
+                continue;
+            }
+            all.push(Filter::Items {
+                field,
+                quantifier: quantifier(name)?,
+                filter: Box::new(self.members_of(entity, item, input, &place)?),
+            });
+        }
+        Ok(joined(all))
     }
 
     /// Conditions on the row that a link leads to: that there is one, unless `isNull` alone says
@@ -122,12 +150,7 @@ impl<'a> Planner<'a> {
     ) -> Result<Filter, ApiError> {
         let mut all = Vec::new();
         for (name, input) in self.stated(&input) {
-            let quantifier = match name {
-                "some" => Quantifier::Some,
-                "every" => Quantifier::Every,
-                "none" => Quantifier::None,
-                _ => return Err(internal("an unknown quantifier")),
-            };
+            let quantifier = quantifier(name)?;
             let without = format!("{link}: {{none: {{}}}}");
             let filter = Box::new(self.behind(without, target, input, &place.then(name))?);
             all.push(Filter::Many {
@@ -169,7 +192,7 @@ impl<'a> Planner<'a> {
         input: Input<'a>,
         place: &InputPath,
     ) -> Result<Filter, ApiError> {
-        if let Some(test) = text_test(name) {
+        if let Some(test) = TextTest::named(name) {
             // The operand of a text predicate is any text, whatever the column's scalar asks of
             // whole values.
             let operand = match test {
@@ -271,6 +294,15 @@ fn no_link(place: &InputPath) -> ApiError {
     )
 }
 
+fn quantifier(name: &str) -> Result<Quantifier, ApiError> {
+    match name {
+        "some" => Ok(Quantifier::Some),
+        "every" => Ok(Quantifier::Every),
+        "none" => Ok(Quantifier::None),
+        _ => Err(internal("an unknown quantifier")),
+    }
+}
+
 fn negated(negate: bool, filter: Filter) -> Filter {
     if negate { Filter::Not(Box::new(filter)) } else { filter }
 }
@@ -282,17 +314,6 @@ fn compare(name: &str) -> Option<Compare> {
         "gte" | "since" => Some(Compare::Gte),
         "lt" | "until" => Some(Compare::Lt),
         "lte" => Some(Compare::Lte),
-        _ => None,
-    }
-}
-
-fn text_test(name: &str) -> Option<TextTest> {
-    match name {
-        "contains" => Some(TextTest::Contains),
-        "startsWith" => Some(TextTest::StartsWith),
-        "endsWith" => Some(TextTest::EndsWith),
-        "like" => Some(TextTest::Like),
-        "ilike" => Some(TextTest::ILike),
         _ => None,
     }
 }

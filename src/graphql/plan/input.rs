@@ -187,6 +187,16 @@ impl<'a> Planner<'a> {
         self.operand_as(ParamKind::Ago, Leaf::Scalar(Scalar::String), Some(input), place)
     }
 
+    /// A part of the key that a row's own id holds.
+    pub(super) fn node_key(
+        &mut self,
+        kind: ParamKind,
+        input: Option<Input<'a>>,
+        place: &InputPath,
+    ) -> Result<Operand, ApiError> {
+        self.operand_as(kind, Leaf::Scalar(Scalar::Id), input, place)
+    }
+
     /// `offset` of spans of time.
     pub(super) fn shift(&mut self, kind: ParamKind, input: Input<'a>, place: &InputPath) -> Result<Operand, ApiError> {
         self.operand_as(kind, Leaf::Scalar(Scalar::Duration), Some(input), place)

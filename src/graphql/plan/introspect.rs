@@ -173,6 +173,22 @@ impl<'a> Planner<'a> {
                 let all = self.shown(object.fields.values(), field, |field| &field.directives);
                 Found::Many(all.map(|field| Meta::Field(field)).collect())
             }
+            ("fields", ExtendedType::Interface(interface)) => {
+                let all = self.shown(interface.fields.values(), field, |field| &field.directives);
+                Found::Many(all.map(|field| Meta::Field(field)).collect())
+            }
+            ("interfaces", ExtendedType::Interface(interface)) => {
+                let names = interface.implements_interfaces.iter();
+                Found::Many(names.filter_map(|name| self.type_named(name)).collect())
+            }
+            ("possibleTypes", ExtendedType::Interface(interface)) => {
+                let implements = |found: &&ExtendedType| match found {
+                    ExtendedType::Object(object) => object.implements_interfaces.contains(&interface.name),
+                    _ => false,
+                };
+                let all = self.served.schema.types.values().filter(implements);
+                Found::Many(all.map(Meta::Type).collect())
+            }
             ("interfaces", ExtendedType::Object(object)) => {
                 let names = object.implements_interfaces.iter();
                 Found::Many(names.filter_map(|name| self.type_named(name)).collect())
@@ -191,8 +207,7 @@ impl<'a> Planner<'a> {
                 let url = directive.and_then(|directive| directive.specified_argument_by_name("url"));
                 Found::text(url.and_then(|url| url.as_str()))
             }
-            // What the other kinds of types do not have. The served schema has no interface and no
-            // union.
+            // What the other kinds of types do not have. The served schema has no union.
             (
                 "fields" | "interfaces" | "possibleTypes" | "enumValues" | "inputFields" | "ofType" | "isOneOf"
                 | "specifiedByURL",

@@ -17,6 +17,7 @@ mod having;
 mod input;
 mod introspect;
 mod keys;
+mod node;
 mod order;
 mod params;
 mod select;
@@ -37,6 +38,7 @@ use crate::{
 };
 
 pub(super) use self::{
+    node::any_node_id,
     params::{Param, to_json},
     shape::shape,
 };
@@ -126,6 +128,7 @@ impl<'a> Planner<'a> {
             "__schema" | "__type" => self.introspect(fields).map(RootValue::Json),
             name => match self.served.root(name) {
                 Some(Root::Single(entity)) => self.single(entity, fields, &at).map(RootValue::One),
+                Some(Root::Node) => self.node(fields, &at).map(RootValue::One),
                 Some(Root::By(entity)) => self.by_unique(entity, fields, &at).map(RootValue::One),
                 Some(Root::Freshness) => self.freshness(fields).map(RootValue::Freshness),
                 Some(Root::Connection(entity)) => {

@@ -15,7 +15,7 @@ use crate::{
     value::{Scalar, Unit, Value, duration_text, interval_micros},
 };
 
-use super::cursor::CursorForm;
+use super::{cursor::CursorForm, node::NodeForm};
 use crate::graphql::{ApiError, literals::Literals};
 
 /// A way into a variable's value.
@@ -58,6 +58,8 @@ pub(in crate::graphql) enum ParamKind {
     Shift(Unit, bool),
     /// One of the values of a cursor, by its number.
     Cursor(Arc<CursorForm>, usize),
+    /// One of the parts of the key in a row's own id, by its number.
+    Node(Arc<NodeForm>, usize),
     /// The instant so long ago as a text says: the time of the request less that.
     Ago,
     /// The same of so many microseconds that the operation itself says.
@@ -75,6 +77,7 @@ impl ParamKind {
         match self {
             ParamKind::Scalar(scalar) => *scalar,
             ParamKind::Shift(..) => Scalar::Duration,
+            ParamKind::Node(..) => Scalar::Id,
             ParamKind::Pattern | ParamKind::Search | ParamKind::Cursor(..) | ParamKind::Ago => Scalar::String,
             ParamKind::Count | ParamKind::NextHarvest(_) | ParamKind::AgoBy(_) => Scalar::Int,
         }
@@ -104,6 +107,10 @@ impl ParamKind {
             (ParamKind::Cursor(form, at), Some(Value::Text(cursor))) => {
                 let values = form.read(&cursor).map_err(|error| ApiError::input(place, error))?;
                 Ok(values.into_iter().nth(*at).unwrap_or(Value::Null))
+            }
+            (ParamKind::Node(form, at), Some(Value::Text(id))) => {
+                let key = form.read(&id).map_err(|error| ApiError::input(place, error))?;
+                Ok(key.into_iter().nth(*at).unwrap_or(Value::Null))
             }
             (_, Some(value)) => Ok(value),
             (_, None) => Err(ApiError::input(place, "the value is missing")),
@@ -140,7 +147,8 @@ impl Param {
             | ParamKind::Search
             | ParamKind::Count
             | ParamKind::Shift(..)
-            | ParamKind::Cursor(..) => false,
+            | ParamKind::Cursor(..)
+            | ParamKind::Node(..) => false,
         }
     }
 

@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 
 use apollo_compiler::{
+    Name,
     executable::{DirectiveList, Field, Selection, SelectionSet},
     response::JsonValue,
 };
@@ -14,15 +15,15 @@ use crate::{
     query::{Filter, Output, OutputValue, Select, ValueOutput, ValueOutputValue},
 };
 
-use super::{super::names, Planner, input::Input, internal};
-use crate::graphql::{ApiError, input_path::InputPath};
+use super::{super::names, Planner, input::Input, internal, node::signature};
+use crate::graphql::{ApiError, input_path::InputPath, schema::node};
 
 /// The fields under each response key, in the order in which the keys first appear.
 type Collected<'a> = IndexMap<&'a str, Vec<&'a Field>>;
 
 impl<'a> Planner<'a> {
-    /// `CollectFields` of the specification. All our types are objects, so a type condition matches
-    /// by name alone.
+    /// `CollectFields` of the specification. All our types are objects but for one interface, which
+    /// no fragment names where it does not fit, so a type condition matches by name alone.
     pub(super) fn collect(&self, type_name: &str, sets: &[&'a SelectionSet]) -> Collected<'a> {
         let mut collected = IndexMap::new();
         let mut visited = HashSet::new();
@@ -46,13 +47,18 @@ impl<'a> Planner<'a> {
             match selection {
                 Selection::Field(field) => collected.entry(field.response_key().as_str()).or_default().push(field),
                 Selection::InlineFragment(inline) => {
-                    if inline.type_condition.as_ref().is_none_or(|name| name == type_name) {
+                    if inline
+                        .type_condition
+                        .as_ref()
+                        .is_none_or(|name| name == type_name || name == node::TYPE)
+                    {
                         self.collect_into(type_name, &inline.selection_set, collected, visited);
                     }
                 }
                 Selection::FragmentSpread(spread) => {
                     let fragment = self.document.fragments.get(&spread.fragment_name);
-                    let Some(fragment) = fragment.filter(|found| found.type_condition() == type_name) else {
+                    let fits = |name: &Name| name == type_name || name == node::TYPE;
+                    let Some(fragment) = fragment.filter(|found| fits(found.type_condition())) else {
                         continue;
                     };
                     if visited.insert(spread.fragment_name.as_str()) {
@@ -121,7 +127,7 @@ impl<'a> Planner<'a> {
         self.select(entity, fields, filter, at)
     }
 
-    fn select(
+    pub(super) fn select(
         &mut self,
         entity: EntityId,
         fields: &[&'a Field],
@@ -228,6 +234,7 @@ impl<'a> Planner<'a> {
                 "__typename" => OutputValue::Text(entity.name.clone()),
                 name => match served(entity, name) {
                     Some(member) => self.member(&entity.field(member).kind, member, &fields, &at.below(key))?,
+                    None if name == node::ID => OutputValue::NodeId(signature(&entity.name)),
                     None => self.companion(id, name, &fields, &at.below(key))?,
                 },
             };

@@ -1,18 +1,27 @@
-//! The part of the variables that decides a plan. Knows variable types; knows no filter.
+//! The part of the variables that decides a plan, and the types of the rows that ids name. Knows
+//! variable types; knows no filter.
 
 use apollo_compiler::{
-    Schema,
+    ExecutableDocument, Schema,
     ast::Type,
     executable::Operation,
     response::{JsonMap, JsonValue},
     schema::ExtendedType,
 };
 
+use super::node;
 use crate::graphql::{fingerprint::fingerprint, schema::times::TIME_ZONE};
 
-/// A hash of everything in the variables but the values of their scalars; `exact` takes those in
+/// A hash of everything in the variables but the values of their scalars, and of the types that
+/// ids name, be they literals; `exact` takes those in
 /// too, for operations with introspection, whose answers are part of the plan.
-pub(in crate::graphql) fn shape(schema: &Schema, operation: &Operation, variables: &JsonMap, exact: bool) -> u128 {
+pub(in crate::graphql) fn shape(
+    schema: &Schema,
+    document: &ExecutableDocument,
+    operation: &Operation,
+    variables: &JsonMap,
+    exact: bool,
+) -> u128 {
     let mut shape = Shape {
         schema,
         exact,
@@ -24,6 +33,9 @@ pub(in crate::graphql) fn shape(schema: &Schema, operation: &Operation, variable
             Some(value) => shape.value(&definition.ty, value),
             None => shape.mark("absent"),
         }
+    }
+    for name in node::types_of(document, operation, variables) {
+        shape.text("node", &name);
     }
     fingerprint(&shape.bytes)
 }

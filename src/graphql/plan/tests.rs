@@ -28,7 +28,7 @@ fn run(query: &str, variables: &str) -> Result<Case, Vec<ApiError>> {
     nulls.map_err(|error| vec![error])?;
     Ok(Case {
         plan: plan(&catalog, &served, &limits, document, operation, &variables, None),
-        shape: shape(&served.schema, operation, &variables, false),
+        shape: shape(&served.schema, document, operation, &variables, false),
         variables,
     })
 }

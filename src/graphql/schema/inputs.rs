@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    catalog::{Catalog, Entity, EntityId, Field, FieldKind, Leaf},
+    catalog::{Catalog, EntityId, Field, FieldKind, Leaf, ValueId},
     graphql::{
         holder::Holder,
         names::{self, OrderBy},
@@ -26,8 +26,15 @@ pub(super) fn write(sdl: &mut Sdl, catalog: &Catalog) {
             write_key(sdl, catalog, id);
         }
     }
+    let (all, filtered) = (Holder::all(catalog), Holder::filtered(catalog));
+    for holder in filtered.iter().filter(|holder| !all.contains(holder)) {
+        write_filter(sdl, catalog, *holder, &linked);
+    }
     for id in many_targets(catalog) {
-        write_list_filter(sdl, catalog.entity(id));
+        write_list_filter(sdl, &catalog.entity(id).name);
+    }
+    for value in listed(catalog) {
+        write_items_filter(sdl, &catalog.value(value).name);
     }
     grouped::write_inputs(sdl, catalog);
     write_operators(sdl, catalog);
@@ -69,18 +76,18 @@ fn write_filter(sdl: &mut Sdl, catalog: &Catalog, holder: Holder, linked: &BTree
 const IS_NULL: &str = "isNull";
 const NO_ROW: &str = "Of the row behind a link alone: whether there is none.";
 
-/// The input that filters by a field; lists of values have none.
+/// The input that filters by a field.
 fn filter_of(catalog: &Catalog, field: &Field) -> Option<String> {
     match &field.kind {
         FieldKind::Leaf { leaf, list: None } => Some(names::operators_input(names::leaf_type(catalog, *leaf))),
         FieldKind::Leaf { leaf, list: Some(_) } => Some(names::list_operators_input(names::leaf_type(catalog, *leaf))),
         FieldKind::Value { value, list: None } => Some(names::filter_input(&catalog.value(*value).name)),
-        FieldKind::Value { list: Some(_), .. } => None,
+        FieldKind::Value { value, list: Some(_) } => Some(names::list_filter_input(&catalog.value(*value).name)),
         kind => {
             let target = catalog.entity(kind.target()?);
             let many = kind.is_to_many();
             Some(if many {
-                names::list_filter_input(target)
+                names::list_filter_input(&target.name)
             } else {
                 names::filter_input(&target.name)
             })
@@ -88,9 +95,43 @@ fn filter_of(catalog: &Catalog, field: &Field) -> Option<String> {
     }
 }
 
-fn write_list_filter(sdl: &mut Sdl, entity: &Entity) {
-    let filter = names::filter_input(&entity.name);
-    let head = format!("input {}", names::list_filter_input(entity));
+/// The values that something holds a list of.
+fn listed(catalog: &Catalog) -> BTreeSet<ValueId> {
+    let holders = Holder::filtered(catalog).into_iter();
+    let fields = holders.flat_map(|holder| holder.fields(catalog));
+    let values = fields.filter_map(|field| match &field.kind {
+        FieldKind::Value { value, list: Some(_) } => Some(*value),
+        _ => None,
+    });
+    values.collect()
+}
+
+fn write_items_filter(sdl: &mut Sdl, value: &str) {
+    let filter = names::filter_input(value);
+    let head = format!("input {}", names::list_filter_input(value));
+    sdl.block(
+        Some("All given members must hold; a list that is null has no item."),
+        &head,
+        |sdl| {
+            sdl.member(Some("At least one item matches."), &format!("some: {filter}"), None);
+            sdl.member(
+                Some("No item fails to match; true of an empty list."),
+                &format!("every: {filter}"),
+                None,
+            );
+            sdl.member(
+                Some("No item matches; true of an empty list."),
+                &format!("none: {filter}"),
+                None,
+            );
+            sdl.member(Some("Whether there is no list."), &format!("{IS_NULL}: Boolean"), None);
+        },
+    );
+}
+
+fn write_list_filter(sdl: &mut Sdl, of: &str) {
+    let filter = names::filter_input(of);
+    let head = format!("input {}", names::list_filter_input(of));
     sdl.block(None, &head, |sdl| {
         sdl.member(Some("At least one row matches."), &format!("some: {filter}"), None);
         sdl.member(
@@ -164,7 +205,7 @@ fn write_key(sdl: &mut Sdl, catalog: &Catalog, id: EntityId) {
 fn write_operators(sdl: &mut Sdl, catalog: &Catalog) {
     let mut single: BTreeMap<&str, Leaf> = BTreeMap::new();
     let mut lists: BTreeMap<&str, Leaf> = BTreeMap::new();
-    let holders = Holder::all(catalog).into_iter();
+    let holders = Holder::filtered(catalog).into_iter();
     for field in holders.flat_map(|holder| holder.fields(catalog)) {
         if let FieldKind::Leaf { leaf, list } = &field.kind {
             let types = if list.is_some() { &mut lists } else { &mut single };
@@ -218,7 +259,7 @@ fn write_operators_of(sdl: &mut Sdl, name: &str, leaf: Leaf) {
             None,
         );
         sdl.member(
-            Some("`like` without regard to the case of a to z."),
+            Some("`like` without regard to case, in every script."),
             "ilike: String",
             None,
         );

@@ -7,6 +7,7 @@ mod grouped;
 mod inputs;
 pub(in crate::graphql) mod keys;
 pub(in crate::graphql) mod led;
+pub(in crate::graphql) mod node;
 mod objects;
 mod text;
 pub(in crate::graphql) mod times;
@@ -53,6 +54,8 @@ pub enum Root {
     Connection(EntityId),
     /// `itemsGrouped(…)`
     Grouped(EntityId),
+    /// `node(nodeId:)`
+    Node,
     /// `freshness`
     Freshness,
 }
@@ -116,6 +119,9 @@ fn add_is_one_of(schema: &mut Schema) {
 
 fn roots(catalog: &Catalog) -> HashMap<String, Root> {
     let mut roots = HashMap::from([(freshness::ROOT.to_owned(), Root::Freshness)]);
+    if node::is_there(catalog) {
+        roots.insert(node::ROOT.to_owned(), Root::Node);
+    }
     for id in catalog.entity_ids() {
         let names = &catalog.entity(id).names;
         if !names::key_arguments(catalog, id).is_empty() {
@@ -151,6 +157,9 @@ fn write(catalog: &Catalog) -> String {
     });
     let live = "The same fields as live queries: the answer now, and again whenever it has changed.";
     objects::write_root(&mut sdl, catalog, "Subscription", live, |_| {});
+    if node::is_there(catalog) {
+        node::write(&mut sdl);
+    }
     for id in catalog.entity_ids() {
         objects::write_entity(&mut sdl, catalog, id);
     }

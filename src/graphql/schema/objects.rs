@@ -7,13 +7,16 @@ use crate::{
     graphql::names,
 };
 
-use super::{connections, grouped, text::Sdl};
+use super::{connections, grouped, node, text::Sdl};
 
 /// A root type: the fields of all types, and what else there is.
 pub(super) fn write_root(sdl: &mut Sdl, catalog: &Catalog, name: &str, description: &str, more: impl FnOnce(&mut Sdl)) {
     sdl.block(Some(description), &format!("type {name}"), |sdl| {
         for id in catalog.entity_ids() {
             write_root_fields(sdl, catalog, id);
+        }
+        if node::is_there(catalog) {
+            node::write_root(sdl);
         }
         more(sdl);
     });
@@ -58,8 +61,17 @@ fn list_arguments(catalog: &Catalog, id: EntityId) -> String {
 
 pub(super) fn write_entity(sdl: &mut Sdl, catalog: &Catalog, id: EntityId) {
     let entity = catalog.entity(id);
-    let head = format!("type {}", entity.name);
+    let is_node = names::is_node(entity);
+    let implements = if is_node {
+        format!(" implements {}", node::TYPE)
+    } else {
+        String::new()
+    };
+    let head = format!("type {}{implements}", entity.name);
     sdl.block(entity.description.as_deref(), &head, |sdl| {
+        if is_node {
+            node::write_id(sdl);
+        }
         for (_, field) in entity.shown() {
             write_field(sdl, catalog, field);
             connections::write_companion(sdl, catalog, field);

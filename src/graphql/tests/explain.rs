@@ -122,7 +122,11 @@ async fn what_explain_says(on: On) {
         ),
         ("no_row", "{ __typename }"),
     ] {
-        let said = farm.api.explain(query, None).await.expect("an explanation");
+        let said = farm.api.explain(query, None, None).await.expect("an explanation");
         golden(&format!("explain/{name}.{database}.txt"), &normalised(on, &said));
     }
+    let two = "query A { items { id } } query B { tags { name } }";
+    let said = farm.api.explain(two, Some("B".to_owned()), None).await;
+    assert!(said.expect("one of them").starts_with("tags: rows of Tag"));
+    assert!(farm.api.explain(two, None, None).await.is_err());
 }

@@ -110,6 +110,17 @@ async fn who_has_an_answer_is_told_so() {
         bytes(first).await.to_string()
     );
     assert_eq!(bytes(head).await, 0);
+    // RFC 9110, 13.1.2: whoever has any answer has this one; none is there of what is refused.
+    let any = [(header::IF_NONE_MATCH, "*")];
+    for method in ["GET", "HEAD"] {
+        let same = served.ask(method, NAMES, &any).await;
+        assert_eq!(same.status(), StatusCode::NOT_MODIFIED);
+        assert_eq!(text(same.headers(), &header::ETAG), tag);
+        assert_eq!(bytes(same).await, 0);
+    }
+    let refused = served.ask("GET", "{ nope }", &any).await;
+    assert_eq!(refused.status(), StatusCode::OK);
+    assert!(bytes(refused).await > 0);
     // The other media type and another query are other answers.
     let other = [(header::IF_NONE_MATCH, tag.as_str()), (header::ACCEPT, GRAPHQL)];
     let other = served.ask("GET", NAMES, &other).await;

@@ -210,14 +210,18 @@ pub(crate) trait Dialect: Send + Sync + 'static {
     /// The elements of the JSON array `document` as rows of `alias` with the columns `key` and
     /// `value`.
     fn elements(&self, document: &str, alias: &str) -> String;
-    /// `contains`, `startsWith`, `endsWith`, `like` and `ilike`; `whole` is the operand as it was
-    /// written, where [`Dialect::takes_whole_patterns`].
+    /// `contains`, `startsWith`, `endsWith`, `like` and `ilike`; `whole` is the operand a second
+    /// time, where [`Dialect::takes_whole_patterns`].
     fn text_test(&self, column: &str, test: TextTest, param: &str, whole: Option<&str>) -> String;
     /// The operand of a test in the form that [`Dialect::text_test`] expects.
     fn pattern(&self, test: TextTest, text: &str) -> String;
-    /// Whether a test is given its operand a second time, as it was written.
+    /// Whether a test is given its operand a second time, as [`Dialect::whole_pattern`] has it.
     fn takes_whole_patterns(&self, _test: TextTest) -> bool {
         false
+    }
+    /// The operand of a pattern as it was written, or what else the test needs of it.
+    fn whole_pattern<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        text.into()
     }
     /// The word for "there is a row" in the filter of a statement with an `OFFSET`.
     fn exists_beside_offset(&self) -> &'static str {

@@ -56,6 +56,8 @@ pub(crate) struct Compiler<'a> {
     pub(crate) skips_rows: bool,
     /// The select that is being compiled, or one around it, wants only so many rows.
     pub(crate) bounded: bool,
+    /// The lists whose items are looked at, each with the expression of the item at hand.
+    pub(crate) items: Vec<(FieldId, String)>,
     /// The types whose tables the statement reads.
     pub(crate) types: RefCell<BTreeSet<EntityId>>,
 }
@@ -82,6 +84,7 @@ impl<'a> Compiler<'a> {
             aliases: 0,
             skips_rows: false,
             bounded: false,
+            items: Vec::new(),
             types: RefCell::default(),
         }
     }
@@ -176,6 +179,19 @@ impl<'a> Compiler<'a> {
             PartOf::Member(way) => columns
                 .map(|column| self.member(&column.sql, way, &derived.field))
                 .collect(),
+            PartOf::Item { list, way } => {
+                let item = self.items.iter().rev().find(|(known, _)| known == list);
+                item.map(|(_, item)| match way.is_empty() {
+                    true => ColumnAt {
+                        sql: item.clone(),
+                        kind: ColumnKind::Document,
+                        nullable: true,
+                    },
+                    false => self.member(item, way, &derived.field),
+                })
+                .into_iter()
+                .collect()
+            }
             PartOf::Count => Vec::new(),
         }
     }
@@ -465,6 +481,11 @@ fn leaf_kind(leaf: Leaf) -> ColumnKind {
 /// Whether rows that are skipped would be made with all that they lead to: PostgreSQL makes them
 /// all, SQLite where it sorts. Of a row's own columns that costs less than to look it up again.
 fn makes_skipped(select: &Select) -> bool {
-    let leads_on = |output: &Output| !matches!(output.value, OutputValue::Text(_) | OutputValue::Leaf(_));
+    let leads_on = |output: &Output| {
+        !matches!(
+            output.value,
+            OutputValue::Text(_) | OutputValue::NodeId(_) | OutputValue::Leaf(_)
+        )
+    };
     select.offset.is_some() && select.output.iter().any(leads_on)
 }

@@ -222,15 +222,7 @@ impl Compiler<'_> {
 
     /// The values of a row in an order, as a list of JSON.
     fn values(&self, order: &[Sorted]) -> String {
-        let mut parts = vec![self.dialect.literal("[")];
-        for (at, Sorted { column, .. }) in order.iter().enumerate() {
-            if at > 0 {
-                parts.push(self.dialect.literal(","));
-            }
-            parts.push(self.dialect.wire(&column.sql, column.kind, column.nullable));
-        }
-        parts.push(self.dialect.literal("]"));
-        self.dialect.concat(&parts)
+        self.list_of(order.iter().map(|sorted| &sorted.column))
     }
 
     fn edge(&mut self, members: &[Member<EdgeValue>], page: &Page<'_>) -> Result<String, StoreError> {

@@ -44,6 +44,11 @@ impl Compiler<'_> {
                 quantifier,
                 filter,
             } => self.exists(entity, alias, *field, *quantifier, filter)?,
+            Filter::Items {
+                field,
+                quantifier,
+                filter,
+            } => self.of_values((entity, alias), *field, *quantifier, filter)?,
             Filter::Key { fields, operands } => {
                 let columns = self.columns(entity, fields, alias);
                 if columns.len() != operands.len() {
@@ -136,17 +141,39 @@ impl Compiler<'_> {
         let step = self.step(entity, field, alias)?;
         let mut conditions = step.conditions;
         let inner = self.filter(step.entity, &step.alias, filter)?;
-        let (exists, inner) = match quantifier {
-            Quantifier::Some => (self.exists_word(), inner),
-            Quantifier::None => ("NOT EXISTS", inner),
-            Quantifier::Every => ("NOT EXISTS", format!("({inner}) IS NOT TRUE")),
-        };
+        let (exists, inner) = self.quantified(quantifier, inner);
         conditions.push(inner);
         Ok(format!(
             "{exists} (SELECT 1 FROM {} WHERE {})",
             step.from,
             conditions.join(" AND ")
         ))
+    }
+
+    /// A condition on the items of a list of values. A list that is null has none.
+    fn of_values(
+        &mut self,
+        (entity, alias): (EntityId, &str),
+        field: FieldId,
+        quantifier: Quantifier,
+        filter: &Filter,
+    ) -> Result<String, StoreError> {
+        let document = self.column(entity, field, alias)?.sql;
+        let element = self.alias();
+        let elements = self.dialect.elements(&document, &element);
+        self.items.push((field, format!("{element}.value")));
+        let inner = self.filter(entity, alias, filter);
+        self.items.pop();
+        let (exists, inner) = self.quantified(quantifier, inner?);
+        Ok(format!("{exists} (SELECT 1 FROM {elements} WHERE {inner})"))
+    }
+
+    fn quantified(&self, quantifier: Quantifier, inner: String) -> (&'static str, String) {
+        match quantifier {
+            Quantifier::Some => (self.exists_word(), inner),
+            Quantifier::None => ("NOT EXISTS", inner),
+            Quantifier::Every => ("NOT EXISTS", format!("({inner}) IS NOT TRUE")),
+        }
     }
 
     pub(crate) fn exists_word(&self) -> &'static str {

@@ -44,6 +44,7 @@ pub(crate) fn operand<'v>(
         (BindForm::Column(kind), value) => Cell::of(value, Kind::of(kind)),
         (BindForm::Count, value) => Cell::of(value, Kind::Int),
         (BindForm::Test(test), Value::Text(text)) => Ok(Cell::Text(Cow::Owned(dialect.pattern(test, text)))),
+        (BindForm::Whole, Value::Text(text)) => Ok(Cell::Text(dialect.whole_pattern(text))),
         (BindForm::Test(_) | BindForm::Whole, value) => Cell::of(value, Kind::Text),
         (BindForm::Search | BindForm::Rank, value) => Ok(Cell::Text(Cow::Owned(search(bind.form, value, dialect)?))),
         (BindForm::Wire(scalar), value) => Ok(wire(scalar, value, is_text)),

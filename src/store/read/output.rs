@@ -10,7 +10,11 @@ use crate::{
     },
 };
 
-use super::{compiler::Compiler, joins::Joins, relation::Rows};
+use super::{
+    compiler::{ColumnAt, Compiler},
+    joins::Joins,
+    relation::Rows,
+};
 
 /// `"key":` as JSON text.
 pub(crate) fn member_key(key: &str) -> String {
@@ -78,6 +82,11 @@ impl Compiler<'_> {
                     pieces.json(text);
                     continue;
                 }
+                OutputValue::NodeId(signature) => {
+                    let key = self.columns(entity, &self.entity(entity).key, alias);
+                    let key = self.list_of(key.iter());
+                    self.dialect.cursor(signature, &key)
+                }
                 OutputValue::Leaf(field) => {
                     let column = self.column(entity, *field, alias)?;
                     self.dialect.wire(&column.sql, column.kind, column.nullable)
@@ -103,6 +112,19 @@ impl Compiler<'_> {
             pieces.expression(self, sql);
         }
         Ok(pieces.finish(self))
+    }
+
+    /// A JSON list of the values of columns.
+    pub(crate) fn list_of<'c>(&self, columns: impl Iterator<Item = &'c ColumnAt>) -> String {
+        let mut parts = vec![self.dialect.literal("[")];
+        for (at, column) in columns.enumerate() {
+            if at > 0 {
+                parts.push(self.dialect.literal(","));
+            }
+            parts.push(self.dialect.wire(&column.sql, column.kind, column.nullable));
+        }
+        parts.push(self.dialect.literal("]"));
+        self.dialect.concat(&parts)
     }
 
     fn one(

@@ -164,6 +164,10 @@ impl<'a> Estimate<'a> {
                 };
                 steps_of(behind.count).plus(self.filter(filter, fan.target, &behind))
             }
+            Filter::Items { field, filter, .. } => {
+                let documents = self.read(entity, *field, rows.count);
+                documents.plus(self.filter(filter, entity, rows))
+            }
             Filter::Text { field, test, operand } => self.search(entity, *field, *test, operand, rows.count),
             Filter::Search { operand, .. } => Guess {
                 nanos: rows.count * RANK + self.begins(operand) * self.stored(entity) * BEGIN,
@@ -196,6 +200,11 @@ impl<'a> Estimate<'a> {
         if begins && self.catalog.entity(entity).field(field).indexed {
             return Guess::default();
         }
+        self.read(entity, field, rows)
+    }
+
+    /// Of each row the text in a field is gone through.
+    fn read(&self, entity: EntityId, field: FieldId, rows: f64) -> Guess {
         let width = self.value_width(entity, field);
         Guess {
             filter_rows: rows * (width / TEXT_OF_ROW).ceil().max(1.0),

@@ -196,7 +196,7 @@ impl<'a> Estimate<'a> {
         let part = self.catalog.entity(last).derived(order.field)?;
         match part.part {
             PartOf::Count => self.fan(last, part.base),
-            PartOf::Member(_) | PartOf::Key(_) => None,
+            PartOf::Member(_) | PartOf::Item { .. } | PartOf::Key(_) => None,
         }
     }
 
@@ -236,7 +236,9 @@ impl<'a> Estimate<'a> {
                 };
                 steps.plus(self.members(output, fan.target, &behind))
             }
-            OutputValue::Text(_) | OutputValue::Leaf(_) | OutputValue::Value { .. } => Guess::default(),
+            OutputValue::Text(_) | OutputValue::NodeId(_) | OutputValue::Leaf(_) | OutputValue::Value { .. } => {
+                Guess::default()
+            }
         });
         lists.fold(Guess::default(), Guess::plus)
     }

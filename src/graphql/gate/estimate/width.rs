@@ -13,6 +13,8 @@ use super::given::Estimate;
 const TEXT: f64 = 20.0;
 /// The same of a list or a value object.
 const DOCUMENT: f64 = 50.0;
+/// An id of a row with a short key.
+const NODE_ID: f64 = 40.0;
 /// What lies around a page.
 const PAGE: f64 = 100.0;
 /// The quotation marks of a key, its colon, and what follows a member.
@@ -29,6 +31,7 @@ impl Estimate<'_> {
                     let target = self.catalog.entity(entity).field(*field).kind.target();
                     target.map_or(0.0, |target| self.width(output, target))
                 }
+                OutputValue::NodeId(_) => NODE_ID,
                 OutputValue::Many { .. } => 2.0,
                 OutputValue::Connection { .. } => PAGE,
             };

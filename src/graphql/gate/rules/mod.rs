@@ -156,12 +156,19 @@ impl<'a> Walk<'a> {
 
     fn unknown_field(&mut self, field: &ast::Field, parent: &str) {
         // A selection of what has no fields is for validation to refuse.
-        let Some(ExtendedType::Object(object)) = self.schema.types.get(parent) else {
-            return;
+        let (fields, below) = match self.schema.types.get(parent) {
+            Some(ExtendedType::Object(object)) => (&object.fields, ""),
+            Some(ExtendedType::Interface(interface)) => (
+                &interface.fields,
+                "; ask for fields of a type below `... on` and its name",
+            ),
+            _ => return,
         };
-        let fields = &object.fields;
         let name = &field.name;
-        let near = near(name, fields.keys().map(Name::as_str));
+        let near = match near(name, fields.keys().map(Name::as_str)) {
+            near if near.is_empty() => below.to_owned(),
+            near => near,
+        };
         self.fault(
             name.location(),
             format!("type `{parent}` does not have a field `{name}`{near}"),

@@ -19,7 +19,7 @@ use crate::{
         },
         error::StoreError,
     },
-    value::Scalar,
+    value::{Scalar, folded, replaced},
 };
 
 use super::{
@@ -303,22 +303,39 @@ impl Dialect for Postgres {
         format!("json_array_elements_text(({document})::json) WITH ORDINALITY AS {alias}(value,key)")
     }
 
-    fn text_test(&self, column: &str, test: TextTest, param: &str, _whole: Option<&str>) -> String {
+    fn text_test(&self, column: &str, test: TextTest, param: &str, whole: Option<&str>) -> String {
         match test {
             TextTest::Contains => format!("position({param} in {column})>0"),
             TextTest::StartsWith => format!("starts_with({column},{param})"),
             TextTest::EndsWith => format!("right({column},length({param}))={param}"),
             TextTest::Like => format!("{column} LIKE {param}"),
-            // In the collation "C" only the letters of ASCII have a case.
-            TextTest::ILike => format!("{column} COLLATE \"C\" ILIKE {param}"),
+            // In the collation "C" only the letters of ASCII have a case. Of the others those are
+            // replaced that the pattern has in another case; the server's own case depends on how
+            // it was built.
+            TextTest::ILike => {
+                let letters = whole.unwrap_or("''");
+                let half = format!("length({letters})/2");
+                let replaced = format!("translate({column},left({letters},{half}),right({letters},{half}))");
+                format!("{replaced} COLLATE \"C\" ILIKE {param}")
+            }
         }
     }
 
     fn pattern(&self, test: TextTest, text: &str) -> String {
         match test {
-            TextTest::Like | TextTest::ILike => closed_pattern(text),
+            TextTest::Like => closed_pattern(text),
+            TextTest::ILike => closed_pattern(&folded(text)),
             TextTest::Contains | TextTest::StartsWith | TextTest::EndsWith => text.to_owned(),
         }
+    }
+
+    /// The letters that `ilike` replaces.
+    fn takes_whole_patterns(&self, test: TextTest) -> bool {
+        test == TextTest::ILike
+    }
+
+    fn whole_pattern<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        replaced(&folded(text)).into()
     }
 
     fn chain(&self) -> &'static str {

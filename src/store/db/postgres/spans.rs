@@ -6,7 +6,7 @@
 
 use crate::{
     layout::ColumnKind,
-    store::db::dialect::SpansOf,
+    store::db::{dialect::SpansOf, made::ROWS_MARK},
     value::{Scalar, Unit, Zone},
 };
 
@@ -43,7 +43,7 @@ pub(super) fn stored(span: &str, kind: ColumnKind) -> String {
 /// so many.
 pub(super) fn spans(table: &str, column: &str, spans: &SpansOf<'_>, most: u64) -> String {
     let limit = most.saturating_add(SPARE).min(i64::MAX as u64);
-    let ends = format!("(SELECT min({column}) AS f,max({column}) AS l FROM {table}) AS e");
+    let ends = ends(table, column, spans.unit, most);
     let series = |first: &str, last: &str, step: &str| {
         format!("SELECT generate_series({first},{last}{step}) AS l FROM {ends} LIMIT {limit}")
     };
@@ -65,6 +65,38 @@ pub(super) fn spans(table: &str, column: &str, spans: &SpansOf<'_>, most: u64) -
     });
     let times = format!("({}){}", series("e.f", "e.l", &step), changes.unwrap_or_default());
     format!("SELECT DISTINCT {} AS b FROM ({times}) AS a", spans.start("a.l"))
+}
+
+/// The least and the greatest span of a column. Where there are too many between them, the statement
+/// ends here: to make them all and count them takes seconds.
+fn ends(table: &str, column: &str, unit: Unit, most: u64) -> String {
+    let both = format!("SELECT min({column}) AS f,max({column}) AS l FROM {table}");
+    let beyond = i64::try_from(most).ok().and_then(|most| most.checked_add(1));
+    let (Some(beyond), Some(longest)) = (beyond, longest(unit)) else {
+        return format!("({both}) AS e");
+    };
+    let count = format!("floor(extract(epoch from l-f)/{longest})");
+    format!(
+        "(SELECT f,l FROM ({both}) AS e WHERE CASE WHEN {count}>{most} THEN CAST('{ROWS_MARK}{beyond}'||left(l::text,0) AS BIGINT) \
+         ELSE 1 END=1) AS e"
+    )
+}
+
+/// Seconds that a span has at most; of numbers there are few.
+fn longest(unit: Unit) -> Option<u32> {
+    const DAY: u32 = 86_400;
+    Some(match unit {
+        Unit::Second => 1,
+        Unit::Minute => 60,
+        Unit::Hour => 3_600,
+        // Clocks may be put back.
+        Unit::Day => DAY + 10_800,
+        Unit::Week => 7 * DAY + 10_800,
+        Unit::Month => 32 * DAY,
+        Unit::Quarter => 93 * DAY,
+        Unit::Year => 367 * DAY,
+        Unit::DayOfWeek | Unit::HourOfDay => return None,
+    })
 }
 
 /// A column's value as a timestamp.

@@ -22,7 +22,7 @@ use crate::{
 
 use super::{
     functions::{self, totals::Totals},
-    like::prefix,
+    like::{ascii_prefix, prefix},
     search::Fts5,
     spans,
 };
@@ -256,7 +256,7 @@ impl Dialect for Sqlite {
                 '*' | '?' | '[' => Some(('[', Some(']'))),
                 _ => None,
             }),
-            TextTest::ILike => begins(&prefix(text), '%', |letter| match letter {
+            TextTest::ILike => begins(&ascii_prefix(text), '%', |letter| match letter {
                 '%' | '_' | '\\' => Some(('\\', None)),
                 _ => None,
             }),

@@ -52,7 +52,7 @@ pub(crate) const CONTAINS: &str = "hayloft_contains";
 /// `hayloft_like(pattern,text)`: `LIKE` that knows case.
 pub(crate) const LIKE: &str = "hayloft_like";
 
-/// `hayloft_ilike(pattern,text)`: the same without regard to the case of ASCII letters.
+/// `hayloft_ilike(pattern,text)`: the same without regard to case, as `value::fold` has it.
 pub(crate) const ILIKE: &str = "hayloft_ilike";
 
 /// `hayloft_rows(json)`: an aggregate, the JSON array of all its rows; it ends the statement when

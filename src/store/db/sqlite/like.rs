@@ -1,11 +1,19 @@
 //! `LIKE` by hand: SQLite's own matching takes no long pattern, and cannot be ended while it is at
 //! a long text. Knows letters; no SQL.
 
+use crate::value::folded;
+
 /// Letters of a pattern's begin by which an index finds the rows: more would find few less.
 const PREFIX_MAX: usize = 64;
 /// Places of a text at which a segment is tried before the caller is asked whether to go on: each
 /// may cost as many steps as the segment has letters.
 const TRIES: u32 = 4_096;
+
+/// The letters of ASCII with which each text begins that is of this pattern. SQLite knows the case
+/// of no others.
+pub(crate) fn ascii_prefix(like: &str) -> String {
+    prefix(like).chars().take_while(char::is_ascii).collect()
+}
 
 /// The letters with which each text begins that is of this pattern.
 pub(crate) fn prefix(like: &str) -> String {
@@ -59,7 +67,7 @@ enum Segment {
 impl Pattern {
     /// `\` makes the next letter plain, and stands for itself at the end.
     pub(crate) fn new(like: &str, ignores_case: bool) -> Pattern {
-        let like = fold(like, ignores_case);
+        let like = cased(like, ignores_case);
         let mut segments = Vec::new();
         let mut segment = Vec::new();
         let mut letters = like.chars();
@@ -78,7 +86,7 @@ impl Pattern {
     /// Whether the whole text is of this pattern; `None` when `stop` has said that nobody needs to
     /// know.
     pub(crate) fn matches(&self, text: &str, stop: &dyn Fn() -> bool) -> Option<bool> {
-        let text = fold(text, self.ignores_case);
+        let text = cased(text, self.ignores_case);
         let mut watch = Watch {
             stop,
             left: TRIES,
@@ -155,10 +163,9 @@ impl Segment {
     }
 }
 
-/// Only the letters of ASCII have a case here, as in the databases.
-fn fold(text: &str, ignores_case: bool) -> std::borrow::Cow<'_, str> {
+fn cased(text: &str, ignores_case: bool) -> std::borrow::Cow<'_, str> {
     match ignores_case {
-        true => text.to_ascii_lowercase().into(),
+        true => folded(text).into(),
         false => text.into(),
     }
 }
@@ -191,7 +198,10 @@ mod tests {
             ("a\\%b", "a%b", true, true),
             ("a\\%b", "axb", false, false),
             ("a\\", "a\\", true, true),
-            ("Ä", "ä", false, false),
+            ("Ä", "ä", false, true),
+            ("%Σ_", "aςß", false, true),
+            ("ss", "ß", false, false),
+            ("k", "\u{212a}", false, false),
             ("*[a]?", "*[a]?", true, true),
         ] {
             for (ignores_case, want) in [(false, exact), (true, ignoring)] {
@@ -235,6 +245,7 @@ mod tests {
             assert_eq!(prefix(like), want, "{like}");
         }
         assert_eq!(prefix(&"ä".repeat(100)), "ä".repeat(PREFIX_MAX));
+        assert_eq!(ascii_prefix("abäc%"), "ab");
     }
 
     #[test]
