@@ -311,6 +311,13 @@ fn dump_entity(out: &mut String, catalog: &Catalog, entity: &Entity) {
                 catalog.entity(*target).name,
                 fields(catalog.entity(*target), by)
             ),
+            FieldKind::Closure { entity, of, max_depth } => {
+                let target = catalog.entity(*entity);
+                let most = max_depth
+                    .map(|most| format!(", {most} steps at most"))
+                    .unwrap_or_default();
+                format!("closure of {}.{}{most}", target.name, target.field(*of).name)
+            }
             FieldKind::Inverse { source, field, many } => {
                 let source = catalog.entity(*source);
                 format!(

@@ -179,6 +179,13 @@ pub enum FieldKind {
     },
     /// Child rows owned by this row.
     Nested { child: EntityId },
+    /// All rows that the field `of` leads to over one step or more, of the same type, each once. A
+    /// read that meets one further away than `max_depth` steps is refused.
+    Closure {
+        entity: EntityId,
+        of: FieldId,
+        max_depth: Option<u32>,
+    },
 }
 
 impl FieldKind {
@@ -188,6 +195,7 @@ impl FieldKind {
             FieldKind::Reference { target, .. } | FieldKind::Links { target, .. } => Some(*target),
             FieldKind::Inverse { source, .. } => Some(*source),
             FieldKind::Nested { child } => Some(*child),
+            FieldKind::Closure { entity, .. } => Some(*entity),
             FieldKind::Leaf { .. } | FieldKind::Value { .. } => None,
         }
     }
@@ -197,7 +205,7 @@ impl FieldKind {
         match self {
             FieldKind::Leaf { list, .. } | FieldKind::Value { list, .. } => list.is_some(),
             FieldKind::Links { .. } | FieldKind::Nested { .. } => true,
-            FieldKind::Reference { .. } | FieldKind::Inverse { .. } => false,
+            FieldKind::Reference { .. } | FieldKind::Inverse { .. } | FieldKind::Closure { .. } => false,
         }
     }
 
@@ -205,7 +213,10 @@ impl FieldKind {
     pub fn is_to_many(&self) -> bool {
         matches!(
             self,
-            FieldKind::Links { .. } | FieldKind::Nested { .. } | FieldKind::Inverse { many: true, .. }
+            FieldKind::Links { .. }
+                | FieldKind::Nested { .. }
+                | FieldKind::Inverse { many: true, .. }
+                | FieldKind::Closure { .. }
         )
     }
 }
@@ -347,9 +358,10 @@ impl Catalog {
 
 impl Field {
     /// Whether the records of its type say it: not what requests of its own bring, nor what is
-    /// computed.
+    /// computed, nor what follows from other fields.
     pub fn is_recorded(&self) -> bool {
-        self.fetch.is_none() && self.rollup.is_none()
+        let follows = matches!(self.kind, FieldKind::Closure { .. });
+        self.fetch.is_none() && self.rollup.is_none() && !follows
     }
 }
 

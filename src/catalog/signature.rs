@@ -123,7 +123,7 @@ impl Signature<'_> {
                     }
                 }
                 FieldKind::Nested { child } => self.entity(*child),
-                FieldKind::Inverse { .. } => {}
+                FieldKind::Inverse { .. } | FieldKind::Closure { .. } => {}
             }
         }
     }

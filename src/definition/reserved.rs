@@ -24,7 +24,6 @@ const RESERVED: &[(&str, &str)] = &[
         "unknown keys are ignored and rows that do not fit are put in quarantine",
     ),
     ("@notify", "subscribe to the data meanwhile"),
-    ("@closure", "follow the link level by level in the query"),
     ("@history", "only the present version of a row is kept"),
     (
         "@source.auth",

@@ -268,6 +268,9 @@ impl Words<'_> {
         match &owner.field(field).kind {
             FieldKind::Inverse { source, field, .. } => format!(" by {}", self.field(*source, *field)),
             FieldKind::Nested { .. } => format!(" in {}.{}", owner.name, owner.field(field).name),
+            FieldKind::Closure { of, .. } => {
+                format!(" over any number of steps{}", self.through(entity, *of))
+            }
             _ => format!(" linked by {}.{}", owner.name, owner.field(field).name),
         }
     }

@@ -205,6 +205,13 @@ impl ApiError {
                 let error = ApiError::over("bytes of the answer when it was stopped", found, most, "answer_bytes");
                 error.with(TOO_LARGE)
             }
+            Beyond::Steps(most) => {
+                let message = format!(
+                    "rows lie more than {most} steps away, which is the `maxDepth` of a `@closure` that is read here; raise it in the \
+                     definition, or follow the link itself as far as is wanted"
+                );
+                ApiError::new(Code::TooComplex, message)
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! The data API over a database: answers, loads joined into one statement, live queries.
 
 mod cached;
+mod closures;
 mod estimates;
 mod explain;
 mod flights;

@@ -342,7 +342,9 @@ fn field_columns(catalog: &Catalog, owner: EntityId, id: FieldId) -> Vec<Column>
         }
         FieldKind::Leaf { leaf, list: None } => vec![(names_of(field), leaf_kind(*leaf))],
         FieldKind::Reference { target, by } => leaf_columns(catalog, *target, by, &names_of(field)),
-        FieldKind::Links { .. } | FieldKind::Inverse { .. } | FieldKind::Nested { .. } => Vec::new(),
+        FieldKind::Links { .. } | FieldKind::Inverse { .. } | FieldKind::Nested { .. } | FieldKind::Closure { .. } => {
+            Vec::new()
+        }
     };
     let meaning = Meaning::of(catalog, field);
     let rollup = field.rollup.as_ref().map(|rollup| catalog.rollup_words(owner, rollup));

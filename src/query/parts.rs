@@ -97,6 +97,11 @@ impl Parts<'_> {
                 self.found.extend(owner.map(|owner| Part::field(*child, owner.parent)));
                 Some(*child)
             }
+            // Each of its steps goes by what one does.
+            FieldKind::Closure { entity, of, .. } => {
+                self.found.insert(Part::rows(*entity));
+                self.follow(*entity, *of)
+            }
         }
     }
 

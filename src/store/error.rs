@@ -10,6 +10,8 @@ pub(crate) enum Beyond {
     Rows { found: u64, most: u64 },
     #[error("the answer has {found} bytes or more, {most} are allowed")]
     Bytes { found: u64, most: u64 },
+    #[error("a closure leads further than {0} steps, its maxDepth")]
+    Steps(u64),
 }
 
 /// The connection is gone, or never was: another one may succeed.

@@ -92,7 +92,9 @@ fn columns_of(catalog: &Catalog, field: &Field) -> Vec<String> {
     match &field.kind {
         FieldKind::Leaf { .. } | FieldKind::Value { .. } => vec![name],
         FieldKind::Reference { target, by } => leaf_columns(catalog, *target, by, &name),
-        FieldKind::Links { .. } | FieldKind::Inverse { .. } | FieldKind::Nested { .. } => Vec::new(),
+        FieldKind::Links { .. } | FieldKind::Inverse { .. } | FieldKind::Nested { .. } | FieldKind::Closure { .. } => {
+            Vec::new()
+        }
     }
 }
 

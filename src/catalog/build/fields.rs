@@ -17,7 +17,7 @@ use crate::{
 /// have no `_` in front.
 const HIDDEN_PARENT: &str = "_owner";
 /// The directives that say where the rows of a link are.
-const LINKS: [&str; 4] = ["ref", "inverse", "nested", "fetch"];
+const LINKS: [&str; 5] = ["ref", "inverse", "closure", "nested", "fetch"];
 
 impl Builder<'_> {
     pub(super) fn entities(&mut self) -> Vec<Entity> {
@@ -217,6 +217,7 @@ impl Builder<'_> {
         }
         match self.plan.shape(field) {
             Shape::Inverse(_) => self.inverse(entity, target, field, true),
+            Shape::Closure(_) => self.closure(entity, target, field),
             Shape::Nested(child) => self.nested(entity, child, field),
             Shape::Links(_) => {
                 if self.plan.entity(entity).positional {
@@ -229,7 +230,7 @@ impl Builder<'_> {
             _ => {
                 let message = format!("a list of `{name}` needs to know where its rows are");
                 let hint = "add @ref (keys in this record), @inverse (a field over there leads here), @nested (rows in this \
-                            record) or @fetch (a request for each record)";
+                            record), @fetch (a request for each record) or @closure (all that a link leads to)";
                 self.fault(Fault::at(field.name.span.clone(), message).hint(hint));
                 None
             }
@@ -243,6 +244,11 @@ impl Builder<'_> {
             let hint =
                 format!("write `[{name}!]!`; for a single object leave the key of `{name}` out, so that it is a value");
             self.fault(Fault::at(nested.span.clone(), message).hint(hint));
+            return None;
+        }
+        if let Some(closure) = field.directive("closure") {
+            let fault = Fault::at(closure.span.clone(), "`@closure` needs a list");
+            self.fault(fault.hint(format!("write `[{name}!]!`")));
             return None;
         }
         if field.ty.required {

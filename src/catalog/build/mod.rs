@@ -6,6 +6,7 @@
 //! not followed by others.
 
 mod catch_up;
+mod closures;
 mod columns;
 mod conditions;
 mod enums;

@@ -29,6 +29,7 @@ pub(super) enum Shape {
     Links(EntityId),
     Inverse(EntityId),
     Nested(EntityId),
+    Closure(EntityId),
     /// A fault is known about it, or will be reported where it is built.
     Broken,
 }
@@ -160,6 +161,7 @@ impl<'d> Plan<'d> {
         };
         match field.ty.list {
             _ if field.has("inverse") => Shape::Inverse(target),
+            _ if field.has("closure") => Shape::Closure(target),
             Some(_) if field.has("nested") => Shape::Nested(target),
             Some(_) if field.has("ref") || field.has("fetch") => Shape::Links(target),
             None if !field.has("nested") => Shape::Reference(target),
@@ -266,9 +268,11 @@ impl<'d> Plan<'d> {
 /// Whether a type does what only a type with a key can do.
 fn needs_key(definition: &TypeDefinition) -> bool {
     let relates = |field: &FieldDefinition| {
-        ["ref", "inverse", "nested", "unique", "index", "fetch", "rollup"]
-            .iter()
-            .any(|name| field.has(name))
+        [
+            "ref", "inverse", "closure", "nested", "unique", "index", "fetch", "rollup",
+        ]
+        .iter()
+        .any(|name| field.has(name))
     };
     let named = |name: &str| definition.directive(name).is_some();
     named("fetch") || named("index") || definition.fields.iter().any(relates)

@@ -160,7 +160,7 @@ impl Builder<'_> {
     fn is_of_rows(&self, field: &FieldDefinition) -> bool {
         match self.plan.shape(field) {
             Shape::Links(_) | Shape::Nested(_) => true,
-            Shape::Inverse(_) => field.ty.list.is_some(),
+            Shape::Inverse(_) | Shape::Closure(_) => field.ty.list.is_some(),
             Shape::Leaf | Shape::Value | Shape::Reference(_) | Shape::Broken => false,
         }
     }

@@ -12,7 +12,9 @@ use crate::{
 };
 
 /// The directives that say where a value comes from, or that it is told apart by.
-const OTHERS: [&str; 8] = ["select", "ref", "inverse", "nested", "fetch", "id", "unique", "search"];
+const OTHERS: [&str; 9] = [
+    "select", "ref", "inverse", "closure", "nested", "fetch", "id", "unique", "search",
+];
 
 impl Builder<'_> {
     /// A rollup is one value that no record says.
@@ -120,14 +122,22 @@ impl Builder<'_> {
         let declared = self.plan.entity(id).definition;
         let at = self.field_of(declared, named.value, &named.span)?;
         let kind = &catalog.entity(id).field(FieldId(at as u32)).kind;
+        let name = &declared.name.value;
+        if matches!(kind, FieldKind::Closure { .. }) {
+            let message = format!(
+                "`{name}.{}` is a closure, which is followed when it is read",
+                named.value
+            );
+            self.fault(Fault::at(named.span, message).hint("ask for `count` or an aggregate in the query"));
+            return None;
+        }
         if kind.is_to_many() {
             return Some(FieldId(at as u32));
         }
-        let name = &declared.name.value;
         let (message, hint) = match (self.plan.shape(declared.fields.get(at)?), kind) {
             // Its fault is told where it is built.
             (Shape::Links(_) | Shape::Nested(_) | Shape::Broken, _) => return None,
-            (Shape::Inverse(_), FieldKind::Leaf { .. }) => return None,
+            (Shape::Inverse(_) | Shape::Closure(_), FieldKind::Leaf { .. }) => return None,
             (Shape::Reference(_) | Shape::Inverse(_), _) => (
                 format!("`{name}.{}` leads to one row, and a rollup is of many", named.value),
                 "name a list of rows: @inverse, @ref, @nested or @fetch",

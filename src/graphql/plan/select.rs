@@ -270,6 +270,7 @@ impl<'a> Planner<'a> {
             }
             FieldKind::Links { target, .. }
             | FieldKind::Nested { child: target }
+            | FieldKind::Closure { entity: target, .. }
             | FieldKind::Inverse { source: target, .. } => {
                 let select = self.many(*target, fields, at)?;
                 Ok(OutputValue::Many { field, select })

@@ -92,6 +92,7 @@ fn write_field(sdl: &mut Sdl, catalog: &Catalog, field: &Field) {
         FieldKind::Reference { target, .. } => row(*target),
         FieldKind::Links { target, .. } => rows(*target),
         FieldKind::Nested { child } => rows(*child),
+        FieldKind::Closure { entity, .. } => rows(*entity),
         FieldKind::Inverse { source, many: true, .. } => rows(*source),
         FieldKind::Inverse {
             source, many: false, ..

@@ -63,7 +63,7 @@ async fn who_asks_is_told_if_he_may_be(on: On) {
 }
 
 /// The text with what differs from run to run replaced.
-fn normalised(on: On, text: &str) -> String {
+pub(super) fn normalised(on: On, text: &str) -> String {
     let parts: Vec<&str> = text.split("\n\n").collect();
     let part = |(at, part): (usize, &&str)| match (on, at) {
         // The database's own plan.

@@ -114,7 +114,7 @@ fn field_shape(catalog: &Catalog, id: EntityId, field_id: FieldId, tables: &Enti
             list: tables.nested.iter().position(|nested| nested.field == field_id)?,
             child: *child,
         },
-        FieldKind::Inverse { .. } => return None,
+        FieldKind::Inverse { .. } | FieldKind::Closure { .. } => return None,
     };
     if !field.is_recorded() {
         return None;

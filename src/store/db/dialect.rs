@@ -200,6 +200,8 @@ pub(crate) trait Dialect: Send + Sync + 'static {
     /// A condition that is true, or ends the statement where a count is larger than an answer may
     /// have rows.
     fn within(&self, count: &str, bounds: Bounds) -> String;
+    /// The same where there are more steps than a closure may have.
+    fn steps_within(&self, steps: &str, most: u32) -> String;
     /// Aggregates a text expression to one text with commas between, in any order.
     fn join_texts(&self, text: &str) -> String;
     /// The member `name` of the JSON object `document`: JSON text or SQL null.
@@ -245,6 +247,8 @@ pub(crate) trait Dialect: Send + Sync + 'static {
     }
     /// Joins a table of links with the table behind it, links first.
     fn chain(&self) -> &'static str;
+    /// Stands between a table and a chain of them that follows it, the table first.
+    fn before_chain(&self) -> &'static str;
     /// The `LIMIT` that is none, where an `OFFSET` needs one.
     fn no_limit(&self) -> &'static str;
     /// The database's clock as RFC 3339 text in UTC with milliseconds, `seconds` from now.

@@ -112,6 +112,15 @@ impl Made {
         std::mem::take(&mut *lock(&self.lists))
     }
 
+    /// A closure that leads so many steps far; whether it may.
+    pub(crate) fn steps(&self, found: u64, most: u64) -> bool {
+        let is_within = found <= most;
+        if !is_within {
+            *lock(&self.beyond) = Some(Beyond::Steps(most));
+        }
+        is_within
+    }
+
     fn list(&self, bounds: Bounds, bytes: u64) -> bool {
         let found = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
         if found <= bounds.bytes {
@@ -146,6 +155,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// when they are too many: a statement has no other way to end itself.
 pub(crate) const ROWS_MARK: &str = "hayloft:rows:";
 pub(crate) const BYTES_MARK: &str = "hayloft:bytes:";
+/// The same of steps, one more than a closure may have.
+pub(crate) const STEPS_MARK: &str = "hayloft:steps:";
 
 /// Reads why PostgreSQL ended a statement.
 pub(crate) fn beyond_of(error: &sqlx::Error, bounds: Bounds) -> Option<Beyond> {
@@ -158,7 +169,8 @@ pub(crate) fn beyond_of(error: &sqlx::Error, bounds: Bounds) -> Option<Beyond> {
     match cause.code().as_deref() {
         Some("22P02") => after(ROWS_MARK)
             .map(|found| Beyond::Rows { found, most: rows })
-            .or_else(|| after(BYTES_MARK).map(|found| Beyond::Bytes { found, most: bytes })),
+            .or_else(|| after(BYTES_MARK).map(|found| Beyond::Bytes { found, most: bytes }))
+            .or_else(|| after(STEPS_MARK).map(|found| Beyond::Steps(found.saturating_sub(1)))),
         // A text of more than a gigabyte.
         Some("54000") => Some(Beyond::Bytes {
             found: 1 << 30,

@@ -138,6 +138,9 @@ impl Compiler<'_> {
         quantifier: Quantifier,
         filter: &Filter,
     ) -> Result<String, StoreError> {
+        if let Some(walks) = self.walks_to((entity, field), alias, (quantifier, filter))? {
+            return Ok(walks);
+        }
         let step = self.step(entity, field, alias)?;
         let mut conditions = step.conditions;
         let inner = self.filter(step.entity, &step.alias, filter)?;

@@ -1,6 +1,7 @@
 //! Reads: compiled to one statement, and run. Writes nothing.
 
 pub(super) mod aggregate;
+pub(super) mod closure;
 pub(super) mod compile;
 pub(super) mod compiler;
 pub(super) mod connection;

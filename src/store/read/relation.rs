@@ -43,6 +43,9 @@ pub(crate) struct Step {
 impl<'a> Compiler<'a> {
     /// Follows a relation of `entity` from the row under `alias`.
     pub(crate) fn step(&mut self, entity: EntityId, field: FieldId, alias: &str) -> Result<Step, StoreError> {
+        if let Some(step) = self.walked(entity, field, alias)? {
+            return Ok(step);
+        }
         match &self.entity(entity).field(field).kind {
             FieldKind::Reference { target, by } => {
                 let own = self.columns(entity, &[field], alias);
@@ -65,7 +68,9 @@ impl<'a> Compiler<'a> {
                 step.position = Some(self.name(&step.alias, POSITION_COLUMN));
                 Ok(step)
             }
-            FieldKind::Leaf { .. } | FieldKind::Value { .. } => Err(self.no_relation(entity, field)),
+            FieldKind::Leaf { .. } | FieldKind::Value { .. } | FieldKind::Closure { .. } => {
+                Err(self.no_relation(entity, field))
+            }
         }
     }
 
@@ -97,7 +102,14 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn inverse(&mut self, entity: EntityId, source: EntityId, back: FieldId, alias: &str) -> Result<Step, StoreError> {
+    /// The rows of `source` whose field leads to the row under `alias`.
+    pub(crate) fn inverse(
+        &mut self,
+        entity: EntityId,
+        source: EntityId,
+        back: FieldId,
+        alias: &str,
+    ) -> Result<Step, StoreError> {
         match &self.entity(source).field(back).kind {
             FieldKind::Reference { by, .. } => {
                 let own = self.columns(entity, by, alias);

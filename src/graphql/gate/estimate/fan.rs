@@ -12,6 +12,9 @@ use super::given::Estimate;
 
 /// Links of a row when nothing better is known.
 const LINKS_PER_ROW: f64 = 10.0;
+/// How many times as many rows a closure is taken to lead to as one step does. Over all rows that
+/// is the same in both directions.
+const STEPS: f64 = 16.0;
 
 /// A link, whichever side it is followed from: the type and field that hold it.
 pub(super) type Link = (EntityId, FieldId);
@@ -57,6 +60,13 @@ impl Rows<'_> {
             by: None,
             is_sure: true,
         }
+    }
+}
+
+impl Fan<'_> {
+    /// Rows on the other side of one, if all have as many.
+    pub(super) fn mean(&self) -> f64 {
+        self.pairs / self.owners.max(1.0)
     }
 }
 
@@ -118,6 +128,10 @@ impl<'a> Estimate<'a> {
                 fan((*child, parent), spread, pairs, &own.key)
             }
             FieldKind::Reference { .. } => fan((entity, field), None, owners, &[]),
+            FieldKind::Closure { of, .. } => {
+                let each = self.fan(entity, *of)?.pairs / owners.max(1.0);
+                fan((entity, field), None, owners * (each * STEPS).min(owners), &[])
+            }
             FieldKind::Leaf { .. } | FieldKind::Value { .. } => return None,
         })
     }

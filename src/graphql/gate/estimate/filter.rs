@@ -92,8 +92,17 @@ impl<'a> Estimate<'a> {
             Filter::Compare { field, .. } if leads(*field) => all * RANGE,
             Filter::Key { .. } => all.min(1.0),
             Filter::Search { .. } => all * FOUND,
+            Filter::Many {
+                field,
+                quantifier: Quantifier::Some,
+                ..
+            } if self.is_closure(entity, *field) => self.met(filter, entity, all),
             _ => all,
         }
+    }
+
+    fn is_closure(&self, entity: EntityId, field: FieldId) -> bool {
+        matches!(self.catalog.entity(entity).field(field).kind, FieldKind::Closure { .. })
     }
 
     /// Whether [`Estimate::met`] knows how many rows a filter leaves, at least by some of its
@@ -138,6 +147,7 @@ impl<'a> Estimate<'a> {
                 let links = self.figures(entity)?.links.get(&field)?;
                 (links.by_target.as_ref()?, by)
             }
+            FieldKind::Closure { .. } => return Some(keys.len() as f64 * self.fan(entity, field)?.mean()),
             _ => return None,
         };
         (keys.fields == by.as_slice()).then(|| keys.rows_of(spread, self.stored(target)))
@@ -152,6 +162,12 @@ impl<'a> Estimate<'a> {
                 each.fold(Guess::default(), Guess::plus)
             }
             Filter::Not(filter) => self.filter(filter, entity, rows),
+            Filter::Many { field, filter, .. } if self.is_closure(entity, *field) => {
+                // Followed back from the rows that meet it, once for all that are asked.
+                let stored = self.stored(entity);
+                let walked = self.linked(filter, entity, *field).unwrap_or(stored).min(stored);
+                steps_of(walked).plus(self.filter(filter, entity, &Rows::some(stored)))
+            }
             Filter::One { field, filter } | Filter::Many { field, filter, .. } => {
                 let Some(fan) = self.fan(entity, *field) else {
                     return Guess::default();

@@ -243,3 +243,43 @@ fn rows_that_filters_look_at() {
     let searched = cost("{ items(where: {name: {contains: \"x\"}}) { id } }", &skewed());
     assert_eq!(searched.filter_rows, 2 * 300_000);
 }
+
+/// 1,000 terms with 1.3 parents each.
+#[test]
+fn closures() {
+    let catalog = crate::catalog::testing::catalog(
+        "type Term @f { id: ID! name: String parents: [Term!]! @ref children: [Term!]! @inverse(field: \"parents\")
+            ancestors: [Term!]! @closure(of: \"parents\") descendants: [Term!]! @closure(of: \"children\") }",
+    );
+    let spread = || Some(Spread::new(1_300, None, []));
+    let links = Links {
+        rows: 1_300,
+        by_owner: spread(),
+        by_target: spread(),
+    };
+    let parents = catalog.entities[0].field_named("parents").expect("a link");
+    let terms = Figures {
+        links: HashMap::from([(parents, links)]),
+        ..figures(1_000)
+    };
+    let known = Known::made([terms]);
+    for (query, rows, filter_rows) in [
+        ("{ term(id: \"1\") { ancestors { id } } }", 20, 0),
+        ("{ term(id: \"1\") { descendants(first: 5) { id } } }", 5, 0),
+        // Followed back once from what is meant, and not from each row.
+        (
+            "{ terms(where: {ancestors: {some: {id: {eq: \"1\"}}}}) { id } }",
+            20,
+            20,
+        ),
+        (
+            "{ terms(where: {ancestors: {none: {name: {eq: \"x\"}}}}) { id } }",
+            1_000,
+            1_000,
+        ),
+    ] {
+        let plan = testing::plan_of(&catalog, query).expect("a plan");
+        let cost = estimate(&catalog, &plan.read, &[], &known);
+        assert_eq!((cost.rows, cost.filter_rows), (rows, filter_rows), "{query}");
+    }
+}

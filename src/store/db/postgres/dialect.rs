@@ -12,7 +12,7 @@ use crate::{
     store::{
         db::{
             dialect::{Dialect, Numbered, RowsOf, SpansOf, closed_pattern},
-            made::{BYTES_MARK, Bounds, ROWS_MARK},
+            made::{BYTES_MARK, Bounds, ROWS_MARK, STEPS_MARK},
             params::{Kind, Params},
             pool::{ResultRow, get},
             search::Searches,
@@ -287,6 +287,10 @@ impl Dialect for Postgres {
         format!("CASE WHEN {count}>{most} THEN CAST('{ROWS_MARK}'||{count} AS BIGINT) ELSE 1 END=1")
     }
 
+    fn steps_within(&self, steps: &str, most: u32) -> String {
+        format!("CASE WHEN {steps}>{most} THEN CAST('{STEPS_MARK}'||{steps} AS BIGINT) ELSE 1 END=1")
+    }
+
     fn join_texts(&self, text: &str) -> String {
         format!("string_agg({text},',')")
     }
@@ -336,6 +340,10 @@ impl Dialect for Postgres {
 
     fn whole_pattern<'t>(&self, text: &'t str) -> Cow<'t, str> {
         replaced(&folded(text)).into()
+    }
+
+    fn before_chain(&self) -> &'static str {
+        ","
     }
 
     fn chain(&self) -> &'static str {

@@ -210,6 +210,10 @@ impl Dialect for Sqlite {
         format!("{}({count})", functions::spans::WITHIN)
     }
 
+    fn steps_within(&self, steps: &str, most: u32) -> String {
+        format!("{}({steps},{most})", functions::spans::STEPS)
+    }
+
     fn join_texts(&self, text: &str) -> String {
         format!("group_concat({text})")
     }
@@ -280,6 +284,10 @@ impl Dialect for Sqlite {
     }
 
     /// Keeps SQLite's planner on that way.
+    fn before_chain(&self) -> &'static str {
+        " CROSS JOIN "
+    }
+
     fn chain(&self) -> &'static str {
         "CROSS JOIN"
     }

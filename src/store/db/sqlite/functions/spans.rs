@@ -25,13 +25,18 @@ pub(crate) const SPANS: &str = "hayloft_spans";
 /// may have.
 pub(crate) const WITHIN: &str = "hayloft_within";
 
+/// `hayloft_steps(steps,most)`: 1, or the end of the statement where a closure has more steps.
+pub(crate) const STEPS: &str = "hayloft_steps";
+
 pub(super) fn install(connection: &Connection, flags: FunctionFlags, made: &Arc<Made>) -> Result<(), Error> {
     connection.create_scalar_function(SPAN, 4, flags, span)?;
     let once = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_INNOCUOUS;
     let own = Arc::clone(made);
     connection.create_scalar_function(SPANS, 5, once, move |context| spans(context, own.bounds()))?;
     let own = Arc::clone(made);
-    connection.create_scalar_function(WITHIN, 1, once, move |context| within(context, &own))
+    connection.create_scalar_function(WITHIN, 1, once, move |context| within(context, &own))?;
+    let own = Arc::clone(made);
+    connection.create_scalar_function(STEPS, 2, once, move |context| steps(context, &own))
 }
 
 /// A unit and a zone, read once for all rows of a statement.
@@ -121,5 +126,13 @@ fn within(context: &Context<'_>, made: &Made) -> Result<bool, Error> {
         true => Ok(true),
         // What was too much is noted elsewhere.
         false => Err(Error::UserFunctionError("the answer is too large".into())),
+    }
+}
+
+fn steps(context: &Context<'_>, made: &Made) -> Result<bool, Error> {
+    let (found, most): (i64, i64) = (context.get(0)?, context.get(1)?);
+    match made.steps(found.unsigned_abs(), most.unsigned_abs()) {
+        true => Ok(true),
+        false => Err(Error::UserFunctionError("a closure leads too far".into())),
     }
 }
