@@ -10,6 +10,7 @@ export HAYLOFT_KILLS="${HAYLOFT_KILLS:-1000}"
 export HAYLOFT_CHAOS_SECONDS="${HAYLOFT_CHAOS_SECONDS:-600}"
 export HAYLOFT_HISTORIES="${HAYLOFT_HISTORIES:-10000}"
 export HAYLOFT_EDITS="${HAYLOFT_EDITS:-1000}"
+export HAYLOFT_ROLLUPS="${HAYLOFT_ROLLUPS:-2000}"
 export HAYLOFT_MIRRORS="${HAYLOFT_MIRRORS:-1000}"
 export HAYLOFT_OPERATIONS="${HAYLOFT_OPERATIONS:-5000}"
 export HAYLOFT_ORACLE="${HAYLOFT_ORACLE:-50000}"
@@ -51,6 +52,7 @@ part mirrors --lib -- mirror
 part edits --lib -- edited_definitions
 part oracle --lib -- naive_evaluator
 part fuzzed --lib -- fuzzed_
+part rollups --lib -- a_reader_would
 part operations --test all -- literals_and_variables
 part kills --test all -- kill::
 part chaos --test all -- chaos::

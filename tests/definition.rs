@@ -291,6 +291,9 @@ fn dump_entity(out: &mut String, catalog: &Catalog, entity: &Entity) {
             entity.name, names.table, names.single, names.many, names.by
         ),
     );
+    if let Some(groups) = &entity.groups {
+        line(out, format!("  groups {}", catalog.groups_words(groups)));
+    }
     for field in &entity.fields {
         let fields = |target: &Entity, ids: &[catalog::FieldId]| {
             ids.iter()

@@ -61,7 +61,11 @@ impl Loaded {
 
     /// What is said of each type that no fetch brings rows of.
     pub(crate) fn unfilled(&self) -> impl Iterator<Item = String> {
-        let empty = self.layout.entities.iter().filter(|tables| tables.filled_by.is_empty());
+        let empty = self
+            .layout
+            .entities
+            .iter()
+            .filter(|tables| tables.filled_by.is_empty() && !tables.is_of_groups());
         empty.map(|tables| {
             format!(
                 "{}: nothing fills it, so it stays empty: give it a @fetch, name it in a @nested list, or let a @fetch on a \

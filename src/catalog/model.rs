@@ -6,7 +6,7 @@ use super::{
     fetch::{Fetch, Source},
     ids::{EntityId, EnumId, FetchId, FieldId, SourceId, ValueId},
     jq::Filter,
-    rollup::Rollup,
+    rollup::{Groups, Rollup},
 };
 
 /// A checked `T`; only this module makes one.
@@ -67,6 +67,8 @@ pub struct Entity {
     pub owner: Option<Owner>,
     /// The scan that fills the table, if one is declared.
     pub fetch: Option<FetchId>,
+    /// Whose groups its rows are (`@rollup` on the type); nothing else fills it.
+    pub groups: Option<Groups>,
 }
 
 /// The names derived from an entity's name.

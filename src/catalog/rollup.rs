@@ -7,18 +7,39 @@ use super::{
     ids::{EntityId, FieldId},
 };
 
-/// A field whose value is computed of the rows behind a to-many field of the same type.
+/// A field whose value is computed of the rows behind a to-many field of the same type, or of those
+/// of the group that its row stands for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rollup {
-    /// The to-many field.
-    pub of: FieldId,
-    /// The type that it leads to.
+    /// The to-many field; none where the type is of groups.
+    pub of: Option<FieldId>,
+    /// The type of those rows.
     pub target: EntityId,
     pub what: Rolled,
     /// Which of the rows count, by their own fields.
     pub filter: Option<Condition>,
     /// As a person reads it: `SUM(lines.amount) where {kind: {eq: "A"}}`.
     pub text: String,
+}
+
+/// The rows of a type that has one for each group of another type's rows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Groups {
+    /// The type whose rows are grouped.
+    pub of: EntityId,
+    /// What tells the groups apart; of nothing, all rows are one group.
+    pub by: Vec<GroupBy>,
+    /// A hidden field that counts the rows of the group.
+    pub count: FieldId,
+}
+
+/// A value that tells groups apart.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GroupBy {
+    /// The field that keeps it.
+    pub own: FieldId,
+    /// The way to it in the rows: `basin`, `address.city`.
+    pub of: String,
 }
 
 /// What is computed.

@@ -37,10 +37,10 @@ impl Schedule {
 
 impl Catalog {
     /// The fetches that bring the rows of a type: its own or its owner's, or else those of fields
-    /// that lead to it.
+    /// that lead to it. Groups are as new as the rows that they are of.
     pub fn filled_by(&self, id: EntityId) -> Vec<FetchId> {
-        let mut root = self.entity(id);
-        let mut at = id;
+        let mut at = self.entity(id).groups.as_ref().map_or(id, |groups| groups.of);
+        let mut root = self.entity(at);
         // Nesting has no circles: each type has one owner.
         while let Some(owner) = root.owner {
             at = owner.entity;

@@ -11,8 +11,8 @@ const RESERVED: &[(&str, &str)] = &[
         "leave it out; the words of all languages are found as they are written",
     ),
     (
-        "@rollup on OBJECT",
-        "write one `@rollup` for each field that is computed",
+        "@rollup.every",
+        "leave it out; what is computed is right after every commit",
     ),
     (
         "@format",

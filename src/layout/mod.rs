@@ -67,7 +67,8 @@ pub struct EntityTables {
     /// Whether the position is the last part of the key.
     #[serde(default)]
     pub positional: bool,
-    /// Fields whose links rollups go by, in either direction: their indexes are there at all times.
+    /// Fields whose links or values rollups go by, in either direction: their indexes are there at
+    /// all times.
     #[serde(skip)]
     pub counted: Vec<FieldId>,
 }
@@ -156,6 +157,11 @@ impl EntityTables {
     /// The columns that requests of their own fill.
     pub fn fetched(&self) -> impl Iterator<Item = &Column> {
         self.table.columns.iter().filter(|column| column.fetched)
+    }
+
+    /// Whether its rows are groups of another type's: no record brings anything of them.
+    pub(crate) fn is_of_groups(&self) -> bool {
+        self.table.columns.iter().all(|column| column.rollup.is_some())
     }
 
     /// Whether rollups go by the index of this subject, such as `Item.seller`.
@@ -299,11 +305,11 @@ fn listed(field: &Field) -> Option<ColumnKind> {
     }
 }
 
-/// The fields whose links rollups go by.
+/// The fields whose links or values rollups go by.
 fn counted(catalog: &Catalog, id: EntityId) -> Vec<FieldId> {
     let rollups = catalog.entities.iter().flat_map(|entity| {
-        let rollups = entity.fields.iter().filter_map(|field| field.rollup.as_ref());
-        rollups.map(move |rollup| &entity.field(rollup.of).kind)
+        let rollups = entity.fields.iter().filter_map(|field| field.rollup.as_ref()?.of);
+        rollups.map(move |of| &entity.field(of).kind)
     });
     let there = rollups.filter_map(|kind| match kind {
         FieldKind::Inverse { source, field, .. } if *source == id => Some(*field),
@@ -313,8 +319,12 @@ fn counted(catalog: &Catalog, id: EntityId) -> Vec<FieldId> {
         .entity(id)
         .fields
         .iter()
-        .filter_map(|field| field.rollup.as_ref());
-    there.chain(own.map(|rollup| rollup.of)).collect()
+        .filter_map(|field| field.rollup.as_ref()?.of);
+    let groups = catalog.entities.iter().filter_map(|entity| entity.groups.as_ref());
+    let groups = groups.filter(|groups| groups.of == id);
+    let by = groups.flat_map(|groups| catalog.grouped_by(groups));
+    let by = by.map(|(_, of)| catalog.entity(id).base(of));
+    there.chain(own).chain(by).collect()
 }
 
 /// Nested types end at a type that is not nested: one that is nested in itself is refused.
@@ -347,7 +357,7 @@ fn field_columns(catalog: &Catalog, owner: EntityId, id: FieldId) -> Vec<Column>
         }
     };
     let meaning = Meaning::of(catalog, field);
-    let rollup = field.rollup.as_ref().map(|rollup| catalog.rollup_words(owner, rollup));
+    let rollup = catalog.computed_words(owner, id);
     let columns = columns.into_iter().filter_map(|(names, kind)| {
         let (name, before) = in_database(&names, column_name)?;
         Some(Column {

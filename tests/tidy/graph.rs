@@ -27,7 +27,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "read",
         &["in_force", "system", "context", "ddl", "db", "types", "error"],
     ),
-    ("rollups", &["read", "tx", "context", "db", "error"]),
+    ("rollups", &["read", "system", "bulk", "tx", "context", "db", "error"]),
     (
         "migrate",
         &[

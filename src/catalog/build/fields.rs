@@ -58,6 +58,7 @@ impl Builder<'_> {
             derived: Vec::new(),
             owner,
             fetch: None,
+            groups: None,
         }
     }
 

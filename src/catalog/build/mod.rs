@@ -13,6 +13,7 @@ mod enums;
 mod fetches;
 mod field_fetches;
 mod fields;
+mod groups;
 mod indexes;
 mod intervals;
 mod keys;
@@ -94,6 +95,7 @@ fn build_partly(definition: &Definition) -> (Catalog, Vec<Fault>) {
         fingerprint: format!("{:032x}", xxhash_rust::xxh3::xxh3_128(definition.text.as_bytes())),
         sources: Vec::new(),
     };
+    builder.groups(&mut catalog);
     builder.rollups(&mut catalog);
     builder.fetches(&sources, &mut catalog);
     catalog.sources = sources.into_iter().flatten().collect();

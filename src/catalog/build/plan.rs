@@ -275,7 +275,7 @@ fn needs_key(definition: &TypeDefinition) -> bool {
         .any(|name| field.has(name))
     };
     let named = |name: &str| definition.directive(name).is_some();
-    named("fetch") || named("index") || definition.fields.iter().any(relates)
+    named("fetch") || named("index") || named("rollup") || definition.fields.iter().any(relates)
 }
 
 fn no_key(definition: &TypeDefinition) -> Fault {

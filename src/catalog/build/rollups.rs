@@ -66,7 +66,7 @@ impl Builder<'_> {
 
     /// A text may be longer than an index holds. Where a record brings it, its row is refused; here
     /// it would come of another row, whose refusal nobody would understand.
-    fn refuse_long_in_index(&mut self, declared: &TypeDefinition, field: &FieldDefinition) {
+    pub(super) fn refuse_long_in_index(&mut self, declared: &TypeDefinition, field: &FieldDefinition) {
         let long = [Scalar::String, Scalar::Id, Scalar::Url];
         if !long.iter().any(|scalar| field.ty.name == scalar.name()) {
             return;
@@ -98,9 +98,13 @@ impl Builder<'_> {
         directive: &Directive,
         catalog: &Catalog,
     ) -> Option<Rollup> {
-        let of = self.list_of(id, directive, catalog)?;
-        let target = catalog.entity(id).field(of).kind.target()?;
-        let word = directive.text("fn")?;
+        self.no_groups_of_fields(directive);
+        let (of, target) = self.rows_of(id, directive, catalog)?;
+        let Some(word) = directive.text("fn") else {
+            let fault = Fault::at(directive.span.clone(), "`@rollup` on a field needs `fn`");
+            self.fault(fault.hint("say what is computed, such as `fn: COUNT`"));
+            return None;
+        };
         let (what, gives) = self.rolled(target, directive, catalog, word.value)?;
         let filter = match directive.argument("where") {
             Some(conditions) => Some(self.bounded_conditions(target, conditions, catalog)?),
@@ -116,10 +120,46 @@ impl Builder<'_> {
         })
     }
 
+    /// The rows that a field is computed of: those behind a field of its type, or those of the group
+    /// that its row stands for.
+    fn rows_of(
+        &mut self,
+        id: EntityId,
+        directive: &Directive,
+        catalog: &Catalog,
+    ) -> Option<(Option<FieldId>, EntityId)> {
+        let declared = self.plan.entity(id).definition;
+        if declared.directive("rollup").is_none() {
+            let of = self.list_of(id, directive, catalog)?;
+            let target = catalog.entity(id).field(of).kind.target()?;
+            if self.plan.entity(target).definition.directive("rollup").is_some() {
+                let message = format!("the rows of `{}` are computed themselves", self.plan.name(target));
+                let fault = Fault::at(directive.span.clone(), message);
+                self.fault(fault.hint("a rollup is of what records say; compute this one where you read"));
+                return None;
+            }
+            return Some((Some(of), target));
+        }
+        let groups = catalog.entity(id).groups.as_ref()?;
+        if let Some((of, _)) = directive.arguments.iter().find(|(name, _)| name.value == "of") {
+            let message = format!(
+                "`{}` is of groups, and its fields compute of those",
+                declared.name.value
+            );
+            self.fault(Fault::at(of.span.clone(), message).hint("leave `of` out"));
+            return None;
+        }
+        Some((None, groups.of))
+    }
+
     /// The field whose rows are counted.
     fn list_of(&mut self, id: EntityId, directive: &Directive, catalog: &Catalog) -> Option<FieldId> {
-        let named = directive.text("of")?;
         let declared = self.plan.entity(id).definition;
+        let Some(named) = directive.text("of") else {
+            let fault = Fault::at(directive.span.clone(), "`@rollup` on a field needs `of`");
+            self.fault(fault.hint(format!("name a to-many field of `{}`", declared.name.value)));
+            return None;
+        };
         let at = self.field_of(declared, named.value, &named.span)?;
         let kind = &catalog.entity(id).field(FieldId(at as u32)).kind;
         let name = &declared.name.value;
@@ -249,14 +289,16 @@ impl Builder<'_> {
 /// A rollup in one line.
 fn text(directive: &Directive) -> String {
     let word = |name: &str| directive.text(name).map(|word| word.value);
-    let field = word("field").map(|field| format!(".{field}")).unwrap_or_default();
+    let field = match (word("of"), word("field")) {
+        (Some(of), Some(field)) => format!("{of}.{field}"),
+        (of, field) => of.or(field).unwrap_or_default().to_owned(),
+    };
     let filter = directive
         .argument("where")
         .map(|conditions| format!(" where {}", conditions.shown()));
     format!(
-        "{}({}{field}){}",
+        "{}({field}){}",
         word("fn").unwrap_or_default(),
-        word("of").unwrap_or_default(),
         filter.unwrap_or_default()
     )
 }

@@ -77,3 +77,24 @@ async fn who_shows_a_rollup_sleeps_while_nothing_that_it_goes_by_changes() {
         assert_eq!(awake, woken, "{sale:?}");
     }
 }
+
+#[tokio::test]
+async fn a_group_is_served_as_long_as_it_has_rows() {
+    const GROUPS: &str = r#"
+type Sale @f { id: ID! note: String }
+type ByNote @rollup(of: "Sale", by: ["note"]) { id: ID! note: String sales: Int! @rollup(fn: COUNT) }
+"#;
+    let farm = Farm::of(GROUPS, Limits::default()).await;
+    farm.load("Sale", vec![row(&["1", "a"])]).await;
+    let query = "subscription { byNotes(where: {sales: {gt: 0}}) { id sales } }";
+    let mut answers = farm.current().answers(request(query, json!({})));
+    let group = |note: &str, sales: u32| json!({ "id": format!("[\"{note}\"]"), "sales": sales });
+    let a = json!({ "data": { "byNotes": [group("a", 1)] } });
+    assert_eq!(next(&mut answers).await, a);
+    farm.load("Sale", vec![row(&["2", "b"]), row(&["3", "b"])]).await;
+    let both = json!({ "data": { "byNotes": [group("a", 1), group("b", 2)] } });
+    assert_eq!(next(&mut answers).await, both);
+    farm.replace("Sale", vec![row(&["2", "b"])]).await;
+    let b = json!({ "data": { "byNotes": [group("b", 1)] } });
+    assert_eq!(next(&mut answers).await, b);
+}

@@ -32,8 +32,9 @@ impl Comparison<'_> {
         for (stored, old) in self.stored.entities.iter().enumerate() {
             if !self.pairs.contains(&Some(stored)) {
                 self.out.removed.push(stored);
-                let touch = all_of(&old.table.name, Loss::Row);
-                self.tell(Change::RemovedType, shown(old), None, Some(touch), None);
+                // What is computed can be computed again.
+                let touch = (!old.is_of_groups()).then(|| all_of(&old.table.name, Loss::Row));
+                self.tell(Change::RemovedType, shown(old), None, touch, None);
             }
         }
         self.out
@@ -52,7 +53,12 @@ impl Comparison<'_> {
                 table: owner.table.name.clone(),
             })
         });
-        self.tell(Change::NewType, &tables.name, None, None, refill);
+        let change = if tables.is_of_groups() {
+            Change::NewRollup
+        } else {
+            Change::NewType
+        };
+        self.tell(change, &tables.name, None, None, refill);
     }
 
     fn kept(&mut self, entity: EntityId, stored: usize, pair: Pair<'_>) {

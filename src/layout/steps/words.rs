@@ -75,6 +75,7 @@ impl Step {
             Change::NewKey => "the key changes: all rows are harvested again".to_owned(),
             Change::NewField { required: false } => "new field".to_owned(),
             Change::NewField { required: true } => "new required field: rows without it are harvested again".to_owned(),
+            Change::NewRollup if self.field.is_none() => "new type, computed of what is stored".to_owned(),
             Change::NewRollup => "new field, computed of what is stored".to_owned(),
             Change::Recomputed => "computed in another way: anew of what is stored".to_owned(),
             Change::RemovedField => "field removed".to_owned(),

@@ -52,6 +52,9 @@ pub(crate) const CHAIN_MAX: usize = 100;
 /// Stands between the type of a column and its order.
 const COLLATE: &str = " COLLATE ";
 
+/// Signs of a text that is a key by itself; a longer one might be more than an index holds.
+pub(crate) const SHORT_MAX: usize = 200;
+
 /// One database's way of writing what the store needs. Small on purpose, and without any business
 /// logic.
 pub(crate) trait Dialect: Send + Sync + 'static {
@@ -164,6 +167,10 @@ pub(crate) trait Dialect: Send + Sync + 'static {
     fn beside(&self, text: &str) -> String {
         text.to_owned()
     }
+    /// Whether two values are the same, or both null, by an index of the first where there is one.
+    fn same(&self, left: &str, right: &str) -> String;
+    /// A text that is short enough for a key: itself, or of a longer one its hash.
+    fn short(&self, text: &str) -> String;
     /// The cursor with this signature and these values as JSON text: what `query::sealed` makes of
     /// the two, in quotation marks; null for null.
     fn cursor(&self, signature: &str, values: &str) -> String;

@@ -130,9 +130,20 @@ impl<'a> Batch<'a> {
         for (entity, field) in settled.fields {
             self.touch(entity, field);
         }
-        for (entity, keys) in settled.keys {
-            for key in keys {
-                self.note(entity, Op::Changed, key.iter());
+        for (entity, _) in settled.new.iter().chain(&settled.gone) {
+            self.tx.wrote.insert(*entity);
+            self.parts.insert(Part::rows(*entity));
+        }
+        let kinds = [
+            (Op::Gone, settled.gone),
+            (Op::New, settled.new),
+            (Op::Changed, settled.keys),
+        ];
+        for (op, all) in kinds {
+            for (entity, keys) in all {
+                for key in keys {
+                    self.note(entity, op, key.iter());
+                }
             }
         }
         Ok(())

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    catalog::{Catalog, Condition, EntityId, FieldId, FieldKind, Function, Part, Rolled, Rollup},
+    catalog::{Catalog, Condition, EntityId, FieldId, FieldKind, Function, Groups, Part, Rolled, Rollup},
     layout::{ColumnKind, ROW_COLUMN},
     query::{Filter, Operand},
     store::{
@@ -16,6 +16,8 @@ use crate::{
     value::Scalar,
 };
 
+use super::group_keys;
+
 /// A rollup in its definition.
 #[derive(Clone, Copy)]
 pub(crate) struct Computed<'a> {
@@ -26,15 +28,26 @@ pub(crate) struct Computed<'a> {
     way: Way<'a>,
 }
 
+/// The least or greatest values of rows for their parents: before and after the list of the rows'
+/// numbers.
+pub(crate) struct Extremes {
+    pub head: String,
+    pub tail: String,
+    pub function: Function,
+    pub kind: ColumnKind,
+}
+
 /// How the rows that it is computed of are found.
 #[derive(Clone, Copy)]
 enum Way<'a> {
     /// A field of theirs holds these fields of the parent.
     Held { by: FieldId, own: &'a [FieldId] },
     /// The parent has links that hold these fields of theirs.
-    Links { by: &'a [FieldId] },
+    Links { of: FieldId, by: &'a [FieldId] },
     /// They have links, in this field, that hold these fields of the parent.
     Linked { field: FieldId, own: &'a [FieldId] },
+    /// The parent stands for the group that they belong to.
+    Group(&'a Groups),
 }
 
 /// All rollups of a definition.
@@ -56,7 +69,10 @@ pub(crate) fn all(catalog: &Catalog) -> Vec<Computed<'_>> {
 }
 
 fn way<'a>(catalog: &'a Catalog, parent: EntityId, rollup: &Rollup) -> Option<Way<'a>> {
-    match &catalog.entity(parent).field(rollup.of).kind {
+    let Some(of) = rollup.of else {
+        return catalog.entity(parent).groups.as_ref().map(Way::Group);
+    };
+    match &catalog.entity(parent).field(of).kind {
         FieldKind::Inverse { source, field, .. } => match &catalog.entity(*source).field(*field).kind {
             FieldKind::Reference { by, .. } => Some(Way::Held { by: *field, own: by }),
             FieldKind::Links { by, .. } => Some(Way::Linked { field: *field, own: by }),
@@ -66,7 +82,7 @@ fn way<'a>(catalog: &'a Catalog, parent: EntityId, rollup: &Rollup) -> Option<Wa
             by: catalog.entity(*child).owner?.parent,
             own: &catalog.entity(parent).key,
         }),
-        FieldKind::Links { by, .. } => Some(Way::Links { by }),
+        FieldKind::Links { by, .. } => Some(Way::Links { of, by }),
         _ => None,
     }
 }
@@ -87,19 +103,36 @@ impl<'a> Computed<'a> {
 
     /// Whether it is of links in this field of the parent.
     pub(crate) fn is_of_links(&self, field: FieldId) -> bool {
-        matches!(self.way, Way::Links { .. }) && self.rollup.of == field
+        matches!(self.way, Way::Links { of, .. } if of == field)
     }
 
     /// Whether a parent that stays the same row may be meant by other values than before.
     pub(crate) fn is_by_other_than_key(&self, catalog: &Catalog) -> bool {
         match self.way {
             Way::Held { own, .. } | Way::Linked { own, .. } => own != catalog.entity(self.parent).key,
-            Way::Links { .. } => false,
+            Way::Links { .. } | Way::Group(_) => false,
+        }
+    }
+
+    /// What it is of no rows; none where that is null.
+    pub(crate) fn of_nothing(&self) -> Option<&'static str> {
+        match self.rollup.what {
+            Rolled::Count | Rolled::Of(Function::CountDistinct, _) => Some("0"),
+            Rolled::Exists => Some("FALSE"),
+            Rolled::Of(..) => None,
+        }
+    }
+
+    /// The groups that its parents stand for.
+    pub(crate) fn groups(&self) -> Option<&'a Groups> {
+        match self.way {
+            Way::Group(groups) => Some(groups),
+            _ => None,
         }
     }
 
     /// What of the rows that it is computed of can change it.
-    pub(crate) fn goes_by(&self) -> BTreeSet<Part> {
+    pub(crate) fn goes_by(&self, catalog: &Catalog) -> BTreeSet<Part> {
         let child = self.child();
         let fields = self.rollup.fields().into_iter().map(|field| Part::field(child, field));
         let mut parts: BTreeSet<Part> = fields.chain([Part::rows(child)]).collect();
@@ -110,9 +143,13 @@ impl<'a> Computed<'a> {
             Way::Linked { field, .. } => {
                 parts.insert(Part::field(child, field));
             }
-            Way::Links { by } => {
-                parts.insert(Part::field(self.parent, self.rollup.of));
+            Way::Links { of, by } => {
+                parts.insert(Part::field(self.parent, of));
                 parts.extend(by.iter().map(|field| Part::field(child, *field)));
+            }
+            Way::Group(groups) => {
+                let by = catalog.grouped_by(groups).into_iter();
+                parts.extend(by.map(|(_, of)| Part::field(child, catalog.entity(child).base(of))));
             }
         }
         parts
@@ -122,15 +159,55 @@ impl<'a> Computed<'a> {
     /// them, if so ([`sum_of`] says of which types). Not where a row may be met twice.
     pub(crate) fn adds_up(&self) -> Option<FieldId> {
         match (self.rollup.what, self.way) {
-            (Rolled::Of(Function::Sum, field), Way::Held { .. } | Way::Links { .. }) => Some(field),
+            (Rolled::Of(Function::Sum, field), Way::Held { .. } | Way::Links { .. } | Way::Group(_)) => Some(field),
             _ => None,
         }
     }
 
     /// The rows `p` of the parent to which rows `c` lead that count, how often each is counted by
-    /// them, and what that adds up to: before and after the list of the rows' numbers, whose first
-    /// parameter has the number that is given.
-    pub(crate) fn parents(&self, compiler: &mut Compiler<'a>) -> Result<(String, String, usize), StoreError> {
+    /// them, and what that adds up to: before and after the list of the rows' numbers.
+    pub(crate) fn parents(&self, compiler: &mut Compiler<'a>) -> Result<(String, String), StoreError> {
+        let counted = match self.way {
+            // One row may name the same parent twice, and is one row.
+            Way::Linked { .. } => format!("count(DISTINCT {})", compiler.name("c", ROW_COLUMN)),
+            Way::Held { .. } | Way::Links { .. } | Way::Group(_) => "count(*)".to_owned(),
+        };
+        let added = match self.adds_up() {
+            Some(field) => {
+                Some(compiler.column(self.child(), field, "c")?).filter(|column| sum_of(column.kind).is_some())
+            }
+            None => None,
+        };
+        let sum = match added {
+            Some(column) => compiler.function(Function::Sum, &column).sql,
+            None => "NULL".to_owned(),
+        };
+        self.of_parents(compiler, &format!("CAST({counted} AS BIGINT),CAST({sum} AS TEXT)"))
+    }
+
+    pub(crate) fn is_extreme(&self) -> bool {
+        matches!(self.rollup.what, Rolled::Of(Function::Min | Function::Max, _))
+    }
+
+    /// The same with the least or greatest value of those rows; none where it is something else that
+    /// is computed.
+    pub(crate) fn extremes(&self, compiler: &mut Compiler<'a>) -> Result<Option<Extremes>, StoreError> {
+        let Rolled::Of(function @ (Function::Min | Function::Max), field) = self.rollup.what else {
+            return Ok(None);
+        };
+        let column = compiler.column(self.child(), field, "c")?;
+        let value = compiler.function(function, &column);
+        let (head, tail) = self.of_parents(compiler, &value.sql)?;
+        let kind = value.kind;
+        Ok(Some(Extremes {
+            head,
+            tail,
+            function,
+            kind,
+        }))
+    }
+
+    fn of_parents(&self, compiler: &mut Compiler<'a>, what: &str) -> Result<(String, String), StoreError> {
         let child = self.child();
         let key = |entity: EntityId| compiler.entity(entity).key.as_slice();
         let columns = |entity: EntityId, fields: &[FieldId], alias: &str| compiler.columns(entity, fields, alias);
@@ -140,13 +217,14 @@ impl<'a> Computed<'a> {
                 let near = columns(child, key(child), "c");
                 (Some((child, field, near, true)), Vec::new(), own)
             }
-            Way::Links { by } => {
+            Way::Group(groups) => (
+                None,
+                vec![plain(group_keys::key(compiler, groups, "c"))],
+                key(self.parent),
+            ),
+            Way::Links { of, by } => {
                 let near = columns(child, by, "c");
-                (
-                    Some((self.parent, self.rollup.of, near, false)),
-                    Vec::new(),
-                    key(self.parent),
-                )
+                (Some((self.parent, of, near, false)), Vec::new(), key(self.parent))
             }
         };
         let own = columns(self.parent, own, "p");
@@ -176,47 +254,74 @@ impl<'a> Computed<'a> {
             compiler.table(self.parent, "p"),
             equal(&sql_of(&own), &sql_of(&theirs))
         );
-        let counted = match self.way {
-            // One row may name the same parent twice, and is one row.
-            Way::Linked { .. } => format!("count(DISTINCT {})", compiler.name("c", ROW_COLUMN)),
-            Way::Held { .. } | Way::Links { .. } => "count(*)".to_owned(),
-        };
-        let filter = match &self.rollup.filter {
-            Some(condition) => compiler.filter(child, "c", &filter(condition))?,
-            None => "TRUE".to_owned(),
-        };
+        let counts = self.counts(compiler, "c")?;
         let row = compiler.name("p", ROW_COLUMN);
-        let added = match self.adds_up() {
-            Some(field) => Some(compiler.column(child, field, "c")?).filter(|column| sum_of(column.kind).is_some()),
-            None => None,
-        };
-        let sum = match added {
-            Some(column) => compiler.function(Function::Sum, &column).sql,
-            None => "NULL".to_owned(),
-        };
         let head = format!(
-            "SELECT {row},CAST({counted} AS BIGINT),CAST({sum} AS TEXT) FROM {from} WHERE ({filter}) AND {} IN (",
+            "SELECT {row},{what} FROM {from} WHERE ({counts}) AND {} IN (",
             compiler.name("c", ROW_COLUMN)
         );
-        Ok((head, format!(") GROUP BY {row}"), compiler.binds.len() + 1))
+        Ok((head, format!(") GROUP BY {row}")))
     }
 
     /// Its value for the row `p`, as an expression.
     pub(crate) fn value(&self, compiler: &mut Compiler<'a>) -> Result<String, StoreError> {
-        let step = compiler.step(self.parent, self.rollup.of, "p")?;
-        let (from, mut conditions) = step.once.unwrap_or((step.from, step.conditions));
-        if let Some(condition) = &self.rollup.filter {
-            conditions.push(compiler.filter(step.entity, &step.alias, &filter(condition))?);
-        }
+        let (alias, from, mut conditions) = match (self.way, self.rollup.of) {
+            (Way::Group(groups), _) => {
+                let alias = compiler.alias();
+                let conditions = group_keys::belongs(compiler, (self.parent, groups), &alias, "p");
+                (alias.clone(), compiler.table(self.child(), &alias), conditions)
+            }
+            (_, Some(of)) => {
+                let step = compiler.step(self.parent, of, "p")?;
+                let (from, conditions) = step.once.unwrap_or((step.from, step.conditions));
+                (step.alias, from, conditions)
+            }
+            (_, None) => return Err(StoreError::Internal("a rollup of nothing".to_owned())),
+        };
+        conditions.push(self.counts(compiler, &alias)?);
         let rest = format!("FROM {from} WHERE {}", conditions.join(" AND "));
         Ok(match self.rollup.what {
             Rolled::Count => format!("(SELECT count(*) {rest})"),
             Rolled::Exists => format!("EXISTS (SELECT 1 {rest})"),
             Rolled::Of(function, field) => {
-                let column = compiler.column(step.entity, field, &step.alias)?;
+                let column = compiler.column(self.child(), field, &alias)?;
                 format!("(SELECT {} {rest})", compiler.function(function, &column).sql)
             }
         })
+    }
+}
+
+impl<'a> Computed<'a> {
+    /// Which of the rows count, as a condition.
+    fn counts(&self, compiler: &mut Compiler<'a>, alias: &str) -> Result<String, StoreError> {
+        match &self.rollup.filter {
+            Some(condition) => compiler.filter(self.child(), alias, &filter(condition)),
+            None => Ok("TRUE".to_owned()),
+        }
+    }
+
+    /// The keys `k` of all groups that have rows that count, and its values `v` of them, as a query
+    /// that goes through all rows once; with what is to be added behind its condition before
+    /// `GROUP BY`. None where its parents stand for no groups.
+    pub(crate) fn of_all_groups(&self, compiler: &mut Compiler<'a>) -> Result<Option<(String, String)>, StoreError> {
+        let Way::Group(groups) = self.way else {
+            return Ok(None);
+        };
+        let key = group_keys::key(compiler, groups, "c");
+        let value = match self.rollup.what {
+            Rolled::Count => "count(*)".to_owned(),
+            Rolled::Exists => "TRUE".to_owned(),
+            Rolled::Of(function, field) => {
+                let column = compiler.column(self.child(), field, "c")?;
+                compiler.function(function, &column).sql
+            }
+        };
+        let counts = self.counts(compiler, "c")?;
+        let from = compiler.table(self.child(), "c");
+        Ok(Some((
+            format!("SELECT {key} AS k,{value} AS v FROM {from} WHERE {counts}"),
+            key,
+        )))
     }
 }
 

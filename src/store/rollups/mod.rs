@@ -2,5 +2,8 @@
 //! transaction that changes those. Knows how rows lead to each other; not who writes them, nor why.
 
 pub(super) mod computed;
+mod group_keys;
+mod groups;
+mod lists;
 pub(super) mod settle;
 pub(super) mod touched;

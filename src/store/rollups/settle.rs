@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    catalog::{EntityId, FieldId, Function, Part, Rolled},
+    catalog::{Catalog, EntityId, FieldId, Function, Part, Rolled},
     layout::{ColumnKind, ROW_COLUMN},
     store::{
         db::{failpoint, params::Kind, pool::get, rows::Rows},
@@ -17,7 +17,9 @@ use crate::{
 
 use super::{
     computed::{Computed, all, compiler, sum_of},
-    touched::{At, Parents, Touched, WIDTH},
+    groups,
+    lists::for_rows,
+    touched::{At, Parents, Touched},
 };
 
 /// What rollups became.
@@ -27,6 +29,9 @@ pub(crate) struct Settled {
     pub fields: Vec<(EntityId, FieldId)>,
     /// The keys of rows that were there before and have another value now, in their order.
     pub keys: Vec<(EntityId, Vec<Vec<Value>>)>,
+    /// The keys of rows for groups that have rows now, and of those that have none any more.
+    pub new: Vec<(EntityId, Vec<Vec<Value>>)>,
+    pub gone: Vec<(EntityId, Vec<Vec<Value>>)>,
 }
 
 /// Computes what the rows have now that were touched; `parts` is what the transaction changed.
@@ -41,47 +46,74 @@ pub(crate) async fn settle(
         return Ok(settled);
     }
     // What a rollup does not go by has not changed it.
+    let catalog = &tx.context.catalog;
     for (computed, parents) in &mut touched.rollups {
-        if computed.goes_by().is_disjoint(parts) {
+        if computed.goes_by(catalog).is_disjoint(parts) {
             parents.lost.clear();
         }
     }
+    let mut written: BTreeMap<EntityId, Vec<i64>> = BTreeMap::new();
     for (entity, rows) in std::mem::take(&mut touched.rows) {
         let mut rows: Vec<i64> = rows.into_iter().collect();
         rows.sort_unstable();
+        for group in touched.groups_of(entity, catalog, parts) {
+            let new = groups::add_missing(tx, group, Some(&rows)).await?;
+            if !new.is_empty() {
+                settled.new.push((group, keys(tx, group, &new).await?));
+                touched.new.entry(group).or_default().extend(new);
+            }
+        }
         touched.count_now(tx, entity, &rows, parts).await?;
+        written.insert(entity, rows);
     }
     failpoint::point("rollups::counted");
     let mut changed: BTreeMap<EntityId, BTreeSet<i64>> = BTreeMap::new();
+    let mut left: Vec<(EntityId, Vec<i64>)> = Vec::new();
     for (computed, parents) in touched.rollups {
-        let rows = bring(tx, &computed, parents).await?;
+        if computed.groups().is_some_and(|groups| groups.count == computed.field) {
+            left.push((computed.parent, parents.lost.keys().copied().collect()));
+        }
+        let of = written.get(&computed.child()).map(Vec::as_slice).unwrap_or_default();
+        let rows = bring(tx, &computed, parents, of).await?;
         if !rows.is_empty() {
             settled.fields.push((computed.parent, computed.field));
             changed.entry(computed.parent).or_default().extend(rows);
         }
     }
     failpoint::point("rollups::written");
+    for (group, rows) in left {
+        let gone = groups::drop_empty(tx, group, &rows).await?;
+        if !gone.is_empty() {
+            settled.gone.push((group, gone));
+        }
+    }
     for (entity, rows) in changed {
         let new = touched.new.get(&entity);
         let rows = rows.into_iter().filter(|row| new.is_none_or(|new| !new.contains(row)));
         let rows: Vec<i64> = rows.collect();
         if !rows.is_empty() {
-            settled.keys.push((entity, keys(tx, entity, &rows).await?));
+            let keys = keys(tx, entity, &rows).await?;
+            settled.keys.extend((!keys.is_empty()).then_some((entity, keys)));
         }
     }
     Ok(settled)
 }
 
 /// Brings one rollup to what it is, as cheaply as that can be; gives the rows that have another
-/// value now.
-async fn bring(tx: &mut Transaction<'_>, computed: &Computed<'_>, parents: Parents) -> Result<Vec<i64>, StoreError> {
+/// value now. `written` are the rows that were touched, of those that it is computed of.
+async fn bring(
+    tx: &mut Transaction<'_>,
+    computed: &Computed<'_>,
+    parents: Parents,
+    written: &[i64],
+) -> Result<Vec<i64>, StoreError> {
     let Parents {
         mut whole,
         lost,
         gained,
         added,
     } = parents;
-    let mut rows = Vec::new();
+    let (mut rows, mut compares) = (Vec::new(), false);
     match computed.rollup.what {
         Rolled::Count => {
             let mut shifts = gained;
@@ -109,6 +141,11 @@ async fn bring(tx: &mut Transaction<'_>, computed: &Computed<'_>, parents: Paren
                 let added = added.ok_or_else(|| StoreError::Internal("a sum of no numbers".to_owned()))?;
                 rows.extend(add(tx, computed, (&added, scalar)).await?);
             }
+            // What is left of a least value that went is not known; a new one is compared with it.
+            None if computed.is_extreme() => {
+                whole.extend(lost.into_keys());
+                compares = !gained.is_empty();
+            }
             None => {
                 whole.extend(lost.into_keys());
                 whole.extend(gained.into_keys());
@@ -117,7 +154,36 @@ async fn bring(tx: &mut Transaction<'_>, computed: &Computed<'_>, parents: Paren
     }
     let whole: Vec<i64> = whole.into_iter().collect();
     rows.extend(compute(tx, computed, Some(&whole)).await?);
+    // After those that are computed anew, which it finds right.
+    if compares {
+        rows.extend(compare(tx, computed, written).await?);
+    }
     Ok(rows)
+}
+
+/// Compares least or greatest values with those of rows that were written; gives the parents that
+/// have another value now.
+async fn compare(tx: &mut Transaction<'_>, computed: &Computed<'_>, written: &[i64]) -> Result<Vec<i64>, StoreError> {
+    let context = tx.context;
+    let mut compiler = compiler(context);
+    let Some(of) = computed.extremes(&mut compiler)? else {
+        return Ok(Vec::new());
+    };
+    let (head, tail) = (of.head, of.tail);
+    let (table, column) = place(tx, computed)?;
+    let row = tx.quote(ROW_COLUMN);
+    let both = format!("SELECT t.{column} AS x UNION ALL SELECT n.v");
+    let value = format!("s.x{}", context.dialect.collate(of.kind));
+    let (best, _) = context.dialect.measure(of.function, &value, of.kind);
+    let best = format!("(SELECT {best} FROM ({both}) AS s)");
+    let statement = |list: &str| {
+        format!(
+            "WITH _new(r,v) AS MATERIALIZED ({head}{list}{tail}) UPDATE {table} AS t SET {column}={best} FROM _new AS n \
+             WHERE t.{row}=n.r AND t.{column} IS DISTINCT FROM {best} RETURNING {row}"
+        )
+    };
+    let changed = for_rows(tx, &compiler.binds, written, statement).await?;
+    changed.iter().map(|line| get(line, 0)).collect()
 }
 
 fn sums(tx: &Transaction<'_>, computed: &Computed<'_>) -> Option<Scalar> {
@@ -151,6 +217,11 @@ async fn add(
 /// Computes all rollups of all rows.
 pub(crate) async fn all_anew(tx: &mut Transaction<'_>) -> Result<(), StoreError> {
     let context = tx.context;
+    for entity in context.catalog.entity_ids() {
+        if context.catalog.entity(entity).groups.is_some() {
+            groups::all_anew(tx, entity).await?;
+        }
+    }
     for computed in all(&context.catalog) {
         compute(tx, &computed, None).await?;
     }
@@ -158,6 +229,18 @@ pub(crate) async fn all_anew(tx: &mut Transaction<'_>) -> Result<(), StoreError>
 }
 
 impl Touched<'_> {
+    /// The types of groups of a type's rows, where what tells those apart may have changed.
+    fn groups_of(&self, entity: EntityId, catalog: &Catalog, parts: &BTreeSet<Part>) -> Vec<EntityId> {
+        let counts = self.rollups.iter().filter(|(computed, _)| {
+            let of = computed.groups().filter(|groups| groups.of == entity);
+            of.is_some_and(|groups| groups.count == computed.field)
+        });
+        counts
+            .filter(|(computed, _)| !computed.goes_by(catalog).is_disjoint(parts))
+            .map(|(computed, _)| computed.parent)
+            .collect()
+    }
+
     /// Counts rows for the parents that they have in the end.
     async fn count_now(
         &mut self,
@@ -168,7 +251,7 @@ impl Touched<'_> {
     ) -> Result<(), StoreError> {
         let (out, within): (Vec<_>, Vec<_>) = std::mem::take(&mut self.rollups)
             .into_iter()
-            .partition(|(computed, _)| computed.goes_by().is_disjoint(parts));
+            .partition(|(computed, _)| computed.goes_by(&tx.context.catalog).is_disjoint(parts));
         self.rollups = within;
         let counted = self.count(tx, entity, rows, At::End).await;
         self.rollups.extend(out);
@@ -219,40 +302,37 @@ async fn compute(
 ) -> Result<Vec<i64>, StoreError> {
     let context = tx.context;
     let mut compiler = compiler(context);
-    let value = computed.value(&mut compiler)?;
+    let at_once = match groups::goes_through_all(&compiler, computed, rows.is_none()) {
+        true => computed.of_all_groups(&mut compiler)?,
+        false => None,
+    };
+    let value = match &at_once {
+        Some(_) => String::new(),
+        None => computed.value(&mut compiler)?,
+    };
     let (table, column) = place(tx, computed)?;
     let row = tx.quote(ROW_COLUMN);
     let differs = format!("t.{column} IS DISTINCT FROM n.v");
-    let statement = |which: &str, end: &str| {
+    let statement = |list: Option<&str>, end: &str| {
+        let which = list.map_or(String::new(), |list| format!(" WHERE p.{row} IN ({list})"));
+        let new = match &at_once {
+            Some(of) => groups::values(context, computed, of, list),
+            None => format!("SELECT p.{row},{value} FROM {table} AS p{which}"),
+        };
         format!(
-            "WITH _new(r,v) AS MATERIALIZED (SELECT p.{row},{value} FROM {table} AS p{which}) \
+            "WITH _new(r,v) AS MATERIALIZED ({new}) \
              UPDATE {table} AS t SET {column}=n.v FROM _new AS n WHERE t.{row}=n.r AND {differs}{end}"
         )
     };
     let Some(rows) = rows else {
         let params = operands(&compiler.binds, &[], context.dialect)?;
-        tx.run(params, statement("", "")).await?;
+        let sql = statement(None, "");
+        tx.run(params, sql).await?;
         return Ok(Vec::new());
     };
-    let number = compiler.binds.len() + 1;
-    let mut changed = Vec::new();
-    let mut rest = rows;
-    for size in context.dialect.row_sizes(rows.len(), WIDTH) {
-        let (chunk, others) = rest.split_at(size.min(rest.len()));
-        rest = others;
-        let mut wanted = Rows::new(
-            operands(&compiler.binds, &[], context.dialect)?,
-            &[Kind::Int],
-            chunk.len(),
-        );
-        chunk.iter().try_for_each(|row| wanted.int(*row))?;
-        let list = context.dialect.numbers(number, chunk.len());
-        let sql = statement(&format!(" WHERE p.{row} IN ({list})"), &format!(" RETURNING {row}"));
-        for line in tx.all(wanted.bind()?, sql).await? {
-            changed.push(get(&line, 0)?);
-        }
-    }
-    Ok(changed)
+    let of_these = |list: &str| statement(Some(list), &format!(" RETURNING {row}"));
+    let changed = for_rows(tx, &compiler.binds, rows, of_these).await?;
+    changed.iter().map(|line| get(line, 0)).collect()
 }
 
 /// The table and the column of a rollup, quoted.
@@ -264,24 +344,15 @@ fn place(tx: &Transaction<'_>, computed: &Computed<'_>) -> Result<(String, Strin
 }
 
 /// The keys of rows, in their order.
-async fn keys(tx: &mut Transaction<'_>, entity: EntityId, rows: &[i64]) -> Result<Vec<Vec<Value>>, StoreError> {
+pub(super) async fn keys(
+    tx: &mut Transaction<'_>,
+    entity: EntityId,
+    rows: &[i64],
+) -> Result<Vec<Vec<Value>>, StoreError> {
     let key = tx.key_columns(entity);
     let order = tx.context.dialect.names(&tx.key_names(entity));
-    let head = format!(
-        "SELECT {key} FROM {} WHERE {} IN (",
-        tx.quote(&tx.tables(entity).table.name),
-        tx.quote(ROW_COLUMN)
-    );
-    let mut keys = Vec::with_capacity(rows.len());
-    let mut from = 0;
-    for size in tx.context.dialect.row_sizes(rows.len(), 1) {
-        let mut wanted = Rows::new(tx.params(), &[Kind::Int], size);
-        rows.iter().skip(from).take(size).try_for_each(|row| wanted.int(*row))?;
-        from += size;
-        let sql = format!("{head}{}) ORDER BY {order}", tx.rows(&[Kind::Int], size));
-        for line in tx.all(wanted.bind()?, sql).await? {
-            keys.push(tx.read_key(entity, &line, 0)?);
-        }
-    }
-    Ok(keys)
+    let (table, row) = (tx.quote(&tx.tables(entity).table.name), tx.quote(ROW_COLUMN));
+    let statement = |list: &str| format!("SELECT {key} FROM {table} WHERE {row} IN ({list}) ORDER BY {order}");
+    let found = for_rows(tx, &[], rows, statement).await?;
+    found.iter().map(|line| tx.read_key(entity, line, 0)).collect()
 }

@@ -5,19 +5,14 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::{
     catalog::{Catalog, EntityId, FieldId},
-    store::{
-        db::{params::Kind, pool::get, rows::Rows},
-        error::StoreError,
-        read::operands::operands,
-        tx::Transaction,
-    },
+    store::{db::pool::get, error::StoreError, tx::Transaction},
     value::Total,
 };
 
-use super::computed::{Computed, all, compiler};
-
-/// Room for the operands of a condition beside the numbers of rows, by which a statement is cut.
-pub(super) const WIDTH: usize = 8;
+use super::{
+    computed::{Computed, all, compiler},
+    lists::for_rows,
+};
 
 /// What a transaction has done so far.
 #[derive(Clone, Default)]
@@ -151,33 +146,20 @@ async fn parents_of(
     if rows.is_empty() {
         return Ok(());
     }
-    let context = tx.context;
-    let mut compiler = compiler(context);
-    let (head, tail, number) = computed.parents(&mut compiler)?;
-    let mut rest = rows;
-    for size in context.dialect.row_sizes(rows.len(), WIDTH) {
-        let (chunk, others) = rest.split_at(size.min(rest.len()));
-        rest = others;
-        let mut wanted = Rows::new(
-            operands(&compiler.binds, &[], context.dialect)?,
-            &[Kind::Int],
-            chunk.len(),
-        );
-        chunk.iter().try_for_each(|row| wanted.int(*row))?;
-        let list = context.dialect.numbers(number, chunk.len());
-        let sql = format!("{head}{list}{tail}");
-        for line in tx.all(wanted.bind()?, sql).await? {
-            let (parent, count): (i64, i64) = (get(&line, 0)?, get(&line, 1)?);
-            let counts = match at {
-                At::Before => &mut parents.lost,
-                At::End => &mut parents.gained,
-            };
-            *counts.entry(parent).or_default() += count;
-            if let (At::End, Some(sum)) = (at, get::<Option<String>>(&line, 2)?) {
-                let total = parents.added.entry(parent).or_default();
-                if !total.add(&sum) {
-                    return Err(StoreError::Internal("a sum is no number".to_owned()));
-                }
+    let mut compiler = compiler(tx.context);
+    let (head, tail) = computed.parents(&mut compiler)?;
+    let statement = |list: &str| format!("{head}{list}{tail}");
+    for line in for_rows(tx, &compiler.binds, rows, statement).await? {
+        let (parent, count): (i64, i64) = (get(&line, 0)?, get(&line, 1)?);
+        let counts = match at {
+            At::Before => &mut parents.lost,
+            At::End => &mut parents.gained,
+        };
+        *counts.entry(parent).or_default() += count;
+        if let (At::End, Some(sum)) = (at, get::<Option<String>>(&line, 2)?) {
+            let total = parents.added.entry(parent).or_default();
+            if !total.add(&sum) {
+                return Err(StoreError::Internal("a sum is no number".to_owned()));
             }
         }
     }

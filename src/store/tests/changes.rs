@@ -27,7 +27,7 @@ pub(super) async fn open(url: &DatabaseUrl, access: Access, text: &str) -> Resul
     Store::open(url, access, catalog, layout).await
 }
 
-async fn plan(url: &DatabaseUrl, text: &str) -> Vec<String> {
+pub(super) async fn plan(url: &DatabaseUrl, text: &str) -> Vec<String> {
     let catalog = read(text);
     let layout = Arc::new(Layout::of(&catalog));
     let plan = Store::plan(url, catalog, layout, None).await;

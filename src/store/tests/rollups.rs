@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     changes::{lines, open},
+    dice::{Dice, STEPS, rounds},
     versions::Noted,
     *,
 };
@@ -86,23 +87,6 @@ struct World {
     shops: BTreeMap<u64, Shop>,
     sales: BTreeMap<u64, Sale>,
     tags: BTreeMap<u64, Option<i64>>,
-}
-
-/// Random numbers that come again with their seed.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % end
-    }
-
-    fn maybe(&mut self, end: u64) -> Option<u64> {
-        (self.below(4) > 0).then(|| self.below(end))
-    }
 }
 
 const SHOPS: u64 = 6;
@@ -379,10 +363,11 @@ async fn logged(store: &Store, after: i64) -> BTreeSet<String> {
 /// definitions.
 async fn rollups_are_what_a_reader_would_compute(on: On) {
     let place = Place::new(on);
-    let mut dice = Dice(7);
+    let mut dice = Dice::new(7);
     let mut world = World::default();
     let (mut minute, mut before) = (0, BTreeMap::new());
-    for (round, rollups) in [ROLLUPS, OTHERS, "", ROLLUPS].into_iter().enumerate() {
+    let definitions = [ROLLUPS, OTHERS, "", ROLLUPS].into_iter().cycle();
+    for (round, rollups) in definitions.enumerate().take(rounds(4)) {
         let store = open(&place.url, Access::Write, &TEXT.replace("ROLLUPS", rollups)).await;
         let store = store.expect("a store");
         hurry(&store).await;
@@ -392,7 +377,7 @@ async fn rollups_are_what_a_reader_would_compute(on: On) {
             .filter(|((id, _), _)| !rollups.is_empty() || !id.starts_with('s'))
             .collect();
         assert_eq!(stored(&store).await, want, "opened in round {round}");
-        for step in 0..40 {
+        for step in 0..STEPS {
             let of = [SHOP, SALE, SALE, TAG][dice.below(4) as usize];
             world.roll(&mut dice, of);
             let fetch = ["Shop", "Line", "Sale", "Tag"][of.index()];

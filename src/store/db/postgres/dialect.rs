@@ -11,7 +11,7 @@ use crate::{
     query::TextTest,
     store::{
         db::{
-            dialect::{Dialect, Numbered, RowsOf, SpansOf, closed_pattern},
+            dialect::{Dialect, Numbered, RowsOf, SHORT_MAX, SpansOf, closed_pattern},
             made::{BYTES_MARK, Bounds, ROWS_MARK, STEPS_MARK},
             params::{Kind, Params},
             pool::{ResultRow, get},
@@ -224,6 +224,16 @@ impl Dialect for Postgres {
             ColumnKind::Scalar(Scalar::Duration) => or_null(duration(column)),
             ColumnKind::Scalar(_) | ColumnKind::Enum => or_null(format!("to_json({column})::text")),
         }
+    }
+
+    fn same(&self, left: &str, right: &str) -> String {
+        format!("({left}={right} OR ({left} IS NULL AND {right} IS NULL))")
+    }
+
+    fn short(&self, text: &str) -> String {
+        format!(
+            "CASE WHEN length({text})<={SHORT_MAX} THEN {text} ELSE encode(sha256(convert_to({text},'UTF8')),'hex') END"
+        )
     }
 
     /// A tenth faster than the function `concat`.

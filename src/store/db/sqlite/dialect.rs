@@ -156,6 +156,14 @@ impl Dialect for Sqlite {
         }
     }
 
+    fn same(&self, left: &str, right: &str) -> String {
+        format!("{left} IS {right}")
+    }
+
+    fn short(&self, text: &str) -> String {
+        format!("{}({text})", functions::SHORT)
+    }
+
     /// One call instead of a chain of `||`: one copy.
     fn concatenation(&self, parts: &[String]) -> String {
         format!("concat({})", parts.join(","))

@@ -13,12 +13,14 @@ use rusqlite::{
     functions::{Aggregate, Context, FunctionFlags},
     types::{ToSqlOutput, ValueRef},
 };
+use sha2::{Digest, Sha256};
 use sqlx::sqlite::LockedSqliteHandle;
 
 use crate::{
     query::sealed,
     store::db::{
         deadline::{Clock, Deadline},
+        dialect::SHORT_MAX,
         made::{Bounds, Made},
     },
     value::{duration_micros, duration_text, float_text},
@@ -68,6 +70,9 @@ pub(crate) const BESIDE: &str = "hayloft_beside";
 
 /// `hayloft_cursor(signature,values)`: a cursor as JSON.
 pub(crate) const CURSOR: &str = "hayloft_cursor";
+
+/// `hayloft_short(text)`: a text that is a key by itself, or the hash of a longer one.
+pub(crate) const SHORT: &str = "hayloft_short";
 
 /// When the statement has to end for which texts are looked at. SQLite itself asks for that between
 /// some thousand steps, and a row's whole text is one of them.
@@ -138,6 +143,7 @@ pub(crate) fn install(handle: &mut LockedSqliteHandle<'_>, time: &Time) -> Resul
         let own = time.clone();
         connection.create_scalar_function(ILIKE, 2, flags, move |context| like(context, true, &own))?;
         connection.create_scalar_function(CURSOR, 2, flags, cursor)?;
+        connection.create_scalar_function(SHORT, 1, flags, short)?;
         let made = Arc::clone(&time.made);
         let once = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_INNOCUOUS;
         connection.create_scalar_function(BESIDE, 1, once, move |context| beside(context, &made))?;
@@ -244,6 +250,17 @@ fn cursor(context: &Context<'_>) -> Result<Option<String>, Error> {
         return Ok(None);
     };
     Ok(Some(["\"", &sealed(&[signature, values].concat()), "\""].concat()))
+}
+
+fn short(context: &Context<'_>) -> Result<Option<String>, Error> {
+    let text = context.get_raw(0).as_str_or_null()?;
+    Ok(text.map(|text| match text.chars().nth(SHORT_MAX) {
+        None => text.to_owned(),
+        Some(_) => {
+            let hash = Sha256::digest(text.as_bytes());
+            hash.iter().map(|byte| format!("{byte:02x}")).collect()
+        }
+    }))
 }
 
 fn float(context: &Context<'_>) -> Result<Json, Error> {

@@ -81,7 +81,7 @@ const KINDS: &[&str] = &[
 ];
 
 #[allow(clippy::disallowed_methods)] // The tests' own scale is no setting of the program.
-fn setting(name: &str) -> Option<u64> {
+pub(super) fn setting(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
     Some(text.parse().unwrap_or_else(|_| panic!("{name}: {text} is no number")))
 }
