@@ -1,5 +1,6 @@
 //! Values that are parts of what a field holds: the members of a value object, or of each item of a
-//! list of them, the key that a link holds, the number of rows that a field leads to. Knows the catalog; knows no column and no SQL.
+//! list of them, the key that a link holds, the number of rows that a field leads to. Knows the
+//! catalog; knows no column and no SQL.
 //!
 //! Each has a position behind those of the fields, so that whoever filters, orders and computes by
 //! fields does the same by these.
@@ -226,7 +227,7 @@ impl Parts<'_, '_> {
             };
             let at = FieldId((self.first + self.found.len()) as u32);
             let inner = match &field.kind {
-                FieldKind::Value { value, list } => Some((*value, list.clone(), stand_in(name, &field))),
+                FieldKind::Value { value, list } => Some((*value, *list, stand_in(name, &field))),
                 _ => None,
             };
             self.found.push(Derived {

@@ -12,6 +12,7 @@ use apollo_compiler::{
 use super::{
     ApiError, Limits, Served, digits,
     gate::{self, Admitted},
+    node_id::any_node_id,
     plan,
 };
 use crate::catalog::{Catalog, Valid};
@@ -95,7 +96,7 @@ fn any_value(schema: &Schema, ty: &Type, depth: usize) -> JsonValue {
         }
         _ if ty.inner_named_type() == "Boolean" => true.into(),
         // It may be that of a row, which is known to be of some type.
-        _ if ty.inner_named_type() == "ID" => plan::any_node_id(schema).map_or("1".into(), JsonValue::from),
+        _ if ty.inner_named_type() == "ID" => any_node_id(schema).map_or("1".into(), JsonValue::from),
         _ => "1".into(),
     }
 }

@@ -38,6 +38,7 @@ mod literals;
 mod live;
 mod lock;
 mod names;
+mod node_id;
 mod object;
 mod plan;
 mod prepare;

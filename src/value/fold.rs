@@ -1,4 +1,5 @@
-//! The case of letters, letter by letter, as `ilike` disregards it. Knows Unicode; knows no pattern.
+//! The case of letters, letter by letter, as `ilike` disregards it. Knows Unicode; knows no
+//! pattern.
 //!
 //! One letter stays one letter, so that `_` counts the same in both cases: `ß` is no `ss`. A letter
 //! of ASCII is folded with none beyond it, so that an ASCII text is folded as it always was: the

@@ -128,8 +128,11 @@ impl Maker<'_> {
         let by_key = |(_, field): &&(String, Value)| !matches!(field["args"][0]["name"].as_str(), Some("where" | "by"));
         let count = self.random.random_range(1..=2);
         let only_keys = self.random.random_bool(0.5);
-        // How fresh rows are is told of a database and a moment, and equal nowhere else.
-        let of_rows = roots.iter().filter(|(name, _)| name != "freshness");
+        // How fresh rows are is told of a database and a moment, and equal nowhere else; ids are not
+        // made up.
+        let of_rows = roots
+            .iter()
+            .filter(|(name, _)| !["freshness", "node"].contains(&name.as_str()));
         let chosen: Vec<_> = of_rows.filter(|root| !only_keys || by_key(root)).collect();
         let mut same = chosen.choose(&mut self.random).copied().expect("a root");
         (0..count)

@@ -1,5 +1,5 @@
-//! Types whose rows are groups of another type's rows (`@rollup` on a type). Knows what tells groups
-//! apart and which fields keep it; what is computed of a group is in `rollups`.
+//! Types whose rows are groups of another type's rows (`@rollup` on a type). Knows what tells
+//! groups apart and which fields keep it; what is computed of a group is in `rollups`.
 
 use super::{
     Builder,

@@ -86,7 +86,7 @@ impl Builder<'_> {
             );
             let fault = Fault::at(directive.span.clone(), message);
             self.fault(
-                fault.hint("least and greatest texts cannot be indexed; put `@index` on the field that they are of"),
+                fault.hint("a text of other rows cannot be indexed here; put `@index` on the field that it is of"),
             );
         }
     }
@@ -120,8 +120,8 @@ impl Builder<'_> {
         })
     }
 
-    /// The rows that a field is computed of: those behind a field of its type, or those of the group
-    /// that its row stands for.
+    /// The rows that a field is computed of: those behind a field of its type, or those of the
+    /// group that its row stands for.
     fn rows_of(
         &mut self,
         id: EntityId,

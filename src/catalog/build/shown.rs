@@ -49,14 +49,6 @@ impl Builder<'_> {
                 let message = format!("`@private` cannot stand in `{name}`, which is stored and served as a whole");
                 let hint = "leave the member out of the value, or make it a field of the type that holds the value";
                 self.refuse("private", &field.directives, message, hint);
-                for directive in ["index", "unique"] {
-                    let message = format!(
-                        "`@{directive}` cannot stand in `{name}`, a value, which is stored as a whole in the rows that hold it"
-                    );
-                    let hint = "leave it out: one may filter by a member without an index; or make the member a field of the type \
-                                that holds the value, with @select(jq:)";
-                    self.refuse(directive, &field.directives, message, hint);
-                }
             }
         }
     }

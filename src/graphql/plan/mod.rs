@@ -38,7 +38,6 @@ use crate::{
 };
 
 pub(super) use self::{
-    node::any_node_id,
     params::{Param, to_json},
     shape::shape,
 };

@@ -15,8 +15,8 @@ use crate::{
     value::{Scalar, Unit, Value, duration_text, interval_micros},
 };
 
-use super::{cursor::CursorForm, node::NodeForm};
-use crate::graphql::{ApiError, literals::Literals};
+use super::cursor::CursorForm;
+use crate::graphql::{ApiError, literals::Literals, node_id::NodeForm};
 
 /// A way into a variable's value.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -15,8 +15,8 @@ use crate::{
     query::{Filter, Output, OutputValue, Select, ValueOutput, ValueOutputValue},
 };
 
-use super::{super::names, Planner, input::Input, internal, node::signature};
-use crate::graphql::{ApiError, input_path::InputPath, schema::node};
+use super::{super::names, Planner, input::Input, internal};
+use crate::graphql::{ApiError, input_path::InputPath, node_id::signature, schema::node};
 
 /// The fields under each response key, in the order in which the keys first appear.
 type Collected<'a> = IndexMap<&'a str, Vec<&'a Field>>;

@@ -9,8 +9,7 @@ use apollo_compiler::{
     schema::ExtendedType,
 };
 
-use super::node;
-use crate::graphql::{fingerprint::fingerprint, schema::times::TIME_ZONE};
+use crate::graphql::{fingerprint::fingerprint, node_id::types_of, schema::times::TIME_ZONE};
 
 /// A hash of everything in the variables but the values of their scalars, and of the types that
 /// ids name, be they literals; `exact` takes those in
@@ -34,7 +33,7 @@ pub(in crate::graphql) fn shape(
             None => shape.mark("absent"),
         }
     }
-    for name in node::types_of(document, operation, variables) {
+    for name in types_of(document, operation, variables) {
         shape.text("node", &name);
     }
     fingerprint(&shape.bytes)

@@ -1,5 +1,5 @@
-//! The interface of all rows that have a key, and the root field that finds one by its own id. Knows
-//! their SDL and their names.
+//! The interface of all rows that have a key, and the root field that finds one by its own id.
+//! Knows their SDL and their names.
 
 use super::text::Sdl;
 use crate::{catalog::Catalog, graphql::names};

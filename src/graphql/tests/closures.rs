@@ -246,7 +246,7 @@ async fn how_closures_are_read(on: On) {
             "{ terms(where: {parentsAll: {some: {id: {eq: \"t01\"}}}}) { id } }",
         ),
     ] {
-        let said = farm.api.explain(query, None).await.expect("an explanation");
+        let said = farm.api.explain(query, None, None).await.expect("an explanation");
         let database = match on {
             On::Sqlite => "sqlite",
             On::Postgres => "postgres",

@@ -189,8 +189,8 @@ impl<'a> Computed<'a> {
         matches!(self.rollup.what, Rolled::Of(Function::Min | Function::Max, _))
     }
 
-    /// The same with the least or greatest value of those rows; none where it is something else that
-    /// is computed.
+    /// The same with the least or greatest value of those rows; none where it is something else
+    /// that is computed.
     pub(crate) fn extremes(&self, compiler: &mut Compiler<'a>) -> Result<Option<Extremes>, StoreError> {
         let Rolled::Of(function @ (Function::Min | Function::Max), field) = self.rollup.what else {
             return Ok(None);

@@ -1,5 +1,5 @@
-//! Statements about many rows by their numbers, some hundred of them at a time. Knows parameters; no
-//! rollup.
+//! Statements about many rows by their numbers, some hundred of them at a time. Knows parameters;
+//! no rollup.
 
 use crate::store::{
     db::{params::Kind, pool::ResultRow, rows::Rows},

@@ -364,9 +364,15 @@ async fn groups_come_and_go_with_the_definition(on: On) {
             lines(&second, "SELECT id||' '||sales FROM by_note").await,
             ["[\"a\"] 2"]
         );
-        let run = start(&first, "Sale", EntityId(0), 9).await;
-        let refused = first.commit_group(&run, rows(vec![sale("3")])).await;
-        assert!(matches!(refused, Err(StoreError::Replaced)), "{:?}", refused.err());
+        let asked = StartRun {
+            fetch: "Sale".to_owned(),
+            entity: EntityId(0),
+            slot: slot(9),
+            reason: Reason::Hand,
+            resume: Some(1),
+        };
+        let refused = first.start_run(&asked).await;
+        assert!(matches!(refused, Err(StoreError::Replaced)), "{refused:?}");
         second.close().await;
         first.close().await;
     }

@@ -379,7 +379,10 @@ async fn rollups_are_what_a_reader_would_compute(on: On) {
         assert_eq!(stored(&store).await, want, "opened in round {round}");
         for step in 0..STEPS {
             let of = [SHOP, SALE, SALE, TAG][dice.below(4) as usize];
+            let before_it: Vec<u64> = world.sales.keys().copied().collect();
             world.roll(&mut dice, of);
+            // What a harvest deletes is another commit: a value may go and come back between both.
+            let is_one = before_it.iter().all(|id| world.sales.contains_key(id));
             let fetch = ["Shop", "Line", "Sale", "Tag"][of.index()];
             let head = store.log_head().await.expect("a head").head;
             minute += 1;
@@ -402,7 +405,7 @@ async fn rollups_are_what_a_reader_would_compute(on: On) {
                     changed.is_subset(&logged),
                     "round {round} step {step}: {changed:?} {logged:?}"
                 );
-                if of == SALE {
+                if of == SALE && is_one {
                     let shops = logged.into_iter().filter(|key| key.starts_with("[\"s")).collect();
                     assert_eq!(changed, shops, "round {round} step {step}");
                 }

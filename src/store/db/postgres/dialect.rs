@@ -12,7 +12,7 @@ use crate::{
     store::{
         db::{
             dialect::{Dialect, Numbered, RowsOf, SHORT_MAX, SpansOf, closed_pattern},
-            made::{BYTES_MARK, Bounds, ROWS_MARK, STEPS_MARK},
+            made::{Bounds, ROWS_MARK, STEPS_MARK},
             params::{Kind, Params},
             pool::{ResultRow, get},
             search::Searches,
@@ -23,9 +23,10 @@ use crate::{
 };
 
 use super::{
+    bounded,
     search::Words,
     spans,
-    texts::{self, INDEXES, TABLES, array_of, duration, items_index, key_name, rows_estimate, sealed, spreads, texts},
+    texts::{self, INDEXES, TABLES, array_of, items_index, key_name, rows_estimate, sealed, spreads, texts},
     totals::total,
 };
 
@@ -205,25 +206,7 @@ impl Dialect for Postgres {
     }
 
     fn wire(&self, column: &str, kind: ColumnKind, nullable: bool) -> String {
-        let or_null = |text: String| {
-            if nullable {
-                format!("coalesce({text},'null')")
-            } else {
-                text
-            }
-        };
-        match kind {
-            ColumnKind::Document | ColumnKind::Scalar(Scalar::Json) => or_null(column.to_owned()),
-            ColumnKind::Scalar(Scalar::Int | Scalar::Float) => or_null(format!("{column}::text")),
-            ColumnKind::Scalar(Scalar::BigInt | Scalar::Decimal | Scalar::Date | Scalar::Uuid) => {
-                or_null(format!("'\"'||{column}||'\"'"))
-            }
-            ColumnKind::Scalar(Scalar::Boolean) => or_null(format!("{column}::text")),
-            ColumnKind::Scalar(Scalar::DateTime) => or_null(format!("'\"'||rtrim(rtrim({column},'Z0'),'.')||'Z\"'")),
-            ColumnKind::Scalar(Scalar::Time) => or_null(format!("'\"'||rtrim(rtrim({column},'0'),'.')||'\"'")),
-            ColumnKind::Scalar(Scalar::Duration) => or_null(duration(column)),
-            ColumnKind::Scalar(_) | ColumnKind::Enum => or_null(format!("to_json({column})::text")),
-        }
+        texts::wire(column, kind, nullable)
     }
 
     fn same(&self, left: &str, right: &str) -> String {
@@ -247,29 +230,12 @@ impl Dialect for Postgres {
         format!("(SELECT concat('[',string_agg({text},','),']') FROM ({from}) AS a)")
     }
 
-    /// What it cannot stop by itself, it is asked to read as a number. Not as a constant: that it
-    /// would do before it begins.
     fn rows_array(&self, text: &str, from: &str, _of: RowsOf, bounds: Bounds) -> String {
-        let rows = format!("string_agg({text},',')");
-        if bounds == Bounds::ENDLESS {
-            return self.array(text, from);
-        }
-        let stop =
-            |mark: &str, count: &str, most: u64| format!("WHEN {count}>{most} THEN CAST('{mark}'||{count} AS BIGINT)");
-        format!(
-            "(SELECT concat('[',{rows},']',CASE {} {} END) FROM ({from}) AS a)",
-            stop(ROWS_MARK, "count(*)", bounds.rows),
-            stop(BYTES_MARK, &format!("octet_length({rows})"), bounds.bytes),
-        )
+        bounded::rows_array(&self.array(text, from), text, from, bounds)
     }
 
-    /// One more than may be, which is seen.
     fn cut(&self, first: Option<&str>, bounds: Bounds) -> Option<String> {
-        let most = i64::try_from(bounds.rows).ok().and_then(|rows| rows.checked_add(1));
-        match (first, most) {
-            (Some(first), Some(most)) => Some(format!("least({first},{most})")),
-            (first, most) => first.map(str::to_owned).or(most.map(|most| most.to_string())),
-        }
+        bounded::cut(first, bounds)
     }
 
     fn cursor(&self, signature: &str, values: &str) -> String {
@@ -293,12 +259,11 @@ impl Dialect for Postgres {
     }
 
     fn within(&self, count: &str, bounds: Bounds) -> String {
-        let most = bounds.rows;
-        format!("CASE WHEN {count}>{most} THEN CAST('{ROWS_MARK}'||{count} AS BIGINT) ELSE 1 END=1")
+        bounded::within(count, bounds.rows, ROWS_MARK)
     }
 
     fn steps_within(&self, steps: &str, most: u32) -> String {
-        format!("CASE WHEN {steps}>{most} THEN CAST('{STEPS_MARK}'||{steps} AS BIGINT) ELSE 1 END=1")
+        bounded::within(steps, u64::from(most), STEPS_MARK)
     }
 
     fn join_texts(&self, text: &str) -> String {
@@ -323,15 +288,7 @@ impl Dialect for Postgres {
             TextTest::StartsWith => format!("starts_with({column},{param})"),
             TextTest::EndsWith => format!("right({column},length({param}))={param}"),
             TextTest::Like => format!("{column} LIKE {param}"),
-            // In the collation "C" only the letters of ASCII have a case. Of the others those are
-            // replaced that the pattern has in another case; the server's own case depends on how
-            // it was built.
-            TextTest::ILike => {
-                let letters = whole.unwrap_or("''");
-                let half = format!("length({letters})/2");
-                let replaced = format!("translate({column},left({letters},{half}),right({letters},{half}))");
-                format!("{replaced} COLLATE \"C\" ILIKE {param}")
-            }
+            TextTest::ILike => texts::like_folded(column, param, whole.unwrap_or("''")),
         }
     }
 

@@ -1,6 +1,7 @@
 //! PostgreSQL: its dialect, connections and sessions. Knows its functions, codes and traps; no
 //! table of ours.
 
+mod bounded;
 pub(crate) mod connect;
 pub(crate) mod copy;
 pub(crate) mod dialect;

@@ -67,8 +67,8 @@ pub(super) fn spans(table: &str, column: &str, spans: &SpansOf<'_>, most: u64) -
     format!("SELECT DISTINCT {} AS b FROM ({times}) AS a", spans.start("a.l"))
 }
 
-/// The least and the greatest span of a column. Where there are too many between them, the statement
-/// ends here: to make them all and count them takes seconds.
+/// The least and the greatest span of a column. Where there are too many between them, the
+/// statement ends here: to make them all and count them takes seconds.
 fn ends(table: &str, column: &str, unit: Unit, most: u64) -> String {
     let both = format!("SELECT min({column}) AS f,max({column}) AS l FROM {table}");
     let beyond = i64::try_from(most).ok().and_then(|most| most.checked_add(1));

@@ -60,7 +60,7 @@ pub(crate) fn items_index([index, table, list]: &[String; 3], items: ColumnKind)
 
 /// What `value::duration_text` gives, as JSON. The parts are taken apart before `abs`, which fails
 /// on the smallest integer.
-pub(crate) fn duration(column: &str) -> String {
+fn duration(column: &str) -> String {
     let part = |count: &str, unit: &str| format!("CASE WHEN {count}=0 THEN '' ELSE abs({count})||'{unit}' END");
     let days = part(&format!("({column}/86400000000)"), "D");
     let hours = part(&format!("({column}/3600000000%24)"), "H");
@@ -135,4 +135,36 @@ pub(crate) fn rows_estimate(table: &str) -> String {
         "SELECT CAST(c.reltuples AS BIGINT) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n \
          ON n.oid=c.relnamespace WHERE n.nspname=current_schema() AND c.relname={table}"
     )
+}
+
+/// Whether a text is like a pattern in whatever case. In the collation "C" only the letters of ASCII have a case. Of the
+/// others those are replaced that the pattern has in another case (`letters`: those, then what replaces each);
+/// the server's own case depends on how it was built.
+pub(super) fn like_folded(column: &str, pattern: &str, letters: &str) -> String {
+    let half = format!("length({letters})/2");
+    let replaced = format!("translate({column},left({letters},{half}),right({letters},{half}))");
+    format!("{replaced} COLLATE \"C\" ILIKE {pattern}")
+}
+
+/// A column's JSON; where it may be null, null is `null`.
+pub(super) fn wire(column: &str, kind: ColumnKind, nullable: bool) -> String {
+    let or_null = |text: String| {
+        if nullable {
+            format!("coalesce({text},'null')")
+        } else {
+            text
+        }
+    };
+    match kind {
+        ColumnKind::Document | ColumnKind::Scalar(Scalar::Json) => or_null(column.to_owned()),
+        ColumnKind::Scalar(Scalar::Int | Scalar::Float) => or_null(format!("{column}::text")),
+        ColumnKind::Scalar(Scalar::BigInt | Scalar::Decimal | Scalar::Date | Scalar::Uuid) => {
+            or_null(format!("'\"'||{column}||'\"'"))
+        }
+        ColumnKind::Scalar(Scalar::Boolean) => or_null(format!("{column}::text")),
+        ColumnKind::Scalar(Scalar::DateTime) => or_null(format!("'\"'||rtrim(rtrim({column},'Z0'),'.')||'Z\"'")),
+        ColumnKind::Scalar(Scalar::Time) => or_null(format!("'\"'||rtrim(rtrim({column},'0'),'.')||'\"'")),
+        ColumnKind::Scalar(Scalar::Duration) => or_null(duration(column)),
+        ColumnKind::Scalar(_) | ColumnKind::Enum => or_null(format!("to_json({column})::text")),
+    }
 }
