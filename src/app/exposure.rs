@@ -45,7 +45,8 @@ pub(super) fn told(address: SocketAddr, types: usize, listen: &ListenSetting, tr
 }
 
 /// Whether SQL and plans are told to who asks for them: to this machine alone, or to all. Behind a
-/// proxy whoever asks seems to be of this machine.
+/// proxy whoever asks seems to be of this machine; and so do pages from anywhere in a browser that
+/// runs on it, where all names or origins are allowed.
 pub(super) fn explains(address: SocketAddr, listen: &ListenSetting) -> bool {
     listen.explain || is_of_this_machine(address, listen)
 }
@@ -56,7 +57,8 @@ pub(super) fn counts(address: SocketAddr, listen: &ListenSetting) -> bool {
 }
 
 fn is_of_this_machine(address: SocketAddr, listen: &ListenSetting) -> bool {
-    address.ip().is_loopback() && listen.trust_proxy.is_empty()
+    let is_open = listen.allow_host.contains(&AllowedHost::Any) || listen.allow_origin.contains(&AllowedOrigin::Any);
+    address.ip().is_loopback() && listen.trust_proxy.is_empty() && !is_open
 }
 
 #[cfg(test)]
@@ -72,23 +74,32 @@ mod tests {
     }
 
     #[test]
-    fn who_is_told_of_sql() {
-        let cases: [(&str, &[&str], bool); 5] = [
+    fn who_is_told_of_sql_and_of_counts() {
+        let cases: [(&str, &[&str], bool); 10] = [
             ("127.0.0.1:4000", &[], true),
             ("[::1]:4000", &[], true),
             ("127.0.0.1:4000", &["--trust-proxy"], false),
+            ("127.0.0.1:4000", &["--allow-host=*"], false),
+            (
+                "127.0.0.1:4000",
+                &["--allow-origin=https://my.page", "--allow-origin=*"],
+                false,
+            ),
+            ("127.0.0.1:4000", &["--allow-host=*", "--allow-origin=*"], false),
+            ("127.0.0.1:4000", &["--allow-host=*", "--explain", "--metrics"], true),
+            (
+                "127.0.0.1:4000",
+                &["--allow-host=a.example", "--allow-origin=https://my.page"],
+                true,
+            ),
             ("0.0.0.0:4000", &[], false),
-            ("0.0.0.0:4000", &["--explain"], true),
+            ("0.0.0.0:4000", &["--explain", "--metrics"], true),
         ];
         for (address, flags, told) in cases {
             let flags = Flags::parse_from(["serve"].iter().chain(flags));
             let address = address.parse().expect("an address");
-            assert_eq!(
-                explains(address, &flags.listen),
-                told,
-                "{address} {flags:?}",
-                flags = flags.listen
-            );
+            let got = [explains(address, &flags.listen), counts(address, &flags.listen)];
+            assert_eq!(got, [told, told], "{address} {flags:?}", flags = flags.listen);
         }
     }
 

@@ -1,7 +1,7 @@
 //! Conditions on a row by its own fields, with the values that they compare with. Plain data.
 
 use super::ids::FieldId;
-use crate::value::Value;
+use crate::value::{Value, version_for};
 
 /// A condition on a row. Two-valued: a comparison with a null is false, and `Not` is the exact
 /// complement.
@@ -97,6 +97,25 @@ impl Condition {
             | Condition::IsNull { field }
             | Condition::Text { field, .. }
             | Condition::Has { field, .. } => vec![*field],
+        }
+    }
+
+    /// What values that are computed by it depend on, beside its own words: the case of letters as
+    /// the program knows it.
+    pub(crate) fn version(&self) -> Option<String> {
+        match self {
+            Condition::And(all) | Condition::Or(all) => all.iter().find_map(Condition::version),
+            Condition::Not(one) => one.version(),
+            Condition::Text {
+                test: TextTest::ILike,
+                text,
+                ..
+            } => version_for(text),
+            Condition::Text { .. }
+            | Condition::Compare { .. }
+            | Condition::In { .. }
+            | Condition::IsNull { .. }
+            | Condition::Has { .. } => None,
         }
     }
 }

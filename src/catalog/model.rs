@@ -211,6 +211,11 @@ impl FieldKind {
         }
     }
 
+    /// Whether it leads to rows over any number of steps.
+    pub fn is_closure(&self) -> bool {
+        matches!(self, FieldKind::Closure { .. })
+    }
+
     /// Whether it leads to a list of rows.
     pub fn is_to_many(&self) -> bool {
         matches!(

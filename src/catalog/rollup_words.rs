@@ -1,6 +1,7 @@
 //! Rollups in words, by which they are told from other ones. Knows names.
 
 use super::{
+    condition::Condition,
     ids::{EntityId, FieldId},
     model::{Catalog, Entity, FieldKind},
     rollup::{Groups, Rollup},
@@ -9,6 +10,14 @@ use super::{
 impl Catalog {
     /// What a rollup is computed by, as one text: another text, other values.
     pub fn rollup_words(&self, parent: EntityId, rollup: &Rollup) -> String {
+        let words = self.words_of(parent, rollup);
+        match rollup.filter.as_ref().and_then(Condition::version) {
+            Some(version) => format!("{words}, {version}"),
+            None => words,
+        }
+    }
+
+    fn words_of(&self, parent: EntityId, rollup: &Rollup) -> String {
         let target = self.entity(rollup.target);
         let own = self.entity(parent);
         let kind = match (rollup.of, &own.groups) {
@@ -59,5 +68,47 @@ impl Catalog {
             Some((by.own, of))
         });
         found.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::catalog::{EntityId, testing::catalog};
+
+    /// Of a rollup with this condition, and of one in groups.
+    fn words(condition: &str) -> Vec<String> {
+        let text = r#"
+            type Shop @f { id: ID! sales: [Sale!]! @inverse(field: "shop") n: Int! @rollup(of: "sales", fn: COUNT, where: W) }
+            type Sale @f { id: ID! shop: Shop note: String }
+            type Total @rollup(of: "Sale") { id: ID! n: Int! @rollup(fn: COUNT, where: W) }
+        "#;
+        let catalog = catalog(&text.replace('W', condition));
+        let of = |at: u32| {
+            let entity = catalog.entity(EntityId(at));
+            let rollup = entity.field_named("n").and_then(|id| entity.field(id).rollup.as_ref());
+            catalog.rollup_words(EntityId(at), rollup.expect("a rollup"))
+        };
+        vec![of(0), of(2)]
+    }
+
+    #[test]
+    fn patterns_beyond_ascii_say_which_letters_are_one() {
+        for condition in [
+            r#"{note: {ilike: "%Ä%"}}"#,
+            r#"{or: [{note: {eq: "a"}}, {not: {note: {ilike: "a_ж"}}}]}"#,
+        ] {
+            for words in words(condition) {
+                assert!(words.contains(", folded 1 by Unicode "), "{words}");
+            }
+        }
+        for condition in [
+            r#"{note: {ilike: "%A%"}}"#,
+            r#"{note: {like: "%Ä%"}}"#,
+            r#"{note: {eq: "Ä"}}"#,
+        ] {
+            for words in words(condition) {
+                assert!(!words.contains("folded"), "{words}");
+            }
+        }
     }
 }

@@ -54,12 +54,13 @@ pub(crate) struct ListenSetting {
     pub no_introspection: bool,
 
     /// Tell whoever asks for `extensions.explain` how an answer comes to be: SQL and plans. On a
-    /// loopback address it is told without this, if no proxy is trusted
+    /// loopback address it is told without this, if no proxy is trusted and no `*` lets all hosts
+    /// or origins in
     #[arg(long, env = "HAYLOFT_EXPLAIN", value_parser = BoolishValueParser::new())]
     pub explain: bool,
 
     /// Tell what is counted at /metrics, for Prometheus. On a loopback address it is told without
-    /// this, if no proxy is trusted
+    /// this, if no proxy is trusted and no `*` lets all hosts or origins in
     #[arg(long, env = "HAYLOFT_METRICS", value_parser = BoolishValueParser::new())]
     pub metrics: bool,
 

@@ -2,7 +2,7 @@
 //! estimated beside what came, and which index is not there. Knows the store's contract; for a
 //! person, who reads it, and so not for speed.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use apollo_compiler::response::JsonMap;
 use bytes::Bytes;
@@ -14,11 +14,11 @@ use crate::{
 };
 
 use super::{
-    ApiError, ApiRequest, Client, DataApi,
+    ApiError, ApiRequest, Client, Code, DataApi,
     advice::advice,
     describe::{self, describe},
     gate::Cost,
-    prepare::{Bound, Way},
+    prepare::{Bound, Prepared, Way},
     turns::Work,
 };
 
@@ -68,15 +68,21 @@ impl DataApi {
     }
 
     /// The same as JSON, of an operation that is answered beside it: in a turn like others, and
-    /// nothing that is too much.
-    pub(super) async fn explained_in_turn(&self, bound: &Bound, client: Client) -> Result<Bytes, Vec<ApiError>> {
+    /// nothing that is too much. With it, why the run for it failed, if it did.
+    pub(super) async fn explained_in_turn(
+        &self,
+        bound: &Bound,
+        client: Client,
+    ) -> Result<(Bytes, Option<ApiError>), Vec<ApiError>> {
         let cost = self.cost(bound).await.map_err(|error| vec![error])?;
         super::cost::check(&cost, &self.0.limits).map_err(|error| vec![error])?;
         let turn = self.turn(&self.0.turns, Work::Long(client), self.0.limits.queue_wait);
         let turn = turn.await.map_err(|error| vec![error])?;
         let explained = self.explained(bound).await?;
         drop(turn);
-        Ok(explained.json().to_string().into())
+        let failure = explained.run.as_ref().and_then(|run| run.real.as_ref().err());
+        let failure = failure.map(ApiError::from_store);
+        Ok((explained.json().to_string().into(), failure))
     }
 
     async fn explained(&self, bound: &Bound) -> Result<Explained, Vec<ApiError>> {
@@ -95,11 +101,16 @@ impl DataApi {
         let Explanation { sql, plan: database } = explained.map_err(fail)?;
         let cost = self.cost(bound).await.map_err(|error| vec![error])?;
         let answer = self.0.store.read(&statement, &bound.params).await;
-        let real = answer.map(|answer| Real {
-            rows: rows(read, &serde_json::from_str(&answer.json).unwrap_or_default()),
-            bytes: answer.json.len(),
-            took: answer.took,
-        });
+        let real = match answer {
+            Ok(answer) => Ok(Real {
+                bytes: answer.json.len(),
+                took: answer.took,
+                rows: counted(bound.prepared.clone(), answer.json)
+                    .await
+                    .map_err(|error| vec![error])?,
+            }),
+            Err(error) => Err(error),
+        };
         let run = Run {
             sql,
             database,
@@ -177,7 +188,17 @@ impl Run {
     }
 }
 
-/// Rows in all lists of an answer, as the estimate counts them.
+/// Rows in all lists of an answer. A large one takes a while to be read, and others do not wait for
+/// it.
+async fn counted(prepared: Arc<Prepared>, json: String) -> Result<u64, ApiError> {
+    let count = move || rows(&prepared.plan.read, &serde_json::from_str(&json).unwrap_or_default());
+    tokio::task::spawn_blocking(count).await.map_err(|cause| {
+        tracing::error!(%cause, "counting an answer failed");
+        ApiError::new(Code::Internal, "the rows could not be counted; the log has the cause")
+    })
+}
+
+/// The same, as the estimate counts them.
 fn rows(read: &Read, data: &Json) -> u64 {
     let roots = read.roots.iter().map(|root| {
         let value = &data[root.key.as_str()];
@@ -242,4 +263,38 @@ fn of_pages(connection: &Connection, page: &Json) -> u64 {
         }
     }
     own + inner
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use tokio::runtime::Builder;
+
+    use super::*;
+    use crate::graphql::{Limits, testing::Farm};
+
+    /// Where all threads that may block are busy, the count waits, and whoever polls it does not.
+    #[test]
+    fn answers_are_counted_beside_the_others() {
+        let prepared = Builder::new_current_thread().enable_all().build();
+        let prepared = prepared.expect("a runtime").block_on(async {
+            let farm = Farm::stocked(Limits::default()).await;
+            let query = "{ items { id } }".to_owned();
+            let request = ApiRequest {
+                query,
+                ..ApiRequest::default()
+            };
+            farm.api.plan(Arc::new(request)).await.expect("a plan").prepared
+        });
+        let runtime = Builder::new_current_thread().max_blocking_threads(1).build();
+        runtime.expect("a runtime").block_on(async {
+            let (go, wait) = std::sync::mpsc::channel::<()>();
+            let busy = tokio::task::spawn_blocking(move || wait.recv().is_err());
+            let mut count = Box::pin(counted(prepared, r#"{"items":[{"id":"1"},{"id":"2"}]}"#.into()));
+            assert!((&mut count).now_or_never().is_none(), "it was counted at once");
+            drop(go);
+            assert!(busy.await.expect("no panic"));
+            assert_eq!(count.await.expect("a count"), 2);
+        });
+    }
 }

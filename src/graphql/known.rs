@@ -8,6 +8,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::{
     Answered, ApiError, ApiRequest, ApiResponse, Client, Code, DataApi, Principal, Tag,
     answers::{Asked, CacheFigures, Running, State},
@@ -26,7 +28,7 @@ pub(super) const FLIGHTS_MAX: usize = 8;
 
 /// What is said to who may not see SQL.
 const NOT_EXPLAINED: &str = "`extensions.explain` shows SQL and is for operators; `serve` tells it on a loopback address \
-                             where no proxy is trusted, or with --explain; `hayloft explain` tells the same";
+                             where no proxy is trusted and no `*` lets all hosts or origins in, or with --explain; `hayloft explain` tells the same";
 
 impl DataApi {
     /// Answers a query of one who has answers of these names. A subscription is refused.
@@ -62,18 +64,35 @@ impl DataApi {
             return Err(vec![ApiError::new(Code::BadUserInput, NOT_EXPLAINED)]);
         }
         let bound = self.plan(request).await?;
+        // What was told by then stands beside a failure as well: it says why.
         let mut told = Vec::new();
+        let result = self.told_and_run(bound, client, (wants_cost, wants_explain), &mut told);
+        let result = result.await;
+        Ok(ApiResponse { result, told })
+    }
+
+    async fn told_and_run(
+        &self,
+        bound: Bound,
+        client: Client,
+        (wants_cost, wants_explain): (bool, bool),
+        told: &mut Vec<(&'static str, Bytes)>,
+    ) -> Result<Data, Vec<ApiError>> {
         if wants_cost {
             let cost = self.cost(&bound).await.map_err(|error| vec![error])?;
             told.push(("cost", cost::told(&cost, bound.prepared.fields, &self.0.limits)));
         }
         if wants_explain {
-            told.push(("explain", self.explained_in_turn(&bound, client).await?));
+            let (explained, failure) = self.explained_in_turn(&bound, client).await?;
+            told.push(("explain", explained));
+            // It would fail once more, after as long a time.
+            if let Some(error) = failure {
+                return Err(vec![error]);
+            }
         }
         let known = self.known_or_run(bound, client, None).await;
         let (data, _) = known.map_err(|error| vec![error])?;
-        let result = Ok(data);
-        Ok(ApiResponse { result, told })
+        Ok(data)
     }
 
     /// The name of the answer at this moment to what is asked for at an address, if it is one of

@@ -81,21 +81,17 @@ impl ApiResponse {
             Ok(data) => Parts {
                 head: Bytes::from_static(b"{\"data\":"),
                 data: Some(data),
-                tail: match self.told.is_empty() {
-                    true => Bytes::from_static(b"}"),
-                    false => {
-                        let told = object(self.told.into_iter()).concat();
-                        [&b",\"extensions\":"[..], &told, b"}"].concat().into()
-                    }
-                },
+                tail: end(self.told),
             },
             Err(errors) => {
                 let mut body = serde_json::json!({ "errors": list(&errors) });
                 if let (Kind::Failed, Some(object)) = (kind, body.as_object_mut()) {
                     object.insert("data".to_owned(), serde_json::Value::Null);
                 }
+                let body = body.to_string();
+                let open = body.strip_suffix('}').unwrap_or(&body);
                 Parts {
-                    head: body.to_string().into(),
+                    head: [open.as_bytes(), &end(self.told)].concat().into(),
                     data: None,
                     tail: Bytes::new(),
                 }
@@ -126,6 +122,15 @@ impl ApiResponse {
     pub(crate) fn errors(&self) -> &[ApiError] {
         self.result.as_ref().err().map(Vec::as_slice).unwrap_or_default()
     }
+}
+
+/// The end of a response's object, with what was told beside the rest.
+fn end(told: Vec<(&'static str, Bytes)>) -> Bytes {
+    if told.is_empty() {
+        return Bytes::from_static(b"}");
+    }
+    let told = object(told.into_iter()).concat();
+    [&b",\"extensions\":"[..], &told, b"}"].concat().into()
 }
 
 fn list(errors: &[ApiError]) -> Vec<serde_json::Value> {

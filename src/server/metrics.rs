@@ -15,7 +15,11 @@ use crate::graphql::{CacheFigures, PlanFigures};
 
 /// The format of the text, as those who read it ask for it.
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
-const OFF: &str = "metrics are told on a loopback address where no proxy is trusted; elsewhere --metrics tells them\n";
+/// It is of the moment, and for who asked.
+const FRESH: [(header::HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-store")];
+const OFF: &str = "metrics are told on a loopback address where no proxy is trusted and no `*` lets all hosts or \
+                   origins in; elsewhere --metrics tells them\n";
+
 /// Counts an answer by its status.
 pub(super) async fn count(State(shared): State<Shared>, request: Request, next: Next) -> Response {
     let response = next.run(request).await;
@@ -25,7 +29,7 @@ pub(super) async fn count(State(shared): State<Shared>, request: Request, next: 
 
 pub(super) async fn get(State(shared): State<Shared>) -> Response {
     if !shared.context.metrics {
-        return (StatusCode::NOT_FOUND, OFF).into_response();
+        return (StatusCode::NOT_FOUND, FRESH, OFF).into_response();
     }
     let api = shared.context.api.newest();
     let mut text = Text::default();
@@ -39,7 +43,7 @@ pub(super) async fn get(State(shared): State<Shared>) -> Response {
         "Requests, by the status of their answers.",
         requests,
     );
-    ([(header::CONTENT_TYPE, TEXT)], text.0).into_response()
+    (FRESH, [(header::CONTENT_TYPE, TEXT)], text.0).into_response()
 }
 
 const COUNTER: &str = "counter";

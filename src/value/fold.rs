@@ -7,6 +7,10 @@
 
 use std::{collections::HashMap, sync::LazyLock};
 
+/// Raised where another letter is folded otherwise than before, but for what a newer Unicode
+/// changes: what is computed by this test and stored is computed anew then.
+const VERSION: u32 = 1;
+
 /// Behind the last letter that has a case.
 const END: char = '\u{1ffff}';
 
@@ -28,6 +32,13 @@ pub(crate) fn fold(letter: char) -> char {
 fn only(mut letters: impl Iterator<Item = char>) -> Option<char> {
     let first = letters.next()?;
     letters.next().is_none().then_some(first)
+}
+
+/// Which folding a pattern is tested by, as one text; none where all its letters are of ASCII,
+/// which were always folded alike.
+pub(crate) fn version_for(pattern: &str) -> Option<String> {
+    let (major, minor, _) = char::UNICODE_VERSION;
+    (!pattern.is_ascii()).then(|| format!("folded {VERSION} by Unicode {major}.{minor}"))
 }
 
 pub(crate) fn folded(text: &str) -> String {

@@ -20,7 +20,7 @@ pub(crate) use broken::{as_broken, as_written, broken, broken_name, first_broken
 pub(crate) use bucket::{Spans, Unit};
 pub(crate) use decimal::{Decimal, compare_decimal_text};
 pub(crate) use float::float_text;
-pub(crate) use fold::{folded, replaced};
+pub(crate) use fold::{folded, replaced, version_for};
 pub(crate) use row::{Absent, Apart, Children, Kept, Key, Part, Row, SHARED_BIT, Value};
 pub(crate) use scalar::MICROS_PER_SECOND;
 pub use scalar::Scalar;

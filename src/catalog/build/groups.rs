@@ -98,7 +98,9 @@ impl Builder<'_> {
         let fields = fields.filter_map(|field| planned.definition.fields.get(field.index()));
         let fields: Vec<&FieldDefinition> = fields.collect();
         let is_plain = match fields.as_slice() {
-            [field] => field.ty.name == "ID" && field.ty.list.is_none() && !field.has("rollup"),
+            [field] => {
+                field.name.value == "id" && field.ty.name == "ID" && field.ty.list.is_none() && !field.has("rollup")
+            }
             // A type without any key is reported.
             _ => fields.is_empty(),
         };
@@ -176,6 +178,15 @@ impl Builder<'_> {
                     let fault = Fault::at(named.span, "one field cannot keep two values");
                     self.fault(fault.hint("name each once; `town: address.city` keeps a member in another field"));
                 }
+                Some((by, _)) if key.contains(&by.own) => {
+                    whole = false;
+                    let message = format!("`{}.id` is made of all values of a group", declared.name.value);
+                    let hint = format!(
+                        "keep it in another field: `of: {}`",
+                        named.value.rsplit(':').next().unwrap_or_default().trim()
+                    );
+                    self.fault(Fault::at(named.span, message).hint(hint));
+                }
                 Some(found) => all.push(found),
                 None => whole = false,
             }
@@ -229,6 +240,21 @@ impl Builder<'_> {
             self.fault(Fault::at(other.span.clone(), message).hint("leave it out: the value comes of the rows"));
             return None;
         }
+        if let Some(private) = field.directive("private") {
+            let message = format!("`{own}` is a part of the key and cannot be private");
+            let hint = "cursors and links show the key; leave @private out, or do not name it in `by`";
+            self.fault(Fault::at(private.span.clone(), message).hint(hint));
+            return None;
+        }
+        if self.is_hidden(of, way) {
+            let message = format!(
+                "`{}.{way}` is private, and the key of a group shows it",
+                self.plan.name(of)
+            );
+            let hint = "leave it out of `by`, or @private out of what it shows";
+            self.fault(Fault::at(named.span.clone(), message).hint(hint));
+            return None;
+        }
         if field.ty.name != found.name || field.ty.list.is_some() || field.ty.required != found.required {
             let message = format!("`{}.{way}` is `{wanted}`", self.plan.name(of));
             self.fault(Fault::at(field.ty.span.clone(), message).hint(format!("write `{own}: {wanted}`")));
@@ -240,6 +266,21 @@ impl Builder<'_> {
             of: way.to_owned(),
         };
         Some((by, found))
+    }
+
+    /// Whether a value in the rows is not to be served: their field is private, or what a link is
+    /// held by.
+    fn is_hidden(&self, of: EntityId, way: &str) -> bool {
+        let name = way.split('.').next().unwrap_or_default();
+        let Some(field) = self.plan.entity(of).definition.field(name) else {
+            return false;
+        };
+        let by = field.directive("ref").and_then(|directive| directive.text("by"));
+        let held = match (self.plan.shape(field), by) {
+            (Shape::Reference(target), Some(by)) => self.plan.entity(target).definition.field(by.value),
+            _ => None,
+        };
+        field.has("private") || held.is_some_and(|held| held.has("private"))
     }
 
     /// A value in the rows: one of their fields, or a member of a value.

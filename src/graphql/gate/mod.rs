@@ -7,11 +7,11 @@
 
 mod descriptions;
 mod estimate;
-#[cfg(test)]
-pub(super) mod hostile;
 mod lexer;
 mod measure;
 mod rules;
+#[cfg(test)]
+pub(super) mod testing;
 
 use apollo_compiler::{
     ExecutableDocument, Name, Schema,
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn hostile_documents_are_refused() {
-        for (name, query, want) in hostile::documents() {
+        for (name, query, want) in super::testing::documents() {
             assert_eq!(code_of(&query), Some(want), "{name}");
         }
         // Circular introspection is valid; planning refuses it before it runs.

@@ -10,12 +10,13 @@ use crate::{
     value::Scalar,
 };
 
-/// The type of the rows that a field leads to, where something can be computed of them.
+/// The type of the rows that a field leads to, where something can be computed of them. Not those
+/// of a closure: it is walked from one row at a time, and groups read the rows of all at once.
 pub(in crate::graphql) fn led_to(catalog: &Catalog, field: &Field) -> Option<EntityId> {
     let target = field
         .kind
         .target()
-        .filter(|_| field.served && field.kind.is_to_many())?;
+        .filter(|_| field.served && field.kind.is_to_many() && !field.kind.is_closure())?;
     is_grouped(catalog, Holder::Rows(target)).then_some(target)
 }
 

@@ -22,6 +22,7 @@ on_both!(
     keys_of_two_parts_are_followed,
     who_leads_further_than_allowed_is_refused,
     how_closures_are_read,
+    groups_compute_nothing_of_closures,
 );
 
 const TERMS: &str = r#"
@@ -46,7 +47,7 @@ const GRAPHS: usize = 25;
 struct Term {
     id: String,
     code: Option<String>,
-    weight: i64,
+    weight: Option<i64>,
     parents: Vec<String>,
     parent: Option<String>,
     rivals: Vec<String>,
@@ -60,7 +61,7 @@ impl Term {
         let values = vec![
             Value::Text(self.id.clone()),
             text(&self.code),
-            Value::Int(self.weight),
+            self.weight.map_or(Value::Null, Value::Int),
             text(&self.parent),
             text(&self.boss),
         ];
@@ -83,7 +84,7 @@ fn terms(random: &mut StdRng) -> Vec<Term> {
         .map(|at| Term {
             id: ids[at].clone(),
             code: random.random_bool(0.8).then(|| codes[at].clone()),
-            weight: random.random_range(0..5),
+            weight: random.random_bool(0.8).then(|| random.random_range(0..5)),
             parents: some(random, &ids),
             parent: some(random, &ids).pop(),
             rivals: some(random, &codes),
@@ -142,17 +143,17 @@ async fn closures_are_as_a_walk_finds_them(on: On) {
     for graph in 0..GRAPHS {
         let terms = terms(random);
         farm.replace("Term", terms.iter().map(Term::row).collect()).await;
-        let weights: BTreeMap<&String, i64> = terms.iter().map(|term| (&term.id, term.weight)).collect();
+        let weights: BTreeMap<&String, Option<i64>> = terms.iter().map(|term| (&term.id, term.weight)).collect();
         for link in LINKS {
             let steps = steps(&terms, link);
             let all: Graph = steps.keys().map(|id| (id.clone(), walked(&steps, id))).collect();
-            let heavy = |id: &String| weights[id] > 2;
+            let heavy = |id: &String| weights[id] > Some(2);
             let met = |test: &dyn Fn(&BTreeSet<String>) -> bool| {
                 ids(all.iter().filter(|(_, found)| test(found)).map(|(id, _)| id))
             };
             let each = all.iter().map(|(id, found)| {
                 let heavy: BTreeSet<&String> = found.iter().filter(|id| heavy(id)).collect();
-                let most = found.iter().map(|id| weights[id]).max();
+                let most = found.iter().filter_map(|id| weights[id]).max();
                 json!({
                     "id": id,
                     "all": ids(found),
@@ -174,8 +175,8 @@ async fn closures_are_as_a_walk_finds_them(on: On) {
                 "none": met(&|found| !found.iter().any(&heavy)),
                 "not": met(&|found| !found.contains("t00")),
                 "counted": ids(by_count),
-                "grouped": all.iter().filter(|(_, found)| found.iter().any(&heavy)).map(|(id, _)| weights[id])
-                    .collect::<BTreeSet<i64>>().into_iter().map(|weight| json!({ "keys": { "weight": weight } }))
+                "grouped": all.iter().filter(|(_, found)| found.iter().any(&heavy)).map(|(id, _)| (weights[id].is_none(), weights[id]))
+                    .collect::<BTreeSet<_>>().into_iter().map(|(_, weight)| json!({ "keys": { "weight": weight } }))
                     .collect::<Vec<_>>(),
             });
             let field = format!("{link}All");
@@ -252,6 +253,36 @@ async fn how_closures_are_read(on: On) {
             On::Postgres => "postgres",
         };
         golden(&format!("explain/{name}.{database}.txt"), &normalised(on, &said));
+    }
+}
+
+/// Whatever the condition stands beside, rows are looked up among those of a walk, and the walk is
+/// not gone through for each of them.
+#[tokio::test]
+async fn postgres_looks_rows_up_among_those_of_a_walk() {
+    let text = r#"type Term @f {
+        land: ID! @id no: Int! @id name: String up: [Term!]! @ref all: [Term!]! @closure(of: "up")
+        few: [Term!]! @closure(of: "up", maxDepth: 20)
+    }"#;
+    let farm = Farm::defined_on(On::Postgres, text, Limits::default()).await;
+    let key = |no: i64| vec![Value::Text("a".to_owned()), Value::Int(no)];
+    let terms = (0..6_000).map(|no| {
+        let up = [no / 7, no / 5].map(|up| Key(key(up)));
+        let values = key(no).into_iter().chain([Value::Text(format!("n{}", no % 9))]);
+        Row::new(values.collect(), vec![up.to_vec()], vec![])
+    });
+    farm.load("Term", terms.collect()).await;
+    for condition in [
+        "{FIELD: {every: {name: {eq: \"n3\"}}}}",
+        "{FIELD: {none: {name: {ne: \"n3\"}}}}",
+        "{or: [{name: {eq: \"n4\"}}, {FIELD: {some: {name: {ne: \"n3\"}}}}]}",
+        "{not: {FIELD: {some: {name: {ne: \"n3\"}}}}}",
+    ] {
+        for field in ["all", "few"] {
+            let query = format!("{{ terms(where: {}) {{ no }} }}", condition.replace("FIELD", field));
+            let said = farm.api.explain(&query, None, None).await.expect("an explanation");
+            assert!(said.contains("hashed SubPlan"), "{said}");
+        }
     }
 }
 
@@ -404,5 +435,22 @@ async fn a_change_on_the_way_is_heard() {
         let sleeps = |query: &str| subscribe(query).next().now_or_never().is_some();
         let awake: Vec<usize> = (0..QUERIES.len()).filter(|at| !sleeps(QUERIES[*at])).collect();
         assert_eq!(awake, woken, "{what}");
+    }
+}
+
+/// Beside the totals of the links that they are made of.
+async fn groups_compute_nothing_of_closures(on: On) {
+    let farm = Farm::defined_on(on, TERMS, Limits::default()).await;
+    let asked = |query: &str| farm.api.execute(request(query, json!({})));
+    let types = "{ group: __type(name: \"TermGroup\") { fields { name } } \
+                   having: __type(name: \"TermHaving\") { inputFields { name } } }";
+    let told = super::json_of(&asked(types).await).to_string();
+    assert!(told.contains("\"parentsAggregate\""), "{told}");
+    assert!(!told.contains("AllAggregate"), "{told}");
+    for (links, is_there) in [("parents", true), ("children", true), ("parentsAll", false)] {
+        let query = format!("{{ termsGrouped(by: [{{weight: VALUE}}]) {{ {links}Aggregate {{ count }} }} }}");
+        let told = super::json_of(&asked(&query).await);
+        assert_eq!(told["errors"].is_null(), is_there, "{told}");
+        assert_ne!(told["errors"][0]["extensions"]["code"], "INTERNAL", "{told}");
     }
 }

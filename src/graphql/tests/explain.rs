@@ -9,7 +9,11 @@ use crate::{
     store::testing::{On, on_both},
 };
 
-on_both!(what_explain_says, who_asks_is_told_if_he_may_be,);
+on_both!(
+    what_explain_says,
+    who_asks_is_told_if_he_may_be,
+    what_fails_is_explained,
+);
 
 /// Beside an answer, in its extensions, only where that is allowed; and the answer is what it is.
 async fn who_asks_is_told_if_he_may_be(on: On) {
@@ -60,6 +64,27 @@ async fn who_asks_is_told_if_he_may_be(on: On) {
     assert_eq!(explain["indexes"][0], "type Item, field name … @index", "{told}");
     // Nothing of it is kept with the answer.
     assert_eq!(super::json_of(&farm.api.execute(asked(false.into())).await), plain);
+}
+
+/// Beside the errors, and the query does not run a second time.
+async fn what_fails_is_explained(on: On) {
+    // The estimate may be four times as much.
+    let limits = Limits {
+        explain: true,
+        answer_bytes: 20,
+        answer_cache: 1 << 20,
+        ..Limits::default()
+    };
+    let farm = Farm::stocked_on(on, limits).await;
+    let body = serde_json::json!({ "query": "{ items { id } }", "extensions": { "explain": true } });
+    let request = serde_json::from_value::<crate::graphql::ApiRequest>(body).expect("a request");
+    let told = super::json_of(&farm.api.execute(request).await);
+    let message = told["errors"][0]["message"].as_str().expect("an error");
+    assert!(message.contains("answer_bytes"), "{told}");
+    let explain = &told["extensions"]["explain"];
+    assert!(explain["sql"].is_string() && told["data"].is_null(), "{told}");
+    assert_eq!(explain["real"]["error"], message, "{told}");
+    assert_eq!(farm.api.cache_figures().misses, 0, "it was looked for in vain, and run");
 }
 
 /// The text with what differs from run to run replaced.

@@ -6,9 +6,10 @@ use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
 
 use super::ask;
-use crate::graphql::{Limits, gate::hostile, testing::Farm};
+use crate::graphql::{Limits, gate, testing::Farm};
 
-/// Of a processor, for one document. The time of the thread, so that what else the machine does takes nothing of it.
+/// Of a processor, for one document. The time of the thread, so that what else the machine does
+/// takes nothing of it.
 const MOST: Duration = Duration::from_millis(50);
 
 fn spent() -> Duration {
@@ -20,7 +21,7 @@ fn spent() -> Duration {
 async fn hostile_documents_cost_little_and_no_statement() {
     let farm = Farm::stocked(Limits::default()).await;
     let statements = farm.api.store().statements();
-    for (name, query, code) in hostile::documents() {
+    for (name, query, code) in gate::testing::documents() {
         let before = spent();
         let answer = ask(&farm, &query, json!({})).await;
         let cost = spent() - before;

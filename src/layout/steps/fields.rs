@@ -176,6 +176,15 @@ impl Field<'_> {
         }
     }
 
+    /// What nobody declared is told of its type.
+    fn recomputed(&self, comparison: &mut Comparison<'_>) {
+        match self.name.starts_with('_') {
+            true if self.emptied => {}
+            true => comparison.tell(Change::Recomputed, &self.pair.new.name, None, None, None),
+            false => self.tell(comparison, Change::Recomputed, None, false),
+        }
+    }
+
     fn touch(&self, when: Condition, loss: Loss) -> Option<Touch> {
         Some(Touch {
             table: self.pair.old.table.name.clone(),
@@ -222,7 +231,7 @@ impl Field<'_> {
     /// The stored values cannot be kept.
     fn lose(&self, comparison: &mut Comparison<'_>, old: &Column, names: Vec<String>) {
         if old.rollup.is_some() && self.column.rollup.is_some() {
-            return self.tell(comparison, Change::Recomputed, None, false);
+            return self.recomputed(comparison);
         }
         let values = self.touch(Condition::NotNull(names), Loss::Value);
         let values = values.filter(|_| old.rollup.is_none());

@@ -12,6 +12,10 @@ fn get(path: &str, host: &str) -> Request<Body> {
 async fn text(router: &axum::Router, host: &str) -> (StatusCode, String) {
     let response = router.clone().oneshot(get("/metrics", host)).await.expect("an answer");
     let status = response.status();
+    if status != StatusCode::FORBIDDEN {
+        let cached = response.headers().get(header::CACHE_CONTROL);
+        assert_eq!(cached.map(|value| value.as_bytes()), Some(&b"no-store"[..]));
+    }
     let bytes = axum::body::to_bytes(response.into_body(), 1 << 20)
         .await
         .expect("a body");

@@ -167,7 +167,7 @@ pub(crate) trait Dialect: Send + Sync + 'static {
     fn beside(&self, text: &str) -> String {
         text.to_owned()
     }
-    /// Whether two values are the same, or both null, by an index of the first where there is one.
+    /// Whether two values are the same, or both null. Not every database does that by an index.
     fn same(&self, left: &str, right: &str) -> String;
     /// A text that is short enough for a key: itself, or of a longer one its hash.
     fn short(&self, text: &str) -> String;
@@ -209,6 +209,11 @@ pub(crate) trait Dialect: Send + Sync + 'static {
     fn within(&self, count: &str, bounds: Bounds) -> String;
     /// The same where there are more steps than a closure may have.
     fn steps_within(&self, steps: &str, most: u32) -> String;
+    /// Rows, each there once, for a condition that looks others up among all of them: the planner
+    /// is told to keep them where a row is found at once.
+    fn to_look_up(&self, _columns: &str, rows: String) -> String {
+        rows
+    }
     /// Aggregates a text expression to one text with commas between, in any order.
     fn join_texts(&self, text: &str) -> String;
     /// The member `name` of the JSON object `document`: JSON text or SQL null.

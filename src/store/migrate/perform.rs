@@ -70,13 +70,19 @@ pub(crate) async fn perform(tx: &mut Transaction<'_>, migration: &Migration<'_>)
     Ok(())
 }
 
-/// Whether entries of the change log mean something else after a step.
+/// Whether entries of the change log mean something else after a step, or rows that were there have
+/// other values, which no entry tells. A new type of groups had no rows.
 fn ends_epoch(step: &PlannedStep) -> bool {
     step.is_lossy()
-        || matches!(
-            step.step.change,
-            Change::RenamedType { .. } | Change::RemovedType | Change::NewKey
-        )
+        || match step.step.change {
+            Change::RenamedType { .. }
+            | Change::RemovedType
+            | Change::NewKey
+            | Change::Recomputed
+            | Change::Emptied { .. } => true,
+            Change::NewRollup => step.step.field.is_some(),
+            _ => false,
+        }
 }
 
 async fn create(tx: &mut Transaction<'_>, migration: &Migration<'_>) -> Result<(), StoreError> {

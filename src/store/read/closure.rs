@@ -17,6 +17,10 @@ use crate::{
 
 use super::{compiler::Compiler, relation::Step};
 
+/// Keys of more columns are not looked up: PostgreSQL expects 200 values of each, and so many rows
+/// of all together that it keeps no table of them.
+const KEY_MAX: usize = 2;
+
 /// A closure: the link that is followed, and how far.
 #[derive(Clone, Copy)]
 struct Walk {
@@ -95,7 +99,10 @@ impl Compiler<'_> {
         let Some(walk) = self.walk_of(entity, field) else {
             return Ok(None);
         };
-        let by = self.by(walk, Way::Back);
+        let by = match self.by(walk, Way::Back) {
+            by if self.known(walk, by, alias).len() > KEY_MAX => By::Number,
+            by => by,
+        };
         let start = self.alias();
         let met = self.filter(entity, &start, filter)?;
         let (word, met) = match quantifier {
@@ -113,6 +120,8 @@ impl Compiler<'_> {
         first.conditions.push(met);
         let rows = self.walk(walk, (Way::Back, by), first)?;
         let known = self.known(walk, by, alias);
+        let columns: Vec<String> = (0..known.len()).map(|at| format!("k{at}")).collect();
+        let rows = self.dialect.to_look_up(&columns.join(","), rows);
         Ok(Some(match known.as_slice() {
             [column] => format!("{column} {word} ({rows})"),
             columns => format!("({}) {word} ({rows})", columns.join(",")),

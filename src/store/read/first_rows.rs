@@ -300,10 +300,14 @@ impl Compiler<'_> {
         format!("{condition}{end} LIMIT {limit}")
     }
 
-    /// The highest number of a row of a type, which a database looks up.
+    /// The highest number of a row of a type, which a database looks up; that of none is 0, as a
+    /// comparison with NULL would choose no way at all.
     pub(crate) fn highest_row(&self, entity: EntityId) -> String {
         let table = self.dialect.quote(&self.tables(entity).table.name);
-        format!("(SELECT max({}) FROM {table})", self.dialect.quote(ROW_COLUMN))
+        format!(
+            "(SELECT coalesce(max({}),0) FROM {table})",
+            self.dialect.quote(ROW_COLUMN)
+        )
     }
 }
 

@@ -24,25 +24,32 @@ const LOOKED_THROUGH: u32 = 20_000;
 /// Links on the way; each is a table of a join.
 const LINKS_MAX: usize = 6;
 
-/// The way back to the rows.
-struct Back {
-    /// Columns of the rows, and what they must be among.
+/// A table on the way, and how it is led to from the one before, or from the rows.
+struct Hop {
+    /// The columns there, and what they equal here.
     near: Vec<ColumnAt>,
     far: Vec<ColumnAt>,
-    /// The tables on the way and the conditions between each of them and the one before.
-    tables: Vec<(String, Vec<String>)>,
+    /// The table under its alias.
+    table: String,
+    alias: String,
+}
+
+/// The way back to the rows.
+struct Back {
+    hops: Vec<Hop>,
     /// The rows that lead, and their condition.
     leads: EntityId,
     condition: String,
+    /// What of the condition an index meets, where one does and another part is looked at.
+    indexed: Option<String>,
     by_index: bool,
+    /// The table of the rows, where many of them may have the same link.
+    rows: Option<String>,
 }
 
-/// One link: the columns on this side and on that, the tables on that side, and the alias of the
-/// rows there.
+/// One link: the tables on that side, the last of them with the rows there.
 struct Link {
-    near: Vec<ColumnAt>,
-    far: Vec<ColumnAt>,
-    tables: Vec<(String, Vec<String>)>,
+    hops: Vec<Hop>,
     entity: EntityId,
     alias: String,
 }
@@ -81,36 +88,91 @@ impl Compiler<'_> {
             self.aliases = aliases;
             return Ok(None);
         };
-        let mut tables = back.tables.iter().rev();
-        let Some((first, _)) = tables.next() else {
+        let Some(nearest) = back.hops.first() else {
             return Ok(None);
         };
-        let mut from = first.clone();
-        for ((_, conditions), (table, _)) in back.tables.iter().rev().zip(tables) {
-            from = format!(
-                "{from} {} {table} ON {}",
-                self.dialect.chain(),
-                conditions.join(" AND ")
-            );
-        }
-        let from = format!("FROM {from} WHERE {}", back.condition);
-        let few = items::few(self, &self.tables(select.entity).table.name.clone());
-        let counted = format!("(SELECT 1 {from} LIMIT 1 OFFSET {few}) IS NOT NULL");
-        let many = match back.by_index {
-            true => counted,
-            false => format!(
-                "CASE WHEN {}>{LOOKED_THROUGH} THEN 1 ELSE {counted} END",
-                self.highest_row(back.leads)
-            ),
-        };
+        let many = self.many_lead(select.entity, &back);
         let among = format!(
-            "{} IN (SELECT {} {from})",
-            list(&back.near, true),
-            list(&back.far, false)
+            "{} IN (SELECT {} FROM {} WHERE {})",
+            list(&nearest.near, true),
+            list(&nearest.far, false),
+            self.from(&back.hops),
+            back.condition
         );
         let each = self.filter(select.entity, &one_by_one, lead)?;
         self.either(select, &many, [(one_by_one, each), (found, among)], others)
             .map(Some)
+    }
+
+    /// The tables on the way, from the rows that lead.
+    fn from(&self, hops: &[Hop]) -> String {
+        let mut from = String::new();
+        for (at, hop) in hops.iter().enumerate().rev() {
+            from = match hops.get(at + 1) {
+                Some(before) => format!(
+                    "{from} {} {} ON {}",
+                    self.dialect.chain(),
+                    hop.table,
+                    before.condition()
+                ),
+                None => hop.table.clone(),
+            };
+        }
+        from
+    }
+
+    /// Whether there are many rows at any place of the way: those that lead, those of each table
+    /// between, and those that are led to. None of them is looked at behind the bound.
+    fn many_lead(&self, entity: EntityId, back: &Back) -> String {
+        let few = items::few(self, &self.tables(entity).table.name.clone());
+        let first = match (&back.indexed, back.hops.last()) {
+            _ if !back.by_index => Some(format!("{}>{LOOKED_THROUGH}", self.highest_row(back.leads))),
+            (Some(indexed), Some(hop)) => Some(format!(
+                "(SELECT 1 FROM {} WHERE {indexed} LIMIT 1 OFFSET {few}) IS NOT NULL",
+                hop.table
+            )),
+            _ => None,
+        };
+        let counted = self.counted(&few, back);
+        match first {
+            Some(first) => format!("CASE WHEN {first} THEN 1 ELSE {counted} END"),
+            None => counted,
+        }
+    }
+
+    /// Each table of the way is gone to from so many rows before it as are few, and one more.
+    fn counted(&self, few: &str, back: &Back) -> String {
+        let end = "LIMIT (SELECT n FROM _few)+1";
+        let chain = self.dialect.chain();
+        let mut places: Vec<String> = Vec::new();
+        for (at, hop) in back.hops.iter().enumerate().rev() {
+            let columns = list(&hop.far, false);
+            places.push(match back.hops.get(at + 1) {
+                Some(before) => format!(
+                    "SELECT {columns} FROM _led{} AS {} {chain} {} ON {} {end}",
+                    places.len(),
+                    before.alias,
+                    hop.table,
+                    before.condition()
+                ),
+                None => format!("SELECT {columns} FROM {} WHERE {} {end}", hop.table, back.condition),
+            });
+        }
+        if let (Some(rows), Some(hop)) = (&back.rows, back.hops.first()) {
+            places.push(format!(
+                "SELECT 1 FROM _led{} AS {} {chain} {rows} ON {} {end}",
+                places.len(),
+                hop.alias,
+                hop.condition()
+            ));
+        }
+        let mut tables = format!("_few(n) AS MATERIALIZED (SELECT {few})");
+        let mut cases = String::new();
+        for (at, place) in (1..).zip(&places) {
+            tables = format!("{tables},_led{at} AS MATERIALIZED ({place})");
+            cases = format!("{cases} WHEN (SELECT count(*) FROM _led{at})>(SELECT n FROM _few) THEN 1");
+        }
+        format!("(WITH {tables} SELECT CASE{cases} ELSE 0 END)")
     }
 
     /// The way back to the rows under an alias; none where an index is missing on it.
@@ -121,8 +183,6 @@ impl Compiler<'_> {
         let Some(mut link) = self.link(entity, alias, field)? else {
             return Ok(None);
         };
-        let (near, far) = (link.near, link.far);
-        let mut tables = link.tables;
         for _ in 1..LINKS_MAX {
             let Some((field, further)) = behind(inside) else {
                 break;
@@ -130,25 +190,34 @@ impl Compiler<'_> {
             let Some(next) = self.link(link.entity, &link.alias.clone(), field)? else {
                 return Ok(None);
             };
-            let mut there = next.tables.into_iter();
-            if let Some((table, mut conditions)) = there.next() {
-                conditions.extend(equal(&next.near, &next.far));
-                tables.push((table, conditions));
-            }
-            tables.extend(there);
+            link.hops.extend(next.hops);
             (link.entity, link.alias, inside) = (next.entity, next.alias, further);
         }
         // Any row will do.
         if matches!(inside, Filter::And(all) if all.is_empty()) {
             return Ok(None);
         }
+        // What is made of a column is in no table that is counted.
+        if !link.hops.iter().all(Hop::is_plain) {
+            return Ok(None);
+        }
+        let indexed = self.led_by_index(link.entity, inside);
+        if indexed.is_none() && !is_cheap(inside) {
+            return Ok(None);
+        }
+        let mut all = Vec::new();
+        conjuncts(Some(inside), &mut all);
+        let is_part = indexed.filter(|_| all.len() > 1);
+        let is_reference = matches!(self.entity(entity).field(field).kind, FieldKind::Reference { .. });
         Ok(Some(Back {
-            near,
-            far,
-            tables,
+            hops: link.hops,
             leads: link.entity,
             condition: self.filter(link.entity, &link.alias, inside)?,
-            by_index: self.is_led_by_index(link.entity, inside),
+            indexed: is_part
+                .map(|filter| self.filter(link.entity, &link.alias, filter))
+                .transpose()?,
+            by_index: indexed.is_some(),
+            rows: is_reference.then(|| self.table(entity, alias)),
         }))
     }
 
@@ -172,10 +241,14 @@ impl Compiler<'_> {
             _ => return Ok(None),
         };
         let there = self.alias();
-        Ok(Some(Link {
+        let hop = Hop {
             near: self.columns(entity, &near, alias),
             far: self.columns(target, &by, &there),
-            tables: vec![(self.table(target, &there), Vec::new())],
+            table: self.table(target, &there),
+            alias: there.clone(),
+        };
+        Ok(Some(Link {
+            hops: vec![hop],
             entity: target,
             alias: there,
         }))
@@ -192,32 +265,32 @@ impl Compiler<'_> {
             return Ok(None);
         };
         let (link, there) = (self.alias(), self.alias());
-        let owner: Vec<ColumnAt> = join
-            .owner
-            .iter()
-            .map(|column| self.link_column(&link, column))
-            .collect();
-        let targets: Vec<ColumnAt> = join
-            .targets
-            .iter()
-            .map(|column| self.link_column(&link, column))
-            .collect();
-        let table = format!("{} AS {link}", self.dialect.quote(&join.name));
-        let conditions = equal(&targets, &self.columns(target, by, &there));
-        Ok(Some(Link {
+        let of_link =
+            |columns: &[_]| -> Vec<ColumnAt> { columns.iter().map(|column| self.link_column(&link, column)).collect() };
+        let to_link = Hop {
             near: self.columns(entity, &self.entity(entity).key, alias),
-            far: owner,
-            tables: vec![(table, Vec::new()), (self.table(target, &there), conditions)],
+            far: of_link(&join.owner),
+            table: format!("{} AS {link}", self.dialect.quote(&join.name)),
+            alias: link.clone(),
+        };
+        let to_rows = Hop {
+            near: of_link(&join.targets),
+            far: self.columns(target, by, &there),
+            table: self.table(target, &there),
+            alias: there.clone(),
+        };
+        Ok(Some(Link {
+            hops: vec![to_link, to_rows],
             entity: target,
             alias: there,
         }))
     }
 
-    /// Whether one of the conditions that must all hold is met by an index with one look.
-    fn is_led_by_index(&self, entity: EntityId, filter: &Filter) -> bool {
+    /// One of the conditions that must all hold that is met by an index with one look.
+    fn led_by_index<'f>(&self, entity: EntityId, filter: &'f Filter) -> Option<&'f Filter> {
         let mut all = Vec::new();
         conjuncts(Some(filter), &mut all);
-        all.into_iter().any(|filter| match filter {
+        all.into_iter().find(|filter| match filter {
             Filter::Key { .. } => true,
             Filter::Compare {
                 field,
@@ -227,6 +300,18 @@ impl Compiler<'_> {
             | Filter::In { field, .. } => self.is_found_by(entity, *field),
             _ => false,
         })
+    }
+}
+
+impl Hop {
+    fn is_plain(&self) -> bool {
+        self.far
+            .iter()
+            .all(|column| column.sql.starts_with(&format!("{}.", self.alias)))
+    }
+
+    fn condition(&self) -> String {
+        equal(&self.near, &self.far).join(" AND ")
     }
 }
 
@@ -244,6 +329,21 @@ fn behind(filter: &Filter) -> Option<(FieldId, &Filter)> {
             _ => None,
         },
         _ => None,
+    }
+}
+
+/// Whether a condition compares values of a row and no more: so many rows may be gone through.
+fn is_cheap(filter: &Filter) -> bool {
+    match filter {
+        Filter::And(all) | Filter::Or(all) => all.iter().all(is_cheap),
+        Filter::Not(filter) => is_cheap(filter),
+        Filter::Compare { .. } | Filter::In { .. } | Filter::IsNull { .. } | Filter::Key { .. } => true,
+        Filter::Text { .. }
+        | Filter::Search { .. }
+        | Filter::Has { .. }
+        | Filter::One { .. }
+        | Filter::Many { .. }
+        | Filter::Items { .. } => false,
     }
 }
 

@@ -133,12 +133,16 @@ impl<'a> Compiler<'a> {
 
     /// Other rows beside the row under `alias` that leads to them, in one `FROM` with it: their
     /// alias, their tables and the conditions. A row is there as often as its list has it, and once
-    /// where it is its own list that leads here.
+    /// where it is its own list that leads here. A closure is none of them: its walk begins at one
+    /// row, and no table can look at others beside it.
     pub(crate) fn rows_led_to(
         &mut self,
         (entity, field): (EntityId, FieldId),
         alias: &str,
     ) -> Result<(String, String, Vec<String>), StoreError> {
+        if self.entity(entity).field(field).kind.is_closure() {
+            return Err(self.no_relation(entity, field));
+        }
         let step = self.step(entity, field, alias)?;
         let FieldKind::Inverse {
             source, field: back, ..

@@ -37,6 +37,18 @@ pub(crate) struct Extremes {
     pub kind: ColumnKind,
 }
 
+/// What is computed for many groups at once.
+pub(crate) struct InGroups {
+    /// The key of the group that a row `c` belongs to.
+    pub key: String,
+    /// What such a row adds.
+    pub value: String,
+    /// All such rows that count: the end of a query, to which conditions may be added.
+    pub rows: String,
+    /// What is made of the values `n.v` of a group, leaving out nulls.
+    pub function: String,
+}
+
 /// How the rows that it is computed of are found.
 #[derive(Clone, Copy)]
 enum Way<'a> {
@@ -111,15 +123,6 @@ impl<'a> Computed<'a> {
         match self.way {
             Way::Held { own, .. } | Way::Linked { own, .. } => own != catalog.entity(self.parent).key,
             Way::Links { .. } | Way::Group(_) => false,
-        }
-    }
-
-    /// What it is of no rows; none where that is null.
-    pub(crate) fn of_nothing(&self) -> Option<&'static str> {
-        match self.rollup.what {
-            Rolled::Count | Rolled::Of(Function::CountDistinct, _) => Some("0"),
-            Rolled::Exists => Some("FALSE"),
-            Rolled::Of(..) => None,
         }
     }
 
@@ -265,26 +268,46 @@ impl<'a> Computed<'a> {
 
     /// Its value for the row `p`, as an expression.
     pub(crate) fn value(&self, compiler: &mut Compiler<'a>) -> Result<String, StoreError> {
-        let (alias, from, mut conditions) = match (self.way, self.rollup.of) {
+        let (alias, from, mut conditions, or_null) = match (self.way, self.rollup.of) {
             (Way::Group(groups), _) => {
                 let alias = compiler.alias();
-                let conditions = group_keys::belongs(compiler, (self.parent, groups), &alias, "p");
-                (alias.clone(), compiler.table(self.child(), &alias), conditions)
+                let by = group_keys::belongs(compiler, (self.parent, groups), &alias, "p");
+                (alias.clone(), compiler.table(self.child(), &alias), by.all, by.first)
             }
             (_, Some(of)) => {
                 let step = compiler.step(self.parent, of, "p")?;
                 let (from, conditions) = step.once.unwrap_or((step.from, step.conditions));
-                (step.alias, from, conditions)
+                (step.alias, from, conditions, None)
             }
             (_, None) => return Err(StoreError::Internal("a rollup of nothing".to_owned())),
         };
         conditions.push(self.counts(compiler, &alias)?);
-        let rest = format!("FROM {from} WHERE {}", conditions.join(" AND "));
+        let of = |first: Option<String>| {
+            let conditions: Vec<String> = first.into_iter().chain(conditions.iter().cloned()).collect();
+            self.value_of(
+                compiler,
+                &alias,
+                &format!("FROM {from} WHERE {}", conditions.join(" AND ")),
+            )
+        };
+        match or_null {
+            // Either finds its rows by an index; one condition for both does not on PostgreSQL.
+            Some((value, kept)) => Ok(format!(
+                "CASE WHEN {kept} IS NULL THEN {} ELSE {} END",
+                of(Some(format!("{value} IS NULL")))?,
+                of(Some(format!("{value}={kept}")))?
+            )),
+            None => of(None),
+        }
+    }
+
+    /// Its value of the rows that the end of a query finds.
+    fn value_of(&self, compiler: &Compiler<'a>, alias: &str, rest: &str) -> Result<String, StoreError> {
         Ok(match self.rollup.what {
             Rolled::Count => format!("(SELECT count(*) {rest})"),
             Rolled::Exists => format!("EXISTS (SELECT 1 {rest})"),
             Rolled::Of(function, field) => {
-                let column = compiler.column(self.child(), field, &alias)?;
+                let column = compiler.column(self.child(), field, alias)?;
                 format!("(SELECT {} {rest})", compiler.function(function, &column).sql)
             }
         })
@@ -300,28 +323,29 @@ impl<'a> Computed<'a> {
         }
     }
 
-    /// The keys `k` of all groups that have rows that count, and its values `v` of them, as a query
-    /// that goes through all rows once; with what is to be added behind its condition before
-    /// `GROUP BY`. None where its parents stand for no groups.
-    pub(crate) fn of_all_groups(&self, compiler: &mut Compiler<'a>) -> Result<Option<(String, String)>, StoreError> {
+    /// How it is computed for many groups at once, by going through all rows; none where its
+    /// parents stand for no groups.
+    pub(crate) fn in_all_groups(&self, compiler: &mut Compiler<'a>) -> Result<Option<InGroups>, StoreError> {
         let Way::Group(groups) = self.way else {
             return Ok(None);
         };
-        let key = group_keys::key(compiler, groups, "c");
-        let value = match self.rollup.what {
-            Rolled::Count => "count(*)".to_owned(),
-            Rolled::Exists => "TRUE".to_owned(),
+        let (value, function) = match self.rollup.what {
+            Rolled::Count => ("1".to_owned(), "count(n.v)".to_owned()),
+            Rolled::Exists => ("1".to_owned(), "count(n.v)>0".to_owned()),
             Rolled::Of(function, field) => {
                 let column = compiler.column(self.child(), field, "c")?;
-                compiler.function(function, &column).sql
+                let value = format!("n.v{}", compiler.dialect.collate(column.kind));
+                let (function, _) = compiler.dialect.measure(function, &value, column.kind);
+                (column.sql, function)
             }
         };
         let counts = self.counts(compiler, "c")?;
-        let from = compiler.table(self.child(), "c");
-        Ok(Some((
-            format!("SELECT {key} AS k,{value} AS v FROM {from} WHERE {counts}"),
-            key,
-        )))
+        Ok(Some(InGroups {
+            key: group_keys::key(compiler, groups, "c"),
+            value,
+            rows: format!("FROM {} WHERE ({counts})", compiler.table(self.child(), "c")),
+            function,
+        }))
     }
 }
 

@@ -36,20 +36,30 @@ pub(super) fn key(compiler: &Compiler<'_>, groups: &Groups, alias: &str) -> Stri
     dialect.short(&dialect.concat(&parts))
 }
 
-/// The conditions by which a row belongs to the group of the row `own`, in a form that indexes
-/// serve.
+/// How a row is told to belong to a group.
+pub(super) struct Belongs {
+    /// The first value that tells it, of the row and of the group, where it may be null: by which
+    /// an index begins.
+    pub first: Option<(String, String)>,
+    /// The conditions on the other ones.
+    pub all: Vec<String>,
+}
+
+/// How a row belongs to the group of the row `own`.
 pub(super) fn belongs(
     compiler: &Compiler<'_>,
     (group, groups): (EntityId, &Groups),
     alias: &str,
     own: &str,
-) -> Vec<String> {
+) -> Belongs {
     let values = values_of(compiler, groups, alias).into_iter();
-    let same = values
-        .zip(kept_in(compiler, group, groups, own))
-        .map(|(value, kept)| match value.nullable {
-            true => compiler.dialect.same(&value.sql, &kept.sql),
-            false => format!("{}={}", value.sql, kept.sql),
-        });
-    same.collect()
+    let (mut first, mut all) = (None, Vec::new());
+    for (at, (value, kept)) in values.zip(kept_in(compiler, group, groups, own)).enumerate() {
+        match value.nullable {
+            true if at == 0 => first = Some((value.sql, kept.sql)),
+            true => all.push(compiler.dialect.same(&value.sql, &kept.sql)),
+            false => all.push(format!("{}={}", value.sql, kept.sql)),
+        }
+    }
+    Belongs { first, all }
 }

@@ -17,7 +17,7 @@ use crate::{
 };
 
 use super::{
-    computed::{Computed, compiler},
+    computed::{Computed, InGroups, compiler},
     group_keys::{kept_in, key, values_of},
     lists::for_rows,
 };
@@ -43,32 +43,34 @@ pub(super) fn goes_through_all(compiler: &Compiler<'_>, computed: &Computed<'_>,
     first.is_some_and(|first| of_all || !begins(first))
 }
 
-/// The values of the groups in a list of row numbers, or of all, as
-/// [`Computed::of_all_groups`] computes them.
-pub(super) fn values(
-    context: &Context,
-    computed: &Computed<'_>,
-    (of_all, key): &(String, String),
-    list: Option<&str>,
-) -> String {
+/// The values of the groups in a list of row numbers, or of all, as [`Computed::in_all_groups`]
+/// computes them.
+///
+/// Rows and groups are put below each other and grouped by key, and not joined: while rows are
+/// loaded PostgreSQL joins by loops alone, which would make each key for each pair.
+pub(super) fn values(context: &Context, computed: &Computed<'_>, of: &InGroups, list: Option<&str>) -> String {
     let (table, id) = table_of(context, computed.parent);
     let row = context.dialect.quote(ROW_COLUMN);
     let these = format!("SELECT p.{row} AS r,p.{id} AS k FROM {table} AS p");
-    // The list stands in the statement once: its parameters may have no numbers.
+    let InGroups {
+        key,
+        value,
+        rows,
+        function,
+    } = of;
+    // The list stands in the statement once: its parameters may have no numbers. With `IS TRUE`
+    // it is looked up in a table of hashes, and is no join either.
     let (these, of_these) = match list {
         Some(list) => (
             format!("{these} WHERE p.{row} IN ({list})"),
-            format!(" AND {key} IN (SELECT k FROM _these)"),
+            format!(" AND ({key} IN (SELECT k FROM _these)) IS TRUE"),
         ),
         None => (these, String::new()),
     };
-    let value = match computed.of_nothing() {
-        Some(nothing) => format!("coalesce(n.v,{nothing})"),
-        None => "n.v".to_owned(),
-    };
     format!(
-        "WITH _these AS MATERIALIZED ({these}) SELECT p.r,{value} FROM _these AS p \
-         LEFT JOIN ({of_all}{of_these} GROUP BY {key}) AS n ON n.k=p.k"
+        "WITH _these AS MATERIALIZED ({these}) SELECT max(n.r),{function} FROM (\
+         SELECT {key} AS k,{value} AS v,CAST(NULL AS BIGINT) AS r {rows}{of_these} \
+         UNION ALL SELECT k,NULL,r FROM _these) AS n GROUP BY n.k HAVING max(n.r) IS NOT NULL"
     )
 }
 
@@ -208,7 +210,10 @@ pub(super) async fn all_anew(tx: &mut Transaction<'_>, group: EntityId) -> Resul
     let (found, names) = found(&of, groups, "");
     let (table, id) = table_of(context, group);
     let there = format!("WITH _found AS MATERIALIZED ({found})");
-    let sql = format!("{there} DELETE FROM {table} WHERE {id} NOT IN (SELECT k FROM _found)");
+    // PostgreSQL goes through the list of a long `NOT IN` for each row, SQLite through that of
+    // `NOT EXISTS`.
+    let gone = format!("SELECT {id} FROM {table} EXCEPT SELECT k FROM _found");
+    let sql = format!("{there} DELETE FROM {table} WHERE {id} IN ({gone})");
     tx.run(tx.params(), sql).await?;
     // A key says which values it is of, and not of which fields: these may be others now.
     let kept = kept_in(&of, group, groups, "t");

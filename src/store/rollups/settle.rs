@@ -303,7 +303,7 @@ async fn compute(
     let context = tx.context;
     let mut compiler = compiler(context);
     let at_once = match groups::goes_through_all(&compiler, computed, rows.is_none()) {
-        true => computed.of_all_groups(&mut compiler)?,
+        true => computed.in_all_groups(&mut compiler)?,
         false => None,
     };
     let value = match &at_once {

@@ -136,7 +136,8 @@ async fn a_transaction_dropped_anywhere_keeps_nothing(on: On) {
         drop(polled(writer.begin(), times).await);
         serve_on(store, on, &format!("begun for {times} polls")).await;
     }
-    // Commits that were sent and are not seen: each goes on to its end by itself, and may be seen at any time from then on.
+    // Commits that were sent and are not seen: each goes on to its end by itself, and may be seen at
+    // any time from then on.
     let mut sent = 0;
     for times in POLLS.cycle().take(24) {
         let before = probes(store).await;

@@ -259,7 +259,15 @@ async fn who_waits_to_build_keeps_nobody_from_writing(on: On) {
         runs.push(run);
     }
     let last = runs.pop().expect("a run");
-    let ends = futures_util::future::join_all(runs.iter().map(|run| store.finish_run(run, complete(1.0))));
+    // Where the machine has much else to do, they may have waited for a minute and gone on before
+    // anybody looks.
+    let gone = std::cell::Cell::new(false);
+    let ends = async {
+        let ended = futures_util::future::join_all(runs.iter().map(|run| store.finish_run(run, complete(1.0))));
+        let ended = ended.await;
+        gone.set(true);
+        ended
+    };
     let beside = async {
         // SQLite has one connection that writes, and nobody waits for anything else.
         let turn = match on {
@@ -279,7 +287,7 @@ async fn who_waits_to_build_keeps_nobody_from_writing(on: On) {
         // to get there between so many commits.
         let waiting =
             "SELECT count(*) FROM pg_stat_activity WHERE datname=current_database() AND wait_event_type='Lock'";
-        while on == On::Postgres && number(&store, waiting).await == 0 {
+        while on == On::Postgres && !gone.get() && number(&store, waiting).await == 0 {
             tokio::task::yield_now().await;
         }
         let commits = async {
@@ -290,7 +298,8 @@ async fn who_waits_to_build_keeps_nobody_from_writing(on: On) {
         let written = tokio::time::timeout(Duration::from_secs(120), commits).await;
         assert!(written.is_ok(), "those who wait to build have all connections");
         if on == On::Postgres {
-            assert_eq!(number(&store, waiting).await, 1, "the others wait in the process");
+            let waiting = number(&store, waiting).await;
+            assert!(gone.get() || waiting == 1, "the others wait in the process: {waiting}");
         }
         drop(turn);
     };

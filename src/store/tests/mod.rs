@@ -32,6 +32,7 @@ mod processes;
 mod prunes;
 mod quarantine;
 mod reads;
+mod recomputed;
 mod repeats;
 mod retry;
 mod rollup_groups;

@@ -6,12 +6,16 @@ use super::{
     reads::{f, leaf, many, select, value},
     *,
 };
-use crate::query::{Compare, Direction, Filter, Nulls, Order, Quantifier, RootValue, Select};
+use crate::{
+    catalog::TextTest,
+    query::{Compare, Direction, Filter, Nulls, Operand, Order, Quantifier, RootValue, Select},
+};
 
 on_both!(
     an_index_leads_in_either_direction,
     the_best_of_each_come_by_an_index_where_none_is_null,
     rows_behind_an_order_lead_to_the_first,
+    an_order_by_rows_that_are_not_there_loses_none,
     rows_behind_links_lead_back,
     skipped_rows_are_not_made,
 );
@@ -124,22 +128,135 @@ async fn rows_behind_an_order_lead_to_the_first(on: On) {
     assert_eq!(ids(&store, few).await, lines(&store, want).await, "{on:?}");
 }
 
-async fn rows_behind_links_lead_back(on: On) {
+async fn an_order_by_rows_that_are_not_there_loses_none(on: On) {
+    let by = |entity: EntityId, path: &[u32], offset: i64| Select {
+        order: vec![order(path, 1, Direction::Ascending)],
+        first: count(3),
+        offset: count(offset),
+        ..select(entity, vec![leaf("id", 0)])
+    };
+    // Never harvested, one link away and two.
+    let place = Place::new(on);
+    let store = open(&place.url, Access::Write, &quests("")).await.expect("a store");
+    let row = |id: &str, link: &str| Row::new(vec![text(id), text(link), Value::Null], vec![vec![]], vec![]);
+    let all = vec![row("l1", "q1"), row("l2", "q2"), row("l3", "q1"), row("l4", "q2")];
+    harvest(&store, "Line", LINE, 0, all).await;
+    for path in [&[1][..], &[1, 2]] {
+        assert_eq!(
+            ids(&store, by(LINE, path, 0)).await,
+            ["l1", "l2", "l3"],
+            "{on:?} {path:?}"
+        );
+        assert_eq!(ids(&store, by(LINE, path, 2)).await, ["l3", "l4"], "{on:?} {path:?}");
+    }
+    // Emptied.
     let (_place, store) = filled(on, "").await;
-    let some = |field: u32, filter: Filter| Filter::Many {
+    for table in ["npc", "quest"] {
+        run(&store, &format!("DELETE FROM {table}")).await;
+        for offset in [0, 5] {
+            let want = |near: &str| format!("SELECT id FROM {near} ORDER BY id LIMIT 3 OFFSET {offset}");
+            let quests = lines(&store, &want("quest")).await;
+            assert_eq!(ids(&store, by(QUEST, &[2], offset)).await, quests, "{on:?} {table}");
+            let two = lines(&store, &want("line")).await;
+            assert_eq!(two.len(), 3);
+            assert_eq!(ids(&store, by(LINE, &[1, 2], offset)).await, two, "{on:?} {table}");
+        }
+    }
+}
+
+fn some(field: u32, filter: Filter) -> Filter {
+    Filter::Many {
         field: f(field),
         quantifier: Quantifier::Some,
         filter: Box::new(filter),
-    };
-    let one = |field: u32, filter: Filter| Filter::One {
+    }
+}
+
+fn one(field: u32, filter: Filter) -> Filter {
+    Filter::One {
         field: f(field),
         filter: Box::new(filter),
-    };
-    let is = |field: u32, text: &str| Filter::Compare {
+    }
+}
+
+fn is(field: u32, text: &str) -> Filter {
+    Filter::Compare {
         field: f(field),
         compare: Compare::Eq,
         operand: value(text),
+    }
+}
+
+/// Whether a statement finds that many rows lead; none where it does not ask. The operands are
+/// those of the condition.
+async fn many_lead(store: &Store, entity: EntityId, filter: Filter, operands: &[&str]) -> Option<bool> {
+    let page = Select {
+        filter: Some(filter),
+        first: count(7),
+        ..select(entity, vec![leaf("id", 0)])
     };
+    let statement = compiled(store, RootValue::Many(page));
+    let (_, behind) = statement.split_once("_many(m) AS MATERIALIZED (")?;
+    let (many, _) = behind.split_once(") SELECT r FROM ").expect("two ways");
+    let mut many = many.to_owned();
+    for (at, operand) in (1..).zip(operands) {
+        many = many.replace(&format!("?{at}"), operand);
+    }
+    let chosen = lines(store, &format!("SELECT CAST(({many}) AS TEXT)")).await;
+    Some(chosen == ["1"])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_are_counted_at_each_place_of_the_way() {
+    let (_place, store) = filled(On::Sqlite, "").await;
+    let priced = |more: Vec<Filter>| {
+        let price = Filter::Compare {
+            field: f(2),
+            compare: Compare::Eq,
+            operand: Operand::Value(Value::Int(1)),
+        };
+        some(2, some(3, Filter::And([vec![price], more].concat())))
+    };
+    let quest = || one(1, is(0, "q00031"));
+    assert_eq!(many_lead(&store, LINE, quest(), &["'q00031'"]).await, Some(false));
+    let line = some(2, some(3, is(0, "l00040")));
+    assert_eq!(many_lead(&store, NPC, line, &["'l00040'"]).await, Some(false));
+    // Those that lead meet what an index has, and then nothing or nobody.
+    let without_id = vec![Filter::IsNull { field: f(0) }];
+    assert_eq!(
+        many_lead(&store, NPC, priced(without_id.clone()), &["1"]).await,
+        Some(true)
+    );
+    run(&store, "UPDATE line SET quest_id='nobody'").await;
+    assert_eq!(many_lead(&store, NPC, priced(vec![]), &["1"]).await, Some(true));
+    // One quest has all lines: it is few, they are many.
+    run(&store, "UPDATE line SET quest_id='q00031'").await;
+    assert_eq!(many_lead(&store, LINE, quest(), &["'q00031'"]).await, Some(true));
+    // One character has all quests between, of which none has a line.
+    run(&store, "UPDATE quest SET npc_id='n00001' WHERE id<>'q00031'").await;
+    let npc = one(1, one(2, is(0, "n00001")));
+    assert_eq!(many_lead(&store, LINE, npc, &["'n00001'"]).await, Some(true));
+    // Without an index, what is dear is not looked for among many.
+    let cheap = Filter::Not(Box::new(is(0, "q00031")));
+    assert!(many_lead(&store, LINE, one(1, cheap), &["'q00031'"]).await.is_some());
+    let test = Filter::Text {
+        field: f(0),
+        test: TextTest::Contains,
+        operand: value("q"),
+    };
+    assert_eq!(many_lead(&store, LINE, one(1, test.clone()), &[]).await, None);
+    let among = Filter::Not(Box::new(one(2, is(0, "n00001"))));
+    assert_eq!(many_lead(&store, LINE, one(1, among), &[]).await, None);
+    let both = Filter::And(vec![is(0, "q00031"), test]);
+    assert!(
+        many_lead(&store, LINE, one(1, both), &["'q00031'", "'q'"])
+            .await
+            .is_some()
+    );
+}
+
+async fn rows_behind_links_lead_back(on: On) {
+    let (_place, store) = filled(on, "").await;
     let behind_quest = |text: &str| one(1, one(2, is(1, text)));
     let cases = [
         (

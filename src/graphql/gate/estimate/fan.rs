@@ -44,7 +44,7 @@ pub(super) struct Fan<'a> {
     /// Rows on the side from which it is followed.
     owners: f64,
     /// Pairs of rows that it joins.
-    pairs: f64,
+    pub pairs: f64,
     spread: Option<&'a Spread>,
     /// The fields by whose values the spread knows those rows.
     by: &'a [FieldId],

@@ -102,7 +102,7 @@ impl<'a> Estimate<'a> {
     }
 
     fn is_closure(&self, entity: EntityId, field: FieldId) -> bool {
-        matches!(self.catalog.entity(entity).field(field).kind, FieldKind::Closure { .. })
+        self.catalog.entity(entity).field(field).kind.is_closure()
     }
 
     /// Whether [`Estimate::met`] knows how many rows a filter leaves, at least by some of its

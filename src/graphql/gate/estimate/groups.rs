@@ -23,7 +23,9 @@ impl<'a> Estimate<'a> {
         let stored = self.stored(select.entity);
         let filter = select.filter.as_ref();
         let met = filter.map_or(stored, |filter| self.met(filter, select.entity, stored));
-        let led = filter.map_or(stored, |filter| self.led(filter, select.entity, stored));
+        let looked = filter.map_or(stored, |filter| self.led(filter, select.entity, stored));
+        // The rows are looked for once more for each kind of other rows behind them.
+        let times = 1.0 + grouped.led.len() as f64;
         let each = grouped
             .keys
             .iter()
@@ -42,22 +44,33 @@ impl<'a> Estimate<'a> {
                 0.0
             },
             filter_rows: 0.0,
-            nanos: led * LOOK + met * SORT + groups * SORT + wanted * MAKE + bytes * WRITE_BYTE,
+            nanos: times * looked * LOOK + met * SORT + groups * SORT + wanted * MAKE + bytes * WRITE_BYTE,
         };
-        // Each row that is a key is stepped to from the rows that are grouped.
+        // Each row that is a key is stepped to from the rows that are grouped, each time.
         let keys = grouped.keys.iter();
         let keys: usize = keys
             .map(|key| key.path.len() + usize::from(key.by == GroupedBy::Row))
             .sum();
-        let rows = Rows::some(met);
+        let rows = Rows {
+            keys: self.keys_of(select),
+            ..Rows::some(met)
+        };
+        let others: Vec<_> = grouped
+            .led
+            .iter()
+            .map(|led| self.others(led, select.entity, &rows))
+            .collect();
+        // Each of the other rows stands beside the keys, too, and beside what orders them.
+        let beside = Rows::some(met + others.iter().map(|(kept, _)| kept).sum::<f64>());
         let orders = grouped.orders();
-        let orders = orders.iter().map(|order| self.order_steps(order, select.entity, &rows));
-        let steps = steps_of(met * keys as f64 + orders.sum::<f64>());
+        let orders = orders
+            .iter()
+            .map(|order| self.order_steps(order, select.entity, &beside));
+        let steps = steps_of(times * met * keys as f64 + orders.sum::<f64>());
         let rows_behind = (0..grouped.keys.len()).map(|at| self.behind_key(grouped, at, wanted));
         let behind = rows_behind.fold(Guess::default(), Guess::plus);
-        let others = grouped.led.iter().map(|led| self.others(led, select.entity, met));
-        let behind = others.fold(behind, Guess::plus);
-        own.plus(self.conditions(select, &Rows::some(led)))
+        let behind = others.into_iter().map(|(_, guess)| guess).fold(behind, Guess::plus);
+        own.plus(self.conditions(select, &Rows::some(looked)).times(times))
             .plus(steps)
             .plus(behind)
     }
@@ -68,15 +81,43 @@ impl<'a> Estimate<'a> {
         key.path.iter().fold(entity, step)
     }
 
-    /// Other rows, each of which is stepped to and sorted into its group.
-    fn others(&self, led: &Led, entity: EntityId, met: f64) -> Guess {
-        let share = met / self.stored(entity).max(1.0);
-        let rows = self.stored(led.entity) * share.min(1.0);
+    /// Other rows, each of which is stepped to, asked whether it meets the filter, and sorted into
+    /// its group: how many are left, and what that costs.
+    fn others(&self, led: &'a Led, entity: EntityId, rows: &Rows<'a>) -> (f64, Guess) {
+        let Some(fan) = self.fan(entity, led.field) else {
+            return (0.0, Guess::default());
+        };
+        let found = Rows {
+            by: Some(fan.link),
+            ..Rows::some(self.reached(&fan, rows, 1.0, f64::INFINITY))
+        };
+        let filter = led.filter.as_ref();
+        let stored = self.stored(led.entity).max(1.0);
+        let part = filter.map_or(1.0, |filter| self.met(filter, led.entity, stored) / stored);
+        let kept = found.count * part;
+        // From the far side of a list each pair is taken once, which is made sure of for all pairs.
+        let pairs = if self.is_named_by_lists(entity, led.field) {
+            fan.pairs
+        } else {
+            0.0
+        };
         let sorted = Guess {
-            nanos: rows * (LOOK + SORT),
+            nanos: (found.count + pairs) * LOOK + (kept + pairs) * SORT,
             ..Guess::default()
         };
-        sorted.plus(steps_of(met + rows))
+        let asked = filter.map_or(Guess::default(), |filter| self.filter(filter, led.entity, &found));
+        let guess = sorted.plus(steps_of(rows.count + found.count.max(pairs))).plus(asked);
+        (kept, guess)
+    }
+
+    /// Whether a field leads to rows whose lists lead here.
+    fn is_named_by_lists(&self, entity: EntityId, field: FieldId) -> bool {
+        match self.catalog.entity(entity).field(field).kind {
+            FieldKind::Inverse {
+                source, field: back, ..
+            } => matches!(self.catalog.entity(source).field(back).kind, FieldKind::Links { .. }),
+            _ => false,
+        }
     }
 
     /// How many different values a key may have, null included.

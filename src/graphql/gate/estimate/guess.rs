@@ -43,6 +43,16 @@ pub(super) struct Guess {
 }
 
 impl Guess {
+    /// The same so many times.
+    pub(super) fn times(self, times: f64) -> Guess {
+        Guess {
+            rows: self.rows * times,
+            bytes: self.bytes * times,
+            filter_rows: self.filter_rows * times,
+            nanos: self.nanos * times,
+        }
+    }
+
     pub(super) fn plus(self, other: Guess) -> Guess {
         Guess {
             rows: self.rows + other.rows,

@@ -244,6 +244,50 @@ fn rows_that_filters_look_at() {
     assert_eq!(searched.filter_rows, 2 * 300_000);
 }
 
+/// 20,000 items with ten tags each, and 40,000 lines of quests.
+#[test]
+fn rows_behind_groups() {
+    let counts = counts([20_000, 1_000, 40_000, 10, 50]);
+    let grouped = |of: &str, by: &str, led: &str| format!("{{ {of}Grouped(by: [{{{by}}}]) {{ count {led} }} }}");
+    for (query, want) in [
+        // The links of the rows, and not the rows that there are.
+        (
+            grouped("items", "rarity: VALUE", "tagsAggregate { count }"),
+            20_000 + 200_000,
+        ),
+        (
+            grouped("items", "rarity: VALUE", "requiredForAggregate { count }"),
+            20_000 + 40_000,
+        ),
+        // The filter is asked of all of them.
+        (
+            grouped(
+                "items",
+                "rarity: VALUE",
+                "tagsAggregate(where: {name: {contains: \"x\"}}) { count }",
+            ),
+            20_000 + 200_000 + 200_000,
+        ),
+        // Keys are joined for each kind of rows.
+        (
+            grouped("items", "seller: ROW", "tagsAggregate { count }"),
+            2 * 20_000 + 20_000 + 200_000,
+        ),
+        // All pairs are looked through, whatever rows are meant.
+        (
+            "{ tagsGrouped(where: {id: {eq: \"1\"}}, by: [{name: VALUE}]) { itemsAggregate { count } } }".to_owned(),
+            1 + 200_000,
+        ),
+    ] {
+        assert_eq!(cost(&query, &counts).filter_rows, want, "{query}");
+    }
+    // The condition is asked once for each kind of rows.
+    let one = "{ itemsGrouped(where: {name: {contains: \"x\"}}, by: [{rarity: VALUE}]) { count } }";
+    let two = one.replace("{ count }", "{ tagsAggregate { count } }");
+    assert_eq!(cost(one, &counts).filter_rows, 20_000);
+    assert_eq!(cost(&two, &counts).filter_rows, 2 * 20_000 + 20_000 + 200_000);
+}
+
 /// 1,000 terms with 1.3 parents each.
 #[test]
 fn closures() {

@@ -1,9 +1,10 @@
-//! Bounds of what a statement may make, in PostgreSQL's words. Knows numbers of rows, bytes and steps; not whose.
+//! Bounds of what a statement may make, in PostgreSQL's words. Knows numbers of rows, bytes and
+//! steps; not whose.
 
 use crate::store::db::made::{BYTES_MARK, Bounds, ROWS_MARK};
 
-/// A JSON array of rows; `whole` is the same without bounds. What the server cannot stop by itself, it is asked
-/// to read as a number. Not as a constant: that it would do before it begins.
+/// A JSON array of rows; `whole` is the same without bounds. What the server cannot stop by itself,
+/// it is asked to read as a number. Not as a constant: that it would do before it begins.
 pub(super) fn rows_array(whole: &str, text: &str, from: &str, bounds: Bounds) -> String {
     if bounds == Bounds::ENDLESS {
         return whole.to_owned();

@@ -266,6 +266,12 @@ impl Dialect for Postgres {
         bounded::within(steps, u64::from(most), STEPS_MARK)
     }
 
+    fn to_look_up(&self, columns: &str, rows: String) -> String {
+        // It expects millions of rows of any recursion, which it would go through for each row that
+        // is asked. Of a column whose values it knows nothing of, it expects 200 different ones.
+        format!("SELECT DISTINCT {columns} FROM ({rows}) AS w")
+    }
+
     fn join_texts(&self, text: &str) -> String {
         format!("string_agg({text},',')")
     }

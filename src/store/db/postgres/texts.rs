@@ -137,9 +137,9 @@ pub(crate) fn rows_estimate(table: &str) -> String {
     )
 }
 
-/// Whether a text is like a pattern in whatever case. In the collation "C" only the letters of ASCII have a case. Of the
-/// others those are replaced that the pattern has in another case (`letters`: those, then what replaces each);
-/// the server's own case depends on how it was built.
+/// Whether a text is like a pattern in whatever case. In the collation "C" only the letters of
+/// ASCII have a case. Of the others those are replaced that the pattern has in another case
+/// (`letters`: those, then what replaces each); the server's own case depends on how it was built.
 pub(super) fn like_folded(column: &str, pattern: &str, letters: &str) -> String {
     let half = format!("length({letters})/2");
     let replaced = format!("translate({column},left({letters},{half}),right({letters},{half}))");

@@ -1,4 +1,5 @@
-//! Documents that were made to cost or to break something, and with which code each is refused. Knows nothing of how.
+//! Documents that were made to cost or to break something, and with which code each is refused.
+//! Knows nothing of how.
 
 use crate::graphql::Code;
 
