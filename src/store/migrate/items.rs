@@ -14,17 +14,21 @@ use super::migration::Migration;
 
 /// Drops those of types that change or go, before anything else does.
 pub(crate) async fn drop_old(tx: &mut Transaction<'_>, migration: &Migration<'_>) -> Result<(), StoreError> {
+    for tables in of_changed(migration) {
+        each(tx, tables, items::drop).await?;
+    }
+    Ok(())
+}
+
+/// The stored tables of types that change or go.
+pub(super) fn of_changed<'m>(migration: &'m Migration<'_>) -> impl Iterator<Item = &'m EntityTables> {
     let kept = migration.steps.kept.iter();
     let stay: Vec<usize> = kept
         .filter(|kept| stays(migration, kept))
         .map(|kept| kept.stored)
         .collect();
-    for (at, tables) in migration.stored.entities.iter().enumerate() {
-        if !stay.contains(&at) {
-            each(tx, tables, items::drop).await?;
-        }
-    }
-    Ok(())
+    let stored = migration.stored.entities.iter().enumerate();
+    stored.filter_map(move |(at, tables)| (!stay.contains(&at)).then_some(tables))
 }
 
 /// Makes and fills those of types that changed or came.

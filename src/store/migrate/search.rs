@@ -10,19 +10,15 @@ use crate::{
     store::{db::dialect::Dialect, ddl::search, error::StoreError, tx::Transaction, words},
 };
 
-use super::{items::stays, migration::Migration};
+use super::{
+    items::{of_changed, stays},
+    migration::Migration,
+};
 
 /// Drops the tables of words of types that change or go, before anything else does.
 pub(crate) async fn drop_old(tx: &mut Transaction<'_>, migration: &Migration<'_>) -> Result<(), StoreError> {
-    let kept = migration.steps.kept.iter();
-    let stay: Vec<usize> = kept
-        .filter(|kept| stays(migration, kept))
-        .map(|kept| kept.stored)
-        .collect();
-    for (at, tables) in migration.stored.entities.iter().enumerate() {
-        if !stay.contains(&at) {
-            each(tx, tables, search::drop).await?;
-        }
+    for tables in of_changed(migration) {
+        each(tx, tables, search::drop).await?;
     }
     Ok(())
 }
