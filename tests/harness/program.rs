@@ -236,7 +236,9 @@ fn set(command: &mut Command, environment: &[(&str, &str)]) {
 /// An HTTP client; like the program's, it must be told which provider of cryptography to use, even for plain HTTP.
 fn client() -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = reqwest::Client::builder().no_proxy();
+    // The program closes what is idle for ten seconds. A test that starts a cluster holds its runtime up for longer, and
+    // would send its next request on a connection that is closed.
+    let client = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0);
     // Packed files of the page arrive as they were sent, so that a test can see that they were packed.
     client.no_brotli().build().expect("an HTTP client")
 }
