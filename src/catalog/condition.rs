@@ -86,6 +86,11 @@ impl TextTest {
     }
 }
 
+/// Whether a pattern ends in an escape of nothing, which standard SQL has as an error.
+pub(crate) fn ends_open(like: &str) -> bool {
+    like.bytes().rev().take_while(|byte| *byte == b'\\').count() % 2 == 1
+}
+
 impl Condition {
     /// The fields that it goes by.
     pub fn fields(&self) -> Vec<FieldId> {
@@ -116,6 +121,25 @@ impl Condition {
             | Condition::In { .. }
             | Condition::IsNull { .. }
             | Condition::Has { .. } => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_of_nothing() {
+        for (like, open) in [
+            ("", false),
+            ("a", false),
+            ("\\", true),
+            ("a\\\\", false),
+            ("%\\\\\\", true),
+            ("\\a", false),
+        ] {
+            assert_eq!(ends_open(like), open, "{like}");
         }
     }
 }

@@ -26,6 +26,7 @@ pub(crate) mod template;
 pub(crate) mod testing;
 
 pub use build::{build, load};
+pub(crate) use condition::ends_open;
 pub use condition::{Compare, Condition, TextTest};
 pub(crate) use derived::{ITEM, MEMBERS_MAX};
 pub(crate) use difference::Difference;

@@ -134,7 +134,7 @@ fn step_json(planned: &PlannedStep) -> serde_json::Value {
         "change": step.code(),
         "sign": step.sign(),
         "type": step.entity,
-        "field": step.field,
+        "field": step.shown(),
         "words": step.words(),
         "lossy": planned.is_lossy(),
         "rows": planned.rows,

@@ -69,7 +69,7 @@ impl Advice<'_> {
         }
         // What comes behind a field that no index orders is ordered by none.
         let order = select.order.iter().map_while(|order| {
-            let field = self.held(entity, order.field).filter(|_| order.path.is_empty())?;
+            let field = self.held(entity, order.own()?)?;
             let is_descending = order.direction == Direction::Descending;
             (is_ordered(entity, field) && !is_enum(entity, field)).then_some((field, is_descending))
         });

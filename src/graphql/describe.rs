@@ -4,11 +4,11 @@
 use crate::{
     catalog::{Catalog, EntityId, FieldId, FieldKind},
     query::{
-        Compare, Connection, Direction, Filter, GroupKey, GroupMeasure, GroupOrder, GroupTerm, GroupValue, Grouped,
-        GroupedBy, Having, Measure, Nulls, Operand, Order, Output, OutputValue, Place, Quantifier, Read, RootValue,
-        Select, TextTest,
+        Compare, Connection, Direction, Filter, Form, GroupKey, GroupMeasure, GroupOrder, GroupTerm, GroupValue,
+        Grouped, GroupedBy, Having, JsonTest, Measure, Nulls, Operand, Order, Output, OutputValue, Place, Quantifier,
+        Read, RootValue, Select, TextTest,
     },
-    value::Value,
+    value::{JsonPath, Value},
 };
 
 use super::names;
@@ -188,11 +188,11 @@ impl Words<'_> {
         let text = match &order.by {
             GroupTerm::Key(key) => at(*key).map_or_else(String::new, |(path, field)| self.way(path, field, entity)),
             GroupTerm::Measure(measure) => self.measure(*measure, grouped),
-            GroupTerm::Behind { key, path, field } => {
+            GroupTerm::Behind { key, path, field, form } => {
                 let key = at(*key).into_iter();
                 let key = key.flat_map(|(before, link)| before.iter().copied().chain([link]));
                 let path: Vec<FieldId> = key.chain(path.iter().copied()).collect();
-                self.way(&path, *field, entity)
+                self.way(&path, *field, entity) + form_words(form).as_str()
             }
         };
         text + direction(order.direction, order.nulls).as_str()
@@ -280,7 +280,8 @@ impl Words<'_> {
     }
 
     fn order(&self, order: &Order, entity: EntityId) -> String {
-        self.way(&order.path, order.field, entity) + direction(order.direction, order.nulls).as_str()
+        let way = self.way(&order.path, order.field, entity);
+        [way, form_words(&order.form), direction(order.direction, order.nulls)].concat()
     }
 
     /// A leaf behind a chain of to-one fields.
@@ -357,6 +358,10 @@ impl Words<'_> {
                 let word = test_word(*test);
                 format!("{} {word} {}", self.field(entity, *field), operand(with))
             }
+            Filter::Json { field, path, test } => {
+                let field = self.field(entity, *field);
+                format!("{field}{} {}", path_words(path), json_test(test))
+            }
             Filter::Search { fields, operand: with } => {
                 let names = fields.iter().map(|field| self.field(entity, *field).to_owned());
                 format!("({}) search {}", joined(names, ", "), operand(with))
@@ -367,6 +372,35 @@ impl Words<'_> {
             }
             other => self.filter(other, entity),
         }
+    }
+}
+
+/// ` at a.b[0]`; nothing for the value itself.
+fn path_words(path: &JsonPath) -> String {
+    match path.steps() {
+        [] => String::new(),
+        _ => format!(" at {path}"),
+    }
+}
+
+/// As what the value of a field is ordered.
+fn form_words(form: &Form) -> String {
+    match form {
+        Form::Value => String::new(),
+        Form::WithoutCase => " without case".to_owned(),
+        Form::Json(path) => path_words(path),
+    }
+}
+
+fn json_test(test: &JsonTest) -> String {
+    match test {
+        JsonTest::Exists => "exists".to_owned(),
+        JsonTest::IsNull => "is null".to_owned(),
+        JsonTest::Compare { compare, operand: with } => format!("{} {}", sign(*compare), operand(with)),
+        JsonTest::In { operands } => format!("in ({})", list(operands)),
+        JsonTest::Text { test, operand: with } => format!("{} {}", test_word(*test), operand(with)),
+        JsonTest::Has { operand: with } => format!("has {}", operand(with)),
+        JsonTest::HasKey { operand: with } => format!("has the member {}", operand(with)),
     }
 }
 

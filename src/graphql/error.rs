@@ -177,7 +177,7 @@ impl ApiError {
     /// The public side of a store's failure; the cause goes to the log.
     pub(super) fn from_store(error: &StoreError) -> ApiError {
         if let StoreError::Beyond(beyond) = error {
-            return ApiError::beyond(*beyond);
+            return ApiError::beyond(beyond);
         }
         let code = match error {
             StoreError::Timeout(_) | StoreError::Waited(_) => Code::Timeout,
@@ -195,19 +195,19 @@ impl ApiError {
     }
 
     /// An answer that was stopped while it was made.
-    fn beyond(beyond: Beyond) -> ApiError {
+    fn beyond(beyond: &Beyond) -> ApiError {
         match beyond {
             Beyond::Rows { found, most } => {
-                let error = ApiError::over("rows when the answer was stopped", found, most, "rows");
+                let error = ApiError::over("rows when the answer was stopped", *found, *most, "rows");
                 error.with(TOO_MANY)
             }
             Beyond::Bytes { found, most } => {
-                let error = ApiError::over("bytes of the answer when it was stopped", found, most, "answer_bytes");
+                let error = ApiError::over("bytes of the answer when it was stopped", *found, *most, "answer_bytes");
                 error.with(TOO_LARGE)
             }
-            Beyond::Steps(most) => {
+            Beyond::Steps { closure, most } => {
                 let message = format!(
-                    "rows lie more than {most} steps away, which is the `maxDepth` of a `@closure` that is read here; raise it in the \
+                    "rows of `{closure}` lie more than {most} steps away, which is the `maxDepth` of its `@closure`; raise it in the \
                      definition, or follow the link itself as far as is wanted"
                 );
                 ApiError::new(Code::TooComplex, message)

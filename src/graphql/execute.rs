@@ -139,10 +139,10 @@ impl DataApi {
     pub(crate) async fn execute(&self, request: impl Into<Arc<ApiRequest>>) -> ApiResponse {
         let request = request.into();
         let client = request.client;
+        if request.wants_more() {
+            return self.with_more(request).await;
+        }
         let work = async {
-            if request.wants_more() {
-                return self.with_more(request).await;
-            }
             let bound = self.plan(request).await?;
             let known = self.known_or_run(bound, client, None).await;
             let (data, _) = known.map_err(|error| vec![error])?;

@@ -8,16 +8,15 @@ use apollo_compiler::response::JsonMap;
 use bytes::Bytes;
 use serde_json::{Value as Json, json};
 
-use crate::{
-    query::{Connection, ConnectionValue, EdgeValue, Output, OutputValue, Read, RootValue},
-    store::{Explanation, StoreError},
-};
+use crate::store::{Answer, Explanation, StoreError};
 
 use super::{
     ApiError, ApiRequest, Client, Code, DataApi,
     advice::advice,
+    counted,
     describe::{self, describe},
     gate::Cost,
+    kept::Data,
     prepare::{Bound, Prepared, Way},
     turns::Work,
 };
@@ -64,28 +63,40 @@ impl DataApi {
             ..ApiRequest::default()
         };
         let bound = self.bind(request.into()).await?;
-        Ok(self.explained(&bound).await?.text())
+        Ok(self.explained(&bound).await?.0.text())
     }
 
     /// The same as JSON, of an operation that is answered beside it: in a turn like others, and
-    /// nothing that is too much. With it, why the run for it failed, if it did.
+    /// nothing that is too much. With it the answer, or why there is none; nothing where no
+    /// statement was needed.
     pub(super) async fn explained_in_turn(
         &self,
         bound: &Bound,
         client: Client,
-    ) -> Result<(Bytes, Option<ApiError>), Vec<ApiError>> {
+    ) -> Result<(Bytes, Option<Result<Data, ApiError>>), Vec<ApiError>> {
         let cost = self.cost(bound).await.map_err(|error| vec![error])?;
         super::cost::check(&cost, &self.0.limits).map_err(|error| vec![error])?;
         let turn = self.turn(&self.0.turns, Work::Long(client), self.0.limits.queue_wait);
         let turn = turn.await.map_err(|error| vec![error])?;
-        let explained = self.explained(bound).await?;
-        drop(turn);
+        let (explained, answer) = self.explained(bound).await?;
+        let told = explained.json().to_string().into();
         let failure = explained.run.as_ref().and_then(|run| run.real.as_ref().err());
-        let failure = failure.map(ApiError::from_store);
-        Ok((explained.json().to_string().into(), failure))
+        let told = match (answer, failure) {
+            // It is the answer: to run it once more would take as long again.
+            (Some(answer), _) => {
+                self.0.store.show(answer.head);
+                (told, Some(self.0.keeping.keep(answer.json, &[client]).await))
+            }
+            (None, Some(error)) => (told, Some(Err(ApiError::from_store(error)))),
+            (None, None) => (told, None),
+        };
+        // A large answer is out of the memory before the turn ends.
+        drop(turn);
+        Ok(told)
     }
 
-    async fn explained(&self, bound: &Bound) -> Result<Explained, Vec<ApiError>> {
+    /// With the answer, where a statement gave one.
+    async fn explained(&self, bound: &Bound) -> Result<(Explained, Option<Answer>), Vec<ApiError>> {
         let read = &bound.prepared.plan.read;
         let fail = |error: StoreError| vec![ApiError::from_store(&error)];
         let mut plan = describe(&self.0.catalog, read);
@@ -93,23 +104,21 @@ impl DataApi {
             plan.push_str(&format!("${number} = {}\n", describe::value(param)));
         }
         if let Way::Constant(_) = bound.prepared.way {
-            return Ok(Explained { plan, run: None });
+            return Ok((Explained { plan, run: None }, None));
         }
         // A load by key is shown as the statement that answers it alone.
         let statement = self.0.store.compile(read).map_err(fail)?;
         let explained = self.0.store.explain(&statement, &bound.params).await;
         let Explanation { sql, plan: database } = explained.map_err(fail)?;
         let cost = self.cost(bound).await.map_err(|error| vec![error])?;
-        let answer = self.0.store.read(&statement, &bound.params).await;
-        let real = match answer {
-            Ok(answer) => Ok(Real {
-                bytes: answer.json.len(),
-                took: answer.took,
-                rows: counted(bound.prepared.clone(), answer.json)
-                    .await
-                    .map_err(|error| vec![error])?,
-            }),
-            Err(error) => Err(error),
+        let (real, answer) = match self.0.store.read(&statement, &bound.params).await {
+            Ok(Answer { json, head, took }) => {
+                let bytes = json.len();
+                let counted = counted(bound.prepared.clone(), json).await;
+                let (rows, json) = counted.map_err(|error| vec![error])?;
+                (Ok(Real { rows, bytes, took }), Some(Answer { json, head, took }))
+            }
+            Err(error) => (Err(error), None),
         };
         let run = Run {
             sql,
@@ -118,7 +127,7 @@ impl DataApi {
             real,
             lacks: advice(&self.0.catalog, read),
         };
-        Ok(Explained { plan, run: Some(run) })
+        Ok((Explained { plan, run: Some(run) }, answer))
     }
 }
 
@@ -190,79 +199,12 @@ impl Run {
 
 /// Rows in all lists of an answer. A large one takes a while to be read, and others do not wait for
 /// it.
-async fn counted(prepared: Arc<Prepared>, json: String) -> Result<u64, ApiError> {
-    let count = move || rows(&prepared.plan.read, &serde_json::from_str(&json).unwrap_or_default());
+async fn counted(prepared: Arc<Prepared>, json: String) -> Result<(u64, String), ApiError> {
+    let count = move || (counted::rows(&prepared.plan.read, &json), json);
     tokio::task::spawn_blocking(count).await.map_err(|cause| {
         tracing::error!(%cause, "counting an answer failed");
         ApiError::new(Code::Internal, "the rows could not be counted; the log has the cause")
     })
-}
-
-/// The same, as the estimate counts them.
-fn rows(read: &Read, data: &Json) -> u64 {
-    let roots = read.roots.iter().map(|root| {
-        let value = &data[root.key.as_str()];
-        match &root.value {
-            RootValue::Json(_) => 0,
-            RootValue::One(select) => below(&select.output, value),
-            RootValue::Many(select) => listed(&select.output, value),
-            RootValue::Connection(connection) => of_pages(connection, value),
-            RootValue::Grouped(_) | RootValue::Freshness(_) => items(value).len() as u64,
-        }
-    });
-    roots.sum()
-}
-
-fn items(list: &Json) -> &[Json] {
-    list.as_array().map_or(&[], Vec::as_slice)
-}
-
-/// The rows of a list, and of those below them.
-fn listed(outputs: &[Output], list: &Json) -> u64 {
-    items(list).iter().map(|row| 1 + below(outputs, row)).sum()
-}
-
-/// The rows of the lists below a row.
-fn below(outputs: &[Output], row: &Json) -> u64 {
-    let lists = outputs.iter().map(|output| {
-        let value = &row[output.key.as_str()];
-        match &output.value {
-            OutputValue::One { output, .. } => below(output, value),
-            OutputValue::Many { select, .. } => listed(&select.output, value),
-            OutputValue::Connection { connection, .. } => of_pages(connection, value),
-            OutputValue::Text(_) | OutputValue::NodeId(_) | OutputValue::Leaf(_) | OutputValue::Value { .. } => 0,
-        }
-    });
-    lists.sum()
-}
-
-/// The rows of a page, once, however often they stand there; and of the lists below them.
-fn of_pages(connection: &Connection, page: &Json) -> u64 {
-    let (mut own, mut inner) = (0, 0);
-    for member in &connection.output {
-        let rows = items(&page[member.key.as_str()]);
-        match &member.value {
-            ConnectionValue::Nodes(outputs) => {
-                own = own.max(rows.len() as u64);
-                inner += rows.iter().map(|row| below(outputs, row)).sum::<u64>();
-            }
-            ConnectionValue::Edges(edges) => {
-                own = own.max(rows.len() as u64);
-                let nodes = edges.iter().filter_map(|edge| match &edge.value {
-                    EdgeValue::Node(outputs) => Some((edge.key.as_str(), outputs)),
-                    EdgeValue::Text(_) | EdgeValue::Cursor => None,
-                });
-                for (key, outputs) in nodes {
-                    inner += rows.iter().map(|edge| below(outputs, &edge[key])).sum::<u64>();
-                }
-            }
-            ConnectionValue::Text(_)
-            | ConnectionValue::PageInfo(_)
-            | ConnectionValue::TotalCount
-            | ConnectionValue::Aggregate(_) => {}
-        }
-    }
-    own + inner
 }
 
 #[cfg(test)]
@@ -294,7 +236,7 @@ mod tests {
             assert!((&mut count).now_or_never().is_none(), "it was counted at once");
             drop(go);
             assert!(busy.await.expect("no panic"));
-            assert_eq!(count.await.expect("a count"), 2);
+            assert_eq!(count.await.expect("a count").0, 2);
         });
     }
 }

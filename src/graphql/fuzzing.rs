@@ -95,6 +95,8 @@ pub fn filter(bytes: &[u8]) {
     for condition in [
         "name: {eq: VALUE}",
         "name: {like: VALUE}",
+        "extra: {path: [VALUE, 0], eq: VALUE}",
+        "extra: {hasKey: VALUE, ilike: VALUE}",
         "or: [{aliases: {has: VALUE}}, {seller: {home: {contains: VALUE}}}]",
     ] {
         let sql = |value: &str| {

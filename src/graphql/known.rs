@@ -35,12 +35,12 @@ impl DataApi {
     pub(super) async fn answer(&self, request: Arc<ApiRequest>, has: &[Tag]) -> Answered {
         let client = request.client;
         let print = RequestPrint::of(&request, &self.0.catalog.fingerprint);
+        if request.wants_more() {
+            // What is told beside it changes by itself, so this answer has no name.
+            return Answered::New(self.with_more(request).await, None);
+        }
         let work = async {
             let (address, principal) = (request.address.clone(), request.principal);
-            if request.wants_more() {
-                // What is told beside it changes by itself, so this answer has no name.
-                return Ok(Answered::New(self.with_more(request).await?, None));
-            }
             let bound = self.plan(request).await?;
             if let Some(address) = address.filter(|_| bound.prepared.is_lasting) {
                 let versions = &bound.prepared.versions;
@@ -58,17 +58,22 @@ impl DataApi {
     }
 
     /// The answer to a query, with what it was estimated to cost, or how it comes to be.
-    pub(super) async fn with_more(&self, request: Arc<ApiRequest>) -> Result<ApiResponse, Vec<ApiError>> {
+    pub(super) async fn with_more(&self, request: Arc<ApiRequest>) -> ApiResponse {
         let (client, wants_cost, wants_explain) = (request.client, request.wants_cost, request.wants_explain);
         if wants_explain && !self.0.limits.explain {
-            return Err(vec![ApiError::new(Code::BadUserInput, NOT_EXPLAINED)]);
+            let error = ApiError::new(Code::BadUserInput, NOT_EXPLAINED);
+            return ApiResponse::of(Err(vec![error]));
         }
-        let bound = self.plan(request).await?;
-        // What was told by then stands beside a failure as well: it says why.
+        // What was told by then stands beside a failure as well, be it that the time was over: it
+        // says why.
         let mut told = Vec::new();
-        let result = self.told_and_run(bound, client, (wants_cost, wants_explain), &mut told);
-        let result = result.await;
-        Ok(ApiResponse { result, told })
+        let work = async {
+            let bound = self.plan(request).await?;
+            self.told_and_run(bound, client, (wants_cost, wants_explain), &mut told)
+                .await
+        };
+        let result = self.in_time(work).await;
+        ApiResponse { result, told }
     }
 
     async fn told_and_run(
@@ -83,11 +88,11 @@ impl DataApi {
             told.push(("cost", cost::told(&cost, bound.prepared.fields, &self.0.limits)));
         }
         if wants_explain {
-            let (explained, failure) = self.explained_in_turn(&bound, client).await?;
+            let (explained, answer) = self.explained_in_turn(&bound, client).await?;
             told.push(("explain", explained));
-            // It would fail once more, after as long a time.
-            if let Some(error) = failure {
-                return Err(vec![error]);
+            // It is there, or would fail once more after as long a time.
+            if let Some(answer) = answer {
+                return answer.map_err(|error| vec![error]);
             }
         }
         let known = self.known_or_run(bound, client, None).await;

@@ -74,7 +74,7 @@ impl DataApi {
                 return Err(vec![ApiError::new(Code::Overloaded, message)]);
             }
             if let Some(request) = again {
-                return Ok(ControlFlow::Break(self.with_more(request).await?));
+                return Ok(ControlFlow::Break(self.with_more(request).await));
             }
             let known = self.known_or_run(bound, client, None).await;
             let (data, _) = known.map_err(|error| vec![error])?;

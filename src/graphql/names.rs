@@ -28,7 +28,7 @@ fn is_ordered(catalog: &Catalog, holder: Holder, seen: &mut Vec<Holder>) -> bool
     }
     seen.push(holder);
     holder.fields(catalog).iter().any(|field| match order_of(field) {
-        Some(OrderBy::Value | OrderBy::Count) => true,
+        Some(OrderBy::Value | OrderBy::Json | OrderBy::Count) => true,
         Some(OrderBy::Within(inner)) => is_ordered(catalog, inner, seen),
         None => false,
     })
@@ -37,6 +37,8 @@ fn is_ordered(catalog: &Catalog, holder: Holder, seen: &mut Vec<Holder>) -> bool
 /// How rows are ordered by a field.
 pub(super) enum OrderBy {
     Value,
+    /// By what stands in a JSON value.
+    Json,
     /// By how many rows it leads to.
     Count,
     /// By what orders the row that it leads to, or the value that it holds.
@@ -46,6 +48,10 @@ pub(super) enum OrderBy {
 /// None where they cannot be.
 pub(super) fn order_of(field: &Field) -> Option<OrderBy> {
     match &field.kind {
+        FieldKind::Leaf {
+            leaf: Leaf::Scalar(Scalar::Json),
+            list: None,
+        } => Some(OrderBy::Json),
         FieldKind::Leaf { leaf, list: None } => {
             let has_order = match leaf {
                 Leaf::Scalar(scalar) => scalar.is_ordered() || *scalar == Scalar::Boolean,

@@ -5,6 +5,7 @@ use apollo_compiler::response::{JsonMap, JsonValue};
 use serde::{Deserialize, Deserializer, de::Error};
 
 use super::{Client, Principal, documents::Sha256};
+use crate::definition::did_you_mean;
 
 /// Bytes of an address that is known by its text; a longer one is read each time.
 const ADDRESS_MAX: usize = 2_048;
@@ -297,11 +298,38 @@ fn unfit(wanted: &str, found: &JsonValue) -> String {
     format!("{wanted}, found {found}")
 }
 
+/// The parameters of a GET request.
+const PARAMETERS: [&str; 5] = ["query", "documentId", "operationName", "variables", "extensions"];
+
+/// The parameter that is meant by a name which is none, if one is.
+pub(crate) fn near_parameter(name: &str) -> Option<&'static str> {
+    match PARAMETERS.contains(&name) {
+        true => None,
+        false => did_you_mean(name, PARAMETERS),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const MISSING: &str = "`query` is missing, the text that holds the document; or send `documentId`";
+
+    #[test]
+    fn parameters_that_are_meant() {
+        for (name, near) in [
+            ("variable", Some("variables")),
+            ("Query", Some("query")),
+            ("operationNam", Some("operationName")),
+            ("document_id", Some("documentId")),
+            ("query", None),
+            ("v", None),
+            ("_", None),
+            ("utm_source", None),
+        ] {
+            assert_eq!(near_parameter(name), near, "{name}");
+        }
+    }
 
     #[test]
     fn what_is_wrong_with_a_request_is_said() {

@@ -8,6 +8,7 @@ mod flights;
 mod fuzzed;
 mod golden;
 mod hostile;
+mod json;
 mod literals;
 mod live;
 mod lookups;

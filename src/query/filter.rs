@@ -2,7 +2,7 @@
 
 use crate::{
     catalog::{Compare, FieldId, TextTest},
-    value::Value,
+    value::{JsonPath, Value},
 };
 
 /// A condition on a row. Two-valued: a comparison with a null column is false, and `Not` is the
@@ -32,6 +32,12 @@ pub(crate) enum Filter {
         field: FieldId,
         test: TextTest,
         operand: Operand,
+    },
+    /// What stands at a place in a JSON value.
+    Json {
+        field: FieldId,
+        path: JsonPath,
+        test: JsonTest,
     },
     /// The words of these fields together are what is searched for; the fields are all of the
     /// entity that are searched. It stands among the conditions that must all hold, never below
@@ -77,6 +83,49 @@ impl Filter {
             Filter::Search { operand, .. } => Some(operand),
             Filter::And(filters) => filters.iter().find_map(Filter::searched),
             _ => None,
+        }
+    }
+}
+
+/// A condition on what stands at a place in a JSON value. Operands are JSON: a text, a number or a
+/// truth value. What is of another kind is neither equal nor before or behind.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum JsonTest {
+    /// Anything stands there, null included.
+    Exists,
+    /// Nothing does, or null.
+    IsNull,
+    Compare {
+        compare: Compare,
+        operand: Operand,
+    },
+    In {
+        operands: Vec<Operand>,
+    },
+    /// A text; the operand is one, and no JSON.
+    Text {
+        test: TextTest,
+        operand: Operand,
+    },
+    /// A list with this item.
+    Has {
+        operand: Operand,
+    },
+    /// An object with a member of this name, a text.
+    HasKey {
+        operand: Operand,
+    },
+}
+
+impl JsonTest {
+    pub(crate) fn operands_mut(&mut self) -> &mut [Operand] {
+        match self {
+            JsonTest::Exists | JsonTest::IsNull => &mut [],
+            JsonTest::Compare { operand, .. }
+            | JsonTest::Text { operand, .. }
+            | JsonTest::Has { operand }
+            | JsonTest::HasKey { operand } => std::slice::from_mut(operand),
+            JsonTest::In { operands } => operands,
         }
     }
 }

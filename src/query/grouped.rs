@@ -7,7 +7,7 @@ use super::{
     aggregate::{Aggregate, Measure},
     filter::{Filter, Operand},
     member::Member,
-    read::{Direction, Nulls, Order, Output, OutputValue, Select},
+    read::{Direction, Form, Nulls, Order, Output, OutputValue, Select},
 };
 use crate::{
     catalog::{Compare, EntityId, FieldId, TextTest},
@@ -152,6 +152,7 @@ pub(crate) enum GroupTerm {
         key: usize,
         path: Vec<FieldId>,
         field: FieldId,
+        form: Form,
     },
     Measure(GroupMeasure),
 }
@@ -177,6 +178,7 @@ impl Having {
             Filter::IsNull { .. } => Having::IsNull { measure },
             Filter::Text { test, operand, .. } => Having::Text { measure, test, operand },
             Filter::Search { .. }
+            | Filter::Json { .. }
             | Filter::Has { .. }
             | Filter::Items { .. }
             | Filter::One { .. }
@@ -310,12 +312,13 @@ impl Grouped {
     /// The orders that lead through the rows which are keys, as those of the rows that are grouped.
     pub(crate) fn orders(&self) -> Vec<Order> {
         let behind = self.order.iter().filter_map(|order| match &order.by {
-            GroupTerm::Behind { key, path, field } => {
+            GroupTerm::Behind { key, path, field, form } => {
                 let key = self.keys.get(*key)?;
                 let way = key.path.iter().chain([&key.field]).chain(path);
                 Some(Order {
                     path: way.copied().collect(),
                     field: *field,
+                    form: form.clone(),
                     direction: order.direction,
                     nulls: order.nulls,
                 })

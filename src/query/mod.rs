@@ -19,10 +19,10 @@ mod search;
 mod terms;
 mod visit;
 
-pub(crate) use crate::catalog::{Compare, Function, TextTest};
+pub(crate) use crate::catalog::{Compare, Function, TextTest, ends_open};
 pub(crate) use aggregate::{Aggregate, AggregateValue, Aggregated, Measure};
 pub(crate) use cursor::{MARK, mark, opened, sealed};
-pub(crate) use filter::{Filter, Operand, Quantifier};
+pub(crate) use filter::{Filter, JsonTest, Operand, Quantifier};
 pub(crate) use freshness::{FreshnessOutput, FreshnessValue};
 pub(crate) use grouped::{
     GroupKey, GroupMeasure, GroupOrder, GroupTerm, GroupValue, Grouped, GroupedBy, Having, KeyValue, Led, Span, TimeKey,
@@ -30,8 +30,8 @@ pub(crate) use grouped::{
 pub(crate) use member::Member;
 pub(crate) use params::renumber;
 pub(crate) use read::{
-    Connection, ConnectionValue, Direction, EdgeValue, Nulls, Order, Output, OutputValue, PageInfoValue, Place, Select,
-    ValueOutput, ValueOutputValue,
+    Connection, ConnectionValue, Direction, EdgeValue, Form, Nulls, Order, Output, OutputValue, PageInfoValue, Place,
+    Select, ValueOutput, ValueOutputValue,
 };
 pub(crate) use roots::{Read, Root, RootValue};
 pub(crate) use search::{Search, SearchTerm};

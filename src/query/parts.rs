@@ -153,6 +153,7 @@ impl Visitor for Parts<'_> {
             | Filter::In { field, .. }
             | Filter::IsNull { field }
             | Filter::Text { field, .. }
+            | Filter::Json { field, .. }
             | Filter::Has { field, .. }
             | Filter::Items { field, .. }
             | Filter::One { field, .. }

@@ -6,7 +6,10 @@ use super::{
     filter::{Filter, Operand},
     member::Member,
 };
-use crate::catalog::{EntityId, FieldId};
+use crate::{
+    catalog::{EntityId, FieldId},
+    value::JsonPath,
+};
 
 /// Rows of one entity.
 #[derive(Clone, Debug, PartialEq)]
@@ -117,8 +120,21 @@ pub(crate) struct Order {
     /// To-one fields to follow, from the entity outwards; often empty.
     pub path: Vec<FieldId>,
     pub field: FieldId,
+    pub form: Form,
     pub direction: Direction,
     pub nulls: Nulls,
+}
+
+/// As what the value of a field is ordered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// As it is.
+    #[default]
+    Value,
+    /// A text without the case of its letters.
+    WithoutCase,
+    /// What stands at a place in a JSON value.
+    Json(JsonPath),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,6 +148,14 @@ pub(crate) enum Direction {
 pub(crate) enum Nulls {
     First,
     Last,
+}
+
+impl Order {
+    /// The field of the rows themselves whose value, as it is, they are ordered by: what an index
+    /// of that field may have.
+    pub(crate) fn own(&self) -> Option<FieldId> {
+        (self.path.is_empty() && self.form == Form::Value).then_some(self.field)
+    }
 }
 
 impl Select {

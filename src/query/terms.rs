@@ -3,7 +3,7 @@
 
 use super::{
     filter::Operand,
-    read::{Order, Select},
+    read::{Form, Order, Select},
 };
 use crate::{
     catalog::{Catalog, EntityId, EnumId, FieldId, FieldKind, Leaf},
@@ -66,6 +66,8 @@ impl Term<'_> {
     pub(crate) fn scalars(&self, catalog: &Catalog, entity: EntityId) -> Vec<Scalar> {
         let of = |entity: EntityId, field: FieldId| catalog.leaves_of(entity, &[field]).into_iter().map(scalar_of);
         match self {
+            // Both are texts.
+            Term::By(order) if order.form != Form::Value => vec![Scalar::String],
             Term::By(order) => {
                 let leaves = catalog.leaves_of(behind(catalog, entity, &order.path), &[order.field]);
                 let scalars = leaves.into_iter().map(|leaf| match leaf {

@@ -110,6 +110,7 @@ pub(crate) fn visit_filter(filter: &Filter, visitor: &mut impl Visitor) {
         | Filter::In { .. }
         | Filter::IsNull { .. }
         | Filter::Text { .. }
+        | Filter::Json { .. }
         | Filter::Search { .. }
         | Filter::Has { .. }
         | Filter::Key { .. } => {}
@@ -183,6 +184,10 @@ pub(crate) fn rewrite_filter(filter: &mut Filter, rewriter: &mut impl Rewriter) 
         Filter::In { operands, .. } | Filter::Has { operands, .. } | Filter::Key { operands, .. } => {
             operands.iter_mut().for_each(|operand| rewriter.operand(operand));
         }
+        Filter::Json { test, .. } => test
+            .operands_mut()
+            .iter_mut()
+            .for_each(|operand| rewriter.operand(operand)),
         Filter::IsNull { .. } => {}
     }
 }

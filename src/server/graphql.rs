@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use axum::{
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header, request::Parts},
     response::Response,
 };
 
 use crate::graphql::{
-    Address, Answered, ApiRequest, ApiResponse, Denied, Draft, Kind, Members, Principal, Share, read_json,
+    Address, Answered, ApiRequest, ApiResponse, Denied, Draft, Kind, Members, Share, near_parameter, read_json,
 };
 
 use super::{
@@ -21,7 +21,7 @@ use super::{
     progress::{PATIENCE, STEP},
     refusals::{SOON, busy, not_acceptable, refused, stopping, with_body},
     sending::{self, Answers},
-    shared::Shared,
+    shared::{Shared, principal},
     validators::{self, Named},
 };
 
@@ -82,6 +82,7 @@ fn query_parameters(parts: &Parts, share: &mut Share) -> Result<ApiRequest, Unfi
         extensions: Option<String>,
     }
     let given: Parameters = parameters::of(&parts.uri).map_err(Unfit::Faulty)?;
+    misspelled(&parts.uri).map_err(Unfit::Faulty)?;
     for json in [&given.variables, &given.extensions].into_iter().flatten() {
         intake::weigh_all(share, json.as_bytes()).map_err(Unfit::Denied)?;
     }
@@ -95,6 +96,21 @@ fn query_parameters(parts: &Parts, share: &mut Share) -> Result<ApiRequest, Unfi
         extensions,
     );
     members.and_then(ApiRequest::try_from).map_err(Unfit::Faulty)
+}
+
+/// Others may be there: the specification lets clients add some, and caches are told apart by such.
+/// One that looks like one of ours is an error that nobody would see.
+fn misspelled(uri: &Uri) -> Result<(), String> {
+    let given: Vec<(String, String)> = parameters::of(uri)?;
+    for (name, _) in given {
+        if let Some(near) = near_parameter(&name) {
+            return Err(format!(
+                "there is no parameter `{}`; did you mean `{near}`?",
+                name.escape_debug()
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn json_parameter(name: &str, text: Option<String>) -> Result<Draft, String> {
@@ -216,7 +232,7 @@ pub(super) async fn answer(
         Ok(place) => place,
         Err(denied) => return busy(media, denied, "requests are under way", "requests"),
     };
-    let request = request.by(client, Principal::ANONYMOUS);
+    let request = request.by(client, principal(&parts.headers));
     let api = &shared.context.api;
     let (answer, tag, has_any) = match parts.method {
         Method::POST => (api.execute(request).await, None, false),

@@ -16,7 +16,7 @@ use super::{
     meter::Meter,
     negotiate::Media,
     refusals,
-    shared::Shared,
+    shared::{Shared, principal},
     socket::{self, Agreed},
 };
 
@@ -50,7 +50,7 @@ pub(super) fn accept(parts: &mut Parts, shared: Shared) -> Response {
         return bad("Sec-WebSocket-Key is missing");
     };
     let accepted = derive_accept_key(key.as_bytes());
-    let client = shared.client(parts);
+    let (client, principal) = (shared.client(parts), principal(&parts.headers));
     let share = match shared.sockets.take(client) {
         Ok(share) => share,
         Err(denied) => return refusals::busy(Media::Json, denied, "sockets are open", "sockets"),
@@ -69,6 +69,7 @@ pub(super) fn accept(parts: &mut Parts, shared: Shared) -> Response {
                     upgraded,
                     meter,
                     client,
+                    principal,
                 };
                 socket::serve(agreed, shared).await;
             }

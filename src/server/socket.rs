@@ -51,6 +51,7 @@ pub(super) struct Agreed {
     pub upgraded: Upgraded,
     pub meter: Arc<Meter>,
     pub client: Client,
+    pub principal: Principal,
 }
 
 struct Socket {
@@ -59,6 +60,8 @@ struct Socket {
     operations: Operations,
     meter: Arc<Meter>,
     client: Client,
+    /// By the headers of its handshake.
+    principal: Principal,
     shared: Shared,
 }
 
@@ -68,6 +71,7 @@ pub(super) async fn serve(agreed: Agreed, shared: Shared) {
         upgraded,
         meter,
         client,
+        principal,
     } = agreed;
     let operations_max = shared.context.api.newest().limits().socket_operations;
     let stopping = shared.shutdown.clone();
@@ -77,6 +81,7 @@ pub(super) async fn serve(agreed: Agreed, shared: Shared) {
         operations: Operations::default(),
         meter,
         client,
+        principal,
         shared,
     };
     // Also in the middle of a message: a close frame may stand between its pieces.
@@ -171,7 +176,7 @@ impl Socket {
             }
             Verdict::Close(code, reason) => close(code, &reason),
             Verdict::Start(id, request) => {
-                let request = request.by(self.client, Principal::ANONYMOUS);
+                let request = request.by(self.client, self.principal);
                 let place = self.shared.requests.take(self.client).ok();
                 let request = if place.is_some() { request } else { request.live_only() };
                 let api = self.shared.context.api.clone();

@@ -14,10 +14,9 @@ use super::{
     headers,
     negotiate::{self, Media},
     origin,
-    shared::Shared,
+    shared::{Shared, principal},
     validators::{self, Named},
 };
-use crate::graphql::Principal;
 
 /// The answer to a request whose answer is known to be one that the client has.
 pub(super) fn answer<B>(shared: &Shared, request: &Request<B>) -> Option<Response> {
@@ -32,7 +31,7 @@ pub(super) fn answer<B>(shared: &Shared, request: &Request<B>) -> Option<Respons
     let asker = origin::welcome(shared, given, uri.authority().map(Authority::as_str))?;
     let named = Named::of(given, media);
     let address = uri.path_and_query()?.as_str();
-    let tag = shared.context.api.same(address, Principal::ANONYMOUS, &named.tags())?;
+    let tag = shared.context.api.same(address, principal(given), &named.tags())?;
     let mut response = validators::not_modified(named.written(tag));
     origin::tell(response.headers_mut(), asker);
     headers::add(response.headers_mut());

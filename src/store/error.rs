@@ -4,14 +4,14 @@
 use std::time::Duration;
 
 /// Why a statement was stopped: what it had made by then, and what it might have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Beyond {
     #[error("a list of the answer has {found} rows or more, {most} are allowed")]
     Rows { found: u64, most: u64 },
     #[error("the answer has {found} bytes or more, {most} are allowed")]
     Bytes { found: u64, most: u64 },
-    #[error("a closure leads further than {0} steps, its maxDepth")]
-    Steps(u64),
+    #[error("the closure {closure} leads further than {most} steps, its maxDepth")]
+    Steps { closure: String, most: u64 },
 }
 
 /// The connection is gone, or never was: another one may succeed.

@@ -72,6 +72,20 @@ pub(crate) fn replaced(folded: &str) -> String {
     letters + &places
 }
 
+/// All letters beyond ASCII, up to this one, that have another case, and those that take their
+/// place, in the same order.
+pub(crate) fn all_replaced(last: char) -> (String, String) {
+    let (mut letters, mut places) = (String::new(), String::new());
+    for letter in '\u{80}'..=last.min(END) {
+        let folded = fold(letter);
+        if folded != letter {
+            letters.push(letter);
+            places.push(folded);
+        }
+    }
+    (letters, places)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,6 +7,7 @@ mod decimal;
 mod float;
 mod fold;
 mod input;
+mod json;
 mod row;
 mod scalar;
 mod time;
@@ -20,7 +21,8 @@ pub(crate) use broken::{as_broken, as_written, broken, broken_name, first_broken
 pub(crate) use bucket::{Spans, Unit};
 pub(crate) use decimal::{Decimal, compare_decimal_text};
 pub(crate) use float::float_text;
-pub(crate) use fold::{folded, replaced, version_for};
+pub(crate) use fold::{all_replaced, folded, replaced, version_for};
+pub(crate) use json::{JsonPath, JsonStep, json_has, json_items, json_key, json_text};
 pub(crate) use row::{Absent, Apart, Children, Kept, Key, Part, Row, SHARED_BIT, Value};
 pub(crate) use scalar::MICROS_PER_SECOND;
 pub use scalar::Scalar;

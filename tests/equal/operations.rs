@@ -244,6 +244,8 @@ impl Maker<'_> {
                     let mut values = self.schema.members(of, "enumValues");
                     // A value as it is has no zone and no offset.
                     values.retain(|(value, _)| !of.ends_with("Unit") || value != "VALUE");
+                    // Of texts alone, in rows alone.
+                    values.retain(|(value, _)| !value.contains("IGNORE_CASE"));
                     Content::Enum(values.choose(&mut self.random).expect("a value").0.clone())
                 }
                 _ => Content::Leaf(self.leaf(name, of)),
@@ -253,6 +255,12 @@ impl Maker<'_> {
 
     fn object(&mut self, of: &str, depth: usize) -> Content {
         let members = self.schema.members(of, "inputFields");
+        if of == "ByJSON" {
+            let of_it = |name: &str| members.iter().find(|(known, _)| known == name).expect("a member");
+            let both = ["path", "sort"].map(|name| (name.to_owned(), Type::of(&of_it(name).1["type"])));
+            let both = both.map(|(name, wanted)| (name.clone(), self.input(&name, wanted.required(), 0)));
+            return Content::Object(both.to_vec());
+        }
         let is_span = matches!(of, "ByDateTime" | "ByDate" | "ByTime");
         let is_one_of = of.ends_with("Order") || of.ends_with("Key") || of.ends_with("GroupBy") || of == "ByCount";
         let count = if is_one_of { 1 } else { self.random.random_range(0..=2) };
@@ -268,6 +276,8 @@ impl Maker<'_> {
             // Only what is grouped by can be ordered by.
             .filter(|(name, _)| !(of.ends_with("GroupOrder") && name == "keys"))
             // Of rows it stands alone, right below a link.
+            // A path alone is no condition; those of JSON are worked out in the unit tests.
+            .filter(|(name, _)| of != "JSONFilter" || name != "path")
             .filter(|(name, _)| name != "isNull" || !of.ends_with("Where") || matches!(of, "PlaceWhere" | "InnerWhere"))
             .collect();
         let mut chosen: Vec<(String, Input)> = Vec::new();
@@ -293,6 +303,18 @@ impl Maker<'_> {
             (_, "TimeZone") => {
                 let zones = ["UTC", "Europe/Berlin", "Australia/Lord_Howe"];
                 return json!(zones.choose(&mut self.random).expect("a zone"));
+            }
+            (_, "JSONPath") => {
+                let paths = ["a", "k.b", "l[1]", "none"];
+                return json!(paths.choose(&mut self.random).expect("a path"));
+            }
+            (_, "JSON") => {
+                let values = json!([0, 1.5, "a", "", true, false, -1e300]);
+                return values
+                    .as_array()
+                    .and_then(|all| all.choose(&mut self.random))
+                    .cloned()
+                    .expect("one");
             }
             // The databases are asked one after the other.
             ("since" | "until", "String") => return json!("90000d"),

@@ -51,6 +51,11 @@ fn lists() -> Vec<List> {
             let ends = "}".repeat(within.matches('{').count());
             samples.push(format!("{{{within}: {sort}{ends}}}"));
         }
+        for path in ["", "path: \"a.z\", ", "path: \"[1]\", ", "path: \"a\", "] {
+            samples.push(format!("{{json: {{{path}sort: {sort}}}}}"));
+        }
+        let (direction, nulls) = sort.split_once('_').unwrap_or((sort, "NULLS_LAST"));
+        samples.push(format!("{{string: {direction}_IGNORE_CASE_{nulls}}}"));
         samples.push(format!("{{int: {sort}}}, {{decimal: DESC}}"));
         samples.push(format!(
             "{{kind: {sort}}}, {{group: {{leader: {{float: {sort}}}}}}}, {{id: DESC}}"

@@ -6,7 +6,7 @@ use super::{
     plan::{Meaning, Shape},
 };
 use crate::{
-    catalog::{Catalog, Compare, Condition, EntityId, FieldId, Leaf, TextTest},
+    catalog::{Catalog, Compare, Condition, EntityId, FieldId, Leaf, TextTest, ends_open},
     definition::{Fault, Literal, LiteralKind, Spanned, did_you_mean},
     value::{Scalar, Value},
 };
@@ -133,6 +133,14 @@ impl Builder<'_> {
                 return self.misfit(of.operand, "a text");
             };
             let text = text.clone();
+            if matches!(test, TextTest::Like | TextTest::ILike) && ends_open(&text) {
+                let fault = Fault::at(
+                    of.operand.span.clone(),
+                    "the pattern ends in a `\\` with nothing behind it",
+                );
+                self.fault(fault.hint("write it twice for a backslash"));
+                return None;
+            }
             return Some(Condition::Text { field, test, text });
         }
         Some(match name {

@@ -36,6 +36,8 @@ const TYPES: &[&str] = &[
     "TimeKeysOrder",
     "TimeZone",
     "ByCount",
+    "ByJSON",
+    "JSONPath",
 ];
 /// What is added to the name of a type with a key.
 const OF_ENTITIES: &[&str] = &[

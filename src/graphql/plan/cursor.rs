@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 
 use crate::{
     catalog::{Catalog, EntityId, FieldId, connection_name},
-    query::{Direction, MARK, Nulls, Order, Select, Term, Through, mark, opened, terms},
+    query::{Direction, Form, MARK, Nulls, Order, Select, Term, Through, mark, opened, terms},
     value::{Scalar, Value},
 };
 
@@ -134,6 +134,11 @@ fn in_words(catalog: &Catalog, entity: EntityId, order: &Order) -> String {
         at = field.kind.target().unwrap_or(at);
     }
     text.push_str(&catalog.entity(at).field(order.field).name);
+    match &order.form {
+        Form::Value => {}
+        Form::WithoutCase => text.push_str(" without case"),
+        Form::Json(path) => text.push_str(&format!(" at {path}")),
+    }
     text.push_str(match order.direction {
         Direction::Ascending => " ASC",
         Direction::Descending => " DESC",
@@ -156,6 +161,7 @@ mod tests {
         let order = Order {
             path: vec![],
             field: catalog.entity(item).field_named(field).expect("the field"),
+            form: Form::Value,
             direction,
             nulls: Nulls::Last,
         };

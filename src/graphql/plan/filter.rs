@@ -40,6 +40,9 @@ impl<'a> Planner<'a> {
         let catalog = self.catalog;
         let found = catalog.entity(entity).field(field);
         match (&found.kind, found.kind.target()) {
+            (FieldKind::Leaf { leaf, list: None }, _) if *leaf == Leaf::Scalar(Scalar::Json) => {
+                self.json_operators(field, input, place)
+            }
             (FieldKind::Leaf { leaf, list: None }, _) => self.operators(entity, (field, *leaf), input, place),
             (FieldKind::Leaf { leaf, list: Some(_) }, _) => self.list_operators(entity, (field, *leaf), input, place),
             (FieldKind::Value { list: None, .. }, _) => self.members_of(entity, field, input, place),
@@ -193,12 +196,7 @@ impl<'a> Planner<'a> {
         place: &InputPath,
     ) -> Result<Filter, ApiError> {
         if let Some(test) = TextTest::named(name) {
-            // The operand of a text predicate is any text, whatever the column's scalar asks of
-            // whole values.
-            let operand = match test {
-                TextTest::Like | TextTest::ILike => self.pattern(input, place)?,
-                _ => self.operand(Leaf::Scalar(Scalar::String), Some(input), place)?,
-            };
+            let operand = self.text_operand(test, input, place)?;
             return Ok(Filter::Text { field, test, operand });
         }
         let compare = compare(name).ok_or_else(|| internal("an unknown operator"))?;
@@ -241,8 +239,26 @@ impl<'a> Planner<'a> {
         Ok(joined(all))
     }
 
+    /// The operand of a text predicate: any text, whatever the column's scalar asks of whole
+    /// values.
+    pub(super) fn text_operand(
+        &mut self,
+        test: TextTest,
+        input: Input<'a>,
+        place: &InputPath,
+    ) -> Result<Operand, ApiError> {
+        match test {
+            TextTest::Like | TextTest::ILike => self.pattern(input, place),
+            _ => self.text(input, place),
+        }
+    }
+
+    pub(super) fn text(&mut self, input: Input<'a>, place: &InputPath) -> Result<Operand, ApiError> {
+        self.operand(Leaf::Scalar(Scalar::String), Some(input), place)
+    }
+
     /// The members of an operators object: none of its variables may be missing.
-    fn given(&self, input: &Input<'a>, place: &InputPath) -> Result<Vec<(&'a str, Input<'a>)>, ApiError> {
+    pub(super) fn given(&self, input: &Input<'a>, place: &InputPath) -> Result<Vec<(&'a str, Input<'a>)>, ApiError> {
         // GraphQL would leave the operator out, and a condition without operators is true of every
         // row.
         if let Some((name, variable)) = self.left_out(input, |_| true) {
@@ -303,11 +319,11 @@ fn quantifier(name: &str) -> Result<Quantifier, ApiError> {
     }
 }
 
-fn negated(negate: bool, filter: Filter) -> Filter {
+pub(super) fn negated(negate: bool, filter: Filter) -> Filter {
     if negate { Filter::Not(Box::new(filter)) } else { filter }
 }
 
-fn compare(name: &str) -> Option<Compare> {
+pub(super) fn compare(name: &str) -> Option<Compare> {
     match name {
         "eq" | "ne" => Some(Compare::Eq),
         "gt" => Some(Compare::Gt),

@@ -9,7 +9,7 @@ use super::{
     input::Input,
     internal,
     keys::{At, KEYS_MAX, key_at},
-    order::sort,
+    order::plain_sort,
     select::first,
 };
 use crate::{
@@ -136,7 +136,7 @@ impl<'a> Planner<'a> {
         value: Input<'a>,
         place: &InputPath,
     ) -> Result<GroupOrder, ApiError> {
-        let by = |measure, value: &Input| ordered(GroupTerm::Measure(GroupMeasure { of, measure }), value);
+        let by = |measure, value: &Input| ordered(GroupTerm::Measure(GroupMeasure { of, measure }), value, place);
         if name == "count" {
             return by(Measure::Count, &value);
         }
@@ -166,11 +166,15 @@ impl<'a> Planner<'a> {
         match kind {
             KeyKind::Within(_) => self.key_order(&at.within(field), keys, &value, &place),
             KeyKind::Behind(target) => self.key_order(&at.behind(field, target), keys, &value, &place),
-            KeyKind::Value(_) => ordered(GroupTerm::Key(key(None, &place)?), &value),
+            KeyKind::Value(_) => ordered(GroupTerm::Key(key(None, &place)?), &value, &place),
             KeyKind::Times(_) => {
                 let (member, value) = self.only_member(&value, &place)?;
                 let unit = times::member(member).ok_or_else(|| internal("an order by no unit"))?;
-                ordered(GroupTerm::Key(key(unit, &place.then(member))?), &value)
+                ordered(
+                    GroupTerm::Key(key(unit, &place.then(member))?),
+                    &value,
+                    &place.then(member),
+                )
             }
             KeyKind::Row(target) => {
                 let key = key(None, &place)?;
@@ -180,6 +184,7 @@ impl<'a> Planner<'a> {
                         key,
                         path: order.path,
                         field: order.field,
+                        form: order.form,
                     },
                     direction: order.direction,
                     nulls: order.nulls,
@@ -237,7 +242,7 @@ impl<'a> Planner<'a> {
     }
 }
 
-fn ordered(by: GroupTerm, value: &Input) -> Result<GroupOrder, ApiError> {
-    let (direction, nulls) = sort(value).ok_or_else(|| internal("an unknown sort direction"))?;
+fn ordered(by: GroupTerm, value: &Input, place: &InputPath) -> Result<GroupOrder, ApiError> {
+    let (direction, nulls) = plain_sort(value, place)?;
     Ok(GroupOrder { by, direction, nulls })
 }

@@ -166,6 +166,11 @@ impl<'a> Planner<'a> {
         self.operand_as(ParamKind::Pattern, Leaf::Scalar(Scalar::String), Some(input), place)
     }
 
+    /// A text, a number or a truth value that is compared with one in JSON.
+    pub(super) fn json_operand(&mut self, input: Option<Input<'a>>, place: &InputPath) -> Result<Operand, ApiError> {
+        self.operand_as(ParamKind::Json, Leaf::Scalar(Scalar::Json), input, place)
+    }
+
     /// What is searched for.
     pub(super) fn search(&mut self, input: Input<'a>, place: &InputPath) -> Result<Operand, ApiError> {
         self.operand_as(ParamKind::Search, Leaf::Scalar(Scalar::String), Some(input), place)

@@ -16,6 +16,7 @@ mod grouped;
 mod having;
 mod input;
 mod introspect;
+mod json;
 mod keys;
 mod node;
 mod order;

@@ -1,11 +1,17 @@
 //! `orderBy`. Knows how a chain of to-one fields ends in a leaf.
 
 use crate::{
-    catalog::{EntityId, FieldId, FieldKind},
-    query::{Direction, Nulls, Order},
+    catalog::{EntityId, FieldId, FieldKind, Leaf},
+    query::{Direction, Form, Nulls, Order},
+    value::{JsonPath, Scalar},
 };
 
-use super::{Planner, input::Input, internal};
+use super::{
+    Planner,
+    input::Input,
+    internal,
+    json::{PATH, json_path},
+};
 use crate::graphql::{ApiError, input_path::InputPath};
 
 /// Orders in one list, and to-one fields in one order: each is a join, and nobody sorts by more.
@@ -45,11 +51,15 @@ impl<'a> Planner<'a> {
             let id = id.ok_or_else(|| internal("an order by a field that the catalog does not have"))?;
             let kind = &self.catalog.entity(entity).field(id).kind;
             match (kind, kind.target()) {
-                (FieldKind::Leaf { .. }, _) => {
-                    let (direction, nulls) = sort(&value).ok_or_else(|| internal("an unknown sort direction"))?;
+                (FieldKind::Leaf { leaf, .. }, _) => {
+                    let (form, direction, nulls) = match leaf {
+                        Leaf::Scalar(Scalar::Json) => json_order(self, &value, &place.then(name))?,
+                        leaf => leaf_order(*leaf, name, &value, place)?,
+                    };
                     return Ok(Order {
                         path,
                         field: id,
+                        form,
                         direction,
                         nulls,
                     });
@@ -78,13 +88,72 @@ impl Planner<'_> {
     }
 }
 
-/// A direction and the place of nulls.
-pub(super) fn sort(input: &Input) -> Option<(Direction, Nulls)> {
-    match input.as_enum()? {
-        "ASC" | "ASC_NULLS_LAST" => Some((Direction::Ascending, Nulls::Last)),
-        "DESC" | "DESC_NULLS_LAST" => Some((Direction::Descending, Nulls::Last)),
-        "ASC_NULLS_FIRST" => Some((Direction::Ascending, Nulls::First)),
-        "DESC_NULLS_FIRST" => Some((Direction::Descending, Nulls::First)),
-        _ => None,
+/// A direction, the place of nulls, and whether the case of letters counts.
+struct Sorting {
+    direction: Direction,
+    nulls: Nulls,
+    ignores_case: bool,
+}
+
+/// What stands behind the direction where case does not count.
+const IGNORE_CASE: &str = "_IGNORE_CASE";
+
+fn sort(input: &Input) -> Option<Sorting> {
+    let name = input.as_enum()?;
+    let (direction, rest) = match (name.strip_prefix("ASC"), name.strip_prefix("DESC")) {
+        (Some(rest), _) => (Direction::Ascending, rest),
+        (None, rest) => (Direction::Descending, rest?),
+    };
+    let (ignores_case, rest) = match rest.strip_prefix(IGNORE_CASE) {
+        Some(rest) => (true, rest),
+        None => (false, rest),
+    };
+    let nulls = match rest {
+        "" | "_NULLS_LAST" => Nulls::Last,
+        "_NULLS_FIRST" => Nulls::First,
+        _ => return None,
+    };
+    Some(Sorting {
+        direction,
+        nulls,
+        ignores_case,
+    })
+}
+
+/// A direction where the case of letters counts, or there is none.
+pub(super) fn plain_sort(input: &Input, place: &InputPath) -> Result<(Direction, Nulls), ApiError> {
+    let sorting = sort(input).ok_or_else(|| internal("an unknown sort direction"))?;
+    match sorting.ignores_case {
+        false => Ok((sorting.direction, sorting.nulls)),
+        true => Err(ApiError::input(
+            place,
+            "only fields of texts, of rows or of rows behind links, can be ordered without regard to case; leave \
+             `_IGNORE_CASE` out",
+        )),
     }
+}
+
+/// `{path: "a.b", sort: DESC}`.
+fn json_order(planner: &Planner, input: &Input, place: &InputPath) -> Result<(Form, Direction, Nulls), ApiError> {
+    let mut path = JsonPath::default();
+    let mut sorted = None;
+    for (name, value) in planner.members(input).iter().filter(|(_, value)| !value.is_null()) {
+        let place = place.then(name);
+        match *name {
+            PATH => path = json_path(value, &place)?,
+            _ => sorted = Some(plain_sort(value, &place)?),
+        }
+    }
+    let (direction, nulls) = sorted.ok_or_else(|| ApiError::input(place.then("sort"), "a direction must be given"))?;
+    Ok((Form::Json(path), direction, nulls))
+}
+
+fn leaf_order(leaf: Leaf, name: &str, input: &Input, place: &InputPath) -> Result<(Form, Direction, Nulls), ApiError> {
+    let has_case = matches!(leaf, Leaf::Scalar(scalar) if scalar.is_textual());
+    let sorting = sort(input).ok_or_else(|| internal("an unknown sort direction"))?;
+    if !sorting.ignores_case || !has_case {
+        let (direction, nulls) = plain_sort(input, &place.then(name))?;
+        return Ok((Form::Value, direction, nulls));
+    }
+    Ok((Form::WithoutCase, sorting.direction, sorting.nulls))
 }

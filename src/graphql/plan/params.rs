@@ -11,12 +11,12 @@ use chrono::{DateTime, Datelike, SecondsFormat, TimeDelta, Utc};
 
 use crate::{
     catalog::{Catalog, EntityId},
-    query::Search,
-    value::{Scalar, Unit, Value, duration_text, interval_micros},
+    query::{Search, ends_open},
+    value::{Scalar, Unit, Value, duration_text, interval_micros, json_text},
 };
 
 use super::cursor::CursorForm;
-use crate::graphql::{ApiError, literals::Literals, node_id::NodeForm};
+use crate::graphql::{ApiError, digits::kept_number, literals::Literals, node_id::NodeForm};
 
 /// A way into a variable's value.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -52,6 +52,8 @@ pub(in crate::graphql) enum ParamKind {
     Pattern,
     /// What is searched for.
     Search,
+    /// A text, a number or a truth value, as JSON with all its digits.
+    Json,
     /// `first`, `last` or `offset`.
     Count,
     /// By how much spans of this unit begin later; of days, whole ones.
@@ -78,6 +80,7 @@ impl ParamKind {
             ParamKind::Scalar(scalar) => *scalar,
             ParamKind::Shift(..) => Scalar::Duration,
             ParamKind::Node(..) => Scalar::Id,
+            ParamKind::Json => Scalar::Json,
             ParamKind::Pattern | ParamKind::Search | ParamKind::Cursor(..) | ParamKind::Ago => Scalar::String,
             ParamKind::Count | ParamKind::NextHarvest(_) | ParamKind::AgoBy(_) => Scalar::Int,
         }
@@ -89,6 +92,10 @@ impl ParamKind {
             (ParamKind::Count, Some(Value::Int(count))) if count < 0 => {
                 Err(ApiError::input(place, format!("{count} is negative; give 0 or more")))
             }
+            (ParamKind::Pattern, Some(Value::Text(like))) if ends_open(&like) => Err(ApiError::input(
+                place,
+                "the pattern ends in a `\\` with nothing behind it that it could be the escape of; write it twice for a backslash",
+            )),
             (ParamKind::Pattern, Some(Value::Text(like))) => match like.bytes().filter(|byte| *byte == b'%').count() {
                 found if found > ANY_MAX => Err(ApiError::input(
                     place,
@@ -145,6 +152,7 @@ impl Param {
             ParamKind::Scalar(_)
             | ParamKind::Pattern
             | ParamKind::Search
+            | ParamKind::Json
             | ParamKind::Count
             | ParamKind::Shift(..)
             | ParamKind::Cursor(..)
@@ -192,6 +200,9 @@ impl Param {
         let Some(json) = found else {
             return self.kind.check(None, &place);
         };
+        if self.kind == ParamKind::Json {
+            return json_operand(given_json(json), &place);
+        }
         let value = self
             .kind
             .scalar()
@@ -236,11 +247,53 @@ pub(super) fn literal(
     node: &Literal,
     place: &impl std::fmt::Display,
 ) -> Result<Value, ApiError> {
+    if *kind == ParamKind::Json {
+        return json_operand(written_json(node), place);
+    }
     let json = literal_json(scalar, node).ok_or_else(|| ApiError::input(place, "expected one value"))?;
     let value = scalar
         .from_input(&json)
         .map_err(|error| ApiError::input(place, error))?;
     kind.check(Some(value), place)
+}
+
+fn json_operand(json: Option<String>, place: &impl std::fmt::Display) -> Result<Value, ApiError> {
+    let json = json.ok_or_else(|| {
+        let message = "expected a text, a number or a truth value; of a list or an object compare what stands in it, by \
+                       its path";
+        ApiError::input(place, message)
+    })?;
+    match json_text(&json).is_some_and(|text| text.contains('\0')) {
+        true => Err(ApiError::input(
+            place,
+            "a text with the character U+0000, which no stored text has",
+        )),
+        false => Ok(Value::Text(json)),
+    }
+}
+
+/// A literal as JSON. All of GraphQL's numbers are such.
+fn written_json(node: &Literal) -> Option<String> {
+    match node {
+        Literal::String(text) => Some(serde_json::Value::from(text.as_str()).to_string()),
+        Literal::Int(number) => Some(number.as_str().to_owned()),
+        Literal::Float(number) => Some(number.as_str().to_owned()),
+        Literal::Boolean(value) => Some(value.to_string()),
+        _ => None,
+    }
+}
+
+/// What a variable gives as JSON: numbers with all their digits.
+fn given_json(value: &JsonValue) -> Option<String> {
+    match value {
+        JsonValue::Bool(value) => Some(value.to_string()),
+        JsonValue::Number(number) => Some(number.to_string()),
+        JsonValue::String(text) => Some(match kept_number(text.as_str()) {
+            Some(number) => number.to_owned(),
+            None => serde_json::Value::from(text.as_str()).to_string(),
+        }),
+        JsonValue::Null | JsonValue::Array(_) | JsonValue::Object(_) => None,
+    }
 }
 
 /// A literal as the JSON that a variable would carry. Numbers for exact scalars keep their text.

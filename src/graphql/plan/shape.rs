@@ -9,7 +9,11 @@ use apollo_compiler::{
     schema::ExtendedType,
 };
 
-use crate::graphql::{fingerprint::fingerprint, node_id::types_of, schema::times::TIME_ZONE};
+use crate::graphql::{
+    fingerprint::fingerprint,
+    node_id::types_of,
+    schema::{json::PATH, times::TIME_ZONE},
+};
 
 /// A hash of everything in the variables but the values of their scalars, and of the types that
 /// ids name, be they literals; `exact` takes those in
@@ -40,7 +44,7 @@ pub(in crate::graphql) fn shape(
 }
 
 /// Scalars whose values are a part of the plan.
-const EXACT: [&str; 2] = ["Boolean", TIME_ZONE];
+const EXACT: [&str; 3] = ["Boolean", TIME_ZONE, PATH];
 
 struct Shape<'a> {
     schema: &'a Schema,

@@ -13,7 +13,7 @@ use crate::{
 };
 
 use super::{
-    grouped,
+    grouped, json,
     text::{Sdl, quoted},
 };
 
@@ -38,6 +38,7 @@ pub(super) fn write(sdl: &mut Sdl, catalog: &Catalog) {
     }
     grouped::write_inputs(sdl, catalog);
     write_operators(sdl, catalog);
+    json::write(sdl, catalog);
     write_sort(sdl, catalog);
     write_scalars(sdl, catalog);
 }
@@ -173,6 +174,7 @@ fn write_order(sdl: &mut Sdl, catalog: &Catalog, holder: Holder) {
         for field in holder.fields(catalog) {
             let order = match names::order_of(&field) {
                 Some(OrderBy::Value) => Some("Sort".to_owned()),
+                Some(OrderBy::Json) => Some(json::BY_JSON.to_owned()),
                 Some(OrderBy::Count) => Some(BY_COUNT.to_owned()),
                 Some(OrderBy::Within(inner)) => names::order_input(catalog, inner),
                 None => None,
@@ -233,7 +235,10 @@ fn write_operators_of(sdl: &mut Sdl, name: &str, leaf: Leaf) {
         Leaf::Scalar(scalar) => Some(scalar),
         Leaf::Enum(_) => None,
     };
-    if scalar != Some(Scalar::Json) {
+    let is_json = scalar == Some(Scalar::Json);
+    if is_json {
+        json::write_operators(sdl);
+    } else {
         sdl.line(&format!("eq: {name}"));
         sdl.member(Some("Not equal; true of null."), &format!("ne: {name}"), None);
         sdl.line(&format!("in: [{name}!]"));
@@ -249,7 +254,7 @@ fn write_operators_of(sdl: &mut Sdl, name: &str, leaf: Leaf) {
         sdl.member(Some(about), "since: String", None);
         sdl.member(Some("Longer before it."), "until: String", None);
     }
-    if scalar.is_some_and(Scalar::is_textual) {
+    if is_json || scalar.is_some_and(Scalar::is_textual) {
         for operator in ["contains", "startsWith", "endsWith"] {
             sdl.line(&format!("{operator}: String"));
         }
@@ -291,6 +296,17 @@ fn write_sort(sdl: &mut Sdl, catalog: &Catalog) {
             "ASC_NULLS_LAST",
             "DESC_NULLS_FIRST",
             "DESC_NULLS_LAST",
+        ] {
+            sdl.line(direction);
+        }
+        let about = "Without regard to case, in every script; of texts alone.";
+        sdl.member(Some(about), "ASC_IGNORE_CASE", None);
+        for direction in [
+            "DESC_IGNORE_CASE",
+            "ASC_IGNORE_CASE_NULLS_FIRST",
+            "ASC_IGNORE_CASE_NULLS_LAST",
+            "DESC_IGNORE_CASE_NULLS_FIRST",
+            "DESC_IGNORE_CASE_NULLS_LAST",
         ] {
             sdl.line(direction);
         }

@@ -5,6 +5,7 @@ pub(in crate::graphql) mod connections;
 pub(in crate::graphql) mod freshness;
 mod grouped;
 mod inputs;
+pub(in crate::graphql) mod json;
 pub(in crate::graphql) mod keys;
 pub(in crate::graphql) mod led;
 pub(in crate::graphql) mod node;
@@ -194,10 +195,10 @@ mod tests {
     fn types_without_an_order() {
         let catalog = crate::catalog::testing::catalog(
             "type J @f { id: ID! k: [K!]! @nested l: [L!]! @ref(jq: \".l[]\") v: V w: W }
-             type K { j: JSON v: [Int] w: W o: [V] }
+             type K { j: [JSON!] v: [Int] w: W o: [V] }
              type L @f { a: Boolean! @id j: J of: [J!]! @inverse(field: \"l\") }
              type V { x: Int @deprecated(reason: \"old\") }
-             type W { j: JSON l: [Int] inner: [V] }",
+             type W { j: [JSON!] l: [Int] inner: [V] }",
         );
         let served = Served::of(&catalog).expect("a schema");
         let sdl = served.sdl();

@@ -1,10 +1,13 @@
 //! What `explain` says, on both databases, in golden files: everything but times, and but
 //! PostgreSQL's own costs and plan, which go by its statistics.
 
+use std::time::Duration;
+
 use crate::{
     graphql::{
         Limits,
         testing::{Farm, golden},
+        turns::Work,
     },
     store::testing::{On, on_both},
 };
@@ -13,6 +16,7 @@ on_both!(
     what_explain_says,
     who_asks_is_told_if_he_may_be,
     what_fails_is_explained,
+    what_was_told_before_the_time_was_over_is_told,
 );
 
 /// Beside an answer, in its extensions, only where that is allowed; and the answer is what it is.
@@ -39,6 +43,7 @@ async fn who_asks_is_told_if_he_may_be(on: On) {
         on,
         Limits {
             explain,
+            answer_cache: 1 << 20,
             ..Limits::default()
         },
     )
@@ -62,8 +67,35 @@ async fn who_asks_is_told_if_he_may_be(on: On) {
         "{told}"
     );
     assert_eq!(explain["indexes"][0], "type Item, field name … @index", "{told}");
+    assert_eq!(farm.api.cache_figures().misses, 0, "the query ran once, for both");
     // Nothing of it is kept with the answer.
     assert_eq!(super::json_of(&farm.api.execute(asked(false.into())).await), plain);
+}
+
+/// The estimate stands beside the error of a request that waits for its turn until its time is
+/// over.
+async fn what_was_told_before_the_time_was_over_is_told(on: On) {
+    let limits = Limits {
+        explain: true,
+        request_timeout: Duration::from_secs(1),
+        queue_wait: Duration::from_secs(60),
+        ..Limits::default()
+    };
+    let farm = Farm::stocked_on(on, limits).await;
+    let body = serde_json::json!({ "query": "{ items { id } }", "extensions": { "explain": true, "cost": true } });
+    let request = || serde_json::from_value::<crate::graphql::ApiRequest>(body.clone()).expect("a request");
+    // From here on the figures of the rows are known.
+    farm.api.execute(request()).await;
+    let mut held = Vec::new();
+    let work = || Work::Request(crate::graphql::Client(1));
+    while let Some(turn) = farm.api.0.turns.take(work(), Duration::ZERO).await {
+        held.push(turn);
+    }
+    let told = super::json_of(&farm.api.execute(request()).await);
+    let message = told["errors"][0]["message"].as_str().expect("an error");
+    assert!(message.contains("request_timeout"), "{told}");
+    assert!(told["extensions"]["cost"]["estimatedRows"].is_u64(), "{told}");
+    assert!(told["extensions"]["explain"].is_null(), "{told}");
 }
 
 /// Beside the errors, and the query does not run a second time.

@@ -1,12 +1,21 @@
 //! What was made to cost or to break something is refused cheaply, and never reaches the database.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
 
-use super::ask;
-use crate::graphql::{Limits, gate, testing::Farm};
+use super::{ask, request};
+use crate::{
+    graphql::{
+        Limits, gate,
+        prepare::Way,
+        testing::{Farm, row},
+    },
+    store::testing::{On, on_both},
+};
+
+on_both!(paths_are_data,);
 
 /// Of a processor, for one document. The time of the thread, so that what else the machine does
 /// takes nothing of it.
@@ -33,4 +42,65 @@ async fn hostile_documents_cost_little_and_no_statement() {
         assert!(cost < MOST, "{name}: {cost:?}");
     }
     assert_eq!(farm.api.store().statements(), statements);
+}
+
+/// Whatever stands in a path or an operand, the statement is the same text, and one.
+async fn paths_are_data(on: On) {
+    let farm = Farm::defined_on(on, "type Doc @f { id: ID! extra: JSON }", Limits::default()).await;
+    farm.load("Doc", vec![row(&["00", "{\"a\":1}"])]).await;
+    let query = "query($p: JSONPath!, $o: JSON!, $n: String!) {
+        docs(where: {extra: {path: $p, eq: $o}, or: [{extra: {path: $p, has: $o}}, {extra: {path: $p, hasKey: $n}}]},
+            orderBy: [{extra: {path: $p, sort: DESC}}]) { id }
+    }";
+    let hostile = [
+        "'",
+        "''",
+        "\"",
+        "\\",
+        "$",
+        "$1",
+        "?1",
+        ":a",
+        "--",
+        "/*",
+        "*/",
+        ";",
+        "'; DROP TABLE doc; --",
+        "') OR 1=1 --",
+        "a\u{1F600}",
+        "\u{2028}",
+        "{}",
+        "[*]",
+        "@",
+        "$.a",
+        "a b",
+        "\u{1}",
+        "\u{7f}",
+        "%",
+        "_",
+        "NULL",
+        "\r\n",
+        "👩‍👩‍👧",
+    ];
+    let mut texts = BTreeSet::new();
+    for name in hostile {
+        for operand in [json!(name), json!(1), json!(true)] {
+            let variables = json!({ "p": [name, 0], "o": operand, "n": name });
+            let bound = farm.api.bind(request(query, variables.clone()).into()).await;
+            let bound = bound.unwrap_or_else(|errors| panic!("{name}: {errors:?}"));
+            let Way::Statement(statement) = &bound.prepared.way else {
+                panic!("no statement");
+            };
+            texts.insert(statement.sql.to_string());
+            let before = farm.api.store().statements();
+            let got = ask(&farm, query, variables).await;
+            assert_eq!(got, json!({ "data": { "docs": [] } }), "{name}");
+            assert_eq!(farm.api.store().statements(), before + 1, "{name}");
+        }
+    }
+    assert_eq!(texts.len(), 1, "{texts:#?}");
+    assert_eq!(
+        ask(&farm, "{ docs { id } }", json!({})).await["data"]["docs"],
+        json!([{ "id": "00" }])
+    );
 }

@@ -57,11 +57,17 @@ impl Step {
 
     /// The type, or the field with its type.
     pub fn subject(&self) -> String {
-        match &self.field {
+        match self.shown() {
+            None if self.field.is_some() => format!("{} (how many rows each group has)", self.entity),
             Some(fields) if fields.contains(',') => format!("{}({fields})", self.entity),
             Some(field) => format!("{}.{field}", self.entity),
             None => self.entity.clone(),
         }
+    }
+
+    /// The field, unless no definition names it: a type of groups counts the rows of each.
+    pub fn shown(&self) -> Option<&str> {
+        self.field.as_deref().filter(|field| !field.starts_with('_'))
     }
 
     /// What happens, without its subject.
@@ -114,6 +120,32 @@ impl Touch {
             (Loss::Value, _) => format!("the value of {rows} {row} is removed"),
             (Loss::Links, _) if rows == 1 => "1 link is removed".to_owned(),
             (Loss::Links, _) => format!("{rows} links are removed"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A column that no definition has is told by what it is for.
+    #[test]
+    fn no_name_of_ours_is_shown() {
+        let step = |field: Option<&str>| Step {
+            change: Change::NewRollup,
+            entity: "ByKind".to_owned(),
+            field: field.map(str::to_owned),
+            touch: None,
+            refill: None,
+        };
+        for (field, subject, shown) in [
+            (Some("sales"), "ByKind.sales", Some("sales")),
+            (Some("a,b"), "ByKind(a,b)", Some("a,b")),
+            (Some("_rows"), "ByKind (how many rows each group has)", None),
+            (None, "ByKind", None),
+        ] {
+            let step = step(field);
+            assert_eq!((step.subject().as_str(), step.shown()), (subject, shown));
         }
     }
 }

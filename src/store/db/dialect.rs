@@ -14,6 +14,7 @@ use crate::{
 };
 
 use super::{
+    inside::Inside,
     made::Bounds,
     params::{Kind, Params},
     pool::ResultRow,
@@ -207,8 +208,8 @@ pub(crate) trait Dialect: Send + Sync + 'static {
     /// A condition that is true, or ends the statement where a count is larger than an answer may
     /// have rows.
     fn within(&self, count: &str, bounds: Bounds) -> String;
-    /// The same where there are more steps than a closure may have.
-    fn steps_within(&self, steps: &str, most: u32) -> String;
+    /// The same where there are more steps than the closure of this name may have.
+    fn steps_within(&self, steps: &str, most: u32, closure: &str) -> String;
     /// Rows, each there once, for a condition that looks others up among all of them: the planner
     /// is told to keep them where a row is found at once.
     fn to_look_up(&self, _columns: &str, rows: String) -> String {
@@ -314,6 +315,8 @@ pub(crate) trait Dialect: Send + Sync + 'static {
     }
     /// How rows are searched by their words.
     fn searches(&self) -> &'static dyn Searches;
+    /// How it looks into JSON, and at letters without their case.
+    fn inside(&self) -> &'static dyn Inside;
     /// Whether each index of a table of links ends with the table's key by itself.
     fn links_end_with_key(&self) -> bool {
         false

@@ -113,10 +113,11 @@ impl Made {
     }
 
     /// A closure that leads so many steps far; whether it may.
-    pub(crate) fn steps(&self, found: u64, most: u64) -> bool {
+    pub(crate) fn steps(&self, (found, most): (u64, u64), closure: &str) -> bool {
         let is_within = found <= most;
         if !is_within {
-            *lock(&self.beyond) = Some(Beyond::Steps(most));
+            let closure = closure.to_owned();
+            *lock(&self.beyond) = Some(Beyond::Steps { closure, most });
         }
         is_within
     }
@@ -134,7 +135,7 @@ impl Made {
     }
 
     pub(crate) fn beyond(&self) -> Option<Beyond> {
-        *lock(&self.beyond)
+        lock(&self.beyond).clone()
     }
 }
 
@@ -155,13 +156,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// when they are too many: a statement has no other way to end itself.
 pub(crate) const ROWS_MARK: &str = "hayloft:rows:";
 pub(crate) const BYTES_MARK: &str = "hayloft:bytes:";
-/// The same of steps, one more than a closure may have.
+/// The same of steps, one more than a closure may have, whose name stands between.
 pub(crate) const STEPS_MARK: &str = "hayloft:steps:";
 
 /// Reads why PostgreSQL ended a statement.
 pub(crate) fn beyond_of(error: &sqlx::Error, bounds: Bounds) -> Option<Beyond> {
     if let sqlx::Error::Decode(cause) = error {
-        return cause.downcast_ref::<Beyond>().copied();
+        return cause.downcast_ref::<Beyond>().cloned();
     }
     let cause = error.as_database_error()?;
     let (rows, bytes) = (bounds.rows, bounds.bytes);
@@ -170,7 +171,7 @@ pub(crate) fn beyond_of(error: &sqlx::Error, bounds: Bounds) -> Option<Beyond> {
         Some("22P02") => after(ROWS_MARK)
             .map(|found| Beyond::Rows { found, most: rows })
             .or_else(|| after(BYTES_MARK).map(|found| Beyond::Bytes { found, most: bytes }))
-            .or_else(|| after(STEPS_MARK).map(|found| Beyond::Steps(found.saturating_sub(1)))),
+            .or_else(|| steps_of(cause.message())),
         // A text of more than a gigabyte.
         Some("54000") => Some(Beyond::Bytes {
             found: 1 << 30,
@@ -178,6 +179,17 @@ pub(crate) fn beyond_of(error: &sqlx::Error, bounds: Bounds) -> Option<Beyond> {
         }),
         _ => None,
     }
+}
+
+/// The closure that leads too far, of whose name no sign has a meaning in a message.
+fn steps_of(message: &str) -> Option<Beyond> {
+    let (_, rest) = message.split_once(STEPS_MARK)?;
+    let (closure, _) = rest.split_once(':')?;
+    let found = number_after(rest, &format!("{closure}:"))?;
+    Some(Beyond::Steps {
+        closure: closure.to_owned(),
+        most: found.saturating_sub(1),
+    })
 }
 
 /// The number behind a mark. Each language of the server has its own quotation marks around it.
@@ -201,6 +213,14 @@ mod tests {
             assert_eq!(number_after(message, ROWS_MARK), Some(51), "{message}");
             assert_eq!(number_after(message, BYTES_MARK), None, "{message}");
         }
+    }
+
+    #[test]
+    fn a_closure_is_named() {
+        let message = "ungültige Eingabesyntax für Typ bigint: »hayloft:steps:Term.ancestors:4«";
+        let closure = "Term.ancestors".to_owned();
+        assert_eq!(steps_of(message), Some(Beyond::Steps { closure, most: 3 }));
+        assert_eq!(steps_of("»hayloft:rows:4«"), None);
     }
 
     #[test]

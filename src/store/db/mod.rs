@@ -6,6 +6,7 @@ pub(super) mod deadline;
 pub(super) mod dialect;
 pub(crate) mod failpoint;
 pub(super) mod guard;
+pub(super) mod inside;
 pub(super) mod made;
 pub(super) mod open_error;
 pub(super) mod params;

@@ -79,6 +79,7 @@ fn ends_epoch(step: &PlannedStep) -> bool {
             | Change::RemovedType
             | Change::NewKey
             | Change::Recomputed
+            | Change::Cast { .. }
             | Change::Emptied { .. } => true,
             Change::NewRollup => step.step.field.is_some(),
             _ => false,

@@ -27,6 +27,8 @@ struct Walk {
     entity: EntityId,
     of: FieldId,
     max_depth: Option<u32>,
+    /// The field that is a closure, of its type.
+    named: (EntityId, FieldId),
 }
 
 /// Along the link, or against it.
@@ -128,10 +130,21 @@ impl Compiler<'_> {
         }))
     }
 
+    /// The closure, as one finds it in the definition.
+    fn named(&self, walk: Walk) -> String {
+        let own = self.entity(walk.named.0);
+        format!("{}.{}", own.name, own.field(walk.named.1).name)
+    }
+
     fn walk_of(&self, entity: EntityId, field: FieldId) -> Option<Walk> {
         match &self.entity(entity).field(field).kind {
-            FieldKind::Closure { entity, of, max_depth } => Some(Walk {
-                entity: *entity,
+            FieldKind::Closure {
+                entity: target,
+                of,
+                max_depth,
+            } => Some(Walk {
+                named: (entity, field),
+                entity: *target,
                 of: *of,
                 max_depth: *max_depth,
             }),
@@ -277,7 +290,7 @@ impl Compiler<'_> {
         let all = format!("SELECT {columns},max(min(d)) OVER () AS n FROM {name} GROUP BY {columns}");
         Ok(format!(
             "WITH RECURSIVE {name}({columns},d) AS ({first} UNION {next}) SELECT {columns} FROM ({all}) AS a WHERE {}",
-            self.dialect.steps_within("a.n", most)
+            self.dialect.steps_within("a.n", most, &self.named(walk))
         ))
     }
 }

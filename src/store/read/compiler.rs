@@ -368,7 +368,7 @@ impl<'a> Compiler<'a> {
         led: bool,
         joins: &mut Joins,
     ) -> Result<String, StoreError> {
-        let column = self.order_column(entity, alias, (&order.path, order.field), joins)?;
+        let column = self.order_column((entity, alias), order, &order.path, joins)?;
         let direction = match order.direction {
             Direction::Ascending => "",
             Direction::Descending => " DESC",
@@ -385,20 +385,22 @@ impl<'a> Compiler<'a> {
         ))
     }
 
-    /// A leaf of the entity, or of the row behind a chain of to-one fields: that row joined, or a
+    /// What an order goes by, behind the rest of its path: a leaf of the entity, or of the row
+    /// behind a chain of to-one fields: that row joined, or a
     /// subquery where it could be one of several.
     pub(crate) fn order_column(
         &mut self,
-        entity: EntityId,
-        alias: &str,
-        (path, field): (&[FieldId], FieldId),
+        (entity, alias): (EntityId, &str),
+        order: &Order,
+        path: &[FieldId],
         joins: &mut Joins,
     ) -> Result<ColumnAt, StoreError> {
         let Some((first, rest)) = path.split_first() else {
-            return self.order_value(entity, field, alias);
+            let column = self.order_value(entity, order.field, alias)?;
+            return Ok(self.formed(column, &order.form));
         };
         if let Some((target, there)) = self.joined(joins, entity, *first, alias)? {
-            let column = self.order_column(target, &there, (rest, field), joins)?;
+            let column = self.order_column((target, &there), order, rest, joins)?;
             return Ok(ColumnAt {
                 nullable: true,
                 ..column
@@ -406,7 +408,7 @@ impl<'a> Compiler<'a> {
         }
         let step = self.step(entity, *first, alias)?;
         let mut inside = Joins::default();
-        let inner = self.order_column(step.entity, &step.alias, (rest, field), &mut inside)?;
+        let inner = self.order_column((step.entity, &step.alias), order, rest, &mut inside)?;
         let sql = format!(
             "(SELECT {} FROM {}{} WHERE {} LIMIT 1)",
             inner.sql,

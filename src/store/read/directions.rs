@@ -45,13 +45,16 @@ impl Compiler<'_> {
 
     /// What the term of an order says of nulls where a column has none.
     pub(crate) fn nulls_of_none(&self, entity: EntityId, order: &Order, led: bool) -> &'static str {
-        let from_end = order.path.is_empty() && self.is_from_end(entity, order.field, led);
+        let from_end = order.own().is_some_and(|field| self.is_from_end(entity, field, led));
         nulls_as_index(from_end, order.direction == Direction::Descending)
     }
 
     /// Whether an index begins with what rows are ordered by, but has nulls at its other end.
     pub(crate) fn nulls_elsewhere(&self, entity: EntityId, order: &Order) -> bool {
-        let (first, _) = self.found(entity, order.field);
+        let Some(field) = order.own() else {
+            return false;
+        };
+        let (first, _) = self.found(entity, field);
         let descending = order.direction == Direction::Descending;
         // From its lowest values on, and from its highest: nulls stand last in either.
         let has = |descending: bool| match descending {
@@ -62,7 +65,7 @@ impl Compiler<'_> {
             Nulls::Last => has(descending),
             Nulls::First => has(!descending),
         };
-        order.path.is_empty() && (first.lowest || first.highest) && !as_asked
+        (first.lowest || first.highest) && !as_asked
     }
 
     /// How the indexes that begin with a field's column have it, and those that have it later.

@@ -36,6 +36,10 @@ impl Compiler<'_> {
                 let column = self.column(entity, *field, alias)?;
                 self.text(&column, *test, operand)
             }
+            Filter::Json { field, path, test } => {
+                let column = self.column(entity, *field, alias)?;
+                self.json(&column, path, test)
+            }
             Filter::Search { operand, .. } => self.searched(entity, alias, operand),
             Filter::Has { field, all, operands } => self.has(entity, alias, *field, *all, operands)?,
             Filter::One { field, filter } => self.exists(entity, alias, *field, Quantifier::Some, filter)?,

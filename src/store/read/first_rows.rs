@@ -8,7 +8,7 @@
 use crate::{
     catalog::{EntityId, FieldId, FieldKind},
     layout::{ColumnKind, ROW_COLUMN},
-    query::{Direction, Nulls, Order, Select, Through},
+    query::{Direction, Form, Nulls, Order, Select, Through},
     store::{db::made::Bounds, error::StoreError},
 };
 
@@ -111,6 +111,9 @@ impl Compiler<'_> {
     /// of the links, and all rows are asked for.
     fn may_lead(&self, select: &Select, order: &Order) -> bool {
         let mut entity = select.entity;
+        if order.form != Form::Value {
+            return false;
+        }
         for field in &order.path {
             let FieldKind::Reference { target, .. } = &self.entity(entity).field(*field).kind else {
                 return false;

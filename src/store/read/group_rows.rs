@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use crate::{
     catalog::{EntityId, FieldId, FieldKind, Leaf},
     layout::{ColumnKind, POSITION_COLUMN, ROW_COLUMN},
-    query::{GroupKey, GroupTerm, Grouped, GroupedBy, Span},
+    query::{GroupKey, GroupTerm, Grouped, GroupedBy, Order, Span},
     store::{
         db::{dialect::SpansOf, made::Bounds},
         error::StoreError,
@@ -233,8 +233,15 @@ impl Compiler<'_> {
         });
         for (place, order) in grouped.order.iter().enumerate() {
             match &order.by {
-                GroupTerm::Behind { key, path, field } if *key == at => {
-                    let column = self.order_column(target, &there, (path, *field), &mut Joins::closed())?;
+                GroupTerm::Behind { key, path, field, form } if *key == at => {
+                    let order = Order {
+                        path: path.clone(),
+                        field: *field,
+                        form: form.clone(),
+                        direction: order.direction,
+                        nulls: order.nulls,
+                    };
+                    let column = self.order_column((target, &there), &order, path, &mut Joins::closed())?;
                     let column = source.add(format!("o{place}"), column, Of::Key);
                     source.behind.push((place, column));
                 }

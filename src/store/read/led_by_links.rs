@@ -339,6 +339,7 @@ fn is_cheap(filter: &Filter) -> bool {
         Filter::Not(filter) => is_cheap(filter),
         Filter::Compare { .. } | Filter::In { .. } | Filter::IsNull { .. } | Filter::Key { .. } => true,
         Filter::Text { .. }
+        | Filter::Json { .. }
         | Filter::Search { .. }
         | Filter::Has { .. }
         | Filter::One { .. }

@@ -18,6 +18,7 @@ pub(super) mod grouped;
 pub(super) mod has;
 pub(super) mod items;
 pub(super) mod joins;
+pub(super) mod json;
 pub(super) mod led_by_links;
 pub(super) mod many;
 pub(super) mod operands;

@@ -12,7 +12,7 @@ use crate::{
         },
         error::StoreError,
     },
-    value::{Scalar, Value},
+    value::{Scalar, Value, json_key},
 };
 
 use super::statement::{Bind, BindForm};
@@ -47,6 +47,10 @@ pub(crate) fn operand<'v>(
         (BindForm::Whole, Value::Text(text)) => Ok(Cell::Text(dialect.whole_pattern(text))),
         (BindForm::Test(_) | BindForm::Whole, value) => Cell::of(value, Kind::Text),
         (BindForm::Search | BindForm::Rank, value) => Ok(Cell::Text(Cow::Owned(search(bind.form, value, dialect)?))),
+        (BindForm::JsonKey, Value::Text(json)) => {
+            Ok(json_key(json).map_or(Cell::Null(Kind::Text), |key| Cell::Text(Cow::Owned(key))))
+        }
+        (BindForm::JsonKey, value) => Err(unfit(value, Kind::Text)),
         (BindForm::Wire(scalar), value) => Ok(wire(scalar, value, is_text)),
     }
 }

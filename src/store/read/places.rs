@@ -218,7 +218,7 @@ impl Compiler<'_> {
     ) -> Result<Vec<Sorted>, StoreError> {
         let (columns, descending, nulls_first) = match term {
             Term::By(order) => (
-                vec![self.order_column(entity, alias, (&order.path, order.field), joins)?],
+                vec![self.order_column((entity, alias), order, &order.path, joins)?],
                 order.direction == Direction::Descending,
                 order.nulls == Nulls::First,
             ),
@@ -231,7 +231,7 @@ impl Compiler<'_> {
             }
         };
         let own = match term {
-            Term::By(order) if order.path.is_empty() => Some(order.field),
+            Term::By(order) => order.own(),
             _ => None,
         };
         let from_end = own.is_some_and(|field| self.is_from_end(entity, field, led));

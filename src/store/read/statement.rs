@@ -59,7 +59,12 @@ impl Bind {
         match self.form {
             BindForm::Column(kind) => Kind::of(kind),
             BindForm::Count => Kind::Int,
-            BindForm::Test(_) | BindForm::Whole | BindForm::Wire(_) | BindForm::Search | BindForm::Rank => Kind::Text,
+            BindForm::Test(_)
+            | BindForm::Whole
+            | BindForm::Wire(_)
+            | BindForm::Search
+            | BindForm::Rank
+            | BindForm::JsonKey => Kind::Text,
         }
     }
 
@@ -87,6 +92,8 @@ pub(crate) enum BindForm {
     Search,
     /// The same, as it ranks them.
     Rank,
+    /// A JSON value as it compares with others.
+    JsonKey,
 }
 
 #[derive(Clone, Debug)]

@@ -2,7 +2,7 @@
 //! the rows came about; and the items that SQLite keeps of them are those of the rows, always.
 
 use crate::{
-    query::{Direction, Filter, Nulls, Operand, Order, OutputValue, Quantifier, RootValue, Select},
+    query::{Direction, Filter, Form, Nulls, Operand, Order, OutputValue, Quantifier, RootValue, Select},
     store::{
         ddl::items,
         read::{
@@ -214,6 +214,7 @@ fn read(dice: &mut Dice) -> Select {
     let order = Order {
         path: vec![],
         field: f(1),
+        form: Form::Value,
         direction: *dice.of(&[Direction::Ascending, Direction::Descending]),
         nulls: Nulls::Last,
     };

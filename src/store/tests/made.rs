@@ -1,6 +1,6 @@
 //! Answers that grow beyond their bounds are stopped while they are made, and the readers serve on.
 
-use crate::query::{Direction, Filter, Nulls, Operand, Order, Output, Root, RootValue, Select};
+use crate::query::{Direction, Filter, Form, Nulls, Operand, Order, Output, Root, RootValue, Select};
 
 use super::{
     reads::{leaf, many, select, value},
@@ -162,6 +162,7 @@ async fn lists_of_rows_that_are_cut_off_do_not_count(on: On) {
     let by_name = |direction| Order {
         path: vec![],
         field: FieldId(1),
+        form: Form::Value,
         direction,
         nulls: Nulls::Last,
     };

@@ -6,8 +6,8 @@ use super::{
     *,
 };
 use crate::query::{
-    Connection, ConnectionValue, Direction, Filter, Member, Nulls, Operand, Order, Output, OutputValue, Place as At,
-    Root, RootValue, Select,
+    Connection, ConnectionValue, Direction, Filter, Form, Member, Nulls, Operand, Order, Output, OutputValue,
+    Place as At, Root, RootValue, Select,
 };
 
 on_both!(pages_are_found_by_an_index, duplicates_are_counted_as_the_list_has_them);
@@ -19,6 +19,7 @@ async fn way(store: &Store, order: Option<(u32, Direction)>, after: Option<Vec<V
     let order = order.map(|(field, direction)| Order {
         path: vec![],
         field: f(field),
+        form: Form::Value,
         direction,
         nulls: Nulls::Last,
     });

@@ -6,7 +6,7 @@ use super::{
     reads::{answer, f, leaf, many, select},
     *,
 };
-use crate::query::{Direction, Nulls, Operand, Order, OutputValue, Root, RootValue, Select};
+use crate::query::{Direction, Form, Nulls, Operand, Order, OutputValue, Root, RootValue, Select};
 
 on_both!(
     links_of_an_order_are_joined,
@@ -33,6 +33,7 @@ pub(super) fn order(path: &[u32], field: u32, direction: Direction) -> Order {
     Order {
         path: path.iter().copied().map(FieldId).collect(),
         field: f(field),
+        form: Form::Value,
         direction,
         nulls: Nulls::Last,
     }

@@ -1,7 +1,7 @@
 //! What compiled reads answer.
 
 use crate::query::{
-    Compare, Direction, Filter, Nulls, Operand, Order, OutputValue, Quantifier, Root, RootValue, Select, TextTest,
+    Compare, Direction, Filter, Form, Nulls, Operand, Order, OutputValue, Quantifier, Root, RootValue, Select, TextTest,
 };
 
 use super::*;
@@ -142,6 +142,7 @@ async fn orders_and_pages_per_parent(on: On) {
     let order = |path: &[u32], field: u32, direction, nulls| Order {
         path: path.iter().copied().map(FieldId).collect(),
         field: f(field),
+        form: Form::Value,
         direction,
         nulls,
     };

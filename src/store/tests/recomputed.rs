@@ -61,7 +61,7 @@ async fn rows_that_are_computed_anew_end_the_epoch(on: On) {
     const TEXT: &str = r#"
         type Shop @f { id: ID! sales: [Sale!]! @inverse(field: "shop")
             n: Int! @rollup(of: "sales", fn: COUNT, where: {note: {eq: "a"}}) ALSO }
-        type Sale @f { id: ID! shop: Shop note: String INDEX town: String }
+        type Sale @f { id: ID! shop: Shop note: String INDEX town: String size: Int }
         type Group @rollup(of: "Sale", by: ["BY"]) { id: ID! BY: String m: Int! @rollup(fn: COUNT) }
         TYPE
     "#;
@@ -81,6 +81,8 @@ async fn rows_that_are_computed_anew_end_the_epoch(on: On) {
         (&[("by: [\"BY\"]", "by: [\"note: town\"]")], true),
         (&[total], false),
         (&[("INDEX", "@index")], false),
+        // 7 becomes "7".
+        (&[("size: Int", "size: String")], true),
     ] {
         let place = Place::new(on);
         let old = open(&place.url, Access::Write, &definition(&[]))

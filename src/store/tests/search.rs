@@ -3,7 +3,7 @@
 
 use crate::{
     layout::WORDS_COLUMN,
-    query::{Direction, Filter, Nulls, Operand, Order, RootValue, Search, SearchTerm, Select},
+    query::{Direction, Filter, Form, Nulls, Operand, Order, RootValue, Search, SearchTerm, Select},
     store::{db::pool::get, ddl::search, words},
     value::{Absent, Part, Value, words::TEXT_MAX},
 };
@@ -279,6 +279,7 @@ async fn what_is_found_is_what_a_reader_finds(on: On) {
                 order: vec![Order {
                     path: vec![],
                     field: f(0),
+                    form: Form::Value,
                     direction: Direction::Descending,
                     nulls: Nulls::Last,
                 }],

@@ -2,7 +2,7 @@
 
 use crate::{
     query::{
-        Compare, Direction, Filter, Nulls, Operand, Order, OutputValue, RootValue, Select, ValueOutput,
+        Compare, Direction, Filter, Form, Nulls, Operand, Order, OutputValue, RootValue, Select, ValueOutput,
         ValueOutputValue,
     },
     value::Scalar,
@@ -98,6 +98,7 @@ async fn wire_forms(on: On) {
     let decimal = Order {
         path: vec![],
         field: f(7),
+        form: Form::Value,
         direction: Direction::Ascending,
         nulls: Nulls::First,
     };

@@ -2,7 +2,7 @@
 
 use crate::{
     catalog::{EntityId, FieldId, FieldKind},
-    query::{Compare, Filter, Operand, Quantifier, Search, TextTest, Visitor},
+    query::{Compare, Filter, JsonTest, Operand, Quantifier, Search, TextTest, Visitor},
     value::Value,
 };
 
@@ -184,6 +184,7 @@ impl<'a> Estimate<'a> {
                 let documents = self.read(entity, *field, rows.count);
                 documents.plus(self.filter(filter, entity, rows))
             }
+            Filter::Json { field, .. } => self.read(entity, *field, rows.count),
             Filter::Text { field, test, operand } => self.search(entity, *field, *test, operand, rows.count),
             Filter::Search { operand, .. } => Guess {
                 nanos: rows.count * RANK + self.begins(operand) * self.stored(entity) * BEGIN,
@@ -220,7 +221,7 @@ impl<'a> Estimate<'a> {
     }
 
     /// Of each row the text in a field is gone through.
-    fn read(&self, entity: EntityId, field: FieldId, rows: f64) -> Guess {
+    pub(super) fn read(&self, entity: EntityId, field: FieldId, rows: f64) -> Guess {
         let width = self.value_width(entity, field);
         Guess {
             filter_rows: rows * (width / TEXT_OF_ROW).ceil().max(1.0),
@@ -238,7 +239,12 @@ pub(super) struct Letters<'e, 'a> {
 
 impl Visitor for Letters<'_, '_> {
     fn filter(&mut self, filter: &Filter) {
-        let Filter::Text { test, operand, .. } = filter else {
+        let (Filter::Text { test, operand, .. }
+        | Filter::Json {
+            test: JsonTest::Text { test, operand },
+            ..
+        }) = filter
+        else {
             return;
         };
         let Some(Value::Text(text)) = self.estimate.operand(operand) else {

@@ -19,7 +19,7 @@ use std::time::Duration;
 use crate::{
     catalog::{Catalog, EntityId, FieldId, PartOf},
     graphql::statistics::Known,
-    query::{Connection, Operand, Order, Output, OutputValue, Read, RootValue, Select, visit_read},
+    query::{Connection, Form, Operand, Order, Output, OutputValue, Read, RootValue, Select, visit_read},
     value::Value,
 };
 
@@ -173,6 +173,13 @@ impl<'a> Estimate<'a> {
     fn conditions(&self, select: &Select, rows: &Rows<'_>) -> Guess {
         let filter = select.filter.as_ref();
         let filter = filter.map_or(Guess::default(), |filter| self.filter(filter, select.entity, rows));
+        // What stands in a text is looked for in each of them.
+        let formed = select.order.iter().filter(|order| order.form != Form::Value);
+        let formed = formed.map(|order| match order.path.is_empty() {
+            true => self.read(select.entity, order.field, rows.count),
+            false => steps_of(rows.count),
+        });
+        let filter = formed.fold(filter, Guess::plus);
         let orders = select.order.iter();
         let steps = orders.map(|order| self.order_steps(order, select.entity, rows));
         filter.plus(steps_of(steps.sum()))
@@ -291,8 +298,8 @@ impl<'a> Estimate<'a> {
         let entity = self.catalog.entity(select.entity);
         match select.order.as_slice() {
             [] => true,
-            // Behind a link the field is another type's.
-            [order, ..] if !order.path.is_empty() => false,
+            // Behind a link the field is another type's; no index has a part of a value.
+            [order, ..] if order.own().is_none() => false,
             [order, ..] => {
                 let field = entity.field(order.field);
                 // The values of an enum have another order in an index.

@@ -12,6 +12,7 @@ use crate::{
     store::{
         db::{
             dialect::{Dialect, Numbered, RowsOf, SHORT_MAX, SpansOf, closed_pattern},
+            inside::Inside,
             made::{Bounds, ROWS_MARK, STEPS_MARK},
             params::{Kind, Params},
             pool::{ResultRow, get},
@@ -24,6 +25,7 @@ use crate::{
 
 use super::{
     bounded,
+    inside::ByExpressions,
     search::Words,
     spans,
     texts::{self, INDEXES, TABLES, array_of, items_index, key_name, rows_estimate, sealed, spreads, texts},
@@ -262,8 +264,8 @@ impl Dialect for Postgres {
         bounded::within(count, bounds.rows, ROWS_MARK)
     }
 
-    fn steps_within(&self, steps: &str, most: u32) -> String {
-        bounded::within(steps, u64::from(most), STEPS_MARK)
+    fn steps_within(&self, steps: &str, most: u32, closure: &str) -> String {
+        bounded::within(steps, u64::from(most), &format!("{STEPS_MARK}{closure}:"))
     }
 
     fn to_look_up(&self, columns: &str, rows: String) -> String {
@@ -381,6 +383,10 @@ impl Dialect for Postgres {
 
     fn list_index(&self, index: &str, table: &str, column: &str, items: ColumnKind) -> Option<String> {
         Some(items_index(&[index, table, column].map(|name| self.quote(name)), items))
+    }
+
+    fn inside(&self) -> &'static dyn Inside {
+        &ByExpressions
     }
 
     fn searches(&self) -> &'static dyn Searches {

@@ -5,6 +5,7 @@ mod bounded;
 pub(crate) mod connect;
 pub(crate) mod copy;
 pub(crate) mod dialect;
+pub(crate) mod inside;
 pub(crate) mod pooler;
 pub(crate) mod search;
 pub(crate) mod session;

@@ -10,6 +10,7 @@ use crate::{
     store::{
         db::{
             dialect::{Dialect, Numbered, RowsOf, SpansOf, full_width},
+            inside::Inside,
             made::Bounds,
             params::{Kind, Params},
             pool::{ResultRow, get},
@@ -22,6 +23,7 @@ use crate::{
 
 use super::{
     functions::{self, totals::Totals},
+    inside::ByFunctions,
     like::{ascii_prefix, prefix},
     search::Fts5,
     spans,
@@ -218,8 +220,8 @@ impl Dialect for Sqlite {
         format!("{}({count})", functions::spans::WITHIN)
     }
 
-    fn steps_within(&self, steps: &str, most: u32) -> String {
-        format!("{}({steps},{most})", functions::spans::STEPS)
+    fn steps_within(&self, steps: &str, most: u32, closure: &str) -> String {
+        format!("{}({steps},{most},{})", functions::spans::STEPS, self.literal(closure))
     }
 
     fn join_texts(&self, text: &str) -> String {
@@ -344,6 +346,10 @@ impl Dialect for Sqlite {
     /// They are tables without row numbers, whose rows an index names by their key.
     fn links_end_with_key(&self) -> bool {
         true
+    }
+
+    fn inside(&self) -> &'static dyn Inside {
+        &ByFunctions
     }
 
     fn searches(&self) -> &'static dyn Searches {

@@ -2,6 +2,7 @@
 //! not exactly, and tests of texts that end with their statement's time. Knows SQLite's function
 //! interface (through rusqlite); no tables.
 
+pub(crate) mod inside;
 pub(crate) mod search;
 pub(crate) mod spans;
 pub(crate) mod totals;
@@ -149,6 +150,8 @@ pub(crate) fn install(handle: &mut LockedSqliteHandle<'_>, time: &Time) -> Resul
         connection.create_scalar_function(BESIDE, 1, once, move |context| beside(context, &made))?;
         totals::install(connection, flags)?;
         search::install(connection, flags)?;
+        let own = time.clone();
+        inside::install(connection, flags, move || own.check())?;
         spans::install(connection, flags, &time.made)?;
         for (name, is_root) in [(ROWS, false), (ROOT_ROWS, true)] {
             let made = Arc::clone(&time.made);

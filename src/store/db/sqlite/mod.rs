@@ -3,6 +3,7 @@
 pub(crate) mod dialect;
 pub(crate) mod file;
 pub(crate) mod functions;
+pub(crate) mod inside;
 pub(crate) mod journal;
 pub(crate) mod like;
 pub(crate) mod search;

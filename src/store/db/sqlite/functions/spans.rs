@@ -36,7 +36,7 @@ pub(super) fn install(connection: &Connection, flags: FunctionFlags, made: &Arc<
     let own = Arc::clone(made);
     connection.create_scalar_function(WITHIN, 1, once, move |context| within(context, &own))?;
     let own = Arc::clone(made);
-    connection.create_scalar_function(STEPS, 2, once, move |context| steps(context, &own))
+    connection.create_scalar_function(STEPS, 3, once, move |context| steps(context, &own))
 }
 
 /// A unit and a zone, read once for all rows of a statement.
@@ -131,7 +131,8 @@ fn within(context: &Context<'_>, made: &Made) -> Result<bool, Error> {
 
 fn steps(context: &Context<'_>, made: &Made) -> Result<bool, Error> {
     let (found, most): (i64, i64) = (context.get(0)?, context.get(1)?);
-    match made.steps(found.unsigned_abs(), most.unsigned_abs()) {
+    let closure = context.get_raw(2).as_str()?;
+    match made.steps((found.unsigned_abs(), most.unsigned_abs()), closure) {
         true => Ok(true),
         false => Err(Error::UserFunctionError("a closure leads too far".into())),
     }
