@@ -75,7 +75,7 @@ quick-tests:
 # and others that take more than half a second.
 LONG_TESTS := postgres an_answer_waits_for_the_deletion steps_are_counted_beside \
   store::tests::abandoned store::tests::generations store::tests::indexes store::tests::opens store::tests::retry \
-  store::tests::definition_status store::tests::rollup \
+  store::tests::definition_status store::tests::rollup store::tests::timed_groups \
   mirror simulation store::tests::edits oracle fuzzed_ \
   a_filter_has_its_memory bombs_are_defused_at_run_time groups_count long_texts_have_bounds odd_values_do_not_panic \
   filters_are_bounded hostile_variables answers_that_all_have_taken nobody_begins_with_an_old what_a_live_query_could_not_read \

@@ -292,7 +292,11 @@ fn dump_entity(out: &mut String, catalog: &Catalog, entity: &Entity) {
         ),
     );
     if let Some(groups) = &entity.groups {
-        line(out, format!("  groups {}", catalog.groups_words(groups)));
+        let every = groups
+            .every
+            .as_ref()
+            .map_or(String::new(), |every| format!(" {every:?}"));
+        line(out, format!("  groups {}{every}", catalog.groups_words(groups)));
     }
     for field in &entity.fields {
         let fields = |target: &Entity, ids: &[catalog::FieldId]| {

@@ -14,12 +14,12 @@ on_both!(
 
 const UP: &str = "extend schema @source(name: \"up\", url: \"{$env.UP}\")\n";
 /// As many fields as a type may have.
-const FIELDS: usize = 400;
-const ROWS: usize = 6;
+pub const FIELDS: usize = 400;
+pub const ROWS: usize = 6;
 /// As deep as selections may be with the list and its scalar.
-const LINKS: usize = 14;
+pub const LINKS: usize = 14;
 
-async fn served(db: Db, definition: &str, bodies: &[(&str, Value)]) -> (Scratch, Program, Upstream) {
+pub async fn served(db: Db, definition: &str, bodies: &[(&str, Value)]) -> (Scratch, Program, Upstream) {
     let upstream = Upstream::start().await;
     for (path, body) in bodies {
         upstream.set(path, Reply::json(body));
@@ -32,7 +32,7 @@ async fn served(db: Db, definition: &str, bodies: &[(&str, Value)]) -> (Scratch,
 }
 
 /// A field's type in a definition, and its value in a row.
-fn leaf(field: usize, row: usize) -> (&'static str, Value) {
+pub fn leaf(field: usize, row: usize) -> (&'static str, Value) {
     let whole = (row * 7 + field) % 5;
     match field % 5 {
         0 => ("Int", json!(whole)),

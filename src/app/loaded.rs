@@ -75,6 +75,31 @@ impl Loaded {
         })
     }
 
+    /// What is said of groups that go through all rows of their type at each commit.
+    pub(crate) fn slow_groups(&self) -> impl Iterator<Item = String> {
+        let catalog = &self.catalog;
+        catalog.entity_ids().filter_map(|id| {
+            let entity = catalog.entity(id);
+            let groups = entity.groups.as_ref().filter(|groups| groups.every.is_none())?;
+            // By nothing all rows are one group anyway.
+            let (_, first) = catalog.grouped_by(groups).into_iter().next()?;
+            let field = entity.fields.iter().find(|field| {
+                let rolled = field.rollup.as_ref().map(|rollup| rollup.what);
+                rolled.is_some_and(|what| catalog.is_computed_whole(groups.of, what))
+            })?;
+            if self.layout.entity(groups.of).leads_by(first) {
+                return None;
+            }
+            let (name, of) = (&entity.name, &catalog.entity(groups.of).name);
+            let by = groups.by.first().map_or("", |by| by.of.as_str());
+            Some(format!(
+                "{name}.{} goes through all rows of {of} at each commit that writes some: @index(fields: [\"{by}\"]) on {of} \
+                 leads to those of a group, if `{by}` is a field; or let {name} be computed now and then, with `every`",
+                field.name
+            ))
+        })
+    }
+
     /// What is said of each field whose answers may bring one key for rows of several parents: only
     /// the upstream knows whether these are the same.
     pub(crate) fn shared(&self) -> impl Iterator<Item = String> {

@@ -10,7 +10,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{Failure, queue::Queue};
 use crate::{
-    catalog::{Catalog, FetchId, Valid},
+    catalog::{Catalog, Chore, Valid},
     harvest::{Committed, HarvestError, Harvester, Progress, RunReport},
     store::{Decision, Reason, RunState, Store},
 };
@@ -79,7 +79,7 @@ impl Progress for Passing {
 }
 
 /// A run of a fetch, or why there is none.
-type Ran = (FetchId, Result<RunReport, HarvestError>);
+type Ran = (Chore, Result<RunReport, HarvestError>);
 
 impl Operator {
     /// Does it, and tells meanwhile. `stop` ends it as a shutdown would: after the commit under
@@ -114,14 +114,14 @@ impl Operator {
         }
     }
 
-    /// The fetches that a name means; all of them without one, those of fields after those that
-    /// fill the rows they ask about.
-    fn fetches(&self, name: Option<&str>) -> Result<Vec<FetchId>, Failure> {
+    /// The fetches, or groups, that a name means; all of them without one, in the order of the
+    /// queue.
+    fn fetches(&self, name: Option<&str>) -> Result<Vec<Chore>, Failure> {
         let catalog = &self.catalog;
         let Some(name) = name else {
             return Ok(Queue::in_order(catalog));
         };
-        if let Some(fetch) = catalog.fetch_ids().find(|id| catalog.fetch_name(*id) == name) {
+        if let Some(fetch) = catalog.chores().find(|id| catalog.chore_name(*id) == name) {
             return Ok(vec![fetch]);
         }
         if catalog.entity_named(name).is_some() {
@@ -129,14 +129,14 @@ impl Operator {
                 "error: {name} has no @fetch of its own: its rows come with those of another type"
             )));
         }
-        let names: Vec<String> = catalog.fetch_ids().map(|id| catalog.fetch_name(id)).collect();
+        let names: Vec<String> = catalog.chores().map(|id| catalog.chore_name(id)).collect();
         Err(Failure::setup(format!(
             "error: the definition has no type {name}; it has {}",
             names.join(", ")
         )))
     }
 
-    async fn decide(&self, name: &str, decision: Decision, events: &mpsc::Sender<Event>) -> Result<FetchId, Failure> {
+    async fn decide(&self, name: &str, decision: Decision, events: &mpsc::Sender<Event>) -> Result<Chore, Failure> {
         let fetch = self.fetches(Some(name))?.first().copied();
         let fetch = fetch.ok_or_else(|| Failure::setup("error: the definition has no @fetch"))?;
         let rows = self.store.decide_held(name, decision).await?;
@@ -159,11 +159,13 @@ impl Operator {
     }
 
     /// The fetches that have refused records; what had them will be read again in full.
-    async fn with_refused(&self, name: Option<&str>) -> Result<Vec<FetchId>, Failure> {
+    async fn with_refused(&self, name: Option<&str>) -> Result<Vec<Chore>, Failure> {
         let mut found = Vec::new();
-        for fetch in self.fetches(name)? {
-            if self.store.forget_refused(fetch).await? > 0 {
-                found.push(fetch);
+        for chore in self.fetches(name)? {
+            if let Chore::Fetch(fetch) = chore
+                && self.store.forget_refused(fetch).await? > 0
+            {
+                found.push(chore);
             }
         }
         Ok(found)
@@ -172,7 +174,7 @@ impl Operator {
     /// Several runs at once, each as soon as those that it follows have ended.
     async fn harvest(
         &self,
-        fetches: &[FetchId],
+        fetches: &[Chore],
         events: &mpsc::Sender<Event>,
         stop: &CancellationToken,
     ) -> Result<(), Failure> {
@@ -190,7 +192,7 @@ impl Operator {
 
     async fn run_each(
         &self,
-        fetches: &[FetchId],
+        fetches: &[Chore],
         events: &mpsc::Sender<Event>,
         stop: &CancellationToken,
     ) -> Result<(), Failure> {
@@ -201,7 +203,7 @@ impl Operator {
             while !stop.is_cancelled()
                 && let Some(fetch) = queue.begin()
             {
-                tell(events, Event::Begins(self.catalog.fetch_name(fetch))).await;
+                tell(events, Event::Begins(self.catalog.chore_name(fetch))).await;
                 runs.spawn(self.clone().run_one(fetch, events.clone(), stop.clone()));
             }
             let Some(ended) = runs.join_next().await else { break };
@@ -225,7 +227,7 @@ impl Operator {
                 // A serving process has that one in hand; the others are still asked for.
                 Err(error @ HarvestError::Busy(_)) => {
                     unfinished += 1;
-                    tell(events, Event::Busy(self.catalog.fetch_name(fetch), error.to_string())).await;
+                    tell(events, Event::Busy(self.catalog.chore_name(fetch), error.to_string())).await;
                 }
                 // It concerns all: no other is begun, and those under way end as at a shutdown.
                 Err(error) => {
@@ -246,9 +248,9 @@ impl Operator {
         }
     }
 
-    async fn run_one(self, fetch: FetchId, events: mpsc::Sender<Event>, stop: CancellationToken) -> Ran {
+    async fn run_one(self, fetch: Chore, events: mpsc::Sender<Event>, stop: CancellationToken) -> Ran {
         let progress = Passing {
-            fetch: self.catalog.fetch_name(fetch),
+            fetch: self.catalog.chore_name(fetch),
             events,
         };
         let result = self.harvester.run(fetch, Reason::Hand, &progress, &stop).await;

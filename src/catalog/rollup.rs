@@ -3,6 +3,7 @@
 
 use super::{
     condition::Condition,
+    fetch::Schedule,
     function::Function,
     ids::{EntityId, FieldId},
 };
@@ -31,6 +32,8 @@ pub struct Groups {
     pub by: Vec<GroupBy>,
     /// A hidden field that counts the rows of the group.
     pub count: FieldId,
+    /// When they are computed, where that is not in each commit.
+    pub every: Option<Schedule>,
 }
 
 /// A value that tells groups apart.

@@ -2,10 +2,12 @@
 
 use super::{
     condition::Condition,
+    function::Function,
     ids::{EntityId, FieldId},
-    model::{Catalog, Entity, FieldKind},
-    rollup::{Groups, Rollup},
+    model::{Catalog, Entity, FieldKind, Leaf},
+    rollup::{Groups, Rolled, Rollup},
 };
+use crate::value::Scalar;
 
 impl Catalog {
     /// What a rollup is computed by, as one text: another text, other values.
@@ -14,6 +16,16 @@ impl Catalog {
         match rollup.filter.as_ref().and_then(Condition::version) {
             Some(version) => format!("{words}, {version}"),
             None => words,
+        }
+    }
+
+    /// Groups that were computed now and then are not what commits can go on from. The count says
+    /// so for all of them; how often is the same to the rows.
+    fn at_times(&self, parent: EntityId, field: FieldId) -> &'static str {
+        let groups = self.entity(parent).groups.as_ref();
+        match groups.is_some_and(|groups| groups.count == field && groups.every.is_some()) {
+            true => ", at times",
+            false => "",
         }
     }
 
@@ -48,7 +60,7 @@ impl Catalog {
     pub fn computed_words(&self, id: EntityId, field: FieldId) -> Option<String> {
         let entity = self.entity(id);
         if let Some(rollup) = &entity.field(field).rollup {
-            return Some(self.rollup_words(id, rollup));
+            return Some(self.rollup_words(id, rollup) + self.at_times(id, field));
         }
         let groups = entity.groups.as_ref()?;
         let by = groups.by.iter().find(|by| by.own == field);
@@ -56,6 +68,22 @@ impl Catalog {
             Some(by) => format!("{} of {}", by.of, self.groups_words(groups)),
             None => "group".to_owned(),
         })
+    }
+
+    /// Whether a rollup of rows of a type can only be computed of all of them: what is stored does
+    /// not tell what one more row makes of it.
+    pub(crate) fn is_computed_whole(&self, of: EntityId, what: Rolled) -> bool {
+        let is_exact = |field: FieldId| match &self.entity(of).field(field).kind {
+            FieldKind::Leaf { leaf, .. } => {
+                matches!(leaf, Leaf::Scalar(Scalar::Int | Scalar::BigInt | Scalar::Decimal))
+            }
+            _ => false,
+        };
+        match what {
+            Rolled::Of(Function::Avg | Function::CountDistinct, _) => true,
+            Rolled::Of(Function::Sum, field) => !is_exact(field),
+            _ => false,
+        }
     }
 
     /// The values that tell groups apart: the fields that keep them, and those, or parts of those,

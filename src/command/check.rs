@@ -46,7 +46,7 @@ impl Check {
                 text::print(&format!("  {name}: {title}\n"))?;
             }
         }
-        let mut told = loaded.unfilled().chain(loaded.shared());
+        let mut told = loaded.unfilled().chain(loaded.shared()).chain(loaded.slow_groups());
         told.try_for_each(|told| text::print(&format!("{told}\n")))
     }
 }

@@ -9,8 +9,8 @@ use crate::app::operate::Order;
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  hayloft harvest --schema my.graphql\n  hayloft harvest Item --schema my.graphql")]
 pub(super) struct Harvest {
-    /// The type or field to harvest, such as Item or Item.recipes [default: everything with a
-    /// @fetch]
+    /// The type or field to harvest, or the groups to compute, such as Item or Item.recipes [default: everything with a
+    /// @fetch, then groups with `every`]
     #[arg(value_name = "TYPE")]
     name: Option<String>,
 

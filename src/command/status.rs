@@ -198,9 +198,13 @@ fn log(log: &LogHead) -> String {
 fn not_yet(catalog: &Catalog, id: EntityId) -> String {
     let entity = catalog.entity(id);
     match (entity.fetch, &entity.owner) {
+        _ if catalog.is_timed(id) => "never".to_owned(),
         (Some(_), _) => "never".to_owned(),
         (None, Some(owner)) => format!("with {}", catalog.entity(owner.entity).name),
-        (None, None) => "has no @fetch".to_owned(),
+        (None, None) => match &entity.groups {
+            Some(groups) => format!("with {}", catalog.entity(groups.of).name),
+            None => "has no @fetch".to_owned(),
+        },
     }
 }
 

@@ -11,10 +11,6 @@ const RESERVED: &[(&str, &str)] = &[
         "leave it out; the words of all languages are found as they are written",
     ),
     (
-        "@rollup.every",
-        "leave it out; what is computed is right after every commit",
-    ),
-    (
         "@format",
         "take the value apart with @select(jq:), for example `strptime(\"%d/%m/%Y\") | todate`",
     ),

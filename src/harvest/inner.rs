@@ -23,7 +23,7 @@ use super::{
     spool::Spools,
 };
 use crate::{
-    catalog::{Catalog, Fetch, FetchId, SourceId, Valid},
+    catalog::{Catalog, Chore, Fetch, SourceId, Valid},
     config::Environment,
     layout::Layout,
 };
@@ -85,8 +85,8 @@ impl Inner {
         })
     }
 
-    pub(super) fn name(&self, fetch: FetchId) -> String {
-        self.catalog.fetch_name(fetch)
+    pub(super) fn name(&self, chore: impl Into<Chore>) -> String {
+        self.catalog.chore_name(chore.into())
     }
 
     /// What the source of a fetch is told that nobody else may see.
@@ -111,10 +111,6 @@ impl Inner {
         self.allocations
             .current()
             .map_or(0, |allocation| allocation.places(concurrency))
-    }
-
-    pub(super) fn fetches(&self) -> impl Iterator<Item = FetchId> + use<> {
-        (0..self.catalog.fetches.len() as u32).map(FetchId)
     }
 }
 

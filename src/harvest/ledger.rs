@@ -9,6 +9,7 @@ use crate::{
     store::{
         AnswersTold, Attendance, Claim, EndRule, FetchStatus, FieldRequestCounts, Finish, Group, GroupOutcome, Left,
         OpenFieldFetch, Parent, ParentAnswer, PlanRule, RequestState, Run, RunSummary, StartRun, Store, StoreError,
+        Told,
     },
 };
 
@@ -31,6 +32,10 @@ pub(super) trait Ledger: Send + Sync {
         groups: &[Group],
         rule: EndRule<'_>,
     ) -> Result<(RunSummary, GroupOutcome), StoreError>;
+    /// A ledger without tables has no groups.
+    async fn compute_groups(&self, run: &Run, _told: &Told) -> Result<RunSummary, StoreError> {
+        Err(StoreError::Internal(format!("{} has no groups", run.fetch)))
+    }
     async fn request_state(&self, fetch: &str, request: &str) -> Result<Option<RequestState>, StoreError>;
     async fn fetch_status(&self) -> Result<Vec<FetchStatus>, StoreError>;
     async fn now(&self) -> Result<DateTime<Utc>, StoreError>;
@@ -142,6 +147,10 @@ impl Ledger for Store {
         rule: EndRule<'_>,
     ) -> Result<(RunSummary, GroupOutcome), StoreError> {
         Store::complete_run(self, run, groups, rule).await
+    }
+
+    async fn compute_groups(&self, run: &Run, told: &Told) -> Result<RunSummary, StoreError> {
+        Store::compute_groups(self, run, told).await
     }
 
     async fn request_state(&self, fetch: &str, request: &str) -> Result<Option<RequestState>, StoreError> {

@@ -18,6 +18,7 @@ mod fetch;
 mod field_fetch;
 mod format;
 mod get;
+mod groups;
 mod html;
 mod index_size;
 mod inner;
@@ -61,7 +62,7 @@ use std::sync::Arc;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
-    catalog::{Catalog, FetchId, Valid},
+    catalog::{Catalog, Chore, Valid},
     layout::Layout,
     store::{Reason, StartRun, Store, StoreError},
 };
@@ -110,37 +111,36 @@ impl Harvester {
         sources(catalog, settings, &Arc::new(Allocations::new())).map(|_| ())
     }
 
-    /// Harvests one fetch now and waits for its end. A page that fails ends the run as failed, in
-    /// the report.
+    /// Harvests one fetch now, or computes the groups of one type, and waits for its end. A page
+    /// that fails ends the run as failed, in the report.
     ///
     /// Cancelling ends the run as interrupted after the commit under way. A run by hand is always a
     /// whole one: it never goes on where an interrupted one stopped.
     pub(crate) async fn run(
         &self,
-        fetch: FetchId,
+        chore: impl Into<Chore>,
         reason: Reason,
         progress: &dyn Progress,
         cancel: &CancellationToken,
     ) -> Result<RunReport, HarvestError> {
-        let inner = &self.inner;
+        let (inner, chore) = (&self.inner, chore.into());
         tokio::select! {
             () = self.join(reason == Reason::Hand, progress) => {}
             // Then there is never a place to be had.
             () = inner.ledger.replaced() => return Err(StoreError::Replaced.into()),
         }
+        let claim = run::claim(inner, chore);
         let start = StartRun {
-            fetch: inner.name(fetch),
-            entity: inner.catalog.fetch(fetch).entity,
+            fetch: claim.fetch,
+            entity: claim.entity,
             slot: inner.ledger.now().await?,
             reason,
-            resume: (reason != Reason::Hand)
-                .then(|| slots::resumes(inner.catalog.fetch(fetch)))
-                .flatten(),
+            resume: claim.resume.filter(|_| reason != Reason::Hand),
         };
         let Some(run) = inner.ledger.start_run(&start).await? else {
             return Err(HarvestError::Busy(start.fetch));
         };
-        let report = run::execute(inner, fetch, run, progress, cancel).await?;
+        let report = run::execute(inner, chore, run, progress, cancel).await?;
         report::log_end(&report, None);
         Ok(report)
     }

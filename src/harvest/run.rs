@@ -11,7 +11,7 @@ use super::{
     ahead::Fetching,
     ending::ending,
     error::{HarvestError, PageFault},
-    field_fetch,
+    field_fetch, groups,
     inner::Inner,
     lease::Lease,
     limits::{GROUP_QUEUE, PAGE_QUEUE},
@@ -26,29 +26,30 @@ use super::{
     work::Job,
 };
 use crate::{
-    catalog::{Fetch, FetchId},
-    store::{AllRefused, Finish, GroupOutcome, Run, RunSummary, StoreError},
+    catalog::{Chore, Fetch, FetchId},
+    store::{AllRefused, Claim, Finish, GroupOutcome, Run, RunSummary, StoreError},
 };
 
-/// Harvests one fetch within a claimed run, and ends the run in the ledger.
+/// Does what a claimed run is for, and ends the run in the ledger.
 pub(super) async fn execute(
     inner: &Arc<Inner>,
-    id: FetchId,
+    chore: Chore,
     run: Run,
     progress: &dyn Progress,
     cancel: &CancellationToken,
 ) -> Result<RunReport, HarvestError> {
     let started = Instant::now();
     let lease = Lease::new(inner.ledger.as_ref(), &run);
-    let fetch = inner.catalog.fetch(id);
-    let ended = AssertUnwindSafe(work(inner, id, &run, &lease, progress, cancel)).catch_unwind();
+    let ended = AssertUnwindSafe(work(inner, chore, &run, &lease, progress, cancel)).catch_unwind();
     // One that broke ends like any that failed: it would be nobody's until its lease is over.
     let ended = ended.await.unwrap_or_else(|_| {
         tracing::error!(fetch = run.fetch, "a run broke");
-        Ok(Ended::Not(failed(inner, fetch, &PageFault::Internal)))
+        Ok(Ended::Not(Finish::Failed {
+            error: PageFault::Internal.to_string(),
+        }))
     });
     let finish = match ended {
-        Ok(Ended::Complete(summary)) => return report(inner, fetch, &run, started, *summary).await,
+        Ok(Ended::Complete(summary)) => return report(inner, chore, &run, started, *summary).await,
         Ok(Ended::Not(finish)) => finish,
         // Whoever took the run over ends it.
         Err(StoreError::Fenced) => return Err(StoreError::Fenced.into()),
@@ -65,7 +66,7 @@ pub(super) async fn execute(
         Err(StoreError::Replaced) => return Err(give_up(inner, &run).await.into()),
         ended => ended?,
     };
-    report(inner, fetch, &run, started, summary).await
+    report(inner, chore, &run, started, summary).await
 }
 
 /// Where a run stands when its work is done.
@@ -76,15 +77,23 @@ enum Ended {
     Not(Finish),
 }
 
-/// Gets the pages, and ends the run in the ledger if it has seen all of them.
+/// Gets the pages, and ends the run in the ledger if it has seen all of them. Groups are computed
+/// at once.
 async fn work(
     inner: &Arc<Inner>,
-    id: FetchId,
+    chore: Chore,
     run: &Run,
     lease: &Lease<'_>,
     progress: &dyn Progress,
     cancel: &CancellationToken,
 ) -> Result<Ended, StoreError> {
+    let id = match chore {
+        Chore::Fetch(id) => id,
+        Chore::Groups(groups) => {
+            let summary = groups::compute(inner, groups, run, lease).await?;
+            return Ok(Ended::Complete(Box::new(summary)));
+        }
+    };
     let fetch = inner.catalog.fetch(id);
     Ok(
         match pages_with_heartbeat(inner, id, run, lease, progress, cancel).await? {
@@ -106,14 +115,16 @@ fn failed(inner: &Inner, fetch: &Fetch, fault: &PageFault) -> Finish {
 
 async fn report(
     inner: &Inner,
-    fetch: &Fetch,
+    chore: Chore,
     run: &Run,
     started: Instant,
     summary: RunSummary,
 ) -> Result<RunReport, HarvestError> {
-    let requests = match &fetch.field_fetch {
-        Some(_) => Some(inner.ledger.field_request_counts(&run.fetch, Some(run.id)).await?),
-        None => None,
+    let requests = match chore {
+        Chore::Fetch(id) if inner.catalog.fetch(id).field_fetch.is_some() => {
+            Some(inner.ledger.field_request_counts(&run.fetch, Some(run.id)).await?)
+        }
+        _ => None,
     };
     let elapsed = started.elapsed();
     Ok(RunReport {
@@ -289,16 +300,24 @@ fn start_of(fetch: &Fetch, run: &Run, secrets: &Secrets) -> Result<(u64, u64, Pl
     Ok((checkpoint.pages, checkpoint.rows, place))
 }
 
-/// Runs what waits or was left behind of a fetch; `None` when another process has it.
+/// How the next run is asked for.
+pub(super) fn claim(inner: &Inner, chore: Chore) -> Claim {
+    let name = inner.name(chore);
+    match chore {
+        Chore::Fetch(id) => slots::claim(inner.catalog.fetch(id), name),
+        Chore::Groups(id) => groups::claim(id, name),
+    }
+}
+
+/// Runs what waits or was left behind of a fetch, or of groups; `None` when another process has it.
 pub(super) async fn next(
     inner: &Arc<Inner>,
-    fetch: FetchId,
+    chore: Chore,
     cancel: &CancellationToken,
 ) -> Result<Option<RunReport>, HarvestError> {
-    let claim = slots::claim(inner.catalog.fetch(fetch), inner.name(fetch));
-    let Some(run) = inner.ledger.claim_run(&claim).await? else {
+    let Some(run) = inner.ledger.claim_run(&claim(inner, chore)).await? else {
         return Ok(None);
     };
     tracing::debug!(fetch = run.fetch, run = run.id, fence = run.fence, "a run starts");
-    execute(inner, fetch, run, &Silent, cancel).await.map(Some)
+    execute(inner, chore, run, &Silent, cancel).await.map(Some)
 }

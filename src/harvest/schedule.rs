@@ -6,6 +6,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use chrono::{DateTime, Utc};
 use tokio::{
     sync::Notify,
     task::{self, JoinError, JoinSet},
@@ -17,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     error::HarvestError,
     field_fetch::after::fed_at,
+    groups,
     inner::Inner,
     limits::{RECONCILE, RECONCILE_MIN, RETRY_BASE, RUNS_MAX},
     progress::RunReport,
@@ -24,8 +26,8 @@ use super::{
     run, slots,
 };
 use crate::{
-    catalog::{FetchId, Schedule},
-    store::{FetchStatus, RunState, StoreError},
+    catalog::{Chore, Schedule},
+    store::{FetchStatus, Plan, RunState, StoreError},
 };
 
 /// Runs what is due until cancelled.
@@ -49,13 +51,13 @@ pub(super) async fn serve(inner: &Arc<Inner>, cancel: &CancellationToken) {
 /// Timers that wake the reconciler when a slot begins.
 async fn hints(inner: &Arc<Inner>, notify: &Arc<Notify>) -> Result<JobScheduler, JobSchedulerError> {
     let scheduler = JobScheduler::new().await?;
-    for fetch in &inner.catalog.fetches {
+    for chore in inner.catalog.chores() {
         let notify = Arc::clone(notify);
         let wake = move |_, _| -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
             notify.notify_one();
             Box::pin(std::future::ready(()))
         };
-        match &fetch.schedule {
+        match inner.catalog.schedule_of(chore) {
             // The timers count whole seconds; the reconciler is exact.
             Some(Schedule::Every(every)) => {
                 let every = (*every).max(Duration::from_secs(1));
@@ -104,25 +106,25 @@ pub(super) async fn reconcile(inner: &Arc<Inner>, notify: &Notify, cancel: &Canc
     }
 }
 
-/// The runs under way in this process: a fetch never overlaps itself.
+/// The runs under way in this process: none overlaps one of the same fetch, or of the same groups.
 #[derive(Default)]
 struct Runs {
     /// Each tells whether its run is in the ledger.
     tasks: JoinSet<bool>,
     /// What each task is at work on.
-    busy: HashMap<task::Id, FetchId>,
-    /// Fetches whose last start left no run in the ledger: asking again at once would ask for ever.
-    resting: HashMap<FetchId, Instant>,
+    busy: HashMap<task::Id, Chore>,
+    /// Those whose last start left no run in the ledger: asking again at once would ask for ever.
+    resting: HashMap<Chore, Instant>,
 }
 
 impl Runs {
-    fn start(&mut self, inner: &Arc<Inner>, fetch: FetchId, cancel: &CancellationToken) {
+    fn start(&mut self, inner: &Arc<Inner>, chore: Chore, cancel: &CancellationToken) {
         let (inner, cancel) = (Arc::clone(inner), cancel.clone());
         let task = self.tasks.spawn(async move {
-            let name = inner.name(fetch);
-            let ran = run::next(&inner, fetch, &cancel).await;
+            let name = inner.name(chore);
+            let ran = run::next(&inner, chore, &cancel).await;
             match &ran {
-                Ok(Some(report)) => log_end(report, wait_after(&inner, fetch, report).await),
+                Ok(Some(report)) => log_end(report, wait_after(&inner, chore, report).await),
                 Ok(None) => tracing::debug!(fetch = name, "another process was first"),
                 Err(HarvestError::Store(StoreError::Fenced)) => {
                     tracing::warn!(
@@ -137,7 +139,7 @@ impl Runs {
             }
             matches!(ran, Ok(Some(_)))
         });
-        self.busy.insert(task.id(), fetch);
+        self.busy.insert(task.id(), chore);
     }
 
     fn ended(&mut self, ended: Result<(task::Id, bool), JoinError>) {
@@ -148,19 +150,19 @@ impl Runs {
                 (error.id(), false)
             }
         };
-        if let Some(fetch) = self.busy.remove(&task).filter(|_| !recorded) {
-            self.resting.insert(fetch, Instant::now() + RETRY_BASE);
+        if let Some(chore) = self.busy.remove(&task).filter(|_| !recorded) {
+            self.resting.insert(chore, Instant::now() + RETRY_BASE);
         }
     }
 
-    fn is_busy(&self, fetch: FetchId) -> bool {
-        self.busy.values().any(|busy| *busy == fetch)
+    fn is_busy(&self, chore: Chore) -> bool {
+        self.busy.values().any(|busy| *busy == chore)
     }
 
-    fn rests(&mut self, fetch: FetchId) -> bool {
-        let rests = self.resting.get(&fetch).is_some_and(|until| *until > Instant::now());
+    fn rests(&mut self, chore: Chore) -> bool {
+        let rests = self.resting.get(&chore).is_some_and(|until| *until > Instant::now());
         if !rests {
-            self.resting.remove(&fetch);
+            self.resting.remove(&chore);
         }
         rests
     }
@@ -168,14 +170,14 @@ impl Runs {
 
 /// How long a failed run waits for its next try, as far as the ledger tells; `None` for runs that
 /// did not fail.
-async fn wait_after(inner: &Arc<Inner>, fetch: FetchId, report: &RunReport) -> Option<Duration> {
+async fn wait_after(inner: &Arc<Inner>, chore: Chore, report: &RunReport) -> Option<Duration> {
     if report.summary.state != RunState::Failed {
         return None;
     }
     let ledger = &inner.ledger;
     let (status, now) = (ledger.fetch_status().await.ok()?, ledger.now().await.ok()?);
     let known = status.iter().find(|status| status.fetch == report.summary.fetch);
-    Some(slots::until_next(inner.catalog.fetch(fetch), known?, now))
+    Some(slots::until_next(inner.catalog.schedule_of(chore), known?, now))
 }
 
 /// Queues what is due, starts what waits and may run here, and tells how long until something may
@@ -185,26 +187,55 @@ async fn look(inner: &Arc<Inner>, runs: &mut Runs, cancel: &CancellationToken) -
     let status = inner.ledger.fetch_status().await?;
     let status: HashMap<&str, &FetchStatus> = status.iter().map(|status| (status.fetch.as_str(), status)).collect();
     let mut wait = RECONCILE;
-    for id in inner.fetches() {
-        let fetch = inner.catalog.fetch(id);
-        let name = inner.name(id);
+    for chore in inner.catalog.chores() {
+        let name = inner.name(chore);
         let mut known = status.get(name.as_str()).copied().cloned().unwrap_or_default();
-        let fed = fetch.field_fetch.as_ref();
-        let fed = fed.and_then(|each| fed_at(&inner.catalog, each, |name| status.get(name).copied()));
-        if slots::lacks(fetch, &known, fed, now) {
+        if let Some(rule) = lacking(inner, chore, &known, &status, now) {
             // Decided again in the fetch's turn: another process may have come first.
-            let rule = |known: &FetchStatus, now| slots::plan_after(fetch, known, fed, now);
-            known = inner.ledger.plan_slots(&name, &rule).await?;
+            known = inner.ledger.plan_slots(&name, &*rule).await?;
         }
-        if runs.is_busy(id) || runs.rests(id) || !inner.may_call(fetch.source) {
+        let may_call = match chore {
+            Chore::Fetch(id) => inner.may_call(inner.catalog.fetch(id).source),
+            Chore::Groups(_) => true,
+        };
+        if runs.is_busy(chore) || runs.rests(chore) || !may_call {
             continue;
         }
         match slots::is_ready(&known, now) {
             // The rest comes when one of these has ended.
             true if runs.busy.len() >= RUNS_MAX => wait = RECONCILE,
-            true => runs.start(inner, id, cancel),
-            false => wait = wait.min(slots::until_next(fetch, &known, now)),
+            true => runs.start(inner, chore, cancel),
+            false => wait = wait.min(slots::until_next(inner.catalog.schedule_of(chore), &known, now)),
         }
     }
     Ok(wait)
+}
+
+/// By which rule a slot is lacking.
+type Rule<'r> = Box<dyn Fn(&FetchStatus, DateTime<Utc>) -> Plan + Send + Sync + 'r>;
+
+/// The rule that says what the ledger lacks, if it lacks anything.
+fn lacking<'r>(
+    inner: &'r Inner,
+    chore: Chore,
+    known: &FetchStatus,
+    status: &HashMap<&str, &FetchStatus>,
+    now: DateTime<Utc>,
+) -> Option<Rule<'r>> {
+    let catalog = &inner.catalog;
+    let of = |name: &str| status.get(name).copied();
+    match chore {
+        Chore::Fetch(id) => {
+            let fetch = catalog.fetch(id);
+            let fed = fetch.field_fetch.as_ref().and_then(|each| fed_at(catalog, each, of));
+            let lacks = slots::lacks(fetch, known, fed, now);
+            lacks.then(|| -> Rule<'r> { Box::new(move |known, now| slots::plan_after(fetch, known, fed, now)) })
+        }
+        Chore::Groups(id) => {
+            let every = catalog.schedule_of(chore)?;
+            let loaded = groups::loaded(catalog, id, of);
+            let lacks = groups::lacks(every, known, loaded, now);
+            lacks.then(|| -> Rule<'r> { Box::new(move |known, now| groups::plan(every, known, loaded, now)) })
+        }
+    }
 }

@@ -179,7 +179,7 @@ fn failed_at(last: &RunSummary, now: DateTime<Utc>) -> DateTime<Utc> {
     }
 }
 
-fn retry_at(last: &RunSummary, failures: u32, now: DateTime<Utc>) -> DateTime<Utc> {
+pub(super) fn retry_at(last: &RunSummary, failures: u32, now: DateTime<Utc>) -> DateTime<Utc> {
     let wait = RETRY_BASE.saturating_mul(2u32.saturating_pow(failures.saturating_sub(1)));
     failed_at(last, now) + delta(wait.min(RETRY_CAP))
 }
@@ -189,8 +189,8 @@ fn delta(wait: Duration) -> TimeDelta {
 }
 
 /// How long until the next slot or retry.
-pub(super) fn until_next(fetch: &Fetch, status: &FetchStatus, now: DateTime<Utc>) -> Duration {
-    let slot = fetch.schedule.as_ref().and_then(|schedule| schedule.following(now));
+pub(super) fn until_next(schedule: Option<&Schedule>, status: &FetchStatus, now: DateTime<Utc>) -> Duration {
+    let slot = schedule.and_then(|schedule| schedule.following(now));
     let failed = status.last.as_ref().filter(|last| last.state == RunState::Failed);
     let pressed = failed
         .filter(|last| presses(last, now))

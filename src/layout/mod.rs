@@ -154,6 +154,19 @@ impl EntityTables {
             .collect()
     }
 
+    /// Whether an index, or that of the key, leads to the rows with a value of a field.
+    pub(crate) fn leads_by(&self, field: FieldId) -> bool {
+        let Some(place) = self.columns_of(field).first().copied() else {
+            return false;
+        };
+        let indexes = self.table.indexes.iter().filter(|index| match index.kind {
+            IndexKind::Key | IndexKind::Unique | IndexKind::Reference | IndexKind::Field | IndexKind::Fields => true,
+            IndexKind::List(_) | IndexKind::Targets | IndexKind::Search => false,
+        });
+        let mut firsts = indexes.map(|index| index.columns.first().copied());
+        firsts.any(|first| first == Some(place)) || self.table.key.first().copied() == Some(place)
+    }
+
     /// The columns that requests of their own fill.
     pub fn fetched(&self) -> impl Iterator<Item = &Column> {
         self.table.columns.iter().filter(|column| column.fetched)

@@ -268,9 +268,17 @@ pub fn samples() -> Value {
 }
 
 pub fn groups() -> Value {
+    let key = |at: usize| json!([COUNTRIES[at % 3], (at % 11) as i64 - 5]);
+    let within = |at: usize| match at {
+        // Two that lie in each other, and some that lie in none.
+        28 => key(29),
+        29 => key(28),
+        _ if at.is_multiple_of(5) => Value::Null,
+        _ => key(at / 2),
+    };
     let group = |at: usize| {
         json!({ "country": COUNTRIES[at % 3], "number": (at % 11) as i64 - 5, "name": format!("{}{}", GROUPS[at % GROUPS.len()], at / 11),
-                "leader": if at % 4 == 1 { Value::Null } else { json!(id(at)) } })
+                "within": within(at), "leader": if at % 4 == 1 { Value::Null } else { json!(id(at)) } })
     };
     (0..30).map(group).collect()
 }

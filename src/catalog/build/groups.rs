@@ -2,12 +2,13 @@
 //! groups apart and which fields keep it; what is computed of a group is in `rollups`.
 
 use super::{
-    Builder,
+    Builder, intervals,
     plan::{Meaning, Shape},
 };
 use crate::{
     catalog::{
-        Catalog, EntityId, Field, FieldId, FieldKind, GroupBy, Groups, Leaf, Rolled, Rollup, Selection, ValueFieldKind,
+        Catalog, EntityId, Field, FieldId, FieldKind, GroupBy, Groups, Leaf, Rolled, Rollup, Schedule, Selection,
+        ValueFieldKind,
     },
     definition::{Directive, Fault, FieldDefinition, Literal, Spanned, TypeDefinition, did_you_mean},
     value::Scalar,
@@ -43,6 +44,7 @@ impl Builder<'_> {
             self.has_plain_key(id, directive);
             let of = self.grouped_type(directive);
             let by = of.and_then(|of| self.told_apart_by(id, of, directive, catalog));
+            let every = self.computed_every(directive);
             let (Some(of), Some(by), true) = (of, by, faults == self.faults.len()) else {
                 continue;
             };
@@ -55,13 +57,31 @@ impl Builder<'_> {
                 let count = FieldId(entity.fields.len() as u32);
                 entity.fields.push(hidden_count(of));
                 let by = by.into_iter().map(|(by, _)| by).collect();
-                entity.groups = Some(Groups { of, by, count });
+                entity.groups = Some(Groups { of, by, count, every });
+            }
+        }
+    }
+
+    /// A fault stands in the list of faults, and then there is none.
+    fn computed_every(&mut self, directive: &Directive) -> Option<Schedule> {
+        let every = directive.text("every")?;
+        match intervals::interval(every.value) {
+            Ok(interval) => Some(Schedule::Every(interval)),
+            Err(message) => {
+                self.fault(Fault::at(every.span, message));
+                None
             }
         }
     }
 
     /// What is said of a type is not said of a field.
     pub(super) fn no_groups_of_fields(&mut self, directive: &Directive) {
+        if let Some((every, _)) = directive.arguments.iter().find(|(name, _)| name.value == "every") {
+            let fault = Fault::at(every.span.clone(), "`every` is for a `@rollup` on a type");
+            self.fault(
+                fault.hint("leave it out: a field is right after every commit; only groups are computed now and then"),
+            );
+        }
         if let Some((by, _)) = directive.arguments.iter().find(|(name, _)| name.value == "by") {
             let fault = Fault::at(by.span.clone(), "`by` is for a `@rollup` on a type");
             self.fault(fault.hint("leave it out: the rows behind a field are one group for each row that has them"));

@@ -21,13 +21,13 @@ pub(super) fn write(sdl: &mut Sdl) {
             ("The name of the type.", "name: String!"),
             ("How many rows are stored.", "rows: Int!"),
             (
-                "When the last complete harvest ended; null: there was none yet, so rows may be missing.",
+                "When the last complete harvest ended, or groups with `every` were last computed; null: there was none yet, so rows may be missing.",
                 "completeAt: DateTime",
             ),
             ("When the last harvest began, complete or not.", "triedAt: DateTime"),
             ("How that one ended, if it has.", "outcome: HarvestState"),
             (
-                "When it is harvested next, by its schedule; null: when another one has ended, or by hand.",
+                "When it is harvested or computed next, by its schedule; null: when another one has ended, or by hand.",
                 "nextAt: DateTime",
             ),
             (

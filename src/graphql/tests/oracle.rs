@@ -4,8 +4,10 @@
 //! `HAYLOFT_ORACLE` says how many operations there are on each database, `HAYLOFT_SEED` which.
 
 mod ask;
+mod computed;
 mod naive;
 mod text;
+mod walks;
 mod world;
 
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
@@ -24,7 +26,10 @@ use crate::{
     store::testing::{On, on_both},
 };
 
-on_both!(operations_are_answered_as_a_naive_evaluator_says,);
+on_both!(
+    operations_are_answered_as_a_naive_evaluator_says,
+    walks_beside_commits_are_as_a_naive_evaluator_says,
+);
 
 /// Operations on each database where nobody asks for more, and those of one catalog.
 const OPERATIONS: usize = 1_000;
@@ -48,10 +53,7 @@ async fn operations_are_answered_as_a_naive_evaluator_says(on: On) {
     let (mut asked, mut wrong) = (0, Vec::new());
     while asked < wanted && wrong.len() < WRONG_MAX {
         let world = World::random(random);
-        let farm = Farm::defined_on(on, &world.definition(), limits()).await;
-        for (at, of) in world.types.iter().enumerate().filter(|(_, of)| !of.nested) {
-            farm.load(&of.name, world.load(&farm.api.0.catalog, at)).await;
-        }
+        let farm = stocked(on, &world).await;
         for _ in 0..OF_ONE_CATALOG {
             wrong.extend(operation(&farm, &world, random).await);
             asked += 1;
@@ -67,6 +69,31 @@ async fn operations_are_answered_as_a_naive_evaluator_says(on: On) {
         wrong.join("\n\n")
     );
     println!("shown: {asked} operations agree with the naive evaluator, seed {seed}");
+}
+
+/// Each order of the types of a catalog, while rows come and go between the pages.
+async fn walks_beside_commits_are_as_a_naive_evaluator_says(on: On) {
+    let seed = number("HAYLOFT_SEED", 10) as u64;
+    let random = &mut StdRng::seed_from_u64(seed);
+    let mut walks = 0;
+    for _ in 0..number("HAYLOFT_ORACLE", OPERATIONS).div_ceil(OPERATIONS) {
+        let world = World::random(random);
+        let farm = stocked(on, &world).await;
+        match walks::beside_commits(&farm, &world, random).await {
+            Ok(count) => walks += count,
+            Err(wrong) => panic!("after {walks} walks, seed {seed}:\n\n{wrong}"),
+        }
+    }
+    println!("shown: {walks} walks beside commits agree with the naive evaluator, seed {seed}");
+}
+
+/// A database with all rows of a world.
+async fn stocked(on: On, world: &World) -> Farm {
+    let farm = Farm::defined_on(on, &world.definition(), limits()).await;
+    for (at, of) in world.loaded_types() {
+        farm.load(&of.name, world.load(&farm.api.0.catalog, at)).await;
+    }
+    farm
 }
 
 /// Operations may be as large as they become.
@@ -97,8 +124,7 @@ async fn operation(farm: &Farm, world: &World, random: &mut StdRng) -> Option<St
         .map(|_| {
             let random = &mut *random;
             let root = Maker { world, random }.root();
-            let (Root::Single(of, ..) | Root::Many(of, ..) | Root::Pages(of, ..) | Root::Groups(of, ..)) = &root;
-            let of = *of;
+            let of = root.of();
             (root, names(farm, world, of))
         })
         .collect();

@@ -8,11 +8,11 @@ use crate::{
         error::StoreError,
         field_fetch::commit,
         load::{group, page},
-        runs::{claim, finish, slots, status},
+        runs::{claim, finish, groups, slots, status},
         system::{field_requests, requests, runs},
         types::{
             Claim, EndRule, FetchStatus, Finish, Group, GroupOutcome, ParentAnswer, PlanRule, RequestState, Run,
-            RunSummary, StartRun,
+            RunSummary, StartRun, Told,
         },
     },
 };
@@ -121,6 +121,14 @@ impl Store {
     ) -> Result<GroupOutcome, StoreError> {
         let done = retry!(commit::commit_field_answers(&self.context, run, fetch, owner, answers).await);
         self.context.writable.noted(done)
+    }
+
+    /// The whole of a run that computes the groups of a type: one transaction, which ends it as
+    /// complete.
+    pub(crate) async fn compute_groups(&self, run: &Run, told: &Told) -> Result<RunSummary, StoreError> {
+        self.context
+            .writable
+            .noted(retry!(groups::compute(&self.context, run, told).await))
     }
 
     /// Ends a run. `Finish::Complete` first deletes what was not seen, as far as the fetch's

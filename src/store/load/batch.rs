@@ -18,7 +18,10 @@ use crate::{
         db::dialect::scalar_of,
         error::StoreError,
         in_force,
-        rollups::{settle, touched::Touched},
+        rollups::{
+            settle::{self, Settled},
+            touched::Touched,
+        },
         state::key_filter::Added,
         system::{
             change_log::{Changes, Op},
@@ -126,6 +129,12 @@ impl<'a> Batch<'a> {
     async fn settle(&mut self) -> Result<(), StoreError> {
         let touched = std::mem::take(&mut self.touched);
         let settled = settle::settle(&mut self.tx, touched, &self.parts).await?;
+        self.note_settled(settled);
+        Ok(())
+    }
+
+    /// Notes what became of what is computed.
+    pub(crate) fn note_settled(&mut self, settled: Settled) {
         self.step += 1;
         for (entity, field) in settled.fields {
             self.touch(entity, field);
@@ -146,7 +155,6 @@ impl<'a> Batch<'a> {
                 }
             }
         }
-        Ok(())
     }
 
     /// Before the columns of stored rows are written.

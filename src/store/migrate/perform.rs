@@ -11,6 +11,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
+    catalog::EntityId,
     layout::{
         HASH_COLUMN,
         steps::{Change, Step, stale},
@@ -117,8 +118,14 @@ async fn rollups(tx: &mut Transaction<'_>, migration: &Migration<'_>) -> Result<
     };
     match migration.steps.steps.iter().all(of_indexes) {
         true => Ok(()),
-        false => settle::all_anew(tx).await,
+        false => settle::all_anew(tx, |entity| anew(migration, entity)).await,
     }
+}
+
+/// Whether groups that are computed now and then are computed with these steps: where they are new,
+/// and where who follows the changes begins anew. Else the next time tells what became of them.
+fn anew(migration: &Migration<'_>, groups: EntityId) -> bool {
+    migration.steps.created.contains(&groups) || migration.planned.iter().any(ends_epoch)
 }
 
 /// Steps that leave values to be harvested.

@@ -83,12 +83,12 @@ impl Compiler<'_> {
         told::last_try(&fetches, column)
     }
 
-    /// The names of the fetches that fill a type, as literals, and how many they are. Nothing is
+    /// The names in the ledger of what fills a type, as literals, and how many they are. Nothing is
     /// called by an empty name.
     fn fetches(&self, id: EntityId) -> (String, usize) {
         let names = self.catalog.filled_by(id).into_iter();
         let names: Vec<String> = names
-            .map(|fetch| self.dialect.literal(&self.catalog.fetch_name(fetch)))
+            .map(|chore| self.dialect.literal(&self.catalog.chore_name(chore)))
             .collect();
         match names.len() {
             0 => ("''".to_owned(), 1),

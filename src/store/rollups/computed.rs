@@ -99,9 +99,17 @@ fn way<'a>(catalog: &'a Catalog, parent: EntityId, rollup: &Rollup) -> Option<Wa
     }
 }
 
-/// The types that have a rollup of rows, or of links, of these types.
+/// Those that are right after every commit: all but those of groups that are computed now and then.
+pub(crate) fn kept(catalog: &Catalog) -> Vec<Computed<'_>> {
+    let mut kept = all(catalog);
+    kept.retain(|computed| !catalog.is_timed(computed.parent));
+    kept
+}
+
+/// The types that have a rollup of rows, or of links, of these types, which who writes these keeps
+/// right.
 pub(crate) fn fed_by(catalog: &Catalog, written: &[EntityId]) -> Vec<EntityId> {
-    let fed = all(catalog).into_iter();
+    let fed = kept(catalog).into_iter();
     fed.filter(|computed| written.contains(&computed.child()))
         .map(|computed| computed.parent)
         .collect()

@@ -3,7 +3,7 @@
 
 use crate::{
     catalog::{EntityId, Groups},
-    layout::{ColumnKind, HASH_COLUMN, IndexKind, ROW_COLUMN},
+    layout::{ColumnKind, HASH_COLUMN, ROW_COLUMN},
     store::{
         bulk,
         context::Context,
@@ -30,17 +30,8 @@ pub(super) fn goes_through_all(compiler: &Compiler<'_>, computed: &Computed<'_>,
     };
     let first = compiler.catalog.grouped_by(groups).into_iter().next();
     let source = compiler.layout.entity(groups.of);
-    let begins = |(_, of)| {
-        let place = source.columns_of(of).first().copied();
-        let indexes = source.table.indexes.iter().filter(|index| match index.kind {
-            IndexKind::Key | IndexKind::Unique | IndexKind::Reference | IndexKind::Field | IndexKind::Fields => true,
-            IndexKind::List(_) | IndexKind::Targets | IndexKind::Search => false,
-        });
-        let mut firsts = indexes.map(|index| index.columns.first().copied());
-        place.is_some() && (firsts.any(|first| first == place) || source.table.key.first().copied() == place)
-    };
     // All rows are one group.
-    first.is_some_and(|first| of_all || !begins(first))
+    first.is_some_and(|(_, of)| of_all || !source.leads_by(of))
 }
 
 /// The values of the groups in a list of row numbers, or of all, as [`Computed::in_all_groups`]
@@ -201,6 +192,35 @@ pub(super) async fn drop_empty(
     Ok(keys)
 }
 
+/// Deletes the rows of all groups that have no rows any more; gives their keys.
+pub(super) async fn drop_gone(tx: &mut Transaction<'_>, group: EntityId) -> Result<Vec<Vec<Value>>, StoreError> {
+    let groups = groups_of(tx, group)?;
+    let (found, _) = found(&compiler(tx.context), groups, "");
+    let (table, id) = table_of(tx.context, group);
+    // PostgreSQL goes through the list of a long `NOT IN` for each row, SQLite through that of
+    // `NOT EXISTS`.
+    let gone = format!("SELECT {id} FROM {table} EXCEPT SELECT k FROM _found");
+    let sql =
+        format!("WITH _found AS MATERIALIZED ({found}) DELETE FROM {table} WHERE {id} IN ({gone}) RETURNING {id}");
+    let lines = tx.all(tx.params(), sql).await?;
+    let keys: Result<Vec<_>, _> = lines.iter().map(|line| tx.read_key(group, line, 0)).collect();
+    let mut keys = keys?;
+    // Databases give them in orders of their own.
+    keys.sort_by(|one, other| one.iter().map(text_of).cmp(other.iter().map(text_of)));
+    if !keys.is_empty() {
+        tx.wrote.insert(group);
+    }
+    Ok(keys)
+}
+
+/// A key is one text.
+fn text_of(value: &Value) -> &str {
+    match value {
+        Value::Text(text) => text,
+        _ => "",
+    }
+}
+
 /// Makes the rows of a type of groups those of the groups that there are. What is computed of them
 /// is not looked at.
 pub(super) async fn all_anew(tx: &mut Transaction<'_>, group: EntityId) -> Result<(), StoreError> {
@@ -210,11 +230,7 @@ pub(super) async fn all_anew(tx: &mut Transaction<'_>, group: EntityId) -> Resul
     let (found, names) = found(&of, groups, "");
     let (table, id) = table_of(context, group);
     let there = format!("WITH _found AS MATERIALIZED ({found})");
-    // PostgreSQL goes through the list of a long `NOT IN` for each row, SQLite through that of
-    // `NOT EXISTS`.
-    let gone = format!("SELECT {id} FROM {table} EXCEPT SELECT k FROM _found");
-    let sql = format!("{there} DELETE FROM {table} WHERE {id} IN ({gone})");
-    tx.run(tx.params(), sql).await?;
+    drop_gone(tx, group).await?;
     // A key says which values it is of, and not of which fields: these may be others now.
     let kept = kept_in(&of, group, groups, "t");
     let pairs: Vec<(String, String)> = kept

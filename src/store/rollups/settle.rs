@@ -153,7 +153,7 @@ async fn bring(
         },
     }
     let whole: Vec<i64> = whole.into_iter().collect();
-    rows.extend(compute(tx, computed, Some(&whole)).await?);
+    rows.extend(compute(tx, computed, Which::These(&whole)).await?);
     // After those that are computed anew, which it finds right.
     if compares {
         rows.extend(compare(tx, computed, written).await?);
@@ -214,18 +214,56 @@ async fn add(
     .await
 }
 
-/// Computes all rollups of all rows.
-pub(crate) async fn all_anew(tx: &mut Transaction<'_>) -> Result<(), StoreError> {
-    let context = tx.context;
-    for entity in context.catalog.entity_ids() {
-        if context.catalog.entity(entity).groups.is_some() {
+/// Computes all rollups of all rows; those of groups that are computed now and then where `timed`
+/// says so.
+pub(crate) async fn all_anew(
+    tx: &mut Transaction<'_>,
+    timed: impl Fn(EntityId) -> bool + Send,
+) -> Result<(), StoreError> {
+    let catalog = &tx.context.catalog;
+    let wanted = |entity: EntityId| !catalog.is_timed(entity) || timed(entity);
+    for entity in catalog.entity_ids().filter(|entity| wanted(*entity)) {
+        if catalog.entity(entity).groups.is_some() {
             groups::all_anew(tx, entity).await?;
         }
     }
-    for computed in all(&context.catalog) {
-        compute(tx, &computed, None).await?;
+    for computed in all(catalog).into_iter().filter(|computed| wanted(computed.parent)) {
+        compute(tx, &computed, Which::All).await?;
     }
     Ok(())
+}
+
+/// Computes the groups of a type that is computed now and then.
+pub(crate) async fn groups_anew(tx: &mut Transaction<'_>, group: EntityId) -> Result<Settled, StoreError> {
+    let mut settled = Settled::default();
+    let gone = groups::drop_gone(tx, group).await?;
+    failpoint::point("groups::gone");
+    let new = groups::add_missing(tx, group, None).await?;
+    failpoint::point("groups::added");
+    let mut changed = BTreeSet::new();
+    let of_it = all(&tx.context.catalog).into_iter();
+    for computed in of_it.filter(|computed| computed.parent == group) {
+        let rows = compute(tx, &computed, Which::AllTold).await?;
+        if !rows.is_empty() {
+            settled.fields.push((group, computed.field));
+            changed.extend(rows);
+        }
+    }
+    failpoint::point("groups::computed");
+    for row in &new {
+        changed.remove(row);
+    }
+    let changed: Vec<i64> = changed.into_iter().collect();
+    let changed = keys(tx, group, &changed).await?;
+    let new = keys(tx, group, &new).await?;
+    for (all, kept) in [
+        (changed, &mut settled.keys),
+        (new, &mut settled.new),
+        (gone, &mut settled.gone),
+    ] {
+        kept.extend((!all.is_empty()).then_some((group, all)));
+    }
+    Ok(settled)
 }
 
 impl Touched<'_> {
@@ -293,16 +331,20 @@ async fn change(
     Ok(changed)
 }
 
-/// Computes a rollup of these rows, or of all; gives those of the former that have another value
-/// now.
-async fn compute(
-    tx: &mut Transaction<'_>,
-    computed: &Computed<'_>,
-    rows: Option<&[i64]>,
-) -> Result<Vec<i64>, StoreError> {
+/// Of which rows a rollup is computed.
+#[derive(Clone, Copy)]
+enum Which<'r> {
+    These(&'r [i64]),
+    /// Nobody wants to know which of them changed.
+    All,
+    AllTold,
+}
+
+/// Computes a rollup of some rows; gives those that have another value now.
+async fn compute(tx: &mut Transaction<'_>, computed: &Computed<'_>, rows: Which<'_>) -> Result<Vec<i64>, StoreError> {
     let context = tx.context;
     let mut compiler = compiler(context);
-    let at_once = match groups::goes_through_all(&compiler, computed, rows.is_none()) {
+    let at_once = match groups::goes_through_all(&compiler, computed, !matches!(rows, Which::These(_))) {
         true => computed.in_all_groups(&mut compiler)?,
         false => None,
     };
@@ -324,14 +366,23 @@ async fn compute(
              UPDATE {table} AS t SET {column}=n.v FROM _new AS n WHERE t.{row}=n.r AND {differs}{end}"
         )
     };
-    let Some(rows) = rows else {
-        let params = operands(&compiler.binds, &[], context.dialect)?;
-        let sql = statement(None, "");
-        tx.run(params, sql).await?;
-        return Ok(Vec::new());
+    let told = format!(" RETURNING {row}");
+    let all = || operands(&compiler.binds, &[], context.dialect);
+    let changed = match rows {
+        Which::All => {
+            let params = all()?;
+            tx.run(params, statement(None, "")).await?;
+            return Ok(Vec::new());
+        }
+        Which::AllTold => {
+            let params = all()?;
+            tx.all(params, statement(None, &told)).await?
+        }
+        Which::These(rows) => {
+            let of_these = |list: &str| statement(Some(list), &told);
+            for_rows(tx, &compiler.binds, rows, of_these).await?
+        }
     };
-    let of_these = |list: &str| statement(Some(list), &format!(" RETURNING {row}"));
-    let changed = for_rows(tx, &compiler.binds, rows, of_these).await?;
     changed.iter().map(|line| get(line, 0)).collect()
 }
 

@@ -10,14 +10,14 @@ use crate::{
 };
 
 use super::{
-    computed::{Computed, all, compiler},
+    computed::{Computed, compiler, kept},
     lists::for_rows,
 };
 
 /// What a transaction has done so far.
 #[derive(Clone, Default)]
 pub(crate) struct Touched<'a> {
-    /// All rollups, with the rows that may have other values of theirs.
+    /// All rollups that are kept right, with the rows that may have other values of theirs.
     pub(super) rollups: Vec<(Computed<'a>, Parents)>,
     /// Rows that rollups are computed of, new ones and those whose parents before are known.
     pub(super) rows: BTreeMap<EntityId, HashSet<i64>>,
@@ -47,7 +47,7 @@ pub(super) enum At {
 
 impl<'a> Touched<'a> {
     pub(crate) fn of(catalog: &'a Catalog) -> Touched<'a> {
-        let rollups = all(catalog).into_iter();
+        let rollups = kept(catalog).into_iter();
         Touched {
             rollups: rollups.map(|computed| (computed, Parents::default())).collect(),
             ..Touched::default()

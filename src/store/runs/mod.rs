@@ -3,6 +3,7 @@
 pub(super) mod all_refused;
 pub(super) mod claim;
 pub(super) mod finish;
+pub(super) mod groups;
 pub(super) mod replay;
 pub(super) mod slots;
 pub(super) mod status;

@@ -10,8 +10,8 @@ use crate::store::{
 
 pub(crate) async fn fetch_status(context: &Context) -> Result<Vec<FetchStatus>, StoreError> {
     let mut out = Vec::with_capacity(context.catalog.fetches.len());
-    for id in context.catalog.fetch_ids() {
-        let name = context.catalog.fetch_name(id);
+    for chore in context.catalog.chores() {
+        let name = context.catalog.chore_name(chore);
         out.push(of_fetch(&mut Asking::Reader(context), &name).await?);
     }
     Ok(out)

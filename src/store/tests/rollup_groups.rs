@@ -18,7 +18,7 @@ on_both!(
     groups_come_and_go_with_the_definition,
 );
 
-const SALE: EntityId = EntityId(1);
+pub(super) const SALE: EntityId = EntityId(1);
 
 const TEXT: &str = r#"
 type Shop @f { id: ID! totals: [ByShop!]! @inverse(field: "shop") }
@@ -58,17 +58,17 @@ type Total @rollup(of: "Sale") {
 "#;
 
 /// What tells towns apart, in the order of the definition.
-const TOWNS: [&str; 2] = [
+pub(super) const TOWNS: [&str; 2] = [
     r#"["place.town", "area: place.zone", "note"]"#,
     r#"["note", "place.town", "area: place.zone"]"#,
 ];
 
-fn definition(by: &str, index: &str) -> String {
+pub(super) fn definition(by: &str, index: &str) -> String {
     TEXT.replace("BY)", &format!("{by})")).replace("INDEX", index)
 }
 
 #[derive(Clone, Debug, PartialEq)]
-struct Sale {
+pub(super) struct Sale {
     shop: Option<u64>,
     kind: Option<char>,
     place: Option<(Option<u64>, u64)>,
@@ -78,7 +78,7 @@ struct Sale {
 }
 
 impl Sale {
-    fn roll(dice: &mut Dice) -> Sale {
+    pub(super) fn roll(dice: &mut Dice) -> Sale {
         Sale {
             shop: dice.maybe(3),
             kind: dice.maybe(2).map(|kind| if kind == 0 { 'A' } else { 'B' }),
@@ -90,9 +90,9 @@ impl Sale {
     }
 }
 
-type World = BTreeMap<u64, Sale>;
+pub(super) type World = BTreeMap<u64, Sale>;
 
-fn rows_of(store: &Store, world: &World) -> Vec<Row> {
+pub(super) fn rows_of(store: &Store, world: &World) -> Vec<Row> {
     let named = |prefix: char, id: u64| text(&format!("{prefix}{id}"));
     let or_null = |prefix: char, id: Option<u64>| id.map_or(Value::Null, |id| named(prefix, id));
     let sales = world.iter().map(|(id, sale)| {
@@ -136,7 +136,7 @@ fn computed(sales: &[&Sale]) -> String {
 }
 
 /// The rows of all groups, by type and key.
-fn wanted(world: &World, by: &str) -> BTreeMap<(&'static str, String), String> {
+pub(super) fn wanted(world: &World, by: &str) -> BTreeMap<(&'static str, String), String> {
     let json = |value: Option<String>| value.map_or("null".to_owned(), |value| format!("\"{value}\""));
     let shown = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
     let mut groups: BTreeMap<(&'static str, String), (String, Vec<&Sale>)> = BTreeMap::new();
@@ -173,7 +173,7 @@ fn wanted(world: &World, by: &str) -> BTreeMap<(&'static str, String), String> {
 }
 
 /// The same as it is stored.
-async fn stored(store: &Store) -> BTreeMap<(&'static str, String), String> {
+pub(super) async fn stored(store: &Store) -> BTreeMap<(&'static str, String), String> {
     let mut all = BTreeMap::new();
     for (table, kept) in [
         ("by_shop", &["shop_id", "kind"][..]),
@@ -207,7 +207,7 @@ async fn stored(store: &Store) -> BTreeMap<(&'static str, String), String> {
 }
 
 /// What the log says of groups since.
-async fn logged(store: &Store, after: i64) -> BTreeSet<String> {
+pub(super) async fn logged(store: &Store, after: i64) -> BTreeSet<String> {
     let sql = format!(
         "SELECT type||' '||op||' '||row_key FROM hayloft_change_log WHERE seq>{after} AND type NOT IN ('Sale','Shop')"
     );
@@ -215,7 +215,7 @@ async fn logged(store: &Store, after: i64) -> BTreeSet<String> {
 }
 
 /// What it has to say.
-fn changes(
+pub(super) fn changes(
     before: &BTreeMap<(&'static str, String), String>,
     now: &BTreeMap<(&'static str, String), String>,
 ) -> BTreeSet<String> {
@@ -246,7 +246,7 @@ async fn groups_are_what_a_reader_would_make(on: On) {
     let definitions = [(TOWNS[0], ""), (TOWNS[1], index), (TOWNS[0], index)]
         .into_iter()
         .cycle();
-    for (by, index) in definitions.take(rounds(3)) {
+    for (by, index) in definitions.take(rounds(13)) {
         let store = open(&place.url, Access::Write, &definition(by, index))
             .await
             .expect("a store");

@@ -16,6 +16,8 @@ pub(super) enum Cond {
     Not(Box<Cond>),
     Leaf(Leaf, &'static str, Vec<Json>),
     IsNull(String, bool),
+    /// At most so many minutes ago, or longer.
+    Ago(String, &'static str, i64),
     /// The key that a link holds, by the name of its member.
     Key {
         member: String,
@@ -84,6 +86,8 @@ pub(super) struct Pages {
 pub(super) enum GroupBy {
     Leaf(Vec<usize>, Leaf),
     Row(Vec<usize>, usize),
+    /// The key that a link holds.
+    Held(Vec<usize>, usize),
 }
 
 /// Rows behind a link of those in a group.
@@ -117,6 +121,20 @@ pub(super) enum Root {
     Many(usize, Rows, Vec<Ask>),
     Pages(usize, Rows, Pages),
     Groups(usize, Groups),
+    /// By its own id among all rows.
+    Node(usize, String, Vec<Ask>),
+}
+
+impl Root {
+    /// The type of its rows.
+    pub(super) fn of(&self) -> usize {
+        let (Root::Single(of, ..)
+        | Root::Many(of, ..)
+        | Root::Pages(of, ..)
+        | Root::Groups(of, ..)
+        | Root::Node(of, ..)) = self;
+        *of
+    }
 }
 
 pub(super) struct Maker<'w> {
@@ -127,14 +145,25 @@ pub(super) struct Maker<'w> {
 impl Maker<'_> {
     pub(super) fn root(&mut self) -> Root {
         let of = self.random.random_range(0..self.world.types.len());
-        match self.random.random_range(0..9) {
-            0 if !self.world.types[of].nested => {
-                Root::Single(of, self.random.random_range(0..8).to_string(), self.asks(of, 0))
-            }
+        match self.random.random_range(0..10) {
+            0 if !self.world.types[of].nested => Root::Single(of, self.id(of), self.asks(of, 0)),
+            9 if !self.world.types[of].nested => Root::Node(of, self.id(of), self.asks(of, 0)),
             0..4 => Root::Many(of, self.rows(of, false), self.asks(of, 0)),
             4..6 => Root::Pages(of, self.rows(of, true), self.pages(of, 0)),
             _ => Root::Groups(of, self.groups(of)),
         }
+    }
+
+    /// That of a row, or of none.
+    fn id(&mut self, of: usize) -> String {
+        let there = self.world.rows[of].iter();
+        let there: Vec<String> = there
+            .filter_map(|row| row.leaves["id"].as_str().map(str::to_owned))
+            .collect();
+        let none = self.random.random_range(0..8).to_string();
+        self.some(&there)
+            .filter(|_| self.random.random_bool(0.7))
+            .unwrap_or(none)
     }
 
     fn some<T: Clone>(&mut self, all: &[T]) -> Option<T> {
@@ -154,10 +183,12 @@ impl Maker<'_> {
             rows.cond = Some(self.cond(of, 0));
         }
         rows.order = self.orders(of);
-        // How well words are found is no matter of a naive search: there is another order then.
+        // The best ones come first, where there is no other order.
         if self.world.types[of].searched && self.random.random_bool(0.3) {
             rows.search = self.words();
-            rows.order.push(self.order(of));
+            if self.random.random_bool(0.6) {
+                rows.order.clear();
+            }
         }
         let count = self.random.random_bool(0.4).then(|| self.random.random_range(0..4));
         match pages && self.random.random_bool(0.5) {
@@ -205,6 +236,16 @@ impl Maker<'_> {
         let links = self.world.types[of].links.iter().enumerate();
         let fit: Vec<usize> = links
             .filter(|(_, link)| link.is_many() == many)
+            .map(|(at, _)| at)
+            .collect();
+        self.some(&fit)
+    }
+
+    /// A link to many rows of which groups compute something.
+    fn counted(&mut self, of: usize) -> Option<usize> {
+        let links = self.world.types[of].links.iter().enumerate();
+        let fit: Vec<usize> = links
+            .filter(|(_, link)| link.is_computed_of())
             .map(|(at, _)| at)
             .collect();
         self.some(&fit)
@@ -271,8 +312,11 @@ impl Maker<'_> {
 
     fn test(&mut self, of: usize) -> Cond {
         let leaf = self.leaf(of, |_| true).expect("a leaf");
-        let can_be_null = !matches!(leaf.name.as_str(), "id" | "slug");
-        if can_be_null && self.random.random_bool(0.2) {
+        if leaf.name == "w" && self.random.random_bool(0.6) {
+            let minutes = 60 * self.random.random_range(0..4) + 30;
+            return Cond::Ago(leaf.name, self.some(&["since", "until"]).expect("one"), minutes);
+        }
+        if !self.world.types[of].requires(&leaf.name) && self.random.random_bool(0.2) {
             return Cond::IsNull(leaf.name, self.random.random_bool(0.5));
         }
         let operators: &[&'static str] = match leaf.kind {
@@ -288,7 +332,7 @@ impl Maker<'_> {
                 "startsWith",
                 "endsWith",
             ],
-            Kind::Int | Kind::Float | Kind::Time | Kind::Decimal => {
+            Kind::Int | Kind::Big | Kind::Float | Kind::Time | Kind::Decimal => {
                 &["eq", "ne", "in", "notIn", "gt", "gte", "lt", "lte"]
             }
         };
@@ -345,9 +389,9 @@ impl Maker<'_> {
             .some(&["count", "countDistinct", "sum", "avg", "min", "max"])
             .expect("one");
         let fits = |kind: Kind| match function {
-            "sum" => matches!(kind, Kind::Int | Kind::Float | Kind::Decimal),
+            "sum" => matches!(kind, Kind::Int | Kind::Big | Kind::Float | Kind::Decimal),
             "avg" => matches!(kind, Kind::Int | Kind::Float),
-            "min" | "max" => matches!(kind, Kind::Int | Kind::Float | Kind::Decimal | Kind::Text | Kind::Time),
+            "min" | "max" => !matches!(kind, Kind::Id | Kind::Bool | Kind::Enum),
             _ => true,
         };
         match self.leaf(of, fits) {
@@ -363,6 +407,7 @@ impl Maker<'_> {
         for _ in 0..self.random.random_range(1..3) {
             let (path, at) = self.path(of);
             let key = match self.random.random_bool(0.3).then(|| self.link(at, false)).flatten() {
+                Some(link) if self.random.random_bool(0.5) => GroupBy::Held(path, link),
                 Some(link) => GroupBy::Row(path, link),
                 None => GroupBy::Leaf(path, self.leaf(at, |kind| kind != Kind::Time).expect("a leaf")),
             };
@@ -373,7 +418,7 @@ impl Maker<'_> {
         }
         let mut beside = Vec::new();
         for _ in 0..self.random.random_range(0..3) {
-            if let Some(link) = self.link(of, true) {
+            if let Some(link) = self.counted(of) {
                 let target = self.world.types[of].links[link].target;
                 let cond = self.random.random_bool(0.4).then(|| self.cond(target, 1));
                 beside.push(Beside {
@@ -398,7 +443,7 @@ impl Maker<'_> {
         for _ in 0..self.random.random_range(0..3) {
             order.push(match self.random.random_bool(0.5) {
                 true => {
-                    let leaf = |at: &usize| matches!(by[*at], GroupBy::Leaf(..));
+                    let leaf = |at: &usize| !matches!(by[*at], GroupBy::Row(..));
                     let keys: Vec<usize> = (0..by.len()).filter(leaf).collect();
                     match self.some(&keys) {
                         Some(key) => GroupOrder::Key(key, self.way()),
@@ -424,7 +469,7 @@ impl Maker<'_> {
 
     /// The rows of the group, or those behind one of its links.
     fn of_which(&mut self, of: usize) -> (Option<usize>, usize) {
-        match self.random.random_bool(0.5).then(|| self.link(of, true)).flatten() {
+        match self.random.random_bool(0.5).then(|| self.counted(of)).flatten() {
             Some(link) => (Some(link), self.world.types[of].links[link].target),
             None => (None, of),
         }

@@ -1,8 +1,9 @@
 //! What an operation should answer, worked out of rows in memory in the plainest way. Knows what the
 //! documents promise; no planner and no SQL.
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, collections::BTreeSet};
 
+use chrono::{DateTime, Utc};
 use serde_json::{Map, Value as Json, json};
 
 use super::{
@@ -20,7 +21,7 @@ impl Naive<'_> {
     pub(super) fn root(&self, root: &Root) -> Json {
         let all = |of: usize| (0..self.0.rows[of].len()).map(|row| (of, row)).collect::<Vec<At>>();
         match root {
-            Root::Single(of, id, asks) => {
+            Root::Single(of, id, asks) | Root::Node(of, id, asks) => {
                 let found = all(*of).into_iter().find(|at| self.leaf(*at, "id") == json!(id));
                 found.map_or(Json::Null, |at| self.asks(at, asks))
             }
@@ -38,7 +39,7 @@ impl Naive<'_> {
     }
 
     /// The rows that a link leads to, in the order of its list.
-    fn behind(&self, (of, row): At, link: usize) -> Vec<At> {
+    pub(super) fn behind(&self, (of, row): At, link: usize) -> Vec<At> {
         let link = &self.0.types[of].links[link];
         let there = || (0..self.0.rows[link.target].len()).map(|row| (link.target, row));
         let keys = |at: At, name: &str| self.0.rows[at.0][at.1].keys[name].clone();
@@ -61,6 +62,15 @@ impl Naive<'_> {
                 there()
                     .filter(|at| keys(*at, field).iter().any(|key| own == json!(key)))
                     .collect()
+            }
+            How::Closure(step) => {
+                let links = &self.0.types[of].links;
+                let step = links.iter().position(|link| link.name == *step).expect("a link");
+                let (mut found, mut open) = (BTreeSet::new(), vec![(of, row)]);
+                while let Some(at) = open.pop() {
+                    open.extend(self.behind(at, step).into_iter().filter(|at| found.insert(*at)));
+                }
+                found.into_iter().collect()
             }
             How::Nested => there()
                 .filter(|at| self.0.rows[at.0][at.1].owner == Some((of, row)))
@@ -96,13 +106,35 @@ impl Naive<'_> {
         })
     }
 
-    fn holds(&self, at: At, cond: &Cond) -> bool {
+    /// How well a row has the words: all that are searched for count, the same in every row here,
+    /// whose texts are short.
+    fn rank(&self, at: At, words: &[Word]) -> usize {
+        let text = self.leaf(at, "words");
+        let own: Vec<&str> = text.as_str().unwrap_or_default().split_whitespace().collect();
+        let worth = |times: usize| 1_000 * times / (times + 1);
+        let of = |word: &str| worth(own.iter().filter(|found| **found == word).count());
+        let ranks = words.iter().map(|word| match word {
+            Word::Has(word) => of(word),
+            Word::Phrase(one, two) => of(one) + of(two),
+            Word::Begins(word) => worth(own.iter().filter(|found| found.starts_with(word)).count()),
+            Word::Lacks(_) => 0,
+        });
+        ranks.sum()
+    }
+
+    pub(super) fn holds(&self, at: At, cond: &Cond) -> bool {
         match cond {
             Cond::All(all) => all.iter().all(|cond| self.holds(at, cond)),
             Cond::Any(all) => all.iter().any(|cond| self.holds(at, cond)),
             Cond::Not(cond) => !self.holds(at, cond),
             Cond::Leaf(leaf, operator, values) => compares(leaf.kind, &self.leaf(at, &leaf.name), operator, values),
             Cond::IsNull(name, is) => self.leaf(at, name).is_null() == *is,
+            Cond::Ago(name, operator, minutes) => {
+                let value = self.leaf(at, name);
+                let value = value.as_str().and_then(|text| text.parse::<DateTime<Utc>>().ok());
+                let is_since = value.map(|value| value >= self.0.ago(*minutes));
+                is_since.is_some_and(|is_since| is_since == (*operator == "since"))
+            }
             Cond::Key { link, is, .. } => {
                 let name = &self.0.types[at.0].links[*link].name;
                 self.0.rows[at.0][at.1].keys[name].first() == Some(is)
@@ -122,7 +154,7 @@ impl Naive<'_> {
 
     /// In the order that is asked for, or of the list that leads here; the key breaks ties.
     fn sorted(&self, mut all: Vec<At>, rows: &Rows, is_list: bool) -> Vec<At> {
-        if rows.order.is_empty() && is_list {
+        if rows.order.is_empty() && rows.search.is_empty() && is_list {
             return all;
         }
         // Rows of one type are in memory in the order of their keys.
@@ -138,8 +170,13 @@ impl Naive<'_> {
                     ordered(leaf.kind, &value(one), &value(other), *way)
                 }
             });
+            let rank = || match rows.order.is_empty() {
+                true => self.rank(*other, &rows.search).cmp(&self.rank(*one, &rows.search)),
+                false => Ordering::Equal,
+            };
             orders
                 .fold(Ordering::Equal, Ordering::then)
+                .then_with(rank)
                 .then(key(one).cmp(&key(other)))
         });
         all
@@ -210,7 +247,7 @@ impl Naive<'_> {
         Json::Object(members.collect())
     }
 
-    fn sum(&self, rows: &[At], sum: &Sum) -> Json {
+    pub(super) fn sum(&self, rows: &[At], sum: &Sum) -> Json {
         let Sum::Of(function, leaf) = sum else {
             return json!(rows.len());
         };
@@ -315,6 +352,13 @@ impl Naive<'_> {
                     .and_then(|at| self.behind(at, *link).into_iter().next());
                 there.map_or(Json::Null, |at| self.leaf(at, "slug"))
             }
+            GroupBy::Held(path, link) => {
+                let held = self.at_end(at, path).and_then(|(of, row)| {
+                    let name = &self.0.types[of].links[*link].name;
+                    self.0.rows[of][row].keys[name].first().cloned()
+                });
+                held.map_or(Json::Null, Json::String)
+            }
         }
     }
 }
@@ -337,7 +381,7 @@ fn put(into: &mut Json, place: &[String], value: Json, is_row: bool) {
 fn kind(key: &GroupBy) -> Kind {
     match key {
         GroupBy::Leaf(_, leaf) => leaf.kind,
-        GroupBy::Row(..) => Kind::Text,
+        GroupBy::Row(..) | GroupBy::Held(..) => Kind::Text,
     }
 }
 
@@ -366,7 +410,7 @@ fn number(value: &Json) -> f64 {
 fn compared(kind: Kind, one: &Json, other: &Json) -> Ordering {
     let place = |value: &Json| ENUM.iter().position(|name| value == name);
     match kind {
-        Kind::Int | Kind::Float | Kind::Decimal => number(one).total_cmp(&number(other)),
+        Kind::Int | Kind::Big | Kind::Float | Kind::Decimal => number(one).total_cmp(&number(other)),
         Kind::Bool => one.as_bool().cmp(&other.as_bool()),
         Kind::Enum => place(one).cmp(&place(other)),
         Kind::Id | Kind::Text | Kind::Time => one.as_str().cmp(&other.as_str()),

@@ -4,8 +4,9 @@ use serde_json::{Map, Value as Json, json};
 
 use super::{
     ask::{Ask, Cond, GroupBy, GroupOrder, Groups, Order, Pages, Root, Rows, Sum, Way, Word},
-    world::World,
+    world::{How, World},
 };
+use crate::query::sealed;
 
 /// The text of an operation in the making.
 pub(super) struct Text<'w> {
@@ -63,6 +64,12 @@ impl<'w> Text<'w> {
             }
             Root::Pages(of, rows, pages) => {
                 format!("r{at}: {connection}{} {}", self.rows(*of, rows), self.pages(*of, pages))
+            }
+            Root::Node(of, id, asks) => {
+                let name = &self.world.types[*of].name;
+                let id = sealed(&format!("@{name} {}", json!([id])));
+                let id = self.scalar("ID", &json!(id));
+                format!("r{at}: node(nodeId: {id}) {{ ... on {name} {} }}", self.asks(*of, asks))
             }
             Root::Groups(of, groups) => self.groups(&format!("r{at}: {grouped}"), *of, groups),
         }
@@ -192,6 +199,10 @@ impl<'w> Text<'w> {
                 let is = self.scalar("Boolean", &json!(is));
                 member(name, &format!("{{isNull: {is}}}"))
             }
+            Cond::Ago(name, operator, minutes) => {
+                let time = self.scalar("String", &json!(format!("PT{minutes}M")));
+                format!("{{{name}: {{{operator}: {time}}}}}")
+            }
             Cond::Key { member, is, .. } => {
                 let type_name = if member.ends_with("Id") { "ID" } else { "String" };
                 format!("{{{member}: {{eq: {}}}}}", self.scalar(type_name, &json!(is)))
@@ -275,12 +286,21 @@ impl<'w> Text<'w> {
                 let (_, at) = self.names(of, path);
                 (path, format!("{{{}: ROW}}", self.world.types[at].links[*link].name))
             }
+            GroupBy::Held(path, link) => (path, member(&self.held(of, path, *link), &as_key("VALUE"))),
         };
         let (names, _) = self.names(of, path);
         names
             .iter()
             .rev()
             .fold(inner, |inner, name| format!("{{{name}Keys: {inner}}}"))
+    }
+
+    /// What the key of a link is called.
+    fn held(&self, of: usize, path: &[usize], link: usize) -> String {
+        let (_, at) = self.names(of, path);
+        let link = &self.world.types[at].links[link];
+        let by = if link.how == How::One("slug") { "Slug" } else { "Id" };
+        format!("{}{by}", link.name)
     }
 
     /// Keys under the same names are merged in an answer, and stand under their own ones.
@@ -297,6 +317,7 @@ impl<'w> Text<'w> {
                 let (_, at) = self.names(of, path);
                 (path, format!("{} {{ slug }}", self.world.types[at].links[*link].name))
             }
+            GroupBy::Held(path, link) => (path, self.held(of, path, *link)),
         };
         let (names, _) = self.names(of, path);
         names
@@ -313,6 +334,7 @@ impl<'w> Text<'w> {
                 let (_, at) = self.names(of, path);
                 (path, format!("{}.slug", self.world.types[at].links[*link].name))
             }
+            GroupBy::Held(path, link) => (path, self.held(of, path, *link)),
         };
         let (names, _) = self.names(of, path);
         let links = names.iter().map(|name| format!("{name}Keys"));

@@ -3,9 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, SecondsFormat, SubsecRound as _, TimeDelta, Utc};
 use rand::{Rng as _, rngs::StdRng, seq::IndexedRandom as _};
 use serde_json::{Value as Json, json};
 
+use super::computed::{self, Grouped, Rolled};
 use crate::{
     catalog::{Catalog, FieldKind, Valid},
     layout::{ColumnKind, Layout},
@@ -18,6 +20,8 @@ pub(super) enum Kind {
     Id,
     Text,
     Int,
+    /// A `BigInt`, of sums.
+    Big,
     Float,
     Bool,
     Time,
@@ -34,6 +38,7 @@ impl Kind {
             Kind::Id => "ID",
             Kind::Text => "String",
             Kind::Int => "Int",
+            Kind::Big => "BigInt",
             Kind::Float => "Float",
             Kind::Bool => "Boolean",
             Kind::Time => "DateTime",
@@ -52,6 +57,7 @@ impl Kind {
                     .expect("one")
             ),
             Kind::Int => json!(random.random_range(-2..4)),
+            Kind::Big => json!(random.random_range(-2..4).to_string()),
             Kind::Float => json!(f64::from(random.random_range(-6..7)) / 4.0),
             Kind::Bool => json!(random.random_bool(0.5)),
             Kind::Time => json!(format!(
@@ -81,6 +87,8 @@ pub(super) enum How {
     /// The rows of the target whose field of that name leads here.
     Back(String),
     Nested,
+    /// All rows that the field of that name leads to over any number of steps.
+    Closure(String),
 }
 
 #[derive(Clone, Debug)]
@@ -94,6 +102,11 @@ impl Link {
     pub(super) fn is_many(&self) -> bool {
         !matches!(self.how, How::One(_))
     }
+
+    /// Whether groups compute something of the rows behind.
+    pub(super) fn is_computed_of(&self) -> bool {
+        self.is_many() && !matches!(self.how, How::Closure(_))
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -105,6 +118,17 @@ pub(super) struct Type {
     pub links: Vec<Link>,
     /// Nested in rows of another type.
     pub nested: bool,
+    pub rollups: Vec<Rolled>,
+    /// Its rows are groups of those of another type.
+    pub groups: Option<Grouped>,
+}
+
+impl Type {
+    /// Whether a leaf is never null.
+    pub(super) fn requires(&self, name: &str) -> bool {
+        let rolled = self.rollups.iter().find(|rolled| rolled.leaf.name == name);
+        matches!(name, "id" | "slug") || rolled.is_some_and(Rolled::is_required)
+    }
 }
 
 /// A row: its leaves, the keys that its links hold, and for a nested one its owner and place.
@@ -115,9 +139,12 @@ pub(super) struct Mem {
     pub owner: Option<(usize, usize)>,
 }
 
+#[derive(Clone)]
 pub(super) struct World {
     pub types: Vec<Type>,
     pub rows: Vec<Vec<Mem>>,
+    /// The moment by which its recent times were made.
+    pub now: DateTime<Utc>,
 }
 
 impl World {
@@ -172,15 +199,18 @@ impl World {
                 types.push(part);
             }
         }
+        computed::declare(&mut types, random);
         let rows = vec![Vec::new(); types.len()];
-        let mut world = World { types, rows };
+        let now = Utc::now().trunc_subsecs(0);
+        let mut world = World { types, rows, now };
         world.fill(random);
+        computed::fill(&mut world);
         world
     }
 
     fn fill(&mut self, random: &mut StdRng) {
         for at in 0..self.types.len() {
-            if self.types[at].nested {
+            if self.types[at].nested || self.types[at].groups.is_some() {
                 continue;
             }
             for id in 0..random.random_range(2..7) {
@@ -212,6 +242,11 @@ impl World {
                     let words: Vec<&str> = (0..count).map(|_| *WORDS.choose(random).expect("one")).collect();
                     json!(words.join(" "))
                 }
+                // Whole hours ago: half an hour is longer than any test.
+                "w" => json!(
+                    self.ago(60 * random.random_range(-1..4))
+                        .to_rfc3339_opts(SecondsFormat::Secs, true)
+                ),
                 _ => leaf.kind.value(random),
             };
             row.leaves
@@ -222,7 +257,7 @@ impl World {
             let count = match &link.how {
                 How::One(_) => usize::from(random.random_bool(0.8)),
                 How::List => random.random_range(0..4),
-                How::Back(_) | How::Nested => continue,
+                How::Back(_) | How::Nested | How::Closure(_) => continue,
             };
             // Some of them lead nowhere.
             let key = |random: &mut StdRng| match link.how {
@@ -248,10 +283,22 @@ impl World {
             text.push_str("type V { g: Int h: String }\n");
         }
         for of in &self.types {
-            let fetch = if of.nested { "" } else { "@f " };
-            text.push_str(&format!("type {} {fetch}{{\n", of.name));
+            let filled = match &of.groups {
+                Some(grouped) => format!(
+                    "@rollup(of: \"{}\", by: [{}]) ",
+                    self.types[grouped.of].name,
+                    grouped.by()
+                ),
+                None if of.nested => String::new(),
+                None => "@f ".to_owned(),
+            };
+            text.push_str(&format!("type {} {filled}{{\n", of.name));
             for leaf in &of.leaves {
                 let name = &leaf.name;
+                if let Some(rolled) = of.rollups.iter().find(|rolled| rolled.leaf.name == *name) {
+                    text.push_str(&rolled.text());
+                    continue;
+                }
                 match name.as_str() {
                     "id" => text.push_str("id: ID!\n"),
                     "slug" => text.push_str("slug: String! @unique\n"),
@@ -269,6 +316,7 @@ impl World {
                     How::List => format!("{name}: [{target}!]! @ref(jq: \".x[]\")\n"),
                     How::Back(field) => format!("{name}: [{target}!]! @inverse(field: \"{field}\")\n"),
                     How::Nested => format!("{name}: [{target}!]! @nested(jq: \".n[]\")\n"),
+                    How::Closure(link) => format!("{name}: [{target}!]! @closure(of: \"{link}\")\n"),
                 });
             }
             text.push_str("}\n");
@@ -276,10 +324,27 @@ impl World {
         text
     }
 
+    /// The types whose rows are loaded.
+    pub(super) fn loaded_types(&self) -> impl Iterator<Item = (usize, &Type)> {
+        let types = self.types.iter().enumerate();
+        types.filter(|(_, of)| !of.nested && of.groups.is_none())
+    }
+
+    /// So many minutes before the world was made.
+    pub(super) fn ago(&self, minutes: i64) -> DateTime<Utc> {
+        self.now - TimeDelta::minutes(minutes)
+    }
+
     /// The rows of a type as they are loaded.
     pub(super) fn load(&self, catalog: &Valid<Catalog>, at: usize) -> Vec<Row> {
+        self.load_those(catalog, at, |_| true)
+    }
+
+    /// Some of them.
+    pub(super) fn load_those(&self, catalog: &Valid<Catalog>, at: usize, which: impl Fn(usize) -> bool) -> Vec<Row> {
         let layout = Layout::of(catalog);
         (0..self.rows[at].len())
+            .filter(|row| which(*row))
             .map(|row| self.loaded(catalog, &layout, at, row))
             .collect()
     }
@@ -292,6 +357,9 @@ impl World {
             let name = entity.field(column.field).name.as_str();
             if let Some(keys) = mem.keys.get(name) {
                 return keys.first().map_or(Value::Null, |key| Value::Text(key.clone()));
+            }
+            if self.types[at].rollups.iter().any(|rolled| rolled.leaf.name == name) {
+                return Value::Null;
             }
             match (name, column.kind) {
                 ("v", ColumnKind::Document) if mem.leaves["v"] == json!(true) => {
@@ -324,7 +392,8 @@ impl World {
             let own = (0..self.rows[target].len()).filter(|part| self.rows[target][*part].owner == Some((at, row)));
             own.map(|part| self.loaded(catalog, layout, target, part)).collect()
         });
-        Row::new(values, links.collect(), children.collect())
+        let apart = layout.entity(id).apart();
+        Row::beside(&apart, values, links.collect(), children.collect())
     }
 }
 
@@ -341,6 +410,7 @@ fn own(name: &str, random: &mut StdRng) -> Type {
         ("f", Kind::Float),
         ("b", Kind::Bool),
         ("at", Kind::Time),
+        ("w", Kind::Time),
         ("d", Kind::Decimal),
         ("e", Kind::Enum),
     ];
@@ -359,6 +429,8 @@ fn own(name: &str, random: &mut StdRng) -> Type {
         searched,
         links: Vec::new(),
         nested: false,
+        rollups: Vec::new(),
+        groups: None,
     }
 }
 
