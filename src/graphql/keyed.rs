@@ -14,12 +14,13 @@ use tokio::sync::{Notify, watch};
 use super::{Principal, fingerprint::fingerprint, lock::lock};
 use crate::{
     catalog::FieldId,
-    query::{Filter, Operand, Output, OutputValue, Read, RootValue, Select, Visitor, renumber, visit_outputs},
+    query::{Filter, Operand, Read, RootValue, Select, is_plain, renumber},
     store::{KeyedStatement, Store, StoreError},
     value::{Key, Value},
 };
 
-/// How long a load waits for others: less than a person or a network notices.
+/// How long a batch waits at most for what is under way before it: less than a person or a network
+/// notices.
 const WAIT: Duration = Duration::from_micros(200);
 /// Keys that start a statement at once. The last operation to join brings its own (limit
 /// `root_fields`) on top; the store takes 2,048 at a time, so all of them are one statement.
@@ -49,30 +50,6 @@ fn lookup(select: &Select) -> Option<(&[FieldId], &[Operand])> {
     match &select.filter {
         Some(Filter::Key { fields, operands }) => Some((fields, operands)),
         _ => None,
-    }
-}
-
-/// Whether all that is asked below a key is there at once: no list is looked through for what fits,
-/// or put in an order.
-fn is_plain(outputs: &[Output]) -> bool {
-    let mut search = Search::default();
-    visit_outputs(outputs, &mut search);
-    !search.0
-}
-
-/// Looks for lists that are searched.
-#[derive(Default)]
-struct Search(bool);
-
-impl Visitor for Search {
-    fn output(&mut self, output: &Output) {
-        self.0 |= match &output.value {
-            OutputValue::Many { select, .. } => {
-                select.filter.is_some() || !select.order.is_empty() || select.offset.is_some()
-            }
-            OutputValue::Connection { .. } => true,
-            _ => false,
-        };
     }
 }
 
@@ -172,60 +149,106 @@ pub(super) struct Found {
 
 type Outcome = Result<Arc<Found>, Arc<StoreError>>;
 
-/// Loads by key from a store. Those of equal loads are one batch; others share neither its time nor
-/// its failure.
+/// Loads by key from a store. One goes at once when no equal one is under way; those that come
+/// meanwhile are one batch. Others share neither its time nor its failure.
 #[derive(Clone)]
 pub(super) struct Rows {
     store: Store,
-    /// Those that more keys may still join.
-    open: Arc<Mutex<HashMap<Load, Arc<Batch>>>>,
+    /// The loads that are under way.
+    busy: Arc<Mutex<HashMap<Load, Busy>>>,
+}
+
+/// Equal loads: how many statements run, and the batch that more keys may join.
+#[derive(Default)]
+struct Busy {
+    running: usize,
+    open: Option<Arc<Batch>>,
 }
 
 struct Batch {
     keys: Mutex<HashSet<Key>>,
-    full: Notify,
+    /// It need not wait any longer: it is full, or what ran before it has ended.
+    goes: Notify,
     outcome: watch::Sender<Option<Outcome>>,
+}
+
+/// A statement under way. When it ends, or is given up, the batch behind it goes.
+struct Running {
+    rows: Rows,
+    load: Load,
+}
+
+/// How an operation's keys are looked for.
+enum Way {
+    /// At once, by itself.
+    First(Running),
+    /// With others.
+    Joined(watch::Receiver<Option<Outcome>>),
 }
 
 impl Rows {
     pub(super) fn of(store: Store) -> Rows {
         Rows {
             store,
-            open: Arc::default(),
+            busy: Arc::default(),
         }
     }
 
     /// The rows of these keys, all from one statement.
     pub(super) async fn load(&self, load: Load, keys: impl Iterator<Item = Key>) -> Outcome {
-        // Joined before anything is awaited: the next operation finds the batch open.
-        let mut outcome = self.join(load, keys);
+        let keys: Vec<Key> = keys.collect();
+        // Before anything is awaited: the next operation finds it under way.
+        let mut outcome = match self.enter(&load, &keys) {
+            Way::First(_running) => return self.run(&load, keys).await,
+            Way::Joined(outcome) => outcome,
+        };
         let found = outcome.wait_for(Option::is_some).await;
         // It ends with its outcome, unless the runtime or its task does.
         let found = found.ok().and_then(|found| found.clone());
         found.unwrap_or_else(|| Err(Arc::new(StoreError::Internal("the load was given up".to_owned()))))
     }
 
-    fn join(&self, load: Load, keys: impl Iterator<Item = Key>) -> watch::Receiver<Option<Outcome>> {
-        let mut open = lock(&self.open);
+    /// Whoever is the first goes: there is nobody to wait for, and a wait takes longer than most
+    /// statements.
+    fn enter(&self, load: &Load, keys: &[Key]) -> Way {
+        let mut all = lock(&self.busy);
+        let busy = all.entry(load.clone()).or_default();
+        if busy.running == 0 && busy.open.is_none() {
+            busy.running = 1;
+            return Way::First(self.running(load));
+        }
         // Under one lock with the keys: a batch that closes in between would leave them out.
-        let batch = open.entry(load.clone()).or_insert_with(|| self.begin(&load)).clone();
+        let batch = busy.open.get_or_insert_with(|| self.gather(load)).clone();
         let outcome = batch.outcome.subscribe();
         let mut joined = lock(&batch.keys);
-        joined.extend(keys);
+        joined.extend(keys.iter().cloned());
         if joined.len() >= BATCH_MAX {
             // No more may join it; who comes next begins another, and waits for nothing of this
             // one.
-            open.remove(&load);
-            batch.full.notify_one();
+            busy.open = None;
+            batch.goes.notify_one();
         }
-        outcome
+        Way::Joined(outcome)
     }
 
-    /// A batch without keys, which runs by itself after a moment.
-    fn begin(&self, load: &Load) -> Arc<Batch> {
+    /// Whether nothing is under way, nor remembered.
+    #[cfg(test)]
+    pub(super) fn is_idle(&self) -> bool {
+        lock(&self.busy).is_empty()
+    }
+
+    fn running(&self, load: &Load) -> Running {
+        Running {
+            rows: self.clone(),
+            load: load.clone(),
+        }
+    }
+
+    /// A batch without keys, which runs when nothing else does, or after a moment.
+    fn gather(&self, load: &Load) -> Arc<Batch> {
         let batch = Arc::new(Batch {
             keys: Mutex::default(),
-            full: Notify::new(),
+            goes: Notify::new(),
             outcome: watch::Sender::new(None),
         });
         // A task of its own: the operation that began the batch may leave, and the others still
@@ -235,12 +258,13 @@ impl Rows {
     }
 
     async fn serve(self, load: Load, batch: Arc<Batch>) {
+        // What takes long is nobody else's delay.
         tokio::select! {
             () = tokio::time::sleep(WAIT) => {}
-            () = batch.full.notified() => {}
+            () = batch.goes.notified() => {}
         }
         // Closed before the statement begins, or keys would join that it does not ask for.
-        let keys = self.close(&load, &batch);
+        let (_running, keys) = self.close(&load, &batch);
         tokio::select! {
             outcome = self.run(&load, keys) => {
                 batch.outcome.send_replace(Some(outcome));
@@ -251,14 +275,15 @@ impl Rows {
     }
 
     /// Ends the time in which keys may join a batch; its keys.
-    fn close(&self, load: &Load, batch: &Arc<Batch>) -> Vec<Key> {
-        let mut open = lock(&self.open);
+    fn close(&self, load: &Load, batch: &Arc<Batch>) -> (Running, Vec<Key>) {
+        let mut all = lock(&self.busy);
+        let busy = all.entry(load.clone()).or_default();
+        busy.running += 1;
         // A full one has left already, and the next may have begun.
-        if open.get(load).is_some_and(|known| Arc::ptr_eq(known, batch)) {
-            open.remove(load);
-        }
-        // Taken under the lock of `open`, under which keys are added.
-        lock(&batch.keys).drain().collect()
+        busy.open.take_if(|open| Arc::ptr_eq(open, batch));
+        // Taken under the lock of all, under which keys are added.
+        let keys = lock(&batch.keys).drain().collect();
+        (self.running(load), keys)
     }
 
     async fn run(&self, load: &Load, keys: Vec<Key>) -> Outcome {
@@ -270,5 +295,20 @@ impl Rows {
             // For each key, because that is what an operation of one key is charged for.
             took_each: loaded.took / u32::try_from(keys.len()).unwrap_or(u32::MAX).max(1),
         }))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let mut all = lock(&self.rows.busy);
+        let Some(busy) = all.get_mut(&self.load) else { return };
+        busy.running = busy.running.saturating_sub(1);
+        match &busy.open {
+            Some(next) => next.goes.notify_one(),
+            None if busy.running == 0 => {
+                all.remove(&self.load);
+            }
+            None => {}
+        }
     }
 }

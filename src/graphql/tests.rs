@@ -165,9 +165,10 @@ async fn lookups_take_variables_below_their_key() {
     }
 }
 
-/// However many ask at once: one statement for each selection with its values.
+/// However many ask at once, for each selection with its values: one statement for the first, which
+/// waits for nobody, and one for all that come while it runs.
 #[tokio::test]
-async fn equal_lookups_of_many_requests_are_one_statement() {
+async fn equal_lookups_of_many_requests_are_two_statements() {
     let farm = Farm::stocked(Limits::default()).await;
     // The same load from two documents, whose variables stand in another order.
     let documents = [
@@ -205,11 +206,15 @@ async fn equal_lookups_of_many_requests_are_one_statement() {
         let mut fewest = u64::MAX;
         for _ in 0..1_000 {
             fewest = fewest.min(asked(60, values).await);
-            if fewest == values.unsigned_abs() {
+            if fewest == 2 * values.unsigned_abs() {
                 break;
             }
         }
-        assert_eq!(fewest, values.unsigned_abs(), "statements for so many different loads");
+        assert_eq!(
+            fewest,
+            2 * values.unsigned_abs(),
+            "statements for so many different loads"
+        );
     }
 }
 

@@ -13,6 +13,7 @@ mod grouped;
 mod member;
 mod params;
 mod parts;
+mod plain;
 mod read;
 mod roots;
 mod search;
@@ -29,6 +30,7 @@ pub(crate) use grouped::{
 };
 pub(crate) use member::Member;
 pub(crate) use params::renumber;
+pub(crate) use plain::is_plain;
 pub(crate) use read::{
     Connection, ConnectionValue, Direction, EdgeValue, Form, Nulls, Order, Output, OutputValue, PageInfoValue, Place,
     Select, ValueOutput, ValueOutputValue,

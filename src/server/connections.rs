@@ -117,7 +117,6 @@ pub(super) async fn serve(
     let tasks = TaskTracker::new();
     let free = Arc::new(Semaphore::new(bounds.connections));
     let shares = Shares::new(bounds.connections);
-    let shared = Arc::new(shared);
     let mut told = None;
     loop {
         if free.available_permits() == 0 && told.is_none_or(|at: Instant| at.elapsed() > TELL_EVERY) {
@@ -265,7 +264,7 @@ fn builder(patience: Duration) -> Builder<TokioExecutor> {
 #[derive(Clone)]
 struct Visitor {
     router: Router,
-    shared: Arc<Shared>,
+    shared: Shared,
     place: Place,
     peer: Peer,
     meter: Arc<Meter>,

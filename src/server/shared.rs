@@ -1,7 +1,11 @@
 //! What handlers share: the API, the shutdown, how much more may be open. Knows bounds; knows no
 //! handler.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    ops::{Deref, DerefMut},
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::http::{HeaderMap, request::Parts};
 use tokio_util::sync::CancellationToken;
@@ -38,9 +42,13 @@ pub(crate) struct ServerContext {
     pub hurry: CancellationToken,
 }
 
-/// What handlers share.
+/// What handlers share; cloning gives another handle to the same, which each layer that a request
+/// passes does.
 #[derive(Clone)]
-pub(super) struct Shared {
+pub(super) struct Shared(Arc<Common>);
+
+#[derive(Clone)]
+pub(super) struct Common {
     pub context: ServerContext,
     pub shutdown: CancellationToken,
     /// Requests under way.
@@ -58,7 +66,7 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn new(context: ServerContext, shutdown: CancellationToken, connections: usize) -> Shared {
         let limits = context.api.newest().limits().clone();
-        Shared {
+        Shared(Arc::new(Common {
             context,
             shutdown,
             requests: Shares::new(limits.requests),
@@ -66,7 +74,7 @@ impl Shared {
             received: Shares::new(limits.received_bytes),
             statuses: Arc::default(),
             is_loopback: false,
-        }
+        }))
     }
 
     /// Who sent a request.
@@ -80,6 +88,21 @@ impl Shared {
 /// recognised by something in the headers is so on each of them.
 pub(super) fn principal(_headers: &HeaderMap) -> Principal {
     Principal::ANONYMOUS
+}
+
+impl Deref for Shared {
+    type Target = Common;
+
+    fn deref(&self) -> &Common {
+        &self.0
+    }
+}
+
+/// Before it is shared.
+impl DerefMut for Shared {
+    fn deref_mut(&mut self) -> &mut Common {
+        Arc::make_mut(&mut self.0)
+    }
 }
 
 /// Nine tenths of the connections at most.

@@ -106,19 +106,24 @@ pub(super) async fn read_all(
 ) -> Result<(Vec<ResultRow>, Vec<String>), StoreError> {
     // First: where names mean something else by now, the answer would be wrong, and no error.
     may_read(context)?;
-    let error = match reader.run(command).await? {
-        Ok(rows) => return Ok((rows, reader.lists())),
-        Err(error) => error,
-    };
+    match reader.run(command).await? {
+        Ok(rows) => Ok((rows, reader.lists())),
+        Err(error) => Err(cause(context, reader, error).await),
+    }
+}
+
+/// Why a statement about the rows of the definition failed.
+pub(super) async fn cause(context: &Context, reader: Taken, error: sqlx::Error) -> StoreError {
     // A look costs a statement, and most errors have nothing to do with the layout.
     if !is_of_tables(&error) {
-        return Err(reader.error(error));
+        return reader.error(error);
     }
     // The look needs a reader, which may be this one.
     drop(reader);
-    match look(context).await? {
-        DefinitionStatus::Replaced => Err(StoreError::Replaced),
-        DefinitionStatus::InForce | DefinitionStatus::ReadsOnly => Err(failed(error)),
+    match look(context).await {
+        Ok(DefinitionStatus::Replaced) => StoreError::Replaced,
+        Ok(DefinitionStatus::InForce | DefinitionStatus::ReadsOnly) => failed(error),
+        Err(error) => error,
     }
 }
 

@@ -57,8 +57,8 @@ use crate::{
 
 use context::Context;
 use db::{
-    postgres::connect::{self, Plans},
-    readers,
+    postgres::connect,
+    readers::{self, Purpose},
     sqlite::{file, journal},
 };
 use migrate::apply;
@@ -116,15 +116,18 @@ impl Store {
             DatabaseUrl::Sqlite(_) => (None, None),
         };
         let timeout = own_timeout.or(timeout).unwrap_or(STATEMENT_TIMEOUT);
-        let readers = |count, plans| Arc::new(readers::Readers::new(&door.source, plans, timeout, count));
+        let readers = |count, purpose| Arc::new(readers::Readers::new(&door.source, purpose, timeout, count));
         let context = Context {
             catalog,
             layout,
             dialect: door.dialect,
             place: door.place,
-            readers: readers(pool.unwrap_or((cores + READERS_MORE).max(READERS_MIN)), Plans::ByValue),
-            lookups: readers(LOOKUP_READERS, Plans::ByKey),
-            own: readers(OWN_READERS, Plans::ByValue),
+            readers: readers(
+                pool.unwrap_or((cores + READERS_MORE).max(READERS_MIN)),
+                Purpose::Answers,
+            ),
+            lookups: readers(LOOKUP_READERS, Purpose::Keys),
+            own: readers(OWN_READERS, Purpose::Own),
             writer: door.writer,
             bus: Bus::default(),
             guard: door.guard,

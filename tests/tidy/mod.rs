@@ -71,8 +71,13 @@ const HOMES: &[(&str, &[&str], &str)] = &[
     ),
     (
         "rusqlite",
-        &["src/store/db/sqlite/functions", "src/store/read/each"],
-        "its doors are SQL functions of our own and many runs of a statement in one go, which sqlx has no interface for; all else goes through SeaORM's pools",
+        &[
+            "src/store/db/sqlite/functions",
+            "src/store/db/sqlite/reader",
+            "src/store/read/each",
+            "src/store/read/on_file",
+        ],
+        "its doors are SQL functions of our own, and reads that go to a file and back once, which sqlx has no interface for; all else goes through SeaORM's pools",
     ),
     (
         "reqwest",

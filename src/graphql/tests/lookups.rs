@@ -1,8 +1,11 @@
 //! Loads by key beside each other, and those that are none for the queue to make way for.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use futures_util::future::join;
+use futures_util::{
+    FutureExt as _,
+    future::{join, join3},
+};
 use serde_json::{Value as Json, json};
 
 use super::request;
@@ -41,6 +44,30 @@ async fn a_load_that_fails_is_no_other_ones_failure() {
     assert_eq!((found, bad.is_err()), (1, true));
     let again = rows.load(tags, [tag].into_iter()).await.expect("the tag");
     assert_eq!(again.rows.len(), 1);
+}
+
+/// The first one waits for nobody. Those that come meanwhile go together when it has ended, or was
+/// given up, and nothing is left of any.
+#[tokio::test]
+async fn what_comes_while_a_look_up_runs_goes_together() {
+    let farm = Farm::stocked(Limits::default()).await;
+    let (items, one) = load_of(&farm, "{ item(id: \"i1\") { name } }").await;
+    let (_, two) = load_of(&farm, "{ item(id: \"i2\") { name } }").await;
+    let rows = &farm.api.0.rows;
+    let load = |key: &Key| Box::pin(rows.load(items.clone(), [key.clone()].into_iter()));
+    let before = farm.api.store().lookups();
+    let (first, second, third) = join3(load(&one), load(&two), load(&one)).await;
+    let [first, second, third] = [first, second, third].map(|found| found.expect("found"));
+    assert_eq!((first.rows.len(), second.rows.len()), (1, 2));
+    assert!(Arc::ptr_eq(&second, &third));
+    assert_eq!(farm.api.store().lookups() - before, 2);
+    let mut first = load(&one);
+    assert!((&mut first).now_or_never().is_none());
+    let mut second = load(&two);
+    assert!((&mut second).now_or_never().is_none());
+    drop(first);
+    assert_eq!(second.await.expect("found").rows.len(), 1);
+    assert!(rows.is_idle());
 }
 
 /// Small look-ups pass by the queue; those with much behind them, or with a search below, wait in

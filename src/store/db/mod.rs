@@ -7,6 +7,7 @@ pub(super) mod dialect;
 pub(crate) mod failpoint;
 pub(super) mod guard;
 pub(super) mod inside;
+pub(super) mod lent;
 pub(super) mod made;
 pub(super) mod open_error;
 pub(super) mod params;

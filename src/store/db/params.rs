@@ -171,6 +171,17 @@ impl<'v> Cell<'v> {
         }
     }
 
+    /// The same without what it was made of.
+    pub(crate) fn into_owned(self) -> Cell<'static> {
+        match self {
+            Cell::Int(value) => Cell::Int(value),
+            Cell::Float(value) => Cell::Float(value),
+            Cell::Bool(value) => Cell::Bool(value),
+            Cell::Text(text) => Cell::Text(Cow::Owned(text.into_owned())),
+            Cell::Null(kind) => Cell::Null(kind),
+        }
+    }
+
     /// The value that is bound.
     pub(crate) fn into_value(self) -> Value {
         match self {

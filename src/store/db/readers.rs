@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use sqlx::{postgres::PgConnectOptions, sqlite::LockedSqliteHandle};
+use sqlx::postgres::PgConnectOptions;
 use tokio::{
     runtime::Handle,
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -19,11 +19,17 @@ use super::{
     deadline::{Clock, Deadline, Heard},
     dialect::Dialect,
     guard::Guarded,
+    lent::{LONG_AGO, Lent},
     made::{self, Bounds, Made},
     params::Command,
     pool::{Pool, ResultRow},
     postgres::{connect::Plans, session::Session},
-    sqlite::{dialect::Sqlite, file, functions::Time},
+    sqlite::{
+        dialect::Sqlite,
+        file,
+        functions::Time,
+        reader::{Connection, Failure, FileReader, named},
+    },
 };
 
 #[cfg(test)]
@@ -38,8 +44,6 @@ const HEARS: Duration = if cfg!(test) {
 } else {
     Duration::from_secs(4)
 };
-/// A deadline that is over at once; 0 would mean that there is none.
-const LONG_AGO: u64 = 1;
 
 struct Reader {
     link: Link,
@@ -50,7 +54,25 @@ struct Reader {
 /// A reader's one connection.
 enum Link {
     Sqlite(Pool),
+    /// Of a file, for statements that go there and back once.
+    File(FileReader),
     Postgres(Box<Session>),
+}
+
+impl Link {
+    fn plan(&mut self, plans: Plans) {
+        if let Link::Postgres(session) = self {
+            session.plan(plans);
+        }
+    }
+
+    /// Whether it has planned its last statement so. SQLite knows one way.
+    fn plans(&self, plans: Plans) -> bool {
+        match self {
+            Link::Sqlite(_) | Link::File(_) => true,
+            Link::Postgres(session) => session.plans() == plans,
+        }
+    }
 }
 
 /// Where readers connect to.
@@ -61,13 +83,36 @@ pub(crate) enum Source {
 }
 
 impl Source {
-    fn link(&self, time: Time, limit: Duration, plans: Plans) -> Link {
+    fn link(&self, time: Time, limit: Duration, purpose: Purpose) -> Link {
         match self {
-            Source::Sqlite(path) => Link::Sqlite(file::reader(path, time)),
+            Source::Sqlite(path) => match purpose {
+                Purpose::Answers | Purpose::Keys => Link::File(FileReader::new(path, time)),
+                Purpose::Own => Link::Sqlite(file::reader(path, time)),
+            },
             Source::Postgres(options, guard) => {
-                let session = Session::new((**options).clone(), Arc::clone(guard), limit, plans);
+                let session = Session::new((**options).clone(), Arc::clone(guard), limit, purpose.plans());
                 Link::Postgres(Box::new(session))
             }
+        }
+    }
+}
+
+/// What readers are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Answers to operations.
+    Answers,
+    /// Rows by their keys, those of many answers in one statement.
+    Keys,
+    /// The store's own questions.
+    Own,
+}
+
+impl Purpose {
+    fn plans(self) -> Plans {
+        match self {
+            Purpose::Answers | Purpose::Own => Plans::ByValue,
+            Purpose::Keys => Plans::ByKey,
         }
     }
 }
@@ -79,7 +124,7 @@ pub(crate) struct Readers {
     limit: Duration,
     free: Mutex<Vec<Reader>>,
     permits: Arc<Semaphore>,
-    plans: Plans,
+    purpose: Purpose,
     count: usize,
     /// What one statement may make.
     bounds: Mutex<Bounds>,
@@ -104,15 +149,15 @@ pub(crate) struct Taken {
 }
 
 impl Readers {
-    pub(crate) fn new(source: &Source, plans: Plans, limit: Duration, count: usize) -> Readers {
+    pub(crate) fn new(source: &Source, purpose: Purpose, limit: Duration, count: usize) -> Readers {
         let clock = Clock::begin();
-        let free: Vec<Reader> = (0..count).map(|_| Reader::new(source, clock, limit, plans)).collect();
+        let free: Vec<Reader> = (0..count).map(|_| Reader::new(source, clock, limit, purpose)).collect();
         let deadlines = free.iter().map(|reader| Arc::clone(&reader.deadline));
         Readers {
             source: source.clone(),
             clock,
             limit,
-            plans,
+            purpose,
             count,
             bounds: Mutex::new(Bounds::ENDLESS),
             deadlines: Mutex::new(deadlines.collect()),
@@ -137,15 +182,16 @@ impl Readers {
 
     /// Bytes of all texts of a statement: look-ups by key are many answers in one.
     fn whole(&self) -> u64 {
-        match self.plans {
-            Plans::ByValue => self.bounds().bytes,
-            Plans::ByKey => u64::MAX,
+        match self.purpose {
+            Purpose::Answers | Purpose::Own => self.bounds().bytes,
+            Purpose::Keys => u64::MAX,
         }
     }
 
-    /// Whether a reader's connection can be lent ([`Taken::lend`]): SQLite's.
+    /// Whether a reader's connection is lent ([`Taken::ask`], [`Taken::lend`]), and asked in no
+    /// other way: those to a file that answers come from.
     pub(crate) fn lends(&self) -> bool {
-        matches!(self.source, Source::Sqlite(_))
+        matches!(self.source, Source::Sqlite(_)) && self.purpose != Purpose::Own
     }
 
     /// What one statement may make from now on.
@@ -159,17 +205,27 @@ impl Readers {
 
     /// A reader apart from these, for what may take longer; to be closed by whoever asked for it.
     pub(crate) fn apart(&self, limit: Duration) -> Arc<Readers> {
-        Arc::new(Readers::new(&self.source, Plans::ByValue, limit, 1))
+        Arc::new(Readers::new(&self.source, Purpose::Own, limit, 1))
     }
 
     /// Waits for a free reader and sets its deadline; the wait counts.
     pub(crate) async fn take(self: &Arc<Self>) -> Result<Taken, StoreError> {
-        let wait = tokio::time::timeout(self.limit, Arc::clone(&self.permits).acquire_owned());
-        let permit = wait.await.map_err(|_| StoreError::Waited(self.limit))?;
-        let permit = permit.map_err(|error| StoreError::Database(Box::new(error)))?;
-        // The reader used last is used next: its pages and statements are warm.
-        let reader = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        if let Some(reader) = &reader {
+        self.take_for(self.purpose.plans()).await
+    }
+
+    /// The same for a statement that a server is to plan so.
+    pub(crate) async fn take_for(self: &Arc<Self>, plans: Plans) -> Result<Taken, StoreError> {
+        let permit = match Arc::clone(&self.permits).try_acquire_owned() {
+            Ok(permit) => permit,
+            Err(_) => {
+                let wait = tokio::time::timeout(self.limit, Arc::clone(&self.permits).acquire_owned());
+                let permit = wait.await.map_err(|_| StoreError::Waited(self.limit))?;
+                permit.map_err(|error| StoreError::Database(Box::new(error)))?
+            }
+        };
+        let mut reader = self.free(plans);
+        if let Some(reader) = &mut reader {
+            reader.link.plan(plans);
             reader
                 .deadline
                 .at
@@ -184,6 +240,16 @@ impl Readers {
         })
     }
 
+    /// The reader used last is used next, as its pages and statements are warm; of those that have
+    /// planned like this, as another one would have to be told.
+    fn free(&self, plans: Plans) -> Option<Reader> {
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        match free.iter().rposition(|reader| reader.link.plans(plans)) {
+            Some(at) => Some(free.remove(at)),
+            None => free.pop(),
+        }
+    }
+
     fn give_back(&self, reader: Reader) {
         reader.deadline.rest();
         drop(reader.made.lists());
@@ -194,7 +260,7 @@ impl Readers {
     /// its connection with it.
     fn replace(&self, lost: &Reader) {
         tracing::warn!("a statement does not end though its time is over; its connection is given up");
-        let fresh = Reader::new(&self.source, self.clock, self.limit, self.plans);
+        let fresh = Reader::new(&self.source, self.clock, self.limit, self.purpose);
         let mut deadlines = self.deadlines.lock().unwrap_or_else(PoisonError::into_inner);
         deadlines.retain(|deadline| !Arc::ptr_eq(deadline, &lost.deadline));
         deadlines.push(Arc::clone(&fresh.deadline));
@@ -219,6 +285,7 @@ impl Readers {
         for mut reader in readers {
             match &mut reader.link {
                 Link::Sqlite(pool) => pool.close().await,
+                Link::File(reader) => reader.close().await,
                 Link::Postgres(session) => session.close().await,
             }
         }
@@ -241,6 +308,7 @@ impl Taken {
         #[cfg(test)]
         self.readers.statements.fetch_add(1, Ordering::Relaxed);
         let rows = match &mut reader.link {
+            Link::File(_) => return Err(StoreError::Internal("a lent connection was asked".to_owned())),
             // It ends by itself at its deadline, if it hears of it.
             Link::Sqlite(pool) => {
                 let ends = tokio::time::timeout(self.readers.limit + HEARS, pool.fetch_all(command));
@@ -253,22 +321,34 @@ impl Taken {
         Ok(rows)
     }
 
-    /// Lends a SQLite reader's connection to work that runs statements there one after the other,
-    /// on a thread that may block. It has to begin each by [`Lent::begin`], and none after the time
-    /// of one statement. A statement for which nobody waits any more is ended.
+    /// Lends a file's connection to one statement, on a thread that may block; with the database's
+    /// own error.
+    pub(crate) async fn ask<T: Send + 'static>(
+        &mut self,
+        statement: impl FnOnce(&Connection, &Made) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<Result<T, sqlx::Error>, StoreError> {
+        let (connection, _, made) = lent(&self.reader)?;
+        self.idle = false;
+        #[cfg(test)]
+        self.readers.statements.fetch_add(1, Ordering::Relaxed);
+        let made = Arc::clone(made);
+        let asked = connection.work(move |connection| statement(connection, &made));
+        // It ends by itself at its deadline, if it hears of it.
+        let ended = tokio::time::timeout(self.readers.limit + HEARS, asked).await;
+        let ended = ended.map_err(|_| StoreError::Timeout(self.readers.limit))?;
+        self.idle = true;
+        Ok(ended.and_then(|done| done.map_err(|failure| named(&failure))))
+    }
+
+    /// Lends a file's connection to work that runs statements there one after the other, on a
+    /// thread that may block. It has to begin each by [`Lent::begin`], and none after the time of
+    /// one statement. A statement for which nobody waits any more is ended.
     pub(crate) async fn lend<T: Send + 'static>(
         mut self,
         heard: Heard,
-        work: impl FnOnce(&mut LockedSqliteHandle<'_>, Lent) -> T + Send + 'static,
+        work: impl FnOnce(&Connection, Lent) -> T + Send + 'static,
     ) -> Result<T, StoreError> {
-        let Some(Reader {
-            link: Link::Sqlite(Pool::Sqlite(pool)),
-            deadline,
-            made,
-        }) = &self.reader
-        else {
-            return Err(StoreError::Refused("the store is closed, or not a file".to_owned()));
-        };
+        let (connection, deadline, made) = lent(&self.reader)?;
         let lent = Lent {
             clock: self.readers.clock,
             limit: self.readers.limit,
@@ -278,17 +358,8 @@ impl Taken {
             made: Arc::clone(made),
         };
         deadline.ends_unheard(heard);
-        let (pool, runtime) = (pool.clone(), Handle::current());
         self.idle = false;
-        let done = async {
-            let mut connection = pool.acquire().await?;
-            let work = move || {
-                let mut handle = runtime.block_on(connection.lock_handle())?;
-                Ok(work(&mut handle, lent))
-            };
-            let done = tokio::task::spawn_blocking(work).await;
-            done.unwrap_or_else(|error| Err(sqlx::Error::Configuration(Box::new(error))))
-        };
+        let done = connection.work(move |connection| work(connection, lent));
         let done = tokio::time::timeout(self.readers.limit + HEARS, done).await;
         let done = done.map_err(|_| StoreError::Timeout(self.readers.limit))?;
         self.idle = true;
@@ -327,41 +398,15 @@ impl Taken {
     }
 }
 
-/// By what the statements on a lent connection go.
-pub(crate) struct Lent {
-    clock: Clock,
-    limit: Duration,
-    bounds: Bounds,
-    deadline: Arc<Deadline>,
-    made: Arc<Made>,
-    /// The deadline as it was set here: somebody else sets it only to end the reader's work.
-    until: u64,
-}
-
-impl Lent {
-    /// A statement begins, with all the time and the bounds that one may have; not so when the
-    /// reader was told to end.
-    pub(crate) fn begin(&mut self) -> bool {
-        let until = self.clock.after(self.limit);
-        let order = Ordering::Relaxed;
-        let exchanged = self.deadline.at.compare_exchange(self.until, until, order, order);
-        let begins = self.until != LONG_AGO && exchanged.is_ok();
-        self.until = until;
-        self.made.begin(self.bounds);
-        begins
-    }
-
-    /// The lists that the last statement laid beside its rows.
-    pub(crate) fn lists(&self) -> Vec<String> {
-        self.made.lists()
-    }
-
-    /// Why the statement that has just failed was ended, if it was for its time or its bounds.
-    pub(crate) fn ended_by(&self) -> Option<StoreError> {
-        match self.deadline.is_over(self.clock) {
-            true => Some(StoreError::Timeout(self.limit)),
-            false => self.made.beyond().map(StoreError::Beyond),
-        }
+/// What of a reader is lent.
+fn lent(reader: &Option<Reader>) -> Result<(&FileReader, &Arc<Deadline>, &Arc<Made>), StoreError> {
+    match reader {
+        Some(Reader {
+            link: Link::File(connection),
+            deadline,
+            made,
+        }) => Ok((connection, deadline, made)),
+        _ => Err(StoreError::Refused("the store is closed, or not a file".to_owned())),
     }
 }
 
@@ -388,7 +433,7 @@ impl Drop for Taken {
 }
 
 impl Reader {
-    fn new(source: &Source, clock: Clock, limit: Duration, plans: Plans) -> Reader {
+    fn new(source: &Source, clock: Clock, limit: Duration, purpose: Purpose) -> Reader {
         let (deadline, made) = (Arc::new(Deadline::default()), Arc::new(Made::default()));
         let time = Time {
             clock,
@@ -396,7 +441,7 @@ impl Reader {
             made: Arc::clone(&made),
         };
         Reader {
-            link: source.link(time, limit, plans),
+            link: source.link(time, limit, purpose),
             deadline,
             made,
         }
@@ -410,6 +455,7 @@ impl Reader {
                     tracing::debug!(%error, "a reader was abandoned and does not answer");
                 }
             }
+            Link::File(reader) => reader.idle().await,
             Link::Postgres(session) => session.idle().await,
         }
     }

@@ -57,6 +57,7 @@ fn compile(base: Base<'_>, read: &Read) -> Result<Statement, StoreError> {
         sql: compiler.checked(sql)?,
         types: compiler.types(),
         many: compile_many(base, read)?,
+        led: compiler.led_read(read).map(Into::into),
         binds: compiler.binds.into(),
         roots: roots.into(),
     })

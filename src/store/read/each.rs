@@ -8,27 +8,16 @@
 //! in one statement, which is planned once. What is slow so, or fails, goes alone.
 
 use std::{
-    error::Error,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use rusqlite::{
-    Connection, ToSql,
-    types::{ToSqlOutput, ValueRef},
-};
+use rusqlite::Connection;
 
 use crate::{
     store::{
         context::Context,
-        db::{
-            deadline::Heard,
-            dialect::Dialect,
-            made,
-            params::Cell,
-            readers::{Lent, Taken},
-            sqlite::functions,
-        },
+        db::{deadline::Heard, dialect::Dialect, lent::Lent, readers::Taken},
         error::StoreError,
         in_force,
         types::Answer,
@@ -37,7 +26,7 @@ use crate::{
 };
 
 use super::{
-    many, operands, run,
+    many, on_file, operands, run,
     statement::{Many, Statement},
 };
 
@@ -79,10 +68,7 @@ pub(crate) async fn read_each(context: &Context, statement: &Statement, mut runs
             let left = run_all(connection, lent, &statement_there, dialect, &mut runs);
             (runs, left)
         };
-        let lent = reader.lend(heard.clone(), move |handle, lent| {
-            functions::with_connection(handle, |connection| work(connection, lent))
-        });
-        let (back, left) = lent.await?.map_err(|error| StoreError::Database(Box::new(error)))?;
+        let (back, left) = reader.lend(heard.clone(), work).await?;
         runs = back;
         // What failed otherwise than by its time or its bounds is run as a statement alone, which
         // can say why.
@@ -186,13 +172,16 @@ fn run_all(
     dialect: &dyn Dialect,
     runs: &mut impl Runs,
 ) -> Option<Arc<[Value]>> {
-    let mut prepared = connection.prepare(&statement.sql).ok();
+    let mut prepared = connection.prepare_cached(&statement.sql).ok();
     while let Some(values) = runs.next() {
         let Some(prepared) = prepared.as_mut().filter(|_| lent.begin()) else {
             return Some(values);
         };
         let began = Instant::now();
-        match run_one(prepared, &lent, statement, &values, dialect) {
+        let Ok(cells) = operands::cells(&statement.binds, &values, dialect) else {
+            return Some(values);
+        };
+        match on_file::one(prepared, lent.made(), &statement.roots, &cells) {
             Ok((head, json)) => runs.done(Ok(Answer {
                 json,
                 head,
@@ -205,50 +194,4 @@ fn run_all(
         }
     }
     None
-}
-
-/// One run: the change log's head, and the answer.
-fn run_one(
-    prepared: &mut rusqlite::Statement<'_>,
-    lent: &Lent,
-    statement: &Statement,
-    values: &[Value],
-    dialect: &dyn Dialect,
-) -> Result<(i64, String), Box<dyn Error>> {
-    for (at, bind) in statement.binds.iter().enumerate() {
-        prepared.raw_bind_parameter(at + 1, operands::operand(bind, values, dialect, false)?)?;
-    }
-    let mut head = 0;
-    let mut found: Vec<Option<String>> = vec![None; statement.roots.len()];
-    let mut rows = prepared.raw_query();
-    while let Some(row) = rows.next()? {
-        let json = row.get_ref(1)?.as_str()?;
-        match usize::try_from(row.get_ref(0)?.as_i64()?) {
-            Ok(root) => {
-                if let Some(place) = found.get_mut(root) {
-                    *place = Some(json.to_owned());
-                }
-            }
-            Err(_) => head = json.parse().unwrap_or_default(),
-        }
-    }
-    let lists = lent.lists();
-    let mut texts = Vec::with_capacity(found.len());
-    for text in &found {
-        let text = text.as_deref().map(|text| made::text_of(text, &lists));
-        texts.push(text.map(|text| text.ok_or_else(run::lost)).transpose()?);
-    }
-    Ok((head, run::assemble(&statement.roots, &texts)))
-}
-
-impl ToSql for Cell<'_> {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(match self {
-            Cell::Int(value) => ToSqlOutput::from(*value),
-            Cell::Float(value) => ToSqlOutput::from(*value),
-            Cell::Bool(value) => ToSqlOutput::from(*value),
-            Cell::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
-            Cell::Null(_) => ToSqlOutput::Borrowed(ValueRef::Null),
-        })
-    }
 }

@@ -27,6 +27,12 @@ pub(crate) fn operands(binds: &[Bind], params: &[Value], dialect: &dyn Dialect) 
     Ok(out)
 }
 
+/// The same as a file's connection is given them, wherever that is.
+pub(crate) fn cells(binds: &[Bind], params: &[Value], dialect: &dyn Dialect) -> Result<Vec<Cell<'static>>, StoreError> {
+    let cell = |bind| operand(bind, params, dialect, false).map(Cell::into_owned);
+    binds.iter().map(cell).collect()
+}
+
 /// One of them. Elements of lists are seen as text by PostgreSQL (`is_text`).
 pub(crate) fn operand<'v>(
     bind: &'v Bind,

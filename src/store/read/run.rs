@@ -18,13 +18,18 @@ use crate::{
 };
 
 use super::{
-    compile, operands,
+    compile,
+    on_file::{self, Found},
+    operands,
     statement::{KeyedStatement, RootShape, Statement},
 };
 
 pub(crate) async fn read(context: &Context, statement: &Statement, values: &[Value]) -> Result<Answer, StoreError> {
+    if context.readers.lends() {
+        return on_file::read(context, statement, values).await;
+    }
     let params = operands::operands(&statement.binds, values, context.dialect)?;
-    let reader = context.readers.take().await?;
+    let reader = context.readers.take_for(statement.plans(values)).await?;
     let began = Instant::now();
     let (rows, lists) = in_force::read_all(context, reader, params.query(Arc::clone(&statement.sql))).await?;
     let mut head = 0;
@@ -104,32 +109,48 @@ pub(crate) async fn load(
             )
             .into(),
         };
-        let params = operands::operands(&statement.binds, values, context.dialect)?;
-        let mut wanted = Rows::new(params, &statement.kinds, count);
         // Padding repeats the last key; its row is found twice and kept once.
-        let padding = chunk.last().into_iter().cycle().take(count - chunk.len());
-        let parts = chunk.iter().chain(padding).flat_map(|key| &key.0);
-        for part in parts {
-            wanted.value(part)?;
-        }
-        let params = wanted.bind()?;
-        let reader = context.lookups.take().await?;
-        let began = Instant::now();
-        for row in in_force::read(context, reader, params.query(sql)).await? {
-            match usize::try_from(get::<i64>(&row, 0)?) {
-                Ok(place) => {
-                    if let Some(key) = chunk.get(place) {
-                        rows.insert(key.clone(), get(&row, 1)?);
-                    }
-                }
-                Err(_) => heads.push(get::<&str>(&row, 1)?.parse().unwrap_or_default()),
-            }
-        }
-        took += began.elapsed();
+        let chunk = (chunk, count);
+        let (found, head) = match context.lookups.lends() {
+            true => on_file::load(context, statement, sql, values, chunk, &mut took).await?,
+            false => loaded(context, statement, sql, values, chunk, &mut took).await?,
+        };
+        heads.extend(head);
+        let of_key = |(place, row): (usize, String)| Some((chunk.0.get(place)?.clone(), row));
+        rows.extend(found.into_iter().filter_map(of_key));
     }
     let head = heads.first().copied();
     let head = head.filter(|first| heads.iter().all(|head| head == first));
     Ok(Loaded { rows, head, took })
+}
+
+/// What a server gives for some keys, with as many more as fill them up.
+async fn loaded(
+    context: &Context,
+    statement: &KeyedStatement,
+    sql: Arc<str>,
+    values: &[Value],
+    (keys, count): (&[Key], usize),
+    took: &mut Duration,
+) -> Result<Found, StoreError> {
+    let params = operands::operands(&statement.binds, values, context.dialect)?;
+    let mut wanted = Rows::new(params, &statement.kinds, count);
+    let padding = keys.last().into_iter().cycle().take(count - keys.len());
+    for part in keys.iter().chain(padding).flat_map(|key| &key.0) {
+        wanted.value(part)?;
+    }
+    let params = wanted.bind()?;
+    let reader = context.lookups.take().await?;
+    let began = Instant::now();
+    let (mut found, mut head) = (Vec::with_capacity(count), None);
+    for row in in_force::read(context, reader, params.query(sql)).await? {
+        match usize::try_from(get::<i64>(&row, 0)?) {
+            Ok(place) => found.push((place, get(&row, 1)?)),
+            Err(_) => head = get::<&str>(&row, 1)?.parse().ok(),
+        }
+    }
+    *took += began.elapsed();
+    Ok((found, head))
 }
 
 pub(crate) async fn explain(
@@ -138,7 +159,12 @@ pub(crate) async fn explain(
     values: &[Value],
 ) -> Result<Explanation, StoreError> {
     let params = operands::operands(&statement.binds, values, context.dialect)?;
-    let reader = context.readers.take().await?;
+    // It takes no time, and the readers of a file answer nothing but reads.
+    let readers = match context.readers.lends() {
+        true => &context.own,
+        false => &context.readers,
+    };
+    let reader = readers.take_for(statement.plans(values)).await?;
     let asked = params.query(context.dialect.explain(&statement.sql));
     let rows = in_force::read(context, reader, asked).await?;
     Ok(Explanation {

@@ -4,11 +4,11 @@ use crate::{
     catalog::EntityId,
     layout::ColumnKind,
     query::{Operand, TextTest},
-    store::db::params::Kind,
+    store::db::{params::Kind, postgres::connect::Plans},
     value::{Key, Scalar, Value},
 };
 
-use super::pace::Pace;
+use super::{led::LED_MOST, pace::Pace};
 
 /// A compiled read.
 #[derive(Clone, Debug)]
@@ -22,6 +22,9 @@ pub(crate) struct Statement {
     pub(crate) types: std::sync::Arc<[EntityId]>,
     /// The same for many sets of operands at once, where that is quicker.
     pub(crate) many: Option<std::sync::Arc<Many>>,
+    /// How many rows each of its lists wants, where indexes lead to all of them whatever the values
+    /// are.
+    pub(crate) led: Option<std::sync::Arc<[Operand]>>,
 }
 
 /// A compiled read for many sets of operands: gives the number of each, from 0, with its rows.
@@ -34,6 +37,21 @@ pub(crate) struct Many {
 }
 
 impl Statement {
+    /// How a server plans it with these values.
+    pub(crate) fn plans(&self, values: &[Value]) -> Plans {
+        let few = |wanted: &Operand| {
+            let wanted = match wanted {
+                Operand::Value(value) => Some(value),
+                Operand::Param(number) => values.get(*number),
+            };
+            matches!(wanted, Some(Value::Int(count)) if *count <= LED_MOST)
+        };
+        match &self.led {
+            Some(wanted) if wanted.iter().all(few) => Plans::ByIndex,
+            _ => Plans::ByValue,
+        }
+    }
+
     /// The values that have to be the same in all runs that go in one statement.
     pub(crate) fn alike(&self, values: &[Value]) -> Key {
         let binds = self.many.as_ref().map_or(&[][..], |_| &self.binds);

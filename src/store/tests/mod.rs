@@ -19,6 +19,7 @@ mod groups;
 mod held;
 mod indexes;
 mod keys;
+mod led;
 mod lists;
 mod loads;
 mod made;
@@ -144,5 +145,6 @@ fn statement(sql: &str) -> Statement {
         roots: Arc::new([]),
         types: Arc::new([]),
         many: None,
+        led: None,
     }
 }

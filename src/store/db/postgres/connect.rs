@@ -91,14 +91,25 @@ pub(crate) enum Plans {
     /// Once: loads by key take less time than a plan does. They go by indexes, however small a
     /// table was at first.
     ByKey,
+    /// Once, too, and by indexes that have the rows in order: whatever the values are, only the
+    /// first rows are looked at.
+    ByIndex,
 }
 
 impl Plans {
-    fn settings(self) -> &'static str {
+    /// What a session says to plan so from then on, however it did before.
+    pub(super) fn settings(self) -> &'static str {
         match self {
-            Plans::ByValue => "SET plan_cache_mode=force_custom_plan;",
+            Plans::ByValue => {
+                "SET plan_cache_mode=force_custom_plan;RESET enable_seqscan;RESET enable_hashjoin;RESET enable_mergejoin;\
+                 RESET enable_bitmapscan;RESET enable_sort;"
+            }
             Plans::ByKey => {
                 "SET plan_cache_mode=force_generic_plan;SET enable_seqscan=off;SET enable_hashjoin=off;SET enable_mergejoin=off;"
+            }
+            Plans::ByIndex => {
+                "SET plan_cache_mode=force_generic_plan;SET enable_seqscan=off;SET enable_hashjoin=off;SET enable_mergejoin=off;\
+                 SET enable_bitmapscan=off;SET enable_sort=off;"
             }
         }
     }

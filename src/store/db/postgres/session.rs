@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::{Stream, TryStreamExt as _};
 use sqlx::{
-    AssertSqlSafe, ConnectOptions, PgConnection, Row as _,
+    AssertSqlSafe, ConnectOptions, Executor as _, PgConnection, Row as _,
     postgres::{PgConnectOptions, PgRow},
 };
 
@@ -36,12 +36,15 @@ pub(crate) struct Session {
     options: PgConnectOptions,
     guard: Guarded,
     limit: Duration,
+    /// How its statements are planned.
     plans: Plans,
     live: Option<Live>,
 }
 
 struct Live {
     connection: PgConnection,
+    /// How this connection plans them; none while it is told.
+    plans: Option<Plans>,
     /// The server's process, by which its statement can be cancelled, and since when that server
     /// runs.
     process: i32,
@@ -62,6 +65,16 @@ impl Session {
         }
     }
 
+    /// Has it plan its statements so from the next one on.
+    pub(crate) fn plan(&mut self, plans: Plans) {
+        self.plans = plans;
+    }
+
+    /// How it has planned the last one.
+    pub(crate) fn plans(&self) -> Plans {
+        self.plans
+    }
+
     /// Runs a statement that only reads; so it may be run again when the connection was cut, or it
     /// had to give way. It is left when its texts have more than so many bytes, with [`Beyond`] as
     /// what could not be decoded.
@@ -70,12 +83,22 @@ impl Session {
             return Err(mixed());
         };
         let until = Instant::now() + self.limit + GRACE;
-        let mut tries = 1;
+        let (mut tries, plans) = (1, self.plans);
         loop {
             let live = self.connected(until).await?;
             let query = sqlx::query_with(AssertSqlSafe(command.sql.clone()), params.clone());
+            let asked = async {
+                if live.plans != Some(plans) {
+                    // Nobody may wait to the end.
+                    live.plans = None;
+                    let settings = sqlx::raw_sql(AssertSqlSafe(plans.settings()));
+                    live.connection.execute(settings).await?;
+                    live.plans = Some(plans);
+                }
+                collect(query.fetch(&mut live.connection), most).await
+            };
             let limit = until.saturating_duration_since(Instant::now());
-            let done = tokio::time::timeout(limit, collect(query.fetch(&mut live.connection), most)).await;
+            let done = tokio::time::timeout(limit, asked).await;
             let error = match done {
                 Ok(Ok(rows)) => return Ok(rows),
                 Ok(Err(error)) => error,
@@ -139,6 +162,7 @@ impl Session {
         let (process, server) = names.fetch_one(&mut connection).await?;
         Ok(Live {
             connection,
+            plans: Some(self.plans),
             process,
             server,
             generation,

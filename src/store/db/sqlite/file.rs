@@ -27,15 +27,15 @@ pub(crate) const BUSY: Duration = Duration::from_secs(10);
 /// when the disk hangs.
 const WRITER_WAIT: Duration = Duration::from_secs(120);
 /// Prepared statements kept per connection: plans in use beside the statements of loads.
-const STATEMENTS: usize = 512;
+pub(crate) const STATEMENTS: usize = 512;
 /// Rows handed over from the database's thread before it waits.
 const ROW_BUFFER: usize = 1_024;
 /// Virtual machine steps between two looks at a statement's deadline: some tens of microseconds.
-const STEPS_PER_LOOK: i32 = 10_000;
+pub(crate) const STEPS_PER_LOOK: i32 = 10_000;
 /// Bytes of the file that readers map into memory instead of copying pages; a limit of address
 /// space, not of memory. The writer maps nothing: a load visits the whole file once, and all of it
 /// would count as the memory of this process.
-const MMAP_BYTES: u64 = 1 << 30;
+pub(crate) const MMAP_BYTES: u64 = 1 << 30;
 /// Kibibytes of pages that each connection keeps; negative is SQLite's way of saying kibibytes.
 /// [`Dialect::spill`] returns to it.
 pub(crate) const CACHE_KIB: i64 = -16_384;

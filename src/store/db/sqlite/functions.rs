@@ -130,38 +130,40 @@ pub(crate) fn with_connection<T>(
 
 /// Registers the functions on a connection; they live as long as it does.
 pub(crate) fn install(handle: &mut LockedSqliteHandle<'_>, time: &Time) -> Result<(), sqlx::Error> {
-    let registered = with_connection(handle, |connection| {
-        let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
-        connection.create_scalar_function(FLOAT, 1, flags, float)?;
-        connection.create_scalar_function(TIME, 1, flags, clock_time)?;
-        connection.create_scalar_function(DURATION, 1, flags, duration)?;
-        connection.create_scalar_function(NUMBER, 1, flags, number)?;
-        connection.create_scalar_function(MICROS, 1, flags, micros)?;
-        let own = time.clone();
-        connection.create_scalar_function(CONTAINS, 2, flags, move |context| contains(context, &own))?;
-        let own = time.clone();
-        connection.create_scalar_function(LIKE, 2, flags, move |context| like(context, false, &own))?;
-        let own = time.clone();
-        connection.create_scalar_function(ILIKE, 2, flags, move |context| like(context, true, &own))?;
-        connection.create_scalar_function(CURSOR, 2, flags, cursor)?;
-        connection.create_scalar_function(SHORT, 1, flags, short)?;
-        let made = Arc::clone(&time.made);
-        let once = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_INNOCUOUS;
-        connection.create_scalar_function(BESIDE, 1, once, move |context| beside(context, &made))?;
-        totals::install(connection, flags)?;
-        search::install(connection, flags)?;
-        let own = time.clone();
-        inside::install(connection, flags, move || own.check())?;
-        spans::install(connection, flags, &time.made)?;
-        for (name, is_root) in [(ROWS, false), (ROOT_ROWS, true)] {
-            let made = Arc::clone(&time.made);
-            connection.create_aggregate_function(name, 1, flags, Array { made, is_root })?;
-        }
-        Ok(())
-    });
-    registered
+    with_connection(handle, |connection| install_on(connection, time))
         .flatten()
         .map_err(|error| sqlx::Error::Configuration(Box::new(error)))
+}
+
+/// The same on a connection that is rusqlite's own.
+pub(crate) fn install_on(connection: &Connection, time: &Time) -> Result<(), Error> {
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
+    connection.create_scalar_function(FLOAT, 1, flags, float)?;
+    connection.create_scalar_function(TIME, 1, flags, clock_time)?;
+    connection.create_scalar_function(DURATION, 1, flags, duration)?;
+    connection.create_scalar_function(NUMBER, 1, flags, number)?;
+    connection.create_scalar_function(MICROS, 1, flags, micros)?;
+    let own = time.clone();
+    connection.create_scalar_function(CONTAINS, 2, flags, move |context| contains(context, &own))?;
+    let own = time.clone();
+    connection.create_scalar_function(LIKE, 2, flags, move |context| like(context, false, &own))?;
+    let own = time.clone();
+    connection.create_scalar_function(ILIKE, 2, flags, move |context| like(context, true, &own))?;
+    connection.create_scalar_function(CURSOR, 2, flags, cursor)?;
+    connection.create_scalar_function(SHORT, 1, flags, short)?;
+    let made = Arc::clone(&time.made);
+    let once = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_INNOCUOUS;
+    connection.create_scalar_function(BESIDE, 1, once, move |context| beside(context, &made))?;
+    totals::install(connection, flags)?;
+    search::install(connection, flags)?;
+    let own = time.clone();
+    inside::install(connection, flags, move || own.check())?;
+    spans::install(connection, flags, &time.made)?;
+    for (name, is_root) in [(ROWS, false), (ROOT_ROWS, true)] {
+        let made = Arc::clone(&time.made);
+        connection.create_aggregate_function(name, 1, flags, Array { made, is_root })?;
+    }
+    Ok(())
 }
 
 /// A text that SQLite copies, or the literal `null`.

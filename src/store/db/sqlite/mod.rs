@@ -6,5 +6,6 @@ pub(crate) mod functions;
 pub(crate) mod inside;
 pub(crate) mod journal;
 pub(crate) mod like;
+pub(crate) mod reader;
 pub(crate) mod search;
 pub(crate) mod spans;

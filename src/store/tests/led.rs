@@ -1,0 +1,144 @@
+//! Which reads a server plans once, and that it does.
+
+use super::{
+    plans::{LINE, count, filled, order},
+    reads::{answer, f, leaf, many, select},
+    *,
+};
+use crate::{
+    query::{Compare, Direction, Filter, Operand, Root, RootValue, Select},
+    store::db::postgres::connect::Plans,
+};
+
+fn by_price(first: Option<i64>) -> Select {
+    Select {
+        order: vec![order(&[], 2, Direction::Ascending)],
+        first: first.and_then(count),
+        ..select(LINE, vec![leaf("id", 0), leaf("price", 2)])
+    }
+}
+
+fn priced(compare: Compare, price: i64, first: i64) -> Select {
+    let filter = Filter::Compare {
+        field: f(2),
+        compare,
+        operand: Operand::Value(Value::Int(price)),
+    };
+    Select {
+        filter: Some(filter),
+        ..by_price(Some(first))
+    }
+}
+
+fn compile(store: &Store, select: Select) -> Statement {
+    let root = Root {
+        key: "r".to_owned(),
+        value: RootValue::Many(select),
+    };
+    store.compile(&Read { roots: vec![root] }).expect("compiles")
+}
+
+#[tokio::test]
+async fn what_an_index_leads_to_is_planned_once() {
+    let (_place, store) = filled(On::Postgres, "").await;
+    let with = |output, first| Select {
+        output: vec![leaf("id", 0), output],
+        ..by_price(Some(first))
+    };
+    let few = select(EntityId(3), vec![leaf("id", 0)]);
+    let sorted = Select {
+        order: vec![order(&[], 0, Direction::Descending)],
+        ..few.clone()
+    };
+    let by = |path: &[u32], field| Select {
+        order: vec![order(path, field, Direction::Ascending)],
+        ..by_price(Some(5))
+    };
+    let from_end = Select {
+        order: vec![order(&[], 2, Direction::Descending)],
+        ..by_price(Some(5))
+    };
+    let skipped = Select {
+        offset: count(3),
+        ..by_price(Some(5))
+    };
+    let by_key = |first| Select {
+        order: vec![],
+        ..by_price(first)
+    };
+    for (number, (select, want)) in [
+        (by_price(Some(5)), Plans::ByIndex),
+        (priced(Compare::Gt, 2, 5), Plans::ByIndex),
+        (priced(Compare::Lte, 2, 1_000), Plans::ByIndex),
+        (by_key(Some(5)), Plans::ByIndex),
+        (with(many("tags", 3, few), 5), Plans::ByIndex),
+        // Of equal ones there may be few or nearly all.
+        (priced(Compare::Eq, 2, 5), Plans::ByValue),
+        (by_price(Some(1_001)), Plans::ByValue),
+        (by_price(None), Plans::ByValue),
+        (by_key(None), Plans::ByValue),
+        (with(many("tags", 3, sorted), 5), Plans::ByValue),
+        (by(&[1], 1), Plans::ByValue),
+        (from_end, Plans::ByValue),
+        (skipped, Plans::ByValue),
+        (
+            Select {
+                filter: priced(Compare::Gt, 2, 5).filter,
+                ..by_key(Some(5))
+            },
+            Plans::ByValue,
+        ),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        assert_eq!(compile(&store, select).plans(&[]), want, "{number}");
+    }
+}
+
+/// On sessions that plan otherwise for others, and whatever those were asked before.
+#[tokio::test]
+async fn a_session_plans_as_each_statement_wants() {
+    let (_place, store) = filled(On::Postgres, "").await;
+    let made = async |of: &str, led: bool| {
+        let counted = Statement {
+            led: led.then(Arc::default),
+            ..statement(&format!(
+                "SELECT CAST(-1 AS BIGINT),CAST(coalesce(sum({of}),0) AS TEXT) FROM pg_prepared_statements WHERE statement LIKE '%\"li'||'ne\"%'"
+            ))
+        };
+        store.read(&counted, &[]).await.expect("a number").head
+    };
+    let led = compile(&store, priced(Compare::Gte, 2, 7));
+    let unled = Statement {
+        led: None,
+        ..led.clone()
+    };
+    let want = store.read(&unled, &[]).await.expect("an answer").json;
+    assert_eq!(want.matches("id").count(), 7);
+    for _ in 0..3 {
+        assert_eq!(store.read(&led, &[]).await.expect("an answer").json, want);
+    }
+    // The same session, which had planned it once for its values.
+    assert_eq!(
+        (made("generic_plans", true).await, made("custom_plans", true).await),
+        (3, 1)
+    );
+    assert_eq!(
+        (made("generic_plans", false).await, made("custom_plans", false).await),
+        (0, 0)
+    );
+    // All sessions become those of led reads, and are asked for others again.
+    let at_once = || futures_util::future::join_all((0..store.readers()).map(|_| store.read(&led, &[])));
+    for answer in at_once().await {
+        assert_eq!(answer.expect("an answer").json, want);
+    }
+    assert_eq!(store.read(&unled, &[]).await.expect("an answer").json, want);
+    assert!(made("custom_plans", false).await >= 1);
+    let plan = store.explain(&unled, &[]).await.expect("a plan").plan.join("\n");
+    let all = answer(&store, vec![("r", RootValue::Many(by_price(None)))], &[]).await;
+    assert!(all.len() > want.len() && !plan.is_empty());
+    let setting =
+        statement("SELECT CAST(-1 AS BIGINT),CASE current_setting('enable_sort') WHEN 'on' THEN '1' ELSE '0' END");
+    assert_eq!(store.read(&setting, &[]).await.expect("a number").head, 1);
+}
