@@ -345,6 +345,9 @@ fn dump_entity(out: &mut String, catalog: &Catalog, entity: &Entity) {
         ] {
             flags.push_str(if set { flag } else { "" });
         }
+        if let Some(language) = field.language {
+            let _ = write!(flags, " in {}", language.name());
+        }
         if let Some(was) = &field.was {
             let _ = write!(flags, " was {was}");
         }

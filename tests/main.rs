@@ -46,6 +46,7 @@ mod places;
 mod reload;
 mod repeats;
 mod replaced;
+mod searched;
 mod secrets;
 mod shapes;
 mod shapes_computed;

@@ -284,6 +284,7 @@ fn plain(name: String, kind: FieldKind) -> Field {
         unique: false,
         indexed: false,
         searched: false,
+        language: None,
         rollup: None,
         served: true,
         fetch: None,

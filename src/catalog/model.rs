@@ -1,6 +1,6 @@
 //! The types of the catalog. Plain data; positions ([`EntityId`], [`FieldId`]) instead of names.
 
-use crate::value::Scalar;
+use crate::value::{Language, Scalar};
 
 use super::{
     fetch::{Fetch, Source},
@@ -130,6 +130,8 @@ pub struct Field {
     pub indexed: bool,
     /// Its words are searched (`@search`).
     pub searched: bool,
+    /// The language of which other forms of these are found.
+    pub language: Option<Language>,
     /// False for a hidden owner reference, and for `@private`.
     pub served: bool,
     /// The requests that fill it, one per row (`@fetch` on the field); records do not.

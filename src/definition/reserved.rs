@@ -7,10 +7,6 @@
 const RESERVED: &[(&str, &str)] = &[
     ("@push", "let a @fetch take the rows from an API or a file"),
     (
-        "@search.language",
-        "leave it out; the words of all languages are found as they are written",
-    ),
-    (
         "@format",
         "take the value apart with @select(jq:), for example `strptime(\"%d/%m/%Y\") | todate`",
     ),

@@ -99,7 +99,11 @@ impl Advice<'_> {
                         }
                     }
                 },
-                OutputValue::Text(_) | OutputValue::NodeId(_) | OutputValue::Leaf(_) | OutputValue::Value { .. } => {}
+                OutputValue::Text(_)
+                | OutputValue::NodeId(_)
+                | OutputValue::Leaf(_)
+                | OutputValue::Value { .. }
+                | OutputValue::Matches(_) => {}
             }
         }
     }

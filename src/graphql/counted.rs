@@ -68,7 +68,8 @@ impl<'r> Counted<'r> {
                     OutputValue::Text(_)
                     | OutputValue::NodeId(_)
                     | OutputValue::Leaf(_)
-                    | OutputValue::Value { .. } => Counted::Nothing,
+                    | OutputValue::Value { .. }
+                    | OutputValue::Matches(_) => Counted::Nothing,
                 })
             }
             Counted::Page(connection) => {

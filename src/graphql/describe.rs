@@ -5,8 +5,8 @@ use crate::{
     catalog::{Catalog, EntityId, FieldId, FieldKind},
     query::{
         Compare, Connection, Direction, Filter, Form, GroupKey, GroupMeasure, GroupOrder, GroupTerm, GroupValue,
-        Grouped, GroupedBy, Having, JsonTest, Measure, Nulls, Operand, Order, Output, OutputValue, Place, Quantifier,
-        Read, RootValue, Select, TextTest,
+        Grouped, GroupedBy, Having, JsonTest, Matches, Measure, Nulls, Operand, Order, Output, OutputValue, Place,
+        Quantifier, Read, RootValue, Select, TextTest,
     },
     value::{JsonPath, Value},
 };
@@ -226,6 +226,15 @@ impl Words<'_> {
             match &member.value {
                 OutputValue::Text(text) => leaves.push(format!("{} = \"{text}\"", member.key)),
                 OutputValue::NodeId(_) => leaves.push(format!("{} = the row's own id", member.key)),
+                OutputValue::Matches(Matches { search, words, .. }) => leaves.push(match search {
+                    Some(search) => format!(
+                        "{} = where {} stands, {} words around it",
+                        member.key,
+                        operand(search),
+                        operand(words)
+                    ),
+                    None => format!("{} = nothing, for nothing is searched for", member.key),
+                }),
                 OutputValue::Leaf(field) | OutputValue::Value { field, .. } => {
                     let name = self.field(entity, *field);
                     let alias = if name == member.key { "" } else { &member.key };
@@ -257,7 +266,11 @@ impl Words<'_> {
                     let through = self.through(entity, *field);
                     self.connection(depth, &member.key, &through, connection);
                 }
-                OutputValue::Text(_) | OutputValue::NodeId(_) | OutputValue::Leaf(_) | OutputValue::Value { .. } => {}
+                OutputValue::Text(_)
+                | OutputValue::NodeId(_)
+                | OutputValue::Leaf(_)
+                | OutputValue::Value { .. }
+                | OutputValue::Matches(_) => {}
             }
         }
     }

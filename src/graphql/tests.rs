@@ -12,6 +12,7 @@ mod json;
 mod literals;
 mod live;
 mod lookups;
+mod matches;
 mod node;
 mod oracle;
 mod pages;

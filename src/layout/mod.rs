@@ -382,6 +382,7 @@ fn field_columns(catalog: &Catalog, owner: EntityId, id: FieldId) -> Vec<Column>
             before,
             fetched: field.fetch.is_some(),
             rollup: rollup.clone(),
+            language: field.language,
         })
     });
     columns.collect()
@@ -479,6 +480,7 @@ fn join_columns(catalog: &Catalog, entity: EntityId, by: &[FieldId], prefix: &st
             before: before.to_vec(),
             fetched: false,
             rollup: None,
+            language: None,
         })
     });
     columns.collect()

@@ -1,7 +1,10 @@
 //! One table: its columns, and its indexes with what each is for. Knows how it is stored, also as
 //! earlier versions did; no SQL.
 
-use crate::{catalog::FieldId, value::Scalar};
+use crate::{
+    catalog::FieldId,
+    value::{Language, Scalar},
+};
 
 use super::meaning::Meaning;
 
@@ -99,6 +102,9 @@ pub struct Column {
     /// What it is computed of (`@rollup`), in words: other words, other values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollup: Option<String>,
+    /// The language in which its words are searched: of other stems, other words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<Language>,
 }
 
 impl Column {
@@ -154,6 +160,12 @@ impl Table {
     pub fn searched(&self) -> &[usize] {
         let index = self.indexes.iter().find(|index| index.kind == IndexKind::Search);
         index.map_or(&[], |index| &index.columns)
+    }
+
+    /// The languages of these.
+    pub(crate) fn languages(&self) -> impl Iterator<Item = Option<Language>> {
+        let columns = self.searched().iter().map(|at| self.columns.get(*at));
+        columns.map(|column| column.and_then(|column| column.language))
     }
 
     /// Whether there are such, and so the column of their words.

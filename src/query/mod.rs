@@ -7,9 +7,11 @@
 mod aggregate;
 mod cursor;
 mod entities;
+mod excerpt;
 mod filter;
 mod freshness;
 mod grouped;
+mod matches;
 mod member;
 mod params;
 mod parts;
@@ -23,11 +25,13 @@ mod visit;
 pub(crate) use crate::catalog::{Compare, Function, TextTest, ends_open};
 pub(crate) use aggregate::{Aggregate, AggregateValue, Aggregated, Measure};
 pub(crate) use cursor::{MARK, mark, opened, sealed};
+pub(crate) use excerpt::{Excerpt, Sought};
 pub(crate) use filter::{Filter, JsonTest, Operand, Quantifier};
 pub(crate) use freshness::{FreshnessOutput, FreshnessValue};
 pub(crate) use grouped::{
     GroupKey, GroupMeasure, GroupOrder, GroupTerm, GroupValue, Grouped, GroupedBy, Having, KeyValue, Led, Span, TimeKey,
 };
+pub(crate) use matches::{AFTER, BEFORE, MARK_MAX, MatchValue, Matches, PartValue, WORDS, WORDS_MAX};
 pub(crate) use member::Member;
 pub(crate) use params::renumber;
 pub(crate) use plain::is_plain;

@@ -136,6 +136,11 @@ impl Visitor for Parts<'_> {
                     self.fields(entity, &self.catalog.entity(entity).key);
                 }
             }
+            OutputValue::Matches(matches) => {
+                if let Some(entity) = self.here() {
+                    self.fields(entity, &matches.fields);
+                }
+            }
             OutputValue::Leaf(field)
             | OutputValue::Value { field, .. }
             | OutputValue::One { field, .. }

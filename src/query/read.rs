@@ -4,6 +4,7 @@
 use super::{
     aggregate::Aggregate,
     filter::{Filter, Operand},
+    matches::Matches,
     member::Member,
 };
 use crate::{
@@ -47,6 +48,8 @@ pub(crate) enum OutputValue {
     Many { field: FieldId, select: Select },
     /// The same in pages.
     Connection { field: FieldId, connection: Connection },
+    /// Where in the row something of a search stands.
+    Matches(Matches),
 }
 
 /// Rows in pages, in either direction, and what is said of all of them.

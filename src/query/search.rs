@@ -1,7 +1,10 @@
 //! What is searched for in texts: words, "phrases", begins* and -what must not be there. Knows the
 //! grammar, which is the same for both databases; knows no SQL.
 
-use crate::value::words::{stands_alone, words};
+use crate::value::{
+    Languages,
+    words::{only_lowered, stands_alone, stem, words},
+};
 
 /// Words, phrases and begins of one search: more is no search that a person wrote.
 pub(crate) const TERMS_MAX: usize = 32;
@@ -25,6 +28,22 @@ pub(crate) struct SearchTerm {
     pub begins: bool,
     /// One after the other.
     pub words: Vec<String>,
+    /// The word in small letters, of which other forms are found where a field has a language. None
+    /// of what is searched for as it is written: phrases, begins, and what stands in quotation marks.
+    pub lowered: Option<String>,
+}
+
+impl SearchTerm {
+    /// What is looked for among the words of rows with these languages, any of which will do: the
+    /// word, or a stem. None of phrases of several words.
+    pub(crate) fn forms(&self, languages: Languages) -> Vec<String> {
+        let [word] = self.words.as_slice() else {
+            return Vec::new();
+        };
+        let lowered = self.lowered.iter();
+        let stems = lowered.flat_map(|lowered| languages.iter().filter_map(|language| stem(language, lowered)));
+        std::iter::once(word.clone()).chain(stems).collect()
+    }
 }
 
 /// A part of a search as it is written.
@@ -180,10 +199,12 @@ impl Part<'_> {
     }
 
     fn of(&self, begins: bool, words: Vec<String>) -> SearchTerm {
+        let is_as_written = self.quoted || begins || words.len() > 1;
         SearchTerm {
             negated: self.negated,
             begins,
             words,
+            lowered: if is_as_written { None } else { only_lowered(self.text) },
         }
     }
 }
@@ -196,6 +217,7 @@ fn is_short(begin: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::value::Language;
 
     /// A search in words.
     fn told(text: &str) -> String {
@@ -225,6 +247,32 @@ mod tests {
             ("-\"a\" b", "-[a] [b]"),
         ] {
             assert_eq!(told(text), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn forms_in_languages() {
+        let languages: Languages = [Language::English, Language::German].into_iter().collect();
+        let forms = |text: &str| {
+            let search = Search::parse(text).expect("a search");
+            let forms = search.terms.iter().map(|term| term.forms(languages).join(","));
+            let forms = forms.collect::<Vec<_>>().join(" ");
+            let forms = forms.replace(Language::English.sign(), "en:");
+            forms.replace(Language::German.sign(), "de:")
+        };
+        for (text, want) in [
+            ("Running (Häuser)", "running,en:run,de:running hauser,en:hauser,de:haus"),
+            ("-runs", "runs,en:run,de:run"),
+            ("\"running\" runn* -\"runs\"", "running runn runs"),
+            ("e-mails 東 塔*", " 東 塔"),
+        ] {
+            let text = if text.starts_with('-') {
+                format!("x {text}")
+            } else {
+                text.to_owned()
+            };
+            let found = forms(&text);
+            assert_eq!(found.strip_prefix("x,en:x,de:x ").unwrap_or(&found), want, "{text}");
         }
     }
 

@@ -91,7 +91,11 @@ pub(crate) fn visit_outputs(outputs: &[Output], visitor: &mut impl Visitor) {
             }
             OutputValue::Many { select, .. } => visit_select(select, visitor),
             OutputValue::Connection { connection, .. } => visit_connection(connection, visitor),
-            OutputValue::Text(_) | OutputValue::NodeId(_) | OutputValue::Leaf(_) | OutputValue::Value { .. } => {}
+            OutputValue::Text(_)
+            | OutputValue::NodeId(_)
+            | OutputValue::Leaf(_)
+            | OutputValue::Value { .. }
+            | OutputValue::Matches(_) => {}
         }
     }
 }
@@ -164,6 +168,7 @@ pub(crate) fn rewrite_outputs(outputs: &mut [Output], rewriter: &mut impl Rewrit
             OutputValue::One { output, .. } => rewrite_outputs(output, rewriter),
             OutputValue::Many { select, .. } => rewrite_select(select, rewriter),
             OutputValue::Connection { connection, .. } => rewrite_connection(connection, rewriter),
+            OutputValue::Matches(matches) => matches.operands().for_each(|operand| rewriter.operand(operand)),
             OutputValue::Text(_) | OutputValue::NodeId(_) | OutputValue::Leaf(_) | OutputValue::Value { .. } => {}
         }
     }

@@ -2,7 +2,7 @@
 //! part of a row was. Knows which columns they are of; finds no words itself.
 
 use crate::{
-    layout::{ColumnKind, ROW_COLUMN, Table, WORDS_COLUMN},
+    layout::{Column, ColumnKind, ROW_COLUMN, Table, WORDS_COLUMN},
     store::{
         db::{
             dialect::Numbered,
@@ -25,19 +25,20 @@ const TEXTS: usize = 128;
 /// The words of a row, given the values of all of its columns.
 pub(super) fn of_values(table: &Table, values: &[Value]) -> String {
     let searched = table.searched().iter();
-    of_texts(searched.map(|at| (table.columns.get(*at).map(|column| column.kind), values.get(*at))))
+    of_texts(searched.map(|at| (table.columns.get(*at), values.get(*at))))
 }
 
-fn of_texts<'v>(texts: impl Iterator<Item = (Option<ColumnKind>, Option<&'v Value>)>) -> String {
+fn of_texts<'v>(texts: impl Iterator<Item = (Option<&'v Column>, Option<&'v Value>)>) -> String {
     let mut words = RowWords::default();
-    for (kind, value) in texts {
-        match (kind, value) {
+    for (column, value) in texts {
+        let language = column.and_then(|column| column.language);
+        match (column.map(|column| column.kind), value) {
             (Some(ColumnKind::Document), Some(Value::Text(list))) => {
                 let items: Vec<Option<String>> = serde_json::from_str(list).unwrap_or_default();
-                words.field(items.iter().flatten().map(String::as_str));
+                words.field(items.iter().flatten().map(String::as_str), language);
             }
-            (_, Some(Value::Text(text))) => words.field(std::iter::once(text.as_str())),
-            _ => words.field(std::iter::empty()),
+            (_, Some(Value::Text(text))) => words.field(std::iter::once(text.as_str()), language),
+            _ => words.field(std::iter::empty(), language),
         }
     }
     words.finish()
@@ -103,10 +104,8 @@ fn read(table: &Table, rows: &[ResultRow]) -> Result<Vec<(i64, String)>, StoreEr
     for row in rows {
         let values = (1..=searched.len()).map(|at| read_value(row, at, Scalar::String));
         let values: Vec<Value> = values.collect::<Result<_, _>>()?;
-        let kinds = searched
-            .iter()
-            .map(|at| table.columns.get(*at).map(|column| column.kind));
-        found.push((get(row, 0)?, of_texts(kinds.zip(values.iter().map(Some)))));
+        let columns = searched.iter().map(|at| table.columns.get(*at));
+        found.push((get(row, 0)?, of_texts(columns.zip(values.iter().map(Some)))));
     }
     Ok(found)
 }

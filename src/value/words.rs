@@ -4,15 +4,23 @@
 //! Both databases are given these words and take nothing apart themselves, so that what is found is
 //! the same on both, whatever they know of languages.
 
+use std::{
+    collections::{HashMap, HashSet},
+    ops::Range,
+};
+
 use unicode_normalization::{
     UnicodeNormalization,
     char::{canonical_combining_class, is_combining_mark},
 };
 
+use super::Language;
+
 /// Bytes of a field's text up to which its words are found, and bytes that these may have. Ten
 /// fields then stay below the megabyte that PostgreSQL allows the words of a row.
 pub(crate) const TEXT_MAX: usize = 100_000;
-/// Fields of a type that are searched, at most.
+/// Fields of a type that are searched, at most; one with a language counts as two, because its stems
+/// may have as many bytes as its words.
 pub(crate) const FIELDS_MAX: usize = 10;
 /// Bytes by which words are told apart; PostgreSQL allows 2,046.
 const WORD_MAX: usize = 255;
@@ -28,18 +36,27 @@ pub(crate) struct RowWords {
 }
 
 impl RowWords {
-    /// The next field: its text, or those of its list.
-    pub(crate) fn field<'t>(&mut self, texts: impl Iterator<Item = &'t str>) {
-        let mut left = Left {
-            text: TEXT_MAX,
-            words: TEXT_MAX,
-        };
+    /// The next field: its text, or those of its list. In a language, the stems of its words come
+    /// behind them.
+    pub(crate) fn field<'t>(&mut self, texts: impl Iterator<Item = &'t str>, language: Option<Language>) {
+        let mut left = Left::of_field();
+        let mut stems = Stems::default();
         let mut whole = true;
         for text in texts {
-            whole = whole && left.take(text, |word| self.push(word));
+            whole = whole
+                && left.take(text, |place, word| {
+                    self.push(word);
+                    if let Some(language) = language {
+                        stems.add(language, text.get(place).unwrap_or_default());
+                    }
+                });
             self.push(&END.to_string());
         }
-        if !whole {
+        if language.is_some() {
+            stems.found.iter().for_each(|stem| self.push(stem));
+            self.push(&END.to_string());
+        }
+        if !whole || stems.is_cut {
             self.push(&cut_mark(self.fields));
         }
         self.fields += 1;
@@ -70,19 +87,102 @@ pub(crate) fn words(text: &str) -> Vec<String> {
         text: usize::MAX,
         words: usize::MAX,
     };
-    left.take(text, |word| all.push(word.to_owned()));
+    left.take(text, |_, word| all.push(word.to_owned()));
     all
 }
 
+/// The only word of a text as a stemmer takes it: in small letters, with its accents. None where
+/// there are several, or none.
+pub(crate) fn only_lowered(text: &str) -> Option<String> {
+    let mut pieces = Pieces::of(text);
+    let (start, end) = pieces.next()?;
+    match pieces.next() {
+        None => text.get(start..end).map(lowered),
+        Some(_) => None,
+    }
+}
+
+fn lowered(piece: &str) -> String {
+    if piece.is_ascii() {
+        return piece.to_ascii_lowercase();
+    }
+    let letters = piece.nfkc().filter(|letter| !is_unseen(*letter));
+    letters.flat_map(char::to_lowercase).nfc().collect()
+}
+
+/// What the forms of a word, as [`only_lowered`] gives it, have in common, with the sign of their
+/// language. None where that is nothing, and for letters that stand alone.
+pub(crate) fn stem(language: Language, lowered: &str) -> Option<String> {
+    if lowered.len() > WORD_MAX || lowered.starts_with(stands_alone) {
+        return None;
+    }
+    let stem = language.stem(lowered)?;
+    let (mut word, mut folded) = (String::new(), Vec::new());
+    fold(&stem, &mut word, |word| folded.push(word.to_owned()));
+    match folded.as_slice() {
+        [one] => Some(format!("{}{}", language.sign(), cut(one))),
+        _ => None,
+    }
+}
+
+/// The stem of a word as it stands in a text.
+pub(crate) fn stem_of(language: Language, piece: &str) -> Option<String> {
+    stem(language, &lowered(piece))
+}
+
+/// The stems of a field's words while these come.
+#[derive(Default)]
+struct Stems {
+    found: Vec<String>,
+    /// Those of words that came before: a stemmer takes longer than a look.
+    known: HashMap<String, Option<String>>,
+    /// Different ones, and their bytes: an index has each once.
+    different: HashSet<String>,
+    bytes: usize,
+    is_cut: bool,
+}
+
+impl Stems {
+    fn add(&mut self, language: Language, piece: &str) {
+        let stem = match self.known.get(piece) {
+            Some(stem) => stem.clone(),
+            None => {
+                let stem = stem_of(language, piece);
+                self.known.insert(piece.to_owned(), stem.clone());
+                stem
+            }
+        };
+        let Some(stem) = stem.filter(|_| !self.is_cut) else {
+            return;
+        };
+        if self.different.insert(stem.clone()) {
+            self.bytes += stem.len();
+        }
+        self.is_cut = self.bytes > TEXT_MAX;
+        if !self.is_cut {
+            self.found.push(stem);
+        }
+    }
+}
+
 /// How much of a field may still come.
-struct Left {
+pub(crate) struct Left {
     text: usize,
     words: usize,
 }
 
 impl Left {
-    /// Gives each word; whether all of them were given.
-    fn take(&mut self, text: &str, mut each: impl FnMut(&str)) -> bool {
+    /// As much of a field as is searched.
+    pub(crate) fn of_field() -> Left {
+        Left {
+            text: TEXT_MAX,
+            words: TEXT_MAX,
+        }
+    }
+
+    /// Gives each word and where in the text it stands, one after the other of what is one run of
+    /// letters there; whether all of them were given.
+    pub(crate) fn take(&mut self, text: &str, mut each: impl FnMut(Range<usize>, &str)) -> bool {
         let mut word = String::new();
         for (start, end) in Pieces::of(text) {
             if end > self.text {
@@ -95,7 +195,7 @@ impl Left {
                 fits = fits && word.len() <= self.words;
                 if fits {
                     self.words -= word.len();
-                    each(word);
+                    each(start..end, word);
                 }
             });
             if !fits {
@@ -215,21 +315,61 @@ fn is_accent(letter: char) -> bool {
 mod tests {
     use super::*;
 
-    /// Texts and their words, a line each, to be read.
-    #[test]
-    fn texts_and_their_words() {
+    /// What is made of each line of a file is in another one, to be read.
+    fn lines(texts: &str, expected: &str, found: impl Fn(&str) -> Vec<String>) {
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/words");
-        let texts = std::fs::read_to_string(path.join("texts.txt")).expect("texts");
-        let lines = texts.lines().map(|text| {
-            let words = words(text);
-            format!("{text}\n    {}\n", words.join(" · "))
-        });
+        let texts = std::fs::read_to_string(path.join(texts)).expect("texts");
+        let lines = texts
+            .lines()
+            .map(|text| format!("{text}\n    {}\n", found(text).join(" · ")));
         let found: String = lines.collect();
-        let expected = path.join("words.txt");
+        let expected = path.join(expected);
         if std::env::var_os("HAYLOFT_BLESS").is_some() {
             std::fs::write(&expected, &found).expect("written");
         }
-        assert_eq!(found, std::fs::read_to_string(&expected).expect("words"));
+        assert_eq!(found, std::fs::read_to_string(&expected).expect("expected"));
+    }
+
+    #[test]
+    fn texts_and_their_words() {
+        lines("texts.txt", "words.txt", words);
+    }
+
+    /// Stems that are stored have to be those that are searched for: other ones are another language.
+    #[test]
+    fn texts_and_their_stems() {
+        lines("languages.txt", "stems.txt", |line| {
+            let (name, text) = line.split_once(' ').expect("a language");
+            let language = Language::named(name).expect("a language");
+            let pieces = Pieces::of(text).map(|(start, end)| stem_of(language, &text[start..end]));
+            let stems = pieces.map(|stem| match stem {
+                Some(stem) => stem.strip_prefix(language.sign()).expect("its sign").to_owned(),
+                None => "-".to_owned(),
+            });
+            stems.collect()
+        });
+    }
+
+    #[test]
+    fn stems_stand_behind_the_words() {
+        let mut row = RowWords::default();
+        row.field(["Running runs", "run"].into_iter(), Some(Language::English));
+        row.field(std::iter::once("runs"), None);
+        let sign = Language::English.sign();
+        let want = format!("running runs | run | {sign}run {sign}run {sign}run | runs |");
+        assert_eq!(row.finish(), want);
+        assert_eq!(only_lowered(" (Größe!) "), Some("größe".to_owned()));
+        assert_eq!(only_lowered("e-mail"), None);
+        // Words that all have another stem: there is an end to them, too.
+        let many: Vec<String> = (0..20_000).map(|number| format!("{number:x}")).collect();
+        let mut row = RowWords::default();
+        row.field(std::iter::once(many.join(" ").as_str()), Some(Language::English));
+        let found = row.finish();
+        assert!(
+            found.ends_with(" | |0") && found.len() < 3 * TEXT_MAX,
+            "{}",
+            found.len()
+        );
     }
 
     #[test]
@@ -254,8 +394,8 @@ mod tests {
     fn long_texts_are_cut_between_words() {
         let row = |text: &str| {
             let mut row = RowWords::default();
-            row.field(std::iter::once("first"));
-            row.field([text, "second"].into_iter());
+            row.field(std::iter::once("first"), None);
+            row.field([text, "second"].into_iter(), None);
             row.finish()
         };
         assert_eq!(row("a B"), "first | a b | second |");
@@ -268,7 +408,7 @@ mod tests {
         // Whatever comes behind: it need not be read.
         let alone = |text: &str| {
             let mut row = RowWords::default();
-            row.field(std::iter::once(text));
+            row.field(std::iter::once(text), None);
             row.finish()
         };
         assert_eq!(alone(&" ".repeat(TEXT_MAX)), "|");

@@ -5,6 +5,7 @@ use super::{
     enums::deprecated,
     plan::{Meaning, PlannedOwner, Shape},
     renames::was,
+    search,
     shown::names,
 };
 use crate::{
@@ -77,6 +78,7 @@ impl Builder<'_> {
             unique: false,
             indexed: false,
             searched: false,
+            language: None,
             served: false,
             fetch: None,
             rollup: None,
@@ -125,6 +127,7 @@ impl Builder<'_> {
             unique: field.has("unique"),
             indexed: field.has("index"),
             searched: field.has("search"),
+            language: search::language(field),
             served: !field.has("private"),
             fetch: None,
             rollup: None,

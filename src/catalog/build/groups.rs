@@ -407,6 +407,7 @@ fn hidden_count(of: EntityId) -> Field {
         unique: false,
         indexed: false,
         searched: false,
+        language: None,
         served: false,
         fetch: None,
         rollup: Some(Rollup {

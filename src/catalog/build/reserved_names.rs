@@ -39,6 +39,8 @@ const TYPES: &[&str] = &[
     "ByJSON",
     "JSONPath",
 ];
+/// The same where fields are searched.
+const OF_SEARCH: &[&str] = &["SearchMatch", "SearchMatchPart"];
 /// What is added to the name of a type with a key.
 const OF_ENTITIES: &[&str] = &[
     "Where",
@@ -196,11 +198,14 @@ impl Builder<'_> {
             .for_each(|declared| take(&declared.name.value, OF_LEAVES));
         Scalar::ALL.iter().for_each(|scalar| take(scalar.name(), OF_LEAVES));
         let definition = self.definition;
+        let fields = definition.types.iter().flat_map(|declared| &declared.fields);
+        let is_searched = fields.into_iter().any(|field| field.has("search"));
         let names = definition.types.iter().map(|declared| &declared.name);
         for name in names.chain(definition.enums.iter().map(|declared| &declared.name)) {
             let message = format!("a type cannot be named `{}`", name.value);
             let fault = Fault::at(name.span.clone(), message);
-            if TYPES.contains(&name.value.as_str()) {
+            let of_search = OF_SEARCH.contains(&name.value.as_str());
+            if TYPES.contains(&name.value.as_str()) || of_search && is_searched {
                 self.fault(fault.hint("the served API has a type of that name; choose another"));
             } else if let Some(of) = taken.get(&name.value) {
                 self.fault(fault.hint(format!(

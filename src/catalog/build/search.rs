@@ -4,8 +4,13 @@ use super::Builder;
 use crate::{
     catalog::{FieldKind, Leaf},
     definition::{Fault, FieldDefinition, TypeDefinition},
-    value::{Scalar, words::FIELDS_MAX},
+    value::{Language, Scalar, words::FIELDS_MAX},
 };
+
+/// The language in which the words of a field are searched.
+pub(super) fn language(field: &FieldDefinition) -> Option<Language> {
+    Language::named(field.directive("search")?.text("language")?.value)
+}
 
 impl Builder<'_> {
     /// `@search` needs texts that are somebody's words.
@@ -31,12 +36,18 @@ impl Builder<'_> {
 
     /// The words of a row have a bound, and so has the number of its fields.
     pub(super) fn check_searched(&mut self, declared: &TypeDefinition) {
-        let mut all = declared.fields.iter().filter_map(|field| field.directive("search"));
-        if let Some(directive) = all.nth(FIELDS_MAX) {
-            let message = format!(
-                "more than {FIELDS_MAX} fields of `{}` have `@search`",
-                declared.name.value
-            );
+        let searched = declared.fields.iter().filter(|field| field.has("search"));
+        // Stems are kept beside the words.
+        let counted = searched.flat_map(|field| std::iter::repeat_n(field, 1 + usize::from(language(field).is_some())));
+        let beyond = counted.clone().nth(FIELDS_MAX);
+        if let Some(directive) = beyond.and_then(|field| field.directive("search")) {
+            let name = &declared.name.value;
+            let message = match counted.clone().any(|field| language(field).is_some()) {
+                false => format!("more than {FIELDS_MAX} fields of `{name}` have `@search`"),
+                true => format!(
+                    "more than {FIELDS_MAX} fields of `{name}` have `@search`, each with a language counted as two"
+                ),
+            };
             let fault = Fault::at(directive.span.clone(), message);
             self.fault(fault.hint("leave it out where nobody looks for words"));
         }

@@ -60,7 +60,10 @@ impl<'a> Planner<'a> {
             after: self.place(&form, self.argument(field, "after"), &at.then("after"))?,
             before: self.place(&form, self.argument(field, "before"), &at.then("before"))?,
             signature: form.signature(),
-            output: self.connection_output(entity, fields, at)?,
+            output: {
+                let found = self.found_by(field, &select);
+                self.among(found, |planner| planner.connection_output(entity, fields, at))?
+            },
             select,
         })
     }

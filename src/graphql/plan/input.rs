@@ -207,7 +207,7 @@ impl<'a> Planner<'a> {
         self.operand_as(kind, Leaf::Scalar(Scalar::Duration), Some(input), place)
     }
 
-    fn operand_as(
+    pub(super) fn operand_as(
         &mut self,
         kind: ParamKind,
         leaf: Leaf,

@@ -18,6 +18,7 @@ mod input;
 mod introspect;
 mod json;
 mod keys;
+mod matches;
 mod node;
 mod order;
 mod params;
@@ -38,6 +39,7 @@ use crate::{
     query::{Read, Root as ReadRoot, RootValue},
 };
 
+use self::matches::FoundBy;
 pub(super) use self::{
     params::{Param, to_json},
     shape::shape,
@@ -76,6 +78,7 @@ pub(super) fn plan(
         conditions: 0,
         operands: 0,
         links: Vec::new(),
+        found: FoundBy::default(),
     };
     let read = planner.read()?;
     Ok(Plan {
@@ -100,6 +103,8 @@ struct Planner<'a> {
     operands: usize,
     /// How to ask for rows without each of the links that the filter at hand stands behind.
     links: Vec<String>,
+    /// What the rows at hand are found by.
+    found: FoundBy,
 }
 
 impl<'a> Planner<'a> {

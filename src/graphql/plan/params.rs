@@ -11,7 +11,7 @@ use chrono::{DateTime, Datelike, SecondsFormat, TimeDelta, Utc};
 
 use crate::{
     catalog::{Catalog, EntityId},
-    query::{Search, ends_open},
+    query::{MARK_MAX, Search, WORDS_MAX, ends_open},
     value::{Scalar, Unit, Value, duration_text, interval_micros, json_text},
 };
 
@@ -54,6 +54,10 @@ pub(in crate::graphql) enum ParamKind {
     Search,
     /// A text, a number or a truth value, as JSON with all its digits.
     Json,
+    /// Words of an excerpt.
+    Words,
+    /// What stands around a word that was found.
+    Mark,
     /// `first`, `last` or `offset`.
     Count,
     /// By how much spans of this unit begin later; of days, whole ones.
@@ -81,8 +85,10 @@ impl ParamKind {
             ParamKind::Shift(..) => Scalar::Duration,
             ParamKind::Node(..) => Scalar::Id,
             ParamKind::Json => Scalar::Json,
-            ParamKind::Pattern | ParamKind::Search | ParamKind::Cursor(..) | ParamKind::Ago => Scalar::String,
-            ParamKind::Count | ParamKind::NextHarvest(_) | ParamKind::AgoBy(_) => Scalar::Int,
+            ParamKind::Pattern | ParamKind::Search | ParamKind::Mark | ParamKind::Cursor(..) | ParamKind::Ago => {
+                Scalar::String
+            }
+            ParamKind::Count | ParamKind::Words | ParamKind::NextHarvest(_) | ParamKind::AgoBy(_) => Scalar::Int,
         }
     }
 
@@ -95,6 +101,14 @@ impl ParamKind {
             (ParamKind::Pattern, Some(Value::Text(like))) if ends_open(&like) => Err(ApiError::input(
                 place,
                 "the pattern ends in a `\\` with nothing behind it that it could be the escape of; write it twice for a backslash",
+            )),
+            (ParamKind::Words, Some(Value::Int(words))) if !(1..=WORDS_MAX).contains(&words) => Err(ApiError::input(
+                place,
+                format!("an excerpt has 1 to {WORDS_MAX} words, not {words}"),
+            )),
+            (ParamKind::Mark, Some(Value::Text(mark))) if mark.len() > MARK_MAX => Err(ApiError::input(
+                place,
+                format!("it has {} bytes, at most {MARK_MAX} are allowed", mark.len()),
             )),
             (ParamKind::Pattern, Some(Value::Text(like))) => match like.bytes().filter(|byte| *byte == b'%').count() {
                 found if found > ANY_MAX => Err(ApiError::input(
@@ -153,6 +167,8 @@ impl Param {
             | ParamKind::Pattern
             | ParamKind::Search
             | ParamKind::Json
+            | ParamKind::Words
+            | ParamKind::Mark
             | ParamKind::Count
             | ParamKind::Shift(..)
             | ParamKind::Cursor(..)

@@ -15,8 +15,13 @@ use crate::{
     query::{Filter, Output, OutputValue, Select, ValueOutput, ValueOutputValue},
 };
 
-use super::{super::names, Planner, input::Input, internal};
-use crate::graphql::{ApiError, input_path::InputPath, node_id::signature, schema::node};
+use super::{super::names, Planner, input::Input, internal, matches::FoundBy};
+use crate::graphql::{
+    ApiError,
+    input_path::InputPath,
+    node_id::signature,
+    schema::{matches, node},
+};
 
 /// The fields under each response key, in the order in which the keys first appear.
 type Collected<'a> = IndexMap<&'a str, Vec<&'a Field>>;
@@ -150,7 +155,8 @@ impl<'a> Planner<'a> {
         let mut select = self.rows(entity, field, at)?;
         select.first = self.count(self.argument(field, "first"), &at.then("first"))?;
         select.offset = self.count(self.argument(field, "offset"), &at.then("offset"))?;
-        select.output = self.output(entity, fields, at)?;
+        let found = self.found_by(field, &select);
+        select.output = self.among(found, |planner| planner.output(entity, fields, at))?;
         Ok(select)
     }
 
@@ -235,6 +241,9 @@ impl<'a> Planner<'a> {
                 name => match served(entity, name) {
                     Some(member) => self.member(&entity.field(member).kind, member, &fields, &at.below(key))?,
                     None if name == node::ID => OutputValue::NodeId(signature(&entity.name)),
+                    None if name == matches::FIELD => {
+                        OutputValue::Matches(self.matches(id, &fields, &at.below(key))?)
+                    }
                     None => self.companion(id, name, &fields, &at.below(key))?,
                 },
             };
@@ -265,7 +274,7 @@ impl<'a> Planner<'a> {
                 many: false,
                 ..
             } => {
-                let output = self.output(*target, fields, at)?;
+                let output = self.among(FoundBy::NoSearch, |planner| planner.output(*target, fields, at))?;
                 Ok(OutputValue::One { field, output })
             }
             FieldKind::Links { target, .. }

@@ -8,6 +8,7 @@ mod inputs;
 pub(in crate::graphql) mod json;
 pub(in crate::graphql) mod keys;
 pub(in crate::graphql) mod led;
+pub(in crate::graphql) mod matches;
 pub(in crate::graphql) mod node;
 mod objects;
 mod text;
@@ -175,6 +176,7 @@ fn write(catalog: &Catalog) -> String {
         objects::write_enum(&mut sdl, catalog.enumeration(enumeration));
     }
     freshness::write(&mut sdl);
+    matches::write(&mut sdl, catalog);
     inputs::write(&mut sdl, catalog);
     sdl.finish()
 }

@@ -7,7 +7,7 @@ use crate::{
     graphql::names,
 };
 
-use super::{connections, grouped, node, text::Sdl};
+use super::{connections, grouped, matches, node, text::Sdl};
 
 /// A root type: the fields of all types, and what else there is.
 pub(super) fn write_root(sdl: &mut Sdl, catalog: &Catalog, name: &str, description: &str, more: impl FnOnce(&mut Sdl)) {
@@ -75,6 +75,9 @@ pub(super) fn write_entity(sdl: &mut Sdl, catalog: &Catalog, id: EntityId) {
         for (_, field) in entity.shown() {
             write_field(sdl, catalog, field);
             connections::write_companion(sdl, catalog, field);
+        }
+        if matches::has(entity) {
+            matches::write_field(sdl);
         }
     });
 }

@@ -198,10 +198,19 @@ impl Comparison<'_> {
             })
             .collect();
         for (at, from) in new.searched().iter().zip(&came) {
-            if !from.is_some_and(|from| old.searched().contains(&from)) {
-                let name = new.columns.get(*at).map(|column| field_name(pair.new, column.field));
-                self.tell(Change::Searched, &pair.new.name, name.as_deref(), None, None);
-            }
+            let Some(column) = new.columns.get(*at) else {
+                continue;
+            };
+            let before = from.filter(|from| old.searched().contains(from));
+            let before = before.and_then(|from| old.columns.get(from));
+            let language = column.language;
+            let change = match before {
+                None => Change::Searched { language },
+                Some(before) if before.language != language => Change::SearchedIn { language },
+                Some(_) => continue,
+            };
+            let name = field_name(pair.new, column.field);
+            self.tell(change, &pair.new.name, Some(&name), None, None);
         }
         for at in old.searched().iter().filter(|at| !came.contains(&Some(**at))) {
             // That the field is gone says enough.

@@ -1,6 +1,6 @@
 //! One step from a layout to the next, and all of them. Plain data.
 
-use crate::{catalog::EntityId, layout::EntityTables};
+use crate::{catalog::EntityId, layout::EntityTables, value::Language};
 
 /// Everything that lies between two layouts.
 #[derive(Debug, Default)]
@@ -85,8 +85,14 @@ pub enum Change {
     Unique,
     NotUnique,
     /// The words of the field are searched now: they are found in what is stored.
-    Searched,
+    Searched {
+        language: Option<Language>,
+    },
     NotSearched,
+    /// They are searched in another language, or in none: found anew in what is stored.
+    SearchedIn {
+        language: Option<Language>,
+    },
 }
 
 /// Stored rows that a step takes something from.

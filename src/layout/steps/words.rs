@@ -11,7 +11,7 @@ impl Step {
             | Change::NewRollup
             | Change::NewLinks
             | Change::NewIndex
-            | Change::Searched
+            | Change::Searched { .. }
             | Change::Widened { .. } => '+',
             Change::RemovedType
             | Change::RemovedField
@@ -50,8 +50,9 @@ impl Step {
             Change::RemovedIndex | Change::RemovedListIndex => "REMOVED_INDEX",
             Change::Unique => "UNIQUE",
             Change::NotUnique => "NOT_UNIQUE",
-            Change::Searched => "SEARCHED",
+            Change::Searched { .. } => "SEARCHED",
             Change::NotSearched => "NOT_SEARCHED",
+            Change::SearchedIn { .. } => "SEARCHED_IN",
         }
     }
 
@@ -103,7 +104,14 @@ impl Step {
             Change::RemovedIndex | Change::RemovedListIndex => "no longer indexed".to_owned(),
             Change::Unique => "becomes unique: repeated values are harvested again".to_owned(),
             Change::NotUnique => "no longer unique".to_owned(),
-            Change::Searched => "its words are searched".to_owned(),
+            Change::Searched { language: None } => "its words are searched".to_owned(),
+            Change::Searched {
+                language: Some(language),
+            } => format!("its words are searched, in {}", language.name()),
+            Change::SearchedIn {
+                language: Some(language),
+            } => format!("its words are searched in {} now", language.name()),
+            Change::SearchedIn { language: None } => "its words are searched as they are written now".to_owned(),
             Change::NotSearched => "its words are no longer searched".to_owned(),
         }
     }

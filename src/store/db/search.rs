@@ -4,7 +4,7 @@
 //! A search that comes from outside never becomes a part of a statement: it is taken apart by us,
 //! and its words are put together anew, as a parameter in which each of them is quoted.
 
-use crate::query::Search;
+use crate::{query::Search, value::Languages};
 
 /// Words of a search that a rank counts: each on a line of its own, behind one of these.
 pub(crate) const WHOLE: char = '=';
@@ -28,15 +28,21 @@ pub(crate) trait Searches: Send + Sync {
     fn rank(&self, words: &str, param: &str) -> String;
     /// A word alone, of whatever signs, as [`Searches::found`] takes it.
     fn word(&self, word: &str) -> String;
-    /// A search as [`Searches::found`] takes it.
-    fn wanted(&self, search: &Search) -> String;
+    /// A search in rows with these languages as [`Searches::found`] takes it.
+    fn wanted(&self, search: &Search, languages: Languages) -> String;
 }
 
-/// A search as [`Searches::rank`] takes it.
-pub(crate) fn ranked(search: &Search) -> String {
-    let lines = search.wanted().flat_map(|term| {
+/// A search in rows with these languages as [`Searches::rank`] takes it. Each form of a word counts
+/// by itself: a word that stands there as it was written is worth more than one of the same stem.
+pub(crate) fn ranked(search: &Search, languages: Languages) -> String {
+    let mut lines = Vec::new();
+    for term in search.wanted() {
         let sign = if term.begins { BEGIN } else { WHOLE };
-        term.words.iter().map(move |word| format!("{sign}{word}"))
-    });
-    lines.collect::<Vec<_>>().join("\n")
+        let words = match term.words.as_slice() {
+            [_] => term.forms(languages),
+            several => several.to_vec(),
+        };
+        lines.extend(words.iter().map(|word| format!("{sign}{word}")));
+    }
+    lines.join("\n")
 }

@@ -135,7 +135,7 @@ pub(crate) fn holds_up(dialect: &dyn Dialect, stored: &Layout, new: &Layout, ste
         _ if !dialect.alters_columns() => return false,
         Change::Cast { .. } | Change::Required => {}
         // A new type has no rows yet.
-        Change::Searched | Change::NewRollup | Change::Recomputed => {
+        Change::Searched { .. } | Change::SearchedIn { .. } | Change::NewRollup | Change::Recomputed => {
             let mut kept = steps.kept.iter();
             return kept.any(|kept| new.entity(kept.entity).name == step.entity);
         }

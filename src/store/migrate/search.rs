@@ -43,7 +43,11 @@ pub(crate) async fn make(tx: &mut Transaction<'_>, migration: &Migration<'_>) ->
 fn go_over(kept: &Reshape, old: &EntityTables, new: &EntityTables) -> bool {
     let came = new.table.searched().iter().map(|at| match kept.origins.get(*at) {
         Some(Origin::Stored(from)) => {
-            let same = old.table.columns.get(*from)?.kind == new.table.columns.get(*at)?.kind;
+            let form = |tables: &EntityTables, at: usize| {
+                let column = tables.table.columns.get(at)?;
+                Some((column.kind, column.language))
+            };
+            let same = form(old, *from)? == form(new, *at)?;
             same.then_some(*from)
         }
         _ => None,

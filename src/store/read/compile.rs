@@ -23,6 +23,7 @@ use crate::{
 use super::{
     compiler::{Base, Compiler, OPERANDS, Operands},
     joins::Joins,
+    matches::Shown,
     output,
     pace::Pace,
     relation::Rows,
@@ -53,7 +54,12 @@ impl Base<'_> {
 fn compile(base: Base<'_>, read: &Read) -> Result<Statement, StoreError> {
     let mut compiler = Compiler::new(base);
     let (sql, roots) = union(&mut compiler, read)?;
+    let shown = Shown {
+        wanted: std::mem::take(&mut compiler.wanted),
+        most: base.bounds.bytes,
+    };
     Ok(Statement {
+        shown: Arc::new(shown),
         sql: compiler.checked(sql)?,
         types: compiler.types(),
         many: compile_many(base, read)?,
@@ -177,7 +183,8 @@ fn compile_keyed(
         joins.sql()
     );
     let kinds: Vec<Kind> = columns.iter().map(|column| Kind::of(column.kind)).collect();
-    if compiler.binds.len() + KEYS_MAX * kinds.len() > dialect.max_params() {
+    // Nothing is searched for below a key that is looked up at once.
+    if !compiler.wanted.is_empty() || compiler.binds.len() + KEYS_MAX * kinds.len() > dialect.max_params() {
         return Ok(None);
     }
     let sql = keyed_sql(dialect, &tail, compiler.binds.len(), &kinds, 1);

@@ -16,6 +16,7 @@ use crate::{
 
 use super::{
     joins::Joins,
+    matches::Wanted,
     statement::{Bind, BindForm},
 };
 
@@ -51,6 +52,8 @@ pub(crate) struct Compiler<'a> {
     pub bounds: Bounds,
     pub(crate) operands: Operands,
     pub(crate) binds: Vec<Bind>,
+    /// What becomes of texts that are searched, after the statement.
+    pub(crate) wanted: Vec<Wanted>,
     pub(crate) aliases: usize,
     /// The select whose filter is being compiled has an offset.
     pub(crate) skips_rows: bool,
@@ -81,6 +84,7 @@ impl<'a> Compiler<'a> {
             dialect: base.dialect,
             bounds: base.bounds,
             binds: Vec::new(),
+            wanted: Vec::new(),
             aliases: 0,
             skips_rows: false,
             bounded: false,
@@ -340,7 +344,7 @@ impl<'a> Compiler<'a> {
             terms.push(self.order_term((select.entity, alias), order, led, joins)?);
         }
         match (select.ranked_by(), position) {
-            (Some(search), _) => terms.push(format!("{} DESC", self.rank(alias, search).sql)),
+            (Some(search), _) => terms.push(format!("{} DESC", self.rank(select.entity, alias, search).sql)),
             (None, Some(position)) if select.order.is_empty() => terms.push(position),
             _ => {}
         }

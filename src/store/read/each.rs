@@ -26,7 +26,7 @@ use crate::{
 };
 
 use super::{
-    many, on_file, operands, run,
+    many, matches, on_file, operands, run,
     statement::{Many, Statement},
 };
 
@@ -181,13 +181,15 @@ fn run_all(
         let Ok(cells) = operands::cells(&statement.binds, &values, dialect) else {
             return Some(values);
         };
-        match on_file::one(prepared, lent.made(), &statement.roots, &cells) {
-            Ok((head, json)) => runs.done(Ok(Answer {
+        let ran = on_file::one(prepared, lent.made(), &statement.roots, &cells).ok();
+        let shown = ran.map(|(head, json)| (head, matches::put(json, &statement.shown, &values)));
+        match shown {
+            Some((head, Ok(json))) => runs.done(Ok(Answer {
                 json,
                 head,
                 took: began.elapsed(),
             })),
-            Err(_) => match lent.ended_by() {
+            _ => match lent.ended_by() {
                 Some(error) => runs.done(Err(error)),
                 None => return Some(values),
             },

@@ -15,7 +15,7 @@ use crate::{
 };
 
 use super::{
-    operands, run,
+    matches, operands, run,
     statement::{Bind, Many, Statement},
 };
 
@@ -44,10 +44,11 @@ pub(super) async fn read(
     }
     let count = u32::try_from(runs.len()).unwrap_or(u32::MAX);
     let took = began.elapsed() / count.max(1);
-    let answers = heads.into_iter().enumerate().map(|(number, head)| {
+    let answers = heads.into_iter().zip(runs).enumerate().map(|(number, (head, values))| {
         let own = found.get(number * width..(number + 1) * width).ok_or_else(run::lost)?;
+        let json = run::assemble(&statement.roots, own);
         Ok(Answer {
-            json: run::assemble(&statement.roots, own),
+            json: matches::put(json, &statement.shown, values)?,
             head: head.ok_or_else(run::lost)?,
             took,
         })

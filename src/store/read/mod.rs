@@ -22,6 +22,7 @@ pub(super) mod json;
 pub(super) mod led;
 pub(super) mod led_by_links;
 pub(super) mod many;
+pub(super) mod matches;
 pub(super) mod on_file;
 pub(super) mod operands;
 pub(super) mod output;

@@ -27,7 +27,7 @@ use crate::{
 };
 
 use super::{
-    operands, run,
+    matches, operands, run,
     statement::{KeyedStatement, RootShape, Statement},
 };
 
@@ -47,7 +47,7 @@ pub(super) async fn read(context: &Context, statement: &Statement, values: &[Val
     });
     let (head, json) = ran.await?;
     Ok(Answer {
-        json,
+        json: matches::put_aside(json, &statement.shown, values).await?,
         head,
         took: began.elapsed(),
     })

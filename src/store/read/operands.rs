@@ -52,7 +52,9 @@ pub(crate) fn operand<'v>(
         (BindForm::Test(test), Value::Text(text)) => Ok(Cell::Text(Cow::Owned(dialect.pattern(test, text)))),
         (BindForm::Whole, Value::Text(text)) => Ok(Cell::Text(dialect.whole_pattern(text))),
         (BindForm::Test(_) | BindForm::Whole, value) => Cell::of(value, Kind::Text),
-        (BindForm::Search | BindForm::Rank, value) => Ok(Cell::Text(Cow::Owned(search(bind.form, value, dialect)?))),
+        (BindForm::Search(_) | BindForm::Rank(_), value) => {
+            Ok(Cell::Text(Cow::Owned(search(bind.form, value, dialect)?)))
+        }
         (BindForm::JsonKey, Value::Text(json)) => {
             Ok(json_key(json).map_or(Cell::Null(Kind::Text), |key| Cell::Text(Cow::Owned(key))))
         }
@@ -68,10 +70,11 @@ fn search(form: BindForm, value: &Value, dialect: &dyn Dialect) -> Result<String
     };
     let search =
         Search::parse(text).map_err(|error| StoreError::Internal(format!("a search was not checked: {error}")))?;
-    Ok(match form {
-        BindForm::Rank => ranked(&search),
-        _ => dialect.searches().wanted(&search),
-    })
+    match form {
+        BindForm::Rank(languages) => Ok(ranked(&search, languages)),
+        BindForm::Search(languages) => Ok(dialect.searches().wanted(&search, languages)),
+        _ => Err(StoreError::Internal("an operand that is no search".to_owned())),
+    }
 }
 
 /// A value as the elements of a list column are seen: by SQLite as values, Booleans as 0 and 1; by

@@ -21,7 +21,7 @@ pub(crate) fn member_key(key: &str) -> String {
     format!("{}:", json_text(key))
 }
 
-fn json_text(text: &str) -> String {
+pub(crate) fn json_text(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
@@ -87,6 +87,7 @@ impl Compiler<'_> {
                     let key = self.list_of(key.iter());
                     self.dialect.cursor(signature, &key)
                 }
+                OutputValue::Matches(matches) => self.matches(entity, alias, matches)?,
                 OutputValue::Leaf(field) => {
                     let column = self.column(entity, *field, alias)?;
                     self.dialect.wire(&column.sql, column.kind, column.nullable)

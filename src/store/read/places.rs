@@ -222,7 +222,7 @@ impl Compiler<'_> {
                 order.direction == Direction::Descending,
                 order.nulls == Nulls::First,
             ),
-            Term::Rank(search) => (vec![self.rank(alias, search)], true, false),
+            Term::Rank(search) => (vec![self.rank(entity, alias, search)], true, false),
             Term::Key(field) => (self.columns(entity, &[*field], alias), false, false),
             Term::OwnPosition => (vec![place_in_list(self.name(alias, POSITION_COLUMN))], false, false),
             Term::Position => {

@@ -18,7 +18,7 @@ use crate::{
 };
 
 use super::{
-    compile,
+    compile, matches,
     on_file::{self, Found},
     operands,
     statement::{KeyedStatement, RootShape, Statement},
@@ -45,8 +45,9 @@ pub(crate) async fn read(context: &Context, statement: &Statement, values: &[Val
             Err(_) => head = json.parse().unwrap_or_default(),
         }
     }
+    let json = assemble(&statement.roots, &found);
     Ok(Answer {
-        json: assemble(&statement.roots, &found),
+        json: matches::put_aside(json, &statement.shown, values).await?,
         head,
         took: began.elapsed(),
     })

@@ -5,10 +5,10 @@ use crate::{
     layout::ColumnKind,
     query::{Operand, TextTest},
     store::db::{params::Kind, postgres::connect::Plans},
-    value::{Key, Scalar, Value},
+    value::{Key, Languages, Scalar, Value},
 };
 
-use super::{led::LED_MOST, pace::Pace};
+use super::{led::LED_MOST, matches::Shown, pace::Pace};
 
 /// A compiled read.
 #[derive(Clone, Debug)]
@@ -20,6 +20,8 @@ pub(crate) struct Statement {
     pub(crate) roots: std::sync::Arc<[RootShape]>,
     /// The types whose rows it reads or goes by.
     pub(crate) types: std::sync::Arc<[EntityId]>,
+    /// What becomes of texts that are searched, after it.
+    pub(crate) shown: std::sync::Arc<Shown>,
     /// The same for many sets of operands at once, where that is quicker.
     pub(crate) many: Option<std::sync::Arc<Many>>,
     /// How many rows each of its lists wants, where indexes lead to all of them whatever the values
@@ -80,8 +82,8 @@ impl Bind {
             BindForm::Test(_)
             | BindForm::Whole
             | BindForm::Wire(_)
-            | BindForm::Search
-            | BindForm::Rank
+            | BindForm::Search(_)
+            | BindForm::Rank(_)
             | BindForm::JsonKey => Kind::Text,
         }
     }
@@ -106,10 +108,10 @@ pub(crate) enum BindForm {
     Whole,
     /// The wire form, as list columns hold it.
     Wire(Scalar),
-    /// What is searched for, as the database finds rows by it.
-    Search,
+    /// What is searched for in rows with these languages, as the database finds rows by it.
+    Search(Languages),
     /// The same, as it ranks them.
-    Rank,
+    Rank(Languages),
     /// A JSON value as it compares with others.
     JsonKey,
 }

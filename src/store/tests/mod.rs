@@ -19,6 +19,7 @@ mod groups;
 mod held;
 mod indexes;
 mod keys;
+mod languages;
 mod led;
 mod lists;
 mod loads;

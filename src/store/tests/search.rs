@@ -28,7 +28,7 @@ const WORLD: &str =
       notes: [Note!]! @nested(jq: \".notes[]\") }
     type Note { id: ID! text: Text! says: String @search }";
 
-const TEXT: EntityId = EntityId(0);
+pub(super) const TEXT: EntityId = EntityId(0);
 const NOTE: EntityId = EntityId(1);
 const ROWS: u64 = 60;
 const ROUNDS: u32 = 4;
@@ -189,7 +189,7 @@ fn found_by_reading(rows: &[Row], search: &str) -> Vec<String> {
         .collect()
 }
 
-fn wanted(entity: EntityId, fields: &[u32], search: &str) -> Select {
+pub(super) fn wanted(entity: EntityId, fields: &[u32], search: &str) -> Select {
     Select {
         filter: Some(Filter::Search {
             fields: fields.iter().map(|field| f(*field)).collect(),
@@ -199,7 +199,7 @@ fn wanted(entity: EntityId, fields: &[u32], search: &str) -> Select {
     }
 }
 
-async fn ids(store: &Store, select: Select) -> Vec<String> {
+pub(super) async fn ids(store: &Store, select: Select) -> Vec<String> {
     let json = answer(store, vec![("r", RootValue::Many(select))], &[]).await;
     let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
     let rows = json["r"].as_array().expect("a list").iter();

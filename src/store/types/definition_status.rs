@@ -73,6 +73,6 @@ fn is_unseen(step: &Step) -> bool {
             | Change::RemovedIndex
             | Change::Required
             | Change::Unique
-            | Change::Searched
+            | Change::Searched { .. }
     )
 }

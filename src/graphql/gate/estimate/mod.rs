@@ -243,9 +243,11 @@ impl<'a> Estimate<'a> {
                 };
                 steps.plus(self.members(output, fan.target, &behind))
             }
-            OutputValue::Text(_) | OutputValue::NodeId(_) | OutputValue::Leaf(_) | OutputValue::Value { .. } => {
-                Guess::default()
-            }
+            OutputValue::Text(_)
+            | OutputValue::NodeId(_)
+            | OutputValue::Leaf(_)
+            | OutputValue::Value { .. }
+            | OutputValue::Matches(_) => Guess::default(),
         });
         lists.fold(Guess::default(), Guess::plus)
     }

@@ -15,6 +15,8 @@ const TEXT: f64 = 20.0;
 const DOCUMENT: f64 = 50.0;
 /// An id of a row with a short key.
 const NODE_ID: f64 = 40.0;
+/// Some words of a text, with the key.
+const MATCH: f64 = 200.0;
 /// What lies around a page.
 const PAGE: f64 = 100.0;
 /// The quotation marks of a key, its colon, and what follows a member.
@@ -32,6 +34,12 @@ impl Estimate<'_> {
                     target.map_or(0.0, |target| self.width(output, target))
                 }
                 OutputValue::NodeId(_) => NODE_ID,
+                // The statement gives the whole texts, of which the answer has a part.
+                OutputValue::Matches(matches) => {
+                    let texts = matches.fields.iter().map(|field| self.value_width(entity, *field));
+                    let shown = MATCH * (matches.fields.len() * matches.output.len()) as f64;
+                    texts.sum::<f64>().max(shown)
+                }
                 OutputValue::Many { .. } => 2.0,
                 OutputValue::Connection { .. } => PAGE,
             };

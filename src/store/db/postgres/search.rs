@@ -7,6 +7,7 @@
 use crate::{
     query::{Search, SearchTerm},
     store::db::search::{LENGTH, Searches, WHOLE, WORTH},
+    value::Languages,
 };
 
 pub(crate) struct Words;
@@ -33,12 +34,16 @@ impl Searches for Words {
         )
     }
 
+    /// Counted in the text as a whole: taking it apart would make a value of each of its words. With
+    /// two blanks between words no two of them share one.
     fn rank(&self, words: &str, param: &str) -> String {
         format!(
             "(SELECT CAST(coalesce(sum({WORTH}*c.n/(c.n+1+c.length/{LENGTH})),0) AS BIGINT) FROM \
-             (SELECT (SELECT count(*) FROM unnest(a.words) AS w(w) WHERE CASE left(l,1) WHEN '{WHOLE}' THEN w=substr(l,2) \
-             ELSE starts_with(w,substr(l,2)) END) AS n,cardinality(a.words) AS length \
-             FROM unnest(string_to_array({param},E'\\n')) AS line(l),(SELECT string_to_array({words},' ') AS words) AS a) AS c)"
+             (SELECT CAST((octet_length(a.wide)-octet_length(replace(a.wide,a.sought,'')))/octet_length(a.sought) AS BIGINT) AS n,a.length \
+             FROM (SELECT w.wide,w.length,CASE left(l,1) WHEN '{WHOLE}' THEN ' '||substr(l,2)||' ' ELSE ' '||substr(l,2) END AS sought \
+             FROM unnest(string_to_array({param},E'\\n')) AS line(l),\
+             (SELECT ' '||replace({words},' ','  ')||' ' AS wide,octet_length({words})-octet_length(replace({words},' ',''))+1 AS length OFFSET 0) \
+             AS w OFFSET 0) AS a) AS c)"
         )
     }
 
@@ -46,11 +51,11 @@ impl Searches for Words {
         format!("'{}'", word.replace('\\', "\\\\").replace('\'', "''"))
     }
 
-    fn wanted(&self, search: &Search) -> String {
-        let wanted = search.wanted().flat_map(|term| lexemes(term, ""));
+    fn wanted(&self, search: &Search, languages: Languages) -> String {
+        let wanted = search.wanted().flat_map(|term| lexemes(term, "", languages));
         // Words of a phrase may be there, if they stand elsewhere.
         let words = search.unwanted().filter(|term| term.words.len() == 1);
-        let unwanted = words.flat_map(|term| lexemes(term, "!"));
+        let unwanted = words.flat_map(|term| lexemes(term, "!", languages));
         let query = wanted.chain(unwanted).collect::<Vec<_>>().join(" & ");
         let phrases = search.terms.iter().filter(|term| term.words.len() > 1);
         let lines = phrases.map(|term| {
@@ -66,21 +71,39 @@ fn vector(words: &str) -> String {
     format!("array_to_tsvector(string_to_array({words},' '))")
 }
 
-/// The words of a term as lexemes of a query.
-fn lexemes<'s>(term: &'s SearchTerm, sign: &'static str) -> impl Iterator<Item = String> + 's {
+/// The words of a term as lexemes of a query; of forms of a word any will do.
+fn lexemes(term: &SearchTerm, sign: &str, languages: Languages) -> Vec<String> {
     let end = if term.begins { ":*" } else { "" };
-    term.words
-        .iter()
-        .map(move |word| format!("{sign}{}{end}", Words.word(word)))
+    let forms = term.forms(languages);
+    if forms.len() > 1 {
+        let forms: Vec<String> = forms.iter().map(|form| Words.word(form)).collect();
+        return vec![format!("{sign}({})", forms.join(" | "))];
+    }
+    let words = term.words.iter();
+    words.map(|word| format!("{sign}{}{end}", Words.word(word))).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::value::Language;
+
+    #[test]
+    fn any_form_will_do() {
+        let languages = [Language::English].into_iter().collect();
+        let search = Search::parse("runs \"old runs\" ru* -swords").expect("a search");
+        let found = Words
+            .wanted(&search, languages)
+            .replace(Language::English.sign(), "en:");
+        assert_eq!(
+            found.replace('\n', "/"),
+            "('runs' | 'en:run') & 'old' & 'runs' & 'ru':* & !('swords' | 'en:sword')/+ old runs "
+        );
+    }
 
     #[test]
     fn all_words_are_quoted() {
-        let wanted = |search: &str| Words.wanted(&Search::parse(search).expect("a search"));
+        let wanted = |search: &str| Words.wanted(&Search::parse(search).expect("a search"), Languages::default());
         assert_eq!(wanted("b"), "'b'");
         assert_eq!(
             wanted("A x:y -co* -\"d e\" !(f").replace('\n', "/").as_str(),

@@ -6,6 +6,7 @@
 use crate::{
     query::{Search, SearchTerm},
     store::db::search::Searches,
+    value::Languages,
 };
 
 use super::functions::search::RANK;
@@ -29,9 +30,9 @@ impl Searches for Fts5 {
         format!("\"{}\"", word.replace('"', "\"\""))
     }
 
-    fn wanted(&self, search: &Search) -> String {
-        let wanted: Vec<String> = search.wanted().map(term).collect();
-        let unwanted: Vec<String> = search.unwanted().map(term).collect();
+    fn wanted(&self, search: &Search, languages: Languages) -> String {
+        let wanted: Vec<String> = search.wanted().map(|one| term(one, languages)).collect();
+        let unwanted: Vec<String> = search.unwanted().map(|one| term(one, languages)).collect();
         let wanted = wanted.join(" AND ");
         match unwanted.is_empty() {
             true => wanted,
@@ -41,7 +42,12 @@ impl Searches for Fts5 {
 }
 
 /// A string of FTS5 is a phrase of the words in it.
-fn term(term: &SearchTerm) -> String {
+fn term(term: &SearchTerm, languages: Languages) -> String {
+    let forms = term.forms(languages);
+    if forms.len() > 1 {
+        let forms: Vec<String> = forms.iter().map(|form| Fts5.word(form)).collect();
+        return format!("({})", forms.join(" OR "));
+    }
     let words = Fts5.word(&term.words.join(" "));
     format!("{words}{}", if term.begins { " *" } else { "" })
 }
@@ -49,9 +55,21 @@ fn term(term: &SearchTerm) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::value::Language;
 
     fn wanted(search: &str) -> String {
-        Fts5.wanted(&Search::parse(search).expect("a search"))
+        Fts5.wanted(&Search::parse(search).expect("a search"), Languages::default())
+    }
+
+    #[test]
+    fn any_form_will_do() {
+        let languages = [Language::English].into_iter().collect();
+        let search = Search::parse("runs \"old runs\" ru* -swords").expect("a search");
+        let found = Fts5.wanted(&search, languages).replace(Language::English.sign(), "en:");
+        assert_eq!(
+            found,
+            "((\"runs\" OR \"en:run\") AND \"old runs\" AND \"ru\" *) NOT ((\"swords\" OR \"en:sword\"))"
+        );
     }
 
     #[test]

@@ -39,8 +39,7 @@ const POSTGRES_CASES: u32 = 2;
 /// On PostgreSQL each statement is a round trip, and each layout a new database: fewer of them in a
 /// soak, too.
 const POSTGRES_PART: u32 = 5;
-/// Some kinds of steps are rare: one more round of sequences for those that were not come to, but
-/// not for ever.
+/// Some kinds of steps are rare: one more round of sequences until all were come to, up to so many.
 const ROUNDS_MAX: u32 = 40;
 /// Edits of one sequence.
 const EDITS_MAX: usize = 20;
@@ -78,6 +77,7 @@ const KINDS: &[&str] = &[
     "NOT_UNIQUE",
     "SEARCHED",
     "NOT_SEARCHED",
+    "SEARCHED_IN",
 ];
 
 #[allow(clippy::disallowed_methods)] // The tests' own scale is no setting of the program.

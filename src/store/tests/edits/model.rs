@@ -33,6 +33,7 @@ struct Field {
     unique: bool,
     indexed: bool,
     searched: bool,
+    in_english: bool,
     key: bool,
 }
 
@@ -67,7 +68,7 @@ pub(super) struct Model {
 pub(super) type Edit = (u8, u16, u16);
 
 /// Kinds of edits.
-pub(super) const EDITS: u8 = 25;
+pub(super) const EDITS: u8 = 27;
 
 /// Scalars that cannot be looked up by.
 const LISTED: &[&str] = &["JSON", "Size", "[Int!]", "[String!]"];
@@ -117,6 +118,7 @@ fn field(name: String, ty: Ty) -> Field {
         unique: false,
         indexed: false,
         searched: false,
+        in_english: false,
         key: false,
     }
 }
@@ -235,6 +237,10 @@ impl Model {
             21 => self.members.push(format!("m{number}")),
             22 => self.ask_or_select(at, how, number),
             23 | 24 => self.toggle(place, edit % EDITS == 24, may_be_searched, |field| &mut field.searched),
+            25 | 26 => {
+                let searched = |field: &Field| field.searched;
+                self.toggle(place, edit % EDITS == 26, searched, |field| &mut field.in_english);
+            }
             _ => {}
         }
     }
@@ -392,6 +398,11 @@ impl Model {
                     Ty::Nested(id) => format!("[{}!]! @nested", name(*id)),
                 };
                 let flag = |set: bool, text: &'static str| if set { text } else { "" };
+                let search = if field.in_english {
+                    " @search(language: ENGLISH)"
+                } else {
+                    " @search"
+                };
                 let _ = write!(
                     out,
                     "{}: {shape}{}{}{}{}{} ",
@@ -399,7 +410,7 @@ impl Model {
                     flag(field.key, " @id"),
                     flag(field.unique, " @unique"),
                     flag(field.indexed, " @index"),
-                    flag(field.searched, " @search"),
+                    flag(field.searched, search),
                     was(&field.was)
                 );
             }
