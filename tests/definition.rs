@@ -181,6 +181,13 @@ fn dump(catalog: &Catalog) -> String {
                 source.concurrency
             ),
         );
+        if let Some(auth) = &source.auth {
+            let templates = auth.templates().into_iter();
+            let all: Vec<String> = templates
+                .map(|(name, template)| format!("{name}: {}", template.text()))
+                .collect();
+            line(&mut out, format!("  auth {}", all.join(", ")));
+        }
     }
     for declared in &catalog.enums {
         let values: Vec<String> = declared
@@ -246,6 +253,12 @@ fn dump(catalog: &Catalog) -> String {
                 paging.max
             ),
         );
+        if let Some(body) = &fetch.body {
+            line(
+                &mut out,
+                format!("  body {} graphql {}", body.text(), body.is_graphql()),
+            );
+        }
         if !fetch.keep.is_empty() || !paging.end.is_empty() {
             let keep: Vec<&str> = fetch.keep.iter().map(catalog::jq::Filter::text).collect();
             line(&mut out, format!("  keep {keep:?} end {:?}", paging.end));

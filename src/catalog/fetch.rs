@@ -4,6 +4,8 @@
 use std::time::Duration;
 
 use super::{
+    auth::Auth,
+    body::Body,
     ids::{EntityId, FetchId, FieldId, SourceId},
     jq::Filter,
     template::Template,
@@ -17,6 +19,8 @@ pub struct Source {
     /// definition's folder.
     pub url: Template,
     pub headers: Vec<(String, Template)>,
+    /// How requests say who asks.
+    pub auth: Option<Auth>,
     /// At most this many requests in that time; none: no limit.
     pub rate: Option<Rate>,
     /// Requests under way at once, over all fetches of the source.
@@ -42,6 +46,8 @@ pub struct Fetch {
     pub method: Method,
     /// The path (HTTP) or file that is joined to the source's URL.
     pub path: Template,
+    /// What a request by POST sends.
+    pub body: Option<Body>,
     pub format: Format,
     /// From a page's JSON to the records; `.` when not given (of NDJSON: from each line). Paging
     /// counts them.
@@ -64,6 +70,24 @@ pub struct Fetch {
     pub missing_max: f64,
 }
 
+impl Fetch {
+    /// Whether the path or the body of a request uses a variable.
+    pub fn asks_by(&self, variable: &str) -> bool {
+        self.path.uses(variable) || self.body.as_ref().is_some_and(|body| body.uses(variable))
+    }
+
+    /// The names in `{$this.name}` of the path, and then those of the body.
+    pub fn this_names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.path.this_names().iter().map(String::as_str).collect();
+        for name in self.body.iter().flat_map(Body::this_names) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    }
+}
+
 /// One request per row of `parent`, whose `field` (of kind `Links` or `Reference`) leads to what
 /// the answer lists.
 #[derive(Debug)]
@@ -73,8 +97,8 @@ pub struct FieldFetch {
     /// The field is one row (`Reference`): an answer may list one at most.
     pub one: bool,
     pub when: When,
-    /// The fields of the parent in `{$this.…}`: single leaves, those of the path before those of
-    /// `rows` and `keep`.
+    /// The fields of the parent in `{$this.…}`: single leaves, those of the path and the body before
+    /// those of `rows` and `keep`.
     pub this: Vec<FieldId>,
     /// The fetches that fill the parent: without a schedule, a run follows each complete run of one
     /// of them.
@@ -94,6 +118,8 @@ pub enum When {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
     Get,
+    /// As GET, with a body: it asks, and changes nothing.
+    Post,
     File,
 }
 

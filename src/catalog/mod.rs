@@ -4,6 +4,8 @@
 //! [`build`](fn@build) turns a `Definition` into a `Valid<Catalog>` or into every fault at once;
 //! what comes after takes the brand and checks nothing again.
 
+mod auth;
+mod body;
 mod build;
 mod by_record;
 mod condition;
@@ -25,6 +27,8 @@ pub(crate) mod template;
 #[cfg(test)]
 pub(crate) mod testing;
 
+pub use auth::{Auth, ClientCredentials, Login};
+pub use body::{Body, Lookup, Node};
 pub use build::{build, load};
 pub(crate) use condition::ends_open;
 pub use condition::{Compare, Condition, TextTest};

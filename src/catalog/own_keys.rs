@@ -9,7 +9,7 @@ impl Catalog {
     pub(crate) fn rows_of_own_keys(&self, fetch: &Fetch) -> Option<String> {
         fetch.field_fetch.as_ref()?;
         let target = self.entity(fetch.entity);
-        let (key, this) = (target.key.first()?, fetch.path.this_names().first()?);
+        let (key, this) = (target.key.first()?, *fetch.this_names().first()?);
         let key = &target.field(*key).name;
         // As a record is looked at by default.
         let given = match snake_case(key) {

@@ -38,7 +38,15 @@ impl Catalog {
             signature.text(name);
             signature.text(value.text());
         });
+        if let Some(auth) = &source.auth {
+            signature.text(&format!("{:?}", std::mem::discriminant(auth)));
+            auth.templates().into_iter().for_each(|(name, template)| {
+                signature.text(name);
+                signature.text(template.text());
+            });
+        }
         signature.text(&method);
+        fetch.body.iter().for_each(|body| signature.text(body.text()));
         signature.text(fetch.rows.text());
         fetch.keep.iter().for_each(|keep| signature.text(keep.text()));
         signature.paging(&fetch.paging);

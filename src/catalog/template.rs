@@ -33,6 +33,21 @@ enum Part {
 pub enum Encoding {
     Percent,
     Raw,
+    /// As they are, and only `{$` opens a placeholder: texts of bodies hold queries, which are full
+    /// of braces.
+    Body,
+}
+
+impl Encoding {
+    /// Whether a brace that is followed by this opens a placeholder.
+    fn opens(self, inside: &str) -> bool {
+        self != Encoding::Body || inside.starts_with('$')
+    }
+
+    /// Whether a brace that is followed by this stands for one brace, with the next one.
+    fn escapes(self, inside: &str) -> bool {
+        inside.starts_with(if self == Encoding::Body { "{$" } else { "{" })
+    }
 }
 
 /// Placeholders, and where the value of each begins in the text.
@@ -78,9 +93,13 @@ impl Template {
             let at = text.len() - rest.len() + open;
             literal.push_str(&rest[..open]);
             let inside = &rest[open + 1..];
-            if let Some(after) = inside.strip_prefix('{') {
+            if encoding.escapes(inside) || !encoding.opens(inside) {
                 literal.push('{');
-                rest = after;
+                // What follows an escaped brace of a body is no placeholder, whatever it begins with.
+                let doubled = usize::from(encoding.escapes(inside));
+                let plain = doubled + usize::from(doubled == 1 && encoding == Encoding::Body);
+                literal.push_str(&inside[doubled..plain]);
+                rest = &inside[plain..];
                 continue;
             }
             let Some(close) = closing(inside) else {
@@ -174,7 +193,7 @@ impl Template {
         // Values are encoded, so what ends the path was written there; a file's name has no query.
         let end = match self.encoding {
             Encoding::Percent => out.find(['?', '#']).unwrap_or(out.len()),
-            Encoding::Raw => out.len(),
+            Encoding::Raw | Encoding::Body => out.len(),
         };
         for (filter, at) in values.iter().filter(|(_, at)| *at <= end) {
             let (before, after) = out[..end].split_at(*at);
@@ -251,20 +270,44 @@ impl Template {
 
     fn encoded(&self, value: &str) -> String {
         match self.encoding {
-            Encoding::Raw => value.to_owned(),
+            Encoding::Raw | Encoding::Body => value.to_owned(),
             Encoding::Percent => utf8_percent_encode(value, RESERVED).to_string(),
         }
     }
 
+    /// The filter, where one placeholder is all of it.
+    pub(super) fn alone(&self) -> Option<&Filter> {
+        match &self.parts[..] {
+            [Part::Placeholder(filter)] => Some(filter),
+            _ => None,
+        }
+    }
+
+    /// The placeholders that know no `$env`, each with its value.
+    pub(super) fn open_values(&self, lookup: &dyn Fn(&str) -> Option<Val>) -> Vec<(&str, Val)> {
+        let filters = self.parts.iter().filter_map(|part| match part {
+            Part::Placeholder(filter) if !filter.uses("env") => Some(filter),
+            _ => None,
+        });
+        filters
+            .filter_map(|filter| Some((filter.text(), self.output(filter, lookup).ok()?)))
+            .collect()
+    }
+
     fn evaluate(&self, filter: &Filter, lookup: &dyn Fn(&str) -> Option<Val>) -> Result<String, JqError> {
-        let error = |message: String| JqError {
-            message: format!("placeholder {{{}}}: {message}", filter.text()),
-            too_much: false,
-        };
+        let output = self.output(filter, lookup)?;
+        text_of(&output).ok_or_else(|| {
+            let found = describe(&output);
+            misfit(filter, format!("expected a text, number or boolean, found {found}"))
+        })
+    }
+
+    /// The one value of a placeholder.
+    pub(super) fn output(&self, filter: &Filter, lookup: &dyn Fn(&str) -> Option<Val>) -> Result<Val, JqError> {
         let mut values = Vec::with_capacity(self.variables.len());
         for name in &self.variables {
             let value = if filter.uses(name) {
-                lookup(name).ok_or_else(|| error(format!("${name} has no value here")))?
+                lookup(name).ok_or_else(|| misfit(filter, format!("${name} has no value here")))?
             } else {
                 Val::Null
             };
@@ -272,14 +315,17 @@ impl Template {
         }
         let outputs = filter.run(&Val::Null, &values)?;
         match &outputs[..] {
-            [output] => text_of(output).ok_or_else(|| {
-                error(format!(
-                    "expected a text, number or boolean, found {}",
-                    describe(output)
-                ))
-            }),
-            _ => Err(error(format!("expected one value, found {}", outputs.len()))),
+            [output] => Ok(output.clone()),
+            _ => Err(misfit(filter, format!("expected one value, found {}", outputs.len()))),
         }
+    }
+}
+
+/// The error of a placeholder whose value cannot be put in.
+pub(super) fn misfit(filter: &Filter, message: String) -> JqError {
+    JqError {
+        message: format!("placeholder {{{}}}: {message}", filter.text()),
+        too_much: false,
     }
 }
 
@@ -347,6 +393,13 @@ mod tests {
             assert_eq!(render(text, Encoding::Percent).as_deref(), Ok(want), "{text}");
         }
         assert_eq!(render("{$env.HOST}/a", Encoding::Raw).as_deref(), Ok("http://h:1/a"));
+        for (text, want) in [
+            ("query {items(page: {$page}) { id }}", "query {items(page: 2) { id }}"),
+            ("{{$page}{{a}{{$page", "{$page}{{a}{$page"),
+            ("{ {a: $page}.a }", "{ {a: $page}.a }"),
+        ] {
+            assert_eq!(render(text, Encoding::Body).as_deref(), Ok(want), "{text}");
+        }
     }
 
     #[test]

@@ -92,6 +92,8 @@ pub enum LiteralKind {
     Int(i64),
     Float(f64),
     Boolean(bool),
+    /// Only in a value that may be any JSON; elsewhere it is as if nothing was given.
+    Null,
     Enum(String),
     List(Vec<Literal>),
     Object(Vec<(Spanned<String>, Literal)>),
@@ -181,6 +183,7 @@ impl Literal {
             LiteralKind::Int(number) => number.to_string(),
             LiteralKind::Float(number) => number.to_string(),
             LiteralKind::Boolean(value) => value.to_string(),
+            LiteralKind::Null => "null".to_owned(),
             LiteralKind::List(items) => format!("[{}]", listed(items.iter().map(Literal::shown).collect())),
             LiteralKind::Object(members) => {
                 let member = |(name, value): &(Spanned<String>, Literal)| format!("{}: {}", name.value, value.shown());

@@ -17,17 +17,11 @@ const RESERVED: &[(&str, &str)] = &[
     ),
     ("@notify", "subscribe to the data meanwhile"),
     ("@history", "only the present version of a row is kept"),
-    (
-        "@source.auth",
-        "send the credential in `headers`, for example `Bearer {$env.TOKEN}`",
-    ),
     ("@source.timeout", "the built-in timeouts apply"),
     ("@source.retry", "failed requests are retried with back-off"),
     ("@source.robots", "mind the site's robots.txt yourself, and set `rate`"),
     ("@source.every", "write `every` in each @fetch"),
-    ("@fetch.POST", "only GET and FILE can be used"),
     ("@fetch.EXEC", "let the program write a file and read it with FILE"),
-    ("@fetch.body", "only GET and FILE can be used, which have no body"),
     (
         "@fetch.since",
         "each run reads the whole; unchanged pages and rows cost little",

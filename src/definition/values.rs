@@ -191,10 +191,21 @@ impl Reader<'_, '_> {
             });
         }
         if let ("Conditions", Value::Object(_)) = (name, &**value) {
-            let read = any(value);
+            let read = any(value, Any::Conditions);
             if read.is_none() {
                 let fault = Fault::at(at, format!("`{}` holds a null or a variable", last(place)));
                 self.fault(fault.hint("write the values themselves, and `isNull` for null"));
+            }
+            return read;
+        }
+        if name == "Body" {
+            let read = any(value, Any::Body);
+            if read.is_none() {
+                let fault = Fault::at(
+                    at,
+                    format!("`{}` holds a variable, or a number that is too large", last(place)),
+                );
+                self.fault(fault.hint("write a placeholder in quotes, such as \"{$page}\", and a large number, too"));
             }
             return read;
         }
@@ -209,14 +220,29 @@ impl Reader<'_, '_> {
     }
 }
 
-/// A value whatever it is, but for nulls and variables.
-fn any(value: &Node<Value>) -> Option<Literal> {
+/// What a value of any kind is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Any {
+    /// Without nulls.
+    Conditions,
+    /// JSON: a number that would lose digits is refused.
+    Body,
+}
+
+/// A value whatever it is, but for variables.
+fn any(value: &Node<Value>, of: Any) -> Option<Literal> {
+    let any = |value: &Node<Value>| any(value, of);
     let kind = match &**value {
         Value::Int(number) => match number.as_str().parse() {
             Ok(int) => LiteralKind::Int(int),
+            Err(_) if of == Any::Body => return None,
             Err(_) => LiteralKind::Float(number.as_str().parse().ok()?),
         },
-        Value::Float(number) => LiteralKind::Float(number.as_str().parse().ok()?),
+        Value::Float(number) => {
+            let number: f64 = number.as_str().parse().ok()?;
+            LiteralKind::Float(Some(number).filter(|number| of == Any::Conditions || number.is_finite())?)
+        }
+        Value::Null if of == Any::Body => LiteralKind::Null,
         Value::Boolean(value) => LiteralKind::Boolean(*value),
         Value::String(text) => LiteralKind::Text(text.clone()),
         Value::Enum(name) => LiteralKind::Enum(name.to_string()),

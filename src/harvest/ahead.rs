@@ -94,6 +94,7 @@ impl Fetching {
             fetch,
             base: &source.base,
             headers: &source.headers,
+            who: source.who,
             shown: &source.shown,
             secrets: &source.secrets,
             environment: &self.inner.environment,

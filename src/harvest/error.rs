@@ -58,6 +58,14 @@ pub(crate) enum PageFault {
         "{fault}; if that is how the upstream says that there are no more pages, write `pages: {{end: [{status}]}}`"
     )]
     Beyond { fault: Box<PageFault>, status: u16 },
+    /// A GraphQL API says so, whatever the status.
+    #[error("{place}: answered with errors: `{said}`; try the query in the API's own tools")]
+    Errors { place: String, said: String },
+    #[error(
+        "{place}: answered {status} with the address {to}, where a POST would lose its body; if that is meant, make it the \
+         source's url and the fetch's path"
+    )]
+    RedirectBody { place: String, status: u16, to: String },
     #[error(
         "{place}: asks to wait {asked:?}, and at most {RETRY_AFTER_MAX:?} is waited; harvest less often, or lower the source's rate"
     )]
@@ -164,6 +172,9 @@ pub(crate) enum PageFault {
     Incomplete { seen: u64, total: u64 },
     #[error("{0}")]
     AllRefused(String),
+    /// What should have let us in.
+    #[error("{place}: {message}")]
+    Token { place: String, message: String },
     #[error("{place}: {message}")]
     File { place: String, message: String },
     #[error("{place}: {message}")]

@@ -2,7 +2,9 @@
 //! HTTP; knows no rows.
 
 mod body;
+mod call;
 mod failure;
+mod token;
 mod wait;
 
 use std::{
@@ -26,7 +28,11 @@ use super::{
 use crate::{catalog::Source, store::RequestState};
 pub(super) use body::Text;
 use body::Whole;
+pub(super) use call::{By, Call};
 use failure::{Failure, carries_data, chain, of_error, of_status, status_fault};
+use token::{Given, Token, Tokens, may_be_renewed};
+pub(super) use token::{Take, TokenRequest};
+use wait::asked;
 
 /// An HTTP source: its client, credentials, pace and concurrency limit.
 #[derive(Debug)]
@@ -39,6 +45,8 @@ pub(super) struct Upstream {
     pace: Pace,
     limit: ConcurrencyLimit,
     allocations: Arc<Allocations>,
+    /// Where a token has to be asked for.
+    tokens: Option<Tokens>,
 }
 
 /// How a body is received.
@@ -137,6 +145,7 @@ impl Upstream {
         Clients { usual: client, plain }: Clients,
         source: &Source,
         headers: HeaderMap,
+        token: Option<TokenRequest>,
         secrets: Arc<Secrets>,
         allocations: Arc<Allocations>,
     ) -> Upstream {
@@ -148,20 +157,21 @@ impl Upstream {
             pace: Pace::new(source.rate),
             limit: ConcurrencyLimit::new(source.concurrency),
             allocations,
+            tokens: token.map(Tokens::new),
         }
     }
 
     /// Gets one page; `before` gives the validators of its last known form.
     pub(super) async fn get(
         &self,
-        url: &Url,
+        call: &Call,
         place: &str,
         before: Option<&RequestState>,
         how: How<'_>,
     ) -> Result<Fetched, PageFault> {
         let (mut tried, mut asked, mut waited) = (0, 0, Duration::ZERO);
         loop {
-            let failure = match self.attempt(url, place, before, how).await {
+            let failure = match self.attempt(call, place, before, how).await {
                 Ok(fetched) => return Ok(fetched),
                 Err(failure) => failure,
             };
@@ -192,14 +202,14 @@ impl Upstream {
 
     async fn attempt(
         &self,
-        url: &Url,
+        call: &Call,
         place: &str,
         before: Option<&RequestState>,
         how: How<'_>,
     ) -> Result<Fetched, Failure> {
         let _permit = self.limit.take(&self.allocations).await;
         self.pace.turn(&self.allocations).await;
-        match tokio::time::timeout(PAGE_TIMEOUT, self.ask(url, place, before, how)).await {
+        match tokio::time::timeout(PAGE_TIMEOUT, self.ask(call, place, before, how)).await {
             Ok(asked) => self.read(asked?, place, before, how.spools).await,
             Err(_) => Err(Failure::passing(PageFault::Timeout {
                 place: place.to_owned(),
@@ -246,41 +256,94 @@ impl Upstream {
     /// it has come, so it is not unpacked on the way, which would hide these.
     async fn ask(
         &self,
-        url: &Url,
+        call: &Call,
         place: &str,
         before: Option<&RequestState>,
         how: How<'_>,
     ) -> Result<(Response, Head), Failure> {
+        let before = before.filter(|_| call.is_conditional());
         let headers = self.request_headers(before);
         let told = |response: Response| {
-            let head = head(response.headers());
+            let mut head = head(response.headers());
+            if !call.is_conditional() {
+                (head.etag, head.last_modified) = (None, None);
+            }
             (response, head)
         };
         if how.ends_by_itself {
-            return self.follow(&self.client, url, place, headers).await.map(told);
+            return self.send(&self.client, call, place, headers).await.map(told);
         }
         let mut plain = headers.clone();
         plain.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
-        let response = self.follow(&self.plain, url, place, plain).await?;
+        let response = self.send(&self.plain, call, place, plain).await?;
         // It ends by itself, as each way of packing does.
         if is_packed_otherwise(&response) {
-            return self.follow(&self.client, url, place, headers).await.map(told);
+            return self.send(&self.client, call, place, headers).await.map(told);
         }
         let open = ends_with_connection(&response);
         let (response, head) = told(response);
         Ok((response, Head { open, ..head }))
     }
 
+    /// Sends the request with the token that the source wants, once more with a new one where that is
+    /// refused.
+    async fn send(&self, client: &Client, call: &Call, place: &str, headers: HeaderMap) -> Result<Response, Failure> {
+        let Some(tokens) = &self.tokens else {
+            return self.follow(client, call, place, headers).await;
+        };
+        let with = |token: &Token| {
+            let mut headers = headers.clone();
+            headers.insert(tokens.request.header.clone(), token.value.clone());
+            headers
+        };
+        let token = tokens.get(None, || self.token(tokens)).await?;
+        let response = self.follow(client, call, place, with(&token)).await?;
+        let limited = asked(response.status(), response.headers(), SystemTime::now()).limited;
+        if !may_be_renewed(&response) || limited {
+            return Ok(response);
+        }
+        let token = tokens.get(Some(&token), || self.token(tokens)).await?;
+        self.pace.turn(&self.allocations).await;
+        self.follow(client, call, place, with(&token)).await
+    }
+
+    /// Asks for a token.
+    async fn token(&self, tokens: &Tokens) -> Result<Given, Failure> {
+        let request = &tokens.request;
+        self.pace.turn(&self.allocations).await;
+        let asked = self.follow(&self.client, &request.call, &request.place, request.headers.clone());
+        let response = asked.await?;
+        if !response.status().is_success() {
+            return Err(of_status(response, &request.place, &self.secrets).await);
+        }
+        let given = tokens.read(response).await?;
+        // Before it is sent: whoever is told it may repeat it.
+        self.secrets.learn(&given.text);
+        Ok(given)
+    }
+
     /// Sends the request and follows redirects within its host.
-    async fn follow(&self, client: &Client, url: &Url, place: &str, headers: HeaderMap) -> Result<Response, Failure> {
-        let mut url = url.clone();
+    async fn follow(&self, client: &Client, call: &Call, place: &str, headers: HeaderMap) -> Result<Response, Failure> {
+        let mut url = call.url.clone();
         for _ in 0..=REDIRECTS_MAX {
-            let request = client.get(url.clone()).headers(headers.clone());
+            let request = call.to(client, url.clone(), headers.clone());
             let response = request.send().await.map_err(|error| self.failure(&error, place))?;
             if !response.status().is_redirection() || response.status() == StatusCode::NOT_MODIFIED {
                 return Ok(response);
             }
+            let status = response.status();
             url = redirect_target(&url, &response, place)?;
+            // By the others it would become a GET without its body, which asks for something else.
+            let keeps = matches!(status, StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT);
+            if !keeps && call.by != By::Get {
+                url.set_query(None);
+                return Err(PageFault::RedirectBody {
+                    place: place.to_owned(),
+                    status: status.as_u16(),
+                    to: url.to_string(),
+                }
+                .into());
+            }
         }
         Err(PageFault::RedirectLoop {
             place: place.to_owned(),

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::{
     charset,
     error::{PageFault, file_fault},
-    fetch::{Fetched, Head, How, Links, Text, hash_text},
+    fetch::{Call, Fetched, Head, How, Links, Text, hash_text},
     format,
     inner::SourceHandle,
     limits::BODY_MAX,
@@ -38,7 +38,7 @@ pub(super) async fn page_of(
         ends_by_itself: decoder.ends_by_itself(),
     };
     match &request.target {
-        Target::Http(url) => http(source, url, request, before, how).await,
+        Target::Http(call) => http(source, call, request, before, how).await,
         Target::File(path) => file(path, request, before, from).await,
     }
 }
@@ -50,13 +50,13 @@ pub(super) fn page_past(request: &Request) -> (Page, oneshot::Receiver<Step>) {
 
 async fn http(
     source: &SourceHandle,
-    url: &url::Url,
+    call: &Call,
     request: &Request,
     before: Option<RequestState>,
     how: How<'_>,
 ) -> Result<(Page, oneshot::Receiver<Step>), PageFault> {
     let upstream = source.upstream.as_ref().ok_or(PageFault::Internal)?;
-    let got = upstream.get(url, &request.place, before.as_ref(), how).await?;
+    let got = upstream.get(call, &request.place, before.as_ref(), how).await?;
     match (got, before) {
         (Fetched::NotModified(head), Some(before)) => Ok(unchanged(request, before, Same::Kept(head))),
         (Fetched::Same { bytes, head }, Some(before)) => Ok(unchanged(request, before, Same::Sent(bytes, head))),

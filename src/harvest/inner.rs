@@ -9,10 +9,11 @@ use std::{
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
+    access::{Access, access},
     allocation::Allocations,
     buffer::Buffer,
     error::{HarvestError, PageFault},
-    fetch::{Clients, HeaderMap, Upstream},
+    fetch::{Clients, HeaderMap, TokenRequest, Upstream},
     field_fetch::helped::Helped,
     ledger::Ledger,
     limits::{SPOOLS_MAX, WAITING_MAX},
@@ -55,6 +56,8 @@ pub(super) struct SourceHandle {
     /// The base as people see it.
     pub shown: String,
     pub headers: HeaderMap,
+    /// Who logs in, where headers do not tell.
+    pub who: Option<u64>,
     pub secrets: Arc<Secrets>,
     /// None for folders.
     pub upstream: Option<Upstream>,
@@ -128,12 +131,22 @@ pub(super) fn sources(
         let source = catalog.source(id);
         let secrets = Arc::new(Secrets::of(catalog, id, &settings.environment));
         let base = request::base(source, &settings.environment, &settings.definition_dir)?;
-        let headers = request::headers(source, &settings.environment)?;
+        let mut headers = request::headers(source, &settings.environment)?;
+        let token = match access(source, &base, &headers, &settings.environment)? {
+            Some(Access::Known(name, value)) => {
+                headers.insert(name, value);
+                None
+            }
+            Some(Access::Token(request)) => Some(*request),
+            None => None,
+        };
+        let who = token.as_ref().map(TokenRequest::print);
         let upstream = match base {
             Base::Http(_) => Some(Upstream::new(
                 clients.clone(),
                 source,
                 headers.clone(),
+                token,
                 Arc::clone(&secrets),
                 Arc::clone(allocations),
             )),
@@ -143,6 +156,7 @@ pub(super) fn sources(
             shown: request::shown_base(source, &base, &settings.environment),
             base,
             headers,
+            who,
             secrets,
             upstream,
         })

@@ -99,6 +99,10 @@ pub(super) const ASKED_MAX: u32 = if cfg!(test) { 6 } else { 60 };
 /// What a failed answer says is read so far, and so much of it is shown: a message, not a page.
 pub(super) const WORDS_BYTES: usize = 16 << 10;
 pub(super) const WORDS_SHOWN: usize = 200;
+/// An answer that gives a token.
+pub(super) const TOKEN_MAX: usize = 1 << 20;
+/// After a refused login, nobody tries again for so long: accounts are locked after a few tries.
+pub(super) const TOKEN_FAILED: Duration = Duration::from_secs(if cfg!(test) { 3_600 } else { 10 });
 /// Between signs of life of this process: several, before it counts as gone.
 pub(super) const ATTEND: Duration = Duration::from_secs(3);
 /// After one that could not be given, sooner.

@@ -5,6 +5,7 @@
 //! gets a page; `work` has it read (`format`), selects and shapes its records on a thread of its
 //! own; `load` commits it; the store's bus announces it.
 
+mod access;
 mod ahead;
 mod allocation;
 mod allowance;

@@ -9,15 +9,17 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::{
     environment::{environment_object, text},
     error::{HarvestError, PageFault},
-    fetch::{HeaderMap, HeaderName, HeaderValue},
+    fetch::{By, Call, HeaderMap, HeaderName, HeaderValue},
     page::Position,
     secrets::Secrets,
 };
 use crate::{
-    catalog::{Catalog, Fetch, Method, Source, jq::JqError, template::Template},
+    catalog::{Auth, Body, Catalog, Fetch, Method, Source, jq::JqError, template::Template},
     config::Environment,
 };
 
+/// Characters that are shown of what a body is filled in with.
+const FILLED_SHOWN: usize = 100;
 /// Characters of a request's place that its identity shows.
 const PLACE_SHOWN: usize = 500;
 
@@ -40,7 +42,7 @@ pub(super) struct Request {
 
 #[derive(Clone, Debug)]
 pub(super) enum Target {
-    Http(Url),
+    Http(Call),
     File(PathBuf),
 }
 
@@ -65,12 +67,17 @@ pub(super) fn missing_environment(catalog: &Catalog, environment: &Environment) 
     for source in &catalog.sources {
         let user = format!("source {}", source.name);
         check(&source.url, &user);
+        let auth = source.auth.iter().flat_map(Auth::templates);
+        auth.for_each(|(_, template)| check(template, &user));
         source.headers.iter().for_each(|(_, value)| check(value, &user));
     }
     for id in catalog.fetch_ids() {
         let fetch = catalog.fetch(id);
         let what = if fetch.field_fetch.is_some() { "field" } else { "type" };
-        check(&fetch.path, &format!("{what} {}", catalog.fetch_name(id)));
+        let user = format!("{what} {}", catalog.fetch_name(id));
+        check(&fetch.path, &user);
+        let body = fetch.body.iter().flat_map(Body::templates);
+        body.for_each(|(_, template)| check(template, &user));
     }
     missing
 }
@@ -164,6 +171,8 @@ pub(super) struct Maker<'a> {
     pub shown: &'a str,
     pub secrets: &'a Secrets,
     pub environment: &'a Environment,
+    /// Tells those who log in otherwise apart; none where the headers do.
+    pub who: Option<u64>,
     /// The row that a field's request is about, as `{$this.…}` sees it.
     pub this: Option<&'a Val>,
 }
@@ -177,19 +186,22 @@ impl Maker<'_> {
         let shown = self.path(position, Template::render_shown)?;
         match (self.base, self.fetch.method) {
             (Base::Folder(folder), Method::File) => self.file(folder, &path, &shown),
-            (Base::Http(base), Method::Get) => {
+            (Base::Http(base), Method::Get | Method::Post) => {
                 let joined = self.fault(join(base, &path))?;
-                let place = format!("GET {}{}{shown}", self.shown, slash(&shown));
+                let (by, name, filled) = self.by(position)?;
+                let place = format!("{name} {}{}{shown}{filled}", self.shown, slash(&shown));
                 match position {
                     Position::Url(next) => {
                         let url = self.next(&joined, base, next, place)?;
-                        let place = format!("GET {}", self.shown_url(base, &url));
-                        Ok(self.http(url, place))
+                        let place = format!("{name} {}{filled}", self.shown_url(base, &url));
+                        Ok(self.http(Call { url, by }, place))
                     }
-                    _ => Ok(self.http(joined, self.secrets.mask(&place))),
+                    _ => Ok(self.http(Call { url: joined, by }, self.secrets.mask(&place))),
                 }
             }
-            (Base::Folder(_), Method::Get) => self.fault(Err("GET needs an http source; use FILE".to_owned())),
+            (Base::Folder(_), Method::Get | Method::Post) => {
+                self.fault(Err("GET and POST need an http source; use FILE".to_owned()))
+            }
             (Base::Http(_), Method::File) => self.fault(Err("FILE needs a file: source; use GET".to_owned())),
         }
     }
@@ -202,16 +214,47 @@ impl Maker<'_> {
     }
 
     fn path(&self, position: &Position, render: Render) -> Result<String, PageFault> {
-        let number = |number: u64| text_or_number(number);
-        let lookup = |name: &str| match (name, position) {
-            ("env", _) => Some(environment_object(&self.fetch.path, self.environment)),
+        let lookup = |name: &str| self.variable(&self.fetch.path, name, position);
+        self.fault(render(&self.fetch.path, &lookup).map_err(|error| error.message))
+    }
+
+    /// The value of a variable in a template.
+    fn variable(&self, template: &Template, name: &str, position: &Position) -> Option<Val> {
+        match (name, position) {
+            ("env", _) => Some(environment_object(template, self.environment)),
             ("this", _) => self.this.cloned(),
-            ("page", Position::Page(page)) => Some(number(*page)),
-            ("offset", Position::Offset(offset)) => Some(number(*offset)),
+            ("page", Position::Page(page)) => Some(text_or_number(*page)),
+            ("offset", Position::Offset(offset)) => Some(text_or_number(*offset)),
             ("cursor", Position::Cursor(cursor)) => Some(text(cursor)),
             _ => None,
+        }
+    }
+
+    /// How the fetch asks, by which name, and what people see of what its body is filled in with.
+    fn by(&self, position: &Position) -> Result<(By, &'static str, String), PageFault> {
+        if self.fetch.method != Method::Post {
+            return Ok((By::Get, "GET", String::new()));
+        }
+        let Some(body) = &self.fetch.body else {
+            return Ok((By::Post(None), "POST", String::new()));
         };
-        self.fault(render(&self.fetch.path, &lookup).map_err(|error| error.message))
+        let lookup = |template: &Template, name: &str, whole: bool| match (name, position) {
+            // Before the first page there is no cursor, and JSON has a value for that.
+            ("cursor", Position::Cursor(cursor)) if whole && cursor.is_empty() => Some(Val::Null),
+            _ => self.variable(template, name, position),
+        };
+        let sent = body.render(&lookup).map_err(|error| PageFault::Template {
+            place: "`body`".to_owned(),
+            message: error.message,
+        })?;
+        let shown = self.secrets.mask(&body.shown(&lookup).join(", "));
+        let mut filled: String = shown.chars().take(FILLED_SHOWN).collect();
+        if filled.len() < shown.len() {
+            filled.push('…');
+        }
+        let filled = Some(filled).filter(|filled| !filled.is_empty());
+        let filled = filled.map_or(String::new(), |filled| format!(" ({filled})"));
+        Ok((By::Post(Some(sent.into())), "POST", filled))
     }
 
     /// The next page's URL; it stays on the source's host.
@@ -246,19 +289,26 @@ impl Maker<'_> {
         }
     }
 
-    fn http(&self, mut url: Url, place: String) -> Request {
+    fn http(&self, mut call: Call, place: String) -> Request {
         // Never sent, so two that differ in it are one request.
-        url.set_fragment(None);
-        // The identity distinguishes addresses and credentials, and tells neither.
-        let mut secret = Vec::from(url.as_str());
+        call.url.set_fragment(None);
+        // The identity distinguishes addresses, bodies and credentials, and tells none of them.
+        let mut secret = Vec::from(call.url.as_str());
+        if let By::Post(body) = &call.by {
+            secret.extend_from_slice(b" POST ");
+            secret.extend_from_slice(body.as_deref().unwrap_or_default());
+        }
         for (name, value) in self.headers {
             secret.extend_from_slice(name.as_str().as_bytes());
             secret.extend_from_slice(value.as_bytes());
         }
+        if let Some(who) = self.who {
+            secret.extend_from_slice(&who.to_le_bytes());
+        }
         Request {
             identity: format!("{} #{:016x}", shown(&place), xxh3_64(&secret)),
             place,
-            target: Target::Http(url),
+            target: Target::Http(call),
         }
     }
 
@@ -305,7 +355,7 @@ fn slash(path: &str) -> &'static str {
 }
 
 /// Joins a fetch's path to the source's url: appended, so that a base's own path stays.
-fn join(base: &Url, path: &str) -> Result<Url, String> {
+pub(super) fn join(base: &Url, path: &str) -> Result<Url, String> {
     // Not `Url::join`, by whose rules a path with a slash at its beginning takes the place of the
     // base's own.
     let start = base.as_str().trim_end_matches('/');
@@ -338,6 +388,7 @@ mod tests {
                 name: "s".to_owned(),
                 url: Template::parse(url, &["env"], crate::catalog::template::Encoding::Raw).expect("url"),
                 headers: Vec::new(),
+                auth: None,
                 rate: None,
                 concurrency: 1,
             };

@@ -14,394 +14,108 @@ mod spelled;
 #[cfg(test)]
 mod tests;
 mod ways;
+mod words;
 
-use std::cmp::Reverse;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
-use url::Url;
 
 use crate::{
-    catalog::{Catalog, SourceId, template::Template},
+    catalog::{Auth, Body, Catalog, SourceId, template::Template},
     config::Environment,
 };
 
-use self::{
-    literals::Literals,
-    spelled::{Needle, Search},
-};
+use self::words::{Words, is_credential};
 use super::environment::environment_object;
 
-/// Shorter texts stand in ordinary words and numbers, and nobody could tell them from a secret.
-const LENGTH_MIN: usize = 6;
-/// So much of a secret is known again where a text was cut.
-const BEGIN: usize = 8;
-/// So long is what is taken out of rows.
-const LENGTH_MIN_IN_ROWS: usize = 8;
-/// How the names of headers and parameters end that carry credentials.
-const CREDENTIALS: [&str; 16] = [
-    "key",
-    "token",
-    "secret",
-    "auth",
-    "authorization",
-    "password",
-    "passwd",
-    "pwd",
-    "pass",
-    "sig",
-    "signature",
-    "session",
-    "cookie",
-    "credential",
-    "credentials",
-    "appid",
-];
-/// What says how a secret is sent, and is none.
-const SCHEMES: [&str; 6] = ["basic", "bearer", "digest", "negotiate", "apikey", "token"];
-
-/// The secrets that one source is sent.
+/// The secrets that one source is sent: those that are known before, and tokens that it gave.
 #[derive(Debug, Default)]
-pub(super) struct Secrets(Vec<Word>);
-
-struct Word {
-    text: String,
-    marker: String,
-    /// How much of it is enough at a cut; none: only all of it.
-    begin: Option<usize>,
-    /// It is sent to be let in, and is taken out of rows, too.
-    credential: bool,
-    /// It is looked for in any spelling; else it is a spelling itself.
-    plain: bool,
-}
-
-/// What becomes of what is found.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Aim {
-    /// People read it; a beginning is enough where the text was cut.
-    Show,
-    /// It is given back as it was.
-    Keep,
-    /// The same, of a text that is within JSON and is read from it before.
-    Cover,
-}
-
-impl Aim {
-    fn wants(self, word: &Word) -> bool {
-        self != Aim::Cover || word.credential
-    }
-}
-
-impl std::fmt::Debug for Word {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.write_str(&self.marker)
-    }
-}
+pub(super) struct Secrets(RwLock<Arc<Words>>);
 
 impl Secrets {
-    /// Those of a source: of its address, its headers, and the paths of its fetches.
-    pub(super) fn of(catalog: &Catalog, id: SourceId, environment: &Environment) -> Secrets {
-        let source = catalog.source(id);
-        let fetches = catalog.fetch_ids().map(|fetch| catalog.fetch(fetch));
-        let paths = fetches.filter(|fetch| fetch.source == id).map(|fetch| &fetch.path);
-        let headers = source.headers.iter().map(|(name, value)| (Some(name.as_str()), value));
-        let addresses = std::iter::once(&source.url)
-            .chain(paths)
-            .map(|template| (None, template));
-        Secrets::in_templates(headers.chain(addresses), environment)
+    fn words(&self) -> Arc<Words> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// With the name of the header that each template is of.
-    fn in_templates<'t>(
-        templates: impl Iterator<Item = (Option<&'t str>, &'t Template)>,
-        environment: &Environment,
-    ) -> Secrets {
-        let mut secrets = Secrets::default();
-        for (header, template) in templates {
-            secrets.add(template, environment, header.is_some_and(is_credential));
-        }
-        secrets.0.sort_by_key(|word| Reverse(word.text.len()));
-        secrets
+    fn is_empty(&self) -> bool {
+        self.words().words.is_empty()
     }
 
-    fn add(&mut self, template: &Template, environment: &Environment, credential: bool) {
-        for name in template.env_names() {
-            if let Some(value) = environment.get(name) {
-                self.value(value, &format!("$env.{name}"), credential);
-            }
-        }
-        let lookup = |name: &str| (name == "env").then(|| environment_object(template, environment));
-        for made in template.env_values(&lookup) {
-            // A marker may stand inside of JSON.
-            let expression = made.expression.replace('"', "'").replace('\\', "/");
-            let credential = credential || made.parameter.as_deref().is_some_and(is_credential);
-            self.value(&made.value, &expression, credential);
-            // Short values are known by the parameter that they are sent in.
-            let Some(parameter) = made.parameter.filter(|_| !made.value.is_empty()) else {
-                continue;
-            };
-            for (form, text) in forms::of(&made.value) {
-                self.word(Word {
-                    text: format!("{parameter}={text}"),
-                    marker: format!("{parameter}={{{expression}{form}}}"),
-                    begin: None,
-                    credential,
-                    plain: forms::PLAIN.contains(&form),
-                });
-            }
-        }
-    }
-
-    /// A value in all its forms, and the parts of it that are secret by themselves.
-    fn value(&mut self, value: &str, name: &str, credential: bool) {
-        for (part, text) in parts(value) {
-            let credential = credential || matches!(part.as_str(), "|user" | "|password" | "|basic");
-            if text.len() < LENGTH_MIN {
-                continue;
-            }
-            for (form, text) in forms::of(&text) {
-                self.word(Word {
-                    begin: begin_of(&text),
-                    marker: format!("{{{name}{part}{form}}}"),
-                    credential: credential && text.len() >= LENGTH_MIN_IN_ROWS,
-                    plain: forms::PLAIN.contains(&form),
-                    text,
-                });
-            }
-        }
-    }
-
-    fn word(&mut self, mut word: Word) {
-        if let Some(known) = self.0.iter_mut().find(|known| known.text == word.text) {
-            known.credential |= word.credential;
-            known.plain |= word.plain;
-            return;
-        }
-        while self.0.iter().any(|known| known.marker == word.marker) {
-            word.marker.push('\'');
-        }
-        self.0.push(word);
+    /// A token that is sent from now on. Those of long ago have ended, and are forgotten.
+    pub(super) fn learn(&self, token: &str) {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut words = Words::clone(&known);
+        words.learn(token);
+        *known = Arc::new(words);
     }
 
     /// A text for people, with markers in the place of secrets; also of those that are cut.
     pub(super) fn mask(&self, text: &str) -> String {
-        self.replaced(text, Aim::Show, &mut Literals::default())
+        self.words().mask(text)
     }
 
     /// A body without the credentials that it repeats. Who makes a request of a link in it reveals
     /// them. JSON stays JSON: in the place of a number, the marker is a string.
     pub(super) fn cover(&self, body: Bytes) -> Bytes {
-        let credentials = || self.0.iter().filter(|word| word.credential);
-        let search = Secrets::search(credentials().filter(|word| word.plain), Aim::Cover);
-        let is_in = |text: &str| credentials().any(|word| text.contains(&word.text)) || search.next(text, 0).is_some();
-        if credentials().next().is_none() || !body.utf8_chunks().any(|chunk| is_in(chunk.valid())) {
-            return body;
-        }
-        let (mut out, mut literals) = (Vec::with_capacity(body.len()), Literals::default());
-        for chunk in body.utf8_chunks() {
-            out.extend_from_slice(self.replaced(chunk.valid(), Aim::Cover, &mut literals).as_bytes());
-            literals.leave(chunk.valid());
-            out.extend_from_slice(chunk.invalid());
-        }
-        out.into()
+        self.words().cover(body)
     }
 
     /// A text for a database: [`Secrets::reveal`] gives it back. None: it cannot.
     pub(super) fn keep(&self, text: &str) -> Option<String> {
-        let kept = self.replaced(text, Aim::Keep, &mut Literals::default());
-        (self.reveal(&kept) == text).then_some(kept)
+        self.words().keep(text)
     }
 
     /// A text as it was before [`Secrets::keep`], or as it is read from a body before
     /// [`Secrets::cover`].
     pub(super) fn reveal(&self, text: &str) -> String {
-        let mut out = text.to_owned();
-        for word in &self.0 {
-            if out.contains(&word.marker) {
-                out = out.replace(&word.marker, &word.text);
-            }
-            if word.plain {
-                out = word.respelled(out);
-            }
-        }
-        out
+        self.words().reveal(text)
     }
 
-    fn search<'w>(words: impl Iterator<Item = &'w Word>, aim: Aim) -> Search<'w> {
-        let needle = |word: &'w Word| Needle {
-            text: &word.text,
-            begin: word.begin.filter(|_| aim == Aim::Show),
+    /// Those of a source: of its address, its headers, and the paths and bodies of its fetches.
+    pub(super) fn of(catalog: &Catalog, id: SourceId, environment: &Environment) -> Secrets {
+        let source = catalog.source(id);
+        let fetches = || {
+            let all = catalog.fetch_ids().map(|fetch| catalog.fetch(fetch));
+            all.filter(|fetch| fetch.source == id)
         };
-        Search::of(words.map(needle).collect())
+        let headers = source.headers.iter().map(|(name, value)| (Some(name.as_str()), value));
+        let addresses = std::iter::once(&source.url)
+            .chain(fetches().map(|fetch| &fetch.path))
+            .map(|template| (None, template));
+        let bodies = fetches().filter_map(|fetch| fetch.body.as_ref());
+        let members = bodies.flat_map(Body::templates);
+        let auth = source.auth.iter().flat_map(Auth::templates);
+        let auth = auth.map(|(name, template)| (Some(name), template));
+        let secrets = Secrets::in_templates(headers.chain(addresses).chain(members).chain(auth), environment);
+        if let Some(Auth::Basic { user, password }) = &source.auth {
+            secrets.both(user, password, environment);
+        }
+        secrets
     }
 
-    /// Replaces secrets from left to right; of several at one place the longest.
-    fn replaced(&self, text: &str, aim: Aim, literals: &mut Literals) -> String {
-        let words = || self.0.iter().filter(|word| aim.wants(word));
-        let plain: Vec<&Word> = words().filter(|word| word.plain).collect();
-        let search = Secrets::search(plain.iter().copied(), aim);
-        let spelled = |from: usize| {
-            let found = search.next(text, from)?;
-            Some((*plain.get(found.needle)?, (found.at, found.length)))
+    /// A user with the password, as one text.
+    fn both(&self, user: &Template, password: &Template, environment: &Environment) {
+        let fill = |template: &Template| {
+            let lookup = |name: &str| (name == "env").then(|| environment_object(template, environment));
+            template.render(&lookup).unwrap_or_default()
         };
-        let mut found: Vec<_> = words().map(|word| (word, word.find(text, 0, aim))).collect();
-        let mut otherwise = spelled(0);
-        let mut out = String::with_capacity(text.len());
-        let mut done = 0;
-        loop {
-            for (word, place) in &mut found {
-                if place.is_some_and(|(at, _)| at < done) {
-                    *place = word.find(text, done, aim);
-                }
-            }
-            if otherwise.is_some_and(|(_, (at, _))| at < done) {
-                otherwise = spelled(done);
-            }
-            let first = found
-                .iter()
-                .filter_map(|(word, place)| place.map(|place| (*word, place)))
-                .chain(otherwise);
-            let Some((word, (at, length))) = first.min_by_key(|(_, (at, length))| (*at, Reverse(*length))) else {
-                break;
-            };
-            let number = (aim == Aim::Cover).then(|| literals.number(text, at..at + length));
-            let (place, marker) = match number.flatten() {
-                Some(number) => {
-                    let place = number.start.max(done)..number.end;
-                    // What is before it has its own marker already.
-                    let rest = word.in_place_of(text.get(place.clone()).unwrap_or_default());
-                    (place, rest)
-                }
-                None => {
-                    let place = at..at + length;
-                    let found = text.get(place.clone()).unwrap_or_default();
-                    (place, self.marker(word, found, aim))
-                }
-            };
-            out.push_str(text.get(done..place.start).unwrap_or_default());
-            out.push_str(&marker);
-            done = place.end;
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut words = Words::clone(&known);
+        words.value(&forms::basic(&fill(user), &fill(password)), "basic", true);
+        words.sort();
+        *known = Arc::new(words);
+    }
+
+    /// With the name of the header, or the member of a body, that each template is of.
+    fn in_templates<'t>(
+        templates: impl Iterator<Item = (Option<&'t str>, &'t Template)>,
+        environment: &Environment,
+    ) -> Secrets {
+        let mut words = Words::default();
+        for (header, template) in templates {
+            words.add(template, environment, header.is_some_and(is_credential));
         }
-        out.push_str(text.get(done..).unwrap_or_default());
-        out
+        words.sort();
+        Secrets(RwLock::new(Arc::new(words)))
     }
-
-    /// What takes the place of a word that stands in a text like this.
-    fn marker(&self, word: &Word, found: &str, aim: Aim) -> String {
-        let read: Option<String> = match aim {
-            Aim::Cover if found.contains('\\') => serde_json::from_str(&format!("\"{found}\"")).ok(),
-            _ => None,
-        };
-        let found = read.as_deref().unwrap_or(found);
-        if let Some(form) = self.0.iter().find(|form| form.text == found) {
-            return form.marker.clone();
-        }
-        let (head, tail) = word.spelled_marker();
-        match aim {
-            Aim::Show if !word.plain || word.text.starts_with(found) => word.marker.clone(),
-            Aim::Show => [head.trim_end(), &tail].concat(),
-            Aim::Keep | Aim::Cover => {
-                let spelling = ways::spelling(&word.text, found);
-                [&head, spelling.as_deref().unwrap_or(ways::ANY), &tail].concat()
-            }
-        }
-    }
-}
-
-impl Word {
-    /// Where it stands in a text after a place, and how long it is there.
-    fn find(&self, text: &str, from: usize, aim: Aim) -> Option<(usize, usize)> {
-        let rest = text.get(from..)?;
-        let whole = rest.find(&self.text).map(|at| (from + at, self.text.len()));
-        let begin = self.begin.filter(|_| aim == Aim::Show);
-        let begin = begin.and_then(|begin| self.text.get(..begin));
-        // Behind the first whole one none is looked for, or each of many would be looked at again
-        // and again.
-        let until = whole.map_or(text.len(), |(at, _)| at) - from;
-        let mut cuts = begin
-            .into_iter()
-            .flat_map(|begin| rest.match_indices(begin))
-            .take_while(|(at, _)| *at < until)
-            .filter_map(|(at, _)| {
-                let here = rest.get(at..)?;
-                let both = here.chars().zip(self.text.chars()).take_while(|(a, b)| a == b);
-                let length: usize = both.map(|(sign, _)| sign.len_utf8()).sum();
-                let broken = spelled::cut(here.get(length..)?)?;
-                Some((from + at, length + broken))
-            });
-        [whole, cuts.next()].into_iter().flatten().min()
-    }
-
-    /// What takes the place of a number of JSON in which it stands. A longer number is another
-    /// one, and stays.
-    fn in_place_of(&self, number: &str) -> String {
-        match literals::is_it(number, &self.text) {
-            true => format!("\"{}\"", self.marker),
-            false => number.to_owned(),
-        }
-    }
-
-    /// What stands before and behind the letters of a spelling.
-    fn spelled_marker(&self) -> (String, String) {
-        let (head, tail) = self
-            .marker
-            .split_at(self.marker.rfind('}').unwrap_or(self.marker.len()));
-        (format!("{head}|spelled "), tail.to_owned())
-    }
-
-    /// A text with this word in the spellings that its markers tell.
-    fn respelled(&self, text: String) -> String {
-        let (head, tail) = self.spelled_marker();
-        if !text.contains(&head) {
-            return text;
-        }
-        let (mut out, mut rest) = (String::new(), text.as_str());
-        while let Some((before, behind)) = rest.split_once(&head) {
-            out.push_str(before);
-            let told = behind.split_once(&tail);
-            let word = told.and_then(|(spelling, behind)| Some((ways::spell(&self.text, spelling)?, behind)));
-            let (word, behind) = word.unwrap_or_else(|| (head.clone(), behind));
-            out.push_str(&word);
-            rest = behind;
-        }
-        out.push_str(rest);
-        out
-    }
-}
-
-/// Whether a header or a parameter of this name says who asks.
-fn is_credential(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    CREDENTIALS.iter().any(|end| name.ends_with(end))
-}
-
-/// The length of the beginning by which a text that was cut is known.
-fn begin_of(text: &str) -> Option<usize> {
-    let (at, _) = text.char_indices().nth(BEGIN)?;
-    Some(at)
-}
-
-/// A value and the words of it; of an address what stands in it, for that it is called is no
-/// secret.
-fn parts(value: &str) -> Vec<(String, String)> {
-    if let Some(url) = Url::parse(value).ok().filter(Url::has_host) {
-        let (user, password) = (url.username(), url.password().unwrap_or_default());
-        return [
-            ("|user", user.to_owned()),
-            ("|password", password.to_owned()),
-            ("|basic", forms::basic(user, password)),
-            ("|path", url.path().trim_end_matches('/').to_owned()),
-            ("|query", url.query().unwrap_or_default().to_owned()),
-        ]
-        .map(|(part, text)| (part.to_owned(), text))
-        .into();
-    }
-    let mut parts = vec![(String::new(), value.to_owned())];
-    let words = value.split_whitespace().filter(|word| *word != value);
-    let secret = words.filter(|word| !SCHEMES.contains(&word.to_ascii_lowercase().as_str()));
-    parts.extend(
-        (0..)
-            .zip(secret)
-            .map(|(at, word): (usize, _)| (format!("|word {at}"), word.to_owned())),
-    );
-    parts
 }

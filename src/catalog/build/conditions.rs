@@ -277,6 +277,6 @@ fn json(kind: &LiteralKind) -> Option<serde_json::Value> {
         LiteralKind::Int(number) => Some((*number).into()),
         LiteralKind::Float(number) => Some((*number).into()),
         LiteralKind::Boolean(value) => Some((*value).into()),
-        LiteralKind::Enum(_) | LiteralKind::List(_) | LiteralKind::Object(_) => None,
+        LiteralKind::Null | LiteralKind::Enum(_) | LiteralKind::List(_) | LiteralKind::Object(_) => None,
     }
 }

@@ -4,6 +4,7 @@ use croner::parser::{CronParser, Seconds, Year};
 
 use super::{
     Builder, intervals,
+    paging::Asks,
     plan::PlannedEntity,
     sources::{Scheme, scheme},
 };
@@ -18,6 +19,8 @@ use crate::{
 
 /// The part of the rows that one run may delete when the definition says nothing.
 const MISSING_DEFAULT: f64 = 0.1;
+/// How answers are asked for.
+pub(super) const WAYS: [(&str, Method); 3] = [("GET", Method::Get), ("POST", Method::Post), ("FILE", Method::File)];
 /// What the path of a type's requests may hold.
 const TYPE_VARIABLES: &[&str] = &["page", "offset", "cursor", "env"];
 /// What the filters of a field's answers may use.
@@ -106,7 +109,15 @@ impl Builder<'_> {
         let schedule = self.schedule(directive);
         let catch_up = self.catch_up(directive);
         let (method, path, path_span) = path?;
-        let paging = self.paging(directive, &path, &path_span, method, format)?;
+        let body = self.fetch_body(directive, method, variables)?;
+        let request = Asks {
+            path: &path,
+            body: body.as_ref(),
+            span: &path_span,
+            method,
+            format,
+        };
+        let paging = self.paging(directive, &request)?;
         let records = records?;
         self.check_count(directive, records.hides, &paging);
         Some(Fetch {
@@ -115,6 +126,7 @@ impl Builder<'_> {
             source: source?,
             method,
             path,
+            body,
             format,
             rows: records.rows,
             keep: records.keep.into_iter().chain(keep?).collect(),
@@ -162,26 +174,28 @@ impl Builder<'_> {
         source: Option<&Source>,
         variables: &[&str],
     ) -> Option<(Method, Template, Span)> {
-        let (method, text) = match (directive.text("GET"), directive.text("FILE")) {
-            (Some(path), None) => (Method::Get, path),
-            (None, Some(path)) => (Method::File, path),
-            (Some(_), Some(file)) => {
-                self.fault(Fault::at(file.span, "`GET` and `FILE` exclude each other").hint("keep one of them"));
+        let mut given = WAYS
+            .iter()
+            .filter_map(|(name, method)| Some((*name, *method, directive.text(name)?)));
+        let (method, text) = match (given.next(), given.next()) {
+            (Some((_, method, path)), None) => (method, path),
+            (Some((first, ..)), Some((second, _, text))) => {
+                let message = format!("`{first}` and `{second}` exclude each other");
+                self.fault(Fault::at(text.span, message).hint("keep one of them"));
                 return None;
             }
-            (None, None) => {
+            (None, _) => {
                 if !directive.broken {
-                    let fault = Fault::at(directive.span.clone(), "`@fetch` needs `GET` or `FILE`");
+                    let fault = Fault::at(directive.span.clone(), "`@fetch` needs `GET`, `POST` or `FILE`");
                     self.fault(fault.hint("name the path of a request, or a file"));
                 }
                 return None;
             }
         };
         let fits = self.check_path(method, &text, source);
-        let encoding = if method == Method::Get {
-            Encoding::Percent
-        } else {
-            Encoding::Raw
+        let encoding = match method {
+            Method::Get | Method::Post => Encoding::Percent,
+            Method::File => Encoding::Raw,
         };
         let template = self.template(&text, variables, encoding)?;
         fits.then_some((method, template, text.span))
@@ -192,18 +206,23 @@ impl Builder<'_> {
             .and_then(|source| scheme(&source.url).ok())
             .unwrap_or(Scheme::Unknown);
         let at = text.span.clone();
+        let name = WAYS
+            .iter()
+            .find(|(_, way)| *way == method)
+            .map_or("", |(name, _)| *name);
         let fault = match (method, scheme) {
-            (Method::Get, Scheme::File) => {
-                Fault::at(at, "`GET` needs an http(s) source, but this one is a folder").hint("write `FILE`")
+            (Method::Get | Method::Post, Scheme::File) => {
+                let message = format!("`{name}` needs an http(s) source, but this one is a folder");
+                Fault::at(at, message).hint("write `FILE`")
             }
             (Method::File, Scheme::Http) => {
                 Fault::at(at, "`FILE` needs a `file:` source, but this one is an http(s) one").hint("write `GET`")
             }
-            (Method::Get, _) if !text.value.is_empty() && !text.value.starts_with(['/', '?']) => {
+            (Method::Get | Method::Post, _) if !text.value.is_empty() && !text.value.starts_with(['/', '?']) => {
                 Fault::at(at, "a path begins with `/` or `?`: it is joined to the source's URL")
                     .hint("requests never leave their source; declare another source for another host")
             }
-            (Method::Get, _) if text.value.contains('#') => {
+            (Method::Get | Method::Post, _) if text.value.contains('#') => {
                 Fault::at(at, "`#` and what follows is never sent to a server").hint("leave it out, or write %23")
             }
             (Method::File, _) if text.value.is_empty() => Fault::at(at, "`FILE` names no file"),

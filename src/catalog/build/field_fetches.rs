@@ -1,7 +1,12 @@
 //! Fetches on fields: one request per row of the field's own type. Knows what goes with them, and
 //! in which order they run.
 
-use super::{Builder, fetches::argument_span, plan::Shape, texts::place};
+use super::{
+    Builder,
+    fetches::{WAYS, argument_span},
+    plan::Shape,
+    texts::place,
+};
 use crate::{
     catalog::{Catalog, EntityId, Fetch, FetchId, FieldFetch, FieldId, FieldKind, Leaf, Missing, Source, When},
     definition::{Directive, Fault, FieldDefinition, Span, Spanned, did_you_mean},
@@ -140,19 +145,26 @@ impl Builder<'_> {
         root
     }
 
-    /// The fields in `{$this.…}` of the path, and then those of the filters; without any in the
-    /// path, all rows would get the same answer.
+    /// The fields in `{$this.…}` of the path and the body, and then those of the filters; without any
+    /// in the request, all rows would get the same answer.
     fn this(&mut self, parent: EntityId, directive: &Directive, fetch: &Fetch) -> Option<Vec<FieldId>> {
-        let path = ["GET", "FILE"].iter().find_map(|name| directive.text(name))?;
-        let names = fetch.path.this_names();
-        if names.is_empty() {
+        let path = WAYS.iter().find_map(|(name, _)| directive.text(name))?;
+        if fetch.this_names().is_empty() {
             let fault = Fault::at(path.span, "the same request for every row");
             self.fault(fault.hint("name the row in the path, for example by `{$this.id}`"));
             return None;
         }
-        let mut fields = Vec::with_capacity(names.len());
+        let mut fields = Vec::new();
         let before = self.faults.len();
-        self.this_fields(parent, &path, names, &mut fields);
+        self.this_fields(parent, &path, fetch.path.this_names(), &mut fields);
+        if let (Some(body), Some(given)) = (&fetch.body, directive.argument("body")) {
+            let names: Vec<String> = body.this_names().into_iter().map(str::to_owned).collect();
+            let whole = Spanned {
+                value: "",
+                span: given.span.clone(),
+            };
+            self.this_fields(parent, &whole, &names, &mut fields);
+        }
         if let Some(rows) = directive.text("rows") {
             self.this_fields(parent, &rows, fetch.rows.this_names(), &mut fields);
         }

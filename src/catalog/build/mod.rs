@@ -5,6 +5,8 @@
 //! the plan. A thing about which a fault is known takes part as a stand-in, so that one fault is
 //! not followed by others.
 
+mod auths;
+mod bodies;
 mod catch_up;
 mod closures;
 mod columns;

@@ -3,7 +3,7 @@
 
 use super::Builder;
 use crate::{
-    catalog::{Advance, Format, Method, Paging, template::Template},
+    catalog::{Advance, Body, Format, Method, Paging, template::Template},
     definition::{Directive, Fault, Literal, Span, Spanned},
 };
 
@@ -27,6 +27,22 @@ struct Pages<'d> {
     max: Option<&'d Literal>,
 }
 
+/// What a fetch asks with, as far as paging has to know.
+pub(super) struct Asks<'a> {
+    pub path: &'a Template,
+    pub body: Option<&'a Body>,
+    /// The place of the path in the file.
+    pub span: &'a Span,
+    pub method: Method,
+    pub format: Format,
+}
+
+impl Asks<'_> {
+    fn uses(&self, variable: &str) -> bool {
+        self.path.uses(variable) || self.body.is_some_and(|body| body.uses(variable))
+    }
+}
+
 impl<'d> Pages<'d> {
     fn of(directive: &'d Directive) -> Pages<'d> {
         let pages = directive.argument("pages");
@@ -47,18 +63,16 @@ impl<'d> Pages<'d> {
 }
 
 impl Builder<'_> {
-    /// `path_span` is the place of the path in the file.
-    pub(super) fn paging(
-        &mut self,
-        directive: &Directive,
-        path: &Template,
-        path_span: &Span,
-        method: Method,
-        format: Format,
-    ) -> Option<Paging> {
+    pub(super) fn paging(&mut self, directive: &Directive, asks: &Asks<'_>) -> Option<Paging> {
+        let Asks {
+            span: path_span,
+            method,
+            format,
+            ..
+        } = *asks;
         let before = self.faults.len();
         let pages = Pages::of(directive);
-        let used: Vec<&str> = PLACEHOLDERS.into_iter().filter(|name| path.uses(name)).collect();
+        let used: Vec<&str> = PLACEHOLDERS.into_iter().filter(|name| asks.uses(name)).collect();
         if let [first, second, ..] = used[..] {
             let message = format!("`${first}` and `${second}` exclude each other");
             self.fault(Fault::at(path_span.clone(), message).hint("page with one of them"));

@@ -16,7 +16,7 @@ const CONCURRENCY_MAX: usize = 64;
 /// Headers of one source.
 const HEADERS_MAX: usize = 32;
 /// Headers that the HTTP client itself must write.
-const HEADERS_KEPT: &[&str] = &[
+pub(super) const HEADERS_KEPT: &[&str] = &[
     "accept-encoding",
     "connection",
     "content-length",
@@ -78,10 +78,12 @@ impl Builder<'_> {
             None => None,
         };
         let concurrency = self.concurrency(directive);
+        let auth = self.auth(directive, &headers);
         Some(Source {
             name: name?,
             url: url?,
             headers,
+            auth: auth?,
             rate,
             concurrency,
         })
@@ -210,7 +212,7 @@ pub(super) fn scheme(url: &Template) -> Result<Scheme, String> {
 }
 
 /// A name as RFC 9110 allows it.
-fn is_token(name: &str) -> bool {
+pub(super) fn is_token(name: &str) -> bool {
     let sign = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     !name.is_empty() && name.bytes().all(sign)
 }

@@ -60,7 +60,7 @@ impl Builder<'_> {
         let fault = Fault::at(span, format!("{kind}: {}", fault.message));
         self.fault(match variable {
             "$this" => fault.hint(
-                "`$this.name` is for the path, `rows` and `keep` of a @fetch on a field: it is the row asked about",
+                "`$this.name` is for the path, `body`, `rows` and `keep` of a @fetch on a field: it is the row asked about",
             ),
             _ => fault,
         });

@@ -398,9 +398,9 @@ async fn blocking<T: Send + 'static>(
     })?
 }
 
-/// Whether the row has no value for something that the path names.
+/// Whether the row has no value for something that the path or the body names.
 fn lacks_a_value(fetch: &Fetch, parent: &Parent) -> bool {
-    let named = parent.this.iter().take(fetch.path.this_names().len());
+    let named = parent.this.iter().take(fetch.this_names().len());
     named.into_iter().any(|(_, value)| value.is_null())
 }
 
@@ -417,6 +417,7 @@ fn maker<'a>(inner: &'a Inner, fetch: &'a Fetch, source: &'a SourceHandle, this:
         fetch,
         base: &source.base,
         headers: &source.headers,
+        who: source.who,
         shown: &source.shown,
         secrets: &source.secrets,
         environment: &inner.environment,

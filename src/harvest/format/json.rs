@@ -9,6 +9,7 @@ use jaq_json::Val;
 use super::{
     DecodeContext, Decoder, Envelope, Sink,
     document::parse,
+    errors,
     rows::{Found, NotFound, of_item},
     stream::{Broken, Item, walk},
 };
@@ -74,6 +75,8 @@ fn parsed(
     context: &DecodeContext<'_>,
     sink: &mut dyn Sink,
 ) -> Result<(), Stop> {
+    // Before all else: where a query failed, it is no news that there are no rows.
+    errors::check(context.fetch, page, context.place)?;
     let rows = &context.fetch.rows;
     if let Some(words) = spoiled(rows, page) {
         return Err(spoiled_page(context.place, rows.text(), words).into());
@@ -109,6 +112,7 @@ fn in_pieces(text: Long<'_>, items: &Items, context: &DecodeContext<'_>, sink: &
         let found = Found::on(&rest, context, sink);
         return parsed(&rest, found, bytes, context, sink);
     }
+    errors::check(context.fetch, &rest, place)?;
     sink.came(bytes);
     sink.envelope(Envelope {
         page: &rest,

@@ -3,6 +3,7 @@
 
 mod decoder;
 mod document;
+mod errors;
 mod json;
 mod lines;
 mod ndjson;

@@ -7,7 +7,7 @@ use crate::store::{Checkpoint, Group, Parent, ParentAnswer, ParentOutcome, Refus
 impl Secrets {
     /// Takes secrets out of what is kept beside the rows of a group.
     pub(in crate::harvest) fn mask_group(&self, group: &mut Group) {
-        if self.0.is_empty() {
+        if self.is_empty() {
             return;
         }
         group.refused.iter_mut().for_each(|refused| self.mask_refused(refused));
@@ -21,7 +21,7 @@ impl Secrets {
 
     /// The same of an answer to one row's request.
     pub(in crate::harvest) fn mask_answer(&self, answer: &mut ParentAnswer) {
-        if self.0.is_empty() {
+        if self.is_empty() {
             return;
         }
         match &mut answer.outcome {

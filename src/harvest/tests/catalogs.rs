@@ -36,6 +36,7 @@ pub(super) fn source(url: &str) -> Source {
         name: "up".to_owned(),
         url: Template::parse(url, &["env"], Encoding::Raw).expect("url"),
         headers: Vec::new(),
+        auth: None,
         rate: None,
         concurrency: 4,
     }
@@ -50,6 +51,7 @@ pub(super) fn fetch(path: &str, rows: &str, paging: Paging) -> Fetch {
         source: SourceId(0),
         method: if file { Method::File } else { Method::Get },
         path: Template::parse(path, &["page", "offset", "cursor", "env"], Encoding::Percent).expect("path"),
+        body: None,
         format: if path.contains("ndjson") {
             Format::NdJson
         } else {

@@ -2,6 +2,7 @@
 
 mod ahead;
 mod answers;
+mod auth;
 mod bodies;
 mod broken;
 mod catalogs;
@@ -15,6 +16,7 @@ pub(super) mod memory;
 mod mirror;
 mod paging;
 mod parts;
+mod post;
 mod remembered;
 mod repeats;
 mod safety;

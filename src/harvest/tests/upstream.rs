@@ -8,11 +8,21 @@ use tokio::{
     sync::Barrier,
 };
 
-/// A request as it arrived: its path with query, and its head.
+/// A request as it arrived: its path with query, its head in small letters, and its body.
 #[derive(Clone, Debug)]
 pub(super) struct Asked {
     pub path: String,
     pub head: String,
+    pub body: String,
+}
+
+impl Asked {
+    /// The value of a header, in small letters.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.head
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,6 +137,11 @@ impl Upstream {
         Upstream { url, asked, task }
     }
 
+    pub(super) fn bodies(&self) -> Vec<String> {
+        let asked = self.asked.lock().expect("log");
+        asked.iter().map(|asked| asked.body.clone()).collect()
+    }
+
     pub(super) fn paths(&self) -> Vec<String> {
         let asked = self.asked.lock().expect("log");
         asked.iter().map(|asked| asked.path.clone()).collect()
@@ -144,7 +159,16 @@ async fn serve(
     }
     let head = String::from_utf8_lossy(&head).to_lowercase();
     let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
-    let asked = Asked { path, head };
+    let mut asked = Asked {
+        path,
+        head,
+        body: String::new(),
+    };
+    if let Some(length) = asked.header("content-length").and_then(|length| length.parse().ok()) {
+        let mut body = vec![0; length];
+        socket.read_exact(&mut body).await?;
+        asked.body = String::from_utf8_lossy(&body).into_owned();
+    }
     let answer = {
         let mut log = log.lock().expect("log");
         log.push(asked.clone());
