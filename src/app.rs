@@ -1,5 +1,6 @@
 //! Puts the parts together: a definition read, a database opened, a harvester and a server running.
 
+pub(crate) mod cases;
 pub(crate) mod control;
 mod documents;
 mod exposure;
@@ -19,7 +20,7 @@ use control::Control;
 pub(crate) use documents::DocumentFiles;
 pub(crate) use failure::Failure;
 pub(crate) use files::DefinitionFiles;
-pub(crate) use loaded::Loaded;
+pub(crate) use loaded::{Loaded, tape};
 use operate::Operator;
 use reload::Keeper;
 use tokio::{net::TcpListener, sync};

@@ -56,4 +56,5 @@ mod steps;
 mod taken;
 mod tidy;
 mod told;
+mod tools;
 mod unchanged;

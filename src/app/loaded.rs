@@ -7,16 +7,37 @@ use std::{
     sync::Arc,
 };
 
-use super::{DefinitionFiles, Failure};
+use tokio_util::sync::CancellationToken;
+
+use super::{DefinitionFiles, Failure, operate};
 use crate::{
-    catalog::{self, Catalog, Valid},
+    catalog::{self, Catalog, Chore, Valid},
     config::{DatabaseUrl, Environment, FilterSetting, StatementSetting},
     definition,
     graphql::{DataApi, Limits, Served},
-    harvest::{HarvestSettings, Harvester},
+    harvest::{
+        self, HarvestSettings, Harvester,
+        cassette::{CassetteError, Player, Recorder, Tape},
+        preview::{self, Preview},
+    },
     layout::Layout,
     store::{Access, Store},
 };
+
+/// Answers as the settings say: kept in a folder, or taken from one.
+pub(crate) fn tape(record: Option<&Path>, replay: Option<&Path>) -> Result<Tape, Failure> {
+    let failed = |error: CassetteError| Failure::setup(format!("error: {error}"));
+    Ok(Tape {
+        replay: replay
+            .map(|folder| Player::read(folder).map(Arc::new))
+            .transpose()
+            .map_err(failed)?,
+        keep: match record {
+            Some(folder) => Some(Arc::new(Recorder::new(folder).map_err(failed)?)),
+            None => None,
+        },
+    })
+}
 
 /// A definition that was read and has no faults.
 pub(crate) struct Loaded {
@@ -150,13 +171,44 @@ impl Loaded {
         environment: Environment,
         filters: FilterSetting,
     ) -> Result<Harvester, Failure> {
-        let settings = HarvestSettings {
-            filter_time: filters.filter_time.0,
-            filter_memory: filters.filter_memory.0,
-            ..self.settings(environment)
-        };
+        self.taped(store, self.reading(environment, filters, Tape::default()))
+    }
+
+    /// The same by settings of [`Loaded::reading`].
+    pub(crate) fn taped(&self, store: &Store, settings: HarvestSettings) -> Result<Harvester, Failure> {
         Harvester::new(self.catalog.clone(), self.layout.clone(), store.clone(), settings)
             .map_err(|error| Failure::setup(format!("error: {error}")))
+    }
+
+    /// How pages are read; of a replay, variables need not be set.
+    pub(crate) fn reading(&self, environment: Environment, filters: FilterSetting, tape: Tape) -> HarvestSettings {
+        let environment = match &tape.replay {
+            Some(player) => harvest::replayed(&self.catalog, environment, player),
+            None => environment,
+        };
+        HarvestSettings {
+            filter_time: filters.filter_time.0,
+            filter_memory: filters.filter_memory.0,
+            tape,
+            ..self.settings(environment)
+        }
+    }
+
+    /// A look at the first records of a fetch, or of a field's, without a database.
+    pub(crate) async fn preview(
+        &self,
+        name: &str,
+        limit: u64,
+        settings: &HarvestSettings,
+        stop: &CancellationToken,
+    ) -> Result<Vec<Preview>, Failure> {
+        let Chore::Fetch(fetch) = operate::named(&self.catalog, name)? else {
+            return Err(Failure::setup(format!(
+                "error: {name} is computed of rows that are stored, and fetches nothing: preview the type that it groups"
+            )));
+        };
+        let looked = preview::preview(&self.catalog, &self.layout, settings, fetch, limit, stop).await;
+        looked.map_err(|error| Failure::setup(format!("error: {error}")))
     }
 
     /// The data API over this store.

@@ -121,19 +121,7 @@ impl Operator {
         let Some(name) = name else {
             return Ok(Queue::in_order(catalog));
         };
-        if let Some(fetch) = catalog.chores().find(|id| catalog.chore_name(*id) == name) {
-            return Ok(vec![fetch]);
-        }
-        if catalog.entity_named(name).is_some() {
-            return Err(Failure::setup(format!(
-                "error: {name} has no @fetch of its own: its rows come with those of another type"
-            )));
-        }
-        let names: Vec<String> = catalog.chores().map(|id| catalog.chore_name(id)).collect();
-        Err(Failure::setup(format!(
-            "error: the definition has no type {name}; it has {}",
-            names.join(", ")
-        )))
+        Ok(vec![named(catalog, name)?])
     }
 
     async fn decide(&self, name: &str, decision: Decision, events: &mpsc::Sender<Event>) -> Result<Chore, Failure> {
@@ -261,4 +249,21 @@ impl Operator {
 /// Whoever asked may have gone; what was begun is then ended by their token.
 async fn tell(events: &mpsc::Sender<Event>, event: Event) {
     let _ = events.send(event).await;
+}
+
+/// The fetch that a name means.
+pub(crate) fn named(catalog: &Catalog, name: &str) -> Result<Chore, Failure> {
+    if let Some(chore) = catalog.chores().find(|chore| catalog.chore_name(*chore) == name) {
+        return Ok(chore);
+    }
+    if catalog.entity_named(name).is_some() {
+        return Err(Failure::setup(format!(
+            "error: {name} has no @fetch of its own: its rows come with those of another type"
+        )));
+    }
+    let names: Vec<String> = catalog.chores().map(|chore| catalog.chore_name(chore)).collect();
+    Err(Failure::setup(format!(
+        "error: the definition has no type {name}; it has {}",
+        names.join(", ")
+    )))
 }

@@ -9,8 +9,10 @@ mod demo;
 mod directives;
 mod explain;
 mod harvest;
+mod init;
 mod operate;
 mod plan;
+mod preview;
 mod print;
 mod progress;
 mod refused;
@@ -19,6 +21,7 @@ mod replay;
 mod restore;
 mod serve;
 mod status;
+mod test;
 mod text;
 
 use std::{future::Future, process::ExitCode, time::Duration};
@@ -51,10 +54,13 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Demo(demo::Demo),
+    Init(init::Init),
     Serve(serve::Serve),
     Check(check::Check),
     Plan(plan::Plan),
     Harvest(harvest::Harvest),
+    Preview(preview::Preview),
+    Test(test::Test),
     Print(print::Print),
     Explain(explain::Explain),
     Status(status::Status),
@@ -81,10 +87,13 @@ pub fn run(cli: Cli) -> ExitCode {
 fn dispatch(command: Command) -> Result<(), Failure> {
     match command {
         Command::Demo(command) => wait_for(command.run()),
+        Command::Init(command) => command.run(),
         Command::Serve(command) => wait_for(command.run()),
         Command::Check(command) => command.run(),
         Command::Plan(command) => wait_for(command.run()),
         Command::Harvest(command) => wait_for(command.run()),
+        Command::Preview(command) => wait_for(command.run()),
+        Command::Test(command) => wait_for(command.run()),
         Command::Print(command) => command.run(),
         Command::Explain(command) => wait_for(command.run()),
         Command::Status(command) => wait_for(command.run()),

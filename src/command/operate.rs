@@ -16,9 +16,9 @@ use crate::{
     },
     config::{
         DatabaseSetting, DatabaseUrl, DefinitionSetting, DestructiveSetting, Environment, FilterSetting,
-        RetentionSetting, StatementSetting,
+        RetentionSetting, StatementSetting, TapeSetting,
     },
-    harvest::RunReport,
+    harvest::{HarvestSettings, RunReport, cassette::Tape},
     store::{RunState, Store},
 };
 
@@ -50,6 +50,14 @@ impl OperateSettings {
     /// Has an order done by the process that serves the SQLite database, or else by this one, and
     /// shows what happens.
     pub(super) async fn perform(self, order: Order) -> Result<(), Failure> {
+        self.perform_with(order, &TapeSetting::default()).await
+    }
+
+    /// The same with answers that are kept, or come from a folder: those of this process, and not
+    /// of one that serves.
+    pub(super) async fn perform_with(self, order: Order, tape: &TapeSetting) -> Result<(), Failure> {
+        let usual = tape.record.is_none() && tape.replay.replay.is_none();
+        let tape = app::tape(tape.record.as_deref(), tape.replay.replay.as_deref())?;
         let loaded = Loaded::read(&self.definition.schema)?;
         let url = self.database.or_beside(&self.definition.schema);
         let stop = app::shutdown_on_signals()?.stop;
@@ -57,12 +65,12 @@ impl OperateSettings {
         let asked = async {
             let definition = &loaded.catalog.fingerprint;
             let there = match &url {
-                DatabaseUrl::Sqlite(path) => control::call(path, definition, &order, &events, &stop).await,
-                DatabaseUrl::Postgres(_) => None,
+                DatabaseUrl::Sqlite(path) if usual => control::call(path, definition, &order, &events, &stop).await,
+                DatabaseUrl::Sqlite(_) | DatabaseUrl::Postgres(_) => None,
             };
             let done = match there {
                 Some(done) => done,
-                None => self.here(&loaded, &url, &order, &events, &stop).await,
+                None => self.here(&loaded, &url, tape, &order, &events, &stop).await,
             };
             drop(events);
             done
@@ -76,13 +84,15 @@ impl OperateSettings {
         &self,
         loaded: &Loaded,
         url: &DatabaseUrl,
+        tape: Tape,
         order: &Order,
         events: &mpsc::Sender<Event>,
         stop: &CancellationToken,
     ) -> Result<(), Failure> {
         let store = loaded.open(url, app::access(self.destructive), self.statements).await?;
         store.keep_changes(app::retention(&self.retention));
-        let result = with(loaded, &store, self.filters, order, events, stop).await;
+        let settings = loaded.reading(Environment::of_process(), self.filters, tape);
+        let result = with(loaded, &store, settings, order, events, stop).await;
         store.close().await;
         result
     }
@@ -92,7 +102,7 @@ impl OperateSettings {
 async fn with(
     loaded: &Loaded,
     store: &Store,
-    filters: FilterSetting,
+    settings: HarvestSettings,
     order: &Order,
     events: &mpsc::Sender<Event>,
     stop: &CancellationToken,
@@ -100,7 +110,7 @@ async fn with(
     let operator = Operator {
         catalog: loaded.catalog.clone(),
         store: store.clone(),
-        harvester: loaded.harvester(store, Environment::of_process(), filters)?,
+        harvester: loaded.taped(store, settings)?,
         stop: stop.clone(),
         begun: TaskTracker::new(),
     };

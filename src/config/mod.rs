@@ -12,5 +12,5 @@ pub(crate) use environment::Environment;
 pub(crate) use listen::{AllowedHost, AllowedOrigin, ListenSetting, TrustedProxy};
 pub(crate) use settings::{
     DatabaseSetting, DefinitionSetting, DestructiveSetting, FilterSetting, LimitChange, LimitSetting, LogForm,
-    LogSetting, RetentionSetting, StatementSetting,
+    LogSetting, ReplaySetting, RetentionSetting, StatementSetting, TapeSetting,
 };

@@ -107,6 +107,25 @@ pub(crate) struct FilterSetting {
     pub filter_memory: FilterMemory,
 }
 
+/// Answers that are kept in a folder, or come from one.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct TapeSetting {
+    /// Keep every answer in this folder, a file each: a cassette. Secrets are masked in it
+    #[arg(long, value_name = "FOLDER", conflicts_with = "replay")]
+    pub record: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub replay: ReplaySetting,
+}
+
+/// Answers that come from a folder.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct ReplaySetting {
+    /// Take every answer from this folder, and ask nobody. Variables that are not set need not be
+    #[arg(long, value_name = "FOLDER")]
+    pub replay: Option<PathBuf>,
+}
+
 /// A length of time that is not none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FilterTime(pub Duration);

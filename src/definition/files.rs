@@ -43,6 +43,36 @@ pub(super) fn locate(files: &[SourceFile], span: Span) -> Option<(&SourceFile, S
     Some((file, span.start - start..span.end.saturating_sub(start)))
 }
 
+/// Where the lines of a definition begin, for places that are told while it is at work.
+#[derive(Debug, Default)]
+pub(crate) struct Lines {
+    starts: Vec<usize>,
+    /// The names of the files, without their folders, each with the place where it begins.
+    files: Vec<(usize, String)>,
+}
+
+impl Lines {
+    pub(crate) fn of(files: &[SourceFile]) -> Lines {
+        let name = |file: &SourceFile| file.path.file_name().map(|name| name.to_string_lossy().into_owned());
+        let text = joined(files);
+        let ends = text.match_indices('\n').map(|(at, _)| at + 1);
+        Lines {
+            starts: std::iter::once(0).chain(ends).collect(),
+            files: with_starts(files)
+                .map(|(start, file)| (start, name(file).unwrap_or_default()))
+                .collect(),
+        }
+    }
+
+    /// `schema.graphql:12:20` of a place in the whole text; the column counts bytes.
+    pub(crate) fn place(&self, at: usize) -> Option<String> {
+        let (start, name) = self.files.iter().rev().find(|(start, _)| *start <= at)?;
+        let line = |at: usize| self.starts.partition_point(|start| *start <= at);
+        let column = at - self.starts.get(line(at).checked_sub(1)?)?;
+        Some(format!("{name}:{}:{}", line(at) - line(*start) + 1, column + 1))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,5 +97,10 @@ mod tests {
             assert_eq!(found, Some((path.to_owned(), own)), "{span:?}");
         }
         assert!(locate(&[], 0..0).is_none());
+        let lines = Lines::of(&[file("a", "one\ntwo"), file("dir/b", "\nthree")]);
+        for (at, place) in [(0, "a:1:1"), (5, "a:2:2"), (8, "b:1:1"), (11, "b:2:3")] {
+            assert_eq!(lines.place(at).as_deref(), Some(place), "{at}");
+        }
+        assert_eq!(Lines::default().place(0), None);
     }
 }

@@ -12,6 +12,7 @@ mod values;
 mod vocabulary;
 
 pub(crate) use fault::{Fault, in_file_order};
+pub(crate) use files::Lines;
 pub use files::SourceFile;
 pub use model::{
     Definition, Directive, EnumDefinition, EnumValueDefinition, FieldDefinition, FieldType, Literal, LiteralKind, Span,

@@ -271,10 +271,12 @@ impl Data {
     /// The whole of it.
     #[cfg(test)]
     pub(crate) fn whole(&self) -> Bytes {
-        match &self.0.place {
-            Place::Memory { json, .. } => json.clone(),
-            Place::Disk { .. } => self.0.read(0, self.0.len).expect("the file"),
-        }
+        self.at_once().expect("the file")
+    }
+
+    /// The same for who has the memory for it.
+    pub(super) fn at_once(&self) -> io::Result<Bytes> {
+        self.0.read(0, self.0.len)
     }
 }
 

@@ -110,6 +110,13 @@ impl ApiResponse {
         (!passes).then(|| list(errors).into())
     }
 
+    /// The whole response body, for who has the memory for it.
+    pub(crate) fn at_once(&self) -> std::io::Result<Bytes> {
+        let Parts { head, data, tail } = self.clone().into_parts();
+        let data = data.map_or(Ok(Bytes::new()), |data| data.at_once())?;
+        Ok([head, data, tail].concat().into())
+    }
+
     /// The whole response body.
     #[cfg(test)]
     pub(crate) fn body(&self) -> Bytes {

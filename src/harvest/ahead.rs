@@ -50,7 +50,7 @@ impl Fetching {
         }
         let mut ahead = Ahead::new(self, start);
         let mut noted = false;
-        loop {
+        for count in 1.. {
             let (position, got) = ahead.first().await;
             let (page, reply) = ahead.proven(position, got?).await;
             // Noted before the worker has it: the note is for when the process does not live to say
@@ -69,8 +69,23 @@ impl Fetching {
             match step.await {
                 None => return Ok(()),
                 Some(step) if step.next == Position::End => return Ok(()),
+                Some(_) if !self.wants_more(count, &pages).await => return Ok(()),
                 Some(step) => ahead.go_on(step)?,
             }
+        }
+        Ok(())
+    }
+
+    /// Whether there is to be another page after so many. Who only looks does not ask for one before
+    /// the last one is read.
+    async fn wants_more(&self, count: u64, pages: &mpsc::Sender<Page>) -> bool {
+        let Some(witness) = &self.inner.witness else {
+            return true;
+        };
+        tokio::select! {
+            wants = witness.wants_after(count) => wants,
+            // A worker that is gone says itself why.
+            () = pages.closed() => false,
         }
     }
 

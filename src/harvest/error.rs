@@ -43,6 +43,10 @@ pub(crate) enum PageFault {
     CutOff { place: String },
     #[error("{place}: the request failed; the log has the cause")]
     Request { place: String },
+    #[error("{place}: is not in the cassette{nearest}; record it again with `hayloft harvest --record`")]
+    NotRecorded { place: String, nearest: String },
+    #[error("{place}: the answer cannot be kept: {message}")]
+    NotKept { place: String, message: String },
     /// Its TLS or its certificate cannot be accepted: trying again does not help.
     #[error("{place}: cannot connect safely: {reason}")]
     Tls { place: String, reason: &'static str },

@@ -6,6 +6,7 @@ mod call;
 mod failure;
 mod token;
 mod wait;
+mod wire;
 
 use std::{
     sync::Arc,
@@ -13,7 +14,7 @@ use std::{
 };
 
 pub(super) use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Client, ClientBuilder, Response, StatusCode, Version, header, redirect};
+use reqwest::{Client, ClientBuilder, Response, StatusCode, header, redirect};
 use url::Url;
 
 use super::{
@@ -29,10 +30,12 @@ use crate::{catalog::Source, store::RequestState};
 pub(super) use body::Text;
 use body::Whole;
 pub(super) use call::{By, Call};
-use failure::{Failure, carries_data, chain, of_error, of_status, status_fault};
+use failure::{Failure, carries_data, chain, of_status, status_fault};
 use token::{Given, Token, Tokens, may_be_renewed};
 pub(super) use token::{Take, TokenRequest};
 use wait::asked;
+pub(super) use wire::Wire;
+use wire::ends_with_connection;
 
 /// An HTTP source: its client, credentials, pace and concurrency limit.
 #[derive(Debug)]
@@ -47,6 +50,8 @@ pub(super) struct Upstream {
     allocations: Arc<Allocations>,
     /// Where a token has to be asked for.
     tokens: Option<Tokens>,
+    /// The way to the network, or to what takes its place.
+    wire: Wire,
 }
 
 /// How a body is received.
@@ -148,6 +153,7 @@ impl Upstream {
         token: Option<TokenRequest>,
         secrets: Arc<Secrets>,
         allocations: Arc<Allocations>,
+        wire: Wire,
     ) -> Upstream {
         Upstream {
             client,
@@ -158,6 +164,7 @@ impl Upstream {
             limit: ConcurrencyLimit::new(source.concurrency),
             allocations,
             tokens: token.map(Tokens::new),
+            wire,
         }
     }
 
@@ -193,10 +200,13 @@ impl Upstream {
             }
             let fault = self.secrets.mask(&failure.fault.to_string());
             tracing::warn!(%fault, tried, asked, ?wait, "a request failed and is tried again");
-            if let Some(after) = failure.after {
+            if let Some(after) = failure.after.filter(|_| self.wire.is_live()) {
                 self.pace.hold(tokio::time::Instant::now() + after);
             }
-            tokio::time::sleep(wait).await;
+            // What is recorded does not come sooner or later.
+            if self.wire.is_live() {
+                tokio::time::sleep(wait).await;
+            }
         }
     }
 
@@ -208,7 +218,7 @@ impl Upstream {
         how: How<'_>,
     ) -> Result<Fetched, Failure> {
         let _permit = self.limit.take(&self.allocations).await;
-        self.pace.turn(&self.allocations).await;
+        self.turn().await;
         match tokio::time::timeout(PAGE_TIMEOUT, self.ask(call, place, before, how)).await {
             Ok(asked) => self.read(asked?, place, before, how.spools).await,
             Err(_) => Err(Failure::passing(PageFault::Timeout {
@@ -285,6 +295,13 @@ impl Upstream {
         Ok((response, Head { open, ..head }))
     }
 
+    /// Waits for its turn where an upstream is asked.
+    async fn turn(&self) {
+        if self.wire.is_live() {
+            self.pace.turn(&self.allocations).await;
+        }
+    }
+
     /// Sends the request with the token that the source wants, once more with a new one where that is
     /// refused.
     async fn send(&self, client: &Client, call: &Call, place: &str, headers: HeaderMap) -> Result<Response, Failure> {
@@ -303,14 +320,14 @@ impl Upstream {
             return Ok(response);
         }
         let token = tokens.get(Some(&token), || self.token(tokens)).await?;
-        self.pace.turn(&self.allocations).await;
+        self.turn().await;
         self.follow(client, call, place, with(&token)).await
     }
 
     /// Asks for a token.
     async fn token(&self, tokens: &Tokens) -> Result<Given, Failure> {
         let request = &tokens.request;
-        self.pace.turn(&self.allocations).await;
+        self.turn().await;
         let asked = self.follow(&self.client, &request.call, &request.place, request.headers.clone());
         let response = asked.await?;
         if !response.status().is_success() {
@@ -327,7 +344,8 @@ impl Upstream {
         let mut url = call.url.clone();
         for _ in 0..=REDIRECTS_MAX {
             let request = call.to(client, url.clone(), headers.clone());
-            let response = request.send().await.map_err(|error| self.failure(&error, place))?;
+            let sent = self.wire.send(request, place).await;
+            let response = sent.map_err(|unsent| unsent.failure(place, &self.secrets))?;
             if !response.status().is_redirection() || response.status() == StatusCode::NOT_MODIFIED {
                 return Ok(response);
             }
@@ -361,16 +379,13 @@ impl Upstream {
                 headers.insert(name, value);
             }
         };
+        let before = before.filter(|_| !self.wire.asks_in_full());
         validator(header::IF_NONE_MATCH, before.and_then(|before| before.etag.as_ref()));
         validator(
             header::IF_MODIFIED_SINCE,
             before.and_then(|before| before.last_modified.as_ref()),
         );
         headers
-    }
-
-    fn failure(&self, error: &reqwest::Error, place: &str) -> Failure {
-        of_error(error, place, &self.secrets)
     }
 }
 
@@ -388,15 +403,6 @@ fn head(headers: &HeaderMap) -> Head {
         },
         open: false,
     }
-}
-
-/// Whether the end of a body is only that nothing more comes: before HTTP/2 without a length and
-/// without chunks, of which the last one is empty. What was unpacked on the way has lost its
-/// headers.
-fn ends_with_connection(response: &Response) -> bool {
-    let headers = response.headers();
-    let told = headers.contains_key(header::CONTENT_LENGTH) || headers.contains_key(header::TRANSFER_ENCODING);
-    response.version() <= Version::HTTP_11 && !told
 }
 
 /// Packed in another way than was asked for, as stored files may be: the other client knows it.

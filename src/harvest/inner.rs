@@ -13,7 +13,7 @@ use super::{
     allocation::Allocations,
     buffer::Buffer,
     error::{HarvestError, PageFault},
-    fetch::{Clients, HeaderMap, TokenRequest, Upstream},
+    fetch::{Clients, HeaderMap, TokenRequest, Upstream, Wire},
     field_fetch::helped::Helped,
     ledger::Ledger,
     limits::{SPOOLS_MAX, WAITING_MAX},
@@ -22,6 +22,7 @@ use super::{
     settings::HarvestSettings,
     shape::Shaper,
     spool::Spools,
+    witness::Witness,
 };
 use crate::{
     catalog::{Catalog, Chore, Fetch, SourceId, Valid},
@@ -46,6 +47,8 @@ pub(super) struct Inner {
     pub buffer: Arc<Buffer>,
     /// Disk space for those that are too large for it.
     pub spools: Arc<Spools>,
+    /// Sees what passes.
+    pub witness: Option<Arc<Witness>>,
     /// Gives signs of life from the first run on.
     pub attending: OnceLock<AbortOnDropHandle<()>>,
 }
@@ -84,6 +87,7 @@ impl Inner {
             allocations,
             buffer: Buffer::new(WAITING_MAX),
             spools: Spools::new(SPOOLS_MAX),
+            witness: settings.witness,
             attending: OnceLock::new(),
         })
     }
@@ -142,13 +146,14 @@ pub(super) fn sources(
         };
         let who = token.as_ref().map(TokenRequest::print);
         let upstream = match base {
-            Base::Http(_) => Some(Upstream::new(
+            Base::Http(ref url) => Some(Upstream::new(
                 clients.clone(),
                 source,
                 headers.clone(),
                 token,
                 Arc::clone(&secrets),
                 Arc::clone(allocations),
+                Wire::new(&settings.tape, &source.name, url, &secrets),
             )),
             Base::Folder(_) => None,
         };

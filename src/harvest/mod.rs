@@ -10,6 +10,7 @@ mod ahead;
 mod allocation;
 mod allowance;
 mod buffer;
+pub(crate) mod cassette;
 mod charset;
 mod ending;
 mod environment;
@@ -38,8 +39,10 @@ mod page;
 mod pager;
 mod parts;
 mod past;
+pub(crate) mod preview;
 mod progress;
 mod refusal;
+mod replayed;
 mod report;
 mod request;
 mod run;
@@ -56,6 +59,7 @@ mod stage;
 mod tests;
 mod text;
 mod turn;
+mod witness;
 mod work;
 
 use std::sync::Arc;
@@ -70,7 +74,8 @@ use crate::{
 
 pub(crate) use error::HarvestError;
 pub(crate) use progress::{Committed, Progress, RunReport, Silent};
-pub(crate) use report::did;
+pub(crate) use replayed::replayed;
+pub(crate) use report::{counted, did};
 pub(crate) use settings::HarvestSettings;
 
 use allocation::Allocations;

@@ -55,7 +55,7 @@ fn is_quiet(summary: &RunSummary) -> bool {
 /// `Item: 35 changed, 285 same, 7 pages in 0.4 s`.
 fn sentence(report: &RunReport, again: Option<Duration>) -> String {
     let summary = &report.summary;
-    let counts = counts(summary);
+    let counts = counted(summary);
     let pages = if summary.pages == 1 { "page" } else { "pages" };
     let failed = report
         .failed_requests()
@@ -81,8 +81,8 @@ fn sentence(report: &RunReport, again: Option<Duration>) -> String {
     }
 }
 
-/// The counts that are not zero.
-fn counts(summary: &RunSummary) -> String {
+/// The counts that are not zero: `35 changed, 285 same`.
+pub(crate) fn counted(summary: &RunSummary) -> String {
     let named = [
         (summary.new, "new"),
         (summary.changed, "changed"),

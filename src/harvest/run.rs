@@ -245,6 +245,7 @@ async fn stages(
         shaper: Arc::clone(&inner.shaper),
         filter_time: inner.filter_time,
         filter_memory: inner.filter_memory,
+        witness: inner.witness.clone(),
         secrets,
         fetch: id.index(),
         start: start.clone(),

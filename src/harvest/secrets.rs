@@ -25,7 +25,8 @@ use crate::{
     config::Environment,
 };
 
-use self::words::{Words, is_credential};
+use self::words::Words;
+pub(super) use self::words::is_credential;
 use super::environment::environment_object;
 
 /// The secrets that one source is sent: those that are known before, and tokens that it gave.
@@ -58,6 +59,11 @@ impl Secrets {
     /// them. JSON stays JSON: in the place of a number, the marker is a string.
     pub(super) fn cover(&self, body: Bytes) -> Bytes {
         self.words().cover(body)
+    }
+
+    /// The same of all secrets, for a body that is kept as a whole and shown.
+    pub(super) fn cover_all(&self, body: Bytes) -> Bytes {
+        self.words().cover_all(body)
     }
 
     /// A text for a database: [`Secrets::reveal`] gives it back. None: it cannot.

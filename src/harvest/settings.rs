@@ -1,8 +1,8 @@
 //! What a harvest is told from outside the definition. Plain data.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use super::limits::FILTER_TIME;
+use super::{cassette::Tape, limits::FILTER_TIME, witness::Witness};
 use crate::{catalog::jq::FILTER_MEMORY, config::Environment};
 
 /// What a harvest is told from outside the definition.
@@ -16,6 +16,10 @@ pub(crate) struct HarvestSettings {
     pub filter_time: Duration,
     /// The most memory that one of them may take at once.
     pub filter_memory: usize,
+    /// Where answers come from, or are kept, beside the network.
+    pub tape: Tape,
+    /// Sees what passes, and ends it when it has seen enough.
+    pub witness: Option<Arc<Witness>>,
 }
 
 impl Default for HarvestSettings {
@@ -25,6 +29,8 @@ impl Default for HarvestSettings {
             definition_dir: PathBuf::new(),
             filter_time: FILTER_TIME,
             filter_memory: FILTER_MEMORY,
+            tape: Tape::default(),
+            witness: None,
         }
     }
 }

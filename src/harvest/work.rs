@@ -21,6 +21,7 @@ use super::{
     shape::Shaper,
     stage::{Again, Batch, Content, Page, Read, Step, Worked},
     text::Long,
+    witness::Witness,
 };
 use crate::{
     catalog::{Catalog, Fetch, Repeats, Valid},
@@ -36,6 +37,8 @@ pub(super) struct Job {
     pub filter_time: Duration,
     /// What one filter may take in memory.
     pub filter_memory: usize,
+    /// Sees what becomes of each record.
+    pub witness: Option<Arc<Witness>>,
     pub fetch: usize,
     pub start: Place,
     pub pages: u64,
@@ -74,9 +77,10 @@ impl Job {
             file_bytes: None,
             kept: 0,
             refused: 0,
-            plain: is_plain(fetch),
+            plain: is_plain(fetch) && self.witness.is_none(),
             named: Vec::new(),
             parts: Parts::default(),
+            witness: self.witness,
         };
         if self.start.position != Position::End {
             loop {
@@ -86,7 +90,10 @@ impl Job {
                 match worker.page(page) {
                     Ok(true) => break,
                     Ok(false) => {}
-                    Err(Stop::Gone) => return Ok(Worked::Stopped),
+                    Err(Stop::Gone) => {
+                        worker.seen_enough();
+                        return Ok(Worked::Stopped);
+                    }
                     Err(Stop::Fault(fault)) => return Err(fault),
                 }
             }
@@ -135,6 +142,7 @@ struct Worker<'c> {
     /// A record is a row, and nothing else need be asked of it; and room for its values.
     plain: bool,
     named: Vec<Option<Val>>,
+    witness: Option<Arc<Witness>>,
 }
 
 /// What a page tells beside its text.
@@ -165,6 +173,9 @@ impl Worker<'_> {
             reply,
         } = page;
         self.place.clone_from(&request.place);
+        if let Some(witness) = &self.witness {
+            witness.page(&self.place, &content);
+        }
         self.pager.place.open |= open;
         self.beside = Some(Beside {
             link,
@@ -174,6 +185,9 @@ impl Worker<'_> {
         let last = self.read(content, state, before)?;
         if std::mem::take(&mut self.stale) {
             self.again(&request)?;
+        }
+        if let Some(witness) = &self.witness {
+            witness.page_read();
         }
         Ok(last)
     }
@@ -351,6 +365,15 @@ impl Worker<'_> {
             self.stale = !vouches.blocking_recv().map_err(|_| Stop::Gone)?;
         }
         Ok(())
+    }
+
+    /// A preview has what it wanted: rows that come in parts are shown as far as these came.
+    fn seen_enough(&mut self) {
+        let Some(witness) = self.witness.clone() else { return };
+        witness.ends();
+        // What goes wrong with one of them ends the others, and is no news.
+        let _ = self.merged();
+        witness.page_read();
     }
 
     /// What filters said after their time was over, or after a stop, means nothing.

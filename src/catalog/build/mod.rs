@@ -31,13 +31,13 @@ mod texts;
 mod values;
 
 use super::{Catalog, Valid};
-use crate::definition::{Definition, Fault, SourceFile, in_file_order, parse_partly};
+use crate::definition::{Definition, Fault, Lines, SourceFile, in_file_order, parse_partly};
 
 use plan::Plan;
 
 /// Checks a definition.
 pub fn build(definition: &Definition) -> Result<Valid<Catalog>, Vec<Fault>> {
-    let (catalog, faults) = build_partly(definition);
+    let (catalog, faults) = build_partly(definition, Lines::default());
     if faults.is_empty() {
         Ok(Valid(catalog))
     } else {
@@ -51,7 +51,7 @@ pub fn load(files: &[SourceFile]) -> Result<Valid<Catalog>, Vec<Fault>> {
     let Some(definition) = definition else {
         return Err(faults);
     };
-    let (catalog, more) = build_partly(&definition);
+    let (catalog, more) = build_partly(&definition, Lines::of(files));
     faults.extend(more);
     if faults.is_empty() {
         Ok(Valid(catalog))
@@ -63,6 +63,8 @@ pub fn load(files: &[SourceFile]) -> Result<Valid<Catalog>, Vec<Fault>> {
 /// What all parts of the build share.
 struct Builder<'d> {
     definition: &'d Definition,
+    /// Where its lines lie; none where it is no file.
+    lines: Lines,
     plan: Plan<'d>,
     faults: Vec<Fault>,
 }
@@ -73,10 +75,11 @@ impl Builder<'_> {
     }
 }
 
-fn build_partly(definition: &Definition) -> (Catalog, Vec<Fault>) {
+fn build_partly(definition: &Definition, lines: Lines) -> (Catalog, Vec<Fault>) {
     let (plan, faults) = Plan::of(definition);
     let mut builder = Builder {
         definition,
+        lines,
         plan,
         faults,
     };

@@ -19,13 +19,30 @@ impl Builder<'_> {
     /// The same with variables.
     pub(super) fn filter_with(&mut self, jq: &Spanned<&str>, variables: &[&str]) -> Option<Filter> {
         let compiled = Filter::compile(jq.value, variables);
-        self.compiled(jq, compiled)
+        let filter = self.compiled(jq, compiled)?;
+        Some(match self.shown_place(jq) {
+            Some(place) => filter.at(&place),
+            None => filter,
+        })
     }
 
     /// Compiles the filter from a page to its records, with the variables that it may use.
     pub(super) fn rows_filter(&mut self, jq: &Spanned<&str>, variables: &[&str]) -> Option<Records> {
         let compiled = Filter::compile_records(jq.value, variables);
-        self.compiled(jq, compiled)
+        let records = self.compiled(jq, compiled)?;
+        Some(match self.shown_place(jq) {
+            Some(place) => Records {
+                rows: records.rows.at(&place),
+                keep: records.keep.into_iter().map(|keep| keep.at(&place)).collect(),
+                ..records
+            },
+            None => records,
+        })
+    }
+
+    /// `schema.graphql:12:20`, where the files are known.
+    fn shown_place(&self, text: &Spanned<&str>) -> Option<String> {
+        self.lines.place(text.span.start)
     }
 
     pub(super) fn template(

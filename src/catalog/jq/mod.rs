@@ -22,7 +22,7 @@ mod records;
 mod several;
 mod ticks;
 
-use std::{ops::ControlFlow, sync::Arc};
+use std::{fmt, ops::ControlFlow, sync::Arc};
 
 use jaq_json::Val;
 
@@ -30,6 +30,7 @@ pub(crate) use budget::Budget;
 pub use error::{JqError, JqFault};
 pub(crate) use memory::{FILTER_MEMORY, count as count_memory, json_bytes as weight};
 
+use crate::value::as_written;
 use check::Checked;
 use engine::{Engine, Outputs};
 use jaq_core::load::parse::Term;
@@ -44,6 +45,9 @@ const OUTPUTS_MAX: usize = 10_000;
 const ROWS_MAX: usize = 100_000;
 /// Characters of a jaq message that an error repeats: it may contain the whole input.
 const MESSAGE_CHARS: usize = 200;
+
+/// Bytes of its input that an error shows.
+const GIVEN_BYTES: usize = 160;
 
 /// The names that a filter may call, for the reference page.
 pub fn allowed() -> impl Iterator<Item = &'static str> {
@@ -71,6 +75,8 @@ struct Inner {
     limit: usize,
     /// Whether it can give more than one output.
     several: bool,
+    /// Where it stands in the definition: `schema.graphql:12:20`.
+    place: Option<String>,
     /// Whether what is broken comes out as it went in.
     moves: bool,
     /// Of `rows` that look at one list item by item.
@@ -188,6 +194,7 @@ impl Filter {
             keys,
             limit,
             several,
+            place: None,
             moves,
             items: None,
         };
@@ -204,6 +211,17 @@ impl Filter {
     pub fn looks_at(&self, keys: &[String]) -> bool {
         // What could be read once can be read again.
         check::check(&self.inner.text, &[]).map_or(true, |checked| reads::looks_at(&checked.term, keys))
+    }
+
+    /// The same with its place in the definition, for errors.
+    pub(super) fn at(mut self, place: &str) -> Filter {
+        if let Some(inner) = Arc::get_mut(&mut self.inner) {
+            inner.place = Some(place.to_owned());
+            if let Some(items) = &mut inner.items {
+                items.each = items.each.take().map(|each| each.at(place));
+            }
+        }
+        self
     }
 
     /// The filter as it was written.
@@ -253,6 +271,7 @@ impl Filter {
             keys: self.inner.keys.clone(),
             limit: self.inner.limit,
             several: self.inner.several,
+            place: self.inner.place.clone(),
             moves: self.inner.moves,
             items: None,
         };
@@ -338,37 +357,67 @@ impl Filter {
                 let meter = Meter::begin();
                 let ran = engine.run(input, variables, outputs, &mut counted);
                 if meter.is_over() {
-                    return Err(self.too_much());
+                    return Err(self.too_much(input));
                 }
                 ran
             }
         };
-        ran.map_err(|message| self.error(&message))?;
+        ran.map_err(|message| self.error(&message, input))?;
         if over {
-            return Err(self.error(&format!("more than {} outputs for one input", self.inner.limit)));
+            let message = format!("more than {} outputs for one input", self.inner.limit);
+            return Err(self.error(&message, input));
         }
         Ok(())
     }
 
-    fn too_much(&self) -> JqError {
+    fn too_much(&self, input: &Val) -> JqError {
         let most = memory::most() >> 20;
         let message =
             format!("it takes more than {most} MB of memory; make it simpler, or give it more with --filter-memory");
         JqError {
             too_much: true,
-            ..self.error(&message)
+            ..self.error(&message, input)
         }
     }
 
-    fn error(&self, message: &str) -> JqError {
+    /// What went wrong, what it was given, and where it stands: a filter that is wrong for one
+    /// record is mended by who sees all three.
+    fn error(&self, message: &str, input: &Val) -> JqError {
         let shown = match message.char_indices().nth(MESSAGE_CHARS) {
             Some((at, _)) => format!("{}…", &message[..at]),
             None => message.to_owned(),
         };
+        let at = self
+            .inner
+            .place
+            .as_ref()
+            .map_or(String::new(), |place| format!(" ({place})"));
         JqError {
-            message: format!("jq `{}`: {shown}", self.inner.text),
+            message: format!("jq `{}`: {shown}; it was given {}{at}", self.inner.text, given(input)),
             too_much: false,
         }
+    }
+}
+
+/// The beginning of what a filter was given: it is written no further than it is shown.
+fn given(input: &Val) -> String {
+    struct Beginning(String);
+    impl fmt::Write for Beginning {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            let room = GIVEN_BYTES - self.0.len();
+            if text.len() <= room {
+                self.0.push_str(text);
+                return Ok(());
+            }
+            self.0
+                .push_str(text.get(..text.floor_char_boundary(room)).unwrap_or_default());
+            Err(fmt::Error)
+        }
+    }
+    let mut beginning = Beginning(String::new());
+    match fmt::write(&mut beginning, format_args!("{}", as_written(input))) {
+        Ok(()) => beginning.0,
+        Err(fmt::Error) => beginning.0 + "…",
     }
 }
 

@@ -22,6 +22,7 @@ use crate::{
         shape::Shaper,
         stage::Content,
         text::Long,
+        witness::Witness,
     },
     store::Refused,
     value::{Key, Row, describe, first_broken},
@@ -88,6 +89,9 @@ pub(super) fn read(
 ) -> Result<(PageInfo, Records, Parts), PageFault> {
     let (allowance, stop) = (allowance(inner, &context), context.stop.clone());
     let mut reader = Reader::new(inner, context, &allowance);
+    if let Some(witness) = reader.witness {
+        witness.page(&reader.place, &content);
+    }
     // Whoever asked knows the others without reading, and did not ask for what is read from where
     // it lies.
     if let Content::Bytes(bytes) = content {
@@ -155,6 +159,7 @@ struct Reader<'a> {
     /// The field leads to one row: null says that there is none.
     one: bool,
     shaper: &'a Shaper,
+    witness: Option<&'a Witness>,
     allowance: &'a Allowance,
     place: String,
     /// The row that is asked about: the variable of the filters.
@@ -177,6 +182,7 @@ impl<'a> Reader<'a> {
             entity: fetch.entity,
             one: fetch.field_fetch.as_ref().is_some_and(|each| each.one),
             shaper: &inner.shaper,
+            witness: inner.witness.as_deref(),
             allowance,
             place: context.place,
             this: [context.this],
@@ -198,6 +204,9 @@ impl<'a> Reader<'a> {
             Ok(true) => {}
             Ok(false) => {
                 self.left_out += 1;
+                if let Some(witness) = self.witness {
+                    witness.left_out(record);
+                }
                 return self.in_time();
             }
             Err(reason) => {
@@ -213,6 +222,9 @@ impl<'a> Reader<'a> {
             Val::Obj(_) => {
                 let (row, refused) = self.shaper.part(self.entity, record);
                 self.in_time()?;
+                if let Some(witness) = self.witness {
+                    witness.shaped(record, row.as_ref(), &refused);
+                }
                 let Some(row) = row else {
                     return Ok(refused.into_iter().try_for_each(|refused| self.note(refused, at))?);
                 };
@@ -228,6 +240,9 @@ impl<'a> Reader<'a> {
             value => match self.shaper.key(self.entity, value) {
                 Ok(key) => {
                     self.records.count += 1;
+                    if let Some(witness) = self.witness {
+                        witness.link(record, &key);
+                    }
                     self.records.links.push(key);
                 }
                 Err(_) if matches!(value, Val::Arr(_)) => {

@@ -75,11 +75,18 @@ enum Aim {
     Keep,
     /// The same, of a text that is within JSON and is read from it before.
     Cover,
+    /// The same of all secrets, also of those that are no credentials.
+    CoverAll,
 }
 
 impl Aim {
     fn wants(self, word: &Word) -> bool {
         self != Aim::Cover || word.credential
+    }
+
+    /// Within JSON, which stays JSON.
+    fn covers(self) -> bool {
+        matches!(self, Aim::Cover | Aim::CoverAll)
     }
 }
 
@@ -178,15 +185,24 @@ impl Words {
     /// A body without the credentials that it repeats. Who makes a request of a link in it reveals
     /// them. JSON stays JSON: in the place of a number, the marker is a string.
     pub(super) fn cover(&self, body: Bytes) -> Bytes {
-        let credentials = || self.words.iter().filter(|word| word.credential);
-        let search = Words::search(credentials().filter(|word| word.plain), Aim::Cover);
-        let is_in = |text: &str| credentials().any(|word| text.contains(&word.text)) || search.next(text, 0).is_some();
-        if credentials().next().is_none() || !body.utf8_chunks().any(|chunk| is_in(chunk.valid())) {
+        self.covered(body, Aim::Cover)
+    }
+
+    /// The same of all secrets, for a body that is kept as a whole and shown.
+    pub(super) fn cover_all(&self, body: Bytes) -> Bytes {
+        self.covered(body, Aim::CoverAll)
+    }
+
+    fn covered(&self, body: Bytes, aim: Aim) -> Bytes {
+        let words = || self.words.iter().filter(|word| aim.wants(word));
+        let search = Words::search(words().filter(|word| word.plain), aim);
+        let is_in = |text: &str| words().any(|word| text.contains(&word.text)) || search.next(text, 0).is_some();
+        if words().next().is_none() || !body.utf8_chunks().any(|chunk| is_in(chunk.valid())) {
             return body;
         }
         let (mut out, mut literals) = (Vec::with_capacity(body.len()), Literals::default());
         for chunk in body.utf8_chunks() {
-            out.extend_from_slice(self.replaced(chunk.valid(), Aim::Cover, &mut literals).as_bytes());
+            out.extend_from_slice(self.replaced(chunk.valid(), aim, &mut literals).as_bytes());
             literals.leave(chunk.valid());
             out.extend_from_slice(chunk.invalid());
         }
@@ -251,7 +267,7 @@ impl Words {
             let Some((word, (at, length))) = first.min_by_key(|(_, (at, length))| (*at, Reverse(*length))) else {
                 break;
             };
-            let number = (aim == Aim::Cover).then(|| literals.number(text, at..at + length));
+            let number = aim.covers().then(|| literals.number(text, at..at + length));
             let (place, marker) = match number.flatten() {
                 Some(number) => {
                     let place = number.start.max(done)..number.end;
@@ -276,7 +292,7 @@ impl Words {
     /// What takes the place of a word that stands in a text like this.
     fn marker(&self, word: &Word, found: &str, aim: Aim) -> String {
         let read: Option<String> = match aim {
-            Aim::Cover if found.contains('\\') => serde_json::from_str(&format!("\"{found}\"")).ok(),
+            aim if aim.covers() && found.contains('\\') => serde_json::from_str(&format!("\"{found}\"")).ok(),
             _ => None,
         };
         let found = read.as_deref().unwrap_or(found);
@@ -287,7 +303,7 @@ impl Words {
         match aim {
             Aim::Show if !word.plain || word.text.starts_with(found) => word.marker.clone(),
             Aim::Show => [head.trim_end(), &tail].concat(),
-            Aim::Keep | Aim::Cover => {
+            Aim::Keep | Aim::Cover | Aim::CoverAll => {
                 let spelling = ways::spelling(&word.text, found);
                 [&head, spelling.as_deref().unwrap_or(ways::ANY), &tail].concat()
             }
@@ -357,7 +373,7 @@ impl Word {
 }
 
 /// Whether a header or a parameter of this name says who asks.
-pub(super) fn is_credential(name: &str) -> bool {
+pub(in crate::harvest) fn is_credential(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     CREDENTIALS.iter().any(|end| name.ends_with(end))
 }

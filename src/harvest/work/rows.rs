@@ -69,7 +69,7 @@ impl Sink for Worker<'_> {
 
     fn refuse(&mut self, refused: Refused, bytes: u64, at: At) -> Result<(), Stop> {
         self.came_uncounted();
-        self.refused(refused, bytes, Some(at))
+        self.refused_apart(refused, bytes, at)
     }
 }
 
@@ -89,12 +89,16 @@ impl Worker<'_> {
                 self.info.left_out += 1;
                 self.group.left_out += 1;
                 self.since += bytes;
-                return self.in_time();
+                if let Some(witness) = &self.witness {
+                    witness.left_out(record);
+                }
+                self.in_time()?;
+                return self.wanted();
             }
             Err(reason) => {
                 let refused = self.shaper.refuse(entity, record, reason);
                 self.in_time()?;
-                return self.refused(refused, bytes, Some(at));
+                return self.refused_apart(refused, bytes, at);
             }
         }
         if self.fetch.repeats == Repeats::Merge
@@ -109,7 +113,10 @@ impl Worker<'_> {
                 .map_err(|reason| rows_fault(&self.place, reason))?;
             self.group.copies += u64::from(again);
             self.kept += 1;
-            return Ok(());
+            if let Some(witness) = &self.witness {
+                witness.part(record);
+            }
+            return self.wanted();
         }
         self.row(record, bytes, Some(at))
     }
@@ -118,6 +125,9 @@ impl Worker<'_> {
     fn row(&mut self, record: &Val, bytes: u64, at: Option<At>) -> Result<(), Stop> {
         let (row, refused) = self.shaper.record(self.fetch.entity, record);
         self.in_time()?;
+        if let Some(witness) = &self.witness {
+            witness.shaped(record, row.as_ref(), &refused);
+        }
         match row {
             Some(row) if row.size() > ROW_MEMORY => {
                 let id = self.shaper.key_of(self.fetch.entity, &row);
@@ -141,6 +151,24 @@ impl Worker<'_> {
         let bytes = bytes.max(row.size() as u64);
         self.group.rows.push(row);
         self.added(bytes)
+    }
+
+    /// Refuses a record that was not shaped.
+    fn refused_apart(&mut self, refused: Refused, bytes: u64, at: At) -> Result<(), Stop> {
+        if let Some(witness) = &self.witness {
+            let mut placed = refused.clone();
+            in_place(&mut placed, at);
+            witness.refused(&placed);
+        }
+        self.refused(refused, bytes, Some(at))
+    }
+
+    /// Nobody wants more records: a preview has its own.
+    fn wanted(&self) -> Result<(), Stop> {
+        match self.witness.as_ref().is_some_and(|witness| witness.is_full()) {
+            true => Err(Stop::Gone),
+            false => Ok(()),
+        }
     }
 
     /// Refuses a record.
@@ -168,7 +196,10 @@ impl Worker<'_> {
         let full = self.group.rows.len() >= GROUP_ROWS
             || self.group.refused.len() >= GROUP_REFUSED
             || self.since >= PART_BYTES;
-        if full { self.send() } else { Ok(()) }
+        if full {
+            self.send()?;
+        }
+        self.wanted()
     }
 
     /// The run has found no row so far, and will not: each refused record is written.

@@ -145,6 +145,7 @@ fn statement(sql: &str) -> Statement {
         binds: Arc::new([]),
         roots: Arc::new([]),
         types: Arc::new([]),
+        shown: Arc::default(),
         many: None,
         led: None,
     }
