@@ -151,6 +151,7 @@ async fn a_kill_in_the_middle_leaves_the_groups_as_they_were(db: Db) {
     let output = scratch.end(&["harvest", "ByNote"], &ended).await;
     assert_eq!(output.status.signal(), Some(6));
     assert_eq!(scratch.rows(stored).await, [["[\"z\"]", "1", "7"]]);
+    scratch.bury_the_dead().await;
     // One that was cut off is gone on with by whoever serves next.
     upstream.set("/sales", sales(&[("y", 8)]));
     scratch.must(&["harvest", "Sale"], &environment).await;

@@ -263,6 +263,12 @@ fn dump(catalog: &Catalog) -> String {
             let keep: Vec<&str> = fetch.keep.iter().map(catalog::jq::Filter::text).collect();
             line(&mut out, format!("  keep {keep:?} end {:?}", paging.end));
         }
+        if fetch.table != catalog::Table::default() || fetch.charset.is_some() {
+            line(&mut out, format!("  {:?} charset {:?}", fetch.table, fetch.charset));
+        }
+        if let Some(css) = &fetch.css {
+            line(&mut out, format!("  {css:?}"));
+        }
         if fetch.repeats != catalog::Repeats::Last {
             line(&mut out, format!("  repeats {:?}", fetch.repeats));
         }
@@ -297,10 +303,11 @@ fn dump_entity(out: &mut String, catalog: &Catalog, entity: &Entity) {
         .was
         .as_ref()
         .map_or_else(String::new, |was| format!(" was {was}"));
+    let history = if entity.history { " history" } else { "" };
     line(
         out,
         format!(
-            "entity {} ({}, {}, {}, {}) key {key:?}{positional}{was}",
+            "entity {} ({}, {}, {}, {}) key {key:?}{positional}{was}{history}",
             entity.name, names.table, names.single, names.many, names.by
         ),
     );

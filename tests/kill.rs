@@ -34,7 +34,7 @@ const SIGABRT: i32 = 6;
 
 /// The points of the commit, as the store's source names them.
 fn points() -> Vec<String> {
-    const PARTS: [&str; 4] = ["load::", "commit::", "claim::", "finish::"];
+    const PARTS: [&str; 5] = ["load::", "commit::", "claim::", "finish::", "history::"];
     let mut found = BTreeSet::new();
     for source in rust_below("src") {
         for rest in source.text.split("failpoint::point(\"").skip(1) {

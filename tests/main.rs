@@ -29,6 +29,7 @@ mod farm;
 mod faults;
 mod field_fetch;
 mod follow;
+mod formats;
 mod frames;
 mod grouped;
 mod http;

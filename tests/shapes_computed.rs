@@ -14,18 +14,18 @@ on_both!(
 );
 
 async fn what_is_computed_of_wide_types(db: Db) {
-    // Four of the fields are others.
-    let fields: Vec<String> = (1..FIELDS - 4).map(|at| format!("f{at}: {}", leaf(at, 0).0)).collect();
+    // Five of the fields are others.
+    let fields: Vec<String> = (1..FIELDS - 5).map(|at| format!("f{at}: {}", leaf(at, 0).0)).collect();
     let definition = format!(
         "type Wide @fetch(source: \"up\", GET: \"/wide\", rows: \".[]\") {{ id: ID! {} words: String @search above: Wide \
-         below: [Wide!]! @inverse(field: \"above\") belowSum: BigInt @rollup(of: \"below\", fn: SUM, field: \"f395\") over: [Wide!]! @closure(of: \"above\") }}\n\
-         type Sums @rollup(of: \"Wide\", by: [\"f395\"]) {{ id: ID! f395: Int wides: Int! @rollup(fn: COUNT) mean: Float @rollup(fn: AVG, field: \"f390\") }}\n",
+         below: [Wide!]! @inverse(field: \"above\") belowSum: BigInt @rollup(of: \"below\", fn: SUM, field: \"f390\") over: [Wide!]! @closure(of: \"above\") }}\n\
+         type Sums @rollup(of: \"Wide\", by: [\"f390\"]) {{ id: ID! f390: Int wides: Int! @rollup(fn: COUNT) mean: Float @rollup(fn: AVG, field: \"f385\") }}\n",
         fields.join(" ")
     );
     let whole = |at: usize, row: usize| leaf(at, row).1.as_i64().expect("a number");
     let row = |row: usize| -> Value {
         let mut values: serde_json::Map<String, Value> =
-            (1..FIELDS - 4).map(|at| (format!("f{at}"), leaf(at, row).1)).collect();
+            (1..FIELDS - 5).map(|at| (format!("f{at}"), leaf(at, row).1)).collect();
         values.insert("id".to_owned(), json!(row.to_string()));
         values.insert("words".to_owned(), json!(format!("Wide number{row}")));
         values.insert("above".to_owned(), json!((row > 0).then(|| (row - 1).to_string())));
@@ -35,19 +35,19 @@ async fn what_is_computed_of_wide_types(db: Db) {
     let (_scratch, program, _upstream) = served(db, &definition, &[("/wide", json!(all))]).await;
     let answer = program
         .query(
-            "{ wides(search: \"NUMBER3 wide\") { id belowSum over { id } nodeId } sums { f395 wides mean } \
-             widesGrouped(by: [{f395: VALUE}]) { keys { f395 } count aggregate { avg { f390 } } } \
+            "{ wides(search: \"NUMBER3 wide\") { id belowSum over { id } nodeId } sums { f390 wides mean } \
+             widesGrouped(by: [{f390: VALUE}]) { keys { f390 } count aggregate { avg { f385 } } } \
              low: wides(where: {over: {some: {id: {eq: \"3\"}}}}) { id } }",
         )
         .await;
     let found = &answer["wides"][0];
     let ids = |of: &[&str]| -> Value { of.iter().map(|id| json!({ "id": id })).collect() };
-    assert_eq!(found["belowSum"], json!(whole(395, 4).to_string()));
+    assert_eq!(found["belowSum"], json!(whole(390, 4).to_string()));
     assert_eq!(found["over"], ids(&["0", "1", "2"]));
     assert_eq!(answer["low"], ids(&["4", "5"]));
     let groups = answer["widesGrouped"].as_array().expect("groups").iter();
     let groups: Vec<Value> = groups
-        .map(|group| json!({ "f395": group["keys"]["f395"], "wides": group["count"], "mean": group["aggregate"]["avg"]["f390"] }))
+        .map(|group| json!({ "f390": group["keys"]["f390"], "wides": group["count"], "mean": group["aggregate"]["avg"]["f385"] }))
         .collect();
     assert_eq!(answer["sums"], json!(groups));
     assert_eq!(
@@ -57,7 +57,7 @@ async fn what_is_computed_of_wide_types(db: Db) {
             .sum::<u64>(),
         ROWS as u64
     );
-    let names: Vec<String> = (1..FIELDS - 4).map(|at| format!("f{at}")).collect();
+    let names: Vec<String> = (1..FIELDS - 5).map(|at| format!("f{at}")).collect();
     let node = format!(
         "query($id: ID!) {{ node(nodeId: $id) {{ ... on Wide {{ id {} }} }} }}",
         names.join(" ")
@@ -96,15 +96,15 @@ async fn what_is_computed_along_chains(db: Db) {
         .collect();
     let (_scratch, program, _upstream) = served(db, &format!("{definition}{steps}"), &bodies).await;
     // Groups by what stands at the end, and how many rows stand before each.
-    let by = (0..LINKS).fold("{place: VALUE}".to_owned(), |inner, _| format!("{{nextKeys: {inner}}}"));
-    let keys = (0..LINKS).fold("place".to_owned(), |inner, _| format!("nextKeys {{ {inner} }}"));
+    let by = (1..LINKS).fold("{place: VALUE}".to_owned(), |inner, _| format!("{{nextKeys: {inner}}}"));
+    let keys = (1..LINKS).fold("place".to_owned(), |inner, _| format!("nextKeys {{ {inner} }}"));
     let query = format!(
-        "{{ all0Grouped(by: [{by}]) {{ keys {{ {keys} }} count }} all{LINKS}(search: \"end\", orderBy: [{{id: ASC}}]) {{ id count nodeId }} }}"
+        "{{ all1Grouped(by: [{by}]) {{ keys {{ {keys} }} count }} all{LINKS}(search: \"end\", orderBy: [{{id: ASC}}]) {{ id count nodeId }} }}"
     );
     let answer = program.query(&query).await;
-    let end = (0..LINKS).fold(&answer["all0Grouped"][0]["keys"], |keys, _| &keys["nextKeys"]);
+    let end = (1..LINKS).fold(&answer["all1Grouped"][0]["keys"], |keys, _| &keys["nextKeys"]);
     assert_eq!(
-        (end, &answer["all0Grouped"][0]["count"]),
+        (end, &answer["all1Grouped"][0]["count"]),
         (&json!({ "place": "end 0" }), &json!(4))
     );
     let ends = &answer[format!("all{LINKS}")];
@@ -209,11 +209,11 @@ async fn what_is_computed_of_text_of_all_scripts(db: Db) {
     let definition = "type Word @fetch(source: \"up\", GET: \"/words\", rows: \".[]\") { id: ID! name: String! @search next: [Twin!]! @inverse(field: \"of\") \
          first: String @rollup(of: \"next\", fn: MIN, field: \"name\") same: Int! @rollup(of: \"next\", fn: COUNT, where: {name: {ilike: \"%ÆRØ%\"}}) }\n\
          type Twin @fetch(source: \"up\", GET: \"/twins\", rows: \".[]\") { id: ID! of: Word name: String }\n\
-         type Named @plural(name: \"named\") @rollup(of: \"Twin\", by: [\"name\"]) { id: ID! name: String twins: Int! @rollup(fn: COUNT) of: Int! @rollup(fn: COUNT_DISTINCT, field: \"name\") }\n";
+         type Named @plural(name: \"namedOnes\") @rollup(of: \"Twin\", by: [\"name\"]) { id: ID! name: String twins: Int! @rollup(fn: COUNT) of: Int! @rollup(fn: COUNT_DISTINCT, field: \"name\") }\n";
     let (_scratch, program, _upstream) =
         served(db, definition, &[("/words", json!(rows)), ("/twins", json!(twins))]).await;
     for text in texts {
-        let query = "query($t: String!, $i: ID!) { word(id: $i) { id name first same nodeId } named(where: {name: {eq: $t}}) { name twins of nodeId } \
+        let query = "query($t: String!, $i: ID!) { word(id: $i) { id name first same nodeId } namedOnes(where: {name: {eq: $t}}) { name twins of nodeId } \
              wordsGrouped(where: {id: {eq: $i}}, by: [{name: VALUE}]) { keys { name } count nextAggregate { max { name } } } }";
         let answer = program.post(query, json!({ "t": text, "i": text })).await;
         let data = &answer["data"];
@@ -223,7 +223,7 @@ async fn what_is_computed_of_text_of_all_scripts(db: Db) {
             (&json!(text), &json!(u8::from(text == texts[0]))),
             "{answer}"
         );
-        let named = &data["named"][0];
+        let named = &data["namedOnes"][0];
         assert_eq!(
             (&named["name"], &named["twins"], &named["of"]),
             (&json!(text), &json!(1), &json!(1)),

@@ -146,7 +146,11 @@ async fn a_preview_makes_no_database_and_a_cassette_needs_no_upstream() {
     let preview = scratch.must(&["preview", "Thing", "--replay", "cassette"], &[]).await;
     assert!(preview.out.ends_with("2 rows\n"), "{preview:?}");
     std::fs::create_dir(scratch.path("cases")).expect("a folder");
-    scratch.write("cases/a.case.md", "## Cassette ../cassette\n## Rows Thing\n```json\n{\"id\":\"1\",\"price\":2.5}\n{\"id\":\"2\",\"price\":3.5}\n```\n");
+    let rows = "```json\n{\"id\":\"1\",\"price\":2.5}\n{\"id\":\"2\",\"price\":3.5}\n```\n";
+    scratch.write(
+        "cases/a.case.md",
+        &format!("## Cassette ../cassette\n## Rows Thing\n{rows}"),
+    );
     scratch.must(&["test"], &[]).await;
 }
 

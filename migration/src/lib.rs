@@ -23,6 +23,7 @@ mod m20261129_000061_set_aside;
 mod m20261129_000070_figures;
 mod m20261129_000073_aside;
 mod m20261129_000080_versions;
+mod m20261130_000081_histories;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::{
@@ -67,6 +68,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000070_figures::Migration),
             Box::new(m20261129_000073_aside::Migration),
             Box::new(m20261129_000080_versions::Migration),
+            Box::new(m20261130_000081_histories::Migration),
         ]
     }
 

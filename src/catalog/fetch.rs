@@ -49,6 +49,12 @@ pub struct Fetch {
     /// What a request by POST sends.
     pub body: Option<Body>,
     pub format: Format,
+    /// Where `format` is one of tables.
+    pub table: Table,
+    /// Where `format` is one of web pages.
+    pub css: Option<Css>,
+    /// The charset of its texts, whatever the upstream says of it.
+    pub charset: Option<String>,
     /// From a page's JSON to the records; `.` when not given (of NDJSON: from each line). Paging
     /// counts them.
     pub rows: Filter,
@@ -71,6 +77,11 @@ pub struct Fetch {
 }
 
 impl Fetch {
+    /// Whether its path names several files, with `*`: each is a page.
+    pub fn is_of_files(&self) -> bool {
+        self.method == Method::File && names_several(self.path.text())
+    }
+
     /// Whether the path or the body of a request uses a variable.
     pub fn asks_by(&self, variable: &str) -> bool {
         self.path.uses(variable) || self.body.as_ref().is_some_and(|body| body.uses(variable))
@@ -88,6 +99,19 @@ impl Fetch {
     }
 }
 
+/// Whether a path names several files: there is a `*` outside of its placeholders.
+pub fn names_several(path: &str) -> bool {
+    let mut open = 0_usize;
+    path.chars().any(|sign| {
+        match sign {
+            '{' => open += 1,
+            '}' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        sign == '*' && open == 0
+    })
+}
+
 /// One request per row of `parent`, whose `field` (of kind `Links` or `Reference`) leads to what
 /// the answer lists.
 #[derive(Debug)]
@@ -97,8 +121,8 @@ pub struct FieldFetch {
     /// The field is one row (`Reference`): an answer may list one at most.
     pub one: bool,
     pub when: When,
-    /// The fields of the parent in `{$this.…}`: single leaves, those of the path and the body before
-    /// those of `rows` and `keep`.
+    /// The fields of the parent in `{$this.…}`: single leaves, those of the path and the body
+    /// before those of `rows` and `keep`.
     pub this: Vec<FieldId>,
     /// The fetches that fill the parent: without a schedule, a run follows each complete run of one
     /// of them.
@@ -127,6 +151,92 @@ pub enum Method {
 pub enum Format {
     Json,
     NdJson,
+    Csv,
+    Tsv,
+    Xml,
+    Html,
+    HtmlTable,
+}
+
+impl Format {
+    /// As a definition calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Format::Json => "JSON",
+            Format::NdJson => "NDJSON",
+            Format::Csv => "CSV",
+            Format::Tsv => "TSV",
+            Format::Xml => "XML",
+            Format::Html => "HTML",
+            Format::HtmlTable => "HTML_TABLE",
+        }
+    }
+
+    /// Whether a page has records only, and nothing beside them that could be found.
+    pub fn is_records_only(self) -> bool {
+        matches!(self, Format::NdJson | Format::Csv | Format::Tsv) || self.is_web_page()
+    }
+
+    /// Whether a record is a row of a table, whose cells stand under the names of columns.
+    pub fn is_table(self) -> bool {
+        matches!(self, Format::Csv | Format::Tsv | Format::HtmlTable)
+    }
+
+    /// Whether a page is one for people, in which CSS finds the records.
+    pub fn is_web_page(self) -> bool {
+        matches!(self, Format::Html | Format::HtmlTable)
+    }
+}
+
+/// By what the records of a web page are taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Css {
+    /// The elements that are records, or the table whose rows are.
+    pub rows: String,
+    /// What is taken of a record otherwise than by its names.
+    pub fields: Vec<CssField>,
+}
+
+/// A value that is taken of an element of a web page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CssField {
+    /// The name under which the record has it.
+    pub key: String,
+    pub css: String,
+    /// The attribute that holds it; none: the text.
+    pub attr: Option<String>,
+    /// All that are found, in their order; else the first one.
+    pub many: bool,
+}
+
+/// How a table is written, as far as its format leaves that open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Table {
+    /// Of CSV: what stands between cells; none: it is found.
+    pub delimiter: Option<u8>,
+    /// Quotation marks around a cell are no part of it.
+    pub quotes: bool,
+    /// Lines before the row of names.
+    pub skip: u64,
+    /// The names of the columns of a table without a row of names; empty: it has one.
+    pub columns: Vec<String>,
+    /// The row below that of the names tells units.
+    pub units: bool,
+    /// Texts that mean that a cell has no value; an empty one never has.
+    pub nulls: Vec<String>,
+}
+
+impl Default for Table {
+    fn default() -> Table {
+        Table {
+            delimiter: None,
+            quotes: true,
+            skip: 0,
+            columns: Vec::new(),
+            units: false,
+            nulls: Vec::new(),
+        }
+    }
 }
 
 /// How a fetch goes from page to page.

@@ -69,6 +69,8 @@ pub struct Entity {
     pub fetch: Option<FetchId>,
     /// Whose groups its rows are (`@rollup` on the type); nothing else fills it.
     pub groups: Option<Groups>,
+    /// Past versions of its rows are kept (`@history` on it, or on what it is nested in).
+    pub history: bool,
 }
 
 /// The names derived from an entity's name.
@@ -86,6 +88,8 @@ pub struct Names {
     pub connection: String,
     /// `itemsGrouped`
     pub grouped: String,
+    /// `itemHistory`: the root field for the versions of one row.
+    pub history: String,
 }
 
 /// An index of several fields, in its order.

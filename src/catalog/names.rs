@@ -64,6 +64,7 @@ impl Names {
             grouped: format!("{many}Grouped"),
             many,
             by: format!("{single}By"),
+            history: format!("{single}History"),
             table: table_name(&plain),
             single,
         }

@@ -4,7 +4,7 @@
 use xxhash_rust::xxh3::Xxh3;
 
 use super::{
-    Advance, Catalog, EntityId, FetchId, FieldKind, Leaf, Paging, Repeats, Selection, ValueFieldKind, ValueId,
+    Advance, Catalog, EntityId, FetchId, FieldKind, Leaf, Paging, Repeats, Selection, Table, ValueFieldKind, ValueId,
     jq::Filter,
 };
 use crate::value::Scalar;
@@ -47,6 +47,13 @@ impl Catalog {
         }
         signature.text(&method);
         fetch.body.iter().for_each(|body| signature.text(body.text()));
+        if fetch.table != Table::default() {
+            signature.text(&format!("{:?}", fetch.table));
+        }
+        if let Some(css) = &fetch.css {
+            signature.text(&format!("{css:?}"));
+        }
+        fetch.charset.iter().for_each(|charset| signature.text(charset));
         signature.text(fetch.rows.text());
         fetch.keep.iter().for_each(|keep| signature.text(keep.text()));
         signature.paging(&fetch.paging);

@@ -95,7 +95,7 @@ impl Template {
             let inside = &rest[open + 1..];
             if encoding.escapes(inside) || !encoding.opens(inside) {
                 literal.push('{');
-                // What follows an escaped brace of a body is no placeholder, whatever it begins with.
+                // What follows an escaped brace of a body is no placeholder, whatever it is.
                 let doubled = usize::from(encoding.escapes(inside));
                 let plain = doubled + usize::from(doubled == 1 && encoding == Encoding::Body);
                 literal.push_str(&inside[doubled..plain]);

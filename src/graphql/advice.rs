@@ -25,6 +25,8 @@ pub(super) fn advice(catalog: &Catalog, read: &Read) -> Vec<String> {
             RootValue::Grouped(grouped) => advice.rows(&grouped.select, None),
             // One row is found by its key.
             RootValue::One(select) => advice.outputs(&select.output, select.entity),
+            // No index that a definition asks for is one of versions.
+            RootValue::Past(_) | RootValue::Versions(_) => {}
             RootValue::Freshness(_) | RootValue::Json(_) => {}
         }
     }

@@ -46,18 +46,23 @@ impl Found {
 }
 
 impl<'r> Counted<'r> {
+    fn root(value: &'r RootValue) -> Counted<'r> {
+        match value {
+            RootValue::Json(_) => Counted::Nothing,
+            RootValue::One(select) => Counted::Row(&select.output),
+            RootValue::Many(select) => Counted::Rows(&select.output),
+            RootValue::Connection(connection) => Counted::Page(connection),
+            RootValue::Past(past) => Counted::root(&past.value),
+            RootValue::Grouped(_) | RootValue::Versions(_) | RootValue::Freshness(_) => Counted::Items,
+        }
+    }
+
     /// The member of an object under this key.
     fn member(self, key: &str) -> Counted<'r> {
         match self {
             Counted::Roots(read) => {
                 let root = read.roots.iter().find(|root| root.key == key);
-                root.map_or(Counted::Nothing, |root| match &root.value {
-                    RootValue::Json(_) => Counted::Nothing,
-                    RootValue::One(select) => Counted::Row(&select.output),
-                    RootValue::Many(select) => Counted::Rows(&select.output),
-                    RootValue::Connection(connection) => Counted::Page(connection),
-                    RootValue::Grouped(_) | RootValue::Freshness(_) => Counted::Items,
-                })
+                root.map_or(Counted::Nothing, |root| Counted::root(&root.value))
             }
             Counted::Row(outputs) => {
                 let output = outputs.iter().find(|output| output.key == key);

@@ -20,14 +20,7 @@ pub(super) fn describe(catalog: &Catalog, read: &Read) -> String {
         text: String::new(),
     };
     for root in &read.roots {
-        match &root.value {
-            RootValue::Json(_) => words.line(0, &format!("{}: known from the schema", root.key)),
-            RootValue::Freshness(_) => words.line(0, &format!("{}: of each type, from the ledger", root.key)),
-            RootValue::One(select) => words.select(0, &root.key, "the row", "", select),
-            RootValue::Many(select) => words.select(0, &root.key, "rows", "", select),
-            RootValue::Connection(connection) => words.connection(0, &root.key, "", connection),
-            RootValue::Grouped(grouped) => words.grouped(&root.key, grouped),
-        }
+        words.root(&root.key, &root.value);
     }
     words.text
 }
@@ -38,6 +31,30 @@ struct Words<'a> {
 }
 
 impl Words<'_> {
+    fn root(&mut self, key: &str, root: &RootValue) {
+        match root {
+            RootValue::Json(_) => self.line(0, &format!("{key}: known from the schema")),
+            RootValue::Freshness(_) => self.line(0, &format!("{key}: of each type, from the ledger")),
+            RootValue::One(select) => self.select(0, key, "the row", "", select),
+            RootValue::Many(select) => self.select(0, key, "rows", "", select),
+            RootValue::Connection(connection) => self.connection(0, key, "", connection),
+            RootValue::Grouped(grouped) => self.grouped(key, grouped),
+            RootValue::Past(past) => {
+                self.line(0, &format!("as of {}:", operand(&past.moment)));
+                self.root(key, &past.value);
+            }
+            RootValue::Versions(versions) => {
+                let line = self.rows(key, "versions of the row", "", &versions.select);
+                self.line(0, &line);
+                let keys: Vec<&str> = versions.output.iter().map(|member| member.key.as_str()).collect();
+                self.line(1, &keys.join(", "));
+                versions
+                    .rows()
+                    .for_each(|outputs| self.output(1, outputs, versions.select.entity));
+            }
+        }
+    }
+
     fn line(&mut self, depth: usize, line: &str) {
         self.text.push_str(&"  ".repeat(depth));
         self.text.push_str(line);

@@ -179,6 +179,9 @@ impl ApiError {
         if let StoreError::Beyond(beyond) = error {
             return ApiError::beyond(beyond);
         }
+        if let StoreError::BeforeHistory { .. } = error {
+            return ApiError::new(Code::BadUserInput, error.to_string());
+        }
         let code = match error {
             StoreError::Timeout(_) | StoreError::Waited(_) => Code::Timeout,
             StoreError::TooLarge(_) => Code::TooComplex,

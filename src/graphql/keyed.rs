@@ -65,7 +65,12 @@ pub(super) fn keyed_roots(store: &Store, read: &Read) -> Result<Option<KeyedRoot
                 continue;
             }
             RootValue::One(select) => select,
-            RootValue::Many(_) | RootValue::Connection(_) | RootValue::Grouped(_) | RootValue::Freshness(_) => {
+            RootValue::Many(_)
+            | RootValue::Connection(_)
+            | RootValue::Grouped(_)
+            | RootValue::Past(_)
+            | RootValue::Versions(_)
+            | RootValue::Freshness(_) => {
                 return Ok(None);
             }
         };

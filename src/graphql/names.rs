@@ -79,6 +79,19 @@ pub(super) fn search_argument(entity: &Entity) -> &'static str {
     }
 }
 
+/// The same of the moment that is asked for, where the past of a type is kept; it stands at the end.
+pub(super) fn past_arguments(entity: &Entity) -> &'static str {
+    match entity.history {
+        true => ", asOf: DateTime, ago: String",
+        false => "",
+    }
+}
+
+/// The type of the versions of a row.
+pub(super) fn version_type(entity: &Entity) -> String {
+    format!("{}Version", entity.name)
+}
+
 pub(super) fn connection_type(entity: &Entity) -> String {
     format!("{}Connection", entity.name)
 }

@@ -429,7 +429,12 @@ fn is_settled(read: &Read) -> bool {
     read.roots.iter().all(|root| match &root.value {
         RootValue::Json(_) => true,
         RootValue::One(select) => matches!(select.filter, Some(Filter::Key { .. })) && !Lists::are_in(&select.output),
-        RootValue::Many(_) | RootValue::Connection(_) | RootValue::Grouped(_) | RootValue::Freshness(_) => false,
+        RootValue::Many(_)
+        | RootValue::Connection(_)
+        | RootValue::Grouped(_)
+        | RootValue::Past(_)
+        | RootValue::Versions(_)
+        | RootValue::Freshness(_) => false,
     })
 }
 

@@ -8,7 +8,7 @@ use crate::{
     catalog::{self, Catalog, EntityId, Missing, Valid},
     layout::Layout,
     store::{
-        Access, Finish, Group, Reason, Run, StartRun, Store,
+        Access, Finish, Group, Reason, Run, StartRun, Store, StoreError,
         testing::{On, Place},
     },
     value::{Key, Row, Value},
@@ -28,7 +28,7 @@ pub(super) fn catalog() -> Valid<Catalog> {
 /// A data API over a database of its own, deleted at the end.
 pub(crate) struct Farm {
     pub api: DataApi,
-    _place: Place,
+    place: Place,
 }
 
 impl Farm {
@@ -58,7 +58,24 @@ impl Farm {
         let layout = Arc::new(Layout::of(&catalog));
         let store = Store::open_within(&place.url, Access::Write, catalog.clone(), layout, timeout).await;
         let api = DataApi::new(catalog, store.expect("a database"), limits).expect("the farm's schema");
-        Farm { api, _place: place }
+        Farm { api, place: place }
+    }
+
+    /// The same database under another definition.
+    pub(crate) async fn redefined(self, definition: &str, access: Access) -> Result<Farm, StoreError> {
+        let Farm { api, place } = self;
+        api.store().clone().close().await;
+        drop(api);
+        let catalog = Arc::new(catalog::testing::catalog(definition));
+        let layout = Arc::new(Layout::of(&catalog));
+        let store = Store::open(&place.url, access, catalog.clone(), layout).await?;
+        let api = DataApi::new(catalog, store, Limits::default()).expect("a schema");
+        Ok(Farm { api, place })
+    }
+
+    /// Runs SQL beside Hayloft.
+    pub(crate) fn sql(&self, sql: &str) {
+        self.place.sql(sql);
     }
 
     /// Two characters, two tags, three items, one quest with two lines.

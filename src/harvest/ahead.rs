@@ -76,8 +76,8 @@ impl Fetching {
         Ok(())
     }
 
-    /// Whether there is to be another page after so many. Who only looks does not ask for one before
-    /// the last one is read.
+    /// Whether there is to be another page after so many. Who only looks does not ask for one
+    /// before the last one is read.
     async fn wants_more(&self, count: u64, pages: &mpsc::Sender<Page>) -> bool {
         let Some(witness) = &self.inner.witness else {
             return true;

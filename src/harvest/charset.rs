@@ -12,6 +12,10 @@ use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
 const BROKEN: u8 = 0xff;
 /// Bytes that tell the charset: JSON begins with ASCII.
 const FIRST: usize = 4;
+/// Bytes of a web page that may say its charset.
+const META: usize = 1_024;
+/// An XML declaration is shorter.
+const DECLARATION: usize = 200;
 /// Room for the decoded text of one step.
 const STEP: usize = 64 << 10;
 
@@ -22,12 +26,22 @@ pub(super) fn utf8(bytes: Bytes, media: Option<&str>) -> Bytes {
     };
     // Most servers that declare a charset of one byte do so by habit, and send UTF-8: what is valid
     // UTF-8 beyond ASCII is hardly ever anything else.
-    if decoding.is_single_byte() && std::str::from_utf8(&bytes).is_ok() {
+    if !media.is_some_and(is_said) && decoding.is_single_byte() && std::str::from_utf8(&bytes).is_ok() {
         return bytes;
     }
     let mut out = BytesMut::with_capacity(bytes.len() + bytes.len() / 2);
     decoding.decode(&bytes, true, &mut out);
     out.freeze()
+}
+
+/// What a definition says of a text's charset, in the place of its `Content-Type`.
+pub(super) fn said(charset: &str) -> String {
+    format!("; charset={charset}")
+}
+
+/// Whether it was a definition that said so: it is believed, whatever the bytes look like.
+pub(super) fn is_said(media: &str) -> bool {
+    media.starts_with(';')
 }
 
 /// Turns a text into UTF-8 that arrives in pieces, such as a file: by what it begins with.
@@ -110,7 +124,12 @@ impl Decoding {
             [first, 0, ..] if *first != 0 => known(UTF_16LE),
             [0, second, ..] if *second != 0 => known(UTF_16BE),
             // Without a zero it is not of several bytes each, whatever is declared.
-            _ => known(declared(media?).filter(|encoding| ![UTF_16LE, UTF_16BE].contains(encoding))?),
+            _ => {
+                let encoding = media
+                    .and_then(declared)
+                    .or_else(|| of_declaration(bytes).or_else(|| of_meta(bytes)))?;
+                known(encoding).filter(|_| ![UTF_16LE, UTF_16BE].contains(&encoding))
+            }
         }
     }
 
@@ -162,6 +181,35 @@ fn put(unit: &[u8], big: bool, out: &mut BytesMut) {
         Some(found) => out.extend_from_slice(found.encode_utf8(&mut [0; 4]).as_bytes()),
         None => out.extend_from_slice(&[BROKEN]),
     }
+}
+
+/// `<?xml version="1.0" encoding="…"?>`, which nothing else begins with.
+fn of_declaration(bytes: &[u8]) -> Option<&'static Encoding> {
+    let begin = bytes.get(..DECLARATION).unwrap_or(bytes);
+    let rest = begin.strip_prefix(b"<?xml")?;
+    let declaration = std::str::from_utf8(rest.get(..rest.windows(2).position(|end| end == b"?>")?)?).ok()?;
+    let (_, value) = declaration.split_once("encoding")?;
+    let value = value.trim_start().strip_prefix('=')?.trim_start();
+    let quote = value.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
+    Encoding::for_label(value[1..].split(quote).next()?.as_bytes())
+}
+
+/// `<meta charset="…">` of a web page, or the same in a `Content-Type` that stands in one.
+fn of_meta(bytes: &[u8]) -> Option<&'static Encoding> {
+    let begin = bytes.get(..META).unwrap_or(bytes).trim_ascii_start();
+    let text = String::from_utf8_lossy(begin.starts_with(b"<").then_some(begin)?).to_ascii_lowercase();
+    let metas = text.split("<meta").skip(1).filter_map(|meta| meta.split('>').next());
+    metas
+        .filter_map(|meta| meta.split_once("charset"))
+        .find_map(|(_, value)| {
+            let value = value
+                .trim_start()
+                .strip_prefix('=')?
+                .trim_start()
+                .trim_start_matches(['"', '\'']);
+            let end = value.find(|sign: char| sign.is_whitespace() || "\"';/".contains(sign));
+            Encoding::for_label(&value.as_bytes()[..end.unwrap_or(value.len())])
+        })
 }
 
 /// `charset=…` of a media type.
@@ -216,6 +264,11 @@ mod tests {
             (b"[\"it\x92s\"]".to_vec(), json("windows-1252"), "[\"it’s\"]"),
             (b"[\"\x82\xa0\"]".to_vec(), json("Shift_JIS"), "[\"あ\"]"),
             (b"1".to_vec(), None, "1"),
+            (
+                b"<?xml version='1.0' encoding = 'ISO-8859-1'?><a>\xe9</a>".to_vec(),
+                None,
+                "<?xml version='1.0' encoding = 'ISO-8859-1'?><a>é</a>",
+            ),
         ];
         for (bytes, media, want) in cases {
             let got = utf8(bytes.into(), media.as_deref());

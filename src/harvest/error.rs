@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::store::StoreError;
 
-use super::json::NUMBER_MAX;
 use super::limits::{BODY_MAX, LINE_MAX, PAGE_MEMORY, RETRY_AFTER_MAX, SPOOL_FROM, SPOOL_MAX, SPOOLS_MAX};
+use super::{json::NUMBER_MAX, unreadable::Unreadable};
 
 /// A harvest that could not be set up, or whose store failed. A failed page is no such error: the
 /// run then ends as failed.
@@ -111,6 +111,15 @@ pub(crate) enum PageFault {
     )]
     CutOffJson { place: String, message: String },
     #[error(
+        "{place}: it breaks off: {message}; {}",
+        advice(
+            place,
+            "the file is not whole: write it under another name and rename it when it is done",
+            "the upstream or the network closed it early"
+        )
+    )]
+    CutOffText { place: String, message: String },
+    #[error(
         "{place}: larger than {BODY_MAX} bytes; let `rows` begin with a plain path to the list, such as `.items[]`, and it is read \
          record by record; or {}",
         advice(place, "write it as NDJSON", "ask for smaller pages")
@@ -123,7 +132,7 @@ pub(crate) enum PageFault {
         advice(place, "write it as NDJSON", "ask for smaller pages")
     )]
     TooManyValues { place: String },
-    #[error("{place}: gzip data that is damaged or breaks off; make it anew, or harvest again when it is whole")]
+    #[error("{place}: packed data that is damaged or breaks off; make it anew, or harvest again when it is whole")]
     Packed { place: String },
     #[error("{place}: line {line} is longer than {LINE_MAX} bytes; is it NDJSON?")]
     LongLine { place: String, line: u64 },
@@ -224,7 +233,10 @@ impl PageFault {
     pub(super) fn passes(&self) -> bool {
         match self {
             PageFault::Connect { .. } | PageFault::Timeout { .. } | PageFault::CutOff { .. } => true,
-            PageFault::CutOffJson { .. } | PageFault::Packed { .. } | PageFault::RetryAfter { .. } => true,
+            PageFault::CutOffJson { .. }
+            | PageFault::CutOffText { .. }
+            | PageFault::Packed { .. }
+            | PageFault::RetryAfter { .. } => true,
             PageFault::Shifted { .. } | PageFault::Doubtful { .. } => true,
             PageFault::Status { status, .. } => matches!(status, 202 | 408 | 425 | 429 | 500..),
             _ => false,
@@ -258,15 +270,17 @@ pub(super) fn spoiled_page(place: &str, jq: &str, words: &str) -> PageFault {
 
 /// What went wrong with a file, without its full path.
 pub(super) fn file_fault(place: &str, error: &std::io::Error) -> PageFault {
-    let message = match error.kind() {
+    let told = Unreadable::words(error);
+    let message = told.unwrap_or(match error.kind() {
         std::io::ErrorKind::NotFound => "there is no such file in the source's folder",
         std::io::ErrorKind::PermissionDenied => "it may not be read by this process",
         std::io::ErrorKind::UnexpectedEof | std::io::ErrorKind::InvalidData | std::io::ErrorKind::InvalidInput => {
-            "is gzip data that is damaged or breaks off"
+            "is packed data that is damaged or breaks off"
         }
+        std::io::ErrorKind::ArgumentListTooLong => "names more than 100,000 files",
         std::io::ErrorKind::IsADirectory => "is a folder, not a file",
         _ => "cannot be read; the log has the cause",
-    };
+    });
     tracing::debug!(%error, place, "a file cannot be read");
     PageFault::File {
         place: place.to_owned(),

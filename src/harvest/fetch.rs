@@ -61,6 +61,10 @@ pub(super) struct How<'s> {
     pub spools: Option<&'s Arc<Spools>>,
     /// Its text tells where it ends.
     pub ends_by_itself: bool,
+    /// Stands in the place of the answer's `Content-Type`, as far as that tells its charset.
+    pub media: Option<&'s str>,
+    /// A web page is what is wanted.
+    pub web_page: bool,
 }
 
 /// What came back.
@@ -220,7 +224,7 @@ impl Upstream {
         let _permit = self.limit.take(&self.allocations).await;
         self.turn().await;
         match tokio::time::timeout(PAGE_TIMEOUT, self.ask(call, place, before, how)).await {
-            Ok(asked) => self.read(asked?, place, before, how.spools).await,
+            Ok(asked) => self.read(asked?, place, before, how).await,
             Err(_) => Err(Failure::passing(PageFault::Timeout {
                 place: place.to_owned(),
                 after: PAGE_TIMEOUT,
@@ -233,7 +237,7 @@ impl Upstream {
         (response, head): (Response, Head),
         place: &str,
         before: Option<&RequestState>,
-        spools: Option<&Arc<Spools>>,
+        how: How<'_>,
     ) -> Result<Fetched, Failure> {
         if response.status() == StatusCode::NOT_MODIFIED && before.is_some() {
             return Ok(Fetched::NotModified(head));
@@ -243,8 +247,8 @@ impl Upstream {
         }
         let html = is_html_type(response.headers());
         let media = response.headers().get(header::CONTENT_TYPE).cloned();
-        let media = media.as_ref().and_then(|media| media.to_str().ok());
-        let Whole { text, begin, hash } = body::read(response, place, media, spools, &self.secrets).await?;
+        let media = how.media.or(media.as_ref().and_then(|media| media.to_str().ok()));
+        let Whole { text, begin, hash } = body::read(response, place, media, how.spools, &self.secrets).await?;
         if before.and_then(|before| before.body_hash.as_deref()) == Some(hash_text(hash).as_str()) {
             let bytes = text.bytes();
             return Ok(Fetched::Same { bytes, head });
@@ -252,7 +256,8 @@ impl Upstream {
         let text = text.utf8(media, place).await?;
         // What is served as a web page may be JSON all the same; a web page begins like one.
         let begin = text.memory().unwrap_or(&begin);
-        if begins_html(begin) || (html && begin.trim_ascii_start().starts_with(b"<")) {
+        let is_page = || begins_html(begin) || (html && begin.trim_ascii_start().starts_with(b"<"));
+        if !how.web_page && is_page() {
             return Err(PageFault::Html {
                 place: place.to_owned(),
             }
@@ -302,8 +307,8 @@ impl Upstream {
         }
     }
 
-    /// Sends the request with the token that the source wants, once more with a new one where that is
-    /// refused.
+    /// Sends the request with the token that the source wants, once more with a new one where that
+    /// is refused.
     async fn send(&self, client: &Client, call: &Call, place: &str, headers: HeaderMap) -> Result<Response, Failure> {
         let Some(tokens) = &self.tokens else {
             return self.follow(client, call, place, headers).await;

@@ -2,6 +2,7 @@
 //! their answers; knows nothing of what is in them.
 
 use std::{
+    path::Path,
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -12,7 +13,7 @@ use super::{
     charset,
     error::{PageFault, file_fault},
     fetch::{Call, Fetched, Head, How, Links, Text, hash_text},
-    format,
+    format, glob,
     inner::SourceHandle,
     limits::BODY_MAX,
     packed,
@@ -33,13 +34,30 @@ pub(super) async fn page_of(
 ) -> Result<(Page, oneshot::Receiver<Step>), PageFault> {
     let decoder = format::of(fetch.format);
     let from = decoder.in_pieces_from(fetch).filter(|_| spools.is_some());
+    let media = fetch.charset.as_deref().map(charset::said);
     let how = How {
         spools: spools.filter(|_| from.is_some()),
         ends_by_itself: decoder.ends_by_itself(),
+        media: media.as_deref(),
+        web_page: fetch.format.is_web_page(),
     };
     match &request.target {
         Target::Http(call) => http(source, call, request, before, how).await,
-        Target::File(path) => file(path, request, before, from).await,
+        Target::File(path) => file(path, None, request, before, from, media.as_deref()).await,
+        Target::Files { folder, pattern, name } => {
+            let turn = turn(folder, pattern, name.as_deref(), &request.place).await?;
+            let path = folder.join(&turn.name);
+            let request = Request {
+                place: format!("FILE {}", turn.name),
+                ..request.clone()
+            };
+            let mut got = file(&path, Some(&turn.name), &request, before, from, media.as_deref()).await?;
+            if let Content::Unchanged { links, .. } = &mut got.0.content {
+                *links = Links::Next(turn.next.clone());
+            }
+            got.0.link = turn.next;
+            Ok(got)
+        }
     }
 }
 
@@ -81,13 +99,31 @@ async fn http(
     }
 }
 
+/// Which file of a pattern is read, and what comes next.
+async fn turn(folder: &Path, pattern: &str, name: Option<&str>, place: &str) -> Result<glob::Turn, PageFault> {
+    let (of, wanted, named) = (folder.to_owned(), pattern.to_owned(), name.map(str::to_owned));
+    let listing = tokio::task::spawn_blocking(move || glob::turn(&of, &wanted, named.as_deref()));
+    let listed = listing.await.map_err(|error| {
+        tracing::error!(%error, "the listing of files broke");
+        PageFault::Internal
+    })?;
+    listed
+        .map_err(|error| file_fault(place, &error))?
+        .ok_or_else(|| PageFault::File {
+            place: place.to_owned(),
+            message: "no file in the source's folder has such a name".to_owned(),
+        })
+}
+
 /// A file: its size and time are its validator. The worker reads it where it lies when it has so
 /// many bytes; else it is read here as a whole.
 async fn file(
-    path: &std::path::Path,
+    path: &Path,
+    name: Option<&str>,
     request: &Request,
     before: Option<RequestState>,
     in_pieces_from: Option<u64>,
+    media: Option<&str>,
 ) -> Result<(Page, oneshot::Receiver<Step>), PageFault> {
     let fault = |error: std::io::Error| file_fault(&request.place, &error);
     let metadata = tokio::fs::metadata(path).await.map_err(fault)?;
@@ -96,7 +132,9 @@ async fn file(
     }
     let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
     let nanos = modified.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
-    let validator = format!("{}-{nanos}", metadata.len());
+    // The first file of a pattern may be another one by now.
+    let name = name.map_or(String::new(), |name| format!("{name} "));
+    let validator = format!("{name}{}-{nanos}", metadata.len());
     if let Some(state) = before.filter(|before| before.etag.as_ref() == Some(&validator)) {
         return Ok(unchanged(request, state, Same::File));
     }
@@ -114,7 +152,7 @@ async fn file(
         });
     }
     let bytes = tokio::fs::read(path).await.map_err(fault)?;
-    let text = charset::utf8(packed::unpacked(bytes.into(), &request.place).await?, None);
+    let text = charset::utf8(packed::unpacked(bytes.into(), &request.place).await?, media);
     Ok(page(request, state, Content::Bytes(text), None))
 }
 

@@ -20,6 +20,7 @@ mod fetch;
 mod field_fetch;
 mod format;
 mod get;
+mod glob;
 mod groups;
 mod html;
 mod index_size;
@@ -59,6 +60,7 @@ mod stage;
 mod tests;
 mod text;
 mod turn;
+mod unreadable;
 mod witness;
 mod work;
 

@@ -44,6 +44,12 @@ pub(super) struct Request {
 pub(super) enum Target {
     Http(Call),
     File(PathBuf),
+    /// One of the files of a pattern: the first, or that of this name.
+    Files {
+        folder: PathBuf,
+        pattern: String,
+        name: Option<String>,
+    },
 }
 
 /// Fills in a template that knows `$env` alone.
@@ -185,6 +191,21 @@ impl Maker<'_> {
         // could be a part of any value.
         let shown = self.path(position, Template::render_shown)?;
         match (self.base, self.fetch.method) {
+            (Base::Folder(folder), Method::File) if self.fetch.is_of_files() => {
+                let name = match position {
+                    Position::Url(name) => Some(name),
+                    _ => None,
+                };
+                let one = self.file(folder, name.unwrap_or(&path), name.unwrap_or(&shown))?;
+                Ok(Request {
+                    target: Target::Files {
+                        folder: folder.clone(),
+                        pattern: path,
+                        name: name.cloned(),
+                    },
+                    ..one
+                })
+            }
             (Base::Folder(folder), Method::File) => self.file(folder, &path, &shown),
             (Base::Http(base), Method::Get | Method::Post) => {
                 let joined = self.fault(join(base, &path))?;

@@ -66,8 +66,17 @@ impl Shaper {
     /// The row of a record that is not parsed as a whole, where that is all there is to it. `None`:
     /// it is to be parsed, which tells what it is. `found` is room that is used again and again.
     pub(super) fn plain(&self, entity: EntityId, text: &Bytes, found: &mut Vec<Option<Val>>) -> Option<Row> {
-        let names = self.entities.get(entity.index())?.names.as_ref()?;
-        json::members(text, names, found)?;
+        json::members(text, self.names(entity)?, found)?;
+        self.named(entity, found)
+    }
+
+    /// The names of all that a record has of a row, where nothing but names is looked for.
+    pub(super) fn names(&self, entity: EntityId) -> Option<&[String]> {
+        self.entities.get(entity.index())?.names.as_deref()
+    }
+
+    /// The row of the values under these names, where that is all there is to it.
+    pub(super) fn named(&self, entity: EntityId, found: &[Option<Val>]) -> Option<Row> {
         let mut refused = Vec::new();
         let row = self.row(entity, Record::Named(found), Extent::Whole, &[], &mut refused);
         row.ok().filter(|row| refused.is_empty() && row.size() <= ROW_MEMORY)

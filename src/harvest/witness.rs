@@ -98,12 +98,11 @@ impl Witness {
         if seen.pages.len() >= PAGES {
             return;
         }
-        // Requests of one source go out in the order in which their answers are read, or stand side
-        // by side; a redirect has the head of its last answer.
-        let head = match seen.heads.is_empty() {
-            true => None,
-            false => Some(seen.heads.remove(0)),
-        };
+        // Several may be under way at once, and one that was cut off has come again.
+        let of_it = |head: &Exchange| place.ends_with(&head.question.path);
+        let at = seen.heads.iter().rposition(of_it);
+        let at = at.or_else(|| seen.heads.len().checked_sub(1));
+        let head = at.map(|at| seen.heads.remove(at));
         let head = head.unwrap_or_default();
         seen.pages.push(AskedPage {
             place: place.to_owned(),
@@ -124,12 +123,13 @@ impl Witness {
         let mut read = self.read.subscribe();
         // The sender is this witness itself, which does not end meanwhile.
         let _ = read.wait_for(|read| *read >= pages).await;
-        !self.is_full()
+        !self.seen().is_full
     }
 
     /// Whether all records that are wanted were seen.
     pub(super) fn is_full(&self) -> bool {
-        self.seen().is_full
+        let seen = self.seen();
+        seen.is_full && !seen.ends
     }
 
     /// A record that was shaped.

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     allowance::Allowance,
+    charset,
     error::{PageFault, Stop, file_fault},
     format::{self, DecodeContext},
     page::{PageInfo, Place, Position},
@@ -265,7 +266,8 @@ impl Worker<'_> {
         let file = File::open(path).map_err(fault)?;
         let before = file.metadata().map_err(fault)?;
         self.file_bytes = Some(before.len());
-        self.decode(Long::File(&file, None), None)?;
+        let media = self.fetch.charset.as_deref().map(charset::said);
+        self.decode(Long::File(&file, media.as_deref()), None)?;
         let after = std::fs::metadata(path).map_err(fault)?;
         if (before.len(), before.modified().ok()) != (after.len(), after.modified().ok()) {
             return Err(Stop::Fault(PageFault::File {
@@ -370,7 +372,6 @@ impl Worker<'_> {
     /// A preview has what it wanted: rows that come in parts are shown as far as these came.
     fn seen_enough(&mut self) {
         let Some(witness) = self.witness.clone() else { return };
-        witness.ends();
         // What goes wrong with one of them ends the others, and is no news.
         let _ = self.merged();
         witness.page_read();

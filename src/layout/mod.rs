@@ -6,6 +6,7 @@
 //! `store`.
 
 mod meaning;
+mod past;
 pub mod steps;
 mod table;
 
@@ -15,6 +16,7 @@ use crate::{
 };
 
 pub(crate) use meaning::Meaning;
+pub(crate) use past::{BEGIN_COLUMN, FROM_COLUMN, GONE_COLUMN, UNTIL_COLUMN, history_name, past_name};
 pub use table::{Column, ColumnKind, Index, IndexKind, IndexedList, Table};
 
 pub(crate) use crate::catalog::{column_name, snake_case, table_name};
@@ -71,6 +73,12 @@ pub struct EntityTables {
     /// all times.
     #[serde(skip)]
     pub counted: Vec<FieldId>,
+    /// Past versions of the rows are kept beside them (`@history`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub history: bool,
+    /// Of such a type: what a read takes for these tables that asks for a moment in the past.
+    #[serde(skip)]
+    pub past: Option<Box<EntityTables>>,
 }
 
 /// The links of one `Links` field: owner's key, position, target's leaves. A dangling target is
@@ -267,7 +275,7 @@ fn entity_tables(catalog: &Catalog, id: EntityId) -> EntityTables {
         IndexKind::Fields => 3,
         IndexKind::Search => 4,
     });
-    EntityTables {
+    let tables = EntityTables {
         name: entity.name.clone(),
         was: entity.was.clone(),
         fields: entity.fields.iter().map(|field| field.name.clone()).collect(),
@@ -284,6 +292,12 @@ fn entity_tables(catalog: &Catalog, id: EntityId) -> EntityTables {
             key,
             indexes,
         },
+        history: entity.history,
+        past: None,
+    };
+    EntityTables {
+        past: entity.history.then(|| Box::new(past::of(&tables))),
+        ..tables
     }
 }
 

@@ -78,7 +78,7 @@ struct Piece {
     words: Range<usize>,
     /// The terms of which it has something.
     terms: BTreeSet<usize>,
-    /// It goes on with what the piece before it began, so that what lies between them belongs to it.
+    /// It goes on with what the piece before it began: what lies between them belongs to it.
     goes_on: bool,
 }
 

@@ -20,6 +20,7 @@ mod read;
 mod roots;
 mod search;
 mod terms;
+mod versions;
 mod visit;
 
 pub(crate) use crate::catalog::{Compare, Function, TextTest, ends_open};
@@ -39,7 +40,8 @@ pub(crate) use read::{
     Connection, ConnectionValue, Direction, EdgeValue, Form, Nulls, Order, Output, OutputValue, PageInfoValue, Place,
     Select, ValueOutput, ValueOutputValue,
 };
-pub(crate) use roots::{Read, Root, RootValue};
+pub(crate) use roots::{Past, Read, Root, RootValue};
 pub(crate) use search::{Search, SearchTerm};
 pub(crate) use terms::{Term, Through, terms};
-pub(crate) use visit::{Visitor, visit_outputs, visit_read};
+pub(crate) use versions::{VersionValue, Versions};
+pub(crate) use visit::{To, Visitor, visit_outputs, visit_read, visit_root};

@@ -23,6 +23,12 @@ impl Read {
             found: BTreeSet::new(),
         };
         visit_read(self, &mut parts);
+        // A version begins with a change of any field, also of one that is not asked for.
+        for root in &self.roots {
+            if let RootValue::Versions(versions) = &root.value {
+                parts.all_of(versions.select.entity);
+            }
+        }
         parts.found
     }
 
@@ -34,6 +40,8 @@ impl Read {
             | RootValue::Many(_)
             | RootValue::Connection(_)
             | RootValue::Grouped(_)
+            | RootValue::Past(_)
+            | RootValue::Versions(_)
             | RootValue::Json(_) => true,
             RootValue::Freshness(_) => false,
         })
@@ -50,6 +58,18 @@ struct Parts<'c> {
 impl Parts<'_> {
     fn here(&self) -> Option<EntityId> {
         self.at.last().copied().flatten()
+    }
+
+    /// Everything that belongs to the rows of a type.
+    fn all_of(&mut self, entity: EntityId) {
+        let catalog = self.catalog;
+        self.found.insert(Part::rows(entity));
+        for field in catalog.entity(entity).field_ids() {
+            self.found.insert(Part::field(entity, field));
+            if let FieldKind::Nested { child } = catalog.entity(entity).field(field).kind {
+                self.all_of(child);
+            }
+        }
     }
 
     fn fields(&mut self, entity: EntityId, fields: &[FieldId]) {

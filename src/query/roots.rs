@@ -1,9 +1,11 @@
 //! A read as a whole: its roots. Knows neither GraphQL nor SQL.
 
 use super::{
+    filter::Operand,
     freshness::FreshnessOutput,
     grouped::Grouped,
     read::{Connection, Select},
+    versions::Versions,
 };
 
 /// One operation: all its root fields, answered by one statement.
@@ -31,6 +33,17 @@ pub(crate) enum RootValue {
     Grouped(Grouped),
     /// How fresh the rows of each type are, one object for each.
     Freshness(Vec<FreshnessOutput>),
+    /// What one of the others gave at a moment in the past.
+    Past(Box<Past>),
+    /// The versions of one row, a list of these.
+    Versions(Versions),
     /// JSON that needs no row: `__typename`, introspection.
     Json(String),
+}
+
+/// What is asked, and of which moment.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Past {
+    pub moment: Operand,
+    pub value: RootValue,
 }

@@ -29,7 +29,7 @@ pub(crate) struct SearchTerm {
     /// One after the other.
     pub words: Vec<String>,
     /// The word in small letters, of which other forms are found where a field has a language. None
-    /// of what is searched for as it is written: phrases, begins, and what stands in quotation marks.
+    /// of what is meant as it is written: phrases, begins, and what stands in quotation marks.
     pub lowered: Option<String>,
 }
 

@@ -32,13 +32,22 @@ pub(crate) trait Visitor {
 }
 
 pub(crate) fn visit_read(read: &Read, visitor: &mut impl Visitor) {
-    for root in &read.roots {
-        match &root.value {
-            RootValue::One(select) | RootValue::Many(select) => visit_select(select, visitor),
-            RootValue::Connection(connection) => visit_connection(connection, visitor),
-            RootValue::Grouped(grouped) => visit_grouped(grouped, visitor),
-            RootValue::Freshness(_) | RootValue::Json(_) => {}
+    read.roots.iter().for_each(|root| visit_root(&root.value, visitor));
+}
+
+pub(crate) fn visit_root(root: &RootValue, visitor: &mut impl Visitor) {
+    match root {
+        RootValue::One(select) | RootValue::Many(select) => visit_select(select, visitor),
+        RootValue::Connection(connection) => visit_connection(connection, visitor),
+        RootValue::Grouped(grouped) => visit_grouped(grouped, visitor),
+        RootValue::Past(past) => visit_root(&past.value, visitor),
+        RootValue::Versions(versions) => {
+            visitor.enter(To::Rows(versions.select.entity));
+            visit_rows(&versions.select, visitor);
+            versions.rows().for_each(|outputs| visit_outputs(outputs, visitor));
+            visitor.leave();
         }
+        RootValue::Freshness(_) | RootValue::Json(_) => {}
     }
 }
 

@@ -130,6 +130,9 @@ pub(crate) enum StoreError {
     /// An answer grew beyond its bounds while it was made.
     #[error("{0}")]
     Beyond(#[from] Beyond),
+    /// A moment from before the past of a type was kept.
+    #[error("the past of {of} is kept since {began}; ask for that moment or a later one")]
+    BeforeHistory { of: String, began: String },
     /// Something that the caller may not ask for, or that the state of the database does not allow.
     #[error("{0}")]
     Refused(String),

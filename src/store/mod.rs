@@ -11,6 +11,7 @@ mod error;
 mod facade;
 mod field_fetch;
 mod figures;
+mod history;
 mod identity;
 mod in_force;
 mod load;

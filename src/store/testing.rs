@@ -295,6 +295,16 @@ pub(crate) async fn ledger(store: &Store, fetch: &str) -> Vec<LedgerRow> {
     rows(store, sql).await.iter().map(read).collect()
 }
 
+/// The moment of the last commit that kept some of the past.
+pub(crate) async fn last_moment(store: &Store) -> String {
+    let found = rows(
+        store,
+        "SELECT coalesce(history_at,'') FROM hayloft_feed_head".to_owned(),
+    )
+    .await;
+    get(&found[0], 0).expect("a moment")
+}
+
 /// The ids of the tags that begin so.
 pub(crate) async fn tags(store: &Store, prefix: &str) -> Vec<String> {
     let sql = format!("SELECT id FROM tag WHERE id LIKE '{prefix}%' ORDER BY id");

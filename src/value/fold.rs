@@ -5,7 +5,7 @@
 //! of ASCII is folded with none beyond it, so that an ASCII text is folded as it always was: the
 //! sign of Kelvin is no `k`.
 
-use std::{collections::HashMap, sync::LazyLock};
+use std::{collections::HashMap, ops::RangeInclusive, sync::LazyLock};
 
 /// Raised where another letter is folded otherwise than before, but for what a newer Unicode
 /// changes: what is computed by this test and stored is computed anew then.
@@ -72,11 +72,11 @@ pub(crate) fn replaced(folded: &str) -> String {
     letters + &places
 }
 
-/// All letters beyond ASCII, up to this one, that have another case, and those that take their
-/// place, in the same order.
-pub(crate) fn all_replaced(last: char) -> (String, String) {
+/// All letters in these ranges that have another case, and those that take their place, in the same
+/// order. Letters of ASCII are left out.
+pub(crate) fn all_replaced(ranges: &[RangeInclusive<char>]) -> (String, String) {
     let (mut letters, mut places) = (String::new(), String::new());
-    for letter in '\u{80}'..=last.min(END) {
+    for letter in ranges.iter().cloned().flatten().filter(|letter| !letter.is_ascii()) {
         let folded = fold(letter);
         if folded != letter {
             letters.push(letter);
@@ -116,6 +116,29 @@ mod tests {
             assert_eq!(once.is_ascii(), letter.is_ascii(), "{letter}");
             assert!(letter <= END || once == letter, "{letter}");
         }
+    }
+
+    #[test]
+    fn all_letters_with_a_case() {
+        assert_eq!(
+            all_replaced(&['\u{1}'..='\u{7f}', '\u{3000}'..='\u{9fff}']),
+            (String::new(), String::new())
+        );
+        assert_eq!(
+            all_replaced(&['Ä'..='Å', 'А'..='Б']),
+            ("ÄÅАБ".to_owned(), "äåаб".to_owned())
+        );
+        let (letters, places) = all_replaced(&['\u{80}'..=char::MAX]);
+        let pairs = letters.chars().zip(places.chars());
+        assert!(
+            pairs
+                .into_iter()
+                .all(|(letter, place)| fold(letter) == place && place != letter)
+        );
+        assert_eq!(
+            letters.chars().count(),
+            ('\u{80}'..=END).filter(|letter| fold(*letter) != *letter).count()
+        );
     }
 
     /// Whoever replaces these letters of a text finds in it what he would find in a folded one.

@@ -19,8 +19,8 @@ use super::Language;
 /// Bytes of a field's text up to which its words are found, and bytes that these may have. Ten
 /// fields then stay below the megabyte that PostgreSQL allows the words of a row.
 pub(crate) const TEXT_MAX: usize = 100_000;
-/// Fields of a type that are searched, at most; one with a language counts as two, because its stems
-/// may have as many bytes as its words.
+/// Fields of a type that are searched, at most; one with a language counts as two, because its
+/// stems may have as many bytes as its words.
 pub(crate) const FIELDS_MAX: usize = 10;
 /// Bytes by which words are told apart; PostgreSQL allows 2,046.
 const WORD_MAX: usize = 255;
@@ -335,7 +335,7 @@ mod tests {
         lines("texts.txt", "words.txt", words);
     }
 
-    /// Stems that are stored have to be those that are searched for: other ones are another language.
+    /// Stems that are stored have to be those that are searched for.
     #[test]
     fn texts_and_their_stems() {
         lines("languages.txt", "stems.txt", |line| {

@@ -16,7 +16,7 @@ const PAGES: usize = 24;
 const PER_PAGE: usize = 15;
 
 const DEFINITION: &str = "extend schema @source(name: \"up\", url: \"{$env.UP}\", concurrency: 4)\n\
-    type Thing @fetch(source: \"up\", every: \"EVERY\", GET: \"/things?page={$page}\", rows: \".rows[]\", pages: {last: \".pages\"}, missing: DELETE, maxMissing: 1) {\n\
+    type Thing @fetch(source: \"up\", every: \"EVERY\", GET: \"/things?page={$page}\", rows: \".rows[]\", pages: {last: \".pages\"}, missing: DELETE, maxMissing: 1) @history {\n\
       id: ID! n: Int! labels: [String!] @index @search @select(jq: \".tags\") tags: [Tag!]! @ref(jq: \".tags[]\") parts: [Part!]! @nested(jq: \".parts[]\") }\n\
     type Tag { id: ID! things: [Thing!]! @inverse(field: \"tags\") }\n\
     type Part { thing: Thing! name: String! @id size: Int! }\n";
@@ -161,6 +161,7 @@ impl Things {
         .await;
         self.check_items().await;
         self.check_words(&want).await;
+        self.check_history().await;
         self.check_log(&want).await;
     }
 
@@ -177,6 +178,7 @@ impl Things {
         );
         self.check_items().await;
         self.check_words(&rows).await;
+        self.check_history().await;
         self.check_log(&rows).await;
     }
 
@@ -214,6 +216,35 @@ impl Things {
                     format!("SELECT * FROM ({own} EXCEPT {found}) UNION ALL SELECT * FROM ({found} EXCEPT {own})");
                 assert_eq!(self.scratch.rows(&differs).await, Vec::<Vec<String>>::new(), "{tag}");
             }
+        }
+    }
+
+    /// The present versions are the rows, links and children, and each that has ended was followed by the next one, unless its
+    /// row went.
+    async fn check_history(&self) {
+        for (table, columns) in [
+            ("thing", "_row,id,n,labels"),
+            ("thing_tags", "owner_id,_position,target_id"),
+            ("part", "_row,thing_id,name,size,_position"),
+        ] {
+            let rows = format!("SELECT {columns} FROM {table}");
+            let kept = format!("SELECT {columns} FROM \"{table}$history\" WHERE _until IS NULL");
+            let differs = format!(
+                "(SELECT * FROM ({rows} EXCEPT {kept}) AS a UNION ALL SELECT * FROM ({kept} EXCEPT {rows}) AS b)"
+            );
+            let count = format!("SELECT count(*) FROM {differs} AS c");
+            assert_eq!(
+                self.scratch.rows(&count).await,
+                [["0"]],
+                "the present versions of {table}"
+            );
+        }
+        for table in ["thing", "part"] {
+            let next = format!("SELECT 1 FROM \"{table}$history\" AS n WHERE n._row=h._row AND n._from=h._until");
+            let lost = format!(
+                "SELECT count(*) FROM \"{table}$history\" AS h WHERE h._until<=h._from OR h._gone=0 AND NOT EXISTS ({next})"
+            );
+            assert_eq!(self.scratch.rows(&lost).await, [["0"]], "the versions of {table}");
         }
     }
 

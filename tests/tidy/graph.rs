@@ -23,6 +23,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("system", &["bulk", "tx", "context", "state", "db", "types", "error"]),
     ("in_force", &["system", "tx", "context", "db", "types", "error"]),
     ("commit", &["system", "tx", "context", "state", "db", "types", "error"]),
+    ("history", &["system", "tx", "db", "types", "error"]),
     (
         "read",
         &["in_force", "system", "context", "ddl", "db", "types", "error"],
@@ -31,7 +32,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "migrate",
         &[
-            "rollups", "system", "words", "tx", "context", "ddl", "db", "types", "error",
+            "rollups", "history", "system", "words", "tx", "context", "ddl", "db", "types", "error",
         ],
     ),
     (
@@ -41,8 +42,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "load",
         &[
-            "rollups", "migrate", "commit", "in_force", "system", "bulk", "words", "tx", "context", "state", "ddl",
-            "db", "types", "error",
+            "rollups", "history", "migrate", "commit", "in_force", "system", "bulk", "words", "tx", "context", "state",
+            "ddl", "db", "types", "error",
         ],
     ),
     (

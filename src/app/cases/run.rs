@@ -102,7 +102,7 @@ pub(super) async fn run(world: &World, case: &Case, path: &Path) -> Result<Found
         environment: Environment::default(),
         answers: Vec::new(),
         has_files: false,
-        ran: None,
+        ran: false,
         reports: Vec::new(),
         found: Found::new(),
     };
@@ -145,7 +145,7 @@ struct Running<'c> {
     /// Files come from the case, and not from the definition's folder.
     has_files: bool,
     /// Whether the answers at hand were harvested.
-    ran: Option<()>,
+    ran: bool,
     reports: Vec<RunReport>,
     found: Found,
 }
@@ -160,7 +160,7 @@ impl Running<'_> {
                 What::Cassette(folder) => self.cassette(step, folder)?,
                 What::Harvest(name) => self.harvest(name.as_deref(), step.line).await?,
                 _ => {
-                    if self.ran.is_none() {
+                    if !self.ran {
                         self.harvest(None, step.line).await?;
                     }
                     let found = self.check(step).await?;
@@ -185,7 +185,7 @@ impl Running<'_> {
 
     /// Takes the place of what was answered to the same before.
     fn answer(&mut self, step: &Step, source: Option<&str>, method: &str, path: &str) -> Result<(), Unrun> {
-        self.ran = None;
+        self.ran = false;
         if method == "FILE" {
             return self.file(step, path);
         }
@@ -258,7 +258,7 @@ impl Running<'_> {
 
     fn cassette(&mut self, step: &Step, folder: &str) -> Result<(), Unrun> {
         let folder = self.path.parent().unwrap_or(Path::new(".")).join(folder);
-        self.ran = None;
+        self.ran = false;
         self.answers = cassette::read(&folder)
             .map_err(|error| Misread::at(step.line, error.to_string(), "give its folder from that of the case on"))?;
         Ok(())
@@ -277,7 +277,7 @@ impl Running<'_> {
     }
 
     async fn harvest(&mut self, name: Option<&str>, line: usize) -> Result<(), Unrun> {
-        self.ran = Some(());
+        self.ran = true;
         self.reports.clear();
         let catalog = &self.loaded.catalog;
         let fetches = match name {

@@ -29,6 +29,7 @@ const RECORD_VARIABLES: &[&str] = &["this"];
 impl Builder<'_> {
     pub(super) fn fetches(&mut self, sources: &[Option<Source>], catalog: &mut Catalog) {
         for id in self.plan.entity_ids() {
+            self.no_css_in_nested(id);
             let PlannedEntity { definition, owner, .. } = self.plan.entity(id);
             let Some(directive) = definition.directive("fetch") else {
                 continue;
@@ -90,15 +91,23 @@ impl Builder<'_> {
         let path = self.path(directive, known, variables);
         let format = match directive.text("format").map(|format| format.value) {
             Some("NDJSON") => Format::NdJson,
+            Some("CSV") => Format::Csv,
+            Some("TSV") => Format::Tsv,
+            Some("XML") => Format::Xml,
+            Some("HTML") => Format::Html,
+            Some("HTML_TABLE") => Format::HtmlTable,
             _ => Format::Json,
         };
+        let table = self.table(directive, format);
+        let charset = self.charset(directive);
+        let css = self.css(entity, directive, format);
         // What finds and chooses the records of an answer knows the row that it is about, too.
         let known = if variables.contains(&"this") {
             RECORD_VARIABLES
         } else {
             &[]
         };
-        let records = match directive.text("rows") {
+        let records = match directive.text("rows").filter(|_| !format.is_web_page()) {
             Some(rows) => self.rows_filter(&rows, known),
             None => Filter::compile_records(".", &[]).ok(),
         };
@@ -128,6 +137,9 @@ impl Builder<'_> {
             path,
             body,
             format,
+            table: table?,
+            css: css?,
+            charset: charset?,
             rows: records.rows,
             keep: records.keep.into_iter().chain(keep?).collect(),
             hides: records.hides,

@@ -145,8 +145,8 @@ impl Builder<'_> {
         root
     }
 
-    /// The fields in `{$this.…}` of the path and the body, and then those of the filters; without any
-    /// in the request, all rows would get the same answer.
+    /// The fields in `{$this.…}` of the path and the body, and then those of the filters; without
+    /// any in the request, all rows would get the same answer.
     fn this(&mut self, parent: EntityId, directive: &Directive, fetch: &Fetch) -> Option<Vec<FieldId>> {
         let path = WAYS.iter().find_map(|(name, _)| directive.text(name))?;
         if fetch.this_names().is_empty() {

@@ -60,6 +60,7 @@ impl Builder<'_> {
             owner,
             fetch: None,
             groups: None,
+            history: false,
         }
     }
 
@@ -136,6 +137,9 @@ impl Builder<'_> {
 
     /// How a field's value is taken: the `jq` of a directive, else by names.
     pub(super) fn selection(&mut self, field: &FieldDefinition, directive: &str, or_id: bool) -> Selection {
+        if let Some(key) = self.css_key(field) {
+            return Selection::Names(vec![key]);
+        }
         let jq = field.directive(directive).and_then(|directive| directive.text("jq"));
         if let Some(filter) = jq.and_then(|jq| self.filter(&jq)) {
             return Selection::Jq(filter);

@@ -16,6 +16,7 @@ mod fetches;
 mod field_fetches;
 mod fields;
 mod groups;
+mod histories;
 mod indexes;
 mod intervals;
 mod keys;
@@ -27,8 +28,10 @@ mod rollups;
 mod search;
 mod shown;
 mod sources;
+mod tables;
 mod texts;
 mod values;
+mod web_pages;
 
 use super::{Catalog, Valid};
 use crate::definition::{Definition, Fault, Lines, SourceFile, in_file_order, parse_partly};
@@ -101,6 +104,7 @@ fn build_partly(definition: &Definition, lines: Lines) -> (Catalog, Vec<Fault>) 
         sources: Vec::new(),
     };
     builder.groups(&mut catalog);
+    builder.histories(&mut catalog);
     builder.rollups(&mut catalog);
     builder.fetches(&sources, &mut catalog);
     catalog.sources = sources.into_iter().flatten().collect();

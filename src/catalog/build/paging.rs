@@ -3,7 +3,7 @@
 
 use super::Builder;
 use crate::{
-    catalog::{Advance, Body, Format, Method, Paging, template::Template},
+    catalog::{Advance, Body, Format, Method, Paging, names_several, template::Template},
     definition::{Directive, Fault, Literal, Span, Spanned},
 };
 
@@ -65,6 +65,7 @@ impl<'d> Pages<'d> {
 impl Builder<'_> {
     pub(super) fn paging(&mut self, directive: &Directive, asks: &Asks<'_>) -> Option<Paging> {
         let Asks {
+            path,
             span: path_span,
             method,
             format,
@@ -79,12 +80,20 @@ impl Builder<'_> {
             return None;
         }
         let used = used.first().copied();
-        self.check_ways(&pages, used, path_span);
+        let files = method == Method::File && names_several(path.text());
+        self.check_ways(&pages, used, path_span, files);
         self.check_format(&pages, used, path_span, method, format);
         let max = self.count(pages.max, "max", PAGES_MAX);
         let size = self.count(pages.size, "size", PAGES_MAX);
         let end = pages.end.map_or_else(Vec::new, |end| self.end(end));
-        let advance = self.advance(&pages, used);
+        if let (Some(name), true) = (used, files) {
+            let message = format!("`*` names files one after the other, so `{{${name}}}` has no meaning");
+            self.fault(Fault::at(path_span.clone(), message).hint("leave one of them out"));
+        }
+        let advance = match files {
+            true => Advance::LinkHeader,
+            false => self.advance(&pages, used),
+        };
         let mut paging = Paging {
             advance,
             last: pages.last.and_then(|last| self.filter(&last)),
@@ -112,7 +121,7 @@ impl Builder<'_> {
     }
 
     /// Refuses ways to page that contradict each other.
-    fn check_ways(&mut self, pages: &Pages, used: Option<&str>, path_span: &Span) {
+    fn check_ways(&mut self, pages: &Pages, used: Option<&str>, path_span: &Span, files: bool) {
         let counted = matches!(used, Some("page" | "offset"));
         if used == Some("cursor") && pages.next.is_none() {
             let fault = Fault::at(path_span.clone(), "`{$cursor}` needs to know where the next cursor is");
@@ -151,7 +160,7 @@ impl Builder<'_> {
             );
             self.fault(fault.hint("leave it out"));
         }
-        let single = used.is_none() && pages.next.is_none() && pages.link.is_none();
+        let single = used.is_none() && pages.next.is_none() && pages.link.is_none() && !files;
         if let (Some(max), true) = (pages.max, single) {
             let fault = Fault::at(max.span.clone(), "`max` limits the pages, but there is one only");
             self.fault(fault.hint("leave it out, or add `{$page}`, `{$offset}`, `next` or `link`"));
@@ -160,12 +169,13 @@ impl Builder<'_> {
 
     /// Refuses ways to page that the format or method cannot follow.
     fn check_format(&mut self, pages: &Pages, used: Option<&str>, path_span: &Span, method: Method, format: Format) {
-        if format == Format::NdJson {
+        if format.is_records_only() {
             for text in [&pages.next, &pages.last, &pages.total].into_iter().flatten() {
-                let fault = Fault::at(
-                    text.span.clone(),
-                    "a page of NDJSON has lines only, nothing beside them that could be found",
+                let message = format!(
+                    "a page of {} has lines only, nothing beside them that could be found",
+                    format.name()
                 );
+                let fault = Fault::at(text.span.clone(), message);
                 self.fault(
                     fault.hint("page with `{$page}` or `{$offset}`, which end at an empty page, or with `link: true`"),
                 );
@@ -177,8 +187,11 @@ impl Builder<'_> {
         if let Some(end) = pages.end {
             self.fault(Fault::at(end.span.clone(), "files have no status").hint("leave `end` out"));
         }
-        if let (Some(name), Format::NdJson) = (used, format) {
-            let message = format!("a file of NDJSON is read in one go, so `{{${name}}}` has no meaning");
+        if let (Some(name), true) = (used, format.is_records_only()) {
+            let message = format!(
+                "a file of {} is read in one go, so `{{${name}}}` has no meaning",
+                format.name()
+            );
             self.fault(Fault::at(path_span.clone(), message).hint("name one file"));
         }
         if let Some(link) = &pages.link {

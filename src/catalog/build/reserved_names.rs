@@ -71,6 +71,9 @@ const OF_ENTITIES: &[&str] = &[
     "HavingAvg",
     "HavingMinMax",
 ];
+/// The same where past versions are kept, and the type that all of those share.
+const OF_HISTORIES: &[&str] = &["Version"];
+const VERSION_BEGIN: &str = "VersionBegin";
 /// What is added to the name of a value that something holds one of, by which rows are filtered,
 /// ordered and grouped.
 const OF_VALUES: &[&str] = &[
@@ -180,6 +183,12 @@ impl Builder<'_> {
             .entities
             .iter()
             .for_each(|entity| take(&entity.definition.name.value, OF_ENTITIES));
+        let kept = self.plan.entities.iter().map(|entity| entity.definition);
+        let mut kept = kept
+            .filter(|declared| declared.directive("history").is_some())
+            .peekable();
+        let has_histories = kept.peek().is_some();
+        kept.for_each(|declared| take(&declared.name.value, OF_HISTORIES));
         // Nobody orders or totals by a value that is held in lists only.
         let held = |in_list: bool| -> HashSet<&str> {
             let fields = self.definition.types.iter().flat_map(|declared| &declared.fields);
@@ -205,7 +214,8 @@ impl Builder<'_> {
             let message = format!("a type cannot be named `{}`", name.value);
             let fault = Fault::at(name.span.clone(), message);
             let of_search = OF_SEARCH.contains(&name.value.as_str());
-            if TYPES.contains(&name.value.as_str()) || of_search && is_searched {
+            let is_of_histories = has_histories && name.value == VERSION_BEGIN;
+            if TYPES.contains(&name.value.as_str()) || of_search && is_searched || is_of_histories {
                 self.fault(fault.hint("the served API has a type of that name; choose another"));
             } else if let Some(of) = taken.get(&name.value) {
                 self.fault(fault.hint(format!(
@@ -230,9 +240,12 @@ impl Builder<'_> {
                 by,
                 connection,
                 grouped,
+                history,
             } = names(entity.definition);
+            let history = entity.definition.directive("history").map(|_| history);
             let clash = [&single, &many, &by, &connection, &grouped]
                 .into_iter()
+                .chain(&history)
                 .find_map(|root| {
                     let other = taken.get(root.as_str())?;
                     Some((format!("root field `{root}`"), *other))
@@ -245,7 +258,7 @@ impl Builder<'_> {
                 };
                 faults.push(Fault::at(name.span.clone(), message).hint("rename one of them"));
             }
-            for root in [single, many, by, connection, grouped] {
+            for root in [single, many, by, connection, grouped].into_iter().chain(history) {
                 taken.entry(root).or_insert(&name.value);
             }
             tables.entry(table).or_insert(&name.value);

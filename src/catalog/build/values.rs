@@ -87,7 +87,10 @@ impl Builder<'_> {
             deprecated: deprecated(field.directive("deprecated")),
             kind,
             required: field.ty.required,
-            selection: self.selection(field, "select", false),
+            selection: {
+                self.no_css(field, "a value");
+                self.selection(field, "select", false)
+            },
         }
     }
 }

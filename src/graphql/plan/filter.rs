@@ -41,7 +41,7 @@ impl<'a> Planner<'a> {
         let found = catalog.entity(entity).field(field);
         match (&found.kind, found.kind.target()) {
             (FieldKind::Leaf { leaf, list: None }, _) if *leaf == Leaf::Scalar(Scalar::Json) => {
-                self.json_operators(field, input, place)
+                self.json_operators((entity, field), input, place)
             }
             (FieldKind::Leaf { leaf, list: None }, _) => self.operators(entity, (field, *leaf), input, place),
             (FieldKind::Leaf { leaf, list: Some(_) }, _) => self.list_operators(entity, (field, *leaf), input, place),
@@ -280,7 +280,13 @@ impl<'a> Planner<'a> {
             .collect()
     }
 
-    fn is_null(&self, entity: EntityId, field: FieldId, input: &Input, place: &InputPath) -> Result<Filter, ApiError> {
+    pub(super) fn is_null(
+        &self,
+        entity: EntityId,
+        field: FieldId,
+        input: &Input,
+        place: &InputPath,
+    ) -> Result<Filter, ApiError> {
         let Some(wanted) = input.as_bool() else {
             return Err(ApiError::input(place, "expected true or false, found null"));
         };

@@ -192,6 +192,18 @@ impl<'a> Planner<'a> {
         self.operand_as(ParamKind::Ago, Leaf::Scalar(Scalar::String), Some(input), place)
     }
 
+    /// A moment that has passed.
+    pub(super) fn moment(&mut self, input: Input<'a>, place: &InputPath) -> Result<Operand, ApiError> {
+        let leaf = Leaf::Scalar(Scalar::DateTime);
+        match self.operand_as(ParamKind::Moment, leaf, Some(input), place)? {
+            // Also one that stands in the operation is compared with the time of each request.
+            Operand::Value(Value::Text(moment)) => {
+                Ok(self.param_of(params::Origin::Moment, ParamKind::MomentAt(moment), place))
+            }
+            operand => Ok(operand),
+        }
+    }
+
     /// A part of the key that a row's own id holds.
     pub(super) fn node_key(
         &mut self,

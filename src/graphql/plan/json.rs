@@ -4,7 +4,7 @@
 use apollo_compiler::{ast::Value as Literal, response::JsonValue};
 
 use crate::{
-    catalog::{Compare, FieldId},
+    catalog::{Compare, EntityId, FieldId},
     query::{Filter, JsonTest, TextTest},
     value::{JsonPath, JsonStep},
 };
@@ -24,7 +24,7 @@ impl<'a> Planner<'a> {
     /// The operators on a JSON value; all speak of what stands at the same place.
     pub(super) fn json_operators(
         &mut self,
-        field: FieldId,
+        (entity, field): (EntityId, FieldId),
         input: Input<'a>,
         place: &InputPath,
     ) -> Result<Filter, ApiError> {
@@ -36,6 +36,10 @@ impl<'a> Planner<'a> {
         let mut all = Vec::new();
         for (name, input) in given.iter().filter(|(name, _)| *name != PATH) {
             let place = place.then(name);
+            if *name == IS_NULL && path == JsonPath::default() {
+                all.push(self.is_null(entity, field, input, &place)?);
+                continue;
+            }
             let (negate, test) = self.json_test(name, input.clone(), &place)?;
             let path = path.clone();
             all.push(negated(negate, Filter::Json { field, path, test }));

@@ -3,24 +3,13 @@
 
 use apollo_compiler::executable::Field;
 
-use super::{Planner, connection::sets, input::Input, internal, params::ParamKind, select::first};
+use super::{Planner, connection::sets, found::FoundBy, input::Input, internal, params::ParamKind, select::first};
 use crate::{
     catalog::{EntityId, Leaf},
     graphql::{ApiError, input_path::InputPath, schema::matches},
     query::{AFTER, BEFORE, MatchValue, Matches, Member, Operand, PartValue, Select, WORDS},
     value::{Scalar, Value},
 };
-
-/// What the rows at hand are found by.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) enum FoundBy {
-    /// Their list has no `search`, or they are behind a link of other rows.
-    #[default]
-    NoSearch,
-    /// `search` is null, which is none.
-    Null,
-    Search(Operand),
-}
 
 impl<'a> Planner<'a> {
     /// What the rows of a field are found by.

@@ -11,6 +11,7 @@ mod conditions;
 mod connection;
 mod cursor;
 mod filter;
+mod found;
 mod freshness;
 mod grouped;
 mod having;
@@ -22,6 +23,7 @@ mod matches;
 mod node;
 mod order;
 mod params;
+mod past;
 mod select;
 mod shape;
 
@@ -39,7 +41,7 @@ use crate::{
     query::{Read, Root as ReadRoot, RootValue},
 };
 
-use self::matches::FoundBy;
+use self::found::FoundBy;
 pub(super) use self::{
     params::{Param, to_json},
     shape::shape,
@@ -131,19 +133,23 @@ impl<'a> Planner<'a> {
         match field.name.as_str() {
             "__typename" => Ok(RootValue::Json(quoted(self.operation.object_type()))),
             "__schema" | "__type" => self.introspect(fields).map(RootValue::Json),
-            name => match self.served.root(name) {
-                Some(Root::Single(entity)) => self.single(entity, fields, &at).map(RootValue::One),
-                Some(Root::Node) => self.node(fields, &at).map(RootValue::One),
-                Some(Root::By(entity)) => self.by_unique(entity, fields, &at).map(RootValue::One),
-                Some(Root::Freshness) => self.freshness(fields).map(RootValue::Freshness),
-                Some(Root::Connection(entity)) => {
-                    let connection = self.connection(entity, None, fields, &at);
-                    connection.map(RootValue::Connection)
-                }
-                Some(Root::Grouped(entity)) => self.grouped(entity, fields, &at).map(RootValue::Grouped),
-                Some(Root::Many(entity)) => self.many(entity, fields, &at).map(RootValue::Many),
-                None => Err(internal("a root field that the catalog does not have")),
-            },
+            name => {
+                let value = match self.served.root(name) {
+                    Some(Root::Single(entity)) => self.single(entity, fields, &at).map(RootValue::One),
+                    Some(Root::Node) => self.node(fields, &at).map(RootValue::One),
+                    Some(Root::By(entity)) => self.by_unique(entity, fields, &at).map(RootValue::One),
+                    Some(Root::Freshness) => self.freshness(fields).map(RootValue::Freshness),
+                    Some(Root::Connection(entity)) => {
+                        let connection = self.connection(entity, None, fields, &at);
+                        connection.map(RootValue::Connection)
+                    }
+                    Some(Root::Grouped(entity)) => self.grouped(entity, fields, &at).map(RootValue::Grouped),
+                    Some(Root::Many(entity)) => self.many(entity, fields, &at).map(RootValue::Many),
+                    Some(Root::History(entity)) => self.versions(entity, fields, &at).map(RootValue::Versions),
+                    None => Err(internal("a root field that the catalog does not have")),
+                };
+                self.as_of(field, value?, &at)
+            }
         }
     }
 }

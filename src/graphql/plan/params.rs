@@ -70,6 +70,10 @@ pub(in crate::graphql) enum ParamKind {
     Ago,
     /// The same of so many microseconds that the operation itself says.
     AgoBy(i64),
+    /// An instant that is not yet to come.
+    Moment,
+    /// The same that the operation itself says.
+    MomentAt(String),
     /// When a type is harvested next: no variable, but the time of the request.
     NextHarvest(EntityId),
 }
@@ -85,6 +89,7 @@ impl ParamKind {
             ParamKind::Shift(..) => Scalar::Duration,
             ParamKind::Node(..) => Scalar::Id,
             ParamKind::Json => Scalar::Json,
+            ParamKind::Moment | ParamKind::MomentAt(_) => Scalar::DateTime,
             ParamKind::Pattern | ParamKind::Search | ParamKind::Mark | ParamKind::Cursor(..) | ParamKind::Ago => {
                 Scalar::String
             }
@@ -172,6 +177,8 @@ impl Param {
             | ParamKind::Count
             | ParamKind::Shift(..)
             | ParamKind::Cursor(..)
+            | ParamKind::Moment
+            | ParamKind::MomentAt(_)
             | ParamKind::Node(..) => false,
         }
     }
@@ -192,6 +199,26 @@ impl Param {
         catalog: &Catalog,
         now: DateTime<Utc>,
     ) -> Result<Value, ApiError> {
+        let value = self.value(variables, literals, catalog, now)?;
+        match (&self.kind, &value) {
+            (ParamKind::Moment | ParamKind::MomentAt(_), Value::Text(moment)) if *moment > instant_text(now) => {
+                let message = format!("{moment} is still to come; it is {} now", instant_text(now));
+                Err(ApiError::input(&self.place, message))
+            }
+            _ => Ok(value),
+        }
+    }
+
+    fn value(
+        &self,
+        variables: &JsonMap,
+        literals: &Literals,
+        catalog: &Catalog,
+        now: DateTime<Utc>,
+    ) -> Result<Value, ApiError> {
+        if let ParamKind::MomentAt(moment) = &self.kind {
+            return Ok(Value::Text(moment.clone()));
+        }
         if let ParamKind::NextHarvest(id) = &self.kind {
             let next = catalog.next_harvest(*id, now);
             let text = next.map(|next| next.to_rfc3339_opts(SecondsFormat::Micros, true));
@@ -243,7 +270,11 @@ fn ago(now: DateTime<Utc>, micros: i64) -> Result<Value, String> {
     let instant = now.checked_sub_signed(TimeDelta::microseconds(micros));
     let instant = instant.filter(|instant| instant.year() >= 0);
     let instant = instant.ok_or_else(|| format!("{} ago is before the year 0", duration_text(micros)))?;
-    Ok(Value::Text(instant.to_rfc3339_opts(SecondsFormat::Micros, true)))
+    Ok(Value::Text(instant_text(instant)))
+}
+
+fn instant_text(instant: DateTime<Utc>) -> String {
+    instant.to_rfc3339_opts(SecondsFormat::Micros, true)
 }
 
 impl Step {

@@ -15,7 +15,7 @@ use crate::{
     query::{Filter, Output, OutputValue, Select, ValueOutput, ValueOutputValue},
 };
 
-use super::{super::names, Planner, input::Input, internal, matches::FoundBy};
+use super::{super::names, Planner, found::FoundBy, input::Input, internal};
 use crate::graphql::{
     ApiError,
     input_path::InputPath,
@@ -93,18 +93,22 @@ impl<'a> Planner<'a> {
         fields: &[&'a Field],
         at: &InputPath,
     ) -> Result<Select, ApiError> {
-        let field = first(fields)?;
+        let filter = self.keyed(entity, first(fields)?, at)?;
+        self.select(entity, fields, filter, at)
+    }
+
+    /// The row with the key that the arguments of a field say.
+    pub(super) fn keyed(&mut self, entity: EntityId, field: &'a Field, at: &InputPath) -> Result<Filter, ApiError> {
         let mut operands = Vec::new();
         for argument in names::key_arguments(self.catalog, entity) {
             let place = at.then(&argument.name);
             let input = self.argument(field, &argument.name);
             operands.push(self.operand(argument.leaf, input, &place)?);
         }
-        let filter = Filter::Key {
+        Ok(Filter::Key {
             fields: self.catalog.entity(entity).key.clone(),
             operands,
-        };
-        self.select(entity, fields, filter, at)
+        })
     }
 
     /// `itemBy(key:)`: the row with that unique value.

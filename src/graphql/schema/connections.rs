@@ -15,7 +15,7 @@ pub(super) fn write_roots(sdl: &mut Sdl, catalog: &Catalog) {
     for id in catalog.entity_ids() {
         let entity = catalog.entity(id);
         let description = format!("The rows of `{}` in pages.", entity.names.many);
-        let member = member(catalog, &entity.names.connection, id);
+        let member = member(catalog, &entity.names.connection, id, names::past_arguments(entity));
         sdl.member(Some(&description), &member, None);
     }
 }
@@ -25,16 +25,17 @@ pub(super) fn write_companion(sdl: &mut Sdl, catalog: &Catalog, field: &Field) {
     let target = field.kind.target().filter(|_| field.kind.is_to_many());
     if let Some(target) = target {
         let description = format!("The rows of `{}` in pages.", field.name);
-        let member = member(catalog, &connection_name(&field.name), target);
+        let member = member(catalog, &connection_name(&field.name), target, "");
         sdl.member(Some(&description), &member, field.deprecated.as_deref());
     }
 }
 
-fn member(catalog: &Catalog, name: &str, id: EntityId) -> String {
+fn member(catalog: &Catalog, name: &str, id: EntityId, past: &str) -> String {
     let of = catalog.entity(id);
     let (filter, order) = (names::filter_input(&of.name), names::order_argument(catalog, id));
     let search = names::search_argument(of);
-    let arguments = format!("where: {filter}, {order}{search}first: Int, after: String, last: Int, before: String");
+    let arguments =
+        format!("where: {filter}, {order}{search}first: Int, after: String, last: Int, before: String{past}");
     format!("{name}({arguments}): {}!", names::connection_type(of))
 }
 

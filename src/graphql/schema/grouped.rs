@@ -21,7 +21,7 @@ const BY_VALUE: &str = "ByValue";
 const BY_ROW: &str = "ByRow";
 
 /// The root field of a type.
-pub(super) fn write_root(sdl: &mut Sdl, catalog: &Catalog, id: EntityId) {
+pub(super) fn write_root(sdl: &mut Sdl, catalog: &Catalog, id: EntityId, past: &str) {
     if !is_grouped(catalog, Holder::Rows(id)) {
         return;
     }
@@ -32,7 +32,7 @@ pub(super) fn write_root(sdl: &mut Sdl, catalog: &Catalog, id: EntityId) {
     let (filter, order) = (names::filter_input(of), names::group_order_input(entity));
     let search = names::search_argument(entity);
     let arguments = format!(
-        "by: [{by}!]!, where: {filter}, {search}having: {having}, orderBy: [{order}!], first: Int, offset: Int"
+        "by: [{by}!]!, where: {filter}, {search}having: {having}, orderBy: [{order}!], first: Int, offset: Int{past}"
     );
     let name = &entity.names.grouped;
     let member = format!("{name}({arguments}): [{}!]!", names::group_type(entity));

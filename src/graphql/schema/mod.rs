@@ -4,6 +4,7 @@ mod aggregates;
 pub(in crate::graphql) mod connections;
 pub(in crate::graphql) mod freshness;
 mod grouped;
+pub(in crate::graphql) mod history;
 mod inputs;
 pub(in crate::graphql) mod json;
 pub(in crate::graphql) mod keys;
@@ -56,6 +57,8 @@ pub enum Root {
     Connection(EntityId),
     /// `itemsGrouped(…)`
     Grouped(EntityId),
+    /// `itemHistory(id:, …)`
+    History(EntityId),
     /// `node(nodeId:)`
     Node,
     /// `freshness`
@@ -128,6 +131,9 @@ fn roots(catalog: &Catalog) -> HashMap<String, Root> {
         let names = &catalog.entity(id).names;
         if !names::key_arguments(catalog, id).is_empty() {
             roots.insert(names.single.clone(), Root::Single(id));
+            if catalog.entity(id).history {
+                roots.insert(names.history.clone(), Root::History(id));
+            }
         }
         if !names::unique_keys(catalog, id).is_empty() {
             roots.insert(names.by.clone(), Root::By(id));
@@ -154,6 +160,7 @@ fn objects_of(catalog: &Catalog) -> HashMap<String, Object> {
 fn write(catalog: &Catalog) -> String {
     let mut sdl = Sdl::default();
     objects::write_root(&mut sdl, catalog, "Query", "What can be asked.", |sdl| {
+        history::write_roots(sdl, catalog);
         connections::write_roots(sdl, catalog);
         freshness::write_root(sdl);
     });
@@ -167,6 +174,7 @@ fn write(catalog: &Catalog) -> String {
     }
     connections::write(&mut sdl, catalog);
     grouped::write(&mut sdl, catalog);
+    history::write(&mut sdl, catalog);
     // What only private fields hold is nobody's to see.
     let (values, enums) = Holder::shown(catalog);
     for value in values {

@@ -12,8 +12,16 @@ use super::{connections, grouped, matches, node, text::Sdl};
 /// A root type: the fields of all types, and what else there is.
 pub(super) fn write_root(sdl: &mut Sdl, catalog: &Catalog, name: &str, description: &str, more: impl FnOnce(&mut Sdl)) {
     sdl.block(Some(description), &format!("type {name}"), |sdl| {
+        // What has passed is no live answer.
+        let past = |id| match name == "Query" {
+            true => names::past_arguments(catalog.entity(id)),
+            false => "",
+        };
         for id in catalog.entity_ids() {
-            write_root_fields(sdl, catalog, id);
+            if !past(id).is_empty() {
+                sdl.leaf_types.insert("DateTime".to_owned());
+            }
+            write_root_fields(sdl, catalog, id, past(id));
         }
         if node::is_there(catalog) {
             node::write_root(sdl);
@@ -22,19 +30,20 @@ pub(super) fn write_root(sdl: &mut Sdl, catalog: &Catalog, name: &str, descripti
     });
 }
 
-fn write_root_fields(sdl: &mut Sdl, catalog: &Catalog, id: EntityId) {
+fn write_root_fields(sdl: &mut Sdl, catalog: &Catalog, id: EntityId, past: &str) {
     let entity = catalog.entity(id);
     let arguments: Vec<String> = names::key_arguments(catalog, id)
         .iter()
         .map(|argument| format!("{}: {}!", argument.name, names::leaf_type(catalog, argument.leaf)))
         .collect();
     if !arguments.is_empty() {
-        let field = format!("{}({}): {}", entity.names.single, arguments.join(", "), entity.name);
+        let arguments = arguments.join(", ");
+        let field = format!("{}({arguments}{past}): {}", entity.names.single, entity.name);
         sdl.member(Some("One row by its key, or null."), &field, None);
     }
     if !names::unique_keys(catalog, id).is_empty() {
         let field = format!(
-            "{}(key: {}!): {}",
+            "{}(key: {}!{past}): {}",
             entity.names.by,
             names::key_input(entity),
             entity.name
@@ -44,19 +53,19 @@ fn write_root_fields(sdl: &mut Sdl, catalog: &Catalog, id: EntityId) {
     let field = format!(
         "{}{}: [{}!]!",
         entity.names.many,
-        list_arguments(catalog, id),
+        list_arguments(catalog, id, past),
         entity.name
     );
     sdl.member(entity.description.as_deref(), &field, None);
-    grouped::write_root(sdl, catalog, id);
+    grouped::write_root(sdl, catalog, id, past);
 }
 
 /// The arguments that every list of rows has.
-fn list_arguments(catalog: &Catalog, id: EntityId) -> String {
+fn list_arguments(catalog: &Catalog, id: EntityId, past: &str) -> String {
     let entity = catalog.entity(id);
     let (filter, order) = (names::filter_input(&entity.name), names::order_argument(catalog, id));
     let search = names::search_argument(entity);
-    format!("(where: {filter}, {order}{search}first: Int, offset: Int)")
+    format!("(where: {filter}, {order}{search}first: Int, offset: Int{past})")
 }
 
 pub(super) fn write_entity(sdl: &mut Sdl, catalog: &Catalog, id: EntityId) {
@@ -85,7 +94,7 @@ pub(super) fn write_entity(sdl: &mut Sdl, catalog: &Catalog, id: EntityId) {
 fn write_field(sdl: &mut Sdl, catalog: &Catalog, field: &Field) {
     let name = &field.name;
     let rows = |target: EntityId| {
-        let arguments = list_arguments(catalog, target);
+        let arguments = list_arguments(catalog, target, "");
         format!("{name}{arguments}: [{}!]!", catalog.entity(target).name)
     };
     let row = |target: EntityId| format!("{name}: {}{}", catalog.entity(target).name, bang(field.required));

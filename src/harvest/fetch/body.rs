@@ -131,7 +131,12 @@ pub(super) async fn read(
                 (spool, valid) = unpacked_is_utf8(spool).await?;
             }
             // Most servers that declare a charset of one byte do so by habit, and send UTF-8.
-            Text::Spool(spool, media.filter(|_| !valid).map(str::to_owned))
+            Text::Spool(
+                spool,
+                media
+                    .filter(|media| !valid || charset::is_said(media))
+                    .map(str::to_owned),
+            )
         }
         None => Text::Memory(memory.freeze()),
     };

@@ -94,6 +94,8 @@ impl Wire {
         let (client, request) = request.build_split();
         let request = request?;
         let (question, mut asked) = (self.question(&request), self.headers(request.headers()));
+        // What was unpacked on the way has lost the headers that told its end.
+        let as_sent = request.headers().contains_key(header::ACCEPT_ENCODING);
         asked.insert(0, (ORIGIN.to_owned(), request.url().origin().ascii_serialization()));
         let response = match &self.tape.replay {
             None => client.execute(request).await?,
@@ -112,7 +114,7 @@ impl Wire {
         let exchange = Exchange {
             status: response.status().as_u16(),
             headers: self.headers(response.headers()),
-            open: ends_with_connection(&response),
+            open: as_sent && ends_with_connection(&response),
             question,
             asked,
             body: Bytes::new(),

@@ -330,6 +330,14 @@ impl Sink for Reader<'_> {
         Ok(false)
     }
 
+    fn names(&self) -> Option<Vec<String>> {
+        None
+    }
+
+    fn named(&mut self, _: &[Option<Val>], _: u64) -> Result<bool, Stop> {
+        Ok(false)
+    }
+
     fn record(&mut self, record: &Val, _: u64, at: At) -> Result<(), Stop> {
         self.one(record, at)
     }

@@ -64,6 +64,13 @@ pub(in crate::harvest) trait Sink {
     /// `bytes` is its share of the page.
     fn plain(&mut self, text: &Bytes, bytes: u64) -> Result<bool, Stop>;
 
+    /// The names under which all is looked for that a record has of a row, where nothing else is
+    /// asked of it.
+    fn names(&self) -> Option<Vec<String>>;
+
+    /// Takes the values under these names. False: the record is to be given as a whole.
+    fn named(&mut self, values: &[Option<Val>], bytes: u64) -> Result<bool, Stop>;
+
     /// Takes a record.
     fn record(&mut self, record: &Val, bytes: u64, at: At) -> Result<(), Stop>;
 

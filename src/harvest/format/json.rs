@@ -68,7 +68,7 @@ fn whole(bytes: &Bytes, items: Option<&Items>, context: &DecodeContext<'_>, sink
 }
 
 /// Reads a page that is a value in memory; `bytes` is how large it was as a text.
-fn parsed(
+pub(super) fn parsed(
     page: &Val,
     found: Result<Found, NotFound>,
     bytes: u64,

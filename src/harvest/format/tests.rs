@@ -22,9 +22,10 @@ use crate::{
 
 /// Writes down what it is given; arrays are no records to it.
 #[derive(Default)]
-struct Noted {
-    bytes: u64,
-    events: Vec<String>,
+pub(super) struct Noted {
+    pub bytes: u64,
+    pub events: Vec<String>,
+    pub records: Vec<Val>,
 }
 
 impl Sink for Noted {
@@ -50,8 +51,17 @@ impl Sink for Noted {
         Ok(false)
     }
 
+    fn names(&self) -> Option<Vec<String>> {
+        None
+    }
+
+    fn named(&mut self, _: &[Option<Val>], _: u64) -> Result<bool, Stop> {
+        Ok(false)
+    }
+
     fn record(&mut self, record: &Val, _: u64, at: At) -> Result<(), Stop> {
         self.events.push(format!("{at:?} {record}"));
+        self.records.push(record.clone());
         Ok(())
     }
 
@@ -81,7 +91,7 @@ fn with<T>(catalog: &Catalog, test: impl FnOnce(&DecodeContext<'_>) -> T) -> T {
 }
 
 /// What a text gives, and why it ended, if it did before its end.
-fn read(fetch: &str, text: Long<'_>) -> (Noted, Option<Stop>) {
+pub(super) fn read(fetch: &str, text: Long<'_>) -> (Noted, Option<Stop>) {
     let catalog = catalog(fetch);
     let mut noted = Noted::default();
     let stop = with(&catalog, |context| {

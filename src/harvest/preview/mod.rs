@@ -167,7 +167,9 @@ async fn look(
     parents: Vec<Parent>,
     cancel: &CancellationToken,
 ) -> Result<(Preview, Vec<Row>), HarvestError> {
-    let witness = Arc::new(Witness::new(limit));
+    // Of a field's fetch, the rows that it asks about are limited already.
+    let most = if parents.is_empty() { limit } else { u64::MAX };
+    let witness = Arc::new(Witness::new(most));
     let mut settings = settings.clone();
     settings.tape.keep = Some(witness.clone());
     settings.witness = Some(witness.clone());

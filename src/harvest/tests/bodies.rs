@@ -127,7 +127,7 @@ async fn packed_files_and_bodies() {
         let error = summary.error.unwrap_or_default();
         match want {
             Some(rows) => assert_eq!((summary.state, summary.new), (RunState::Complete, rows), "{error}"),
-            None => assert!(error.contains("gzip data that is damaged"), "{name}: {error}"),
+            None => assert!(error.contains("packed data that is damaged"), "{name}: {error}"),
         }
     }
 }

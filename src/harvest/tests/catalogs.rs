@@ -57,6 +57,9 @@ pub(super) fn fetch(path: &str, rows: &str, paging: Paging) -> Fetch {
         } else {
             Format::Json
         },
+        table: crate::catalog::Table::default(),
+        css: None,
+        charset: None,
         rows: records.rows,
         keep: records.keep,
         hides: records.hides,

@@ -11,6 +11,7 @@ mod ends;
 mod farm;
 mod faults;
 mod field_fetch;
+mod formats;
 mod keep;
 mod large;
 pub(super) mod memory;

@@ -17,7 +17,7 @@ use crate::{
 
 const KEY: &str = "k3y-0f-it";
 
-async fn looked(upstream: &Upstream, types: &str, fetch: u32, limit: u64) -> Vec<Preview> {
+async fn looked(upstream: &Upstream, types: &str, fetch: &str, limit: u64) -> Vec<Preview> {
     let source = format!(
         "extend schema @source(name: \"up\", url: \"{}\", headers: {{Authorization: \"{{$env.KEY}}\"}})\n",
         upstream.url
@@ -29,7 +29,9 @@ async fn looked(upstream: &Upstream, types: &str, fetch: u32, limit: u64) -> Vec
         ..HarvestSettings::default()
     };
     let stop = CancellationToken::new();
-    let looked = preview(&catalog, &layout, &settings, FetchId(fetch), limit, &stop).await;
+    let mut fetches = catalog.fetch_ids();
+    let fetch: FetchId = fetches.find(|id| catalog.fetch_name(*id) == fetch).expect("a fetch");
+    let looked = preview(&catalog, &layout, &settings, fetch, limit, &stop).await;
     looked.expect("a preview")
 }
 
@@ -62,7 +64,7 @@ const THINGS: &str = "type Thing @fetch(source: \"up\", GET: \"/t?page={$page}\"
 #[tokio::test]
 async fn records_are_shown_with_what_becomes_of_them() {
     let upstream = things().await;
-    let looked = looked(&upstream, THINGS, 0, 4).await;
+    let looked = looked(&upstream, THINGS, "Thing", 4).await;
     let [preview] = &looked[..] else { panic!("{looked:?}") };
     let shown: Vec<String> = preview
         .records
@@ -98,10 +100,10 @@ async fn records_are_shown_with_what_becomes_of_them() {
 #[tokio::test]
 async fn it_goes_on_for_as_many_as_are_wanted_and_ends_where_there_are_no_more() {
     let upstream = things().await;
-    let some = looked(&upstream, THINGS, 0, 6).await;
+    let some = looked(&upstream, THINGS, "Thing", 6).await;
     assert_eq!((some[0].records.len(), some[0].cut), (6, true));
     assert_eq!(upstream.paths(), ["/t?page=1", "/t?page=2"]);
-    let all = looked(&upstream, THINGS, 0, 100).await;
+    let all = looked(&upstream, THINGS, "Thing", 100).await;
     assert_eq!(
         (all[0].records.len(), all[0].cut, all[0].requests.len()),
         (12, false, 3)
@@ -114,7 +116,7 @@ async fn rows_in_parts_are_shown_as_far_as_these_came() {
         Upstream::start(|_, _| Answer::json("[{\"id\":1,\"a\":1},{\"id\":2,\"a\":2},{\"id\":1,\"b\":3}]")).await;
     let types =
         "type Thing @fetch(source: \"up\", GET: \"/t\", rows: \".[]\", repeats: MERGE) { id: ID! a: Int b: Int }";
-    let looked = looked(&upstream, types, 0, 3).await;
+    let looked = looked(&upstream, types, "Thing", 3).await;
     let rows: Vec<String> = looked[0]
         .records
         .iter()
@@ -137,7 +139,7 @@ async fn what_fails_is_told_with_what_was_seen() {
     })
     .await;
     let types = "type Thing @fetch(source: \"up\", GET: \"/t?page={$page}\", rows: \".rows[]\", pages: {last: \".last\"}) { id: ID! }";
-    let looked = looked(&upstream, types, 0, 5).await;
+    let looked = looked(&upstream, types, "Thing", 5).await;
     assert_eq!(looked[0].records.len(), 1);
     let error = looked[0].error.as_deref().expect("an error");
     assert!(error.contains("answered 400 and said `no such page`"), "{error}");
@@ -154,7 +156,7 @@ async fn a_field_is_asked_for_by_the_rows_of_its_type() {
     let types = "type Thing @fetch(source: \"up\", GET: \"/t\", rows: \".[]\") \
                  { id: ID! tags: [Tag!]! @fetch(source: \"up\", GET: \"/t/{$this.id}/tags\", rows: \".[]\") }\n\
                  type Tag { id: ID! }";
-    let looked = looked(&upstream, types, 1, 2).await;
+    let looked = looked(&upstream, types, "Thing.tags", 2).await;
     let names: Vec<&str> = looked.iter().map(|preview| preview.fetch.as_str()).collect();
     assert_eq!(names, ["Thing", "Thing.tags"]);
     let links: Vec<String> = looked[1]

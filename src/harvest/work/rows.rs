@@ -58,6 +58,20 @@ impl Sink for Worker<'_> {
         Ok(true)
     }
 
+    fn names(&self) -> Option<Vec<String>> {
+        let names = self.plain.then(|| self.shaper.names(self.fetch.entity));
+        names.flatten().map(<[String]>::to_vec)
+    }
+
+    fn named(&mut self, values: &[Option<Val>], bytes: u64) -> Result<bool, Stop> {
+        let Some(row) = self.shaper.named(self.fetch.entity, values) else {
+            return Ok(false);
+        };
+        self.came_uncounted();
+        self.keep(row, bytes)?;
+        Ok(true)
+    }
+
     fn record(&mut self, record: &Val, bytes: u64, at: At) -> Result<(), Stop> {
         self.came_uncounted();
         // A line that is none costs no other.
@@ -210,6 +224,9 @@ impl Worker<'_> {
 
     /// At the end of a run: the rows whose parts are all there. They have no place any more.
     pub(super) fn merged(&mut self) -> Result<(), Stop> {
+        if let Some(witness) = &self.witness {
+            witness.ends();
+        }
         for record in std::mem::take(&mut self.parts).whole() {
             self.allowance.begin();
             let (whole, bytes) = record.map_err(|reason| rows_fault(&self.place, reason))?;

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use super::{
     fields::{self, Columns},
     pairs::{Comparison, Pair, all_of, field_name, field_refill, refill},
+    past,
     step::{Change, Condition, Loss, Origin, Refill, Reshape, Steps, Touch, shown},
 };
 use crate::{
@@ -35,6 +36,7 @@ impl Comparison<'_> {
                 // What is computed can be computed again.
                 let touch = (!old.is_of_groups()).then(|| all_of(&old.table.name, Loss::Row));
                 self.tell(Change::RemovedType, shown(old), None, touch, None);
+                past::removed(&mut self, old);
             }
         }
         self.out
@@ -86,6 +88,7 @@ impl Comparison<'_> {
             self.indexes(&pair, &origins);
             self.searched(&pair, &origins);
         }
+        let past = past::compare(self, &pair, &origins, emptied);
         self.out.kept.push(Reshape {
             stored,
             entity,
@@ -95,6 +98,7 @@ impl Comparison<'_> {
             },
             joins,
             emptied,
+            past,
         });
     }
 

@@ -9,6 +9,7 @@ mod cast;
 mod compare;
 mod fields;
 mod pairs;
+mod past;
 mod step;
 mod words;
 

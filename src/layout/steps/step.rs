@@ -93,6 +93,14 @@ pub enum Change {
     SearchedIn {
         language: Option<Language>,
     },
+    /// Past versions of the rows are kept from now on.
+    History,
+    NoHistory,
+    /// What was kept has no value for a field that must have one, or is of rows with another key:
+    /// the past begins now.
+    HistoryAnew,
+    /// Values of a field mean nothing any more, or have no column: those of past versions go, too.
+    ForgetsPast,
 }
 
 /// Stored rows that a step takes something from.
@@ -127,6 +135,10 @@ pub enum Loss {
     Value,
     /// The links of one field.
     Links,
+    /// The past of a whole row.
+    Version,
+    /// One field's value in the past of a row.
+    PastValue,
 }
 
 /// Values that only a full run of each of these fetches can bring.
@@ -155,6 +167,8 @@ pub struct Reshape {
     pub joins: Vec<Option<usize>>,
     /// All rows are removed first.
     pub emptied: bool,
+    /// The past versions of its rows go over to the new layout.
+    pub past: bool,
 }
 
 /// Where a new column's values come from.

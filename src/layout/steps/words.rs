@@ -12,13 +12,16 @@ impl Step {
             | Change::NewLinks
             | Change::NewIndex
             | Change::Searched { .. }
+            | Change::History
             | Change::Widened { .. } => '+',
             Change::RemovedType
             | Change::RemovedField
             | Change::RemovedLinks
             | Change::RemovedIndex
             | Change::RemovedListIndex
-            | Change::NotSearched => '-',
+            | Change::NotSearched
+            | Change::NoHistory
+            | Change::ForgetsPast => '-',
             _ => '~',
         }
     }
@@ -53,6 +56,10 @@ impl Step {
             Change::Searched { .. } => "SEARCHED",
             Change::NotSearched => "NOT_SEARCHED",
             Change::SearchedIn { .. } => "SEARCHED_IN",
+            Change::History => "HISTORY",
+            Change::NoHistory => "NO_HISTORY",
+            Change::HistoryAnew => "HISTORY_ANEW",
+            Change::ForgetsPast => "FORGETS_PAST",
         }
     }
 
@@ -113,6 +120,10 @@ impl Step {
             } => format!("its words are searched in {} now", language.name()),
             Change::SearchedIn { language: None } => "its words are searched as they are written now".to_owned(),
             Change::NotSearched => "its words are no longer searched".to_owned(),
+            Change::History => "its past is kept from now on".to_owned(),
+            Change::NoHistory => "its past is no longer kept".to_owned(),
+            Change::HistoryAnew => "its past begins anew: what was kept does not fit".to_owned(),
+            Change::ForgetsPast => "its past values go with it".to_owned(),
         }
     }
 }
@@ -126,6 +137,10 @@ impl Touch {
             (Loss::Row, Condition::Repeated(_)) => format!("{rows} {row} with a repeated value {are} removed"),
             (Loss::Row, _) => format!("{rows} {row} {are} removed"),
             (Loss::Value, _) => format!("the value of {rows} {row} is removed"),
+            (Loss::Version, _) if rows == 1 => "1 version is removed".to_owned(),
+            (Loss::Version, _) => format!("{rows} versions are removed"),
+            (Loss::PastValue, _) if rows == 1 => "the value of 1 version is removed".to_owned(),
+            (Loss::PastValue, _) => format!("the value of {rows} versions is removed"),
             (Loss::Links, _) if rows == 1 => "1 link is removed".to_owned(),
             (Loss::Links, _) => format!("{rows} links are removed"),
         }

@@ -10,14 +10,17 @@ use crate::{query::Search, value::Languages};
 pub(crate) const WHOLE: char = '=';
 pub(crate) const BEGIN: char = '^';
 
-/// What a word that stands in a text is worth at most, and how many words of a text are worth as
-/// much as one more of those that are searched for.
+/// What a word that stands in a text is worth at most, and how many bytes of words (some 64 of
+/// them) weigh as much as one more of those that are searched for.
 pub(crate) const WORTH: i64 = 1_000;
-pub(crate) const LENGTH: i64 = 64;
+pub(crate) const LENGTH: i64 = 512;
+/// Letters of a row's words in which those that are searched for are counted: a book is not gone
+/// through for each search that finds it.
+pub(crate) const COUNTED: usize = 4_000;
 
 /// One database's way of searching. A rank is the same number in both: the sum, over the words that
 /// are searched for, of `WORTH * n / (n + 1 + length / LENGTH)` in whole numbers, where the word
-/// stands `n` times in a text of `length` words.
+/// stands `n` times in what is counted of a row whose words have `length` bytes.
 pub(crate) trait Searches: Send + Sync {
     /// Creates the index by which rows are found; none where a table is that, as
     /// `store::ddl::search` says.

@@ -17,6 +17,7 @@ use crate::{
         context::Context,
         db::dialect::scalar_of,
         error::StoreError,
+        history::{keep, written::Written},
         in_force,
         rollups::{
             settle::{self, Settled},
@@ -66,6 +67,8 @@ pub(crate) struct Batch<'a> {
     pub fresh: HashSet<u64, Seed>,
     /// What of it rollups are computed of.
     pub touched: Touched<'a>,
+    /// What of it has a past that is kept.
+    written: Written,
     /// Pages that ended and are not remembered yet, by their requests.
     pages: BTreeMap<String, Remembered>,
 }
@@ -104,6 +107,7 @@ impl<'a> From<Transaction<'a>> for Batch<'a> {
             rests: None,
             added: None,
             fresh: HashSet::with_hasher(Seed::random()),
+            written: Written::default(),
             pages: BTreeMap::new(),
         }
     }
@@ -118,6 +122,7 @@ impl<'a> Batch<'a> {
     /// Writes the change log and commits.
     pub(crate) async fn finish(mut self, run: &Run, evidence: Evidence<'_>) -> Result<Option<Commit>, StoreError> {
         self.settle().await?;
+        keep::keep(&mut self.tx, std::mem::take(&mut self.written)).await?;
         let done = Done {
             changes: self.changes,
             parts: self.parts,
@@ -161,9 +166,20 @@ impl<'a> Batch<'a> {
     pub(crate) async fn before(
         &mut self,
         entity: EntityId,
-        rows: impl Iterator<Item = i64> + Send,
+        rows: impl Iterator<Item = i64> + Send + Clone,
     ) -> Result<(), StoreError> {
+        self.written.stored(&self.tx.context.catalog, entity, rows.clone());
         self.touched.before(&mut self.tx, entity, rows).await
+    }
+
+    /// After rows were written that were not there before.
+    pub(crate) fn are_new(&mut self, entity: EntityId, outcomes: &[UpsertOutcome]) {
+        self.written.added(&self.tx.context.catalog, entity, outcomes);
+        let new = outcomes.iter().filter_map(|outcome| match outcome {
+            UpsertOutcome::New(row) => Some(*row),
+            _ => None,
+        });
+        self.touched.added(entity, new);
     }
 
     /// Before the links of stored rows in a field are written.
@@ -173,6 +189,7 @@ impl<'a> Batch<'a> {
         field: FieldId,
         rows: impl Iterator<Item = i64> + Send + Clone,
     ) -> Result<(), StoreError> {
+        self.written.stored(&self.tx.context.catalog, entity, rows.clone());
         self.touched.relinked(entity, field, rows.clone());
         self.touched.before(&mut self.tx, entity, rows).await
     }

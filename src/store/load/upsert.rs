@@ -71,7 +71,7 @@ impl Batch<'_> {
             let keys = log_keys(tables, items, &hopes);
             let (written, mut keys) = tokio::join!(write::rows(self, entity, items, &mut outcomes), keys);
             written?;
-            self.touched.added(entity, outcomes.iter().filter_map(added));
+            self.are_new(entity, &outcomes);
             failpoint::point("load::links");
             links::links(self, entity, items, &outcomes).await?;
             failpoint::point("load::children");
@@ -92,13 +92,6 @@ impl Batch<'_> {
             }
             Ok(outcomes)
         })
-    }
-}
-
-fn added(outcome: &UpsertOutcome) -> Option<i64> {
-    match outcome {
-        UpsertOutcome::New(row) => Some(*row),
-        _ => None,
     }
 }
 

@@ -30,9 +30,9 @@ pub(crate) async fn rows(tx: &mut Transaction<'_>, migration: &Migration<'_>) ->
                     }
                 }
             }
-            (Loss::Value, Condition::OneOf { column, .. }) => forget(tx, touch, column).await?,
-            // These values go with their column, and links with their table.
-            (Loss::Value | Loss::Links, _) => {}
+            (Loss::Value | Loss::PastValue, Condition::OneOf { column, .. }) => forget(tx, touch, column).await?,
+            // These values go with their column, links and versions with their table.
+            (Loss::Value | Loss::PastValue | Loss::Links | Loss::Version, _) => {}
         }
     }
     Ok(())

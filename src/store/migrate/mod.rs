@@ -5,6 +5,7 @@ pub(super) mod build;
 pub(super) mod carry;
 pub(super) mod clear;
 pub(super) mod count;
+pub(super) mod history;
 pub(super) mod index;
 pub(super) mod indexes;
 pub(super) mod items;

@@ -27,18 +27,20 @@ use crate::{
     },
 };
 
-use super::{carry, clear, index, items, migration::Migration, names, reshape, search};
+use super::{carry, clear, history, index, items, migration::Migration, names, reshape, search};
 
 /// Does every step. The indexes that are left for later are those that [`postponed`] finds.
 pub(crate) async fn perform(tx: &mut Transaction<'_>, migration: &Migration<'_>) -> Result<(), StoreError> {
     items::drop_old(tx, migration).await?;
     search::drop_old(tx, migration).await?;
+    let past = history::Past::of(migration);
     clear::rows(tx, migration).await?;
     mark_stale(tx, migration).await?;
     failpoint::point("migrate::cleared");
     let carried = carry::carry(tx, migration).await?;
     failpoint::point("migrate::carried");
     clear::tables(tx, migration).await?;
+    past.drop_old(tx).await?;
     index::drop_old(tx, migration, &carried).await?;
     for kept in &migration.steps.kept {
         reshape::rename(tx, migration, kept).await?;
@@ -47,6 +49,7 @@ pub(crate) async fn perform(tx: &mut Transaction<'_>, migration: &Migration<'_>)
     for kept in &migration.steps.kept {
         reshape::columns(tx, migration, kept).await?;
     }
+    past.reshape(tx).await?;
     failpoint::point("migrate::reshaped");
     create(tx, migration).await?;
     items::make(tx, migration).await?;
@@ -55,6 +58,7 @@ pub(crate) async fn perform(tx: &mut Transaction<'_>, migration: &Migration<'_>)
     index::create_missing(tx, migration.new).await?;
     // Rows may be gone, links and values others.
     rollups(tx, migration).await?;
+    past.keep(tx).await?;
     failpoint::point("migrate::computed");
     names::types(tx, migration).await?;
     // They are of other tables and columns; they are measured anew by the next start or run.

@@ -15,12 +15,12 @@ use super::migration::Migration;
 const BUILT: &str = "hayloft_rebuilt";
 
 /// One table, whatever it holds: its columns in pairs of what is stored and what they become.
-struct Columns<'m> {
-    table: &'m str,
-    pairs: Vec<(Option<&'m Column>, &'m Column)>,
-    gone: Vec<&'m str>,
+pub(super) struct Columns<'m> {
+    pub table: &'m str,
+    pub pairs: Vec<(Option<&'m Column>, &'m Column)>,
+    pub gone: Vec<&'m str>,
     /// Whether there were words of the rows, and whether there are.
-    words: (bool, bool),
+    pub words: (bool, bool),
 }
 
 /// Gives a table and its links their new names.
@@ -40,7 +40,7 @@ pub(crate) async fn rename(
     Ok(())
 }
 
-async fn rename_table(tx: &mut Transaction<'_>, old: &str, new: &str) -> Result<(), StoreError> {
+pub(super) async fn rename_table(tx: &mut Transaction<'_>, old: &str, new: &str) -> Result<(), StoreError> {
     if old != new {
         let sql = format!("ALTER TABLE {} RENAME TO {}", tx.quote(old), tx.quote(new));
         tx.run(tx.params(), sql).await?;
@@ -52,7 +52,7 @@ async fn rename_table(tx: &mut Transaction<'_>, old: &str, new: &str) -> Result<
 }
 
 /// Links that stay, new and stored.
-fn joins<'m>(
+pub(super) fn joins<'m>(
     kept: &'m Reshape,
     old: &'m EntityTables,
     new: &'m EntityTables,
@@ -108,7 +108,7 @@ pub(crate) async fn columns(
     Ok(())
 }
 
-async fn change(
+pub(super) async fn change(
     tx: &mut Transaction<'_>,
     columns: &Columns<'_>,
     own: &[&str],
@@ -129,13 +129,19 @@ async fn change(
 
 /// Whether the database goes through all rows of a type for this step, and lets nobody read them
 /// until the steps are done: a column that gets another type is written anew with its table, one
-/// that becomes required is looked at; words are found and rollups computed in all rows.
+/// that becomes required is looked at; words are found, rollups computed and
+/// versions begun in all rows.
 pub(crate) fn holds_up(dialect: &dyn Dialect, stored: &Layout, new: &Layout, steps: &Steps, step: &Step) -> bool {
     match step.change {
         _ if !dialect.alters_columns() => return false,
         Change::Cast { .. } | Change::Required => {}
         // A new type has no rows yet.
-        Change::Searched { .. } | Change::SearchedIn { .. } | Change::NewRollup | Change::Recomputed => {
+        Change::Searched { .. }
+        | Change::SearchedIn { .. }
+        | Change::NewRollup
+        | Change::Recomputed
+        | Change::History
+        | Change::HistoryAnew => {
             let mut kept = steps.kept.iter();
             return kept.any(|kept| new.entity(kept.entity).name == step.entity);
         }

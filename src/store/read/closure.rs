@@ -201,7 +201,7 @@ impl Compiler<'_> {
                 .collect(),
         };
         let alias = self.alias();
-        let join = self.layout.entity(walk.entity).join_of(held);
+        let join = self.laid(walk.entity).join_of(held);
         let (table, holder, target, may_be_null) = match join {
             Some(join) => {
                 let names = |columns: &[crate::layout::Column]| -> Vec<String> {

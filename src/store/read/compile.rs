@@ -23,16 +23,19 @@ use crate::{
 use super::{
     compiler::{Base, Compiler, OPERANDS, Operands},
     joins::Joins,
-    matches::Shown,
     output,
     pace::Pace,
     relation::Rows,
+    shown::Shown,
     statement::{KeyedStatement, Many, RootShape, Statement},
 };
 
 /// Keys of one load: more than a batch of lookups has, so that those of one request share a
 /// snapshot. Counts are rounded up to a power of two, so that few texts are ever prepared.
 pub(crate) const KEYS_MAX: usize = 2_048;
+
+/// The number of the row that says of which type no past is kept of the moment that is asked for.
+pub(crate) const UNKEPT: i64 = -2;
 
 impl Base<'_> {
     /// Compiles a read.
@@ -71,42 +74,52 @@ fn compile(base: Base<'_>, read: &Read) -> Result<Statement, StoreError> {
 
 /// The statement's rows, and the members of the answer.
 fn union(compiler: &mut Compiler<'_>, read: &Read) -> Result<(String, Vec<RootShape>), StoreError> {
-    let (dialect, bounds) = (compiler.dialect, compiler.bounds);
-    let mut sql = head(dialect);
+    let mut sql = head(compiler.dialect);
     let mut roots = Vec::with_capacity(read.roots.len());
     for (number, root) in read.roots.iter().enumerate() {
         let rows = match &root.value {
-            RootValue::One(select) => compiler.root(select, true)?,
-            // A list is one value: handing over thousands of rows costs more than putting them
-            // together here.
-            RootValue::Many(select) => {
-                let rows = compiler.root(select, false)?;
-                format!(
-                    "SELECT {} AS json",
-                    dialect.rows_array("json", &rows, RowsOf::Answer, bounds)
-                )
-            }
-            RootValue::Connection(connection) => {
-                let json = compiler.connection(connection, Rows::All)?;
-                format!("SELECT {} AS json", dialect.beside(&json))
-            }
-            RootValue::Grouped(grouped) => {
-                let rows = compiler.grouped(grouped)?;
-                format!(
-                    "SELECT {} AS json",
-                    dialect.rows_array("json", &rows, RowsOf::Answer, bounds)
-                )
-            }
-            RootValue::Freshness(output) => compiler.freshness(output),
             RootValue::Json(json) => {
                 roots.push(shape(root, Some(json.clone())));
                 continue;
             }
+            RootValue::Past(past) => {
+                let (rows, began) = compiler.as_of(&past.moment, |compiler| rows_of(compiler, &past.value))?;
+                sql.push_str(&format!(" UNION ALL SELECT {UNKEPT},json FROM ({began}) AS b{number}"));
+                rows
+            }
+            value => rows_of(compiler, value)?,
         };
         sql.push_str(&format!(" UNION ALL SELECT {number},json FROM ({rows}) AS r{number}"));
         roots.push(shape(root, None));
     }
     Ok((sql, roots))
+}
+
+/// The row of one root.
+fn rows_of(compiler: &mut Compiler<'_>, value: &RootValue) -> Result<String, StoreError> {
+    let (dialect, bounds) = (compiler.dialect, compiler.bounds);
+    // A list is one value: handing over thousands of rows costs more than putting them together
+    // here.
+    let list = |rows: String| {
+        format!(
+            "SELECT {} AS json",
+            dialect.rows_array("json", &rows, RowsOf::Answer, bounds)
+        )
+    };
+    Ok(match value {
+        RootValue::One(select) => compiler.root(select, true)?,
+        RootValue::Many(select) => list(compiler.root(select, false)?),
+        RootValue::Connection(connection) => {
+            let json = compiler.connection(connection, Rows::All)?;
+            format!("SELECT {} AS json", dialect.beside(&json))
+        }
+        RootValue::Grouped(grouped) => list(compiler.grouped(grouped)?),
+        RootValue::Versions(versions) => list(compiler.versions(versions)?),
+        RootValue::Freshness(output) => compiler.freshness(output),
+        RootValue::Past(_) | RootValue::Json(_) => {
+            return Err(StoreError::Internal("a root that has no rows of its own".to_owned()));
+        }
+    })
 }
 
 /// Compiles a read for many sets of operands, the rows of a table, each of which is answered as if
@@ -115,7 +128,8 @@ fn union(compiler: &mut Compiler<'_>, read: &Read) -> Result<(String, Vec<RootSh
 fn compile_many(base: Base<'_>, read: &Read) -> Result<Option<Arc<Many>>, StoreError> {
     let mut compiler = Compiler::new(base);
     compiler.operands = Operands::Columns;
-    if !base.dialect.joins_operands() {
+    let is_past = |root: &Root| matches!(root.value, RootValue::Past(_));
+    if !base.dialect.joins_operands() || read.roots.iter().any(is_past) {
         return Ok(None);
     }
     let (each, _) = union(&mut compiler, read)?;

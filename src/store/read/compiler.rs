@@ -16,7 +16,7 @@ use crate::{
 
 use super::{
     joins::Joins,
-    matches::Wanted,
+    shown::Wanted,
     statement::{Bind, BindForm},
 };
 
@@ -63,6 +63,8 @@ pub(crate) struct Compiler<'a> {
     pub(crate) items: Vec<(FieldId, String)>,
     /// The types whose tables the statement reads.
     pub(crate) types: RefCell<BTreeSet<EntityId>>,
+    /// Those whose rows are taken as they were at a moment, while such a root is compiled.
+    pub(crate) past: Option<RefCell<BTreeSet<EntityId>>>,
 }
 
 /// What statements are compiled by.
@@ -90,6 +92,7 @@ impl<'a> Compiler<'a> {
             bounded: false,
             items: Vec::new(),
             types: RefCell::default(),
+            past: None,
         }
     }
 
@@ -117,7 +120,7 @@ impl<'a> Compiler<'a> {
 
     pub(crate) fn tables(&self, id: EntityId) -> &'a EntityTables {
         self.types.borrow_mut().insert(id);
-        self.layout.entity(id)
+        self.laid(id)
     }
 
     pub(crate) fn types(&self) -> Arc<[EntityId]> {

@@ -71,7 +71,7 @@ impl Compiler<'_> {
     /// How the indexes that begin with a field's column have it, and those that have it later.
     fn found(&self, entity: EntityId, field: FieldId) -> (Found, Found) {
         let (mut first, mut later) = (Found::default(), Found::default());
-        let table = &self.layout.entity(entity).table;
+        let table = &self.laid(entity).table;
         let mut columns = table.columns.iter();
         // An enum is ordered by its places, which no index has.
         let Some(at) = columns.position(|column| column.field == field && column.kind != ColumnKind::Enum) else {

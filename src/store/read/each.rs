@@ -181,7 +181,9 @@ fn run_all(
         let Ok(cells) = operands::cells(&statement.binds, &values, dialect) else {
             return Some(values);
         };
-        let ran = on_file::one(prepared, lent.made(), &statement.roots, &cells).ok();
+        let ran = on_file::one(prepared, lent.made(), &statement.roots, &cells)
+            .ok()
+            .and_then(Result::ok);
         let shown = ran.map(|(head, json)| (head, matches::put(json, &statement.shown, &values)));
         match shown {
             Some((head, Ok(json))) => runs.done(Ok(Answer {

@@ -123,10 +123,8 @@ impl Compiler<'_> {
             }
             entity = *target;
         }
-        let columns = self.layout.entity(entity).columns_of(order.field);
-        let kinds = columns
-            .iter()
-            .filter_map(|at| self.layout.entity(entity).table.columns.get(*at));
+        let columns = self.laid(entity).columns_of(order.field);
+        let kinds = columns.iter().filter_map(|at| self.laid(entity).table.columns.get(*at));
         let is_plain = matches!(
             kinds.map(|column| column.kind).collect::<Vec<_>>()[..],
             [ColumnKind::Scalar(_)]
@@ -137,7 +135,7 @@ impl Compiler<'_> {
 
     /// Whether rows are found by their link, or by a value: by an index that begins with it.
     pub(crate) fn is_found_by(&self, entity: EntityId, field: FieldId) -> bool {
-        let tables = self.layout.entity(entity);
+        let tables = self.laid(entity);
         let columns = tables.columns_of(field);
         if columns.is_empty() {
             return false;

@@ -210,7 +210,7 @@ impl Compiler<'_> {
         let Filter::Has { field, operands, .. } = filter else {
             return false;
         };
-        let is_list = self.layout.entity(entity).list_of(*field).is_some();
+        let is_list = self.laid(entity).list_of(*field).is_some();
         is_list && self.dialect.keeps_items() && (1..=OPERANDS_MAX).contains(&operands.len())
     }
 

@@ -57,8 +57,8 @@ impl Compiler<'_> {
         is_found && is_scalar && !self.nulls_elsewhere(entity, order)
     }
 
-    /// Whether the rows that meet a condition are a part of the order, without others between: those
-    /// above or below some value. Of equal ones there may be few or nearly all.
+    /// Whether the rows that meet a condition are a part of the order, without others between:
+    /// those above or below some value. Of equal ones there may be few or nearly all.
     fn begins_in_order(&self, filter: Option<&Filter>, order: &Order) -> bool {
         match filter {
             None => true,

@@ -261,7 +261,7 @@ impl Compiler<'_> {
         field: FieldId,
         (target, by): (EntityId, &[FieldId]),
     ) -> Result<Option<Link>, StoreError> {
-        let Some(join) = self.layout.entity(entity).join_of(field) else {
+        let Some(join) = self.laid(entity).join_of(field) else {
             return Ok(None);
         };
         let (link, there) = (self.alias(), self.alias());

@@ -11,12 +11,13 @@ use crate::{
     layout::ColumnKind,
     query::{Excerpt, MatchValue, Matches, Member, Operand, PartValue, Search, Sought},
     store::error::{Beyond, StoreError},
-    value::{Language, Value, words::TEXT_MAX},
+    value::{Value, words::TEXT_MAX},
 };
 
 use super::{
     compiler::Compiler,
     output::{json_text, member_key},
+    shown::{Shown, Wanted},
 };
 
 /// Stands around the texts of a row, outside of quotation marks, where JSON has no such sign; the
@@ -25,22 +26,6 @@ const BEGIN: char = '<';
 const END: char = '>';
 /// Bytes of an answer whose texts are gone through within the task that waits for it.
 const AT_ONCE: usize = 100_000;
-
-/// What becomes of the texts that a statement gives for its rows.
-#[derive(Debug, Default)]
-pub(crate) struct Shown {
-    pub wanted: Vec<Wanted>,
-    /// Bytes that the answer may have.
-    pub most: u64,
-}
-
-/// What is wanted of the texts of a row.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Wanted {
-    matches: Matches,
-    /// The fields whose texts these are, in their order.
-    fields: Vec<(String, Option<Language>)>,
-}
 
 impl Compiler<'_> {
     /// The texts of a row in which something is searched for, as far as they are searched.

@@ -27,10 +27,12 @@ pub(super) mod on_file;
 pub(super) mod operands;
 pub(super) mod output;
 pub(super) mod pace;
+pub(super) mod past;
 pub(super) mod places;
 pub(super) mod relation;
 pub(super) mod run;
 pub(super) mod search;
+pub(super) mod shown;
 pub(super) mod statement;
 pub(super) mod two_ways;
 

@@ -8,7 +8,7 @@ use std::{
 
 use rusqlite::{
     Connection, Error, Statement as Prepared, ToSql,
-    types::{FromSqlError, ToSqlOutput, ValueRef},
+    types::{ToSqlOutput, ValueRef},
 };
 
 use crate::{
@@ -27,12 +27,12 @@ use crate::{
 };
 
 use super::{
-    matches, operands, run,
+    compile, matches, operands, run,
     statement::{KeyedStatement, RootShape, Statement},
 };
 
-/// What comes of one run: the change log's head, and the answer.
-pub(super) type Ran = (i64, String);
+/// What comes of one run: the change log's head, and the answer; or why rows that came are none.
+pub(super) type Ran = Result<(i64, String), StoreError>;
 /// Rows of some keys by their places among them, and the change log's head.
 pub(super) type Found = (Vec<(usize, String)>, Option<i64>);
 
@@ -45,7 +45,7 @@ pub(super) async fn read(context: &Context, statement: &Statement, values: &[Val
     let ran = asked(context, reader, move |connection, made| {
         one(&mut *connection.prepare_cached(&sql)?, made, &roots, &cells)
     });
-    let (head, json) = ran.await?;
+    let (head, json) = ran.await??;
     Ok(Answer {
         json: matches::put_aside(json, &statement.shown, values).await?,
         head,
@@ -122,26 +122,24 @@ pub(super) fn one(
                     *place = Some(json.to_owned());
                 }
             }
+            Err(_) if row.get_ref(0)?.as_i64()? == compile::UNKEPT => return Ok(Err(run::unkept(json))),
             Err(_) => head = json.parse().unwrap_or_default(),
         }
     }
     let lists = made.lists();
-    let mut texts = Vec::with_capacity(found.len());
-    for text in &found {
-        let text = text.as_deref().map(|text| made::text_of(text, &lists).ok_or_else(lost));
-        texts.push(text.transpose()?);
-    }
-    Ok((head, run::assemble(roots, &texts)))
+    let texts = found.iter().map(|text| {
+        let text = text
+            .as_deref()
+            .map(|text| made::text_of(text, &lists).ok_or_else(run::lost));
+        text.transpose()
+    });
+    let texts: Result<Vec<Option<&str>>, StoreError> = texts.collect();
+    Ok(texts.map(|texts| (head, run::assemble(roots, &texts))))
 }
 
 fn bind(prepared: &mut Prepared<'_>, cells: &[Cell<'_>]) -> Result<(), Error> {
     let mut numbered = cells.iter().enumerate();
     numbered.try_for_each(|(at, cell)| prepared.raw_bind_parameter(at + 1, cell))
-}
-
-/// In the words of who runs the statement.
-fn lost() -> Error {
-    FromSqlError::Other(Box::new(run::lost())).into()
 }
 
 impl ToSql for Cell<'_> {

@@ -84,7 +84,7 @@ impl<'a> Compiler<'a> {
     }
 
     fn join(&self, entity: EntityId, field: FieldId) -> Result<&'a JoinTable, StoreError> {
-        let found = self.layout.entity(entity).join_of(field);
+        let found = self.laid(entity).join_of(field);
         found.ok_or_else(|| self.no_relation(entity, field))
     }
 
@@ -116,7 +116,7 @@ impl<'a> Compiler<'a> {
                 Ok(self.direct(source, &[back], &own))
             }
             FieldKind::Links { by, .. } => {
-                let join = self.layout.entity(source).join_of(back);
+                let join = self.laid(source).join_of(back);
                 let join = join.ok_or_else(|| self.no_relation(source, back))?;
                 let own = self.columns(entity, by, alias);
                 let key = &self.entity(source).key;
@@ -150,10 +150,9 @@ impl<'a> Compiler<'a> {
         else {
             return Ok((step.alias, step.from, step.conditions));
         };
-        let (FieldKind::Links { by, .. }, Some(join)) = (
-            &self.entity(source).field(back).kind,
-            self.layout.entity(source).join_of(back),
-        ) else {
+        let (FieldKind::Links { by, .. }, Some(join)) =
+            (&self.entity(source).field(back).kind, self.laid(source).join_of(back))
+        else {
             return Ok((step.alias, step.from, step.conditions));
         };
         // No table can look at others beside it: all pairs, each once.

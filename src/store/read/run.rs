@@ -42,6 +42,7 @@ pub(crate) async fn read(context: &Context, statement: &Statement, values: &[Val
                     *place = Some(made::text_of(json, &lists).ok_or_else(lost)?);
                 }
             }
+            Err(_) if get::<i64>(row, 0)? == compile::UNKEPT => return Err(unkept(json)),
             Err(_) => head = json.parse().unwrap_or_default(),
         }
     }
@@ -51,6 +52,15 @@ pub(crate) async fn read(context: &Context, statement: &Statement, values: &[Val
         head,
         took: began.elapsed(),
     })
+}
+
+/// A moment from before the past of a type was kept.
+pub(super) fn unkept(told: &str) -> StoreError {
+    let (of, began) = told.split_once(' ').unwrap_or_default();
+    StoreError::BeforeHistory {
+        of: of.to_owned(),
+        began: began.to_owned(),
+    }
 }
 
 /// A list that should lie beside the rows, and does not: a fault of this program.

@@ -8,7 +8,7 @@ use crate::{
     value::{Key, Languages, Scalar, Value},
 };
 
-use super::{led::LED_MOST, matches::Shown, pace::Pace};
+use super::{led::LED_MOST, pace::Pace, shown::Shown};
 
 /// A compiled read.
 #[derive(Clone, Debug)]

@@ -9,6 +9,7 @@ pub(super) mod fetches;
 pub(super) mod field_requests;
 pub(super) mod figures;
 pub(super) mod held;
+pub(super) mod histories;
 pub(super) mod layouts;
 pub(super) mod migrations;
 pub(super) mod processes;

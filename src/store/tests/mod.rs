@@ -141,11 +141,11 @@ async fn run(store: &Store, sql: &str) -> u64 {
 /// A read of our own, which gives the log's position and a text.
 fn statement(sql: &str) -> Statement {
     Statement {
+        shown: Default::default(),
         sql: sql.into(),
         binds: Arc::new([]),
         roots: Arc::new([]),
         types: Arc::new([]),
-        shown: Arc::default(),
         many: None,
         led: None,
     }

@@ -246,7 +246,7 @@ async fn groups_are_what_a_reader_would_make(on: On) {
     let definitions = [(TOWNS[0], ""), (TOWNS[1], index), (TOWNS[0], index)]
         .into_iter()
         .cycle();
-    for (by, index) in definitions.take(rounds(13)) {
+    for (by, index) in definitions.take(rounds(on, 13, 4)) {
         let store = open(&place.url, Access::Write, &definition(by, index))
             .await
             .expect("a store");

@@ -367,7 +367,7 @@ async fn rollups_are_what_a_reader_would_compute(on: On) {
     let mut world = World::default();
     let (mut minute, mut before) = (0, BTreeMap::new());
     let definitions = [ROLLUPS, OTHERS, "", ROLLUPS].into_iter().cycle();
-    for (round, rollups) in definitions.enumerate().take(rounds(13)) {
+    for (round, rollups) in definitions.enumerate().take(rounds(on, 13, 4)) {
         let store = open(&place.url, Access::Write, &TEXT.replace("ROLLUPS", rollups)).await;
         let store = store.expect("a store");
         hurry(&store).await;

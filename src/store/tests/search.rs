@@ -158,14 +158,9 @@ fn found_by_reading(rows: &[Row], search: &str) -> Vec<String> {
         if !search.terms.iter().all(|term| has(&texts, term) != term.negated) {
             continue;
         }
-        let tags: Vec<String> = match &row.values[4] {
-            Value::Text(list) => serde_json::from_str(list).expect("a list"),
-            _ => vec![],
-        };
-        // Each text ends with a mark, and so does a list.
-        let ends = [&row.values[1], &row.values[3]];
-        let ends = ends.iter().filter(|value| ***value != Value::Null).count() + tags.len();
-        let length = texts.iter().map(Vec::len).sum::<usize>() + ends;
+        // A blank between all words, and the mark at the end of each text.
+        let length = texts.iter().flatten().map(|word| word.len() + 1).sum::<usize>() + 2 * texts.len();
+        let length = length.saturating_sub(1);
         let mut rank = 0;
         for term in search.wanted() {
             for wanted in &term.words {
@@ -177,7 +172,7 @@ fn found_by_reading(rows: &[Row], search: &str) -> Vec<String> {
                     }
                 };
                 let count = texts.iter().flatten().filter(is_it).count();
-                rank += 1_000 * count / (count + 1 + length / 64);
+                rank += 1_000 * count / (count + 1 + length / 512);
             }
         }
         found.push((std::cmp::Reverse(rank), row.values[0].to_string()));

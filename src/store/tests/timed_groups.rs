@@ -42,7 +42,7 @@ async fn timed_groups_are_what_a_reader_would_compute_at_their_time(on: On) {
         timed(TOWNS[1], index),
     ];
     let places = [TOWNS[0], TOWNS[1], TOWNS[1], TOWNS[1]];
-    for (definition, by) in definitions.iter().zip(places).cycle().take(rounds(3)) {
+    for (definition, by) in definitions.iter().zip(places).cycle().take(rounds(on, 4, 4)) {
         let is_timed = definition.contains("every");
         let store = open(&place.url, Access::Write, definition).await.expect("a store");
         hurry(&store).await;

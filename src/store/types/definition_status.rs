@@ -74,5 +74,6 @@ fn is_unseen(step: &Step) -> bool {
             | Change::Required
             | Change::Unique
             | Change::Searched { .. }
+            | Change::History
     )
 }

@@ -33,20 +33,7 @@ use guess::{Guess, LOOK, MAKE, SORT, STEP, WRITE_BYTE, steps_of};
 /// The cost of all roots together.
 pub(in crate::graphql) fn estimate(catalog: &Catalog, read: &Read, params: &[Value], known: &Known) -> Cost {
     let estimate = Estimate { catalog, params, known };
-    let guesses = read.roots.iter().map(|root| match &root.value {
-        RootValue::Json(json) => Guess {
-            bytes: json.len() as f64,
-            ..Guess::default()
-        },
-        RootValue::Freshness(_) => Guess {
-            rows: catalog.entities.len() as f64,
-            ..Guess::default()
-        },
-        RootValue::One(select) => estimate.one(select),
-        RootValue::Many(select) => estimate.all(select),
-        RootValue::Connection(connection) => estimate.pages(connection),
-        RootValue::Grouped(grouped) => estimate.groups(grouped),
-    });
+    let guesses = read.roots.iter().map(|root| estimate.root(&root.value));
     let guess = guesses.fold(Guess::default(), Guess::plus);
     let mut cost = Cost {
         rows: guess.rows as u64,
@@ -63,7 +50,44 @@ pub(in crate::graphql) fn estimate(catalog: &Catalog, read: &Read, params: &[Val
     cost
 }
 
+/// Versions that a row may have, for want of figures.
+const VERSIONS: f64 = 10.0;
+
 impl<'a> Estimate<'a> {
+    fn root(&self, root: &'a RootValue) -> Guess {
+        match root {
+            RootValue::Json(json) => Guess {
+                bytes: json.len() as f64,
+                ..Guess::default()
+            },
+            RootValue::Freshness(_) => Guess {
+                rows: self.catalog.entities.len() as f64,
+                ..Guess::default()
+            },
+            RootValue::One(select) => self.one(select),
+            RootValue::Many(select) => self.all(select),
+            RootValue::Connection(connection) => self.pages(connection),
+            RootValue::Grouped(grouped) => self.groups(grouped),
+            // As many rows as there are now: no figures are made of versions.
+            RootValue::Past(past) => self.root(&past.value),
+            RootValue::Versions(versions) => {
+                let rows = self
+                    .first(&versions.select)
+                    .map_or(VERSIONS, |first| first.min(VERSIONS));
+                let widths = versions
+                    .rows()
+                    .map(|outputs| self.width(outputs, versions.select.entity));
+                let bytes = rows * widths.sum::<f64>();
+                Guess {
+                    rows,
+                    bytes,
+                    nanos: rows * MAKE + bytes * WRITE_BYTE,
+                    ..Guess::default()
+                }
+            }
+        }
+    }
+
     /// One row by its key.
     fn one(&self, select: &'a Select) -> Guess {
         let rows = Rows {

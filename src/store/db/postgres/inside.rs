@@ -3,7 +3,7 @@
 //! A document is read as `json` and not as `jsonb`: that one makes numbers of all it has, and fails
 //! on those that it cannot count with.
 
-use std::sync::LazyLock;
+use std::{ops::RangeInclusive, sync::LazyLock};
 
 use crate::{
     store::db::inside::{Inside, Place},
@@ -12,9 +12,54 @@ use crate::{
 
 pub(crate) struct ByExpressions;
 
-/// The last letter of Latin, Greek and Cyrillic. The server goes through all letters to be replaced
-/// for each one of a text, so that texts of these alone are given the shorter list.
-const NEAR: char = '\u{52f}';
+/// Letters without a case that stand beside others: signs, Chinese and Japanese, Korean.
+const CASELESS: [RangeInclusive<char>; 3] = [
+    '\u{2000}'..='\u{206f}',
+    '\u{3000}'..='\u{9fff}',
+    '\u{ac00}'..='\u{d7a3}',
+];
+
+/// For texts of these letters alone, and of ASCII, those that have another case. The server goes
+/// through all of them for each letter of a text, so that the 1,400 of all scripts are the last
+/// resort.
+static SCRIPTS: LazyLock<Vec<Script>> = LazyLock::new(|| {
+    let latin = '\u{80}'..='\u{17f}';
+    // Without the sign of a millionth, which is a letter.
+    let signs = ['\u{a0}'..='\u{b4}', '\u{b6}'..='\u{bf}'];
+    let (greek, cyrillic) = ('\u{370}'..='\u{3ff}', '\u{400}'..='\u{45f}');
+    let [before, behind] = signs;
+    let all = [
+        vec![latin.clone()],
+        vec![before, behind, cyrillic.clone()],
+        vec![greek.clone()],
+        vec![latin, greek, cyrillic],
+    ];
+    all.into_iter().map(Script::of).collect()
+});
+static ALL: LazyLock<(String, String)> = LazyLock::new(|| all_replaced(&['\u{80}'..=char::MAX]));
+
+struct Script {
+    /// What a text of it consists of, as in the brackets of a regular expression.
+    letters: String,
+    replaced: (String, String),
+}
+
+impl Script {
+    fn of(ranges: Vec<RangeInclusive<char>>) -> Script {
+        let ascii = '\u{1}'..='\u{7f}';
+        let all = [ascii].into_iter().chain(ranges.iter().cloned()).chain(CASELESS);
+        Script {
+            letters: all.map(|range| escaped(&range)).collect(),
+            replaced: all_replaced(&ranges),
+        }
+    }
+}
+
+/// No sign of it has a meaning there.
+fn escaped(range: &RangeInclusive<char>) -> String {
+    let number = |letter: &char| u32::from(*letter);
+    format!("\\u{:04x}-\\u{:04x}", number(range.start()), number(range.end()))
+}
 
 impl Inside for ByExpressions {
     /// Each step apart: whether it is a name or a number decides which operator takes it.
@@ -60,16 +105,16 @@ impl Inside for ByExpressions {
     /// In the collation "C" only letters of ASCII have a case; a text of these alone is no longer
     /// in bytes than in letters.
     fn folded(&self, text: &str) -> String {
-        static LETTERS: LazyLock<[(String, String); 2]> =
-            LazyLock::new(|| [all_replaced(NEAR), all_replaced(char::MAX)]);
         let lower = format!("lower({text} COLLATE \"C\")");
-        let [near, all] = &*LETTERS;
         let replaced = |(from, to): &(String, String)| format!("translate({lower},'{from}','{to}')");
+        let scripts = SCRIPTS.iter().map(|script| {
+            let letters = &script.letters;
+            format!("WHEN {text} ~ '^[{letters}]*$' THEN {} ", replaced(&script.replaced))
+        });
+        let scripts: String = scripts.collect();
         format!(
-            "((CASE WHEN octet_length({text})=char_length({text}) THEN {lower} \
-             WHEN {text} ~ '^[\u{1}-{NEAR}]*$' THEN {} ELSE {} END) COLLATE \"C\")",
-            replaced(near),
-            replaced(all)
+            "((CASE WHEN octet_length({text})=char_length({text}) THEN {lower} {scripts}ELSE {} END) COLLATE \"C\")",
+            replaced(&ALL)
         )
     }
 }

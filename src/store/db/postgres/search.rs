@@ -6,7 +6,7 @@
 
 use crate::{
     query::{Search, SearchTerm},
-    store::db::search::{LENGTH, Searches, WHOLE, WORTH},
+    store::db::search::{COUNTED, LENGTH, Searches, WHOLE, WORTH},
     value::Languages,
 };
 
@@ -34,16 +34,16 @@ impl Searches for Words {
         )
     }
 
-    /// Counted in the text as a whole: taking it apart would make a value of each of its words. With
-    /// two blanks between words no two of them share one.
+    /// Counted in the text as a whole: taking it apart would make a value of each of its words.
+    /// With two blanks between words no two of them share one.
     fn rank(&self, words: &str, param: &str) -> String {
         format!(
-            "(SELECT CAST(coalesce(sum({WORTH}*c.n/(c.n+1+c.length/{LENGTH})),0) AS BIGINT) FROM \
-             (SELECT CAST((octet_length(a.wide)-octet_length(replace(a.wide,a.sought,'')))/octet_length(a.sought) AS BIGINT) AS n,a.length \
-             FROM (SELECT w.wide,w.length,CASE left(l,1) WHEN '{WHOLE}' THEN ' '||substr(l,2)||' ' ELSE ' '||substr(l,2) END AS sought \
-             FROM unnest(string_to_array({param},E'\\n')) AS line(l),\
-             (SELECT ' '||replace({words},' ','  ')||' ' AS wide,octet_length({words})-octet_length(replace({words},' ',''))+1 AS length OFFSET 0) \
-             AS w OFFSET 0) AS a) AS c)"
+            "(SELECT CAST(coalesce(sum({WORTH}*c.n/(c.n+1+c.length)),0) AS BIGINT) FROM \
+             (SELECT (octet_length(a.wide)-octet_length(replace(a.wide,s.sought,'')))/octet_length(s.sought) AS n,a.length FROM \
+             (SELECT CASE left(l,1) WHEN '{WHOLE}' THEN ' '||substr(l,2)||' ' ELSE ' '||substr(l,2) END AS sought \
+             FROM unnest(string_to_array({param},E'\\n')) AS line(l)) AS s,\
+             (SELECT ' '||replace(substr({words},1,{COUNTED}),' ','  ')||' ' AS wide,octet_length({words})/{LENGTH} AS length OFFSET 0) \
+             AS a) AS c)"
         )
     }
 

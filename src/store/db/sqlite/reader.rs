@@ -1,20 +1,21 @@
-//! One reading connection to a database file: opened when it is first used, and worked with on
-//! whatever thread may block. Knows rusqlite and pragmas; no tables, and not whose time it is.
+//! One reading connection to a database file and the thread that works with it: both are there when
+//! they are first used. Knows rusqlite and pragmas; no tables, and not whose time it is.
 //!
-//! A look-up takes less time than its way to another thread. sqlx gives each connection a thread of
-//! its own and each row a way back, and asks it once more when it is given back. Here a statement
-//! and all its rows go there and back once.
+//! A look-up takes less time than its way to another thread. sqlx sends each row back on a way of
+//! its own, and asks a connection once more when it is given back. Here a statement and all its
+//! rows go there and back once. The thread is no runtime's: nobody waits for it when that ends.
 
 use std::{
     borrow::Cow,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Mutex, PoisonError, mpsc},
+    thread,
 };
 
 use rusqlite::OpenFlags;
 pub(crate) use rusqlite::{Connection, Error as Failure};
 use sqlx::error::{DatabaseError, ErrorKind};
-use tokio::sync::Mutex;
+use tokio::sync::oneshot;
 
 use super::{
     dialect::DECIMAL_COLLATION,
@@ -25,8 +26,14 @@ use super::{
 pub(crate) struct FileReader {
     path: PathBuf,
     time: Time,
-    /// None until it is used. Whatever is under way has it, and has it to its end.
-    connection: Arc<Mutex<Option<Connection>>>,
+    /// Where the thread waits for something to do.
+    jobs: Mutex<Option<mpsc::Sender<Job>>>,
+}
+
+enum Job {
+    /// With the connection, or why there is none.
+    Work(Box<dyn FnOnce(Result<&Connection, Failure>) + Send>),
+    Close(oneshot::Sender<()>),
 }
 
 impl FileReader {
@@ -34,41 +41,82 @@ impl FileReader {
         FileReader {
             path: path.to_owned(),
             time,
-            connection: Arc::default(),
+            jobs: Mutex::default(),
         }
     }
 
-    /// Does work with the connection, on a thread that may block. Who stops waiting leaves it there:
-    /// it ends at its deadline.
+    /// Does work with the connection, behind all that is under way there. Who stops waiting leaves
+    /// it there: it ends at its deadline.
     pub(crate) async fn work<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> T + Send + 'static,
     ) -> Result<T, sqlx::Error> {
-        let mut place = Arc::clone(&self.connection).lock_owned().await;
-        let new = place.is_none().then(|| (self.path.clone(), self.time.clone()));
-        let done = tokio::task::spawn_blocking(move || {
-            if let Some((path, time)) = new {
-                *place = Some(opened(&path, &time).map_err(|error| named(&error))?);
-            }
-            let connection = place.as_ref().ok_or(sqlx::Error::PoolClosed)?;
-            Ok(work(connection))
-        });
-        let done = done.await;
-        done.unwrap_or_else(|error| Err(sqlx::Error::Configuration(Box::new(error))))
+        let (tell, told) = oneshot::channel();
+        self.send(Job::Work(Box::new(move |connection: Result<&Connection, Failure>| {
+            // Nobody may listen any more.
+            let _ = tell.send(connection.map(work));
+        })))?;
+        let done = told.await.map_err(|_| sqlx::Error::WorkerCrashed)?;
+        done.map_err(|failure| named(&failure))
     }
 
     /// Waits until nothing is under way.
     pub(crate) async fn idle(&self) {
-        drop(self.connection.lock().await);
+        if let Err(error) = self.work(|_| ()).await {
+            tracing::debug!(%error, "a reader was abandoned and cannot open its file");
+        }
     }
 
-    /// Closes it when nothing is under way.
+    /// Closes the connection when nothing is under way.
     pub(crate) async fn close(&self) {
-        let connection = self.connection.lock().await.take();
-        // The last one to a file may have to wait for the disk.
-        let closed = tokio::task::spawn_blocking(move || drop(connection)).await;
-        if let Err(error) = closed {
-            tracing::debug!(%error, "a reader was not closed in order");
+        let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let (tell, told) = oneshot::channel();
+        if jobs.is_some_and(|jobs| jobs.send(Job::Close(tell)).is_ok()) && told.await.is_err() {
+            tracing::debug!("a reader was not closed in order");
+        }
+    }
+
+    /// Sends it to the thread; to a new one where there is none any more.
+    fn send(&self, job: Job) -> Result<(), sqlx::Error> {
+        let mut place = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        let job = match &*place {
+            Some(jobs) => match jobs.send(job) {
+                Ok(()) => return Ok(()),
+                Err(mpsc::SendError(job)) => job,
+            },
+            None => job,
+        };
+        let (jobs, taken) = mpsc::channel();
+        let (path, time) = (self.path.clone(), self.time.clone());
+        let builder = thread::Builder::new().name("reader".to_owned());
+        builder.spawn(move || serve(&path, &time, &taken))?;
+        jobs.send(job).map_err(|_| sqlx::Error::WorkerCrashed)?;
+        *place = Some(jobs);
+        Ok(())
+    }
+}
+
+/// Does what comes until nobody can send anything any more.
+fn serve(path: &Path, time: &Time, jobs: &mpsc::Receiver<Job>) {
+    let mut open = None;
+    while let Ok(job) = jobs.recv() {
+        match (job, open.take()) {
+            (Job::Work(work), Some(connection)) => {
+                work(Ok(&connection));
+                open = Some(connection);
+            }
+            (Job::Work(work), None) => match opened(path, time) {
+                Ok(connection) => {
+                    work(Ok(&connection));
+                    open = Some(connection);
+                }
+                Err(failure) => work(Err(failure)),
+            },
+            (Job::Close(tell), connection) => {
+                drop(connection);
+                let _ = tell.send(());
+                return;
+            }
         }
     }
 }
