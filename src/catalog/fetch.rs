@@ -82,11 +82,6 @@ impl Fetch {
         self.method == Method::File && names_several(self.path.text())
     }
 
-    /// Whether the path or the body of a request uses a variable.
-    pub fn asks_by(&self, variable: &str) -> bool {
-        self.path.uses(variable) || self.body.as_ref().is_some_and(|body| body.uses(variable))
-    }
-
     /// The names in `{$this.name}` of the path, and then those of the body.
     pub fn this_names(&self) -> Vec<&str> {
         let mut names: Vec<&str> = self.path.this_names().iter().map(String::as_str).collect();

@@ -12,8 +12,8 @@ use crate::{app::operate::Order, config::TapeSetting};
                         hayloft harvest --schema my.graphql --record cassette"
 )]
 pub(super) struct Harvest {
-    /// The type or field to harvest, or the groups to compute, such as Item or Item.recipes [default: everything with a
-    /// @fetch, then groups with `every`]
+    /// The type or field to harvest, or the groups to compute, such as Item or Item.recipes
+    /// [default: everything with a @fetch, then groups with `every`]
     #[arg(value_name = "TYPE")]
     name: Option<String>,
 

@@ -58,7 +58,7 @@ impl Farm {
         let layout = Arc::new(Layout::of(&catalog));
         let store = Store::open_within(&place.url, Access::Write, catalog.clone(), layout, timeout).await;
         let api = DataApi::new(catalog, store.expect("a database"), limits).expect("the farm's schema");
-        Farm { api, place: place }
+        Farm { api, place }
     }
 
     /// The same database under another definition.

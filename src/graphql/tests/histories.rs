@@ -297,10 +297,9 @@ pub(super) fn shown(moment: &str) -> String {
 }
 
 async fn answers_come_again_as_of_their_moment(on: On) {
-    let seed = std::env::var("HAYLOFT_SEED")
-        .ok()
-        .and_then(|seed| seed.parse().ok())
-        .unwrap_or(85);
+    let environment = crate::config::Environment::of_process();
+    let seed = environment.get("HAYLOFT_SEED").and_then(|seed| seed.parse().ok());
+    let seed = seed.unwrap_or(85);
     let random = &mut StdRng::seed_from_u64(seed);
     let farm = Farm::defined_on(on, &definition(false), Limits::default()).await;
     let mut world = World::default();

@@ -111,8 +111,8 @@ pub(crate) enum Purpose {
 impl Purpose {
     fn plans(self) -> Plans {
         match self {
-            Purpose::Answers | Purpose::Own => Plans::ByValue,
-            Purpose::Keys => Plans::ByKey,
+            Purpose::Answers | Purpose::Own => Plans::Custom,
+            Purpose::Keys => Plans::Generic,
         }
     }
 }

@@ -138,8 +138,17 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
+    /// Computes all groups of a type; gives how many are new, changed and gone.
+    pub(crate) async fn compute_groups(&mut self, groups: EntityId) -> Result<[u64; 3], StoreError> {
+        let settled = settle::groups_anew(&mut self.tx, groups).await?;
+        let kinds = [&settled.new, &settled.keys, &settled.gone];
+        let counts = kinds.map(|of| of.iter().map(|(_, keys)| keys.len() as u64).sum());
+        self.note_settled(settled);
+        Ok(counts)
+    }
+
     /// Notes what became of what is computed.
-    pub(crate) fn note_settled(&mut self, settled: Settled) {
+    fn note_settled(&mut self, settled: Settled) {
         self.step += 1;
         for (entity, field) in settled.fields {
             self.touch(entity, field);

@@ -3,10 +3,10 @@
 //! no statement.
 //!
 //! A server takes longer to plan such a read than to run it. So it plans it once, by indexes alone
-//! ([`Plans::ByIndex`]). Another read is planned for its values: what is best for rare ones is bad
+//! ([`Plans::Led`]). Another read is planned for its values: what is best for rare ones is bad
 //! for others.
 //!
-//! [`Plans::ByIndex`]: crate::store::db::postgres::connect::Plans
+//! [`Plans::Led`]: crate::store::db::postgres::connect::Plans
 
 use crate::{
     catalog::{Compare, EntityId},

@@ -49,8 +49,8 @@ impl Statement {
             matches!(wanted, Some(Value::Int(count)) if *count <= LED_MOST)
         };
         match &self.led {
-            Some(wanted) if wanted.iter().all(few) => Plans::ByIndex,
-            _ => Plans::ByValue,
+            Some(wanted) if wanted.iter().all(few) => Plans::Led,
+            _ => Plans::Custom,
         }
     }
 

@@ -3,23 +3,19 @@
 //!
 //! Who writes the rows waits meanwhile, so that all values of a group are of the same moment.
 
-use crate::{
-    catalog::EntityId,
-    store::{
-        commit::{self, Evidence},
-        context::Context,
-        db::{failpoint, pool::get},
-        error::StoreError,
-        in_force,
-        load::batch::Batch,
-        rollups::settle::{self, Settled},
-        system::{
-            change_log, row_numbers,
-            runs::{self, counts::Counts},
-        },
-        tx::Transaction,
-        types::{Run, RunState, RunSummary, Told},
+use crate::store::{
+    commit::{self, Evidence},
+    context::Context,
+    db::{failpoint, pool::get},
+    error::StoreError,
+    in_force,
+    load::batch::Batch,
+    system::{
+        change_log, row_numbers,
+        runs::{self, counts::Counts},
     },
+    tx::Transaction,
+    types::{Run, RunState, RunSummary, Told},
 };
 
 /// Brings all groups to what the rows are now, writes what differs, and ends the run.
@@ -29,10 +25,14 @@ pub(crate) async fn compute(context: &Context, run: &Run, told: &Told) -> Result
     runs::check_fence(&mut batch, run).await?;
     take_turn(&mut batch, run).await?;
     failpoint::point("groups::begun");
-    let settled = settle::groups_anew(&mut batch, run.entity).await?;
-    let gone = count(&settled.gone);
-    let counts = counts(&mut batch, run, &settled).await?;
-    batch.note_settled(settled);
+    let [new, changed, gone] = batch.compute_groups(run.entity).await?;
+    let all = count(&mut batch, run).await?;
+    let counts = Counts {
+        new,
+        changed,
+        same: all.saturating_sub(new + changed),
+        ..Counts::default()
+    };
     runs::counts::count(&mut batch, run, counts).await?;
     runs::tell(&mut batch, run, told).await?;
     let summary = runs::end(&mut batch, run, RunState::Complete, None, (gone, 0)).await?;
@@ -55,21 +55,11 @@ async fn take_turn(tx: &mut Transaction<'_>, run: &Run) -> Result<(), StoreError
     row_numbers::lock(tx, of.into_iter().chain([run.entity]).collect()).await
 }
 
-/// How many groups are new, changed, and as they were.
-async fn counts(tx: &mut Transaction<'_>, run: &Run, settled: &Settled) -> Result<Counts, StoreError> {
-    let (new, changed) = (count(&settled.new), count(&settled.keys));
+/// How many groups there are.
+async fn count(tx: &mut Transaction<'_>, run: &Run) -> Result<u64, StoreError> {
     let table = tx.quote(&tx.tables(run.entity).table.name);
     let sql = format!("SELECT CAST(count(*) AS BIGINT) FROM {table}");
     let rows = tx.all(tx.params(), sql).await?;
     let all: i64 = rows.first().map_or(Ok(0), |row| get(row, 0))?;
-    Ok(Counts {
-        new,
-        changed,
-        same: all.unsigned_abs().saturating_sub(new + changed),
-        ..Counts::default()
-    })
-}
-
-fn count<T>(of: &[(EntityId, Vec<T>)]) -> u64 {
-    of.iter().map(|(_, keys)| keys.len() as u64).sum()
+    Ok(all.unsigned_abs())
 }

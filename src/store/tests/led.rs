@@ -67,26 +67,26 @@ async fn what_an_index_leads_to_is_planned_once() {
         ..by_price(first)
     };
     for (number, (select, want)) in [
-        (by_price(Some(5)), Plans::ByIndex),
-        (priced(Compare::Gt, 2, 5), Plans::ByIndex),
-        (priced(Compare::Lte, 2, 1_000), Plans::ByIndex),
-        (by_key(Some(5)), Plans::ByIndex),
-        (with(many("tags", 3, few), 5), Plans::ByIndex),
+        (by_price(Some(5)), Plans::Led),
+        (priced(Compare::Gt, 2, 5), Plans::Led),
+        (priced(Compare::Lte, 2, 1_000), Plans::Led),
+        (by_key(Some(5)), Plans::Led),
+        (with(many("tags", 3, few), 5), Plans::Led),
         // Of equal ones there may be few or nearly all.
-        (priced(Compare::Eq, 2, 5), Plans::ByValue),
-        (by_price(Some(1_001)), Plans::ByValue),
-        (by_price(None), Plans::ByValue),
-        (by_key(None), Plans::ByValue),
-        (with(many("tags", 3, sorted), 5), Plans::ByValue),
-        (by(&[1], 1), Plans::ByValue),
-        (from_end, Plans::ByValue),
-        (skipped, Plans::ByValue),
+        (priced(Compare::Eq, 2, 5), Plans::Custom),
+        (by_price(Some(1_001)), Plans::Custom),
+        (by_price(None), Plans::Custom),
+        (by_key(None), Plans::Custom),
+        (with(many("tags", 3, sorted), 5), Plans::Custom),
+        (by(&[1], 1), Plans::Custom),
+        (from_end, Plans::Custom),
+        (skipped, Plans::Custom),
         (
             Select {
                 filter: priced(Compare::Gt, 2, 5).filter,
                 ..by_key(Some(5))
             },
-            Plans::ByValue,
+            Plans::Custom,
         ),
     ]
     .into_iter()

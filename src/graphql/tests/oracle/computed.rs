@@ -193,25 +193,40 @@ pub(super) fn fill(world: &mut World) {
     }
 }
 
+/// A row: its type, and which of its rows.
+type At = (usize, usize);
+
+/// A group in the making.
+struct Group {
+    key: String,
+    values: Vec<Json>,
+    rows: Vec<At>,
+}
+
 fn rows(world: &World, at: usize, grouped: &Grouped) -> Vec<Mem> {
-    let mut all: Vec<(String, Vec<Json>, Vec<(usize, usize)>)> = Vec::new();
+    let mut all: Vec<Group> = Vec::new();
     for (number, row) in world.rows[grouped.of].iter().enumerate() {
         let values: Vec<Json> = grouped.by.iter().map(|(_, of)| row.leaves[&of.name].clone()).collect();
         let key = Json::Array(values.clone()).to_string();
-        match all.iter_mut().find(|(known, ..)| *known == key) {
-            Some((.., rows)) => rows.push((grouped.of, number)),
-            None => all.push((key, values, vec![(grouped.of, number)])),
+        let row = (grouped.of, number);
+        match all.iter_mut().find(|group| group.key == key) {
+            Some(group) => group.rows.push(row),
+            None => all.push(Group {
+                key,
+                values,
+                rows: vec![row],
+            }),
         }
     }
-    all.sort_by(|(one, ..), (other, ..)| one.cmp(other));
-    let row = |(key, values, rows): (String, Vec<Json>, Vec<(usize, usize)>)| {
+    all.sort_by(|one, other| one.key.cmp(&other.key));
+    let row = |group: Group| {
         let mut mem = Mem::default();
-        mem.leaves.insert("id".to_owned(), json!(key));
-        for ((own, _), value) in grouped.by.iter().zip(values) {
+        mem.leaves.insert("id".to_owned(), json!(group.key));
+        for ((own, _), value) in grouped.by.iter().zip(group.values) {
             mem.leaves.insert(own.name.clone(), value);
         }
         for rolled in &world.types[at].rollups {
-            let value = value(world, rows.clone(), rolled);
+            let value = value(world, group.rows.clone(), rolled);
             mem.leaves.insert(rolled.leaf.name.clone(), value);
         }
         mem
@@ -219,7 +234,7 @@ fn rows(world: &World, at: usize, grouped: &Grouped) -> Vec<Mem> {
     all.into_iter().map(row).collect()
 }
 
-fn value(world: &World, mut rows: Vec<(usize, usize)>, rolled: &Rolled) -> Json {
+fn value(world: &World, mut rows: Vec<At>, rolled: &Rolled) -> Json {
     let naive = Naive(world);
     let n = Leaf {
         name: "n".to_owned(),

@@ -102,7 +102,7 @@ async fn walk(
 /// they are ordered by.
 async fn write(farm: &Farm, world: &World, (of, leaf): (usize, &Leaf), stay: &BTreeSet<usize>, random: &mut StdRng) {
     let mut moved = world.clone();
-    let others: Vec<Leaf> = moved.types[of].leaves.iter().cloned().collect();
+    let others: Vec<Leaf> = moved.types[of].leaves.clone();
     let free = ["t", "i", "f", "b", "n"];
     for row in &mut moved.rows[of] {
         for other in &others {

@@ -87,27 +87,27 @@ const SESSION: &str = "SET standard_conforming_strings=on;SET timezone='UTC';SET
 pub(crate) enum Plans {
     /// For the values at hand: a plan that was made for all values is bad for some, and one that
     /// was made while a table was small is bad for ever after.
-    ByValue,
+    Custom,
     /// Once: loads by key take less time than a plan does. They go by indexes, however small a
     /// table was at first.
-    ByKey,
+    Generic,
     /// Once, too, and by indexes that have the rows in order: whatever the values are, only the
     /// first rows are looked at.
-    ByIndex,
+    Led,
 }
 
 impl Plans {
     /// What a session says to plan so from then on, however it did before.
     pub(super) fn settings(self) -> &'static str {
         match self {
-            Plans::ByValue => {
+            Plans::Custom => {
                 "SET plan_cache_mode=force_custom_plan;RESET enable_seqscan;RESET enable_hashjoin;RESET enable_mergejoin;\
                  RESET enable_bitmapscan;RESET enable_sort;"
             }
-            Plans::ByKey => {
+            Plans::Generic => {
                 "SET plan_cache_mode=force_generic_plan;SET enable_seqscan=off;SET enable_hashjoin=off;SET enable_mergejoin=off;"
             }
-            Plans::ByIndex => {
+            Plans::Led => {
                 "SET plan_cache_mode=force_generic_plan;SET enable_seqscan=off;SET enable_hashjoin=off;SET enable_mergejoin=off;\
                  SET enable_bitmapscan=off;SET enable_sort=off;"
             }
@@ -139,7 +139,7 @@ pub(crate) async fn writer(place: &str, options: &PgConnectOptions, guard: &Guar
     let session = format!(
         "{SESSION}SET idle_in_transaction_session_timeout={};SET synchronous_commit=on;{}",
         IDLE_IN_TRANSACTION.as_millis(),
-        Plans::ByValue.settings()
+        Plans::Custom.settings()
     );
     let (guard, held) = (Arc::clone(guard), Arc::clone(guard));
     let pool = PgPoolOptions::new()

@@ -30,9 +30,11 @@ pub(crate) struct FileReader {
     jobs: Mutex<Option<mpsc::Sender<Job>>>,
 }
 
+/// With the connection, or why there is none.
+type Work = Box<dyn FnOnce(Result<&Connection, Failure>) + Send>;
+
 enum Job {
-    /// With the connection, or why there is none.
-    Work(Box<dyn FnOnce(Result<&Connection, Failure>) + Send>),
+    Work(Work),
     Close(oneshot::Sender<()>),
 }
 
