@@ -76,7 +76,7 @@ quick-tests:
 LONG_TESTS := postgres an_answer_waits_for_the_deletion steps_are_counted_beside \
   store::tests::abandoned store::tests::generations store::tests::indexes store::tests::opens store::tests::retry \
   store::tests::definition_status store::tests::rollup store::tests::timed_groups \
-  mirror simulation store::tests::edits oracle fuzzed_ \
+  mirror simulation store::tests::edits oracle fuzzed_ graphql::tests::histories \
   a_filter_has_its_memory bombs_are_defused_at_run_time groups_count long_texts_have_bounds odd_values_do_not_panic \
   filters_are_bounded hostile_variables answers_that_all_have_taken nobody_begins_with_an_old what_a_live_query_could_not_read \
   a_socket_answers_queries connections_that_say_nothing posts what_was_said_in_time \

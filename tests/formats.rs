@@ -24,7 +24,7 @@ type Entry @fetch(source: "up", GET: "/feed.xml", format: XML, rows: ".feed.entr
   tags: [String!] @select(jq: ".tag")
 }
 type Station @fetch(source: "up", GET: "/stations", format: HTML_TABLE) {
-  code: ID! @select(jq: ".Code")
+  code: ID! @id @select(jq: ".Code")
   page: String @select(css: "a", attr: "href")
 }
 type Card @fetch(source: "up", GET: "/cards?page={$page}", format: HTML, rows: ".card") {

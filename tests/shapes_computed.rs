@@ -19,7 +19,7 @@ async fn what_is_computed_of_wide_types(db: Db) {
     let definition = format!(
         "type Wide @fetch(source: \"up\", GET: \"/wide\", rows: \".[]\") {{ id: ID! {} words: String @search above: Wide \
          below: [Wide!]! @inverse(field: \"above\") belowSum: BigInt @rollup(of: \"below\", fn: SUM, field: \"f390\") over: [Wide!]! @closure(of: \"above\") }}\n\
-         type Sums @rollup(of: \"Wide\", by: [\"f390\"]) {{ id: ID! f390: Int wides: Int! @rollup(fn: COUNT) mean: Float @rollup(fn: AVG, field: \"f385\") }}\n",
+         type Sums @plural(name: \"allSums\") @rollup(of: \"Wide\", by: [\"f390\"]) {{ id: ID! f390: Int wides: Int! @rollup(fn: COUNT) mean: Float @rollup(fn: AVG, field: \"f385\") }}\n",
         fields.join(" ")
     );
     let whole = |at: usize, row: usize| leaf(at, row).1.as_i64().expect("a number");
@@ -35,7 +35,7 @@ async fn what_is_computed_of_wide_types(db: Db) {
     let (_scratch, program, _upstream) = served(db, &definition, &[("/wide", json!(all))]).await;
     let answer = program
         .query(
-            "{ wides(search: \"NUMBER3 wide\") { id belowSum over { id } nodeId } sums { f390 wides mean } \
+            "{ wides(search: \"NUMBER3 wide\") { id belowSum over { id } nodeId } sums: allSums { f390 wides mean } \
              widesGrouped(by: [{f390: VALUE}]) { keys { f390 } count aggregate { avg { f385 } } } \
              low: wides(where: {over: {some: {id: {eq: \"3\"}}}}) { id } }",
         )

@@ -1,17 +1,20 @@
 //! A read in words, for `explain`: a line for each level. Knows the read and the catalog's names;
 //! knows no SQL.
 
+mod words;
+
 use crate::{
     catalog::{Catalog, EntityId, FieldId, FieldKind},
     query::{
-        Compare, Connection, Direction, Filter, Form, GroupKey, GroupMeasure, GroupOrder, GroupTerm, GroupValue,
-        Grouped, GroupedBy, Having, JsonTest, Matches, Measure, Nulls, Operand, Order, Output, OutputValue, Place,
-        Quantifier, Read, RootValue, Select, TextTest,
+        Connection, Filter, GroupKey, GroupMeasure, GroupOrder, GroupTerm, GroupValue, Grouped, GroupedBy, Having,
+        Matches, Measure, Order, Output, OutputValue, Place, Read, RootValue, Select,
     },
-    value::{JsonPath, Value},
 };
 
 use super::names;
+
+pub(super) use words::value;
+use words::{direction, form_words, joined, json_test, list, operand, path_words, quantifier_word, sign, test_word};
 
 /// The read, ending in a new line. Parameters are `$0`, `$1`, …
 pub(super) fn describe(catalog: &Catalog, read: &Read) -> String {
@@ -402,99 +405,6 @@ impl Words<'_> {
             }
             other => self.filter(other, entity),
         }
-    }
-}
-
-/// ` at a.b[0]`; nothing for the value itself.
-fn path_words(path: &JsonPath) -> String {
-    match path.steps() {
-        [] => String::new(),
-        _ => format!(" at {path}"),
-    }
-}
-
-/// As what the value of a field is ordered.
-fn form_words(form: &Form) -> String {
-    match form {
-        Form::Value => String::new(),
-        Form::WithoutCase => " without case".to_owned(),
-        Form::Json(path) => path_words(path),
-    }
-}
-
-fn json_test(test: &JsonTest) -> String {
-    match test {
-        JsonTest::Exists => "exists".to_owned(),
-        JsonTest::IsNull => "is null".to_owned(),
-        JsonTest::Compare { compare, operand: with } => format!("{} {}", sign(*compare), operand(with)),
-        JsonTest::In { operands } => format!("in ({})", list(operands)),
-        JsonTest::Text { test, operand: with } => format!("{} {}", test_word(*test), operand(with)),
-        JsonTest::Has { operand: with } => format!("has {}", operand(with)),
-        JsonTest::HasKey { operand: with } => format!("has the member {}", operand(with)),
-    }
-}
-
-fn quantifier_word(quantifier: Quantifier) -> &'static str {
-    match quantifier {
-        Quantifier::Some => "some ",
-        Quantifier::Every => "every ",
-        Quantifier::None => "no ",
-    }
-}
-
-fn sign(compare: Compare) -> &'static str {
-    match compare {
-        Compare::Eq => "=",
-        Compare::Gt => ">",
-        Compare::Gte => ">=",
-        Compare::Lt => "<",
-        Compare::Lte => "<=",
-    }
-}
-
-fn test_word(test: TextTest) -> &'static str {
-    match test {
-        TextTest::Contains => "contains",
-        TextTest::StartsWith => "starts with",
-        TextTest::EndsWith => "ends with",
-        TextTest::Like => "like",
-        TextTest::ILike => "ilike",
-    }
-}
-
-fn direction(direction: Direction, nulls: Nulls) -> String {
-    let direction = if direction == Direction::Descending {
-        " desc"
-    } else {
-        ""
-    };
-    let nulls = if nulls == Nulls::First { " nulls first" } else { "" };
-    [direction, nulls].concat()
-}
-
-fn joined(parts: impl Iterator<Item = String>, between: &str) -> String {
-    parts.collect::<Vec<_>>().join(between)
-}
-
-fn list(operands: &[Operand]) -> String {
-    joined(operands.iter().map(operand), ", ")
-}
-
-fn operand(operand: &Operand) -> String {
-    match operand {
-        Operand::Value(constant) => value(constant),
-        Operand::Param(number) => format!("${number}"),
-    }
-}
-
-/// As one would write it in a query.
-pub(super) fn value(value: &Value) -> String {
-    match value {
-        Value::Null => "null".to_owned(),
-        Value::Bool(value) => value.to_string(),
-        Value::Int(value) => value.to_string(),
-        Value::Float(value) => value.to_string(),
-        Value::Text(text) => format!("{text:?}"),
     }
 }
 

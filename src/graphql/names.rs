@@ -79,7 +79,8 @@ pub(super) fn search_argument(entity: &Entity) -> &'static str {
     }
 }
 
-/// The same of the moment that is asked for, where the past of a type is kept; it stands at the end.
+/// The same of the moment that is asked for, where the past of a type is kept; it stands at the
+/// end.
 pub(super) fn past_arguments(entity: &Entity) -> &'static str {
     match entity.history {
         true => ", asOf: DateTime, ago: String",

@@ -374,8 +374,10 @@ impl<'f> Ahead<'f> {
         if let Some((_, fault)) = self.gone.take().filter(|(gone, _)| *gone == step.next) {
             return Err(fault);
         }
-        // Once wrong, positions are not guessed again in this run.
-        self.known = step.known.filter(|_| self.steady);
+        // Once wrong, positions are not guessed again in this run; who only looks may have enough
+        // after any page.
+        let guesses = self.steady && self.fetching.inner.witness.is_none();
+        self.known = step.known.filter(|_| guesses);
         self.ask = if step.probe { Ask::Probe } else { Ask::Usual };
         if self.asked.front().is_some_and(|first| *first != step.next) {
             // Where the pages are of many sizes, each guess would cost the upstream a request.

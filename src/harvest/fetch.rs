@@ -311,7 +311,7 @@ impl Upstream {
     /// is refused.
     async fn send(&self, client: &Client, call: &Call, place: &str, headers: HeaderMap) -> Result<Response, Failure> {
         let Some(tokens) = &self.tokens else {
-            return self.follow(client, call, place, headers).await;
+            return self.follow(client, call, place, headers, None).await;
         };
         let with = |token: &Token| {
             let mut headers = headers.clone();
@@ -319,21 +319,22 @@ impl Upstream {
             headers
         };
         let token = tokens.get(None, || self.token(tokens)).await?;
-        let response = self.follow(client, call, place, with(&token)).await?;
+        let response = self.follow(client, call, place, with(&token), None).await?;
         let limited = asked(response.status(), response.headers(), SystemTime::now()).limited;
         if !may_be_renewed(&response) || limited {
             return Ok(response);
         }
         let token = tokens.get(Some(&token), || self.token(tokens)).await?;
         self.turn().await;
-        self.follow(client, call, place, with(&token)).await
+        self.follow(client, call, place, with(&token), None).await
     }
 
     /// Asks for a token.
     async fn token(&self, tokens: &Tokens) -> Result<Given, Failure> {
         let request = &tokens.request;
         self.turn().await;
-        let asked = self.follow(&self.client, &request.call, &request.place, request.headers.clone());
+        let (call, headers) = (&request.call, request.headers.clone());
+        let asked = self.follow(&self.client, call, &request.place, headers, Some(tokens));
         let response = asked.await?;
         if !response.status().is_success() {
             return Err(of_status(response, &request.place, &self.secrets).await);
@@ -344,12 +345,20 @@ impl Upstream {
         Ok(given)
     }
 
-    /// Sends the request and follows redirects within its host.
-    async fn follow(&self, client: &Client, call: &Call, place: &str, headers: HeaderMap) -> Result<Response, Failure> {
+    /// Sends the request and follows redirects within its host; `login` is what it asks a token
+    /// for.
+    async fn follow(
+        &self,
+        client: &Client,
+        call: &Call,
+        place: &str,
+        headers: HeaderMap,
+        login: Option<&Tokens>,
+    ) -> Result<Response, Failure> {
         let mut url = call.url.clone();
         for _ in 0..=REDIRECTS_MAX {
             let request = call.to(client, url.clone(), headers.clone());
-            let sent = self.wire.send(request, place).await;
+            let sent = self.wire.send(request, place, login).await;
             let response = sent.map_err(|unsent| unsent.failure(place, &self.secrets))?;
             if !response.status().is_redirection() || response.status() == StatusCode::NOT_MODIFIED {
                 return Ok(response);

@@ -23,6 +23,8 @@ use super::{
 const GZIP: &[u8] = &[0x1f, 0x8b];
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 const ZIP: &[u8] = b"PK\x03\x04";
+/// An archive of nothing.
+const ZIP_EMPTY: &[u8] = b"PK\x05\x06";
 const MAGIC_BYTES: usize = 4;
 /// So many times as much as is packed may come out of it: no data repeats itself more. Looked at
 /// from [`RATIO_FROM`] bytes on.
@@ -35,7 +37,9 @@ const WINDOW_LOG_MAX: u32 = 26;
 
 /// Whether a text that begins so is packed.
 pub(super) fn is_packed(begin: &[u8]) -> bool {
-    [GZIP, ZSTD, ZIP].iter().any(|magic| begin.starts_with(magic))
+    [GZIP, ZSTD, ZIP, ZIP_EMPTY]
+        .iter()
+        .any(|magic| begin.starts_with(magic))
 }
 
 /// The same of a file; whoever reads it next tells why it cannot be read.
@@ -94,7 +98,7 @@ fn unpacking<R: Read + Seek + 'static>(mut packed: R) -> io::Result<Box<dyn Read
         decoder.window_log_max(WINDOW_LOG_MAX)?;
         return Ok(bounded(Box::new(decoder), length));
     }
-    if first.starts_with(ZIP) {
+    if first.starts_with(ZIP) || first.starts_with(ZIP_EMPTY) {
         let member = zip::only(&mut packed)?;
         packed.seek(SeekFrom::Start(member.at))?;
         let lying = packed.take(member.packed);
@@ -208,7 +212,10 @@ mod tests {
                 include_bytes!("../../tests/cases/packed/two.zip"),
                 Err("2 files (a.csv, b/c.csv)"),
             ),
-            (include_bytes!("../../tests/cases/packed/none.zip"), Err("")),
+            (
+                include_bytes!("../../tests/cases/packed/none.zip"),
+                Err("without a file in it"),
+            ),
         ] {
             match (read(archive.to_vec()), want) {
                 (Ok(count), Ok(want)) => assert_eq!(count, want),

@@ -1,11 +1,14 @@
-//! Where past versions of rows are kept (`@history`): their columns, and the names under which a read
-//! takes those of one moment for the rows. Knows names; no SQL.
+//! Where past versions of rows are kept (`@history`): their columns, and the names under which a
+//! read takes those of one moment for the rows. Knows names; no SQL.
 //!
 //! Beside the table of a type, and beside each of its tables of links, stands one of versions. Its
-//! columns are those of the rows but for what is computed, all of which may be null, and some of its
-//! own.
+//! columns are those of the rows but for what is computed, all of which may be null, and some of
+//! its own.
 
-use super::{Column, EntityTables, JoinTable, Table};
+use super::{
+    entity::{EntityTables, JoinTable},
+    table::{Column, Table},
+};
 
 /// The moment of the commit that made a version, and of the one that ended it: null of a version
 /// that is the row's present one.
@@ -16,8 +19,8 @@ pub(crate) const BEGIN_COLUMN: &str = "_begin";
 /// Whether it ended because its row was deleted.
 pub(crate) const GONE_COLUMN: &str = "_gone";
 
-/// The name of the table of versions beside another one. Nothing that a definition names has a `$` in
-/// it.
+/// The name of the table of versions beside another one. Nothing that a definition names has a `$`
+/// in it.
 pub(crate) fn history_name(table: &str) -> String {
     format!("{table}$history")
 }

@@ -17,9 +17,12 @@ impl Builder<'_> {
             if let Some(directive) = declared.directive("history") {
                 self.check_history(id, declared, directive);
             }
-            let outermost = self.plan.entity(self.outermost(id)).definition;
+            let has_history = self.has_history(id);
+            if has_history {
+                self.check_arguments(id, declared);
+            }
             if let Some(entity) = catalog.entities.get_mut(id.index()) {
-                entity.history = outermost.directive("history").is_some();
+                entity.history = has_history;
             }
         }
         for declared in self.plan.values.clone() {
@@ -30,6 +33,12 @@ impl Builder<'_> {
                 self.fault(Fault::at(directive.span.clone(), message).hint(hint));
             }
         }
+    }
+
+    /// Whether the past of a type's rows is kept, by what it says or what it is nested in.
+    pub(super) fn has_history(&self, id: EntityId) -> bool {
+        let outermost = self.plan.entity(self.outermost(id)).definition;
+        outermost.directive("history").is_some()
     }
 
     /// The type in whose rows all others stand that lie around one; a type that is nested in itself
@@ -61,6 +70,12 @@ impl Builder<'_> {
             let hint = "write @history on the type whose rows are grouped, and group those as of a moment";
             faults.push(fault(message, hint.to_owned()));
         }
+        self.faults.extend(faults);
+    }
+
+    fn check_arguments(&mut self, id: EntityId, declared: &TypeDefinition) {
+        let mut faults = Vec::new();
+        let planned = self.plan.entity(id);
         let key = planned.key.iter();
         let key = key.filter_map(|field| declared.fields.get(field.index()));
         for field in key.filter(|field| ARGUMENTS.contains(&field.name.value.as_str())) {

@@ -90,6 +90,13 @@ impl Builder<'_> {
             let message = format!("`*` names files one after the other, so `{{${name}}}` has no meaning");
             self.fault(Fault::at(path_span.clone(), message).hint("leave one of them out"));
         }
+        if files && path.text().contains("**") {
+            let fault = Fault::at(
+                path_span.clone(),
+                "`**` names no folders; `*` is any text within one name",
+            );
+            self.fault(fault.hint("write each folder on the way as a part of its own, such as `*/*.json`"));
+        }
         let advance = match files {
             true => Advance::LinkHeader,
             false => self.advance(&pages, used),

@@ -183,12 +183,10 @@ impl Builder<'_> {
             .entities
             .iter()
             .for_each(|entity| take(&entity.definition.name.value, OF_ENTITIES));
-        let kept = self.plan.entities.iter().map(|entity| entity.definition);
-        let mut kept = kept
-            .filter(|declared| declared.directive("history").is_some())
-            .peekable();
-        let has_histories = kept.peek().is_some();
-        kept.for_each(|declared| take(&declared.name.value, OF_HISTORIES));
+        let kept = self.plan.entity_ids().filter(|id| self.has_history(*id));
+        let kept: Vec<&str> = kept.map(|id| self.plan.name(id)).collect();
+        kept.iter().for_each(|name| take(name, OF_HISTORIES));
+        let has_histories = !kept.is_empty();
         // Nobody orders or totals by a value that is held in lists only.
         let held = |in_list: bool| -> HashSet<&str> {
             let fields = self.definition.types.iter().flat_map(|declared| &declared.fields);
@@ -231,7 +229,7 @@ impl Builder<'_> {
         let mut taken: HashMap<String, &str> = ROOTS.iter().map(|root| ((*root).to_owned(), "")).collect();
         let mut tables: HashMap<String, &str> = HashMap::new();
         let mut faults = Vec::new();
-        for entity in &self.plan.entities {
+        for (entity, id) in self.plan.entities.iter().zip(self.plan.entity_ids()) {
             let name: &Spanned<String> = &entity.definition.name;
             let Names {
                 table,
@@ -242,7 +240,7 @@ impl Builder<'_> {
                 grouped,
                 history,
             } = names(entity.definition);
-            let history = entity.definition.directive("history").map(|_| history);
+            let history = self.has_history(id).then_some(history);
             let clash = [&single, &many, &by, &connection, &grouped]
                 .into_iter()
                 .chain(&history)

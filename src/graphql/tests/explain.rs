@@ -7,7 +7,7 @@ use crate::{
     graphql::{
         Limits,
         testing::{Farm, golden},
-        turns::Work,
+        tests::live::all_turns,
     },
     store::testing::{On, on_both},
 };
@@ -86,11 +86,7 @@ async fn what_was_told_before_the_time_was_over_is_told(on: On) {
     let request = || serde_json::from_value::<crate::graphql::ApiRequest>(body.clone()).expect("a request");
     // From here on the figures of the rows are known.
     farm.api.execute(request()).await;
-    let mut held = Vec::new();
-    let work = || Work::Request(crate::graphql::Client(1));
-    while let Some(turn) = farm.api.0.turns.take(work(), Duration::ZERO).await {
-        held.push(turn);
-    }
+    let _held = all_turns(&farm).await;
     let told = super::json_of(&farm.api.execute(request()).await);
     let message = told["errors"][0]["message"].as_str().expect("an error");
     assert!(message.contains("request_timeout"), "{told}");

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::{
     FutureExt as _,
-    future::{join, join3},
+    future::{join, join_all, join3},
 };
 use serde_json::{Value as Json, json};
 
@@ -67,6 +67,35 @@ async fn what_comes_while_a_look_up_runs_goes_together() {
     assert!((&mut second).now_or_never().is_none());
     drop(first);
     assert_eq!(second.await.expect("found").rows.len(), 1);
+    assert!(rows.is_idle());
+}
+
+/// However many come at once, they are two statements: the first one's, and that of all others.
+/// Several roots of one operation are one.
+#[tokio::test]
+async fn a_thousand_look_ups_at_once_are_two_statements() {
+    let farm = Farm::stocked(Limits::default()).await;
+    let query = |at: usize| format!("{{ item(id: \"i{}\") {{ name }} }}", at % 3);
+    // The plans are made first, so that nothing else is waited for.
+    let (mut loads, mut wanted) = (Vec::new(), Vec::new());
+    for at in 0..1_000 {
+        let (load, key) = load_of(&farm, &query(at)).await;
+        loads.push(load);
+        wanted.push(key);
+    }
+    let rows = &farm.api.0.rows;
+    let before = farm.api.store().lookups();
+    let all = loads.into_iter().zip(&wanted);
+    let all = join_all(all.map(|(load, key)| rows.load(load, [key.clone()].into_iter()))).await;
+    assert_eq!(farm.api.store().lookups() - before, 2);
+    for (found, key) in all.into_iter().zip(&wanted) {
+        let is_there = key.0 != [crate::value::Value::Text("i0".to_owned())];
+        assert_eq!(found.expect("found").rows.contains_key(key), is_there, "{key:?}");
+    }
+    let before = farm.api.store().lookups();
+    let several = "{ a: item(id: \"i1\") { name } b: item(id: \"i2\") { name } c: item(id: \"i1\") { name } }";
+    assert_eq!(farm.api.execute(request(several, json!({}))).await.kind(), Kind::Ok);
+    assert_eq!(farm.api.store().lookups() - before, 1);
     assert!(rows.is_idle());
 }
 

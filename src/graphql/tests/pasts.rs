@@ -23,6 +23,7 @@ on_both!(
     the_past_begins_and_ends_with_the_definition,
     moments_only_grow,
     what_is_refused,
+    a_nested_row_that_comes_later_is_a_version_of_its_owner,
     how_the_past_is_read,
 );
 
@@ -184,7 +185,7 @@ type Person @f { id: ID! }
             "{ shop(id: \"a\", asOf: \"2020-01-01T00:00:00Z\") { id } }",
             "the past of Shop is kept since 2",
         ),
-        ("{ people(AGO) { id } }", "ago"),
+        ("{ persons(AGO) { id } }", "ago"),
         (
             "{ shopHistory(id: \"a\") { row { parent { id } } } }",
             "shopHistory.row.parent: a version has the row's own values, and `parent` leads to other rows; ask `shop`",
@@ -213,6 +214,32 @@ type Person @f { id: ID! }
     let query = "query($at: DateTime!) { shops(asOf: $at) { id } }";
     let got = ask(&farm, query, json!({ "at": "2999-01-01T00:00:00Z" })).await;
     assert!(got.to_string().contains("is still to come"), "{got}");
+}
+
+/// A row whose nested row was refused is the same when that comes.
+async fn a_nested_row_that_comes_later_is_a_version_of_its_owner(on: On) {
+    let text = "type Item @f @history { id: ID! lines: [Line!]! @nested }\n\
+                type Line { item: Item! no: Int! @id code: String @unique }";
+    let farm = Farm::defined_on(on, text, Limits::default()).await;
+    let item = |id: &str, code: &str| {
+        let [id, code] = [id, code].map(|text| Value::Text(text.to_owned()));
+        let line = Row::new(vec![id.clone(), Value::Int(1), code], vec![], vec![]);
+        Row::new(vec![id], vec![], vec![vec![line]])
+    };
+    farm.load("Item", vec![item("a", "x"), item("b", "x")]).await;
+    let empty = last_moment(farm.api.store()).await;
+    farm.load("Item", vec![item("a", "y"), item("b", "x")]).await;
+    let query = "{ itemHistory(id: \"b\") { began changed } }";
+    let want = json!([{ "began": "CHANGED", "changed": ["lines"] }, { "began": "NEW", "changed": [] }]);
+    assert_eq!(
+        ask(&farm, query, json!({})).await,
+        json!({ "data": { "itemHistory": want } })
+    );
+    let query = format!("{{ item(id: \"b\", asOf: \"{empty}\") {{ lines {{ code }} }} }}");
+    assert_eq!(
+        ask(&farm, &query, json!({})).await,
+        json!({ "data": { "item": { "lines": [] } } })
+    );
 }
 
 /// Its plan in words and its SQL.

@@ -14,6 +14,7 @@
 //! What is behind the first empty line is the body, byte by byte.
 
 use bytes::Bytes;
+use serde_json::Value as Json;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// How the name of a file begins that says what was asked for: so many characters of it.
@@ -60,6 +61,23 @@ impl Question {
         match self.body.is_empty() {
             true => format!("{} {}", self.method, self.path),
             false => format!("{} {} with {}", self.method, self.path, self.body),
+        }
+    }
+
+    /// As it is compared: JSON by its values, and a secret by its name. In which form it was sent
+    /// is not known where its value is not.
+    pub(crate) fn compared(&self) -> Question {
+        let body = match serde_json::from_str::<Json>(&self.body) {
+            Ok(mut body) => {
+                body.sort_all_objects();
+                body.to_string()
+            }
+            Err(_) => self.body.clone(),
+        };
+        Question {
+            path: named(&self.path),
+            body: named(&body),
+            ..self.clone()
         }
     }
 
@@ -167,6 +185,19 @@ impl Exchange {
             )),
         }
     }
+}
+
+/// A text whose markers of secrets say no more than their names: `{$env.KEY}`.
+fn named(text: &str) -> String {
+    let (mut out, mut rest) = (String::new(), text);
+    while let Some((before, marker)) = rest.split_once("{$env.") {
+        let end = marker.find('}').unwrap_or(marker.len());
+        let name = marker.get(..end).unwrap_or_default();
+        let name = name.split('|').next().unwrap_or_default().trim_end();
+        out.push_str(&format!("{before}{{$env.{name}"));
+        rest = marker.get(end..).unwrap_or_default();
+    }
+    out + rest
 }
 
 /// What stands before the first empty line, and behind it.
@@ -282,6 +313,28 @@ mod tests {
             ..question
         };
         assert!(long.file_name(10).len() < 100);
+    }
+
+    #[test]
+    fn questions_are_compared_by_what_they_ask() {
+        let question = |path: &str, body: &str| Question {
+            path: path.to_owned(),
+            body: body.to_owned(),
+            ..Question::default()
+        };
+        let sent = question(
+            "/t?k={$env.KEY|@uri}&n=1",
+            r#"{"a":[1,2],"b":"{$env.B | ltrimstr('x')}"}"#,
+        );
+        let written = question("/t?k={$env.KEY}&n=1", r#"{ "b": "{$env.B}", "a": [1, 2] }"#);
+        assert_eq!(sent.compared(), written.compared());
+        for other in [
+            question("/t?k={$env.KEYS}&n=1", &written.body),
+            question(&written.path, r#"{"b":"{$env.B}","a":[2,1]}"#),
+            question(&written.path, ""),
+        ] {
+            assert_ne!(other.compared(), written.compared());
+        }
     }
 
     #[test]

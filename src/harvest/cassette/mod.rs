@@ -20,6 +20,9 @@ pub(crate) const ANSWER_MAX: u64 = 64 << 20;
 /// The header under which it is noted where a request went to.
 pub(crate) const ORIGIN: &str = "origin";
 
+/// Stands for the address of a server that gives tokens, which is elsewhere than the source.
+pub(crate) const TOKEN: &str = "{token}";
+
 /// What happens to the exchanges of a harvest beside their being used.
 #[derive(Clone, Default)]
 pub(crate) struct Tape {
@@ -122,7 +125,10 @@ impl Keep for Recorder {
 /// Gives answers that were kept.
 #[derive(Debug, Default)]
 pub(crate) struct Player {
+    /// By what is asked as it is compared.
     answers: HashMap<Question, Mutex<Answers>>,
+    /// An answer for which no body is said answers to any.
+    any_body: bool,
 }
 
 /// The answers to one question, in their order; the last one is given again and again.
@@ -138,15 +144,22 @@ impl Player {
         let exchanges = read(folder)?;
         match exchanges.is_empty() {
             true => Err(CassetteError::Empty(folder.to_owned())),
-            false => Ok(Player::of(exchanges)),
+            false => Ok(Player {
+                any_body: false,
+                ..Player::of(exchanges)
+            }),
         }
     }
 
-    /// One of these answers, those to one question in their order.
+    /// One of these answers, those to one question in their order; who writes them need not write
+    /// what is sent for them.
     pub(crate) fn of(exchanges: Vec<Exchange>) -> Player {
-        let mut player = Player::default();
+        let mut player = Player {
+            any_body: true,
+            ..Player::default()
+        };
         for exchange in exchanges {
-            let answers = player.answers.entry(exchange.question.clone()).or_default();
+            let answers = player.answers.entry(exchange.question.compared()).or_default();
             lock(answers).all.push(exchange);
         }
         player
@@ -154,7 +167,15 @@ impl Player {
 
     /// The next answer to a question; else the question nearest to it, if there is any.
     pub(super) fn answer(&self, question: &Question) -> Result<Exchange, Option<String>> {
-        let found = self.answers.get(question).and_then(|answers| {
+        let compared = question.compared();
+        let mut known = self.answers.get(&compared);
+        if self.any_body && known.is_none() {
+            known = self.answers.get(&Question {
+                body: String::new(),
+                ..compared
+            });
+        }
+        let found = known.and_then(|answers| {
             let mut answers = lock(answers);
             let at = answers.next.min(answers.all.len().saturating_sub(1));
             answers.next = at + 1;
@@ -169,7 +190,11 @@ impl Player {
             f64::from(same) + strsim::normalized_levenshtein(&other.path, &question.path)
         };
         // In one order on every machine, where several are as near.
-        let all: BTreeMap<String, f64> = self.answers.keys().map(|other| (other.shown(), like(other))).collect();
+        let kept = self.answers.values().filter_map(|answers| {
+            let question = lock(answers).all.first()?.question.clone();
+            Some((question.shown(), like(&question)))
+        });
+        let all: BTreeMap<String, f64> = kept.collect();
         all.into_iter()
             .max_by(|one, other| one.1.total_cmp(&other.1))
             .map(|(shown, _)| shown)
@@ -177,7 +202,8 @@ impl Player {
 
     /// Where the requests of a source went to.
     pub(crate) fn origin(&self, source: &str) -> Option<String> {
-        let of_source = self.answers.iter().filter(|(question, _)| question.source == source);
+        let own = |question: &Question| question.source == source && question.path != TOKEN;
+        let of_source = self.answers.iter().filter(|(question, _)| own(question));
         let mut origins = of_source.filter_map(|(_, answers)| {
             let answers = lock(answers);
             let asked = &answers.all.first()?.asked;

@@ -169,10 +169,20 @@ impl Tokens {
 
     /// The token in an answer of success.
     pub(super) async fn read(&self, response: Response) -> Result<Given, PageFault> {
-        let body = small(response)
-            .await
-            .map_err(|message| self.fault(message.to_owned()))?;
-        let page = json::parse(&Bytes::from(body), 0)
+        let body = small(response).await;
+        let body = body.map_err(|message| self.fault(message.to_owned()))?;
+        self.given(&Bytes::from(body))
+    }
+
+    /// Whether the address of the request is the source's own: of another one no question is made,
+    /// for it may be another one when it is replayed.
+    pub(super) fn is_elsewhere(&self) -> bool {
+        matches!(self.request.take, Take::OAuth2)
+    }
+
+    /// The token in the body of an answer.
+    pub(super) fn given(&self, body: &Bytes) -> Result<Given, PageFault> {
+        let page = json::parse(body, 0)
             .map_err(|_| self.fault("the answer is no JSON; is it the address where tokens are given?".to_owned()))?;
         let found = match &self.request.take {
             Take::Jq(filter) => filter.run(&page, &[]).map_err(|error| self.fault(error.message))?,

@@ -4,16 +4,19 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use reqwest::{Body, Request, RequestBuilder, Response, Version, header};
+use reqwest::{
+    Body, Request, RequestBuilder, Response, Version,
+    header::{self, HeaderMap},
+};
 use serde_json::Value as Json;
 use url::Url;
 
 use super::{
-    HeaderMap,
     failure::{Failure, of_error},
+    token::Tokens,
 };
 use crate::harvest::{
-    cassette::{ANSWER_MAX, Exchange, ORIGIN, Question, Tape},
+    cassette::{ANSWER_MAX, Exchange, ORIGIN, Question, TOKEN, Tape},
     error::PageFault,
     packed,
     secrets::{Secrets, is_credential},
@@ -86,14 +89,19 @@ impl Wire {
         !self.is_live() || self.tape.keep.as_ref().is_some_and(|keep| keep.bodies())
     }
 
-    /// Sends a request, and keeps what comes of it.
-    pub(super) async fn send(&self, request: RequestBuilder, place: &str) -> Result<Response, Unsent> {
+    /// Sends a request, and keeps what comes of it; `login` is what it asks a token for.
+    pub(super) async fn send(
+        &self,
+        request: RequestBuilder,
+        place: &str,
+        login: Option<&Tokens>,
+    ) -> Result<Response, Unsent> {
         if self.tape.keep.is_none() && self.is_live() {
             return Ok(request.send().await?);
         }
         let (client, request) = request.build_split();
         let request = request?;
-        let (question, mut asked) = (self.question(&request), self.headers(request.headers()));
+        let (question, mut asked) = (self.question(&request, login), self.headers(request.headers()));
         // What was unpacked on the way has lost the headers that told its end.
         let as_sent = request.headers().contains_key(header::ACCEPT_ENCODING);
         asked.insert(0, (ORIGIN.to_owned(), request.url().origin().ascii_serialization()));
@@ -111,6 +119,10 @@ impl Wire {
         let Some(keep) = &self.tape.keep else {
             return Ok(response);
         };
+        // Of a login nothing is looked at.
+        if login.is_some() && !keep.bodies() {
+            return Ok(response);
+        }
         let exchange = Exchange {
             status: response.status().as_u16(),
             headers: self.headers(response.headers()),
@@ -134,7 +146,7 @@ impl Wire {
             )),
         })?;
         let unpacked = packed::unpacked(body.clone(), place).await.map_err(Unsent::Fault)?;
-        let body_kept = self.body(&exchange.question, unpacked);
+        let body_kept = self.body(unpacked, login);
         keep.keep(Exchange {
             body: body_kept,
             ..exchange
@@ -143,7 +155,7 @@ impl Wire {
         Ok(http::Response::from_parts(head, Body::from(body)).into())
     }
 
-    fn question(&self, request: &Request) -> Question {
+    fn question(&self, request: &Request, login: Option<&Tokens>) -> Question {
         let mut url = request.url().clone();
         // Nobody is named in an address by these two calls: it has a host.
         let _ = (url.set_username(""), url.set_password(None));
@@ -155,7 +167,10 @@ impl Wire {
         let bare = bare.unwrap_or_default();
         let below = url.as_str().strip_prefix(&bare);
         let below = below.filter(|below| below.is_empty() || below.starts_with(['/', '?']));
-        let path = below.unwrap_or(url.as_str());
+        let path = match login.is_some_and(Tokens::is_elsewhere) {
+            true => TOKEN,
+            false => below.unwrap_or(url.as_str()),
+        };
         let body = request.body().and_then(Body::as_bytes).unwrap_or_default();
         Question {
             source: self.source.clone(),
@@ -180,27 +195,41 @@ impl Wire {
         named
     }
 
-    /// A body without secrets. What answers to a login is not known to be one, but it is an answer
-    /// to POST that has a credential at its top.
-    fn body(&self, question: &Question, body: Bytes) -> Bytes {
-        let covered = self.secrets.cover_all(body);
-        let object = match question.method.as_str() {
-            "POST" => serde_json::from_slice::<Json>(&covered).ok(),
-            _ => None,
+    /// A body without secrets; of an answer to a login also without those that it gives.
+    fn body(&self, body: Bytes, login: Option<&Tokens>) -> Bytes {
+        let Some(tokens) = login else {
+            return self.secrets.cover_all(body);
         };
-        let Some(Json::Object(mut members)) = object else {
-            return covered;
-        };
-        let secret = |name: &str| name != "key" && is_credential(name);
-        if !members.keys().any(|name| secret(name)) {
-            return covered;
+        // Known before it is kept. That there is none is told by whoever reads it.
+        if let Ok(given) = tokens.given(&body) {
+            self.secrets.learn(&given.text);
         }
-        for (name, value) in &mut members {
-            if secret(name) && (value.is_string() || value.is_number()) {
-                *value = Json::String(HIDDEN.to_owned());
+        let covered = self.secrets.cover_all(body);
+        match serde_json::from_slice::<Json>(&covered) {
+            Ok(mut answer) => {
+                hide(&mut answer);
+                serde_json::to_vec(&answer).map_or(covered, Bytes::from)
+            }
+            Err(_) => covered,
+        }
+    }
+}
+
+/// Hides what a login's answer calls a credential, such as the token by which another one is given.
+fn hide(answer: &mut Json) {
+    match answer {
+        Json::Object(members) => {
+            for (name, value) in members {
+                match value {
+                    // A marker says already what it was.
+                    Json::String(text) if text.starts_with('{') && text.ends_with('}') => {}
+                    Json::String(_) | Json::Number(_) if is_credential(name) => *value = HIDDEN.into(),
+                    _ => hide(value),
+                }
             }
         }
-        serde_json::to_vec(&members).map_or(covered, Bytes::from)
+        Json::Array(items) => items.iter_mut().for_each(hide),
+        _ => {}
     }
 }
 

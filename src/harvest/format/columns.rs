@@ -19,8 +19,14 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    /// Columns of these names, of which the sought ones matter.
-    pub(super) fn of(names: &[String], sought: Option<Vec<String>>, place: &str) -> Result<Columns, PageFault> {
+    /// Columns of these names, of which the sought ones matter; `advice`: where to look when there
+    /// is none of them.
+    pub(super) fn of(
+        names: &[String],
+        sought: Option<Vec<String>>,
+        place: &str,
+        advice: &str,
+    ) -> Result<Columns, PageFault> {
         if names.len() > COLUMNS_MAX {
             return Err(rows_fault(place, format!("it has more than {COLUMNS_MAX} columns")));
         }
@@ -42,8 +48,7 @@ impl Columns {
             && places.iter().all(Option::is_none)
         {
             let message = format!(
-                "none of its columns has a name that is looked for ({}); they are {}; is it the right file, and the right \
-                 `table: {{delimiter: …}}`?",
+                "none of its columns has a name that is looked for ({}); they are {}; {advice}",
                 shown(sought),
                 shown(names)
             );

@@ -70,6 +70,7 @@ struct Reader<'c> {
     table: &'c Table,
     /// What makes records of a row; none: it is one.
     each: Option<&'c Filter>,
+    tabs: bool,
     dialect: Dialect,
     /// The delimiter is still to be found.
     unknown: bool,
@@ -98,6 +99,7 @@ impl<'c> Reader<'c> {
             context,
             table,
             each,
+            tabs,
             dialect: Dialect {
                 delimiter: said.unwrap_or(b','),
                 quotes: table.quotes,
@@ -212,6 +214,15 @@ impl<'c> Reader<'c> {
         }
     }
 
+    /// Where to look when no column is one of those that are looked for.
+    fn advice(&self) -> &'static str {
+        match (self.table.columns.is_empty(), self.tabs) {
+            (false, _) => "name the columns in `table: {columns: …}` as the fields are",
+            (true, true) => "is it the right file, and are its cells told apart by tabs?",
+            (true, false) => "is it the right file, and the right `table: {delimiter: …}`?",
+        }
+    }
+
     /// Takes a row of the table, whatever it is.
     fn row(
         &mut self,
@@ -250,7 +261,7 @@ impl<'c> Reader<'c> {
                 true => head::names(text, cells, place)?,
                 false => said.clone(),
             };
-            self.columns = Some(Columns::of(&names, sink.names(), place)?);
+            self.columns = Some(Columns::of(&names, sink.names(), place, self.advice())?);
             if said.is_empty() {
                 return Ok(());
             }

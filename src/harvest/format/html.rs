@@ -1,6 +1,7 @@
 //! Web pages: the elements that a CSS selector finds, or the rows of a table. Knows pages as
 //! browsers read them; what becomes of a record is the sink's affair.
 
+mod depth;
 mod grid;
 mod words;
 
@@ -25,6 +26,9 @@ use crate::{
 
 /// Bytes of a web page: what it is read to takes many times as much.
 const HTML_MAX: usize = if cfg!(test) { 256 << 10 } else { 8 << 20 };
+
+/// Where to look when no column is one of those that are looked for.
+const ADVICE: &str = "is it the right table, and are the names in its first row (`table: {skip: …}`)?";
 
 pub(super) struct Html {
     pub tables: bool,
@@ -52,6 +56,13 @@ impl Decoder for Html {
         if bytes.trim_ascii().is_empty() {
             let place = place.to_owned();
             return Err(PageFault::Empty { place }.into());
+        }
+        if depth::is_beyond(bytes) {
+            let message = format!(
+                "a web page whose elements lie more than {} deep in each other, which takes too long to read",
+                depth::DEPTH_MAX
+            );
+            return Err(rows_fault(place, message).into());
         }
         sink.came(bytes.len() as u64);
         // Only one of the large ones is in memory at once.
@@ -161,7 +172,7 @@ impl Reader<'_> {
             }
         };
         let sought = sink.names().filter(|_| self.fields.is_empty());
-        let columns = Columns::of(&names, sought, place)?;
+        let columns = Columns::of(&names, sought, place, ADVICE)?;
         // A row of names among the others says nothing.
         let mut rows: Vec<grid::Row<'_>> = rows.filter(|row| !row.names).collect();
         if said.units && !rows.is_empty() {

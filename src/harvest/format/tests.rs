@@ -215,3 +215,17 @@ fn nothing_is_given_before_all_of_a_page_is_looked_at() {
     assert!(matches!(stop, Some(Stop::Fault(PageFault::Internal))), "{stop:?}");
     assert_eq!(noted.events, [""; 0]);
 }
+
+/// What ends the elements at a path is no part of what stands beside them, however many there are.
+#[test]
+fn elements_are_as_many_as_they_are() {
+    let name = "b".repeat(4_000);
+    let count = 20_000_000 / name.len();
+    let page = format!("<a>{}</a>", format!("<{name}></{name}>").repeat(count));
+    let (noted, stop) = read(
+        &format!("format: XML, rows: \".a.{name}[]\""),
+        Long::Memory(&page.into()),
+    );
+    assert!(stop.is_none(), "{stop:?}");
+    assert_eq!(noted.records.len(), count);
+}

@@ -198,9 +198,12 @@ fn shown(catalog: &Catalog, layout: &Layout, fetch: FetchId, seen: Seen, secrets
     let records = seen.records.into_iter().map(|(record, fate)| {
         let mask = |texts: Vec<String>| texts.iter().map(|text| secrets.mask(text)).collect();
         let (became, refused) = match fate {
-            Fate::Row(row, refused) => (Became::Row(row::json(catalog, layout, entity, &row)), mask(refused)),
+            Fate::Row(row, refused) => (
+                Became::Row(masked(row::json(catalog, layout, entity, &row), secrets)),
+                mask(refused),
+            ),
             Fate::Part => (Became::Part, Vec::new()),
-            Fate::Link(key) => (Became::Link(key), Vec::new()),
+            Fate::Link(key) => (Became::Link(secrets.mask(&key)), Vec::new()),
             Fate::LeftOut => (Became::LeftOut, Vec::new()),
             Fate::Refused(reasons) => (Became::Refused, mask(reasons)),
         };
@@ -223,5 +226,25 @@ fn shown(catalog: &Catalog, layout: &Layout, fetch: FetchId, seen: Seen, secrets
             })
             .collect(),
         ..Preview::default()
+    }
+}
+
+/// A row as people may see it.
+fn masked(row: Json, secrets: &Secrets) -> Json {
+    match row {
+        Json::String(text) => secrets.mask(&text).into(),
+        Json::Number(number) => {
+            let text = secrets.mask(&number.to_string());
+            match text == number.to_string() {
+                true => Json::Number(number),
+                false => text.into(),
+            }
+        }
+        Json::Array(items) => items.into_iter().map(|item| masked(item, secrets)).collect(),
+        Json::Object(fields) => {
+            let fields = fields.into_iter();
+            fields.map(|(name, value)| (name, masked(value, secrets))).collect()
+        }
+        other => other,
     }
 }

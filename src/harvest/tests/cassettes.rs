@@ -23,12 +23,12 @@ use crate::{
 const KEY: &str = "k3y-0f-it";
 const TOKEN: &str = "t0kenOfIt";
 
-const TYPES: &str = "extend schema @source(name: \"up\", url: \"{$env.UP}\", headers: {Authorization: \"Bearer {$env.TOKEN}\"})\n\
+const TYPES: &str = "extend schema @source(name: \"up\", url: \"{$env.UP}\", headers: [{name: \"Authorization\", value: \"Bearer {$env.TOKEN}\"}])\n\
                      type Thing @fetch(source: \"up\", GET: \"/t?key={$env.KEY}\", rows: \".rows[]\", pages: {next: \".next\"}) \
                      { id: ID! name: String }";
 
-async fn harvested(environment: Environment, tape: Tape) -> (RunSummary, Arc<Memory>) {
-    let catalog = Arc::new(catalog(TYPES));
+async fn harvested(types: &str, environment: Environment, tape: Tape) -> (RunSummary, Arc<Memory>) {
+    let catalog = Arc::new(catalog(types));
     let layout = Layout::of(&catalog);
     let environment = match &tape.replay {
         Some(player) => replayed(&catalog, environment, player),
@@ -75,7 +75,7 @@ async fn recorded(folder: &Path) -> Arc<Memory> {
         keep: Some(Arc::new(Recorder::new(folder).expect("a cassette"))),
         replay: None,
     };
-    let (summary, ledger) = harvested(environment, tape).await;
+    let (summary, ledger) = harvested(TYPES, environment, tape).await;
     assert_eq!(
         (summary.state, summary.new),
         (RunState::Complete, 2),
@@ -112,7 +112,7 @@ async fn a_cassette_is_harvested_like_its_upstream_and_holds_no_secret() {
         "{names:?}"
     );
     // Neither the upstream nor what it was asked with is there any more.
-    let (summary, again) = harvested(Environment::default(), replay(folder.path())).await;
+    let (summary, again) = harvested(TYPES, Environment::default(), replay(folder.path())).await;
     assert_eq!(
         (summary.state, summary.new),
         (RunState::Complete, 2),
@@ -132,11 +132,63 @@ async fn what_was_not_recorded_is_refused_with_what_is_nearest() {
             std::fs::remove_file(path).expect("it is gone");
         }
     }
-    let (summary, _) = harvested(Environment::default(), replay(folder.path())).await;
+    let (summary, _) = harvested(TYPES, Environment::default(), replay(folder.path())).await;
     assert_eq!(summary.state, RunState::Failed);
     let error = summary.error.expect("an error");
     assert!(
         error.contains("p=2: is not in the cassette; the nearest there is GET /t?key={$env.KEY}"),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn a_login_is_replayed_and_holds_no_token() {
+    let oauth = r#"{oauth2: {url: "{$env.TOKENS}/oauth/token", id: "me", secret: "{$env.KEY}"}}"#;
+    let login =
+        r#"{login: {POST: "/oauth/token", body: {password: "{$env.KEY}"}, token: ".a.access_token", header: "X-S"}}"#;
+    for (auth, answer) in [
+        (
+            oauth,
+            format!("{{\"access_token\":\"{TOKEN}\",\"refresh_token\":\"5e55ion\",\"expires_in\":60}}"),
+        ),
+        (
+            login,
+            format!("{{\"a\":{{\"access_token\":\"{TOKEN}\",\"more\":[{{\"refresh_token\":\"5e55ion\"}}]}}}}"),
+        ),
+    ] {
+        let types = format!(
+            "extend schema @source(name: \"up\", url: \"{{$env.UP}}\", auth: {auth})\n\
+             type Thing @fetch(source: \"up\", POST: \"/t\", body: {{k: \"{{$env.KEY}}\"}}, rows: \".rows[]\") \
+             {{ id: ID! nextToken: String }}"
+        );
+        let upstream = Upstream::start(move |asked, _| match asked.path.as_str() {
+            "/oauth/token" => Answer::json(answer.clone()),
+            _ => Answer::json(format!(
+                "{{\"rows\":[{{\"id\":1,\"nextToken\":\"p2\"}}],\"token\":\"for {TOKEN}\"}}"
+            )),
+        })
+        .await;
+        let environment = Environment::default()
+            .with("UP", &upstream.url)
+            .with("TOKENS", &upstream.url)
+            // Sent in more than one form.
+            .with("KEY", "k3y/0f+it \"");
+        let folder = tempfile::tempdir().expect("a folder");
+        let tape = Tape {
+            keep: Some(Arc::new(Recorder::new(folder.path()).expect("a cassette"))),
+            replay: None,
+        };
+        let (summary, live) = harvested(&types, environment, tape).await;
+        assert_eq!(summary.state, RunState::Complete, "{auth}: {:?}", summary.error);
+        for entry in std::fs::read_dir(folder.path()).expect("the cassette") {
+            let text = std::fs::read_to_string(entry.expect("a file").path()).expect("its text");
+            for secret in ["k3y", TOKEN, "5e55ion"] {
+                assert!(!text.contains(secret), "{secret}: {text}");
+            }
+        }
+        drop(upstream);
+        let (summary, again) = harvested(&types, Environment::default(), replay(folder.path())).await;
+        assert_eq!(summary.state, RunState::Complete, "{auth}: {:?}", summary.error);
+        assert_eq!(again.state().rows, live.state().rows);
+    }
 }

@@ -19,7 +19,7 @@ const KEY: &str = "k3y-0f-it";
 
 async fn looked(upstream: &Upstream, types: &str, fetch: &str, limit: u64) -> Vec<Preview> {
     let source = format!(
-        "extend schema @source(name: \"up\", url: \"{}\", headers: {{Authorization: \"{{$env.KEY}}\"}})\n",
+        "extend schema @source(name: \"up\", url: \"{}\", headers: [{{name: \"Authorization\", value: \"{{$env.KEY}}\"}}])\n",
         upstream.url
     );
     let catalog = Arc::new(catalog(&(source + types)));

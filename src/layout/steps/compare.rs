@@ -88,7 +88,7 @@ impl Comparison<'_> {
             self.indexes(&pair, &origins);
             self.searched(&pair, &origins);
         }
-        let past = past::compare(self, &pair, &origins, emptied);
+        let past = past::compare(self, &pair, (&origins, &joins), emptied);
         self.out.kept.push(Reshape {
             stored,
             entity,

@@ -18,7 +18,12 @@ pub(super) fn removed(comparison: &mut Comparison<'_>, old: &EntityTables) {
 }
 
 /// Tells the steps of a type's past; gives whether its versions go over.
-pub(super) fn compare(comparison: &mut Comparison<'_>, pair: &Pair<'_>, origins: &[Origin], emptied: bool) -> bool {
+pub(super) fn compare(
+    comparison: &mut Comparison<'_>,
+    pair: &Pair<'_>,
+    (origins, joins): (&[Origin], &[Option<usize>]),
+    emptied: bool,
+) -> bool {
     let versions = || Some(all_of(&history_name(&pair.old.table.name), Loss::Version));
     let change = match (pair.old.history, pair.new.history) {
         (false, false) => return false,
@@ -27,6 +32,7 @@ pub(super) fn compare(comparison: &mut Comparison<'_>, pair: &Pair<'_>, origins:
         (true, true) if emptied || lacks_values(comparison, pair, origins) => (Change::HistoryAnew, versions()),
         (true, true) => {
             forgotten(comparison, pair, origins);
+            forgotten_links(comparison, pair, joins);
             return true;
         }
     };
@@ -87,5 +93,17 @@ fn forgotten(comparison: &mut Comparison<'_>, pair: &Pair<'_>, origins: &[Origin
         if !field.starts_with('_') {
             comparison.tell(Change::ForgetsPast, &pair.new.name, Some(&field), Some(touch), None);
         }
+    }
+}
+
+/// Tells of links whose past goes with their table.
+fn forgotten_links(comparison: &mut Comparison<'_>, pair: &Pair<'_>, joins: &[Option<usize>]) {
+    let links = pair.old.joins.iter().enumerate();
+    for (_, join) in links.filter(|(place, _)| !joins.contains(&Some(*place))) {
+        let (name, touch) = (
+            field_name(pair.old, join.field),
+            all_of(&history_name(&join.name), Loss::PastValue),
+        );
+        comparison.tell(Change::ForgetsPast, &pair.new.name, Some(&name), Some(touch), None);
     }
 }

@@ -54,24 +54,24 @@ fn create(dialect: &dyn Dialect, under: &str, cells: &[String]) -> String {
     format!("CREATE TABLE {}({})", dialect.quote(under), cells.join(","))
 }
 
-/// The indexes of both, each by its name with what creates it: a row has one present version; the
-/// versions of a row are found by its key, those that lead to a row by what they hold of it.
+/// The indexes of both, each by its name with what creates it: the versions of a row are found by
+/// its number, of which one begins at a moment, and by its key; those that lead to a row by what
+/// they hold of it.
 pub(crate) fn indexes(dialect: &dyn Dialect, tables: &EntityTables) -> Vec<(String, String)> {
     let table = history_name(&tables.table.name);
     let name = |at: &usize| Some(tables.table.columns.get(*at)?.name.clone());
     let mut key: Vec<String> = tables.table.key.iter().filter_map(name).collect();
     key.extend(tables.positional.then(|| POSITION_COLUMN.to_owned()));
     key.push(FROM_COLUMN.to_owned());
-    let open = called(dialect, &table, "open");
+    let row = called(dialect, &table, "row");
+    let columns = dialect.names(&[ROW_COLUMN, FROM_COLUMN]);
     let mut all = vec![
         (
-            open.clone(),
+            row.clone(),
             format!(
-                "CREATE UNIQUE INDEX {} ON {} ({}) WHERE {} IS NULL",
-                dialect.quote(&open),
-                dialect.quote(&table),
-                dialect.quote(ROW_COLUMN),
-                dialect.quote(UNTIL_COLUMN)
+                "CREATE UNIQUE INDEX {} ON {} ({columns})",
+                dialect.quote(&row),
+                dialect.quote(&table)
             ),
         ),
         plain(dialect, &table, "key", &key),

@@ -4,7 +4,7 @@
 
 use crate::{
     catalog::EntityId,
-    layout::EntityTables,
+    layout::{EntityTables, history_name},
     store::{
         context::Context,
         db::pool::get,
@@ -52,11 +52,12 @@ async fn renew_one(context: &Context, entity: EntityId) -> Result<(), StoreError
 /// Has the database look at a type's tables, and keeps what was found in them; both at once where
 /// that is one write less.
 async fn make(context: &Context, tables: &EntityTables, found: Option<&str>) -> Result<(), StoreError> {
-    let names: Vec<String> = [&tables.table.name]
-        .into_iter()
-        .chain(tables.joins.iter().map(|join| &join.name))
-        .map(|name| context.dialect.quote(name))
-        .collect();
+    let own = [&tables.table.name].into_iter();
+    let own: Vec<&String> = own.chain(tables.joins.iter().map(|join| &join.name)).collect();
+    let past = own.iter().filter(|_| tables.history).map(|name| history_name(name));
+    let names = own.iter().map(|name| context.dialect.quote(name));
+    let past: Vec<String> = past.map(|name| context.dialect.quote(&name)).collect();
+    let names: Vec<String> = names.chain(past).collect();
     let mut statements = context.dialect.analyze(&names);
     if !context.dialect.exclusive() {
         let writer = context.writer()?;

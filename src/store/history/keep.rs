@@ -31,17 +31,17 @@ pub(crate) async fn keep(tx: &mut Transaction<'_>, written: Written) -> Result<(
     for entity in types {
         let sql = Sql::of(context.dialect, &context.layout, entity);
         let stored: Vec<i64> = written.stored.get(&entity).into_iter().flatten().copied().collect();
-        let spans = written.new.get(&entity).map(Vec::as_slice).unwrap_or_default();
+        let spans = written.spans(entity);
         for join in &sql.tables.joins {
             listed(tx, &moment, &stored, |which| sql.end_links(join, which)).await?;
             listed(tx, &moment, &stored, |which| sql.begin_links(join, which)).await?;
-            for span in spans {
+            for span in &spans {
                 spanned(tx, &moment, *span, sql.begin_links(join, Which::Span)).await?;
             }
         }
         listed(tx, &moment, &stored, |which| sql.end(which)).await?;
         failpoint::point("history::ended");
-        for span in spans {
+        for span in &spans {
             let begin = sql.begin(Which::Span, Begin::New.number());
             spanned(tx, &moment, *span, begin).await?;
         }

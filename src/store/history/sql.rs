@@ -14,6 +14,10 @@ use crate::{
     store::db::{dialect::Dialect, params::Kind},
 };
 
+/// Keeps a subquery from being joined: PostgreSQL knows nothing of tables that have just been
+/// filled, and compares each row with all of them. So it looks up each row by an index.
+const ONE_BY_ONE: &str = "LIMIT 1 OFFSET 0";
+
 /// Conditions between which there is one level of an expression: databases bound how deep one is.
 const ABREAST: usize = 100;
 
@@ -122,7 +126,7 @@ impl<'t> Sql<'t> {
         };
         format!(
             "UPDATE {kept} AS h SET {until}={} WHERE h.{until} IS NULL{owners} AND NOT EXISTS \
-             (SELECT 1 FROM {} AS t WHERE {})",
+             (SELECT 1 FROM {} AS t WHERE {} {ONE_BY_ONE})",
             self.moment(),
             self.quote(&join.name),
             self.links_meet(("t", "h"), join)
@@ -148,7 +152,7 @@ impl<'t> Sql<'t> {
         };
         format!(
             "INSERT INTO {kept}({},{from}) SELECT {},{} FROM {} AS t WHERE {owners}NOT EXISTS \
-             (SELECT 1 FROM {kept} AS h WHERE h.{until} IS NULL AND {})",
+             (SELECT 1 FROM {kept} AS h WHERE h.{until} IS NULL AND {} {ONE_BY_ONE})",
             self.dialect.names(&names),
             self.list("t", &names),
             self.moment(),
@@ -169,7 +173,7 @@ impl<'t> Sql<'t> {
             same.push(self.same(("t", "h"), POSITION_COLUMN, Kind::Int));
         }
         let mut other = vec![format!(
-            "NOT EXISTS (SELECT 1 FROM {rows} AS t WHERE {row} AND {})",
+            "NOT EXISTS (SELECT 1 FROM {rows} AS t WHERE {row} AND {} {ONE_BY_ONE})",
             abreast(&same)
         )];
         other.extend(self.tables.joins.iter().map(|join| {
@@ -213,9 +217,18 @@ impl<'t> Sql<'t> {
         names.extend(self.tables.kept_columns().map(|column| column.name.as_str()));
         names.extend(self.tables.positioned.then_some(POSITION_COLUMN));
         let versions = self.versions();
+        // Rows of a span are new: none of them has a version.
+        let has_none = match which {
+            Which::Span => String::new(),
+            Which::Listed(_) | Which::All => format!(
+                " AND NOT EXISTS (SELECT 1 FROM {versions} AS h WHERE {}={} AND {} IS NULL {ONE_BY_ONE})",
+                self.at("h", ROW_COLUMN),
+                self.at("t", ROW_COLUMN),
+                self.at("h", UNTIL_COLUMN)
+            ),
+        };
         format!(
-            "INSERT INTO {versions}({},{},{}) SELECT {},{},{begin} FROM {} AS t WHERE {} AND NOT EXISTS \
-             (SELECT 1 FROM {versions} AS h WHERE {}={} AND {} IS NULL)",
+            "INSERT INTO {versions}({},{},{}) SELECT {},{},{begin} FROM {} AS t WHERE {}{has_none}",
             self.dialect.names(&names),
             self.quote(FROM_COLUMN),
             self.quote(BEGIN_COLUMN),
@@ -223,9 +236,6 @@ impl<'t> Sql<'t> {
             self.moment(),
             self.rows(),
             self.which("t", which),
-            self.at("h", ROW_COLUMN),
-            self.at("t", ROW_COLUMN),
-            self.at("h", UNTIL_COLUMN)
         )
     }
 

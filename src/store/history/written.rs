@@ -1,7 +1,7 @@
 //! Which rows a transaction has written, of types whose past is kept. Notes them, and changes none.
 //!
-//! More may be noted than was written: what became of a row is asked at the end, so what a savepoint
-//! took back, or what is in the end as it was before, makes no version.
+//! More may be noted than was written: what became of a row is asked at the end, so what a
+//! savepoint took back, or what is in the end as it was before, makes no version.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,6 +40,21 @@ impl Written {
         }
     }
 
+    /// The spans of numbers of new rows, none of which meets another: what a savepoint took back
+    /// may have been written again.
+    pub(super) fn spans(&self, entity: EntityId) -> Vec<(i64, i64)> {
+        let mut all = self.new.get(&entity).cloned().unwrap_or_default();
+        all.sort_unstable();
+        let mut apart: Vec<(i64, i64)> = Vec::with_capacity(all.len());
+        for (first, last) in all {
+            match apart.last_mut() {
+                Some((_, end)) if first <= end.saturating_add(1) => *end = last.max(*end),
+                _ => apart.push((first, last)),
+            }
+        }
+        apart
+    }
+
     /// The types of which rows were noted: nested ones before those that they are nested in.
     pub(super) fn types(&self, catalog: &Catalog) -> Vec<EntityId> {
         let all: BTreeSet<EntityId> = self.stored.keys().chain(self.new.keys()).copied().collect();
@@ -55,4 +70,19 @@ pub(super) fn innermost_first(catalog: &Catalog, mut types: Vec<EntityId>) -> Ve
     };
     types.sort_by_key(|entity| (std::cmp::Reverse(depth(entity)), *entity));
     types
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_do_not_meet() {
+        let mut written = Written::default();
+        written
+            .new
+            .insert(EntityId(1), vec![(7, 9), (3, 4), (5, 5), (8, 12), (20, 20)]);
+        assert_eq!(written.spans(EntityId(1)), [(3, 5), (7, 12), (20, 20)]);
+        assert!(written.spans(EntityId(2)).is_empty());
+    }
 }

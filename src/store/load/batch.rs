@@ -203,6 +203,12 @@ impl<'a> Batch<'a> {
         self.touched.before(&mut self.tx, entity, rows).await
     }
 
+    /// Before nested rows of stored ones are written: also of open ones, which are the same
+    /// otherwise.
+    pub(crate) fn before_children(&mut self, entity: EntityId, rows: impl Iterator<Item = i64>) {
+        self.written.stored(&self.tx.context.catalog, entity, rows);
+    }
+
     /// The key of a row, position included where it belongs to the key.
     pub(crate) fn key_of(&self, entity: EntityId, item: Item<'_>) -> Vec<Value> {
         let tables = self.tables(entity);

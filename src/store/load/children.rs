@@ -110,6 +110,10 @@ async fn list(
         tracing::warn!(entity = %name, repeated, "nested rows with the same key inside one owner: the last one is kept");
     }
     batch.fits(child, &rows)?;
+    let before = owners
+        .iter()
+        .filter(|(_, outcome)| !matches!(outcome, UpsertOutcome::New(_)));
+    batch.before_children(entity, before.filter_map(|(_, outcome)| outcome.row()));
     let stored: Vec<&Item<'_>> = owners
         .iter()
         .filter(|(_, outcome)| !matches!(outcome, UpsertOutcome::New(_)))

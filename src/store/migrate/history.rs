@@ -1,6 +1,6 @@
-//! Past versions of rows, over from one layout to the next: their tables are altered as those of the
-//! rows are, and in the end it is kept what the steps did to the rows. Knows which; their SQL is in
-//! `store::ddl::history` and `store::history`.
+//! Past versions of rows, over from one layout to the next: their tables are altered as those of
+//! the rows are, and in the end it is kept what the steps did to the rows. Knows which; their SQL
+//! is in `store::ddl::history` and `store::history`.
 
 use std::collections::BTreeSet;
 

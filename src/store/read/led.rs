@@ -16,10 +16,6 @@ use crate::{
 
 use super::compiler::Compiler;
 
-/// Rows of a list, at most, to which an index leads sooner than all rows are gone through: whoever
-/// wants most of a table should have a plan for that.
-pub(crate) const LED_MOST: i64 = 1_000;
-
 impl Compiler<'_> {
     /// How many rows each list of a read wants, if all of them are led; none otherwise.
     pub(super) fn led_read(&self, read: &Read) -> Option<Vec<Operand>> {
@@ -53,7 +49,8 @@ impl Compiler<'_> {
         let is_scalar = kinds
             .into_iter()
             .all(|column| matches!(column.kind, ColumnKind::Scalar(_)));
-        let is_found = order.path.is_empty() && self.is_found_by(entity, order.field);
+        // Of its own field, in no other form: an index has values as they are.
+        let is_found = order.own().is_some_and(|field| self.is_found_by(entity, field));
         is_found && is_scalar && !self.nulls_elsewhere(entity, order)
     }
 

@@ -15,7 +15,7 @@ use crate::{
 };
 
 use super::{
-    matches, operands, run,
+    matches, operands, roots,
     statement::{Bind, Many, Statement},
 };
 
@@ -36,20 +36,22 @@ pub(super) async fn read(
     let mut found: Vec<Option<&str>> = vec![None; runs.len() * width];
     for line in &lines {
         let (number, root, json): (i64, i64, &str) = (get(line, 0)?, get(line, 1)?, get(line, 2)?);
-        let number = usize::try_from(number).map_err(|_| run::lost())?;
+        let number = usize::try_from(number).map_err(|_| roots::lost())?;
         match usize::try_from(root) {
-            Ok(root) => *found.get_mut(number * width + root).ok_or_else(run::lost)? = Some(json),
-            Err(_) => *heads.get_mut(number).ok_or_else(run::lost)? = json.parse().ok(),
+            Ok(root) => *found.get_mut(number * width + root).ok_or_else(roots::lost)? = Some(json),
+            Err(_) => *heads.get_mut(number).ok_or_else(roots::lost)? = json.parse().ok(),
         }
     }
     let count = u32::try_from(runs.len()).unwrap_or(u32::MAX);
     let took = began.elapsed() / count.max(1);
     let answers = heads.into_iter().zip(runs).enumerate().map(|(number, (head, values))| {
-        let own = found.get(number * width..(number + 1) * width).ok_or_else(run::lost)?;
-        let json = run::assemble(&statement.roots, own);
+        let own = found
+            .get(number * width..(number + 1) * width)
+            .ok_or_else(roots::lost)?;
+        let json = roots::assemble(&statement.roots, own);
         Ok(Answer {
             json: matches::put(json, &statement.shown, values)?,
-            head: head.ok_or_else(run::lost)?,
+            head: head.ok_or_else(roots::lost)?,
             took,
         })
     });

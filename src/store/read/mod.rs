@@ -30,6 +30,7 @@ pub(super) mod pace;
 pub(super) mod past;
 pub(super) mod places;
 pub(super) mod relation;
+pub(super) mod roots;
 pub(super) mod run;
 pub(super) mod search;
 pub(super) mod shown;

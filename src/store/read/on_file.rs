@@ -27,7 +27,7 @@ use crate::{
 };
 
 use super::{
-    compile, matches, operands, run,
+    compile, matches, operands, roots,
     statement::{KeyedStatement, RootShape, Statement},
 };
 
@@ -122,7 +122,7 @@ pub(super) fn one(
                     *place = Some(json.to_owned());
                 }
             }
-            Err(_) if row.get_ref(0)?.as_i64()? == compile::UNKEPT => return Ok(Err(run::unkept(json))),
+            Err(_) if row.get_ref(0)?.as_i64()? == compile::UNKEPT => return Ok(Err(roots::unkept(json))),
             Err(_) => head = json.parse().unwrap_or_default(),
         }
     }
@@ -130,15 +130,16 @@ pub(super) fn one(
     let texts = found.iter().map(|text| {
         let text = text
             .as_deref()
-            .map(|text| made::text_of(text, &lists).ok_or_else(run::lost));
+            .map(|text| made::text_of(text, &lists).ok_or_else(roots::lost));
         text.transpose()
     });
     let texts: Result<Vec<Option<&str>>, StoreError> = texts.collect();
-    Ok(texts.map(|texts| (head, run::assemble(roots, &texts))))
+    Ok(texts.map(|texts| (head, roots::assemble(roots, &texts))))
 }
 
 fn bind(prepared: &mut Prepared<'_>, cells: &[Cell<'_>]) -> Result<(), Error> {
-    let mut numbered = cells.iter().enumerate();
+    // A condition that is known without its row may have left out the last ones.
+    let mut numbered = cells.iter().take(prepared.parameter_count()).enumerate();
     numbered.try_for_each(|(at, cell)| prepared.raw_bind_parameter(at + 1, cell))
 }
 

@@ -8,7 +8,11 @@ use crate::{
     value::{Key, Languages, Scalar, Value},
 };
 
-use super::{led::LED_MOST, pace::Pace, shown::Shown};
+use super::{pace::Pace, shown::Shown};
+
+/// Rows of a list, at most, to which an index leads sooner than all rows are gone through: whoever
+/// wants most of a table should have a plan for that.
+const LED_MOST: i64 = 1_000;
 
 /// A compiled read.
 #[derive(Clone, Debug)]

@@ -42,8 +42,9 @@ impl Begin {
     }
 }
 
-/// The moment of this commit: later than that of every other one, also where a clock went back. Who
-/// has it holds the head of the change log until the commit, so moments are in the order of commits.
+/// The moment of this commit: later than that of every other one, also where a clock went back.
+/// Who has it holds the head of the change log until the commit, so moments are in the order of
+/// commits.
 pub(crate) async fn moment(tx: &mut Transaction<'_>) -> Result<String, StoreError> {
     let now = tx.context.now(0);
     let sql = format!("UPDATE hayloft_feed_head SET seq=seq WHERE one=1 RETURNING {now},history_at");

@@ -128,7 +128,7 @@ impl Walk<'_, '_> {
             Event::Eof => return self.whole().map(|()| false),
             _ => {}
         }
-        if kept && self.inside.is_none() {
+        if kept && self.inside.is_none() && matches!(self.aim, Aim::Outline) {
             self.beside += self.reader.buffer_position() - at;
             if self.beside > LINE_MAX as u64 && !self.keys.is_empty() {
                 return Err(self.too_long(None));

@@ -10,6 +10,8 @@ pub(crate) struct Model {
     #[sea_orm(column_type = "Text")]
     pub(crate) epoch: String,
     pub(crate) seq: i64,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub(crate) history_at: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

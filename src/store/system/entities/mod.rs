@@ -33,8 +33,8 @@ macro_rules! entities {
 
 entities!(
     asked: held process quarantine;
-    compared: applied_layout change_pack fan_out feed_head fetch figures layout_lock place reading refill request_state
-        row_number run run_seen version
+    compared: applied_layout change_pack fan_out feed_head fetch figures history layout_lock place reading refill
+        request_state row_number run run_seen version
 );
 
 #[cfg(test)]

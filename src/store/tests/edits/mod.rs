@@ -51,8 +51,7 @@ type Checked = Result<(), TestCaseError>;
 /// How often each kind of step was taken.
 type Met = BTreeMap<&'static str, u64>;
 
-/// The kinds that there are, by their codes. A test that never comes to one of them says nothing
-/// about it.
+/// The kinds that there are, by their codes: a test that never comes to one says nothing of it.
 const KINDS: &[&str] = &[
     "NEW_TYPE",
     "RENAMED_TYPE",
@@ -110,7 +109,7 @@ fn run(on: On, usual: u32, part: u32) {
     let edits = vec((0..EDITS, any::<u16>(), any::<u16>()), 1..=EDITS_MAX);
     let met = RefCell::new(Met::new());
     let mut rounds = 0;
-    while rounds == 0 || !never(&met.borrow()).is_empty() {
+    while rounds == 0 || !never(on, &met.borrow()).is_empty() {
         let result = runner(cases, seed, rounds).run(&edits, |edits| threads.block_on(sequence(on, &edits, &met)));
         if let Err(error) = result {
             panic!("HAYLOFT_SEED={seed}: {error}");
@@ -119,7 +118,7 @@ fn run(on: On, usual: u32, part: u32) {
         assert!(
             rounds < ROUNDS_MAX,
             "HAYLOFT_SEED={seed} never comes to {:?}",
-            never(&met.borrow())
+            never(on, &met.borrow())
         );
     }
     let met = met.into_inner();
@@ -128,9 +127,10 @@ fn run(on: On, usual: u32, part: u32) {
     assert!(unknown.is_empty(), "these are to be asked for, too: {unknown:?}");
 }
 
-/// Kinds of steps that were not come to.
-fn never(met: &Met) -> Vec<&'static str> {
-    KINDS.iter().filter(|kind| !met.contains_key(*kind)).copied().collect()
+/// Kinds that were not come to; not the rarest on PostgreSQL: `languages` has a test of it on both.
+fn never(on: On, met: &Met) -> Vec<&'static str> {
+    let is_wanted = |kind: &str| !met.contains_key(kind) && (on == On::Sqlite || kind != "SEARCHED_IN");
+    KINDS.iter().copied().filter(|kind| is_wanted(kind)).collect()
 }
 
 #[test]
