@@ -50,6 +50,25 @@ pub fn leaf(field: usize, row: usize) -> (&'static str, Value) {
     }
 }
 
+/// Texts that are written in many ways, and some that try to be more than text.
+pub const TEXTS: [&str; 15] = [
+    "Ærøskøbing",
+    "ZÜRICH",
+    "日本語の名前",
+    "עברית",
+    "ไทย",
+    "👩‍🌾 family",
+    "e\u{301}",
+    "\u{feff}mark",
+    "a\u{2028}b",
+    "\"quoted\" \\ back",
+    "tab\tline\nend",
+    "𝔘𝔫𝔦",
+    "ß",
+    "i\u{307}",
+    "'; --",
+];
+
 async fn wide_types(db: Db) {
     let field = |at| format!("f{at}: {}", leaf(at, 0).0);
     let fields: Vec<String> = (1..FIELDS).map(field).collect();
@@ -181,36 +200,19 @@ async fn links_to_ones_own_type_and_twice_to_another(db: Db) {
 }
 
 async fn text_of_all_scripts(db: Db) {
-    let texts = [
-        "Ærøskøbing",
-        "ZÜRICH",
-        "日本語の名前",
-        "עברית",
-        "ไทย",
-        "👩‍🌾 family",
-        "e\u{301}",
-        "\u{feff}mark",
-        "a\u{2028}b",
-        "\"quoted\" \\ back",
-        "tab\tline\nend",
-        "𝔘𝔫𝔦",
-        "ß",
-        "i\u{307}",
-        "'; --",
-    ];
-    let rows: Vec<Value> = texts
+    let rows: Vec<Value> = TEXTS
         .iter()
         .map(|text| json!({ "id": text, "name": text, "list": [text, "x"] }))
         .collect();
     let definition = "type Word @fetch(source: \"up\", GET: \"/words\", rows: \".[]\") { id: ID! name: String! @unique list: [String!]! @index same: [Twin!]! @inverse(field: \"of\") }\n\
          type Twin @fetch(source: \"up\", GET: \"/twins\", rows: \".[]\") { id: ID! of: Word }\n";
-    let twins: Vec<Value> = texts
+    let twins: Vec<Value> = TEXTS
         .iter()
         .map(|text| json!({ "id": format!("twin of {text}"), "of": text }))
         .collect();
     let (_scratch, program, _upstream) =
         served(db, definition, &[("/words", json!(rows)), ("/twins", json!(twins))]).await;
-    for (text, row) in texts.iter().zip(&rows) {
+    for (text, row) in TEXTS.iter().zip(&rows) {
         let query = "query($t: String!, $i: ID!, $w: [String!]!) { word(id: $i) { id name list same { id } } wordBy(key: {name: $t}) { id } \
              equal: words(where: {name: {eq: $t}}) { id } part: words(where: {name: {contains: $t}}) { id } has: words(where: {list: {hasSome: $w}}) { id } }";
         let answer = program.post(query, json!({ "t": text, "i": text, "w": [text] })).await;

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::harness::{Db, on_both};
-use crate::shapes::{FIELDS, LINKS, ROWS, leaf, served};
+use crate::shapes::{FIELDS, LINKS, ROWS, TEXTS, leaf, served};
 
 on_both!(
     what_is_computed_of_wide_types,
@@ -184,25 +184,8 @@ async fn what_is_computed_of_links_to_ones_own_type(db: Db) {
 }
 
 async fn what_is_computed_of_text_of_all_scripts(db: Db) {
-    let texts = [
-        "Ærøskøbing",
-        "ZÜRICH",
-        "日本語の名前",
-        "עברית",
-        "ไทย",
-        "👩‍🌾 family",
-        "e\u{301}",
-        "\u{feff}mark",
-        "a\u{2028}b",
-        "\"quoted\" \\ back",
-        "tab\tline\nend",
-        "𝔘𝔫𝔦",
-        "ß",
-        "i\u{307}",
-        "'; --",
-    ];
-    let rows: Vec<Value> = texts.iter().map(|text| json!({ "id": text, "name": text })).collect();
-    let twins: Vec<Value> = texts
+    let rows: Vec<Value> = TEXTS.iter().map(|text| json!({ "id": text, "name": text })).collect();
+    let twins: Vec<Value> = TEXTS
         .iter()
         .map(|text| json!({ "id": format!("twin of {text}"), "of": text, "name": text }))
         .collect();
@@ -212,7 +195,7 @@ async fn what_is_computed_of_text_of_all_scripts(db: Db) {
          type Named @plural(name: \"namedOnes\") @rollup(of: \"Twin\", by: [\"name\"]) { id: ID! name: String twins: Int! @rollup(fn: COUNT) of: Int! @rollup(fn: COUNT_DISTINCT, field: \"name\") }\n";
     let (_scratch, program, _upstream) =
         served(db, definition, &[("/words", json!(rows)), ("/twins", json!(twins))]).await;
-    for text in texts {
+    for text in TEXTS {
         let query = "query($t: String!, $i: ID!) { word(id: $i) { id name first same nodeId } namedOnes(where: {name: {eq: $t}}) { name twins of nodeId } \
              wordsGrouped(where: {id: {eq: $i}}, by: [{name: VALUE}]) { keys { name } count nextAggregate { max { name } } } }";
         let answer = program.post(query, json!({ "t": text, "i": text })).await;
@@ -220,7 +203,7 @@ async fn what_is_computed_of_text_of_all_scripts(db: Db) {
         let word = &data["word"];
         assert_eq!(
             (&word["first"], &word["same"]),
-            (&json!(text), &json!(u8::from(text == texts[0]))),
+            (&json!(text), &json!(u8::from(text == TEXTS[0]))),
             "{answer}"
         );
         let named = &data["namedOnes"][0];
@@ -243,16 +226,16 @@ async fn what_is_computed_of_text_of_all_scripts(db: Db) {
     }
     // What has words is found by them, without case and accents.
     for (search, found) in [
-        ("ærøskøbing", texts[0]),
-        ("zurich", texts[1]),
-        ("本語", texts[2]),
-        ("עברית", texts[3]),
-        ("family", texts[5]),
-        ("e", texts[6]),
-        ("\"line end\"", texts[10]),
-        ("uni", texts[11]),
-        ("ss", texts[12]),
-        ("i", texts[13]),
+        ("ærøskøbing", TEXTS[0]),
+        ("zurich", TEXTS[1]),
+        ("本語", TEXTS[2]),
+        ("עברית", TEXTS[3]),
+        ("family", TEXTS[5]),
+        ("e", TEXTS[6]),
+        ("\"line end\"", TEXTS[10]),
+        ("uni", TEXTS[11]),
+        ("ss", TEXTS[12]),
+        ("i", TEXTS[13]),
     ] {
         let answer = program
             .post(

@@ -77,6 +77,22 @@ pub(crate) enum Filter {
 }
 
 impl Filter {
+    /// The one field that it is about: not those of a key or of a search, which are several.
+    pub(crate) fn field(&self) -> Option<FieldId> {
+        match self {
+            Filter::And(_) | Filter::Or(_) | Filter::Not(_) | Filter::Key { .. } | Filter::Search { .. } => None,
+            Filter::Compare { field, .. }
+            | Filter::In { field, .. }
+            | Filter::IsNull { field }
+            | Filter::Text { field, .. }
+            | Filter::Json { field, .. }
+            | Filter::Has { field, .. }
+            | Filter::Items { field, .. }
+            | Filter::One { field, .. }
+            | Filter::Many { field, .. } => Some(*field),
+        }
+    }
+
     /// What is searched for, if that is a condition.
     pub(crate) fn searched(&self) -> Option<&Operand> {
         match self {

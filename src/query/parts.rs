@@ -150,7 +150,6 @@ impl Visitor for Parts<'_> {
 
     fn output(&mut self, output: &Output) {
         match &output.value {
-            OutputValue::Text(_) => {}
             OutputValue::NodeId(_) => {
                 if let Some(entity) = self.here() {
                     self.fields(entity, &self.catalog.entity(entity).key);
@@ -161,34 +160,21 @@ impl Visitor for Parts<'_> {
                     self.fields(entity, &matches.fields);
                 }
             }
-            OutputValue::Leaf(field)
-            | OutputValue::Value { field, .. }
-            | OutputValue::One { field, .. }
-            | OutputValue::Many { field, .. }
-            | OutputValue::Connection { field, .. } => {
-                self.follow_here(*field);
+            value => {
+                value.field().and_then(|field| self.follow_here(field));
             }
         }
     }
 
     fn filter(&mut self, filter: &Filter) {
         match filter {
-            Filter::And(_) | Filter::Or(_) | Filter::Not(_) => {}
-            Filter::Compare { field, .. }
-            | Filter::In { field, .. }
-            | Filter::IsNull { field }
-            | Filter::Text { field, .. }
-            | Filter::Json { field, .. }
-            | Filter::Has { field, .. }
-            | Filter::Items { field, .. }
-            | Filter::One { field, .. }
-            | Filter::Many { field, .. } => {
-                self.follow_here(*field);
-            }
             Filter::Key { fields, .. } | Filter::Search { fields, .. } => {
                 if let Some(entity) = self.here() {
                     self.fields(entity, fields);
                 }
+            }
+            filter => {
+                filter.field().and_then(|field| self.follow_here(field));
             }
         }
     }

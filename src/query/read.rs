@@ -52,6 +52,20 @@ pub(crate) enum OutputValue {
     Matches(Matches),
 }
 
+impl OutputValue {
+    /// The field that it is of, where it is one of the type.
+    pub(crate) fn field(&self) -> Option<FieldId> {
+        match self {
+            OutputValue::Text(_) | OutputValue::NodeId(_) | OutputValue::Matches(_) => None,
+            OutputValue::Leaf(field)
+            | OutputValue::Value { field, .. }
+            | OutputValue::One { field, .. }
+            | OutputValue::Many { field, .. }
+            | OutputValue::Connection { field, .. } => Some(*field),
+        }
+    }
+}
+
 /// Rows in pages, in either direction, and what is said of all of them.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Connection {

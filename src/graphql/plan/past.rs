@@ -185,33 +185,12 @@ impl Visitor for Kept<'_> {
     }
 
     fn output(&mut self, output: &Output) {
-        match &output.value {
-            // Of a search, which is refused by itself.
-            OutputValue::Text(_) | OutputValue::NodeId(_) | OutputValue::Matches(_) => {}
-            OutputValue::Leaf(field)
-            | OutputValue::Value { field, .. }
-            | OutputValue::One { field, .. }
-            | OutputValue::Many { field, .. }
-            | OutputValue::Connection { field, .. } => {
-                self.follow_here(*field);
-            }
-        }
+        // Of a search there is none here: it is refused by itself.
+        output.value.field().and_then(|field| self.follow_here(field));
     }
 
     fn filter(&mut self, filter: &Filter) {
         match filter {
-            Filter::And(_) | Filter::Or(_) | Filter::Not(_) => {}
-            Filter::Compare { field, .. }
-            | Filter::In { field, .. }
-            | Filter::IsNull { field }
-            | Filter::Text { field, .. }
-            | Filter::Has { field, .. }
-            | Filter::Json { field, .. }
-            | Filter::Items { field, .. }
-            | Filter::One { field, .. }
-            | Filter::Many { field, .. } => {
-                self.follow_here(*field);
-            }
             Filter::Key { fields, .. } => {
                 // Values of its own, also where they are those of a link.
                 let entity = self.here();
@@ -228,6 +207,9 @@ impl Visitor for Kept<'_> {
                  `ilike`"
                     .to_owned(),
             ),
+            filter => {
+                filter.field().and_then(|field| self.follow_here(field));
+            }
         }
     }
 
