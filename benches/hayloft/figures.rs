@@ -13,7 +13,7 @@ use crate::{
     asking::{self, As},
     cached, data,
     figures_hand::WORK,
-    hand_postgres,
+    figures_search, hand_postgres,
     passing::{self, Passing},
     postgres, process,
     process::{Server, harvest},
@@ -54,6 +54,9 @@ pub fn figures(folder: &Path) {
         for (name, value, unit, target) in of(&folder, at, database) {
             add(&mut lines, at, (name, value, unit, target));
         }
+        figures_search::on(&cluster, database.is_some(), &folder, |figure| {
+            add(&mut lines, at, figure)
+        });
     }
     let kept = cached::measured(&folder.join("kept"));
     for (name, value, unit, target) in kept {

@@ -19,6 +19,7 @@ mod data;
 mod field_fetch;
 mod figures;
 mod figures_hand;
+mod figures_search;
 mod hand;
 mod hand_postgres;
 mod linked;
@@ -99,6 +100,10 @@ fn main() {
     }
     if wanted("figures") {
         figures::figures(&folder.join("figures"));
+    }
+    // Among the figures above, too.
+    if chosen.iter().any(|word| word == "kept-beside") {
+        figures_search::figures(&folder.join("kept-beside"));
     }
     if wanted("pages") {
         pages::figures(&folder.join("pages"));

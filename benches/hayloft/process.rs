@@ -212,12 +212,20 @@ impl Server {
         self.body(query).len()
     }
 
+    /// A request as it is sent.
+    pub fn request(&self, request: &Value) -> Value {
+        serde_json::from_slice(&self.sent(&request.to_string())).expect("JSON")
+    }
+
     pub fn json(&self, query: &str) -> Value {
         serde_json::from_slice(&self.body(query)).expect("JSON")
     }
 
     fn body(&self, query: &str) -> Vec<u8> {
-        let body = json!({ "query": query }).to_string();
+        self.sent(&json!({ "query": query }).to_string())
+    }
+
+    fn sent(&self, body: &str) -> Vec<u8> {
         let mut connection = self.connection.lock().expect("the connection");
         let head = format!(
             "POST /graphql HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\naccept: application/json\r\n\

@@ -242,6 +242,15 @@ impl Rows {
         lock(&self.busy).is_empty()
     }
 
+    /// A load that is under way until it is dropped, for tests of what comes meanwhile.
+    #[cfg(test)]
+    pub(super) fn held(&self, load: &Load) -> impl Drop + use<> {
+        match self.enter(load, &[]) {
+            Way::First(running) => running,
+            Way::Joined(_) => panic!("an equal load is under way"),
+        }
+    }
+
     fn running(&self, load: &Load) -> Running {
         Running {
             rows: self.clone(),
