@@ -55,7 +55,7 @@ pub fn figures(folder: &Path) {
             add(&mut lines, at, (name, value, unit, target));
         }
         figures_search::on(&cluster, database.is_some(), &folder, |figure| {
-            add(&mut lines, at, figure)
+            add(&mut lines, at, figure);
         });
     }
     let kept = cached::measured(&folder.join("kept"));
