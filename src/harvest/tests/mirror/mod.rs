@@ -323,7 +323,7 @@ async fn mirrors(on: On, part: u64) {
     let mut end = begin;
     // Where a run is interrupted is up to the machine: what few histories did not come to, some more
     // do.
-    while end < begin + count || end < begin + 5 * count && !wanted.iter().all(|what| met.contains_key(what)) {
+    while end < begin + count || end < begin + 5 * count && !wanted.iter().all(|what| met.contains_key(*what)) {
         for (what, count) in history(on, end).await {
             *met.entry(what).or_default() += count;
         }
