@@ -35,7 +35,9 @@ async fn who_is_given_up_for_another_tries_again() {
     },);
     one.expect("one gets through");
     other.expect("so does the other");
-    assert_eq!(tries.load(Ordering::Relaxed), 3, "one of them was run again");
+    // It may come to the same row first once more, and to the same knot.
+    let tries = tries.load(Ordering::Relaxed);
+    assert!(tries >= 3, "one of them was run again: {tries}");
     let twice = number(
         store,
         "SELECT count(*) FROM tag WHERE name LIKE '%++' AND name NOT LIKE '%+++'",
