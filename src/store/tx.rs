@@ -185,7 +185,7 @@ impl<'a> Transaction<'a> {
 }
 
 /// A column as the value that it was stored from.
-pub(super) fn read_value(row: &ResultRow, at: usize, scalar: Scalar) -> Result<Value, StoreError> {
+pub(crate) fn read_value(row: &ResultRow, at: usize, scalar: Scalar) -> Result<Value, StoreError> {
     Ok(match scalar {
         Scalar::Int | Scalar::BigInt | Scalar::Duration => get::<Option<i64>>(row, at)?.map_or(Value::Null, Value::Int),
         Scalar::Boolean => get::<Option<bool>>(row, at)?.map_or(Value::Null, Value::Bool),

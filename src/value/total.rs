@@ -46,6 +46,24 @@ impl Total {
         self.count += 1;
     }
 
+    /// Adds what adds up to another one.
+    pub(crate) fn merge(&mut self, other: &Total) {
+        for (place, limb) in &other.limbs {
+            *self.limbs.entry(*place).or_default() += limb;
+        }
+        self.places = self.places.max(other.places);
+        self.count += other.count;
+    }
+
+    /// Takes away what adds up to another one.
+    pub(crate) fn take_away(&mut self, other: &Total) {
+        for (place, limb) in &other.limbs {
+            *self.limbs.entry(*place).or_default() -= limb;
+        }
+        self.places = self.places.max(other.places);
+        self.count += other.count;
+    }
+
     /// Adds a number as [`super::Decimal`] or [`super::float_text`] writes it; false for a text
     /// that is none.
     pub(crate) fn add(&mut self, text: &str) -> bool {

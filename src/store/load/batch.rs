@@ -34,7 +34,7 @@ use crate::{
     value::{Row, Scalar, Value},
 };
 
-use super::mixed::Seed;
+use super::{deferred, mixed::Seed};
 
 /// Room for a common key, so that noting it allocates once.
 const KEY_BYTES: usize = 32;
@@ -97,7 +97,7 @@ impl<'a> DerefMut for Batch<'a> {
 impl<'a> From<Transaction<'a>> for Batch<'a> {
     fn from(tx: Transaction<'a>) -> Batch<'a> {
         Batch {
-            touched: Touched::of(&tx.context.catalog),
+            touched: Touched::of(tx.context),
             tx,
             changes: Changes::new(),
             parts: BTreeSet::new(),
@@ -133,6 +133,7 @@ impl<'a> Batch<'a> {
     /// Brings rollups to what the rows are now: the last of what is written.
     async fn settle(&mut self) -> Result<(), StoreError> {
         let touched = std::mem::take(&mut self.touched);
+        deferred::before_rollups(&mut self.tx, &touched.read_anew()).await?;
         let settled = settle::settle(&mut self.tx, touched, &self.parts).await?;
         self.note_settled(settled);
         Ok(())
@@ -178,17 +179,36 @@ impl<'a> Batch<'a> {
         rows: impl Iterator<Item = i64> + Send + Clone,
     ) -> Result<(), StoreError> {
         self.written.stored(&self.tx.context.catalog, entity, rows.clone());
-        self.touched.before(&mut self.tx, entity, rows).await
+        let rows: Vec<i64> = rows.collect();
+        self.touched.before(&mut self.tx, entity, &rows, None).await
+    }
+
+    /// The same after [`super::differ::note`] has noted which of the columns change.
+    pub(crate) async fn before_noted(
+        &mut self,
+        entity: EntityId,
+        rows: impl Iterator<Item = i64> + Send + Clone,
+    ) -> Result<(), StoreError> {
+        self.written.stored(&self.tx.context.catalog, entity, rows.clone());
+        let rows: Vec<i64> = rows.collect();
+        self.touched
+            .before(&mut self.tx, entity, &rows, Some(&self.parts))
+            .await
     }
 
     /// After rows were written that were not there before.
-    pub(crate) fn are_new(&mut self, entity: EntityId, outcomes: &[UpsertOutcome]) {
+    pub(crate) fn are_new(
+        &mut self,
+        entity: EntityId,
+        items: &[Item<'_>],
+        outcomes: &[UpsertOutcome],
+    ) -> Result<(), StoreError> {
         self.written.added(&self.tx.context.catalog, entity, outcomes);
-        let new = outcomes.iter().filter_map(|outcome| match outcome {
-            UpsertOutcome::New(row) => Some(*row),
+        let new = items.iter().zip(outcomes).filter_map(|(item, outcome)| match outcome {
+            UpsertOutcome::New(row) => Some((*row, item.row.values.as_slice())),
             _ => None,
         });
-        self.touched.added(entity, new);
+        self.touched.added(entity, new)
     }
 
     /// Before the links of stored rows in a field are written.
@@ -200,7 +220,8 @@ impl<'a> Batch<'a> {
     ) -> Result<(), StoreError> {
         self.written.stored(&self.tx.context.catalog, entity, rows.clone());
         self.touched.relinked(entity, field, rows.clone());
-        self.touched.before(&mut self.tx, entity, rows).await
+        let rows: Vec<i64> = rows.collect();
+        self.touched.before(&mut self.tx, entity, &rows, None).await
     }
 
     /// Before nested rows of stored ones are written: also of open ones, which are the same

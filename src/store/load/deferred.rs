@@ -23,6 +23,7 @@ use crate::{
         },
         state::run_memory::RunMemory,
         system::runs,
+        tx::Transaction,
         types::Run,
     },
 };
@@ -60,6 +61,19 @@ pub(crate) async fn after(context: &Context, run: &Run, rows: usize) {
     if context.deferred.is_slow(run.entity, rows as u64) {
         build(context, &context.layout.family(run.entity), Turn::IfFree).await;
     }
+}
+
+/// Before rollups are computed anew of rows of these types: without the index of the link each of
+/// them would go through the whole table.
+pub(crate) async fn before_rollups(tx: &mut Transaction<'_>, of: &[EntityId]) -> Result<(), StoreError> {
+    // Where others write too, these indexes are never left.
+    if !tx.context.dialect.exclusive() {
+        return Ok(());
+    }
+    for entity in of.iter().filter(|entity| tx.context.deferred.has(&[**entity])) {
+        index::create_counted(tx, *entity).await?;
+    }
+    Ok(())
 }
 
 /// Drops the indexes of an empty table, and of what goes with it. Gives whether it did.

@@ -273,8 +273,8 @@ async fn columns(
         .iter()
         .filter_map(|part| Some((part.row, *items.get(part.place)?)));
     let stored: Vec<(i64, Item<'_>)> = stored.collect();
-    batch.before(entity, stored.iter().map(|(row, _)| *row)).await?;
     differ::note(batch, entity, &has, &stored).await?;
+    batch.before_noted(entity, stored.iter().map(|(row, _)| *row)).await?;
     let mut left = Vec::new();
     let mut from = 0;
     for size in batch.context.dialect.row_sizes(parts.len(), width) {

@@ -71,7 +71,7 @@ impl Batch<'_> {
             let keys = log_keys(tables, items, &hopes);
             let (written, mut keys) = tokio::join!(write::rows(self, entity, items, &mut outcomes), keys);
             written?;
-            self.are_new(entity, &outcomes);
+            self.are_new(entity, items, &outcomes)?;
             failpoint::point("load::links");
             links::links(self, entity, items, &outcomes).await?;
             failpoint::point("load::children");

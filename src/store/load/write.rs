@@ -76,8 +76,8 @@ pub(crate) async fn rows(
             let rows = pending.iter();
             let rows = rows.filter_map(|pending| Some((pending.row, *items.get(pending.place)?)));
             let rows: Vec<(i64, Item<'_>)> = rows.collect();
-            batch.before(entity, rows.iter().map(|(row, _)| *row)).await?;
             differ::note(batch, entity, &differ::of_records(batch.tables(entity)), &rows).await?;
+            batch.before_noted(entity, rows.iter().map(|(row, _)| *row)).await?;
         }
         failed_rows.extend(chunks(batch, entity, items, &pending).await?);
     }

@@ -193,6 +193,20 @@ pub(crate) async fn create_missing(tx: &mut Transaction<'_>, layout: &Layout) ->
     Ok(())
 }
 
+/// Creates the indexes of a type by which rollups find its rows, where a load has left them for its
+/// end.
+pub(crate) async fn create_counted(tx: &mut Transaction<'_>, entity: EntityId) -> Result<(), StoreError> {
+    let there = there(tx).await?;
+    let of = tx.context.layout.entity(entity);
+    for index in tables::indexes(tx.context.dialect, of) {
+        let is_there = there.iter().any(|found| found.is(tx.context.dialect, &index));
+        if of.is_counted(index.subject.as_deref()) && !is_there {
+            create(tx, &index).await?;
+        }
+    }
+    Ok(())
+}
+
 /// Creates what rows are told apart by, where an older version lost it to an index of the same
 /// name.
 pub(crate) async fn restore(tx: &mut Transaction<'_>, layout: &Layout, there: &[Found]) -> Result<(), StoreError> {
@@ -305,12 +319,13 @@ pub(crate) async fn drop_shorter(context: &Context) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The indexes of these types that only make answers quicker; what rollups go by is more than that.
+/// The indexes of these types that only make answers quicker. What rollups go by is more than that,
+/// but where one process writes alone, which can tell when it needs them ([`create_counted`]).
 pub(crate) fn secondary(dialect: &dyn Dialect, layout: &Layout, of: &[EntityId]) -> Vec<IndexPlan> {
     let all = of.iter().map(|entity| layout.entity(*entity)).flat_map(|of| {
         tables::indexes(dialect, of)
             .into_iter()
-            .filter(|index| !of.is_counted(index.subject.as_deref()))
+            .filter(|index| dialect.exclusive() || !of.is_counted(index.subject.as_deref()))
     });
     all.filter(|index| !index.is_unique()).collect()
 }

@@ -9,7 +9,7 @@ use crate::{
     query::{Filter, Operand},
     store::{
         context::Context,
-        db::made::Bounds,
+        db::{made::Bounds, params::Kind},
         error::StoreError,
         read::compiler::{Base, ColumnAt, Compiler},
     },
@@ -37,6 +37,23 @@ pub(crate) struct Extremes {
     pub kind: ColumnKind,
 }
 
+/// What rows are for their parents: before and after the list of the rows' numbers. Gives the
+/// parent's row, how many rows it has among them, and what follows.
+pub(crate) struct Tallies {
+    pub head: String,
+    pub tail: String,
+    /// What the further columns are, each with the place of its rollup.
+    pub of: Vec<(usize, Tallied)>,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Tallied {
+    /// What the values add up to, as text.
+    Sum,
+    /// The least or greatest of them.
+    Extreme(ColumnKind),
+}
+
 /// What is computed for many groups at once.
 pub(crate) struct InGroups {
     /// The key of the group that a row `c` belongs to.
@@ -50,7 +67,7 @@ pub(crate) struct InGroups {
 }
 
 /// How the rows that it is computed of are found.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 enum Way<'a> {
     /// A field of theirs holds these fields of the parent.
     Held { by: FieldId, own: &'a [FieldId] },
@@ -115,7 +132,80 @@ pub(crate) fn fed_by(catalog: &Catalog, written: &[EntityId]) -> Vec<EntityId> {
         .collect()
 }
 
+/// What rows `c` are for their parents `p`, for rollups that are alike; least and greatest values
+/// where they are asked for.
+pub(crate) fn tallies<'a>(
+    alike: &[Computed<'a>],
+    compiler: &mut Compiler<'a>,
+    extremes: bool,
+) -> Result<Tallies, StoreError> {
+    let Some(first) = alike.first() else {
+        return Err(StoreError::Internal("no rollup is asked for".to_owned()));
+    };
+    let counted = match first.way {
+        // One row may name the same parent twice, and is one row.
+        Way::Linked { .. } => format!("count(DISTINCT {})", compiler.name("c", ROW_COLUMN)),
+        Way::Held { .. } | Way::Links { .. } | Way::Group(_) => "count(*)".to_owned(),
+    };
+    let mut what = vec![format!("CAST({counted} AS BIGINT)")];
+    let mut of = Vec::new();
+    for (at, computed) in alike.iter().enumerate() {
+        let Rolled::Of(function, field) = computed.rollup.what else {
+            continue;
+        };
+        let column = compiler.column(computed.child(), field, "c")?;
+        if computed.adds_up().is_some() && sum_of(column.kind).is_some() {
+            let sum = compiler.function(Function::Sum, &column).sql;
+            what.push(format!("CAST({sum} AS TEXT)"));
+            of.push((at, Tallied::Sum));
+        } else if extremes && computed.is_extreme() {
+            let value = compiler.function(function, &column);
+            // A number of any length is read as text, as it is bound.
+            what.push(match Kind::of(value.kind) {
+                Kind::Decimal => format!("CAST({} AS TEXT)", value.sql),
+                _ => value.sql,
+            });
+            of.push((at, Tallied::Extreme(value.kind)));
+        }
+    }
+    let (head, tail) = first.of_parents(compiler, &what.join(","))?;
+    Ok(Tallies { head, tail, of })
+}
+
 impl<'a> Computed<'a> {
+    /// Whether the other one is computed of the same rows for the same parents.
+    pub(crate) fn is_like(&self, other: &Computed<'_>) -> bool {
+        let same_rows = self.parent == other.parent && self.child() == other.child() && self.way == other.way;
+        same_rows && self.rollup.filter == other.rollup.filter && self.goes_by_added() == other.goes_by_added()
+    }
+
+    /// Whether nothing else of rows that come has to be known than their parents and what they add
+    /// up to.
+    fn goes_by_added(&self) -> bool {
+        !self.is_extreme() && self.rollup.what != Rolled::Exists
+    }
+
+    /// The type of the sum that is kept by adding to it; none where it is computed otherwise.
+    pub(crate) fn sum(&self, context: &Context) -> Option<Scalar> {
+        let field = self.adds_up()?;
+        let columns = &context.layout.entity(self.child()).table.columns;
+        sum_of(columns.iter().find(|column| column.field == field)?.kind)
+    }
+
+    /// Whether it is computed of all rows of a parent, whatever happens to one of them.
+    pub(crate) fn is_anew(&self, context: &Context) -> bool {
+        matches!(self.rollup.what, Rolled::Of(..)) && !self.is_extreme() && self.sum(context).is_none()
+    }
+
+    /// The field of its rows that holds fields of the parent, with these: where that says all of
+    /// which rows are whose.
+    pub(crate) fn named_by(&self) -> Option<(FieldId, &'a [FieldId])> {
+        match self.way {
+            Way::Held { by, own } if self.rollup.filter.is_none() && self.goes_by_added() => Some((by, own)),
+            _ => None,
+        }
+    }
+
     /// The type of the rows that it is computed of.
     pub(crate) fn child(&self) -> EntityId {
         self.rollup.target
@@ -175,25 +265,13 @@ impl<'a> Computed<'a> {
         }
     }
 
-    /// The rows `p` of the parent to which rows `c` lead that count, how often each is counted by
-    /// them, and what that adds up to: before and after the list of the rows' numbers.
-    pub(crate) fn parents(&self, compiler: &mut Compiler<'a>) -> Result<(String, String), StoreError> {
-        let counted = match self.way {
-            // One row may name the same parent twice, and is one row.
-            Way::Linked { .. } => format!("count(DISTINCT {})", compiler.name("c", ROW_COLUMN)),
-            Way::Held { .. } | Way::Links { .. } | Way::Group(_) => "count(*)".to_owned(),
-        };
-        let added = match self.adds_up() {
-            Some(field) => {
-                Some(compiler.column(self.child(), field, "c")?).filter(|column| sum_of(column.kind).is_some())
-            }
-            None => None,
-        };
-        let sum = match added {
-            Some(column) => compiler.function(Function::Sum, &column).sql,
-            None => "NULL".to_owned(),
-        };
-        self.of_parents(compiler, &format!("CAST({counted} AS BIGINT),CAST({sum} AS TEXT)"))
+    /// Whether a value of one of its rows can be what it is, by how both compare: a value of one that
+    /// goes leaves it as it is where it is greater than the least, or less than the greatest.
+    pub(crate) fn can_be(&self) -> &'static str {
+        match self.rollup.what {
+            Rolled::Of(Function::Min, _) => "<=",
+            _ => ">=",
+        }
     }
 
     pub(crate) fn is_extreme(&self) -> bool {
@@ -276,6 +354,17 @@ impl<'a> Computed<'a> {
 
     /// Its value for the row `p`, as an expression.
     pub(crate) fn value(&self, compiler: &mut Compiler<'a>) -> Result<String, StoreError> {
+        self.of_rows(compiler, self.rollup.what, None)
+    }
+
+    /// Whether any of the rows of the row `p` has a value of this field, as an expression.
+    pub(crate) fn has_value(&self, compiler: &mut Compiler<'a>, field: FieldId) -> Result<String, StoreError> {
+        self.of_rows(compiler, Rolled::Exists, Some(field))
+    }
+
+    /// What is computed of the rows of the row `p`; of those that have a value of a field, where
+    /// one is given.
+    fn of_rows(&self, compiler: &mut Compiler<'a>, what: Rolled, with: Option<FieldId>) -> Result<String, StoreError> {
         let (alias, from, mut conditions, or_null) = match (self.way, self.rollup.of) {
             (Way::Group(groups), _) => {
                 let alias = compiler.alias();
@@ -290,10 +379,15 @@ impl<'a> Computed<'a> {
             (_, None) => return Err(StoreError::Internal("a rollup of nothing".to_owned())),
         };
         conditions.push(self.counts(compiler, &alias)?);
+        if let Some(field) = with {
+            let column = compiler.column(self.child(), field, &alias)?;
+            conditions.push(format!("{} IS NOT NULL", column.sql));
+        }
         let of = |first: Option<String>| {
             let conditions: Vec<String> = first.into_iter().chain(conditions.iter().cloned()).collect();
             self.value_of(
                 compiler,
+                what,
                 &alias,
                 &format!("FROM {from} WHERE {}", conditions.join(" AND ")),
             )
@@ -309,9 +403,9 @@ impl<'a> Computed<'a> {
         }
     }
 
-    /// Its value of the rows that the end of a query finds.
-    fn value_of(&self, compiler: &Compiler<'a>, alias: &str, rest: &str) -> Result<String, StoreError> {
-        Ok(match self.rollup.what {
+    /// What is computed of the rows that the end of a query finds.
+    fn value_of(&self, compiler: &Compiler<'a>, what: Rolled, alias: &str, rest: &str) -> Result<String, StoreError> {
+        Ok(match what {
             Rolled::Count => format!("(SELECT count(*) {rest})"),
             Rolled::Exists => format!("EXISTS (SELECT 1 {rest})"),
             Rolled::Of(function, field) => {

@@ -4,22 +4,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    catalog::{Catalog, EntityId, FieldId, Function, Part, Rolled},
-    layout::{ColumnKind, ROW_COLUMN},
+    catalog::{Catalog, EntityId, FieldId, Part},
+    layout::ROW_COLUMN,
     store::{
-        db::{failpoint, params::Kind, pool::get, rows::Rows},
+        db::{failpoint, pool::get},
         error::StoreError,
         read::operands::operands,
         tx::Transaction,
     },
-    value::{Scalar, Total, Value},
+    value::Value,
 };
 
 use super::{
-    computed::{Computed, all, compiler, sum_of},
+    bring,
+    computed::{Computed, all, compiler},
     groups,
     lists::for_rows,
-    touched::{At, Parents, Touched},
+    touched::{Alike, At, Touched},
 };
 
 /// What rollups became.
@@ -37,47 +38,45 @@ pub(crate) struct Settled {
 /// Computes what the rows have now that were touched; `parts` is what the transaction changed.
 pub(crate) async fn settle(
     tx: &mut Transaction<'_>,
-    mut touched: Touched<'_>,
+    touched: Touched<'_>,
     parts: &BTreeSet<Part>,
 ) -> Result<Settled, StoreError> {
     let mut settled = Settled::default();
-    let of_none = |parents: &Parents| parents.whole.is_empty() && parents.lost.is_empty();
-    if touched.rows.is_empty() && touched.rollups.iter().all(|(_, parents)| of_none(parents)) {
-        return Ok(settled);
-    }
-    // What a rollup does not go by has not changed it.
-    let catalog = &tx.context.catalog;
-    for (computed, parents) in &mut touched.rollups {
-        if computed.goes_by(catalog).is_disjoint(parts) {
-            parents.lost.clear();
-        }
-    }
-    let mut written: BTreeMap<EntityId, Vec<i64>> = BTreeMap::new();
-    for (entity, rows) in std::mem::take(&mut touched.rows) {
-        let mut rows: Vec<i64> = rows.into_iter().collect();
-        rows.sort_unstable();
-        for group in touched.groups_of(entity, catalog, parts) {
-            let new = groups::add_missing(tx, group, Some(&rows)).await?;
-            if !new.is_empty() {
-                settled.new.push((group, keys(tx, group, &new).await?));
-                touched.new.entry(group).or_default().extend(new);
+    let Touched { mut alike, mut new } = touched;
+    alike.retain(Alike::is_met);
+    // All rows for groups are there before anything is counted for them.
+    for alike in &alike {
+        if let Some(group) = alike.groups_by(&tx.context.catalog, parts) {
+            let added = groups::add_missing(tx, group, Some(&alike.in_order())).await?;
+            if !added.is_empty() {
+                settled.new.push((group, keys(tx, group, &added).await?));
+                new.entry(group).or_default().extend(added);
             }
         }
-        touched.count_now(tx, entity, &rows, parts).await?;
-        written.insert(entity, rows);
+    }
+    for alike in &mut alike {
+        let rows = alike.in_order();
+        // What a rollup does not go by has not changed it.
+        match alike.goes_by(&tx.context.catalog, parts) {
+            true => {
+                alike.count(tx, &rows, At::End).await?;
+                alike.find_named(tx).await?;
+            }
+            false => alike.parents.lost.clear(),
+        }
     }
     failpoint::point("rollups::counted");
     let mut changed: BTreeMap<EntityId, BTreeSet<i64>> = BTreeMap::new();
     let mut left: Vec<(EntityId, Vec<i64>)> = Vec::new();
-    for (computed, parents) in touched.rollups {
-        if computed.groups().is_some_and(|groups| groups.count == computed.field) {
-            left.push((computed.parent, parents.lost.keys().copied().collect()));
+    for alike in &alike {
+        if let Some(group) = alike.one().filter(|one| one.groups().is_some()) {
+            left.push((group.parent, alike.parents.lost.keys().copied().collect()));
         }
-        let of = written.get(&computed.child()).map(Vec::as_slice).unwrap_or_default();
-        let rows = bring(tx, &computed, parents, of).await?;
-        if !rows.is_empty() {
-            settled.fields.push((computed.parent, computed.field));
-            changed.entry(computed.parent).or_default().extend(rows);
+        for (computed, rows) in bring::bring(tx, alike, parts).await? {
+            if !rows.is_empty() {
+                settled.fields.push((computed.parent, computed.field));
+                changed.entry(computed.parent).or_default().extend(rows);
+            }
         }
     }
     failpoint::point("rollups::written");
@@ -88,7 +87,7 @@ pub(crate) async fn settle(
         }
     }
     for (entity, rows) in changed {
-        let new = touched.new.get(&entity);
+        let new = new.get(&entity);
         let rows = rows.into_iter().filter(|row| new.is_none_or(|new| !new.contains(row)));
         let rows: Vec<i64> = rows.collect();
         if !rows.is_empty() {
@@ -97,121 +96,6 @@ pub(crate) async fn settle(
         }
     }
     Ok(settled)
-}
-
-/// Brings one rollup to what it is, as cheaply as that can be; gives the rows that have another
-/// value now. `written` are the rows that were touched, of those that it is computed of.
-async fn bring(
-    tx: &mut Transaction<'_>,
-    computed: &Computed<'_>,
-    parents: Parents,
-    written: &[i64],
-) -> Result<Vec<i64>, StoreError> {
-    let Parents {
-        mut whole,
-        lost,
-        gained,
-        added,
-    } = parents;
-    let (mut rows, mut compares) = (Vec::new(), false);
-    match computed.rollup.what {
-        Rolled::Count => {
-            let mut shifts = gained;
-            for (parent, count) in lost {
-                *shifts.entry(parent).or_default() -= count;
-            }
-            shifts.retain(|parent, by| *by != 0 && !whole.contains(parent));
-            let shifts: Vec<(i64, Value)> = shifts.into_iter().map(|(row, by)| (row, Value::Int(by))).collect();
-            rows.extend(change(tx, computed, (&shifts, Scalar::Int), |old, new| format!("{old}+{new}")).await?);
-        }
-        Rolled::Exists => {
-            let there: Vec<(i64, Value)> = gained.into_keys().map(|row| (row, Value::Bool(true))).collect();
-            rows.extend(change(tx, computed, (&there, Scalar::Boolean), |_, new| new.to_owned()).await?);
-            let there: BTreeSet<i64> = there.into_iter().map(|(row, _)| row).collect();
-            whole.extend(lost.into_keys());
-            whole.retain(|row| !there.contains(row));
-        }
-        Rolled::Of(..) => match sums(tx, computed) {
-            Some(scalar) => {
-                // Of rows that went or changed it is not known whether any value is left.
-                whole.extend(lost.into_keys());
-                let added = added.into_iter().filter(|(row, _)| !whole.contains(row));
-                let added: Option<Vec<(i64, Value)>> =
-                    added.map(|(row, total)| Some((row, sum(scalar, &total)?))).collect();
-                let added = added.ok_or_else(|| StoreError::Internal("a sum of no numbers".to_owned()))?;
-                rows.extend(add(tx, computed, (&added, scalar)).await?);
-            }
-            // What is left of a least value that went is not known; a new one is compared with it.
-            None if computed.is_extreme() => {
-                whole.extend(lost.into_keys());
-                compares = !gained.is_empty();
-            }
-            None => {
-                whole.extend(lost.into_keys());
-                whole.extend(gained.into_keys());
-            }
-        },
-    }
-    let whole: Vec<i64> = whole.into_iter().collect();
-    rows.extend(compute(tx, computed, Which::These(&whole)).await?);
-    // After those that are computed anew, which it finds right.
-    if compares {
-        rows.extend(compare(tx, computed, written).await?);
-    }
-    Ok(rows)
-}
-
-/// Compares least or greatest values with those of rows that were written; gives the parents that
-/// have another value now.
-async fn compare(tx: &mut Transaction<'_>, computed: &Computed<'_>, written: &[i64]) -> Result<Vec<i64>, StoreError> {
-    let context = tx.context;
-    let mut compiler = compiler(context);
-    let Some(of) = computed.extremes(&mut compiler)? else {
-        return Ok(Vec::new());
-    };
-    let (head, tail) = (of.head, of.tail);
-    let (table, column) = place(tx, computed)?;
-    let row = tx.quote(ROW_COLUMN);
-    let both = format!("SELECT t.{column} AS x UNION ALL SELECT n.v");
-    let value = format!("s.x{}", context.dialect.collate(of.kind));
-    let (best, _) = context.dialect.measure(of.function, &value, of.kind);
-    let best = format!("(SELECT {best} FROM ({both}) AS s)");
-    let statement = |list: &str| {
-        format!(
-            "WITH _new(r,v) AS MATERIALIZED ({head}{list}{tail}) UPDATE {table} AS t SET {column}={best} FROM _new AS n \
-             WHERE t.{row}=n.r AND t.{column} IS DISTINCT FROM {best} RETURNING {row}"
-        )
-    };
-    let changed = for_rows(tx, &compiler.binds, written, statement).await?;
-    changed.iter().map(|line| get(line, 0)).collect()
-}
-
-fn sums(tx: &Transaction<'_>, computed: &Computed<'_>) -> Option<Scalar> {
-    let field = computed.adds_up()?;
-    let columns = &tx.tables(computed.child()).table.columns;
-    sum_of(columns.iter().find(|column| column.field == field)?.kind)
-}
-
-fn sum(scalar: Scalar, total: &Total) -> Option<Value> {
-    match scalar {
-        Scalar::BigInt => total.sum_whole().map(Value::Int),
-        _ => total.sum().map(Value::Text),
-    }
-}
-
-/// Adds to sums; of no value so far is the sum of what is added.
-async fn add(
-    tx: &mut Transaction<'_>,
-    computed: &Computed<'_>,
-    (list, scalar): (&[(i64, Value)], Scalar),
-) -> Result<Vec<i64>, StoreError> {
-    let dialect = tx.context.dialect;
-    let (total, _) = dialect.measure(Function::Sum, "x", ColumnKind::Scalar(scalar));
-    change(tx, computed, (list, scalar), |old, new| match scalar {
-        Scalar::BigInt => format!("coalesce({old},0)+{new}"),
-        _ => format!("(SELECT {total} FROM (SELECT {old} AS x UNION ALL SELECT {new}) AS s)"),
-    })
-    .await
 }
 
 /// Computes all rollups of all rows; those of groups that are computed now and then where `timed`
@@ -266,74 +150,23 @@ pub(crate) async fn groups_anew(tx: &mut Transaction<'_>, group: EntityId) -> Re
     Ok(settled)
 }
 
-impl Touched<'_> {
-    /// The types of groups of a type's rows, where what tells those apart may have changed.
-    fn groups_of(&self, entity: EntityId, catalog: &Catalog, parts: &BTreeSet<Part>) -> Vec<EntityId> {
-        let counts = self.rollups.iter().filter(|(computed, _)| {
-            let of = computed.groups().filter(|groups| groups.of == entity);
-            of.is_some_and(|groups| groups.count == computed.field)
-        });
-        counts
-            .filter(|(computed, _)| !computed.goes_by(catalog).is_disjoint(parts))
-            .map(|(computed, _)| computed.parent)
-            .collect()
+impl Alike<'_> {
+    /// The type whose rows stand for the groups of the rows that were written, where what tells
+    /// those apart may have changed.
+    fn groups_by(&self, catalog: &Catalog, parts: &BTreeSet<Part>) -> Option<EntityId> {
+        let counts = |computed: &&Computed<'_>| {
+            let groups = computed.groups();
+            groups.is_some_and(|groups| groups.count == computed.field)
+        };
+        let count = self.rollups.iter().find(counts)?;
+        let is_met = !self.rows.is_empty() && !count.goes_by(catalog).is_disjoint(parts);
+        is_met.then_some(count.parent)
     }
-
-    /// Counts rows for the parents that they have in the end.
-    async fn count_now(
-        &mut self,
-        tx: &mut Transaction<'_>,
-        entity: EntityId,
-        rows: &[i64],
-        parts: &BTreeSet<Part>,
-    ) -> Result<(), StoreError> {
-        let (out, within): (Vec<_>, Vec<_>) = std::mem::take(&mut self.rollups)
-            .into_iter()
-            .partition(|(computed, _)| computed.goes_by(&tx.context.catalog).is_disjoint(parts));
-        self.rollups = within;
-        let counted = self.count(tx, entity, rows, At::End).await;
-        self.rollups.extend(out);
-        counted
-    }
-}
-
-/// Makes another value of the stored one and one that is given; gives the rows for which it is
-/// another one.
-async fn change(
-    tx: &mut Transaction<'_>,
-    computed: &Computed<'_>,
-    (list, scalar): (&[(i64, Value)], Scalar),
-    make: impl Fn(&str, &str) -> String + Send,
-) -> Result<Vec<i64>, StoreError> {
-    let kinds = [Kind::Int, Kind::of(ColumnKind::Scalar(scalar))];
-    let (table, column) = place(tx, computed)?;
-    let row = tx.quote(ROW_COLUMN);
-    let old = format!("t.{column}");
-    let new = make(&old, "one.v");
-    let mut changed = Vec::with_capacity(list.len());
-    let mut from = 0;
-    for size in tx.context.dialect.row_sizes(list.len(), kinds.len()) {
-        let mut rows = Rows::new(tx.params(), &kinds, size);
-        for (row, value) in list.iter().skip(from).take(size) {
-            rows.int(*row)?;
-            rows.value(value)?;
-        }
-        from += size;
-        let sql = format!(
-            "WITH _one(r,v) AS ({}) UPDATE {table} AS t SET {column}={new} FROM _one AS one \
-             WHERE t.{row}=one.r AND {old} IS DISTINCT FROM ({new}) RETURNING {row}",
-            tx.rows(&kinds, size)
-        );
-        for line in tx.all(rows.bind()?, sql).await? {
-            changed.push(get(&line, 0)?);
-        }
-    }
-    Ok(changed)
 }
 
 /// Of which rows a rollup is computed.
 #[derive(Clone, Copy)]
-enum Which<'r> {
+pub(super) enum Which<'r> {
     These(&'r [i64]),
     /// Nobody wants to know which of them changed.
     All,
@@ -341,7 +174,11 @@ enum Which<'r> {
 }
 
 /// Computes a rollup of some rows; gives those that have another value now.
-async fn compute(tx: &mut Transaction<'_>, computed: &Computed<'_>, rows: Which<'_>) -> Result<Vec<i64>, StoreError> {
+pub(super) async fn compute(
+    tx: &mut Transaction<'_>,
+    computed: &Computed<'_>,
+    rows: Which<'_>,
+) -> Result<Vec<i64>, StoreError> {
     let context = tx.context;
     let mut compiler = compiler(context);
     let at_once = match groups::goes_through_all(&compiler, computed, !matches!(rows, Which::These(_))) {
@@ -387,11 +224,16 @@ async fn compute(tx: &mut Transaction<'_>, computed: &Computed<'_>, rows: Which<
 }
 
 /// The table and the column of a rollup, quoted.
-fn place(tx: &Transaction<'_>, computed: &Computed<'_>) -> Result<(String, String), StoreError> {
+pub(super) fn place(tx: &Transaction<'_>, computed: &Computed<'_>) -> Result<(String, String), StoreError> {
     let table = &tx.tables(computed.parent).table;
     let column = table.columns.iter().find(|column| column.field == computed.field);
     let column = column.ok_or_else(|| StoreError::Internal("a rollup without a column".to_owned()))?;
     Ok((tx.quote(&table.name), tx.quote(&column.name)))
+}
+
+/// The table of a type, and the column of its rows' numbers, quoted.
+pub(super) fn quoted(tx: &Transaction<'_>, entity: EntityId) -> (String, String) {
+    (tx.quote(&tx.tables(entity).table.name), tx.quote(ROW_COLUMN))
 }
 
 /// The keys of rows, in their order.

@@ -4,38 +4,76 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::{
-    catalog::{Catalog, EntityId, FieldId},
-    store::{db::pool::get, error::StoreError, tx::Transaction},
-    value::Total,
+    catalog::{Catalog, EntityId, FieldId, Part},
+    store::{
+        context::Context,
+        db::{dialect::scalar_of, pool::get},
+        error::StoreError,
+        tx::{Transaction, read_value},
+    },
+    value::{Total, Value},
 };
 
 use super::{
-    computed::{Computed, compiler, kept},
+    computed::{Computed, Tallied, compiler, kept, tallies},
     lists::for_rows,
+    named::Named,
 };
 
 /// What a transaction has done so far.
 #[derive(Clone, Default)]
 pub(crate) struct Touched<'a> {
-    /// All rollups that are kept right, with the rows that may have other values of theirs.
-    pub(super) rollups: Vec<(Computed<'a>, Parents)>,
-    /// Rows that rollups are computed of, new ones and those whose parents before are known.
-    pub(super) rows: BTreeMap<EntityId, HashSet<i64>>,
+    /// All rollups that are kept right.
+    pub(super) alike: Vec<Alike<'a>>,
     /// Rows that have rollups and were not there before: what they become is no change.
     pub(super) new: BTreeMap<EntityId, HashSet<i64>>,
 }
 
-/// The rows of one rollup that may have another value of it.
+/// Rollups of the same rows for the same parents, which are asked for together.
+#[derive(Clone)]
+pub(super) struct Alike<'a> {
+    pub rollups: Vec<Computed<'a>>,
+    /// Rows that they are computed of, new ones and those whose parents before are known.
+    pub rows: HashSet<i64>,
+    /// What new rows are for the parents that they name, where the values at hand tell it.
+    pub named: Option<Named>,
+    /// Some are computed anew of all rows of a parent, whatever happens to one of them.
+    pub anew: bool,
+    pub parents: Parents,
+}
+
+/// The rows that may have other values of some rollups.
 #[derive(Clone, Default)]
 pub(super) struct Parents {
     /// Those that are to be computed anew in any case.
     pub whole: BTreeSet<i64>,
-    /// Those that rows had which were written, with how many of these each had.
-    pub lost: BTreeMap<i64, i64>,
-    /// Those that such rows have in the end, with how many of these each has.
-    pub gained: BTreeMap<i64, i64>,
-    /// What such rows add up to, where sums are kept by adding.
-    pub added: BTreeMap<i64, Total>,
+    /// Those that rows had which were written.
+    pub lost: BTreeMap<i64, Tally>,
+    /// Those that such rows have in the end.
+    pub gained: BTreeMap<i64, Tally>,
+}
+
+/// What some rows are for their parent.
+#[derive(Clone, Default)]
+pub(super) struct Tally {
+    /// How many of them there are.
+    pub rows: i64,
+    /// For each rollup what they add up to, where it is kept by adding; none of no value.
+    pub sums: Vec<Option<Total>>,
+    /// For each rollup least or greatest values of theirs, the one that is it among them.
+    pub extremes: Vec<Vec<Value>>,
+}
+
+impl Tally {
+    fn add(&mut self, other: Tally) {
+        self.rows += other.rows;
+        self.sums.resize(self.sums.len().max(other.sums.len()), None);
+        for (sum, more) in self.sums.iter_mut().zip(other.sums) {
+            if let Some(more) = more {
+                sum.get_or_insert_default().merge(&more);
+            }
+        }
+    }
 }
 
 /// When rows are counted for their parents.
@@ -45,59 +83,201 @@ pub(super) enum At {
     End,
 }
 
+impl<'a> Alike<'a> {
+    fn of(computed: Computed<'a>, context: &Context) -> Alike<'a> {
+        Alike {
+            named: Named::of(&computed, context),
+            anew: computed.is_anew(context),
+            rollups: vec![computed],
+            rows: HashSet::new(),
+            parents: Parents::default(),
+        }
+    }
+
+    /// Any of them: all have the same rows and parents.
+    pub(super) fn one(&self) -> Option<&Computed<'a>> {
+        self.rollups.first()
+    }
+
+    fn is_of(&self, which: impl Fn(&Computed<'a>) -> bool) -> bool {
+        self.one().is_some_and(which)
+    }
+
+    /// Whether a transaction did anything that they may go by.
+    pub(super) fn is_met(&self) -> bool {
+        let names = self.named.as_ref().is_some_and(|named| !named.is_empty());
+        names || !self.rows.is_empty() || !self.parents.whole.is_empty()
+    }
+
+    /// Finds the parents that new rows name.
+    pub(super) async fn find_named(&mut self, tx: &mut Transaction<'_>) -> Result<(), StoreError> {
+        let (Some(named), Some(one)) = (self.named.take(), self.rollups.first()) else {
+            return Ok(());
+        };
+        for (row, tally) in named.parents(tx, one.parent).await? {
+            self.parents.gained.entry(row).or_default().add(tally);
+        }
+        Ok(())
+    }
+
+    /// Their rows in one order, the same each time.
+    pub(super) fn in_order(&self) -> Vec<i64> {
+        let mut rows: Vec<i64> = self.rows.iter().copied().collect();
+        rows.sort_unstable();
+        rows
+    }
+
+    /// Whether any of them goes by one of these parts.
+    pub(super) fn goes_by(&self, catalog: &Catalog, parts: &BTreeSet<Part>) -> bool {
+        let mut all = self.rollups.iter();
+        all.any(|computed| !computed.goes_by(catalog).is_disjoint(parts))
+    }
+
+    /// The same where no row comes or goes.
+    fn goes_by_values(&self, catalog: &Catalog, parts: &BTreeSet<Part>) -> bool {
+        let mut all = self.rollups.iter();
+        all.any(|computed| {
+            let rows = Part::rows(computed.child());
+            computed
+                .goes_by(catalog)
+                .iter()
+                .any(|part| *part != rows && parts.contains(part))
+        })
+    }
+
+    /// Counts rows for the parents that they have at this moment.
+    pub(super) async fn count(&mut self, tx: &mut Transaction<'_>, rows: &[i64], at: At) -> Result<(), StoreError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let mut compiler = compiler(tx.context);
+        let extremes = at == At::Before;
+        let tallies = tallies(&self.rollups, &mut compiler, extremes)?;
+        let (head, tail) = (&tallies.head, &tallies.tail);
+        let statement = |list: &str| format!("{head}{list}{tail}");
+        let parents = match at {
+            At::Before => &mut self.parents.lost,
+            At::End => &mut self.parents.gained,
+        };
+        for line in for_rows(tx, &compiler.binds, rows, statement).await? {
+            let tally = parents.entry(get(&line, 0)?).or_default();
+            tally.rows += get::<i64>(&line, 1)?;
+            tally.sums.resize(self.rollups.len(), None);
+            tally.extremes.resize(self.rollups.len(), Vec::new());
+            for (column, (at, what)) in tallies.of.iter().enumerate() {
+                let column = column + 2;
+                match what {
+                    Tallied::Sum => {
+                        let sum = tally.sums.get_mut(*at);
+                        if let (Some(sum), Some(more)) = (sum, get::<Option<String>>(&line, column)?) {
+                            let known = sum.get_or_insert_default().add(&more);
+                            known.then_some(()).ok_or_else(no_number)?;
+                        }
+                    }
+                    Tallied::Extreme(kind) => {
+                        let value = read_value(&line, column, scalar_of(*kind))?;
+                        let values = tally.extremes.get_mut(*at);
+                        values.into_iter().for_each(|values| values.push(value.clone()));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn no_number() -> StoreError {
+    StoreError::Internal("a sum is no number".to_owned())
+}
+
 impl<'a> Touched<'a> {
-    pub(crate) fn of(catalog: &'a Catalog) -> Touched<'a> {
-        let rollups = kept(catalog).into_iter();
+    pub(crate) fn of(context: &'a Context) -> Touched<'a> {
+        let mut all: Vec<Alike<'a>> = Vec::new();
+        for computed in kept(&context.catalog) {
+            let is_like = |alike: &&mut Alike<'a>| alike.is_of(|one| one.is_like(&computed));
+            match all.iter_mut().find(is_like) {
+                Some(alike) => {
+                    if let Some(named) = &mut alike.named {
+                        named.add(&computed, context);
+                    }
+                    alike.anew |= computed.is_anew(context);
+                    alike.rollups.push(computed);
+                }
+                None => all.push(Alike::of(computed, context)),
+            }
+        }
         Touched {
-            rollups: rollups.map(|computed| (computed, Parents::default())).collect(),
+            alike: all,
             ..Touched::default()
         }
     }
 
-    fn feeds(&self, entity: EntityId) -> bool {
-        self.rollups.iter().any(|(computed, _)| computed.child() == entity)
-    }
-
     /// Before stored rows, or links of theirs, become others, or are deleted: which a savepoint may
-    /// take back.
+    /// take back. `changed` are the parts that may have become others so far, with these, where
+    /// that is known: rollups that go by none of them are let alone.
     pub(crate) async fn before(
         &mut self,
         tx: &mut Transaction<'_>,
         entity: EntityId,
-        rows: impl Iterator<Item = i64> + Send,
+        rows: &[i64],
+        changed: Option<&BTreeSet<Part>>,
     ) -> Result<(), StoreError> {
-        let Touched { rollups, .. } = self;
-        let of_other = rollups
-            .iter_mut()
-            .filter(|(computed, _)| computed.parent == entity && computed.is_by_other_than_key(&tx.context.catalog));
-        let of_other: Vec<&mut Parents> = of_other.map(|(_, parents)| parents).collect();
-        let rows: Vec<i64> = rows.collect();
-        for parents in of_other {
-            parents.whole.extend(&rows);
+        let catalog = &tx.context.catalog;
+        let of_other = |computed: &Computed<'_>| computed.parent == entity && computed.is_by_other_than_key(catalog);
+        for alike in self.alike.iter_mut().filter(|alike| alike.is_of(of_other)) {
+            alike.parents.whole.extend(rows);
         }
-        if !self.feeds(entity) {
-            return Ok(());
+        let feeds = |alike: &&mut Alike<'_>| {
+            alike.is_of(|computed| computed.child() == entity)
+                && changed.is_none_or(|parts| alike.goes_by_values(catalog, parts))
+        };
+        for alike in self.alike.iter_mut().filter(feeds) {
+            let known = &mut alike.rows;
+            let first: Vec<i64> = rows.iter().copied().filter(|row| known.insert(*row)).collect();
+            alike.count(tx, &first, At::Before).await?;
         }
-        let known = self.rows.entry(entity).or_default();
-        let first: Vec<i64> = rows.into_iter().filter(|row| known.insert(*row)).collect();
-        self.count(tx, entity, &first, At::Before).await
+        Ok(())
     }
 
-    /// Notes rows that were not there before.
-    pub(crate) fn added(&mut self, entity: EntityId, rows: impl Iterator<Item = i64>) {
-        let has = self.rollups.iter().any(|(computed, _)| computed.parent == entity);
-        let feeds = self.feeds(entity);
-        if !has && !feeds {
-            return;
+    /// Notes rows that were not there before, with the values of their columns.
+    pub(crate) fn added<'v>(
+        &mut self,
+        entity: EntityId,
+        new: impl Iterator<Item = (i64, &'v [Value])>,
+    ) -> Result<(), StoreError> {
+        let has = self.alike.iter().any(|alike| alike.is_of(|one| one.parent == entity));
+        let mut feeds = self
+            .alike
+            .iter_mut()
+            .filter(|alike| alike.is_of(|one| one.child() == entity))
+            .peekable();
+        if !has && feeds.peek().is_none() {
+            return Ok(());
         }
-        let rows: Vec<i64> = rows.collect();
-        if feeds {
-            self.rows.entry(entity).or_default().extend(&rows);
+        let new: Vec<(i64, &[Value])> = new.collect();
+        let rows = || new.iter().map(|(row, _)| *row);
+        for alike in feeds {
+            match &mut alike.named {
+                Some(named) => new.iter().try_for_each(|(_, values)| named.tally(values))?,
+                None => alike.rows.extend(rows()),
+            }
         }
         if has {
-            self.new.entry(entity).or_default().extend(&rows);
+            self.new.entry(entity).or_default().extend(rows());
+            let rows: Vec<i64> = rows().collect();
             self.anew(entity, &rows, |_| true);
         }
+        Ok(())
+    }
+
+    /// The types whose rows may have to be gone through: not where rows only came.
+    pub(crate) fn read_anew(&self) -> Vec<EntityId> {
+        let is_read = |alike: &&Alike<'_>| {
+            let Parents { whole, lost, .. } = &alike.parents;
+            !whole.is_empty() || !lost.is_empty() || alike.anew && alike.is_met()
+        };
+        let read = self.alike.iter().filter(is_read);
+        read.filter_map(|alike| alike.one().map(Computed::child)).collect()
     }
 
     /// Notes rows whose links in a field become others.
@@ -113,55 +293,9 @@ impl<'a> Touched<'a> {
     }
 
     fn anew(&mut self, entity: EntityId, rows: &[i64], which: impl Fn(&Computed<'a>) -> bool) {
-        let of = self.rollups.iter_mut();
-        for (_, parents) in of.filter(|(computed, _)| computed.parent == entity && which(computed)) {
-            parents.whole.extend(rows);
+        let is_meant = |computed: &Computed<'a>| computed.parent == entity && which(computed);
+        for alike in self.alike.iter_mut().filter(|alike| alike.is_of(is_meant)) {
+            alike.parents.whole.extend(rows);
         }
     }
-
-    /// Counts rows for the parents that they have at this moment.
-    pub(super) async fn count(
-        &mut self,
-        tx: &mut Transaction<'_>,
-        entity: EntityId,
-        rows: &[i64],
-        at: At,
-    ) -> Result<(), StoreError> {
-        for (computed, parents) in &mut self.rollups {
-            if computed.child() == entity {
-                parents_of(tx, computed, rows, at, parents).await?;
-            }
-        }
-        Ok(())
-    }
-}
-
-async fn parents_of(
-    tx: &mut Transaction<'_>,
-    computed: &Computed<'_>,
-    rows: &[i64],
-    at: At,
-    parents: &mut Parents,
-) -> Result<(), StoreError> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let mut compiler = compiler(tx.context);
-    let (head, tail) = computed.parents(&mut compiler)?;
-    let statement = |list: &str| format!("{head}{list}{tail}");
-    for line in for_rows(tx, &compiler.binds, rows, statement).await? {
-        let (parent, count): (i64, i64) = (get(&line, 0)?, get(&line, 1)?);
-        let counts = match at {
-            At::Before => &mut parents.lost,
-            At::End => &mut parents.gained,
-        };
-        *counts.entry(parent).or_default() += count;
-        if let (At::End, Some(sum)) = (at, get::<Option<String>>(&line, 2)?) {
-            let total = parents.added.entry(parent).or_default();
-            if !total.add(&sum) {
-                return Err(StoreError::Internal("a sum is no number".to_owned()));
-            }
-        }
-    }
-    Ok(())
 }

@@ -9,6 +9,7 @@ use super::{
 
 on_both!(
     what_goes_computes_its_parents_alone,
+    sums_are_shifted,
     different_values_are_counted_as_often_as_they_are_there,
     parents_are_told_in_the_order_of_their_keys,
 );
@@ -36,6 +37,19 @@ type ByKind @rollup(of: "Sale", by: ["kind"]) {
 
 const SHOPS: &str = "SELECT concat_ws(' ',id,least,most,CAST(mean AS INTEGER),kinds) FROM shop ORDER BY id";
 const KINDS: &str = "SELECT concat_ws(' ',kind,least,most,CAST(mean AS INTEGER),kinds) FROM by_kind ORDER BY kind";
+
+const SUMS: &str = r#"
+type Shop @f {
+  id: ID! sales: [Sale!]! @inverse(field: "shop")
+  total: BigInt @rollup(of: "sales", fn: SUM, field: "amount")
+  weight: Decimal @rollup(of: "sales", fn: SUM, field: "weight")
+  count: Int! @rollup(of: "sales", fn: COUNT)
+}
+type Sale @f { id: ID! shop: Shop amount: Int weight: Decimal }
+"#;
+
+const SUMMED: &str = "SELECT concat_ws(' ',id,coalesce(CAST(total AS TEXT),'-'),coalesce(CAST(weight AS TEXT),'-'),count) \
+                      FROM shop ORDER BY id";
 
 async fn shops(store: &Store, of: &[&str]) {
     let all = of
@@ -83,26 +97,81 @@ async fn what_goes_computes_its_parents_alone(on: On) {
                 .await
                 .expect("wrong values");
         }
-        // The least one of one shop goes.
+        // The least one of one shop goes: what is greater is left alone.
         sales(&store, 2, &all[1..]).await;
         assert_eq!(
             lines(&store, SHOPS).await,
-            ["a 5 9 7 1", "b 70 70 70 70", "c 70 70 70 70"],
+            ["a 5 70 7 1", "b 70 70 70 70", "c 70 70 70 70"],
             "{index}"
         );
         assert_eq!(
             lines(&store, KINDS).await,
-            ["x 5 9 7 1", "y 70 70 70 70", "z 70 70 70 70"],
+            ["x 5 70 7 1", "y 70 70 70 70", "z 70 70 70 70"],
             "{index}"
         );
-        // The greatest one of another moves to a third, where it is only compared with what is stored.
+        // One moves to another parent, where it is only compared with what is stored, and cannot have
+        // been the greatest one of its own, as that is greater.
         let mut moved = all[1..].to_vec();
         moved[3].1 = "b";
         moved[3].2 = "y";
         sales(&store, 3, &moved).await;
-        assert_eq!(lines(&store, SHOPS).await[1..], ["b 4 70 3 1", "c 0"], "{index}");
-        assert_eq!(lines(&store, KINDS).await, ["x 5 9 7 1", "y 4 70 3 1"], "{index}");
+        assert_eq!(lines(&store, SHOPS).await[1..], ["b 4 70 3 1", "c 70 0"], "{index}");
+        assert_eq!(lines(&store, KINDS).await, ["x 5 70 7 1", "y 4 70 3 1"], "{index}");
     }
+}
+
+/// What a sum loses and gains is added to it. It is null where no value is left, and not where those
+/// that are left add up to nothing.
+async fn sums_are_shifted(on: On) {
+    let place = Place::new(on);
+    let store = open(&place.url, Access::Write, SUMS).await.expect("a store");
+    shops(&store, &["a", "b"]).await;
+    let load = async |minute: u32, of: &[(&str, &str, Option<i64>, &str)]| {
+        let all = of.iter().map(|(id, shop, amount, weight)| {
+            let cells = [
+                ("id", text(id)),
+                ("shop_id", text(shop)),
+                ("amount", amount.map_or(Value::Null, Value::Int)),
+                ("weight", text(weight)),
+            ];
+            row(&store, SALE, &cells, vec![], vec![])
+        });
+        harvest(&store, "Sale", SALE, minute, all.collect()).await;
+        lines(&store, SUMMED).await
+    };
+    let first = [
+        ("1", "a", Some(5), "1.5"),
+        ("2", "a", Some(-5), "0.5"),
+        ("3", "a", None, "-2"),
+        ("4", "b", Some(0), "0"),
+        ("5", "b", None, "7"),
+    ];
+    assert_eq!(load(1, &first).await, ["a 0 0 3", "b 0 7 2"]);
+    let writer = store.context.writer().expect("a writer");
+    let wrong = store
+        .context
+        .params()
+        .query("UPDATE shop SET total=total+70".to_owned());
+    writer.execute(wrong).await.expect("other values");
+    // Other values, another shop, and one row of two that have a value goes.
+    let second = [
+        ("1", "a", Some(6), "1.5"),
+        ("2", "b", Some(-5), "0.5"),
+        ("3", "a", None, "-2"),
+        ("5", "b", None, "7"),
+    ];
+    assert_eq!(load(2, &second).await, ["a 76 -0.5 2", "b 65 7.5 2"]);
+    let right = store
+        .context
+        .params()
+        .query("UPDATE shop SET total=total-70".to_owned());
+    writer.execute(right).await.expect("the values again");
+    // All that is left is nothing, and then no value is left.
+    let third = [("1", "a", Some(0), "0"), ("2", "b", None, "0.5"), ("5", "b", None, "7")];
+    assert_eq!(load(3, &third).await, ["a 0 0 1", "b - 7.5 2"]);
+    let fourth = [("1", "a", None, "0"), ("2", "b", Some(0), "0.5"), ("5", "b", None, "7")];
+    assert_eq!(load(4, &fourth).await, ["a - 0 1", "b 0 7.5 2"]);
+    assert_eq!(load(5, &[]).await, ["a - - 0", "b - - 0"]);
 }
 
 async fn different_values_are_counted_as_often_as_they_are_there(on: On) {
