@@ -54,6 +54,7 @@ mod shapes_computed;
 mod start;
 mod starts;
 mod steps;
+mod systems;
 mod taken;
 mod tidy;
 mod told;

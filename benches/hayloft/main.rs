@@ -34,6 +34,7 @@ mod passing;
 mod postgres;
 mod process;
 mod questions;
+mod systems;
 mod upstream;
 
 use std::{path::Path, time::Instant};
@@ -105,6 +106,9 @@ fn main() {
     if chosen.iter().any(|word| word == "kept-beside") {
         figures_search::figures(&folder.join("kept-beside"));
     }
+    // Upstreams that take their time: only when named.
+    let named = |name: &str| !chosen.is_empty() && wanted(name);
+    postgres::systems(&folder.join("systems"), &named);
     if wanted("pages") {
         pages::figures(&folder.join("pages"));
     }

@@ -9,7 +9,7 @@ use crate::{
     hand_postgres::{self, Hand},
     linked, lists, live,
     process::{Server, harvest},
-    questions, same,
+    questions, same, systems,
 };
 
 /// What a person sets first on a server of their own; everything else is as it comes.
@@ -58,6 +58,22 @@ pub fn questions(folder: &Path) {
 /// Many who listen to changes.
 pub fn live(folder: &Path) {
     live::postgres(folder, &cluster());
+}
+
+/// The examples on both databases, as far as they are wanted.
+pub fn systems(folder: &Path, wanted: &dyn Fn(&str) -> bool) {
+    type Figures = fn(&Path, Option<&str>);
+    let all: [(&str, Figures); 3] = [
+        ("systems-efo", systems::efo),
+        ("systems-gliders", systems::gliders),
+        ("systems-farm", systems::farm),
+    ];
+    for (name, figures) in all.into_iter().filter(|(name, _)| wanted(name)) {
+        figures(&folder.join(format!("{name}-on-sqlite")), None);
+        let cluster = cluster();
+        let url = cluster.url(&cluster.create_database());
+        figures(&folder.join(format!("{name}-on-postgres")), Some(&url));
+    }
 }
 
 fn reads(folder: &Path, cluster: &Cluster) {

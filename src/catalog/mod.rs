@@ -16,6 +16,7 @@ mod function;
 mod gives;
 mod ids;
 pub mod jq;
+mod link;
 mod model;
 mod names;
 mod own_keys;

@@ -1,14 +1,18 @@
 //! What to write where the keys of a field's records begin anew in each row that is asked about.
 //! Knows names; runs nothing.
 
-use super::{Catalog, Fetch, names::snake_case};
+use super::{Catalog, Fetch, FieldId, names::snake_case};
 
 impl Catalog {
     /// `rows` that puts a part of that row's key before the key of each record; none for what has
-    /// no such row.
+    /// no such row, or whose records name it in their key.
     pub(crate) fn rows_of_own_keys(&self, fetch: &Fetch) -> Option<String> {
-        fetch.field_fetch.as_ref()?;
+        let parent = fetch.field_fetch.as_ref()?.parent;
         let target = self.entity(fetch.entity);
+        let leads_back = |key: &FieldId| target.field(*key).kind.target() == Some(parent);
+        if target.key.iter().any(leads_back) {
+            return None;
+        }
         let (key, this) = (target.key.first()?, *fetch.this_names().first()?);
         let key = &target.field(*key).name;
         // As a record is looked at by default.
@@ -42,5 +46,17 @@ mod tests {
         let hint = r#"rows: ".[] | .stepId = \"\\($this.sku)/\\(.stepId // .step_id)\"""#;
         assert!(hints.contains(&Some(hint.to_owned())), "{hints:?}");
         assert!(hints.contains(&None), "{hints:?}");
+    }
+
+    #[test]
+    fn a_key_that_leads_back_begins_nowhere_anew() {
+        let catalog = catalog(
+            "type Item @f { sku: ID! @id
+               steps: [Step!]! @fetch(source: \"s\", GET: \"/i/{$this.sku}/steps\", rows: \".[]\")
+             }
+             type Step { item: Item @id number: Int! @id }",
+        );
+        let mut hints = catalog.fetches.iter().map(|fetch| catalog.rows_of_own_keys(fetch));
+        assert!(hints.all(|hint| hint.is_none()));
     }
 }

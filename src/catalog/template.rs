@@ -3,7 +3,10 @@
 use jaq_json::Val;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::jq::{Filter, JqError, JqFault};
+use super::{
+    jq::{Filter, JqError, JqFault},
+    link,
+};
 use crate::value::describe;
 
 /// Everything but the unreserved characters of RFC 3986.
@@ -215,6 +218,24 @@ impl Template {
         Ok(out)
     }
 
+    /// The filter that finds it, where a link that a row has is all of the text: `{$this.next}`.
+    fn of_link(&self) -> Option<&Filter> {
+        self.alone()
+            .filter(|filter| self.encoding == Encoding::Percent && filter.uses("this"))
+    }
+
+    /// Whether there is such a link.
+    pub fn is_link(&self) -> bool {
+        self.of_link().is_some()
+    }
+
+    /// The address that such a link means, as it is written; nothing where there is none.
+    pub fn link(&self, lookup: &dyn Fn(&str) -> Option<Val>) -> Option<Result<String, JqError>> {
+        let filter = self.of_link()?;
+        let address = |link: String| link::address(&link).map_err(|message| misfit(filter, message));
+        Some(self.evaluate(filter, lookup).and_then(address))
+    }
+
     /// The text, and where the value of each placeholder begins.
     fn fill(&self, lookup: &dyn Fn(&str) -> Option<Val>) -> Result<(String, Placed<'_>), JqError> {
         let mut out = String::with_capacity(self.text.len() + 16);
@@ -306,12 +327,10 @@ impl Template {
     pub(super) fn output(&self, filter: &Filter, lookup: &dyn Fn(&str) -> Option<Val>) -> Result<Val, JqError> {
         let mut values = Vec::with_capacity(self.variables.len());
         for name in &self.variables {
-            let value = if filter.uses(name) {
-                lookup(name).ok_or_else(|| misfit(filter, format!("${name} has no value here")))?
-            } else {
-                Val::Null
-            };
-            values.push(value);
+            values.push(match filter.uses(name) {
+                true => lookup(name).ok_or_else(|| misfit(filter, format!("${name} has no value here")))?,
+                false => Val::Null,
+            });
         }
         let outputs = filter.run(&Val::Null, &values)?;
         match &outputs[..] {

@@ -203,8 +203,18 @@ fn not_yet(catalog: &Catalog, id: EntityId) -> String {
         (None, Some(owner)) => format!("with {}", catalog.entity(owner.entity).name),
         (None, None) => match &entity.groups {
             Some(groups) => format!("with {}", catalog.entity(groups.of).name),
-            None => "has no @fetch".to_owned(),
+            None => brought_by(catalog, id),
         },
+    }
+}
+
+/// The fields whose requests bring rows of a type.
+fn brought_by(catalog: &Catalog, id: EntityId) -> String {
+    let fields = catalog.fetch_ids().filter(|fetch| catalog.fetch(*fetch).entity == id);
+    let names: Vec<String> = fields.map(|fetch| catalog.fetch_name(fetch)).collect();
+    match names.is_empty() {
+        true => "has no @fetch".to_owned(),
+        false => format!("with {}", names.join(", ")),
     }
 }
 

@@ -186,6 +186,11 @@ pub(super) struct Maker<'a> {
 impl Maker<'_> {
     /// The request at a position; `before` is the URL of the page that gave a [`Position::Url`].
     pub(super) fn request(&self, position: &Position) -> Result<Request, PageFault> {
+        if let (Base::Http(base), true) = (self.base, self.fetch.path.is_link()) {
+            let url = self.linked(base, position)?;
+            let shown = self.shown_url(base, &url);
+            return self.asked(base, url, &shown, position);
+        }
         let path = self.path(position, Template::render_path)?;
         // Rendered twice, because what people see must not be made from what is sent: a credential
         // could be a part of any value.
@@ -209,21 +214,52 @@ impl Maker<'_> {
             (Base::Folder(folder), Method::File) => self.file(folder, &path, &shown),
             (Base::Http(base), Method::Get | Method::Post) => {
                 let joined = self.fault(join(base, &path))?;
-                let (by, name, filled) = self.by(position)?;
-                let place = format!("{name} {}{}{shown}{filled}", self.shown, slash(&shown));
-                match position {
-                    Position::Url(next) => {
-                        let url = self.next(&joined, base, next, place)?;
-                        let place = format!("{name} {}{filled}", self.shown_url(base, &url));
-                        Ok(self.http(Call { url, by }, place))
-                    }
-                    _ => Ok(self.http(Call { url: joined, by }, self.secrets.mask(&place))),
-                }
+                let shown = format!("{}{}{shown}", self.shown, slash(&shown));
+                self.asked(base, joined, &shown, position)
             }
             (Base::Folder(_), Method::Get | Method::Post) => {
                 self.fault(Err("GET and POST need an http source; use FILE".to_owned()))
             }
             (Base::Http(_), Method::File) => self.fault(Err("FILE needs a file: source; use GET".to_owned())),
+        }
+    }
+
+    /// The request for an address, or for the page that followed it; `shown` is the address as
+    /// people see it.
+    fn asked(&self, base: &Url, address: Url, shown: &str, position: &Position) -> Result<Request, PageFault> {
+        let (by, name, filled) = self.by(position)?;
+        let place = format!("{name} {shown}{filled}");
+        match position {
+            Position::Url(next) => {
+                let url = self.next(&address, base, next, place)?;
+                let place = format!("{name} {}{filled}", self.shown_url(base, &url));
+                Ok(self.http(Call { url, by }, place))
+            }
+            _ => Ok(self.http(Call { url: address, by }, self.secrets.mask(&place))),
+        }
+    }
+
+    /// The address that a row's own link means; it stays on the source's host.
+    fn linked(&self, base: &Url, position: &Position) -> Result<Url, PageFault> {
+        let lookup = |name: &str| self.variable(&self.fetch.path, name, position);
+        let link = self.fetch.path.link(&lookup).ok_or(PageFault::Internal)?;
+        let link = self.fault(link.map_err(|error| self.secrets.mask(&error.message)))?;
+        // From the host on: nobody knows in which page the link stood.
+        let url = match link.starts_with('/') {
+            true => base.join(&link),
+            false => Url::parse(&link),
+        };
+        let found = || self.secrets.mask(&link).chars().take(PLACE_SHOWN).collect::<String>();
+        let url =
+            self.fault(url.map_err(|_| format!("\"{}\" is no link: it begins with http://, https:// or /", found())))?;
+        match url.origin() == base.origin() {
+            true => Ok(url),
+            // The source's headers go with each request, and with them its credentials.
+            false => self.fault(Err(format!(
+                "the link leads to {}, not to {}; another host is never followed",
+                host_of(&url),
+                host_of(base)
+            ))),
         }
     }
 

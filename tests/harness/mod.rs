@@ -8,6 +8,7 @@ mod program;
 pub mod proxy;
 pub mod scale;
 mod socket;
+mod stand_in;
 mod things;
 mod upstream;
 
@@ -18,6 +19,7 @@ pub use database::{Db, Hold, Place, rows};
 pub use farm::Farm;
 pub use program::{Output, Program, Scratch, within};
 pub use socket::Socket;
+pub use stand_in::{StandIn, example, text_of_example};
 pub use things::{PAGE_BY_PAGE, Things};
 pub use upstream::{Reply, Reserved, Upstream};
 

@@ -234,7 +234,7 @@ fn set(command: &mut Command, environment: &[(&str, &str)]) {
 }
 
 /// An HTTP client; like the program's, it must be told which provider of cryptography to use, even for plain HTTP.
-fn client() -> reqwest::Client {
+pub(super) fn client() -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
     // The program closes what is idle for ten seconds. A test that starts a cluster holds its runtime up for longer, and
     // would send its next request on a connection that is closed.

@@ -23,6 +23,7 @@ const MISSING_DEFAULT: f64 = 0.1;
 pub(super) const WAYS: [(&str, Method); 3] = [("GET", Method::Get), ("POST", Method::Post), ("FILE", Method::File)];
 /// What the path of a type's requests may hold.
 const TYPE_VARIABLES: &[&str] = &["page", "offset", "cursor", "env"];
+const NO_PATH: &str = "a path begins with `/` or `?`: it is joined to the source's URL";
 /// What the filters of a field's answers may use.
 const RECORD_VARIABLES: &[&str] = &["this"];
 
@@ -210,7 +211,20 @@ impl Builder<'_> {
             Method::File => Encoding::Raw,
         };
         let template = self.template(&text, variables, encoding)?;
+        let fits = fits && self.check_link(method, &text, &template);
         fits.then_some((method, template, text.span))
+    }
+
+    /// What begins with a placeholder is a link that a row has, and nothing else.
+    fn check_link(&mut self, method: Method, text: &Spanned<&str>, template: &Template) -> bool {
+        let fits = method == Method::File || !text.value.starts_with('{') || template.is_link();
+        if !fits {
+            let fault = Fault::at(text.span.clone(), NO_PATH);
+            self.fault(
+                fault.hint("in a @fetch on a field, a link that each row has may be all of the path: `{$this.next}`"),
+            );
+        }
+        fits
     }
 
     fn check_path(&mut self, method: Method, text: &Spanned<&str>, source: Option<&Source>) -> bool {
@@ -230,8 +244,8 @@ impl Builder<'_> {
             (Method::File, Scheme::Http) => {
                 Fault::at(at, "`FILE` needs a `file:` source, but this one is an http(s) one").hint("write `GET`")
             }
-            (Method::Get | Method::Post, _) if !text.value.is_empty() && !text.value.starts_with(['/', '?']) => {
-                Fault::at(at, "a path begins with `/` or `?`: it is joined to the source's URL")
+            (Method::Get | Method::Post, _) if !text.value.is_empty() && !text.value.starts_with(['/', '?', '{']) => {
+                Fault::at(at, NO_PATH)
                     .hint("requests never leave their source; declare another source for another host")
             }
             (Method::Get | Method::Post, _) if text.value.contains('#') => {

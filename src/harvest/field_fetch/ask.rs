@@ -191,7 +191,8 @@ impl Series<'_> {
         self.read(Some(state), request.place.clone()).await
     }
 
-    /// Several pages are always read whole; their bodies together say whether something changed.
+    /// Several pages are always read whole; their bodies together say whether something changed. Of
+    /// an answer that was one page, its validators say whether it still is all.
     async fn paged(
         &mut self,
         fetch: &Fetch,
@@ -211,8 +212,11 @@ impl Series<'_> {
         let mut pager = Pager::new(fetch, &Place::first(&fetch.paging.advance), 0, 0);
         let mut request = first;
         let mut at = Position::first(&fetch.paging.advance);
+        let mut known = before.as_ref().and_then(|before| alone(fetch, before));
+        let mut requests = 0;
         loop {
-            let page = match page_of(fetch, source, &request, None, None).await {
+            requests += 1;
+            let page = match page_of(fetch, source, &request, known.take(), None).await {
                 Ok((page, _)) => page,
                 // No content is the end of the list.
                 Err(PageFault::Status { status: 204, .. }) => break,
@@ -223,6 +227,14 @@ impl Series<'_> {
                 Err(fault) => return Err(beyond(&at, fault)),
             };
             self.pages += 1;
+            if let (Content::Unchanged { bytes, .. }, Some(before)) = (&page.content, &before) {
+                self.bytes += bytes;
+                return Ok(ParentOutcome::Same(RequestState {
+                    body_hash: before.body_hash.clone(),
+                    ..page.state
+                }));
+            }
+            (state.etag, state.last_modified) = (page.state.etag.clone(), page.state.last_modified.clone());
             let place = page.request.place.clone();
             let next = self.page(page, &mut pager).await?;
             if pager.place.shifted {
@@ -235,6 +247,9 @@ impl Series<'_> {
                     at = next;
                 }
             }
+        }
+        if requests > 1 {
+            (state.etag, state.last_modified) = (None, None);
         }
         pager.check_total()?;
         // Links that it does not list would be taken away: it is asked again.
@@ -386,6 +401,18 @@ impl Series<'_> {
             refused,
         })
     }
+}
+
+/// What to ask with for an answer that may have pages, and was one page: validators are kept of no
+/// other. Where a header leads to the next page, it may come to do so while the body stays.
+fn alone(fetch: &Fetch, before: &RequestState) -> Option<RequestState> {
+    let validated = before.etag.is_some() || before.last_modified.is_some();
+    let in_body = !matches!(fetch.paging.advance, Advance::LinkHeader);
+    (validated && in_body).then(|| RequestState {
+        // That is of all pages together, and not of this body.
+        body_hash: None,
+        ..before.clone()
+    })
 }
 
 /// Does work off the threads that wait for the network.

@@ -4,6 +4,7 @@
 mod at_once;
 mod faults;
 mod gone;
+mod links;
 mod post;
 mod repeats;
 mod this;
