@@ -137,6 +137,7 @@ impl Serving {
             allowed_origins: self.listen.allow_origin.as_slice().into(),
             trusted_proxies: self.listen.trust_proxy.as_slice().into(),
             http_draft: self.listen.http_draft,
+            max_age: self.listen.max_age.0,
             graphiql,
             metrics: exposure::counts(address, &self.listen),
             drain: drain(&self.listen, address),

@@ -12,7 +12,7 @@ use crate::harness::{Db, Farm, Reply, Scratch, Upstream, on_both};
 
 on_both!(
     apollo_and_urql_page_through_all_items,
-    apollo_pages_through_a_thousand_rows_of_a_connection
+    apollo_and_urql_page_through_a_thousand_rows_of_a_connection
 );
 
 fn clients() -> PathBuf {
@@ -43,7 +43,7 @@ async fn apollo_and_urql_page_through_all_items(db: Db) {
     node(&["ask.mjs", &farm.program.url]).await;
 }
 
-async fn apollo_pages_through_a_thousand_rows_of_a_connection(db: Db) {
+async fn apollo_and_urql_page_through_a_thousand_rows_of_a_connection(db: Db) {
     let upstream = Upstream::start().await;
     // Few prices, so that pages end among equal ones, and more rows without one than a page has.
     let row = |at: usize| {

@@ -18,6 +18,7 @@ use crate::harness::{Db, Farm, Program, Scratch, on_both};
 on_both!(
     statuses_and_media_types,
     gets,
+    answers_are_packed_in_what_a_client_takes,
     refusals_say_why,
     hostile_documents_are_refused_and_the_server_goes_on,
     hostile_variables_are_refused_and_the_server_goes_on,
@@ -144,6 +145,14 @@ async fn refusals_say_why(db: Db) {
             400,
             wanted,
         ),
+        (
+            Method::POST,
+            "/graphql",
+            std::slice::from_ref(&json),
+            "[{\"query\":\"{__typename}\"}]",
+            400,
+            "batches are not supported; send one request",
+        ),
         (Method::POST, "/graphql", &[latin], "{}", 415, "charset=iso-8859-1"),
         (
             Method::POST,
@@ -204,6 +213,36 @@ async fn gets(db: Db) {
         assert_eq!(response.headers().contains_key(ALLOW), want == 405, "{method} {path}");
         let answer = json_of(response).await;
         assert!(answer["errors"][0]["message"].is_string(), "{method} {path} {answer}");
+    }
+}
+
+async fn answers_are_packed_in_what_a_client_takes(db: Db) {
+    let farm = Farm::harvested(db).await;
+    let address = format!("{}/graphql?query=%7Bitems%7Bid+name%7D%7D", farm.program.url);
+    let takes = |gzip, brotli, zstd| {
+        let client = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0);
+        let client = client.gzip(gzip).brotli(brotli).zstd(zstd);
+        client.build().expect("an HTTP client")
+    };
+    let ask = async |client: reqwest::Client| {
+        let response = client.get(&address).send().await.expect("an answer");
+        let tag = header(&response, ETAG);
+        (tag, response.text().await.expect("a text"))
+    };
+    let (tag, plain) = ask(takes(false, false, false)).await;
+    assert!(plain.len() > 100 && !tag.contains('-'), "{tag} {plain}");
+    // The newest one is for who takes no other.
+    for (coding, client) in [
+        ("br", takes(true, true, true)),
+        ("gzip", takes(true, false, true)),
+        ("gzip", takes(true, false, false)),
+        ("br", takes(false, true, false)),
+        ("zstd", takes(false, false, true)),
+    ] {
+        let (packed, text) = ask(client).await;
+        // The tag says in what it was sent: the client unpacks it and takes the header out.
+        let tag = tag.trim_end_matches('"');
+        assert_eq!((packed, text), (format!("{tag}-{coding}\""), plain.clone()));
     }
 }
 

@@ -104,10 +104,13 @@ impl Loaded {
             let groups = entity.groups.as_ref().filter(|groups| groups.every.is_none())?;
             // By nothing all rows are one group anyway.
             let (_, first) = catalog.grouped_by(groups).into_iter().next()?;
-            let field = entity.fields.iter().find(|field| {
-                let rolled = field.rollup.as_ref().map(|rollup| rollup.what);
+            let is_whole = |field: &catalog::FieldId| {
+                let rolled = entity.field(*field).rollup.as_ref().map(|rollup| rollup.what);
                 rolled.is_some_and(|what| catalog.is_computed_whole(groups.of, what))
-            })?;
+            };
+            let is_kept = |field: &catalog::FieldId| groups.totals.iter().any(|kept| kept.field == *field);
+            let field = entity.field_ids().find(|field| is_whole(field) && !is_kept(field))?;
+            let field = entity.field(field);
             if self.layout.entity(groups.of).leads_by(first) {
                 return None;
             }

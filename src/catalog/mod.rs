@@ -40,5 +40,5 @@ pub use function::Function;
 pub use ids::*;
 pub use model::*;
 pub(crate) use names::{NODE_ID, column_name, connection_name, list_of_connection, snake_case, table_name};
-pub use rollup::{GroupBy, Groups, Rolled, Rollup};
+pub use rollup::{GroupBy, Groups, Kept, Rolled, Rollup};
 pub use schedule::Chore;

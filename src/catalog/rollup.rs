@@ -32,8 +32,25 @@ pub struct Groups {
     pub by: Vec<GroupBy>,
     /// A hidden field that counts the rows of the group.
     pub count: FieldId,
+    /// Sums and means that a commit goes on from, and what is kept beside them for that.
+    pub totals: Vec<Kept>,
     /// When they are computed, where that is not in each commit.
     pub every: Option<Schedule>,
+}
+
+/// What is kept of a group beside a sum or a mean, which alone does not tell what one more row
+/// makes of it. All but the first are hidden fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// The sum or mean.
+    pub field: FieldId,
+    /// How many values it is of.
+    pub values: FieldId,
+    /// Their exact sum.
+    pub sum: FieldId,
+    /// How many of them have more places behind the point than a mean has at least, so that it
+    /// has as many: of `Decimal` alone.
+    pub fine: Option<FieldId>,
 }
 
 /// A value that tells groups apart.
@@ -54,13 +71,20 @@ pub enum Rolled {
     Exists,
     /// A function of one of their fields.
     Of(Function, FieldId),
+    /// How many of them have a value in a field. No definition asks for this, nor for the next
+    /// ones.
+    Values(FieldId),
+    /// The sum of a field with all its digits, whatever its type.
+    Exact(FieldId),
+    /// How many of their values have more places behind the point than a mean has at least.
+    Fine(FieldId),
 }
 
 impl Rollup {
     /// The fields of the rows behind that it goes by, but for those by which they are found.
     pub fn fields(&self) -> Vec<FieldId> {
         let field = match self.what {
-            Rolled::Of(_, field) => Some(field),
+            Rolled::Of(_, field) | Rolled::Values(field) | Rolled::Exact(field) | Rolled::Fine(field) => Some(field),
             Rolled::Count | Rolled::Exists => None,
         };
         let filter = self.filter.iter().flat_map(Condition::fields);

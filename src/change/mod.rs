@@ -17,6 +17,10 @@ pub(crate) use versions::{Cell, Moment, News, Seen, Told, Versions};
 /// re-reads.
 const BUS_CAPACITY: usize = 1_024;
 
+/// In the place of the change log's head of an answer that no commit can change any more: it is of
+/// a moment before that of the last commit which it could have seen.
+pub(crate) const SETTLED: i64 = i64::MAX;
+
 /// One committed transaction of the harvest, or several.
 #[derive(Clone, Debug)]
 pub(crate) struct Commit {

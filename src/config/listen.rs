@@ -49,6 +49,11 @@ pub(crate) struct ListenSetting {
     #[arg(long, env = "HAYLOFT_ANSWER_CACHE", value_name = "SIZE", default_value = "64MB")]
     pub answer_cache: Size,
 
+    /// Let caches keep the answer to a GET for so long without asking, such as 60s, and no longer
+    /// than until the next scheduled harvest of what it shows; 0s has them ask each time
+    #[arg(long, env = "HAYLOFT_MAX_AGE", value_name = "TIME", default_value = "0s")]
+    pub max_age: Age,
+
     /// Do not tell the schema: __schema and __type are refused, and errors suggest no names
     #[arg(long, env = "HAYLOFT_NO_INTROSPECTION", value_parser = BoolishValueParser::new())]
     pub no_introspection: bool,

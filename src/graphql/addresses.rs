@@ -13,7 +13,7 @@ use std::{
 use lru::LruCache;
 
 use super::{Address, Principal, lock::lock, tag::RequestPrint};
-use crate::change::Cell;
+use crate::{catalog::EntityId, change::Cell};
 
 /// Addresses that are known: with what each may have, two megabytes at most.
 const ADDRESSES: NonZeroUsize = NonZeroUsize::new(1_024).unwrap();
@@ -23,6 +23,8 @@ const ADDRESSES: NonZeroUsize = NonZeroUsize::new(1_024).unwrap();
 pub(super) struct Known {
     pub print: RequestPrint,
     pub versions: Arc<[Cell]>,
+    /// The types by whose schedules it may become another one.
+    pub entities: Arc<[EntityId]>,
     principal: Principal,
     documents: u64,
 }
@@ -45,13 +47,20 @@ impl Addresses {
     }
 
     /// Notes what was asked for.
-    pub(super) fn put(&self, address: &Address, principal: Principal, print: RequestPrint, versions: &Arc<[Cell]>) {
+    pub(super) fn put(
+        &self,
+        address: &Address,
+        principal: Principal,
+        print: RequestPrint,
+        (versions, entities): (&Arc<[Cell]>, &Arc<[EntityId]>),
+    ) {
         if self.get(&address.text, address.documents, principal).is_some() {
             return;
         }
         let known = Known {
             print,
             versions: versions.clone(),
+            entities: entities.clone(),
             principal,
             documents: address.documents,
         };

@@ -73,7 +73,7 @@ pub(super) struct State {
 
 impl State {
     /// Whether an answer of this state is what would be read at a moment, where `newest` is the
-    /// newest of the parts that it goes by.
+    /// newest of the parts that it goes by. What is settled is so after all of them.
     pub(super) fn holds(self, moment: &Moment, newest: i64) -> bool {
         self.era == moment.era && newest <= self.head
     }

@@ -185,6 +185,13 @@ impl Current {
         (self.exchanges.quiet() == Some(before)).then_some(tag)
     }
 
+    /// How long caches may take the answer at an address for the present one, so long at most; none
+    /// where nothing was asked for there.
+    pub(crate) fn good_for(&self, address: &str, principal: Principal, most: Duration) -> Option<Duration> {
+        let documents = self.documents.number();
+        self.newest.borrow().good_for(address, documents, principal, most)
+    }
+
     /// The answers to a request: one for a query, one and then one per change for a subscription.
     pub(crate) fn answers(&self, request: ApiRequest) -> BoxStream<'static, ApiResponse> {
         let current = self.clone();

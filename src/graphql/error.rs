@@ -19,6 +19,25 @@ pub(super) const TOO_MANY: &str = ", cut the lists with first, or filter by key"
 /// What to do about an answer that is too large.
 pub(super) const TOO_LARGE: &str = ", cut the lists with first, or select fewer fields";
 
+/// What to do beside raising a limit. Of what has more to say where it is found there is nothing
+/// here.
+fn smaller(knob: &str) -> &'static str {
+    match knob {
+        "query_bytes" => ", or send large values as variables",
+        "tokens" | "fields" | "aliases" | "root_fields" => ", or ask for it in several operations",
+        "operations" => ", or send only the operation that is meant",
+        "nesting" | "filter_depth" => ", or write it with fewer parts within parts",
+        "depth" => ", or ask for the rows that are far away by their keys",
+        "schema_fields" => ", or ask for __type by name",
+        "directives" => ", or put @include and @skip on what encloses the fields",
+        "conditions" => ", or compare with a list: `in` is one condition",
+        "operands" => ", or ask in several operations, with a part of the list each",
+        "text_letters" | "pattern_letters" => ", or look for a part of it",
+        "spool_bytes" => ", or cut the lists with first",
+        _ => "",
+    }
+}
+
 /// What kind of failure it was: `extensions.code`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Code {
@@ -101,14 +120,15 @@ impl ApiError {
         }
     }
 
-    /// Over a bound of [`super::Limits`]: says which, and how far.
+    /// Over a bound of [`super::Limits`]: says which, how far, and how to ask for less.
     pub(crate) fn over(
         what: &str,
         found: impl std::fmt::Display,
         limit: impl std::fmt::Display,
         knob: &str,
     ) -> ApiError {
-        let message = format!("{what}: {found}, at most {limit} are allowed; raise it with --limit {knob}=…");
+        let smaller = smaller(knob);
+        let message = format!("{what}: {found}, at most {limit} are allowed; raise it with --limit {knob}=…{smaller}");
         ApiError::new(Code::TooComplex, message)
     }
 

@@ -6,9 +6,10 @@
 //! sent again. What runs after all tells which state it saw, so that its answer is never taken for
 //! one of another state: neither for a newer one nor for an older one.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use chrono::Utc;
 
 use super::{
     Answered, ApiError, ApiRequest, ApiResponse, Client, Code, DataApi, Principal, Tag,
@@ -20,7 +21,10 @@ use super::{
     tag::{RequestPrint, naming},
     turns::Turn,
 };
-use crate::{change::Moment, store::Statement};
+use crate::{
+    change::{Moment, SETTLED},
+    store::Statement,
+};
 
 /// Equal operations under way that one request waits for before it runs by itself: each but the
 /// last one failed, was given up, or began before the request and a commit that it has to show.
@@ -29,6 +33,13 @@ pub(super) const FLIGHTS_MAX: usize = 8;
 /// What is said to who may not see SQL.
 const NOT_EXPLAINED: &str = "`extensions.explain` shows SQL and is for operators; `serve` tells it on a loopback address \
                              where no proxy is trusted and no `*` lets all hosts or origins in, or with --explain; `hayloft explain` tells the same";
+
+/// One of these names that is still that of the answer: of the state that is known, or of what
+/// nothing can change, which no other answer has.
+fn standing(print: RequestPrint, moment: &Moment, newest: i64, has: &[Tag]) -> Option<Tag> {
+    let names = [newest, SETTLED].map(|head| print.at(moment, head));
+    names.into_iter().find(|tag| has.contains(tag))
+}
 
 impl DataApi {
     /// Answers a query of one who has answers of these names. A subscription is refused.
@@ -43,8 +54,8 @@ impl DataApi {
             let (address, principal) = (request.address.clone(), request.principal);
             let bound = self.plan(request).await?;
             if let Some(address) = address.filter(|_| bound.prepared.is_lasting) {
-                let versions = &bound.prepared.versions;
-                self.0.addresses.put(&address, principal, print, versions);
+                let goes_by = (&bound.prepared.versions, &bound.prepared.harvested);
+                self.0.addresses.put(&address, principal, print, goes_by);
             }
             if let Some(tag) = self.name(&bound, print, has).await {
                 return Ok(Answered::Same(tag));
@@ -105,8 +116,26 @@ impl DataApi {
     pub(super) fn same(&self, address: &str, documents: u64, principal: Principal, has: &[Tag]) -> Option<Tag> {
         let known = self.0.addresses.get(address, documents, principal)?;
         let moment = self.0.store.moment_at_once()?;
-        let tag = known.print.at(&moment, self.0.store.newest(&known.versions));
-        has.contains(&tag).then_some(tag)
+        standing(known.print, &moment, self.0.store.newest(&known.versions), has)
+    }
+
+    /// How long the answer to what is asked for at an address may be taken for the present one, if
+    /// so long at most is late enough: until a schedule has something of it harvested.
+    pub(super) fn good_for(
+        &self,
+        address: &str,
+        documents: u64,
+        principal: Principal,
+        most: Duration,
+    ) -> Option<Duration> {
+        let known = self.0.addresses.get(address, documents, principal)?;
+        let now = Utc::now();
+        let next = known.entities.iter();
+        let next = next
+            .filter_map(|entity| self.0.catalog.next_harvest(*entity, now))
+            .min();
+        let until = next.and_then(|next| (next - now).to_std().ok());
+        Some(until.map_or(most, |until| until.min(most)))
     }
 
     /// The name of the answer at this moment, if it is one of these.
@@ -115,8 +144,7 @@ impl DataApi {
             return None;
         }
         let moment = self.moment(bound).await?;
-        let tag = print.at(&moment, self.newest(bound));
-        has.contains(&tag).then_some(tag)
+        standing(print, &moment, self.newest(bound), has)
     }
 
     /// What is known of commits, for an operation whose answers last; none if nobody can tell.

@@ -103,6 +103,8 @@ pub(super) struct Prepared {
     pub parts: BTreeSet<Part>,
     /// How new each of them is.
     pub versions: Arc<[Cell]>,
+    /// The types whose harvests may change them.
+    pub harvested: Arc<[EntityId]>,
     /// Whether the answer stays the same until one of them changes.
     pub is_lasting: bool,
     pub plan: Plan,
@@ -390,6 +392,7 @@ impl Planner {
             id: self.identify(kind, admitted, &plan),
             entities: plan.read.entities(&self.catalog),
             versions: self.store.versions(&parts).into(),
+            harvested: harvested(&self.catalog, &parts),
             parts,
             is_lasting: plan.read.is_lasting() && !plan.params.iter().any(Param::is_of_the_moment),
             is_settled: is_settled(&plan.read),
@@ -422,6 +425,17 @@ fn operation<'d>(document: &'d ExecutableDocument, name: Option<&str>) -> Result
         };
         ApiError::new(Code::OperationResolution, message)
     })
+}
+
+/// The types whose harvests bring what an operation reads, those included of whose rows it shows
+/// something that is computed.
+fn harvested(catalog: &Catalog, parts: &BTreeSet<Part>) -> Arc<[EntityId]> {
+    let computed = parts.iter().filter_map(|part| {
+        let rollup = catalog.entity(part.entity).field(part.field?).rollup.as_ref()?;
+        Some(rollup.target)
+    });
+    let all: BTreeSet<EntityId> = parts.iter().map(|part| part.entity).chain(computed).collect();
+    all.into_iter().collect()
 }
 
 /// Whether a read has no list, and no filter but keys.

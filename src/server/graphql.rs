@@ -16,6 +16,7 @@ use crate::graphql::{
 use super::{
     handshake,
     intake::{self, Fault, MESSAGE_MAX, Whole},
+    lasting::lasting,
     negotiate::{self, Media},
     origin, parameters,
     progress::{PATIENCE, STEP},
@@ -234,20 +235,21 @@ pub(super) async fn answer(
     };
     let request = request.by(client, principal(&parts.headers));
     let api = &shared.context.api;
+    let lasts = || lasting(shared, &parts.uri, &parts.headers);
     let (answer, tag, has_any) = match parts.method {
         Method::POST => (api.execute(request).await, None, false),
         // Caches know answers by their addresses.
         _ => {
             let named = Named::of(&parts.headers, media);
             match api.answer(request, named.tags()).await {
-                Answered::Same(tag) => return validators::not_modified(named.written(tag)),
+                Answered::Same(tag) => return validators::not_modified(named.written(tag), lasts()),
                 Answered::New(answer, tag) => (answer, tag, named.any),
             }
         }
     };
     // There is an answer, which is known only now; whoever has any has it.
     if has_any && answer.kind() == Kind::Ok {
-        return validators::not_modified(tag.and_then(|tag| validators::etag(tag, media)));
+        return validators::not_modified(tag.and_then(|tag| validators::etag(tag, media)), lasts());
     }
     let status = match shared.context.http_draft {
         true => drafted(&answer, form, &parts.method),
@@ -257,7 +259,7 @@ pub(super) async fn answer(
     let body = sending::body(answer.into_parts(), [place, received], beside);
     let mut response = with_body(status, media, body);
     if let Some(tag) = tag {
-        validators::name(response.headers_mut(), tag, media);
+        validators::name(response.headers_mut(), tag, media, lasts());
     }
     if status == StatusCode::SERVICE_UNAVAILABLE {
         response.headers_mut().insert(header::RETRY_AFTER, SOON);

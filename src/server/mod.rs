@@ -3,6 +3,7 @@
 
 mod assets;
 mod client;
+mod codings;
 mod connections;
 mod frames;
 mod graphql;
@@ -11,6 +12,7 @@ mod handshake;
 mod headers;
 mod health;
 mod intake;
+mod lasting;
 mod lists;
 mod meter;
 mod metrics;

@@ -3,7 +3,7 @@
 use axum::{Router, middleware, routing::get};
 use tower_http::{CompressionLevel, compression::CompressionLayer};
 
-use super::{assets, graphql, headers, health, metrics, origin, saved, shared::Shared, validators};
+use super::{assets, codings, graphql, headers, health, metrics, origin, saved, shared::Shared, validators};
 
 pub(super) fn router(shared: Shared) -> Router {
     // The page's own files are compressed at build time; answers are worth only the fastest level.
@@ -18,6 +18,7 @@ pub(super) fn router(shared: Shared) -> Router {
         .route("/metrics", get(metrics::get).fallback(assets::only_read))
         .layer(middleware::from_fn_with_state(shared.clone(), origin::guard))
         .layer(compression)
+        .layer(middleware::map_request(codings::older_first))
         .layer(middleware::map_response(validators::coded));
     let page = if shared.context.graphiql {
         Router::new().fallback(assets::serve)

@@ -32,6 +32,8 @@ pub(crate) struct ServerContext {
     pub trusted_proxies: Arc<[TrustedProxy]>,
     /// Whether statuses are those of the newest draft.
     pub http_draft: bool,
+    /// How long caches may keep an answer without asking.
+    pub max_age: Duration,
     /// Whether the page is served.
     pub graphiql: bool,
     /// Whether what is counted is told.

@@ -5,6 +5,7 @@ mod browsers;
 mod caches;
 mod drafts;
 mod figures;
+mod lasting;
 mod requests;
 mod sockets;
 
@@ -48,6 +49,7 @@ fn context(farm: &Farm) -> ServerContext {
         allowed_origins: ["https://app.example".parse().expect("an origin")].into(),
         trusted_proxies: [].into(),
         http_draft: false,
+        max_age: Duration::ZERO,
         graphiql: true,
         metrics: true,
         drain: Duration::ZERO,

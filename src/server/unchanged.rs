@@ -12,6 +12,7 @@ use axum::{
 
 use super::{
     headers,
+    lasting::lasting,
     negotiate::{self, Media},
     origin,
     shared::{Shared, principal},
@@ -32,7 +33,7 @@ pub(super) fn answer<B>(shared: &Shared, request: &Request<B>) -> Option<Respons
     let named = Named::of(given, media);
     let address = uri.path_and_query()?.as_str();
     let tag = shared.context.api.same(address, principal(given), &named.tags())?;
-    let mut response = validators::not_modified(named.written(tag));
+    let mut response = validators::not_modified(named.written(tag), lasting(shared, uri, given));
     origin::tell(response.headers_mut(), asker);
     headers::add(response.headers_mut());
     shared.statuses.count(response.status());

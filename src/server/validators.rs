@@ -14,7 +14,6 @@ use crate::graphql::Tag;
 
 /// Codings that answers are sent in.
 const CODINGS: [&str; 4] = ["gzip", "br", "zstd", "deflate"];
-const ASK_AGAIN: HeaderValue = HeaderValue::from_static("no-cache");
 /// Headers of an answer without a body, all in all.
 const HEADERS: usize = 12;
 /// Tags that are looked at: a cache has a few variants of one answer.
@@ -74,24 +73,23 @@ pub(super) fn etag(tag: Tag, media: Media) -> Option<HeaderValue> {
     HeaderValue::from_str(&format!("\"{:032x}{}\"", tag.0, letter(media))).ok()
 }
 
-/// Names an answer, which may then be kept, and has to be asked for again before it is used: a
-/// commit may come at any time.
-pub(super) fn name(headers: &mut HeaderMap, tag: Tag, media: Media) {
+/// Names an answer, which may then be kept, and used as `lasting` says.
+pub(super) fn name(headers: &mut HeaderMap, tag: Tag, media: Media, lasting: HeaderValue) {
     if let Some(etag) = etag(tag, media) {
         headers.insert(header::ETAG, etag);
-        headers.insert(header::CACHE_CONTROL, ASK_AGAIN);
+        headers.insert(header::CACHE_CONTROL, lasting);
     }
 }
 
 /// The answer to a client that has it: its own name for it, and what a whole one would say to
 /// caches.
-pub(super) fn not_modified(etag: Option<HeaderValue>) -> Response {
+pub(super) fn not_modified(etag: Option<HeaderValue>, lasting: HeaderValue) -> Response {
     let mut response = StatusCode::NOT_MODIFIED.into_response();
     let headers = response.headers_mut();
     // Those of pages and browsers come to it, too.
     headers.reserve(HEADERS);
     headers.extend(etag.map(|etag| (header::ETAG, etag)));
-    headers.insert(header::CACHE_CONTROL, ASK_AGAIN);
+    headers.insert(header::CACHE_CONTROL, lasting);
     headers.insert(header::VARY, HeaderValue::from_static("Accept"));
     headers.append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
     response
@@ -155,7 +153,7 @@ mod tests {
         let any = |given: &str| Named::of(&headers(&[(header::IF_NONE_MATCH, given)]), Media::Json).any;
         assert!(any("*") && any(" * ") && !any("\"*\"") && !any("W/*"));
         let mut headers = HeaderMap::new();
-        name(&mut headers, Tag(7), Media::Json);
+        name(&mut headers, Tag(7), Media::Json, HeaderValue::from_static("no-cache"));
         assert_eq!(headers[header::ETAG], format!("\"{tag}j\""));
     }
 }

@@ -55,15 +55,6 @@ impl Total {
         self.count += other.count;
     }
 
-    /// Takes away what adds up to another one.
-    pub(crate) fn take_away(&mut self, other: &Total) {
-        for (place, limb) in &other.limbs {
-            *self.limbs.entry(*place).or_default() -= limb;
-        }
-        self.places = self.places.max(other.places);
-        self.count += other.count;
-    }
-
     /// Adds a number as [`super::Decimal`] or [`super::float_text`] writes it; false for a text
     /// that is none.
     pub(crate) fn add(&mut self, text: &str) -> bool {
@@ -97,6 +88,23 @@ impl Total {
         self.places = self.places.max(usize::try_from(-last).unwrap_or(0));
         self.count += 1;
         true
+    }
+
+    /// What so many numbers add up to, as one total: the places are those of the sum.
+    pub(crate) fn of(sum: &str, count: u64) -> Option<Total> {
+        let mut total = Total::default();
+        let is_read = total.add(sum);
+        total.count = count;
+        is_read.then_some(total)
+    }
+
+    /// Takes away what other numbers add up to; it is a sum of something then.
+    pub(crate) fn take(&mut self, other: &Total) {
+        for (place, limb) in &other.limbs {
+            *self.limbs.entry(*place).or_default() -= limb;
+        }
+        self.places = self.places.max(other.places);
+        self.count = self.count.max(1);
     }
 
     /// The sum; none of nothing.
@@ -281,6 +289,25 @@ mod tests {
             let read = Total::default().add(text);
             assert!(!read, "{text}");
         }
+    }
+
+    #[test]
+    fn sums_are_shifted() {
+        for (some, others, want) in [
+            (&["1", "2.5"][..], &["0.5"][..], "3"),
+            (&[], &["0.25"], "-0.25"),
+            (&["1e+300", "1e-300"], &["1e+300"], &format!("0.{}1", "0".repeat(299))),
+            (&["-1"], &["-1"], "0"),
+            (&["1000000000"], &["0.000000000001"], "999999999.999999999999"),
+        ] {
+            let mut sum = total(some);
+            sum.take(&total(others));
+            assert_eq!(sum.sum().as_deref(), Some(want), "{some:?} less {others:?}");
+        }
+        let mean = |sum, count| Total::of(sum, count).and_then(|total| total.mean());
+        assert_eq!(mean("1", 3).as_deref(), Some("0.33333333333333333333"));
+        assert_eq!(mean("5", 0), None);
+        assert_eq!(mean("x", 1), None);
     }
 
     #[test]

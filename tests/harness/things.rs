@@ -209,6 +209,9 @@ impl Things {
         let want: BTreeMap<String, String> = rows.iter().map(|(key, row)| (key.clone(), words(row))).collect();
         assert_eq!(kept, want, "the words of the rows");
         if self.scratch.database().starts_with("sqlite") {
+            // It fails where the index and the words of the rows do not agree.
+            let check = "INSERT INTO \"thing$search\"(\"thing$search\",rank) VALUES ('integrity-check',1)";
+            self.scratch.rows(check).await;
             for tag in ["t0", "t3", "t12"] {
                 let found = format!("SELECT rowid FROM \"thing$search\" WHERE \"thing$search\" MATCH '\"{tag}\"'");
                 let own = format!("SELECT _row FROM thing WHERE ' '||_words||' ' LIKE '% {tag} %'");

@@ -4,11 +4,11 @@
 use super::{
     Builder, intervals,
     plan::{Meaning, Shape},
+    totals::hidden,
 };
 use crate::{
     catalog::{
-        Catalog, EntityId, Field, FieldId, FieldKind, GroupBy, Groups, Leaf, Rolled, Rollup, Schedule, Selection,
-        ValueFieldKind,
+        Catalog, EntityId, Field, FieldId, FieldKind, GroupBy, Groups, Leaf, Rolled, Rollup, Schedule, ValueFieldKind,
     },
     definition::{Directive, Fault, FieldDefinition, Literal, Spanned, TypeDefinition, did_you_mean},
     value::Scalar,
@@ -57,7 +57,13 @@ impl Builder<'_> {
                 let count = FieldId(entity.fields.len() as u32);
                 entity.fields.push(hidden_count(of));
                 let by = by.into_iter().map(|(by, _)| by).collect();
-                entity.groups = Some(Groups { of, by, count, every });
+                entity.groups = Some(Groups {
+                    of,
+                    by,
+                    count,
+                    totals: Vec::new(),
+                    every,
+                });
             }
         }
     }
@@ -393,29 +399,12 @@ fn named_kind(kind: &FieldKind, catalog: &Catalog) -> String {
 
 /// A group is there as long as it has rows.
 fn hidden_count(of: EntityId) -> Field {
-    Field {
-        name: HIDDEN_COUNT.to_owned(),
-        was: None,
-        description: None,
-        deprecated: None,
-        kind: FieldKind::Leaf {
-            leaf: Leaf::Scalar(Scalar::BigInt),
-            list: None,
-        },
-        required: true,
-        selection: Selection::Names(Vec::new()),
-        unique: false,
-        indexed: false,
-        searched: false,
-        language: None,
-        served: false,
-        fetch: None,
-        rollup: Some(Rollup {
-            of: None,
-            target: of,
-            what: Rolled::Count,
-            filter: None,
-            text: "COUNT()".to_owned(),
-        }),
-    }
+    let rollup = Rollup {
+        of: None,
+        target: of,
+        what: Rolled::Count,
+        filter: None,
+        text: "COUNT()".to_owned(),
+    };
+    hidden(HIDDEN_COUNT.to_owned(), Scalar::BigInt, true, rollup)
 }

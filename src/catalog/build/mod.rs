@@ -30,6 +30,7 @@ mod shown;
 mod sources;
 mod tables;
 mod texts;
+mod totals;
 mod values;
 mod web_pages;
 
@@ -106,6 +107,7 @@ fn build_partly(definition: &Definition, lines: Lines) -> (Catalog, Vec<Fault>) 
     builder.groups(&mut catalog);
     builder.histories(&mut catalog);
     builder.rollups(&mut catalog);
+    totals::keep(&mut catalog);
     builder.fetches(&sources, &mut catalog);
     catalog.sources = sources.into_iter().flatten().collect();
     // Names of columns are only looked at when all kinds are known.

@@ -102,3 +102,33 @@ async fn literals_do_not_defeat_the_plans(on: On) {
         }
     }
 }
+
+/// As many plans are kept as the limit says: those that were asked for last.
+#[tokio::test]
+async fn plans_that_nobody_asks_for_go_first() {
+    let limits = Limits {
+        plans: 2,
+        ..Limits::default()
+    };
+    let farm = Farm::stocked(limits).await;
+    let ask = async |query: &str| {
+        let before = farm.api.plan_figures();
+        let answer = json_of(&farm.api.execute(request(query, json!({}))).await);
+        assert!(answer.get("errors").is_none(), "{answer}");
+        let now = farm.api.plan_figures();
+        assert_eq!(now.hits + now.misses, before.hits + before.misses + 1);
+        (now.hits > before.hits, now.entries)
+    };
+    let [first, second, third] = ["{ items { id } }", "{ tags { id } }", "{ npcs { id } }"];
+    for (query, want) in [
+        (first, (false, 1)),
+        (second, (false, 2)),
+        (first, (true, 2)),
+        (third, (false, 2)),
+        (first, (true, 2)),
+        (second, (false, 2)),
+        (third, (false, 2)),
+    ] {
+        assert_eq!(ask(query).await, want, "{query}");
+    }
+}

@@ -6,9 +6,12 @@
 mod ask;
 mod computed;
 mod naive;
+mod searched;
 mod text;
 mod walks;
 mod world;
+
+use std::sync::Arc;
 
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use serde_json::{Value as Json, json};
@@ -22,13 +25,14 @@ use self::{
 use super::{json_of, request};
 use crate::{
     config::Environment,
-    graphql::{Limits, testing::Farm},
+    graphql::{Answered, Limits, testing::Farm},
     store::testing::{On, on_both},
 };
 
 on_both!(
     operations_are_answered_as_a_naive_evaluator_says,
     walks_beside_commits_are_as_a_naive_evaluator_says,
+    kept_answers_are_as_a_naive_evaluator_says,
 );
 
 /// Operations on each database where nobody asks for more, and those of one catalog.
@@ -36,6 +40,11 @@ const OPERATIONS: usize = 1_000;
 const OF_ONE_CATALOG: usize = 50;
 /// Walks through all rows of a type, page by page, of one catalog.
 const WALKS: usize = 4;
+/// Catalogs whose answers are kept, operations of each, and commits after each of which all of
+/// these are asked.
+const KEPT_WORLDS: usize = 3;
+const KEPT_OPERATIONS: usize = 12;
+const KEPT_COMMITS: usize = 6;
 /// Operations that are told of, of those whose answers are wrong.
 const WRONG_MAX: usize = 6;
 
@@ -87,9 +96,56 @@ async fn walks_beside_commits_are_as_a_naive_evaluator_says(on: On) {
     println!("shown: {walks} walks beside commits agree with the naive evaluator, seed {seed}");
 }
 
+/// Operations that are asked again after each commit, of which some change what they read: what is
+/// kept is never older, whatever the catalog.
+async fn kept_answers_are_as_a_naive_evaluator_says(on: On) {
+    let seed = number("HAYLOFT_SEED", 10) as u64;
+    let random = &mut StdRng::seed_from_u64(seed);
+    let (mut asked, mut hits) = (0, 0);
+    for _ in 0..number("HAYLOFT_ORACLE", OPERATIONS).div_ceil(OPERATIONS) * KEPT_WORLDS {
+        let mut world = World::random(random);
+        let limits = Limits {
+            answer_cache: 1 << 22,
+            ..limits()
+        };
+        let farm = stocked_by(on, &world, limits).await;
+        let operations: Vec<_> = (0..KEPT_OPERATIONS).map(|_| made(&farm, &world, random)).collect();
+        for _ in 0..KEPT_COMMITS {
+            let loaded: Vec<usize> = world.loaded_types().map(|(at, _)| at).collect();
+            let at = loaded[random.random_range(0..loaded.len())];
+            world.change(at, random);
+            farm.replace(&world.types[at].name, world.load(&farm.api.0.catalog, at))
+                .await;
+            for (roots, query, variables) in &operations {
+                let want = wanted(&world, roots);
+                for _ in 0..2 {
+                    let asked = Arc::new(request(query, variables.clone()));
+                    let Answered::New(got, _) = farm.api.answer(asked, &[]).await else {
+                        panic!("nobody has it");
+                    };
+                    let got = json_of(&got);
+                    let (definition, rows) = (world.definition(), &world.rows);
+                    assert!(
+                        agree(&want, &got),
+                        "seed {seed}:\n{definition}\n{query}\n{variables}\nwant {want}\ngot  {got}\n{rows:?}"
+                    );
+                }
+                asked += 2;
+            }
+        }
+        hits += farm.api.cache_figures().hits;
+    }
+    assert!(hits > asked / 3, "{hits} of {asked} were kept");
+    println!("shown: {asked} answers, {hits} of them kept, agree with the naive evaluator, seed {seed}");
+}
+
 /// A database with all rows of a world.
 async fn stocked(on: On, world: &World) -> Farm {
-    let farm = Farm::defined_on(on, &world.definition(), limits()).await;
+    stocked_by(on, world, limits()).await
+}
+
+async fn stocked_by(on: On, world: &World, limits: Limits) -> Farm {
+    let farm = Farm::defined_on(on, &world.definition(), limits).await;
     for (at, of) in world.loaded_types() {
         farm.load(&of.name, world.load(&farm.api.0.catalog, at)).await;
     }
@@ -117,20 +173,38 @@ fn names(farm: &Farm, world: &World, of: usize) -> [String; 4] {
     [&names.single, &names.many, &names.connection, &names.grouped].map(Clone::clone)
 }
 
-/// What is wrong with the answers to an operation.
-async fn operation(farm: &Farm, world: &World, random: &mut StdRng) -> Option<String> {
+/// The roots of an operation, with their names.
+type Roots = Vec<(Root, [String; 4])>;
+
+fn roots(farm: &Farm, world: &World, random: &mut StdRng) -> Roots {
     let count = random.random_range(1..3);
-    let roots: Vec<(Root, [String; 4])> = (0..count)
-        .map(|_| {
-            let random = &mut *random;
-            let root = Maker { world, random }.root();
-            let of = root.of();
-            (root, names(farm, world, of))
-        })
-        .collect();
+    let root = |_| {
+        let random = &mut *random;
+        let root = Maker { world, random }.root();
+        let of = root.of();
+        (root, names(farm, world, of))
+    };
+    (0..count).map(root).collect()
+}
+
+/// An operation with its text, and its scalars as variables or not.
+fn made(farm: &Farm, world: &World, random: &mut StdRng) -> (Roots, String, Json) {
+    let roots = roots(farm, world, random);
+    let mut text = Text::new(world, random.random_bool(0.5));
+    let query = text.operation(&roots);
+    (roots, query, Json::Object(text.variables))
+}
+
+fn wanted(world: &World, roots: &Roots) -> Json {
     let members = roots.iter().enumerate();
     let members = members.map(|(at, (root, _))| (format!("r{at}"), Naive(world).root(root)));
-    let want = json!({ "data": Json::Object(members.collect()) });
+    json!({ "data": Json::Object(members.collect()) })
+}
+
+/// What is wrong with the answers to an operation.
+async fn operation(farm: &Farm, world: &World, random: &mut StdRng) -> Option<String> {
+    let roots = roots(farm, world, random);
+    let want = wanted(world, &roots);
     for as_variables in [false, true] {
         let mut text = Text::new(world, as_variables);
         let query = text.operation(&roots);

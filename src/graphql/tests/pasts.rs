@@ -1,15 +1,18 @@
 //! Since when a past is kept, what is refused of it, what its moments are, and how it is read.
 
+use std::sync::Arc;
+
+use chrono::{SecondsFormat, Utc};
 use serde_json::json;
 
 use super::{
     ask,
     histories::{definition, shown},
-    request,
+    json_of, request,
 };
 use crate::{
     graphql::{
-        Limits,
+        Answered, Limits,
         testing::{Farm, golden, row},
     },
     store::{
@@ -25,6 +28,7 @@ on_both!(
     what_is_refused,
     a_nested_row_that_comes_later_is_a_version_of_its_owner,
     how_the_past_is_read,
+    what_is_settled_stays,
 );
 
 async fn the_past_begins_and_ends_with_the_definition(on: On) {
@@ -281,5 +285,59 @@ async fn how_the_past_is_read(on: On) {
             &format!("history/{name}.{}.txt", format!("{on:?}").to_lowercase()),
             &format!("{words}\n{sql}\n"),
         );
+    }
+}
+
+/// An answer of the past alone is kept, and its name is good, whatever is written later, once a
+/// later commit could not have come before its moment.
+async fn what_is_settled_stays(on: On) {
+    let limits = Limits {
+        answer_cache: 1 << 20,
+        ..Limits::default()
+    };
+    let text = "type Item @f @history { id: ID! name: String }";
+    let farm = Farm::defined_on(on, text, limits).await;
+    farm.replace("Item", vec![row(&["a", "one"])]).await;
+    let moment = last_moment(farm.api.store()).await;
+    let later = Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true);
+    let query = |at: &str, more: &str| format!("{{ items(asOf: \"{at}\") {{ name }} {more} }}");
+    let answer = async |query: &str, has: &[_]| {
+        let before = farm.api.store().statements();
+        let got = match farm.api.answer(Arc::new(request(query, json!({}))), has).await {
+            Answered::New(got, tag) => (
+                Some(json_of(&got)["data"]["items"][0]["name"].clone()),
+                tag.expect("a tag"),
+            ),
+            Answered::Same(tag) => (None, tag),
+        };
+        // Of figures for estimates there may be some more.
+        (got, farm.api.store().statements() > before)
+    };
+    let settled = query(&moment, "");
+    let (first, ran) = answer(&settled, &[]).await;
+    assert_eq!((&first.0, ran), (&Some(json!("one")), true));
+    // Another moment beside it that no commit has passed, and the present.
+    let open = query(&later, "");
+    let both = query(&moment, &format!("then: items(asOf: \"{later}\") {{ name }}"));
+    let beside = query(&moment, "now: items { name }");
+    let mut before = Vec::new();
+    for query in [&open, &both, &beside] {
+        let ((name, tag), ran) = answer(query, &[]).await;
+        assert_eq!((name, ran), (Some(json!("one")), true), "{query}");
+        assert_eq!(answer(query, &[tag]).await, ((None, tag), false), "{query}");
+        before.push(tag);
+    }
+    farm.replace("Item", vec![row(&["a", "two"])]).await;
+    assert_eq!(answer(&settled, &[first.1]).await, ((None, first.1), false));
+    assert_eq!(answer(&settled, &[]).await, (first.clone(), false));
+    for (query, tag) in [&open, &both, &beside].into_iter().zip(before) {
+        let ((name, other), ran) = answer(query, &[tag]).await;
+        assert_eq!((name, ran), (Some(json!("one")), true), "{query}");
+        assert_ne!(other, tag, "{query}");
+    }
+    // From now on they are settled, too, but for what is of the present.
+    farm.replace("Item", vec![row(&["a", "three"])]).await;
+    for (query, ran) in [(&open, false), (&both, false), (&beside, true)] {
+        assert_eq!(answer(query, &[]).await.1, ran, "{query}");
     }
 }

@@ -66,7 +66,10 @@ impl Step {
     /// The type, or the field with its type.
     pub fn subject(&self) -> String {
         match self.shown() {
-            None if self.field.is_some() => format!("{} (how many rows each group has)", self.entity),
+            None if self.field.as_deref() == Some("_rows") => {
+                format!("{} (how many rows each group has)", self.entity)
+            }
+            None if self.field.is_some() => format!("{} (what sums and means go on from)", self.entity),
             Some(fields) if fields.contains(',') => format!("{}({fields})", self.entity),
             Some(field) => format!("{}.{field}", self.entity),
             None => self.entity.clone(),
@@ -165,6 +168,7 @@ mod tests {
             (Some("sales"), "ByKind.sales", Some("sales")),
             (Some("a,b"), "ByKind(a,b)", Some("a,b")),
             (Some("_rows"), "ByKind (how many rows each group has)", None),
+            (Some("_total_mean"), "ByKind (what sums and means go on from)", None),
             (None, "ByKind", None),
         ] {
             let step = step(field);

@@ -10,7 +10,7 @@ use crate::{
     layout::ColumnKind,
     query::{Function, TextTest},
     store::error::StoreError,
-    value::{Scalar, Unit, Zone},
+    value::{MEAN_PLACES, Scalar, Unit, Zone},
 };
 
 use super::{
@@ -196,6 +196,19 @@ pub(crate) trait Dialect: Send + Sync + 'static {
     /// The sum, or the mean, of a column of numbers: null of nothing, and of what its type cannot
     /// hold.
     fn total(&self, mean: bool, column: &str, scalar: Scalar) -> String;
+    /// The sum of a column of numbers with all its digits, whatever their type; null of nothing.
+    fn exact_sum(&self, column: &str) -> String {
+        // The digits that are shown, so that the order of the rows makes no difference.
+        self.total(
+            false,
+            &format!("CAST(CAST({column} AS TEXT) AS NUMERIC)"),
+            Scalar::Decimal,
+        )
+    }
+    /// Whether a decimal number has more places behind the point than a mean has at least.
+    fn is_fine(&self, column: &str) -> String {
+        format!("scale({column})>{MEAN_PLACES}")
+    }
     /// The span of time that a value falls into, as a value that can be compared.
     fn span(&self, column: &str, spans: &SpansOf<'_>) -> String;
     /// Where a span begins as JSON text that is never SQL null.

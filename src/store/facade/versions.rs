@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     catalog::Part,
-    change::{Cell, Moment},
+    change::{Cell, Moment, SETTLED},
     store::{Store, cluster::look, error::StoreError, system::versions},
 };
 
@@ -34,9 +34,11 @@ impl Store {
     }
 
     /// An answer shows what was committed up to this head: whoever asks what is known from now on
-    /// is told of that at least.
+    /// is told of that at least. What is settled shows nothing that anybody could miss.
     pub(crate) fn show(&self, head: i64) {
-        self.context.versions.show(head);
+        if head < SETTLED {
+            self.context.versions.show(head);
+        }
     }
 
     /// The same as far as it is known, of whatever age.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::{
     catalog::{EntityId, FieldId},
+    change::SETTLED,
     query::{Output, Read, Root, RootValue},
     store::{
         db::{
@@ -74,8 +75,9 @@ fn compile(base: Base<'_>, read: &Read) -> Result<Statement, StoreError> {
 
 /// The statement's rows, and the members of the answer.
 fn union(compiler: &mut Compiler<'_>, read: &Read) -> Result<(String, Vec<RootShape>), StoreError> {
-    let mut sql = head(compiler.dialect);
+    let mut sql = String::new();
     let mut roots = Vec::with_capacity(read.roots.len());
+    let (mut moments, mut is_past) = (Vec::new(), true);
     for (number, root) in read.roots.iter().enumerate() {
         let rows = match &root.value {
             RootValue::Json(json) => {
@@ -83,16 +85,24 @@ fn union(compiler: &mut Compiler<'_>, read: &Read) -> Result<(String, Vec<RootSh
                 continue;
             }
             RootValue::Past(past) => {
-                let (rows, began) = compiler.as_of(&past.moment, |compiler| rows_of(compiler, &past.value))?;
+                let (rows, began, moment) = compiler.as_of(&past.moment, |compiler| rows_of(compiler, &past.value))?;
+                moments.push(moment);
                 sql.push_str(&format!(" UNION ALL SELECT {UNKEPT},json FROM ({began}) AS b{number}"));
                 rows
             }
-            value => rows_of(compiler, value)?,
+            value => {
+                is_past = false;
+                rows_of(compiler, value)?
+            }
         };
         sql.push_str(&format!(" UNION ALL SELECT {number},json FROM ({rows}) AS r{number}"));
         roots.push(shape(root, None));
     }
-    Ok((sql, roots))
+    let head = match is_past && !moments.is_empty() {
+        true => head_after(compiler.dialect, &moments),
+        false => head(compiler.dialect),
+    };
+    Ok((head + &sql, roots))
 }
 
 /// The row of one root.
@@ -162,6 +172,17 @@ fn shape(root: &Root, constant: Option<String>) -> RootShape {
 fn head(dialect: &dyn Dialect) -> String {
     format!(
         "SELECT CAST(-1 AS BIGINT) AS root,CAST(seq AS TEXT) AS json FROM {} WHERE one=1",
+        dialect.quote(change_log::HEAD)
+    )
+}
+
+/// The same for an answer that is of these moments alone. Commits have moments in their order: once
+/// one is seen that has a later one than all of these, no other commit changes the answer.
+fn head_after(dialect: &dyn Dialect, moments: &[String]) -> String {
+    let after = moments.iter().map(|moment| format!("history_at>={moment}"));
+    format!(
+        "SELECT CAST(-1 AS BIGINT) AS root,CASE WHEN {} THEN '{SETTLED}' ELSE CAST(seq AS TEXT) END AS json FROM {} WHERE one=1",
+        after.collect::<Vec<_>>().join(" AND "),
         dialect.quote(change_log::HEAD)
     )
 }

@@ -37,13 +37,13 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    /// The rows of a root at a moment, and a row for the type whose past is not kept that long, if
-    /// there is one among those that it reads.
+    /// The rows of a root at a moment, a row for the type whose past is not kept that long, if
+    /// there is one among those that it reads, and the moment's parameter.
     pub(crate) fn as_of(
         &mut self,
         moment: &Operand,
         rows: impl FnOnce(&mut Compiler<'a>) -> Result<String, StoreError>,
-    ) -> Result<(String, String), StoreError> {
+    ) -> Result<(String, String, String), StoreError> {
         self.past = Some(RefCell::default());
         let rows = rows(self);
         let read = self.past.take().map(RefCell::into_inner).unwrap_or_default();
@@ -64,7 +64,7 @@ impl<'a> Compiler<'a> {
             histories::TABLE,
             names.join(",")
         );
-        Ok((rows, began))
+        Ok((rows, began, moment))
     }
 
     /// The rows of a type at a moment, and the links of each of its lists.

@@ -1,5 +1,5 @@
-//! Rollups of rows that a transaction has touched, each as cheaply as that can be: shifted, compared
-//! or computed anew. Knows what the rows were for their parents before and what they are now.
+//! Rollups of rows that a transaction has touched, each as cheaply as that can be: shifted,
+//! compared or computed anew. Knows what the rows were for their parents before and what they are.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,10 +15,13 @@ use crate::{
 };
 
 use super::{
+    anew::{Which, compute},
+    columns::place,
     computed::{Computed, compiler},
     lists::for_rows,
-    settle::{Which, compute, place},
-    touched::{Alike, Parents, no_number},
+    tally::{Tally, no_number},
+    totals,
+    touched::{Alike, Parents},
 };
 
 /// What is to be added to a rollup: for each parent's row the number, or null where it stays.
@@ -73,7 +76,10 @@ impl<'r, 'a> Shift<'r, 'a> {
         parents: &Parents,
     ) -> Result<Option<Shift<'r, 'a>>, StoreError> {
         let scalar = match computed.rollup.what {
-            Rolled::Count => Scalar::Int,
+            Rolled::Count | Rolled::Values(_) | Rolled::Fine(_) => Scalar::Int,
+            Rolled::Exact(_) => Scalar::Decimal,
+            // It is made of those that are shifted.
+            Rolled::Of(..) if computed.kept().is_some() => return Ok(None),
             Rolled::Of(..) => match computed.sum(tx.context) {
                 Some(scalar) => scalar,
                 None => return Ok(None),
@@ -90,13 +96,17 @@ impl<'r, 'a> Shift<'r, 'a> {
         let met: BTreeSet<&i64> = parents.lost.keys().chain(parents.gained.keys()).collect();
         for row in met.into_iter().filter(|row| !parents.whole.contains(*row)) {
             let (lost, gained) = (parents.lost.get(row), parents.gained.get(row));
-            if computed.rollup.what == Rolled::Count {
-                let rows = |tally: Option<&super::touched::Tally>| tally.map_or(0, |tally| tally.rows);
-                let by = rows(gained) - rows(lost);
+            if scalar == Scalar::Int {
+                let count = |tally: Option<&Tally>| match (computed.rollup.what, tally) {
+                    (Rolled::Count, Some(tally)) => tally.rows,
+                    (_, Some(tally)) => tally.counts.get(at).copied().unwrap_or(0),
+                    (_, None) => 0,
+                };
+                let by = count(gained) - count(lost);
                 shift.by.extend((by != 0).then_some((*row, Value::Int(by))));
                 continue;
             }
-            let sum = |tally: Option<&'_ super::touched::Tally>| tally.and_then(|tally| tally.sums.get(at)?.clone());
+            let sum = |tally: Option<&Tally>| tally.and_then(|tally| tally.sums.get(at)?.clone());
             shift.add(*row, sum(lost), sum(gained)).ok_or_else(no_number)?;
         }
         Ok(Some(shift))
@@ -112,7 +122,7 @@ impl<'r, 'a> Shift<'r, 'a> {
             (None, None) => return Some(()),
             (lost, gained) => {
                 let mut by = gained.unwrap_or_default();
-                lost.iter().for_each(|lost| by.take_away(lost));
+                lost.iter().for_each(|lost| by.take(lost));
                 by
             }
         };
@@ -235,6 +245,13 @@ async fn anew(
     let mut rows = Vec::new();
     if is_met {
         match computed.rollup.what {
+            _ if computed.kept().is_some() => {
+                let met: BTreeSet<i64> = lost.keys().chain(gained.keys()).copied().collect();
+                let met: Vec<i64> = met.difference(&whole).copied().collect();
+                let (known, unknown) = totals::of_kept(tx, computed, &met).await?;
+                rows.extend(known);
+                whole.extend(unknown);
+            }
             Rolled::Exists => {
                 let there: Vec<i64> = gained.keys().copied().collect();
                 rows.extend(exist(tx, computed, &there).await?);

@@ -4,19 +4,18 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    catalog::{Catalog, Condition, EntityId, FieldId, FieldKind, Function, Groups, Part, Rolled, Rollup},
+    catalog::{Catalog, EntityId, FieldId, FieldKind, Function, Groups, Kept, Part, Rolled, Rollup},
     layout::{ColumnKind, ROW_COLUMN},
-    query::{Filter, Operand},
     store::{
         context::Context,
-        db::{made::Bounds, params::Kind},
+        db::made::Bounds,
         error::StoreError,
         read::compiler::{Base, ColumnAt, Compiler},
     },
     value::Scalar,
 };
 
-use super::group_keys;
+use super::{conditions::filter, group_keys};
 
 /// A rollup in its definition.
 #[derive(Clone, Copy)]
@@ -35,23 +34,6 @@ pub(crate) struct Extremes {
     pub tail: String,
     pub function: Function,
     pub kind: ColumnKind,
-}
-
-/// What rows are for their parents: before and after the list of the rows' numbers. Gives the
-/// parent's row, how many rows it has among them, and what follows.
-pub(crate) struct Tallies {
-    pub head: String,
-    pub tail: String,
-    /// What the further columns are, each with the place of its rollup.
-    pub of: Vec<(usize, Tallied)>,
-}
-
-#[derive(Clone, Copy)]
-pub(crate) enum Tallied {
-    /// What the values add up to, as text.
-    Sum,
-    /// The least or greatest of them.
-    Extreme(ColumnKind),
 }
 
 /// What is computed for many groups at once.
@@ -132,51 +114,20 @@ pub(crate) fn fed_by(catalog: &Catalog, written: &[EntityId]) -> Vec<EntityId> {
         .collect()
 }
 
-/// What rows `c` are for their parents `p`, for rollups that are alike; least and greatest values
-/// where they are asked for.
-pub(crate) fn tallies<'a>(
-    alike: &[Computed<'a>],
-    compiler: &mut Compiler<'a>,
-    extremes: bool,
-) -> Result<Tallies, StoreError> {
-    let Some(first) = alike.first() else {
-        return Err(StoreError::Internal("no rollup is asked for".to_owned()));
-    };
-    let counted = match first.way {
-        // One row may name the same parent twice, and is one row.
-        Way::Linked { .. } => format!("count(DISTINCT {})", compiler.name("c", ROW_COLUMN)),
-        Way::Held { .. } | Way::Links { .. } | Way::Group(_) => "count(*)".to_owned(),
-    };
-    let mut what = vec![format!("CAST({counted} AS BIGINT)")];
-    let mut of = Vec::new();
-    for (at, computed) in alike.iter().enumerate() {
-        let Rolled::Of(function, field) = computed.rollup.what else {
-            continue;
-        };
-        let column = compiler.column(computed.child(), field, "c")?;
-        if computed.adds_up().is_some() && sum_of(column.kind).is_some() {
-            let sum = compiler.function(Function::Sum, &column).sql;
-            what.push(format!("CAST({sum} AS TEXT)"));
-            of.push((at, Tallied::Sum));
-        } else if extremes && computed.is_extreme() {
-            let value = compiler.function(function, &column);
-            // A number of any length is read as text, as it is bound.
-            what.push(match Kind::of(value.kind) {
-                Kind::Decimal => format!("CAST({} AS TEXT)", value.sql),
-                _ => value.sql,
-            });
-            of.push((at, Tallied::Extreme(value.kind)));
-        }
-    }
-    let (head, tail) = first.of_parents(compiler, &what.join(","))?;
-    Ok(Tallies { head, tail, of })
-}
-
 impl<'a> Computed<'a> {
     /// Whether the other one is computed of the same rows for the same parents.
     pub(crate) fn is_like(&self, other: &Computed<'_>) -> bool {
         let same_rows = self.parent == other.parent && self.child() == other.child() && self.way == other.way;
         same_rows && self.rollup.filter == other.rollup.filter && self.goes_by_added() == other.goes_by_added()
+    }
+
+    /// How many of the rows lead to a parent, as an expression.
+    pub(super) fn rows_counted(&self, compiler: &Compiler<'a>) -> String {
+        match self.way {
+            // One row may name the same parent twice, and is one row.
+            Way::Linked { .. } => format!("count(DISTINCT {})", compiler.name("c", ROW_COLUMN)),
+            Way::Held { .. } | Way::Links { .. } | Way::Group(_) => "count(*)".to_owned(),
+        }
     }
 
     /// Whether nothing else of rows that come has to be known than their parents and what they add
@@ -194,7 +145,11 @@ impl<'a> Computed<'a> {
 
     /// Whether it is computed of all rows of a parent, whatever happens to one of them.
     pub(crate) fn is_anew(&self, context: &Context) -> bool {
-        matches!(self.rollup.what, Rolled::Of(..)) && !self.is_extreme() && self.sum(context).is_none()
+        let is_made_of_kept = self.kept().is_some();
+        matches!(self.rollup.what, Rolled::Of(..))
+            && !self.is_extreme()
+            && !is_made_of_kept
+            && self.sum(context).is_none()
     }
 
     /// The field of its rows that holds fields of the parent, with these: where that says all of
@@ -232,6 +187,17 @@ impl<'a> Computed<'a> {
         }
     }
 
+    /// What is kept beside it, for a commit to go on from.
+    pub(crate) fn kept(&self) -> Option<&'a Kept> {
+        let mut totals = self.groups()?.totals.iter();
+        totals.find(|kept| kept.field == self.field)
+    }
+
+    /// Whether nobody is shown it: it is kept for another one.
+    pub(crate) fn is_kept_for_another(&self) -> bool {
+        matches!(self.rollup.what, Rolled::Values(_) | Rolled::Exact(_) | Rolled::Fine(_))
+    }
+
     /// What of the rows that it is computed of can change it.
     pub(crate) fn goes_by(&self, catalog: &Catalog) -> BTreeSet<Part> {
         let child = self.child();
@@ -265,8 +231,8 @@ impl<'a> Computed<'a> {
         }
     }
 
-    /// Whether a value of one of its rows can be what it is, by how both compare: a value of one that
-    /// goes leaves it as it is where it is greater than the least, or less than the greatest.
+    /// How a row's value compares with what it is, where it can be that one. A value that goes
+    /// changes nothing where it is greater than the least, or less than the greatest.
     pub(crate) fn can_be(&self) -> &'static str {
         match self.rollup.what {
             Rolled::Of(Function::Min, _) => "<=",
@@ -296,7 +262,8 @@ impl<'a> Computed<'a> {
         }))
     }
 
-    fn of_parents(&self, compiler: &mut Compiler<'a>, what: &str) -> Result<(String, String), StoreError> {
+    /// Something of the rows for their parents: before and after the list of the rows' numbers.
+    pub(super) fn of_parents(&self, compiler: &mut Compiler<'a>, what: &str) -> Result<(String, String), StoreError> {
         let child = self.child();
         let key = |entity: EntityId| compiler.entity(entity).key.as_slice();
         let columns = |entity: EntityId, fields: &[FieldId], alias: &str| compiler.columns(entity, fields, alias);
@@ -406,8 +373,14 @@ impl<'a> Computed<'a> {
     /// What is computed of the rows that the end of a query finds.
     fn value_of(&self, compiler: &Compiler<'a>, what: Rolled, alias: &str, rest: &str) -> Result<String, StoreError> {
         Ok(match what {
-            Rolled::Count => format!("(SELECT count(*) {rest})"),
+            Rolled::Count | Rolled::Values(_) | Rolled::Fine(_) => {
+                format!("(SELECT count({}) {rest})", self.counted(compiler, alias)?)
+            }
             Rolled::Exists => format!("EXISTS (SELECT 1 {rest})"),
+            Rolled::Exact(field) => {
+                let column = compiler.column(self.child(), field, alias)?;
+                format!("(SELECT {} {rest})", compiler.dialect.exact_sum(&column.sql))
+            }
             Rolled::Of(function, field) => {
                 let column = compiler.column(self.child(), field, alias)?;
                 format!("(SELECT {} {rest})", compiler.function(function, &column).sql)
@@ -417,6 +390,18 @@ impl<'a> Computed<'a> {
 }
 
 impl<'a> Computed<'a> {
+    /// What of a row is counted, unless it is null.
+    pub(super) fn counted(&self, compiler: &Compiler<'a>, alias: &str) -> Result<String, StoreError> {
+        Ok(match self.rollup.what {
+            Rolled::Values(field) => compiler.column(self.child(), field, alias)?.sql,
+            Rolled::Fine(field) => {
+                let column = compiler.column(self.child(), field, alias)?;
+                format!("CASE WHEN {} THEN 1 END", compiler.dialect.is_fine(&column.sql))
+            }
+            _ => "*".to_owned(),
+        })
+    }
+
     /// Which of the rows count, as a condition.
     fn counts(&self, compiler: &mut Compiler<'a>, alias: &str) -> Result<String, StoreError> {
         match &self.rollup.filter {
@@ -434,6 +419,11 @@ impl<'a> Computed<'a> {
         let (value, function) = match self.rollup.what {
             Rolled::Count => ("1".to_owned(), "count(n.v)".to_owned()),
             Rolled::Exists => ("1".to_owned(), "count(n.v)>0".to_owned()),
+            Rolled::Values(_) | Rolled::Fine(_) => (self.counted(compiler, "c")?, "count(n.v)".to_owned()),
+            Rolled::Exact(field) => {
+                let column = compiler.column(self.child(), field, "c")?;
+                (column.sql, compiler.dialect.exact_sum("n.v"))
+            }
             Rolled::Of(function, field) => {
                 let column = compiler.column(self.child(), field, "c")?;
                 let value = format!("n.v{}", compiler.dialect.collate(column.kind));
@@ -488,34 +478,4 @@ fn equal(left: &[String], right: &[String]) -> String {
         .map(|(left, right)| format!("{left}={right}"))
         .collect::<Vec<_>>()
         .join(" AND ")
-}
-
-/// A condition as reads have it.
-fn filter(condition: &Condition) -> Filter {
-    let all = |conditions: &[Condition]| conditions.iter().map(filter).collect();
-    match condition {
-        Condition::And(conditions) => Filter::And(all(conditions)),
-        Condition::Or(conditions) => Filter::Or(all(conditions)),
-        Condition::Not(condition) => Filter::Not(Box::new(filter(condition))),
-        Condition::Compare { field, compare, value } => Filter::Compare {
-            field: *field,
-            compare: *compare,
-            operand: Operand::Value(value.clone()),
-        },
-        Condition::In { field, values } => Filter::In {
-            field: *field,
-            operands: values.iter().cloned().map(Operand::Value).collect(),
-        },
-        Condition::IsNull { field } => Filter::IsNull { field: *field },
-        Condition::Text { field, test, text } => Filter::Text {
-            field: *field,
-            test: *test,
-            operand: Operand::Value(crate::value::Value::Text(text.clone())),
-        },
-        Condition::Has { field, all, values } => Filter::Has {
-            field: *field,
-            all: *all,
-            operands: values.iter().cloned().map(Operand::Value).collect(),
-        },
-    }
 }

@@ -15,9 +15,9 @@ use crate::{
 };
 
 use super::{
+    columns::quoted,
     computed::Computed,
-    settle::quoted,
-    touched::{Tally, no_number},
+    tally::{Tally, no_number},
 };
 
 /// What rows are for parents of one type, by the values by which they name these.

@@ -6,18 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     catalog::{Catalog, EntityId, FieldId, Part},
     layout::ROW_COLUMN,
-    store::{
-        db::{failpoint, pool::get},
-        error::StoreError,
-        read::operands::operands,
-        tx::Transaction,
-    },
+    store::{db::failpoint, error::StoreError, tx::Transaction},
     value::Value,
 };
 
 use super::{
+    anew::{Which, compute},
     bring,
-    computed::{Computed, all, compiler},
+    computed::{Computed, all},
     groups,
     lists::for_rows,
     touched::{Alike, At, Touched},
@@ -73,7 +69,8 @@ pub(crate) async fn settle(
             left.push((group.parent, alike.parents.lost.keys().copied().collect()));
         }
         for (computed, rows) in bring::bring(tx, alike, parts).await? {
-            if !rows.is_empty() {
+            // What nobody is shown changes no row that anybody could ask for.
+            if !rows.is_empty() && !computed.is_kept_for_another() {
                 settled.fields.push((computed.parent, computed.field));
                 changed.entry(computed.parent).or_default().extend(rows);
             }
@@ -162,78 +159,6 @@ impl Alike<'_> {
         let is_met = !self.rows.is_empty() && !count.goes_by(catalog).is_disjoint(parts);
         is_met.then_some(count.parent)
     }
-}
-
-/// Of which rows a rollup is computed.
-#[derive(Clone, Copy)]
-pub(super) enum Which<'r> {
-    These(&'r [i64]),
-    /// Nobody wants to know which of them changed.
-    All,
-    AllTold,
-}
-
-/// Computes a rollup of some rows; gives those that have another value now.
-pub(super) async fn compute(
-    tx: &mut Transaction<'_>,
-    computed: &Computed<'_>,
-    rows: Which<'_>,
-) -> Result<Vec<i64>, StoreError> {
-    let context = tx.context;
-    let mut compiler = compiler(context);
-    let at_once = match groups::goes_through_all(&compiler, computed, !matches!(rows, Which::These(_))) {
-        true => computed.in_all_groups(&mut compiler)?,
-        false => None,
-    };
-    let value = match &at_once {
-        Some(_) => String::new(),
-        None => computed.value(&mut compiler)?,
-    };
-    let (table, column) = place(tx, computed)?;
-    let row = tx.quote(ROW_COLUMN);
-    let differs = format!("t.{column} IS DISTINCT FROM n.v");
-    let statement = |list: Option<&str>, end: &str| {
-        let which = list.map_or(String::new(), |list| format!(" WHERE p.{row} IN ({list})"));
-        let new = match &at_once {
-            Some(of) => groups::values(context, computed, of, list),
-            None => format!("SELECT p.{row},{value} FROM {table} AS p{which}"),
-        };
-        format!(
-            "WITH _new(r,v) AS MATERIALIZED ({new}) \
-             UPDATE {table} AS t SET {column}=n.v FROM _new AS n WHERE t.{row}=n.r AND {differs}{end}"
-        )
-    };
-    let told = format!(" RETURNING {row}");
-    let all = || operands(&compiler.binds, &[], context.dialect);
-    let changed = match rows {
-        Which::All => {
-            let params = all()?;
-            tx.run(params, statement(None, "")).await?;
-            return Ok(Vec::new());
-        }
-        Which::AllTold => {
-            let params = all()?;
-            tx.all(params, statement(None, &told)).await?
-        }
-        Which::These(rows) => {
-            let of_these = |list: &str| statement(Some(list), &told);
-            for_rows(tx, &compiler.binds, rows, of_these).await?
-        }
-    };
-    changed.iter().map(|line| get(line, 0)).collect()
-}
-
-/// The table and the column of a rollup, quoted.
-pub(super) fn place(tx: &Transaction<'_>, computed: &Computed<'_>) -> Result<(String, String), StoreError> {
-    let table = &tx.tables(computed.parent).table;
-    let column = table.columns.iter().find(|column| column.field == computed.field);
-    let column = column.ok_or_else(|| StoreError::Internal("a rollup without a column".to_owned()))?;
-    Ok((tx.quote(&table.name), tx.quote(&column.name)))
-}
-
-/// The table of a type, and the column of its rows' numbers, quoted.
-pub(super) fn quoted(tx: &Transaction<'_>, entity: EntityId) -> (String, String) {
-    (tx.quote(&tx.tables(entity).table.name), tx.quote(ROW_COLUMN))
 }
 
 /// The keys of rows, in their order.

@@ -11,13 +11,15 @@ use crate::{
         error::StoreError,
         tx::{Transaction, read_value},
     },
-    value::{Total, Value},
+    value::Value,
 };
 
 use super::{
-    computed::{Computed, Tallied, compiler, kept, tallies},
+    computed::{Computed, compiler, kept},
     lists::for_rows,
     named::Named,
+    tallied::{Tallied, tallies},
+    tally::{Tally, no_number},
 };
 
 /// What a transaction has done so far.
@@ -51,29 +53,6 @@ pub(super) struct Parents {
     pub lost: BTreeMap<i64, Tally>,
     /// Those that such rows have in the end.
     pub gained: BTreeMap<i64, Tally>,
-}
-
-/// What some rows are for their parent.
-#[derive(Clone, Default)]
-pub(super) struct Tally {
-    /// How many of them there are.
-    pub rows: i64,
-    /// For each rollup what they add up to, where it is kept by adding; none of no value.
-    pub sums: Vec<Option<Total>>,
-    /// For each rollup least or greatest values of theirs, the one that is it among them.
-    pub extremes: Vec<Vec<Value>>,
-}
-
-impl Tally {
-    fn add(&mut self, other: Tally) {
-        self.rows += other.rows;
-        self.sums.resize(self.sums.len().max(other.sums.len()), None);
-        for (sum, more) in self.sums.iter_mut().zip(other.sums) {
-            if let Some(more) = more {
-                sum.get_or_insert_default().merge(&more);
-            }
-        }
-    }
 }
 
 /// When rows are counted for their parents.
@@ -162,11 +141,17 @@ impl<'a> Alike<'a> {
         for line in for_rows(tx, &compiler.binds, rows, statement).await? {
             let tally = parents.entry(get(&line, 0)?).or_default();
             tally.rows += get::<i64>(&line, 1)?;
+            tally.counts.resize(self.rollups.len(), 0);
             tally.sums.resize(self.rollups.len(), None);
             tally.extremes.resize(self.rollups.len(), Vec::new());
             for (column, (at, what)) in tallies.of.iter().enumerate() {
                 let column = column + 2;
                 match what {
+                    Tallied::Count => {
+                        let count = tally.counts.get_mut(*at);
+                        let more: i64 = get(&line, column)?;
+                        count.into_iter().for_each(|count| *count += more);
+                    }
                     Tallied::Sum => {
                         let sum = tally.sums.get_mut(*at);
                         if let (Some(sum), Some(more)) = (sum, get::<Option<String>>(&line, column)?) {
@@ -184,10 +169,6 @@ impl<'a> Alike<'a> {
         }
         Ok(())
     }
-}
-
-pub(super) fn no_number() -> StoreError {
-    StoreError::Internal("a sum is no number".to_owned())
 }
 
 impl<'a> Touched<'a> {

@@ -1,14 +1,17 @@
 //! Which reads a server plans once, and that it does.
 
 use super::{
+    changes::open,
     plans::{LINE, count, filled, order},
     reads::{answer, f, leaf, many, select},
     *,
 };
 use crate::{
-    query::{Compare, Direction, Filter, Operand, Root, RootValue, Select},
+    query::{Compare, Direction, Filter, Form, Nulls, Operand, Order, Root, RootValue, Select},
     store::db::postgres::connect::Plans,
 };
+
+on_both!(no_index_leads_to_an_order_without_case);
 
 fn by_price(first: Option<i64>) -> Select {
     Select {
@@ -62,6 +65,13 @@ async fn what_an_index_leads_to_is_planned_once() {
         offset: count(3),
         ..by_price(Some(5))
     };
+    let by_id = |form| Select {
+        order: vec![Order {
+            form,
+            ..order(&[], 0, Direction::Ascending)
+        }],
+        ..by_price(Some(5))
+    };
     let by_key = |first| Select {
         order: vec![],
         ..by_price(first)
@@ -81,6 +91,9 @@ async fn what_an_index_leads_to_is_planned_once() {
         (by(&[1], 1), Plans::Custom),
         (from_end, Plans::Custom),
         (skipped, Plans::Custom),
+        (by_id(Form::Value), Plans::Led),
+        // An index has texts as they are.
+        (by_id(Form::WithoutCase), Plans::Custom),
         (
             Select {
                 filter: priced(Compare::Gt, 2, 5).filter,
@@ -141,4 +154,94 @@ async fn a_session_plans_as_each_statement_wants() {
     let setting =
         statement("SELECT CAST(-1 AS BIGINT),CASE current_setting('enable_sort') WHEN 'on' THEN '1' ELSE '0' END");
     assert_eq!(store.read(&setting, &[]).await.expect("a number").head, 1);
+}
+
+/// Of a field's own index, and of that of a link, where the rows behind would lead: an index has
+/// `B` before `a`.
+async fn no_index_leads_to_an_order_without_case(on: On) {
+    const TEXT: &str = "type Npc @f { id: ID! name: String @index sells: [Item!]! @inverse(field: \"npc\") }
+        type Item @f { id: ID! npc: Npc }";
+    let place = Place::new(on);
+    let store = open(&place.url, Access::Write, TEXT).await.expect("a store");
+    let names = [
+        None,
+        Some("b"),
+        Some("A"),
+        Some("a"),
+        Some("B"),
+        Some("Äz"),
+        Some("ay"),
+        Some("äA"),
+    ];
+    let npc = |at: usize| {
+        let name = names[at % names.len()].map_or(Value::Null, |name| text(&format!("{name}{}", at / names.len())));
+        Row::new(vec![text(&format!("n{at:03}")), name], vec![], vec![])
+    };
+    let npcs = 10 * names.len();
+    harvest(&store, "Npc", EntityId(0), 0, (0..npcs).map(npc).collect()).await;
+    let item = |at: usize| {
+        Row::new(
+            vec![text(&format!("i{at:05}")), text(&format!("n{:03}", at % (npcs + 1)))],
+            vec![],
+            vec![],
+        )
+    };
+    harvest(&store, "Item", EntityId(1), 0, (0..4_000).map(item).collect()).await;
+    store.finish_indexes().await.expect("they are built");
+    match on {
+        On::Sqlite => run(&store, "ANALYZE").await,
+        On::Postgres => run(&store, "VACUUM ANALYZE").await,
+    };
+    let name = |at: usize| names[at % names.len()].map(|name| format!("{name}{}", at / names.len()).to_lowercase());
+    for (direction, nulls) in [
+        (Direction::Ascending, Nulls::Last),
+        (Direction::Ascending, Nulls::First),
+        (Direction::Descending, Nulls::Last),
+        (Direction::Descending, Nulls::First),
+    ] {
+        let sorted = |rows: usize, npc: &dyn Fn(usize) -> Option<String>| {
+            let mut all: Vec<usize> = (0..rows).collect();
+            all.sort_by(|one, other| {
+                let by = match (npc(*one), npc(*other)) {
+                    (Some(one), Some(other)) if direction == Direction::Ascending => one.cmp(&other),
+                    (Some(one), Some(other)) => other.cmp(&one),
+                    (one, other) if nulls == Nulls::First => one.is_some().cmp(&other.is_some()),
+                    (one, other) => other.is_some().cmp(&one.is_some()),
+                };
+                by.then(one.cmp(other))
+            });
+            all.truncate(12);
+            all
+        };
+        let ask = async |of: EntityId, path: &[u32]| {
+            let by = Order {
+                form: Form::WithoutCase,
+                nulls,
+                ..order(path, 1, direction)
+            };
+            let wanted = Select {
+                order: vec![by],
+                first: count(12),
+                ..select(of, vec![leaf("id", 0)])
+            };
+            answer(&store, vec![("r", RootValue::Many(wanted))], &[]).await
+        };
+        let told = |prefix: &str, width: usize, rows: Vec<usize>| {
+            let rows = rows
+                .into_iter()
+                .map(|at| format!("{{\"id\":\"{prefix}{at:0width$}\"}}"));
+            format!("[{}]", rows.collect::<Vec<_>>().join(","))
+        };
+        let own = ask(EntityId(0), &[]).await;
+        assert!(
+            own.contains(&told("n", 3, sorted(npcs, &name))),
+            "{direction:?} {nulls:?} {own}"
+        );
+        let behind = |at: usize| Some(at % (npcs + 1)).filter(|npc| *npc < npcs).and_then(name);
+        let linked = ask(EntityId(1), &[1]).await;
+        assert!(
+            linked.contains(&told("i", 5, sorted(4_000, &behind))),
+            "{direction:?} {nulls:?} {linked}"
+        );
+    }
 }

@@ -15,6 +15,7 @@ mod entities;
 mod figures;
 mod gathered;
 mod generations;
+mod group_totals;
 mod groups;
 mod held;
 mod indexes;

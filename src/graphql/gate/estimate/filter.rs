@@ -67,7 +67,7 @@ impl<'a> Estimate<'a> {
             };
             let of = own.field(field);
             let is_link = matches!(of.kind, FieldKind::Reference { .. });
-            is_link || of.indexed || of.unique || own.key.first() == Some(&field)
+            is_link || self.is_indexed(of) || own.key.first() == Some(&field)
         };
         match filter {
             Filter::And(filters) => {
@@ -90,6 +90,8 @@ impl<'a> Estimate<'a> {
                 self.met(filter, entity, all)
             }
             Filter::Compare { field, .. } if leads(*field) => all * RANGE,
+            // By a unique field that no index of versions has.
+            Filter::Key { fields, .. } if self.is_past && !fields.iter().copied().all(leads) => all,
             Filter::Key { .. } => all.min(1.0),
             Filter::Search { .. } => all * FOUND,
             Filter::Many {
@@ -214,7 +216,7 @@ impl<'a> Estimate<'a> {
             (TextTest::Like, Some(Value::Text(like))) => !like.is_empty() && !like.starts_with(['%', '_']),
             _ => false,
         };
-        if begins && self.catalog.entity(entity).field(field).indexed {
+        if begins && !self.is_past && self.catalog.entity(entity).field(field).indexed {
             return Guess::default();
         }
         self.read(entity, field, rows)

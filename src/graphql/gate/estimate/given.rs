@@ -2,7 +2,7 @@
 //! types. Knows no read.
 
 use crate::{
-    catalog::{Catalog, EntityId},
+    catalog::{Catalog, EntityId, Field},
     graphql::statistics::Known,
     query::Operand,
     store::Figures,
@@ -14,6 +14,8 @@ pub(super) struct Estimate<'a> {
     pub catalog: &'a Catalog,
     pub params: &'a [Value],
     pub known: &'a Known,
+    /// Rows as they were: of their versions no index is there but those of keys and links.
+    pub is_past: bool,
 }
 
 impl<'a> Estimate<'a> {
@@ -23,6 +25,11 @@ impl<'a> Estimate<'a> {
 
     pub(super) fn stored(&self, entity: EntityId) -> f64 {
         self.figures(entity).map_or(0.0, |figures| figures.rows as f64)
+    }
+
+    /// Whether an index has the values of a field beside those of keys and links.
+    pub(super) fn is_indexed(&self, field: &Field) -> bool {
+        !self.is_past && (field.indexed || field.unique)
     }
 
     /// Its value; none where it was not given.

@@ -32,7 +32,12 @@ use guess::{Guess, LOOK, MAKE, SORT, STEP, WRITE_BYTE, steps_of};
 
 /// The cost of all roots together.
 pub(in crate::graphql) fn estimate(catalog: &Catalog, read: &Read, params: &[Value], known: &Known) -> Cost {
-    let estimate = Estimate { catalog, params, known };
+    let estimate = Estimate {
+        catalog,
+        params,
+        known,
+        is_past: false,
+    };
     let guesses = read.roots.iter().map(|root| estimate.root(&root.value));
     let guess = guesses.fold(Guess::default(), Guess::plus);
     let mut cost = Cost {
@@ -69,7 +74,10 @@ impl<'a> Estimate<'a> {
             RootValue::Connection(connection) => self.pages(connection),
             RootValue::Grouped(grouped) => self.groups(grouped),
             // As many rows as there are now: no figures are made of versions.
-            RootValue::Past(past) => self.root(&past.value),
+            RootValue::Past(past) => {
+                let then = Estimate { is_past: true, ..*self };
+                then.root(&past.value)
+            }
             RootValue::Versions(versions) => {
                 let rows = self
                     .first(&versions.select)
@@ -100,7 +108,16 @@ impl<'a> Estimate<'a> {
             rows: 0.0,
             ..self.made(select, 1.0, true)
         };
-        own.plus(self.conditions(select, &Rows::some(1.0)))
+        let filter = select.filter.as_ref();
+        let looked = filter.filter(|_| self.is_past).map_or(0.0, |filter| {
+            self.led(filter, select.entity, self.stored(select.entity))
+        });
+        let look = Guess {
+            nanos: looked * LOOK,
+            ..Guess::default()
+        };
+        own.plus(look)
+            .plus(self.conditions(select, &Rows::some(1.0)))
             .plus(self.members(&select.output, select.entity, &rows))
     }
 
@@ -330,7 +347,7 @@ impl<'a> Estimate<'a> {
                 let field = entity.field(order.field);
                 // The values of an enum have another order in an index.
                 let is_enum = order.enumeration(self.catalog, select.entity).is_some();
-                !is_enum && (field.indexed || field.unique || entity.key.first() == Some(&order.field))
+                !is_enum && (self.is_indexed(field) || entity.key.first() == Some(&order.field))
             }
         }
     }

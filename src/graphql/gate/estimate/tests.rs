@@ -327,3 +327,63 @@ fn closures() {
         assert_eq!((cost.rows, cost.filter_rows), (rows, filter_rows), "{query}");
     }
 }
+
+/// Versions have indexes of keys and links alone.
+#[test]
+fn no_index_of_the_rows_leads_to_their_past() {
+    let catalog = crate::catalog::testing::catalog(
+        "type Item @f @history { id: ID! slug: String! @unique price: Int @index name: String @index seller: Npc }
+        type Npc @f @history { id: ID! }",
+    );
+    let spread = |name: &str| {
+        let field = catalog.entities[0].field_named(name).expect("a field");
+        (field, Spread::new(100_000, Some(10_000), []))
+    };
+    let items = Figures {
+        fields: HashMap::from([spread("seller"), spread("price")]),
+        ..figures(100_000)
+    };
+    let known = Known::made([items, figures(10_000)]);
+    let costs = |query: &str| {
+        let plan = testing::plan_of(&catalog, query).expect("a plan");
+        estimate(&catalog, &plan.read, &[], &known)
+    };
+    let (look, sorted) = (Duration::from_millis(30), Duration::from_millis(100));
+    for (name, arguments, least) in [
+        ("items", "orderBy: [{price: ASC}], first: 5", Some(sorted)),
+        ("items", "where: {price: {gt: 7}}, first: 5", Some(look)),
+        ("items", "where: {price: {eq: 7}}", Some(look)),
+        ("itemBy", "key: {slug: \"a\"}", Some(look)),
+        ("itemsConnection", "orderBy: [{price: ASC}], first: 5", Some(sorted)),
+        ("item", "id: \"1\"", None),
+        ("items", "where: {sellerId: {eq: \"1\"}}", None),
+        ("items", "orderBy: [{id: ASC}], first: 5", None),
+    ] {
+        let fields = if name.ends_with("Connection") {
+            "{ nodes { id } }"
+        } else {
+            "{ id }"
+        };
+        let now = costs(&format!("{{ {name}({arguments}) {fields} }}"));
+        let then = costs(&format!(
+            "{{ {name}({arguments}, asOf: \"2026-11-21T00:00:00Z\") {fields} }}"
+        ));
+        assert_eq!((now.rows, now.bytes), (then.rows, then.bytes), "{arguments}");
+        match least {
+            Some(least) => assert!(
+                then.time >= least && now.time < then.time,
+                "{arguments}: {now:?} {then:?}"
+            ),
+            None => assert!(then.time < look, "{arguments}: {then:?}"),
+        }
+    }
+    // A begin of a text is read in each row.
+    let begin = "where: {name: {startsWith: \"a\"}}";
+    let (now, then) = (
+        costs(&format!("{{ items({begin}) {{ id }} }}")),
+        costs(&format!(
+            "{{ items({begin}, asOf: \"2026-11-21T00:00:00Z\") {{ id }} }}"
+        )),
+    );
+    assert_eq!((now.filter_rows, then.filter_rows), (0, 100_000));
+}

@@ -3,7 +3,7 @@
 use rand::{Rng as _, rngs::StdRng, seq::IndexedRandom as _};
 use serde_json::{Value as Json, json};
 
-use super::world::{How, Kind, Leaf, WORDS, World};
+use super::world::{How, Kind, Leaf, World};
 
 /// Levels of selections and of conditions.
 const DEPTH: usize = 3;
@@ -71,6 +71,8 @@ pub(super) enum Sum {
 pub(super) enum Ask {
     Leaf(String),
     Value,
+    /// Where something of the search stands, with so many words around it.
+    Matches(Vec<Word>, Option<usize>),
     One(usize, Vec<Ask>),
     Many(usize, Rows, Vec<Ask>),
     Pages(usize, Rows, Pages),
@@ -148,8 +150,16 @@ impl Maker<'_> {
         match self.random.random_range(0..10) {
             0 if !self.world.types[of].nested => Root::Single(of, self.id(of), self.asks(of, 0)),
             9 if !self.world.types[of].nested => Root::Node(of, self.id(of), self.asks(of, 0)),
-            0..4 => Root::Many(of, self.rows(of, false), self.asks(of, 0)),
-            4..6 => Root::Pages(of, self.rows(of, true), self.pages(of, 0)),
+            0..4 => {
+                let rows = self.rows(of, false);
+                let asks = self.asks_of(&rows, of, 0);
+                Root::Many(of, rows, asks)
+            }
+            4..6 => {
+                let rows = self.rows(of, true);
+                let pages = self.pages(&rows, of, 0);
+                Root::Pages(of, rows, pages)
+            }
             _ => Root::Groups(of, self.groups(of)),
         }
     }
@@ -166,7 +176,7 @@ impl Maker<'_> {
             .unwrap_or(none)
     }
 
-    fn some<T: Clone>(&mut self, all: &[T]) -> Option<T> {
+    pub(super) fn some<T: Clone>(&mut self, all: &[T]) -> Option<T> {
         all.choose(self.random).cloned()
     }
 
@@ -189,6 +199,10 @@ impl Maker<'_> {
             if self.random.random_bool(0.6) {
                 rows.order.clear();
             }
+            // What is best among several forms is said elsewhere.
+            if self.world.types[of].language && rows.order.is_empty() {
+                rows.order = vec![self.order(of)];
+            }
         }
         let count = self.random.random_bool(0.4).then(|| self.random.random_range(0..4));
         match pages && self.random.random_bool(0.5) {
@@ -203,20 +217,6 @@ impl Maker<'_> {
 
     pub(super) fn orders(&mut self, of: usize) -> Vec<Order> {
         (0..self.random.random_range(0..3)).map(|_| self.order(of)).collect()
-    }
-
-    fn words(&mut self) -> Vec<Word> {
-        let word = |maker: &mut Self| *WORDS.choose(maker.random).expect("one");
-        let begins = ["al", "bet", "gam", "alpha", "x1"];
-        let mut all = vec![match self.random.random_range(0..3) {
-            0 => Word::Has(word(self)),
-            1 => Word::Begins(self.some(&begins).expect("one")),
-            _ => Word::Phrase(word(self), word(self)),
-        }];
-        if self.random.random_bool(0.4) {
-            all.push(Word::Lacks(word(self)));
-        }
-        all
     }
 
     /// Some links to one row, one after the other, and the type at the end.
@@ -345,7 +345,7 @@ impl Maker<'_> {
         Cond::Leaf(leaf, operator, values)
     }
 
-    fn asks(&mut self, of: usize, depth: usize) -> Vec<Ask> {
+    pub(super) fn asks(&mut self, of: usize, depth: usize) -> Vec<Ask> {
         let world = self.world;
         let mut all = Vec::new();
         for leaf in &world.types[of].leaves {
@@ -363,8 +363,16 @@ impl Maker<'_> {
             }
             all.push(match (link.is_many(), self.random.random_bool(0.3)) {
                 (false, _) => Ask::One(at, self.asks(link.target, depth + 1)),
-                (true, true) => Ask::Pages(at, self.rows(link.target, true), self.pages(link.target, depth + 1)),
-                (true, false) => Ask::Many(at, self.rows(link.target, false), self.asks(link.target, depth + 1)),
+                (true, true) => {
+                    let rows = self.rows(link.target, true);
+                    let pages = self.pages(&rows, link.target, depth + 1);
+                    Ask::Pages(at, rows, pages)
+                }
+                (true, false) => {
+                    let rows = self.rows(link.target, false);
+                    let asks = self.asks_of(&rows, link.target, depth + 1);
+                    Ask::Many(at, rows, asks)
+                }
             });
         }
         if all.is_empty() {
@@ -373,9 +381,9 @@ impl Maker<'_> {
         all
     }
 
-    fn pages(&mut self, of: usize, depth: usize) -> Pages {
+    fn pages(&mut self, rows: &Rows, of: usize, depth: usize) -> Pages {
         Pages {
-            nodes: self.asks(of, depth + 1),
+            nodes: self.asks_of(rows, of, depth + 1),
             sums: self.sums(of),
         }
     }

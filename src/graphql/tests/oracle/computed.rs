@@ -167,6 +167,7 @@ fn groups(source: &Type, of: usize, random: &mut StdRng) -> Type {
         name: format!("{}Sums", source.name),
         leaves: leaves.chain(rollups.iter().map(|rolled| rolled.leaf.clone())).collect(),
         searched: false,
+        language: false,
         links: Vec::new(),
         nested: false,
         rollups,

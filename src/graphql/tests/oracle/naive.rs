@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value as Json, json};
 
 use super::{
-    ask::{Ask, Cond, GroupBy, GroupOrder, Groups, Order, Pages, Root, Rows, Sum, Way, Word},
+    ask::{Ask, Cond, GroupBy, GroupOrder, Groups, Order, Pages, Root, Rows, Sum, Way},
     text::Text,
     world::{ENUM, How, Kind, Leaf, World},
 };
@@ -34,7 +34,7 @@ impl Naive<'_> {
         }
     }
 
-    fn leaf(&self, (of, row): At, name: &str) -> Json {
+    pub(super) fn leaf(&self, (of, row): At, name: &str) -> Json {
         self.0.rows[of][row].leaves.get(name).cloned().unwrap_or_default()
     }
 
@@ -93,33 +93,6 @@ impl Naive<'_> {
                 && (rows.search.is_empty() || self.found(*at, &rows.search))
         };
         all.into_iter().filter(fits).collect()
-    }
-
-    fn found(&self, at: At, words: &[Word]) -> bool {
-        let text = self.leaf(at, "words");
-        let own: Vec<&str> = text.as_str().unwrap_or_default().split_whitespace().collect();
-        words.iter().all(|word| match word {
-            Word::Has(word) => own.contains(word),
-            Word::Lacks(word) => !own.contains(word),
-            Word::Begins(word) => own.iter().any(|found| found.starts_with(word)),
-            Word::Phrase(one, two) => own.windows(2).any(|pair| pair == [*one, *two]),
-        })
-    }
-
-    /// How well a row has the words: all that are searched for count, the same in every row here,
-    /// whose texts are short.
-    fn rank(&self, at: At, words: &[Word]) -> usize {
-        let text = self.leaf(at, "words");
-        let own: Vec<&str> = text.as_str().unwrap_or_default().split_whitespace().collect();
-        let worth = |times: usize| 1_000 * times / (times + 1);
-        let of = |word: &str| worth(own.iter().filter(|found| **found == word).count());
-        let ranks = words.iter().map(|word| match word {
-            Word::Has(word) => of(word),
-            Word::Phrase(one, two) => of(one) + of(two),
-            Word::Begins(word) => worth(own.iter().filter(|found| found.starts_with(word)).count()),
-            Word::Lacks(_) => 0,
-        });
-        ranks.sum()
     }
 
     pub(super) fn holds(&self, at: At, cond: &Cond) -> bool {
@@ -197,6 +170,7 @@ impl Naive<'_> {
                     true => json!({ "g": self.leaf(at, "v.g"), "h": self.leaf(at, "v.h") }),
                     false => Json::Null,
                 },
+                Ask::Matches(search, words) => self.excerpts(at, search, words.unwrap_or(usize::MAX)),
                 Ask::One(link, asks) => {
                     let row = self.behind(at, *link).into_iter().next();
                     row.map_or(Json::Null, |row| self.asks(row, asks))

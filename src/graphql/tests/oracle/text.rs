@@ -82,6 +82,11 @@ impl<'w> Text<'w> {
             let field = match ask {
                 Ask::Leaf(name) => format!("k{at}: {name}"),
                 Ask::Value => format!("k{at}: v {{ g h }}"),
+                Ask::Matches(_, words) => {
+                    let words = words.map(|words| format!("(words: {})", self.scalar("Int", &json!(words))));
+                    let words = words.unwrap_or_default();
+                    format!("k{at}: searchMatches{words} {{ field text html parts {{ text found }} }}")
+                }
                 Ask::One(link, asks) => {
                     let link = &world.types[of].links[*link];
                     format!("k{at}: {} {}", link.name, self.asks(link.target, asks))

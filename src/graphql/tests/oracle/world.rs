@@ -30,7 +30,8 @@ pub(super) enum Kind {
 }
 
 pub(super) const ENUM: [&str; 3] = ["RED", "AMBER", "BLUE"];
-pub(super) const WORDS: [&str; 3] = ["alpha", "beta", "gamma"];
+/// Some are two forms of one word, where a language says so.
+pub(super) const WORDS: [&str; 5] = ["alpha", "beta", "gamma", "alphas", "betas"];
 
 impl Kind {
     pub(super) fn name(self) -> &'static str {
@@ -115,6 +116,8 @@ pub(super) struct Type {
     pub leaves: Vec<Leaf>,
     /// Of these, what is searched.
     pub searched: bool,
+    /// By the rules of a language.
+    pub language: bool,
     pub links: Vec<Link>,
     /// Nested in rows of another type.
     pub nested: bool,
@@ -231,6 +234,45 @@ impl World {
         }
     }
 
+    /// Other rows of a type, some of which are as they were; what is computed of them follows.
+    pub(super) fn change(&mut self, at: usize, random: &mut StdRng) {
+        let nested = self.types[at].links.iter().find(|link| link.how == How::Nested);
+        let nested = nested.map(|link| link.target);
+        let old = std::mem::take(&mut self.rows[at]);
+        let parts = nested.map(|target| std::mem::take(&mut self.rows[target]));
+        for id in 0..7 {
+            let known = old.iter().position(|row| row.leaves["id"] == json!(id.to_string()));
+            if random.random_bool(if known.is_some() { 0.2 } else { 0.6 }) {
+                continue;
+            }
+            let known = known.filter(|_| random.random_bool(0.5));
+            let mut row = match known {
+                Some(known) => old[known].clone(),
+                None => self.row(at, random),
+            };
+            row.leaves.insert("id".to_owned(), json!(id.to_string()));
+            row.leaves.insert("slug".to_owned(), json!(format!("s{id}")));
+            self.rows[at].push(row);
+            let (owner, Some(target)) = ((at, self.rows[at].len() - 1), nested) else {
+                continue;
+            };
+            let count = random.random_range(0..3);
+            let own: Vec<Mem> = match (known, &parts) {
+                (Some(known), Some(parts)) => {
+                    let own = parts.iter().filter(|part| part.owner == Some((at, known)));
+                    own.cloned().collect()
+                }
+                _ => (0..count).map(|_| self.row(target, random)).collect(),
+            };
+            let own = own.into_iter().map(|part| Mem {
+                owner: Some(owner),
+                ..part
+            });
+            self.rows[target].extend(own);
+        }
+        computed::fill(self);
+    }
+
     fn row(&self, at: usize, random: &mut StdRng) -> Mem {
         let mut row = Mem::default();
         let has_value = random.random_bool(0.8);
@@ -238,7 +280,7 @@ impl World {
             let is_there = random.random_bool(0.7) && (has_value || !leaf.name.starts_with("v."));
             let value = match leaf.name.as_str() {
                 "words" => {
-                    let count = random.random_range(0..4);
+                    let count = random.random_range(0..7);
                     let words: Vec<&str> = (0..count).map(|_| *WORDS.choose(random).expect("one")).collect();
                     json!(words.join(" "))
                 }
@@ -302,6 +344,7 @@ impl World {
                 match name.as_str() {
                     "id" => text.push_str("id: ID!\n"),
                     "slug" => text.push_str("slug: String! @unique\n"),
+                    "words" if of.language => text.push_str("words: String @search(language: ENGLISH)\n"),
                     "words" => text.push_str("words: String @search\n"),
                     "v.g" => text.push_str("v: V\n"),
                     "v.h" => {}
@@ -427,6 +470,7 @@ fn own(name: &str, random: &mut StdRng) -> Type {
         name: name.to_owned(),
         leaves: leaves.into_iter().map(leaf).collect(),
         searched,
+        language: random.random_bool(0.4),
         links: Vec::new(),
         nested: false,
         rollups: Vec::new(),

@@ -18,7 +18,7 @@ use crate::{
         },
         error::StoreError,
     },
-    value::Scalar,
+    value::{MEAN_PLACES, Scalar},
 };
 
 use super::{
@@ -206,6 +206,14 @@ impl Dialect for Sqlite {
             _ => return "NULL".to_owned(),
         };
         format!("{}({column})", totals.name())
+    }
+
+    fn exact_sum(&self, column: &str) -> String {
+        self.total(false, column, Scalar::Decimal)
+    }
+
+    fn is_fine(&self, column: &str) -> String {
+        format!("length({column})-instr({column}||'.','.')>{MEAN_PLACES}")
     }
 
     fn span(&self, column: &str, spans: &SpansOf<'_>) -> String {
